@@ -1,0 +1,14 @@
+"""What decides. Every rule by which this program judges a gateway lives in this package.
+
+The laws of this package, enforced by import-linter, ruff and the tests:
+
+1. What decides lives here; nothing here acts: no I/O, no clock, no async, no logging, no randomness.
+2. Time arrives as an argument called ``now`` (Unix seconds, UTC).
+3. Functions return new values; nothing is mutated.
+4. Every enum is closed; every ``match`` ends in ``assert_never`` or has a test of totality.
+
+Where to look: `model` is the vocabulary, `faults` the table of faults, `secret` and `drift` compare the configuration,
+`trace` and `arrival` judge traces, `trend` debounces, `diagnosis` names the broken hop, `incident` decides what to tell,
+`silence` what not to tell, `budget` and `cadence` decide when a canary may be sent, and `state.absorb` is the only way
+anything remembered changes.
+"""

@@ -1,0 +1,95 @@
+"""A canary and a control span: what is remembered of each from before it is sent until its trace is judged."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from monitor.core.model import Instant, Scalar, TraceId
+from monitor.core.trace import LabelJudgement
+
+
+class IdSource(StrEnum):
+    """How the trace id of a canary is known."""
+
+    FEEDBACK = "feedback"  # the gateway named it: x-tfy-feedback-target-id
+    TRACEPARENT = "traceparent"  # we sent it, and believe that the gateway honours it
+    NONCE = "nonce"  # found by searching for the nonce
+
+
+class Outcome(StrEnum):
+    """What became of a canary's trace; the `outcome` label (`RECOVERED` is counted besides)."""
+
+    ARRIVED = "arrived"
+    LATE = "late"
+    INCOMPLETE = "incomplete"
+    MISSING = "missing"
+    UNKNOWN = "unknown"
+    RECOVERED = "recovered"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Canary:
+    """One request through the gateway and the trace it must leave behind.
+
+    Recorded before it is sent (`answered_at` None), so that a restart in between loses nothing. `accepted` says that the
+    gateway served it: only then does the absence of its trace mean anything. `trace_id` is the best known one; `sent_id`
+    the one of our own `traceparent`, with `span_id` as its parent.
+    """
+
+    id: str
+    sent_at: Instant
+    sent_id: TraceId
+    span_id: str
+    nonce: str
+    answered_at: Instant | None = None
+    accepted: bool = False
+    trace_id: TraceId | None = None
+    id_source: IdSource | None = None
+    destination: str | None = None  # where TrueFoundry's own store keeps it
+    model: str | None = None
+    usage: Mapping[str, int] = field(default_factory=dict)
+    # what the looks for its trace have shown so far
+    looks: int = 0
+    last_look_at: Instant | None = None  # the last look that succeeded
+    spans: int = 0
+    seen_at: Instant | None = None  # when its first span was seen
+    arrived_at: Instant | None = None  # when it was complete
+    late: bool = False  # not complete at the look at `late_after`
+    incomplete: str = ""  # what was missing at the last look, in words
+    origin: bool | None = None  # whether TrueFoundry's own store has it; None: not known
+    elsewhere: str | None = None  # the other environment it was found in
+    outcome: Outcome | None = None  # None while it is awaited
+    judged_at: Instant | None = None
+    excused: bool = False  # lost to something that was already known: no gap, never counted
+    labels: LabelJudgement | None = None
+    recovered_at: Instant | None = None  # found after it was counted missing
+    evidence: Mapping[str, Scalar] = field(default_factory=dict)
+
+    @property
+    def pending(self) -> bool:
+        """Whether its trace is still awaited."""
+        return self.outcome is None and self.answered_at is not None
+
+    @property
+    def arrival_seconds(self) -> float | None:
+        """From the gateway's answer to the look that showed the whole trace."""
+        if self.arrived_at is None or self.answered_at is None:
+            return None
+        return max(0.0, self.arrived_at - self.answered_at)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ControlSpan:
+    """A span of our own, sent straight to the expected endpoint, to be read back.
+
+    `accepted` None: the answer is not known. `shown_at` is when a read showed it.
+    """
+
+    trace_id: TraceId
+    sent_at: Instant
+    accepted: bool | None = None
+    shown_at: Instant | None = None
+    route: str | None = None  # by which route it was shown
+    looks: int = 0
+    last_look_at: Instant | None = None
+    judged: bool = False

@@ -1,0 +1,125 @@
+"""One incident per target: what it is called, since when, what was told of it to whom, and what is due to be told."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from monitor.core.model import Component, Fault, Instant, Seconds, Severity, TargetName
+
+
+class Reason(StrEnum):
+    """Why a notice is due; the `reason` label."""
+
+    OPENED = "opened"
+    CHANGED = "changed"
+    REMINDER = "reminder"
+    ESCALATED = "escalated"
+    RESOLVED = "resolved"
+    TEST = "test"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Diagnosis:
+    """The sentence the monitor stands for: which hop broke, why we think so, what to do.
+
+    `because` are sentences, most important first; `explained` the consequences; `also` what is broken besides.
+    """
+
+    fault: Fault
+    severity: Severity
+    component: Component
+    summary: str
+    because: tuple[str, ...] = ()
+    explained: tuple[Fault, ...] = ()
+    also: tuple[Fault, ...] = ()
+    advice: str = ""
+    since: Instant = 0.0
+    trace_ids: tuple[str, ...] = ()
+    waiting: str | None = None  # "mended 14:31 by …, waiting for traces"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """What one notifier heard last of an incident. `receipt` is the notifier's own (a Slack channel and timestamp)."""
+
+    reason: Reason
+    fault: Fault
+    severity: Severity
+    at: Instant
+    receipt: Mapping[str, str] = field(default_factory=dict)
+    closed: bool = False
+    reminders: int = 0
+    escalated: bool = False
+    reopened: int = 0  # how often the incident had been reopened when it was told
+    shown: str = ""  # the state of the incident that the edited root shows
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Passage:
+    """One step in the life of an incident: when, what, in words."""
+
+    at: Instant
+    fault: Fault
+    severity: Severity
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Losses:
+    """What became of the canaries of an incident's window."""
+
+    sent: int = 0
+    late: int = 0
+    lost: int = 0
+    longest_delay: Seconds | None = None
+
+    def __str__(self) -> str:
+        if not self.sent:
+            return "no canary was sent meanwhile"
+        delay = f" (longest {self.longest_delay:.0f} s)" if self.late and self.longest_delay is not None else ""
+        arrived = self.sent - self.late - self.lost
+        return f"{self.sent} canaries: {arrived} arrived in time, {self.late} late{delay}, {self.lost} lost"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Incident:
+    """Everything remembered of one incident; open while `closed_at` is None."""
+
+    id: str
+    target: TargetName
+    opened_at: Instant
+    diagnosis: Diagnosis
+    closed_at: Instant | None = None
+    closed_because: str = ""
+    worst: Severity = Severity.WARNING
+    critical_since: Instant | None = None
+    reopened: tuple[Instant, ...] = ()
+    passages: tuple[Passage, ...] = ()
+    told: Mapping[str, Told] = field(default_factory=dict)
+    losses: Losses | None = None
+    acked_by: str | None = None
+    acked_at: Instant | None = None
+    acked_as: tuple[Fault, Severity] | None = None
+
+    @property
+    def open(self) -> bool:
+        """Whether it still lasts."""
+        return self.closed_at is None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """What one notifier is to say now; rendering it needs nothing else.
+
+    `told` is what this notifier heard before (None: nothing). `previous` is the diagnosis' name it knows, for "X mended,
+    still: Y". `mention` calls the on-call, `broadcast` shows a thread's reply in the channel. `labels` are the target's.
+    """
+
+    reason: Reason
+    incident: Incident
+    at: Instant
+    told: Told | None = None
+    mention: bool = False
+    broadcast: bool = False
+    silenced_until: Instant | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)

@@ -1,0 +1,187 @@
+"""The vocabulary: names, verdicts, faults, findings. Frozen values, no behaviour beyond asking them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum, StrEnum
+from typing import NewType
+
+Instant = float
+"""A moment: Unix seconds, UTC."""
+
+Seconds = float
+"""A length of time."""
+
+Scalar = str | int | float | bool | None
+"""What a piece of evidence may be; always safe to show: redacted where it was made."""
+
+TargetName = NewType("TargetName", str)
+TraceId = NewType("TraceId", str)
+"""32 lowercase hexadecimal digits (https://www.w3.org/TR/trace-context/#trace-id)."""
+
+
+class CheckName(StrEnum):
+    """What is looked at; the `check` label."""
+
+    CONFIG = "config"
+    GATEWAY = "gateway"
+    CANARY = "canary"
+    ARRIVAL = "arrival"
+    CONTROL = "control"
+
+
+class Verdict(StrEnum):
+    """What a look says. `UNKNOWN` is "I could not look", never "it is broken"."""
+
+    PASS = "pass"  # noqa: S105 - a verdict, not a password
+    FAIL = "fail"
+    UNKNOWN = "unknown"
+
+
+class Component(StrEnum):
+    """Who has to do something."""
+
+    GATEWAY = "gateway"
+    PROVIDER = "provider"
+    CONFIG = "config"
+    TRACELOOP = "traceloop"
+    EXPORT = "export"
+    MONITOR = "monitor"
+
+
+class Severity(IntEnum):
+    """How bad: 0 well, 1 warning, 2 critical (also the value of the metric `target_severity`)."""
+
+    NONE = 0
+    WARNING = 1
+    CRITICAL = 2
+
+    @property
+    def word(self) -> str:
+        """The word operators configure and read."""
+        return self.name.lower()
+
+
+class Fault(StrEnum):
+    """Everything that can be wrong, most upstream first: the order decides ties."""
+
+    GATEWAY_UNREACHABLE = "gateway_unreachable"
+    GATEWAY_REFUSED = "gateway_refused"
+    RATE_LIMITED = "rate_limited"
+    CANARY_REJECTED = "canary_rejected"
+    PROVIDER_FAILING = "provider_failing"
+    EXPORTER_DISABLED = "exporter_disabled"
+    CONFIG_DRIFT = "config_drift"
+    WRONG_ENVIRONMENT = "wrong_environment"
+    CONTENT_LEAKED = "content_leaked"
+    CONTENT_MISSING = "content_missing"
+    TRACE_NOT_CREATED = "trace_not_created"
+    KEY_REJECTED = "key_rejected"
+    INGEST_FAILING = "ingest_failing"
+    EXPORT_FAILING = "export_failing"
+    TRACE_MISSING = "trace_missing"
+    TRACE_INCOMPLETE = "trace_incomplete"
+    TRACE_LATE = "trace_late"
+    TRACE_MISLABELLED = "trace_mislabelled"
+    CHECK_FAILED = "check_failed"
+    BLIND = "blind"
+
+
+class Blindness(StrEnum):
+    """Why a look could not see: the closed list of reasons behind `unknown`."""
+
+    UNREACHABLE = "unreachable"  # no answer, and nobody to blame
+    REFUSED = "refused"  # asked and was told no
+    GARBLED = "garbled"  # an answer we do not understand
+    NO_WITNESS = "no_witness"  # our own network is the suspect
+    BLOCKED = "blocked"  # Cloudflare's 1010 and its kin: something before the service said no
+    UNPROVEN = "unproven"  # the route has never shown us a span of our own: its silence proves nothing
+    BUDGET_SPENT = "budget_spent"  # no canary: the day's budget is used up
+    PAUSED = "paused"  # no canary: the gateway is down, or asked us to wait
+    TIMEOUT = "timeout"  # the look did not end in its time
+    CRASHED = "crashed"  # a bug of ours; the log has the traceback
+    NOTHING_TO_JUDGE = "nothing_to_judge"  # no trace is due
+
+
+class Service(StrEnum):
+    """The remote services; the `service` label."""
+
+    CONTROL_PLANE = "control_plane"
+    GATEWAY = "gateway"
+    TRACELOOP = "traceloop"
+    OTLP = "otlp"
+    SLACK = "slack"
+    ALERTMANAGER = "alertmanager"
+    WEBHOOK = "webhook"
+    HEARTBEAT = "heartbeat"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Charge:
+    """One fault that a look holds against the world.
+
+    `severity` replaces the table's when set; `conclusive` settles at once; `stops_export` means no trace can arrive while
+    it lasts; `facts` are sentences for people, already redacted, most important first.
+    """
+
+    fault: Fault
+    summary: str
+    facts: tuple[str, ...] = ()
+    severity: Severity | None = None
+    conclusive: bool = False
+    stops_export: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """What one look says: a verdict, the charges behind a `fail`, the blindness behind an `unknown`."""
+
+    verdict: Verdict
+    summary: str
+    charges: tuple[Charge, ...] = ()
+    blindness: Blindness | None = None
+    permanent: bool = False  # an unknown that only a human can mend (told once, without reminders)
+    evidence: Mapping[str, Scalar] = field(default_factory=dict)
+
+    @property
+    def fault(self) -> Fault | None:
+        """The first charge's fault: what the look would be called by."""
+        return self.charges[0].fault if self.charges else None
+
+
+def passing(summary: str, **evidence: Scalar) -> Finding:
+    """A look that found everything as it should be."""
+    return Finding(verdict=Verdict.PASS, summary=summary, evidence=evidence)
+
+
+def failing(summary: str, *charges: Charge, **evidence: Scalar) -> Finding:
+    """A look that found something broken."""
+    return Finding(verdict=Verdict.FAIL, summary=summary, charges=charges, evidence=evidence)
+
+
+def unknown(summary: str, blindness: Blindness, *, permanent: bool = False, **evidence: Scalar) -> Finding:
+    """A look that could not see."""
+    return Finding(
+        verdict=Verdict.UNKNOWN, summary=summary, blindness=blindness, permanent=permanent, evidence=evidence
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Phases:
+    """How long each part of one request took, in seconds; None where it did not happen or could not be seen."""
+
+    resolve: Seconds | None = None
+    connect: Seconds | None = None
+    tls: Seconds | None = None
+    processing: Seconds | None = None
+    transfer: Seconds | None = None
+
+    def items(self) -> tuple[tuple[str, Seconds], ...]:
+        """The phases that happened, in order."""
+        named = (
+            ("resolve", self.resolve),
+            ("connect", self.connect),
+            ("tls", self.tls),
+            ("processing", self.processing),
+            ("transfer", self.transfer),
+        )
+        return tuple((name, took) for name, took in named if took is not None)

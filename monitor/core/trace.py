@@ -1,0 +1,143 @@
+"""What a trace must look like to count as arrived, and what its spans say about the configuration in force.
+
+Spans are reduced to facts at the adapter's border, so that no prompt, completion or credential ever gets further: of content
+only the attribute names are kept. A gateway's trace is a small tree: root `ChatCompletion: …`, `Model: …`, the network call
+(https://www.truefoundry.com/docs/ai-gateway/fetch-request-logs-trace-inspection).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from monitor.core.model import Instant, Scalar, TraceId
+
+
+class Route(StrEnum):
+    """By which way a trace was looked for. Absence counts only through a route that has shown us a span of our own."""
+
+    TRACE = "trace"  # GET /v2/projects/default/traces/{id}/spans: quick, undocumented
+    WAREHOUSE = "warehouse"  # GET /v2/warehouse/spans: documented
+    NONCE = "nonce"  # the warehouse, searched for the canary's nonce: never proves absence
+    OWN_STORE = "own_store"  # TrueFoundry's spans/query
+    ELSEWHERE = "elsewhere"  # another environment of Traceloop
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpanFact:
+    """One span, reduced to what is judged. None means that the route does not tell.
+
+    `content` names the attributes that hold request or response content, `credentials` those that hold a credential.
+    `usage` and `model` are evidence, never a fault: https://opentelemetry.io/docs/specs/semconv/gen-ai/ and older names.
+    """
+
+    trace_id: TraceId
+    span_id: str
+    parent_id: str = ""
+    name: str = ""
+    environment: str | None = None
+    service_name: str | None = None
+    resource: Mapping[str, str] | None = None
+    content: tuple[str, ...] | None = None
+    credentials: tuple[str, ...] = ()
+    model: str | None = None
+    usage: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TraceSeen:
+    """One successful look for a trace: which spans there were, by which route, begun and ended when."""
+
+    route: Route
+    at: Instant
+    spans: tuple[SpanFact, ...] = ()
+
+    @property
+    def span_ids(self) -> frozenset[str]:
+        """Distinct spans: retries and page borders show one twice (https://opentelemetry.io/docs/specs/otlp/)."""
+        return frozenset(span.span_id for span in self.spans)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Completeness:
+    """Whether the tree is whole: `why` says in plain words what is missing."""
+
+    complete: bool
+    why: str = ""
+
+
+def judge_completeness(
+    seen: TraceSeen, *, own_parent: str, spans_before: int | None, wanted: int | None
+) -> Completeness:
+    """Complete = the root is there, no parent dangles, the count is stable over two looks (and at least `wanted`).
+
+    `own_parent` is the span id that we sent in `traceparent`: it counts as present although nobody exports it.
+    """
+    ids = seen.span_ids
+    if not ids:
+        return Completeness(complete=False, why="no span has arrived")
+    roots = [span for span in seen.spans if span.parent_id in ("", own_parent)]
+    if not roots:
+        return Completeness(complete=False, why="the root span is missing")
+    dangling = {span.parent_id for span in seen.spans} - ids - {"", own_parent}
+    if dangling:
+        return Completeness(complete=False, why=f"{len(dangling)} parent span(s) are missing")
+    if wanted is not None and len(ids) < wanted:
+        return Completeness(complete=False, why=f"{len(ids)} of {wanted} spans have arrived")
+    if spans_before != len(ids):
+        return Completeness(complete=False, why="spans are still arriving")
+    return Completeness(complete=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Labels:
+    """What a trace must say of itself. `content` None: not checked; True: must be there; False: must not."""
+
+    service_name: str
+    resource_attributes: Mapping[str, str] = field(default_factory=dict)
+    content: bool | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelJudgement:
+    """What the documented read says of a trace's labels and content; each empty tuple is good news."""
+
+    mislabelled: tuple[str, ...] = ()
+    leaked: tuple[str, ...] = ()
+    content_missing: bool = False
+    evidence: Mapping[str, Scalar] = field(default_factory=dict)
+
+
+def judge_labels(seen: TraceSeen, expected: Labels) -> LabelJudgement:
+    """Judge service name, resource attributes and content. What the route does not tell is not held against anybody."""
+    names = {span.service_name for span in seen.spans if span.service_name is not None}
+    mislabelled = [
+        f"service name: expected {expected.service_name}, found {name}"
+        for name in sorted(names - {expected.service_name})
+    ]
+    for key, value in expected.resource_attributes.items():
+        found = {span.resource.get(key) for span in seen.spans if span.resource is not None}
+        mislabelled.extend(
+            f"resource attribute {key}: expected {value}, found {other or 'nothing'}"
+            for other in sorted(found - {value}, key=str)
+        )
+    told = [span.content for span in seen.spans if span.content is not None]
+    content = sorted({name for names_ in told for name in names_})
+    credentials = sorted({name for span in seen.spans for name in span.credentials})
+    return LabelJudgement(
+        mislabelled=tuple(mislabelled),
+        leaked=tuple(credentials) + (tuple(content) if expected.content is False else ()),
+        content_missing=expected.content is True and bool(told) and not content,
+        evidence=_evidence(seen),
+    )
+
+
+def _evidence(seen: TraceSeen) -> Mapping[str, Scalar]:
+    evidence: dict[str, Scalar] = {"spans": len(seen.span_ids)}
+    for span in seen.spans:
+        if span.model is not None:
+            evidence.setdefault("model", span.model)
+        if span.service_name is not None:
+            evidence.setdefault("service_name", span.service_name)
+        for kind, count in span.usage.items():
+            evidence.setdefault(f"{kind}_tokens", count)
+    return evidence

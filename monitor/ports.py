@@ -1,0 +1,343 @@
+"""The outside world as the program wants it: protocols, the values that cross them, and the tree of errors.
+
+    PortError
+    ├── Unreachable     could not ask (dns, connect, tls, timeout, reset, 5xx)  worth another look
+    ├── Refused         asked and was told no (401, 403, 429)                   needs a human, or patience
+    ├── Gone            the route or the thing is not there (404)
+    ├── Garbled         answered, but not in a form we understand
+    └── Undeliverable   notifiers only: not told, maybe never (`permanent`)
+
+No foreign exception passes an adapter; what an error means is the check's decision.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from monitor.core.drift import ConfigSeen
+from monitor.core.incident import Notice
+from monitor.core.model import CheckName, Instant, Phases, Scalar, Seconds, Service, TargetName, TraceId
+from monitor.core.trace import SpanFact
+
+
+class PortError(Exception):
+    """Something outside did not do what was asked. Its text is for people: redacted, clamped, and without foreign markup."""
+
+    def __init__(
+        self, message: str, *, status: int | None = None, evidence: Mapping[str, Scalar] | None = None
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.evidence: Mapping[str, Scalar] = evidence or {}
+
+
+class Unreachable(PortError):
+    """Could not ask. `kind`: dns, connect, tls, timeout, reset, protocol, or status for a 5xx of a service."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        kind: str,
+        status: int | None = None,
+        evidence: Mapping[str, Scalar] | None = None,
+        phases: Phases | None = None,
+    ) -> None:
+        super().__init__(message, status=status, evidence=evidence)
+        self.kind = kind
+        self.phases = phases or Phases()
+
+
+class Refused(PortError):
+    """Asked and was told no. `blocked`: something in front of the service said it (Cloudflare's 1010), so it is no permission."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int,
+        retry_after: Seconds | None = None,
+        blocked: bool = False,
+        evidence: Mapping[str, Scalar] | None = None,
+    ) -> None:
+        super().__init__(message, status=status, evidence=evidence)
+        self.retry_after = retry_after
+        self.blocked = blocked
+
+
+class Gone(PortError):
+    """The route or the thing is not there. `route`: the whole route is unknown to the service, not just the thing."""
+
+    def __init__(self, message: str, *, route: bool = False) -> None:
+        super().__init__(message, status=404)
+        self.route = route
+
+
+class Garbled(PortError):
+    """Answered, but not in a form we understand."""
+
+
+class Undeliverable(PortError):
+    """A notice was not delivered.
+
+    `permanent`: only a human can mend it. `unknown`: it may have been delivered all the same (a lost answer).
+    """
+
+    def __init__(
+        self, message: str, *, permanent: bool = False, unknown: bool = False, retry_after: Seconds | None = None
+    ) -> None:
+        super().__init__(message)
+        self.permanent = permanent
+        self.unknown = unknown
+        self.retry_after = retry_after
+
+
+# --- the gateway -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ping:
+    """An answer of the gateway's health path: any status at all."""
+
+    status: int
+    phases: Phases = Phases()
+    certificate_expires_at: Instant | None = None
+    blocked: bool = False  # Cloudflare's 1010
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CanaryRequest:
+    """What a canary asks. `traceparent` is complete (https://www.w3.org/TR/trace-context/#traceparent-header)."""
+
+    prompt: str
+    model: str
+    max_tokens: int | None
+    parameters: Mapping[str, Scalar] = field(default_factory=dict)
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    traceparent: str = ""
+    timeout: Seconds = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """Why the gateway did not serve a request, as far as its answer tells.
+
+    `envelope`: the gateway's own error envelope was there (`status`, `message`, `error`, `error_origin_level`, `provider`);
+    `kind` is `error.type`, `origin` is `error_origin_level`; `message` is redacted and clamped.
+    """
+
+    message: str
+    envelope: bool = False
+    kind: str | None = None
+    origin: str | None = None
+    provider: str | None = None
+    guardrails: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CanaryAnswer:
+    """An HTTP answer to a canary, whatever its status. `completion`: the body is a chat completion.
+
+    `trace_id` and `destination` come from `x-tfy-feedback-target-id`; `rules` from `x-tfy-applied-configurations`.
+    """
+
+    status: int
+    phases: Phases = Phases()
+    completion: bool = False
+    trace_id: TraceId | None = None
+    destination: str | None = None
+    model: str | None = None
+    usage: Mapping[str, int] = field(default_factory=dict)  # input, output
+    finish_reason: str | None = None
+    cached: bool = False
+    blocked: bool = False  # Cloudflare's 1010
+    refusal: Refusal | None = None
+    retry_after: Seconds | None = None
+    rules: str | None = None
+
+
+class Gateway(Protocol):
+    """The AI gateway of one target."""
+
+    async def ping(self, *, timeout: Seconds) -> Ping:
+        """Ask the health path, without a token. Raises Unreachable without an HTTP answer."""
+        ...
+
+    async def complete(self, request: CanaryRequest) -> CanaryAnswer:
+        """Send one chat completion, never retried. Raises Unreachable without an HTTP answer."""
+        ...
+
+
+# --- TrueFoundry's control plane -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfigAnswer:
+    """An answer to the read of `gateway-otel-config`. `seen` None: 404, null or empty, so nothing was parsed (`form` says which)."""
+
+    seen: ConfigSeen | None
+    form: str = "manifest"  # manifest, 404, null, empty
+
+
+class ControlPlane(Protocol):
+    """TrueFoundry's control plane, with the token of one target."""
+
+    async def read_export_config(self, *, timeout: Seconds) -> ConfigAnswer:
+        """Read what the exporter is set to. Raises any PortError but Gone (404 is an answer here)."""
+        ...
+
+    async def token_works(self, *, timeout: Seconds) -> bool:
+        """Whether the session endpoint knows us: 200 with a non-empty `user.tenantName`. Raises PortError."""
+        ...
+
+    async def find_spans(
+        self, trace_id: TraceId, *, since: Instant, destination: str | None, timeout: Seconds
+    ) -> tuple[SpanFact, ...]:
+        """Spans of a trace in TrueFoundry's own store; empty if none. Raises any PortError."""
+        ...
+
+
+# --- Traceloop -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ControlRequest:
+    """A span of our own to be sent: the ids, when, and what to call it."""
+
+    trace_id: TraceId
+    span_id: str
+    at: Instant
+    service_name: str
+    attributes: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IngestAnswer:
+    """What an OTLP endpoint said. `rejected` spans of a partial success; `message` is its own, redacted and clamped.
+
+    `blocked`: a page of something in front of the service. `challenge` is None unless the body is of no known form.
+    """
+
+    status: int
+    rejected: int = 0
+    message: str = ""
+    blocked: bool = False
+    retry_after: Seconds | None = None
+    evidence: Mapping[str, Scalar] = field(default_factory=dict)
+
+
+class Ingest(Protocol):
+    """The endpoint that the exporter is meant to post to, asked by us with the expected headers."""
+
+    async def send(self, request: ControlRequest, *, timeout: Seconds) -> IngestAnswer:
+        """Post one span. Raises Unreachable without an HTTP answer; retried only as the OTLP specification allows."""
+        ...
+
+
+class TraceBackend(Protocol):
+    """Where traces are read back, with one key (which fixes the environment)."""
+
+    async def read_trace(self, trace_id: TraceId, *, nonce: str | None, timeout: Seconds) -> tuple[SpanFact, ...]:
+        """The quick, undocumented route; empty: not there (yet). 401, 403 and 404 only mean that the route is closed."""
+        ...
+
+    async def read_window(
+        self, *, since: Instant, until: Instant, trace_id: TraceId | None, nonce: str | None, timeout: Seconds
+    ) -> tuple[SpanFact, ...]:
+        """The documented read of a time window, matched by trace id or else by nonce. A 401 means the key.
+
+        Raises any PortError; Garbled also when the window has more rows than could be read (absence unproven).
+        """
+        ...
+
+
+# --- telling ---------------------------------------------------------------------------------------------------------
+
+
+class Notifier(Protocol):
+    """A way to tell people. `name` is the `notifier` label."""
+
+    @property
+    def name(self) -> str:
+        """The label."""
+        ...
+
+    async def tell(self, notice: Notice) -> Mapping[str, str]:
+        """Bring the reader up to date; the receipt is kept and handed back in `notice.told`. Raises Undeliverable."""
+        ...
+
+    async def test(self, text: str) -> None:
+        """Say that this is a test. Raises Undeliverable."""
+        ...
+
+    def close(self) -> None:
+        """Let go of threads and sockets."""
+        ...
+
+
+# --- time, chance, memory, schedule ----------------------------------------------------------------------------------
+
+
+class Clock(Protocol):
+    """The only source of time and chance."""
+
+    def now(self) -> Instant:
+        """The wall clock, Unix seconds."""
+        ...
+
+    def monotonic(self) -> Seconds:
+        """A clock that never jumps."""
+        ...
+
+    async def sleep(self, seconds: Seconds) -> None:
+        """Wait."""
+        ...
+
+    def timeout(self, seconds: Seconds) -> AbstractAsyncContextManager[object]:
+        """Like asyncio.timeout: raises TimeoutError inside `async with`."""
+        ...
+
+    def draw_hex(self, digits: int) -> str:
+        """Random lowercase hexadecimal digits (never all zero)."""
+        ...
+
+
+Run = Callable[[], Awaitable[None]]
+
+
+class Schedule(Protocol):
+    """When things run: a fixed grid per name, never two runs of one name at once, no lost runs."""
+
+    def every(self, name: str, interval: Seconds, run: Run, *, offset: Seconds = 0.0, first: Seconds = 0.0) -> None:
+        """Run at `offset + k * interval`; for the first time after `first` seconds. Replaces the job of that name."""
+        ...
+
+    def soon(self, name: str, delay: Seconds = 0.0) -> None:
+        """Run once more after `delay` seconds unless it is due sooner; the grid stays."""
+        ...
+
+    def start(self) -> None:
+        """Begin."""
+        ...
+
+    async def stop(self, grace: Seconds) -> None:
+        """Start nothing more, wait for what runs, cancel the rest after `grace` seconds."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """What a check is handed: which target, and when."""
+
+    target: TargetName
+    check: CheckName
+    at: Instant
+
+
+class Witness(Protocol):
+    """Whether our own network works."""
+
+    async def vouch(self, against: Service) -> bool:
+        """Whether another configured service answered anything within 60 s; if none was asked, each is asked once."""
+        ...
