@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from monitor.core.model import Instant, Scalar, TraceId
-from monitor.core.trace import LabelJudgement
+from monitor.core.trace import LabelJudgement, Route
 
 
 class IdSource(StrEnum):
@@ -53,7 +53,8 @@ class Canary:
     last_look_at: Instant | None = None  # the last look that succeeded
     spans: int = 0
     seen_at: Instant | None = None  # when its first span was seen
-    arrived_at: Instant | None = None  # when it was complete
+    whole_at: Instant | None = None  # since when the tree has looked whole, with as many spans as now
+    arrived_at: Instant | None = None  # when it was complete: whole, and no more spans at the next look
     late: bool = False  # not complete at the look at `late_after`
     incomplete: str = ""  # what was missing at the last look, in words
     origin: bool | None = None  # whether TrueFoundry's own store has it; None: not known
@@ -61,7 +62,9 @@ class Canary:
     outcome: Outcome | None = None  # None while it is awaited
     judged_at: Instant | None = None
     excused: bool = False  # lost to something that was already known: no gap, never counted
+    gap: bool = False  # told as part of a gap
     labels: LabelJudgement | None = None
+    route: Route | None = None  # the route that answered last
     recovered_at: Instant | None = None  # found after it was counted missing
     evidence: Mapping[str, Scalar] = field(default_factory=dict)
 

@@ -139,6 +139,7 @@ class Finding:
     summary: str
     charges: tuple[Charge, ...] = ()
     blindness: Blindness | None = None
+    conclusive: bool = False  # a pass that settles at once
     permanent: bool = False  # an unknown that only a human can mend (told once, without reminders)
     evidence: Mapping[str, Scalar] = field(default_factory=dict)
 
@@ -148,9 +149,9 @@ class Finding:
         return self.charges[0].fault if self.charges else None
 
 
-def passing(summary: str, **evidence: Scalar) -> Finding:
+def passing(summary: str, *, conclusive: bool = False, **evidence: Scalar) -> Finding:
     """A look that found everything as it should be."""
-    return Finding(verdict=Verdict.PASS, summary=summary, evidence=evidence)
+    return Finding(verdict=Verdict.PASS, summary=summary, conclusive=conclusive, evidence=evidence)
 
 
 def failing(summary: str, *charges: Charge, **evidence: Scalar) -> Finding:

@@ -1,0 +1,65 @@
+"""What not to tell: silences mute telling, never checking. They match the name of the incident."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta
+from fnmatch import fnmatchcase
+from zoneinfo import ZoneInfo
+
+from monitor.core.model import Fault, Instant, TargetName
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Weekly:
+    """A window that comes back every week: weekdays (0 Monday), local start and end (past midnight if end <= start)."""
+
+    days: frozenset[int]
+    start: time
+    end: time
+    zone: str = "UTC"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Silence:
+    """One silence: `target` is a glob, `fault` None means any; either from/to or weekly."""
+
+    id: str
+    target: str = "*"
+    fault: Fault | None = None
+    begins_at: Instant | None = None
+    ends_at: Instant | None = None
+    weekly: Weekly | None = None
+    comment: str = ""
+    author: str = ""
+
+
+def silenced_until(silences: tuple[Silence, ...], target: TargetName, fault: Fault, now: Instant) -> Instant | None:
+    """Until when an incident of this name is silenced; None if it is not."""
+    ends = [end for silence in silences if (end := _active_until(silence, now)) and _matches(silence, target, fault)]
+    return max(ends, default=None)
+
+
+def _matches(silence: Silence, target: TargetName, fault: Fault) -> bool:
+    return fnmatchcase(target, silence.target) and silence.fault in (None, fault)
+
+
+def _active_until(silence: Silence, now: Instant) -> Instant | None:
+    if silence.weekly is not None:
+        return _weekly_until(silence.weekly, now)
+    begins = silence.begins_at if silence.begins_at is not None else float("-inf")
+    ends = silence.ends_at if silence.ends_at is not None else float("inf")
+    return ends if begins <= now < ends else None
+
+
+def _weekly_until(weekly: Weekly, now: Instant) -> Instant | None:
+    zone = ZoneInfo(weekly.zone)
+    local = datetime.fromtimestamp(now, UTC).astimezone(zone)
+    for back in (0, 1):  # a window that began yesterday may last past midnight
+        day = local.date() - timedelta(days=back)
+        if day.weekday() not in weekly.days:
+            continue
+        past_midnight = weekly.end <= weekly.start
+        start = datetime.combine(day, weekly.start, zone)
+        end = datetime.combine(day + timedelta(days=1 if past_midnight else 0), weekly.end, zone)
+        if start.timestamp() <= now < end.timestamp():
+            return end.timestamp()
+    return None

@@ -1,0 +1,212 @@
+"""Everything remembered, as one immutable value per target, and the policy it is judged by."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import MappingProxyType
+
+from monitor.core.budget import Budget, Limits
+from monitor.core.canary import Canary, ControlSpan
+from monitor.core.drift import ConfigMemory, ExpectedConfig
+from monitor.core.incident import Incident
+from monitor.core.model import (
+    Blindness,
+    Charge,
+    CheckName,
+    Fault,
+    Instant,
+    Scalar,
+    Seconds,
+    Severity,
+    TargetName,
+    Verdict,
+)
+from monitor.core.silence import Silence
+from monitor.core.trace import Labels
+
+
+class TraceIdMode(StrEnum):
+    """Where a canary's trace id comes from. `AUTO`: the first that has proven itself."""
+
+    AUTO = "auto"
+    FEEDBACK = "feedback"
+    TRACEPARENT = "traceparent"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cadence:
+    """How often a check looks, how often while it fails or is unsettled, and how long one look may take (seconds)."""
+
+    every: Seconds
+    every_while_failing: Seconds
+    deadline: Seconds
+
+    @property
+    def stale_after(self) -> Seconds:
+        """Evidence older than this neither opens nor resolves."""
+        return 3 * self.every + self.deadline
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArrivalPolicy:
+    """When a trace is looked for more closely, is late, is missing; all counted from the gateway's answer, in seconds."""
+
+    look_closer_after: Seconds = 60.0
+    late_after: Seconds = 180.0
+    missing_after: Seconds = 300.0
+    settle: Seconds = 360.0
+    complete_spans: int | None = None
+    loss_of: tuple[int, int] = (3, 12)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """The thresholds of one target; `cadences` holds the enabled checks and no other."""
+
+    cadences: Mapping[CheckName, Cadence]
+    origin: Cadence | None = None
+    arrival: ArrivalPolicy = ArrivalPolicy()
+    limits: Limits = Limits()
+    labels: Labels = Labels(service_name="tfy-llm-gateway")
+    expected: ExpectedConfig = field(default_factory=lambda: ExpectedConfig(rules={}))
+    trace_id: TraceIdMode = TraceIdMode.AUTO
+    fail_after: int = 2
+    pass_after: int = 2
+    blind_after: Seconds = 600.0
+    reopen_within: Seconds = 1800.0
+    remind_every: tuple[Seconds, ...] = (4 * 3600.0, 8 * 3600.0, 24 * 3600.0)
+    escalate_after: Seconds = 1800.0
+    severity: Mapping[Fault, Severity] = field(default_factory=dict)
+    max_severity: Severity = Severity.CRITICAL
+    credential: str = ""  # fingerprint of the Traceloop key: a route is proven with one credential
+
+    def enabled(self, check: CheckName) -> bool:
+        """Whether a check runs at all."""
+        return check in self.cadences
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Active:
+    """A confirmed fault: the charge that confirmed it last, since when it has been seen, when it was confirmed."""
+
+    charge: Charge
+    since: Instant
+    confirmed_at: Instant
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LastLook:
+    """The newest look of a check, for the page, the API and `check`."""
+
+    at: Instant
+    took: Seconds
+    verdict: Verdict
+    summary: str
+    fault: Fault | None = None
+    blindness: Blindness | None = None
+    permanent: bool = False
+    evidence: Mapping[str, Scalar] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trend:
+    """The debounced memory of one check.
+
+    `settled` is what the check is believed to say; `fails` and `passes` count looks in a row (an unknown one interrupts
+    neither); `seen_in_row` and `absent_in_row` count per fault; `unknowns` and `crashes` count those in a row.
+    """
+
+    settled: Verdict | None = None
+    fails: int = 0
+    passes: int = 0
+    seen_in_row: Mapping[Fault, int] = field(default_factory=dict)
+    absent_in_row: Mapping[Fault, int] = field(default_factory=dict)
+    since: Mapping[Fault, Instant] = field(default_factory=dict)
+    confirmed: Mapping[Fault, Active] = field(default_factory=dict)
+    unknowns: int = 0
+    unknown_since: Instant | None = None
+    crashes: int = 0
+    sighted: int = 0  # looks in a row that could see, after a blindness
+    last: LastLook | None = None
+    last_pass_at: Instant | None = None
+    ever_passed: bool = False  # remembered over restarts: mentions wait for it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outage:
+    """A span of time in which a confirmed fault explained every loss; open while `ended_at` is None."""
+
+    fault: Fault
+    began_at: Instant
+    ended_at: Instant | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mend:
+    """A cause that was mended and whose incident waits for traces. `by` says who or what mended it, if that is known."""
+
+    fault: Fault
+    at: Instant
+    by: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    """No canary before `until`: the gateway answered 429. `step` is the doubled cadence so far."""
+
+    until: Instant
+    step: Seconds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetState:
+    """Everything remembered of one target. `proofs` dates when a route last showed us a span of our own, per credential."""
+
+    target: TargetName
+    trends: Mapping[CheckName, Trend] = field(default_factory=dict)
+    config: ConfigMemory | None = None
+    canaries: tuple[Canary, ...] = ()  # ordered by when they were sent
+    controls: tuple[ControlSpan, ...] = ()
+    proofs: Mapping[str, Instant] = field(default_factory=dict)
+    honours_traceparent: bool | None = None
+    key_refused_at: Instant | None = None
+    key_accepted_at: Instant | None = None
+    budget: Budget = Budget()
+    hold: Hold | None = None
+    outages: tuple[Outage, ...] = ()
+    mend: Mend | None = None
+    incidents: tuple[Incident, ...] = ()  # newest last; the open one, if any, is the last
+    origin_looked_at: Instant | None = None
+    certificates: Mapping[str, Instant] = field(default_factory=dict)
+    phases: Mapping[str, Seconds] = field(default_factory=dict)
+    removed_at: Instant | None = None
+
+    @property
+    def incident(self) -> Incident | None:
+        """The open incident."""
+        return self.incidents[-1] if self.incidents and self.incidents[-1].open else None
+
+    def trend(self, check: CheckName) -> Trend:
+        """The trend of a check; a fresh one if it has not looked yet."""
+        return self.trends.get(check, _FRESH)
+
+    @property
+    def confirmed(self) -> Mapping[Fault, Active]:
+        """Every confirmed fault; of a fault that two checks confirm, the earlier."""
+        merged: dict[Fault, Active] = {}
+        for trend in self.trends.values():
+            for fault, active in trend.confirmed.items():
+                if fault not in merged or active.confirmed_at < merged[fault].confirmed_at:
+                    merged[fault] = active
+        return merged
+
+
+_FRESH = Trend()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class State:
+    """Everything remembered."""
+
+    targets: Mapping[TargetName, TargetState] = field(default_factory=lambda: MappingProxyType({}))
+    silences: tuple[Silence, ...] = ()
