@@ -1,0 +1,132 @@
+# Gateway Trace Monitor. `make` alone says what there is. Works with GNU Make 3.81 (macOS) and any pip of Python 3.11+.
+
+VENV     ?= .venv
+# The first Python on the path that is new enough; set PYTHON to choose another.
+PYTHON   ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+              "$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo "$$p"; break; }; done)
+DEMO_FOR ?=
+DEMO_FAULT ?=
+PYTEST_ARGS ?=
+UPGRADE  ?=
+
+BIN     := $(VENV)/bin
+PIP      = $(BIN)/python -m pip --disable-pip-version-check
+# Wheels only, and only those whose hash stands in the lock: nothing that is downloaded runs while it is installed.
+LOCKED   = install --quiet --no-deps --only-binary :all: --require-hashes -r
+SOURCES := monitor tests tools
+RULES   := deploy/prometheus
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check format lint types layers schema core-coverage e2e rules-test image image-test bench-footprint \
+        setup lock clean
+
+help:  ## say what there is
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' Makefile
+
+# --- to look at it --------------------------------------------------------------------------------------------------
+
+demo: $(VENV)/.installed  ## the whole thing on loopback, without credentials (DEMO_FOR=60s ends it by itself)
+	@$(BIN)/trace-monitor demo $(if $(DEMO_FOR),--for $(DEMO_FOR)) $(if $(DEMO_FAULT),--fault $(DEMO_FAULT))
+
+# --- to change it ---------------------------------------------------------------------------------------------------
+
+test: $(VENV)/.test  ## the test suite (PYTEST_ARGS='-k drift' for some of it)
+	@$(BIN)/python -m pytest -q -n auto --dist loadfile -m "not e2e" $(PYTEST_ARGS)
+
+check: lint types layers schema  ## everything a change must pass: format, lint, types, layers, schema, tests, coverage of core
+	@$(MAKE) test PYTEST_ARGS="--cov=monitor/core --cov-branch --cov-fail-under=100 --cov-report=term-missing:skip-covered $(PYTEST_ARGS)"
+
+format: $(VENV)/.check  ## rewrite the code in the one true style
+	@$(BIN)/ruff format -q $(SOURCES)
+	@$(BIN)/ruff check -q --fix $(SOURCES)
+
+lint: $(VENV)/.check
+	@$(BIN)/ruff format --check -q $(SOURCES)
+	@$(BIN)/ruff check -q $(SOURCES)
+	@echo "format, lint: ok"
+
+types: $(VENV)/.check
+	@$(BIN)/mypy monitor tests tools
+
+layers: $(VENV)/.check
+	@$(BIN)/lint-imports --no-timing
+
+schema: $(VENV)/.installed
+	@$(BIN)/trace-monitor config schema | diff -u monitor/settings/schema.json - \
+	  || { echo "monitor/settings/schema.json is not current: trace-monitor config schema > monitor/settings/schema.json"; exit 1; }
+	@echo "schema: ok"
+
+# --- against the real components -------------------------------------------------------------------------------------
+
+e2e: $(VENV)/.test .venv-gateway/.locked .venv-clients/.locked  ## against LiteLLM, Prometheus and the vendors' own clients
+	@$(BIN)/python -m pytest -q -m e2e tests/e2e $(PYTEST_ARGS)
+
+rules-test:  ## the alert rules against made-up series, with promtool
+	@promtool check config $(RULES)/scrape.yml
+	@promtool check rules $(RULES)/rules.yml
+	@promtool test rules $(RULES)/rules_test.yml
+
+image:  ## build the container image with docker, podman or buildah
+	@deploy/image/build.sh
+
+image-test:  ## build the image and try it: read-only, no capabilities, health, SIGTERM
+	@deploy/image/test.sh
+
+bench-footprint: $(VENV)/.installed  ## how soon the daemon is ready, and its memory when idle
+	@$(BIN)/python tools/bench_footprint.py
+
+# --- environments ----------------------------------------------------------------------------------------------------
+# A stamp per step, so that a step is repeated only when its lock changed.
+
+setup: $(VENV)/.check  ## only create the environment
+
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed (set PYTHON=/path/to/it)"; exit 1; }
+	@echo "creating $(VENV) with $$($(PYTHON) --version)"
+	@$(PYTHON) -m venv --clear $(VENV) || { echo "no venv module? On Debian and Ubuntu: apt install python3-venv"; exit 1; }
+
+$(VENV)/.runtime: requirements/runtime.txt requirements/build.txt $(BIN)/python
+	@echo "installing what the program needs"
+	@$(PIP) $(LOCKED) requirements/runtime.txt
+	@$(PIP) $(LOCKED) requirements/build.txt
+	@touch $@
+
+$(VENV)/.installed: $(VENV)/.runtime pyproject.toml monitor/version.py
+	@$(PIP) install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.test: requirements/test.txt $(VENV)/.installed
+	@echo "installing what its tests need"
+	@$(PIP) $(LOCKED) requirements/test.txt
+	@touch $@
+
+$(VENV)/.check: requirements/check.txt $(VENV)/.test
+	@echo "installing what its checks need"
+	@$(PIP) $(LOCKED) requirements/check.txt
+	@touch $@
+
+.venv-%/.locked: requirements/%.txt
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed (set PYTHON=/path/to/it)"; exit 1; }
+	@echo "creating .venv-$*"
+	@$(PYTHON) -m venv --clear .venv-$*
+	@.venv-$*/bin/python -m pip --disable-pip-version-check $(LOCKED) requirements/$*.txt
+	@touch $@
+
+# --- the locks -------------------------------------------------------------------------------------------------------
+
+COMPILE = .venv-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --only-binary :all: \
+          --no-strip-extras --custom-compile-command "make lock" $(if $(UPGRADE),--upgrade)
+
+lock: .venv-lock/.locked  ## write requirements/*.txt anew (UPGRADE=1 for newer versions)
+	@cd requirements && \
+	 compile() { ../$(COMPILE) "$$@"; } && \
+	 compile ../pyproject.toml -o runtime.txt && \
+	 compile build.in -o build.txt && \
+	 compile ../pyproject.toml test.in -c runtime.txt -c build.txt -o test.txt && \
+	 compile ../pyproject.toml test.in check.in -c test.txt -o check.txt && \
+	 for part in gateway clients lock; do compile $$part.in -o $$part.txt; done
+
+clean:  ## remove what was made here
+	rm -rf $(VENV) .venv-gateway .venv-clients .venv-lock build dist *.egg-info .mypy_cache .ruff_cache .hypothesis \
+	       .import_linter_cache .coverage .e2e
+	find monitor tests tools -name __pycache__ -type d -prune -exec rm -rf {} +
