@@ -1,0 +1,60 @@
+"""The alert rules speak only of what the monitor exports, and each of them is explained and tried."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+DIRECTORY = Path(__file__).parents[2] / "deploy" / "prometheus"
+
+
+def _load(name: str) -> Any:
+    return yaml.safe_load((DIRECTORY / name).read_text())
+
+
+RULES: list[dict[str, Any]] = [rule for group in _load("rules.yml")["groups"] for rule in group["rules"]]
+ALERTS = sorted({rule["alert"] for rule in RULES})
+
+
+def _heading_anchors() -> set[str]:
+    headings = re.findall(r"^#+ (.+)$", (DIRECTORY / "README.md").read_text(), flags=re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading).strip().lower().replace(" ", "-") for heading in headings}
+
+
+def _expectations(alert: str) -> list[list[dict[str, Any]]]:
+    return [
+        case["exp_alerts"]
+        for test in _load("rules_test.yml")["tests"]
+        for case in test["alert_rule_test"]
+        if case["alertname"] == alert
+    ]
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: f"{rule['alert']}-{rule['labels']['severity']}")
+def test_an_alert_says_what_is_wrong_and_where_to_read_on(rule: dict[str, Any]) -> None:
+    """Summary, description, severity, and a runbook whose section exists."""
+    notes = rule["annotations"]
+    path, _, anchor = notes["runbook"].partition("#")
+    assert notes["summary"]
+    assert notes["description"]
+    assert rule["labels"]["severity"] in {"critical", "warning"}
+    assert path == "deploy/prometheus/README.md"
+    assert anchor == rule["alert"].lower()
+    assert anchor in _heading_anchors()
+
+
+@pytest.mark.parametrize("alert", ALERTS)
+def test_an_alert_is_tried_both_ways(alert: str) -> None:
+    """`promtool test rules` sees each alert fire once and keep quiet once."""
+    expectations = _expectations(alert)
+    assert any(expectations), f"{alert} never fires in rules_test.yml"
+    assert not all(expectations), f"{alert} is never expected to be quiet in rules_test.yml"
+
+
+def test_the_rules_count_on_the_job_that_the_scrape_configuration_makes() -> None:
+    """`absent(up{job=…})` would page for ever if the names differed."""
+    jobs = {job["job_name"] for job in _load("scrape.yml")["scrape_configs"]}
+    named = {name for rule in RULES for name in re.findall(r'job="([^"]+)"', rule["expr"])}
+    assert named == jobs
