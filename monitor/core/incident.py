@@ -14,6 +14,7 @@ class Reason(StrEnum):
     CHANGED = "changed"
     REMINDER = "reminder"
     ESCALATED = "escalated"
+    EDITED = "edited"  # acknowledged, silenced, mended and waiting: only a message that can be edited shows it
     RESOLVED = "resolved"
     TEST = "test"
 

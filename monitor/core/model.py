@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
+from types import MappingProxyType
 from typing import NewType
 
 Instant = float
@@ -149,17 +150,23 @@ class Finding:
         return self.charges[0].fault if self.charges else None
 
 
-def passing(summary: str, *, conclusive: bool = False, **evidence: Scalar) -> Finding:
+Evidence = Mapping[str, Scalar]
+"""What a look saw, by name: safe to show."""
+
+_NONE: Evidence = MappingProxyType({})
+
+
+def passing(summary: str, evidence: Evidence = _NONE, *, conclusive: bool = False) -> Finding:
     """A look that found everything as it should be."""
     return Finding(verdict=Verdict.PASS, summary=summary, conclusive=conclusive, evidence=evidence)
 
 
-def failing(summary: str, *charges: Charge, **evidence: Scalar) -> Finding:
+def failing(summary: str, *charges: Charge, evidence: Evidence = _NONE) -> Finding:
     """A look that found something broken."""
     return Finding(verdict=Verdict.FAIL, summary=summary, charges=charges, evidence=evidence)
 
 
-def unknown(summary: str, blindness: Blindness, *, permanent: bool = False, **evidence: Scalar) -> Finding:
+def unknown(summary: str, blindness: Blindness, evidence: Evidence = _NONE, *, permanent: bool = False) -> Finding:
     """A look that could not see."""
     return Finding(
         verdict=Verdict.UNKNOWN, summary=summary, blindness=blindness, permanent=permanent, evidence=evidence

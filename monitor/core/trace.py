@@ -65,26 +65,22 @@ class Completeness:
     why: str = ""
 
 
-def judge_completeness(
-    seen: TraceSeen, *, own_parent: str, spans_before: int | None, wanted: int | None
-) -> Completeness:
-    """Complete = the root is there, no parent dangles, the count is stable over two looks (and at least `wanted`).
+def judge_completeness(seen: TraceSeen, *, own_parent: str, wanted: int | None) -> Completeness:
+    """Whole = the root is there, no parent dangles, and there are at least `wanted` spans.
 
-    `own_parent` is the span id that we sent in `traceparent`: it counts as present although nobody exports it.
+    `own_parent` is the span id that we sent in `traceparent`: it counts as present although nobody exports it. A trace
+    that is whole is complete once its count is stable over two looks.
     """
     ids = seen.span_ids
     if not ids:
         return Completeness(complete=False, why="no span has arrived")
-    roots = [span for span in seen.spans if span.parent_id in ("", own_parent)]
-    if not roots:
+    if not any(span.parent_id in ("", own_parent) for span in seen.spans):
         return Completeness(complete=False, why="the root span is missing")
     dangling = {span.parent_id for span in seen.spans} - ids - {"", own_parent}
     if dangling:
         return Completeness(complete=False, why=f"{len(dangling)} parent span(s) are missing")
     if wanted is not None and len(ids) < wanted:
         return Completeness(complete=False, why=f"{len(ids)} of {wanted} spans have arrived")
-    if spans_before != len(ids):
-        return Completeness(complete=False, why="spans are still arriving")
     return Completeness(complete=True)
 
 

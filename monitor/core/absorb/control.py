@@ -1,0 +1,70 @@
+"""Fold a span of our own: sent straight to Traceloop, then read back."""
+
+from dataclasses import replace
+
+from monitor.core import arrival
+from monitor.core.absorb.looks import Absorbed, certify, fold_look
+from monitor.core.absorb.trace import finding_of_refused_key
+from monitor.core.canary import ControlSpan
+from monitor.core.inputs import ControlLooked, ControlSent
+from monitor.core.model import Charge, CheckName, Fault, Finding, Instant, failing, passing
+from monitor.core.state import Policy, TargetState
+from monitor.core.trace import Route
+
+_REMEMBERED_CONTROLS = 10
+
+
+def send_control(state: TargetState, given: ControlSent, policy: Policy, now: Instant) -> Absorbed:
+    """A span of our own was posted: refused at once, or accepted and to be read back."""
+    controls = (*state.controls, given.control)[-_REMEMBERED_CONTROLS:]
+    after = replace(state, controls=controls, certificates=certify(state, given.certificate))
+    if given.key_refused:
+        after = replace(after, key_refused_at=now)
+    elif given.control.accepted:
+        after = replace(after, key_accepted_at=now)
+    if given.finding is None:
+        return after, ()
+    finding = (
+        finding_of_refused_key(after, given.finding, "Traceloop's OTLP endpoint")
+        if given.key_refused
+        else given.finding
+    )
+    return fold_look(after, CheckName.CONTROL, finding, given.at, given.took, policy, now)
+
+
+def look_for_control(state: TargetState, given: ControlLooked, policy: Policy, now: Instant) -> Absorbed:
+    """A read succeeded: shown is a pass, not shown at the deadline by the documented read is a failure."""
+    control = next((known for known in state.controls if known.trace_id == given.trace_id), None)
+    if control is None or control.judged:
+        return state, ()
+    looked = arrival.judge_control(
+        control, shown=given.shown, route=given.route, at=given.at, missing_after=policy.arrival.missing_after
+    )
+    after = replace(
+        state, controls=tuple(looked if known.trace_id == looked.trace_id else known for known in state.controls)
+    )
+    if given.shown:
+        key = arrival.proof_key(given.route, policy.credential)
+        after = replace(after, proofs={**after.proofs, key: now})
+    if given.route is Route.WAREHOUSE:
+        after = replace(after, key_accepted_at=now)
+    if not looked.judged:
+        return after, ()
+    finding = _control_finding(looked, policy, after, now)
+    return fold_look(after, CheckName.CONTROL, finding, given.at, given.took, policy, now)
+
+
+def _control_finding(control: ControlSpan, policy: Policy, state: TargetState, now: Instant) -> Finding:
+    if control.shown_at is not None:
+        took = control.shown_at - control.sent_at
+        evidence = {"trace_id": control.trace_id, "seconds": round(took, 3)}
+        return passing(f"a span of our own arrived after {took:.1f} s", evidence)
+    proven = arrival.is_proven(state.proofs, Route.WAREHOUSE, policy.credential, now)
+    never = () if proven else ("this route has never shown us a span of our own",)
+    charge = Charge(
+        fault=Fault.INGEST_FAILING,
+        summary="Traceloop accepted a span of our own and does not show it",
+        facts=(f"control span {control.trace_id}", *never),
+        stops_export=True,
+    )
+    return failing(charge.summary, charge, evidence={"trace_id": control.trace_id})

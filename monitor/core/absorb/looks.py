@@ -1,0 +1,48 @@
+"""Fold what a check reports: config, gateway, and what every other check reports through them."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from monitor.core import trend
+from monitor.core.drift import remember
+from monitor.core.events import Checked, Event
+from monitor.core.inputs import Observation
+from monitor.core.model import CheckName, Finding, Instant, Seconds
+from monitor.core.state import Policy, TargetState
+
+Absorbed = tuple[TargetState, tuple[Event, ...]]
+
+
+def fold_look(
+    state: TargetState, check: CheckName, finding: Finding, at: Instant, took: Seconds, policy: Policy, now: Instant
+) -> Absorbed:
+    """Debounce one finding of one check."""
+    cadence = policy.cadences[check]
+    folded = trend.fold(state.trend(check), finding, at=at, took=took, cadence=cadence, policy=policy, now=now)
+    event = Checked(
+        target=state.target,
+        check=check,
+        at=at,
+        took=took,
+        verdict=finding.verdict,
+        summary=finding.summary,
+        fault=finding.fault,
+        blindness=finding.blindness,
+        evidence=finding.evidence,
+    )
+    return replace(state, trends={**state.trends, check: folded}), (event,)
+
+
+def observe(state: TargetState, seen: Observation, policy: Policy, now: Instant) -> Absorbed:
+    """Fold what a check reports, and remember what it read."""
+    if not policy.enabled(seen.check):
+        return state, ()
+    after = replace(state, phases=seen.phases or state.phases, certificates=certify(state, seen.certificate))
+    if seen.config is not None:
+        after = replace(after, config=remember(after.config, seen.config, now))
+    return fold_look(after, seen.check, seen.finding, seen.at, seen.took, policy, now)
+
+
+def certify(state: TargetState, certificate: tuple[str, Instant] | None) -> Mapping[str, Instant]:
+    """Remember when the certificate of an endpoint expires."""
+    return state.certificates if certificate is None else {**state.certificates, certificate[0]: certificate[1]}

@@ -1,0 +1,187 @@
+"""Fold a look for a canary's trace: who chose its id, which route is proven, what the look says."""
+
+from dataclasses import replace
+
+from monitor.core import arrival, trend
+from monitor.core.absorb.looks import Absorbed, fold_look
+from monitor.core.canary import Canary, IdSource, Outcome
+from monitor.core.diagnosis import judge_refused_key
+from monitor.core.events import Event, TraceJudged
+from monitor.core.inputs import ElsewhereLooked, LookFailed, OriginLooked, TraceLooked
+from monitor.core.model import Blindness, Charge, CheckName, Fault, Finding, Instant, Scalar, failing, passing, unknown
+from monitor.core.state import Active, Policy, TargetState, Trend
+from monitor.core.trace import Route
+
+OF_THE_LOOK = frozenset({Fault.BLIND, Fault.CHECK_FAILED, Fault.KEY_REJECTED})
+"""What a look for a trace confirms by itself; everything else of `arrival` is for the series to confirm."""
+
+
+def look(state: TargetState, given: TraceLooked, policy: Policy, now: Instant) -> Absorbed:
+    """A look that succeeded: identify the trace, prove the route, judge."""
+    before = next((canary for canary in state.canaries if canary.id == given.canary_id), None)
+    if before is None or not policy.enabled(CheckName.ARRIVAL):
+        return state, ()
+    canary = _identify(before, given)
+    proven = _prove(state, canary, given, policy, now)
+    counts = arrival.absence_counts(
+        canary,
+        given.seen.route,
+        policy=policy,
+        proofs=proven.proofs,
+        honours_traceparent=proven.honours_traceparent,
+        now=now,
+    )
+    judged = arrival.look_at(canary, given.seen, policy=policy, counts=counts)
+    after = _replace_canary(proven, judged.canary)
+    if given.seen.route in (Route.WAREHOUSE, Route.NONCE):
+        after = replace(after, key_accepted_at=now)
+    return _report_look(after, before, judged, given, policy, now)
+
+
+def _identify(canary: Canary, given: TraceLooked) -> Canary:
+    """A nonce search that found the trace brings its id along."""
+    if given.seen.route is not Route.NONCE or not given.seen.spans:
+        return canary
+    found = given.seen.spans[0].trace_id
+    source = canary.id_source if found == canary.trace_id else IdSource.NONCE
+    return replace(canary, trace_id=found, id_source=source)
+
+
+def _prove(state: TargetState, canary: Canary, given: TraceLooked, policy: Policy, now: Instant) -> TargetState:
+    """A span of ours that was shown proves the route, and who chose the trace id."""
+    if not given.seen.spans:
+        return state
+    routes = {given.seen.route} | ({Route.WAREHOUSE} if given.seen.route is Route.NONCE else set())
+    proofs = dict(state.proofs) | {arrival.proof_key(route, policy.credential): now for route in routes}
+    return replace(state, proofs=proofs, honours_traceparent=canary.trace_id == canary.sent_id)
+
+
+def _replace_canary(state: TargetState, canary: Canary) -> TargetState:
+    return replace(state, canaries=tuple(canary if known.id == canary.id else known for known in state.canaries))
+
+
+def _report_look(
+    state: TargetState, before: Canary, judged: arrival.Judged, given: TraceLooked, policy: Policy, now: Instant
+) -> Absorbed:
+    """A look that judged something is a look of the check `arrival`; one that says "not yet" only shows that we can see."""
+    canary = judged.canary
+    finding = _arrival_finding(before, judged)
+    events: list[Event] = []
+    if judged.outcome is not None:
+        events.append(
+            TraceJudged(
+                target=state.target,
+                at=now,
+                trace_id=canary.trace_id or "",
+                outcome=judged.outcome,
+                arrival_seconds=canary.arrival_seconds,
+            )
+        )
+    if finding is None:
+        return replace(
+            state, trends={**state.trends, CheckName.ARRIVAL: trend.sighted(state.trend(CheckName.ARRIVAL), policy)}
+        ), tuple(events)
+    folded, more = fold_look(state, CheckName.ARRIVAL, finding, given.at, given.took, policy, now)
+    # What the series confirms is decided by the series, in the order of sending, not by the order of looking.
+    kept = replace(folded.trend(CheckName.ARRIVAL), confirmed=_own_and(folded, state.trend(CheckName.ARRIVAL)))
+    return replace(folded, trends={**folded.trends, CheckName.ARRIVAL: kept}), (*events, *more)
+
+
+def _arrival(state: TargetState) -> Trend:
+    return state.trend(CheckName.ARRIVAL)
+
+
+def _own_and(folded: TargetState, before: Trend) -> dict[Fault, Active]:
+    mine = {f: a for f, a in folded.trend(CheckName.ARRIVAL).confirmed.items() if f in OF_THE_LOOK}
+    series_ = {f: a for f, a in before.confirmed.items() if f not in OF_THE_LOOK}
+    return series_ | mine
+
+
+def _arrival_finding(before: Canary, judged: arrival.Judged) -> Finding | None:
+    canary = judged.canary
+    newly_labelled = before.labels is None and canary.labels is not None
+    if judged.outcome is None and not newly_labelled and canary.late == before.late:
+        return None
+    charges = _arrival_charges(canary)
+    spans = f"{canary.spans} span(s)"
+    seconds = canary.arrival_seconds
+    evidence: dict[str, Scalar] = {
+        "trace_id": canary.trace_id,
+        "spans": canary.spans,
+        "arrival_seconds": round(seconds, 3) if seconds is not None else None,
+        "route": canary.route,
+        **(canary.labels.evidence if canary.labels else {}),
+    }
+    if canary.outcome is Outcome.UNKNOWN:
+        return unknown("the trace was not seen, but this route has never shown us one", Blindness.UNPROVEN, evidence)
+    if charges:
+        return failing(charges[0].summary, *charges, evidence=evidence)
+    after = f" after {seconds:.1f} s" if seconds is not None else ""
+    return passing(f"the trace arrived{after}: {spans}", evidence)
+
+
+def _arrival_charges(canary: Canary) -> tuple[Charge, ...]:
+    """What one canary alone says; the series decides what is confirmed."""
+    charges: list[Charge] = []
+    if canary.outcome is Outcome.MISSING:
+        charges.append(Charge(fault=Fault.TRACE_MISSING, summary="the trace did not arrive"))
+    elif canary.outcome is Outcome.INCOMPLETE:
+        charges.append(Charge(fault=Fault.TRACE_INCOMPLETE, summary=f"the trace arrived in part: {canary.incomplete}"))
+    elif canary.late:
+        charges.append(Charge(fault=Fault.TRACE_LATE, summary="the trace is late"))
+    labels = canary.labels
+    if labels is not None:
+        if labels.leaked:
+            charges.append(
+                Charge(fault=Fault.CONTENT_LEAKED, summary=f"the trace carries {', '.join(labels.leaked[:5])}")
+            )
+        if labels.content_missing:
+            charges.append(Charge(fault=Fault.CONTENT_MISSING, summary="the trace carries no content"))
+        if labels.mislabelled:
+            charges.append(Charge(fault=Fault.TRACE_MISLABELLED, summary=labels.mislabelled[0]))
+    return tuple(charges)
+
+
+def fail_look(state: TargetState, given: LookFailed, policy: Policy, now: Instant) -> Absorbed:
+    """A look that did not succeed: unknown, unless a documented route refused the very key that the exporter uses."""
+    events: list[Event] = []
+    after = replace(state, key_refused_at=now) if given.key_refused else state
+    canary = next((known for known in state.canaries if known.id == given.canary_id), None)
+    if canary is not None:
+        judged = arrival.give_up(canary, policy.arrival, now)
+        after = _replace_canary(after, judged.canary)
+        if judged.outcome is not None:
+            events.append(
+                TraceJudged(target=state.target, at=now, trace_id=canary.trace_id or "", outcome=judged.outcome)
+            )
+    if not policy.enabled(given.check):
+        return after, tuple(events)
+    finding = finding_of_refused_key(after, given.finding, given.where) if given.key_refused else given.finding
+    folded, more = fold_look(after, given.check, finding, given.at, given.took, policy, now)
+    return folded, (*events, *more)
+
+
+def finding_of_refused_key(state: TargetState, otherwise: Finding, where: str) -> Finding:
+    """What a 401 of a documented route amounts to; `otherwise` where our own key is the suspect."""
+    charge = judge_refused_key(state, where)
+    return otherwise if charge is None else failing(charge.summary, charge, evidence=otherwise.evidence)
+
+
+def look_at_origin(state: TargetState, given: OriginLooked) -> TargetState:
+    """TrueFoundry's own store answered for one canary; a trace that it shows proves it as a route."""
+    proofs = state.proofs
+    if given.found:
+        proofs = {**proofs, arrival.proof_key(Route.OWN_STORE, ""): given.at}
+    changed = tuple(
+        replace(canary, origin=given.found) if canary.id == given.canary_id else canary for canary in state.canaries
+    )
+    return replace(state, canaries=changed, proofs=proofs, origin_looked_at=given.at)
+
+
+def look_elsewhere(state: TargetState, given: ElsewhereLooked) -> TargetState:
+    """Another environment shows the trace of a canary."""
+    changed = tuple(
+        replace(canary, elsewhere=given.environment) if canary.id == given.canary_id else canary
+        for canary in state.canaries
+    )
+    return replace(state, canaries=changed)

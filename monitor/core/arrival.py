@@ -1,0 +1,171 @@
+"""Judge whether a canary's trace arrived: whole, in time, and by which evidence.
+
+Deadlines count from the gateway's answer. A trace is `late` or `missing` only by a look that succeeded at or after the
+deadline; absence counts only through a route that has shown us a span of our own within a day, with the same credential.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from monitor.core.canary import Canary, ControlSpan, IdSource, Outcome
+from monitor.core.model import Instant, Seconds
+from monitor.core.state import ArrivalPolicy, Policy, TraceIdMode
+from monitor.core.trace import Route, TraceSeen, judge_completeness, judge_labels
+
+PROOF_LASTS: Seconds = 24 * 3600.0
+"""How long a route that has shown us a span is trusted to show the next (Traceloop's free plan keeps spans for a day)."""
+
+GIVE_UP_AFTER: Seconds = 3600.0
+"""How long after `missing_after` a trace is still looked for when no look succeeds."""
+
+RECOVERABLE_FOR: Seconds = 20 * 3600.0
+REMEMBERED = 200
+"""The newest canaries remembered; older than `RECOVERABLE_FOR` none is asked for again."""
+
+_SETTLING: Seconds = 2.0
+_CAP: Seconds = 15.0
+_CAP_AFTER_DEADLINE: Seconds = 60.0
+
+
+def next_look(canary: Canary, policy: ArrivalPolicy, last_try: Instant | None, tries: int) -> Instant:
+    """When to look for a trace again: backing off, but exactly at `late_after` and `missing_after` in any case."""
+    answered = canary.answered_at if canary.answered_at is not None else canary.sent_at
+    if last_try is None:
+        return answered + 1.0
+    overdue = last_try >= answered + policy.missing_after
+    wait = _CAP_AFTER_DEADLINE if overdue else min(2.0**tries, _CAP)
+    if canary.whole_at is not None:
+        wait = min(wait, _SETTLING)
+    due = last_try + wait
+    for deadline in (policy.late_after, policy.missing_after):
+        if last_try < answered + deadline < due:
+            return answered + deadline
+    return due
+
+
+def proof_key(route: Route, credential: str) -> str:
+    """Under which name a route's proof is remembered."""
+    return f"{route}:{credential}"
+
+
+def is_proven(proofs: Mapping[str, Instant], route: Route, credential: str, now: Instant) -> bool:
+    """Whether a route has shown us a span of our own within a day, with the same credential."""
+    shown = proofs.get(proof_key(route, credential))
+    return shown is not None and now - shown <= PROOF_LASTS
+
+
+def absence_counts(
+    canary: Canary,
+    route: Route,
+    *,
+    policy: Policy,
+    proofs: Mapping[str, Instant],
+    honours_traceparent: bool | None,
+    now: Instant,
+) -> bool:
+    """Whether not seeing this trace by this route means that it is not there.
+
+    A trace id of our own making counts only if the operator vouches for it or this gateway has honoured one before.
+    """
+    if route is Route.NONCE or canary.trace_id is None:
+        return False
+    own_id = canary.id_source is IdSource.TRACEPARENT
+    if own_id and policy.trace_id is not TraceIdMode.TRACEPARENT and not honours_traceparent:
+        return False
+    return is_proven(proofs, route, policy.credential, now)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """A canary after a look, and whether the look changed its outcome."""
+
+    canary: Canary
+    outcome: Outcome | None = None
+
+
+def look_at(canary: Canary, seen: TraceSeen, *, policy: Policy, counts: bool) -> Judged:
+    """Fold one successful look into a canary; `counts` says whether absence by this route counts (`absence_counts`)."""
+    if canary.outcome is None:
+        counted = _count_spans(canary, seen, policy.arrival.complete_spans)
+        judged = _judge(counted, seen.at, policy.arrival, counts=counts)
+        return Judged(canary=_judge_labels(judged, seen, policy), outcome=judged.outcome)
+    if canary.outcome is Outcome.MISSING and seen.spans and canary.recovered_at is None:
+        return Judged(canary=replace(canary, recovered_at=seen.at), outcome=Outcome.RECOVERED)
+    return Judged(canary=_judge_labels(canary, seen, policy))
+
+
+def give_up(canary: Canary, policy: ArrivalPolicy, now: Instant) -> Judged:
+    """A look failed: long after the deadline the canary's fate stays unknown."""
+    answered = canary.answered_at if canary.answered_at is not None else canary.sent_at
+    if canary.outcome is None and now - answered >= policy.missing_after + GIVE_UP_AFTER:
+        return Judged(canary=replace(canary, outcome=Outcome.UNKNOWN, judged_at=now), outcome=Outcome.UNKNOWN)
+    return Judged(canary=canary)
+
+
+def wants_labels(canary: Canary, policy: ArrivalPolicy, now: Instant) -> bool:
+    """Whether the documented read has still to judge an arrived trace."""
+    answered = canary.answered_at if canary.answered_at is not None else canary.sent_at
+    return (
+        canary.outcome in (Outcome.ARRIVED, Outcome.LATE)
+        and canary.labels is None
+        and now <= answered + policy.missing_after
+    )
+
+
+def _count_spans(canary: Canary, seen: TraceSeen, wanted: int | None) -> Canary:
+    count = len(seen.span_ids)
+    shape = judge_completeness(seen, own_parent=canary.span_id, wanted=wanted)
+    # A count is stable over two looks by the same route; one route may lag behind another.
+    stable = canary.whole_at is not None and canary.route is seen.route and canary.spans == count
+    return replace(
+        canary,
+        looks=canary.looks + 1,
+        last_look_at=seen.at,
+        route=seen.route,
+        spans=count,
+        seen_at=canary.seen_at if canary.seen_at is not None or not count else seen.at,
+        whole_at=(canary.whole_at if stable else seen.at) if shape.complete else None,
+        arrived_at=canary.whole_at if shape.complete and stable else None,
+        incomplete=shape.why if count else "",
+    )
+
+
+def _judge(canary: Canary, now: Instant, policy: ArrivalPolicy, *, counts: bool) -> Canary:
+    answered = canary.answered_at if canary.answered_at is not None else canary.sent_at
+    age = now - answered
+    if canary.arrived_at is not None:
+        late = canary.late or canary.arrived_at - answered > policy.late_after
+        return replace(canary, outcome=Outcome.LATE if late else Outcome.ARRIVED, judged_at=now, incomplete="")
+    told = counts or canary.spans > 0
+    late = canary.late or (canary.accepted and told and age >= policy.late_after and canary.whole_at is None)
+    waiting = replace(canary, late=late)
+    if age < policy.missing_after:
+        return waiting
+    if canary.whole_at is not None:  # whole, but seen for the first time at the deadline: one look more decides
+        return waiting
+    if not canary.accepted and not canary.spans:  # an error answer: arrival proves export, absence proves nothing
+        return replace(waiting, outcome=Outcome.UNKNOWN, judged_at=now)
+    if canary.spans:
+        return replace(waiting, outcome=Outcome.INCOMPLETE, judged_at=now)
+    return replace(waiting, outcome=Outcome.MISSING if counts else Outcome.UNKNOWN, judged_at=now)
+
+
+def _judge_labels(canary: Canary, seen: TraceSeen, policy: Policy) -> Canary:
+    if seen.route not in (Route.WAREHOUSE, Route.NONCE) or not seen.spans or canary.labels is not None:
+        return canary
+    if len(seen.span_ids) < canary.spans or canary.arrived_at is None:
+        return canary
+    return replace(canary, labels=judge_labels(seen, policy.labels))
+
+
+def judge_control(
+    control: ControlSpan, *, shown: bool, route: Route, at: Instant, missing_after: Seconds
+) -> ControlSpan:
+    """Fold one successful documented or quick read into a control span.
+
+    Not shown is a judgement only by the documented read, and only at or after `missing_after`.
+    """
+    looked = replace(control, looks=control.looks + 1, last_look_at=at)
+    if shown:
+        return replace(looked, shown_at=at, route=str(route), judged=True)
+    return replace(looked, judged=route is Route.WAREHOUSE and at - control.sent_at >= missing_after)

@@ -1,0 +1,158 @@
+"""What the state is made of: everything that may be absorbed, as values."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from monitor.core.canary import Canary, ControlSpan
+from monitor.core.drift import ConfigSeen
+from monitor.core.incident import Told
+from monitor.core.model import CheckName, Finding, Instant, Seconds
+from monitor.core.trace import Route, TraceSeen
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observation:
+    """A check looked and reports. `config` is what it read, `certificate` the endpoint's and when it expires."""
+
+    check: CheckName
+    at: Instant
+    took: Seconds
+    finding: Finding
+    config: ConfigSeen | None = None
+    phases: Mapping[str, Seconds] = field(default_factory=dict)
+    certificate: tuple[str, Instant] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CanaryPlanned:
+    """A canary is about to be sent: recorded, and paid for, before."""
+
+    at: Instant
+    canary: Canary
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CanaryAnswered:
+    """A canary came back, or did not. `retry_after` is what a 429 asked for; `rate_limited` that there was one."""
+
+    at: Instant
+    took: Seconds
+    canary: Canary
+    finding: Finding
+    phases: Mapping[str, Seconds] = field(default_factory=dict)
+    rate_limited: bool = False
+    retry_after: Seconds | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TraceLooked:
+    """A look for a canary's trace succeeded. A nonce search that found it brings the trace id along in its spans."""
+
+    at: Instant
+    took: Seconds
+    canary_id: str
+    seen: TraceSeen
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LookFailed:
+    """A look for a canary's trace, or for a control span, did not succeed. `key_refused`: a documented route said 401."""
+
+    at: Instant
+    took: Seconds
+    check: CheckName
+    finding: Finding
+    canary_id: str | None = None
+    key_refused: bool = False
+    where: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ControlSent:
+    """A span of our own was posted. `finding` None: it was accepted, and the verdict waits for the read."""
+
+    at: Instant
+    took: Seconds
+    control: ControlSpan
+    finding: Finding | None
+    key_refused: bool = False
+    certificate: tuple[str, Instant] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ControlLooked:
+    """A read for a control span succeeded: it shows it, or not."""
+
+    at: Instant
+    took: Seconds
+    trace_id: str
+    route: Route
+    shown: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OriginLooked:
+    """TrueFoundry's own store answered: whether it has the trace of a canary."""
+
+    at: Instant
+    canary_id: str
+    found: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ElsewhereLooked:
+    """Another environment of Traceloop shows the trace of a canary."""
+
+    at: Instant
+    canary_id: str
+    environment: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoticeTold:
+    """A notifier was brought up to date."""
+
+    at: Instant
+    incident_id: str
+    notifier: str
+    told: Told
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Acknowledged:
+    """Somebody took the incident."""
+
+    at: Instant
+    incident_id: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Removed:
+    """The target is no longer monitored."""
+
+    at: Instant
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ticked:
+    """Time passed."""
+
+    at: Instant
+
+
+Input = (
+    Observation
+    | CanaryPlanned
+    | CanaryAnswered
+    | TraceLooked
+    | LookFailed
+    | ControlSent
+    | ControlLooked
+    | OriginLooked
+    | ElsewhereLooked
+    | NoticeTold
+    | Acknowledged
+    | Removed
+    | Ticked
+)

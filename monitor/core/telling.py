@@ -1,0 +1,165 @@
+"""What one notifier is due to hear of one incident: the difference between what is true and what it was told.
+
+Nothing here remembers a queue: what a notifier missed while it was down is told when it answers again, as it is then.
+"""
+
+from dataclasses import replace
+
+from monitor.core.incident import Diagnosis, Incident, Notice, Reason, Told
+from monitor.core.model import CheckName, Instant, Seconds, Severity, Verdict
+from monitor.core.state import Policy, TargetState
+
+MENTION_AT_MOST_EVERY: Seconds = 60.0
+"""Per channel and mention; within it a message is posted at once without."""
+
+
+def due(
+    incident: Incident, told: Told | None, *, silenced_until: Instant | None, policy: Policy, now: Instant
+) -> Reason | None:
+    """Why this notifier must hear of this incident now; None if it knows everything."""
+    if not incident.open:
+        return _due_closed(told, silenced=silenced_until is not None)
+    if silenced_until is not None:
+        return Reason.EDITED if told is not None and told.shown != shown(incident, silenced_until) else None
+    if told is None or told.closed:
+        return Reason.OPENED
+    if _has_changed(incident.diagnosis, told):
+        return Reason.CHANGED
+    rhythm = _due_by_rhythm(incident, told, policy, now)
+    if rhythm is not None:
+        return rhythm
+    return Reason.EDITED if told.shown != shown(incident, None) else None
+
+
+def _due_closed(told: Told | None, *, silenced: bool) -> Reason | None:
+    if told is None:
+        return None if silenced else Reason.RESOLVED  # opened and closed meanwhile: told once, as one
+    return None if told.closed else Reason.RESOLVED
+
+
+def _has_changed(diagnosis: Diagnosis, told: Told) -> bool:
+    return diagnosis.fault is not told.fault or diagnosis.severity > told.severity
+
+
+def acknowledged(incident: Incident) -> bool:
+    """Whether somebody has it, as it is now: an acknowledgement ends when name or severity get worse."""
+    if incident.acked_as is None:
+        return False
+    fault, severity = incident.acked_as
+    return incident.diagnosis.fault is fault and incident.diagnosis.severity <= severity
+
+
+def _due_by_rhythm(incident: Incident, told: Told, policy: Policy, now: Instant) -> Reason | None:
+    if incident.diagnosis.severity is not Severity.CRITICAL or acknowledged(incident):
+        return None
+    if not told.escalated and now >= _escalates_at(incident, policy):
+        return Reason.ESCALATED
+    reminds_at = _reminds_at(told, policy)
+    return Reason.REMINDER if reminds_at is not None and now >= reminds_at else None
+
+
+def _escalates_at(incident: Incident, policy: Policy) -> Instant:
+    since = incident.critical_since if incident.critical_since is not None else incident.opened_at
+    return since + policy.escalate_after
+
+
+def _reminds_at(told: Told, policy: Policy) -> Instant | None:
+    if not policy.remind_every:
+        return None
+    return told.at + policy.remind_every[min(told.reminders, len(policy.remind_every) - 1)]
+
+
+def wakes_at(incident: Incident, told: Told, policy: Policy) -> Instant | None:
+    """When something becomes due by the mere passing of time."""
+    if not incident.open or incident.diagnosis.severity is not Severity.CRITICAL or acknowledged(incident):
+        return None
+    reminds_at = _reminds_at(told, policy)
+    moments = [moment for moment in (reminds_at, None if told.escalated else _escalates_at(incident, policy)) if moment]
+    return min(moments, default=None)
+
+
+def shown(incident: Incident, silenced_until: Instant | None) -> str:
+    """The state of an incident that an edited message shows: when this changes, the message must."""
+    diagnosis = incident.diagnosis
+    parts = (
+        "open" if incident.open else "resolved",
+        diagnosis.fault,
+        diagnosis.severity.word,
+        ",".join(diagnosis.also),
+        diagnosis.waiting or "",
+        f"acked:{incident.acked_by}" if acknowledged(incident) else "",
+        f"silenced:{silenced_until:.0f}" if silenced_until is not None and silenced_until != float("inf") else "",
+        "silenced" if silenced_until is not None else "",
+    )
+    return "|".join(parts)
+
+
+def trusted(state: TargetState, policy: Policy) -> bool:
+    """Whether a mention may be made: each enabled check has passed once, or could never look; at least one has passed."""
+    trends = [state.trend(check) for check in CheckName if policy.enabled(check)]
+    blind_only = [
+        trend.settled is None and trend.fails == 0 and trend.last is not None and trend.last.verdict is Verdict.UNKNOWN
+        for trend in trends
+    ]
+    passed = [trend.ever_passed for trend in trends]
+    return any(passed) and all(ok or blind for ok, blind in zip(passed, blind_only, strict=True))
+
+
+def compose(
+    incident: Incident,
+    told: Told | None,
+    reason: Reason,
+    *,
+    silenced_until: Instant | None,
+    may_mention: bool,
+    labels: dict[str, str],
+    now: Instant,
+) -> Notice:
+    """The notice for a reason: who is called, and what is shown in the channel."""
+    critical = incident.diagnosis.severity is Severity.CRITICAL
+    turning = reason is Reason.CHANGED and critical and told is not None and told.severity < Severity.CRITICAL
+    calls = incident.open and ((reason is Reason.OPENED and critical) or turning or reason is Reason.ESCALATED)
+    was_critical = told is not None and incident.worst is Severity.CRITICAL
+    reopened = reason is Reason.OPENED and told is not None and critical
+    return Notice(
+        reason=reason,
+        incident=incident,
+        at=now,
+        told=told,
+        mention=calls and may_mention,
+        broadcast=turning
+        or reopened
+        or reason in (Reason.REMINDER, Reason.ESCALATED)
+        or (reason is Reason.RESOLVED and was_critical),
+        silenced_until=silenced_until,
+        labels=labels,
+    )
+
+
+def record(notice: Notice, receipt: dict[str, str]) -> Told:
+    """What the notifier knows after it was told."""
+    incident, before = notice.incident, notice.told
+    present = shown(incident, notice.silenced_until)
+    if notice.reason is Reason.EDITED and before is not None:
+        return _after_edit(notice, before, receipt, present)
+    fresh = before is None or notice.reason is Reason.OPENED
+    return Told(
+        reason=notice.reason,
+        fault=incident.diagnosis.fault,
+        severity=incident.diagnosis.severity,
+        at=notice.at,
+        receipt=receipt,
+        closed=not incident.open,
+        reminders=0 if fresh or before is None else before.reminders + (notice.reason is Reason.REMINDER),
+        escalated=notice.reason is Reason.ESCALATED or (not fresh and before is not None and before.escalated),
+        reopened=len(incident.reopened),
+        shown=present,
+    )
+
+
+def _after_edit(notice: Notice, before: Told, receipt: dict[str, str], present: str) -> Told:
+    """An edit is no news: what was told, and when, stays; under a silence the name that was told stays too."""
+    if notice.silenced_until is not None:
+        return replace(before, receipt=receipt, shown=present)
+    diagnosis = notice.incident.diagnosis
+    return replace(before, receipt=receipt, shown=present, fault=diagnosis.fault, severity=diagnosis.severity)
