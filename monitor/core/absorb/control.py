@@ -7,7 +7,7 @@ from monitor.core.absorb.looks import Absorbed, certify, fold_look
 from monitor.core.absorb.trace import finding_of_refused_key
 from monitor.core.canary import ControlSpan
 from monitor.core.inputs import ControlLooked, ControlSent
-from monitor.core.model import Charge, CheckName, Fault, Finding, Instant, failing, passing
+from monitor.core.model import Charge, CheckName, Fault, Finding, Instant, Scalar, failing, passing
 from monitor.core.state import Policy, TargetState
 from monitor.core.trace import Route
 
@@ -57,7 +57,7 @@ def look_for_control(state: TargetState, given: ControlLooked, policy: Policy, n
 def _control_finding(control: ControlSpan, policy: Policy, state: TargetState, now: Instant) -> Finding:
     if control.shown_at is not None:
         took = control.shown_at - control.sent_at
-        evidence = {"trace_id": control.trace_id, "seconds": round(took, 3)}
+        evidence: dict[str, Scalar] = {"trace_id": control.trace_id, "seconds": round(took, 3)}
         return passing(f"a span of our own arrived after {took:.1f} s", evidence)
     proven = arrival.is_proven(state.proofs, Route.WAREHOUSE, policy.credential, now)
     never = () if proven else ("this route has never shown us a span of our own",)

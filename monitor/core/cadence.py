@@ -1,0 +1,158 @@
+"""When each check is due, and whether it may look: the regular grid, the faster one while something is wrong, the pauses."""
+
+from dataclasses import dataclass
+
+from monitor.core.arrival import next_look, wants_labels
+from monitor.core.budget import may_send
+from monitor.core.canary import Canary, ControlSpan, Outcome
+from monitor.core.model import Blindness, CheckName, Fault, Instant, Seconds, Severity, Verdict
+from monitor.core.state import Policy, TargetState
+from monitor.core.trend import unsettled
+
+_ORIGIN_EVERY_WHILE_FAILING: Seconds = 120.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Barred:
+    """A canary may not be sent now: why, and when it may be tried again (None: at the next regular run)."""
+
+    blindness: Blindness
+    summary: str
+    until: Instant | None = None
+
+
+def bar_canary(state: TargetState, policy: Policy, now: Instant) -> Barred | None:
+    """Whether a canary may be sent: not while the gateway is settled failing, held by a 429, or beyond the budget."""
+    gateway = state.trend(CheckName.GATEWAY)
+    if policy.enabled(CheckName.GATEWAY) and Fault.GATEWAY_UNREACHABLE in gateway.confirmed:
+        return Barred(blindness=Blindness.PAUSED, summary="paused: the gateway does not answer")
+    if state.hold is not None and now < state.hold.until:
+        return Barred(
+            blindness=Blindness.PAUSED,
+            summary="paused: the gateway asked us to wait (429)",
+            until=state.hold.until,
+        )
+    last = state.canaries[-1] if state.canaries else None
+    regular = policy.cadences[CheckName.CANARY].every
+    fast = last is not None and now - last.sent_at < 0.9 * regular
+    if not may_send(state.budget, policy.limits, now, fast=fast):
+        return Barred(blindness=Blindness.BUDGET_SPENT, summary="budget_spent: no canary beyond the day's budget")
+    return None
+
+
+def interval(check: CheckName, state: TargetState, policy: Policy, now: Instant) -> Seconds:
+    """The present cadence of a check: the faster one while it fails, is unsettled, or its evidence is needed."""
+    cadence = policy.cadences[check]
+    return cadence.every_while_failing if _hurries(check, state, policy, now) else cadence.every
+
+
+def _hurries(check: CheckName, state: TargetState, policy: Policy, now: Instant) -> bool:
+    match check:
+        case CheckName.CANARY:
+            return _canary_hurries(state, policy, now)
+        case CheckName.CONTROL:
+            return unsettled(state.trend(check)) or _traces_in_doubt(state, policy, now) or _cannot_read(state)
+        case CheckName.CONFIG:
+            return unsettled(state.trend(check)) or state.mend is not None or _traces_in_doubt(state, policy, now)
+        case CheckName.GATEWAY | CheckName.ARRIVAL:
+            return unsettled(state.trend(check))
+
+
+def _canary_hurries(state: TargetState, policy: Policy, now: Instant) -> bool:
+    canary = state.trend(CheckName.CANARY)
+    if state.hold is not None:
+        return False
+    return unsettled(canary) or state.mend is not None or _traces_in_doubt(state, policy, now)
+
+
+def _cannot_read(state: TargetState) -> bool:
+    """A failing read of Traceloop starts the control too."""
+    last = state.trend(CheckName.ARRIVAL).last
+    return last is not None and last.verdict is Verdict.UNKNOWN and last.blindness is not Blindness.UNPROVEN
+
+
+def _traces_in_doubt(state: TargetState, policy: Policy, now: Instant) -> bool:
+    """A trace that has not come by `look_closer_after`, or losses that are not settled yet."""
+    if not policy.enabled(CheckName.ARRIVAL):
+        return False
+    if any(active.charge.severity is not Severity.NONE for active in state.trend(CheckName.ARRIVAL).confirmed.values()):
+        return True
+    return any(_overdue(canary, policy, now) for canary in state.canaries) or _lost_lately(state)
+
+
+def _overdue(canary: Canary, policy: Policy, now: Instant) -> bool:
+    return (
+        canary.pending
+        and canary.accepted
+        and canary.arrived_at is None
+        and now - (canary.answered_at or now) >= policy.arrival.look_closer_after
+    )
+
+
+def _lost_lately(state: TargetState) -> bool:
+    """Whether the newest judged canary was lost."""
+    judged = [canary for canary in state.canaries if canary.outcome not in (None, Outcome.UNKNOWN)]
+    return bool(judged) and judged[-1].outcome is Outcome.MISSING and not judged[-1].excused
+
+
+def due_at(check: CheckName, state: TargetState, policy: Policy, now: Instant) -> Instant:
+    """When a check should look next, at the latest; the regular grid may be sooner."""
+    last = _last_run(check, state)
+    if last is None:
+        return now
+    due = last + interval(check, state, policy, now)
+    if check is CheckName.CANARY and state.hold is not None:
+        return max(due, state.hold.until)
+    return max(now, due)
+
+
+def _last_run(check: CheckName, state: TargetState) -> Instant | None:
+    match check:
+        case CheckName.CANARY:
+            return state.canaries[-1].sent_at if state.canaries else None
+        case CheckName.CONTROL:
+            return state.controls[-1].sent_at if state.controls else None
+        case CheckName.CONFIG | CheckName.GATEWAY | CheckName.ARRIVAL:
+            last = state.trend(check).last
+            return last.at if last is not None else None
+
+
+def origin_is_due(state: TargetState, policy: Policy, now: Instant) -> bool:
+    """Whether TrueFoundry's own store should be asked: at start, hourly, and when a trace has not come."""
+    if policy.origin is None or not state.canaries:
+        return False
+    if state.origin_looked_at is None or now - state.origin_looked_at >= policy.origin.every:
+        return True
+    return _traces_in_doubt(state, policy, now) and now - state.origin_looked_at >= _ORIGIN_EVERY_WHILE_FAILING
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """How often, and when last, a trace was looked for (successfully or not)."""
+
+    tries: int = 0
+    at: Instant | None = None
+
+
+def awaited(state: TargetState, policy: Policy, now: Instant) -> tuple[Canary, ...]:
+    """The canaries whose trace, or whose labels, are still looked for."""
+    return tuple(canary for canary in state.canaries if canary.pending or wants_labels(canary, policy.arrival, now))
+
+
+def controls_awaited(state: TargetState) -> tuple[ControlSpan, ...]:
+    """The control spans that were accepted and not yet judged."""
+    return tuple(control for control in state.controls if control.accepted and not control.judged)
+
+
+def look_at(canary: Canary, policy: Policy, attempt: Attempt) -> Instant:
+    """When a canary's trace is to be looked for next."""
+    return next_look(canary, policy.arrival, attempt.at, attempt.tries)
+
+
+def read_control_at(control: ControlSpan, policy: Policy, attempt: Attempt) -> Instant:
+    """When a control span is to be read next: backing off, but exactly at `missing_after` in any case."""
+    if attempt.at is None:
+        return control.sent_at + 1.0
+    deadline = control.sent_at + policy.arrival.missing_after
+    due = attempt.at + min(2.0**attempt.tries, 15.0 if attempt.at < deadline else 60.0)
+    return deadline if attempt.at < deadline < due else due
