@@ -17,7 +17,9 @@ from typing import Protocol
 
 from monitor.core.drift import ConfigSeen
 from monitor.core.incident import Notice
-from monitor.core.model import CheckName, Instant, Phases, Scalar, Seconds, Service, TargetName, TraceId
+from monitor.core.inputs import Input
+from monitor.core.model import CheckName, Instant, Phases, Scalar, Seconds, Service, TraceId
+from monitor.core.state import Policy, TargetState
 from monitor.core.trace import SpanFact
 
 
@@ -326,13 +328,35 @@ class Schedule(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Look:
-    """What a check is handed: which target, and when."""
+class Journal(Protocol):
+    """What a check reports to: the memory of its target, and the only way to change it."""
 
-    target: TargetName
-    check: CheckName
-    at: Instant
+    @property
+    def state(self) -> TargetState:
+        """What is remembered now."""
+        ...
+
+    @property
+    def policy(self) -> Policy:
+        """The thresholds of the target."""
+        ...
+
+    async def absorb(self, given: Input, *, durable: bool = False) -> None:
+        """Report; `durable` returns only when it cannot be forgotten any more."""
+        ...
+
+
+class Check(Protocol):
+    """Something that looks at the world and reports. It may raise: the runner turns that into `unknown`."""
+
+    @property
+    def name(self) -> CheckName:
+        """The label."""
+        ...
+
+    async def look(self, journal: Journal) -> None:
+        """Look once and report to the journal."""
+        ...
 
 
 class Witness(Protocol):

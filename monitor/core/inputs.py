@@ -109,6 +109,14 @@ class ElsewhereLooked:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class KeyTried:
+    """A documented route of Traceloop was asked with our key, to learn whether it is accepted."""
+
+    at: Instant
+    accepted: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NoticeTold:
     """A notifier was brought up to date."""
 
@@ -151,6 +159,7 @@ Input = (
     | ControlLooked
     | OriginLooked
     | ElsewhereLooked
+    | KeyTried
     | NoticeTold
     | Acknowledged
     | Removed

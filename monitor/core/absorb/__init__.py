@@ -16,6 +16,7 @@ from monitor.core.inputs import (
     ControlSent,
     ElsewhereLooked,
     Input,
+    KeyTried,
     LookFailed,
     NoticeTold,
     Observation,
@@ -64,6 +65,8 @@ def _apply(  # noqa: C901, PLR0912 - one line per kind of input
             return trace.look_at_origin(state, given), ()
         case ElsewhereLooked():
             return trace.look_elsewhere(state, given), ()
+        case KeyTried():
+            return trace.try_key(state, given), ()
         case NoticeTold():
             return told.tell(state, given), ()
         case Acknowledged():

@@ -7,7 +7,7 @@ from monitor.core.absorb.looks import Absorbed, fold_look
 from monitor.core.canary import Canary, IdSource, Outcome
 from monitor.core.diagnosis import judge_refused_key
 from monitor.core.events import Event, TraceJudged
-from monitor.core.inputs import ElsewhereLooked, LookFailed, OriginLooked, TraceLooked
+from monitor.core.inputs import ElsewhereLooked, KeyTried, LookFailed, OriginLooked, TraceLooked
 from monitor.core.model import Blindness, Charge, CheckName, Fault, Finding, Instant, Scalar, failing, passing, unknown
 from monitor.core.state import Active, Policy, TargetState, Trend
 from monitor.core.trace import Route
@@ -176,6 +176,11 @@ def look_at_origin(state: TargetState, given: OriginLooked) -> TargetState:
         replace(canary, origin=given.found) if canary.id == given.canary_id else canary for canary in state.canaries
     )
     return replace(state, canaries=changed, proofs=proofs, origin_looked_at=given.at)
+
+
+def try_key(state: TargetState, given: KeyTried) -> TargetState:
+    """A documented route said whether it accepts our key."""
+    return replace(state, key_accepted_at=given.at) if given.accepted else replace(state, key_refused_at=given.at)
 
 
 def look_elsewhere(state: TargetState, given: ElsewhereLooked) -> TargetState:

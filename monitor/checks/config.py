@@ -1,0 +1,125 @@
+"""Is the gateway still set to export what it should, where it should?"""
+
+from monitor.checks.blindness import cannot_see
+from monitor.core.drift import Comparison, ConfigSeen, compare
+from monitor.core.inputs import KeyTried, Observation
+from monitor.core.model import (
+    Blindness,
+    Charge,
+    CheckName,
+    Fault,
+    Finding,
+    Scalar,
+    Seconds,
+    Severity,
+    failing,
+    passing,
+    unknown,
+)
+from monitor.ports import Clock, ControlPlane, Journal, PortError, Refused, TraceBackend
+
+_UNAUTHORIZED = 401
+_PROBE_WINDOW: Seconds = 60.0
+_PROBE_TIMEOUT: Seconds = 5.0
+
+
+class ConfigCheck:
+    """Reads `gateway-otel-config` and compares it field by field."""
+
+    name = CheckName.CONFIG
+
+    def __init__(self, control_plane: ControlPlane, backend: TraceBackend, clock: Clock) -> None:
+        self._control_plane = control_plane
+        self._backend = backend
+        self._clock = clock
+
+    async def look(self, journal: Journal) -> None:
+        """Read, compare, report."""
+        began, started = self._clock.now(), self._clock.monotonic()
+        timeout = journal.policy.cadences[self.name].deadline
+        seen, finding = await self._read(journal, timeout)
+        took = self._clock.monotonic() - started
+        await journal.absorb(Observation(check=self.name, at=began, took=took, finding=finding, config=seen))
+
+    async def _read(self, journal: Journal, timeout: Seconds) -> tuple[ConfigSeen | None, Finding]:
+        try:
+            answer = await self._control_plane.read_export_config(timeout=timeout)
+        except PortError as error:
+            return None, cannot_see(error, "read the gateway's export configuration")
+        if answer.seen is None:
+            return None, await self._judge_nothing(answer.form, timeout)
+        if answer.seen.config.off:
+            return answer.seen, _judge_off(answer.seen)
+        comparison = compare(journal.policy.expected, answer.seen.config)
+        if comparison.other_key:
+            await self._try_key(journal)
+        return answer.seen, judge_comparison(comparison, answer.seen)
+
+    async def _judge_nothing(self, form: str, timeout: Seconds) -> Finding:
+        """Nothing was parsed: off, if another call with the same token answers; else we just cannot see."""
+        try:
+            works = await self._control_plane.token_works(timeout=timeout)
+        except PortError as error:
+            return cannot_see(error, f"tell whether the configuration is gone ({form})")
+        if not works:
+            summary = f"the configuration reads as {form}, but the token is not accepted by the session endpoint either"
+            return unknown(summary, Blindness.REFUSED, permanent=True)
+        charge = Charge(
+            fault=Fault.EXPORTER_DISABLED,
+            summary=f"the gateway has no export configuration ({form})",
+            stops_export=True,
+        )
+        return failing(charge.summary, charge, evidence={"form": form, "differences": 1})
+
+    async def _try_key(self, journal: Journal) -> None:
+        """The gateway carries another key: ask a documented route whether ours is still the valid one."""
+        now = self._clock.now()
+        try:
+            await self._backend.read_window(
+                since=now - _PROBE_WINDOW, until=now, trace_id=None, nonce=None, timeout=_PROBE_TIMEOUT
+            )
+        except Refused as error:
+            if error.status == _UNAUTHORIZED and not error.blocked:
+                await journal.absorb(KeyTried(at=now, accepted=False))
+        except PortError:
+            return  # not known; the drift is told as it stands
+        else:
+            await journal.absorb(KeyTried(at=now, accepted=True))
+
+
+def _who(seen: ConfigSeen) -> dict[str, Scalar]:
+    return {"changed_by": seen.updated_by, "changed_at": seen.updated_at}
+
+
+def _judge_off(seen: ConfigSeen) -> Finding:
+    charge = Charge(
+        fault=Fault.EXPORTER_DISABLED,
+        summary="the traces exporter is switched off",
+        conclusive=True,
+        stops_export=True,
+    )
+    return failing(charge.summary, charge, evidence={"differences": 1, **_who(seen)})
+
+
+def judge_comparison(comparison: Comparison, seen: ConfigSeen) -> Finding:
+    """What a comparison says: any difference is a failure, what cannot be compared is only listed."""
+    evidence: dict[str, Scalar] = {
+        "equal": len(comparison.equal),
+        "differences": len(comparison.differences),
+        "not_comparable": ", ".join(comparison.not_comparable) or None,
+        **_who(seen),
+    }
+    if not comparison.differences:
+        left_out = f"; not comparable: {', '.join(comparison.not_comparable)}" if comparison.not_comparable else ""
+        return passing(f"{len(comparison.equal)} fields are as expected{left_out}", evidence, conclusive=True)
+    facts = tuple(str(difference) for difference in comparison.differences)
+    stopping = [str(difference) for difference in comparison.differences if difference.stops_export]
+    charge = Charge(
+        fault=Fault.CONFIG_DRIFT,
+        summary=(stopping or list(facts))[0] + (f" (and {len(facts) - 1} more)" if len(facts) > 1 else ""),
+        facts=facts if len(facts) > 1 else (),
+        severity=Severity.CRITICAL if comparison.critical else Severity.WARNING,
+        conclusive=True,
+        stops_export=comparison.stops_export,
+    )
+    return failing(charge.summary, charge, evidence=evidence)

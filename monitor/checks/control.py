@@ -1,0 +1,95 @@
+"""Does Traceloop itself take in a span? One of our own, sent past the gateway to the expected endpoint, then read back."""
+
+from collections.abc import Mapping
+
+from monitor.core.canary import ControlSpan
+from monitor.core.inputs import ControlSent
+from monitor.core.model import Blindness, Charge, CheckName, Fault, Finding, Seconds, Service, TraceId, failing, unknown
+from monitor.ports import Clock, ControlRequest, Ingest, IngestAnswer, Journal, Unreachable, Witness
+
+SERVICE_NAME = "gateway-trace-monitor"
+_TIMEOUT: Seconds = 20.0
+_OK, _REDIRECT = 200, 300
+_UNAUTHORIZED, _TOO_MANY = 401, 429
+
+
+class ControlCheck:
+    """Sends a control span; the read-back is part of the watch over all awaited traces."""
+
+    name = CheckName.CONTROL
+
+    def __init__(self, ingest: Ingest, witness: Witness, clock: Clock, attributes: Mapping[str, str]) -> None:
+        self._ingest = ingest
+        self._witness = witness
+        self._clock = clock
+        self._attributes = attributes
+
+    async def look(self, journal: Journal) -> None:
+        """Send one control span and report whether it was accepted."""
+        began, started = self._clock.now(), self._clock.monotonic()
+        request = ControlRequest(
+            trace_id=TraceId(self._clock.draw_hex(32)),
+            span_id=self._clock.draw_hex(16),
+            at=began,
+            service_name=SERVICE_NAME,
+            attributes=self._attributes,
+        )
+        key_refused, finding, accepted = False, None, None
+        try:
+            answer = await self._ingest.send(request, timeout=_TIMEOUT)
+        except Unreachable as error:
+            finding = await self._blame_or_doubt(error)
+        else:
+            key_refused = answer.status == _UNAUTHORIZED and not answer.blocked
+            finding = judge_ingest(answer)
+            accepted = finding is None
+        control = ControlSpan(trace_id=request.trace_id, sent_at=began, accepted=accepted, judged=finding is not None)
+        await journal.absorb(
+            ControlSent(
+                at=began,
+                took=self._clock.monotonic() - started,
+                control=control,
+                finding=finding,
+                key_refused=key_refused,
+            ),
+            durable=True,
+        )
+
+    async def _blame_or_doubt(self, error: Unreachable) -> Finding:
+        evidence = {"kind": error.kind}
+        if not await self._witness.vouch(Service.OTLP):
+            summary = f"no answer from Traceloop ({error}), nor from anything else: our own network is the suspect"
+            return unknown(summary, Blindness.NO_WITNESS, evidence)
+        charge = Charge(
+            fault=Fault.INGEST_FAILING,
+            summary=str(error),
+            facts=("another service answers the monitor: its own network works",),
+            stops_export=True,
+        )
+        return failing(charge.summary, charge, evidence=evidence)
+
+
+def judge_ingest(answer: IngestAnswer) -> Finding | None:
+    """What the endpoint's answer means; None: accepted, and the verdict waits for the read.
+
+    A 401 is judged where the gateway's own key is known; here it only says that our key is refused.
+    """
+    said = f": {answer.message}" if answer.message else ""
+    evidence = {"status": answer.status, **answer.evidence}
+    if answer.blocked:
+        return unknown(
+            f"something in front of Traceloop refuses the monitor (HTTP {answer.status})", Blindness.BLOCKED, evidence
+        )
+    if answer.status == _TOO_MANY:
+        return unknown(f"Traceloop asks us to wait (HTTP 429){said}", Blindness.REFUSED, evidence)
+    if answer.status == _UNAUTHORIZED:
+        return unknown("Traceloop refuses our key (HTTP 401)", Blindness.REFUSED, evidence)
+    if _OK <= answer.status < _REDIRECT and not answer.rejected:
+        return None
+    rejected = f"Traceloop rejected the span (partial success){said}"
+    charge = Charge(
+        fault=Fault.INGEST_FAILING,
+        summary=rejected if answer.rejected else f"Traceloop answers HTTP {answer.status} to a span of our own{said}",
+        stops_export=True,
+    )
+    return failing(charge.summary, charge, evidence=evidence)

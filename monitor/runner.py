@@ -1,0 +1,81 @@
+"""Run one check under guard: report → absorb → commit → publish. A check cannot raise, it can only report."""
+
+import logging
+from collections.abc import Awaitable, Callable
+
+from monitor.core.absorb import absorb
+from monitor.core.events import Event
+from monitor.core.inputs import Input, Observation
+from monitor.core.model import Blindness, CheckName, Seconds, unknown
+from monitor.core.state import Policy, TargetState
+from monitor.ports import Check, Clock
+
+_log = logging.getLogger(__name__)
+
+_GRACE: Seconds = 25.0
+"""How much longer than its own deadline a check may take: for the witness, the ping, the memory."""
+
+Save = Callable[[TargetState], Awaitable[None]]
+
+
+class TargetJournal:
+    """The memory of one target: swapped synchronously, committed in order, published to listeners."""
+
+    def __init__(
+        self,
+        state: TargetState,
+        policy: Policy,
+        *,
+        clock: Clock,
+        save: Save,
+        publish: Callable[[Event], None],
+        changed: Callable[[TargetState], None],
+    ) -> None:
+        self._state = state
+        self.policy = policy
+        self._clock = clock
+        self._save = save
+        self._publish = publish
+        self._changed = changed
+
+    @property
+    def state(self) -> TargetState:
+        """What is remembered now."""
+        return self._state
+
+    async def absorb(self, given: Input, *, durable: bool = False) -> None:
+        """Fold an input in. Between reading and swapping nothing is awaited, so no lock is needed."""
+        self._state, events = absorb(self._state, given, self.policy, self._clock.now())
+        for event in events:
+            self._publish(event)
+        self._changed(self._state)
+        if durable:
+            await self.commit()
+
+    async def commit(self) -> None:
+        """Return when the present state cannot be forgotten any more."""
+        await self._save(self._state)
+
+
+async def run_check(check: Check, journal: TargetJournal, clock: Clock) -> None:
+    """Let a check look; whatever goes wrong inside becomes `unknown`."""
+    began, started = clock.now(), clock.monotonic()
+    limit = journal.policy.cadences[check.name].deadline + _GRACE
+    try:
+        async with clock.timeout(limit):
+            await check.look(journal)
+    except TimeoutError:
+        finding = unknown(f"the check {check.name} did not end within {limit:.0f} s", Blindness.TIMEOUT)
+    except Exception as error:  # noqa: BLE001 - the one guard: a bug in a check must not end the daemon
+        _log.exception("check %s of %s crashed", check.name, journal.state.target)
+        finding = unknown(f"the check {check.name} crashed: {type(error).__name__}", Blindness.CRASHED)
+    else:
+        return
+    took = clock.monotonic() - started
+    await journal.absorb(Observation(check=check.name, at=began, took=took, finding=finding))
+
+
+async def report_skipped(check: CheckName, journal: TargetJournal, clock: Clock) -> None:
+    """A run that did not take place, because the one before has not ended, is a look that could not see."""
+    finding = unknown(f"the check {check} was still running when it was due again", Blindness.TIMEOUT)
+    await journal.absorb(Observation(check=check, at=clock.now(), took=0.0, finding=finding))
