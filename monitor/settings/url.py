@@ -1,0 +1,78 @@
+"""What a URL must look like before anything is sent to it."""
+
+import ipaddress
+import re
+from urllib.parse import SplitResult, urlsplit
+
+_VISIBLE = re.compile(r"[!-~]+")
+_HOST = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9._-]*[A-Za-z0-9_.])?")
+_AUTHORITY = re.compile(r"[A-Za-z0-9._-]+:[0-9]{1,5}")
+
+
+def url_problem(url: str, *, query: bool = False) -> str | None:
+    """Why this is not a usable http or https URL; never quotes it. `query`: whether it may have one."""
+    if not _VISIBLE.fullmatch(url):
+        return "is not a URL: it holds blanks or characters that are not visible ASCII"
+    parts = _split(url)
+    if parts is None or parts.scheme.lower() not in {"http", "https"} or not parts.hostname:
+        return "is not a URL; allowed: https://host[:port][/path], or http://"
+    if not _is_host(parts.hostname):
+        return "is not a URL: its host is not a host name"
+    if "@" in parts.netloc:
+        return "holds credentials; give them in the setting that is meant for them"
+    if not query and (parts.query or "?" in url):
+        return "has a query (after `?`), which is not allowed here"
+    if parts.fragment or "#" in url:
+        return "has a fragment (after `#`), which is not allowed"
+    return None
+
+
+def authority_problem(text: str) -> str | None:
+    """Why this is not `host:port`, as gRPC exporters want it."""
+    host, _, port = text.rpartition(":")
+    good = _AUTHORITY.fullmatch(text) is not None and _is_host(host) and int(port) <= 65535  # noqa: PLR2004
+    return None if good else "is not an address; allowed for gRPC: host:port, or a URL"
+
+
+def is_loopback(url: str) -> bool:
+    """Whether a URL stays on this machine."""
+    host = host_of(url)
+    address = _address(host)
+    return address.is_loopback if address else host == "localhost" or host.endswith(".localhost")
+
+
+def is_link_local(url: str) -> bool:
+    """Whether a URL names a link-local address, where clouds keep their metadata service."""
+    address = _address(host_of(url))
+    return address is not None and address.is_link_local
+
+
+def is_plain(url: str) -> bool:
+    """Whether what is sent to a URL can be read on the way."""
+    return url.lower().startswith("http://")
+
+
+def host_of(url: str) -> str:
+    """The host of a URL or of `host:port`, in lower case."""
+    parts = urlsplit(url if "://" in url else f"//{url}")
+    return (parts.hostname or "").rstrip(".")
+
+
+def _split(url: str) -> SplitResult | None:
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        return None
+    return parts
+
+
+def _is_host(host: str) -> bool:
+    return _address(host) is not None or _HOST.fullmatch(host) is not None
+
+
+def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(host)
+    except ValueError:
+        return None
