@@ -17,7 +17,7 @@ SOURCES := monitor tests tools
 RULES   := deploy/prometheus
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format lint types layers schema core-coverage e2e rules-test image image-test bench-footprint \
+.PHONY: help demo test check format lint types layers schema e2e e2e-setup rules-test image image-test bench-footprint \
         setup lock clean
 
 help:  ## say what there is
@@ -58,7 +58,9 @@ schema: $(VENV)/.installed
 
 # --- against the real components -------------------------------------------------------------------------------------
 
-e2e: $(VENV)/.test .venv-gateway/.locked .venv-clients/.locked  ## against LiteLLM, Prometheus and the vendors' own clients
+e2e-setup: $(VENV)/.test .venv-gateway/.locked .venv-clients/.locked
+
+e2e: e2e-setup  ## against LiteLLM, Prometheus and the vendors' own clients
 	@$(BIN)/python -m pytest -q -m e2e tests/e2e $(PYTEST_ARGS)
 
 rules-test:  ## the alert rules against made-up series, with promtool
