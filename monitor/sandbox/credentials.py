@@ -1,0 +1,91 @@
+"""Who may do what in the sandbox: made-up credentials that open nothing but the sandbox."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from hashlib import sha256
+from types import MappingProxyType
+
+TENANT = "sandbox"
+MODEL = "openai-main/gpt-4o-mini"
+"""The model that the default configuration asks for."""
+
+REASONING_MODEL = "openai-main/o4-mini"
+"""A model that takes `max_completion_tokens` only and spends its tokens on thinking."""
+
+MODELS = (MODEL, "openai-main/gpt-4o", REASONING_MODEL)
+ENVIRONMENT = "prd"
+ENVIRONMENTS = ("dev", "stg", "prd")
+"""Traceloop's default environments: https://www.traceloop.com/docs/settings/projects-and-environments."""
+
+EXPORTED_ATTRIBUTE = ("deployment.environment", "sandbox")
+"""The resource attribute that the exporter is set to add."""
+
+CHANNEL = "C0SANDBOX01"
+CHANNEL_NAME = "trace-monitor"
+ARCHIVED_CHANNEL = "C0SANDBOX02"
+FOREIGN_CHANNEL = "C0SANDBOX03"
+"""A channel that the bot is no member of."""
+
+
+def _made_up(prefix: str, purpose: str) -> str:
+    return prefix + sha256(f"sandbox {purpose}".encode()).hexdigest()[:32]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """Who a TrueFoundry token belongs to."""
+
+    slug: str
+    kind: str = "virtualaccount"
+    may_read_settings: bool = True
+    may_write_settings: bool = False
+    sees_all_traces: bool = False
+
+    @property
+    def id(self) -> str:
+        """A stable made-up id."""
+        return _made_up("", self.slug)[:24]
+
+    def as_json(self) -> dict[str, object]:
+        """The form of TrueFoundry's `createdBySubject`."""
+        return {
+            "subjectId": self.id,
+            "subjectType": self.kind,
+            "subjectSlug": self.slug,
+            "subjectDisplayName": self.slug,
+        }
+
+
+MONITOR = Subject(slug="trace-monitor")
+ADMIN = Subject(slug="ada@example.com", kind="user", may_write_settings=True, sees_all_traces=True)
+SABOTEUR = Subject(slug="sam@example.com", kind="user", may_write_settings=True, sees_all_traces=True)
+"""Who signs the changes that faults make to the configuration."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Credentials:
+    """Every credential that the sandbox knows when it starts."""
+
+    token: str = _made_up("tfy_", "virtual account")
+    other_token: str = _made_up("tfy_", "another virtual account")
+    admin_token: str = _made_up("tfy_", "admin")
+    keys: Mapping[str, str] = field(
+        default_factory=lambda: MappingProxyType({slug: _made_up("tl_", f"key of {slug}") for slug in ENVIRONMENTS})
+    )
+    rotated_key: str = _made_up("tl_", "rotated key")
+    unknown_key: str = _made_up("tl_", "key that nobody knows")
+    bot_token: str = _made_up("xoxb-", "bot")
+    webhook_path: str = f"/services/T0SANDBOX/B0SANDBOX/{_made_up('', 'webhook')[:24]}"
+
+    @property
+    def key(self) -> str:
+        """The key that the exporter is meant to use."""
+        return self.keys[ENVIRONMENT]
+
+    def subjects(self) -> Mapping[str, Subject]:
+        """Whose token is whose."""
+        return {
+            self.token: MONITOR,
+            self.other_token: Subject(slug="another-account", may_read_settings=False),
+            self.admin_token: ADMIN,
+        }

@@ -1,0 +1,1 @@
+"""Slack in the sandbox: a workspace, its API, and the check of its limits."""

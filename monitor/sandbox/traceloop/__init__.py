@@ -1,0 +1,1 @@
+"""Traceloop in the sandbox: ingest and read API."""

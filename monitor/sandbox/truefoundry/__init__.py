@@ -1,0 +1,1 @@
+"""TrueFoundry in the sandbox: control plane, gateway, own trace store, exporter."""
