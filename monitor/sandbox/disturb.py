@@ -3,11 +3,13 @@
 import json
 import zlib
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import lru_cache
 from typing import assert_never, cast
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from monitor.ports import Unreachable
 from monitor.sandbox.faults.kinds import JSON, Disturbance, Host, How, Reply
 from monitor.sandbox.world import RequestSeen, World
 
@@ -64,8 +66,7 @@ class Disturbed:
             return
         if how is How.LOSE:
             await self._app(scope, receive, _swallow)
-        error = ConnectionRefusedError if how is How.REFUSE else ConnectionResetError
-        await _cut(scope, receive, "reset", error("by a fault of the sandbox"))
+        await _cut(scope, receive, "reset", "connect" if how is How.REFUSE else "reset")
 
     async def _spoil(self, how: How, scope: Scope, receive: Receive, send: Send) -> None:
         """Take the right answer and hand it over in another way."""
@@ -78,7 +79,7 @@ class Disturbed:
         await _start(send, status, headers)
         if how is How.TRUNCATE:
             await send({"type": "http.response.body", "body": half, "more_body": True})
-            await _cut(scope, receive, "cut", ConnectionResetError("connection closed in mid-answer"))
+            await _cut(scope, receive, "cut", "reset")
             return
         for number in range(min(len(body), _LONGEST_DRIP)):
             await send({"type": "http.response.body", "body": body[number : number + 1], "more_body": True})
@@ -135,11 +136,11 @@ async def _gone(receive: Receive) -> None:
         pass
 
 
-async def _cut(scope: Scope, receive: Receive, way: str, otherwise: OSError) -> None:
-    """End the connection: really, where there is one (the socket server says how), else by the error it would be."""
+async def _cut(scope: Scope, receive: Receive, way: str, kind: str) -> None:
+    """End the connection: really, where there is one (the socket server says how), else by the error it would become."""
     cut = cast("Mapping[str, Cut]", scope.get("state", {})).get(way)
     if cut is None:
-        raise otherwise
+        raise Unreachable("broken by a fault of the sandbox", kind=kind)
     cut()
     await _gone(receive)
 
@@ -163,9 +164,10 @@ async def _whole_answer(app: ASGIApp, scope: Scope, receive: Receive) -> tuple[i
 async def _endless(send: Send) -> None:
     await _start(send, 200, {"content-type": JSON})
     await send({"type": "http.response.body", "body": b'{"spans":{"data":[', "more_body": True})
-    for _ in range(_ENDLESS // len(_FILLER)):
-        await send({"type": "http.response.body", "body": _FILLER, "more_body": True})
-    await send({"type": "http.response.body", "body": b"]}}"})
+    with suppress(OSError):  # the client has gone
+        for _ in range(_ENDLESS // len(_FILLER)):
+            await send({"type": "http.response.body", "body": _FILLER, "more_body": True})
+        await send({"type": "http.response.body", "body": b"]}}"})
 
 
 _FILLER = b'{"trace_id":"00000000000000000000000000000000","span_id":"0000000000000000"},' * 800

@@ -7,6 +7,7 @@ from urllib.parse import unquote, urlsplit
 
 from starlette.types import ASGIApp, Message
 
+from monitor.ports import Unreachable
 from monitor.sandbox.faults.kinds import Host
 
 
@@ -38,18 +39,21 @@ class InProcess:
         """Nothing to do: who is not to be reached says so himself."""
 
     async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> int:
-        """Post a body. Raises ConnectionRefusedError where nobody is, and what the application raises instead of answering."""
+        """Post a body. Raises ConnectionError where nobody is, or the application does not answer."""
         name = urlsplit(url).hostname
         app = next((app for host, app in self._apps.items() if host == name), None)
         if app is None:
             raise ConnectionRefusedError(f"nobody listens at {name}")
-        return (await call(app, "POST", url, headers=headers, body=body)).status
+        try:
+            return (await call(app, "POST", url, headers=headers, body=body)).status
+        except Unreachable as error:
+            raise ConnectionError(str(error)) from error
 
 
 async def call(
     app: ASGIApp, method: str, url: str, *, headers: Mapping[str, str] | None = None, body: bytes = b""
 ) -> Answer:
-    """Send one request to an ASGI application and collect its answer."""
+    """Send one request to an ASGI application and collect its answer. Raises Unreachable where a fault leaves it without one."""
     parts = urlsplit(url)
     scope = {
         "type": "http",
