@@ -1,0 +1,158 @@
+"""The pieces of an end-to-end run, each a process of its own: sandbox, monitor, a foreign gateway, foreign clients."""
+
+import json
+import subprocess
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tools.processes import TRACE_MONITOR, free_ports, running, status_of, wait_until
+
+ROOT = Path(__file__).parents[2]
+CLIENTS = ROOT / ".venv-clients" / "bin" / "python"
+LITELLM = ROOT / ".venv-gateway" / "bin" / "litellm"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SandboxProcess:
+    """The sandbox, as somebody outside sees it: its control API."""
+
+    control_url: str
+
+    def get(self, path: str) -> Any:
+        """Ask the control API."""
+        return _json("GET", self.control_url + path)
+
+    def break_(self, fault: str) -> None:
+        """Set a fault."""
+        _json("POST", f"{self.control_url}/faults/{fault}")
+
+    def mend(self) -> None:
+        """Clear every fault."""
+        _json("DELETE", f"{self.control_url}/faults")
+
+    def configuration(self) -> dict[str, Any]:
+        """A monitor's configuration for this sandbox, with target `demo`."""
+        configuration: dict[str, Any] = self.get("/configuration")
+        return configuration
+
+
+def _json(method: str, url: str) -> Any:
+    request = urllib.request.Request(url, method=method)  # noqa: S310 - loopback
+    with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310 - loopback
+        return json.load(answer)
+
+
+@contextmanager
+def sandbox_running(directory: Path) -> Iterator[SandboxProcess]:
+    """Run the sandbox on free ports: its five hosts in a row, the control API last."""
+    base = free_ports(5)
+    control_url = f"http://127.0.0.1:{base + 4}"
+    with running([TRACE_MONITOR, "sandbox", "--port-base", str(base)], log=directory / "sandbox.log") as program:
+        wait_until(lambda: status_of(f"{control_url}/state") == 200, within=15, what="the sandbox", program=program)
+        yield SandboxProcess(control_url=control_url)
+
+
+def write_configuration(directory: Path, configuration: dict[str, Any]) -> Path:
+    """Put a configuration where the monitor can read it, with a state file beside it."""
+    path = directory / "trace-monitor.yaml"
+    path.write_text(yaml.safe_dump({"state": {"path": str(directory / "state.db")}, **configuration}))
+    return path
+
+
+def check(configuration: Path, *options: str, timeout: float = 120) -> tuple[int, dict[str, Any]]:
+    """`trace-monitor check --format json`: its exit code and its report."""
+    ended = subprocess.run(
+        [TRACE_MONITOR, "check", "--config", str(configuration), "--format", "json", *options],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )
+    assert ended.stdout, ended.stderr
+    return ended.returncode, json.loads(ended.stdout)
+
+
+@contextmanager
+def daemon_running(directory: Path, configuration: dict[str, Any]) -> Iterator[str]:
+    """Run the daemon until the block ends, which it must survive; yields its address."""
+    port = free_ports(1)
+    path = write_configuration(directory, {**configuration, "server": {"host": "127.0.0.1", "port": port}})
+    url = f"http://127.0.0.1:{port}"
+    with running([TRACE_MONITOR, "run", "--config", str(path)], log=directory / "daemon.log") as program:
+        wait_until(lambda: status_of(f"{url}/readyz") == 200, within=15, what="the daemon", program=program)
+        yield url
+        assert program.process.poll() is None, program.said()
+    assert program.process.returncode == 0, program.said()
+
+
+@contextmanager
+def litellm_running(directory: Path, *, otlp_url: str, key: str, master_key: str) -> Iterator[str]:
+    """Run LiteLLM's proxy with a model that costs nothing; it exports to `otlp_url` with `key`. Yields its address."""
+    configuration = {
+        "model_list": [
+            {
+                "model_name": "mock-gpt",
+                "litellm_params": {"model": "openai/mock-gpt", "api_key": "sk-none", "mock_response": "OK"},
+            }
+        ],
+        "litellm_settings": {"callbacks": ["otel"], "num_retries": 0, "telemetry": False},
+        "general_settings": {"master_key": "os.environ/LITELLM_MASTER_KEY"},
+    }
+    path = directory / "litellm.yaml"
+    path.write_text(yaml.safe_dump(configuration))
+    environment = {
+        "LITELLM_LOCAL_MODEL_COST_MAP": "True",  # no price list from the network
+        "LITELLM_MASTER_KEY": master_key,
+        "NO_DOCS": "True",
+        "OTEL_BSP_SCHEDULE_DELAY": "300",  # milliseconds between exports
+        "OTEL_ENDPOINT": otlp_url,
+        "OTEL_EXPORTER": "otlp_http",
+        "OTEL_HEADERS": f"Authorization=Bearer {key}",
+        "OTEL_SERVICE_NAME": "tfy-llm-gateway",
+    }
+    port = free_ports(1)
+    command = [str(LITELLM), "--config", str(path), "--host", "127.0.0.1", "--port", str(port), "--telemetry", "False"]
+    url = f"http://127.0.0.1:{port}"
+    with running(command, log=directory / "litellm.log", environment=environment) as program:
+        wait_until(lambda: status_of(f"{url}/health/liveliness") == 200, within=90, what="LiteLLM", program=program)
+        yield url
+
+
+@contextmanager
+def prometheus_running(directory: Path, configuration: dict[str, Any]) -> Iterator[str]:
+    """Run Prometheus with a configuration; yields its address."""
+    path = directory / "prometheus.yml"
+    path.write_text(yaml.safe_dump(configuration))
+    port = free_ports(1)
+    command = [
+        "prometheus",
+        f"--config.file={path}",
+        f"--storage.tsdb.path={directory / 'tsdb'}",
+        f"--web.listen-address=127.0.0.1:{port}",
+    ]
+    url = f"http://127.0.0.1:{port}"
+    with running(command, log=directory / "prometheus.log") as program:
+        wait_until(lambda: status_of(f"{url}/-/ready") == 200, within=30, what="Prometheus", program=program)
+        yield url
+
+
+def ask_client(name: str, **given: str) -> dict[str, Any]:
+    """Let a foreign client do its work and say what it saw."""
+    ended = subprocess.run(
+        [str(CLIENTS), str(ROOT / "tests" / "e2e" / "clients" / f"{name}.py"), json.dumps(given)],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr
+    said: dict[str, Any] = json.loads(ended.stdout)
+    return said

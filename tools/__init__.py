@@ -1,0 +1,1 @@
+"""What developers run around the program: nothing of it is shipped."""
