@@ -5,7 +5,7 @@ TrueFoundry counts requests (https://www.truefoundry.com/pricing), Traceloop spa
 
 from dataclasses import dataclass
 
-from monitor.settings.rules import DAY
+from monitor.settings.coherence import DAY
 from monitor.settings.target import Target
 
 DAYS = 30

@@ -11,7 +11,7 @@ _PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*(ms|[dhms])\s*")
 _LONGEST = 3650 * 86400.0
 
 ALLOWED = "allowed: 30s, 5m, 1h30m, 30d, or seconds"
-PATTERN = r"^\s*([0-9]+(\.[0-9]+)?\s*(ms|[dhms])?\s*)+$"
+PATTERN = r"^[0-9.]+(ms|[dhms])?([0-9.]+(ms|[dhms]))*$"
 """For the JSON Schema; the parser is stricter."""
 
 

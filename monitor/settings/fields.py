@@ -122,7 +122,8 @@ def _as_text(given: object) -> object:
     return str(given) if isinstance(given, int | float) else given
 
 
-Word = Annotated[str, BeforeValidator(_as_text)]
+_WORD_SCHEMA = {"anyOf": [{"type": "string"}, {"type": "number"}, {"type": "boolean"}]}
+Word = Annotated[str, BeforeValidator(_as_text), WithJsonSchema(_WORD_SCHEMA)]
 """A text that people like to write without quotes: `team: 5`."""
 
 
@@ -141,7 +142,7 @@ def nothing() -> Mapping[Any, Any]:
 
 
 _LABEL = re.compile(r"[^A-Za-z0-9_]")
-_RESERVED = frozenset({"target", "fault", "check", "severity", "component", "alertname"})
+_RESERVED = frozenset({"target", "alertname"})
 
 
 def _labels(labels: Mapping[str, str]) -> Mapping[str, str]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from monitor.settings.coherence import doubts, violations
 from monitor.settings.document import read_document
 from monitor.settings.environment import CONFIG, SECRETS_DIR, read_environment
 from monitor.settings.explain import explain
@@ -15,7 +16,6 @@ from monitor.settings.lower import Lowered, lower
 from monitor.settings.model import Settings, build
 from monitor.settings.problem import ConfigError, Problem
 from monitor.settings.provenance import Provenance
-from monitor.settings.rules import doubts, violations
 from monitor.settings.secret import MASK, SecretText
 from monitor.settings.secrets_dir import read_secrets_dir
 

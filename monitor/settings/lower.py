@@ -34,6 +34,7 @@ class Where:
 
     origin: Origin
     path: Path
+    null: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +62,7 @@ class _Lowering:
 
     def value(self, given: Given, shape: Shape, path: Path) -> Any:  # noqa: ANN401 - anything that YAML can say
         """What pydantic is to be handed; NOTHING where there is none or where it does not fit."""
-        self.done.places[path] = Where(origin=given.origin, path=path)
+        self.done.places[path] = Where(origin=given.origin, path=path, null=isinstance(given, Text) and given.null)
         if isinstance(given, Text):
             if not _is_encodable(given.text):
                 return self._reject(given, path, "is not text in UTF-8")
@@ -101,15 +102,15 @@ class _Lowering:
                 self._reject(child, (*path, key), unknown_name(key, shape.names()))
         for key, child in given.entries.items():
             if key not in shape.of and (secret := shape.twin_of(key)):
-                self._twin(values, given.entries.get(secret), child, (*path, secret))
+                self._twin(values, given.entries.get(secret), child, shape.of[secret], (*path, secret))
         return values
 
-    def _twin(self, values: dict[str, Any], secret: Given | None, twin: Given, path: Path) -> None:
-        """Fold `x_file` into `x`; a null beside a value counts as not given."""
+    def _twin(self, values: dict[str, Any], secret: Given | None, twin: Given, shape: Shape, path: Path) -> None:
+        """Fold `x_file` into `x`; a null counts as not given unless the secret may be null and nothing stands beside it."""
         name = str(path[-1])
         as_given = (*path[:-1], f"{name}{TWIN}")
         source = self._file(twin, as_given)
-        if source is None and secret is not None:
+        if source is None and (secret is not None or not shape.nullable):
             return
         if source is not None and secret is not None and not (isinstance(secret, Text) and secret.null):
             self._reject(

@@ -6,7 +6,7 @@ fields are those of the integration guide: https://www.truefoundry.com/docs/ai-g
 
 from typing import Any
 
-from monitor.settings.convert import expected_headers
+from monitor.settings.rules import expected_headers
 from monitor.settings.target import Target
 
 NAME = "otel-config"

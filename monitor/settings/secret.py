@@ -148,6 +148,11 @@ class HeaderSource(SecretSource):
             return stripped
         return super().accept(stripped)
 
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        file = {"type": "object", "properties": {"file": {"type": "string"}}, "additionalProperties": False}
+        return {"anyOf": [super().__get_pydantic_json_schema__(schema, handler), file]}
+
 
 class UrlSource(SecretSource):
     """A URL that is a secret itself, because whoever knows it may post to it."""

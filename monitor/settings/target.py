@@ -156,12 +156,12 @@ class Target(Section):
         return checks.without_control_plane() if info.data.get("control_plane", True) is None else checks
 
 
-_TARGET_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+TARGET_NAME = r"[a-z0-9][a-z0-9-]{0,62}"
 
 
 def target_name(name: str) -> str:
     """A target's name, which is the `target` label everywhere."""
-    if _TARGET_NAME.fullmatch(name) is None:
+    if re.fullmatch(TARGET_NAME, name) is None:
         raise problem(
             "target_name", "has a name that no target can have; allowed: up to 63 of a-z, 0-9 and `-`, no `-` first"
         )
