@@ -8,6 +8,7 @@ from monitor.ports import Clock, ControlPlane, Journal, PortError
 _TIMEOUT: Seconds = 30.0
 _BEFORE: Seconds = 300.0
 _AT_MOST = 3
+_NOT_SOONER_THAN: Seconds = 15.0
 
 
 class OriginLook:
@@ -16,10 +17,14 @@ class OriginLook:
     def __init__(self, control_plane: ControlPlane, clock: Clock) -> None:
         self._control_plane = control_plane
         self._clock = clock
+        self._tried_at: Instant | None = None
 
     async def look(self, journal: Journal) -> None:
-        """Ask; what could not be asked is not reported: it proves nothing."""
+        """Ask, at most every 15 seconds; what could not be asked is not reported: it proves nothing."""
         now = self._clock.now()
+        if self._tried_at is not None and now - self._tried_at < _NOT_SOONER_THAN:
+            return
+        self._tried_at = now
         for canary in _worth_asking(journal.state.canaries, journal.policy.arrival.look_closer_after, now):
             if canary.trace_id is None:
                 continue

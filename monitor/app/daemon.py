@@ -1,0 +1,217 @@
+"""The daemon: restore what was remembered, look, tell, serve, and stop in order."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from monitor.app.assembly import Parts, assemble
+from monitor.app.policy import policy_of
+from monitor.app.report import describe, describe_incident
+from monitor.app.target import TargetWatch
+from monitor.core.events import Event
+from monitor.core.inputs import Removed, Ticked
+from monitor.core.model import Seconds, TargetName
+from monitor.core.silence import Silence
+from monitor.core.state import Policy, State, TargetState
+from monitor.http import Http
+from monitor.ports import Clock, Schedule
+from monitor.redaction import Redactor
+from monitor.runner import TargetJournal
+from monitor.settings import Settings
+from monitor.store import Store
+from monitor.teller import NotifierHealth, Route, Teller
+
+_log = logging.getLogger(__name__)
+
+_TICK: Seconds = 30.0
+_FORGET_REMOVED_AFTER: Seconds = 24 * 3600.0
+
+Listener = Callable[[Event], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What the daemon stands on; tests put fakes here."""
+
+    clock: Clock
+    store: Store
+    schedule: Schedule
+    http: Http
+    redactor: Redactor
+
+
+class Daemon:
+    """Every target at work, and everybody kept up to date."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        around: Surroundings,
+        *,
+        routes: Iterable[Route],
+        silences: tuple[Silence, ...] = (),
+    ) -> None:
+        self.settings = settings
+        self._around = around
+        self._routes = tuple(routes)
+        self._configured_silences = silences
+        self._listeners: list[Listener] = [around.store.record]
+        self._journals: dict[TargetName, TargetJournal] = {}
+        self._watches: dict[TargetName, TargetWatch] = {}
+        self._silences: tuple[Silence, ...] = ()
+        self._failed_listeners: set[Listener] = set()
+        self._teller = Teller(
+            self._routes,
+            clock=around.clock,
+            publish=self.publish,
+            journals=lambda: tuple(self._journals.values()),
+            silences=lambda: self.silences,
+            labels=self._labels,
+        )
+        self.ready = False
+        self.draining = False
+
+    # --- what others may ask
+
+    @property
+    def silences(self) -> tuple[Silence, ...]:
+        """Those of the configuration and those that were added since."""
+        return (*self._configured_silences, *self._silences)
+
+    @property
+    def state(self) -> State:
+        """Everything remembered, as one value."""
+        targets = {name: journal.state for name, journal in self._journals.items()}
+        return State(targets=targets, silences=self.silences)
+
+    @property
+    def policies(self) -> Mapping[TargetName, Policy]:
+        """The thresholds of each target."""
+        return {name: journal.policy for name, journal in self._journals.items()}
+
+    @property
+    def notifiers(self) -> Mapping[str, NotifierHealth]:
+        """How each notifier does."""
+        return self._teller.health
+
+    def journal(self, target: TargetName) -> TargetJournal | None:
+        """The memory of one target."""
+        return self._journals.get(target)
+
+    def report(self) -> dict[str, Any]:
+        """The status object, with the open incidents."""
+        now = self._around.clock.now()
+        states = {
+            str(name): (journal.state, journal.policy)
+            for name, journal in self._journals.items()
+            if journal.state.removed_at is None
+        }
+        return {**describe(states, now), "incidents": self.incidents(open_only=True)}
+
+    def incidents(self, *, open_only: bool) -> list[dict[str, Any]]:
+        """The incidents remembered, newest first."""
+        found = [incident for journal in self._journals.values() for incident in journal.state.incidents]
+        chosen = [incident for incident in found if incident.open or not open_only]
+        return [describe_incident(incident) for incident in sorted(chosen, key=lambda one: -one.opened_at)]
+
+    def listen(self, listener: Listener) -> None:
+        """Hear of every event from now on."""
+        self._listeners.append(listener)
+
+    def publish(self, event: Event) -> None:
+        """Tell every listener; one that fails is reported once and disturbs nobody."""
+        for listener in self._listeners:
+            try:
+                listener(event)
+            except Exception:  # noqa: BLE001 - a listener must not stop the checks
+                if listener not in self._failed_listeners:
+                    self._failed_listeners.add(listener)
+                    _log.exception("a listener failed on %s", type(event).__name__)
+
+    # --- life
+
+    async def start(self) -> None:
+        """Restore, then begin to look and to tell. Raises StoreError if the state cannot be kept."""
+        remembered = await self._around.store.load()
+        self._silences = remembered.silences
+        for name, target in self.settings.targets.items():
+            state = remembered.targets.get(name) or TargetState(target=name)
+            parts = assemble(name, target, self.settings, self._around, publish=self.publish)
+            self._add(
+                name, state, policy_of(target, self.settings.alerting, self._around.store.fingerprint_key()), parts
+            )
+        for name, state in remembered.targets.items():
+            if name not in self.settings.targets:
+                await self._retire(name, state)
+        self._around.schedule.every("tick", _TICK, self._tick)
+        for watch in self._watches.values():
+            watch.begin()
+        self._around.schedule.start()
+        self._teller.start()
+        self.ready = True
+
+    def _add(self, name: TargetName, state: TargetState, policy: Policy, parts: Parts) -> None:
+        journal = self._make_journal(state, policy)
+        self._journals[name] = journal
+        self._watches[name] = TargetWatch(
+            journal,
+            parts.checks,
+            parts.arrival,
+            parts.origin,
+            schedule=self._around.schedule,
+            clock=self._around.clock,
+        )
+
+    def _make_journal(self, state: TargetState, policy: Policy) -> TargetJournal:
+        return TargetJournal(
+            state,
+            policy,
+            clock=self._around.clock,
+            save=self._around.store.save,
+            publish=self.publish,
+            changed=self._changed,
+        )
+
+    async def _retire(self, name: TargetName, state: TargetState) -> None:
+        """A target that is no longer monitored: its open incident is closed and told, and then it is forgotten."""
+        journal = self._make_journal(state, Policy(cadences={}))
+        self._journals[name] = journal
+        if state.removed_at is None:
+            await journal.absorb(Removed(at=self._around.clock.now()), durable=True)
+
+    async def stop(self, grace: Seconds) -> None:
+        """Let what runs end, tell once more, write everything down."""
+        self.draining = True
+        began = self._around.clock.monotonic()
+        await self._around.schedule.stop(grace / 2)
+        left = max(1.0, grace - (self._around.clock.monotonic() - began) - 1.0)
+        await self._teller.stop(left / 2)
+        await asyncio.gather(*(journal.commit() for journal in self._journals.values()))
+
+    # --- what keeps going
+
+    def _changed(self, state: TargetState) -> None:
+        watch = self._watches.get(state.target)
+        if watch is not None and not self.draining:
+            watch.replan(state)
+        self._teller.wake()
+
+    async def _tick(self) -> None:
+        """Time passes: follow rotated secrets, forget what is old."""
+        now = self._around.clock.now()
+        key = self._around.store.fingerprint_key()
+        for name, journal in list(self._journals.items()):
+            target = self.settings.targets.get(name)
+            if target is not None:
+                journal.policy = policy_of(target, self.settings.alerting, key)
+            elif journal.state.removed_at is not None and now - journal.state.removed_at > _FORGET_REMOVED_AFTER:
+                del self._journals[name]
+                await self._around.store.forget(name)
+                continue
+            await journal.absorb(Ticked(at=now))
+
+    def _labels(self, name: TargetName) -> Mapping[str, str]:
+        target = self.settings.targets.get(name)
+        return target.labels if target is not None else {}

@@ -1,0 +1,112 @@
+"""One pass of everything: look once, wait for the traces, say what is true. No debouncing, no memory left behind."""
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
+
+from monitor.checks.arrival import ArrivalCheck
+from monitor.checks.canary import CanaryCheck
+from monitor.checks.origin import OriginLook
+from monitor.core.cadence import awaited, controls_awaited, origin_is_due
+from monitor.core.events import Checked, Event
+from monitor.core.model import CheckName, Seconds
+from monitor.ports import Check, Clock, Journal
+from monitor.runner import TargetJournal, run_check
+
+_TICK: Seconds = 0.25
+_SAY_EVERY: Seconds = 10.0
+
+Say = Callable[[str], None]
+
+
+class SinglePass:
+    """One target, looked at once."""
+
+    def __init__(
+        self,
+        journal: TargetJournal,
+        checks: Mapping[CheckName, Check],
+        arrival: ArrivalCheck | None,
+        origin: OriginLook | None,
+        *,
+        clock: Clock,
+        say: Say,
+    ) -> None:
+        self.journal = journal
+        self._checks = checks
+        self._arrival = arrival
+        self._origin = origin
+        self._clock = clock
+        self._say = say
+
+    async def run(self) -> None:
+        """Look with every check at once, then wait for what is awaited."""
+        await asyncio.gather(*(self._look(check) for check in self._checks.values()))
+        await self._wait()
+
+    async def _look(self, check: Check) -> None:
+        # The budget is the daemon's: a person who asks for a check gets a canary.
+        if isinstance(check, CanaryCheck):
+            await run_check(_Unbarred(check), self.journal, self._clock)
+        else:
+            await run_check(check, self.journal, self._clock)
+
+    async def _wait(self) -> None:
+        if self._arrival is None:
+            return
+        began, said = self._clock.monotonic(), 0.0
+        while self._is_waiting():
+            due = self._arrival.next_due(self.journal)
+            now = self._clock.now()
+            if due is not None and due <= now:
+                await run_check(self._arrival, self.journal, self._clock)
+            await self._ask_origin()
+            waited = self._clock.monotonic() - began
+            if waited - said >= _SAY_EVERY:
+                said = waited
+                self._say(f"{self.journal.state.target}: waiting for traces, {waited:.0f} s so far")
+            await self._clock.sleep(_TICK)
+
+    def _is_waiting(self) -> bool:
+        state, now = self.journal.state, self._clock.now()
+        return bool(awaited(state, self.journal.policy, now)) or bool(controls_awaited(state))
+
+    async def _ask_origin(self) -> None:
+        if self._origin is not None and origin_is_due(self.journal.state, self.journal.policy, self._clock.now()):
+            await self._origin.look(self.journal)
+
+
+class _Unbarred:
+    """A canary that is sent whatever the budget says."""
+
+    name = CheckName.CANARY
+
+    def __init__(self, check: CanaryCheck) -> None:
+        self._check = check
+
+    async def look(self, journal: Journal) -> None:
+        """Send it."""
+        await self._check.send(journal)
+
+
+def progress(say: Say) -> Callable[[Event], None]:
+    """A listener that tells a waiting person what has been seen so far."""
+
+    def listen(event: Event) -> None:
+        if isinstance(event, Checked):
+            say(f"{event.target}: {event.check} {event.verdict}: {event.summary}")
+
+    return listen
+
+
+async def run_all(passes: Iterable[SinglePass], *, clock: Clock, timeout: Seconds | None) -> bool:
+    """Run several targets side by side; False if `timeout` (seconds) ended it before they were done."""
+    work = asyncio.gather(*(one.run() for one in passes))
+    if timeout is None:
+        await work
+        return True
+    try:
+        async with clock.timeout(timeout):
+            await work
+    except TimeoutError:
+        return False
+    return True

@@ -1,0 +1,110 @@
+"""One target at work: its checks on the schedule, hurried along when its state asks for it."""
+
+from collections.abc import Mapping
+from functools import partial
+
+from monitor.checks.arrival import ArrivalCheck
+from monitor.checks.origin import OriginLook
+from monitor.core.cadence import bar_canary, due_at, origin_is_due
+from monitor.core.model import Blindness, CheckName, Instant, Seconds
+from monitor.core.state import TargetState
+from monitor.ports import Check, Clock, Schedule
+from monitor.runner import TargetJournal, run_check
+from monitor.schedule import spread
+
+_WATCH_EVERY: Seconds = 15.0
+_SLACK: Seconds = 0.5
+
+
+class TargetWatch:
+    """Runs the checks of one target when they are due."""
+
+    def __init__(
+        self,
+        journal: TargetJournal,
+        checks: Mapping[CheckName, Check],
+        arrival: ArrivalCheck | None,
+        origin: OriginLook | None,
+        *,
+        schedule: Schedule,
+        clock: Clock,
+    ) -> None:
+        self.journal = journal
+        self._checks = checks
+        self._arrival = arrival
+        self._origin = origin
+        self._schedule = schedule
+        self._clock = clock
+        self._was_paused = False
+        self._resuming = False
+
+    def begin(self) -> None:
+        """Put every check on the grid; each looks for the first time at once."""
+        for check in self._checks.values():
+            cadence = self.journal.policy.cadences[check.name]
+            name = self._job(check.name)
+            self._schedule.every(name, cadence.every, partial(self._run, check), offset=spread(name, cadence.every))
+        if self._arrival is not None:
+            self._schedule.every(self._job(CheckName.ARRIVAL), _WATCH_EVERY, self._watch, first=1.0)
+
+    def jobs(self) -> tuple[str, ...]:
+        """The names of its jobs."""
+        names = [self._job(check) for check in self._checks]
+        return (*names, self._job(CheckName.ARRIVAL)) if self._arrival is not None else tuple(names)
+
+    def replan(self, state: TargetState) -> None:
+        """The state has changed: hurry what is due sooner than its grid says."""
+        now, policy = self._clock.now(), self.journal.policy
+        for check in self._checks:
+            due = due_at(check, state, policy, now)
+            if due - now < policy.cadences[check].every - _SLACK:
+                self._schedule.soon(self._job(check), max(0.0, due - now))
+        self._resume_canary(state, now)
+        self._plan_watch()
+
+    def _resume_canary(self, state: TargetState, now: Instant) -> None:
+        """The first pass of the gateway after a pause sends a canary at once."""
+        if CheckName.CANARY not in self._checks:
+            return
+        barred = bar_canary(state, self.journal.policy, now)
+        paused = barred is not None and barred.blindness is Blindness.PAUSED and barred.until is None
+        if self._was_paused and not paused:
+            self._resuming = True
+            self._schedule.soon(self._job(CheckName.CANARY))
+        self._was_paused = paused
+
+    def _plan_watch(self) -> None:
+        if self._arrival is None:
+            return
+        due = self._arrival.next_due(self.journal)
+        if due is not None:
+            self._schedule.soon(self._job(CheckName.ARRIVAL), max(0.0, due - self._clock.now()))
+
+    def _job(self, check: CheckName) -> str:
+        return f"{self.journal.state.target}:{check}"
+
+    async def _run(self, check: Check) -> None:
+        if not self._too_soon(check.name):
+            await run_check(check, self.journal, self._clock)
+
+    def _too_soon(self, check: CheckName) -> bool:
+        """Whether a run asked for earlier has done the work of this one; what costs money is never done twice."""
+        last = self.journal.state.canaries[-1].sent_at if self.journal.state.canaries else None
+        if check is not CheckName.CANARY or last is None:
+            return False
+        if self._resuming:
+            self._resuming = False
+            return False
+        fast = self.journal.policy.cadences[check].every_while_failing
+        return self._clock.now() - last < fast - _SLACK
+
+    async def _watch(self) -> None:
+        """Look for what is awaited, and ask TrueFoundry's own store when that is due."""
+        if self._arrival is not None:
+            await run_check(self._arrival, self.journal, self._clock)
+            self._plan_watch()
+        await self._ask_origin()
+
+    async def _ask_origin(self) -> None:
+        if self._origin is not None and origin_is_due(self.journal.state, self.journal.policy, self._clock.now()):
+            await self._origin.look(self.journal)

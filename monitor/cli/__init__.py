@@ -1,0 +1,55 @@
+"""The command line. stdout carries only the result; logs and progress go to stderr.
+
+Exit codes: 0 well, 1 something failed, 2 configuration or usage, 3 cannot tell (`check` only).
+"""
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+
+from monitor.version import VERSION
+
+MODULES = {
+    "run": "monitor.cli.run",
+    "check": "monitor.cli.check",
+    "config": "monitor.cli.config",
+    "expected": "monitor.cli.expected",
+    "demo": "monitor.cli.demo",
+    "sandbox": "monitor.cli.sandbox",
+    "notify": "monitor.cli.notify",
+    "status": "monitor.cli.remote",
+    "incidents": "monitor.cli.remote",
+    "ack": "monitor.cli.remote",
+    "silence": "monitor.cli.remote",
+    "healthcheck": "monitor.cli.remote",
+}
+"""Where each command lives. Only the one that is asked for is imported, so that the daemon starts quickly and small."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; the exit code."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    parser = _parser(words)
+    arguments = parser.parse_args(words)
+    try:
+        return int(arguments.run(arguments))
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:  # `trace-monitor config show | head`
+        sys.stderr.close()
+        return 0
+
+
+def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="trace-monitor",
+        description="Proves, minute by minute, that the gateway's traces really arrive in Traceloop.",
+    )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {VERSION}")
+    subparsers = parser.add_subparsers(metavar="COMMAND", required=True)
+    asked = next((word for word in words if word in MODULES), None)
+    names = [MODULES[asked]] if asked is not None else sorted(set(MODULES.values()))
+    for name in names:
+        importlib.import_module(name).add_parser(subparsers)
+    return parser

@@ -1,0 +1,101 @@
+"""`trace-monitor check`: one pass of everything."""
+
+import argparse
+import asyncio
+import json
+import os
+import sys
+from typing import Any
+
+from monitor.app.assembly import Selection, build_passes
+from monitor.app.once import Say, run_all
+from monitor.app.report import describe, severity_of
+from monitor.cli.common import FAILED, OK, UNKNOWN, USAGE, add_config, read_configuration, say
+from monitor.cli.table import render, use_colour
+from monitor.clock import SystemClock
+from monitor.core.model import CheckName, Severity, Verdict
+from monitor.settings import Loaded
+from monitor.settings.duration import parse_duration
+
+_CHOICES = ("config", "gateway", "canary", "control")
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """The words of this command."""
+    parser = subparsers.add_parser("check", help="one pass of everything; waits for the traces")
+    add_config(parser)
+    parser.add_argument("--target", action="append", default=[], metavar="T", help="only this target (repeatable)")
+    parser.add_argument(
+        "--only", type=_names, metavar="CHECKS", help=f"only these, by commas: {', '.join(_CHOICES)}; canary includes arrival"
+    )
+    parser.add_argument(
+        "--fail-on", choices=("warning", "critical"), default="warning", help="what makes the exit code 1 (default: warning)"
+    )
+    parser.add_argument("--format", choices=("table", "json"), default="table")
+    parser.add_argument("--timeout", type=_duration, metavar="D", help="end after this; what is not known then is unknown")
+    parser.set_defaults(run=run)
+
+
+def _names(text: str) -> frozenset[CheckName]:
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    for name in names:
+        if name not in _CHOICES:
+            raise argparse.ArgumentTypeError(f"{name!r} is not a check; allowed: {', '.join(_CHOICES)}")
+    chosen = {CheckName(name) for name in names}
+    return frozenset(chosen | ({CheckName.ARRIVAL} if CheckName.CANARY in chosen else set()))
+
+
+def _duration(text: str) -> float:
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Look once at every selected target; the exit code."""
+    loaded = read_configuration(arguments)
+    if loaded is None:
+        return USAGE
+    foreign = [name for name in arguments.target if name not in loaded.settings.targets]
+    if foreign:
+        say(f"--target {foreign[0]}: there is no such target; allowed: {', '.join(loaded.settings.targets)}")
+        return USAGE
+    report = asyncio.run(_look(loaded, arguments))
+    _print(report, arguments.format)
+    return exit_code(report, Severity[arguments.fail_on.upper()])
+
+
+async def _look(loaded: Loaded, arguments: argparse.Namespace) -> dict[str, Any]:
+    clock = SystemClock()
+    selection = Selection(targets=frozenset(arguments.target), checks=arguments.only)
+    passes = await build_passes(loaded.settings, selection, clock=clock, say=_progress())
+    done = await run_all(passes, clock=clock, timeout=arguments.timeout)
+    if not done:
+        say(f"ended after {arguments.timeout:g} s: what was not seen by then is unknown")
+    states = {one.journal.state.target: (one.journal.state, one.journal.policy) for one in passes}
+    return describe({str(name): pair for name, pair in states.items()}, clock.now())
+
+
+def _progress() -> Say:
+    """Progress is for people who wait, so it goes to stderr, and to a terminal only."""
+    return say if sys.stderr.isatty() or "TRACE_MONITOR_PROGRESS" in os.environ else _silent
+
+
+def _silent(_text: str) -> None:
+    return
+
+
+def _print(report: dict[str, Any], form: str) -> None:
+    if form == "json":
+        print(json.dumps(report, indent=2, ensure_ascii=False))
+    else:
+        print(render(report, colour=use_colour(sys.stdout)), end="")
+
+
+def exit_code(report: dict[str, Any], fail_on: Severity) -> int:
+    """1 if any target fails badly enough, else 3 if any cannot tell, else 0."""
+    if report["verdict"] == Verdict.FAIL.value and severity_of(report) >= fail_on:
+        return FAILED
+    verdicts = [target["verdict"] for target in report["targets"].values()]
+    return UNKNOWN if Verdict.UNKNOWN.value in verdicts else OK
