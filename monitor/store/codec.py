@@ -1,0 +1,156 @@
+"""Frozen values to JSON and back.
+
+What a newer version added is ignored where it does not matter, and where it does, only the smallest record around it is lost
+(one incident, one canary), never a whole target. Among evidence a float that is not finite may become null: JSON has none.
+"""
+
+import json
+import logging
+from collections.abc import Mapping
+from functools import cache
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+
+from pydantic import TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails
+
+from monitor.core.events import (
+    CanaryReturned,
+    Checked,
+    Event,
+    FaultChanged,
+    IncidentChanged,
+    NoticeHandled,
+    Reloaded,
+    RemoteAnswered,
+    RunSkipped,
+    TraceJudged,
+)
+from monitor.core.silence import Silence
+from monitor.core.state import TargetState
+
+_log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+KINDS: Mapping[str, type[Event]] = {
+    "checked": Checked,
+    "canary_returned": CanaryReturned,
+    "trace_judged": TraceJudged,
+    "fault_changed": FaultChanged,
+    "incident_changed": IncidentChanged,
+    "notice_handled": NoticeHandled,
+    "remote_answered": RemoteAnswered,
+    "run_skipped": RunSkipped,
+    "reloaded": Reloaded,
+}
+"""The name under which an event is kept."""
+
+NAMES: Mapping[type[Event], str] = {kind: name for name, kind in KINDS.items()}
+
+
+class Unreadable(ValueError):
+    """A document that this version can make nothing of."""
+
+
+def encode_target(state: TargetState) -> str:
+    """The state of one target as JSON."""
+    return _encode(state)
+
+
+def decode_target(document: str) -> TargetState:
+    """The state of one target. Raises Unreadable if not even parts of it can be read."""
+    raw = _parse(document)
+    try:
+        return _adapter(TargetState).validate_python(raw)
+    except ValidationError as error:
+        _leave_out(raw, error)
+    return _validate(TargetState, raw)
+
+
+def encode_silence(silence: Silence) -> str:
+    """A silence as JSON."""
+    return _encode(silence)
+
+
+def decode_silence(document: str) -> Silence:
+    """A silence. Raises Unreadable."""
+    return _decode(Silence, document)
+
+
+def encode_event(event: Event) -> str:
+    """An event as JSON, without its kind."""
+    return _encode(event)
+
+
+def decode_event(kind: str, document: str) -> Event:
+    """An event. Raises Unreadable, also of a kind that this version does not know."""
+    if kind not in KINDS:
+        raise Unreadable(f"no event is called {kind!r}")
+    return _decode(KINDS[kind], document)
+
+
+_ADAPTERS: dict[type[object], TypeAdapter[Any]] = {}
+"""Built at first use: together they take a tenth of a second."""
+
+
+def _adapter(kind: type[T]) -> TypeAdapter[T]:
+    if kind not in _ADAPTERS:
+        _ADAPTERS[kind] = TypeAdapter(kind)
+    return _ADAPTERS[kind]
+
+
+def _encode(value: object) -> str:
+    # A MappingProxyType is no dict to pydantic; everything else in the state it knows.
+    plain = _adapter(type(value)).dump_python(value, mode="json", exclude_defaults=True, warnings=False, fallback=dict)
+    return json.dumps(plain, separators=(",", ":"))
+
+
+def _decode(kind: type[T], document: str) -> T:
+    return _validate(kind, _parse(document))
+
+
+def _validate(kind: type[T], raw: dict[str, Any]) -> T:
+    try:
+        return _adapter(kind).validate_python(raw)
+    except ValidationError as error:
+        places = (".".join(map(str, problem["loc"])) + ": " + problem["msg"] for problem in _problems(error))
+        raise Unreadable("; ".join(places)) from None  # pydantic's own text quotes the values
+
+
+def _problems(error: ValidationError) -> list[ErrorDetails]:
+    return error.errors(include_url=False, include_input=False, include_context=False)
+
+
+def _parse(document: str) -> dict[str, Any]:
+    try:
+        raw = json.loads(document)
+    except (ValueError, RecursionError) as error:
+        raise Unreadable(f"not JSON: {error}") from error
+    if not isinstance(raw, dict):
+        raise Unreadable("not a JSON object")
+    return raw
+
+
+def _leave_out(raw: dict[str, Any], error: ValidationError) -> None:
+    """Take the records that are in the way out of a target's document: an item of a collection, else the whole field."""
+    items: dict[str, set[int | str]] = {}
+    for problem in _problems(error):
+        field, *inside = problem["loc"]
+        _log.warning("the state of %s: %s is left out: %s", raw.get("target"), problem["loc"], problem["msg"])
+        if inside and field in _collections():
+            items.setdefault(str(field), set()).add(inside[0])
+        else:
+            raw.pop(str(field), None)
+    for field, places in items.items():
+        collection = raw.get(field)
+        if isinstance(collection, list):
+            raw[field] = [item for place, item in enumerate(collection) if place not in places]
+        elif isinstance(collection, dict):
+            raw[field] = {key: item for key, item in collection.items() if key not in places}
+
+
+@cache
+def _collections() -> frozenset[str]:
+    """The fields of a target's state that hold many records."""
+    hints = get_type_hints(TargetState)
+    return frozenset(name for name, hint in hints.items() if get_args(hint) and get_origin(hint) in {tuple, Mapping})

@@ -1,0 +1,93 @@
+"""The store that forgets everything with the process: for tests, and for those who want no file."""
+
+from collections.abc import Collection
+from itertools import count, islice
+
+from monitor.core.events import Event
+from monitor.core.model import Instant, TargetName
+from monitor.core.silence import Silence
+from monitor.core.state import State, TargetState
+from monitor.ports import Clock
+from monitor.store import Recorded
+from monitor.store.history import Lane, fold, lane, record, target_of
+
+_KEY_DIGITS = 64
+_ENTRIES = 10_000
+
+
+class MemoryStore:
+    """Implements `monitor.store.Store`; the history holds the newest ten thousand entries."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._key = bytes.fromhex(clock.draw_hex(_KEY_DIGITS))
+        self._targets: dict[TargetName, TargetState] = {}
+        self._silences: tuple[Silence, ...] = ()
+        self._history: dict[int, Recorded] = {}  # by number, oldest first
+        self._numbers = count()
+        self._newest: dict[Lane, int] = {}  # the entry that the next look may be folded into
+
+    async def open(self) -> None:
+        """Nothing to do."""
+
+    async def load(self) -> State:
+        """What was saved before."""
+        return State(targets=dict(self._targets), silences=self._silences)
+
+    def fingerprint_key(self) -> bytes:
+        """Drawn when the store was made."""
+        return self._key
+
+    async def save(self, state: TargetState) -> None:
+        """Keep it."""
+        self._targets[state.target] = state
+
+    async def save_silences(self, silences: tuple[Silence, ...]) -> None:
+        """Keep them."""
+        self._silences = silences
+
+    async def forget(self, target: TargetName) -> None:
+        """Forget it."""
+        self._targets.pop(target, None)
+
+    def record(self, event: Event) -> None:
+        """Keep it, or make the entry before longer."""
+        new = record(event)
+        if new is None:
+            return
+        looks = lane(event)
+        before = self._newest.get(looks, -1) if looks is not None else -1
+        folded = fold(self._history.get(before), event)
+        if folded is not None:
+            self._history[before] = folded
+            return
+        number = next(self._numbers)
+        self._history[number] = new
+        self._history.pop(number - _ENTRIES, None)
+        if looks is not None:
+            self._newest[looks] = number
+
+    async def history(
+        self,
+        *,
+        target: TargetName | None = None,
+        kinds: Collection[type[Event]] = (),
+        since: Instant | None = None,
+        limit: int = 1000,
+    ) -> tuple[Recorded, ...]:
+        """As of the protocol."""
+        wanted = (
+            kept
+            for kept in reversed(self._history.values())
+            if (target is None or target_of(kept.event) == target)
+            and (not kinds or type(kept.event) in kinds)
+            and (since is None or kept.until >= since)
+        )
+        return tuple(islice(wanted, limit))[::-1]
+
+    @property
+    def problem(self) -> str | None:
+        """There is none."""
+        return None
+
+    async def close(self) -> None:
+        """Nothing to do."""

@@ -1,0 +1,57 @@
+"""The tables, and how they came to be: one tuple of statements per version, applied in order, each in one transaction."""
+
+import sqlite3
+
+from monitor.store import StoreError
+
+APPLICATION_ID = 0x54_4D_4F_4E
+"""Tells our files from other programs' databases ("TMON"): https://www.sqlite.org/pragma.html#pragma_application_id."""
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (
+    (
+        "CREATE TABLE meta (name TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT",
+        "CREATE TABLE targets (name TEXT PRIMARY KEY, document TEXT NOT NULL) STRICT",
+        "CREATE TABLE silences (id TEXT PRIMARY KEY, document TEXT NOT NULL) STRICT",
+        """CREATE TABLE history (
+            id INTEGER PRIMARY KEY,
+            kind TEXT NOT NULL,
+            target TEXT,
+            at REAL NOT NULL,
+            until REAL NOT NULL,
+            times INTEGER NOT NULL,
+            document TEXT NOT NULL
+        ) STRICT""",
+        "CREATE INDEX history_by_time ON history (until)",
+    ),
+)
+
+
+def migrate(connection: sqlite3.Connection, path: str) -> None:
+    """Bring the tables up to date. Raises StoreError for a file of a newer version or of another program."""
+    version = check_version(connection, path)
+    for number, statements in enumerate(MIGRATIONS[version:], start=version + 1):
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            for statement in statements:
+                connection.execute(statement)
+            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            connection.execute(f"PRAGMA user_version = {number}")
+        except sqlite3.Error:
+            connection.execute("ROLLBACK")
+            raise
+        connection.execute("COMMIT")
+
+
+def check_version(connection: sqlite3.Connection, path: str) -> int:
+    """The version of the tables; 0 for an empty file. Raises StoreError as `migrate` does."""
+    version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+    application = int(connection.execute("PRAGMA application_id").fetchone()[0])
+    tables = int(connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0])
+    if application != APPLICATION_ID and (tables or application or version):
+        raise StoreError(f"{path} is a database of another program: give `state.path` another file")
+    if version > len(MIGRATIONS):
+        raise StoreError(
+            f"{path} was written by a newer version of trace-monitor (schema {version}; this one knows up to "
+            f"{len(MIGRATIONS)}): run the newer version, or give `state.path` another file"
+        )
+    return version
