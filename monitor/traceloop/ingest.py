@@ -1,0 +1,151 @@
+"""Send a span of our own past the gateway, by OTLP/HTTP (https://opentelemetry.io/docs/specs/otlp/#otlphttp).
+
+The OpenTelemetry SDK's exporter is not used: it takes a redirect and a partial success for success. What the endpoint says is
+read here, and retried only as the specification allows.
+"""
+
+from collections.abc import Callable, Mapping
+
+from google.protobuf.message import DecodeError
+from google.rpc.status_pb2 import Status
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
+    ExportTraceServiceRequest,
+    ExportTraceServiceResponse,
+)
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, InstrumentationScope, KeyValue
+from opentelemetry.proto.resource.v1.resource_pb2 import Resource
+from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span
+
+from monitor.core.model import Seconds, Service
+from monitor.http import Answer, Http
+from monitor.ports import Clock, ControlRequest, Garbled, IngestAnswer, Unreachable
+from monitor.redaction import Redactor
+from monitor.version import VERSION
+
+SPAN_NAME = "gateway-trace-monitor.control"
+_RETRYABLE = frozenset({429, 502, 503, 504})
+_FIRST_WAIT: Seconds = 1.0
+_PROTOBUF, _JSON = "application/x-protobuf", "application/json"
+_OK, _REDIRECT = 200, 300
+_LIMIT = 64 * 1024
+
+
+class OtlpIngest:
+    """Implements `monitor.ports.Ingest`; `headers` are the expected ones, the key among them."""
+
+    def __init__(
+        self, http: Http, endpoint: str, headers: Callable[[], Mapping[str, str]], *, redactor: Redactor, clock: Clock
+    ) -> None:
+        self._http = http
+        self._endpoint = endpoint
+        self._headers = headers
+        self._redactor = redactor
+        self._clock = clock
+
+    async def send(self, request: ControlRequest, *, timeout: Seconds) -> IngestAnswer:
+        """Post one span. Duplicates by a retry are harmless: spans are counted by id. Raises Unreachable."""
+        body = encode(request)
+        deadline = self._clock.monotonic() + timeout
+        wait = _FIRST_WAIT
+        while True:
+            left = deadline - self._clock.monotonic()
+            try:
+                answer = await self._post(body, left)
+            except Unreachable as error:
+                if error.kind != "reset" or left <= 2 * wait:
+                    raise
+                asked: Seconds | None = None
+            else:
+                asked = answer.retry_after(self._clock.now())
+                pause = max(wait, asked or 0.0)
+                if answer.status not in _RETRYABLE or left <= 2 * pause:
+                    return self._read(answer)
+            await self._clock.sleep(max(wait, asked or 0.0))
+            wait *= 2
+
+    async def _post(self, body: bytes, timeout: Seconds) -> Answer:
+        return await self._http.request(
+            Service.OTLP,
+            "POST",
+            self._endpoint,
+            headers={**self._headers(), "Content-Type": _PROTOBUF},
+            body=body,
+            timeout=timeout,
+            body_limit=_LIMIT,
+        )
+
+    def _read(self, answer: Answer) -> IngestAnswer:
+        rejected, message = 0, ""
+        if _OK <= answer.status < _REDIRECT:
+            rejected, message = _partial_success(answer)
+        else:
+            message = _error_text(answer)
+        return IngestAnswer(
+            status=answer.status,
+            rejected=rejected,
+            message=self._redactor.show(message, 200),
+            blocked=answer.blocked,
+            retry_after=answer.retry_after(self._clock.now()),
+            evidence=answer.trail,
+        )
+
+
+def encode(request: ControlRequest) -> bytes:
+    """One span as an ExportTraceServiceRequest; a millisecond long, because a span has a length."""
+    start = int(request.at * 1e9)
+    span = Span(
+        trace_id=bytes.fromhex(request.trace_id),
+        span_id=bytes.fromhex(request.span_id),
+        name=SPAN_NAME,
+        kind=Span.SPAN_KIND_INTERNAL,
+        start_time_unix_nano=start,
+        end_time_unix_nano=start + 1_000_000,
+        attributes=[_pair(name, value) for name, value in request.attributes.items()],
+    )
+    scope = ScopeSpans(scope=InstrumentationScope(name="gateway-trace-monitor", version=VERSION), spans=[span])
+    resource = Resource(attributes=[_pair("service.name", request.service_name)])
+    return ExportTraceServiceRequest(
+        resource_spans=[ResourceSpans(resource=resource, scope_spans=[scope])]
+    ).SerializeToString()
+
+
+def _pair(name: str, value: str) -> KeyValue:
+    return KeyValue(key=name, value=AnyValue(string_value=value))
+
+
+def _partial_success(answer: Answer) -> tuple[int, str]:
+    """Rejected spans and the message, where the content type says that there may be some; anything else is plain success."""
+    if answer.media_type == _PROTOBUF:
+        try:
+            partial = ExportTraceServiceResponse.FromString(answer.body).partial_success
+        except DecodeError:
+            return 0, ""
+        return partial.rejected_spans, partial.error_message
+    if answer.media_type == _JSON:
+        return _partial_success_in_json(answer)
+    return 0, ""
+
+
+def _partial_success_in_json(answer: Answer) -> tuple[int, str]:
+    try:
+        body = answer.json()
+    except Garbled:
+        return 0, ""
+    partial = body.get("partialSuccess") if isinstance(body, Mapping) else None
+    if not isinstance(partial, Mapping):
+        return 0, ""
+    try:
+        rejected = int(partial.get("rejectedSpans") or 0)  # 64-bit numbers are strings in OTLP's JSON
+    except (TypeError, ValueError):
+        rejected = 0
+    return rejected, str(partial.get("errorMessage") or "")
+
+
+def _error_text(answer: Answer) -> str:
+    """A google.rpc.Status by the specification, JSON or text by whatever stands in front."""
+    if answer.media_type == _PROTOBUF:
+        try:
+            return str(Status.FromString(answer.body).message)
+        except DecodeError:
+            return ""
+    return answer.text(400)

@@ -1,0 +1,138 @@
+"""From a row of the read API to the facts that are judged: no prompt, completion or credential gets past here.
+
+All attribute values come back as strings; `gen_ai.*` may have been renamed to `llm.*`; prompts and completions stand in
+attributes on one route and in fields of their own on the other.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from monitor.core.model import TraceId
+from monitor.core.trace import SpanFact
+from monitor.ports import Garbled
+from monitor.redaction import Redactor, clamp
+
+_ID = re.compile(r"[0-9a-f]{1,64}")
+_CONTENT_FIELDS = ("input", "output", "prompts", "completions")
+_CONTENT = re.compile(
+    r"tfy\.(input|output|input_short_hand|resolved_input)"
+    r"|(gen_ai|llm)\.(prompts?|completions?)(\..*)?"
+    r"|(gen_ai|llm)\.(input|output)\.messages"
+    r"|traceloop\.entity\.(input|output)"
+)
+_NOT_CONTENT = re.compile(r"(gen_ai|llm)\.(prompts?|completions?)\.\d+\.(role|finish_reason)")
+_CARRIES_THE_NONCE = "tfy.request.metadata"  # the canary's own metadata: it is meant to be there
+_CREDENTIAL_NAME = re.compile(
+    r"(^|[._-])(authorization|api[_-]?key|x-api-key|secret|password|access[_-]?token)$", re.IGNORECASE
+)
+_EMPTY = ("", "null", "{}", "[]", '""')
+_MODEL = ("gen_ai.response.model", "llm.response.model", "gen_ai.request.model", "llm.request.model", "tfy.model.name")
+_USAGE = {
+    "input": (
+        "gen_ai.usage.input_tokens",
+        "gen_ai.usage.prompt_tokens",
+        "llm.usage.input_tokens",
+        "llm.usage.prompt_tokens",
+        "tfy.model.metric.input_tokens",
+    ),
+    "output": (
+        "gen_ai.usage.output_tokens",
+        "gen_ai.usage.completion_tokens",
+        "llm.usage.output_tokens",
+        "llm.usage.completion_tokens",
+        "tfy.model.metric.output_tokens",
+    ),
+}
+
+
+def read_row(row: object, *, nonce: str | None, redactor: Redactor) -> SpanFact:
+    """The facts of one span. Raises Garbled where it has no ids."""
+    if not isinstance(row, Mapping):
+        raise Garbled("a row of Traceloop's answer is no object")
+    trace_id, span_id = _identify(row, "trace_id"), _identify(row, "span_id")
+    attributes = _mapping(row.get("span_attributes"))
+    resource = _mapping(row.get("resource_attributes")) if "resource_attributes" in row else None
+    return SpanFact(
+        trace_id=TraceId(trace_id),
+        span_id=span_id,
+        parent_id=str(row.get("parent_span_id") or "").lower(),
+        name=clamp(str(row.get("span_name") or ""), 200),
+        environment=_text(row.get("environment")),
+        service_name=_service_name(row, resource),
+        resource={name: clamp(redactor.redact(value), 200) for name, value in resource.items()}
+        if resource is not None
+        else None,
+        content=tuple(sorted(set(_content(row, attributes, nonce)))),
+        credentials=tuple(sorted(set(_credentials(attributes, resource or {}, redactor)))),
+        model=_first(attributes, _MODEL),
+        usage={
+            kind: count for kind, names in _USAGE.items() if (count := _count(_first(attributes, names))) is not None
+        },
+    )
+
+
+def mentions(row: object, nonce: str) -> bool:
+    """Whether a nonce stands anywhere in a row."""
+    return nonce in json.dumps(row, ensure_ascii=False)
+
+
+def _identify(row: Mapping[str, Any], name: str) -> str:
+    value = str(row.get(name) or "").lower()
+    if not _ID.fullmatch(value):
+        raise Garbled(f"a row of Traceloop's answer has no usable {name}")
+    return value
+
+
+def _mapping(value: object) -> dict[str, str]:
+    if not isinstance(value, Mapping):
+        return {}
+    return {str(name): _as_text(each) for name, each in value.items()}
+
+
+def _as_text(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _text(value: object) -> str | None:
+    return clamp(value, 100) if isinstance(value, str) and value else None
+
+
+def _service_name(row: Mapping[str, Any], resource: Mapping[str, str] | None) -> str | None:
+    """Top-level in the documented route; the quick one does not tell."""
+    named = _text(row.get("service_name"))
+    return named if named is not None else _text((resource or {}).get("service.name"))
+
+
+def _content(row: Mapping[str, Any], attributes: Mapping[str, str], nonce: str | None) -> Iterator[str]:
+    """Names of attributes and fields that hold what was asked or answered; the nonce is the proof where a name is not known."""
+    for field in _CONTENT_FIELDS:
+        if _as_text(row.get(field)) not in _EMPTY:
+            yield field
+    for name, value in attributes.items():
+        if value in _EMPTY or name.startswith(_CARRIES_THE_NONCE):
+            continue
+        named = _CONTENT.fullmatch(name) is not None and _NOT_CONTENT.fullmatch(name) is None
+        if named or (nonce is not None and nonce in value):
+            yield clamp(name, 100)
+
+
+def _credentials(attributes: Mapping[str, str], resource: Mapping[str, str], redactor: Redactor) -> Iterator[str]:
+    for name, value in (*attributes.items(), *resource.items()):
+        if value in _EMPTY:
+            continue
+        if _CREDENTIAL_NAME.search(name) or redactor.finds_credential(value):
+            yield clamp(name, 100)
+
+
+def _first(attributes: Mapping[str, str], names: tuple[str, ...]) -> str | None:
+    found = next((attributes[name] for name in names if attributes.get(name)), None)
+    return clamp(found, 100) if found is not None else None
+
+
+def _count(text: str | None) -> int | None:
+    try:
+        return int(float(text)) if text is not None else None
+    except (ValueError, OverflowError):
+        return None
