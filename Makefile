@@ -75,7 +75,7 @@ image-test:  ## build the image and try it: read-only, no capabilities, health, 
 	@deploy/image/test.sh
 
 bench-footprint: $(VENV)/.installed  ## how soon the daemon is ready, and its memory when idle
-	@$(BIN)/python tools/bench_footprint.py
+	@$(BIN)/python -m tools.bench_footprint
 
 # --- environments ----------------------------------------------------------------------------------------------------
 # A stamp per step, so that a step is repeated only when its lock changed.

@@ -1,0 +1,74 @@
+# ruff: noqa: S603, S607, T201, TID251 - a bench starts programs, reads the real clock and prints
+"""How soon the daemon is ready and how much memory it idles with, watching one target of a sandbox in another process.
+
+`make bench-footprint`. Prints both as medians of several runs; exits 1 if one is over its limit.
+"""
+
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+from tools.processes import TRACE_MONITOR, TookTooLongError, free_ports, running, status_of, wait_until
+
+RUNS = 5
+READY_WITHIN = 1.2  # seconds, from the start of the process to the first 200 of /readyz
+RESIDENT_AT_MOST = 64.0  # MiB, when every check has passed once and nothing is due
+CHECKS = ("config", "gateway", "canary", "arrival", "control")
+CALM = 2.0  # seconds
+
+
+def main() -> int:
+    """Measure, print, judge."""
+    with tempfile.TemporaryDirectory() as name:
+        directory = Path(name)
+        base = free_ports(5)
+        control_url = f"http://127.0.0.1:{base + 4}"
+        with running([TRACE_MONITOR, "sandbox", "--port-base", str(base)], log=directory / "sandbox.log") as sandbox:
+            wait_until(lambda: status_of(f"{control_url}/state") == 200, within=15, what="the sandbox", program=sandbox)
+            configuration = json.loads(_read(f"{control_url}/configuration"))
+            measured = [_run(directory / str(number), configuration) for number in range(RUNS)]
+    ready, resident = (statistics.median(column) for column in zip(*measured, strict=True))
+    print(f"ready after      {ready:6.2f} s    (at most {READY_WITHIN:g} s; median of {RUNS})")
+    print(f"resident, idle   {resident:6.1f} MiB  (at most {RESIDENT_AT_MOST:g} MiB; median of {RUNS})")
+    return 0 if ready <= READY_WITHIN and resident <= RESIDENT_AT_MOST else 1
+
+
+def _run(directory: Path, configuration: dict[str, Any]) -> tuple[float, float]:
+    """One daemon from start to calm: seconds until ready, MiB resident."""
+    directory.mkdir()
+    port = free_ports()
+    url = f"http://127.0.0.1:{port}"
+    path = directory / "trace-monitor.yaml"  # JSON is YAML
+    here = {"server": {"host": "127.0.0.1", "port": port}, "state": {"path": str(directory / "state.db")}}
+    path.write_text(json.dumps({**configuration, **here}))
+    with running([TRACE_MONITOR, "run", "--config", str(path)], log=directory / "daemon.log") as daemon:
+        wait_until(lambda: status_of(f"{url}/readyz") == 200, within=30, what="the daemon", program=daemon)
+        ready = time.monotonic() - daemon.started
+        wait_until(lambda: _all_pass(url), within=60, what="a pass of every check", program=daemon)
+        time.sleep(CALM)
+        kibibytes = subprocess.check_output(["ps", "-o", "rss=", "-p", str(daemon.process.pid)])
+    return ready, int(kibibytes) / 1024
+
+
+def _all_pass(url: str) -> bool:
+    lines = _read(f"{url}/metrics").splitlines()
+    passing = [line for line in lines if line.startswith("trace_monitor_check_verdict{") and 'verdict="pass"' in line]
+    return all(any(f'check="{check}"' in line and line.endswith(" 1.0") for line in passing) for check in CHECKS)
+
+
+def _read(url: str) -> str:
+    with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310 - loopback
+        return str(answer.read().decode())
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except TookTooLongError as error:
+        sys.exit(f"bench-footprint: {error}")
