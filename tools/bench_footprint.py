@@ -14,7 +14,7 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
-from tools.processes import TRACE_MONITOR, TookTooLongError, free_ports, running, status_of, wait_until
+from tools.processes import TRACE_MONITOR, TookTooLongError, free_ports, is_well, running, wait_until
 
 RUNS = 5
 READY_WITHIN = 1.2  # seconds, from the start of the process to the first 200 of /readyz
@@ -30,7 +30,7 @@ def main() -> int:
         base = free_ports(5)
         control_url = f"http://127.0.0.1:{base + 4}"
         with running([TRACE_MONITOR, "sandbox", "--port-base", str(base)], log=directory / "sandbox.log") as sandbox:
-            wait_until(lambda: status_of(f"{control_url}/state") == 200, within=15, what="the sandbox", program=sandbox)
+            wait_until(lambda: is_well(f"{control_url}/state"), within=15, what="the sandbox", program=sandbox)
             configuration = json.loads(_read(f"{control_url}/configuration"))
             measured = [_run(directory / str(number), configuration) for number in range(RUNS)]
     ready, resident = (statistics.median(column) for column in zip(*measured, strict=True))
@@ -48,7 +48,7 @@ def _run(directory: Path, configuration: dict[str, Any]) -> tuple[float, float]:
     here = {"server": {"host": "127.0.0.1", "port": port}, "state": {"path": str(directory / "state.db")}}
     path.write_text(json.dumps({**configuration, **here}))
     with running([TRACE_MONITOR, "run", "--config", str(path)], log=directory / "daemon.log") as daemon:
-        wait_until(lambda: status_of(f"{url}/readyz") == 200, within=30, what="the daemon", program=daemon)
+        wait_until(lambda: is_well(f"{url}/readyz"), within=30, what="the daemon", program=daemon)
         ready = time.monotonic() - daemon.started
         wait_until(lambda: _all_pass(url), within=60, what="a pass of every check", program=daemon)
         time.sleep(CALM)

@@ -7,11 +7,11 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from typing import TypeVar
 
@@ -79,15 +79,13 @@ def wait_until(probe: Callable[[], T | None], *, within: float, what: str, progr
     return answer
 
 
-def status_of(url: str) -> int | None:
-    """The HTTP status that a URL answers with now; None if nobody answers."""
+def is_well(url: str) -> bool:
+    """Whether a URL answers 200 now."""
     try:
         with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310 - loopback
-            return int(answer.status)
-    except urllib.error.HTTPError as error:
-        return error.code
-    except OSError:
-        return None
+            return bool(answer.status == HTTPStatus.OK)
+    except OSError:  # an HTTPError is one, too
+        return False
 
 
 def free_ports(count: int = 1) -> int:

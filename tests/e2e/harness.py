@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from tools.processes import TRACE_MONITOR, free_ports, running, status_of, wait_until
+from tools.processes import TRACE_MONITOR, free_ports, is_well, running, wait_until
 
 ROOT = Path(__file__).parents[2]
 CLIENTS = ROOT / ".venv-clients" / "bin" / "python"
@@ -54,7 +54,7 @@ def sandbox_running(directory: Path) -> Iterator[SandboxProcess]:
     base = free_ports(5)
     control_url = f"http://127.0.0.1:{base + 4}"
     with running([TRACE_MONITOR, "sandbox", "--port-base", str(base)], log=directory / "sandbox.log") as program:
-        wait_until(lambda: status_of(f"{control_url}/state") == 200, within=15, what="the sandbox", program=program)
+        wait_until(lambda: is_well(f"{control_url}/state"), within=15, what="the sandbox", program=program)
         yield SandboxProcess(control_url=control_url)
 
 
@@ -86,7 +86,7 @@ def daemon_running(directory: Path, configuration: dict[str, Any]) -> Iterator[s
     path = write_configuration(directory, {**configuration, "server": {"host": "127.0.0.1", "port": port}})
     url = f"http://127.0.0.1:{port}"
     with running([TRACE_MONITOR, "run", "--config", str(path)], log=directory / "daemon.log") as program:
-        wait_until(lambda: status_of(f"{url}/readyz") == 200, within=15, what="the daemon", program=program)
+        wait_until(lambda: is_well(f"{url}/readyz"), within=15, what="the daemon", program=program)
         yield url
         assert program.process.poll() is None, program.said()
     assert program.process.returncode == 0, program.said()
@@ -121,7 +121,7 @@ def litellm_running(directory: Path, *, otlp_url: str, key: str, master_key: str
     command = [str(LITELLM), "--config", str(path), "--host", "127.0.0.1", "--port", str(port), "--telemetry", "False"]
     url = f"http://127.0.0.1:{port}"
     with running(command, log=directory / "litellm.log", environment=environment) as program:
-        wait_until(lambda: status_of(f"{url}/health/liveliness") == 200, within=90, what="LiteLLM", program=program)
+        wait_until(lambda: is_well(f"{url}/health/liveliness"), within=90, what="LiteLLM", program=program)
         yield url
 
 
@@ -139,7 +139,7 @@ def prometheus_running(directory: Path, configuration: dict[str, Any]) -> Iterat
     ]
     url = f"http://127.0.0.1:{port}"
     with running(command, log=directory / "prometheus.log") as program:
-        wait_until(lambda: status_of(f"{url}/-/ready") == 200, within=30, what="Prometheus", program=program)
+        wait_until(lambda: is_well(f"{url}/-/ready"), within=30, what="Prometheus", program=program)
         yield url
 
 
