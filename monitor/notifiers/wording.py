@@ -1,0 +1,280 @@
+"""The sentences of a notice, for every notifier that speaks to people. Pure.
+
+One set of sentences, written by a `Style`: Slack's markup, or plain text for logs, notifications and screen readers. Whatever
+did not come from this program's own source (targets, summaries, names of people) goes through `Style.foreign`.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import assert_never
+
+from monitor.core.faults import FAULTS
+from monitor.core.incident import Incident, Notice, Reason
+from monitor.core.model import Component, Fault, Instant, Seconds, Severity
+from monitor.core.telling import acknowledged
+
+_LONGEST_NAME = 80
+_LONGEST_SENTENCE = 400
+_LATEST = datetime(3000, 1, 1, tzinfo=UTC).timestamp()
+_MINUTE, _HOUR, _DAY = 60, 3600, 86_400
+_ORDINALS = ("second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
+_SAFE_IN_A_SHELL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,99}")
+
+SEVERITY_SIGNS: Mapping[Severity, str] = {Severity.NONE: "ℹ️", Severity.WARNING: "⚠️", Severity.CRITICAL: "🚨"}  # noqa: RUF001
+"""Told apart by shape, never by colour alone, and the word always stands beside it."""
+
+WHERE: Mapping[Component, str] = {
+    Component.GATEWAY: "the gateway",
+    Component.PROVIDER: "the model provider behind the gateway",
+    Component.CONFIG: "the gateway's export configuration",
+    Component.TRACELOOP: "Traceloop",
+    Component.EXPORT: "the export from TrueFoundry to Traceloop",
+    Component.MONITOR: "the monitor itself",
+}
+"""Whose part is broken, in words."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Style:
+    """How words are written.
+
+    `foreign` makes at most so many characters of one line fit to be shown; `own` is for sentences of this program's source, where
+    backticks mark code; `when` writes a moment.
+    """
+
+    foreign: Callable[[str, int], str]
+    own: Callable[[str], str]
+    when: Callable[[Instant], str]
+    code: Callable[[str], str]
+    bold: Callable[[str], str]
+
+
+def is_a_moment(instant: Instant) -> bool:
+    """Whether an instant can be written as a date at all (a silence may last for ever)."""
+    return 0 < instant < _LATEST
+
+
+def utc(instant: Instant) -> str:
+    """A moment as everybody reads it alike: 2027-01-15 08:00 UTC."""
+    if not is_a_moment(instant):
+        return "an unknown time"
+    return datetime.fromtimestamp(instant, UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def duration(seconds: Seconds) -> str:
+    """A length of time in at most two units: 40 s, 12 min, 1 h 5 min, 2 d 3 h."""
+    if not 0 <= seconds < _LATEST:
+        return "an unknown time"
+    whole = int(seconds)
+    if whole < _MINUTE:
+        return f"{whole} s"
+    if whole < _HOUR:
+        return f"{whole // _MINUTE} min"
+    big, small, names = (_HOUR, _MINUTE, ("h", "min")) if whole < _DAY else (_DAY, _HOUR, ("d", "h"))
+    rest = whole % big // small
+    return f"{whole // big} {names[0]}" + (f" {rest} {names[1]}" if rest else "")
+
+
+def lasted(incident: Incident, now: Instant) -> Seconds:
+    """For how long an incident has been, or was, open; a clock set back makes it zero, never negative."""
+    return max(0.0, (incident.closed_at if incident.closed_at is not None else now) - began_at(incident))
+
+
+def began_at(incident: Incident) -> Instant:
+    """When it began, the last time if it came back: what broke was first seen a little before the incident was opened."""
+    since = incident.diagnosis.since
+    opened_at = incident.reopened[-1] if incident.reopened else incident.opened_at
+    return min(since, opened_at) if since > 0 else opened_at
+
+
+# --- the first line --------------------------------------------------------------------------------------------------
+
+
+def headline(notice: Notice, style: Style) -> str:
+    """The present state in one line: sign and word, target, the fault's slug, and who has it."""
+    incident = notice.incident
+    parts = [style.bold(style.foreign(incident.target, _LONGEST_NAME)), style.code(incident.diagnosis.fault)]
+    if not incident.open:
+        return " · ".join((f"✅ {style.bold('resolved')}", *parts, f"after {duration(lasted(incident, notice.at))}"))
+    severity = incident.diagnosis.severity
+    sign = "🛠️" if incident.diagnosis.waiting is not None else SEVERITY_SIGNS[severity]
+    return " · ".join((f"{sign} {style.bold(severity.word)}", *parts, *_tails(notice, style)))
+
+
+def _tails(notice: Notice, style: Style) -> list[str]:
+    incident = notice.incident
+    tails = [_again(incident, notice.at)] if incident.reopened else []
+    if incident.diagnosis.waiting is not None:
+        tails.append("mended, waiting for traces")
+    if acknowledged(incident):
+        tails.append(f"acknowledged by {_person(incident.acked_by, style)}")
+    if notice.silenced_until is not None:
+        tails.append("silenced")
+    return tails
+
+
+def news(notice: Notice, style: Style) -> str:
+    """What has just happened, in one line: target and slug are in it."""
+    incident = notice.incident
+    if not incident.open:
+        return headline(notice, style)
+    name = f"{style.bold(style.foreign(incident.target, _LONGEST_NAME))} · {style.code(incident.diagnosis.fault)}"
+    severity = incident.diagnosis.severity
+    sign, word = SEVERITY_SIGNS[severity], style.bold(severity.word)
+    match notice.reason:
+        case Reason.CHANGED:
+            return f"{sign} {word} · {name} · {_change(notice, style)}"
+        case Reason.REMINDER:
+            return f"⏰ reminder: still {word} after {duration(lasted(incident, notice.at))} · {name}"
+        case Reason.ESCALATED:
+            return f"{sign} escalated: {word} for {_critical_for(notice)}, nobody has acknowledged · {name}"
+        case Reason.OPENED | Reason.EDITED | Reason.RESOLVED:
+            return headline(notice, style)
+        case Reason.TEST:
+            return f"🧪 test · {name}"
+    assert_never(notice.reason)
+
+
+def _critical_for(notice: Notice) -> str:
+    since = notice.incident.critical_since
+    return duration(max(0.0, notice.at - since)) if since is not None else duration(lasted(notice.incident, notice.at))
+
+
+def _again(incident: Incident, now: Instant) -> str:
+    times = len(incident.reopened) + 1
+    ordinal = _ORDINALS[times - 2] if times - 2 < len(_ORDINALS) else f"{times}th"
+    return f"again, {ordinal} time in {duration(max(0.0, now - incident.opened_at))}"
+
+
+def _change(notice: Notice, style: Style) -> str:
+    """What became of the name that the reader knows."""
+    diagnosis, told = notice.incident.diagnosis, notice.told
+    if told is None or told.fault is diagnosis.fault:
+        return f"turned {diagnosis.severity.word}"
+    before, after = style.code(told.fault), style.code(diagnosis.fault)
+    if told.fault in diagnosis.also:
+        return f"worse than {before}, which is still there"
+    if told.fault in diagnosis.explained:
+        return f"explains {before}"
+    return f"{before} mended after {duration(_known_for(notice.incident, told.fault, notice.at))}; still: {after}"
+
+
+def _known_for(incident: Incident, fault: Fault, now: Instant) -> Seconds:
+    """For how long an incident bore a name that it has lost since."""
+    began = incident.opened_at
+    seen = False
+    for passage in reversed(incident.passages):
+        if passage.fault is fault:
+            began, seen = passage.at, True
+        elif seen:
+            break
+    return max(0.0, now - began)
+
+
+# --- the body --------------------------------------------------------------------------------------------------------
+
+
+def sentence(notice: Notice, style: Style) -> str:
+    """What broke, in plain words."""
+    diagnosis = notice.incident.diagnosis
+    return style.foreign(diagnosis.summary or FAULTS[diagnosis.fault].meaning, _LONGEST_SENTENCE)
+
+
+def place_and_time(notice: Notice, style: Style) -> str:
+    """Where it broke and since when; for a closed one from when to when."""
+    incident = notice.incident
+    began = style.when(began_at(incident))
+    where = WHERE[incident.diagnosis.component]
+    if incident.closed_at is None:
+        return f"Where: {where}. Since {began}."
+    return f"Where: {where}. From {began} to {style.when(incident.closed_at)}."
+
+
+def states(notice: Notice, style: Style) -> list[str]:
+    """What is being done about it: mended and waiting, acknowledged, silenced; of a closed one, what ended it."""
+    incident = notice.incident
+    if not incident.open:
+        reason = incident.closed_because
+        return [style.foreign(f"Resolved: {reason}", _LONGEST_SENTENCE)] if reason else []
+    lines = []
+    if incident.diagnosis.waiting is not None:
+        lines.append(f"🛠️ {style.foreign(incident.diagnosis.waiting, _LONGEST_SENTENCE)}")
+    if acknowledged(incident):
+        at = f", {style.when(incident.acked_at)}" if incident.acked_at is not None else ""
+        lines.append(f"👀 Acknowledged by {_person(incident.acked_by, style)}{at}. No reminders until it gets worse.")
+    if notice.silenced_until is not None:
+        endless = not is_a_moment(notice.silenced_until)
+        lines.append("🔕 Silenced" + ("." if endless else f" until {style.when(notice.silenced_until)}."))
+    return lines
+
+
+def because(notice: Notice, style: Style) -> list[str]:
+    """Why we think so, most important first; what the sentence above says already is not said twice."""
+    diagnosis = notice.incident.diagnosis
+    fresh = [line for line in diagnosis.because if line.strip() and line not in diagnosis.summary]
+    return [style.foreign(line, _LONGEST_SENTENCE) for line in dict.fromkeys(fresh)]
+
+
+def traces(notice: Notice, style: Style) -> list[str]:
+    """The ids to look up, as code."""
+    return [style.code(style.foreign(trace_id, _LONGEST_NAME)) for trace_id in notice.incident.diagnosis.trace_ids]
+
+
+def others(notice: Notice, style: Style) -> list[str]:
+    """What is broken besides, and what is a mere consequence: slugs only."""
+    diagnosis = notice.incident.diagnosis
+    lines = []
+    if diagnosis.also:
+        lines.append(f"Also broken: {', '.join(style.code(fault) for fault in dict.fromkeys(diagnosis.also))}")
+    if diagnosis.explained:
+        consequences = ", ".join(style.code(fault) for fault in dict.fromkeys(diagnosis.explained))
+        lines.append(f"Explained by it: {consequences}")
+    return lines
+
+
+def advice(notice: Notice, style: Style) -> str:
+    """The next step."""
+    diagnosis = notice.incident.diagnosis
+    if diagnosis.waiting is not None:
+        return "Nothing to do: it resolves by itself when traces arrive again."
+    usual = FAULTS[diagnosis.fault].advice
+    if diagnosis.advice in ("", usual):
+        return style.own(usual)
+    return style.foreign(diagnosis.advice, _LONGEST_SENTENCE)
+
+
+def losses(notice: Notice) -> str | None:
+    """What became of the canaries meanwhile."""
+    said = str(notice.incident.losses) if notice.incident.losses is not None else ""
+    return f"{said[0].upper()}{said[1:]}." if said else None
+
+
+def life(notice: Notice, style: Style) -> list[str]:
+    """The steps of an incident, for a reader who missed them; none if there was but one."""
+    passages = notice.incident.passages
+    if len(passages) <= 1:
+        return []
+    return [
+        f"{style.when(step.at)}: {style.code(step.fault)} ({step.severity.word}) {style.foreign(step.text, 200)}"
+        for step in passages
+    ]
+
+
+def commands(notice: Notice) -> list[str]:
+    """What to copy into a shell, as far as there is something left to do; no name that could mean something there."""
+    incident = notice.incident
+    if not incident.open or incident.diagnosis.waiting is not None:
+        return []
+    lines = []
+    if not acknowledged(incident) and _SAFE_IN_A_SHELL.fullmatch(incident.id):
+        lines.append(f"trace-monitor ack {incident.id}")
+    if notice.silenced_until is None and _SAFE_IN_A_SHELL.fullmatch(incident.target):
+        fault = incident.diagnosis.fault
+        lines.append(f"trace-monitor silence add --target {incident.target} --fault {fault} --for 2h")
+    return lines
+
+
+def _person(name: str | None, style: Style) -> str:
+    return style.foreign(name, _LONGEST_NAME) if name else "somebody"
