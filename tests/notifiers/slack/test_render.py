@@ -1,0 +1,409 @@
+"""Messages for Slack: what they say, in every kind; and that they fit, whatever they are made of."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from monitor.core.faults import FAULTS
+from monitor.core.incident import Diagnosis, Incident, Losses, Notice, Passage, Reason, Told
+from monitor.core.model import Component, Fault, Severity, TargetName
+from monitor.notifiers.slack.render import Frame, Message, note, post, reply, root
+from monitor.redaction import Redactor
+from monitor.sandbox.slack.block_kit import validate_message
+from tests.fakes.clock import START
+from tests.notifiers import notices
+from tests.notifiers.notices import KINDS, MENTION, a_diagnosis, a_notice, an_incident, told_of
+from tests.notifiers.slack.limits import problems, texts
+
+FRAME = Frame(redact=Redactor().redact, external_url="https://monitor.acme.dev", mention=MENTION)
+WRITERS = (root, post, reply)
+
+
+def payload(message: Message) -> dict[str, Any]:
+    """As it is posted."""
+    return {"text": message.text, "blocks": message.blocks}
+
+
+def shown(message: Message) -> str:
+    """Everything that the blocks say."""
+    return "\n".join(texts(payload(message)))
+
+
+def first_line(message: Message) -> str:
+    """What is read first."""
+    return shown(message).partition("\n")[0]
+
+
+# --- what is said
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("write", WRITERS)
+def test_the_first_line_holds_target_slug_and_severity_in_word_and_sign(kind: str, write: Any) -> None:
+    """Of the blocks and of the text that notifications show."""
+    notice = KINDS[kind]()
+    message = write(notice, FRAME)
+    for line in (first_line(message), message.text.partition("\n")[0], message.short.partition("\n")[0]):
+        assert "prod" in line
+        assert notice.incident.diagnosis.fault in line
+        word = notice.incident.diagnosis.severity.word if notice.incident.open else "resolved"
+        assert word in line
+        assert any(sign in line for sign in ("🚨", "⚠️", "✅", "⏰", "🛠️"))
+
+
+def test_an_opening_answers_every_question() -> None:
+    """What broke, where, since when, why, what to do, which traces, what else, and what to type."""
+    said = shown(post(notices.drift(), FRAME))
+    assert "The gateway's export configuration is not as expected: 2 fields differ" in said
+    assert "Where: the gateway's export configuration. Since <!date^1799999940^" in said
+    assert "• endpoint: expected https://api.traceloop.com/v1/traces, found https://api.traceloop.com" in said
+    assert "• Authorization: expected Bearer … (a1f3c2d4), found the same without Bearer" in said
+    assert "*Next step*\nSet the fields below back" in said
+    assert f"Traces: `{notices.TRACE}`" in said
+    assert "Also broken: `provider_failing`" in said
+    assert "Explained by it: `trace_missing`" in said
+    assert "```\ntrace-monitor ack prod-20270115-080000\n" in said
+    assert "\ntrace-monitor silence add --target prod --fault config_drift --for 2h\n```" in said
+    assert "<https://monitor.acme.dev/runbooks/config_drift|Runbook>" in said
+    assert "<https://monitor.acme.dev/|Status page>" in said
+    assert "team: ml-platform" in said
+
+
+def test_other_faults_stand_below_the_first_line_only() -> None:
+    """Who looks for a slug finds the incident that is called by it."""
+    line = first_line(post(notices.drift(), FRAME))
+    assert "trace_missing" not in line
+    assert "provider_failing" not in line
+
+
+def test_the_text_alone_says_it_all() -> None:
+    """A screen reader reads nothing else, so it has no markup, and moments in UTC."""
+    text = post(notices.drift(), FRAME).text
+    for words in ("2 fields differ", "Since 2027-01-15 07:59 UTC", "• endpoint:", "Next step", "trace-monitor ack"):
+        assert words in text
+    assert "`" not in text
+    assert "*" not in text
+    assert "<!date" not in text
+
+
+def test_what_the_sentence_says_is_not_said_again() -> None:
+    """The first reason is part of the sentence already."""
+    assert shown(post(notices.opened(), FRAME)).count("the manifest is null") == 1
+
+
+def test_advice_comes_before_the_evidence_that_it_speaks_of() -> None:
+    """The table's advice says `below`."""
+    said = shown(root(notices.drift(), FRAME))
+    assert said.index("Next step") < said.index("Why we think so")
+
+
+def test_without_an_external_url_there_are_no_links() -> None:
+    """The advice stands in the message."""
+    said = shown(post(notices.opened(), replace(FRAME, external_url=None)))
+    assert "Runbook" not in said
+    assert "Switch it on" in said
+
+
+def test_a_moment_is_shown_in_the_readers_own_time() -> None:
+    """With UTC for clients that cannot."""
+    assert "<!date^1799999940^{date_short_pretty} {time}|2027-01-15 07:59 UTC>" in shown(root(notices.opened(), FRAME))
+
+
+# --- who is called
+
+
+@pytest.mark.parametrize("write", [post, reply])
+def test_the_mention_goes_out_as_it_is_only_when_asked_for(write: Any) -> None:
+    """In the blocks, where it calls, and in the text; at the end, so that a notification begins with what broke."""
+    calling = write(notices.escalated(), FRAME)
+    assert MENTION in shown(calling)
+    assert calling.text.endswith(MENTION)
+    assert calling.short.endswith(MENTION)
+    quiet = write(replace(notices.escalated(), mention=False), FRAME)
+    assert MENTION not in shown(quiet) + quiet.text + quiet.short
+
+
+def test_an_edited_root_mentions_nobody() -> None:
+    """An edit calls nobody, so a mention in it would only look like a call."""
+    message = root(notices.escalated(), FRAME)
+    assert MENTION not in shown(message) + message.text
+
+
+def test_without_a_configured_mention_nobody_is_called() -> None:
+    """Not even by an empty line."""
+    message = post(notices.opened(), replace(FRAME, mention=None))
+    assert not message.text.endswith("\n")
+
+
+def test_a_mention_that_cannot_fit_is_refused_at_once() -> None:
+    """It is never cut, so it must not be absurd."""
+    with pytest.raises(ValueError, match="mention"):
+        Frame(redact=str, mention="<!subteam^S0123>" * 20)
+
+
+# --- the life of an incident
+
+
+@pytest.mark.parametrize(
+    ("kind", "line"),
+    [
+        ("opened", "🚨 *critical* · *prod* · `exporter_disabled`"),
+        ("again", "🚨 *critical* · *prod* · `exporter_disabled` · again, third time in 20 min"),
+        (
+            "changed",
+            "⚠️ *warning* · *prod* · `provider_failing` · `exporter_disabled` mended after 12 min; still: `provider_failing`",
+        ),
+        ("turned_critical", "🚨 *critical* · *prod* · `config_drift` · turned critical"),
+        ("reminder", "⏰ reminder: still *critical* after 4 h 1 min · *prod* · `exporter_disabled`"),
+        (
+            "escalated",
+            "🚨 escalated: *critical* for 30 min, nobody has acknowledged · *prod* · `exporter_disabled`",
+        ),
+        ("resolved", "✅ *resolved* · *prod* · `exporter_disabled` · after 16 min"),
+        ("missed", "✅ *resolved* · *prod* · `exporter_disabled` · after 16 min"),
+    ],
+)
+def test_the_thread_says_what_has_happened(kind: str, line: str) -> None:
+    """In its first line."""
+    assert first_line(reply(KINDS[kind](), FRAME)) == line
+
+
+@pytest.mark.parametrize(
+    ("kind", "line"),
+    [
+        ("again", "🚨 *critical* · *prod* · `exporter_disabled` · again, third time in 20 min"),
+        ("changed", "⚠️ *warning* · *prod* · `provider_failing`"),
+        ("reminder", "🚨 *critical* · *prod* · `exporter_disabled`"),
+        ("acknowledged", "🚨 *critical* · *prod* · `exporter_disabled` · acknowledged by ana"),
+        ("silenced", "🚨 *critical* · *prod* · `exporter_disabled` · silenced"),
+        ("waiting", "🛠️ *critical* · *prod* · `exporter_disabled` · mended, waiting for traces"),
+        ("resolved", "✅ *resolved* · *prod* · `exporter_disabled` · after 16 min"),
+    ],
+)
+def test_the_root_shows_the_present_state(kind: str, line: str) -> None:
+    """In its first line, so that the channel shows it without opening the thread."""
+    assert first_line(root(KINDS[kind](), FRAME)) == line
+
+
+def test_acknowledged_says_who_and_when_and_offers_no_ack() -> None:
+    """What has been done need not be done again."""
+    said = shown(root(notices.acknowledged(), FRAME))
+    assert "Acknowledged by ana, <!date^1800000120^" in said
+    assert "trace-monitor ack" not in said
+    assert "trace-monitor silence" in said
+
+
+def test_an_acknowledgement_ends_when_it_gets_worse() -> None:
+    """Then nobody has it as it is now."""
+    notice = notices.acknowledged()
+    worse = replace(notice, incident=replace(notice.incident, acked_as=(Fault.CONFIG_DRIFT, Severity.WARNING)))
+    assert "cknowledged" not in shown(root(worse, FRAME))
+
+
+def test_silenced_says_until_when_and_offers_no_silence() -> None:
+    """An endless silence has no date."""
+    said = shown(root(notices.silenced(), FRAME))
+    assert "🔕 Silenced until <!date^1800007200^" in said
+    assert "silence add" not in said
+    assert "🔕 Silenced.\n" in shown(root(replace(notices.silenced(), silenced_until=float("inf")), FRAME)) + "\n"
+
+
+def test_mended_and_waiting_says_by_whom_and_that_nothing_is_left_to_do() -> None:
+    """The usual advice would send somebody to mend what is mended."""
+    said = shown(root(notices.waiting(), FRAME))
+    assert "🛠️ exporter_disabled mended 08:12 UTC by ana, waiting for traces" in said
+    assert "Nothing to do: it resolves by itself when traces arrive again." in said
+    assert "Switch it on" not in said
+    assert "```" not in said
+
+
+def test_resolved_says_how_long_why_and_what_was_lost() -> None:
+    """In the root and in the thread; the evidence stays in the root."""
+    for message in (root(notices.resolved(), FRAME), reply(notices.resolved(), FRAME)):
+        said = shown(message)
+        assert "resolved" in said
+        assert "after 16 min" in said
+        assert "From <!date^1799999940^" in said
+        assert "to <!date^1800000900^" in said
+        assert "Resolved: exporter_disabled mended 08:12 UTC by ana" in said
+        assert "9 canaries: 4 arrived in time, 3 late (longest 412 s), 2 lost." in said
+        assert "Next step" not in said
+        assert "```" not in said
+    assert "Why we thought so" in shown(root(notices.resolved(), FRAME))
+
+
+def test_who_missed_it_all_is_told_how_it_went() -> None:
+    """An incident that opened and closed meanwhile is one message that says both."""
+    said = shown(post(notices.missed(), FRAME))
+    assert "2027-01-15 08:00 UTC>: `trace_late` (warning) opened" in said
+    assert "2027-01-15 08:15 UTC>: `exporter_disabled` (critical) resolved" in said
+
+
+@pytest.mark.parametrize(
+    ("also", "explained", "words"),
+    [
+        ((Fault.EXPORTER_DISABLED,), (), "worse than `exporter_disabled`, which is still there"),
+        ((), (Fault.EXPORTER_DISABLED,), "explains `exporter_disabled`"),
+        ((), (), "`exporter_disabled` mended after 12 min; still: `provider_failing`"),
+    ],
+)
+def test_mended_is_only_what_is_gone(also: tuple[Fault, ...], explained: tuple[Fault, ...], words: str) -> None:
+    """A name that was outranked or explained is no good news."""
+    notice = notices.changed()
+    diagnosis = replace(notice.incident.diagnosis, also=also, explained=explained)
+    said = reply(replace(notice, incident=replace(notice.incident, diagnosis=diagnosis)), FRAME)
+    assert first_line(said).endswith(words)
+
+
+def test_a_fresh_post_in_the_middle_says_the_news_and_everything_else() -> None:
+    """It takes over from a root that is gone, or stands alone where nothing can be edited."""
+    said = shown(post(notices.reminder(), FRAME))
+    assert said.startswith("⏰ reminder")
+    assert "Next step" in said
+
+
+def test_every_fault_has_its_advice_with_code_as_code() -> None:
+    """Backticks of our own sentences are kept, those of others are not."""
+    for fault, entry in FAULTS.items():
+        message = post(a_notice(incident=an_incident(a_diagnosis(fault))), FRAME)
+        assert entry.advice.replace("&", "&amp;") in shown(message)
+        assert "`" not in message.text
+
+
+# --- whatever it is made of
+
+
+@pytest.mark.parametrize(
+    ("evil", "harmless"),
+    [
+        ("<!here>", "&lt;!here&gt;"),
+        ("<@U123>", "&lt;@U123&gt;"),
+        ("<https://evil.example|log in>", "&lt;https://evil.example|log in&gt;"),
+        ("a & b", "a &amp; b"),
+        ("```rm -rf```", "'''rm -rf'''"),
+        ("@channel", "@\u2060channel"),
+        ("one\ntwo\r\n*three*", "one two *three*"),
+        ("abc\u202edcba", "abcdcba"),
+    ],
+)
+def test_foreign_text_has_no_power(evil: str, harmless: str) -> None:
+    """No call, no link, no markup that swallows ours, no line of its own."""
+    message = post(a_notice(incident=an_incident(a_diagnosis(because=("first", evil)))), FRAME)
+    assert f"• {harmless}\n" in shown(message) + "\n"
+    assert not problems(payload(message))
+
+
+def test_a_foreign_url_is_no_link_in_the_text() -> None:
+    """There Slack would find it; in the blocks `verbatim` keeps it from looking, so there it can be copied."""
+    message = post(a_notice(incident=an_incident(a_diagnosis(because=("x", "https://evil.example")))), FRAME)
+    assert "https://evil.example" in shown(message)
+    assert "https://evil.example" not in message.text
+
+
+def test_names_that_mean_something_in_a_shell_are_not_offered_for_copying() -> None:
+    """Somebody pastes it at three in the morning."""
+    incident = an_incident(id="x; rm -rf /", target=TargetName("$(reboot)"))
+    assert "trace-monitor ack" not in shown(post(a_notice(incident=incident), FRAME))
+    assert "--target" not in shown(post(a_notice(incident=incident), FRAME))
+
+
+def test_what_does_not_fit_is_counted() -> None:
+    """No line is cut in the middle of its markup, and nobody thinks that he has read it all."""
+    because = tuple(f"field {number}: {'<' * 200}" for number in range(40))
+    message = post(a_notice(incident=an_incident(a_diagnosis(because=because))), FRAME)
+    assert "… and 3" in shown(message)
+    assert not problems(payload(message))
+
+
+def test_a_test_message_is_shown_as_it_is() -> None:
+    """It belongs to no incident and calls nobody."""
+    message = note("This is a test <!here>", FRAME)
+    assert shown(message) == "This is a test &lt;!here&gt;"
+    assert not validate_message(payload(message))
+
+
+_ANY_TEXT = st.text(max_size=700) | st.sampled_from(["<!channel>", "`" * 500, "&" * 500, "🚨" * 500, "@here " * 90, ""])
+_ANY_TIME = st.floats(allow_nan=True, allow_infinity=True) | st.floats(START - 1e6, START + 1e6)
+_SOME_FAULTS = st.lists(st.sampled_from(Fault), max_size=20).map(tuple)
+
+
+def _maybe(strategy: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    return st.none() | strategy
+
+
+@st.composite
+def any_diagnosis(draw: st.DrawFn) -> Diagnosis:
+    """Of whatever a bug or an enemy could make one."""
+    return Diagnosis(
+        fault=draw(st.sampled_from(Fault)),
+        severity=draw(st.sampled_from(Severity)),
+        component=draw(st.sampled_from(Component)),
+        summary=draw(_ANY_TEXT),
+        because=tuple(draw(st.lists(_ANY_TEXT, max_size=30))),
+        explained=draw(_SOME_FAULTS),
+        also=draw(_SOME_FAULTS),
+        advice=draw(_ANY_TEXT),
+        since=draw(_ANY_TIME),
+        trace_ids=tuple(draw(st.lists(_ANY_TEXT, max_size=10))),
+        waiting=draw(_maybe(_ANY_TEXT)),
+    )
+
+
+@st.composite
+def any_notice(draw: st.DrawFn) -> Notice:
+    """With every field filled by chance."""
+    diagnosis = draw(any_diagnosis())
+    passage = st.builds(
+        Passage,
+        at=_ANY_TIME,
+        fault=st.sampled_from(Fault),
+        severity=st.sampled_from(Severity),
+        text=_ANY_TEXT,
+    )
+    incident = Incident(
+        id=draw(_ANY_TEXT),
+        target=TargetName(draw(_ANY_TEXT)),
+        opened_at=draw(_ANY_TIME),
+        diagnosis=diagnosis,
+        closed_at=draw(_maybe(_ANY_TIME)),
+        closed_because=draw(_ANY_TEXT),
+        critical_since=draw(_maybe(_ANY_TIME)),
+        reopened=tuple(draw(st.lists(_ANY_TIME, max_size=12))),
+        passages=tuple(draw(st.lists(passage, max_size=40))),
+        losses=draw(_maybe(st.builds(Losses, sent=st.integers(), late=st.integers(), lost=st.integers()))),
+        acked_by=draw(_maybe(_ANY_TEXT)),
+        acked_at=draw(_maybe(_ANY_TIME)),
+        acked_as=draw(st.sampled_from([None, (diagnosis.fault, diagnosis.severity)])),
+    )
+    told = Told(reason=Reason.OPENED, fault=draw(st.sampled_from(Fault)), severity=Severity.WARNING, at=START)
+    return Notice(
+        reason=draw(st.sampled_from(Reason)),
+        incident=incident,
+        at=draw(_ANY_TIME),
+        told=draw(st.sampled_from([None, told])),
+        mention=draw(st.booleans()),
+        silenced_until=draw(_maybe(_ANY_TIME)),
+        labels=draw(st.dictionaries(_ANY_TEXT, _ANY_TEXT, max_size=15)),
+    )
+
+
+@settings(deadline=None)  # the machine may be busy
+@given(any_notice(), _maybe(st.sampled_from(["https://monitor.acme.dev", "https://x/" + "é<>|" * 200, "not a url"])))
+def test_every_message_fits_and_is_well_formed(notice: Notice, external_url: str | None) -> None:
+    """Whatever goes in, Slack takes what comes out, and only our own markup is in it."""
+    frame = replace(FRAME, external_url=external_url)
+    for write in WRITERS:
+        message = write(notice, frame)
+        for each in (payload(message), {"text": message.short, "blocks": []}):
+            assert not validate_message(each)
+            assert not problems(each)
+        assert notice.incident.diagnosis.fault in message.text.partition("\n")[0]
+        assert notice.incident.open or "resolved" in message.text
+
+
+def test_told_of_is_what_the_notices_are_made_with() -> None:
+    """A guard for the fixtures: the notices of a known incident carry what was told."""
+    assert notices.reminder().told == told_of(notices.reminder().incident)
