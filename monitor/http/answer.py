@@ -1,0 +1,150 @@
+"""A whole answer: bounded, whatever was sent, and judged only as far as HTTP goes."""
+
+import json
+import re
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
+from typing import Any, NoReturn
+
+from monitor.core.model import Instant, Phases, Scalar, Seconds
+from monitor.ports import Garbled
+from monitor.redaction import clamp
+
+_DEEPEST = 100  # levels of JSON; recorded answers have fewer than ten
+_LONGEST_WAIT = 86_400.0  # of a Retry-After; more is a mistake of somebody's clock
+_LOOKED_AT = 65_536  # so much of a page is searched for the marks of a blocking proxy
+_TRAIL = ("server", "cf-ray", "via", "x-kong-request-id", "x-kong-upstream-latency", "x-request-id")
+_BLOCKING_STATUSES = frozenset({401, 403, 429, 503})
+
+# Cloudflare's own refusals, as text (https://developers.cloudflare.com/support/troubleshooting/http-status-codes/cloudflare-1xxx-errors/)
+# and as pages. Its 52x are not among them: they say that what is behind Cloudflare is down.
+_BLOCK_PAGE = re.compile(
+    rb"error code: 1\d{3}\b|used Cloudflare to restrict access|Attention Required! \| Cloudflare|_cf_chl|challenge-platform"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """An HTTP answer. `body` is what could be read of it, decompressed; `flaw` says why it is not the whole."""
+
+    status: int
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    body: bytes = field(default=b"", repr=False)
+    flaw: str | None = None
+    phases: Phases = Phases()
+    certificate_expires_at: Instant | None = None
+
+    @property
+    def media_type(self) -> str:
+        """The content type without its parameters, lower-case."""
+        return clamp(self.headers.get("content-type", "").partition(";")[0].strip().lower(), 60)
+
+    @property
+    def blocked(self) -> bool:
+        """Whether something in front of the service answered: Cloudflare's 1010, a challenge, a firewall's page."""
+        if self.status not in _BLOCKING_STATUSES:
+            return False
+        return "cf-mitigated" in self.headers or _BLOCK_PAGE.search(self.body[:_LOOKED_AT]) is not None
+
+    @property
+    def trail(self) -> Mapping[str, Scalar]:
+        """The headers by which the other side finds this request in its logs, and that tell who answered."""
+        return {name: clamp(self.headers[name], 80) for name in _TRAIL if name in self.headers}
+
+    def text(self, limit: int = 20_000) -> str:
+        """The beginning of the body as text; foreign, so not yet fit to be shown."""
+        return self.body[: limit * 4].decode("utf-8", "replace")[:limit]
+
+    def json(self) -> Any:  # noqa: ANN401 - JSON is whatever was sent
+        """The body as JSON. Raises Garbled if it is cut off, compressed out of bounds, no JSON, or absurdly deep."""
+        if self.flaw is not None:
+            self._fail(self.flaw)
+        try:
+            value = json.loads(self.body, parse_constant=_refuse_constant)
+        except (ValueError, RecursionError):
+            self._fail(f"{len(self.body)} bytes of {self.media_type or 'no content type'}, which are no JSON")
+        if _deeper_than(_DEEPEST, value):
+            self._fail(f"JSON nested deeper than {_DEEPEST} levels")
+        return value
+
+    def retry_after(self, now: Instant) -> Seconds | None:
+        """Seconds to wait by the header Retry-After, in either of its forms; None if absent or not understood.
+
+        https://www.rfc-editor.org/rfc/rfc9110#field.retry-after
+        """
+        text = self.headers.get("retry-after", "").strip()
+        if re.fullmatch(r"[0-9]{1,9}", text):
+            return min(float(text), _LONGEST_WAIT)
+        try:
+            moment = parsedate_to_datetime(text).timestamp()
+        except (ValueError, OverflowError, IndexError, TypeError):
+            return None
+        return min(max(0.0, moment - now), _LONGEST_WAIT)
+
+    def _fail(self, why: str) -> NoReturn:
+        raise Garbled(f"status {self.status} with {why}", status=self.status, evidence=self.trail)
+
+
+class Body:
+    """Collects a body up to a limit, decompressed on the way, so that nothing sent can fill the memory."""
+
+    def __init__(self, *, encoding: str, limit: int) -> None:
+        self._limit = limit
+        self._content = bytearray()
+        self._inflate = _decompressor(encoding)
+        self.flaw: str | None = None
+        if self._inflate is None and encoding.strip().lower() not in ("", "identity"):
+            self.flaw = f"a body in the encoding {clamp(encoding, 30)}, which nobody asked for"
+
+    @property
+    def content(self) -> bytes:
+        """What has been read."""
+        return bytes(self._content)
+
+    def feed(self, chunk: bytes) -> bool:
+        """Take a piece; False when no more is wanted."""
+        if self.flaw is not None:
+            return False
+        room = self._limit - len(self._content)
+        if self._inflate is not None:
+            try:
+                chunk = self._inflate.decompress(chunk, room + 1)
+            except zlib.error:
+                self.flaw = "a compressed body that cannot be read"
+                return False
+        self._content += chunk[:room]
+        if len(chunk) > room:
+            self.flaw = f"a body of more than {self._limit} bytes"
+        return self.flaw is None
+
+
+def _decompressor(encoding: str) -> "zlib._Decompress | None":
+    match encoding.strip().lower():
+        case "gzip" | "x-gzip":
+            return zlib.decompressobj(16 + zlib.MAX_WBITS)
+        case "deflate":
+            return zlib.decompressobj()
+        case _:
+            return None
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON")
+
+
+def _deeper_than(levels: int, value: object) -> bool:
+    """Level by level, so that the depth of what was sent is never the depth of our stack."""
+    level = [value]
+    for _ in range(levels):
+        level = [child for parent in level for child in _children(parent) if isinstance(child, (dict, list))]
+        if not level:
+            return False
+    return True
+
+
+def _children(value: object) -> Any:  # noqa: ANN401 - the values of JSON
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()

@@ -1,0 +1,109 @@
+"""What the adapters ask with: a deadline over everything, a bounded body, and a listener that hears of every outcome."""
+
+from collections.abc import Callable, Mapping
+from contextlib import aclosing
+
+from monitor.core.model import Instant, Seconds, Service
+from monitor.http.answer import Answer, Body
+from monitor.http.exchange import Request, Stopwatch, Transport
+from monitor.ports import Clock, Unreachable
+from monitor.version import VERSION
+
+USER_AGENT = f"gateway-trace-monitor/{VERSION}"
+"""Always sent: Cloudflare refuses the default names of libraries before TrueFoundry sees the request (error 1010)."""
+
+OUTCOMES = ("2xx", "3xx", "4xx", "5xx", "dns", "connect", "tls", "timeout", "reset", "protocol", "denied")
+"""Everything that can become of a request: the `outcome` label. The first four are answers."""
+
+BODY_LIMIT = 4 * 1024 * 1024
+
+OnAnswer = Callable[[Service, str], None]
+OnCertificate = Callable[[Service, Instant], None]
+
+
+def _ignore(_service: Service, _outcome: object) -> None:
+    return
+
+
+class Http:
+    """Asks one request at a time, each by a connection of its own. Follows no redirect, keeps no cookie, retries nothing."""
+
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        transport: Transport,
+        on_answer: OnAnswer = _ignore,
+        on_certificate: OnCertificate = _ignore,
+    ) -> None:
+        """`on_answer` hears of every request's outcome, `on_certificate` until when a service's certificate holds."""
+        self._clock = clock
+        self._transport = transport
+        self._on_answer = on_answer
+        self._on_certificate = on_certificate
+
+    def listening(self, on_answer: OnAnswer, on_certificate: OnCertificate = _ignore) -> "Http":
+        """The same way to the world, with other listeners: one for each target."""
+        return Http(clock=self._clock, transport=self._transport, on_answer=on_answer, on_certificate=on_certificate)
+
+    async def request(
+        self,
+        service: Service,
+        method: str,
+        url: str,
+        *,
+        timeout: Seconds,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+        body_limit: int = BODY_LIMIT,
+    ) -> Answer:
+        """Ask, and take any HTTP answer. Raises Unreachable when there is none within `timeout` seconds, all told."""
+        request = Request(
+            method=method,
+            url=url,
+            headers={"User-Agent": USER_AGENT, "Accept": "*/*", "Accept-Encoding": "identity", **(headers or {})},
+            body=body,
+        )
+        watch = Stopwatch(self._clock)
+        try:
+            answer = await self._ask(request, watch, timeout=timeout, body_limit=body_limit)
+        except Unreachable as error:
+            self._on_answer(service, error.kind)
+            raise
+        self._on_answer(service, f"{min(max(answer.status // 100, 2), 5)}xx")
+        if answer.certificate_expires_at is not None:
+            self._on_certificate(service, answer.certificate_expires_at)
+        return answer
+
+    async def _ask(self, request: Request, watch: Stopwatch, *, timeout: Seconds, body_limit: int) -> Answer:
+        try:
+            async with self._clock.timeout(timeout), self._transport.open(request, watch) as reply:
+                body = Body(encoding=reply.headers.get("content-encoding", ""), limit=body_limit)
+                async with aclosing(reply.chunks) as chunks:
+                    async for chunk in chunks:
+                        if not body.feed(chunk):
+                            break
+                return Answer(
+                    status=reply.status,
+                    headers=reply.headers,
+                    body=body.content,
+                    flaw=body.flaw,
+                    phases=watch.stop(),
+                    certificate_expires_at=reply.certificate_expires_at,
+                )
+        except TimeoutError:
+            doing = _DOING.get(watch.current or "", "asking")
+            raise Unreachable(
+                f"{request.place}: no answer within {timeout:g} s (while {doing})",
+                kind="timeout",
+                phases=watch.stop(),
+            ) from None
+
+
+_DOING = {
+    "resolve": "resolving the name",
+    "connect": "connecting",
+    "tls": "in the TLS handshake",
+    "processing": "waiting for the answer",
+    "transfer": "reading the answer",
+}

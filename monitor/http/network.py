@@ -1,0 +1,147 @@
+"""Where a request really goes: names to addresses, addresses that are never asked, and proxies."""
+
+import asyncio
+import contextlib
+import ipaddress
+import re
+import socket
+import threading
+from collections.abc import Callable, Mapping, Sequence
+
+from monitor.ports import Unreachable
+
+Lookup = Callable[[str, int], Sequence[str]]
+"""A host and port to addresses, best first; may block; raises OSError or UnicodeError."""
+
+_MOST_LOOKUPS = 32  # that may hang at once; a thread that asks a dead resolver cannot be cancelled
+_Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+# Cloud providers hand out credentials at link-local addresses, and one at a unique local one
+# (https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instancedata-data-retrieval.html).
+_METADATA = ipaddress.ip_address("fd00:ec2::254")
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+
+
+def look_up(host: str, port: int) -> Sequence[str]:
+    """Ask the system's resolver; the order is its own (RFC 6724)."""
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)
+    return list(dict.fromkeys(str(address[0]) for *_, address in found))
+
+
+class Resolver:
+    """Looks names up in threads that can be abandoned: they are daemons, so not even the end of the process waits for them."""
+
+    def __init__(self, lookup: Lookup = look_up) -> None:
+        self._lookup = lookup
+        self._hanging = 0
+
+    async def resolve(self, host: str, port: int) -> Sequence[str]:
+        """Addresses of a host, best first. Raises Unreachable (dns)."""
+        if self._hanging >= _MOST_LOOKUPS:
+            raise Unreachable(f"{host} cannot be resolved: {self._hanging} lookups are hanging already", kind="dns")
+        loop = asyncio.get_running_loop()
+        answered: asyncio.Future[Sequence[str] | Exception] = loop.create_future()
+        self._hanging += 1
+
+        def tell(answer: Sequence[str] | Exception) -> None:
+            self._hanging -= 1
+            if not answered.done():
+                answered.set_result(answer)
+
+        def work() -> None:
+            answer: Sequence[str] | Exception
+            try:
+                answer = self._lookup(host, port)
+            except (OSError, UnicodeError) as error:
+                answer = error
+            with contextlib.suppress(RuntimeError):  # the loop is gone: nobody waits any more
+                loop.call_soon_threadsafe(tell, answer)
+
+        threading.Thread(target=work, name="resolve", daemon=True).start()
+        answer = await answered
+        if isinstance(answer, Exception):
+            why = (isinstance(answer, OSError) and answer.strerror) or "the name cannot be looked up"
+            raise Unreachable(f"{host} cannot be resolved: {why}", kind="dns")
+        if not answer:
+            raise Unreachable(f"{host} cannot be resolved: it has no address", kind="dns")
+        return answer
+
+
+def is_link_local(address: str) -> bool:
+    """Whether an address reaches the machine's own metadata service, in whatever disguise of IPv6."""
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    return any(hidden.is_link_local or hidden == _METADATA for hidden in _disguises(parsed))
+
+
+def is_address(host: str) -> bool:
+    """Whether a host is written as an address, so that there is nothing to resolve."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host is this very machine by its name or number."""
+    if is_address(host):
+        return ipaddress.ip_address(host).is_loopback
+    name = host.lower().rstrip(".")
+    return name == "localhost" or name.endswith(".localhost")
+
+
+def _disguises(address: _Address) -> list[_Address]:
+    if isinstance(address, ipaddress.IPv4Address):
+        return [address]
+    inside: list[_Address | None] = [address, address.ipv4_mapped, address.sixtofour]
+    if address in _NAT64:
+        inside.append(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
+    return [each for each in inside if each is not None]
+
+
+class Proxies:
+    """Which proxy a URL is asked through: the configured one, else the environment's; loopback never.
+
+    The variables are the usual ones, the lower-case form first: HTTPS_PROXY, HTTP_PROXY, NO_PROXY.
+    """
+
+    def __init__(self, *, proxy: str | None = None, no_proxy: str | None = None, environ: Mapping[str, str]) -> None:
+        def variable(name: str) -> str | None:
+            return environ.get(name.lower()) or environ.get(name) or None
+
+        self._by_scheme = {
+            scheme: (proxy or None) if proxy is not None else variable(f"{scheme.upper()}_PROXY")
+            for scheme in ("http", "https")
+        }
+        exempt = no_proxy if no_proxy is not None else variable("NO_PROXY") or ""
+        self._exempt = [entry.strip().lower() for entry in exempt.split(",") if entry.strip()]
+
+    def proxy_for(self, scheme: str, host: str, port: int) -> str | None:
+        """The proxy's URL, or None for a direct connection."""
+        proxy = self._by_scheme.get(scheme)
+        if proxy is None or is_loopback(host) or any(_exempts(entry, host.lower(), port) for entry in self._exempt):
+            return None
+        return proxy if "://" in proxy else f"http://{proxy}"
+
+
+def _exempts(entry: str, host: str, port: int) -> bool:
+    """Whether one entry of NO_PROXY covers a host: `*`, a name and all below it, an address, a network; maybe a port."""
+    if entry == "*":
+        return True
+    if is_address(host):
+        return _covers(entry, host)
+    name, wanted = entry, ""
+    if ported := re.fullmatch(r"([^:]+):([0-9]+)", entry):
+        name, wanted = ported.groups()
+    name = name.removeprefix("*").lstrip(".")
+    return wanted in ("", str(port)) and (host == name or host.endswith(f".{name}"))
+
+
+def _covers(entry: str, host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host) in ipaddress.ip_network(entry.strip("[]"), strict=False)
+    except ValueError:
+        return False

@@ -1,0 +1,230 @@
+"""Requests over the network: the one place that knows httpx.
+
+A fresh connection each time. That is what a canary should measure; and httpcore 1.0 loses connections of its pool for ever when
+a request is cancelled while others share it (https://github.com/encode/httpcore/issues/1093), which is just what deadlines do.
+"""
+
+import base64
+import os
+import ssl
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any, cast
+
+import httpx
+
+from monitor.core.model import Instant, Seconds
+from monitor.http.exchange import Reply, Request, Stopwatch
+from monitor.http.network import Lookup, Proxies, Resolver, is_address, is_link_local, look_up
+from monitor.ports import Unreachable
+from monitor.redaction import Redactor
+
+_FOREIGN = (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL, OSError, UnicodeError)
+_NEXT_ADDRESS_AFTER: Seconds = 2.0  # an address that does not connect so fast is passed over while there is another
+_MOST_ADDRESSES = 4
+_PORTS = {"http": 80, "https": 443}
+_PORT_END = 65_536
+
+
+class Network:
+    """The real `Transport`: TLS verified, names resolved once and connected to as resolved, redirects left alone."""
+
+    def __init__(
+        self,
+        *,
+        redactor: Redactor,
+        ca_file: str | None = None,
+        proxy: str | None = None,
+        no_proxy: str | None = None,
+        deny_link_local: bool = True,
+        environ: Mapping[str, str] | None = None,
+        lookup: Lookup = look_up,
+    ) -> None:
+        """`proxy` None means the environment's, an empty text none at all. Raises OSError if `ca_file` cannot be used."""
+        self._redactor = redactor
+        self._proxies = Proxies(proxy=proxy, no_proxy=no_proxy, environ=os.environ if environ is None else environ)
+        self._deny_link_local = deny_link_local
+        self._resolver = Resolver(lookup)
+        self._trust = _trust(ca_file)
+
+    @asynccontextmanager
+    async def open(self, request: Request, watch: Stopwatch) -> AsyncIterator[Reply]:
+        """As `Transport.open`."""
+        try:
+            url = httpx.URL(request.url)
+            async with AsyncExitStack() as stack:
+                response = await self._send(request, url, watch, stack)
+                yield Reply(
+                    status=response.status_code,
+                    headers={name.lower(): value for name, value in response.headers.items()},
+                    chunks=cast("AsyncGenerator[bytes, None]", response.aiter_raw()),
+                    certificate_expires_at=_certificate_expiry(response),
+                )
+        except _FOREIGN as error:
+            # Without the cause: its text may quote a header, and a header is a secret.
+            raise self._translate(error, request, watch) from None
+
+    async def _send(self, request: Request, url: httpx.URL, watch: Stopwatch, stack: AsyncExitStack) -> httpx.Response:
+        port = url.port or _PORTS.get(url.scheme, 0)
+        if not url.host or not 0 < port < _PORT_END:
+            raise Unreachable(f"{request.place}: nothing that can be asked by http or https", kind="protocol")
+        self._refuse_link_local(url.host)
+        proxy = self._proxies.proxy_for(url.scheme, url.host, port)
+        if proxy is not None:
+            if not proxy.startswith(("http://", "https://")):
+                raise Unreachable(f"the proxy for {request.place} is neither http nor https", kind="protocol")
+            return await self._ask(request, url, watch, stack, proxy=proxy)
+        if is_address(url.host):
+            return await self._ask(request, url, watch, stack)
+        watch.begin("resolve")
+        addresses = await self._addresses(url.host, port)
+        for address in addresses[:-1]:
+            try:
+                return await self._ask(request, url, watch, stack, address=address, patience=_NEXT_ADDRESS_AFTER)
+            except httpx.ConnectTimeout:
+                continue
+            except httpx.ConnectError:
+                if watch.current != "connect":
+                    raise
+        return await self._ask(request, url, watch, stack, address=addresses[-1])
+
+    async def _addresses(self, host: str, port: int) -> list[str]:
+        found = list(await self._resolver.resolve(host, port))
+        allowed = [address for address in found if not (self._deny_link_local and is_link_local(address))]
+        if not allowed:
+            self._refuse_link_local(found[0], host)
+        return allowed[:_MOST_ADDRESSES]
+
+    def _refuse_link_local(self, address: str, host: str | None = None) -> None:
+        if self._deny_link_local and is_link_local(address):
+            raise Unreachable(
+                f"{host or address} is a link-local address, which is never asked (http.deny_link_local)", kind="denied"
+            )
+
+    async def _ask(
+        self,
+        request: Request,
+        url: httpx.URL,
+        watch: Stopwatch,
+        stack: AsyncExitStack,
+        *,
+        address: str | None = None,
+        proxy: str | None = None,
+        patience: Seconds | None = None,
+    ) -> httpx.Response:
+        """Ask at one address, by one connection; the certificate is still that of the host's name."""
+        headers = {"Host": url.netloc.decode("ascii"), "Connection": "close", **_login(url), **request.headers}
+        extensions: dict[str, Any] = {
+            "trace": _Tracer(watch, stack).note,
+            "timeout": {"connect": patience, "read": None, "write": None, "pool": None},
+        }
+        if address is not None:
+            extensions["sni_hostname"] = url.raw_host.decode("ascii")
+            url = url.copy_with(host=address)
+        transport = await stack.enter_async_context(
+            httpx.AsyncHTTPTransport(
+                verify=self._trust,
+                trust_env=False,
+                proxy=None if proxy is None else httpx.Proxy(proxy, ssl_context=self._proxy_trust(proxy)),
+            )
+        )
+        response = await transport.handle_async_request(
+            httpx.Request(request.method, url, headers=headers, content=request.body, extensions=extensions)
+        )
+        stack.push_async_callback(response.aclose)
+        return response
+
+    def _proxy_trust(self, proxy: str) -> ssl.SSLContext | None:
+        return self._trust if proxy.startswith("https:") else None
+
+    def _translate(self, error: Exception, request: Request, watch: Stopwatch) -> Unreachable:
+        phase = watch.current
+        kind, what = _classify(error, phase)
+        text = self._redactor.show(_innermost(error), 160)
+        return Unreachable(f"{request.place}: {what}{f' ({text})' if text else ''}", kind=kind, phases=watch.stop())
+
+
+def _login(url: httpx.URL) -> Mapping[str, str]:
+    """A user and password in the URL, as the header they stand for."""
+    if not url.userinfo:
+        return {}
+    return {"Authorization": f"Basic {base64.b64encode(f'{url.username}:{url.password}'.encode()).decode()}"}
+
+
+def _trust(ca_file: str | None) -> ssl.SSLContext:
+    """The system's authorities, or the bundled ones where it has none at hand; and the operator's own besides."""
+    context = ssl.create_default_context()
+    if not context.cert_store_stats()["x509_ca"]:
+        context = httpx.create_ssl_context(trust_env=False)
+        context.load_default_certs()
+    # Python 3.13 began to refuse private authorities for formal reasons; what is trusted must not depend on that.
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    if ca_file is not None:
+        context.load_verify_locations(ca_file)
+    return context
+
+
+class _Tracer:
+    """Follows httpcore's trace events (https://www.encode.io/httpcore/extensions/#trace).
+
+    It also sees to it that the socket is closed: cancelled in the middle of a TLS handshake, httpcore 1.0 forgets it.
+    """
+
+    def __init__(self, watch: Stopwatch, stack: AsyncExitStack) -> None:
+        self._watch = watch
+        self._stack = stack
+
+    async def note(self, event: str, info: Mapping[str, Any]) -> None:
+        match event.partition(".")[2]:
+            case "connect_tcp.started":
+                self._watch.begin("connect")
+            case "connect_tcp.complete":
+                self._stack.push_async_callback(info["return_value"].aclose)
+            case "start_tls.started":
+                self._watch.begin("tls")
+            case "send_request_headers.started":
+                self._watch.begin("processing")
+            case "receive_response_headers.complete":
+                self._watch.begin("transfer")
+
+
+def _classify(error: Exception, phase: str | None) -> tuple[str, str]:
+    """The kind of `Unreachable`, and what happened in plain words."""
+    match error:
+        case httpx.TimeoutException() | TimeoutError():
+            return "timeout", "no connection in time" if phase == "connect" else "no answer in time"
+        case httpx.ProxyError():
+            return "connect", "the proxy refuses the connection"
+        case httpx.ConnectError() if phase == "tls":
+            return "tls", "the TLS handshake failed"
+        case httpx.ConnectError():
+            return "connect", "no connection"
+        case httpx.RemoteProtocolError() if "disconnected" in str(error) or "peer closed" in str(error):
+            return "reset", "the connection was closed before the answer was complete"
+        case httpx.RemoteProtocolError():
+            return "protocol", "what it sent is not HTTP"
+        case httpx.NetworkError() | OSError():
+            return "reset", "the connection broke"
+        case _:
+            return "protocol", "the request cannot be made"
+
+
+def _innermost(error: BaseException) -> str:
+    """The text nearest to the cause: certificates and sockets tell more than the layers above them."""
+    if isinstance(error, (httpx.LocalProtocolError, UnicodeError)):
+        return "a header or the URL holds what HTTP does not allow"
+    while (cause := error.__cause__ or error.__context__) is not None:
+        error = cause
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return error.verify_message
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return str(error)
+
+
+def _certificate_expiry(response: httpx.Response) -> Instant | None:
+    stream = response.extensions.get("network_stream")
+    secured = stream.get_extra_info("ssl_object") if stream is not None else None
+    certificate = secured.getpeercert() if secured is not None else None
+    until = (certificate or {}).get("notAfter")
+    return ssl.cert_time_to_seconds(until) if isinstance(until, str) else None

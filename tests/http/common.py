@@ -1,0 +1,38 @@
+"""What the tests of `monitor.http` share."""
+
+from typing import Any
+
+from monitor.clock import SystemClock
+from monitor.core.model import Service
+from monitor.http import Answer, Http, Network
+from monitor.redaction import Redactor
+
+SECRET = "tl_0123456789abcdef"
+
+
+class Heard:
+    """A listener that remembers."""
+
+    def __init__(self) -> None:
+        self.outcomes: list[tuple[Service, str]] = []
+        self.certificates: list[float] = []
+
+    def answer(self, service: Service, outcome: str) -> None:
+        """An outcome."""
+        self.outcomes.append((service, outcome))
+
+    def certificate(self, _service: Service, until: float) -> None:
+        """A certificate."""
+        self.certificates.append(until)
+
+
+def over_network(heard: Heard | None = None, **options: Any) -> Http:
+    """Real sockets, no proxy from the environment of the tests."""
+    network = Network(redactor=Redactor([SECRET]), **{"environ": {}, **options})
+    heard = heard or Heard()
+    return Http(clock=SystemClock(), transport=network, on_answer=heard.answer, on_certificate=heard.certificate)
+
+
+async def ask(http: Http, url: str, *, timeout: float = 20.0, **options: Any) -> Answer:
+    """A GET of the gateway's."""
+    return await http.request(Service.GATEWAY, "GET", url, timeout=timeout, **options)

@@ -1,0 +1,91 @@
+"""Apps of this very process, asked on a fake clock."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from monitor.core.model import Service
+from monitor.http import ASGIApp, Http, InProcess
+from monitor.ports import Unreachable
+from tests.fakes.clock import FakeClock
+from tests.http.common import Heard, ask
+
+
+def app_saying(
+    status: int, body: bytes, *, wait: Callable[[], Any] | None = None, announced: int | None = None
+) -> ASGIApp:
+    """An ASGI app in three lines."""
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        assert scope["type"] == "http"
+        await receive()
+        if wait is not None:
+            await wait()
+        headers = [(b"X-Path", scope["path"].encode()), (b"x-path", scope["query_string"])]
+        if announced is not None:
+            headers.append((b"content-length", str(announced).encode()))
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+    return app
+
+
+async def test_apps_of_this_process_are_asked_without_a_socket(heard: Heard) -> None:
+    """By host, or by host and port; the path is decoded, repeated headers are joined."""
+    transport = InProcess({"one.example": app_saying(200, b"1"), "127.0.0.1:8001": app_saying(404, b"2")})
+    http = Http(clock=FakeClock(), transport=transport, on_answer=heard.answer)
+    got = await ask(http, "https://one.example/a%20b?c=%20d")
+    assert (got.body, got.headers["x-path"]) == (b"1", "/a b, c=%20d")
+    assert (await ask(http, "http://127.0.0.1:8001/")).status == 404
+    with pytest.raises(Unreachable) as caught:
+        await ask(http, "http://127.0.0.1:8002/")
+    assert caught.value.kind == "dns"
+    assert [outcome for _service, outcome in heard.outcomes] == ["2xx", "4xx", "dns"]
+
+
+async def test_deadlines_in_this_process_are_of_fake_time() -> None:
+    """A minute of waiting costs nothing, and its length is measured."""
+    clock = FakeClock()
+    transport = InProcess({"slow.example": app_saying(200, b"late", wait=lambda: clock.sleep(20))})
+    http = Http(clock=clock, transport=transport)
+    patient = asyncio.ensure_future(ask(http, "http://slow.example/", timeout=60))
+    assert await clock.run_until(patient.done) == 20
+    assert (await patient).phases.processing == 20
+    hasty = asyncio.ensure_future(ask(http, "http://slow.example/", timeout=5))
+    assert await clock.run_until(hasty.done) == 5
+    with pytest.raises(Unreachable, match="no answer within 5 s"):
+        await hasty
+
+
+@pytest.mark.parametrize("kind", ["connect", "dns", "tls", "reset", "timeout"])
+async def test_an_app_can_be_taken_down_and_brought_up(kind: str) -> None:
+    """In every way that a host can be gone."""
+    clock = FakeClock()
+    transport = InProcess({"one.example": app_saying(200, b"1")})
+    http = Http(clock=clock, transport=transport)
+    transport.take_down("one.example", kind)
+    asked = asyncio.ensure_future(ask(http, "http://one.example/"))
+    await clock.run_until(asked.done) if kind == "timeout" else await clock.settle()
+    with pytest.raises(Unreachable) as caught:
+        await asked
+    assert caught.value.kind == kind
+    transport.bring_up("one.example")
+    assert (await ask(http, "http://one.example/")).status == 200
+
+
+async def test_an_app_that_announces_more_than_it_sends_is_a_reset() -> None:
+    """As it would be over the network."""
+    http = Http(clock=FakeClock(), transport=InProcess({"one.example": app_saying(200, b"1", announced=5)}))
+    with pytest.raises(Unreachable) as caught:
+        await ask(http, "http://one.example/")
+    assert caught.value.kind == "reset"
+
+
+async def test_each_target_can_have_its_own_listener(heard: Heard) -> None:
+    """The way to the world is shared, what is heard is not."""
+    shared = Http(clock=FakeClock(), transport=InProcess({"one.example": app_saying(503, b"")}))
+    await ask(shared.listening(heard.answer), "http://one.example/")
+    await ask(shared, "http://one.example/")
+    assert heard.outcomes == [(Service.GATEWAY, "5xx")]
