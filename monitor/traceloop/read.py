@@ -51,8 +51,12 @@ class TraceloopReader:
 
         Matched by trace id, or else by nonce (then all spans of the trace that the nonce stands in). Raises any PortError.
         """
-        async with self._clock.timeout(timeout * 2):
-            rows = await self._window(since, until, timeout)
+        limit = timeout * 2
+        try:
+            async with self._clock.timeout(limit):
+                rows = await self._window(since, until, timeout)
+        except TimeoutError:
+            raise Unreachable(f"Traceloop's window was not read within {limit:g} s", kind="timeout") from None
         if trace_id is None:
             named = [row for row in rows if nonce is not None and mentions(row, nonce)]
             wanted = {str(row.get("trace_id")).lower() for row in named if isinstance(row, Mapping)}

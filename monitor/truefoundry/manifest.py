@@ -1,0 +1,141 @@
+"""From the `gateway-otel-config` manifest to the core's configuration. Header values leave here as `Secret`s only.
+
+https://github.com/truefoundry/truefoundry-python-sdk, types/gateway_otel_config.py and types/otel_*. Unknown fields are
+tolerated; a field of another type than documented is Garbled: what cannot be read must not be judged.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from monitor.core.drift import (
+    ATTRIBUTES,
+    ENCODING,
+    ENDPOINT,
+    EXCLUDE,
+    HEADERS,
+    METRICS,
+    TYPE,
+    ConfigSeen,
+    ExportConfig,
+    Filter,
+    Value,
+)
+from monitor.core.model import Instant
+from monitor.core.secret import describe_headers
+from monitor.ports import Garbled
+from monitor.redaction import Redactor, clamp
+
+KIND = "gateway-otel-config"
+
+
+def read_manifest(
+    envelope: Mapping[str, Any], *, expected_headers: Mapping[str, str], key: bytes, redactor: Redactor
+) -> ConfigSeen:
+    """The configuration in an envelope whose type has been seen to be right. Raises Garbled."""
+    manifest = _object(envelope.get("manifest"), "manifest")
+    traces = manifest.get("otel_traces_exporter_config")
+    config = (
+        ExportConfig(off=True)
+        if traces is None
+        else _read_traces(_object(traces, "otel_traces_exporter_config"), manifest, expected_headers, key, redactor)
+    )
+    return ConfigSeen(
+        config=config,
+        updated_at=_moment(envelope.get("updatedAt")),
+        updated_by=_who(envelope.get("createdBySubject"), redactor),
+    )
+
+
+def _read_traces(
+    traces: Mapping[str, Any],
+    manifest: Mapping[str, Any],
+    expected_headers: Mapping[str, str],
+    key: bytes,
+    redactor: Redactor,
+) -> ExportConfig:
+    headers = _words(traces.get("headers"), "headers")
+    attributes = _words(traces.get("additional_resource_attributes"), "additional_resource_attributes")
+    fields: dict[str, Value] = {
+        TYPE: _text(traces.get("type"), "type"),
+        ENDPOINT: _text(traces.get("endpoint"), "endpoint"),
+        ENCODING: _text(traces.get("encoding"), "encoding"),
+        EXCLUDE: _flag(traces.get("exclude_request_data"), "exclude_request_data"),
+        METRICS: _metrics(manifest.get("otel_metrics_exporter_config")),
+    }
+    fields.update({f"{ATTRIBUTES}.{name}": clamp(value, 300) for name, value in attributes.items()})
+    secrets = describe_headers(headers, expected_headers, key=key)
+    fields.update({f"{HEADERS}.{clamp(name, 100)}": secret for name, secret in secrets.items()})
+    fields = {path: redactor.redact(value) if isinstance(value, str) else value for path, value in fields.items()}
+    return ExportConfig(fields=fields, filters=tuple(_filters(traces.get("when"))))
+
+
+def _object(value: object, name: str) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise Garbled(f"the field {name} of the export configuration is no object")
+    return value
+
+
+def _words(value: object, name: str) -> dict[str, str]:
+    if value is None:
+        return {}
+    words = _object(value, name)
+    return {str(word): _text(each, f"{name}.{clamp(str(word), 60)}") or "" for word, each in words.items()}
+
+
+def _text(value: object, name: str) -> str | None:
+    if value is not None and not isinstance(value, str):
+        raise Garbled(f"the field {name} of the export configuration is no text")
+    return value
+
+
+def _flag(value: object, name: str) -> bool | None:
+    if value is not None and not isinstance(value, bool):
+        raise Garbled(f"the field {name} of the export configuration is neither true nor false")
+    return value
+
+
+def _metrics(value: object) -> str | None:
+    """The metrics exporter in a word; its headers are nobody's business here."""
+    if value is None:
+        return None
+    exporter = _object(value, "otel_metrics_exporter_config")
+    return clamp(f"{exporter.get('type') or 'enabled'} {exporter.get('endpoint') or ''}".strip(), 300)
+
+
+def _filters(value: object) -> list[Filter]:
+    if value is None:
+        return []
+    if not isinstance(value, list):
+        raise Garbled("the field when of the export configuration is no list")
+    return [_filter(each) for each in value]
+
+
+def _filter(value: object) -> Filter:
+    if not isinstance(value, Mapping):
+        return Filter(key="when", values=(), understood=False)
+    wanted = value.get("value")
+    values = tuple(clamp(str(each), 100) for each in wanted) if isinstance(wanted, list) else ()
+    understood = value.get("field") == "spanAttributes" and value.get("operator") == "IN" and isinstance(wanted, list)
+    return Filter(key=clamp(str(value.get("key") or "when"), 100), values=values, understood=understood)
+
+
+def _moment(value: object) -> Instant | None:
+    if not isinstance(value, str):
+        return None
+    try:
+        moment = datetime.fromisoformat(value)
+    except ValueError:
+        return None
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+
+
+def _who(subject: object, redactor: Redactor) -> str | None:
+    """Who created or last updated the configuration: the operator's own colleague, so the name is shown."""
+    if not isinstance(subject, Mapping):
+        return None
+    for name in ("subjectDisplayName", "subjectSlug", "subjectId"):
+        value = subject.get(name)
+        if isinstance(value, str) and value:
+            return clamp(redactor.redact(value), 100)
+    return None

@@ -1,0 +1,66 @@
+"""Why the gateway did not serve a request, as far as its answer tells.
+
+The envelope is `{status, message, error, error_origin_level, provider}`; `error` is an object or a JSON string, and a
+guardrail's refusal lists passed checks beside failed ones (recorded in https://github.com/truefoundry/models and
+https://github.com/promptfoo/promptfoo, test/providers/truefoundry.test.ts).
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from monitor.http import Answer
+from monitor.ports import Garbled, Refusal
+from monitor.redaction import Redactor, clamp
+
+_ENVELOPE = ("error_origin_level", "provider", "guardrail_checks")
+_GUARDRAIL_LISTS = ("input_guardrails", "output_guardrails", "llm_input_guardrails", "llm_output_guardrails")
+_FAILED = ("failed", False, "false")
+
+
+def read_refusal(answer: Answer, redactor: Redactor) -> Refusal:
+    """The refusal in an error answer; text that is no envelope is kept as its message, redacted and clamped."""
+    try:
+        body = answer.json()
+    except Garbled:
+        return Refusal(message=redactor.show(answer.text(2000), 200))
+    if not isinstance(body, Mapping):
+        return Refusal(message=redactor.show(answer.text(2000), 200))
+    error = _error(body.get("error"))
+    message = body.get("message") or error.get("message") or ""
+    return Refusal(
+        message=redactor.show(str(message), 300),
+        envelope=_is_envelope(body),
+        kind=_word(error.get("type")),
+        origin=_word(body.get("error_origin_level")),
+        provider=_word(body.get("provider")),
+        guardrails=tuple(_failed_guardrails(body.get("guardrail_checks"), redactor))[:5],
+    )
+
+
+def _is_envelope(body: Mapping[str, Any]) -> bool:
+    return (body.get("status") == "failure" and "error" in body) or any(body.get(name) for name in _ENVELOPE)
+
+
+def _error(error: object) -> Mapping[str, Any]:
+    if isinstance(error, str):
+        try:
+            error = json.loads(error)
+        except (ValueError, RecursionError):
+            return {"message": error}
+    return error if isinstance(error, Mapping) else {}
+
+
+def _word(value: object) -> str | None:
+    return clamp(value, 60) if isinstance(value, str) and value else None
+
+
+def _failed_guardrails(checks: object, redactor: Redactor) -> Iterator[str]:
+    if not isinstance(checks, Mapping):
+        return
+    for name in _GUARDRAIL_LISTS:
+        entries = checks.get(name)
+        for entry in entries if isinstance(entry, list) else ():
+            if isinstance(entry, Mapping) and entry.get("result") in _FAILED:
+                side = "input" if "input" in name else "output"
+                yield f"{redactor.show(str(entry.get('guardrail_integration') or 'unnamed'), 80)} ({side})"
