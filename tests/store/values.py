@@ -15,7 +15,7 @@ T = TypeVar("T")
 _PLAIN: dict[object, st.SearchStrategy[Any]] = {
     str: st.text(max_size=8),
     int: st.integers(-(2**53), 2**53),
-    float: st.floats(allow_nan=False, allow_infinity=False),
+    float: st.floats(allow_nan=False, allow_infinity=False).map(lambda number: number + 0.0),  # no -0.0: it equals 0.0
     bool: st.booleans(),
     type(None): st.none(),
     time: st.times(),
