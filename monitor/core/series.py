@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
+from monitor.core import charges
 from monitor.core.arrival import RECOVERABLE_FOR, REMEMBERED
 from monitor.core.canary import Canary, Outcome
 from monitor.core.model import Charge, CheckName, Fault, Instant, Seconds
@@ -18,9 +19,6 @@ _SHOWN = frozenset({Outcome.ARRIVED, Outcome.LATE, Outcome.INCOMPLETE})
 _WHOLE = frozenset({Outcome.ARRIVED, Outcome.LATE})
 
 _Says = Callable[[Canary], bool]
-
-INTERMITTENT = "intermittent"
-"""The evidence word of a loss that comes and goes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,7 +138,7 @@ def _intermittent_loss(
     losses = intermittent(counted, policy.arrival.loss_of)
     if not losses:
         return {}
-    charge = _intermittent_charge(losses, policy.arrival.loss_of[1])
+    charge = charges.intermittent(losses, policy.arrival.loss_of[1])
     known = before.get(Fault.TRACE_MISSING)
     confirmed_at = known.confirmed_at if known else now
     return {Fault.TRACE_MISSING: Active(charge=charge, since=losses[0].sent_at, confirmed_at=confirmed_at)}
@@ -148,7 +146,7 @@ def _intermittent_loss(
 
 def is_intermittent(active: Active) -> bool:
     """Whether a loss comes and goes."""
-    return active.charge.summary.startswith(INTERMITTENT)
+    return active.charge.summary.startswith(charges.INTERMITTENT)
 
 
 def gap_to_tell(state: TargetState) -> tuple[Canary, ...]:
@@ -213,90 +211,12 @@ def _is_elsewhere(canary: Canary) -> bool:
     return canary.elsewhere is not None and not arrived(canary)
 
 
-# --- the charges -----------------------------------------------------------------------------------------------------
-
-
-def _missing_charge(bad: tuple[Canary, ...]) -> Charge:
-    return Charge(
-        fault=Fault.TRACE_MISSING,
-        summary=f"{_count(bad)} did not arrive, and none that was sent later",
-        facts=(_ids(bad),),
-        stops_export=True,
-    )
-
-
-def _intermittent_charge(bad: tuple[Canary, ...], window: int) -> Charge:
-    return Charge(
-        fault=Fault.TRACE_MISSING,
-        summary=f"{INTERMITTENT} loss: {len(bad)} of the last {window} traces did not arrive",
-        facts=(_ids(bad),),
-    )
-
-
-def _late_charge(bad: tuple[Canary, ...]) -> Charge:
-    return Charge(fault=Fault.TRACE_LATE, summary=f"{_count(bad)} came late", facts=(_ids(bad),))
-
-
-def _incomplete_charge(bad: tuple[Canary, ...]) -> Charge:
-    return Charge(
-        fault=Fault.TRACE_INCOMPLETE,
-        summary=f"{_count(bad)} arrived in part: {bad[-1].incomplete}",
-        facts=(f"{bad[-1].spans} span(s) arrived; {bad[-1].incomplete}", _ids(bad)),
-    )
-
-
-def _mislabelled_charge(bad: tuple[Canary, ...]) -> Charge:
-    labels = bad[-1].labels
-    found = labels.mislabelled if labels else ()
-    return Charge(
-        fault=Fault.TRACE_MISLABELLED, summary=found[0] if found else "mislabelled", facts=(*found, _ids(bad))
-    )
-
-
-def _leaked_charge(bad: tuple[Canary, ...]) -> Charge:
-    labels = bad[-1].labels
-    found = labels.leaked if labels else ()
-    return Charge(
-        fault=Fault.CONTENT_LEAKED,
-        summary=f"the trace carries {', '.join(found[:5])}",
-        facts=(*(f"attribute {name}" for name in found), _ids(bad)),
-        conclusive=True,
-    )
-
-
-def _content_charge(bad: tuple[Canary, ...]) -> Charge:
-    return Charge(
-        fault=Fault.CONTENT_MISSING,
-        summary="no span of the trace carries request or response content",
-        facts=(_ids(bad),),
-    )
-
-
-def _elsewhere_charge(bad: tuple[Canary, ...]) -> Charge:
-    return Charge(
-        fault=Fault.WRONG_ENVIRONMENT,
-        summary=f"the trace is in the Traceloop environment {bad[-1].elsewhere}",
-        facts=(f"found in {bad[-1].elsewhere}", _ids(bad)),
-        conclusive=True,
-        stops_export=True,
-    )
-
-
-def _count(bad: tuple[Canary, ...]) -> str:
-    return "1 trace" if len(bad) == 1 else f"{len(bad)} traces in a row"
-
-
-def _ids(bad: tuple[Canary, ...]) -> str:
-    shown = [canary.trace_id or f"nonce {canary.nonce}" for canary in bad[-3:]]
-    return f"trace {', '.join(shown)}"
-
-
 _FAULTS: tuple[tuple[Fault, Callable[[tuple[Canary, ...]], Charge], _Says, _Says], ...] = (
-    (Fault.TRACE_MISSING, _missing_charge, lost, arrived),
-    (Fault.TRACE_LATE, _late_charge, _is_late, _in_time),
-    (Fault.TRACE_INCOMPLETE, _incomplete_charge, _is_partial, _is_whole),
-    (Fault.TRACE_MISLABELLED, _mislabelled_charge, _is_mislabelled, _well_labelled),
-    (Fault.CONTENT_LEAKED, _leaked_charge, _has_leaked, _is_discreet),
-    (Fault.CONTENT_MISSING, _content_charge, _lacks_content, _has_content),
-    (Fault.WRONG_ENVIRONMENT, _elsewhere_charge, _is_elsewhere, arrived),
+    (Fault.TRACE_MISSING, charges.missing, lost, arrived),
+    (Fault.TRACE_LATE, charges.late, _is_late, _in_time),
+    (Fault.TRACE_INCOMPLETE, charges.incomplete, _is_partial, _is_whole),
+    (Fault.TRACE_MISLABELLED, charges.mislabelled, _is_mislabelled, _well_labelled),
+    (Fault.CONTENT_LEAKED, charges.leaked, _has_leaked, _is_discreet),
+    (Fault.CONTENT_MISSING, charges.content, _lacks_content, _has_content),
+    (Fault.WRONG_ENVIRONMENT, charges.elsewhere, _is_elsewhere, arrived),
 )

@@ -1,0 +1,40 @@
+"""What is remembered of the configuration: to tell a change from a first sight, and who made it."""
+
+from dataclasses import dataclass
+
+from monitor.core.drift.manifest import ExportConfig
+from monitor.core.model import Instant
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfigSeen:
+    """One look at the configuration, as it is remembered: to tell a change from a first sight, and who made it."""
+
+    config: ExportConfig
+    updated_at: Instant | None = None
+    updated_by: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfigMemory:
+    """What is remembered of the configuration between looks, and over restarts.
+
+    `changed_at` dates the present configuration: the later of `updated_at` and the first look that showed it; of the
+    very first look `updated_at` alone (None if the control plane does not tell).
+    """
+
+    seen: ConfigSeen
+    changed_at: Instant | None = None
+
+
+def remember(before: ConfigMemory | None, seen: ConfigSeen, now: Instant) -> ConfigMemory:
+    """Fold a look into the memory: a change is a difference between two looks."""
+    if before is None:
+        return ConfigMemory(seen=seen, changed_at=seen.updated_at)
+    if _same(before.seen.config, seen.config):
+        return ConfigMemory(seen=seen, changed_at=before.changed_at)
+    return ConfigMemory(seen=seen, changed_at=max(now, seen.updated_at or now))
+
+
+def _same(one: ExportConfig, other: ExportConfig) -> bool:
+    return one.off == other.off and dict(one.fields) == dict(other.fields) and one.filters == other.filters
