@@ -1,73 +1,79 @@
-"""Whether our own network works: before a silent service is accused, another one must have answered."""
+"""Whether our own network works: before a service is accused of not answering, another one must have answered."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 
 from monitor.core.model import Seconds, Service
-from monitor.ports import Clock, PortError
+from monitor.ports import Clock, PortError, Unreachable
 
-REMEMBERED_FOR: Seconds = 60.0
-"""How long an answer of another service proves that our network works."""
+FRESH: Seconds = 60.0
+"""How long an answer proves that our network works."""
 
-_ASKING: Seconds = 5.0
-_ANSWERS = frozenset({"2xx", "3xx", "4xx", "5xx"})
+PATIENCE: Seconds = 5.0
+"""How long the witnesses may take when they have to be asked."""
 
 Ask = Callable[[], Awaitable[object]]
+"""Asks a service anything, cheaply. Any answer will do, a refusal too; Unreachable is none."""
 
 
 class Witnesses:
-    """Implements `monitor.ports.Witness` for one target."""
+    """The services of one target; implements `monitor.ports.Witness`. Hears of every request by `note`."""
 
-    def __init__(self, clock: Clock, ask: Mapping[Service, Ask]) -> None:
-        """`ask` puts one question to each service that may be a witness; any answer at all will do."""
+    def __init__(self, *, clock: Clock, ask: Mapping[Service, Ask]) -> None:
         self._clock = clock
         self._ask = dict(ask)
-        self._answered: dict[Service, Seconds] = {}
-        self._asked: dict[Service, Seconds] = {}
+        self._asked_at: dict[Service, Seconds] = {}
+        self._answered_at: dict[Service, Seconds] = {}
+        self._one_at_a_time = asyncio.Lock()
 
-    def hear(self, service: Service, outcome: str) -> None:
-        """A request to a service has ended; `outcome` as `monitor.http` names it."""
-        now = self._clock.monotonic()
-        self._asked[service] = now
-        if outcome in _ANSWERS:
-            self._answered[service] = now
+    def note(self, service: Service, outcome: str) -> None:
+        """A request has ended: as `on_answer` of `monitor.http.Http`, where an HTTP status of any kind ends in `xx`."""
+        self._asked_at[service] = self._clock.monotonic()
+        if outcome.endswith("xx"):
+            self._answered_at[service] = self._clock.monotonic()
 
     async def vouch(self, against: Service) -> bool:
-        """Whether another service than the accused answered within a minute; those that were not asked are asked once."""
-        if self._has_answered(against):
+        """Whether another service has answered within `FRESH`; those that were not asked within it are asked once."""
+        if self._heard_from_another(against):
             return True
-        silent = [service for service in self._others(against) if not self._recent(self._asked.get(service))]
-        async with asyncio.TaskGroup() as group:
-            for service in silent:
-                group.create_task(self._question(service))
-        return self._has_answered(against)
+        async with self._one_at_a_time:  # who comes second waits for what the first one learns
+            if self._heard_from_another(against):
+                return True
+            strangers = [
+                service for service in self._ask if service != against and not self._is_fresh(self._asked_at, service)
+            ]
+            return await self._any_answers(strangers)
 
-    def _others(self, against: Service) -> list[Service]:
-        return [service for service in self._ask if not _same_house(service, against)]
+    def _heard_from_another(self, against: Service) -> bool:
+        return any(self._is_fresh(self._answered_at, service) for service in self._answered_at if service != against)
 
-    def _has_answered(self, against: Service) -> bool:
-        return any(
-            self._recent(moment) for service, moment in self._answered.items() if not _same_house(service, against)
-        )
+    def _is_fresh(self, times: Mapping[Service, Seconds], service: Service) -> bool:
+        return service in times and self._clock.monotonic() - times[service] <= FRESH
 
-    def _recent(self, moment: Seconds | None) -> bool:
-        return moment is not None and self._clock.monotonic() - moment <= REMEMBERED_FOR
-
-    async def _question(self, service: Service) -> None:
+    async def _any_answers(self, services: list[Service]) -> bool:
+        """Ask all at once; the first answer settles it, and the others are let go."""
+        asking = [asyncio.ensure_future(self._answers(service)) for service in services]
         try:
-            async with self._clock.timeout(_ASKING):
-                await self._ask[service]()
-        except PortError as error:
-            if error.status is not None:  # it said no, but it said something
-                self.hear(service, "4xx")
-                return
-            self._asked[service] = self._clock.monotonic()
+            async with self._clock.timeout(PATIENCE):
+                for done in asyncio.as_completed(asking):
+                    if await done:
+                        return True
         except TimeoutError:
-            self._asked[service] = self._clock.monotonic()
-        else:
-            self.hear(service, "2xx")
+            for service in services:
+                self.note(service, "timeout")
+        finally:
+            for task in asking:
+                task.cancel()
+            await asyncio.gather(*asking, return_exceptions=True)
+        return False
 
-
-def _same_house(one: Service, other: Service) -> bool:
-    """Traceloop's two sides are one service: neither vouches for our network against the other."""
-    return one is other or {one, other} == {Service.TRACELOOP, Service.OTLP}
+    async def _answers(self, service: Service) -> bool:
+        try:
+            await self._ask[service]()
+        except Unreachable as error:
+            self.note(service, error.kind)
+            return False
+        except PortError:
+            pass  # it said no, or something odd: it said something
+        self.note(service, "2xx")
+        return True
