@@ -10,8 +10,8 @@ from types import MappingProxyType
 from monitor.core.model import Component, Fault, Severity
 
 F = Fault
-_TRACES_GONE = frozenset({F.TRACE_NOT_CREATED, F.EXPORT_FAILING, F.TRACE_MISSING, F.TRACE_INCOMPLETE, F.TRACE_LATE})
 _LATE = frozenset({F.TRACE_INCOMPLETE, F.TRACE_LATE})
+_NOT_EXPORTED = frozenset({F.EXPORT_FAILING, F.TRACE_MISSING}) | _LATE
 _NOTHING: frozenset[Fault] = frozenset()
 
 
@@ -70,21 +70,21 @@ FAULTS: Mapping[Fault, FaultEntry] = MappingProxyType(
             Severity.CRITICAL,
             "The gateway's traces exporter is off",
             "Switch it on: AI Gateway, Controls, Settings, OTEL Config; `trace-monitor expected` prints every field.",
-            _TRACES_GONE,
+            _NOT_EXPORTED,
         ),
         F.CONFIG_DRIFT: _entry(
             Component.CONFIG,
             Severity.WARNING,
             "The gateway's export configuration is not as expected",
             "Set the fields below back: AI Gateway, Controls, Settings, OTEL Config; `trace-monitor expected` prints every field.",
-            _TRACES_GONE,
+            _NOT_EXPORTED,
         ),
         F.WRONG_ENVIRONMENT: _entry(
             Component.CONFIG,
             Severity.CRITICAL,
             "The traces arrive in another Traceloop environment",
             "Put the key of the right environment into the exporter's Authorization header.",
-            _TRACES_GONE,
+            _NOT_EXPORTED,
         ),
         F.CONTENT_LEAKED: _entry(
             Component.CONFIG,
@@ -110,14 +110,14 @@ FAULTS: Mapping[Fault, FaultEntry] = MappingProxyType(
             Severity.CRITICAL,
             "Traceloop refuses the exporter's key",
             "Generate a new key in Traceloop (Settings, API keys) and put it into the gateway and into the monitor.",
-            _TRACES_GONE | {F.INGEST_FAILING},
+            _NOT_EXPORTED | {F.INGEST_FAILING},
         ),
         F.INGEST_FAILING: _entry(
             Component.TRACELOOP,
             Severity.CRITICAL,
             "Traceloop does not take in traces",
             "Look at https://status.traceloop.com and write to Traceloop with the evidence below; the gateway is not at fault.",
-            _TRACES_GONE,
+            _NOT_EXPORTED,
         ),
         F.EXPORT_FAILING: _entry(
             Component.EXPORT,
