@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Annotated, Any, LiteralString, TypeVar
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
-from pydantic_core import PydanticCustomError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, GetCoreSchemaHandler, WithJsonSchema
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from monitor.core.model import Severity
 from monitor.settings.duration import PATTERN, parse_duration
@@ -127,11 +127,22 @@ Word = Annotated[str, BeforeValidator(_as_text), WithJsonSchema(_WORD_SCHEMA)]
 """A text that people like to write without quotes: `team: 5`."""
 
 
+class Frozen:
+    """Marks a mapping that cannot be changed once it is read."""
+
+    def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
+        inner = handler(source)
+        thawed = core_schema.wrap_serializer_function_ser_schema(
+            lambda mapping, dump: dump(dict(mapping)), schema=inner
+        )
+        return core_schema.no_info_after_validator_function(_freeze, inner, serialization=thawed)
+
+
 def _freeze(mapping: Mapping[str, V]) -> Mapping[str, V]:
     return MappingProxyType(dict(mapping))
 
 
-FREEZE = AfterValidator(_freeze)
+FREEZE = Frozen()
 Words = Annotated[Mapping[str, Word], FREEZE]
 Json = Annotated[Mapping[str, Any], FREEZE]
 
@@ -156,7 +167,7 @@ def _labels(labels: Mapping[str, str]) -> Mapping[str, str]:
         if name in named:
             raise problem("label", "has two labels whose names collide: all but letters, digits and `_` count as `_`")
         named[name] = value
-    return MappingProxyType(named)
+    return named
 
 
-Labels = Annotated[Mapping[str, Word], AfterValidator(_labels)]
+Labels = Annotated[Mapping[str, Word], AfterValidator(_labels), FREEZE]

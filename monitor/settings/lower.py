@@ -13,7 +13,7 @@ from typing import Any
 from monitor.settings.given import Given, Items, Origin, Text, Tree
 from monitor.settings.problem import Path, Problem, unknown_name
 from monitor.settings.secret import SecretFile, SecretText
-from monitor.settings.shape import TWIN, Fields, Hidden, Many, Shape, Table, Value, settings_shape
+from monitor.settings.shape import TWIN, Fields, Hidden, Many, Shape, Table, Value, is_twinned, settings_shape
 
 _INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]*)")
 _FLOAT = re.compile(r"[-+]?([0-9]+\.[0-9]*|\.[0-9]+|[0-9]+)([eE][-+]?[0-9]+)?")
@@ -62,7 +62,7 @@ class _Lowering:
 
     def value(self, given: Given, shape: Shape, path: Path) -> Any:  # noqa: ANN401 - anything that YAML can say
         """What pydantic is to be handed; NOTHING where there is none or where it does not fit."""
-        self.done.places[path] = Where(origin=given.origin, path=path, null=isinstance(given, Text) and given.null)
+        self.done.places[path] = Where(origin=given.origin, path=path, null=_is_null(given))
         if isinstance(given, Text):
             if not _is_encodable(given.text):
                 return self._reject(given, path, "is not text in UTF-8")
@@ -94,6 +94,8 @@ class _Lowering:
             )
         values: dict[str, Any] = {}
         for key, child in given.entries.items():
+            if _is_null(child) and is_twinned(shape.of.get(key)) and f"{key}{TWIN}" in given.entries:
+                continue  # the twin speaks for both
             if key in shape.of:
                 value = self.value(child, shape.of[key], (*path, key))
                 if value is not NOTHING:
@@ -110,9 +112,9 @@ class _Lowering:
         name = str(path[-1])
         as_given = (*path[:-1], f"{name}{TWIN}")
         source = self._file(twin, as_given)
-        if source is None and (secret is not None or not shape.nullable):
+        if source is None and (not shape.nullable or (secret is not None and not _is_null(secret))):
             return
-        if source is not None and secret is not None and not (isinstance(secret, Text) and secret.null):
+        if source is not None and secret is not None and not _is_null(secret):
             self._reject(
                 twin,
                 as_given,
@@ -166,6 +168,10 @@ class _Lowering:
     def _reject(self, given: Given, path: Path, what: str) -> _Nothing:
         self.done.problems.append(Problem(place=given.origin.place, path=path, what=what))
         return NOTHING
+
+
+def _is_null(given: Given) -> bool:
+    return isinstance(given, Text) and given.null
 
 
 def _kind(given: Given) -> str:

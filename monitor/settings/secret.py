@@ -19,7 +19,7 @@ _LARGEST = 64 * 1024
 _log = logging.getLogger(__name__)
 
 
-class Unusable(ValueError):
+class Unusable(Exception):
     """Why a text cannot be the secret it should be; never quotes it."""
 
 
@@ -175,7 +175,7 @@ def read_secret(file: Path) -> str:
     A pipe is refused because opening it could wait for ever. Kubernetes' links are followed, so a swapped `..data` is seen.
     """
     try:
-        with open(file, "rb", opener=_open_without_waiting) as handle:
+        with open(file, "rb", buffering=0, opener=_open_without_waiting) as handle:
             if not stat.S_ISREG(os.fstat(handle.fileno()).st_mode):
                 raise Unusable("is not a regular file")
             content = handle.read(_LARGEST + 1)

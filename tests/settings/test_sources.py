@@ -1,0 +1,200 @@
+"""Which file is read, and which source wins."""
+
+from pathlib import Path
+from types import MappingProxyType
+
+import pytest
+
+from monitor.settings import ConfigError, load
+from tests.settings.samples import BY_ENVIRONMENT, MINIMAL, complaints, loaded, prod, settings, with_target
+
+
+def write(file: Path, *, level: str) -> Path:
+    """A configuration that can be told from others by its log level."""
+    file.write_text(MINIMAL + f"log: {{level: {level}}}\n")
+    return file
+
+
+def test_the_file_of_the_command_line_is_read_before_any_other(tmp_path: Path) -> None:
+    """--config wins over TRACE_MONITOR_CONFIG and ./trace-monitor.yaml."""
+    asked = write(tmp_path / "asked.yaml", level="debug")
+    named = write(tmp_path / "named.yaml", level="warning")
+    write(tmp_path / "trace-monitor.yaml", level="error")
+    read = load(str(asked), {"TRACE_MONITOR_CONFIG": str(named)}, tmp_path)
+    assert read.settings.log.level == "debug"
+    assert read.path == asked
+
+
+def test_the_file_of_the_environment_is_read_before_the_usual_places(tmp_path: Path) -> None:
+    """TRACE_MONITOR_CONFIG wins over ./trace-monitor.yaml."""
+    write(tmp_path / "named.yaml", level="warning")
+    write(tmp_path / "trace-monitor.yaml", level="error")
+    assert load(None, {"TRACE_MONITOR_CONFIG": "named.yaml"}, tmp_path).settings.log.level == "warning"
+
+
+def test_the_file_beside_us_is_read_when_none_is_named(tmp_path: Path) -> None:
+    """./trace-monitor.yaml is looked for where the program was started."""
+    write(tmp_path / "trace-monitor.yaml", level="error")
+    assert load(None, {"TRACE_MONITOR_CONFIG": ""}, tmp_path).settings.log.level == "error"
+
+
+def test_the_global_file_is_the_last_place_looked_at(tmp_path: Path) -> None:
+    """Without any file the complaint names both usual places."""
+    with pytest.raises(ConfigError) as refused:
+        load(None, {}, tmp_path)
+    assert "./trace-monitor.yaml" in str(refused.value)
+    assert "/etc/trace-monitor/config.yaml" in str(refused.value)
+    assert "at least one target is needed" in str(refused.value)
+
+
+@pytest.mark.parametrize("how", ["command line", "environment"])
+def test_a_named_file_that_is_missing_is_an_error(tmp_path: Path, how: str) -> None:
+    """A file that was asked for is never passed over silently."""
+    write(tmp_path / "trace-monitor.yaml", level="error")
+    asked, environ = ("gone.yaml", {}) if how == "command line" else (None, {"TRACE_MONITOR_CONFIG": "gone.yaml"})
+    with pytest.raises(ConfigError, match=r"gone\.yaml: cannot be read: No such file or directory"):
+        load(asked, environ, tmp_path)
+
+
+def test_a_directory_in_place_of_the_file_is_an_error(tmp_path: Path) -> None:
+    """It is told in words, not by a traceback."""
+    with pytest.raises(ConfigError, match="cannot be read: Is a directory"):
+        load(str(tmp_path), {}, tmp_path)
+
+
+def test_a_single_target_needs_no_file(tmp_path: Path) -> None:
+    """Everything can come from the environment."""
+    read = load(None, BY_ENVIRONMENT, tmp_path)
+    assert list(read.settings.targets) == ["prod"]
+    assert read.path is None
+    assert read.settings.targets == settings(MINIMAL).targets
+
+
+LEVEL = MINIMAL + "log: {level: warning}\n"
+
+
+def test_the_environment_wins_over_the_secrets_directory_and_the_file(tmp_path: Path) -> None:
+    """The strongest source is the environment."""
+    (tmp_path / "log__level").write_text("error")
+    environ = {"TRACE_MONITOR_SECRETS_DIR": str(tmp_path), "TRACE_MONITOR_LOG__LEVEL": "debug"}
+    assert settings(LEVEL, environ).log.level == "debug"
+
+
+def test_the_secrets_directory_wins_over_the_file(tmp_path: Path) -> None:
+    """The second strongest is the secrets directory."""
+    (tmp_path / "log__level").write_text("error\n")
+    assert settings(LEVEL, {"TRACE_MONITOR_SECRETS_DIR": str(tmp_path)}).log.level == "error"
+
+
+def test_the_file_wins_over_what_is_built_in() -> None:
+    """The file is above the built-in default."""
+    assert settings(LEVEL).log.level == "warning"
+    assert settings(MINIMAL).log.level == "info"
+
+
+def test_the_file_wins_over_defaults() -> None:
+    """A target's own value is above that of `defaults`, which is above the built-in one."""
+    text = with_target("checks: {canary: {every: 7m}}") + "defaults: {checks: {canary: {every: 10m, timeout: 20s}}}\n"
+    canary = prod(text).checks.canary
+    assert (canary.every, canary.timeout, canary.every_while_failing) == (420, 20, 60)
+
+
+def test_defaults_lose_even_if_they_come_from_the_environment() -> None:
+    """`defaults` are weaker than any target's value, wherever both were given."""
+    text = with_target("checks: {canary: {every: 7m}}")
+    assert prod(text, {"TRACE_MONITOR_DEFAULTS__CHECKS__CANARY__EVERY": "10m"}).checks.canary.every == 420
+
+
+def test_defaults_have_the_shape_of_a_target() -> None:
+    """Whatever a target may say, `defaults` may say for all, secrets among it."""
+    text = """
+targets: {one: , two: {gateway: {model: other}}}
+defaults:
+  control_plane: {url: https://acme.truefoundry.cloud, token: a}
+  gateway: {model: m}
+  traceloop: {api_key: b, environment: prd}
+  labels: {team: x}
+"""
+    targets = {str(name): target for name, target in settings(text).targets.items()}
+    assert {name: target.gateway.model for name, target in targets.items()} == {"one": "m", "two": "other"}
+    assert targets["one"].labels == {"team": "x"}
+    assert targets["one"].traceloop.api_key.get() == "b"
+
+
+def test_a_mistake_in_defaults_is_told_once_and_where_it_stands() -> None:
+    """Two targets inherit it, one line complains, under the path that has to be mended."""
+    text = MINIMAL + "  other: {}\ndefaults:\n  checks: {canary: {every: often}}\n"
+    refused = complaints(text)
+    assert [line for line in refused if "every" in line] == [
+        "config.yaml:8: defaults.checks.canary.every: is not a duration; allowed: 30s, 5m, 1h30m, 30d, or seconds"
+    ]
+
+
+def test_a_target_can_do_without_the_control_plane_of_defaults() -> None:
+    """A null leaves out what `defaults` would give."""
+    text = """
+targets:
+  prod:
+    control_plane: null
+    gateway: {url: https://gw.example.com, token: t, model: m}
+    traceloop: {api_key: k, environment: prd}
+defaults: {control_plane: {url: https://acme.truefoundry.cloud, token: a}}
+"""
+    assert prod(text).control_plane is None
+
+
+def test_sections_that_are_commented_out_entirely_are_like_absent_ones() -> None:
+    """`alerting:` with nothing below it is no error."""
+    assert settings(MINIMAL + "alerting:\nlog:\ndefaults:\n") == settings(MINIMAL)
+
+
+def test_relative_paths_in_the_file_are_relative_to_the_file(tmp_path: Path) -> None:
+    """A configuration and its secrets can be moved together; what a variable names is relative to where we are."""
+    place = tmp_path / "conf"
+    place.mkdir()
+    (place / "key").write_text("from-conf\n")
+    (tmp_path / "key").write_text("from-cwd\n")
+    file = place / "config.yaml"
+    file.write_text(MINIMAL.replace("api_key: tl_Secret_2", "api_key_file: key"))
+
+    def key(environ: dict[str, str]) -> str:
+        (target,) = load("conf/config.yaml", environ, tmp_path).settings.targets.values()
+        return target.traceloop.api_key.get()
+
+    assert key({}) == "from-conf"
+    assert key({"TRACE_MONITOR_TARGETS__PROD__TRACELOOP__API_KEY_FILE": "key"}) == "from-cwd"
+
+
+def test_what_was_loaded_is_frozen() -> None:
+    """Nobody can change the settings of a running program by accident."""
+    read = settings(with_target("labels: {team: x}"))
+    (target,) = read.targets.values()
+    with pytest.raises(ValueError, match="frozen"):
+        read.log.level = "debug"  # type: ignore[misc]
+    for mapping in (read.targets, target.labels):
+        assert isinstance(mapping, MappingProxyType)
+
+
+def test_two_loads_of_the_same_text_are_equal() -> None:
+    """A reload can tell what has changed by comparing."""
+    assert settings(MINIMAL) == settings(MINIMAL)
+    assert settings(MINIMAL) != settings(MINIMAL.replace("tl_Secret_2", "tl_Secret_3"))
+
+
+def test_the_file_may_begin_with_a_byte_order_mark_and_end_its_lines_with_crlf(tmp_path: Path) -> None:
+    """Editors on Windows write both."""
+    file = tmp_path / "windows.yaml"
+    file.write_bytes(b"\xef\xbb\xbf" + MINIMAL.replace("\n", "\r\n").encode())
+    assert load(str(file), {}, tmp_path).settings == settings(MINIMAL)
+
+
+def test_the_places_of_values_are_known() -> None:
+    """Each value knows the layer, the line and the path it was given under."""
+    read = loaded(MINIMAL, {"TRACE_MONITOR_LOG__LEVEL": "debug"})
+    at = read.provenance.where(("targets", "prod", "gateway", "model"))
+    assert at is not None
+    assert (at.origin.place, at.path) == ("config.yaml:4", ("targets", "prod", "gateway", "model"))
+    level = read.provenance.where(("log", "level"))
+    assert level is not None
+    assert level.origin.place == "TRACE_MONITOR_LOG__LEVEL"
+    assert read.provenance.where(("log", "format")) is None
