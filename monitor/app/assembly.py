@@ -1,1 +1,176 @@
-"""Put together what one target needs: adapters, checks, witness. A new check is one line in `_checks`."""
+"""Put together what one target needs: adapters, witness, checks. A new check is one line in `_make_checks`."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+
+from monitor.checks.arrival import ArrivalCheck
+from monitor.checks.canary import CanaryCheck, CanaryOptions
+from monitor.checks.config import ConfigCheck
+from monitor.checks.control import ControlCheck
+from monitor.checks.gateway import GatewayCheck
+from monitor.checks.origin import OriginLook
+from monitor.core.events import Event, RemoteAnswered
+from monitor.core.model import CheckName, Service, TargetName
+from monitor.http import Http
+from monitor.ports import Check, Clock
+from monitor.redaction import Redactor
+from monitor.settings import SecretSource, Settings, Target, expected_headers
+from monitor.traceloop import OtlpIngest, TraceloopReader
+from monitor.truefoundry import TrueFoundryControlPlane, TrueFoundryGateway
+from monitor.witness import Ask, Witnesses
+
+_WITNESS_TIMEOUT = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ground:
+    """What adapters stand on."""
+
+    clock: Clock
+    http: Http
+    redactor: Redactor
+    fingerprint_key: bytes
+    publish: Callable[[Event], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What looks at one target."""
+
+    checks: Mapping[CheckName, Check]
+    arrival: ArrivalCheck | None
+    origin: OriginLook | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Adapters:
+    gateway: TrueFoundryGateway
+    control_plane: TrueFoundryControlPlane | None
+    backend: TraceloopReader
+    ingest: OtlpIngest
+    elsewhere: Mapping[str, TraceloopReader]
+    witness: Witnesses
+
+
+def assemble(name: TargetName, target: Target, settings: Settings, ground: Ground) -> Parts:
+    """The checks of one target, wired to the world."""
+    adapters = _make_adapters(name, target, settings, ground)
+    arrival = (
+        ArrivalCheck(adapters.backend, ground.clock, adapters.elsewhere) if target.checks.arrival.enabled else None
+    )
+    origin = (
+        OriginLook(adapters.control_plane, ground.clock)
+        if adapters.control_plane is not None and target.checks.origin.enabled
+        else None
+    )
+    return Parts(checks=_make_checks(name, target, adapters, ground.clock), arrival=arrival, origin=origin)
+
+
+def _make_checks(name: TargetName, target: Target, adapters: _Adapters, clock: Clock) -> dict[CheckName, Check]:
+    checks = target.checks
+    made: list[Check] = []
+    if checks.config.enabled and adapters.control_plane is not None:
+        made.append(ConfigCheck(adapters.control_plane, adapters.backend, clock))
+    if checks.gateway.enabled:
+        made.append(GatewayCheck(adapters.gateway, adapters.witness, clock, endpoint="gateway"))
+    if checks.control.enabled:
+        attributes = {"gateway_trace_monitor.target": name}
+        made.append(ControlCheck(adapters.ingest, adapters.witness, clock, attributes))
+    if checks.canary.enabled:
+        made.append(CanaryCheck(adapters.gateway, adapters.witness, clock, _canary_options(target)))
+    return {check.name: check for check in made}
+
+
+def _canary_options(target: Target) -> CanaryOptions:
+    canary = target.checks.canary
+    return CanaryOptions(
+        model=target.gateway.model or "",
+        prompt=canary.prompt,
+        max_tokens=canary.max_tokens,
+        parameters=canary.parameters,
+        metadata=canary.metadata,
+    )
+
+
+def _make_adapters(name: TargetName, target: Target, settings: Settings, ground: Ground) -> _Adapters:
+    def hear(service: Service, outcome: str) -> None:
+        witness.note(service, outcome)
+        ground.publish(RemoteAnswered(target=name, service=service, outcome=outcome))
+
+    http = ground.http.listening(hear)
+    headers = partial(expected_headers, target)
+    traceloop = target.traceloop
+    reader = partial(TraceloopReader, http, traceloop.url, redactor=ground.redactor, clock=ground.clock)
+    gateway = TrueFoundryGateway(
+        http,
+        target.gateway.url,
+        target.gateway.token.get,
+        path=target.checks.gateway.path,
+        redactor=ground.redactor,
+        clock=ground.clock,
+    )
+    control_plane = _make_control_plane(target, http, ground)
+    witness = Witnesses(clock=ground.clock, ask=_witnesses(target, settings, http, gateway))
+    return _Adapters(
+        gateway=gateway,
+        control_plane=control_plane,
+        backend=reader(key=traceloop.api_key.get),
+        ingest=OtlpIngest(http, target.expected.endpoint, headers, redactor=ground.redactor, clock=ground.clock),
+        elsewhere={slug: reader(key=other.api_key.get) for slug, other in traceloop.other_environments.items()},
+        witness=witness,
+    )
+
+
+def _witnesses(target: Target, settings: Settings, http: Http, gateway: TrueFoundryGateway) -> dict[Service, Ask]:
+    """Who can vouch for our network: every service that is configured anyway."""
+    asks: dict[Service, Ask] = {
+        Service.GATEWAY: partial(gateway.ping, timeout=_WITNESS_TIMEOUT),
+        Service.TRACELOOP: partial(_knock, http, Service.TRACELOOP, target.traceloop.url),
+    }
+    if target.control_plane is not None:
+        asks[Service.CONTROL_PLANE] = partial(_knock, http, Service.CONTROL_PLANE, target.control_plane.url)
+    if settings.alerting.slack.bot_token is not None:
+        asks[Service.SLACK] = partial(_knock, http, Service.SLACK, settings.alerting.slack.api_url)
+    return asks
+
+
+def _make_control_plane(target: Target, http: Http, ground: Ground) -> TrueFoundryControlPlane | None:
+    if target.control_plane is None:
+        return None
+    return TrueFoundryControlPlane(
+        http,
+        target.control_plane.url,
+        target.control_plane.token.get,
+        expected_headers=partial(expected_headers, target),
+        fingerprint_key=ground.fingerprint_key,
+        redactor=ground.redactor,
+        clock=ground.clock,
+    )
+
+
+async def _knock(http: Http, service: Service, url: str) -> None:
+    """Ask for anything at all, without a token: whoever answers is there."""
+    await http.request(service, "GET", url, timeout=_WITNESS_TIMEOUT, body_limit=16 * 1024)
+
+
+def secrets_of(settings: Settings) -> list[str]:
+    """Every secret value that the settings hold now, for the redactor."""
+    sources: list[SecretSource | None] = [
+        settings.alerting.slack.bot_token,
+        settings.alerting.slack.webhook_url,
+        settings.alerting.webhook.url,
+        settings.alerting.webhook.secret,
+        settings.heartbeat.url,
+        settings.server.admin_token,
+        settings.server.read_token,
+    ]
+    for target in settings.targets.values():
+        sources += [
+            target.gateway.token,
+            target.traceloop.api_key,
+            target.control_plane.token if target.control_plane is not None else None,
+            *(other.api_key for other in target.traceloop.other_environments.values()),
+            *target.expected.headers.values(),
+        ]
+    return [source.get() for source in sources if source is not None]

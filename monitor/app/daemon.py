@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from monitor.app.assembly import Parts, assemble
+from monitor.app.assembly import Ground, Parts, assemble, secrets_of
 from monitor.app.policy import policy_of
 from monitor.app.report import describe, describe_incident
 from monitor.app.target import TargetWatch
@@ -136,9 +136,11 @@ class Daemon:
         """Restore, then begin to look and to tell. Raises StoreError if the state cannot be kept."""
         remembered = await self._around.store.load()
         self._silences = remembered.silences
+        self._around.redactor.register(*secrets_of(self.settings))
+        ground = self._ground()
         for name, target in self.settings.targets.items():
             state = remembered.targets.get(name) or TargetState(target=name)
-            parts = assemble(name, target, self.settings, self._around, publish=self.publish)
+            parts = assemble(name, target, self.settings, ground)
             self._add(
                 name, state, policy_of(target, self.settings.alerting, self._around.store.fingerprint_key()), parts
             )
@@ -151,6 +153,15 @@ class Daemon:
         self._around.schedule.start()
         self._teller.start()
         self.ready = True
+
+    def _ground(self) -> Ground:
+        return Ground(
+            clock=self._around.clock,
+            http=self._around.http,
+            redactor=self._around.redactor,
+            fingerprint_key=self._around.store.fingerprint_key(),
+            publish=self.publish,
+        )
 
     def _add(self, name: TargetName, state: TargetState, policy: Policy, parts: Parts) -> None:
         journal = self._make_journal(state, policy)
@@ -202,6 +213,7 @@ class Daemon:
         """Time passes: follow rotated secrets, forget what is old."""
         now = self._around.clock.now()
         key = self._around.store.fingerprint_key()
+        self._around.redactor.register(*secrets_of(self.settings))
         for name, journal in list(self._journals.items()):
             target = self.settings.targets.get(name)
             if target is not None:

@@ -7,8 +7,8 @@ import os
 import sys
 from typing import Any
 
-from monitor.app.assembly import Selection, build_passes
 from monitor.app.once import Say, run_all
+from monitor.app.passes import Selection, build_passes
 from monitor.app.report import describe, severity_of
 from monitor.cli.common import FAILED, OK, UNKNOWN, USAGE, add_config, read_configuration, say
 from monitor.cli.table import render, use_colour
@@ -26,13 +26,21 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     add_config(parser)
     parser.add_argument("--target", action="append", default=[], metavar="T", help="only this target (repeatable)")
     parser.add_argument(
-        "--only", type=_names, metavar="CHECKS", help=f"only these, by commas: {', '.join(_CHOICES)}; canary includes arrival"
+        "--only",
+        type=_names,
+        metavar="CHECKS",
+        help=f"only these, by commas: {', '.join(_CHOICES)}; canary includes arrival",
     )
     parser.add_argument(
-        "--fail-on", choices=("warning", "critical"), default="warning", help="what makes the exit code 1 (default: warning)"
+        "--fail-on",
+        choices=("warning", "critical"),
+        default="warning",
+        help="what makes the exit code 1 (default: warning)",
     )
     parser.add_argument("--format", choices=("table", "json"), default="table")
-    parser.add_argument("--timeout", type=_duration, metavar="D", help="end after this; what is not known then is unknown")
+    parser.add_argument(
+        "--timeout", type=_duration, metavar="D", help="end after this; what is not known then is unknown"
+    )
     parser.set_defaults(run=run)
 
 
@@ -69,7 +77,7 @@ def run(arguments: argparse.Namespace) -> int:
 async def _look(loaded: Loaded, arguments: argparse.Namespace) -> dict[str, Any]:
     clock = SystemClock()
     selection = Selection(targets=frozenset(arguments.target), checks=arguments.only)
-    passes = await build_passes(loaded.settings, selection, clock=clock, say=_progress())
+    passes = build_passes(loaded.settings, selection, clock=clock, say=_progress())
     done = await run_all(passes, clock=clock, timeout=arguments.timeout)
     if not done:
         say(f"ended after {arguments.timeout:g} s: what was not seen by then is unknown")

@@ -60,7 +60,7 @@ def _failed_guardrails(checks: object, redactor: Redactor) -> Iterator[str]:
         return
     for name in _GUARDRAIL_LISTS:
         entries = checks.get(name)
-        for entry in entries if isinstance(entry, list) else ():
+        for entry in entries if isinstance(entries, list) else ():
             if isinstance(entry, Mapping) and entry.get("result") in _FAILED:
                 side = "input" if "input" in name else "output"
                 yield f"{redactor.show(str(entry.get('guardrail_integration') or 'unnamed'), 80)} ({side})"

@@ -1,0 +1,59 @@
+"""`trace-monitor sandbox`: the four remote services on loopback, for trying things out."""
+
+import argparse
+import asyncio
+import json
+import signal
+
+from monitor.cli.common import OK, USAGE, say
+from monitor.sandbox import SWITCHES, Dialect, Sandbox, parse_dialect, serve
+
+PORT_BASE = 9800
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """The words of this command."""
+    switches = "; ".join(f"{name}={'|'.join(words)}" for name, words in SWITCHES.items())
+    parser = subparsers.add_parser(
+        "sandbox", help="only the sandbox: the four remote services on loopback", epilog=f"dialect switches: {switches}"
+    )
+    parser.add_argument("--config", metavar="PATH", help="ignored: the sandbox needs none")
+    parser.add_argument(
+        "--port-base", type=int, default=PORT_BASE, metavar="N", help=f"the first port (default {PORT_BASE})"
+    )
+    parser.add_argument("--dialect", default="", metavar="SWITCH=WORD,…", help="what nobody knows for sure, chosen")
+    parser.add_argument(
+        "--time-factor", type=float, default=1.0, metavar="F", help="scales every delay (0.1: ten times as fast)"
+    )
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Serve until somebody stops it."""
+    try:
+        dialect = parse_dialect(arguments.dialect)
+    except ValueError as error:
+        say(f"--dialect: {error}")
+        return USAGE
+    try:
+        asyncio.run(_serve(arguments.port_base, dialect, arguments.time_factor))
+    except OSError as error:
+        say(f"--port-base {arguments.port_base}: {error.strerror or error}")
+        return USAGE
+    return OK
+
+
+async def _serve(port_base: int, dialect: Dialect, time_factor: float) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with serve(port_base, dialect, time_factor) as sandbox:
+        _describe(sandbox)
+        await stop.wait()
+
+
+def _describe(sandbox: Sandbox) -> None:
+    print(json.dumps({"control": sandbox.control_url, "configuration": sandbox.configuration()}, indent=2), flush=True)
+    say(
+        f"sandbox: {sandbox.control_url}/state shows it, POST {sandbox.control_url}/faults/NAME breaks it; Ctrl-C ends it"
+    )
