@@ -19,7 +19,7 @@ Ask = Callable[[], Awaitable[object]]
 class Witnesses:
     """The services of one target; implements `monitor.ports.Witness`. Hears of every request by `note`."""
 
-    def __init__(self, *, clock: Clock, ask: Mapping[Service, Ask]) -> None:
+    def __init__(self, clock: Clock, ask: Mapping[Service, Ask]) -> None:
         self._clock = clock
         self._ask = dict(ask)
         self._asked_at: dict[Service, Seconds] = {}
@@ -40,12 +40,18 @@ class Witnesses:
             if self._heard_from_another(against):
                 return True
             strangers = [
-                service for service in self._ask if service != against and not self._is_fresh(self._asked_at, service)
+                service
+                for service in self._ask
+                if not _same_house(service, against) and not self._is_fresh(self._asked_at, service)
             ]
             return await self._any_answers(strangers)
 
     def _heard_from_another(self, against: Service) -> bool:
-        return any(self._is_fresh(self._answered_at, service) for service in self._answered_at if service != against)
+        return any(
+            self._is_fresh(self._answered_at, service)
+            for service in self._answered_at
+            if not _same_house(service, against)
+        )
 
     def _is_fresh(self, times: Mapping[Service, Seconds], service: Service) -> bool:
         return service in times and self._clock.monotonic() - times[service] <= FRESH
@@ -77,3 +83,8 @@ class Witnesses:
             pass  # it said no, or something odd: it said something
         self.note(service, "2xx")
         return True
+
+
+def _same_house(one: Service, other: Service) -> bool:
+    """Traceloop's two sides are one service: neither vouches for our network against the other."""
+    return one is other or {one, other} == {Service.TRACELOOP, Service.OTLP}

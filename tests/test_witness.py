@@ -20,7 +20,7 @@ class Town:
         self.clock = clock
         self.asked: list[Service] = []
         self.replies: dict[Service, PortError | float | None] = {}
-        self.witnesses = Witnesses(clock=clock, ask={service: self._asking(service) for service in Service})
+        self.witnesses = Witnesses(clock, {service: self._asking(service) for service in Service})
 
     def _asking(self, service: Service) -> Callable[[], Awaitable[object]]:
         async def ask() -> None:
@@ -66,6 +66,14 @@ async def test_the_accused_is_no_witness(town: Town) -> None:
     town.witnesses.note(GATEWAY, "2xx")
     assert not await town.witnesses.vouch(GATEWAY)
     assert GATEWAY not in town.asked
+
+
+async def test_traceloops_two_sides_do_not_vouch_against_each_other(town: Town) -> None:
+    """They are one service, behind one front."""
+    town.witnesses.note(Service.OTLP, "2xx")
+    assert not await town.witnesses.vouch(TRACELOOP)
+    assert Service.OTLP not in town.asked
+    assert await town.witnesses.vouch(GATEWAY)
 
 
 @pytest.mark.parametrize("outcome", ["timeout", "connect", "dns", "tls", "reset", "protocol", "denied"])
