@@ -1,0 +1,120 @@
+"""What every notifier promises, whoever reads it: a fake, a log, Slack, Alertmanager, a webhook."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Protocol
+
+import pytest
+
+from monitor.core.incident import Notice, Reason
+from monitor.ports import Notifier, Undeliverable
+from monitor.redaction import Redactor
+from tests.fakes.clock import START
+from tests.notifiers import notices
+
+SECRET = "xoxb-1234-secret-5678"
+REDACT = Redactor([SECRET]).redact
+
+
+class Reader(Protocol):
+    """Whoever is told: what has reached him, and ways to fail."""
+
+    def heard(self) -> Sequence[str]:
+        """Every message that got through, as text."""
+        ...
+
+    def refuse_once(self, *, permanent: bool) -> None:
+        """Refuse the next message; with no such way, skip the test."""
+        ...
+
+
+class NotifierContract(ABC):
+    """Subclasses provide the notifier and its reader."""
+
+    @pytest.fixture
+    @abstractmethod
+    def reader(self) -> Reader:
+        """Whoever is told."""
+
+    @pytest.fixture
+    @abstractmethod
+    def notifier(self, reader: Reader) -> Notifier:
+        """The notifier under test."""
+
+    async def _tell(self, notifier: Notifier, notice: Notice) -> Notice:
+        """Tell, and hand back the notice with what the notifier knows from now on."""
+        receipt = await notifier.tell(notice)
+        assert all(isinstance(each, str) for pair in receipt.items() for each in pair)
+        told = notices.told_of(notice.incident, receipt=receipt)
+        return replace(notice, told=told)
+
+    async def test_an_opening_names_target_and_fault(self, notifier: Notifier, reader: Reader) -> None:
+        """Whoever reads it knows what broke where."""
+        await self._tell(notifier, notices.opened())
+        assert len(reader.heard()) == 1
+        assert "prod" in reader.heard()[0]
+        assert "exporter_disabled" in reader.heard()[0]
+
+    @pytest.mark.parametrize("kind", notices.KINDS)
+    async def test_every_kind_of_notice_can_be_told(self, kind: str, notifier: Notifier) -> None:
+        """Nothing but a receipt comes of it, whatever was told before."""
+        known = await self._tell(notifier, notices.opened())
+        notice = notices.KINDS[kind]()
+        told = replace(notice.told, receipt=known.told.receipt) if notice.told and known.told else None
+        await self._tell(notifier, replace(notice, told=told))
+
+    async def test_a_resolve_says_so(self, notifier: Notifier, reader: Reader) -> None:
+        """The word is there, after an opening and without one."""
+        known = await self._tell(notifier, notices.opened())
+        await self._tell(notifier, replace(notices.resolved(), told=known.told))
+        assert "resolved" in reader.heard()[-1]
+        await self._tell(notifier, replace(notices.missed(), incident=replace(notices.missed().incident, id="prod-2")))
+        assert "resolved" in reader.heard()[-1]
+
+    async def test_a_refusal_raises_undeliverable_and_the_next_attempt_gets_through(
+        self, notifier: Notifier, reader: Reader
+    ) -> None:
+        """Nothing of a failed attempt stays behind."""
+        reader.refuse_once(permanent=False)
+        with pytest.raises(Undeliverable) as raised:
+            await notifier.tell(notices.opened())
+        assert not raised.value.permanent
+        await self._tell(notifier, notices.opened())
+        assert len(reader.heard()) == 1
+
+    async def test_what_only_a_human_can_mend_is_permanent(self, notifier: Notifier, reader: Reader) -> None:
+        """It is tried again all the same, and gets through when it is mended."""
+        reader.refuse_once(permanent=True)
+        with pytest.raises(Undeliverable) as raised:
+            await notifier.tell(notices.opened())
+        assert raised.value.permanent
+        assert not raised.value.unknown
+        await self._tell(notifier, notices.opened())
+
+    async def test_a_test_reaches_the_reader(self, notifier: Notifier, reader: Reader) -> None:
+        """It says what it is told to say."""
+        await notifier.test("This is a test of the monitor")
+        assert "This is a test of the monitor" in reader.heard()[0]
+
+    async def test_a_known_secret_is_never_told(self, notifier: Notifier, reader: Reader) -> None:
+        """Not even when somebody put it where words belong."""
+        diagnosis = notices.a_diagnosis(because=(f"found {SECRET}",), advice=f"use {SECRET}", waiting=SECRET)
+        incident = notices.an_incident(
+            diagnosis, acked_by=SECRET, acked_at=START, acked_as=(diagnosis.fault, diagnosis.severity)
+        )
+        await self._tell(notifier, notices.a_notice(incident=incident, labels={"key": SECRET}))
+        closed = replace(incident, closed_at=START, closed_because=SECRET, passages=notices.missed().incident.passages)
+        await self._tell(notifier, notices.a_notice(Reason.RESOLVED, closed))
+        assert reader.heard()
+        assert not any(SECRET in text for text in reader.heard())
+
+    async def test_closing_twice_is_closing(self, notifier: Notifier) -> None:
+        """A program that stops in a hurry may close again."""
+        notifier.close()
+        notifier.close()
+
+    def test_it_has_a_name_and_shows_no_secret(self, notifier: Notifier) -> None:
+        """The name is a label; a repr may stand in any traceback."""
+        assert notifier.name.isidentifier()
+        assert SECRET not in repr(notifier)

@@ -1,0 +1,40 @@
+"""A notifier that remembers what it was told, and fails when asked to."""
+
+from collections import deque
+from collections.abc import Mapping
+
+from monitor.core.incident import Notice
+from monitor.notifiers import log
+from monitor.ports import Undeliverable
+
+
+class FakeNotifier:
+    """Implements `monitor.ports.Notifier`. `failures` are raised one after the other, `notices` are what got through."""
+
+    def __init__(self, name: str = "fake") -> None:
+        self.name = name
+        self.notices: list[Notice] = []
+        self.lines: list[str] = []
+        self.failures: deque[Undeliverable] = deque()
+        self.closed = False
+
+    async def tell(self, notice: Notice) -> Mapping[str, str]:
+        """Remember; the receipt is that of the first notice of an incident."""
+        self._fail_if_due()
+        self.notices.append(notice)
+        self.lines.append(log.line(notice, str))
+        known = notice.told.receipt if notice.told is not None else {}
+        return {"number": known.get("number", str(len(self.notices)))}
+
+    async def test(self, text: str) -> None:
+        """Remember."""
+        self._fail_if_due()
+        self.lines.append(text)
+
+    def close(self) -> None:
+        """Remember."""
+        self.closed = True
+
+    def _fail_if_due(self) -> None:
+        if self.failures:
+            raise self.failures.popleft()

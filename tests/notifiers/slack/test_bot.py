@@ -1,0 +1,406 @@
+"""The bot: one root per incident, edited in place; the rest in its thread; nothing lost and hardly anything twice."""
+
+import asyncio
+from collections.abc import Coroutine
+from dataclasses import replace
+from typing import Any, TypeVar
+
+import pytest
+
+from monitor.core.incident import Notice
+from monitor.core.model import TargetName
+from monitor.notifiers.slack import Destination, Pace, SlackBot
+from monitor.ports import Undeliverable
+from tests.fakes.clock import FakeClock
+from tests.notifiers import notices
+from tests.notifiers.notices import KINDS, MENTION
+from tests.notifiers.slack.reader import CHANNEL, SlackReader, a_bot, bot_reader
+from tests.notifiers.slack.scripted import RATE_LIMITED, TOKEN, Said, ScriptedSlack, html, no
+
+T = TypeVar("T")
+
+NEWS = [kind for kind in KINDS if KINDS[kind]().told is not None and KINDS[kind]().reason != "edited"]
+EDITS = ["acknowledged", "silenced", "waiting"]
+
+
+@pytest.fixture
+def reader() -> SlackReader:
+    """A channel."""
+    return bot_reader()
+
+
+@pytest.fixture
+def slack(reader: SlackReader) -> ScriptedSlack:
+    """The Slack behind it."""
+    return reader.slack
+
+
+@pytest.fixture
+def bot(reader: SlackReader) -> SlackBot:
+    """The bot that posts to it."""
+    return a_bot(reader)
+
+
+async def waited_for(clock: FakeClock, waiting: Coroutine[Any, Any, T]) -> T:
+    """Await something while fake time passes."""
+    task = asyncio.ensure_future(waiting)
+    await clock.run_until(task.done, limit=60)
+    return task.result()
+
+
+async def after_opening(bot: SlackBot, kind: str) -> Notice:
+    """Tell the opening; gives a later notice that knows its receipt."""
+    receipt = await bot.tell(notices.opened())
+    notice = KINDS[kind]()
+    assert notice.told is not None
+    return replace(notice, told=replace(notice.told, receipt=receipt))
+
+
+# --- what is called, and how
+
+
+async def test_an_opening_is_one_root_and_its_receipt_is_what_slack_said(bot: SlackBot, slack: ScriptedSlack) -> None:
+    """The channel's id, not the name that was configured, and the timestamp."""
+    named = replace(bot, destination=Destination(channel="#alerts", mention=MENTION))
+    receipt = await named.tell(notices.opened())
+    assert receipt == {"channel": CHANNEL, "ts": slack.root()["ts"]}
+    (method, sent), (head,) = slack.calls[0], slack.heads
+    assert method == "chat.postMessage"
+    assert (sent["unfurl_links"], sent["unfurl_media"]) == (False, False)
+    assert "parse" not in sent
+    assert "link_names" not in sent
+    assert MENTION in sent["text"]
+    assert head["authorization"] == f"Bearer {TOKEN}"
+    assert head["content-type"] == "application/json; charset=utf-8"
+    assert head["user-agent"].startswith("gateway-trace-monitor/")
+
+
+@pytest.mark.parametrize("kind", NEWS)
+async def test_news_edit_the_root_and_answer_in_its_thread(bot: SlackBot, slack: ScriptedSlack, kind: str) -> None:
+    """In that order, because an edit can be repeated; the receipt stays."""
+    notice = await after_opening(bot, kind)
+    assert notice.told is not None
+    assert await bot.tell(notice) == notice.told.receipt
+    assert [method for method, _ in slack.calls[1:]] == ["chat.update", "chat.postMessage"]
+    (_, edit), (_, answer) = slack.calls[1:]
+    assert edit["parse"] == "none"
+    assert edit["ts"] == answer["thread_ts"] == slack.root()["ts"]
+    assert answer["reply_broadcast"] is notice.broadcast
+    assert (MENTION in answer["text"]) is notice.mention
+    assert MENTION not in edit["text"]
+
+
+@pytest.mark.parametrize("kind", EDITS)
+async def test_an_edit_is_no_news(bot: SlackBot, slack: ScriptedSlack, kind: str) -> None:
+    """Acknowledged, silenced, waiting: the root shows it, and nobody is disturbed."""
+    await bot.tell(await after_opening(bot, kind))
+    assert [method for method, _ in slack.calls] == ["chat.postMessage", "chat.update"]
+    assert slack.thread(slack.root()) == []
+
+
+async def test_the_edited_root_of_a_resolve_says_resolved(bot: SlackBot, slack: ScriptedSlack) -> None:
+    """The channel shows the present state without opening the thread."""
+    await bot.tell(await after_opening(bot, "resolved"))
+    assert "resolved" in slack.root()["text"]
+    assert "resolved" in slack.thread(slack.root())[0]["text"]
+    assert len(slack.messages) == 2
+
+
+async def test_what_comes_back_goes_to_the_same_thread(bot: SlackBot, slack: ScriptedSlack) -> None:
+    """Again, in the channel too, with a mention."""
+    await bot.tell(await after_opening(bot, "resolved"))
+    resolved = notices.resolved().told
+    assert resolved is not None
+    receipt = {"channel": CHANNEL, "ts": slack.root()["ts"]}
+    again = replace(notices.again(), told=replace(resolved, closed=True, receipt=receipt))
+    assert await bot.tell(again) == receipt
+    assert "resolved" not in slack.root()["text"]
+    last = slack.thread(slack.root())[-1]
+    assert "again, third time in 20 min" in last["text"]
+    assert last["reply_broadcast"] is True
+    assert MENTION in last["text"]
+
+
+async def test_what_a_webhook_told_before_gets_a_root(bot: SlackBot, slack: ScriptedSlack) -> None:
+    """Its receipt is empty."""
+    notice = notices.reminder()
+    assert notice.told is not None
+    receipt = await bot.tell(replace(notice, told=replace(notice.told, receipt={})))
+    assert receipt["ts"] == slack.root()["ts"]
+    assert "reminder" in slack.root()["text"]
+
+
+async def test_a_target_may_have_its_own_channel_and_mention(reader: SlackReader, slack: ScriptedSlack) -> None:
+    """The others have the global one."""
+    bot = a_bot(reader, destinations={notices.PROD: Destination(channel="C0PROD", mention="<!subteam^S0999>")})
+    await bot.tell(notices.opened())
+    other = replace(notices.opened(), incident=replace(notices.opened().incident, target=TargetName("other")))
+    await bot.tell(other)
+    assert [(root["channel"], "S0999" in root["text"]) for root in slack.messages] == [
+        ("C0PROD", True),
+        (CHANNEL, False),
+    ]
+
+
+async def test_a_test_goes_to_every_channel_once(reader: SlackReader, slack: ScriptedSlack) -> None:
+    """Proof for each of them, without calling anybody."""
+    targets = {TargetName(name): Destination(channel=channel) for name, channel in [("a", "C0A"), ("b", CHANNEL)]}
+    await a_bot(reader, destinations=targets).test("This is a test")
+    assert [message["channel"] for message in slack.messages] == [CHANNEL, "C0A"]
+    assert not any(MENTION in message["text"] for message in slack.messages)
+
+
+async def test_the_token_is_asked_for_each_time(reader: SlackReader, slack: ScriptedSlack) -> None:
+    """A rotated one is used at once."""
+    tokens = iter(["xoxb-old", TOKEN])
+    bot = a_bot(reader, token=lambda: next(tokens))
+    with pytest.raises(Undeliverable, match="token is not"):
+        await bot.tell(notices.opened())
+    await bot.tell(notices.opened())
+    assert len(slack.messages) == 1
+
+
+def test_a_mention_that_no_message_has_room_for_is_refused_at_once(reader: SlackReader) -> None:
+    """When the bot is made, not when it is needed."""
+    with pytest.raises(ValueError, match="mention"):
+        a_bot(reader, destination=Destination(channel=CHANNEL, mention="@" * 500))
+
+
+# --- a root that is gone
+
+
+async def test_a_deleted_root_is_followed_by_a_fresh_post(bot: SlackBot, slack: ScriptedSlack) -> None:
+    """It takes over: it says the news and everything else, and the thread goes on below it."""
+    notice = await after_opening(bot, "escalated")
+    slack.delete(slack.root())
+    receipt = await bot.tell(notice)
+    assert [method for method, _ in slack.calls[1:]] == ["chat.update", "chat.postMessage"]
+    assert receipt == {"channel": CHANNEL, "ts": slack.root()["ts"]}
+    assert "escalated" in slack.root()["text"]
+    assert MENTION in slack.root()["text"]
+    resolved = notices.resolved()
+    assert resolved.told is not None
+    await bot.tell(replace(resolved, told=replace(resolved.told, receipt=receipt)))
+    assert "resolved" in slack.root()["text"]
+    assert len(slack.thread(slack.root())) == 1
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "message_not_found",
+        "edit_window_closed",
+        "cant_update_message",
+        "update_failed",
+        "is_inactive",
+        "channel_not_found",
+    ],
+)
+async def test_what_cannot_be_edited_is_posted_afresh(bot: SlackBot, slack: ScriptedSlack, code: str) -> None:
+    """Whatever the reason: no news waits for an edit that will never work."""
+    notice = await after_opening(bot, "resolved")
+    slack.script.append(no(code))
+    receipt = await bot.tell(notice)
+    assert receipt["ts"] == slack.root(1)["ts"]
+    assert "resolved" in slack.root(1)["text"]
+
+
+@pytest.mark.parametrize("code", ["thread_not_found", "message_not_found", "cannot_reply_to_message"])
+async def test_a_root_that_vanishes_between_edit_and_reply(bot: SlackBot, slack: ScriptedSlack, code: str) -> None:
+    """Is no loss either."""
+    notice = await after_opening(bot, "resolved")
+    slack.script.extend([None, no(code)])
+    receipt = await bot.tell(notice)
+    assert receipt["ts"] == slack.root(1)["ts"]
+    assert "resolved" in slack.root(1)["text"]
+
+
+async def test_a_silence_is_not_announced_by_a_new_message(bot: SlackBot, slack: ScriptedSlack) -> None:
+    """Of a deleted root nothing is left to be edited; what comes after the silence gets a fresh post."""
+    notice = await after_opening(bot, "silenced")
+    assert notice.told is not None
+    slack.delete(slack.root())
+    assert await bot.tell(notice) == notice.told.receipt
+    assert slack.messages == []
+
+
+async def test_an_acknowledgement_of_a_deleted_root_is_shown_by_a_fresh_post(
+    bot: SlackBot, slack: ScriptedSlack
+) -> None:
+    """The channel shows the present state again."""
+    notice = await after_opening(bot, "acknowledged")
+    slack.delete(slack.root())
+    await bot.tell(notice)
+    assert "acknowledged by ana" in slack.root()["text"]
+
+
+async def test_an_answer_that_does_not_say_where_the_message_is(bot: SlackBot, slack: ScriptedSlack) -> None:
+    """It was taken, so it is not sent again; the next notice is a fresh post."""
+    slack.script.append(Said(200, b'{"ok": true}'))
+    assert await bot.tell(notices.opened()) == {}
+
+
+# --- refused blocks
+
+
+@pytest.mark.parametrize("code", ["invalid_blocks", "invalid_blocks_format", "msg_too_long", "msg_blocks_too_long"])
+async def test_refused_blocks_are_told_once_more_in_plain_short_words(
+    bot: SlackBot, slack: ScriptedSlack, code: str
+) -> None:
+    """Posted, edited and answered: what broke, where and since when still get through, and whoever must be called is."""
+    slack.script.append(no(code, errors=["no more than 50 items allowed"]))
+    receipt = await bot.tell(notices.opened())
+    assert "blocks" not in slack.root()
+    assert slack.root()["text"].startswith(
+        "🚨 critical · prod · exporter_disabled\nThe gateway's traces exporter is off"
+    )
+    assert MENTION in slack.root()["text"]
+    notice = notices.resolved()
+    assert notice.told is not None
+    slack.script.extend([no(code), None, no(code), None])
+    await bot.tell(replace(notice, told=replace(notice.told, receipt=receipt)))
+    assert slack.root()["blocks"] == []
+    assert "resolved" in slack.root()["text"]
+    assert "blocks" not in slack.thread(slack.root())[0]
+
+
+async def test_plain_words_are_tried_only_once(bot: SlackBot, slack: ScriptedSlack) -> None:
+    """Then it is permanent."""
+    slack.script.extend([no("invalid_blocks"), no("invalid_blocks")])
+    with pytest.raises(Undeliverable) as raised:
+        await bot.tell(notices.opened())
+    assert raised.value.permanent
+    assert len(slack.calls) == 2
+
+
+# --- a Slack that fails
+
+
+async def test_a_reply_that_failed_is_not_lost_and_not_doubled(bot: SlackBot, slack: ScriptedSlack) -> None:
+    """The edit before it got through; the second attempt repeats the edit and posts the reply."""
+    notice = await after_opening(bot, "resolved")
+    slack.script.extend([None, html(503)])
+    with pytest.raises(Undeliverable):
+        await bot.tell(notice)
+    assert slack.thread(slack.root()) == []
+    await bot.tell(notice)
+    assert len(slack.thread(slack.root())) == 1
+
+
+@pytest.mark.parametrize(("lost", "replies"), [("chat.update", 1), ("chat.postMessage", 2)])
+async def test_a_lost_answer_costs_one_duplicate_at_most(
+    bot: SlackBot, slack: ScriptedSlack, lost: str, replies: int
+) -> None:
+    """Nobody can know whether it was posted: better twice than never. Of an edit nobody sees anything."""
+    notice = await after_opening(bot, "resolved")
+    slack.lose_next_answer_of = lost
+    with pytest.raises(Undeliverable) as raised:
+        await bot.tell(notice)
+    assert raised.value.unknown
+    await bot.tell(notice)
+    assert len(slack.thread(slack.root())) == replies
+    assert len(slack.messages) == 1 + replies
+
+
+_JSON = {"content-type": "application/json"}
+
+
+@pytest.mark.parametrize(
+    ("said", "permanent", "unknown", "retry_after"),
+    [
+        pytest.param(no("invalid_auth"), True, False, None, id="token"),
+        pytest.param(no("missing_scope", needed="chat:write"), True, False, None, id="scope"),
+        pytest.param(no("channel_not_found"), True, False, None, id="channel"),
+        pytest.param(no("not_in_channel"), True, False, None, id="not invited"),
+        pytest.param(no("is_archived"), True, False, None, id="archived"),
+        pytest.param(no("restricted_action_read_only_channel"), True, False, None, id="read-only"),
+        pytest.param(no("service_unavailable"), False, False, None, id="unavailable"),
+        pytest.param(no("a_code_of_next_year"), False, False, None, id="undocumented"),
+        pytest.param(no("internal_error"), False, True, None, id="perhaps done"),
+        pytest.param(no("fatal_error"), False, True, None, id="perhaps done, fatally"),
+        pytest.param(no("ratelimited"), False, False, None, id="ratelimited without a 429"),
+        pytest.param(RATE_LIMITED, False, False, 30.0, id="429"),
+        pytest.param(Said(429, b"", {"retry-after": "soon"}), False, False, None, id="429, no number"),
+        pytest.param(Said(503, b'{"ok": false, "error": "service_unavailable"}', _JSON), False, True, None, id="503"),
+        pytest.param(Said(403, b'{"error": "access_denied"}', _JSON), False, False, None, id="somebody else's 403"),
+        pytest.param(html(200), False, True, None, id="HTML"),
+        pytest.param(html(502), False, True, None, id="HTML, 502"),
+        pytest.param(html(403), False, False, None, id="HTML, 403"),
+        pytest.param(Said(302, b"", {"location": "https://evil.example/"}), False, False, None, id="redirect"),
+        pytest.param(Said(200, b"[]", _JSON), False, True, None, id="a list"),
+        pytest.param(Said(200, b"{}", _JSON), False, True, None, id="an empty object"),
+        pytest.param(Said(200, b'{"ok": false, "error": {}}', _JSON), False, True, None, id="no code"),
+        pytest.param(Said(200, b'{"ok": false, "error": "<!here>"}', _JSON), False, True, None, id="a code with power"),
+        pytest.param(Said(200, b"[" * 60_000, _JSON), False, True, None, id="deep"),
+        pytest.param(Said(200, b'"' + b"x" * 1_000_000 + b'"', _JSON), False, True, None, id="long"),
+        pytest.param(Said(200, b"", _JSON), False, True, None, id="empty"),
+    ],
+)
+async def test_what_an_answer_means(
+    bot: SlackBot, slack: ScriptedSlack, said: Said, permanent: bool, unknown: bool, retry_after: float | None
+) -> None:
+    """Permanent are only Slack's documented errors; unknown is what may have been posted; never more than one request."""
+    slack.script.append(said)
+    with pytest.raises(Undeliverable) as raised:
+        await bot.tell(notices.opened())
+    error = raised.value
+    assert (error.permanent, error.unknown, error.retry_after) == (permanent, unknown, retry_after)
+    assert len(slack.calls) == 1
+    assert TOKEN not in str(error)
+    assert "<" not in str(error)
+
+
+@pytest.mark.parametrize(
+    ("kind", "unknown"),
+    [("dns", False), ("connect", False), ("tls", False), ("denied", False), ("timeout", True), ("reset", True)],
+)
+async def test_without_an_answer_unknown_is_only_what_was_sent(
+    reader: SlackReader, slack: ScriptedSlack, kind: str, unknown: bool
+) -> None:
+    """Where no connection came about, nothing can have been posted."""
+    reader.network.take_down("slack.com", kind)
+    bot = a_bot(reader)
+    attempt = _told(bot)
+    raised = await waited_for(reader.clock, attempt)
+    assert (raised.permanent, raised.unknown) == (False, unknown)
+    reader.network.bring_up("slack.com")
+    await bot.tell(notices.opened())
+    assert len(slack.messages) == 1
+
+
+async def _told(bot: SlackBot) -> Undeliverable:
+    with pytest.raises(Undeliverable) as raised:
+        await bot.tell(notices.opened())
+    return raised.value
+
+
+# --- the pace
+
+
+async def test_one_message_a_second_and_channel(reader: SlackReader, slack: ScriptedSlack) -> None:
+    """Several targets that break together do not run into Slack's limit; another channel does not wait."""
+    bot = a_bot(
+        reader,
+        pace=Pace(reader.clock),
+        destinations={TargetName("far"): Destination(channel="C0FAR")},
+    )
+    began = reader.clock.monotonic()
+    far = replace(notices.opened(), incident=replace(notices.opened().incident, target=TargetName("far")))
+    await bot.tell(notices.opened())
+    await bot.tell(far)
+    assert reader.clock.monotonic() == began
+    await waited_for(reader.clock, bot.tell(notices.opened()))
+    assert reader.clock.monotonic() == began + 1
+    await waited_for(reader.clock, bot.tell(notices.opened()))
+    assert reader.clock.monotonic() == began + 2
+    assert len(slack.messages) == 4
+
+
+async def test_an_edit_does_not_hold_up_the_call_that_follows_it(reader: SlackReader) -> None:
+    """Editing and posting are counted apart, so who must be called is called at once."""
+    bot = a_bot(reader, pace=Pace(reader.clock))
+    notice = await after_opening(bot, "turned_critical")
+    await reader.clock.advance(5)
+    began = reader.clock.monotonic()
+    await bot.tell(notice)
+    assert reader.clock.monotonic() == began

@@ -1,0 +1,115 @@
+"""The sentences themselves, where they are subtle."""
+
+from dataclasses import replace
+
+import pytest
+
+from monitor.core.incident import Losses, Passage, Reason
+from monitor.core.model import Component, Fault, Severity
+from monitor.notifiers import wording
+from monitor.notifiers.wording import Style, duration, utc
+from tests.fakes.clock import START
+from tests.notifiers import notices
+from tests.notifiers.notices import a_diagnosis, a_notice, an_incident, told_of
+
+PLAIN = Style(foreign=lambda text, limit: text[:limit], own=str, when=utc, code=str, bold=str)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0, "0 s"),
+        (59.9, "59 s"),
+        (60, "1 min"),
+        (3599, "59 min"),
+        (3600, "1 h"),
+        (3900, "1 h 5 min"),
+        (86_400, "1 d"),
+        (200_000, "2 d 7 h"),
+        (-1, "an unknown time"),
+        (float("inf"), "an unknown time"),
+        (float("nan"), "an unknown time"),
+    ],
+)
+def test_a_duration_has_at_most_two_units(seconds: float, words: str) -> None:
+    """Nobody needs seconds after hours."""
+    assert duration(seconds) == words
+
+
+@pytest.mark.parametrize("moment", [0.0, -1e300, 1e300, float("inf"), float("nan")])
+def test_no_moment_is_too_strange_to_be_written(moment: float) -> None:
+    """A message is never lost for a date."""
+    assert utc(moment) == "an unknown time"
+
+
+@pytest.mark.parametrize(
+    ("times", "words"), [(1, "again, second time in 20 min"), (9, "again, tenth time"), (10, "again, 11th time")]
+)
+def test_what_comes_back_is_counted(times: int, words: str) -> None:
+    """From the first opening on."""
+    incident = an_incident(reopened=tuple(START + 120.0 * (number + 1) for number in range(times)))
+    assert words in wording.headline(a_notice(incident=incident, at=START + 1200), PLAIN)
+
+
+def test_a_resolve_after_a_return_counts_from_the_return() -> None:
+    """The well hours between are not part of the outage."""
+    diagnosis = a_diagnosis(since=START + 3600)
+    incident = an_incident(diagnosis, reopened=(START + 3660,), closed_at=START + 4200)
+    assert "after 10 min" in wording.headline(a_notice(Reason.RESOLVED, incident, at=START + 4200), PLAIN)
+
+
+def test_a_name_is_known_for_as_long_as_it_was_borne_last() -> None:
+    """Not since the incident began under another name."""
+    passages = [
+        Passage(at=START + offset, fault=fault, severity=Severity.WARNING, text="")
+        for offset, fault in [
+            (0, Fault.TRACE_LATE),
+            (60, Fault.CONFIG_DRIFT),
+            (120, Fault.CONFIG_DRIFT),
+            (360, Fault.PROVIDER_FAILING),
+        ]
+    ]
+    incident = an_incident(a_diagnosis(Fault.PROVIDER_FAILING), passages=tuple(passages))
+    told = told_of(incident, fault=Fault.CONFIG_DRIFT)
+    news = wording.news(a_notice(Reason.CHANGED, incident, at=START + 360, told=told), PLAIN)
+    assert "config_drift mended after 5 min; still: provider_failing" in news
+
+
+def test_a_clock_set_back_makes_nothing_negative() -> None:
+    """It lasted nothing, at worst."""
+    incident = an_incident(closed_at=START - 3600)
+    assert "after 0 s" in wording.headline(a_notice(Reason.RESOLVED, incident), PLAIN)
+
+
+def test_losses_begin_like_a_sentence() -> None:
+    """Also where there were none."""
+    notice = a_notice(Reason.RESOLVED, an_incident(closed_at=START, losses=Losses()))
+    assert wording.losses(notice) == "No canary was sent meanwhile."
+    assert wording.losses(a_notice()) is None
+
+
+def test_every_component_is_named() -> None:
+    """In words that a reader knows."""
+    assert set(wording.WHERE) == set(Component)
+
+
+def test_every_severity_has_a_sign_of_another_shape() -> None:
+    """Told apart without seeing colours."""
+    assert len(set(wording.SEVERITY_SIGNS.values())) == len(Severity)
+
+
+@pytest.mark.parametrize("reason", list(Reason))
+@pytest.mark.parametrize("closed_at", [None, START])
+def test_every_reason_has_words(reason: Reason, closed_at: float | None) -> None:
+    """With target and slug, open or closed."""
+    line = wording.news(a_notice(reason, an_incident(closed_at=closed_at)), PLAIN)
+    assert "prod" in line
+    assert "exporter_disabled" in line
+    assert (closed_at is None) or "resolved" in line
+
+
+def test_somebody_without_a_name_has_acknowledged() -> None:
+    """The daemon's token has no name."""
+    notice = notices.acknowledged()
+    nameless = replace(notice, incident=replace(notice.incident, acked_by=None))
+    assert "acknowledged by somebody" in wording.headline(nameless, PLAIN)
