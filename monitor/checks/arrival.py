@@ -5,6 +5,7 @@ from collections.abc import Coroutine, Mapping
 
 from monitor.checks.blindness import cannot_see
 from monitor.checks.routes import Routes
+from monitor.core.arrival import wants_labels
 from monitor.core.cadence import Attempt, awaited, controls_awaited, look_at, read_control_at
 from monitor.core.canary import Canary, ControlSpan, IdSource
 from monitor.core.inputs import ControlLooked, ElsewhereLooked, LookFailed, TraceLooked
@@ -74,12 +75,24 @@ class ArrivalCheck:
         except PortError as error:
             await self._report_failure(error, canary, began, journal)
         else:
-            took = self._clock.now() - began
-            await journal.absorb(TraceLooked(at=began, took=took, canary_id=canary.id, seen=seen))
+            await self._report(canary, seen, began, journal)
             if not seen.spans:
                 await self._look_elsewhere(canary, journal, began)
+            elif seen.route is Route.TRACE:
+                await self._read_labels(canary, journal)
         finally:
             self._tried(canary.id, began)
+
+    async def _report(self, canary: Canary, seen: TraceSeen, began: Instant, journal: Journal) -> None:
+        took = self._clock.now() - began
+        await journal.absorb(TraceLooked(at=began, took=took, canary_id=canary.id, seen=seen))
+
+    async def _read_labels(self, canary: Canary, journal: Journal) -> None:
+        """The quick route has just judged the trace complete: one documented read judges its labels and content."""
+        began = self._clock.now()
+        present = next((known for known in journal.state.canaries if known.id == canary.id), canary)
+        if canary.outcome is None and wants_labels(present, journal.policy.arrival, began):
+            await self._report(present, await self._document(present, began), began, journal)
 
     async def _see(self, canary: Canary, journal: Journal, began: Instant) -> TraceSeen:
         """One look: the quick route while nothing is there, the documented one to judge, to search, and at the deadlines."""

@@ -3,7 +3,6 @@
 import argparse
 import asyncio
 import json
-import os
 import sys
 from typing import Any
 
@@ -77,7 +76,7 @@ def run(arguments: argparse.Namespace) -> int:
 async def _look(loaded: Loaded, arguments: argparse.Namespace) -> dict[str, Any]:
     clock = SystemClock()
     selection = Selection(targets=frozenset(arguments.target), checks=arguments.only)
-    passes = build_passes(loaded.settings, selection, clock=clock, say=_progress())
+    passes = build_passes(loaded.settings, selection, clock=clock, say=_progress(arguments.format))
     done = await run_all(passes, clock=clock, timeout=arguments.timeout)
     if not done:
         say(f"ended after {arguments.timeout:g} s: what was not seen by then is unknown")
@@ -85,9 +84,9 @@ async def _look(loaded: Loaded, arguments: argparse.Namespace) -> dict[str, Any]
     return describe({str(name): pair for name, pair in states.items()}, clock.now())
 
 
-def _progress() -> Say:
-    """Progress is for people who wait, so it goes to stderr, and to a terminal only."""
-    return say if sys.stderr.isatty() or "TRACE_MONITOR_PROGRESS" in os.environ else _silent
+def _progress(form: str) -> Say:
+    """Progress is for people who wait: on stderr, and beside JSON on a terminal only."""
+    return say if form == "table" or sys.stderr.isatty() else _silent
 
 
 def _silent(_text: str) -> None:

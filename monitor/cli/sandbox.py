@@ -13,7 +13,7 @@ PORT_BASE = 9800
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """The words of this command."""
-    switches = "; ".join(f"{name}={'|'.join(words)}" for name, words in SWITCHES.items())
+    switches = "; ".join(f"{name}={'|'.join(each.values)}" for name, each in SWITCHES.items())
     parser = subparsers.add_parser(
         "sandbox", help="only the sandbox: the four remote services on loopback", epilog=f"dialect switches: {switches}"
     )

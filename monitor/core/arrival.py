@@ -23,6 +23,7 @@ REMEMBERED = 200
 """The newest canaries remembered; older than `RECOVERABLE_FOR` none is asked for again."""
 
 _SETTLING: Seconds = 2.0
+_CAP_AT_FIRST: Seconds = 5.0  # most traces come within seconds, and how long they take is measured by these looks
 _CAP: Seconds = 15.0
 _CAP_AFTER_DEADLINE: Seconds = 60.0
 
@@ -33,7 +34,8 @@ def next_look(canary: Canary, policy: ArrivalPolicy, last_try: Instant | None, t
     if last_try is None:
         return answered + 1.0
     overdue = last_try >= answered + policy.missing_after
-    wait = _CAP_AFTER_DEADLINE if overdue else min(2.0**tries, _CAP)
+    closer = last_try < answered + policy.look_closer_after
+    wait = _CAP_AFTER_DEADLINE if overdue else min(2.0**tries, _CAP_AT_FIRST if closer else _CAP)
     if canary.whole_at is not None:
         wait = min(wait, _SETTLING)
     due = last_try + wait
