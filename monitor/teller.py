@@ -30,15 +30,10 @@ _HISTORY_AFTER: Seconds = 4 * 3600.0  # a notifier that is new is not told of wh
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
-    """One way to tell about some targets. `mention_key` names channel and mention: they share the limit of one a minute."""
+    """One way to tell. `mention_key` names channel and mention of a target: they share the limit of one a minute."""
 
     notifier: Notifier
-    targets: frozenset[TargetName] | None = None  # None: all of them
-    mention_key: str = ""
-
-    def serves(self, target: TargetName) -> bool:
-        """Whether this route tells about a target."""
-        return self.targets is None or target in self.targets
+    mention_key: Callable[[TargetName], str] = str
 
 
 @dataclass(slots=True)
@@ -156,7 +151,7 @@ class Teller:
         for journal in self._journals():
             never_heard = not any(name in incident.told for incident in journal.state.incidents)
             for incident in journal.state.incidents:
-                if incident.closed_at is None or name in incident.told or not worker.route.serves(incident.target):
+                if incident.closed_at is None or name in incident.told:
                     continue
                 muted = silenced_until(self._silences(), incident.target, incident.diagnosis.fault, now)
                 if muted is None and not (never_heard and now - incident.closed_at > _HISTORY_AFTER):
@@ -172,8 +167,6 @@ class Teller:
         found: list[_Due] = []
         now, name = self._clock.now(), worker.route.notifier.name
         for journal in self._journals():
-            if not worker.route.serves(journal.state.target):
-                continue
             for incident in journal.state.incidents:
                 told = incident.told.get(name)
                 muted = silenced_until(self._silences(), incident.target, incident.diagnosis.fault, now)
@@ -189,7 +182,7 @@ class Teller:
         receipt = await self._deliver(notifier, notice)
         now = self._clock.now()
         if notice.mention:
-            self._mentioned[worker.route.mention_key] = now
+            self._mentioned[self._mention_key(worker, one)] = now
         told = record(notice, receipt)
         await one.journal.absorb(
             NoticeTold(at=now, incident_id=one.incident.id, notifier=notifier.name, told=told), durable=True
@@ -211,9 +204,13 @@ class Teller:
             _log.exception("notifier %s crashed", notifier.name)
             raise Undeliverable(f"{notifier.name} crashed: {type(error).__name__}", unknown=True) from error
 
+    @staticmethod
+    def _mention_key(worker: _Worker, one: _Due) -> str:
+        return f"{worker.route.notifier.name}:{worker.route.mention_key(one.incident.target)}"
+
     def _compose(self, worker: _Worker, one: _Due) -> Notice:
         now = self._clock.now()
-        mentioned = self._mentioned.get(worker.route.mention_key)
+        mentioned = self._mentioned.get(self._mention_key(worker, one))
         recently = mentioned is not None and now - mentioned < MENTION_AT_MOST_EVERY
         return compose(
             one.incident,

@@ -1,0 +1,83 @@
+"""The configured ways to tell. A new notifier is one function here, and one line in `_MAKERS`."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from monitor.core.model import TargetName
+from monitor.http import Http
+from monitor.notifiers.slack import Destination, Pace, SlackBot, SlackWebhook
+from monitor.ports import Clock
+from monitor.redaction import Redactor
+from monitor.settings import Settings
+from monitor.teller import Route
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Footing:
+    """What notifiers stand on."""
+
+    clock: Clock
+    http: Http
+    redactor: Redactor
+
+
+def routes_of(settings: Settings, footing: Footing) -> tuple[Route, ...]:
+    """Every configured way to tell; none is legal (metrics only)."""
+    made = [make(settings, footing) for make in _MAKERS]
+    return tuple(route for route in made if route is not None)
+
+
+def _slack_bot(settings: Settings, footing: Footing) -> Route | None:
+    slack = settings.alerting.slack
+    if slack.bot_token is None:
+        return None
+    destinations = _destinations(settings)
+    common = Destination(channel=slack.channel or "", mention=slack.mention or None)
+    bot = SlackBot(
+        http=footing.http,
+        clock=footing.clock,
+        token=slack.bot_token.get,
+        destination=common,
+        redact=footing.redactor.redact,
+        destinations=destinations,
+        api_url=slack.api_url,
+        external_url=settings.server.external_url,
+        pace=Pace(footing.clock),
+    )
+    return Route(notifier=bot, mention_key=_keys({name: str(each) for name, each in destinations.items()}))
+
+
+def _slack_webhook(settings: Settings, footing: Footing) -> Route | None:
+    slack = settings.alerting.slack
+    if slack.webhook_url is None:
+        return None
+    mentions = {name: each.mention for name, each in _destinations(settings).items()}
+    webhook = SlackWebhook(
+        http=footing.http,
+        clock=footing.clock,
+        url=slack.webhook_url.get,
+        redact=footing.redactor.redact,
+        mention=slack.mention or None,
+        mentions=mentions,
+        external_url=settings.server.external_url,
+        pace=Pace(footing.clock),
+    )
+    return Route(notifier=webhook, mention_key=_keys({name: str(mention) for name, mention in mentions.items()}))
+
+
+def _destinations(settings: Settings) -> dict[TargetName, Destination]:
+    """Where the notices of each target go: its own settings have been derived from the global ones where it has none."""
+    return {
+        name: Destination(
+            channel=target.alerting.channel or settings.alerting.slack.channel or "",
+            mention=target.alerting.mention or None,
+        )
+        for name, target in settings.targets.items()
+    }
+
+
+def _keys(keys: Mapping[TargetName, str]) -> Callable[[TargetName], str]:
+    return lambda target: keys.get(target, "")
+
+
+_MAKERS = (_slack_bot, _slack_webhook)
