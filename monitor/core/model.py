@@ -121,7 +121,8 @@ class Charge:
     """One fault that a look holds against the world.
 
     `severity` replaces the table's when set; `conclusive` settles at once; `stops_export` means no trace can arrive while
-    it lasts; `facts` are sentences for people, already redacted, most important first.
+    it lasts; `permanent` that only a human can mend it, so that nobody is reminded; `facts` are sentences for people, already
+    redacted, most important first.
     """
 
     fault: Fault
@@ -130,6 +131,7 @@ class Charge:
     severity: Severity | None = None
     conclusive: bool = False
     stops_export: bool = False
+    permanent: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -112,11 +112,11 @@ class LastLook:
 class Trend:
     """The debounced memory of one check.
 
-    `settled` is what the check is believed to say; `fails` and `passes` count looks in a row (an unknown one interrupts
-    neither); `seen_in_row` and `absent_in_row` count per fault; `unknowns` and `crashes` count those in a row.
+    `confirmed` is what is believed; `fails` and `passes` count looks in a row (an unknown one interrupts neither);
+    `seen_in_row` and `absent_in_row` count per fault; `unknowns` and `crashes` count those in a row; `since` dates what is
+    suspected and not yet confirmed.
     """
 
-    settled: Verdict | None = None
     fails: int = 0
     passes: int = 0
     seen_in_row: Mapping[Fault, int] = field(default_factory=dict)
@@ -126,7 +126,9 @@ class Trend:
     unknowns: int = 0
     unknown_since: Instant | None = None
     crashes: int = 0
-    sighted: int = 0  # looks in a row that could see, after a blindness
+    sighted: int = 0  # looks in a row that could see
+    seen_at: Instant | None = None  # the newest look that could see
+    unseen_at: Instant | None = None  # the newest that could not
     last: LastLook | None = None
     last_pass_at: Instant | None = None
     ever_passed: bool = False  # remembered over restarts: mentions wait for it

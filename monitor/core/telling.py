@@ -6,7 +6,7 @@ Nothing here remembers a queue: what a notifier missed while it was down is told
 from dataclasses import replace
 
 from monitor.core.incident import Diagnosis, Incident, Notice, Reason, Told
-from monitor.core.model import CheckName, Instant, Seconds, Severity, Verdict
+from monitor.core.model import CheckName, Instant, Seconds, Severity
 from monitor.core.state import Policy, TargetState
 
 MENTION_AT_MOST_EVERY: Seconds = 60.0
@@ -97,10 +97,7 @@ def shown(incident: Incident, silenced_until: Instant | None) -> str:
 def trusted(state: TargetState, policy: Policy) -> bool:
     """Whether a mention may be made: each enabled check has passed once, or could never look; at least one has passed."""
     trends = [state.trend(check) for check in CheckName if policy.enabled(check)]
-    blind_only = [
-        trend.settled is None and trend.fails == 0 and trend.last is not None and trend.last.verdict is Verdict.UNKNOWN
-        for trend in trends
-    ]
+    blind_only = [trend.last is not None and trend.seen_at is None for trend in trends]
     passed = [trend.ever_passed for trend in trends]
     return any(passed) and all(ok or blind for ok, blind in zip(passed, blind_only, strict=True))
 

@@ -1,13 +1,14 @@
 """Debounce one check: a look is an opinion, a trend is what we believe.
 
 A check settles after `fail_after` failures in a row, `pass_after` passes, or at once on conclusive evidence. An unknown look
-changes nothing but ages: two of them, long enough, are `blind`. A budget spent or a pause is not even that.
+changes nothing but ages: two of them, long enough, are `blind`. A budget spent or a pause is not even that. Evidence that is
+stale neither opens nor resolves: a row of looks must not have holes.
 """
 
 from collections.abc import Mapping
 from dataclasses import replace
 
-from monitor.core.model import Blindness, Charge, Fault, Finding, Instant, Seconds, Severity, Verdict
+from monitor.core.model import Blindness, Charge, Fault, Finding, Instant, Seconds, Verdict
 from monitor.core.state import Active, Cadence, LastLook, Policy, Trend
 
 _NOT_BLIND = frozenset({Blindness.BUDGET_SPENT, Blindness.PAUSED, Blindness.NOTHING_TO_JUDGE})
@@ -19,24 +20,25 @@ def fold(
     trend: Trend, finding: Finding, *, at: Instant, took: Seconds, cadence: Cadence, policy: Policy, now: Instant
 ) -> Trend:
     """Fold one look into a trend."""
-    fresh = _forget_stale(trend, cadence, at)
-    looked = replace(fresh, last=_last(finding, at, took))
+    looked = replace(_forget_stale(trend, cadence, at), last=_last(finding, at, took))
     match finding.verdict:
         case Verdict.PASS:
-            return _after_pass(looked, finding, policy, now)
+            return _after_pass(looked, finding, policy, at)
         case Verdict.FAIL:
-            return _after_fail(looked, finding, policy, now)
+            return _after_fail(looked, finding, policy, at, now)
         case Verdict.UNKNOWN:
             return _after_unknown(looked, finding, cadence, policy, at, now)
 
 
+def look_on(trend: Trend, finding: Finding, *, at: Instant, took: Seconds, cadence: Cadence, policy: Policy) -> Trend:
+    """A look that could see and whose verdict is settled elsewhere: a trace is judged by the series of all canaries."""
+    looked = sighted(replace(_forget_stale(trend, cadence, at), last=_last(finding, at, took)), policy, at)
+    return _passed(looked, at) if finding.verdict is Verdict.PASS else looked
+
+
 def unsettled(trend: Trend) -> bool:
     """Whether the check deserves a sooner look: something is confirmed, or a streak that could confirm or clear has begun."""
-    return bool(trend.confirmed) or trend.fails > 0 or _blind_in_the_making(trend)
-
-
-def _blind_in_the_making(trend: Trend) -> bool:
-    return trend.unknowns > 0 or trend.crashes > 0
+    return bool(trend.confirmed) or trend.fails > 0 or trend.unknowns > 0
 
 
 def _last(finding: Finding, at: Instant, took: Seconds) -> LastLook:
@@ -54,44 +56,41 @@ def _last(finding: Finding, at: Instant, took: Seconds) -> LastLook:
 
 def _forget_stale(trend: Trend, cadence: Cadence, at: Instant) -> Trend:
     """Streaks whose newest look is stale count no more; what is confirmed stays until somebody looks."""
-    if trend.last is None or at - trend.last.at <= cadence.stale_after:
-        return trend
-    return replace(
-        trend, fails=0, passes=0, seen_in_row={}, absent_in_row={}, unknowns=0, unknown_since=None, crashes=0, sighted=0
-    )
+    if trend.seen_at is not None and at - trend.seen_at > cadence.stale_after:
+        trend = replace(trend, fails=0, passes=0, seen_in_row={}, absent_in_row={}, since={}, sighted=0)
+    if trend.unseen_at is not None and at - trend.unseen_at > cadence.stale_after:
+        trend = replace(trend, unknowns=0, unknown_since=None, crashes=0)
+    return trend
 
 
-def _after_pass(trend: Trend, finding: Finding, policy: Policy, now: Instant) -> Trend:
+def _passed(trend: Trend, at: Instant) -> Trend:
+    return replace(trend, last_pass_at=at, ever_passed=True)
+
+
+def _after_pass(trend: Trend, finding: Finding, policy: Policy, at: Instant) -> Trend:
     passes = trend.passes + 1
-    seeing = sighted(trend, policy)
-    settles = finding.conclusive or passes >= policy.pass_after or not trend.confirmed
-    kept = {} if settles else {f: a for f, a in seeing.confirmed.items() if f not in _OWN}
-    own = {f: a for f, a in seeing.confirmed.items() if f in _OWN}
+    seeing = sighted(trend, policy, at, conclusive=finding.conclusive)
+    settles = finding.conclusive or passes >= policy.pass_after
     return replace(
-        seeing,
-        settled=Verdict.PASS if settles else trend.settled,
+        _passed(seeing, at),
         passes=passes,
         fails=0,
         seen_in_row={},
         absent_in_row={},
-        since={f: since for f, since in trend.since.items() if f in kept},
-        confirmed=kept | own,
-        last_pass_at=trend.last.at if trend.last else now,
-        ever_passed=True,
+        since={},
+        confirmed=_of_ours(seeing) if settles else seeing.confirmed,
     )
 
 
-def _after_fail(trend: Trend, finding: Finding, policy: Policy, now: Instant) -> Trend:
+def _after_fail(trend: Trend, finding: Finding, policy: Policy, at: Instant, now: Instant) -> Trend:
     fails = trend.fails + 1
     charges = {charge.fault: charge for charge in finding.charges}
-    seen = {fault: trend.seen_in_row.get(fault, 0) + 1 for fault in charges}
     conclusive = all(charge.conclusive for charge in finding.charges)
-    seeing = sighted(trend, policy)
+    seeing = sighted(trend, policy, at, conclusive=conclusive)
     mine = {fault: active for fault, active in seeing.confirmed.items() if fault not in _OWN}
-    since = {
-        fault: trend.since.get(fault, trend.last.at if trend.last else now) for fault in charges.keys() | mine.keys()
-    }
-    first = not mine and fails >= policy.fail_after
+    seen = {fault: trend.seen_in_row.get(fault, 0) + 1 for fault in charges}
+    since = {fault: trend.since.get(fault, at) for fault in charges}
+    first = not mine and fails >= policy.fail_after  # it fails, each time with another fault: the newest names it
     confirmed: dict[Fault, Active] = {}
     for fault, charge in charges.items():
         if charge.conclusive or seen[fault] >= policy.fail_after or first or fault in mine:
@@ -100,16 +99,14 @@ def _after_fail(trend: Trend, finding: Finding, policy: Policy, now: Instant) ->
     for fault, times in absent.items():
         if not (conclusive or (times >= policy.pass_after and confirmed)):
             confirmed[fault] = mine[fault]
-    own = {fault: active for fault, active in seeing.confirmed.items() if fault in _OWN}
     return replace(
         seeing,
-        settled=Verdict.FAIL if confirmed else trend.settled,
         fails=fails,
         passes=0,
         seen_in_row=seen,
         absent_in_row=absent,
         since=since,
-        confirmed=confirmed | own,
+        confirmed=confirmed | _of_ours(seeing),
     )
 
 
@@ -119,19 +116,38 @@ def _confirm(charge: Charge, before: Active | None, since: Instant, now: Instant
     return replace(before, charge=charge)
 
 
-def sighted(trend: Trend, policy: Policy) -> Trend:
-    """A look that could see: a crash is over at once, a blindness after `pass_after` of them."""
+def _of_ours(trend: Trend) -> dict[Fault, Active]:
+    """What is held against the monitor itself."""
+    return {fault: active for fault, active in trend.confirmed.items() if fault in _OWN}
+
+
+def sighted(trend: Trend, policy: Policy, at: Instant, *, conclusive: bool = False) -> Trend:
+    """A look that could see: a crash is over at once, a blindness after `pass_after` of them or by conclusive evidence."""
     times = trend.sighted + 1
-    over = {Fault.CHECK_FAILED} | ({Fault.BLIND} if times >= policy.pass_after else set())
-    confirmed = {fault: active for fault, active in trend.confirmed.items() if fault not in over}
-    still_blind = Fault.BLIND in confirmed
+    still_blind = Fault.BLIND in trend.confirmed and times < policy.pass_after and not conclusive
+    over = {Fault.CHECK_FAILED} if still_blind else _OWN
     return replace(
         trend,
         unknowns=trend.unknowns if still_blind else 0,
         unknown_since=trend.unknown_since if still_blind else None,
         crashes=0,
         sighted=times,
-        confirmed=confirmed,
+        seen_at=at,
+        confirmed={fault: active for fault, active in trend.confirmed.items() if fault not in over},
+    )
+
+
+def acquit(trend: Trend, fault: Fault, policy: Policy) -> Trend:
+    """A look that speaks for one suspect alone: it ends a streak, and `pass_after` of them clear the fault."""
+    times = trend.absent_in_row.get(fault, 0) + 1
+    cleared = {fault} if times >= policy.pass_after else set()
+    return replace(
+        trend,
+        fails=0,
+        seen_in_row={known: count for known, count in trend.seen_in_row.items() if known is not fault},
+        absent_in_row={**trend.absent_in_row, fault: times} if fault in trend.confirmed else trend.absent_in_row,
+        since={known: since for known, since in trend.since.items() if known is not fault},
+        confirmed={known: active for known, active in trend.confirmed.items() if known not in cleared},
     )
 
 
@@ -140,35 +156,34 @@ def _after_unknown(
 ) -> Trend:
     if finding.blindness in _NOT_BLIND:
         return trend
+    crashed = finding.blindness in _CRASHES
+    since = trend.unknown_since if trend.unknown_since is not None else at
     aged = replace(
         trend,
         unknowns=trend.unknowns + 1,
-        unknown_since=at if trend.unknown_since is None else trend.unknown_since,
-        crashes=trend.crashes + 1 if finding.blindness in _CRASHES else 0,
+        unknown_since=since,
+        unseen_at=at,
+        crashes=trend.crashes + 1 if crashed else 0,
         sighted=0,
     )
-    own = _own_charges(aged, finding, cadence, policy, at)
-    confirmed: dict[Fault, Active] = dict(trend.confirmed)
-    confirmed.pop(Fault.CHECK_FAILED, None)
-    for charge in own:
-        before = trend.confirmed.get(charge.fault)
-        confirmed[charge.fault] = _confirm(charge, before, aged.unknown_since or at, now)
+    confirmed = {f: active for f, active in trend.confirmed.items() if crashed or f is not Fault.CHECK_FAILED}
+    charge = _own_charge(aged, finding, cadence, policy, waited=at - since)
+    if charge is not None:
+        confirmed[charge.fault] = _confirm(charge, confirmed.get(charge.fault), since, now)
     return replace(aged, confirmed=confirmed)
 
 
-def _own_charges(trend: Trend, finding: Finding, cadence: Cadence, policy: Policy, at: Instant) -> tuple[Charge, ...]:
+def _own_charge(trend: Trend, finding: Finding, cadence: Cadence, policy: Policy, *, waited: Seconds) -> Charge | None:
     """What an unknown look holds against the monitor itself."""
     if finding.blindness in _CRASHES:
-        if trend.crashes < policy.fail_after:
-            return ()
-        return (Charge(fault=Fault.CHECK_FAILED, severity=Severity.WARNING, summary=finding.summary),)
-    patience = max(policy.blind_after, 2 * cadence.every) if policy.blind_after else 0.0
-    waited = at - (trend.unknown_since if trend.unknown_since is not None else at)
-    enough = trend.unknowns >= (2 if policy.blind_after else 1)
-    if not enough or waited < patience:
-        return ()
-    facts = (finding.summary, *(("only a human can mend this",) if finding.permanent else ()))
-    return (Charge(fault=Fault.BLIND, severity=Severity.WARNING, summary=finding.summary, facts=facts),)
+        many = trend.crashes >= policy.fail_after
+        return Charge(fault=Fault.CHECK_FAILED, summary=finding.summary) if many else None
+    at_once = not policy.blind_after
+    patience = 0.0 if at_once else max(policy.blind_after, 2 * cadence.every)
+    if waited < patience or trend.unknowns < (1 if at_once else 2):
+        return None
+    facts = ("only a human can mend this",) if finding.permanent else ()
+    return Charge(fault=Fault.BLIND, summary=finding.summary, facts=facts, permanent=finding.permanent)
 
 
 def hysteresis(

@@ -26,7 +26,7 @@ from monitor.core.inputs import (
     TraceLooked,
 )
 from monitor.core.life import live
-from monitor.core.model import CheckName, Instant, Verdict
+from monitor.core.model import CheckName, Instant
 from monitor.core.state import Policy, TargetState
 
 
@@ -66,7 +66,7 @@ def _apply(  # noqa: C901, PLR0912 - one line per kind of input
         case ElsewhereLooked():
             return trace.look_elsewhere(state, given), ()
         case KeyTried():
-            return trace.try_key(state, given), ()
+            return trace.try_key(state, given, policy), ()
         case NoticeTold():
             return told.tell(state, given), ()
         case Acknowledged():
@@ -89,10 +89,7 @@ def _judge_series(state: TargetState, policy: Policy, now: Instant) -> TargetSta
     confirmed = of_the_look | series.confirmed_by_series(excused, of_the_series, policy, now)
     if confirmed == dict(before.confirmed):
         return excused
-    settled = Verdict.FAIL if confirmed else before.settled
-    return replace(
-        excused, trends={**excused.trends, CheckName.ARRIVAL: replace(before, confirmed=confirmed, settled=settled)}
-    )
+    return replace(excused, trends={**excused.trends, CheckName.ARRIVAL: replace(before, confirmed=confirmed)})
 
 
 def _fault_changes(before: TargetState, after: TargetState, now: Instant) -> tuple[Event, ...]:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from monitor.core import arrival
 from monitor.core.absorb.looks import Absorbed, certify, fold_look
-from monitor.core.absorb.trace import finding_of_refused_key
+from monitor.core.absorb.trace import accept_key, finding_of_refused_key
 from monitor.core.canary import ControlSpan
 from monitor.core.inputs import ControlLooked, ControlSent
 from monitor.core.model import Charge, CheckName, Fault, Finding, Instant, Scalar, failing, passing
@@ -47,7 +47,7 @@ def look_for_control(state: TargetState, given: ControlLooked, policy: Policy, n
         key = arrival.proof_key(given.route, policy.credential)
         after = replace(after, proofs={**after.proofs, key: now})
     if given.route is Route.WAREHOUSE:
-        after = replace(after, key_accepted_at=now)
+        after = accept_key(after, policy, now)
     if not looked.judged:
         return after, ()
     finding = _control_finding(looked, policy, after, now)

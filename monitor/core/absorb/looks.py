@@ -19,7 +19,12 @@ def fold_look(
     """Debounce one finding of one check."""
     cadence = policy.cadences[check]
     folded = trend.fold(state.trend(check), finding, at=at, took=took, cadence=cadence, policy=policy, now=now)
-    event = Checked(
+    return replace(state, trends={**state.trends, check: folded}), (report(state, check, finding, at, took),)
+
+
+def report(state: TargetState, check: CheckName, finding: Finding, at: Instant, took: Seconds) -> Checked:
+    """What the listeners hear of a look."""
+    return Checked(
         target=state.target,
         check=check,
         at=at,
@@ -30,7 +35,6 @@ def fold_look(
         blindness=finding.blindness,
         evidence=finding.evidence,
     )
-    return replace(state, trends={**state.trends, check: folded}), (event,)
 
 
 def observe(state: TargetState, seen: Observation, policy: Policy, now: Instant) -> Absorbed:

@@ -3,13 +3,25 @@
 from dataclasses import replace
 
 from monitor.core import arrival, trend
-from monitor.core.absorb.looks import Absorbed, fold_look
+from monitor.core.absorb.looks import Absorbed, fold_look, report
 from monitor.core.canary import Canary, IdSource, Outcome
 from monitor.core.diagnosis import judge_refused_key
 from monitor.core.events import Event, TraceJudged
 from monitor.core.inputs import ElsewhereLooked, KeyTried, LookFailed, OriginLooked, TraceLooked
-from monitor.core.model import Blindness, Charge, CheckName, Fault, Finding, Instant, Scalar, failing, passing, unknown
-from monitor.core.state import Active, Policy, TargetState, Trend
+from monitor.core.model import (
+    Blindness,
+    Charge,
+    CheckName,
+    Fault,
+    Finding,
+    Instant,
+    Scalar,
+    Verdict,
+    failing,
+    passing,
+    unknown,
+)
+from monitor.core.state import Policy, TargetState, Trend
 from monitor.core.trace import Route
 
 OF_THE_LOOK = frozenset({Fault.BLIND, Fault.CHECK_FAILED, Fault.KEY_REJECTED})
@@ -34,7 +46,7 @@ def look(state: TargetState, given: TraceLooked, policy: Policy, now: Instant) -
     judged = arrival.look_at(canary, given.seen, policy=policy, counts=counts)
     after = _replace_canary(proven, judged.canary)
     if given.seen.route in (Route.WAREHOUSE, Route.NONCE):
-        after = replace(after, key_accepted_at=now)
+        after = accept_key(after, policy, now)
     return _report_look(after, before, judged, given, policy, now)
 
 
@@ -78,23 +90,25 @@ def _report_look(
             )
         )
     if finding is None:
-        return replace(
-            state, trends={**state.trends, CheckName.ARRIVAL: trend.sighted(state.trend(CheckName.ARRIVAL), policy)}
-        ), tuple(events)
-    folded, more = fold_look(state, CheckName.ARRIVAL, finding, given.at, given.took, policy, now)
-    # What the series confirms is decided by the series, in the order of sending, not by the order of looking.
-    kept = replace(folded.trend(CheckName.ARRIVAL), confirmed=_own_and(folded, state.trend(CheckName.ARRIVAL)))
-    return replace(folded, trends={**folded.trends, CheckName.ARRIVAL: kept}), (*events, *more)
+        seeing = trend.sighted(state.trend(CheckName.ARRIVAL), policy, given.at)
+        return _with_arrival(state, seeing), tuple(events)
+    if finding.verdict is Verdict.UNKNOWN:
+        folded, more = fold_look(state, CheckName.ARRIVAL, finding, given.at, given.took, policy, now)
+        return folded, (*events, *more)
+    watched = trend.look_on(
+        state.trend(CheckName.ARRIVAL),
+        finding,
+        at=given.at,
+        took=given.took,
+        cadence=policy.cadences[CheckName.ARRIVAL],
+        policy=policy,
+    )
+    checked = report(state, CheckName.ARRIVAL, finding, given.at, given.took)
+    return _with_arrival(state, watched), (*events, checked)
 
 
-def _arrival(state: TargetState) -> Trend:
-    return state.trend(CheckName.ARRIVAL)
-
-
-def _own_and(folded: TargetState, before: Trend) -> dict[Fault, Active]:
-    mine = {f: a for f, a in folded.trend(CheckName.ARRIVAL).confirmed.items() if f in OF_THE_LOOK}
-    series_ = {f: a for f, a in before.confirmed.items() if f not in OF_THE_LOOK}
-    return series_ | mine
+def _with_arrival(state: TargetState, arrival_trend: Trend) -> TargetState:
+    return replace(state, trends={**state.trends, CheckName.ARRIVAL: arrival_trend})
 
 
 def _arrival_finding(before: Canary, judged: arrival.Judged) -> Finding | None:
@@ -144,21 +158,36 @@ def _arrival_charges(canary: Canary) -> tuple[Charge, ...]:
 
 def fail_look(state: TargetState, given: LookFailed, policy: Policy, now: Instant) -> Absorbed:
     """A look that did not succeed: unknown, unless a documented route refused the very key that the exporter uses."""
-    events: list[Event] = []
     after = replace(state, key_refused_at=now) if given.key_refused else state
-    canary = next((known for known in state.canaries if known.id == given.canary_id), None)
-    if canary is not None:
-        judged = arrival.give_up(canary, policy.arrival, now)
-        after = _replace_canary(after, judged.canary)
-        if judged.outcome is not None:
-            events.append(
-                TraceJudged(target=state.target, at=now, trace_id=canary.trace_id or "", outcome=judged.outcome)
-            )
+    after, events = _give_up(after, given, policy, now)
     if not policy.enabled(given.check):
-        return after, tuple(events)
+        return after, events
     finding = finding_of_refused_key(after, given.finding, given.where) if given.key_refused else given.finding
-    folded, more = fold_look(after, given.check, finding, given.at, given.took, policy, now)
+    folded, more = _fold_apart(after, given, finding, policy, now)
     return folded, (*events, *more)
+
+
+def _give_up(state: TargetState, given: LookFailed, policy: Policy, now: Instant) -> Absorbed:
+    canary = next((known for known in state.canaries if known.id == given.canary_id), None)
+    if canary is None:
+        return state, ()
+    judged = arrival.give_up(canary, policy.arrival, now)
+    if judged.outcome is None:
+        return state, ()
+    event = TraceJudged(target=state.target, at=now, trace_id=canary.trace_id or "", outcome=judged.outcome)
+    return _replace_canary(state, judged.canary), (event,)
+
+
+def _fold_apart(state: TargetState, given: LookFailed, finding: Finding, policy: Policy, now: Instant) -> Absorbed:
+    """Fold a look that saw no trace and missed none: what the series has confirmed is none of its business."""
+    before = state.trend(given.check)
+    apart = {f: a for f, a in before.confirmed.items() if given.check is CheckName.ARRIVAL and f not in OF_THE_LOOK}
+    alone = replace(before, confirmed={f: a for f, a in before.confirmed.items() if f not in apart})
+    bare = replace(state, trends={**state.trends, given.check: alone})
+    folded, events = fold_look(bare, given.check, finding, given.at, given.took, policy, now)
+    after = folded.trend(given.check)
+    whole = replace(after, confirmed={**apart, **after.confirmed})
+    return replace(folded, trends={**folded.trends, given.check: whole}), events
 
 
 def finding_of_refused_key(state: TargetState, otherwise: Finding, where: str) -> Finding:
@@ -178,9 +207,21 @@ def look_at_origin(state: TargetState, given: OriginLooked) -> TargetState:
     return replace(state, canaries=changed, proofs=proofs, origin_looked_at=given.at)
 
 
-def try_key(state: TargetState, given: KeyTried) -> TargetState:
+def try_key(state: TargetState, given: KeyTried, policy: Policy) -> TargetState:
     """A documented route said whether it accepts our key."""
-    return replace(state, key_accepted_at=given.at) if given.accepted else replace(state, key_refused_at=given.at)
+    return accept_key(state, policy, given.at) if given.accepted else replace(state, key_refused_at=given.at)
+
+
+def accept_key(state: TargetState, policy: Policy, at: Instant) -> TargetState:
+    """The documented read answered to our key: that speaks for the key, whatever else is wrong.
+
+    It clears what the same route was charged with; a refusal by the OTLP endpoint is cleared by the control span alone.
+    """
+    watching = state.trend(CheckName.ARRIVAL)
+    accepted = replace(state, key_accepted_at=at)
+    if Fault.KEY_REJECTED not in watching.confirmed and Fault.KEY_REJECTED not in watching.seen_in_row:
+        return accepted
+    return _with_arrival(accepted, trend.acquit(watching, Fault.KEY_REJECTED, policy))
 
 
 def look_elsewhere(state: TargetState, given: ElsewhereLooked) -> TargetState:
