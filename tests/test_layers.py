@@ -1,0 +1,122 @@
+"""The house rules that neither the layer contracts of pyproject.toml nor the linters can express."""
+
+import ast
+import re
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+PRODUCT = sorted((ROOT / "monitor").rglob("*.py"))
+CORE = sorted((ROOT / "monitor" / "core").rglob("*.py"))
+TESTS = sorted((ROOT / "tests").rglob("*.py"))
+
+# What a pure decision may be made of. Nothing here reads a clock, draws a number, waits, writes or asks.
+PURE = {
+    "collections", "dataclasses", "datetime", "enum", "fnmatch", "functools", "hashlib", "hmac", "itertools", "math", "re",
+    "types", "typing", "zoneinfo",
+}  # fmt: skip
+
+LONGEST = 300
+LONG_FOR_A_REASON = {
+    "monitor/ports.py": "the outside world on one page",
+}
+
+BROAD_EXCEPTS = {
+    "monitor/app/daemon.py": "a listener must not stop the checks",
+    "monitor/runner.py": "a bug in a check must not end the daemon",
+    "monitor/store/thread.py": "it is raised where the result is awaited",
+}
+
+
+def _name(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def _tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(), filename=_name(path))
+
+
+def _imports(path: Path) -> Iterator[str]:
+    for node in ast.walk(_tree(path)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{_name(path)}: relative imports hide which layer is meant"
+            yield node.module or ""
+
+
+def _contracts() -> list[dict[str, Any]]:
+    pyproject = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    contracts: list[dict[str, Any]] = pyproject["tool"]["importlinter"]["contracts"]
+    return contracts
+
+
+def test_core_is_made_of_pure_things() -> None:
+    """No module of core imports anything but core and the harmless part of the standard library."""
+    impure = {
+        (_name(path), name)
+        for path in CORE
+        for name in _imports(path)
+        if name.split(".")[0] not in PURE and not name.startswith("monitor.core")
+    }
+    assert impure == set()
+
+
+def test_every_foreign_package_has_a_home() -> None:
+    """What is imported from outside the standard library is named by a contract, which says who may."""
+    homes = {name for contract in _contracts() for name in contract.get("protected_modules", ())}
+    foreign = {
+        top
+        for path in PRODUCT
+        for name in _imports(path)
+        if (top := name.split(".")[0]) != "monitor" and top not in sys.stdlib_module_names
+    }
+    assert foreign - homes == set()
+
+
+def test_a_module_can_be_read_at_one_sitting() -> None:
+    """No module is longer than 300 lines, but for those whose reason stands above."""
+    lengths = {_name(path): len(path.read_text().splitlines()) for path in PRODUCT}
+    assert {name: lines for name, lines in lengths.items() if lines > LONGEST}.keys() == LONG_FOR_A_REASON.keys()
+
+
+def test_nobody_swallows_every_error() -> None:
+    """Only the guards, whose reasons stand above, catch everything and go on."""
+    assert {_name(path) for path in PRODUCT if _swallows_everything(path)} == BROAD_EXCEPTS.keys()
+
+
+def _swallows_everything(path: Path) -> bool:
+    """Whether a handler catches every exception and does not raise it again."""
+    return any(
+        isinstance(node, ast.ExceptHandler)
+        and (node.type is None or (isinstance(node.type, ast.Name) and node.type.id in {"Exception", "BaseException"}))
+        and not any(isinstance(inner, ast.Raise) for inner in ast.walk(node))
+        for node in ast.walk(_tree(path))
+    )
+
+
+def test_a_module_says_what_it_is_for() -> None:
+    """Every module of the program opens with a docstring."""
+    assert [_name(path) for path in PRODUCT if not ast.get_docstring(_tree(path))] == []
+
+
+def test_a_test_states_its_fact() -> None:
+    """Every test function has a docstring that says what is true."""
+    silent = [
+        f"{_name(path)}::{node.name}"
+        for path in TESTS
+        for node in ast.walk(_tree(path))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and node.name.startswith("test_")
+        and not ast.get_docstring(node)
+    ]
+    assert silent == []
+
+
+def test_a_test_patches_nothing() -> None:
+    """What a test replaces, it hands in: no mocks, no patched modules (an environment variable is no module)."""
+    patching = re.compile(r"unittest\.mock|monkeypatch\.(?:setattr|delattr)")
+    assert [_name(path) for path in TESTS if path != Path(__file__) and patching.search(path.read_text())] == []
