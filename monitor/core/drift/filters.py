@@ -6,31 +6,30 @@ from monitor.core.drift.difference import Difference
 from monitor.core.drift.manifest import FILTERS, ExportConfig, Filter
 from monitor.core.drift.rules import ExpectedConfig
 
+_HINTS: Mapping[bool | None, str | None] = {
+    True: None,
+    False: "it excludes our canary",
+    None: "it cannot be evaluated for our canary",
+}
+
 
 def filter_differences(expected: ExpectedConfig, actual: ExportConfig) -> list[Difference]:
     """Expected filters that are gone, and others that are there."""
-    wanted = set(map(str, expected.filters))
-    found = set(map(str, actual.filters))
-    differences = [
-        Difference(path=FILTERS, expected=text, actual="absent", hint="an expected filter is gone")
-        for text in sorted(wanted - found)
+    wanted = {rule.meaning for rule in expected.filters}
+    found = {rule.meaning for rule in actual.filters}
+    gone = [
+        Difference(path=FILTERS, expected=str(rule), actual="absent", hint="an expected filter is gone")
+        for rule in expected.filters
+        if rule.meaning not in found
     ]
-    for extra in actual.filters:
-        if str(extra) in wanted:
-            continue
-        passes = admits(extra, expected.canary_attributes)
-        differences.append(
-            Difference(
-                path=FILTERS,
-                expected="absent",
-                actual=str(extra),
-                stops_export=passes is not True,
-                hint={True: None, False: "it excludes our canary", None: "it cannot be evaluated for our canary"}[
-                    passes
-                ],
-            )
-        )
-    return differences
+    return gone + [_uninvited(rule, expected) for rule in actual.filters if rule.meaning not in wanted]
+
+
+def _uninvited(rule: Filter, expected: ExpectedConfig) -> Difference:
+    passes = admits(rule, expected.canary_attributes)
+    return Difference(
+        path=FILTERS, expected="absent", actual=str(rule), stops_export=passes is not True, hint=_HINTS[passes]
+    )
 
 
 def admits(rule: Filter, attributes: Mapping[str, str]) -> bool | None:

@@ -31,6 +31,11 @@ class Filter:
     values: tuple[str, ...]
     understood: bool = True
 
+    @property
+    def meaning(self) -> tuple[str, frozenset[str], bool]:
+        """What makes two filters the same: the order of the values says nothing."""
+        return self.key, frozenset(self.values), self.understood
+
     def __str__(self) -> str:
         return f"{self.key} IN [{', '.join(self.values)}]" if self.understood else f"{self.key} (not understood)"
 

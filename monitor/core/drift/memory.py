@@ -1,9 +1,10 @@
 """What is remembered of the configuration: to tell a change from a first sight, and who made it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from monitor.core.drift.manifest import ExportConfig
 from monitor.core.model import Instant
+from monitor.core.secret import Secret
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,4 +38,13 @@ def remember(before: ConfigMemory | None, seen: ConfigSeen, now: Instant) -> Con
 
 
 def _same(one: ExportConfig, other: ExportConfig) -> bool:
-    return one.off == other.off and dict(one.fields) == dict(other.fields) and one.filters == other.filters
+    return _meaning(one) == _meaning(other)
+
+
+def _meaning(config: ExportConfig) -> tuple[object, ...]:
+    """What the gateway is set to, whatever we expect: when our own key changes, the gateway's configuration has not."""
+    fields = {
+        path: replace(value, equal=None) if isinstance(value, Secret) else value
+        for path, value in config.fields.items()
+    }
+    return config.off, fields, {rule.meaning for rule in config.filters}
