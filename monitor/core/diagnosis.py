@@ -212,7 +212,7 @@ def judge_refused_key(state: TargetState, where: str) -> Charge | None:
     config = state.config.seen.config if state.config is not None else None
     header = config.secrets().get(AUTHORIZATION) if config is not None else None
     literal = header is not None and header.kind is SecretKind.LITERAL
-    if header is not None and literal and not header.equal and not header.oddities:
+    if header is not None and header.another_key:
         return None
     same = header is not None and literal and bool(header.equal)
     text = (

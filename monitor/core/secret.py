@@ -28,17 +28,23 @@ class Oddity(StrEnum):
     """What is wrong with the form of a literal value, whatever it is."""
 
     NO_BEARER = "`Bearer ` is missing"
+    OTHER_SCHEME = "its scheme is not written `Bearer `"
     QUOTED = "it is wrapped in quotes"
     PLACEHOLDER = "it holds an unexpanded placeholder"
     BLANKS = "it has leading or trailing blanks"
     EMPTY = "it is empty"
     PERCENT_ENCODED = "it is percent-encoded"
+    OTHER_FORM = "otherwise it is the same key"
 
 
 _REFERENCE = re.compile(r"tfy-secret://", re.IGNORECASE)
-_MASK = re.compile(r"[*•x]{4,}|\.{3}|…|<?(redacted|masked|hidden)>?", re.IGNORECASE)
+# No token of the scheme Bearer may hold these: https://www.rfc-editor.org/rfc/rfc6750#section-2.1
+_MASK = re.compile(r"[*•●█…]|\.{3}|#{4}")
+_MASK_OF_X = re.compile(r"x{4,}", re.IGNORECASE)
+_MASK_WORD = re.compile(r"[<(\[{]*(redacted|masked|hidden)[>)\]}]*", re.IGNORECASE)
 _PLACEHOLDER = re.compile(r"\$\{[^}]*\}|\{\{[^}]*\}\}|<[a-z][a-z _-]*>|\$[A-Z_]{3,}|YOUR[_-]|%\([a-z]", re.IGNORECASE)
-_BEARER = re.compile(r"bearer ", re.IGNORECASE)
+_SCHEME = re.compile(r"bearer(\s+|$)", re.IGNORECASE)
+_PERCENT_ENCODED = re.compile(r"%[0-9A-Fa-f]{2}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +55,11 @@ class Secret:
     oddities: tuple[Oddity, ...] = ()
     fingerprint: str | None = None
     equal: bool | None = None
+
+    @property
+    def another_key(self) -> bool:
+        """Whether it is a well-formed value that holds another key than ours; HTTP trims the blanks around it."""
+        return self.kind is SecretKind.LITERAL and self.equal is False and not set(self.oddities) - {Oddity.BLANKS}
 
     def __str__(self) -> str:
         """For people: never the value."""
@@ -75,57 +86,51 @@ def fingerprint(value: str, key: bytes) -> str:
 def describe_secret(value: str | None, *, expected: str | None, key: bytes, bearer: bool = False) -> Secret:
     """Make the `Secret` of a header value; `bearer` says that the scheme `Bearer ` is demanded.
 
-    The comparison is by full value; a difference in nothing but the form (quotes, blanks, a missing scheme) is named by
-    its oddity, and its fingerprint is still that of the value as it stands.
+    The comparison is by full value; the fingerprint is that of the key inside, so that a difference in nothing but the form
+    (quotes, blanks, a missing scheme) shows two equal fingerprints and the oddity that makes them differ.
     """
     if value is None:
         return ABSENT
-    bare = _BEARER.sub("", value.strip(), count=1) if _BEARER.match(value.strip()) else value.strip()
-    if _REFERENCE.search(bare):
-        return Secret(kind=SecretKind.REFERENCE)
-    if _is_masked(bare):
-        return Secret(kind=SecretKind.MASKED)
     equal = None if expected is None else hmac.compare_digest(value.encode(), expected.encode())
-    return Secret(
-        kind=SecretKind.LITERAL,
-        oddities=() if equal else _oddities(value, bearer=bearer),
-        fingerprint=fingerprint(bare.strip("\"' "), key),
-        equal=equal,
-    )
+    inside = _key_inside(value)
+    if not equal and _REFERENCE.search(inside):
+        return Secret(kind=SecretKind.REFERENCE)
+    if not equal and _is_masked(inside):
+        return Secret(kind=SecretKind.MASKED)
+    oddities = _oddities(value, bearer=bearer)
+    if equal is False and expected is not None and inside == _key_inside(expected):
+        oddities = (*oddities, Oddity.OTHER_FORM)
+    return Secret(kind=SecretKind.LITERAL, oddities=oddities, fingerprint=fingerprint(inside, key), equal=equal)
 
 
-def same_key_inside(value: str, expected: str) -> bool:
-    """Whether a value differs from the expected one in its form alone (scheme, quotes, blanks)."""
-    return _bare(value) == _bare(expected)
-
-
-def _bare(value: str) -> str:
+def _key_inside(value: str) -> str:
     unquoted = value.strip().strip("\"'").strip()
-    return _BEARER.sub("", unquoted, count=1).strip().strip("\"'") if _BEARER.match(unquoted) else unquoted
+    return _SCHEME.sub("", unquoted, count=1).strip().strip("\"'") if _SCHEME.match(unquoted) else unquoted
 
 
-def _is_masked(bare: str) -> bool:
+def _is_masked(inside: str) -> bool:
     # A key may contain a run of x by chance, so a mask of letters must be most of the value.
-    found = _MASK.search(bare)
-    return (found is not None and len(found.group()) * 2 >= len(bare.strip("\"'"))) or bare.count("*") >= 3  # noqa: PLR2004
+    run = _MASK_OF_X.search(inside)
+    mostly = run is not None and len(run.group()) * 2 >= len(inside)
+    return mostly or _MASK.search(inside) is not None or _MASK_WORD.fullmatch(inside) is not None
 
 
 def _oddities(value: str, *, bearer: bool) -> tuple[Oddity, ...]:
     stripped = value.strip()
-    found: list[Oddity] = []
-    if not stripped:
+    unquoted = stripped.strip("\"'")
+    if not _key_inside(value):
         return (Oddity.EMPTY,)
+    found: list[Oddity] = []
     if value != stripped:
         found.append(Oddity.BLANKS)
-    unquoted = stripped.strip("\"'")
     if unquoted != stripped:
         found.append(Oddity.QUOTED)
     if _PLACEHOLDER.search(stripped):
         found.append(Oddity.PLACEHOLDER)
-    if re.search(r"%[0-9A-Fa-f]{2}", stripped):
+    if _PERCENT_ENCODED.search(stripped):
         found.append(Oddity.PERCENT_ENCODED)
-    if bearer and not _BEARER.match(unquoted):
-        found.append(Oddity.NO_BEARER)
+    if bearer and not unquoted.startswith("Bearer "):
+        found.append(Oddity.OTHER_SCHEME if _SCHEME.match(unquoted) else Oddity.NO_BEARER)
     return tuple(found)
 
 

@@ -42,6 +42,9 @@ class Comparison:
 ANOTHER_KEY = "another key than the monitor's"
 _STOPPING = frozenset({TYPE, ENDPOINT, ENCODING})
 
+# HTTP trims the blanks around a field value: https://www.rfc-editor.org/rfc/rfc9110#section-5.5
+_HARMLESS = frozenset({Oddity.BLANKS, Oddity.OTHER_FORM})
+
 
 def compare(expected: ExpectedConfig, actual: ExportConfig) -> Comparison:
     """Judge every expected path, every header nobody expects, and the filters. An exporter that is off is compared by nobody."""
@@ -84,14 +87,9 @@ def _judge_authorization(value: Value) -> tuple[bool, str | None]:
     secret = value if isinstance(value, Secret) else ABSENT
     if secret.kind is SecretKind.ABSENT:
         return True, "no Authorization header: Traceloop answers 401 and the exporter drops every trace"
-    if secret.oddities == (Oddity.BLANKS,):
-        return (
-            False,
-            None,
-        )  # HTTP trims the blanks around a field value: https://www.rfc-editor.org/rfc/rfc9110#section-5.5
-    if secret.oddities:
-        return True, "; ".join(secret.oddities)
-    return True, ANOTHER_KEY
+    if secret.another_key:
+        return True, ANOTHER_KEY
+    return not _HARMLESS.issuperset(secret.oddities), None  # the value prints its own oddities
 
 
 def _endpoint_hint(rule: Rule, value: Value) -> str | None:
@@ -99,10 +97,10 @@ def _endpoint_hint(rule: Rule, value: Value) -> str | None:
         return None
     if value != value.strip():
         return "leading or trailing blanks"
+    if value.rstrip("/") == rule.value.rstrip("/"):
+        return "a trailing slash more" if value.endswith("/") else "a trailing slash less"
     if rule.value.removesuffix("/v1/traces") == value.rstrip("/"):
         return "the path /v1/traces is missing: this gateway appends nothing"
-    if value.rstrip("/") == rule.value:
-        return "a trailing slash"
     return None
 
 
