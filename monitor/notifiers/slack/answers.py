@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from monitor.core.model import Instant
 from monitor.http import Answer
-from monitor.ports import Undeliverable, Unreachable
+from monitor.ports import Undeliverable
 
 _TOKEN = "the bot token is not (or no longer) valid"  # noqa: S105 - a hint, not a token
 _POLICY = "the workspace does not allow this bot to post there"
@@ -102,7 +102,6 @@ THREAD_LOST = frozenset(
 
 # "It's possible some aspect of the operation succeeded before the error was raised."
 _PERHAPS_DONE = frozenset({"fatal_error", "internal_error"})
-_NEVER_SENT = frozenset({"dns", "connect", "tls", "denied"})
 _CODE = re.compile(r"[a-z][a-z0-9_]{0,60}")
 _OK_ENDS, _CLIENT_ERROR, _SERVER_ERROR = 300, 400, 500
 
@@ -146,9 +145,3 @@ def unreadable(answer: Answer) -> Undeliverable:
     unknown = answer.status < _OK_ENDS or answer.status >= _SERVER_ERROR
     kind = answer.media_type or "no content type"
     return Undeliverable(f"not an answer of Slack: status {answer.status}, {kind}", unknown=unknown)
-
-
-def unanswered(error: Unreachable) -> Undeliverable:
-    """No answer at all. Until the request was on its way, nothing can have been posted."""
-    unsent = error.kind in _NEVER_SENT or (error.kind == "timeout" and error.phases.processing is None)
-    return Undeliverable(f"Slack cannot be asked: {error}", unknown=not unsent)

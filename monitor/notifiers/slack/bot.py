@@ -91,7 +91,7 @@ class SlackBot:
     async def test(self, text: str) -> None:
         """Post to every configured channel. Raises Undeliverable."""
         channels = [self.destination.channel, *(each.channel for each in self.destinations.values())]
-        for channel in dict.fromkeys(channels):
+        for channel in dict.fromkeys(filter(None, channels)):
             await self._post(channel, render.note(text, render.Frame(redact=self.redact)))
 
     def close(self) -> None:

@@ -16,7 +16,8 @@ from slack_sdk.webhook import WebhookClient
 
 from monitor.core.model import Seconds, Service
 from monitor.http import Answer, Http
-from monitor.notifiers.slack.answers import hook_refused, paced, refused, unanswered, unreadable
+from monitor.notifiers.delivery import unanswered
+from monitor.notifiers.slack.answers import hook_refused, paced, refused, unreadable
 from monitor.ports import Clock, Garbled, Unreachable
 
 TIMEOUT: Seconds = 10.0
@@ -114,7 +115,7 @@ async def _send(http: Http, clock: Clock, url: str, body: Mapping[str, Any], hea
             body_limit=_BODY_LIMIT,
         )
     except Unreachable as error:
-        raise unanswered(error) from None
+        raise unanswered("Slack", error) from None
     if answer.status == 429:  # noqa: PLR2004 - Too Many Requests
         raise paced(answer, clock.now())
     return answer

@@ -1,0 +1,32 @@
+"""What an HTTP answer of a receiver means for a notice: taken, not now, or nobody knows. Nothing of it is ever permanent.
+
+Permanent are only answers that a service documents as such; of a receiver that anybody may have written we know nothing, and a
+mistake in its configuration is mended there, so the next attempt may succeed.
+"""
+
+from monitor.core.model import Instant
+from monitor.http import Answer
+from monitor.ports import Undeliverable, Unreachable
+
+_NEVER_SENT = frozenset({"dns", "connect", "tls", "denied"})
+_OK, _OK_ENDS, _SERVER_ERROR = 200, 300, 500
+
+
+def taken(answer: Answer) -> bool:
+    """Whether the receiver said yes."""
+    return _OK <= answer.status < _OK_ENDS
+
+
+def refused(who: str, answer: Answer, now: Instant) -> Undeliverable:
+    """Any other answer. A 5xx may come from behind a receiver that has acted."""
+    return Undeliverable(
+        f"{who} answers {answer.status}",
+        unknown=answer.status >= _SERVER_ERROR,
+        retry_after=answer.retry_after(now),
+    )
+
+
+def unanswered(who: str, error: Unreachable) -> Undeliverable:
+    """No answer at all. Until the request was on its way, nothing can have been taken."""
+    unsent = error.kind in _NEVER_SENT or (error.kind == "timeout" and error.phases.processing is None)
+    return Undeliverable(f"{who} cannot be asked: {error}", unknown=not unsent)

@@ -1,0 +1,170 @@
+"""Any receiver of JSON: one POST per notice, signed.
+
+The body is an object of this form (names are never renamed; new ones may come):
+
+    {"version": 1, "delivery": "…", "reason": "opened", "at": "…", "target": "prod", "labels": {…},
+     "incident": {"id": "…", "open": true, "opened_at": "…", "closed_at": null, "since": "…", "reopened": 0,
+                  "acknowledged_by": null, "silenced_until": null,
+                  "losses": null | {"sent": 9, "late": 3, "lost": 2, "longest_delay_seconds": 412.0}},
+     "fault": "exporter_disabled", "severity": "critical", "component": "config", "summary": "…", "because": ["…"],
+     "also": ["…"], "explained": ["…"], "advice": "…", "trace_ids": ["…"], "waiting": null, "links": {"runbook": "…"}}
+
+`reason` is one of opened, changed, reminder, escalated, edited, resolved, or test (then only `version`, `delivery`, `reason`, `at`
+and `summary` are there). Times are RFC 3339, UTC. `delivery` names what is told: the same one twice is the same notice, sent again
+because its answer was lost.
+
+`X-Trace-Monitor-Timestamp` holds Unix seconds. `X-Trace-Monitor-Signature` holds `sha256=` and the HMAC-SHA256, in hexadecimal, of
+timestamp, a full stop and the body as sent. Receivers compare in constant time and refuse what is older than five minutes.
+Any 2xx means taken; all else is tried again, by Retry-After if there is one.
+"""
+
+import hashlib
+import hmac
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from monitor.core.incident import Losses, Notice
+from monitor.core.model import Instant, Seconds, Service
+from monitor.core.telling import acknowledged
+from monitor.http import Http
+from monitor.notifiers import wording
+from monitor.notifiers.delivery import refused, taken, unanswered
+from monitor.ports import Clock, Unreachable
+from monitor.redaction import clamp
+
+TIMEOUT: Seconds = 10.0
+_LONGEST = 1000
+_BODY_LIMIT = 64 * 1024
+_MOST = 50
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebhookNotifier:
+    """Implements `monitor.ports.Notifier`. `url` and `secret` are asked before every call, because both rotate; both are secrets.
+
+    Without a secret there is no signature.
+    """
+
+    http: Http
+    clock: Clock
+    url: Callable[[], str] = field(repr=False)
+    redact: Callable[[str], str] = field(repr=False)
+    secret: Callable[[], str] | None = field(default=None, repr=False)
+    external_url: str | None = None
+    name: str = "webhook"
+
+    async def tell(self, notice: Notice) -> Mapping[str, str]:
+        """Post the notice. Raises Undeliverable."""
+        await self._post(self._body(notice))
+        return {}
+
+    async def test(self, text: str) -> None:
+        """Post a test. Raises Undeliverable."""
+        now = self.clock.now()
+        await self._post(
+            {
+                "version": 1,
+                "delivery": f"test-{int(now)}",
+                "reason": "test",
+                "at": _time(now),
+                "summary": self._show(text),
+            }
+        )
+
+    def close(self) -> None:
+        """Nothing is held between two calls."""
+
+    def _body(self, notice: Notice) -> dict[str, Any]:
+        incident, diagnosis = notice.incident, notice.incident.diagnosis
+        return {
+            "version": 1,
+            "delivery": self._show(f"{incident.id}/{notice.reason}/{_digest(notice)}"),
+            "reason": notice.reason,
+            "at": _time(notice.at),
+            "target": self._show(incident.target),
+            "labels": {self._show(name): self._show(value) for name, value in list(notice.labels.items())[:_MOST]},
+            "incident": {
+                "id": self._show(incident.id),
+                "open": incident.open,
+                "opened_at": _time(incident.opened_at),
+                "closed_at": _time(incident.closed_at),
+                "since": _time(wording.began_at(incident)),
+                "reopened": len(incident.reopened),
+                "acknowledged_by": self._show(incident.acked_by or "") if acknowledged(incident) else None,
+                "silenced_until": _time(notice.silenced_until),
+                "losses": _losses(incident.losses),
+            },
+            "fault": diagnosis.fault,
+            "severity": diagnosis.severity.word,
+            "component": diagnosis.component,
+            "summary": self._show(diagnosis.summary),
+            "because": [self._show(line) for line in diagnosis.because[:_MOST]],
+            "also": list(diagnosis.also),
+            "explained": list(diagnosis.explained),
+            "advice": self._show(diagnosis.advice),
+            "trace_ids": [self._show(trace_id) for trace_id in diagnosis.trace_ids[:_MOST]],
+            "waiting": self._show(diagnosis.waiting) if diagnosis.waiting is not None else None,
+            "links": {"runbook": f"{self.external_url.rstrip('/')}/runbooks/{diagnosis.fault}"}
+            if self.external_url
+            else {},
+        }
+
+    def _show(self, text: str) -> str:
+        return clamp(self.redact(text), _LONGEST)
+
+    async def _post(self, said: Mapping[str, Any]) -> None:
+        body = json.dumps(said, ensure_ascii=False, separators=(",", ":")).encode()
+        timestamp = str(int(self.clock.now()))
+        headers = {"Content-Type": "application/json", "X-Trace-Monitor-Timestamp": timestamp}
+        if self.secret is not None:
+            headers["X-Trace-Monitor-Signature"] = signature(self.secret(), timestamp, body)
+        try:
+            answer = await self.http.request(
+                Service.WEBHOOK, "POST", self.url(), timeout=TIMEOUT, headers=headers, body=body, body_limit=_BODY_LIMIT
+            )
+        except Unreachable as error:
+            raise unanswered("the webhook", error) from None
+        if not taken(answer):
+            raise refused("the webhook", answer, self.clock.now())
+
+
+def signature(secret: str, timestamp: str, body: bytes) -> str:
+    """What a receiver computes as well, to know who sent a body and when."""
+    return "sha256=" + hmac.new(secret.encode(), f"{timestamp}.".encode() + body, hashlib.sha256).hexdigest()
+
+
+def _digest(notice: Notice) -> str:
+    """The same for every attempt to tell the same thing: an attempt has another time, what is told has not."""
+    incident, told = notice.incident, notice.told
+    parts = (
+        incident.diagnosis.fault,
+        incident.diagnosis.severity.word,
+        incident.diagnosis.waiting or "",
+        str(len(incident.reopened)),
+        str(incident.closed_at),
+        str(incident.acked_at),
+        str(notice.silenced_until),
+        str(told.at if told is not None else ""),
+        str(told.reminders if told is not None else ""),
+    )
+    return hashlib.sha256("|".join(parts).encode()).hexdigest()[:16]
+
+
+def _losses(losses: Losses | None) -> dict[str, Any] | None:
+    if losses is None:
+        return None
+    return {
+        "sent": losses.sent,
+        "late": losses.late,
+        "lost": losses.lost,
+        "longest_delay_seconds": losses.longest_delay,
+    }
+
+
+def _time(instant: Instant | None) -> str | None:
+    if instant is None or not wording.is_a_moment(instant):
+        return None
+    return datetime.fromtimestamp(instant, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,236 @@
+"""Any receiver of JSON: the documented object, signed."""
+
+import hashlib
+import hmac
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from monitor.http import Http, InProcess
+from monitor.notifiers import webhook
+from monitor.notifiers.webhook import WebhookNotifier
+from monitor.ports import Notifier, Undeliverable
+from tests.fakes.clock import START, FakeClock
+from tests.notifiers import notices
+from tests.notifiers.contract import REDACT, NotifierContract, Reader
+from tests.notifiers.notices import KINDS
+from tests.notifiers.receiver import Receiver
+from tests.notifiers.slack.scripted import Said, html
+
+URL = "https://hooks.acme.dev/in/s3cr3t-path-1234"
+
+
+class Hook:
+    """Somebody's receiver."""
+
+    def __init__(self) -> None:
+        self.clock = FakeClock()
+        self.receiver = Receiver()
+        self.network = InProcess({"hooks.acme.dev": self.receiver.asgi})
+
+    def heard(self) -> list[str]:
+        """Everything it took, and for a closed incident the word."""
+        return [f"{said} {said['reason']}" for said in self.receiver.taken]
+
+    def refuse_once(self, *, permanent: bool) -> None:
+        """As an overloaded receiver."""
+        if permanent:
+            pytest.skip("nothing is permanent: it is mended over there")
+        self.receiver.script.append(html(503))
+
+
+def a_webhook(hook: Hook, **more: Any) -> WebhookNotifier:
+    """A notifier for it."""
+    defaults: dict[str, Any] = {
+        "http": Http(clock=hook.clock, transport=hook.network),
+        "clock": hook.clock,
+        "url": lambda: URL,
+        "redact": REDACT,
+        "secret": lambda: "shared",
+        "external_url": "https://monitor.acme.dev",
+    }
+    return WebhookNotifier(**{**defaults, **more})
+
+
+class TestWebhook(NotifierContract):
+    """By POST."""
+
+    @pytest.fixture
+    def reader(self) -> Reader:
+        """A receiver."""
+        return Hook()
+
+    @pytest.fixture
+    def notifier(self, reader: Reader) -> Notifier:
+        """The notifier."""
+        assert isinstance(reader, Hook)
+        return a_webhook(reader)
+
+
+@pytest.fixture
+def hook() -> Hook:
+    """A receiver."""
+    return Hook()
+
+
+async def test_an_opening_is_the_documented_object(hook: Hook) -> None:
+    """Field by field; its names are never renamed."""
+    await a_webhook(hook).tell(notices.drift())
+    (said,) = hook.receiver.taken
+    assert said.pop("delivery").startswith("prod-20270115-080000/opened/")
+    assert said == {
+        "version": 1,
+        "reason": "opened",
+        "at": "2027-01-15T08:00:00.000Z",
+        "target": "prod",
+        "labels": {"team": "ml-platform"},
+        "incident": {
+            "id": "prod-20270115-080000",
+            "open": True,
+            "opened_at": "2027-01-15T08:00:00.000Z",
+            "closed_at": None,
+            "since": "2027-01-15T07:59:00.000Z",
+            "reopened": 0,
+            "acknowledged_by": None,
+            "silenced_until": None,
+            "losses": None,
+        },
+        "fault": "config_drift",
+        "severity": "critical",
+        "component": "config",
+        "summary": "The gateway's export configuration is not as expected: 2 fields differ",
+        "because": list(notices.drift().incident.diagnosis.because),
+        "also": ["provider_failing"],
+        "explained": ["trace_missing"],
+        "advice": notices.drift().incident.diagnosis.advice,
+        "trace_ids": [notices.TRACE],
+        "waiting": None,
+        "links": {"runbook": "https://monitor.acme.dev/runbooks/config_drift"},
+    }
+
+
+async def test_the_documentation_names_every_field(hook: Hook) -> None:
+    """The module's docstring is what receivers are built by."""
+    await a_webhook(hook, external_url=None).tell(notices.resolved())
+    documented = webhook.__doc__ or ""
+    said = hook.receiver.taken[0]
+    for name in (*said, *said["incident"], *said["incident"]["losses"]):
+        assert f'"{name}":' in documented
+    assert said["links"] == {}
+
+
+@pytest.mark.parametrize(
+    ("kind", "where", "value"),
+    [
+        ("resolved", "closed_at", "2027-01-15T08:15:00.000Z"),
+        ("resolved", "losses", {"sent": 9, "late": 3, "lost": 2, "longest_delay_seconds": 412.0}),
+        ("acknowledged", "acknowledged_by", "ana"),
+        ("silenced", "silenced_until", "2027-01-15T10:00:00.000Z"),
+        ("again", "reopened", 2),
+    ],
+)
+async def test_the_state_of_the_incident_is_told(hook: Hook, kind: str, where: str, value: object) -> None:
+    """Also what is only an edit elsewhere: a machine may want to know."""
+    await a_webhook(hook).tell(KINDS[kind]())
+    assert hook.receiver.taken[0]["incident"][where] == value
+
+
+async def test_the_signature_covers_time_and_body(hook: Hook) -> None:
+    """A receiver computes the same from what it was sent."""
+    await a_webhook(hook).tell(notices.opened())
+    (body,), (head,) = hook.receiver.bodies, hook.receiver.heads
+    timestamp = head["x-trace-monitor-timestamp"]
+    expected = hmac.new(b"shared", timestamp.encode() + b"." + body, hashlib.sha256).hexdigest()
+    assert head["x-trace-monitor-signature"] == f"sha256={expected}"
+    assert float(timestamp) == START
+    assert head["content-type"] == "application/json"
+
+
+async def test_without_a_secret_there_is_no_signature(hook: Hook) -> None:
+    """Rather than one that proves nothing."""
+    await a_webhook(hook, secret=None).tell(notices.opened())
+    assert "x-trace-monitor-signature" not in hook.receiver.heads[0]
+
+
+async def test_a_repeated_attempt_has_the_same_delivery_and_other_news_have_not(hook: Hook) -> None:
+    """So that a receiver can drop what it has."""
+    notifier = a_webhook(hook)
+    hook.receiver.script.append(html(500))
+    with pytest.raises(Undeliverable) as raised:
+        await notifier.tell(notices.opened())
+    assert raised.value.unknown
+    await hook.clock.advance(15)
+    await notifier.tell(replace(notices.opened(), at=hook.clock.now()))
+    for kind in KINDS:
+        await notifier.tell(KINDS[kind]())
+    deliveries = [json.loads(body)["delivery"] for body in hook.receiver.bodies]
+    assert deliveries[0] == deliveries[1] == deliveries[2]  # an attempt, its repetition, and `opened` once more
+    assert len(set(deliveries[2:])) == len(KINDS)
+
+
+@pytest.mark.parametrize(
+    ("said", "unknown", "retry_after"),
+    [
+        pytest.param(Said(429, b"", {"retry-after": "12"}), False, 12.0, id="429"),
+        pytest.param(Said(503, b"", {"retry-after": "60"}), True, 60.0, id="503"),
+        pytest.param(html(404), False, None, id="404"),
+        pytest.param(Said(302, b"", {"location": "https://evil.example"}), False, None, id="redirect"),
+    ],
+)
+async def test_what_an_answer_means(hook: Hook, said: Said, unknown: bool, retry_after: float | None) -> None:
+    """All but a 2xx is tried again; the URL, which is a secret, is not shown."""
+    hook.receiver.script.append(said)
+    with pytest.raises(Undeliverable) as raised:
+        await a_webhook(hook).tell(notices.opened())
+    error = raised.value
+    assert (error.permanent, error.unknown, error.retry_after) == (False, unknown, retry_after)
+    assert "s3cr3t" not in str(error)
+    assert len(hook.receiver.bodies) == 1
+
+
+async def test_any_2xx_is_taken(hook: Hook) -> None:
+    """Receivers differ."""
+    hook.receiver.script.append(Said(204))
+    assert await a_webhook(hook).tell(notices.opened()) == {}
+
+
+@pytest.mark.parametrize(("kind", "unknown"), [("connect", False), ("reset", True)])
+async def test_without_an_answer_unknown_is_only_what_was_sent(hook: Hook, kind: str, unknown: bool) -> None:
+    """Where no connection came about, nothing can have been taken."""
+    hook.network.take_down("hooks.acme.dev", kind)
+    with pytest.raises(Undeliverable) as raised:
+        await a_webhook(hook).tell(notices.opened())
+    assert raised.value.unknown is unknown
+
+
+async def test_url_and_secret_are_asked_for_each_time_and_shown_nowhere(hook: Hook) -> None:
+    """Both rotate."""
+    secrets = iter(["old", "new"])
+    notifier = a_webhook(hook, secret=lambda: next(secrets))
+    await notifier.tell(notices.opened())
+    await notifier.tell(notices.opened())
+    signatures = [head["x-trace-monitor-signature"] for head in hook.receiver.heads]
+    assert signatures[0] != signatures[1]
+    assert "s3cr3t" not in repr(notifier)
+
+
+async def test_a_test_is_a_small_object(hook: Hook) -> None:
+    """Signed like all."""
+    await a_webhook(hook).test("hello")
+    (said,) = hook.receiver.taken
+    assert said == {
+        "version": 1,
+        "delivery": f"test-{int(START)}",
+        "reason": "test",
+        "at": "2027-01-15T08:00:00.000Z",
+        "summary": "hello",
+    }
+
+
+async def test_texts_without_end_are_cut(hook: Hook) -> None:
+    """A receiver is not flooded."""
+    diagnosis = notices.a_diagnosis(because=tuple("x" * 5000 for _ in range(200)))
+    await a_webhook(hook).tell(notices.a_notice(incident=notices.an_incident(diagnosis)))
+    assert len(hook.receiver.bodies[0]) < 64_000
