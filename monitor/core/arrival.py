@@ -30,12 +30,12 @@ _CAP_AFTER_DEADLINE: Seconds = 60.0
 
 def next_look(canary: Canary, policy: ArrivalPolicy, last_try: Instant | None, tries: int) -> Instant:
     """When to look for a trace again: backing off, but exactly at `late_after` and `missing_after` in any case."""
-    answered = canary.answered_at if canary.answered_at is not None else canary.sent_at
+    answered = canary.waited_since
     if last_try is None:
         return answered + 1.0
     overdue = last_try >= answered + policy.missing_after
     closer = last_try < answered + policy.look_closer_after
-    wait = _CAP_AFTER_DEADLINE if overdue else min(2.0**tries, _CAP_AT_FIRST if closer else _CAP)
+    wait = _CAP_AFTER_DEADLINE if overdue else backoff(tries, _CAP_AT_FIRST if closer else _CAP)
     if canary.whole_at is not None:
         wait = min(wait, _SETTLING)
     due = last_try + wait
@@ -43,6 +43,11 @@ def next_look(canary: Canary, policy: ArrivalPolicy, last_try: Instant | None, t
         if last_try < answered + deadline < due:
             return answered + deadline
     return due
+
+
+def backoff(tries: int, cap: Seconds) -> Seconds:
+    """1, 2, 4 s … capped."""
+    return min(2.0 ** min(tries, 16), cap)
 
 
 def proof_key(route: Route, credential: str) -> str:
@@ -92,31 +97,30 @@ def look_at(canary: Canary, seen: TraceSeen, *, policy: Policy, counts: bool) ->
         judged = _judge(counted, seen.at, policy.arrival, counts=counts)
         return Judged(canary=_judge_labels(judged, seen, policy), outcome=judged.outcome)
     if canary.outcome is Outcome.MISSING and seen.spans and canary.recovered_at is None:
-        return Judged(canary=replace(canary, recovered_at=seen.at), outcome=Outcome.RECOVERED)
-    return Judged(canary=_judge_labels(canary, seen, policy))
+        return Judged(canary=replace(canary, recovered_at=seen.at, last_look_at=seen.at), outcome=Outcome.RECOVERED)
+    return Judged(canary=_judge_labels(replace(canary, last_look_at=seen.at), seen, policy))
 
 
 def give_up(canary: Canary, policy: ArrivalPolicy, now: Instant) -> Judged:
     """A look failed: long after the deadline the canary's fate stays unknown."""
-    answered = canary.answered_at if canary.answered_at is not None else canary.sent_at
-    if canary.outcome is None and now - answered >= policy.missing_after + GIVE_UP_AFTER:
+    if canary.outcome is None and now - canary.waited_since >= policy.missing_after + GIVE_UP_AFTER:
         return Judged(canary=replace(canary, outcome=Outcome.UNKNOWN, judged_at=now), outcome=Outcome.UNKNOWN)
     return Judged(canary=canary)
 
 
 def wants_labels(canary: Canary, policy: ArrivalPolicy, now: Instant) -> bool:
     """Whether the documented read has still to judge an arrived trace."""
-    answered = canary.answered_at if canary.answered_at is not None else canary.sent_at
     return (
         canary.outcome in (Outcome.ARRIVED, Outcome.LATE)
         and canary.labels is None
-        and now <= answered + policy.missing_after
+        and now <= canary.waited_since + policy.missing_after
     )
 
 
 def _count_spans(canary: Canary, seen: TraceSeen, wanted: int | None) -> Canary:
     count = len(seen.span_ids)
-    shape = judge_completeness(seen, own_parent=canary.span_id, wanted=wanted)
+    # A request that was refused leaves fewer spans than one that was served.
+    shape = judge_completeness(seen, own_parent=canary.span_id, wanted=wanted if canary.accepted else None)
     # A count is stable over two looks by the same route; one route may lag behind another.
     stable = canary.whole_at is not None and canary.route is seen.route and canary.spans == count
     return replace(
@@ -133,10 +137,9 @@ def _count_spans(canary: Canary, seen: TraceSeen, wanted: int | None) -> Canary:
 
 
 def _judge(canary: Canary, now: Instant, policy: ArrivalPolicy, *, counts: bool) -> Canary:
-    answered = canary.answered_at if canary.answered_at is not None else canary.sent_at
-    age = now - answered
+    age = now - canary.waited_since
     if canary.arrived_at is not None:
-        late = canary.late or canary.arrived_at - answered > policy.late_after
+        late = canary.late or canary.arrived_at - canary.waited_since > policy.late_after
         return replace(canary, outcome=Outcome.LATE if late else Outcome.ARRIVED, judged_at=now, incomplete="")
     told = counts or canary.spans > 0
     late = canary.late or (canary.accepted and told and age >= policy.late_after and canary.whole_at is None)
@@ -145,7 +148,7 @@ def _judge(canary: Canary, now: Instant, policy: ArrivalPolicy, *, counts: bool)
         return waiting
     if canary.whole_at is not None:  # whole, but seen for the first time at the deadline: one look more decides
         return waiting
-    if not canary.accepted and not canary.spans:  # an error answer: arrival proves export, absence proves nothing
+    if not canary.accepted:  # an error answer: arrival proves export, absence proves nothing, not even that of a part
         return replace(waiting, outcome=Outcome.UNKNOWN, judged_at=now)
     if canary.spans:
         return replace(waiting, outcome=Outcome.INCOMPLETE, judged_at=now)
@@ -157,7 +160,9 @@ def _judge_labels(canary: Canary, seen: TraceSeen, policy: Policy) -> Canary:
         return canary
     if len(seen.span_ids) < canary.spans or canary.arrived_at is None:
         return canary
-    return replace(canary, labels=judge_labels(seen, policy.labels))
+    labels = judge_labels(seen, policy.labels)
+    # Whoever was refused has no response to show.
+    return replace(canary, labels=labels if canary.accepted else replace(labels, content_missing=False))
 
 
 def judge_control(

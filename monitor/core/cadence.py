@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from monitor.core.arrival import next_look, wants_labels
+from monitor.core.arrival import backoff, next_look, wants_labels
 from monitor.core.budget import may_send
 from monitor.core.canary import Canary, ControlSpan, Outcome
 from monitor.core.model import Blindness, CheckName, Fault, Instant, Seconds, Severity, Verdict
@@ -154,5 +154,5 @@ def read_control_at(control: ControlSpan, policy: Policy, attempt: Attempt) -> I
     if attempt.at is None:
         return control.sent_at + 1.0
     deadline = control.sent_at + policy.arrival.missing_after
-    due = attempt.at + min(2.0**attempt.tries, 15.0 if attempt.at < deadline else 60.0)
+    due = attempt.at + backoff(attempt.tries, 15.0 if attempt.at < deadline else 60.0)
     return deadline if attempt.at < deadline < due else due

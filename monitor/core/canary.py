@@ -74,6 +74,11 @@ class Canary:
         return self.outcome is None and self.answered_at is not None
 
     @property
+    def waited_since(self) -> Instant:
+        """From when its deadlines count: the gateway's answer."""
+        return self.answered_at if self.answered_at is not None else self.sent_at
+
+    @property
     def arrival_seconds(self) -> float | None:
         """From the gateway's answer to the look that showed the whole trace."""
         if self.arrived_at is None or self.answered_at is None:

@@ -126,6 +126,9 @@ def _arrival_finding(before: Canary, judged: arrival.Judged) -> Finding | None:
         "route": canary.route,
         **(canary.labels.evidence if canary.labels else {}),
     }
+    if canary.outcome is Outcome.UNKNOWN and not canary.accepted:
+        text = "the request was refused: that its trace is not here proves nothing"
+        return unknown(text, Blindness.NOTHING_TO_JUDGE, evidence)
     if canary.outcome is Outcome.UNKNOWN:
         return unknown("the trace was not seen, but this route has never shown us one", Blindness.UNPROVEN, evidence)
     if charges:
