@@ -1,0 +1,111 @@
+"""One canonical line per event. What goes on is said once when it breaks and once when it is back; each look at debug."""
+
+import logging
+from collections.abc import Mapping
+
+from monitor.core.canary import Outcome
+from monitor.core.events import (
+    CanaryReturned,
+    Checked,
+    Event,
+    FaultChanged,
+    IncidentChanged,
+    NoticeHandled,
+    Reloaded,
+    RemoteAnswered,
+    RunSkipped,
+    TraceJudged,
+)
+from monitor.core.incident import Reason
+from monitor.core.model import CheckName, TargetName, Verdict
+
+_log = logging.getLogger(__name__)
+
+Fields = dict[str, object]
+
+_EXPECTED = frozenset({Outcome.ARRIVED, Outcome.RECOVERED})
+
+
+class EventLog:
+    """Listens to events and writes lines. Remembers what was said last, to say it once."""
+
+    def __init__(self) -> None:
+        self._verdicts: dict[tuple[TargetName, CheckName], Verdict] = {}
+        self._failures: dict[str, str] = {}  # what each notifier failed with last
+
+    def listen(self, event: Event) -> None:
+        """Write the line of one event."""
+        match event:
+            case Checked():
+                self._checked(event)
+            case CanaryReturned():
+                fields: Fields = {"took": event.took, "input_tokens": event.input_tokens}
+                fields |= {"output_tokens": event.output_tokens, **event.phases}
+                _write(logging.DEBUG, "canary_returned", "the gateway answered a canary", event.target, fields)
+            case TraceJudged():
+                _trace_judged(event)
+            case FaultChanged():
+                level = logging.WARNING if event.confirmed else logging.INFO
+                what = "confirmed" if event.confirmed else "cleared"
+                _write(level, f"fault_{what}", event.summary, event.target, {"fault": event.fault.value})
+            case IncidentChanged():
+                _incident_changed(event)
+            case NoticeHandled():
+                self._notice_handled(event)
+            case RemoteAnswered():
+                fields = {"service": event.service.value, "outcome": event.outcome}
+                _write(logging.DEBUG, "remote_answered", "a request ended", event.target, fields)
+            case RunSkipped():
+                fields = {"job": event.name, "reason": event.reason}
+                _write(logging.WARNING, "run_skipped", "a scheduled run did not take place", None, fields)
+            case Reloaded():
+                level = logging.INFO if event.successful else logging.ERROR
+                message = "a configuration was loaded" if event.successful else "a configuration was refused"
+                _write(level, "reloaded", message, None, {"successful": event.successful, "detail": event.detail})
+
+    def _checked(self, event: Checked) -> None:
+        key = (event.target, event.check)
+        changed = self._verdicts.get(key) is not event.verdict
+        self._verdicts[key] = event.verdict
+        fields: Fields = {"check": event.check.value, "verdict": event.verdict.value, "took": event.took}
+        if event.fault is not None:
+            fields["fault"] = event.fault.value
+        if event.blindness is not None:
+            fields["reason"] = event.blindness.value
+        fields |= event.evidence
+        _write(logging.INFO if changed else logging.DEBUG, "checked", event.summary, event.target, fields)
+
+    def _notice_handled(self, event: NoticeHandled) -> None:
+        fields: Fields = {"notifier": event.notifier, "reason": event.reason.value, "outcome": event.outcome}
+        if event.detail:
+            fields["detail"] = event.detail
+        if event.outcome == "sent":
+            self._failures.pop(event.notifier, None)
+            _write(logging.INFO, "notice_handled", "people were told", event.target, fields)
+        elif event.outcome == "suppressed":
+            _write(logging.INFO, "notice_handled", "a notice was suppressed by a silence", event.target, fields)
+        else:
+            again = self._failures.get(event.notifier) == event.detail
+            self._failures[event.notifier] = event.detail
+            level = logging.DEBUG if again else logging.WARNING
+            _write(level, "notice_handled", "people could not be told, it is tried again", event.target, fields)
+
+
+def _trace_judged(event: TraceJudged) -> None:
+    fields: Fields = {"trace_id": event.trace_id, "outcome": event.outcome.value}
+    if event.arrival_seconds is not None:
+        fields["arrival_seconds"] = event.arrival_seconds
+    level = logging.DEBUG if event.outcome in _EXPECTED else logging.INFO
+    _write(level, "trace_judged", f"a canary's trace: {event.outcome.value}", event.target, fields)
+
+
+def _incident_changed(event: IncidentChanged) -> None:
+    fields: Fields = {"incident": event.id, "reason": event.reason.value, "fault": event.fault.value}
+    fields["severity"] = event.severity.word
+    level = logging.INFO if event.reason is Reason.RESOLVED else logging.WARNING
+    _write(level, "incident_changed", event.summary, event.target, fields)
+
+
+def _write(level: int, name: str, message: str, target: TargetName | None, fields: Mapping[str, object]) -> None:
+    whom: Fields = {} if target is None else {"target": target}
+    _log.log(level, "%s", message, extra={"fields": {"event": name, **whom, **fields}})

@@ -1,0 +1,192 @@
+import io
+import json
+import logging
+import sys
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from monitor.redaction import MASK, Redactor
+from monitor.telemetry.logging import JsonFormatter, TextFormatter, configure
+
+SECRET = "tl_0123456789abcdef"
+REDACT = Redactor([SECRET, 'quo"ted\\secret']).redact
+
+
+@pytest.fixture(autouse=True)
+def _put_logging_back() -> Iterator[None]:
+    """Logging is the process's; each test leaves it as it was."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    logging.captureWarnings(capture=False)
+
+
+class Terminal(io.StringIO):
+    """A stream that says it is one."""
+
+    def isatty(self) -> bool:
+        """Yes."""
+        return True
+
+
+def a_record(message: str, *arguments: object, **extra: object) -> logging.LogRecord:
+    """As a logger would make it, at a known moment."""
+    record = logging.LogRecord("monitor.x", logging.INFO, __file__, 1, message, arguments, None)
+    record.created = 1_800_000_000.25
+    vars(record).update(extra)
+    return record
+
+
+def as_json(record: logging.LogRecord) -> dict[str, Any]:
+    """The line, decoded."""
+    line: dict[str, Any] = json.loads(JsonFormatter(REDACT).format(record))
+    return line
+
+
+def a_failure() -> logging.LogRecord:
+    """A record with the traceback of an error that quotes a secret."""
+    record = a_record("it broke")
+    error = RuntimeError(f"401 for Bearer {SECRET}")
+    try:
+        raise error
+    except RuntimeError:
+        record.exc_info = sys.exc_info()
+    return record
+
+
+def test_a_line_for_people() -> None:
+    """Moment, level, who, what, and the fields as key=value."""
+    record = a_record("it took %d s", 3, fields={"target": "prod", "took": 0.25, "summary": "one field differs"})
+    line = TextFormatter(REDACT).format(record)
+    assert (
+        line == '2027-01-15T08:00:00.250Z INFO monitor.x it took 3 s target=prod took=0.25 summary="one field differs"'
+    )
+
+
+def test_a_line_for_machines() -> None:
+    """One object with the fields beside the message; a field cannot take the place of what every line has."""
+    assert as_json(
+        a_record("it took %d s", 3, fields={"target": "prod", "took": 0.25, "level": "forged"}, event="e")
+    ) == {
+        "ts": "2027-01-15T08:00:00.250Z",
+        "level": "info",
+        "logger": "monitor.x",
+        "msg": "it took 3 s",
+        "target": "prod",
+        "took": 0.25,
+        "event": "e",
+    }
+
+
+@pytest.mark.parametrize("formatter", [TextFormatter(REDACT), JsonFormatter(REDACT)], ids=["text", "json"])
+def test_no_secret_in_message_arguments_fields_or_traceback(formatter: logging.Formatter) -> None:
+    """Wherever a library puts it, what is written has the mask instead."""
+    record = a_failure()
+    record.msg, record.args = "posting %s", (SECRET,)
+    vars(record)["fields"] = {"header": f"Bearer {SECRET}", "nested": {"deep": [SECRET]}}
+    vars(record)["url"] = f"https://user:{SECRET}@example.com"
+    line = formatter.format(record)
+    assert SECRET not in line
+    assert "RuntimeError" in line
+    assert MASK in line or json.dumps(MASK)[1:-1] in line
+
+
+@pytest.mark.parametrize("formatter", [TextFormatter(REDACT), JsonFormatter(REDACT)], ids=["text", "json"])
+def test_a_secret_with_quotes_is_redacted_before_it_is_escaped(formatter: logging.Formatter) -> None:
+    """Escaping changes a secret's looks, and it must not hide behind that."""
+    line = formatter.format(a_record('got quo"ted\\secret', fields={"value": 'quo"ted\\secret'}))
+    assert "ted" not in line
+
+
+@given(text=st.text(), key=st.text(), value=st.text() | st.integers() | st.floats() | st.none() | st.lists(st.text()))
+def test_every_line_is_one_line_of_json(text: str, key: str, value: object) -> None:
+    """Whatever is logged, a log collector can read it."""
+    line = JsonFormatter(REDACT).format(a_record("%s", text, fields={key: value}))
+    assert "\n" not in line
+    assert isinstance(json.loads(line), dict)
+
+
+@given(text=st.text(), value=st.text())
+def test_foreign_text_cannot_forge_a_line(text: str, value: str) -> None:
+    """Line ends and terminal escapes in what a remote service said are shown, not obeyed."""
+    line = TextFormatter(REDACT).format(a_record("%s", text, fields={"said": value}))
+    assert all(character.isprintable() or ord(character) > 0x9F for character in line)
+    assert len(line.splitlines()) == 1
+
+
+def test_a_traceback_is_shown_in_both_forms() -> None:
+    """Of an unexpected error one wants to see where it was."""
+    assert "Traceback (most recent call last)" in TextFormatter(REDACT).format(a_failure())
+    assert "RuntimeError: 401 for Bearer" in as_json(a_failure())["exc"]
+
+
+def test_redaction_that_tears_the_json_apart_leaves_a_readable_line() -> None:
+    """A pattern that eats a quotation mark costs the message, not the collector."""
+    formatter = JsonFormatter(lambda text: text.replace('"msg"', ""))
+    assert json.loads(formatter.format(a_record("secret")))["msg"] == "redacted"
+
+
+@pytest.mark.parametrize(
+    ("style", "stream", "is_text"),
+    [
+        ("auto", Terminal(), True),
+        ("auto", io.StringIO(), False),
+        ("text", io.StringIO(), True),
+        ("json", Terminal(), False),
+    ],
+    ids=["a terminal", "a pipe", "text wanted", "json wanted"],
+)
+def test_the_form_follows_the_stream_unless_it_is_chosen(style: Any, stream: io.StringIO, *, is_text: bool) -> None:
+    """Text on a terminal, JSON otherwise."""
+    configure(level="info", style=style, redact=REDACT, stream=stream)
+    logging.getLogger("monitor.x").info("hello")
+    assert stream.getvalue().startswith("{") is not is_text
+
+
+def test_configuring_again_replaces_what_was_before() -> None:
+    """After a reload each line is still written once, at the new level."""
+    first, second = io.StringIO(), io.StringIO()
+    configure(level="debug", style="json", redact=REDACT, stream=first)
+    configure(level="error", style="json", redact=REDACT, stream=second)
+    logging.getLogger("monitor.x").warning("not at this level")
+    logging.getLogger("monitor.x").error("once")
+    assert first.getvalue() == ""
+    assert second.getvalue().count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "name", ["apscheduler.scheduler", "httpx", "httpcore.http11", "slack_sdk.web", "uvicorn.error"]
+)
+def test_libraries_are_quiet_below_warning(name: str) -> None:
+    """They log every request with its URL, and a webhook's URL is a secret."""
+    stream = io.StringIO()
+    configure(level="debug", style="json", redact=REDACT, stream=stream)
+    logging.getLogger(name).info("GET https://hooks.slack.com/services/T/B/x")
+    assert stream.getvalue() == ""
+    logging.getLogger(name).warning("heed this")
+    assert "heed this" in stream.getvalue()
+
+
+def test_pythons_warnings_are_log_lines() -> None:
+    """Not text in the middle of JSON."""
+    stream = io.StringIO()
+    configure(level="info", style="json", redact=REDACT, stream=stream)
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        warnings.warn("old ways", DeprecationWarning, stacklevel=1)
+    assert "old ways" in json.loads(stream.getvalue())["msg"]
+
+
+def test_a_line_that_cannot_be_written_is_not_quoted(capsys: pytest.CaptureFixture[str]) -> None:
+    """Logging's own complaint would print message and arguments as they are."""
+    handler = configure(level="info", style="json", redact=REDACT, stream=io.StringIO())
+    handler.handle(a_record("%d", SECRET))
+    complaint = capsys.readouterr().err
+    assert complaint == "a log line of monitor.x was lost: TypeError\n"
