@@ -1,6 +1,5 @@
 """The sandbox's own API: look at its state, break and mend it, change its dialect. For people and for tests in other languages."""
 
-import json
 from collections.abc import Mapping
 from typing import Protocol
 
@@ -12,6 +11,7 @@ from starlette.routing import Route
 from monitor.core.model import Seconds
 from monitor.sandbox.dialect import SWITCHES
 from monitor.sandbox.faults import FAULTS
+from monitor.sandbox.serving import json_object, routed
 from monitor.sandbox.world import World
 
 
@@ -47,8 +47,8 @@ class Controls(Protocol):
 def control_app(controls: Controls) -> Starlette:
     """The ASGI application."""
     api = _Control(controls)
-    return Starlette(
-        routes=[
+    return routed(
+        [
             Route("/", api.help),
             Route("/state", api.state),
             Route("/configuration", api.configuration),
@@ -110,7 +110,7 @@ class _Control:
         name = request.path_params["name"]
         if name not in FAULTS:
             return _refusal(404, f"there is no fault {name!r}")
-        seconds = (await _object(request)).get("seconds")
+        seconds = (await json_object(request) or {}).get("seconds")
         if not (
             seconds is None or (isinstance(seconds, int | float) and not isinstance(seconds, bool) and seconds >= 0)
         ):
@@ -143,7 +143,7 @@ class _Control:
 
     async def change_dialect(self, request: Request) -> Response:
         """Change some switches."""
-        words = {name: str(word) for name, word in (await _object(request)).items()}
+        words = {name: str(word) for name, word in (await json_object(request) or {}).items()}
         try:
             self._controls.world.speak(**words)
         except ValueError as error:
@@ -174,11 +174,3 @@ class _Control:
 
 def _refusal(status: int, message: str) -> Response:
     return JSONResponse({"error": message}, status)
-
-
-async def _object(request: Request) -> dict[str, object]:
-    try:
-        value = json.loads(await request.body() or b"{}")
-    except ValueError:
-        return {}
-    return value if isinstance(value, dict) else {}

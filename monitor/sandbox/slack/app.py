@@ -15,6 +15,7 @@ from starlette.routing import Route
 
 from monitor.core.model import Instant
 from monitor.sandbox.faults.kinds import Twist
+from monitor.sandbox.serving import routed
 from monitor.sandbox.slack.workspace import BOT_USER, SlackError
 from monitor.sandbox.world import World
 
@@ -26,7 +27,7 @@ Answer = Mapping[str, object]
 
 def slack_app(world: World) -> Starlette:
     """The ASGI application."""
-    return Starlette(routes=_Slack(world).routes())
+    return routed(_Slack(world).routes())
 
 
 class _Slack:

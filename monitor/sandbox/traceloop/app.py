@@ -6,16 +6,15 @@ Headers, the 401 and the 404 are those of recorded answers of api.traceloop.com
 
 from collections.abc import Awaitable, Callable
 
-from starlette.applications import Starlette
 from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from monitor.sandbox.serving import bearer, routed
 from monitor.sandbox.traceloop.ingest import Ingest
 from monitor.sandbox.traceloop.read_api import ReadApi
-from monitor.sandbox.truefoundry.front import bearer
 from monitor.sandbox.world import World
 
 Serve = Callable[[Request, str], Awaitable[Response]]
@@ -51,7 +50,7 @@ def traceloop_app(world: World) -> ASGIApp:
     )
     routes = [Route(path, guarded(serve), methods=[method]) for method, path, serve in table]
     unknown = {404: _not_found, 405: _not_found}
-    return _WithProxies(Starlette(routes=routes, exception_handlers=unknown), world)
+    return _WithProxies(routed(routes, unknown), world)
 
 
 async def _prompts(_request: Request, environment: str) -> Response:

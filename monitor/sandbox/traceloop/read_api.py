@@ -11,6 +11,7 @@ from starlette.responses import JSONResponse, Response
 
 from monitor.sandbox.dialect import TraceRoute, TraceScope
 from monitor.sandbox.faults.kinds import Twist
+from monitor.sandbox.serving import json_object
 from monitor.sandbox.traceloop.row_filters import BadFilter, body_filters, query_filters, sort_key
 from monitor.sandbox.traceloop.rows import Row
 from monitor.sandbox.world import World
@@ -94,11 +95,8 @@ class ReadApi:
         return JSONResponse(sorted({row.workflow for row in rows if row.workflow}))
 
     async def _search(self, request: Request, environment: str, name: str, *, roots: bool) -> Response:
-        try:
-            body = json.loads(await request.body())
-        except ValueError:
-            body = None
-        if not isinstance(body, dict):
+        body = await json_object(request)
+        if body is None:
             return JSONResponse({"error": "invalid request body"}, 400)
         try:
             wanted = body_filters(_list(body.get("filters")), key="field")

@@ -4,10 +4,8 @@ Paths and shapes are those of https://github.com/truefoundry/truefoundry-python-
 https://github.com/truefoundry/infra-charts; what is shown where a configuration is missing depends on the dialect.
 """
 
-import json
 from http import HTTPStatus
 
-from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Mount, Route
@@ -16,7 +14,8 @@ from starlette.types import ASGIApp
 from monitor.sandbox.credentials import ADMIN, TENANT, Subject
 from monitor.sandbox.dialect import HeaderValues, Off, OwnStore
 from monitor.sandbox.faults.kinds import Manifest, Twist
-from monitor.sandbox.truefoundry.front import WithFrontDoor, bearer
+from monitor.sandbox.serving import bearer, json_object, routed
+from monitor.sandbox.truefoundry.front import WithFrontDoor
 from monitor.sandbox.truefoundry.own_store import BadQuery, query_spans
 from monitor.sandbox.truefoundry.settings import EXPORTER, OTEL, TYPES, Kept
 from monitor.sandbox.truefoundry.stamps import iso
@@ -39,7 +38,7 @@ def control_plane_app(world: World, gateway: ASGIApp) -> ASGIApp:
         Route("/api/svc/v1/spans/query", plane.find_spans, methods=["POST"]),
         Mount("/api/llm", app=gateway),
     ]
-    return WithFrontDoor(Starlette(routes=routes))
+    return WithFrontDoor(routed(routes))
 
 
 async def _health(_request: Request) -> Response:
@@ -93,7 +92,7 @@ class _ControlPlane:
         refused = self._may_not_write(request)
         if refused:
             return refused
-        body = await _json_object(request)
+        body = await json_object(request)
         manifest = body.get("manifest") if body else None
         if not isinstance(manifest, dict) or manifest.get("type") not in TYPES:
             return _error(HTTPStatus.UNPROCESSABLE_ENTITY, "manifest: an object of a known type is required")
@@ -121,7 +120,7 @@ class _ControlPlane:
         store = self._world.dialect.own_store
         if store is OwnStore.FORBIDDEN:
             return _error(HTTPStatus.FORBIDDEN, "You do not have permission to read traces")
-        body = await _json_object(request)
+        body = await json_object(request)
         if body is None:
             return _error(HTTPStatus.BAD_REQUEST, "Request body must be a JSON object")
         hidden = store is OwnStore.HIDDEN or self._world.broken.does(Twist.HIDE_OWN_STORE)
@@ -190,14 +189,6 @@ def _problem_of(manifest: Manifest) -> str | None:
         if exporter["type"] == "http" and exporter.get("encoding") not in {"proto", "json"}:
             return f"{name}.encoding: one of proto, json"
     return None
-
-
-async def _json_object(request: Request) -> dict[str, object] | None:
-    try:
-        body = json.loads(await request.body())
-    except ValueError:
-        return None
-    return body if isinstance(body, dict) else None
 
 
 def _error(status: HTTPStatus, message: str) -> Response:

@@ -3,7 +3,6 @@
 import re
 
 from starlette.datastructures import Headers
-from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -26,9 +25,3 @@ class WithFrontDoor:
             return
         refused = PlainTextResponse(CLOUDFLARE_1010.body, CLOUDFLARE_1010.status, dict(CLOUDFLARE_1010.headers))
         await refused(scope, receive, send)
-
-
-def bearer(request: Request) -> str:
-    """The bearer token of a request; empty if there is none."""
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    return token.strip() if scheme.lower() == "bearer" else ""

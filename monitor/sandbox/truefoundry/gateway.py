@@ -7,7 +7,6 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from starlette.applications import Starlette
 from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
@@ -18,8 +17,9 @@ from monitor.core.model import Instant
 from monitor.sandbox.credentials import MODELS, Subject
 from monitor.sandbox.dialect import Refusals
 from monitor.sandbox.faults.kinds import Refusal, Twist
+from monitor.sandbox.serving import bearer, routed
 from monitor.sandbox.truefoundry.declined import Declined, decline, malformed
-from monitor.sandbox.truefoundry.front import WithFrontDoor, bearer
+from monitor.sandbox.truefoundry.front import WithFrontDoor
 from monitor.sandbox.truefoundry.provider import as_events, complete, object_to
 from monitor.sandbox.truefoundry.settings import destination, keeps_bodies
 from monitor.sandbox.truefoundry.spans import Exchange, GatewaySpan, make_spans
@@ -45,7 +45,7 @@ def gateway_app(world: World, record: Record) -> ASGIApp:
         *(Route(prefix + "/models", gateway.models) for prefix in ("", "/v1")),
         *(Route(path, gateway.chat, methods=["POST"]) for path in _PATHS),
     ]
-    return WithFrontDoor(Starlette(routes=routes))
+    return WithFrontDoor(routed(routes))
 
 
 async def _alive(_request: Request) -> Response:

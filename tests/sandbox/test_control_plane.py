@@ -1,0 +1,180 @@
+"""TrueFoundry's control plane in the sandbox."""
+
+from datetime import datetime
+from typing import Any
+
+import pytest
+
+from monitor.sandbox import Host, Sandbox
+from tests.fakes.clock import FakeClock
+from tests.sandbox.common import Asker, read
+
+CONFIG = "/api/svc/v1/llm-gateway/config/gateway-otel-config"
+EXPORTER = "otel_traces_exporter_config"
+
+
+async def test_the_configuration_comes_in_its_envelope(asker: Asker, sandbox: Sandbox, clock: FakeClock) -> None:
+    """Camel case outside, snake case inside, as the integration guide wants it, and signed a day ago."""
+    config = await asker.config()
+    assert config["type"] == "gateway-otel-config"
+    assert config["tenantName"] == "sandbox"
+    assert config["createdBySubject"]["subjectSlug"] == "ada@example.com"
+    assert datetime.fromisoformat(config["updatedAt"]).timestamp() == clock.now() - 86_400
+    assert config["manifest"] == {
+        "type": "gateway-otel-config",
+        EXPORTER: {
+            "type": "http",
+            "endpoint": f"{sandbox.traceloop_url}/v1/traces",
+            "encoding": "proto",
+            "headers": {"Authorization": f"Bearer {asker.credentials.key}"},
+            "additional_resource_attributes": {"deployment.environment": "sandbox"},
+            "exclude_request_data": True,
+        },
+    }
+
+
+async def test_a_change_is_signed_and_dated(asker: Asker, sandbox: Sandbox, clock: FakeClock) -> None:
+    """Breaking and mending are both somebody's change; a fault that touches no field changes no signature."""
+    await sandbox.break_("export_failing")
+    assert (await asker.config())["createdBySubject"]["subjectSlug"] == "ada@example.com"
+    await clock.advance(60)
+    await sandbox.break_("config_drift")
+    broken = await asker.config()
+    await clock.advance(60)
+    await sandbox.mend("config_drift")
+    mended = await asker.config()
+    assert broken["createdBySubject"]["subjectSlug"] == "sam@example.com"
+    assert broken["manifest"][EXPORTER]["endpoint"] == sandbox.traceloop_url
+    assert mended["manifest"][EXPORTER]["endpoint"] == f"{sandbox.traceloop_url}/v1/traces"
+    stamps = [datetime.fromisoformat(each["updatedAt"]).timestamp() for each in (broken, mended)]
+    assert stamps == [clock.now() - 60, clock.now()]
+
+
+@pytest.mark.parametrize(
+    ("off", "status", "shown"),
+    [("absent", 200, "no key"), ("null", 200, "null"), ("404", 404, "message"), ("200-null", 200, "nothing")],
+)
+async def test_an_exporter_that_is_off_is_shown_by_dialect(
+    asker: Asker, sandbox: Sandbox, off: str, status: int, shown: str
+) -> None:
+    """Absent, null, 404, or no body at all."""
+    sandbox.world.speak(off=off)
+    await sandbox.break_("exporter_disabled")
+    answer = await asker.plane("GET", CONFIG)
+    body = read(answer)
+    assert answer.status == status
+    seen = {
+        "no key": body is not None and EXPORTER not in body.get("manifest", {EXPORTER: 1}),
+        "null": body is not None and body.get("manifest", {}).get(EXPORTER, 1) is None,
+        "message": body is not None and "message" in body,
+        "nothing": body is None,
+    }
+    assert [name for name, holds in seen.items() if holds] == [shown]
+
+
+@pytest.mark.parametrize(("off", "status", "body"), [("absent", 404, dict), ("200-null", 200, type(None))])
+async def test_what_was_never_configured_is_not_found_or_null(
+    asker: Asker, sandbox: Sandbox, off: str, status: int, body: type
+) -> None:
+    """Of other types too; a type that does not exist is a bad request."""
+    sandbox.world.speak(off=off)
+    answer = await asker.plane("GET", "/api/svc/v1/llm-gateway/config/gateway-logging-config")
+    assert answer.status == status
+    assert isinstance(read(answer), body)
+    assert (await asker.plane("GET", "/api/svc/v1/llm-gateway/config/gateway-otl-config")).status == 400
+
+
+@pytest.mark.parametrize(
+    ("dialect", "headers"),
+    [
+        ("masked", {"Authorization": "********"}),
+        ("reference", {"Authorization": "tfy-secret://sandbox:otel:authorization"}),
+        ("absent", None),
+    ],
+)
+async def test_header_values_are_shown_by_dialect(asker: Asker, sandbox: Sandbox, dialect: str, headers: Any) -> None:
+    """What the exporter sends is the same in all of them."""
+    sandbox.world.speak(header_values=dialect)
+    assert (await asker.config())["manifest"][EXPORTER].get("headers") == headers
+    await asker.complete()
+    await asker.clock.advance(5)
+    assert len(asker.rows()) == 3
+
+
+async def test_permissions(asker: Asker) -> None:
+    """401 without a known token, 403 without the permission; writing needs more than reading."""
+    assert (await asker.plane("GET", CONFIG, token="tfy_nobody")).status == 401
+    assert (await asker.plane("GET", CONFIG, token=asker.credentials.other_token)).status == 403
+    manifest = {"type": "gateway-global-settings", "logging_settings": {"type": "never"}}
+    refused = await asker.plane("PUT", "/api/svc/v1/apply", body={"manifest": manifest})
+    assert refused.status == 403
+    assert read(refused)["message"]
+    assert (await asker.plane("PUT", "/api/svc/v1/apply", body={}, token="tfy_nobody")).status == 401
+
+
+async def test_a_session_is_a_user_with_a_tenant(asker: Asker) -> None:
+    """A bad token is 200 too, with `user` null."""
+    good = await asker.plane("GET", "/api/svc/v1/session")
+    bad = await asker.plane("GET", "/api/svc/v1/session", token="tfy_nobody")
+    assert (good.status, read(good)["user"]["tenantName"]) == (200, "sandbox")
+    assert (bad.status, read(bad)["user"]) == (200, None)
+
+
+async def test_the_proxy_and_the_tenant_answer_without_a_token(asker: Asker) -> None:
+    """`OK!` is a static reply."""
+    assert (await asker.ask(Host.CONTROL_PLANE, "GET", "/health")).body == b"OK!"
+    assert read(await asker.ask(Host.CONTROL_PLANE, "GET", "/api/svc/v1/tenant-id")) == {"tenant_name": "sandbox"}
+
+
+async def test_the_gateway_is_reached_through_the_control_plane(asker: Asker) -> None:
+    """Under /api/llm, and under the older path that some still use."""
+    for path in ("/api/llm/chat/completions", "/api/llm/api/inference/openai/v1/chat/completions"):
+        body = {"model": "openai-main/gpt-4o-mini", "messages": [{"role": "user", "content": "x"}]}
+        assert (await asker.plane("POST", path, body=body)).status == 200
+    assert (await asker.plane("GET", "/api/llm/health")).status == 200
+
+
+async def test_a_dead_gateway_behind_the_proxy_is_a_bad_gateway(asker: Asker, sandbox: Sandbox) -> None:
+    """The control plane itself stays up."""
+    await sandbox.break_("gateway_unreachable")
+    assert (await asker.plane("GET", "/api/llm/health")).status == 502
+    assert (await asker.plane("GET", "/health")).status == 200
+    assert await asker.fails(Host.GATEWAY, "GET", "/health") == "connect"
+
+
+@pytest.mark.parametrize("agent", ["Python-urllib/3.11", "python-httpx/0.28.1", "python-requests/2.32", "", " "])
+@pytest.mark.parametrize("host", [Host.CONTROL_PLANE, Host.GATEWAY])
+async def test_bare_libraries_are_turned_away_at_the_door(asker: Asker, host: Host, agent: str) -> None:
+    """403 and a text, before anybody looks at the token."""
+    answer = await asker.ask(host, "GET", "/health", headers={"user-agent": agent})
+    assert (answer.status, answer.body) == (403, b"error code: 1010")
+    assert answer.headers["content-type"].startswith("text/plain")
+
+
+async def test_apply_creates_updates_and_rehearses(asker: Asker, clock: FakeClock) -> None:
+    """A rehearsal shows what there is and changes nothing; an exporter must be well-formed."""
+    admin = asker.credentials.admin_token
+    manifest = {"type": "gateway-otel-config", EXPORTER: {"type": "grpc", "endpoint": "otlp.example.com:443"}}
+
+    async def apply(body: Any) -> Any:
+        return await asker.plane("PUT", "/api/svc/v1/apply", body=body, token=admin)
+
+    rehearsed = read(await apply({"manifest": manifest, "dryRun": True}))
+    assert rehearsed["action"] == "UPDATE"
+    assert rehearsed["existingManifest"][EXPORTER]["type"] == "http"
+    assert (await asker.config())["manifest"][EXPORTER]["type"] == "http"
+    await clock.advance(1)
+    assert read(await apply({"manifest": manifest}))["data"]["manifest"] == manifest
+    assert (await asker.config())["manifest"] == manifest
+    bad = {"type": "gateway-otel-config", EXPORTER: {"type": "http", "endpoint": "x", "encoding": "xml"}}
+    for body in ({}, {"manifest": {"type": "deployment"}}, {"manifest": bad}, [1]):
+        assert (await apply(body)).status == 422
+    settings = {"type": "gateway-global-settings"}
+    assert read(await apply({"manifest": settings}))["action"] == "CREATE"
+
+
+async def test_a_configuration_can_be_deleted(asker: Asker) -> None:
+    """Then it is as if it had never been."""
+    assert (await asker.plane("DELETE", CONFIG)).status == 403
+    assert (await asker.plane("DELETE", CONFIG, token=asker.credentials.admin_token)).status == 200
+    assert (await asker.plane("GET", CONFIG)).status == 404

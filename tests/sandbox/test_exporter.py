@@ -1,0 +1,377 @@
+"""The exporter on a clock that the test turns: window, batches, queue, retries, cache, drops."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+from monitor.sandbox import InProcess, Sandbox
+from monitor.sandbox.truefoundry.exporter import BATCH, QUEUE
+from tests.fakes.clock import FakeClock
+from tests.sandbox.common import Asker
+
+TAGGED = {"x-tfy-metadata": '{"probe": "7f3a"}'}
+CONTENT = ("tfy.input", "tfy.output", "tfy.resolved_input", "llm.prompts.", "llm.completions.")
+
+
+@dataclass
+class Ear(InProcess):
+    """A wire that hears every post and answers as it is told; `answers` run out into 200."""
+
+    clock: FakeClock
+    answers: list[int | Exception] = field(default_factory=list)
+    posts: list[tuple[float, str, Mapping[str, str], bytes]] = field(default_factory=list)
+    takes: float = 0.0
+
+    def __post_init__(self) -> None:
+        super().__init__()
+
+    async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> int:
+        """Hear and answer."""
+        self.posts.append((self.clock.now(), url, headers, body))
+        if self.takes:
+            await self.clock.sleep(self.takes)
+        answer = self.answers.pop(0) if self.answers else 200
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    @property
+    def times(self) -> list[float]:
+        """When each post came, from the first on."""
+        return [at - self.posts[0][0] for at, *_ in self.posts]
+
+
+async def listening(clock: FakeClock, **more: Any) -> tuple[Asker, Ear]:
+    """A started sandbox whose exporter is heard."""
+    ear = Ear(clock)
+    sandbox = Sandbox(clock=clock, wire=ear, **more)
+    await sandbox.start()
+    return Asker(sandbox, clock), ear
+
+
+async def test_a_trace_leaves_after_the_window_in_one_post(clock: FakeClock) -> None:
+    """Two seconds later, to the endpoint as it stands, with the configured headers, as protobuf."""
+    asker, ear = await listening(clock)
+    began = clock.now()
+    await asker.complete()
+    await clock.advance(1.9)
+    assert not ear.posts
+    await clock.advance(0.1)
+    [(at, url, headers, body)] = ear.posts
+    assert (at - began, url) == (2.0, "https://traceloop/v1/traces")
+    assert headers["authorization"] == f"Bearer {asker.credentials.key}"
+    assert headers["content-type"] == "application/x-protobuf"
+    [resource] = ExportTraceServiceRequest.FromString(body).resource_spans
+    assert {each.key: each.value.string_value for each in resource.resource.attributes} == {
+        "service.name": "tfy-llm-gateway",
+        "deployment.environment": "sandbox",
+    }
+    assert len(resource.scope_spans[0].spans) == 3
+    await asker.sandbox.stop()
+
+
+async def test_the_time_factor_scales_the_window(clock: FakeClock) -> None:
+    """A tenth of the time for everything."""
+    asker, ear = await listening(clock, time_factor=0.1)
+    await asker.complete()
+    await clock.advance(0.2)
+    assert len(ear.posts) == 1
+    await asker.sandbox.stop()
+
+
+async def test_batches_are_of_fifty_and_the_queue_of_a_hundred(clock: FakeClock) -> None:
+    """What does not fit is lost, and counted."""
+    asker, ear = await listening(clock)
+    for _ in range(35):
+        await asker.complete()
+    await clock.advance(10)
+    sizes = [
+        len(ExportTraceServiceRequest.FromString(post[3]).resource_spans[0].scope_spans[0].spans) for post in ear.posts
+    ]
+    assert sizes == [BATCH, QUEUE - BATCH]
+    assert asker.exported() == {"exported": QUEUE, "overflowed": 5}
+    assert len(asker.sandbox.world.own_spans) == 105
+    await asker.sandbox.stop()
+
+
+@pytest.mark.parametrize("status", [429, 502, 503, 504])
+async def test_what_may_pass_is_tried_three_times_more(clock: FakeClock, status: int) -> None:
+    """A second apart; then the spans are gone."""
+    asker, ear = await listening(clock)
+    ear.answers = [status] * 10
+    await asker.complete()
+    await clock.advance(60)
+    assert ear.times == [0, 1, 2, 3]
+    assert asker.exported() == {f"refused_{status}": 3}
+    await asker.sandbox.stop()
+
+
+@pytest.mark.parametrize("status", [301, 400, 401, 403, 404, 408, 413, 415, 500])
+async def test_what_will_not_pass_is_dropped_at_once(clock: FakeClock, status: int) -> None:
+    """Once, silently; redirects are not followed."""
+    asker, ear = await listening(clock)
+    ear.answers = [status]
+    await asker.complete()
+    await clock.advance(60)
+    assert len(ear.posts) == 1
+    assert asker.exported() == {f"refused_{status}": 3}
+    await asker.sandbox.stop()
+
+
+async def test_a_retry_may_succeed(clock: FakeClock) -> None:
+    """Connection loss is retried like 503."""
+    asker, ear = await listening(clock)
+    ear.answers = [ConnectionRefusedError(), 503, 200]
+    await asker.complete()
+    await clock.advance(10)
+    assert len(ear.posts) == 3
+    assert asker.exported() == {"exported": 3}
+    await asker.sandbox.stop()
+
+
+async def test_a_slow_endpoint_is_given_a_minute_a_try(clock: FakeClock) -> None:
+    """Four tries, three pauses: gone after 243 seconds; other batches go on meanwhile."""
+    asker, ear = await listening(clock)
+    ear.takes = 3600
+    await asker.complete()
+    await clock.advance(30)
+    await asker.complete()
+    await clock.advance(400)
+    assert ear.times == [0, 30, 61, 91, 122, 152, 183, 213]
+    assert asker.exported() == {"no_answer": 6}
+    await asker.sandbox.stop()
+
+
+async def test_four_workers_and_no_more(clock: FakeClock) -> None:
+    """With all of them hanging the queue fills; when they give up it drains."""
+    asker, ear = await listening(clock)
+    ear.takes = 3600
+    for _ in range(6):
+        await asker.complete()
+        await clock.advance(3)
+    assert len(ear.posts) == 4
+    ear.takes = 0
+    await clock.advance(300)
+    assert asker.exported()["exported"] >= 6
+    await asker.sandbox.stop()
+
+
+async def test_a_change_takes_effect_when_the_cache_expires(clock: FakeClock) -> None:
+    """The exporter reads its configuration every five minutes, and not sooner."""
+    asker, ear = await listening(clock)
+    await asker.complete()
+    await clock.advance(3)
+    await asker.sandbox.break_("exporter_disabled")
+    await clock.advance(290)
+    await asker.complete()
+    await clock.advance(3)
+    assert len(ear.posts) == 2
+    await clock.advance(10)
+    await asker.complete()
+    await clock.advance(3)
+    assert len(ear.posts) == 2
+    assert asker.exported() == {"exported": 6, "switched_off": 3}
+    await asker.sandbox.mend()
+    await asker.complete()
+    await clock.advance(3)
+    assert asker.exported()["switched_off"] == 6, "mended, and the cache still says off"
+    await clock.advance(300)
+    await asker.complete()
+    await clock.advance(3)
+    assert len(ear.posts) == 3
+    await asker.sandbox.stop()
+
+
+async def test_the_cache_scales_with_time_too(clock: FakeClock) -> None:
+    """Thirty seconds at a tenth."""
+    asker, ear = await listening(clock, time_factor=0.1)
+    await asker.complete()
+    await clock.advance(1)
+    await asker.sandbox.break_("exporter_disabled")
+    await clock.advance(30)
+    await asker.complete()
+    await clock.advance(1)
+    assert len(ear.posts) == 1
+    await asker.sandbox.stop()
+
+
+async def test_json_is_sent_where_json_is_set(clock: FakeClock) -> None:
+    """Ids in hexadecimal, kinds as numbers, as OTLP's JSON demands."""
+    asker, ear = await listening(clock)
+    await asker.sandbox.break_("config_drift_encoding")
+    await asker.complete()
+    await clock.advance(3)
+    [(_, _, headers, body)] = ear.posts
+    kept = asker.sandbox.world.own_spans[0].span
+    assert headers["content-type"] == "application/json"
+    assert f'"traceId": "{kept.trace_id}"'.encode() in body
+    assert b'"kind": 3' in body
+    await asker.sandbox.stop()
+
+
+async def test_no_configuration_at_all_exports_nothing(clock: FakeClock) -> None:
+    """Deleted is off; gRPC cannot be delivered."""
+    asker, ear = await listening(clock)
+    asker.sandbox.world.settings.delete("gateway-otel-config")
+    await asker.complete()
+    await clock.advance(3)
+    asker.sandbox.exporter.forget_configuration()
+    asker.sandbox.world.furnish(asker.sandbox.traceloop_url)
+    await asker.sandbox.break_("config_drift_protocol")
+    await asker.complete()
+    await clock.advance(3)
+    assert not ear.posts
+    assert asker.exported() == {"switched_off": 3, "undeliverable": 3}
+    await asker.sandbox.stop()
+
+
+async def test_stopping_ends_what_hangs(clock: FakeClock) -> None:
+    """Nothing is left running."""
+    asker, ear = await listening(clock)
+    ear.takes = 3600
+    await asker.complete()
+    await clock.advance(3)
+    before = len(asyncio.all_tasks())
+    await asker.sandbox.stop()
+    assert len(asyncio.all_tasks()) == before - 2
+
+
+# --- what leaves, as Traceloop shows it
+
+
+async def exported(asker: Asker, *faults: str, wait: float = 10) -> list[dict[str, Any]]:
+    """The rows of one completion under these faults, in the warehouse's shape."""
+    for name in faults:
+        await asker.sandbox.break_(name)
+    await asker.complete(headers=TAGGED)
+    await asker.clock.advance(wait)
+    return [row.of_list() for row in asker.rows()]
+
+
+def content(rows: list[dict[str, Any]]) -> set[str]:
+    """The names of everything that holds content."""
+    found = {key for row in rows for key in [*row["span_attributes"], *row["prompts"], *row["completions"]]}
+    return {key for key in found if key.startswith(CONTENT)}
+
+
+async def test_a_healthy_export_is_complete_and_without_content(asker: Asker) -> None:
+    """All three spans, with the model's attributes and none of the prompt."""
+    rows = await exported(asker)
+    assert len(rows) == 3
+    assert not content(rows)
+    assert "7f3a" not in str(
+        [row | {"span_attributes": {**row["span_attributes"], "tfy.request.metadata": ""}} for row in rows]
+    )
+    assert {row["service_name"] for row in rows} == {"tfy-llm-gateway"}
+
+
+async def test_content_is_exported_where_it_is_not_excluded(clock: FakeClock) -> None:
+    """Under all its names; prompts and completions stand apart from the attributes."""
+    sandbox = Sandbox(clock=clock, content=True)
+    await sandbox.start()
+    rows = await exported(Asker(sandbox, clock))
+    assert {"tfy.input", "tfy.output", "tfy.resolved_input", "tfy.input_short_hand"} <= content(rows)
+    assert rows[0]["prompts"]["llm.prompts.0.content"] == "say pong 7f3a"
+    assert rows[0]["completions"]["llm.completions.0.content"] == "pong"
+    await sandbox.break_("content_missing")
+    sandbox.world.forget()
+    assert not content(await exported(Asker(sandbox, clock)))
+    await sandbox.stop()
+
+
+async def test_leaked_content_hides_behind_other_names(asker: Asker) -> None:
+    """What the setting promises to drop is dropped; the rendered prompt and gen_ai.* are not."""
+    found = content(await exported(asker, "content_leaked"))
+    assert "tfy.input" not in found
+    assert {"tfy.resolved_input", "llm.prompts.0.content", "llm.completions.0.content"} <= found
+
+
+async def test_a_leaked_credential_is_a_resource_attribute(asker: Asker) -> None:
+    """As the collector would forward it."""
+    rows = await exported(asker, "content_leaked_credential")
+    assert rows[0]["resource_attributes"]["Authorization"] == f"Bearer {asker.credentials.token}"
+
+
+@pytest.mark.parametrize(
+    ("name", "spans"),
+    [
+        ("trace_incomplete", ["Model:", "POST"]),
+        ("trace_incomplete_child", ["ChatCompletion:", "POST"]),
+        ("config_drift_filter", []),
+        ("config_drift_filter_splits", ["Model:"]),
+        ("trace_duplicated", ["ChatCompletion:", "ChatCompletion:", "Model:", "Model:", "POST", "POST"]),
+        ("export_failing", []),
+        ("trace_missing", []),
+        ("config_drift", []),
+        ("config_drift_blank", []),
+        ("config_drift_encoding", []),
+        ("config_drift_key", []),
+        ("config_drift_bearer", []),
+        ("config_drift_quotes", []),
+        ("config_drift_placeholder", []),
+        ("config_drift_no_authorization", []),
+        ("config_drift_header", ["ChatCompletion:", "Model:", "POST"]),
+        ("config_drift_metrics", ["ChatCompletion:", "Model:", "POST"]),
+        ("config_drift_rotation", ["ChatCompletion:", "Model:", "POST"]),
+        ("ingest_failing_swallows", []),
+        ("ingest_failing_rejects", []),
+        ("key_rejected", []),
+    ],
+)
+async def test_faults_of_the_export_show_in_the_spans_that_arrive(asker: Asker, name: str, spans: list[str]) -> None:
+    """And the own store has the whole trace in each of them."""
+    rows = await exported(asker, name)
+    assert sorted(row["span_name"].partition(" ")[0] for row in rows) == spans
+    assert len(asker.sandbox.world.own_spans) == 3
+
+
+async def test_the_key_decides_where_a_trace_goes(asker: Asker) -> None:
+    """With staging's key it is in staging, and only there."""
+    rows = await exported(asker, "wrong_environment")
+    assert {row["environment"] for row in rows} == {"stg"}
+    assert (await asker.warehouse(environment="prd"))["data"] == []
+    assert len((await asker.warehouse(environment="stg"))["data"]) == 3
+
+
+async def test_labels_can_be_wrong(asker: Asker) -> None:
+    """The service's name; the resource attributes, dropped by the exporter or by its configuration."""
+    renamed = await exported(asker, "trace_mislabelled")
+    await asker.sandbox.mend()
+    asker.sandbox.world.forget()
+    dropped = await exported(asker, "trace_mislabelled_attributes")
+    assert {row["service_name"] for row in renamed} == {"unknown_service"}
+    assert dropped[0]["resource_attributes"] == {"service.name": "tfy-llm-gateway"}
+
+
+async def test_one_trace_of_four_is_lost(asker: Asker) -> None:
+    """The fourth of every four."""
+    await asker.sandbox.break_("trace_missing_some")
+    for _ in range(8):
+        await asker.complete()
+    await asker.clock.advance(10)
+    assert len(asker.sandbox.world.traces()) == 6
+
+
+async def test_a_late_trace_is_as_late_as_it_is_told(asker: Asker) -> None:
+    """Four minutes, or whatever is asked for."""
+    assert await exported(asker, "trace_late", wait=241) == []
+    await asker.clock.advance(2)
+    assert len(asker.rows()) == 3
+    await asker.sandbox.break_("trace_late", seconds=30)
+    await asker.complete()
+    await asker.clock.advance(33)
+    assert len(asker.rows()) == 6
+
+
+async def test_metadata_is_a_text_or_a_map_by_dialect(asker: Asker, sandbox: Sandbox) -> None:
+    """As Traceloop shows it, either is a text that holds the tag."""
+    before = await exported(asker)
+    sandbox.world.forget()
+    sandbox.world.speak(metadata="map")
+    after = await exported(asker)
+    shown = [row[0]["span_attributes"]["tfy.request.metadata"] for row in (before, after)]
+    assert all('"probe": "7f3a"' in text for text in shown)
