@@ -2,14 +2,17 @@
 
 from dataclasses import dataclass
 
-from monitor.core.arrival import backoff, next_look, wants_labels
+from monitor.core.arrival import RECOVERABLE_FOR, backoff, next_look, wants_labels
 from monitor.core.budget import may_send
 from monitor.core.canary import Canary, ControlSpan, Outcome
-from monitor.core.model import Blindness, CheckName, Fault, Instant, Seconds, Severity, Verdict
+from monitor.core.model import Blindness, CheckName, Fault, Instant, Seconds, Verdict
+from monitor.core.series import arrived
 from monitor.core.state import Policy, TargetState
 from monitor.core.trend import unsettled
 
 _ORIGIN_EVERY_WHILE_FAILING: Seconds = 120.0
+_READ_AND_SAW_NOTHING = frozenset({Blindness.UNPROVEN, Blindness.NOTHING_TO_JUDGE})
+_CRASHES = frozenset({Blindness.CRASHED, Blindness.TIMEOUT})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,9 +25,13 @@ class Barred:
 
 
 def bar_canary(state: TargetState, policy: Policy, now: Instant) -> Barred | None:
-    """Whether a canary may be sent: not while the gateway is settled failing, held by a 429, or beyond the budget."""
+    """Whether a canary may be sent: not while the gateway is settled failing, held by a 429, or beyond the budget.
+
+    The first pass of the gateway lifts the bar, although it takes more of them to settle.
+    """
     gateway = state.trend(CheckName.GATEWAY)
-    if policy.enabled(CheckName.GATEWAY) and Fault.GATEWAY_UNREACHABLE in gateway.confirmed:
+    down = Fault.GATEWAY_UNREACHABLE in gateway.confirmed and not gateway.passes
+    if policy.enabled(CheckName.GATEWAY) and down:
         return Barred(blindness=Blindness.PAUSED, summary="paused: the gateway does not answer")
     if state.hold is not None and now < state.hold.until:
         return Barred(
@@ -68,14 +75,17 @@ def _canary_hurries(state: TargetState, policy: Policy, now: Instant) -> bool:
 def _cannot_read(state: TargetState) -> bool:
     """A failing read of Traceloop starts the control too."""
     last = state.trend(CheckName.ARRIVAL).last
-    return last is not None and last.verdict is Verdict.UNKNOWN and last.blindness is not Blindness.UNPROVEN
+    if last is None:
+        return False
+    failed = last.verdict is Verdict.UNKNOWN and last.blindness not in _READ_AND_SAW_NOTHING
+    return failed or last.fault is Fault.KEY_REJECTED
 
 
 def _traces_in_doubt(state: TargetState, policy: Policy, now: Instant) -> bool:
     """A trace that has not come by `look_closer_after`, or losses that are not settled yet."""
     if not policy.enabled(CheckName.ARRIVAL):
         return False
-    if any(active.charge.severity is not Severity.NONE for active in state.trend(CheckName.ARRIVAL).confirmed.values()):
+    if state.trend(CheckName.ARRIVAL).confirmed:
         return True
     return any(_overdue(canary, policy, now) for canary in state.canaries) or _lost_lately(state)
 
@@ -85,7 +95,7 @@ def _overdue(canary: Canary, policy: Policy, now: Instant) -> bool:
         canary.pending
         and canary.accepted
         and canary.arrived_at is None
-        and now - (canary.answered_at or now) >= policy.arrival.look_closer_after
+        and now - canary.waited_since >= policy.arrival.look_closer_after
     )
 
 
@@ -107,14 +117,21 @@ def due_at(check: CheckName, state: TargetState, policy: Policy, now: Instant) -
 
 
 def _last_run(check: CheckName, state: TargetState) -> Instant | None:
+    """When a check ran last: also a run that was barred from sending, or that crashed before it sent anything."""
+    last = state.trend(check).last
+    looked_at = last.at if last is not None else None
     match check:
         case CheckName.CANARY:
-            return state.canaries[-1].sent_at if state.canaries else None
-        case CheckName.CONTROL:
-            return state.controls[-1].sent_at if state.controls else None
+            return _later(state.canaries[-1].sent_at if state.canaries else None, looked_at)
+        case CheckName.CONTROL:  # its looks are reads of spans that were sent before
+            crashed = last is not None and last.blindness in _CRASHES
+            return _later(state.controls[-1].sent_at if state.controls else None, looked_at if crashed else None)
         case CheckName.CONFIG | CheckName.GATEWAY | CheckName.ARRIVAL:
-            last = state.trend(check).last
-            return last.at if last is not None else None
+            return looked_at
+
+
+def _later(one: Instant | None, other: Instant | None) -> Instant | None:
+    return max((moment for moment in (one, other) if moment is not None), default=None)
 
 
 def origin_is_due(state: TargetState, policy: Policy, now: Instant) -> bool:
@@ -135,8 +152,23 @@ class Attempt:
 
 
 def awaited(state: TargetState, policy: Policy, now: Instant) -> tuple[Canary, ...]:
-    """The canaries whose trace, or whose labels, are still looked for."""
-    return tuple(canary for canary in state.canaries if canary.pending or wants_labels(canary, policy.arrival, now))
+    """The canaries whose trace, or whose labels, are still looked for; and each lost one once more when traces arrive again."""
+    shown = next((canary for canary in reversed(state.canaries) if arrived(canary)), None)
+    return tuple(
+        canary
+        for canary in state.canaries
+        if canary.pending or wants_labels(canary, policy.arrival, now) or _may_have_come(canary, shown, now)
+    )
+
+
+def _may_have_come(canary: Canary, shown: Canary | None, now: Instant) -> bool:
+    """Whether a lost trace is worth another look: one that was sent later has arrived since it was given up."""
+    lost_at, looked_at = canary.judged_at, canary.last_look_at
+    if canary.outcome is not Outcome.MISSING or canary.recovered_at is not None or lost_at is None or looked_at is None:
+        return False
+    if shown is None or shown.judged_at is None or now - canary.sent_at > RECOVERABLE_FOR:
+        return False
+    return looked_at <= lost_at < shown.judged_at and canary.sent_at < shown.sent_at
 
 
 def controls_awaited(state: TargetState) -> tuple[ControlSpan, ...]:

@@ -92,11 +92,11 @@ class ControlLooked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OriginLooked:
-    """TrueFoundry's own store answered: whether it has the trace of a canary."""
+    """TrueFoundry's own store was asked whether it has the trace of a canary. `found` None: it could not be asked."""
 
     at: Instant
     canary_id: str
-    found: bool
+    found: bool | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

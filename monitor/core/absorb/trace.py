@@ -200,8 +200,10 @@ def finding_of_refused_key(state: TargetState, otherwise: Finding, where: str) -
 
 
 def look_at_origin(state: TargetState, given: OriginLooked) -> TargetState:
-    """TrueFoundry's own store answered for one canary; a trace that it shows proves it as a route."""
+    """TrueFoundry's own store was asked for one canary; a trace that it shows proves it as a route."""
     proofs = state.proofs
+    if given.found is None:
+        return replace(state, origin_looked_at=given.at)
     if given.found:
         proofs = {**proofs, arrival.proof_key(Route.OWN_STORE, ""): given.at}
     changed = tuple(
