@@ -20,7 +20,7 @@ print(
         {
             "type": configuration.type,
             "tenant": configuration.tenant_name,
-            "exporter": configuration.manifest["otel_traces_exporter_config"],
+            "exporter": configuration.manifest.model_dump()["otel_traces_exporter_config"],
             "changed_by": configuration.created_by_subject.subject_slug,
             "spans": [
                 {"trace_id": span.trace_id, "name": span.span_name, "service": span.service_name} for span in spans
