@@ -533,6 +533,7 @@ def test_promtool_has_nothing_to_say() -> None:
     if promtool is None:
         assert families(filled())  # parsed by the reference parser at least
         return
-    page = "\n".join(line for line in filled().text().splitlines() if "python_" not in line) + "\n"
-    done = subprocess.run([promtool, "check", "metrics"], input=page, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [promtool, "check", "metrics"], input=filled().text(), capture_output=True, text=True, check=False
+    )
     assert (done.stdout + done.stderr, done.returncode) == ("", 0)
