@@ -14,11 +14,11 @@ from dataclasses import dataclass, replace
 
 from monitor.core.arrival import is_proven
 from monitor.core.canary import Canary
-from monitor.core.drift import AUTHORIZATION, Comparison, compare
+from monitor.core.drift import Comparison, compare
 from monitor.core.faults import FAULTS, ORDER
 from monitor.core.incident import Diagnosis
-from monitor.core.model import Charge, Fault, Instant, Severity
-from monitor.core.secret import SecretKind
+from monitor.core.key import key_is_refused
+from monitor.core.model import Charge, Component, Fault, Instant, Severity
 from monitor.core.series import arrived, is_intermittent, lost
 from monitor.core.state import Active, Policy, TargetState
 from monitor.core.trace import Route
@@ -197,40 +197,8 @@ def rotated(state: TargetState, policy: Policy) -> bool:
     return present is not None and present.other_key and key_is_refused(state)
 
 
-def key_is_refused(state: TargetState) -> bool:
-    """Whether the newest answer of a documented route of Traceloop was a 401 to our key."""
-    if state.key_refused_at is None:
-        return False
-    return state.key_accepted_at is None or state.key_refused_at > state.key_accepted_at
-
-
-def judge_refused_key(state: TargetState, where: str) -> Charge | None:
-    """What a 401 of a documented route means; None when our own key is the outdated one, so that nothing can be said.
-
-    Conclusive only if the gateway's header was read literally and holds the same key.
-    """
-    config = state.config.seen.config if state.config is not None else None
-    header = config.secrets().get(AUTHORIZATION) if config is not None else None
-    literal = header is not None and header.kind is SecretKind.LITERAL
-    if header is not None and header.another_key:
-        return None
-    same = header is not None and literal and bool(header.equal)
-    text = (
-        "the gateway's exporter carries the same key"
-        if same
-        else "whether the gateway carries the same key could not be read: the monitor's copy may be the outdated one"
-    )
-    return Charge(
-        fault=Fault.KEY_REJECTED,
-        summary=f"{where} answers 401 to the expected key",
-        facts=(text,),
-        conclusive=same,
-        stops_export=True,
-    )
-
-
 def _trace_ids(state: TargetState, fault: Fault) -> tuple[str, ...]:
-    if fault in CAUSES or fault in LOSSES or FAULTS[fault].component.value == "export":
+    if fault in CAUSES or fault in LOSSES or FAULTS[fault].component is Component.EXPORT:
         bad = [canary for canary in state.canaries if lost(canary) or canary.late or canary.incomplete]
         return tuple(canary.trace_id for canary in bad[-3:] if canary.trace_id)
     return ()

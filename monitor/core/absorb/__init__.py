@@ -25,6 +25,7 @@ from monitor.core.inputs import (
     Ticked,
     TraceLooked,
 )
+from monitor.core.key import retract_key
 from monitor.core.life import live
 from monitor.core.model import CheckName, Instant
 from monitor.core.state import Policy, TargetState
@@ -37,7 +38,7 @@ def absorb(state: TargetState, given: Input, policy: Policy, now: Instant) -> Ab
     after, events = _apply(state, given, policy, now)
     if isinstance(given, NoticeTold | CanaryPlanned | Removed):
         return after, events
-    after = _judge_series(after, policy, now)
+    after = _judge_series(retract_key(after), policy, now)
     changed = _fault_changes(state, after, now)
     lived, more = live(state, after, policy, now)
     return lived, (*events, *changed, *more)
