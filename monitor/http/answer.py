@@ -57,6 +57,19 @@ class Answer:
         """The beginning of the body as text; foreign, so not yet fit to be shown."""
         return self.body[: limit * 4].decode("utf-8", "replace")[:limit]
 
+    @property
+    def complaint(self) -> str:
+        """What an error answer says went wrong: its `message` or `error`, else the beginning of the body. Foreign text."""
+        try:
+            body = self.json()
+        except Garbled:
+            return self.text(1000)
+        for _ in range(2):  # `error` may be an object that has a `message`
+            if not isinstance(body, Mapping):
+                break
+            body = next((body[name] for name in ("message", "error", "msg", "detail") if body.get(name)), "")
+        return body[:1000] if isinstance(body, str) else self.text(1000)
+
     def json(self) -> Any:  # noqa: ANN401 - JSON is whatever was sent
         """The body as JSON. Raises Garbled if it is cut off, compressed out of bounds, no JSON, or absurdly deep."""
         if self.flaw is not None:

@@ -4,6 +4,7 @@ What an app sends is taken whole before the answer begins; deadlines, limits and
 """
 
 import asyncio
+import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -16,7 +17,7 @@ Message = MutableMapping[str, Any]
 ASGIApp = Callable[[Message, Callable[[], Awaitable[Message]], Callable[[Message], Awaitable[None]]], Awaitable[None]]
 """https://asgi.readthedocs.io/en/latest/specs/main.html"""
 
-_LONGEST_BODY = 64 * 1024 * 1024  # of an app that never stops sending
+_LONGEST_BODY = 8 * 1024 * 1024  # of an app that never stops sending; more than any limit of ours
 _PORTS = {"http": 80, "https": 443}
 
 
@@ -48,11 +49,16 @@ class InProcess:
         elif kind is not None:
             raise Unreachable(f"{place}: taken down", kind=kind, phases=watch.stop())
         collected = _Collected()
-        await self._apps[place](_scope(request), _receiver(request.body or b""), collected.send)
+        with contextlib.suppress(_EnoughError):
+            await self._apps[place](_scope(request), _receiver(request.body or b""), collected.send)
         watch.begin("transfer")
         yield Reply(status=collected.status, headers=collected.headers, chunks=collected.chunks())
         if collected.cut_short:
             raise Unreachable(f"{place}: the connection was closed before the answer was complete", kind="reset")
+
+
+class _EnoughError(Exception):
+    """Ends an app that would send for ever, as a client that goes away does."""
 
 
 class _Collected:
@@ -74,7 +80,7 @@ class _Collected:
             self._body.append(message.get("body", b""))
             self._length += len(self._body[-1])
             if self._length > _LONGEST_BODY:
-                raise ConnectionResetError("the client has gone away")
+                raise _EnoughError
 
     @property
     def cut_short(self) -> bool:

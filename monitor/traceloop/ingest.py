@@ -49,18 +49,17 @@ class OtlpIngest:
         wait = _FIRST_WAIT
         while True:
             left = deadline - self._clock.monotonic()
+            pause = wait
             try:
                 answer = await self._post(body, left)
             except Unreachable as error:
-                if error.kind != "reset" or left <= 2 * wait:
+                if error.kind != "reset" or left <= 2 * pause:
                     raise
-                asked: Seconds | None = None
             else:
-                asked = answer.retry_after(self._clock.now())
-                pause = max(wait, asked or 0.0)
-                if answer.status not in _RETRYABLE or left <= 2 * pause:
+                pause = max(wait, answer.retry_after(self._clock.now()) or 0.0)
+                if answer.status not in _RETRYABLE or answer.blocked or left <= 2 * pause:
                     return self._read(answer)
-            await self._clock.sleep(max(wait, asked or 0.0))
+            await self._clock.sleep(pause)
             wait *= 2
 
     async def _post(self, body: bytes, timeout: Seconds) -> Answer:
@@ -68,11 +67,16 @@ class OtlpIngest:
             Service.OTLP,
             "POST",
             self._endpoint,
-            headers={**self._headers(), "Content-Type": _PROTOBUF},
+            headers=self._own_headers(),
             body=body,
             timeout=timeout,
             body_limit=_LIMIT,
         )
+
+    def _own_headers(self) -> Mapping[str, str]:
+        """The expected headers, but for those that describe a body: this one is ours."""
+        headers = {name: value for name, value in self._headers().items() if not name.lower().startswith("content-")}
+        return {**headers, "Content-Type": _PROTOBUF}
 
     def _read(self, answer: Answer) -> IngestAnswer:
         rejected, message = 0, ""
@@ -136,7 +140,7 @@ def _partial_success_in_json(answer: Answer) -> tuple[int, str]:
         return 0, ""
     try:
         rejected = int(partial.get("rejectedSpans") or 0)  # 64-bit numbers are strings in OTLP's JSON
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         rejected = 0
     return rejected, str(partial.get("errorMessage") or "")
 
@@ -148,4 +152,4 @@ def _error_text(answer: Answer) -> str:
             return str(Status.FromString(answer.body).message)
         except DecodeError:
             return ""
-    return answer.text(400)
+    return answer.complaint

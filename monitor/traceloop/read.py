@@ -1,7 +1,9 @@
 """Read traces back from Traceloop, with one key; the key fixes the environment."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
 from typing import Any, NoReturn
 from urllib.parse import quote, urlencode
 
@@ -10,16 +12,34 @@ from monitor.core.trace import SpanFact
 from monitor.http import Answer, Http
 from monitor.ports import Clock, Garbled, Gone, Refused, Unreachable
 from monitor.redaction import Redactor
-from monitor.traceloop.rows import mentions, read_row
+from monitor.traceloop.rows import identify, mentions, read_row
 
 PAGE = 200
-PAGES = 10
-"""So many rows are read of one window at most: a window is minutes long, and the newest rows come first."""
+PAGES = 25
+"""So many rows are read of one window at most, one page in memory at a time; the newest come first."""
 
 _OK, _NOT_FOUND, _SERVER_ERROR = 200, 404, 500
 _REFUSALS = frozenset({401, 403, 429})
 _NO_ROUTE = re.compile(r"404 page not found")
 _LAST_CURSORS = (None, "", "-1", "0")
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Window:
+    """Rows that began between two moments, to be read before a moment of the monotonic clock."""
+
+    since: Instant
+    until: Instant
+    deadline: Seconds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Page:
+    rows: list[Row]
+    cursor: str | None
+    total: int | None
 
 
 class TraceloopReader:
@@ -36,71 +56,102 @@ class TraceloopReader:
         """The quick route: `{"spans": null}` means not there (yet). Raises any PortError."""
         path = f"/v2/projects/default/traces/{quote(trace_id, safe='')}/spans"
         body = await self._get(path, timeout=timeout)
-        rows = body.get("spans")
+        rows = body.get("spans", "missing")
         if rows is None:
             return ()
         if not isinstance(rows, list):
             raise Garbled("Traceloop's answer for a trace has no list of spans")
-        spans = [read_row(row, nonce=nonce, redactor=self._redactor) for row in rows]
-        return _distinct([span for span in spans if span.trace_id == trace_id.lower()])
+        mine = [row for row in rows if identify(row)[0] == trace_id.lower()]
+        if rows and not mine:
+            raise Garbled("Traceloop answers with another trace than the one it was asked for")
+        return self._facts(mine, nonce)
 
     async def read_window(
         self, *, since: Instant, until: Instant, trace_id: TraceId | None, nonce: str | None, timeout: Seconds
     ) -> tuple[SpanFact, ...]:
-        """The documented route, newest first, matched here: an unknown query parameter would match nothing, silently.
+        """The documented route, matched here: an unknown query parameter would match nothing, silently.
 
-        Matched by trace id, or else by nonce (then all spans of the trace that the nonce stands in). Raises any PortError.
+        Matched by trace id, or else by nonce (then all spans of the trace that the nonce stands in). Raises any PortError;
+        Garbled also where nothing was found and not every row of the window was seen.
         """
-        limit = timeout * 2
-        try:
-            async with self._clock.timeout(limit):
-                rows = await self._window(since, until, timeout)
-        except TimeoutError:
-            raise Unreachable(f"Traceloop's window was not read within {limit:g} s", kind="timeout") from None
+        window = _Window(since=since, until=until, deadline=self._clock.monotonic() + timeout)
         if trace_id is None:
-            named = [row for row in rows if nonce is not None and mentions(row, nonce)]
-            wanted = {str(row.get("trace_id")).lower() for row in named if isinstance(row, Mapping)}
-        else:
-            wanted = {trace_id.lower()}
-        mine = [row for row in rows if isinstance(row, Mapping) and str(row.get("trace_id")).lower() in wanted]
-        return _distinct([read_row(row, nonce=nonce, redactor=self._redactor) for row in mine])
+            named = await self._find(window, lambda row: nonce is not None and mentions(row, nonce))
+            if not named:
+                return ()
+            trace_id = identify(named[0])[0]
+        wanted = trace_id.lower()
+        return self._facts(await self._find(window, lambda row: identify(row)[0] == wanted), nonce)
 
-    async def _window(self, since: Instant, until: Instant, timeout: Seconds) -> list[Any]:
-        """All rows of a window. The cursor is never empty, so the end is a short, an empty or a repeated page.
+    def _facts(self, rows: Sequence[Row], nonce: str | None) -> tuple[SpanFact, ...]:
+        """One of each: retries and page borders show a span twice."""
+        spans = [read_row(row, nonce=nonce, redactor=self._redactor) for row in rows]
+        return tuple({span.span_id: span for span in spans}.values())
 
-        Recorded in https://github.com/traceloop/opentelemetry-mcp-server (tests/integration/cassettes).
+    async def _find(self, window: _Window, wanted: Callable[[Row], bool]) -> list[Row]:
+        """The rows that are wanted. They lie close together in time, so the first page without more of them is the last."""
+        found: list[Row] = []
+        async with aclosing(self._pages(window)) as pages:
+            try:
+                async for rows in pages:
+                    mine = [row for row in rows if wanted(row)]
+                    if found and not mine:
+                        break
+                    found += mine
+            except Garbled:
+                if not found:
+                    raise
+        return found
+
+    async def _pages(self, window: _Window) -> AsyncGenerator[list[Row], None]:
+        """Page after page, each row once. Raises Garbled where the end is reached and rows were not shown.
+
+        The cursor is never empty, and a page may be shorter than asked for, so the end is an empty page, a cursor of -1, a
+        page that shows nothing new, or as many rows as there are (recorded in
+        https://github.com/traceloop/opentelemetry-mcp-server, tests/integration/cassettes).
         """
-        rows: list[Any] = []
-        known: set[object] = set()
-        cursor: str | None = None
+        known: set[tuple[TraceId, str]] = set()
+        cursor, total = None, None
         for _ in range(PAGES):
-            page, cursor = await self._page(since, until, cursor, timeout)
-            fresh = [row for row in page if _identity(row) not in known]
-            known.update(_identity(row) for row in fresh)
-            rows.extend(fresh)
-            if len(page) < PAGE or not fresh or cursor in _LAST_CURSORS:
-                return rows
+            page = await self._page(window, cursor)
+            total = page.total if total is None else total
+            fresh = [row for row in page.rows if identify(row) not in known]
+            known.update(map(identify, fresh))
+            yield fresh
+            short = len(page.rows) < PAGE
+            if short and total is not None and len(known) >= total:
+                return
+            if not page.rows or page.cursor in _LAST_CURSORS or (short and not fresh):
+                if total is not None and len(known) < total:
+                    raise Garbled(f"Traceloop has shown {len(known)} of {total} rows of the window")
+                return
+            if not fresh:
+                raise Garbled("Traceloop shows the same page again and again")
+            cursor = page.cursor
         raise Garbled(f"the window has more than {PAGE * PAGES} rows: more than could be read")
 
-    async def _page(
-        self, since: Instant, until: Instant, cursor: str | None, timeout: Seconds
-    ) -> tuple[list[Any], str | None]:
+    async def _page(self, window: _Window, cursor: str | None) -> _Page:
         query = {
-            "from_timestamp_sec": str(int(since)),
-            "to_timestamp_sec": str(int(until) + 1),
+            "from_timestamp_sec": str(int(window.since)),
+            "to_timestamp_sec": str(int(window.until) + 1),
             "sort_by": "timestamp",
             "sort_order": "DESC",
             "limit": str(PAGE),
         }
         if cursor is not None:
             query["cursor"] = cursor
-        body = await self._get(f"/v2/warehouse/spans?{urlencode(query)}", timeout=timeout)
+        left = window.deadline - self._clock.monotonic()
+        body = await self._get(f"/v2/warehouse/spans?{urlencode(query)}", timeout=left)
         spans = body.get("spans")
         data = spans.get("data") if isinstance(spans, Mapping) else None
         if not isinstance(spans, Mapping) or not isinstance(data, list):
             raise Garbled("Traceloop's answer for a window has not the documented shape")
-        following = spans.get("next_cursor")
-        return data, str(following) if following is not None else None
+        following, total = spans.get("next_cursor"), spans.get("total_results")
+        return _Page(
+            rows=data,
+            cursor=str(following) if following is not None else None,
+            total=total if type(total) is int else None,
+        )
 
     async def _get(self, path: str, *, timeout: Seconds) -> Mapping[str, Any]:
         headers = {"Authorization": f"Bearer {self._key()}", "Accept": "application/json"}
@@ -116,7 +167,7 @@ class TraceloopReader:
 
     def _refuse(self, answer: Answer) -> NoReturn:
         """What another status than 200 means to a reader."""
-        said = self._redactor.show(answer.text(400), 200)
+        said = self._redactor.show(answer.complaint, 200)
         what = f"Traceloop answers HTTP {answer.status}" + (f": {said}" if said else "")
         if answer.blocked or answer.status in _REFUSALS:
             raise Refused(
@@ -131,12 +182,3 @@ class TraceloopReader:
         if answer.status >= _SERVER_ERROR:
             raise Unreachable(what, kind="status", status=answer.status, evidence=answer.trail)
         raise Garbled(what, status=answer.status, evidence=answer.trail)
-
-
-def _identity(row: object) -> object:
-    return (row.get("trace_id"), row.get("span_id")) if isinstance(row, Mapping) else id(row)
-
-
-def _distinct(spans: list[SpanFact]) -> tuple[SpanFact, ...]:
-    """One of each: retries and page borders show a span twice."""
-    return tuple({span.span_id: span for span in spans}.values())

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from monitor.core.model import TraceId
+from monitor.core.secret import SecretKind, describe_secret
 from monitor.core.trace import SpanFact
 from monitor.ports import Garbled
 from monitor.redaction import Redactor, clamp
@@ -23,7 +24,8 @@ _CONTENT = re.compile(
     r"|traceloop\.entity\.(input|output)"
 )
 _NOT_CONTENT = re.compile(r"(gen_ai|llm)\.(prompts?|completions?)\.\d+\.(role|finish_reason)")
-_CARRIES_THE_NONCE = "tfy.request.metadata"  # the canary's own metadata: it is meant to be there
+# The canary's own metadata carries the nonce by design: `tfy.request.metadata`, LiteLLM's `metadata.requester_metadata`.
+_METADATA = re.compile(r"(.*[._-])?(requester_)?metadata([._-].*)?", re.IGNORECASE)
 _CREDENTIAL_NAME = re.compile(
     r"(^|[._-])(authorization|api[_-]?key|x-api-key|secret|password|access[_-]?token)$", re.IGNORECASE
 )
@@ -47,15 +49,23 @@ _USAGE = {
 }
 
 
-def read_row(row: object, *, nonce: str | None, redactor: Redactor) -> SpanFact:
-    """The facts of one span. Raises Garbled where it has no ids."""
+def identify(row: object) -> tuple[TraceId, str]:
+    """The ids of a span's row. Raises Garbled: a row without them is of a shape that nothing can be concluded from."""
     if not isinstance(row, Mapping):
         raise Garbled("a row of Traceloop's answer is no object")
-    trace_id, span_id = _identify(row, "trace_id"), _identify(row, "span_id")
+    ids = [str(row.get(name) or "").lower() for name in ("trace_id", "span_id")]
+    if not all(map(_ID.fullmatch, ids)):
+        raise Garbled("a row of Traceloop's answer has no usable trace_id and span_id")
+    return TraceId(ids[0]), ids[1]
+
+
+def read_row(row: Mapping[str, Any], *, nonce: str | None, redactor: Redactor) -> SpanFact:
+    """The facts of one span. Raises Garbled where it has no ids."""
+    trace_id, span_id = identify(row)
     attributes = _mapping(row.get("span_attributes"))
     resource = _mapping(row.get("resource_attributes")) if "resource_attributes" in row else None
     return SpanFact(
-        trace_id=TraceId(trace_id),
+        trace_id=trace_id,
         span_id=span_id,
         parent_id=str(row.get("parent_span_id") or "").lower(),
         name=clamp(str(row.get("span_name") or ""), 200),
@@ -76,13 +86,6 @@ def read_row(row: object, *, nonce: str | None, redactor: Redactor) -> SpanFact:
 def mentions(row: object, nonce: str) -> bool:
     """Whether a nonce stands anywhere in a row."""
     return nonce in json.dumps(row, ensure_ascii=False)
-
-
-def _identify(row: Mapping[str, Any], name: str) -> str:
-    value = str(row.get(name) or "").lower()
-    if not _ID.fullmatch(value):
-        raise Garbled(f"a row of Traceloop's answer has no usable {name}")
-    return value
 
 
 def _mapping(value: object) -> dict[str, str]:
@@ -108,21 +111,28 @@ def _service_name(row: Mapping[str, Any], resource: Mapping[str, str] | None) ->
 def _content(row: Mapping[str, Any], attributes: Mapping[str, str], nonce: str | None) -> Iterator[str]:
     """Names of attributes and fields that hold what was asked or answered; the nonce is the proof where a name is not known."""
     for field in _CONTENT_FIELDS:
-        if _as_text(row.get(field)) not in _EMPTY:
+        value = row.get(field)
+        inner = _mapping(value).items() if isinstance(value, Mapping) else ((field, _as_text(value)),)
+        if any(text not in _EMPTY and not _NOT_CONTENT.fullmatch(name) for name, text in inner):
             yield field
     for name, value in attributes.items():
-        if value in _EMPTY or name.startswith(_CARRIES_THE_NONCE):
+        if value in _EMPTY or _NOT_CONTENT.fullmatch(name):
             continue
-        named = _CONTENT.fullmatch(name) is not None and _NOT_CONTENT.fullmatch(name) is None
-        if named or (nonce is not None and nonce in value):
+        named = _CONTENT.fullmatch(name) is not None
+        if named or (nonce is not None and nonce in value and not _METADATA.fullmatch(name)):
             yield clamp(name, 100)
 
 
 def _credentials(attributes: Mapping[str, str], resource: Mapping[str, str], redactor: Redactor) -> Iterator[str]:
+    """Names of what holds a credential. One that was masked on its way, or a reference to one, is none."""
     for name, value in (*attributes.items(), *resource.items()):
         if value in _EMPTY:
             continue
-        if _CREDENTIAL_NAME.search(name) or redactor.finds_credential(value):
+        if _CREDENTIAL_NAME.search(name):
+            is_one = describe_secret(value, expected=None, key=b"").kind is SecretKind.LITERAL
+        else:
+            is_one = redactor.finds_credential(value)
+        if is_one:
             yield clamp(name, 100)
 
 

@@ -52,7 +52,7 @@ class TrueFoundryControlPlane:
         body = answer.json()
         if body is None:
             return ConfigAnswer(seen=None, form="null")
-        if body == {} or (isinstance(body, Mapping) and "manifest" in body and body["manifest"] in (None, {})):
+        if body in ({}, []) or (isinstance(body, Mapping) and "manifest" in body and body["manifest"] in (None, {})):
             return ConfigAnswer(seen=None, form="empty")
         if not isinstance(body, Mapping) or not _is_export_config(body):
             raise Garbled(f"the control plane's answer is no {KIND}", status=answer.status, evidence=answer.trail)
@@ -80,8 +80,9 @@ class TrueFoundryControlPlane:
             if answer.status != _OK:
                 self._refuse(answer)
             spans, token = read_spans(answer.json(), trace_id)
+            known = len(found)
             found.update({span.span_id: span for span in spans})
-            if token is None:
+            if token is None or len(found) == known:  # the last page, or one that repeats what is known
                 break
         return tuple(found.values())
 
@@ -96,8 +97,8 @@ class TrueFoundryControlPlane:
         )
 
     def _refuse(self, answer: Answer) -> NoReturn:
-        """What a status that is no answer means to a reader; error bodies carry a top-level `message`."""
-        said = self._redactor.show(_message(answer), 200)
+        """What a status that is no answer means to a reader."""
+        said = self._redactor.show(answer.complaint, 200)
         what = f"TrueFoundry's control plane answers HTTP {answer.status}" + (f": {said}" if said else "")
         if answer.blocked or answer.status in _REFUSALS:
             raise Refused(
@@ -118,11 +119,3 @@ def _is_export_config(body: Mapping[str, Any]) -> bool:
     manifest = body.get("manifest")
     named = body.get("type") or (manifest.get("type") if isinstance(manifest, Mapping) else None)
     return isinstance(manifest, Mapping) and named == KIND
-
-
-def _message(answer: Answer) -> str:
-    try:
-        body = answer.json()
-    except Garbled:
-        return answer.text(400)
-    return str(body.get("message") or "") if isinstance(body, Mapping) else ""

@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from urllib.parse import unquote
 
 from monitor.core.model import TraceId
 from monitor.redaction import clamp
@@ -47,7 +48,7 @@ def decode_feedback_target(header: str | None) -> FeedbackTarget | None:
 
 
 def _decode(text: str) -> object:
-    standard = text.replace("-", "+").replace("_", "/").rstrip("=")
+    standard = unquote(text).replace("-", "+").replace("_", "/").rstrip("=")
     try:
         raw = base64.b64decode(standard + "=" * (-len(standard) % 4), validate=True)
         return json.loads(raw)

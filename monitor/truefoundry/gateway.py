@@ -14,10 +14,18 @@ from monitor.truefoundry.refusal import read_refusal
 
 _OK, _REDIRECT = 200, 300
 _PING_LIMIT = 16 * 1024
+_LONGEST_METADATA = 128
+_MOST_TOKENS = 10**9
+_TOKEN_LIMITS = frozenset(
+    {"max_tokens", "max_completion_tokens"}
+)  # newer models refuse the older name, and both together
 
 
 class TrueFoundryGateway:
-    """Implements `monitor.ports.Gateway` for any OpenAI-compatible gateway that speaks as TrueFoundry's does."""
+    """Implements `monitor.ports.Gateway` for any OpenAI-compatible gateway that speaks as TrueFoundry's does.
+
+    `url` is the base, with or without `/v1` and a slash at the end: what follows it is `/chat/completions`, and `path`.
+    """
 
     def __init__(
         self, http: Http, url: str, token: Callable[[], str], *, path: str, redactor: Redactor, clock: Clock
@@ -55,18 +63,18 @@ class TrueFoundryGateway:
 
     def _headers(self, request: CanaryRequest) -> dict[str, str]:
         """Metadata values are strings of at most 128 characters: https://www.truefoundry.com/docs/ai-gateway/request-headers."""
-        return {
+        metadata = {name: value[:_LONGEST_METADATA] for name, value in request.metadata.items()}
+        headers = {
             "Authorization": f"Bearer {self._token()}",
             "Content-Type": "application/json",
-            "X-TFY-METADATA": json.dumps(dict(request.metadata)),
+            "X-TFY-METADATA": json.dumps(metadata),
             "X-TFY-LOGGING-CONFIG": json.dumps({"enabled": True}),
-            "traceparent": request.traceparent,
         }
+        return {**headers, "traceparent": request.traceparent} if request.traceparent else headers
 
     def _read(self, answer: Answer) -> CanaryAnswer:
         target = decode_feedback_target(answer.headers.get(HEADER))
         body = _completion(answer)
-        served = _OK <= answer.status < _REDIRECT
         return CanaryAnswer(
             status=answer.status,
             phases=answer.phases,
@@ -78,7 +86,7 @@ class TrueFoundryGateway:
             finish_reason=_finish_reason(body),
             cached=_is_cached(answer),
             blocked=answer.blocked,
-            refusal=None if served else read_refusal(answer, self._redactor),
+            refusal=None if body is not None else read_refusal(answer, self._redactor),
             retry_after=answer.retry_after(self._clock.now()),
             rules=self._rules(answer),
         )
@@ -90,14 +98,12 @@ class TrueFoundryGateway:
 
 
 def _body(request: CanaryRequest) -> dict[str, Any]:
-    body: dict[str, Any] = {
-        "model": request.model,
-        "messages": [{"role": "user", "content": request.prompt}],
-        "stream": False,
-    }
-    if request.max_tokens is not None:
+    """Parameters may add and rename, but what makes it a canary stays: its model, its prompt, one answer in one piece."""
+    body: dict[str, Any] = {name: value for name, value in request.parameters.items() if value is not None}
+    if request.max_tokens is not None and not _TOKEN_LIMITS & request.parameters.keys():
         body["max_tokens"] = request.max_tokens
-    return {**body, **request.parameters}
+    messages = [{"role": "user", "content": request.prompt}]
+    return {**body, "model": request.model, "messages": messages, "stream": False}
 
 
 def _completion(answer: Answer) -> Mapping[str, Any] | None:
@@ -122,14 +128,18 @@ def _model(answer: Answer, body: Mapping[str, Any] | None) -> str | None:
 
 
 def _usage(body: Mapping[str, Any] | None) -> dict[str, int]:
+    """Tokens by either of OpenAI's names; what is no sensible number is left out."""
     usage = (body or {}).get("usage")
     if not isinstance(usage, Mapping):
         return {}
-    named = {"input": usage.get("prompt_tokens"), "output": usage.get("completion_tokens")}
+    named = {
+        "input": usage.get("prompt_tokens", usage.get("input_tokens")),
+        "output": usage.get("completion_tokens", usage.get("output_tokens")),
+    }
     return {
         kind: int(count)
         for kind, count in named.items()
-        if isinstance(count, int | float) and not isinstance(count, bool) and 0 <= count < 10**9
+        if isinstance(count, int | float) and not isinstance(count, bool) and 0 <= count < _MOST_TOKENS
     }
 
 

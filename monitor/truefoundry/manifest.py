@@ -67,7 +67,7 @@ def _read_traces(
     secrets = describe_headers(headers, expected_headers, key=key)
     fields.update({f"{HEADERS}.{clamp(name, 100)}": secret for name, secret in secrets.items()})
     fields = {path: redactor.redact(value) if isinstance(value, str) else value for path, value in fields.items()}
-    return ExportConfig(fields=fields, filters=tuple(_filters(traces.get("when"))))
+    return ExportConfig(fields=fields, filters=tuple(_filters(traces.get("when"), redactor)))
 
 
 def _object(value: object, name: str) -> Mapping[str, Any]:
@@ -103,20 +103,21 @@ def _metrics(value: object) -> str | None:
     return clamp(f"{exporter.get('type') or 'enabled'} {exporter.get('endpoint') or ''}".strip(), 300)
 
 
-def _filters(value: object) -> list[Filter]:
+def _filters(value: object, redactor: Redactor) -> list[Filter]:
     if value is None:
         return []
     if not isinstance(value, list):
         raise Garbled("the field when of the export configuration is no list")
-    return [_filter(each) for each in value]
+    return [_filter(each, redactor) for each in value]
 
 
-def _filter(value: object) -> Filter:
+def _filter(value: object, redactor: Redactor) -> Filter:
     if not isinstance(value, Mapping):
         return Filter(key="when", values=(), understood=False)
     wanted = value.get("value")
-    values = tuple(clamp(str(each), 100) for each in wanted) if isinstance(wanted, list) else ()
-    understood = value.get("field") == "spanAttributes" and value.get("operator") == "IN" and isinstance(wanted, list)
+    words = wanted if isinstance(wanted, list) and all(isinstance(each, str) for each in wanted) else None
+    values = tuple(clamp(redactor.redact(each), 100) for each in words or ())
+    understood = value.get("field") == "spanAttributes" and value.get("operator") == "IN" and words is not None
     return Filter(key=clamp(str(value.get("key") or "when"), 100), values=values, understood=understood)
 
 

@@ -11,11 +11,11 @@ from typing import Any
 
 from monitor.http import Answer
 from monitor.ports import Garbled, Refusal
-from monitor.redaction import Redactor, clamp
+from monitor.redaction import Redactor
 
 _ENVELOPE = ("error_origin_level", "provider", "guardrail_checks")
 _GUARDRAIL_LISTS = ("input_guardrails", "output_guardrails", "llm_input_guardrails", "llm_output_guardrails")
-_FAILED = ("failed", False, "false")
+_FAILED = ("failed", "false")
 
 
 def read_refusal(answer: Answer, redactor: Redactor) -> Refusal:
@@ -31,9 +31,9 @@ def read_refusal(answer: Answer, redactor: Redactor) -> Refusal:
     return Refusal(
         message=redactor.show(str(message), 300),
         envelope=_is_envelope(body),
-        kind=_word(error.get("type")),
-        origin=_word(body.get("error_origin_level")),
-        provider=_word(body.get("provider")),
+        kind=_word(error.get("type"), redactor),
+        origin=_word(body.get("error_origin_level"), redactor),
+        provider=_word(body.get("provider"), redactor),
         guardrails=tuple(_failed_guardrails(body.get("guardrail_checks"), redactor))[:5],
     )
 
@@ -51,8 +51,8 @@ def _error(error: object) -> Mapping[str, Any]:
     return error if isinstance(error, Mapping) else {}
 
 
-def _word(value: object) -> str | None:
-    return clamp(value, 60) if isinstance(value, str) and value else None
+def _word(value: object, redactor: Redactor) -> str | None:
+    return redactor.show(value, 60) if isinstance(value, str) and value else None
 
 
 def _failed_guardrails(checks: object, redactor: Redactor) -> Iterator[str]:
@@ -61,6 +61,16 @@ def _failed_guardrails(checks: object, redactor: Redactor) -> Iterator[str]:
     for name in _GUARDRAIL_LISTS:
         entries = checks.get(name)
         for entry in entries if isinstance(entries, list) else ():
-            if isinstance(entry, Mapping) and entry.get("result") in _FAILED:
+            if isinstance(entry, Mapping) and _has_failed(entry):
                 side = "input" if "input" in name else "output"
                 yield f"{redactor.show(str(entry.get('guardrail_integration') or 'unnamed'), 80)} ({side})"
+
+
+def _has_failed(entry: Mapping[str, Any]) -> bool:
+    """By its result; where that is missing, by the verdict that the guardrail's own server gave."""
+    result = entry.get("result")
+    if result is not None:
+        return result is False or result in _FAILED
+    data = entry.get("data")
+    inner = data.get("guardrailResponse", data) if isinstance(data, Mapping) else entry
+    return isinstance(inner, Mapping) and inner.get("verdict") is False
