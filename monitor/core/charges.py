@@ -3,9 +3,6 @@
 from monitor.core.canary import Canary
 from monitor.core.model import Charge, Fault
 
-INTERMITTENT = "intermittent"
-"""The evidence word of a loss that comes and goes."""
-
 
 def missing(bad: tuple[Canary, ...]) -> Charge:
     """Losses with no later arrival."""
@@ -21,7 +18,7 @@ def intermittent(bad: tuple[Canary, ...], window: int) -> Charge:
     """Losses among arrivals, too many of them."""
     return Charge(
         fault=Fault.TRACE_MISSING,
-        summary=f"{INTERMITTENT} loss: {len(bad)} of the last {window} traces did not arrive",
+        summary=f"intermittent loss: {len(bad)} of the last {window} traces did not arrive",
         facts=(_ids(bad),),
     )
 

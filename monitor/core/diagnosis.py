@@ -19,7 +19,7 @@ from monitor.core.faults import FAULTS, ORDER
 from monitor.core.incident import Diagnosis
 from monitor.core.key import key_is_refused
 from monitor.core.model import Charge, Component, Fault, Instant, Severity
-from monitor.core.series import arrived, is_intermittent, lost
+from monitor.core.series import arrived, lost
 from monitor.core.state import Active, Policy, TargetState
 from monitor.core.trace import Route
 
@@ -73,6 +73,14 @@ def diagnose(state: TargetState, policy: Policy, now: Instant) -> Diagnosis | No
     )
 
 
+def named(state: TargetState, now: Instant) -> dict[Fault, Active]:
+    """Every confirmed fault under the name that the triage gives it."""
+    return {
+        name_the_loss(active, state, now)[0] if fault is Fault.TRACE_MISSING else fault: active
+        for fault, active in state.confirmed.items()
+    }
+
+
 def weigh(state: TargetState, policy: Policy, now: Instant) -> tuple[Confirmed, ...]:
     """Every confirmed fault under its final name and severity, those below the policy's notice left out."""
     found = [_weigh_one(fault, active, state, policy, now) for fault, active in state.confirmed.items()]
@@ -86,7 +94,7 @@ def _weigh_one(fault: Fault, active: Active, state: TargetState, policy: Policy,
     explains = FAULTS[fault].explains
     if fault is Fault.TRACE_MISSING:
         fault, more = name_the_loss(active, state, now)
-        severity = Severity.WARNING if is_intermittent(active) else FAULTS[fault].severity
+        severity = FAULTS[fault].severity
         explains, because = FAULTS[fault].explains, (*because, *more)
     elif fault in (Fault.EXPORTER_DISABLED, Fault.CONFIG_DRIFT):
         severity, explains, more = _weigh_configuration(fault, active, state, policy)

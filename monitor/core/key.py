@@ -46,8 +46,7 @@ def retract_key(state: TargetState) -> TargetState:
     header = _gateway_header(state)
     if header is None or not header.another_key:
         return state
-    trends = {check: _without_key(trend) for check, trend in state.trends.items()}
-    return state if trends == dict(state.trends) else replace(state, trends=trends)
+    return replace(state, trends={check: _without_key(trend) for check, trend in state.trends.items()})
 
 
 def _without_key(trend: Trend) -> Trend:

@@ -4,11 +4,11 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from monitor.core.canary import Canary, Outcome
-from monitor.core.diagnosis import CAUSES, LOSSES, Confirmed, diagnose, still_waiting, weigh
+from monitor.core.diagnosis import CAUSES, Confirmed, diagnose, still_waiting, weigh
 from monitor.core.events import Event, IncidentChanged
 from monitor.core.incident import Diagnosis, Incident, Losses, Passage, Reason
 from monitor.core.model import CheckName, Component, Fault, Instant, Severity
-from monitor.core.series import arrived, excuse, gap_to_tell
+from monitor.core.series import arrived, gap_to_tell
 from monitor.core.state import Mend, Outage, Policy, TargetState
 
 REMEMBERED_INCIDENTS = 50
@@ -139,7 +139,7 @@ def _continue(
 ) -> tuple[TargetState, tuple[Event, ...]]:
     if diagnosis is None:
         if mend_is_proven(state, policy):
-            return _close(state, incident, policy, now)
+            return _close(state, incident, now)
         waiting = _waiting_text(state.mend) if state.mend is not None else ""
         diagnosis = still_waiting(incident.diagnosis, waiting)
     elif state.mend is not None and not mend_is_proven(state, policy):
@@ -182,9 +182,7 @@ def _passages(incident: Incident, diagnosis: Diagnosis, now: Instant, text: str)
     return (*incident.passages, passage)[-40:]
 
 
-def _close(
-    state: TargetState, incident: Incident, policy: Policy, now: Instant
-) -> tuple[TargetState, tuple[Event, ...]]:
+def _close(state: TargetState, incident: Incident, now: Instant) -> tuple[TargetState, tuple[Event, ...]]:
     began = min(incident.diagnosis.since, incident.opened_at)
     window = [canary for canary in state.canaries if began <= canary.sent_at <= now]
     closed = replace(
@@ -196,17 +194,7 @@ def _close(
         passages=_passages(incident, incident.diagnosis, now, "resolved"),
     )
     resolved = replace(state, incidents=(*state.incidents[:-1], closed), mend=None)
-    if incident.diagnosis.fault in CAUSES | LOSSES:
-        resolved = _excuse_losses(resolved, incident.diagnosis.fault, began, policy, now)
     return resolved, (_event(closed, Reason.RESOLVED, now),)
-
-
-def _excuse_losses(state: TargetState, fault: Fault, began: Instant, policy: Policy, now: Instant) -> TargetState:
-    """The losses of a resolved outage belong to it, also those that are judged after the resolve."""
-    settle = policy.arrival.settle
-    outage = Outage(fault=fault, began_at=began, ended_at=max(began, now - settle))
-    outages = (*state.outages, outage)[-REMEMBERED_OUTAGES:]
-    return replace(state, outages=outages, canaries=excuse(state.canaries, outages, settle))
 
 
 def count_losses(window: list[Canary]) -> Losses:
@@ -223,7 +211,7 @@ def count_losses(window: list[Canary]) -> Losses:
 
 def _tell_gap(state: TargetState, now: Instant) -> tuple[TargetState, tuple[Event, ...]]:
     """Two losses in a row that later arrivals have overtaken: told once, as an incident that is already over."""
-    gap = gap_to_tell(state)
+    gap = gap_to_tell(state.canaries)
     if not gap:
         return state, ()
     ids = {canary.id for canary in gap}

@@ -29,22 +29,26 @@ class Run:
     good: int = 0
 
 
-def excuse(canaries: tuple[Canary, ...], outages: tuple[Outage, ...], settle: Seconds) -> tuple[Canary, ...]:
-    """Mark the losses that belong to a known cause: sent while it lasted, or less than `settle` before or after it."""
-    return tuple(
-        replace(canary, excused=True) if not canary.excused and _belongs(canary, outages, settle) else canary
-        for canary in canaries
+def excuse(state: TargetState, policy: Policy) -> TargetState:
+    """Mark the losses that belong to a known cause, or to a change of the configuration; once marked they stay so."""
+    canaries = tuple(
+        replace(canary, excused=True) if _is_excused(canary, state, policy) else canary for canary in state.canaries
     )
+    return replace(state, canaries=canaries)
 
 
-def _belongs(canary: Canary, outages: tuple[Outage, ...], settle: Seconds) -> bool:
-    if canary.outcome in _SHOWN and not canary.late:
-        return False
-    return any(
-        outage.began_at - settle < canary.sent_at
-        and (outage.ended_at is None or canary.sent_at < outage.ended_at + settle)
-        for outage in outages
-    )
+def _is_excused(canary: Canary, state: TargetState, policy: Policy) -> bool:
+    if canary.excused or (canary.outcome in _SHOWN and not canary.late):
+        return canary.excused
+    if not may_accuse(canary, state, policy):
+        return True
+    return any(_covers(outage, canary, policy.arrival.settle) for outage in state.outages)
+
+
+def _covers(outage: Outage, canary: Canary, settle: Seconds) -> bool:
+    """Whether a canary was sent while an outage lasted, or less than `settle` before or after it."""
+    ended = outage.ended_at if outage.ended_at is not None else float("inf")
+    return outage.began_at - settle < canary.sent_at < ended + settle
 
 
 def trim(canaries: tuple[Canary, ...], now: Instant) -> tuple[Canary, ...]:
@@ -91,15 +95,18 @@ def confirmed_by_series(
     state: TargetState, before: Mapping[Fault, Active], policy: Policy, now: Instant
 ) -> dict[Fault, Active]:
     """Every fault that the series confirms now, given what it had confirmed before."""
-    judged = tuple(canary for canary in state.canaries if canary.judged_at is not None or canary.late)
+    judged = tuple(
+        canary for canary in state.canaries if canary.judged_at is not None or canary.late or canary.elsewhere
+    )
+    outage = {fault: active for fault, active in before.items() if not is_intermittent(active)}
     found: dict[Fault, Active] = {}
     for fault, charge, is_bad, is_good in _FAULTS:
         run = _run(judged, is_bad, is_good, partial(may_accuse, state=state, policy=policy))
         fresh = [canary for canary in run.bad if now - canary.sent_at <= _stale_after(policy)]
         active = hysteresis(
-            before,
+            outage,
             fault,
-            charge(run.bad) if run.bad else None,
+            charge(run.bad) if fresh else None,
             bad_in_row=len(fresh),
             good_in_row=run.good,
             since=run.bad[0].sent_at if run.bad else now,
@@ -108,8 +115,7 @@ def confirmed_by_series(
         )
         if active is not None:
             found[fault] = active
-    accusing = tuple(canary for canary in judged if arrived(canary) or may_accuse(canary, state, policy))
-    return found | _intermittent_loss(accusing, before, found, policy, now)
+    return found | _intermittent_loss(judged, before, found, policy, now)
 
 
 def may_accuse(canary: Canary, state: TargetState, policy: Policy) -> bool:
@@ -119,49 +125,50 @@ def may_accuse(canary: Canary, state: TargetState, policy: Policy) -> bool:
 
 
 def _stale_after(policy: Policy) -> Seconds:
-    cadence = policy.cadences.get(CheckName.ARRIVAL)
-    return (cadence.stale_after if cadence else 0.0) + policy.arrival.missing_after
+    return policy.cadences[CheckName.ARRIVAL].stale_after + policy.arrival.missing_after
 
 
 def _intermittent_loss(
-    counted: tuple[Canary, ...],
+    judged: tuple[Canary, ...],
     before: Mapping[Fault, Active],
     found: Mapping[Fault, Active],
     policy: Policy,
     now: Instant,
 ) -> dict[Fault, Active]:
     """Three of the last twelve: resolved when the window holds fewer, not by arrivals."""
-    if Fault.TRACE_MISSING in found:
-        return {}
-    if Fault.TRACE_MISSING in before and not is_intermittent(before[Fault.TRACE_MISSING]):
-        return {}  # an outage has just ended: its losses are excused before the window is looked at again
-    losses = intermittent(counted, policy.arrival.loss_of)
+    known = before.get(Fault.TRACE_MISSING)
+    if Fault.TRACE_MISSING in found or (known is not None and not is_intermittent(known)):
+        return {}  # an outage, or one that has just ended: its losses are excused before the window is looked at again
+    losses = intermittent(judged, policy.arrival.loss_of)
     if not losses:
         return {}
     charge = charges.intermittent(losses, policy.arrival.loss_of[1])
-    known = before.get(Fault.TRACE_MISSING)
-    confirmed_at = known.confirmed_at if known else now
-    return {Fault.TRACE_MISSING: Active(charge=charge, since=losses[0].sent_at, confirmed_at=confirmed_at)}
+    fresh = Active(charge=charge, since=losses[0].sent_at, confirmed_at=now)
+    return {Fault.TRACE_MISSING: replace(known, charge=charge) if known is not None else fresh}
 
 
 def is_intermittent(active: Active) -> bool:
-    """Whether a loss comes and goes."""
-    return active.charge.summary.startswith(charges.INTERMITTENT)
+    """Whether it is a loss that comes and goes: it does not keep the next trace from arriving."""
+    return active.charge.fault is Fault.TRACE_MISSING and not active.charge.stops_export
 
 
-def gap_to_tell(state: TargetState) -> tuple[Canary, ...]:
-    """Two losses in a row, older than an arrival, that nothing explains and nobody was told of."""
-    judged = [canary for canary in state.canaries if arrived(canary) or canary.outcome is Outcome.MISSING]
-    newest_arrival = max((index for index, canary in enumerate(judged) if arrived(canary)), default=-1)
+def gap_to_tell(canaries: tuple[Canary, ...]) -> tuple[Canary, ...]:
+    """Two losses in a row, older than an arrival, that nothing explains and nobody was told of.
+
+    A trace among them that is still awaited may yet make one of them two singles: then it is too soon to tell.
+    """
     run: list[Canary] = []
-    for canary in judged[: newest_arrival + 1]:
+    awaited = False
+    for canary in canaries:
         if lost(canary) and not canary.gap:
             run.append(canary)
-        elif len(run) > 1:
-            break
-        else:
-            run = []
-    return tuple(run) if len(run) > 1 else ()
+        elif canary.pending and canary.accepted:
+            awaited = awaited or bool(run)
+        elif arrived(canary) or canary.outcome is Outcome.MISSING:
+            if arrived(canary) and len(run) > 1 and not awaited:
+                return tuple(run)
+            run, awaited = [], False
+    return ()
 
 
 # --- what makes a canary bad or good, per fault ----------------------------------------------------------------------

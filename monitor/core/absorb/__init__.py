@@ -7,6 +7,7 @@ from monitor.core import series
 from monitor.core.absorb import canary, control, looks, told, trace
 from monitor.core.absorb.looks import Absorbed
 from monitor.core.absorb.trace import OF_THE_LOOK
+from monitor.core.diagnosis import named
 from monitor.core.events import Event, FaultChanged
 from monitor.core.inputs import (
     Acknowledged,
@@ -27,8 +28,8 @@ from monitor.core.inputs import (
 )
 from monitor.core.key import retract_key
 from monitor.core.life import live
-from monitor.core.model import CheckName, Instant
-from monitor.core.state import Policy, TargetState
+from monitor.core.model import CheckName, Fault, Instant
+from monitor.core.state import Outage, Policy, TargetState
 
 
 def absorb(state: TargetState, given: Input, policy: Policy, now: Instant) -> Absorbed:
@@ -38,7 +39,7 @@ def absorb(state: TargetState, given: Input, policy: Policy, now: Instant) -> Ab
     after, events = _apply(state, given, policy, now)
     if isinstance(given, NoticeTold | CanaryPlanned | Removed):
         return after, events
-    after = _judge_series(retract_key(after), policy, now)
+    after = _judge_series(retract_key(_of_enabled_checks(after, policy)), policy, now)
     changed = _fault_changes(state, after, now)
     lived, more = live(state, after, policy, now)
     return lived, (*events, *changed, *more)
@@ -80,21 +81,34 @@ def _apply(  # noqa: C901, PLR0912 - one line per kind of input
             assert_never(given)
 
 
+def _of_enabled_checks(state: TargetState, policy: Policy) -> TargetState:
+    """A check that is switched off believes nothing any more."""
+    trends = {check: trend for check, trend in state.trends.items() if policy.enabled(check)}
+    return replace(state, trends=trends)
+
+
 def _judge_series(state: TargetState, policy: Policy, now: Instant) -> TargetState:
     if not policy.enabled(CheckName.ARRIVAL):
         return state
-    excused = replace(state, canaries=series.excuse(state.canaries, state.outages, policy.arrival.settle))
-    before = excused.trend(CheckName.ARRIVAL)
-    of_the_look = {f: a for f, a in before.confirmed.items() if f in OF_THE_LOOK}
-    of_the_series = {f: a for f, a in before.confirmed.items() if f not in OF_THE_LOOK}
-    confirmed = of_the_look | series.confirmed_by_series(excused, of_the_series, policy, now)
-    if confirmed == dict(before.confirmed):
-        return excused
-    return replace(excused, trends={**excused.trends, CheckName.ARRIVAL: replace(before, confirmed=confirmed)})
+    excused = series.excuse(state, policy)
+    trend = excused.trend(CheckName.ARRIVAL)
+    of_the_look = {f: a for f, a in trend.confirmed.items() if f in OF_THE_LOOK}
+    before = {f: a for f, a in trend.confirmed.items() if f not in OF_THE_LOOK}
+    found = series.confirmed_by_series(excused, before, policy, now)
+    judged = replace(
+        excused, trends={**excused.trends, CheckName.ARRIVAL: replace(trend, confirmed={**of_the_look, **found})}
+    )
+    over = before.get(Fault.TRACE_MISSING)
+    if over is None or Fault.TRACE_MISSING in found:
+        return judged
+    # The losses of an outage that is over belong to it, also those that are judged later.
+    ended = max(over.since, now - policy.arrival.settle)
+    outage = Outage(fault=Fault.TRACE_MISSING, began_at=over.since, ended_at=ended)
+    return series.excuse(replace(judged, outages=(*judged.outages, outage)), policy)
 
 
 def _fault_changes(before: TargetState, after: TargetState, now: Instant) -> tuple[Event, ...]:
-    old, new = before.confirmed, after.confirmed
+    old, new = named(before, now), named(after, now)
     changes = [(fault, True) for fault in new if fault not in old] + [(f, False) for f in old if f not in new]
     return tuple(
         FaultChanged(

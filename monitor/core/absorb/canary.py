@@ -42,7 +42,7 @@ def answer(state: TargetState, given: CanaryAnswered, policy: Policy, now: Insta
 
 def _hold(state: TargetState, given: CanaryAnswered, policy: Policy, now: Instant) -> Hold | None:
     """After a 429 the cadence doubles up to half an hour, or follows Retry-After."""
-    if not given.rate_limited:
+    if not given.rate_limited or not policy.enabled(CheckName.CANARY):
         return None
     regular = policy.cadences[CheckName.CANARY].every
     step = min(_LONGEST_HOLD, 2 * (state.hold.step if state.hold is not None else regular))

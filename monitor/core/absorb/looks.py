@@ -16,7 +16,9 @@ Absorbed = tuple[TargetState, tuple[Event, ...]]
 def fold_look(
     state: TargetState, check: CheckName, finding: Finding, at: Instant, took: Seconds, policy: Policy, now: Instant
 ) -> Absorbed:
-    """Debounce one finding of one check."""
+    """Debounce one finding of one check; what comes late from a check that has been switched off is nobody's."""
+    if not policy.enabled(check):
+        return state, ()
     cadence = policy.cadences[check]
     folded = trend.fold(state.trend(check), finding, at=at, took=took, cadence=cadence, policy=policy, now=now)
     return replace(state, trends={**state.trends, check: folded}), (report(state, check, finding, at, took),)
@@ -39,8 +41,6 @@ def report(state: TargetState, check: CheckName, finding: Finding, at: Instant, 
 
 def observe(state: TargetState, seen: Observation, policy: Policy, now: Instant) -> Absorbed:
     """Fold what a check reports, and remember what it read."""
-    if not policy.enabled(seen.check):
-        return state, ()
     after = replace(state, phases=seen.phases or state.phases, certificates=certify(state, seen.certificate))
     if seen.config is not None:
         after = replace(after, config=remember(after.config, seen.config, now))

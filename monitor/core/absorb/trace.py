@@ -163,8 +163,6 @@ def fail_look(state: TargetState, given: LookFailed, policy: Policy, now: Instan
     """A look that did not succeed: unknown, unless a documented route refused the very key that the exporter uses."""
     after = replace(state, key_refused_at=now) if given.key_refused else state
     after, events = _give_up(after, given, policy, now)
-    if not policy.enabled(given.check):
-        return after, events
     finding = finding_of_refused_key(after, given.finding, given.where) if given.key_refused else given.finding
     folded, more = _fold_apart(after, given, finding, policy, now)
     return folded, (*events, *more)
