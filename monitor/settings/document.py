@@ -17,17 +17,36 @@ from monitor.settings.problem import ConfigError, Problem, shown_name
 _MOST_NODES = 20_000
 _DEEPEST = 40
 _LARGEST = 1024 * 1024
-_QUOTED = re.compile(r"'[^']{3,}'|\"[^\"]{3,}\"|'.{0,2}\n.*'")
+_QUOTED = re.compile(r"'(?P<one>[^']*)'|\"(?P<two>[^\"]*)\"")
+_HARMLESS = re.compile(r".{0,2}|<[a-z ]+>", re.DOTALL)
 _OWN_TAGS = ("tag:yaml.org,2002:str", "tag:yaml.org,2002:map", "tag:yaml.org,2002:seq", "tag:yaml.org,2002:merge")
 
 PlaceOf = Callable[[int], Origin]
 """The origin of something that stands in a line, counted from 1."""
 
 
+_UNBOUND = "it is nested too deeply or grows without bound"
+
+
 class _Loader(yaml.SafeLoader):
-    """Knows no types but text, list and mapping, and the merge key."""
+    """Knows no types but text, list and mapping, and the merge key; gives up early on what is too deep or too much."""
 
     yaml_implicit_resolvers = {"<": [("tag:yaml.org,2002:merge", re.compile(r"<<"))]}  # noqa: RUF012 - PyYAML's name
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self._depth = 0
+        self._nodes = 0
+
+    def compose_node(self, parent: Node | None, index: int) -> Node | None:
+        self._depth += 1
+        self._nodes += 1
+        if self._depth > _DEEPEST or self._nodes > _MOST_NODES:
+            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
+            raise yaml.composer.ComposerError(problem=_UNBOUND, problem_mark=mark)
+        node = super().compose_node(parent, index)
+        self._depth -= 1
+        return node
 
 
 def read_document(text: str, at: PlaceOf) -> Given | None:
@@ -44,8 +63,6 @@ def read_document(text: str, at: PlaceOf) -> Given | None:
         raise _error(
             at(line), "is not YAML: a character is not allowed in it; allowed: printable text in UTF-8"
         ) from None
-    except (RecursionError, yaml.YAMLError):
-        raise _error(at(1), "is not YAML that can be read: it is nested too deeply") from None
 
 
 class _Reader:
@@ -60,7 +77,7 @@ class _Reader:
         origin = self._at(line or node.start_mark.line + 1)
         self._left -= 1
         if self._left < 0 or depth > _DEEPEST:
-            raise _error(origin, "is nested too deeply or grows without bound through its aliases")
+            raise _error(origin, f"is not YAML that can be used: {_UNBOUND} through its aliases")
         if not node.tag.startswith(_OWN_TAGS):
             raise _error(origin, "has a tag (`!…`); allowed: plain YAML without tags")
         match node:
@@ -113,8 +130,14 @@ def _syntax(error: yaml.MarkedYAMLError) -> str:
     """What the parser says, without its excerpt of the file and without anything it quotes from it."""
     mark = error.problem_mark or error.context_mark
     column = f" in column {mark.column + 1}" if mark else ""
-    parts = [_QUOTED.sub("…", part) for part in (error.context, error.problem) if part]
+    parts = [_QUOTED.sub(_unquoted, part) for part in (error.context, error.problem) if part]
     return f"is not YAML{column}: {', '.join(parts)}"
+
+
+def _unquoted(quotation: re.Match[str]) -> str:
+    """What the parser quotes, unless it is a sign or a token such as <stream end>."""
+    inside = quotation["one"] if quotation["one"] is not None else quotation["two"]
+    return quotation[0] if _HARMLESS.fullmatch(inside) else "…"
 
 
 def _error(origin: Origin, what: str) -> ConfigError:

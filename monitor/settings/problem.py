@@ -61,10 +61,13 @@ def shown_name(name: str) -> str:
 
 
 def did_you_mean(given: str, known: Iterable[str], *, cutoff: float = 0.6) -> str | None:
-    """The known word closest to what was given, if any is close."""
+    """The known word closest to what was given, or else the only one that it is a part of, as `drift` of `config_drift`."""
     by_lower = {word.lower(): word for word in known}
     close = difflib.get_close_matches(given.lower(), by_lower, n=1, cutoff=cutoff)
-    return by_lower[close[0]] if close else None
+    whole = [word for word in by_lower if given.lower() in word.split("_")]
+    if close:
+        return by_lower[close[0]]
+    return by_lower[whole[0]] if len(whole) == 1 else None
 
 
 def unknown_name(given: str, known: Iterable[str]) -> str:

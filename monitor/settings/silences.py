@@ -45,6 +45,8 @@ def _days(given: object) -> object:
     """Days by name or as a range: `[sat, sun]`, `mon-fri`, `Monday`."""
     texts = given if isinstance(given, list | tuple) else [given]
     days: list[str] = []
+    if not texts:
+        raise problem("days", "is empty, so it never starts; leave it out for every day")
     for text in texts:
         first, _, last = str(text).strip().lower().partition("-")
         ends = [_day(first), _day(last or first)]

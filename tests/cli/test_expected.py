@@ -1,0 +1,87 @@
+"""`expected`: the manifest and the form."""
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from monitor.cli import main
+from tests.settings.samples import MINIMAL
+
+TWO = MINIMAL + MINIMAL.replace("targets:\n  prod:", "  stage:").replace("environment: prd", "environment: stg")
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> str:
+    """Two targets."""
+    path = tmp_path / "config.yaml"
+    path.write_text(TWO)
+    return str(path)
+
+
+def run(capsys: pytest.CaptureFixture[str], *words: str) -> str:
+    """What a command prints, and that it went well."""
+    assert main(["expected", *words]) == 0
+    return capsys.readouterr().out
+
+
+def test_the_manifest_is_yaml_for_tfy_apply(file: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """The default format; the key is a placeholder."""
+    out = run(capsys, "--target", "prod", "--config", file)
+    assert yaml.safe_load(out) == {
+        "name": "otel-config",
+        "type": "gateway-otel-config",
+        "otel_traces_exporter_config": {
+            "type": "http",
+            "endpoint": "https://api.traceloop.com/v1/traces",
+            "encoding": "proto",
+            "headers": {"Authorization": "Bearer <the Traceloop API key>"},
+        },
+    }
+    assert "Secret" not in out
+
+
+def test_the_key_is_printed_only_if_asked_for(file: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """With --reveal, in every format."""
+    for form in ("yaml", "json", "table"):
+        assert "tl_Secret_2" not in run(capsys, "--format", form, "--config", file)
+        assert "Bearer tl_Secret_2" in run(capsys, "--format", form, "--reveal", "--config", file)
+
+
+def test_several_targets_are_several_documents(file: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each with its name above it; as JSON one object by name."""
+    out = run(capsys, "--config", file)
+    assert [document["type"] for document in yaml.safe_load_all(out)] == ["gateway-otel-config"] * 2
+    assert "# target prod\n" in out
+    assert "# target stage\n" in out
+    assert list(json.loads(run(capsys, "--format", "json", "--config", file))) == ["prod", "stage"]
+
+
+def test_json_of_one_target_is_the_manifest_itself(file: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """So that it can be applied as it is."""
+    out = run(capsys, "--format", "json", "--target", "stage", "--config", file)
+    assert json.loads(out)["type"] == "gateway-otel-config"
+
+
+def test_the_table_is_that_of_the_dashboards_form(file: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Field by field, as the guide has it."""
+    out = run(capsys, "--format", "table", "--target", "prod", "--config", file)
+    assert out == (
+        "prod (AI Gateway, Controls, Settings, OTEL Config)\n"
+        "  Traces exporter       enabled\n"
+        "  Protocol              HTTP\n"
+        "  Endpoint              https://api.traceloop.com/v1/traces\n"
+        "  Encoding              Proto\n"
+        "  Header                Authorization: Bearer <the Traceloop API key>\n"
+        "  Exclude request data  not checked\n"
+        "  Metrics exporter      disabled\n"
+    )
+
+
+def test_an_unknown_target_is_a_mistake_of_usage(file: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """With the names that there are."""
+    assert main(["expected", "--target", "prd", "--config", file]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.endswith("--target prd: there is no such target; allowed: prod, stage\n")

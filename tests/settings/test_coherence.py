@@ -1,0 +1,198 @@
+"""What must hold between settings, and what is legal but worth a warning."""
+
+import pytest
+
+from tests.settings.samples import MINIMAL, complaints, loaded, prod, settings, with_target
+
+SLACK = "alerting: {slack: {bot_token: xoxb-1, channel: C1}}\n"
+
+
+def test_a_cadence_that_cannot_fit_its_budget_is_an_error_with_the_arithmetic() -> None:
+    """86400 s / every > max_per_day."""
+    assert complaints(with_target("checks: {canary: {every: 1m}}")) == [
+        (
+            "config.yaml:6: targets.prod.checks.canary.max_per_day: 86400 s / 60 s = 1440 canaries a day, "
+            "which is more than max_per_day: 500; allowed: max_per_day from 1440, or every from 2m53s"
+        ),
+    ]
+
+
+def test_a_cadence_that_just_fits_is_allowed() -> None:
+    """Exactly as many as the budget."""
+    assert prod(with_target("checks: {canary: {every: 172.8}}")).checks.canary.every == pytest.approx(172.8)
+    assert len(complaints(with_target("checks: {canary: {every: 172.7}}"))) == 1
+
+
+def test_tokens_that_cannot_fit_their_budget_are_an_error_with_the_arithmetic() -> None:
+    """That number times max_tokens > max_tokens_per_day."""
+    assert complaints(with_target("checks: {canary: {max_tokens: 200}}")) == [
+        (
+            "config.yaml:6: targets.prod.checks.canary.max_tokens_per_day: 86400 s / 300 s = 288 canaries a day, "
+            "288 * 200 max_tokens = 57600 tokens a day, which is more than max_tokens_per_day: 50000; "
+            "allowed: max_tokens_per_day from 57600, a longer `every`, or fewer max_tokens"
+        ),
+    ]
+
+
+def test_without_max_tokens_the_tokens_are_not_estimated() -> None:
+    """Null is not sent, so nothing is known beforehand."""
+    text = with_target("checks: {canary: {max_tokens: null, max_tokens_per_day: 1}}")
+    assert prod(text).checks.canary.max_tokens is None
+
+
+def test_a_canary_that_is_never_sent_has_no_budget() -> None:
+    """Its cadence does not matter."""
+    text = with_target("checks: {canary: {enabled: false, every: 1s}}")
+    assert not prod(text).checks.canary.enabled
+
+
+def test_a_canary_needs_a_model() -> None:
+    """The way out stands in the complaint."""
+    assert complaints(MINIMAL.replace("{model: openai-main/gpt-4o-mini}", "{trace_id: auto}")) == [
+        (
+            "config.yaml:4: targets.prod.gateway.model: is missing, and the canary asks it; "
+            "give a model such as openai-main/gpt-4o-mini, or `checks.canary.enabled: false`"
+        ),
+    ]
+
+
+TOKEN_URLS = {
+    "control_plane.url": MINIMAL.replace("https://acme", "http://acme"),
+    "gateway.url": MINIMAL.replace("gateway: {", "gateway: {url: http://gw.example.com, "),
+    "traceloop.url": MINIMAL.replace("traceloop: {", "traceloop: {url: http://tl.example.com, "),
+    "expected.endpoint": with_target("expected: {endpoint: http://collector.example.com/v1/traces}"),
+    "alerting.slack.api_url": MINIMAL + SLACK.replace("C1", "C1, api_url: http://slack.example.com/api/"),
+    "alerting.slack.webhook_url": MINIMAL + "alerting: {slack: {webhook_url: http://hooks.example.com/x}}\n",
+}
+
+
+@pytest.mark.parametrize("path", TOKEN_URLS)
+def test_a_url_that_receives_a_token_must_be_https(path: str) -> None:
+    """Else the token could be read on the way."""
+    assert any(
+        f"{path}: is not https, but receives a token; allowed: https, a loopback address, or `http.allow_http: true`"
+        in line
+        for line in complaints(TOKEN_URLS[path])
+    )
+
+
+@pytest.mark.parametrize("path", TOKEN_URLS)
+def test_http_can_be_allowed(path: str) -> None:
+    """Whoever knows what he does."""
+    assert settings(TOKEN_URLS[path] + "http: {allow_http: true}\n").http.allow_http
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:8080", "localhost", "[::1]:80", "gw.localhost", "127.8.8.8", "LOCALHOST"])
+def test_loopback_may_be_plain_http(host: str) -> None:
+    """Nothing leaves the machine."""
+    assert prod(MINIMAL.replace("https://acme.truefoundry.cloud", f'"http://{host}"')).control_plane is not None
+
+
+@pytest.mark.parametrize("host", ["10.0.0.1", "gateway", "localhost.example.com", "127.0.0.1.nip.io", "[::2]"])
+def test_a_private_network_is_not_loopback(host: str) -> None:
+    """Others listen there."""
+    assert "is not https" in complaints(MINIMAL.replace("https://acme.truefoundry.cloud", f'"http://{host}"'))[0]
+
+
+def test_urls_that_receive_no_token_may_be_plain_http() -> None:
+    """An Alertmanager, a metrics page, a webhook, a heartbeat of the cluster."""
+    text = MINIMAL.replace("gateway: {", "gateway: {metrics_url: 'http://gw:8787/metrics', ")
+    text += "alerting: {alertmanager: {urls: ['http://am:9093/']}, webhook: {url: 'http://hook/x'}}\n"
+    text += "heartbeat: {url: 'http://hc/x'}\nserver: {external_url: 'http://monitor/'}\n"
+    read = settings(text)
+    assert read.alerting.alertmanager.urls == ("http://am:9093",)
+    assert read.server.external_url == "http://monitor"
+
+
+@pytest.mark.parametrize("url", ["https://169.254.169.254", "https://[fe80::1]"])
+def test_link_local_addresses_are_denied(url: str) -> None:
+    """Clouds keep their metadata service there."""
+    text = MINIMAL.replace("https://acme.truefoundry.cloud", f'"{url}"')
+    assert "is a link-local address, which `http.deny_link_local` forbids" in complaints(text)[0]
+    assert settings(text + "http: {deny_link_local: false}\n").targets
+
+
+def test_a_bot_beside_a_webhook_is_an_error() -> None:
+    """One of the two posts."""
+    text = MINIMAL + "alerting: {slack: {bot_token: xoxb-1, channel: C1, webhook_url: https://hooks.slack.com/x}}\n"
+    assert complaints(text) == [
+        "config.yaml:6: alerting.slack.webhook_url: is given beside `bot_token`; one of the two is allowed"
+    ]
+    assert complaints(MINIMAL + SLACK, {"TRACE_MONITOR_ALERTING__SLACK__WEBHOOK_URL": "https://hooks.slack.com/x"}) == [
+        (
+            "TRACE_MONITOR_ALERTING__SLACK__WEBHOOK_URL: alerting.slack.webhook_url: is given beside `bot_token`; "
+            "one of the two is allowed"
+        ),
+    ]
+
+
+def test_a_bot_must_know_its_channel() -> None:
+    """The global one, or one of each target."""
+    text = "alerting: {slack: {bot_token: xoxb-1}}\n"
+    assert complaints(MINIMAL + text)[0].startswith("config.yaml:6: alerting.slack.channel: is missing")
+    assert prod(with_target("alerting: {channel: C2}") + text).alerting.channel == "C2"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "http: {ca_file: gone.pem}",
+        "server: {tls_cert: gone.pem}",
+        "server: {tls_key: gone.pem, tls_cert: config.yaml}",
+    ],
+)
+def test_files_of_certificates_must_be_there(line: str) -> None:
+    """Better now than at the first request."""
+    assert any("names a file that cannot be read" in refused for refused in complaints(f"{MINIMAL}{line}\n"))
+
+
+def test_a_key_without_its_certificate_is_an_error() -> None:
+    """A server cannot use it."""
+    assert any(
+        "tls_key: is given without `tls_cert`" in line for line in complaints(MINIMAL + "server: {tls_key: x}\n")
+    )
+
+
+@pytest.mark.parametrize(
+    "notifier",
+    [
+        SLACK,
+        "alerting: {slack: {webhook_url: https://hooks.slack.com/x}}\n",
+        "alerting: {alertmanager: {urls: [http://am:9093]}}\n",
+        "alerting: {webhook: {url: https://hook.example.com/x}}\n",
+    ],
+)
+def test_no_notifier_at_all_is_one_warning(notifier: str) -> None:
+    """It is legal: metrics only."""
+    assert loaded(MINIMAL).warnings == (
+        "no notifier is configured (alerting.slack, alerting.alertmanager, alerting.webhook): metrics only, nobody is told",
+    )
+    assert loaded(MINIMAL + notifier).warnings == ()
+
+
+def test_doubtful_settings_are_warned_of() -> None:
+    """Legal, but hardly meant."""
+    text = with_target(
+        "expected: {protocol: grpc, endpoint: 'otlp.example.com:443'}",
+        "alerting: {channel: C2}",
+        f"checks: {{canary: {{metadata: {{x: {'y' * 129}}}}}}}",
+    )
+    text += "alerting: {slack: {webhook_url: https://hooks.slack.com/x}}\n"
+    text += "silences: [{target: other-*, to: 2030-01-01T00:00:00Z}]\n"
+    warnings = "\n".join(loaded(text).warnings)
+    assert "silences[0].target matches no target" in warnings
+    assert "targets.prod: expected.protocol is grpc" in warnings
+    assert "targets.prod: alerting.channel has no effect" in warnings
+    assert "has a value of more than 128 characters" in warnings
+
+
+def test_no_order_is_demanded_of_durations() -> None:
+    """Whoever wants to be told of lateness after the loss may be."""
+    text = with_target(
+        "checks: {arrival: {look_closer_after: 9m, late_after: 8m, missing_after: 1m, settle: 1s}, config: {every: 1s}}"
+    )
+    text += "alerting: {remind_every: [8h, 4h, 8h], escalate_after: 1s, reopen_within: 0s}\n"
+    read = settings(text)
+    assert read.alerting.reopen_within == 0
+    assert list(read.alerting.remind_every) == [28800, 14400, 28800]
+    assert settings(MINIMAL + "alerting: {remind_every: []}\n").alerting.remind_every == ()

@@ -1,0 +1,183 @@
+"""Junk in, one kind of error out, and never a secret in it."""
+
+import contextlib
+import json
+from pathlib import Path
+from typing import Any
+
+import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from monitor.settings import ConfigError, load, parse
+from monitor.settings.environment import PREFIX, variable
+from monitor.settings.problem import Path as SettingPath
+from monitor.settings.shape import Fields, Hidden, Many, Shape, Table, settings_shape
+from monitor.settings.show import show
+from tests.settings.samples import BY_ENVIRONMENT, MINIMAL, NOWHERE
+
+SECRET = "tl_5ecret0f9f86d081884c7d659a2feaa0c55ad015"
+FAST = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+def places(shape: Shape, path: SettingPath = ()) -> list[SettingPath]:
+    """Every place of the settings, with one target and one key per table."""
+    match shape:
+        case Fields(of=of):
+            below = [place for name in shape.names() for place in places(of.get(name, Hidden()), (*path, name))]
+            return [path, *below]
+        case Table(value=inner):
+            return [path, *places(inner, (*path, "prod"))]
+        case Many():
+            return [path]
+        case _:
+            return [path]
+
+
+PLACES = [place for place in places(settings_shape()) if place]
+
+scalars = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.floats(),
+    st.text(max_size=20),
+    st.sampled_from(
+        ["1h", "https://x", "http://x", "prd", "[", "{", "*", "&a", "!x", "null", "~", "0x1", "1:30", "on"]
+    ),
+)
+trees = st.recursive(
+    scalars,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+def refusal(text: str, environ: dict[str, str] | None = None) -> str:
+    """What the loader says when it refuses; empty if it does not. Anything but ConfigError escapes and fails the test."""
+    try:
+        parse(text, environ or {}, NOWHERE, name="junk.yaml")
+    except ConfigError as error:
+        return f"{error} {error!r}"
+    return ""
+
+
+def outcome(text: str, environ: dict[str, str] | None = None) -> str:
+    """What the loader says when it refuses, or else what it shows."""
+    refused = refusal(text, environ)
+    return refused or show(parse(text, environ or {}, NOWHERE, name="junk.yaml"))
+
+
+def put(tree: dict[str, Any], path: SettingPath, value: Any) -> dict[str, Any]:
+    """A copy of a tree with a value at a path."""
+    head, *rest = path
+    below = tree.get(str(head))
+    inner = put(below if isinstance(below, dict) else {}, tuple(rest), value) if rest else value
+    return {**tree, str(head): inner}
+
+
+@given(st.text(max_size=300))
+@FAST
+def test_any_text_is_refused_in_words(text: str) -> None:
+    """No text is a configuration by chance, and none makes the loader stumble."""
+    assert outcome(text)
+
+
+@given(st.binary(max_size=300))
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_bytes_are_refused_in_words(tmp_path: Path, content: bytes) -> None:
+    """A file may hold anything."""
+    file = tmp_path / "junk.yaml"
+    file.write_bytes(content)
+    with contextlib.suppress(ConfigError):
+        load(str(file), {}, tmp_path)
+
+
+@given(st.text(alphabet="abt:-[]{}&*!|>'\"%@`#, \n\t\\?<~0", max_size=120))
+@FAST
+def test_any_punctuation_is_refused_in_words(text: str) -> None:
+    """What YAML is made of, in any order, inside the settings."""
+    assert outcome(f"targets:\n  prod: {text}\n")
+
+
+@given(st.sampled_from(PLACES), trees)
+@FAST
+def test_any_value_in_any_place_is_taken_or_refused_in_words(place: SettingPath, value: Any) -> None:
+    """Also the kinds of value that nobody thought of."""
+    tree = put(yaml.safe_load(MINIMAL), place, value)
+    assert outcome(json.dumps(tree))
+    assert outcome(yaml.safe_dump(tree, allow_unicode=True))
+
+
+@given(st.dictionaries(st.text(max_size=30), st.text(max_size=30), max_size=4))
+@FAST
+def test_any_environment_is_taken_or_refused_in_words(environ: dict[str, str]) -> None:
+    """With our prefix and without."""
+    assert outcome(MINIMAL, environ | {f"{PREFIX}{name}": value for name, value in environ.items()})
+
+
+@given(st.sampled_from(PLACES), st.text(max_size=40))
+@FAST
+def test_any_text_in_any_variable_is_taken_or_refused_in_words(place: SettingPath, text: str) -> None:
+    """Every setting has a variable."""
+    assert outcome("", BY_ENVIRONMENT | {variable(place): text})
+
+
+wrappings = st.sampled_from(
+    [
+        SECRET,
+        [SECRET],
+        {SECRET: SECRET},
+        {"file": SECRET},
+        [{SECRET: [SECRET]}],
+        f"https://{SECRET}@host/",
+        f"https://host/{SECRET}?q",
+        f"{SECRET}: {SECRET}",
+        f"{{{SECRET}",
+        f"*{SECRET}",
+        f"Bearer {SECRET} x",
+        {"value": SECRET, "key": SECRET},
+    ]
+)
+
+
+@given(st.lists(st.tuples(st.sampled_from(PLACES), wrappings), min_size=1, max_size=3))
+@FAST
+def test_a_secret_in_a_wrong_place_never_appears_in_a_complaint(slips: list[tuple[SettingPath, Any]]) -> None:
+    """Wherever it was put, in whatever wrapping."""
+    tree = yaml.safe_load(MINIMAL)
+    for place, value in slips:
+        tree = put(tree, place, value)
+    for text in (json.dumps(tree), yaml.safe_dump(tree)):
+        assert SECRET not in refusal(text)
+
+
+@given(st.sampled_from(PLACES), wrappings)
+@FAST
+def test_a_secret_in_a_wrong_variable_never_appears_in_a_complaint(place: SettingPath, value: Any) -> None:
+    """The name of the variable does, its value does not."""
+    text = value if isinstance(value, str) else json.dumps(value)
+    environ = BY_ENVIRONMENT | {variable(place): text}
+    assert SECRET not in refusal("", environ)
+    with contextlib.suppress(ConfigError):
+        assert SECRET not in "\n".join(parse("", environ, NOWHERE).warnings)
+
+
+@given(st.sampled_from(PLACES), wrappings)
+@FAST
+def test_a_secret_that_is_also_in_its_proper_place_is_masked_everywhere(place: SettingPath, value: Any) -> None:
+    """Then it is known, so not even the effective settings show it."""
+    text = MINIMAL.replace("tl_Secret_2", SECRET)
+    assert SECRET not in outcome(json.dumps(put(yaml.safe_load(text), place, value)))
+
+
+@given(
+    st.integers(min_value=0, max_value=len(MINIMAL)), st.text(alphabet="'\"{}[]:,&*!\n\t x-", min_size=1, max_size=4)
+)
+@FAST
+def test_a_damaged_file_never_shows_its_secrets(at: int, damage: str) -> None:
+    """A slip of the keyboard anywhere in a file."""
+    text = MINIMAL.replace("tl_Secret_2", SECRET)
+    refused = refusal(text[:at] + damage + text[at:])
+    assert SECRET[5:20] not in refused
+    assert SECRET[-15:] not in refused
