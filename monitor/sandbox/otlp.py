@@ -64,11 +64,15 @@ def as_text(value: AnyValue) -> str:
         case "bytes_value":
             return base64.b64encode(value.bytes_value).decode()
         case "array_value":
-            return json.dumps([as_text(each) for each in value.array_value.values])
+            return _compact([as_text(each) for each in value.array_value.values])
         case "kvlist_value":
-            return json.dumps({pair.key: as_text(pair.value) for pair in value.kvlist_value.values})
+            return _compact({pair.key: as_text(pair.value) for pair in value.kvlist_value.values})
         case _:
             return ""
+
+
+def _compact(value: object) -> str:
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
 
 
 def _span(span: GatewaySpan) -> Span:

@@ -46,7 +46,7 @@ class Wire(Protocol):
         ...
 
     async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> int:
-        """Post a body and return the status; the exporter's way out. Raises OSError."""
+        """Post a body and return the status; the exporter's way out. Raises OSError or ValueError."""
         ...
 
 

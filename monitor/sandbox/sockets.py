@@ -67,6 +67,7 @@ class _Port:
         """Take connections."""
         if self._server is None:
             loop = asyncio.get_running_loop()
+            self._held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # inherited by its connections
             self._server = await loop.create_server(self._connect, sock=self._held, backlog=_BACKLOG)
 
     def refuse(self) -> None:
@@ -131,14 +132,17 @@ class Sockets:
             port.refuse()
 
     async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> int:
-        """Post a body and return the status. Raises OSError where no answer comes."""
+        """Post a body and return the status. Raises OSError where no answer comes, ValueError for what cannot be sent."""
         parts = urlsplit(url)
+        if not parts.hostname:
+            raise ValueError("the address has no host")
+        request = _request(parts.path, parts.query, {"host": parts.netloc, **headers}, body)
         secure = parts.scheme == "https"
         context = ssl.create_default_context() if secure else None
         port = parts.port or (443 if secure else 80)
-        reader, writer = await asyncio.open_connection(parts.hostname or "", port, ssl=context)
+        reader, writer = await asyncio.open_connection(parts.hostname, port, ssl=context)
         try:
-            writer.write(_request(parts.path, parts.query, {"host": parts.netloc, **headers}, body))
+            writer.write(request)
             await writer.drain()
             return _status(await reader.readline())
         finally:
@@ -146,11 +150,12 @@ class Sockets:
 
 
 def _bound(number: int) -> socket.socket:
-    """A socket that holds a port and does not listen yet."""
+    """A socket that holds a port, for itself alone, and does not listen yet."""
     held = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     try:
         held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         held.bind((ADDRESS, number))
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
     except OSError:
         held.close()
         raise
@@ -162,7 +167,7 @@ def _request(path: str, query: str, headers: Mapping[str, str], body: bytes) -> 
     target = quote(path or "/", safe=_IN_A_PATH) + (f"?{query}" if query else "")
     named = {**headers, "content-length": str(len(body)), "connection": "close"}
     if any("\r" in value or "\n" in value for value in named.values()):
-        raise ConnectionError("a header with a line end cannot be sent")
+        raise ValueError("a header must not hold a line end")
     lines = [f"POST {target} HTTP/1.1", *(f"{name}: {value}" for name, value in named.items()), "", ""]
     return "\r\n".join(lines).encode("latin-1", "replace") + body
 

@@ -133,6 +133,17 @@ async def test_a_retry_may_succeed(clock: FakeClock) -> None:
     await asker.sandbox.stop()
 
 
+async def test_what_cannot_be_sent_is_dropped(clock: FakeClock) -> None:
+    """An endpoint that is no address."""
+    asker, ear = await listening(clock)
+    ear.answers = [ValueError()]
+    await asker.complete()
+    await clock.advance(10)
+    assert len(ear.posts) == 1
+    assert asker.exported() == {"undeliverable": 3}
+    await asker.sandbox.stop()
+
+
 async def test_a_slow_endpoint_is_given_a_minute_a_try(clock: FakeClock) -> None:
     """Four tries, three pauses: gone after 243 seconds; other batches go on meanwhile."""
     asker, ear = await listening(clock)
@@ -368,10 +379,13 @@ async def test_a_late_trace_is_as_late_as_it_is_told(asker: Asker) -> None:
 
 
 async def test_metadata_is_a_text_or_a_map_by_dialect(asker: Asker, sandbox: Sandbox) -> None:
-    """As Traceloop shows it, either is a text that holds the tag."""
+    """As Traceloop shows it either is a text that holds the tag, the one as it was sent, the other made anew."""
     before = await exported(asker)
     sandbox.world.forget()
     sandbox.world.speak(metadata="map")
     after = await exported(asker)
     shown = [row[0]["span_attributes"]["tfy.request.metadata"] for row in (before, after)]
-    assert all('"probe": "7f3a"' in text for text in shown)
+    assert shown == [
+        '{"probe": "7f3a", "tfy_gateway_region": "sandbox-1"}',
+        '{"probe":"7f3a","tfy_gateway_region":"sandbox-1"}',
+    ]

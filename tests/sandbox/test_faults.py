@@ -16,7 +16,9 @@ from monitor.sandbox.in_process import Answer, call
 from tests.fakes.clock import FakeClock
 from tests.sandbox.common import AGENT, MODEL, Asker, chat
 
-_IDS = re.compile(r"[0-9a-f]{15,}|\d{9,}(\.\d+)?|dur=[\d.]+|latency_in_ms\W+[\d.]+|chatcmpl-\w+|\d{4}-\d\d-\d\dT[\d:.]+Z")
+_IDS = re.compile(
+    r"[0-9a-f]{15,}|\d{9,}(\.\d+)?|dur=[\d.]+|latency_in_ms\W+[\d.]+|chatcmpl-\w+|\d{4}-\d\d-\d\dT[\d:.]+Z"
+)
 _PATIENCE = 45.0
 _PROBED = ("status", "retry-after", "location", "x-tfy-cache-status", "content-encoding", "content-type")
 

@@ -224,6 +224,19 @@ async def test_health_needs_no_token(asker: Asker) -> None:
         assert (await asker.ask(Host.GATEWAY, "GET", path)).status == 200
 
 
+async def test_its_metrics_count_spans_kept_and_dropped(asker: Asker, sandbox: Sandbox) -> None:
+    """As a self-hosted gateway shows them."""
+    await asker.complete()
+    await sandbox.break_("trace_not_created")
+    await asker.complete()
+    lines = (await asker.ask(Host.GATEWAY, "GET", "/metrics")).body.decode().splitlines()
+    assert lines == [
+        'ai_gateway_spans_accepted_total{tenant_name="sandbox"} 3',
+        'ai_gateway_spans_exported_total{tenant_name="sandbox",outcome="success"} 3',
+        'ai_gateway_span_drops_total{tenant_name="sandbox",reason="should_trace_false"} 1',
+    ]
+
+
 async def test_a_stalling_provider_takes_its_time(asker: Asker, sandbox: Sandbox, clock: FakeClock) -> None:
     """The gateway itself answers at once."""
     await sandbox.break_("provider_failing_timeout")

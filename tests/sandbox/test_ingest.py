@@ -27,7 +27,7 @@ VALUES: dict[str, tuple[AnyValue, str]] = {
     "an.array": (AnyValue(array_value=ArrayValue(values=[AnyValue(int_value=1)])), '["1"]'),
     "a.map": (
         AnyValue(kvlist_value=KeyValueList(values=[KeyValue(key="k", value=AnyValue(bool_value=True))])),
-        '{"k": "true"}',
+        '{"k":"true"}',
     ),
     "some.bytes": (AnyValue(bytes_value=b"\x01"), "AQ=="),
     "nothing": (AnyValue(), ""),

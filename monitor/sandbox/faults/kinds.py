@@ -93,11 +93,6 @@ class Refusal(Enum):
     PROVIDER_502 = auto()
     PROVIDER_NETWORK = auto()
 
-    @property
-    def of_provider(self) -> bool:
-        """Whether the gateway only passes on what its provider said."""
-        return self.name.startswith("PROVIDER")
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refuse:

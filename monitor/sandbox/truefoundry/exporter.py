@@ -28,7 +28,7 @@ CACHE: Seconds = 300.0
 _WORTH_A_RETRY = frozenset({429, 502, 503, 504})
 
 Post = Callable[[str, Mapping[str, str], bytes], Awaitable[int]]
-"""Post a body and return the status. Raises OSError when there is no answer."""
+"""Post a body and return the status. Raises OSError when there is no answer, ValueError for what cannot be sent at all."""
 
 
 class Exporter:
@@ -134,6 +134,8 @@ class Exporter:
             except OSError:  # TimeoutError is one
                 outcome = "no_answer"
                 continue
+            except ValueError:  # an address or a header that makes no sense
+                return "undeliverable"
             if 200 <= status < 300:  # noqa: PLR2004 - the range of success
                 return "exported"
             outcome = f"refused_{status}"

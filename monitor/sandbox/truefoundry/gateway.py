@@ -14,7 +14,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from monitor.core.model import Instant
-from monitor.sandbox.credentials import MODELS, Subject
+from monitor.sandbox.credentials import MODELS, TENANT, Subject
 from monitor.sandbox.dialect import Refusals
 from monitor.sandbox.faults.kinds import Refusal, Twist
 from monitor.sandbox.serving import bearer, routed
@@ -42,6 +42,7 @@ def gateway_app(world: World, record: Record) -> ASGIApp:
     routes = [
         Route("/", _alive),
         Route("/health", _alive),
+        Route("/metrics", gateway.metrics),
         *(Route(prefix + "/models", gateway.models) for prefix in ("", "/v1")),
         *(Route(path, gateway.chat, methods=["POST"]) for path in _PATHS),
     ]
@@ -71,6 +72,8 @@ class _Gateway:
         self._world = world
         self._record = record
         self._cache: dict[str, tuple[str, dict[str, object]]] = {}
+        self._accepted = 0
+        self._dropped = 0
 
     async def models(self, request: Request) -> Response:
         """The models that the token may use."""
@@ -83,6 +86,16 @@ class _Gateway:
             for name in granted
         ]
         return JSONResponse({"object": "list", "data": owned})
+
+    async def metrics(self, _request: Request) -> Response:
+        """Its own metrics of the first hop, as a self-hosted gateway shows them; the hop to the collector never fails here."""
+        tenant = f'tenant_name="{TENANT}"'
+        lines = (
+            f"ai_gateway_spans_accepted_total{{{tenant}}} {self._accepted}",
+            f'ai_gateway_spans_exported_total{{{tenant},outcome="success"}} {self._accepted}',
+            f'ai_gateway_span_drops_total{{{tenant},reason="should_trace_false"}} {self._dropped}',
+        )
+        return PlainTextResponse("".join(f"{line}\n" for line in lines))
 
     async def chat(self, request: Request) -> Response:
         """Complete a chat, or say why not."""
@@ -187,6 +200,7 @@ class _Gateway:
         cached: bool = False,
     ) -> None:
         if not chat.context.recorded:
+            self._dropped += 1
             return
         exchange = Exchange(
             trace_id=chat.context.trace_id,
@@ -207,7 +221,9 @@ class _Gateway:
             reached_provider=not cached and (declined is None or declined.reached_provider),
             guardrails=declined.guardrails if declined else (),
         )
-        self._record(make_spans(exchange, self._world.clock.draw_hex))
+        spans = make_spans(exchange, self._world.clock.draw_hex)
+        self._accepted += len(spans)
+        self._record(spans)
 
     def _feedback(self, chat: _Chat) -> dict[str, str]:
         return feedback_header(chat.context, chat.destination, self._world.dialect.feedback)

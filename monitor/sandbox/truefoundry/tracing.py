@@ -54,8 +54,10 @@ def feedback_header(context: TraceContext, destination: str, how: Feedback) -> d
         "traceId": context.trace_id,
         "dataRoutingDestination": destination,
     }
-    text = json.dumps({"target": target} if how is Feedback.NESTED else target, separators=(",", ":")).encode()
     url_safe = how in {Feedback.BASE64URL, Feedback.BASE64URL_UNPADDED}
+    if url_safe:
+        target["region"] = "???>>>"  # nothing else in it would show which alphabet it is
+    text = json.dumps({"target": target} if how is Feedback.NESTED else target, separators=(",", ":")).encode()
     encoded = (base64.urlsafe_b64encode(text) if url_safe else base64.b64encode(text)).decode()
     unpadded = how in {Feedback.BASE64_UNPADDED, Feedback.BASE64URL_UNPADDED}
     return {"x-tfy-feedback-target-id": encoded.rstrip("=") if unpadded else encoded}

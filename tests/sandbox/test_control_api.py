@@ -1,0 +1,147 @@
+"""The sandbox's own API, and what it says of itself."""
+
+import json
+from typing import Any
+
+import pytest
+
+from monitor.sandbox import FAULTS, SWITCHES, Host, Sandbox
+from monitor.sandbox.credentials import CHANNEL
+from tests.sandbox.common import Asker, read
+
+
+async def test_faults_are_listed_set_and_cleared(asker: Asker) -> None:
+    """Each with what it does and what a monitor should call it."""
+    listed = read(await asker.control("GET", "/faults"))
+    assert set(listed) == set(FAULTS)
+    assert listed["trace_late"] == {"about": FAULTS["trace_late"].about, "named": ["trace_late"], "set": False}
+    assert read(await asker.control("POST", "/faults/trace_late", {"seconds": 5}))["faults"] == ["trace_late"]
+    assert read(await asker.control("GET", "/faults"))["trace_late"]["set"]
+    assert read(await asker.control("PUT", "/faults/canary_rejected"))["faults"] == ["trace_late", "canary_rejected"]
+    assert (await asker.complete()).status == 403
+    assert read(await asker.control("DELETE", "/faults/canary_rejected"))["faults"] == ["trace_late"]
+    assert read(await asker.control("DELETE", "/faults"))["faults"] == []
+    assert (await asker.complete()).status == 200
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status"),
+    [
+        ("POST", "/faults/gateway_on_fire", None, 404),
+        ("DELETE", "/faults/gateway_on_fire", None, 404),
+        ("POST", "/faults/trace_late", {"seconds": "5"}, 400),
+        ("POST", "/faults/trace_late", {"seconds": True}, 400),
+        ("POST", "/faults/trace_late", {"seconds": -1}, 400),
+        ("POST", "/dialect", {"off": "purple"}, 400),
+        ("POST", "/dialect", {"mood": "good"}, 400),
+    ],
+)
+async def test_what_cannot_be_done_is_refused(asker: Asker, method: str, path: str, body: Any, status: int) -> None:
+    """With an error that says why, and nothing changed."""
+    before = asker.sandbox.world.dialect
+    answer = await asker.control(method, path, body)
+    assert answer.status == status
+    assert read(answer)["error"]
+    assert asker.sandbox.world.broken.names == ()
+    assert asker.sandbox.world.dialect == before
+
+
+async def test_the_dialect_is_shown_and_changed(asker: Asker) -> None:
+    """Every switch with what it could be."""
+    shown = read(await asker.control("GET", "/dialect"))
+    assert set(shown) == set(SWITCHES)
+    assert shown["off"]["values"] == ["absent", "null", "404", "200-null"]
+    changed = read(await asker.control("POST", "/dialect", {"off": "404", "index_lag": "60s"}))
+    assert (changed["off"]["value"], changed["index_lag"]["value"]) == ("404", "60s")
+    assert asker.sandbox.world.dialect.words()["off"] == "404"
+
+
+async def test_messages_traces_and_requests_are_shown(asker: Asker) -> None:
+    """Requests without their headers, for those hold credentials."""
+    await asker.slack("chat.postMessage", channel=CHANNEL, text="hello")
+    await asker.complete()
+    await asker.clock.advance(5)
+    [message] = read(await asker.control("GET", "/messages"))
+    [(trace_id, spans)] = read(await asker.control("GET", "/traces")).items()
+    requests = await asker.control("GET", "/requests")
+    assert (message["text"], message["channel"]) == ("hello", CHANNEL)
+    assert (len(spans), {span["trace_id"] for span in spans}) == (3, {trace_id})
+    assert {"host": "gateway", "method": "POST", "path": "/chat/completions"}.items() <= read(requests)[1].items()
+    assert asker.credentials.token.encode() not in requests.body
+
+
+async def test_the_state_sums_up(asker: Asker) -> None:
+    """What is broken, where everything is, what became of the spans."""
+    await asker.complete()
+    await asker.clock.advance(5)
+    state = read(await asker.control("GET", "/state"))
+    assert state["faults"] == []
+    assert state["urls"]["gateway"] == "https://gateway"
+    assert (state["exported"], state["traces"], state["own_store_spans"]) == ({"exported": 3}, 1, 3)
+    assert "GET /state" in read(await asker.control("GET", "/"))
+
+
+async def test_a_reset_begins_anew(asker: Asker, sandbox: Sandbox) -> None:
+    """Faults, dialect, configuration and memories; the exporter reads its configuration again."""
+    await asker.control("POST", "/dialect", {"off": "404"})
+    await asker.control("POST", "/faults/config_drift_key")
+    manifest = {"type": "gateway-otel-config"}
+    body = {"manifest": manifest}
+    await asker.plane("PUT", "/api/svc/v1/apply", body=body, token=asker.credentials.admin_token)
+    await asker.complete()
+    await asker.clock.advance(5)
+    await asker.control("POST", "/reset")
+    assert sandbox.world.broken.names == ()
+    assert sandbox.world.dialect.words()["off"] == "absent"
+    assert not sandbox.world.own_spans
+    await asker.complete()
+    await asker.clock.advance(5)
+    assert len(asker.rows()) == 3
+
+
+async def test_the_configuration_is_that_of_the_contract(asker: Asker, sandbox: Sandbox) -> None:
+    """One target `demo`, every URL and every secret, and no content expected."""
+    config = sandbox.configuration()
+    assert read(await asker.control("GET", "/configuration")) == json.loads(json.dumps(config))
+    assert config == {
+        "targets": {
+            "demo": {
+                "control_plane": {"url": "https://control-plane", "token": asker.credentials.token},
+                "gateway": {
+                    "url": "https://gateway",
+                    "token": asker.credentials.token,
+                    "model": "openai-main/gpt-4o-mini",
+                },
+                "traceloop": {
+                    "url": "https://traceloop",
+                    "api_key": asker.credentials.keys["prd"],
+                    "environment": "prd",
+                    "other_environments": {
+                        "dev": {"api_key": asker.credentials.keys["dev"]},
+                        "stg": {"api_key": asker.credentials.keys["stg"]},
+                    },
+                },
+                "expected": {
+                    "exclude_request_data": True,
+                    "resource_attributes": {"deployment.environment": "sandbox"},
+                },
+            }
+        },
+        "alerting": {
+            "slack": {
+                "bot_token": asker.credentials.bot_token,
+                "channel": CHANNEL,
+                "api_url": "https://slack/api/",
+            }
+        },
+    }
+    assert sandbox.slack_webhook_url.startswith("https://slack/services/")
+
+
+async def test_requests_are_remembered_with_their_headers(asker: Asker, sandbox: Sandbox) -> None:
+    """For tests to look at; credentials do not show when one is printed."""
+    await asker.complete(headers={"x-tfy-metadata": "{}"})
+    seen = sandbox.world.requests[-1]
+    assert (seen.host, seen.method, seen.path) == (Host.GATEWAY, "POST", "/chat/completions")
+    assert seen.headers["x-tfy-metadata"] == "{}"
+    assert asker.credentials.token not in repr(seen)
