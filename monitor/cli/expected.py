@@ -4,12 +4,10 @@ import argparse
 import json
 from collections.abc import Mapping
 
-import yaml
-
 from monitor.cli.common import OK, USAGE, add_config, read_configuration, say
 from monitor.core.model import TargetName
 from monitor.settings import Target
-from monitor.settings.manifest import form, manifest
+from monitor.settings.manifest import form, manifest, manifest_yaml
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -47,10 +45,7 @@ def expected(arguments: argparse.Namespace) -> int:
 
 def as_yaml(targets: Mapping[TargetName, Target], *, reveal: bool) -> str:
     """One document per target, each with its name in a comment."""
-    documents = [
-        f"# target {name}\n{yaml.safe_dump(manifest(target, reveal=reveal), sort_keys=False, width=1000)}"
-        for name, target in targets.items()
-    ]
+    documents = [f"# target {name}\n{manifest_yaml(target, reveal=reveal)}" for name, target in targets.items()]
     return "---\n".join(documents)
 
 

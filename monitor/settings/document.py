@@ -80,15 +80,11 @@ class _Reader:
             raise _error(origin, f"is not YAML that can be used: {_UNBOUND} through its aliases")
         if not node.tag.startswith(_OWN_TAGS):
             raise _error(origin, "has a tag (`!…`); allowed: plain YAML without tags")
-        match node:
-            case MappingNode():
-                return Tree(entries=self._entries(node, depth), origin=origin)
-            case SequenceNode():
-                return Items(items=tuple(self.read(item, depth + 1) for item in node.value), origin=origin)
-            case ScalarNode():
-                return Text(text=node.value, plain=node.style is None, origin=origin)
-            case _:
-                raise _error(origin, "is of a kind that no configuration has")
+        if isinstance(node, MappingNode):
+            return Tree(entries=self._entries(node, depth), origin=origin)
+        if isinstance(node, SequenceNode):
+            return Items(items=tuple(self.read(item, depth + 1) for item in node.value), origin=origin)
+        return Text(text=node.value, plain=isinstance(node, ScalarNode) and node.style is None, origin=origin)
 
     def _entries(self, node: MappingNode, depth: int) -> dict[str, Given]:
         entries: dict[str, Given] = {}

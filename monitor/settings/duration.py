@@ -26,10 +26,6 @@ def parse_duration(given: object) -> float:
 
 
 def _seconds(given: object) -> float | None:
-    if isinstance(given, bool):
-        return None
-    if isinstance(given, int | float):
-        return float(given)
     if not isinstance(given, str):
         return None
     text = given.strip()

@@ -101,11 +101,10 @@ WebPath = Annotated[str, AfterValidator(_web_path)]
 
 def _severity(given: object) -> object:
     words = {severity.word: severity for severity in Severity}
-    if isinstance(given, str) and given.strip().lower() in words:
-        return words[given.strip().lower()]
-    if isinstance(given, Severity):
-        return given
-    raise problem("severity", "is not a severity; allowed: critical, warning, none")
+    word = str(given).strip().lower()
+    if word not in words:
+        raise problem("severity", "is not a severity; allowed: critical, warning, none")
+    return words[word]
 
 
 Level = Annotated[
@@ -115,16 +114,9 @@ Level = Annotated[
 ]
 
 
-def _as_text(given: object) -> object:
-    """Numbers and switches where a text belongs read as they would be written."""
-    if isinstance(given, bool):
-        return str(given).lower()
-    return str(given) if isinstance(given, int | float) else given
-
-
 _WORD_SCHEMA = {"anyOf": [{"type": "string"}, {"type": "number"}, {"type": "boolean"}]}
-Word = Annotated[str, BeforeValidator(_as_text), WithJsonSchema(_WORD_SCHEMA)]
-"""A text that people like to write without quotes: `team: 5`."""
+Word = Annotated[str, WithJsonSchema(_WORD_SCHEMA)]
+"""A text that people like to write without quotes: `team: 5`. It is read as it is written."""
 
 
 class Frozen:

@@ -6,6 +6,8 @@ fields are those of the integration guide: https://www.truefoundry.com/docs/ai-g
 
 from typing import Any
 
+import yaml
+
 from monitor.settings.rules import expected_headers
 from monitor.settings.target import Target
 
@@ -30,6 +32,11 @@ def manifest(target: Target, *, reveal: bool = False) -> dict[str, Any]:
             for each in expected.filters
         ]
     return {"name": NAME, "type": "gateway-otel-config", "otel_traces_exporter_config": exporter}
+
+
+def manifest_yaml(target: Target, *, reveal: bool = False) -> str:
+    """The manifest as `tfy apply -f` reads it."""
+    return yaml.safe_dump(manifest(target, reveal=reveal), sort_keys=False, allow_unicode=True, width=1000)
 
 
 def headers(target: Target, *, reveal: bool = False) -> dict[str, str]:

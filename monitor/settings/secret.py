@@ -110,10 +110,8 @@ class SecretSource:
             match given:
                 case SecretFile(path):
                     return cls.from_file(path)
-                case SecretText(value) | str(value):
+                case SecretText(value):
                     return cls(value)
-                case cls():
-                    return given
         except Unusable as unusable:
             raise PydanticCustomError("secret", "{why}", {"why": str(unusable)}) from None
         raise PydanticCustomError("secret", "{why}", {"why": f"is not a secret; allowed: {cls.must_be}"})

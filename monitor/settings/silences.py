@@ -17,14 +17,11 @@ _FULL = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "su
 
 def _moment(given: object) -> object:
     """An ISO 8601 moment; with an offset it is final, without one `tz` must say which clock it is."""
-    if isinstance(given, str):
-        try:
-            return datetime.fromisoformat(given.strip())
-        except ValueError:
-            pass
-    elif isinstance(given, datetime):
-        return given
-    raise problem("moment", "is not a moment; allowed: 2026-12-24T18:00:00+01:00, or without offset and with `tz`")
+    try:
+        return datetime.fromisoformat(str(given).strip())
+    except ValueError:
+        what = "is not a moment; allowed: 2026-12-24T18:00:00+01:00, or without offset and with `tz`"
+        raise problem("moment", what) from None
 
 
 Moment = Annotated[datetime, BeforeValidator(_moment), WithJsonSchema({"type": "string", "format": "date-time"})]
@@ -63,9 +60,7 @@ def _day(text: str) -> int | None:
 
 
 def _clock(given: object) -> object:
-    if isinstance(given, time):
-        return given
-    matched = re.fullmatch(r"([01]?[0-9]|2[0-4]):([0-5][0-9])", given.strip()) if isinstance(given, str) else None
+    matched = re.fullmatch(r"([01]?[0-9]|2[0-4]):([0-5][0-9])", str(given).strip())
     if matched is None or (matched[1] == "24" and matched[2] != "00"):
         raise problem("clock", "is not a time of day; allowed: 22:00")
     return time(int(matched[1]) % 24, int(matched[2]))

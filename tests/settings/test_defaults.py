@@ -156,6 +156,8 @@ def test_without_control_plane_the_gateway_must_be_given() -> None:
     refused = complaints(text)
     assert [line.split(": ")[1] for line in refused] == ["targets.prod.gateway.url", "targets.prod.gateway.token"]
     assert refused[0].endswith("its default would be {control_plane.url}/api/llm")
+    null = text.replace("{model: m}", "{model: m, url: null, token: null}")
+    assert [line.split("; give")[0] for line in complaints(null)] == [line.split("; give")[0] for line in refused]
 
 
 def test_labels_are_named_as_prometheus_wants_them() -> None:

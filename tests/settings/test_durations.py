@@ -21,13 +21,11 @@ from tests.settings.samples import MINIMAL, settings
         ("250ms", 0.25),
         ("90", 90),
         ("0.5", 0.5),
-        (90, 90),
-        (1.5, 1.5),
         ("0s", 0),
         (" 10s ", 10),
     ],
 )
-def test_durations_are_seconds_after_parsing(written: object, seconds: float) -> None:
+def test_durations_are_seconds_after_parsing(written: str, seconds: float) -> None:
     """With units, or as a number of seconds."""
     assert parse_duration(written) == pytest.approx(seconds)
 
@@ -35,7 +33,7 @@ def test_durations_are_seconds_after_parsing(written: object, seconds: float) ->
 @pytest.mark.parametrize(
     "written",
     [
-        *("", "s", "5x", "1:30", "-5s", -5, "1h1h", "5 minutes", "1e3", "inf", float("inf"), float("nan"), True, None),
+        *("", "s", "5x", "1:30", "-5s", "1h1h", "5 minutes", "1e3", "inf", "nan", "true", None, True, 5),
         *(["5s"], "\u0661s", "4000d", "9" * 400 + "s", "1_000", "5m,"),
     ],
     ids=repr,

@@ -1,5 +1,7 @@
 """The environment: names of nested settings, of targets, of nothing we know."""
 
+from pathlib import Path
+
 import pytest
 
 from monitor.settings.environment import variable
@@ -67,6 +69,13 @@ def test_new_keys_of_tables_are_taken_in_lower_case_and_with_dashes_where_names_
 def test_lists_are_written_with_commas_or_as_json(text: str) -> None:
     """Both are what people try."""
     assert settings(MINIMAL, {"TRACE_MONITOR_ALERTING__REMIND_EVERY": text}).alerting.remind_every == (14400, 28800)
+
+
+def test_a_header_may_come_from_the_file_that_a_variable_names(tmp_path: Path) -> None:
+    """As {file: …} does in the configuration file."""
+    (tmp_path / "scope").write_text("from-file\n")
+    target = prod(MINIMAL, {"TRACE_MONITOR_TARGETS__PROD__EXPECTED__HEADERS__X_SCOPE__FILE": f"{tmp_path}/scope"})
+    assert target.expected.headers["x-scope"].get() == "from-file"
 
 
 def test_a_whole_section_can_be_given_as_json_and_refined() -> None:

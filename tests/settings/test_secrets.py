@@ -91,6 +91,12 @@ def test_an_unreadable_secret_file_is_an_error(tmp_path: Path) -> None:
     assert complaints(TWIN, cwd=tmp_path)[0].endswith("api_key_file: cannot be read: Permission denied")
 
 
+def test_a_path_that_no_file_can_have_is_an_error() -> None:
+    """A NUL would be a traceback otherwise."""
+    with pytest.raises(Unusable, match="cannot be read: no such file"):
+        SecretSource.from_file(Path("a\0b"))
+
+
 def test_a_header_may_hold_blanks_inside() -> None:
     """`Basic abc` is one value."""
     assert HeaderSource(" Basic  abc ").get() == "Basic  abc"

@@ -62,6 +62,22 @@ def test_a_directory_in_place_of_the_file_is_an_error(tmp_path: Path) -> None:
         load(str(tmp_path), {}, tmp_path)
 
 
+def test_a_huge_file_is_an_error(tmp_path: Path) -> None:
+    """It is not read to its end."""
+    file = tmp_path / "huge.yaml"
+    file.write_bytes(b"#" * (1024 * 1024 + 1))
+    with pytest.raises(ConfigError, match=r"huge\.yaml: is larger than 1 MiB, which no configuration is"):
+        load(str(file), {}, tmp_path)
+
+
+def test_a_file_that_is_not_text_is_an_error_with_its_line(tmp_path: Path) -> None:
+    """The line of the first byte that is not UTF-8."""
+    file = tmp_path / "latin.yaml"
+    file.write_bytes(b"a: 1\nb: \xe9\n")
+    with pytest.raises(ConfigError, match=r"latin\.yaml: is not text in UTF-8 \(line 2\)"):
+        load(str(file), {}, tmp_path)
+
+
 def test_a_single_target_needs_no_file(tmp_path: Path) -> None:
     """Everything can come from the environment."""
     read = load(None, BY_ENVIRONMENT, tmp_path)
