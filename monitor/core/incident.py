@@ -23,7 +23,8 @@ class Reason(StrEnum):
 class Diagnosis:
     """The sentence the monitor stands for: which hop broke, why we think so, what to do.
 
-    `because` are sentences, most important first; `explained` the consequences; `also` what is broken besides.
+    `because` are sentences, most important first; `explained` the consequences; `also` what is broken besides. `permanent`:
+    only a human can mend it, and nobody is reminded.
     """
 
     fault: Fault
@@ -37,6 +38,7 @@ class Diagnosis:
     since: Instant = 0.0
     trace_ids: tuple[str, ...] = ()
     waiting: str | None = None  # "mended 14:31 by …, waiting for traces"
+    permanent: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +53,8 @@ class Told:
     closed: bool = False
     reminders: int = 0
     escalated: bool = False
+    called_at: Instant | None = None  # when this notifier was told that it is critical
+    silenced: bool = False  # whether what it shows is muted
     reopened: int = 0  # how often the incident had been reopened when it was told
     shown: str = ""  # the state of the incident that the edited root shows
 
@@ -67,19 +71,21 @@ class Passage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Losses:
-    """What became of the canaries of an incident's window."""
+    """What became of the canaries of an incident's window; `unclear` are those that came in part or are not judged (yet)."""
 
     sent: int = 0
     late: int = 0
     lost: int = 0
     longest_delay: Seconds | None = None
+    unclear: int = 0
 
     def __str__(self) -> str:
         if not self.sent:
             return "no canary was sent meanwhile"
-        delay = f" (longest {self.longest_delay:.0f} s)" if self.late and self.longest_delay is not None else ""
-        arrived = self.sent - self.late - self.lost
-        return f"{self.sent} canaries: {arrived} arrived in time, {self.late} late{delay}, {self.lost} lost"
+        delay = f" (longest {self.longest_delay:.0f} s)" if self.longest_delay is not None else ""
+        arrived = self.sent - self.late - self.lost - self.unclear
+        unclear = f", {self.unclear} in part or not known" if self.unclear else ""
+        return f"{self.sent} canaries: {arrived} arrived in time, {self.late} late{delay}, {self.lost} lost{unclear}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +96,7 @@ class Incident:
     target: TargetName
     opened_at: Instant
     diagnosis: Diagnosis
+    began_at: Instant | None = None  # when the first of its evidence was seen; the window of its canaries
     closed_at: Instant | None = None
     closed_because: str = ""
     worst: Severity = Severity.WARNING

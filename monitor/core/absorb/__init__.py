@@ -7,7 +7,6 @@ from monitor.core import series
 from monitor.core.absorb import canary, control, looks, told, trace
 from monitor.core.absorb.looks import Absorbed
 from monitor.core.absorb.trace import OF_THE_LOOK
-from monitor.core.diagnosis import named
 from monitor.core.events import Event, FaultChanged
 from monitor.core.inputs import (
     Acknowledged,
@@ -30,6 +29,7 @@ from monitor.core.key import retract_key
 from monitor.core.life import live
 from monitor.core.model import CheckName, Fault, Instant
 from monitor.core.state import Outage, Policy, TargetState
+from monitor.core.weighing import named
 
 
 def absorb(state: TargetState, given: Input, policy: Policy, now: Instant) -> Absorbed:
@@ -41,7 +41,7 @@ def absorb(state: TargetState, given: Input, policy: Policy, now: Instant) -> Ab
         return after, events
     after = _judge_series(retract_key(_of_enabled_checks(after, policy)), policy, now)
     changed = _fault_changes(state, after, now)
-    lived, more = live(state, after, policy, now)
+    lived, more = live(after, policy, now)
     return lived, (*events, *changed, *more)
 
 
@@ -74,7 +74,7 @@ def _apply(  # noqa: C901, PLR0912 - one line per kind of input
         case Acknowledged():
             return told.acknowledge(state, given), ()
         case Removed():
-            return told.remove(state, given.at), ()
+            return told.remove(state, given.at)
         case Ticked():
             return replace(state, canaries=series.trim(state.canaries, now)), ()
         case _:  # pragma: no cover

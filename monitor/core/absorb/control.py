@@ -7,7 +7,7 @@ from monitor.core.absorb.looks import Absorbed, certify, fold_look
 from monitor.core.absorb.trace import accept_key, finding_of_refused_key
 from monitor.core.canary import ControlSpan
 from monitor.core.inputs import ControlLooked, ControlSent
-from monitor.core.model import Charge, CheckName, Fault, Finding, Instant, Scalar, failing, passing
+from monitor.core.model import Charge, CheckName, Fault, Finding, Instant, Scalar, Verdict, failing, passing
 from monitor.core.state import Policy, TargetState
 from monitor.core.trace import Route
 
@@ -16,11 +16,14 @@ _REMEMBERED_CONTROLS = 10
 
 def send_control(state: TargetState, given: ControlSent, policy: Policy, now: Instant) -> Absorbed:
     """A span of our own was posted: refused at once, or accepted and to be read back."""
-    controls = (*state.controls, given.control)[-_REMEMBERED_CONTROLS:]
+    unknown = given.finding is not None and given.finding.verdict is Verdict.UNKNOWN and not given.key_refused
+    # Asked to wait, or stopped on the way: then it is not known whether Traceloop would have taken it.
+    control = replace(given.control, accepted=None) if unknown else given.control
+    controls = (*state.controls, control)[-_REMEMBERED_CONTROLS:]
     after = replace(state, controls=controls, certificates=certify(state, given.certificate))
     if given.key_refused:
         after = replace(after, key_refused_at=now)
-    elif given.control.accepted:
+    elif control.accepted:
         after = replace(after, key_accepted_at=now)
     if given.finding is None:
         return after, ()
@@ -50,17 +53,17 @@ def look_for_control(state: TargetState, given: ControlLooked, policy: Policy, n
         after = accept_key(after, policy, now)
     if not looked.judged:
         return after, ()
-    finding = _control_finding(looked, policy, after, now)
+    finding = _control_finding(looked, policy, after)
     return fold_look(after, CheckName.CONTROL, finding, given.at, given.took, policy, now)
 
 
-def _control_finding(control: ControlSpan, policy: Policy, state: TargetState, now: Instant) -> Finding:
+def _control_finding(control: ControlSpan, policy: Policy, state: TargetState) -> Finding:
     if control.shown_at is not None:
         took = control.shown_at - control.sent_at
         evidence: dict[str, Scalar] = {"trace_id": control.trace_id, "seconds": round(took, 3)}
         return passing(f"a span of our own arrived after {took:.1f} s", evidence)
-    proven = arrival.is_proven(state.proofs, Route.WAREHOUSE, policy.credential, now)
-    never = () if proven else ("this route has never shown us a span of our own",)
+    known = arrival.proof_key(Route.WAREHOUSE, policy.credential) in state.proofs
+    never = () if known else ("this route has never shown us a span of our own",)
     charge = Charge(
         fault=Fault.INGEST_FAILING,
         summary="Traceloop accepted a span of our own and does not show it",

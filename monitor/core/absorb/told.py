@@ -2,8 +2,11 @@
 
 from dataclasses import replace
 
+from monitor.core.absorb.looks import Absorbed
+from monitor.core.incident import Reason
 from monitor.core.inputs import Acknowledged, NoticeTold
 from monitor.core.model import Instant
+from monitor.core.register import announce, enter
 from monitor.core.state import TargetState
 
 
@@ -34,10 +37,10 @@ def acknowledge(state: TargetState, given: Acknowledged) -> TargetState:
     return replace(state, incidents=incidents)
 
 
-def remove(state: TargetState, at: Instant) -> TargetState:
+def remove(state: TargetState, at: Instant) -> Absorbed:
     """Close what is open: nobody looks any more."""
-    incidents = tuple(
-        replace(incident, closed_at=at, closed_because="no longer monitored") if incident.open else incident
-        for incident in state.incidents
-    )
-    return replace(state, removed_at=at, incidents=incidents)
+    removed = replace(state, removed_at=at)
+    if state.incident is None:
+        return removed, ()
+    closed = replace(state.incident, closed_at=at, closed_because="no longer monitored")
+    return enter(removed, closed), (announce(closed, Reason.RESOLVED, at),)

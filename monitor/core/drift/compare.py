@@ -23,9 +23,14 @@ class Comparison:
         return any(difference.stops_export for difference in self.differences)
 
     @property
+    def leaks(self) -> bool:
+        """Whether any difference lets out what must not leave."""
+        return any(difference.critical for difference in self.differences)
+
+    @property
     def critical(self) -> bool:
         """Whether any difference is worth waking somebody."""
-        return any(difference.stops_export or difference.critical for difference in self.differences)
+        return self.stops_export or self.leaks
 
     @property
     def other_key(self) -> bool:

@@ -1,0 +1,73 @@
+"""Causes come and go: how long each kept traces from arriving, and what still waits to be proven when one is mended."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from monitor.core.canary import Outcome
+from monitor.core.faults import FAULTS, ORDER
+from monitor.core.model import Blindness, CheckName, Fault, Instant
+from monitor.core.series import arrived, lost
+from monitor.core.state import Mend, Outage, Policy, TargetState
+from monitor.core.weighing import CAUSES, CONFIGURED, Confirmed
+
+REMEMBERED_OUTAGES = 20
+
+
+def follow_causes(state: TargetState, found: tuple[Confirmed, ...], policy: Policy, now: Instant) -> TargetState:
+    """Bring outages and mend up to date with what is confirmed now."""
+    causes = frozenset(one.fault for one in found if one.fault in CAUSES and Fault.TRACE_MISSING in one.explains)
+    lasting = {outage.fault for outage in state.outages if outage.ended_at is None}
+    outages = [
+        replace(outage, ended_at=now) if outage.ended_at is None and outage.fault not in causes else outage
+        for outage in state.outages
+    ]
+    outages.extend(Outage(fault=fault, began_at=now) for fault in sorted(causes - lasting))
+    mend = _mend(state, causes, lasting - causes, policy, now)
+    return replace(state, outages=tuple(outages[-REMEMBERED_OUTAGES:]), mend=mend)
+
+
+def _mend(state: TargetState, causes: frozenset[Fault], ended: set[Fault], policy: Policy, now: Instant) -> Mend | None:
+    """The last cause to go leaves its incident waiting for traces, if traces can be seen at all.
+
+    A cause that is still confirmed, and only outranked by what arrives, has not been mended.
+    """
+    if causes or not (policy.enabled(CheckName.CANARY) and policy.enabled(CheckName.ARRIVAL)):
+        return None
+    gone = ended - state.confirmed.keys()
+    if not gone:
+        return state.mend
+    fault = min(gone, key=lambda one: ORDER[one])
+    seen = state.config.seen if state.config is not None else None
+    return Mend(fault=fault, at=now, by=seen.updated_by if seen is not None and fault in CONFIGURED else None)
+
+
+def is_proven(state: TargetState, policy: Policy) -> bool:
+    """Whether nothing waits for traces: enough of the canaries sent after the mend have arrived, the newest of all."""
+    if state.mend is None:
+        return True
+    after = [canary for canary in state.canaries if canary.sent_at >= state.mend.at]
+    newest = [canary for canary in after if arrived(canary) or canary.outcome is Outcome.MISSING][-policy.pass_after :]
+    return len(newest) >= policy.pass_after and all(arrived(canary) for canary in newest)
+
+
+def shielded(state: TargetState, policy: Policy) -> frozenset[Fault]:
+    """What a mended cause still explains: its consequences last until traces arrive, or until fresh losses refute the mend."""
+    if state.mend is None or is_proven(state, policy):
+        return frozenset()
+    fresh = [canary for canary in state.canaries if lost(canary) and canary.sent_at >= state.mend.at]
+    return frozenset() if len(fresh) >= policy.fail_after else FAULTS[state.mend.fault].explains
+
+
+def mended_text(mend: Mend) -> str:
+    """What was mended, when, and by whom if that is known."""
+    by = f" by {mend.by}" if mend.by else ""
+    return f"{mend.fault} mended {datetime.fromtimestamp(mend.at, UTC):%H:%M} UTC{by}"
+
+
+def waiting_text(state: TargetState, policy: Policy) -> str | None:
+    """What an incident waits for; None if for nothing."""
+    if state.mend is None or is_proven(state, policy):
+        return None
+    last = state.trend(CheckName.CANARY).last
+    spent = f" ({last.summary})" if last is not None and last.blindness is Blindness.BUDGET_SPENT else ""
+    return f"{mended_text(state.mend)}, waiting for traces{spent}"

@@ -1,0 +1,52 @@
+"""The incidents of one target, remembered: the newest, and every one that somebody still believes open."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from monitor.core.events import IncidentChanged
+from monitor.core.incident import Incident, Reason
+from monitor.core.model import Instant
+from monitor.core.state import TargetState
+
+REMEMBERED_INCIDENTS = 50
+
+
+def fresh_id(state: TargetState, now: Instant) -> str:
+    """An id that is derived from target and time, so that a replica would choose the same; never one that is taken."""
+    taken = {incident.id for incident in state.incidents}
+    wanted = f"{state.target}-{datetime.fromtimestamp(now, UTC):%Y%m%d-%H%M%S}"
+    fresh, number = wanted, 1
+    while fresh in taken:
+        number += 1
+        fresh = f"{wanted}-{number}"
+    return fresh
+
+
+def enter(state: TargetState, incident: Incident) -> TargetState:
+    """Add an incident, or put it in the place of its earlier self: in order, the open one last."""
+    others = [known for known in state.incidents if known.id != incident.id]
+    entered = sorted([*others, incident], key=lambda one: (one.open, one.opened_at))
+    return replace(state, incidents=tuple(_remembered(entered)))
+
+
+def _remembered(incidents: list[Incident]) -> list[Incident]:
+    """The newest; and those whose end a notifier has not heard of, or its reader would believe them open for ever."""
+    oldest = len(incidents) - REMEMBERED_INCIDENTS
+    return [
+        one
+        for place, one in enumerate(incidents)
+        if place >= oldest or any(not told.closed for told in one.told.values())
+    ]
+
+
+def announce(incident: Incident, reason: Reason, now: Instant) -> IncidentChanged:
+    """What listeners hear of an incident."""
+    return IncidentChanged(
+        target=incident.target,
+        at=now,
+        id=incident.id,
+        reason=reason,
+        fault=incident.diagnosis.fault,
+        severity=incident.diagnosis.severity,
+        summary=incident.diagnosis.summary,
+    )
