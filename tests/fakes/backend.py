@@ -1,0 +1,78 @@
+"""Traceloop in memory: where traces are read back, and where spans are sent."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from monitor.core.model import Instant, Seconds, TraceId
+from monitor.core.trace import SpanFact
+from monitor.ports import ControlRequest, IngestAnswer, PortError
+
+
+@dataclass(frozen=True)
+class _Stored:
+    span: SpanFact
+    at: Instant
+    nonce: str | None
+
+
+class FakeBackend:
+    """Implements `monitor.ports.TraceBackend`: shows what was stored, each route failing as told."""
+
+    def __init__(self) -> None:
+        self._stored: list[_Stored] = []
+        self.quick_error: PortError | None = None
+        self.window_error: PortError | None = None
+        self.quick_reads: list[TraceId] = []
+        self.window_reads: list[tuple[Instant, Instant, TraceId | None]] = []
+
+    def store(self, *spans: SpanFact, at: Instant, nonce: str | None = None) -> None:
+        """From now on these are there; `nonce` stands somewhere in them."""
+        self._stored.extend(_Stored(span, at, nonce) for span in spans)
+
+    async def read_trace(self, trace_id: TraceId, *, nonce: str | None, timeout: Seconds) -> tuple[SpanFact, ...]:
+        """The quick route; it tells neither service name nor resource."""
+        del nonce, timeout
+        self.quick_reads.append(trace_id)
+        if self.quick_error is not None:
+            raise self.quick_error
+        spans = [stored.span for stored in self._stored if stored.span.trace_id == trace_id]
+        return _distinct([replace(span, service_name=None, resource=None) for span in spans])
+
+    async def read_window(
+        self, *, since: Instant, until: Instant, trace_id: TraceId | None, nonce: str | None, timeout: Seconds
+    ) -> tuple[SpanFact, ...]:
+        """The documented route."""
+        del timeout
+        self.window_reads.append((since, until, trace_id))
+        if self.window_error is not None:
+            raise self.window_error
+        shown = [stored for stored in self._stored if since <= stored.at <= until]
+        named = {stored.span.trace_id for stored in shown if nonce is not None and stored.nonce == nonce}
+        wanted = named if trace_id is None else {trace_id}
+        return _distinct([stored.span for stored in shown if stored.span.trace_id in wanted])
+
+
+class FakeIngest:
+    """Implements `monitor.ports.Ingest`: answers as told, and what it accepts appears in `backend`, if there is one."""
+
+    def __init__(self, backend: FakeBackend | None = None) -> None:
+        self.backend = backend
+        self.answer = IngestAnswer(status=200)
+        self.error: PortError | None = None
+        self.sent: list[ControlRequest] = []
+
+    async def send(self, request: ControlRequest, *, timeout: Seconds) -> IngestAnswer:
+        """Take one span."""
+        del timeout
+        self.sent.append(request)
+        if self.error is not None:
+            raise self.error
+        accepted = self.answer.status // 100 == 2 and not self.answer.rejected
+        if accepted and self.backend is not None:
+            span = SpanFact(trace_id=request.trace_id, span_id=request.span_id, service_name=request.service_name)
+            self.backend.store(span, at=request.at)
+        return self.answer
+
+
+def _distinct(spans: Sequence[SpanFact]) -> tuple[SpanFact, ...]:
+    return tuple({span.span_id: span for span in spans}.values())

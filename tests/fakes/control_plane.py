@@ -1,0 +1,58 @@
+"""A control plane in memory."""
+
+from dataclasses import dataclass
+
+from monitor.core.drift import ConfigSeen
+from monitor.core.model import Instant, Seconds, TraceId
+from monitor.core.trace import SpanFact
+from monitor.ports import ConfigAnswer, PortError
+
+
+@dataclass(frozen=True)
+class SpansAsked:
+    """One look into the own store."""
+
+    trace_id: TraceId
+    since: Instant
+    destination: str | None
+
+
+class FakeControlPlane:
+    """Implements `monitor.ports.ControlPlane`: answers by `config`, `form`, `knows_us`, `spans`; raises `error`."""
+
+    def __init__(self, config: ConfigSeen | None = None) -> None:
+        self.config = config
+        self.form = "404"
+        self.knows_us = True
+        self.spans: list[SpanFact] = []
+        self.error: PortError | None = None
+        self.reads = 0
+        self.sessions = 0
+        self.asked: list[SpansAsked] = []
+
+    async def read_export_config(self, *, timeout: Seconds) -> ConfigAnswer:
+        """The configuration, or the form in which there is none."""
+        del timeout
+        self.reads += 1
+        self._fail()
+        return ConfigAnswer(seen=self.config) if self.config is not None else ConfigAnswer(seen=None, form=self.form)
+
+    async def token_works(self, *, timeout: Seconds) -> bool:
+        """As set."""
+        del timeout
+        self.sessions += 1
+        self._fail()
+        return self.knows_us
+
+    async def find_spans(
+        self, trace_id: TraceId, *, since: Instant, destination: str | None, timeout: Seconds
+    ) -> tuple[SpanFact, ...]:
+        """Those of the trace."""
+        del timeout
+        self.asked.append(SpansAsked(trace_id, since, destination))
+        self._fail()
+        return tuple(span for span in self.spans if span.trace_id == trace_id)
+
+    def _fail(self) -> None:
+        if self.error is not None:
+            raise self.error
