@@ -20,8 +20,10 @@ def due(
     if not incident.open:
         return _due_closed(told, silenced=silenced_until is not None)
     if silenced_until is not None:
-        return Reason.EDITED if told is not None and told.shown != shown(incident, silenced_until) else None
-    if told is None or told.closed:
+        if told is None or told.closed:  # one that comes back under a silence is not news either
+            return None
+        return Reason.EDITED if told.shown != shown(incident, silenced_until) else None
+    if told is None or told.closed or told.silenced:  # also when a silence is over, or the name is no longer silenced
         return Reason.OPENED
     if _has_changed(incident.diagnosis, told):
         return Reason.CHANGED
@@ -50,17 +52,25 @@ def acknowledged(incident: Incident) -> bool:
 
 
 def _due_by_rhythm(incident: Incident, told: Told, policy: Policy, now: Instant) -> Reason | None:
-    if incident.diagnosis.severity is not Severity.CRITICAL or acknowledged(incident):
+    if not _has_rhythm(incident):
         return None
-    if not told.escalated and now >= _escalates_at(incident, policy):
+    if not told.escalated and now >= _escalates_at(incident, told, policy):
         return Reason.ESCALATED
     reminds_at = _reminds_at(told, policy)
     return Reason.REMINDER if reminds_at is not None and now >= reminds_at else None
 
 
-def _escalates_at(incident: Incident, policy: Policy) -> Instant:
-    since = incident.critical_since if incident.critical_since is not None else incident.opened_at
-    return since + policy.escalate_after
+def _has_rhythm(incident: Incident) -> bool:
+    """Whether time alone makes something due: nobody is reminded of a warning, or of what somebody has or cannot hurry."""
+    diagnosis = incident.diagnosis
+    return diagnosis.severity is Severity.CRITICAL and not diagnosis.permanent and not acknowledged(incident)
+
+
+def _escalates_at(incident: Incident, told: Told, policy: Policy) -> Instant:
+    """Counted from turning critical; for whoever was told only after that, from then: two calls in one breath are one."""
+    turned = incident.critical_since if incident.critical_since is not None else incident.opened_at
+    called = told.called_at if told.called_at is not None else turned
+    return (turned if called < turned + policy.escalate_after else called) + policy.escalate_after
 
 
 def _reminds_at(told: Told, policy: Policy) -> Instant | None:
@@ -71,10 +81,10 @@ def _reminds_at(told: Told, policy: Policy) -> Instant | None:
 
 def wakes_at(incident: Incident, told: Told, policy: Policy) -> Instant | None:
     """When something becomes due by the mere passing of time."""
-    if not incident.open or incident.diagnosis.severity is not Severity.CRITICAL or acknowledged(incident):
+    if not incident.open or not _has_rhythm(incident):
         return None
-    reminds_at = _reminds_at(told, policy)
-    moments = [moment for moment in (reminds_at, None if told.escalated else _escalates_at(incident, policy)) if moment]
+    escalates_at = None if told.escalated else _escalates_at(incident, told, policy)
+    moments = [moment for moment in (_reminds_at(told, policy), escalates_at) if moment is not None]
     return min(moments, default=None)
 
 
@@ -139,7 +149,9 @@ def record(notice: Notice, receipt: dict[str, str]) -> Told:
     present = shown(incident, notice.silenced_until)
     if notice.reason is Reason.EDITED and before is not None:
         return _after_edit(notice, before, receipt, present)
-    fresh = before is None or notice.reason is Reason.OPENED
+    critical = incident.diagnosis.severity is Severity.CRITICAL
+    fresh = before is None or notice.reason is Reason.OPENED or (critical and before.severity < Severity.CRITICAL)
+    known = None if fresh else before
     return Told(
         reason=notice.reason,
         fault=incident.diagnosis.fault,
@@ -147,8 +159,9 @@ def record(notice: Notice, receipt: dict[str, str]) -> Told:
         at=notice.at,
         receipt=receipt,
         closed=not incident.open,
-        reminders=0 if fresh or before is None else before.reminders + (notice.reason is Reason.REMINDER),
-        escalated=notice.reason is Reason.ESCALATED or (not fresh and before is not None and before.escalated),
+        reminders=known.reminders + (notice.reason is Reason.REMINDER) if known is not None else 0,
+        escalated=notice.reason is Reason.ESCALATED or (known is not None and known.escalated),
+        called_at=known.called_at if known is not None else notice.at if critical else None,
         reopened=len(incident.reopened),
         shown=present,
     )
@@ -157,6 +170,6 @@ def record(notice: Notice, receipt: dict[str, str]) -> Told:
 def _after_edit(notice: Notice, before: Told, receipt: dict[str, str], present: str) -> Told:
     """An edit is no news: what was told, and when, stays; under a silence the name that was told stays too."""
     if notice.silenced_until is not None:
-        return replace(before, receipt=receipt, shown=present)
+        return replace(before, receipt=receipt, shown=present, silenced=True)
     diagnosis = notice.incident.diagnosis
     return replace(before, receipt=receipt, shown=present, fault=diagnosis.fault, severity=diagnosis.severity)
