@@ -1,0 +1,95 @@
+"""TrueFoundry's own trace store: what is asked of it, and what its answers prove."""
+
+import datetime as dt
+from typing import Any
+
+import pytest
+
+from monitor.core.model import TraceId
+from monitor.ports import Garbled
+from tests.fakes.clock import START, FakeClock
+from tests.fakes.remote import Remote, Reply
+from tests.truefoundry.test_control_plane import plane_at
+
+TRACE = TraceId("019ab2a96d50707fa3090c1b7201d5bd")  # made 2025-11-24
+
+
+def row(span: str, parent: str = "", trace: str = TRACE) -> dict[str, Any]:
+    """A row of spans/query."""
+    return {
+        "spanId": span,
+        "traceId": trace,
+        "parentSpanId": parent,
+        "spanName": "Model: x",
+        "serviceName": "tfy-llm-gateway",
+    }
+
+
+async def find(*replies: Reply, trace: TraceId = TRACE, since: float = START) -> tuple[Any, Remote]:
+    """Look for a trace; what was found, and what was asked."""
+    remote = Remote(FakeClock(), *replies)
+    spans = await plane_at(remote).find_spans(trace, since=since, destination=None, timeout=5)
+    return spans, remote
+
+
+async def test_spans_are_found_page_by_page_and_once_each() -> None:
+    """Pages repeat spans; an absent token is the end."""
+    first = Reply({"data": [row("a" * 16), row("B" * 16, "a" * 16)], "pagination": {"nextPageToken": "2"}})
+    second = Reply({"data": [row("b" * 16, "a" * 16), row("c" * 16, "a" * 16)], "pagination": {"nextPageToken": ""}})
+    spans, remote = await find(first, second)
+    assert [span.span_id[0] for span in spans] == ["a", "b", "c"]
+    assert [request.json.get("pageToken") for request in remote.asked] == [None, "2"]
+
+
+async def test_a_store_that_repeats_its_page_is_left() -> None:
+    """A token that leads nowhere new is no reason to ask for ever."""
+    _, remote = await find(Reply({"data": [row("a" * 16)], "pagination": {"nextPageToken": "again"}}))
+    assert len(remote.asked) == 2
+
+
+async def test_the_query_is_as_strict_as_the_api() -> None:
+    """One destination, an ISO start with milliseconds that leaves room for other clocks."""
+    _, remote = await find(Reply({"data": []}), trace=TraceId("f" * 32))
+    assert remote.asked[0].json == {
+        "startTime": "2027-01-15T07:55:00.000Z",
+        "traceIds": ["f" * 32],
+        "dataRoutingDestination": "default",
+        "limit": 100,
+        "sortDirection": "asc",
+    }
+
+
+async def test_the_search_begins_before_the_moment_in_the_id() -> None:
+    """A gateway whose clock is half an hour slow writes it into its ids; one that lies by years is not believed."""
+    made = int((START - 1800) * 1000)
+    _, remote = await find(Reply({"data": []}), trace=TraceId(f"{made:012x}707fa3090c1b7201d5bd"))
+    assert remote.asked[0].json["startTime"] == "2027-01-15T07:25:00.000Z"
+    _, remote = await find(Reply({"data": []}))
+    assert remote.asked[0].json["startTime"] == "2027-01-14T07:55:00.000Z"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"data": None},
+        [],
+        {"data": ["odd"]},
+        {"data": [{"span_id": "a", "trace_id": TRACE}]},
+        {"data": [row("a" * 16, trace="f" * 32)]},
+    ],
+)
+async def test_absence_is_never_read_into_another_shape(body: Any) -> None:
+    """Rows without ids, or of other traces, say nothing about ours."""
+    with pytest.raises(Garbled):
+        await find(Reply(body))
+
+
+async def test_nothing_is_an_answer_of_the_store() -> None:
+    """An empty list."""
+    assert (await find(Reply({"data": [], "pagination": {}})))[0] == ()
+
+
+def test_the_date_of_the_fake_clock() -> None:
+    """What the dates above are counted from."""
+    assert dt.datetime.fromtimestamp(START, dt.UTC).isoformat() == "2027-01-15T08:00:00+00:00"
