@@ -1,6 +1,7 @@
 """What a canary may cost. A day is a UTC day; a spent budget is no fault, only a reason not to look."""
 
 from dataclasses import dataclass, replace
+from math import ceil
 
 from monitor.core.model import Instant, Seconds
 
@@ -60,7 +61,7 @@ def may_send(budget: Budget, limits: Limits, now: Instant, *, fast: bool) -> boo
     The fast cadence spends only what the regular one does not need until midnight.
     """
     present = today(budget, now)
-    reserve = int((DAY - now % DAY) // limits.every) if fast else 0
+    reserve = ceil((DAY - now % DAY) / limits.every) if fast else 0
     tokens_reserve = reserve * limits.tokens_each
     return (
         present.sent + 1 + reserve <= limits.max_per_day and present.tokens + tokens_reserve < limits.max_tokens_per_day
