@@ -150,6 +150,13 @@ async def test_a_test_goes_to_every_channel_once(reader: SlackReader, slack: Scr
     assert not any(MENTION in message["text"] for message in slack.messages)
 
 
+async def test_a_test_needs_no_channel_for_all(reader: SlackReader, slack: ScriptedSlack) -> None:
+    """Each target may have its own."""
+    targets = {TargetName("a"): Destination(channel="C0A")}
+    await a_bot(reader, destination=Destination(channel=""), destinations=targets).test("This is a test")
+    assert [message["channel"] for message in slack.messages] == ["C0A"]
+
+
 async def test_the_token_is_asked_for_each_time(reader: SlackReader, slack: ScriptedSlack) -> None:
     """A rotated one is used at once."""
     tokens = iter(["xoxb-old", TOKEN])
@@ -254,6 +261,7 @@ async def test_refused_blocks_are_told_once_more_in_plain_short_words(
     assert slack.root()["text"].startswith(
         "🚨 critical · prod · exporter_disabled\nThe gateway's traces exporter is off"
     )
+    assert "Next step" not in slack.root()["text"]
     assert MENTION in slack.root()["text"]
     notice = notices.resolved()
     assert notice.told is not None
@@ -333,6 +341,7 @@ _JSON = {"content-type": "application/json"}
         pytest.param(Said(200, b'{"ok": false, "error": "<!here>"}', _JSON), False, True, None, id="a code with power"),
         pytest.param(Said(200, b"[" * 60_000, _JSON), False, True, None, id="deep"),
         pytest.param(Said(200, b'"' + b"x" * 1_000_000 + b'"', _JSON), False, True, None, id="long"),
+        pytest.param(Said(200, b'{"ok": true}' + b" " * 1_000_000, _JSON), False, True, None, id="endless"),
         pytest.param(Said(200, b"", _JSON), False, True, None, id="empty"),
     ],
 )

@@ -242,6 +242,12 @@ def test_who_missed_it_all_is_told_how_it_went() -> None:
     assert "2027-01-15 08:15 UTC>: `exporter_disabled` (critical) resolved" in said
 
 
+def test_who_was_told_is_not_told_how_it_went() -> None:
+    """The thread has it."""
+    missed = notices.missed()
+    assert "trace_late" not in shown(root(replace(missed, told=told_of(missed.incident)), FRAME))
+
+
 @pytest.mark.parametrize(
     ("also", "explained", "words"),
     [
@@ -308,6 +314,34 @@ def test_names_that_mean_something_in_a_shell_are_not_offered_for_copying() -> N
     incident = an_incident(id="x; rm -rf /", target=TargetName("$(reboot)"))
     assert "trace-monitor ack" not in shown(post(a_notice(incident=incident), FRAME))
     assert "--target" not in shown(post(a_notice(incident=incident), FRAME))
+
+
+def test_a_strange_external_url_breaks_nothing() -> None:
+    """A link of ours is one link, whatever stands in it."""
+    said = shown(post(notices.opened(), replace(FRAME, external_url="https://m.dev/a b|c>d<e&f/é")))
+    assert "<https://m.dev/a%20b%7Cc%3Ed%3Ce%26f/%C3%A9/runbooks/exporter_disabled|Runbook>" in said
+
+
+@pytest.mark.parametrize("url", ["ftp://m.dev", "javascript:alert(1)", "https://m.dev/" + "x" * 600])
+def test_what_is_no_link_is_left_out(url: str) -> None:
+    """The advice stands in the message."""
+    said = shown(post(notices.opened(), replace(FRAME, external_url=url)))
+    assert "Runbook" not in said
+
+
+@pytest.mark.parametrize("filler", ["🚨", "&", "<", "x"])
+def test_the_fullest_message_fits(filler: str) -> None:
+    """However Slack counts: an emoji as one or as two, an escape as one or as five."""
+    much = filler * 500
+    diagnosis = a_diagnosis(because=(much, *(f"{number}{much}" for number in range(30))), summary=much, advice=much)
+    diagnosis = replace(diagnosis, waiting=much, trace_ids=(much,) * 9, also=tuple(Fault), explained=tuple(Fault))
+    incident = an_incident(diagnosis, acked_by=much, acked_as=(diagnosis.fault, diagnosis.severity), acked_at=START)
+    full = a_notice(incident=incident, mention=True, silenced_until=START, labels={str(n): much for n in range(30)})
+    closed = replace(full, incident=replace(incident, closed_at=START, closed_because=much))
+    for notice in (full, closed):
+        for write in WRITERS:
+            assert not problems(payload(write(notice, FRAME)))
+            assert not validate_message(payload(write(notice, FRAME)))
 
 
 def test_what_does_not_fit_is_counted() -> None:
