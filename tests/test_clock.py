@@ -259,3 +259,12 @@ async def test_a_program_that_spins_is_found_out() -> None:
     with pytest.raises(AssertionError, match="never came to rest"):
         await clock.settle()
     task.cancel()
+
+
+async def test_two_tasks_that_turn_one_clock_are_told_so() -> None:
+    """Each would wait for the other to rest."""
+    clock = FakeClock()
+    other = asyncio.ensure_future(clock.advance(1))
+    with pytest.raises(AssertionError, match="turns this clock already"):
+        await asyncio.gather(clock.advance(1), other)
+    await asyncio.gather(other, return_exceptions=True)

@@ -37,6 +37,7 @@ class FakeClock:
         self._jumped = 0.0
         self._alarms: list[_Alarm] = []
         self._numbers = itertools.count()
+        self._settling = False
         self._chance = random.Random(seed)  # noqa: S311 - the same digits in every run are the point
 
     # --- the protocol
@@ -95,7 +96,15 @@ class FakeClock:
         return self._elapsed - began
 
     async def settle(self) -> None:
-        """Let everybody run who can, without any time passing."""
+        """Let everybody run who can, without any time passing. Only one task may turn the clock."""
+        assert not self._settling, "another task turns this clock already: neither would ever see the other rest"
+        self._settling = True
+        try:
+            await self._rest()
+        finally:
+            self._settling = False
+
+    async def _rest(self) -> None:
         loop = cast("Any", asyncio.get_running_loop())
         patience_ends = loop.time() + _THREAD_PATIENCE
         quiet = 0
