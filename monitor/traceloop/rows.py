@@ -13,7 +13,7 @@ from monitor.core.model import TraceId
 from monitor.core.secret import SecretKind, describe_secret
 from monitor.core.trace import SpanFact
 from monitor.ports import Garbled
-from monitor.redaction import Redactor, clamp
+from monitor.redaction import MASK, Redactor, clamp
 
 _ID = re.compile(r"[0-9a-f]{1,64}")
 _CONTENT_FIELDS = ("input", "output", "prompts", "completions")
@@ -64,6 +64,7 @@ def read_row(row: Mapping[str, Any], *, nonce: str | None, redactor: Redactor) -
     trace_id, span_id = identify(row)
     attributes = _mapping(row.get("span_attributes"))
     resource = _mapping(row.get("resource_attributes")) if "resource_attributes" in row else None
+    credentials = frozenset(_credentials(attributes, resource or {}, redactor))
     return SpanFact(
         trace_id=trace_id,
         span_id=span_id,
@@ -71,11 +72,14 @@ def read_row(row: Mapping[str, Any], *, nonce: str | None, redactor: Redactor) -
         name=clamp(str(row.get("span_name") or ""), 200),
         environment=_text(row.get("environment")),
         service_name=_service_name(row, resource),
-        resource={name: clamp(redactor.redact(value), 200) for name, value in resource.items()}
-        if resource is not None
-        else None,
+        resource=None
+        if resource is None
+        else {
+            name: MASK if name in credentials else clamp(redactor.redact(value), 200)
+            for name, value in resource.items()
+        },
         content=tuple(sorted(set(_content(row, attributes, nonce)))),
-        credentials=tuple(sorted(set(_credentials(attributes, resource or {}, redactor)))),
+        credentials=tuple(sorted(clamp(name, 100) for name in credentials)),
         model=_first(attributes, _MODEL),
         usage={
             kind: count for kind, names in _USAGE.items() if (count := _count(_first(attributes, names))) is not None
@@ -133,7 +137,7 @@ def _credentials(attributes: Mapping[str, str], resource: Mapping[str, str], red
         else:
             is_one = redactor.finds_credential(value)
         if is_one:
-            yield clamp(name, 100)
+            yield name
 
 
 def _first(attributes: Mapping[str, str], names: tuple[str, ...]) -> str | None:

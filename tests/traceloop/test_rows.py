@@ -1,0 +1,190 @@
+"""What is told of a span, and what is not: names of content and credentials, never the content."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from monitor.core.trace import SpanFact
+from monitor.ports import Garbled
+from monitor.redaction import Redactor
+from monitor.traceloop.rows import mentions, read_row
+
+NONCE = "gtm-0123456789abcdef"
+KEY = "tl_0123456789abcdef0123456789abcdef"
+
+
+def fact(attributes: Any = None, nonce: str | None = NONCE, **more: Any) -> SpanFact:
+    """The fact of one row."""
+    row = {"trace_id": "A" * 32, "span_id": "b" * 16, "span_attributes": attributes or {}, **more}
+    return read_row(row, nonce=nonce, redactor=Redactor([KEY]))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "tfy.input",
+        "tfy.output",
+        "tfy.input_short_hand",
+        "tfy.resolved_input",
+        "gen_ai.prompt",
+        "gen_ai.prompt.0.content",
+        "gen_ai.completion.0.content",
+        "llm.prompts.0.content",
+        "llm.completions.0.content",
+        "llm.completions.0.tool_calls.0.arguments",
+        "gen_ai.input.messages",
+        "gen_ai.output.messages",
+        "traceloop.entity.input",
+        "traceloop.entity.output",
+    ],
+)
+def test_content_is_known_by_its_name(name: str) -> None:
+    """By every name that this gateway, Traceloop or OpenTelemetry gives it."""
+    assert fact({name: "Why is the sky blue?"}).content == (name,)
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {"gen_ai.prompt.0.role": "user", "llm.completions.0.finish_reason": "stop"},
+        {"gen_ai.usage.prompt_tokens": "12", "gen_ai.request.model": "x"},
+        {"tfy.input": "", "tfy.output": "null", "gen_ai.prompt": "{}", "gen_ai.completion": "[]"},
+        {"tfy.request.metadata": f'{{"probe_id": "{NONCE}"}}'},
+        {"tfy.request.metadata": {"probe_id": NONCE}},
+        {"tfy.request.metadata.probe_id": NONCE},
+        {"metadata.requester_metadata": f"{{'headers': '{NONCE}'}}"},
+        {},
+    ],
+)
+def test_what_surrounds_content_is_none(attributes: dict[str, Any]) -> None:
+    """Roles, counts, empty values, and the canary's own metadata, which carries the nonce by design."""
+    assert fact(attributes).content == ()
+
+
+@pytest.mark.parametrize("field", ["input", "output", "prompts", "completions"])
+def test_content_stands_in_fields_of_its_own_too(field: str) -> None:
+    """Traceloop moves it there on the documented route."""
+    value: Any = {"llm.prompts.0.content": "hello"} if field in {"prompts", "completions"} else "hello"
+    assert fact(**{field: value}).content == (field,)
+
+
+@pytest.mark.parametrize("field", ["input", "output", "prompts", "completions"])
+@pytest.mark.parametrize("value", [None, "", {}, [], {"llm.prompts.0.role": "user"}])
+def test_empty_fields_are_no_content(field: str, value: Any) -> None:
+    """Null on the one route, empty on the other, or nothing but who spoke."""
+    assert fact(**{field: value}).content == ()
+
+
+def test_the_nonce_proves_content_under_any_name() -> None:
+    """Only the prompt carries it."""
+    assert fact({"vendor.new.name": f"please say ({NONCE})", "vendor.other": "x"}).content == ("vendor.new.name",)
+    assert fact({"vendor.new.name": f"please say ({NONCE})"}, nonce=None).content == ()
+
+
+@pytest.mark.parametrize(
+    ("where", "name", "value"),
+    [
+        ("resource_attributes", "Authorization", "Bearer abc123def"),
+        ("resource_attributes", "authorization", "anything-at-all"),
+        ("span_attributes", "http.request.header.x-api-key", "anything"),
+        ("span_attributes", "openai.api_key", "anything"),
+        ("span_attributes", "vendor.note", f"the key is {KEY}"),
+        ("span_attributes", "url.full", "https://api.example/v1?key=AIzaSyA"),
+        ("span_attributes", "db.connection", "postgres://u:p@host/db"),
+        ("span_attributes", "vendor.long", "so ... and so " + "sk-abcdef123456"),
+    ],
+)
+def test_credentials_are_named(where: str, name: str, value: str) -> None:
+    """By the attribute's name, by a value we know, by what a credential looks like."""
+    fields: dict[str, Any] = {where: {name: value}}
+    shown = fact(**fields)
+    assert shown.credentials == (name,)
+    assert value not in repr(shown)
+
+
+@pytest.mark.parametrize("value", ["", "null", "********", "<redacted>", "tfy-secret://acme:g:k", "Bearer ****"])
+def test_what_was_masked_on_its_way_is_no_credential(value: str) -> None:
+    """Somebody took care already."""
+    assert fact(resource_attributes={"Authorization": value}).credentials == ()
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {"gen_ai.usage.input_tokens": "21", "gen_ai.usage.output_tokens": "2", "gen_ai.response.model": "m"},
+        {"gen_ai.usage.prompt_tokens": "21", "gen_ai.usage.completion_tokens": "2", "gen_ai.request.model": "m"},
+        {"llm.usage.prompt_tokens": "21", "llm.usage.completion_tokens": "2", "llm.response.model": "m"},
+        {"tfy.model.metric.input_tokens": "21.0", "tfy.model.metric.output_tokens": 2, "tfy.model.name": "m"},
+    ],
+)
+def test_usage_and_model_are_read_under_every_name(attributes: dict[str, Any]) -> None:
+    """Values come back as strings."""
+    shown = fact(attributes)
+    assert (shown.usage, shown.model) == ({"input": 21, "output": 2}, "m")
+
+
+@pytest.mark.parametrize("count", ["many", "", "nan", "inf", "1e999"])
+def test_a_count_that_is_none_is_left_out(count: str) -> None:
+    """It is evidence, never a guess."""
+    assert fact({"gen_ai.usage.input_tokens": count}).usage == {}
+
+
+def test_labels_are_read() -> None:
+    """Service name, environment, resource; a secret in the resource is not kept."""
+    shown = fact(
+        service_name="tfy-llm-gateway",
+        environment="prd",
+        parent_span_id="C" * 16,
+        span_name="Model: x\n" + "y" * 500,
+        resource_attributes={"environment": "production", "note": KEY},
+    )
+    assert (shown.trace_id, shown.span_id, shown.parent_id) == ("a" * 32, "b" * 16, "c" * 16)
+    assert (shown.service_name, shown.environment) == ("tfy-llm-gateway", "prd")
+    assert shown.resource is not None
+    assert shown.resource["environment"] == "production"
+    assert KEY not in repr(shown)
+    assert len(shown.name) == 200
+
+
+def test_the_service_name_may_stand_in_the_resource_only() -> None:
+    """The field at the top is the usual place."""
+    assert fact(resource_attributes={"service.name": "other"}).service_name == "other"
+    assert fact().service_name is None
+
+
+@pytest.mark.parametrize(
+    ("trace_id", "span_id"), [(None, "b" * 16), ("a" * 32, ""), ("zz", "b" * 16), (5.5, "b"), ([], "b")]
+)
+def test_a_row_without_ids_is_garbled(trace_id: Any, span_id: Any) -> None:
+    """Nothing can be concluded from it."""
+    with pytest.raises(Garbled):
+        fact(trace_id=trace_id, span_id=span_id)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=10), inner, max_size=3),
+    max_leaves=10,
+)
+FIELDS = st.sampled_from(
+    [
+        "span_attributes",
+        "resource_attributes",
+        "prompts",
+        "input",
+        "environment",
+        "service_name",
+        "parent_span_id",
+        "span_name",
+    ]
+)
+
+
+@given(st.dictionaries(FIELDS, JSON), st.text(min_size=1, max_size=5))
+def test_any_row_with_ids_is_read(fields: dict[str, Any], nonce: str) -> None:
+    """Whatever stands in the other fields."""
+    row = {**fields, "trace_id": "a" * 32, "span_id": "b" * 16}
+    assert read_row(row, nonce=nonce, redactor=Redactor()).span_id == "b" * 16
+    mentions(row, nonce)
