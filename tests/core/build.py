@@ -1,0 +1,418 @@
+"""Values for the tests of core, and a story that is told to it step by step: every sentence is one input to `absorb`."""
+
+import heapq
+import itertools
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from monitor.core.absorb import absorb
+from monitor.core.arrival import proof_key
+from monitor.core.cadence import Attempt, awaited, look_at
+from monitor.core.canary import Canary, ControlSpan, IdSource
+from monitor.core.drift import (
+    AUTHORIZATION,
+    ENCODING,
+    ENDPOINT,
+    EXCLUDE,
+    METRICS,
+    TYPE,
+    Absent,
+    ConfigSeen,
+    Equals,
+    ExpectedConfig,
+    ExportConfig,
+    Filter,
+    Rule,
+    SameSecret,
+    Value,
+    compare,
+)
+from monitor.core.events import Event, IncidentChanged
+from monitor.core.incident import Diagnosis, Incident
+from monitor.core.inputs import (
+    CanaryAnswered,
+    CanaryPlanned,
+    ControlLooked,
+    ControlSent,
+    ElsewhereLooked,
+    Input,
+    KeyTried,
+    LookFailed,
+    Observation,
+    OriginLooked,
+    Ticked,
+    TraceLooked,
+)
+from monitor.core.model import (
+    Blindness,
+    Charge,
+    CheckName,
+    Fault,
+    Finding,
+    Instant,
+    Seconds,
+    Severity,
+    TargetName,
+    TraceId,
+    failing,
+    passing,
+    unknown,
+)
+from monitor.core.secret import Secret, describe_secret, fingerprint
+from monitor.core.state import Cadence, Policy, TargetState
+from monitor.core.trace import Labels, Route, SpanFact, TraceSeen
+from tests.fakes.clock import START
+
+PROD = TargetName("prod")
+KEY = b"fingerprints are keyed"
+OURS = "Bearer tl_ours"
+THEIRS = "Bearer tl_theirs"
+MINUTE: Seconds = 60.0
+HOUR: Seconds = 3600.0
+
+F = Fault
+CONFIG, GATEWAY, CANARY, ARRIVAL, CONTROL = CheckName
+
+CADENCES: Mapping[CheckName, Cadence] = {
+    CheckName.CONFIG: Cadence(every=60, every_while_failing=15, deadline=15),
+    CheckName.GATEWAY: Cadence(every=15, every_while_failing=5, deadline=5),
+    CheckName.CANARY: Cadence(every=300, every_while_failing=60, deadline=60),
+    CheckName.ARRIVAL: Cadence(every=300, every_while_failing=60, deadline=300),
+    CheckName.CONTROL: Cadence(every=1800, every_while_failing=120, deadline=300),
+}
+"""The defaults of the configuration."""
+
+
+def secret(value: str | None, expected: str = OURS) -> Secret:
+    """An Authorization header as it is remembered."""
+    return describe_secret(value, expected=expected, key=KEY, bearer=True)
+
+
+def expectation(key: str = OURS, **more: Any) -> ExpectedConfig:
+    """The integration guide's table."""
+    rules: dict[str, Rule] = {
+        TYPE: Equals("http"),
+        ENDPOINT: Equals("https://api.traceloop.com/v1/traces"),
+        ENCODING: Equals("proto"),
+        AUTHORIZATION: SameSecret(fingerprint(key.removeprefix("Bearer "), KEY)),
+        METRICS: Absent(),
+        EXCLUDE: Equals(True),  # noqa: FBT003 - the value that is expected
+    }
+    return ExpectedConfig(rules=rules, canary_attributes={"tfy.span_type": "ChatCompletion"}, **more)
+
+
+def manifest(
+    changes: Mapping[str, Any] | None = None,
+    *,
+    key: str | None = OURS,
+    expected: str = OURS,
+    filters: tuple[Filter, ...] = (),
+) -> ExportConfig:
+    """What the gateway is set to: as expected, but for the changes."""
+    fields: dict[str, Value] = {
+        TYPE: "http",
+        ENDPOINT: "https://api.traceloop.com/v1/traces",
+        ENCODING: "proto",
+        AUTHORIZATION: secret(key, expected),
+        EXCLUDE: True,
+    }
+    return ExportConfig(fields={**fields, **(changes or {})}, filters=filters)
+
+
+OFF = ExportConfig(off=True)
+
+POLICY = Policy(
+    cadences=CADENCES,
+    origin=Cadence(every=HOUR, every_while_failing=120, deadline=60),
+    labels=Labels(service_name="tfy-llm-gateway", content=False),
+    expected=expectation(),
+    credential="ours",
+)
+
+
+def policy(*, without: tuple[CheckName, ...] = (), **changes: Any) -> Policy:
+    """The defaults, but for the changes."""
+    cadences = {check: cadence for check, cadence in CADENCES.items() if check not in without}
+    return replace(POLICY, **{"cadences": cadences, **changes})
+
+
+def trace_id(number: int) -> TraceId:
+    """A trace id that can be told from others at a glance."""
+    return TraceId(f"{number:032x}")
+
+
+def spans(
+    number: int, count: int = 3, *, service: str | None = "tfy-llm-gateway", content: tuple[str, ...] | None = None
+) -> tuple[SpanFact, ...]:
+    """A whole trace: a root and a chain below it."""
+    return tuple(
+        SpanFact(
+            trace_id=trace_id(number),
+            span_id=f"s{place}",
+            parent_id=f"s{place - 1}" if place else "",
+            service_name=service,
+            content=content,
+        )
+        for place in range(count)
+    )
+
+
+def a_canary(number: int = 1, **changes: Any) -> Canary:
+    """One that the gateway has served, and whose trace id it has named."""
+    given = {
+        "id": f"c{number}",
+        "sent_at": START,
+        "answered_at": START,
+        "sent_id": trace_id(number + 10_000),
+        "span_id": "ours",
+        "nonce": f"gtm-{number}",
+        "accepted": True,
+        "trace_id": trace_id(number),
+        "id_source": IdSource.FEEDBACK,
+    }
+    return Canary(**{**given, **changes})
+
+
+def a_charge(fault: Fault, **more: Any) -> Charge:
+    """What a look holds against the world."""
+    return Charge(fault=fault, summary=f"{fault} it is", **more)
+
+
+def blind(reason: Blindness = Blindness.UNREACHABLE, *, permanent: bool = False) -> Finding:
+    """A look that could not see."""
+    return unknown(f"cannot look: {reason}", reason, permanent=permanent)
+
+
+def config_finding(config: ExportConfig, expected: ExpectedConfig) -> Finding:
+    """What the configuration check says of a parsed answer: always conclusive."""
+    if config.off:
+        return failing("off", a_charge(F.EXPORTER_DISABLED, conclusive=True, stops_export=True))
+    comparison = compare(expected, config)
+    if not comparison.differences:
+        return passing("as expected", conclusive=True)
+    charge = a_charge(
+        F.CONFIG_DRIFT,
+        facts=tuple(map(str, comparison.differences)),
+        severity=Severity.CRITICAL if comparison.critical else Severity.WARNING,
+        conclusive=True,
+        stops_export=comparison.stops_export,
+    )
+    return failing(charge.summary, charge)
+
+
+@dataclass
+class Story:
+    """A target, what happens to it, and what became of it. Time moves by `wait`, or with what `live` lets happen."""
+
+    policy: Policy = POLICY
+    now: Instant = START
+    state: TargetState = field(default_factory=lambda: TargetState(target=PROD))
+    events: list[Event] = field(default_factory=list)
+    exports: Callable[[Instant], Seconds | None] = lambda _sent_at: 3.0
+    controls_shown: bool = True
+    own_store: bool | None = None
+    numbers: Any = field(default_factory=lambda: itertools.count(1))
+
+    def tell(self, given: Input) -> "Story":
+        """One input."""
+        self.state, events = absorb(self.state, given, self.policy, self.now)
+        self.events.extend(events)
+        return self
+
+    def wait(self, seconds: Seconds) -> "Story":
+        """Nothing happens for a while."""
+        self.now += seconds
+        return self
+
+    # --- looks
+
+    def look(self, check: CheckName, finding: Finding) -> "Story":
+        """A check reports."""
+        return self.tell(Observation(check=check, at=self.now, took=0.1, finding=finding))
+
+    def passes(self, check: CheckName, *, conclusive: bool = False) -> "Story":
+        """A check finds everything as it should be."""
+        return self.look(check, passing("well", conclusive=conclusive))
+
+    def fails(self, check: CheckName, fault: Fault, **more: Any) -> "Story":
+        """A check finds a fault."""
+        return self.look(check, failing("broken", a_charge(fault, **more)))
+
+    def is_blind(self, check: CheckName, reason: Blindness = Blindness.UNREACHABLE, **more: Any) -> "Story":
+        """A check cannot see."""
+        return self.look(check, blind(reason, **more))
+
+    def config(
+        self, config: ExportConfig | None = None, *, by: str | None = None, updated_at: Instant | None = None
+    ) -> "Story":
+        """The configuration is read; as it should be unless said otherwise."""
+        read = config if config is not None else manifest()
+        return self.tell(
+            Observation(
+                check=CheckName.CONFIG,
+                at=self.now,
+                took=0.1,
+                finding=config_finding(read, self.policy.expected),
+                config=ConfigSeen(config=read, updated_at=updated_at, updated_by=by),
+            )
+        )
+
+    def config_gone(self) -> "Story":
+        """The read of the configuration answers 404 while the session answers."""
+        return self.fails(CheckName.CONFIG, F.EXPORTER_DISABLED, stops_export=True)
+
+    def key_tried(self, *, accepted: bool) -> "Story":
+        """A documented route is asked with our key."""
+        return self.tell(KeyTried(at=self.now, accepted=accepted))
+
+    # --- canaries and their traces
+
+    def canary(self, finding: Finding | None = None, **changes: Any) -> str:
+        """A canary is sent and answered at once; its id."""
+        canary = a_canary(next(self.numbers), sent_at=self.now, answered_at=self.now, **changes)
+        planned = replace(canary, answered_at=None, accepted=False, trace_id=None, id_source=None)
+        self.tell(CanaryPlanned(at=self.now, canary=planned))
+        self.tell(
+            CanaryAnswered(at=self.now, took=0.5, canary=canary, finding=finding or passing("the gateway served it"))
+        )
+        return canary.id
+
+    def known(self, canary_id: str) -> Canary:
+        """What is remembered of a canary."""
+        return next(canary for canary in self.state.canaries if canary.id == canary_id)
+
+    def see(self, canary_id: str, seen: tuple[SpanFact, ...] = (), route: Route = Route.TRACE) -> "Story":
+        """A look for a trace succeeds."""
+        trace_seen = TraceSeen(route=route, at=self.now, spans=seen)
+        return self.tell(TraceLooked(at=self.now, took=0.1, canary_id=canary_id, seen=trace_seen))
+
+    def cannot_see(
+        self, canary_id: str | None, finding: Finding | None = None, *, key_refused: bool = False
+    ) -> "Story":
+        """A look for a trace fails."""
+        return self.tell(
+            LookFailed(
+                at=self.now,
+                took=0.1,
+                check=CheckName.ARRIVAL,
+                finding=finding or blind(Blindness.REFUSED if key_refused else Blindness.UNREACHABLE),
+                canary_id=canary_id,
+                key_refused=key_refused,
+                where="Traceloop's read API",
+            )
+        )
+
+    def arrives(self, canary_id: str, seen: tuple[SpanFact, ...] | None = None) -> "Story":
+        """A whole trace is seen twice, and then judged by the documented read."""
+        whole = seen if seen is not None else spans(int(canary_id[1:]))
+        self.see(canary_id, whole).wait(2).see(canary_id, whole)
+        return self.see(canary_id, whole, Route.WAREHOUSE)
+
+    def elsewhere(self, canary_id: str) -> "Story":
+        """Another environment shows the trace."""
+        return self.tell(ElsewhereLooked(at=self.now, canary_id=canary_id, environment="stg"))
+
+    def origin(self, canary_id: str, *, found: bool | None) -> "Story":
+        """TrueFoundry's own store is asked."""
+        return self.tell(OriginLooked(at=self.now, canary_id=canary_id, found=found))
+
+    def proven(self) -> "Story":
+        """Every route has just shown us a span of our own."""
+        routes = {proof_key(route, self.policy.credential): self.now for route in (Route.TRACE, Route.WAREHOUSE)}
+        self.state = replace(
+            self.state, proofs={**self.state.proofs, **routes, proof_key(Route.OWN_STORE, ""): self.now}
+        )
+        return self
+
+    # --- control spans
+
+    def control(
+        self, finding: Finding | None = None, *, accepted: bool | None = True, key_refused: bool = False
+    ) -> TraceId:
+        """A span of our own is posted; accepted unless said otherwise. Its trace id."""
+        control = ControlSpan(
+            trace_id=trace_id(50_000 + next(self.numbers)),
+            sent_at=self.now,
+            accepted=accepted if finding is None else False,
+            judged=finding is not None,
+        )
+        self.tell(ControlSent(at=self.now, took=0.1, control=control, finding=finding, key_refused=key_refused))
+        return control.trace_id
+
+    def control_seen(self, control: TraceId, *, shown: bool, route: Route = Route.WAREHOUSE) -> "Story":
+        """A read for a control span succeeds."""
+        return self.tell(ControlLooked(at=self.now, took=0.1, trace_id=control, route=route, shown=shown))
+
+    # --- time that is lived through
+
+    def live(self, seconds: Seconds, *, every: Seconds = 60.0) -> "Story":
+        """Canaries are sent and looked for as the program does, while the export does what `exports` says.
+
+        `exports` maps the time of sending to the delay of the trace; None: it never comes.
+        """
+        until = self.now + seconds
+        agenda: list[tuple[Instant, int, Callable[[], None]]] = []
+        order = itertools.count()
+        attempts: dict[str, Attempt] = {}
+
+        def at(moment: Instant, do: Callable[[], None]) -> None:
+            heapq.heappush(agenda, (moment, next(order), do))
+
+        def send() -> None:
+            self.canary()
+            at(self.now + every, send)
+
+        def watch() -> None:
+            for canary in awaited(self.state, self.policy, self.now):
+                attempt = attempts.get(canary.id, Attempt())
+                if look_at(canary, self.policy, attempt) <= self.now:
+                    self._look_for(canary)
+                    attempts[canary.id] = Attempt(tries=attempt.tries + 1, at=self.now)
+            at(self.now + 1.0, watch)
+
+        at(self.now, send)
+        at(self.now + 0.5, watch)
+        while agenda and agenda[0][0] < until:
+            self.now, _, do = heapq.heappop(agenda)
+            do()
+        self.now = until
+        return self
+
+    def _look_for(self, canary: Canary) -> None:
+        delay = self.exports(canary.sent_at)
+        there = delay is not None and canary.sent_at + delay <= self.now
+        decided = canary.arrived_at is not None or canary.outcome is not None
+        self.see(canary.id, spans(int(canary.id[1:])) if there else (), Route.WAREHOUSE if decided else Route.TRACE)
+
+    # --- what became of it
+
+    @property
+    def incident(self) -> Incident:
+        """The open incident; there must be one."""
+        assert self.state.incident is not None, "nothing is open"
+        return self.state.incident
+
+    @property
+    def diagnosis(self) -> Diagnosis:
+        """Of the open incident."""
+        return self.incident.diagnosis
+
+    @property
+    def name(self) -> Fault | None:
+        """The name of the open incident, if there is one."""
+        return self.state.incident.diagnosis.fault if self.state.incident is not None else None
+
+    @property
+    def confirmed(self) -> set[Fault]:
+        """What is confirmed."""
+        return set(self.state.confirmed)
+
+    @property
+    def turns(self) -> list[str]:
+        """What happened to incidents, in order: 'opened key_rejected'."""
+        return [f"{event.reason} {event.fault}" for event in self.events if isinstance(event, IncidentChanged)]
+
+    def tick(self) -> "Story":
+        """Time passed."""
+        return self.tell(Ticked(at=self.now))

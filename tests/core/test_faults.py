@@ -1,0 +1,147 @@
+"""The table of faults is the contract's, in its order, and nothing is missing."""
+
+from dataclasses import fields, is_dataclass
+from enum import Enum
+from typing import get_args
+
+import pytest
+
+from monitor.core import events, inputs
+from monitor.core.canary import IdSource, Outcome
+from monitor.core.drift import Match
+from monitor.core.events import Event
+from monitor.core.faults import FAULTS, ORDER
+from monitor.core.incident import Reason
+from monitor.core.inputs import Input
+from monitor.core.model import Blindness, CheckName, Component, Fault, Finding, Phases, Service, Severity, Verdict
+from monitor.core.secret import Oddity, SecretKind
+from monitor.core.state import Policy, State, TargetState, TraceIdMode
+from monitor.core.trace import Route
+
+F = Fault
+TABLE = """
+gateway_unreachable gateway critical
+gateway_refused gateway warning
+rate_limited gateway warning
+canary_rejected gateway warning
+provider_failing provider warning
+exporter_disabled config critical
+config_drift config warning
+wrong_environment config critical
+content_leaked config critical
+content_missing config warning
+trace_not_created gateway critical
+key_rejected traceloop critical
+ingest_failing traceloop critical
+export_failing export critical
+trace_missing export critical
+trace_incomplete export warning
+trace_late export warning
+trace_mislabelled export warning
+check_failed monitor warning
+blind monitor warning
+"""
+
+NOT_EXPORTED = {F.TRACE_MISSING, F.TRACE_LATE, F.TRACE_INCOMPLETE, F.EXPORT_FAILING}
+LATE = {F.TRACE_LATE, F.TRACE_INCOMPLETE}
+EXPLAINS = {
+    F.EXPORTER_DISABLED: NOT_EXPORTED,
+    F.CONFIG_DRIFT: NOT_EXPORTED,
+    F.WRONG_ENVIRONMENT: NOT_EXPORTED,
+    F.INGEST_FAILING: NOT_EXPORTED,
+    F.KEY_REJECTED: NOT_EXPORTED | {F.INGEST_FAILING},
+    F.GATEWAY_UNREACHABLE: {F.CANARY_REJECTED, F.PROVIDER_FAILING},
+    F.EXPORT_FAILING: LATE,
+    F.TRACE_NOT_CREATED: LATE,
+    F.TRACE_MISSING: LATE,
+}
+
+
+def test_every_fault_stands_in_the_table_in_its_order_with_component_and_severity() -> None:
+    """Names, order, components and severities are what dashboards and scripts depend on."""
+    said = [f"{fault} {entry.component} {entry.severity.word}" for fault, entry in FAULTS.items()]
+    assert said == TABLE.split("\n")[1:-1]
+    assert list(FAULTS) == list(Fault)
+
+
+def test_ties_are_decided_by_the_order_of_the_table() -> None:
+    """The most upstream fault is the first."""
+    assert sorted(ORDER, key=lambda fault: ORDER[fault]) == list(Fault)
+
+
+@pytest.mark.parametrize("fault", list(Fault))
+def test_a_fault_explains_exactly_what_the_contract_says(fault: Fault) -> None:
+    """What is not listed is "also broken"."""
+    assert FAULTS[fault].explains == EXPLAINS.get(fault, set())
+
+
+def test_no_fault_explains_itself_in_a_circle() -> None:
+    """Else everything confirmed could be explained, and nothing would name the incident."""
+
+    def below(fault: Fault) -> set[Fault]:
+        return set(FAULTS[fault].explains).union(*(below(one) for one in FAULTS[fault].explains))
+
+    assert not [fault for fault in Fault if fault in below(fault)]
+
+
+@pytest.mark.parametrize("fault", list(Fault))
+def test_every_fault_has_words_for_people(fault: Fault) -> None:
+    """A meaning for the sentence, and one concrete next step."""
+    entry = FAULTS[fault]
+    assert entry.meaning
+    assert not entry.meaning.endswith(".")
+    assert entry.advice.endswith(".")
+
+
+def test_severities_are_ordered_and_have_words() -> None:
+    """0 well, 1 warning, 2 critical is also what the metric says."""
+    assert [(severity.value, severity.word) for severity in Severity] == [(0, "none"), (1, "warning"), (2, "critical")]
+
+
+ENUMS: dict[type[Enum], str] = {
+    CheckName: "config gateway canary arrival control",
+    Verdict: "pass fail unknown",
+    Component: "gateway provider config traceloop export monitor",
+    Outcome: "arrived late incomplete missing unknown recovered",
+    Reason: "opened changed reminder escalated edited resolved test",
+    Route: "trace warehouse nonce own_store elsewhere",
+    IdSource: "feedback traceparent nonce",
+    SecretKind: "literal masked reference absent",
+    TraceIdMode: "auto feedback traceparent",
+    Service: "control_plane gateway traceloop otlp slack alertmanager webhook heartbeat",
+    Blindness: "unreachable refused garbled no_witness blocked unproven budget_spent paused timeout crashed nothing_to_judge",
+}
+
+
+@pytest.mark.parametrize("kind", list(ENUMS), ids=lambda kind: kind.__name__)
+def test_every_enum_is_closed(kind: type[Enum]) -> None:
+    """A word more or less is a decision: here, in metrics, in dashboards, in stored state."""
+    assert [member.value for member in kind] == ENUMS[kind].split()
+
+
+def test_every_oddity_and_match_is_known() -> None:
+    """What can be wrong with the form of a key, and how two values can compare."""
+    assert [oddity.name for oddity in Oddity] == [
+        "NO_BEARER", "OTHER_SCHEME", "QUOTED", "PLACEHOLDER", "BLANKS", "EMPTY", "PERCENT_ENCODED", "OTHER_FORM",
+    ]  # fmt: skip
+    assert [match.name for match in Match] == ["EQUAL", "DIFFERS", "NOT_COMPARABLE"]
+
+
+def test_every_input_and_every_event_is_listed() -> None:
+    """A value that no union lists would be absorbed, or heard, by nobody."""
+    for module, union in ((inputs, Input), (events, Event)):
+        own = {kind for kind in vars(module).values() if is_dataclass(kind) and kind.__module__ == module.__name__}
+        assert own == set(get_args(union))
+
+
+@pytest.mark.parametrize("kind", [*get_args(Input), *get_args(Event), Finding, Policy, State, TargetState])
+def test_values_are_frozen_slotted_and_named(kind: type) -> None:
+    """Nothing in core is mutated, and nothing is passed by position."""
+    assert kind.__dataclass_params__.frozen  # type: ignore[attr-defined]
+    assert all(field.kw_only for field in fields(kind))
+    assert hasattr(kind, "__slots__")
+
+
+def test_phases_that_did_not_happen_are_left_out() -> None:
+    """In the order in which they happen."""
+    assert Phases(transfer=0.1, resolve=0.0).items() == (("resolve", 0.0), ("transfer", 0.1))

@@ -1,0 +1,138 @@
+"""What a trace must look like to count as arrived, and what its spans say of themselves."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from monitor.core.trace import Labels, Route, SpanFact, TraceSeen, judge_completeness, judge_labels
+from tests.core.build import spans, trace_id
+
+EXPECTED = Labels(service_name="tfy-llm-gateway", resource_attributes={"environment": "production"}, content=False)
+
+
+def seen(*facts: SpanFact, route: Route = Route.WAREHOUSE) -> TraceSeen:
+    """One look."""
+    return TraceSeen(route=route, at=0.0, spans=facts)
+
+
+def span(name: str, parent: str = "", **more: Any) -> SpanFact:
+    """One span."""
+    return SpanFact(trace_id=trace_id(1), span_id=name, parent_id=parent, **more)
+
+
+ROOT, MODEL, CALL = span("root"), span("model", "root"), span("call", "model")
+
+
+@pytest.mark.parametrize(
+    ("facts", "wanted", "why"),
+    [
+        ((), None, "no span has arrived"),
+        ((ROOT,), None, ""),
+        ((ROOT, MODEL, CALL), 3, ""),
+        ((CALL, MODEL, ROOT), None, ""),
+        ((MODEL, CALL), None, "the root span is missing"),
+        ((ROOT, CALL), None, "1 parent span(s) are missing"),
+        ((ROOT, CALL, span("other", "lost")), None, "2 parent span(s) are missing"),
+        ((ROOT, MODEL), 3, "2 of 3 spans have arrived"),
+        ((ROOT, ROOT, ROOT), 3, "1 of 3 spans have arrived"),
+        ((span("gateway", "ours"), span("model", "gateway")), None, ""),
+        ((span("gateway", "theirs"),), None, "the root span is missing"),
+    ],
+)
+def test_a_trace_is_whole_with_its_root_no_dangling_parent_and_enough_spans(
+    facts: tuple[SpanFact, ...], wanted: int | None, why: str
+) -> None:
+    """The span that we sent in `traceparent` counts as present although nobody exports it; duplicates count once."""
+    shape = judge_completeness(seen(*facts), own_parent="ours", wanted=wanted)
+    assert (shape.complete, shape.why) == (not why, why)
+
+
+def test_the_root_may_hang_below_our_own_span_beside_a_dangling_one() -> None:
+    """Our own parent is never missing, others are."""
+    shape = judge_completeness(seen(span("gateway", "ours"), span("x", "lost")), own_parent="ours", wanted=None)
+    assert shape.why == "1 parent span(s) are missing"
+
+
+@given(st.permutations(spans(1, 6)), st.lists(st.integers(0, 5), max_size=6))
+def test_neither_order_nor_repetition_changes_the_judgement(order: list[SpanFact], again: list[int]) -> None:
+    """Pages overlap and exporters retry."""
+    repeated = [*order, *(order[place] for place in again)]
+    assert judge_completeness(seen(*repeated), own_parent="", wanted=6).complete
+
+
+def test_labels_as_expected_are_good_news() -> None:
+    """Nothing to tell."""
+    judged = judge_labels(
+        seen(span("s", service_name="tfy-llm-gateway", resource={"environment": "production"})), EXPECTED
+    )
+    assert (judged.mislabelled, judged.leaked, judged.content_missing) == ((), (), False)
+
+
+def test_another_service_name_is_told() -> None:
+    """With both names."""
+    judged = judge_labels(seen(span("s", service_name="litellm"), span("t", service_name="tfy-llm-gateway")), EXPECTED)
+    assert judged.mislabelled == ("service name: expected tfy-llm-gateway, found litellm",)
+
+
+@pytest.mark.parametrize(
+    ("resource", "told"),
+    [
+        ({"environment": "staging"}, "resource attribute environment: expected production, found staging"),
+        ({}, "resource attribute environment: expected production, found nothing"),
+        ({"environment": "production", "more": "x"}, None),
+        (None, None),
+    ],
+)
+def test_a_required_resource_attribute_is_compared(resource: dict[str, str] | None, told: str | None) -> None:
+    """What the route does not tell is not held against anybody."""
+    assert judge_labels(seen(span("s", resource=resource)), EXPECTED).mislabelled == ((told,) if told else ())
+
+
+@pytest.mark.parametrize(
+    ("expected", "content", "leaked", "missing"),
+    [
+        (False, ("tfy.input", "tfy.output"), ("tfy.input", "tfy.output"), False),
+        (False, (), (), False),
+        (False, None, (), False),
+        (True, ("tfy.input",), (), False),
+        (True, (), (), True),
+        (True, None, (), False),
+        (None, ("tfy.input",), (), False),
+        (None, (), (), False),
+    ],
+)
+def test_content_is_present_or_absent_as_agreed(
+    expected: bool | None, content: tuple[str, ...] | None, leaked: tuple[str, ...], missing: bool
+) -> None:
+    """Names of attributes only; a route that does not show content proves nothing."""
+    judged = judge_labels(seen(span("s", content=content)), Labels(service_name="x", content=expected))
+    assert (judged.leaked, judged.content_missing) == (leaked, missing)
+
+
+def test_one_span_with_content_is_content() -> None:
+    """Only one of them need hold it."""
+    judged = judge_labels(
+        seen(span("s", content=()), span("t", content=("b",))), Labels(service_name="x", content=True)
+    )
+    assert not judged.content_missing
+
+
+def test_a_credential_is_a_leak_whatever_was_agreed() -> None:
+    """Nobody wants one in a trace."""
+    judged = judge_labels(seen(span("s", credentials=("Authorization",))), Labels(service_name="x", content=None))
+    assert judged.leaked == ("Authorization",)
+
+
+def test_model_and_usage_are_evidence() -> None:
+    """Shown, never a fault: the first span that tells wins."""
+    judged = judge_labels(
+        seen(
+            span("s"),
+            span("t", model="gpt", usage={"input": 7}, service_name="svc"),
+            span("u", model="other", usage={"input": 9, "output": 3}),
+        ),
+        EXPECTED,
+    )
+    assert judged.evidence == {"spans": 3, "model": "gpt", "service_name": "svc", "input_tokens": 7, "output_tokens": 3}
