@@ -1,0 +1,76 @@
+"""Who may read and who may change. Tokens are asked for at each request, so a rotated one counts at once."""
+
+import base64
+import binascii
+import hmac
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+Handler = Callable[[Request], Awaitable[Response]]
+Token = Callable[[], str | None]
+
+_CHALLENGE_TO_READ = 'Basic realm="trace-monitor", charset="UTF-8", Bearer realm="trace-monitor"'
+_CHALLENGE_TO_CHANGE = 'Bearer realm="trace-monitor"'
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Guard:
+    """Stands before the handlers."""
+
+    read_token: Token
+    admin_token: Token
+
+    def reading(self, handler: Handler) -> Handler:
+        """Open without a read token; else it must be given, as Bearer or as the password of Basic. The admin's does as well."""
+
+        async def guarded(request: Request) -> Response:
+            wanted = self.read_token()
+            if wanted is not None:
+                given = _bearer(request) or _basic_password(request)
+                if not (_same(given, wanted) or _same(given, self.admin_token())):
+                    raise HTTPException(401, "a token is needed", headers={"www-authenticate": _CHALLENGE_TO_READ})
+            return await handler(request)
+
+        return guarded
+
+    def changing(self, handler: Handler) -> Handler:
+        """Only by Bearer with the admin token: a browser sends Basic by itself, also on behalf of a foreign page."""
+
+        async def guarded(request: Request) -> Response:
+            wanted = self.admin_token()
+            if wanted is None:
+                raise HTTPException(403, "nothing can be changed here: `server.admin_token` is not configured")
+            given = _bearer(request)
+            if _same(given, self.read_token()) and not _same(given, wanted):
+                raise HTTPException(403, "the read token may not change anything: the admin token is needed")
+            if not _same(given, wanted):
+                headers = {"www-authenticate": _CHALLENGE_TO_CHANGE}
+                raise HTTPException(401, "the admin token is needed, as `Authorization: Bearer`", headers=headers)
+            return await handler(request)
+
+        return guarded
+
+
+def _bearer(request: Request) -> str | None:
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    return token.strip() or None if scheme.lower() == "bearer" else None
+
+
+def _basic_password(request: Request) -> str | None:
+    scheme, _, encoded = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "basic":
+        return None
+    try:
+        pair = base64.b64decode(encoded.strip(), validate=True).decode()
+    except (binascii.Error, UnicodeDecodeError):
+        return None
+    return pair.partition(":")[2] or None
+
+
+def _same(given: str | None, wanted: str | None) -> bool:
+    """Whether both are there and equal, in a time that tells nothing of where they differ."""
+    return given is not None and wanted is not None and hmac.compare_digest(given.encode(), wanted.encode())

@@ -1,0 +1,293 @@
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from monitor.core.model import Fault, TargetName
+from monitor.core.silence import Silence
+from monitor.core.state import State, TargetState
+from monitor.web.html import Html, join, tag
+from monitor.web.moments import ago, clock_time, length, since
+from monitor.web.page import status_page
+from tests.fakes.clock import START
+from tests.web.site import PROD, Site, a_broken_target, a_state, an_incident, described, resolved
+
+
+class Reader(HTMLParser):
+    """What a person sees: the text, and every tag and attribute that a browser would obey."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.text = ""
+        self.tags: list[str] = []
+        self.attributes: list[tuple[str, str | None]] = []
+        self._muted = False
+        self.feed(page)
+        self.text = re.sub(r"\s+", " ", self.text)
+
+    def handle_starttag(self, name: str, attributes: list[tuple[str, str | None]]) -> None:
+        """Note it; a table's cells are apart."""
+        self.tags.append(name)
+        self.attributes.extend(attributes)
+        self._muted = name == "style"
+        self.text += " " if name in {"td", "th", "tr", "li", "p", "small"} else ""
+
+    def handle_endtag(self, _name: str) -> None:
+        """After the style sheet there is text again."""
+        self._muted = False
+
+    def handle_data(self, data: str) -> None:
+        """Note it."""
+        self.text += "" if self._muted else data
+
+
+def a_page(site: Site) -> Reader:
+    """The page that the site shows."""
+    html = status_page(site.report, site.state, troubles=site.troubles, version="1.2.3", now=START)
+    return Reader(html)
+
+
+def broken(**fields: Any) -> Site:
+    """A site whose one target is broken."""
+    incident = an_incident(**fields)
+    report = {"verdict": "fail", "targets": {"prod": a_broken_target()}}
+    return Site(report=report, state=State(targets={PROD: a_state(incidents=(incident,))}))
+
+
+def test_a_healthy_target_is_one_line() -> None:
+    """Target, verdict per check with its age, nothing since, the last look, what we see."""
+    page = a_page(Site())
+    assert "All traces arrive" in page.text
+    assert "prod ✓ well ✓ pass 12 s ago" in page.text
+    assert "— 12 s ago the traces arrive · the last trace took 8 s" in page.text
+    assert "Next:" not in page.text
+    assert "trace-monitor ack" not in page.text
+
+
+def test_a_broken_target_says_what_where_since_when_why_and_what_next() -> None:
+    """Everything that on-call needs, in the order in which it is needed."""
+    page = a_page(broken())
+    wanted = (
+        "Critical: prod: The gateway's traces exporter is off, for 12 min",
+        "prod ✗ critical ✗ fail",
+        "07:48 UTC (12 min)",
+        "exporter_disabled The gateway's traces exporter is off",
+        "otel_traces_exporter_config is absent",
+        "Also broken: content_missing",
+        "Next: Switch it on: AI Gateway, Controls, Settings, OTEL Config. Runbook",
+        "trace-monitor ack prod-20270115-074800",
+        "trace-monitor silence add --target prod --fault exporter_disabled --for 2h",
+    )
+    places = [page.text.find(words) for words in wanted]
+    assert -1 not in places
+    assert places == sorted(places)
+    assert ("href", "runbooks/exporter_disabled") in page.attributes
+    assert ("href", "runbooks/content_missing") in page.attributes
+
+
+def test_who_has_it_and_what_is_muted_is_said() -> None:
+    """Acknowledged, silenced, waiting, opened again; and the commands that are no longer needed are gone."""
+    site = broken(acked_by="ada", reopened=(START - 60,), waiting="mended 07:58 by bob, waiting for traces")
+    site.state = replace(site.state, silences=(Silence(id="s", target="pr*", ends_at=START + 3600, comment="upgrade"),))
+    page = a_page(site)
+    notes = "mended 07:58 by bob, waiting for traces · acknowledged by ada · silenced until 09:00 UTC · opened 2 times"
+    assert notes in page.text
+    assert "Silenced now pr* any fault until 09:00 UTC · upgrade" in page.text
+    assert "trace-monitor" not in page.text.split("Silenced now")[0]
+
+
+def test_a_silence_without_an_end_says_so() -> None:
+    """One from the configuration may have none."""
+    site = broken()
+    site.state = replace(site.state, silences=(Silence(id="s", fault=Fault.EXPORTER_DISABLED, author="ada"),))
+    page = a_page(site)
+    assert "silenced without an end" in page.text
+    assert "* exporter_disabled without an end · ada" in page.text
+
+
+def test_a_silence_that_is_over_is_not_shown() -> None:
+    """Only what mutes something now."""
+    site = Site()
+    site.state = replace(
+        site.state, silences=(Silence(id="s", ends_at=START - 1), Silence(id="t", begins_at=START + 9))
+    )
+    assert "Silenced now" not in a_page(site).text
+
+
+def test_a_target_that_cannot_be_told_says_which_check_could_not_see() -> None:
+    """Unknown is neither well nor broken."""
+    report = {"verdict": "unknown", "targets": {"prod": described("unknown", summary="cannot tell: config")}}
+    page = a_page(Site(report=report))
+    assert "Cannot tell: prod: cannot tell: config" in page.text
+    assert "? unknown" in page.text
+    assert "config: config says unknown" in page.text
+
+
+def test_the_broken_ones_come_first() -> None:
+    """By severity, then by name; and the headline counts them."""
+    warning = described("fail", fault="trace_late", severity="warning", summary="late")
+    report = {
+        "verdict": "fail",
+        "targets": {
+            "a-well": described(),
+            "b-unknown": described("unknown"),
+            "c-warning": warning,
+            "d-critical": a_broken_target(),
+            "e-critical": a_broken_target(),
+        },
+    }
+    page = a_page(Site(report=report))
+    assert "Critical: 2 of 5 targets" in page.text
+    names = ["d-critical", "e-critical", "c-warning", "b-unknown", "a-well"]
+    assert sorted(names, key=lambda name: page.text.find(f" {name} ")) == names
+
+
+def test_a_check_that_is_not_enabled_is_a_dash() -> None:
+    """A target without a control plane has no `config` check; that is no gap in what is known."""
+    target = described()
+    del target["checks"]["config"]
+    page = a_page(Site(report={"verdict": "pass", "targets": {"prod": target}}))
+    assert "prod ✓ well — ✓ pass" in page.text
+
+
+def test_a_target_that_never_looked_says_so() -> None:
+    """In the first second after the start."""
+    page = a_page(Site(state=State()))
+    assert "— never the traces arrive" in page.text
+
+
+def test_without_targets_it_says_so() -> None:
+    """An empty table would look like a bug."""
+    assert "No target is configured" in a_page(Site(report={"verdict": "pass", "targets": {}}, state=State())).text
+
+
+def test_the_monitors_own_troubles_stand_on_top() -> None:
+    """A monitor that cannot tell anybody is itself an emergency."""
+    page = a_page(Site(troubles=("slack cannot be told since 07:49 UTC: `channel_not_found`",)))
+    assert "The monitor itself slack cannot be told since 07:49 UTC: channel_not_found" in page.text
+    assert "The monitor itself" not in a_page(Site()).text
+
+
+def test_the_newest_resolved_incidents_are_listed() -> None:
+    """Ten of them, newest first, with what became of their canaries."""
+    past = tuple(resolved(f"i{number}", 60.0 * number) for number in range(1, 15))
+    page = a_page(Site(state=State(targets={PROD: a_state(incidents=past)})))
+    assert page.text.count("exporter_disabled (critical) 15 min") == 10
+    assert "Resolved lately" in page.text
+    assert page.text.find("1 min ago") < page.text.find("2 min ago")
+    assert "9 canaries: 6 arrived in time, 2 late (longest 310 s), 1 lost" in page.text
+
+
+def test_it_refreshes_itself_and_runs_no_script() -> None:
+    """A wall display needs no more, and a content security policy allows no more."""
+    page = a_page(broken())
+    assert ("http-equiv", "refresh") in page.attributes
+    assert ("content", "15") in page.attributes
+    assert "script" not in page.tags
+    assert not [name for name, _ in page.attributes if name.startswith("on") or name == "style"]
+
+
+def test_it_is_readable_without_colour_and_without_sight() -> None:
+    """Every colour has a word, every column a heading, the table a caption, the page a language."""
+    page = a_page(broken())
+    for attribute in (("lang", "en"), ("scope", "col"), ("scope", "row")):
+        assert attribute in page.attributes
+    assert {"caption", "main", "header", "footer", "h1"} <= set(page.tags)
+    assert "✗ critical" in page.text
+
+
+HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)> `<b>` &amp;"
+
+
+def test_foreign_text_is_shown_and_never_obeyed() -> None:
+    """Wherever the outside can put a word, markup stays text."""
+    target = a_broken_target()
+    for field in ("summary", "advice"):
+        target[field] = HOSTILE
+    target["because"] = [HOSTILE]
+    target["checks"]["config"]["summary"] = HOSTILE
+    incident = an_incident(acked_by=HOSTILE, waiting=HOSTILE)
+    silence = Silence(id="s", target=f"*{HOSTILE}*", comment=HOSTILE, author=HOSTILE)
+    site = Site(
+        report={"verdict": "fail", "targets": {"prod": target}},
+        state=State(targets={PROD: a_state(incidents=(incident,))}, silences=(silence,)),
+        troubles=(HOSTILE,),
+    )
+    page = a_page(site)
+    assert not {"script", "img", "b"} & set(page.tags)
+    assert not [name for name, _ in page.attributes if name == "onerror"]
+    assert page.text.count("<script>alert(1)</script>") >= 6
+
+
+@settings(max_examples=50)
+@given(text=st.text(), name=st.text())
+def test_no_text_adds_a_tag(text: str, name: str) -> None:
+    """Whatever is in it, the page has the same elements."""
+    target = described("unknown", summary=text)
+    expected = a_page(Site(report={"verdict": "unknown", "targets": {"x": described("unknown", summary="s")}}))
+    page = a_page(Site(report={"verdict": "unknown", "targets": {name: target}}))
+    assert [tag for tag in page.tags if tag != "code"] == [tag for tag in expected.tags if tag != "code"]
+
+
+def test_an_endless_text_is_cut() -> None:
+    """One remote answer cannot push everything else off the page."""
+    page = a_page(Site(report={"verdict": "pass", "targets": {"prod": described(summary="x" * 5000)}}))
+    assert "x" * 601 not in page.text
+    assert "x…" in page.text
+
+
+def test_fifty_targets_fit() -> None:
+    """A page of many targets is built in a moment and stays small."""
+    names = [f"target-{number}" for number in range(50)]
+    report = {"verdict": "pass", "targets": {name: described() for name in names}}
+    states = {TargetName(name): a_state(TargetName(name)) for name in names}
+    page = status_page(report, State(targets=states), troubles=(), version="1", now=START)
+    assert "All traces arrive, at 50 targets" in page
+    assert len(page) < 200_000
+
+
+def test_a_state_without_its_target_in_the_report_is_left_out() -> None:
+    """A retired target is remembered for a day, and not shown."""
+    old = TargetName("old")
+    site = Site(state=State(targets={PROD: a_state(), old: TargetState(target=old)}))
+    assert "old" not in a_page(site).text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0, "0 s"),
+        (-5, "0 s"),
+        (45, "45 s"),
+        (60, "1 min"),
+        (65, "1 min 5 s"),
+        (720, "12 min"),
+        (725, "12 min"),
+        (3600, "1 h"),
+        (11_100, "3 h 5 min"),
+        (187_200, "2 d 4 h"),
+    ],
+)
+def test_lengths_of_time_are_short(seconds: float, words: str) -> None:
+    """Two units at most, seconds only while they matter."""
+    assert length(seconds) == words
+
+
+def test_moments_say_how_long_ago_and_when() -> None:
+    """The date only where it is not today's; a moment ahead is ahead."""
+    assert Reader(ago(START - 90, START)).text == "1 min 30 s ago"
+    assert Reader(ago(START + 90, START)).text == "in 1 min 30 s"
+    assert Reader(since(START - 720, START)).text == "07:48 UTC (12 min)"
+    assert clock_time(START - 86_400, START) == "2027-01-14 08:00 UTC"
+    assert 'datetime="2027-01-15T08:00:00Z"' in ago(START, START)
+
+
+def test_only_what_the_module_made_is_markup() -> None:
+    """Text is escaped in content and in attributes; an element inside an element is not escaped twice."""
+    assert tag("p", "<i>", tag("b", "&"), title='"<') == '<p title="&quot;&lt;">&lt;i&gt;<b>&amp;</b></p>'
+    assert join("<", Html("<"), None) == "&lt;<"
+    assert tag("meta", name="x", content=None) == '<meta name="x">'

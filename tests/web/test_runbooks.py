@@ -1,0 +1,149 @@
+"""The runbooks: one per fault, each of one form, true to the table of faults, and rendered as plain safe pages."""
+
+import re
+from importlib.resources import files
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from monitor.core.faults import FAULTS
+from monitor.core.model import Fault
+from monitor.web.markdown import render
+from monitor.web.runbooks import runbook_page
+from tests.web.site import Site
+from tests.web.test_page import Reader
+
+SECTIONS = [
+    "What it means",
+    "How the monitor knows",
+    "What it explains",
+    "What to do",
+    "How to prove it is mended",
+    "What not to do",
+]
+EVERY_FAULT = pytest.mark.parametrize("fault", list(Fault))
+SLUGS = {fault.value for fault in Fault}
+
+
+def source(fault: Fault) -> str:
+    """The runbook as it was written."""
+    return files("monitor").joinpath("runbooks", f"{fault.value}.md").read_text(encoding="utf-8")
+
+
+def section(fault: Fault, title: str) -> str:
+    """What stands under a heading."""
+    return source(fault).split(f"## {title}\n", 1)[1].split("\n## ", 1)[0]
+
+
+def links(text: str) -> set[str]:
+    """Where its links lead."""
+    return {href or bare for href, bare in re.findall(r"\]\(([^)]+)\)|<(https://[^>]+)>", text)}
+
+
+def test_there_is_one_per_fault_and_none_besides() -> None:
+    """A new fault needs a runbook; a forgotten one is found here."""
+    names = {entry.name for entry in files("monitor").joinpath("runbooks").iterdir()}
+    assert names == {f"{fault.value}.md" for fault in Fault}
+
+
+@EVERY_FAULT
+def test_it_has_the_six_sections_in_their_order(fault: Fault) -> None:
+    """At three in the morning one knows where to look."""
+    assert re.findall(r"^## (.+)$", source(fault), re.MULTILINE) == SECTIONS
+    for title in SECTIONS:
+        assert len(section(fault, title).strip()) > 6, title
+
+
+@EVERY_FAULT
+def test_it_says_the_same_as_the_table_of_faults(fault: Fault) -> None:
+    """Name, component and severity."""
+    first, _, third, *_ = source(fault).splitlines()
+    entry = FAULTS[fault]
+    assert first.startswith(f"# `{fault.value}`: ")
+    assert third.startswith(f"Component: {entry.component.value}. Severity: ")
+    expected = "critical if it stops the export, else warning" if fault is Fault.CONFIG_DRIFT else entry.severity.word
+    assert third.endswith(f"Severity: {expected}.")
+
+
+@EVERY_FAULT
+def test_what_it_explains_is_what_the_diagnosis_explains_by_it(fault: Fault) -> None:
+    """The linked faults are exactly those of the table."""
+    assert links(section(fault, "What it explains")) & SLUGS == {one.value for one in FAULTS[fault].explains}
+
+
+@EVERY_FAULT
+def test_what_to_do_is_a_list_of_steps(fault: Fault) -> None:
+    """Numbered, at least two."""
+    assert len(re.findall(r"^\d+\. ", section(fault, "What to do"), re.MULTILINE)) >= 2
+
+
+@EVERY_FAULT
+def test_its_links_lead_to_public_pages_or_to_other_runbooks(fault: Fault) -> None:
+    """By https, or by a slug that exists."""
+    for href in links(source(fault)):
+        assert href.startswith("https://") or href in SLUGS - {fault.value}, href
+
+
+@EVERY_FAULT
+async def test_it_is_served_as_a_page(fault: Fault) -> None:
+    """Nothing of the Markdown is left over, the headings are there, and the way back."""
+    answer = await Site().get(f"/runbooks/{fault.value}")
+    page = Reader(answer.text)
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    assert page.tags.count("h1") == 1
+    assert page.tags.count("h2") == len(SECTIONS)
+    assert {"ol", "ul", "code"} <= set(page.tags)
+    assert ("href", "../") in page.attributes
+    assert not re.search(r"`|\]\(|\*\*|^#", page.text)
+    for title in SECTIONS:
+        assert title in page.text
+
+
+def test_commands_are_those_of_the_program() -> None:
+    """Every command that a runbook names exists with these words."""
+    commands = {"check", "expected", "doctor", "simulate", "status", "silence", "ack"}
+    named = {word for fault in Fault for word in re.findall(r"`trace-monitor ([a-z]+)", source(fault))}
+    assert named
+    assert named <= commands
+
+
+@pytest.mark.parametrize(
+    ("markdown", "html"),
+    [
+        ("# A `b`", '<h1 id="a-b">A <code>b</code></h1>'),
+        ("one\ntwo", "<p>one two</p>"),
+        ("- a\n- b\n  c", "<ul><li>a</li><li>b c</li></ul>"),
+        ("1. a\n2. b", "<ol><li>a</li><li>b</li></ol>"),
+        ("```\n<x> `y`\n```", "<pre><code>&lt;x&gt; `y`</code></pre>"),
+        ("```\nopen", "<pre><code>open</code></pre>"),
+        ("**a** *b*", "<p><strong>a</strong> <em>b</em></p>"),
+        ("**the `a`**", "<p><strong>the <code>a</code></strong></p>"),
+        ("[t](https://x.y/z)", '<p><a href="https://x.y/z">t</a></p>'),
+        ("[t](trace_late)", '<p><a href="trace_late">t</a></p>'),
+        ("<https://x.y>", '<p><a href="https://x.y">https://x.y</a></p>'),
+        ("[t](javascript:alert)", "<p>[t](javascript:alert)</p>"),
+        ("[t](http://x.y)", "<p>[t](http://x.y)</p>"),
+        ("[t](//x.y)", "<p>[t](//x.y)</p>"),
+        ('<script>x</script> & "q"', "<p>&lt;script&gt;x&lt;/script&gt; &amp; &quot;q&quot;</p>"),
+        ("`<b>` a*b", "<p><code>&lt;b&gt;</code> a*b</p>"),
+        ("p\n# h\n- i", '<p>p</p><h1 id="h">h</h1><ul><li>i</li></ul>'),
+    ],
+)
+def test_markdown_becomes_html(markdown: str, html: str) -> None:
+    """As much of it as the runbooks use; everything else is text."""
+    assert render(markdown) == html
+
+
+@given(st.text(alphabet="ab<>&\"'`*[]()#-1. \n:/"))
+def test_no_markdown_makes_a_tag_of_its_own(markdown: str) -> None:
+    """Only the tags that the renderer knows, whatever is written."""
+    page = Reader(render(markdown))
+    known = {"h1", "h2", "h3", "h4", "p", "ul", "ol", "li", "pre", "code", "strong", "em", "a"}
+    assert set(page.tags) <= known
+    assert {name for name, _ in page.attributes} <= {"id", "href"}
+
+
+def test_a_page_is_read_once() -> None:
+    """The file is not read again at each request."""
+    assert runbook_page(Fault.BLIND) is runbook_page(Fault.BLIND)

@@ -1,0 +1,217 @@
+"""The server on a real socket: it listens, says little about itself, and ends at once."""
+
+import asyncio
+import logging
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+import trustme
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from monitor.web.server import WebError, WebServer
+
+
+async def _hello(_request: Request) -> Response:
+    return PlainTextResponse("hello")
+
+
+async def _bug(_request: Request) -> Response:
+    raise RuntimeError("a bug")
+
+
+HELLO = Starlette(routes=[Route("/", _hello), Route("/bug", _bug)])
+
+
+@asynccontextmanager
+async def serving(
+    app: ASGIApp = HELLO, *, tls_cert: Path | None = None, tls_key: Path | None = None
+) -> AsyncIterator[WebServer]:
+    """A server on a free port of loopback."""
+    server = WebServer(app, host="127.0.0.1", port=0, tls_cert=tls_cert, tls_key=tls_key)
+    await server.start()
+    try:
+        yield server
+    finally:
+        await server.stop()
+
+
+async def get(url: str, path: str = "/", verify: ssl.SSLContext | bool = True) -> httpx.Response:
+    """Ask over the wire."""
+    async with httpx.AsyncClient(base_url=url, verify=verify, trust_env=False) as client:
+        return await client.get(path)
+
+
+async def send(server: WebServer, wire: bytes) -> bytes:
+    """Send raw bytes and read what comes until it closes."""
+    host, _, port = server.url.removeprefix("http://").rpartition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(wire)
+    answer = await reader.read()
+    writer.close()
+    await writer.wait_closed()
+    return answer
+
+
+async def test_it_listens_and_does_not_say_what_it_is() -> None:
+    """Once `start` has returned, it answers; there is no server header."""
+    async with serving() as server:
+        answer = await get(server.url)
+    assert answer.text == "hello"
+    assert "server" not in answer.headers
+    assert "date" in answer.headers
+
+
+async def test_stopped_it_answers_no_more() -> None:
+    """And its port is free again."""
+    async with serving() as server:
+        url = server.url
+    with pytest.raises(httpx.ConnectError):
+        await get(url)
+    await server.stop()
+
+
+async def test_stopping_what_never_started_is_nothing() -> None:
+    """The end of a start that failed halfway; only its address is unknown."""
+    server = WebServer(HELLO, host="127.0.0.1", port=0)
+    await server.stop()
+    with pytest.raises(WebError, match="not been started"):
+        _ = server.url
+
+
+async def test_a_port_that_is_taken_is_one_readable_error() -> None:
+    """Not a log line and an exit in the middle of the loop."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        server = WebServer(HELLO, host="127.0.0.1", port=port)
+        with pytest.raises(WebError, match=rf"cannot listen on 127\.0\.0\.1:{port}: Address already in use"):
+            await server.start()
+
+
+@pytest.mark.parametrize("host", ["no.such.host.invalid", "203.0.113.7", "a..b"])
+async def test_an_address_that_is_not_ours_is_one_readable_error(host: str) -> None:
+    """With the address in it."""
+    with pytest.raises(WebError, match=f"cannot listen on {host}:0: "):
+        await WebServer(HELLO, host=host, port=0).start()
+
+
+async def test_it_listens_on_ipv6() -> None:
+    """The url has the brackets that it needs."""
+    server = WebServer(HELLO, host="::1", port=0)
+    try:
+        await server.start()
+    except WebError as error:  # a machine without IPv6
+        assert "cannot listen on ::1:0: " in str(error)  # noqa: PT017 - either way is right
+        return
+    assert server.url.startswith("http://[::1]:")
+    assert (await get(server.url)).text == "hello"
+    await server.stop()
+
+
+async def test_it_serves_tls(tmp_path: Path) -> None:
+    """With a certificate and its key, in two files or in one."""
+    authority = trustme.CA()
+    issued = authority.issue_cert("127.0.0.1")
+    cert, key, both = tmp_path / "cert.pem", tmp_path / "key.pem", tmp_path / "both.pem"
+    issued.cert_chain_pems[0].write_to_path(cert)
+    issued.private_key_pem.write_to_path(key)
+    issued.private_key_and_cert_chain_pem.write_to_path(both)
+    trusting = ssl.create_default_context()
+    authority.configure_trust(trusting)
+    for tls_cert, tls_key in ((cert, key), (both, None)):
+        async with serving(tls_cert=tls_cert, tls_key=tls_key) as server:
+            assert server.url.startswith("https://")
+            assert (await get(server.url, verify=trusting)).text == "hello"
+
+
+async def test_a_certificate_that_cannot_be_read_is_one_readable_error(tmp_path: Path) -> None:
+    """With the file's name, and without its content."""
+    junk = tmp_path / "junk.pem"
+    await asyncio.to_thread(junk.write_text, "-----BEGIN PRIVATE KEY-----\nc2VjcmV0\n-----END PRIVATE KEY-----\n")
+    for cert in (junk, tmp_path / "missing.pem"):
+        with pytest.raises(WebError, match=rf"cannot serve TLS with .*{cert.name}: ") as caught:
+            await WebServer(HELLO, host="127.0.0.1", port=0, tls_cert=cert).start()
+        assert "c2VjcmV0" not in str(caught.value)
+
+
+async def test_signals_are_left_to_the_daemon() -> None:
+    """Uvicorn would take SIGTERM and end the process by it, in the middle of its drain."""
+    before = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)]
+    async with serving():
+        assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)] == before
+
+
+async def test_an_endless_answer_does_not_hold_up_the_end(caplog: pytest.LogCaptureFixture) -> None:
+    """A client that reads nothing, or a handler that hangs, is left behind within two seconds."""
+    asked = asyncio.Event()
+
+    async def hang(_request: Request) -> Response:
+        asked.set()
+        await asyncio.Event().wait()
+        return Response()
+
+    server = WebServer(Starlette(routes=[Route("/", hang)]), host="127.0.0.1", port=0)
+    await server.start()
+    asking = asyncio.create_task(get(server.url))
+    await asked.wait()
+    began = time.monotonic()
+    with caplog.at_level(logging.CRITICAL):
+        await server.stop()
+    assert time.monotonic() - began < 2.5
+    asking.cancel()
+    await asyncio.gather(asking, return_exceptions=True)
+
+
+async def test_idle_connections_do_not_hold_up_the_end() -> None:
+    """A browser keeps its connection; it is closed."""
+    async with httpx.AsyncClient(trust_env=False) as client:
+        async with serving() as server:
+            await client.get(server.url)
+            began = time.monotonic()
+        assert time.monotonic() - began < 1.0
+
+
+async def test_a_request_that_is_none_is_refused() -> None:
+    """Junk, and headers without end, are answered with 400 and a closed connection."""
+    async with serving() as server:
+        assert (await send(server, b"\x16\x03\x01\x02\x00 hello\r\n\r\n")).startswith(b"HTTP/1.1 400")
+        endless = b"GET / HTTP/1.1\r\nhost: x\r\nx: " + b"a" * 100_000
+        assert b"400" in (await send(server, endless))[:20]
+        assert (await get(server.url)).text == "hello"
+
+
+async def test_a_bug_is_logged_with_its_traceback(caplog: pytest.LogCaptureFixture) -> None:
+    """The answer says nothing of it."""
+    async with serving() as server:
+        answer = await get(server.url, "/bug")
+    assert (answer.status_code, answer.text) == (500, "Internal Server Error")
+    assert "RuntimeError: a bug" in caplog.text
+
+
+def test_importing_the_web_configures_no_logging() -> None:
+    """Uvicorn's own configuration would write around the redaction."""
+    program = """
+import asyncio, logging
+from monitor.web.server import WebServer
+async def main():
+    async def app(scope, receive, send): ...
+    server = WebServer(app, host="127.0.0.1", port=0)
+    await server.start()
+    await server.stop()
+asyncio.run(main())
+print(logging.getLogger("uvicorn").handlers, logging.getLogger("uvicorn.access").handlers, logging.root.handlers)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert (done.stdout.strip(), done.stderr) == ("[] [] []", "")
