@@ -6,6 +6,7 @@ Moments are Unix seconds or ISO 8601 with an offset; `for` is in seconds; `weekl
 
 import math
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, time
 from typing import Any
@@ -13,11 +14,12 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from starlette.exceptions import HTTPException
 
-from monitor.core.model import Fault, Instant, TargetName
+from monitor.core.model import Fault, Instant, Seconds, TargetName
 from monitor.core.silence import Silence, Weekly, silenced_until
 from monitor.web.bodies import only, text_of
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_LONGEST: Seconds = 10 * 365 * 86_400.0
 _LONGEST_COMMENT = 500
 _LONGEST_NAME = 100
 
@@ -31,6 +33,8 @@ def parse_silence(body: Mapping[str, Any], *, identifier: str, now: Instant) -> 
         raise HTTPException(400, "a silence needs an end: `to`, `for` (seconds), or `weekly`")
     if ends_at is not None and ends_at <= max(now, begins_at or now):
         raise HTTPException(400, "a silence must end after it begins, and after now")
+    if ends_at is not None and ends_at > now + _LONGEST:
+        raise HTTPException(400, "a silence must end within ten years")
     return Silence(
         id=identifier,
         target=text_of(body, "target", limit=_LONGEST_NAME, default="*"),
@@ -97,9 +101,13 @@ def _moment(body: Mapping[str, Any], key: str) -> Instant | None:
 
 
 def _number(value: object, key: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    number = math.nan
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        with suppress(OverflowError):
+            number = float(value)
+    if not math.isfinite(number):
         raise HTTPException(400, f"`{key}` must be a number of seconds")
-    return float(value)
+    return number
 
 
 def _fault(value: object) -> Fault | None:
