@@ -69,6 +69,16 @@ def test_what_was_learnt_is_never_forgotten() -> None:
     assert redactor.redact("old-key-1 new-key-2") == f"{MASK} {MASK}"
 
 
+def test_of_two_secrets_the_longer_is_taken_out_first() -> None:
+    """Else what it has more than the shorter one would be left standing."""
+    assert Redactor(["abcdef", "abcdef-rest"]).redact("abcdef-rest") == MASK
+
+
+def test_a_secret_that_is_no_url_is_no_trouble() -> None:
+    """Not even one that looks like the beginning of one."""
+    assert Redactor(["http://[broken"]).redact("http://[broken") == MASK
+
+
 def test_a_word_too_short_to_be_a_secret_is_left_alone() -> None:
     """A secret of five letters would take ordinary words out of every message."""
     assert Redactor(["trace"]).redact("a trace") == "a trace"

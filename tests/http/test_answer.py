@@ -1,10 +1,13 @@
 """What an answer is judged by before any adapter sees it."""
 
+import gzip
 import json
+import tracemalloc
 
 import pytest
 
 from monitor.http import Answer
+from monitor.http.answer import Body
 from monitor.ports import Garbled
 
 
@@ -22,6 +25,38 @@ def test_ordinary_json_may_be_nested() -> None:
     """The limit is far beyond what anybody sends."""
     deep = json.dumps([[[[{"a": [{"b": [1]}]}]]]])
     assert Answer(status=200, body=deep.encode()).json() == json.loads(deep)
+
+
+def test_a_bomb_never_takes_the_memory_that_it_asks_for() -> None:
+    """Not even for a moment: one piece off the wire may hold a thousand times its size."""
+    bomb = gzip.compress(b"\0" * 50_000_000)
+    body = Body(encoding="gzip", limit=10_000)
+    tracemalloc.start()
+    more = body.feed(bomb)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert (more, len(body.content)) == (False, 10_000)
+    assert peak < 1_000_000
+
+
+@pytest.mark.parametrize(
+    ("body", "complaint"),
+    [
+        (b'{"message": "no", "error": {"message": "other"}}', "no"),
+        (b'{"error": {"message": "no"}}', "no"),
+        (b'{"error": "no"}', "no"),
+        (b'{"detail": "no"}', "no"),
+        (b'"no"', "no"),
+        (b"no", "no"),
+        (b"", ""),
+        (b"{}", ""),
+        (b"[1]", "[1]"),
+        (b'{"error": {"error": {"error": "deep"}}}', '{"error": {"error": {"error": "deep"}}}'),
+    ],
+)
+def test_a_complaint_is_found_in_every_usual_form(body: bytes, complaint: str) -> None:
+    """`message`, `error` as text or object, or the text itself."""
+    assert Answer(status=400, body=body).complaint == complaint
 
 
 @pytest.mark.parametrize(
