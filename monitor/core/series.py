@@ -102,7 +102,7 @@ def confirmed_by_series(
     found: dict[Fault, Active] = {}
     for fault, charge, is_bad, is_good in _FAULTS:
         run = _run(judged, is_bad, is_good, partial(may_accuse, state=state, policy=policy))
-        fresh = [canary for canary in run.bad if now - canary.sent_at <= _stale_after(policy)]
+        fresh = [canary for canary in run.bad if _is_fresh(canary, policy, now)]
         active = hysteresis(
             outage,
             fault,
@@ -124,8 +124,9 @@ def may_accuse(canary: Canary, state: TargetState, policy: Policy) -> bool:
     return changed is None or not changed <= canary.sent_at < changed + policy.arrival.settle
 
 
-def _stale_after(policy: Policy) -> Seconds:
-    return policy.cadences[CheckName.ARRIVAL].stale_after + policy.arrival.missing_after
+def _is_fresh(canary: Canary, policy: Policy, now: Instant) -> bool:
+    """Whether what became of a canary may still open anything."""
+    return now - canary.sent_at <= policy.cadences[CheckName.ARRIVAL].stale_after + policy.arrival.missing_after
 
 
 def _intermittent_loss(
@@ -140,7 +141,7 @@ def _intermittent_loss(
     if Fault.TRACE_MISSING in found or (known is not None and not is_intermittent(known)):
         return {}  # an outage, or one that has just ended: its losses are excused before the window is looked at again
     losses = intermittent(judged, policy.arrival.loss_of)
-    if not losses:
+    if not losses or (known is None and not _is_fresh(losses[-1], policy, now)):
         return {}
     charge = charges.intermittent(losses, policy.arrival.loss_of[1])
     fresh = Active(charge=charge, since=losses[0].sent_at, confirmed_at=now)
