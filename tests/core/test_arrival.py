@@ -1,0 +1,352 @@
+"""Did a canary's trace arrive: when to look, what counts as absence, and what the looks say together."""
+
+from dataclasses import replace
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from monitor.core.arrival import (
+    GIVE_UP_AFTER,
+    PROOF_LASTS,
+    absence_counts,
+    give_up,
+    judge_control,
+    look_at,
+    next_look,
+    proof_key,
+    wants_labels,
+)
+from monitor.core.canary import Canary, ControlSpan, IdSource, Outcome
+from monitor.core.model import Instant
+from monitor.core.state import ArrivalPolicy, TraceIdMode
+from monitor.core.trace import LabelJudgement, Route, SpanFact, TraceSeen
+from tests.core.build import POLICY, a_canary, policy, spans, trace_id
+from tests.fakes.clock import START
+
+WAITS = POLICY.arrival
+WHOLE, PART, NONE = spans(1), spans(1)[1:], ()
+
+
+def seen(facts: tuple[SpanFact, ...], after: float, route: Route = Route.TRACE) -> TraceSeen:
+    """A look some seconds after the answer."""
+    return TraceSeen(route=route, at=START + after, spans=facts)
+
+
+def judged(*looks: TraceSeen, canary: Canary | None = None, counts: bool = True, wanted: int | None = None) -> Canary:
+    """A canary after some looks."""
+    known = canary if canary is not None else a_canary()
+    arrival = replace(WAITS, complete_spans=wanted)
+    for look in looks:
+        known = look_at(known, look, policy=policy(arrival=arrival), counts=counts).canary
+    return known
+
+
+# --- when to look ----------------------------------------------------------------------------------------------------
+
+
+def every_look(arrival: ArrivalPolicy, until: float) -> list[Instant]:
+    """The moments of looking, in seconds after the answer, if every look shows nothing."""
+    last: Instant | None = None
+    moments: list[Instant] = []
+    while (due := next_look(a_canary(), arrival, last, len(moments))) <= START + until:
+        last = due
+        moments.append(due - START)
+    return moments
+
+
+def test_looks_begin_after_a_second_and_back_off() -> None:
+    """1, 2, 4, 5 s while a trace may come any moment, then 15 s; exactly at the deadlines; a minute after them."""
+    moments = every_look(WAITS, 430)
+    assert moments[:6] == [1, 3, 7, 12, 17, 22]
+    assert {later - sooner for sooner, later in pairwise(moments) if 70 < sooner < 150} == {15}
+    assert {180, 300, 360, 420} <= set(moments)
+
+
+@given(late=st.integers(2, 500), more=st.integers(1, 500), closer=st.integers(1, 500))
+def test_looks_happen_exactly_at_the_deadlines(late: int, more: int, closer: int) -> None:
+    """Whatever the back-off."""
+    arrival = ArrivalPolicy(look_closer_after=closer, late_after=late, missing_after=late + more)
+    assert {late, late + more} <= set(every_look(arrival, late + more))
+
+
+def test_a_trace_that_looks_whole_is_looked_at_again_soon() -> None:
+    """A count is stable over two looks, and the second should not wait a quarter of a minute."""
+    assert next_look(a_canary(whole_at=START + 100), WAITS, START + 100, 20) == START + 102
+
+
+def test_a_thousand_tries_do_not_overflow() -> None:
+    """2 to the power of tries has an end."""
+    assert next_look(a_canary(), WAITS, START + 70, 5000) == START + 85
+
+
+def test_deadlines_count_from_the_sending_while_there_is_no_answer() -> None:
+    """A canary that was never answered has no other moment."""
+    assert a_canary(answered_at=None).waited_since == START
+    assert a_canary(answered_at=START + 3).waited_since == START + 3
+
+
+# --- whether absence counts ------------------------------------------------------------------------------------------
+
+
+def counts(
+    canary: Canary,
+    route: Route = Route.TRACE,
+    *,
+    proven: float | None = 0.0,
+    credential: str = "ours",
+    mode: TraceIdMode = TraceIdMode.AUTO,
+    honours: bool | None = None,
+) -> bool:
+    """Whether absence by a route counts; `proven` is for how many seconds the proof is old."""
+    proofs = {proof_key(route, credential): START - proven} if proven is not None else {}
+    return absence_counts(
+        canary, route, policy=policy(trace_id=mode), proofs=proofs, honours_traceparent=honours, now=START
+    )
+
+
+def test_absence_counts_through_a_route_that_has_shown_us_a_span() -> None:
+    """Within a day, with the same credential."""
+    assert counts(a_canary())
+    assert counts(a_canary(), Route.WAREHOUSE)
+    assert counts(a_canary(), proven=PROOF_LASTS)
+
+
+def test_absence_does_not_count_otherwise() -> None:
+    """Never shown, too long ago, or shown to another key."""
+    assert not counts(a_canary(), proven=None)
+    assert not counts(a_canary(), proven=PROOF_LASTS + 1)
+    assert not counts(a_canary(), credential="another")
+
+
+def test_a_search_by_nonce_never_proves_absence() -> None:
+    """It may fail to match what is there."""
+    assert not counts(a_canary(), Route.NONCE)
+
+
+def test_without_a_trace_id_nothing_is_absent() -> None:
+    """Nobody knows what to look for."""
+    assert not counts(a_canary(trace_id=None, id_source=None))
+
+
+@pytest.mark.parametrize(
+    ("mode", "honours", "counted"),
+    [
+        (TraceIdMode.AUTO, None, False),
+        (TraceIdMode.AUTO, False, False),
+        (TraceIdMode.AUTO, True, True),
+        (TraceIdMode.TRACEPARENT, None, True),
+        (TraceIdMode.TRACEPARENT, False, True),
+    ],
+)
+def test_an_id_of_our_own_making_counts_if_it_is_vouched_for(
+    mode: TraceIdMode, honours: bool | None, counted: bool
+) -> None:
+    """By the operator, or by this gateway, which has honoured one before."""
+    ours = a_canary(id_source=IdSource.TRACEPARENT)
+    assert counts(ours, mode=mode, honours=honours) == counted
+
+
+@pytest.mark.parametrize("source", [IdSource.FEEDBACK, IdSource.NONCE])
+def test_an_id_that_the_gateway_chose_counts(source: IdSource) -> None:
+    """Whether it said so or was found by it."""
+    assert counts(a_canary(id_source=source))
+
+
+# --- what the looks say together -------------------------------------------------------------------------------------
+
+
+def test_a_trace_has_arrived_when_two_looks_show_the_same_whole() -> None:
+    """Dated by the first of them."""
+    once = judged(seen(WHOLE, 5))
+    assert (once.outcome, once.arrived_at, once.seen_at) == (None, None, START + 5)
+    twice = judged(seen(WHOLE, 5), seen(WHOLE, 7))
+    assert (twice.outcome, twice.arrived_at, twice.arrival_seconds) == (Outcome.ARRIVED, START + 5, 5.0)
+    assert (twice.looks, twice.spans, twice.last_look_at, twice.judged_at) == (2, 3, START + 7, START + 7)
+
+
+def test_a_trace_that_grows_has_not_arrived_yet() -> None:
+    """The count must be stable."""
+    growing = judged(seen(spans(1, 2), 5), seen(spans(1, 3), 7))
+    assert growing.outcome is None
+    assert judged(seen(spans(1, 3), 9), canary=growing).arrived_at == START + 7
+
+
+def test_a_trace_that_shrinks_or_loses_its_root_has_not_arrived_yet() -> None:
+    """What looked whole must still look whole."""
+    assert judged(seen(WHOLE, 5), seen(PART, 7), seen(WHOLE, 9)).outcome is None
+
+
+def test_two_routes_do_not_confirm_each_other() -> None:
+    """One may lag behind the other."""
+    assert judged(seen(WHOLE, 5), seen(WHOLE, 7, Route.WAREHOUSE)).outcome is None
+
+
+def test_fewer_spans_than_wanted_have_not_arrived() -> None:
+    """`complete_spans`."""
+    looks = (seen(WHOLE, 5), seen(WHOLE, 7))
+    assert judged(*looks, wanted=4).outcome is None
+    assert judged(*looks, wanted=4).incomplete == "3 of 4 spans have arrived"
+    assert judged(*looks, wanted=3).outcome is Outcome.ARRIVED
+
+
+def test_a_trace_that_is_not_whole_at_late_after_is_late() -> None:
+    """Neither one second before nor by a look that does not count."""
+    assert not judged(seen(NONE, 179)).late
+    assert judged(seen(NONE, 180)).late
+    assert judged(seen(PART, 180), counts=False).late
+    assert not judged(seen(NONE, 180), counts=False).late
+    assert judged(seen(NONE, 180)).outcome is None
+
+
+def test_a_trace_that_looks_whole_at_late_after_is_in_time() -> None:
+    """It was there."""
+    exact = judged(seen(WHOLE, 180), seen(WHOLE, 182))
+    assert (exact.late, exact.outcome) == (False, Outcome.ARRIVED)
+
+
+def test_a_late_arrival_is_late() -> None:
+    """Found late, or seen to be late before."""
+    assert judged(seen(WHOLE, 181), seen(WHOLE, 183)).outcome is Outcome.LATE
+    assert judged(seen(NONE, 180), seen(WHOLE, 190), seen(WHOLE, 192)).outcome is Outcome.LATE
+
+
+def test_a_trace_is_missing_only_by_a_look_that_succeeded_at_its_deadline() -> None:
+    """Neither one second before nor by a route that proves nothing."""
+    assert judged(seen(NONE, 299)).outcome is None
+    assert judged(seen(NONE, 300)).outcome is Outcome.MISSING
+    assert judged(seen(NONE, 300), counts=False).outcome is Outcome.UNKNOWN
+    assert judged(seen(NONE, 300)).arrival_seconds is None
+
+
+def test_a_part_at_the_deadline_is_incomplete() -> None:
+    """Presence needs no proof of the route."""
+    partial = judged(seen(PART, 300), counts=False)
+    assert (partial.outcome, partial.incomplete) == (Outcome.INCOMPLETE, "the root span is missing")
+
+
+def test_a_whole_seen_first_at_the_deadline_gets_one_look_more() -> None:
+    """That one decides."""
+    first = judged(seen(WHOLE, 300))
+    assert first.outcome is None
+    assert judged(seen(WHOLE, 302), canary=first).outcome is Outcome.LATE
+    assert judged(seen(PART, 302), canary=first).outcome is Outcome.INCOMPLETE
+    assert judged(seen(spans(1, 4), 302), canary=first).outcome is None
+
+
+def test_nothing_is_held_against_the_trace_of_a_refused_request() -> None:
+    """Its arrival proves the export; its absence, or that of a part, proves nothing."""
+    refused = a_canary(accepted=False)
+    assert judged(seen(NONE, 180), canary=refused).late is False
+    assert judged(seen(NONE, 300), canary=refused).outcome is Outcome.UNKNOWN
+    assert judged(seen(PART, 300), canary=refused).outcome is Outcome.UNKNOWN
+    root = spans(1, 1)
+    assert judged(seen(root, 5), seen(root, 7), canary=refused, wanted=3).outcome is Outcome.ARRIVED
+
+
+def test_a_judged_canary_is_not_judged_again() -> None:
+    """It counts once; found after it was counted missing, it is recovered besides."""
+    missing = judged(seen(NONE, 300))
+    found = look_at(missing, seen(WHOLE, 900), policy=POLICY, counts=True)
+    assert (found.outcome, found.canary.outcome) == (Outcome.RECOVERED, Outcome.MISSING)
+    assert (found.canary.recovered_at, found.canary.last_look_at) == (START + 900, START + 900)
+    again = look_at(found.canary, seen(WHOLE, 960), policy=POLICY, counts=True)
+    assert (again.outcome, again.canary.recovered_at) == (None, START + 900)
+    still = look_at(missing, seen(NONE, 900), policy=POLICY, counts=True)
+    assert (still.outcome, still.canary.outcome, still.canary.last_look_at) == (None, Outcome.MISSING, START + 900)
+
+
+@pytest.mark.parametrize(
+    ("after", "outcome"), [(300 + GIVE_UP_AFTER - 1, None), (300 + GIVE_UP_AFTER, Outcome.UNKNOWN)]
+)
+def test_without_a_look_that_succeeds_the_fate_stays_unknown(after: float, outcome: Outcome | None) -> None:
+    """An hour after the deadline nobody looks any more."""
+    found = give_up(a_canary(), WAITS, START + after)
+    assert (found.outcome, found.canary.outcome) == (outcome, outcome)
+
+
+def test_a_judged_canary_is_not_given_up() -> None:
+    """Its outcome stays."""
+    arrived = a_canary(outcome=Outcome.ARRIVED)
+    assert give_up(arrived, WAITS, START + 9000).canary == arrived
+
+
+# --- labels ----------------------------------------------------------------------------------------------------------
+
+
+def test_labels_are_judged_by_the_documented_read_once_the_trace_is_complete() -> None:
+    """Not by the quick route, not before, and once."""
+    arrived = judged(seen(WHOLE, 5), seen(WHOLE, 7))
+    assert arrived.labels is None
+    labelled = judged(seen(spans(1, service="litellm"), 9, Route.WAREHOUSE), canary=arrived)
+    assert labelled.labels is not None
+    assert labelled.labels.mislabelled
+    assert judged(seen(WHOLE, 11, Route.WAREHOUSE), canary=labelled).labels == labelled.labels
+
+
+@pytest.mark.parametrize("route", [Route.WAREHOUSE, Route.NONCE])
+def test_where_only_the_documented_read_is_open_it_judges_with_the_look_that_completes(route: Route) -> None:
+    """No further read is needed."""
+    assert judged(seen(WHOLE, 5, route)).labels is None
+    assert judged(seen(WHOLE, 5, route), seen(WHOLE, 7, route)).labels is not None
+
+
+@pytest.mark.parametrize("facts", [NONE, spans(1, 2)])
+def test_a_documented_read_that_lags_behind_judges_nothing(facts: tuple[SpanFact, ...]) -> None:
+    """What it does not show yet cannot be mislabelled."""
+    arrived = judged(seen(WHOLE, 5), seen(WHOLE, 7))
+    assert judged(seen(facts, 9, Route.WAREHOUSE), canary=arrived).labels is None
+
+
+def test_a_refused_request_has_no_response_to_show() -> None:
+    """Content is not missing where none was made; a leak is a leak."""
+    promised = policy(labels=replace(POLICY.labels, content=True))
+    whole = spans(1, content=())
+    for accepted in (True, False):
+        canary = a_canary(accepted=accepted)
+        for look in (seen(whole, 5, Route.WAREHOUSE), seen(whole, 7, Route.WAREHOUSE)):
+            canary = look_at(canary, look, policy=promised, counts=True).canary
+        assert canary.labels is not None
+        assert canary.labels.content_missing == accepted
+
+
+@pytest.mark.parametrize(
+    ("canary", "after", "wanted"),
+    [
+        (a_canary(outcome=Outcome.ARRIVED), 10, True),
+        (a_canary(outcome=Outcome.LATE), 300, True),
+        (a_canary(outcome=Outcome.LATE), 301, False),
+        (a_canary(outcome=Outcome.ARRIVED, labels=LabelJudgement()), 10, False),
+        (a_canary(outcome=Outcome.INCOMPLETE), 10, False),
+        (a_canary(outcome=Outcome.MISSING), 10, False),
+        (a_canary(), 10, False),
+    ],
+)
+def test_labels_are_wanted_of_what_arrived_until_the_deadline(canary: Canary, after: float, wanted: bool) -> None:
+    """A trace whose labels could not be read by then has been judged enough."""
+    assert wants_labels(canary, WAITS, START + after) == wanted
+
+
+# --- control spans ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("shown", "route", "after", "is_judged"),
+    [
+        (True, Route.TRACE, 2, True),
+        (True, Route.WAREHOUSE, 400, True),
+        (False, Route.WAREHOUSE, 299, False),
+        (False, Route.WAREHOUSE, 300, True),
+        (False, Route.TRACE, 300, False),
+    ],
+)
+def test_a_control_span_is_judged_when_shown_or_by_the_documented_read_at_its_deadline(
+    shown: bool, route: Route, after: float, is_judged: bool
+) -> None:
+    """The quick route never proves that it is not there."""
+    control = ControlSpan(trace_id=trace_id(9), sent_at=START, accepted=True)
+    looked = judge_control(control, shown=shown, route=route, at=START + after, missing_after=300)
+    assert looked.judged == is_judged
+    assert (looked.shown_at, looked.route) == ((START + after, str(route)) if shown else (None, None))
+    assert (looked.looks, looked.last_look_at) == (1, START + after)

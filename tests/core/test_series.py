@@ -1,0 +1,471 @@
+"""What the canaries say together, in the order in which they were sent."""
+
+from dataclasses import replace
+from itertools import permutations
+from typing import Any
+
+import pytest
+
+from monitor.core.arrival import RECOVERABLE_FOR, REMEMBERED
+from monitor.core.canary import Canary, Outcome
+from monitor.core.drift import ConfigMemory, ConfigSeen
+from monitor.core.inputs import CanaryPlanned
+from monitor.core.model import Fault, Severity
+from monitor.core.series import gap_to_tell, intermittent, is_intermittent, trim
+from monitor.core.state import Outage
+from monitor.core.trace import LabelJudgement
+from tests.core.build import CONFIG, CONTROL, MINUTE, F, Story, a_canary, manifest, policy
+from tests.fakes.clock import START
+
+OUTCOMES = {
+    "A": Outcome.ARRIVED,
+    "L": Outcome.LATE,
+    "P": Outcome.INCOMPLETE,
+    "M": Outcome.MISSING,
+    "?": Outcome.UNKNOWN,
+}
+
+
+def series(letters: str, *, began: float = START) -> tuple[Canary, ...]:
+    """Canaries a minute apart: arrived, late, in part, missing, unknown; `.` is awaited, `-` awaited and late, `r` refused."""
+    found = []
+    for number, letter in enumerate(letters):
+        sent_at = began + number * MINUTE
+        outcome = OUTCOMES.get(letter)
+        found.append(
+            a_canary(
+                number,
+                sent_at=sent_at,
+                answered_at=sent_at,
+                accepted=letter != "r",
+                outcome=outcome,
+                judged_at=sent_at + 300 if outcome else None,
+                late=letter in "LM-",
+                incomplete="the root span is missing" if letter == "P" else "",
+                spans=2 if letter == "P" else 0,
+            )
+        )
+    return tuple(found)
+
+
+def story(letters: str, **changes: Any) -> Story:
+    """A story of these canaries, five minutes after the last one was sent."""
+    told = Story(policy(**changes), now=START + 60 * len(letters) + 240)
+    told.state = replace(told.state, canaries=series(letters))
+    return told.tick()
+
+
+def then(told: Story, letters: str) -> Story:
+    """The same canaries, and what became of more of them."""
+    told.now = START + 60 * len(letters) + 240
+    known = {canary.id: canary for canary in told.state.canaries}
+    told.state = replace(
+        told.state,
+        canaries=tuple(
+            replace(canary, excused=known[canary.id].excused, gap=known[canary.id].gap)
+            if canary.id in known
+            else canary
+            for canary in series(letters)
+        ),
+    )
+    return told.tick()
+
+
+# --- losses ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("letters", "confirmed"),
+    [
+        ("AAM", False),
+        ("AMM", True),
+        ("MM", True),
+        ("AMMA", False),
+        ("AMAM", False),
+        ("AM?M", True),
+        ("AM.M", True),
+        ("AMrM", True),
+        ("AMM.", True),
+        ("AMPM", False),
+        ("A?????", False),
+    ],
+)
+def test_two_losses_with_no_later_arrival_settle(letters: str, confirmed: bool) -> None:
+    """One is never conclusive; what is neither an arrival nor a loss is passed over; a part of a trace is an arrival."""
+    assert (F.TRACE_MISSING in story(letters).confirmed) == confirmed
+
+
+@pytest.mark.parametrize("letters", list(set(permutations("AAMM"))), ids="".join)
+def test_the_order_of_sending_decides(letters: tuple[str, ...]) -> None:
+    """Whatever was judged first."""
+    assert (F.TRACE_MISSING in story("".join(letters)).confirmed) == (letters[-2:] == ("M", "M"))
+
+
+def test_losses_resolve_after_two_later_arrivals() -> None:
+    """One is an opinion; one loss among them begins anew."""
+    told = story("AMM")
+    assert F.TRACE_MISSING in then(told, "AMMA").confirmed
+    assert F.TRACE_MISSING in then(told, "AMMAM").confirmed
+    assert F.TRACE_MISSING in then(told, "AMMAMA").confirmed
+    assert F.TRACE_MISSING not in then(told, "AMMAMAA").confirmed
+
+
+def test_the_words_say_how_many_and_which() -> None:
+    """The newest three trace ids."""
+    charge = story("AMMMM").state.confirmed[F.TRACE_MISSING].charge
+    assert charge.summary == "4 traces in a row did not arrive, and none that was sent later"
+    assert charge.facts == (f"trace {2:032x}, {3:032x}, {4:032x}",)
+    assert story("AMM").state.confirmed[F.TRACE_MISSING].since == START + 60
+    assert story("M", fail_after=1).state.confirmed[F.TRACE_MISSING].charge.summary.startswith("1 trace did not arrive")
+
+
+def test_a_loss_without_a_trace_id_is_named_by_its_nonce() -> None:
+    """Something to search for."""
+    told = Story(policy(fail_after=1), now=START + 400)
+    told.state = replace(told.state, canaries=tuple(replace(one, trace_id=None) for one in series("M")))
+    assert told.tick().diagnosis.because[1] == "trace nonce gtm-0"
+
+
+def test_stale_losses_open_nothing() -> None:
+    """Bad news of hours ago, after a restart."""
+    told = Story(now=START + 3 * 3600)
+    told.state = replace(told.state, canaries=series("AMMM"))
+    assert told.tick().confirmed == set()
+    one_fresh = (*series("AM"), *series("M", began=START + 3 * 3600 - 300))
+    told.state = replace(told.state, canaries=one_fresh)
+    assert told.tick().confirmed == set()
+
+
+# --- the other faults of traces --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("letters", "confirmed"),
+    [("LL", True), ("L-", True), ("--", True), ("AL", False), ("LLA", False), ("L?L", True), ("LAL", False)],
+)
+def test_two_late_traces_settle(letters: str, confirmed: bool) -> None:
+    """Also those that are still awaited; `late` is the opposite of arrived in time."""
+    assert (F.TRACE_LATE in story(letters).confirmed) == confirmed
+
+
+def test_lateness_resolves_after_two_arrivals_in_time() -> None:
+    """A late arrival is no arrival in time."""
+    told = story("LL")
+    assert F.TRACE_LATE in then(told, "LLA").confirmed
+    assert F.TRACE_LATE in then(told, "LLALA").confirmed
+    assert F.TRACE_LATE not in then(told, "LLALAA").confirmed
+
+
+@pytest.mark.parametrize(("letters", "confirmed"), [("PP", True), ("PA", False), ("PLP", False), ("PMP", True)])
+def test_two_traces_in_part_settle(letters: str, confirmed: bool) -> None:
+    """A whole one, late or not, is the opposite."""
+    told = story(letters)
+    assert (F.TRACE_INCOMPLETE in told.confirmed) == confirmed
+    if confirmed:
+        charge = told.state.confirmed[F.TRACE_INCOMPLETE].charge
+        assert charge.summary.endswith("arrived in part: the root span is missing")
+        assert charge.facts[0] == "2 span(s) arrived; the root span is missing"
+
+
+def labelled(*labels: LabelJudgement | None) -> Story:
+    """Arrived traces with these labels."""
+    told = Story(now=START + 60 * len(labels) + 240)
+    canaries = series("A" * len(labels))
+    told.state = replace(
+        told.state, canaries=tuple(replace(c, labels=found) for c, found in zip(canaries, labels, strict=True))
+    )
+    return told.tick()
+
+
+GOOD = LabelJudgement()
+NAMED = LabelJudgement(mislabelled=("service name: expected a, found b",))
+LEAKING = LabelJudgement(leaked=("tfy.input", "Authorization"))
+EMPTY = LabelJudgement(content_missing=True)
+
+
+def test_a_leak_settles_at_once() -> None:
+    """One is one too many; it names attributes, never values."""
+    told = labelled(GOOD, LEAKING)
+    assert told.confirmed == {F.CONTENT_LEAKED}
+    charge = told.state.confirmed[F.CONTENT_LEAKED].charge
+    assert charge.summary == "the trace carries tfy.input, Authorization"
+    assert charge.facts[:2] == ("attribute tfy.input", "attribute Authorization")
+    assert told.diagnosis.severity is Severity.CRITICAL
+
+
+@pytest.mark.parametrize(("bad", "fault"), [(NAMED, F.TRACE_MISLABELLED), (EMPTY, F.CONTENT_MISSING)])
+def test_other_labels_settle_after_two(bad: LabelJudgement, fault: Fault) -> None:
+    """Traces without a judgement of labels are passed over; two good ones resolve."""
+    assert labelled(GOOD, bad).confirmed == set()
+    told = labelled(GOOD, bad, None, bad)
+    assert told.confirmed == {fault}
+    for better, left in (((GOOD,), {fault}), ((GOOD, None, GOOD), set())):
+        told.state = replace(told.state, canaries=labelled(GOOD, bad, None, bad, *better).state.canaries)
+        assert told.tick().confirmed == left
+
+
+def test_a_mislabelled_trace_says_what_was_found() -> None:
+    """The first oddity names it, all of them are facts."""
+    charge = labelled(NAMED, NAMED).state.confirmed[F.TRACE_MISLABELLED].charge
+    assert charge.summary == "service name: expected a, found b"
+    assert charge.facts[0] == charge.summary
+
+
+def test_a_trace_in_another_environment_settles_at_once() -> None:
+    """It is no absence, so nothing needs to be proven, and no deadline awaited."""
+    told = Story(now=START + 90)
+    told.state = replace(told.state, canaries=(replace(series(".")[0], elsewhere="stg"),))
+    assert told.tick().confirmed == {F.WRONG_ENVIRONMENT}
+    assert told.diagnosis.because[0] == "the trace is in the Traceloop environment stg"
+    told.state = replace(told.state, canaries=(*told.state.canaries, *series("A", began=START + 60)))
+    assert told.tick().confirmed == {F.WRONG_ENVIRONMENT}
+    told.state = replace(told.state, canaries=(*told.state.canaries, *series("A", began=START + 90)))
+    assert told.tick().confirmed == set()
+
+
+def test_a_trace_in_both_environments_accuses_nobody() -> None:
+    """It has arrived."""
+    told = Story(now=START + 400)
+    told.state = replace(told.state, canaries=(replace(series("A")[0], elsewhere="stg"),))
+    assert told.tick().confirmed == set()
+
+
+# --- gaps ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("letters", "gap"),
+    [
+        ("AMA", ()),
+        ("AMMA", (1, 2)),
+        ("MMMA", (0, 1, 2)),
+        ("AMM", ()),
+        ("AMAMA", ()),
+        ("AM?MA", (1, 3)),
+        ("AM.MA", ()),
+        ("AMM.A", ()),
+        ("AMrMA", (1, 3)),
+        (".MMA", (1, 2)),
+        ("AMMAMMA", (1, 2)),
+        ("AMMAMM", (1, 2)),
+    ],
+)
+def test_two_losses_in_a_row_older_than_an_arrival_are_a_gap(letters: str, gap: tuple[int, ...]) -> None:
+    """Unless one that is still awaited stands among them: it may make singles of them."""
+    assert tuple(int(canary.id[1:]) for canary in gap_to_tell(series(letters))) == gap
+
+
+def test_a_gap_is_told_once_as_a_warning_that_is_already_over() -> None:
+    """One message that says both, and calls nobody."""
+    told = story("AMMA")
+    (gap,) = told.state.incidents
+    assert (gap.opened_at, gap.closed_at, gap.began_at) == (told.now, told.now, START + 60)
+    assert (gap.diagnosis.fault, gap.diagnosis.severity) == (F.TRACE_MISSING, Severity.WARNING)
+    assert gap.diagnosis.trace_ids == (f"{1:032x}", f"{2:032x}")
+    assert str(gap.losses) == "2 canaries: 0 arrived in time, 0 late, 2 lost"
+    assert told.turns == ["resolved trace_missing"]
+    assert then(told, "AMMAAAA").turns == ["resolved trace_missing"]
+
+
+def test_a_second_gap_is_told_too() -> None:
+    """It is another one, with an id of its own even in the same second."""
+    told = story("AMMAMMA", arrival=replace(policy().arrival, loss_of=(9, 12)))
+    told.tick()
+    first, second = told.state.incidents
+    assert first.id != second.id
+    assert second.diagnosis.trace_ids == (f"{4:032x}", f"{5:032x}")
+
+
+def test_a_single_loss_tells_nothing() -> None:
+    """It is counted and kept."""
+    told = story("AAMAAA")
+    assert told.turns == []
+    assert told.state.canaries[2].outcome is Outcome.MISSING
+
+
+def test_a_gap_is_told_although_another_incident_is_open() -> None:
+    """That one stays open, and stays the last."""
+    told = story("AA")
+    told.fails(CONFIG, F.CONFIG_DRIFT, conclusive=True, severity=Severity.WARNING)
+    then(told, "AAMMA")
+    assert [incident.diagnosis.fault for incident in told.state.incidents] == [F.TRACE_MISSING, F.CONFIG_DRIFT]
+    assert told.name is F.CONFIG_DRIFT
+
+
+# --- intermittent losses ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("letters", "lost"),
+    [
+        ("AMAMA", 0),
+        ("AMAMAMA", 3),
+        ("MAMAMAAAAAAA", 3),
+        ("MAMAMAAAAAAAA", 0),
+        ("MAM?A?MAAAAAAA", 3),
+        ("MAMLPMAAAAAAA", 0),
+    ],
+)
+def test_three_of_the_last_twelve_are_an_intermittent_loss(letters: str, lost: int) -> None:
+    """Only canaries of a known fate are counted."""
+    assert len(intermittent(series(letters), (3, 12))) == lost
+
+
+def test_an_intermittent_loss_is_told_as_what_it_is() -> None:
+    """The table's severity, no later arrival contradicts it, and other traces still arrive."""
+    told = story("AMAMAMA")
+    active = told.state.confirmed[F.TRACE_MISSING]
+    assert active.charge.summary == "intermittent loss: 3 of the last 12 traces did not arrive"
+    assert is_intermittent(active)
+    assert not active.charge.stops_export
+    assert told.diagnosis.severity is Severity.CRITICAL
+    assert told.turns == ["opened trace_missing"]
+
+
+def test_an_intermittent_loss_resolves_when_the_window_holds_fewer() -> None:
+    """Not by two arrivals."""
+    told = story("AMAMAMA")
+    for letters, name in (("AMAMAMAAAAAAA", F.TRACE_MISSING), ("AMAMAMAAAAAAAA", None)):
+        assert then(told, letters).name is name
+    assert told.turns == ["opened trace_missing", "resolved trace_missing"]
+
+
+def test_the_beginning_of_an_intermittent_loss_stays_where_it_was() -> None:
+    """Although the window moves on."""
+    told = then(story("AMAMAMA"), "AMAMAMAMAMAMAMA")
+    assert told.state.confirmed[F.TRACE_MISSING].since == START + 60
+    assert told.state.confirmed[F.TRACE_MISSING].charge.summary.startswith("intermittent loss: 6 of")
+
+
+def test_one_loss_more_does_not_make_an_outage_of_an_intermittent_loss() -> None:
+    """One missing trace is never conclusive; two with no later arrival are."""
+    told = then(story("AMAMAMA"), "AMAMAMAM")
+    assert is_intermittent(told.state.confirmed[F.TRACE_MISSING])
+    then(told, "AMAMAMAMM")
+    assert not is_intermittent(told.state.confirmed[F.TRACE_MISSING])
+
+
+def test_the_losses_of_a_resolved_outage_are_never_counted() -> None:
+    """Neither as a gap nor as intermittent, also those that are judged after the resolve."""
+    told = then(story("AMMM"), "AMMM.AA")
+    assert told.turns == ["opened trace_missing", "resolved trace_missing"]
+    then(told, "AMMMMAAAMA")
+    assert told.name is None
+    assert len(told.turns) == 2
+    assert [canary.excused for canary in told.state.canaries] == [letter == "M" for letter in "AMMMMAAAMA"]
+
+
+def test_the_losses_of_an_outage_belong_to_it_even_inside_a_longer_incident() -> None:
+    """Although that goes on under another name."""
+    told = then(story("LL"), "LLMMM")
+    assert told.turns == ["opened trace_late", "changed trace_missing"]
+    then(told, "LLMMMLL")
+    assert told.turns[2:] == ["changed trace_late"]
+    then(told, "LLMMMLLAA")
+    assert told.turns[3:] == ["resolved trace_late"]
+
+
+# --- what excuses a loss ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("sent_after", "ended_after", "excused"),
+    [
+        (-360, None, False),
+        (-359, None, True),
+        (0, None, True),
+        (9000, None, True),
+        (600 + 359, 600, True),
+        (600 + 360, 600, False),
+    ],
+)
+def test_losses_belong_to_a_cause_that_was_confirmed_settle_before_or_after(
+    sent_after: float, ended_after: float | None, excused: bool
+) -> None:
+    """`settle` is 6 minutes."""
+    ended = START + ended_after if ended_after is not None else None
+    told = Story(now=START + sent_after + 300)
+    lost = series("M", began=START + sent_after)
+    told.state = replace(
+        told.state, canaries=lost, outages=(Outage(fault=F.KEY_REJECTED, began_at=START, ended_at=ended),)
+    )
+    told.fails(CONTROL, F.KEY_REJECTED, conclusive=True, stops_export=True)
+    assert told.state.canaries[0].excused == excused
+
+
+@pytest.mark.parametrize(("letter", "excused"), [("M", True), ("L", True), ("-", True), ("P", True), ("A", False)])
+def test_everything_bad_is_excused_and_nothing_good(letter: str, excused: bool) -> None:
+    """An arrival in time has nothing to be excused for."""
+    told = Story(now=START + 300)
+    canary = replace(series(letter)[0], late=letter in "LM-")
+    if letter == "P":
+        canary = replace(canary, late=True)
+    told.state = replace(told.state, canaries=(canary,), outages=(Outage(fault=F.KEY_REJECTED, began_at=START),))
+    assert told.tick().state.canaries[0].excused == excused
+
+
+def changed(told: Story, at: float) -> Story:
+    """The configuration changed at a moment."""
+    memory = ConfigMemory(seen=ConfigSeen(config=manifest()), changed_at=at)
+    told.state = replace(told.state, config=memory)
+    return told.tick()
+
+
+def test_losses_less_than_settle_after_a_change_accuse_nobody() -> None:
+    """The exporter caches its configuration for five minutes; neither a row, nor a gap, nor a window counts them."""
+    for letters in ("MM", "MMA", "MAMAM"):
+        told = Story(now=START + 600)
+        told.state = replace(told.state, canaries=series(letters))
+        assert changed(told, START).turns == []
+
+
+def test_losses_from_settle_after_a_change_accuse() -> None:
+    """Sent exactly then, or before the change."""
+    for began in (START + 360, START - 120):
+        told = Story(now=began + 400)
+        told.state = replace(told.state, canaries=series("MM", began=began))
+        assert F.TRACE_MISSING in changed(told, START).confirmed
+
+
+def test_what_was_excused_by_a_change_stays_excused_after_the_next_one() -> None:
+    """A second change an hour later does not make losses of the first."""
+    told = Story(now=START + 700)
+    told.state = replace(told.state, canaries=series("MMA"))
+    changed(told, START)
+    told.wait(3600)
+    assert changed(told, START + 3600).turns == []
+
+
+def test_bad_labels_less_than_settle_after_a_change_accuse_nobody() -> None:
+    """They may be those of the configuration before."""
+    told = Story(now=START + 400)
+    told.state = replace(told.state, canaries=tuple(replace(one, labels=LEAKING) for one in series("A")))
+    assert changed(told, START).confirmed == set()
+    assert changed(told, START - 360).confirmed == {F.CONTENT_LEAKED}
+
+
+# --- what is remembered ----------------------------------------------------------------------------------------------
+
+
+def test_old_canaries_are_forgotten_unless_they_are_awaited() -> None:
+    """Twenty hours, the newest two hundred."""
+    now = START + RECOVERABLE_FOR
+    old, awaited, fresh = series("A.A")
+    kept = trim((fresh, replace(old, sent_at=START - 1), replace(awaited, sent_at=START - 1)), now)
+    assert [canary.id for canary in kept] == [awaited.id, fresh.id]
+    many = trim(series("A" * (REMEMBERED + 5)), START)
+    assert (len(many), many[0].id) == (REMEMBERED, "c5")
+
+
+def test_canaries_are_kept_in_the_order_of_sending() -> None:
+    """Also when the clock was set back between two of them."""
+    told = Story(now=START + 60)
+    first, second = series("..")
+    told.tell(CanaryPlanned(at=second.sent_at, canary=second)).tell(CanaryPlanned(at=first.sent_at, canary=first))
+    assert [canary.id for canary in told.state.canaries] == [first.id, second.id]
+
+
+def test_an_empty_series_says_nothing() -> None:
+    """A fresh start."""
+    told = Story().tick()
+    assert (told.confirmed, told.state.incidents, told.events) == (set(), (), [])
