@@ -10,10 +10,10 @@
 No foreign exception passes an adapter; what an error means is the check's decision.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from monitor.core.drift import ConfigSeen
 from monitor.core.incident import Notice
@@ -278,6 +278,15 @@ class Notifier(Protocol):
         ...
 
 
+@runtime_checkable
+class Refreshing(Protocol):
+    """A notifier whose reader forgets: what is open has to be said again and again."""
+
+    async def refresh(self, notices: Sequence[Notice]) -> None:
+        """Say again what is open and was told. Raises Undeliverable."""
+        ...
+
+
 # --- time, chance, memory, schedule ----------------------------------------------------------------------------------
 
 
@@ -317,6 +326,14 @@ class Schedule(Protocol):
 
     def soon(self, name: str, delay: Seconds = 0.0) -> None:
         """Run once more after `delay` seconds unless it is due sooner; the grid stays."""
+        ...
+
+    def drop(self, name: str) -> None:
+        """Never run this again; a run under way is left to end."""
+        ...
+
+    def turning(self) -> bool:
+        """Whether it is alive."""
         ...
 
     def start(self) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from monitor.core.absorb import absorb
 from monitor.core.events import Event
 from monitor.core.inputs import Input, Observation
-from monitor.core.model import Blindness, CheckName, Seconds, unknown
+from monitor.core.model import Blindness, Seconds, unknown
 from monitor.core.state import Policy, TargetState
 from monitor.ports import Check, Clock
 
@@ -73,9 +73,3 @@ async def run_check(check: Check, journal: TargetJournal, clock: Clock) -> None:
         return
     took = clock.monotonic() - started
     await journal.absorb(Observation(check=check.name, at=began, took=took, finding=finding))
-
-
-async def report_skipped(check: CheckName, journal: TargetJournal, clock: Clock) -> None:
-    """A run that did not take place, because the one before has not ended, is a look that could not see."""
-    finding = unknown(f"the check {check} was still running when it was due again", Blindness.TIMEOUT)
-    await journal.absorb(Observation(check=check, at=clock.now(), took=0.0, finding=finding))

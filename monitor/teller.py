@@ -15,7 +15,7 @@ from monitor.core.inputs import NoticeTold
 from monitor.core.model import Instant, Seconds, TargetName
 from monitor.core.silence import Silence, silenced_until
 from monitor.core.telling import MENTION_AT_MOST_EVERY, compose, due, record, trusted, wakes_at
-from monitor.ports import Clock, Notifier, Undeliverable
+from monitor.ports import Clock, Notifier, Refreshing, Undeliverable
 from monitor.runner import TargetJournal
 
 _log = logging.getLogger(__name__)
@@ -91,6 +91,17 @@ class Teller:
         """How each notifier does, by name."""
         return {worker.route.notifier.name: worker.health for worker in self._workers}
 
+    async def exchange(self, routes: Iterable[Route]) -> None:
+        """Go on with other ways to tell; what is under way is broken off, and told again if it was not recorded."""
+        tasks = [worker.task for worker in self._workers if worker.task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for worker in self._workers:
+            worker.route.notifier.close()
+        self._workers = [_Worker(route=route) for route in routes]
+        self.start()
+
     def start(self) -> None:
         """Begin to tell."""
         for worker in self._workers:
@@ -114,6 +125,41 @@ class Teller:
             _log.warning("stopped with notices untold; they are told after the next start")
         for worker in self._workers:
             worker.route.notifier.close()
+
+    async def refresh(self) -> None:
+        """Say again what is open, to those who forget."""
+        now = self._clock.now()
+        for worker in self._workers:
+            notifier = worker.route.notifier
+            if not isinstance(notifier, Refreshing):
+                continue
+            told = [
+                Notice(
+                    reason=Reason.EDITED, incident=incident, at=now, told=heard, labels=self._labels(incident.target)
+                )
+                for journal in self._journals()
+                for incident in journal.state.incidents
+                if incident.open and (heard := incident.told.get(notifier.name)) is not None
+            ]
+            try:
+                async with self._clock.timeout(_LIMIT):
+                    await notifier.refresh(told)
+            except (Undeliverable, TimeoutError) as error:
+                _log.warning("%s could not be refreshed: %s", notifier.name, error)
+
+    async def test(self, text: str) -> Mapping[str, str]:
+        """Send a test notice by every way; by name, an empty text or what went wrong."""
+        outcome: dict[str, str] = {}
+        for worker in self._workers:
+            notifier = worker.route.notifier
+            try:
+                async with self._clock.timeout(_LIMIT):
+                    await notifier.test(text)
+            except (Undeliverable, TimeoutError) as error:
+                outcome[notifier.name] = str(error) or "no answer in time"
+            else:
+                outcome[notifier.name] = ""
+        return outcome
 
     async def tell_due(self, name: str) -> None:
         """Tell one notifier everything that is due, stopping at its first failure."""

@@ -3,16 +3,16 @@
 import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from monitor.app.assembly import Ground, Parts, assemble, secrets_of
+from monitor.app.assembly import Ground, assemble, secrets_of
 from monitor.app.policy import policy_of
 from monitor.app.report import describe, describe_incident
 from monitor.app.target import TargetWatch
 from monitor.core.events import Event
 from monitor.core.inputs import Removed, Ticked
-from monitor.core.model import Seconds, TargetName
+from monitor.core.model import CheckName, Seconds, TargetName
 from monitor.core.silence import Silence
 from monitor.core.state import Policy, State, TargetState
 from monitor.http import Http
@@ -26,6 +26,7 @@ from monitor.teller import NotifierHealth, Route, Teller
 _log = logging.getLogger(__name__)
 
 _TICK: Seconds = 30.0
+_REFRESH: Seconds = 60.0
 _FORGET_REMOVED_AFTER: Seconds = 24 * 3600.0
 
 Listener = Callable[[Event], None]
@@ -96,6 +97,11 @@ class Daemon:
         """How each notifier does."""
         return self._teller.health
 
+    @property
+    def journals(self) -> tuple[TargetJournal, ...]:
+        """The memory of every target."""
+        return tuple(self._journals.values())
+
     def journal(self, target: TargetName) -> TargetJournal | None:
         """The memory of one target."""
         return self._journals.get(target)
@@ -133,26 +139,63 @@ class Daemon:
     # --- life
 
     async def start(self) -> None:
-        """Restore, then begin to look and to tell. Raises StoreError if the state cannot be kept."""
+        """Restore, then begin to look and to tell."""
         remembered = await self._around.store.load()
         self._silences = remembered.silences
-        self._around.redactor.register(*secrets_of(self.settings))
-        ground = self._ground()
-        for name, target in self.settings.targets.items():
+        for name in self.settings.targets:
             state = remembered.targets.get(name) or TargetState(target=name)
-            parts = assemble(name, target, self.settings, ground)
-            self._add(
-                name, state, policy_of(target, self.settings.alerting, self._around.store.fingerprint_key()), parts
-            )
+            self._add(name, replace(state, removed_at=None))
         for name, state in remembered.targets.items():
             if name not in self.settings.targets:
                 await self._retire(name, state)
         self._around.schedule.every("tick", _TICK, self._tick)
+        self._around.schedule.every("refresh", _REFRESH, self._teller.refresh)
         for watch in self._watches.values():
             watch.begin()
         self._around.schedule.start()
         self._teller.start()
         self.ready = True
+
+    async def apply(self, settings: Settings, routes: Iterable[Route], silences: tuple[Silence, ...]) -> None:
+        """Go on with other settings. What was remembered of a target stays; a target that is gone is told so."""
+        before = self.settings
+        self.settings, self._configured_silences = settings, silences
+        for name in list(self._watches):
+            if settings.targets.get(name) != before.targets.get(name) or settings.alerting != before.alerting:
+                for job in self._watches.pop(name).jobs():
+                    self._around.schedule.drop(job)
+        for name, journal in list(self._journals.items()):
+            if name not in settings.targets and journal.state.removed_at is None:
+                await journal.absorb(Removed(at=self._around.clock.now()), durable=True)
+        for name in settings.targets:
+            if name not in self._watches:
+                known = self._journals.get(name)
+                state = known.state if known is not None else TargetState(target=name)
+                self._add(name, replace(state, removed_at=None))
+                self._watches[name].begin()
+        await self._teller.exchange(routes)
+
+    def run_now(self, target: TargetName) -> tuple[CheckName, ...]:
+        """Have every check of a target look at once; which ones."""
+        watch = self._watches[target]
+        for job in watch.jobs():
+            self._around.schedule.soon(job)
+        return tuple(check for check in CheckName if watch.journal.policy.enabled(check))
+
+    async def set_silences(self, silences: tuple[Silence, ...]) -> None:
+        """Those that were added at run time; durable when this returns."""
+        self._silences = silences
+        await self._around.store.save_silences(silences)
+        self._teller.wake()
+
+    @property
+    def added_silences(self) -> tuple[Silence, ...]:
+        """Those that were added at run time."""
+        return self._silences
+
+    async def test_notifiers(self, text: str) -> Mapping[str, str]:
+        """A test notice by every way; by name, an empty text or what went wrong."""
+        return await self._teller.test(text)
 
     def _ground(self) -> Ground:
         return Ground(
@@ -163,8 +206,12 @@ class Daemon:
             publish=self.publish,
         )
 
-    def _add(self, name: TargetName, state: TargetState, policy: Policy, parts: Parts) -> None:
-        journal = self._make_journal(state, policy)
+    def _add(self, name: TargetName, state: TargetState) -> None:
+        target = self.settings.targets[name]
+        self._around.redactor.register(*secrets_of(self.settings))
+        ground = self._ground()
+        parts = assemble(name, target, self.settings, ground)
+        journal = self._make_journal(state, policy_of(target, self.settings.alerting, ground.fingerprint_key))
         self._journals[name] = journal
         self._watches[name] = TargetWatch(
             journal,

@@ -72,3 +72,8 @@ def _cadences(checks: Checks) -> dict[CheckName, Cadence]:
 def at_once(policy: Policy) -> Policy:
     """The same thresholds for a single pass: one look is enough, and there is nothing to be patient about."""
     return replace(policy, fail_after=1, pass_after=1, blind_after=0.0)
+
+
+def enabled_checks(checks: Checks) -> frozenset[CheckName]:
+    """The checks that run."""
+    return frozenset(_cadences(checks))

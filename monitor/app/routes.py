@@ -5,7 +5,9 @@ from dataclasses import dataclass
 
 from monitor.core.model import TargetName
 from monitor.http import Http
+from monitor.notifiers.alertmanager import AlertmanagerNotifier
 from monitor.notifiers.slack import Destination, Pace, SlackBot, SlackWebhook
+from monitor.notifiers.webhook import WebhookNotifier
 from monitor.ports import Clock
 from monitor.redaction import Redactor
 from monitor.settings import Settings
@@ -80,4 +82,36 @@ def _keys(keys: Mapping[TargetName, str]) -> Callable[[TargetName], str]:
     return lambda target: keys.get(target, "")
 
 
-_MAKERS = (_slack_bot, _slack_webhook)
+def _alertmanager(settings: Settings, footing: Footing) -> Route | None:
+    alertmanager = settings.alerting.alertmanager
+    if not alertmanager.urls:
+        return None
+    return Route(
+        notifier=AlertmanagerNotifier(
+            http=footing.http,
+            clock=footing.clock,
+            urls=alertmanager.urls,
+            redact=footing.redactor.redact,
+            labels=alertmanager.labels,
+            external_url=settings.server.external_url,
+        )
+    )
+
+
+def _webhook(settings: Settings, footing: Footing) -> Route | None:
+    webhook = settings.alerting.webhook
+    if webhook.url is None:
+        return None
+    return Route(
+        notifier=WebhookNotifier(
+            http=footing.http,
+            clock=footing.clock,
+            url=webhook.url.get,
+            redact=footing.redactor.redact,
+            secret=webhook.secret.get if webhook.secret is not None else None,
+            external_url=settings.server.external_url,
+        )
+    )
+
+
+_MAKERS = (_slack_bot, _slack_webhook, _alertmanager, _webhook)

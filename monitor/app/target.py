@@ -35,6 +35,7 @@ class TargetWatch:
         self._origin = origin
         self._schedule = schedule
         self._clock = clock
+        self._running: set[CheckName] = set()
         self._was_paused = False
         self._resuming = False
 
@@ -55,7 +56,7 @@ class TargetWatch:
     def replan(self, state: TargetState) -> None:
         """The state has changed: hurry what is due sooner than its grid says."""
         now, policy = self._clock.now(), self.journal.policy
-        for check in self._checks:
+        for check in self._checks.keys() - self._running:
             due = due_at(check, state, policy, now)
             if due - now < policy.cadences[check].every - _SLACK:
                 self._schedule.soon(self._job(check), max(0.0, due - now))
@@ -84,8 +85,14 @@ class TargetWatch:
         return f"{self.journal.state.target}:{check}"
 
     async def _run(self, check: Check) -> None:
-        if not self._too_soon(check.name):
+        if self._too_soon(check.name):
+            return
+        self._running.add(check.name)
+        try:
             await run_check(check, self.journal, self._clock)
+        finally:
+            self._running.discard(check.name)
+        self.replan(self.journal.state)
 
     def _too_soon(self, check: CheckName) -> bool:
         """Whether a run asked for earlier has done the work of this one; what costs money is never done twice."""

@@ -1,0 +1,259 @@
+"""The process around the daemon: its state file, its web server, its metrics, its signals; started and stopped in order."""
+
+import asyncio
+import hashlib
+import logging
+import signal
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from monitor.app.daemon import Daemon, Surroundings
+from monitor.app.heartbeat import Heartbeat
+from monitor.app.memory import give_back
+from monitor.app.operations import LiveOperations
+from monitor.app.passes import network
+from monitor.app.policy import enabled_checks
+from monitor.app.routes import Footing, routes_of
+from monitor.app.tokens import token_expiries
+from monitor.app.windows import windows_of
+from monitor.clock import SystemClock
+from monitor.core.events import Reloaded
+from monitor.core.model import Seconds
+from monitor.http import Http
+from monitor.redaction import Redactor
+from monitor.schedule import GridSchedule
+from monitor.settings import ConfigError, Loaded, SecretSource, load
+from monitor.store import Store
+from monitor.store.sqlite import SqliteStore
+from monitor.telemetry.events import EventLog
+from monitor.telemetry.expected import Expected, Monitored
+from monitor.telemetry.footprint import watch_loop
+from monitor.telemetry.gauges import View
+from monitor.telemetry.metrics import Metrics
+from monitor.teller import Route
+from monitor.version import VERSION
+from monitor.web.app import make_app
+from monitor.web.operations import Rejected, Views
+from monitor.web.server import WebServer
+
+_log = logging.getLogger(__name__)
+
+GRACE: Seconds = 20.0
+"""From the first SIGTERM to the end; less than the thirty seconds that Kubernetes gives."""
+
+_WATCH_FILES_EVERY: Seconds = 10.0
+_GIVE_BACK_EVERY: Seconds = 600.0
+_GIVE_BACK_FIRST: Seconds = 12.0  # when every check has looked once
+_CLOSING: Seconds = 3.0
+_NEEDS_RESTART = ("server", "state", "http", "log")
+
+
+class Service:
+    """One process: `run` returns when it has been asked to stop and has stopped."""
+
+    def __init__(
+        self, loaded: Loaded, *, config: str | None, environ: Mapping[str, str], cwd: Path, redactor: Redactor
+    ) -> None:
+        """Raises OSError if `http.ca_file` cannot be used."""
+        self._loaded = loaded
+        self._config = config
+        self._environ = environ
+        self._cwd = cwd
+        self._clock = SystemClock()
+        self._redactor = redactor
+        settings = loaded.settings
+        self._http = Http(clock=self._clock, transport=network(settings, redactor))
+        self._store: Store = SqliteStore(
+            Path(settings.state.path), clock=self._clock, keep_history=settings.state.keep_history
+        )
+        # The daemon stands on the schedule and hears of it: it is looked up when something happens.
+        self._schedule = GridSchedule(self._clock, lambda event: self.daemon.publish(event))  # noqa: PLW0108
+        self.daemon = Daemon(
+            settings,
+            Surroundings(
+                clock=self._clock, store=self._store, schedule=self._schedule, http=self._http, redactor=redactor
+            ),
+            routes=self._routes(loaded),
+            silences=windows_of(settings),
+        )
+        self._metrics = Metrics(clock=self._clock, version=VERSION, view=self._view)
+        self._metrics.expect(self._expected())
+        self.daemon.listen(self._metrics.listen)
+        self.daemon.listen(EventLog().listen)
+        self._heartbeat = self._make_heartbeat()
+        self._web = self._make_web()
+        self._fingerprint = ""
+        self._stop = asyncio.Event()
+
+    # --- life
+
+    async def run(self, started: Callable[[str], None] = lambda _url: None) -> None:
+        """Run until somebody asks to stop. Raises StoreError or WebError if it cannot start."""
+        self._handle_signals()
+        await self._store.open()
+        await self._web.start()
+        lag = asyncio.create_task(watch_loop(self._clock, self._metrics.observe_loop_lag), name="loop lag")
+        try:
+            await self.daemon.start()
+            self._fingerprint = self._read_files()
+            self._schedule.every("watch files", _WATCH_FILES_EVERY, self._reload_if_changed, first=_WATCH_FILES_EVERY)
+            self._schedule.every("give back memory", _GIVE_BACK_EVERY, give_back, first=_GIVE_BACK_FIRST)
+            if self._heartbeat is not None:
+                every = self._loaded.settings.heartbeat.every
+                self._schedule.every("heartbeat", every, self._heartbeat.beat, first=every)
+            _log.info("ready", extra={"fields": {"url": self._web.url, "version": VERSION}})
+            started(self._web.url)
+            await self._stop.wait()
+        finally:
+            _log.info("stopping")
+            await self.daemon.stop(GRACE - _CLOSING)
+            lag.cancel()
+            await self._store.close()
+            await self._web.stop()
+
+    def stop(self) -> None:
+        """Ask it to stop."""
+        self._stop.set()
+
+    def _handle_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._on_stop_signal, number)
+        loop.add_signal_handler(signal.SIGHUP, lambda: self._schedule.every("reload", 1e9, self._reload_quietly))
+
+    def _on_stop_signal(self, number: int) -> None:
+        """The first asks, the second forces."""
+        loop = asyncio.get_running_loop()
+        for each in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(each)
+        _log.info("asked to stop", extra={"fields": {"signal": signal.Signals(number).name}})
+        self.stop()
+
+    # --- reload
+
+    async def reload(self) -> None:
+        """Read the configuration again. Raises Rejected if it is bad: then nothing has changed."""
+        now = self._clock.now()
+        try:
+            loaded = load(self._config, self._environ, self._cwd)
+        except ConfigError as error:
+            self.daemon.publish(Reloaded(at=now, successful=False, detail=str(error)))
+            raise Rejected(str(error)) from None
+        for warning in loaded.warnings:
+            _log.warning("%s", warning)
+        before, self._loaded = self._loaded, loaded
+        for section in _NEEDS_RESTART:
+            if getattr(before.settings, section) != getattr(loaded.settings, section):
+                _log.warning("%s has changed: that takes effect after a restart", section)
+        await self.daemon.apply(loaded.settings, self._routes(loaded), windows_of(loaded.settings))
+        self._metrics.expect(self._expected())
+        self._fingerprint = self._read_files()
+        self.daemon.publish(Reloaded(at=now, successful=True))
+
+    async def _reload_quietly(self) -> None:
+        self._schedule.drop("reload")
+        try:
+            await self.reload()
+        except Rejected as error:
+            _log.error("the new configuration is refused, the old one stays in force: %s", error)
+
+    async def _reload_if_changed(self) -> None:
+        present = self._read_files()
+        if present != self._fingerprint:
+            self._fingerprint = present
+            await self._reload_quietly()
+
+    def _read_files(self) -> str:
+        """A digest of the configuration file and of the secrets directory; Kubernetes swaps both behind symlinks."""
+        digest = hashlib.sha256()
+        directory = self._loaded.secrets_dir
+        entries = sorted(directory.iterdir()) if directory is not None and directory.is_dir() else []
+        for file in (self._loaded.path, *entries):
+            if file is not None and file.is_file():
+                digest.update(str(file).encode())
+                try:
+                    digest.update(file.read_bytes())
+                except OSError as error:
+                    digest.update(str(error).encode())
+        return digest.hexdigest()
+
+    # --- what is shown
+
+    def _routes(self, loaded: Loaded) -> tuple[Route, ...]:
+        return routes_of(loaded.settings, Footing(clock=self._clock, http=self._http, redactor=self._redactor))
+
+    def _view(self) -> View:
+        return View(
+            state=self.daemon.state,
+            policies=self.daemon.policies,
+            notices_pending={name: health.pending for name, health in self.daemon.notifiers.items()},
+            token_expiries={name: token_expiries(target) for name, target in self._loaded.settings.targets.items()},
+        )
+
+    def _expected(self) -> Expected:
+        return Expected(
+            targets={
+                name: Monitored(checks=enabled_checks(target.checks), labels=target.labels)
+                for name, target in self._loaded.settings.targets.items()
+            },
+            notifiers=tuple(self.daemon.notifiers),
+        )
+
+    def _make_heartbeat(self) -> Heartbeat | None:
+        url = self._loaded.settings.heartbeat.url
+        if url is None:
+            return None
+        return Heartbeat(self._http, url.get, self.daemon, clock=self._clock, alive=self._schedule.turning)
+
+    def _make_web(self) -> WebServer:
+        server = self._loaded.settings.server
+        views = Views(
+            report=self.daemon.report,
+            state=lambda: self.daemon.state,
+            incidents=self.daemon.incidents,
+            metrics=self._metrics.scrape,
+            healthy=self._is_healthy,
+            ready=self._is_ready,
+            troubles=self._troubles,
+            version=VERSION,
+        )
+        operations = LiveOperations(self.daemon, clock=self._clock, reload=self.reload)
+        app = make_app(
+            views,
+            operations,
+            clock=self._clock,
+            read_token=_optional(server.read_token),
+            admin_token=_optional(server.admin_token),
+        )
+        return WebServer(
+            app,
+            host=server.host,
+            port=server.port,
+            tls_cert=Path(server.tls_cert) if server.tls_cert else None,
+            tls_key=Path(server.tls_key) if server.tls_key else None,
+        )
+
+    def _is_healthy(self) -> bool:
+        return self._schedule.turning() or not self.daemon.ready or self.daemon.draining
+
+    def _is_ready(self) -> dict[str, bool]:
+        return {
+            "configured": True,
+            "state restored": self.daemon.ready,
+            "schedule running": self._schedule.turning(),
+            "not draining": not self.daemon.draining,
+        }
+
+    def _troubles(self) -> tuple[str, ...]:
+        told = [
+            f"{name} cannot be told: {health.last_error}"
+            for name, health in self.daemon.notifiers.items()
+            if health.failing_since is not None
+        ]
+        kept = [f"nothing is being written down: {self._store.problem}"] if self._store.problem else []
+        pulse = [f"heartbeat {self._heartbeat.problem}"] if self._heartbeat and self._heartbeat.problem else []
+        return (*told, *kept, *pulse)
+
+
+def _optional(source: SecretSource | None) -> Callable[[], str | None]:
+    return lambda: source.get() if source is not None else None

@@ -1,0 +1,63 @@
+"""`trace-monitor run`: the daemon."""
+
+import argparse
+import asyncio
+import logging
+import os
+import sys
+from pathlib import Path
+
+from monitor.app.assembly import secrets_of
+from monitor.app.service import Service
+from monitor.cli.common import FAILED, OK, USAGE, add_config, read_configuration, say
+from monitor.redaction import Redactor
+from monitor.settings import Loaded
+from monitor.store import StoreError
+from monitor.telemetry.logging import configure
+from monitor.web.server import WebError
+
+_log = logging.getLogger(__name__)
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """The words of this command."""
+    parser = subparsers.add_parser("run", help="the daemon")
+    add_config(parser)
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run until somebody asks to stop."""
+    loaded = read_configuration(arguments)
+    if loaded is None:
+        return USAGE
+    redactor = Redactor(secrets_of(loaded.settings))
+    log = loaded.settings.log
+    configure(level=log.level, style=log.format, redact=redactor.redact)
+    leave(_serve(loaded, arguments.config, redactor))
+    return OK  # for those who call this without a process to leave
+
+
+def _serve(loaded: Loaded, config: str | None, redactor: Redactor) -> int:
+    try:
+        service = Service(loaded, config=config, environ=os.environ, cwd=Path.cwd(), redactor=redactor)
+    except OSError as error:
+        say(f"http.ca_file: {loaded.settings.http.ca_file} cannot be used: {error.strerror or error}")
+        return USAGE
+    try:
+        asyncio.run(service.run())
+    except (StoreError, WebError) as error:
+        say(str(error))
+        return USAGE
+    except Exception:  # noqa: BLE001 - the last line of defence: a crash must leave a traceback and exit with 1
+        _log.exception("crashed")
+        return FAILED
+    return OK
+
+
+def leave(code: int) -> None:
+    """End the process now: a resolver or another thread that hangs must not keep it."""
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
