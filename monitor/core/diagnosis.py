@@ -63,4 +63,4 @@ def _trace_ids(state: TargetState, fault: Fault) -> tuple[str, ...]:
     if fault not in CAUSES | LOSSES and FAULTS[fault].component is not Component.EXPORT:
         return ()
     bad = [canary for canary in state.canaries if lost(canary) or canary.late or canary.outcome is Outcome.INCOMPLETE]
-    return tuple(canary.trace_id for canary in bad[-3:] if canary.trace_id)
+    return tuple(canary.trace_id for canary in bad if canary.trace_id)[-3:]
