@@ -1,0 +1,393 @@
+"""Name the broken hop: what explains what, severities, triage, and what each confirmed fault weighs."""
+
+from dataclasses import replace
+from itertools import combinations
+
+import pytest
+
+from monitor.core.canary import ControlSpan, Outcome
+from monitor.core.diagnosis import diagnose
+from monitor.core.drift import ENDPOINT, EXCLUDE, ConfigMemory, ConfigSeen, ExportConfig
+from monitor.core.faults import FAULTS, ORDER
+from monitor.core.incident import Diagnosis
+from monitor.core.model import Blindness, Charge, CheckName, Component, Fault, Severity
+from monitor.core.state import Active, Policy, TargetState, Trend
+from monitor.core.triage import name_the_loss
+from monitor.core.weighing import named, weigh
+from tests.core.build import (
+    CANARY,
+    OFF,
+    POLICY,
+    PROD,
+    THEIRS,
+    F,
+    Story,
+    a_canary,
+    a_charge,
+    manifest,
+    policy,
+    trace_id,
+)
+from tests.core.test_faults import EXPLAINS
+from tests.fakes.clock import START
+
+LOSSES = (F.EXPORT_FAILING, F.TRACE_NOT_CREATED, F.TRACE_MISSING)
+NOW = START + 400.0
+
+
+def holding(*charges: Charge, **more: object) -> TargetState:
+    """A target of which all this is confirmed. A loss gets the evidence that gives it its name."""
+    confirmed: dict[Fault, Active] = {}
+    for charge in charges:
+        fault = F.TRACE_MISSING if charge.fault in LOSSES else charge.fault
+        confirmed[fault] = Active(charge=replace(charge, fault=fault), since=START, confirmed_at=START + 60)
+    state = TargetState(target=PROD, trends={CheckName.CONFIG: Trend(confirmed=confirmed)}, **more)  # type: ignore[arg-type]
+    for charge in charges:
+        if charge.fault in LOSSES:
+            state = lost(state, charge.fault)
+    return state
+
+
+def lost(state: TargetState, name: Fault) -> TargetState:
+    """The evidence of a loss of that name."""
+    origin = {F.EXPORT_FAILING: True, F.TRACE_NOT_CREATED: False, F.TRACE_MISSING: None}[name]
+    canary = a_canary(outcome=Outcome.MISSING, judged_at=START + 300, origin=origin)
+    control = ControlSpan(trace_id=trace_id(9), sent_at=START + 61, accepted=True, shown_at=START + 65, judged=True)
+    return replace(state, canaries=(canary,), controls=(control,), proofs={"own_store:": START})
+
+
+def charged(fault: Fault, *, stops: bool = True) -> Charge:
+    """As the checks charge it; `stops` for a drift that stops the export."""
+    if fault is F.CONFIG_DRIFT:
+        return a_charge(fault, stops_export=stops, severity=Severity.CRITICAL if stops else Severity.WARNING)
+    return a_charge(fault, stops_export=True)
+
+
+def diagnosed(*charges: Charge, judge: Policy = POLICY) -> Diagnosis:
+    """The diagnosis of what is confirmed."""
+    diagnosis = diagnose(holding(*charges), judge, NOW)
+    assert diagnosis is not None
+    return diagnosis
+
+
+# --- one fault, two faults -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("fault", list(Fault))
+def test_every_fault_alone_is_named_as_it_stands_in_the_table(fault: Fault) -> None:
+    """Component, severity, meaning, next step, evidence."""
+    diagnosis = diagnosed(charged(fault, stops=False))
+    entry = FAULTS[fault]
+    assert (diagnosis.fault, diagnosis.component, diagnosis.severity) == (fault, entry.component, entry.severity)
+    assert diagnosis.summary.startswith(entry.meaning)
+    assert diagnosis.advice == entry.advice
+    assert diagnosis.because[0].endswith("it is")
+    assert (diagnosis.explained, diagnosis.also, diagnosis.since) == ((), (), START)
+
+
+PAIRS = [
+    (charged(one, stops=stops), charged(two, stops=stops))
+    for one, two in combinations(Fault, 2)
+    for stops in ((True, False) if F.CONFIG_DRIFT in (one, two) else (True,))
+    if not {one, two} <= set(LOSSES)
+]
+
+
+def _weight(charge: Charge) -> tuple[Severity, set[Fault]]:
+    if charge.fault is F.CONFIG_DRIFT:
+        return (Severity.CRITICAL, EXPLAINS[F.CONFIG_DRIFT]) if charge.stops_export else (Severity.WARNING, set())
+    return FAULTS[charge.fault].severity, EXPLAINS.get(charge.fault, set())
+
+
+@pytest.mark.parametrize(("one", "two"), PAIRS, ids=lambda charge: str(charge.fault))
+def test_of_every_pair_the_most_severe_unexplained_names_the_incident(one: Charge, two: Charge) -> None:
+    """Ties by the order of the table; what is explained stands below, what is not is also broken."""
+    (severity_1, explains_1), (severity_2, explains_2) = _weight(one), _weight(two)
+    diagnosis = diagnosed(two, one)
+    assert diagnosis.severity is max(severity_1, severity_2)
+    if two.fault in explains_1 or one.fault in explains_2:
+        cause, consequence = (one, two) if two.fault in explains_1 else (two, one)
+        assert (diagnosis.fault, diagnosis.explained, diagnosis.also) == (cause.fault, (consequence.fault,), ())
+    else:
+        first, second = sorted(
+            ((one.fault, severity_1), (two.fault, severity_2)), key=lambda pair: (-pair[1], ORDER[pair[0]])
+        )
+        assert (diagnosis.fault, diagnosis.explained, diagnosis.also) == (first[0], (), (second[0],))
+
+
+def test_consequences_are_explained_through_each_other_but_told_once() -> None:
+    """The key explains the failing ingest and the loss; the loss explains the late traces."""
+    diagnosis = diagnosed(*map(charged, (F.TRACE_LATE, F.TRACE_MISSING, F.INGEST_FAILING, F.KEY_REJECTED)))
+    assert diagnosis.fault is F.KEY_REJECTED
+    assert diagnosis.explained == (F.INGEST_FAILING, F.TRACE_MISSING, F.TRACE_LATE)
+    assert diagnosis.also == ()
+
+
+def test_severity_is_the_highest_confirmed_also_of_what_is_explained() -> None:
+    """A warning that explains something critical is as bad as that."""
+    judge = policy(severity={F.KEY_REJECTED: Severity.WARNING})
+    diagnosis = diagnosed(charged(F.KEY_REJECTED), charged(F.INGEST_FAILING), judge=judge)
+    assert (diagnosis.fault, diagnosis.severity) == (F.KEY_REJECTED, Severity.CRITICAL)
+
+
+# --- the operator's word on severity ---------------------------------------------------------------------------------
+
+
+def test_severities_are_overridden_per_fault() -> None:
+    """Up, down, or not at all."""
+    judge = policy(severity={F.RATE_LIMITED: Severity.CRITICAL, F.GATEWAY_UNREACHABLE: Severity.NONE})
+    assert diagnosed(charged(F.RATE_LIMITED), judge=judge).severity is Severity.CRITICAL
+    assert diagnose(holding(charged(F.GATEWAY_UNREACHABLE)), judge, NOW) is None
+
+
+def test_what_is_muted_explains_nothing() -> None:
+    """Else the losses behind it would be told to nobody."""
+    judge = policy(severity={F.KEY_REJECTED: Severity.NONE})
+    diagnosis = diagnosed(charged(F.KEY_REJECTED), charged(F.TRACE_MISSING), judge=judge)
+    assert (diagnosis.fault, diagnosis.explained) == (F.TRACE_MISSING, ())
+
+
+def test_a_loss_is_overridden_by_the_name_that_it_gets() -> None:
+    """The triage comes first."""
+    judge = policy(severity={F.EXPORT_FAILING: Severity.WARNING})
+    assert diagnosed(charged(F.EXPORT_FAILING), judge=judge).severity is Severity.WARNING
+    assert diagnosed(charged(F.TRACE_MISSING), judge=judge).severity is Severity.CRITICAL
+
+
+@pytest.mark.parametrize("ceiling", list(Severity))
+def test_a_target_has_a_ceiling(ceiling: Severity) -> None:
+    """`max_severity`, also over an override."""
+    judge = policy(max_severity=ceiling, severity={F.BLIND: Severity.CRITICAL})
+    for fault in Fault:
+        diagnosis = diagnose(holding(charged(fault)), judge, NOW)
+        assert (diagnosis.severity if diagnosis else Severity.NONE) <= ceiling
+
+
+# --- the triage ------------------------------------------------------------------------------------------------------
+
+
+def control(**changes: object) -> ControlSpan:
+    """One that was sent after the lost canary, accepted and shown."""
+    given = {"trace_id": trace_id(9), "sent_at": START + 61, "accepted": True, "shown_at": START + 65, "judged": True}
+    return ControlSpan(**{**given, **changes})  # type: ignore[arg-type]
+
+
+SHOWN = control()
+NOT_SHOWN = control(shown_at=None)
+REFUSED = control(shown_at=None, accepted=False)
+AWAITED = control(shown_at=None, judged=False)
+UNKNOWN = control(shown_at=None, accepted=None)
+EARLIER = control(sent_at=START - 1)
+OWN = "TrueFoundry's own store"
+WELL, ILL, UNSURE = "Traceloop itself is well", "Traceloop does not show a span", "whether Traceloop takes in spans"
+
+
+@pytest.mark.parametrize(
+    ("origin", "controls", "name", "said"),
+    [
+        (True, (SHOWN,), F.EXPORT_FAILING, WELL),
+        (True, (NOT_SHOWN,), F.TRACE_MISSING, ILL),
+        (True, (REFUSED,), F.TRACE_MISSING, ILL),
+        (True, (REFUSED, SHOWN), F.EXPORT_FAILING, WELL),
+        (True, (AWAITED,), F.TRACE_MISSING, UNSURE),
+        (True, (UNKNOWN,), F.TRACE_MISSING, UNSURE),
+        (True, (EARLIER,), F.TRACE_MISSING, UNSURE),
+        (True, (control(sent_at=START),), F.TRACE_MISSING, UNSURE),
+        (True, (), F.TRACE_MISSING, UNSURE),
+        (False, (SHOWN,), F.TRACE_NOT_CREATED, WELL),
+        (False, (NOT_SHOWN,), F.TRACE_NOT_CREATED, ILL),
+        (False, (), F.TRACE_NOT_CREATED, UNSURE),
+        (None, (SHOWN,), F.TRACE_MISSING, WELL),
+        (None, (NOT_SHOWN,), F.TRACE_MISSING, ILL),
+        (None, (), F.TRACE_MISSING, UNSURE),
+    ],
+)
+def test_the_four_way_triage(origin: bool | None, controls: tuple[ControlSpan, ...], name: Fault, said: str) -> None:
+    """A control span proves something only if it was sent after the canary that it is compared with."""
+    state = holding(charged(F.TRACE_MISSING))
+    canaries = tuple(replace(canary, origin=origin) for canary in state.canaries)
+    state = replace(state, canaries=canaries, controls=controls)
+    assert set(named(state, NOW)) == {name}
+    diagnosis = diagnose(state, POLICY, NOW)
+    assert diagnosis is not None
+    assert diagnosis.fault is name
+    assert any(sentence.startswith(said) for sentence in diagnosis.because)
+    assert any(sentence.startswith(OWN) for sentence in diagnosis.because)
+
+
+def test_an_empty_answer_of_a_store_that_never_showed_us_anything_proves_nothing() -> None:
+    """Nor does one whose proof is older than a day."""
+    state = holding(charged(F.TRACE_NOT_CREATED))
+    for proofs in ({}, {"own_store:": NOW - 86_401}, {"trace:ours": NOW}):
+        assert set(named(replace(state, proofs=proofs), NOW)) == {F.TRACE_MISSING}
+
+
+def test_one_trace_in_the_own_store_is_enough() -> None:
+    """The gateway makes traces, even if it lost one."""
+    first = a_canary(1, outcome=Outcome.MISSING, origin=False)
+    second = a_canary(2, outcome=Outcome.MISSING, origin=True)
+    state = replace(holding(charged(F.TRACE_NOT_CREATED)), canaries=(first, second))
+    assert set(named(state, NOW)) == {F.EXPORT_FAILING}
+
+
+def test_only_the_losses_of_this_outage_are_compared() -> None:
+    """Neither an older one, nor one that something explains, nor an arrival."""
+    state = holding(charged(F.EXPORT_FAILING))
+    (canary,) = state.canaries
+    for other in (
+        replace(canary, sent_at=START - 1),
+        replace(canary, excused=True),
+        replace(canary, outcome=Outcome.ARRIVED),
+    ):
+        name, said = name_the_loss(state.confirmed[F.TRACE_MISSING], replace(state, canaries=(other,)), NOW)
+        assert name is F.TRACE_MISSING
+        assert said == ("TrueFoundry's own store could not be asked", "whether Traceloop takes in spans is not known")
+
+
+# --- the configuration's word ----------------------------------------------------------------------------------------
+
+
+def configured(
+    config: ExportConfig, *, changed_at: float | None = START, by: str | None = None, outcomes: str = ""
+) -> TargetState:
+    """A configuration that was read, and canaries a minute apart, sent from settle after its change on."""
+    charge = charged(F.EXPORTER_DISABLED if config.off else F.CONFIG_DRIFT)
+    memory = ConfigMemory(seen=ConfigSeen(config=config, updated_at=changed_at, updated_by=by), changed_at=changed_at)
+    kinds = {"A": Outcome.ARRIVED, "M": Outcome.MISSING, "?": Outcome.UNKNOWN}
+    canaries = tuple(
+        a_canary(place, sent_at=START + 360 + 60 * place, outcome=kinds[letter])
+        for place, letter in enumerate(outcomes)
+    )
+    return holding(charge, config=memory, canaries=canaries)
+
+
+def weighed(state: TargetState, judge: Policy = POLICY) -> tuple[Severity, bool]:
+    """The severity of the one confirmed fault, and whether it explains losses."""
+    (one,) = weigh(state, judge, START + 2000)
+    return one.severity, F.TRACE_MISSING in one.explains
+
+
+ELSEWHERE = manifest({ENDPOINT: "https://elsewhere.example/v1/traces"})
+SAYS_SO = (Severity.CRITICAL, True)
+OUTRANKED = (Severity.WARNING, False)
+
+
+@pytest.mark.parametrize("config", [OFF, ELSEWHERE], ids=["off", "drift"])
+@pytest.mark.parametrize(
+    ("outcomes", "weight"),
+    [
+        ("", SAYS_SO),
+        ("A", SAYS_SO),
+        ("AA", OUTRANKED),
+        ("MAA", OUTRANKED),
+        ("AAM", OUTRANKED),
+        ("AAMM", SAYS_SO),
+        ("AAMMA", SAYS_SO),
+        ("AA?", OUTRANKED),
+        ("MM", SAYS_SO),
+    ],
+)
+def test_after_settle_what_arrives_outranks_what_the_configuration_says(
+    config: ExportConfig, outcomes: str, weight: tuple[Severity, bool]
+) -> None:
+    """Two arrivals say so, two losses after them deny it: exporter off but traces arrive is another export path."""
+    state = configured(config, outcomes=outcomes)
+    assert weighed(state) == weight
+    said = "traces arrive all the same: there must be another export path"
+    assert (said in weigh(state, POLICY, NOW)[0].because) == (weight == OUTRANKED)
+
+
+def test_before_settle_nothing_outranks_the_configuration() -> None:
+    """The exporter may still use the one before."""
+    assert weighed(configured(OFF, outcomes="AA", changed_at=START + 1)) == SAYS_SO
+    assert weighed(configured(OFF, outcomes="AA", changed_at=START)) == OUTRANKED
+
+
+def test_a_configuration_without_a_date_is_outranked_by_any_arrival() -> None:
+    """Nothing says that it is new."""
+    assert weighed(configured(OFF, outcomes="AA", changed_at=None)) == OUTRANKED
+
+
+def test_a_configuration_that_is_gone_is_outranked_only_by_what_was_sent_after_it_went() -> None:
+    """A 404 has no date, and what was read before says nothing of it: the arrivals of before prove nothing now."""
+    memory = ConfigMemory(seen=ConfigSeen(config=manifest(), updated_by="ana"), changed_at=START - 9000)
+    arrived = tuple(a_canary(n, sent_at=START + 60 * n, outcome=Outcome.ARRIVED) for n in range(20))
+    for known in (memory, None):
+        gone = holding(charged(F.EXPORTER_DISABLED), config=known, canaries=arrived[:6])
+        assert weighed(gone) == SAYS_SO
+        assert not any("ana" in sentence for sentence in weigh(gone, POLICY, NOW)[0].because)
+        assert weighed(replace(gone, canaries=arrived)) == OUTRANKED
+
+
+def test_a_harmless_drift_is_not_weighed_against_arrivals() -> None:
+    """It does not say that traces stop."""
+    state = configured(ELSEWHERE, outcomes="AA")
+    harmless = charged(F.CONFIG_DRIFT, stops=False)
+    state = replace(state, trends=holding(harmless).trends)
+    assert weighed(state) == (Severity.WARNING, False)
+    assert "traces arrive" not in " ".join(weigh(state, POLICY, NOW)[0].because)
+
+
+def test_content_that_may_leak_stays_critical_although_traces_arrive() -> None:
+    """Another export path is no comfort."""
+    leaking = manifest({ENDPOINT: "https://elsewhere.example", EXCLUDE: False})
+    assert weighed(configured(leaking, outcomes="AA")) == (Severity.CRITICAL, False)
+
+
+def test_a_rotated_key_is_a_warning_that_says_what_to_do() -> None:
+    """The gateway carries another key and ours is refused: the monitor's copy is the outdated one."""
+    state = replace(configured(manifest(key=THEIRS)), key_refused_at=NOW)
+    assert weighed(state) == (Severity.WARNING, False)
+    (one,) = weigh(state, POLICY, NOW)
+    assert "it was probably rotated, give the monitor the new key" in " ".join(one.because)
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        configured(manifest(key=THEIRS)),
+        replace(configured(manifest(key=THEIRS)), key_refused_at=NOW, key_accepted_at=NOW + 1),
+        replace(configured(manifest(key="tl_theirs")), key_refused_at=NOW),
+        replace(configured(OFF), key_refused_at=NOW),
+    ],
+    ids=["not refused", "accepted since", "no Bearer", "off"],
+)
+def test_otherwise_another_key_stops_the_export(state: TargetState) -> None:
+    """Ours is good, so theirs is wrong; or something else is wrong besides."""
+    assert weighed(state) == SAYS_SO
+
+
+def test_who_changed_the_configuration_is_said_with_the_time() -> None:
+    """As far as the manifest tells."""
+    assert weigh(configured(OFF, by="ana"), POLICY, NOW)[0].because[-1] == "last changed by ana at 2027-01-15 08:00 UTC"
+    assert weigh(configured(OFF), POLICY, NOW)[0].because[-1] == "last changed at 2027-01-15 08:00 UTC"
+    undated = weigh(configured(OFF, changed_at=None, by="ana"), POLICY, NOW)[0].because[-1]
+    assert undated == "last changed by ana"
+    assert weigh(configured(OFF, changed_at=None), POLICY, NOW)[0].because == ("exporter_disabled it is",)
+
+
+# --- what else a diagnosis says --------------------------------------------------------------------------------------
+
+
+def test_the_newest_traces_that_went_wrong_are_named_where_the_fault_is_about_traces() -> None:
+    """At most three of them."""
+    bad = [a_canary(n, sent_at=START + n, outcome=Outcome.MISSING) for n in (1, 2)]
+    bad += [a_canary(3, sent_at=START + 3, late=True), a_canary(4, sent_at=START + 4, outcome=Outcome.INCOMPLETE)]
+    bad += [a_canary(5, sent_at=START + 5, outcome=Outcome.MISSING, trace_id=None)]
+    good = [a_canary(6, outcome=Outcome.ARRIVED), a_canary(7, outcome=Outcome.MISSING, excused=True)]
+    for fault in Fault:
+        state = replace(holding(charged(fault)), canaries=(*bad, *good))
+        diagnosis = diagnose(state, POLICY, NOW)
+        assert diagnosis is not None
+        about_traces = diagnosis.component is Component.EXPORT or fault in {
+            F.EXPORTER_DISABLED, F.CONFIG_DRIFT, F.WRONG_ENVIRONMENT, F.KEY_REJECTED, F.INGEST_FAILING,
+        }  # fmt: skip
+        assert diagnosis.trace_ids == ((trace_id(2), trace_id(3), trace_id(4)) if about_traces else ())
+
+
+def test_a_spent_budget_is_said_in_an_open_incident() -> None:
+    """So that nobody wonders why evidence is slow to come."""
+    story = Story().is_blind(CANARY, Blindness.BUDGET_SPENT).config(OFF)
+    assert story.diagnosis.because[-1] == "cannot look: budget_spent"
+    story = Story().is_blind(CANARY, Blindness.PAUSED).config(OFF)
+    assert "paused" not in " ".join(story.diagnosis.because)
