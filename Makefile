@@ -74,8 +74,8 @@ image:  ## build the container image with docker, podman or buildah
 image-test:  ## build the image and try it: read-only, no capabilities, health, SIGTERM
 	@deploy/image/test.sh
 
-bench-footprint: $(VENV)/.installed  ## how soon the daemon is ready, and its memory when idle
-	@$(BIN)/python -m tools.bench_footprint
+bench-footprint: $(VENV)/.installed .venv-runtime/.locked  ## how soon the daemon is ready, and its memory when idle
+	@$(BIN)/python -m tools.bench_footprint .venv-runtime/bin/python
 
 # --- environments ----------------------------------------------------------------------------------------------------
 # A stamp per step, so that a step is repeated only when its lock changed.
@@ -129,6 +129,6 @@ lock: .venv-lock/.locked  ## write requirements/*.txt anew (UPGRADE=1 for newer 
 	 for part in gateway clients lock; do compile $$part.in -o $$part.txt; done
 
 clean:  ## remove what was made here
-	rm -rf $(VENV) .venv-gateway .venv-clients .venv-lock build dist *.egg-info .mypy_cache .ruff_cache .hypothesis \
+	rm -rf $(VENV) .venv-clients .venv-gateway .venv-lock .venv-runtime build dist *.egg-info .mypy_cache .ruff_cache .hypothesis \
 	       .import_linter_cache .coverage .e2e
 	find monitor tests tools -name __pycache__ -type d -prune -exec rm -rf {} +
