@@ -1,0 +1,117 @@
+"""`trace-monitor demo`: everything on loopback, without credentials; breaks something and mends it."""
+
+import argparse
+import asyncio
+import json
+import logging
+import socket
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from monitor.app.service import Service
+from monitor.cli.common import OK, USAGE, say
+from monitor.cli.story import Storyteller
+from monitor.redaction import Redactor
+from monitor.sandbox import FAULTS, Sandbox, serve
+from monitor.settings import Loaded, parse
+from monitor.settings.duration import parse_duration
+from monitor.telemetry.logging import configure
+
+PORT = 9797
+TIME_FACTOR = 0.05
+"""The sandbox's delays are a twentieth of the real ones, and so are the monitor's, so that a story takes a minute."""
+
+_QUICK: dict[str, Any] = {
+    "checks": {
+        "config": {"every": 2, "every_while_failing": 1},
+        "gateway": {"every": 2, "every_while_failing": 1},
+        "canary": {"every": 8, "every_while_failing": 3, "max_per_day": 40_000, "max_tokens_per_day": 4_000_000},
+        "arrival": {"look_closer_after": 3, "late_after": 6, "missing_after": 9, "settle": 18},
+        "control": {"every": 30, "every_while_failing": 4},
+        "origin": {"every": 30},
+    }
+}
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """The words of this command."""
+    faults = "\n".join(f"  {name:<34}{fault.about}" for name, fault in FAULTS.items())
+    parser = subparsers.add_parser(
+        "demo",
+        help="everything on loopback without credentials; breaks something and mends it",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=f"faults:\n{faults}",
+    )
+    parser.add_argument("--config", metavar="PATH", help="ignored: the demonstration needs none")
+    parser.add_argument(
+        "--fault", default="exporter_disabled", metavar="NAME", help="what breaks (default: exporter_disabled)"
+    )
+    parser.add_argument(
+        "--for", dest="duration", type=_duration, metavar="D", help="end by itself after this, such as 60s"
+    )
+    parser.set_defaults(run=run)
+
+
+def _duration(text: str) -> float:
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Tell the story until somebody stops it."""
+    if arguments.fault not in FAULTS:
+        say(f"--fault {arguments.fault}: there is no such fault; `trace-monitor demo --help` lists them")
+        return USAGE
+    configure(level="error", style="text", redact=Redactor().redact)
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL)
+    with tempfile.TemporaryDirectory(prefix="trace-monitor-demo-") as directory:
+        asyncio.run(_demonstrate(arguments.fault, arguments.duration, Path(directory)))
+    return OK
+
+
+async def _demonstrate(fault: str, duration: float | None, directory: Path) -> None:
+    async with serve(time_factor=TIME_FACTOR, content=FAULTS[fault].needs_content) as sandbox:
+        service = Service(_settings(sandbox, directory), config=None, environ={}, cwd=directory, redactor=Redactor())
+        story = Storyteller(service.daemon, sandbox, fault, tell=_tell)
+        service.daemon.listen(story.hear)
+        tasks: list[asyncio.Task[None]] = []
+
+        def begin(url: str) -> None:
+            tasks.append(asyncio.create_task(story.tell(url), name="story"))
+            if duration is not None:
+                asyncio.get_running_loop().call_later(duration, service.stop)
+
+        await service.run(begin)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    _tell("The demonstration has ended.")
+
+
+def _settings(sandbox: Sandbox, directory: Path) -> Loaded:
+    configuration = json.loads(json.dumps(sandbox.configuration()))
+    configuration["targets"]["demo"].update(_QUICK)
+    configuration["alerting"].update({"blind_after": 20, "escalate_after": 600})
+    configuration["alerting"]["slack"]["mention"] = "<!subteam^S0ONCALL>"
+    configuration["server"] = {"port": PORT if _is_free(PORT) else 0}
+    configuration["state"] = {"path": str(directory / "state.db")}
+    return parse(json.dumps(configuration), {}, directory, name="demonstration")
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+def _tell(text: str) -> None:
+    print(text, flush=True)
+    sys.stdout.flush()
