@@ -247,7 +247,8 @@ class _SchedulerAlarms:
     """APScheduler as `Alarms`: in UTC (its daylight saving stalls), and no run is ever too late (it drops those 1 s late)."""
 
     def __init__(self) -> None:
-        defaults = {"misfire_grace_time": None, "coalesce": True, "max_instances": 1}
+        # A wake is over at once, but APScheduler learns that a turn of the loop later: two alarms in one turn must both ring.
+        defaults = {"misfire_grace_time": None, "coalesce": True, "max_instances": 16}
         self._scheduler = AsyncIOScheduler(timezone=UTC, job_defaults=defaults)
         self._wake: Wake | None = None
 
