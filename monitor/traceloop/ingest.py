@@ -20,6 +20,7 @@ from monitor.core.model import Seconds, Service
 from monitor.http import Answer, Http
 from monitor.ports import Clock, ControlRequest, Garbled, IngestAnswer, Unreachable
 from monitor.redaction import Redactor
+from monitor.traceloop.marker import MARKER
 from monitor.version import VERSION
 
 SPAN_NAME = "gateway-trace-monitor.control"
@@ -104,7 +105,7 @@ def encode(request: ControlRequest) -> bytes:
         kind=Span.SPAN_KIND_INTERNAL,
         start_time_unix_nano=start,
         end_time_unix_nano=start + 1_000_000,
-        attributes=[_pair(name, value) for name, value in request.attributes.items()],
+        attributes=[_pair(name, value) for name, value in {**request.attributes, MARKER: request.trace_id}.items()],
     )
     scope = ScopeSpans(scope=InstrumentationScope(name="gateway-trace-monitor", version=VERSION), spans=[span])
     resource = Resource(attributes=[_pair("service.name", request.service_name)])

@@ -3,7 +3,7 @@
 import re
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NoReturn
 from urllib.parse import quote, urlencode
 
@@ -12,6 +12,7 @@ from monitor.core.trace import SpanFact
 from monitor.http import Answer, Http
 from monitor.ports import Clock, Garbled, Gone, Refused, Unreachable
 from monitor.redaction import Redactor
+from monitor.traceloop.marker import MARKER
 from monitor.traceloop.rows import identify, mentions, read_row
 
 PAGE = 200
@@ -28,11 +29,12 @@ Row = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Window:
-    """Rows that began between two moments, to be read before a moment of the monotonic clock."""
+    """Rows that began between two moments, all or those of one marker, to be read before a moment of the monotonic clock."""
 
     since: Instant
     until: Instant
     deadline: Seconds
+    marked: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +53,7 @@ class TraceloopReader:
         self._key = key
         self._redactor = redactor
         self._clock = clock
+        self._marker_works = False  # whether the filter has shown us a span of ours: only then is its silence believed
 
     async def read_trace(self, trace_id: TraceId, *, nonce: str | None, timeout: Seconds) -> tuple[SpanFact, ...]:
         """The quick route: `{"spans": null}` means not there (yet). Raises any PortError."""
@@ -69,7 +72,7 @@ class TraceloopReader:
     async def read_window(
         self, *, since: Instant, until: Instant, trace_id: TraceId | None, nonce: str | None, timeout: Seconds
     ) -> tuple[SpanFact, ...]:
-        """The documented route, matched here: an unknown query parameter would match nothing, silently.
+        """The documented route, matched here: by trace id it cannot be asked, as far as is documented.
 
         Matched by trace id, or else by nonce (then all spans of the trace that the nonce stands in). Raises any PortError;
         Garbled also where nothing was found and not every row of the window was seen.
@@ -81,7 +84,18 @@ class TraceloopReader:
                 return ()
             trace_id = identify(named[0])[0]
         wanted = trace_id.lower()
+        if nonce is None and (marked := await self._find_marked(window, wanted)) is not None:
+            return self._facts(marked, nonce)
         return self._facts(await self._find(window, lambda row: identify(row)[0] == wanted), nonce)
+
+    async def _find_marked(self, window: _Window, trace_id: str) -> list[Row] | None:
+        """What has no nonce is a control span, which is marked. None where the marker's silence proves nothing yet."""
+        try:
+            found = await self._find(replace(window, marked=trace_id), lambda row: identify(row)[0] == trace_id)
+        except Garbled:
+            return None
+        self._marker_works = self._marker_works or bool(found)
+        return found if self._marker_works else None
 
     def _facts(self, rows: Sequence[Row], nonce: str | None) -> tuple[SpanFact, ...]:
         """One of each: retries and page borders show a span twice."""
@@ -138,6 +152,8 @@ class TraceloopReader:
             "sort_order": "DESC",
             "limit": str(PAGE),
         }
+        if window.marked is not None:
+            query[MARKER] = window.marked
         if cursor is not None:
             query["cursor"] = cursor
         left = window.deadline - self._clock.monotonic()

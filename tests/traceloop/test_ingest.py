@@ -64,7 +64,8 @@ async def test_one_span_is_sent_as_the_exporter_would() -> None:
     assert (span.trace_id.hex(), span.span_id.hex(), span.parent_span_id) == ("a" * 32, "b" * 16, b"")
     assert span.start_time_unix_nano == int(START * 1e9)
     assert span.end_time_unix_nano > span.start_time_unix_nano
-    assert {pair.key: pair.value.string_value for pair in span.attributes} == {"target": "prod"}
+    attributes = {pair.key: pair.value.string_value for pair in span.attributes}
+    assert attributes == {"target": "prod", "gateway_trace_monitor.control": "a" * 32}
 
 
 def partial(rejected: int, message: str) -> bytes:

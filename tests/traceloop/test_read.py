@@ -62,7 +62,7 @@ def reader_at(remote: Remote) -> TraceloopReader:
 
 
 async def window(
-    *replies: Reply, trace: TraceId | None = MINE, nonce: str | None = None
+    *replies: Reply, trace: TraceId | None = MINE, nonce: str | None = "gtm-1"
 ) -> tuple[tuple[SpanFact, ...], Remote]:
     """Read a window; what was found, and what was asked."""
     remote = Remote(FakeClock(), *replies)
@@ -243,6 +243,31 @@ async def test_a_trace_that_was_found_needs_no_last_page() -> None:
     assert len(spans) == 1
 
 
+async def test_a_control_span_is_asked_for_by_its_marker() -> None:
+    """By a filter on its own attribute, so that it is found among any number of others."""
+    spans, remote = await window(page(row(1, MINE), total=1), nonce=None)
+    assert [span.trace_id for span in spans] == [MINE]
+    assert [request.query["gateway_trace_monitor.control"] for request in remote.asked] == [MINE]
+
+
+async def test_the_markers_silence_is_believed_once_it_has_spoken() -> None:
+    """Before, the whole window is read: a filter that is not understood would match nothing, silently."""
+    remote = Remote(FakeClock(), EMPTY, page(row(1), row(2, MINE), total=2), page(row(2, MINE), total=1), EMPTY)
+    reader = reader_at(remote)
+
+    async def read() -> int:
+        return len(await reader.read_window(since=0, until=1, trace_id=MINE, nonce=None, timeout=10))
+
+    assert [await read(), await read(), await read()] == [1, 1, 0]
+    assert ["gateway_trace_monitor.control" in request.query for request in remote.asked] == [True, False, True, True]
+
+
+async def test_a_refused_marker_is_done_without() -> None:
+    """The window as a whole is the documented way."""
+    spans, _ = await window(Reply({"error": "unknown field"}, status=400), page(row(1, MINE), total=1), nonce=None)
+    assert len(spans) == 1
+
+
 async def test_a_nonce_finds_the_whole_trace() -> None:
     """Also its spans that do not hold the nonce, and on an earlier page."""
     named = row(201, MINE, span_attributes={"gen_ai.prompt.0.content": "say pong (gtm-42)"})
@@ -263,7 +288,7 @@ async def test_a_window_is_read_in_bounded_time(trouble: dict[str, Any]) -> None
     """All pages together, not each."""
     clock = FakeClock()
     remote = Remote(clock, *(Reply(full(PAGE * number).body, **trouble) for number in range(9)))
-    asking = reader_at(remote).read_window(since=0, until=1, trace_id=MINE, nonce=None, timeout=10)
+    asking = reader_at(remote).read_window(since=0, until=1, trace_id=MINE, nonce="gtm-1", timeout=10)
     task = asyncio.ensure_future(asking)
     assert await clock.run_until(task.done) == 10
     with pytest.raises(Unreachable) as caught:
