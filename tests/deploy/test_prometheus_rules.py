@@ -7,6 +7,11 @@ from typing import Any
 import pytest
 import yaml
 
+from monitor.core.state import State
+from monitor.telemetry.gauges import View
+from monitor.telemetry.metrics import Metrics
+from tests.fakes.clock import FakeClock
+
 DIRECTORY = Path(__file__).parents[2] / "deploy" / "prometheus"
 
 
@@ -51,6 +56,15 @@ def test_an_alert_is_tried_both_ways(alert: str) -> None:
     expectations = _expectations(alert)
     assert any(expectations), f"{alert} never fires in rules_test.yml"
     assert not all(expectations), f"{alert} is never expected to be quiet in rules_test.yml"
+
+
+def test_the_rules_speak_of_metrics_that_there_are() -> None:
+    """A misspelt metric never fires: every one that a rule names is on the metrics page."""
+    page, _ = Metrics(clock=FakeClock(), version="0", view=lambda: View(state=State())).render()
+    exported = set(re.findall(r"^# TYPE (trace_monitor_\w+)", page.decode(), flags=re.MULTILINE))
+    named = {name for rule in RULES for name in re.findall(r"trace_monitor_\w+", str(rule))}
+    assert named
+    assert named <= exported
 
 
 def test_the_rules_count_on_the_job_that_the_scrape_configuration_makes() -> None:
