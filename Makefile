@@ -53,7 +53,7 @@ layers: $(VENV)/.check
 
 schema: $(VENV)/.installed
 	@$(BIN)/trace-monitor config schema | diff -u monitor/settings/schema.json - \
-	  || { echo "monitor/settings/schema.json is not current: trace-monitor config schema > monitor/settings/schema.json"; exit 1; }
+	  || { echo "monitor/settings/schema.json is not current: run $(BIN)/python -m monitor.settings.schema"; exit 1; }
 	@echo "schema: ok"
 
 # --- against the real components -------------------------------------------------------------------------------------
