@@ -1,0 +1,256 @@
+"""Whose key is wrong: what a 401 says of the gateway, and what it says of us. Rotation, in either order."""
+
+import pytest
+
+from monitor.core.canary import Outcome
+from monitor.core.drift import ENDPOINT, ExportConfig
+from monitor.core.key import judge_refused_key, key_is_refused
+from monitor.core.model import Blindness, Severity, failing
+from monitor.core.trace import Route
+from tests.core.build import (
+    ARRIVAL,
+    MINUTE,
+    OFF,
+    OURS,
+    THEIRS,
+    F,
+    Story,
+    a_charge,
+    blind,
+    expectation,
+    manifest,
+    policy,
+    spans,
+)
+from tests.fakes.clock import START
+
+REJECTED, DRIFT = F.KEY_REJECTED, F.CONFIG_DRIFT
+
+
+def refused(story: Story) -> Story:
+    """The read API refuses our key once."""
+    return story.cannot_see(None, key_refused=True)
+
+
+@pytest.mark.parametrize(
+    ("config", "conclusive"),
+    [
+        (manifest(), True),
+        (manifest(key='"Bearer tl_ours"'), True),
+        (manifest(key="****"), False),
+        (manifest(key="tfy-secret://a:b:c"), False),
+        (manifest(key=None), False),
+        (manifest(key="Bearer ${KEY}"), False),
+        (OFF, False),
+        (None, False),
+    ],
+    ids=["same", "same in quotes", "masked", "reference", "absent", "placeholder", "off", "never read"],
+)
+def test_a_401_is_conclusive_only_if_the_gateway_is_known_to_carry_the_same_key(
+    config: ExportConfig | None, conclusive: bool
+) -> None:
+    """Read literally; else it takes `fail_after`, and the text says so."""
+    story = Story()
+    if config is not None:
+        story.config(config)
+    refused(story)
+    assert (REJECTED in story.confirmed) == conclusive
+    charge = judge_refused_key(story.state, "the read API")
+    assert charge is not None
+    assert charge.summary == "the read API answers 401 to the expected key"
+    assert (charge.facts[0] == "the gateway's exporter carries the same key") == conclusive
+    assert ("the monitor's copy may be the outdated one" in charge.facts[0]) == (not conclusive)
+    assert REJECTED in refused(story).confirmed
+
+
+@pytest.mark.parametrize("key", [THEIRS, f" {THEIRS} "])
+def test_a_401_says_nothing_of_a_gateway_with_another_key(key: str) -> None:
+    """Then ours is the outdated one: we just cannot see."""
+    story = refused(refused(Story().config(manifest(key=key))))
+    assert REJECTED not in story.confirmed
+    assert judge_refused_key(story.state, "the read API") is None
+    last = story.state.trend(ARRIVAL).last
+    assert last is not None
+    assert last.blindness is Blindness.REFUSED
+
+
+@pytest.mark.parametrize(
+    ("refused_at", "accepted_at", "is_refused"),
+    [
+        (None, None, False),
+        (None, 5.0, False),
+        (5.0, None, True),
+        (5.0, 4.0, True),
+        (4.0, 5.0, False),
+        (5.0, 5.0, False),
+    ],
+)
+def test_the_newest_answer_says_whether_our_key_is_refused(
+    refused_at: float | None, accepted_at: float | None, is_refused: bool
+) -> None:
+    """Of any documented route."""
+    story = Story()
+    for moment, accepted in ((refused_at, False), (accepted_at, True)):
+        if moment is not None:
+            story.now = moment
+            story.key_tried(accepted=accepted)
+    assert key_is_refused(story.state) == is_refused
+
+
+def test_one_lost_trace_and_one_401_are_no_row() -> None:
+    """Whether a trace came and whether the key is good are two questions."""
+    story = Story().proven()
+    lost = story.canary()
+    story.wait(300).see(lost)
+    assert story.known(lost).outcome is Outcome.MISSING
+    assert refused(story).confirmed == set()
+
+
+def test_two_401s_leave_what_the_series_has_confirmed() -> None:
+    """They neither saw a trace nor missed one."""
+    story = Story().proven()
+    for canary in [story.canary(), story.canary()]:
+        story.now = START + 300
+        story.see(canary)
+    before = story.state.confirmed[F.TRACE_MISSING]
+    refused(refused(refused(story.wait(60))))
+    assert story.state.confirmed[F.TRACE_MISSING] == before
+    assert REJECTED in story.confirmed
+
+
+@pytest.mark.parametrize("route", [Route.WAREHOUSE, Route.NONCE])
+def test_documented_reads_that_succeed_clear_a_rejected_key(route: Route) -> None:
+    """Two of them, also if they show no trace."""
+    story = refused(Story().config())
+    canary = story.canary()
+    story.see(canary, route=route)
+    assert REJECTED in story.confirmed
+    assert REJECTED not in story.see(canary, route=route).confirmed
+    assert story.state.mend is not None
+
+
+def test_a_documented_read_between_two_401s_begins_the_row_anew() -> None:
+    """In a row means in a row."""
+    story = refused(Story())
+    story.see(story.canary(), route=Route.WAREHOUSE)
+    assert refused(story).confirmed == set()
+    assert refused(story).confirmed == {REJECTED}
+
+
+def test_the_quick_route_says_nothing_of_the_key() -> None:
+    """It is not documented: its silence proves nothing."""
+    story = refused(Story().config())
+    canary = story.canary()
+    story.see(canary).see(canary)
+    assert REJECTED in story.confirmed
+
+
+def test_trying_the_key_counts_as_a_documented_read() -> None:
+    """In either direction."""
+    story = refused(Story().config()).key_tried(accepted=True).key_tried(accepted=True)
+    assert story.confirmed == set()
+    assert key_is_refused(story.key_tried(accepted=False).state) is False
+    assert key_is_refused(story.wait(1).key_tried(accepted=False).state) is True
+
+
+# --- the control span ------------------------------------------------------------------------------------------------
+
+
+def test_the_otlp_endpoint_refuses_the_key() -> None:
+    """The same rules: at once if the gateway carries the same key, after two otherwise."""
+    known = Story().config()
+    known.control(blind(Blindness.REFUSED), key_refused=True)
+    assert known.confirmed == {REJECTED}
+    assert known.diagnosis.because[0] == "Traceloop's OTLP endpoint answers 401 to the expected key"
+    unknown = Story()
+    for confirmed in (set(), {REJECTED}):
+        unknown.control(blind(Blindness.REFUSED), key_refused=True)
+        assert unknown.confirmed == confirmed
+
+
+def test_what_the_otlp_endpoint_refused_is_cleared_by_the_control_span_alone() -> None:
+    """That the read API takes the key says nothing of the endpoint that the exporter posts to."""
+    story = Story().config()
+    story.control(blind(Blindness.REFUSED), key_refused=True)
+    canary = story.canary()
+    story.see(canary, route=Route.WAREHOUSE).see(canary, route=Route.WAREHOUSE)
+    assert REJECTED in story.confirmed
+    for _ in range(2):
+        story.control_seen(story.control(), shown=True)
+    assert REJECTED not in story.confirmed
+
+
+def test_a_key_explains_an_ingest_that_fails() -> None:
+    """Both are about Traceloop; the key is the cause."""
+    story = Story().config()
+    story.control(failing("503", a_charge(F.INGEST_FAILING, conclusive=True, stops_export=True)))
+    refused(story)
+    assert (story.name, story.diagnosis.explained) == (REJECTED, (F.INGEST_FAILING,))
+
+
+# --- rotation --------------------------------------------------------------------------------------------------------
+
+
+def test_rotation_with_the_old_key_refused_first() -> None:
+    """key_rejected, critical; then the gateway gets its new key: config_drift, warning, arrival unknown."""
+    story = refused(Story().config())
+    story.control(blind(Blindness.REFUSED), key_refused=True)
+    assert (story.name, story.diagnosis.severity) == (REJECTED, Severity.CRITICAL)
+    story.wait(MINUTE).key_tried(accepted=False).config(manifest(key=THEIRS), by="ana")
+    assert story.confirmed == {DRIFT}
+    assert (story.name, story.diagnosis.severity, story.diagnosis.also) == (DRIFT, Severity.WARNING, ())
+    assert any("give the monitor the new key" in sentence for sentence in story.diagnosis.because)
+    refused(refused(story))
+    story.control(blind(Blindness.REFUSED), key_refused=True)
+    assert story.confirmed == {DRIFT}
+
+
+def test_rotation_with_the_gateway_first() -> None:
+    """config_drift, critical: another key while ours is good; then ours is refused: the same, a warning."""
+    story = Story().key_tried(accepted=True).wait(1).config(manifest(key=THEIRS))
+    assert (story.name, story.diagnosis.severity) == (DRIFT, Severity.CRITICAL)
+    story.wait(MINUTE).key_tried(accepted=False).config(manifest(key=THEIRS))
+    assert (story.name, story.diagnosis.severity) == (DRIFT, Severity.WARNING)
+    assert refused(refused(story)).confirmed == {DRIFT}
+    assert story.turns == ["opened config_drift", "changed config_drift"]
+
+
+def test_a_rotation_is_over_when_the_monitor_has_the_new_key() -> None:
+    """The gateway's configuration has not changed, so no canary needs to wait for settle."""
+    story = refused(Story().config()).wait(MINUTE).key_tried(accepted=False).config(manifest(key=THEIRS))
+    story.wait(10 * MINUTE)
+    changed_at = story.state.config.changed_at if story.state.config is not None else None
+    story.policy = policy(expected=expectation(THEIRS), credential="theirs")
+    story.config(manifest(key=THEIRS, expected=THEIRS))
+    assert story.state.config is not None
+    assert story.state.config.changed_at == changed_at
+    story.arrives(story.canary()).arrives(story.canary())
+    assert story.name is None
+
+
+def test_another_key_and_another_endpoint_are_no_rotation() -> None:
+    """Something else stops the export besides."""
+    story = Story().key_tried(accepted=False).config(manifest({ENDPOINT: "https://x.example"}, key=THEIRS))
+    assert story.diagnosis.severity is Severity.CRITICAL
+
+
+def test_a_proof_is_bound_to_the_key_that_made_it() -> None:
+    """With another key the routes have to prove themselves again."""
+    story = Story().proven()
+    story.policy = policy(expected=expectation(THEIRS), credential="theirs")
+    lost = story.canary()
+    story.wait(300).see(lost)
+    assert story.known(lost).outcome is Outcome.UNKNOWN
+    story.arrives(story.canary())
+    late = story.canary()
+    story.wait(300).see(late)
+    assert story.known(late).outcome is Outcome.MISSING
+
+
+def test_our_key_is_never_shown() -> None:
+    """Neither in what is remembered nor in what is told."""
+    story = refused(refused(Story().config(manifest(key=THEIRS)).config()))
+    story.see(story.canary(), spans(1))
+    for text in (repr(story.state), repr(story.events), repr(story.diagnosis)):
+        assert OURS.removeprefix("Bearer ") not in text
+        assert THEIRS.removeprefix("Bearer ") not in text
