@@ -11,8 +11,11 @@ from pydantic import BaseModel
 
 @cache
 def descriptions(model: type[BaseModel]) -> dict[str, str]:
-    """The description of each field of a model, by name; a field that is a section is described by its class."""
-    (node,) = ast.parse(textwrap.dedent(inspect.getsource(model))).body
+    """The description of each field of a model, by name; none where the program was installed without its sources."""
+    try:
+        (node,) = ast.parse(textwrap.dedent(inspect.getsource(model))).body
+    except OSError:
+        return {}
     found: dict[str, str] = {}
     body = node.body if isinstance(node, ast.ClassDef) else []
     for statement, following in pairwise(body):

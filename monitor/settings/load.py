@@ -75,7 +75,18 @@ def find_file(path: str | None, environ: Mapping[str, str], cwd: Path) -> Path |
     named = path or environ.get(CONFIG, "").strip()
     if named:
         return cwd / named
-    return next((file for file in (cwd / LOCAL, GLOBAL) if file.exists()), None)
+    return next((file for file in (cwd / LOCAL, GLOBAL) if _is_there(file)), None)
+
+
+def _is_there(file: Path) -> bool:
+    """Whether a file is there; one that cannot be looked at is, so that reading it tells why."""
+    try:
+        file.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def _read_file(file: Path) -> str:
@@ -88,7 +99,7 @@ def _read_file(file: Path) -> str:
     if len(content) > _LARGEST:
         raise _unreadable(file, "is larger than 1 MiB, which no configuration is")
     try:
-        return content.decode("utf-8-sig")
+        return content.decode("utf-8")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise _unreadable(file, f"is not text in UTF-8 (line {line})") from None

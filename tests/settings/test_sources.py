@@ -62,6 +62,13 @@ def test_a_directory_in_place_of_the_file_is_an_error(tmp_path: Path) -> None:
         load(str(tmp_path), {}, tmp_path)
 
 
+def test_a_file_that_is_there_but_cannot_be_looked_at_is_an_error(tmp_path: Path) -> None:
+    """It is not passed over for the next place."""
+    (tmp_path / "trace-monitor.yaml").symlink_to("trace-monitor.yaml")
+    with pytest.raises(ConfigError, match=r"trace-monitor\.yaml: cannot be read: Too many levels of symbolic links"):
+        load(None, {}, tmp_path)
+
+
 def test_a_huge_file_is_an_error(tmp_path: Path) -> None:
     """It is not read to its end."""
     file = tmp_path / "huge.yaml"
