@@ -1,7 +1,7 @@
 """Is the gateway still set to export what it should, where it should?"""
 
 from monitor.checks.blindness import cannot_see
-from monitor.core.drift import Comparison, ConfigSeen, compare
+from monitor.core.drift import Comparison, ConfigSeen, compare, unmask_removal
 from monitor.core.inputs import KeyTried, Observation
 from monitor.core.model import (
     Blindness,
@@ -50,10 +50,11 @@ class ConfigCheck:
             return None, await self._judge_nothing(answer.form, timeout)
         if answer.seen.config.off:
             return answer.seen, _judge_off(answer.seen)
-        comparison = compare(journal.policy.expected, answer.seen.config)
+        seen = unmask_removal(journal.state.config, answer.seen)
+        comparison = compare(journal.policy.expected, seen.config)
         if comparison.other_key:
             await self._try_key(journal)
-        return answer.seen, judge_comparison(comparison, answer.seen)
+        return seen, judge_comparison(comparison, seen)
 
     async def _judge_nothing(self, form: str, timeout: Seconds) -> Finding:
         """Nothing was parsed: off, if another call with the same token answers; else we just cannot see."""

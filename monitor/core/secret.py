@@ -21,6 +21,7 @@ class SecretKind(StrEnum):
     LITERAL = "literal"
     MASKED = "masked"
     REFERENCE = "reference"  # tfy-secret://tenant:group:key
+    HIDDEN = "hidden"  # the answer shows no headers at all: whether there are any is not known
     ABSENT = "absent"
 
 
@@ -68,6 +69,8 @@ class Secret:
                 return "absent"
             case SecretKind.MASKED:
                 return "masked"
+            case SecretKind.HIDDEN:
+                return "not shown"
             case SecretKind.REFERENCE:
                 return "a tfy-secret:// reference"
             case SecretKind.LITERAL:
@@ -76,6 +79,7 @@ class Secret:
 
 
 ABSENT = Secret(kind=SecretKind.ABSENT)
+HIDDEN = Secret(kind=SecretKind.HIDDEN)
 
 
 def fingerprint(value: str, key: bytes) -> str:

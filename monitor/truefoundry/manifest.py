@@ -22,7 +22,7 @@ from monitor.core.drift import (
     Value,
 )
 from monitor.core.model import Instant
-from monitor.core.secret import describe_headers
+from monitor.core.secret import HIDDEN, describe_headers
 from monitor.ports import Garbled
 from monitor.redaction import Redactor, clamp
 
@@ -65,6 +65,8 @@ def _read_traces(
     }
     fields.update({f"{ATTRIBUTES}.{name}": clamp(value, 300) for name, value in attributes.items()})
     secrets = describe_headers(headers, expected_headers, key=key)
+    if traces.get("headers") is None:  # an empty object says that there are none; nothing at all says nothing
+        secrets = {name.lower(): HIDDEN for name in expected_headers}
     fields.update({f"{HEADERS}.{clamp(name, 100)}": secret for name, secret in secrets.items()})
     fields = {path: redactor.redact(value) if isinstance(value, str) else value for path, value in fields.items()}
     return ExportConfig(fields=fields, filters=tuple(_filters(traces.get("when"), redactor)))

@@ -23,7 +23,7 @@ from monitor.core.drift.manifest import (
     Filter,
     Value,
 )
-from monitor.core.drift.memory import ConfigMemory, ConfigSeen, remember
+from monitor.core.drift.memory import ConfigMemory, ConfigSeen, remember, unmask_removal
 from monitor.core.drift.rules import Absent, Equals, ExpectedConfig, Match, OneOf, Rule, SameSecret, show
 
 __all__ = [
@@ -55,4 +55,5 @@ __all__ = [
     "compare",
     "remember",
     "show",
+    "unmask_removal",
 ]

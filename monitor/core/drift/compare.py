@@ -114,5 +114,5 @@ def _uninvited(expected: ExpectedConfig, actual: ExportConfig) -> list[Differenc
     return [
         Difference(path=path, expected="absent", actual=show(secret), hint="a header nobody expects")
         for path, secret in actual.secrets().items()
-        if path not in expected.rules and secret.kind is not SecretKind.ABSENT
+        if path not in expected.rules and secret.kind not in (SecretKind.ABSENT, SecretKind.HIDDEN)
     ]

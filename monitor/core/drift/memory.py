@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 from monitor.core.drift.manifest import ExportConfig
 from monitor.core.model import Instant
-from monitor.core.secret import Secret
+from monitor.core.secret import ABSENT, HIDDEN, Secret
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +26,21 @@ class ConfigMemory:
 
     seen: ConfigSeen
     changed_at: Instant | None = None
+
+
+def unmask_removal(before: ConfigMemory | None, seen: ConfigSeen) -> ConfigSeen:
+    """Tell headers that were removed from headers that this control plane never shows.
+
+    Whether it leaves out `headers` when it will not show them, or only when there are none, is not documented. A header that
+    has been shown once, in whatever form, and is not shown any more, is gone.
+    """
+    known = before.seen.config.fields if before is not None else {}
+    gone = {
+        path: ABSENT
+        for path, value in seen.config.fields.items()
+        if value == HIDDEN and known.get(path, HIDDEN) != HIDDEN
+    }
+    return replace(seen, config=replace(seen.config, fields={**seen.config.fields, **gone})) if gone else seen
 
 
 def remember(before: ConfigMemory | None, seen: ConfigSeen, now: Instant) -> ConfigMemory:
