@@ -1,6 +1,7 @@
 """When each check is due, and whether it may look: the regular grid, the faster one while something is wrong, the pauses."""
 
 from dataclasses import dataclass
+from typing import assert_never
 
 from monitor.core.arrival import RECOVERABLE_FOR, backoff, next_look, wants_labels
 from monitor.core.budget import may_send
@@ -63,6 +64,7 @@ def _hurries(check: CheckName, state: TargetState, policy: Policy, now: Instant)
             return unsettled(state.trend(check)) or state.mend is not None or _traces_in_doubt(state, policy, now)
         case CheckName.GATEWAY | CheckName.ARRIVAL:
             return unsettled(state.trend(check))
+    assert_never(check)
 
 
 def _canary_hurries(state: TargetState, policy: Policy, now: Instant) -> bool:
@@ -128,6 +130,7 @@ def _last_run(check: CheckName, state: TargetState) -> Instant | None:
             return _later(state.controls[-1].sent_at if state.controls else None, looked_at if crashed else None)
         case CheckName.CONFIG | CheckName.GATEWAY | CheckName.ARRIVAL:
             return looked_at
+    assert_never(check)
 
 
 def _later(one: Instant | None, other: Instant | None) -> Instant | None:

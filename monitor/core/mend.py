@@ -41,21 +41,20 @@ def _mend(state: TargetState, causes: frozenset[Fault], ended: set[Fault], polic
     return Mend(fault=fault, at=now, by=seen.updated_by if seen is not None and fault in CONFIGURED else None)
 
 
-def is_proven(state: TargetState, policy: Policy) -> bool:
-    """Whether nothing waits for traces: enough of the canaries sent after the mend have arrived, the newest of all."""
-    if state.mend is None:
-        return True
-    after = [canary for canary in state.canaries if canary.sent_at >= state.mend.at]
-    newest = [canary for canary in after if arrived(canary) or canary.outcome is Outcome.MISSING][-policy.pass_after :]
-    return len(newest) >= policy.pass_after and all(arrived(canary) for canary in newest)
-
-
 def shielded(state: TargetState, policy: Policy) -> frozenset[Fault]:
     """What a mended cause still explains: its consequences last until traces arrive, or until fresh losses refute the mend."""
-    if state.mend is None or is_proven(state, policy):
+    if state.mend is None or _is_proven(state.mend, state, policy):
         return frozenset()
-    fresh = [canary for canary in state.canaries if lost(canary) and canary.sent_at >= state.mend.at]
+    mended_at = state.mend.at
+    fresh = [canary for canary in state.canaries if lost(canary) and canary.sent_at >= mended_at]
     return frozenset() if len(fresh) >= policy.fail_after else FAULTS[state.mend.fault].explains
+
+
+def _is_proven(mend: Mend, state: TargetState, policy: Policy) -> bool:
+    """Whether enough of the canaries sent after the mend have arrived, the newest of all."""
+    after = [canary for canary in state.canaries if canary.sent_at >= mend.at]
+    newest = [canary for canary in after if arrived(canary) or canary.outcome is Outcome.MISSING][-policy.pass_after :]
+    return len(newest) >= policy.pass_after and all(arrived(canary) for canary in newest)
 
 
 def mended_text(mend: Mend) -> str:
@@ -66,7 +65,7 @@ def mended_text(mend: Mend) -> str:
 
 def waiting_text(state: TargetState, policy: Policy) -> str | None:
     """What an incident waits for; None if for nothing."""
-    if state.mend is None or is_proven(state, policy):
+    if state.mend is None or _is_proven(state.mend, state, policy):
         return None
     last = state.trend(CheckName.CANARY).last
     spent = f" ({last.summary})" if last is not None and last.blindness is Blindness.BUDGET_SPENT else ""

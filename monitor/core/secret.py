@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import assert_never
 
 Scalar = str | int | float | bool | None
 
@@ -76,6 +77,7 @@ class Secret:
             case SecretKind.LITERAL:
                 odd = f" ({'; '.join(self.oddities)})" if self.oddities else ""
                 return f"fingerprint {self.fingerprint}{odd}"
+        assert_never(self.kind)
 
 
 ABSENT = Secret(kind=SecretKind.ABSENT)

@@ -7,6 +7,7 @@ stale neither opens nor resolves: a row of looks must not have holes.
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import assert_never
 
 from monitor.core.model import Blindness, Charge, Fault, Finding, Instant, Seconds, Verdict
 from monitor.core.state import Active, Cadence, LastLook, Policy, Trend
@@ -28,6 +29,7 @@ def fold(
             return _after_fail(looked, finding, policy, at, now)
         case Verdict.UNKNOWN:
             return _after_unknown(looked, finding, cadence, policy, at, now)
+    assert_never(finding.verdict)
 
 
 def look_on(trend: Trend, finding: Finding, *, at: Instant, took: Seconds, cadence: Cadence, policy: Policy) -> Trend:

@@ -77,8 +77,7 @@ def _apply(  # noqa: C901, PLR0912 - one line per kind of input
             return told.remove(state, given.at)
         case Ticked():
             return replace(state, canaries=series.trim(state.canaries, now)), ()
-        case _:  # pragma: no cover
-            assert_never(given)
+    assert_never(given)
 
 
 def _of_enabled_checks(state: TargetState, policy: Policy) -> TargetState:

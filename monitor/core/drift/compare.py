@@ -58,13 +58,13 @@ def compare(expected: ExpectedConfig, actual: ExportConfig) -> Comparison:
     differences: list[Difference] = []
     for path, rule in expected.rules.items():
         value = actual.fields.get(path)
-        match rule.accepts(value):
-            case Match.EQUAL:
-                equal.append(path)
-            case Match.NOT_COMPARABLE:
-                blind.append(path)
-            case Match.DIFFERS:
-                differences.append(_difference(path, rule, value))
+        matches = rule.accepts(value)
+        if matches is Match.EQUAL:
+            equal.append(path)
+        elif matches is Match.NOT_COMPARABLE:
+            blind.append(path)
+        else:
+            differences.append(_difference(path, rule, value))
     differences.extend(_uninvited(expected, actual))
     differences.extend(filter_differences(expected, actual))
     if actual.filters and not any(difference.path == FILTERS for difference in differences):
