@@ -106,7 +106,7 @@ ENUMS: dict[type[Enum], str] = {
     Reason: "opened changed reminder escalated edited resolved test",
     Route: "trace warehouse nonce own_store elsewhere",
     IdSource: "feedback traceparent nonce",
-    SecretKind: "literal masked reference absent",
+    SecretKind: "literal masked reference hidden absent",
     TraceIdMode: "auto feedback traceparent",
     Service: "control_plane gateway traceloop otlp slack alertmanager webhook heartbeat",
     Blindness: "unreachable refused garbled no_witness blocked unproven budget_spent paused timeout crashed nothing_to_judge",
