@@ -11,6 +11,8 @@ _OK, _REDIRECT, _CLIENT_ERROR, _SERVER_ERROR = 200, 300, 400, 500
 _UNAUTHORIZED, _TIMEOUT, _TOO_MANY = 401, 408, 429
 _PROVIDER_ORIGIN = "api_error"
 
+CANNOT_ASK = "whether the gateway itself is well cannot be asked: something in front of it refuses the monitor"
+
 
 def needs_a_ping(answer: CanaryAnswer) -> bool:
     """Whether it takes a look at the health path to tell whose 5xx this is."""
@@ -18,12 +20,14 @@ def needs_a_ping(answer: CanaryAnswer) -> bool:
 
 
 def judge_answer(answer: CanaryAnswer, *, gateway_answers: bool | None) -> Finding:
-    """The verdict on an HTTP answer; `gateway_answers` is None where the health path was not asked."""
+    """The verdict on an HTTP answer; `gateway_answers` is None where the health path was not, or could not be, asked."""
     evidence = _evidence(answer)
     if answer.blocked:
         return unknown("Cloudflare refuses the monitor (error 1010)", Blindness.BLOCKED, evidence)
     if _OK <= answer.status < _REDIRECT:
         return _judge_success(answer, evidence)
+    if needs_a_ping(answer) and gateway_answers is None:
+        return unknown(f"{_summary(answer)}; {CANNOT_ASK}", Blindness.BLOCKED, evidence)
     fault = _fault(answer, gateway_answers=gateway_answers)
     charge = Charge(fault=fault, summary=_summary(answer), facts=_facts(answer))
     return failing(charge.summary, charge, evidence=evidence)

@@ -3,19 +3,31 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from monitor.checks.answers import judge_answer, needs_a_ping
-from monitor.checks.gateway import blame_or_doubt, judge_ping
+from monitor.checks.answers import CANNOT_ASK, judge_answer, needs_a_ping
+from monitor.checks.gateway import DENIED, blame_or_doubt, judge_ping
 from monitor.core.cadence import Barred, bar_canary
 from monitor.core.canary import Canary, IdSource
 from monitor.core.inputs import CanaryAnswered, CanaryPlanned, Observation
-from monitor.core.model import Charge, CheckName, Fault, Finding, Scalar, Seconds, TraceId, Verdict, failing, unknown
+from monitor.core.model import (
+    Blindness,
+    Charge,
+    CheckName,
+    Fault,
+    Finding,
+    Scalar,
+    Seconds,
+    TraceId,
+    Verdict,
+    failing,
+    unknown,
+)
 from monitor.core.state import TargetState, TraceIdMode
 from monitor.ports import CanaryAnswer, CanaryRequest, Clock, Gateway, Journal, Unreachable, Witness
 
 DEFAULT_PROMPT = "This is a health check of the gateway. Answer with the single word: pong."
 _PING_TIMEOUT: Seconds = 5.0
 _TOO_MANY = 429
-_BEFORE_SENDING = frozenset({"dns", "connect", "tls", "denied"})
+_BEFORE_SENDING = frozenset({"dns", "connect", "tls", DENIED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +125,13 @@ class CanaryCheck:
 
     async def _judge_silence(self, error: Unreachable) -> Finding:
         """No HTTP answer. A timeout, or a connection lost after sending, is the provider's when the gateway itself answers."""
-        if error.kind in _BEFORE_SENDING or not await self._gateway_answers():
+        if error.kind in _BEFORE_SENDING:
+            return await blame_or_doubt(error, self._witness)
+        answers = await self._gateway_answers()
+        if answers is None:
+            summary = f"no answer to the canary: {error}; {CANNOT_ASK}"
+            return unknown(summary, Blindness.BLOCKED, {"kind": error.kind})
+        if not answers:
             return await blame_or_doubt(error, self._witness)
         charge = Charge(
             fault=Fault.PROVIDER_FAILING,
@@ -122,12 +140,14 @@ class CanaryCheck:
         )
         return failing(charge.summary, charge, evidence={"kind": error.kind})
 
-    async def _gateway_answers(self) -> bool:
+    async def _gateway_answers(self) -> bool | None:
+        """Whether the gateway answers its health path; None where we are kept from asking."""
         try:
             ping = await self._gateway.ping(timeout=_PING_TIMEOUT)
         except Unreachable:
             return False
-        return judge_ping(ping).verdict is Verdict.PASS
+        verdict = judge_ping(ping).verdict
+        return None if verdict is Verdict.UNKNOWN else verdict is Verdict.PASS
 
 
 def settle_identity(

@@ -1,8 +1,23 @@
 """Does the gateway answer at all? No token, no cost."""
 
 from monitor.core.inputs import Observation
-from monitor.core.model import Blindness, Charge, CheckName, Fault, Finding, Service, failing, passing, unknown
+from monitor.core.model import (
+    Blindness,
+    Charge,
+    CheckName,
+    Fault,
+    Finding,
+    Phases,
+    Scalar,
+    Service,
+    failing,
+    passing,
+    unknown,
+)
 from monitor.ports import Clock, Gateway, Journal, Ping, Unreachable, Witness
+
+DENIED = "denied"
+"""The kind of Unreachable where we did not ask ourselves, by `http.deny_link_local`: nobody's silence."""
 
 _REDIRECT, _CLIENT_ERROR, _SERVER_ERROR = 300, 400, 500
 
@@ -21,26 +36,24 @@ class GatewayCheck:
     async def look(self, journal: Journal) -> None:
         """Ask once and report."""
         began, started = self._clock.now(), self._clock.monotonic()
-        certificate, phases = None, {}
+        certificate = None
         try:
             ping = await self._gateway.ping(timeout=journal.policy.cadences[self.name].deadline)
         except Unreachable as error:
-            phases = dict(error.phases.items())
             finding = await blame_or_doubt(error, self._witness)
         else:
             finding = judge_ping(ping)
-            phases = dict(ping.phases.items())
             if ping.certificate_expires_at is not None:
                 certificate = (self._endpoint, ping.certificate_expires_at)
         took = self._clock.monotonic() - started
         await journal.absorb(
-            Observation(check=self.name, at=began, took=took, finding=finding, phases=phases, certificate=certificate)
+            Observation(check=self.name, at=began, took=took, finding=finding, certificate=certificate)
         )
 
 
 def judge_ping(ping: Ping) -> Finding:
     """Reachable is any answer but a redirect or the gateway's own 5xx; Cloudflare's 1010 says nothing about the gateway."""
-    evidence = {"status": ping.status}
+    evidence = {"status": ping.status, **_timings(ping.phases)}
     if ping.blocked:
         return unknown("Cloudflare refuses the monitor (error 1010)", Blindness.BLOCKED, evidence)
     if _REDIRECT <= ping.status < _CLIENT_ERROR:
@@ -52,9 +65,16 @@ def judge_ping(ping: Ping) -> Finding:
     return passing(f"the gateway answers (HTTP {ping.status})", evidence)
 
 
+def _timings(phases: Phases) -> dict[str, Scalar]:
+    """The phases as evidence: those that the metrics show are of the canary's request."""
+    return {f"{name}_seconds": round(took, 3) for name, took in phases.items()}
+
+
 async def blame_or_doubt(error: Unreachable, witness: Witness) -> Finding:
     """No HTTP answer: the gateway's fault if another service answers, else our own network is the suspect."""
-    evidence = {"kind": error.kind}
+    evidence = {"kind": error.kind, **_timings(error.phases)}
+    if error.kind == DENIED:
+        return unknown(f"the gateway was not asked: {error}", Blindness.UNREACHABLE, evidence)
     if not await witness.vouch(Service.GATEWAY):
         summary = f"no answer from the gateway ({error}), nor from anything else: our own network is the suspect"
         return unknown(summary, Blindness.NO_WITNESS, evidence)

@@ -1,0 +1,139 @@
+"""What the gateway's answer to a canary means, status by status."""
+
+from typing import Any
+
+import pytest
+
+from monitor.checks.answers import judge_answer, needs_a_ping
+from monitor.core.model import Blindness, Fault
+from monitor.ports import CanaryAnswer, Refusal
+from tests.checks.bench import says
+
+BARE = Refusal(message="no healthy upstream")
+OWN = Refusal(message="User •••• is not authorized", envelope=True, kind="AuthorizationError")
+PROVIDERS = Refusal(message="openai error", envelope=True, kind="APIError", origin="api_error", provider="openai")
+GUARDRAIL = Refusal(
+    message="Output Guardrail checks failed",
+    envelope=True,
+    kind="guardrail_checks_failed",
+    guardrails=("g/pii (output)",),
+)
+
+F = Fault
+
+
+@pytest.mark.parametrize(
+    ("answer", "gateway_answers", "said"),
+    [
+        # a completion
+        ({"status": 200, "completion": True}, None, ("pass", None)),
+        ({"status": 201, "completion": True}, None, ("pass", None)),
+        ({"status": 200, "completion": True, "finish_reason": "length"}, None, ("pass", None)),
+        # 2xx, and yet not served
+        ({"status": 200, "completion": False}, None, ("fail", F.CANARY_REJECTED)),
+        ({"status": 204, "completion": False}, None, ("fail", F.CANARY_REJECTED)),
+        ({"status": 200, "completion": True, "cached": True}, None, ("fail", F.CANARY_REJECTED)),
+        # a redirect is never followed
+        ({"status": 302}, None, ("fail", F.CANARY_REJECTED)),
+        ({"status": 307, "refusal": BARE}, None, ("fail", F.CANARY_REJECTED)),
+        # the request is at fault
+        ({"status": 400, "refusal": GUARDRAIL}, None, ("fail", F.CANARY_REJECTED)),
+        ({"status": 400, "refusal": PROVIDERS}, None, ("fail", F.CANARY_REJECTED)),
+        ({"status": 400, "refusal": BARE}, None, ("fail", F.CANARY_REJECTED)),
+        ({"status": 403, "refusal": OWN}, None, ("fail", F.CANARY_REJECTED)),
+        ({"status": 404, "refusal": PROVIDERS}, None, ("fail", F.CANARY_REJECTED)),
+        ({"status": 404, "refusal": BARE}, None, ("fail", F.CANARY_REJECTED)),
+        ({"status": 405}, None, ("fail", F.CANARY_REJECTED)),
+        ({"status": 422, "refusal": OWN}, None, ("fail", F.CANARY_REJECTED)),
+        # the token: ours, or the one that the gateway holds for its provider
+        ({"status": 401}, None, ("fail", F.GATEWAY_REFUSED)),
+        ({"status": 401, "refusal": BARE}, None, ("fail", F.GATEWAY_REFUSED)),
+        ({"status": 401, "refusal": OWN}, None, ("fail", F.GATEWAY_REFUSED)),
+        ({"status": 401, "refusal": PROVIDERS}, None, ("fail", F.PROVIDER_FAILING)),
+        # limits
+        ({"status": 429}, None, ("fail", F.RATE_LIMITED)),
+        ({"status": 429, "refusal": PROVIDERS}, None, ("fail", F.RATE_LIMITED)),
+        # too slow behind a gateway that still answers
+        ({"status": 408}, None, ("fail", F.PROVIDER_FAILING)),
+        # 5xx: whose?
+        ({"status": 500, "refusal": PROVIDERS}, None, ("fail", F.PROVIDER_FAILING)),
+        ({"status": 502, "refusal": OWN}, False, ("fail", F.PROVIDER_FAILING)),
+        ({"status": 503, "refusal": BARE}, True, ("fail", F.PROVIDER_FAILING)),
+        ({"status": 502}, True, ("fail", F.PROVIDER_FAILING)),
+        ({"status": 502, "refusal": BARE}, False, ("fail", F.GATEWAY_UNREACHABLE)),
+        ({"status": 504}, False, ("fail", F.GATEWAY_UNREACHABLE)),
+        ({"status": 503, "refusal": BARE}, None, ("unknown", Blindness.BLOCKED)),
+        # something in front of the gateway
+        ({"status": 403, "blocked": True}, None, ("unknown", Blindness.BLOCKED)),
+        ({"status": 429, "blocked": True}, None, ("unknown", Blindness.BLOCKED)),
+        ({"status": 503, "blocked": True}, False, ("unknown", Blindness.BLOCKED)),
+    ],
+)
+def test_every_answer_has_one_meaning(
+    answer: dict[str, Any], gateway_answers: bool | None, said: tuple[Any, ...]
+) -> None:
+    """By status, envelope, provider, and whether the gateway answers its health path."""
+    assert says(judge_answer(CanaryAnswer(**answer), gateway_answers=gateway_answers)) == said
+
+
+@pytest.mark.parametrize(
+    ("answer", "needed"),
+    [
+        ({"status": 503}, True),
+        ({"status": 503, "refusal": BARE}, True),
+        ({"status": 500, "refusal": PROVIDERS}, False),
+        ({"status": 503, "blocked": True}, False),
+        ({"status": 429}, False),
+        ({"status": 200, "completion": True}, False),
+    ],
+)
+def test_the_health_path_is_asked_only_where_it_decides(answer: dict[str, Any], *, needed: bool) -> None:
+    """A 5xx in the gateway's envelope tells by itself that the gateway is there."""
+    assert needs_a_ping(CanaryAnswer(**answer)) is needed
+
+
+def test_an_answer_of_reasoning_alone_is_an_answer() -> None:
+    """A reasoning model may spend every token on thinking: empty text, and `finish_reason: length`."""
+    answer = CanaryAnswer(
+        status=200, completion=True, finish_reason="length", model="o4-mini", usage={"input": 20, "output": 16}
+    )
+    finding = judge_answer(answer, gateway_answers=None)
+    assert finding.summary == "the gateway served the canary by o4-mini"
+    assert finding.evidence == {
+        "status": 200,
+        "trace_id": None,
+        "model": "o4-mini",
+        "finish_reason": "length",
+        "input_tokens": 20,
+        "output_tokens": 16,
+    }
+
+
+def test_a_refusal_is_told_with_everything_that_helps() -> None:
+    """What the gateway said, which guardrail, whose error, and which rules applied."""
+    answer = CanaryAnswer(status=400, refusal=GUARDRAIL, rules='{"budget": "canaries"}')
+    charge = judge_answer(answer, gateway_answers=None).charges[0]
+    assert charge.summary == "HTTP 400: Output Guardrail checks failed"
+    assert charge.facts == (
+        "guardrail g/pii (output)",
+        "error type guardrail_checks_failed",
+        'applied rules {"budget": "canaries"}',
+    )
+
+
+def test_whose_error_it_is_stands_beside_it() -> None:
+    """The provider by name."""
+    charge = judge_answer(CanaryAnswer(status=500, refusal=PROVIDERS), gateway_answers=None).charges[0]
+    assert charge.facts == ("error type APIError", "provider openai")
+
+
+def test_an_answer_without_words_is_told_by_its_status() -> None:
+    """There is nothing to quote."""
+    assert judge_answer(CanaryAnswer(status=401), gateway_answers=None).summary == "HTTP 401"
+
+
+def test_no_answer_of_the_gateway_is_conclusive() -> None:
+    """A 403 was seen passing: every refusal settles by repetition only."""
+    for status in (302, 400, 401, 403, 404, 408, 429, 500):
+        charges = judge_answer(CanaryAnswer(status=status), gateway_answers=True).charges
+        assert not any(charge.conclusive or charge.stops_export for charge in charges)
