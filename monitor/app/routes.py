@@ -1,14 +1,14 @@
 """The configured ways to tell. A new notifier is one function here, and one line in `_MAKERS`."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from monitor.core.model import TargetName
 from monitor.http import Http
 from monitor.notifiers.alertmanager import AlertmanagerNotifier
 from monitor.notifiers.slack import Destination, Pace, SlackBot, SlackWebhook
 from monitor.notifiers.webhook import WebhookNotifier
-from monitor.ports import Clock
+from monitor.ports import Clock, Notifier
 from monitor.redaction import Redactor
 from monitor.settings import Settings
 from monitor.teller import Route
@@ -27,6 +27,18 @@ def routes_of(settings: Settings, footing: Footing) -> tuple[Route, ...]:
     """Every configured way to tell; none is legal (metrics only)."""
     made = [make(settings, footing) for make in _MAKERS]
     return tuple(route for route in made if route is not None)
+
+
+def tested_notifiers(settings: Settings, footing: Footing) -> tuple[Notifier, ...]:
+    """What the self-test goes by: every way to tell, but Slack's bot posts to the channel that was chosen for it, if any."""
+    channel = settings.alerting.self_test.channel
+    notifiers = [route.notifier for route in routes_of(settings, footing)]
+    return tuple(
+        replace(each, destination=Destination(channel=channel), destinations={})
+        if channel is not None and isinstance(each, SlackBot)
+        else each
+        for each in notifiers
+    )
 
 
 def _slack_bot(settings: Settings, footing: Footing) -> Route | None:

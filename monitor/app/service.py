@@ -13,7 +13,8 @@ from monitor.app.memory import give_back
 from monitor.app.operations import LiveOperations
 from monitor.app.passes import network
 from monitor.app.policy import enabled_checks
-from monitor.app.routes import Footing, routes_of
+from monitor.app.routes import Footing, routes_of, tested_notifiers
+from monitor.app.selftest import SelfTest
 from monitor.app.tokens import token_expiries
 from monitor.app.windows import windows_of
 from monitor.clock import SystemClock
@@ -44,6 +45,7 @@ GRACE: Seconds = 20.0
 _WATCH_FILES_EVERY: Seconds = 10.0
 _GIVE_BACK_EVERY: Seconds = 600.0
 _GIVE_BACK_FIRST: Seconds = 12.0  # when every check has looked once
+_SELF_TEST_FIRST: Seconds = 30.0
 _CLOSING: Seconds = 3.0
 _NEEDS_RESTART = ("server", "state", "http", "log")
 
@@ -80,7 +82,8 @@ class Service:
         self._metrics.expect(self._expected())
         self.daemon.listen(self._metrics.listen)
         self.daemon.listen(EventLog().listen)
-        self._heartbeat = self._make_heartbeat()
+        self._heartbeat: Heartbeat | None = None
+        self._self_test: SelfTest | None = None
         self._web = self._make_web()
         self._fingerprint = ""
         self._stop = asyncio.Event()
@@ -98,9 +101,7 @@ class Service:
             self._fingerprint = self._read_files()
             self._schedule.every("watch files", _WATCH_FILES_EVERY, self._reload_if_changed, first=_WATCH_FILES_EVERY)
             self._schedule.every("give back memory", _GIVE_BACK_EVERY, give_back, first=_GIVE_BACK_FIRST)
-            if self._heartbeat is not None:
-                every = self._loaded.settings.heartbeat.every
-                self._schedule.every("heartbeat", every, self._heartbeat.beat, first=every)
+            self._plan_proofs()
             _log.info("ready", extra={"fields": {"url": self._web.url, "version": VERSION}})
             started(self._web.url)
             await self._stop.wait()
@@ -129,6 +130,19 @@ class Service:
         _log.info("asked to stop", extra={"fields": {"signal": signal.Signals(number).name}})
         self.stop()
 
+    def _plan_proofs(self) -> None:
+        """Put heartbeat and self-test on the schedule, as the settings now want them."""
+        settings = self._loaded.settings
+        self._heartbeat, self._self_test = self._make_heartbeat(), self._make_self_test()
+        for job in ("heartbeat", "self-test"):
+            self._schedule.drop(job)
+        if self._heartbeat is not None:
+            every = settings.heartbeat.every
+            self._schedule.every("heartbeat", every, self._heartbeat.beat, first=every)
+        if self._self_test is not None and settings.alerting.self_test.every is not None:
+            every = settings.alerting.self_test.every
+            self._schedule.every("self-test", every, self._self_test.run, first=min(every, _SELF_TEST_FIRST))
+
     # --- reload
 
     async def reload(self) -> None:
@@ -147,6 +161,7 @@ class Service:
                 _log.warning("%s has changed: that takes effect after a restart", section)
         await self.daemon.apply(loaded.settings, self._routes(loaded), windows_of(loaded.settings))
         self._metrics.expect(self._expected())
+        self._plan_proofs()
         self._fingerprint = self._read_files()
         self.daemon.publish(Reloaded(at=now, successful=True))
 
@@ -205,6 +220,13 @@ class Service:
             return None
         return Heartbeat(self._http, url.get, self.daemon, clock=self._clock, alive=self._schedule.turning)
 
+    def _make_self_test(self) -> SelfTest | None:
+        if self._loaded.settings.alerting.self_test.every is None:
+            return None
+        footing = Footing(clock=self._clock, http=self._http, redactor=self._redactor)
+        notifiers = tested_notifiers(self._loaded.settings, footing)
+        return SelfTest(notifiers, clock=self._clock, publish=self.daemon.publish)
+
     def _make_web(self) -> WebServer:
         server = self._loaded.settings.server
         views = Views(
@@ -251,6 +273,8 @@ class Service:
             if health.failing_since is not None
         ]
         kept = [f"nothing is being written down: {self._store.problem}"] if self._store.problem else []
+        tested = self._self_test.problems.items() if self._self_test is not None else ()
+        told += [f"the self-test of {name} failed: {problem}" for name, problem in tested]
         pulse = [f"heartbeat {self._heartbeat.problem}"] if self._heartbeat and self._heartbeat.problem else []
         return (*told, *kept, *pulse)
 
