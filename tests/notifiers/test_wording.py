@@ -63,16 +63,17 @@ def test_a_name_is_known_for_as_long_as_it_was_borne_last() -> None:
     passages = [
         Passage(at=START + offset, fault=fault, severity=Severity.WARNING, text="")
         for offset, fault in [
-            (0, Fault.TRACE_LATE),
-            (60, Fault.CONFIG_DRIFT),
+            (0, Fault.CONFIG_DRIFT),
+            (60, Fault.TRACE_LATE),
             (120, Fault.CONFIG_DRIFT),
+            (200, Fault.CONFIG_DRIFT),
             (360, Fault.PROVIDER_FAILING),
         ]
     ]
     incident = an_incident(a_diagnosis(Fault.PROVIDER_FAILING), passages=tuple(passages))
     told = told_of(incident, fault=Fault.CONFIG_DRIFT)
     news = wording.news(a_notice(Reason.CHANGED, incident, at=START + 360, told=told), PLAIN)
-    assert "config_drift mended after 5 min; still: provider_failing" in news
+    assert "config_drift mended after 4 min; still: provider_failing" in news
 
 
 def test_a_clock_set_back_makes_nothing_negative() -> None:
