@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from hypothesis import settings
+
 from monitor.core.absorb import absorb
 from monitor.core.arrival import proof_key
 from monitor.core.cadence import Attempt, awaited, look_at
@@ -70,6 +72,9 @@ OURS = "Bearer tl_ours"
 THEIRS = "Bearer tl_theirs"
 MINUTE: Seconds = 60.0
 HOUR: Seconds = 3600.0
+
+quick = settings(max_examples=50, deadline=None)
+"""For properties: the machine may be busy, and what matters is found soon."""
 
 F = Fault
 CONFIG, GATEWAY, CANARY, ARRIVAL, CONTROL = CheckName

@@ -22,7 +22,7 @@ from monitor.core.canary import Canary, ControlSpan, IdSource, Outcome
 from monitor.core.model import Instant
 from monitor.core.state import ArrivalPolicy, TraceIdMode
 from monitor.core.trace import LabelJudgement, Route, SpanFact, TraceSeen
-from tests.core.build import POLICY, a_canary, policy, spans, trace_id
+from tests.core.build import POLICY, a_canary, policy, quick, spans, trace_id
 from tests.fakes.clock import START
 
 WAITS = POLICY.arrival
@@ -64,6 +64,7 @@ def test_looks_begin_after_a_second_and_back_off() -> None:
     assert {180, 300, 360, 420} <= set(moments)
 
 
+@quick
 @given(late=st.integers(2, 500), more=st.integers(1, 500), closer=st.integers(1, 500))
 def test_looks_happen_exactly_at_the_deadlines(late: int, more: int, closer: int) -> None:
     """Whatever the back-off."""

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.core.budget import DAY, Budget, Limits, may_send, remaining_ratio, spend, today, use
+from tests.core.build import quick
 
 MIDNIGHT = 20_000 * DAY
 LIMITS = Limits(max_per_day=500, max_tokens_per_day=50_000, every=300.0, tokens_each=16)
@@ -61,7 +62,8 @@ def test_the_fast_cadence_leaves_the_tokens_too() -> None:
     assert not may_send(spent(0, 50_000 - 144 * 16), LIMITS, noon, fast=True)
 
 
-@given(offset=st.floats(0, 299.9), greed=st.integers(20, 200), most=st.integers(288, 400))
+@quick
+@given(offset=st.floats(0, 299.9), greed=st.integers(40, 200), most=st.integers(288, 400))
 def test_the_regular_canaries_of_a_day_are_always_affordable(offset: float, greed: int, most: int) -> None:
     """However greedy the fast cadence is, and never more canaries are sent than the budget has."""
     limits = Limits(max_per_day=most, max_tokens_per_day=10**9, every=300.0)

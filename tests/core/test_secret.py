@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.core.secret import ABSENT, Oddity, Secret, SecretKind, describe_headers, describe_secret, fingerprint
-from tests.core.build import KEY, OURS, THEIRS, secret
+from tests.core.build import KEY, OURS, THEIRS, quick, secret
 
 VISIBLE = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=8, max_size=60)
 
@@ -135,6 +135,7 @@ def test_headers_go_by_their_names_in_lower_case() -> None:
     assert described["x-odd"].equal is None
 
 
+@quick
 @given(value=VISIBLE, expected=VISIBLE)
 def test_no_secret_is_ever_in_what_is_kept_or_shown(value: str, expected: str) -> None:
     """Whatever it looks like: eight hexadecimal digits are all that is left of it."""

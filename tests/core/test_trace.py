@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.core.trace import Labels, Route, SpanFact, TraceSeen, judge_completeness, judge_labels
-from tests.core.build import spans, trace_id
+from tests.core.build import quick, spans, trace_id
 
 EXPECTED = Labels(service_name="tfy-llm-gateway", resource_attributes={"environment": "production"}, content=False)
 
@@ -55,6 +55,7 @@ def test_the_root_may_hang_below_our_own_span_beside_a_dangling_one() -> None:
     assert shape.why == "1 parent span(s) are missing"
 
 
+@quick
 @given(st.permutations(spans(1, 6)), st.lists(st.integers(0, 5), max_size=6))
 def test_neither_order_nor_repetition_changes_the_judgement(order: list[SpanFact], again: list[int]) -> None:
     """Pages overlap and exporters retry."""
