@@ -133,9 +133,14 @@ class Scraped:
         for event in events:
             self.metrics.listen(event)
 
+    def render(self, accept: str = "") -> tuple[str, str]:
+        """The page and its content type."""
+        body, content_type = self.metrics.render(accept, self.view)
+        return body.decode(), content_type
+
     def text(self) -> str:
         """The page."""
-        return self.metrics.render()[0].decode()
+        return self.render()[0]
 
     def samples(self, name: str) -> dict[tuple[str, ...], float]:
         """The samples of that name: label values (target left out, in the order of their names) to value."""
@@ -224,7 +229,7 @@ def test_there_are_no_created_series() -> None:
     """They would be a tenth more that nobody reads."""
     page = filled()
     assert re.search(r"^\w+_created\b", page.text(), re.MULTILINE) is None
-    assert b"_created{" not in page.metrics.render("application/openmetrics-text")[0]
+    assert "_created{" not in page.render("application/openmetrics-text")[0]
 
 
 def test_the_last_look_decides_the_verdict() -> None:
@@ -360,11 +365,11 @@ def test_openmetrics_names_the_trace_behind_an_arrival() -> None:
     """An exemplar leads from the slow bucket to the trace; the plain text format has none."""
     page = Scraped()
     page.hear(TraceJudged(target=PROD, at=START, trace_id="ab" * 16, outcome=Outcome.LATE, arrival_seconds=200.0))
-    body, content_type = page.metrics.render("application/openmetrics-text; version=1.0.0")
+    body, content_type = page.render("application/openmetrics-text; version=1.0.0")
     assert content_type.startswith("application/openmetrics-text; version=1.0.0")
-    assert f'# {{trace_id="{"ab" * 16}"}} 200.0' in body.decode()
+    assert f'# {{trace_id="{"ab" * 16}"}} 200.0' in body
     parse: Callable[[str], Iterable[Any]] = parse_openmetrics
-    assert len(list(parse(body.decode()))) > len(CONTRACT)
+    assert len(list(parse(body))) > len(CONTRACT)
     assert "abab" not in page.text()
 
 
@@ -373,7 +378,7 @@ def test_openmetrics_names_the_trace_behind_an_arrival() -> None:
 )
 def test_any_other_accept_header_gets_plain_text(accept: str) -> None:
     """Browsers, curl, and junk."""
-    assert Scraped().metrics.render(accept)[1] == "text/plain; version=0.0.4; charset=utf-8"
+    assert Scraped().render(accept)[1] == "text/plain; version=0.0.4; charset=utf-8"
 
 
 def test_expiries_are_shown_where_they_are_known() -> None:
