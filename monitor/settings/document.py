@@ -11,7 +11,7 @@ from collections.abc import Callable
 import yaml
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from monitor.settings.given import Given, Items, Origin, Text, Tree
+from monitor.settings.given import Given, Items, Origin, Text, Tree, is_encodable
 from monitor.settings.problem import ConfigError, Problem, shown_name
 
 _MOST_NODES = 20_000
@@ -98,6 +98,8 @@ class _Reader:
                 merged = self._merged(value, depth, line) | merged
                 continue
             name = key.value
+            if not is_encodable(name):
+                raise _error(self._at(line), "has a key that is not text in UTF-8")
             if name in lines:
                 raise _error(
                     self._at(line), f"key `{shown_name(name)}` is given twice; the first is in line {lines[name]}"

@@ -20,13 +20,14 @@ _OWN = tuple(name.removeprefix(PREFIX) for name in (CONFIG, SECRETS_DIR, URL, AD
 # What Kubernetes sets for every Service of the namespace:
 # https://kubernetes.io/docs/tutorials/services/connect-applications-service/#environment-variables
 _ADDRESS = r"[0-9a-fA-F.:]+"
+_OTHER = r"([A-Z0-9]+_)*"  # of a Service whose name begins like ours; two underscores would be a setting
 _SERVICE_LINKS = (
-    (re.compile(r"(.+_)?SERVICE_HOST"), re.compile(_ADDRESS)),
-    (re.compile(r"(.+_)?SERVICE_PORT(_.+)?"), re.compile(r"[0-9]+")),
-    (re.compile(r"(.+_)?PORT(_[0-9]+_(TCP|UDP|SCTP))?"), re.compile(r"(tcp|udp|sctp)://.*")),
-    (re.compile(r"(.+_)?PORT_[0-9]+_(TCP|UDP|SCTP)_PROTO"), re.compile(r"tcp|udp|sctp")),
-    (re.compile(r"(.+_)?PORT_[0-9]+_(TCP|UDP|SCTP)_PORT"), re.compile(r"[0-9]+")),
-    (re.compile(r"(.+_)?PORT_[0-9]+_(TCP|UDP|SCTP)_ADDR"), re.compile(_ADDRESS)),
+    (re.compile(rf"{_OTHER}SERVICE_HOST"), re.compile(_ADDRESS)),
+    (re.compile(rf"{_OTHER}SERVICE_PORT(_[A-Z0-9]+)*"), re.compile(r"[0-9]+")),
+    (re.compile(rf"{_OTHER}PORT(_[0-9]+_(TCP|UDP|SCTP))?"), re.compile(r"(tcp|udp|sctp)://.*")),
+    (re.compile(rf"{_OTHER}PORT_[0-9]+_(TCP|UDP|SCTP)_PROTO"), re.compile(r"tcp|udp|sctp")),
+    (re.compile(rf"{_OTHER}PORT_[0-9]+_(TCP|UDP|SCTP)_PORT"), re.compile(r"[0-9]+")),
+    (re.compile(rf"{_OTHER}PORT_[0-9]+_(TCP|UDP|SCTP)_ADDR"), re.compile(_ADDRESS)),
 )
 
 
@@ -48,6 +49,9 @@ def read_environment(environ: Mapping[str, str], known: Sequence[Given | None]) 
     for name in sorted(ours, key=lambda name: (name.count(SEPARATOR), name)):
         rest = name[len(PREFIX) :].upper()
         if rest in _OWN or is_service_link(rest, ours[name]):
+            continue
+        if not name.isascii():
+            unknown.append(ascii(name))
             continue
         try:
             path, shape = locate(rest, known)

@@ -57,3 +57,12 @@ class Tree:
 
 
 Given = Text | Items | Tree
+
+
+def is_encodable(text: str) -> bool:
+    """Whether it holds no lone surrogates, which is how Python shows bytes of the environment that are not UTF-8."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

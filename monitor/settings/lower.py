@@ -10,7 +10,7 @@ from enum import Enum, auto
 from pathlib import Path as FilePath
 from typing import Any
 
-from monitor.settings.given import Given, Items, Origin, Text, Tree
+from monitor.settings.given import Given, Items, Origin, Text, Tree, is_encodable
 from monitor.settings.problem import Path, Problem, unknown_name
 from monitor.settings.secret import SecretFile, SecretText
 from monitor.settings.shape import TWIN, Fields, Hidden, Many, Shape, Table, Value, is_twinned, settings_shape
@@ -64,7 +64,7 @@ class _Lowering:
         """What pydantic is to be handed; NOTHING where there is none or where it does not fit."""
         self.done.places[path] = Where(origin=given.origin, path=path, null=_is_null(given))
         if isinstance(given, Text):
-            if not _is_encodable(given.text):
+            if not is_encodable(given.text):
                 return self._reject(given, path, "is not text in UTF-8")
             if given.null:
                 return self._null(given, shape, path)
@@ -205,12 +205,3 @@ def _scalar(text: str) -> Any:  # noqa: ANN401
     if _INTEGER.fullmatch(text) and len(text) < 19:  # noqa: PLR2004 - a number that every JSON parser can hold
         return int(text)
     return float(text) if _FLOAT.fullmatch(text) and len(text) < 25 else text  # noqa: PLR2004 - the same
-
-
-def _is_encodable(text: str) -> bool:
-    """Whether it holds no lone surrogates, which is how Python shows bytes of the environment that are not UTF-8."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True

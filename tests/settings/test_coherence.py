@@ -19,8 +19,10 @@ def test_a_cadence_that_cannot_fit_its_budget_is_an_error_with_the_arithmetic() 
 
 def test_a_cadence_that_just_fits_is_allowed() -> None:
     """Exactly as many as the budget."""
-    assert prod(with_target("checks: {canary: {every: 172.8}}")).checks.canary.every == pytest.approx(172.8)
-    assert len(complaints(with_target("checks: {canary: {every: 172.7}}"))) == 1
+    text = with_target("checks: {canary: {every: 200, max_per_day: 432, max_tokens_per_day: 6912}}")
+    assert prod(text).checks.canary.max_per_day == 432
+    assert len(complaints(text.replace("432", "431"))) == 1
+    assert len(complaints(text.replace("6912", "6911"))) == 1
 
 
 def test_tokens_that_cannot_fit_their_budget_are_an_error_with_the_arithmetic() -> None:

@@ -66,9 +66,22 @@ def test_a_syntax_error_never_quotes_the_file(text: str) -> None:
         ("a: {" * 60 + "}" * 60, "file:1: is not YAML in column 157: it is nested too deeply"),
         ("- a\n" * 20_100, "file:20000: is not YAML in column 3: it is nested too deeply or grows without bound"),
         ("x" * (1024 * 1024 + 1), "file:1: is larger than 1 MiB"),
+        ('a: 1\n"\\ud800": 2', "file:2: has a key that is not text in UTF-8"),
         ("a: {<<: [1]}", "file:1: merges (`<<`) what is not a mapping"),
     ],
-    ids=["tag", "own tag", "list as key", "control", "recursion", "depth", "tree depth", "items", "size", "merge"],
+    ids=[
+        "tag",
+        "own tag",
+        "list as key",
+        "control",
+        "recursion",
+        "depth",
+        "tree depth",
+        "items",
+        "size",
+        "key",
+        "merge",
+    ],
 )
 def test_what_no_configuration_needs_is_refused(text: str, said: str) -> None:
     """Tags could construct objects, the rest could exhaust memory."""

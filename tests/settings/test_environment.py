@@ -187,6 +187,18 @@ def test_a_variable_that_only_looks_injected_is_not_ignored() -> None:
         ]
 
 
+def test_a_setting_is_not_mistaken_for_an_injected_variable() -> None:
+    """Whatever its value looks like."""
+    environ = {"TRACE_MONITOR_TARGETS__PROD__CHECKS__CANARY__METADATA__SERVICE_HOST": "10.0.0.1"}
+    assert prod(MINIMAL, environ).checks.canary.metadata == {"service_host": "10.0.0.1"}
+
+
+def test_a_name_that_is_no_ascii_is_no_setting() -> None:
+    """It could not even be printed everywhere."""
+    name = "TRACE_MONITOR_TARGETS__PROD__LABELS__\udcff"
+    assert f"unknown variables are ignored: {name!a}" in loaded(MINIMAL, {name: "x"}).warnings
+
+
 def test_the_variables_of_the_program_itself_are_known() -> None:
     """They are neither settings nor unknown."""
     environ = {
