@@ -7,7 +7,9 @@ from monitor.store import StoreError
 APPLICATION_ID = 0x54_4D_4F_4E
 """Tells our files from other programs' databases ("TMON"): https://www.sqlite.org/pragma.html#pragma_application_id."""
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (
+Migrations = tuple[tuple[str, ...], ...]
+
+MIGRATIONS: Migrations = (
     (
         "CREATE TABLE meta (name TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT",
         "CREATE TABLE targets (name TEXT PRIMARY KEY, document TEXT NOT NULL) STRICT",
@@ -26,10 +28,10 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
 )
 
 
-def migrate(connection: sqlite3.Connection, path: str) -> None:
+def migrate(connection: sqlite3.Connection, path: str, migrations: Migrations = MIGRATIONS) -> None:
     """Bring the tables up to date. Raises StoreError for a file of a newer version or of another program."""
     version = check_version(connection, path)
-    for number, statements in enumerate(MIGRATIONS[version:], start=version + 1):
+    for number, statements in enumerate(migrations[version:], start=version + 1):
         connection.execute("BEGIN IMMEDIATE")
         try:
             for statement in statements:

@@ -22,7 +22,7 @@ from monitor.core.silence import Silence
 from monitor.core.state import State, TargetState
 from monitor.store import StoreError
 from monitor.store.file import _set_up
-from monitor.store.schema import MIGRATIONS
+from monitor.store.schema import MIGRATIONS, migrate
 from monitor.store.sqlite import SqliteStore
 from tests.fakes.clock import START, FakeClock
 
@@ -167,6 +167,41 @@ async def test_an_old_schema_is_brought_up_to_date(path: Path) -> None:
     await reopened(path)
     with closing(sqlite3.connect(path)) as connection:
         assert connection.execute("PRAGMA user_version").fetchone() == (len(MIGRATIONS),)
+
+
+def test_a_migration_that_fails_leaves_the_old_tables(path: Path) -> None:
+    """All statements of a version, or none: a half-migrated file would be neither."""
+    added = ("ALTER TABLE targets ADD COLUMN mood TEXT", "CREATE TABLE moods (name TEXT) STRICT")
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        migrate(connection, str(path))
+        with pytest.raises(sqlite3.OperationalError, match="no such table"):
+            migrate(connection, str(path), (*MIGRATIONS, (*added, "INSERT INTO nowhere VALUES (1)")))
+        assert connection.execute("PRAGMA user_version").fetchone() == (len(MIGRATIONS),)
+        assert "mood" not in str(connection.execute("SELECT sql FROM sqlite_schema").fetchall())
+        migrate(connection, str(path), (*MIGRATIONS, added))
+        assert connection.execute("PRAGMA user_version").fetchone() == (len(MIGRATIONS) + 1,)
+
+
+async def test_history_of_a_newer_version_is_passed_over(store: SqliteStore) -> None:
+    """An event that this version does not know is no reason to lose the others."""
+    store.record(FaultChanged(target=PROD, at=START, fault=Fault.BLIND, confirmed=True, summary="known"))
+    await store.save(a_state(1))
+    await in_thread(store, "INSERT INTO history VALUES (NULL, 'moonrise', 'prod', 1, 1, 1, '{}')")
+    assert [type(kept.event) for kept in await store.history()] == [FaultChanged]
+
+
+async def test_a_history_that_cannot_be_read_is_empty_and_said(store: SqliteStore) -> None:
+    """Who asks for it over HTTP gets an answer; the page says what is wrong."""
+    await store.save(a_state(1))
+    await in_thread(store, "DROP TABLE history")
+    assert await store.history() == ()
+    assert "history" in str(store.problem)
+
+
+def test_the_fingerprint_key_is_there_once_the_store_is_open(path: Path) -> None:
+    """Before that there is none, and none is made up."""
+    with pytest.raises(StoreError, match="once the store is open"):
+        a_store(path).fingerprint_key()
 
 
 async def test_two_daemons_do_not_share_a_file(store: SqliteStore, path: Path) -> None:
