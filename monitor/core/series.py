@@ -32,14 +32,15 @@ class Run:
 def excuse(state: TargetState, policy: Policy) -> TargetState:
     """Mark the losses that belong to a known cause, or to a change of the configuration; once marked they stay so."""
     canaries = tuple(
-        replace(canary, excused=True) if _is_excused(canary, state, policy) else canary for canary in state.canaries
+        canary if canary.excused or not _is_excused(canary, state, policy) else replace(canary, excused=True)
+        for canary in state.canaries
     )
     return replace(state, canaries=canaries)
 
 
 def _is_excused(canary: Canary, state: TargetState, policy: Policy) -> bool:
-    if canary.excused or (canary.outcome in _SHOWN and not canary.late):
-        return canary.excused
+    if canary.outcome in _SHOWN and not canary.late:
+        return False
     if not may_accuse(canary, state, policy):
         return True
     return any(_covers(outage, canary, policy.arrival.settle) for outage in state.outages)
