@@ -31,8 +31,10 @@ class _Alarm:
 class FakeClock:
     """Implements `monitor.ports.Clock`; time stands still until `advance` or `run_until` moves it."""
 
-    def __init__(self, *, start: float = START, seed: int = 0) -> None:
+    def __init__(self, *, start: float = START, seed: int = 0, threads: bool = True) -> None:
+        """`threads`: whether anything under test may wait for a thread; looking out for that is what costs time."""
         self._start = start
+        self._threads = threads
         self._elapsed = 0.0
         self._jumped = 0.0
         self._alarms: list[_Alarm] = []
@@ -113,7 +115,7 @@ class FakeClock:
             quiet = 0 if loop._ready else quiet + 1
             if quiet < 2:  # a second turn: what came in over a socket is only seen at the end of the first
                 continue
-            if not _somebody_awaits_a_thread() or loop.time() > patience_ends:
+            if not (self._threads and _somebody_awaits_a_thread()) or loop.time() > patience_ends:
                 return
             await asyncio.sleep(0.000_5)
             quiet = 0

@@ -41,7 +41,7 @@ class House:
     """A daemon and its world."""
 
     def __init__(self, dialect: Dialect, more: Mapping[str, Any]) -> None:
-        self.clock = FakeClock()
+        self.clock = FakeClock(threads=False)
         self.sandbox = Sandbox(clock=self.clock, dialect=dialect, wire=SandboxWire())
         self.store = MemoryStore(self.clock)
         self.events: list[Event] = []
