@@ -60,7 +60,7 @@ class TargetJournal:
 async def run_check(check: Check, journal: TargetJournal, clock: Clock) -> None:
     """Let a check look; whatever goes wrong inside becomes `unknown`."""
     began, started = clock.now(), clock.monotonic()
-    limit = journal.policy.cadences[check.name].deadline + _GRACE
+    limit = _deadline(check, journal.policy) + _GRACE
     try:
         async with clock.timeout(limit):
             await check.look(journal)
@@ -73,3 +73,9 @@ async def run_check(check: Check, journal: TargetJournal, clock: Clock) -> None:
         return
     took = clock.monotonic() - started
     await journal.absorb(Observation(check=check.name, at=began, took=took, finding=finding))
+
+
+def _deadline(check: Check, policy: Policy) -> Seconds:
+    """How long one look may take. Control spans are also read back where `arrival` is switched off and has no cadence."""
+    cadence = policy.cadences.get(check.name)
+    return cadence.deadline if cadence is not None else policy.arrival.missing_after

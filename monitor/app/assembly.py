@@ -56,8 +56,12 @@ class _Adapters:
 def assemble(name: TargetName, target: Target, settings: Settings, ground: Ground) -> Parts:
     """The checks of one target, wired to the world."""
     adapters = _make_adapters(name, target, settings, ground)
+    # A control span is read back by the same watch, also where nobody judges the canaries' traces.
+    watches = target.checks.arrival.enabled or target.checks.control.enabled
     arrival = (
-        ArrivalCheck(adapters.backend, ground.clock, adapters.elsewhere) if target.checks.arrival.enabled else None
+        ArrivalCheck(adapters.backend, ground.clock, adapters.elsewhere, target.traceloop.environment)
+        if watches
+        else None
     )
     origin = (
         OriginLook(adapters.control_plane, ground.clock)

@@ -17,14 +17,14 @@ class OriginLook:
     def __init__(self, control_plane: ControlPlane, clock: Clock) -> None:
         self._control_plane = control_plane
         self._clock = clock
-        self._tried_at: Instant | None = None
+        self._tried_at: Seconds | None = None  # by a clock that never jumps
 
     async def look(self, journal: Journal) -> None:
         """Ask, at most every 15 seconds; what could not be asked is not reported: it proves nothing."""
-        now = self._clock.now()
-        if self._tried_at is not None and now - self._tried_at < _NOT_SOONER_THAN:
+        now, tried_at = self._clock.now(), self._clock.monotonic()
+        if self._tried_at is not None and tried_at - self._tried_at < _NOT_SOONER_THAN:
             return
-        self._tried_at = now
+        self._tried_at = tried_at
         for canary in _worth_asking(journal.state.canaries, journal.policy.arrival.look_closer_after, now):
             if canary.trace_id is None:
                 continue

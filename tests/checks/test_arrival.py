@@ -1,0 +1,564 @@
+"""Looking for traces and control spans: by which route, when, and what is reported of each."""
+
+import asyncio
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from monitor.checks.arrival import ArrivalCheck
+from monitor.core.arrival import proof_key
+from monitor.core.canary import Canary, ControlSpan, IdSource, Outcome
+from monitor.core.inputs import ControlLooked, ElsewhereLooked, LookFailed, TraceLooked
+from monitor.core.model import Blindness, CheckName, Fault, Seconds, TraceId
+from monitor.core.state import Policy, TargetState
+from monitor.core.trace import Route, SpanFact
+from monitor.ports import Garbled, Gone, PortError, Refused, Unreachable
+from tests.checks.bench import PROD, Diary, says
+from tests.core.build import HOUR, POLICY, Story, a_canary, manifest, policy, spans, trace_id
+from tests.fakes.backend import FakeBackend
+from tests.fakes.clock import START, FakeClock
+
+TRACE, WAREHOUSE, NONCE = Route.TRACE, Route.WAREHOUSE, Route.NONCE
+GUESS: dict[str, Any] = {"trace_id": trace_id(1), "sent_id": trace_id(1), "id_source": IdSource.TRACEPARENT}
+CLOSED = [Refused("401", status=401), Refused("403", status=403), Gone("404", route=True)]
+CONTROL = ControlSpan(trace_id=TraceId("c0" * 16), sent_at=START, accepted=True)
+
+
+class Bench:
+    """The watch over traces and everything around it. Time is moved by `after`, then it looks."""
+
+    def __init__(
+        self,
+        *canaries: Canary,
+        policy: Policy = POLICY,
+        controls: tuple[ControlSpan, ...] = (),
+        environment: str | None = "prd",
+        **state: Any,
+    ) -> None:
+        self.clock, self.backend = FakeClock(), FakeBackend()
+        self.others = {"stg": FakeBackend(), "dev": FakeBackend()}
+        remembered = TargetState(target=PROD, canaries=canaries, controls=controls, **state)
+        self.diary = Diary(self.clock, policy, remembered)
+        self.check = ArrivalCheck(self.backend, self.clock, self.others, environment)
+
+    async def after(self, seconds: Seconds) -> "Bench":
+        """Let time pass, then look."""
+        await self.clock.advance(seconds)
+        await self.check.look(self.diary)
+        return self
+
+    def shows(self, number: int = 1, *, nonce: str | None = None, **fields: Any) -> None:
+        """Traceloop has a whole trace."""
+        found = [replace(span, **fields) for span in spans(number)]
+        self.backend.store(*found, at=START, nonce=nonce)
+
+    @property
+    def looked(self) -> list[tuple[Route, int]]:
+        """Every look that succeeded: its route, and how many spans it saw."""
+        return [
+            (given.seen.route, len(given.seen.spans)) for given in self.diary.given if isinstance(given, TraceLooked)
+        ]
+
+    @property
+    def failed(self) -> list[LookFailed]:
+        """Every look that did not."""
+        return [given for given in self.diary.given if isinstance(given, LookFailed)]
+
+    @property
+    def canary(self) -> Canary:
+        """The first one."""
+        return self.diary.state.canaries[0]
+
+    @property
+    def confirmed(self) -> set[Fault]:
+        """What is believed."""
+        return set(self.diary.state.confirmed)
+
+
+# --- a trace that comes ----------------------------------------------------------------------------------------------
+
+
+async def test_the_quick_route_polls_and_the_documented_one_judges() -> None:
+    """Once the quick route says complete twice, one documented read judges labels and content, in the same look."""
+    bench = Bench(a_canary())
+    bench.shows()
+    await bench.after(1)
+    await bench.after(2)
+    assert bench.looked == [(TRACE, 3), (TRACE, 3), (WAREHOUSE, 3)]
+    assert (bench.canary.outcome, bench.canary.arrival_seconds) == (Outcome.ARRIVED, 1.0)
+    assert bench.canary.labels is not None
+    assert bench.check.next_due(bench.diary) is None
+    assert bench.diary.state.trend(CheckName.ARRIVAL).ever_passed
+
+
+async def test_nothing_yet_is_not_absence() -> None:
+    """`{"spans": null}` is looked for again, sooner than the deadline."""
+    bench = await Bench(a_canary()).after(1)
+    assert bench.looked == [(TRACE, 0)]
+    assert (bench.canary.outcome, bench.confirmed) == (None, set())
+    assert bench.check.next_due(bench.diary) == START + 3
+
+
+async def test_a_trace_in_the_making_is_looked_at_until_it_rests() -> None:
+    """More spans than at the last look: one look more."""
+    bench = Bench(a_canary())
+    bench.backend.store(*spans(1, 1), at=START)
+    await bench.after(1)
+    bench.backend.store(*spans(1, 3)[1:], at=START)
+    await bench.after(2)
+    assert bench.canary.outcome is None
+    await bench.after(2)
+    assert bench.canary.outcome is Outcome.ARRIVED
+
+
+async def test_labels_that_cannot_be_read_are_asked_for_again() -> None:
+    """A failing documented read is reported as such; the trace has arrived all the same, and nothing crashes."""
+    bench = Bench(a_canary(1), a_canary(2))
+    bench.shows(1)
+    bench.shows(2)
+    bench.backend.window_error = Unreachable("Traceloop answers HTTP 503", kind="status", status=503)
+    await bench.after(1)
+    await bench.after(2)
+    assert [canary.outcome for canary in bench.diary.state.canaries] == [Outcome.ARRIVED, Outcome.ARRIVED]
+    assert [says(given.finding) for given in bench.failed] == [("unknown", Blindness.UNREACHABLE)] * 2
+    assert bench.canary.labels is None
+    bench.backend.window_error = None
+    await bench.after(5)
+    assert bench.canary.labels is not None
+
+
+async def test_a_key_that_the_documented_read_refuses_is_told() -> None:
+    """Also where the quick route has just shown the trace."""
+    story = Story().config(manifest())
+    bench = Bench(a_canary(), config=story.state.config)
+    bench.shows()
+    bench.backend.window_error = Refused("401", status=401)
+    await bench.after(1)
+    await bench.after(2)
+    assert [given.key_refused for given in bench.failed] == [True]
+    assert bench.confirmed == {Fault.KEY_REJECTED}
+
+
+# --- routes ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("error", CLOSED)
+async def test_a_closed_quick_route_only_closes_itself(error: PortError) -> None:
+    """401, 403 and 404 of the undocumented route say nothing about the key, nor about any trace."""
+    bench = Bench(a_canary())
+    bench.shows()
+    bench.backend.quick_error = error
+    await bench.after(1)
+    await bench.after(2)
+    assert bench.looked == [(WAREHOUSE, 3), (WAREHOUSE, 3)]
+    assert bench.failed == []
+    assert (bench.canary.outcome, bench.confirmed) == (Outcome.ARRIVED, set())
+    assert len(bench.backend.quick_reads) == 1
+
+
+async def test_a_closed_route_is_tried_again_after_an_hour() -> None:
+    """It may have been opened; a wall clock that is set back does not keep it closed."""
+    bench = Bench(a_canary(1), a_canary(2, sent_at=START + HOUR + 10, answered_at=START + HOUR + 10))
+    bench.backend.quick_error = Gone("404", route=True)
+    await bench.after(1)
+    bench.backend.quick_error = None
+    bench.clock.jump(12)
+    await bench.after(HOUR)
+    assert trace_id(2) in bench.backend.quick_reads
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (Refused("1010", status=403, blocked=True), Blindness.BLOCKED),
+        (Refused("429", status=429, retry_after=30), Blindness.REFUSED),
+        (Unreachable("no answer", kind="timeout"), Blindness.UNREACHABLE),
+        (Garbled("HTML"), Blindness.GARBLED),
+    ],
+)
+async def test_a_quick_read_that_fails_is_unknown(error: PortError, reason: Blindness) -> None:
+    """It closes nothing, misses nothing, and no key is blamed."""
+    bench = Bench(a_canary())
+    bench.backend.quick_error = error
+    await bench.after(1)
+    assert [(says(given.finding), given.key_refused) for given in bench.failed] == [(("unknown", reason), False)]
+    bench.backend.quick_error = None
+    bench.shows()
+    await bench.after(2)
+    assert bench.looked == [(TRACE, 3)]
+
+
+async def test_failing_reads_never_make_a_trace_missing() -> None:
+    """A canary is missing only by a look that succeeded after its deadline."""
+    bench = Bench(a_canary())
+    bench.backend.quick_error = Unreachable("no answer", kind="timeout")
+    bench.backend.window_error = Unreachable("no answer", kind="timeout")
+    for _ in range(12):
+        await bench.after(60)
+    assert bench.canary.outcome is None
+    assert Fault.TRACE_MISSING not in bench.confirmed
+
+
+async def test_a_documented_401_is_the_keys() -> None:
+    """Where the quick route is closed, the documented one says it at once."""
+    bench = Bench(a_canary())
+    bench.backend.quick_error = Gone("404", route=True)
+    bench.backend.window_error = Refused("401", status=401)
+    await bench.after(1)
+    assert [given.key_refused for given in bench.failed] == [True]
+
+
+async def test_a_challenge_page_refuses_no_key() -> None:
+    """Cloudflare's 401 is not Traceloop's word."""
+    bench = Bench(a_canary())
+    bench.backend.quick_error = Gone("404", route=True)
+    bench.backend.window_error = Refused("challenge", status=401, blocked=True)
+    await bench.after(1)
+    assert [given.key_refused for given in bench.failed] == [False]
+
+
+async def test_a_window_begins_a_while_before_the_canary() -> None:
+    """Clocks differ; it ends now."""
+    bench = Bench(a_canary(), policy=POLICY)
+    bench.backend.quick_error = Gone("404", route=True)
+    await bench.after(1)
+    assert bench.backend.window_reads == [(START - 120, START + 2, trace_id(1))]
+
+
+# --- when the id is a guess, or none ---------------------------------------------------------------------------------
+
+
+async def test_without_an_id_the_nonce_is_searched_for() -> None:
+    """What it finds brings the id along, and then the quick route will do."""
+    bench = Bench(a_canary(trace_id=None, id_source=None))
+    await bench.after(1)
+    assert bench.looked == [(NONCE, 0)]
+    bench.shows(7, nonce="gtm-1")
+    await bench.after(2)
+    assert (bench.canary.trace_id, bench.canary.id_source) == (trace_id(7), IdSource.NONCE)
+    await bench.after(2)
+    await bench.after(2)
+    assert bench.looked[1:] == [(NONCE, 3), (TRACE, 3), (TRACE, 3), (WAREHOUSE, 3)]
+    assert bench.canary.outcome is Outcome.ARRIVED
+
+
+async def test_the_nonce_search_alone_proves_no_absence() -> None:
+    """At the deadline it is unknown, whatever was proven before."""
+    proofs = {proof_key(route, POLICY.credential): START for route in (TRACE, WAREHOUSE)}
+    bench = Bench(a_canary(trace_id=None, id_source=None), proofs=proofs)
+    await bench.after(300)
+    assert (bench.canary.outcome, bench.confirmed) == (Outcome.UNKNOWN, set())
+
+
+async def test_an_id_of_ours_is_only_a_guess_until_one_was_honoured() -> None:
+    """A quick route that shows nothing by it is asked for the nonce as well."""
+    bench = Bench(a_canary(**GUESS))
+    await bench.after(1)
+    assert bench.looked == [(TRACE, 0)]
+    assert [wanted for _, _, wanted in bench.backend.window_reads] == [None]
+    bench.shows(9, nonce="gtm-1")
+    await bench.after(2)
+    assert bench.canary.trace_id == trace_id(9)
+    assert bench.diary.state.honours_traceparent is False
+
+
+async def test_an_honoured_id_needs_no_search() -> None:
+    """This gateway has taken one of ours before."""
+    bench = await Bench(a_canary(**GUESS), honours_traceparent=True).after(1)
+    assert bench.backend.window_reads == []
+
+
+# --- deadlines -------------------------------------------------------------------------------------------------------
+
+
+async def test_looks_happen_exactly_at_the_deadlines() -> None:
+    """Whatever the back-off: at `late_after` and `missing_after`, and there the documented route is asked as well."""
+    bench = Bench(a_canary(), proofs={proof_key(TRACE, POLICY.credential): START})
+    moments = []
+    while bench.clock.now() < START + 300:
+        due = bench.check.next_due(bench.diary)
+        assert due is not None
+        await bench.after(due - bench.clock.now())
+        moments.append(due - START)
+    assert {180.0, 300.0} <= set(moments)
+    assert moments[:4] == [1.0, 3.0, 7.0, 12.0]
+    asked = [until - START - 1 for _, until, _ in bench.backend.window_reads]
+    assert asked == [180.0, 300.0]
+    assert bench.canary.outcome is Outcome.MISSING
+
+
+async def test_absence_counts_only_by_a_proven_route() -> None:
+    """Without a positive control a trace that is not shown is unknown."""
+    bench = Bench(a_canary())
+    await bench.after(300)
+    assert bench.canary.outcome is Outcome.UNKNOWN
+    assert bench.diary.state.trend(CheckName.ARRIVAL).last is not None
+
+
+async def test_the_documented_route_has_the_last_word_at_a_deadline() -> None:
+    """What the quick one does not show may be there."""
+    bench = Bench(a_canary())
+    hidden = _Hides(bench.backend)
+    bench.check = ArrivalCheck(hidden, bench.clock)
+    bench.shows()
+    await bench.after(180)
+    assert bench.looked == [(WAREHOUSE, 3)]
+
+
+async def test_a_lost_trace_is_asked_for_again_when_traces_arrive() -> None:
+    """What comes late after all is recovered."""
+    lost = a_canary(1, outcome=Outcome.MISSING, judged_at=START + 300, last_look_at=START + 300)
+    late = a_canary(
+        2,
+        sent_at=START + 310,
+        answered_at=START + 310,
+        outcome=Outcome.ARRIVED,
+        judged_at=START + 315,
+        arrived_at=START + 312,
+    )
+    bench = Bench(lost, replace(late, labels=None))
+    bench.shows(1)
+    bench.shows(2)
+    await bench.after(320)
+    assert bench.canary.recovered_at == START + 320
+
+
+# --- other environments ----------------------------------------------------------------------------------------------
+
+
+async def test_a_trace_that_does_not_come_is_looked_for_elsewhere() -> None:
+    """From `look_closer_after` on, in each other environment; the first that shows it is named."""
+    bench = Bench(a_canary())
+    bench.others["dev"].store(*spans(1), at=START)
+    await bench.after(59)
+    assert bench.others["stg"].quick_reads == []
+    await bench.after(15)
+    assert bench.diary.only(ElsewhereLooked).environment == "dev"
+    assert bench.confirmed == {Fault.WRONG_ENVIRONMENT}
+
+
+async def test_an_environment_that_cannot_be_asked_hides_nothing() -> None:
+    """Nothing is claimed of it, and the next one is asked."""
+    bench = Bench(a_canary())
+    bench.others["stg"].quick_error = Unreachable("no answer", kind="timeout")
+    bench.others["dev"].store(*spans(1), at=START)
+    await bench.after(61)
+    assert bench.diary.only(ElsewhereLooked).environment == "dev"
+    bench.others["dev"].quick_error = Refused("429", status=429)
+    await bench.after(15)
+    assert bench.failed == []
+
+
+@pytest.mark.parametrize("error", CLOSED)
+async def test_where_the_quick_route_is_closed_the_documented_one_finds_it_elsewhere(error: PortError) -> None:
+    """The key of the other environment may read it."""
+    bench = Bench(a_canary())
+    bench.others["stg"].quick_error = error
+    bench.others["stg"].store(*spans(1), at=START)
+    await bench.after(61)
+    assert bench.diary.only(ElsewhereLooked).environment == "stg"
+
+
+async def test_a_route_that_shows_every_environment_puts_no_trace_elsewhere() -> None:
+    """What the other environment's key shows of ours, a moment after we saw nothing, is still in ours."""
+    bench = Bench(a_canary())
+    bench.others["stg"].store(*(replace(span, environment="prd") for span in spans(1)), at=START)
+    await bench.after(61)
+    assert bench.confirmed == set()
+
+
+async def test_a_stray_that_our_own_key_shows_has_not_arrived() -> None:
+    """Where the per-trace route shows every environment, the documented one decides what is in ours."""
+    bench = Bench(a_canary())
+    stray = [replace(span, environment="stg") for span in spans(1)]
+    everywhere = _ShowsStrays(bench.backend, tuple(stray))
+    bench.check = ArrivalCheck(everywhere, bench.clock, bench.others, "prd")
+    bench.others["stg"].store(*stray, at=START)
+    await bench.after(1)
+    assert bench.looked == [(WAREHOUSE, 0)]
+    await bench.after(60)
+    assert (bench.canary.outcome, bench.confirmed) == (None, {Fault.WRONG_ENVIRONMENT})
+
+
+async def test_a_slug_that_is_spelt_otherwise_hides_no_arrival() -> None:
+    """Traceloop's documentation says `production` where its recorded answers say `prd`: the key decides."""
+    bench = Bench(a_canary())
+    bench.shows(environment="production")
+    await bench.after(1)
+    await bench.after(2)
+    assert bench.looked == [(WAREHOUSE, 3), (WAREHOUSE, 3)]
+    assert (bench.canary.outcome, bench.confirmed) == (Outcome.ARRIVED, set())
+
+
+# --- control spans ---------------------------------------------------------------------------------------------------
+
+
+async def test_a_control_span_is_read_back_by_the_quick_route() -> None:
+    """Shown is a pass, and proves the route."""
+    bench = Bench(controls=(CONTROL,))
+    bench.backend.store(SpanFact(trace_id=CONTROL.trace_id, span_id="a"), at=START)
+    await bench.after(1)
+    looked = bench.diary.only(ControlLooked)
+    assert (looked.route, looked.shown) == (TRACE, True)
+    assert bench.diary.state.trend(CheckName.CONTROL).passes == 1
+    assert proof_key(TRACE, POLICY.credential) in bench.diary.state.proofs
+    assert bench.check.next_due(bench.diary) is None
+
+
+async def test_what_the_quick_route_does_not_show_the_documented_one_may() -> None:
+    """Both are asked: a control span is to prove a route."""
+    bench = Bench(controls=(CONTROL,))
+    bench.check = ArrivalCheck(_Hides(bench.backend), bench.clock)
+    bench.backend.store(SpanFact(trace_id=CONTROL.trace_id, span_id="a"), at=START)
+    await bench.after(1)
+    looked = bench.diary.only(ControlLooked)
+    assert (looked.route, looked.shown) == (WAREHOUSE, True)
+
+
+@pytest.mark.parametrize("error", CLOSED)
+async def test_a_closed_quick_route_leaves_the_control_to_the_documented_one(error: PortError) -> None:
+    """And says nothing about the key."""
+    bench = Bench(controls=(CONTROL,))
+    bench.backend.quick_error = error
+    await bench.after(1)
+    assert (bench.diary.only(ControlLooked).route, bench.failed) == (WAREHOUSE, [])
+
+
+async def test_not_shown_counts_from_missing_after_on_by_the_documented_route() -> None:
+    """A read that succeeded then, and does not show it: Traceloop accepts and never shows."""
+    bench = Bench(controls=(CONTROL,), policy=policy(fail_after=1))
+    await bench.after(299)
+    assert bench.diary.state.trend(CheckName.CONTROL).last is None
+    quick = len(bench.backend.quick_reads)
+    await bench.after(1)
+    assert len(bench.backend.quick_reads) == quick
+    assert bench.confirmed == {Fault.INGEST_FAILING}
+    charge = bench.diary.state.confirmed[Fault.INGEST_FAILING].charge
+    assert "this route has never shown us a span of our own" in charge.facts
+
+
+@pytest.mark.parametrize(
+    "error", [Unreachable("503", kind="status", status=503), Garbled("HTML"), Refused("429", status=429)]
+)
+async def test_a_control_that_cannot_be_read_back_is_unknown(error: PortError) -> None:
+    """Reads that fail or are garbled accuse nobody, however late it is."""
+    bench = Bench(controls=(CONTROL,), policy=policy(fail_after=1))
+    bench.backend.window_error = error
+    await bench.after(600)
+    assert [(given.check, given.finding.verdict.value) for given in bench.failed] == [(CheckName.CONTROL, "unknown")]
+    assert bench.confirmed == set()
+
+
+async def test_a_control_read_that_refuses_the_key_says_so() -> None:
+    """A 401 of the documented route."""
+    bench = Bench(controls=(CONTROL,))
+    bench.backend.window_error = Refused("401", status=401)
+    await bench.after(1)
+    assert [(given.check, given.key_refused) for given in bench.failed] == [(CheckName.CONTROL, True)]
+
+
+async def test_control_spans_are_read_back_where_nobody_judges_arrivals() -> None:
+    """With `arrival` switched off canaries are left alone."""
+    bench = Bench(a_canary(), controls=(CONTROL,), policy=policy(without=(CheckName.ARRIVAL,)))
+    await bench.after(1)
+    assert bench.looked == []
+    assert bench.diary.only(ControlLooked).shown is False
+    assert bench.check.next_due(bench.diary) == START + 3
+
+
+# --- several at once -------------------------------------------------------------------------------------------------
+
+
+async def test_several_traces_are_awaited_at_once() -> None:
+    """One that cannot be read disturbs no other; no more than four questions at a time."""
+    canaries = [a_canary(number) for number in range(1, 10)]
+    bench = Bench(*canaries)
+    slow = _Slow(bench.backend, bench.clock, fails=trace_id(3))
+    bench.check = ArrivalCheck(slow, bench.clock)
+    for number in range(1, 10):
+        bench.shows(number)
+    await bench.clock.advance(1)
+    task = asyncio.ensure_future(bench.check.look(bench.diary))
+    took = await bench.clock.run_until(task.done)
+    assert (slow.most, took) == (4, 3.0)
+    assert len(bench.looked) == 8
+    assert [given.canary_id for given in bench.failed] == ["c3"]
+
+
+async def test_what_was_looked_for_a_moment_ago_is_not_looked_for_again() -> None:
+    """Each has a rhythm of its own."""
+    bench = Bench(a_canary(1), a_canary(2, sent_at=START + 2, answered_at=START + 2))
+    await bench.after(1)
+    await bench.after(0.5)
+    assert bench.backend.quick_reads == [trace_id(1)]
+    await bench.after(1.5)
+    assert bench.backend.quick_reads == [trace_id(1), trace_id(1), trace_id(2)]
+
+
+async def test_where_nothing_is_awaited_nothing_is_asked() -> None:
+    """And nothing is due."""
+    bench = await Bench().after(60)
+    assert (bench.backend.quick_reads, bench.backend.window_reads, bench.diary.given) == ([], [], [])
+    assert bench.check.next_due(bench.diary) is None
+
+
+async def test_a_look_is_measured_by_a_clock_that_never_jumps() -> None:
+    """A wall clock set back while it is under way makes no negative duration."""
+    bench = Bench(a_canary())
+    slow = _Slow(bench.backend, bench.clock, jump=-3600)
+    bench.check = ArrivalCheck(slow, bench.clock)
+    await bench.clock.advance(1)
+    task = asyncio.ensure_future(bench.check.look(bench.diary))
+    await bench.clock.run_until(task.done)
+    assert bench.diary.only(TraceLooked).took == 1.0
+
+
+class _Hides(FakeBackend):
+    """The quick route shows nothing, the documented one everything."""
+
+    def __init__(self, real: FakeBackend) -> None:
+        super().__init__()
+        self._stored = real._stored
+
+    async def read_trace(self, trace_id: TraceId, *, nonce: str | None, timeout: Seconds) -> tuple[SpanFact, ...]:
+        """Nothing."""
+        await super().read_trace(trace_id, nonce=nonce, timeout=timeout)
+        return ()
+
+
+class _ShowsStrays(FakeBackend):
+    """The quick route also shows what is in other environments, the documented one does not."""
+
+    def __init__(self, real: FakeBackend, strays: tuple[SpanFact, ...]) -> None:
+        super().__init__()
+        self._stored = real._stored
+        self.strays = strays
+
+    async def read_trace(self, trace_id: TraceId, *, nonce: str | None, timeout: Seconds) -> tuple[SpanFact, ...]:
+        """Ours and theirs."""
+        ours = await super().read_trace(trace_id, nonce=nonce, timeout=timeout)
+        return (*ours, *(span for span in self.strays if span.trace_id == trace_id))
+
+
+class _Slow(FakeBackend):
+    """Takes a second for each quick read; `most` is how many were under way at once."""
+
+    def __init__(
+        self, real: FakeBackend, clock: FakeClock, *, fails: TraceId | None = None, jump: Seconds = 0.0
+    ) -> None:
+        super().__init__()
+        self._stored = real._stored
+        self.clock, self.fails, self.jump = clock, fails, jump
+        self.under_way = self.most = 0
+
+    async def read_trace(self, trace_id: TraceId, *, nonce: str | None, timeout: Seconds) -> tuple[SpanFact, ...]:
+        """After a second."""
+        self.under_way += 1
+        self.most = max(self.most, self.under_way)
+        self.clock.jump(self.jump)
+        await self.clock.sleep(1.0)
+        self.under_way -= 1
+        if trace_id == self.fails:
+            raise Unreachable("no answer", kind="timeout")
+        return await super().read_trace(trace_id, nonce=nonce, timeout=timeout)

@@ -1,0 +1,255 @@
+"""Whether the gateway is still set to export what it should, where it should."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from monitor.checks.config import ConfigCheck
+from monitor.core.drift import AUTHORIZATION, ENCODING, ENDPOINT, EXCLUDE, HEADERS, METRICS, ConfigSeen, ExportConfig
+from monitor.core.inputs import KeyTried, Observation
+from monitor.core.model import Blindness, Fault, Severity, Verdict
+from monitor.ports import Garbled, Gone, PortError, Refused, Unreachable
+from tests.checks.bench import Diary, says
+from tests.core.build import MINUTE, OFF, OURS, THEIRS, manifest, secret
+from tests.fakes.backend import FakeBackend
+from tests.fakes.clock import START, FakeClock
+from tests.fakes.control_plane import FakeControlPlane
+
+AS_EXPECTED = ConfigSeen(config=manifest(), updated_at=START - 86_400, updated_by="ana")
+
+
+class Bench:
+    """A configuration check and everything around it."""
+
+    def __init__(self, config: ConfigSeen | ExportConfig | None = AS_EXPECTED) -> None:
+        seen = ConfigSeen(config=config) if isinstance(config, ExportConfig) else config
+        self.clock, self.control_plane, self.backend = FakeClock(), FakeControlPlane(seen), FakeBackend()
+        self.diary = Diary(self.clock)
+
+    async def look(self) -> Observation:
+        """Let it look."""
+        await ConfigCheck(self.control_plane, self.backend, self.clock).look(self.diary)
+        return [given for given in self.diary.given if isinstance(given, Observation)][-1]
+
+    @property
+    def confirmed(self) -> set[Fault]:
+        """What is believed."""
+        return set(self.diary.state.confirmed)
+
+
+# --- equal, different, not comparable --------------------------------------------------------------------------------
+
+
+async def test_what_is_as_expected_passes_at_once() -> None:
+    """A parsed answer is conclusive, and says who changed it last."""
+    seen = await Bench().look()
+    assert says(seen.finding) == ("pass", None)
+    assert seen.finding.conclusive
+    assert seen.finding.summary == "6 fields are as expected"
+    assert seen.config == AS_EXPECTED
+    assert seen.finding.evidence == {
+        "equal": 6,
+        "differences": 0,
+        "not_comparable": None,
+        "changed_by": "ana",
+        "changed_at": START - 86_400,
+    }
+
+
+async def test_what_cannot_be_compared_is_listed_and_passes() -> None:
+    """A masked key is no other key."""
+    seen = await Bench(manifest({AUTHORIZATION: secret("Bearer ****")})).look()
+    assert says(seen.finding) == ("pass", None)
+    assert seen.finding.summary == f"5 fields are as expected; not comparable: {AUTHORIZATION}"
+    assert seen.finding.evidence["not_comparable"] == AUTHORIZATION
+
+
+@pytest.mark.parametrize(
+    ("changes", "severity", "stops"),
+    [
+        ({ENDPOINT: "https://api.traceloop.com"}, Severity.CRITICAL, True),
+        ({ENCODING: "json"}, Severity.CRITICAL, True),
+        ({AUTHORIZATION: secret("tl_ours")}, Severity.CRITICAL, True),
+        ({AUTHORIZATION: secret(THEIRS)}, Severity.CRITICAL, True),
+        ({AUTHORIZATION: secret(None)}, Severity.CRITICAL, True),
+        ({EXCLUDE: False}, Severity.CRITICAL, False),  # content gets out: as bad
+        ({METRICS: "http"}, Severity.WARNING, False),
+        ({f"{HEADERS}.x-tenant": secret("acme")}, Severity.WARNING, False),  # a header nobody expects
+    ],
+)
+async def test_any_difference_is_a_failure(changes: Mapping[str, Any], severity: Severity, *, stops: bool) -> None:
+    """Critical where it stops the export, and settled by one look."""
+    bench = Bench(manifest(changes))
+    seen = await bench.look()
+    charge = seen.finding.charges[0]
+    assert (charge.fault, charge.severity, charge.stops_export) == (Fault.CONFIG_DRIFT, severity, stops)
+    assert charge.conclusive
+    assert bench.confirmed == {Fault.CONFIG_DRIFT}
+
+
+async def test_the_worst_difference_comes_first() -> None:
+    """A field that stops the export names the drift, and every one is listed."""
+    seen = await Bench(manifest({METRICS: "http", ENCODING: "json"})).look()
+    charge = seen.finding.charges[0]
+    assert charge.summary == f"{ENCODING}: expected proto, found json (and 1 more)"
+    assert [fact.split(":")[0] for fact in charge.facts] == [ENCODING, METRICS]
+    assert seen.finding.evidence["differences"] == 2
+
+
+# --- off -------------------------------------------------------------------------------------------------------------
+
+
+async def test_a_manifest_that_says_off_settles_at_once() -> None:
+    """It is parsed, so it is conclusive."""
+    bench = Bench(OFF)
+    seen = await bench.look()
+    charge = seen.finding.charges[0]
+    assert (charge.fault, charge.conclusive, charge.stops_export) == (Fault.EXPORTER_DISABLED, True, True)
+    assert bench.confirmed == {Fault.EXPORTER_DISABLED}
+    assert bench.control_plane.sessions == 0
+
+
+@pytest.mark.parametrize("form", ["404", "null", "empty"])
+async def test_nothing_to_read_is_off_only_while_the_same_token_works(form: str) -> None:
+    """404, null and empty count after `fail_after` looks while the session endpoint knows us."""
+    bench = Bench(None)
+    bench.control_plane.form = form
+    seen = await bench.look()
+    assert says(seen.finding) == ("fail", Fault.EXPORTER_DISABLED)
+    assert form in seen.finding.summary
+    assert not seen.finding.charges[0].conclusive
+    assert seen.finding.charges[0].stops_export
+    assert bench.confirmed == set()
+    await bench.look()
+    assert bench.confirmed == {Fault.EXPORTER_DISABLED}
+    assert bench.control_plane.sessions == 2
+
+
+async def test_a_session_that_knows_nobody_proves_nothing() -> None:
+    """Its bare 200 is how a bad token may be answered: permanent, because only a human can mend a token."""
+    bench = Bench(None)
+    bench.control_plane.knows_us = False
+    seen = await bench.look()
+    assert says(seen.finding) == ("unknown", Blindness.REFUSED)
+    assert seen.finding.permanent
+
+
+async def test_a_session_that_does_not_answer_proves_nothing() -> None:
+    """A 404 of the configuration beside a control plane that fails is no switched-off exporter."""
+    bench = Bench(None)
+    plane = _SessionFails(Unreachable("the control plane answers 503", kind="status", status=503))
+    await ConfigCheck(plane, bench.backend, bench.clock).look(bench.diary)
+    seen = bench.diary.only(Observation)
+    assert says(seen.finding) == ("unknown", Blindness.UNREACHABLE)
+    assert "could not tell whether the configuration is gone (404)" in seen.finding.summary
+
+
+# --- cannot see ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("error", "reason", "permanent"),
+    [
+        (Unreachable("no answer", kind="timeout"), Blindness.UNREACHABLE, False),
+        (Unreachable("503", kind="status", status=503), Blindness.UNREACHABLE, False),
+        (Refused("401", status=401), Blindness.REFUSED, False),
+        (Refused("403", status=403), Blindness.REFUSED, True),
+        (Refused("429", status=429, retry_after=30), Blindness.REFUSED, False),
+        (Refused("1010", status=403, blocked=True), Blindness.BLOCKED, False),
+        (Garbled("HTML"), Blindness.GARBLED, False),
+        (Gone("no such route", route=True), Blindness.GARBLED, False),
+    ],
+)
+async def test_what_cannot_be_read_is_not_broken(error: PortError, reason: Blindness, *, permanent: bool) -> None:
+    """It is unknown, with its reason; a 403 is permanent: only a human can grant a permission."""
+    bench = Bench()
+    bench.control_plane.error = error
+    seen = await bench.look()
+    assert says(seen.finding) == ("unknown", reason)
+    assert seen.finding.permanent is permanent
+    assert seen.config is None
+    assert bench.confirmed == set()
+
+
+async def test_a_failing_read_keeps_what_was_known() -> None:
+    """Neither a confirmed drift nor the last configuration is forgotten because nobody could look."""
+    bench = Bench(manifest({ENCODING: "json"}))
+    await bench.look()
+    bench.control_plane.error = Unreachable("no answer", kind="timeout")
+    bench.clock.jump(MINUTE)
+    await bench.look()
+    assert bench.confirmed == {Fault.CONFIG_DRIFT}
+    assert bench.diary.state.config is not None
+
+
+# --- another key -----------------------------------------------------------------------------------------------------
+
+
+async def test_another_key_makes_it_try_ours() -> None:
+    """A documented route of Traceloop says whose key is the valid one."""
+    bench = Bench(manifest(key=THEIRS))
+    await bench.look()
+    assert bench.diary.only(KeyTried).accepted is True
+    since, until, wanted = bench.backend.window_reads[0]
+    assert (until - since, wanted) == (60.0, None)
+
+
+async def test_our_key_refused_is_a_rotation() -> None:
+    """Then the drift is a warning: give the monitor the new key."""
+    bench = Bench(manifest(key=THEIRS))
+    bench.backend.window_error = Refused("401", status=401)
+    await bench.look()
+    assert bench.diary.only(KeyTried).accepted is False
+    incident = bench.diary.state.incident
+    assert incident is not None
+    assert (incident.diagnosis.fault, incident.diagnosis.severity) == (Fault.CONFIG_DRIFT, Severity.WARNING)
+    assert any("rotated" in sentence for sentence in incident.diagnosis.because)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        Refused("1010", status=401, blocked=True),
+        Refused("403", status=403),
+        Refused("429", status=429),
+        Unreachable("no answer", kind="timeout"),
+        Garbled("HTML"),
+        Gone("404"),
+    ],
+)
+async def test_a_probe_that_says_nothing_changes_nothing(error: PortError) -> None:
+    """The drift is told as it stands: critical, another key."""
+    bench = Bench(manifest(key=THEIRS))
+    bench.backend.window_error = error
+    seen = await bench.look()
+    assert not [given for given in bench.diary.given if isinstance(given, KeyTried)]
+    assert seen.finding.charges[0].severity is Severity.CRITICAL
+
+
+@pytest.mark.parametrize("key", [OURS, "tl_ours", None, "Bearer ****"])
+async def test_the_key_is_not_tried_without_need(key: str | None) -> None:
+    """Ours, ours in another form, none, or one that cannot be compared: nothing to ask."""
+    bench = Bench(manifest(key=key))
+    await bench.look()
+    assert bench.backend.window_reads == []
+
+
+async def test_the_look_is_dated_when_it_began() -> None:
+    """And measured by a clock that never jumps."""
+    bench = Bench()
+    seen = await bench.look()
+    assert (seen.at, seen.took, seen.finding.verdict) == (START, 0.0, Verdict.PASS)
+
+
+class _SessionFails(FakeControlPlane):
+    """There is no configuration to read, and the session endpoint does not answer."""
+
+    def __init__(self, error: PortError) -> None:
+        super().__init__(None)
+        self.failure = error
+
+    async def token_works(self, *, timeout: float) -> bool:
+        """Fails."""
+        del timeout
+        raise self.failure

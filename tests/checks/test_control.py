@@ -1,0 +1,186 @@
+"""Whether Traceloop itself takes in a span: one of our own, sent past the gateway."""
+
+from typing import Any
+
+import pytest
+
+from monitor.checks.control import SERVICE_NAME, ControlCheck, judge_ingest
+from monitor.core.inputs import ControlSent
+from monitor.core.model import Blindness, CheckName, Fault, Service
+from monitor.core.state import TargetState
+from monitor.ports import IngestAnswer, Unreachable
+from tests.checks.bench import PROD, Diary, FakeWitness, says
+from tests.core.build import Story, manifest, policy
+from tests.fakes.backend import FakeIngest
+from tests.fakes.clock import START, FakeClock
+
+ACCEPTED = (None, None)
+
+
+class Bench:
+    """A control check and everything around it."""
+
+    def __init__(self, state: TargetState | None = None) -> None:
+        self.clock, self.ingest, self.witness = FakeClock(), FakeIngest(), FakeWitness()
+        self.diary = Diary(self.clock, state=state)
+
+    async def look(self) -> ControlSent:
+        """Let it look."""
+        attributes = {"gateway_trace_monitor.target": PROD}
+        await ControlCheck(self.ingest, self.witness, self.clock, attributes).look(self.diary)
+        return self.diary.only(ControlSent)
+
+    @property
+    def confirmed(self) -> set[Fault]:
+        """What is believed."""
+        return set(self.diary.state.confirmed)
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        ({"status": 200}, ACCEPTED),
+        ({"status": 202}, ACCEPTED),
+        ({"status": 204}, ACCEPTED),
+        ({"status": 200, "message": "a warning"}, ACCEPTED),
+        ({"status": 200, "rejected": 1, "message": "quota"}, ("fail", Fault.INGEST_FAILING)),
+        ({"status": 301}, ("fail", Fault.INGEST_FAILING)),
+        ({"status": 307}, ("fail", Fault.INGEST_FAILING)),
+        ({"status": 400}, ("fail", Fault.INGEST_FAILING)),
+        ({"status": 402}, ("fail", Fault.INGEST_FAILING)),
+        ({"status": 403}, ("fail", Fault.INGEST_FAILING)),
+        ({"status": 404}, ("fail", Fault.INGEST_FAILING)),
+        ({"status": 415}, ("fail", Fault.INGEST_FAILING)),
+        ({"status": 500}, ("fail", Fault.INGEST_FAILING)),
+        ({"status": 503}, ("fail", Fault.INGEST_FAILING)),
+        ({"status": 401}, ("unknown", Blindness.REFUSED)),  # whose key it is, is judged where the gateway's is known
+        ({"status": 429, "retry_after": 30.0}, ("unknown", Blindness.REFUSED)),
+        ({"status": 403, "blocked": True}, ("unknown", Blindness.BLOCKED)),
+        ({"status": 401, "blocked": True}, ("unknown", Blindness.BLOCKED)),
+        ({"status": 503, "blocked": True}, ("unknown", Blindness.BLOCKED)),
+    ],
+)
+def test_every_answer_of_the_endpoint_has_one_meaning(answer: dict[str, Any], said: tuple[Any, ...]) -> None:
+    """401: the key. Other 4xx, 3xx, 5xx: does not take in. 429 or a Cloudflare page: unknown. 2xx: wait for the read."""
+    finding = judge_ingest(IngestAnswer(**answer))
+    assert (says(finding) if finding is not None else ACCEPTED) == said
+
+
+async def test_what_is_sent_is_a_span_of_our_own() -> None:
+    """Its own service name, so that nobody takes it for the gateway's, and ids that are new each time."""
+    bench = Bench()
+    await bench.look()
+    sent = bench.ingest.sent[0]
+    assert (sent.service_name, sent.at) == (SERVICE_NAME, START)
+    assert sent.service_name != "tfy-llm-gateway"
+    assert sent.attributes == {"gateway_trace_monitor.target": "prod"}
+    assert (len(sent.trace_id), len(sent.span_id)) == (32, 16)
+
+
+async def test_an_accepted_span_has_no_verdict_yet() -> None:
+    """It is to be read back; the check has not looked until then."""
+    bench = Bench()
+    given = await bench.look()
+    assert (given.finding, given.control.accepted, given.control.judged) == (None, True, False)
+    assert bench.diary.state.controls == (given.control,)
+    assert bench.diary.state.trend(CheckName.CONTROL).last is None
+    assert bench.diary.committed[-1].controls == (given.control,)
+
+
+async def test_a_partial_success_is_a_rejection() -> None:
+    """HTTP 200 that rejects the span did not take it in; the OpenTelemetry SDK would call it a success."""
+    bench = Bench()
+    bench.ingest.answer = IngestAnswer(status=200, rejected=1, message="quota exceeded")
+    given = await bench.look()
+    assert given.finding is not None
+    assert given.finding.summary == "Traceloop rejected the span (partial success): quota exceeded"
+    assert (given.control.accepted, given.control.judged) == (False, True)
+
+
+async def test_a_refused_key_settles_where_the_gateway_holds_the_same() -> None:
+    """A 401 of the documented endpoint, and the gateway's header read literally: `key_rejected` at once."""
+    state = Story().config(manifest()).state
+    bench = Bench(state)
+    bench.ingest.answer = IngestAnswer(status=401)
+    given = await bench.look()
+    assert given.key_refused
+    assert bench.confirmed == {Fault.KEY_REJECTED}
+
+
+async def test_a_refused_key_that_cannot_be_compared_takes_two_looks() -> None:
+    """It may be the monitor's alone."""
+    bench = Bench(Story().config(manifest(key="Bearer ****")).state)
+    bench.ingest.answer = IngestAnswer(status=401)
+    await bench.look()
+    assert bench.confirmed == set()
+
+
+async def test_a_challenge_page_refuses_no_key() -> None:
+    """Cloudflare's 401 or 403 is not Traceloop's word."""
+    bench = Bench(Story().config(manifest()).state)
+    bench.ingest.answer = IngestAnswer(status=401, blocked=True)
+    given = await bench.look()
+    assert not given.key_refused
+    assert (bench.confirmed, bench.diary.state.key_refused_at) == (set(), None)
+
+
+@pytest.mark.parametrize("kind", ["dns", "connect", "tls", "timeout", "reset"])
+async def test_silence_is_traceloops_when_another_service_answers(kind: str) -> None:
+    """With a witness it is `ingest_failing`."""
+    bench = Bench()
+    bench.ingest.error = Unreachable("nobody answers", kind=kind)
+    given = await bench.look()
+    assert given.finding is not None
+    assert says(given.finding) == ("fail", Fault.INGEST_FAILING)
+    assert given.finding.charges[0].stops_export
+    assert bench.witness.asked == [Service.OTLP]
+    assert not given.control.accepted
+
+
+async def test_silence_without_a_witness_accuses_nobody() -> None:
+    """Our own network is the suspect."""
+    bench = Bench()
+    bench.ingest.error = Unreachable("nobody answers", kind="timeout")
+    bench.witness.vouches = False
+    given = await bench.look()
+    assert given.finding is not None
+    assert says(given.finding) == ("unknown", Blindness.NO_WITNESS)
+    assert bench.diary.state.controls[-1].accepted is None
+
+
+async def test_what_was_not_asked_was_not_silent() -> None:
+    """An endpoint that `http.deny_link_local` forbids accuses nobody."""
+    bench = Bench()
+    bench.ingest.error = Unreachable("169.254.0.1 is never asked", kind="denied")
+    given = await bench.look()
+    assert given.finding is not None
+    assert says(given.finding) == ("unknown", Blindness.UNREACHABLE)
+    assert bench.witness.asked == []
+
+
+async def test_a_span_that_may_have_been_taken_proves_no_refusal() -> None:
+    """After a 429 it is not known whether Traceloop would have taken it in."""
+    bench = Bench()
+    bench.ingest.answer = IngestAnswer(status=429)
+    await bench.look()
+    assert bench.diary.state.controls[-1].accepted is None
+
+
+async def test_it_takes_two_refusals_to_settle() -> None:
+    """Nothing of the endpoint's but a known key is conclusive."""
+    bench = Bench()
+    bench.ingest.answer = IngestAnswer(status=503)
+    check = ControlCheck(bench.ingest, bench.witness, bench.clock, {})
+    await check.look(bench.diary)
+    assert bench.confirmed == set()
+    await check.look(bench.diary)
+    assert bench.confirmed == {Fault.INGEST_FAILING}
+
+
+async def test_where_nobody_judges_it_it_is_not_believed() -> None:
+    """A check that was switched off while it was under way settles nothing."""
+    bench = Bench()
+    bench.diary.policy = policy(without=(CheckName.CONTROL,))
+    bench.ingest.answer = IngestAnswer(status=503)
+    await bench.look()
+    assert bench.diary.state.trend(CheckName.CONTROL).last is None

@@ -1,0 +1,121 @@
+"""Whether TrueFoundry's own store has the trace: evidence for the triage."""
+
+from dataclasses import replace
+
+import pytest
+
+from monitor.checks.origin import OriginLook
+from monitor.core.arrival import proof_key
+from monitor.core.canary import Canary, Outcome
+from monitor.core.inputs import OriginLooked
+from monitor.core.state import TargetState
+from monitor.core.trace import Route
+from monitor.ports import Garbled, Gone, PortError, Refused, Unreachable
+from tests.checks.bench import PROD, Diary
+from tests.core.build import a_canary, spans, trace_id
+from tests.fakes.clock import START, FakeClock
+from tests.fakes.control_plane import FakeControlPlane
+
+ARRIVED, MISSING = Outcome.ARRIVED, Outcome.MISSING
+
+
+class Bench:
+    """A look into the own store and everything around it."""
+
+    def __init__(self, *canaries: Canary) -> None:
+        self.clock, self.control_plane = FakeClock(), FakeControlPlane()
+        self.diary = Diary(self.clock, state=TargetState(target=PROD, canaries=canaries))
+        self.origin = OriginLook(self.control_plane, self.clock)
+
+    async def look(self) -> list[tuple[str, bool | None]]:
+        """What was reported, by canary."""
+        await self.origin.look(self.diary)
+        return [(given.canary_id, given.found) for given in self.diary.given if isinstance(given, OriginLooked)]
+
+
+def an_old(number: int, **more: object) -> Canary:
+    """Answered two minutes ago."""
+    return replace(a_canary(number), sent_at=START - 120, answered_at=START - 119, **more)  # type: ignore[arg-type]
+
+
+async def test_what_it_has_is_known_from_then_on() -> None:
+    """And the store is proven as a route."""
+    bench = Bench(an_old(1, outcome=MISSING))
+    bench.control_plane.spans = list(spans(1))
+    assert await bench.look() == [("c1", True)]
+    assert bench.diary.state.canaries[0].origin is True
+    assert proof_key(Route.OWN_STORE, "") in bench.diary.state.proofs
+
+
+async def test_what_it_does_not_have_is_known_too() -> None:
+    """An empty answer proves no route."""
+    bench = Bench(an_old(1, outcome=MISSING))
+    assert await bench.look() == [("c1", False)]
+    assert bench.diary.state.canaries[0].origin is False
+    assert bench.diary.state.proofs == {}
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        Unreachable("no answer", kind="timeout"),
+        Refused("403", status=403),
+        Garbled("HTML"),
+        Gone("no such route"),
+    ],
+)
+async def test_what_cannot_be_asked_is_not_reported(error: PortError) -> None:
+    """It proves nothing."""
+    bench = Bench(an_old(1, outcome=MISSING))
+    bench.control_plane.error = error
+    assert await bench.look() == []
+    assert bench.diary.state.canaries[0].origin is None
+
+
+async def test_the_newest_that_arrived_is_asked_for_the_proof() -> None:
+    """Then the three newest that have not come: an answer for them counts only through a route that has shown something."""
+    arrived = [an_old(number, outcome=ARRIVED) for number in (1, 2)]
+    missed = [an_old(number, outcome=MISSING) for number in (3, 4, 5, 6)]
+    bench = Bench(*arrived, *missed)
+    assert [canary for canary, _ in await bench.look()] == ["c2", "c4", "c5", "c6"]
+
+
+async def test_a_trace_that_has_not_come_yet_is_asked_for_from_look_closer_after_on() -> None:
+    """Not before: most come within seconds."""
+    waiting = replace(a_canary(1), sent_at=START - 60, answered_at=START - 60)
+    young = replace(a_canary(2), sent_at=START - 59, answered_at=START - 59)
+    in_part = replace(a_canary(3), sent_at=START - 90, answered_at=START - 90, spans=1)
+    assert [canary for canary, _ in await Bench(waiting, young, in_part).look()] == ["c1"]
+
+
+async def test_what_it_is_known_to_have_is_not_asked_for_again() -> None:
+    """The store does not forget."""
+    assert await Bench(an_old(1, outcome=MISSING, origin=True)).look() == []
+
+
+async def test_a_refused_canary_is_none_of_its_business() -> None:
+    """Nor one without a trace id."""
+    assert await Bench(an_old(1, outcome=MISSING, accepted=False)).look() == []
+    assert await Bench(an_old(1, outcome=MISSING, trace_id=None)).look() == []
+
+
+async def test_it_is_asked_by_destination_and_from_a_while_before() -> None:
+    """The feedback id says where the gateway keeps a trace; clocks differ."""
+    bench = Bench(an_old(1, outcome=MISSING, destination="tfy-eu"))
+    await bench.look()
+    asked = bench.control_plane.asked[0]
+    assert (asked.trace_id, asked.since, asked.destination) == (trace_id(1), START - 420, "tfy-eu")
+
+
+async def test_it_is_not_asked_more_often_than_every_fifteen_seconds() -> None:
+    """Also where it cannot be asked: a failing store must not be hammered."""
+    bench = Bench(an_old(1, outcome=MISSING))
+    bench.control_plane.error = Unreachable("no answer", kind="timeout")
+    await bench.look()
+    await bench.clock.advance(14)
+    await bench.look()
+    assert len(bench.control_plane.asked) == 1
+    bench.clock.jump(-86_400)  # somebody sets the wall clock back: that must not close the store for a day
+    await bench.clock.advance(1)
+    await bench.look()
+    assert len(bench.control_plane.asked) == 2
