@@ -12,6 +12,9 @@ from monitor.core.weighing import CAUSES, CONFIGURED, Confirmed
 
 REMEMBERED_OUTAGES = 20
 
+_PROVEN = frozenset({Fault.WRONG_ENVIRONMENT})
+"""What only arrivals clear needs no further proof by arrivals."""
+
 
 def follow_causes(state: TargetState, found: tuple[Confirmed, ...], policy: Policy, now: Instant) -> TargetState:
     """Bring outages and mend up to date with what is confirmed now."""
@@ -33,7 +36,7 @@ def _mend(state: TargetState, causes: frozenset[Fault], ended: set[Fault], polic
     """
     if causes or not (policy.enabled(CheckName.CANARY) and policy.enabled(CheckName.ARRIVAL)):
         return None
-    gone = ended - state.confirmed.keys()
+    gone = ended - state.confirmed.keys() - _PROVEN
     if not gone:
         return state.mend
     fault = min(gone, key=lambda one: ORDER[one])

@@ -7,6 +7,7 @@ gap; three of the last twelve are an intermittent loss. What was lost while its 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import takewhile
 
 from monitor.core import charges
 from monitor.core.arrival import RECOVERABLE_FOR, REMEMBERED
@@ -85,9 +86,14 @@ def arrived(canary: Canary) -> bool:
 
 
 def intermittent(canaries: tuple[Canary, ...], loss_of: tuple[int, int]) -> tuple[Canary, ...]:
-    """The losses among the newest counted canaries, if they are too many."""
+    """The losses among the newest counted canaries, if they are too many.
+
+    Counted in the order of sending, up to the first whose trace is still awaited: an arrival is known within seconds, a loss
+    only at its deadline, so a window that ran ahead would hold too few losses.
+    """
     losses, window = loss_of
-    counted = [canary for canary in canaries if lost(canary) or (arrived(canary) and not canary.excused)]
+    decided = takewhile(lambda canary: not (canary.pending and canary.accepted), canaries)
+    counted = [canary for canary in decided if lost(canary) or (arrived(canary) and not canary.excused)]
     missing = tuple(canary for canary in counted[-window:] if lost(canary))
     return missing if len(missing) >= losses else ()
 
@@ -116,7 +122,7 @@ def confirmed_by_series(
         )
         if active is not None:
             found[fault] = active
-    return found | _intermittent_loss(judged, before, found, policy, now)
+    return found | _intermittent_loss(state.canaries, before, found, policy, now)
 
 
 def may_accuse(canary: Canary, state: TargetState, policy: Policy) -> bool:
@@ -131,7 +137,7 @@ def _is_fresh(canary: Canary, policy: Policy, now: Instant) -> bool:
 
 
 def _intermittent_loss(
-    judged: tuple[Canary, ...],
+    canaries: tuple[Canary, ...],
     before: Mapping[Fault, Active],
     found: Mapping[Fault, Active],
     policy: Policy,
@@ -141,7 +147,7 @@ def _intermittent_loss(
     known = before.get(Fault.TRACE_MISSING)
     if Fault.TRACE_MISSING in found or (known is not None and not is_intermittent(known)):
         return {}  # an outage, or one that has just ended: its losses are excused before the window is looked at again
-    losses = intermittent(judged, policy.arrival.loss_of)
+    losses = intermittent(canaries, policy.arrival.loss_of)
     if not losses or (known is None and not _is_fresh(losses[-1], policy, now)):
         return {}
     charge = charges.intermittent(losses, policy.arrival.loss_of[1])

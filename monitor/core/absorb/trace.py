@@ -47,7 +47,7 @@ def look(state: TargetState, given: TraceLooked, policy: Policy, now: Instant) -
     after = _replace_canary(proven, judged.canary)
     if given.seen.route in (Route.WAREHOUSE, Route.NONCE):
         after = accept_key(after, policy, now)
-    return _report_look(after, before, judged, given, policy, now)
+    return _report_look(after, before, judged, given, policy, now, saw=counts or bool(given.seen.spans))
 
 
 def _identify(canary: Canary, given: TraceLooked) -> Canary:
@@ -73,9 +73,19 @@ def _replace_canary(state: TargetState, canary: Canary) -> TargetState:
 
 
 def _report_look(
-    state: TargetState, before: Canary, judged: arrival.Judged, given: TraceLooked, policy: Policy, now: Instant
+    state: TargetState,
+    before: Canary,
+    judged: arrival.Judged,
+    given: TraceLooked,
+    policy: Policy,
+    now: Instant,
+    *,
+    saw: bool,
 ) -> Absorbed:
-    """A look that judged something is a look of the check `arrival`; one that says "not yet" only shows that we can see."""
+    """A look that judged something is a look of the check `arrival`; one that says "not yet" only shows that we can see.
+
+    Not even that where absence does not count: `saw` is False when a route showed nothing that has never shown us anything.
+    """
     canary = judged.canary
     finding = _arrival_finding(before, judged)
     events: list[Event] = []
@@ -89,6 +99,8 @@ def _report_look(
                 arrival_seconds=canary.arrival_seconds,
             )
         )
+    if finding is None and not saw:
+        return state, tuple(events)
     if finding is None:
         seeing = trend.sighted(state.trend(CheckName.ARRIVAL), policy, given.at)
         return _with_arrival(state, seeing), tuple(events)
