@@ -95,7 +95,7 @@ def test_two_losses_with_no_later_arrival_settle(letters: str, confirmed: bool) 
     assert (F.TRACE_MISSING in story(letters).confirmed) == confirmed
 
 
-@pytest.mark.parametrize("letters", list(set(permutations("AAMM"))), ids="".join)
+@pytest.mark.parametrize("letters", sorted(set(permutations("AAMM"))), ids="".join)
 def test_the_order_of_sending_decides(letters: tuple[str, ...]) -> None:
     """Whatever was judged first."""
     assert (F.TRACE_MISSING in story("".join(letters)).confirmed) == (letters[-2:] == ("M", "M"))
