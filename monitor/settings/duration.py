@@ -18,7 +18,7 @@ PATTERN = r"^[0-9.]+(ms|[dhms])?([0-9.]+(ms|[dhms]))*$"
 def parse_duration(given: object) -> float:
     """Seconds. Raises PydanticCustomError."""
     seconds = _seconds(given)
-    if seconds is None or not math.isfinite(seconds) or seconds < 0:
+    if seconds is None or not math.isfinite(seconds):
         raise PydanticCustomError("duration", f"is not a duration; {ALLOWED}")
     if seconds > _LONGEST:
         raise PydanticCustomError("duration", "is longer than ten years; shorter is allowed")

@@ -7,7 +7,9 @@ import pickle
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
+from monitor.settings.model import build
 from monitor.settings.secret import MASK, HeaderSource, SecretSource, Unusable, UrlSource
 from tests.settings.samples import MINIMAL, complaints, loaded, prod, settings, with_target
 
@@ -275,6 +277,13 @@ def test_nothing_that_prints_settings_shows_a_secret(tmp_path: Path) -> None:
     for secret in ("tfy-Secret-1", "tl_Secret_2", "tl_Secret_File", "tl_Secret_Proxy"):
         assert secret not in shown
     assert MASK in shown
+
+
+def test_not_even_pydantics_own_error_quotes_what_was_given() -> None:
+    """Should one ever be printed as it is."""
+    with pytest.raises(ValidationError) as refused:
+        build([{"targets": {}, "log": {"level": "tl_Secret_9"}}])
+    assert "Secret" not in str(refused.value)
 
 
 def test_secrets_are_compared_by_where_they_come_from(tmp_path: Path) -> None:

@@ -38,6 +38,12 @@ def test_each_value_is_shown_with_its_source(tmp_path: Path) -> None:
     assert row(shown, "server.port") == ("9797", "built-in")
 
 
+def test_a_secret_is_masked_however_short_it_is() -> None:
+    """And however long, by the same mask."""
+    shown = show(loaded(MINIMAL + "server: {admin_token: abc}\n"))
+    assert row(shown, "server.admin_token") == ('"********"', "config.yaml:6")
+
+
 def test_a_null_that_asks_for_the_derived_value_is_not_its_source() -> None:
     """The value comes from elsewhere."""
     shown = show(loaded(MINIMAL.replace("gateway: {", "gateway: {url: null, ")))
