@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from urllib.parse import unquote, urlsplit
 
 from monitor.checks.arrival import ArrivalCheck
 from monitor.checks.canary import CanaryCheck, CanaryOptions
@@ -15,7 +16,8 @@ from monitor.core.model import CheckName, Service, TargetName
 from monitor.http import Http
 from monitor.ports import Check, Clock
 from monitor.redaction import Redactor
-from monitor.settings import SecretSource, Settings, Target, expected_headers
+from monitor.settings import Settings, Target, expected_headers
+from monitor.settings.inventory import all_secrets
 from monitor.traceloop import OtlpIngest, TraceloopReader
 from monitor.truefoundry import TrueFoundryControlPlane, TrueFoundryGateway
 from monitor.witness import Ask, Witnesses
@@ -159,22 +161,6 @@ async def _knock(http: Http, service: Service, url: str) -> None:
 
 
 def secrets_of(settings: Settings) -> list[str]:
-    """Every secret value that the settings hold now, for the redactor."""
-    sources: list[SecretSource | None] = [
-        settings.alerting.slack.bot_token,
-        settings.alerting.slack.webhook_url,
-        settings.alerting.webhook.url,
-        settings.alerting.webhook.secret,
-        settings.heartbeat.url,
-        settings.server.admin_token,
-        settings.server.read_token,
-    ]
-    for target in settings.targets.values():
-        sources += [
-            target.gateway.token,
-            target.traceloop.api_key,
-            target.control_plane.token if target.control_plane is not None else None,
-            *(other.api_key for other in target.traceloop.other_environments.values()),
-            *target.expected.headers.values(),
-        ]
-    return [source.get() for source in sources if source is not None]
+    """Every secret value that the settings hold now, for the redactor; a proxy's password is one too."""
+    proxy = urlsplit(settings.http.proxy or "").password
+    return [*(source.get() for source in all_secrets(settings)), *([unquote(proxy)] if proxy else [])]

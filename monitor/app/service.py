@@ -24,6 +24,7 @@ from monitor.http import Http
 from monitor.redaction import Redactor
 from monitor.schedule import GridSchedule
 from monitor.settings import ConfigError, Loaded, SecretSource, load
+from monitor.settings.inventory import all_secrets
 from monitor.store import Store
 from monitor.store.sqlite import SqliteStore
 from monitor.telemetry.events import EventLog
@@ -275,8 +276,9 @@ class Service:
         kept = [f"nothing is being written down: {self._store.problem}"] if self._store.problem else []
         tested = self._self_test.problems.items() if self._self_test is not None else ()
         told += [f"the self-test of {name} failed: {problem}" for name, problem in tested]
+        held = [each.problem for each in all_secrets(self._loaded.settings) if each.problem]
         pulse = [f"heartbeat {self._heartbeat.problem}"] if self._heartbeat and self._heartbeat.problem else []
-        return (*told, *kept, *pulse)
+        return (*told, *kept, *held, *pulse)
 
 
 def _optional(source: SecretSource | None) -> Callable[[], str | None]:

@@ -60,7 +60,8 @@ def test_an_alert_is_tried_both_ways(alert: str) -> None:
 
 def test_the_rules_speak_of_metrics_that_there_are() -> None:
     """A misspelt metric never fires: every one that a rule names is on the metrics page."""
-    page, _ = Metrics(clock=FakeClock(), version="0", view=lambda: View(state=State())).render()
+    view = View(state=State())
+    page, _ = Metrics(clock=FakeClock(), version="0", view=lambda: view).render("", view)
     exported = set(re.findall(r"^# TYPE (trace_monitor_\w+)", page.decode(), flags=re.MULTILINE))
     named = {name for rule in RULES for name in re.findall(r"trace_monitor_\w+", str(rule))}
     assert named
