@@ -58,10 +58,11 @@ def test_an_alert_is_tried_both_ways(alert: str) -> None:
     assert not all(expectations), f"{alert} is never expected to be quiet in rules_test.yml"
 
 
-def test_the_rules_speak_of_metrics_that_there_are() -> None:
+async def test_the_rules_speak_of_metrics_that_there_are() -> None:
     """A misspelt metric never fires: every one that a rule names is on the metrics page."""
     view = View(state=State())
-    page, _ = Metrics(clock=FakeClock(), version="0", view=lambda: view).render("", view)
+    metrics = Metrics(clock=FakeClock(), version="0", view=lambda: View(state=State()))
+    page, _ = await metrics.scrape("")
     exported = set(re.findall(r"^# TYPE (trace_monitor_\w+)", page.decode(), flags=re.MULTILINE))
     named = {name for rule in RULES for name in re.findall(r"trace_monitor_\w+", str(rule))}
     assert named
