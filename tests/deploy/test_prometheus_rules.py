@@ -60,7 +60,6 @@ def test_an_alert_is_tried_both_ways(alert: str) -> None:
 
 async def test_the_rules_speak_of_metrics_that_there_are() -> None:
     """A misspelt metric never fires: every one that a rule names is on the metrics page."""
-    view = View(state=State())
     metrics = Metrics(clock=FakeClock(), version="0", view=lambda: View(state=State()))
     page, _ = await metrics.scrape("")
     exported = set(re.findall(r"^# TYPE (trace_monitor_\w+)", page.decode(), flags=re.MULTILINE))
