@@ -140,7 +140,8 @@ def _judge(canary: Canary, now: Instant, policy: ArrivalPolicy, *, counts: bool)
     age = now - canary.waited_since
     if canary.arrived_at is not None:
         late = canary.late or canary.arrived_at - canary.waited_since > policy.late_after
-        return replace(canary, outcome=Outcome.LATE if late else Outcome.ARRIVED, judged_at=now, incomplete="")
+        outcome = Outcome.LATE if late else Outcome.ARRIVED
+        return replace(canary, late=late, outcome=outcome, judged_at=now, incomplete="")
     told = counts or canary.spans > 0
     late = canary.late or (canary.accepted and told and age >= policy.late_after and canary.whole_at is None)
     waiting = replace(canary, late=late)

@@ -7,7 +7,7 @@ from monitor.core.arrival import RECOVERABLE_FOR, backoff, next_look, wants_labe
 from monitor.core.budget import may_send
 from monitor.core.canary import Canary, ControlSpan, Outcome
 from monitor.core.model import Blindness, CheckName, Fault, Instant, Seconds, Verdict
-from monitor.core.series import arrived
+from monitor.core.signs import arrived
 from monitor.core.state import Policy, TargetState
 from monitor.core.trend import unsettled
 

@@ -12,7 +12,7 @@ from monitor.core.faults import FAULTS, ORDER
 from monitor.core.incident import Diagnosis
 from monitor.core.mend import shielded, waiting_text
 from monitor.core.model import Blindness, CheckName, Component, Fault, Instant
-from monitor.core.series import lost
+from monitor.core.signs import lost
 from monitor.core.state import Policy, TargetState
 from monitor.core.triage import LOSSES
 from monitor.core.weighing import CAUSES, Confirmed, weigh

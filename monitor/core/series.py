@@ -12,14 +12,10 @@ from itertools import takewhile
 from monitor.core import charges
 from monitor.core.arrival import RECOVERABLE_FOR, REMEMBERED
 from monitor.core.canary import Canary, Outcome
-from monitor.core.model import Charge, CheckName, Fault, Instant, Seconds
+from monitor.core.model import CheckName, Fault, Instant, Seconds
+from monitor.core.signs import SIGNS, Sign, arrived, lost
 from monitor.core.state import Active, Outage, Policy, TargetState
 from monitor.core.trend import hysteresis
-
-_SHOWN = frozenset({Outcome.ARRIVED, Outcome.LATE, Outcome.INCOMPLETE})
-_WHOLE = frozenset({Outcome.ARRIVED, Outcome.LATE})
-
-_Says = Callable[[Canary], bool]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +36,7 @@ def excuse(state: TargetState, policy: Policy) -> TargetState:
 
 
 def _is_excused(canary: Canary, state: TargetState, policy: Policy) -> bool:
-    if canary.outcome in _SHOWN and not canary.late:
+    if arrived(canary) and not canary.late:
         return False
     if not may_accuse(canary, state, policy):
         return True
@@ -59,30 +55,27 @@ def trim(canaries: tuple[Canary, ...], now: Instant) -> tuple[Canary, ...]:
     return tuple(sorted(young, key=lambda canary: canary.sent_at)[-REMEMBERED:])
 
 
-def _run(canaries: tuple[Canary, ...], is_bad: _Says, is_good: _Says, accuses: _Says) -> Run:
-    """The newest end of the series. What is neither good nor bad is passed over."""
+def _run(canaries: tuple[Canary, ...], sign: Sign, accuses: Callable[[Canary], bool]) -> Run:
+    """The newest end of the series. What is neither good nor bad is passed over.
+
+    What is bad and accuses nobody is passed over too, but nothing good that is older than it speaks for the present.
+    """
     bad: list[Canary] = []
     good = 0
+    overtaken = False
     for canary in reversed(canaries):
-        if is_bad(canary) and accuses(canary):
+        if sign.is_bad(canary):
             if good:
                 break
-            bad.append(canary)
-        elif is_good(canary):
-            if bad:
+            if accuses(canary) and not (sign.excusable and canary.excused):
+                bad.append(canary)
+            else:
+                overtaken = True
+        elif sign.is_good(canary):
+            if bad or overtaken:
                 break
             good += 1
     return Run(bad=tuple(reversed(bad)), good=good)
-
-
-def lost(canary: Canary) -> bool:
-    """A loss that nothing known explains."""
-    return canary.outcome is Outcome.MISSING and not canary.excused
-
-
-def arrived(canary: Canary) -> bool:
-    """Proof that the export works: at least part of the trace was there."""
-    return canary.outcome in _SHOWN
 
 
 def intermittent(canaries: tuple[Canary, ...], loss_of: tuple[int, int]) -> tuple[Canary, ...]:
@@ -107,13 +100,13 @@ def confirmed_by_series(
     )
     outage = {fault: active for fault, active in before.items() if not is_intermittent(active)}
     found: dict[Fault, Active] = {}
-    for fault, charge, is_bad, is_good in _FAULTS:
-        run = _run(judged, is_bad, is_good, partial(may_accuse, state=state, policy=policy))
+    for sign in SIGNS:
+        run = _run(judged, sign, partial(may_accuse, state=state, policy=policy))
         fresh = [canary for canary in run.bad if _is_fresh(canary, policy, now)]
         active = hysteresis(
             outage,
-            fault,
-            charge(run.bad) if fresh else None,
+            sign.fault,
+            sign.charge(run.bad) if fresh else None,
             bad_in_row=len(fresh),
             good_in_row=run.good,
             since=run.bad[0].sent_at if run.bad else now,
@@ -121,7 +114,7 @@ def confirmed_by_series(
             now=now,
         )
         if active is not None:
-            found[fault] = active
+            found[sign.fault] = active
     return found | _intermittent_loss(state.canaries, before, found, policy, now)
 
 
@@ -177,61 +170,3 @@ def gap_to_tell(canaries: tuple[Canary, ...]) -> tuple[Canary, ...]:
                 return tuple(run)
             run, awaited = [], False
     return ()
-
-
-# --- what makes a canary bad or good, per fault ----------------------------------------------------------------------
-
-
-def _is_late(canary: Canary) -> bool:
-    return canary.late and not canary.excused
-
-
-def _in_time(canary: Canary) -> bool:
-    return canary.outcome is Outcome.ARRIVED
-
-
-def _is_partial(canary: Canary) -> bool:
-    return canary.outcome is Outcome.INCOMPLETE and not canary.excused
-
-
-def _is_whole(canary: Canary) -> bool:
-    return canary.outcome in _WHOLE
-
-
-def _is_mislabelled(canary: Canary) -> bool:
-    return canary.labels is not None and bool(canary.labels.mislabelled)
-
-
-def _well_labelled(canary: Canary) -> bool:
-    return canary.labels is not None and not canary.labels.mislabelled
-
-
-def _has_leaked(canary: Canary) -> bool:
-    return canary.labels is not None and bool(canary.labels.leaked)
-
-
-def _is_discreet(canary: Canary) -> bool:
-    return canary.labels is not None and not canary.labels.leaked
-
-
-def _lacks_content(canary: Canary) -> bool:
-    return canary.labels is not None and canary.labels.content_missing
-
-
-def _has_content(canary: Canary) -> bool:
-    return canary.labels is not None and not canary.labels.content_missing
-
-
-def _is_elsewhere(canary: Canary) -> bool:
-    return canary.elsewhere is not None and not arrived(canary)
-
-
-_FAULTS: tuple[tuple[Fault, Callable[[tuple[Canary, ...]], Charge], _Says, _Says], ...] = (
-    (Fault.TRACE_MISSING, charges.missing, lost, arrived),
-    (Fault.TRACE_LATE, charges.late, _is_late, _in_time),
-    (Fault.TRACE_INCOMPLETE, charges.incomplete, _is_partial, _is_whole),
-    (Fault.TRACE_MISLABELLED, charges.mislabelled, _is_mislabelled, _well_labelled),
-    (Fault.CONTENT_LEAKED, charges.leaked, _has_leaked, _is_discreet),
-    (Fault.CONTENT_MISSING, charges.content, _lacks_content, _has_content),
-    (Fault.WRONG_ENVIRONMENT, charges.elsewhere, _is_elsewhere, arrived),
-)

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from monitor.core.arrival import is_proven
 from monitor.core.canary import Canary
 from monitor.core.model import Fault, Instant
-from monitor.core.series import lost
+from monitor.core.signs import lost
 from monitor.core.state import Active, TargetState
 from monitor.core.trace import Route
 

@@ -12,7 +12,7 @@ from monitor.core.drift import Comparison, compare
 from monitor.core.faults import FAULTS, ORDER
 from monitor.core.key import key_is_refused
 from monitor.core.model import Charge, Fault, Instant, Severity
-from monitor.core.series import arrived
+from monitor.core.signs import arrived
 from monitor.core.state import Active, Policy, TargetState
 from monitor.core.triage import name_the_loss
 
