@@ -211,6 +211,7 @@ def test_a_late_arrival_is_late() -> None:
     """Found late, or seen to be late before."""
     assert judged(seen(WHOLE, 181), seen(WHOLE, 183)).outcome is Outcome.LATE
     assert judged(seen(NONE, 180), seen(WHOLE, 190), seen(WHOLE, 192)).outcome is Outcome.LATE
+    assert judged(seen(WHOLE, 181), seen(WHOLE, 183)).late
 
 
 def test_a_trace_is_missing_only_by_a_look_that_succeeded_at_its_deadline() -> None:

@@ -444,6 +444,14 @@ def test_bad_labels_less_than_settle_after_a_change_accuse_nobody() -> None:
     assert changed(told, START - 360).confirmed == {F.CONTENT_LEAKED}
 
 
+def test_arrivals_of_before_do_not_clear_what_a_cause_excuses_later() -> None:
+    """The losses are passed over, but nothing older than they are speaks for the present."""
+    told = story("AAAMM")
+    assert F.TRACE_MISSING in told.confirmed
+    told.fails(CONTROL, F.KEY_REJECTED, conclusive=True, stops_export=True).tick().tick()
+    assert told.confirmed == {F.TRACE_MISSING, F.TRACE_LATE, F.KEY_REJECTED}
+
+
 # --- what is remembered ----------------------------------------------------------------------------------------------
 
 
