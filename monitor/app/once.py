@@ -12,8 +12,9 @@ from monitor.core.model import CheckName, Seconds
 from monitor.ports import Check, Clock, Journal
 from monitor.runner import TargetJournal, run_check
 
-_TICK: Seconds = 0.25
+_LONGEST_PAUSE: Seconds = 1.0
 _SAY_EVERY: Seconds = 10.0
+_BEYOND: Seconds = 30.0  # a look at the deadline may take a while, and one that saw the whole trace is repeated
 
 Say = Callable[[str], None]
 
@@ -39,8 +40,14 @@ class SinglePass:
         self._say = say
 
     async def run(self) -> None:
-        """Look with every check at once, then wait for what is awaited."""
-        await asyncio.gather(*(self._look(check) for check in self._checks.values()))
+        """Look with every check at once, then wait for what is awaited.
+
+        The control span goes last: it proves something of a trace only if it was sent after the canary.
+        """
+        last = self._checks.get(CheckName.CONTROL)
+        await asyncio.gather(*(self._look(check) for check in self._checks.values() if check is not last))
+        if last is not None:
+            await self._look(last)
         await self._wait()
 
     async def _look(self, check: Check) -> None:
@@ -53,18 +60,33 @@ class SinglePass:
     async def _wait(self) -> None:
         if self._arrival is None:
             return
-        began, said = self._clock.monotonic(), 0.0
+        began, said, waited = self._clock.monotonic(), 0.0, 0.0
+        patience = self.journal.policy.arrival.missing_after + _BEYOND
         while self._is_waiting():
-            due = self._arrival.next_due(self.journal)
-            now = self._clock.now()
-            if due is not None and due <= now:
+            if waited >= patience:  # every look has failed: what is not known by now is unknown
+                self._say(f"{self._target}: nothing could be seen in {waited:.0f} s, not waiting any longer")
+                return
+            await self._clock.sleep(self._pause(self._arrival))
+            if self._is_due(self._arrival):
                 await run_check(self._arrival, self.journal, self._clock)
             await self._ask_origin()
             waited = self._clock.monotonic() - began
             if waited - said >= _SAY_EVERY:
                 said = waited
-                self._say(f"{self.journal.state.target}: waiting for traces, {waited:.0f} s so far")
-            await self._clock.sleep(_TICK)
+                self._say(f"{self._target}: waiting for traces, {waited:.0f} s so far")
+
+    def _pause(self, arrival: ArrivalCheck) -> Seconds:
+        """Until the next look, but never so long that a waiting person hears nothing."""
+        due = arrival.next_due(self.journal)
+        return _LONGEST_PAUSE if due is None else min(_LONGEST_PAUSE, max(0.0, due - self._clock.now()))
+
+    def _is_due(self, arrival: ArrivalCheck) -> bool:
+        due = arrival.next_due(self.journal)
+        return due is not None and due <= self._clock.now()
+
+    @property
+    def _target(self) -> str:
+        return self.journal.state.target
 
     def _is_waiting(self) -> bool:
         state, now = self.journal.state, self._clock.now()

@@ -4,7 +4,7 @@ import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from monitor.app.assembly import Ground, Parts, assemble, secrets_of
+from monitor.app.assembly import Ground, Parts, assemble
 from monitor.app.once import Say, SinglePass, progress
 from monitor.app.policy import at_once, policy_of
 from monitor.core.model import CheckName, TargetName
@@ -48,16 +48,17 @@ def network(settings: Settings, redactor: Redactor) -> Network:
     )
 
 
-def build_passes(settings: Settings, selection: Selection, *, clock: Clock, say: Say) -> list[SinglePass]:
-    """One pass for each selected target. Raises OSError if `http.ca_file` cannot be used."""
-    redactor = Redactor(secrets_of(settings))
+def build_passes(
+    settings: Settings, selection: Selection, *, http: Http, redactor: Redactor, clock: Clock, say: Say
+) -> list[SinglePass]:
+    """One pass for each selected target."""
     snapshot = load_snapshot(Path(settings.state.path))
     key = snapshot.fingerprint_key or bytes.fromhex(clock.draw_hex(_KEY_DIGITS))
     if snapshot.problem is not None:
         say(f"going on without what was remembered: {snapshot.problem}")
     ground = Ground(
         clock=clock,
-        http=Http(clock=clock, transport=network(settings, redactor)),
+        http=http,
         redactor=redactor,
         fingerprint_key=key,
         publish=lambda _event: None,

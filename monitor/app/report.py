@@ -2,15 +2,15 @@
 
 from typing import Any
 
+from monitor.core.cadence import controls_awaited
 from monitor.core.canary import Canary
 from monitor.core.diagnosis import diagnose
-from monitor.core.faults import FAULTS
+from monitor.core.faults import FAULTS, ORDER
 from monitor.core.incident import Diagnosis, Incident
-from monitor.core.model import Blindness, CheckName, Fault, Instant, Severity, Verdict
+from monitor.core.model import CheckName, Fault, Instant, Severity, Verdict
 from monitor.core.state import Policy, TargetState, Trend
 
 _MONITORS_OWN = frozenset({Fault.BLIND, Fault.CHECK_FAILED})
-_PAUSES = frozenset({Blindness.BUDGET_SPENT, Blindness.PAUSED, Blindness.NOTHING_TO_JUDGE})
 _EXPLAINS_NO_CANARY = frozenset(
     {
         Fault.GATEWAY_UNREACHABLE,
@@ -23,10 +23,14 @@ _EXPLAINS_NO_CANARY = frozenset(
 
 
 def verdict_of(state: TargetState, policy: Policy) -> Verdict:
-    """A target fails if any fault but the monitor's own is confirmed; else it is unknown if a check is, unexplained."""
+    """A target fails if any fault but the monitor's own is confirmed; else it is unknown if a check is, unexplained.
+
+    Where no check runs at all, nothing is known either.
+    """
     if set(state.confirmed) - _MONITORS_OWN:
         return Verdict.FAIL
-    return Verdict.UNKNOWN if any(_is_unknown(state, check) for check in policy.cadences) else Verdict.PASS
+    unknown = not policy.cadences or any(_is_unknown(state, check) for check in policy.cadences)
+    return Verdict.UNKNOWN if unknown else Verdict.PASS
 
 
 def _is_unknown(state: TargetState, check: CheckName) -> bool:
@@ -51,7 +55,7 @@ def describe_target(state: TargetState, policy: Policy, now: Instant) -> dict[st
     canary = _newest(state)
     return {
         "verdict": verdict.value,
-        **_describe_diagnosis(diagnosis),
+        **(_describe_muted(state) if diagnosis is None and verdict is Verdict.FAIL else _describe_diagnosis(diagnosis)),
         "summary": diagnosis.summary if diagnosis is not None else _summary(state, policy, verdict),
         "checks": {check.value: describe_check(state, check) for check in CheckName if policy.enabled(check)},
         "trace_id": canary.trace_id if canary is not None else None,
@@ -72,15 +76,31 @@ def _describe_diagnosis(diagnosis: Diagnosis | None) -> dict[str, Any]:
     }
 
 
+def _describe_muted(state: TargetState) -> dict[str, Any]:
+    """What is confirmed, and by the operator's own settings nothing worth telling."""
+    fault = _muted(state)
+    return {
+        "fault": fault.value,
+        "severity": Severity.NONE.word,
+        "component": FAULTS[fault].component.value,
+        "also": [],
+        "because": [state.confirmed[fault].charge.summary, "its severity is set to none: nobody is told"],
+        "advice": FAULTS[fault].advice,
+    }
+
+
+def _muted(state: TargetState) -> Fault:
+    return min(set(state.confirmed) - _MONITORS_OWN, key=ORDER.__getitem__)
+
+
 def describe_check(state: TargetState, check: CheckName) -> dict[str, Any]:
     """One check of the status object: its newest look."""
     trend = state.trend(check)
     if trend.last is None:
-        why = "no trace could be made" if set(state.confirmed) & _EXPLAINS_NO_CANARY else "has not looked yet"
         return {
             "verdict": Verdict.UNKNOWN.value,
             "fault": None,
-            "summary": why,
+            "summary": _not_yet(state, check),
             "evidence": {},
             "duration_seconds": None,
         }
@@ -93,6 +113,17 @@ def describe_check(state: TargetState, check: CheckName) -> dict[str, Any]:
         "evidence": {**last.evidence, **({"reason": last.blindness.value} if last.blindness else {})},
         "duration_seconds": round(last.took, 3),
     }
+
+
+def _not_yet(state: TargetState, check: CheckName) -> str:
+    """Why a check has nothing to say."""
+    if check is CheckName.ARRIVAL and any(canary.pending for canary in state.canaries):
+        return "the trace has not come yet"
+    if check is CheckName.ARRIVAL and set(state.confirmed) & _EXPLAINS_NO_CANARY:
+        return "no trace could be made"
+    if check is CheckName.CONTROL and controls_awaited(state):
+        return "a span of our own was accepted and has not been read back yet"
+    return "has not looked yet"
 
 
 def _own_fault(trend: Trend) -> Fault | None:
@@ -110,10 +141,18 @@ def _rounded(seconds: float | None) -> float | None:
 
 
 def _summary(state: TargetState, policy: Policy, verdict: Verdict) -> str:
+    if verdict is Verdict.FAIL:
+        return FAULTS[_muted(state)].meaning
     if verdict is Verdict.PASS:
-        return "the traces arrive"
+        return "the traces arrive" if policy.enabled(CheckName.ARRIVAL) else f"well, as far as {_seen(policy)} can see"
+    if not policy.cadences:
+        return "cannot tell: no check looks at it"
     unseen = [check.value for check in policy.cadences if _is_unknown(state, check)]
     return f"cannot tell: {', '.join(unseen)}"
+
+
+def _seen(policy: Policy) -> str:
+    return ", ".join(check.value for check in CheckName if policy.enabled(check))
 
 
 def describe_incident(incident: Incident) -> dict[str, Any]:
@@ -156,12 +195,7 @@ def describe(states: dict[str, tuple[TargetState, Policy]], now: Instant) -> dic
     }
 
 
-def severity_of(report: dict[str, Any]) -> Severity:
-    """The highest severity in a status object."""
-    found = [Severity[t["severity"].upper()] for t in report["targets"].values() if t["severity"]]
-    return max(found, default=Severity.NONE)
-
-
-def meaning(fault: str) -> str:
-    """What a fault's slug means, in plain words."""
-    return FAULTS[Fault(fault)].meaning
+def severity_of_failures(report: dict[str, Any]) -> Severity | None:
+    """The highest severity among the targets that fail; None if none does."""
+    failing = [target for target in report["targets"].values() if target["verdict"] == Verdict.FAIL.value]
+    return max((Severity[target["severity"].upper()] for target in failing), default=None)

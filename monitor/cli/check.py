@@ -6,14 +6,16 @@ import json
 import sys
 from typing import Any
 
-from monitor.app.once import Say, run_all
-from monitor.app.passes import Selection, build_passes
-from monitor.app.report import describe, severity_of
+from monitor.app.once import Say, SinglePass, run_all
+from monitor.app.passes import Selection, build_passes, network
+from monitor.app.report import describe, severity_of_failures
+from monitor.cli.asking import log_quietly, refuse_ca_file
 from monitor.cli.common import FAILED, OK, UNKNOWN, USAGE, add_config, read_configuration, say
 from monitor.cli.table import render, use_colour
 from monitor.clock import SystemClock
-from monitor.core.model import CheckName, Severity, Verdict
-from monitor.settings import Loaded
+from monitor.core.model import CheckName, Seconds, Severity, Verdict
+from monitor.http import Http
+from monitor.ports import Clock
 from monitor.settings.duration import parse_duration
 
 _CHOICES = ("config", "gateway", "canary", "control")
@@ -48,6 +50,8 @@ def _names(text: str) -> frozenset[CheckName]:
     for name in names:
         if name not in _CHOICES:
             raise argparse.ArgumentTypeError(f"{name!r} is not a check; allowed: {', '.join(_CHOICES)}")
+    if not names:
+        raise argparse.ArgumentTypeError(f"names no check; allowed: {', '.join(_CHOICES)}")
     chosen = {CheckName(name) for name in names}
     return frozenset(chosen | ({CheckName.ARRIVAL} if CheckName.CANARY in chosen else set()))
 
@@ -68,20 +72,25 @@ def run(arguments: argparse.Namespace) -> int:
     if foreign:
         say(f"--target {foreign[0]}: there is no such target; allowed: {', '.join(loaded.settings.targets)}")
         return USAGE
-    report = asyncio.run(_look(loaded, arguments))
+    clock, redactor = SystemClock(), log_quietly(loaded)
+    try:
+        http = Http(clock=clock, transport=network(loaded.settings, redactor))
+    except OSError as error:
+        return refuse_ca_file(loaded, error)
+    selection = Selection(targets=frozenset(arguments.target), checks=arguments.only)
+    say_so = _progress(arguments.format)
+    passes = build_passes(loaded.settings, selection, http=http, redactor=redactor, clock=clock, say=say_so)
+    report = asyncio.run(_look(passes, clock, arguments.timeout))
     _print(report, arguments.format)
     return exit_code(report, Severity[arguments.fail_on.upper()])
 
 
-async def _look(loaded: Loaded, arguments: argparse.Namespace) -> dict[str, Any]:
-    clock = SystemClock()
-    selection = Selection(targets=frozenset(arguments.target), checks=arguments.only)
-    passes = build_passes(loaded.settings, selection, clock=clock, say=_progress(arguments.format))
-    done = await run_all(passes, clock=clock, timeout=arguments.timeout)
+async def _look(passes: list[SinglePass], clock: Clock, timeout: Seconds | None) -> dict[str, Any]:
+    done = await run_all(passes, clock=clock, timeout=timeout)
     if not done:
-        say(f"ended after {arguments.timeout:g} s: what was not seen by then is unknown")
-    states = {one.journal.state.target: (one.journal.state, one.journal.policy) for one in passes}
-    return describe({str(name): pair for name, pair in states.items()}, clock.now())
+        say(f"ended after {timeout:g} s: what was not seen by then is unknown")
+    states = {str(one.journal.state.target): (one.journal.state, one.journal.policy) for one in passes}
+    return describe(states, clock.now())
 
 
 def _progress(form: str) -> Say:
@@ -102,7 +111,8 @@ def _print(report: dict[str, Any], form: str) -> None:
 
 def exit_code(report: dict[str, Any], fail_on: Severity) -> int:
     """1 if any target fails badly enough, else 3 if any cannot tell, else 0."""
-    if report["verdict"] == Verdict.FAIL.value and severity_of(report) >= fail_on:
+    worst = severity_of_failures(report)
+    if worst is not None and worst >= fail_on:
         return FAILED
     verdicts = [target["verdict"] for target in report["targets"].values()]
     return UNKNOWN if Verdict.UNKNOWN.value in verdicts else OK

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from monitor.app.assembly import secrets_of
 from monitor.app.service import Service
+from monitor.cli.asking import refuse_ca_file
 from monitor.cli.common import FAILED, OK, USAGE, add_config, read_configuration, say
 from monitor.redaction import Redactor
 from monitor.settings import Loaded
@@ -42,8 +43,7 @@ def _serve(loaded: Loaded, config: str | None, redactor: Redactor) -> int:
     try:
         service = Service(loaded, config=config, environ=os.environ, cwd=Path.cwd(), redactor=redactor)
     except OSError as error:
-        say(f"http.ca_file: {loaded.settings.http.ca_file} cannot be used: {error.strerror or error}")
-        return USAGE
+        return refuse_ca_file(loaded, error)
     try:
         asyncio.run(service.run())
     except (StoreError, WebError) as error:

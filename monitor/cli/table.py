@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from typing import Any, TextIO
 
 _COLOURS = {"pass": "32", "fail": "31", "unknown": "33"}
-_WIDTH = 100
 
 
 def use_colour(stream: TextIO) -> bool:
