@@ -9,6 +9,7 @@ from monitor.core.model import Instant
 from monitor.settings import Target
 
 _PARTS = 3
+_END_OF_TIME: Instant = 253_402_300_800.0  # the year 10000; NaN is not below it either
 
 
 def expiry_of(token: str) -> Instant | None:
@@ -21,7 +22,9 @@ def expiry_of(token: str) -> Instant | None:
     except (binascii.Error, ValueError, RecursionError):
         return None
     expires = payload.get("exp") if isinstance(payload, Mapping) else None
-    return float(expires) if isinstance(expires, int | float) and not isinstance(expires, bool) else None
+    if not isinstance(expires, int | float) or isinstance(expires, bool) or not 0 <= expires < _END_OF_TIME:
+        return None
+    return float(expires)
 
 
 def token_expiries(target: Target) -> dict[str, Instant]:
