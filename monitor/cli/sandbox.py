@@ -6,9 +6,11 @@ import json
 import signal
 
 from monitor.cli.common import OK, USAGE, say
-from monitor.sandbox import SWITCHES, Dialect, Sandbox, parse_dialect, serve
+from monitor.sandbox import SWITCHES, Dialect, Host, Sandbox, parse_dialect, serve
 
 PORT_BASE = 9800
+_HIGHEST_PORT = 65_535 - len(Host)  # each host has a port of its own, one after the other
+_SLOWEST = 100.0
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -19,13 +21,29 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     )
     parser.add_argument("--config", metavar="PATH", help="ignored: the sandbox needs none")
     parser.add_argument(
-        "--port-base", type=int, default=PORT_BASE, metavar="N", help=f"the first port (default {PORT_BASE})"
+        "--port-base", type=_port, default=PORT_BASE, metavar="N", help=f"the first port (default {PORT_BASE})"
     )
     parser.add_argument("--dialect", default="", metavar="SWITCH=WORD,…", help="what nobody knows for sure, chosen")
     parser.add_argument(
-        "--time-factor", type=float, default=1.0, metavar="F", help="scales every delay (0.1: ten times as fast)"
+        "--time-factor", type=_factor, default=1.0, metavar="F", help="scales every delay (0.1: ten times as fast)"
     )
     parser.set_defaults(run=run)
+
+
+def _port(text: str) -> int:
+    if not text.isascii() or not text.isdecimal() or not 0 < int(text) <= _HIGHEST_PORT:
+        raise argparse.ArgumentTypeError(f"must be a port from 1 to {_HIGHEST_PORT}")
+    return int(text)
+
+
+def _factor(text: str) -> float:
+    try:
+        factor = float(text)
+    except ValueError:
+        factor = 0.0
+    if not 0 < factor <= _SLOWEST:
+        raise argparse.ArgumentTypeError(f"must be a number above 0 and up to {_SLOWEST:g}")
+    return factor
 
 
 def run(arguments: argparse.Namespace) -> int:
