@@ -2,18 +2,19 @@
 
 import argparse
 import asyncio
+from collections.abc import Sequence
 
-from monitor.app.assembly import secrets_of
 from monitor.app.passes import network
 from monitor.app.routes import Footing, routes_of
+from monitor.cli.asking import log_quietly, refuse_ca_file
 from monitor.cli.common import FAILED, OK, USAGE, add_config, read_configuration, say
 from monitor.clock import SystemClock
+from monitor.core.model import Seconds
 from monitor.http import Http
-from monitor.ports import Undeliverable
-from monitor.redaction import Redactor
-from monitor.settings import Settings
+from monitor.ports import Clock, Notifier, Undeliverable
 
 TEXT = "This is a test of the Gateway Trace Monitor: a message about the gateway's traces would arrive here."
+_LIMIT: Seconds = 60.0
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -30,27 +31,33 @@ def run(arguments: argparse.Namespace) -> int:
     loaded = read_configuration(arguments)
     if loaded is None:
         return USAGE
+    clock, redactor = SystemClock(), log_quietly(loaded)
     try:
-        return asyncio.run(_test(loaded.settings))
+        http = Http(clock=clock, transport=network(loaded.settings, redactor))
     except OSError as error:
-        say(f"http.ca_file: {loaded.settings.http.ca_file} cannot be used: {error.strerror or error}")
-        return USAGE
-
-
-async def _test(settings: Settings) -> int:
-    clock, redactor = SystemClock(), Redactor(secrets_of(settings))
-    http = Http(clock=clock, transport=network(settings, redactor))
-    routes = routes_of(settings, Footing(clock=clock, http=http, redactor=redactor))
+        return refuse_ca_file(loaded, error)
+    routes = routes_of(loaded.settings, Footing(clock=clock, http=http, redactor=redactor))
     if not routes:
         say("no notifier is configured: set alerting.slack, alerting.alertmanager or alerting.webhook")
         return FAILED
-    failed = False
-    for route in routes:
-        try:
-            await route.notifier.test(TEXT)
-        except Undeliverable as error:
-            failed = True
-            print(f"{route.notifier.name}: not delivered: {error}")
-        else:
-            print(f"{route.notifier.name}: delivered")
-    return FAILED if failed else OK
+    return asyncio.run(_test([route.notifier for route in routes], clock))
+
+
+async def _test(notifiers: Sequence[Notifier], clock: Clock) -> int:
+    problems = [await _problem(notifier, clock) for notifier in notifiers]
+    for notifier, problem in zip(notifiers, problems, strict=True):
+        print(f"{notifier.name}: {f'not delivered: {problem}' if problem else 'delivered'}")
+        notifier.close()
+    return FAILED if any(problems) else OK
+
+
+async def _problem(notifier: Notifier, clock: Clock) -> str:
+    """Why a notifier could not be told; empty if it was."""
+    try:
+        async with clock.timeout(_LIMIT):
+            await notifier.test(TEXT)
+    except TimeoutError:
+        return f"no answer within {_LIMIT:g} s"
+    except Undeliverable as error:
+        return str(error)
+    return ""
