@@ -1,37 +1,31 @@
 """Commands that talk to the running daemon: `status`, `incidents`, `ack`, `silence`, `healthcheck`."""
 
 import argparse
-import asyncio
 import getpass
 import json
-import os
 import sys
-from pathlib import Path
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 
-from monitor.cli.common import FAILED, OK, USAGE, add_config, say
+from monitor.cli.client import URL, Client, Failed, find
+from monitor.cli.common import FAILED, OK, add_config, say
 from monitor.cli.table import render, use_colour
-from monitor.clock import SystemClock
-from monitor.core.model import Fault, Service
-from monitor.http import Answer, Http, Network
-from monitor.ports import Garbled, Unreachable
-from monitor.redaction import Redactor
-from monitor.settings import ConfigError, Loaded, load
+from monitor.core.model import Fault
 from monitor.settings.duration import parse_duration
 
-URL, TOKEN = "TRACE_MONITOR_URL", "TRACE_MONITOR_ADMIN_TOKEN"
-_TIMEOUT = 10.0
-_OK, _REDIRECT = 200, 300
+Run = Callable[[Client, argparse.Namespace], None]
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """The words of these commands."""
     status = _command(subparsers, "status", "what the running daemon sees", _status)
-    status.add_argument("--format", choices=("table", "json"), default="table")
+    _add_format(status)
     incidents = _command(subparsers, "incidents", "the incidents it remembers", _incidents)
     incidents.add_argument("--open", action="store_true", help="only those that last")
-    incidents.add_argument("--format", choices=("table", "json"), default="table")
+    _add_format(incidents)
     ack = _command(subparsers, "ack", "take an incident: no more reminders until it gets worse", _ack)
     ack.add_argument("incident", metavar="INCIDENT")
     ack.add_argument("--by", default=None, metavar="WHO", help="who has it (default: the user)")
@@ -39,14 +33,18 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     _add_silence(subparsers)
 
 
-def _command(subparsers: Any, name: str, text: str, run: Any) -> argparse.ArgumentParser:  # noqa: ANN401 - argparse's
+def _command(subparsers: Any, name: str, text: str, run: Run) -> argparse.ArgumentParser:  # noqa: ANN401 - argparse's
     parser: argparse.ArgumentParser = subparsers.add_parser(name, help=text)
     add_config(parser)
     parser.add_argument(
         "--url", default=None, help=f"where the daemon listens (default: {URL}, else the configuration)"
     )
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=partial(_run, run))
     return parser
+
+
+def _add_format(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--format", choices=("table", "json"), default="table")
 
 
 def _add_silence(subparsers: Any) -> None:  # noqa: ANN401 - argparse's
@@ -59,7 +57,7 @@ def _add_silence(subparsers: Any) -> None:  # noqa: ANN401 - argparse's
     )
     add.add_argument("--for", dest="duration", required=True, type=_duration, metavar="D", help="how long, such as 2h")
     add.add_argument("--comment", default="", help="why")
-    _command(commands, "list", "the silences in force", _silence_list)
+    _add_format(_command(commands, "list", "the silences there are", _silence_list))
     expire = _command(commands, "expire", "end a silence", _silence_expire)
     expire.add_argument("id", metavar="ID")
 
@@ -71,147 +69,113 @@ def _duration(text: str) -> float:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
-def _status(arguments: argparse.Namespace) -> int:
-    report = _ask(arguments, "GET", "/api/v1/status")
-    if report is None:
+def _run(command: Run, arguments: argparse.Namespace) -> int:
+    try:
+        command(find(arguments), arguments)
+    except Failed as error:
+        say(str(error))
         return FAILED
-    print(
-        json.dumps(report, indent=2) if arguments.format == "json" else render(report, colour=use_colour(sys.stdout)),
-        end="",
+    return OK
+
+
+# --- the commands ----------------------------------------------------------------------------------------------------
+
+
+def _status(daemon: Client, arguments: argparse.Namespace) -> None:
+    report = daemon.ask("GET", "/api/v1/status")
+    _part(report, "targets", dict, daemon)
+    if arguments.format == "json":
+        print(_json(report))
+    else:
+        print(render(report, colour=use_colour(sys.stdout)), end="")
+        for incident in report.get("incidents", []):
+            print(_incident_line(incident))
+
+
+def _incidents(daemon: Client, arguments: argparse.Namespace) -> None:
+    found = _part(
+        daemon.ask("GET", f"/api/v1/incidents{'?open=true' if arguments.open else ''}"), "incidents", list, daemon
     )
     if arguments.format == "json":
-        print()
-    return OK
-
-
-def _incidents(arguments: argparse.Namespace) -> int:
-    answer = _ask(arguments, "GET", f"/api/v1/incidents{'?open=true' if arguments.open else ''}")
-    if answer is None:
-        return FAILED
-    found = answer["incidents"] if isinstance(answer, dict) else answer
-    if arguments.format == "json":
-        print(json.dumps(found, indent=2))
-        return OK
+        print(_json(found))
+        return
     for incident in found:
-        state = "open" if incident["open"] else "resolved"
-        print(f"{incident['id']}  {state:<8}  {incident['severity']:<8}  {incident['fault']}  {incident['summary']}")
+        print(_incident_line(incident))
     if not found:
         say("no incidents")
-    return OK
 
 
-def _ack(arguments: argparse.Namespace) -> int:
-    by = arguments.by or getpass.getuser()
-    answer = _ask(arguments, "POST", f"/api/v1/incidents/{quote(arguments.incident, safe='')}/ack", {"by": by})
-    return _done(answer, f"{arguments.incident} is acknowledged by {by}")
+def _ack(daemon: Client, arguments: argparse.Namespace) -> None:
+    by = arguments.by or _user()
+    daemon.ask("POST", f"/api/v1/incidents/{quote(arguments.incident, safe='')}/ack", {"by": by})
+    print(f"{arguments.incident} is acknowledged by {by}")
 
 
-def _silence_add(arguments: argparse.Namespace) -> int:
+def _silence_add(daemon: Client, arguments: argparse.Namespace) -> None:
     body = {
         "target": arguments.target,
         "fault": arguments.fault,
-        "duration_seconds": arguments.duration,
+        "for": arguments.duration,
         "comment": arguments.comment,
-        "author": getpass.getuser(),
+        "author": _user(),
     }
-    answer = _ask(
-        arguments, "POST", "/api/v1/silences", {key: value for key, value in body.items() if value is not None}
-    )
-    return _done(answer, f"silence {answer.get('id') if isinstance(answer, dict) else ''} has begun")
+    added = daemon.ask("POST", "/api/v1/silences", body)
+    print(f"silence {_part(added, 'id', str, daemon)} lasts until {_moment(added.get('to'))}")
 
 
-def _silence_list(arguments: argparse.Namespace) -> int:
-    answer = _ask(arguments, "GET", "/api/v1/silences")
-    if answer is None:
-        return FAILED
-    print(json.dumps(answer, indent=2))
-    return OK
+def _silence_list(daemon: Client, arguments: argparse.Namespace) -> None:
+    found = _part(daemon.ask("GET", "/api/v1/silences"), "silences", list, daemon)
+    if arguments.format == "json":
+        print(_json(found))
+        return
+    for silence in found:
+        state = "active" if silence["active"] else "inactive"
+        until = "weekly" if silence["weekly"] else f"until {_moment(silence['to'])}"
+        what = f"{silence['target']} {silence['fault'] or 'any fault'}"
+        print(f"{silence['id']}  {state:<8}  {until}  {what}  {silence['comment']}".rstrip())
+    if not found:
+        say("no silences")
 
 
-def _silence_expire(arguments: argparse.Namespace) -> int:
-    answer = _ask(arguments, "DELETE", f"/api/v1/silences/{quote(arguments.id, safe='')}")
-    return _done(answer, f"silence {arguments.id} has ended")
+def _silence_expire(daemon: Client, arguments: argparse.Namespace) -> None:
+    daemon.ask("DELETE", f"/api/v1/silences/{quote(arguments.id, safe='')}")
+    print(f"silence {arguments.id} has ended")
 
 
-def _healthcheck(arguments: argparse.Namespace) -> int:
-    return OK if _ask(arguments, "GET", "/healthz") is not None else FAILED
+def _healthcheck(daemon: Client, _arguments: argparse.Namespace) -> None:
+    daemon.knock("/healthz")
 
 
-def _done(answer: Any, text: str) -> int:  # noqa: ANN401 - JSON
-    if answer is None:
-        return FAILED
-    print(text)
-    return OK
+# --- what they say ---------------------------------------------------------------------------------------------------
 
 
-# --- asking the daemon -----------------------------------------------------------------------------------------------
+def _part(answer: dict[str, Any], name: str, kind: type, daemon: Client) -> Any:  # noqa: ANN401 - JSON
+    """A part of an answer that every answer of a daemon has. Raises Failed."""
+    if not isinstance(answer.get(name), kind):
+        raise Failed(f"what answers at {daemon.url} is no Gateway Trace Monitor")
+    return answer[name]
 
 
-def _ask(arguments: argparse.Namespace, method: str, path: str, body: dict[str, Any] | None = None) -> Any:  # noqa: ANN401
-    """The JSON of an answer, {} for one without; None after the failure has been said."""
-    loaded = _configuration(arguments)
-    url = arguments.url or os.environ.get(URL) or _own_url(loaded)
-    headers = {"Content-Type": "application/json"} if body is not None else {}
-    token = _token(loaded)
-    if token:
-        headers["Authorization"] = f"Bearer {token}"
+def _incident_line(incident: dict[str, Any]) -> str:
+    state = "open" if incident["open"] else "resolved"
+    by = f"  (acknowledged by {incident['acknowledged_by']})" if incident["acknowledged_by"] else ""
+    what = f"{incident['severity']:<8}  {incident['fault']}  {incident['summary']}"
+    return f"{incident['id']}  {state:<8}  {what}{by}"
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False)
+
+
+def _moment(at: object) -> str:
+    if not isinstance(at, int | float):
+        return "somebody ends it"
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def _user() -> str:
+    """Who asks; in a container the number may have no name."""
     try:
-        answer = asyncio.run(_request(method, f"{url.rstrip('/')}{path}", headers, body, _ca_file(loaded)))
-    except (Unreachable, OSError) as error:
-        say(f"the daemon does not answer at {url}: {error}")
-        return None
-    if not _OK <= answer.status < _REDIRECT:
-        say(f"the daemon says no (HTTP {answer.status}): {_reason(answer)}")
-        return None
-    try:
-        return answer.json() if answer.body.strip() else {}
-    except Garbled:
-        return {}
-
-
-async def _request(
-    method: str, url: str, headers: dict[str, str], body: dict[str, Any] | None, ca_file: str | None
-) -> Answer:
-    http = Http(clock=SystemClock(), transport=Network(redactor=Redactor(), ca_file=ca_file))
-    content = json.dumps(body).encode() if body is not None else None
-    return await http.request(Service.WEBHOOK, method, url, headers=headers, body=content, timeout=_TIMEOUT)
-
-
-def _reason(answer: Answer) -> str:
-    try:
-        body = answer.json()
-    except Garbled:
-        return Redactor().show(answer.text(300), 200)
-    return str(body.get("error") or body.get("detail") or body) if isinstance(body, dict) else str(body)
-
-
-def _configuration(arguments: argparse.Namespace) -> Loaded | None:
-    """The configuration if there is a usable one: these commands also work with `--url` and a token alone."""
-    try:
-        return load(arguments.config, os.environ, Path.cwd())
-    except ConfigError as error:
-        if arguments.config:
-            say(str(error))
-            sys.exit(USAGE)
-        return None
-
-
-def _own_url(loaded: Loaded | None) -> str:
-    if loaded is None:
-        return "http://127.0.0.1:9797"
-    server = loaded.settings.server
-    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(server.host, server.host)  # noqa: S104 - where to ask, not to listen
-    return f"{'https' if server.tls_cert else 'http'}://{host}:{server.port}"
-
-
-def _ca_file(loaded: Loaded | None) -> str | None:
-    return loaded.settings.http.ca_file if loaded is not None else None
-
-
-def _token(loaded: Loaded | None) -> str | None:
-    given = os.environ.get(TOKEN)
-    if given:
-        return given.strip()
-    server = loaded.settings.server if loaded is not None else None
-    source = (server.admin_token or server.read_token) if server is not None else None
-    return source.get() if source is not None else None
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "somebody"
