@@ -98,9 +98,9 @@ def _after_fail(trend: Trend, finding: Finding, policy: Policy, at: Instant, now
         if charge.conclusive or seen[fault] >= policy.fail_after or first or fault in mine:
             confirmed[fault] = _confirm(charge, mine.get(fault), since[fault], now)
     absent = {fault: trend.absent_in_row.get(fault, 0) + 1 for fault in mine if fault not in charges}
-    for fault, times in absent.items():
-        if not (conclusive or (times >= policy.pass_after and confirmed)):
-            confirmed[fault] = mine[fault]
+    left = [fault for fault, times in absent.items() if not conclusive and times < policy.pass_after]
+    # It still fails: what has gone goes only if something else stands for that.
+    confirmed.update({fault: mine[fault] for fault in (left if confirmed or left else absent)})
     return replace(
         seeing,
         fails=fails,
