@@ -101,11 +101,9 @@ class Oracle:
         same = list(takewhile(lambda look: look.fault is newest.fault, fails))
         confirms = newest.conclusive or newest.fault in faults or len(same) >= self.policy.fail_after
         confirms = confirms or (not faults and len(fails) >= self.policy.fail_after)
-        kept = faults - {newest.fault}
-        if newest.conclusive:
-            kept = set()
-        elif confirms:
-            kept = {fault for fault in kept if _absent(fault, fails) < self.policy.pass_after}
+        others = faults - {newest.fault}
+        kept = {fault for fault in others if not newest.conclusive and _absent(fault, fails) < self.policy.pass_after}
+        kept = kept if kept or confirms else others
         return kept | ({newest.fault} if confirms else set())
 
     def _after_unknown(self, history: list[Look], before: set[Fault]) -> set[Fault]:
