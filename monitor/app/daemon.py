@@ -56,7 +56,6 @@ class Daemon:
     ) -> None:
         self.settings = settings
         self._around = around
-        self._routes = tuple(routes)
         self._configured_silences = silences
         self._listeners: list[Listener] = [around.store.record]
         self._journals: dict[TargetName, TargetJournal] = {}
@@ -64,7 +63,7 @@ class Daemon:
         self._silences: tuple[Silence, ...] = ()
         self._failed_listeners: set[Listener] = set()
         self._teller = Teller(
-            self._routes,
+            routes,
             clock=around.clock,
             publish=self.publish,
             journals=lambda: tuple(self._journals.values()),
@@ -173,6 +172,10 @@ class Daemon:
                 state = known.state if known is not None else TargetState(target=name)
                 self._add(name, replace(state, removed_at=None))
                 self._watches[name].begin()
+        await self._teller.exchange(routes)
+
+    async def tell_by(self, routes: Iterable[Route]) -> None:
+        """From now on tell by these ways: each is brought up to date first."""
         await self._teller.exchange(routes)
 
     def run_now(self, target: TargetName) -> tuple[CheckName, ...]:

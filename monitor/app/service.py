@@ -13,7 +13,6 @@ from monitor.app.memory import give_back
 from monitor.app.operations import LiveOperations
 from monitor.app.passes import network
 from monitor.app.policy import enabled_checks
-from monitor.app.routes import Footing, routes_of, tested_notifiers
 from monitor.app.selftest import SelfTest
 from monitor.app.tokens import token_expiries
 from monitor.app.windows import windows_of
@@ -76,7 +75,7 @@ class Service:
             Surroundings(
                 clock=self._clock, store=self._store, schedule=self._schedule, http=self._http, redactor=redactor
             ),
-            routes=self._routes(loaded),
+            routes=(),
             silences=windows_of(settings),
         )
         self._metrics = Metrics(clock=self._clock, version=VERSION, view=self._view)
@@ -102,6 +101,8 @@ class Service:
             self._fingerprint = self._read_files()
             self._schedule.every("watch files", _WATCH_FILES_EVERY, self._reload_if_changed, first=_WATCH_FILES_EVERY)
             self._schedule.every("give back memory", _GIVE_BACK_EVERY, give_back, first=_GIVE_BACK_FIRST)
+            # Ways to tell are loaded last: nobody can be told before something has been seen.
+            await self._tell_by_configured_ways()
             self._plan_proofs()
             _log.info("ready", extra={"fields": {"url": self._web.url, "version": VERSION}})
             started(self._web.url)
@@ -195,7 +196,13 @@ class Service:
 
     # --- what is shown
 
+    async def _tell_by_configured_ways(self) -> None:
+        await self.daemon.tell_by(self._routes(self._loaded))
+        self._metrics.expect(self._expected())
+
     def _routes(self, loaded: Loaded) -> tuple[Route, ...]:
+        from monitor.app.routes import Footing, routes_of  # noqa: PLC0415 - a fifth of the start, and not needed for it
+
         return routes_of(loaded.settings, Footing(clock=self._clock, http=self._http, redactor=self._redactor))
 
     def _view(self) -> View:
@@ -224,6 +231,8 @@ class Service:
     def _make_self_test(self) -> SelfTest | None:
         if self._loaded.settings.alerting.self_test.every is None:
             return None
+        from monitor.app.routes import Footing, tested_notifiers  # noqa: PLC0415 - as above
+
         footing = Footing(clock=self._clock, http=self._http, redactor=self._redactor)
         notifiers = tested_notifiers(self._loaded.settings, footing)
         return SelfTest(notifiers, clock=self._clock, publish=self.daemon.publish)
