@@ -1,9 +1,9 @@
 # ruff: noqa: S603, S607, T201, TID251 - a bench starts programs, reads the real clock and prints
 """How soon the daemon is ready and how much memory it idles with, watching one target of a sandbox in another process.
 
-`make bench-footprint`. Prints the quickest start and the median size of several runs; exits 1 if one is over its limit. The daemon runs in an
-environment that holds what is shipped and nothing else, whose Python is the argument: httpx, for one, imports more where it
-finds more.
+`make bench-footprint`. Prints the quickest start and the median size of several runs; exits 1 if one is over its limit. The
+daemon runs in an environment that holds what is shipped and nothing else, whose Python is the argument: httpx, for one, imports
+more where it finds more.
 """
 
 import json
