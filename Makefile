@@ -49,7 +49,7 @@ types: $(VENV)/.check
 	@$(BIN)/mypy monitor tests tools
 
 layers: $(VENV)/.check
-	@$(BIN)/lint-imports --no-timing
+	@$(BIN)/lint-imports --no-logo
 
 schema: $(VENV)/.installed
 	@$(BIN)/trace-monitor config schema | diff -u monitor/settings/schema.json - \
