@@ -143,7 +143,7 @@ class Daemon:
         self._silences = remembered.silences
         for name in self.settings.targets:
             state = remembered.targets.get(name) or TargetState(target=name)
-            self._add(name, replace(state, removed_at=None))
+            self._add(name, state)
         for name, state in remembered.targets.items():
             if name not in self.settings.targets:
                 await self._retire(name, state)
@@ -170,7 +170,7 @@ class Daemon:
             if name not in self._watches:
                 known = self._journals.get(name)
                 state = known.state if known is not None else TargetState(target=name)
-                self._add(name, replace(state, removed_at=None))
+                self._add(name, state)
                 self._watches[name].begin()
         await self._teller.exchange(routes)
 
@@ -214,8 +214,7 @@ class Daemon:
         self._around.redactor.register(*secrets_of(self.settings))
         ground = self._ground()
         parts = assemble(name, target, self.settings, ground)
-        journal = self._make_journal(state, policy_of(target, self.settings.alerting, ground.fingerprint_key))
-        self._journals[name] = journal
+        journal = self._keep_journal(name, state, policy_of(target, self.settings.alerting, ground.fingerprint_key))
         self._watches[name] = TargetWatch(
             journal,
             parts.checks,
@@ -224,6 +223,14 @@ class Daemon:
             schedule=self._around.schedule,
             clock=self._around.clock,
         )
+
+    def _keep_journal(self, name: TargetName, state: TargetState, policy: Policy) -> TargetJournal:
+        """The memory of a target, the very one where there is one: a look that is under way still reports to it."""
+        journal = self._journals.get(name)
+        if journal is None or journal.state.removed_at is not None:
+            journal = self._journals[name] = self._make_journal(replace(state, removed_at=None), policy)
+        journal.policy = policy
+        return journal
 
     def _make_journal(self, state: TargetState, policy: Policy) -> TargetJournal:
         return TargetJournal(

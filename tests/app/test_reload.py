@@ -1,0 +1,157 @@
+"""Another configuration while the daemon runs: what stays, what goes, what begins."""
+
+from monitor.core.incident import Reason
+from monitor.core.inputs import Acknowledged
+from monitor.core.model import CheckName, TargetName
+from monitor.core.silence import Silence
+from monitor.store.memory import MemoryStore
+from tests.app.home import DEMO, Home, home
+from tests.fakes.clock import START
+
+OTHER = TargetName("other")
+C = CheckName
+
+
+async def _broken(it: Home) -> None:
+    """The exporter is switched off, and that has been told."""
+    await it.clock.advance(30)
+    await it.sandbox.break_("exporter_disabled")
+    await it.clock.advance(70)
+    assert it.told == ["opened demo"]
+
+
+async def test_the_same_configuration_again_changes_nothing() -> None:
+    """An open incident is told to nobody once more, and no canary is sent for it."""
+    async with home() as it:
+        await _broken(it)
+        before = it.state()
+        await it.apply(it.settings())
+        await it.clock.advance(5)
+        assert it.told == ["opened demo"]
+        assert it.state().incidents == before.incidents
+        assert it.state().canaries[-1] == before.canaries[-1]
+
+
+async def test_a_target_that_is_gone_is_told_so() -> None:
+    """Its open incident ends, as no longer monitored, and nothing of it is looked at any more."""
+    async with home() as it:
+        it.more = {"targets": {"other": it.target()}}
+        await it.apply(it.settings())
+        await _broken_both(it)
+        only_other = it.settings(without="demo")
+        await it.apply(only_other)
+        await it.clock.advance(1)
+        assert it.told[-1] == "resolved demo"
+        assert it.notifier.notices[-1].incident.closed_because == "no longer monitored"
+        looked = it.state().trend(C.CONFIG).last
+        await it.clock.advance(120)
+        assert it.state().trend(C.CONFIG).last == looked
+        assert set(it.daemon.report()["targets"]) == {"other"}
+
+
+async def _broken_both(it: Home) -> None:
+    await it.clock.advance(30)
+    await it.sandbox.break_("exporter_disabled")
+    await it.clock.advance(70)
+    assert sorted(it.told) == ["opened demo", "opened other"]
+
+
+async def test_a_target_that_is_gone_is_forgotten_after_a_day() -> None:
+    """By the store too; its resolve has been told long before."""
+    async with home() as it:
+        it.more = {"targets": {"other": it.target()}}
+        await it.apply(it.settings())
+        await it.apply(it.settings(without="demo"))
+        assert set((await it.store.load()).targets) >= {DEMO}
+        it.clock.jump(24 * 3600)
+        await it.clock.advance(60)
+        assert set((await it.store.load()).targets) == {OTHER}
+        assert it.daemon.journal(DEMO) is None
+
+
+async def test_a_target_that_is_new_begins_at_once() -> None:
+    """Every check looks within seconds."""
+    async with home() as it:
+        await it.clock.advance(60)
+        await it.apply(it.settings(targets={"other": it.target()}))
+        await it.clock.advance(15)
+        trends = it.state(OTHER).trends
+        assert {check for check, trend in trends.items() if trend.last is not None} == set(C)
+        assert set(it.daemon.report()["targets"]) == {"demo", "other"}
+
+
+async def test_what_was_remembered_of_a_changed_target_stays() -> None:
+    """Its incident, its canaries, who has it; only the thresholds are others."""
+    async with home() as it:
+        await _broken(it)
+        incident = it.state().incident
+        assert incident is not None
+        journal = it.daemon.journal(DEMO)
+        assert journal is not None
+        await journal.absorb(Acknowledged(at=it.clock.now(), incident_id=incident.id, by="ana"))
+        await it.clock.advance(1)
+        await it.apply(it.settings(alerting={"fail_after": 3}))
+        await it.clock.advance(60)
+        after = it.state().incident
+        assert after is not None
+        assert (after.id, after.acked_by) == (incident.id, "ana")
+        assert it.daemon.policies[DEMO].fail_after == 3
+        assert [notice.reason for notice in it.notifier.notices] == [Reason.OPENED, Reason.EDITED]
+
+
+async def test_a_check_that_is_switched_off_believes_nothing_any_more() -> None:
+    """The incident that it held open ends."""
+    async with home() as it:
+        await _broken(it)
+        await it.apply(it.settings(targets={"demo": {"checks": {"config": {"enabled": False}}}}))
+        await it.clock.advance(60)
+        assert C.CONFIG not in it.state().trends
+
+
+async def test_a_canary_under_way_is_not_lost_by_a_reload() -> None:
+    """What the gateway answers to it is remembered, and no second one is sent beside it."""
+    async with home() as it:
+        await it.clock.advance(30)
+        it.sandbox.world.latency = 20.0
+        await it.clock.run_until(lambda: it.state().canaries[-1].answered_at is None, limit=400)
+        sent = it.state().canaries[-1]
+        await it.apply(it.settings(alerting={"fail_after": 3}))
+        await it.clock.advance(19)
+        assert it.state().canaries[-1].id == sent.id
+        await it.clock.advance(2)
+        known = {canary.id: canary for canary in it.state().canaries}
+        assert known[sent.id].answered_at is not None
+        assert known[sent.id].accepted
+
+
+async def test_the_checks_of_before_do_not_overwrite_what_is_remembered() -> None:
+    """What is written down after a reload is what is known after it."""
+    async with home() as it:
+        await it.clock.advance(30)
+        it.sandbox.world.latency = 20.0
+        await it.clock.run_until(lambda: it.state().canaries[-1].answered_at is None, limit=400)
+        await it.apply(it.settings(alerting={"fail_after": 3}))
+        await it.clock.advance(60)
+        assert isinstance(it.store, MemoryStore)
+        saved = (await it.store.load()).targets[DEMO]
+        assert [canary.id for canary in saved.canaries] == [canary.id for canary in it.state().canaries]
+
+
+async def test_the_windows_of_the_new_configuration_are_in_force() -> None:
+    """Beside those that were added at run time, which stay."""
+    window = Silence(id="configured-1", begins_at=START, ends_at=START + 9_000)
+    added = Silence(id="a1", target="x", ends_at=START + 9_000)
+    async with home() as it:
+        await it.daemon.set_silences((added,))
+        await it.apply(it.settings(), (window,))
+        assert [silence.id for silence in it.daemon.silences] == ["configured-1", "a1"]
+        await it.apply(it.settings())
+        assert [silence.id for silence in it.daemon.silences] == ["a1"]
+
+
+async def test_a_new_key_is_kept_out_of_everything_at_once() -> None:
+    """The redactor knows the secrets of the new configuration, and still those of the old."""
+    async with home() as it:
+        await it.apply(it.settings(targets={"demo": {"traceloop": {"api_key": "tl_another_key_0001"}}}))
+        shown = it.redactor.redact(f"tl_another_key_0001 and {it.sandbox.world.credentials.key}")
+        assert shown == "•••• and ••••"
