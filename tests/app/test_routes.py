@@ -1,0 +1,82 @@
+"""The configured ways to tell."""
+
+from typing import Any
+
+import pytest
+
+from monitor.app import routes as ways
+from monitor.app.routes import Footing, routes_of
+from monitor.core.model import TargetName
+from monitor.http import Http, InProcess
+from monitor.notifiers.slack import SlackBot
+from monitor.redaction import Redactor
+from monitor.teller import Route
+from tests.fakes.clock import FakeClock
+from tests.settings.samples import MINIMAL, settings, with_target
+
+BOT = "alerting:\n  slack: {bot_token: xoxb-Secret-3, channel: C1, mention: '<!here>'}\n"
+HOOK = "alerting:\n  slack: {webhook_url: 'https://hooks.slack.com/services/T0/B0/Secret4', mention: '<!here>'}\n"
+MANAGER = "alerting:\n  alertmanager: {urls: ['http://127.0.0.1:9093']}\n"
+ANY = "alerting:\n  webhook: {url: 'https://receiver.example/hook', secret: a-signing-secret}\n"
+ALL = BOT + "  alertmanager: {urls: ['http://127.0.0.1:9093']}\n  webhook: {url: 'https://receiver.example/hook'}\n"
+
+
+def routes(text: str) -> tuple[Route, ...]:
+    """Made of a configuration."""
+    clock = FakeClock()
+    footing = Footing(clock=clock, http=Http(clock=clock, transport=InProcess({})), redactor=Redactor())
+    return routes_of(settings(text), footing)
+
+
+@pytest.mark.parametrize(
+    ("more", "names"),
+    [
+        ("", []),
+        (BOT, ["slack"]),
+        (HOOK, ["slack"]),
+        (MANAGER, ["alertmanager"]),
+        (ANY, ["webhook"]),
+        (ALL, ["slack", "alertmanager", "webhook"]),
+    ],
+)
+def test_what_is_configured_is_told_by(more: str, names: list[str]) -> None:
+    """None at all is legal: metrics only."""
+    assert [route.notifier.name for route in routes(MINIMAL + more)] == names
+
+
+def test_targets_that_share_channel_and_mention_share_the_minute() -> None:
+    """One with a channel or a mention of its own is called for itself."""
+    own = with_target("alerting: {channel: C2}").replace("  prod:", "  own:", 1).removeprefix("targets:\n")
+    twin = MINIMAL.replace("  prod:", "  twin:", 1).removeprefix("targets:\n")
+    (slack,) = routes(MINIMAL + twin + own + BOT)
+    prod, other, alone = (slack.mention_key(TargetName(name)) for name in ("prod", "twin", "own"))
+    assert prod == other != alone
+
+
+def test_a_targets_own_channel_is_where_it_is_told() -> None:
+    """The global one is for all the others."""
+    (slack,) = routes(with_target("alerting: {channel: C2, mention: '<@U1>'}") + BOT)
+    notifier: Any = slack.notifier
+    own = notifier.destinations[TargetName("prod")]
+    assert (own.channel, own.mention, notifier.destination.channel) == ("C2", "<@U1>", "C1")
+
+
+def test_the_self_test_goes_to_its_own_channel() -> None:
+    """By the same bot; without one it takes the usual way."""
+    clock = FakeClock()
+    footing = Footing(clock=clock, http=Http(clock=clock, transport=InProcess({})), redactor=Redactor())
+    chosen = settings(MINIMAL + BOT + "  self_test: {every: 1h, channel: C9}\n")
+    (tester,) = ways.tested_notifiers(chosen, footing)
+    assert isinstance(tester, SlackBot)
+    assert tester.destination.channel == "C9"
+    assert (tester.destination.mention, tester.destinations) == (None, {})
+    (usual,) = ways.tested_notifiers(settings(MINIMAL + BOT), footing)
+    assert isinstance(usual, SlackBot)
+    assert usual.destination.channel == "C1"
+
+
+def test_no_notifier_shows_its_secret() -> None:
+    """Not even to a debugger's eye."""
+    shown = repr(routes(MINIMAL + ALL)) + repr(routes(MINIMAL + HOOK)) + repr(routes(MINIMAL + ANY))
+    for secret in ("xoxb-Secret-3", "Secret4", "a-signing-secret"):
+        assert secret not in shown
