@@ -1,31 +1,48 @@
 """The whole daemon against the whole sandbox, in one process, on a fake clock: what a scenario is told with.
 
-Real checks, adapters, core, teller and Slack notifier; only time, sockets and the database file are replaced.
+Real checks, adapters, core, teller and Slack notifier; only time, sockets and the database file are replaced. Whatever a
+scenario is about, two things are true at its end: no secret stands anywhere, and each incident has one root message.
 """
 
+import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
 from monitor.app.daemon import Daemon, Surroundings
+from monitor.app.policy import enabled_checks
 from monitor.app.routes import Footing, routes_of
-from monitor.core.events import Event, IncidentChanged
-from monitor.core.incident import Incident
-from monitor.core.model import TargetName
+from monitor.core.arrival import is_proven
+from monitor.core.events import Event, IncidentChanged, TraceJudged
+from monitor.core.incident import Incident, Reason
+from monitor.core.model import Fault, TargetName
 from monitor.core.state import TargetState
+from monitor.core.telling import trusted
+from monitor.core.trace import Route
 from monitor.http import Http, InProcess
 from monitor.redaction import Redactor
 from monitor.sandbox import Dialect, Sandbox
 from monitor.sandbox import InProcess as SandboxWire
-from monitor.settings import parse
+from monitor.sandbox.credentials import Credentials
+from monitor.sandbox.slack.workspace import Message
+from monitor.settings import Settings, parse
+from monitor.store.codec import encode_event, encode_target
 from monitor.store.memory import MemoryStore
+from monitor.telemetry.expected import Expected, Monitored
+from monitor.telemetry.gauges import View
+from monitor.telemetry.metrics import Metrics
 from tests.fakes.clock import FakeClock
 from tests.virtual_schedule import VirtualSchedule
 
 DEMO = TargetName("demo")
 MENTION = "<!subteam^S0123>"
+MINUTE, HOUR = 60.0, 3600.0
+GRACE = 5.0
+
+_of_the_daemon: ContextVar[bool] = ContextVar("of_the_daemon", default=False)
 
 
 def merge(base: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
@@ -40,21 +57,32 @@ def merge(base: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
 class House:
     """A daemon and its world."""
 
-    def __init__(self, dialect: Dialect, more: Mapping[str, Any]) -> None:
-        self.clock = FakeClock(threads=False)
-        self.sandbox = Sandbox(clock=self.clock, dialect=dialect, wire=SandboxWire())
+    def __init__(self, dialect: Dialect, more: Mapping[str, Any], *, content: bool, seed: int) -> None:
+        self.clock = FakeClock(seed=seed, threads=False)
+        self.sandbox = Sandbox(clock=self.clock, dialect=dialect, wire=SandboxWire(), content=content)
         self.store = MemoryStore(self.clock)
         self.events: list[Event] = []
+        self.daemon: Daemon
+        self.metrics: Metrics
         self._more = more
         self._transport = InProcess({})
-        self.daemon: Daemon
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    # --- start and stop
+
+    async def open(self) -> None:
+        """Open the sandbox and start the daemon."""
+        asyncio.get_running_loop().set_task_factory(self._note_task)
+        await self.sandbox.start()
+        await self.start()
+
+    async def close(self) -> None:
+        """Stop everything."""
+        await self.stop()
+        await self.sandbox.stop()
+        asyncio.get_running_loop().set_task_factory(None)
 
     async def start(self) -> None:
-        """Open the sandbox and start the daemon."""
-        await self.sandbox.start()
-        await self.start_daemon()
-
-    async def start_daemon(self) -> None:
         """Start a daemon on what the store remembers."""
         configuration = merge(
             merge(self.sandbox.configuration(), {"alerting": {"slack": {"mention": MENTION}}}), self._more
@@ -68,35 +96,110 @@ class House:
             Surroundings(
                 clock=self.clock,
                 store=self.store,
-                schedule=VirtualSchedule(self.clock, self._publish),
+                schedule=VirtualSchedule(self.clock, self.events.append),
                 http=http,
                 redactor=redactor,
             ),
             routes=routes_of(settings, Footing(clock=self.clock, http=http, redactor=redactor)),
         )
         self.daemon.listen(self.events.append)
-        await self.daemon.start()
-
-    def _publish(self, event: Event) -> None:
-        self.events.append(event)
+        self._measure(settings)
+        mine = _of_the_daemon.set(True)
+        try:
+            await self.daemon.start()
+        finally:
+            _of_the_daemon.reset(mine)
 
     async def stop(self) -> None:
-        """Stop everything."""
-        await self.daemon.stop(5.0)
-        await self.sandbox.stop()
+        """Stop the daemon as SIGTERM does: it may take its time."""
+        stopping = asyncio.create_task(self.daemon.stop(GRACE))
+        await self.clock.run_until(stopping.done, limit=GRACE)
+        await stopping
+
+    async def kill(self) -> None:
+        """Stop the daemon as SIGKILL does: nothing goes on, nothing more is written down or told."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _note_task(self, loop: asyncio.AbstractEventLoop, work: Any, **how: Any) -> asyncio.Task[Any]:
+        """Know what belongs to the daemon: it and nothing else dies with it."""
+        task = asyncio.Task(work, loop=loop, **how)
+        if _of_the_daemon.get():
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        return task
+
+    def _measure(self, settings: Settings) -> None:
+        self.metrics = Metrics(clock=self.clock, version="1", view=self._view)
+        monitored = {
+            name: Monitored(checks=enabled_checks(target.checks), labels=target.labels)
+            for name, target in settings.targets.items()
+        }
+        self.metrics.expect(Expected(targets=monitored, notifiers=tuple(self.daemon.notifiers)))
+        self.daemon.listen(self.metrics.listen)
+
+    def _view(self) -> View:
+        return View(state=self.daemon.state, policies=self.daemon.policies)
+
+    # --- let things happen
 
     async def advance(self, seconds: float) -> None:
         """Let time pass."""
         await self.clock.advance(seconds)
 
-    async def break_(self, fault: str) -> float:
-        """Break something; when."""
-        await self.sandbox.break_(fault)
+    async def until(self, reached: Callable[[], object], limit: float = HOUR) -> float:
+        """Let time pass until something holds; how long that took. Fails after `limit` seconds."""
+        return await self.clock.run_until(reached, limit)
+
+    async def settle_in(self) -> None:
+        """Let time pass until every check has passed, and every route has proven that it can show a trace."""
+        await self.until(self._settled, limit=10 * MINUTE)
+
+    def _settled(self) -> bool:
+        policy = self.daemon.policies[DEMO]
+        proven = policy.origin is None or is_proven(self.state.proofs, Route.OWN_STORE, "", self.clock.now())
+        passed = all(self.state.trend(check).ever_passed for check in policy.cadences)
+        return passed and proven and trusted(self.state, policy)
+
+    async def until_told(self, reason: str, fault: str, limit: float = HOUR) -> float:
+        """Let time pass until something new happens to an incident, which must be this; how long that took."""
+        known = len(self.incidents)
+        took = await self.until(lambda: len(self.incidents) > known, limit)
+        assert self.story[known] == (reason, fault)
+        return took
+
+    async def until_called(self, limit: float = HOUR) -> float:
+        """Let time pass until somebody is called; how long that took."""
+        known = len(self.calls)
+        return await self.until(lambda: len(self.calls) > known, limit)
+
+    async def until_resolved(self, limit: float = HOUR) -> float:
+        """Let time pass until no incident is open; how long that took."""
+        return await self.until(lambda: self.incident is None, limit)
+
+    async def break_(self, *faults: str, seconds: float | None = None) -> float:
+        """Break something; when. `seconds` replaces the delays of the faults."""
+        for fault in faults:
+            await self.sandbox.break_(fault, seconds)
         return self.clock.now()
 
-    async def mend(self, fault: str | None = None) -> None:
-        """Mend it, or everything."""
+    async def mend(self, fault: str | None = None) -> float:
+        """Mend it, or everything; when."""
         await self.sandbox.mend(fault)
+        return self.clock.now()
+
+    def cut_off(self) -> None:
+        """Let nothing that the daemon sends get out, and nothing come back."""
+        for host in self.sandbox.apps:
+            self._transport.take_down(host, "timeout")
+
+    def connect(self) -> None:
+        """Let the daemon reach the world again."""
+        for host in self.sandbox.apps:
+            self._transport.bring_up(host)
+
+    # --- what is known
 
     @property
     def state(self) -> TargetState:
@@ -111,26 +214,113 @@ class House:
         return self.state.incident
 
     @property
-    def told(self) -> list[str]:
-        """What Slack holds, as its fallback texts, in the order of posting."""
-        return [message.text for message in self.sandbox.world.slack.messages]
-
-    @property
     def incidents(self) -> list[IncidentChanged]:
         """What happened to incidents."""
         return [event for event in self.events if isinstance(event, IncidentChanged)]
 
+    @property
+    def story(self) -> list[tuple[str, str]]:
+        """What happened to incidents, as words."""
+        return [(event.reason.value, event.fault.value) for event in self.incidents]
+
+    @property
+    def outcomes(self) -> list[str]:
+        """What became of each trace, in the order of judging."""
+        return [event.outcome.value for event in self.events if isinstance(event, TraceJudged)]
+
+    # --- what people see
+
+    @property
+    def messages(self) -> list[Message]:
+        """What Slack holds, in the order of posting."""
+        return list(self.sandbox.world.slack.messages)
+
+    @property
+    def told(self) -> list[str]:
+        """The first line of everything that Slack holds, in the order of posting."""
+        return [message.text.partition("\n")[0] for message in self.messages]
+
+    @property
+    def roots(self) -> list[Message]:
+        """What stands in the channel by itself."""
+        return self.sandbox.world.slack.roots
+
+    def thread(self, root: Message) -> list[str]:
+        """The first lines of the replies to a message."""
+        return [reply.text.partition("\n")[0] for reply in self.sandbox.world.slack.thread(root)]
+
+    @property
+    def calls(self) -> list[Message]:
+        """The messages that called somebody when they were posted; an edit calls nobody."""
+        return [message for message in self.messages if MENTION in (message.versions or [message.text])[0]]
+
     def mentions(self) -> list[float]:
         """When somebody was called."""
-        return [message.at for message in self.sandbox.world.slack.messages if MENTION in json.dumps(message.as_json())]
+        return [message.at for message in self.calls]
+
+    # --- what is true at the end of every scenario
+
+    def given_away(self) -> set[str]:
+        """The secrets that stand in a message, a metric, the status, an event or what is stored."""
+        page, _ = self.metrics.render("", self._view())
+        shown = "\n".join(
+            (
+                page.decode(),
+                json.dumps(self.daemon.report()),
+                json.dumps(self.daemon.incidents(open_only=False)),
+                json.dumps([message.as_json() for message in self.messages]),
+                encode_target(self.state),
+                *(encode_event(event) for event in self.events if isinstance(event, IncidentChanged)),
+            )
+        )
+        return {secret for secret in secrets_of(self.sandbox.world.credentials) if secret in shown}
+
+    def untidy(self) -> list[str]:
+        """The incidents that were told and have not exactly one root."""
+        told = [incident for incident in self.state.incidents if incident.told]
+        counts = {incident.id: sum(incident.id in json.dumps(root.blocks) for root in self.roots) for incident in told}
+        return [incident for incident, roots in counts.items() if roots != 1]
+
+
+def secrets_of(credentials: Credentials) -> tuple[str, ...]:
+    """Every secret that the sandbox knows."""
+    return (
+        credentials.token,
+        credentials.other_token,
+        credentials.admin_token,
+        credentials.rotated_key,
+        credentials.unknown_key,
+        credentials.bot_token,
+        credentials.webhook_path,
+        *credentials.keys.values(),
+    )
 
 
 @asynccontextmanager
-async def house(dialect: Dialect | None = None, **more: Any) -> AsyncIterator[House]:
+async def house(
+    dialect: Dialect | None = None, *, content: bool = False, seed: int = 0, one_root: bool = True, **more: Any
+) -> AsyncIterator[House]:
     """A running daemon in a healthy world; `more` is merged into its configuration."""
-    built = House(dialect or Dialect(), more)
-    await built.start()
+    built = House(dialect or Dialect(), more, content=content, seed=seed)
+    await built.open()
     try:
         yield built
+        assert built.given_away() == set()
+        assert not one_root or built.untidy() == []
     finally:
-        await built.stop()
+        await built.close()
+
+
+def opened(fault: Fault | str) -> tuple[str, str]:
+    """As `House.story` tells it."""
+    return (Reason.OPENED.value, str(fault))
+
+
+def changed(fault: Fault | str) -> tuple[str, str]:
+    """As `House.story` tells it."""
+    return (Reason.CHANGED.value, str(fault))
+
+
+def resolved(fault: Fault | str) -> tuple[str, str]:
+    """As `House.story` tells it."""
+    return (Reason.RESOLVED.value, str(fault))
