@@ -34,7 +34,29 @@ class Silence:
 
 def silenced_until(silences: tuple[Silence, ...], target: TargetName, fault: Fault, now: Instant) -> Instant | None:
     """Until when an incident of this name is silenced; None if it is not."""
-    ends = [end for silence in silences if (end := _active_until(silence, now)) and _matches(silence, target, fault)]
+    ends = [
+        end
+        for silence in silences
+        if _matches(silence, target, fault) and (end := _active_until(silence, now)) is not None
+    ]
+    return max(ends, default=None)
+
+
+def silenced_throughout(
+    silences: tuple[Silence, ...], target: TargetName, fault: Fault, *, since: Instant, until: Instant
+) -> Instant | None:
+    """The end of one silence that lasted all the while; None if there was none.
+
+    What opened and was resolved inside one silence is history; what opened before it may have been told already, even if the
+    answer was lost, so that its resolve must be told.
+    """
+    ends = [
+        end
+        for silence in silences
+        if _matches(silence, target, fault)
+        and (end := _active_until(silence, until)) is not None
+        and end == _active_until(silence, since)
+    ]
     return max(ends, default=None)
 
 
