@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from monitor.core.model import Fault, TargetName
-from monitor.core.silence import Silence, Weekly, silenced_until
+from monitor.core.silence import Silence, Weekly, silenced_throughout, silenced_until
 from tests.core.build import PROD, F
 from tests.fakes.clock import START
 
@@ -62,6 +62,37 @@ def test_of_several_silences_the_longest_counts() -> None:
     other = Silence(id="3", target="other", ends_at=START + 99)
     assert until(short, long, other) == START + 9
     assert until() is None
+
+
+@pytest.mark.parametrize(
+    ("silence", "throughout"),
+    [
+        (Silence(id="1", begins_at=START, ends_at=START + 60), START + 60),
+        (Silence(id="1", begins_at=START + 1, ends_at=START + 60), None),
+        (Silence(id="1", begins_at=START, ends_at=START + 30), None),
+        (Silence(id="1", fault=F.KEY_REJECTED), None),
+        (Silence(id="1"), ANY_TIME),
+    ],
+)
+def test_only_one_silence_from_opening_to_resolve_makes_an_incident_history(
+    silence: Silence, throughout: float | None
+) -> None:
+    """One that began later, or ended before, does not."""
+    found = silenced_throughout((silence,), PROD, F.BLIND, since=START, until=START + 30)
+    assert found == throughout
+
+
+def test_two_silences_one_after_the_other_are_not_one() -> None:
+    """Nor are two nights of one weekly window."""
+    first = Silence(id="1", begins_at=START, ends_at=START + 20)
+    second = Silence(id="2", begins_at=START + 20, ends_at=START + 90)
+    assert silenced_throughout((first, second), PROD, F.BLIND, since=START, until=START + 30) is None
+    nights = weekly(set(range(7)), "22:00", "06:00")
+    monday, tuesday = moment("2027-01-18 23:00"), moment("2027-01-19 23:00")
+    assert silenced_throughout((nights,), PROD, F.BLIND, since=monday, until=tuesday) is None
+    assert silenced_throughout((nights,), PROD, F.BLIND, since=monday, until=monday + 3600) == moment(
+        "2027-01-19 06:00"
+    )
 
 
 def moment(text: str, zone: str = "UTC") -> float:
