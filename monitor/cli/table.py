@@ -38,7 +38,8 @@ def _target(name: str, target: dict[str, Any], *, colour: bool) -> Iterator[str]
 
 def _line(check: str, look: dict[str, Any], *, colour: bool) -> str:
     verdict = _paint(f"{look['verdict']:<7}", look["verdict"], colour=colour)
-    took = f"{look['duration_seconds'] * 1000:6.0f} ms" if look["duration_seconds"] is not None else " " * 9
+    seconds = look.get("duration_seconds")
+    took = f"{seconds * 1000:6.0f} ms" if seconds is not None else " " * 9
     return f"  {check:<8} {verdict} {took}  {look['summary']}"
 
 

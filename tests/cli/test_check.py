@@ -1,0 +1,212 @@
+"""`trace-monitor check` on real sockets: what it prints where, and how it exits."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from monitor.cli import main
+from monitor.cli.check import exit_code
+from monitor.core.model import Severity
+from tests.cli.live import LiveSandbox, live_sandbox
+from tests.settings.samples import MINIMAL
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[LiveSandbox]:
+    """One for all."""
+    with live_sandbox() as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def sandbox(running: LiveSandbox) -> Iterator[LiveSandbox]:
+    """Healthy at the beginning of each test."""
+    yield running
+    running.reset()
+
+
+def usage_error(capsys: pytest.CaptureFixture[str], *words: str) -> str:
+    """What is said when a command line is refused with 2."""
+    try:
+        code = main(["check", *words])
+    except SystemExit as end:
+        code = end.code  # type: ignore[assignment]  # argparse exits by itself
+    out, err = capsys.readouterr()
+    assert (code, out) == (2, "")
+    assert "Traceback" not in err
+    return err
+
+
+# --- exit codes ------------------------------------------------------------------------------------------------------
+
+PASS, UNKNOWN = ("pass", None), ("unknown", None)
+BLIND, WARNING, CRITICAL, MUTED = (
+    ("unknown", "warning"),
+    ("fail", "warning"),
+    ("fail", "critical"),
+    ("fail", "none"),
+)
+
+
+@pytest.mark.parametrize(
+    ("targets", "on_warning", "on_critical"),
+    [
+        ([PASS], 0, 0),
+        ([PASS, PASS], 0, 0),
+        ([UNKNOWN], 3, 3),
+        ([BLIND], 3, 3),
+        ([PASS, BLIND], 3, 3),
+        ([WARNING], 1, 0),
+        ([CRITICAL], 1, 1),
+        ([WARNING, CRITICAL], 1, 1),
+        ([WARNING, BLIND], 1, 3),
+        ([CRITICAL, UNKNOWN], 1, 1),
+        ([MUTED], 0, 0),
+        ([MUTED, BLIND], 3, 3),
+        ([MUTED, WARNING], 1, 0),
+    ],
+)
+def test_the_exit_code_is_that_of_the_worst(
+    targets: list[tuple[str, str | None]], on_warning: int, on_critical: int
+) -> None:
+    """1 if any fails, else 3 if any cannot tell, else 0; `--fail-on critical` lets warnings pass."""
+    described: dict[str, Any] = {
+        str(place): {"verdict": verdict, "severity": severity} for place, (verdict, severity) in enumerate(targets)
+    }
+    report = {"verdict": "whatever", "targets": described}
+    assert (exit_code(report, Severity.WARNING), exit_code(report, Severity.CRITICAL)) == (on_warning, on_critical)
+
+
+# --- over the wire ---------------------------------------------------------------------------------------------------
+
+
+def test_a_healthy_world_exits_with_0(sandbox: LiveSandbox, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One JSON object on stdout and nothing else; nothing is written."""
+    assert main(["check", "--config", sandbox.file(tmp_path), "--format", "json"]) == 0
+    out, err = capsys.readouterr()
+    report = json.loads(out)
+    assert (report["verdict"], report["targets"]["demo"]["verdict"]) == ("pass", "pass")
+    assert set(report["targets"]["demo"]["checks"]) == {"config", "gateway", "canary", "arrival", "control"}
+    assert err == ""
+    assert [file.name for file in tmp_path.iterdir()] == ["config.yaml"]
+
+
+def test_the_table_is_on_stdout_and_progress_on_stderr(
+    sandbox: LiveSandbox, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """So that the result can be piped while a person watches."""
+    assert main(["check", "--config", sandbox.file(tmp_path), "--only", "config,gateway"]) == 0
+    out, err = capsys.readouterr()
+    assert out.startswith("demo  PASS\n  config   pass ")
+    assert "\x1b" not in out
+    assert "demo: gateway pass: the gateway answers (HTTP 200)\n" in err
+    assert "demo: " not in out
+
+
+def test_a_failure_exits_with_1(sandbox: LiveSandbox, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """With the name of what is broken."""
+    sandbox.break_("exporter_disabled")
+    assert main(["check", "--config", sandbox.file(tmp_path), "--only", "config"]) == 1
+    assert capsys.readouterr().out.startswith("demo  FAIL  exporter_disabled (critical)\n")
+
+
+def test_a_warning_may_be_let_pass(sandbox: LiveSandbox, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The verdict stays, only the exit code is 0."""
+    sandbox.break_("config_drift_metrics")
+    file = sandbox.file(tmp_path)
+    assert main(["check", "--config", file, "--only", "config"]) == 1
+    assert main(["check", "--config", file, "--only", "config", "--fail-on", "critical", "--format", "json"]) == 0
+    out = capsys.readouterr().out
+    report = json.loads(out[out.index("{") :])
+    assert (report["verdict"], report["targets"]["demo"]["severity"]) == ("fail", "warning")
+
+
+def test_not_being_able_to_tell_exits_with_3(
+    sandbox: LiveSandbox, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A control plane that refuses says nothing about the exporter."""
+    sandbox.break_("control_plane_forbidden")
+    assert main(["check", "--config", sandbox.file(tmp_path), "--only", "config"]) == 3
+    assert capsys.readouterr().out.startswith("demo  UNKNOWN  blind (warning)\n")
+
+
+def test_a_timeout_ends_it_and_says_so(
+    sandbox: LiveSandbox, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What was not seen by then is unknown."""
+    sandbox.break_("gateway_unreachable_black_hole")
+    assert main(["check", "--config", sandbox.file(tmp_path), "--only", "gateway", "--timeout", "0.2s"]) == 3
+    out, err = capsys.readouterr()
+    assert "gateway  unknown            has not looked yet" in out
+    assert "ended after 0.2 s: what was not seen by then is unknown\n" in err
+
+
+def test_no_secret_is_printed(sandbox: LiveSandbox, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Neither in the result nor beside it, whatever the services echo."""
+    file = sandbox.file(tmp_path)
+    for fault in ("gateway_refused", "config_drift_key", "config_drift_bearer", "key_rejected"):
+        sandbox.break_(fault)
+    main(["check", "--config", file, "--timeout", "2s"])
+    main(["check", "--config", file, "--only", "config,gateway", "--format", "json"])
+    out, err = capsys.readouterr()
+    assert "gateway_refused" in out
+    for secret in sandbox.secrets:
+        assert secret not in out + err
+
+
+# --- what is refused -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--only", "arrival"], "'arrival' is not a check; allowed: config, gateway, canary, control"),
+        (["--only", "config,nothing"], "'nothing' is not a check"),
+        (["--only", ","], "names no check; allowed: config, gateway, canary, control"),
+        (["--only", ""], "names no check"),
+        (["--fail-on", "info"], "invalid choice: 'info'"),
+        (["--format", "xml"], "invalid choice: 'xml'"),
+        (["--timeout", "soon"], "argument --timeout: "),
+        (["--timeout", "-3"], "argument --timeout: "),
+        (["--frob"], "unrecognized arguments: --frob"),
+    ],
+)
+def test_words_that_mean_nothing_are_refused(words: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """With 2, and what is allowed."""
+    assert said in usage_error(capsys, *words)
+
+
+def test_a_target_that_is_not_there_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """And those that are there are named."""
+    file = tmp_path / "config.yaml"
+    file.write_text(MINIMAL)
+    said = usage_error(capsys, "--config", str(file), "--target", "stage")
+    assert said.endswith("--target stage: there is no such target; allowed: prod\n")
+
+
+def test_a_bad_configuration_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One readable line, with file, line and path."""
+    file = tmp_path / "config.yaml"
+    file.write_text(MINIMAL + "log: {level: loud}\n")
+    said = usage_error(capsys, "--config", str(file))
+    assert f"{file}:6: log.level" in said
+    assert usage_error(capsys, "--config", str(tmp_path / "none.yaml")).startswith(str(tmp_path / "none.yaml"))
+
+
+def test_a_certificate_file_that_is_not_there_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """By its setting's name."""
+    file = tmp_path / "config.yaml"
+    file.write_text(MINIMAL + "http: {ca_file: /nowhere/ca.pem}\n")
+    assert "http.ca_file" in usage_error(capsys, "--config", str(file))
+
+
+def test_a_certificate_file_that_holds_none_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Any file is not good enough."""
+    (tmp_path / "ca.pem").write_text("this is no certificate\n")
+    file = tmp_path / "config.yaml"
+    file.write_text(MINIMAL + f"http: {{ca_file: {tmp_path / 'ca.pem'}}}\n")
+    said = usage_error(capsys, "--config", str(file))
+    assert f"http.ca_file: {tmp_path / 'ca.pem'} cannot be used" in said

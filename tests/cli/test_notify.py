@@ -1,0 +1,86 @@
+"""`trace-monitor notify test`: proof that a message would arrive."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from monitor.cli import main
+from tests.cli.live import LiveSandbox, a_server, live_sandbox
+from tests.settings.samples import MINIMAL
+
+Out = pytest.CaptureFixture[str]
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[LiveSandbox]:
+    """One for all."""
+    with live_sandbox() as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def sandbox(running: LiveSandbox) -> Iterator[LiveSandbox]:
+    """Healthy at the beginning of each test."""
+    yield running
+    running.reset()
+
+
+def test_a_notice_arrives_in_slack(sandbox: LiveSandbox, tmp_path: Path, capsys: Out) -> None:
+    """It says that it is a test, calls nobody, and the command says that it was delivered."""
+    file = sandbox.file(tmp_path, {"alerting": {"slack": {"mention": "<!here>"}}})
+    assert main(["notify", "test", "--config", file]) == 0
+    assert capsys.readouterr() == ("slack: delivered\n", "")
+    (message,) = sandbox.messages
+    assert "This is a test of the Gateway Trace Monitor" in message["text"]
+    assert "<!here>" not in str(message)
+
+
+def test_what_slack_refuses_is_said_with_what_to_do(sandbox: LiveSandbox, tmp_path: Path, capsys: Out) -> None:
+    """Exit 1."""
+    sandbox.break_("slack_invalid_auth")
+    assert main(["notify", "test", "--config", sandbox.file(tmp_path)]) == 1
+    out, _ = capsys.readouterr()
+    assert out == "slack: not delivered: Slack says invalid_auth: the bot token is not (or no longer) valid\n"
+
+
+def test_every_way_is_tried(sandbox: LiveSandbox, tmp_path: Path, capsys: Out) -> None:
+    """One that fails keeps no other from being tested."""
+    sandbox.break_("slack_unreachable")
+    with a_server("ok") as url:
+        file = sandbox.file(tmp_path, {"alerting": {"webhook": {"url": f"{url}/hook/0f9e8d7c6b5a4938"}}})
+        assert main(["notify", "test", "--config", file]) == 1
+    out, err = capsys.readouterr()
+    slack, webhook = out.splitlines()
+    assert slack.startswith("slack: not delivered: ")
+    assert webhook == "webhook: delivered"
+    for secret in (*sandbox.secrets, "0f9e8d7c6b5a4938"):
+        assert secret not in out + err
+
+
+def test_without_a_notifier_nothing_would_arrive(tmp_path: Path, capsys: Out) -> None:
+    """Exit 1, and what to set."""
+    file = tmp_path / "config.yaml"
+    file.write_text(MINIMAL)
+    assert main(["notify", "test", "--config", str(file)]) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "no notifier is configured: set alerting.slack, alerting.alertmanager or alerting.webhook\n" in err
+
+
+def test_a_configuration_that_is_bad_is_refused(tmp_path: Path, capsys: Out) -> None:
+    """With 2, before anybody is told anything."""
+    file = tmp_path / "config.yaml"
+    file.write_text("targets: {}\n")
+    assert main(["notify", "test", "--config", str(file)]) == 2
+    file.write_text(MINIMAL + f"http: {{ca_file: {tmp_path / 'none.pem'}}}\n")
+    assert main(["notify", "test", "--config", str(file)]) == 2
+    assert "http.ca_file" in capsys.readouterr().err
+
+
+def test_notify_alone_says_what_there_is(capsys: Out) -> None:
+    """With 2."""
+    with pytest.raises(SystemExit) as end:
+        main(["notify"])
+    assert end.value.code == 2
+    assert "COMMAND" in capsys.readouterr().err

@@ -1,0 +1,93 @@
+"""`trace-monitor sandbox`: the four remote services, for trying things out."""
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from monitor.cli import main
+from monitor.settings import parse
+
+Out = pytest.CaptureFixture[str]
+HOSTS = 5
+
+
+def _free_ports() -> int:
+    """The first of five ports in a row that are free now."""
+    for base in range(21_000, 30_000, 50):
+        try:
+            held = [socket.create_server(("127.0.0.1", base + place)) for place in range(HOSTS)]
+        except OSError:
+            continue
+        for each in held:
+            each.close()
+        return base
+    raise AssertionError("no five free ports in a row")
+
+
+def test_it_prints_how_to_be_watched_and_ends_when_asked_to() -> None:
+    """One JSON object on stdout: where it can be broken, and the configuration of a monitor; SIGTERM is 0."""
+    base = _free_ports()
+    command = [sys.executable, "-m", "monitor", "sandbox", "--port-base", str(base), "--dialect", "off=404"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        lines: list[str] = []
+        while not lines or lines[-1] != "}\n":
+            lines.append(process.stdout.readline())
+        printed = json.loads("".join(lines))
+        with urllib.request.urlopen(f"{printed['control']}/state", timeout=5) as answered:  # noqa: S310 - loopback
+            state = json.load(answered)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(10) == 0
+        said = process.stderr.read()
+    assert state["dialect"]["off"] == "404"
+    settings = parse(json.dumps(printed["configuration"]), {}, Path("/nowhere")).settings
+    assert set(settings.targets) == {"demo"}
+    ports = {url.rpartition(":")[2] for url in state["urls"].values()}
+    assert ports == {str(base + place) for place in range(HOSTS)}
+    assert f"POST {printed['control']}/faults/NAME breaks it" in said
+
+
+def test_a_port_that_is_taken_is_said_to_be_so(capsys: Out) -> None:
+    """One line, exit 2."""
+    with socket.create_server(("127.0.0.1", 0)) as held:
+        port = held.getsockname()[1]
+        if port > 65_000:
+            pytest.skip("too near the last port for a row of them")
+        assert main(["sandbox", "--port-base", str(port)]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err == f"--port-base {port}: Address already in use\n"
+
+
+def test_a_dialect_that_nobody_speaks_is_refused(capsys: Out) -> None:
+    """With what was meant, perhaps."""
+    assert main(["sandbox", "--dialect", "of=404"]) == 2
+    assert capsys.readouterr().err.startswith("--dialect: no switch 'of' (did you mean 'off'?); there are ")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--port-base", "70000"], "argument --port-base: must be a port from 1 to 655"),
+        (["--port-base", "65535"], "argument --port-base: must be a port from 1 to 655"),
+        (["--port-base", "0"], "argument --port-base: must be a port"),
+        (["--port-base", "http"], "argument --port-base: must be a port"),
+        (["--time-factor", "0"], "argument --time-factor: must be a number above 0"),
+        (["--time-factor", "-1"], "argument --time-factor: must be a number above 0"),
+        (["--time-factor", "nan"], "argument --time-factor: must be a number above 0"),
+        (["--time-factor", "fast"], "argument --time-factor: must be a number above 0"),
+    ],
+)
+def test_numbers_that_cannot_be_are_refused(words: list[str], said: str, capsys: Out) -> None:
+    """With 2, before anything listens."""
+    with pytest.raises(SystemExit) as end:
+        main(["sandbox", *words])
+    assert end.value.code == 2
+    assert said in capsys.readouterr().err
