@@ -9,7 +9,7 @@ from monitor.core.events import Event, NoticeHandled
 from monitor.core.incident import Incident, Notice, Reason, Told
 from monitor.core.inputs import NoticeTold
 from monitor.core.model import Instant, Seconds, TargetName
-from monitor.core.silence import Silence, silenced_until
+from monitor.core.silence import Silence, silenced_throughout, silenced_until
 from monitor.core.telling import MENTION_AT_MOST_EVERY, compose, due, record, trusted, wakes_at
 from monitor.ports import Clock, Notifier, Undeliverable
 from monitor.runner import TargetJournal
@@ -141,7 +141,7 @@ class Worker:
             for incident in journal.state.incidents:
                 if incident.closed_at is None or self.name in incident.told:
                     continue
-                covered = _is_covered(incident, incident.closed_at, self._desk.silences())
+                covered = self._silenced_until(incident) is not None
                 history = never_heard and self._since - incident.closed_at > _HISTORY_AFTER
                 if not covered and not history:
                     continue
@@ -157,11 +157,19 @@ class Worker:
         for journal in self._desk.journals():
             for incident in journal.state.incidents:
                 told = incident.told.get(self.name)
-                muted = silenced_until(self._desk.silences(), incident.target, incident.diagnosis.fault, now)
+                muted = self._silenced_until(incident)
                 reason = due(incident, told, silenced_until=muted, policy=journal.policy, now=now)
                 if reason is not None:
                     found.append(_Due(journal, incident, told, reason, muted))
         return found
+
+    def _silenced_until(self, incident: Incident) -> Instant | None:
+        """What is open by what is silenced now; what is over only if one silence lasted all the while."""
+        silences, fault = self._desk.silences(), incident.diagnosis.fault
+        if incident.closed_at is None:
+            return silenced_until(silences, incident.target, fault, self._clock.now())
+        opened_at = incident.reopened[-1] if incident.reopened else incident.opened_at
+        return silenced_throughout(silences, incident.target, fault, since=opened_at, until=incident.closed_at)
 
     def _choose(self, waiting: list[_Due]) -> _Due | None:
         now = self._clock.monotonic()
@@ -284,14 +292,3 @@ class Worker:
                 detail=detail,
             )
         )
-
-
-def _is_covered(incident: Incident, closed_at: Instant, silences: tuple[Silence, ...]) -> bool:
-    """Whether one silence was in force both when the incident was opened and when it was resolved."""
-    return any(
-        all(
-            silenced_until((silence,), incident.target, incident.diagnosis.fault, moment) is not None
-            for moment in (incident.opened_at, closed_at)
-        )
-        for silence in silences
-    )
