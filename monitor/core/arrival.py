@@ -29,7 +29,7 @@ _CAP_AFTER_DEADLINE: Seconds = 60.0
 
 
 def next_look(canary: Canary, policy: ArrivalPolicy, last_try: Instant | None, tries: int) -> Instant:
-    """When to look for a trace again: backing off, but exactly at `late_after` and `missing_after` in any case."""
+    """When to look for a trace again: backing off, but exactly at each of the three moments that something depends on."""
     answered = canary.waited_since
     if last_try is None:
         return answered + 1.0
@@ -39,7 +39,7 @@ def next_look(canary: Canary, policy: ArrivalPolicy, last_try: Instant | None, t
     if canary.whole_at is not None:
         wait = min(wait, _SETTLING)
     due = last_try + wait
-    for deadline in (policy.late_after, policy.missing_after):
+    for deadline in (policy.look_closer_after, policy.late_after, policy.missing_after):
         if last_try < answered + deadline < due:
             return answered + deadline
     return due
