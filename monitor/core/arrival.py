@@ -39,10 +39,8 @@ def next_look(canary: Canary, policy: ArrivalPolicy, last_try: Instant | None, t
     if canary.whole_at is not None:
         wait = min(wait, _SETTLING)
     due = last_try + wait
-    for deadline in (policy.look_closer_after, policy.late_after, policy.missing_after):
-        if last_try < answered + deadline < due:
-            return answered + deadline
-    return due
+    moments = (answered + after for after in (policy.look_closer_after, policy.late_after, policy.missing_after))
+    return min([due, *(moment for moment in moments if moment > last_try)])
 
 
 def backoff(tries: int, cap: Seconds) -> Seconds:
