@@ -39,15 +39,17 @@ class Lookup:
         self._routes = Routes()
 
     async def see(self, canary: Canary, state: TargetState, policy: ArrivalPolicy, began: Instant) -> TraceSeen:
-        """One look for a canary's trace."""
-        if canary.trace_id is None:
+        """One look for a canary's trace; the way that has shown part of it is gone on with, so that looks can be compared."""
+        if canary.trace_id is None or _was_shown_by(Route.NONCE, canary):
             return await self._search(canary, began)
-        if canary.outcome is None and canary.arrived_at is None:
+        awaited = canary.outcome is None and canary.arrived_at is None
+        if awaited and not _was_shown_by(Route.WAREHOUSE, canary):
             spans = await self._quick(canary.trace_id, canary.nonce)
             if spans is not None:
                 quick = TraceSeen(route=Route.TRACE, at=began, spans=spans)
                 return await self._be_sure(quick, canary, state, policy)
-        return await self.document(canary, began)
+        documented = await self.document(canary, began)
+        return await self._search_too(documented, canary) if _is_a_guess(canary, state) else documented
 
     async def _be_sure(self, quick: TraceSeen, canary: Canary, state: TargetState, policy: ArrivalPolicy) -> TraceSeen:
         """A quick answer is not the last word: where it comes from elsewhere, where the id is a guess, nor at a deadline."""
@@ -55,13 +57,19 @@ class Lookup:
             return replace(quick, spans=tuple(span for span in quick.spans if self._is_ours(span)))
         if quick.spans:
             return await self.document(canary, quick.at)
-        if canary.id_source is IdSource.TRACEPARENT and not state.honours_traceparent:
-            found = await self._search(canary, quick.at)
-            return found if found.spans else quick
+        if _is_a_guess(canary, state):
+            return await self._search_too(quick, canary)
         if _at_deadline(canary, policy, quick.at):
             documented = await self.document(canary, quick.at)
             return documented if documented.spans else quick
         return quick
+
+    async def _search_too(self, seen: TraceSeen, canary: Canary) -> TraceSeen:
+        """Where the id may be wrong, not to find it says nothing: the nonce may still find the trace."""
+        if seen.spans:
+            return seen
+        found = await self._search(canary, seen.at)
+        return found if found.spans else seen
 
     def _is_ours(self, span: SpanFact) -> bool:
         own = self._environments.own
@@ -136,6 +144,15 @@ async def _unless_closed(read: Awaitable[_Spans]) -> _Spans | None:
         if error.blocked or error.status not in _CLOSED:
             raise
         return None
+
+
+def _was_shown_by(route: Route, canary: Canary) -> bool:
+    return canary.spans > 0 and canary.route is route
+
+
+def _is_a_guess(canary: Canary, state: TargetState) -> bool:
+    """Whether the id is ours, and this gateway has not shown that it takes ours."""
+    return canary.id_source is IdSource.TRACEPARENT and not state.honours_traceparent
 
 
 def _at_deadline(canary: Canary, policy: ArrivalPolicy, began: Instant) -> bool:
