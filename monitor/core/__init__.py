@@ -7,8 +7,9 @@ The laws of this package, enforced by import-linter, ruff and the tests:
 3. Functions return new values; nothing is mutated.
 4. Every enum is closed; every ``match`` ends in ``assert_never`` or has a test of totality.
 
-Where to look: `model` is the vocabulary, `faults` the table of faults, `secret` and `drift` compare the configuration,
-`trace` and `arrival` judge traces, `trend` debounces, `diagnosis` names the broken hop, `incident` decides what to tell,
-`silence` what not to tell, `budget` and `cadence` decide when a canary may be sent, and `state.absorb` is the only way
-anything remembered changes.
+Where to look: `model` is the vocabulary, `faults` the table of faults, `secret`, `drift` and `key` compare the configuration,
+`trace` and `arrival` judge one trace, `series` all of them (`signs` says what is bad, `charges` in which words), `trend` debounces a
+check, `triage`, `weighing` and `diagnosis` name the broken hop, `mend` what is being proven, `life` opens and resolves incidents,
+`telling` decides what to tell, `silence` what not to, `budget` and `cadence` when a canary may be sent, and `absorb` is the only
+way anything remembered changes.
 """
