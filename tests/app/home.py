@@ -1,5 +1,6 @@
 """A daemon of its own for each test: a sandbox in process, a fake clock, and ways to tell that only remember."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -8,7 +9,7 @@ from typing import Any
 
 from monitor.app.daemon import Daemon, Surroundings
 from monitor.core.events import Event
-from monitor.core.model import TargetName
+from monitor.core.model import Seconds, TargetName
 from monitor.core.silence import Silence
 from monitor.core.state import TargetState
 from monitor.http import Http, InProcess
@@ -79,9 +80,15 @@ class Home:
         await self.daemon.apply(settings, self.routes, silences)
         await self.clock.settle()
 
+    async def stop(self, grace: Seconds) -> Seconds:
+        """Stop the daemon; how long that takes."""
+        work = asyncio.ensure_future(self.daemon.stop(grace))
+        return await self.clock.run_until(work.done)
+
     async def close(self) -> None:
         """Stop everything."""
-        await self.daemon.stop(5.0)
+        if not self.daemon.draining:
+            await self.stop(5.0)
         await self.sandbox.stop()
 
     def state(self, name: TargetName = DEMO) -> TargetState:
