@@ -167,6 +167,12 @@ def test_a_trace_has_arrived_when_two_looks_show_the_same_whole() -> None:
     assert (twice.looks, twice.spans, twice.last_look_at, twice.judged_at) == (2, 3, START + 7, START + 7)
 
 
+def test_a_trace_that_is_seen_before_the_answer_took_no_time() -> None:
+    """Clocks are set back now and then; no arrival takes less than nothing."""
+    assert a_canary(arrived_at=START - 2).arrival_seconds == 0.0
+    assert a_canary(arrived_at=START + 2, answered_at=None).arrival_seconds is None
+
+
 def test_a_trace_that_grows_has_not_arrived_yet() -> None:
     """The count must be stable."""
     growing = judged(seen(spans(1, 2), 5), seen(spans(1, 3), 7))

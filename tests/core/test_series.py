@@ -446,9 +446,10 @@ def test_bad_labels_less_than_settle_after_a_change_accuse_nobody() -> None:
 
 def test_arrivals_of_before_do_not_clear_what_a_cause_excuses_later() -> None:
     """The losses are passed over, but nothing older than they are speaks for the present."""
-    told = story("AAAMM")
+    told = story("AAAMM").wait(-60)
     assert F.TRACE_MISSING in told.confirmed
     told.fails(CONTROL, F.KEY_REJECTED, conclusive=True, stops_export=True).tick().tick()
+    assert [canary.excused for canary in told.state.canaries] == [False, False, False, True, True]
     assert told.confirmed == {F.TRACE_MISSING, F.TRACE_LATE, F.KEY_REJECTED}
 
 
