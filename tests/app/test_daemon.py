@@ -1,0 +1,128 @@
+"""The daemon itself: what it restores, whom it tells, what it shows."""
+
+import asyncio
+import logging
+
+import pytest
+
+from monitor.app.daemon import Daemon, Surroundings
+from monitor.app.memory import give_back
+from monitor.core.events import Checked, Event
+from monitor.core.model import TargetName
+from monitor.core.state import TargetState
+from monitor.ports import Undeliverable
+from tests.app.home import DEMO, Home, home
+from tests.notifiers.notices import an_incident
+from tests.virtual_schedule import VirtualSchedule
+
+GONE = TargetName("gone")
+
+
+async def _again(it: Home) -> Daemon:
+    """Another daemon on what the first one wrote down, as after a crash."""
+    await it.daemon._around.schedule.stop(0.0)
+    await it.daemon._teller._cancel()
+    schedule = VirtualSchedule(it.clock, it.events.append)
+    around = Surroundings(clock=it.clock, store=it.store, schedule=schedule, http=it.http, redactor=it.redactor)
+    it.daemon = Daemon(it.settings(), around, routes=it.routes)
+    it.daemon.listen(it.events.append)
+    await it.daemon.start()
+    return it.daemon
+
+
+async def test_an_incident_outlives_a_crash() -> None:
+    """It is told to nobody again, and its resolve finds its thread."""
+    async with home(targets={"demo": {"checks": {"arrival": {"enabled": False}}}}) as it:
+        await it.clock.advance(30)
+        await it.sandbox.break_("exporter_disabled")
+        await it.clock.advance(70)
+        assert it.told == ["opened demo"]
+        await _again(it)
+        await it.clock.advance(70)
+        assert it.told == ["opened demo"]
+        await it.sandbox.mend()
+        await it.clock.advance(60)
+        assert it.told == ["opened demo", "resolved demo"]
+        told = it.notifier.notices[-1].told
+        assert told is not None
+        assert told.receipt == {"number": "1"}
+
+
+async def test_a_trace_that_was_awaited_is_judged_after_a_crash() -> None:
+    """Recorded before it was sent, looked for by the next process."""
+    async with home() as it:
+        await it.clock.run_until(lambda: it.state().canaries and it.state().canaries[-1].pending, limit=60)
+        awaited = it.state().canaries[-1].id
+        await _again(it)
+        await it.clock.advance(30)
+        known = {canary.id: canary for canary in it.state().canaries}
+        assert known[awaited].outcome is not None
+
+
+async def test_a_target_that_was_taken_out_while_it_was_down_is_told_so() -> None:
+    """Its open incident is closed and told at the next start."""
+    async with home() as it:
+        await it.clock.advance(5)
+        told = an_incident(id="gone-1", target=GONE)
+        await it.store.save(TargetState(target=GONE, incidents=(told,)))
+        await _again(it)
+        await it.clock.advance(5)
+        assert it.told == ["resolved gone"]
+        assert it.notifier.notices[-1].incident.closed_because == "no longer monitored"
+        assert set(it.daemon.report()["targets"]) == {"demo"}
+
+
+async def test_a_listener_that_fails_disturbs_nobody(caplog: pytest.LogCaptureFixture) -> None:
+    """It is reported once; checks, telling and other listeners go on."""
+
+    def fails(event: Event) -> None:
+        raise KeyError(type(event).__name__)
+
+    async with home() as it:
+        it.daemon.listen(fails)
+        heard: list[Event] = []
+        it.daemon.listen(heard.append)
+        await it.clock.advance(60)
+        assert len([event for event in heard if isinstance(event, Checked)]) > 5
+    said = [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR]
+    assert len(said) == 1
+    assert said[0].startswith("a listener failed on ")
+
+
+async def test_the_report_lists_the_open_incidents() -> None:
+    """The object of `check`, live, plus incidents; the newest first."""
+    async with home() as it:
+        await it.clock.advance(30)
+        assert it.daemon.report()["incidents"] == []
+        await it.sandbox.break_("exporter_disabled")
+        await it.clock.advance(70)
+        report = it.daemon.report()
+        assert (report["verdict"], report["targets"]["demo"]["fault"]) == ("fail", "exporter_disabled")
+        assert [incident["fault"] for incident in report["incidents"]] == ["exporter_disabled"]
+        assert it.daemon.incidents(open_only=False) == report["incidents"]
+
+
+async def test_every_notifier_can_be_tested() -> None:
+    """By name, what went wrong."""
+    async with home() as it:
+        assert await it.daemon.test_notifiers("a test") == {"fake": ""}
+        it.notifier.failures.append(Undeliverable("down"))
+        assert await it.daemon.test_notifiers("a test") == {"fake": "down"}
+
+
+async def test_two_canaries_are_never_under_way_at_once() -> None:
+    """Whoever asks, and however often."""
+    async with home() as it:
+        await it.clock.advance(30)
+        it.sandbox.world.latency = 20.0
+        for _ in range(30):
+            it.daemon.run_now(DEMO)
+            await it.clock.advance(7)
+            under_way = [canary for canary in it.state().canaries if canary.answered_at is None]
+            assert len(under_way) <= 1
+
+
+async def test_giving_back_memory_changes_nothing() -> None:
+    """Wherever it is run."""
+    await give_back()
+    assert asyncio.get_running_loop().is_running()

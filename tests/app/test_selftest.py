@@ -1,0 +1,65 @@
+"""Proof, now and then, that a page would arrive."""
+
+import asyncio
+from collections.abc import Sequence
+
+from monitor.app.selftest import TEXT, SelfTest
+from monitor.core.events import Event, NoticeHandled
+from monitor.core.incident import Reason
+from monitor.ports import Notifier, Undeliverable
+from tests.fakes.clock import START, FakeClock
+from tests.notifiers.fake import FakeNotifier
+
+
+class Hanging(FakeNotifier):
+    """Never answers."""
+
+    async def test(self, text: str) -> None:
+        """Never."""
+        del text
+        await asyncio.Event().wait()
+
+
+async def _run(*notifiers: Notifier) -> tuple[SelfTest, Sequence[Event], FakeClock]:
+    clock = FakeClock()
+    events: list[Event] = []
+    tested = SelfTest(notifiers, clock=clock, publish=events.append)
+    work = asyncio.ensure_future(tested.run())
+    await clock.run_until(work.done)
+    return tested, events, clock
+
+
+async def test_a_test_that_arrives_is_dated() -> None:
+    """By an event like that of any notice, of the reason `test`."""
+    slack = FakeNotifier("slack")
+    tested, events, _ = await _run(slack)
+    assert slack.lines == [TEXT]
+    assert tested.problems == {}
+    (event,) = events
+    assert isinstance(event, NoticeHandled)
+    assert (event.notifier, event.reason, event.outcome, event.at) == ("slack", Reason.TEST, "sent", START)
+
+
+async def test_one_that_fails_keeps_no_other_from_being_tested() -> None:
+    """What failed is a problem of its own, and whether it may have arrived is said."""
+    lost, refused, good = FakeNotifier("lost"), FakeNotifier("refused"), FakeNotifier("good")
+    lost.failures.append(Undeliverable("no answer", unknown=True))
+    refused.failures.append(Undeliverable("Slack says invalid_auth", permanent=True))
+    tested, events, _ = await _run(lost, refused, Hanging("hanging"), good)
+    assert tested.problems == {
+        "lost": "no answer",
+        "refused": "Slack says invalid_auth",
+        "hanging": "no answer within 60 s",
+    }
+    outcomes = [(event.notifier, event.outcome) for event in events if isinstance(event, NoticeHandled)]
+    assert outcomes == [("lost", "unknown"), ("refused", "failed"), ("hanging", "unknown"), ("good", "sent")]
+
+
+async def test_what_is_mended_is_no_problem_any_more() -> None:
+    """With the next test."""
+    slack = FakeNotifier("slack")
+    slack.failures.append(Undeliverable("down"))
+    tested, _, _ = await _run(slack)
+    assert tested.problems == {"slack": "down"}
+    await tested.run()
+    assert tested.problems == {}
