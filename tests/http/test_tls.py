@@ -46,8 +46,10 @@ async def test_tls_is_verified_against_the_name_and_measured(
         got = await ask(http, f"https://gateway.example:{port}/")
     assert got.body == b"ok"
     assert [name for name, _took in got.phases.items()] == ["resolve", "connect", "tls", "processing", "transfer"]
+    assert got.phases.processing is not None
     assert got.phases.transfer is not None
-    assert 0.005 < got.phases.transfer < 1
+    # A busy client may see the pause between the pieces in either of the two.
+    assert 0.005 < got.phases.processing + got.phases.transfer < 1
     assert got.certificate_expires_at is not None
     assert got.certificate_expires_at > time.time()
     assert heard.certificates == [got.certificate_expires_at]
