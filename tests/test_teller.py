@@ -391,9 +391,9 @@ async def test_a_channel_that_is_gone_holds_back_no_other_target() -> None:
     slack = Picky(clock, {A: Undeliverable("Slack says channel_not_found", permanent=True)})
     async with telling(slack, clock=clock) as bench:
         await bench.breaks(A)
-        await bench.advance(1)
         await bench.breaks(B)
-        await bench.advance(1)
+        await bench.advance()
+        assert slack.asked == [(A, 0.0), (B, 0.0)]
         assert [notice.incident.target for notice in slack.notices] == [B]
         await bench.mends(B)
         await bench.advance(1)
