@@ -1,0 +1,47 @@
+"""What every scenario ends with: whether a secret of the sandbox stands anywhere that somebody can read."""
+
+import json
+from collections.abc import Iterable
+
+from monitor.app.daemon import Daemon
+from monitor.core.events import Event, IncidentChanged
+from monitor.core.model import TargetName
+from monitor.sandbox import World
+from monitor.sandbox.credentials import Credentials
+from monitor.store.codec import encode_event, encode_target
+
+
+def given_away(world: World, daemon: Daemon, metrics: str, events: Iterable[Event]) -> set[str]:
+    """The secrets that stand in a message, a metric, the status, an event or what is stored."""
+    journals = daemon.journals
+    written = (
+        metrics,
+        json.dumps(daemon.report()),
+        json.dumps(daemon.incidents(open_only=False)),
+        json.dumps([message.as_json() for message in world.slack.messages]),
+        *(encode_target(journal.state) for journal in journals),
+        *(encode_event(event) for event in events if isinstance(event, IncidentChanged)),
+    )
+    return {secret for secret in secrets_of(world.credentials) if any(secret in text for text in written)}
+
+
+def secrets_of(credentials: Credentials) -> tuple[str, ...]:
+    """Every secret that the sandbox knows."""
+    return (
+        credentials.token,
+        credentials.other_token,
+        credentials.admin_token,
+        credentials.rotated_key,
+        credentials.unknown_key,
+        credentials.bot_token,
+        credentials.webhook_path,
+        *credentials.keys.values(),
+    )
+
+
+def told_twice_or_never(world: World, daemon: Daemon, target: TargetName) -> dict[str, int]:
+    """The incidents that somebody was told of and that have not exactly one message of their own in the channel."""
+    journal = daemon.journal(target)
+    told = [incident.id for incident in journal.state.incidents if incident.told] if journal is not None else []
+    counts = {name: sum(name in json.dumps(root.blocks) for root in world.slack.roots) for name in told}
+    return {name: count for name, count in counts.items() if count != 1}

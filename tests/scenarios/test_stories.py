@@ -1,0 +1,261 @@
+"""Whole stories: causes and their consequences, one after the other and at once, as Slack was told them."""
+
+import pytest
+
+from monitor.core.incident import Reason
+from monitor.core.model import CheckName, Fault, Severity
+from monitor.store.memory import MemoryStore
+from tests.scenarios.house import HOUR, MINUTE, House, house
+
+DISABLED, DRIFT, REFUSED = "exporter_disabled", "config_drift", "gateway_refused"
+
+
+async def test_the_exporter_is_switched_off_and_on_again() -> None:
+    """One parsed look: opened, exporter_disabled; restored and traces arrive: resolved, in the same thread."""
+    async with house() as home:
+        await home.settle_in()
+        looks = len(home.looks(CheckName.CONFIG))
+        await home.break_(DISABLED)
+        await home.until_told("opened", DISABLED, limit=75)
+        assert len(home.looks(CheckName.CONFIG)) == looks + 1
+        await home.advance(0)
+        (root,) = home.roots
+        assert home.calls == [root]
+        await home.mend()
+        await home.until_told("resolved", DISABLED, limit=8 * MINUTE)
+        await home.advance(0)
+        assert home.roots == [root]
+        assert len(home.thread(root)) == 1
+        assert home.calls == [root]
+
+
+async def test_cause_first() -> None:
+    """Drift, and the traces that go missing after it, are one incident: one message, one call, the consequence named below."""
+    async with house() as home:
+        await home.settle_in()
+        await home.break_(DRIFT)
+        await home.until(lambda: home.outcomes.count("missing") > 2)
+        await home.advance(0)
+        assert home.story == [("opened", DRIFT)]
+        assert home.incident is not None
+        assert len(home.roots) == len(home.messages) == len(home.calls) == 1
+
+
+async def test_mended_and_waiting() -> None:
+    """Mended is not yet well: the message says who mended it and that traces are awaited, and nothing calls for help."""
+    async with house() as home:
+        await home.settle_in()
+        await home.break_(DISABLED)
+        await home.advance(8 * MINUTE)
+        (root,) = home.roots
+        await home.mend()
+        await home.advance(75)
+        assert home.incident is not None
+        assert "waiting for traces" in (home.incident.diagnosis.waiting or "")
+        assert "mended, waiting for traces" in root.text.partition("\n")[0]
+        assert "by sam@example.com" in root.text
+        assert "trace-monitor ack" not in root.text
+        await home.until_resolved(8 * MINUTE)
+        await home.advance(0)
+        lost = home.state.incidents[-1].losses
+        assert lost is not None
+        assert lost.lost > 0
+        assert f"{lost.lost} lost" in root.text
+        assert home.calls == [root]
+
+
+async def test_losses_of_before_and_after_the_outage_belong_to_it() -> None:
+    """The exporter's cache outlives the mend: no gap and no intermittent loss is told of what was lost until it expired."""
+    async with house() as home:
+        await home.settle_in()
+        await home.break_(DISABLED)
+        await home.advance(12 * MINUTE)
+        await home.mend()
+        await home.until_resolved(8 * MINUTE)
+        await home.advance(20 * MINUTE)
+        assert home.story == [("opened", DISABLED), ("resolved", DISABLED)]
+
+
+async def test_off_for_a_moment() -> None:
+    """A configuration that is restored before the exporter has noticed: told, mended, resolved by the next arrivals."""
+    async with house() as home:
+        await home.settle_in()
+        await home.break_(DISABLED)
+        await home.until_told("opened", DISABLED, limit=75)
+        await home.mend()
+        await home.until_told("resolved", DISABLED, limit=4 * MINUTE)
+        await home.advance(20 * MINUTE)
+        assert len(home.story) == 2
+
+
+async def test_started_one_minute_after_a_change() -> None:
+    """The exporter may not have noticed yet that it was switched on: what is lost in the first minutes accuses nobody."""
+    async with house() as home:
+        await home.break_(DISABLED)
+        await home.advance(3 * MINUTE)
+        await home.kill()
+        home.sandbox.world.slack.forget()
+        home.events.clear()
+        home.store = MemoryStore(home.clock)
+        await home.mend()
+        await home.advance(MINUTE)
+        await home.start()
+        await home.advance(30 * MINUTE)
+        assert "unknown" in home.outcomes or "missing" in home.outcomes
+        assert home.story == []
+        assert home.told == []
+
+
+async def test_arrivals_outrank_the_word_of_the_configuration() -> None:
+    """Off, and traces arrive all the same after `settle`: there is another export path, and that is a warning."""
+    async with house() as home:
+        await home.settle_in()
+        exporter = home.sandbox.exporter
+        await home.until_sent()
+        await home.advance(3)
+        assert exporter._cached is not None
+        exporter._cached = (float("inf"), exporter._cached[1])
+        await home.break_(DISABLED)
+        await home.until_told("opened", DISABLED, limit=75)
+        await home.until_told("changed", DISABLED, limit=30 * MINUTE)
+        await home.advance(0)
+        assert home.incident is not None
+        assert home.incident.diagnosis.severity is Severity.WARNING
+        assert any("another export path" in line for line in home.incident.diagnosis.because)
+        assert len(home.calls) == 1
+
+
+async def test_a_second_fault_is_also_broken_and_takes_over() -> None:
+    """It stands below the first, and when the first is mended the incident goes on under its name, in the same thread."""
+    async with house() as home:
+        await home.settle_in()
+        await home.break_("gateway_unreachable")
+        await home.until_told("opened", "gateway_unreachable", limit=25)
+        await home.break_(DRIFT)
+        await home.until(lambda: home.incident is not None and home.incident.diagnosis.also, limit=75)
+        await home.advance(0)
+        (root,) = home.roots
+        assert home.incident is not None
+        assert home.incident.diagnosis.also == (Fault.CONFIG_DRIFT,)
+        assert "Also broken: config_drift" in root.text
+        await home.mend("gateway_unreachable")
+        await home.until_told("changed", DRIFT, limit=25)
+        await home.advance(0)
+        assert f"gateway_unreachable mended after 1 min; still: {DRIFT}" in home.thread(root)[-1]
+        await home.mend()
+        await home.until_told("resolved", DRIFT, limit=8 * MINUTE)
+        assert home.calls == [root]
+        assert home.roots == [root]
+
+
+async def test_a_warning_that_turns_critical_calls() -> None:
+    """The change is told like an opening: a mention, and shown in the channel."""
+    async with house() as home:
+        await home.settle_in()
+        await home.break_("provider_failing")
+        await home.until_told("opened", "provider_failing", limit=370)
+        await home.advance(0)
+        assert home.calls == []
+        await home.break_(DISABLED)
+        await home.until_told("changed", DISABLED, limit=75)
+        await home.advance(0)
+        (reply,) = home.calls
+        assert reply.thread_ts == home.roots[0].ts
+        assert reply.broadcast
+
+
+async def test_it_comes_back() -> None:
+    """Within half an hour the same thread is used, and says again; somebody is called again."""
+    async with house() as home:
+        await home.settle_in()
+        for _ in range(2):
+            await home.break_("gateway_unreachable")
+            await home.until_told("opened", "gateway_unreachable", limit=25)
+            await home.advance(2 * MINUTE)
+            await home.mend()
+            await home.until_told("resolved", "gateway_unreachable", limit=25)
+            await home.advance(10 * MINUTE)
+        (root,) = home.roots
+        assert any("again, second time" in line for line in home.thread(root))
+        assert len(home.calls) == 2
+
+
+# --- losses ----------------------------------------------------------------------------------------------------------
+
+
+async def lose(home: House, canaries: int) -> None:
+    """Let the exporter lose the traces of the next canaries."""
+    await home.break_("export_failing")
+    for _ in range(canaries):
+        await home.until_sent()
+    await home.mend()
+
+
+async def test_one_loss_is_told_to_nobody() -> None:
+    """It is counted; a later arrival has overtaken it."""
+    async with house() as home:
+        await home.settle_in()
+        await lose(home, 1)
+        await home.advance(10 * MINUTE)
+        assert home.outcomes.count("missing") == 1
+        assert home.told == []
+
+
+async def test_two_losses_in_a_row_are_told_once_when_they_are_over() -> None:
+    """One message that says both, a warning, without a mention."""
+    async with house() as home:
+        await home.settle_in()
+        await lose(home, 2)
+        await home.advance(30 * MINUTE)
+        assert home.outcomes.count("missing") == 2
+        assert home.story == [("resolved", "trace_missing")]
+        (message,) = home.messages
+        assert "resolved" in message.text.partition("\n")[0]
+        assert home.calls == []
+
+
+async def test_three_losses_of_twelve_settle_until_the_window_holds_fewer() -> None:
+    """Intermittent loss: arrivals between the losses do not resolve it."""
+    async with house() as home:
+        await home.settle_in()
+        await home.break_("trace_missing_some")
+        await home.until_called(limit=1.5 * HOUR)
+        assert home.incident is not None
+        assert "intermittent loss: 3 of the last 12" in home.incident.diagnosis.summary
+        await home.mend()
+        arrivals = home.outcomes.count("arrived")
+        await home.until_resolved(HOUR)
+        assert home.outcomes.count("arrived") - arrivals > 2
+        assert home.incidents[-1].reason is Reason.RESOLVED
+
+
+async def test_a_trace_that_was_given_up_is_found_again() -> None:
+    """Found after it was counted missing it counts as recovered, and the resolve says that it was late."""
+    async with house() as home:
+        await home.settle_in()
+        await home.break_("trace_late", seconds=6 * MINUTE)
+        await home.until_called()
+        await home.mend()
+        await home.until_resolved()
+        await home.advance(0)
+        assert "recovered" in home.outcomes
+        losses = home.state.incidents[-1].losses
+        assert losses is not None
+        assert losses.late > 0
+        assert f"{losses.late} late (longest" in home.roots[0].text
+
+
+@pytest.mark.parametrize("masked", ["literal", "masked"])
+async def test_the_key_of_another_environment(masked: str) -> None:
+    """Read literally it is a drift that says so at once; where values are masked the traces themselves tell where they went."""
+    async with house() as home:
+        home.sandbox.world.speak(header_values=masked)
+        await home.advance(6 * MINUTE)
+        await home.break_("wrong_environment")
+        await home.until_called(limit=11 * MINUTE)
+        assert home.incident is not None
+        assert home.incident.diagnosis.fault in {Fault.CONFIG_DRIFT, Fault.WRONG_ENVIRONMENT}
+        if masked == "masked":
+            assert "stg" in home.incident.diagnosis.summary
+        await home.mend()
+        await home.until_resolved(12 * MINUTE)
