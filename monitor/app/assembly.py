@@ -7,6 +7,7 @@ from urllib.parse import unquote, urlsplit
 
 from monitor.checks.arrival import ArrivalCheck
 from monitor.checks.canary import CanaryCheck, CanaryOptions
+from monitor.checks.certificates import Certificates
 from monitor.checks.config import ConfigCheck
 from monitor.checks.control import ControlCheck
 from monitor.checks.gateway import GatewayCheck
@@ -53,6 +54,7 @@ class _Adapters:
     ingest: OtlpIngest
     elsewhere: Mapping[str, TraceloopReader]
     witness: Witnesses
+    certificates: Certificates
 
 
 def assemble(name: TargetName, target: Target, settings: Settings, ground: Ground) -> Parts:
@@ -77,12 +79,12 @@ def _make_checks(name: TargetName, target: Target, adapters: _Adapters, clock: C
     checks = target.checks
     made: list[Check] = []
     if checks.config.enabled and adapters.control_plane is not None:
-        made.append(ConfigCheck(adapters.control_plane, adapters.backend, clock))
+        made.append(ConfigCheck(adapters.control_plane, adapters.backend, clock, adapters.certificates))
     if checks.gateway.enabled:
         made.append(GatewayCheck(adapters.gateway, adapters.witness, clock, endpoint="gateway"))
     if checks.control.enabled:
         attributes = {"gateway_trace_monitor.target": name}
-        made.append(ControlCheck(adapters.ingest, adapters.witness, clock, attributes))
+        made.append(ControlCheck(adapters.ingest, adapters.witness, clock, attributes, adapters.certificates))
     if checks.canary.enabled:
         made.append(CanaryCheck(adapters.gateway, adapters.witness, clock, _canary_options(target)))
     return {check.name: check for check in made}
@@ -104,7 +106,8 @@ def _make_adapters(name: TargetName, target: Target, settings: Settings, ground:
         witness.note(service, outcome)
         ground.publish(RemoteAnswered(target=name, service=service, outcome=outcome))
 
-    http = ground.http.listening(hear)
+    certificates = Certificates()
+    http = ground.http.listening(hear, certificates.note)
     headers = partial(expected_headers, target)
     traceloop = target.traceloop
     reader = partial(TraceloopReader, http, traceloop.url, redactor=ground.redactor, clock=ground.clock)
@@ -125,6 +128,7 @@ def _make_adapters(name: TargetName, target: Target, settings: Settings, ground:
         ingest=OtlpIngest(http, target.expected.endpoint, headers, redactor=ground.redactor, clock=ground.clock),
         elsewhere={slug: reader(key=other.api_key.get) for slug, other in traceloop.other_environments.items()},
         witness=witness,
+        certificates=certificates,
     )
 
 

@@ -1,6 +1,7 @@
 """Is the gateway still set to export what it should, where it should?"""
 
 from monitor.checks.blindness import cannot_see
+from monitor.checks.certificates import Certificates
 from monitor.core.drift import Comparison, ConfigSeen, compare, unmask_removal
 from monitor.core.inputs import KeyTried, Observation
 from monitor.core.model import (
@@ -11,6 +12,7 @@ from monitor.core.model import (
     Finding,
     Scalar,
     Seconds,
+    Service,
     Severity,
     failing,
     passing,
@@ -28,10 +30,13 @@ class ConfigCheck:
 
     name = CheckName.CONFIG
 
-    def __init__(self, control_plane: ControlPlane, backend: TraceBackend, clock: Clock) -> None:
+    def __init__(
+        self, control_plane: ControlPlane, backend: TraceBackend, clock: Clock, certificates: Certificates
+    ) -> None:
         self._control_plane = control_plane
         self._backend = backend
         self._clock = clock
+        self._certificates = certificates
 
     async def look(self, journal: Journal) -> None:
         """Read, compare, report."""
@@ -39,7 +44,10 @@ class ConfigCheck:
         timeout = journal.policy.cadences[self.name].deadline
         seen, finding = await self._read(journal, timeout)
         took = self._clock.monotonic() - started
-        await journal.absorb(Observation(check=self.name, at=began, took=took, finding=finding, config=seen))
+        certificate = self._certificates.of(Service.CONTROL_PLANE, "control_plane")
+        await journal.absorb(
+            Observation(check=self.name, at=began, took=took, finding=finding, config=seen, certificate=certificate)
+        )
 
     async def _read(self, journal: Journal, timeout: Seconds) -> tuple[ConfigSeen | None, Finding]:
         try:

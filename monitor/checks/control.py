@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from monitor.checks.certificates import Certificates
 from monitor.checks.gateway import DENIED
 from monitor.core.canary import ControlSpan
 from monitor.core.inputs import ControlSent
@@ -19,11 +20,19 @@ class ControlCheck:
 
     name = CheckName.CONTROL
 
-    def __init__(self, ingest: Ingest, witness: Witness, clock: Clock, attributes: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        ingest: Ingest,
+        witness: Witness,
+        clock: Clock,
+        attributes: Mapping[str, str],
+        certificates: Certificates,
+    ) -> None:
         self._ingest = ingest
         self._witness = witness
         self._clock = clock
         self._attributes = attributes
+        self._certificates = certificates
 
     async def look(self, journal: Journal) -> None:
         """Send one control span and report whether it was accepted."""
@@ -52,6 +61,7 @@ class ControlCheck:
                 control=control,
                 finding=finding,
                 key_refused=key_refused,
+                certificate=self._certificates.of(Service.OTLP, "traceloop"),
             ),
             durable=True,
         )

@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 
+from monitor.checks.certificates import Certificates
 from monitor.checks.config import ConfigCheck
 from monitor.core.drift import AUTHORIZATION, ENCODING, ENDPOINT, EXCLUDE, HEADERS, METRICS, ConfigSeen, ExportConfig
 from monitor.core.inputs import KeyTried, Observation
-from monitor.core.model import Blindness, Fault, Severity, Verdict
+from monitor.core.model import Blindness, Fault, Service, Severity, Verdict
 from monitor.ports import Garbled, Gone, PortError, Refused, Unreachable
 from tests.checks.bench import Diary, says
 from tests.core.build import MINUTE, OFF, OURS, THEIRS, manifest, secret
@@ -26,10 +27,11 @@ class Bench:
         seen = ConfigSeen(config=config) if isinstance(config, ExportConfig) else config
         self.clock, self.control_plane, self.backend = FakeClock(), FakeControlPlane(seen), FakeBackend()
         self.diary = Diary(self.clock)
+        self.certificates = Certificates()
 
     async def look(self) -> Observation:
         """Let it look."""
-        await ConfigCheck(self.control_plane, self.backend, self.clock).look(self.diary)
+        await ConfigCheck(self.control_plane, self.backend, self.clock, self.certificates).look(self.diary)
         return [given for given in self.diary.given if isinstance(given, Observation)][-1]
 
     @property
@@ -139,7 +141,7 @@ async def test_a_session_that_does_not_answer_proves_nothing() -> None:
     """A 404 of the configuration beside a control plane that fails is no switched-off exporter."""
     bench = Bench(None)
     plane = _SessionFails(Unreachable("the control plane answers 503", kind="status", status=503))
-    await ConfigCheck(plane, bench.backend, bench.clock).look(bench.diary)
+    await ConfigCheck(plane, bench.backend, bench.clock, bench.certificates).look(bench.diary)
     seen = bench.diary.only(Observation)
     assert says(seen.finding) == ("unknown", Blindness.UNREACHABLE)
     assert "could not tell whether the configuration is gone (404)" in seen.finding.summary
@@ -240,6 +242,16 @@ async def test_the_look_is_dated_when_it_began() -> None:
     bench = Bench()
     seen = await bench.look()
     assert (seen.at, seen.took, seen.finding.verdict) == (START, 0.0, Verdict.PASS)
+
+
+async def test_the_certificate_of_the_control_plane_is_dated() -> None:
+    """As far as any request has shown it."""
+    bench = Bench()
+    assert (await bench.look()).certificate is None
+    bench.certificates.note(Service.CONTROL_PLANE, START + 86_400)
+    bench.certificates.note(Service.GATEWAY, START)
+    assert (await bench.look()).certificate == ("control_plane", START + 86_400)
+    assert bench.diary.state.certificates == {"control_plane": START + 86_400}
 
 
 class _SessionFails(FakeControlPlane):

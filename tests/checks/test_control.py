@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from monitor.checks.certificates import Certificates
 from monitor.checks.control import SERVICE_NAME, ControlCheck, judge_ingest
 from monitor.core.inputs import ControlSent
 from monitor.core.model import Blindness, CheckName, Fault, Service
@@ -23,11 +24,12 @@ class Bench:
     def __init__(self, state: TargetState | None = None) -> None:
         self.clock, self.ingest, self.witness = FakeClock(), FakeIngest(), FakeWitness()
         self.diary = Diary(self.clock, state=state)
+        self.certificates = Certificates()
 
     async def look(self) -> ControlSent:
         """Let it look."""
         attributes = {"gateway_trace_monitor.target": PROD}
-        await ControlCheck(self.ingest, self.witness, self.clock, attributes).look(self.diary)
+        await ControlCheck(self.ingest, self.witness, self.clock, attributes, self.certificates).look(self.diary)
         return self.diary.only(ControlSent)
 
     @property
@@ -170,11 +172,19 @@ async def test_it_takes_two_refusals_to_settle() -> None:
     """Nothing of the endpoint's but a known key is conclusive."""
     bench = Bench()
     bench.ingest.answer = IngestAnswer(status=503)
-    check = ControlCheck(bench.ingest, bench.witness, bench.clock, {})
+    check = ControlCheck(bench.ingest, bench.witness, bench.clock, {}, bench.certificates)
     await check.look(bench.diary)
     assert bench.confirmed == set()
     await check.look(bench.diary)
     assert bench.confirmed == {Fault.INGEST_FAILING}
+
+
+async def test_the_certificate_of_the_endpoint_is_dated() -> None:
+    """It is Traceloop's."""
+    bench = Bench()
+    bench.certificates.note(Service.OTLP, START + 86_400)
+    await bench.look()
+    assert bench.diary.state.certificates == {"traceloop": START + 86_400}
 
 
 async def test_where_nobody_judges_it_it_is_not_believed() -> None:
