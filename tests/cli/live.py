@@ -122,7 +122,7 @@ def a_server(says: str) -> Iterator[str]:
 
 
 @contextmanager
-def live_site(site: Site) -> Iterator[str]:
+def live_site(site: Site, *, tls_cert: Path | None = None) -> Iterator[str]:
     """The web of a daemon that is set by hand; where it listens."""
 
     @asynccontextmanager
@@ -140,7 +140,7 @@ def live_site(site: Site) -> Iterator[str]:
         app = make_app(
             views, site, clock=site.clock, read_token=lambda: site.read_token, admin_token=lambda: site.admin_token
         )
-        server = WebServer(app, host="127.0.0.1", port=0)
+        server = WebServer(app, host="127.0.0.1", port=0, tls_cert=tls_cert)
         await server.start()
         try:
             yield server

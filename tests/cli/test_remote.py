@@ -8,6 +8,7 @@ from datetime import time
 from pathlib import Path
 
 import pytest
+import trustme
 
 from monitor.app.report import describe_incident
 from monitor.cli import main
@@ -207,6 +208,24 @@ def test_the_healthcheck_needs_no_token(
     site.healthy = False
     assert main(["healthcheck", "--url", url]) == 1
     assert capsys.readouterr() == ("", "the daemon says no (HTTP 503): the schedule does not turn\n")
+
+
+def test_at_home_the_certificate_may_be_for_another_name(site: Site, tmp_path: Path, capsys: Out) -> None:
+    """A container that asks itself, over TLS, by 127.0.0.1: the certificate is for the name that people use."""
+    pem = tmp_path / "tls.pem"
+    issued = trustme.CA().issue_cert("monitor.example.com")
+    pem.write_bytes(issued.private_key_and_cert_chain_pem.bytes())
+    with live_site(site, tls_cert=pem) as url:
+        file = tmp_path / "config.yaml"
+        file.write_text(f"{MINIMAL}server: {{port: {url.rpartition(':')[2]}, tls_cert: {pem}, admin_token: {ADMIN}}}\n")
+        assert main(["healthcheck", "--config", str(file)]) == 0
+        site.healthy = False
+        assert main(["healthcheck", "--config", str(file)]) == 1
+        assert capsys.readouterr().err.endswith("the daemon says no (HTTP 503)\n")
+        assert main(["healthcheck", "--config", str(file), "--url", url]) == 1
+        assert main(["status", "--config", str(file)]) == 1  # a token goes only to whom it is meant for
+        assert "certificate" in capsys.readouterr().err
+    assert main(["healthcheck", "--config", str(file)]) == 1
 
 
 def _configuration(directory: Path, url: str, tokens: str) -> str:
