@@ -55,8 +55,8 @@ def trim(canaries: tuple[Canary, ...], now: Instant) -> tuple[Canary, ...]:
     return tuple(sorted(young, key=lambda canary: canary.sent_at)[-REMEMBERED:])
 
 
-def _run(canaries: tuple[Canary, ...], sign: Sign, accuses: Callable[[Canary], bool]) -> Run:
-    """The newest end of the series. What is neither good nor bad is passed over.
+def _run(canaries: tuple[Canary, ...], sign: Sign, accuses: Callable[[Canary], bool], *, enough: int) -> Run:
+    """The newest end of the series. What is neither good nor bad is passed over; of good ones `enough` are counted.
 
     What is bad and accuses nobody is passed over too, but nothing good that is older than it speaks for the present.
     """
@@ -75,6 +75,8 @@ def _run(canaries: tuple[Canary, ...], sign: Sign, accuses: Callable[[Canary], b
             if bad or overtaken:
                 break
             good += 1
+            if good >= enough:
+                break
     return Run(bad=tuple(reversed(bad)), good=good)
 
 
@@ -101,7 +103,7 @@ def confirmed_by_series(
     outage = {fault: active for fault, active in before.items() if not is_intermittent(active)}
     found: dict[Fault, Active] = {}
     for sign in SIGNS:
-        run = _run(judged, sign, partial(may_accuse, state=state, policy=policy))
+        run = _run(judged, sign, partial(may_accuse, state=state, policy=policy), enough=policy.pass_after)
         fresh = [canary for canary in run.bad if _is_fresh(canary, policy, now)]
         active = hysteresis(
             outage,
