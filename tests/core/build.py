@@ -72,7 +72,7 @@ THEIRS = "Bearer tl_theirs"
 MINUTE: Seconds = 60.0
 HOUR: Seconds = 3600.0
 
-quick = settings(max_examples=15, deadline=None)
+quick = settings(max_examples=10, deadline=None)
 """For properties: the machine may be busy, and what matters is found soon."""
 
 F = Fault

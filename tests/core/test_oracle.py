@@ -95,7 +95,7 @@ def looks(draw: st.DrawFn, both: Both, checks: tuple[CheckName, ...]) -> None:
     )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(data=st.data(), fail_after=st.integers(1, 3), pass_after=st.integers(1, 3), check=st.sampled_from(LOOKED))
 def test_one_check_is_believed_as_its_whole_history_says(
     data: st.DataObject, fail_after: int, pass_after: int, check: CheckName
@@ -108,7 +108,7 @@ def test_one_check_is_believed_as_its_whole_history_says(
         looks(draw, both, (check,))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(data=st.data(), fail_after=st.integers(1, 3), pass_after=st.integers(1, 3))
 def test_traces_are_believed_as_their_whole_history_says(data: st.DataObject, fail_after: int, pass_after: int) -> None:
     """In the order of sending, with causes that come and go, whatever is judged first."""
