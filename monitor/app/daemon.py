@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from monitor.app.assembly import Ground, assemble, secrets_of
@@ -20,6 +21,7 @@ from monitor.ports import Clock, Schedule
 from monitor.redaction import Redactor
 from monitor.runner import TargetJournal
 from monitor.settings import Settings
+from monitor.settings.inventory import all_secrets
 from monitor.store import Store
 from monitor.teller import NotifierHealth, Route, Teller
 
@@ -60,6 +62,7 @@ class Daemon:
         self._listeners: list[Listener] = [around.store.record]
         self._journals: dict[TargetName, TargetJournal] = {}
         self._watches: dict[TargetName, TargetWatch] = {}
+        self._secrets: dict[TargetName, tuple[str, ...]] = {}
         self._silences: tuple[Silence, ...] = ()
         self._failed_listeners: set[Listener] = set()
         self._teller = Teller(
@@ -222,7 +225,17 @@ class Daemon:
             parts.origin,
             schedule=self._around.schedule,
             clock=self._around.clock,
+            follow=partial(self._follow_secrets, name),
         )
+
+    def _follow_secrets(self, name: TargetName) -> None:
+        """A secret that has been rotated is what is judged by, and never shown, from the first request that carries it."""
+        target, journal = self.settings.targets.get(name), self._journals[name]
+        values = tuple(source.get() for source in all_secrets(target))
+        if target is not None and values != self._secrets.get(name):
+            self._secrets[name] = values
+            self._around.redactor.register(*values)
+            journal.policy = policy_of(target, self.settings.alerting, self._around.store.fingerprint_key())
 
     def _keep_journal(self, name: TargetName, state: TargetState, policy: Policy) -> TargetJournal:
         """The memory of a target, the very one where there is one: a look that is under way still reports to it."""

@@ -1,6 +1,6 @@
 """One target at work: its checks on the schedule, hurried along when its state asks for it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 
 from monitor.checks.arrival import ArrivalCheck
@@ -28,13 +28,16 @@ class TargetWatch:
         *,
         schedule: Schedule,
         clock: Clock,
+        follow: Callable[[], None],
     ) -> None:
+        """`follow` is called before each look, to judge by the secrets that it is going to use."""
         self.journal = journal
         self._checks = checks
         self._arrival = arrival
         self._origin = origin
         self._schedule = schedule
         self._clock = clock
+        self._follow = follow
         self._running: set[CheckName] = set()
         self._was_paused = False
         self._resuming = False
@@ -87,6 +90,7 @@ class TargetWatch:
     async def _run(self, check: Check) -> None:
         if self._too_soon(check.name):
             return
+        self._follow()
         self._running.add(check.name)
         try:
             await run_check(check, self.journal, self._clock)
@@ -107,6 +111,7 @@ class TargetWatch:
 
     async def _watch(self) -> None:
         """Look for what is awaited, and ask TrueFoundry's own store when that is due."""
+        self._follow()
         if self._arrival is not None:
             await run_check(self._arrival, self.journal, self._clock)
             self._plan_watch()

@@ -83,10 +83,20 @@ def _weigh_configuration(
     if traces_arrive_anyway(fault, active, state, policy):
         text = "traces arrive all the same: there must be another export path"
         return lesser, frozenset(), (text, *said)
-    if fault is Fault.CONFIG_DRIFT and present is not None and present.other_key and key_is_refused(state):
-        text = "Traceloop refuses the monitor's own key: it was probably rotated, give the monitor the new key"
-        return lesser, frozenset(), (text, *said)
+    if fault is Fault.CONFIG_DRIFT and present is not None and present.other_key:
+        excuse = _our_own_key(state, policy)
+        if excuse is not None:
+            return lesser, frozenset(), (excuse, *said)
     return severity, FAULTS[fault].explains, said
+
+
+def _our_own_key(state: TargetState, policy: Policy) -> str | None:
+    """Why it may be the monitor that has the wrong key, where it and the gateway have not the same one."""
+    if state.config is not None and state.config.credential not in ("", policy.credential):
+        return "the monitor has been given another key since: the next look compares with that one"
+    if key_is_refused(state):
+        return "Traceloop refuses the monitor's own key: it was probably rotated, give the monitor the new key"
+    return None
 
 
 def _who(fault: Fault, state: TargetState) -> tuple[str, ...]:

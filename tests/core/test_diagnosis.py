@@ -342,6 +342,16 @@ def test_a_rotated_key_is_a_warning_that_says_what_to_do() -> None:
     assert "it was probably rotated, give the monitor the new key" in " ".join(one.because)
 
 
+def test_a_key_that_was_given_to_us_since_is_compared_before_it_accuses() -> None:
+    """That the new one is accepted says nothing yet of what was compared with the old one."""
+    rotated = replace(configured(manifest(key=THEIRS)), key_refused_at=NOW, key_accepted_at=NOW + 1)
+    assert rotated.config is not None
+    state = replace(rotated, config=replace(rotated.config, credential="before"))
+    assert weighed(state) == (Severity.WARNING, False)
+    compared = replace(rotated, config=replace(rotated.config, credential=POLICY.credential))
+    assert weighed(compared) == SAYS_SO
+
+
 @pytest.mark.parametrize(
     "state",
     [

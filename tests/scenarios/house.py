@@ -50,12 +50,12 @@ _of_the_daemon: ContextVar[bool] = ContextVar("of_the_daemon", default=False)
 
 
 def merge(base: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
-    """Deep-merge two configurations; the second wins."""
+    """Deep-merge two configurations; the second wins, and None takes a setting away."""
     merged = dict(base)
     for key, value in more.items():
         known = merged.get(key)
         merged[key] = merge(known, value) if isinstance(known, Mapping) and isinstance(value, Mapping) else value
-    return merged
+    return {key: value for key, value in merged.items() if value is not None}
 
 
 class House:
@@ -299,13 +299,21 @@ class House:
 
 @asynccontextmanager
 async def house(
-    dialect: Dialect | None = None, *, content: bool = False, seed: int = 0, one_root: bool = True, **more: Any
+    dialect: Dialect | None = None,
+    *,
+    content: bool = False,
+    seed: int = 0,
+    one_root: bool = True,
+    prepare: Callable[[House], None] = lambda _: None,
+    **more: Any,
 ) -> AsyncIterator[House]:
     """A running daemon in a healthy world; `more` is merged into its configuration.
 
-    `one_root`: whether each incident must have exactly one root message (Slack may lose an answer, or a message).
+    `one_root`: whether each incident must have exactly one root message (Slack may lose an answer, or a message). `prepare` is
+    called before the daemon starts.
     """
     built = House(dialect or Dialect(), more, content=content, seed=seed)
+    prepare(built)
     await built.open()
     try:
         yield built

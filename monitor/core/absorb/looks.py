@@ -43,7 +43,8 @@ def observe(state: TargetState, seen: Observation, policy: Policy, now: Instant)
     """Fold what a check reports, and remember what it read."""
     after = replace(state, phases=seen.phases or state.phases, certificates=certify(state, seen.certificate))
     if seen.config is not None:
-        after = replace(after, config=remember(after.config, seen.config, now))
+        memory = remember(after.config, seen.config, now)
+        after = replace(after, config=replace(memory, credential=policy.credential))
     return fold_look(after, seen.check, seen.finding, seen.at, seen.took, policy, now)
 
 

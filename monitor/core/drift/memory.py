@@ -21,11 +21,13 @@ class ConfigMemory:
     """What is remembered of the configuration between looks, and over restarts.
 
     `changed_at` dates the present configuration: the later of `updated_at` and the first look that showed it; of the
-    very first look `updated_at` alone (None if the control plane does not tell).
+    very first look `updated_at` alone (None if the control plane does not tell). `credential` is the fingerprint of the key
+    that the present look was compared with.
     """
 
     seen: ConfigSeen
     changed_at: Instant | None = None
+    credential: str = ""
 
 
 def unmask_removal(before: ConfigMemory | None, seen: ConfigSeen) -> ConfigSeen:
