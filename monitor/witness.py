@@ -24,16 +24,24 @@ class Witnesses:
         self._ask = dict(ask)
         self._asked_at: dict[Service, Seconds] = {}
         self._answered_at: dict[Service, Seconds] = {}
+        self._silent_since: dict[Service, Seconds] = {}
         self._one_at_a_time = asyncio.Lock()
 
     def note(self, service: Service, outcome: str) -> None:
         """A request has ended: as `on_answer` of `monitor.http.Http`, where an HTTP status of any kind ends in `xx`."""
-        self._asked_at[service] = self._clock.monotonic()
+        now = self._clock.monotonic()
+        self._asked_at[service] = now
         if outcome.endswith("xx"):
-            self._answered_at[service] = self._clock.monotonic()
+            self._answered_at[service] = now
+            self._silent_since.pop(service, None)
+        else:
+            self._silent_since.setdefault(service, now)
 
     async def vouch(self, against: Service) -> bool:
-        """Whether another service has answered within `FRESH`; those that were not asked within it are asked once."""
+        """Whether another service has answered within `FRESH`; those that were not asked within it are asked once.
+
+        What answered before the accused fell silent proves nothing: our network may have gone just then.
+        """
         if self._heard_from_another(against):
             return True
         async with self._one_at_a_time:  # who comes second waits for what the first one learns
@@ -42,19 +50,21 @@ class Witnesses:
             strangers = [
                 service
                 for service in self._ask
-                if not _same_house(service, against) and not self._is_fresh(self._asked_at, service)
+                if not _same_house(service, against) and self._asked_at.get(service, 0.0) < self._since(against)
             ]
             return await self._any_answers(strangers)
 
     def _heard_from_another(self, against: Service) -> bool:
+        since = self._since(against)
         return any(
-            self._is_fresh(self._answered_at, service)
-            for service in self._answered_at
+            answered_at >= since
+            for service, answered_at in self._answered_at.items()
             if not _same_house(service, against)
         )
 
-    def _is_fresh(self, times: Mapping[Service, Seconds], service: Service) -> bool:
-        return service in times and self._clock.monotonic() - times[service] <= FRESH
+    def _since(self, against: Service) -> Seconds:
+        """From when on an answer of another counts."""
+        return max(self._clock.monotonic() - FRESH, self._silent_since.get(against, 0.0))
 
     async def _any_answers(self, services: list[Service]) -> bool:
         """Ask all at once; the first answer settles it, and the others are let go."""

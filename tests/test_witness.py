@@ -61,6 +61,34 @@ async def test_an_old_answer_proves_nothing(town: Town) -> None:
     assert set(town.asked) == set(Service) - {GATEWAY}
 
 
+async def test_an_answer_from_before_the_silence_proves_nothing(town: Town) -> None:
+    """However fresh: our network may have gone between the two. Whoever was not asked since is asked, once."""
+    town.witnesses.note(TRACELOOP, "2xx")
+    await town.clock.advance(10)
+    town.witnesses.note(GATEWAY, "timeout")
+    assert not await town.witnesses.vouch(GATEWAY)
+    assert TRACELOOP in town.asked
+    town.asked.clear()
+    await town.clock.advance(5)
+    town.witnesses.note(GATEWAY, "timeout")
+    assert not await town.witnesses.vouch(GATEWAY)
+    assert town.asked == []
+
+
+async def test_an_answer_since_the_silence_began_vouches_for_a_minute(town: Town) -> None:
+    """The accused that answers and falls silent again begins anew."""
+    town.witnesses.note(GATEWAY, "connect")
+    await town.clock.advance(1)
+    town.witnesses.note(TRACELOOP, "2xx")
+    await town.clock.advance(60)
+    town.witnesses.note(GATEWAY, "connect")
+    assert await town.witnesses.vouch(GATEWAY)
+    town.witnesses.note(GATEWAY, "2xx")
+    await town.clock.advance(0.1)
+    town.witnesses.note(GATEWAY, "connect")
+    assert not await town.witnesses.vouch(GATEWAY)
+
+
 async def test_the_accused_is_no_witness(town: Town) -> None:
     """Its own earlier answer does not count, and it is not asked."""
     town.witnesses.note(GATEWAY, "2xx")
