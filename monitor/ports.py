@@ -20,6 +20,7 @@ from monitor.core.incident import Notice
 from monitor.core.inputs import Input
 from monitor.core.model import CheckName, Instant, Phases, Scalar, Seconds, Service, TraceId
 from monitor.core.state import Policy, TargetState
+from monitor.core.switches import SwitchKind, SwitchSeen
 from monitor.core.trace import SpanFact
 
 
@@ -187,6 +188,13 @@ class ControlPlane(Protocol):
 
     async def read_export_config(self, *, timeout: Seconds) -> ConfigAnswer:
         """Read what the exporter is set to. Raises any PortError but Gone (404 is an answer here)."""
+        ...
+
+    async def read_switch(self, kind: SwitchKind, *, timeout: Seconds) -> SwitchSeen:
+        """Read one of the other configurations that decide what becomes of a trace; none at all is an answer.
+
+        Raises any PortError but Gone; Refused: it is not ours to see; Garbled: it was not understood. Neither accuses anybody.
+        """
         ...
 
     async def token_works(self, *, timeout: Seconds) -> bool:

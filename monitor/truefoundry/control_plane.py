@@ -1,16 +1,18 @@
-"""TrueFoundry's control plane: the export configuration, the session, and its own trace store."""
+"""TrueFoundry's control plane: the gateway's configurations, the session, and its own trace store."""
 
 import json
 from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
 from monitor.core.model import Instant, Seconds, Service, TraceId
+from monitor.core.switches import SwitchKind, SwitchSeen
 from monitor.core.trace import SpanFact
 from monitor.http import Answer, Http
 from monitor.ports import Clock, ConfigAnswer, Garbled, Gone, Refused, Unreachable
 from monitor.redaction import Redactor
 from monitor.truefoundry.manifest import KIND, read_manifest
 from monitor.truefoundry.spans import read_spans, span_query
+from monitor.truefoundry.switches import read_switch
 
 _OK, _NO_CONTENT, _NOT_FOUND, _SERVER_ERROR = 200, 204, 404, 500
 _REFUSALS = frozenset({401, 403, 429})
@@ -42,22 +44,25 @@ class TrueFoundryControlPlane:
 
     async def read_export_config(self, *, timeout: Seconds) -> ConfigAnswer:
         """Read `gateway-otel-config`. 404, null and empty are answers here: nothing is configured, or nothing is shown."""
-        answer = await self._ask("GET", f"/api/svc/v1/llm-gateway/config/{KIND}", timeout=timeout)
-        if answer.status == _NOT_FOUND:
-            return ConfigAnswer(seen=None, form="404")
-        if answer.status not in (_OK, _NO_CONTENT):
-            self._refuse(answer)
-        if not answer.body.strip() and answer.flaw is None:
-            return ConfigAnswer(seen=None, form="empty")
-        body = answer.json()
-        if body is None:
-            return ConfigAnswer(seen=None, form="null")
-        if body in ({}, []) or (isinstance(body, Mapping) and "manifest" in body and body["manifest"] in (None, {})):
-            return ConfigAnswer(seen=None, form="empty")
+        answer = await self._ask_for(KIND, timeout)
+        form, body = _unwrap(answer)
+        if form != "manifest":
+            return ConfigAnswer(seen=None, form=form)
         if not isinstance(body, Mapping) or not _is_export_config(body):
             raise Garbled(f"the control plane's answer is no {KIND}", status=answer.status, evidence=answer.trail)
         seen = read_manifest(body, expected_headers=self._expected_headers(), key=self._key, redactor=self._redactor)
         return ConfigAnswer(seen=seen)
+
+    async def read_switch(self, kind: SwitchKind, *, timeout: Seconds) -> SwitchSeen:
+        """Read another configuration; 404, null and empty: there is none. Raises Garbled where it is not understood."""
+        form, body = _unwrap(await self._ask_for(kind, timeout))
+        return read_switch(body, kind, self._redactor) if form == "manifest" else SwitchSeen(kind=kind, form=form)
+
+    async def _ask_for(self, kind: str, timeout: Seconds) -> Answer:
+        answer = await self._ask("GET", f"/api/svc/v1/llm-gateway/config/{kind}", timeout=timeout)
+        if answer.status not in (_OK, _NO_CONTENT, _NOT_FOUND):
+            self._refuse(answer)
+        return answer
 
     async def token_works(self, *, timeout: Seconds) -> bool:
         """200 with a non-empty `user.tenantName`; a bare 200 with `user: null` is how a bad token may be answered."""
@@ -113,6 +118,20 @@ class TrueFoundryControlPlane:
         if answer.status >= _SERVER_ERROR:
             raise Unreachable(what, kind="status", status=answer.status, evidence=answer.trail)
         raise Garbled(what, status=answer.status, evidence=answer.trail)
+
+
+def _unwrap(answer: Answer) -> tuple[str, Any]:
+    """In which form a configuration is shown (manifest, 404, null, empty), and the body. Raises Garbled if it is no JSON."""
+    if answer.status == _NOT_FOUND:
+        return "404", None
+    if not answer.body.strip() and answer.flaw is None:
+        return "empty", None
+    body = answer.json()
+    if body is None:
+        return "null", None
+    if body in ({}, []) or (isinstance(body, Mapping) and "manifest" in body and body["manifest"] in (None, {})):
+        return "empty", None
+    return "manifest", body
 
 
 def _is_export_config(body: Mapping[str, Any]) -> bool:

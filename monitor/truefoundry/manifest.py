@@ -42,8 +42,8 @@ def read_manifest(
     )
     return ConfigSeen(
         config=config,
-        updated_at=_moment(envelope.get("updatedAt")),
-        updated_by=_who(envelope.get("createdBySubject"), redactor),
+        updated_at=read_moment(envelope.get("updatedAt")),
+        updated_by=read_author(envelope.get("createdBySubject"), redactor),
     )
 
 
@@ -123,7 +123,8 @@ def _filter(value: object, redactor: Redactor) -> Filter:
     return Filter(key=clamp(str(value.get("key") or "when"), 100), values=values, understood=understood)
 
 
-def _moment(value: object) -> Instant | None:
+def read_moment(value: object) -> Instant | None:
+    """A moment in ISO 8601, UTC where it names no zone; None if it is none."""
     if not isinstance(value, str):
         return None
     try:
@@ -133,8 +134,8 @@ def _moment(value: object) -> Instant | None:
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
-def _who(subject: object, redactor: Redactor) -> str | None:
-    """Who created or last updated the configuration: the operator's own colleague, so the name is shown."""
+def read_author(subject: object, redactor: Redactor) -> str | None:
+    """Who created or last updated a configuration: the operator's own colleague, so the name is shown."""
     if not isinstance(subject, Mapping):
         return None
     for name in ("subjectDisplayName", "subjectSlug", "subjectId"):

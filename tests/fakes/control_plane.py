@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from monitor.core.drift import ConfigSeen
 from monitor.core.model import Instant, Seconds, TraceId
+from monitor.core.switches import SwitchKind, SwitchSeen
 from monitor.core.trace import SpanFact
 from monitor.ports import ConfigAnswer, PortError
 
@@ -18,15 +19,21 @@ class SpansAsked:
 
 
 class FakeControlPlane:
-    """Implements `monitor.ports.ControlPlane`: answers by `config`, `form`, `knows_us`, `spans`; raises `error`."""
+    """Implements `monitor.ports.ControlPlane`: answers by `config`, `form`, `switches`, `knows_us`, `spans`; raises `error`.
+
+    `refusals` are raised for one of the other configurations alone.
+    """
 
     def __init__(self, config: ConfigSeen | None = None) -> None:
         self.config = config
         self.form = "404"
+        self.switches: dict[SwitchKind, SwitchSeen] = {}
+        self.refusals: dict[SwitchKind, PortError] = {}
         self.knows_us = True
         self.spans: list[SpanFact] = []
         self.error: PortError | None = None
         self.reads = 0
+        self.switch_reads: list[SwitchKind] = []
         self.sessions = 0
         self.asked: list[SpansAsked] = []
 
@@ -36,6 +43,15 @@ class FakeControlPlane:
         self.reads += 1
         self._fail()
         return ConfigAnswer(seen=self.config) if self.config is not None else ConfigAnswer(seen=None, form=self.form)
+
+    async def read_switch(self, kind: SwitchKind, *, timeout: Seconds) -> SwitchSeen:
+        """As set; else there is none."""
+        del timeout
+        self.switch_reads.append(kind)
+        self._fail()
+        if kind in self.refusals:
+            raise self.refusals[kind]
+        return self.switches.get(kind, SwitchSeen(kind=kind, form=self.form))
 
     async def token_works(self, *, timeout: Seconds) -> bool:
         """As set."""

@@ -9,6 +9,7 @@ import pytest
 
 from monitor.core.drift import ENDPOINT
 from monitor.core.model import TraceId
+from monitor.core.switches import SwitchKind, SwitchSeen
 from monitor.ports import CanaryRequest, ControlPlane, Gateway, Refused, Unreachable
 from tests.fakes.clock import FakeClock
 
@@ -130,6 +131,10 @@ class ControlPlaneStage(Stage):
         """From now on there is none."""
 
     @abstractmethod
+    async def switch_logging_off(self) -> None:
+        """From now on a logging rule says so, for every request."""
+
+    @abstractmethod
     async def sign_out(self) -> None:
         """From now on the token is nobody's."""
 
@@ -168,6 +173,21 @@ class ControlPlaneContract(ABC):
         answer = await stage.drive(stage.control_plane.read_export_config(timeout=5))
         assert (answer.seen, answer.form) == (None, "404")
 
+    @pytest.mark.parametrize("kind", SwitchKind)
+    async def test_another_configuration_that_does_not_exist_is_an_answer(
+        self, stage: ControlPlaneStage, kind: SwitchKind
+    ) -> None:
+        """Nobody has switched anything."""
+        answer = await stage.drive(stage.control_plane.read_switch(kind, timeout=5))
+        assert answer == SwitchSeen(kind=kind, form="404")
+
+    async def test_a_logging_rule_is_read(self, stage: ControlPlaneStage) -> None:
+        """What it is called, that it is off, and for what."""
+        await stage.switch_logging_off()
+        answer = await stage.drive(stage.control_plane.read_switch(SwitchKind.LOGGING, timeout=5))
+        assert answer.form == "manifest"
+        assert [(rule.name, rule.off, rule.scope) for rule in answer.rules] == [("quiet", True, "everything")]
+
     async def test_a_session_proves_the_token(self, stage: ControlPlaneStage) -> None:
         """A bare 200 does not."""
         assert await stage.drive(stage.control_plane.token_works(timeout=5))
@@ -177,9 +197,11 @@ class ControlPlaneContract(ABC):
     async def test_a_forbidden_configuration_is_refused(self, stage: ControlPlaneStage) -> None:
         """We are not told, which is not the same as nothing."""
         await stage.forbid()
-        with pytest.raises(Refused) as caught:
-            await stage.drive(stage.control_plane.read_export_config(timeout=5))
-        assert (caught.value.status, caught.value.blocked) == (403, False)
+        plane = stage.control_plane
+        for asking in (plane.read_export_config(timeout=5), plane.read_switch(SwitchKind.LOGGING, timeout=5)):
+            with pytest.raises(Refused) as caught:
+                await stage.drive(asking)
+            assert (caught.value.status, caught.value.blocked) == (403, False)
 
     async def test_nobody_listening_is_unreachable(self, stage: ControlPlaneStage) -> None:
         """Every question."""
@@ -188,6 +210,7 @@ class ControlPlaneContract(ABC):
         plane = stage.control_plane
         for asking in (
             plane.read_export_config(timeout=5),
+            plane.read_switch(SwitchKind.GLOBAL, timeout=5),
             plane.token_works(timeout=5),
             plane.find_spans(trace_id, since=stage.clock.now(), destination=None, timeout=5),
         ):

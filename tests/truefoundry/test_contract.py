@@ -7,6 +7,7 @@ import pytest
 
 from monitor.core.drift import ENDPOINT, ConfigSeen, ExportConfig
 from monitor.core.model import TraceId
+from monitor.core.switches import SwitchKind, SwitchRule, SwitchSeen
 from monitor.core.trace import SpanFact
 from monitor.http import Http, InProcess
 from monitor.ports import ControlPlane, Gateway, Refused, Unreachable
@@ -114,6 +115,10 @@ class _FakeControlPlaneStage(ControlPlaneStage):
     async def remove_the_configuration(self) -> None:
         self._fake.config = None
 
+    async def switch_logging_off(self) -> None:
+        rule = SwitchRule(name="quiet", off=True)
+        self._fake.switches[SwitchKind.LOGGING] = SwitchSeen(kind=SwitchKind.LOGGING, rules=(rule,))
+
     async def sign_out(self) -> None:
         self._fake.knows_us = False
 
@@ -157,6 +162,10 @@ class _RealControlPlaneStage(ControlPlaneStage):
 
     async def remove_the_configuration(self) -> None:
         await self._sandbox.break_("exporter_disabled")
+
+    async def switch_logging_off(self) -> None:
+        rule = {"type": SwitchKind.LOGGING.value, "name": "quiet", "log": False}
+        self._sandbox.world.settings.apply(SwitchKind.LOGGING, rule)
 
     async def sign_out(self) -> None:
         await self._sandbox.break_("control_plane_signed_out")

@@ -1,0 +1,31 @@
+"""The other switches that make traces vanish: logging, global settings, data routing, and what they mean for our canary.
+
+What they would do to the canary is evidence for a fault that something else has confirmed. What they would do to other
+traffic than the canary's is a caveat: something that a canary which is well does not prove.
+"""
+
+from monitor.core.switches.rules import (
+    ANY,
+    Caller,
+    Condition,
+    LoggingMode,
+    Matter,
+    Profile,
+    SwitchKind,
+    SwitchRule,
+    SwitchSeen,
+    concerns,
+)
+
+__all__ = [
+    "ANY",
+    "Caller",
+    "Condition",
+    "LoggingMode",
+    "Matter",
+    "Profile",
+    "SwitchKind",
+    "SwitchRule",
+    "SwitchSeen",
+    "concerns",
+]

@@ -1,0 +1,188 @@
+"""What the gateway's other configurations say, as values, and whether a rule of theirs concerns a request of ours.
+
+Shapes and semantics: https://github.com/truefoundry/truefoundry-python-sdk (`types/gateway_logging_config.py`,
+`types/logging_mode_*.py`, `types/gateway_data_routing_config*.py`, `types/in_not_in.py`) and
+https://www.truefoundry.com/docs/ai-gateway/logging-config. What cannot be told is None, and accuses nobody.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import assert_never
+
+from monitor.core.model import Instant
+
+
+class SwitchKind(StrEnum):
+    """The configurations besides the exporter's own that decide what becomes of a trace, by their type."""
+
+    LOGGING = "gateway-logging-config"
+    GLOBAL = "gateway-global-settings"
+    ROUTING = "gateway-data-routing-config"
+
+
+class Matter(StrEnum):
+    """What a condition looks at."""
+
+    MODEL = "model"
+    SUBJECT = "subject"
+    METADATA = "metadata"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Condition:
+    """One condition of a rule: what it looks at is among `inside` (None: anything is), and not among `outside`.
+
+    `key` is the entry of the metadata. `understood` is False where the configuration says more than is documented.
+    """
+
+    matter: Matter
+    key: str = ""
+    inside: tuple[str, ...] | None = None
+    outside: tuple[str, ...] = ()
+    understood: bool = True
+
+    @property
+    def everything(self) -> bool:
+        """Whether no request can fail it."""
+        return self.understood and not self.outside and (self.inside is None or ANY in self.inside)
+
+    def __str__(self) -> str:
+        what = f"{self.matter} {self.key}".strip()
+        inside = f" in [{_some(self.inside)}]" if self.inside is not None else ""
+        outside = f" not in [{_some(self.outside)}]" if self.outside else ""
+        return f"{what}{inside}{outside}" if self.understood else f"{what} (not understood)"
+
+
+ANY = "*"
+_SHOWN = 5
+
+
+def _some(words: tuple[str, ...]) -> str:
+    more = f", {len(words) - _SHOWN} more" if len(words) > _SHOWN else ""
+    return f"{', '.join(words[:_SHOWN])}{more}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SwitchRule:
+    """A rule with a name, of logging (on, or `off`) or of data routing (a destination): it concerns what meets all conditions."""
+
+    name: str
+    conditions: tuple[Condition, ...] = ()
+    off: bool = False
+
+    @property
+    def everything(self) -> bool:
+        """Whether it concerns every request."""
+        return all(condition.everything for condition in self.conditions)
+
+    @property
+    def scope(self) -> str:
+        """What it concerns, in words."""
+        return ", ".join(str(condition) for condition in self.conditions if not condition.everything) or "everything"
+
+
+class LoggingMode(StrEnum):
+    """The global logging setting: https://www.truefoundry.com/docs/ai-gateway/request-logging."""
+
+    ALWAYS = "always"
+    NEVER = "never"
+    OPT_OUT = "opt_out"  # header_controlled, logged by default
+    OPT_IN = "opt_in"  # header_controlled, not logged by default
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SwitchSeen:
+    """One look at one of these configurations. Neither rules nor mode: nothing is configured.
+
+    `form`: manifest, 404, null, empty. `rules` of logging are in no order, destinations are in theirs.
+    """
+
+    kind: SwitchKind
+    form: str = "manifest"
+    rules: tuple[SwitchRule, ...] = ()
+    mode: LoggingMode | None = None
+    updated_at: Instant | None = None
+    updated_by: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """Whose requests the canaries are, as TrueFoundry's own store shows it.
+
+    `names` are the forms in which a rule may name the account; `teams` None: not shown.
+    """
+
+    names: tuple[str, ...]
+    teams: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
+    """What is known of a canary before it is sent: a rule is evaluated against it.
+
+    `nonces` are the entries of its metadata that are another for each canary.
+    """
+
+    model: str | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    nonces: frozenset[str] = frozenset()
+
+
+def concerns(rule: SwitchRule, profile: Profile, caller: Caller | None) -> bool | None:
+    """Whether a rule concerns our canary; None where that cannot be told."""
+    met = [_meets(condition, profile, caller) for condition in rule.conditions]
+    if False in met:
+        return False
+    return None if None in met else True
+
+
+def _meets(condition: Condition, profile: Profile, caller: Caller | None) -> bool | None:
+    if condition.everything:
+        return True
+    if not condition.understood:
+        return None
+    match condition.matter:
+        case Matter.MODEL:
+            return None if profile.model is None else _judge(condition, (profile.model,), complete=True)
+        case Matter.SUBJECT:
+            return None if caller is None else _judge_caller(condition, caller)
+        case Matter.METADATA:
+            return _judge_metadata(condition, profile)
+    assert_never(condition.matter)
+
+
+def _judge_caller(condition: Condition, caller: Caller) -> bool | None:
+    names = (*caller.names, *(f"{TEAM}{team}" for team in caller.teams or ()))
+    return _judge(condition, names, complete=caller.teams is not None)
+
+
+def _judge_metadata(condition: Condition, profile: Profile) -> bool | None:
+    if condition.key in profile.nonces:
+        return _judge(condition, (), complete=True)
+    value = profile.metadata.get(condition.key)
+    if value is None and condition.key.startswith(ADDED_BY_THE_GATEWAY):
+        return None
+    return _judge(condition, () if value is None else (value,), complete=True)
+
+
+TEAM = "team:"
+ADDED_BY_THE_GATEWAY = "tfy_"
+"""A gateway of TrueFoundry's cloud adds entries such as `tfy_gateway_region`: which values, is not known here."""
+
+
+def _judge(condition: Condition, names: tuple[str, ...], *, complete: bool) -> bool | None:
+    """`complete`: whether the request has no other names than these, so that not to be among some words says something."""
+    outside = _is_among(names, condition.outside, complete=complete)
+    inside = True if condition.inside is None else _is_among(names, condition.inside, complete=complete)
+    if outside is True or inside is False:
+        return False
+    return None if outside is None or inside is None else True
+
+
+def _is_among(names: tuple[str, ...], words: tuple[str, ...], *, complete: bool) -> bool | None:
+    if ANY in words or any(name in words for name in names):
+        return True
+    patterns = any(ANY in word for word in words)  # whether `openai-main/*` is a pattern is not documented
+    teams = any(word.startswith(TEAM) for word in words)
+    return None if patterns or (teams and not complete) else False
