@@ -17,7 +17,7 @@ SOURCES := monitor tests tools
 RULES   := deploy/prometheus
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format lint types layers schema core-coverage e2e e2e-setup rules-test image image-test bench-footprint \
+.PHONY: help demo test check format lint types layers schema docs docs-current core-coverage e2e e2e-setup rules-test image image-test bench-footprint \
         setup lock clean
 
 help:  ## say what there is
@@ -33,7 +33,7 @@ demo: $(VENV)/.installed  ## the whole thing on loopback, without credentials (D
 test: $(VENV)/.test  ## the test suite (PYTEST_ARGS='-k drift' for some of it)
 	@$(BIN)/python -m pytest -q -n auto --dist worksteal -m "not e2e" $(PYTEST_ARGS)
 
-check: lint types layers schema  ## everything a change must pass: format, lint, types, layers, schema, tests, coverage of core
+check: lint types layers schema docs-current  ## everything a change must pass: format, lint, types, layers, schema, docs, tests, coverage of core
 	@$(MAKE) --no-print-directory test
 	@$(MAKE) --no-print-directory core-coverage
 
@@ -61,6 +61,13 @@ schema: $(VENV)/.installed
 	@$(BIN)/trace-monitor config schema | diff -u monitor/settings/schema.json - \
 	  || { echo "monitor/settings/schema.json is not current: run $(BIN)/python -m monitor.settings.schema"; exit 1; }
 	@echo "schema: ok"
+
+docs: $(VENV)/.installed  ## write docs/diagnosis.md anew from the table of faults
+	@$(BIN)/python -m tools.diagnosis_table > docs/diagnosis.md
+
+docs-current: $(VENV)/.installed
+	@$(BIN)/python -m tools.diagnosis_table | diff -u docs/diagnosis.md - || { echo "docs/diagnosis.md is not current: run make docs"; exit 1; }
+	@echo "docs: ok"
 
 # --- against the real components -------------------------------------------------------------------------------------
 

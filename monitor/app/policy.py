@@ -49,6 +49,7 @@ def policy_of(target: Target, alerting: Alerting, fingerprint_key: bytes) -> Pol
         severity=alerting.severity,
         max_severity=target.alerting.max_severity,
         credential=fingerprint(target.traceloop.api_key.get(), fingerprint_key),
+        environment=target.traceloop.environment,
     )
 
 

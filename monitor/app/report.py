@@ -11,15 +11,6 @@ from monitor.core.model import CheckName, Fault, Instant, Severity, Verdict
 from monitor.core.state import Policy, TargetState, Trend
 
 _MONITORS_OWN = frozenset({Fault.BLIND, Fault.CHECK_FAILED})
-_EXPLAINS_NO_CANARY = frozenset(
-    {
-        Fault.GATEWAY_UNREACHABLE,
-        Fault.GATEWAY_REFUSED,
-        Fault.RATE_LIMITED,
-        Fault.CANARY_REJECTED,
-        Fault.PROVIDER_FAILING,
-    }
-)
 
 
 def verdict_of(state: TargetState, policy: Policy) -> Verdict:
@@ -119,7 +110,7 @@ def _not_yet(state: TargetState, check: CheckName) -> str:
     """Why a check has nothing to say."""
     if check is CheckName.ARRIVAL and any(canary.pending for canary in state.canaries):
         return "the trace has not come yet"
-    if check is CheckName.ARRIVAL and set(state.confirmed) & _EXPLAINS_NO_CANARY:
+    if check is CheckName.ARRIVAL and any(FAULTS[fault].prevents_traces for fault in state.confirmed):
         return "no trace could be made"
     if check is CheckName.CONTROL and controls_awaited(state):
         return "a span of our own was accepted and has not been read back yet"

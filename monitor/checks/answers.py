@@ -4,6 +4,7 @@ Provider statuses pass through the gateway. Its own error envelope, or a gateway
 5xx is the provider's; the shapes are recorded in https://github.com/truefoundry/models (pull requests 804 to 961).
 """
 
+from monitor.core.faults.gateway import step_for_rejection
 from monitor.core.model import Blindness, Charge, Fault, Finding, Scalar, failing, passing, unknown
 from monitor.ports import CanaryAnswer
 
@@ -19,8 +20,11 @@ def needs_a_ping(answer: CanaryAnswer) -> bool:
     return answer.status >= _SERVER_ERROR and not _has_envelope(answer) and not answer.blocked
 
 
-def judge_answer(answer: CanaryAnswer, *, gateway_answers: bool | None) -> Finding:
-    """The verdict on an HTTP answer; `gateway_answers` is None where the health path was not, or could not be, asked."""
+def judge_answer(answer: CanaryAnswer, *, gateway_answers: bool | None, model: str = "") -> Finding:
+    """The verdict on an HTTP answer to a request for `model`.
+
+    `gateway_answers` is None where the health path was not, or could not be, asked.
+    """
     evidence = _evidence(answer)
     if answer.blocked:
         return unknown("Cloudflare refuses the monitor (error 1010)", Blindness.BLOCKED, evidence)
@@ -29,18 +33,24 @@ def judge_answer(answer: CanaryAnswer, *, gateway_answers: bool | None) -> Findi
     if needs_a_ping(answer) and gateway_answers is None:
         return unknown(f"{_summary(answer)}; {CANNOT_ASK}", Blindness.BLOCKED, evidence)
     fault = _fault(answer, gateway_answers=gateway_answers)
-    charge = Charge(fault=fault, summary=_summary(answer), facts=_facts(answer))
+    step = _step(answer, model) if fault is Fault.CANARY_REJECTED else ""
+    charge = Charge(fault=fault, summary=_summary(answer), facts=_facts(answer), step=step)
     return failing(charge.summary, charge, evidence=evidence)
 
 
 def _judge_success(answer: CanaryAnswer, evidence: dict[str, Scalar]) -> Finding:
     if not answer.completion:
-        charge = Charge(fault=Fault.CANARY_REJECTED, summary=f"HTTP {answer.status} without a chat completion in it")
+        charge = Charge(
+            fault=Fault.CANARY_REJECTED,
+            summary=f"HTTP {answer.status} without a chat completion in it",
+            step=_step(answer),
+        )
         return failing(charge.summary, charge, evidence=evidence)
     if answer.cached:
         charge = Charge(
             fault=Fault.CANARY_REJECTED,
             summary="the gateway answered from its cache, although every prompt is unique: caching is too broad",
+            step=_step(answer),
         )
         return failing(charge.summary, charge, evidence=evidence)
     model = f" by {answer.model}" if answer.model else ""
@@ -75,6 +85,11 @@ def _is_providers(answer: CanaryAnswer) -> bool:
 def _summary(answer: CanaryAnswer) -> str:
     said = answer.refusal.message if answer.refusal is not None else ""
     return f"HTTP {answer.status}: {said}" if said else f"HTTP {answer.status}"
+
+
+def _step(answer: CanaryAnswer, model: str = "") -> str:
+    guardrails = answer.refusal.guardrails if answer.refusal is not None else ()
+    return step_for_rejection(status=answer.status, model=model, guardrails=guardrails, cached=answer.cached)
 
 
 def _facts(answer: CanaryAnswer) -> tuple[str, ...]:

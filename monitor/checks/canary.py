@@ -121,7 +121,7 @@ class CanaryCheck:
 
     async def _judge(self, answer: CanaryAnswer) -> Finding:
         gateway_answers = await self._gateway_answers() if needs_a_ping(answer) else None
-        return judge_answer(answer, gateway_answers=gateway_answers)
+        return judge_answer(answer, gateway_answers=gateway_answers, model=self._options.model)
 
     async def _judge_silence(self, error: Unreachable) -> Finding:
         """No HTTP answer. A timeout, or a connection lost after sending, is the provider's when the gateway itself answers."""

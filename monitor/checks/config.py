@@ -3,17 +3,15 @@
 from monitor.checks.blindness import cannot_see
 from monitor.checks.certificates import Certificates
 from monitor.core.drift import Comparison, ConfigSeen, compare, unmask_removal
+from monitor.core.faults.configuration import drift, gone, off
 from monitor.core.inputs import KeyTried, Observation
 from monitor.core.model import (
     Blindness,
-    Charge,
     CheckName,
-    Fault,
     Finding,
     Scalar,
     Seconds,
     Service,
-    Severity,
     failing,
     passing,
     unknown,
@@ -73,11 +71,7 @@ class ConfigCheck:
         if not works:
             summary = f"the configuration reads as {form}, but the token is not accepted by the session endpoint either"
             return unknown(summary, Blindness.REFUSED, permanent=True)
-        charge = Charge(
-            fault=Fault.EXPORTER_DISABLED,
-            summary=f"the gateway has no export configuration ({form})",
-            stops_export=True,
-        )
+        charge = gone(form)
         return failing(charge.summary, charge, evidence={"form": form, "differences": 1})
 
     async def _try_key(self, journal: Journal) -> None:
@@ -101,12 +95,7 @@ def _who(seen: ConfigSeen) -> dict[str, Scalar]:
 
 
 def _judge_off(seen: ConfigSeen) -> Finding:
-    charge = Charge(
-        fault=Fault.EXPORTER_DISABLED,
-        summary="the traces exporter is switched off",
-        conclusive=True,
-        stops_export=True,
-    )
+    charge = off()
     return failing(charge.summary, charge, evidence={"differences": 1, **_who(seen)})
 
 
@@ -121,14 +110,5 @@ def judge_comparison(comparison: Comparison, seen: ConfigSeen) -> Finding:
     if not comparison.differences:
         left_out = f"; not comparable: {', '.join(comparison.not_comparable)}" if comparison.not_comparable else ""
         return passing(f"{len(comparison.equal)} fields are as expected{left_out}", evidence, conclusive=True)
-    facts = tuple(str(difference) for difference in comparison.differences)
-    stopping = [str(difference) for difference in comparison.differences if difference.stops_export]
-    charge = Charge(
-        fault=Fault.CONFIG_DRIFT,
-        summary=(stopping or list(facts))[0] + (f" (and {len(facts) - 1} more)" if len(facts) > 1 else ""),
-        facts=facts if len(facts) > 1 else (),
-        severity=Severity.CRITICAL if comparison.critical else Severity.WARNING,
-        conclusive=True,
-        stops_export=comparison.stops_export,
-    )
+    charge = drift(comparison)
     return failing(charge.summary, charge, evidence=evidence)

@@ -1,5 +1,6 @@
 """Does the gateway answer at all? No token, no cost."""
 
+from monitor.core.faults.gateway import step_for_silence
 from monitor.core.inputs import Observation
 from monitor.core.model import (
     Blindness,
@@ -81,6 +82,7 @@ async def blame_or_doubt(error: Unreachable, witness: Witness) -> Finding:
     charge = Charge(
         fault=Fault.GATEWAY_UNREACHABLE,
         summary=str(error),
+        step=step_for_silence(error.kind),
         facts=("another service answers the monitor: its own network works",),
     )
     return failing(charge.summary, charge, evidence=evidence)

@@ -1,21 +1,21 @@
 """Name the broken hop: from the confirmed faults of one target to the one sentence that on-call reads.
 
 Each confirmed fault lists what it explains; what is left unexplained is "also broken". The name is the most severe unexplained
-fault, ties by the order of the table: the most upstream first. Which hop lost a trace is decided in `triage`, what each fault
-weighs in `weighing`.
+fault, ties by the order of the table: the most upstream first. When each fault is said, why, and what to do about it stands in
+the table `faults`, which hop lost a trace in `triage`.
 """
 
 from dataclasses import replace
 
 from monitor.core.canary import Outcome
-from monitor.core.faults import FAULTS, ORDER
+from monitor.core.faults import CAUSES, FAULTS, ORDER
 from monitor.core.incident import Diagnosis
 from monitor.core.mend import shielded, waiting_text
 from monitor.core.model import Blindness, CheckName, Component, Fault, Instant
 from monitor.core.signs import lost
 from monitor.core.state import Policy, TargetState
 from monitor.core.triage import LOSSES
-from monitor.core.weighing import CAUSES, Confirmed, weigh
+from monitor.core.weighing import Confirmed, weigh
 
 
 def diagnose(state: TargetState, policy: Policy, now: Instant) -> Diagnosis | None:
@@ -44,7 +44,7 @@ def _diagnose(
         because=(*named.because, *_restraint(state)),
         explained=tuple(one.fault for one in found if one not in unexplained),
         also=tuple(one.fault for one in unexplained if one is not named),
-        advice=entry.advice,
+        advice=named.advice,
         since=named.active.since,
         trace_ids=_trace_ids(state, named.fault),
         waiting=waiting,

@@ -1,4 +1,4 @@
-"""Whose key is wrong: what a 401 of a documented route of Traceloop says of the gateway, and what it says of us.
+"""Whose key is wrong: what is known of the gateway's key and of ours.
 
 A rotation looks the same from here whichever side got the new key first: the gateway carries another key, and ours is refused.
 """
@@ -6,8 +6,8 @@ A rotation looks the same from here whichever side got the new key first: the ga
 from dataclasses import replace
 
 from monitor.core.drift import AUTHORIZATION
-from monitor.core.model import Charge, Fault
-from monitor.core.secret import Oddity, Secret
+from monitor.core.model import Fault
+from monitor.core.secret import Secret
 from monitor.core.state import TargetState, Trend
 
 
@@ -18,32 +18,9 @@ def key_is_refused(state: TargetState) -> bool:
     return state.key_accepted_at is None or state.key_refused_at > state.key_accepted_at
 
 
-def judge_refused_key(state: TargetState, where: str) -> Charge | None:
-    """What a 401 of a documented route means; None when our own key is the outdated one, so that nothing can be said.
-
-    Conclusive only if the gateway's header was read literally and holds the same key.
-    """
-    header = _gateway_header(state)
-    if header is not None and header.another_key:
-        return None
-    same = header is not None and (header.equal is True or Oddity.OTHER_FORM in header.oddities)
-    text = (
-        "the gateway's exporter carries the same key"
-        if same
-        else "whether the gateway carries the same key cannot be told: the monitor's copy may be the outdated one"
-    )
-    return Charge(
-        fault=Fault.KEY_REJECTED,
-        summary=f"{where} answers 401 to the expected key",
-        facts=(text,),
-        conclusive=same,
-        stops_export=True,
-    )
-
-
 def retract_key(state: TargetState) -> TargetState:
     """The gateway has been given another key: what was held against the key that we know is no fault of the gateway's now."""
-    header = _gateway_header(state)
+    header = gateway_header(state)
     if header is None or not header.another_key:
         return state
     return replace(state, trends={check: _without_key(trend) for check, trend in state.trends.items()})
@@ -57,5 +34,6 @@ def _without_key(trend: Trend) -> Trend:
     )
 
 
-def _gateway_header(state: TargetState) -> Secret | None:
+def gateway_header(state: TargetState) -> Secret | None:
+    """The gateway's Authorization header as it was read last; None while it has not been read."""
     return state.config.seen.config.secrets().get(AUTHORIZATION) if state.config is not None else None

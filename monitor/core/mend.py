@@ -4,11 +4,11 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from monitor.core.canary import Outcome
-from monitor.core.faults import FAULTS, ORDER
+from monitor.core.faults import CAUSES, CONFIGURED, FAULTS, ORDER
 from monitor.core.model import Blindness, CheckName, Fault, Instant
 from monitor.core.signs import arrived, lost
 from monitor.core.state import Mend, Outage, Policy, TargetState
-from monitor.core.weighing import CAUSES, CONFIGURED, Confirmed
+from monitor.core.weighing import Confirmed
 
 REMEMBERED_OUTAGES = 20
 

@@ -122,12 +122,13 @@ class Charge:
 
     `severity` replaces the table's when set; `conclusive` settles at once; `stops_export` means no trace can arrive while
     it lasts; `permanent` that only a human can mend it, so that nobody is reminded; `facts` are sentences for people, already
-    redacted, most important first.
+    redacted, most important first; `step` is the next step, where the look knows a better one than the table.
     """
 
     fault: Fault
     summary: str
     facts: tuple[str, ...] = ()
+    step: str = ""
     severity: Severity | None = None
     conclusive: bool = False
     stops_export: bool = False

@@ -9,11 +9,12 @@ from dataclasses import dataclass, replace
 from functools import partial
 from itertools import takewhile
 
-from monitor.core import charges
 from monitor.core.arrival import RECOVERABLE_FOR, REMEMBERED
 from monitor.core.canary import Canary, Outcome
+from monitor.core.faults import SIGNS, Sign
+from monitor.core.faults.losses import intermittent as intermittent_loss
 from monitor.core.model import CheckName, Fault, Instant, Seconds
-from monitor.core.signs import SIGNS, Sign, arrived, lost
+from monitor.core.signs import arrived, lost
 from monitor.core.state import Active, Outage, Policy, TargetState
 from monitor.core.trend import hysteresis
 
@@ -102,12 +103,12 @@ def confirmed_by_series(
     )
     outage = {fault: active for fault, active in before.items() if not is_intermittent(active)}
     found: dict[Fault, Active] = {}
-    for sign in SIGNS:
+    for fault, sign in SIGNS.items():
         run = _run(judged, sign, partial(may_accuse, state=state, policy=policy), enough=policy.pass_after)
         fresh = [canary for canary in run.bad if _is_fresh(canary, policy, now)]
         active = hysteresis(
             outage,
-            sign.fault,
+            fault,
             sign.charge(run.bad) if fresh else None,
             bad_in_row=len(fresh),
             good_in_row=run.good,
@@ -116,7 +117,7 @@ def confirmed_by_series(
             now=now,
         )
         if active is not None:
-            found[sign.fault] = active
+            found[fault] = active
     return found | _intermittent_loss(state.canaries, before, found, policy, now)
 
 
@@ -145,7 +146,7 @@ def _intermittent_loss(
     losses = intermittent(canaries, policy.arrival.loss_of)
     if not losses or (known is None and not _is_fresh(losses[-1], policy, now)):
         return {}
-    charge = charges.intermittent(losses, policy.arrival.loss_of[1])
+    charge = intermittent_loss(losses, policy.arrival.loss_of[1])
     fresh = Active(charge=charge, since=losses[0].sent_at, confirmed_at=now)
     return {Fault.TRACE_MISSING: replace(known, charge=charge) if known is not None else fresh}
 

@@ -79,6 +79,7 @@ class Policy:
     severity: Mapping[Fault, Severity] = field(default_factory=dict)
     max_severity: Severity = Severity.CRITICAL
     credential: str = ""  # fingerprint of the Traceloop key: a route is proven with one credential
+    environment: str | None = None  # the slug of the key's own environment of Traceloop
 
     def enabled(self, check: CheckName) -> bool:
         """Whether a check runs at all."""

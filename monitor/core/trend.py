@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import assert_never
 
+from monitor.core.faults.monitor import cannot_look
 from monitor.core.model import Blindness, Charge, Fault, Finding, Instant, Seconds, Verdict
 from monitor.core.state import Active, Cadence, LastLook, Policy, Trend
 
@@ -184,8 +185,7 @@ def _own_charge(trend: Trend, finding: Finding, cadence: Cadence, policy: Policy
     patience = 0.0 if at_once else max(policy.blind_after, 2 * cadence.every)
     if waited < patience or trend.unknowns < (1 if at_once else 2):
         return None
-    facts = ("only a human can mend this",) if finding.permanent else ()
-    return Charge(fault=Fault.BLIND, summary=finding.summary, facts=facts, permanent=finding.permanent)
+    return cannot_look(finding)
 
 
 def hysteresis(

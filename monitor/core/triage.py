@@ -1,15 +1,12 @@
 """Which hop lost the traces.
 
-The four-way triage: does TrueFoundry's own store have the trace, and does Traceloop take in a span of our own?
-
-    own store   our control span   where it broke
-    yes         shown              the export from TrueFoundry to Traceloop   export_failing
-    yes         not shown          Traceloop                                  ingest_failing, key_rejected (the control's own)
-    no          either             the gateway made no trace                  trace_not_created
-    unknown     any                cannot be told apart                       trace_missing
+The four-way triage: does TrueFoundry's own store have the trace, and does Traceloop take in a span of our own that was sent
+later? What each pair of answers means, and what to do about it, stands in `TRIAGE`.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
 
 from monitor.core.arrival import is_proven
 from monitor.core.canary import Canary
@@ -22,17 +19,71 @@ LOSSES = frozenset({Fault.TRACE_MISSING, Fault.EXPORT_FAILING, Fault.TRACE_NOT_C
 """The names that a loss may get."""
 
 
-def name_the_loss(active: Active, state: TargetState, now: Instant) -> tuple[Fault, tuple[str, ...]]:
-    """Which hop lost the traces, and the sentences that say why we think so."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where the traces were lost, in words and as a fault; `step` where the pair of answers suggests a better one than the table."""
+
+    fault: Fault
+    where: str
+    step: str = ""
+
+
+_GATEWAY = Place(fault=Fault.TRACE_NOT_CREATED, where="the gateway made no trace")
+_EXPORT = Place(fault=Fault.EXPORT_FAILING, where="the export from TrueFoundry to Traceloop")
+_INGEST = Place(
+    fault=Fault.TRACE_MISSING,
+    where="Traceloop, as it seems: `ingest_failing` or `key_rejected` when `control` settles",
+    step="Look at https://status.traceloop.com: TrueFoundry has the traces, and Traceloop does not show a span of our own either.",
+)
+_EXPORT_OR_INGEST = Place(
+    fault=Fault.TRACE_MISSING,
+    where="the export or Traceloop",
+    step="Look at the check `control`: TrueFoundry has the traces, and whether Traceloop takes in a span of our own is not known.",
+)
+_GATEWAY_OR_EXPORT = Place(fault=Fault.TRACE_MISSING, where="the gateway or the export")
+_INGEST_OR_BEFORE = Place(fault=Fault.TRACE_MISSING, where="Traceloop, or a hop before it")
+_ANYWHERE = Place(fault=Fault.TRACE_MISSING, where="any hop")
+
+Answers = tuple[bool | None, bool | None]
+"""Whether the own store has the trace, and whether Traceloop shows a later control span; None: not known."""
+
+TRIAGE: Mapping[Answers, Place] = MappingProxyType(
+    {
+        (True, True): _EXPORT,
+        (True, False): _INGEST,
+        (True, None): _EXPORT_OR_INGEST,
+        (False, True): _GATEWAY,
+        (False, False): _GATEWAY,
+        (False, None): _GATEWAY,
+        (None, True): _GATEWAY_OR_EXPORT,
+        (None, False): _INGEST_OR_BEFORE,
+        (None, None): _ANYWHERE,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Triage:
+    """The two answers."""
+
+    own_store: bool | None
+    control: bool | None
+
+    @property
+    def place(self) -> Place:
+        """What they mean."""
+        return TRIAGE[self.own_store, self.control]
+
+
+def triage(active: Active, state: TargetState, now: Instant) -> Triage:
+    """Look at the losses of one outage: neither an older one nor one that something explains is compared."""
     accused = [canary for canary in state.canaries if lost(canary) and canary.sent_at >= active.since]
-    own = _own_store(accused, state, now)
-    control = _control(accused, state)
-    said = (_OWN_STORE_SAYS[own], _CONTROL_SAYS[control])
-    if own is False:
-        return Fault.TRACE_NOT_CREATED, said
-    if own is True and control is True:
-        return Fault.EXPORT_FAILING, said
-    return Fault.TRACE_MISSING, said
+    return Triage(own_store=_own_store(accused, state, now), control=_control(accused, state))
+
+
+def say(found: Triage) -> tuple[str, ...]:
+    """The sentences that say why we think so."""
+    return _OWN_STORE_SAYS[found.own_store], _CONTROL_SAYS[found.control]
 
 
 _OWN_STORE_SAYS: Mapping[bool | None, str] = {

@@ -12,7 +12,7 @@ from monitor.core.faults import FAULTS, ORDER
 from monitor.core.incident import Diagnosis
 from monitor.core.model import Blindness, Charge, CheckName, Component, Fault, Severity
 from monitor.core.state import Active, Policy, TargetState, Trend
-from monitor.core.triage import name_the_loss
+from monitor.core.triage import say, triage
 from monitor.core.weighing import named, weigh
 from tests.core.build import (
     CANARY,
@@ -207,7 +207,7 @@ def test_the_four_way_triage(origin: bool | None, controls: tuple[ControlSpan, .
     state = holding(charged(F.TRACE_MISSING))
     canaries = tuple(replace(canary, origin=origin) for canary in state.canaries)
     state = replace(state, canaries=canaries, controls=controls)
-    assert set(named(state, NOW)) == {name}
+    assert set(named(state, POLICY, NOW)) == {name}
     diagnosis = diagnose(state, POLICY, NOW)
     assert diagnosis is not None
     assert diagnosis.fault is name
@@ -219,7 +219,7 @@ def test_an_empty_answer_of_a_store_that_never_showed_us_anything_proves_nothing
     """Nor does one whose proof is older than a day."""
     state = holding(charged(F.TRACE_NOT_CREATED))
     for proofs in ({}, {"own_store:": NOW - 86_401}, {"trace:ours": NOW}):
-        assert set(named(replace(state, proofs=proofs), NOW)) == {F.TRACE_MISSING}
+        assert set(named(replace(state, proofs=proofs), POLICY, NOW)) == {F.TRACE_MISSING}
 
 
 def test_one_trace_in_the_own_store_is_enough() -> None:
@@ -227,7 +227,7 @@ def test_one_trace_in_the_own_store_is_enough() -> None:
     first = a_canary(1, outcome=Outcome.MISSING, origin=False)
     second = a_canary(2, outcome=Outcome.MISSING, origin=True)
     state = replace(holding(charged(F.TRACE_NOT_CREATED)), canaries=(first, second))
-    assert set(named(state, NOW)) == {F.EXPORT_FAILING}
+    assert set(named(state, POLICY, NOW)) == {F.EXPORT_FAILING}
 
 
 def test_only_the_losses_of_this_outage_are_compared() -> None:
@@ -239,9 +239,12 @@ def test_only_the_losses_of_this_outage_are_compared() -> None:
         replace(canary, excused=True),
         replace(canary, outcome=Outcome.ARRIVED),
     ):
-        name, said = name_the_loss(state.confirmed[F.TRACE_MISSING], replace(state, canaries=(other,)), NOW)
-        assert name is F.TRACE_MISSING
-        assert said == ("TrueFoundry's own store could not be asked", "whether Traceloop takes in spans is not known")
+        found = triage(state.confirmed[F.TRACE_MISSING], replace(state, canaries=(other,)), NOW)
+        assert found.place.fault is F.TRACE_MISSING
+        assert say(found) == (
+            "TrueFoundry's own store could not be asked",
+            "whether Traceloop takes in spans is not known",
+        )
 
 
 # --- the configuration's word ----------------------------------------------------------------------------------------

@@ -4,7 +4,8 @@ import pytest
 
 from monitor.core.canary import Outcome
 from monitor.core.drift import ENDPOINT, ExportConfig
-from monitor.core.key import judge_refused_key, key_is_refused
+from monitor.core.faults.traceloop import judge_refused_key
+from monitor.core.key import key_is_refused
 from monitor.core.model import Blindness, Severity, failing
 from monitor.core.trace import Route
 from tests.core.build import (

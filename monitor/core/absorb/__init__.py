@@ -40,7 +40,7 @@ def absorb(state: TargetState, given: Input, policy: Policy, now: Instant) -> Ab
     if isinstance(given, NoticeTold | CanaryPlanned | Removed):
         return after, events
     after = _judge_series(retract_key(_of_enabled_checks(after, policy)), policy, now)
-    changed = _fault_changes(state, after, now)
+    changed = _fault_changes(state, after, policy, now)
     lived, more = live(after, policy, now)
     return lived, (*events, *changed, *more)
 
@@ -106,8 +106,8 @@ def _judge_series(state: TargetState, policy: Policy, now: Instant) -> TargetSta
     return series.excuse(replace(judged, outages=(*judged.outages, outage)), policy)
 
 
-def _fault_changes(before: TargetState, after: TargetState, now: Instant) -> tuple[Event, ...]:
-    old, new = named(before, now), named(after, now)
+def _fault_changes(before: TargetState, after: TargetState, policy: Policy, now: Instant) -> tuple[Event, ...]:
+    old, new = named(before, policy, now), named(after, policy, now)
     changes = [(fault, True) for fault in new if fault not in old] + [(f, False) for f in old if f not in new]
     return tuple(
         FaultChanged(

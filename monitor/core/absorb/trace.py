@@ -6,8 +6,8 @@ from monitor.core import arrival, trend
 from monitor.core.absorb.looks import Absorbed, fold_look, report
 from monitor.core.canary import Canary, IdSource, Outcome
 from monitor.core.events import Event, TraceJudged
+from monitor.core.faults.traceloop import judge_refused_key
 from monitor.core.inputs import ElsewhereLooked, KeyTried, LookFailed, OriginLooked, TraceLooked
-from monitor.core.key import judge_refused_key
 from monitor.core.model import (
     Blindness,
     Charge,

@@ -1,0 +1,50 @@
+"""The monitor itself: it crashes, or it cannot look. Neither says anything about the gateway."""
+
+from collections.abc import Mapping
+
+from monitor.core.faults.rule import Rule
+from monitor.core.model import Blindness, Charge, Component, Fault, Finding, Severity
+
+CHECK_FAILED = Rule(
+    fault=Fault.CHECK_FAILED,
+    component=Component.MONITOR,
+    severity=Severity.WARNING,
+    meaning="A check of the monitor itself crashed or did not end",
+    when="A check raises an error that nobody expected, or does not end in its time.",
+    settles="After `fail_after` looks in a row; the first look that ends clears it.",
+    because="The error's kind; the log has the traceback.",
+    advice="Look at the monitor's log and report the traceback.",
+)
+
+BLIND = Rule(
+    fault=Fault.BLIND,
+    component=Component.MONITOR,
+    severity=Severity.WARNING,
+    meaning="The monitor has been unable to look for too long",
+    when="A check is unknown: no usable answer, no permission, something in front of the service, or no witness. A budget that is "
+    "spent and a pause are not that.",
+    settles="After two unknown looks, and `blind_after` or twice the check's `every` since the first, whichever is longer.",
+    because="What could not be read, and whether only a human can mend it; then nobody is reminded.",
+    advice="Look at the reason below: it is about the monitor's own access, not about the gateway.",
+)
+
+_STEPS: Mapping[Blindness | None, str] = {
+    Blindness.NO_WITNESS: "Look at the monitor's own network: DNS, proxy (`http.proxy`), egress rules. Nothing answers it.",
+    Blindness.BLOCKED: "Let the monitor through what stands in front of the service (Cloudflare, a proxy): it is refused there.",
+    Blindness.UNREACHABLE: "Look at the way from the monitor to the service below: DNS, proxy, egress rules; and at its status page.",
+    Blindness.REFUSED: "Look at the monitor's credential for the service below: its token is refused, or asked too often.",
+    Blindness.GARBLED: "Run `trace-monitor check` and look at the answer below: it has another form than expected.",
+    Blindness.UNPROVEN: "Look at the check `control`: until Traceloop has shown one span of ours, its silence proves nothing.",
+}
+_PERMANENT = "Give the monitor's token the permission that is missing below."
+
+
+def cannot_look(finding: Finding) -> Charge:
+    """Unable to look for too long; what only a human can mend is told once."""
+    return Charge(
+        fault=Fault.BLIND,
+        summary=finding.summary,
+        facts=("only a human can mend this",) if finding.permanent else (),
+        step=_PERMANENT if finding.permanent else _STEPS.get(finding.blindness, ""),
+        permanent=finding.permanent,
+    )

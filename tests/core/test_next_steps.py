@@ -1,0 +1,218 @@
+"""The next step is one concrete thing to do: where the evidence names the field, the key or the place, so does the step."""
+
+from dataclasses import replace
+
+import pytest
+
+from monitor.core.canary import ControlSpan, Outcome
+from monitor.core.diagnosis import diagnose
+from monitor.core.drift import ENDPOINT, EXCLUDE, TYPE, Filter, compare
+from monitor.core.faults import FAULTS
+from monitor.core.faults.configuration import drift, gone
+from monitor.core.faults.gateway import step_for_rejection, step_for_silence
+from monitor.core.model import Blindness, Charge, Fault
+from monitor.core.state import Active, Policy, TargetState, Trend
+from monitor.core.trace import Labels
+from monitor.core.triage import TRIAGE
+from tests.core.build import (
+    CONFIG,
+    GATEWAY,
+    OFF,
+    POLICY,
+    PROD,
+    THEIRS,
+    F,
+    Story,
+    a_canary,
+    a_charge,
+    expectation,
+    manifest,
+    policy,
+    trace_id,
+)
+from tests.fakes.clock import START
+
+EXPECTED = expectation()
+ALL_FIELDS = "(AI Gateway, Controls, Settings, OTEL Config); `trace-monitor expected` prints every field."
+
+
+def holding(charge: Charge, **more: object) -> TargetState:
+    """A target of which this is confirmed."""
+    active = Active(charge=charge, since=START, confirmed_at=START)
+    return TargetState(target=PROD, trends={CONFIG: Trend(confirmed={charge.fault: active})}, **more)  # type: ignore[arg-type]
+
+
+def advised(state: TargetState, judge: Policy = POLICY) -> str:
+    """The next step of what is confirmed."""
+    diagnosis = diagnose(state, judge, START + 400)
+    assert diagnosis is not None
+    return diagnosis.advice
+
+
+# --- the configuration -----------------------------------------------------------------------------------------------
+
+
+def test_a_drift_names_the_field_to_set_back_and_the_value_that_it_should_have() -> None:
+    """One field: no need to look at the differences first."""
+    found = drift(compare(EXPECTED, manifest({ENDPOINT: "https://elsewhere.example"})))
+    assert advised(holding(found)) == f"Set {ENDPOINT} back to https://api.traceloop.com/v1/traces {ALL_FIELDS}"
+
+
+def test_of_several_fields_the_step_names_one_that_stops_the_export() -> None:
+    """And how many more there are."""
+    found = drift(compare(EXPECTED, manifest({EXCLUDE: None, TYPE: "grpc"})))
+    assert found.step == f"Set {TYPE} back to http, and 1 more below {ALL_FIELDS}"
+    assert found.summary == f"{TYPE}: expected http, found grpc (and 1 more)"
+
+
+def test_a_key_to_set_back_is_named_by_its_fingerprint() -> None:
+    """Never by its value."""
+    step = drift(compare(EXPECTED, manifest(key=THEIRS))).step
+    assert step.startswith("Set otel_traces_exporter_config.headers.authorization back to fingerprint ")
+    assert "tl_ours" not in step
+
+
+def test_what_nobody_expects_is_to_be_taken_out() -> None:
+    """There is no value to set it back to."""
+    filtered = manifest(filters=(Filter(key="tfy.span_type", values=("Embedding",)),))
+    assert drift(compare(EXPECTED, filtered)).step == f"Take otel_traces_exporter_config.when out {ALL_FIELDS}"
+
+
+def test_a_rotated_key_is_to_be_given_to_the_monitor() -> None:
+    """To set the exporter's header back would break what works."""
+    story = Story().key_tried(accepted=False).wait(1).config(manifest(key=THEIRS))
+    assert story.diagnosis.advice.startswith("Give the monitor the key that the gateway's exporter carries now")
+
+
+def test_a_configuration_that_is_gone_is_to_be_created_again() -> None:
+    """There is no switch to switch on."""
+    assert advised(holding(gone("404"))).startswith("Create it again: AI Gateway")
+    assert Story().config(OFF).diagnosis.advice.startswith("Switch it on: AI Gateway")
+
+
+# --- Traceloop -------------------------------------------------------------------------------------------------------
+
+
+def test_a_refused_key_says_whose_key_it_is() -> None:
+    """Known to be the gateway's too, or to be looked up first."""
+    known = Story().config().cannot_see(None, key_refused=True)
+    assert "both hold the refused one" in known.diagnosis.advice
+    masked = Story().config(manifest(key="****")).cannot_see(None, key_refused=True).cannot_see(None, key_refused=True)
+    assert "if the gateway has the new one, give it to the monitor" in masked.diagnosis.advice
+
+
+def test_a_wrong_environment_is_named_with_the_right_one() -> None:
+    """As far as both are known."""
+    told = Story(policy=policy(environment="prd"))
+    told.elsewhere(told.canary())
+    assert told.diagnosis.advice == (
+        "Put the key of the environment prd into the exporter's Authorization header: it holds that of stg."
+    )
+    assert told.diagnosis.because[-1] == "expected in prd"
+    unknown = Story()
+    unknown.elsewhere(unknown.canary())
+    assert unknown.diagnosis.advice == FAULTS[F.WRONG_ENVIRONMENT].advice
+    forgotten = holding(a_charge(F.WRONG_ENVIRONMENT))
+    assert advised(forgotten, policy(environment="prd")) == FAULTS[F.WRONG_ENVIRONMENT].advice
+
+
+# --- the gateway -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("shown", "step"),
+    [
+        ({"status": 200, "cached": True}, "Exempt the canary from the gateway's cache"),
+        (
+            {"status": 400, "guardrails": ("a/b", "c")},
+            "Exempt the canary's account from the guardrail a/b, c, or change",
+        ),
+        ({"status": 200}, "Look at `gateway.url`: what answers there speaks HTTP"),
+        ({"status": 302}, "Look at `gateway.url`: what answers there redirects"),
+        ({"status": 403}, "Grant the model m to the canary's account"),
+        ({"status": 404}, "Grant the model m to the canary's account"),
+    ],
+)
+def test_a_rejected_canary_says_what_to_grant_or_exempt(shown: dict[str, object], step: str) -> None:
+    """The model, the guardrail, the cache, the address."""
+    assert step_for_rejection(model="m", **shown).startswith(step)  # type: ignore[arg-type]
+
+
+def test_a_rejection_that_shows_nothing_special_has_no_step_of_its_own() -> None:
+    """The table's says where to look."""
+    assert step_for_rejection(status=422, model="m") == ""
+    assert step_for_rejection(status=403, model="") == ""
+
+
+@pytest.mark.parametrize("kind", ["dns", "tls", "connect", "timeout"])
+def test_a_gateway_that_gives_no_answer_says_where_the_asking_ended(kind: str) -> None:
+    """Name, certificate, way, or what is behind it."""
+    steps = {step_for_silence(other) for other in ("dns", "tls", "connect", "timeout")}
+    assert len(steps) == 4
+    assert step_for_silence(kind).endswith(".")
+    assert step_for_silence("protocol") == ""
+
+
+# --- traces ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("answers", "place"), TRIAGE.items(), ids=str)
+def test_a_loss_has_the_step_of_its_place(answers: tuple[bool | None, bool | None], place: object) -> None:
+    """Where the two answers name a better one than the table."""
+    own, shown = answers
+    canary = a_canary(outcome=Outcome.MISSING, judged_at=START + 300, origin=own)
+    control = ControlSpan(
+        trace_id=trace_id(9), sent_at=START + 61, accepted=True, shown_at=START + 65 if shown else None, judged=True
+    )
+    state = holding(
+        a_charge(F.TRACE_MISSING),
+        canaries=(canary,),
+        controls=() if shown is None else (control,),
+        proofs={"own_store:": START},
+    )
+    found = TRIAGE[answers]
+    assert found is place
+    assert advised(state) == (found.step or FAULTS[found.fault].advice)
+
+
+def test_a_leak_where_content_is_allowed_is_a_credential() -> None:
+    """`exclude_request_data` would not help."""
+    leak = holding(a_charge(F.CONTENT_LEAKED))
+    assert advised(leak) == FAULTS[F.CONTENT_LEAKED].advice
+    allowed = policy(labels=Labels(service_name="tfy-llm-gateway"))
+    assert advised(leak, allowed).startswith("Replace the credential that the attributes below carry")
+
+
+# --- the monitor -----------------------------------------------------------------------------------------------------
+
+WORDS = {
+    Blindness.NO_WITNESS: "the monitor's own network",
+    Blindness.BLOCKED: "Let the monitor through",
+    Blindness.UNREACHABLE: "the way from the monitor to the service",
+    Blindness.REFUSED: "the monitor's credential",
+    Blindness.GARBLED: "another form than expected",
+    Blindness.UNPROVEN: "Look at the check `control`",
+}
+
+
+@pytest.mark.parametrize("reason", list(WORDS))
+def test_a_blind_monitor_says_what_keeps_it_from_looking(reason: Blindness) -> None:
+    """Its network, its credential, something in between, or an answer that it does not understand."""
+    story = Story(policy=replace(POLICY, blind_after=0.0)).is_blind(GATEWAY, reason)
+    assert WORDS[reason] in story.diagnosis.advice
+
+
+def test_what_only_a_human_can_mend_is_a_permission() -> None:
+    """Whatever the reason is called."""
+    story = Story(policy=replace(POLICY, blind_after=0.0)).is_blind(CONFIG, Blindness.REFUSED, permanent=True)
+    assert story.diagnosis.advice == "Give the monitor's token the permission that is missing below."
+
+
+# --- every fault -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("fault", [fault for fault, rule in FAULTS.items() if rule.charge is fault])
+def test_what_a_look_knows_better_is_said_in_place_of_the_table(fault: Fault) -> None:
+    """A charge may bring a step along; older ones, that were stored without, have the table's."""
+    assert advised(holding(a_charge(fault, step="Do this."))) == "Do this."
+    assert advised(holding(a_charge(fault))) == FAULTS[fault].advice

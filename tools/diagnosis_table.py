@@ -1,0 +1,74 @@
+"""Write `docs/diagnosis.md`: the table of faults and the triage as they stand in the code. `make docs`."""
+
+import sys
+from collections.abc import Iterator, Mapping
+
+from monitor.core.faults import FAULTS, Rule
+from monitor.core.triage import TRIAGE
+
+_PREFACE = """\
+# The diagnosis
+
+Written by `make docs` from `monitor/core/faults/` and `monitor/core/triage.py`: change it there.
+
+One incident per target is open while any fault is confirmed. It is named after the most severe fault that no other explains,
+ties by the order below: the most upstream first. What it explains stands below it, what it does not is "also broken". The
+severities can be overridden (`alerting.severity`, `max_severity`). `fail_after` and `pass_after` are 2 unless configured."""
+
+_TRIAGE = """\
+## Which hop lost a trace
+
+A missing trace is looked up in TrueFoundry's own store, and a span of our own (the control span) is sent straight to Traceloop
+and read back. An answer counts only if it can: of the own store only once it has shown us a span of ours within a day, of the
+control span only if it was sent after the lost canary."""
+
+_ANSWERS: Mapping[bool | None, str] = {True: "yes", False: "no", None: "not known"}
+
+
+def write() -> str:
+    """The whole document."""
+    parts = [_PREFACE, _overview(), _TRIAGE, _triage(), "## The faults", *(_section(rule) for rule in FAULTS.values())]
+    return "\n\n".join(parts) + "\n"
+
+
+def _overview() -> str:
+    rows = (
+        f"| [`{rule.fault}`](#{rule.fault}) | {rule.component} | {rule.severity_text} | {rule.meaning} |"
+        for rule in FAULTS.values()
+    )
+    return "\n".join(("| fault | component | severity | means |", "|---|---|---|---|", *rows))
+
+
+def _triage() -> str:
+    rows = (
+        f"| {_ANSWERS[own]} | {_ANSWERS[shown]} | {place.where} | [`{place.fault}`](#{place.fault}) |"
+        for (own, shown), place in TRIAGE.items()
+    )
+    return "\n".join(
+        ("| the own store has it | Traceloop shows our span | where it broke | named |", "|---|---|---|---|", *rows)
+    )
+
+
+def _section(rule: Rule) -> str:
+    return "\n".join((f"### `{rule.fault}`", "", f"{rule.meaning}.", "", *_points(rule)))
+
+
+def _points(rule: Rule) -> Iterator[str]:
+    yield f"- **Component, severity**: {rule.component}, {rule.severity_text}."
+    yield f"- **When**: {rule.when}"
+    yield f"- **Settles**: {rule.settles}"
+    yield f"- **The message says**: {rule.because}"
+    yield f"- **Explains**: {_explains(rule)}"
+    yield f"- **Next step**: {rule.advice}"
+    yield f"- **Runbook**: [{rule.fault}](../monitor/runbooks/{rule.fault}.md)"
+
+
+def _explains(rule: Rule) -> str:
+    explained = ", ".join(f"[`{fault}`](#{fault})" for fault in FAULTS if fault in rule.explains)
+    only = f", while {rule.critical_if}" if rule.critical_if and explained else ""
+    why = "that no trace could be made" if rule.prevents_traces else ""
+    return "; ".join(part for part in (explained + only, why) if part) + "." if explained or why else "nothing."
+
+
+if __name__ == "__main__":
+    sys.stdout.write(write())
