@@ -288,10 +288,10 @@ class Notifier(Protocol):
 
 @runtime_checkable
 class Refreshing(Protocol):
-    """A notifier whose reader forgets: what is open has to be said again and again."""
+    """A notifier whose reader forgets: what is open has to be said again and again, and what is over for a while."""
 
-    async def refresh(self, notices: Sequence[Notice]) -> None:
-        """Say again what is open and was told. Raises Undeliverable."""
+    async def refresh(self, notices: Sequence[Notice]) -> str:
+        """Say again what was told, and be it nothing. Says who missed it, if anybody. Raises Undeliverable if all did."""
         ...
 
 

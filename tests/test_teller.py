@@ -70,12 +70,19 @@ class Forgetful(FakeNotifier):
 
     refreshed: Sequence[Notice] = ()
     error: Undeliverable | None = None
+    missed = ""
+    takes: Seconds = 0.0
+    clock: FakeClock
 
-    async def refresh(self, notices: Sequence[Notice]) -> None:
+    async def refresh(self, notices: Sequence[Notice]) -> str:
         """Remember."""
+        if self.takes:
+            await self.clock.sleep(self.takes)
         if self.error is not None:
             raise self.error
         self.refreshed = notices
+        self.lines += [f"refreshed {notice.incident.target} {notice.reason}" for notice in notices]
+        return self.missed
 
 
 @dataclass
@@ -690,25 +697,118 @@ async def test_other_ways_to_tell_take_over() -> None:
 
 
 async def test_those_who_forget_are_told_again_what_is_open() -> None:
-    """What they were told of and what still lasts; nothing else."""
+    """What they were told of and what still lasts, and for a quarter of an hour what is over; nothing else."""
     forgetful, slack = Forgetful("alertmanager"), FakeNotifier("slack")
     async with telling(forgetful, slack) as bench:
         await bench.breaks(A)
         await bench.breaks(B)
         await bench.advance(1)
         await bench.mends(B)
+        await bench.advance(900)
+        await bench.teller.refresh()
+        said = [(notice.incident.target, notice.reason, notice.labels) for notice in forgetful.refreshed]
+        assert said == [(A, EDITED, {"of": "a"}), (B, RESOLVED, {"of": "b"})]
+        await bench.advance(2)
+        await bench.teller.refresh()
+        assert [notice.incident.target for notice in forgetful.refreshed] == [A]
+
+
+async def test_what_comes_back_under_a_silence_is_not_said_again() -> None:
+    """It was told as over, and nobody is to hear that it is not."""
+    forgetful = Forgetful("alertmanager")
+    async with telling(forgetful) as bench:
+        bench.journals[A].policy = replace(POLICY, reopen_within=HOUR)
+        await bench.breaks()
+        await bench.advance(1)
+        await bench.mends()
+        await bench.advance(1)
+        bench.silence(0, HOUR)
+        await bench.breaks()
         await bench.advance(1)
         await bench.teller.refresh()
-        assert [(notice.incident.target, notice.reason) for notice in forgetful.refreshed] == [(A, EDITED)]
+        assert bench.journals[A].state.incident is not None
+        assert forgetful.refreshed == []
 
 
-async def test_a_refresh_that_fails_is_only_logged(caplog: pytest.LogCaptureFixture) -> None:
-    """It comes again in a minute."""
+async def test_a_refresh_says_that_it_is_silenced() -> None:
+    """As what was told says it."""
+    forgetful = Forgetful("alertmanager")
+    async with telling(forgetful) as bench:
+        await bench.breaks()
+        await bench.advance(1)
+        bench.silence(0, HOUR)
+        await bench.advance(1)
+        await bench.teller.refresh()
+        (notice,) = forgetful.refreshed
+        assert notice.silenced_until == START + HOUR
+
+
+async def test_a_refresh_that_is_under_way_undoes_no_resolve() -> None:
+    """A resolve waits for it, and the next refresh knows."""
+    forgetful = Forgetful("alertmanager")
+    async with telling(forgetful) as bench:
+        await bench.breaks()
+        await bench.advance(1)
+        forgetful.clock, forgetful.takes = bench.clock, 10.0
+        refreshing = asyncio.ensure_future(bench.teller.refresh())
+        await bench.advance(1)
+        await bench.mends()
+        await bench.advance(1)
+        assert reasons(forgetful) == [OPENED]
+        await bench.clock.run_until(refreshing.done)
+        await bench.advance(1)
+        assert forgetful.lines[1] == "refreshed a edited"
+        assert reasons(forgetful) == [OPENED, RESOLVED]
+
+
+async def test_a_resolve_that_is_under_way_is_undone_by_no_refresh() -> None:
+    """It waits, and looks at what is told when its turn has come."""
+    clock = FakeClock()
+
+    class Both(Forgetful, Slow):
+        pass
+
+    both = Both(clock, 0.0, "alertmanager")
+    async with telling(both, clock=clock) as bench:
+        await bench.breaks()
+        await bench.advance(1)
+        Slow.__init__(both, clock, 10.0, "alertmanager")
+        both.takes = 10.0
+        await bench.mends()
+        await bench.advance(1)
+        refreshing = asyncio.ensure_future(bench.teller.refresh())
+        await bench.clock.run_until(refreshing.done)
+        assert both.lines[-1] == "refreshed a resolved"
+
+
+async def test_a_refresh_that_fails_is_kept_and_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    """It comes again in a minute; since when nobody could be reached is remembered."""
     forgetful = Forgetful("alertmanager")
     forgetful.error = Undeliverable("nobody there")
     async with telling(forgetful) as bench:
+        for _ in range(3):
+            await bench.teller.refresh()
+            await bench.advance(60)
+        assert caplog.text.count("alertmanager could not be refreshed: nobody there") == 1
+        health = bench.health()
+        assert (health.unrefreshed, health.unrefreshed_since) == ("nobody there", 1000.0)
+        forgetful.error, forgetful.missed = None, "one is away"
         await bench.teller.refresh()
-    assert "alertmanager could not be refreshed: nobody there" in caplog.text
+        assert (health.unrefreshed, health.unrefreshed_since) == ("one is away", None)
+        forgetful.missed = ""
+        await bench.teller.refresh()
+        assert health.unrefreshed == ""
+
+
+async def test_a_refresh_without_an_answer_is_given_up_after_a_minute() -> None:
+    """And blocks no telling for longer."""
+    forgetful = Forgetful("alertmanager")
+    async with telling(forgetful) as bench:
+        forgetful.clock, forgetful.takes = bench.clock, 1e9
+        refreshing = asyncio.ensure_future(bench.teller.refresh())
+        assert await bench.clock.run_until(refreshing.done) == 60
+        assert bench.health().unrefreshed == "no answer in time"
+        assert bench.health().unrefreshed_since is not None
 
 
 async def test_a_test_notice_says_by_which_way_it_came_through() -> None:

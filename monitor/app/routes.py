@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from monitor.core.model import TargetName
+from monitor.core.model import Severity, TargetName
 from monitor.http import Http
 from monitor.notifiers.alertmanager import AlertmanagerNotifier
 from monitor.notifiers.slack import Destination, Pace, SlackBot, SlackWebhook
@@ -105,6 +105,11 @@ def _alertmanager(settings: Settings, footing: Footing) -> Route | None:
             urls=alertmanager.urls,
             redact=footing.redactor.redact,
             labels=alertmanager.labels,
+            max_severities={
+                name: target.alerting.max_severity
+                for name, target in settings.targets.items()
+                if target.alerting.max_severity is Severity.WARNING
+            },
             external_url=settings.server.external_url,
         )
     )

@@ -282,6 +282,11 @@ class Service:
             for name, health in self.daemon.notifiers.items()
             if health.failing_since is not None
         ]
+        told += [
+            f"{name} has not been told again what it forgets: {health.unrefreshed}"
+            for name, health in self.daemon.notifiers.items()
+            if health.unrefreshed
+        ]
         kept = [f"nothing is being written down: {self._store.problem}"] if self._store.problem else []
         tested = self._self_test.problems.items() if self._self_test is not None else ()
         told += [f"the self-test of {name} failed: {problem}" for name, problem in tested]

@@ -90,11 +90,16 @@ class Answer:
         text = self.headers.get("retry-after", "").strip()
         if re.fullmatch(r"[0-9]{1,9}", text):
             return min(float(text), _LONGEST_WAIT)
-        try:
-            moment = parsedate_to_datetime(text).timestamp()
-        except (ValueError, OverflowError, IndexError, TypeError):
-            return None
-        return min(max(0.0, moment - now), _LONGEST_WAIT)
+        moment = _moment(text)
+        return None if moment is None else min(max(0.0, moment - now), _LONGEST_WAIT)
+
+    @property
+    def sent_at(self) -> Instant | None:
+        """What the clock of the other side showed, in whole seconds, by the header Date; None if absent or not understood.
+
+        https://www.rfc-editor.org/rfc/rfc9110#field.date
+        """
+        return _moment(self.headers.get("date", "").strip())
 
     def _fail(self, why: str) -> NoReturn:
         raise Garbled(f"status {self.status} with {why}", status=self.status, evidence=self.trail)
@@ -141,6 +146,14 @@ def _decompressor(encoding: str) -> "zlib._Decompress | None":
             return zlib.decompressobj()
         case _:
             return None
+
+
+def _moment(text: str) -> Instant | None:
+    """A date as HTTP writes it."""
+    try:
+        return parsedate_to_datetime(text).timestamp()
+    except (ValueError, OverflowError, IndexError, TypeError):
+        return None
 
 
 def _refuse_constant(name: str) -> NoReturn:

@@ -2,19 +2,24 @@
 
 https://prometheus.io/docs/alerting/latest/alerts_api: an alert is its labels, so they do not change while an incident lasts:
 fault and severity are annotations. An alert fires until its `endsAt`; whoever still means it posts it again before that. An
-Alertmanager that has been restarted has forgotten its alerts, so `refresh` posts what is open every minute or so.
+Alertmanager that has been restarted has forgotten its alerts, so `refresh` posts them every minute or so.
+
+Each alert goes to every instance, as Prometheus does it: the instances share what was notified, not the alerts
+(https://prometheus.io/docs/alerting/latest/alertmanager/#high-availability). One that takes it is enough to be told.
 """
 
 import asyncio
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import urlsplit
 
-from monitor.core.incident import Notice
-from monitor.core.model import Instant, Seconds, Service
-from monitor.http import Http
+from monitor.core.incident import Incident, Notice
+from monitor.core.model import Instant, Seconds, Service, Severity, TargetName
+from monitor.http import Answer, Http
 from monitor.notifiers import wording
 from monitor.notifiers.delivery import refused, taken, unanswered
 from monitor.notifiers.wording import Style
@@ -27,17 +32,61 @@ ALERT_NAME = "GatewayTraceIncident"
 LASTS: Seconds = 900.0
 """How long an alert fires without being posted again: it outlives a restart of the monitor, not its death."""
 
+TEST_LASTS: Seconds = 60.0
 TIMEOUT: Seconds = 10.0
 _LONGEST = 1000
+_LONGEST_COMPLAINT = 200
 _BODY_LIMIT = 64 * 1024
+_BELIEVED_SKEW: Seconds = 86_400.0  # a clock that is further off is no clock
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alert:
+    """One alert. `fires`: whether it is meant to go on; else `ends_at` is when it ended."""
+
+    labels: Mapping[str, str]
+    annotations: Mapping[str, str]
+    starts_at: Instant
+    ends_at: Instant
+    fires: bool
+    url: str | None = None
+
+    @property
+    def identity(self) -> frozenset[tuple[str, str]]:
+        """What Alertmanager knows it by."""
+        return frozenset(self.labels.items())
+
+    @property
+    def body(self) -> dict[str, Any]:
+        """https://github.com/prometheus/alertmanager/blob/main/api/v2/openapi.yaml, `postableAlert`."""
+        body = {
+            "labels": dict(self.labels),
+            "annotations": {name: text for name, text in self.annotations.items() if text},
+            "startsAt": _timestamp(self.starts_at),
+            "endsAt": _timestamp(self.ends_at),
+        }
+        return {**body, "generatorURL": self.url} if self.url else body
+
+    def holds(self, now: Instant, skew: Seconds) -> bool:
+        """Whether an Alertmanager takes it as it is meant, whose clock is `skew` seconds ahead of ours (less: behind).
+
+        Ahead, an alert may have ended before it was posted. Behind, one that has ended has not yet: it then goes on to the
+        end that was said before (https://github.com/prometheus/alertmanager/blob/main/types/types.go, `Merge`).
+        """
+        return skew < (self.ends_at - now) / 2 if self.fires else self.ends_at <= now + skew
+
+    def moved(self, seconds: Seconds) -> "Alert":
+        """The same by another clock."""
+        return replace(self, starts_at=self.starts_at + seconds, ends_at=self.ends_at + seconds)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlertmanagerNotifier:
     """Implements `monitor.ports.Notifier`. `urls` are all instances of one cluster; `labels` go with every alert.
 
-    One that takes an alert is enough to be told; the others get it by the next `refresh`. An incident that opened and closed
-    while no instance could be reached is posted as resolved, of which an Alertmanager that never saw it fire says nothing.
+    `max_severities` are the targets whose severity cannot rise above a warning: theirs is stable, and so may be a label. An
+    incident that opened and closed while no instance could be reached is posted as resolved, of which an Alertmanager that
+    never saw it fire says nothing.
     """
 
     http: Http
@@ -45,105 +94,174 @@ class AlertmanagerNotifier:
     urls: Sequence[str]
     redact: Callable[[str], str] = field(repr=False)
     labels: Mapping[str, str] = field(default_factory=dict)
+    max_severities: Mapping[TargetName, Severity] = field(default_factory=dict)
     external_url: str | None = None
     name: str = "alertmanager"
+    _newest: dict[frozenset[tuple[str, str]], Instant] = field(default_factory=dict, init=False, repr=False)
 
     async def tell(self, notice: Notice) -> Mapping[str, str]:
-        """Post the alert as it is now. Raises Undeliverable if no instance takes it."""
-        await self._post([self._alert(notice)])
-        return {}
+        """Post the alert as it is now. Raises Undeliverable if no instance takes it.
 
-    async def refresh(self, notices: Sequence[Notice]) -> None:
-        """Post again what is open and told, all at once. Raises Undeliverable if no instance takes it."""
-        if notices:
-            await self._post([self._alert(notice) for notice in notices])
+        The receipt holds its labels: it keeps them to its end, whatever is configured meanwhile.
+        """
+        alert = self._alert(notice)
+        if alerts := self._current([(notice.incident, alert)]):
+            self._judge(await self._post(alerts))
+        return alert.labels
+
+    async def refresh(self, notices: Sequence[Notice]) -> str:
+        """Post again what was told, all at once, and be it nothing: whether somebody is there is known before it is needed.
+
+        Says which instances could not be reached. Raises Undeliverable if none takes it.
+        """
+        failures = await self._post(self._current([(notice.incident, self._alert(notice)) for notice in notices]))
+        self._judge(failures)
+        return _joined(failures)
 
     async def test(self, text: str) -> None:
-        """Post an alert that ends within a minute. Raises Undeliverable."""
+        """Post an alert that ends within a minute. Raises Undeliverable unless every instance takes it."""
         now = self.clock.now()
-        await self._post(
-            [
-                {
-                    "labels": {**self.labels, "alertname": f"{ALERT_NAME}Test"},
-                    "annotations": {"summary": self._style.foreign(text, _LONGEST)},
-                    "startsAt": _timestamp(now),
-                    "endsAt": _timestamp(now + 60),
-                }
-            ]
+        alert = Alert(
+            labels={**self.labels, "alertname": f"{ALERT_NAME}Test"},
+            annotations={"summary": self._foreign(text, _LONGEST)},
+            starts_at=now,
+            ends_at=now + TEST_LASTS,
+            fires=True,
         )
+        failures = await self._post([alert])
+        if any(failures):
+            raise _worst(failures)
 
     def close(self) -> None:
         """Nothing is held between two calls."""
 
-    @property
-    def _style(self) -> Style:
-        return Style(
-            foreign=lambda text, limit: clamp(" ".join(self.redact(text).split()), limit),
-            own=str,
-            when=wording.utc,
-            code=str,
-            bold=str,
+    # --- the alert of an incident
+
+    def _current(self, told: Sequence[tuple[Incident, Alert]]) -> list[Alert]:
+        """Without what a later incident under the same labels has replaced: its end would be taken for the later one's."""
+        for incident, alert in told:
+            newest = self._newest.get(alert.identity, incident.opened_at)
+            self._newest[alert.identity] = max(newest, incident.opened_at)
+        return [alert for incident, alert in told if incident.opened_at == self._newest[alert.identity]]
+
+    def _alert(self, notice: Notice) -> Alert:
+        incident, now = notice.incident, self.clock.now()
+        fires = incident.closed_at is None
+        starts_at = math.floor(incident.opened_at)
+        ends_at = now + LASTS if incident.closed_at is None else math.floor(incident.closed_at)
+        return Alert(
+            labels=self._labels(notice),
+            annotations=self._annotations(notice),
+            starts_at=starts_at,
+            ends_at=max(ends_at, starts_at),
+            fires=fires,
+            url=f"{self._root}/" if self._root else None,
         )
 
-    def _alert(self, notice: Notice) -> dict[str, Any]:
-        """https://github.com/prometheus/alertmanager/blob/main/api/v2/openapi.yaml, `postableAlert`."""
-        incident, style = notice.incident, self._style
-        diagnosis = incident.diagnosis
-        shown = {name: style.foreign(value, _LONGEST) for name, value in notice.labels.items()}
-        annotations = {
+    def _labels(self, notice: Notice) -> Mapping[str, str]:
+        """Those that it was told with while it lasts, else those that are configured: the more special, the stronger."""
+        told, again = notice.told, notice.incident.open and notice.told is not None and notice.told.closed
+        if told is not None and not again and {"alertname", "target"} <= told.receipt.keys():
+            return told.receipt
+        target = notice.incident.target
+        stable = {"severity": self.max_severities[target].word} if target in self.max_severities else {}
+        return {
+            **self.labels,
+            **stable,
+            **{name: self._foreign(value, _LONGEST) for name, value in notice.labels.items()},
+            "alertname": ALERT_NAME,
+            "target": self._foreign(target, _LONGEST),
+        }
+
+    def _annotations(self, notice: Notice) -> Mapping[str, str]:
+        diagnosis = notice.incident.diagnosis
+        style = Style(foreign=self._foreign, own=str, when=wording.utc, code=str, bold=str)
+        return {
             "summary": wording.sentence(notice, style),
             "fault": diagnosis.fault,
             "severity": diagnosis.severity.word,
             "component": diagnosis.component,
-            "incident": style.foreign(incident.id, _LONGEST),
+            "incident": self._foreign(notice.incident.id, _LONGEST),
             "because": "\n".join(wording.because(notice, style)),
             "also": ", ".join(diagnosis.also),
             "advice": wording.advice(notice, style),
             "state": "\n".join(wording.states(notice, style)),
-            "runbook_url": f"{self.external_url.rstrip('/')}/runbooks/{diagnosis.fault}" if self.external_url else "",
+            "canaries": wording.losses(notice) or "",
+            "runbook_url": f"{self._root}/runbooks/{diagnosis.fault}" if self._root else "",
         }
-        ends_at = incident.closed_at if incident.closed_at is not None else self.clock.now() + LASTS
-        alert: dict[str, Any] = {
-            "labels": {
-                **shown,
-                **self.labels,
-                "alertname": ALERT_NAME,
-                "target": style.foreign(incident.target, _LONGEST),
-            },
-            "annotations": {name: text for name, text in annotations.items() if text},
-            "startsAt": _timestamp(incident.opened_at),
-            "endsAt": _timestamp(max(ends_at, incident.opened_at)),
-        }
-        return {**alert, "generatorURL": f"{self.external_url.rstrip('/')}/"} if self.external_url else alert
 
-    async def _post(self, alerts: list[dict[str, Any]]) -> None:
-        failures = await asyncio.gather(*(self._post_to(url, alerts) for url in self.urls))
-        failed = [failure for failure in failures if failure is not None]
-        if len(failed) == len(failures) and failed:
-            raise _worst(failed)
+    @property
+    def _root(self) -> str:
+        return (self.external_url or "").rstrip("/")
 
-    async def _post_to(self, url: str, alerts: list[dict[str, Any]]) -> Undeliverable | None:
+    def _foreign(self, text: str, limit: int) -> str:
+        return clamp(" ".join(self.redact(text).split()), limit)
+
+    # --- posting
+
+    async def _post(self, alerts: Sequence[Alert]) -> list[Undeliverable | None]:
+        """What became of it at each instance."""
+        return list(await asyncio.gather(*(self._post_to(url, alerts) for url in self.urls)))
+
+    @staticmethod
+    def _judge(failures: Sequence[Undeliverable | None]) -> None:
+        if all(failures):
+            raise _worst(failures)
+
+    async def _post_to(self, url: str, alerts: Sequence[Alert]) -> Undeliverable | None:
+        """Post, and once more by the instance's own clock what that clock would make something else of."""
         try:
-            answer = await self.http.request(
-                Service.ALERTMANAGER,
-                "POST",
-                f"{url.rstrip('/')}/api/v2/alerts",
-                timeout=TIMEOUT,
-                headers={"Content-Type": "application/json"},
-                body=json.dumps(alerts).encode(),
-                body_limit=_BODY_LIMIT,
-            )
+            answer = await self._ask(url, alerts)
+            misread = _misread(alerts, answer, self.clock.now())
+            if _is_taken(answer) and misread:
+                answer = await self._ask(url, misread)
         except Unreachable as error:
             return unanswered("Alertmanager", error)
-        return None if taken(answer) else refused("Alertmanager", answer, self.clock.now())
+        return None if _is_taken(answer) else self._refused(url, answer)
+
+    async def _ask(self, url: str, alerts: Sequence[Alert]) -> Answer:
+        return await self.http.request(
+            Service.ALERTMANAGER,
+            "POST",
+            f"{url.rstrip('/')}/api/v2/alerts",
+            timeout=TIMEOUT,
+            headers={"Content-Type": "application/json"},
+            body=json.dumps([alert.body for alert in alerts]).encode(),
+            body_limit=_BODY_LIMIT,
+        )
+
+    def _refused(self, url: str, answer: Answer) -> Undeliverable:
+        who = f"Alertmanager at {urlsplit(url).netloc}"
+        if taken(answer):
+            return Undeliverable(f"{who} answers with a web page: something else is there, or in front of it")
+        said = "" if answer.media_type == "text/html" else self._foreign(answer.complaint, _LONGEST_COMPLAINT)
+        return refused(who, answer, self.clock.now(), said)
 
 
-def _worst(failures: Sequence[Undeliverable]) -> Undeliverable:
+def _misread(alerts: Sequence[Alert], answer: Answer, now: Instant) -> list[Alert]:
+    """What the clock of whoever answered makes something else of, dated by that clock."""
+    skew = answer.sent_at - now if answer.sent_at is not None else 0.0
+    if answer.sent_at is None or abs(skew) > _BELIEVED_SKEW:
+        return []
+    return [alert.moved(skew) for alert in alerts if not alert.holds(now, skew)]
+
+
+def _is_taken(answer: Answer) -> bool:
+    """A page to sign in with is no answer of Alertmanager's, whatever its status."""
+    return taken(answer) and answer.media_type != "text/html"
+
+
+def _joined(failures: Sequence[Undeliverable | None]) -> str:
+    return "; ".join(dict.fromkeys(str(failure) for failure in failures if failure is not None))
+
+
+def _worst(failures: Sequence[Undeliverable | None]) -> Undeliverable:
     """One error for all instances: it may have been taken if any may have; the shortest wait asked for counts."""
-    waits = [failure.retry_after for failure in failures if failure.retry_after is not None]
+    known = [failure for failure in failures if failure is not None]
+    waits = [failure.retry_after for failure in known if failure.retry_after is not None]
     return Undeliverable(
-        "; ".join(dict.fromkeys(str(failure) for failure in failures)),
-        unknown=any(failure.unknown for failure in failures),
+        _joined(failures),
+        unknown=any(failure.unknown for failure in known),
         retry_after=min(waits, default=None),
     )
 

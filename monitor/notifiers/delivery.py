@@ -17,10 +17,10 @@ def taken(answer: Answer) -> bool:
     return _OK <= answer.status < _OK_ENDS
 
 
-def refused(who: str, answer: Answer, now: Instant) -> Undeliverable:
-    """Any other answer. A 5xx may come from behind a receiver that has acted."""
+def refused(who: str, answer: Answer, now: Instant, said: str = "") -> Undeliverable:
+    """Any other answer, with what was said, if that is fit to be shown. A 5xx may come from behind a receiver that has acted."""
     return Undeliverable(
-        f"{who} answers {answer.status}",
+        f"{who} answers {answer.status}" + (f": {said}" if said else ""),
         unknown=answer.status >= _SERVER_ERROR,
         retry_after=answer.retry_after(now),
     )

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 
 from monitor.core.events import Event
-from monitor.core.incident import Notice, Reason
 from monitor.core.model import Seconds, TargetName
 from monitor.core.silence import Silence
-from monitor.ports import Clock, Refreshing, Undeliverable
+from monitor.ports import Clock, Undeliverable
 from monitor.runner import TargetJournal
+from monitor.teller.refreshing import refresh
 from monitor.teller.worker import LIMIT, LONGEST_WAIT, Desk, NotifierHealth, Route, Worker
 
 _log = logging.getLogger(__name__)
@@ -70,29 +70,8 @@ class Teller:
         await self._let_go()
 
     async def refresh(self) -> None:
-        """Say again what is open, to those who forget."""
-        now = self._clock.now()
-        for worker in self._workers:
-            notifier = worker.notifier
-            if not isinstance(notifier, Refreshing):
-                continue
-            told = [
-                Notice(
-                    reason=Reason.EDITED,
-                    incident=incident,
-                    at=now,
-                    told=heard,
-                    labels=self._desk.labels(incident.target),
-                )
-                for journal in self._desk.journals()
-                for incident in journal.state.incidents
-                if incident.open and (heard := incident.told.get(worker.name)) is not None
-            ]
-            try:
-                async with self._clock.timeout(LIMIT):
-                    await notifier.refresh(told)
-            except (Undeliverable, TimeoutError) as error:
-                _log.warning("%s could not be refreshed: %s", worker.name, str(error) or "no answer in time")
+        """Say again what was told, to those who forget."""
+        await asyncio.gather(*(refresh(worker, self._desk) for worker in self._workers))
 
     async def test(self, text: str) -> Mapping[str, str]:
         """Send a test notice by every way; by name, an empty text or what went wrong."""

@@ -44,6 +44,8 @@ class NotifierHealth:
     failing_since: Instant | None = None
     last_error: str = ""
     permanent: bool = False
+    unrefreshed: str = ""  # who could not be told again what they forget
+    unrefreshed_since: Seconds | None = None  # since when nobody could, by the monotonic clock
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +90,7 @@ class Worker:
         self.notifier = route.notifier
         self.name = route.notifier.name
         self.health = NotifierHealth()
+        self.speaking = asyncio.Lock()
         self._mention_key = route.mention_key
         self._desk = desk
         self._clock = desk.clock
@@ -125,7 +128,8 @@ class Worker:
             if one is None:
                 return None
             try:
-                await self._tell(one)
+                async with self.speaking:
+                    await self._tell(one)
             except Undeliverable as error:
                 self._suffer(one, error)
                 if not error.permanent:

@@ -6,7 +6,7 @@ import pytest
 
 from monitor.app import routes as ways
 from monitor.app.routes import Footing, routes_of
-from monitor.core.model import TargetName
+from monitor.core.model import Severity, TargetName
 from monitor.http import Http, InProcess
 from monitor.notifiers.slack import SlackBot
 from monitor.redaction import Redactor
@@ -73,6 +73,14 @@ def test_the_self_test_goes_to_its_own_channel() -> None:
     (usual,) = ways.tested_notifiers(settings(MINIMAL + BOT), footing)
     assert isinstance(usual, SlackBot)
     assert usual.destination.channel == "C1"
+
+
+def test_alertmanager_knows_whose_severity_cannot_change() -> None:
+    """Only a target that is never worse than a warning has always the same."""
+    twin = MINIMAL.replace("  prod:", "  twin:", 1).removeprefix("targets:\n")
+    (route,) = routes(with_target("alerting: {max_severity: warning}") + twin + MANAGER)
+    notifier: Any = route.notifier
+    assert notifier.max_severities == {TargetName("prod"): Severity.WARNING}
 
 
 def test_no_notifier_shows_its_secret() -> None:

@@ -97,3 +97,19 @@ def test_a_page_of_cloudflare_is_told_from_the_services_own(
 def test_retry_after_is_understood_in_both_forms(value: str, seconds: float | None) -> None:
     """Seconds or a date; nonsense is ignored, and nobody waits longer than a day."""
     assert Answer(status=429, headers={"retry-after": value}).retry_after(1_800_000_000.0) == seconds
+
+
+@pytest.mark.parametrize(
+    ("value", "moment"),
+    [
+        ("Fri, 15 Jan 2027 08:00:00 GMT", 1_800_000_000.0),
+        ("Fri, 15 Jan 2027 08:00:00 +0000", 1_800_000_000.0),
+        ("", None),
+        ("yesterday", None),
+        ("99999999999999999999", None),
+    ],
+)
+def test_the_clock_of_the_other_side_is_read(value: str, moment: float | None) -> None:
+    """By the header Date; what cannot be understood says nothing."""
+    assert Answer(status=200, headers={"date": value}).sent_at == moment
+    assert Answer(status=200).sent_at is None

@@ -1,5 +1,6 @@
 """Alertmanager: one alert per incident, the same as long as it lasts."""
 
+import json
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -7,12 +8,14 @@ from typing import Any
 import pytest
 
 from monitor.core.incident import Notice, Reason
+from monitor.core.model import Severity
 from monitor.http import Http, InProcess
 from monitor.notifiers.alertmanager import LASTS, AlertmanagerNotifier
 from monitor.ports import Notifier, Undeliverable
 from tests.fakes.clock import START, FakeClock
 from tests.notifiers import notices
-from tests.notifiers.contract import REDACT, NotifierContract, Reader
+from tests.notifiers.alerts import FakeAlertmanager
+from tests.notifiers.contract import REDACT, SECRET, NotifierContract, Reader
 from tests.notifiers.notices import KINDS
 from tests.notifiers.receiver import Receiver
 from tests.notifiers.slack.scripted import Said, html
@@ -115,15 +118,28 @@ async def test_the_identity_of_an_alert_does_not_change(cluster: Cluster, kind: 
     assert first["startsAt"] == later["startsAt"]
 
 
-async def test_a_refresh_posts_all_that_is_open_at_once(cluster: Cluster) -> None:
-    """Each fires for another while; without anything open nothing is asked."""
+async def test_a_refresh_posts_all_that_was_told_at_once(cluster: Cluster) -> None:
+    """Each fires for another while."""
     notifier = a_notifier(cluster)
-    await notifier.refresh([])
-    assert cluster.one.bodies == []
     await cluster.clock.advance(600)
-    await notifier.refresh([notices.opened(), _of_target("stg")])
+    assert await notifier.refresh([notices.opened(), _of_target("stg")]) == ""
+    assert len(cluster.one.bodies) == 1
     assert [alert["labels"]["target"] for alert in cluster.alerts()] == ["prod", "stg"]
     assert {_moment(alert["endsAt"]) for alert in cluster.alerts()} == {START + 600 + LASTS}
+
+
+async def test_a_refresh_asks_even_when_nothing_is_open(cluster: Cluster) -> None:
+    """Whether somebody is there is to be known before it is needed; who is not is named."""
+    notifier = a_notifier(cluster)
+    assert await notifier.refresh([]) == ""
+    assert cluster.one.bodies == cluster.two.bodies == [b"[]"]
+    cluster.network.take_down("am-2")
+    assert "am-2" in await notifier.refresh([])
+    cluster.network.take_down("am-1")
+    with pytest.raises(Undeliverable) as raised:
+        await notifier.refresh([])
+    assert "am-1" in str(raised.value)
+    assert "am-2" in str(raised.value)
 
 
 async def test_one_instance_that_takes_it_is_enough(cluster: Cluster) -> None:
@@ -190,8 +206,197 @@ async def test_a_test_is_an_alert_of_its_own_that_ends_soon(cluster: Cluster) ->
     """It is not taken for an incident."""
     await a_notifier(cluster).test("hello")
     (alert,) = cluster.alerts()
-    assert alert["labels"]["alertname"] == "GatewayTraceIncidentTest"
+    assert alert["labels"] == {"alertname": "GatewayTraceIncidentTest", "source": "trace-monitor"}
+    assert alert["annotations"] == {"summary": "hello"}
     assert _moment(alert["endsAt"]) == START + 60
+
+
+async def test_a_test_has_to_reach_every_instance(cluster: Cluster) -> None:
+    """One that is misspelt would never be noticed else: it names the one that it did not reach."""
+    cluster.network.take_down("am-2")
+    with pytest.raises(Undeliverable) as raised:
+        await a_notifier(cluster).test("hello")
+    assert "am-2" in str(raised.value)
+    assert "am-1" not in str(raised.value)
+
+
+async def test_what_alertmanager_complains_of_is_said(cluster: Cluster) -> None:
+    """With who says so; a secret in it is not."""
+    said = Said(400, json.dumps(f"bad label {SECRET}").encode(), {"content-type": "application/json"})
+    for receiver in (cluster.one, cluster.two):
+        receiver.script.append(said)
+    with pytest.raises(Undeliverable) as raised:
+        await a_notifier(cluster).tell(notices.opened())
+    assert "Alertmanager at am-1:9093 answers 400: bad label ••••" in str(raised.value)
+
+
+async def test_a_page_to_sign_in_with_is_no_alertmanager(cluster: Cluster) -> None:
+    """Whatever its status: nothing has been taken."""
+    for receiver in (cluster.one, cluster.two):
+        receiver.script.append(html(200))
+    with pytest.raises(Undeliverable) as raised:
+        await a_notifier(cluster).tell(notices.opened())
+    assert "answers with a web page" in str(raised.value)
+    assert not raised.value.permanent
+
+
+async def test_a_severity_that_cannot_change_is_a_label(cluster: Cluster) -> None:
+    """So that routes may go by it; a label of the target's own is stronger, and both are stronger than what all have."""
+    more = {"labels": {"severity": "critical", "team": "all"}, "max_severities": {notices.PROD: Severity.WARNING}}
+    notifier = a_notifier(cluster, **more)
+    await notifier.tell(notices.opened())
+    await notifier.tell(_of_target("stg"))
+    await notifier.tell(notices.a_notice(labels={"severity": "page"}))
+    assert [alert["labels"]["severity"] for alert in cluster.alerts()] == ["warning", "critical", "page"]
+    assert [alert["labels"]["team"] for alert in cluster.alerts()] == ["ml-platform", "ml-platform", "all"]
+
+
+async def test_an_alert_keeps_its_labels_whatever_is_configured_meanwhile(cluster: Cluster) -> None:
+    """Else the old one would go on, and the new one would page again; one that comes back has those of now."""
+    receipt = await a_notifier(cluster).tell(notices.opened())
+    told = notices.told_of(notices.an_incident(), receipt=receipt)
+    other = a_notifier(cluster, labels={"source": "renamed"})
+    gone = replace(notices.resolved(), told=told, labels={})  # a target that was removed has no labels any more
+    await other.tell(gone)
+    await other.refresh([replace(gone, told=replace(told, closed=True))])
+    await other.tell(replace(notices.again(), told=replace(told, closed=True)))
+    first, ended, repeated, back = (alert["labels"] for alert in cluster.alerts())
+    assert first == ended == repeated == receipt
+    assert back == {**first, "source": "renamed"}
+
+
+async def test_a_receipt_of_another_kind_is_no_identity(cluster: Cluster) -> None:
+    """A version before this one left an empty one."""
+    for receipt in ({}, {"channel": "C1", "ts": "1.1"}):
+        told = notices.told_of(notices.an_incident(), receipt=receipt)
+        await a_notifier(cluster).tell(replace(notices.reminder(), told=told))
+    assert {alert["labels"]["alertname"] for alert in cluster.alerts()} == {"GatewayTraceIncident"}
+
+
+# --- what Alertmanager makes of it -----------------------------------------------------------------------------------
+
+
+class House:
+    """Two instances as they behave, and a notifier."""
+
+    def __init__(self, *, skew: float = 0.0) -> None:
+        self.clock = FakeClock()
+        self.one, self.two = FakeAlertmanager(self.clock, skew=skew), FakeAlertmanager(self.clock)
+        self.network = InProcess({"am-1": self.one.asgi, "am-2": self.two.asgi})
+        self.notifier = AlertmanagerNotifier(
+            http=Http(clock=self.clock, transport=self.network),
+            clock=self.clock,
+            urls=["http://am-1:9093", "http://am-2:9093"],
+            redact=REDACT,
+        )
+
+    def opened(self) -> Notice:
+        """An incident of now."""
+        now = self.clock.now()
+        return notices.a_notice(incident=notices.an_incident(id=f"prod-{now}", opened_at=now))
+
+    def resolved(self, opened: Notice) -> Notice:
+        """Its end, now."""
+        closed = replace(opened.incident, closed_at=self.clock.now())
+        return notices.a_notice(Reason.RESOLVED, closed, told=notices.told_of(opened.incident, receipt={}))
+
+
+@pytest.mark.parametrize("skew", [0, 0.4, -0.4, 3, -3, 600, -600, 4000, -4000])
+async def test_clocks_that_disagree_delay_neither_opening_nor_end(skew: float) -> None:
+    """Ahead of ours, an alert would have ended before it began; behind, its end would be ignored until it lapses."""
+    house = House(skew=skew)
+    opened = house.opened()
+    await house.notifier.tell(opened)
+    assert len(house.one.firing()) == len(house.two.firing()) == 1
+    await house.clock.advance(50)
+    await house.notifier.refresh([opened])
+    await house.clock.advance(700)
+    assert len(house.one.firing()) == 1
+    await house.notifier.tell(house.resolved(opened))
+    await house.clock.advance(0.001)
+    assert house.one.firing() == house.two.firing() == []
+
+
+async def test_where_clocks_agree_nothing_is_posted_twice() -> None:
+    """Also within the second in which the incident was opened and closed."""
+    house = House()
+    await house.clock.advance(0.9)
+    opened = house.opened()
+    await house.notifier.tell(opened)
+    await house.clock.advance(0.05)
+    await house.notifier.tell(house.resolved(opened))
+    assert len(house.one.posted) == 2
+    assert house.one.firing() == []
+
+
+@pytest.mark.parametrize("date", ["", "yesterday", "Thu, 01 Jan 1970 00:00:00 GMT", "Fri, 31 Dec 9999 23:59:59 GMT"])
+async def test_a_clock_that_is_none_is_not_believed(date: str) -> None:
+    """A proxy's, or nobody's: what was posted stands."""
+    house = House()
+    opened = house.opened()
+    for notice in (opened, house.resolved(opened)):
+        house.one.script.append(Said(200, b"", {"date": date}))
+        await house.notifier.tell(notice)
+    assert len(house.one.paths) == 2
+
+
+async def test_an_alert_that_is_refused_by_its_own_clock_is_not_told() -> None:
+    """The second post counts, where there had to be one."""
+    house = House(skew=4000)
+    house.network.take_down("am-2")
+    house.one.script.extend([None, html(503)])
+    with pytest.raises(Undeliverable) as raised:
+        await house.notifier.tell(house.opened())
+    assert raised.value.unknown
+
+
+async def test_the_end_of_an_incident_does_not_end_the_next_one() -> None:
+    """Both have the same labels: an end that could not be told in time must not be told any more, in whatever order."""
+    house = House()
+    first = house.opened()
+    await house.notifier.tell(first)
+    await house.clock.advance(100)
+    end = house.resolved(first)
+    await house.clock.advance(100)
+    second = house.opened()
+    await house.notifier.tell(second)
+    await house.notifier.tell(end)
+    assert len(house.one.firing()) == 1
+    await house.notifier.refresh([second, end])
+    assert len(house.one.firing()) == 1
+    await house.clock.advance(100)
+    await house.notifier.tell(house.resolved(second))
+    await house.clock.advance(0.001)
+    assert house.one.firing() == []
+
+
+async def test_who_missed_an_alert_or_its_end_has_it_with_the_next_refresh() -> None:
+    """One instance was away, the other has forgotten everything."""
+    house = House()
+    opened = house.opened()
+    house.network.take_down("am-2")
+    await house.notifier.tell(opened)
+    house.network.bring_up("am-2")
+    house.one.restart()
+    await house.notifier.refresh([opened])
+    assert len(house.one.firing()) == len(house.two.firing()) == 1
+    house.network.take_down("am-2")
+    await house.clock.advance(60)
+    end = house.resolved(opened)
+    await house.notifier.tell(end)
+    house.network.bring_up("am-2")
+    await house.notifier.refresh([replace(end, told=notices.told_of(end.incident, closed=True, receipt={}))])
+    assert house.one.firing() == house.two.firing() == []
+
+
+async def test_a_silenced_incident_stays_what_it_is_and_says_so() -> None:
+    """It is not over, so it is not said to be; Alertmanager calls nobody because of an annotation."""
+    house = House()
+    await house.notifier.tell(notices.opened())
+    await house.notifier.tell(notices.silenced())
+    (known,) = house.one.alerts.values()
+    assert len(house.one.firing()) == 1
+    assert known.annotations["state"].startswith("🔕 Silenced until")
 
 
 def _of_target(name: str) -> Notice:
