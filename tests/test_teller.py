@@ -363,6 +363,22 @@ async def test_retry_after_is_obeyed() -> None:
         assert [at for _, at in slack.asked[2:]] == [240, 244, 252]
 
 
+async def test_neither_a_reload_nor_the_end_hurries_whoever_asked_to_wait() -> None:
+    """What asks for patience is asked again when it said, by whatever worker; what is due meanwhile is told by the next process."""
+    clock = FakeClock()
+    slack = Picky(clock, {A: Undeliverable("429", retry_after=120.0)})
+    async with telling(slack, clock=clock) as bench:
+        await bench.breaks()
+        await bench.advance(30)
+        await bench.teller.exchange([Route(notifier=slack)])
+        await bench.advance(30)
+        assert bench.health().pending == 1
+        await bench.advance(65)
+        assert [at for _, at in slack.asked] == [0, 120]
+        await bench.teller.stop(5.0)
+        assert len(slack.asked) == 2
+
+
 async def test_nothing_hurries_a_notifier_that_is_left_alone() -> None:
     """Whatever else changes meanwhile is told afterwards, as it is then."""
     clock = FakeClock()
@@ -493,6 +509,22 @@ async def test_a_channel_is_called_at_most_once_a_minute() -> None:
         assert [(notice.incident.target, notice.mention) for notice in slack.notices] == [(A, True), (B, False)]
 
 
+@pytest.mark.parametrize(("after", "mention"), [(30.0, False), (60.0, True), (-30.0, True)])
+async def test_a_restart_does_not_call_again_within_the_minute(after: Seconds, *, mention: bool) -> None:
+    """What an earlier process called counts; a moment in the future says nothing."""
+    clock = FakeClock()
+    slack = FakeNotifier()
+    async with telling(slack, clock=clock) as before:
+        await before.breaks(A)
+        await before.advance()
+        saved = before.saved
+    clock.jump(after)
+    async with telling(slack, clock=clock, states=saved) as bench:
+        await bench.breaks(B)
+        await bench.advance()
+    assert [(notice.incident.target, notice.mention) for notice in slack.notices] == [(A, True), (B, mention)]
+
+
 async def test_after_a_minute_it_is_called_again() -> None:
     """Sixty seconds after the last."""
     slack = FakeNotifier()
@@ -584,6 +616,49 @@ async def test_a_silence_that_begins_on_a_told_incident_edits_what_was_told() ->
         assert reasons(slack) == [OPENED, EDITED, RESOLVED]
         assert slack.notices[1].silenced_until == START + HOUR
         assert not slack.notices[2].mention
+
+
+async def test_what_came_back_and_was_over_inside_one_silence_keeps_its_place() -> None:
+    """It is history, and the thread of the first time is found when it comes back once more."""
+    slack = FakeNotifier()
+    async with telling(slack) as bench:
+        for journal in bench.journals.values():
+            journal.policy = replace(POLICY, reopen_within=1800.0)
+        await bench.breaks()
+        await bench.advance(60)
+        await bench.mends()
+        await bench.advance(60)
+        bench.silence(0, 300)
+        await bench.breaks()
+        await bench.advance(60)
+        await bench.mends()
+        await bench.advance(180)
+        assert reasons(slack) == [OPENED, RESOLVED]
+        assert bench.outcomes[-1] == (RESOLVED, "suppressed")
+        await bench.breaks()
+        await bench.advance(60)
+        assert reasons(slack) == [OPENED, RESOLVED, OPENED]
+        told = slack.notices[-1].told
+        assert told is not None
+        assert told.receipt == {"number": "1"}
+
+
+async def test_what_came_back_and_was_over_while_nobody_listened_is_one_message() -> None:
+    """In the thread of the first time: a resolve is never lost, although it was told once before."""
+    slack = FakeNotifier()
+    async with telling(slack) as bench:
+        for journal in bench.journals.values():
+            journal.policy = replace(POLICY, reopen_within=1800.0)
+        await bench.breaks()
+        await bench.advance(60)
+        await bench.mends()
+        await bench.advance(60)
+        slack.failures.append(Undeliverable("down", unknown=True, retry_after=30.0))
+        await bench.breaks()
+        await bench.advance(10)
+        await bench.mends()
+        await bench.advance(30)
+        assert reasons(slack) == [OPENED, RESOLVED, RESOLVED]
 
 
 async def test_what_opened_before_its_silence_is_told_all_the_same() -> None:

@@ -13,9 +13,10 @@ from monitor.app.report import describe, describe_incident
 from monitor.app.target import TargetWatch
 from monitor.core.events import Event
 from monitor.core.inputs import Removed, Ticked
-from monitor.core.model import CheckName, Seconds, TargetName
+from monitor.core.model import CheckName, Instant, Seconds, TargetName
 from monitor.core.silence import Silence
 from monitor.core.state import Policy, State, TargetState
+from monitor.core.telling import owes
 from monitor.http import Http
 from monitor.ports import Clock, Schedule
 from monitor.redaction import Redactor
@@ -288,11 +289,16 @@ class Daemon:
             target = self.settings.targets.get(name)
             if target is not None:
                 journal.policy = policy_of(target, self.settings.alerting, key)
-            elif journal.state.removed_at is not None and now - journal.state.removed_at > _FORGET_REMOVED_AFTER:
+            elif self._may_forget(journal.state, now):
                 del self._journals[name]
                 await self._around.store.forget(name)
                 continue
             await journal.absorb(Ticked(at=now))
+
+    def _may_forget(self, state: TargetState, now: Instant) -> bool:
+        """Whether a target was removed long ago, and whoever was told of its incident has been told of the end."""
+        removed_at = state.removed_at
+        return removed_at is not None and now - removed_at > _FORGET_REMOVED_AFTER and not owes(state, self.notifiers)
 
     def _labels(self, name: TargetName) -> Mapping[str, str]:
         target = self.settings.targets.get(name)

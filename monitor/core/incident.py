@@ -54,6 +54,7 @@ class Told:
     reminders: int = 0
     escalated: bool = False
     called_at: Instant | None = None  # when this notifier was told that it is critical
+    mentioned_at: Instant | None = None  # when it last called somebody for it
     silenced: bool = False  # whether what it shows is muted
     reopened: int = 0  # how often the incident had been reopened when it was told
     shown: str = ""  # the state of the incident that the edited root shows
@@ -113,6 +114,11 @@ class Incident:
     def open(self) -> bool:
         """Whether it still lasts."""
         return self.closed_at is None
+
+    @property
+    def names(self) -> frozenset[Fault]:
+        """Every fault by which it has been called."""
+        return frozenset({self.diagnosis.fault, *(passage.fault for passage in self.passages)})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -45,13 +45,18 @@ def _open(state: TargetState, diagnosis: Diagnosis, policy: Policy, now: Instant
 
 
 def _comes_back(state: TargetState, diagnosis: Diagnosis, policy: Policy, now: Instant) -> Incident | None:
-    """The incident of the same name that was resolved a short while ago; a gap had no time to be one."""
+    """The incident that was resolved a short while ago and bore this name; a gap had no time to be one.
+
+    Any name that it bore: what comes back is often seen by the same signs that were seen first, and named better later.
+    """
+    if not policy.reopen_within:
+        return None
     recent = {
         one.closed_at: one
         for one in state.incidents
         if one.closed_at is not None
         and one.closed_at != one.opened_at
-        and one.diagnosis.fault is diagnosis.fault
+        and diagnosis.fault in one.names
         and now - one.closed_at < policy.reopen_within
     }
     return recent[max(recent)] if recent else None

@@ -35,7 +35,7 @@ def _remembered(incidents: list[Incident]) -> list[Incident]:
     return [
         one
         for place, one in enumerate(incidents)
-        if place >= oldest or any(not told.closed for told in one.told.values())
+        if place >= oldest or any(not told.closed or told.reopened < len(one.reopened) for told in one.told.values())
     ]
 
 

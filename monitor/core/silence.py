@@ -1,5 +1,6 @@
 """What not to tell: silences mute telling, never checking. They match the name of the incident."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from fnmatch import fnmatchcase
@@ -43,17 +44,17 @@ def silenced_until(silences: tuple[Silence, ...], target: TargetName, fault: Fau
 
 
 def silenced_throughout(
-    silences: tuple[Silence, ...], target: TargetName, fault: Fault, *, since: Instant, until: Instant
+    silences: tuple[Silence, ...], target: TargetName, names: Collection[Fault], *, since: Instant, until: Instant
 ) -> Instant | None:
-    """The end of one silence that lasted all the while; None if there was none.
+    """The end of one silence that lasted all the while and covers every name that was borne; None if there was none.
 
-    What opened and was resolved inside one silence is history; what opened before it may have been told already, even if the
-    answer was lost, so that its resolve must be told.
+    What opened and was resolved inside one silence is history; what was ever outside of it may have been told already, even if
+    the answer was lost, so that its resolve must be told.
     """
     ends = [
         end
         for silence in silences
-        if _matches(silence, target, fault)
+        if all(_matches(silence, target, fault) for fault in names)
         and (end := _active_until(silence, until)) is not None
         and end == _active_until(silence, since)
     ]

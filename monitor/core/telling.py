@@ -3,6 +3,7 @@
 Nothing here remembers a queue: what a notifier missed while it was down is told when it answers again, as it is then.
 """
 
+from collections.abc import Collection
 from dataclasses import replace
 
 from monitor.core.incident import Diagnosis, Incident, Notice, Reason, Told
@@ -18,7 +19,7 @@ def due(
 ) -> Reason | None:
     """Why this notifier must hear of this incident now; None if it knows everything."""
     if not incident.open:
-        return _due_closed(told, silenced=silenced_until is not None)
+        return _due_closed(incident, told, silenced=silenced_until is not None)
     if silenced_until is not None:
         if told is None or told.closed:  # one that comes back under a silence is not news either
             return None
@@ -33,10 +34,22 @@ def due(
     return Reason.EDITED if told.shown != shown(incident, None) else None
 
 
-def _due_closed(told: Told | None, *, silenced: bool) -> Reason | None:
-    if told is None:
+def _due_closed(incident: Incident, told: Told | None, *, silenced: bool) -> Reason | None:
+    if not knows_of(incident, told):
         return None if silenced else Reason.RESOLVED  # opened and closed meanwhile: told once, as one
-    return None if told.closed else Reason.RESOLVED
+    return None if told is not None and told.closed else Reason.RESOLVED
+
+
+def knows_of(incident: Incident, told: Told | None) -> bool:
+    """Whether a notifier has heard that an incident was opened, the last time if it came back."""
+    return told is not None and not (told.closed and told.reopened < len(incident.reopened))
+
+
+def owes(state: TargetState, notifiers: Collection[str]) -> bool:
+    """Whether one of these notifiers told of an incident whose end it has not told yet."""
+    return any(
+        not told.closed for incident in state.incidents for name, told in incident.told.items() if name in notifiers
+    )
 
 
 def _has_changed(diagnosis: Diagnosis, told: Told) -> bool:
@@ -93,6 +106,7 @@ def shown(incident: Incident, silenced_until: Instant | None) -> str:
     diagnosis = incident.diagnosis
     parts = (
         "open" if incident.open else "resolved",
+        f"again:{len(incident.reopened)}" if incident.reopened else "",
         diagnosis.fault,
         diagnosis.severity.word,
         ",".join(diagnosis.also),
@@ -162,6 +176,7 @@ def record(notice: Notice, receipt: dict[str, str]) -> Told:
         reminders=known.reminders + (notice.reason is Reason.REMINDER) if known is not None else 0,
         escalated=notice.reason is Reason.ESCALATED or (known is not None and known.escalated),
         called_at=known.called_at if known is not None else notice.at if critical else None,
+        mentioned_at=notice.at if notice.mention else before.mentioned_at if before is not None else None,
         reopened=len(incident.reopened),
         shown=present,
     )

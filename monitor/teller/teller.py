@@ -42,6 +42,7 @@ class Teller:
     def start(self) -> None:
         """Begin to tell."""
         for worker in self._workers:
+            worker.recall()
             self._begin(worker, 0.0)
 
     def wake(self) -> None:

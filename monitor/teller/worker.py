@@ -10,7 +10,7 @@ from monitor.core.incident import Incident, Notice, Reason, Told
 from monitor.core.inputs import NoticeTold
 from monitor.core.model import Instant, Seconds, TargetName
 from monitor.core.silence import Silence, silenced_throughout, silenced_until
-from monitor.core.telling import MENTION_AT_MOST_EVERY, compose, due, record, trusted, wakes_at
+from monitor.core.telling import MENTION_AT_MOST_EVERY, compose, due, knows_of, record, trusted, wakes_at
 from monitor.ports import Clock, Notifier, Undeliverable
 from monitor.runner import TargetJournal
 
@@ -50,7 +50,10 @@ class NotifierHealth:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Desk:
-    """What all workers share. `mentioned` says when somebody was called last, by route and channel, in monotonic seconds."""
+    """What all workers share, in monotonic seconds.
+
+    `mentioned` says when somebody was called last, by route and channel; `held`, until when a notifier asked to be left alone.
+    """
 
     clock: Clock
     publish: Callable[[Event], None]
@@ -58,6 +61,7 @@ class Desk:
     silences: Callable[[], tuple[Silence, ...]]
     labels: Callable[[TargetName], Mapping[str, str]]
     mentioned: dict[str, Seconds] = field(default_factory=dict)
+    held: dict[str, Seconds] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +107,16 @@ class Worker:
         """Something changed: look whether anything is due."""
         self._wake.set()
 
+    def recall(self) -> None:
+        """Whom an earlier process called within the last minute is not called again by this one."""
+        now = self._clock.now()
+        for journal in self._desk.journals():
+            for incident in journal.state.incidents:
+                told = incident.told.get(self.name)
+                if told is not None and told.mentioned_at is not None and told.mentioned_at <= now:
+                    key, at = self._called(incident), self._clock.monotonic() - (now - told.mentioned_at)
+                    self._desk.mentioned[key] = max(at, self._desk.mentioned.get(key, at))
+
     async def work(self) -> None:
         """Tell what is due, for ever."""
         while True:
@@ -124,6 +138,9 @@ class Worker:
             waiting = self._due()
             self._forget_troubles({one.incident.id for one in waiting})
             self.health.pending = len(waiting)
+            held = self._desk.held.get(self.name, 0.0) - self._clock.monotonic()
+            if held > 0:
+                return held
             one = self._choose(waiting)
             if one is None:
                 return None
@@ -143,14 +160,16 @@ class Worker:
         never_heard = not any(self.name in each.told for journal in journals for each in journal.state.incidents)
         for journal in journals:
             for incident in journal.state.incidents:
-                if incident.closed_at is None or self.name in incident.told:
+                before = incident.told.get(self.name)
+                if incident.closed_at is None or knows_of(incident, before):
                     continue
                 covered = self._silenced_until(incident) is not None
                 history = never_heard and self._since - incident.closed_at > _HISTORY_AFTER
                 if not covered and not history:
                     continue
                 now = self._clock.now()
-                told = record(Notice(reason=Reason.RESOLVED, incident=incident, at=now), {})
+                passed = Notice(reason=Reason.RESOLVED, incident=incident, at=now, told=before)
+                told = record(passed, dict(before.receipt) if before is not None else {})
                 await self._absorb(journal, incident, told, now)
                 if covered:
                     self._report(incident, Reason.RESOLVED, "suppressed")
@@ -173,7 +192,7 @@ class Worker:
         if incident.closed_at is None:
             return silenced_until(silences, incident.target, fault, self._clock.now())
         opened_at = incident.reopened[-1] if incident.reopened else incident.opened_at
-        return silenced_throughout(silences, incident.target, fault, since=opened_at, until=incident.closed_at)
+        return silenced_throughout(silences, incident.target, incident.names, since=opened_at, until=incident.closed_at)
 
     def _choose(self, waiting: list[_Due]) -> _Due | None:
         now = self._clock.monotonic()
@@ -210,7 +229,7 @@ class Worker:
         receipt = await self._deliver(notice)
         now = self._clock.now()
         if notice.mention:
-            self._desk.mentioned[self._called(one)] = self._clock.monotonic()
+            self._desk.mentioned[self._called(one.incident)] = self._clock.monotonic()
         await self._absorb(one.journal, one.incident, record(notice, receipt), now)
         self._wait = _FIRST_WAIT
         self._forget_troubles(self._troubles.keys() - {one.incident.id})
@@ -233,11 +252,11 @@ class Worker:
                 _log.exception("notifier %s crashed", self.name)
             raise Undeliverable(f"{self.name} crashed: {type(error).__name__}", unknown=True) from error
 
-    def _called(self, one: _Due) -> str:
-        return f"{self.name}:{self._mention_key(one.incident.target)}"
+    def _called(self, incident: Incident) -> str:
+        return f"{self.name}:{self._mention_key(incident.target)}"
 
     def _compose(self, one: _Due) -> Notice:
-        mentioned = self._desk.mentioned.get(self._called(one))
+        mentioned = self._desk.mentioned.get(self._called(one.incident))
         recently = mentioned is not None and self._clock.monotonic() - mentioned < MENTION_AT_MOST_EVERY
         return compose(
             one.incident,
@@ -266,8 +285,10 @@ class Worker:
         self._report(one.incident, one.reason, "unknown" if error.unknown else "failed", str(error))
 
     def _back_off(self, error: Undeliverable) -> Seconds:
-        """At most fifteen seconds, unless the notifier asked for more."""
+        """At most fifteen seconds, unless the notifier asked for more: then neither a reload nor the end hurries it."""
         wait = max(self._wait, error.retry_after or 0.0)
+        if error.retry_after is not None:
+            self._desk.held[self.name] = self._clock.monotonic() + wait
         self._wait = min(LONGEST_WAIT, self._wait * 2)
         return wait
 

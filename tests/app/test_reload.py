@@ -4,6 +4,7 @@ from monitor.core.incident import Reason
 from monitor.core.inputs import Acknowledged
 from monitor.core.model import CheckName, TargetName
 from monitor.core.silence import Silence
+from monitor.ports import Undeliverable
 from monitor.store.memory import MemoryStore
 from tests.app.home import DEMO, Home, home
 from tests.fakes.clock import START
@@ -67,6 +68,22 @@ async def test_a_target_that_is_gone_is_forgotten_after_a_day() -> None:
         await it.clock.advance(60)
         assert set((await it.store.load()).targets) == {OTHER}
         assert it.daemon.journal(DEMO) is None
+
+
+async def test_a_target_that_is_gone_is_remembered_until_its_end_has_been_told() -> None:
+    """Somebody believes its incident open: however long the notifier is down, no resolve is lost."""
+    async with home() as it:
+        it.more = {"targets": {"other": it.target()}}
+        await it.apply(it.settings())
+        await _broken_both(it)
+        it.notifier.failures.append(Undeliverable("down", retry_after=120.0))
+        await it.apply(it.settings(without="demo"))
+        it.clock.jump(25 * 3600)
+        await it.clock.advance(60)
+        assert set((await it.store.load()).targets) == {OTHER, DEMO}
+        await it.clock.advance(120)
+        assert "resolved demo" in it.told
+        assert set((await it.store.load()).targets) == {OTHER}
 
 
 async def test_a_target_that_is_new_begins_at_once() -> None:

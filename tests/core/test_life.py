@@ -183,6 +183,22 @@ def test_later_or_another_fault_is_a_new_incident(reopen_within: float, after: f
     assert story.incident.reopened == ()
 
 
+def test_the_first_name_of_an_incident_reopens_it_too() -> None:
+    """What comes back is seen by the same signs as the first time, and named better later."""
+    story = break_it(broken(REFUSED).wait(60), DOWN)
+    assert story.name is DOWN
+    first = story.incident.id
+    break_it(mend_it(story.wait(60)).wait(60), REFUSED)
+    assert (story.incident.id, len(story.incident.reopened)) == (first, 1)
+
+
+def test_a_clock_that_is_set_back_reopens_nothing_where_that_is_switched_off() -> None:
+    """`reopen_within: 0s`, although the last one was resolved in the future."""
+    story = mend_it(broken(reopen_within=0.0).wait(60)).wait(-30)
+    break_it(story)
+    assert len(story.state.incidents) == 2
+
+
 def test_of_several_the_one_that_was_resolved_last_reopens() -> None:
     """Although another name stood between."""
     story = mend_it(broken().wait(60)).wait(60)
@@ -498,6 +514,17 @@ def test_an_incident_whose_end_somebody_has_not_heard_of_is_never_forgotten() ->
     flap(mend_it(story.wait(30)), REMEMBERED_INCIDENTS + 5)
     assert story.state.incidents[0].id == unheard
     assert len(story.state.incidents) == REMEMBERED_INCIDENTS + 1
+
+
+def test_an_incident_that_came_back_and_whose_end_somebody_missed_is_never_forgotten() -> None:
+    """It had been told of the end before."""
+    story = mend_it(broken().wait(60))
+    unheard = story.state.incidents[0].id
+    story.tell(told(story, closed=True))
+    mend_it(break_it(story.wait(60)).wait(60))
+    story.policy = policy(reopen_within=0.0)
+    flap(story, REMEMBERED_INCIDENTS + 5)
+    assert story.state.incidents[0].id == unheard
 
 
 def test_the_open_incident_is_the_last() -> None:

@@ -47,7 +47,9 @@ class Telling(RuleBasedStateMachine):
         if incident.closed_at is None:
             return silenced_until(self.silences, incident.target, name, self.story.now)
         opened_at = incident.reopened[-1] if incident.reopened else incident.opened_at
-        return silenced_throughout(self.silences, incident.target, name, since=opened_at, until=incident.closed_at)
+        return silenced_throughout(
+            self.silences, incident.target, incident.names, since=opened_at, until=incident.closed_at
+        )
 
     # --- what happens
 

@@ -78,19 +78,27 @@ def test_only_one_silence_from_opening_to_resolve_makes_an_incident_history(
     silence: Silence, throughout: float | None
 ) -> None:
     """One that began later, or ended before, does not."""
-    found = silenced_throughout((silence,), PROD, F.BLIND, since=START, until=START + 30)
+    found = silenced_throughout((silence,), PROD, {F.BLIND}, since=START, until=START + 30)
     assert found == throughout
+
+
+def test_a_silence_of_one_name_does_not_cover_an_incident_that_bore_another() -> None:
+    """Under the other it may have been told."""
+    names = {F.BLIND, F.KEY_REJECTED}
+    one, any_name = Silence(id="1", fault=F.BLIND), Silence(id="2")
+    assert silenced_throughout((one,), PROD, names, since=START, until=START + 30) is None
+    assert silenced_throughout((one, any_name), PROD, names, since=START, until=START + 30) == ANY_TIME
 
 
 def test_two_silences_one_after_the_other_are_not_one() -> None:
     """Nor are two nights of one weekly window."""
     first = Silence(id="1", begins_at=START, ends_at=START + 20)
     second = Silence(id="2", begins_at=START + 20, ends_at=START + 90)
-    assert silenced_throughout((first, second), PROD, F.BLIND, since=START, until=START + 30) is None
+    assert silenced_throughout((first, second), PROD, {F.BLIND}, since=START, until=START + 30) is None
     nights = weekly(set(range(7)), "22:00", "06:00")
     monday, tuesday = moment("2027-01-18 23:00"), moment("2027-01-19 23:00")
-    assert silenced_throughout((nights,), PROD, F.BLIND, since=monday, until=tuesday) is None
-    assert silenced_throughout((nights,), PROD, F.BLIND, since=monday, until=monday + 3600) == moment(
+    assert silenced_throughout((nights,), PROD, {F.BLIND}, since=monday, until=tuesday) is None
+    assert silenced_throughout((nights,), PROD, {F.BLIND}, since=monday, until=monday + 3600) == moment(
         "2027-01-19 06:00"
     )
 

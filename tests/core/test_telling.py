@@ -7,7 +7,8 @@ import pytest
 
 from monitor.core.incident import Diagnosis, Incident, Notice, Reason, Told
 from monitor.core.model import Blindness, CheckName, Component, Fault, Severity
-from monitor.core.telling import acknowledged, compose, due, record, shown, trusted, wakes_at
+from monitor.core.state import TargetState
+from monitor.core.telling import acknowledged, compose, due, owes, record, shown, trusted, wakes_at
 from tests.core.build import CANARY, CONFIG, GATEWAY, HOUR, MINUTE, POLICY, PROD, F, Story, policy
 from tests.fakes.clock import START
 
@@ -72,6 +73,8 @@ RENAMED = replace(OPEN, diagnosis=diagnosis(F.INGEST_FAILING))
 WORSE = replace(WARNED, diagnosis=diagnosis(F.TRACE_LATE, CRITICAL), critical_since=START + 60, worst=CRITICAL)
 BETTER = replace(OPEN, diagnosis=diagnosis(severity=WARNING), critical_since=None)
 ACKED = replace(OPEN, acked_by="ana", acked_as=(F.KEY_REJECTED, CRITICAL))
+BACK = replace(OPEN, reopened=(START + 90,))
+CLOSED_AGAIN = replace(BACK, closed_at=START + 120)
 
 
 # --- the due table ---------------------------------------------------------------------------------------------------
@@ -106,6 +109,11 @@ ACKED = replace(OPEN, acked_by="ana", acked_as=(F.KEY_REJECTED, CRITICAL))
         # it is back
         (OPEN, KNOWS_CLOSED, None, Reason.OPENED),
         (OPEN, KNOWS_CLOSED, UNTIL, None),
+        (BACK, KNOWS, None, Reason.EDITED),
+        # it came back and is over, and nobody heard of it
+        (CLOSED_AGAIN, KNOWS_CLOSED, None, Reason.RESOLVED),
+        (CLOSED_AGAIN, KNOWS_CLOSED, UNTIL, None),
+        (CLOSED_AGAIN, KNOWS, UNTIL, Reason.RESOLVED),
         # it is silenced
         (OPEN, KNOWS, UNTIL, Reason.EDITED),
         (RENAMED, KNOWS, UNTIL, Reason.EDITED),
@@ -124,10 +132,21 @@ def test_what_is_due(now_is: Incident, told: Told | None, silenced: float | None
 
 
 def test_what_opened_and_closed_meanwhile_is_told_once() -> None:
-    """As one message that says both."""
+    """As one message that says both; also what had been told before and came back meanwhile."""
     told = tell(CLOSED, None)
     assert (told.reason, told.closed) == (Reason.RESOLVED, True)
     assert what(CLOSED, told) is None
+    again = tell(CLOSED_AGAIN, told)
+    assert (again.reason, again.reopened) == (Reason.RESOLVED, 1)
+    assert what(CLOSED_AGAIN, again) is None
+
+
+def test_whoever_told_of_an_opening_owes_the_end() -> None:
+    """A notifier that is no longer configured owes nothing any more."""
+    state = TargetState(target=PROD, incidents=(replace(CLOSED, told={"slack": KNOWS}),))
+    assert owes(state, {"slack"})
+    assert not owes(state, {"webhook"})
+    assert not owes(TargetState(target=PROD, incidents=(replace(CLOSED, told={"slack": KNOWS_CLOSED}),)), {"slack"})
 
 
 # --- reminders and escalation ----------------------------------------------------------------------------------------
@@ -295,6 +314,14 @@ def test_a_receipt_is_kept_with_what_was_told() -> None:
     assert (told.reopened, told.called_at, told.closed) == (1, START + 10, False)
 
 
+def test_when_somebody_was_called_is_remembered() -> None:
+    """Also through what is told without a call: another process must not call again within the minute."""
+    called = record(notice(OPEN, None, Reason.OPENED, at=START + 1), {})
+    assert called.mentioned_at == START + 1
+    assert tell(CLOSED, called, at=START + 60).mentioned_at == START + 1
+    assert record(notice(OPEN, None, Reason.OPENED, may_mention=False), {}).mentioned_at is None
+
+
 def test_an_edit_is_no_news() -> None:
     """What was told, and when, stays; but a lower severity is known from then on."""
     told = tell(BETTER, KNOWS, at=START + 60)
@@ -329,13 +356,14 @@ def test_turning_critical_under_a_silence_is_told_when_it_ends() -> None:
         (ACKED, None),
         (replace(OPEN, diagnosis=diagnosis(waiting="x")), None),
         (replace(OPEN, diagnosis=diagnosis(also=(F.BLIND,))), None),
+        (BACK, None),
         (OPEN, UNTIL),
         (OPEN, UNTIL + 1),
         (OPEN, FOR_EVER),
     ],
 )
 def test_whatever_a_root_shows_changes_what_is_shown(now_is: Incident, silenced: float | None) -> None:
-    """Open or resolved, name, severity, what else, what is awaited, who has it, silenced until when."""
+    """Open or resolved, back again, name, severity, what else, what is awaited, who has it, silenced until when."""
     states = {shown(OPEN, None), shown(now_is, silenced)}
     assert len(states) == 2
     assert shown(OPEN, UNTIL) != shown(OPEN, FOR_EVER)

@@ -17,6 +17,7 @@ _POLICY = "the workspace does not allow this bot to post there"
 _CHANNEL = "the bot cannot find the channel: check its id, and invite the bot"
 _HOOK = "the incoming webhook is gone: make a new one"
 _SHAPE = "Slack does not take this message"
+_OUTDATED = "Slack has withdrawn this method: a newer version of this program may know another"
 
 PERMANENT: Mapping[str, str] = {
     "not_authed": _TOKEN,
@@ -41,10 +42,13 @@ PERMANENT: Mapping[str, str] = {
     "restricted_action": _POLICY,
     "restricted_action_non_threadable_channel": _POLICY,
     "restricted_action_read_only_channel": _POLICY,
+    "restricted_action_thread_locked": _POLICY,
     "restricted_action_thread_only_channel": _POLICY,
     "team_access_not_granted": _POLICY,
     "team_not_found": _POLICY,
     "two_factor_setup_required": _POLICY,
+    "deprecated_endpoint": _OUTDATED,
+    "method_deprecated": _OUTDATED,
     "invalid_arguments": _SHAPE,
     "invalid_blocks": _SHAPE,
     "invalid_blocks_format": _SHAPE,
@@ -92,6 +96,7 @@ THREAD_LOST = frozenset(
         "external_channel_migrating",
         "cannot_reply_to_message",
         "restricted_action_non_threadable_channel",
+        "restricted_action_thread_locked",
         "channel_not_found",
         "not_in_channel",
         "is_archived",

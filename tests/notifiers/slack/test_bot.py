@@ -212,7 +212,10 @@ async def test_what_cannot_be_edited_is_posted_afresh(bot: SlackBot, slack: Scri
     assert "resolved" in slack.root(1)["text"]
 
 
-@pytest.mark.parametrize("code", ["thread_not_found", "message_not_found", "cannot_reply_to_message"])
+@pytest.mark.parametrize(
+    "code",
+    ["thread_not_found", "message_not_found", "cannot_reply_to_message", "restricted_action_thread_locked"],
+)
 async def test_a_root_that_vanishes_between_edit_and_reply(bot: SlackBot, slack: ScriptedSlack, code: str) -> None:
     """Is no loss either."""
     notice = await after_opening(bot, "resolved")
@@ -322,6 +325,7 @@ _JSON = {"content-type": "application/json"}
         pytest.param(no("not_in_channel"), True, False, None, id="not invited"),
         pytest.param(no("is_archived"), True, False, None, id="archived"),
         pytest.param(no("restricted_action_read_only_channel"), True, False, None, id="read-only"),
+        pytest.param(no("method_deprecated"), True, False, None, id="withdrawn"),
         pytest.param(no("service_unavailable"), False, False, None, id="unavailable"),
         pytest.param(no("a_code_of_next_year"), False, False, None, id="undocumented"),
         pytest.param(no("internal_error"), False, True, None, id="perhaps done"),
