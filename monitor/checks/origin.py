@@ -22,12 +22,14 @@ class OriginLook:
     async def look(self, journal: Journal) -> None:
         """Ask, at most every 15 seconds; what could not be asked is not reported: it proves nothing."""
         now, tried_at = self._clock.now(), self._clock.monotonic()
-        if self._tried_at is not None and tried_at - self._tried_at < _NOT_SOONER_THAN:
+        closer_after = journal.policy.arrival.look_closer_after
+        patience = min(_NOT_SOONER_THAN, closer_after / 4)  # who settles everything faster asks faster too
+        if self._tried_at is not None and tried_at - self._tried_at < patience:
             return
-        self._tried_at = tried_at
-        for canary in _worth_asking(journal.state.canaries, journal.policy.arrival.look_closer_after, now):
+        for canary in _worth_asking(journal.state.canaries, closer_after, now):
             if canary.trace_id is None:
                 continue
+            self._tried_at = tried_at
             try:
                 spans = await self._control_plane.find_spans(
                     canary.trace_id,

@@ -11,7 +11,7 @@ from monitor.core.signs import arrived
 from monitor.core.state import Policy, TargetState
 from monitor.core.trend import unsettled
 
-_ORIGIN_EVERY_WHILE_FAILING: Seconds = 120.0
+_ORIGIN_AGAIN_AFTER: Seconds = 120.0
 _PUNCTUAL: Seconds = 0.5
 _READ_AND_SAW_NOTHING = frozenset({Blindness.UNPROVEN, Blindness.NOTHING_TO_JUDGE})
 _CRASHES = frozenset({Blindness.CRASHED, Blindness.TIMEOUT})
@@ -149,12 +149,17 @@ def _later(one: Instant | None, other: Instant | None) -> Instant | None:
 
 
 def origin_is_due(state: TargetState, policy: Policy, now: Instant) -> bool:
-    """Whether TrueFoundry's own store should be asked: at start, hourly, and when a trace has not come."""
+    """Whether TrueFoundry's own store should be asked: at start, hourly, and at once when a trace has not come."""
     if policy.origin is None or not state.canaries:
         return False
-    if state.origin_looked_at is None or now - state.origin_looked_at >= policy.origin.every:
+    looked_at = state.origin_looked_at
+    if looked_at is None or now - looked_at >= policy.origin.every:
         return True
-    return _traces_in_doubt(state, policy, now) and now - state.origin_looked_at >= _ORIGIN_EVERY_WHILE_FAILING
+    overdue = [canary for canary in state.canaries if canary.trace_id and _overdue(canary, policy, now)]
+    if overdue and overdue[-1].origin is None:
+        return True
+    again = min(_ORIGIN_AGAIN_AFTER, 0.4 * policy.arrival.missing_after)
+    return _traces_in_doubt(state, policy, now) and now - looked_at >= again
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -107,6 +107,14 @@ async def test_it_is_asked_by_destination_and_from_a_while_before() -> None:
     assert (asked.trace_id, asked.since, asked.destination) == (trace_id(1), START - 420, "tfy-eu")
 
 
+async def test_having_nothing_to_ask_puts_off_nothing() -> None:
+    """A look that found nobody worth asking for was no question."""
+    bench = Bench(replace(a_canary(1), sent_at=START - 59, answered_at=START - 59))
+    assert await bench.look() == []
+    await bench.clock.advance(1)
+    assert await bench.look() == [("c1", False)]
+
+
 async def test_it_is_not_asked_more_often_than_every_fifteen_seconds() -> None:
     """Also where it cannot be asked: a failing store must not be hammered."""
     bench = Bench(an_old(1, outcome=MISSING))

@@ -20,7 +20,7 @@ from monitor.core.cadence import (
 )
 from monitor.core.canary import Canary, ControlSpan, Outcome
 from monitor.core.model import Blindness, CheckName
-from monitor.core.state import Hold, Mend
+from monitor.core.state import ArrivalPolicy, Hold, Mend
 from tests.core.build import (
     ARRIVAL,
     CANARY,
@@ -309,10 +309,13 @@ def test_the_first_canary_of_all_is_of_the_regular_cadence() -> None:
 # --- the origin ------------------------------------------------------------------------------------------------------
 
 
-def asked(at: float | None, *, overdue: bool = False, now: float, **changes: Any) -> bool:
-    """Whether TrueFoundry's own store should be asked."""
+def asked(
+    at: float | None, *, overdue: bool = False, now: float, arrival: ArrivalPolicy | None = None, **of_it: Any
+) -> bool:
+    """Whether TrueFoundry's own store should be asked; `of_it`: what is known of the canary that is overdue."""
     arrived = a_canary(1, outcome=Outcome.ARRIVED)
-    story = after(Story(policy(**changes), now=now), arrived, *([a_canary(2)] if overdue else []))
+    rules = policy(arrival=arrival or ArrivalPolicy())
+    story = after(Story(rules, now=now), arrived, *([a_canary(2, **of_it)] if overdue else []))
     story.state = replace(story.state, origin_looked_at=at)
     return origin_is_due(story.state, story.policy, story.now)
 
@@ -325,15 +328,26 @@ def test_the_own_store_is_asked_at_start_and_hourly() -> None:
     assert not origin_is_due(Story().state, POLICY, START)
 
 
-def test_the_own_store_is_asked_when_a_trace_has_not_come() -> None:
-    """At most every two minutes."""
-    assert not asked(START, overdue=True, now=START + 119)
-    assert asked(START, overdue=True, now=START + 120)
+def test_the_own_store_is_asked_at_once_when_a_trace_has_not_come() -> None:
+    """However lately it was asked for others, and wherever the id is known."""
+    assert not asked(START + 59, overdue=True, now=START + 59)
+    assert asked(START + 59, overdue=True, now=START + 60)
+    assert not asked(START + 59, overdue=True, now=START + 60, trace_id=None)
+
+
+def test_the_own_store_is_asked_again_for_a_trace_that_it_did_not_have() -> None:
+    """Every two minutes: it may lag behind. Where everything is settled faster, that is asked faster too."""
+    assert not asked(START + 60, overdue=True, now=START + 179, origin=False)
+    assert asked(START + 60, overdue=True, now=START + 180, origin=False)
+    soon = ArrivalPolicy(look_closer_after=4, late_after=8, missing_after=12)
+    assert not asked(START + 4, overdue=True, now=START + 8, origin=False, arrival=soon)
+    assert asked(START + 4, overdue=True, now=START + 9, origin=False, arrival=soon)
 
 
 def test_an_origin_that_is_switched_off_is_never_asked() -> None:
     """`checks.origin.enabled: false`."""
-    assert not asked(None, now=START, origin=None)
+    story = after(Story(policy(origin=None), now=START), a_canary(1, outcome=Outcome.ARRIVED))
+    assert not origin_is_due(story.state, story.policy, START)
 
 
 # --- what is awaited -------------------------------------------------------------------------------------------------
