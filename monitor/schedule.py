@@ -86,6 +86,7 @@ class _Job:
     run: Run
     begun_at: Seconds  # by the monotonic clock: when it ran last, or when it is meant to run for the first time
     wanted: bool = False  # asked for by `soon`, and not begun since
+    alarmed: bool = False  # asked for by `soon`, and that alarm has not rung yet
     again: bool = False  # became due while it ran
 
 
@@ -120,7 +121,7 @@ class GridSchedule:
         job = self._jobs.get(name)
         if job is None:
             return
-        job.wanted = True
+        job.wanted = job.alarmed = True
         if self._started:
             self._alarms.sooner(name, self._clock.now() + delay)
         else:
@@ -172,11 +173,12 @@ class GridSchedule:
         job = self._jobs.get(name)
         if job is None or self._stopping:
             return
+        asked, job.alarmed = job.alarmed, False
         if name not in self._running:
             self._begin(job)
         elif job.wanted:
             job.again = True
-        else:
+        elif not asked:  # else the run that was asked for is this very one, begun a little sooner
             self._publish(RunSkipped(name=name, reason="overlap"))
 
     def _begin(self, job: _Job) -> None:

@@ -203,6 +203,24 @@ class ScheduleContract:
         assert job.most_at_once == 1
         assert harness.events == []
 
+    async def test_a_run_begun_a_little_sooner_is_the_one_that_was_asked_for(self, harness: Harness) -> None:
+        """An alarm that rings while its own run is under way reports no gap: nothing was skipped."""
+        job = Recorder(harness.clock)
+        first = job.hold()
+        harness.every("a", 100_000, job, first=0)
+        harness.schedule.start()
+        await harness.until(lambda: len(job.began) == 1)
+        harness.schedule.soon("a")
+        await harness.let_pass(1)
+        harness.schedule.soon("a", 4 * harness.unit)
+        second = job.hold()
+        first.set()
+        await harness.until(lambda: len(job.began) == 2)
+        await harness.let_pass(6)
+        assert harness.events == []
+        second.set()
+        await harness.until(lambda: job.ended == 2)
+
     async def test_a_run_may_ask_for_its_own_successor(self, harness: Harness) -> None:
         """That is how a failing check looks faster: each failing run asks for the next."""
         job = Recorder(harness.clock)
