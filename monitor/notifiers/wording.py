@@ -14,6 +14,7 @@ from monitor.core.faults import FAULTS
 from monitor.core.incident import Incident, Notice, Reason
 from monitor.core.model import Component, Fault, Instant, Seconds, Severity
 from monitor.core.telling import acknowledged
+from monitor.core.triage import LOSSES
 
 _LONGEST_NAME = 80
 _LONGEST_SENTENCE = 400
@@ -158,6 +159,8 @@ def _change(notice: Notice, style: Style) -> str:
         return f"worse than {before}, which is still there"
     if told.fault in diagnosis.explained:
         return f"explains {before}"
+    if told.fault in LOSSES and diagnosis.fault in LOSSES:  # the same loss, and more is known of it
+        return f"{before} turns out to be {after}"
     return f"{before} mended after {duration(_known_for(notice.incident, told.fault, notice.at))}; still: {after}"
 
 

@@ -76,6 +76,14 @@ def test_a_name_is_known_for_as_long_as_it_was_borne_last() -> None:
     assert "config_drift mended after 4 min; still: provider_failing" in news
 
 
+def test_a_loss_whose_hop_is_found_out_is_not_called_mended() -> None:
+    """The traces are still lost: only more is known of where."""
+    incident = an_incident(a_diagnosis(Fault.EXPORT_FAILING))
+    told = told_of(incident, fault=Fault.TRACE_MISSING)
+    news = wording.news(a_notice(Reason.CHANGED, incident, at=START + 60, told=told), PLAIN)
+    assert news.endswith("trace_missing turns out to be export_failing")
+
+
 def test_a_clock_set_back_makes_nothing_negative() -> None:
     """It lasted nothing, at worst."""
     incident = an_incident(closed_at=START - 3600)
