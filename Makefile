@@ -73,13 +73,18 @@ docs-current: $(VENV)/.installed
 
 e2e-setup: $(VENV)/.test .venv-gateway/.locked .venv-clients/.locked
 
-e2e: e2e-setup  ## against LiteLLM, Prometheus and the vendors' own clients
+e2e: e2e-setup  ## against LiteLLM, Prometheus, Alertmanager and the vendors' own clients
 	@$(BIN)/python -m pytest -q -m e2e tests/e2e $(PYTEST_ARGS)
 
-rules-test:  ## the alert rules against made-up series, with promtool
+rules-test:  ## the alert rules against made-up series, with promtool; the example of routes, with amtool
 	@promtool check config $(RULES)/scrape.yml
 	@promtool check rules $(RULES)/rules.yml
 	@promtool test rules $(RULES)/rules_test.yml
+	@amtool check-config $(RULES)/alertmanager.yml
+	@to() { amtool config routes test --config.file $(RULES)/alertmanager.yml --verify.receivers=$$1 alertname=$$2 target=prod severity=critical; }; \
+	 to on-call GatewayTraceIncident && to self-test GatewayTraceIncidentTest && to nobody GatewayTraceFaultActive && \
+	 to nobody TraceMonitorBlind && to nobody TraceMonitorCheckFailed && to on-call TraceMonitorNoticesPending && \
+	 to on-call TraceMonitorDown
 
 image:  ## build the container image with docker, podman or buildah
 	@deploy/image/build.sh

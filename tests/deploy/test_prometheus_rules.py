@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from monitor.core.state import State
+from monitor.notifiers.alertmanager import ALERT_NAME
 from monitor.telemetry.gauges import View
 from monitor.telemetry.metrics import Metrics
 from tests.fakes.clock import FakeClock
@@ -73,3 +74,17 @@ def test_the_rules_count_on_the_job_that_the_scrape_configuration_makes() -> Non
     jobs = {job["job_name"] for job in _load("scrape.yml")["scrape_configs"]}
     named = {name for rule in RULES for name in re.findall(r'job="([^"]+)"', rule["expr"])}
     assert named == jobs
+
+
+def test_the_routes_speak_of_alerts_that_there_are() -> None:
+    """A misspelt one would page twice; the monitor's own alert is none of the rules, and the explanation shows the same route."""
+    routes = _load("alertmanager.yml")["route"]["routes"]
+    (nowhere,) = (route for route in routes if route["receiver"] == "nobody")
+    (matcher,) = nowhere["matchers"]
+    silent = set(re.findall(r"\w+", matcher.partition("=~")[2]))
+    assert silent == {"GatewayTraceFaultActive", "TraceMonitorBlind", "TraceMonitorCheckFailed"}
+    assert silent <= set(ALERTS)
+    assert ALERT_NAME not in ALERTS
+    explained = (DIRECTORY / "README.md").read_text()
+    assert matcher in explained
+    assert ALERT_NAME in explained

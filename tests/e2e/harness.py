@@ -2,10 +2,12 @@
 
 import json
 import subprocess
+import threading
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +95,15 @@ def daemon_running(directory: Path, configuration: dict[str, Any]) -> Iterator[s
 
 
 @contextmanager
+def daemon_killed(directory: Path, configuration: dict[str, Any]) -> Iterator[None]:
+    """Run the daemon while the block runs, then kill it in the midst of whatever it does."""
+    path = write_configuration(directory, {**configuration, "server": {"host": "127.0.0.1", "port": free_ports(1)}})
+    with running([TRACE_MONITOR, "run", "--config", str(path)], log=directory / "killed.log") as program:
+        yield
+        program.process.kill()
+
+
+@contextmanager
 def litellm_running(directory: Path, *, otlp_url: str, key: str, master_key: str) -> Iterator[str]:
     """Run LiteLLM's proxy with a model that costs nothing; it exports to `otlp_url` with `key`. Yields its address."""
     configuration = {
@@ -156,3 +167,60 @@ def ask_client(name: str, **given: str) -> dict[str, Any]:
     assert ended.returncode == 0, ended.stderr
     said: dict[str, Any] = json.loads(ended.stdout)
     return said
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alertmanager:
+    """A running Alertmanager."""
+
+    url: str
+    process: "subprocess.Popen[bytes]"
+
+    def alerts(self) -> list[dict[str, Any]]:
+        """What fires, in its own view."""
+        found: list[dict[str, Any]] = _json("GET", f"{self.url}/api/v2/alerts")
+        return found
+
+
+@contextmanager
+def alertmanager_running(
+    directory: Path, configuration: dict[str, Any], *, port: int | None = None, cluster: tuple[str, ...] = ()
+) -> Iterator[Alertmanager]:
+    """Run an Alertmanager; alone unless `cluster` says otherwise. At the same port it remembers whom it told, but no alert."""
+    listen = port or free_ports(1)
+    path = directory / f"alertmanager-{listen}.yml"
+    path.write_text(yaml.safe_dump(configuration))
+    command = [
+        "prometheus-alertmanager",
+        f"--config.file={path}",
+        f"--storage.path={directory / f'alertmanager-{listen}'}",
+        f"--web.listen-address=127.0.0.1:{listen}",
+        *(cluster or ("--cluster.listen-address=",)),
+    ]
+    url = f"http://127.0.0.1:{listen}"
+    with running(command, log=directory / f"alertmanager-{listen}.log") as program:
+        wait_until(lambda: is_well(f"{url}/-/ready"), within=30, what="Alertmanager", program=program)
+        yield Alertmanager(url=url, process=program.process)
+
+
+@contextmanager
+def receiver_running() -> Iterator[tuple[str, list[tuple[str, dict[str, Any]]]]]:
+    """A receiver of JSON: its address, and the path and body of each POST so far."""
+    taken: list[tuple[str, dict[str, Any]]] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            taken.append((self.path, json.loads(body)))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            return
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}", taken
+        server.shutdown()
+        thread.join()
