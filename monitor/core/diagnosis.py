@@ -21,19 +21,22 @@ from monitor.core.weighing import Confirmed, weigh
 def diagnose(state: TargetState, policy: Policy, now: Instant) -> Diagnosis | None:
     """The diagnosis of a target; None when nothing worth telling is confirmed and nothing mended waits for its proof."""
     found = weigh(state, policy, now)
-    waiting = waiting_text(state, policy)
     explained = shielded(state, policy).union(*(one.explains for one in found))
     unexplained = [one for one in found if one.fault not in explained]
+    waiting = waiting_text(state, policy)
     if unexplained:
         return _diagnose(found, unexplained, waiting, state)
     if waiting is not None and state.incident is not None:  # the incident keeps its name
-        return replace(state.incident.diagnosis, waiting=waiting, also=(), explained=())
+        before = state.incident.diagnosis
+        because = tuple(line for line in before.because if line != waiting)
+        return replace(before, because=because, waiting=waiting, also=(), explained=())
     return None
 
 
 def _diagnose(
     found: tuple[Confirmed, ...], unexplained: list[Confirmed], waiting: str | None, state: TargetState
 ) -> Diagnosis:
+    """Name what is broken. It is not waited out: of what was mended besides, the last of the reasons tells."""
     named = min(unexplained, key=lambda one: (-one.severity, ORDER[one.fault]))
     entry = FAULTS[named.fault]
     return Diagnosis(
@@ -41,13 +44,12 @@ def _diagnose(
         severity=max(one.severity for one in found),
         component=entry.component,
         summary=f"{entry.meaning}: {named.charge.summary}",
-        because=(*named.because, *_restraint(state)),
+        because=(*named.because, *_restraint(state), *((waiting,) if waiting else ())),
         explained=tuple(one.fault for one in found if one not in unexplained),
         also=tuple(one.fault for one in unexplained if one is not named),
         advice=named.advice,
         since=named.active.since,
         trace_ids=_trace_ids(state, named.fault),
-        waiting=waiting,
         permanent=named.charge.permanent,
     )
 

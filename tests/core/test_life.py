@@ -295,14 +295,15 @@ def test_only_who_mends_the_configuration_is_named() -> None:
 
 
 def test_a_fault_besides_takes_over_and_says_what_is_awaited() -> None:
-    """Root mended, another left."""
+    """Root mended, another left: that one is broken and not waited out, until it is mended too."""
+    awaited = "exporter_disabled mended 08:01 UTC, waiting for traces"
     story = Story().config(OFF).wait(60).config()
     story.fails(GATEWAY, DOWN, conclusive=True)
-    assert story.name is DOWN
-    assert story.diagnosis.waiting == "exporter_disabled mended 08:01 UTC, waiting for traces"
+    assert (story.name, story.diagnosis.waiting) == (DOWN, None)
+    assert story.diagnosis.because[-1] == awaited
     story.passes(GATEWAY, conclusive=True)
-    assert (story.name, story.diagnosis.also) == (DOWN, ())
-    assert story.diagnosis.waiting is not None
+    assert (story.name, story.diagnosis.also, story.diagnosis.waiting) == (DOWN, (), awaited)
+    assert awaited not in story.diagnosis.because
     story.arrives(story.canary()).arrives(story.canary())
     assert story.name is None
 
