@@ -167,6 +167,16 @@ def test_two_traces_in_part_settle(letters: str, confirmed: bool) -> None:
         assert charge.facts[0] == "2 span(s) arrived; the root span is missing"
 
 
+def test_the_trace_of_a_refused_request_is_no_proof_that_traces_are_whole_again() -> None:
+    """It has fewer spans: those that are missing may be among the others."""
+    told = story("PP")
+    whole = tuple(replace(canary, accepted=False) for canary in series("PPAA")[2:])
+    told.state = replace(told.state, canaries=(*told.state.canaries, *whole))
+    assert told.tick().confirmed == {F.TRACE_INCOMPLETE}
+    told.state = replace(told.state, canaries=series("PPAA"))
+    assert told.tick().confirmed == set()
+
+
 def labelled(*labels: LabelJudgement | None) -> Story:
     """Arrived traces with these labels."""
     told = Story(now=START + 60 * len(labels) + 240)
@@ -202,6 +212,17 @@ def test_other_labels_settle_after_two(bad: LabelJudgement, fault: Fault) -> Non
     for better, left in (((GOOD,), {fault}), ((GOOD, None, GOOD), set())):
         told.state = replace(told.state, canaries=labelled(GOOD, bad, None, bad, *better).state.canaries)
         assert told.tick().confirmed == left
+
+
+@pytest.mark.parametrize(("bad", "fault"), [(EMPTY, F.CONTENT_MISSING), (LEAKING, F.CONTENT_LEAKED)])
+def test_the_trace_of_a_refused_request_clears_nothing_that_is_about_content(bad: LabelJudgement, fault: Fault) -> None:
+    """It has no response that could be missing, or leak."""
+    told = labelled(bad, bad, GOOD, GOOD)
+    assert told.confirmed == set()
+    refused = tuple(replace(canary, accepted=canary.labels is bad) for canary in told.state.canaries)
+    told = labelled(bad, bad)
+    told.state = replace(told.state, canaries=refused)
+    assert told.tick().confirmed == {fault}
 
 
 def test_a_mislabelled_trace_says_what_was_found() -> None:

@@ -58,7 +58,8 @@ def _has_leaked(canary: Canary) -> bool:
 
 
 def _is_discreet(canary: Canary) -> bool:
-    return canary.labels is not None and not canary.labels.leaked
+    """Of a request that was served: whoever was refused has no response that could leak."""
+    return canary.accepted and canary.labels is not None and not canary.labels.leaked
 
 
 def _leaked(bad: tuple[Canary, ...]) -> Charge:
@@ -105,7 +106,8 @@ def _lacks_content(canary: Canary) -> bool:
 
 
 def _has_content(canary: Canary) -> bool:
-    return canary.labels is not None and not canary.labels.content_missing
+    """Of a request that was served: whoever was refused has no response that could be missing."""
+    return canary.accepted and canary.labels is not None and not canary.labels.content_missing
 
 
 def _empty(bad: tuple[Canary, ...]) -> Charge:

@@ -99,7 +99,8 @@ def _is_partial(canary: Canary) -> bool:
 
 
 def _is_whole(canary: Canary) -> bool:
-    return canary.outcome in (Outcome.ARRIVED, Outcome.LATE)
+    """Of a request that was served: one that was refused leaves fewer spans, so that none of those need be missing."""
+    return canary.accepted and canary.outcome in (Outcome.ARRIVED, Outcome.LATE)
 
 
 def _incomplete(bad: tuple[Canary, ...]) -> Charge:
