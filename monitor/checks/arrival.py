@@ -104,11 +104,14 @@ class ArrivalCheck:
 
     async def _look_elsewhere(self, canary: Canary, journal: Journal, began: Instant) -> None:
         """A trace that has not come is looked for in the other environments."""
-        if began - canary.waited_since < journal.policy.arrival.look_closer_after:
+        early = began - canary.waited_since < journal.policy.arrival.look_closer_after
+        if early or canary.trace_id is None or not self._lookup.knows_others:
             return
-        environment = await self._lookup.see_elsewhere(canary, began)
-        if environment is not None:
-            await journal.absorb(ElsewhereLooked(at=began, canary_id=canary.id, environment=environment))
+        try:
+            environment = await self._lookup.see_elsewhere(canary, canary.trace_id, began)
+        except PortError:
+            return  # of one that cannot be asked nothing is claimed
+        await journal.absorb(ElsewhereLooked(at=began, canary_id=canary.id, environment=environment))
 
     async def _report_failure(
         self, error: PortError, canary: Canary, began: Instant, started: Seconds, journal: Journal

@@ -106,21 +106,26 @@ class Lookup:
         )
         return Route.WAREHOUSE, bool(spans)
 
-    async def see_elsewhere(self, canary: Canary, began: Instant) -> str | None:
-        """The other environment that shows a trace, if any does; of one that cannot be asked nothing is claimed."""
-        if canary.trace_id is None:
-            return None
+    @property
+    def knows_others(self) -> bool:
+        """Whether there are other environments to look in."""
+        return bool(self._environments.others)
+
+    async def see_elsewhere(self, canary: Canary, trace_id: TraceId, began: Instant) -> str | None:
+        """The other environment that shows a trace; None if each of them was asked and none does."""
+        unasked: PortError | None = None
         for environment, backend in self._environments.others.items():
             try:
-                spans = await _unless_closed(
-                    backend.read_trace(canary.trace_id, nonce=canary.nonce, timeout=_READ_TIMEOUT)
-                )
+                spans = await _unless_closed(backend.read_trace(trace_id, nonce=canary.nonce, timeout=_READ_TIMEOUT))
                 if spans is None:
-                    spans = await _read_window(backend, canary, canary.trace_id, began)
-            except PortError:
+                    spans = await _read_window(backend, canary, trace_id, began)
+            except PortError as error:
+                unasked = error
                 continue
             if any(span.environment in (None, environment) for span in spans):
                 return environment
+        if unasked is not None:
+            raise unasked
         return None
 
 

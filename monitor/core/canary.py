@@ -59,6 +59,7 @@ class Canary:
     incomplete: str = ""  # what was missing at the last look, in words
     origin: bool | None = None  # whether TrueFoundry's own store has it; None: not known
     elsewhere: str | None = None  # the other environment it was found in
+    nowhere: bool = False  # the other environments were asked, and none of them had it
     outcome: Outcome | None = None  # None while it is awaited
     judged_at: Instant | None = None
     excused: bool = False  # lost to something that was already known: no gap, never counted

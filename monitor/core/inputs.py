@@ -101,11 +101,11 @@ class OriginLooked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ElsewhereLooked:
-    """Another environment of Traceloop shows the trace of a canary."""
+    """Another environment of Traceloop shows the trace of a canary. `environment` None: all were asked, none does."""
 
     at: Instant
     canary_id: str
-    environment: str
+    environment: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

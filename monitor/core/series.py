@@ -9,13 +9,14 @@ from dataclasses import dataclass, replace
 from functools import partial
 from itertools import takewhile
 
-from monitor.core.arrival import RECOVERABLE_FOR, REMEMBERED
+from monitor.core.arrival import RECOVERABLE_FOR, REMEMBERED, is_proven
 from monitor.core.canary import Canary, Outcome
 from monitor.core.faults import SIGNS, Sign
 from monitor.core.faults.losses import intermittent as intermittent_loss
 from monitor.core.model import CheckName, Fault, Instant, Seconds
 from monitor.core.signs import arrived, lost
 from monitor.core.state import Active, Outage, Policy, TargetState
+from monitor.core.trace import Route
 from monitor.core.trend import hysteresis
 
 
@@ -27,21 +28,35 @@ class Run:
     good: int = 0
 
 
-def excuse(state: TargetState, policy: Policy) -> TargetState:
-    """Mark the losses that belong to a known cause, or to a change of the configuration; once marked they stay so."""
+def excuse(state: TargetState, policy: Policy, now: Instant) -> TargetState:
+    """Mark the losses that belong to a known cause, or to a change of the configuration.
+
+    Once marked they stay so, unless it turns out that the cause cannot have been it.
+    """
     canaries = tuple(
-        canary if canary.excused or not _is_excused(canary, state, policy) else replace(canary, excused=True)
+        canary if canary.excused is excused else replace(canary, excused=excused)
         for canary in state.canaries
+        for excused in (_is_excused(canary, state, policy, now),)
     )
     return replace(state, canaries=canaries)
 
 
-def _is_excused(canary: Canary, state: TargetState, policy: Policy) -> bool:
+def _is_excused(canary: Canary, state: TargetState, policy: Policy, now: Instant) -> bool:
+    causes = [outage for outage in state.outages if _covers(outage, canary, policy.arrival.settle)]
+    never_made = canary.origin is False and is_proven(state.proofs, Route.OWN_STORE, "", now)
+    possible = [outage for outage in causes if _can_be_it(outage, canary, never_made=never_made)]
+    if canary.excused and possible == causes:
+        return True
     if arrived(canary) and not canary.late:
         return False
-    if not may_accuse(canary, state, policy):
+    return bool(possible) or not may_accuse(canary, state, policy)
+
+
+def _can_be_it(outage: Outage, canary: Canary, *, never_made: bool) -> bool:
+    """Whether a cause can have kept a trace from arriving: nothing does that the gateway never made, nor where it is not."""
+    if outage.fault is Fault.TRACE_MISSING:
         return True
-    return any(_covers(outage, canary, policy.arrival.settle) for outage in state.outages)
+    return not never_made and not (canary.nowhere and outage.fault is Fault.WRONG_ENVIRONMENT)
 
 
 def _covers(outage: Outage, canary: Canary, settle: Seconds) -> bool:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from monitor.core.arrival import is_proven
-from monitor.core.canary import Canary
+from monitor.core.canary import Canary, Outcome
 from monitor.core.model import Fault, Instant
 from monitor.core.signs import lost
 from monitor.core.state import Active, TargetState
@@ -44,6 +44,8 @@ _GATEWAY_OR_EXPORT = Place(fault=Fault.TRACE_MISSING, where="the gateway or the 
 _INGEST_OR_BEFORE = Place(fault=Fault.TRACE_MISSING, where="Traceloop, or a hop before it")
 _ANYWHERE = Place(fault=Fault.TRACE_MISSING, where="any hop")
 
+_NEWEST = 2
+
 Answers = tuple[bool | None, bool | None]
 """Whether the own store has the trace, and whether Traceloop shows a later control span; None: not known."""
 
@@ -76,9 +78,13 @@ class Triage:
 
 
 def triage(active: Active, state: TargetState, now: Instant) -> Triage:
-    """Look at the losses of one outage: neither an older one nor one that something explains is compared."""
-    accused = [canary for canary in state.canaries if lost(canary) and canary.sent_at >= active.since]
-    return Triage(own_store=_own_store(accused, state, now), control=_control(accused, state))
+    """Look at the losses of one outage: no older one is compared, nor with a control span one that something explains.
+
+    Whether the gateway made a trace is another question than what kept it from arriving.
+    """
+    missing = [c for c in state.canaries if c.outcome is Outcome.MISSING and c.sent_at >= active.since]
+    accused = [canary for canary in missing if lost(canary)]
+    return Triage(own_store=_own_store(missing, state, now), control=_control(accused, state))
 
 
 def say(found: Triage) -> tuple[str, ...]:
@@ -98,11 +104,12 @@ _CONTROL_SAYS: Mapping[bool | None, str] = {
 }
 
 
-def _own_store(accused: list[Canary], state: TargetState, now: Instant) -> bool | None:
-    if any(canary.origin is True for canary in accused):
+def _own_store(missing: list[Canary], state: TargetState, now: Instant) -> bool | None:
+    """The newest two that it was asked for speak for the present; one that it has is enough."""
+    newest = [canary for canary in missing if canary.origin is not None][-_NEWEST:]
+    if any(canary.origin for canary in newest):
         return True
-    proven = is_proven(state.proofs, Route.OWN_STORE, "", now)
-    return False if proven and any(canary.origin is False for canary in accused) else None
+    return False if newest and is_proven(state.proofs, Route.OWN_STORE, "", now) else None
 
 
 def _control(accused: list[Canary], state: TargetState) -> bool | None:

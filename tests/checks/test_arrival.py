@@ -361,6 +361,21 @@ async def test_an_environment_that_cannot_be_asked_hides_nothing() -> None:
     assert bench.failed == []
 
 
+async def test_a_trace_that_is_nowhere_is_said_to_be_so_once_every_environment_was_asked() -> None:
+    """Where one of them could not be asked it may be there."""
+    bench = Bench(a_canary())
+    bench.others["stg"].quick_error = Unreachable("no answer", kind="timeout")
+    await bench.after(61)
+    assert not bench.canary.nowhere
+    bench.others["stg"].quick_error = None
+    await bench.after(15)
+    assert bench.diary.only(ElsewhereLooked).environment is None
+    assert (bench.canary.nowhere, bench.canary.elsewhere, bench.confirmed) == (True, None, set())
+    bench.others["stg"].store(*spans(1), at=START)
+    await bench.after(15)
+    assert (bench.canary.nowhere, bench.canary.elsewhere) == (False, "stg")
+
+
 @pytest.mark.parametrize("error", CLOSED)
 async def test_where_the_quick_route_is_closed_the_documented_one_finds_it_elsewhere(error: PortError) -> None:
     """The key of the other environment may read it."""

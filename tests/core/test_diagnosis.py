@@ -231,20 +231,43 @@ def test_one_trace_in_the_own_store_is_enough() -> None:
 
 
 def test_only_the_losses_of_this_outage_are_compared() -> None:
-    """Neither an older one, nor one that something explains, nor an arrival."""
+    """Neither an older one nor an arrival."""
     state = holding(charged(F.EXPORT_FAILING))
     (canary,) = state.canaries
-    for other in (
-        replace(canary, sent_at=START - 1),
-        replace(canary, excused=True),
-        replace(canary, outcome=Outcome.ARRIVED),
-    ):
+    for other in (replace(canary, sent_at=START - 1), replace(canary, outcome=Outcome.ARRIVED)):
         found = triage(state.confirmed[F.TRACE_MISSING], replace(state, canaries=(other,)), NOW)
         assert found.place.fault is F.TRACE_MISSING
         assert say(found) == (
             "TrueFoundry's own store could not be asked",
             "whether Traceloop takes in spans is not known",
         )
+
+
+def test_a_loss_that_something_explains_still_tells_whether_the_gateway_made_the_trace() -> None:
+    """It accuses neither the export nor Traceloop: with a control span it is not compared."""
+    state = holding(charged(F.EXPORT_FAILING))
+    explained = replace(state, canaries=tuple(replace(canary, excused=True) for canary in state.canaries))
+    found = triage(state.confirmed[F.TRACE_MISSING], explained, NOW)
+    assert (found.own_store, found.control, found.place.fault) == (True, None, F.TRACE_MISSING)
+
+
+@pytest.mark.parametrize(
+    ("origins", "fault"),
+    [
+        ((True, False), F.EXPORT_FAILING),
+        ((True, False, False), F.TRACE_NOT_CREATED),
+        ((False, False, True), F.EXPORT_FAILING),
+        ((False, None, None), F.TRACE_NOT_CREATED),
+    ],
+)
+def test_the_newest_two_answers_of_the_own_store_name_a_loss(origins: tuple[bool | None, ...], fault: Fault) -> None:
+    """What lost the traces may change while they are lost; where the store could not be asked it says nothing new."""
+    state = holding(charged(F.EXPORT_FAILING))
+    losses = tuple(
+        a_canary(number, sent_at=START + number, outcome=Outcome.MISSING, origin=origin)
+        for number, origin in enumerate(origins)
+    )
+    assert set(named(replace(state, canaries=losses), POLICY, NOW)) == {fault}
 
 
 # --- the configuration's word ----------------------------------------------------------------------------------------

@@ -251,6 +251,37 @@ def test_a_trace_in_both_environments_accuses_nobody() -> None:
     assert told.tick().confirmed == set()
 
 
+def misrouted(*places: str) -> Story:
+    """Lost traces a minute apart, of which some are `there`, in another environment, and some `nowhere`."""
+    told = Story()
+    told.state = replace(told.state, outages=(Outage(fault=F.WRONG_ENVIRONMENT, began_at=START),))
+    for canary, place in zip(series("M" * len(places)), places, strict=True):
+        told.now = canary.sent_at + 300
+        found = replace(canary, elsewhere="stg" if place == "there" else None, nowhere=place == "nowhere")
+        told.state = replace(told.state, canaries=(*told.state.canaries, found))
+        told.tick()
+    return told
+
+
+def test_traces_that_are_nowhere_clear_the_wrong_environment_and_are_losses() -> None:
+    """After two of them: what they are lost to is not where the others went."""
+    assert F.TRACE_MISSING not in misrouted("there", "there", "there").confirmed
+    one = misrouted("there", "there", "nowhere")
+    assert (one.name, one.confirmed & {F.TRACE_MISSING}) == (F.WRONG_ENVIRONMENT, set())
+    two = misrouted("there", "there", "nowhere", "nowhere")
+    assert F.WRONG_ENVIRONMENT not in two.confirmed
+    assert two.name is F.TRACE_MISSING
+
+
+def test_a_trace_that_is_nowhere_is_still_excused_by_what_else_explains_it() -> None:
+    """The exporter is off besides; and right after a change nobody is accused."""
+    told = misrouted("nowhere", "nowhere")
+    assert [canary.excused for canary in told.state.canaries] == [False, False]
+    told.state = replace(told.state, outages=(*told.state.outages, Outage(fault=F.EXPORTER_DISABLED, began_at=START)))
+    assert [canary.excused for canary in told.tick().state.canaries] == [True, True]
+    assert [canary.excused for canary in changed(misrouted("nowhere", "nowhere"), START).state.canaries] == [True] * 2
+
+
 # --- gaps ------------------------------------------------------------------------------------------------------------
 
 
@@ -455,6 +486,20 @@ def test_what_was_excused_by_a_change_stays_excused_after_the_next_one() -> None
     changed(told, START)
     told.wait(3600)
     assert changed(told, START + 3600).turns == []
+
+
+def test_what_the_gateway_never_made_is_excused_by_no_exporter() -> None:
+    """Unless the store has proven nothing; and when it is over, its losses belong to the outage like any other."""
+    told = Story(now=START + 400)
+    lost = tuple(replace(canary, origin=False, excused=True) for canary in series("MM"))
+    told.state = replace(told.state, canaries=lost, outages=(Outage(fault=F.EXPORTER_DISABLED, began_at=START),))
+    assert [canary.excused for canary in told.tick().state.canaries] == [True, True]
+    told.proven().tick()
+    assert [canary.excused for canary in told.state.canaries] == [False, False]
+    assert told.name is F.TRACE_NOT_CREATED
+    told.state = replace(told.state, canaries=(*told.state.canaries, *series("AA", began=START + 120)))
+    assert [canary.excused for canary in told.tick().state.canaries] == [True, True, False, False]
+    assert told.confirmed == set()
 
 
 def test_bad_labels_less_than_settle_after_a_change_accuse_nobody() -> None:

@@ -89,7 +89,7 @@ def _of_enabled_checks(state: TargetState, policy: Policy) -> TargetState:
 def _judge_series(state: TargetState, policy: Policy, now: Instant) -> TargetState:
     if not policy.enabled(CheckName.ARRIVAL):
         return state
-    excused = series.excuse(state, policy)
+    excused = series.excuse(state, policy, now)
     trend = excused.trend(CheckName.ARRIVAL)
     of_the_look = {f: a for f, a in trend.confirmed.items() if f in OF_THE_LOOK}
     before = {f: a for f, a in trend.confirmed.items() if f not in OF_THE_LOOK}
@@ -103,7 +103,7 @@ def _judge_series(state: TargetState, policy: Policy, now: Instant) -> TargetSta
     # The losses of an outage that is over belong to it, also those that are judged later.
     ended = max(over.since, now - policy.arrival.settle)
     outage = Outage(fault=Fault.TRACE_MISSING, began_at=over.since, ended_at=ended)
-    return series.excuse(replace(judged, outages=(*judged.outages, outage)), policy)
+    return series.excuse(replace(judged, outages=(*judged.outages, outage)), policy, now)
 
 
 def _fault_changes(before: TargetState, after: TargetState, policy: Policy, now: Instant) -> tuple[Event, ...]:

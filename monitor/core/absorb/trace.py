@@ -240,9 +240,10 @@ def accept_key(state: TargetState, policy: Policy, at: Instant) -> TargetState:
 
 
 def look_elsewhere(state: TargetState, given: ElsewhereLooked) -> TargetState:
-    """Another environment shows the trace of a canary."""
+    """The other environments were asked for the trace of a canary."""
+    nowhere = given.environment is None
     changed = tuple(
-        replace(canary, elsewhere=given.environment) if canary.id == given.canary_id else canary
+        replace(canary, elsewhere=given.environment, nowhere=nowhere) if canary.id == given.canary_id else canary
         for canary in state.canaries
     )
     return replace(state, canaries=changed)

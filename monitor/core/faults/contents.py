@@ -4,13 +4,18 @@ from monitor.core.canary import Canary
 from monitor.core.faults.consequences import NOT_EXPORTED
 from monitor.core.faults.rule import Case, Rule, Sign, Weight
 from monitor.core.model import Charge, Component, Fault, Severity
-from monitor.core.signs import arrived, ids_text
+from monitor.core.signs import arrived, ids_text, lost
 
 # --- in another environment ------------------------------------------------------------------------------------------
 
 
 def _is_elsewhere(canary: Canary) -> bool:
     return canary.elsewhere is not None and not arrived(canary)
+
+
+def _is_not_misrouted(canary: Canary) -> bool:
+    """It arrived; or it is lost, and not to another environment."""
+    return arrived(canary) or (lost(canary) and canary.nowhere)
 
 
 def _elsewhere(bad: tuple[Canary, ...]) -> Charge:
@@ -42,11 +47,11 @@ WRONG_ENVIRONMENT = Rule(
     severity=Severity.CRITICAL,
     meaning="The traces arrive in another Traceloop environment",
     when="One of `other_environments` shows the trace of a canary, and ours does not.",
-    settles="At once: it is no absence.",
+    settles="At once: it is no absence. Traces that are not there either, nor here, clear it.",
     because="The environment found and the one expected, and the trace's id.",
     advice="Put the key of the right environment into the exporter's Authorization header.",
     explains=NOT_EXPORTED,
-    sign=Sign(is_bad=_is_elsewhere, is_good=arrived, charge=_elsewhere),
+    sign=Sign(is_bad=_is_elsewhere, is_good=_is_not_misrouted, charge=_elsewhere),
     weigh=_name_both,
 )
 
