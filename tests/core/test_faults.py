@@ -129,6 +129,12 @@ def test_what_explains_missing_traces_is_a_cause() -> None:
     }  # fmt: skip
 
 
+def test_a_drift_is_the_only_fault_whose_severity_depends() -> None:
+    """In words as the runbooks and the documentation have it."""
+    said = {fault: rule.severity_text for fault, rule in FAULTS.items() if rule.severity_text != rule.severity.word}
+    assert said == {F.CONFIG_DRIFT: "critical if it stops the export, else warning"}
+
+
 def test_severities_are_ordered_and_have_words() -> None:
     """0 well, 1 warning, 2 critical is also what the metric says."""
     assert [(severity.value, severity.word) for severity in Severity] == [(0, "none"), (1, "warning"), (2, "critical")]

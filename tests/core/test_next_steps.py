@@ -8,7 +8,7 @@ from monitor.core.canary import ControlSpan, Outcome
 from monitor.core.diagnosis import diagnose
 from monitor.core.drift import ENDPOINT, EXCLUDE, TYPE, Filter, compare
 from monitor.core.faults import FAULTS
-from monitor.core.faults.configuration import drift, gone
+from monitor.core.faults.configuration import drift, gone, off
 from monitor.core.faults.gateway import step_for_rejection, step_for_silence
 from monitor.core.model import Blindness, Charge, Fault
 from monitor.core.state import Active, Policy, TargetState, Trend
@@ -17,7 +17,6 @@ from monitor.core.triage import TRIAGE
 from tests.core.build import (
     CONFIG,
     GATEWAY,
-    OFF,
     POLICY,
     PROD,
     THEIRS,
@@ -87,7 +86,7 @@ def test_a_rotated_key_is_to_be_given_to_the_monitor() -> None:
 def test_a_configuration_that_is_gone_is_to_be_created_again() -> None:
     """There is no switch to switch on."""
     assert advised(holding(gone("404"))).startswith("Create it again: AI Gateway")
-    assert Story().config(OFF).diagnosis.advice.startswith("Switch it on: AI Gateway")
+    assert advised(holding(off())).startswith("Switch it on: AI Gateway")
 
 
 # --- Traceloop -------------------------------------------------------------------------------------------------------
