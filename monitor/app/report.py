@@ -169,6 +169,8 @@ def describe_incident(incident: Incident) -> dict[str, Any]:
         "reopened": len(incident.reopened),
         "acknowledged_by": incident.acked_by,
         "losses": str(incident.losses) if incident.losses is not None else None,
+        "late_trace_ids": list(incident.losses.late_ids) if incident.losses is not None else [],
+        "lost_trace_ids": list(incident.losses.lost_ids) if incident.losses is not None else [],
         "trace_ids": list(diagnosis.trace_ids),
         "history": [
             {"at": passage.at, "fault": passage.fault.value, "severity": passage.severity.word, "text": passage.text}

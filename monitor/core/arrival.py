@@ -96,6 +96,8 @@ def look_at(canary: Canary, seen: TraceSeen, *, policy: Policy, counts: bool) ->
         return Judged(canary=_judge_labels(judged, seen, policy), outcome=judged.outcome)
     if canary.outcome is Outcome.MISSING and seen.spans and canary.recovered_at is None:
         return Judged(canary=replace(canary, recovered_at=seen.at, last_look_at=seen.at), outcome=Outcome.RECOVERED)
+    if canary.outcome is Outcome.MISSING:
+        return Judged(canary=replace(canary, asked_again=canary.asked_again + 1, last_look_at=seen.at))
     return Judged(canary=_judge_labels(replace(canary, last_look_at=seen.at), seen, policy))
 
 

@@ -14,6 +14,7 @@ from monitor.core.trend import unsettled
 _ORIGIN_AGAIN_AFTER: Seconds = 120.0
 _PUNCTUAL: Seconds = 0.5
 _READ_AND_SAW_NOTHING = frozenset({Blindness.UNPROVEN, Blindness.NOTHING_TO_JUDGE})
+_ASKED_AGAIN_AFTER = (1, 5)  # times `settle`: what was held up comes behind what is new
 _CRASHES = frozenset({Blindness.CRASHED, Blindness.TIMEOUT})
 
 
@@ -171,23 +172,31 @@ class Attempt:
 
 
 def awaited(state: TargetState, policy: Policy, now: Instant) -> tuple[Canary, ...]:
-    """The canaries whose trace, or whose labels, are still looked for; and each lost one once more when traces arrive again."""
+    """The canaries whose trace, or whose labels, are still looked for; and the lost ones again when traces arrive again."""
     shown = next((canary for canary in reversed(state.canaries) if arrived(canary)), None)
     return tuple(
         canary
         for canary in state.canaries
-        if canary.pending or wants_labels(canary, policy.arrival, now) or _may_have_come(canary, shown, now)
+        if canary.pending
+        or wants_labels(canary, policy.arrival, now)
+        or _may_have_come(canary, shown, policy.arrival.settle, now)
     )
 
 
-def _may_have_come(canary: Canary, shown: Canary | None, now: Instant) -> bool:
-    """Whether a lost trace is worth another look: one that was sent later has arrived since it was given up."""
+def _may_have_come(canary: Canary, shown: Canary | None, settle: Seconds, now: Instant) -> bool:
+    """Whether a lost trace is worth another look: one that was sent later has arrived since it was given up.
+
+    It is asked for at once, and twice more with a growing distance.
+    """
     lost_at, looked_at = canary.judged_at, canary.last_look_at
     if canary.outcome is not Outcome.MISSING or canary.recovered_at is not None or lost_at is None or looked_at is None:
         return False
     if shown is None or shown.judged_at is None or now - canary.sent_at > RECOVERABLE_FOR:
         return False
-    return looked_at <= lost_at < shown.judged_at and canary.sent_at < shown.sent_at
+    if canary.sent_at >= shown.sent_at or canary.asked_again > len(_ASKED_AGAIN_AFTER):
+        return False
+    distance = settle * _ASKED_AGAIN_AFTER[canary.asked_again - 1]
+    return shown.judged_at > (looked_at + distance if canary.asked_again else lost_at)
 
 
 def controls_awaited(state: TargetState) -> tuple[ControlSpan, ...]:

@@ -66,6 +66,7 @@ class Canary:
     gap: bool = False  # told as part of a gap
     labels: LabelJudgement | None = None
     route: Route | None = None  # the route that answered last
+    asked_again: int = 0  # looks since it was counted missing
     recovered_at: Instant | None = None  # found after it was counted missing
     evidence: Mapping[str, Scalar] = field(default_factory=dict)
 

@@ -1,10 +1,11 @@
 """Two losses in a row that were over before anybody could be told: one warning that is already resolved."""
 
 from monitor.core.canary import Canary
-from monitor.core.incident import Diagnosis, Incident, Losses, Passage
+from monitor.core.incident import Diagnosis, Incident, Passage
 from monitor.core.model import Component, Fault, Instant, Severity
 from monitor.core.register import fresh_id
 from monitor.core.state import TargetState
+from monitor.core.window import count_losses
 
 
 def gap_incident(state: TargetState, gap: tuple[Canary, ...], now: Instant) -> Incident:
@@ -27,6 +28,6 @@ def gap_incident(state: TargetState, gap: tuple[Canary, ...], now: Instant) -> I
         closed_because="later traces arrived",
         began_at=gap[0].sent_at,
         diagnosis=diagnosis,
-        losses=Losses(sent=len(gap), lost=len(gap)),
+        losses=count_losses(gap, gap[0].sent_at, now),
         passages=(Passage(at=now, fault=diagnosis.fault, severity=diagnosis.severity, text="opened and resolved"),),
     )

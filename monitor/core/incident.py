@@ -72,13 +72,18 @@ class Passage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Losses:
-    """What became of the canaries of an incident's window; `unclear` are those that came in part or are not judged (yet)."""
+    """What became of the canaries of an incident's window; `unclear` are those that came in part or are not judged (yet).
+
+    Of the late ones those that took longest are named, of the lost ones the newest.
+    """
 
     sent: int = 0
     late: int = 0
     lost: int = 0
     longest_delay: Seconds | None = None
     unclear: int = 0
+    late_ids: tuple[str, ...] = ()
+    lost_ids: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         if not self.sent:
@@ -106,6 +111,7 @@ class Incident:
     passages: tuple[Passage, ...] = ()
     told: Mapping[str, Told] = field(default_factory=dict)
     losses: Losses | None = None
+    recounted: bool = False  # whether its losses have turned out otherwise since it was closed
     acked_by: str | None = None
     acked_at: Instant | None = None
     acked_as: tuple[Fault, Severity] | None = None
@@ -114,6 +120,16 @@ class Incident:
     def open(self) -> bool:
         """Whether it still lasts."""
         return self.closed_at is None
+
+    @property
+    def is_a_gap(self) -> bool:
+        """Whether it was over before anybody could be told."""
+        return self.closed_at == self.opened_at
+
+    @property
+    def window_began_at(self) -> Instant:
+        """From when on the canaries are its own."""
+        return self.began_at if self.began_at is not None else self.opened_at
 
     @property
     def names(self) -> frozenset[Fault]:

@@ -2,17 +2,17 @@
 
 from dataclasses import replace
 
-from monitor.core.canary import Outcome
 from monitor.core.diagnosis import diagnose
 from monitor.core.events import Event
 from monitor.core.gap import gap_incident
-from monitor.core.incident import Diagnosis, Incident, Losses, Passage, Reason
+from monitor.core.incident import Diagnosis, Incident, Passage, Reason
 from monitor.core.mend import follow_causes, mended_text
 from monitor.core.model import Fault, Instant, Severity
 from monitor.core.register import announce, enter, fresh_id
 from monitor.core.series import gap_to_tell
 from monitor.core.state import Policy, TargetState
 from monitor.core.weighing import weigh
+from monitor.core.window import count_losses
 
 _PASSAGES = 40
 
@@ -55,7 +55,7 @@ def _comes_back(state: TargetState, diagnosis: Diagnosis, policy: Policy, now: I
         one.closed_at: one
         for one in state.incidents
         if one.closed_at is not None
-        and one.closed_at != one.opened_at
+        and not one.is_a_gap
         and diagnosis.fault in one.names
         and now - one.closed_at < policy.reopen_within
     }
@@ -81,6 +81,7 @@ def _reopened(last: Incident, diagnosis: Diagnosis, now: Instant) -> Incident:
         closed_at=None,
         closed_because="",
         losses=None,
+        recounted=False,
         diagnosis=diagnosis,
         reopened=(*last.reopened, now),
         worst=max(last.worst, diagnosis.severity),
@@ -100,7 +101,7 @@ def _update(state: TargetState, incident: Incident, diagnosis: Diagnosis, now: I
     updated = replace(
         incident,
         diagnosis=diagnosis,
-        began_at=min(_began(incident), diagnosis.since),
+        began_at=min(incident.window_began_at, diagnosis.since),
         worst=max(incident.worst, diagnosis.severity),
         critical_since=(incident.critical_since or now) if critical else None,
         passages=_passages(incident, diagnosis, now, text) if text else incident.passages,
@@ -125,36 +126,16 @@ def _passages(incident: Incident, diagnosis: Diagnosis, now: Instant, text: str)
     return (*incident.passages, passage)[-_PASSAGES:]
 
 
-def _began(incident: Incident) -> Instant:
-    return incident.began_at if incident.began_at is not None else incident.opened_at
-
-
 def _close(state: TargetState, incident: Incident, now: Instant) -> _Lived:
     closed = replace(
         incident,
         closed_at=now,
         closed_because=mended_text(state.mend) if state.mend else "",
-        losses=count_losses(state, _began(incident), now),
+        losses=count_losses(state.canaries, incident.window_began_at, now),
         diagnosis=replace(incident.diagnosis, waiting=None),
         passages=_passages(incident, incident.diagnosis, now, "resolved"),
     )
     return enter(state, closed), (announce(closed, Reason.RESOLVED, now),)
-
-
-def count_losses(state: TargetState, began: Instant, ended: Instant) -> Losses:
-    """What became of the canaries of a window that the gateway served."""
-    served = [canary for canary in state.canaries if canary.accepted and began <= canary.sent_at <= ended]
-    recovered = [canary.recovered_at - canary.waited_since for canary in served if canary.recovered_at is not None]
-    late = [canary.arrival_seconds or 0.0 for canary in served if canary.outcome is Outcome.LATE]
-    lost = [canary for canary in served if canary.outcome is Outcome.MISSING and canary.recovered_at is None]
-    in_time = [canary for canary in served if canary.outcome is Outcome.ARRIVED]
-    return Losses(
-        sent=len(served),
-        late=len(late) + len(recovered),
-        lost=len(lost),
-        longest_delay=max([*late, *recovered], default=None),
-        unclear=len(served) - len(late) - len(recovered) - len(lost) - len(in_time),
-    )
 
 
 def _tell_gap(state: TargetState, now: Instant) -> _Lived:

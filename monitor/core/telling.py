@@ -37,7 +37,10 @@ def due(
 def _due_closed(incident: Incident, told: Told | None, *, silenced: bool) -> Reason | None:
     if not knows_of(incident, told):
         return None if silenced else Reason.RESOLVED  # opened and closed meanwhile: told once, as one
-    return None if told is not None and told.closed else Reason.RESOLVED
+    if told is None or not told.closed:
+        return Reason.RESOLVED
+    # What is over is no news; but a message that can be edited shall not go on calling lost what has come since.
+    return Reason.EDITED if incident.recounted and not silenced and told.shown != shown(incident, None) else None
 
 
 def knows_of(incident: Incident, told: Told | None) -> bool:
@@ -104,6 +107,8 @@ def wakes_at(incident: Incident, told: Told, policy: Policy) -> Instant | None:
 def shown(incident: Incident, silenced_until: Instant | None) -> str:
     """The state of an incident that an edited message shows: when this changes, the message must."""
     diagnosis = incident.diagnosis
+    if incident.recounted:
+        return f"resolved|{diagnosis.fault}|{incident.losses}"
     parts = (
         "open" if incident.open else "resolved",
         f"again:{len(incident.reopened)}" if incident.reopened else "",

@@ -186,7 +186,7 @@ class AlertmanagerNotifier:
             "also": ", ".join(diagnosis.also),
             "advice": wording.advice(notice, style),
             "state": "\n".join(wording.states(notice, style)),
-            "canaries": wording.losses(notice) or "",
+            "canaries": "\n".join(wording.losses(notice, style)),
             "runbook_url": f"{self._root}/runbooks/{diagnosis.fault}" if self._root else "",
         }
 

@@ -43,8 +43,8 @@ def line(notice: Notice, redact: Callable[[str], str]) -> str:
     ]
     if notice.incident.open:
         said += [*wording.because(notice, style), f"Next: {wording.advice(notice, style)}"]
-    elif (losses := wording.losses(notice)) is not None:
-        said.append(losses)
+    else:
+        said += wording.losses(notice, style)
     marks = [word for word, told in (("mention", notice.mention), ("broadcast", notice.broadcast)) if told]
     return clamp(f"{wording.utc(notice.at)} [{', '.join([notice.reason, *marks])}] {' | '.join(said)}", _LONGEST)
 

@@ -5,7 +5,8 @@ The body is an object of this form (names are never renamed; new ones may come):
     {"version": 1, "delivery": "…", "reason": "opened", "at": "…", "target": "prod", "labels": {…},
      "incident": {"id": "…", "open": true, "opened_at": "…", "closed_at": null, "since": "…", "reopened": 0,
                   "acknowledged_by": null, "silenced_until": null,
-                  "losses": null | {"sent": 9, "late": 3, "lost": 2, "longest_delay_seconds": 412.0}},
+                  "losses": null | {"sent": 9, "late": 3, "lost": 2, "longest_delay_seconds": 412.0,
+                                     "late_trace_ids": ["…"], "lost_trace_ids": ["…"]}},
      "fault": "exporter_disabled", "severity": "critical", "component": "config", "summary": "…", "because": ["…"],
      "also": ["…"], "explained": ["…"], "advice": "…", "trace_ids": ["…"], "waiting": null, "links": {"runbook": "…"}}
 
@@ -26,7 +27,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from monitor.core.incident import Losses, Notice
+from monitor.core.incident import Losses, Notice, Reason
 from monitor.core.model import Instant, Seconds, Service
 from monitor.core.telling import acknowledged
 from monitor.http import Http
@@ -145,6 +146,7 @@ def _digest(notice: Notice) -> str:
         incident.diagnosis.waiting or "",
         str(len(incident.reopened)),
         str(incident.closed_at),
+        str(incident.losses) if notice.reason is Reason.EDITED else "",
         str(incident.acked_at),
         str(notice.silenced_until),
         str(told.at if told is not None else ""),
@@ -161,6 +163,8 @@ def _losses(losses: Losses | None) -> dict[str, Any] | None:
         "late": losses.late,
         "lost": losses.lost,
         "longest_delay_seconds": losses.longest_delay,
+        "late_trace_ids": list(losses.late_ids),
+        "lost_trace_ids": list(losses.lost_ids),
     }
 
 

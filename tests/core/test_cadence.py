@@ -365,7 +365,12 @@ CAME = {"sent_at": START + 400, "outcome": Outcome.ARRIVED, "judged_at": START +
         ([a_canary(1, **LOST)], ""),
         ([a_canary(1, **LOST), a_canary(2, **CAME)], "c1 c2"),
         ([a_canary(1, **LOST), a_canary(2, **{**CAME, "outcome": Outcome.INCOMPLETE})], "c1"),
-        ([a_canary(1, **{**LOST, "last_look_at": START + 411}), a_canary(2, **CAME)], "c2"),
+        ([a_canary(1, **LOST, asked_again=1), a_canary(2, **CAME)], "c2"),
+        ([a_canary(1, **{**LOST, "last_look_at": START + 49}, asked_again=1), a_canary(2, **CAME)], "c1 c2"),
+        ([a_canary(1, **{**LOST, "last_look_at": START + 50}, asked_again=1), a_canary(2, **CAME)], "c2"),
+        ([a_canary(1, **{**LOST, "last_look_at": START - 1391}, asked_again=2), a_canary(2, **CAME)], "c1 c2"),
+        ([a_canary(1, **{**LOST, "last_look_at": START - 1390}, asked_again=2), a_canary(2, **CAME)], "c2"),
+        ([a_canary(1, **{**LOST, "last_look_at": START - 1391}, asked_again=3), a_canary(2, **CAME)], "c2"),
         ([a_canary(1, **LOST, recovered_at=START + 411), a_canary(2, **CAME)], "c2"),
         ([a_canary(1, **LOST), a_canary(2, **{**CAME, "judged_at": START + 299})], "c2"),
         ([a_canary(1, **LOST, sent_at=START + 401), a_canary(2, **CAME)], "c2"),
@@ -374,7 +379,7 @@ CAME = {"sent_at": START + 400, "outcome": Outcome.ARRIVED, "judged_at": START +
     ],
 )
 def test_what_is_awaited(canaries: list[Canary], expected: str) -> None:
-    """Pending traces and their labels; and each lost one once more when a later one has arrived since."""
+    """Pending traces and their labels; each lost one again when a later one has arrived since, and twice more after a while."""
     story = after(Story(now=START + 411), *canaries)
     for place, canary in enumerate(story.state.canaries):
         if canary.outcome is Outcome.ARRIVED:

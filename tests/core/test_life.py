@@ -8,10 +8,9 @@ import pytest
 from monitor.core.canary import Outcome
 from monitor.core.incident import Incident, Losses, Reason, Told
 from monitor.core.inputs import Acknowledged, Input, NoticeTold, Removed
-from monitor.core.life import count_losses
 from monitor.core.model import Blindness, CheckName, Fault, Severity, failing
 from monitor.core.register import REMEMBERED_INCIDENTS
-from monitor.core.state import TargetState
+from monitor.core.window import count_losses
 from tests.core.build import (
     CANARY,
     CONFIG,
@@ -26,6 +25,7 @@ from tests.core.build import (
     a_canary,
     a_charge,
     policy,
+    trace_id,
 )
 from tests.fakes.clock import START
 
@@ -406,8 +406,16 @@ def test_a_resolve_counts_the_canaries_of_its_window() -> None:
         a_canary(9, accepted=False),
         a_canary(10, sent_at=START + 10.1),
     )
-    losses = count_losses(TargetState(target=PROD, canaries=canaries), START, START + 10)
-    assert losses == Losses(sent=7, late=2, lost=1, longest_delay=900.0, unclear=3)
+    losses = count_losses(canaries, START, START + 10)
+    assert losses == Losses(
+        sent=7,
+        late=2,
+        lost=1,
+        longest_delay=900.0,
+        unclear=3,
+        late_ids=(trace_id(5), trace_id(3)),
+        lost_ids=(trace_id(4),),
+    )
     assert str(losses) == ("7 canaries: 1 arrived in time, 2 late (longest 900 s), 1 lost, 3 in part or not known")
 
 
@@ -429,7 +437,8 @@ def test_the_window_of_a_resolve_begins_with_the_evidence() -> None:
     story = lost_then_refused().wait(60).passes(CONTROL, conclusive=True)
     story.arrives(story.canary()).arrives(story.canary())
     losses = story.state.incidents[-1].losses
-    assert losses == Losses(sent=4, lost=2)
+    assert losses is not None
+    assert (losses.sent, losses.lost) == (4, 2)
 
 
 # --- acknowledged, told, removed -------------------------------------------------------------------------------------

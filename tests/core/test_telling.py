@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from monitor.core.incident import Diagnosis, Incident, Notice, Reason, Told
+from monitor.core.incident import Diagnosis, Incident, Losses, Notice, Reason, Told
 from monitor.core.model import Blindness, CheckName, Component, Fault, Severity
 from monitor.core.state import TargetState
 from monitor.core.telling import acknowledged, compose, due, owes, record, shown, trusted, wakes_at
@@ -327,6 +327,27 @@ def test_an_edit_is_no_news() -> None:
     told = tell(BETTER, KNOWS, at=START + 60)
     assert (told.reason, told.at, told.severity, told.receipt) == (Reason.OPENED, START, WARNING, {"ts": "1"})
     assert what(OPEN, told) is Reason.CHANGED
+
+
+def test_what_is_found_after_the_end_edits_what_was_told() -> None:
+    """Once for each change, and it is no news; a silence that lasted all the while keeps that to itself too."""
+    over = incident(closed_at=START + 60, losses=Losses(sent=3, lost=3))
+    told = tell(over, tell(incident(), None))
+    assert what(over, told) is None
+    found = replace(over, losses=Losses(sent=3, late=1, lost=2), recounted=True)
+    assert what(found, told) is Reason.EDITED
+    assert what(found, told, silenced=UNTIL) is None
+    edited = tell(found, told, at=START + 90)
+    assert (edited.closed, edited.at, edited.reason) == (True, told.at, Reason.RESOLVED)
+    assert what(found, edited) is None
+    assert what(replace(found, losses=Losses(sent=3, late=2, lost=1)), edited) is Reason.EDITED
+
+
+def test_an_edit_of_what_is_over_calls_nobody() -> None:
+    """Neither a mention nor a broadcast."""
+    found = incident(closed_at=START + 60, losses=Losses(sent=3, late=1, lost=2), recounted=True)
+    said = notice(found, tell(replace(found, recounted=False), tell(incident(), None)), Reason.EDITED)
+    assert (said.mention, said.broadcast) == (False, False)
 
 
 def test_an_edit_under_a_silence_keeps_the_name_that_was_told() -> None:

@@ -173,6 +173,15 @@ def resolved() -> Notice:
     return a_notice(Reason.RESOLVED, incident, at=START + 900, told=told_of(incident), broadcast=True)
 
 
+def recounted() -> Notice:
+    """Of what was lost one trace has come after all."""
+    over = resolved()
+    late = Losses(sent=9, late=4, lost=1, longest_delay=1312.0, late_ids=(TRACE,), lost_ids=("ab" * 16,))
+    incident = replace(over.incident, losses=late, recounted=True)
+    told = told_of(over.incident, closed=True)
+    return a_notice(Reason.EDITED, incident, at=START + 1500, told=told)
+
+
 def missed() -> Notice:
     """Opened and closed while nobody could be told."""
     notice = resolved()
@@ -198,6 +207,7 @@ KINDS = {
         silenced,
         waiting,
         resolved,
+        recounted,
         missed,
     )
 }

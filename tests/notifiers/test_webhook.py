@@ -125,7 +125,18 @@ async def test_the_documentation_names_every_field(hook: Hook) -> None:
     ("kind", "where", "value"),
     [
         ("resolved", "closed_at", "2027-01-15T08:15:00.000Z"),
-        ("resolved", "losses", {"sent": 9, "late": 3, "lost": 2, "longest_delay_seconds": 412.0}),
+        (
+            "resolved",
+            "losses",
+            {
+                "sent": 9,
+                "late": 3,
+                "lost": 2,
+                "longest_delay_seconds": 412.0,
+                "late_trace_ids": [],
+                "lost_trace_ids": [],
+            },
+        ),
         ("acknowledged", "acknowledged_by", "ana"),
         ("silenced", "silenced_until", "2027-01-15T10:00:00.000Z"),
         ("again", "reopened", 2),

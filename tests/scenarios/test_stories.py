@@ -2,6 +2,7 @@
 
 import pytest
 
+from monitor.core.canary import Outcome
 from monitor.core.incident import Reason
 from monitor.core.model import CheckName, Fault, Severity
 from monitor.store.memory import MemoryStore
@@ -259,3 +260,48 @@ async def test_the_key_of_another_environment(masked: str) -> None:
             assert "stg" in home.incident.diagnosis.summary
         await home.mend()
         await home.until_resolved(12 * MINUTE)
+
+
+async def test_a_resolve_names_what_was_lost() -> None:
+    """The newest five by their trace ids, the others by number: somebody may want to look them up in TrueFoundry."""
+    async with house() as home:
+        await home.settle_in()
+        await home.break_("export_failing")
+        await home.until_called()
+        await home.advance(10 * MINUTE)
+        await home.mend()
+        await home.until_resolved()
+        await home.advance(0)
+        losses = home.state.incidents[-1].losses
+        assert losses is not None
+        lost = [one for one in home.state.canaries if one.outcome is Outcome.MISSING]
+        assert losses.lost_ids == tuple(one.trace_id for one in lost[:-6:-1])
+        reply = home.messages[-1].text
+        assert all(trace_id in reply for trace_id in losses.lost_ids)
+        assert f"and {losses.lost - 5} more" in reply
+
+
+async def test_what_is_found_after_the_resolve_is_written_into_the_message_and_told_to_nobody() -> None:
+    """What was held up comes behind what is new: the root is edited, nothing is posted, nobody is called."""
+    async with house() as home:
+        await home.settle_in()
+        await home.break_("trace_late", seconds=15 * MINUTE)
+        await home.until_called()
+        await home.mend()
+        await home.until_resolved()
+        await home.advance(0)
+        (root,) = home.roots
+        told, calls = len(home.messages), len(home.calls)
+        before = home.state.incidents[-1].losses
+        assert before is not None
+        assert before.lost > 0
+        assert root.text.count("Lost, the newest first") == 1
+        await home.advance(1.5 * HOUR)
+        after = home.state.incidents[-1].losses
+        assert after is not None
+        assert (after.sent, after.lost, after.unclear) == (before.sent, 0, 0)
+        assert after.late >= before.lost
+        assert f"{after.late} late (longest" in root.text
+        assert "Lost" not in root.text
+        assert "resolved" in root.text.partition("\n")[0]
+        assert (len(home.messages), len(home.calls)) == (told, calls)

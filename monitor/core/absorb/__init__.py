@@ -30,6 +30,7 @@ from monitor.core.life import live
 from monitor.core.model import CheckName, Fault, Instant
 from monitor.core.state import Outage, Policy, TargetState
 from monitor.core.weighing import named
+from monitor.core.window import recount
 
 
 def absorb(state: TargetState, given: Input, policy: Policy, now: Instant) -> Absorbed:
@@ -41,7 +42,7 @@ def absorb(state: TargetState, given: Input, policy: Policy, now: Instant) -> Ab
         return after, events
     after = _judge_series(retract_key(_of_enabled_checks(after, policy)), policy, now)
     changed = _fault_changes(state, after, policy, now)
-    lived, more = live(after, policy, now)
+    lived, more = live(recount(state, after), policy, now)
     return lived, (*events, *changed, *more)
 
 

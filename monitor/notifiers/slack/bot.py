@@ -104,9 +104,10 @@ class SlackBot:
         return self.destinations.get(notice.incident.target, self.destination)
 
     async def _open(self, notice: Notice, frame: render.Frame) -> Mapping[str, str]:
-        """Post a root; but a silence is not announced by a new message."""
+        """Post a root; but neither a silence nor what is over is announced by a new message."""
         before = notice.told.receipt if notice.told is not None else {}
-        if notice.reason is Reason.EDITED and notice.silenced_until is not None:
+        silent = notice.silenced_until is not None or not notice.incident.open
+        if notice.reason is Reason.EDITED and silent:
             return before
         answer = await self._post(self._destination(notice).channel, render.post(notice, frame))
         return _receipt(answer)

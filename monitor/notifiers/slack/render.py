@@ -87,7 +87,10 @@ def _everything(notice: Notice, first: Callable[[Notice, Style], str]) -> list[_
 def _news(notice: Notice) -> list[_Paragraph]:
     """Of a resolve, the reason and the losses; of all else also why and what to do."""
     if not notice.incident.open:
-        return [(lambda style: [*_head(notice, style, wording.news), *_losses(notice)], _HEAD)]
+        return [
+            (lambda style: _head(notice, style, wording.news), _HEAD),
+            (lambda style: wording.losses(notice, style), _AFTER),
+        ]
     return _everything(notice, wording.news)
 
 
@@ -113,12 +116,7 @@ def _facts(notice: Notice, style: Style) -> list[str]:
 
 def _after(notice: Notice, style: Style) -> list[str]:
     """What became of the canaries, and for a reader who was told nothing before, how it went."""
-    return [*_losses(notice), *(wording.life(notice, style) if notice.told is None else [])]
-
-
-def _losses(notice: Notice) -> list[str]:
-    losses = wording.losses(notice)
-    return [losses] if losses is not None else []
+    return [*wording.losses(notice, style), *(wording.life(notice, style) if notice.told is None else [])]
 
 
 def _step(notice: Notice, style: Style) -> list[str]:

@@ -20,7 +20,7 @@ from tests.notifiers.slack.scripted import RATE_LIMITED, TOKEN, Said, ScriptedSl
 T = TypeVar("T")
 
 NEWS = [kind for kind in KINDS if KINDS[kind]().told is not None and KINDS[kind]().reason != "edited"]
-EDITS = ["acknowledged", "silenced", "waiting"]
+EDITS = ["acknowledged", "silenced", "waiting", "recounted"]
 
 
 @pytest.fixture
@@ -92,7 +92,7 @@ async def test_news_edit_the_root_and_answer_in_its_thread(bot: SlackBot, slack:
 
 @pytest.mark.parametrize("kind", EDITS)
 async def test_an_edit_is_no_news(bot: SlackBot, slack: ScriptedSlack, kind: str) -> None:
-    """Acknowledged, silenced, waiting: the root shows it, and nobody is disturbed."""
+    """Acknowledged, silenced, waiting, found after all: the root shows it, and nobody is disturbed."""
     await bot.tell(await after_opening(bot, kind))
     assert [method for method, _ in slack.calls] == ["chat.postMessage", "chat.update"]
     assert slack.thread(slack.root()) == []
@@ -225,9 +225,12 @@ async def test_a_root_that_vanishes_between_edit_and_reply(bot: SlackBot, slack:
     assert "resolved" in slack.root(1)["text"]
 
 
-async def test_a_silence_is_not_announced_by_a_new_message(bot: SlackBot, slack: ScriptedSlack) -> None:
-    """Of a deleted root nothing is left to be edited; what comes after the silence gets a fresh post."""
-    notice = await after_opening(bot, "silenced")
+@pytest.mark.parametrize("kind", ["silenced", "recounted"])
+async def test_what_is_worth_an_edit_alone_is_announced_by_no_new_message(
+    bot: SlackBot, slack: ScriptedSlack, kind: str
+) -> None:
+    """Of a deleted root nothing is left to be edited; what comes after a silence gets a fresh post."""
+    notice = await after_opening(bot, kind)
     assert notice.told is not None
     slack.delete(slack.root())
     assert await bot.tell(notice) == notice.told.receipt
