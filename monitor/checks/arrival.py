@@ -105,7 +105,7 @@ class ArrivalCheck:
     async def _look_elsewhere(self, canary: Canary, journal: Journal, began: Instant) -> None:
         """A trace that has not come is looked for in the other environments."""
         early = began - canary.waited_since < journal.policy.arrival.look_closer_after
-        if early or canary.trace_id is None or not self._lookup.knows_others:
+        if early or canary.trace_id is None:
             return
         try:
             environment = await self._lookup.see_elsewhere(canary, canary.trace_id, began)

@@ -11,7 +11,7 @@ from monitor.checks.routes import Routes
 from monitor.core.canary import Canary, ControlSpan, IdSource
 from monitor.core.model import Instant, Seconds, TraceId
 from monitor.core.state import ArrivalPolicy, TargetState
-from monitor.core.trace import Route, SpanFact, TraceSeen
+from monitor.core.trace import Route, SpanFact, TraceSeen, is_same_environment
 from monitor.ports import Clock, Gone, PortError, Refused, TraceBackend
 
 _CLOSED = frozenset({401, 403})
@@ -73,7 +73,7 @@ class Lookup:
 
     def _is_ours(self, span: SpanFact) -> bool:
         own = self._environments.own
-        return own is None or span.environment is None or span.environment == own
+        return own is None or span.environment is None or is_same_environment(span.environment, own)
 
     async def document(self, canary: Canary, began: Instant) -> TraceSeen:
         """The documented read, which tells everything that can be known of a trace."""
@@ -106,13 +106,14 @@ class Lookup:
         )
         return Route.WAREHOUSE, bool(spans)
 
-    @property
-    def knows_others(self) -> bool:
-        """Whether there are other environments to look in."""
-        return bool(self._environments.others)
-
     async def see_elsewhere(self, canary: Canary, trace_id: TraceId, began: Instant) -> str | None:
-        """The other environment that shows a trace; None if each of them was asked and none does."""
+        """The other environment that shows a trace; None if each of them was asked and none does. Raises PortError."""
+        quick = await self._quick(trace_id, canary.nonce)
+        for span in quick or ():
+            if not self._is_ours(span):  # that route shows a whole project, and says where in it the trace is
+                return span.environment
+        if quick is None and not self._environments.others:
+            raise Gone("the per-trace route is closed, and no other environment is configured")
         unasked: PortError | None = None
         for environment, backend in self._environments.others.items():
             try:
@@ -122,7 +123,7 @@ class Lookup:
             except PortError as error:
                 unasked = error
                 continue
-            if any(span.environment in (None, environment) for span in spans):
+            if any(span.environment is None or is_same_environment(span.environment, environment) for span in spans):
                 return environment
         if unasked is not None:
             raise unasked

@@ -161,7 +161,7 @@ def _judge_labels(canary: Canary, seen: TraceSeen, policy: Policy) -> Canary:
         return canary
     if len(seen.span_ids) < canary.spans or canary.arrived_at is None:
         return canary
-    labels = judge_labels(seen, policy.labels)
+    labels = judge_labels(seen, policy.labels, environment=policy.environment)
     # Whoever was refused has no response to show.
     return replace(canary, labels=labels if canary.accepted else replace(labels, content_missing=False))
 

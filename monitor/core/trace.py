@@ -93,18 +93,41 @@ class Labels:
     content: bool | None = None
 
 
+_LABELS_OF_TRACELOOP = {"development": "dev", "staging": "stg", "production": "prd", "prod": "prd"}
+
+
+def is_same_environment(one: str, other: str) -> bool:
+    """Whether two words name one environment: its slug, as recorded, or its label, as Traceloop's own example shows it.
+
+    https://www.traceloop.com/docs/settings/projects-and-environments; a slug is the label in lower case with dashes.
+    """
+    return _slug(one) == _slug(other)
+
+
+def _slug(word: str) -> str:
+    slug = "-".join(word.casefold().split())
+    return _LABELS_OF_TRACELOOP.get(slug, slug)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LabelJudgement:
-    """What the documented read says of a trace's labels and content; each empty tuple is good news."""
+    """What the documented read says of a trace's labels and content; each empty tuple is good news.
+
+    `environment`: the one that the trace is in, where that is not the expected one.
+    """
 
     mislabelled: tuple[str, ...] = ()
     leaked: tuple[str, ...] = ()
     content_missing: bool = False
+    environment: str | None = None
     evidence: Mapping[str, Scalar] = field(default_factory=dict)
 
 
-def judge_labels(seen: TraceSeen, expected: Labels) -> LabelJudgement:
-    """Judge service name, resource attributes and content. What the route does not tell is not held against anybody."""
+def judge_labels(seen: TraceSeen, expected: Labels, *, environment: str | None = None) -> LabelJudgement:
+    """Judge the environment (None: not checked), service name, resource attributes and content.
+
+    What the route does not tell is not held against anybody.
+    """
     names = {span.service_name for span in seen.spans if span.service_name is not None}
     mislabelled = [
         f"service name: expected {expected.service_name}, found {name}"
@@ -123,8 +146,17 @@ def judge_labels(seen: TraceSeen, expected: Labels) -> LabelJudgement:
         mislabelled=tuple(mislabelled),
         leaked=tuple(credentials) + (tuple(content) if expected.content is False else ()),
         content_missing=expected.content is True and bool(told) and not content,
+        environment=_other_environment(seen, environment),
         evidence=_evidence(seen),
     )
+
+
+def _other_environment(seen: TraceSeen, expected: str | None) -> str | None:
+    """Where the spans are, if none of them is where it is expected."""
+    found = sorted({span.environment for span in seen.spans if span.environment is not None})
+    if expected is None or any(is_same_environment(each, expected) for each in found):
+        return None
+    return found[0] if found else None
 
 
 def _evidence(seen: TraceSeen) -> Mapping[str, Scalar]:

@@ -407,13 +407,23 @@ async def test_a_stray_that_our_own_key_shows_has_not_arrived() -> None:
     assert (bench.canary.outcome, bench.confirmed) == (None, {Fault.WRONG_ENVIRONMENT})
 
 
+async def test_the_per_trace_route_alone_can_say_where_a_trace_went() -> None:
+    """It shows a whole project: no key of the other environment is needed. Where it cannot be asked, the others are."""
+    bench = Bench(a_canary())
+    stray = tuple(replace(span, environment="eu-production") for span in spans(1))
+    bench.check = ArrivalCheck(_ShowsStrays(bench.backend, stray), bench.clock, {}, "prd")
+    await bench.after(61)
+    assert bench.diary.only(ElsewhereLooked).environment == "eu-production"
+    assert bench.confirmed == {Fault.WRONG_ENVIRONMENT}
+
+
 async def test_a_slug_that_is_spelt_otherwise_hides_no_arrival() -> None:
-    """Traceloop's documentation says `production` where its recorded answers say `prd`: the key decides."""
+    """Traceloop's documentation says `production` where its recorded answers say `prd`."""
     bench = Bench(a_canary())
     bench.shows(environment="production")
     await bench.after(1)
     await bench.after(2)
-    assert bench.looked == [(WAREHOUSE, 3), (WAREHOUSE, 3)]
+    assert bench.looked == [(TRACE, 3), (TRACE, 3), (WAREHOUSE, 3)]
     assert (bench.canary.outcome, bench.confirmed) == (Outcome.ARRIVED, set())
 
 

@@ -27,6 +27,7 @@ from tests.core.build import (
     expectation,
     manifest,
     policy,
+    spans,
     trace_id,
 )
 from tests.fakes.clock import START
@@ -111,6 +112,14 @@ def test_a_wrong_environment_is_named_with_the_right_one() -> None:
     unknown = Story()
     unknown.elsewhere(unknown.canary())
     assert unknown.diagnosis.advice == FAULTS[F.WRONG_ENVIRONMENT].advice
+    ours = Story(policy=policy(environment="dev"))
+    canary = ours.canary()
+    ours.arrives(canary, tuple(replace(span, environment="stg") for span in spans(1)))
+    assert ours.diagnosis.advice == (
+        "Put a key of the environment dev into the exporter's Authorization header and into the monitor; or, if stg is right, "
+        "set `traceloop.environment` to it."
+    )
+    assert "the monitor's own key shows it there: it is a key of stg too" in ours.diagnosis.because
     forgotten = holding(a_charge(F.WRONG_ENVIRONMENT))
     assert advised(forgotten, policy(environment="prd")) == FAULTS[F.WRONG_ENVIRONMENT].advice
 

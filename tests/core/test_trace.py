@@ -6,7 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.core.trace import Labels, Route, SpanFact, TraceSeen, judge_completeness, judge_labels
+from monitor.core.trace import (
+    Labels,
+    Route,
+    SpanFact,
+    TraceSeen,
+    is_same_environment,
+    judge_completeness,
+    judge_labels,
+)
 from tests.core.build import quick, spans, trace_id
 
 EXPECTED = Labels(service_name="tfy-llm-gateway", resource_attributes={"environment": "production"}, content=False)
@@ -124,6 +132,45 @@ def test_a_credential_is_a_leak_whatever_was_agreed() -> None:
     """Nobody wants one in a trace."""
     judged = judge_labels(seen(span("s", credentials=("Authorization",))), Labels(service_name="x", content=None))
     assert judged.leaked == ("Authorization",)
+
+
+@pytest.mark.parametrize(
+    ("shown", "other"),
+    [
+        (("stg", "stg"), "stg"),
+        (("stg", None), "stg"),
+        (("prd", "stg"), None),
+        (("Production", None), None),
+        ((None, None), None),
+    ],
+)
+def test_the_environment_that_our_key_shows_is_the_expected_one(
+    shown: tuple[str | None, ...], other: str | None
+) -> None:
+    """One span that is where it should be is enough, and what the route does not tell is held against nobody."""
+    facts = [span(f"s{place}", environment=each) for place, each in enumerate(shown)]
+    assert judge_labels(seen(*facts), EXPECTED, environment="prd").environment == other
+    assert judge_labels(seen(*facts), EXPECTED).environment is None
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("prd", "prd", True),
+        ("prd", "production", True),
+        ("PROD", "Production", True),
+        ("stg", "Staging", True),
+        ("dev", "development", True),
+        ("eu-production", "EU Production", True),
+        ("prd", "stg", False),
+        ("prd", "prd-eu", False),
+        ("eu-production", "prd", False),
+    ],
+)
+def test_an_environment_has_a_slug_and_a_label(one: str, other: str, same: bool) -> None:
+    """Recorded answers hold the slug, Traceloop's own example the label."""
+    assert is_same_environment(one, other) is same
+    assert is_same_environment(other, one) is same
 
 
 def test_model_and_usage_are_evidence() -> None:

@@ -160,6 +160,9 @@ def _arrival_charges(canary: Canary) -> tuple[Charge, ...]:
         charges.append(Charge(fault=Fault.TRACE_LATE, summary="the trace is late"))
     labels = canary.labels
     if labels is not None:
+        if labels.environment:
+            text = f"the trace is in the Traceloop environment {labels.environment}"
+            charges.append(Charge(fault=Fault.WRONG_ENVIRONMENT, summary=text))
         if labels.leaked:
             charges.append(
                 Charge(fault=Fault.CONTENT_LEAKED, summary=f"the trace carries {', '.join(labels.leaked[:5])}")

@@ -9,21 +9,34 @@ from monitor.core.signs import arrived, ids_text, lost
 # --- in another environment ------------------------------------------------------------------------------------------
 
 
+def _found_by_our_key(canary: Canary) -> str | None:
+    """The other environment that our own key shows the trace in: then it is a key of that environment."""
+    return canary.labels.environment if canary.labels is not None else None
+
+
+def _environment(canary: Canary) -> str | None:
+    """The other environment that the trace is in."""
+    return _found_by_our_key(canary) or (canary.elsewhere if not arrived(canary) else None)
+
+
 def _is_elsewhere(canary: Canary) -> bool:
-    return canary.elsewhere is not None and not arrived(canary)
+    return _environment(canary) is not None
 
 
 def _is_not_misrouted(canary: Canary) -> bool:
     """It arrived; or it is lost, and not to another environment."""
-    return arrived(canary) or (lost(canary) and canary.nowhere)
+    return (arrived(canary) and not _is_elsewhere(canary)) or (lost(canary) and canary.nowhere)
 
 
 def _elsewhere(bad: tuple[Canary, ...]) -> Charge:
     """Conclusive, because it is no absence."""
+    found = _environment(bad[-1])
+    ours = _found_by_our_key(bad[-1]) is not None
+    by_us = (f"the monitor's own key shows it there: it is a key of {found} too",) if ours else ()
     return Charge(
         fault=Fault.WRONG_ENVIRONMENT,
-        summary=f"the trace is in the Traceloop environment {bad[-1].elsewhere}",
-        facts=(f"found in {bad[-1].elsewhere}", ids_text(bad)),
+        summary=f"the trace is in the Traceloop environment {found}",
+        facts=(f"found in {found}", *by_us, ids_text(bad)),
         conclusive=True,
         stops_export=True,
     )
@@ -31,10 +44,17 @@ def _elsewhere(bad: tuple[Canary, ...]) -> Charge:
 
 def _name_both(case: Case) -> Weight:
     """The environment that the traces go to, and the one that they should."""
-    found = next((one.elsewhere for one in reversed(case.state.canaries) if _is_elsewhere(one)), None)
+    bad = next((one for one in reversed(case.state.canaries) if _is_elsewhere(one)), None)
     expected = case.policy.environment
-    if found is None or expected is None:
+    if bad is None or expected is None:
         return Weight()
+    found = _environment(bad)
+    if _found_by_our_key(bad) is not None:
+        step = (
+            f"Put a key of the environment {expected} into the exporter's Authorization header and into the monitor; or, if "
+            f"{found} is right, set `traceloop.environment` to it."
+        )
+        return Weight(remarks=(f"expected in {expected}",), step=step)
     return Weight(
         remarks=(f"expected in {expected}",),
         step=f"Put the key of the environment {expected} into the exporter's Authorization header: it holds that of {found}.",
@@ -46,7 +66,8 @@ WRONG_ENVIRONMENT = Rule(
     component=Component.CONFIG,
     severity=Severity.CRITICAL,
     meaning="The traces arrive in another Traceloop environment",
-    when="One of `other_environments` shows the trace of a canary, and ours does not.",
+    when="One of `other_environments`, or Traceloop's per-trace route, shows the trace of a canary in another environment, and the "
+    "documented read of ours does not show it; or that read shows it under another environment than `traceloop.environment`.",
     settles="At once: it is no absence. Traces that are not there either, nor here, clear it.",
     because="The environment found and the one expected, and the trace's id.",
     advice="Put the key of the right environment into the exporter's Authorization header.",
