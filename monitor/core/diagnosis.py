@@ -13,7 +13,7 @@ from monitor.core.incident import Diagnosis
 from monitor.core.mend import shielded, waiting_text
 from monitor.core.model import Blindness, CheckName, Component, Fault, Instant
 from monitor.core.signs import lost
-from monitor.core.state import Policy, TargetState
+from monitor.core.state import Policy, TargetState, Trend
 from monitor.core.triage import LOSSES
 from monitor.core.weighing import Confirmed, weigh
 
@@ -21,7 +21,7 @@ from monitor.core.weighing import Confirmed, weigh
 def diagnose(state: TargetState, policy: Policy, now: Instant) -> Diagnosis | None:
     """The diagnosis of a target; None when nothing worth telling is confirmed and nothing mended waits for its proof."""
     found = weigh(state, policy, now)
-    explained = shielded(state, policy).union(*(one.explains for one in found))
+    explained = shielded(state, policy).union(*(one.explains for one in found), _blindness_explained(found, state))
     unexplained = [one for one in found if one.fault not in explained]
     waiting = waiting_text(state, policy)
     if unexplained:
@@ -52,6 +52,17 @@ def _diagnose(
         trace_ids=_trace_ids(state, named.fault),
         permanent=named.charge.permanent,
     )
+
+
+def _blindness_explained(found: tuple[Confirmed, ...], state: TargetState) -> frozenset[Fault]:
+    """What has never been shown cannot be missed: no wonder, while something is known to keep traces from arriving."""
+    blind = [trend for trend in state.trends.values() if Fault.BLIND in trend.confirmed]
+    nothing_comes = any(Fault.TRACE_MISSING in one.explains for one in found)
+    return frozenset({Fault.BLIND}) if nothing_comes and blind and all(map(_is_unproven, blind)) else frozenset()
+
+
+def _is_unproven(trend: Trend) -> bool:
+    return trend.last is not None and trend.last.blindness is Blindness.UNPROVEN
 
 
 def _restraint(state: TargetState) -> tuple[str, ...]:

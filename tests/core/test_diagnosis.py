@@ -123,6 +123,27 @@ def test_consequences_are_explained_through_each_other_but_told_once() -> None:
     assert diagnosis.also == ()
 
 
+@pytest.mark.parametrize(
+    ("reason", "also"), [(Blindness.UNPROVEN, ()), (Blindness.UNREACHABLE, (F.BLIND,)), (Blindness.REFUSED, (F.BLIND,))]
+)
+def test_what_never_showed_a_trace_is_no_second_fault_while_none_can_arrive(
+    reason: Blindness, also: tuple[Fault, ...]
+) -> None:
+    """No wonder that nothing was seen. That nothing can be asked is another matter."""
+    story = Story(policy(blind_after=0.0, fail_after=1)).is_blind(CheckName.ARRIVAL, reason)
+    assert story.name == F.BLIND
+    story.fails(CheckName.CONTROL, F.INGEST_FAILING, stops_export=True)
+    assert (story.name, story.diagnosis.also) == (F.INGEST_FAILING, also)
+    assert (F.BLIND in story.diagnosis.explained) is not bool(also)
+
+
+def test_a_fault_that_keeps_no_trace_from_arriving_explains_no_blindness() -> None:
+    """A gateway that refuses the token is one thing, a route that shows nothing another."""
+    story = Story(policy(blind_after=0.0, fail_after=1)).is_blind(CheckName.ARRIVAL, Blindness.UNPROVEN)
+    story.fails(CheckName.CANARY, F.GATEWAY_REFUSED)
+    assert (story.name, story.diagnosis.also) == (F.GATEWAY_REFUSED, (F.BLIND,))
+
+
 def test_severity_is_the_highest_confirmed_also_of_what_is_explained() -> None:
     """A warning that explains something critical is as bad as that."""
     judge = policy(severity={F.KEY_REJECTED: Severity.WARNING})
