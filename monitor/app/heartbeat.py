@@ -1,57 +1,104 @@
-"""A dead man's switch: pinged only while checking and telling both work, so that its silence is an alarm elsewhere."""
+"""A dead man's switch: pinged only while checking and telling both work, so that its silence is an alarm elsewhere.
 
-from collections.abc import Callable
+Without a notifier there is nobody to be told (metrics only), and checking is all that has to work.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
 
 from monitor.app.daemon import Daemon
-from monitor.core.model import Seconds, Service
+from monitor.core.model import CheckName, Instant, Seconds, Service
 from monitor.http import Http
 from monitor.ports import Clock, PortError
+from monitor.runner import TargetJournal
+
+FORGIVEN_FOR: Seconds = 300.0
+"""How long telling, or keeping the state, may fail before that is silence: what mends itself sooner wakes nobody."""
 
 _TIMEOUT: Seconds = 10.0
-_TELLING_FAILS_AFTER: Seconds = 300.0
+_SLOW = frozenset({CheckName.CANARY, CheckName.CONTROL})  # they may still await their first answer
+_OK, _OK_ENDS = 200, 300
 
 
 class Heartbeat:
-    """Pings a URL, which is a secret."""
+    """Pings a URL, which is a secret. `impaired` says, by name, what else does not work as it should."""
 
     def __init__(
-        self, http: Http, url: Callable[[], str], daemon: Daemon, *, clock: Clock, alive: Callable[[], bool]
+        self,
+        http: Http,
+        url: Callable[[], str],
+        daemon: Daemon,
+        *,
+        clock: Clock,
+        alive: Callable[[], bool],
+        impaired: Callable[[], Mapping[str, str]] = dict,
     ) -> None:
         self._http = http
         self._url = url
         self._daemon = daemon
         self._clock = clock
         self._alive = alive
+        self._impaired = impaired
+        self._began = clock.monotonic()
+        self._since: Mapping[str, Seconds] = {}
+        self._to_come: dict[Instant, Seconds] = {}
         self.problem: str | None = None
 
     async def beat(self) -> None:
         """Ping, if all is well with the monitor itself."""
-        if not self.is_well():
-            self.problem = "withheld: checking or telling does not work"
+        now = self._clock.now()
+        self._to_come = {moment: known for moment, known in self._to_come.items() if moment > now}
+        ailments = [*self._idle(), *self._mute()]
+        if ailments:
+            self.problem = f"withheld: {'; '.join(ailments)}"
             return
         try:
             answer = await self._http.request(Service.HEARTBEAT, "GET", self._url(), timeout=_TIMEOUT, body_limit=4096)
         except PortError as error:
             self.problem = f"not delivered: {error}"
         else:
-            self.problem = None if answer.status < 400 else f"refused: HTTP {answer.status}"  # noqa: PLR2004
+            self.problem = None if _OK <= answer.status < _OK_ENDS else f"refused: HTTP {answer.status}"
 
-    def is_well(self) -> bool:
-        """Whether the schedule turns, every target has looked lately, and no notifier has been failing for long."""
-        now = self._clock.now()
-        failing = [
-            health
-            for health in self._daemon.notifiers.values()
-            if health.failing_since is not None and now - health.failing_since > _TELLING_FAILS_AFTER
-        ]
-        return self._alive() and not failing and all(self._looks(name, now) for name in self._daemon.settings.targets)
+    # --- checking
 
-    def _looks(self, name: str, now: float) -> bool:
-        journal = next((each for each in self._daemon.journals if each.state.target == name), None)
-        if journal is None:
-            return False
-        return all(
-            (last := journal.state.trend(check).last) is not None and now - last.at <= cadence.stale_after
-            for check, cadence in journal.policy.cadences.items()
-            if check in ("config", "gateway")
-        )
+    def _idle(self) -> Iterator[str]:
+        """What does not look."""
+        if not self._alive():
+            yield "the schedule stands still"
+        for name in self._daemon.settings.targets:
+            journal, now = self._daemon.journal(name), self._clock.now()
+            if journal is None:
+                yield f"{name} is not looked at"
+            else:
+                yield from (f"{name}: {check} has not looked lately" for check in self._stale(journal, now))
+
+    def _stale(self, journal: TargetJournal, now: Instant) -> Iterator[CheckName]:
+        """`arrival` looks only while a trace is awaited."""
+        up_for = self._clock.monotonic() - self._began
+        for check, cadence in journal.policy.cadences.items():
+            last = journal.state.trend(check).last
+            age = self._age(last.at, now) if last is not None else float("inf")
+            if check is not CheckName.ARRIVAL and (min(age, up_for) if check in _SLOW else age) > cadence.stale_after:
+                yield check
+
+    def _age(self, looked_at: Instant, now: Instant) -> Seconds:
+        """How old a look is; one that is still to come was before the clock was set back, and is as old as we have known it."""
+        if looked_at <= now:
+            return now - looked_at
+        return self._clock.monotonic() - self._to_come.setdefault(looked_at, self._clock.monotonic())
+
+    # --- telling
+
+    def _mute(self) -> list[str]:
+        """What has not worked for long."""
+        now, present = self._clock.monotonic(), {**self._impaired(), **dict(self._untold())}
+        self._since = {name: self._since.get(name, now) for name in present}
+        return [text for name, text in present.items() if now - self._since[name] >= FORGIVEN_FOR]
+
+    def _untold(self) -> Iterator[tuple[str, str]]:
+        for name, health in self._daemon.notifiers.items():
+            if health.failing_since is not None:
+                yield name, f"{name} cannot be told"
+            elif health.unrefreshed_since is not None:
+                yield name, f"{name} does not answer"
+            elif health.pending:
+                yield name, f"{name} is not told what it should be"

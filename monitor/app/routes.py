@@ -1,6 +1,6 @@
 """The configured ways to tell. A new notifier is one function here, and one line in `_MAKERS`."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from monitor.core.model import Severity, TargetName
@@ -29,16 +29,27 @@ def routes_of(settings: Settings, footing: Footing) -> tuple[Route, ...]:
     return tuple(route for route in made if route is not None)
 
 
-def tested_notifiers(settings: Settings, footing: Footing) -> tuple[Notifier, ...]:
-    """What the self-test goes by: every way to tell, but Slack's bot posts to the channel that was chosen for it, if any."""
-    channel = settings.alerting.self_test.channel
-    notifiers = [route.notifier for route in routes_of(settings, footing)]
-    return tuple(
-        replace(each, destination=Destination(channel=channel), destinations={})
-        if channel is not None and isinstance(each, SlackBot)
-        else each
-        for each in notifiers
-    )
+def ways_of(settings: Settings, footing: Footing, *, channel: str | None = None) -> Mapping[str, Notifier]:
+    """Every single place to tell, by a name that says which: what a test has to reach. `channel`: Slack's bot posts only there."""
+    return {
+        f"{notifier.name} {place}".rstrip(): notifier
+        for route in routes_of(settings, footing)
+        for place, notifier in _places_of(route.notifier, channel)
+    }
+
+
+def _places_of(notifier: Notifier, channel: str | None) -> Iterator[tuple[str, Notifier]]:
+    match notifier:
+        case SlackBot():
+            every = (notifier.destination, *notifier.destinations.values())
+            for place in [channel] if channel is not None else dict.fromkeys(each.channel for each in every):
+                if place:
+                    yield place, replace(notifier, destination=Destination(channel=place), destinations={})
+        case AlertmanagerNotifier():
+            for url in notifier.urls:
+                yield url, replace(notifier, urls=(url,))
+        case _:
+            yield "", notifier
 
 
 def _slack_bot(settings: Settings, footing: Footing) -> Route | None:

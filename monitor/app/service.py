@@ -8,12 +8,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from monitor.app.daemon import Daemon, Surroundings
-from monitor.app.heartbeat import Heartbeat
 from monitor.app.memory import give_back
 from monitor.app.operations import LiveOperations
 from monitor.app.passes import network
 from monitor.app.policy import enabled_checks
-from monitor.app.selftest import SelfTest
+from monitor.app.proofs import Proofs
 from monitor.app.tokens import token_expiries
 from monitor.app.windows import windows_of
 from monitor.clock import SystemClock
@@ -45,7 +44,6 @@ GRACE: Seconds = 20.0
 _WATCH_FILES_EVERY: Seconds = 10.0
 _GIVE_BACK_EVERY: Seconds = 600.0
 _GIVE_BACK_FIRST: Seconds = 12.0  # when every check has looked once
-_SELF_TEST_FIRST: Seconds = 30.0
 _CLOSING: Seconds = 3.0
 _NEEDS_RESTART = ("server", "state", "http", "log")
 
@@ -70,20 +68,15 @@ class Service:
         )
         # The daemon stands on the schedule and hears of it: it is looked up when something happens.
         self._schedule = GridSchedule(self._clock, lambda event: self.daemon.publish(event))  # noqa: PLW0108
-        self.daemon = Daemon(
-            settings,
-            Surroundings(
-                clock=self._clock, store=self._store, schedule=self._schedule, http=self._http, redactor=redactor
-            ),
-            routes=(),
-            silences=windows_of(settings),
+        around = Surroundings(
+            clock=self._clock, store=self._store, schedule=self._schedule, http=self._http, redactor=redactor
         )
+        self.daemon = Daemon(settings, around, routes=(), silences=windows_of(settings))
         self._metrics = Metrics(clock=self._clock, version=VERSION, view=self._view)
         self._metrics.expect(self._expected())
         self.daemon.listen(self._metrics.listen)
         self.daemon.listen(EventLog().listen)
-        self._heartbeat: Heartbeat | None = None
-        self._self_test: SelfTest | None = None
+        self._proofs = Proofs(around, self.daemon)
         self._web = self._make_web()
         self._fingerprint = ""
         self._stop = asyncio.Event()
@@ -103,7 +96,7 @@ class Service:
             self._schedule.every("give back memory", _GIVE_BACK_EVERY, give_back, first=_GIVE_BACK_FIRST)
             # Ways to tell are loaded last: nobody can be told before something has been seen.
             await self._tell_by_configured_ways()
-            self._plan_proofs()
+            self._proofs.plan(self._loaded.settings)
             _log.info("ready", extra={"fields": {"url": self._web.url, "version": VERSION}})
             started(self._web.url)
             await self._stop.wait()
@@ -132,19 +125,6 @@ class Service:
         _log.info("asked to stop", extra={"fields": {"signal": signal.Signals(number).name}})
         self.stop()
 
-    def _plan_proofs(self) -> None:
-        """Put heartbeat and self-test on the schedule, as the settings now want them."""
-        settings = self._loaded.settings
-        self._heartbeat, self._self_test = self._make_heartbeat(), self._make_self_test()
-        for job in ("heartbeat", "self-test"):
-            self._schedule.drop(job)
-        if self._heartbeat is not None:
-            every = settings.heartbeat.every
-            self._schedule.every("heartbeat", every, self._heartbeat.beat, first=every)
-        if self._self_test is not None and settings.alerting.self_test.every is not None:
-            every = settings.alerting.self_test.every
-            self._schedule.every("self-test", every, self._self_test.run, first=min(every, _SELF_TEST_FIRST))
-
     # --- reload
 
     async def reload(self) -> None:
@@ -163,7 +143,7 @@ class Service:
                 _log.warning("%s has changed: that takes effect after a restart", section)
         await self.daemon.apply(loaded.settings, self._routes(loaded), windows_of(loaded.settings))
         self._metrics.expect(self._expected())
-        self._plan_proofs()
+        self._proofs.plan(self._loaded.settings)
         self._fingerprint = self._read_files()
         self.daemon.publish(Reloaded(at=now, successful=True))
 
@@ -222,21 +202,6 @@ class Service:
             notifiers=tuple(self.daemon.notifiers),
         )
 
-    def _make_heartbeat(self) -> Heartbeat | None:
-        url = self._loaded.settings.heartbeat.url
-        if url is None:
-            return None
-        return Heartbeat(self._http, url.get, self.daemon, clock=self._clock, alive=self._schedule.turning)
-
-    def _make_self_test(self) -> SelfTest | None:
-        if self._loaded.settings.alerting.self_test.every is None:
-            return None
-        from monitor.app.routes import Footing, tested_notifiers  # noqa: PLC0415 - as above
-
-        footing = Footing(clock=self._clock, http=self._http, redactor=self._redactor)
-        notifiers = tested_notifiers(self._loaded.settings, footing)
-        return SelfTest(notifiers, clock=self._clock, publish=self.daemon.publish)
-
     def _make_web(self) -> WebServer:
         server = self._loaded.settings.server
         views = Views(
@@ -287,12 +252,8 @@ class Service:
             for name, health in self.daemon.notifiers.items()
             if health.unrefreshed
         ]
-        kept = [f"nothing is being written down: {self._store.problem}"] if self._store.problem else []
-        tested = self._self_test.problems.items() if self._self_test is not None else ()
-        told += [f"the self-test of {name} failed: {problem}" for name, problem in tested]
         held = [each.problem for each in all_secrets(self._loaded.settings) if each.problem]
-        pulse = [f"heartbeat {self._heartbeat.problem}"] if self._heartbeat and self._heartbeat.problem else []
-        return (*told, *kept, *held, *pulse)
+        return (*told, *self._proofs.troubles(), *held)
 
 
 def _optional(source: SecretSource | None) -> Callable[[], str | None]:

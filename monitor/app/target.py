@@ -99,7 +99,10 @@ class TargetWatch:
         self.replan(self.journal.state)
 
     def _too_soon(self, check: CheckName) -> bool:
-        """Whether a run asked for earlier has done the work of this one; what costs money is never done twice."""
+        """Whether a run asked for earlier has done the work of this one; what costs money is never done twice.
+
+        A canary in the future was sent before the clock was set back: it says nothing of when.
+        """
         last = self.journal.state.canaries[-1].sent_at if self.journal.state.canaries else None
         if check is not CheckName.CANARY or last is None:
             return False
@@ -107,7 +110,7 @@ class TargetWatch:
             self._resuming = False
             return False
         fast = self.journal.policy.cadences[check].every_while_failing
-        return self._clock.now() - last < fast - _SLACK
+        return 0 <= self._clock.now() - last < fast - _SLACK
 
     async def _watch(self) -> None:
         """Look for what is awaited, and ask TrueFoundry's own store when that is due."""

@@ -2,10 +2,10 @@
 
 import argparse
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 from monitor.app.passes import network
-from monitor.app.routes import Footing, routes_of
+from monitor.app.routes import Footing, ways_of
 from monitor.cli.asking import log_quietly, refuse_ca_file
 from monitor.cli.common import FAILED, OK, USAGE, add_config, read_configuration, say
 from monitor.clock import SystemClock
@@ -36,19 +36,22 @@ def run(arguments: argparse.Namespace) -> int:
         http = Http(clock=clock, transport=network(loaded.settings, redactor))
     except OSError as error:
         return refuse_ca_file(loaded, error)
-    routes = routes_of(loaded.settings, Footing(clock=clock, http=http, redactor=redactor))
-    if not routes:
+    ways = ways_of(loaded.settings, Footing(clock=clock, http=http, redactor=redactor))
+    if not ways:
         say("no notifier is configured: set alerting.slack, alerting.alertmanager or alerting.webhook")
         return FAILED
-    return asyncio.run(_test([route.notifier for route in routes], clock))
+    return asyncio.run(_test(ways, clock))
 
 
-async def _test(notifiers: Sequence[Notifier], clock: Clock) -> int:
-    problems = [await _problem(notifier, clock) for notifier in notifiers]
-    for notifier, problem in zip(notifiers, problems, strict=True):
-        print(f"{notifier.name}: {f'not delivered: {problem}' if problem else 'delivered'}")
+async def _test(ways: Mapping[str, Notifier], clock: Clock) -> int:
+    """One after the other, each said as soon as it is known."""
+    failed = False
+    for name, notifier in ways.items():
+        problem = await _problem(notifier, clock)
+        failed = failed or bool(problem)
+        print(f"{name}: {f'not delivered: {problem}' if problem else 'delivered'}", flush=True)
         notifier.close()
-    return FAILED if any(problems) else OK
+    return FAILED if failed else OK
 
 
 async def _problem(notifier: Notifier, clock: Clock) -> str:

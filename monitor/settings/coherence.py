@@ -42,6 +42,10 @@ def doubts(settings: Settings) -> Iterator[str]:
     told = (alerting.slack.bot_token, alerting.slack.webhook_url, alerting.webhook.url, *alerting.alertmanager.urls)
     if not any(told):
         yield "no notifier is configured (alerting.slack, alerting.alertmanager, alerting.webhook): metrics only, nobody is told"
+    if alerting.self_test.every is not None and not any(told):
+        yield "alerting.self_test.every has no effect, because no notifier is configured"
+    if alerting.self_test.channel is not None and not alerting.slack.bot_token:
+        yield "alerting.self_test.channel has no effect: only a Slack bot can choose a channel"
     for place, silence in enumerate(settings.silences):
         if not any(fnmatchcase(name, silence.target) for name in settings.targets):
             yield f"silences[{place}].target matches no target"

@@ -126,3 +126,13 @@ async def test_giving_back_memory_changes_nothing() -> None:
     """Wherever it is run."""
     await give_back()
     assert asyncio.get_running_loop().is_running()
+
+
+async def test_a_clock_that_is_set_back_does_not_keep_canaries_from_being_sent() -> None:
+    """One that was sent in the future says nothing of when the next is due: at most three of its cadences are lost."""
+    async with home() as it:
+        await it.clock.advance(30)
+        sent = len(it.state().canaries)
+        it.clock.jump(-7200)
+        await it.clock.advance(3 * 300 + 60)
+        assert len(it.state().canaries) > sent

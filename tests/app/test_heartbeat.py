@@ -1,13 +1,18 @@
 """A dead man's switch: its silence is an alarm elsewhere."""
 
+from collections.abc import Mapping
+
 import pytest
 
 from monitor.app.heartbeat import Heartbeat
+from monitor.core.incident import Notice
 from monitor.core.model import CheckName
 from monitor.http import Http
 from monitor.ports import Undeliverable
+from monitor.teller import Route
 from tests.app.home import Home, home
 from tests.fakes.remote import Remote, Reply
+from tests.notifiers.fake import FakeNotifier
 
 SECRET = "/ping/0f9e8d7c6b5a49382716"
 
@@ -17,10 +22,16 @@ class Pulse:
 
     def __init__(self, it: Home, *replies: Reply) -> None:
         self.alive = True
+        self.impaired: dict[str, str] = {}
         self.remote = Remote(it.clock, *(replies or (Reply(body=b"OK"),)))
         http = Http(clock=it.clock, transport=self.remote.transport)
         self.heartbeat = Heartbeat(
-            http, lambda: f"{self.remote.url}{SECRET}", it.daemon, clock=it.clock, alive=lambda: self.alive
+            http,
+            lambda: f"{self.remote.url}{SECRET}",
+            it.daemon,
+            clock=it.clock,
+            alive=lambda: self.alive,
+            impaired=lambda: self.impaired,
         )
 
     async def beats(self) -> bool:
@@ -56,7 +67,10 @@ async def test_before_every_target_has_been_looked_at_it_is_silent() -> None:
     async with home() as it:
         pulse = Pulse(it)
         assert not await pulse.beats()
-        assert pulse.heartbeat.problem == "withheld: checking or telling does not work"
+        assert (
+            pulse.heartbeat.problem
+            == "withheld: demo: config has not looked lately; demo: gateway has not looked lately"
+        )
 
 
 async def test_a_schedule_that_stands_still_is_silence() -> None:
@@ -66,17 +80,126 @@ async def test_a_schedule_that_stands_still_is_silence() -> None:
         pulse = Pulse(it)
         pulse.alive = False
         assert not await pulse.beats()
+        assert pulse.heartbeat.problem == "withheld: the schedule stands still"
 
 
-async def test_a_check_that_has_not_looked_for_long_is_silence() -> None:
-    """Three times its cadence and its deadline."""
+@pytest.mark.parametrize("check", ["config", "gateway", "canary", "control"])
+async def test_a_check_that_does_not_look_is_silence(check: str) -> None:
+    """Whichever it is: three times its cadence and its deadline after it looked last."""
     async with home() as it:
         await it.clock.advance(30)
-        stale = it.daemon.policies[it.state().target].cadences[CheckName.CONFIG].stale_after
-        for job in ("demo:config", "demo:gateway"):
-            it.schedule.drop(job)
-        await it.clock.advance(stale + 1)
-        assert not await Pulse(it).beats()
+        pulse = Pulse(it)
+        stale = it.daemon.policies[it.state().target].cadences[CheckName(check)].stale_after
+        it.schedule.drop(f"demo:{check}")
+        await it.clock.advance(stale - 60)
+        assert await pulse.beats()
+        await it.clock.advance(91)
+        assert not await pulse.beats()
+        assert pulse.heartbeat.problem == f"withheld: demo: {check} has not looked lately"
+
+
+@pytest.mark.parametrize(
+    "fault", ["blind", "rate_limited_retry_after", "control_plane_silent", "ingest_failing_silent", "read_api_garbled"]
+)
+async def test_whatever_is_broken_out_there_it_beats(fault: str) -> None:
+    """Nobody is called because of the monitor while the monitor does its work."""
+    often = {"canary": {"every": "5m"}, "control": {"every": "5m"}}  # looked at for longer than any of them may take
+    async with home(targets={"demo": {"checks": often}}) as it:
+        await it.sandbox.break_(fault)
+        await it.clock.advance(60)
+        pulse = Pulse(it)
+        for _ in range(25):
+            assert await pulse.beats(), pulse.heartbeat.problem
+            await it.clock.advance(60)
+
+
+async def test_a_clock_that_is_set_back_keeps_it_neither_silent_nor_beating() -> None:
+    """What looked in the future is as old as it has been known: checks that go on are well, one that does not is not."""
+    async with home() as it:
+        await it.clock.advance(30)
+        pulse = Pulse(it)
+        it.clock.jump(-7200)
+        for _ in range(20):
+            assert await pulse.beats(), pulse.heartbeat.problem
+            await it.clock.advance(60)
+        it.schedule.drop("demo:config")
+        it.clock.jump(-7200)
+        assert await pulse.beats()
+        await it.clock.advance(300)
+        assert not await pulse.beats()
+        assert pulse.heartbeat.problem == "withheld: demo: config has not looked lately"
+
+
+async def test_without_a_notifier_checking_is_enough() -> None:
+    """Metrics only: somebody else tells people."""
+    async with home() as it:
+        await it.daemon.tell_by(())
+        await it.clock.advance(30)
+        await it.sandbox.break_("exporter_disabled")
+        await it.clock.advance(1000)
+        assert await Pulse(it).beats()
+
+
+async def test_what_a_notifier_refuses_for_good_is_silence() -> None:
+    """Only a human can mend it, and he has to hear of it by another way."""
+    async with home() as it:
+        await it.clock.advance(30)
+        pulse = Pulse(it)
+        it.notifier.failures.extend(Undeliverable("no such channel", permanent=True) for _ in range(1000))
+        await it.sandbox.break_("exporter_disabled")
+        for minute in range(8):
+            await it.clock.advance(60)
+            assert await pulse.beats() == (minute < 5), pulse.heartbeat.problem
+        assert pulse.heartbeat.problem == "withheld: fake cannot be told"
+
+
+async def test_a_notifier_that_hangs_is_silence() -> None:
+    """It has said nothing of a failure yet, and yet nobody hears anything."""
+
+    class Hanging(FakeNotifier):
+        async def tell(self, notice: Notice) -> Mapping[str, str]:
+            await it.clock.sleep(1e9)
+            return await super().tell(notice)
+
+    async with home() as it:
+        await it.daemon.tell_by((Route(notifier=Hanging()),))
+        await it.clock.advance(30)
+        pulse = Pulse(it)
+        await it.sandbox.break_("exporter_disabled")
+        beats = []
+        for _ in range(8):
+            await it.clock.advance(60)
+            beats.append(await pulse.beats())
+        assert beats[0]
+        assert not beats[-1]
+
+
+@pytest.mark.parametrize("fails", ["refreshing", "the state file", "the self-test"])
+async def test_what_else_keeps_telling_from_working_is_silence(fails: str) -> None:
+    """After five minutes; mended, it beats at once, and five new minutes are forgiven."""
+    async with home() as it:
+        await it.clock.advance(30)
+        pulse = Pulse(it)
+
+        def breaks() -> None:
+            if fails == "refreshing":
+                it.daemon.notifiers["fake"].unrefreshed_since = it.clock.monotonic()
+            else:
+                pulse.impaired[fails] = f"{fails} fails"
+
+        def is_mended() -> None:
+            it.daemon.notifiers["fake"].unrefreshed_since = None
+            pulse.impaired.clear()
+
+        for _ in range(2):
+            breaks()
+            for minute in range(7):
+                assert await pulse.beats() == (minute < 5), pulse.heartbeat.problem
+                await it.clock.advance(60)
+            assert pulse.heartbeat.problem in ("withheld: fake does not answer", f"withheld: {fails} fails")
+            is_mended()
+            assert await pulse.beats()
+            assert pulse.heartbeat.problem is None
 
 
 async def test_a_notifier_that_fails_for_long_is_silence() -> None:
@@ -100,11 +223,12 @@ async def test_a_notifier_that_fails_for_long_is_silence() -> None:
     [
         (Reply(status=404), "refused: HTTP 404"),
         (Reply(status=500), "refused: HTTP 500"),
-        (Reply(status=302, headers={"location": "https://elsewhere.example/"}), None),
+        (Reply(status=302, headers={"location": "https://elsewhere.example/"}), "refused: HTTP 302"),
+        (Reply(status=204), None),
     ],
 )
 async def test_what_the_other_side_says_is_shown(reply: Reply, problem: str | None) -> None:
-    """A redirect is taken for an answer, and never followed."""
+    """A redirect is never followed, so it has counted nowhere."""
     async with home() as it:
         await it.clock.advance(30)
         pulse = Pulse(it, reply)

@@ -1,14 +1,14 @@
 """The configured ways to tell."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
-from monitor.app import routes as ways
-from monitor.app.routes import Footing, routes_of
+from monitor.app.routes import Footing, routes_of, ways_of
 from monitor.core.model import Severity, TargetName
 from monitor.http import Http, InProcess
-from monitor.notifiers.slack import SlackBot
+from monitor.ports import Notifier
 from monitor.redaction import Redactor
 from monitor.teller import Route
 from tests.fakes.clock import FakeClock
@@ -61,18 +61,33 @@ def test_a_targets_own_channel_is_where_it_is_told() -> None:
     assert (own.channel, own.mention, notifier.destination.channel) == ("C2", "<@U1>", "C1")
 
 
-def test_the_self_test_goes_to_its_own_channel() -> None:
-    """By the same bot; without one it takes the usual way."""
+def places(text: str, channel: str | None = None) -> Mapping[str, Notifier]:
+    """Every single place of a configuration."""
     clock = FakeClock()
     footing = Footing(clock=clock, http=Http(clock=clock, transport=InProcess({})), redactor=Redactor())
-    chosen = settings(MINIMAL + BOT + "  self_test: {every: 1h, channel: C9}\n")
-    (tester,) = ways.tested_notifiers(chosen, footing)
-    assert isinstance(tester, SlackBot)
-    assert tester.destination.channel == "C9"
-    assert (tester.destination.mention, tester.destinations) == (None, {})
-    (usual,) = ways.tested_notifiers(settings(MINIMAL + BOT), footing)
-    assert isinstance(usual, SlackBot)
-    assert usual.destination.channel == "C1"
+    return ways_of(settings(text), footing, channel=channel)
+
+
+def test_a_test_goes_to_every_single_place_by_its_name() -> None:
+    """Each channel of the bot, a target's own among them, and each instance of Alertmanager."""
+    two = ALL.replace("['http://127.0.0.1:9093']", "['http://127.0.0.1:9093', 'http://am-2:9093']")
+    found = places(with_target("alerting: {channel: C2}") + two)
+    names = ["slack C1", "slack C2", "alertmanager http://127.0.0.1:9093", "alertmanager http://am-2:9093", "webhook"]
+    assert list(found) == names
+    own: Any = found["slack C2"]
+    assert (own.destination.channel, own.destination.mention, own.destinations) == ("C2", None, {})
+    second: Any = found["alertmanager http://am-2:9093"]
+    assert second.urls == ("http://am-2:9093",)
+    assert list(places(MINIMAL + HOOK)) == ["slack"]
+    assert places(MINIMAL) == {}
+
+
+def test_the_self_test_goes_to_its_own_channel() -> None:
+    """By the same bot, and to no other channel of it; the other ways have none."""
+    found = places(with_target("alerting: {channel: C2}") + ALL, channel="C9")
+    assert list(found) == ["slack C9", "alertmanager http://127.0.0.1:9093", "webhook"]
+    tester: Any = found["slack C9"]
+    assert (tester.destination.channel, tester.destination.mention, tester.destinations) == ("C9", None, {})
 
 
 def test_alertmanager_knows_whose_severity_cannot_change() -> None:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 
-from monitor.app.selftest import TEXT, SelfTest
+from monitor.app.selftest import AGAIN_AFTER, TEXT, SelfTest
 from monitor.core.events import Event, NoticeHandled
 from monitor.core.incident import Reason
 from monitor.ports import Notifier, Undeliverable
@@ -23,7 +23,7 @@ class Hanging(FakeNotifier):
 async def _run(*notifiers: Notifier) -> tuple[SelfTest, Sequence[Event], FakeClock]:
     clock = FakeClock()
     events: list[Event] = []
-    tested = SelfTest(notifiers, clock=clock, publish=events.append)
+    tested = SelfTest({each.name: each for each in notifiers}, clock=clock, publish=events.append)
     work = asyncio.ensure_future(tested.run())
     await clock.run_until(work.done)
     return tested, events, clock
@@ -63,3 +63,44 @@ async def test_what_is_mended_is_no_problem_any_more() -> None:
     assert tested.problems == {"slack": "down"}
     await tested.run()
     assert tested.problems == {}
+
+
+async def test_what_failed_is_tested_again_soon_and_nothing_else() -> None:
+    """A daily test that met a hiccup would else be a problem for a day; a good channel is not written to again."""
+    good, bad = FakeNotifier("good"), FakeNotifier("bad")
+    bad.failures.extend(Undeliverable("down") for _ in range(2))
+    tested, events, clock = await _run(good, bad)
+    await clock.advance(AGAIN_AFTER)
+    await tested.run_again()
+    assert tested.problems == {"bad": "down"}
+    await clock.advance(AGAIN_AFTER)
+    await tested.run_again()
+    assert tested.problems == {}
+    await clock.advance(AGAIN_AFTER)
+    await tested.run_again()
+    assert (good.lines, bad.lines) == ([TEXT], [TEXT])
+    assert [event.outcome for event in events if isinstance(event, NoticeHandled)] == [
+        "sent",
+        "failed",
+        "failed",
+        "sent",
+    ]
+
+
+async def test_what_has_only_just_failed_is_left_alone() -> None:
+    """Both fall due at one moment now and then."""
+    bad = FakeNotifier("bad")
+    bad.failures.append(Undeliverable("down"))
+    tested, events, clock = await _run(bad)
+    await clock.advance(1)
+    await tested.run_again()
+    assert len(events) == 1
+
+
+async def test_two_places_of_one_notifier_are_two_problems() -> None:
+    """The metrics know one notifier; a person has to know which channel."""
+    one, two = FakeNotifier("slack"), FakeNotifier("slack")
+    two.failures.append(Undeliverable("Slack says channel_not_found", permanent=True))
+    tested = SelfTest({"slack C1": one, "slack C2": two}, clock=FakeClock(), publish=lambda _event: None)
+    await tested.run()
+    assert tested.problems == {"slack C2": "Slack says channel_not_found"}

@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 
 from monitor.cli import main
+from monitor.sandbox.credentials import CHANNEL
 from tests.cli.live import LiveSandbox, a_server, live_sandbox
 from tests.settings.samples import MINIMAL
+from tools.processes import free_ports
 
 Out = pytest.CaptureFixture[str]
 
@@ -30,7 +32,7 @@ def test_a_notice_arrives_in_slack(sandbox: LiveSandbox, tmp_path: Path, capsys:
     """It says that it is a test, calls nobody, and the command says that it was delivered."""
     file = sandbox.file(tmp_path, {"alerting": {"slack": {"mention": "<!here>"}}})
     assert main(["notify", "test", "--config", file]) == 0
-    assert capsys.readouterr() == ("slack: delivered\n", "")
+    assert capsys.readouterr() == (f"slack {CHANNEL}: delivered\n", "")
     (message,) = sandbox.messages
     assert "This is a test of the Gateway Trace Monitor" in message["text"]
     assert "<!here>" not in str(message)
@@ -41,7 +43,9 @@ def test_what_slack_refuses_is_said_with_what_to_do(sandbox: LiveSandbox, tmp_pa
     sandbox.break_("slack_invalid_auth")
     assert main(["notify", "test", "--config", sandbox.file(tmp_path)]) == 1
     out, _ = capsys.readouterr()
-    assert out == "slack: not delivered: Slack says invalid_auth: the bot token is not (or no longer) valid\n"
+    assert (
+        out == f"slack {CHANNEL}: not delivered: Slack says invalid_auth: the bot token is not (or no longer) valid\n"
+    )
 
 
 def test_every_way_is_tried(sandbox: LiveSandbox, tmp_path: Path, capsys: Out) -> None:
@@ -52,10 +56,25 @@ def test_every_way_is_tried(sandbox: LiveSandbox, tmp_path: Path, capsys: Out) -
         assert main(["notify", "test", "--config", file]) == 1
     out, err = capsys.readouterr()
     slack, webhook = out.splitlines()
-    assert slack.startswith("slack: not delivered: ")
+    assert slack.startswith(f"slack {CHANNEL}: not delivered: ")
     assert webhook == "webhook: delivered"
     for secret in (*sandbox.secrets, "0f9e8d7c6b5a4938"):
         assert secret not in out + err
+
+
+def test_every_place_is_tried_and_named(sandbox: LiveSandbox, tmp_path: Path, capsys: Out) -> None:
+    """A target's own channel, and each instance of Alertmanager: one that is misspelt would never be noticed else."""
+    with a_server("") as url:
+        own = {"targets": {"demo": {"alerting": {"channel": "C0ELSEWHERE"}}}}
+        managers = {"alerting": {"alertmanager": {"urls": [url, f"http://127.0.0.1:{free_ports()}"]}}}
+        assert main(["notify", "test", "--config", sandbox.file(tmp_path, own, managers)]) == 1
+    said = dict(line.split(": ", 1) for line in capsys.readouterr().out.splitlines())
+    (here, elsewhere, good, missing), (_, _, _, why) = said.keys(), said.values()
+    assert (here, elsewhere, good) == (f"slack {CHANNEL}", "slack C0ELSEWHERE", f"alertmanager {url}")
+    assert [said[here], said[good]] == ["delivered", "delivered"]
+    assert said[elsewhere].startswith("not delivered: Slack says channel_not_found")
+    assert missing.startswith("alertmanager http://127.0.0.1:")
+    assert why.startswith("not delivered: Alertmanager cannot be asked: 127.0.0.1:")
 
 
 def test_without_a_notifier_nothing_would_arrive(tmp_path: Path, capsys: Out) -> None:

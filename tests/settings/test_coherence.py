@@ -198,3 +198,14 @@ def test_no_order_is_demanded_of_durations() -> None:
     assert read.alerting.reopen_within == 0
     assert list(read.alerting.remind_every) == [28800, 14400, 28800]
     assert settings(MINIMAL + "alerting: {remind_every: []}\n").alerting.remind_every == ()
+
+
+def test_a_self_test_that_tests_nothing_is_warned_of() -> None:
+    """Without a notifier, or with a channel that nobody can choose; as it is meant it is no doubt."""
+    hook = "alerting:\n  slack: {webhook_url: 'https://hooks.slack.com/services/T0/B0/Secret4'}\n  self_test: "
+    bot = "alerting:\n  slack: {bot_token: xoxb-Secret-3, channel: C1}\n  self_test: {every: 1d, channel: C9}\n"
+    nobody = loaded(MINIMAL + "alerting: {self_test: {every: 1d}}\n").warnings
+    assert "alerting.self_test.every has no effect, because no notifier is configured" in nobody
+    said = "alerting.self_test.channel has no effect: only a Slack bot can choose a channel"
+    assert loaded(MINIMAL + hook + "{every: 1d, channel: C9}\n").warnings == (said,)
+    assert loaded(MINIMAL + bot).warnings == loaded(MINIMAL + hook + "{every: 1d}\n").warnings == ()
