@@ -37,7 +37,8 @@ def _diagnose(
     found: tuple[Confirmed, ...], unexplained: list[Confirmed], waiting: str | None, state: TargetState
 ) -> Diagnosis:
     """Name what is broken. It is not waited out: of what was mended besides, the last of the reasons tells."""
-    named = min(unexplained, key=lambda one: (-one.severity, ORDER[one.fault]))
+    # That we cannot look is said of the rest: what we have seen outranks it, whatever severity the operator gives it.
+    named = min(unexplained, key=lambda one: (one.fault is Fault.BLIND, -one.severity, ORDER[one.fault]))
     entry = FAULTS[named.fault]
     return Diagnosis(
         fault=named.fault,

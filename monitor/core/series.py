@@ -22,7 +22,7 @@ from monitor.core.trend import hysteresis
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """The newest canaries that say the same: how many in a row were bad, or good, and since when the bad ones."""
+    """The newest canaries that say the same: those that were bad in a row, or how many were good and are not stale."""
 
     bad: tuple[Canary, ...] = ()
     good: int = 0
@@ -71,7 +71,14 @@ def trim(canaries: tuple[Canary, ...], now: Instant) -> tuple[Canary, ...]:
     return tuple(sorted(young, key=lambda canary: canary.sent_at)[-REMEMBERED:])
 
 
-def _run(canaries: tuple[Canary, ...], sign: Sign, accuses: Callable[[Canary], bool], *, enough: int) -> Run:
+def _run(
+    canaries: tuple[Canary, ...],
+    sign: Sign,
+    *,
+    accuses: Callable[[Canary], bool],
+    is_fresh: Callable[[Canary], bool],
+    enough: int,
+) -> Run:
     """The newest end of the series. What is neither good nor bad is passed over; of good ones `enough` are counted.
 
     What is bad and accuses nobody is passed over too, but nothing good that is older than it speaks for the present.
@@ -88,7 +95,7 @@ def _run(canaries: tuple[Canary, ...], sign: Sign, accuses: Callable[[Canary], b
             else:
                 overtaken = True
         elif sign.is_good(canary):
-            if bad or overtaken:
+            if bad or overtaken or not is_fresh(canary):
                 break
             good += 1
             if good >= enough:
@@ -117,10 +124,12 @@ def confirmed_by_series(
         canary for canary in state.canaries if canary.judged_at is not None or canary.late or canary.elsewhere
     )
     outage = {fault: active for fault, active in before.items() if not is_intermittent(active)}
+    accuses = partial(may_accuse, state=state, policy=policy)
+    is_fresh = partial(_is_fresh, policy=policy, now=now)
     found: dict[Fault, Active] = {}
     for fault, sign in SIGNS.items():
-        run = _run(judged, sign, partial(may_accuse, state=state, policy=policy), enough=policy.pass_after)
-        fresh = [canary for canary in run.bad if _is_fresh(canary, policy, now)]
+        run = _run(judged, sign, accuses=accuses, is_fresh=is_fresh, enough=policy.pass_after)
+        fresh = [canary for canary in run.bad if is_fresh(canary)]
         active = hysteresis(
             outage,
             fault,
@@ -143,7 +152,7 @@ def may_accuse(canary: Canary, state: TargetState, policy: Policy) -> bool:
 
 
 def _is_fresh(canary: Canary, policy: Policy, now: Instant) -> bool:
-    """Whether what became of a canary may still open anything."""
+    """Whether what became of a canary may still open or resolve anything."""
     return now - canary.sent_at <= policy.cadences[CheckName.ARRIVAL].stale_after + policy.arrival.missing_after
 
 

@@ -181,9 +181,8 @@ def _own_charge(trend: Trend, finding: Finding, cadence: Cadence, policy: Policy
     if finding.blindness in _CRASHES:
         many = trend.crashes >= policy.fail_after
         return Charge(fault=Fault.CHECK_FAILED, summary=finding.summary) if many else None
-    at_once = not policy.blind_after
-    patience = 0.0 if at_once else max(policy.blind_after, 2 * cadence.every)
-    if waited < patience or trend.unknowns < (1 if at_once else 2):
+    patience = max(policy.blind_after, 2 * cadence.every) if policy.blind_after else 0.0
+    if waited < patience:  # so there were two at least
         return None
     return cannot_look(finding)
 

@@ -155,7 +155,7 @@ class Oracle:
         bad = [trace for trace in takewhile(lambda trace: not trace.shown, newest) if trace.lost]
         good = list(takewhile(lambda trace: trace.shown, newest))
         outage = Fault.TRACE_MISSING in self.of_traces and not self.comes_and_goes
-        if outage and len(good) >= self.policy.pass_after:
+        if outage and len([trace for trace in good if self._is_fresh(trace, now)]) >= self.policy.pass_after:
             self._end(now)
         elif not outage and len([trace for trace in bad if self._is_fresh(trace, now)]) >= self.policy.fail_after:
             self.of_traces[Fault.TRACE_MISSING] = bad[-1].sent_at
@@ -185,7 +185,7 @@ class Oracle:
         newest = [trace for trace in self.traces[::-1] if trace.outcome == "arrived" or trace.late]
         bad = [trace for trace in takewhile(lambda trace: trace.late, newest) if not trace.excused]
         good = list(takewhile(lambda trace: not trace.late, newest))
-        if len(good) >= self.policy.pass_after:
+        if len([trace for trace in good if self._is_fresh(trace, now)]) >= self.policy.pass_after:
             self.of_traces.pop(Fault.TRACE_LATE, None)
         elif len([trace for trace in bad if self._is_fresh(trace, now)]) >= self.policy.fail_after:
             self.of_traces.setdefault(Fault.TRACE_LATE, bad[-1].sent_at)

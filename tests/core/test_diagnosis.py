@@ -115,6 +115,14 @@ def test_of_every_pair_the_most_severe_unexplained_names_the_incident(one: Charg
         assert (diagnosis.fault, diagnosis.explained, diagnosis.also) == (first[0], (), (second[0],))
 
 
+@pytest.mark.parametrize("fault", [fault for fault in Fault if fault is not F.BLIND])
+def test_a_confirmed_fault_outranks_blind_whatever_its_severity(fault: Fault) -> None:
+    """What was seen names the incident; that we cannot look is also broken, and as bad as the operator says."""
+    judge = policy(severity={F.BLIND: Severity.CRITICAL, fault: Severity.WARNING})
+    diagnosis = diagnosed(charged(F.BLIND), charged(fault), judge=judge)
+    assert (diagnosis.fault, diagnosis.also, diagnosis.severity) == (fault, (F.BLIND,), Severity.CRITICAL)
+
+
 def test_consequences_are_explained_through_each_other_but_told_once() -> None:
     """The key explains the failing ingest and the loss; the loss explains the late traces."""
     diagnosis = diagnosed(*map(charged, (F.TRACE_LATE, F.TRACE_MISSING, F.INGEST_FAILING, F.KEY_REJECTED)))

@@ -136,6 +136,18 @@ def test_stale_losses_open_nothing() -> None:
     assert told.tick().confirmed == set()
 
 
+def test_stale_arrivals_resolve_nothing() -> None:
+    """One of hours ago and one of now are no two in a row: in between nobody looked."""
+    told = then(story("AMM"), "AMMA")
+    later = told.now + 3 * 3600
+    told.now = later
+    told.state = replace(told.state, canaries=(*told.state.canaries, *series("A", began=later - 60)))
+    assert F.TRACE_MISSING in told.tick().confirmed
+    told.wait(60)
+    told.state = replace(told.state, canaries=(*told.state.canaries, *series("A", began=later)))
+    assert F.TRACE_MISSING not in told.tick().confirmed
+
+
 # --- the other faults of traces --------------------------------------------------------------------------------------
 
 
