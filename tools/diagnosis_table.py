@@ -12,8 +12,9 @@ _PREFACE = """\
 Written by `make docs` from `monitor/core/faults/` and `monitor/core/triage.py`: change it there.
 
 One incident per target is open while any fault is confirmed. It is named after the most severe fault that no other explains,
-ties by the order below: the most upstream first. What it explains stands below it, what it does not is "also broken". The
-severities can be overridden (`alerting.severity`, `max_severity`). `fail_after` and `pass_after` are 2 unless configured."""
+ties by the order below: the most upstream first; after `blind` only if nothing else is confirmed. What it explains stands below
+it, what it does not is "also broken". The severities can be overridden (`alerting.severity`, `max_severity`).
+`fail_after` and `pass_after` are 2 unless configured."""
 
 _TRIAGE = """\
 ## Which hop lost a trace

@@ -66,10 +66,11 @@ TRIAGE: Mapping[Answers, Place] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Triage:
-    """The two answers."""
+    """The two answers. `unproven`: the own store does not show the trace, nor has it shown us another within a day."""
 
     own_store: bool | None
     control: bool | None
+    unproven: bool = False
 
     @property
     def place(self) -> Place:
@@ -84,12 +85,15 @@ def triage(active: Active, state: TargetState, now: Instant) -> Triage:
     """
     missing = [c for c in state.canaries if c.outcome is Outcome.MISSING and c.sent_at >= active.since]
     accused = [canary for canary in missing if lost(canary)]
-    return Triage(own_store=_own_store(missing, state, now), control=_control(accused, state))
+    shown = _own_store(missing)
+    unproven = shown is False and not is_proven(state.proofs, Route.OWN_STORE, "", now)
+    return Triage(own_store=None if unproven else shown, control=_control(accused, state), unproven=unproven)
 
 
 def say(found: Triage) -> tuple[str, ...]:
     """The sentences that say why we think so."""
-    return _OWN_STORE_SAYS[found.own_store], _CONTROL_SAYS[found.control]
+    own = _UNPROVEN if found.unproven else _OWN_STORE_SAYS[found.own_store]
+    return own, _CONTROL_SAYS[found.control]
 
 
 _OWN_STORE_SAYS: Mapping[bool | None, str] = {
@@ -97,6 +101,9 @@ _OWN_STORE_SAYS: Mapping[bool | None, str] = {
     False: "TrueFoundry's own store does not have the trace: the gateway did not make it",
     None: "TrueFoundry's own store could not be asked",
 }
+_UNPROVEN = (
+    "TrueFoundry's own store does not show the trace, but it has shown us none within a day: that proves nothing"
+)
 _CONTROL_SAYS: Mapping[bool | None, str] = {
     True: "Traceloop itself is well: it took in and shows a span that we sent it later",
     False: "Traceloop does not show a span that we sent it directly either",
@@ -104,12 +111,12 @@ _CONTROL_SAYS: Mapping[bool | None, str] = {
 }
 
 
-def _own_store(missing: list[Canary], state: TargetState, now: Instant) -> bool | None:
+def _own_store(missing: list[Canary]) -> bool | None:
     """The newest two that it was asked for speak for the present; one that it has is enough."""
     newest = [canary for canary in missing if canary.origin is not None][-_NEWEST:]
     if any(canary.origin for canary in newest):
         return True
-    return False if newest and is_proven(state.proofs, Route.OWN_STORE, "", now) else None
+    return False if newest else None
 
 
 def _control(accused: list[Canary], state: TargetState) -> bool | None:

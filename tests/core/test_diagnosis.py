@@ -248,7 +248,10 @@ def test_an_empty_answer_of_a_store_that_never_showed_us_anything_proves_nothing
     """Nor does one whose proof is older than a day."""
     state = holding(charged(F.TRACE_NOT_CREATED))
     for proofs in ({}, {"own_store:": NOW - 86_401}, {"trace:ours": NOW}):
-        assert set(named(replace(state, proofs=proofs), POLICY, NOW)) == {F.TRACE_MISSING}
+        unproven = replace(state, proofs=proofs)
+        assert set(named(unproven, POLICY, NOW)) == {F.TRACE_MISSING}
+        (one,) = weigh(unproven, POLICY, NOW)
+        assert any("it has shown us none within a day: that proves nothing" in line for line in one.because)
 
 
 def test_one_trace_in_the_own_store_is_enough() -> None:
