@@ -21,6 +21,7 @@ _LONGEST_SENTENCE = 400
 _LATEST = datetime(3000, 1, 1, tzinfo=UTC).timestamp()
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 _ORDINALS = ("second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
+_ONLY_IDS = re.compile(r"trace [0-9a-f]{32}(, [0-9a-f]{32})*")
 _SAFE_IN_A_SHELL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,99}")
 
 SEVERITY_SIGNS: Mapping[Severity, str] = {Severity.NONE: "ℹ️", Severity.WARNING: "⚠️", Severity.CRITICAL: "🚨"}  # noqa: RUF001
@@ -214,10 +215,20 @@ def states(notice: Notice, style: Style) -> list[str]:
 
 
 def because(notice: Notice, style: Style) -> list[str]:
-    """Why we think so, most important first; what the sentence above says already is not said twice."""
+    """Why we think so, most important first; what the sentence above or the list of traces says is not said twice."""
     diagnosis = notice.incident.diagnosis
-    fresh = [line for line in diagnosis.because if line.strip() and line not in diagnosis.summary]
+    said = set(diagnosis.trace_ids)
+    fresh = [
+        line
+        for line in diagnosis.because
+        if line.strip() and line not in diagnosis.summary and not (said and set(_ids_in(line)) & said)
+    ]
     return [style.foreign(line, _LONGEST_SENTENCE) for line in dict.fromkeys(fresh)]
+
+
+def _ids_in(line: str) -> list[str]:
+    """The trace ids of a line that says nothing else."""
+    return line.removeprefix("trace ").split(", ") if _ONLY_IDS.fullmatch(line) else []
 
 
 def traces(notice: Notice, style: Style) -> list[str]:

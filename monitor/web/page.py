@@ -176,9 +176,9 @@ def _details(row: Row, now: Instant) -> Child:
     also = row.described.get("also") or []
     parts = (
         _incident_notes(row, now),
+        _next(row),  # before the evidence, as in a message: it speaks of what stands below
         tag("ul", *(tag("li", sentence) for sentence in because)) if because else None,
         tag("p", tag("strong", "Also broken: "), *_listed(also)) if also else None,
-        _next(row),
         _commands(row),
     )
     if not any(parts):

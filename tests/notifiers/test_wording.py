@@ -84,6 +84,15 @@ def test_a_loss_whose_hop_is_found_out_is_not_called_mended() -> None:
     assert news.endswith("trace_missing turns out to be export_failing")
 
 
+def test_trace_ids_are_listed_once() -> None:
+    """The list of traces has them; a line of other ids, or that says more, stays."""
+    listed, other = "0" * 31 + "1", "0" * 31 + "2"
+    because = ("two traces did not arrive", f"trace {listed}", f"trace {other}", f"control span {listed}")
+    for ids, kept in (((listed,), because[2:]), ((), because[1:])):  # the first stands in the sentence above
+        incident = an_incident(a_diagnosis(because=because, trace_ids=ids))
+        assert wording.because(a_notice(incident=incident), PLAIN) == list(kept)
+
+
 def test_a_clock_set_back_makes_nothing_negative() -> None:
     """It lasted nothing, at worst."""
     incident = an_incident(closed_at=START - 3600)

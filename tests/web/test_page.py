@@ -76,9 +76,9 @@ def test_a_broken_target_says_what_where_since_when_why_and_what_next() -> None:
         "prod ✗ critical ✗ fail",
         "07:48 UTC (12 min)",
         "exporter_disabled The gateway's traces exporter is off",
+        "Next: Switch it on: AI Gateway, Controls, Settings, OTEL Config. Runbook",
         "otel_traces_exporter_config is absent",
         "Also broken: content_missing",
-        "Next: Switch it on: AI Gateway, Controls, Settings, OTEL Config. Runbook",
         "trace-monitor ack prod-20270115-074800",
         "trace-monitor silence add --target prod --fault exporter_disabled --for 2h",
     )
