@@ -7,7 +7,7 @@ from monitor.app.service import GRACE
 from monitor.core.incident import Notice
 from monitor.ports import Undeliverable
 from monitor.teller import Route
-from tests.app.home import DEMO, home
+from tests.app.home import DEMO, Home, home
 from tests.notifiers.fake import FakeNotifier
 
 KUBERNETES = 30.0
@@ -71,16 +71,29 @@ async def test_a_canary_that_is_left_is_no_failure() -> None:
         assert saved.trends[next(iter(before))].confirmed == {}
 
 
+async def left_alone(it: Home, error: Undeliverable) -> None:
+    """Something is broken, and the notifier that was to be told has just failed."""
+    await it.clock.advance(30)
+    it.notifier.failures.append(error)
+    await it.sandbox.break_("gateway_unreachable")
+    await it.clock.run_until(lambda: it.daemon.notifiers["fake"].failing_since, limit=120)
+    assert it.told == []
+
+
 async def test_what_is_due_is_told_once_more() -> None:
-    """Also by one that was left alone for a while; then every notifier is let go of."""
+    """Also by one that is left alone for a while; then every notifier is let go of."""
     async with home() as it:
-        await it.clock.advance(30)
-        it.notifier.failures.append(Undeliverable("busy", retry_after=3600.0))
-        await it.sandbox.break_("gateway_unreachable")
-        await it.clock.run_until(lambda: it.daemon.notifiers["fake"].failing_since, limit=120)
-        assert it.told == []
+        await left_alone(it, Undeliverable("busy"))
         await it.stop(17.0)
         assert (it.told, it.notifier.closed) == (["opened demo"], True)
+
+
+async def test_who_asked_to_wait_is_not_hurried_at_the_end() -> None:
+    """It is told by the next start."""
+    async with home() as it:
+        await left_alone(it, Undeliverable("busy", retry_after=3600.0))
+        await it.stop(17.0)
+        assert (it.told, it.notifier.closed) == ([], True)
 
 
 def test_the_grace_is_shorter_than_what_kubernetes_gives() -> None:

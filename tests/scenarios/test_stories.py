@@ -5,6 +5,7 @@ import pytest
 from monitor.core.canary import Outcome
 from monitor.core.incident import Reason
 from monitor.core.model import CheckName, Fault, Severity
+from monitor.notifiers.wording import duration
 from monitor.store.memory import MemoryStore
 from tests.scenarios.house import HOUR, MINUTE, House, house
 
@@ -132,6 +133,7 @@ async def test_a_second_fault_is_also_broken_and_takes_over() -> None:
         await home.settle_in()
         await home.break_("gateway_unreachable")
         await home.until_told("opened", "gateway_unreachable", limit=25)
+        opened_at = home.clock.now()
         await home.break_(DRIFT)
         await home.until(lambda: home.incident is not None and home.incident.diagnosis.also, limit=75)
         await home.advance(0)
@@ -142,7 +144,8 @@ async def test_a_second_fault_is_also_broken_and_takes_over() -> None:
         await home.mend("gateway_unreachable")
         await home.until_told("changed", DRIFT, limit=25)
         await home.advance(0)
-        assert f"gateway_unreachable mended after 1 min; still: {DRIFT}" in home.thread(root)[-1]
+        lasted = duration(home.clock.now() - opened_at)
+        assert f"gateway_unreachable mended after {lasted}; still: {DRIFT}" in home.thread(root)[-1]
         await home.mend()
         await home.until_told("resolved", DRIFT, limit=8 * MINUTE)
         assert home.calls == [root]
