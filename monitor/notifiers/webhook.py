@@ -1,22 +1,12 @@
 """Any receiver of JSON: one POST per notice, signed.
 
-The body is an object of this form (names are never renamed; new ones may come):
-
-    {"version": 1, "delivery": "…", "reason": "opened", "at": "…", "target": "prod", "labels": {…},
-     "incident": {"id": "…", "open": true, "opened_at": "…", "closed_at": null, "since": "…", "reopened": 0,
-                  "acknowledged_by": null, "silenced_until": null,
-                  "losses": null | {"sent": 9, "late": 3, "lost": 2, "longest_delay_seconds": 412.0,
-                                     "late_trace_ids": ["…"], "lost_trace_ids": ["…"]}},
-     "fault": "exporter_disabled", "severity": "critical", "component": "config", "summary": "…", "because": ["…"],
-     "also": ["…"], "explained": ["…"], "advice": "…", "trace_ids": ["…"], "waiting": null, "links": {"runbook": "…"}}
-
-`reason` is one of opened, changed, reminder, escalated, edited, resolved, or test (then only `version`, `delivery`, `reason`, `at`
-and `summary` are there). Times are RFC 3339, UTC. `delivery` names what is told: the same one twice is the same notice, sent again
-because its answer was lost.
+Its form is described in docs/webhook.md, field by field: names are never renamed, new ones may come. `delivery` names what is
+told: the same one twice is the same notice, sent again because its answer was lost.
 
 `X-Trace-Monitor-Timestamp` holds Unix seconds. `X-Trace-Monitor-Signature` holds `sha256=` and the HMAC-SHA256, in hexadecimal, of
 timestamp, a full stop and the body as sent. Receivers compare in constant time and refuse what is older than five minutes.
-Any 2xx means taken; all else is tried again, by Retry-After if there is one.
+Any 2xx means taken; all else is tried again, by Retry-After if there is one. A redirect is not followed: it is not the address
+that was configured, and the body is for nobody else.
 """
 
 import hashlib
@@ -27,9 +17,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from monitor.core.incident import Losses, Notice, Reason
+from monitor.core.incident import Losses, Notice
 from monitor.core.model import Instant, Seconds, Service
-from monitor.core.telling import acknowledged
+from monitor.core.telling import acknowledged, shown
 from monitor.http import Http
 from monitor.notifiers import wording
 from monitor.notifiers.delivery import refused, taken, unanswered
@@ -85,6 +75,7 @@ class WebhookNotifier:
             "delivery": self._show(f"{incident.id}/{notice.reason}/{_digest(notice)}"),
             "reason": notice.reason,
             "at": _time(notice.at),
+            "mention": notice.mention,
             "target": self._show(incident.target),
             "labels": {self._show(name): self._show(value) for name, value in list(notice.labels.items())[:_MOST]},
             "incident": {
@@ -95,6 +86,7 @@ class WebhookNotifier:
                 "since": _time(wording.began_at(incident)),
                 "reopened": len(incident.reopened),
                 "acknowledged_by": self._show(incident.acked_by or "") if acknowledged(incident) else None,
+                "silenced": notice.silenced_until is not None,
                 "silenced_until": _time(notice.silenced_until),
                 "losses": _losses(incident.losses),
             },
@@ -141,16 +133,12 @@ def _digest(notice: Notice) -> str:
     """The same for every attempt to tell the same thing: an attempt has another time, what is told has not."""
     incident, told = notice.incident, notice.told
     parts = (
-        incident.diagnosis.fault,
-        incident.diagnosis.severity.word,
-        incident.diagnosis.waiting or "",
+        shown(incident, notice.silenced_until),
+        str(notice.silenced_until),
         str(len(incident.reopened)),
         str(incident.closed_at),
-        str(incident.losses) if notice.reason is Reason.EDITED else "",
         str(incident.acked_at),
-        str(notice.silenced_until),
-        str(told.at if told is not None else ""),
-        str(told.reminders if told is not None else ""),
+        *((told.shown, str(told.at), str(told.reminders)) if told is not None else ()),
     )
     return hashlib.sha256("|".join(parts).encode()).hexdigest()[:16]
 

