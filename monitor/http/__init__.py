@@ -6,8 +6,10 @@ of this very process.
 
 from monitor.http.answer import Answer
 from monitor.http.client import BODY_LIMIT, OUTCOMES, USER_AGENT, Http, OnAnswer, OnCertificate
-from monitor.http.exchange import Transport
+from monitor.http.exchange import Reply, Request, Stopwatch, Transport
 from monitor.http.inprocess import ASGIApp, InProcess
+from monitor.http.network import Proxies
+from monitor.http.observed import Exchange, OnExchange
 from monitor.http.wire import Network
 
 __all__ = [
@@ -16,10 +18,16 @@ __all__ = [
     "USER_AGENT",
     "ASGIApp",
     "Answer",
+    "Exchange",
     "Http",
     "InProcess",
     "Network",
     "OnAnswer",
     "OnCertificate",
+    "OnExchange",
+    "Proxies",
+    "Reply",
+    "Request",
+    "Stopwatch",
     "Transport",
 ]

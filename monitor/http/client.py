@@ -6,6 +6,7 @@ from contextlib import aclosing
 from monitor.core.model import Instant, Seconds, Service
 from monitor.http.answer import Answer, Body
 from monitor.http.exchange import Request, Stopwatch, Transport
+from monitor.http.observed import Exchange, OnExchange
 from monitor.ports import Clock, Unreachable
 from monitor.version import VERSION
 
@@ -25,6 +26,10 @@ def _ignore(_service: Service, _outcome: object) -> None:
     return
 
 
+def _overlook(_exchange: Exchange) -> None:
+    return
+
+
 class Http:
     """Asks one request at a time, each by a connection of its own. Follows no redirect, keeps no cookie, retries nothing."""
 
@@ -35,16 +40,37 @@ class Http:
         transport: Transport,
         on_answer: OnAnswer = _ignore,
         on_certificate: OnCertificate = _ignore,
+        on_exchange: OnExchange = _overlook,
     ) -> None:
-        """`on_answer` hears of every request's outcome, `on_certificate` until when a service's certificate holds."""
+        """`on_answer` hears of every request's outcome, `on_certificate` until when a service's certificate holds.
+
+        `on_exchange` is handed whole requests and answers, secrets and all: for those who keep or show nothing as it is.
+        """
         self._clock = clock
         self._transport = transport
         self._on_answer = on_answer
         self._on_certificate = on_certificate
+        self._on_exchange = on_exchange
 
     def listening(self, on_answer: OnAnswer, on_certificate: OnCertificate = _ignore) -> "Http":
         """The same way to the world, with other listeners: one for each target."""
-        return Http(clock=self._clock, transport=self._transport, on_answer=on_answer, on_certificate=on_certificate)
+        return Http(
+            clock=self._clock,
+            transport=self._transport,
+            on_answer=on_answer,
+            on_certificate=on_certificate,
+            on_exchange=self._on_exchange,
+        )
+
+    def observed(self, on_exchange: OnExchange) -> "Http":
+        """The same way to the world, overheard by somebody."""
+        return Http(
+            clock=self._clock,
+            transport=self._transport,
+            on_answer=self._on_answer,
+            on_certificate=self._on_certificate,
+            on_exchange=on_exchange,
+        )
 
     async def request(
         self,
@@ -65,11 +91,19 @@ class Http:
             body=body,
         )
         watch = Stopwatch(self._clock)
+        began, started = self._clock.now(), self._clock.monotonic()
+
+        def overheard(answer: Answer | None, failure: str | None = None) -> Exchange:
+            took = self._clock.monotonic() - started
+            return Exchange(service=service, request=request, began_at=began, took=took, answer=answer, failure=failure)
+
         try:
             answer = await self._ask(request, watch, timeout=timeout, body_limit=body_limit)
         except Unreachable as error:
+            self._on_exchange(overheard(None, error.kind))
             self._on_answer(service, error.kind)
             raise
+        self._on_exchange(overheard(answer))
         self._on_answer(service, f"{min(max(answer.status // 100, 2), 5)}xx")
         if answer.certificate_expires_at is not None:
             self._on_certificate(service, answer.certificate_expires_at)

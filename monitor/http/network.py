@@ -7,6 +7,7 @@ import re
 import socket
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from urllib.parse import urlsplit
 
 from monitor.ports import Unreachable
 
@@ -14,6 +15,7 @@ Lookup = Callable[[str, int], Sequence[str]]
 """A host and port to addresses, best first; may block; raises OSError or UnicodeError."""
 
 _MOST_LOOKUPS = 32  # that may hang at once; a thread that asks a dead resolver cannot be cancelled
+_PORTS = {"http": 80, "https": 443}
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 # Cloud providers hand out credentials at link-local addresses, and one at a unique local one
@@ -118,6 +120,15 @@ class Proxies:
         }
         exempt = no_proxy if no_proxy is not None else variable("NO_PROXY") or ""
         self._exempt = [entry.strip().lower() for entry in exempt.split(",") if entry.strip()]
+
+    def proxy_of(self, url: str) -> str | None:
+        """The proxy for a URL, or None for a direct connection, or for what is no URL."""
+        try:
+            parts = urlsplit(url)
+            host, port = parts.hostname or "", parts.port or _PORTS.get(parts.scheme, 0)
+        except ValueError:
+            return None
+        return self.proxy_for(parts.scheme, host, port)
 
     def proxy_for(self, scheme: str, host: str, port: int) -> str | None:
         """The proxy's URL, or None for a direct connection."""

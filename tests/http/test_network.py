@@ -163,3 +163,21 @@ async def test_a_proxy_of_another_kind_is_refused() -> None:
 def test_which_proxy_is_asked(options: dict[str, Any], url: tuple[str, str, int], proxy: str | None) -> None:
     """The configured one, else the environment's; never for loopback or what NO_PROXY covers."""
     assert Proxies(**{"environ": {}, **options}).proxy_for(*url) == proxy
+
+
+@pytest.mark.parametrize(
+    ("url", "proxy"),
+    [
+        ("https://api.traceloop.com/v2", "http://proxy:3128"),
+        ("http://127.0.0.1:9800", None),
+        ("https://inside.example:8443", None),
+        ("https://inside.example", "http://proxy:3128"),
+        ("nonsense", None),
+        ("https://[broken", None),
+        ("https://host:port", None),
+    ],
+)
+def test_the_proxy_of_a_url_is_that_of_its_host(url: str, proxy: str | None) -> None:
+    """By its scheme, host and port; what is no URL goes through none."""
+    proxies = Proxies(environ={"HTTPS_PROXY": "proxy:3128", "NO_PROXY": "inside.example:8443"})
+    assert proxies.proxy_of(url) == proxy
