@@ -4,7 +4,8 @@ Documented: https://www.traceloop.com/docs/api-reference/warehouse/get_spans. Th
 own MCP server, https://github.com/traceloop/opentelemetry-mcp-server, where answers are recorded too.
 """
 
-from monitor.traceloop.ingest import OtlpIngest
+from monitor.traceloop.ingest import OtlpIngest, count_rejected
 from monitor.traceloop.read import TraceloopReader
+from monitor.traceloop.shapes import ReadShape, describe_acceptance, describe_read
 
-__all__ = ["OtlpIngest", "TraceloopReader"]
+__all__ = ["OtlpIngest", "ReadShape", "TraceloopReader", "count_rejected", "describe_acceptance", "describe_read"]

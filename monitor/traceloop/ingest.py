@@ -63,21 +63,25 @@ class OtlpIngest:
             await self._clock.sleep(pause)
             wait *= 2
 
-    async def _post(self, body: bytes, timeout: Seconds) -> Answer:
+    async def try_json(self, *, timeout: Seconds) -> IngestAnswer:
+        """Post nothing at all, in JSON, to learn whether JSON is taken: it costs no span. Raises Unreachable."""
+        return self._read(await self._post(b'{"resourceSpans":[]}', timeout, content_type=_JSON))
+
+    async def _post(self, body: bytes, timeout: Seconds, content_type: str = _PROTOBUF) -> Answer:
         return await self._http.request(
             Service.OTLP,
             "POST",
             self._endpoint,
-            headers=self._own_headers(),
+            headers=self._own_headers(content_type),
             body=body,
             timeout=timeout,
             body_limit=_LIMIT,
         )
 
-    def _own_headers(self) -> Mapping[str, str]:
+    def _own_headers(self, content_type: str) -> Mapping[str, str]:
         """The expected headers, but for those that describe a body: this one is ours."""
         headers = {name: value for name, value in self._headers().items() if not name.lower().startswith("content-")}
-        return {**headers, "Content-Type": _PROTOBUF}
+        return {**headers, "Content-Type": content_type}
 
     def _read(self, answer: Answer) -> IngestAnswer:
         rejected, message = 0, ""
@@ -116,6 +120,11 @@ def encode(request: ControlRequest) -> bytes:
 
 def _pair(name: str, value: str) -> KeyValue:
     return KeyValue(key=name, value=AnyValue(string_value=value))
+
+
+def count_rejected(answer: Answer) -> int:
+    """How many spans an answer of the ingest says it has rejected."""
+    return _partial_success(answer)[0]
 
 
 def _partial_success(answer: Answer) -> tuple[int, str]:

@@ -4,6 +4,8 @@ Shapes: https://github.com/truefoundry/truefoundry-python-sdk, and recorded answ
 """
 
 from monitor.truefoundry.control_plane import TrueFoundryControlPlane
+from monitor.truefoundry.feedback import HEADER as FEEDBACK_HEADER
+from monitor.truefoundry.feedback import describe_feedback_target
 from monitor.truefoundry.gateway import TrueFoundryGateway
 
-__all__ = ["TrueFoundryControlPlane", "TrueFoundryGateway"]
+__all__ = ["FEEDBACK_HEADER", "TrueFoundryControlPlane", "TrueFoundryGateway", "describe_feedback_target"]

@@ -10,7 +10,7 @@ from monitor.core.trace import SpanFact
 from monitor.http import Answer, Http
 from monitor.ports import Clock, ConfigAnswer, Garbled, Gone, Refused, Unreachable
 from monitor.redaction import Redactor
-from monitor.truefoundry.manifest import KIND, read_manifest
+from monitor.truefoundry.manifest import KIND, absence_of_exporter, read_manifest
 from monitor.truefoundry.spans import read_spans, span_query
 from monitor.truefoundry.switches import read_switch
 
@@ -51,7 +51,7 @@ class TrueFoundryControlPlane:
         if not isinstance(body, Mapping) or not _is_export_config(body):
             raise Garbled(f"the control plane's answer is no {KIND}", status=answer.status, evidence=answer.trail)
         seen = read_manifest(body, expected_headers=self._expected_headers(), key=self._key, redactor=self._redactor)
-        return ConfigAnswer(seen=seen)
+        return ConfigAnswer(seen=seen, off_as=absence_of_exporter(body) if seen.config.off else None)
 
     async def read_switch(self, kind: SwitchKind, *, timeout: Seconds) -> SwitchSeen:
         """Read another configuration; 404, null and empty: there is none. Raises Garbled where it is not understood."""
@@ -65,13 +65,18 @@ class TrueFoundryControlPlane:
         return answer
 
     async def token_works(self, *, timeout: Seconds) -> bool:
-        """200 with a non-empty `user.tenantName`; a bare 200 with `user: null` is how a bad token may be answered."""
+        """Whether the token belongs to somebody."""
+        return await self.name_tenant(timeout=timeout) is not None
+
+    async def name_tenant(self, *, timeout: Seconds) -> str | None:
+        """Whose token it is: `user.tenantName`. A 200 with `user: null` is how a bad token may be answered: None."""
         answer = await self._ask("GET", "/api/svc/v1/session", timeout=timeout)
         if answer.status != _OK:
             self._refuse(answer)
         body = answer.json()
         user = body.get("user") if isinstance(body, Mapping) else None
-        return isinstance(user, Mapping) and bool(user.get("tenantName"))
+        name = user.get("tenantName") if isinstance(user, Mapping) else None
+        return self._redactor.show(str(name), 100) or None if name else None
 
     async def find_spans(
         self, trace_id: TraceId, *, since: Instant, destination: str | None, timeout: Seconds

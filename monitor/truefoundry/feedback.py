@@ -47,6 +47,20 @@ def decode_feedback_target(header: str | None) -> FeedbackTarget | None:
     )
 
 
+def describe_feedback_target(header: str | None) -> str:
+    """In which form the header comes: absent, unreadable, or base64, base64url, without padding, nested."""
+    if not header:
+        return "absent"
+    if decode_feedback_target(header) is None:
+        return "unreadable"
+    text = unquote(header.strip())
+    content = _decode(text)
+    nested = isinstance(content, Mapping) and isinstance(content.get("target"), Mapping)
+    alphabet = "base64url" if {"-", "_"} & set(text) else "base64"
+    unpadded = len(text) % 4 != 0
+    return f"{alphabet}{', without padding' if unpadded else ''}{', nested under target' if nested else ''}"
+
+
 def _decode(text: str) -> object:
     standard = unquote(text).replace("-", "+").replace("_", "/").rstrip("=")
     try:

@@ -7,9 +7,10 @@ from urllib.parse import unquote
 
 from monitor.core.model import Seconds, Service
 from monitor.http import Answer, Http
-from monitor.ports import CanaryAnswer, CanaryRequest, Clock, Garbled, Ping
+from monitor.ports import CanaryAnswer, CanaryRequest, Clock, Garbled, ModelsAnswer, Ping
 from monitor.redaction import Redactor, clamp
 from monitor.truefoundry.feedback import HEADER, decode_feedback_target
+from monitor.truefoundry.models import read_models
 from monitor.truefoundry.refusal import read_refusal
 
 _OK, _REDIRECT = 200, 300
@@ -48,6 +49,17 @@ class TrueFoundryGateway:
             certificate_expires_at=answer.certificate_expires_at,
             blocked=answer.blocked,
         )
+
+    async def list_models(self, *, anonymous: bool, timeout: Seconds) -> ModelsAnswer:
+        """Ask for the models that the token may use; `anonymous` sends no token, to see how that is refused.
+
+        The list is said to miss models that work, so it is a hint at most. Raises Unreachable without an HTTP answer.
+        """
+        headers = {} if anonymous else {"Authorization": f"Bearer {self._token()}"}
+        answer = await self._http.request(
+            Service.GATEWAY, "GET", f"{self._url}/models", headers=headers, timeout=timeout
+        )
+        return read_models(answer)
 
     async def complete(self, request: CanaryRequest) -> CanaryAnswer:
         """Send one chat completion, without a cache header and without a retry."""

@@ -27,6 +27,7 @@ from monitor.ports import Garbled
 from monitor.redaction import Redactor, clamp
 
 KIND = "gateway-otel-config"
+_TRACES = "otel_traces_exporter_config"
 
 
 def read_manifest(
@@ -34,17 +35,22 @@ def read_manifest(
 ) -> ConfigSeen:
     """The configuration in an envelope whose type has been seen to be right. Raises Garbled."""
     manifest = _object(envelope.get("manifest"), "manifest")
-    traces = manifest.get("otel_traces_exporter_config")
+    traces = manifest.get(_TRACES)
     config = (
         ExportConfig(off=True)
         if traces is None
-        else _read_traces(_object(traces, "otel_traces_exporter_config"), manifest, expected_headers, key, redactor)
+        else _read_traces(_object(traces, _TRACES), manifest, expected_headers, key, redactor)
     )
     return ConfigSeen(
         config=config,
         updated_at=read_moment(envelope.get("updatedAt")),
         updated_by=read_author(envelope.get("createdBySubject"), redactor),
     )
+
+
+def absence_of_exporter(envelope: Mapping[str, Any]) -> str:
+    """How a manifest shows that its traces exporter is off: by a null, or by saying nothing."""
+    return "null" if _TRACES in _object(envelope.get("manifest"), "manifest") else "absent"
 
 
 def _read_traces(

@@ -165,3 +165,16 @@ async def test_a_connection_that_is_lost_is_tried_again_and_then_told(kind: str,
     with pytest.raises(Unreachable) as caught:
         await task
     assert caught.value.kind == kind
+
+
+# --- without a span ---------------------------------------------------------------------------------------------------
+
+
+async def test_json_is_tried_without_a_span() -> None:
+    """An empty request, with the expected headers, in JSON: it costs nothing."""
+    remote = Remote(FakeClock(), Reply({"error": "unsupported content type"}, status=415))
+    answer = await ingest_at(remote).try_json(timeout=5)
+    (asked,) = remote.asked
+    assert (asked.json, asked.headers["content-type"]) == ({"resourceSpans": []}, "application/json")
+    assert (asked.headers["authorization"], asked.headers["x-team"]) == (f"Bearer {KEY}", "ml")
+    assert (answer.status, answer.message) == (415, "unsupported content type")

@@ -323,3 +323,31 @@ def test_any_manifest_is_read_or_garbled(traces: dict[str, Any], subject: Any) -
     body = {"manifest": {"otel_traces_exporter_config": traces}, "createdBySubject": subject, "updatedAt": subject}
     with contextlib.suppress(Garbled):
         read_manifest(body, expected_headers={}, key=b"key", redactor=Redactor())
+
+
+@pytest.mark.parametrize(
+    ("body", "tenant"),
+    [
+        ({"user": {"tenantName": "acme"}}, "acme"),
+        ({"user": {"tenantName": "acme\u202e\n"}}, "acme"),
+        ({"user": None}, None),
+        ({"user": {"tenantName": ""}}, None),
+    ],
+)
+async def test_the_session_names_the_tenant(body: Any, tenant: str | None) -> None:
+    """Fit to be shown; None where the token is nobody's."""
+    assert await plane_at(Remote(FakeClock(), Reply(body))).name_tenant(timeout=5) == tenant
+
+
+@pytest.mark.parametrize(
+    ("manifest", "off_as"),
+    [
+        ({"type": "gateway-otel-config"}, "absent"),
+        ({"type": "gateway-otel-config", "otel_traces_exporter_config": None}, "null"),
+    ],
+)
+async def test_it_is_told_how_a_missing_exporter_is_shown(manifest: Any, off_as: str) -> None:
+    """Both mean that it is off."""
+    answer = await plane_at(Remote(FakeClock(), Reply({"manifest": manifest}))).read_export_config(timeout=5)
+    assert answer.seen is not None
+    assert (answer.seen.config.off, answer.off_as) == (True, off_as)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.truefoundry.feedback import decode_feedback_target
+from monitor.truefoundry.feedback import decode_feedback_target, describe_feedback_target
 
 # The sample of https://www.truefoundry.com/docs/ai-gateway/feedback-for-traces.
 DOCUMENTED = "eyJzcGFuSWQiOiJhMmQ2Yjg4MmFhMTViZTU1IiwidHJhY2VJZCI6IjAxOWFiMmE5NmQ1MDcwN2ZhMzA5MGMxYjcyMDFkNWJkIn0="
@@ -96,3 +96,25 @@ def test_odd_contents_are_tolerated(content: Mapping[str, Any]) -> None:
     """The right keys with the wrong values."""
     target = decode_feedback_target(encode(content))
     assert target is None or len(target.trace_id) == 32
+
+
+_URL_SAFE = base64.urlsafe_b64encode(json.dumps({"region": "???>>>", "traceId": TRACE}).encode()).decode()
+
+
+@pytest.mark.parametrize(
+    ("header", "form"),
+    [
+        (None, "absent"),
+        ("", "absent"),
+        ("nonsense", "unreadable"),
+        (DOCUMENTED, "base64"),
+        (quote(DOCUMENTED, safe=""), "base64"),
+        (DOCUMENTED.rstrip("="), "base64, without padding"),
+        (_URL_SAFE, "base64url"),
+        (_URL_SAFE.rstrip("="), "base64url, without padding"),
+        (encode({"target": {"traceId": TRACE}}), "base64, nested under target"),
+    ],
+)
+def test_the_form_of_the_header_is_told(header: str | None, form: str) -> None:
+    """Which of them a gateway uses is not documented."""
+    assert describe_feedback_target(header) == form

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from monitor.http import USER_AGENT
-from monitor.ports import CanaryAnswer, CanaryRequest
+from monitor.ports import CanaryAnswer, CanaryRequest, ModelsAnswer
 from monitor.redaction import MASK, Redactor
 from monitor.truefoundry import TrueFoundryGateway
 from tests.fakes.clock import FakeClock
@@ -274,3 +274,56 @@ async def test_retry_after_is_handed_on() -> None:
     """Where a gateway sends one."""
     answer = await complete(Reply({}, status=429, headers={"Retry-After": "17"}))
     assert answer.retry_after == 17
+
+
+# --- the list of models -----------------------------------------------------------------------------------------------
+
+
+async def list_models(reply: Reply, *, anonymous: bool = False) -> tuple[ModelsAnswer, Remote]:
+    """What is understood of an answer, and what was asked."""
+    remote = Remote(FakeClock(), reply)
+    return await gateway_at(remote).list_models(anonymous=anonymous, timeout=5), remote
+
+
+async def test_models_are_listed_by_their_ids() -> None:
+    """What has none is passed over."""
+    answer, remote = await list_models(Reply({"object": "list", "data": [{"id": "a/b"}, {"id": 3}, "c", {"id": "d"}]}))
+    assert (answer.status, answer.models, answer.form) == (200, ("a/b", "d"), "list")
+    assert (remote.asked[0].path, remote.asked[0].headers["authorization"]) == ("/models", f"Bearer {TOKEN}")
+
+
+async def test_none_may_be_granted() -> None:
+    """An empty list is a list."""
+    answer, _ = await list_models(Reply({"data": []}))
+    assert answer.models == ()
+
+
+async def test_who_asks_anonymously_sends_no_token() -> None:
+    """So that it shows how a missing one is refused."""
+    _, remote = await list_models(Reply(b"", status=401), anonymous=True)
+    assert "authorization" not in remote.asked[0].headers
+
+
+@pytest.mark.parametrize(
+    ("reply", "form"),
+    [
+        (Reply({"status": "failure", "message": "no", "error": {"message": "no"}}, status=401), "envelope"),
+        (Reply({"error": {"message": "no"}}, status=401), "openai"),
+        (Reply({"message": "no"}, status=401), "json"),
+        (Reply([1], status=200), "json"),
+        (Reply(b"Unauthorized", status=401), "text"),
+        (Reply(b"<p>no", status=403, headers={"content-type": "text/html; charset=utf-8"}), "page"),
+        (Reply(b"", status=401), "empty"),
+        (Reply(b" \n", status=200), "empty"),
+    ],
+)
+async def test_what_is_no_list_is_told_by_its_form(reply: Reply, form: str) -> None:
+    """Of a 401 there is no public record: so its form is what is learnt."""
+    answer, _ = await list_models(reply)
+    assert (answer.models, answer.form, answer.status) == (None, form, reply.status)
+
+
+async def test_cloudflare_is_not_the_gateway() -> None:
+    """Its 1010 is marked as such."""
+    answer, _ = await list_models(Reply(b"error code: 1010", status=403))
+    assert answer.blocked

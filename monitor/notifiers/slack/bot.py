@@ -15,6 +15,7 @@ from monitor.notifiers.slack.answers import BLOCKS_REFUSED, THREAD_LOST, Refusal
 from monitor.notifiers.slack.client import BotClient
 from monitor.notifiers.slack.pace import Pace
 from monitor.ports import Clock
+from monitor.redaction import clamp
 
 _RECEIPT = re.compile(r"[A-Za-z0-9._-]{1,80}")
 
@@ -25,6 +26,15 @@ class Destination:
 
     channel: str
     mention: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BotIdentity:
+    """Who a bot token belongs to, and what it may do: the scopes as Slack lists them, None if it does not."""
+
+    team: str
+    user: str
+    scopes: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +103,16 @@ class SlackBot:
         channels = [self.destination.channel, *(each.channel for each in self.destinations.values())]
         for channel in dict.fromkeys(filter(None, channels)):
             await self._post(channel, render.note(text, render.Frame(redact=self.redact)))
+
+    async def identify(self) -> BotIdentity:
+        """Whose token it is and what it may do, without posting anything. Raises Undeliverable."""
+        answer = await self._client().identify()
+        scopes = answer.headers.get("x-oauth-scopes")
+        return BotIdentity(
+            team=clamp(str(answer.get("team") or ""), 60),
+            user=clamp(str(answer.get("user") or ""), 60),
+            scopes=tuple(scope.strip() for scope in str(scopes).split(",") if scope.strip()) if scopes else None,
+        )
 
     def close(self) -> None:
         """Nothing is held between two calls."""

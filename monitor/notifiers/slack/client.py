@@ -72,6 +72,10 @@ class BotClient(WebClient):
         """chat.postMessage."""
         return await cast("Awaitable[SlackResponse]", self.chat_postMessage(**arguments))
 
+    async def identify(self) -> SlackResponse:
+        """auth.test: whose token it is; posts nothing."""
+        return await cast("Awaitable[SlackResponse]", self.auth_test())
+
     async def update(self, **arguments: Any) -> SlackResponse:  # noqa: ANN401 - the arguments of Slack's method
         """chat.update."""
         return await cast("Awaitable[SlackResponse]", self.chat_update(**arguments))

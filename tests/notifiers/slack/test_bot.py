@@ -1,6 +1,7 @@
 """The bot: one root per incident, edited in place; the rest in its thread; nothing lost and hardly anything twice."""
 
 import asyncio
+import json
 from collections.abc import Coroutine
 from dataclasses import replace
 from typing import Any, TypeVar
@@ -420,3 +421,34 @@ async def test_an_edit_does_not_hold_up_the_call_that_follows_it(reader: SlackRe
     began = reader.clock.monotonic()
     await bot.tell(notice)
     assert reader.clock.monotonic() == began
+
+
+# --- whose token it is ------------------------------------------------------------------------------------------------
+
+
+def _introduced(headers: dict[str, str], **more: str) -> Said:
+    return Said(200, json.dumps({"ok": True, **more}).encode(), {"content-type": "application/json", **headers})
+
+
+async def test_the_bot_says_who_it_is_without_posting(bot: SlackBot, slack: ScriptedSlack) -> None:
+    """By auth.test (https://docs.slack.dev/reference/methods/auth.test)."""
+    slack.script.append(_introduced({"x-oauth-scopes": "chat:write, a:b"}, team="Acme", user="monitor"))
+    identity = await bot.identify()
+    assert (identity.team, identity.user, identity.scopes) == ("Acme", "monitor", ("chat:write", "a:b"))
+    assert [method for method, _ in slack.calls] == ["auth.test"]
+    assert slack.messages == []
+
+
+async def test_scopes_may_not_be_told(bot: SlackBot, slack: ScriptedSlack) -> None:
+    """Then nothing is said about them."""
+    slack.script.append(_introduced({}))
+    identity = await bot.identify()
+    assert (identity.team, identity.user, identity.scopes) == ("", "", None)
+
+
+async def test_a_bad_token_is_refused(bot: SlackBot, slack: ScriptedSlack) -> None:
+    """As when posting."""
+    slack.script.append(no("invalid_auth"))
+    with pytest.raises(Undeliverable) as caught:
+        await bot.identify()
+    assert caught.value.permanent

@@ -1,0 +1,109 @@
+"""In which shape Traceloop answers, where the public record leaves it open: what is dropped when answers become facts.
+
+Nothing here is judged, and of the values nothing is kept.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from monitor.core.model import TraceId
+from monitor.core.trace import Route
+from monitor.http import Answer, Exchange
+from monitor.ports import Garbled
+from monitor.traceloop.marker import MARKER
+
+_TRACE = re.compile(r".*/v2/projects/default/traces/([^/]+)/spans")
+_WAREHOUSE = re.compile(r".*/v2/warehouse/spans")
+_METADATA = "tfy.request.metadata"
+_PREFIXES = ("gen_ai.", "llm.", "tfy.")
+_OK, _REDIRECT = 200, 300
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadShape:
+    """One read: by which route, for which trace (None: all of a window), which it showed, and how their attributes are named.
+
+    `prefixes` are those of `gen_ai.`, `llm.`, `tfy.` that occur; `metadata` is how the request's metadata come (text, object,
+    flat); `marked`: it was asked by our own attribute; `understood`: there were rows, or it
+    said that there are none.
+    """
+
+    route: Route
+    understood: bool
+    asked: TraceId | None = None
+    traces: frozenset[TraceId] = frozenset()
+    prefixes: frozenset[str] = frozenset()
+    metadata: str | None = None
+    marked: bool = False
+
+
+def describe_read(exchange: Exchange, ours: frozenset[TraceId]) -> ReadShape | None:
+    """The shape of a read; of the traces only those of `ours` are looked at. None: it was no read, or had no answer."""
+    url = urlsplit(exchange.request.url)
+    if exchange.answer is None:
+        return None
+    marker = parse_qs(url.query).get(MARKER, [None])[0]
+    if quick := _TRACE.fullmatch(url.path):
+        route, asked = Route.TRACE, quick[1]
+    elif _WAREHOUSE.fullmatch(url.path):
+        route, asked = Route.WAREHOUSE, marker
+    else:
+        return None
+    every = _rows(exchange.answer, route)
+    rows = [row for row in every or () if row.get("trace_id") in ours]
+    names = {str(name) for row in rows for name in _attributes(row)}
+    return ReadShape(
+        route=route,
+        understood=every is not None,
+        asked=TraceId(asked) if asked else None,
+        traces=frozenset(TraceId(str(row["trace_id"])) for row in rows),
+        prefixes=frozenset(prefix for prefix in _PREFIXES if any(name.startswith(prefix) for name in names)),
+        metadata=next((form for row in rows if (form := _metadata(_attributes(row)))), None),
+        marked=marker is not None,
+    )
+
+
+def describe_acceptance(answer: Answer) -> str | None:
+    """The body with which a span is accepted: empty, protobuf, json, text; None where it was not accepted."""
+    if not _OK <= answer.status < _REDIRECT:
+        return None
+    match answer.media_type:
+        case "application/x-protobuf":
+            return "protobuf"
+        case "application/json":
+            return "json"
+        case _:
+            return "text" if answer.body.strip() else "empty"
+
+
+def _rows(answer: Answer, route: Route) -> list[Mapping[str, Any]] | None:
+    """The rows of a read; None where it cannot be told whether there are any."""
+    try:
+        body = answer.json()
+    except Garbled:
+        return None
+    if answer.status != _OK or not isinstance(body, Mapping) or "spans" not in body:
+        return None
+    spans = body["spans"]
+    if route is Route.WAREHOUSE:
+        spans = spans.get("data", "none") if isinstance(spans, Mapping) else "none"
+    if spans is None:
+        return []
+    return [row for row in spans if isinstance(row, Mapping)] if isinstance(spans, list) else None
+
+
+def _attributes(row: Mapping[str, Any]) -> Mapping[str, Any]:
+    attributes = row.get("span_attributes")
+    return attributes if isinstance(attributes, Mapping) else {}
+
+
+def _metadata(attributes: Mapping[str, Any]) -> str | None:
+    value = attributes.get(_METADATA)
+    if isinstance(value, Mapping):
+        return "object"
+    if value is not None:
+        return "text"
+    return "flat" if any(str(name).startswith(f"{_METADATA}.") for name in attributes) else None
