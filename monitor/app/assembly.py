@@ -38,16 +38,9 @@ class Ground:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Parts:
-    """What looks at one target."""
+class Adapters:
+    """What asks the services of one target."""
 
-    checks: Mapping[CheckName, Check]
-    arrival: ArrivalCheck | None
-    origin: OriginLook | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Adapters:
     gateway: TrueFoundryGateway
     control_plane: TrueFoundryControlPlane | None
     backend: TraceloopReader
@@ -55,6 +48,16 @@ class _Adapters:
     elsewhere: Mapping[str, TraceloopReader]
     witness: Witnesses
     certificates: Certificates
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What looks at one target, and what it asks through."""
+
+    checks: Mapping[CheckName, Check]
+    arrival: ArrivalCheck | None
+    origin: OriginLook | None
+    adapters: Adapters
 
 
 def assemble(name: TargetName, target: Target, settings: Settings, ground: Ground) -> Parts:
@@ -72,10 +75,11 @@ def assemble(name: TargetName, target: Target, settings: Settings, ground: Groun
         if adapters.control_plane is not None and target.checks.origin.enabled
         else None
     )
-    return Parts(checks=_make_checks(name, target, adapters, ground.clock), arrival=arrival, origin=origin)
+    checks = _make_checks(name, target, adapters, ground.clock)
+    return Parts(checks=checks, arrival=arrival, origin=origin, adapters=adapters)
 
 
-def _make_checks(name: TargetName, target: Target, adapters: _Adapters, clock: Clock) -> dict[CheckName, Check]:
+def _make_checks(name: TargetName, target: Target, adapters: Adapters, clock: Clock) -> dict[CheckName, Check]:
     checks = target.checks
     made: list[Check] = []
     if checks.config.enabled and adapters.control_plane is not None:
@@ -101,7 +105,7 @@ def _canary_options(target: Target) -> CanaryOptions:
     )
 
 
-def _make_adapters(name: TargetName, target: Target, settings: Settings, ground: Ground) -> _Adapters:
+def _make_adapters(name: TargetName, target: Target, settings: Settings, ground: Ground) -> Adapters:
     def hear(service: Service, outcome: str) -> None:
         witness.note(service, outcome)
         ground.publish(RemoteAnswered(target=name, service=service, outcome=outcome))
@@ -121,7 +125,7 @@ def _make_adapters(name: TargetName, target: Target, settings: Settings, ground:
     )
     control_plane = _make_control_plane(target, http, ground)
     witness = Witnesses(clock=ground.clock, ask=_witnesses(target, settings, http, gateway))
-    return _Adapters(
+    return Adapters(
         gateway=gateway,
         control_plane=control_plane,
         backend=reader(key=traceloop.api_key.get),

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
+from typing import Protocol
 
 from monitor.checks.arrival import ArrivalCheck
 from monitor.checks.canary import CanaryCheck
@@ -120,7 +121,15 @@ def progress(say: Say) -> Callable[[Event], None]:
     return listen
 
 
-async def run_all(passes: Iterable[SinglePass], *, clock: Clock, timeout: Seconds | None) -> bool:
+class Runs(Protocol):
+    """Something that looks at one target and ends."""
+
+    async def run(self) -> None:
+        """Look."""
+        ...
+
+
+async def run_all(passes: Iterable[Runs], *, clock: Clock, timeout: Seconds | None) -> bool:
     """Run several targets side by side; False if `timeout` (seconds) ended it before they were done."""
     work = asyncio.gather(*(one.run() for one in passes))
     if timeout is None:

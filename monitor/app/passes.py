@@ -8,7 +8,7 @@ from monitor.app.assembly import Ground, Parts, assemble
 from monitor.app.once import Say, SinglePass, progress
 from monitor.app.policy import at_once, policy_of
 from monitor.core.model import CheckName, TargetName
-from monitor.core.state import Policy, State, TargetState
+from monitor.core.state import Policy, TargetState
 from monitor.http import Http, Network
 from monitor.ports import Clock
 from monitor.redaction import Redactor
@@ -69,9 +69,25 @@ def build_passes(
             continue
         policy = _select(at_once(policy_of(target, settings.alerting, key)), selection)
         parts = assemble(name, target, settings, ground)
-        journal = _journal(name, snapshot.state, policy, ground, say)
-        passes.append(_make_pass(journal, parts, selection, clock=clock, say=say))
+        before = snapshot.state.targets.get(name, TargetState(target=name))
+        passes.append(make_pass(before, policy, parts, selection, ground=ground, say=say))
     return passes
+
+
+def make_pass(
+    before: TargetState, policy: Policy, parts: Parts, selection: Selection, *, ground: Ground, say: Say
+) -> SinglePass:
+    """One pass over one target, `before` being what is remembered of it."""
+    checks = {name: check for name, check in parts.checks.items() if selection.wants_check(name)}
+    awaits = selection.wants_check(CheckName.ARRIVAL) or selection.wants_check(CheckName.CONTROL)
+    return SinglePass(
+        _journal(before, policy, ground, say),
+        checks,
+        parts.arrival if awaits else None,
+        parts.origin if selection.wants_check(CheckName.CANARY) else None,
+        clock=ground.clock,
+        say=say,
+    )
 
 
 def _select(policy: Policy, selection: Selection) -> Policy:
@@ -79,11 +95,13 @@ def _select(policy: Policy, selection: Selection) -> Policy:
     return replace(policy, cadences=cadences)
 
 
-def _journal(name: TargetName, known: State, policy: Policy, ground: Ground, say: Say) -> TargetJournal:
-    before = known.targets.get(name, TargetState(target=name))
+def _journal(before: TargetState, policy: Policy, ground: Ground, say: Say) -> TargetJournal:
     # Proven routes and the last configuration carry over; what was believed of the checks does not.
     state = TargetState(
-        target=name, proofs=before.proofs, config=before.config, honours_traceparent=before.honours_traceparent
+        target=before.target,
+        proofs=before.proofs,
+        config=before.config,
+        honours_traceparent=before.honours_traceparent,
     )
 
     async def keep_nothing(_state: TargetState) -> None:
@@ -96,17 +114,4 @@ def _journal(name: TargetName, known: State, policy: Policy, ground: Ground, say
         save=keep_nothing,
         publish=progress(say),
         changed=lambda _state: None,
-    )
-
-
-def _make_pass(journal: TargetJournal, parts: Parts, selection: Selection, *, clock: Clock, say: Say) -> SinglePass:
-    checks = {name: check for name, check in parts.checks.items() if selection.wants_check(name)}
-    awaits = selection.wants_check(CheckName.ARRIVAL) or selection.wants_check(CheckName.CONTROL)
-    return SinglePass(
-        journal,
-        checks,
-        parts.arrival if awaits else None,
-        parts.origin if selection.wants_check(CheckName.CANARY) else None,
-        clock=clock,
-        say=say,
     )

@@ -52,24 +52,30 @@ def _places_of(notifier: Notifier, channel: str | None) -> Iterator[tuple[str, N
             yield "", notifier
 
 
-def _slack_bot(settings: Settings, footing: Footing) -> Route | None:
+def slack_bot(settings: Settings, footing: Footing) -> SlackBot | None:
+    """Slack by a bot token, if there is one."""
     slack = settings.alerting.slack
     if slack.bot_token is None:
         return None
-    destinations = _destinations(settings)
     common = Destination(channel=slack.channel or "", mention=slack.mention or None)
-    bot = SlackBot(
+    return SlackBot(
         http=footing.http,
         clock=footing.clock,
         token=slack.bot_token.get,
         destination=common,
         redact=footing.redactor.redact,
-        destinations=destinations,
+        destinations=_destinations(settings),
         api_url=slack.api_url,
         external_url=settings.server.external_url,
         pace=Pace(footing.clock),
     )
-    return Route(notifier=bot, mention_key=_keys({name: str(each) for name, each in destinations.items()}))
+
+
+def _slack_bot(settings: Settings, footing: Footing) -> Route | None:
+    bot = slack_bot(settings, footing)
+    if bot is None:
+        return None
+    return Route(notifier=bot, mention_key=_keys({name: str(each) for name, each in bot.destinations.items()}))
 
 
 def _slack_webhook(settings: Settings, footing: Footing) -> Route | None:

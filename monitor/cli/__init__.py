@@ -15,6 +15,7 @@ from monitor.version import VERSION
 MODULES = {
     "run": "monitor.cli.run",
     "check": "monitor.cli.check",
+    "doctor": "monitor.cli.doctor",
     "config": "monitor.cli.config",
     "expected": "monitor.cli.expected",
     "demo": "monitor.cli.demo",

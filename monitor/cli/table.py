@@ -21,7 +21,7 @@ def render(report: dict[str, Any], *, colour: bool) -> str:
 def _target(name: str, target: dict[str, Any], *, colour: bool) -> Iterator[str]:
     verdict = target["verdict"]
     fault = f"  {target['fault']} ({target['severity']})" if target["fault"] else ""
-    yield f"{name}  {_paint(verdict.upper(), verdict, colour=colour)}{fault}"
+    yield f"{name}  {paint(verdict.upper(), verdict, colour=colour)}{fault}"
     for check, look in target["checks"].items():
         yield _line(check, look, colour=colour)
     yield ""
@@ -37,11 +37,12 @@ def _target(name: str, target: dict[str, Any], *, colour: bool) -> Iterator[str]
 
 
 def _line(check: str, look: dict[str, Any], *, colour: bool) -> str:
-    verdict = _paint(f"{look['verdict']:<7}", look["verdict"], colour=colour)
+    verdict = paint(f"{look['verdict']:<7}", look["verdict"], colour=colour)
     seconds = look.get("duration_seconds")
     took = f"{seconds * 1000:6.0f} ms" if seconds is not None else " " * 9
     return f"  {check:<8} {verdict} {took}  {look['summary']}"
 
 
-def _paint(text: str, verdict: str, *, colour: bool) -> str:
+def paint(text: str, verdict: str, *, colour: bool) -> str:
+    """A text in the colour of a verdict; the text says the same without it."""
     return f"\x1b[{_COLOURS[verdict]}m{text}\x1b[0m" if colour else text

@@ -1,0 +1,127 @@
+"""`trace-monitor doctor`: a first contact with one's own tenant, and what to set."""
+
+import argparse
+import asyncio
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from monitor.app.doctor.recording import Recorder, Unfit
+from monitor.app.doctor.report import describe_visits
+from monitor.app.doctor.visits import Equipment, build_visits
+from monitor.app.once import run_all
+from monitor.app.passes import network
+from monitor.cli.asking import log_quietly, refuse_ca_file
+from monitor.cli.common import FAILED, OK, USAGE, add_config, read_configuration, say
+from monitor.cli.findings import render
+from monitor.cli.table import use_colour
+from monitor.clock import SystemClock
+from monitor.core.model import Seconds, TargetName, Verdict
+from monitor.http import Exchange, Http
+from monitor.settings import Loaded
+from monitor.settings.duration import parse_duration
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """The words of this command."""
+    parser = subparsers.add_parser(
+        "doctor",
+        help="a first contact with your own tenant: what works, what is missing, what to set",
+        description="Asks every service what only your own tenant can answer, says what to do about what is missing, and suggests "
+        "settings. Sends one canary, one span of its own, and one request that is refused; waits for the traces.",
+    )
+    add_config(parser)
+    parser.add_argument("--target", action="append", default=[], metavar="T", help="only this target (repeatable)")
+    parser.add_argument("--format", choices=("text", "json"), default="text")
+    parser.add_argument(
+        "--record", type=Path, metavar="DIR", help="write redacted answers into this new directory, for a bug report"
+    )
+    parser.add_argument(
+        "--timeout", type=_duration, metavar="D", help="end after this; what is not known then is unknown"
+    )
+    parser.set_defaults(run=run)
+
+
+def _duration(text: str) -> float:
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Visit every selected target; 0 if everything works that a trusted monitor needs."""
+    loaded = read_configuration(arguments)
+    if loaded is None:
+        return USAGE
+    foreign = [name for name in arguments.target if name not in loaded.settings.targets]
+    if foreign:
+        say(f"--target {foreign[0]}: there is no such target; allowed: {', '.join(loaded.settings.targets)}")
+        return USAGE
+    clock, redactor = SystemClock(), log_quietly(loaded)
+    try:
+        http = Http(clock=clock, transport=network(loaded.settings, redactor))
+    except OSError as error:
+        return refuse_ca_file(loaded, error)
+    try:
+        recorder = Recorder(loaded.settings, arguments.record, clock=clock) if arguments.record else None
+    except Unfit as unfit:
+        say(f"--record {arguments.record}: {unfit}")
+        return USAGE
+    equipment = Equipment(
+        http=http,
+        redactor=redactor,
+        clock=clock,
+        say=say if arguments.format == "text" or sys.stderr.isatty() else _silent,
+        overhear=recorder.hear if recorder is not None else _overlook,
+        environ=os.environ,
+    )
+    report = _visit(loaded, equipment, arguments, recorder)
+    _print(report, arguments.format)
+    if recorder is not None:
+        say(
+            recorder.problem
+            or f"recorded {recorder.count} exchanges in {arguments.record}: look them through, then send them"
+        )
+    return OK if report["verdict"] == Verdict.PASS.value else FAILED
+
+
+def _visit(
+    loaded: Loaded, equipment: Equipment, arguments: argparse.Namespace, recorder: Recorder | None
+) -> dict[str, Any]:
+    """The report; a recording is finished whatever ends the visit."""
+    targets = frozenset(TargetName(name) for name in arguments.target)
+    try:
+        report = asyncio.run(_look(loaded, targets, equipment, arguments.timeout))
+        if recorder is not None:
+            recorder.conclude(report)
+    finally:
+        if recorder is not None:
+            recorder.close()
+    return report
+
+
+async def _look(
+    loaded: Loaded, targets: frozenset[TargetName], equipment: Equipment, timeout: Seconds | None
+) -> dict[str, Any]:
+    visits = build_visits(loaded.settings, targets, equipment)
+    if not await run_all(visits, clock=equipment.clock, timeout=timeout):
+        say(f"ended after {timeout:g} s: what was not seen by then is unknown")
+    return describe_visits(visit.seen for visit in visits)
+
+
+def _silent(_text: str) -> None:
+    return
+
+
+def _overlook(_exchange: Exchange) -> None:
+    return
+
+
+def _print(report: dict[str, Any], form: str) -> None:
+    if form == "json":
+        print(json.dumps(report, indent=2, ensure_ascii=False))
+    else:
+        print(render(report, colour=use_colour(sys.stdout)), end="")

@@ -1,0 +1,123 @@
+"""`doctor` for people: the answers service by service, what to do, a piece of configuration, and the next step."""
+
+import textwrap
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from monitor.app.doctor.questions import SECTIONS
+from monitor.app.doctor.snippet import snippet
+from monitor.cli.table import paint
+from monitor.core.model import Fault
+
+_SIGNS = {"pass": "✓ pass   ", "fail": "✗ fail   ", "unknown": "? unknown"}
+_INDENT = " " * 12
+_WIDTH = 110
+
+Answer = Mapping[str, Any]
+
+
+def render(report: Mapping[str, Any], *, colour: bool) -> str:
+    """The whole report."""
+    lines: list[str] = []
+    for name, target in report["targets"].items():
+        lines += [*_target(name, target, colour=colour), ""]
+    lines += [*_suggestions(report), *_next_step(report)]
+    return "\n".join(lines) + "\n"
+
+
+def _target(name: str, target: Mapping[str, Any], *, colour: bool) -> Iterator[str]:
+    yield f"{name}  {paint(target['verdict'].upper(), target['verdict'], colour=colour)}  {_summary(target)}"
+    given: set[str] = set()
+    for section in SECTIONS:
+        answers = {
+            question.slug: target["questions"][question.slug]
+            for question in section.questions
+            if question.slug in target["questions"]
+        }
+        if answers:
+            yield ""
+            yield section.title
+            yield from _section(answers, given, colour=colour)
+    if target["check"]["fault"] not in (None, Fault.BLIND):
+        yield ""
+        yield "What broke"
+        yield from _diagnosis(target["check"])
+
+
+def _summary(target: Mapping[str, Any]) -> str:
+    broken = [slug for slug, answer in target["questions"].items() if answer["verdict"] == "fail"]
+    open_ = [
+        slug for slug, answer in target["questions"].items() if answer["needed"] and answer["verdict"] == "unknown"
+    ]
+    if broken:
+        return f"missing or broken: {', '.join(broken)}"
+    if open_:
+        return f"could not be settled: {', '.join(open_)}"
+    return "everything works that a monitor needs to be trusted"
+
+
+def _section(answers: Mapping[str, Answer], given: set[str], *, colour: bool) -> Iterator[str]:
+    """Each answer, and those that were skipped for one reason in one line. Advice that was `given` is not repeated."""
+    skipped: dict[str, list[str]] = {}
+    for slug, answer in answers.items():
+        if answer["answer"] == "skipped":
+            skipped.setdefault(answer["summary"], []).append(slug)
+            continue
+        asked = "" if answer["verdict"] == "pass" else f"{answer['question']} "
+        yield from _answer(answer["verdict"], f"{asked}{answer['summary']}", colour=colour)
+        advice = answer["advice"]
+        if advice:
+            yield from _wrapped(f"{_INDENT}→ ", "as above" if advice in given else advice)
+            given.add(advice)
+    for summary, slugs in skipped.items():
+        yield from _answer("unknown", f"{summary} ({', '.join(slugs)})", colour=colour)
+
+
+def _answer(verdict: str, text: str, *, colour: bool) -> Iterator[str]:
+    first, *rest = _wrapped(_INDENT, text)
+    yield f"  {paint(_SIGNS[verdict], verdict, colour=colour)} {first.removeprefix(_INDENT)}"
+    yield from rest
+
+
+def _diagnosis(check: Mapping[str, Any]) -> Iterator[str]:
+    yield from _wrapped("  ", f"{check['fault']} ({check['severity']}): {check['summary']}")
+    for sentence in check["because"][1:]:
+        yield from _wrapped("    - ", sentence)
+    if check["also"]:
+        yield from _wrapped("  ", f"also broken: {', '.join(check['also'])}")
+    if check["advice"]:
+        yield from _wrapped("  → ", check["advice"])
+
+
+def _wrapped(begin: str, text: str) -> Iterator[str]:
+    """A paragraph whose lines stand under each other."""
+    room = _WIDTH - len(begin)
+    first, *rest = textwrap.wrap(text, room, break_long_words=False, break_on_hyphens=False)
+    yield f"{begin}{first}"
+    yield from (f"{' ' * len(begin)}{line}" for line in rest)
+
+
+def _suggestions(report: Mapping[str, Any]) -> Iterator[str]:
+    suggestions = {
+        name: target["suggested_settings"] for name, target in report["targets"].items() if target["suggested_settings"]
+    }
+    if not suggestions:
+        yield "Suggested settings: none."
+    else:
+        yield "Suggested settings (add them to the configuration; each says why)"
+        yield ""
+        yield snippet(suggestions).rstrip("\n")
+    yield ""
+
+
+def _next_step(report: Mapping[str, Any]) -> Iterator[str]:
+    suggested = any(target["suggested_settings"] for target in report["targets"].values())
+    match report["verdict"]:
+        case "pass":
+            before = "take over the suggested settings, then " if suggested else ""
+            yield f"Next step: {before}run `trace-monitor notify test`, and then `trace-monitor run`."
+        case "fail":
+            yield "Next step: do what stands behind each → of a line marked ✗, then run `trace-monitor doctor` again."
+        case _:
+            yield "Next step: mend what could not be asked (the lines marked ?), then run `trace-monitor doctor` again."
+            yield "If an answer is not understood, `trace-monitor doctor --record DIR` writes redacted ones for a report."

@@ -1,0 +1,219 @@
+"""Each open question is answered right in every dialect that it is about, and by what is broken, or it stays open."""
+
+import pytest
+
+from monitor.app.doctor.questions import QUESTIONS, SECTIONS
+from monitor.sandbox import FAULTS, SWITCHES
+from tests.app.doctor.clinic import answers, clinic
+
+PASS, FAIL, UNKNOWN = "pass", "fail", "unknown"
+
+BY_DIALECT = [
+    ("header_values=literal", "header_values", "literal", PASS),
+    ("header_values=masked", "header_values", "masked", PASS),
+    ("header_values=reference", "header_values", "reference", PASS),
+    ("header_values=absent", "header_values", "absent", PASS),
+    ("off=absent", "absent_exporter", "404", PASS),
+    ("off=null", "absent_exporter", "404", PASS),
+    ("off=404", "absent_exporter", "404", PASS),
+    ("off=200-null", "absent_exporter", "null", PASS),
+    ("trace_route=open", "trace_route", "open", PASS),
+    ("trace_route=401", "trace_route", "401", PASS),
+    ("trace_route=404", "trace_route", "404", PASS),
+    ("trace_scope=environment", "trace_scope", "environment", PASS),
+    ("trace_scope=project", "trace_scope", "project", PASS),
+    ("feedback=base64", "feedback_header", "present", PASS),
+    ("feedback=base64-unpadded", "feedback_header", "present", PASS),
+    ("feedback=base64url", "feedback_header", "present", PASS),
+    ("feedback=base64url-unpadded", "feedback_header", "present", PASS),
+    ("feedback=nested", "feedback_header", "present", PASS),
+    ("feedback=absent", "feedback_header", "absent", PASS),
+    ("feedback=base64", "trace_id", "feedback", PASS),
+    ("feedback=absent", "trace_id", "nonce", FAIL),
+    ("feedback=absent,traceparent=honoured", "trace_id", "traceparent", PASS),
+    ("traceparent=ignored", "traceparent", "ignored", PASS),
+    ("traceparent=honoured", "traceparent", "honoured", PASS),
+    ("feedback=absent,traceparent=ignored", "traceparent", "ignored", PASS),
+    ("feedback=absent,traceparent=honoured", "traceparent", "honoured", PASS),
+    ("metadata=string", "metadata", "text", PASS),
+    ("metadata=map", "metadata", "text", PASS),
+    ("own_store=prompt", "own_store", "shown", PASS),
+    ("own_store=lagging", "own_store", "shown", PASS),
+    ("own_store=forbidden", "own_store", "403", UNKNOWN),
+    ("own_store=hidden", "own_store", "not shown", UNKNOWN),
+    ("ingest_answer=empty", "ingest_answer", "empty", PASS),
+    ("ingest_answer=protobuf", "ingest_answer", "protobuf", PASS),
+    ("ingest_answer=json", "ingest_answer", "json", PASS),
+    ("json_ingest=refused", "json_ingest", "refused", PASS),
+    ("json_ingest=accepted", "json_ingest", "accepted", PASS),
+    ("index_lag=0s", "deadlines", "suitable", PASS),
+    ("index_lag=2s", "deadlines", "suitable", PASS),
+    ("index_lag=60s", "deadlines", "too tight", PASS),
+    ("index_lag=160s", "deadlines", "too tight", PASS),
+    ("warehouse=together", "warehouse_lag", "together", PASS),
+    ("warehouse=behind", "warehouse_lag", "behind", PASS),
+    ("trace_route=404", "warehouse_lag", "skipped", UNKNOWN),
+    ("naming=llm", "naming", "llm", PASS),
+    ("naming=gen_ai", "naming", "gen_ai", PASS),
+    ("naming=tfy", "naming", "tfy", PASS),
+    ("error_bodies=envelope", "no_token", "401 envelope", PASS),
+    ("error_bodies=openai", "no_token", "401 openai", PASS),
+    ("error_bodies=text", "no_token", "401 text", PASS),
+    ("error_bodies=empty", "no_token", "401 empty", PASS),
+    ("refusals=traced", "refused_request", "traced", PASS),
+    ("refusals=named-only", "refused_request", "not traced", PASS),
+    ("refusals=untraced", "refused_request", "not traced", PASS),
+]
+
+
+@pytest.mark.parametrize(("dialect", "slug", "answer", "verdict"), BY_DIALECT, ids=str)
+async def test_a_dialect_is_told_by_its_answer(dialect: str, slug: str, answer: str, verdict: str) -> None:
+    """What the facts leave open is settled by asking."""
+    async with clinic(dialect) as it:
+        assert answers(await it.look())[slug] == (answer, verdict)
+
+
+def test_every_value_of_every_switch_is_asked_about() -> None:
+    """A switch that is added to the sandbox has to be added above."""
+    asked = {part for dialect, *_ in BY_DIALECT for part in dialect.split(",")}
+    assert {f"{name}={value}" for name, switch in SWITCHES.items() for value in switch.values} <= asked
+
+
+@pytest.mark.parametrize("dialect", [f"{name}={value}" for name, switch in SWITCHES.items() for value in switch.values])
+async def test_healthy_in_any_dialect_lacks_nothing(dialect: str) -> None:
+    """Unless traces have no name: then a lost one can never be proven, and that is said."""
+    async with clinic(dialect) as it:
+        target = await it.look()
+        broken = {slug for slug, (_, verdict) in answers(target).items() if verdict == FAIL}
+        assert broken == ({"trace_id"} if dialect == "feedback=absent" else set())
+        assert target["verdict"] == (FAIL if broken else PASS)
+        assert target["check"]["verdict"] == PASS
+
+
+BY_FAULT = {
+    "gateway_unreachable": {
+        "gateway_answers": ("gateway_unreachable", FAIL),
+        "canary_served": ("gateway_unreachable", FAIL),
+    },
+    "gateway_unreachable_black_hole": {
+        "gateway_answers": ("gateway_unreachable", FAIL),
+        "reachable": ("not all", UNKNOWN),
+        "models_listed": ("timeout", UNKNOWN),
+    },
+    "gateway_unreachable_ingress": {"no_token": ("503", UNKNOWN), "refused_request": ("503", UNKNOWN)},
+    "gateway_unreachable_redirect": {"no_token": ("302", UNKNOWN), "feedback_header": ("skipped", UNKNOWN)},
+    "gateway_refused": {"models_listed": ("401", FAIL), "canary_served": ("gateway_refused", FAIL)},
+    "rate_limited": {"canary_served": ("rate_limited", FAIL), "refused_request": ("429", UNKNOWN)},
+    "canary_rejected": {"models_listed": ("none", UNKNOWN), "canary_served": ("canary_rejected", FAIL)},
+    "canary_rejected_guardrail_input": {"canary_served": ("canary_rejected", FAIL)},
+    "provider_failing": {"canary_served": ("provider_failing", FAIL), "span_count": ("skipped", UNKNOWN)},
+    "trace_not_created": {"trace_arrives": ("missing", FAIL), "own_store": ("not shown", UNKNOWN)},
+    "exporter_disabled": {
+        "config_matches": ("off", FAIL),
+        "absent_exporter": ("exporter absent", PASS),
+        "header_values": ("skipped", UNKNOWN),
+        "trace_arrives": ("missing", FAIL),
+    },
+    "config_drift": {"config_matches": ("no", FAIL)},
+    "config_drift_no_authorization": {"config_matches": ("no", FAIL), "header_values": ("no headers", PASS)},
+    "config_drift_rotation": {"config_matches": ("no", FAIL), "warehouse": ("401", FAIL)},
+    "wrong_environment": {"trace_arrives": ("other environment", FAIL)},
+    "content_leaked": {"content": ("leaked", FAIL)},
+    "content_missing": {"content": ("missing", FAIL)},
+    "content_leaked_credential": {"credentials": ("found", FAIL)},
+    "export_failing": {"trace_arrives": ("missing", FAIL), "own_store": ("shown", PASS)},
+    "trace_incomplete": {"trace_arrives": ("incomplete", FAIL)},
+    "trace_late": {"trace_arrives": ("late", FAIL)},
+    "trace_mislabelled": {"service_name": ("unknown_service", FAIL)},
+    "trace_mislabelled_attributes": {"resource_attributes": ("missing", FAIL)},
+    "key_rejected": {
+        "warehouse": ("401", FAIL),
+        "ingest_key": ("401", FAIL),
+        "trace_route": ("401", UNKNOWN),
+        "trace_arrives": ("not seen", UNKNOWN),
+    },
+    "ingest_failing": {"ingest_key": ("ingest_failing", FAIL), "json_ingest": ("503", UNKNOWN)},
+    "ingest_failing_swallows": {"ingest_key": ("accepted", PASS), "control_shown": ("never shown", FAIL)},
+    "ingest_failing_rejects": {"ingest_key": ("ingest_failing", FAIL)},
+    "ingest_throttled": {"ingest_key": ("refused", UNKNOWN)},
+    "read_api_failing": {
+        "warehouse": ("500", UNKNOWN),
+        "trace_route": ("500", UNKNOWN),
+        "trace_arrives": ("not seen", UNKNOWN),
+    },
+    "read_api_gone": {"warehouse": ("404", UNKNOWN)},
+    "read_api_throttled": {"trace_route": ("429", UNKNOWN)},
+    "read_api_page": {"warehouse": ("garbled", UNKNOWN)},
+    "blind": {
+        "blocked": ("yes", FAIL),
+        "control_plane_token": ("blocked", UNKNOWN),
+        "gateway_answers": ("blocked", UNKNOWN),
+    },
+    "control_plane_unreachable": {"control_plane_token": ("connect", UNKNOWN), "config_matches": ("skipped", UNKNOWN)},
+    "control_plane_failing": {"config_readable": ("503", UNKNOWN)},
+    "control_plane_reshaped": {"control_plane_token": ("not told", UNKNOWN)},
+    "control_plane_forbidden": {
+        "config_readable": ("403", FAIL),
+        "control_plane_token": ("accepted", PASS),
+        "absent_exporter": ("skipped", UNKNOWN),
+        "other_configs": ("403", UNKNOWN),
+    },
+    "control_plane_signed_out": {"control_plane_token": ("not known", FAIL), "config_readable": ("401", FAIL)},
+    "own_store_failing": {"own_store": ("500", UNKNOWN)},
+    "own_store_empty": {"own_store": ("not shown", UNKNOWN)},
+    "slack_invalid_auth": {"slack": ("refused", FAIL)},
+    "slack_silent": {"slack": ("error", UNKNOWN)},
+}
+
+
+@pytest.mark.parametrize("fault", BY_FAULT)
+async def test_what_is_broken_is_answered_right(fault: str) -> None:
+    """By the questions that it concerns."""
+    async with clinic("", fault) as it:
+        given = answers(await it.look())
+        assert {slug: given[slug] for slug in BY_FAULT[fault]} == BY_FAULT[fault]
+
+
+@pytest.mark.parametrize("fault", sorted(FAULTS))
+async def test_a_fault_breaks_nothing_else(fault: str) -> None:
+    """What fails is a fault of that kind; what could not be asked is unknown, and the visit ends in time."""
+    async with clinic("", fault) as it:
+        target = await it.look()
+        named = FAULTS[fault].named
+        failed = {slug for slug, (_, verdict) in answers(target).items() if verdict == FAIL}
+        assert it.took <= 420
+        if not named and fault != "slack_invalid_auth":
+            assert failed == set()
+        if target["check"]["verdict"] == FAIL:
+            assert failed, target["check"]
+
+
+async def test_every_answer_says_all_that_people_need() -> None:
+    """Whatever is broken: a sentence, and advice where something has to be done."""
+    for fault in ("exporter_disabled", "gateway_refused", "key_rejected", "control_plane_forbidden", "blind"):
+        async with clinic("", fault) as it:
+            for slug, given in (await it.look())["questions"].items():
+                assert given["summary"].endswith((".", ")")), slug
+                assert given["summary"][0].isupper(), slug
+                assert given["advice"] or given["verdict"] != FAIL, slug
+
+
+async def test_a_missing_permission_says_which_and_where() -> None:
+    """So that somebody who has never seen the dashboard can grant it."""
+    async with clinic("", "control_plane_forbidden") as it:
+        advice = (await it.look())["questions"]["config_readable"]["advice"]
+        assert "gateway-controls:ListGatewayControls" in advice
+        assert "open Access, make a custom role (resource type: tenant)" in advice
+
+
+async def test_a_null_exporter_is_told_from_a_missing_one() -> None:
+    """When it is off, that can be seen."""
+    for dialect, answer in (("off=null", "exporter null"), ("off=404", "404"), ("off=200-null", "null")):
+        async with clinic(dialect, "exporter_disabled") as it:
+            assert answers(await it.look())["absent_exporter"] == (answer, PASS)
+
+
+def test_a_slug_names_one_question() -> None:
+    """And each question stands in one section."""
+    slugs = [question.slug for question in QUESTIONS]
+    assert len(set(slugs)) == len(slugs) == sum(len(section.questions) for section in SECTIONS)
