@@ -5,8 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from monitor.app.heartbeat import FORGIVEN_FOR
+from monitor.app.selftest import AGAIN_AFTER
 from monitor.core.faults import FAULTS, Rule
+from monitor.core.incident import Reason
 from monitor.core.triage import TRIAGE
+from monitor.settings.alerting import Alerting
 from tools.diagnosis_table import write
 
 ROOT = Path(__file__).parents[1]
@@ -45,3 +49,18 @@ def test_the_readme_lists_every_fault_as_the_table_has_it() -> None:
         (str(fault), short[rule.severity_text]) for fault, rule in FAULTS.items()
     ]
     assert all((ROOT / link).name == f"{name}.md" and (ROOT / link).exists() for name, link, *_ in rows)
+
+
+def test_what_is_told_is_explained_for_every_reason() -> None:
+    """Each once; what is linked is there; and the numbers are those of the code."""
+    text = (ROOT / "docs" / "telling.md").read_text()
+    listed = re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE)
+    assert sorted(listed) == sorted(reason for reason in Reason if reason is not Reason.TEST)
+    assert all((ROOT / "docs" / link).exists() for link in re.findall(r"\]\(([^)#]+)", text))
+    alerting = Alerting()
+    assert list(alerting.remind_every) == [4 * 3600, 8 * 3600, 24 * 3600]
+    assert "still critical after 4 h, 8 h and each further 24 h (`remind_every`)" in text
+    assert [alerting.escalate_after, FORGIVEN_FOR, AGAIN_AFTER] == [1800, 300, 300]
+    assert "critical for `escalate_after` (30 min)" in text
+    assert "after five minutes in which a notifier cannot be told" in text
+    assert "is tested again every five minutes" in text

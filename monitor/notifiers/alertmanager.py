@@ -102,9 +102,12 @@ class AlertmanagerNotifier:
     async def tell(self, notice: Notice) -> Mapping[str, str]:
         """Post the alert as it is now. Raises Undeliverable if no instance takes it.
 
-        The receipt holds its labels: it keeps them to its end, whatever is configured meanwhile.
+        The receipt holds its labels: it keeps them to its end, whatever is configured meanwhile. What is found out of an
+        incident that is over is posted no more: Alertmanager would only take it for the end of what has begun since.
         """
         alert = self._alert(notice)
+        if notice.told is not None and notice.told.closed and not notice.incident.open:
+            return alert.labels
         if alerts := self._current([(notice.incident, alert)]):
             self._judge(await self._post(alerts))
         return alert.labels
