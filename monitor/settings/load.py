@@ -1,7 +1,7 @@
 """From the command line's `--config`, the environment and the files to one frozen `Settings`, or to a list of what is wrong."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from monitor.settings.problem import ConfigError, Problem
 from monitor.settings.provenance import Provenance
 from monitor.settings.secret import MASK, SecretText
 from monitor.settings.secrets_dir import read_secrets_dir
+from monitor.settings.stand_in import without_files
 
 LOCAL = Path("trace-monitor.yaml")
 GLOBAL = Path("/etc/trace-monitor/config.yaml")
@@ -36,15 +37,34 @@ class Loaded:
     secrets_dir: Path | None
 
 
-def load(path: str | None, environ: Mapping[str, str], cwd: Path) -> Loaded:
-    """Read everything. `path` is `--config`. Raises ConfigError."""
+def load(
+    path: str | None,
+    environ: Mapping[str, str],
+    cwd: Path,
+    *,
+    over: Sequence[Given] = (),
+    open_files: bool = True,
+) -> Loaded:
+    """Read everything. `path` is `--config`. Raises ConfigError.
+
+    `over` outranks all of it, the strongest first. Without `open_files` no secret and no certificate is read from its file, for
+    whoever wants the thresholds on a machine that has none of them.
+    """
     file = find_file(path, environ, cwd)
-    text = "" if file is None else _read_file(file)
-    return parse(text, environ, cwd, file=file, name=_display(file, path or environ.get(CONFIG), cwd))
+    text = "" if file is None else read_file(file)
+    name = _display(file, path or environ.get(CONFIG), cwd)
+    return parse(text, environ, cwd, file=file, name=name, over=over, open_files=open_files)
 
 
 def parse(
-    text: str, environ: Mapping[str, str], cwd: Path, *, file: Path | None = None, name: str = "configuration"
+    text: str,
+    environ: Mapping[str, str],
+    cwd: Path,
+    *,
+    file: Path | None = None,
+    name: str = "configuration",
+    over: Sequence[Given] = (),
+    open_files: bool = True,
 ) -> Loaded:
     """The same with the text of the file, which stands as `name` in complaints. Raises ConfigError."""
     tree = read_document(text, lambda line: Origin(layer=Layer.FILE, place=f"{name}:{line}"))
@@ -53,10 +73,13 @@ def parse(
     mounted = read_secrets_dir(secrets_dir, [tree]) if secrets_dir else None
     environment = read_environment(environ, [mounted.tree if mounted else None, tree])
     layers = [
+        *(lower(each, cwd) for each in over),
         lower(environment.tree, cwd),
         lower(mounted.tree if mounted else None, cwd),
         lower(tree, file.parent if file else cwd),
     ]
+    if not open_files:
+        layers = [replace(layer, values=without_files(layer.values)) for layer in layers]
     problems = [*environment.problems, *(mounted.problems if mounted else [])]
     problems += [problem for layer in layers for problem in layer.problems]
     provenance = Provenance([layer.places for layer in layers])
@@ -89,7 +112,8 @@ def _is_there(file: Path) -> bool:
     return True
 
 
-def _read_file(file: Path) -> str:
+def read_file(file: Path) -> str:
+    """The text of a file that an operator wrote. Raises ConfigError."""
     try:
         with file.open("rb") as handle:
             content = handle.read(_LARGEST + 1)

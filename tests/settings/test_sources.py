@@ -5,7 +5,10 @@ from types import MappingProxyType
 
 import pytest
 
-from monitor.settings import ConfigError, load
+from monitor.core.model import TargetName
+from monitor.settings import ConfigError, load, parse
+from monitor.settings.document import read_document
+from monitor.settings.given import Given, Layer, Origin
 from tests.settings.samples import BY_ENVIRONMENT, MINIMAL, complaints, loaded, prod, settings, with_target
 
 
@@ -221,3 +224,40 @@ def test_the_places_of_values_are_known() -> None:
     assert level is not None
     assert level.origin.place == "TRACE_MONITOR_LOG__LEVEL"
     assert read.provenance.where(("log", "format")) is None
+
+
+def tried(text: str) -> Given:
+    """Settings that are handed over beside the configuration."""
+    tree = read_document(text, lambda line: Origin(layer=Layer.FILE, place=f"tried:{line}"))
+    assert tree is not None
+    return tree
+
+
+def test_what_is_tried_outranks_every_source() -> None:
+    """The strongest first, above the environment; a complaint names its place."""
+    later, first = tried("alerting: {fail_after: 5}"), tried("alerting: {fail_after: 4, pass_after: 4}")
+    environ = {"TRACE_MONITOR_ALERTING__FAIL_AFTER": "3", "TRACE_MONITOR_ALERTING__PASS_AFTER": "3"}
+    alerting = parse(MINIMAL, environ, Path("/nowhere"), over=[later, first]).settings.alerting
+    assert (alerting.fail_after, alerting.pass_after) == (5, 4)
+    wrong = tried("\nalerting: {fail_afer: 5}")
+    with pytest.raises(ConfigError, match=r"^tried:2: alerting\.fail_afer: unknown key; did you mean `fail_after`"):
+        parse(MINIMAL, {}, Path("/nowhere"), over=[wrong])
+
+
+def test_thresholds_can_be_read_without_a_single_secret() -> None:
+    """No file of a secret and no certificate is opened; what stands in the file itself is read as ever."""
+    text = MINIMAL.replace("token: tfy-Secret-1", "token_file: /no/such/file").replace(
+        "environment: prd", "environment: prd, other_environments: {stg: {api_key_file: /no/such/file}}"
+    )
+    text += """\
+alerting: {fail_after: 4, webhook: {url_file: /no/such/file}}
+http: {ca_file: /no/such/file}
+server: {port: 1, tls_cert: /no/such/file}
+"""
+    with pytest.raises(ConfigError, match="cannot be read"):
+        parse(text, {}, Path("/nowhere"))
+    read = parse(text, {}, Path("/nowhere"), open_files=False).settings
+    assert (read.alerting.fail_after, read.server.port, read.server.tls_cert, read.http.ca_file) == (4, 1, None, None)
+    assert read.targets[TargetName("prod")].traceloop.api_key.get() == "tl_Secret_2"
+    with pytest.raises(ConfigError, match="fail_afer"):
+        parse(text.replace("fail_after", "fail_afer"), {}, Path("/nowhere"), open_files=False)
