@@ -136,11 +136,18 @@ async def _gone(receive: Receive) -> None:
         pass
 
 
+_AS_IT_WOULD_SAY = {
+    "connect": "no connection (Connection refused)",
+    "reset": "the connection broke (Connection reset by peer)",
+}
+
+
 async def _cut(scope: Scope, receive: Receive, way: str, kind: str) -> None:
     """End the connection: really, where there is one (the socket server says how), else by the error it would become."""
     cut = cast("Mapping[str, Cut]", scope.get("state", {})).get(way)
     if cut is None:
-        raise Unreachable("broken by a fault of the sandbox", kind=kind)
+        host = dict(scope["headers"]).get(b"host", b"").decode("latin-1")
+        raise Unreachable(f"{host}: {_AS_IT_WOULD_SAY[kind]}", kind=kind)
     cut()
     await _gone(receive)
 

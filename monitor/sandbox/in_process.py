@@ -21,15 +21,23 @@ class Answer:
 
 
 class InProcess:
-    """Makes `https://<host>` the address of each application. `post` knows no other addresses."""
+    """Makes `https://<host>` the address of each application, below `domain` if there is more than one sandbox.
 
-    def __init__(self) -> None:
+    `post` knows no other addresses.
+    """
+
+    def __init__(self, domain: str = "") -> None:
+        self._domain = domain
         self._apps: Mapping[Host, ASGIApp] = {}
+
+    def name_of(self, host: Host) -> str:
+        """What a host is called."""
+        return f"{host}.{self._domain}" if self._domain else str(host)
 
     async def open(self, apps: Mapping[Host, ASGIApp]) -> Mapping[Host, str]:
         """Make the applications reachable; returns their addresses."""
         self._apps = apps
-        return {host: f"https://{host}" for host in apps}
+        return {host: f"https://{self.name_of(host)}" for host in apps}
 
     async def close(self) -> None:
         """Make them unreachable."""
@@ -41,7 +49,7 @@ class InProcess:
     async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> int:
         """Post a body. Raises ConnectionError where nobody is, or the application does not answer."""
         name = urlsplit(url).hostname
-        app = next((app for host, app in self._apps.items() if host == name), None)
+        app = next((app for host, app in self._apps.items() if self.name_of(host) == name), None)
         if app is None:
             raise ConnectionRefusedError(f"nobody listens at {name}")
         try:

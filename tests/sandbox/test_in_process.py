@@ -7,6 +7,7 @@ import pytest
 from monitor.core.model import Service
 from monitor.http import Answer, Http, InProcess
 from monitor.ports import Garbled, Unreachable
+from monitor.sandbox import InProcess as SandboxWire
 from monitor.sandbox import Sandbox
 from tests.fakes.clock import FakeClock
 from tests.sandbox.common import Asker
@@ -64,3 +65,21 @@ async def test_a_slow_answer_comes_to_those_who_wait(asker: Asker, sandbox: Sand
     began = clock.now()
     assert (await ask(asker, "/v2/warehouse/spans")).status == 200
     assert clock.now() - began == 3
+
+
+async def test_two_sandboxes_are_told_apart_by_their_domains() -> None:
+    """Each exporter posts to its own Traceloop."""
+    clock = FakeClock()
+    wires = {name: SandboxWire(name) for name in ("eu", "us")}
+    sandboxes = {name: Sandbox(clock=clock, wire=wire) for name, wire in wires.items()}
+    for sandbox in sandboxes.values():
+        await sandbox.start()
+    assert {name: each.traceloop_url for name, each in sandboxes.items()} == {
+        "eu": "https://traceloop.eu",
+        "us": "https://traceloop.us",
+    }
+    with pytest.raises(ConnectionRefusedError, match=r"nobody listens at traceloop\.us"):
+        await wires["eu"].post("https://traceloop.us/v1/traces", {}, b"")
+    assert await wires["us"].post("https://traceloop.us/v1/traces", {}, b"") == 401
+    for sandbox in sandboxes.values():
+        await sandbox.stop()
