@@ -60,6 +60,10 @@ class Parts:
     adapters: Adapters
 
 
+Assemble = Callable[[TargetName, Target, Settings, Ground], Parts]
+"""Makes what looks at one target."""
+
+
 def assemble(name: TargetName, target: Target, settings: Settings, ground: Ground) -> Parts:
     """The checks of one target, wired to the world."""
     adapters = _make_adapters(name, target, settings, ground)

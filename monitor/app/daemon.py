@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from monitor.app.assembly import Ground, assemble, secrets_of
+from monitor.app.assembly import Assemble, Ground, assemble, secrets_of
 from monitor.app.policy import policy_of
 from monitor.app.report import describe, describe_incident
 from monitor.app.target import TargetWatch
@@ -44,6 +44,7 @@ class Surroundings:
     schedule: Schedule
     http: Http
     redactor: Redactor
+    assemble: Assemble = assemble
 
 
 class Daemon:
@@ -217,7 +218,7 @@ class Daemon:
         target = self.settings.targets[name]
         self._around.redactor.register(*secrets_of(self.settings))
         ground = self._ground()
-        parts = assemble(name, target, self.settings, ground)
+        parts = self._around.assemble(name, target, self.settings, ground)
         journal = self._keep_journal(name, state, policy_of(target, self.settings.alerting, ground.fingerprint_key))
         self._watches[name] = TargetWatch(
             journal,

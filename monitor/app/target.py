@@ -59,7 +59,7 @@ class TargetWatch:
     def replan(self, state: TargetState) -> None:
         """The state has changed: hurry what is due sooner than its grid says."""
         now, policy = self._clock.now(), self.journal.policy
-        for check in self._checks.keys() - self._running:
+        for check in (each for each in self._checks if each not in self._running):
             due = due_at(check, state, policy, now)
             if due - now < policy.cadences[check].every - _SLACK:
                 self._schedule.soon(self._job(check), max(0.0, due - now))
