@@ -21,6 +21,7 @@ MODULES = {
     "demo": "monitor.cli.demo",
     "sandbox": "monitor.cli.sandbox",
     "notify": "monitor.cli.notify",
+    "simulate": "monitor.cli.simulate",
     "status": "monitor.cli.remote",
     "incidents": "monitor.cli.remote",
     "ack": "monitor.cli.remote",

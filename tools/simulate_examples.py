@@ -1,0 +1,35 @@
+"""Write what the example timelines print into docs/simulate.md: `python -m tools.simulate_examples`."""
+
+import re
+from pathlib import Path
+
+from monitor.app.simulation.play import play
+from monitor.app.simulation.render import as_text
+from monitor.app.simulation.script import read_timeline
+
+ROOT = Path(__file__).parents[1]
+PAGE = ROOT / "docs" / "simulate.md"
+EXAMPLES = ROOT / "docs" / "examples"
+
+_PRINTED = re.compile(r"(<!-- printed: (?P<name>[a-z-]+\.yaml) -->\n)```text\n.*?```\n", re.DOTALL)
+
+
+def printed(name: str) -> str:
+    """What an example prints."""
+    return as_text(play(read_timeline(EXAMPLES / name, name)))
+
+
+def shown(page: str) -> dict[str, str]:
+    """What the page says an example prints, by its name."""
+    return {
+        match["name"]: match[0].partition("```text\n")[2].removesuffix("```\n") for match in _PRINTED.finditer(page)
+    }
+
+
+def renewed(page: str) -> str:
+    """The page with what the examples print now."""
+    return _PRINTED.sub(lambda match: f"{match[1]}```text\n{printed(match['name'])}```\n", page)
+
+
+if __name__ == "__main__":
+    PAGE.write_text(renewed(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
