@@ -11,6 +11,7 @@ ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "simulate.md"
 EXAMPLES = ROOT / "docs" / "examples"
 
+_ID = re.compile(r"\b[0-9a-f]{32}\b")
 _PRINTED = re.compile(r"(<!-- printed: (?P<name>[a-z-]+\.yaml) -->\n)```text\n.*?```\n", re.DOTALL)
 
 
@@ -24,6 +25,11 @@ def shown(page: str) -> dict[str, str]:
     return {
         match["name"]: match[0].partition("```text\n")[2].removesuffix("```\n") for match in _PRINTED.finditer(page)
     }
+
+
+def without_ids(text: str) -> str:
+    """The same whatever digits were drawn."""
+    return _ID.sub("(id)", text)
 
 
 def renewed(page: str) -> str:

@@ -32,7 +32,11 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shown:
-    """A text as Slack's reader reads it. `thread` is the message that it answers, `broadcast` shows the answer in the channel."""
+    """A text as Slack's reader reads it.
+
+    `thread` is the message that it answers, `broadcast` shows the answer in the channel; `before` is what it said until it was
+    edited.
+    """
 
     place: Place
     channel: str
@@ -40,6 +44,7 @@ class Shown:
     text: str
     thread: str | None = None
     broadcast: bool = False
+    before: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,10 +102,15 @@ def _shown(message: Message, *, edited: bool) -> Shown:
         place=place,
         channel=message.channel,
         ts=message.ts,
-        text=html.unescape(message.text).replace(_WORD_JOINER, ""),
+        text=_as_read(message.text),
         thread=message.thread_ts,
         broadcast=message.broadcast,
+        before=_as_read(message.versions[-1]) if edited else "",
     )
+
+
+def _as_read(text: str) -> str:
+    return html.unescape(text).replace(_WORD_JOINER, "")
 
 
 class Overheard:

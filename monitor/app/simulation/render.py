@@ -8,7 +8,6 @@ from typing import Any
 from monitor.app.simulation.chronicle import Cue, Summary
 from monitor.app.simulation.play import Played
 from monitor.app.simulation.reader import Outcome, Place, Shown, Telling
-from monitor.core.incident import Reason
 from monitor.core.model import Instant, Seconds
 from monitor.settings.duration import format_duration
 
@@ -69,15 +68,17 @@ def _where(shown: Shown) -> str:
 
 
 def _body(telling: Telling) -> Iterator[str]:
-    """New texts in full; of a message that was edited along with one its first line, which is what the channel shows."""
-    whole = telling.reason is Reason.EDITED or not telling.posted
+    """New texts in full. Of an edit its first line, which is what the channel shows; where it is all there is, also what is new."""
     for shown in telling.shown:
-        lines = shown.text.splitlines()
-        if shown.place is Place.EDIT and not whole:
-            yield f"{_MARGIN}~ {lines[0] if lines else ''}"
+        if shown.place is Place.EDIT:
+            yield from (f"{_MARGIN}~ {line}" for line in _edited(shown, alone=not telling.posted))
         else:
-            mark = "~" if shown.place is Place.EDIT else "|"
-            yield from (f"{_MARGIN}{mark} {line}" for line in lines)
+            yield from (f"{_MARGIN}| {line}" for line in shown.text.splitlines())
+
+
+def _edited(shown: Shown, *, alone: bool) -> list[str]:
+    lines, before = shown.text.splitlines(), shown.before.splitlines()
+    return [*lines[:1], *(line for line in lines[1:] if alone and line not in before)]
 
 
 def _sum(summary: Summary) -> Iterator[str]:
