@@ -37,7 +37,7 @@ def composing(text: str) -> Compose:
 
 def told(*entries: str, configuration: str | None = None, **top: str) -> Played:
     """Play a timeline of these entries, and of these other lines."""
-    lines = [f"{key}: {value}" for key, value in top.items()]
+    lines = [f"{key}: {value}" for key, value in {"warm_up": "6m", **top}.items()]
     text = "\n".join([*lines, "timeline:", *(f"  - {entry}" for entry in entries)])
     compose = None if configuration is None else composing(configuration)
     return play(parse_timeline(text, "story.yaml"), compose)
@@ -69,7 +69,7 @@ def test_an_outage_is_seen_by_the_looks_of_the_daemon() -> None:
     """Opened within the promised time with a mention, resolved in its thread without one."""
     played = told("{from: 2m, to: 20m, outage: exporter_disabled}")
     assert reasons(played) == [("opened", "exporter_disabled"), ("resolved", "exporter_disabled")]
-    opened, _, resolved = played.chronicle.tellings
+    opened, resolved = (telling for telling in played.chronicle.tellings if telling.posted)
     assert 120 < after(played, opened) <= 120 + 75
     assert (opened.called, resolved.called, resolved.broadcast) == (True, False, True)
     assert [shown.place for shown in resolved.shown] == [Place.EDIT, Place.THREAD]
@@ -185,7 +185,7 @@ def test_an_acknowledgement_ends_escalation() -> None:
     taken = told(*entries, "{at: 10m, ack: ada}", until="50m")
     assert [reason for reason, _ in reasons(alone)] == ["opened", "escalated"]
     assert [reason for reason, _ in reasons(taken)] == ["opened"]
-    assert "acknowledged by ada" in taken.chronicle.tellings[-1].shown[0].text
+    assert any("acknowledged by ada" in telling.shown[0].text for telling in taken.chronicle.tellings)
     assert "nothing is open that could be acknowledged" in cues(taken)
     assert taken.summary.open == ("prod exporter_disabled",)
 
@@ -282,10 +282,10 @@ def test_without_a_control_plane_nobody_reads_the_configuration() -> None:
 @pytest.mark.parametrize(
     ("entries", "top", "what"),
     [
-        (["{at: 1m, outage: blind, target: prod}"], {}, "story.yaml:2: target: concerns none of the targets: eu, us"),
+        (["{at: 1m, outage: blind, target: prod}"], {}, "story.yaml:3: target: concerns none of the targets: eu, us"),
         ([], {"targets": "[asia]"}, "timeline: targets: the configuration has no `asia`; it has: eu, us"),
-        ([], {"settings": "{alerting: {fail_afer: 1}}"}, "story.yaml:1: alerting.fail_afer: unknown key; did you mean"),
-        (["{at: 1m, reload: {alerting: {fail_after: 0}}}"], {}, "story.yaml:2: alerting.fail_after: is too small"),
+        ([], {"settings": "{alerting: {fail_afer: 1}}"}, "story.yaml:2: alerting.fail_afer: unknown key; did you mean"),
+        (["{at: 1m, reload: {alerting: {fail_after: 0}}}"], {}, "story.yaml:3: alerting.fail_after: is too small"),
     ],
 )
 def test_what_does_not_fit_the_configuration_is_refused(entries: list[str], top: dict[str, str], what: str) -> None:

@@ -102,6 +102,7 @@ def _words(fault: str) -> str:
     return f"slack: {fault.removeprefix('slack_')}" if fault.startswith("slack_") else f"outage: {fault}"
 
 
+@pytest.mark.timeout(300)  # eleven hours of a whole daemon
 @pytest.mark.parametrize(
     ("troubles", "until", "reasons"),
     [
