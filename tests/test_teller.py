@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from monitor.core.events import Event, NoticeHandled
-from monitor.core.incident import Notice, Reason
+from monitor.core.incident import NEVER, Notice, Reason
 from monitor.core.inputs import Observation
 from monitor.core.model import CheckName, Fault, Seconds, TargetName, failing, passing
 from monitor.core.silence import Silence
@@ -589,6 +589,7 @@ async def test_what_one_silence_covered_stays_untold_when_it_is_over() -> None:
     bench.silence(-1000, -100)
     await bench.teller.tell_due("fake")
     assert (slack.notices, bench.outcomes) == ([], [(RESOLVED, "suppressed")])
+    assert bench.saved[A].incidents[0].told["fake"].at == NEVER  # no success that anybody could rely on
 
 
 async def test_a_silence_that_ends_on_an_open_incident_tells_it_as_opened() -> None:

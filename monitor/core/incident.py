@@ -41,6 +41,10 @@ class Diagnosis:
     permanent: bool = False
 
 
+NEVER: Instant = 0.0
+"""When a notifier was told what it was never told: it counts as known, because nobody was to hear of it."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Told:
     """What one notifier heard last of an incident. `receipt` is the notifier's own (a Slack channel and timestamp)."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from prometheus_client.core import Metric
 
 from monitor.core.budget import remaining_ratio
+from monitor.core.incident import NEVER
 from monitor.core.model import CheckName, Fault, Instant, Severity, TargetName, Verdict
 from monitor.core.silence import silenced_until
 from monitor.core.state import Policy, State, TargetState
@@ -60,7 +61,7 @@ class StateGauges:
             incident.told[notifier].at
             for target in state.targets.values()
             for incident in target.incidents
-            if notifier in incident.told
+            if notifier in incident.told and incident.told[notifier].at != NEVER
         ]
         if notifier in self.told_at:
             heard.append(self.told_at[notifier])

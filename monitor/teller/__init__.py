@@ -4,7 +4,7 @@ One worker per notifier, so that a slow one delays nobody. A notice is committed
 a death in between costs at most one duplicate, never a silence.
 """
 
+from monitor.teller.desk import NotifierHealth, Route
 from monitor.teller.teller import Teller
-from monitor.teller.worker import NotifierHealth, Route
 
 __all__ = ["NotifierHealth", "Route", "Teller"]

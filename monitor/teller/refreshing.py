@@ -7,7 +7,8 @@ from monitor.core.incident import Incident, Notice, Reason, Told
 from monitor.core.model import Instant, Seconds
 from monitor.core.silence import silenced_until
 from monitor.ports import Refreshing, Undeliverable
-from monitor.teller.worker import LIMIT, Desk, Worker
+from monitor.teller.desk import Desk
+from monitor.teller.worker import LIMIT, Worker
 
 _log = logging.getLogger(__name__)
 

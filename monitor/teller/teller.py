@@ -10,8 +10,9 @@ from monitor.core.model import Seconds, TargetName
 from monitor.core.silence import Silence
 from monitor.ports import Clock, Undeliverable
 from monitor.runner import TargetJournal
+from monitor.teller.desk import Desk, NotifierHealth, Route
 from monitor.teller.refreshing import refresh
-from monitor.teller.worker import LIMIT, LONGEST_WAIT, Desk, NotifierHealth, Route, Worker
+from monitor.teller.worker import LIMIT, LONGEST_WAIT, Worker
 
 _log = logging.getLogger(__name__)
 

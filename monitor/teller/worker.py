@@ -2,17 +2,18 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass
 
-from monitor.core.events import Event, NoticeHandled
-from monitor.core.incident import Incident, Notice, Reason, Told
+from monitor.core.events import NoticeHandled
+from monitor.core.incident import NEVER, Incident, Notice, Reason, Told
 from monitor.core.inputs import NoticeTold
-from monitor.core.model import Instant, Seconds, TargetName
-from monitor.core.silence import Silence, silenced_throughout, silenced_until
+from monitor.core.model import Instant, Seconds
+from monitor.core.silence import silenced_throughout, silenced_until
 from monitor.core.telling import MENTION_AT_MOST_EVERY, compose, due, knows_of, record, trusted, wakes_at
-from monitor.ports import Clock, Notifier, Undeliverable
+from monitor.ports import Undeliverable
 from monitor.runner import TargetJournal
+from monitor.teller.desk import Desk, NotifierHealth, Route
 
 _log = logging.getLogger(__name__)
 
@@ -25,43 +26,6 @@ _AFTER_PERMANENT: Seconds = 300.0
 _LOOK_ANYWAY: Seconds = 60.0
 _AT_LEAST: Seconds = 0.05
 _HISTORY_AFTER: Seconds = 4 * 3600.0  # a notifier that is new is not told of what was long over when it began
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Route:
-    """One way to tell. `mention_key` names channel and mention of a target: they share the limit of one a minute."""
-
-    notifier: Notifier
-    mention_key: Callable[[TargetName], str] = str
-
-
-@dataclass(slots=True)
-class NotifierHealth:
-    """What is known of one notifier, for the page and the metrics. `permanent`: only a human can mend what it suffers from."""
-
-    pending: int = 0
-    last_success_at: Instant | None = None
-    failing_since: Instant | None = None
-    last_error: str = ""
-    permanent: bool = False
-    unrefreshed: str = ""  # who could not be told again what they forget
-    unrefreshed_since: Seconds | None = None  # since when nobody could, by the monotonic clock
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Desk:
-    """What all workers share, in monotonic seconds.
-
-    `mentioned` says when somebody was called last, by route and channel; `held`, until when a notifier asked to be left alone.
-    """
-
-    clock: Clock
-    publish: Callable[[Event], None]
-    journals: Callable[[], Iterable[TargetJournal]]
-    silences: Callable[[], tuple[Silence, ...]]
-    labels: Callable[[TargetName], Mapping[str, str]]
-    mentioned: dict[str, Seconds] = field(default_factory=dict)
-    held: dict[str, Seconds] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +132,8 @@ class Worker:
                 if not covered and not history:
                     continue
                 now = self._clock.now()
-                passed = Notice(reason=Reason.RESOLVED, incident=incident, at=now, told=before)
+                at = before.at if before is not None else NEVER
+                passed = Notice(reason=Reason.RESOLVED, incident=incident, at=at, told=before)
                 told = record(passed, dict(before.receipt) if before is not None else {})
                 await self._absorb(journal, incident, told, now)
                 if covered:

@@ -26,7 +26,7 @@ from monitor.core.events import (
     RunSkipped,
     TraceJudged,
 )
-from monitor.core.incident import Diagnosis, Incident, Reason, Told
+from monitor.core.incident import NEVER, Diagnosis, Incident, Reason, Told
 from monitor.core.model import (
     Charge,
     CheckName,
@@ -416,6 +416,14 @@ def test_the_last_success_survives_a_restart() -> None:
     told = Told(reason=Reason.OPENED, fault=Fault.BLIND, severity=Severity.WARNING, at=START - 60)
     page.set(a_target(incidents=(an_incident(slack=told),)))
     assert page.value("notice_last_success_timestamp_seconds", "slack") == START - 60
+
+
+def test_what_was_passed_over_is_no_success() -> None:
+    """A silence covered it: nothing was sent, so nothing is proven."""
+    page = Scraped()
+    told = Told(reason=Reason.RESOLVED, fault=Fault.BLIND, severity=Severity.WARNING, at=NEVER, closed=True)
+    page.set(a_target(incidents=(an_incident(slack=told),)))
+    assert page.samples("notice_last_success_timestamp_seconds") == {}
 
 
 def test_skipped_runs_are_counted_by_reason() -> None:
