@@ -91,7 +91,7 @@ class Judged:
 def look_at(canary: Canary, seen: TraceSeen, *, policy: Policy, counts: bool) -> Judged:
     """Fold one successful look into a canary; `counts` says whether absence by this route counts (`absence_counts`)."""
     if canary.outcome is None:
-        counted = _count_spans(canary, seen, policy.arrival.complete_spans)
+        counted = _count_spans(canary, seen, policy.arrival)
         judged = _judge(counted, seen.at, policy.arrival, counts=counts)
         return Judged(canary=_judge_labels(judged, seen, policy), outcome=judged.outcome)
     if canary.outcome is Outcome.MISSING and seen.spans and canary.recovered_at is None:
@@ -117,10 +117,11 @@ def wants_labels(canary: Canary, policy: ArrivalPolicy, now: Instant) -> bool:
     )
 
 
-def _count_spans(canary: Canary, seen: TraceSeen, wanted: int | None) -> Canary:
+def _count_spans(canary: Canary, seen: TraceSeen, policy: ArrivalPolicy) -> Canary:
     count = len(seen.span_ids)
     # A request that was refused leaves fewer spans than one that was served.
-    shape = judge_completeness(seen, own_parent=canary.span_id, wanted=wanted if canary.accepted else None)
+    wanted = policy.complete_spans if canary.accepted else None
+    shape = judge_completeness(seen, own_parent=canary.span_id, wanted=wanted)
     # A count is stable over two looks by the same route; one route may lag behind another.
     stable = canary.whole_at is not None and canary.route is seen.route and canary.spans == count
     return replace(
@@ -132,16 +133,21 @@ def _count_spans(canary: Canary, seen: TraceSeen, wanted: int | None) -> Canary:
         seen_at=canary.seen_at if canary.seen_at is not None or not count else seen.at,
         whole_at=(canary.whole_at if stable else seen.at) if shape.complete else None,
         arrived_at=canary.whole_at if shape.complete and stable else None,
+        late=canary.late or (shape.complete and canary.whole_at is None and _was_overdue(canary, policy)),
         incomplete=shape.why if count else "",
     )
+
+
+def _was_overdue(canary: Canary, policy: ArrivalPolicy) -> bool:
+    """Whether a look has succeeded in vain since the trace was due. Where none has, it may have been there all the time."""
+    return canary.last_look_at is not None and canary.last_look_at - canary.waited_since >= policy.late_after
 
 
 def _judge(canary: Canary, now: Instant, policy: ArrivalPolicy, *, counts: bool) -> Canary:
     age = now - canary.waited_since
     if canary.arrived_at is not None:
-        late = canary.late or canary.arrived_at - canary.waited_since > policy.late_after
-        outcome = Outcome.LATE if late else Outcome.ARRIVED
-        return replace(canary, late=late, outcome=outcome, judged_at=now, incomplete="")
+        outcome = Outcome.LATE if canary.late else Outcome.ARRIVED
+        return replace(canary, outcome=outcome, judged_at=now, incomplete="")
     told = counts or canary.spans > 0
     late = canary.late or (canary.accepted and told and age >= policy.late_after and canary.whole_at is None)
     waiting = replace(canary, late=late)

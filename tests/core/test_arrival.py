@@ -214,10 +214,18 @@ def test_a_trace_that_looks_whole_at_late_after_is_in_time() -> None:
 
 
 def test_a_late_arrival_is_late() -> None:
-    """Found late, or seen to be late before."""
-    assert judged(seen(WHOLE, 181), seen(WHOLE, 183)).outcome is Outcome.LATE
-    assert judged(seen(NONE, 180), seen(WHOLE, 190), seen(WHOLE, 192)).outcome is Outcome.LATE
-    assert judged(seen(WHOLE, 181), seen(WHOLE, 183)).late
+    """Looked for in vain when it was due, or later, and then found; also by a route that had proven nothing until then."""
+    found = (seen(WHOLE, 190), seen(WHOLE, 192))
+    assert judged(seen(NONE, 180), *found).outcome is Outcome.LATE
+    assert judged(seen(NONE, 181), *found).late
+    assert judged(seen(NONE, 180), *found, counts=False).outcome is Outcome.LATE
+
+
+def test_a_trace_that_nobody_could_look_for_when_it_was_due_is_not_late() -> None:
+    """After a restart, or while Traceloop's answers cannot be read: it may have been there all the time."""
+    assert judged(seen(WHOLE, 900), seen(WHOLE, 902)).outcome is Outcome.ARRIVED
+    assert judged(seen(NONE, 179), seen(WHOLE, 900), seen(WHOLE, 902)).outcome is Outcome.ARRIVED
+    assert not judged(seen(WHOLE, 170), seen(PART, 175), seen(WHOLE, 181), seen(WHOLE, 183)).late
 
 
 def test_a_trace_is_missing_only_by_a_look_that_succeeded_at_its_deadline() -> None:
@@ -238,7 +246,8 @@ def test_a_whole_seen_first_at_the_deadline_gets_one_look_more() -> None:
     """That one decides."""
     first = judged(seen(WHOLE, 300))
     assert first.outcome is None
-    assert judged(seen(WHOLE, 302), canary=first).outcome is Outcome.LATE
+    assert judged(seen(WHOLE, 302), canary=first).outcome is Outcome.ARRIVED
+    assert judged(seen(NONE, 299), seen(WHOLE, 300), seen(WHOLE, 302)).outcome is Outcome.LATE
     assert judged(seen(PART, 302), canary=first).outcome is Outcome.INCOMPLETE
     assert judged(seen(spans(1, 4), 302), canary=first).outcome is None
 

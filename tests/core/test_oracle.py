@@ -70,7 +70,7 @@ class Both:
         if there:
             self._look_for(name, whole)
             self.story.wait(2)
-        trace.late = trace.late or age > 180 or (age == 180 and not there)
+        trace.late = trace.late or (age >= 180 and not there)
         trace.outcome = ("late" if trace.late else "arrived") if there else "missing" if age >= 300 else ""
         self._look_for(name, whole)
 
