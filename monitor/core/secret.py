@@ -86,7 +86,12 @@ HIDDEN = Secret(kind=SecretKind.HIDDEN)
 
 def fingerprint(value: str, key: bytes) -> str:
     """Eight hexadecimal digits that stand for a value: enough to see that two differ, nothing to guess it from."""
-    return hmac.new(key, value.encode(), hashlib.sha256).hexdigest()[:8]
+    return hmac.new(key, _bytes_of(value), hashlib.sha256).hexdigest()[:8]
+
+
+def _bytes_of(value: str) -> bytes:
+    """Any text that JSON can hold, half of a surrogate pair included: https://www.rfc-editor.org/rfc/rfc8259#section-8.2."""
+    return value.encode(errors="surrogatepass")
 
 
 def describe_secret(value: str | None, *, expected: str | None, key: bytes, bearer: bool = False) -> Secret:
@@ -97,7 +102,7 @@ def describe_secret(value: str | None, *, expected: str | None, key: bytes, bear
     """
     if value is None:
         return ABSENT
-    equal = None if expected is None else hmac.compare_digest(value.encode(), expected.encode())
+    equal = None if expected is None else hmac.compare_digest(_bytes_of(value), _bytes_of(expected))
     inside = _key_inside(value)
     if not equal and _REFERENCE.search(inside):
         return Secret(kind=SecretKind.REFERENCE)

@@ -75,7 +75,7 @@ class Answer:
         if self.flaw is not None:
             self._fail(self.flaw)
         try:
-            value = json.loads(self.body, parse_constant=_refuse_constant)
+            value = json.loads(self.body, parse_constant=_refuse_constant, object_pairs_hook=_refuse_repeated_names)
         except (ValueError, RecursionError):
             self._fail(f"{len(self.body)} bytes of {self.media_type or 'no content type'}, which are no JSON")
         if _deeper_than(_DEEPEST, value):
@@ -158,6 +158,14 @@ def _moment(text: str) -> Instant | None:
 
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is no JSON")
+
+
+def _refuse_repeated_names(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """What is read out of two fields of one name is unpredictable (https://www.rfc-editor.org/rfc/rfc8259#section-4): nothing."""
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        raise ValueError("a name stands twice in one object")
+    return made
 
 
 def _deeper_than(levels: int, value: object) -> bool:

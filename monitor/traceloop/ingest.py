@@ -4,6 +4,7 @@ The OpenTelemetry SDK's exporter is not used: it takes a redirect and a partial 
 read here, and retried only as the specification allows.
 """
 
+import re
 from collections.abc import Callable, Mapping
 
 from google.protobuf.message import DecodeError
@@ -134,7 +135,7 @@ def _partial_success(answer: Answer) -> tuple[int, str]:
             partial = ExportTraceServiceResponse.FromString(answer.body).partial_success
         except DecodeError:
             return 0, ""
-        return partial.rejected_spans, partial.error_message
+        return max(0, partial.rejected_spans), partial.error_message
     if answer.media_type == _JSON:
         return _partial_success_in_json(answer)
     return 0, ""
@@ -148,11 +149,14 @@ def _partial_success_in_json(answer: Answer) -> tuple[int, str]:
     partial = body.get("partialSuccess") if isinstance(body, Mapping) else None
     if not isinstance(partial, Mapping):
         return 0, ""
-    try:
-        rejected = int(partial.get("rejectedSpans") or 0)  # 64-bit numbers are strings in OTLP's JSON
-    except (TypeError, ValueError, OverflowError):
-        rejected = 0
-    return rejected, str(partial.get("errorMessage") or "")
+    message = partial.get("errorMessage")
+    return _count(partial.get("rejectedSpans")), message if isinstance(message, str) else ""
+
+
+def _count(value: object) -> int:
+    """A 64-bit number, which OTLP's JSON writes as a text (https://protobuf.dev/programming-guides/json/); else nothing is counted."""
+    text = str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
+    return int(text) if re.fullmatch(r"[0-9]{1,19}", text) else 0
 
 
 def _error_text(answer: Answer) -> str:

@@ -76,7 +76,7 @@ class TrueFoundryControlPlane:
         body = answer.json()
         user = body.get("user") if isinstance(body, Mapping) else None
         name = user.get("tenantName") if isinstance(user, Mapping) else None
-        return self._redactor.show(str(name), 100) or None if name else None
+        return self._redactor.show(name, 100) or None if isinstance(name, str) else None
 
     async def find_spans(
         self, trace_id: TraceId, *, since: Instant, destination: str | None, timeout: Seconds

@@ -28,6 +28,9 @@ from monitor.redaction import Redactor, clamp
 
 KIND = "gateway-otel-config"
 _TRACES = "otel_traces_exporter_config"
+_MOST = 200  # headers, attributes or filters; nobody sets up as many, and everything read here is kept
+_LONGEST_VALUE = 2000
+_SENSIBLE = (datetime(2000, 1, 1, tzinfo=UTC).timestamp(), datetime(2100, 1, 1, tzinfo=UTC).timestamp())
 
 
 def read_manifest(
@@ -69,12 +72,15 @@ def _read_traces(
         EXCLUDE: _flag(traces.get("exclude_request_data"), "exclude_request_data"),
         METRICS: _metrics(manifest.get("otel_metrics_exporter_config")),
     }
-    fields.update({f"{ATTRIBUTES}.{name}": clamp(value, 300) for name, value in attributes.items()})
+    fields.update({f"{ATTRIBUTES}.{_name(name, redactor)}": clamp(value, 300) for name, value in attributes.items()})
     secrets = describe_headers(headers, expected_headers, key=key)
     if traces.get("headers") is None:  # an empty object says that there are none; nothing at all says nothing
         secrets = {name.lower(): HIDDEN for name in expected_headers}
-    fields.update({f"{HEADERS}.{clamp(name, 100)}": secret for name, secret in secrets.items()})
-    fields = {path: redactor.redact(value) if isinstance(value, str) else value for path, value in fields.items()}
+    fields.update({f"{HEADERS}.{_name(name, redactor)}": secret for name, secret in secrets.items()})
+    fields = {
+        path: redactor.redact(value)[:_LONGEST_VALUE] if isinstance(value, str) else value
+        for path, value in fields.items()
+    }
     return ExportConfig(fields=fields, filters=tuple(_filters(traces.get("when"), redactor)))
 
 
@@ -88,6 +94,8 @@ def _words(value: object, name: str) -> dict[str, str]:
     if value is None:
         return {}
     words = _object(value, name)
+    if len(words) > _MOST:
+        raise Garbled(f"the field {name} of the export configuration has more than {_MOST} entries")
     return {str(word): _text(each, f"{name}.{clamp(str(word), 60)}") or "" for word, each in words.items()}
 
 
@@ -114,8 +122,8 @@ def _metrics(value: object) -> str | None:
 def _filters(value: object, redactor: Redactor) -> list[Filter]:
     if value is None:
         return []
-    if not isinstance(value, list):
-        raise Garbled("the field when of the export configuration is no list")
+    if not isinstance(value, list) or len(value) > _MOST:
+        raise Garbled(f"the field when of the export configuration is no list of at most {_MOST}")
     return [_filter(each, redactor) for each in value]
 
 
@@ -126,7 +134,12 @@ def _filter(value: object, redactor: Redactor) -> Filter:
     words = wanted if isinstance(wanted, list) and all(isinstance(each, str) for each in wanted) else None
     values = tuple(clamp(redactor.redact(each), 100) for each in words or ())
     understood = value.get("field") == "spanAttributes" and value.get("operator") == "IN" and words is not None
-    return Filter(key=clamp(str(value.get("key") or "when"), 100), values=values, understood=understood)
+    return Filter(key=_name(str(value.get("key") or "when"), redactor), values=values, understood=understood)
+
+
+def _name(word: str, redactor: Redactor) -> str:
+    """What something is called there: somebody may have put a credential into the wrong field."""
+    return clamp(redactor.redact(word), 100)
 
 
 def read_moment(value: object) -> Instant | None:
@@ -137,7 +150,8 @@ def read_moment(value: object) -> Instant | None:
         moment = datetime.fromisoformat(value)
     except ValueError:
         return None
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    seconds = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    return seconds if _SENSIBLE[0] <= seconds < _SENSIBLE[1] else None
 
 
 def read_author(subject: object, redactor: Redactor) -> str | None:

@@ -53,6 +53,13 @@ def test_a_change_is_dated_by_the_manifest_if_that_is_later() -> None:
     assert changed_at(manifest({ENDPOINT: "https://x.example"}), updated_at=2030.0) == 2030.0
 
 
+def test_a_date_years_ahead_is_nobodys() -> None:
+    """Else a configuration would be settling until then, and accused by nothing."""
+    assert changed_at(manifest({ENDPOINT: "https://x.example"}), updated_at=4e9) == 2000.0
+    first = remember(None, ConfigSeen(config=manifest(), updated_at=4e9), 2000.0)
+    assert first.changed_at == 2000.0
+
+
 def test_off_and_on_are_changes() -> None:
     """In either direction."""
     assert changed_at(OFF) == 2000.0

@@ -15,6 +15,11 @@ def test_our_own_key_is_equal() -> None:
     assert secret(OURS) == Secret(kind=SecretKind.LITERAL, fingerprint=fingerprint("tl_ours", KEY), equal=True)
 
 
+def test_half_a_surrogate_pair_is_a_value_like_any_other() -> None:
+    """JSON can hold one, and no encoder takes it."""
+    assert secret("Bearer tl_\ud800").another_key
+
+
 def test_another_key_is_another_key() -> None:
     """And nothing is odd about it."""
     theirs = secret(THEIRS)

@@ -21,6 +21,12 @@ def test_what_is_no_json_is_garbled(body: bytes) -> None:
     assert caught.value.status == 200
 
 
+def test_two_fields_of_one_name_say_nothing() -> None:
+    """Whichever was read, another reader would have read the other."""
+    with pytest.raises(Garbled):
+        Answer(status=200, body=b'{"spans": [{"trace_id": "a", "trace_id": "b"}]}').json()
+
+
 def test_ordinary_json_may_be_nested() -> None:
     """The limit is far beyond what anybody sends."""
     deep = json.dumps([[[[{"a": [{"b": [1]}]}]]]])

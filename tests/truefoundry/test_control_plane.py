@@ -128,6 +128,40 @@ async def test_no_secret_leaves_the_adapter() -> None:
     assert MASK in str(found.config.fields[ENDPOINT])
 
 
+async def test_a_secret_in_the_wrong_field_is_no_name() -> None:
+    """Somebody may take the key for the name of a header, of an attribute or of a filter."""
+    rule = {"field": "spanAttributes", "key": KEY, "operator": "IN", "value": ["x"]}
+    traces = {"headers": {KEY: "x"}, "additional_resource_attributes": {f"Bearer {KEY}": "x"}, "when": [rule]}
+    assert KEY not in repr(await seen(envelope(traces)))
+
+
+async def test_half_a_surrogate_pair_is_read_like_any_text() -> None:
+    """JSON can hold one, and no encoder takes it."""
+    assert isinstance(
+        (await seen(envelope({"headers": {"Authorization": "\ud800"}}))).config.fields[AUTHORIZATION], Secret
+    )
+
+
+async def test_what_is_kept_is_bounded() -> None:
+    """A value is cut, and a list without end is not read: the configuration is written down at every look."""
+    assert len(str((await seen(envelope({"endpoint": "x" * 1_000_000}))).config.fields[ENDPOINT])) <= 2000
+    many = {str(number): "x" for number in range(201)}
+    for field in ("headers", "additional_resource_attributes"):
+        with pytest.raises(Garbled):
+            await read(Reply(envelope({field: many})))
+    with pytest.raises(Garbled):
+        await read(Reply(envelope({"when": [{}] * 201})))
+
+
+@pytest.mark.parametrize(
+    "moment",
+    ["0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59", "9999-12-31T23:59:59Z", "1969-12-31T23:59:59Z"],
+)
+async def test_an_absurd_date_is_none(moment: str) -> None:
+    """Some of them no calendar can show."""
+    assert (await seen(envelope(updatedAt=moment))).updated_at is None
+
+
 @pytest.mark.parametrize("value", [f"Bearer {KEY} ", KEY, f'"Bearer {KEY}"', "Bearer ****", "tfy-secret://acme:g:k"])
 async def test_trailing_blanks_and_masks_are_the_cores_to_judge(value: str) -> None:
     """The adapter hands on what was shown, as a secret."""
@@ -283,6 +317,7 @@ async def test_the_token_is_sent_and_can_rotate() -> None:
     [
         ({"user": {"tenantName": "acme"}, "env": {}}, True),
         ({"user": {"tenantName": ""}}, False),
+        ({"user": {"tenantName": 5}}, False),
         ({"user": {}}, False),
         ({"user": None}, False),
         ({}, False),

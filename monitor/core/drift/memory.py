@@ -3,8 +3,10 @@
 from dataclasses import dataclass, replace
 
 from monitor.core.drift.manifest import ExportConfig
-from monitor.core.model import Instant
+from monitor.core.model import Instant, Seconds
 from monitor.core.secret import ABSENT, HIDDEN, Secret
+
+_SKEW: Seconds = 300.0  # between our clock and the control plane's
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,11 +49,14 @@ def unmask_removal(before: ConfigMemory | None, seen: ConfigSeen) -> ConfigSeen:
 
 def remember(before: ConfigMemory | None, seen: ConfigSeen, now: Instant) -> ConfigMemory:
     """Fold a look into the memory: a change is a difference between two looks."""
+    dated = seen.updated_at
+    if dated is not None and dated > now + _SKEW:  # what is dated years ahead would be settling until then
+        dated = now
     if before is None:
-        return ConfigMemory(seen=seen, changed_at=seen.updated_at)
+        return ConfigMemory(seen=seen, changed_at=dated)
     if _same(before.seen.config, seen.config):
         return ConfigMemory(seen=seen, changed_at=before.changed_at)
-    return ConfigMemory(seen=seen, changed_at=max(now, seen.updated_at or now))
+    return ConfigMemory(seen=seen, changed_at=max(now, dated or now))
 
 
 def _same(one: ExportConfig, other: ExportConfig) -> bool:

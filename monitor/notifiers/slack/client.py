@@ -54,6 +54,8 @@ class BotClient(WebClient):
             raise unreadable(answer) from None
         if not isinstance(data, dict):
             raise unreadable(answer)
+        if data.get("ok") is not True:  # slack_sdk takes any text and any number for a yes
+            raise refused(answer, data)
         response = SlackResponse(
             client=self,
             http_verb="POST",
