@@ -11,7 +11,7 @@ from monitor.checks.routes import Routes
 from monitor.core.canary import Canary, ControlSpan, IdSource
 from monitor.core.model import Instant, Seconds, TraceId
 from monitor.core.state import ArrivalPolicy, TargetState
-from monitor.core.trace import Route, SpanFact, TraceSeen, is_same_environment
+from monitor.core.trace import Route, SpanFact, TraceSeen, is_same_environment, judge_completeness
 from monitor.ports import Clock, Gone, PortError, Refused, TraceBackend
 
 _CLOSED = frozenset({401, 403})
@@ -49,26 +49,42 @@ class Lookup:
                 quick = TraceSeen(route=Route.TRACE, at=began, spans=spans)
                 return await self._be_sure(quick, canary, state, policy)
         documented = await self.document(canary, began)
-        return await self._search_too(documented, canary) if _is_a_guess(canary, state) else documented
+        return await self._search_too(documented, canary, state, policy)
 
     async def _be_sure(self, quick: TraceSeen, canary: Canary, state: TargetState, policy: ArrivalPolicy) -> TraceSeen:
         """A quick answer is not the last word: where it comes from elsewhere, where the id is a guess, nor at a deadline."""
-        if any(self._is_ours(span) for span in quick.spans):
-            return replace(quick, spans=tuple(span for span in quick.spans if self._is_ours(span)))
+        ours = replace(quick, spans=tuple(span for span in quick.spans if self._is_ours(span)))
+        if ours.spans:
+            if _is_whole(ours, canary, policy) or not _depends_on_it(canary, policy, quick.at):
+                return ours
+            documented = await self.document(canary, quick.at)
+            return documented if len(documented.span_ids) > len(ours.span_ids) else ours
         if quick.spans:
             return await self.document(canary, quick.at)
-        if _is_a_guess(canary, state):
-            return await self._search_too(quick, canary)
-        if _at_deadline(canary, policy, quick.at):
+        if _at_deadline(canary, policy, quick.at) and not _is_a_guess(canary, state):
             documented = await self.document(canary, quick.at)
-            return documented if documented.spans else quick
-        return quick
+            quick = documented if documented.spans else quick
+        return await self._search_too(quick, canary, state, policy)
 
-    async def _search_too(self, seen: TraceSeen, canary: Canary) -> TraceSeen:
-        """Where the id may be wrong, not to find it says nothing: the nonce may still find the trace."""
+    async def _search_too(
+        self, seen: TraceSeen, canary: Canary, state: TargetState, policy: ArrivalPolicy
+    ) -> TraceSeen:
+        """Where the id may be wrong, not to find it says nothing: the nonce may still find the trace.
+
+        The id that the gateway names is called opaque (https://www.truefoundry.com/docs/ai-gateway/feedback-for-traces), so
+        before anything is concluded from it, it is doubted too; what the search then cannot see changes nothing.
+        """
         if seen.spans:
             return seen
-        found = await self._search(canary, seen.at)
+        if _is_a_guess(canary, state):
+            found = await self._search(canary, seen.at)
+        elif _depends_on_it(canary, policy, seen.at):
+            try:
+                found = await self._search(canary, seen.at)
+            except PortError:
+                return seen
+        else:
+            return seen
         return found if found.spans else seen
 
     def _is_ours(self, span: SpanFact) -> bool:
@@ -159,6 +175,18 @@ def _was_shown_by(route: Route, canary: Canary) -> bool:
 def _is_a_guess(canary: Canary, state: TargetState) -> bool:
     """Whether the id is ours, and this gateway has not shown that it takes ours."""
     return canary.id_source is IdSource.TRACEPARENT and not state.honours_traceparent
+
+
+def _is_whole(seen: TraceSeen, canary: Canary, policy: ArrivalPolicy) -> bool:
+    wanted = policy.complete_spans if canary.accepted else None
+    return judge_completeness(seen, own_parent=canary.span_id, wanted=wanted).complete
+
+
+def _depends_on_it(canary: Canary, policy: ArrivalPolicy, began: Instant) -> bool:
+    """Whether this is the first look since one of the moments at which something is concluded."""
+    last = canary.last_look_at if canary.last_look_at is not None else canary.waited_since
+    moments = (policy.look_closer_after, policy.late_after, policy.missing_after)
+    return any(last < canary.waited_since + moment <= began for moment in moments)
 
 
 def _at_deadline(canary: Canary, policy: ArrivalPolicy, began: Instant) -> bool:

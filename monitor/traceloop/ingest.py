@@ -154,7 +154,7 @@ def _partial_success_in_json(answer: Answer) -> tuple[int, str]:
 
 
 def _count(value: object) -> int:
-    """A 64-bit number, which OTLP's JSON writes as a text (https://protobuf.dev/programming-guides/json/); else nothing is counted."""
+    """A 64-bit number, which JSON writes as a text (https://protobuf.dev/programming-guides/json/); else nothing."""
     text = str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
     return int(text) if re.fullmatch(r"[0-9]{1,19}", text) else 0
 

@@ -68,7 +68,7 @@ def read_row(row: Mapping[str, Any], *, nonce: str | None, redactor: Redactor) -
     return SpanFact(
         trace_id=trace_id,
         span_id=span_id,
-        parent_id=str(row.get("parent_span_id") or "").lower(),
+        parent_id=_parent(row),
         name=clamp(str(row.get("span_name") or ""), 200),
         environment=_text(row.get("environment")),
         service_name=_service_name(row, resource),
@@ -85,6 +85,14 @@ def read_row(row: Mapping[str, Any], *, nonce: str | None, redactor: Redactor) -
             kind: count for kind, names in _USAGE.items() if (count := _count(_first(attributes, names))) is not None
         },
     )
+
+
+def _parent(row: Mapping[str, Any]) -> str:
+    """Empty for a root. Raises Garbled: whether a parent of another form is missing cannot be told."""
+    parent = row.get("parent_span_id") or ""
+    if not isinstance(parent, str) or (parent and not _ID.fullmatch(parent.lower())):
+        raise Garbled("a row of Traceloop's answer has a parent_span_id of no known form")
+    return parent.lower()
 
 
 def mentions(row: object, nonce: str) -> bool:

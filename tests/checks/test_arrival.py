@@ -284,7 +284,10 @@ async def test_an_honoured_id_needs_no_search() -> None:
 
 
 async def test_looks_happen_exactly_at_the_deadlines() -> None:
-    """Whatever the back-off: at the three moments of the policy; at the last two the documented route is asked as well."""
+    """Whatever the back-off: at the three moments of the policy; at the last two the documented route is asked as well.
+
+    And at each of them the nonce is searched for: before anything is concluded, the id that the gateway named is doubted.
+    """
     bench = Bench(a_canary(), proofs={proof_key(TRACE, POLICY.credential): START})
     moments = []
     while bench.clock.now() < START + 300:
@@ -294,8 +297,8 @@ async def test_looks_happen_exactly_at_the_deadlines() -> None:
         moments.append(due - START)
     assert {60.0, 180.0, 300.0} <= set(moments)
     assert moments[:4] == [1.0, 3.0, 7.0, 12.0]
-    asked = [until - START - 1 for _, until, _ in bench.backend.window_reads]
-    assert asked == [180.0, 300.0]
+    asked = [(until - START - 1, trace is not None) for _, until, trace in bench.backend.window_reads]
+    assert asked == [(60.0, False), (180.0, True), (180.0, False), (300.0, True), (300.0, False)]
     assert bench.canary.outcome is Outcome.MISSING
 
 
@@ -315,6 +318,49 @@ async def test_the_documented_route_has_the_last_word_at_a_deadline() -> None:
     bench.shows()
     await bench.after(180)
     assert bench.looked == [(WAREHOUSE, 3)]
+
+
+async def test_a_part_that_the_quick_route_shows_accuses_nobody_alone() -> None:
+    """It is undocumented: before a part is called one, the documented route is asked, and gone on with if it shows more."""
+    bench = Bench(a_canary())
+    part = spans(1)[1:]
+    bench.shows()
+    bench.check = ArrivalCheck(_ShowsPart(bench.backend, part), bench.clock)
+    await bench.after(59)
+    await bench.after(1)
+    await bench.after(2)
+    assert bench.looked == [(TRACE, 2), (WAREHOUSE, 3), (WAREHOUSE, 3)]
+    assert (bench.canary.outcome, bench.confirmed) == (Outcome.ARRIVED, set())
+
+
+async def test_a_part_is_a_part_where_the_documented_route_shows_no_more() -> None:
+    """The root never came."""
+    bench = Bench(a_canary())
+    bench.backend.store(*spans(1)[1:], at=START)
+    await bench.after(180)
+    await bench.after(120)
+    assert bench.looked == [(TRACE, 2), (TRACE, 2)]
+    assert bench.canary.outcome is Outcome.INCOMPLETE
+
+
+async def test_an_id_that_the_gateway_named_wrongly_loses_no_trace() -> None:
+    """It is called opaque, and may come to mean something else: the nonce finds the trace, in time."""
+    bench = Bench(a_canary(trace_id=trace_id(9)), proofs={proof_key(TRACE, POLICY.credential): START})
+    bench.shows(1, nonce=bench.canary.nonce)
+    await bench.after(30)
+    await bench.after(30)
+    await bench.after(2)
+    assert bench.looked == [(TRACE, 0), (NONCE, 3), (NONCE, 3)]
+    assert (bench.canary.outcome, bench.canary.trace_id) == (Outcome.ARRIVED, trace_id(1))
+
+
+async def test_a_search_that_fails_leaves_an_absence_as_it_is() -> None:
+    """It could only have found something."""
+    bench = Bench(a_canary(), proofs={proof_key(TRACE, POLICY.credential): START})
+    bench.check = ArrivalCheck(_CannotSearch(bench.backend), bench.clock)
+    await bench.after(300)
+    assert bench.failed == []
+    assert bench.canary.outcome is Outcome.MISSING
 
 
 async def test_a_lost_trace_is_asked_for_again_when_traces_arrive() -> None:
@@ -561,6 +607,35 @@ class _Hides(FakeBackend):
         """Nothing."""
         await super().read_trace(trace_id, nonce=nonce, timeout=timeout)
         return ()
+
+
+class _ShowsPart(_Hides):
+    """The quick route shows a part, the documented one everything."""
+
+    def __init__(self, real: FakeBackend, part: tuple[SpanFact, ...]) -> None:
+        super().__init__(real)
+        self.part = part
+
+    async def read_trace(self, trace_id: TraceId, *, nonce: str | None, timeout: Seconds) -> tuple[SpanFact, ...]:
+        """The part."""
+        await super().read_trace(trace_id, nonce=nonce, timeout=timeout)
+        return self.part
+
+
+class _CannotSearch(FakeBackend):
+    """A window that is read by trace id, but has more rows than a search could go through."""
+
+    def __init__(self, real: FakeBackend) -> None:
+        super().__init__()
+        self._stored = real._stored
+
+    async def read_window(
+        self, *, since: float, until: float, trace_id: TraceId | None, nonce: str | None, timeout: Seconds
+    ) -> tuple[SpanFact, ...]:
+        """As it is, but for a search."""
+        if trace_id is None:
+            raise Garbled("the window has more rows than could be read")
+        return await super().read_window(since=since, until=until, trace_id=trace_id, nonce=nonce, timeout=timeout)
 
 
 class _ShowsStrays(FakeBackend):

@@ -176,7 +176,6 @@ FIELDS = st.sampled_from(
         "input",
         "environment",
         "service_name",
-        "parent_span_id",
         "span_name",
     ]
 )
@@ -188,3 +187,10 @@ def test_any_row_with_ids_is_read(fields: dict[str, Any], nonce: str) -> None:
     row = {**fields, "trace_id": "a" * 32, "span_id": "b" * 16}
     assert read_row(row, nonce=nonce, redactor=Redactor()).span_id == "b" * 16
     mentions(row, nonce)
+
+
+@pytest.mark.parametrize("parent", [5, True, ["a"], {"id": "a"}, "01234567-89ab", "the root", "\ud800"])
+def test_a_parent_of_another_form_is_garbled(parent: object) -> None:
+    """Whether it is missing cannot be told, and a trace is called incomplete only by what is understood."""
+    with pytest.raises(Garbled):
+        read_row({"trace_id": "a" * 32, "span_id": "b" * 16, "parent_span_id": parent}, nonce=None, redactor=Redactor())
