@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from monitor.core.incident import Diagnosis, Incident, Notice, Reason, Told
 from monitor.core.model import CheckName, Instant, Seconds, Severity
+from monitor.core.silence import Silence, silenced_throughout, silenced_until
 from monitor.core.state import Policy, TargetState
 
 MENTION_AT_MOST_EVERY: Seconds = 60.0
@@ -46,6 +47,24 @@ def _due_closed(incident: Incident, told: Told | None, *, silenced: bool) -> Rea
 def knows_of(incident: Incident, told: Told | None) -> bool:
     """Whether a notifier has heard that an incident was opened, the last time if it came back."""
     return told is not None and not (told.closed and told.reopened < len(incident.reopened))
+
+
+def muted_until(incident: Incident, told: Told | None, silences: tuple[Silence, ...], now: Instant) -> Instant | None:
+    """Until when a notifier is to say nothing of an incident; None if it may speak.
+
+    What is open is muted by what is silenced now; what is over only if one silence lasted all the while that was not told.
+    """
+    if incident.closed_at is None:
+        return silenced_until(silences, incident.target, incident.diagnosis.fault, now)
+    since = _untold_since(incident, told)
+    return silenced_throughout(silences, incident.target, incident.names, since=since, until=incident.closed_at)
+
+
+def _untold_since(incident: Incident, told: Told | None) -> Instant:
+    """When it was opened for the first time that a notifier has not heard of; the last time if it has heard of all."""
+    openings = (incident.opened_at, *incident.reopened)
+    heard = told.reopened + 1 if told is not None else 0
+    return openings[min(heard, len(openings) - 1)]
 
 
 def owes(state: TargetState, notifiers: Collection[str]) -> bool:

@@ -9,8 +9,7 @@ from monitor.core.events import NoticeHandled
 from monitor.core.incident import NEVER, Incident, Notice, Reason, Told
 from monitor.core.inputs import NoticeTold
 from monitor.core.model import Instant, Seconds
-from monitor.core.silence import silenced_throughout, silenced_until
-from monitor.core.telling import MENTION_AT_MOST_EVERY, compose, due, knows_of, record, trusted, wakes_at
+from monitor.core.telling import MENTION_AT_MOST_EVERY, compose, due, knows_of, muted_until, record, trusted, wakes_at
 from monitor.ports import Undeliverable
 from monitor.runner import TargetJournal
 from monitor.teller.desk import Desk, NotifierHealth, Route
@@ -152,12 +151,7 @@ class Worker:
         return found
 
     def _silenced_until(self, incident: Incident) -> Instant | None:
-        """What is open by what is silenced now; what is over only if one silence lasted all the while."""
-        silences, fault = self._desk.silences(), incident.diagnosis.fault
-        if incident.closed_at is None:
-            return silenced_until(silences, incident.target, fault, self._clock.now())
-        opened_at = incident.reopened[-1] if incident.reopened else incident.opened_at
-        return silenced_throughout(silences, incident.target, incident.names, since=opened_at, until=incident.closed_at)
+        return muted_until(incident, incident.told.get(self.name), self._desk.silences(), self._clock.now())
 
     def _choose(self, waiting: list[_Due]) -> _Due | None:
         now = self._clock.monotonic()

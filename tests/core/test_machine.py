@@ -4,13 +4,13 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from monitor.core.incident import Incident, Reason
+from monitor.core.incident import Reason
 from monitor.core.inputs import Acknowledged
-from monitor.core.model import CheckName, Fault, Instant, Severity
-from monitor.core.silence import Silence, silenced_throughout, silenced_until
-from monitor.core.telling import wakes_at
+from monitor.core.model import CheckName, Fault, Severity
+from monitor.core.silence import Silence
+from monitor.core.telling import muted_until, wakes_at
 from tests.core.build import CANARY, CONFIG, GATEWAY, HOUR, MINUTE, F, Story, policy
-from tests.core.reader import Reader
+from tests.core.reader import Reader, SilencedUntil
 
 BREAKS = {
     GATEWAY: (F.GATEWAY_UNREACHABLE, F.RATE_LIMITED),
@@ -41,15 +41,9 @@ class Telling(RuleBasedStateMachine):
             pass_after=looks,
         )
 
-    def silenced(self, incident: Incident) -> Instant | None:
-        """What is open by what is silenced now; what is over only if it was silenced all the while."""
-        name = incident.diagnosis.fault
-        if incident.closed_at is None:
-            return silenced_until(self.silences, incident.target, name, self.story.now)
-        opened_at = incident.reopened[-1] if incident.reopened else incident.opened_at
-        return silenced_throughout(
-            self.silences, incident.target, incident.names, since=opened_at, until=incident.closed_at
-        )
+    def silenced_for(self, name: str) -> SilencedUntil:
+        """Until when a reader is to hear nothing of an incident."""
+        return lambda incident: muted_until(incident, incident.told.get(name), self.silences, self.story.now)
 
     # --- what happens
 
@@ -92,23 +86,23 @@ class Telling(RuleBasedStateMachine):
     def is_told_everything(self, name: str) -> None:
         """The notifier works: afterwards the reader believes exactly what is true."""
         before = self.readers[name]
-        self.readers[name] = before.is_brought_up_to_date(self.story, self.silenced)
+        self.readers[name] = before.is_brought_up_to_date(self.story, self.silenced_for(name))
         self.believes_what_is_true(name)
 
     @rule(name=readers)
     def is_told_one_thing(self, name: str) -> None:
         """The notifier dies after one message."""
         reader = self.readers[name]
-        for waiting in reader.due(self.story, self.silenced)[:1]:
-            self.readers[name] = reader.hears(self.story, *waiting, silenced=self.silenced)
+        for waiting in reader.due(self.story, self.silenced_for(name))[:1]:
+            self.readers[name] = reader.hears(self.story, *waiting, silenced=self.silenced_for(name))
 
     @rule(name=readers)
     def is_told_and_nobody_knows(self, name: str) -> None:
         """The message is delivered and its answer is lost: it may be said twice."""
         reader = self.readers[name]
-        for waiting in reader.due(self.story, self.silenced)[:1]:
+        for waiting in reader.due(self.story, self.silenced_for(name))[:1]:
             self.lost_answers += 1
-            self.readers[name] = reader.hears(self.story, *waiting, silenced=self.silenced, recorded=False)
+            self.readers[name] = reader.hears(self.story, *waiting, silenced=self.silenced_for(name), recorded=False)
 
     def believes_what_is_true(self, name: str) -> None:
         """Of what is not silenced, name and severity; of what is silenced, nothing that is over."""
@@ -117,7 +111,7 @@ class Telling(RuleBasedStateMachine):
             known = believed.pop(incident.id, None)
             if not incident.open:
                 assert known is None
-            elif self.silenced(incident) is None:
+            elif self.silenced_for(name)(incident) is None:
                 assert known == (incident.diagnosis.fault, incident.diagnosis.severity)
         assert believed == {}
 
@@ -140,7 +134,9 @@ class Telling(RuleBasedStateMachine):
         """What was recorded as told and is over is due to be resolved, silenced or not."""
         for name, reader in self.readers.items():
             due = {
-                incident.id for incident, reason in reader.due(self.story, self.silenced) if reason is Reason.RESOLVED
+                incident.id
+                for incident, reason in reader.due(self.story, self.silenced_for(name))
+                if reason is Reason.RESOLVED
             }
             for incident in self.story.state.incidents:
                 told = incident.told.get(name)
@@ -175,7 +171,7 @@ class Telling(RuleBasedStateMachine):
         for reader in self.readers.values():
             rhythm = {
                 incident.id
-                for incident, reason in reader.due(self.story, self.silenced)
+                for incident, reason in reader.due(self.story, self.silenced_for(reader.name))
                 if reason in (Reason.REMINDER, Reason.ESCALATED)
             }
             for incident in self.story.state.incidents:

@@ -7,8 +7,9 @@ import pytest
 
 from monitor.core.incident import Diagnosis, Incident, Losses, Notice, Reason, Told
 from monitor.core.model import Blindness, CheckName, Component, Fault, Severity
+from monitor.core.silence import Silence
 from monitor.core.state import TargetState
-from monitor.core.telling import acknowledged, compose, due, owes, record, shown, trusted, wakes_at
+from monitor.core.telling import acknowledged, compose, due, muted_until, owes, record, shown, trusted, wakes_at
 from tests.core.build import CANARY, CONFIG, GATEWAY, HOUR, MINUTE, POLICY, PROD, F, Story, policy
 from tests.fakes.clock import START
 
@@ -139,6 +140,25 @@ def test_what_opened_and_closed_meanwhile_is_told_once() -> None:
     again = tell(CLOSED_AGAIN, told)
     assert (again.reason, again.reopened) == (Reason.RESOLVED, 1)
     assert what(CLOSED_AGAIN, again) is None
+
+
+@pytest.mark.parametrize(
+    ("now_is", "told", "begins", "muted"),
+    [
+        (OPEN, None, START + 9, UNTIL),
+        (CLOSED, None, START, UNTIL),
+        (CLOSED, None, START + 1, None),
+        (CLOSED_AGAIN, None, START + 90, None),
+        (CLOSED_AGAIN, KNOWS_CLOSED, START + 90, UNTIL),
+        (CLOSED_AGAIN, replace(KNOWS_CLOSED, reopened=1), START + 90, UNTIL),
+    ],
+)
+def test_what_is_over_is_muted_only_if_one_silence_lasted_all_the_while(
+    now_is: Incident, told: Told | None, begins: float, muted: float | None
+) -> None:
+    """All the while that was not told: also the time before, if nobody was told of that."""
+    silences = (Silence(id="1", begins_at=begins, ends_at=UNTIL),)
+    assert muted_until(now_is, told, silences, START + 200) == muted
 
 
 def test_whoever_told_of_an_opening_owes_the_end() -> None:
