@@ -5,7 +5,6 @@ from collections.abc import Iterable
 
 from monitor.app.daemon import Daemon
 from monitor.core.events import Event, IncidentChanged
-from monitor.core.model import TargetName
 from monitor.sandbox import World
 from monitor.sandbox.credentials import Credentials
 from monitor.store.codec import encode_event, encode_target
@@ -39,9 +38,9 @@ def secrets_of(credentials: Credentials) -> tuple[str, ...]:
     )
 
 
-def told_twice_or_never(world: World, daemon: Daemon, target: TargetName) -> dict[str, int]:
+def told_twice_or_never(world: World, daemon: Daemon) -> dict[str, int]:
     """The incidents that somebody was told of and that have not exactly one message of their own in the channel."""
-    journal = daemon.journal(target)
-    told = [incident.id for incident in journal.state.incidents if incident.told] if journal is not None else []
-    counts = {name: sum(name in json.dumps(root.blocks) for root in world.slack.roots) for name in told}
+    told = [incident.id for journal in daemon.journals for incident in journal.state.incidents if incident.told]
+    roots = [json.dumps(root.blocks) for root in world.slack.roots]
+    counts = {name: sum(f"Incident `{name}`" in root for root in roots) for name in told}
     return {name: count for name, count in counts.items() if count != 1}
