@@ -303,7 +303,7 @@ class Mortal(RuleBasedStateMachine):
             if incident.open:
                 assert self._silenced(incident, self.process.clock.now()) or _name(believed) == _name(incident)
             elif believed is None:
-                assert self._covered(incident, since=incident.opened_at)
+                assert all(self._silenced(incident, at) for at in (incident.opened_at, *incident.reopened))
             else:
                 assert not believed.open
                 unheard = incident.reopened[len(believed.reopened) :]
