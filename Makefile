@@ -7,6 +7,8 @@ PYTHON   ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11
 DEMO_FOR ?=
 DEMO_FAULT ?=
 PYTEST_ARGS ?=
+KILLS    ?=
+SEED     ?=
 UPGRADE  ?=
 
 BIN     := $(VENV)/bin
@@ -17,7 +19,7 @@ SOURCES := monitor tests tools
 RULES   := deploy/prometheus
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format lint types layers schema docs docs-current core-coverage e2e e2e-setup rules-test image image-test bench-footprint \
+.PHONY: help demo test check format lint types layers schema docs docs-current core-coverage e2e e2e-setup rules-test image image-test bench-footprint torture-kill \
         setup lock clean
 
 help:  ## say what there is
@@ -94,6 +96,9 @@ image-test:  ## build the image and try it: read-only, no capabilities, health, 
 
 bench-footprint: $(VENV)/.installed .venv-runtime/.locked  ## how soon the daemon is ready, and its memory when idle
 	@$(BIN)/python -m tools.bench_footprint .venv-runtime/bin/python
+
+torture-kill: $(VENV)/.installed  ## kill the real daemon again and again; what Slack holds stays true (KILLS=50, SEED=…)
+	@$(BIN)/python -m tools.torture_kill $(if $(KILLS),--kills $(KILLS)) $(if $(SEED),--seed $(SEED))
 
 # --- environments ----------------------------------------------------------------------------------------------------
 # A stamp per step, so that a step is repeated only when its lock changed.
