@@ -320,8 +320,8 @@ async def house(
 ) -> AsyncIterator[House]:
     """A running daemon in a healthy world; `more` is merged into its configuration.
 
-    `twins`: further targets, configured like the one there is, behind the same services. `one_root`: whether each incident must have exactly one root message (Slack may lose an answer, or a message). `prepare` is
-    called before the daemon starts.
+    `twins`: further targets, configured like the one there is, behind the same services. `one_root`: whether each incident must
+    have exactly one root message (Slack may lose an answer, or a message). `prepare` is called before the daemon starts.
     """
     built = House(dialect or Dialect(), more, twins=twins, content=content, seed=seed)
     prepare(built)
