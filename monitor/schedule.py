@@ -88,6 +88,7 @@ class _Job:
     wanted: bool = False  # asked for by `soon`, and not begun since
     alarmed: bool = False  # asked for by `soon`, and that alarm has not rung yet
     again: bool = False  # became due while it ran
+    looking: bool = False  # the run under way has taken its first step
 
 
 class GridSchedule:
@@ -116,10 +117,11 @@ class GridSchedule:
     def soon(self, name: str, delay: Seconds = 0.0) -> None:
         """Run once more after `delay` unless it is due sooner. While it runs: once more after it has ended.
 
-        A name that is not (or no longer) known is ignored: a run may ask for its successor while it is being removed.
+        A run that has begun and not taken its first step yet is the one that is asked for. A name that is not (or no longer)
+        known is ignored: a run may ask for its successor while it is being removed.
         """
         job = self._jobs.get(name)
-        if job is None:
+        if job is None or (name in self._running and not job.looking):
             return
         job.wanted = job.alarmed = True
         if self._started:
@@ -182,9 +184,9 @@ class GridSchedule:
             self._publish(RunSkipped(name=name, reason="overlap"))
 
     def _begin(self, job: _Job) -> None:
-        job.wanted = job.again = False
+        job.wanted = job.again = job.looking = False
         job.begun_at = self._clock.monotonic()
-        task = asyncio.get_running_loop().create_task(_await(job.run), name=job.name)
+        task = asyncio.get_running_loop().create_task(_look(job), name=job.name)
         self._running[job.name] = task
         task.add_done_callback(self._ended)
 
@@ -226,9 +228,10 @@ class GridSchedule:
             self._plan(job, next_on_grid(self._clock.now(), job.interval, job.offset) - self._clock.now())
 
 
-async def _await(run: Run) -> None:
-    """Turn any awaitable into the coroutine that a task needs."""
-    await run()
+async def _look(job: _Job) -> None:
+    """Turn any awaitable into the coroutine that a task needs; from its first step on it is under way."""
+    job.looking = True
+    await job.run()
 
 
 class _GridTrigger(BaseTrigger):  # type: ignore[misc]

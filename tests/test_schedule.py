@@ -221,6 +221,18 @@ class ScheduleContract:
         second.set()
         await harness.until(lambda: job.ended == 2)
 
+    async def test_what_is_asked_for_before_a_run_has_taken_its_first_step_is_that_run(self, harness: Harness) -> None:
+        """Else two looks at the same moment would count as two in a row."""
+        job = Recorder(harness.clock)
+        harness.every("a", 100_000, job, first=90_000)
+        harness.schedule.start()
+        await harness.schedule._wake("a")
+        harness.schedule.soon("a")
+        await harness.let_pass(3)
+        assert len(job.began) == 1
+        harness.schedule.soon("a")
+        await harness.until(lambda: len(job.began) == 2)
+
     async def test_a_run_may_ask_for_its_own_successor(self, harness: Harness) -> None:
         """That is how a failing check looks faster: each failing run asks for the next."""
         job = Recorder(harness.clock)

@@ -108,6 +108,15 @@ async def restart(home: House, chance: random.Random) -> None:
     await home.start()
 
 
+async def test_each_check_looks_once_when_it_starts() -> None:
+    """What one check finds hurries no other into looking twice at the same moment: two looks in a row would settle."""
+    async with house() as home:
+        await home.advance(4)
+        looks = {check: len(home.looks(check)) for check in (CheckName.CONFIG, CheckName.GATEWAY, CheckName.CANARY)}
+        assert set(looks.values()) == {1}
+        assert len(home.state.controls) == 1
+
+
 async def test_an_hour_without_any_trouble() -> None:
     """Every check keeps its cadence, every trace is seen to arrive, and nothing is said."""
     async with house() as home:
