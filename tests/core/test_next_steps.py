@@ -68,7 +68,9 @@ def test_of_several_fields_the_step_names_one_that_stops_the_export() -> None:
 def test_a_key_to_set_back_is_named_by_its_fingerprint() -> None:
     """Never by its value."""
     step = drift(compare(EXPECTED, manifest(key=THEIRS))).step
-    assert step.startswith("Set otel_traces_exporter_config.headers.authorization back to fingerprint ")
+    assert step.startswith(
+        "Set otel_traces_exporter_config.headers.authorization back to the value with the fingerprint "
+    )
     assert "tl_ours" not in step
 
 

@@ -166,6 +166,24 @@ def test_lost_traces_that_come_after_all_are_said_in_the_resolve() -> None:
     assert losses.lost > 0
 
 
+def test_lost_traces_that_come_after_the_resolve_are_put_right() -> None:
+    """What was held up comes behind what is new: the incident that is over says so, and nothing is told anew."""
+    story = well()
+    began = story.now
+    story.exports = lambda sent_at: 25 * MINUTE if sent_at < began + 15 * MINUTE else 3.0
+    story.live(20 * MINUTE)
+    assert story.turns[-1] == "resolved trace_missing"
+    before = story.state.incidents[0].losses
+    assert before is not None
+    assert before.lost > 0
+    turns = len(story.turns)
+    story.live(HOUR)
+    after = story.state.incidents[0].losses
+    assert after is not None
+    assert (after.sent, after.lost) == (before.sent, 0)
+    assert len(story.turns) == turns
+
+
 def test_a_trace_that_has_not_come_starts_control_and_the_faster_cadence() -> None:
     """From `look_closer_after` on."""
     story = stops(well())

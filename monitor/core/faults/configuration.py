@@ -59,7 +59,8 @@ def drift(comparison: Comparison) -> Charge:
 def _set_back(first: Difference, more: int) -> str:
     """The field to set back and the value it should have; of several the first, the others stand below."""
     others = f", and {more} more below" if more else ""
-    action = f"Take {first.path} out" if first.expected == "absent" else f"Set {first.path} back to {first.expected}"
+    value = f"the value with the {first.expected}" if first.expected.startswith("fingerprint ") else first.expected
+    action = f"Take {first.path} out" if first.expected == "absent" else f"Set {first.path} back to {value}"
     return f"{action}{others} {_ALL_FIELDS}"
 
 
