@@ -274,6 +274,14 @@ def test_a_judged_canary_is_not_judged_again() -> None:
     assert (still.outcome, still.canary.outcome, still.canary.last_look_at) == (None, Outcome.MISSING, START + 900)
 
 
+def test_how_often_a_lost_trace_was_asked_for_again_is_counted() -> None:
+    """So that it is not asked for at every arrival of a day; while it is awaited nothing is counted."""
+    missing = judged(seen(NONE, 300))
+    once = look_at(missing, seen(NONE, 400), policy=POLICY, counts=True).canary
+    twice = look_at(once, seen(NONE, 500), policy=POLICY, counts=True).canary
+    assert [one.asked_again for one in (missing, once, twice)] == [0, 1, 2]
+
+
 @pytest.mark.parametrize(
     ("after", "outcome"), [(300 + GIVE_UP_AFTER - 1, None), (300 + GIVE_UP_AFTER, Outcome.UNKNOWN)]
 )

@@ -48,16 +48,16 @@ def _name_both(case: Case) -> Weight:
     expected = case.policy.environment
     if bad is None or expected is None:
         return Weight()
+    return Weight(remarks=(f"expected in {expected}",), step=_right_key(bad, expected))
+
+
+def _right_key(bad: Canary, expected: str) -> str:
     found = _environment(bad)
-    if _found_by_our_key(bad) is not None:
-        step = (
-            f"Put a key of the environment {expected} into the exporter's Authorization header and into the monitor; or, if "
-            f"{found} is right, set `traceloop.environment` to it."
-        )
-        return Weight(remarks=(f"expected in {expected}",), step=step)
-    return Weight(
-        remarks=(f"expected in {expected}",),
-        step=f"Put the key of the environment {expected} into the exporter's Authorization header: it holds that of {found}.",
+    if _found_by_our_key(bad) is None:
+        return f"Put the key of the environment {expected} into the exporter's Authorization header: it holds that of {found}."
+    return (
+        f"Put a key of the environment {expected} into the exporter's Authorization header and into the monitor; or, if "
+        f"{found} is right, set `traceloop.environment` to it."
     )
 
 
