@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from monitor.core.incident import Notice
-from monitor.notifiers import wording
+from monitor.notifiers import canaries, wording
 from monitor.notifiers.wording import Style
 from monitor.redaction import clamp
 
@@ -44,7 +44,7 @@ def line(notice: Notice, redact: Callable[[str], str]) -> str:
     if notice.incident.open:
         said += [*wording.because(notice, style), f"Next: {wording.advice(notice, style)}"]
     else:
-        said += wording.losses(notice, style)
+        said += canaries.losses(notice, style)
     marks = [word for word, told in (("mention", notice.mention), ("broadcast", notice.broadcast)) if told]
     return clamp(f"{wording.utc(notice.at)} [{', '.join([notice.reason, *marks])}] {' | '.join(said)}", _LONGEST)
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from monitor.core.incident import Notice
-from monitor.notifiers import wording
+from monitor.notifiers import canaries, wording
 from monitor.notifiers.slack import mrkdwn
 from monitor.notifiers.wording import Style
 
@@ -89,7 +89,7 @@ def _news(notice: Notice) -> list[_Paragraph]:
     if not notice.incident.open:
         return [
             (lambda style: _head(notice, style, wording.news), _HEAD),
-            (lambda style: wording.losses(notice, style), _AFTER),
+            (lambda style: canaries.losses(notice, style), _AFTER),
         ]
     return _everything(notice, wording.news)
 
@@ -116,7 +116,7 @@ def _facts(notice: Notice, style: Style) -> list[str]:
 
 def _after(notice: Notice, style: Style) -> list[str]:
     """What became of the canaries, and for a reader who was told nothing before, how it went."""
-    return [*wording.losses(notice, style), *(wording.life(notice, style) if notice.told is None else [])]
+    return [*canaries.losses(notice, style), *(wording.life(notice, style) if notice.told is None else [])]
 
 
 def _step(notice: Notice, style: Style) -> list[str]:
