@@ -3,7 +3,7 @@
 import pytest
 
 from monitor.app.doctor.questions import QUESTIONS, SECTIONS
-from monitor.sandbox import FAULTS, SWITCHES
+from monitor.sandbox import SWITCHES
 from tests.app.doctor.clinic import answers, clinic
 
 PASS, FAIL, UNKNOWN = "pass", "fail", "unknown"
@@ -77,17 +77,6 @@ def test_every_value_of_every_switch_is_asked_about() -> None:
     """A switch that is added to the sandbox has to be added above."""
     asked = {part for dialect, *_ in BY_DIALECT for part in dialect.split(",")}
     assert {f"{name}={value}" for name, switch in SWITCHES.items() for value in switch.values} <= asked
-
-
-@pytest.mark.parametrize("dialect", [f"{name}={value}" for name, switch in SWITCHES.items() for value in switch.values])
-async def test_healthy_in_any_dialect_lacks_nothing(dialect: str) -> None:
-    """Unless traces have no name: then a lost one can never be proven, and that is said."""
-    async with clinic(dialect) as it:
-        target = await it.look()
-        broken = {slug for slug, (_, verdict) in answers(target).items() if verdict == FAIL}
-        assert broken == ({"trace_id"} if dialect == "feedback=absent" else set())
-        assert target["verdict"] == (FAIL if broken else PASS)
-        assert target["check"]["verdict"] == PASS
 
 
 BY_FAULT = {
@@ -172,20 +161,6 @@ async def test_what_is_broken_is_answered_right(fault: str) -> None:
     async with clinic("", fault) as it:
         given = answers(await it.look())
         assert {slug: given[slug] for slug in BY_FAULT[fault]} == BY_FAULT[fault]
-
-
-@pytest.mark.parametrize("fault", sorted(FAULTS))
-async def test_a_fault_breaks_nothing_else(fault: str) -> None:
-    """What fails is a fault of that kind; what could not be asked is unknown, and the visit ends in time."""
-    async with clinic("", fault) as it:
-        target = await it.look()
-        named = FAULTS[fault].named
-        failed = {slug for slug, (_, verdict) in answers(target).items() if verdict == FAIL}
-        assert it.took <= 420
-        if not named and fault != "slack_invalid_auth":
-            assert failed == set()
-        if target["check"]["verdict"] == FAIL:
-            assert failed, target["check"]
 
 
 async def test_every_answer_says_all_that_people_need() -> None:
