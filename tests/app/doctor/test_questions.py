@@ -111,7 +111,7 @@ BY_FAULT = {
     "content_missing": {"content": ("missing", FAIL)},
     "content_leaked_credential": {"credentials": ("found", FAIL)},
     "export_failing": {"trace_arrives": ("missing", FAIL), "own_store": ("shown", PASS)},
-    "trace_incomplete": {"trace_arrives": ("incomplete", FAIL)},
+    "trace_incomplete": {"trace_arrives": ("incomplete", FAIL), "refused_request": ("not seen", UNKNOWN)},
     "trace_late": {"trace_arrives": ("late", FAIL)},
     "trace_mislabelled": {"service_name": ("unknown_service", FAIL)},
     "trace_mislabelled_attributes": {"resource_attributes": ("missing", FAIL)},

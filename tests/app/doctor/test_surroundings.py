@@ -207,6 +207,13 @@ async def test_any_answer_of_the_health_path_will_do(status: int, answer: str) -
     assert short("gateway_answers", replace(seen, state=state)) == (answer, PASS)
 
 
+async def test_a_session_that_names_nobody_is_outweighed_by_what_the_token_may_read() -> None:
+    """Where the configuration can be read, the token is accepted."""
+    seen = replace(await seen_well(), tenant=Answered(None))
+    assert short("control_plane_token", seen) == ("accepted", PASS)
+    assert short("control_plane_token", replace(seen, config=None)) == ("not known", FAIL)
+
+
 async def test_what_other_configurations_say_is_told() -> None:
     """In a few words."""
     rules = (SwitchRule(name="a", off=True), SwitchRule(name="b"))
