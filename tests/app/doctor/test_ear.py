@@ -21,7 +21,7 @@ OURS, CONTROL = TraceId("a" * 32), TraceId("c" * 32)
 API = "https://api.traceloop.com"
 QUICK, WINDOW = f"{API}/v2/projects/default/traces/{{}}/spans", f"{API}/v2/warehouse/spans?limit=200"
 MARKED = f"{WINDOW}&{MARKER}={CONTROL}"
-NONE = {"spans": {"data": []}}
+NONE: Any = {"spans": {"data": []}}
 
 
 def read(url: str, body: Any, at: float, status: int = 200) -> Exchange:

@@ -75,7 +75,7 @@ def judge_header_values(seen: Seen) -> Answer:
             said = f"Header values come back in several forms ({', '.join(kinds)})."
     return well(
         "mixed" if len(kinds) > 1 else "absent" if kinds[0] == SecretKind.HIDDEN.value else kinds[0],
-        f"{said} That it works is proven by the traces that arrive.",
+        f"{said} That it works shows only in traces that arrive.",
     )
 
 

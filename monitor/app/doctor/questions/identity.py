@@ -122,7 +122,7 @@ def _judge_refused_trace(said: str, status: int, seen: Seen) -> Answer:
         case Answered(value=True):
             return well(
                 "traced",
-                f"{said}; the answer {header}, and the trace arrives in Traceloop: a refused request is a canary for free.",
+                f"{said}; the answer {header}, and the trace arrives in Traceloop: a refused request would be a canary for free.",
                 status=status,
             )
         case Answered(value=False) if _arrived(seen):
