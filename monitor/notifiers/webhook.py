@@ -12,6 +12,7 @@ that was configured, and the body is for nobody else.
 import hashlib
 import hmac
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -48,9 +49,9 @@ class WebhookNotifier:
     name: str = "webhook"
 
     async def tell(self, notice: Notice) -> Mapping[str, str]:
-        """Post the notice. Raises Undeliverable."""
+        """Post the notice; the receipt counts what was told of the incident. Raises Undeliverable."""
         await self._post(self._body(notice))
-        return {}
+        return {"told": str(_times_told(notice) + 1)}
 
     async def test(self, text: str) -> None:
         """Post a test. Raises Undeliverable."""
@@ -130,17 +131,23 @@ def signature(secret: str, timestamp: str, body: bytes) -> str:
 
 
 def _digest(notice: Notice) -> str:
-    """The same for every attempt to tell the same thing: an attempt has another time, what is told has not."""
+    """The same for every attempt to tell the same thing; another when it has changed since, or when it is so again."""
     incident, told = notice.incident, notice.told
     parts = (
+        str(_times_told(notice)),
+        str(told.at) if told is not None else "",
         shown(incident, notice.silenced_until),
         str(notice.silenced_until),
         str(len(incident.reopened)),
         str(incident.closed_at),
         str(incident.acked_at),
-        *((told.shown, str(told.at), str(told.reminders)) if told is not None else ()),
     )
     return hashlib.sha256("|".join(parts).encode()).hexdigest()[:16]
+
+
+def _times_told(notice: Notice) -> int:
+    counted = notice.told.receipt.get("told", "") if notice.told is not None else ""
+    return int(counted) if re.fullmatch(r"[0-9]{1,9}", counted) else 0
 
 
 def _losses(losses: Losses | None) -> dict[str, Any] | None:

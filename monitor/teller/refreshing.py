@@ -56,4 +56,4 @@ def _is_worth_repeating(incident: Incident, told: Told, now: Instant) -> bool:
     """What is open and was told, but not what came back and was not; and what ended lately."""
     if incident.closed_at is None:
         return not told.closed
-    return told.closed and now - incident.closed_at <= REPEAT_END_FOR
+    return now - incident.closed_at <= REPEAT_END_FOR

@@ -174,7 +174,7 @@ async def test_a_notifier_that_hangs_is_silence() -> None:
         assert not beats[-1]
 
 
-@pytest.mark.parametrize("fails", ["refreshing", "the state file", "the self-test"])
+@pytest.mark.parametrize("fails", ["refreshing", "what is due", "the state file", "the self-test"])
 async def test_what_else_keeps_telling_from_working_is_silence(fails: str) -> None:
     """After five minutes; mended, it beats at once, and five new minutes are forgiven."""
     async with home() as it:
@@ -184,19 +184,22 @@ async def test_what_else_keeps_telling_from_working_is_silence(fails: str) -> No
         def breaks() -> None:
             if fails == "refreshing":
                 it.daemon.notifiers["fake"].unrefreshed_since = it.clock.monotonic()
+            elif fails == "what is due":
+                it.daemon.notifiers["fake"].pending = 1
             else:
                 pulse.impaired[fails] = f"{fails} fails"
 
         def is_mended() -> None:
-            it.daemon.notifiers["fake"].unrefreshed_since = None
+            it.daemon.notifiers["fake"].unrefreshed_since, it.daemon.notifiers["fake"].pending = None, 0
             pulse.impaired.clear()
 
         for _ in range(2):
-            breaks()
             for minute in range(7):
+                breaks()
                 assert await pulse.beats() == (minute < 5), pulse.heartbeat.problem
                 await it.clock.advance(60)
-            assert pulse.heartbeat.problem in ("withheld: fake does not answer", f"withheld: {fails} fails")
+            said = {"refreshing": "fake does not answer", "what is due": "fake is not told what it should be"}
+            assert pulse.heartbeat.problem == f"withheld: {said.get(fails, f'{fails} fails')}"
             is_mended()
             assert await pulse.beats()
             assert pulse.heartbeat.problem is None
