@@ -19,7 +19,7 @@ SOURCES := monitor tests tools
 RULES   := deploy/prometheus
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format lint types layers schema docs docs-current core-coverage e2e e2e-setup rules-test image image-test bench-footprint torture-kill \
+.PHONY: help demo test check format lint types layers schema docs docs-current pairs diagnosis-matrix time-to-mention core-coverage e2e e2e-setup rules-test image image-test bench-footprint torture-kill \
         setup lock clean
 
 help:  ## say what there is
@@ -33,7 +33,7 @@ demo: $(VENV)/.installed  ## the whole thing on loopback, without credentials (D
 # --- to change it ---------------------------------------------------------------------------------------------------
 
 test: $(VENV)/.test  ## the test suite (PYTEST_ARGS='-k drift' for some of it)
-	@$(BIN)/python -m pytest -q -n auto --dist worksteal -m "not e2e" $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -q -n auto --dist worksteal -m "not e2e and not thorough" $(PYTEST_ARGS)
 
 check: lint types layers schema docs-current  ## everything a change must pass: format, lint, types, layers, schema, docs, tests, coverage of core
 	@$(MAKE) --no-print-directory test
@@ -64,11 +64,24 @@ schema: $(VENV)/.installed
 	  || { echo "monitor/settings/schema.json is not current: run $(BIN)/python -m monitor.settings.schema"; exit 1; }
 	@echo "schema: ok"
 
-docs: $(VENV)/.installed  ## write docs/diagnosis.md anew from the table of faults
-	@$(BIN)/python -m tools.diagnosis_table > docs/diagnosis.md
+pairs: $(VENV)/.test  ## every two faults at once in either order, every fault in every dialect (minutes)
+	@$(BIN)/python -m pytest -q -n auto --dist worksteal -m thorough $(PYTEST_ARGS)
 
-docs-current: $(VENV)/.installed
+diagnosis-matrix: $(VENV)/.test  ## break the sandbox in every way, and print what was broken against what was said
+	@$(BIN)/python -m tools.diagnosis_matrix
+
+time-to-mention: $(VENV)/.test  ## measure how long it takes until somebody is called
+	@$(BIN)/python -m tools.time_to_mention
+
+docs: $(VENV)/.test  ## write what is generated in docs/ anew
+	@$(BIN)/python -m tools.diagnosis_table > docs/diagnosis.md
+	@$(BIN)/python -m tools.diagnosis_matrix > docs/diagnosis-matrix.md
+	@$(BIN)/python -m tools.time_to_mention > docs/time-to-mention.md
+
+docs-current: $(VENV)/.test
 	@$(BIN)/python -m tools.diagnosis_table | diff -u docs/diagnosis.md - || { echo "docs/diagnosis.md is not current: run make docs"; exit 1; }
+	@$(BIN)/python -m tools.diagnosis_matrix | diff -u docs/diagnosis-matrix.md - || { echo "docs/diagnosis-matrix.md is not current: run make docs"; exit 1; }
+	@$(BIN)/python -m tools.time_to_mention | diff -u docs/time-to-mention.md - || { echo "docs/time-to-mention.md is not current: run make docs"; exit 1; }
 	@echo "docs: ok"
 
 # --- against the real components -------------------------------------------------------------------------------------

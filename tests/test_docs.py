@@ -10,8 +10,13 @@ from monitor.app.selftest import AGAIN_AFTER
 from monitor.core.faults import FAULTS, Rule
 from monitor.core.incident import Reason
 from monitor.core.triage import TRIAGE
+from monitor.sandbox import FAULTS as WAYS
 from monitor.settings.alerting import Alerting
+from tests.scenarios.promptness import PROMISES
+from tools import diagnosis_matrix, time_to_mention
+from tools.diagnosis_matrix import Entry
 from tools.diagnosis_table import write
+from tools.time_to_mention import Row
 
 ROOT = Path(__file__).parents[1]
 ROW = re.compile(r"\| \[`(\w+)`\]\((\S+)\) \| ([^|]+) \| ([^|]+) \| ([^|]+) \|")
@@ -64,3 +69,37 @@ def test_what_is_told_is_explained_for_every_reason() -> None:
     assert "critical for `escalate_after` (30 min)" in text
     assert "after five minutes in which a notifier cannot be told" in text
     assert "is tested again every five minutes" in text
+
+
+def test_the_matrix_shows_every_way_to_break_the_sandbox_and_all_on_the_diagonal() -> None:
+    """Slack is not monitored; `make docs-current` sees whether it is still true."""
+    matrix = (ROOT / "docs" / "diagnosis-matrix.md").read_text()
+    listed = re.findall(r"^\| `(\w+)` \| .* \| (.+) \|$", matrix.split("## Every way")[1], re.MULTILINE)
+    assert [name for name, _ in listed] == [name for name in WAYS if not name.startswith("slack_")]
+    assert all(re.fullmatch(r"`\w+`", said) for _, said in listed)
+    for place, row in enumerate(re.findall(r"^\| \d+ \| `\w+` \|(.*)\|$", matrix, re.MULTILINE)):
+        assert [column for column, count in enumerate(row.split("|")) if count.strip()] == [place]
+
+
+def test_the_matrix_can_fail(capsys: pytest.CaptureFixture[str]) -> None:
+    """What stands beside the diagonal is said, shown and counted against it."""
+    right = Entry(breaks="trace_late", about="late", broken="trace_late", said="trace_late")
+    wrong = Entry(breaks="export_failing", about="lost", broken="export_failing", said="trace_missing")
+    assert diagnosis_matrix.judge([right]) == 0
+    assert diagnosis_matrix.judge([right, wrong]) == 1
+    assert capsys.readouterr().err == "beside the diagonal: export_failing: trace_missing instead of export_failing\n"
+    assert "**`trace_missing`** instead of `export_failing`" in diagnosis_matrix.write([right, wrong])
+
+
+def test_the_times_can_fail(capsys: pytest.CaptureFixture[str]) -> None:
+    """A promise that is broken is named."""
+    promise = PROMISES[0]
+    assert time_to_mention.judge([Row(promise=promise, worst=promise.at_most)]) == 0
+    assert time_to_mention.judge([Row(promise=promise, worst=promise.at_most + 1)]) == 1
+    assert promise.title in capsys.readouterr().err
+
+
+def test_the_written_times_show_every_promise() -> None:
+    """And that it is kept."""
+    written = (ROOT / "docs" / "time-to-mention.md").read_text()
+    assert re.findall(r"^\| (.+?) \| .+ \| .+ \|$", written, re.MULTILINE)[1:] == [one.title for one in PROMISES]

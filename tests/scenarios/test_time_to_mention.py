@@ -2,77 +2,27 @@
 
 import pytest
 
-from monitor.core.model import CheckName
-from monitor.sandbox import Dialect
-from tests.scenarios.house import MINUTE, House, house
+from tests.scenarios.promptness import PHASES, PROMISES, Promise, cases, measure
 
-STOPS_EXPORT = (
-    "exporter_disabled",
-    "config_drift",
-    "config_drift_encoding",
-    "config_drift_key",
-)
-PHASES = (0.001, 0.33, 0.66, 0.999)
-"""How much of the interval has passed since the last look."""
+CASES = [(promise, broken, phase) for promise in PROMISES for broken, phase in cases(promise)]
 
 
-async def just_after(home: House, check: CheckName, phase: float, every: float) -> None:
-    """Wait for a moment between two looks of a check."""
-    await home.settle_in()
-    await home.until_looked(check)
-    await home.advance(phase * every)
-
-
-@pytest.mark.parametrize("phase", PHASES)
-@pytest.mark.parametrize("broken", STOPS_EXPORT)
-async def test_a_parsed_change_that_stops_the_export(broken: str, phase: float) -> None:
-    """75 s: one look is conclusive."""
-    async with house() as home:
-        await just_after(home, CheckName.CONFIG, phase, 60)
-        await home.break_(broken)
-        await home.until_called(limit=75)
-
-
-@pytest.mark.parametrize("phase", PHASES)
-@pytest.mark.parametrize("form", ["404", "200-null"])
-async def test_a_configuration_that_is_gone(form: str, phase: float) -> None:
-    """90 s: two looks, the second a little sooner."""
-    async with house(Dialect().vary({"off": form})) as home:
-        await just_after(home, CheckName.CONFIG, phase, 60)
-        await home.break_("exporter_disabled")
-        await home.until_called(limit=90)
-
-
-@pytest.mark.parametrize("phase", PHASES)
 @pytest.mark.parametrize(
-    ("broken", "limit"), [("gateway_unreachable", 25), ("gateway_unreachable_black_hole", 35)], ids=str
+    ("promise", "broken", "phase"), CASES, ids=[f"{one.title}-{broken}-{phase}" for one, broken, phase in CASES]
 )
-async def test_a_gateway_that_does_not_answer(broken: str, limit: float, phase: float) -> None:
-    """25 s where nobody listens, 35 s where nobody answers."""
-    async with house() as home:
-        await just_after(home, CheckName.GATEWAY, phase, 15)
-        await home.break_(broken)
-        await home.until_called(limit=limit)
+async def test_somebody_is_called_in_time(promise: Promise, broken: str, phase: float) -> None:
+    """Whenever between two looks it breaks."""
+    assert await measure(promise, broken, phase) <= promise.at_most
 
 
-@pytest.mark.parametrize("phase", PHASES)
-async def test_an_export_that_stops_without_a_word(phase: float) -> None:
-    """11 min: the next canary and its successor are awaited to their deadline."""
-    async with house() as home:
-        await home.settle_in()
-        await home.until_sent()
-        await home.advance(phase * 300)
-        await home.break_("export_failing")
-        await home.until_called(limit=11 * MINUTE)
+@pytest.mark.parametrize("promise", PROMISES, ids=[promise.title for promise in PROMISES])
+async def test_the_promise_rests_on_a_default(promise: Promise) -> None:
+    """One cadence slower, and it is broken: the tests above would notice."""
+    took = [await measure(promise, promise.breaks[0], phase, promise.slower) for phase in (PHASES[0], PHASES[-1])]
+    assert max(took) > promise.at_most
 
 
-@pytest.mark.parametrize("phase", PHASES[:2])
-@pytest.mark.parametrize("broken", ["ingest_failing", "ingest_failing_refused", "ingest_failing_silent"])
-async def test_traceloop_is_down(broken: str, phase: float) -> None:
-    """9 min: a trace that has not come in a minute starts the control span, and two of them settle."""
-    async with house() as home:
-        await home.settle_in()
-        await home.until_sent()
-        await home.advance(3 + phase * 300)
-        await home.break_(broken)
-        await home.until_called(limit=9 * MINUTE)
+def test_every_row_of_the_table_is_measured() -> None:
+    """As it is promised to operators, in seconds."""
+    promised = {promise.at_most for promise in PROMISES if not promise.answer_time}
+    assert promised == {75, 90, 25, 35, 660, 540}

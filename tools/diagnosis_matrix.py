@@ -1,0 +1,128 @@
+"""Break the sandbox in every way it knows, let the daemon say what it is, and print what was broken against what was said.
+
+The whole daemon on a fake clock. `make diagnosis-matrix` prints the matrix that `docs/diagnosis-matrix.md` holds; it exits 1 if
+anything stands beside the diagonal.
+"""
+
+import asyncio
+import logging
+import sys
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from monitor.core.model import Fault, Seconds
+from monitor.sandbox import FAULTS, Dialect
+from tests.scenarios.house import MINUTE, House, house
+
+NOTHING = "nothing"
+_FIRM: Seconds = MINUTE
+_PATIENCE: Seconds = 17 * MINUTE
+_LONGER = {"trace_missing_some": 95 * MINUTE}
+"""One trace of four: it takes a while until three of twelve are lost."""
+
+_HARMLESS = {"read_api_pages"}
+"""It harms only who has more traces than one page of them holds."""
+
+_WORDS = {"wrong_environment": {"header_values": "masked"}}
+"""Where the key can be read it is a drift."""
+
+_PREFACE = """\
+# What was broken, and what was said
+
+Written by `make docs` from what `make diagnosis-matrix` finds: the sandbox is broken in every way it knows, one at a time, and the
+whole daemon at its defaults says what it is. A row is what was broken, a column what was said, a number how many ways of breaking
+it: all of them stand on the diagonal. `nothing` is what harms no trace, or only what the monitor would have asked besides."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One way to break the sandbox: what it is called, and what was said."""
+
+    breaks: str
+    about: str
+    broken: str
+    said: str
+
+    @property
+    def right(self) -> bool:
+        """Whether it stands on the diagonal."""
+        return self.broken == self.said
+
+
+async def look_at(name: str) -> Entry:
+    """Break a healthy sandbox in one way, and wait until it is named and stays so, or for long enough."""
+    fault = FAULTS[name]
+    named = [str(one) for one in fault.named if name not in _HARMLESS]
+    async with house(Dialect().vary(_WORDS.get(name, {})), content=fault.needs_content) as home:
+        await home.settle_in()
+        await home.break_(name)
+        said = await _wait(home, set(named), _LONGER.get(name, _PATIENCE))
+    right = said in named or (not named and said == NOTHING)
+    return Entry(breaks=name, about=fault.about, broken=said if right else (named or [NOTHING])[0], said=said)
+
+
+async def _wait(home: House, named: set[str], patience: Seconds) -> str:
+    ends = home.clock.now() + patience
+    while home.clock.now() < ends:
+        await home.advance(_FIRM)
+        if _said(home) in named:
+            await home.advance(_FIRM)
+            if _said(home) in named:
+                break
+    return _said(home)
+
+
+def _said(home: House) -> str:
+    return str(home.incident.diagnosis.fault) if home.incident is not None else NOTHING
+
+
+async def look_at_all() -> list[Entry]:
+    """Every way to break what is monitored; Slack is not."""
+    return [await look_at(name) for name in FAULTS if not name.startswith("slack_")]
+
+
+def write(entries: Iterable[Entry]) -> str:
+    """The whole document."""
+    rows = list(entries)
+    return "\n\n".join((_PREFACE, _matrix(rows), "## Every way", _list(rows))) + "\n"
+
+
+def _matrix(entries: list[Entry]) -> str:
+    names = [str(fault) for fault in Fault if fault is not Fault.CHECK_FAILED] + [NOTHING]
+    counts = Counter((entry.broken, entry.said) for entry in entries)
+    head = "| | broken | " + " | ".join(str(number) for number, _ in enumerate(names, 1)) + " |"
+    lines = [
+        f"| {number} | `{name}` | " + " | ".join(str(counts[name, said] or "") for said in names) + " |"
+        for number, name in enumerate(names, 1)
+    ]
+    return "\n".join((head, "|---|---|" + "---|" * len(names), *lines))
+
+
+def _list(entries: list[Entry]) -> str:
+    lines = [f"| `{entry.breaks}` | {entry.about} | {_verdict(entry)} |" for entry in entries]
+    return "\n".join(("| fault of the sandbox | what happens | said |", "|---|---|---|", *lines))
+
+
+def _verdict(entry: Entry) -> str:
+    return f"`{entry.said}`" if entry.right else f"**`{entry.said}`** instead of `{entry.broken}`"
+
+
+def main() -> int:
+    """Break everything, print, judge."""
+    logging.disable(logging.CRITICAL)
+    entries = asyncio.run(look_at_all())
+    sys.stdout.write(write(entries))
+    return judge(entries)
+
+
+def judge(entries: Iterable[Entry]) -> int:
+    """The exit code: 0 if all stand on the diagonal; what does not is said."""
+    wrong = [entry for entry in entries if not entry.right]
+    for entry in wrong:
+        sys.stderr.write(f"beside the diagonal: {entry.breaks}: {entry.said} instead of {entry.broken}\n")
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
