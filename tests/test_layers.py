@@ -25,7 +25,7 @@ LONG_FOR_A_REASON = {
 }
 
 BROAD_EXCEPTS = {
-    "monitor/app/daemon.py": "a listener must not stop the checks",
+    "monitor/app/listeners.py": "a listener must not stop the checks",
     "monitor/cli/run.py": "a crash must leave a traceback and exit with 1",
     "monitor/runner.py": "a bug in a check must not end the daemon",
     "monitor/store/thread.py": "it is raised where the result is awaited",

@@ -1,13 +1,13 @@
 """The daemon: restore what was remembered, look, tell, serve, and stop in order."""
 
 import asyncio
-import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 from monitor.app.assembly import Assemble, Ground, assemble, secrets_of
+from monitor.app.listeners import Listener, Listeners
 from monitor.app.policy import policy_of
 from monitor.app.report import describe, describe_incident
 from monitor.app.target import TargetWatch
@@ -26,13 +26,9 @@ from monitor.settings.inventory import all_secrets
 from monitor.store import Store
 from monitor.teller import NotifierHealth, Route, Teller
 
-_log = logging.getLogger(__name__)
-
 _TICK: Seconds = 30.0
 _REFRESH: Seconds = 60.0
 _FORGET_REMOVED_AFTER: Seconds = 24 * 3600.0
-
-Listener = Callable[[Event], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,12 +57,11 @@ class Daemon:
         self.settings = settings
         self._around = around
         self._configured_silences = silences
-        self._listeners: list[Listener] = [around.store.record]
+        self._listeners = Listeners(around.store.record)
         self._journals: dict[TargetName, TargetJournal] = {}
         self._watches: dict[TargetName, TargetWatch] = {}
         self._secrets: dict[TargetName, tuple[str, ...]] = {}
         self._silences: tuple[Silence, ...] = ()
-        self._failed_listeners: set[Listener] = set()
         self._teller = Teller(
             routes,
             clock=around.clock,
@@ -128,17 +123,11 @@ class Daemon:
 
     def listen(self, listener: Listener) -> None:
         """Hear of every event from now on."""
-        self._listeners.append(listener)
+        self._listeners.add(listener)
 
     def publish(self, event: Event) -> None:
-        """Tell every listener; one that fails is reported once and disturbs nobody."""
-        for listener in self._listeners:
-            try:
-                listener(event)
-            except Exception:  # noqa: BLE001 - a listener must not stop the checks
-                if listener not in self._failed_listeners:
-                    self._failed_listeners.add(listener)
-                    _log.exception("a listener failed on %s", type(event).__name__)
+        """Tell every listener."""
+        self._listeners.publish(event)
 
     # --- life
 
