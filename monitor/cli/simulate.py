@@ -4,47 +4,97 @@ import argparse
 import json
 import os
 from pathlib import Path
+from typing import Any
 
+from monitor.app.assembly import secrets_of
 from monitor.app.simulation.cast import Compose
 from monitor.app.simulation.play import play
-from monitor.app.simulation.render import as_json, as_text
+from monitor.app.simulation.render import as_json, as_text, replay_as_json, replay_as_text
+from monitor.app.simulation.replay import replay
 from monitor.app.simulation.script import read_timeline
-from monitor.cli.common import OK, USAGE, add_config, say
+from monitor.cli.common import OK, USAGE, add_config, read_configuration, say
+from monitor.clock import SystemClock
+from monitor.core.model import Seconds
 from monitor.redaction import Redactor
 from monitor.settings import ConfigError, load
+from monitor.settings.duration import parse_duration
+from monitor.store.snapshot import load_snapshot
 from monitor.telemetry.logging import configure
+
+_A_WEEK: Seconds = 7 * 86_400.0
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """The words of this command."""
     parser = subparsers.add_parser(
-        "simulate",
-        help="what would be told, to whom and when, by these thresholds: of a timeline, or of what was recorded",
+        "simulate", help="what would be told, to whom and when, of a timeline or of what was recorded"
     )
     parser.add_argument("timeline", nargs="?", metavar="TIMELINE", help="a timeline in YAML")
     add_config(parser)
+    parser.add_argument("--from-history", action="store_true", help="instead: what the state file has recorded")
+    parser.add_argument("--since", type=_duration, metavar="D", help="with --from-history: how far back (default: 7d)")
+    parser.add_argument(
+        "--target", action="append", default=[], metavar="T", help="with --from-history: only this (repeatable)"
+    )
     parser.add_argument("--format", choices=("text", "json"), default="text")
     parser.set_defaults(run=run)
 
 
+def _duration(text: str) -> float:
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
 def run(arguments: argparse.Namespace) -> int:
     """Tell the story; the exit code."""
-    if arguments.timeline is None:
-        say("simulate: a TIMELINE is needed")
+    if arguments.from_history == (arguments.timeline is not None):
+        say("simulate: either a TIMELINE or --from-history is needed")
         return USAGE
+    if not arguments.from_history and (arguments.since is not None or arguments.target):
+        say("simulate: --since and --target go with --from-history; a timeline says itself when and at which target")
+        return USAGE
+    return _replay(arguments) if arguments.from_history else _play(arguments)
+
+
+def _play(arguments: argparse.Namespace) -> int:
     # What goes wrong in the story is part of it, and stands there.
     configure(level="critical", style="text", redact=Redactor().redact)
     try:
-        timeline = read_timeline(Path(arguments.timeline), arguments.timeline)
-        played = play(timeline, _composing(arguments.config))
+        played = play(read_timeline(Path(arguments.timeline), arguments.timeline), _composing(arguments.config))
     except ConfigError as error:
         say(str(error))
         return USAGE
-    if arguments.format == "json":
-        print(json.dumps(as_json(played), indent=2, ensure_ascii=False))
-    else:
-        print(as_text(played), end="")
+    _print(as_json(played) if arguments.format == "json" else as_text(played))
     return OK
+
+
+def _replay(arguments: argparse.Namespace) -> int:
+    """Beside a running daemon or without one; nothing is written."""
+    loaded = read_configuration(arguments)
+    if loaded is None:
+        return USAGE
+    known = loaded.settings.targets
+    foreign = [name for name in arguments.target if name not in known]
+    if foreign:
+        say(f"--target {foreign[0]}: there is no such target; allowed: {', '.join(known)}")
+        return USAGE
+    configure(level="critical", style="text", redact=Redactor(secrets_of(loaded.settings)).redact)
+    path = Path(loaded.settings.state.path)
+    since = SystemClock().now() - (_A_WEEK if arguments.since is None else arguments.since)
+    snapshot = load_snapshot(path, history_since=since)
+    targets = tuple(name for name in known if not arguments.target or name in arguments.target)
+    replayed = replay(loaded, snapshot, targets, since) if snapshot.problem is None else None
+    if replayed is None:
+        say(snapshot.problem or f"{path} (state.path) has recorded nothing of {', '.join(targets)} since then")
+        return USAGE
+    _print(replay_as_json(replayed) if arguments.format == "json" else replay_as_text(replayed))
+    return OK
+
+
+def _print(said: str | dict[str, Any]) -> None:
+    print(said, end="") if isinstance(said, str) else print(json.dumps(said, indent=2, ensure_ascii=False))
 
 
 def _composing(config: str | None) -> Compose | None:

@@ -1,12 +1,17 @@
-"""What happened, as values: metrics, log lines and the history are listeners of these and of nothing else."""
+"""What happened, as values: metrics, log lines and the history are listeners of these and of nothing else.
+
+They say enough to let the same looks be judged once more, by other thresholds.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from monitor.core.canary import Outcome
+from monitor.core.canary import Canary, Outcome
+from monitor.core.drift import ConfigSeen
 from monitor.core.incident import Reason
 from monitor.core.model import (
     Blindness,
+    Charge,
     CheckName,
     Fault,
     Instant,
@@ -21,7 +26,7 @@ from monitor.core.model import (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checked:
-    """A check looked."""
+    """A check looked. `config` is what it read, if that is not what it read before."""
 
     target: TargetName
     check: CheckName
@@ -32,6 +37,10 @@ class Checked:
     fault: Fault | None = None
     blindness: Blindness | None = None
     evidence: Mapping[str, Scalar] = field(default_factory=dict)
+    charges: tuple[Charge, ...] = ()
+    conclusive: bool = False
+    permanent: bool = False
+    config: ConfigSeen | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,13 +57,14 @@ class CanaryReturned:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TraceJudged:
-    """A canary's trace was judged (or, `RECOVERED`, found after it was counted missing)."""
+    """A canary's trace was judged (or, `RECOVERED`, found after it was counted missing): `canary` as it is known then."""
 
     target: TargetName
     at: Instant
     trace_id: str
     outcome: Outcome
     arrival_seconds: Seconds | None = None
+    canary: Canary | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,8 +92,30 @@ class IncidentChanged:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class IncidentAcknowledged:
+    """Somebody took an incident."""
+
+    target: TargetName
+    at: Instant
+    id: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyJudged:
+    """A documented route of Traceloop refuses the monitor's key, or accepts it again."""
+
+    target: TargetName
+    at: Instant
+    refused: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NoticeHandled:
-    """A notice was sent, failed, may have been sent, or was suppressed."""
+    """A notice was sent, failed, may have been sent, or was suppressed.
+
+    `mention`: whether it called somebody; None if it was not sent.
+    """
 
     notifier: str
     target: TargetName
@@ -91,6 +123,7 @@ class NoticeHandled:
     reason: Reason
     outcome: str  # sent, failed, unknown, suppressed
     detail: str = ""
+    mention: bool | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,6 +158,8 @@ Event = (
     | TraceJudged
     | FaultChanged
     | IncidentChanged
+    | IncidentAcknowledged
+    | KeyJudged
     | NoticeHandled
     | RemoteAnswered
     | RunSkipped

@@ -10,7 +10,9 @@ from monitor.core.events import (
     Checked,
     Event,
     FaultChanged,
+    IncidentAcknowledged,
     IncidentChanged,
+    KeyJudged,
     NoticeHandled,
     Reloaded,
     RemoteAnswered,
@@ -99,7 +101,7 @@ class Counters:
             case RunSkipped():
                 if event.reason in SKIPS:
                     self._skipped.labels(event.reason).inc()
-            case FaultChanged() | Reloaded():
+            case FaultChanged() | IncidentAcknowledged() | KeyJudged() | Reloaded():
                 pass
             case _:
                 if event.target in self._expected.targets:

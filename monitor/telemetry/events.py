@@ -9,7 +9,9 @@ from monitor.core.events import (
     Checked,
     Event,
     FaultChanged,
+    IncidentAcknowledged,
     IncidentChanged,
+    KeyJudged,
     NoticeHandled,
     Reloaded,
     RemoteAnswered,
@@ -33,7 +35,7 @@ class EventLog:
         self._verdicts: dict[tuple[TargetName, CheckName], Verdict] = {}
         self._failures: dict[str, str] = {}  # what each notifier failed with last
 
-    def listen(self, event: Event) -> None:
+    def listen(self, event: Event) -> None:  # noqa: C901 - one line per kind of event
         """Write the line of one event."""
         match event:
             case Checked():
@@ -50,6 +52,14 @@ class EventLog:
                 _write(level, f"fault_{what}", event.summary, event.target, {"fault": event.fault.value})
             case IncidentChanged():
                 _incident_changed(event)
+            case IncidentAcknowledged():
+                fields = {"incident": event.id, "by": event.by}
+                _write(logging.INFO, "incident_acknowledged", "somebody took an incident", event.target, fields)
+            case KeyJudged():
+                level = logging.WARNING if event.refused else logging.INFO
+                said = "refuses" if event.refused else "accepts"
+                message = f"Traceloop {said} the monitor's key"
+                _write(level, "key_judged", message, event.target, {"refused": event.refused})
             case NoticeHandled():
                 self._notice_handled(event)
             case RemoteAnswered():

@@ -193,7 +193,7 @@ class Worker:
         self._wait = _FIRST_WAIT
         self._forget_troubles(self._troubles.keys() - {one.incident.id})
         self.health.last_success_at = now
-        self._report(one.incident, one.reason, "sent")
+        self._report(one.incident, one.reason, "sent", mention=notice.mention)
 
     async def _absorb(self, journal: TargetJournal, incident: Incident, told: Told, now: Instant) -> None:
         await journal.absorb(NoticeTold(at=now, incident_id=incident.id, notifier=self.name, told=told), durable=True)
@@ -265,7 +265,9 @@ class Worker:
         health.last_error = troubles[-1].error
         health.permanent = any(trouble.permanent for trouble in troubles)
 
-    def _report(self, incident: Incident, reason: Reason, outcome: str, detail: str = "") -> None:
+    def _report(
+        self, incident: Incident, reason: Reason, outcome: str, detail: str = "", *, mention: bool | None = None
+    ) -> None:
         self._desk.publish(
             NoticeHandled(
                 notifier=self.name,
@@ -274,5 +276,6 @@ class Worker:
                 reason=reason,
                 outcome=outcome,
                 detail=detail,
+                mention=mention,
             )
         )

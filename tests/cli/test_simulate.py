@@ -2,15 +2,25 @@
 
 import json
 import re
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
 
 from monitor.cli import main
+from monitor.clock import SystemClock
+from monitor.core.events import Checked, IncidentChanged, NoticeHandled
+from monitor.core.incident import Reason
+from monitor.core.model import Charge, CheckName, Fault, Severity, TargetName, Verdict
+from monitor.core.state import TargetState
+from monitor.store.sqlite import SqliteStore
+from tests.settings.samples import MINIMAL
 from tools.simulate_examples import EXAMPLES, PAGE, printed, shown, without_ids
 
 Out = pytest.CaptureFixture[str]
+PROD = TargetName("prod")
 
 STORY = "timeline:\n  - {from: 2m, to: 6m, outage: gateway_unreachable}\nuntil: 15m\n"
 
@@ -94,7 +104,7 @@ def test_a_configuration_that_makes_no_sense_is_refused(tmp_path: Path, capsys: 
 def test_without_a_story_there_is_nothing_to_tell(capsys: Out) -> None:
     """Exit 2, and which two there are."""
     assert main(["simulate"]) == 2
-    assert "a TIMELINE is needed" in capsys.readouterr().err
+    assert "either a TIMELINE or --from-history is needed" in capsys.readouterr().err
 
 
 # --- the examples of the documentation
@@ -112,3 +122,122 @@ def test_the_page_shows_every_example() -> None:
 def test_an_example_prints_what_the_page_says(name: str) -> None:
     """`python -m tools.simulate_examples` brings the page up to date when a message has been worded anew."""
     assert without_ids(printed(name)) == without_ids(shown(PAGE.read_text(encoding="utf-8"))[name])
+
+
+# --- what was recorded
+
+
+def configured(tmp_path: Path, alerting: str = "{}") -> Path:
+    """A configuration whose state file is beside it."""
+    file = tmp_path / "config.yaml"
+    file.write_text(f"{MINIMAL}state: {{path: {tmp_path / 'state.db'}}}\nalerting: {alerting}\n")
+    return file
+
+
+async def a_bad_hour(tmp_path: Path) -> SqliteStore:
+    """A daemon that saw the gateway fail for five minutes an hour ago, told it, and goes on running."""
+    store = SqliteStore(tmp_path / "state.db", clock=SystemClock(), keep_history=30 * 86_400)
+    await store.open()
+    charge = Charge(fault=Fault.GATEWAY_UNREACHABLE, summary="no connection")
+    began = time.time() - 3600
+    for seconds in range(0, 1800, 15):
+        failing = 600 <= seconds < 900
+        store.record(
+            Checked(
+                target=PROD,
+                check=CheckName.GATEWAY,
+                at=began + seconds,
+                took=0.1,
+                verdict=Verdict.FAIL if failing else Verdict.PASS,
+                summary="no connection" if failing else "well",
+                fault=charge.fault if failing else None,
+                charges=(charge,) if failing else (),
+            )
+        )
+    for at, reason in ((615, Reason.OPENED), (915, Reason.RESOLVED)):
+        store.record(
+            IncidentChanged(
+                target=PROD,
+                at=began + at,
+                id="i",
+                reason=reason,
+                fault=charge.fault,
+                severity=Severity.CRITICAL,
+                summary="no connection",
+            )
+        )
+        store.record(
+            NoticeHandled(
+                notifier="slack",
+                target=PROD,
+                at=began + at,
+                reason=reason,
+                outcome="sent",
+                mention=reason is Reason.OPENED,
+            )
+        )
+    await store.save(TargetState(target=PROD))
+    return store
+
+
+def from_history(config: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """The command, in a process of its own."""
+    command = [sys.executable, "-m", "monitor", "simulate", "--from-history", "--config", str(config), *words]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def files(directory: Path) -> dict[str, bytes]:
+    """Everything there."""
+    return {file.name: file.read_bytes() for file in directory.iterdir()}
+
+
+async def test_what_was_recorded_is_told_beside_the_running_daemon(tmp_path: Path) -> None:
+    """Every notice with its date; beside the sum what was told then. Nothing is written."""
+    store = await a_bad_hour(tmp_path)
+    before = files(tmp_path)
+    config = configured(tmp_path)
+    done = from_history(config)
+    assert (done.returncode, "Traceback" in done.stderr) == (0, False)
+    assert re.search(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d opened · MENTION · new message$", done.stdout, re.MULTILINE)
+    assert "| 🚨 critical · prod · gateway_unreachable" in done.stdout
+    table = done.stdout.rpartition("replayed   told then\n")[2]
+    assert [line.split() for line in table.splitlines()] == [
+        ["incidents", "1", "1"],
+        ["messages", "2", "2"],
+        ["opened", "1", "1"],
+        ["resolved", "1", "1"],
+        ["mentions", "1", "1"],
+    ]
+    assert {name: content for name, content in files(tmp_path).items() if name != config.name} == before
+    assert store.problem is None
+    await store.close()
+
+
+async def test_other_thresholds_are_tried_on_what_was_recorded(tmp_path: Path) -> None:
+    """Would this have paged me? As JSON, both counts."""
+    await (await a_bad_hour(tmp_path)).close()
+    config = configured(tmp_path, "{fail_after: 60}")
+    said = json.loads(from_history(config, "--since", "2h", "--target", "prod", "--format", "json").stdout)
+    assert (said["notices"], said["summary"]["mentions"], said["told"]["mentions"]) == ([], 0, 1)
+
+
+async def test_what_cannot_be_replayed_is_refused(tmp_path: Path, capsys: Out) -> None:
+    """Exit 2 and one line: no state file, nothing in that time, no such target, two stories at once."""
+    config = str(configured(tmp_path))
+    assert main(["simulate", "--from-history", "--config", config]) == 2
+    assert "(state.path) has recorded nothing of prod since then" in capsys.readouterr().err
+    await (await a_bad_hour(tmp_path)).close()
+    assert main(["simulate", "--from-history", "--config", config, "--since", "1s"]) == 2
+    assert "has recorded nothing" in capsys.readouterr().err
+    assert main(["simulate", "--from-history", "--config", config, "--target", "prd"]) == 2
+    assert "--target prd: there is no such target; allowed: prod" in capsys.readouterr().err
+    assert main(["simulate", "--from-history", "story.yaml"]) == 2
+    assert "either a TIMELINE or --from-history" in capsys.readouterr().err
+    assert main(["simulate", "story.yaml", "--since", "1h"]) == 2
+    assert "--since and --target go with --from-history" in capsys.readouterr().err
+    (tmp_path / "state.db").write_bytes(b"no database at all, but long enough to be taken for one" * 10)
+    assert main(["simulate", "--from-history", "--config", config]) == 2
+    assert "cannot be read" in capsys.readouterr().err
+    with pytest.raises(SystemExit) as end:
+        main(["simulate", "--from-history", "--since", "yesterday"])
+    assert end.value.code == 2

@@ -4,6 +4,7 @@ import pytest
 
 from monitor.core.canary import Outcome
 from monitor.core.drift import ENDPOINT, ExportConfig
+from monitor.core.events import KeyJudged
 from monitor.core.faults.traceloop import judge_refused_key
 from monitor.core.key import key_is_refused
 from monitor.core.model import Blindness, Severity, failing
@@ -152,6 +153,14 @@ def test_trying_the_key_counts_as_a_documented_read() -> None:
     assert story.confirmed == set()
     assert key_is_refused(story.key_tried(accepted=False).state) is False
     assert key_is_refused(story.wait(1).key_tried(accepted=False).state) is True
+
+
+def test_that_the_key_is_refused_or_accepted_again_is_announced_once() -> None:
+    """Whatever told it; each further answer of the same kind is no news."""
+    story = refused(refused(Story())).key_tried(accepted=True).key_tried(accepted=True)
+    said = [(event.at, event.refused) for event in story.events if isinstance(event, KeyJudged)]
+    assert [was_refused for _, was_refused in said] == [True, False]
+    assert said[0][0] < said[1][0] or said[0][0] == said[1][0] == story.now
 
 
 # --- the control span ------------------------------------------------------------------------------------------------

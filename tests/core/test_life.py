@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from monitor.core.canary import Outcome
+from monitor.core.events import IncidentAcknowledged
 from monitor.core.incident import Incident, Losses, Reason, Told
 from monitor.core.inputs import Acknowledged, Input, NoticeTold, Removed
 from monitor.core.model import Blindness, CheckName, Fault, Severity, failing
@@ -476,6 +477,8 @@ def test_only_what_is_open_can_be_acknowledged() -> None:
     assert story.incident.acked_as == (DOWN, Severity.CRITICAL)
     mend_it(story).tell(Acknowledged(at=START + 2, incident_id=name, by="bob"))
     assert story.state.incidents[-1].acked_by == "ana"
+    taken = [event for event in story.events if isinstance(event, IncidentAcknowledged)]
+    assert taken == [IncidentAcknowledged(target=story.state.target, at=START + 1, id=name, by="ana")]
 
 
 def test_a_removed_target_closes_its_incident_and_believes_nothing_more() -> None:

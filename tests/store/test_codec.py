@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from monitor.core.budget import Budget
 from monitor.core.canary import Canary
 from monitor.core.drift import ConfigMemory, ConfigSeen, ExportConfig
-from monitor.core.events import Event
+from monitor.core.events import Checked, Event, NoticeHandled, TraceJudged
 from monitor.core.incident import Diagnosis, Incident
 from monitor.core.model import CheckName, Component, Fault, Severity, TargetName, TraceId, Verdict
 from monitor.core.secret import describe_secret
@@ -73,6 +73,24 @@ def test_a_silence_comes_back_as_it_was(silence: Silence) -> None:
 def test_an_event_comes_back_as_it_was(event: Event) -> None:
     """The history can be replayed."""
     assert repr(decode_event(NAMES[type(event)], encode_event(event))) == repr(event)
+
+
+def test_what_an_older_version_recorded_can_still_be_read() -> None:
+    """It knew no charges, no canaries and nothing of mentions."""
+    look = decode_event(
+        "checked",
+        '{"target":"prod","check":"config","at":1,"took":0.5,"verdict":"fail","summary":"off","fault":"exporter_disabled"}',
+    )
+    assert isinstance(look, Checked)
+    assert (look.charges, look.conclusive, look.config) == ((), False, None)
+    judged = decode_event("trace_judged", '{"target":"prod","at":1,"trace_id":"ab","outcome":"missing"}')
+    assert isinstance(judged, TraceJudged)
+    assert judged.canary is None
+    notice = decode_event(
+        "notice_handled", '{"notifier":"slack","target":"prod","at":1,"reason":"opened","outcome":"sent"}'
+    )
+    assert isinstance(notice, NoticeHandled)
+    assert notice.mention is None
 
 
 def test_every_kind_of_event_has_a_name() -> None:

@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 
 from monitor.core.budget import Budget
+from monitor.core.events import KeyJudged
 from monitor.core.model import TargetName
 from monitor.core.state import State, TargetState
 from monitor.store.codec import encode_target
 from monitor.store.snapshot import Snapshot, load_snapshot
 from monitor.store.sqlite import SqliteStore
-from tests.fakes.clock import FakeClock
+from tests.fakes.clock import START, FakeClock
 
 PROD = TargetName("prod")
 SAVED = TargetState(target=PROD, budget=Budget(day=1, sent=3))
@@ -68,6 +69,18 @@ async def test_it_reads_beside_the_running_daemon_and_touches_nothing(path: Path
     await store.save(TargetState(target=PROD))
     assert store.problem is None
     await store.close()
+
+
+async def test_the_history_is_read_as_far_back_as_asked(path: Path) -> None:
+    """None of it unless it is asked for; nothing is written, as ever."""
+    store = await a_running_daemon(path)
+    for at in (10.0, 20.0, 30.0):
+        store.record(KeyJudged(target=PROD, at=START + at, refused=True))
+    await store.close()
+    before = everything(path.parent)
+    assert load_snapshot(path).history == ()
+    assert [entry.at for entry in load_snapshot(path, history_since=START + 20).history] == [START + 20, START + 30]
+    assert everything(path.parent) == before
 
 
 async def test_it_reads_what_a_daemon_left_behind_and_touches_nothing(path: Path) -> None:

@@ -9,8 +9,9 @@ import pytest
 
 from monitor.core.budget import Budget
 from monitor.core.canary import Outcome
+from monitor.core.drift import ConfigSeen, ExportConfig
 from monitor.core.events import Checked, Event, FaultChanged, Reloaded, RemoteAnswered, RunSkipped, TraceJudged
-from monitor.core.model import CheckName, Fault, Service, TargetName, Verdict
+from monitor.core.model import Charge, CheckName, Fault, Service, Severity, TargetName, Verdict
 from monitor.core.silence import Silence
 from monitor.core.state import State, TargetState
 from monitor.store import Store
@@ -129,6 +130,26 @@ class StoreContract:
             (START + 45, START + 45, 1),
             (START + 60, START + 60, 1),
         ]
+
+    async def test_looks_that_weigh_differently_are_not_folded(self, store: Store) -> None:
+        """Another severity, conclusive evidence, another configuration; and no control spans, whose moments are evidence."""
+        drift = Charge(fault=Fault.CONFIG_DRIFT, summary="drift")
+        critical = replace(drift, severity=Severity.CRITICAL)
+        seen = ConfigSeen(config=ExportConfig(fields={}))
+        look = replace(a_look(START, Verdict.FAIL), fault=drift.fault, charges=(drift,))
+        looks = [
+            look,
+            replace(look, at=START + 1, charges=(critical,)),
+            replace(look, at=START + 2, charges=(replace(critical, conclusive=True),)),
+            replace(look, at=START + 3, charges=(replace(critical, conclusive=True),), config=seen),
+            replace(look, at=START + 4, charges=(replace(critical, conclusive=True),)),
+        ]
+        for each in looks:
+            store.record(each)
+        assert [kept.times for kept in await store.history()] == [1, 1, 1, 2]
+        for at, verdict in enumerate((Verdict.PASS, Verdict.PASS, Verdict.UNKNOWN, Verdict.UNKNOWN)):
+            store.record(replace(a_look(START + at, verdict, target=STAGING), check=CheckName.CONTROL))
+        assert [kept.times for kept in await store.history(target=STAGING)] == [1, 1, 2]
 
     async def test_an_entry_spans_an_hour_at_most(self, store: Store) -> None:
         """So the age of an entry is known well enough to forget it, and a gap of the monitor itself stays visible."""

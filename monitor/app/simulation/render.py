@@ -1,13 +1,15 @@
 """A simulation for people and for programs. Pure."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-from monitor.app.simulation.chronicle import Cue, Summary
+from monitor.app.simulation.chronicle import Chronicle, Cue, Summary
 from monitor.app.simulation.play import Played
 from monitor.app.simulation.reader import Outcome, Place, Shown, Telling
+from monitor.app.simulation.replay import Replayed
+from monitor.core.incident import Reason
 from monitor.core.model import Instant, Seconds
 from monitor.settings.duration import format_duration
 
@@ -17,14 +19,30 @@ _DAY: Seconds = 86_400.0
 
 def as_text(played: Played) -> str:
     """Every notice at its moment, as Slack's reader reads it; what happened besides in between."""
+    lines = _lines(played.chronicle, lambda at: _stamp(at, played.start))
+    return "\n".join([*lines, "", *_sum(played.summary)]) + "\n"
+
+
+def replay_as_text(replayed: Replayed) -> str:
+    """The same of what was recorded, and beside its sum what was told at the time."""
+    lines = _lines(replayed.chronicle, _date)
+    span = f"{_date(replayed.since).strip()} to {_date(replayed.until).strip()} UTC"
+    return "\n".join([*lines, "", *_beside(replayed, span)]) + "\n"
+
+
+def _lines(chronicle: Chronicle, stamp: Callable[[Instant], str]) -> list[str]:
     lines: list[str] = []
-    for entry in played.chronicle.entries:
+    for entry in chronicle.entries:
         if isinstance(entry, Cue):
-            lines.append(f"{_stamp(entry.at, played.start)}- {entry.words}")
+            lines.append(f"{stamp(entry.at)}- {entry.words}")
         else:
-            stamp = _stamp(entry.until if entry.shown else entry.at, played.start)
-            lines += [f"{stamp}{_heading(entry)}", *_body(entry)]
-    return "\n".join([*lines, *(["", *_sum(played.summary)])]) + "\n"
+            at = stamp(entry.until if entry.shown else entry.at)
+            lines += [f"{at}{_heading(entry)}", *_body(entry)]
+    return lines
+
+
+def _date(at: Instant) -> str:
+    return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M:%S} "
 
 
 def _stamp(at: Instant, start: Instant) -> str:
@@ -91,25 +109,61 @@ def _sum(summary: Summary) -> Iterator[str]:
         yield f"still open: {', '.join(summary.open)}"
 
 
+def _beside(replayed: Replayed, span: str) -> Iterator[str]:
+    """Would this have paged us? Both columns count the same things."""
+    now, then = replayed.summary, replayed.told
+    yield span
+    yield f"{'':<12}{'replayed':>10}{'told then':>12}"
+    yield f"{'incidents':<12}{now.incidents + now.reopened:>10}{then.incidents:>12}"
+    yield f"{'messages':<12}{now.messages:>10}{then.messages:>12}"
+    for reason in (each for each in Reason if each in now.by_reason or each in then.by_reason):
+        yield f"  {reason:<10}{now.by_reason.get(reason, 0):>10}{then.by_reason.get(reason, 0):>12}"
+    yield f"{'mentions':<12}{now.mentions:>10}{'not recorded' if then.mentions is None else then.mentions:>12}"
+    if now.open:
+        yield f"still open: {', '.join(now.open)}"
+
+
 def as_json(played: Played) -> dict[str, Any]:
     """The same for programs: moments are Unix seconds, `after` counts from the start."""
-    entries = played.chronicle.entries
+    return {"start": played.start, **_as_json(played.chronicle, played.start), "summary": _summary(played.summary)}
+
+
+def replay_as_json(replayed: Replayed) -> dict[str, Any]:
+    """The same of what was recorded; `told` is what was told at the time."""
+    told = replayed.told
     return {
-        "start": played.start,
-        "notices": [_notice(entry, played.start) for entry in entries if isinstance(entry, Telling)],
+        "since": replayed.since,
+        "until": replayed.until,
+        **_as_json(replayed.chronicle, replayed.since),
+        "summary": _summary(replayed.summary),
+        "told": {
+            "incidents": told.incidents,
+            "messages": told.messages,
+            "mentions": told.mentions,
+            "by_reason": {str(reason): count for reason, count in told.by_reason.items()},
+        },
+    }
+
+
+def _as_json(chronicle: Chronicle, start: Instant) -> dict[str, Any]:
+    return {
+        "notices": [_notice(entry, start) for entry in chronicle.tellings],
         "events": [
-            {"at": entry.at, "after": round(entry.at - played.start, 3), "text": entry.words}
-            for entry in entries
+            {"at": entry.at, "after": round(entry.at - start, 3), "text": entry.words}
+            for entry in chronicle.entries
             if isinstance(entry, Cue)
         ],
-        "summary": {
-            "incidents": played.summary.incidents,
-            "reopened": played.summary.reopened,
-            "messages": played.summary.messages,
-            "mentions": played.summary.mentions,
-            "by_reason": {str(reason): count for reason, count in played.summary.by_reason.items()},
-            "open": list(played.summary.open),
-        },
+    }
+
+
+def _summary(summary: Summary) -> dict[str, Any]:
+    return {
+        "incidents": summary.incidents,
+        "reopened": summary.reopened,
+        "messages": summary.messages,
+        "mentions": summary.mentions,
+        "by_reason": {str(reason): count for reason, count in summary.by_reason.items()},
+        "open": list(summary.open),
     }
 
 

@@ -10,18 +10,18 @@ from monitor.app.routes import Footing, routes_of
 from monitor.app.simulation.alarms import SleepingAlarms
 from monitor.app.simulation.cast import Cast
 from monitor.app.simulation.chronicle import Chronicle
+from monitor.app.simulation.listener import IncidentListener
 from monitor.app.simulation.prompter import Prompter
 from monitor.app.simulation.reader import ChannelReader, Overheard
 from monitor.app.windows import windows_of
-from monitor.core.events import Event, IncidentChanged
-from monitor.core.incident import Reason
+from monitor.core.events import Event
 from monitor.core.model import Seconds, TargetName
-from monitor.core.silence import silenced_until
+from monitor.core.silence import Silence
 from monitor.http import Http
 from monitor.http.inprocess import ASGIApp, Message
-from monitor.notifiers.wording import is_a_moment, utc
 from monitor.ports import Clock
 from monitor.redaction import Redactor
+from monitor.runner import TargetJournal
 from monitor.schedule import GridSchedule
 from monitor.settings import Settings
 from monitor.store.memory import MemoryStore
@@ -75,7 +75,7 @@ class Stage:
             routes=self._routes(settings),
             silences=windows_of(settings),
         )
-        self.daemon.listen(self._hear)
+        self.daemon.listen(IncidentListener(self.chronicle, silences=self._silences, journal=self._journal).hear)
         mine = _of_the_daemon.set(True)
         try:
             await self.daemon.start()
@@ -122,29 +122,16 @@ class Stage:
             for route in routes_of(settings, footing)
         )
 
+    def _silences(self) -> tuple[Silence, ...]:
+        return self.daemon.silences
+
+    def _journal(self, name: TargetName) -> TargetJournal | None:
+        return self.daemon.journal(name)
+
     async def _hold_up(self) -> None:
         if self._dies_after_sending:
             self.sent.set()
             await asyncio.Event().wait()
-
-    def _hear(self, event: Event) -> None:
-        """Count incidents, and say what nobody is told."""
-        if not isinstance(event, IncidentChanged):
-            return
-        if event.reason is Reason.OPENED:
-            again = self._has_been_open(event.target, event.id)
-            self.chronicle.reopened += again
-            self.chronicle.incidents += not again
-        until = silenced_until(self.daemon.silences, event.target, event.fault, event.at)
-        if until is not None:
-            how_long = f" until {utc(until)}" if is_a_moment(until) else ""
-            words = f"{event.target}: {event.fault} {event.reason}, silenced{how_long}"
-            self.chronicle.note(event.at, words)
-
-    def _has_been_open(self, target: TargetName, incident: str) -> bool:
-        journal = self.daemon.journal(target)
-        known = journal.state.incidents if journal is not None else ()
-        return any(one.id == incident and one.reopened for one in known)
 
     def _note_task(self, loop: asyncio.AbstractEventLoop, work: Any, **how: Any) -> asyncio.Task[Any]:  # noqa: ANN401
         """Know what belongs to the daemon: it and nothing else dies with it."""

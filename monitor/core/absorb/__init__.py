@@ -7,7 +7,7 @@ from monitor.core import series
 from monitor.core.absorb import canary, control, looks, told, trace
 from monitor.core.absorb.looks import Absorbed
 from monitor.core.absorb.trace import OF_THE_LOOK
-from monitor.core.events import Event, FaultChanged
+from monitor.core.events import Event, FaultChanged, KeyJudged
 from monitor.core.inputs import (
     Acknowledged,
     CanaryAnswered,
@@ -25,7 +25,7 @@ from monitor.core.inputs import (
     Ticked,
     TraceLooked,
 )
-from monitor.core.key import retract_key
+from monitor.core.key import key_is_refused, retract_key
 from monitor.core.life import live
 from monitor.core.model import CheckName, Fault, Instant
 from monitor.core.state import Outage, Policy, TargetState
@@ -43,7 +43,7 @@ def absorb(state: TargetState, given: Input, policy: Policy, now: Instant) -> Ab
     after = _judge_series(retract_key(_of_enabled_checks(after, policy)), policy, now)
     changed = _fault_changes(state, after, policy, now)
     lived, more = live(recount(state, after), policy, now)
-    return lived, (*events, *changed, *more)
+    return lived, (*events, *_key_changes(state, after, now), *changed, *more)
 
 
 def _apply(  # noqa: C901, PLR0912 - one line per kind of input
@@ -73,7 +73,7 @@ def _apply(  # noqa: C901, PLR0912 - one line per kind of input
         case NoticeTold():
             return told.tell(state, given), ()
         case Acknowledged():
-            return told.acknowledge(state, given), ()
+            return told.acknowledge(state, given)
         case Removed():
             return told.remove(state, given.at)
         case Ticked():
@@ -105,6 +105,13 @@ def _judge_series(state: TargetState, policy: Policy, now: Instant) -> TargetSta
     ended = max(over.since, now - policy.arrival.settle)
     outage = Outage(fault=Fault.TRACE_MISSING, began_at=over.since, ended_at=ended)
     return series.excuse(replace(judged, outages=(*judged.outages, outage)), policy, now)
+
+
+def _key_changes(before: TargetState, after: TargetState, now: Instant) -> tuple[Event, ...]:
+    refused = key_is_refused(after)
+    if refused is key_is_refused(before):
+        return ()
+    return (KeyJudged(target=after.target, at=now, refused=refused),)
 
 
 def _fault_changes(before: TargetState, after: TargetState, policy: Policy, now: Instant) -> tuple[Event, ...]:

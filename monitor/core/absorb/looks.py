@@ -36,6 +36,9 @@ def report(state: TargetState, check: CheckName, finding: Finding, at: Instant, 
         fault=finding.fault,
         blindness=finding.blindness,
         evidence=finding.evidence,
+        charges=finding.charges,
+        conclusive=finding.conclusive,
+        permanent=finding.permanent,
     )
 
 
@@ -45,7 +48,14 @@ def observe(state: TargetState, seen: Observation, policy: Policy, now: Instant)
     if seen.config is not None:
         memory = remember(after.config, seen.config, now)
         after = replace(after, config=replace(memory, credential=policy.credential))
-    return fold_look(after, seen.check, seen.finding, seen.at, seen.took, policy, now)
+    folded, events = fold_look(after, seen.check, seen.finding, seen.at, seen.took, policy, now)
+    return folded, tuple(_with_config(event, state, seen) for event in events)
+
+
+def _with_config(event: Event, state: TargetState, seen: Observation) -> Event:
+    """The configuration belongs to the history where it is not what was read before."""
+    known = state.config.seen if state.config is not None else None
+    return replace(event, config=seen.config) if isinstance(event, Checked) and seen.config != known else event
 
 
 def certify(state: TargetState, certificate: tuple[str, Instant] | None) -> Mapping[str, Instant]:

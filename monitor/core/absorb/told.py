@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from monitor.core.absorb.looks import Absorbed
+from monitor.core.events import IncidentAcknowledged
 from monitor.core.incident import Reason
 from monitor.core.inputs import Acknowledged, NoticeTold
 from monitor.core.model import Instant
@@ -21,20 +22,19 @@ def tell(state: TargetState, given: NoticeTold) -> TargetState:
     return replace(state, incidents=incidents)
 
 
-def acknowledge(state: TargetState, given: Acknowledged) -> TargetState:
+def acknowledge(state: TargetState, given: Acknowledged) -> Absorbed:
     """Remember who has it, and as what."""
-    incidents = tuple(
-        replace(
-            incident,
-            acked_by=given.by,
-            acked_at=given.at,
-            acked_as=(incident.diagnosis.fault, incident.diagnosis.severity),
-        )
-        if incident.id == given.incident_id and incident.open
-        else incident
-        for incident in state.incidents
+    if state.incident is None or state.incident.id != given.incident_id:
+        return state, ()
+    incident = state.incident
+    taken = replace(
+        incident,
+        acked_by=given.by,
+        acked_at=given.at,
+        acked_as=(incident.diagnosis.fault, incident.diagnosis.severity),
     )
-    return replace(state, incidents=incidents)
+    event = IncidentAcknowledged(target=state.target, at=given.at, id=incident.id, by=given.by)
+    return replace(state, incidents=(*state.incidents[:-1], taken)), (event,)
 
 
 def remove(state: TargetState, at: Instant) -> Absorbed:

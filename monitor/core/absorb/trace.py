@@ -97,6 +97,7 @@ def _report_look(
                 trace_id=canary.trace_id or "",
                 outcome=judged.outcome,
                 arrival_seconds=canary.arrival_seconds,
+                canary=canary,
             )
         )
     if finding is None and not saw:
@@ -190,7 +191,9 @@ def _give_up(state: TargetState, given: LookFailed, policy: Policy, now: Instant
     judged = arrival.give_up(canary, policy.arrival, now)
     if judged.outcome is None:
         return state, ()
-    event = TraceJudged(target=state.target, at=now, trace_id=canary.trace_id or "", outcome=judged.outcome)
+    event = TraceJudged(
+        target=state.target, at=now, trace_id=canary.trace_id or "", outcome=judged.outcome, canary=judged.canary
+    )
     return _replace_canary(state, judged.canary), (event,)
 
 
