@@ -98,9 +98,9 @@ class Bench:
     silences: tuple[Silence, ...] = ()
     teller: Teller = None  # type: ignore[assignment]  # made below
 
-    async def breaks(self, target: TargetName = A) -> None:
-        """The gateway of a target is found dead."""
-        charge = a_charge(Fault.GATEWAY_UNREACHABLE)
+    async def breaks(self, target: TargetName = A, fault: Fault = Fault.GATEWAY_UNREACHABLE) -> None:
+        """The gateway of a target is found dead, or broken otherwise."""
+        charge = a_charge(fault, conclusive=True)
         await self.journals[target].absorb(self._look(failing("dead", charge)))
 
     async def mends(self, target: TargetName = A) -> None:
@@ -312,6 +312,35 @@ async def test_a_death_between_sending_and_recording_costs_one_duplicate() -> No
     async with telling(slack, clock=clock, states=kept) as after:
         await after.advance(1000)
     assert reasons(slack) == [OPENED, OPENED]
+
+
+async def test_what_may_have_been_heard_is_put_right() -> None:
+    """A change whose answer was lost, and then all is as it was told before: whoever heard the change is told so."""
+    slack = FakeNotifier()
+    async with telling(slack) as bench:
+        await bench.breaks(fault=Fault.RATE_LIMITED)
+        await bench.advance(60)
+        slack.failures.append(Undeliverable("lost", unknown=True, retry_after=30.0))
+        await bench.breaks()
+        await bench.advance(10)
+        await bench.breaks(fault=Fault.RATE_LIMITED)
+        await bench.advance(30)
+        assert reasons(slack) == [OPENED, Reason.CHANGED]
+        assert slack.notices[-1].incident.diagnosis.fault is Fault.RATE_LIMITED
+
+
+async def test_what_was_refused_has_not_been_heard() -> None:
+    """The same, but clearly in vain: nobody is told of what nobody has heard."""
+    slack = FakeNotifier()
+    async with telling(slack) as bench:
+        await bench.breaks(fault=Fault.RATE_LIMITED)
+        await bench.advance(60)
+        slack.failures.append(Undeliverable("429", retry_after=30.0))
+        await bench.breaks()
+        await bench.advance(10)
+        await bench.breaks(fault=Fault.RATE_LIMITED)
+        await bench.advance(30)
+        assert reasons(slack) == [OPENED, EDITED]
 
 
 async def test_a_death_after_recording_costs_nothing() -> None:

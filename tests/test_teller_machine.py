@@ -300,13 +300,20 @@ class Mortal(RuleBasedStateMachine):
                 continue
             believed = heard.get(incident.id)
             if incident.open:
-                assert self._silenced(incident, self.process.clock.now()) or _name(believed) == _name(incident)
+                assert self._silenced(incident, self.process.clock.now()) or (
+                    _name(believed) == _name(incident) and self._news(reader, incident).open
+                )
             elif believed is None:
                 assert all(self._silenced(incident, at) for at in (incident.opened_at, *incident.reopened))
             else:
                 assert not believed.open
                 unheard = incident.reopened[len(believed.reopened) :]
                 assert not unheard or self._covered(incident, since=unheard[0])
+
+    def _news(self, reader: Reader, incident: Incident) -> Incident:
+        """As it was when the channel last heard of it: an edit is not heard."""
+        heard = [each.notice for each in _by_incident(reader)[incident.id] if each.notice.reason is not Reason.EDITED]
+        return heard[-1].incident
 
     def _silenced(self, incident: Incident, at: float) -> bool:
         return silenced_until(self.process.silences, incident.target, incident.diagnosis.fault, at) is not None

@@ -46,6 +46,15 @@ NEVER: Instant = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Doubt:
+    """What a notifier may have heard, or not: it was asked to tell it, and its answer never came."""
+
+    fault: Fault
+    severity: Severity
+    closed: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Told:
     """What one notifier heard last of an incident. `receipt` is the notifier's own (a Slack channel and timestamp)."""
 
@@ -62,6 +71,7 @@ class Told:
     silenced: bool = False  # whether what it shows is muted
     reopened: int = 0  # how often the incident had been reopened when it was told
     shown: str = ""  # the state of the incident that the edited root shows
+    perhaps: Doubt | None = None  # what it may have heard since
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,10 +6,12 @@ Nothing here remembers a queue: what a notifier missed while it was down is told
 from collections.abc import Collection
 from dataclasses import replace
 
-from monitor.core.incident import Diagnosis, Incident, Notice, Reason, Told
+from monitor.core.incident import Diagnosis, Doubt, Incident, Notice, Reason, Told
 from monitor.core.model import CheckName, Instant, Seconds, Severity
 from monitor.core.silence import Silence, silenced_throughout, silenced_until
 from monitor.core.state import Policy, TargetState
+
+_UNKNOWN = "?"  # what a message shows after an attempt to edit it
 
 MENTION_AT_MOST_EVERY: Seconds = 60.0
 """Per channel and mention; within it a message is posted at once without."""
@@ -25,7 +27,8 @@ def due(
         if told is None or told.closed:  # one that comes back under a silence is not news either
             return None
         return Reason.EDITED if told.shown != shown(incident, silenced_until) else None
-    if told is None or told.closed or told.silenced:  # also when a silence is over, or the name is no longer silenced
+    # Also when a silence is over, or the name is no longer silenced, or somebody may have heard that it is over.
+    if told is None or told.closed or told.silenced or (told.perhaps is not None and told.perhaps.closed):
         return Reason.OPENED
     if _has_changed(incident.diagnosis, told):
         return Reason.CHANGED
@@ -75,7 +78,10 @@ def owes(state: TargetState, notifiers: Collection[str]) -> bool:
 
 
 def _has_changed(diagnosis: Diagnosis, told: Told) -> bool:
-    return diagnosis.fault is not told.fault or diagnosis.severity > told.severity
+    if diagnosis.fault is not told.fault or diagnosis.severity > told.severity:
+        return True
+    heard = told.perhaps
+    return heard is not None and (heard.fault, heard.severity) != (diagnosis.fault, diagnosis.severity)
 
 
 def acknowledged(incident: Incident) -> bool:
@@ -181,6 +187,25 @@ def compose(
     )
 
 
+def attempted(notice: Notice) -> Told | None:
+    """What a notifier may know once it has been asked, to be remembered before it is; None if it has heard nothing yet.
+
+    What then becomes true again may differ from what was heard, although it is what was told last.
+    """
+    before, diagnosis = notice.told, notice.incident.diagnosis
+    if before is None:
+        return None
+    said = Doubt(fault=diagnosis.fault, severity=diagnosis.severity, closed=not notice.incident.open)
+    known = Doubt(fault=before.fault, severity=before.severity, closed=before.closed)
+    no_news = said == known or notice.silenced_until is not None
+    return replace(before, shown=_UNKNOWN, perhaps=before.perhaps if no_news else said)
+
+
+def refused(told: Told) -> Told:
+    """What a notifier knows after an attempt that was clearly in vain; a message may have been edited before it failed."""
+    return replace(told, shown=_UNKNOWN)
+
+
 def record(notice: Notice, receipt: dict[str, str]) -> Told:
     """What the notifier knows after it was told."""
     incident, before = notice.incident, notice.told
@@ -211,4 +236,6 @@ def _after_edit(notice: Notice, before: Told, receipt: dict[str, str], present: 
     if notice.silenced_until is not None:
         return replace(before, receipt=receipt, shown=present, silenced=True)
     diagnosis = notice.incident.diagnosis
-    return replace(before, receipt=receipt, shown=present, fault=diagnosis.fault, severity=diagnosis.severity)
+    return replace(
+        before, receipt=receipt, shown=present, fault=diagnosis.fault, severity=diagnosis.severity, perhaps=None
+    )

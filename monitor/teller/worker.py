@@ -9,7 +9,18 @@ from monitor.core.events import NoticeHandled
 from monitor.core.incident import NEVER, Incident, Notice, Reason, Told
 from monitor.core.inputs import NoticeTold
 from monitor.core.model import Instant, Seconds
-from monitor.core.telling import MENTION_AT_MOST_EVERY, compose, due, knows_of, muted_until, record, trusted, wakes_at
+from monitor.core.telling import (
+    MENTION_AT_MOST_EVERY,
+    attempted,
+    compose,
+    due,
+    knows_of,
+    muted_until,
+    record,
+    refused,
+    trusted,
+    wakes_at,
+)
 from monitor.ports import Undeliverable
 from monitor.runner import TargetJournal
 from monitor.teller.desk import Desk, NotifierHealth, Route
@@ -112,6 +123,8 @@ class Worker:
                     await self._tell(one)
             except Undeliverable as error:
                 self._suffer(one, error)
+                if one.told is not None and not error.unknown:
+                    await self._absorb(one.journal, one.incident, refused(one.told), self._clock.now())
                 if not error.permanent:
                     return self._back_off(error)
 
@@ -184,7 +197,11 @@ class Worker:
 
     async def _tell(self, one: _Due) -> None:
         notice = self._compose(one)
-        await one.journal.commit()
+        asked = attempted(notice)
+        if asked is None:
+            await one.journal.commit()
+        else:
+            await self._absorb(one.journal, one.incident, asked, notice.at)
         receipt = await self._deliver(notice)
         now = self._clock.now()
         if notice.mention:

@@ -9,7 +9,19 @@ from monitor.core.incident import Diagnosis, Incident, Losses, Notice, Reason, T
 from monitor.core.model import Blindness, CheckName, Component, Fault, Severity
 from monitor.core.silence import Silence
 from monitor.core.state import TargetState
-from monitor.core.telling import acknowledged, compose, due, muted_until, owes, record, shown, trusted, wakes_at
+from monitor.core.telling import (
+    acknowledged,
+    attempted,
+    compose,
+    due,
+    muted_until,
+    owes,
+    record,
+    refused,
+    shown,
+    trusted,
+    wakes_at,
+)
 from tests.core.build import CANARY, CONFIG, GATEWAY, HOUR, MINUTE, POLICY, PROD, F, Story, policy
 from tests.fakes.clock import START
 
@@ -340,6 +352,56 @@ def test_when_somebody_was_called_is_remembered() -> None:
     assert called.mentioned_at == START + 1
     assert tell(CLOSED, called, at=START + 60).mentioned_at == START + 1
     assert record(notice(OPEN, None, Reason.OPENED, may_mention=False), {}).mentioned_at is None
+
+
+def maybe(now_is: Incident, told: Told | None, *, silenced: float | None = None) -> Told:
+    """What it knows after it was asked to tell what is due, and never answered."""
+    reason = what(now_is, told, silenced=silenced)
+    assert reason is not None, "nothing is due"
+    asked = attempted(notice(now_is, told, reason, silenced=silenced))
+    assert asked is not None
+    return asked
+
+
+@pytest.mark.parametrize(
+    ("asked", "told", "now_is", "reason"),
+    [
+        (RENAMED, KNOWS, OPEN, Reason.CHANGED),
+        (RENAMED, KNOWS, RENAMED, Reason.CHANGED),
+        (WORSE, KNOWS_WARNING, WARNED, Reason.CHANGED),
+        (BETTER, KNOWS, OPEN, Reason.CHANGED),
+        (BETTER, KNOWS, BETTER, Reason.EDITED),
+        (ACKED, KNOWS, OPEN, Reason.EDITED),
+        (CLOSED, KNOWS, BACK, Reason.OPENED),
+        (CLOSED, KNOWS, CLOSED, Reason.RESOLVED),
+        (BACK, KNOWS_CLOSED, CLOSED_AGAIN, Reason.RESOLVED),
+    ],
+)
+def test_what_may_have_been_heard_is_put_right(asked: Incident, told: Told, now_is: Incident, reason: Reason) -> None:
+    """Although it is again as it was told before: whoever heard something else in between would believe that."""
+    doubted = maybe(asked, told)
+    assert what(now_is, doubted) is reason
+    assert tell(now_is, doubted).perhaps is None
+
+
+def test_what_may_have_been_shown_under_a_silence_is_no_news() -> None:
+    """Only the message is edited once more."""
+    doubted = maybe(RENAMED, KNOWS, silenced=UNTIL)
+    assert doubted.perhaps is None
+    assert what(OPEN, doubted) is Reason.EDITED
+    assert what(OPEN, doubted, silenced=UNTIL) is Reason.EDITED
+
+
+def test_a_first_opening_leaves_no_doubt_to_be_remembered() -> None:
+    """It is told again, whatever became of it."""
+    assert attempted(notice(OPEN, None, Reason.OPENED)) is None
+
+
+def test_a_clear_refusal_is_no_doubt() -> None:
+    """But a message may have been edited before it."""
+    told = refused(KNOWS)
+    assert told.perhaps is None
+    assert what(OPEN, told) is Reason.EDITED
 
 
 def test_an_edit_is_no_news() -> None:
