@@ -55,6 +55,10 @@ GOOD: dict[str, dict[str, Any]] = {
     "alert": {"blocks": [{"type": "alert", "text": plain(), "level": "error"}]},
     "image": {"blocks": [{"type": "image", "image_url": "https://e.com/i.png", "alt_text": "i", "title": plain()}]},
     "coloured attachment": {"text": "x", "attachments": [{"color": "#f00", "fallback": "x", "blocks": [section()]}]},
+    "hundred attachments": {"attachments": [{"text": "x"}] * 100},
+    "longest link": {"blocks": [{"type": "actions", "elements": [button(url="https://e.com/" + "x" * 2986)]}]},
+    "longest markdown": {"blocks": [{"type": "markdown", "text": "x" * 12_000}]},
+    "longest together": {"blocks": [section(text=mrkdwn("x" * 2640))] * 5},
     "emoji and verbatim": {
         "blocks": [section(text={**mrkdwn(), "verbatim": True}, fields=[{**plain(), "emoji": True}])]
     },
@@ -107,7 +111,15 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "image without address": ({"blocks": [{"type": "image", "alt_text": "i"}]}, "invalid_blocks"),
     "rich text without elements": ({"blocks": [{"type": "rich_text"}]}, "invalid_blocks"),
     "alert of unknown level": ({"blocks": [{"type": "alert", "text": plain(), "level": "page"}]}, "invalid_blocks"),
-    "blocks too long together": ({"blocks": [section(text=mrkdwn("x" * 2700))] * 5}, "msg_blocks_too_long"),
+    "link too long": (
+        {"blocks": [{"type": "actions", "elements": [button(url="https://e.com/" + "x" * 2987)]}]},
+        "invalid_blocks",
+    ),
+    "markdown too long": ({"blocks": [{"type": "markdown", "text": "x" * 12_001}]}, "invalid_blocks"),
+    "blocks too long together": (
+        {"blocks": [*[section(text=mrkdwn("x" * 2640))] * 5, section()]},
+        "msg_blocks_too_long",
+    ),
     "attachments no list": ({"attachments": {}, "text": "x"}, "invalid_attachments"),
     "attachment no object": ({"attachments": ["x"]}, "invalid_attachments"),
     "attachment with unknown key": ({"attachments": [{"colour": "red", "text": "x"}]}, "invalid_attachments"),

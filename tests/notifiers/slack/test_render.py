@@ -11,6 +11,7 @@ from monitor.core.faults import FAULTS
 from monitor.core.incident import Diagnosis, Incident, Losses, Notice, Passage, Reason, Told
 from monitor.core.model import Component, Fault, Severity, TargetName
 from monitor.notifiers.slack.render import Frame, Message, note, post, reply, root
+from monitor.notifiers.wording import SEVERITY_SIGNS
 from monitor.redaction import Redactor
 from monitor.sandbox.slack.block_kit import validate_message
 from tests.fakes.clock import START
@@ -25,6 +26,9 @@ WRITERS = (root, post, reply)
 def payload(message: Message) -> dict[str, Any]:
     """As it is posted."""
     return {"text": message.text, "blocks": message.blocks}
+
+
+SIGNS = (*SEVERITY_SIGNS.values(), "🛠️", "⏰")
 
 
 def shown(message: Message) -> str:
@@ -434,8 +438,22 @@ def test_every_message_fits_and_is_well_formed(notice: Notice, external_url: str
         for each in (payload(message), {"text": message.short, "blocks": []}):
             assert not validate_message(each)
             assert not problems(each)
-        assert notice.incident.diagnosis.fault in message.text.partition("\n")[0]
-        assert notice.incident.open or "resolved" in message.text
+        for first in (
+            message.text.partition("\n")[0],
+            message.short.partition("\n")[0],
+            shown(message).partition("\n")[0],
+        ):
+            assert notice.incident.diagnosis.fault in first
+            assert said_by_sign_and_word(notice, first)
+
+
+def said_by_sign_and_word(notice: Notice, line: str) -> bool:
+    """Whether a first line says how bad it is, or that it is over, to who sees no colour and to who hears it read."""
+    if not notice.incident.open:
+        return "✅" in line and "resolved" in line
+    if notice.reason is Reason.TEST:
+        return True
+    return notice.incident.diagnosis.severity.word in line and any(sign in line for sign in SIGNS)
 
 
 def test_told_of_is_what_the_notices_are_made_with() -> None:
