@@ -109,7 +109,7 @@ TOLD_ELSEWHERE: dict[str, tuple[str, str]] = {
     ),
     "looks come faster while something fails": (
         "prometheus/blackbox_exporter/issues/1058",
-        "scenarios.test_time_to_mention.test_a_gateway_that_does_not_answer",
+        "scenarios.test_time_to_mention.test_somebody_is_called_in_time",
     ),
     # reload, exit codes, silence
     "a bad configuration changes nothing": (
@@ -122,7 +122,7 @@ TOLD_ELSEWHERE: dict[str, tuple[str, str]] = {
     ),
     "an export that fails without a word is seen": (
         "vllm-project/vllm/issues/56696",
-        "scenarios.test_time_to_mention.test_an_export_that_stops_without_a_word",
+        "scenarios.test_time_to_mention.test_somebody_is_called_in_time",
     ),
     "sent is written down only after sending": (
         "cloudprober/cloudprober/blob/main/internal/alerting/alerting.go",
