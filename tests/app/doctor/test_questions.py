@@ -1,5 +1,8 @@
 """Each open question is answered right in every dialect that it is about, and by what is broken, or it stays open."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from monitor.app.doctor.questions import QUESTIONS, SECTIONS
@@ -192,3 +195,16 @@ def test_a_slug_names_one_question() -> None:
     """And each question stands in one section."""
     slugs = [question.slug for question in QUESTIONS]
     assert len(set(slugs)) == len(slugs) == sum(len(section.questions) for section in SECTIONS)
+
+
+def test_the_documentation_lists_every_question() -> None:
+    """Those that decide the exit code in bold; and none that is not asked."""
+    text = (Path(__file__).parents[3] / "docs" / "doctor.md").read_text()
+    table = text[text.index("| about |") : text.index("`--format json`")]
+    listed = set(
+        re.findall(r"[a-z_]+", " ".join(row.split("|")[2] for row in table.splitlines() if row.startswith("| ")))
+    )
+    asked = {question.slug for question in QUESTIONS} - {"control_plane"}  # asked only where there is none
+    assert asked <= listed
+    assert listed - asked <= {"questions", "needed"}
+    assert set(re.findall(r"\*\*([a-z_]+)\*\*", table)) == {each.slug for each in QUESTIONS if each.needed} | {"needed"}
