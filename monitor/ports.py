@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 from monitor.core.drift import ConfigSeen
+from monitor.core.hop import SpanCounters
 from monitor.core.incident import Notice
 from monitor.core.inputs import Input
 from monitor.core.model import CheckName, Instant, Phases, Scalar, Seconds, Service, TraceId
@@ -185,6 +186,14 @@ class Gateway(Protocol):
         ...
 
 
+class SpanMetrics(Protocol):
+    """The gateway's own counters of its spans, where it shows them."""
+
+    async def read(self, *, timeout: Seconds) -> SpanCounters:
+        """Read them. Raises any PortError; Garbled also where they are not among what is shown."""
+        ...
+
+
 # --- TrueFoundry's control plane -------------------------------------------------------------------------------------
 
 
@@ -218,7 +227,10 @@ class ControlPlane(Protocol):
     async def find_spans(
         self, trace_id: TraceId, *, since: Instant, destination: str | None, timeout: Seconds
     ) -> tuple[SpanFact, ...]:
-        """Spans of a trace in TrueFoundry's own store; empty if none. Raises any PortError."""
+        """Spans of a trace in one destination of TrueFoundry's own store; empty if none. Raises any PortError.
+
+        Garbled also where not every page was seen and nothing was found (absence unproven).
+        """
         ...
 
 
@@ -395,6 +407,23 @@ class Check(Protocol):
 
     async def look(self, journal: Journal) -> None:
         """Look once and report to the journal."""
+        ...
+
+
+class SideLook(Protocol):
+    """Something that looks beside the checks, for evidence: it has no verdict, and by itself it opens nothing."""
+
+    @property
+    def serves(self) -> frozenset[CheckName]:
+        """The checks that it is evidence for: without any of them it need not look."""
+        ...
+
+    def is_due(self, state: TargetState, policy: Policy, now: Instant) -> bool:
+        """Whether it is time."""
+        ...
+
+    async def look(self, journal: Journal) -> None:
+        """Look once and report to the journal; what could not be seen raises nothing."""
         ...
 
 

@@ -1,14 +1,15 @@
 """Run one check under guard: report → absorb → commit → publish. A check cannot raise, it can only report."""
 
+import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 from monitor.core.absorb import absorb
 from monitor.core.events import Event
 from monitor.core.inputs import Input, Observation
 from monitor.core.model import Blindness, Seconds, unknown
 from monitor.core.state import Policy, TargetState
-from monitor.ports import Check, Clock
+from monitor.ports import Check, Clock, SideLook
 
 _log = logging.getLogger(__name__)
 
@@ -73,6 +74,14 @@ async def run_check(check: Check, journal: TargetJournal, clock: Clock) -> None:
         return
     took = clock.monotonic() - started
     await journal.absorb(Observation(check=check.name, at=began, took=took, finding=finding))
+
+
+async def look_aside(looks: Sequence[SideLook], journal: TargetJournal, clock: Clock) -> None:
+    """Let everything look that is due beside the checks, side by side: none keeps another waiting."""
+    due = [look for look in looks if look.is_due(journal.state, journal.policy, clock.now())]
+    async with asyncio.TaskGroup() as group:
+        for look in due:
+            group.create_task(look.look(journal))
 
 
 def _deadline(check: Check, policy: Policy) -> Seconds:

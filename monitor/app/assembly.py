@@ -1,6 +1,9 @@
-"""Put together what one target needs: adapters, witness, checks. A new check is one line in `_make_checks`."""
+"""Put together what one target needs: adapters, witness, checks, and what looks beside them.
 
-from collections.abc import Callable, Mapping
+A new check is one line in `_make_checks`, further evidence one in `_make_side_looks`.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from urllib.parse import unquote, urlsplit
@@ -11,16 +14,18 @@ from monitor.checks.certificates import Certificates
 from monitor.checks.config import ConfigCheck
 from monitor.checks.control import ControlCheck
 from monitor.checks.gateway import GatewayCheck
+from monitor.checks.hop import HopLook
 from monitor.checks.origin import OriginLook
+from monitor.checks.switches import SwitchesLook
 from monitor.core.events import Event, RemoteAnswered
 from monitor.core.model import CheckName, Service, TargetName
 from monitor.http import Http
-from monitor.ports import Check, Clock
+from monitor.ports import Check, Clock, SideLook
 from monitor.redaction import Redactor
 from monitor.settings import Settings, Target, expected_headers
 from monitor.settings.inventory import all_secrets
 from monitor.traceloop import OtlpIngest, TraceloopReader
-from monitor.truefoundry import TrueFoundryControlPlane, TrueFoundryGateway
+from monitor.truefoundry import GatewaySpanMetrics, TrueFoundryControlPlane, TrueFoundryGateway
 from monitor.witness import Ask, Witnesses
 
 _WITNESS_TIMEOUT = 5.0
@@ -42,6 +47,7 @@ class Adapters:
     """What asks the services of one target."""
 
     gateway: TrueFoundryGateway
+    span_metrics: GatewaySpanMetrics | None
     control_plane: TrueFoundryControlPlane | None
     backend: TraceloopReader
     ingest: OtlpIngest
@@ -56,7 +62,7 @@ class Parts:
 
     checks: Mapping[CheckName, Check]
     arrival: ArrivalCheck | None
-    origin: OriginLook | None
+    aside: tuple[SideLook, ...]
     adapters: Adapters
 
 
@@ -74,13 +80,19 @@ def assemble(name: TargetName, target: Target, settings: Settings, ground: Groun
         if watches
         else None
     )
-    origin = (
-        OriginLook(adapters.control_plane, ground.clock)
-        if adapters.control_plane is not None and target.checks.origin.enabled
-        else None
-    )
     checks = _make_checks(name, target, adapters, ground.clock)
-    return Parts(checks=checks, arrival=arrival, origin=origin, adapters=adapters)
+    return Parts(
+        checks=checks, arrival=arrival, aside=tuple(_make_side_looks(target, adapters, ground.clock)), adapters=adapters
+    )
+
+
+def _make_side_looks(target: Target, adapters: Adapters, clock: Clock) -> Iterator[SideLook]:
+    if adapters.control_plane is not None and target.checks.origin.enabled:
+        yield OriginLook(adapters.control_plane, clock)
+    if adapters.control_plane is not None and target.checks.config.enabled:
+        yield SwitchesLook(adapters.control_plane, clock)
+    if adapters.span_metrics is not None:
+        yield HopLook(adapters.span_metrics, clock)
 
 
 def _make_checks(name: TargetName, target: Target, adapters: Adapters, clock: Clock) -> dict[CheckName, Check]:
@@ -131,12 +143,26 @@ def _make_adapters(name: TargetName, target: Target, settings: Settings, ground:
     witness = Witnesses(clock=ground.clock, ask=_witnesses(target, settings, http, gateway))
     return Adapters(
         gateway=gateway,
+        span_metrics=_make_span_metrics(name, target, ground),
         control_plane=control_plane,
         backend=reader(key=traceloop.api_key.get),
         ingest=OtlpIngest(http, target.expected.endpoint, headers, redactor=ground.redactor, clock=ground.clock),
         elsewhere={slug: reader(key=other.api_key.get) for slug, other in traceloop.other_environments.items()},
         witness=witness,
         certificates=certificates,
+    )
+
+
+def _make_span_metrics(name: TargetName, target: Target, ground: Ground) -> GatewaySpanMetrics | None:
+    """Counted like every request. It vouches for nobody: a page of the cluster's own network proves no way out of it."""
+    if target.gateway.metrics_url is None:
+        return None
+
+    def count(service: Service, outcome: str) -> None:
+        ground.publish(RemoteAnswered(target=name, service=service, outcome=outcome))
+
+    return GatewaySpanMetrics(
+        ground.http.listening(count), target.gateway.metrics_url, redactor=ground.redactor, clock=ground.clock
     )
 
 

@@ -213,7 +213,7 @@ class Daemon:
             journal,
             parts.checks,
             parts.arrival,
-            parts.origin,
+            parts.aside,
             schedule=self._around.schedule,
             clock=self._around.clock,
             follow=partial(self._follow_secrets, name),

@@ -1,17 +1,16 @@
 """One pass of everything: look once, wait for the traces, say what is true. No debouncing, no memory left behind."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
 from monitor.checks.arrival import ArrivalCheck
 from monitor.checks.canary import CanaryCheck
-from monitor.checks.origin import OriginLook
-from monitor.core.cadence import awaited, controls_awaited, origin_is_due
+from monitor.core.cadence import awaited, controls_awaited
 from monitor.core.events import Checked, Event
 from monitor.core.model import CheckName, Seconds
-from monitor.ports import Check, Clock, Journal
-from monitor.runner import TargetJournal, run_check
+from monitor.ports import Check, Clock, Journal, SideLook
+from monitor.runner import TargetJournal, look_aside, run_check
 
 _LONGEST_PAUSE: Seconds = 1.0
 _SAY_EVERY: Seconds = 10.0
@@ -28,7 +27,7 @@ class SinglePass:
         journal: TargetJournal,
         checks: Mapping[CheckName, Check],
         arrival: ArrivalCheck | None,
-        origin: OriginLook | None,
+        aside: Sequence[SideLook],
         *,
         clock: Clock,
         say: Say,
@@ -36,7 +35,7 @@ class SinglePass:
         self.journal = journal
         self._checks = checks
         self._arrival = arrival
-        self._origin = origin
+        self._aside = aside
         self._clock = clock
         self._say = say
 
@@ -46,7 +45,8 @@ class SinglePass:
         The control span goes last: it proves something of a trace only if it was sent after the canary.
         """
         last = self._checks.get(CheckName.CONTROL)
-        await asyncio.gather(*(self._look(check) for check in self._checks.values() if check is not last))
+        others = [self._look(check) for check in self._checks.values() if check is not last]
+        await asyncio.gather(*others, self._look_aside())
         if last is not None:
             await self._look(last)
         await self._wait()
@@ -70,7 +70,7 @@ class SinglePass:
             await self._clock.sleep(self._pause(self._arrival))
             if self._is_due(self._arrival):
                 await run_check(self._arrival, self.journal, self._clock)
-            await self._ask_origin()
+            await self._look_aside()
             waited = self._clock.monotonic() - began
             if waited - said >= _SAY_EVERY:
                 said = waited
@@ -93,9 +93,8 @@ class SinglePass:
         state, now = self.journal.state, self._clock.now()
         return bool(awaited(state, self.journal.policy, now)) or bool(controls_awaited(state))
 
-    async def _ask_origin(self) -> None:
-        if self._origin is not None and origin_is_due(self.journal.state, self.journal.policy, self._clock.now()):
-            await self._origin.look(self.journal)
+    async def _look_aside(self) -> None:
+        await look_aside(self._aside, self.journal, self._clock)
 
 
 class _Unbarred:

@@ -84,7 +84,7 @@ def make_pass(
         _journal(before, policy, ground, say),
         checks,
         parts.arrival if awaits else None,
-        parts.origin if selection.wants_check(CheckName.CANARY) else None,
+        tuple(look for look in parts.aside if any(map(selection.wants_check, look.serves))),
         clock=ground.clock,
         say=say,
     )
@@ -102,6 +102,7 @@ def _journal(before: TargetState, policy: Policy, ground: Ground, say: Say) -> T
         proofs=before.proofs,
         config=before.config,
         honours_traceparent=before.honours_traceparent,
+        caller=before.caller,
     )
 
     async def keep_nothing(_state: TargetState) -> None:

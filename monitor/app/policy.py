@@ -2,16 +2,20 @@
 
 from dataclasses import replace
 
+from monitor.checks.canary import NONCE, canary_metadata
 from monitor.core.budget import Limits
 from monitor.core.model import CheckName, Seconds
 from monitor.core.secret import fingerprint
 from monitor.core.state import ArrivalPolicy, Cadence, Policy, TraceIdMode
+from monitor.core.switches import Profile
 from monitor.settings.alerting import Alerting
 from monitor.settings.checks import Checks
 from monitor.settings.rules import expected_config, labels
 from monitor.settings.target import Target
 
 _ORIGIN_FAST: Seconds = 120.0
+_HOP = Cadence(every=3600.0, every_while_failing=120.0, deadline=15.0)
+_SWITCHES = Cadence(every=3600.0, every_while_failing=120.0, deadline=60.0)
 
 
 def policy_of(target: Target, alerting: Alerting, fingerprint_key: bytes) -> Policy:
@@ -23,6 +27,8 @@ def policy_of(target: Target, alerting: Alerting, fingerprint_key: bytes) -> Pol
         origin=Cadence(every=checks.origin.every, every_while_failing=_ORIGIN_FAST, deadline=60.0)
         if checks.origin.enabled
         else None,
+        switches=_SWITCHES if target.control_plane is not None and checks.config.enabled else None,
+        hop=_HOP if target.gateway.metrics_url is not None else None,
         arrival=ArrivalPolicy(
             look_closer_after=arrival.look_closer_after,
             late_after=arrival.late_after,
@@ -50,7 +56,21 @@ def policy_of(target: Target, alerting: Alerting, fingerprint_key: bytes) -> Pol
         max_severity=target.alerting.max_severity,
         credential=fingerprint(target.traceloop.api_key.get(), fingerprint_key),
         environment=target.traceloop.environment,
+        account=_account(target, fingerprint_key),
+        profile=_profile(target),
     )
+
+
+def _account(target: Target, fingerprint_key: bytes) -> str:
+    """Who sends the canaries and who asks TrueFoundry's own store for them."""
+    asker = target.control_plane.token.get() if target.control_plane is not None else ""
+    return fingerprint(f"{asker}\n{target.gateway.token.get()}", fingerprint_key)
+
+
+def _profile(target: Target) -> Profile:
+    more = target.checks.canary.metadata
+    nonces = frozenset({NONCE} - more.keys())
+    return Profile(model=target.gateway.model, metadata=canary_metadata(more), nonces=nonces)
 
 
 def _cadences(checks: Checks) -> dict[CheckName, Cadence]:

@@ -4,6 +4,7 @@ from typing import Any
 
 from monitor.core.cadence import controls_awaited
 from monitor.core.canary import Canary
+from monitor.core.circumstances import caveats
 from monitor.core.diagnosis import diagnose
 from monitor.core.faults import FAULTS, ORDER
 from monitor.core.incident import Diagnosis, Incident
@@ -49,6 +50,7 @@ def describe_target(state: TargetState, policy: Policy, now: Instant) -> dict[st
         **(_describe_muted(state) if diagnosis is None and verdict is Verdict.FAIL else _describe_diagnosis(diagnosis)),
         "summary": diagnosis.summary if diagnosis is not None else _summary(state, policy, verdict),
         "checks": {check.value: describe_check(state, check) for check in CheckName if policy.enabled(check)},
+        "caveats": list(caveats(state, policy, now)) if policy.enabled(CheckName.CANARY) else [],
         "trace_id": canary.trace_id if canary is not None else None,
         "arrival_seconds": _rounded(canary.arrival_seconds if canary is not None else None),
     }

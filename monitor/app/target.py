@@ -1,19 +1,19 @@
 """One target at work: its checks on the schedule, hurried along when its state asks for it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from monitor.checks.arrival import ArrivalCheck
-from monitor.checks.origin import OriginLook
-from monitor.core.cadence import bar_canary, due_at, origin_is_due
+from monitor.core.cadence import bar_canary, due_at
 from monitor.core.model import Blindness, CheckName, Instant, Seconds
 from monitor.core.state import TargetState
-from monitor.ports import Check, Clock, Schedule
-from monitor.runner import TargetJournal, run_check
+from monitor.ports import Check, Clock, Schedule, SideLook
+from monitor.runner import TargetJournal, look_aside, run_check
 from monitor.schedule import spread
 
 _WATCH_EVERY: Seconds = 15.0
 _SLACK: Seconds = 0.5
+_ASIDE = "evidence"  # the job of what looks beside the checks
 
 
 class TargetWatch:
@@ -24,7 +24,7 @@ class TargetWatch:
         journal: TargetJournal,
         checks: Mapping[CheckName, Check],
         arrival: ArrivalCheck | None,
-        origin: OriginLook | None,
+        aside: Sequence[SideLook],
         *,
         schedule: Schedule,
         clock: Clock,
@@ -34,13 +34,14 @@ class TargetWatch:
         self.journal = journal
         self._checks = checks
         self._arrival = arrival
-        self._origin = origin
+        self._aside = aside
         self._schedule = schedule
         self._clock = clock
         self._follow = follow
         self._running: set[CheckName] = set()
         self._was_paused = False
         self._resuming = False
+        self._looks_aside = False
 
     def begin(self) -> None:
         """Put every check on the grid; each looks for the first time at once."""
@@ -50,11 +51,14 @@ class TargetWatch:
             self._schedule.every(name, cadence.every, partial(self._run, check), offset=spread(name, cadence.every))
         if self._arrival is not None:
             self._schedule.every(self._job(CheckName.ARRIVAL), _WATCH_EVERY, self._watch, first=1.0)
+        if self._aside:
+            self._schedule.every(self._job(_ASIDE), _WATCH_EVERY, self._look_aside, first=1.0)
 
     def jobs(self) -> tuple[str, ...]:
         """The names of its jobs."""
         names = [self._job(check) for check in self._checks]
-        return (*names, self._job(CheckName.ARRIVAL)) if self._arrival is not None else tuple(names)
+        names += [self._job(CheckName.ARRIVAL)] if self._arrival is not None else []
+        return (*names, self._job(_ASIDE)) if self._aside else tuple(names)
 
     def replan(self, state: TargetState) -> None:
         """The state has changed: hurry what is due sooner than its grid says."""
@@ -65,6 +69,7 @@ class TargetWatch:
                 self._schedule.soon(self._job(check), max(0.0, due - now))
         self._resume_canary(state, now)
         self._plan_watch()
+        self._plan_aside(state, now)
 
     def _resume_canary(self, state: TargetState, now: Instant) -> None:
         """The first pass of the gateway after a pause sends a canary at once."""
@@ -84,8 +89,13 @@ class TargetWatch:
         if due is not None:
             self._schedule.soon(self._job(CheckName.ARRIVAL), max(0.0, due - self._clock.now()))
 
-    def _job(self, check: CheckName) -> str:
-        return f"{self.journal.state.target}:{check}"
+    def _plan_aside(self, state: TargetState, now: Instant) -> None:
+        """What is due beside the checks is not waited for: it must be known before somebody is told."""
+        if not self._looks_aside and any(look.is_due(state, self.journal.policy, now) for look in self._aside):
+            self._schedule.soon(self._job(_ASIDE))
+
+    def _job(self, what: str) -> str:
+        return f"{self.journal.state.target}:{what}"
 
     async def _run(self, check: Check) -> None:
         if self._too_soon(check.name):
@@ -113,13 +123,18 @@ class TargetWatch:
         return 0 <= self._clock.now() - last < fast - _SLACK
 
     async def _watch(self) -> None:
-        """Look for what is awaited, and ask TrueFoundry's own store when that is due."""
+        """Look for what is awaited."""
         self._follow()
         if self._arrival is not None:
             await run_check(self._arrival, self.journal, self._clock)
             self._plan_watch()
-        await self._ask_origin()
+            self._plan_aside(self.journal.state, self._clock.now())
 
-    async def _ask_origin(self) -> None:
-        if self._origin is not None and origin_is_due(self.journal.state, self.journal.policy, self._clock.now()):
-            await self._origin.look(self.journal)
+    async def _look_aside(self) -> None:
+        """Look beside the checks, where that is due; a slow answer there delays no look for a trace."""
+        self._follow()
+        self._looks_aside = True
+        try:
+            await look_aside(self._aside, self.journal, self._clock)
+        finally:
+            self._looks_aside = False

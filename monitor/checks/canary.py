@@ -25,6 +25,9 @@ from monitor.core.state import TargetState, TraceIdMode
 from monitor.ports import CanaryAnswer, CanaryRequest, Clock, Gateway, Journal, Unreachable, Witness
 
 DEFAULT_PROMPT = "This is a health check of the gateway. Answer with the single word: pong."
+NONCE = "probe_id"
+"""The entry of the metadata that is another for each canary."""
+
 _PING_TIMEOUT: Seconds = 5.0
 _TOO_MANY = 429
 _BEFORE_SENDING = frozenset({"dns", "connect", "tls", DENIED})
@@ -66,7 +69,7 @@ class CanaryCheck:
 
     async def send(self, journal: Journal) -> None:
         """Send one canary, whatever the budget says."""
-        planned = self._plan()
+        planned = self._plan(journal.policy.account)
         await journal.absorb(CanaryPlanned(at=planned.sent_at, canary=planned), durable=True)
         started = self._clock.monotonic()
         request = self._request(planned, journal.policy.cadences[self.name].deadline)
@@ -97,7 +100,7 @@ class CanaryCheck:
             durable=True,
         )
 
-    def _plan(self) -> Canary:
+    def _plan(self, account: str) -> Canary:
         trace_id = TraceId(self._clock.draw_hex(32))
         return Canary(
             id=trace_id[:16],
@@ -105,6 +108,7 @@ class CanaryCheck:
             sent_id=trace_id,
             span_id=self._clock.draw_hex(16),
             nonce=f"gtm-{self._clock.draw_hex(16)}",
+            account=account,
         )
 
     def _request(self, canary: Canary, timeout: Seconds) -> CanaryRequest:
@@ -114,7 +118,7 @@ class CanaryCheck:
             model=options.model,
             max_tokens=options.max_tokens,
             parameters=options.parameters,
-            metadata={"tfy_monitor": "canary", "probe_id": canary.nonce, **options.metadata},
+            metadata={NONCE: canary.nonce, **canary_metadata(options.metadata)},
             traceparent=f"00-{canary.sent_id}-{canary.span_id}-01",  # 01: sampled, or LiteLLM and others export nothing
             timeout=timeout,
         )
@@ -148,6 +152,11 @@ class CanaryCheck:
             return False
         verdict = judge_ping(ping).verdict
         return None if verdict is Verdict.UNKNOWN else verdict is Verdict.PASS
+
+
+def canary_metadata(more: Mapping[str, str]) -> dict[str, str]:
+    """What every canary's metadata says besides its nonce."""
+    return {"tfy_monitor": "canary", **more}
 
 
 def settle_identity(

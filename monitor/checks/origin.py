@@ -1,8 +1,12 @@
 """Does TrueFoundry's own store have the trace? Evidence for the triage, not a check of its own."""
 
+from monitor.core.cadence import origin_is_due
 from monitor.core.canary import Canary, Outcome
+from monitor.core.circumstances import known_caller, known_switch
 from monitor.core.inputs import OriginLooked
-from monitor.core.model import Instant, Seconds
+from monitor.core.model import CheckName, Instant, Seconds, TraceId
+from monitor.core.state import Policy, TargetState
+from monitor.core.switches import Caller, SwitchKind, likely_destinations
 from monitor.ports import Clock, ControlPlane, Journal, PortError
 
 _TIMEOUT: Seconds = 30.0
@@ -19,6 +23,15 @@ class OriginLook:
         self._clock = clock
         self._tried_at: Seconds | None = None  # by a clock that never jumps
 
+    @property
+    def serves(self) -> frozenset[CheckName]:
+        """What it is evidence for."""
+        return frozenset({CheckName.CANARY})
+
+    def is_due(self, state: TargetState, policy: Policy, now: Instant) -> bool:
+        """Whether it is time."""
+        return origin_is_due(state, policy, now)
+
     async def look(self, journal: Journal) -> None:
         """Ask, at most every 15 seconds; what could not be asked is not reported: it proves nothing."""
         now, tried_at = self._clock.now(), self._clock.monotonic()
@@ -31,15 +44,48 @@ class OriginLook:
                 continue
             self._tried_at = tried_at
             try:
-                spans = await self._control_plane.find_spans(
-                    canary.trace_id,
-                    since=canary.sent_at - _BEFORE,
-                    destination=canary.destination,
-                    timeout=_TIMEOUT,
-                )
+                await self._ask_for(canary, canary.trace_id, journal)
             except PortError:
                 continue
-            await journal.absorb(OriginLooked(at=self._clock.now(), canary_id=canary.id, found=bool(spans)))
+
+    async def _ask_for(self, canary: Canary, trace_id: TraceId, journal: Journal) -> None:
+        """Ask each destination that may have it; not to be found counts only if every one of them has answered."""
+        destinations = _destinations(canary, journal, self._clock.now())
+        for destination in destinations:
+            spans = await self._control_plane.find_spans(
+                trace_id, since=canary.sent_at - _BEFORE, destination=destination, timeout=_TIMEOUT
+            )
+            if spans:
+                caller = next((span.caller for span in spans if span.caller is not None), None)
+                await self._report(canary, journal, found=True, destinations=(destination,), caller=caller)
+                return
+        if destinations:
+            await self._report(canary, journal, found=False, destinations=destinations)
+
+    async def _report(
+        self,
+        canary: Canary,
+        journal: Journal,
+        *,
+        found: bool,
+        destinations: tuple[str, ...],
+        caller: Caller | None = None,
+    ) -> None:
+        await journal.absorb(
+            OriginLooked(
+                at=self._clock.now(), canary_id=canary.id, found=found, destinations=destinations, caller=caller
+            )
+        )
+
+
+def _destinations(canary: Canary, journal: Journal, now: Instant) -> tuple[str, ...]:
+    """Where the trace is kept: the gateway's own word, else where data routing may have sent it; none if that is too many."""
+    if canary.destination is not None:
+        return (canary.destination,)
+    state, policy = journal.state, journal.policy
+    seen = known_switch(SwitchKind.ROUTING, state, now)
+    rules = seen.rules if seen is not None else ()
+    return likely_destinations(rules, policy.profile, known_caller(state, policy)) or ()
 
 
 def _worth_asking(canaries: tuple[Canary, ...], closer_after: Seconds, now: Instant) -> tuple[Canary, ...]:

@@ -32,6 +32,8 @@ def _target(name: str, target: dict[str, Any], *, colour: bool) -> Iterator[str]
         yield f"  also broken: {', '.join(target['also'])}"
     if target["advice"]:
         yield f"  next: {target['advice']}"
+    for caveat in target.get("caveats", ()):  # an older daemon says none
+        yield f"  not proven: {caveat}"
     if target["trace_id"]:
         yield f"  trace: {target['trace_id']}"
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from monitor.core.canary import Canary, ControlSpan, IdSource, Outcome
 from monitor.core.model import Instant, Seconds
 from monitor.core.state import ArrivalPolicy, Policy, TraceIdMode
+from monitor.core.switches import DEFAULT_DESTINATION
 from monitor.core.trace import Route, TraceSeen, judge_completeness, judge_labels
 
 PROOF_LASTS: Seconds = 24 * 3600.0
@@ -53,10 +54,23 @@ def proof_key(route: Route, credential: str) -> str:
     return f"{route}:{credential}"
 
 
+def store_credential(account: str, destination: str) -> str:
+    """As whom, and where, TrueFoundry's own store is asked: each account sees its own traces, in one destination at a time.
+
+    https://www.truefoundry.com/docs/ai-gateway/data-access: an empty answer may mean that we are not allowed.
+    """
+    return account if destination == DEFAULT_DESTINATION else f"{account}@{destination}"
+
+
 def is_proven(proofs: Mapping[str, Instant], route: Route, credential: str, now: Instant) -> bool:
     """Whether a route has shown us a span of our own within a day, with the same credential."""
     shown = proofs.get(proof_key(route, credential))
     return shown is not None and now - shown <= PROOF_LASTS
+
+
+def store_is_proven(canary: Canary, proofs: Mapping[str, Instant], now: Instant) -> bool:
+    """Whether TrueFoundry's own store has shown a trace within a day, wherever it was asked for this one and to whom it was."""
+    return all(is_proven(proofs, Route.OWN_STORE, asked, now) for asked in canary.origin_asked)
 
 
 def absence_counts(

@@ -8,13 +8,14 @@ from monitor.core.budget import may_send
 from monitor.core.canary import Canary, ControlSpan, Outcome
 from monitor.core.model import Blindness, CheckName, Fault, Instant, Seconds, Verdict
 from monitor.core.signs import arrived
-from monitor.core.state import Policy, TargetState
+from monitor.core.state import Cadence, Policy, TargetState
 from monitor.core.trend import unsettled
 
 _ORIGIN_AGAIN_AFTER: Seconds = 120.0
 _PUNCTUAL: Seconds = 0.5
 _READ_AND_SAW_NOTHING = frozenset({Blindness.UNPROVEN, Blindness.NOTHING_TO_JUDGE})
 _ASKED_AGAIN_AFTER = (1, 5)  # times `settle`: what was held up comes behind what is new
+_OWN = frozenset({Fault.BLIND, Fault.CHECK_FAILED})
 _CRASHES = frozenset({Blindness.CRASHED, Blindness.TIMEOUT})
 
 
@@ -161,6 +162,36 @@ def origin_is_due(state: TargetState, policy: Policy, now: Instant) -> bool:
         return True
     again = min(_ORIGIN_AGAIN_AFTER, 0.4 * policy.arrival.missing_after)
     return _traces_in_doubt(state, policy, now) and now - looked_at >= again
+
+
+def switches_are_due(state: TargetState, policy: Policy, now: Instant) -> bool:
+    """Whether the gateway's other configurations should be read: at start, hourly, after a change, and while something is wrong."""
+    looked_at = state.switches_looked_at
+    changed_at = state.config.changed_at if state.config is not None else None
+    if (
+        policy.switches is not None
+        and looked_at is not None
+        and changed_at is not None
+        and looked_at < changed_at <= now
+    ):
+        return True
+    return _is_due(policy.switches, looked_at, state, policy, now)
+
+
+def hop_is_due(state: TargetState, policy: Policy, now: Instant) -> bool:
+    """Whether the gateway's own counters should be read: at start, hourly, and while something is wrong."""
+    return _is_due(policy.hop, state.hop_looked_at, state, policy, now)
+
+
+def _is_due(
+    cadence: Cadence | None, looked_at: Instant | None, state: TargetState, policy: Policy, now: Instant
+) -> bool:
+    if cadence is None:
+        return False
+    if looked_at is None or now - looked_at >= cadence.every:
+        return True
+    wrong = _traces_in_doubt(state, policy, now) or bool(state.confirmed.keys() - _OWN)
+    return wrong and now - looked_at >= cadence.every_while_failing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -41,6 +41,7 @@ class Canary:
     sent_id: TraceId
     span_id: str
     nonce: str
+    account: str = ""  # fingerprint of the tokens in use when it was sent
     answered_at: Instant | None = None
     accepted: bool = False
     trace_id: TraceId | None = None
@@ -58,6 +59,9 @@ class Canary:
     late: bool = False  # not complete at the look at `late_after`
     incomplete: str = ""  # what was missing at the last look, in words
     origin: bool | None = None  # whether TrueFoundry's own store has it; None: not known
+    origin_asked: tuple[str, ...] = (
+        "",
+    )  # where in it that was asked, and by whom: not to be there counts where that is proven
     elsewhere: str | None = None  # the other environment it was found in
     nowhere: bool = False  # the other environments were asked, and none of them had it
     outcome: Outcome | None = None  # None while it is awaited

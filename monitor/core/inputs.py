@@ -5,8 +5,10 @@ from dataclasses import dataclass, field
 
 from monitor.core.canary import Canary, ControlSpan
 from monitor.core.drift import ConfigSeen
+from monitor.core.hop import SpanCounters
 from monitor.core.incident import Told
 from monitor.core.model import CheckName, Finding, Instant, Seconds
+from monitor.core.switches import DEFAULT_DESTINATION, Caller, SwitchKind, SwitchSeen
 from monitor.core.trace import Route, TraceSeen
 
 
@@ -92,11 +94,37 @@ class ControlLooked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OriginLooked:
-    """TrueFoundry's own store was asked whether it has the trace of a canary. `found` None: it could not be asked."""
+    """TrueFoundry's own store was asked whether it has the trace of a canary. `found` None: it could not be asked.
+
+    `destinations` are those that were asked; of a trace that was found, the one that has it. `caller` is whose request it was.
+    """
 
     at: Instant
     canary_id: str
     found: bool | None
+    destinations: tuple[str, ...] = (DEFAULT_DESTINATION,)
+    caller: Caller | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SwitchesLooked:
+    """The gateway's other configurations were read. `hidden`: refused to us, or not understood.
+
+    What is in neither could not be asked.
+    """
+
+    at: Instant
+    seen: tuple[SwitchSeen, ...] = ()
+    hidden: tuple[SwitchKind, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HopLooked:
+    """The gateway's own counters of spans were read; `problem` says why not, for people."""
+
+    at: Instant
+    counters: SpanCounters | None = None
+    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,6 +186,8 @@ Input = (
     | ControlSent
     | ControlLooked
     | OriginLooked
+    | SwitchesLooked
+    | HopLooked
     | ElsewhereLooked
     | KeyTried
     | NoticeTold

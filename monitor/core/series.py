@@ -9,14 +9,13 @@ from dataclasses import dataclass, replace
 from functools import partial
 from itertools import takewhile
 
-from monitor.core.arrival import RECOVERABLE_FOR, REMEMBERED, is_proven
+from monitor.core.arrival import RECOVERABLE_FOR, REMEMBERED, store_is_proven
 from monitor.core.canary import Canary, Outcome
 from monitor.core.faults import SIGNS, Sign
 from monitor.core.faults.losses import intermittent as intermittent_loss
 from monitor.core.model import CheckName, Fault, Instant, Seconds
 from monitor.core.signs import arrived, lost
 from monitor.core.state import Active, Outage, Policy, TargetState
-from monitor.core.trace import Route
 from monitor.core.trend import hysteresis
 
 
@@ -43,7 +42,7 @@ def excuse(state: TargetState, policy: Policy, now: Instant) -> TargetState:
 
 def _is_excused(canary: Canary, state: TargetState, policy: Policy, now: Instant) -> bool:
     causes = [outage for outage in state.outages if _covers(outage, canary, policy.arrival.settle)]
-    never_made = canary.origin is False and is_proven(state.proofs, Route.OWN_STORE, "", now)
+    never_made = canary.origin is False and store_is_proven(canary, state.proofs, now)
     possible = [outage for outage in causes if _can_be_it(outage, canary, never_made=never_made)]
     if canary.excused and possible == causes:
         return True

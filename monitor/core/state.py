@@ -8,6 +8,7 @@ from types import MappingProxyType
 from monitor.core.budget import Budget, Limits
 from monitor.core.canary import Canary, ControlSpan
 from monitor.core.drift import ConfigMemory, ExpectedConfig
+from monitor.core.hop import Hop
 from monitor.core.incident import Incident
 from monitor.core.model import (
     Blindness,
@@ -22,6 +23,7 @@ from monitor.core.model import (
     Verdict,
 )
 from monitor.core.silence import Silence
+from monitor.core.switches import Caller, Profile, SwitchKind, SwitchMemory
 from monitor.core.trace import Labels
 
 
@@ -65,6 +67,8 @@ class Policy:
 
     cadences: Mapping[CheckName, Cadence]
     origin: Cadence | None = None
+    switches: Cadence | None = None
+    hop: Cadence | None = None
     arrival: ArrivalPolicy = ArrivalPolicy()
     limits: Limits = Limits()
     labels: Labels = Labels(service_name="tfy-llm-gateway")
@@ -80,6 +84,8 @@ class Policy:
     max_severity: Severity = Severity.CRITICAL
     credential: str = ""  # fingerprint of the Traceloop key: a route is proven with one credential
     environment: str | None = None  # the slug of the key's own environment of Traceloop
+    account: str = ""  # fingerprint of the tokens that send canaries and ask for them: the own store shows each its own
+    profile: Profile = Profile()
 
     def enabled(self, check: CheckName) -> bool:
         """Whether a check runs at all."""
@@ -180,6 +186,11 @@ class TargetState:
     mend: Mend | None = None
     incidents: tuple[Incident, ...] = ()  # newest last; the open one, if any, is the last
     origin_looked_at: Instant | None = None
+    caller: Caller | None = None  # whose requests the canaries are
+    switches: Mapping[SwitchKind, SwitchMemory] = field(default_factory=dict)
+    switches_looked_at: Instant | None = None
+    hop: Hop = Hop()
+    hop_looked_at: Instant | None = None
     certificates: Mapping[str, Instant] = field(default_factory=dict)
     phases: Mapping[str, Seconds] = field(default_factory=dict)
     removed_at: Instant | None = None

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from monitor.core.model import Instant, Scalar, TraceId
+from monitor.core.switches import Caller
 
 
 class Route(StrEnum):
@@ -28,6 +29,7 @@ class SpanFact:
 
     `content` names the attributes that hold request or response content, `credentials` those that hold a credential.
     `usage` and `model` are evidence, never a fault: https://opentelemetry.io/docs/specs/semconv/gen-ai/ and older names.
+    `caller` is whose request it was, where TrueFoundry's own store shows that.
     """
 
     trace_id: TraceId
@@ -41,6 +43,7 @@ class SpanFact:
     credentials: tuple[str, ...] = ()
     model: str | None = None
     usage: Mapping[str, int] = field(default_factory=dict)
+    caller: Caller | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,12 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from monitor.core.arrival import is_proven
+from monitor.core.arrival import store_is_proven
 from monitor.core.canary import Canary, Outcome
 from monitor.core.model import Fault, Instant
 from monitor.core.signs import lost
 from monitor.core.state import Active, TargetState
-from monitor.core.trace import Route
 
 LOSSES = frozenset({Fault.TRACE_MISSING, Fault.EXPORT_FAILING, Fault.TRACE_NOT_CREATED})
 """The names that a loss may get."""
@@ -85,8 +84,9 @@ def triage(active: Active, state: TargetState, now: Instant) -> Triage:
     """
     missing = [c for c in state.canaries if c.outcome is Outcome.MISSING and c.sent_at >= active.since]
     accused = [canary for canary in missing if lost(canary)]
-    shown = _own_store(missing)
-    unproven = shown is False and not is_proven(state.proofs, Route.OWN_STORE, "", now)
+    asked = [canary for canary in missing if canary.origin is not None][-_NEWEST:]
+    shown = _own_store(asked)
+    unproven = shown is False and not any(store_is_proven(canary, state.proofs, now) for canary in asked)
     return Triage(own_store=None if unproven else shown, control=_control(accused, state), unproven=unproven)
 
 
@@ -111,9 +111,8 @@ _CONTROL_SAYS: Mapping[bool | None, str] = {
 }
 
 
-def _own_store(missing: list[Canary]) -> bool | None:
+def _own_store(newest: list[Canary]) -> bool | None:
     """The newest two that it was asked for speak for the present; one that it has is enough."""
-    newest = [canary for canary in missing if canary.origin is not None][-_NEWEST:]
     if any(canary.origin for canary in newest):
         return True
     return False if newest else None

@@ -5,6 +5,7 @@ The table of faults says how; the operator has the last word on severity.
 
 from dataclasses import dataclass
 
+from monitor.core.circumstances import clues, step
 from monitor.core.faults import ORDER, Case, rule_of
 from monitor.core.model import Charge, Fault, Instant, Severity
 from monitor.core.state import Active, Policy, TargetState
@@ -46,6 +47,6 @@ def _weigh_one(case: Case) -> Confirmed:
         charge=charge,
         active=case.active,
         explains=rule.explains if weight.explains is None else weight.explains,
-        because=(charge.summary, *charge.facts, *weight.remarks),
-        advice=weight.step or charge.step or rule.advice,
+        because=(charge.summary, *charge.facts, *weight.remarks, *clues(rule.fault, case.state, policy, case.now)),
+        advice=step(rule.fault, case.state, policy, case.now) or weight.step or charge.step or rule.advice,
     )

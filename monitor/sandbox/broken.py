@@ -6,7 +6,19 @@ from typing import TypeVar
 
 from monitor.core.model import Seconds
 from monitor.sandbox.faults import FAULTS
-from monitor.sandbox.faults.kinds import Act, Deed, Disturbance, Edit, Host, Refusal, Refuse, Twist
+from monitor.sandbox.faults.kinds import (
+    OTEL,
+    Act,
+    Apply,
+    Deed,
+    Disturbance,
+    Edit,
+    Host,
+    Manifest,
+    Refusal,
+    Refuse,
+    Twist,
+)
 
 D = TypeVar("D", bound=Deed)
 
@@ -44,6 +56,10 @@ class Broken:
         """The changes made to the exporter's configuration, the oldest first."""
         return tuple(reversed(tuple(self._deeds(Edit))))
 
+    def applied(self, kind: str) -> tuple[Manifest, ...]:
+        """The configurations of a type that somebody has applied, the oldest first."""
+        return tuple(each.manifest for each in reversed(tuple(self._deeds(Apply))) if each.kind == kind)
+
     def refusal(self) -> Refusal | None:
         """Why no chat is completed, if none is."""
         return next((each.refusal for each in self._deeds(Refuse)), None)
@@ -63,9 +79,11 @@ class Broken:
                     yield deed
 
 
-def changes_configuration(name: str) -> bool:
-    """Whether a fault is a change that somebody makes to the exporter's configuration."""
-    return any(isinstance(deed, Edit) for deed in FAULTS[name].does)
+def configurations_changed(name: str) -> frozenset[str]:
+    """The types of the configurations that somebody changes when a fault is set, or mended."""
+    deeds = FAULTS[name].does
+    edited = {OTEL} if any(isinstance(deed, Edit) for deed in deeds) else set()
+    return frozenset(edited | {deed.kind for deed in deeds if isinstance(deed, Apply)})
 
 
 def _lasting(deed: Deed, seconds: Seconds) -> Deed:

@@ -141,6 +141,29 @@ class Refusals(StrEnum):
     UNTRACED = "untraced"
 
 
+class LoggingOff(StrEnum):
+    """What is left of a request that is not logged."""
+
+    BODIES = "bodies"  # a trace without content
+    TRACES = "traces"  # no trace at all
+
+
+class OtherSettings(StrEnum):
+    """How the control plane shows the gateway's other configurations; of logging there may be several."""
+
+    ENVELOPE = "envelope"  # one; of several logging configurations the rules
+    LIST = "list"  # of logging configurations a list
+    FORBIDDEN = "forbidden"  # 403, although the exporter's is shown
+
+
+class SpanMetrics(StrEnum):
+    """The gateway's own metrics of its spans: renamed in version 0.136, and shown by self-hosted gateways only."""
+
+    AI_GATEWAY = "ai_gateway"
+    LLM_GATEWAY = "llm_gateway"
+    ABSENT = "absent"
+
+
 def _about(text: str) -> Mapping[str, str]:
     return {"about": text}
 
@@ -166,6 +189,11 @@ class Dialect:
     naming: Naming = field(default=Naming.LLM, metadata=_about("the model's attributes"))
     error_bodies: ErrorBodies = field(default=ErrorBodies.ENVELOPE, metadata=_about("bodies of 401 and 429"))
     refusals: Refusals = field(default=Refusals.TRACED, metadata=_about("traces of refused requests"))
+    logging_off: LoggingOff = field(default=LoggingOff.BODIES, metadata=_about("requests that are not logged"))
+    other_settings: OtherSettings = field(
+        default=OtherSettings.ENVELOPE, metadata=_about("logging, global and data routing configurations")
+    )
+    span_metrics: SpanMetrics = field(default=SpanMetrics.AI_GATEWAY, metadata=_about("the gateway's own metrics"))
 
     def vary(self, words: Mapping[str, str]) -> "Dialect":
         """Change some switches, given as words. Raises ValueError with what is allowed."""

@@ -147,7 +147,12 @@ class Sandbox:
             "targets": {
                 "demo": {
                     "control_plane": {"url": self.control_plane_url, "token": credentials.token},
-                    "gateway": {"url": self.gateway_url, "token": credentials.token, "model": MODEL},
+                    "gateway": {
+                        "url": self.gateway_url,
+                        "token": credentials.token,
+                        "model": MODEL,
+                        "metrics_url": f"{self.gateway_url}/metrics",
+                    },
                     "traceloop": {
                         "url": self.traceloop_url,
                         "api_key": credentials.key,

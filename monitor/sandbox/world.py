@@ -5,13 +5,13 @@ from dataclasses import dataclass, field
 
 from monitor.core.model import Instant, Seconds
 from monitor.ports import Clock
-from monitor.sandbox.broken import Broken, changes_configuration
+from monitor.sandbox.broken import Broken, configurations_changed
 from monitor.sandbox.credentials import ENVIRONMENT, Credentials, Subject
 from monitor.sandbox.dialect import Dialect, OwnStore, Warehouse
-from monitor.sandbox.faults.kinds import Host, Twist
+from monitor.sandbox.faults.kinds import OTEL, Host, Twist
 from monitor.sandbox.slack.workspace import Workspace
 from monitor.sandbox.traceloop.rows import Row
-from monitor.sandbox.truefoundry.settings import OTEL, Settings, healthy_manifest
+from monitor.sandbox.truefoundry.settings import Settings, healthy_manifest
 from monitor.sandbox.truefoundry.spans import GatewaySpan
 
 _MOST_SPANS = 30_000
@@ -77,22 +77,22 @@ class World:
     def break_(self, name: str, seconds: Seconds | None = None) -> None:
         """Set a fault. Raises KeyError for a name that is not in the registry."""
         self.broken.set(name, seconds)
-        if changes_configuration(name):
-            self.settings.touch()
+        self.settings.touch(configurations_changed(name))
 
     def mend(self, name: str) -> None:
         """Clear a fault."""
         was_set = name in self.broken.names
         self.broken.clear(name)
-        if was_set and changes_configuration(name):
-            self.settings.touch()
+        if was_set:
+            self.settings.touch(configurations_changed(name))
 
     def speak(self, **switches: str) -> None:
         """Change switches of the dialect. Raises ValueError."""
         self.dialect = self.dialect.vary(switches)
 
     def furnish(self, traceloop_url: str, *, age: Seconds = 86_400.0) -> None:
-        """Set the exporter up as it should be, `age` seconds ago."""
+        """Set the exporter up as it should be, `age` seconds ago, and forget whatever was set besides."""
+        self.settings.clear()
         manifest = healthy_manifest(traceloop_url, self.credentials, content=self.content)
         self.settings.apply(OTEL, manifest, at=self.now() - age)
 

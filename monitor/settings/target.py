@@ -45,7 +45,7 @@ class Gateway(Section):
     trace_id: Literal["auto", "feedback", "traceparent"] = "auto"
     """Where the trace id comes from: the gateway's feedback header, our own traceparent, or the first that has proven itself."""
     metrics_url: BaseUrl | None = None
-    """The Prometheus metrics of a self-hosted gateway, as further evidence."""
+    """The Prometheus metrics of a self-hosted gateway, as evidence for its hop to TrueFoundry's collector; no token is sent."""
 
 
 class OtherEnvironment(Section):

@@ -7,5 +7,12 @@ from monitor.truefoundry.control_plane import TrueFoundryControlPlane
 from monitor.truefoundry.feedback import HEADER as FEEDBACK_HEADER
 from monitor.truefoundry.feedback import describe_feedback_target
 from monitor.truefoundry.gateway import TrueFoundryGateway
+from monitor.truefoundry.span_metrics import GatewaySpanMetrics
 
-__all__ = ["FEEDBACK_HEADER", "TrueFoundryControlPlane", "TrueFoundryGateway", "describe_feedback_target"]
+__all__ = [
+    "FEEDBACK_HEADER",
+    "GatewaySpanMetrics",
+    "TrueFoundryControlPlane",
+    "TrueFoundryGateway",
+    "describe_feedback_target",
+]

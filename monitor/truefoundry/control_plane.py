@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
 from monitor.core.model import Instant, Seconds, Service, TraceId
-from monitor.core.switches import SwitchKind, SwitchSeen
+from monitor.core.switches import DEFAULT_DESTINATION, SwitchKind, SwitchSeen
 from monitor.core.trace import SpanFact
 from monitor.http import Answer, Http
 from monitor.ports import Clock, ConfigAnswer, Garbled, Gone, Refused, Unreachable
@@ -17,7 +17,6 @@ from monitor.truefoundry.switches import read_switch
 _OK, _NO_CONTENT, _NOT_FOUND, _SERVER_ERROR = 200, 204, 404, 500
 _REFUSALS = frozenset({401, 403, 429})
 _PAGES = 5
-_DESTINATION = "default"
 
 
 class TrueFoundryControlPlane:
@@ -81,19 +80,21 @@ class TrueFoundryControlPlane:
     async def find_spans(
         self, trace_id: TraceId, *, since: Instant, destination: str | None, timeout: Seconds
     ) -> tuple[SpanFact, ...]:
-        """Ask `spans/query` for one trace, page by page; pages may repeat spans."""
+        """Ask `spans/query` for one trace, page by page; pages may repeat spans, and an empty one need not be the last."""
         found: dict[str, SpanFact] = {}
         token: str | None = None
         for _ in range(_PAGES):
-            query = span_query(trace_id, since=since, destination=destination or _DESTINATION, page_token=token)
+            query = span_query(trace_id, since=since, destination=destination or DEFAULT_DESTINATION, page_token=token)
             answer = await self._ask("POST", "/api/svc/v1/spans/query", body=query, timeout=timeout)
             if answer.status != _OK:
                 self._refuse(answer)
             spans, token = read_spans(answer.json(), trace_id)
             known = len(found)
             found.update({span.span_id: span for span in spans})
-            if token is None or len(found) == known:  # the last page, or one that repeats what is known
+            if token is None or (found and len(found) == known):  # the last page, or one that repeats what is known
                 break
+        if not found and token is not None:
+            raise Garbled(f"TrueFoundry's trace store shows {_PAGES} empty pages and promises more")
         return tuple(found.values())
 
     async def _ask(self, method: str, path: str, *, timeout: Seconds, body: Mapping[str, Any] | None = None) -> Answer:

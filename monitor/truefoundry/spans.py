@@ -10,11 +10,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 from monitor.core.model import Instant, Seconds, TraceId
+from monitor.core.switches import Caller
 from monitor.core.trace import SpanFact
 from monitor.ports import Garbled
 from monitor.redaction import clamp
 
 _PAGE = 100
+_MOST_TEAMS = 100
+_ACCOUNTS = ("virtualaccount", "serviceaccount")  # the newer and the older name of the same
 _SKEW: Seconds = 300.0  # between our clock, the gateway's and the store's
 _DAY: Seconds = 86_400.0
 _UUID7 = re.compile(r"[0-9a-f]{12}7[0-9a-f]{3}[89ab][0-9a-f]{15}")
@@ -65,4 +68,26 @@ def _read_row(row: object) -> SpanFact:
         parent_id=str(row.get("parentSpanId") or "").lower(),
         name=clamp(str(row.get("spanName") or ""), 200),
         service_name=row.get("serviceName") if isinstance(row.get("serviceName"), str) else None,
+        caller=_caller(row),
     )
+
+
+def _caller(row: Mapping[str, Any]) -> Caller | None:
+    """Whose request a span belongs to, in the forms in which a rule may name that account."""
+    subject = row.get("createdBySubject")
+    kind, slug = (
+        (subject.get("subjectType"), subject.get("subjectSlug")) if isinstance(subject, Mapping) else (None, None)
+    )
+    if not isinstance(kind, str) or not isinstance(slug, str) or not slug:
+        return None
+    kinds = _ACCOUNTS if kind in _ACCOUNTS else (kind,)
+    names = (slug, *(f"{each}:{slug}" for each in kinds))
+    return Caller(names=tuple(clamp(name, 100) for name in names), teams=_teams(row))
+
+
+def _teams(row: Mapping[str, Any]) -> tuple[str, ...] | None:
+    attributes = row.get("spanAttributes")
+    teams = attributes.get("tfy.request.created_by_subject_teams") if isinstance(attributes, Mapping) else None
+    if not isinstance(teams, list) or len(teams) > _MOST_TEAMS or not all(isinstance(team, str) for team in teams):
+        return None
+    return tuple(clamp(team, 100) for team in teams)

@@ -11,13 +11,13 @@ from monitor.core.silence import Silence, silenced_until
 from monitor.core.state import State, TargetState
 from monitor.web.html import Child, Html, document, join, tag
 from monitor.web.moments import ago, clock_time, length, since
+from monitor.web.prose import clamped, prose
 from monitor.web.silences import active_until
 from monitor.web.style import style
 
 REFRESH_EVERY = 15
 NOTHING = "—"
 _RECENT = 10
-_LONGEST = 600
 
 _SIGNS: Mapping[str, str] = {"pass": "✓", "fail": "✗", "unknown": "?"}
 _RANK: Mapping[str, int] = {"critical": 0, "warning": 1, "unknown": 2, "well": 3}
@@ -105,13 +105,13 @@ def _headline(rows: list[Row], now: Instant) -> tuple[str, str]:
         return worst, f"{_HEADS[worst]}: {len(alike)} of {len(rows)} targets"
     row = alike[0]
     lasted = f", for {length(now - row.incident.opened_at)}" if row.incident is not None else ""
-    return worst, f"{_HEADS[worst]}: {row.name}: {_clamped(str(row.described['summary']))}{lasted}"
+    return worst, f"{_HEADS[worst]}: {row.name}: {clamped(str(row.described['summary']))}{lasted}"
 
 
 def _troubles(troubles: tuple[str, ...]) -> Child:
     if not troubles:
         return None
-    items = (tag("li", _prose(trouble)) for trouble in troubles)
+    items = (tag("li", prose(trouble)) for trouble in troubles)
     return tag("section", tag("h2", "The monitor itself"), tag("ul", *items), class_="troubles")
 
 
@@ -145,7 +145,7 @@ def _check(row: Row, check: CheckName, now: Instant) -> Html:
         "td",
         tag("span", f"{_SIGNS.get(verdict, '?')} {verdict}", class_=f"verdict {verdict}"),
         tag("small", ago(last.at, now)) if last is not None else None,
-        title=_clamped(str(described["summary"])),
+        title=clamped(str(described["summary"])),
         class_="check",
         data_label=check.capitalize(),
     )
@@ -158,7 +158,7 @@ def _since(incident: Incident | None, now: Instant) -> Child:
 def _what(row: Row) -> Html:
     fault = row.described.get("fault")
     link = tag("a", fault, href=f"runbooks/{fault}", class_="slug") if fault else None
-    return join(link, " " if link else None, _prose(row.described["summary"]), _arrival(row))
+    return join(link, " " if link else None, prose(row.described["summary"]), _arrival(row))
 
 
 def _arrival(row: Row) -> Child:
@@ -169,28 +169,40 @@ def _arrival(row: Row) -> Child:
 
 
 def _details(row: Row, now: Instant) -> Child:
-    """The second line of a target that needs somebody: why, what to do, how to quieten it."""
-    if row.status == "well" and row.incident is None:
+    """The second line of a target: what needs somebody, and what a healthy canary does not prove."""
+    well = row.status == "well" and row.incident is None
+    parts = (*(() if well else _needs(row, now)), _caveats(row))
+    if not any(parts):
         return None
-    because = [_prose(sentence) for sentence in row.described.get("because") or _unknowns(row)]
+    return tag("tr", tag("td", *parts, colspan="10"), class_="details")
+
+
+def _needs(row: Row, now: Instant) -> tuple[Child, ...]:
+    """Of a target that needs somebody: why, what to do, how to quieten it."""
+    because = [prose(sentence) for sentence in row.described.get("because") or _unknowns(row)]
     also = row.described.get("also") or []
-    parts = (
+    return (
         _incident_notes(row, now),
         _next(row),  # before the evidence, as in a message: it speaks of what stands below
         tag("ul", *(tag("li", sentence) for sentence in because)) if because else None,
         tag("p", tag("strong", "Also broken: "), *_listed(also)) if also else None,
         _commands(row),
     )
-    if not any(parts):
+
+
+def _caveats(row: Row) -> Child:
+    found = row.described.get("caveats")
+    if not found:
         return None
-    return tag("tr", tag("td", *parts, colspan="10"), class_="details")
+    items = (tag("li", prose(caveat)) for caveat in found)
+    return join(tag("p", "What the canary does not prove:", class_="quiet"), tag("ul", *items, class_="quiet"))
 
 
 def _next(row: Row) -> Child:
     advice, fault = row.described.get("advice"), row.described.get("fault")
     if not advice or not fault:
         return None
-    return tag("p", tag("strong", "Next: "), _prose(advice), " ", tag("a", "Runbook", href=f"runbooks/{fault}"))
+    return tag("p", tag("strong", "Next: "), prose(advice), " ", tag("a", "Runbook", href=f"runbooks/{fault}"))
 
 
 def _unknowns(row: Row) -> list[str]:
@@ -214,7 +226,7 @@ def _incident_notes(row: Row, now: Instant) -> Child:
         f"opened {1 + len(incident.reopened)} times" if incident.reopened else None,
     ]
     said = [note for note in notes if note]
-    return tag("p", _prose(" · ".join(said)), class_="notes") if said else None
+    return tag("p", prose(" · ".join(said)), class_="notes") if said else None
 
 
 def _until(end: Instant, now: Instant) -> str:
@@ -245,8 +257,8 @@ def _silences(silences: tuple[Silence, ...], now: Instant) -> Child:
             tag("code", silence.target),
             f" {silence.fault.value if silence.fault else 'any fault'}",
             _until(end, now),
-            f" · {_clamped(silence.comment)}" if silence.comment else None,
-            f" · {_clamped(silence.author)}" if silence.author else None,
+            f" · {clamped(silence.comment)}" if silence.comment else None,
+            f" · {clamped(silence.author)}" if silence.author else None,
         )
         for silence, end in active
     )
@@ -273,22 +285,10 @@ def _recent_row(incident: Incident, now: Instant) -> Html:
         tag("td", incident.target, data_label="Target"),
         tag("td", *_listed([incident.diagnosis.fault.value]), f" ({incident.worst.word})", data_label="Fault"),
         tag("td", length(closed_at - incident.opened_at), data_label="Lasted"),
-        tag("td", _clamped(str(incident.losses)) if incident.losses is not None else NOTHING, data_label="Canaries"),
+        tag("td", clamped(str(incident.losses)) if incident.losses is not None else NOTHING, data_label="Canaries"),
     )
 
 
 def _footer(version: str) -> Html:
     links = (("metrics", "metrics"), ("api/v1/status", "status as JSON"), ("api/v1/incidents", "incidents as JSON"))
     return tag("footer", *(join(tag("a", text, href=href), " · ") for href, text in links), f"trace-monitor {version}")
-
-
-def _prose(text: object) -> Html:
-    """A sentence of the diagnosis: what stands between backticks is code; all of it is escaped."""
-    parts = _clamped(str(text)).split("`")
-    if len(parts) % 2 == 0:
-        return join("`".join(parts))
-    return join(*(tag("code", part) if place % 2 else part for place, part in enumerate(parts)))
-
-
-def _clamped(text: str) -> str:
-    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"

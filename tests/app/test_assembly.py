@@ -5,6 +5,8 @@ from typing import Any
 import pytest
 
 from monitor.app.assembly import Ground, Parts, assemble, secrets_of
+from monitor.checks.origin import OriginLook
+from monitor.checks.switches import SwitchesLook
 from monitor.core.events import RemoteAnswered
 from monitor.core.model import CheckName, Service, TargetName
 from monitor.http import Http, InProcess
@@ -54,7 +56,21 @@ def test_what_is_enabled_is_made(text: str, checks: set[CheckName] | None, *, ar
     """Whoever sends control spans reads them back, also where no canary's trace is awaited."""
     made = parts(text)
     assert checks is None or set(made.checks) == checks
-    assert (made.arrival is not None, made.origin is not None) == (arrival, origin)
+    assert (made.arrival is not None, OriginLook in map(type, made.aside)) == (arrival, origin)
+
+
+@pytest.mark.parametrize(
+    ("text", "kinds"),
+    [
+        (MINIMAL, {OriginLook, SwitchesLook}),
+        (with_target("checks: {origin: {enabled: false}}"), {SwitchesLook}),
+        (with_target("checks: {config: {enabled: false}}"), {OriginLook}),
+        (NO_CONTROL_PLANE, set()),
+    ],
+)
+def test_what_looks_beside_the_checks(text: str, kinds: set[type]) -> None:
+    """Only the control plane knows the gateway's configurations, and only where they may be read."""
+    assert {type(look) for look in parts(text).aside} == kinds
 
 
 async def test_every_request_is_counted_by_service() -> None:
@@ -68,7 +84,11 @@ async def test_every_request_is_counted_by_service() -> None:
             Service.TRACELOOP,
             Service.OTLP,
         }
-        assert {(event.target, event.outcome) for event in answered} == {(DEMO, "2xx")}
+        outcomes = {(event.target, event.outcome) for event in answered}
+        assert outcomes == {
+            (DEMO, "2xx"),
+            (DEMO, "4xx"),
+        }  # of logging and data routing nothing has been configured: 404
 
 
 async def test_a_dead_gateway_has_a_witness_in_every_other_service() -> None:

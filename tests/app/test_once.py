@@ -290,3 +290,33 @@ async def test_a_world_that_is_mended_passes_again(tmp_path: Path) -> None:
         assert (await it.look())["fault"] == "gateway_refused"
         await it.sandbox.mend()
         assert (await it.look())["verdict"] == "pass"
+
+
+@pytest.mark.parametrize("breaks", ["logging_off_for_others", "config_drift_filter_model"])
+async def test_what_a_healthy_canary_does_not_prove_is_said(tmp_path: Path, breaks: str) -> None:
+    """It changes no verdict."""
+    async with world(tmp_path) as it:
+        assert (await it.look())["caveats"] == []
+        await it.sandbox.break_(breaks)
+        described = await it.look()
+        assert described["verdict"] == ("pass" if breaks == "logging_off_for_others" else "fail")
+        (caveat,) = described["caveats"]
+        assert ("no-large-models" in caveat) is (breaks == "logging_off_for_others")
+
+
+async def test_a_look_at_less_reads_no_switches(tmp_path: Path) -> None:
+    """Where no canary is sent, none proves anything."""
+    async with world(tmp_path) as it:
+        await it.sandbox.break_("logging_off_for_others")
+        assert (await it.look(C.GATEWAY))["caveats"] == []
+        assert not any("gateway-logging-config" in seen.path for seen in it.sandbox.world.requests)
+        assert len((await it.look(*CANARY))["caveats"]) == 1
+
+
+async def test_a_switch_behind_a_fault_is_named_by_one_look(tmp_path: Path) -> None:
+    """The own store has shown the daemon a trace before; the rule is read while the canary is sent."""
+    async with world(tmp_path) as it:
+        await it.sandbox.break_("trace_not_created_logging_off")
+        described = await it.look()
+        assert described["verdict"] == "fail"
+        assert any("logging rule `no-mini-models` is off" in sentence for sentence in described["because"])

@@ -6,6 +6,8 @@ from typing import Any
 from monitor.app.policy import at_once, enabled_checks, policy_of
 from monitor.core.model import CheckName, Fault, Severity
 from monitor.core.state import Cadence, Policy, TraceIdMode
+from monitor.core.switches import Profile
+from tests.app.test_assembly import NO_CONTROL_PLANE
 from tests.settings.samples import prod, settings, with_target
 
 KEY = b"k" * 32
@@ -24,7 +26,10 @@ EVERYTHING = (
         "  control: {every: 20m, every_while_failing: 3m}",
         "  origin: {every: 2h}",
         "alerting: {max_severity: warning}",
-    ).replace("gateway: {model: openai-main/gpt-4o-mini}", "gateway: {model: m, trace_id: feedback}")
+    ).replace(
+        "gateway: {model: openai-main/gpt-4o-mini}",
+        "gateway: {model: m, trace_id: feedback, metrics_url: 'http://gw:8787'}",
+    )
     + """\
 alerting:
   fail_after: 3
@@ -54,6 +59,43 @@ def test_every_cadence_is_the_operators() -> None:
         C.CONTROL: Cadence(every=1200, every_while_failing=180, deadline=240),
     }
     assert policy().origin == Cadence(every=7200, every_while_failing=120, deadline=60)
+
+
+def test_what_looks_beside_the_checks_looks_hourly() -> None:
+    """Every two minutes while something is wrong; only where there is somebody to ask, who may be asked."""
+    hourly = (3600.0, 120.0)
+    made = policy()
+    assert [(each.every, each.every_while_failing) for each in (made.switches, made.hop) if each] == [hourly] * 2
+    assert policy(with_target()).hop is None
+    assert policy(with_target("checks: {config: {enabled: false}}")).switches is None
+    assert policy(NO_CONTROL_PLANE).switches is None
+
+
+def test_a_canary_is_known_before_it_is_sent() -> None:
+    """Its model, and what its metadata says of every canary; a nonce that the operator has set is none."""
+    assert policy(with_target("checks: {canary: {metadata: {team: ml}}}")).profile == Profile(
+        model="openai-main/gpt-4o-mini",
+        metadata={"tfy_monitor": "canary", "team": "ml"},
+        nonces=frozenset({"probe_id"}),
+    )
+    mine = policy(with_target("checks: {canary: {metadata: {probe_id: mine}}}")).profile
+    assert (mine.metadata, mine.nonces) == ({"tfy_monitor": "canary", "probe_id": "mine"}, frozenset())
+
+
+def test_the_account_is_told_by_both_tokens() -> None:
+    """Who sends and who asks; the tokens themselves are not kept."""
+    accounts = {
+        policy(text).account
+        for text in (
+            with_target(),
+            with_target().replace("tfy-Secret-1", "tfy-Secret-9"),
+            with_target().replace("gateway: {", "gateway: {token: tfy-Secret-8, "),
+            NO_CONTROL_PLANE,
+        )
+    }
+    assert len(accounts) == 4
+    assert all(len(account) == 8 for account in accounts)
+    assert policy(with_target()).account == policy(with_target()).account
 
 
 def test_every_threshold_is_the_operators() -> None:

@@ -8,11 +8,22 @@ from monitor.checks.origin import OriginLook
 from monitor.core.arrival import proof_key
 from monitor.core.canary import Canary, Outcome
 from monitor.core.inputs import OriginLooked
+from monitor.core.model import CheckName
 from monitor.core.state import TargetState
+from monitor.core.switches import (
+    Caller,
+    Condition,
+    Matter,
+    Profile,
+    SwitchKind,
+    SwitchMemory,
+    SwitchRule,
+    SwitchSeen,
+)
 from monitor.core.trace import Route
 from monitor.ports import Garbled, Gone, PortError, Refused, Unreachable
 from tests.checks.bench import PROD, Diary
-from tests.core.build import a_canary, spans, trace_id
+from tests.core.build import POLICY, a_canary, spans, trace_id
 from tests.fakes.clock import START, FakeClock
 from tests.fakes.control_plane import FakeControlPlane
 
@@ -113,6 +124,80 @@ async def test_having_nothing_to_ask_puts_off_nothing() -> None:
     assert await bench.look() == []
     await bench.clock.advance(1)
     assert await bench.look() == [("c1", False)]
+
+
+OURS = SwitchRule(name="eu", conditions=(Condition(matter=Matter.METADATA, key="tfy_monitor", inside=("canary",)),))
+PERHAPS = SwitchRule(name="team", conditions=(Condition(matter=Matter.SUBJECT, inside=("team:ml",)),))
+
+
+def routed(bench: Bench, *rules: SwitchRule, hours_ago: float = 0) -> None:
+    """Data routing has been read."""
+    seen = SwitchSeen(kind=SwitchKind.ROUTING, rules=rules)
+    memory = SwitchMemory(seen=seen, at=START - hours_ago * 3600)
+    bench.diary = Diary(
+        bench.clock,
+        policy=replace(POLICY, profile=Profile(metadata={"tfy_monitor": "canary"})),
+        state=replace(bench.diary.state, switches={SwitchKind.ROUTING: memory}),
+    )
+
+
+@pytest.mark.parametrize(
+    ("rules", "hours_ago", "asked"),
+    [
+        ((OURS,), 0, ["eu"]),
+        ((PERHAPS,), 0, ["default", "team"]),
+        ((OURS,), 4, ["default"]),
+        ((PERHAPS,) * 1, 4, ["default"]),
+        (tuple(replace(PERHAPS, name=str(number)) for number in range(4)), 0, []),
+    ],
+)
+async def test_where_the_gateway_does_not_say_the_destination_it_is_asked_by_data_routing(
+    rules: tuple[SwitchRule, ...], hours_ago: float, asked: list[str]
+) -> None:
+    """Everywhere that the trace may be; of long ago nothing is believed; too many are not asked, and nothing is concluded."""
+    bench = Bench(an_old(1, outcome=MISSING))
+    routed(bench, *rules, hours_ago=hours_ago)
+    assert await bench.look() == ([("c1", False)] if asked else [])
+    assert [each.destination for each in bench.control_plane.asked] == asked
+    if asked:
+        assert bench.diary.only(OriginLooked).destinations == tuple(asked)
+
+
+async def test_the_gateways_own_word_outranks_data_routing() -> None:
+    """It says where it put this trace."""
+    bench = Bench(an_old(1, outcome=MISSING, destination="us"))
+    routed(bench, OURS)
+    await bench.look()
+    assert [each.destination for each in bench.control_plane.asked] == ["us"]
+
+
+async def test_a_trace_is_not_looked_for_any_further_than_it_is_found() -> None:
+    """Where it is, and whose request it was, is remembered."""
+    bench = Bench(an_old(1, outcome=MISSING))
+    routed(bench, PERHAPS)
+    caller = Caller(names=("monitor",))
+    bench.control_plane.spans = [replace(span, caller=caller) for span in spans(1)]
+    await bench.look()
+    found = bench.diary.only(OriginLooked)
+    assert (found.found, found.destinations, found.caller) == (True, ("default",), caller)
+    assert len(bench.control_plane.asked) == 1
+
+
+async def test_a_destination_that_cannot_be_asked_leaves_it_open() -> None:
+    """The trace may be there."""
+    bench = Bench(an_old(1, outcome=MISSING))
+    routed(bench, PERHAPS)
+    bench.control_plane.error = Unreachable("no answer", kind="timeout")
+    assert await bench.look() == []
+
+
+async def test_it_is_due_as_the_core_says() -> None:
+    """At start; and it is evidence for the canary."""
+    bench = Bench(an_old(1, outcome=MISSING))
+    assert bench.origin.is_due(bench.diary.state, bench.diary.policy, START)
+    await bench.look()
+    assert not bench.origin.is_due(bench.diary.state, bench.diary.policy, START + 1)
+    assert bench.origin.serves == {CheckName.CANARY}
 
 
 async def test_it_is_not_asked_more_often_than_every_fifteen_seconds() -> None:

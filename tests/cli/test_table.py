@@ -113,3 +113,10 @@ def test_colour_is_for_terminals(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not use_colour(_Stream(terminal=False))
     monkeypatch.setenv("NO_COLOR", "1")
     assert not use_colour(_Stream(terminal=True))
+
+
+def test_what_a_healthy_canary_does_not_prove_is_said() -> None:
+    """Before the trace by which the rest is proven; an older daemon says nothing of it."""
+    table = shown(prod={**WELL, "caveats": ["logging is off for model in [x] (rule `quiet`)"]})
+    assert "  not proven: logging is off for model in [x] (rule `quiet`)\n  trace: " in table
+    assert "not proven" not in shown(prod=WELL)

@@ -13,14 +13,17 @@ from monitor.core.cadence import (
     bar_canary,
     controls_awaited,
     due_at,
+    hop_is_due,
     interval,
     look_at,
     origin_is_due,
     read_control_at,
+    switches_are_due,
 )
 from monitor.core.canary import Canary, ControlSpan, Outcome
+from monitor.core.drift import ENCODING, ConfigMemory, ConfigSeen
 from monitor.core.model import Blindness, CheckName
-from monitor.core.state import ArrivalPolicy, Hold, Mend
+from monitor.core.state import ArrivalPolicy, Cadence, Hold, Mend
 from tests.core.build import (
     ARRIVAL,
     CANARY,
@@ -35,6 +38,7 @@ from tests.core.build import (
     F,
     Story,
     a_canary,
+    manifest,
     policy,
     trace_id,
 )
@@ -348,6 +352,65 @@ def test_an_origin_that_is_switched_off_is_never_asked() -> None:
     """`checks.origin.enabled: false`."""
     story = after(Story(policy(origin=None), now=START), a_canary(1, outcome=Outcome.ARRIVED))
     assert not origin_is_due(story.state, story.policy, START)
+
+
+# --- the switches ----------------------------------------------------------------------------------------------------
+
+SWITCHES = Cadence(every=HOUR, every_while_failing=120, deadline=60)
+
+
+def read_again(story: Story, at: float | None) -> bool:
+    """Whether the gateway's other configurations should be read."""
+    return switches_are_due(replace(story.state, switches_looked_at=at), story.policy, story.now)
+
+
+def test_the_switches_are_read_at_start_and_hourly() -> None:
+    """Without waiting for a canary; not at all where the configuration may not be read."""
+    story = Story(policy(switches=SWITCHES))
+    assert read_again(story, None)
+    assert not read_again(story.wait(HOUR - 1), START)
+    assert read_again(story.wait(1), START)
+    assert not read_again(Story(), None)
+
+
+def test_the_switches_are_read_when_a_trace_has_not_come() -> None:
+    """At most every two minutes."""
+    story = after(Story(policy(switches=SWITCHES), now=START + 119), a_canary(1))
+    assert not read_again(story, START)
+    assert read_again(story.wait(1), START)
+
+
+def test_the_switches_are_read_while_a_fault_is_confirmed() -> None:
+    """Not while the monitor itself is the trouble: who is blind would only be refused more often."""
+    broken = Story(policy(switches=SWITCHES)).fails(CONFIG, F.CONFIG_DRIFT, conclusive=True).wait(120)
+    assert read_again(broken, START)
+    blinded = Story(policy(switches=SWITCHES, blind_after=0)).is_blind(CONFIG).wait(120)
+    assert blinded.confirmed == {F.BLIND}
+    assert not read_again(blinded, START)
+
+
+def test_the_gateways_counters_are_read_as_often() -> None:
+    """At start, hourly, and every two minutes while something is wrong; not where nobody said where they are."""
+    well = replace(Story(policy(hop=SWITCHES)).state, hop_looked_at=START)
+    assert hop_is_due(replace(well, hop_looked_at=None), policy(hop=SWITCHES), START)
+    assert [hop_is_due(well, policy(hop=SWITCHES), START + after) for after in (120, HOUR)] == [False, True]
+    broken = Story(policy(hop=SWITCHES)).fails(CONFIG, F.CONFIG_DRIFT, conclusive=True).state
+    assert hop_is_due(replace(broken, hop_looked_at=START), policy(hop=SWITCHES), START + 120)
+    assert not hop_is_due(broken, policy(), START + HOUR)
+
+
+def test_the_switches_are_read_after_the_exporter_has_been_changed() -> None:
+    """Whoever changes one thing may have changed another; a change that is dated in the future is waited for."""
+    story = Story(policy(switches=SWITCHES), now=START + 60)
+    seen = ConfigSeen(config=manifest({ENCODING: "json"}))
+    story.state = replace(story.state, config=ConfigMemory(seen=seen, changed_at=START + 50))
+    assert read_again(story, START + 49)
+    assert not read_again(story, START + 50)
+    story.state = replace(story.state, config=ConfigMemory(seen=seen, changed_at=START + 90))
+    assert not read_again(story, START + 49)
+    assert read_again(story.wait(30), START + 49)
+    story.state = replace(story.state, config=ConfigMemory(seen=seen))
+    assert not read_again(story, START + 49)
 
 
 # --- what is awaited -------------------------------------------------------------------------------------------------

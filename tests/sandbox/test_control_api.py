@@ -111,6 +111,7 @@ async def test_the_configuration_is_that_of_the_contract(asker: Asker, sandbox: 
                     "url": "https://gateway",
                     "token": asker.credentials.token,
                     "model": "openai-main/gpt-4o-mini",
+                    "metrics_url": "https://gateway/metrics",
                 },
                 "traceloop": {
                     "url": "https://traceloop",

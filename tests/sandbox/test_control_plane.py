@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from monitor.sandbox import Host, Sandbox
+from monitor.sandbox import FAULTS, Host, Sandbox
+from monitor.sandbox.truefoundry.manifests import problem_of
 from tests.fakes.clock import FakeClock
 from tests.sandbox.common import Asker, read
 
@@ -178,3 +179,89 @@ async def test_a_configuration_can_be_deleted(asker: Asker) -> None:
     assert (await asker.plane("DELETE", CONFIG)).status == 403
     assert (await asker.plane("DELETE", CONFIG, token=asker.credentials.admin_token)).status == 200
     assert (await asker.plane("GET", CONFIG)).status == 404
+
+
+LOGGING_PATH = "/api/svc/v1/llm-gateway/config/gateway-logging-config"
+
+
+@pytest.mark.parametrize("how", ["envelope", "list"])
+async def test_logging_configurations_stand_side_by_side(asker: Asker, sandbox: Sandbox, how: str) -> None:
+    """Each name is one of its own; how several are shown is a matter of the dialect."""
+    sandbox.world.speak(other_settings=how)
+    assert (await asker.plane("GET", LOGGING_PATH)).status == 404
+    loud = {"type": "gateway-logging-config", "name": "loud", "log": True}
+    sandbox.world.settings.apply("gateway-logging-config", loud)
+    one = read(await asker.plane("GET", LOGGING_PATH))
+    assert isinstance(one, list) is (how == "list")
+    quiet = {"type": "gateway-logging-config", "name": "quiet", "log": False}
+    applied = await asker.plane(
+        "PUT", "/api/svc/v1/apply", body={"manifest": quiet}, token=asker.credentials.admin_token
+    )
+    assert read(applied)["action"] == "CREATE"
+    several = read(await asker.plane("GET", LOGGING_PATH))
+    rules = [each["manifest"] for each in several] if how == "list" else several["manifest"]["rules"]
+    assert [rule["name"] for rule in rules] == ["loud", "quiet"]
+
+
+async def test_a_fault_signs_what_it_applies(asker: Asker, sandbox: Sandbox, clock: FakeClock) -> None:
+    """Mended, the configuration is gone again."""
+    await clock.advance(60)
+    await sandbox.break_("logging_off_for_others")
+    await clock.advance(60)
+    shown = read(await asker.plane("GET", LOGGING_PATH))
+    assert shown["createdBySubject"]["subjectSlug"] == "sam@example.com"
+    assert shown["updatedAt"] == "2027-01-15T08:01:00.000Z"
+    assert shown["manifest"]["name"] == "no-large-models"
+    await sandbox.mend()
+    assert (await asker.plane("GET", LOGGING_PATH)).status == 404
+
+
+async def test_the_other_configurations_may_be_forbidden(asker: Asker, sandbox: Sandbox) -> None:
+    """While the exporter's is shown."""
+    sandbox.world.speak(other_settings="forbidden")
+    for kind in ("gateway-logging-config", "gateway-global-settings", "gateway-data-routing-config"):
+        assert (await asker.plane("GET", f"/api/svc/v1/llm-gateway/config/{kind}")).status == 403
+    assert (await asker.plane("GET", CONFIG)).status == 200
+
+
+_STORAGE = {"storage": {"type": "controlplane-managed"}}
+
+
+@pytest.mark.parametrize(
+    "manifest",
+    [
+        {"type": "gateway-global-settings", "logging_settings": "never"},
+        {"type": "gateway-global-settings", "logging_settings": {"type": "sometimes"}},
+        {"type": "gateway-global-settings", "logging_settings": {"type": "header_controlled"}},
+        {"type": "gateway-logging-config", "log": False},
+        {"type": "gateway-logging-config", "name": "quiet"},
+        {"type": "gateway-logging-config", "name": "quiet", "log": False, "when": []},
+        {"type": "gateway-logging-config", "name": "quiet", "log": False, "when": {"models": ["m"]}},
+        {"type": "gateway-logging-config", "name": "quiet", "log": False, "when": {"metadata": {"team": 1}}},
+        {"type": "gateway-data-routing-config"},
+        {"type": "gateway-data-routing-config", "default": _STORAGE, "destinations": {}},
+        {"type": "gateway-data-routing-config", "default": _STORAGE, "destinations": [{"name": "eu", "when": []}]},
+        {
+            "type": "gateway-data-routing-config",
+            "default": _STORAGE,
+            "destinations": [{**_STORAGE, "name": "eu", "when": [{"field": "model", "value": ["m"]}]}],
+        },
+    ],
+    ids=str,
+)
+async def test_a_configuration_of_another_shape_is_refused(asker: Asker, manifest: dict[str, Any]) -> None:
+    """As strictly as the SDK types it."""
+    answer = await asker.plane(
+        "PUT", "/api/svc/v1/apply", body={"manifest": manifest}, token=asker.credentials.admin_token
+    )
+    assert answer.status == 422
+
+
+async def test_what_faults_apply_would_not_be_refused(sandbox: Sandbox) -> None:
+    """They are of the shapes that can be applied."""
+    kinds = ("gateway-logging-config", "gateway-global-settings", "gateway-data-routing-config")
+    for name in FAULTS:
+        await sandbox.break_(name)
+        for kept in [each for kind in kinds for each in sandbox.world.settings.all(kind)]:
+            assert problem_of(kept.manifest) is None
+        await sandbox.mend()

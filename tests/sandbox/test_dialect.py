@@ -27,6 +27,9 @@ def test_the_default_is_what_the_record_makes_most_likely() -> None:
         "naming": "llm",
         "error_bodies": "envelope",
         "refusals": "traced",
+        "logging_off": "bodies",
+        "other_settings": "envelope",
+        "span_metrics": "ai_gateway",
     }
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from monitor.sandbox import SWITCHES, Dialect, Sandbox
+from monitor.sandbox import SWITCHES, Dialect, Host, Sandbox
 from tests.fakes.clock import FakeClock
 from tests.sandbox.common import Asker, read
 from tests.sandbox.test_ingest import PROTOBUF, TRACE_ID, as_json, post, request
@@ -49,6 +49,8 @@ async def shown(asker: Asker) -> list[Any]:
     answers = [
         await asker.complete(headers={"traceparent": PARENT, "x-tfy-metadata": '{"probe": "7f3a"}'}),
         await asker.plane("GET", "/api/svc/v1/llm-gateway/config/gateway-otel-config"),
+        await asker.plane("GET", "/api/svc/v1/llm-gateway/config/gateway-logging-config"),
+        await asker.ask(Host.GATEWAY, "GET", "/metrics"),
         await post(asker, request().SerializeToString(), PROTOBUF),
         await post(asker, str(as_json()).replace("'", '"').encode(), "application/json"),
     ]
@@ -57,7 +59,7 @@ async def shown(asker: Asker) -> list[Any]:
     found: list[Any] = [(each.status, each.headers.get("content-type"), each.body) for each in answers]
     feedback = answers[0].headers.get("x-tfy-feedback-target-id", "")
     found.append((len(feedback), "=" in feedback, "-" in feedback, "_" in feedback))
-    found.append("x-tfy-feedback-target-id" in answers[4].headers)
+    found.append("x-tfy-feedback-target-id" in answers[6].headers)
     seconds = asker.clock.now()
     for moment in (0.5, 3, 6, 17, 40, 66, 167):
         await asker.clock.advance(seconds + moment - asker.clock.now())
@@ -66,6 +68,12 @@ async def shown(asker: Asker) -> list[Any]:
     rows = (await asker.warehouse())["data"]
     found.append([(sorted(row["span_attributes"].items()), row["parent_span_id"] in PARENT) for row in rows])
     found.append([(await asker.traceloop(f"/v2/projects/default/traces/{TRACE_ID}/spans")).status])
+    await asker.sandbox.mend()
+    await asker.sandbox.break_("content_missing_logging_off")
+    found.append((await asker.plane("GET", "/api/svc/v1/llm-gateway/config/gateway-logging-config")).body)
+    known = len(asker.sandbox.world.own_spans)
+    await asker.complete()
+    found.append(len(asker.sandbox.world.own_spans) - known)
     await asker.sandbox.break_("exporter_disabled")
     found.append((await asker.plane("GET", "/api/svc/v1/llm-gateway/config/gateway-otel-config")).body)
     await asker.sandbox.stop()

@@ -33,11 +33,11 @@ class Prober:
         self.clock = clock
         self.credentials = sandbox.world.credentials
 
-    async def look(self) -> dict[str, str]:
+    async def look(self) -> dict[str, Any]:
         """One look, on a world that remembers nothing and an exporter with a fresh configuration."""
         self.asker.sandbox.world.forget()
         self.asker.sandbox.exporter.forget_configuration()
-        seen = {"health": await self.ask(Host.GATEWAY, "GET", "/health")}
+        seen: dict[str, Any] = {"health": await self.ask(Host.GATEWAY, "GET", "/health")}
         for number in range(4):
             seen[f"completion {number}"] = await self.ask(
                 Host.GATEWAY, "POST", "/chat/completions", token=self.credentials.token, body=chat()
@@ -47,6 +47,8 @@ class Prober:
             "config": await self.plane("GET", "/api/svc/v1/llm-gateway/config/gateway-otel-config"),
             "session": await self.plane("GET", "/api/svc/v1/session"),
             "plane": await self.plane("GET", "/health"),
+            "switches": [await self.plane("GET", f"/api/svc/v1/llm-gateway/config/{kind}") for kind in _SWITCHES],
+            "metrics": _without_counts(await self.ask(Host.GATEWAY, "GET", "/metrics")),
             "own store": await self.plane("POST", "/api/svc/v1/spans/query", _OWN),
             "warehouse": await self.traceloop("/v2/warehouse/spans", "limit=3"),
             "rows": _without_ids(str(sorted(str(row.of_list()) for row in self.asker.rows()))),
@@ -108,6 +110,14 @@ def _summary(answer: Answer) -> str:
     return _without_ids(f"{answer.status} {headers} {len(answer.body) // 100_000} {answer.body[:50_000]!r}")
 
 
+_SWITCHES = ("gateway-logging-config", "gateway-global-settings", "gateway-data-routing-config")
+
+
+def _without_counts(text: str) -> str:
+    """Metrics only grow: what is of interest is whether they are shown."""
+    return text.partition(" ")[0]
+
+
 def _without_ids(text: str) -> str:
     return _IDS.sub("#", re.sub(r'"(updatedAt|createdBySubject)":("[^"]*"|\{[^}]*\})', "", text))
 
@@ -121,13 +131,13 @@ async def looking(*, content: bool) -> Prober:
 
 
 @pytest.fixture(scope="module")
-def healthy() -> dict[bool, dict[str, str]]:
+def healthy() -> dict[bool, dict[str, Any]]:
     """What a healthy sandbox looks like, without and with content: filled at the first look."""
     return {}
 
 
 @pytest.mark.parametrize("name", FAULTS)
-async def test_a_fault_shows_and_goes(name: str, healthy: dict[bool, dict[str, str]]) -> None:
+async def test_a_fault_shows_and_goes(name: str, healthy: dict[bool, dict[str, Any]]) -> None:
     """Broken, something is otherwise than in a healthy sandbox; mended, nothing is."""
     content = FAULTS[name].needs_content
     prober = await looking(content=content)

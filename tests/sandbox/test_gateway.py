@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from monitor.sandbox import Host, Sandbox
-from tests.fakes.clock import FakeClock
+from tests.fakes.clock import START, FakeClock
 from tests.sandbox.common import Asker, chat, read
 
 FIXTURES = {
@@ -229,12 +229,38 @@ async def test_its_metrics_count_spans_kept_and_dropped(asker: Asker, sandbox: S
     await asker.complete()
     await sandbox.break_("trace_not_created")
     await asker.complete()
-    lines = (await asker.ask(Host.GATEWAY, "GET", "/metrics")).body.decode().splitlines()
-    assert lines == [
+    assert await counts(asker) == [
+        f"process_start_time_seconds {START:.3f}",
         'ai_gateway_spans_accepted_total{tenant_name="sandbox"} 3',
         'ai_gateway_spans_exported_total{tenant_name="sandbox",outcome="success"} 3',
         'ai_gateway_span_drops_total{tenant_name="sandbox",reason="should_trace_false"} 1',
     ]
+
+
+async def counts(asker: Asker) -> list[str]:
+    """The lines of its metrics that hold a number."""
+    lines = (await asker.ask(Host.GATEWAY, "GET", "/metrics")).body.decode().splitlines()
+    return [line for line in lines if not line.startswith("#")]
+
+
+async def test_its_metrics_count_what_the_collector_does_not_take(asker: Asker, sandbox: Sandbox) -> None:
+    """With the reason; neither store has the trace."""
+    await sandbox.break_("trace_not_created_collector")
+    await asker.complete()
+    await asker.clock.advance(60)
+    failed = 'ai_gateway_spans_exported_total{tenant_name="sandbox",outcome="failed",reason="connection_refused"} 3'
+    assert failed in await counts(asker)
+    assert not sandbox.world.own_spans
+    assert not asker.rows()
+
+
+async def test_older_gateways_call_their_metrics_otherwise_and_others_have_none(asker: Asker, sandbox: Sandbox) -> None:
+    """They were renamed in version 0.136; TrueFoundry's cloud shows none."""
+    await asker.complete()
+    sandbox.world.speak(span_metrics="llm_gateway")
+    assert (await counts(asker))[0] == 'llm_gateway_spans_accepted_total{tenant_name="sandbox"} 3'
+    sandbox.world.speak(span_metrics="absent")
+    assert (await asker.ask(Host.GATEWAY, "GET", "/metrics")).status == 404
 
 
 async def test_a_stalling_provider_takes_its_time(asker: Asker, sandbox: Sandbox, clock: FakeClock) -> None:

@@ -175,3 +175,24 @@ async def test_bodies_are_logged_as_the_settings_say(
     root = sandbox.world.own_spans[0].span
     assert ("tfy.input" in root.attributes) is bodies
     assert len(sandbox.world.own_spans) == 3
+
+
+@pytest.mark.parametrize("name", ["trace_not_created_logging_off", "trace_not_created_logging_never"])
+async def test_what_is_not_logged_may_leave_no_trace_at_all(asker: Asker, sandbox: Sandbox, name: str) -> None:
+    """By the fault, or by the dialect; other requests are traced as ever, and an account may be named with its kind."""
+    await sandbox.break_(name)
+    await asker.complete()
+    assert not sandbox.world.own_spans
+    await sandbox.mend()
+    await sandbox.break_("content_missing_logging_off")
+    await asker.complete()
+    assert "tfy.input" not in sandbox.world.own_spans[0].span.attributes
+    sandbox.world.speak(logging_off="traces")
+    await asker.complete()
+    assert len(sandbox.world.own_spans) == 3
+    await sandbox.mend()
+    await sandbox.break_("logging_off_for_others")
+    await asker.complete()
+    assert len(sandbox.world.own_spans) == 6
+    await asker.complete(model="openai-main/gpt-4o")
+    assert len(sandbox.world.own_spans) == 6

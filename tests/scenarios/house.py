@@ -180,7 +180,7 @@ class House:
         return all(self._is_settled(journal.state, journal.policy) for journal in self.daemon.journals)
 
     def _is_settled(self, state: TargetState, policy: Policy) -> bool:
-        proven = policy.origin is None or is_proven(state.proofs, Route.OWN_STORE, "", self.clock.now())
+        proven = policy.origin is None or is_proven(state.proofs, Route.OWN_STORE, policy.account, self.clock.now())
         passed = all(state.trend(check).ever_passed for check in policy.cadences)
         return passed and proven and trusted(state, policy)
 

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from monitor.core.model import TraceId
+from monitor.core.switches import Caller
 from monitor.ports import Garbled
 from tests.fakes.clock import START, FakeClock
 from tests.fakes.remote import Remote, Reply
@@ -88,6 +89,48 @@ async def test_absence_is_never_read_into_another_shape(body: Any) -> None:
 async def test_nothing_is_an_answer_of_the_store() -> None:
     """An empty list."""
     assert (await find(Reply({"data": [], "pagination": {}})))[0] == ()
+
+
+async def test_an_empty_page_need_not_be_the_last() -> None:
+    """Absence is proven by the last page only, and not at all where the end is never reached."""
+    empty = Reply({"data": [], "pagination": {"nextPageToken": "2"}})
+    spans, remote = await find(empty, Reply({"data": [row("a" * 16)]}))
+    assert [span.span_id for span in spans] == ["a" * 16]
+    assert [request.json.get("pageToken") for request in remote.asked] == [None, "2"]
+    with pytest.raises(Garbled):
+        await find(empty)
+
+
+ACCOUNT = {"subjectId": "1", "subjectType": "virtualaccount", "subjectSlug": "monitor"}
+
+
+@pytest.mark.parametrize(
+    ("more", "caller"),
+    [
+        (
+            {"createdBySubject": ACCOUNT},
+            Caller(names=("monitor", "virtualaccount:monitor", "serviceaccount:monitor")),
+        ),
+        (
+            {
+                "createdBySubject": {"subjectType": "user", "subjectSlug": "ada@example.com"},
+                "spanAttributes": {"tfy.request.created_by_subject_teams": ["ml", "ops"]},
+            },
+            Caller(names=("ada@example.com", "user:ada@example.com"), teams=("ml", "ops")),
+        ),
+        (
+            {"createdBySubject": ACCOUNT, "spanAttributes": {"tfy.request.created_by_subject_teams": "ml"}},
+            Caller(names=("monitor", "virtualaccount:monitor", "serviceaccount:monitor")),
+        ),
+        ({"createdBySubject": {"subjectType": "user"}}, None),
+        ({"createdBySubject": "ada"}, None),
+        ({}, None),
+    ],
+)
+async def test_whose_request_it_was_is_read(more: dict[str, Any], caller: Caller | None) -> None:
+    """In the forms in which a rule may name the account; teams only where they are a list."""
+    spans, _ = await find(Reply({"data": [{**row("a" * 16), **more}]}))
+    assert spans[0].caller == caller
 
 
 def test_the_date_of_the_fake_clock() -> None:

@@ -291,3 +291,22 @@ def test_only_what_the_module_made_is_markup() -> None:
     assert tag("p", "<i>", tag("b", "&"), title='"<') == '<p title="&quot;&lt;">&lt;i&gt;<b>&amp;</b></p>'
     assert join("<", Html("<"), None) == "&lt;<"
     assert tag("meta", name="x", content=None) == '<meta name="x">'
+
+
+def test_a_healthy_target_says_what_its_canary_does_not_prove() -> None:
+    """Escaped, as everything that others have named; without a caveat there is no second line."""
+    quiet = described(caveats=["logging is off for <b>x</b> (rule `quiet`)"])
+    page = a_page(Site(report={"verdict": "pass", "targets": {"prod": quiet}}, state=State(targets={PROD: a_state()})))
+    assert "What the canary does not prove:" in page.text
+    assert "logging is off for <b>x</b> (rule quiet)" in page.text
+    assert "b" not in page.tags
+    plain = a_page(Site(report={"verdict": "pass", "targets": {"prod": described()}}, state=State()))
+    assert "does not prove" not in plain.text
+
+
+def test_a_broken_target_says_it_below_what_is_to_be_done() -> None:
+    """What is wrong comes first."""
+    site = broken()
+    site.report["targets"]["prod"]["caveats"] = ["logging is off for others"]
+    text = a_page(site).text
+    assert text.index("Next:") < text.index("What the canary does not prove:")

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import assert_never
 
 from monitor.core import series
-from monitor.core.absorb import canary, control, looks, told, trace
+from monitor.core.absorb import canary, control, looks, told, trace, witness
 from monitor.core.absorb.looks import Absorbed
 from monitor.core.absorb.trace import OF_THE_LOOK
 from monitor.core.events import Event, FaultChanged, KeyJudged
@@ -15,6 +15,7 @@ from monitor.core.inputs import (
     ControlLooked,
     ControlSent,
     ElsewhereLooked,
+    HopLooked,
     Input,
     KeyTried,
     LookFailed,
@@ -22,6 +23,7 @@ from monitor.core.inputs import (
     Observation,
     OriginLooked,
     Removed,
+    SwitchesLooked,
     Ticked,
     TraceLooked,
 )
@@ -65,7 +67,11 @@ def _apply(  # noqa: C901, PLR0912 - one line per kind of input
         case ControlLooked():
             return control.look_for_control(state, given, policy, now)
         case OriginLooked():
-            return trace.look_at_origin(state, given), ()
+            return trace.look_at_origin(state, given, policy), ()
+        case SwitchesLooked():
+            return witness.look_at_switches(state, given), ()
+        case HopLooked():
+            return witness.look_at_hop(state, given), ()
         case ElsewhereLooked():
             return trace.look_elsewhere(state, given), ()
         case KeyTried():

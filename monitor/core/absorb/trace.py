@@ -215,17 +215,25 @@ def finding_of_refused_key(state: TargetState, otherwise: Finding, where: str) -
     return otherwise if charge is None else failing(charge.summary, charge, evidence=otherwise.evidence)
 
 
-def look_at_origin(state: TargetState, given: OriginLooked) -> TargetState:
-    """TrueFoundry's own store was asked for one canary; a trace that it shows proves it as a route."""
-    proofs = state.proofs
+def look_at_origin(state: TargetState, given: OriginLooked, policy: Policy) -> TargetState:
+    """TrueFoundry's own store was asked for one canary; a trace that it shows proves it as a route.
+
+    It proves so for those who were asked and who sent the canary: of another account's traces it may show nothing.
+    """
+    looked = replace(state, origin_looked_at=given.at)
     if given.found is None:
-        return replace(state, origin_looked_at=given.at)
-    if given.found:
-        proofs = {**proofs, arrival.proof_key(Route.OWN_STORE, ""): given.at}
-    changed = tuple(
-        replace(canary, origin=given.found) if canary.id == given.canary_id else canary for canary in state.canaries
-    )
-    return replace(state, canaries=changed, proofs=proofs, origin_looked_at=given.at)
+        return looked
+    canary = next((known for known in state.canaries if known.id == given.canary_id), None)
+    if canary is None:
+        return looked
+    account = policy.account if canary.account == policy.account else f"{canary.account}>{policy.account}"
+    asked = tuple(arrival.store_credential(account, destination) for destination in given.destinations)
+    after = _replace_canary(looked, replace(canary, origin=given.found, origin_asked=asked))
+    if not given.found:
+        return after
+    shown = {arrival.proof_key(Route.OWN_STORE, place): given.at for place in asked}
+    caller = replace(given.caller, account=canary.account) if given.caller is not None else state.caller
+    return replace(after, proofs={**state.proofs, **shown}, caller=caller)
 
 
 def try_key(state: TargetState, given: KeyTried, policy: Policy) -> TargetState:

@@ -33,7 +33,12 @@ def _uninvited(rule: Filter, expected: ExpectedConfig) -> Difference:
 
 
 def admits(rule: Filter, attributes: Mapping[str, str]) -> bool | None:
-    """Whether a filter lets a root span with these attributes through; None where that cannot be told."""
-    if not rule.understood or rule.key not in attributes:
+    """Whether a filter lets a root span with these attributes through; None where that cannot be told.
+
+    One without values lets nothing through.
+    """
+    if not rule.understood:
         return None
+    if rule.key not in attributes:
+        return None if rule.values else False
     return attributes[rule.key] in rule.values

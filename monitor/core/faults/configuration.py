@@ -3,14 +3,13 @@
 The configuration's word is weighed: after `settle` what arrives outranks it, a rotated key is no outage.
 """
 
-from datetime import UTC, datetime
-
 from monitor.core.canary import Outcome
 from monitor.core.drift import Comparison, Difference, compare
 from monitor.core.faults.consequences import NOT_EXPORTED
 from monitor.core.faults.rule import Case, Rule, Weight
 from monitor.core.key import key_is_refused
-from monitor.core.model import Charge, Component, Fault, Instant, Severity
+from monitor.core.model import Charge, Component, Fault, Severity
+from monitor.core.moments import changed_text
 from monitor.core.signs import arrived
 from monitor.core.state import Policy, TargetState
 
@@ -104,15 +103,8 @@ def _who(case: Case) -> tuple[str, ...]:
     """Who changed the configuration last, and when; whoever deleted it did not sign what was there before."""
     if case.state.config is None or _is_gone(case):
         return ()
-    seen = case.state.config.seen
-    by = f" by {seen.updated_by}" if seen.updated_by else ""
-    at = f" at {_moment_text(seen.updated_at)}" if seen.updated_at is not None else ""
-    return (f"last changed{by}{at}",) if by or at else ()
-
-
-def _moment_text(moment: Instant) -> str:
-    """Day, hours and minutes, UTC."""
-    return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%d %H:%M UTC")
+    said = changed_text(case.state.config.seen.updated_at, case.state.config.seen.updated_by)
+    return () if said is None else (said,)
 
 
 def _is_gone(case: Case) -> bool:

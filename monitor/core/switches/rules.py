@@ -107,14 +107,24 @@ class SwitchSeen:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SwitchMemory:
+    """The newest look at one of these configurations that could see it."""
+
+    seen: SwitchSeen
+    at: Instant
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
     """Whose requests the canaries are, as TrueFoundry's own store shows it.
 
-    `names` are the forms in which a rule may name the account; `teams` None: not shown.
+    `names` are the forms in which a rule may name the account; `teams` None: not shown. `account` is the fingerprint of the
+    tokens that were used.
     """
 
     names: tuple[str, ...]
     teams: tuple[str, ...] | None = None
+    account: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

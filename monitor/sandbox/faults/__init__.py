@@ -7,10 +7,17 @@ combined; each is set and cleared on its own.
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from monitor.sandbox.faults import control_plane, export, gateway, slack, traceloop
+from monitor.sandbox.faults import control_plane, export, gateway, slack, switches, traceloop
 from monitor.sandbox.faults.kinds import SandboxFault
 
 FAULTS: Mapping[str, SandboxFault] = MappingProxyType(
-    {**gateway.FAULTS, **export.FAULTS, **traceloop.FAULTS, **control_plane.FAULTS, **slack.FAULTS}
+    {
+        **gateway.FAULTS,
+        **export.FAULTS,
+        **switches.FAULTS,
+        **traceloop.FAULTS,
+        **control_plane.FAULTS,
+        **slack.FAULTS,
+    }
 )
 """The registry."""

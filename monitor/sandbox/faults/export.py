@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from monitor.core.model import Fault
-from monitor.sandbox.credentials import Credentials
+from monitor.sandbox.credentials import MODEL, Credentials
 from monitor.sandbox.faults.kinds import (
     JSON,
     Act,
@@ -116,6 +116,9 @@ FAULTS: Mapping[str, SandboxFault] = {
     ),
     "config_drift_filter_splits": _drift(
         "a `when` filter lets only the Model span through", _when("tfy.span_type", "Model")
+    ),
+    "config_drift_filter_model": _drift(
+        "a `when` filter lets only the canary's model through", _when("tfy.request.model_name", MODEL)
     ),
     "config_drift_metrics": _drift("the metrics exporter points at Traceloop", Edit(change=_metrics_too)),
     "config_drift_content": fault(

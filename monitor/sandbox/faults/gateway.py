@@ -100,4 +100,13 @@ FAULTS: Mapping[str, SandboxFault] = {
     "trace_not_created": fault(
         "the gateway answers and makes no trace", Act(twist=Twist.MAKE_NO_TRACE), named=Fault.TRACE_NOT_CREATED
     ),
+    "trace_not_created_collector": fault(
+        "the gateway makes traces, and cannot reach TrueFoundry's collector",
+        Act(twist=Twist.LOSE_AT_COLLECTOR),
+        named=Fault.TRACE_NOT_CREATED,
+    ),
+    "gateway_metrics_failing": fault(
+        "the gateway's own metrics page answers 503",
+        Disturbance(host=Host.GATEWAY, how=How.REPLY, paths=("/metrics",), reply=Reply(status=503)),
+    ),
 }

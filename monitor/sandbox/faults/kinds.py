@@ -8,6 +8,11 @@ from types import MappingProxyType
 from monitor.core.model import Fault, Seconds
 from monitor.sandbox.credentials import Credentials
 
+OTEL = "gateway-otel-config"
+LOGGING = "gateway-logging-config"
+GLOBAL = "gateway-global-settings"
+ROUTING = "gateway-data-routing-config"
+
 Manifest = dict[str, object]
 """A gateway configuration as TrueFoundry keeps it; changed by making another one."""
 
@@ -76,6 +81,18 @@ class Edit:
     change: Callable[[Manifest, Credentials], Manifest]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Apply:
+    """Another configuration of the gateway that somebody applies: in force at once, gone when mended."""
+
+    manifest: Manifest
+
+    @property
+    def kind(self) -> str:
+        """Its type."""
+        return str(self.manifest["type"])
+
+
 class Refusal(Enum):
     """Why the gateway does not complete a chat."""
 
@@ -108,6 +125,8 @@ class Twist(Enum):
     ANSWER_OTHER_SHAPE = auto()
     PROVIDER_STALLS = auto()
     MAKE_NO_TRACE = auto()
+    TRACE_WHAT_IS_LOGGED = auto()
+    LOSE_AT_COLLECTOR = auto()
     EXPORT_NOTHING = auto()
     EXPORT_LATE = auto()
     EXPORT_TWICE = auto()
@@ -143,7 +162,7 @@ class Act:
     seconds: Seconds = 0.0
 
 
-Deed = Disturbance | Edit | Refuse | Act
+Deed = Disturbance | Edit | Apply | Refuse | Act
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

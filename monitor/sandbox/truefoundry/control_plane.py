@@ -12,16 +12,18 @@ from starlette.routing import Mount, Route
 from starlette.types import ASGIApp
 
 from monitor.sandbox.credentials import ADMIN, TENANT, Subject
-from monitor.sandbox.dialect import HeaderValues, Off, OwnStore
-from monitor.sandbox.faults.kinds import Manifest, Twist
+from monitor.sandbox.dialect import HeaderValues, Off, OtherSettings, OwnStore
+from monitor.sandbox.faults.kinds import GLOBAL, LOGGING, OTEL, ROUTING, Manifest, Twist
 from monitor.sandbox.serving import bearer, json_object, routed
 from monitor.sandbox.truefoundry.front import WithFrontDoor
+from monitor.sandbox.truefoundry.manifests import problem_of
 from monitor.sandbox.truefoundry.own_store import BadQuery, query_spans
-from monitor.sandbox.truefoundry.settings import EXPORTER, OTEL, TYPES, Kept
+from monitor.sandbox.truefoundry.settings import EXPORTER, TYPES, Kept
 from monitor.sandbox.truefoundry.stamps import iso
 from monitor.sandbox.world import World
 
 _MASK = "********"
+_OTHERS = frozenset({LOGGING, GLOBAL, ROUTING})
 
 
 def control_plane_app(world: World, gateway: ASGIApp) -> ASGIApp:
@@ -70,6 +72,8 @@ class _ControlPlane:
             return _error(HTTPStatus.FORBIDDEN, "You do not have permission to list gateway controls")
         if kind not in TYPES:
             return _error(HTTPStatus.BAD_REQUEST, f"Invalid gateway config type: {kind}")
+        if kind in _OTHERS and self._world.dialect.other_settings is OtherSettings.FORBIDDEN:
+            return _error(HTTPStatus.FORBIDDEN, f"You do not have permission to read {kind}")
         kept = self._world.settings.read(kind)
         off = self._world.dialect.off
         nothing = kept is None or (kind == OTEL and kept.manifest.get(EXPORTER) is None)
@@ -77,7 +81,17 @@ class _ControlPlane:
             return JSONResponse(None)
         if kept is None or (nothing and off is Off.NOT_FOUND):
             return _error(HTTPStatus.NOT_FOUND, f"Gateway config of type {kind} not found")
-        return JSONResponse(self._envelope(kind, kept))
+        return JSONResponse(self._logging() if kind == LOGGING else self._envelope(kind, kept))
+
+    def _logging(self) -> object:
+        """Logging configurations, of which there may be several."""
+        every = self._world.settings.all(LOGGING)
+        if self._world.dialect.other_settings is OtherSettings.LIST:
+            return [self._envelope(LOGGING, kept) for kept in every]
+        envelope = self._envelope(LOGGING, every[-1])
+        if len(every) == 1:
+            return envelope
+        return {**envelope, "manifest": {"type": LOGGING, "rules": [kept.manifest for kept in every]}}
 
     async def delete(self, request: Request) -> Response:
         """Forget one configuration."""
@@ -96,14 +110,14 @@ class _ControlPlane:
         manifest = body.get("manifest") if body else None
         if not isinstance(manifest, dict) or manifest.get("type") not in TYPES:
             return _error(HTTPStatus.UNPROCESSABLE_ENTITY, "manifest: an object of a known type is required")
-        problem = _problem_of(manifest)
+        problem = problem_of(manifest)
         if problem:
             return _error(HTTPStatus.UNPROCESSABLE_ENTITY, problem)
         kind = str(manifest["type"])
-        before = self._world.settings.read(kind)
+        before = self._world.settings.find(manifest)
         if body and body.get("dryRun") is not True:
             self._world.settings.apply(kind, manifest, self._subject(request) or ADMIN)
-        kept = self._world.settings.read(kind)
+        kept = self._world.settings.find(manifest)
         return JSONResponse(
             {
                 "existingManifest": before.manifest if before else None,
@@ -174,21 +188,6 @@ def _with_shown_headers(exporter: Manifest, how: HeaderValues) -> Manifest:
     masked = how is HeaderValues.MASKED
     shown = {name: _MASK if masked else f"tfy-secret://{TENANT}:otel:{name.lower()}" for name in headers}
     return {**exporter, "headers": shown}
-
-
-def _problem_of(manifest: Manifest) -> str | None:
-    """Why TrueFoundry would refuse an export configuration; other types are taken as they are."""
-    for name in (EXPORTER, "otel_metrics_exporter_config") if manifest["type"] == OTEL else ():
-        exporter = manifest.get(name)
-        if exporter is None:
-            continue
-        if not isinstance(exporter, dict) or exporter.get("type") not in {"http", "grpc"}:
-            return f"{name}.type: one of http, grpc"
-        if not isinstance(exporter.get("endpoint"), str):
-            return f"{name}.endpoint: a text is required"
-        if exporter["type"] == "http" and exporter.get("encoding") not in {"proto", "json"}:
-            return f"{name}.encoding: one of proto, json"
-    return None
 
 
 def _error(status: HTTPStatus, message: str) -> Response:

@@ -10,10 +10,10 @@ from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Mapping
 
 from monitor.core.model import Instant, Seconds
-from monitor.sandbox.faults.kinds import Manifest, Twist
+from monitor.sandbox.faults.kinds import OTEL, Manifest, Twist
 from monitor.sandbox.otlp import encode_spans
 from monitor.sandbox.truefoundry.export_rules import exported_form, resource_of
-from monitor.sandbox.truefoundry.settings import EXPORTER, OTEL
+from monitor.sandbox.truefoundry.settings import EXPORTER
 from monitor.sandbox.truefoundry.spans import GatewaySpan
 from monitor.sandbox.world import World
 

@@ -14,14 +14,16 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from monitor.core.model import Instant
-from monitor.sandbox.credentials import MODELS, TENANT, Subject
+from monitor.sandbox.credentials import MODELS, Subject
 from monitor.sandbox.dialect import Refusals
+from monitor.sandbox.dialect import SpanMetrics as Shown
 from monitor.sandbox.faults.kinds import Refusal, Twist
 from monitor.sandbox.serving import bearer, routed
 from monitor.sandbox.truefoundry.declined import Declined, decline, malformed
 from monitor.sandbox.truefoundry.front import WithFrontDoor
 from monitor.sandbox.truefoundry.provider import as_events, complete, object_to
-from monitor.sandbox.truefoundry.settings import destination, keeps_bodies
+from monitor.sandbox.truefoundry.settings import Asked, destination, is_logged
+from monitor.sandbox.truefoundry.span_metrics import SpanMetrics
 from monitor.sandbox.truefoundry.spans import Exchange, GatewaySpan, make_spans
 from monitor.sandbox.truefoundry.tracing import TraceContext, begin_trace, feedback_header
 from monitor.sandbox.world import World
@@ -72,8 +74,7 @@ class _Gateway:
         self._world = world
         self._record = record
         self._cache: dict[str, tuple[str, dict[str, object]]] = {}
-        self._accepted = 0
-        self._dropped = 0
+        self._metrics = SpanMetrics(world.now())
 
     async def models(self, request: Request) -> Response:
         """The models that the token may use."""
@@ -88,14 +89,11 @@ class _Gateway:
         return JSONResponse({"object": "list", "data": owned})
 
     async def metrics(self, _request: Request) -> Response:
-        """Its own metrics of the first hop, as a self-hosted gateway shows them; the hop to the collector never fails here."""
-        tenant = f'tenant_name="{TENANT}"'
-        lines = (
-            f"ai_gateway_spans_accepted_total{{{tenant}}} {self._accepted}",
-            f'ai_gateway_spans_exported_total{{{tenant},outcome="success"}} {self._accepted}',
-            f'ai_gateway_span_drops_total{{{tenant},reason="should_trace_false"}} {self._dropped}',
-        )
-        return PlainTextResponse("".join(f"{line}\n" for line in lines))
+        """Its own metrics of the first hop, as a self-hosted gateway shows them; other gateways show none."""
+        shown = self._world.dialect.span_metrics
+        if shown is Shown.ABSENT:
+            return PlainTextResponse("Not Found", 404)
+        return PlainTextResponse(self._metrics.page(shown, with_start=shown is Shown.AI_GATEWAY))
 
     async def chat(self, request: Request) -> Response:
         """Complete a chat, or say why not."""
@@ -124,17 +122,18 @@ class _Gateway:
             raise _Malformed("model: a text is required")
         tags = _tags(headers.get("x-tfy-metadata"))
         model = asked["model"]
-        settings = self._world.settings
         wanted = _logging(headers.get("x-tfy-logging-config"))
+        request = Asked(model=model, subject=subject, tags=tags, logged=wanted)
+        logged = is_logged(self._world.settings, request)
         return _Chat(
             started=started,
-            context=begin_trace(self._world, headers.get("traceparent", "")),
+            context=begin_trace(self._world, headers.get("traceparent", ""), logged=logged),
             subject=subject,
             model=model,
             request=asked,
             tags=tags,
-            bodies=keeps_bodies(settings, asked=wanted, model=model, subject=subject.slug, tags=tags),
-            destination=destination(settings, subject=subject.slug, tags=tags),
+            bodies=logged,
+            destination=destination(self._world.settings, request),
         )
 
     def _judge(self, chat: _Chat, refusal: Refusal | None) -> Declined | None:
@@ -200,7 +199,7 @@ class _Gateway:
         cached: bool = False,
     ) -> None:
         if not chat.context.recorded:
-            self._dropped += 1
+            self._metrics.drop("should_trace_false")
             return
         exchange = Exchange(
             trace_id=chat.context.trace_id,
@@ -222,7 +221,10 @@ class _Gateway:
             guardrails=declined.guardrails if declined else (),
         )
         spans = make_spans(exchange, self._world.clock.draw_hex)
-        self._accepted += len(spans)
+        if self._world.broken.does(Twist.LOSE_AT_COLLECTOR):
+            self._metrics.lose(len(spans), "connection_refused")
+            return
+        self._metrics.export(len(spans))
         self._record(spans)
 
     def _feedback(self, chat: _Chat) -> dict[str, str]:

@@ -3,18 +3,14 @@
 Manifests are in the shapes of https://github.com/truefoundry/truefoundry-python-sdk (`types/gateway_otel_config.py` and others).
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
 
 from monitor.core.model import Instant
 from monitor.sandbox.broken import Broken
 from monitor.sandbox.credentials import ADMIN, EXPORTED_ATTRIBUTE, SABOTEUR, Credentials, Subject
-from monitor.sandbox.faults.kinds import Manifest
+from monitor.sandbox.faults.kinds import GLOBAL, LOGGING, OTEL, ROUTING, Manifest
 
-OTEL = "gateway-otel-config"
-LOGGING = "gateway-logging-config"
-GLOBAL = "gateway-global-settings"
-ROUTING = "gateway-data-routing-config"
 TYPES = (
     "gateway-rate-limiting-config",
     "gateway-fallback-config",
@@ -43,47 +39,79 @@ class Kept:
 
 
 class Settings:
-    """The configurations in force. Faults change what is kept without losing it, so mending one brings it back."""
+    """The configurations in force. Faults change what is kept without losing it, so mending one brings it back.
+
+    Of every type there is one, but for logging: there each name is a configuration of its own.
+    """
 
     def __init__(self, now: Callable[[], Instant], broken: Broken, credentials: Credentials) -> None:
         self._now = now
         self._broken = broken
         self._credentials = credentials
-        self._kept: dict[str, Kept] = {}
+        self._kept: dict[tuple[str, str], Kept] = {}
+        self._touched: dict[str, Instant] = {}
 
     def read(self, kind: str) -> Kept | None:
-        """What is in force now, faults included; None if there is none."""
-        kept = self._kept.get(kind)
-        if kept is None or kind != OTEL:
-            return kept
-        manifest = kept.manifest
+        """What is in force now, faults included, the newest where there are several; None if there is none."""
+        found = self.all(kind)
+        return found[-1] if found else None
+
+    def all(self, kind: str) -> tuple[Kept, ...]:
+        """Everything of a type that is in force now, faults included."""
+        kept = [each for (of, _), each in self._kept.items() if of == kind]
+        if kind == OTEL:
+            return tuple(replace(each, manifest=self._edited(each.manifest)) for each in kept)
+        applied = [self._applied(kind, manifest) for manifest in self._broken.applied(kind)]
+        return tuple([*kept, *applied] if kind == LOGGING else [*kept, *applied][-1:])
+
+    def _edited(self, manifest: Manifest) -> Manifest:
         for edit in self._broken.edits():
             manifest = edit.change(manifest, self._credentials)
-        return Kept(
-            manifest=manifest, created_at=kept.created_at, updated_at=kept.updated_at, updated_by=kept.updated_by
-        )
+        return manifest
+
+    def _applied(self, kind: str, manifest: Manifest) -> Kept:
+        at = self._touched.get(kind, self._now())
+        return Kept(manifest=manifest, created_at=at, updated_at=at, updated_by=SABOTEUR)
+
+    def find(self, manifest: Manifest) -> Kept | None:
+        """What is in force in the place of a manifest."""
+        kind = str(manifest["type"])
+        name = _key(kind, manifest)
+        found = [kept for kept in self.all(kind) if _key(kind, kept.manifest) == name]
+        return found[-1] if found else None
 
     def apply(self, kind: str, manifest: Manifest, by: Subject = ADMIN, at: Instant | None = None) -> None:
         """Keep a manifest, `at` instead of now if given."""
         when = self._now() if at is None else at
-        before = self._kept.get(kind)
+        key = _key(kind, manifest)
+        before = self._kept.get(key)
         created = before.created_at if before else when
-        self._kept[kind] = Kept(manifest=manifest, created_at=created, updated_at=when, updated_by=by)
+        self._kept[key] = Kept(manifest=manifest, created_at=created, updated_at=when, updated_by=by)
 
     def delete(self, kind: str) -> None:
         """Forget a configuration."""
-        self._kept.pop(kind, None)
+        self._kept = {key: kept for key, kept in self._kept.items() if key[0] != kind}
 
-    def touch(self) -> None:
-        """Sign the exporter's configuration anew: a fault changed it, or somebody mended it."""
-        kept = self._kept.get(OTEL)
-        if kept is not None:
-            self.apply(OTEL, kept.manifest, SABOTEUR)
+    def clear(self) -> None:
+        """Forget everything."""
+        self._kept.clear()
+
+    def touch(self, kinds: Collection[str]) -> None:
+        """Sign configurations anew: a fault changed them, or somebody mended it."""
+        for kind in kinds:
+            self._touched[kind] = self._now()
+            for (of, name), kept in self._kept.items():
+                if of == kind == OTEL:
+                    self._kept[of, name] = replace(kept, updated_at=self._now(), updated_by=SABOTEUR)
 
     def rules(self, kind: str) -> Manifest:
         """A manifest to go by; empty if there is none."""
-        kept = self._kept.get(kind)
+        kept = self.read(kind)
         return kept.manifest if kept else {}
+
+
+def _key(kind: str, manifest: Manifest) -> tuple[str, str]:
+    return kind, str(manifest.get("name") or "") if kind == LOGGING else ""
 
 
 def healthy_manifest(traceloop_url: str, credentials: Credentials, *, content: bool) -> Manifest:
@@ -102,8 +130,23 @@ def healthy_manifest(traceloop_url: str, credentials: Credentials, *, content: b
     }
 
 
-def keeps_bodies(settings: Settings, *, asked: bool | None, model: str, subject: str, tags: Mapping[str, str]) -> bool:
-    """Whether request and response bodies are logged; `asked` is the request's own logging header.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What a request is judged by. `logged` is its own logging header; a rule may name its account with or without the kind."""
+
+    model: str
+    subject: Subject
+    tags: Mapping[str, str]
+    logged: bool | None = None
+
+    @property
+    def accounts(self) -> tuple[str, ...]:
+        """The names of the account."""
+        return self.subject.slug, f"{self.subject.kind}:{self.subject.slug}"
+
+
+def is_logged(settings: Settings, asked: Asked) -> bool:
+    """Whether a request is logged.
 
     `gateway-global-settings` decides first (`always`, `never`, `header_controlled`); then any matching rule of
     `gateway-logging-config` with `log: false` wins.
@@ -116,41 +159,42 @@ def keeps_bodies(settings: Settings, *, asked: bool | None, model: str, subject:
         case "never":
             wanted = False
         case _:
-            wanted = bool(mode.get("log_body_by_default")) if asked is None else asked
-    rule = settings.rules(LOGGING)
-    denied = rule.get("log") is False and _concerns(rule.get("when"), model=model, subject=subject, tags=tags)
-    return wanted and not denied
+            wanted = bool(mode.get("log_body_by_default")) if asked.logged is None else asked.logged
+    rules = [kept.manifest for kept in settings.all(LOGGING)]
+    return wanted and not any(rule.get("log") is False and _concerns(rule.get("when"), asked) for rule in rules)
 
 
-def destination(settings: Settings, *, subject: str, tags: Mapping[str, str]) -> str:
+def destination(settings: Settings, asked: Asked) -> str:
     """Where TrueFoundry's own store keeps a trace: the first enabled destination whose every condition holds."""
     found = settings.rules(ROUTING).get("destinations")
     for each in found if isinstance(found, list) else []:
         conditions = each.get("when", [])
-        if each.get("enabled", True) and all(_holds(condition, subject, tags) for condition in conditions):
+        if each.get("enabled", True) and all(_holds(condition, asked) for condition in conditions):
             return str(each.get("name"))
     return "default"
 
 
-def _holds(condition: Mapping[str, object], subject: str, tags: Mapping[str, str]) -> bool:
-    actual = subject if condition.get("field") == "created_by" else tags.get(str(condition.get("key")))
+def _holds(condition: Mapping[str, object], asked: Asked) -> bool:
+    by_account = condition.get("field") == "created_by"
+    names = asked.accounts if by_account else (asked.tags.get(str(condition.get("key"))),)
     values = condition.get("value")
-    return isinstance(values, list) and actual in values
+    return isinstance(values, list) and any(name in values for name in names)
 
 
-def _concerns(when: object, *, model: str, subject: str, tags: Mapping[str, str]) -> bool:
+def _concerns(when: object, asked: Asked) -> bool:
     if not isinstance(when, dict):
         return True
     wanted = when.get("metadata") or {}
     return (
-        _within(when.get("models"), model)
-        and _within(when.get("subjects"), subject)
-        and all(tags.get(key) == value for key, value in wanted.items())
+        _within(when.get("models"), (asked.model,))
+        and _within(when.get("subjects"), asked.accounts)
+        and all(asked.tags.get(key) == value for key, value in wanted.items())
     )
 
 
-def _within(rule: object, actual: str) -> bool:
+def _within(rule: object, names: tuple[str, ...]) -> bool:
     if not isinstance(rule, dict):
         return True
     inside, outside = rule.get("in"), rule.get("not_in")
-    return (inside in (None, ["*"]) or actual in inside) and (outside is None or actual not in outside)
+    within = inside in (None, ["*"]) or any(name in inside for name in names)
+    return within and (outside is None or not any(name in outside for name in names))

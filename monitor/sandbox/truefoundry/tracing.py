@@ -5,7 +5,7 @@ import json
 import re
 from dataclasses import dataclass
 
-from monitor.sandbox.dialect import Feedback, Traceparent
+from monitor.sandbox.dialect import Feedback, LoggingOff, Traceparent
 from monitor.sandbox.faults.kinds import Twist
 from monitor.sandbox.world import World
 
@@ -23,9 +23,13 @@ class TraceContext:
     recorded: bool
 
 
-def begin_trace(world: World, traceparent: str) -> TraceContext:
-    """A trace of its own (a UUIDv7 without dashes), or the caller's where the dialect honours `traceparent`."""
-    recorded = not world.broken.does(Twist.MAKE_NO_TRACE)
+def begin_trace(world: World, traceparent: str, *, logged: bool) -> TraceContext:
+    """A trace of its own (a UUIDv7 without dashes), or the caller's where the dialect honours `traceparent`.
+
+    Whether a request that is not `logged` has a trace without content, or none, is a matter of the dialect.
+    """
+    strict = world.dialect.logging_off is LoggingOff.TRACES or world.broken.does(Twist.TRACE_WHAT_IS_LOGGED)
+    recorded = not world.broken.does(Twist.MAKE_NO_TRACE) and (logged or not strict)
     given = _TRACEPARENT.fullmatch(traceparent.strip())
     honoured = world.dialect.traceparent is Traceparent.HONOURED and given is not None
     if honoured and given is not None and int(given[1], 16) and int(given[2], 16):

@@ -66,6 +66,14 @@ BY_DIALECT = [
     ("refusals=traced", "refused_request", "traced", PASS),
     ("refusals=named-only", "refused_request", "not traced", PASS),
     ("refusals=untraced", "refused_request", "not traced", PASS),
+    ("logging_off=bodies", "trace_arrives", "yes", PASS),  # no rule is off, so nothing depends on it
+    ("logging_off=traces", "trace_arrives", "yes", PASS),
+    ("other_settings=envelope", "other_configs", "yes", PASS),
+    ("other_settings=list", "other_configs", "yes", PASS),
+    ("other_settings=forbidden", "other_configs", "403", UNKNOWN),
+    ("span_metrics=ai_gateway", "gateway_answers", "open", PASS),
+    ("span_metrics=llm_gateway", "gateway_answers", "open", PASS),
+    ("span_metrics=absent", "gateway_answers", "open", PASS),
 ]
 
 
@@ -152,6 +160,7 @@ BY_FAULT = {
     },
     "control_plane_signed_out": {"control_plane_token": ("not known", FAIL), "config_readable": ("401", FAIL)},
     "own_store_failing": {"own_store": ("500", UNKNOWN)},
+    "routed": {"store_destination": ("another", PASS), "own_store": ("shown", PASS)},
     "own_store_empty": {"own_store": ("not shown", UNKNOWN)},
     "slack_invalid_auth": {"slack": ("refused", FAIL)},
     "slack_silent": {"slack": ("error", UNKNOWN)},

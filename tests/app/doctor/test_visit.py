@@ -47,8 +47,8 @@ async def test_who_does_not_answer_is_not_waited_for_again() -> None:
         await it.look()
         asked = [each.path.rpartition("/")[2] for each in it.sandbox.world.requests if each.host == "control-plane"]
         assert asked[0] == "session"
-        assert sorted(asked[1:3]) == ["gateway-otel-config", "query"]
-        assert len(asked) <= 4
+        assert sorted(asked[1:4]) == ["gateway-logging-config", "gateway-otel-config", "query"]
+        assert len(asked) <= 5
 
 
 async def test_progress_is_told_as_it_goes() -> None:

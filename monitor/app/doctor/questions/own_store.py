@@ -5,6 +5,7 @@ from monitor.app.doctor.questions.concerns import has_control_plane, sends_canar
 from monitor.app.doctor.questions.errors import FORBIDDEN, cannot_tell
 from monitor.app.doctor.seen import Seen
 from monitor.core.model import Service
+from monitor.core.switches import DEFAULT_DESTINATION
 from monitor.ports import Refused
 
 _WITHOUT = "Without it a lost trace is found all the same; only whether the gateway never made it cannot be told."
@@ -60,7 +61,7 @@ def judge_destination(seen: Seen) -> Answer:
     if canary.destination is None:
         return well("default", "The gateway does not tell where its own store keeps the trace: `default` is asked.")
     return well(
-        canary.destination,
+        DEFAULT_DESTINATION if canary.destination == DEFAULT_DESTINATION else "another",  # its name is the tenant's own
         f"TrueFoundry's own store keeps the trace at the destination `{canary.destination}`.",
         destination=canary.destination,
     )

@@ -5,6 +5,7 @@ WHOLE = frozenset(
         # of TrueFoundry's manifests and answers: https://github.com/truefoundry/truefoundry-python-sdk
         "gateway-otel-config", "gateway-logging-config", "gateway-global-settings", "gateway-data-routing-config",
         "http", "grpc", "proto", "json", "spanAttributes", "IN", "always", "never", "header_controlled",
+        "metadata", "created_by", "customer-managed", "controlplane-managed", "*",
         "user", "virtualaccount", "serviceaccount", "team", "default", "/api/llm",
         "tfy.span_type", "tfy.request.model_name", "ChatCompletion", "Completion", "Model", "MCP", "MCPGateway", "Rerank",
         "Embedding", "AgentResponse", "Guardrail", "Internal", "Client", "Server", "Ok", "Error", "Unset", "OK", "ERROR",

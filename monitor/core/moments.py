@@ -1,0 +1,17 @@
+"""Moments in words."""
+
+from datetime import UTC, datetime
+
+from monitor.core.model import Instant
+
+
+def moment_text(moment: Instant) -> str:
+    """Day, hours and minutes, UTC."""
+    return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def changed_text(at: Instant | None, by: str | None) -> str | None:
+    """Who changed something last, and when, as far as either is known."""
+    who = f" by {by}" if by else ""
+    when = f" at {moment_text(at)}" if at is not None else ""
+    return f"last changed{who}{when}" if who or when else None

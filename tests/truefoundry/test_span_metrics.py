@@ -1,0 +1,259 @@
+"""The gateway's own metrics page: what is read of it, and what is not believed."""
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from monitor.core.hop import SpanCounters
+from monitor.ports import Garbled, Gone, PortError, Refused, SpanMetrics, Unreachable
+from monitor.redaction import Redactor
+from monitor.sandbox import Dialect, Sandbox
+from monitor.truefoundry import GatewaySpanMetrics, TrueFoundryGateway
+from tests.core.build import quick
+from tests.fakes.clock import START, FakeClock
+from tests.fakes.remote import Remote, Reply
+from tests.fakes.span_metrics import FakeSpanMetrics
+from tests.truefoundry.contract import Stage, canary
+from tests.truefoundry.test_contract import sandboxed
+
+SECRET = "tfy_secretsecret123"
+PAGE = """\
+# HELP ai_gateway_spans_exported_total Spans by outcome.
+# TYPE ai_gateway_spans_exported_total counter
+ai_gateway_spans_accepted_total{tenant_name="acme"} 130
+ai_gateway_spans_exported_total{tenant_name="acme",outcome="success"} 100
+ai_gateway_spans_exported_total{tenant_name="other",outcome="success"} 11
+ai_gateway_spans_exported_total{tenant_name="acme",outcome="failed",reason="connection_refused"} 12
+ai_gateway_spans_exported_total{outcome="failed",tenant_name="other",reason="connection_refused"} 5 1800000000000
+ai_gateway_spans_exported_total{outcome="failed",reason="timeout"} 0
+ai_gateway_span_drops_total{tenant_name="a \\"quoted\\", {odd} name",reason="should_trace_false"} 3e0
+ai_gateway_requests_total{tenant_name="acme"} 9000
+process_start_time_seconds 1799990000.5
+nodejs_heap_size_total_bytes 1.234e+07
+"""
+READ = SpanCounters(
+    at=START,
+    started_at=1_799_990_000.5,
+    exported=111,
+    failed={"connection_refused": 17},
+    dropped={"should_trace_false": 3},
+)
+
+
+async def read(reply: Reply, url: str = "/metrics") -> SpanCounters:
+    """One read, answered so."""
+    clock = FakeClock()
+    remote = Remote(clock, reply)
+    metrics = GatewaySpanMetrics(remote.http, remote.url + url, redactor=Redactor([SECRET]), clock=clock)
+    asking = asyncio.ensure_future(metrics.read(timeout=5))
+    await clock.run_until(asking.done)
+    found = await asking
+    assert [asked.path for asked in remote.asked] == [url or "/metrics"]
+    assert "authorization" not in remote.asked[0].headers
+    return found
+
+
+async def shown(page: str) -> SpanCounters:
+    """What is read of a page."""
+    return await read(Reply(page.encode()))
+
+
+async def test_the_counters_are_read_over_all_tenants() -> None:
+    """By outcome and reason; labels in any order, timestamps, exponents and odd texts do no harm."""
+    assert await shown(PAGE) == READ
+
+
+async def test_older_names_are_read_too() -> None:
+    """They were renamed in version 0.136; where both are shown, the newer ones count."""
+    older = PAGE.replace("ai_gateway_", "llm_gateway_")
+    assert await shown(older) == READ
+    assert await shown(older + PAGE) == READ
+
+
+async def test_a_page_without_the_process_tells_no_start() -> None:
+    """Then processes cannot be told apart."""
+    assert (await shown(PAGE.replace("process_start_time_seconds", "x"))).started_at is None
+    assert (await shown(PAGE.replace("1799990000.5", "-1"))).started_at is None
+
+
+async def test_an_address_without_a_path_means_the_usual_one() -> None:
+    """As a Service of Kubernetes is named; a path is taken as it stands."""
+    assert await read(Reply(PAGE.encode()), "") == READ
+    assert await read(Reply(PAGE.encode()), "/internal/prometheus") == READ
+
+
+async def test_another_outcome_than_success_is_no_success() -> None:
+    """Whatever it is called, and if it has no reason."""
+    found = await shown('ai_gateway_spans_exported_total{outcome="rejected"} 2\nai_gateway_spans_exported_total 1\n')
+    assert (found.exported, found.failed) == (0, {"unknown": 3})
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "ai_gateway_spans_exported_total",
+        "ai_gateway_spans_exported_total{",
+        'ai_gateway_spans_exported_total{outcome="success" 5',
+        'ai_gateway_spans_exported_total{outcome="success"} many',
+        'ai_gateway_spans_exported_total_sum{outcome="success"} 5',
+    ],
+)
+async def test_a_line_of_another_form_is_passed_over(line: str) -> None:
+    """The others count."""
+    assert await shown(f"{line}\n{PAGE}") == READ
+
+
+@pytest.mark.parametrize("value", ["NaN", "+Inf", "-5", "1e300"])
+async def test_a_count_that_is_none_is_not_believed(value: str) -> None:
+    """Nothing is compared with it."""
+    with pytest.raises(Garbled):
+        await shown(f'ai_gateway_spans_exported_total{{outcome="success"}} {value}\n')
+
+
+async def test_reasons_are_foreign() -> None:
+    """Redacted, clamped, and no more than anybody reads."""
+    lines = [f'ai_gateway_span_drops_total{{reason="{SECRET} {n} {"x" * 200}"}} {n}' for n in range(50)]
+    dropped = (await shown("\n".join(lines))).dropped
+    assert len(dropped) == 20
+    assert all(SECRET not in reason and len(reason) <= 40 for reason in dropped)
+
+
+@pytest.mark.parametrize(
+    ("reply", "error"),
+    [
+        (Reply(b"", status=404), Gone),
+        (Reply(b"", status=403), Refused),
+        (Reply(b"", status=503), Unreachable),
+        (Reply(b"", status=302, headers={"location": "/login"}), Garbled),
+        (Reply(b"<html>hello</html>"), Garbled),
+        (Reply(b""), Garbled),
+        (Reply(b"ai_gateway_requests_total 5\n"), Garbled),
+        (Reply(b"x" * 5_000_000), Garbled),
+        (Reply(hang=True), Unreachable),
+    ],
+)
+async def test_what_does_not_count_spans_is_raised(reply: Reply, error: type[PortError]) -> None:
+    """Also a page that is longer than can be read: counters might be missing of it."""
+    with pytest.raises(error):
+        await read(reply)
+
+
+LINES = st.lists(st.sampled_from(PAGE.splitlines()) | st.text(max_size=60), max_size=8)
+
+
+@quick
+@given(lines=LINES, cut=st.integers(0, 400))
+async def test_whatever_is_shown_is_read_or_refused(lines: list[str], cut: int) -> None:
+    """Nothing else can happen."""
+    page = "\n".join(lines)
+    try:
+        found = await shown(page[: len(page) - cut])
+    except Garbled:
+        return
+    assert found.exported >= 0
+
+
+class SpanMetricsStage(Stage):
+    """A gateway's counters, and how to make them count."""
+
+    metrics: SpanMetrics
+
+    @abstractmethod
+    async def export(self) -> None:
+        """A trace gets to the collector."""
+
+    @abstractmethod
+    async def lose(self) -> None:
+        """A trace does not."""
+
+    @abstractmethod
+    async def take_down(self) -> None:
+        """From now on nobody listens."""
+
+
+class SpanMetricsContract(ABC):
+    """Of `monitor.ports.SpanMetrics`."""
+
+    @pytest.fixture
+    @abstractmethod
+    def stage(self) -> AsyncIterator[SpanMetricsStage] | SpanMetricsStage:
+        """The metrics under test, of a gateway that has made no trace."""
+
+    async def test_they_count_what_got_through_and_what_did_not(self, stage: SpanMetricsStage) -> None:
+        """Each reading is dated."""
+        first = await stage.drive(stage.metrics.read(timeout=5))
+        assert (first.exported, first.failed, first.at) == (0, {}, stage.clock.now())
+        await stage.export()
+        await stage.lose()
+        second = await stage.drive(stage.metrics.read(timeout=5))
+        assert (second.exported, second.failed) == (3, {"connection_refused": 3})
+
+    async def test_nobody_listening_is_unreachable(self, stage: SpanMetricsStage) -> None:
+        """As everywhere."""
+        await stage.take_down()
+        with pytest.raises(Unreachable) as caught:
+            await stage.drive(stage.metrics.read(timeout=5))
+        assert caught.value.kind == "connect"
+
+
+class _FakeStage(SpanMetricsStage):
+    def __init__(self) -> None:
+        self.clock = FakeClock()
+        self.fake = FakeSpanMetrics(self.clock)
+        self.metrics: SpanMetrics = self.fake
+
+    async def export(self) -> None:
+        self.fake.exported += 3
+
+    async def lose(self) -> None:
+        self.fake.failed["connection_refused"] = 3
+
+    async def take_down(self) -> None:
+        self.fake.error = Unreachable("down", kind="connect")
+
+
+class TestFakeSpanMetrics(SpanMetricsContract):
+    """The one that the tests of the checks use."""
+
+    @pytest.fixture
+    def stage(self) -> SpanMetricsStage:
+        """A fake."""
+        return _FakeStage()
+
+
+class _RealStage(SpanMetricsStage):
+    def __init__(self, sandbox: Sandbox, metrics: SpanMetrics, gateway: TrueFoundryGateway, clock: FakeClock) -> None:
+        self.clock = clock
+        self.metrics = metrics
+        self._sandbox = sandbox
+        self._gateway = gateway
+
+    async def export(self) -> None:
+        await self.drive(self._gateway.complete(canary()))
+
+    async def lose(self) -> None:
+        await self._sandbox.break_("trace_not_created_collector")
+        await self.drive(self._gateway.complete(canary()))
+
+    async def take_down(self) -> None:
+        await self._sandbox.break_("gateway_unreachable")
+
+
+class TestGatewaySpanMetrics(SpanMetricsContract):
+    """The real one, before either kind of gateway that shows them."""
+
+    @pytest.fixture(params=["ai_gateway", "llm_gateway"])
+    async def stage(self, request: pytest.FixtureRequest) -> AsyncIterator[SpanMetricsStage]:
+        """The adapter before the sandbox."""
+        clock = FakeClock()
+        async with sandboxed(clock, Dialect().vary({"span_metrics": request.param})) as (sandbox, http):
+            metrics = GatewaySpanMetrics(http, f"{sandbox.gateway_url}/metrics", redactor=Redactor(), clock=clock)
+            token = sandbox.world.credentials.token
+            gateway = TrueFoundryGateway(
+                http, sandbox.gateway_url, lambda: token, path="/health", redactor=Redactor(), clock=clock
+            )
+            yield _RealStage(sandbox, metrics, gateway, clock)
