@@ -9,6 +9,8 @@ DEMO_FAULT ?=
 PYTEST_ARGS ?=
 KILLS    ?=
 SEED     ?=
+FUZZ_FOR ?= 60
+FUZZ_SEED ?=
 UPGRADE  ?=
 
 BIN     := $(VENV)/bin
@@ -19,7 +21,7 @@ SOURCES := monitor tests tools
 RULES   := deploy/prometheus
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format lint types layers schema docs docs-current pairs diagnosis-matrix time-to-mention core-coverage e2e e2e-setup rules-test image image-test bench-footprint torture-kill \
+.PHONY: help demo test check format lint types layers schema docs docs-current pairs diagnosis-matrix time-to-mention core-coverage fuzz e2e e2e-setup rules-test image image-test bench-footprint torture-kill \
         setup lock clean
 
 help:  ## say what there is
@@ -83,6 +85,9 @@ docs-current: $(VENV)/.test
 	@$(BIN)/python -m tools.diagnosis_matrix | diff -u docs/diagnosis-matrix.md - || { echo "docs/diagnosis-matrix.md is not current: run make docs"; exit 1; }
 	@$(BIN)/python -m tools.time_to_mention | diff -u docs/time-to-mention.md - || { echo "docs/time-to-mention.md is not current: run make docs"; exit 1; }
 	@echo "docs: ok"
+
+fuzz: $(VENV)/.test  ## change every remote answer in every way and see what is concluded (FUZZ_FOR=600 seconds, FUZZ_SEED=7)
+	@FUZZ_FOR="$(FUZZ_FOR)" FUZZ_SEED="$(FUZZ_SEED)" $(BIN)/python -m tests.fuzz
 
 # --- against the real components -------------------------------------------------------------------------------------
 

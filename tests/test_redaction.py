@@ -183,6 +183,7 @@ def test_a_clamped_text_fits_and_can_be_encoded(text: str, limit: int) -> None:
         ("ab👍🏽c", 4, "ab…"),
         ("ab🇩🇪cd", 4, "ab…"),
         ("abcdef", 1, "…"),
+        ("abcdef", 6, "abcdef"),
         ("word and more", 6, "word…"),
     ],
 )

@@ -1,7 +1,9 @@
 """What every scenario ends with: whether a secret of the sandbox stands anywhere that somebody can read."""
 
+import base64
 import json
 from collections.abc import Iterable
+from urllib.parse import quote
 
 from monitor.app.daemon import Daemon
 from monitor.core.events import Event, IncidentChanged
@@ -21,7 +23,14 @@ def given_away(world: World, daemon: Daemon, metrics: str, events: Iterable[Even
         *(encode_target(journal.state) for journal in journals),
         *(encode_event(event) for event in events if isinstance(event, IncidentChanged)),
     )
-    return {secret for secret in secrets_of(world.credentials) if any(secret in text for text in written)}
+    secrets = secrets_of(world.credentials)
+    return {secret for secret in secrets if any(form in text for form in forms_of(secret) for text in written)}
+
+
+def forms_of(secret: str) -> set[str]:
+    """A secret as it is, in a URL, in JSON, and wherever it may begin in what is base64."""
+    encoded = {base64.b64encode(b"x" * lead + secret.encode()).decode()[4:-4] for lead in range(3)}
+    return {secret, quote(secret, safe=""), json.dumps(secret)[1:-1], *encoded}
 
 
 def secrets_of(credentials: Credentials) -> tuple[str, ...]:

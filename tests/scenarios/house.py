@@ -6,8 +6,8 @@ scenario is about, two things are true at its end: no secret stands anywhere, an
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,7 @@ from monitor.store.memory import MemoryStore
 from monitor.telemetry.expected import Expected, Monitored
 from monitor.telemetry.gauges import View
 from monitor.telemetry.metrics import Metrics
+from monitor.teller import Route as Telling
 from tests.fakes.clock import FakeClock
 from tests.scenarios.discretion import given_away, told_twice_or_never
 from tests.virtual_schedule import VirtualSchedule
@@ -47,6 +48,16 @@ Between = Callable[[ASGIApp, Scope, Receive, Send], Awaitable[None]]
 """Stands between the daemon and a service: given the service, it serves one request itself."""
 
 _of_the_daemon: ContextVar[bool] = ContextVar("of_the_daemon", default=False)
+
+
+@contextmanager
+def _acting() -> Iterator[None]:
+    """What is begun in here is the daemon's, and ends with it."""
+    mine = _of_the_daemon.set(True)
+    try:
+        yield
+    finally:
+        _of_the_daemon.reset(mine)
 
 
 def merge(base: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
@@ -71,6 +82,7 @@ class House:
         self.events: list[Event] = []
         self.daemon: Daemon
         self.metrics: Metrics
+        self.routes: tuple[Telling, ...] = ()
         self.more = dict(more)
         self._between: dict[Host, Between] = {}
         self._cut_off = False
@@ -102,6 +114,7 @@ class House:
         if self._cut_off:
             self.cut_off()
         http = Http(clock=self.clock, transport=self._transport)
+        self.routes = routes_of(settings, Footing(clock=self.clock, http=http, redactor=redactor))
         self.daemon = Daemon(
             settings,
             Surroundings(
@@ -111,15 +124,22 @@ class House:
                 http=http,
                 redactor=redactor,
             ),
-            routes=routes_of(settings, Footing(clock=self.clock, http=http, redactor=redactor)),
+            routes=self.routes,
         )
         self.daemon.listen(self.events.append)
         self._measure(settings)
-        mine = _of_the_daemon.set(True)
-        try:
+        with _acting():
             await self.daemon.start()
-        finally:
-            _of_the_daemon.reset(mine)
+
+    def run_now(self) -> None:
+        """Have every check look at once, as `POST /api/v1/checks/{target}/run` does."""
+        with _acting():
+            self.daemon.run_now(DEMO)
+
+    async def reload(self, settings: Settings) -> None:
+        """Go on with another configuration, as SIGHUP does."""
+        with _acting():
+            await self.daemon.apply(settings, self.routes, ())
 
     async def stop(self) -> None:
         """Stop the daemon as SIGTERM does: it may take its time."""

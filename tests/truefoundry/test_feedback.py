@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.truefoundry.feedback import decode_feedback_target, describe_feedback_target
+from monitor.truefoundry.feedback import FeedbackTarget, decode_feedback_target, describe_feedback_target
 
 # The sample of https://www.truefoundry.com/docs/ai-gateway/feedback-for-traces.
 DOCUMENTED = "eyJzcGFuSWQiOiJhMmQ2Yjg4MmFhMTViZTU1IiwidHJhY2VJZCI6IjAxOWFiMmE5NmQ1MDcwN2ZhMzA5MGMxYjcyMDFkNWJkIn0="
@@ -118,3 +118,10 @@ _URL_SAFE = base64.urlsafe_b64encode(json.dumps({"region": "???>>>", "traceId": 
 def test_the_form_of_the_header_is_told(header: str | None, form: str) -> None:
     """Which of them a gateway uses is not documented."""
     assert describe_feedback_target(header) == form
+
+
+@pytest.mark.parametrize("destination", [5, True, ["default"], {"name": "default"}, "", None])
+def test_a_destination_of_another_type_is_none(destination: object) -> None:
+    """The trace is known all the same."""
+    target = decode_feedback_target(encode({"traceId": TRACE, "dataRoutingDestination": destination}))
+    assert target == FeedbackTarget(trace_id=TRACE)

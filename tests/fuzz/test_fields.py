@@ -1,0 +1,153 @@
+"""Every field of every recorded answer dropped and replaced in turn: the judgement stays, is unknown, or is what stands there.
+
+No daemon takes part here, so that it can be done for all of them; what the whole makes of it is in `test_daemon`.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from monitor.core.model import Fault
+from tests.fakes.remote import Reply
+from tests.fuzz.answers import Heard, strict_json
+from tests.fuzz.mutations import HOSTILE, KINDS, OTHER_TYPES, Mutation, Path, as_body, drop_at, paths_of, set_at
+from tests.fuzz.routes import ROUTES
+from tests.samples.judging import TRACE, judge
+from tests.samples.record import Sample, samples
+
+F = Fault
+SAMPLES = samples()
+_ROUTES = {"trace": "quick"}
+_LONGEST_INGEST = 64 * 1024
+_UNKNOWN = re.compile(r"unknown: (unreachable|refused|garbled|blocked)")
+
+
+def changed_in_every_field(body: bytes) -> Iterator[tuple[Path, Any, bytes]]:
+    """Each field dropped, and replaced by each type and each hostile text: where, by what, and what comes of it."""
+    try:
+        document = strict_json(body)
+    except ValueError:
+        return
+    for path in paths_of(document):
+        yield path, "dropped", as_body(drop_at(document, path))
+        for other in (*OTHER_TYPES, *HOSTILE):
+            yield path, other, as_body(set_at(document, path, other))
+
+
+def may_be_judged(kind: str, heard: Heard) -> set[str]:
+    """Everything that the bytes themselves give a reason for."""
+    faults = {str(fault) for fault in ROUTES[_ROUTES.get(kind, kind)].may_say(heard)}
+    match kind:
+        case "config":
+            nothing = {"exporter_disabled", "nothing: 404", "nothing: null", "nothing: empty"}
+            as_set = {"as expected", "config_drift"}
+            return (nothing if "exporter_disabled" in faults else set()) | (
+                as_set if "config_drift" in faults else set()
+            )
+        case "session":
+            return {"known"} if _has_tenant(heard) else {"not known"}
+        case "own_store" | "trace" | "warehouse":
+            return _trees(kind, heard, faults)
+        case "ingest":
+            unread = not faults or len(heard.body) > _LONGEST_INGEST
+            accepted = 200 <= heard.status < 300 and unread  # and read back: that says what became of it
+            return {"accepted"} if accepted else {"key refused"} if heard.status == 401 else faults
+        case "slack":
+            return _told(heard)
+        case _:
+            return faults or {"pass"}
+
+
+def _document(heard: Heard) -> Any:
+    try:
+        return heard.json()
+    except ValueError:
+        return None
+
+
+def _has_tenant(heard: Heard) -> bool:
+    said = _document(heard)
+    user = said.get("user") if isinstance(said, dict) else None
+    tenant = user.get("tenantName") if isinstance(user, dict) else None
+    return isinstance(tenant, str) and tenant != ""
+
+
+def _trees(kind: str, heard: Heard, faults: set[str]) -> set[str]:
+    """As many spans of the trace as there are rows of it; none only where the list itself says so."""
+    said = _document(heard)
+    if kind == "trace" and heard.status in (401, 403, 404):
+        return {"closed"}
+    names = {"own_store": ("data",), "trace": ("spans",), "warehouse": ("spans", "data")}[kind]
+    rows: Any = said if isinstance(said, dict) else "none"
+    for name in names:
+        rows = rows.get(name, "none") if isinstance(rows, dict) else "none"
+    if heard.status != 200 or not (isinstance(rows, list) or (rows is None and kind == "trace")):
+        return set()
+    key = "traceId" if kind == "own_store" else "trace_id"
+    mine = [row for row in rows or [] if isinstance(row, dict) and str(row.get(key)).replace("-", "").lower() == TRACE]
+    if mine:
+        counted = range(1, len(mine) + 1)
+        ends = {"", ", well labelled"} | {f", {word}" for word in _labels(faults)}
+        trees = {
+            f"{shape}: {count} span{'s' * (count > 1)}" for shape in ("whole", "part", "there") for count in counted
+        }
+        return {f"{tree}{end}" for tree in trees for end in ends} | {"there: 1 spans"}
+    return {"not there"} if all(_is_anothers(row, key) for row in rows or []) else set()
+
+
+def _is_anothers(row: Any, key: str) -> bool:
+    return isinstance(row, dict) and isinstance(row.get(key), str) and re.fullmatch("[0-9a-f]+", row[key]) is not None
+
+
+def _labels(faults: set[str]) -> Iterator[str]:
+    if "content_leaked" in faults:
+        yield "leaked"
+    if "trace_mislabelled" in faults:
+        yield "mislabelled"
+
+
+def _told(heard: Heard) -> set[str]:
+    """Told only by `ok: true`, never only by `ok: false` with a documented word."""
+    said = _document(heard)
+    ok = said.get("ok") if isinstance(said, dict) else None
+    if ok is True and heard.status == 200:
+        return {"told"}
+    if ok is False and isinstance(said.get("error"), str):
+        return {"never", "later", "perhaps"}
+    return {"later"} if heard.status == 429 or 300 <= heard.status < 500 else {"perhaps"}
+
+
+async def wrongly_judged(sample: Sample, heard: Heard, what: object) -> str | None:
+    """A complaint, if the judgement is none that the bytes give a reason for."""
+    judged = await judge(sample.kind, Reply(heard.body, status=heard.status, headers=heard.headers))
+    if judged == sample.judged or _UNKNOWN.fullmatch(judged) or judged in may_be_judged(sample.kind, heard):
+        return None
+    return f"{sample.name} with {str(what)[:80]}: {judged}, not {sample.judged}"
+
+
+def as_heard(sample: Sample) -> Heard:
+    """The recorded answer."""
+    return Heard(status=sample.reply.status, headers=sample.reply.headers, body=sample.reply.body)
+
+
+@pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.name)
+async def test_no_field_makes_an_answer_accuse_wrongly(sample: Sample) -> None:
+    """Dropped, null, of another type, absurd or hostile: nothing raises, and nobody is accused for it."""
+    heard = as_heard(sample)
+    wrong = [
+        await wrongly_judged(sample, replace(heard, body=body), (path, other))
+        for path, other, body in changed_in_every_field(heard.body)
+    ]
+    assert [complaint for complaint in wrong if complaint] == []
+
+
+@pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.name)
+async def test_no_bytes_make_an_answer_accuse_wrongly(sample: Sample) -> None:
+    """Every kind of change that can come over an answer, some times each."""
+    heard = as_heard(sample)
+    mutations = [Mutation(kind=kind, seed=seed) for kind in KINDS for seed in range(6)]
+    wrong = [await wrongly_judged(sample, mutation.changer()(heard), mutation) for mutation in mutations]
+    assert [complaint for complaint in wrong if complaint] == []
