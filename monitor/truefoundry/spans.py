@@ -55,7 +55,9 @@ def read_spans(body: object, trace_id: TraceId) -> tuple[list[SpanFact], str | N
     if spans and not mine:
         raise Garbled("TrueFoundry's trace store answers with other traces than the one it was asked for")
     pagination = body.get("pagination")
-    token = pagination.get("nextPageToken") if isinstance(pagination, Mapping) else None
+    if pagination is not None and not isinstance(pagination, Mapping):
+        raise Garbled("whether TrueFoundry's trace store has another page is not understood")
+    token = (pagination or {}).get("nextPageToken")
     return mine, str(token) if token else None
 
 

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from monitor.core.model import TraceId
 from monitor.truefoundry.feedback import FeedbackTarget, decode_feedback_target, describe_feedback_target
 
 # The sample of https://www.truefoundry.com/docs/ai-gateway/feedback-for-traces.
@@ -124,4 +125,4 @@ def test_the_form_of_the_header_is_told(header: str | None, form: str) -> None:
 def test_a_destination_of_another_type_is_none(destination: object) -> None:
     """The trace is known all the same."""
     target = decode_feedback_target(encode({"traceId": TRACE, "dataRoutingDestination": destination}))
-    assert target == FeedbackTarget(trace_id=TRACE)
+    assert target == FeedbackTarget(trace_id=TraceId(TRACE))

@@ -39,6 +39,7 @@ async def test_spans_are_found_page_by_page_and_once_each() -> None:
     second = Reply({"data": [row("b" * 16, "a" * 16), row("c" * 16, "a" * 16)], "pagination": {"nextPageToken": ""}})
     spans, remote = await find(first, second)
     assert [span.span_id[0] for span in spans] == ["a", "b", "c"]
+    assert {span.service_name for span in spans} == {"tfy-llm-gateway"}
     assert [request.json.get("pageToken") for request in remote.asked] == [None, "2"]
 
 
@@ -46,6 +47,13 @@ async def test_a_store_that_repeats_its_page_is_left() -> None:
     """A token that leads nowhere new is no reason to ask for ever."""
     _, remote = await find(Reply({"data": [row("a" * 16)], "pagination": {"nextPageToken": "again"}}))
     assert len(remote.asked) == 2
+
+
+@pytest.mark.parametrize("pagination", ["2", 2, ["2"], True])
+async def test_a_page_of_which_the_next_is_not_understood_proves_no_absence(pagination: Any) -> None:
+    """There may be more."""
+    with pytest.raises(Garbled):
+        await find(Reply({"data": [], "pagination": pagination}))
 
 
 async def test_the_query_is_as_strict_as_the_api() -> None:
