@@ -11,7 +11,7 @@ from monitor.core.canary import Canary, ControlSpan, IdSource, Outcome
 from monitor.core.model import Instant, Seconds
 from monitor.core.state import ArrivalPolicy, Policy, TraceIdMode
 from monitor.core.switches import DEFAULT_DESTINATION
-from monitor.core.trace import Route, TraceSeen, judge_completeness, judge_labels
+from monitor.core.trace import Route, TraceSeen, compare_with_answer, judge_completeness, judge_labels
 
 PROOF_LASTS: Seconds = 24 * 3600.0
 """How long a route that has shown us a span is trusted to show the next (Traceloop's free plan keeps spans for a day)."""
@@ -181,7 +181,8 @@ def _judge_labels(canary: Canary, seen: TraceSeen, policy: Policy) -> Canary:
         return canary
     if len(seen.span_ids) < canary.spans or canary.arrived_at is None:
         return canary
-    labels = judge_labels(seen, policy.labels, environment=policy.environment)
+    judged = judge_labels(seen, policy.labels, environment=policy.environment)
+    labels = replace(judged, evidence=compare_with_answer(judged.evidence, model=canary.model, usage=canary.usage))
     # Whoever was refused has no response to show.
     return replace(canary, labels=labels if canary.accepted else replace(labels, content_missing=False))
 

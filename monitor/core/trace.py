@@ -5,6 +5,7 @@ only the attribute names are kept. A gateway's trace is a small tree: root `Chat
 (https://www.truefoundry.com/docs/ai-gateway/fetch-request-logs-trace-inspection).
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -116,13 +117,15 @@ def _slug(word: str) -> str:
 class LabelJudgement:
     """What the documented read says of a trace's labels and content; each empty tuple is good news.
 
-    `environment`: the one that the trace is in, where that is not the expected one.
+    `environment`: the one that the trace is in, where that is not the expected one. `configured`: whether it carries the resource
+    attributes that the exporter is meant to add, so that it went by the configured exporter; None: none are expected, or told.
     """
 
     mislabelled: tuple[str, ...] = ()
     leaked: tuple[str, ...] = ()
     content_missing: bool = False
     environment: str | None = None
+    configured: bool | None = None
     evidence: Mapping[str, Scalar] = field(default_factory=dict)
 
 
@@ -136,22 +139,29 @@ def judge_labels(seen: TraceSeen, expected: Labels, *, environment: str | None =
         f"service name: expected {expected.service_name}, found {name}"
         for name in sorted(names - {expected.service_name})
     ]
-    for key, value in expected.resource_attributes.items():
-        found = {span.resource.get(key) for span in seen.spans if span.resource is not None}
-        mislabelled.extend(
-            f"resource attribute {key}: expected {value}, found {other or 'nothing'}"
-            for other in sorted(found - {value}, key=str)
-        )
+    resources = [span.resource for span in seen.spans if span.resource is not None]
+    wrong = [
+        f"resource attribute {key}: expected {value}, found {other or 'nothing'}"
+        for key, value in expected.resource_attributes.items()
+        for other in sorted({resource.get(key) for resource in resources} - {value}, key=str)
+    ]
+    configured = not wrong if expected.resource_attributes and resources else None
     told = [span.content for span in seen.spans if span.content is not None]
     content = sorted({name for names_ in told for name in names_})
     credentials = sorted({name for span in seen.spans for name in span.credentials})
     return LabelJudgement(
-        mislabelled=tuple(mislabelled),
+        mislabelled=(*mislabelled, *wrong),
         leaked=tuple(credentials) + (tuple(content) if expected.content is False else ()),
         content_missing=expected.content is True and bool(told) and not content,
         environment=_other_environment(seen, environment),
-        evidence=_evidence(seen),
+        configured=configured,
+        evidence={**_evidence(seen), **(_way(expected) if configured else {})},
     )
+
+
+def _way(expected: Labels) -> Mapping[str, Scalar]:
+    names = ", ".join(sorted(expected.resource_attributes))
+    return {"export_path": f"the configured exporter, which adds {names}"}
 
 
 def _other_environment(seen: TraceSeen, expected: str | None) -> str | None:
@@ -172,3 +182,33 @@ def _evidence(seen: TraceSeen) -> Mapping[str, Scalar]:
         for kind, count in span.usage.items():
             evidence.setdefault(f"{kind}_tokens", count)
     return evidence
+
+
+def compare_with_answer(
+    evidence: Mapping[str, Scalar], *, model: str | None, usage: Mapping[str, int]
+) -> Mapping[str, Scalar]:
+    """What a trace says of its model and tokens beside what the gateway answered: evidence, never a fault.
+
+    A gateway may name a model with its provider, a provider with its date, and count tokens in its own way.
+    """
+    compared = [_beside("model", evidence.get("model"), model)]
+    compared += [_beside(f"{kind}_tokens", evidence.get(f"{kind}_tokens"), usage.get(kind)) for kind in _KINDS]
+    said = [sentence for sentence in compared if sentence]
+    return {**evidence, "beside_the_answer": ", ".join(said)} if said else evidence
+
+
+_KINDS = ("input", "output")
+_DATED = re.compile(r"[-@:]?\d{4}-?\d{2}-?\d{2}$")
+
+
+def _beside(what: str, traced: Scalar, answered: Scalar) -> str:
+    if traced is None or answered is None:
+        return ""
+    if _plain(traced) == _plain(answered):
+        return f"{what} {traced} as answered"
+    return f"{what} {traced} (the answer said {answered})"
+
+
+def _plain(value: Scalar) -> Scalar:
+    """The name of a model without its provider and its date."""
+    return _DATED.sub("", value.rpartition("/")[2].casefold()) if isinstance(value, str) else value

@@ -16,18 +16,23 @@ from monitor.ports import Garbled
 from monitor.redaction import MASK, Redactor, clamp
 
 _ID = re.compile(r"[0-9a-f]{1,64}")
+_EVENTS = ("events", "span_events")  # an older convention puts content there, as attributes of events
 _CONTENT_FIELDS = ("input", "output", "prompts", "completions")
 _CONTENT = re.compile(
     r"tfy\.(input|output|input_short_hand|resolved_input)"
     r"|(gen_ai|llm)\.(prompts?|completions?)(\..*)?"
     r"|(gen_ai|llm)\.(input|output)\.messages"
+    r"|gen_ai\.(system_instructions|content\.(prompt|completion))"
     r"|traceloop\.entity\.(input|output)"
+    r"|(input|output)\.value"
 )
 _NOT_CONTENT = re.compile(r"(gen_ai|llm)\.(prompts?|completions?)\.\d+\.(role|finish_reason)")
 # The canary's own metadata carries the nonce by design: `tfy.request.metadata`, LiteLLM's `metadata.requester_metadata`.
 _METADATA = re.compile(r"(.*[._-])?(requester_)?metadata([._-].*)?", re.IGNORECASE)
 _CREDENTIAL_NAME = re.compile(
-    r"(^|[._-])(authorization|api[_-]?key|x-api-key|secret|password|access[_-]?token)$", re.IGNORECASE
+    r"(^|[._-])(authorization|api[_-]?key|private[_-]?key|secret|password|(set-)?cookie"
+    r"|(access|auth|id|refresh|session|bearer|api)[_-]?token)$",
+    re.IGNORECASE,
 )
 _EMPTY = ("", "null", "{}", "[]", '""')
 _MODEL = ("gen_ai.response.model", "llm.response.model", "gen_ai.request.model", "llm.request.model", "tfy.model.name")
@@ -64,7 +69,7 @@ def read_row(row: Mapping[str, Any], *, nonce: str | None, redactor: Redactor) -
     trace_id, span_id = identify(row)
     attributes = _mapping(row.get("span_attributes"))
     resource = _mapping(row.get("resource_attributes")) if "resource_attributes" in row else None
-    credentials = frozenset(_credentials(attributes, resource or {}, redactor))
+    credentials = frozenset(_credentials((*attributes.items(), *_of_events(row)), resource or {}, redactor))
     return SpanFact(
         trace_id=trace_id,
         span_id=span_id,
@@ -127,7 +132,7 @@ def _content(row: Mapping[str, Any], attributes: Mapping[str, str], nonce: str |
         inner = _mapping(value).items() if isinstance(value, Mapping) else ((field, _as_text(value)),)
         if any(text not in _EMPTY and not _NOT_CONTENT.fullmatch(name) for name, text in inner):
             yield field
-    for name, value in attributes.items():
+    for name, value in (*attributes.items(), *_of_events(row)):
         if value in _EMPTY or _NOT_CONTENT.fullmatch(name):
             continue
         named = _CONTENT.fullmatch(name) is not None
@@ -135,9 +140,20 @@ def _content(row: Mapping[str, Any], attributes: Mapping[str, str], nonce: str |
             yield clamp(name, 100)
 
 
-def _credentials(attributes: Mapping[str, str], resource: Mapping[str, str], redactor: Redactor) -> Iterator[str]:
+def _of_events(row: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """The attributes of a span's events, by their names."""
+    for field in _EVENTS:
+        events = row.get(field)
+        for event in events if isinstance(events, list) else ():
+            if isinstance(event, Mapping):
+                yield from _mapping(event.get("attributes")).items()
+
+
+def _credentials(
+    attributes: tuple[tuple[str, str], ...], resource: Mapping[str, str], redactor: Redactor
+) -> Iterator[str]:
     """Names of what holds a credential. One that was masked on its way, or a reference to one, is none."""
-    for name, value in (*attributes.items(), *resource.items()):
+    for name, value in (*attributes, *resource.items()):
         if value in _EMPTY:
             continue
         if _CREDENTIAL_NAME.search(name):

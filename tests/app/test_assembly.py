@@ -7,12 +7,13 @@ import pytest
 from monitor.app.assembly import Ground, Parts, assemble, secrets_of
 from monitor.checks.origin import OriginLook
 from monitor.checks.switches import SwitchesLook
-from monitor.core.events import RemoteAnswered
+from monitor.core.events import Event, RemoteAnswered
 from monitor.core.model import CheckName, Service, TargetName
 from monitor.http import Http, InProcess
 from monitor.redaction import Redactor
 from tests.app.home import DEMO, home
 from tests.fakes.clock import FakeClock
+from tests.fakes.remote import Remote, Reply
 from tests.settings.samples import MINIMAL, settings, with_target
 
 C = CheckName
@@ -71,6 +72,20 @@ def test_what_is_enabled_is_made(text: str, checks: set[CheckName] | None, *, ar
 def test_what_looks_beside_the_checks(text: str, kinds: set[type]) -> None:
     """Only the control plane knows the gateway's configurations, and only where they may be read."""
     assert {type(look) for look in parts(text).aside} == kinds
+
+
+async def test_the_gateways_metrics_vouch_for_nobody() -> None:
+    """They are a page of the cluster's own network: that it answers says nothing of the way to Traceloop. They are counted."""
+    clock = FakeClock()
+    remote = Remote(clock, Reply(b'ai_gateway_spans_exported_total{outcome="success"} 5'))
+    counted: list[Event] = []
+    ground = Ground(clock=clock, http=remote.http, redactor=Redactor(), fingerprint_key=b"k", publish=counted.append)
+    chosen = settings(NO_CONTROL_PLANE.replace("model: m", "model: m, metrics_url: 'https://remote.example'"))
+    adapters = assemble(PROD, chosen.targets[PROD], chosen, ground).adapters
+    assert adapters.span_metrics is not None
+    assert (await adapters.span_metrics.read(timeout=5)).exported == 5
+    assert counted == [RemoteAnswered(target=PROD, service=Service.GATEWAY, outcome="2xx")]
+    assert not await adapters.witness.vouch(Service.OTLP)
 
 
 async def test_every_request_is_counted_by_service() -> None:

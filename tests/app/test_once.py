@@ -320,3 +320,15 @@ async def test_a_switch_behind_a_fault_is_named_by_one_look(tmp_path: Path) -> N
         described = await it.look()
         assert described["verdict"] == "fail"
         assert any("logging rule `no-mini-models` is off" in sentence for sentence in described["because"])
+
+
+@pytest.mark.parametrize("naming", ["llm", "gen_ai", "tfy"])
+async def test_what_the_trace_says_is_shown_beside_what_the_gateway_answered(tmp_path: Path, naming: str) -> None:
+    """Model and tokens, under whatever names; and that the trace went by the exporter as it is configured."""
+    async with world(tmp_path, parse_dialect(f"naming={naming}")) as it:
+        described = await it.look()
+        evidence = described["checks"]["arrival"]["evidence"]
+        model = "openai-main/gpt-4o-mini" if naming == "tfy" else "gpt-4o-mini"
+        tokens = [f"{kind}_tokens {evidence[f'{kind}_tokens']} as answered" for kind in ("input", "output")]
+        assert evidence["beside_the_answer"] == ", ".join([f"model {model} as answered", *tokens])
+        assert evidence["export_path"] == "the configured exporter, which adds deployment.environment"

@@ -12,6 +12,7 @@ from monitor.core.faults import FAULTS, ORDER
 from monitor.core.incident import Diagnosis
 from monitor.core.model import Blindness, Charge, CheckName, Component, Fault, Severity
 from monitor.core.state import Active, Policy, TargetState, Trend
+from monitor.core.trace import LabelJudgement
 from monitor.core.triage import say, triage
 from monitor.core.weighing import named, weigh
 from tests.core.build import (
@@ -353,6 +354,33 @@ def test_after_settle_what_arrives_outranks_what_the_configuration_says(
     assert weighed(state) == weight
     said = "traces arrive all the same: there must be another export path"
     assert (said in weigh(state, POLICY, NOW)[0].because) == (weight == OUTRANKED)
+
+
+@pytest.mark.parametrize(
+    ("told", "said"),
+    [
+        (
+            (True,),
+            "they carry the resource attributes that this exporter is meant to add: it, or its twin, still exports",
+        ),
+        (
+            (True, False),
+            "they lack the resource attributes that this exporter is meant to add: they come by another way",
+        ),
+        ((False, None), None),
+        ((), None),
+    ],
+)
+def test_what_arrives_all_the_same_says_by_which_way(told: tuple[bool | None, ...], said: str | None) -> None:
+    """By the resource attributes of the newest trace that was read; where none are expected nothing is said."""
+    state = configured(OFF, outcomes="AAA")
+    labels = [LabelJudgement(configured=way) for way in told]
+    labelled = (
+        *(replace(c, labels=each) for c, each in zip(state.canaries, labels, strict=False)),
+        *state.canaries[len(told) :],
+    )
+    because = weigh(replace(state, canaries=labelled), POLICY, NOW)[0].because
+    assert [line for line in because if line.startswith("they ")] == ([said] if said else [])
 
 
 def test_before_settle_nothing_outranks_the_configuration() -> None:

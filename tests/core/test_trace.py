@@ -11,6 +11,7 @@ from monitor.core.trace import (
     Route,
     SpanFact,
     TraceSeen,
+    compare_with_answer,
     is_same_environment,
     judge_completeness,
     judge_labels,
@@ -184,3 +185,54 @@ def test_model_and_usage_are_evidence() -> None:
         EXPECTED,
     )
     assert judged.evidence == {"spans": 3, "model": "gpt", "service_name": "svc", "input_tokens": 7, "output_tokens": 3}
+
+
+# --- evidence --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("resources", "expected", "configured"),
+    [
+        ([{"environment": "production", "more": "x"}], EXPECTED, True),
+        ([{"environment": "production"}, {"environment": "production"}, None], EXPECTED, True),
+        ([{"environment": "production"}, {}], EXPECTED, False),
+        ([{"environment": "staging"}], EXPECTED, False),
+        ([None], EXPECTED, None),
+        ([{"environment": "production"}], Labels(service_name="x"), None),
+    ],
+)
+def test_resource_attributes_tell_that_a_trace_went_by_the_configured_exporter(
+    resources: list[dict[str, str] | None], expected: Labels, configured: bool | None
+) -> None:
+    """Every span that tells of its resource must carry them; another service name is another matter."""
+    facts = [span(f"s{n}", resource=resource, service_name="other") for n, resource in enumerate(resources)]
+    judged = judge_labels(seen(*facts), expected)
+    assert judged.configured is configured
+    way = "the configured exporter, which adds environment"
+    assert judged.evidence.get("export_path") == (way if configured else None)
+
+
+@pytest.mark.parametrize(
+    ("traced", "answered", "said"),
+    [
+        ({"model": "gpt-4o-mini"}, "gpt-4o-mini", "model gpt-4o-mini as answered"),
+        ({"model": "gpt-4o-mini-2024-07-18"}, "openai-main/gpt-4o-mini", "model gpt-4o-mini-2024-07-18 as answered"),
+        ({"model": "claude-sonnet@20250514"}, "Claude-Sonnet", "model claude-sonnet@20250514 as answered"),
+        ({"model": "gpt-4o"}, "gpt-4o-mini", "model gpt-4o (the answer said gpt-4o-mini)"),
+        ({"model": "gpt-4o"}, None, None),
+        ({}, "gpt-4o", None),
+        (
+            {"input_tokens": 39, "output_tokens": 2},
+            None,
+            "input_tokens 39 (the answer said 41), output_tokens 2 as answered",
+        ),
+        ({"input_tokens": 0}, None, "input_tokens 0 (the answer said 41)"),
+    ],
+)
+def test_model_and_tokens_are_compared_with_the_answer(
+    traced: dict[str, Any], answered: str | None, said: str | None
+) -> None:
+    """Where both tell: as evidence, which nothing depends on. A provider before the name, and a date behind it, say nothing."""
+    compared = compare_with_answer({"spans": 3, **traced}, model=answered, usage={"input": 41, "output": 2})
+    assert compared.get("beside_the_answer") == said
+    assert {**compared, "beside_the_answer": None} == {"spans": 3, **traced, "beside_the_answer": None}

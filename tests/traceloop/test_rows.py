@@ -36,6 +36,10 @@ def fact(attributes: Any = None, nonce: str | None = NONCE, **more: Any) -> Span
         "llm.completions.0.tool_calls.0.arguments",
         "gen_ai.input.messages",
         "gen_ai.output.messages",
+        "gen_ai.system_instructions",
+        "gen_ai.content.prompt",
+        "input.value",
+        "output.value",
         "traceloop.entity.input",
         "traceloop.entity.output",
     ],
@@ -88,6 +92,11 @@ def test_the_nonce_proves_content_under_any_name() -> None:
     [
         ("resource_attributes", "Authorization", "Bearer abc123def"),
         ("resource_attributes", "authorization", "anything-at-all"),
+        ("resource_attributes", "proxy-authorization", "anything-at-all"),
+        ("span_attributes", "http.request.header.authorization", ["Bearer abc123def"]),
+        ("span_attributes", "http.request.header.cookie", "session=abc"),
+        ("span_attributes", "vendor.refresh_token", "anything"),
+        ("span_attributes", "vendor.private-key", "anything"),
         ("span_attributes", "http.request.header.x-api-key", "anything"),
         ("span_attributes", "openai.api_key", "anything"),
         ("span_attributes", "vendor.note", f"the key is {KEY}"),
@@ -96,12 +105,47 @@ def test_the_nonce_proves_content_under_any_name() -> None:
         ("span_attributes", "vendor.long", "so ... and so " + "sk-abcdef123456"),
     ],
 )
-def test_credentials_are_named(where: str, name: str, value: str) -> None:
+def test_credentials_are_named(where: str, name: str, value: Any) -> None:
     """By the attribute's name, by a value we know, by what a credential looks like."""
     fields: dict[str, Any] = {where: {name: value}}
     shown = fact(**fields)
     assert shown.credentials == (name,)
-    assert value not in repr(shown)
+    assert str(value) not in repr(shown)
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {
+            "tfycreatedbysubject": "virtualaccount:trace-monitor",
+            "tfytenantname": "acme",
+            "tfy.request.tenant_name": "acme",
+            "tfyproject": "acme:tracing-project:tfy-default",
+            "tfyservicename": "tfy-llm-gateway",
+            "istfyllmgateway": "true",
+        },
+        {
+            "gen_ai.usage.total_tokens": "41",
+            "llm.request.max_tokens": "16",
+            "tfy.request.created_by_subject": "user:ada",
+        },
+    ],
+)
+def test_whose_request_it_was_is_no_credential(attributes: dict[str, str]) -> None:
+    """What TrueFoundry's collector puts on the resource besides, and counts of tokens."""
+    assert fact(attributes, resource_attributes=attributes).credentials == ()
+
+
+def test_content_and_credentials_of_events_are_found() -> None:
+    """An older convention put content there; what is no list of events is passed over."""
+    event = {"name": "gen_ai.content.prompt", "attributes": {"gen_ai.prompt": "why?", "note": f"({NONCE})", "key": KEY}}
+    for field in ("events", "span_events"):
+        fields: dict[str, Any] = {field: [event, "odd", {"attributes": None}]}
+        shown = fact(**fields)
+        assert shown.content == ("gen_ai.prompt", "note")
+        assert shown.credentials == ("key",)
+    assert fact(events={"a": 1}).content == ()
+    assert fact(events=[{"attributes": {"gen_ai.prompt": ""}}]).content == ()
 
 
 @pytest.mark.parametrize("value", ["", "null", "********", "<redacted>", "tfy-secret://acme:g:k", "Bearer ****"])

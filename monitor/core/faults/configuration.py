@@ -3,6 +3,9 @@
 The configuration's word is weighed: after `settle` what arrives outranks it, a rotated key is no outage.
 """
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 from monitor.core.canary import Outcome
 from monitor.core.drift import Comparison, Difference, compare
 from monitor.core.faults.consequences import NOT_EXPORTED
@@ -76,13 +79,26 @@ def _weigh(case: Case) -> Weight:
     lesser = Severity.CRITICAL if present is not None and present.leaks else Severity.WARNING
     if _traces_arrive_anyway(case):
         text = "traces arrive all the same: there must be another export path"
-        return Weight(severity=lesser, explains=frozenset(), remarks=(text, *said))
+        return Weight(severity=lesser, explains=frozenset(), remarks=(text, *_by_which_way(state), *said))
     if case.charge.fault is Fault.CONFIG_DRIFT and present is not None and present.other_key:
         excuse = _our_own_key(state, policy)
         if excuse is not None:
             return Weight(severity=lesser, explains=frozenset(), remarks=(excuse, *said), step=_GIVE_US_THE_KEY)
     return Weight(remarks=said)
 
+
+def _by_which_way(state: TargetState) -> tuple[str, ...]:
+    """Whether what arrives carries what this exporter is meant to add."""
+    told = [canary.labels.configured for canary in state.canaries if canary.labels is not None]
+    return () if not told or told[-1] is None else (_WAYS[told[-1]],)
+
+
+_WAYS: Mapping[bool, str] = MappingProxyType(
+    {
+        True: "they carry the resource attributes that this exporter is meant to add: it, or its twin, still exports",
+        False: "they lack the resource attributes that this exporter is meant to add: they come by another way",
+    }
+)
 
 _GIVE_US_THE_KEY = (
     "Give the monitor the key that the gateway's exporter carries now (`traceloop.api_key`); if nobody rotated it, set the "
