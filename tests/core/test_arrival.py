@@ -11,11 +11,13 @@ from monitor.core.arrival import (
     GIVE_UP_AFTER,
     PROOF_LASTS,
     absence_counts,
+    destination_of,
     give_up,
     judge_control,
     look_at,
     next_look,
     proof_key,
+    store_credential,
     wants_labels,
 )
 from monitor.core.canary import Canary, ControlSpan, IdSource, Outcome
@@ -375,3 +377,11 @@ def test_a_control_span_is_judged_when_shown_or_by_the_documented_read_at_its_de
     assert looked.judged == is_judged
     assert (looked.shown_at, looked.route) == ((START + after, str(route)) if shown else (None, None))
     assert (looked.looks, looked.last_look_at) == (1, START + after)
+
+
+@pytest.mark.parametrize("destination", ["default", "tfy-eu"])
+def test_where_the_own_store_was_asked_is_known_from_its_credential(destination: str) -> None:
+    """Each account sees its own traces, in one destination at a time."""
+    asked = store_credential("0a1b2c3d", destination)
+    assert destination_of(asked) == destination
+    assert asked.startswith("0a1b2c3d")

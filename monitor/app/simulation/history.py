@@ -98,13 +98,13 @@ def _of_canary(
     entry = next((each for each in looks if _is_of(each, CheckName.CANARY, canary.sent_at)), None)
     finding = finding_of(entry.event) if entry is not None and isinstance(entry.event, Checked) else passing("served")
     labels = _labels(canary, looks)
-    yield Moment(at=canary.sent_at, given=CanaryPlanned(at=canary.sent_at, canary=sent(canary)))
+    yield Moment(at=canary.sent_at, given=CanaryPlanned(at=canary.sent_at, canary=sent(canary, policy.account)))
     yield Moment(
         at=canary.waited_since,
         given=CanaryAnswered(
             at=canary.sent_at,
             took=canary.waited_since - canary.sent_at,
-            canary=answered(canary, labels),
+            canary=answered(canary, policy.account, labels),
             finding=finding,
         ),
     )

@@ -12,13 +12,14 @@ from monitor.app.simulation.history import Moment, judged_canaries, observed
 from monitor.app.simulation.listener import IncidentListener
 from monitor.app.simulation.reader import ChannelReader, Overheard
 from monitor.app.windows import windows_of
-from monitor.core.arrival import proof_key
+from monitor.core.arrival import destination_of, proof_key, store_credential
 from monitor.core.drift import ConfigMemory
 from monitor.core.events import Checked, Event, IncidentChanged, NoticeHandled
 from monitor.core.incident import Reason
 from monitor.core.inputs import Acknowledged, Input, Ticked
 from monitor.core.model import Instant, Seconds, TargetName
 from monitor.core.state import Policy, TargetState, Trend
+from monitor.core.trace import Route
 from monitor.http import Http
 from monitor.redaction import Redactor
 from monitor.runner import TargetJournal
@@ -191,7 +192,8 @@ def _before(name: TargetName, history: Sequence[Recorded], policy: Policy, now: 
     canaries = judged_canaries(mine)
     last = max((entry.until for entry in mine), default=0.0)
     routes = {canary.route for canary in canaries if canary.route is not None}
-    proven = {proof_key(route, policy.credential) for route in routes} | set(now.proofs if now is not None else ())
+    known = set(now.proofs if now is not None else ())
+    proven = known | {proof_key(route, policy.credential) for route in routes} | _stores(known, policy)
     return TargetState(
         target=name,
         trends={check: Trend(ever_passed=True) for check in policy.cadences},
@@ -199,6 +201,13 @@ def _before(name: TargetName, history: Sequence[Recorded], policy: Policy, now: 
         proofs=dict.fromkeys(proven, last),
         honours_traceparent=any(canary.trace_id == canary.sent_id for canary in canaries) or None,
     )
+
+
+def _stores(known: set[str], policy: Policy) -> set[str]:
+    """What has been proven of TrueFoundry's own store, for those who ask now."""
+    prefix = proof_key(Route.OWN_STORE, "")
+    places = {destination_of(proof.removeprefix(prefix)) for proof in known if proof.startswith(prefix)}
+    return {proof_key(Route.OWN_STORE, store_credential(policy.account, place)) for place in places}
 
 
 def _config_before(mine: Sequence[Recorded], now: TargetState | None) -> ConfigMemory | None:

@@ -3,10 +3,12 @@
 from collections.abc import Callable
 from dataclasses import replace
 
+from monitor.core.arrival import destination_of
 from monitor.core.canary import Canary, Outcome
 from monitor.core.inputs import ElsewhereLooked, OriginLooked, TraceLooked
 from monitor.core.model import Instant, Seconds
 from monitor.core.state import ArrivalPolicy
+from monitor.core.switches import DEFAULT_DESTINATION
 from monitor.core.trace import LabelJudgement, Route, SpanFact, TraceSeen
 
 _SETTLED_AFTER: Seconds = 2.0
@@ -14,20 +16,25 @@ _SETTLED_AFTER: Seconds = 2.0
 Look = TraceLooked | OriginLooked | ElsewhereLooked
 
 
-def sent(canary: Canary) -> Canary:
-    """As it was before it was sent."""
+def sent(canary: Canary, account: str) -> Canary:
+    """As it was before it was sent; whoever sent it then is whoever does now."""
     return Canary(
-        id=canary.id, sent_at=canary.sent_at, sent_id=canary.sent_id, span_id=canary.span_id, nonce=canary.nonce
+        id=canary.id,
+        sent_at=canary.sent_at,
+        sent_id=canary.sent_id,
+        span_id=canary.span_id,
+        nonce=canary.nonce,
+        account=account,
     )
 
 
-def answered(canary: Canary, labels: LabelJudgement) -> Canary:
+def answered(canary: Canary, account: str, labels: LabelJudgement) -> Canary:
     """As it was when it was answered, but for its labels: what they say counts only once the trace has arrived.
 
     What could not be seen at the time cannot be seen now either: then its absence proves nothing.
     """
     return replace(
-        sent(canary),
+        sent(canary, account),
         answered_at=canary.answered_at,
         accepted=canary.accepted and canary.outcome is not Outcome.UNKNOWN,
         trace_id=canary.trace_id,
@@ -54,7 +61,8 @@ def looks_for(canary: Canary, policy: ArrivalPolicy, could_see: Callable[[Instan
         looks += [_look(canary, there_at), _look(canary, there_at + _SETTLED_AFTER)]
     closer = deadlines[0] + 1.0
     if canary.origin is not None:
-        looks.append(OriginLooked(at=closer, canary_id=canary.id, found=canary.origin))
+        asked = tuple(map(destination_of, canary.origin_asked)) or (DEFAULT_DESTINATION,)
+        looks.append(OriginLooked(at=closer, canary_id=canary.id, found=canary.origin, destinations=asked))
     if canary.elsewhere is not None:
         looks.append(ElsewhereLooked(at=closer, canary_id=canary.id, environment=canary.elsewhere))
     return looks
