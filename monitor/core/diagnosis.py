@@ -25,7 +25,7 @@ def diagnose(state: TargetState, policy: Policy, now: Instant) -> Diagnosis | No
     unexplained = [one for one in found if one.fault not in explained]
     waiting = waiting_text(state, policy)
     if unexplained:
-        return _diagnose(found, unexplained, waiting, state)
+        return _diagnose(found, unexplained, waiting, state, policy)
     if waiting is not None and state.incident is not None:  # the incident keeps its name
         before = state.incident.diagnosis
         because = tuple(line for line in before.because if line != waiting)
@@ -34,7 +34,11 @@ def diagnose(state: TargetState, policy: Policy, now: Instant) -> Diagnosis | No
 
 
 def _diagnose(
-    found: tuple[Confirmed, ...], unexplained: list[Confirmed], waiting: str | None, state: TargetState
+    found: tuple[Confirmed, ...],
+    unexplained: list[Confirmed],
+    waiting: str | None,
+    state: TargetState,
+    policy: Policy,
 ) -> Diagnosis:
     """Name what is broken. It is not waited out: of what was mended besides, the last of the reasons tells."""
     # That we cannot look is said of the rest: what we have seen outranks it, whatever severity the operator gives it.
@@ -52,6 +56,7 @@ def _diagnose(
         since=named.active.since,
         trace_ids=_trace_ids(state, named.fault),
         permanent=named.charge.permanent,
+        missing_since=_missing_since(named, state, policy),
     )
 
 
@@ -64,6 +69,18 @@ def _blindness_explained(found: tuple[Confirmed, ...], state: TargetState) -> fr
 
 def _is_unproven(trend: Trend) -> bool:
     return trend.last is not None and trend.last.blindness is Blindness.UNPROVEN
+
+
+def _missing_since(named: Confirmed, state: TargetState, policy: Policy) -> Instant | None:
+    """When traces began to be lost to the cause that is named: the other time of what is one incident."""
+    if Fault.TRACE_MISSING not in named.explains:
+        return None
+    before = state.incident.diagnosis if state.incident is not None else None
+    if before is not None and before.fault is named.fault and before.missing_since is not None:
+        return before.missing_since  # also when that trace is forgotten
+    earliest = named.active.since - policy.arrival.settle
+    lost_to_it = (one.sent_at for one in state.canaries if one.outcome is Outcome.MISSING and one.sent_at > earliest)
+    return next(lost_to_it, None)
 
 
 def _restraint(state: TargetState) -> tuple[str, ...]:

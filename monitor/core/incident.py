@@ -39,6 +39,7 @@ class Diagnosis:
     trace_ids: tuple[str, ...] = ()
     waiting: str | None = None  # "mended 14:31 by …, waiting for traces"
     permanent: bool = False
+    missing_since: Instant | None = None  # when the first trace was lost to the cause that names it
 
 
 NEVER: Instant = 0.0

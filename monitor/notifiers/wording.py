@@ -192,7 +192,8 @@ def place_and_time(notice: Notice, style: Style) -> str:
     began = style.when(began_at(incident))
     where = WHERE[incident.diagnosis.component]
     if incident.closed_at is None:
-        return f"Where: {where}. Since {began}."
+        lost = incident.diagnosis.missing_since
+        return f"Where: {where}. Since {began}." + (f" Traces are missing since {style.when(lost)}." if lost else "")
     return f"Where: {where}. From {began} to {style.when(incident.closed_at)}."
 
 

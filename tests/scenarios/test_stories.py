@@ -1,11 +1,14 @@
 """Whole stories: causes and their consequences, one after the other and at once, as Slack was told them."""
 
+import re
+
 import pytest
 
 from monitor.core.canary import Outcome
 from monitor.core.incident import Reason
 from monitor.core.model import CheckName, Fault, Severity
-from monitor.notifiers.wording import duration
+from monitor.notifiers.wording import duration, utc
+from monitor.sandbox import Dialect
 from monitor.store.memory import MemoryStore
 from tests.scenarios.house import HOUR, MINUTE, House, house
 
@@ -32,7 +35,7 @@ async def test_the_exporter_is_switched_off_and_on_again() -> None:
 
 
 async def test_cause_first() -> None:
-    """Drift, and the traces that go missing after it, are one incident: one message, one call, the consequence named below."""
+    """Drift, and the traces that go missing after it, are one incident: one message with both times, and one call."""
     async with house() as home:
         await home.settle_in()
         await home.break_(DRIFT)
@@ -41,6 +44,13 @@ async def test_cause_first() -> None:
         assert home.story == [("opened", DRIFT)]
         assert home.incident is not None
         assert len(home.roots) == len(home.messages) == len(home.calls) == 1
+        lost = next(one for one in home.state.canaries if one.outcome is Outcome.MISSING)
+        assert lost.sent_at - home.incident.opened_at > MINUTE
+        text = home.roots[0].text
+        assert f"Since {utc(home.incident.diagnosis.since)}. Traces are missing since {utc(lost.sent_at)}." in text
+        edits = len(home.roots[0].versions)
+        await home.advance(4 * HOUR)
+        assert len(home.roots[0].versions) <= edits + 2
 
 
 async def test_mended_and_waiting() -> None:
@@ -249,20 +259,67 @@ async def test_a_trace_that_was_given_up_is_found_again() -> None:
         assert f"{losses.late} late (longest" in home.roots[0].text
 
 
-@pytest.mark.parametrize("masked", ["literal", "masked"])
-async def test_the_key_of_another_environment(masked: str) -> None:
+@pytest.mark.parametrize("masked", ["literal", "masked", "reference", "absent"])
+@pytest.mark.parametrize(
+    "words", [{}, {"trace_scope": "project"}, {"trace_route": "404"}, {"feedback": "absent", "traceparent": "honoured"}]
+)
+async def test_the_key_of_another_environment(words: dict[str, str], masked: str) -> None:
     """Read literally it is a drift that says so at once; where values are masked the traces themselves tell where they went."""
-    async with house() as home:
-        home.sandbox.world.speak(header_values=masked)
+    async with house(Dialect().vary({**words, "header_values": masked})) as home:
         await home.advance(6 * MINUTE)
         await home.break_("wrong_environment")
         await home.until_called(limit=11 * MINUTE)
+        await home.advance(0)
         assert home.incident is not None
-        assert home.incident.diagnosis.fault in {Fault.CONFIG_DRIFT, Fault.WRONG_ENVIRONMENT}
-        if masked == "masked":
-            assert "stg" in home.incident.diagnosis.summary
+        if masked == "literal":
+            assert home.incident.diagnosis.fault is Fault.CONFIG_DRIFT
+        else:
+            assert home.incident.diagnosis.fault is Fault.WRONG_ENVIRONMENT
+            assert "in the Traceloop environment stg" in home.roots[0].text
         await home.mend()
         await home.until_resolved(12 * MINUTE)
+
+
+async def test_a_masked_key_is_changed_to_a_dead_one() -> None:
+    """Nothing can be compared, and our own key is good: the traces are made, Traceloop is well, and they get lost in between."""
+    async with house(Dialect().vary({"header_values": "masked"})) as home:
+        await home.settle_in()
+        await home.break_("config_drift_key")
+        await home.until_called(limit=16 * MINUTE)
+        assert home.incident is not None
+        assert home.incident.diagnosis.fault is Fault.EXPORT_FAILING
+        await home.mend()
+        await home.until_resolved(12 * MINUTE)
+
+
+async def test_the_wrong_environment_is_not_held_against_what_is_lost_later() -> None:
+    """The key is put right by a dead one: the traces are in no environment any more, and the incident says where they get lost."""
+    async with house(Dialect().vary({"header_values": "masked"})) as home:
+        await home.settle_in()
+        await home.break_("wrong_environment")
+        await home.until_called(limit=11 * MINUTE)
+        await home.break_("export_failing")
+        await home.mend("wrong_environment")
+        await home.until_told("changed", "export_failing", limit=16 * MINUTE)
+        await home.advance(0)
+        assert "wrong_environment mended after" in home.thread(home.roots[0])[-1]
+        assert len(home.calls) == 1
+
+
+async def test_what_is_found_again_is_counted_besides() -> None:
+    """The metric counts each canary once, and `recovered` besides."""
+    async with house() as home:
+        await home.settle_in()
+        await home.break_("trace_late", seconds=6 * MINUTE)
+        await home.until_called()
+        await home.mend()
+        await home.until(lambda: "recovered" in home.outcomes)
+        await home.advance(5 * MINUTE)
+        page = home.metrics.render("", home.view())[0].decode()
+        counted = dict(re.findall(r'trace_monitor_traces_total\{outcome="(\w+)",target="demo"\} (\d+)', page))
+        judged = sum(int(count) for outcome, count in counted.items() if outcome != "recovered")
+        assert int(counted["recovered"]) == home.outcomes.count("recovered") > 0
+        assert judged == len([one for one in home.state.canaries if one.outcome is not None])
 
 
 async def test_a_resolve_names_what_was_lost() -> None:
