@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from monitor.core.arrival import store_is_proven
-from monitor.core.canary import Canary, Outcome
+from monitor.core.canary import Canary, ControlSpan, Outcome
 from monitor.core.model import Fault, Instant
 from monitor.core.signs import lost
 from monitor.core.state import Active, TargetState
@@ -119,12 +119,13 @@ def _own_store(newest: list[Canary]) -> bool | None:
 
 
 def _control(accused: list[Canary], state: TargetState) -> bool | None:
-    """A control span proves something only if it was sent after the canary it is compared with."""
+    """A control span proves something only if it was sent after the canary it is compared with; the newest that does speaks."""
     if not accused:
         return None
-    later = [control for control in state.controls if control.sent_at > accused[0].sent_at]
-    if any(control.shown_at is not None for control in later):
-        return True
-    refused = any(control.accepted is False for control in later)
-    hidden = any(control.accepted and control.judged for control in later)
-    return False if refused or hidden else None
+    later = (control for control in reversed(state.controls) if control.sent_at > accused[0].sent_at)
+    return next((control.shown_at is not None for control in later if _is_decided(control)), None)
+
+
+def _is_decided(control: ControlSpan) -> bool:
+    """Shown, refused, or accepted and not shown in time."""
+    return control.accepted is False or (control.accepted is True and control.judged)

@@ -13,6 +13,7 @@ from monitor.core.incident import Diagnosis
 from monitor.core.model import Blindness, Charge, CheckName, Component, Fault, Severity
 from monitor.core.state import Active, Policy, TargetState, Trend
 from monitor.core.trace import LabelJudgement
+from monitor.core.trend import fold
 from monitor.core.triage import say, triage
 from monitor.core.weighing import named, weigh
 from tests.core.build import (
@@ -25,6 +26,7 @@ from tests.core.build import (
     Story,
     a_canary,
     a_charge,
+    blind,
     manifest,
     policy,
     trace_id,
@@ -274,6 +276,28 @@ def test_only_the_losses_of_this_outage_are_compared() -> None:
             "TrueFoundry's own store could not be asked",
             "whether Traceloop takes in spans is not known",
         )
+
+
+def test_the_newest_control_span_speaks() -> None:
+    """Traceloop was well when the first trace got lost, and is not any more: then the export is not accused."""
+    state = holding(charged(F.EXPORT_FAILING))
+    newer = control(sent_at=START + 100, shown_at=None, accepted=False)
+    asked = replace(state, controls=(SHOWN, newer, replace(newer, sent_at=START + 110, accepted=True, judged=False)))
+    assert triage(state.confirmed[F.TRACE_MISSING], asked, NOW).control is False
+    well_again = replace(asked, controls=(*asked.controls, control(sent_at=START + 120, shown_at=START + 122)))
+    assert triage(state.confirmed[F.TRACE_MISSING], well_again, NOW).control is True
+
+
+@pytest.mark.parametrize("name", [F.EXPORT_FAILING, F.TRACE_MISSING])
+def test_where_the_configuration_cannot_be_read_the_exporter_comes_first(name: Fault) -> None:
+    """It may be off: nobody is sent to the support before that was looked at."""
+    state = holding(charged(name))
+    trend = state.trend(CheckName.CONFIG)
+    unread = fold(trend, blind(), at=NOW, took=0.1, cadence=POLICY.cadences[CheckName.CONFIG], policy=POLICY, now=NOW)
+    diagnosis = diagnose(replace(state, trends={CheckName.CONFIG: unread}), POLICY, NOW)
+    assert diagnosis is not None
+    assert (diagnosis.fault, diagnosis.advice.partition(" (")[0]) == (name, "Look at the exporter first")
+    assert any("could not be read" in line for line in diagnosis.because)
 
 
 def test_a_loss_that_something_explains_still_tells_whether_the_gateway_made_the_trace() -> None:

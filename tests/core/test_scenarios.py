@@ -376,7 +376,10 @@ def test_off_but_traces_arrive_is_another_export_path_after_settle() -> None:
     before = story.diagnosis
     story.live(2 * MINUTE)
     assert (before.severity, story.name, story.diagnosis.severity) == (CRITICAL, DISABLED, WARNING)
-    assert "another export path" in " ".join(story.diagnosis.because)
+    assert "traces arrive all the same: there must be another export path" in story.diagnosis.because
+    unread = story.is_blind(CONFIG).diagnosis.because
+    assert any(line.startswith("traces arrive all the same: it cannot be read any more") for line in unread)
+    story.config(OFF)
     assert story.diagnosis.waiting is None
     stops(story).live(10 * MINUTE)
     assert story.diagnosis.severity is CRITICAL

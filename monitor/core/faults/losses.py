@@ -1,11 +1,12 @@
 """Traces that do not come: one charge, and the triage says which hop lost them."""
 
+from dataclasses import replace
 from functools import partial
 
 from monitor.core.canary import Canary, Outcome
 from monitor.core.faults.consequences import LATE
 from monitor.core.faults.rule import Case, Rule, Sign, Weight
-from monitor.core.model import Charge, Component, Fault, Severity
+from monitor.core.model import Charge, CheckName, Component, Fault, Severity, Verdict
 from monitor.core.signs import arrived, count_text, ids_text
 from monitor.core.triage import say, triage
 
@@ -42,6 +43,26 @@ def _say_why(case: Case) -> Weight:
     return Weight(remarks=say(found), step=found.place.step)
 
 
+def _say_why_not_exported(case: Case) -> Weight:
+    """What the hops say; where nobody could look what the exporter is set to, that comes first."""
+    why = _say_why(case)
+    if not _is_unread(case):
+        return why
+    return replace(why, remarks=(*why.remarks, _UNREAD), step=_LOOK_AT_THE_EXPORTER)
+
+
+def _is_unread(case: Case) -> bool:
+    last = case.state.trend(CheckName.CONFIG).last
+    return last is not None and last.verdict is Verdict.UNKNOWN
+
+
+_UNREAD = "what the exporter is set to could not be read: it may be off, or set otherwise"
+_LOOK_AT_THE_EXPORTER = (
+    "Look at the exporter first (AI Gateway, Controls, Settings, OTEL Config): its configuration could not be read. "
+    "`trace-monitor expected` prints every field."
+)
+
+
 _SETTLES = "After `fail_after` losses in a row with no later arrival, or `loss_of` (three of the last twelve)."
 
 TRACE_NOT_CREATED = Rule(
@@ -72,7 +93,7 @@ EXPORT_FAILING = Rule(
     explains=LATE,
     charged_as=Fault.TRACE_MISSING,
     holds=partial(_is_named, fault=Fault.EXPORT_FAILING),
-    weigh=_say_why,
+    weigh=_say_why_not_exported,
 )
 
 TRACE_MISSING = Rule(
@@ -88,7 +109,7 @@ TRACE_MISSING = Rule(
     explains=LATE,
     holds=partial(_is_named, fault=Fault.TRACE_MISSING),
     sign=Sign(is_bad=_is_missing, is_good=arrived, charge=_missing, excusable=True),
-    weigh=_say_why,
+    weigh=_say_why_not_exported,
 )
 
 # --- in part, or late ------------------------------------------------------------------------------------------------
