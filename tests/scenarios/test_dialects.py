@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -38,9 +39,20 @@ def right_names(name: str) -> set[str]:
 
 
 def on_the_way(name: str) -> set[str]:
-    """What may be said besides: what is lost, or never whole, is late before that is known."""
-    late = {Fault.TRACE_INCOMPLETE, *LOSSES} & set(FAULTS[name].named)
-    return {str(Fault.TRACE_LATE)} if late else set()
+    """What may be said besides: what is lost, or never whole, is late before that is known.
+
+    Where spans are indexed late, the first traces are late, and missing, before Traceloop has refused two spans of our own.
+    """
+    named = set(FAULTS[name].named)
+    besides = {Fault.TRACE_LATE} if named & {Fault.TRACE_INCOMPLETE, Fault.INGEST_FAILING, *LOSSES} else set()
+    if Fault.INGEST_FAILING in named:
+        besides.add(Fault.TRACE_MISSING)
+    return {str(fault) for fault in besides}
+
+
+def cannot_be_compared(described: Mapping[str, Any]) -> bool:
+    """Whether the configuration passes because what is wrong with it is not shown, and that is said."""
+    return "not comparable" in described["checks"]["config"]["summary"]
 
 
 def delay_of(name: str, words: Mapping[str, str]) -> Seconds | None:
@@ -75,9 +87,9 @@ async def test_one_look_at_a_fault_in_any_dialect(tmp_path: Path, name: str, wor
                 assert described["fault"] in right_names(name)
             case Verdict.UNKNOWN:
                 assert described["summary"]
-                assert "unknown" in {check["verdict"] for check in described["checks"].values()}
+                assert {check["verdict"] for check in described["checks"].values()} - {"pass"}
             case _:
-                raise AssertionError("broken, and it passes")
+                assert cannot_be_compared(described), "broken, and it passes"
 
 
 @pytest.mark.parametrize(

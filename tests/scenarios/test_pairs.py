@@ -80,11 +80,13 @@ class Story:
     def __init__(self, home: House) -> None:
         self.home = home
         self.broken: list[str] = []
+        self.hid_the_store = False
         self.beliefs: list[Belief] = [{}]
 
     async def break_(self, name: str) -> None:
         """Break one more."""
         self.broken.append(name)
+        self.hid_the_store = self.hid_the_store or Sight.STORE in TABLE[name].hides
         if name == "check_failed":
             self.home.put_between(Host.TRACELOOP, _crash)
         else:
@@ -180,7 +182,7 @@ class Story:
             names.add(Fault.TRACE_LATE)
         if any(Sight.ARRIVING in row.hides for row in believed):
             names.add(Fault.TRACE_MISSING)
-        if any(row.fault is Fault.TRACE_MISSING for row in believed):
+        if self.hid_the_store:
             names.add(Fault.EXPORT_FAILING)  # in the end the own store can be asked again
         return {str(name) for name in names}
 
