@@ -77,11 +77,18 @@ async def run_check(check: Check, journal: TargetJournal, clock: Clock) -> None:
 
 
 async def look_aside(looks: Sequence[SideLook], journal: TargetJournal, clock: Clock) -> None:
-    """Let everything look that is due beside the checks, side by side: none keeps another waiting."""
+    """Let everything look that is due beside the checks, side by side: none keeps another waiting, nor from looking."""
     due = [look for look in looks if look.is_due(journal.state, journal.policy, clock.now())]
     async with asyncio.TaskGroup() as group:
         for look in due:
-            group.create_task(look.look(journal))
+            group.create_task(_look_guarded(look, journal))
+
+
+async def _look_guarded(look: SideLook, journal: TargetJournal) -> None:
+    try:
+        await look.look(journal)
+    except Exception:  # noqa: BLE001 - evidence is missing then, and nothing else: no check, and no command, ends for it
+        _log.exception("%s crashed for %s", type(look).__name__, journal.state.target)
 
 
 def _deadline(check: Check, policy: Policy) -> Seconds:

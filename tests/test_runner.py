@@ -12,7 +12,7 @@ from monitor.core.inputs import Observation
 from monitor.core.model import Blindness, CheckName, Fault, Seconds, Verdict, passing
 from monitor.core.state import TargetState
 from monitor.ports import Journal
-from monitor.runner import TargetJournal, run_check
+from monitor.runner import TargetJournal, look_aside, run_check
 from tests.checks.bench import PROD, Diary, says
 from tests.core.build import POLICY, policy
 from tests.fakes.clock import START, FakeClock
@@ -30,6 +30,22 @@ class ACheck:
         await self.do(journal)
 
 
+@dataclass
+class ALook:
+    """Implements `monitor.ports.SideLook` by a function."""
+
+    do: Callable[[Journal], Awaitable[None]]
+    serves: frozenset[CheckName] = frozenset()
+
+    def is_due(self, *_: object) -> bool:
+        """Always."""
+        return True
+
+    async def look(self, journal: Journal) -> None:
+        """Do it."""
+        await self.do(journal)
+
+
 async def _passes(journal: Journal) -> None:
     await journal.absorb(Observation(check=CheckName.CONFIG, at=START, took=0.1, finding=passing("well")))
 
@@ -40,6 +56,16 @@ async def _crashes(_journal: Journal) -> None:
 
 async def _hangs(_journal: Journal) -> None:
     await asyncio.Event().wait()
+
+
+async def test_what_crashes_beside_the_checks_is_only_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """Its evidence is missing, and nothing else: the other looks look, and nobody's verdict changes."""
+    clock = FakeClock()
+    diary = Diary(clock)
+    await look_aside([ALook(_crashes), ALook(_passes)], diary, clock)
+    assert says(diary.only(Observation).finding) == ("pass", None)
+    assert [record.getMessage() for record in caplog.records] == ["ALook crashed for prod"]
+    assert caplog.records[0].exc_info is not None
 
 
 # --- the guard -------------------------------------------------------------------------------------------------------
