@@ -7,11 +7,10 @@ from monitor.core.canary import Canary
 from monitor.core.circumstances import caveats
 from monitor.core.diagnosis import diagnose
 from monitor.core.faults import FAULTS, ORDER
+from monitor.core.faults.monitor import MONITORS_OWN
 from monitor.core.incident import Diagnosis, Incident
 from monitor.core.model import CheckName, Fault, Instant, Severity, Verdict
 from monitor.core.state import Policy, TargetState, Trend
-
-_MONITORS_OWN = frozenset({Fault.BLIND, Fault.CHECK_FAILED})
 
 
 def verdict_of(state: TargetState, policy: Policy) -> Verdict:
@@ -19,7 +18,7 @@ def verdict_of(state: TargetState, policy: Policy) -> Verdict:
 
     Where no check runs at all, nothing is known either.
     """
-    if set(state.confirmed) - _MONITORS_OWN:
+    if set(state.confirmed) - MONITORS_OWN:
         return Verdict.FAIL
     unknown = not policy.cadences or any(_is_unknown(state, check) for check in policy.cadences)
     return Verdict.UNKNOWN if unknown else Verdict.PASS
@@ -27,7 +26,7 @@ def verdict_of(state: TargetState, policy: Policy) -> Verdict:
 
 def _is_unknown(state: TargetState, check: CheckName) -> bool:
     trend = state.trend(check)
-    if set(trend.confirmed) & _MONITORS_OWN or trend.last is None:
+    if set(trend.confirmed) & MONITORS_OWN or trend.last is None:
         return True
     return trend.last.verdict is not Verdict.PASS
 
@@ -83,7 +82,7 @@ def _describe_muted(state: TargetState) -> dict[str, Any]:
 
 
 def _muted(state: TargetState) -> Fault:
-    return min(set(state.confirmed) - _MONITORS_OWN, key=ORDER.__getitem__)
+    return min(set(state.confirmed) - MONITORS_OWN, key=ORDER.__getitem__)
 
 
 def describe_check(state: TargetState, check: CheckName) -> dict[str, Any]:
@@ -120,7 +119,7 @@ def _not_yet(state: TargetState, check: CheckName) -> str:
 
 
 def _own_fault(trend: Trend) -> Fault | None:
-    return next((fault for fault in trend.confirmed if fault in _MONITORS_OWN), None)
+    return next((fault for fault in trend.confirmed if fault in MONITORS_OWN), None)
 
 
 def _newest(state: TargetState) -> Canary | None:

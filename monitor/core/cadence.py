@@ -6,6 +6,7 @@ from typing import assert_never
 from monitor.core.arrival import RECOVERABLE_FOR, backoff, next_look, wants_labels
 from monitor.core.budget import may_send
 from monitor.core.canary import Canary, ControlSpan, Outcome
+from monitor.core.faults.monitor import MONITORS_OWN
 from monitor.core.model import Blindness, CheckName, Fault, Instant, Seconds, Verdict
 from monitor.core.signs import arrived
 from monitor.core.state import Cadence, Policy, TargetState
@@ -15,7 +16,6 @@ _ORIGIN_AGAIN_AFTER: Seconds = 120.0
 _PUNCTUAL: Seconds = 0.5
 _READ_AND_SAW_NOTHING = frozenset({Blindness.UNPROVEN, Blindness.NOTHING_TO_JUDGE})
 _ASKED_AGAIN_AFTER = (1, 5)  # times `settle`: what was held up comes behind what is new
-_OWN = frozenset({Fault.BLIND, Fault.CHECK_FAILED})
 _CRASHES = frozenset({Blindness.CRASHED, Blindness.TIMEOUT})
 
 
@@ -166,14 +166,11 @@ def origin_is_due(state: TargetState, policy: Policy, now: Instant) -> bool:
 
 def switches_are_due(state: TargetState, policy: Policy, now: Instant) -> bool:
     """Whether the gateway's other configurations should be read: at start, hourly, after a change, and while something is wrong."""
+    if policy.switches is None:
+        return False
     looked_at = state.switches_looked_at
     changed_at = state.config.changed_at if state.config is not None else None
-    if (
-        policy.switches is not None
-        and looked_at is not None
-        and changed_at is not None
-        and looked_at < changed_at <= now
-    ):
+    if looked_at is not None and changed_at is not None and looked_at < changed_at <= now:
         return True
     return _is_due(policy.switches, looked_at, state, policy, now)
 
@@ -190,7 +187,7 @@ def _is_due(
         return False
     if looked_at is None or now - looked_at >= cadence.every:
         return True
-    wrong = _traces_in_doubt(state, policy, now) or bool(state.confirmed.keys() - _OWN)
+    wrong = _traces_in_doubt(state, policy, now) or bool(state.confirmed.keys() - MONITORS_OWN)
     return wrong and now - looked_at >= cadence.every_while_failing
 
 
@@ -226,8 +223,9 @@ def _may_have_come(canary: Canary, shown: Canary | None, settle: Seconds, now: I
         return False
     if canary.sent_at >= shown.sent_at or canary.asked_again > len(_ASKED_AGAIN_AFTER):
         return False
-    distance = settle * _ASKED_AGAIN_AFTER[canary.asked_again - 1]
-    return shown.judged_at > (looked_at + distance if canary.asked_again else lost_at)
+    if not canary.asked_again:
+        return shown.judged_at > lost_at
+    return shown.judged_at > looked_at + settle * _ASKED_AGAIN_AFTER[canary.asked_again - 1]
 
 
 def controls_awaited(state: TargetState) -> tuple[ControlSpan, ...]:

@@ -59,9 +59,8 @@ class Canary:
     late: bool = False  # not complete at the look at `late_after`
     incomplete: str = ""  # what was missing at the last look, in words
     origin: bool | None = None  # whether TrueFoundry's own store has it; None: not known
-    origin_asked: tuple[str, ...] = (
-        "",
-    )  # where in it that was asked, and by whom: not to be there counts where that is proven
+    # where in it that was asked, and by whom: not to be there counts where that is proven
+    origin_asked: tuple[str, ...] = ("",)
     elsewhere: str | None = None  # the other environment it was found in
     nowhere: bool = False  # the other environments were asked, and none of them had it
     outcome: Outcome | None = None  # None while it is awaited

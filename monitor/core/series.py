@@ -32,12 +32,12 @@ def excuse(state: TargetState, policy: Policy, now: Instant) -> TargetState:
 
     Once marked they stay so, unless it turns out that the cause cannot have been it.
     """
-    canaries = tuple(
-        canary if canary.excused is excused else replace(canary, excused=excused)
-        for canary in state.canaries
-        for excused in (_is_excused(canary, state, policy, now),)
-    )
-    return replace(state, canaries=canaries)
+    return replace(state, canaries=tuple(_excuse_one(canary, state, policy, now) for canary in state.canaries))
+
+
+def _excuse_one(canary: Canary, state: TargetState, policy: Policy, now: Instant) -> Canary:
+    excused = _is_excused(canary, state, policy, now)
+    return canary if canary.excused is excused else replace(canary, excused=excused)
 
 
 def _is_excused(canary: Canary, state: TargetState, policy: Policy, now: Instant) -> bool:

@@ -141,7 +141,6 @@ def shown(incident: Incident, silenced_until: Instant | None) -> str:
         diagnosis.severity.word,
         ",".join(diagnosis.also),
         diagnosis.waiting or "",
-        str(diagnosis.missing_since or ""),
         "" if diagnosis.missing_since is None else f"missing since {diagnosis.missing_since:.0f}",
         f"acked:{incident.acked_by}" if acknowledged(incident) else "",
         f"silenced:{silenced_until:.0f}" if silenced_until is not None and silenced_until != float("inf") else "",

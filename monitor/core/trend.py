@@ -9,13 +9,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import assert_never
 
-from monitor.core.faults.monitor import cannot_look
+from monitor.core.faults.monitor import MONITORS_OWN, cannot_look
 from monitor.core.model import Blindness, Charge, Fault, Finding, Instant, Seconds, Verdict
 from monitor.core.state import Active, Cadence, LastLook, Policy, Trend
 
 _NOT_BLIND = frozenset({Blindness.BUDGET_SPENT, Blindness.PAUSED, Blindness.NOTHING_TO_JUDGE})
 _CRASHES = frozenset({Blindness.CRASHED, Blindness.TIMEOUT})
-_OWN = frozenset({Fault.BLIND, Fault.CHECK_FAILED})
 
 
 def fold(
@@ -90,7 +89,7 @@ def _after_fail(trend: Trend, finding: Finding, policy: Policy, at: Instant, now
     charges = {charge.fault: charge for charge in finding.charges}
     conclusive = all(charge.conclusive for charge in finding.charges)
     seeing = sighted(trend, policy, at, conclusive=conclusive)
-    mine = {fault: active for fault, active in seeing.confirmed.items() if fault not in _OWN}
+    mine = {fault: active for fault, active in seeing.confirmed.items() if fault not in MONITORS_OWN}
     seen = {fault: trend.seen_in_row.get(fault, 0) + 1 for fault in charges}
     since = {fault: trend.since.get(fault, at) for fault in charges}
     first = not mine and fails >= policy.fail_after  # it fails, each time with another fault: the newest names it
@@ -121,14 +120,14 @@ def _confirm(charge: Charge, before: Active | None, since: Instant, now: Instant
 
 def _of_ours(trend: Trend) -> dict[Fault, Active]:
     """What is held against the monitor itself."""
-    return {fault: active for fault, active in trend.confirmed.items() if fault in _OWN}
+    return {fault: active for fault, active in trend.confirmed.items() if fault in MONITORS_OWN}
 
 
 def sighted(trend: Trend, policy: Policy, at: Instant, *, conclusive: bool = False) -> Trend:
     """A look that could see: a crash is over at once, a blindness after `pass_after` of them or by conclusive evidence."""
     times = trend.sighted + 1
     still_blind = Fault.BLIND in trend.confirmed and times < policy.pass_after and not conclusive
-    over = {Fault.CHECK_FAILED} if still_blind else _OWN
+    over = {Fault.CHECK_FAILED} if still_blind else MONITORS_OWN
     return replace(
         trend,
         unknowns=trend.unknowns if still_blind else 0,

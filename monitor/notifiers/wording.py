@@ -13,6 +13,7 @@ from typing import assert_never
 from monitor.core.faults import FAULTS
 from monitor.core.incident import Incident, Notice, Reason
 from monitor.core.model import Component, Fault, Instant, Seconds, Severity
+from monitor.core.moments import moment_text
 from monitor.core.telling import acknowledged
 from monitor.core.triage import LOSSES
 
@@ -62,7 +63,7 @@ def utc(instant: Instant) -> str:
     """A moment as everybody reads it alike: 2027-01-15 08:00 UTC."""
     if not is_a_moment(instant):
         return "an unknown time"
-    return datetime.fromtimestamp(instant, UTC).strftime("%Y-%m-%d %H:%M UTC")
+    return moment_text(instant)
 
 
 def duration(seconds: Seconds) -> str:

@@ -59,22 +59,21 @@ class GatewaySpanMetrics:
         prefix = next((known for known in _PREFIXES if any(name.startswith(known) for name, _, _ in samples)), None)
         if prefix is None:
             raise Garbled("the gateway's metrics page does not count spans")
-        exported = Counter[str]()
-        dropped = Counter[str]()
+        exported, failed, dropped = 0, Counter[str](), Counter[str]()
         for name, labels, value in samples:
-            match name.removeprefix(prefix):
-                case "spans_exported_total" if labels.get("outcome") != "success":
-                    exported[self._reason(labels)] += _whole(value)
-                case "spans_exported_total":
-                    exported[""] += _whole(value)
-                case "span_drops_total":
-                    dropped[self._reason(labels)] += _whole(value)
+            counted = name.removeprefix(prefix)
+            if counted == _DROPPED:
+                dropped[self._reason(labels)] += _whole(value)
+            elif counted == _EXPORTED and labels.get("outcome") == "success":
+                exported += _whole(value)
+            elif counted == _EXPORTED:
+                failed[self._reason(labels)] += _whole(value)
         started = next((value for name, _, value in samples if name == _STARTED), None)
         return SpanCounters(
             at=self._clock.now(),
             started_at=started if started is not None and 0 < started < _MOST_SPANS else None,
-            exported=exported.pop("", 0),
-            failed=_fewer(exported),
+            exported=exported,
+            failed=_fewer(failed),
             dropped=_fewer(dropped),
         )
 

@@ -6,6 +6,7 @@ from monitor.core import arrival, trend
 from monitor.core.absorb.looks import Absorbed, fold_look, report
 from monitor.core.canary import Canary, IdSource, Outcome
 from monitor.core.events import Event, TraceJudged
+from monitor.core.faults.monitor import MONITORS_OWN
 from monitor.core.faults.traceloop import judge_refused_key
 from monitor.core.inputs import ElsewhereLooked, KeyTried, LookFailed, OriginLooked, TraceLooked
 from monitor.core.model import (
@@ -24,13 +25,13 @@ from monitor.core.model import (
 from monitor.core.state import Policy, TargetState, Trend
 from monitor.core.trace import Route
 
-OF_THE_LOOK = frozenset({Fault.BLIND, Fault.CHECK_FAILED, Fault.KEY_REJECTED})
+OF_THE_LOOK = MONITORS_OWN | {Fault.KEY_REJECTED}
 """What a look for a trace confirms by itself; everything else of `arrival` is for the series to confirm."""
 
 
 def look(state: TargetState, given: TraceLooked, policy: Policy, now: Instant) -> Absorbed:
     """A look that succeeded: identify the trace, prove the route, judge."""
-    before = next((canary for canary in state.canaries if canary.id == given.canary_id), None)
+    before = _find(state, given.canary_id)
     if before is None or not policy.enabled(CheckName.ARRIVAL):
         return state, ()
     canary = _identify(before, given)
@@ -66,6 +67,10 @@ def _prove(state: TargetState, canary: Canary, given: TraceLooked, policy: Polic
     routes = {given.seen.route} | ({Route.WAREHOUSE} if given.seen.route is Route.NONCE else set())
     proofs = dict(state.proofs) | {arrival.proof_key(route, policy.credential): now for route in routes}
     return replace(state, proofs=proofs, honours_traceparent=canary.trace_id == canary.sent_id)
+
+
+def _find(state: TargetState, canary_id: str | None) -> Canary | None:
+    return next((canary for canary in state.canaries if canary.id == canary_id), None)
 
 
 def _replace_canary(state: TargetState, canary: Canary) -> TargetState:
@@ -185,7 +190,7 @@ def fail_look(state: TargetState, given: LookFailed, policy: Policy, now: Instan
 
 
 def _give_up(state: TargetState, given: LookFailed, policy: Policy, now: Instant) -> Absorbed:
-    canary = next((known for known in state.canaries if known.id == given.canary_id), None)
+    canary = _find(state, given.canary_id)
     if canary is None:
         return state, ()
     judged = arrival.give_up(canary, policy.arrival, now)
@@ -223,7 +228,7 @@ def look_at_origin(state: TargetState, given: OriginLooked, policy: Policy) -> T
     looked = replace(state, origin_looked_at=given.at)
     if given.found is None:
         return looked
-    canary = next((known for known in state.canaries if known.id == given.canary_id), None)
+    canary = _find(state, given.canary_id)
     if canary is None:
         return looked
     account = policy.account if canary.account == policy.account else f"{canary.account}>{policy.account}"
@@ -255,9 +260,7 @@ def accept_key(state: TargetState, policy: Policy, at: Instant) -> TargetState:
 
 def look_elsewhere(state: TargetState, given: ElsewhereLooked) -> TargetState:
     """The other environments were asked for the trace of a canary."""
-    nowhere = given.environment is None
-    changed = tuple(
-        replace(canary, elsewhere=given.environment, nowhere=nowhere) if canary.id == given.canary_id else canary
-        for canary in state.canaries
-    )
-    return replace(state, canaries=changed)
+    canary = _find(state, given.canary_id)
+    if canary is None:
+        return state
+    return _replace_canary(state, replace(canary, elsewhere=given.environment, nowhere=given.environment is None))

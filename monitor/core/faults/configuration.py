@@ -11,7 +11,7 @@ from monitor.core.drift import Comparison, Difference, compare
 from monitor.core.faults.consequences import NOT_EXPORTED
 from monitor.core.faults.rule import Case, Rule, Weight
 from monitor.core.key import key_is_refused
-from monitor.core.model import Charge, CheckName, Component, Fault, Severity, Verdict
+from monitor.core.model import Charge, Component, Fault, Severity
 from monitor.core.moments import changed_text
 from monitor.core.signs import arrived
 from monitor.core.state import Policy, TargetState
@@ -78,9 +78,7 @@ def _weigh(case: Case) -> Weight:
     # Content that leaks is no less critical because traces arrive.
     lesser = Severity.CRITICAL if present is not None and present.leaks else Severity.WARNING
     if _traces_arrive_anyway(case):
-        last = state.trend(CheckName.CONFIG).last
-        unread = last is not None and last.verdict is Verdict.UNKNOWN
-        text = f"traces arrive all the same: {_PUT_RIGHT if unread else 'there must be another export path'}"
+        text = f"traces arrive all the same: {_PUT_RIGHT if case.is_unread else 'there must be another export path'}"
         return Weight(severity=lesser, explains=frozenset(), remarks=(text, *_by_which_way(state), *said))
     if case.charge.fault is Fault.CONFIG_DRIFT and present is not None and present.other_key:
         excuse = _our_own_key(state, policy)

@@ -6,7 +6,7 @@ from functools import partial
 from monitor.core.canary import Canary, Outcome
 from monitor.core.faults.consequences import LATE
 from monitor.core.faults.rule import Case, Rule, Sign, Weight
-from monitor.core.model import Charge, CheckName, Component, Fault, Severity, Verdict
+from monitor.core.model import Charge, Component, Fault, Severity
 from monitor.core.signs import arrived, count_text, ids_text
 from monitor.core.triage import say, triage
 
@@ -46,14 +46,9 @@ def _say_why(case: Case) -> Weight:
 def _say_why_not_exported(case: Case) -> Weight:
     """What the hops say; where nobody could look what the exporter is set to, that comes first."""
     why = _say_why(case)
-    if not _is_unread(case):
+    if not case.is_unread:
         return why
     return replace(why, remarks=(*why.remarks, _UNREAD), step=_LOOK_AT_THE_EXPORTER)
-
-
-def _is_unread(case: Case) -> bool:
-    last = case.state.trend(CheckName.CONFIG).last
-    return last is not None and last.verdict is Verdict.UNKNOWN
 
 
 _UNREAD = "what the exporter is set to could not be read: it may be off, or set otherwise"

@@ -28,6 +28,9 @@ BLIND = Rule(
     advice="Look at the reason below: it is about the monitor's own access, not about the gateway.",
 )
 
+MONITORS_OWN = frozenset({Fault.BLIND, Fault.CHECK_FAILED})
+"""What is held against the monitor itself, and against nobody else."""
+
 _STEPS: Mapping[Blindness | None, str] = {
     Blindness.NO_WITNESS: "Look at the monitor's own network: DNS, proxy (`http.proxy`), egress rules. Nothing answers it.",
     Blindness.BLOCKED: "Let the monitor through what stands in front of the service (Cloudflare, a proxy): it is refused there.",

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from monitor.core.canary import Canary
-from monitor.core.model import Charge, Component, Fault, Instant, Severity
+from monitor.core.model import Charge, CheckName, Component, Fault, Instant, Severity, Verdict
 from monitor.core.state import Active, Policy, TargetState
 
 
@@ -34,6 +34,12 @@ class Case:
     def charge(self) -> Charge:
         """What settled it."""
         return self.active.charge
+
+    @property
+    def is_unread(self) -> bool:
+        """Whether the newest look could not read what the exporter is set to."""
+        last = self.state.trend(CheckName.CONFIG).last
+        return last is not None and last.verdict is Verdict.UNKNOWN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
