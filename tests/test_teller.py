@@ -914,12 +914,3 @@ async def test_a_refresh_without_an_answer_is_given_up_after_a_minute() -> None:
         assert await bench.clock.run_until(refreshing.done) == 60
         assert bench.health().unrefreshed == "no answer in time"
         assert bench.health().unrefreshed_since is not None
-
-
-async def test_a_test_notice_says_by_which_way_it_came_through() -> None:
-    """By name: an empty text, or what went wrong."""
-    good, bad = FakeNotifier("good"), FakeNotifier("bad")
-    bad.failures.append(Undeliverable("Slack says invalid_auth"))
-    async with telling(good, bad) as bench:
-        assert await bench.teller.test("a test") == {"good": "", "bad": "Slack says invalid_auth"}
-    assert good.lines == ["a test"]

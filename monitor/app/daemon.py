@@ -190,10 +190,6 @@ class Daemon:
         """Those that were added at run time."""
         return self._silences
 
-    async def test_notifiers(self, text: str) -> Mapping[str, str]:
-        """A test notice by every way; by name, an empty text or what went wrong."""
-        return await self._teller.test(text)
-
     def _ground(self) -> Ground:
         return Ground(
             clock=self._around.clock,

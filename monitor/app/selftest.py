@@ -44,7 +44,7 @@ class SelfTest:
     async def _failures(self, ways: Mapping[str, Notifier]) -> Mapping[str, str]:
         failures = {}
         for name, notifier in ways.items():
-            outcome, detail = await self._test(notifier)
+            outcome, detail = await try_way(notifier, TEXT, self._clock)
             self._publish(
                 NoticeHandled(
                     notifier=notifier.name,
@@ -59,12 +59,14 @@ class SelfTest:
                 failures[name] = detail
         return failures
 
-    async def _test(self, notifier: Notifier) -> tuple[str, str]:
-        try:
-            async with self._clock.timeout(_LIMIT):
-                await notifier.test(TEXT)
-        except Undeliverable as error:
-            return "unknown" if error.unknown else "failed", str(error)
-        except TimeoutError:
-            return "unknown", f"no answer within {_LIMIT:.0f} s"
-        return "sent", ""
+
+async def try_way(notifier: Notifier, text: str, clock: Clock) -> tuple[str, str]:
+    """Send a test notice: the outcome (sent, failed, or unknown: it may have arrived all the same), and why it is not `sent`."""
+    try:
+        async with clock.timeout(_LIMIT):
+            await notifier.test(text)
+    except Undeliverable as error:
+        return "unknown" if error.unknown else "failed", str(error)
+    except TimeoutError:
+        return "unknown", f"no answer within {_LIMIT:.0f} s"
+    return "sent", ""

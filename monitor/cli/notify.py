@@ -6,15 +6,14 @@ from collections.abc import Mapping
 
 from monitor.app.passes import network
 from monitor.app.routes import Footing, ways_of
+from monitor.app.selftest import try_way
 from monitor.cli.asking import log_quietly, refuse_ca_file
 from monitor.cli.common import FAILED, OK, USAGE, add_config, read_configuration, say
 from monitor.clock import SystemClock
-from monitor.core.model import Seconds
 from monitor.http import Http
-from monitor.ports import Clock, Notifier, Undeliverable
+from monitor.ports import Clock, Notifier
 
 TEXT = "This is a test of the Gateway Trace Monitor: a message about the gateway's traces would arrive here."
-_LIMIT: Seconds = 60.0
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -47,20 +46,8 @@ async def _test(ways: Mapping[str, Notifier], clock: Clock) -> int:
     """One after the other, each said as soon as it is known."""
     failed = False
     for name, notifier in ways.items():
-        problem = await _problem(notifier, clock)
+        _, problem = await try_way(notifier, TEXT, clock)
         failed = failed or bool(problem)
         print(f"{name}: {f'not delivered: {problem}' if problem else 'delivered'}", flush=True)
         notifier.close()
     return FAILED if failed else OK
-
-
-async def _problem(notifier: Notifier, clock: Clock) -> str:
-    """Why a notifier could not be told; empty if it was."""
-    try:
-        async with clock.timeout(_LIMIT):
-            await notifier.test(TEXT)
-    except TimeoutError:
-        return f"no answer within {_LIMIT:g} s"
-    except Undeliverable as error:
-        return str(error)
-    return ""

@@ -8,11 +8,11 @@ from functools import partial
 from monitor.core.events import Event
 from monitor.core.model import Seconds, TargetName
 from monitor.core.silence import Silence
-from monitor.ports import Clock, Undeliverable
+from monitor.ports import Clock
 from monitor.runner import TargetJournal
 from monitor.teller.desk import Desk, NotifierHealth, Route
 from monitor.teller.refreshing import refresh
-from monitor.teller.worker import LIMIT, LONGEST_WAIT, Worker
+from monitor.teller.worker import LONGEST_WAIT, Worker
 
 _log = logging.getLogger(__name__)
 
@@ -74,19 +74,6 @@ class Teller:
     async def refresh(self) -> None:
         """Say again what was told, to those who forget."""
         await asyncio.gather(*(refresh(worker, self._desk) for worker in self._workers))
-
-    async def test(self, text: str) -> Mapping[str, str]:
-        """Send a test notice by every way; by name, an empty text or what went wrong."""
-        outcome: dict[str, str] = {}
-        for worker in self._workers:
-            try:
-                async with self._clock.timeout(LIMIT):
-                    await worker.notifier.test(text)
-            except (Undeliverable, TimeoutError) as error:
-                outcome[worker.name] = str(error) or "no answer in time"
-            else:
-                outcome[worker.name] = ""
-        return outcome
 
     async def tell_due(self, name: str) -> None:
         """Tell one notifier everything that is due, stopping when it does not answer."""

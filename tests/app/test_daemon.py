@@ -10,7 +10,6 @@ from monitor.app.memory import give_back
 from monitor.core.events import Checked, Event
 from monitor.core.model import TargetName
 from monitor.core.state import TargetState
-from monitor.ports import Undeliverable
 from tests.app.home import DEMO, Home, home
 from tests.notifiers.notices import an_incident
 from tests.virtual_schedule import VirtualSchedule
@@ -100,14 +99,6 @@ async def test_the_report_lists_the_open_incidents() -> None:
         assert (report["verdict"], report["targets"]["demo"]["fault"]) == ("fail", "exporter_disabled")
         assert [incident["fault"] for incident in report["incidents"]] == ["exporter_disabled"]
         assert it.daemon.incidents(open_only=False) == report["incidents"]
-
-
-async def test_every_notifier_can_be_tested() -> None:
-    """By name, what went wrong."""
-    async with home() as it:
-        assert await it.daemon.test_notifiers("a test") == {"fake": ""}
-        it.notifier.failures.append(Undeliverable("down"))
-        assert await it.daemon.test_notifiers("a test") == {"fake": "down"}
 
 
 async def test_two_canaries_are_never_under_way_at_once() -> None:
