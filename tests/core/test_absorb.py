@@ -322,6 +322,14 @@ def test_where_a_trace_was_found_is_remembered_of_its_canary() -> None:
     assert [(canary.elsewhere, canary.origin) for canary in story.state.canaries] == [("stg", None), (None, True)]
 
 
+def test_what_other_environments_say_of_a_canary_that_is_forgotten_changes_nothing() -> None:
+    """A look may end after its canary has left the window."""
+    story = Story()
+    story.canary()
+    before = story.state
+    assert story.elsewhere("gone").state == before
+
+
 def test_the_own_store_proves_itself_by_showing_a_trace() -> None:
     """An empty answer proves nothing, and one that could not be had says nothing of the canary."""
     story = Story()
