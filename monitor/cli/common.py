@@ -1,11 +1,13 @@
-"""What commands share: the configuration, read or complained about, and words to stderr."""
+"""What commands share: the configuration, read or complained about, durations, and words to stderr."""
 
 import argparse
 import os
 import sys
 from pathlib import Path
 
+from monitor.core.model import Seconds
 from monitor.settings import ConfigError, Loaded, load
+from monitor.settings.duration import parse_duration
 
 OK, FAILED, USAGE, UNKNOWN = 0, 1, 2, 3
 
@@ -13,6 +15,14 @@ OK, FAILED, USAGE, UNKNOWN = 0, 1, 2, 3
 def add_config(parser: argparse.ArgumentParser) -> None:
     """`--config PATH`, accepted after every command."""
     parser.add_argument("--config", metavar="PATH", help="the configuration file")
+
+
+def duration(text: str) -> Seconds:
+    """An argument such as 60s or 2h; the `type` of an option."""
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def say(text: str) -> None:
@@ -30,3 +40,9 @@ def read_configuration(arguments: argparse.Namespace) -> Loaded | None:
     for warning in loaded.warnings:
         say(f"warning: {warning}")
     return loaded
+
+
+def refuse_ca_file(loaded: Loaded, error: OSError) -> int:
+    """Say why `http.ca_file` cannot be used; the exit code."""
+    say(f"http.ca_file: {loaded.settings.http.ca_file} cannot be used: {error.strerror or error}")
+    return USAGE

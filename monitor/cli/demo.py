@@ -11,12 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from monitor.app.service import Service
-from monitor.cli.common import OK, USAGE, say
+from monitor.cli.common import OK, USAGE, duration, say
 from monitor.cli.story import Storyteller
 from monitor.redaction import Redactor
 from monitor.sandbox import FAULTS, Sandbox, serve
 from monitor.settings import Loaded, parse
-from monitor.settings.duration import parse_duration
 from monitor.telemetry.logging import configure
 
 PORT = 9797
@@ -49,16 +48,9 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "--fault", default="exporter_disabled", metavar="NAME", help="what breaks (default: exporter_disabled)"
     )
     parser.add_argument(
-        "--for", dest="duration", type=_duration, metavar="D", help="end by itself after this, such as 60s"
+        "--for", dest="duration", type=duration, metavar="D", help="end by itself after this, such as 60s"
     )
     parser.set_defaults(run=run)
-
-
-def _duration(text: str) -> float:
-    try:
-        return parse_duration(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def run(arguments: argparse.Namespace) -> int:

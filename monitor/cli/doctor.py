@@ -12,16 +12,13 @@ from monitor.app.doctor.recording import Recorder, Unfit
 from monitor.app.doctor.report import describe_visits
 from monitor.app.doctor.visits import Equipment, build_visits
 from monitor.app.once import run_all
-from monitor.app.passes import network
-from monitor.cli.asking import log_quietly, refuse_ca_file
-from monitor.cli.common import FAILED, OK, USAGE, add_config, read_configuration, say
+from monitor.cli.asking import add_scope, prepare, progress, read_scope
+from monitor.cli.common import FAILED, OK, USAGE, say
 from monitor.cli.findings import render
 from monitor.cli.table import use_colour
-from monitor.clock import SystemClock
 from monitor.core.model import Seconds, TargetName, Verdict
-from monitor.http import Exchange, Http
+from monitor.http import Exchange
 from monitor.settings import Loaded
-from monitor.settings.duration import parse_duration
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -32,49 +29,32 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         description="Asks every service what only your own tenant can answer, says what to do about what is missing, and suggests "
         "settings. Sends one canary, one span of its own, and one request that is refused; waits for the traces.",
     )
-    add_config(parser)
-    parser.add_argument("--target", action="append", default=[], metavar="T", help="only this target (repeatable)")
+    add_scope(parser)
     parser.add_argument("--format", choices=("text", "json"), default="text")
     parser.add_argument(
         "--record", type=Path, metavar="DIR", help="write redacted answers into this new directory, for a bug report"
     )
-    parser.add_argument(
-        "--timeout", type=_duration, metavar="D", help="end after this; what is not known then is unknown"
-    )
     parser.set_defaults(run=run)
-
-
-def _duration(text: str) -> float:
-    try:
-        return parse_duration(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Visit every selected target; 0 if everything works that a trusted monitor needs."""
-    loaded = read_configuration(arguments)
+    loaded = read_scope(arguments)
     if loaded is None:
         return USAGE
-    foreign = [name for name in arguments.target if name not in loaded.settings.targets]
-    if foreign:
-        say(f"--target {foreign[0]}: there is no such target; allowed: {', '.join(loaded.settings.targets)}")
+    means = prepare(loaded)
+    if means is None:
         return USAGE
-    clock, redactor = SystemClock(), log_quietly(loaded)
     try:
-        http = Http(clock=clock, transport=network(loaded.settings, redactor))
-    except OSError as error:
-        return refuse_ca_file(loaded, error)
-    try:
-        recorder = Recorder(loaded.settings, arguments.record, clock=clock) if arguments.record else None
+        recorder = Recorder(loaded.settings, arguments.record, clock=means.clock) if arguments.record else None
     except Unfit as unfit:
         say(f"--record {arguments.record}: {unfit}")
         return USAGE
     equipment = Equipment(
-        http=http,
-        redactor=redactor,
-        clock=clock,
-        say=say if arguments.format == "text" or sys.stderr.isatty() else _silent,
+        http=means.http,
+        redactor=means.redactor,
+        clock=means.clock,
+        say=progress(json=arguments.format == "json"),
         overhear=recorder.hear if recorder is not None else _overlook,
         environ=os.environ,
     )
@@ -110,10 +90,6 @@ async def _look(
     if not await run_all(visits, clock=equipment.clock, timeout=timeout):
         say(f"ended after {timeout:g} s: what was not seen by then is unknown")
     return describe_visits(visit.seen for visit in visits)
-
-
-def _silent(_text: str) -> None:
-    return
 
 
 def _overlook(_exchange: Exchange) -> None:

@@ -4,13 +4,10 @@ import argparse
 import asyncio
 from collections.abc import Mapping
 
-from monitor.app.passes import network
 from monitor.app.routes import Footing, ways_of
 from monitor.app.selftest import try_way
-from monitor.cli.asking import log_quietly, refuse_ca_file
+from monitor.cli.asking import prepare
 from monitor.cli.common import FAILED, OK, USAGE, add_config, read_configuration, say
-from monitor.clock import SystemClock
-from monitor.http import Http
 from monitor.ports import Clock, Notifier
 
 TEXT = "This is a test of the Gateway Trace Monitor: a message about the gateway's traces would arrive here."
@@ -30,16 +27,14 @@ def run(arguments: argparse.Namespace) -> int:
     loaded = read_configuration(arguments)
     if loaded is None:
         return USAGE
-    clock, redactor = SystemClock(), log_quietly(loaded)
-    try:
-        http = Http(clock=clock, transport=network(loaded.settings, redactor))
-    except OSError as error:
-        return refuse_ca_file(loaded, error)
-    ways = ways_of(loaded.settings, Footing(clock=clock, http=http, redactor=redactor))
+    means = prepare(loaded)
+    if means is None:
+        return USAGE
+    ways = ways_of(loaded.settings, Footing(clock=means.clock, http=means.http, redactor=means.redactor))
     if not ways:
         say("no notifier is configured: set alerting.slack, alerting.alertmanager or alerting.webhook")
         return FAILED
-    return asyncio.run(_test(ways, clock))
+    return asyncio.run(_test(ways, means.clock))
 
 
 async def _test(ways: Mapping[str, Notifier], clock: Clock) -> int:

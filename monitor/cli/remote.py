@@ -11,10 +11,9 @@ from typing import Any
 from urllib.parse import quote
 
 from monitor.cli.client import URL, Client, Failed, find
-from monitor.cli.common import FAILED, OK, add_config, say
+from monitor.cli.common import FAILED, OK, add_config, duration, say
 from monitor.cli.table import render, use_colour
 from monitor.core.model import Fault
-from monitor.settings.duration import parse_duration
 
 Run = Callable[[Client, argparse.Namespace], None]
 
@@ -55,18 +54,11 @@ def _add_silence(subparsers: Any) -> None:  # noqa: ANN401 - argparse's
     add.add_argument(
         "--fault", default=None, choices=[fault.value for fault in Fault], metavar="FAULT", help="only this fault"
     )
-    add.add_argument("--for", dest="duration", required=True, type=_duration, metavar="D", help="how long, such as 2h")
+    add.add_argument("--for", dest="duration", required=True, type=duration, metavar="D", help="how long, such as 2h")
     add.add_argument("--comment", default="", help="why")
     _add_format(_command(commands, "list", "the silences there are", _silence_list))
     expire = _command(commands, "expire", "end a silence", _silence_expire)
     expire.add_argument("id", metavar="ID")
-
-
-def _duration(text: str) -> float:
-    try:
-        return parse_duration(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _run(command: Run, arguments: argparse.Namespace) -> int:

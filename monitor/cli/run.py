@@ -9,8 +9,7 @@ from pathlib import Path
 
 from monitor.app.assembly import secrets_of
 from monitor.app.service import Service
-from monitor.cli.asking import refuse_ca_file
-from monitor.cli.common import FAILED, OK, USAGE, add_config, read_configuration, say
+from monitor.cli.common import FAILED, OK, USAGE, add_config, read_configuration, refuse_ca_file, say
 from monitor.redaction import Redactor
 from monitor.settings import Loaded
 from monitor.store import StoreError

@@ -12,12 +12,11 @@ from monitor.app.simulation.play import play
 from monitor.app.simulation.render import as_json, as_text, replay_as_json, replay_as_text
 from monitor.app.simulation.replay import replay
 from monitor.app.simulation.script import read_timeline
-from monitor.cli.common import OK, USAGE, add_config, read_configuration, say
+from monitor.cli.common import OK, USAGE, add_config, duration, read_configuration, say
 from monitor.clock import SystemClock
 from monitor.core.model import Seconds
 from monitor.redaction import Redactor
 from monitor.settings import ConfigError, load
-from monitor.settings.duration import parse_duration
 from monitor.store.snapshot import load_snapshot
 from monitor.telemetry.logging import configure
 
@@ -32,19 +31,12 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument("timeline", nargs="?", metavar="TIMELINE", help="a timeline in YAML")
     add_config(parser)
     parser.add_argument("--from-history", action="store_true", help="instead: what the state file has recorded")
-    parser.add_argument("--since", type=_duration, metavar="D", help="with --from-history: how far back (default: 7d)")
+    parser.add_argument("--since", type=duration, metavar="D", help="with --from-history: how far back (default: 7d)")
     parser.add_argument(
         "--target", action="append", default=[], metavar="T", help="with --from-history: only this (repeatable)"
     )
     parser.add_argument("--format", choices=("text", "json"), default="text")
     parser.set_defaults(run=run)
-
-
-def _duration(text: str) -> float:
-    try:
-        return parse_duration(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def run(arguments: argparse.Namespace) -> int:
