@@ -12,7 +12,8 @@ from monitor.app.simulation.play import play
 from monitor.app.simulation.render import as_json, as_text, replay_as_json, replay_as_text
 from monitor.app.simulation.replay import replay
 from monitor.app.simulation.script import read_timeline
-from monitor.cli.common import OK, USAGE, add_config, duration, read_configuration, say
+from monitor.cli.asking import read_scope
+from monitor.cli.common import OK, USAGE, add_config, duration, say
 from monitor.clock import SystemClock
 from monitor.core.model import Seconds
 from monitor.redaction import Redactor
@@ -64,19 +65,14 @@ def _play(arguments: argparse.Namespace) -> int:
 
 def _replay(arguments: argparse.Namespace) -> int:
     """Beside a running daemon or without one; nothing is written."""
-    loaded = read_configuration(arguments)
+    loaded = read_scope(arguments)
     if loaded is None:
-        return USAGE
-    known = loaded.settings.targets
-    foreign = [name for name in arguments.target if name not in known]
-    if foreign:
-        say(f"--target {foreign[0]}: there is no such target; allowed: {', '.join(known)}")
         return USAGE
     configure(level="critical", style="text", redact=Redactor(secrets_of(loaded.settings)).redact)
     path = Path(loaded.settings.state.path)
     since = SystemClock().now() - (_A_WEEK if arguments.since is None else arguments.since)
     snapshot = load_snapshot(path, history_since=since)
-    targets = tuple(name for name in known if not arguments.target or name in arguments.target)
+    targets = tuple(name for name in loaded.settings.targets if not arguments.target or name in arguments.target)
     replayed = replay(loaded, snapshot, targets, since) if snapshot.problem is None else None
     if replayed is None:
         say(snapshot.problem or f"{path} (state.path) has recorded nothing of {', '.join(targets)} since then")
