@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from monitor.app.assembly import secrets_of
 from monitor.app.once import Say
 from monitor.app.passes import network
-from monitor.cli.common import add_config, duration, read_configuration, refuse_ca_file, say
+from monitor.cli.common import add_config, duration, read_configuration, refuse_ca_file, refuse_target, say
 from monitor.clock import SystemClock
 from monitor.http import Http
 from monitor.ports import Clock
@@ -41,7 +41,7 @@ def read_scope(arguments: argparse.Namespace) -> Loaded | None:
         return None
     foreign = [name for name in arguments.target if name not in loaded.settings.targets]
     if foreign:
-        say(f"--target {foreign[0]}: there is no such target; allowed: {', '.join(loaded.settings.targets)}")
+        refuse_target(foreign[0], loaded)
         return None
     return loaded
 

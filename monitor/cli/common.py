@@ -42,6 +42,12 @@ def read_configuration(arguments: argparse.Namespace) -> Loaded | None:
     return loaded
 
 
+def refuse_target(name: str, loaded: Loaded) -> int:
+    """Say which targets there are; the exit code."""
+    say(f"--target {name}: there is no such target; allowed: {', '.join(loaded.settings.targets)}")
+    return USAGE
+
+
 def refuse_ca_file(loaded: Loaded, error: OSError) -> int:
     """Say why `http.ca_file` cannot be used; the exit code."""
     say(f"http.ca_file: {loaded.settings.http.ca_file} cannot be used: {error.strerror or error}")

@@ -4,7 +4,7 @@ import argparse
 import json
 from collections.abc import Mapping
 
-from monitor.cli.common import OK, USAGE, add_config, read_configuration, say
+from monitor.cli.common import OK, USAGE, add_config, read_configuration, refuse_target
 from monitor.core.model import TargetName
 from monitor.settings import Target
 from monitor.settings.manifest import form, manifest, manifest_yaml
@@ -35,8 +35,7 @@ def expected(arguments: argparse.Namespace) -> int:
     targets = loaded.settings.targets
     asked = arguments.target
     if asked is not None and asked not in targets:
-        say(f"--target {asked}: there is no such target; allowed: {', '.join(targets)}")
-        return USAGE
+        return refuse_target(asked, loaded)
     chosen = {name: target for name, target in targets.items() if asked in {None, name}}
     render = {"yaml": as_yaml, "json": as_json, "table": as_table}[arguments.format]
     print(render(chosen, reveal=arguments.reveal), end="")

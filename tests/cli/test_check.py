@@ -1,7 +1,6 @@
 """`trace-monitor check` on real sockets: what it prints where, and how it exits."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,35 +9,8 @@ import pytest
 from monitor.cli import main
 from monitor.cli.check import exit_code
 from monitor.core.model import Severity
-from tests.cli.live import LiveSandbox, live_sandbox
-from tests.settings.samples import MINIMAL
-
-
-@pytest.fixture(scope="module")
-def running() -> Iterator[LiveSandbox]:
-    """One for all."""
-    with live_sandbox() as sandbox:
-        yield sandbox
-
-
-@pytest.fixture
-def sandbox(running: LiveSandbox) -> Iterator[LiveSandbox]:
-    """Healthy at the beginning of each test."""
-    yield running
-    running.reset()
-
-
-def usage_error(capsys: pytest.CaptureFixture[str], *words: str) -> str:
-    """What is said when a command line is refused with 2."""
-    try:
-        code = main(["check", *words])
-    except SystemExit as end:
-        code = end.code  # type: ignore[assignment]  # argparse exits by itself
-    out, err = capsys.readouterr()
-    assert (code, out) == (2, "")
-    assert "Traceback" not in err
-    return err
-
+from tests.cli.live import LiveSandbox
+from tests.cli.usage import usage_error
 
 # --- exit codes ------------------------------------------------------------------------------------------------------
 
@@ -169,44 +141,9 @@ def test_no_secret_is_printed(sandbox: LiveSandbox, tmp_path: Path, capsys: pyte
         (["--only", ""], "names no check"),
         (["--fail-on", "info"], "invalid choice: 'info'"),
         (["--format", "xml"], "invalid choice: 'xml'"),
-        (["--timeout", "soon"], "argument --timeout: "),
-        (["--timeout", "-3"], "argument --timeout: "),
         (["--frob"], "unrecognized arguments: --frob"),
     ],
 )
 def test_words_that_mean_nothing_are_refused(words: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
     """With 2, and what is allowed."""
-    assert said in usage_error(capsys, *words)
-
-
-def test_a_target_that_is_not_there_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """And those that are there are named."""
-    file = tmp_path / "config.yaml"
-    file.write_text(MINIMAL)
-    said = usage_error(capsys, "--config", str(file), "--target", "stage")
-    assert said.endswith("--target stage: there is no such target; allowed: prod\n")
-
-
-def test_a_bad_configuration_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """One readable line, with file, line and path."""
-    file = tmp_path / "config.yaml"
-    file.write_text(MINIMAL + "log: {level: loud}\n")
-    said = usage_error(capsys, "--config", str(file))
-    assert f"{file}:6: log.level" in said
-    assert usage_error(capsys, "--config", str(tmp_path / "none.yaml")).startswith(str(tmp_path / "none.yaml"))
-
-
-def test_a_certificate_file_that_is_not_there_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """By its setting's name."""
-    file = tmp_path / "config.yaml"
-    file.write_text(MINIMAL + "http: {ca_file: /nowhere/ca.pem}\n")
-    assert "http.ca_file" in usage_error(capsys, "--config", str(file))
-
-
-def test_a_certificate_file_that_holds_none_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Any file is not good enough."""
-    (tmp_path / "ca.pem").write_text("this is no certificate\n")
-    file = tmp_path / "config.yaml"
-    file.write_text(MINIMAL + f"http: {{ca_file: {tmp_path / 'ca.pem'}}}\n")
-    said = usage_error(capsys, "--config", str(file))
-    assert f"http.ca_file: {tmp_path / 'ca.pem'} cannot be used" in said
+    assert said in usage_error(capsys, "check", *words)

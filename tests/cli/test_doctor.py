@@ -1,7 +1,6 @@
 """`trace-monitor doctor` on real sockets: what it prints where, what it writes, and how it exits."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,26 +8,13 @@ import pytest
 
 from monitor.cli import main
 from monitor.cli.findings import render
-from tests.cli.live import LiveSandbox, live_sandbox
+from tests.cli.live import LiveSandbox
+from tests.cli.usage import usage_error
 from tests.settings.samples import MINIMAL
 
 QUICK: dict[str, Any] = {
     "targets": {"demo": {"checks": {"arrival": {"look_closer_after": "2s", "late_after": "3s", "missing_after": "4s"}}}}
 }
-
-
-@pytest.fixture(scope="module")
-def running() -> Iterator[LiveSandbox]:
-    """One for all."""
-    with live_sandbox() as sandbox:
-        yield sandbox
-
-
-@pytest.fixture
-def sandbox(running: LiveSandbox) -> Iterator[LiveSandbox]:
-    """Healthy at the beginning of each test."""
-    yield running
-    running.reset()
 
 
 def test_a_healthy_tenant_exits_with_0(
@@ -135,45 +121,17 @@ def test_no_secret_is_printed(sandbox: LiveSandbox, tmp_path: Path, capsys: pyte
 # --- what is refused --------------------------------------------------------------------------------------------------
 
 
-def refused(capsys: pytest.CaptureFixture[str], *words: str) -> str:
-    """What is said when a command line is refused with 2."""
-    try:
-        code = main(["doctor", *words])
-    except SystemExit as end:
-        code = end.code  # type: ignore[assignment]  # argparse exits by itself
-    out, err = capsys.readouterr()
-    assert (code, out) == (2, "")
-    assert "Traceback" not in err
-    return err
-
-
 @pytest.mark.parametrize(
     ("words", "said"),
     [
         (["--format", "table"], "invalid choice: 'table'"),
-        (["--timeout", "soon"], "argument --timeout: "),
         (["--record"], "expected one argument"),
         (["--frob"], "unrecognized arguments: --frob"),
     ],
 )
 def test_words_that_mean_nothing_are_refused(words: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
     """With 2, and what is allowed."""
-    assert said in refused(capsys, *words)
-
-
-def test_a_target_that_is_not_there_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """And those that are there are named."""
-    file = tmp_path / "config.yaml"
-    file.write_text(MINIMAL)
-    said = refused(capsys, "--config", str(file), "--target", "stage")
-    assert said.endswith("--target stage: there is no such target; allowed: prod\n")
-
-
-def test_a_bad_configuration_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """One readable line."""
-    file = tmp_path / "config.yaml"
-    file.write_text(MINIMAL + "log: {level: loud}\n")
-    assert f"{file}:6: log.level" in refused(capsys, "--config", str(file))
+    assert said in usage_error(capsys, "doctor", *words)
 
 
 def test_a_directory_of_somebody_else_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -182,7 +140,7 @@ def test_a_directory_of_somebody_else_is_refused(tmp_path: Path, capsys: pytest.
     file.write_text(MINIMAL)
     directory.mkdir()
     (directory / "thesis.txt").write_text("precious")
-    said = refused(capsys, "--config", str(file), "--record", str(directory))
+    said = usage_error(capsys, "doctor", "--config", str(file), "--record", str(directory))
     assert said.endswith(
         f"--record {directory}: the directory is not empty and holds no earlier recording; name a new one, so that nothing of "
         "yours is mixed up with it\n"
@@ -190,12 +148,12 @@ def test_a_directory_of_somebody_else_is_refused(tmp_path: Path, capsys: pytest.
     assert [each.name for each in directory.iterdir()] == ["thesis.txt"]
 
 
-def test_a_certificate_file_that_is_no_use_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """By its setting's name."""
+def test_nothing_is_recorded_where_nothing_can_be_asked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Such as by a certificate file that is no use: no directory is made."""
     file, authority = tmp_path / "config.yaml", tmp_path / "ca.pem"
     authority.write_text("no certificate")
     file.write_text(MINIMAL + f"http: {{ca_file: {authority}}}\n")
-    said = refused(capsys, "--config", str(file), "--record", str(tmp_path / "recording"))
+    said = usage_error(capsys, "doctor", "--config", str(file), "--record", str(tmp_path / "recording"))
     assert f"http.ca_file: {authority} cannot be used: " in said
     assert not (tmp_path / "recording").exists()
 

@@ -1,31 +1,16 @@
 """`trace-monitor notify test`: proof that a message would arrive."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from monitor.cli import main
 from monitor.sandbox.credentials import CHANNEL
-from tests.cli.live import LiveSandbox, a_server, live_sandbox
+from tests.cli.live import LiveSandbox, a_server
 from tests.settings.samples import MINIMAL
 from tools.processes import free_ports
 
 Out = pytest.CaptureFixture[str]
-
-
-@pytest.fixture(scope="module")
-def running() -> Iterator[LiveSandbox]:
-    """One for all."""
-    with live_sandbox() as sandbox:
-        yield sandbox
-
-
-@pytest.fixture
-def sandbox(running: LiveSandbox) -> Iterator[LiveSandbox]:
-    """Healthy at the beginning of each test."""
-    yield running
-    running.reset()
 
 
 def test_a_notice_arrives_in_slack(sandbox: LiveSandbox, tmp_path: Path, capsys: Out) -> None:
