@@ -8,7 +8,7 @@ from monitor.checks.arrival import ArrivalCheck
 from monitor.checks.canary import CanaryCheck
 from monitor.core.cadence import awaited, controls_awaited
 from monitor.core.events import Checked, Event
-from monitor.core.model import CheckName, Seconds
+from monitor.core.model import CheckName, Seconds, TargetName
 from monitor.ports import Check, Clock, Journal, SideLook
 from monitor.runner import TargetJournal, look_aside, run_check
 
@@ -111,11 +111,16 @@ class _Unbarred:
 
 
 def progress(say: Say) -> Callable[[Event], None]:
-    """A listener that tells a waiting person what has been seen so far."""
+    """A listener that tells a waiting person what has been seen so far; a second look that says the same is no news."""
+    said: dict[tuple[TargetName, CheckName], str] = {}
 
     def listen(event: Event) -> None:
-        if isinstance(event, Checked):
-            say(f"{event.target}: {event.check} {event.verdict}: {event.summary}")
+        if not isinstance(event, Checked):
+            return
+        line = f"{event.target}: {event.check} {event.verdict}: {event.summary}"
+        if said.get((event.target, event.check)) != line:
+            said[event.target, event.check] = line
+            say(line)
 
     return listen
 

@@ -267,9 +267,10 @@ async def test_a_state_file_that_cannot_be_read_is_said_to_be_so(tmp_path: Path)
 
 
 async def test_progress_names_what_was_seen(tmp_path: Path) -> None:
-    """A line for each verdict, as it comes."""
+    """A line for each verdict, as it comes; the second look for a trace, which says the same, is none."""
     async with world(tmp_path) as it:
         await it.look()
+        assert len(it.said) == len(set(it.said))
         assert any(text.startswith("demo: gateway pass: the gateway answers (HTTP 200)") for text in it.said)
         assert any(text.startswith("demo: arrival pass: the trace arrived after") for text in it.said)
 
