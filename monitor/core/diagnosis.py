@@ -7,12 +7,11 @@ the table `faults`, which hop lost a trace in `triage`.
 
 from dataclasses import replace
 
-from monitor.core.canary import Outcome
-from monitor.core.faults import CAUSES, FAULTS, ORDER
+from monitor.core.canary import Canary, Outcome
+from monitor.core.faults import FAULTS, ORDER
 from monitor.core.incident import Diagnosis
 from monitor.core.mend import shielded, waiting_text
 from monitor.core.model import Blindness, CheckName, Component, Fault, Instant
-from monitor.core.signs import lost
 from monitor.core.state import Policy, TargetState, Trend
 from monitor.core.triage import LOSSES
 from monitor.core.weighing import Confirmed, weigh
@@ -54,7 +53,7 @@ def _diagnose(
         also=tuple(one.fault for one in unexplained if one is not named),
         advice=named.advice,
         since=named.active.since,
-        trace_ids=_trace_ids(state, named.fault),
+        trace_ids=_trace_ids(named, state, policy),
         permanent=named.charge.permanent,
         missing_since=_missing_since(named, state, policy),
     )
@@ -78,9 +77,17 @@ def _missing_since(named: Confirmed, state: TargetState, policy: Policy) -> Inst
     before = state.incident.diagnosis if state.incident is not None else None
     if before is not None and before.fault is named.fault and before.missing_since is not None:
         return before.missing_since  # also when that trace is forgotten
-    earliest = named.active.since - policy.arrival.settle
+    earliest = _begins_to_lose(named, state, policy)
     lost_to_it = (one.sent_at for one in state.canaries if one.outcome is Outcome.MISSING and one.sent_at > earliest)
     return next(lost_to_it, None)
+
+
+def _begins_to_lose(named: Confirmed, state: TargetState, policy: Policy) -> Instant:
+    """From when on what is lost may be lost to the cause that is named: before, it was another one's that is over."""
+    incident = state.incident
+    began = incident.window_began_at if incident is not None else named.active.since
+    over = [outage.ended_at for outage in state.outages if outage.ended_at is not None and outage.ended_at <= began]
+    return max([named.active.since - policy.arrival.settle, *over])
 
 
 def _restraint(state: TargetState) -> tuple[str, ...]:
@@ -89,9 +96,18 @@ def _restraint(state: TargetState) -> tuple[str, ...]:
     return (last.summary,) if last is not None and last.blindness is Blindness.BUDGET_SPENT else ()
 
 
-def _trace_ids(state: TargetState, fault: Fault) -> tuple[str, ...]:
-    """The newest traces that went wrong, where the fault is about traces."""
-    if fault not in CAUSES | LOSSES and FAULTS[fault].component is not Component.EXPORT:
-        return ()
-    bad = [canary for canary in state.canaries if lost(canary) or canary.late or canary.outcome is Outcome.INCOMPLETE]
-    return tuple(canary.trace_id for canary in bad if canary.trace_id)[-3:]
+def _trace_ids(named: Confirmed, state: TargetState, policy: Policy) -> tuple[str, ...]:
+    """The newest traces that went wrong by what is named, where it is about traces; what is known of another outage is not."""
+    bad = [canary for canary in state.canaries if _went_wrong(canary)]
+    if Fault.TRACE_MISSING in named.explains:
+        earliest = _begins_to_lose(named, state, policy)
+        mine = [canary for canary in bad if canary.sent_at > earliest]
+    elif named.fault in LOSSES or FAULTS[named.fault].component is Component.EXPORT:
+        mine = [canary for canary in bad if not canary.excused]
+    else:
+        mine = []
+    return tuple(canary.trace_id for canary in mine if canary.trace_id)[-3:]
+
+
+def _went_wrong(canary: Canary) -> bool:
+    return canary.late or canary.outcome in {Outcome.MISSING, Outcome.INCOMPLETE}

@@ -9,9 +9,9 @@ from monitor.core.canary import ControlSpan, Outcome
 from monitor.core.diagnosis import diagnose
 from monitor.core.drift import ENDPOINT, EXCLUDE, ConfigMemory, ConfigSeen, ExportConfig
 from monitor.core.faults import FAULTS, ORDER
-from monitor.core.incident import Diagnosis
-from monitor.core.model import Blindness, Charge, CheckName, Component, Fault, Severity
-from monitor.core.state import Active, Policy, TargetState, Trend
+from monitor.core.incident import Diagnosis, Incident
+from monitor.core.model import Blindness, Charge, CheckName, Component, Fault, Instant, Severity
+from monitor.core.state import Active, Outage, Policy, TargetState, Trend
 from monitor.core.trace import LabelJudgement
 from monitor.core.trend import fold
 from monitor.core.triage import say, triage
@@ -49,6 +49,14 @@ def holding(*charges: Charge, **more: object) -> TargetState:
         if charge.fault in LOSSES:
             state = lost(state, charge.fault)
     return state
+
+
+def opened(state: TargetState, at: Instant) -> TargetState:
+    """With an incident that has been open since then."""
+    diagnosis = diagnose(state, POLICY, NOW)
+    assert diagnosis is not None
+    incident = Incident(id="i1", target=PROD, opened_at=at, diagnosis=diagnosis, worst=diagnosis.severity)
+    return replace(state, incidents=(incident,))
 
 
 def lost(state: TargetState, name: Fault) -> TargetState:
@@ -494,7 +502,7 @@ def test_the_newest_traces_that_went_wrong_are_named_where_the_fault_is_about_tr
     bad = [a_canary(n, sent_at=START + n, outcome=Outcome.MISSING) for n in (1, 2)]
     bad += [a_canary(3, sent_at=START + 3, late=True), a_canary(4, sent_at=START + 4, outcome=Outcome.INCOMPLETE)]
     bad += [a_canary(5, sent_at=START + 5, outcome=Outcome.MISSING, trace_id=None)]
-    good = [a_canary(6, outcome=Outcome.ARRIVED), a_canary(7, outcome=Outcome.MISSING, excused=True)]
+    good = [a_canary(6, sent_at=START + 6, outcome=Outcome.ARRIVED)]
     for fault in Fault:
         state = replace(holding(charged(fault)), canaries=(*bad, *good))
         diagnosis = diagnose(state, POLICY, NOW)
@@ -503,6 +511,52 @@ def test_the_newest_traces_that_went_wrong_are_named_where_the_fault_is_about_tr
             F.EXPORTER_DISABLED, F.CONFIG_DRIFT, F.WRONG_ENVIRONMENT, F.KEY_REJECTED, F.INGEST_FAILING,
         }  # fmt: skip
         assert diagnosis.trace_ids == ((trace_id(2), trace_id(3), trace_id(4)) if about_traces else ())
+
+
+def test_a_drift_that_lets_traces_through_names_none() -> None:
+    """It has not lost them."""
+    state = replace(holding(charged(F.CONFIG_DRIFT, stops=False)), canaries=(a_canary(outcome=Outcome.MISSING),))
+    diagnosis = diagnose(state, POLICY, NOW)
+    assert diagnosis is not None
+    assert diagnosis.trace_ids == ()
+
+
+@pytest.mark.parametrize("fault", [*LOSSES, F.TRACE_LATE, F.TRACE_INCOMPLETE])
+def test_traces_that_another_cause_took_are_not_named(fault: Fault) -> None:
+    """A loss, a delay or a part that a known cause explains is no evidence of this."""
+    other = [a_canary(n, sent_at=START + n, excused=True, late=True, outcome=Outcome.MISSING) for n in (1, 2)]
+    other.append(a_canary(3, sent_at=START + 3, excused=True, outcome=Outcome.INCOMPLETE))
+    state = replace(holding(charged(fault)), canaries=(*other, a_canary(4, sent_at=START + 4, late=True)))
+    diagnosis = diagnose(state, POLICY, NOW)
+    assert diagnosis is not None
+    assert diagnosis.trace_ids == (trace_id(4),)
+
+
+@pytest.mark.parametrize("incident", [True, False], ids=["open", "opening"])
+def test_what_was_lost_to_an_outage_that_is_over_is_not_lost_to_the_next_one(*, incident: bool) -> None:
+    """Two causes within `settle`: what was sent before the first was mended is the first one's, whatever it is excused by."""
+    lost_then = a_canary(1, sent_at=START - 120, excused=True, late=True, outcome=Outcome.MISSING)
+    lost_now = a_canary(2, sent_at=START - 30, excused=True, late=True, outcome=Outcome.MISSING)
+    over = Outage(fault=F.KEY_REJECTED, began_at=START - 180, ended_at=START - 60)
+    state = replace(holding(charged(F.CONFIG_DRIFT)), canaries=(lost_then, lost_now))
+    before = diagnose(state, POLICY, NOW)
+    assert before is not None
+    assert (before.trace_ids, before.missing_since) == ((trace_id(1), trace_id(2)), START - 120)
+    state = replace(state, outages=(over,))
+    after = diagnose(opened(state, START) if incident else state, POLICY, NOW)
+    assert after is not None
+    assert (after.trace_ids, after.missing_since) == ((trace_id(2),), START - 30)
+
+
+def test_what_was_lost_to_an_earlier_name_of_the_incident_stays_among_its_traces() -> None:
+    """Off became drift: it is one outage, and its traces have been missing since its beginning."""
+    lost_then = a_canary(1, sent_at=START - 120, excused=True, outcome=Outcome.MISSING)
+    incidents = opened(holding(charged(F.EXPORTER_DISABLED)), START - 180).incidents
+    was = Outage(fault=F.EXPORTER_DISABLED, began_at=START - 180, ended_at=START)
+    state = replace(holding(charged(F.CONFIG_DRIFT)), canaries=(lost_then,), outages=(was,), incidents=incidents)
+    diagnosis = diagnose(state, POLICY, NOW)
+    assert diagnosis is not None
+    assert (diagnosis.trace_ids, diagnosis.missing_since) == ((trace_id(1),), START - 120)
 
 
 def test_a_spent_budget_is_said_in_an_open_incident() -> None:
