@@ -1,5 +1,6 @@
 """What the gateway's answer to a canary means, status by status."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -50,6 +51,8 @@ F = Fault
         ({"status": 401, "refusal": BARE}, None, ("fail", F.GATEWAY_REFUSED)),
         ({"status": 401, "refusal": OWN}, None, ("fail", F.GATEWAY_REFUSED)),
         ({"status": 401, "refusal": PROVIDERS}, None, ("fail", F.PROVIDER_FAILING)),
+        ({"status": 401, "refusal": replace(PROVIDERS, origin="auth")}, None, ("fail", F.GATEWAY_REFUSED)),
+        ({"status": 401, "refusal": replace(PROVIDERS, provider=None)}, None, ("fail", F.GATEWAY_REFUSED)),
         # limits
         ({"status": 429}, None, ("fail", F.RATE_LIMITED)),
         ({"status": 429, "refusal": PROVIDERS}, None, ("fail", F.RATE_LIMITED)),

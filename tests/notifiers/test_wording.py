@@ -84,6 +84,16 @@ def test_a_loss_whose_hop_is_found_out_is_not_called_mended() -> None:
     assert news.endswith("trace_missing turns out to be export_failing")
 
 
+@pytest.mark.parametrize(
+    ("before", "after"), [(Fault.TRACE_MISSING, Fault.PROVIDER_FAILING), (Fault.CONFIG_DRIFT, Fault.TRACE_MISSING)]
+)
+def test_a_loss_that_is_over_or_new_is_no_turn_of_the_other(before: Fault, after: Fault) -> None:
+    """Only a loss turns out to be another."""
+    incident = an_incident(a_diagnosis(after))
+    news = wording.news(a_notice(Reason.CHANGED, incident, at=START + 60, told=told_of(incident, fault=before)), PLAIN)
+    assert f"{before} mended after 1 min; still: {after}" in news
+
+
 def test_trace_ids_are_listed_once() -> None:
     """The list of traces has them; a line of other ids, or that says more, stays."""
     listed, other = "0" * 31 + "1", "0" * 31 + "2"

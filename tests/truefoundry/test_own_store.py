@@ -7,7 +7,7 @@ import pytest
 
 from monitor.core.model import TraceId
 from monitor.core.switches import Caller
-from monitor.ports import Garbled
+from monitor.ports import Garbled, Gone, PortError, Refused, Unreachable
 from tests.fakes.clock import START, FakeClock
 from tests.fakes.remote import Remote, Reply
 from tests.truefoundry.test_control_plane import plane_at
@@ -54,6 +54,15 @@ async def test_a_page_of_which_the_next_is_not_understood_proves_no_absence(pagi
     """There may be more."""
     with pytest.raises(Garbled):
         await find(Reply({"data": [], "pagination": pagination}))
+
+
+@pytest.mark.parametrize(
+    ("status", "error"), [(403, Refused), (404, Gone), (422, Garbled), (503, Unreachable), (302, Garbled)]
+)
+async def test_a_store_that_says_no_has_shown_nothing(status: int, error: type[PortError]) -> None:
+    """Not even that a trace is not there, whatever stands in the body."""
+    with pytest.raises(error):
+        await find(Reply({"data": [], "pagination": {}}, status))
 
 
 async def test_the_query_is_as_strict_as_the_api() -> None:

@@ -1,6 +1,8 @@
 """The scripted Slack as a reader of the contract, and how notifiers reach it without a socket."""
 
-from typing import Any
+import asyncio
+from collections.abc import Coroutine
+from typing import Any, TypeVar
 
 from monitor.http import Http, InProcess
 from monitor.notifiers.slack import Destination, Pace, SlackBot, SlackWebhook
@@ -12,6 +14,8 @@ from tests.notifiers.slack.limits import texts
 from tests.notifiers.slack.scripted import HOOK_PATH, TOKEN, Said, ScriptedSlack, html, no
 
 CHANNEL = "C0123456789"
+
+T = TypeVar("T")
 
 
 class SlackReader:
@@ -72,3 +76,10 @@ def bot_reader() -> SlackReader:
 def hook_reader() -> SlackReader:
     """Refuses as an incoming webhook does."""
     return SlackReader(Said(404, b"no_service", {"content-type": "text/html"}))
+
+
+async def waited_for(clock: FakeClock, waiting: Coroutine[Any, Any, T]) -> T:
+    """Await something while fake time passes."""
+    task = asyncio.ensure_future(waiting)
+    await clock.run_until(task.done, limit=60)
+    return task.result()

@@ -1,10 +1,7 @@
 """The bot: one root per incident, edited in place; the rest in its thread; nothing lost and hardly anything twice."""
 
-import asyncio
 import json
-from collections.abc import Coroutine
 from dataclasses import replace
-from typing import Any, TypeVar
 
 import pytest
 
@@ -12,13 +9,10 @@ from monitor.core.incident import Notice
 from monitor.core.model import TargetName
 from monitor.notifiers.slack import Destination, Pace, SlackBot
 from monitor.ports import Undeliverable
-from tests.fakes.clock import FakeClock
 from tests.notifiers import notices
 from tests.notifiers.notices import KINDS, MENTION
-from tests.notifiers.slack.reader import CHANNEL, SlackReader, a_bot, bot_reader
+from tests.notifiers.slack.reader import CHANNEL, SlackReader, a_bot, bot_reader, waited_for
 from tests.notifiers.slack.scripted import RATE_LIMITED, TOKEN, Said, ScriptedSlack, html, no
-
-T = TypeVar("T")
 
 NEWS = [kind for kind in KINDS if KINDS[kind]().told is not None and KINDS[kind]().reason != "edited"]
 EDITS = ["acknowledged", "silenced", "waiting", "recounted"]
@@ -40,13 +34,6 @@ def slack(reader: SlackReader) -> ScriptedSlack:
 def bot(reader: SlackReader) -> SlackBot:
     """The bot that posts to it."""
     return a_bot(reader)
-
-
-async def waited_for(clock: FakeClock, waiting: Coroutine[Any, Any, T]) -> T:
-    """Await something while fake time passes."""
-    task = asyncio.ensure_future(waiting)
-    await clock.run_until(task.done, limit=60)
-    return task.result()
 
 
 async def after_opening(bot: SlackBot, kind: str) -> Notice:

@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from monitor.notifiers.slack import SlackWebhook
+from monitor.notifiers.slack import Pace, SlackWebhook
 from monitor.ports import Undeliverable
 from tests.notifiers import notices
 from tests.notifiers.notices import KINDS, MENTION
-from tests.notifiers.slack.reader import SlackReader, a_webhook, hook_reader
+from tests.notifiers.slack.reader import SlackReader, a_webhook, hook_reader, waited_for
 from tests.notifiers.slack.scripted import HOOK_PATH, Said, ScriptedSlack, html
 
 _TEXT = {"content-type": "text/html"}
@@ -103,6 +103,25 @@ async def test_what_an_answer_means(
     assert len(slack.calls) == 1
     assert HOOK_PATH not in str(raised.value)
     assert "secret" not in str(raised.value)
+
+
+async def test_one_message_a_second(reader: SlackReader, slack: ScriptedSlack) -> None:
+    """Several targets that break together do not run into Slack's limit."""
+    webhook = a_webhook(reader, pace=Pace(reader.clock))
+    began = reader.clock.monotonic()
+    await webhook.tell(notices.opened())
+    assert reader.clock.monotonic() == began
+    await waited_for(reader.clock, webhook.tell(notices.opened()))
+    assert reader.clock.monotonic() == began + 1
+    assert len(slack.messages) == 2
+
+
+async def test_a_word_that_is_not_documented_is_not_repeated(webhook: SlackWebhook, slack: ScriptedSlack) -> None:
+    """It may be anybody's, and hold anything."""
+    slack.script.append(Said(400, b"something else", _TEXT))
+    with pytest.raises(Undeliverable) as raised:
+        await webhook.tell(notices.opened())
+    assert str(raised.value).startswith("not an answer of Slack: status 400")
 
 
 async def test_429_asks_to_wait(webhook: SlackWebhook, slack: ScriptedSlack) -> None:
