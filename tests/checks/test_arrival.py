@@ -333,6 +333,23 @@ async def test_a_part_that_the_quick_route_shows_accuses_nobody_alone() -> None:
     assert (bench.canary.outcome, bench.confirmed) == (Outcome.ARRIVED, set())
 
 
+async def test_a_tree_of_too_few_spans_is_a_part_as_well() -> None:
+    """`complete_spans` says how many a whole trace has, whatever it looks like."""
+    bench = Bench(a_canary(), policy=replace(POLICY, arrival=replace(POLICY.arrival, complete_spans=3)))
+    bench.shows()
+    bench.check = ArrivalCheck(_ShowsPart(bench.backend, spans(1)[:2]), bench.clock)
+    await bench.after(60)
+    assert bench.looked == [(WAREHOUSE, 3)]
+
+
+async def test_a_whole_trace_needs_no_second_opinion() -> None:
+    """Not even at a deadline: the quick route is enough to say that it has come."""
+    bench = Bench(a_canary())
+    bench.shows()
+    await bench.after(60)
+    assert (bench.looked, bench.backend.window_reads) == ([(TRACE, 3)], [])
+
+
 async def test_a_part_is_a_part_where_the_documented_route_shows_no_more() -> None:
     """The root never came."""
     bench = Bench(a_canary())
