@@ -25,7 +25,8 @@ from monitor.settings.url import is_loopback, is_plain, url_problem
 
 URL, TOKEN = "TRACE_MONITOR_URL", "TRACE_MONITOR_ADMIN_TOKEN"
 _TIMEOUT = 10.0
-_OK, _REDIRECT = 200, 300
+_OK, _REDIRECT, _UNAUTHORIZED = 200, 300, 401
+_HOW_TO_GIVE_A_TOKEN = f"; give it by {TOKEN}, or name the daemon's configuration by --config"
 _EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - where to ask, not to listen
 
 
@@ -89,7 +90,8 @@ class Client:
         except OSError as error:
             raise Failed(f"http.ca_file: {self.ca_file} cannot be used: {error.strerror or error}") from None
         if not _OK <= answer.status < _REDIRECT:
-            raise Failed(f"the daemon says no (HTTP {answer.status}): {_reason(answer)}")
+            how = _HOW_TO_GIVE_A_TOKEN if answer.status == _UNAUTHORIZED and token is None else ""
+            raise Failed(f"the daemon says no (HTTP {answer.status}): {_reason(answer)}{how}")
         return answer
 
     async def _request(self, method: str, path: str, headers: dict[str, str], body: Mapping[str, Any] | None) -> Answer:

@@ -241,6 +241,11 @@ def test_address_and_token_come_from_the_configuration(url: str, tmp_path: Path,
     assert main(["status", "--config", _configuration(tmp_path, url, f", read_token: {READ}")]) == 0
     capsys.readouterr()
     assert main(["status", "--config", _configuration(tmp_path, url, "")]) == 1
+    assert capsys.readouterr().err.endswith(
+        "the daemon says no (HTTP 401): a token is needed; give it by TRACE_MONITOR_ADMIN_TOKEN, or name the daemon's "
+        "configuration by --config\n"
+    )
+    assert main(["status", "--config", _configuration(tmp_path, url, ", admin_token: another-0123456789")]) == 1
     assert capsys.readouterr().err.endswith("the daemon says no (HTTP 401): a token is needed\n")
 
 
