@@ -658,6 +658,7 @@ async def test_what_came_back_and_was_over_inside_one_silence_keeps_its_place() 
         await bench.advance(60)
         await bench.mends()
         await bench.advance(60)
+        heard_at = bench.saved[A].incidents[0].told["fake"].at
         bench.silence(0, 300)
         await bench.breaks()
         await bench.advance(60)
@@ -665,6 +666,7 @@ async def test_what_came_back_and_was_over_inside_one_silence_keeps_its_place() 
         await bench.advance(180)
         assert reasons(slack) == [OPENED, RESOLVED]
         assert bench.outcomes[-1] == (RESOLVED, "suppressed")
+        assert bench.saved[A].incidents[0].told["fake"].at == heard_at  # what was not told has not succeeded later
         await bench.breaks()
         await bench.advance(60)
         assert reasons(slack) == [OPENED, RESOLVED, OPENED]

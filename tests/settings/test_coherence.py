@@ -1,5 +1,7 @@
 """What must hold between settings, and what is legal but worth a warning."""
 
+from pathlib import Path
+
 import pytest
 
 from tests.settings.samples import MINIMAL, complaints, loaded, prod, settings, with_target
@@ -148,11 +150,15 @@ def test_files_of_certificates_must_be_there(line: str) -> None:
     assert any("names a file that cannot be read" in refused for refused in complaints(f"{MINIMAL}{line}\n"))
 
 
-def test_a_key_without_its_certificate_is_an_error() -> None:
-    """A server cannot use it."""
-    assert any(
-        "tls_key: is given without `tls_cert`" in line for line in complaints(MINIMAL + "server: {tls_key: x}\n")
-    )
+def test_a_key_without_its_certificate_is_an_error(tmp_path: Path) -> None:
+    """A server cannot use it; the other way round the one file may hold both."""
+    (both := tmp_path / "both.pem").write_text("not looked into here")
+    alone = f"{MINIMAL}server: {{tls_key: {both}}}\n"
+    assert [line.partition("server.")[2] for line in complaints(alone)] == [
+        "tls_key: is given without `tls_cert`; both are needed"
+    ]
+    settings(f"{MINIMAL}server: {{tls_key: {both}, tls_cert: {both}}}\n")
+    settings(f"{MINIMAL}server: {{tls_cert: {both}}}\n")
 
 
 @pytest.mark.parametrize(
