@@ -231,6 +231,13 @@ def test_a_header_nobody_expects_is_a_warning() -> None:
     assert not differences({f"{HEADERS}.x-team": ABSENT})
 
 
+@pytest.mark.parametrize("value", ["********", "tfy-secret://acme:keys:team"])
+def test_a_header_nobody_expects_is_told_whatever_form_its_value_is_shown_in(value: str) -> None:
+    """What cannot be compared is there all the same."""
+    difference = only({f"{HEADERS}.x-team": describe_secret(value, expected=None, key=KEY)})
+    assert (difference.path, difference.expected, difference.stops_export) == (f"{HEADERS}.x-team", "absent", False)
+
+
 def test_an_expected_header_is_compared_by_its_full_value() -> None:
     """Missing or different is a warning, because Traceloop does not need it."""
     path = f"{HEADERS}.x-team"

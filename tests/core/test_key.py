@@ -190,6 +190,15 @@ def test_what_the_otlp_endpoint_refused_is_cleared_by_the_control_span_alone() -
     assert REJECTED not in story.confirmed
 
 
+def test_a_control_span_without_an_answer_says_nothing_of_the_key() -> None:
+    """Asked to wait, or stopped on the way: a key that was refused is refused still."""
+    story = Story().key_tried(accepted=False).wait(1)
+    story.control(blind(Blindness.REFUSED))
+    assert key_is_refused(story.state)
+    story.control()
+    assert not key_is_refused(story.state)
+
+
 def test_a_key_explains_an_ingest_that_fails() -> None:
     """Both are about Traceloop; the key is the cause."""
     story = Story().config()

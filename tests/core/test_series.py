@@ -356,6 +356,14 @@ def test_a_gap_is_told_although_another_incident_is_open() -> None:
     assert told.name is F.CONFIG_DRIFT
 
 
+def test_the_losses_of_an_outage_are_no_gap_besides() -> None:
+    """They belong to its incident: while it is open, although one has arrived since, and after it."""
+    told = then(story("AMM"), "AMMA")
+    assert told.turns == ["opened trace_missing"]
+    assert then(told, "AMMAA").turns == ["opened trace_missing", "resolved trace_missing"]
+    assert len(then(told, "AMMAAA").state.incidents) == 1
+
+
 # --- intermittent losses ---------------------------------------------------------------------------------------------
 
 
