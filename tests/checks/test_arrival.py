@@ -209,11 +209,16 @@ async def test_a_documented_401_is_the_keys() -> None:
     assert [given.key_refused for given in bench.failed] == [True]
 
 
-async def test_a_challenge_page_refuses_no_key() -> None:
-    """Cloudflare's 401 is not Traceloop's word."""
+@pytest.mark.parametrize(
+    "error",
+    [Refused("challenge", status=401, blocked=True), Refused("403", status=403), Refused("429", status=429)],
+    ids=["challenge", "403", "429"],
+)
+async def test_anything_but_a_401_refuses_no_key(error: Refused) -> None:
+    """Cloudflare's 401 is not Traceloop's word, and a permission that is missing or a limit is no key that is wrong."""
     bench = Bench(a_canary())
     bench.backend.quick_error = Gone("404", route=True)
-    bench.backend.window_error = Refused("challenge", status=401, blocked=True)
+    bench.backend.window_error = error
     await bench.after(1)
     assert [given.key_refused for given in bench.failed] == [False]
 

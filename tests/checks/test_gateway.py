@@ -34,6 +34,7 @@ async def _look(
         ({"status": 403}, ("pass", None)),
         ({"status": 404}, ("pass", None)),
         ({"status": 429}, ("pass", None)),
+        ({"status": 300}, ("fail", Fault.GATEWAY_UNREACHABLE)),
         ({"status": 301}, ("fail", Fault.GATEWAY_UNREACHABLE)),
         ({"status": 302}, ("fail", Fault.GATEWAY_UNREACHABLE)),
         ({"status": 308}, ("fail", Fault.GATEWAY_UNREACHABLE)),

@@ -286,6 +286,15 @@ def test_only_the_losses_of_this_outage_are_compared() -> None:
         )
 
 
+def test_a_control_span_sent_after_one_of_the_losses_is_proof() -> None:
+    """It need not have been sent after the newest of them."""
+    state = holding(charged(F.EXPORT_FAILING))
+    (first,) = state.canaries
+    second = replace(first, id="c2", sent_at=SHOWN.sent_at + 60)
+    state = replace(state, canaries=(first, second), controls=(SHOWN,))
+    assert set(named(state, POLICY, NOW)) == {F.EXPORT_FAILING}
+
+
 def test_the_newest_control_span_speaks() -> None:
     """Traceloop was well when the first trace got lost, and is not any more: then the export is not accused."""
     state = holding(charged(F.EXPORT_FAILING))
