@@ -554,6 +554,32 @@ async def test_a_restart_does_not_call_again_within_the_minute(after: Seconds, *
     assert [(notice.incident.target, notice.mention) for notice in slack.notices] == [(A, True), (B, mention)]
 
 
+async def test_after_a_restart_the_last_call_counts_whichever_target_it_was_for() -> None:
+    """The limit is the channel's: what was called for another target long ago makes no room."""
+    trends = {GATEWAY: Trend(ever_passed=True, seen_at=START)}
+    states = {}
+    for target, called_at in ((A, START - 10), (B, START - HOUR)):
+        over = an_incident(id=f"of {target}", target=target, opened_at=called_at, closed_at=called_at + 5)
+        told = told_of(over, closed=True, mentioned_at=called_at)
+        states[target] = TargetState(target=target, trends=trends, incidents=(replace(over, told={"fake": told}),))
+    slack = FakeNotifier()
+    async with telling(slack, states=states) as bench:
+        await bench.breaks(B)
+        await bench.advance()
+        assert [(notice.reason, notice.mention) for notice in slack.notices] == [(OPENED, False)]
+
+
+async def test_a_message_that_calls_nobody_takes_no_call_from_another() -> None:
+    """A warning is posted, and what turns out critical a moment later calls all the same."""
+    slack = FakeNotifier()
+    async with telling(slack) as bench:
+        await bench.breaks(B, Fault.RATE_LIMITED)
+        await bench.advance(10)
+        await bench.breaks(A)
+        await bench.advance()
+        assert [(notice.incident.target, notice.mention) for notice in slack.notices] == [(B, False), (A, True)]
+
+
 async def test_after_a_minute_it_is_called_again() -> None:
     """Sixty seconds after the last."""
     slack = FakeNotifier()
@@ -719,6 +745,7 @@ async def test_a_notifier_that_is_new_is_not_told_of_what_is_long_over() -> None
         await bench.advance()
         assert [notice.incident.id for notice in slack.notices] == ["young"]
         assert set(bench.saved[A].incidents[0].told) == {"fake"}
+        assert bench.outcomes == [(RESOLVED, "sent")]  # nothing has suppressed the other
 
 
 async def test_a_notifier_that_has_heard_before_is_told_everything() -> None:
