@@ -12,6 +12,7 @@ from monitor.core.incident import NEVER
 from monitor.core.model import CheckName, Fault, Instant, Severity, TargetName, Verdict
 from monitor.core.silence import silenced_until
 from monitor.core.state import Policy, State, TargetState
+from monitor.core.weighing import named
 from monitor.ports import Clock
 from monitor.telemetry.expected import PHASES, PREFIX, Expected, Monitored
 
@@ -74,7 +75,8 @@ class StateGauges:
         for check in CheckName:
             if check in monitored.checks:
                 self._put_check(page, state, check)
-        confirmed = state.confirmed
+        policy = view.policies.get(name)
+        confirmed = state.confirmed if policy is None else named(state, policy, now)
         for fault in Fault:
             page.put("fault_active", fault in confirmed, target=name, fault=fault.value)
         incident = state.incident
@@ -91,7 +93,7 @@ class StateGauges:
         if CheckName.CANARY in monitored.checks:
             for phase in PHASES:
                 page.put("canary_phase_seconds", state.phases.get(phase, NOT_KNOWN), target=name, phase=phase)
-            page.put("canary_budget_remaining_ratio", _budget(state, view.policies.get(name), now), target=name)
+            page.put("canary_budget_remaining_ratio", _budget(state, policy, now), target=name)
         if CheckName.ARRIVAL in monitored.checks:
             page.put("traces_pending", sum(canary.pending for canary in state.canaries), target=name)
 

@@ -11,6 +11,7 @@ from monitor.core.canary import Outcome
 from monitor.core.incident import Losses
 from monitor.core.model import Blindness, CheckName, Fault, Severity, Verdict
 from monitor.core.state import Policy, TargetState
+from monitor.core.triage import LOSSES
 from tests.core.build import PROD, F, Story, a_canary, manifest, policy
 from tests.fakes.clock import START
 from tests.notifiers.notices import an_incident
@@ -190,6 +191,18 @@ def test_a_fault_that_nobody_wants_to_hear_of_still_fails() -> None:
     assert (target["verdict"], target["fault"], target["severity"]) == ("fail", "provider_failing", "none")
     assert target["summary"] == "The gateway is well, the model provider behind it is not"
     assert target["because"][-1] == "its severity is set to none: nobody is told"
+
+
+def test_a_loss_that_nobody_wants_to_hear_of_has_the_name_of_its_hop() -> None:
+    """The name by which it would have been told."""
+    story = well(severity=dict.fromkeys({*LOSSES, F.TRACE_LATE}, Severity.NONE))
+    lost = story.canary()
+    story.wait(60).control_seen(story.control(), shown=True)
+    story.wait(300).see(lost).origin(lost, found=True)
+    assert story.state.incident is None
+    target = described(story)
+    assert (target["verdict"], target["fault"], target["severity"]) == ("fail", "export_failing", "none")
+    assert target["summary"].startswith("TrueFoundry has the traces and Traceloop is well")
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
 from monitor.core.budget import Budget, Limits
-from monitor.core.canary import Canary, Outcome
+from monitor.core.canary import Canary, ControlSpan, Outcome
 from monitor.core.events import (
     CanaryReturned,
     Checked,
@@ -46,6 +46,7 @@ from monitor.telemetry.expected import Expected, Monitored
 from monitor.telemetry.footprint import watch_loop
 from monitor.telemetry.gauges import View
 from monitor.telemetry.metrics import Metrics
+from tests.core.build import a_canary
 from tests.fakes.clock import START, FakeClock
 
 PROD, STAGING = TargetName("prod"), TargetName("staging")
@@ -271,9 +272,10 @@ def test_the_last_pass_is_absent_until_the_first_and_survives_a_restart() -> Non
 
 def test_confirmed_faults_severity_and_incident_come_from_the_state() -> None:
     """Every confirmed fault is 1, explained or not; the severity is the incident's."""
-    charge = Charge(fault=Fault.EXPORTER_DISABLED, summary="")
-    active = Active(charge=charge, since=START, confirmed_at=START)
-    confirmed = {Fault.EXPORTER_DISABLED: active, Fault.TRACE_LATE: active}
+    confirmed = {
+        fault: Active(charge=Charge(fault=fault, summary=""), since=START, confirmed_at=START)
+        for fault in (Fault.EXPORTER_DISABLED, Fault.TRACE_LATE)
+    }
     page = Scraped()
     page.set(a_target(trends={CheckName.CONFIG: Trend(confirmed=confirmed)}, incidents=(an_incident(),)))
     assert {labels[0] for labels, value in page.samples("fault_active").items() if value} == {
@@ -284,6 +286,26 @@ def test_confirmed_faults_severity_and_incident_come_from_the_state() -> None:
     assert page.value("incident_open") == 1
     page.set(a_target(incidents=(an_incident(closed_at=START + 60),)))
     assert (page.value("target_severity"), page.value("incident_open")) == (0, 0)
+
+
+def test_a_confirmed_fault_has_the_name_that_the_incident_says() -> None:
+    """A loss is called by the hop that lost it, also where nobody is told of it."""
+    charge = Charge(fault=Fault.TRACE_MISSING, summary="", stops_export=True)
+    active = Active(charge=charge, since=START, confirmed_at=START + 300)
+    lost = a_canary(outcome=Outcome.MISSING, judged_at=START + 300, origin=True)
+    control = ControlSpan(
+        trace_id=TraceId("c" * 32), sent_at=START + 60, accepted=True, shown_at=START + 65, judged=True
+    )
+    page = Scraped()
+    page.set(
+        a_target(
+            trends={CheckName.ARRIVAL: Trend(confirmed={Fault.TRACE_MISSING: active})},
+            canaries=(lost,),
+            controls=(control,),
+            proofs={"own_store:": START},
+        )
+    )
+    assert [labels for labels, value in page.samples("fault_active").items() if value] == [("export_failing",)]
 
 
 def test_incidents_are_counted_when_they_open() -> None:
