@@ -116,6 +116,19 @@ def test_link_local_addresses_are_denied(url: str) -> None:
     assert settings(text + "http: {deny_link_local: false}\n").targets
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        MINIMAL + 'alerting: {alertmanager: {urls: ["http://169.254.169.254:9093"]}}\n',
+        MINIMAL.replace("gateway: {", "gateway: {metrics_url: 'http://169.254.169.254/metrics', "),
+    ],
+    ids=["alertmanager", "metrics"],
+)
+def test_link_local_addresses_are_denied_also_where_no_token_is_sent(text: str) -> None:
+    """What answers there is nobody that is meant."""
+    assert "is a link-local address, which `http.deny_link_local` forbids" in complaints(text)[0]
+
+
 def test_a_bot_beside_a_webhook_is_an_error() -> None:
     """One of the two posts."""
     text = MINIMAL + "alerting: {slack: {bot_token: xoxb-1, channel: C1, webhook_url: https://hooks.slack.com/x}}\n"
