@@ -119,7 +119,9 @@ async def test_no_secret_leaves_the_adapter() -> None:
                 "endpoint": f"https://user:{other}@collector.example/v1/traces?api_key={other}",
                 "headers": {"Authorization": other, "X-Key": "whatever-it-is"},
                 "additional_resource_attributes": {"note": f"Bearer {KEY}"},
-            }
+                "when": [{"field": "spanAttributes", "key": "tfy.user", "operator": "IN", "value": [KEY, other]}],
+            },
+            createdBySubject={"subjectDisplayName": f"pipeline {other}"},
         )
     )
     shown = repr(found)
