@@ -7,6 +7,7 @@ import pytest
 
 from monitor.core.arrival import proof_key
 from monitor.core.budget import Budget
+from monitor.core.drift import ConfigMemory, ConfigSeen, ExportConfig
 from monitor.core.model import CheckName, Fault, TargetName
 from monitor.core.secret import fingerprint
 from monitor.core.state import TargetState
@@ -256,6 +257,33 @@ async def test_a_route_that_the_daemon_has_proven_proves_absence_here(tmp_path: 
         proofs = {proof_key(route, credential): it.clock.now() for route in (Route.TRACE, Route.WAREHOUSE)}
         await _remember(it, TargetState(target=DEMO, proofs=proofs))
         assert (await it.look(*CANARY))["fault"] == "trace_missing"
+
+
+@pytest.mark.parametrize(("honours", "verdict"), [(True, "fail"), (None, "unknown")])
+async def test_that_the_gateway_takes_our_trace_id_is_known_from_the_daemon(
+    tmp_path: Path, *, honours: bool | None, verdict: str
+) -> None:
+    """Else a trace that is not there under our own id may be there under another."""
+    async with world(tmp_path, parse_dialect("feedback=absent,traceparent=honoured")) as it:
+        await it.sandbox.break_("ingest_failing_swallows")
+        key = await _remember(it, TargetState(target=DEMO))
+        credential = fingerprint(it.sandbox.world.credentials.key, key)
+        proofs = {proof_key(route, credential): it.clock.now() for route in (Route.TRACE, Route.WAREHOUSE)}
+        await _remember(it, TargetState(target=DEMO, proofs=proofs, honours_traceparent=honours))
+        assert (await it.look(*CANARY))["verdict"] == verdict
+
+
+async def test_what_was_changed_since_the_daemons_last_look_is_settling(tmp_path: Path) -> None:
+    """The exporter caches its configuration: a loss that soon accuses nobody."""
+    async with world(tmp_path) as it:
+        await it.sandbox.break_("ingest_failing_swallows")
+        key = await _remember(it, TargetState(target=DEMO))
+        credential = fingerprint(it.sandbox.world.credentials.key, key)
+        proofs = {proof_key(route, credential): it.clock.now() for route in (Route.TRACE, Route.WAREHOUSE)}
+        before = ConfigMemory(seen=ConfigSeen(config=ExportConfig(off=True)))
+        await _remember(it, TargetState(target=DEMO, proofs=proofs, config=before))
+        described = await it.look(C.CONFIG, *CANARY)
+        assert (described["verdict"], described["fault"]) == ("unknown", None)
 
 
 async def test_a_state_file_that_cannot_be_read_is_said_to_be_so(tmp_path: Path) -> None:

@@ -121,9 +121,19 @@ def test_what_is_waited_for_is_named() -> None:
     assert checks["control"]["summary"] == "a span of our own was accepted and has not been read back yet"
 
 
-def test_without_a_canary_no_trace_can_arrive() -> None:
+@pytest.mark.parametrize(
+    ("check", "fault"),
+    [
+        (C.GATEWAY, F.GATEWAY_UNREACHABLE),
+        (C.CANARY, F.GATEWAY_REFUSED),
+        (C.CANARY, F.RATE_LIMITED),
+        (C.CANARY, F.CANARY_REJECTED),
+        (C.CANARY, F.PROVIDER_FAILING),
+    ],
+)
+def test_without_a_canary_no_trace_can_arrive(check: CheckName, fault: Fault) -> None:
     """Only of `arrival` is that the reason."""
-    story = Story(policy=policy(**ONE_LOOK)).fails(C.GATEWAY, F.GATEWAY_UNREACHABLE)
+    story = Story(policy=policy(**ONE_LOOK)).fails(check, fault)
     checks = described(story)["checks"]
     assert checks["arrival"]["summary"] == "no trace could be made"
     assert checks["control"]["summary"] == "has not looked yet"
