@@ -2,14 +2,16 @@
 
 import asyncio
 import logging
+from pathlib import Path
 
 import pytest
 
 from monitor.app.daemon import Daemon, Surroundings
 from monitor.app.memory import give_back
-from monitor.core.events import Checked, Event
+from monitor.core.events import Checked, Event, RemoteAnswered
 from monitor.core.model import TargetName
 from monitor.core.state import TargetState
+from monitor.redaction import MASK
 from tests.app.home import DEMO, Home, home
 from tests.notifiers.notices import an_incident
 from tests.virtual_schedule import VirtualSchedule
@@ -111,6 +113,38 @@ async def test_two_canaries_are_never_under_way_at_once() -> None:
             await it.clock.advance(7)
             under_way = [canary for canary in it.state().canaries if canary.answered_at is None]
             assert len(under_way) <= 1
+
+
+async def test_the_first_pass_after_a_pause_sends_a_canary_at_once() -> None:
+    """However lately the last one was sent."""
+    async with home() as it:
+        await it.clock.advance(5)
+        assert len(it.state().canaries) == 1
+        await it.sandbox.break_("gateway_unreachable")
+        await it.clock.run_until(lambda: it.state().incident, limit=30)
+        await it.sandbox.mend()
+        await it.clock.advance(6)
+        assert it.clock.now() - it.state().canaries[0].sent_at < 50
+        assert len(it.state().canaries) == 2
+
+
+async def test_a_secret_is_known_before_the_first_request_that_carries_it(tmp_path: Path) -> None:
+    """A token that has been rotated is never shown, not even in what goes wrong with that very request."""
+    file, token = tmp_path / "token", "rotated-once-0001"
+    file.write_text("what-it-was-before")
+    async with home(targets={"demo": {"control_plane": {"token": None, "token_file": str(file)}}}) as it:
+        await it.clock.advance(31)
+        shown: list[str] = []
+
+        def overhear(event: Event) -> None:
+            if isinstance(event, RemoteAnswered):
+                shown.append(it.redactor.redact(token))
+
+        it.daemon.listen(overhear)
+        file.write_text(token)
+        it.schedule.soon("demo:config")
+        await it.clock.settle()
+        assert set(shown) == {MASK}
 
 
 async def test_giving_back_memory_changes_nothing() -> None:

@@ -32,6 +32,15 @@ async def test_idle_it_ends_at_once() -> None:
         assert it.daemon.draining
 
 
+async def test_at_the_end_everything_known_is_written_down() -> None:
+    """Also what was seen since something was last kept at once."""
+    async with home() as it:
+        await it.clock.advance(30.05)
+        assert (await it.store.load()).targets[DEMO] != it.state()
+        await it.stop(17.0)
+        assert (await it.store.load()).targets[DEMO] == it.state()
+
+
 async def test_what_runs_is_let_end() -> None:
     """A canary under way is answered and remembered."""
     async with home() as it:
