@@ -70,6 +70,8 @@ def test_a_complaint_is_found_in_every_usual_form(body: bytes, complaint: str) -
     [
         (403, {}, b"error code: 1010", True),
         (429, {}, b"error code: 1015", True),
+        (401, {"cf-mitigated": "challenge"}, b"<html>", True),
+        (503, {"cf-mitigated": "challenge"}, b"<html>", True),
         (403, {"cf-mitigated": "challenge"}, b"<html>", True),
         (403, {}, b"<title>Access denied | api used Cloudflare to restrict access</title>", True),
         (403, {"server": "cloudflare"}, b'{"error":"Forbidden"}', False),
