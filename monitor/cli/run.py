@@ -5,7 +5,9 @@ import asyncio
 import logging
 import os
 import sys
+from collections.abc import Coroutine
 from pathlib import Path
+from typing import Any
 
 from monitor.app.assembly import secrets_of
 from monitor.app.service import Service
@@ -43,8 +45,13 @@ def _serve(loaded: Loaded, config: str | None, redactor: Redactor) -> int:
         service = Service(loaded, config=config, environ=os.environ, cwd=Path.cwd(), redactor=redactor)
     except OSError as error:
         return refuse_ca_file(loaded, error)
+    return code_of(service.run())
+
+
+def code_of(life: Coroutine[Any, Any, None]) -> int:
+    """Live it to its end; the exit code says how it ended: asked to, unable to work as configured, or crashed."""
     try:
-        asyncio.run(service.run())
+        asyncio.run(life)
     except (StoreError, WebError) as error:
         say(str(error))
         return USAGE

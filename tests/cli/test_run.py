@@ -5,9 +5,37 @@ from pathlib import Path
 import pytest
 
 from monitor.cli import main
+from monitor.cli.run import code_of
+from monitor.store import StoreError
+from monitor.web.server import WebError
 from tests.settings.samples import MINIMAL
 
 Out = pytest.CaptureFixture[str]
+
+
+async def a_life(end: Exception | None) -> None:
+    """Of a daemon: until somebody asks it to stop, or something goes wrong."""
+    if end is not None:
+        raise end
+
+
+@pytest.mark.parametrize(
+    ("end", "code"),
+    [
+        (None, 0),
+        (StoreError("the state cannot be kept"), 2),
+        (WebError("the port is taken"), 2),
+        (RuntimeError("a bug"), 1),
+        (ExceptionGroup("tasks", [ValueError("a bug")]), 1),
+    ],
+)
+def test_the_exit_code_says_how_it_ended(
+    end: Exception | None, code: int, capsys: Out, caplog: pytest.LogCaptureFixture
+) -> None:
+    """0 when it was asked to, 2 where it cannot work as configured, 1 after a crash, whose traceback is logged."""
+    assert code_of(a_life(end)) == code
+    assert capsys.readouterr() == ("", f"{end}\n" if code == 2 else "")
+    assert [record.exc_info is not None for record in caplog.records] == ([True] if code == 1 else [])
 
 
 @pytest.mark.parametrize(
