@@ -159,8 +159,8 @@ def _change(notice: Notice, style: Style) -> str:
     before, after = style.code(told.fault), style.code(diagnosis.fault)
     if told.fault in diagnosis.also:
         return f"worse than {before}, which is still there"
-    if told.fault in diagnosis.explained:
-        return f"explains {before}"
+    if told.fault in diagnosis.explained:  # what is explained is named below, never in the first line
+        return f"turned {diagnosis.severity.word}" if diagnosis.severity > told.severity else "more is known"
     if told.fault in LOSSES and diagnosis.fault in LOSSES:  # the same loss, and more is known of it
         return f"{before} turns out to be {after}"
     return f"{before} mended after {duration(_known_for(notice.incident, told.fault, notice.at))}; still: {after}"

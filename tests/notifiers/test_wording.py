@@ -94,6 +94,20 @@ def test_a_loss_that_is_over_or_new_is_no_turn_of_the_other(before: Fault, after
     assert f"{before} mended after 1 min; still: {after}" in news
 
 
+@pytest.mark.parametrize(
+    ("before", "news"), [(Severity.WARNING, "turned critical"), (Severity.CRITICAL, "more is known")]
+)
+def test_what_is_explained_is_named_below_the_first_line_only(before: Severity, news: str) -> None:
+    """Also where the reader knows the incident by that name."""
+    incident = an_incident(a_diagnosis(Fault.EXPORTER_DISABLED, explained=(Fault.TRACE_LATE,)))
+    told = told_of(incident, fault=Fault.TRACE_LATE, severity=before)
+    notice = a_notice(Reason.CHANGED, incident, at=START + 60, told=told)
+    first = wording.news(notice, PLAIN)
+    assert first.endswith(f"exporter_disabled · {news}")
+    assert "trace_late" not in first
+    assert "Explained by it: trace_late" in wording.others(notice, PLAIN)
+
+
 def test_trace_ids_are_listed_once() -> None:
     """The list of traces has them; a line of other ids, or that says more, stays."""
     listed, other = "0" * 31 + "1", "0" * 31 + "2"

@@ -256,7 +256,7 @@ def test_who_was_told_is_not_told_how_it_went() -> None:
     ("also", "explained", "words"),
     [
         ((Fault.EXPORTER_DISABLED,), (), "worse than `exporter_disabled`, which is still there"),
-        ((), (Fault.EXPORTER_DISABLED,), "explains `exporter_disabled`"),
+        ((), (Fault.EXPORTER_DISABLED,), "`provider_failing` · more is known"),
         ((), (), "`exporter_disabled` mended after 12 min; still: `provider_failing`"),
     ],
 )
