@@ -160,6 +160,15 @@ def test_two_late_traces_settle(letters: str, confirmed: bool) -> None:
     assert (F.TRACE_LATE in story(letters).confirmed) == confirmed
 
 
+@pytest.mark.parametrize(
+    ("letters", "said"),
+    [("LL", "came late"), ("--", "did not come in time"), ("L-", "did not come in time")],
+)
+def test_what_has_not_come_is_not_said_to_have_come(letters: str, said: str) -> None:
+    """It may be on its way, or lost."""
+    assert story(letters).state.confirmed[F.TRACE_LATE].charge.summary == f"2 traces in a row {said}"
+
+
 def test_lateness_resolves_after_two_arrivals_in_time() -> None:
     """A late arrival is no arrival in time."""
     told = story("LL")

@@ -193,7 +193,7 @@ TABLE = (
         component=Component.EXPORT,
         told=9 * MINUTE,
         resolved=8 * MINUTE,
-        says="came late",
+        says="did not come in time",
     ),
     Row(
         breaks="trace_mislabelled",

@@ -150,8 +150,9 @@ def _in_time(canary: Canary) -> bool:
 
 
 def _late(bad: tuple[Canary, ...]) -> Charge:
-    """Traces that were not there in time."""
-    return Charge(fault=Fault.TRACE_LATE, summary=f"{count_text(bad)} came late", facts=(ids_text(bad),))
+    """Traces that were not there in time; whether they come at all may not be known yet."""
+    what = "came late" if all(canary.outcome is Outcome.LATE for canary in bad) else "did not come in time"
+    return Charge(fault=Fault.TRACE_LATE, summary=f"{count_text(bad)} {what}", facts=(ids_text(bad),))
 
 
 TRACE_LATE = Rule(
@@ -162,6 +163,7 @@ TRACE_LATE = Rule(
     when="A look that succeeded at `late_after` does not show the whole trace, by a route whose silence counts.",
     settles="After `fail_after` traces in a row.",
     because="How many in a row, and the traces' ids.",
-    advice="Look at the exporter's queue and at Traceloop's status; raise `checks.arrival.late_after` if this is normal for you.",
+    advice="Look at the exporter's queue and at Traceloop's status. If the traces come after all, and so late is normal for you, "
+    "raise `checks.arrival.late_after`.",
     sign=Sign(is_bad=_is_late, is_good=_in_time, charge=_late, excusable=True),
 )

@@ -193,6 +193,15 @@ async def test_a_missing_permission_says_which_and_where() -> None:
         assert "open Access, make a custom role (resource type: tenant)" in advice
 
 
+@pytest.mark.parametrize(
+    ("configured", "answer"), [("Production", ("prd", PASS)), ("prod", ("prd", PASS)), ("stg", ("prd", FAIL))]
+)
+async def test_an_environment_is_known_by_its_label_too(configured: str, answer: tuple[str, str]) -> None:
+    """As `check` knows it: what is the same by another word is no mistake."""
+    async with clinic(targets={"demo": {"traceloop": {"environment": configured, "other_environments": {}}}}) as it:
+        assert answers(await it.look())["environment"] == answer
+
+
 async def test_a_null_exporter_is_told_from_a_missing_one() -> None:
     """When it is off, that can be seen."""
     for dialect, answer in (("off=null", "exporter null"), ("off=404", "404"), ("off=200-null", "null")):

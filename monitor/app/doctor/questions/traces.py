@@ -8,6 +8,7 @@ from monitor.app.doctor.questions.errors import no_trace
 from monitor.app.doctor.seen import Seen
 from monitor.core.canary import Outcome
 from monitor.core.model import CheckName, Seconds, Verdict
+from monitor.core.trace import is_same_environment
 
 _LOST = (
     "Look at the other answers: is the exporter set as it should be, does Traceloop show our own span, does TrueFoundry's own store "
@@ -147,6 +148,12 @@ def judge_environment(seen: Seen) -> Answer:
     if slugs == [configured]:
         return well(
             configured, f"Traceloop returns the environment as it is configured: {configured}.", environment=configured
+        )
+    if all(is_same_environment(slug, configured) for slug in slugs):
+        return well(
+            slugs[0],
+            f"Traceloop returns the environment as {', '.join(slugs)}; {configured} is understood as the same.",
+            environment=", ".join(slugs),
         )
     return wrong(
         ", ".join(slugs),
