@@ -149,17 +149,19 @@ def judge_environment(seen: Seen) -> Answer:
         return well(
             configured, f"Traceloop returns the environment as it is configured: {configured}.", environment=configured
         )
+    suggestion = Suggestion(setting="traceloop.environment", value=slugs[0], why="the slug as Traceloop returns it")
     if all(is_same_environment(slug, configured) for slug in slugs):
         return well(
             slugs[0],
             f"Traceloop returns the environment as {', '.join(slugs)}; {configured} is understood as the same.",
+            suggestion,
             environment=", ".join(slugs),
         )
     return wrong(
         ", ".join(slugs),
         f"Traceloop returns the environment {', '.join(slugs)}, where {configured} is configured.",
         "If that is the environment you mean, configure its slug as Traceloop returns it; else the key is that of another one.",
-        Suggestion(setting="traceloop.environment", value=slugs[0], why="the slug as Traceloop returns it"),
+        suggestion,
         environment=", ".join(slugs),
     )
 
