@@ -10,7 +10,7 @@ from monitor.core.faults import FAULTS, ORDER
 from monitor.core.faults.monitor import MONITORS_OWN
 from monitor.core.incident import Diagnosis, Incident
 from monitor.core.model import CheckName, Fault, Instant, Severity, Verdict
-from monitor.core.state import Active, Policy, TargetState, Trend
+from monitor.core.state import Policy, TargetState, Trend
 from monitor.core.weighing import named
 
 
@@ -50,9 +50,8 @@ def describe_target(state: TargetState, policy: Policy, now: Instant) -> dict[st
         **(
             _describe_muted(state, policy, now)
             if diagnosis is None and verdict is Verdict.FAIL
-            else _describe_diagnosis(diagnosis)
+            else {**_describe_diagnosis(diagnosis), "summary": _summary(diagnosis, state, policy, verdict)}
         ),
-        "summary": diagnosis.summary if diagnosis is not None else _summary(state, policy, verdict, now),
         "checks": {check.value: describe_check(state, check) for check in CheckName if policy.enabled(check)},
         "caveats": list(caveats(state, policy, now)) if policy.enabled(CheckName.CANARY) else [],
         "trace_id": canary.trace_id if canary is not None else None,
@@ -74,23 +73,18 @@ def _describe_diagnosis(diagnosis: Diagnosis | None) -> dict[str, Any]:
 
 
 def _describe_muted(state: TargetState, policy: Policy, now: Instant) -> dict[str, Any]:
-    """What is confirmed, and by the operator's own settings nothing worth telling."""
-    fault, active = _muted(state, policy, now)
+    """The most upstream of what is confirmed, by the name that would be told if the operator wanted to hear of it."""
+    found = named(state, policy, now)
+    fault = min(found.keys() - MONITORS_OWN, key=ORDER.__getitem__)
     return {
         "fault": fault.value,
         "severity": Severity.NONE.word,
         "component": FAULTS[fault].component.value,
         "also": [],
-        "because": [active.charge.summary, "its severity is set to none: nobody is told"],
+        "because": [found[fault].charge.summary, "its severity is set to none: nobody is told"],
         "advice": FAULTS[fault].advice,
+        "summary": FAULTS[fault].meaning,
     }
-
-
-def _muted(state: TargetState, policy: Policy, now: Instant) -> tuple[Fault, Active]:
-    """The most upstream of what is confirmed, by the name that would be told."""
-    found = named(state, policy, now)
-    fault = min(found.keys() - MONITORS_OWN, key=ORDER.__getitem__)
-    return fault, found[fault]
 
 
 def describe_check(state: TargetState, check: CheckName) -> dict[str, Any]:
@@ -140,9 +134,9 @@ def _rounded(seconds: float | None) -> float | None:
     return round(seconds, 3) if seconds is not None else None
 
 
-def _summary(state: TargetState, policy: Policy, verdict: Verdict, now: Instant) -> str:
-    if verdict is Verdict.FAIL:
-        return FAULTS[_muted(state, policy, now)[0]].meaning
+def _summary(diagnosis: Diagnosis | None, state: TargetState, policy: Policy, verdict: Verdict) -> str:
+    if diagnosis is not None:
+        return diagnosis.summary
     if verdict is Verdict.PASS:
         return "the traces arrive" if policy.enabled(CheckName.ARRIVAL) else f"well, as far as {_seen(policy)} can see"
     if not policy.cadences:
