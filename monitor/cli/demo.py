@@ -14,13 +14,16 @@ from monitor.app.service import Service
 from monitor.cli.common import OK, USAGE, duration, say
 from monitor.cli.story import Storyteller
 from monitor.redaction import Redactor
-from monitor.sandbox import FAULTS, Sandbox, serve
+from monitor.sandbox import FAULTS, Sandbox, Traffic, serve
 from monitor.settings import Loaded, parse
 from monitor.telemetry.logging import configure
 
 PORT = 9797
 TIME_FACTOR = 0.05
 """The sandbox's delays are a twentieth of the real ones, and so are the monitor's, so that a story takes a minute."""
+
+_TRAFFIC = Traffic(requests_per_second=2, spans=3, span_bytes=2_000)
+"""Other people are there too, as they would be."""
 
 _QUICK: dict[str, Any] = {
     "checks": {
@@ -66,7 +69,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 async def _demonstrate(fault: str, duration: float | None, directory: Path) -> None:
-    async with serve(time_factor=TIME_FACTOR, content=FAULTS[fault].needs_content) as sandbox:
+    content = FAULTS[fault].needs_content
+    async with serve(time_factor=TIME_FACTOR, content=content, traffic=_TRAFFIC) as sandbox:
         service = Service(_settings(sandbox, directory), config=None, environ={}, cwd=directory, redactor=Redactor())
         story = Storyteller(service.daemon, sandbox, fault, tell=_tell)
         service.daemon.listen(story.hear)

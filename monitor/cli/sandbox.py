@@ -6,7 +6,7 @@ import json
 import signal
 
 from monitor.cli.common import OK, USAGE, say
-from monitor.sandbox import SWITCHES, Dialect, Host, Sandbox, parse_dialect, serve
+from monitor.sandbox import SWITCHES, Dialect, Host, Sandbox, Traffic, parse_dialect, parse_traffic, serve
 
 PORT_BASE = 9800
 _HIGHEST_PORT = 65_535 - len(Host)  # each host has a port of its own, one after the other
@@ -27,6 +27,13 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument(
         "--time-factor", type=_factor, default=1.0, metavar="F", help="scales every delay (0.1: ten times as fast)"
     )
+    parser.add_argument(
+        "--traffic",
+        type=_traffic,
+        default=Traffic(),
+        metavar="R[xS[xB]]",
+        help="other people's traces: requests a second, spans a request, bytes a span (20x3x8000; default none)",
+    )
     parser.set_defaults(run=run)
 
 
@@ -46,6 +53,13 @@ def _factor(text: str) -> float:
     return factor
 
 
+def _traffic(text: str) -> Traffic:
+    try:
+        return parse_traffic(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
 def run(arguments: argparse.Namespace) -> int:
     """Serve until somebody stops it."""
     try:
@@ -54,18 +68,18 @@ def run(arguments: argparse.Namespace) -> int:
         say(f"--dialect: {error}")
         return USAGE
     try:
-        asyncio.run(_serve(arguments.port_base, dialect, arguments.time_factor))
+        asyncio.run(_serve(arguments.port_base, dialect, arguments.time_factor, arguments.traffic))
     except OSError as error:
         say(f"--port-base {arguments.port_base}: {error.strerror or error}")
         return USAGE
     return OK
 
 
-async def _serve(port_base: int, dialect: Dialect, time_factor: float) -> None:
+async def _serve(port_base: int, dialect: Dialect, time_factor: float, traffic: Traffic) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with serve(port_base, dialect, time_factor) as sandbox:
+    async with serve(port_base, dialect, time_factor, traffic=traffic) as sandbox:
         _describe(sandbox)
         await stop.wait()
 

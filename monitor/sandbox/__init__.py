@@ -2,7 +2,8 @@
 
 TrueFoundry's control plane, its AI gateway with the asynchronous exporter, Traceloop's ingest and read API, and Slack: for
 demonstrations, for the test-suite, and for trying the program out without credentials. `serve` runs them on sockets;
-`Sandbox` runs them in-process on any clock. `FAULTS` breaks them by name; a `Dialect` says what nobody knows for sure.
+`Sandbox` runs them in-process on any clock. `FAULTS` breaks them by name; a `Dialect` says what nobody knows for sure; `Traffic` is
+how busy others are beside us.
 """
 
 from monitor.sandbox.credentials import Credentials
@@ -13,6 +14,7 @@ from monitor.sandbox.in_process import InProcess
 from monitor.sandbox.sandbox import Sandbox, serve
 from monitor.sandbox.slack.block_kit import validate_message
 from monitor.sandbox.sockets import Sockets
+from monitor.sandbox.traffic import Traffic, parse_traffic
 from monitor.sandbox.world import World
 
 __all__ = [
@@ -25,8 +27,10 @@ __all__ = [
     "Sandbox",
     "SandboxFault",
     "Sockets",
+    "Traffic",
     "World",
     "parse_dialect",
+    "parse_traffic",
     "serve",
     "validate_message",
 ]

@@ -1,5 +1,6 @@
 """The sandbox's own API: look at its state, break and mend it, change its dialect. For people and for tests in other languages."""
 
+import re
 from collections.abc import Mapping
 from typing import Protocol
 
@@ -12,7 +13,11 @@ from monitor.core.model import Seconds
 from monitor.sandbox.dialect import SWITCHES
 from monitor.sandbox.faults import FAULTS
 from monitor.sandbox.serving import json_object, routed
-from monitor.sandbox.world import World
+from monitor.sandbox.traffic import ALLOWED, change_traffic
+from monitor.sandbox.world import RequestSeen, World
+
+_USUAL_REQUESTS = 200
+_SECONDS = re.compile(r"\d{1,12}(\.\d{1,9})?")
 
 
 class Controls(Protocol):
@@ -58,6 +63,8 @@ def control_app(controls: Controls) -> Starlette:
             Route("/faults/{name}", api.clear_fault, methods=["DELETE"]),
             Route("/dialect", api.show_dialect, methods=["GET"]),
             Route("/dialect", api.change_dialect, methods=["POST"]),
+            Route("/traffic", api.show_traffic, methods=["GET"]),
+            Route("/traffic", api.change_traffic, methods=["POST"]),
             Route("/messages", api.messages, methods=["GET"]),
             Route("/traces", api.traces, methods=["GET"]),
             Route("/requests", api.requests, methods=["GET"]),
@@ -80,9 +87,10 @@ class _Control:
                 "POST /faults/{name}": 'set one; body {"seconds": n} replaces its delays',
                 "DELETE /faults[/{name}]": "mend one, or all",
                 "GET, POST /dialect": 'body {"switch": "value"}',
+                "GET, POST /traffic": f'how busy others are; body {{"traffic": "20x3x8000"}}: {ALLOWED}',
                 "GET /messages": "what was posted to Slack",
                 "GET /traces": "what Traceloop has taken in",
-                "GET /requests": "the last requests of every service",
+                "GET /requests": "the last 200 requests of every service; ?since=SECONDS: up to 5,000 since then",
                 "POST /reset": "begin anew",
             }
         )
@@ -150,6 +158,19 @@ class _Control:
             return _refusal(400, str(error))
         return await self.show_dialect(request)
 
+    async def show_traffic(self, _request: Request) -> Response:
+        """How busy others are."""
+        return JSONResponse(self._controls.world.traffic.as_json())
+
+    async def change_traffic(self, request: Request) -> Response:
+        """Make others busier or quieter."""
+        world = self._controls.world
+        try:
+            world.traffic = change_traffic(world.traffic, await json_object(request) or {})
+        except ValueError as error:
+            return _refusal(400, str(error))
+        return await self.show_traffic(request)
+
     async def messages(self, _request: Request) -> Response:
         """Slack's channels, as they read now."""
         return JSONResponse([message.as_json() for message in self._controls.world.slack.messages])
@@ -159,12 +180,27 @@ class _Control:
         traces = self._controls.world.traces()
         return JSONResponse({trace_id: [row.of_list() for row in rows] for trace_id, rows in traces.items()})
 
-    async def requests(self, _request: Request) -> Response:
+    async def requests(self, request: Request) -> Response:
         """The newest requests, without their headers: those hold credentials."""
-        newest = list(self._controls.world.requests)[-200:]
-        return JSONResponse(
-            [{"at": seen.at, "host": seen.host, "method": seen.method, "path": seen.path} for seen in newest]
-        )
+        seen = list(self._controls.world.requests)
+        since = request.query_params.get("since")
+        if since is None:
+            newest = seen[-_USUAL_REQUESTS:]
+        elif _SECONDS.fullmatch(since):
+            newest = [each for each in seen if each.at >= float(since)]
+        else:
+            return _refusal(400, "since must be Unix seconds")
+        return JSONResponse([self._shown(each) for each in newest])
+
+    def _shown(self, seen: RequestSeen) -> dict[str, object]:
+        return {
+            "at": seen.at,
+            "host": seen.host,
+            "method": seen.method,
+            "path": seen.path,
+            "query": self._controls.world.credentials.mask(seen.query),
+            "bytes": seen.answered,
+        }
 
     async def reset(self, request: Request) -> Response:
         """Begin anew."""

@@ -1,9 +1,11 @@
 """Who may do what in the sandbox: made-up credentials that open nothing but the sandbox."""
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from hashlib import sha256
 from types import MappingProxyType
+from urllib.parse import parse_qsl, urlencode
 
 TENANT = "sandbox"
 MODEL = "openai-main/gpt-4o-mini"
@@ -25,6 +27,9 @@ CHANNEL_NAME = "trace-monitor"
 ARCHIVED_CHANNEL = "C0SANDBOX02"
 FOREIGN_CHANNEL = "C0SANDBOX03"
 """A channel that the bot is no member of."""
+
+_MASK = "***"
+_SECRET_NAME = re.compile(r"token|key|secret|password|authorization", re.IGNORECASE)
 
 
 def _made_up(prefix: str, purpose: str) -> str:
@@ -81,6 +86,19 @@ class Credentials:
     def key(self) -> str:
         """The key that the exporter is meant to use."""
         return self.keys[ENVIRONMENT]
+
+    def mask(self, query: str) -> str:
+        """The query of a request without any credential that stands in it."""
+        named = [
+            (name, _MASK if _SECRET_NAME.search(name) or self._holds(value) else value)
+            for name, value in parse_qsl(query, keep_blank_values=True)
+        ]
+        return urlencode(named, safe="*")
+
+    def _holds(self, text: str) -> bool:
+        """Whether a credential stands in a text."""
+        values = (getattr(self, each.name) for each in fields(self) if each.name != "keys")
+        return any(value in text for value in (*values, *self.keys.values()))
 
     def subjects(self) -> Mapping[str, Subject]:
         """Whose token is whose."""

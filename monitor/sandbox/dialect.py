@@ -69,6 +69,7 @@ class Metadata(StrEnum):
 
     STRING = "string"
     MAP = "map"
+    FLAT = "flat"  # an attribute for each key: tfy.request.metadata.team
 
 
 class OwnStore(StrEnum):
@@ -114,6 +115,16 @@ class Warehouse(StrEnum):
 
     TOGETHER = "together"
     BEHIND = "behind"  # ten seconds later
+
+
+class WarehouseFilters(StrEnum):
+    """What the documented warehouse makes of parameters that its documentation does not name, and of `filters`."""
+
+    ATTRIBUTES = "attributes"  # exact attributes, and conditions on attributes and the documented columns
+    TRACE_ID = "trace-id"  # the same, and both know the column trace_id
+    IGNORED = "ignored"  # nothing narrows a window, not even span_name
+    SILENT = "silent"  # nothing has them, whatever they ask for; span_name and workflow work
+    REFUSED = "refused"  # 400; span_name and workflow work
 
 
 class Naming(StrEnum):
@@ -185,6 +196,9 @@ class Dialect:
     index_lag: IndexLag = field(default=IndexLag.SHORT, metadata=_about("from accepted to visible"))
     warehouse: Warehouse = field(
         default=Warehouse.TOGETHER, metadata=_about("the warehouse beside the per-trace route")
+    )
+    filters: WarehouseFilters = field(
+        default=WarehouseFilters.ATTRIBUTES, metadata=_about("filters of the documented read")
     )
     naming: Naming = field(default=Naming.LLM, metadata=_about("the model's attributes"))
     error_bodies: ErrorBodies = field(default=ErrorBodies.ENVELOPE, metadata=_about("bodies of 401 and 429"))

@@ -36,8 +36,26 @@ class Disturbed:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         path = _path(scope)
-        if not self._proxied:
-            self._world.requests.append(_seen(self._world, self._host, scope, path))
+        if self._proxied:
+            await self._serve(path, scope, receive, send)
+            return
+        seen = _seen(self._world, self._host, scope, path)
+        self._world.requests.append(seen)
+        sent = 0
+
+        async def send_counted(message: Message) -> None:
+            nonlocal sent
+            sent += len(message.get("body", b""))
+            if message["type"] == "http.response.body" and not message.get("more_body"):
+                seen.answered = sent
+            await send(message)
+
+        try:
+            await self._serve(path, scope, receive, send_counted)
+        finally:
+            seen.answered = sent
+
+    async def _serve(self, path: str, scope: Scope, receive: Receive, send: Send) -> None:
         trouble = self._world.broken.disturbance(self._host, path)
         if trouble is None:
             await self._app(scope, receive, send)

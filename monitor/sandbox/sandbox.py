@@ -19,11 +19,12 @@ from monitor.sandbox.in_process import InProcess
 from monitor.sandbox.slack.app import slack_app
 from monitor.sandbox.sockets import Sockets
 from monitor.sandbox.traceloop.app import traceloop_app
+from monitor.sandbox.traffic import Traffic
 from monitor.sandbox.truefoundry.control_plane import control_plane_app
 from monitor.sandbox.truefoundry.exporter import Exporter
 from monitor.sandbox.truefoundry.gateway import gateway_app
 from monitor.sandbox.truefoundry.spans import GatewaySpan
-from monitor.sandbox.world import World
+from monitor.sandbox.world import NO_TRAFFIC, World
 
 DEFAULT = Dialect()
 LATENCY: Seconds = 0.35
@@ -55,6 +56,7 @@ class Sandbox:
 
     `time_factor` multiplies every delay of theirs (exporter, caches, index, slowness): 0.1 makes them ten times as fast.
     `content`: whether the healthy exporter sends request and response content. `latency`: what a completion takes.
+    `traffic`: how busy others are, whose traces stand beside ours.
     Everything is reached through `wire`; by default in-process, with the applications in `apps`.
     """
 
@@ -67,11 +69,14 @@ class Sandbox:
         wire: Wire | None = None,
         content: bool = False,
         latency: Seconds = 0.0,
+        traffic: Traffic = NO_TRAFFIC,
     ) -> None:
         self._wire = wire or InProcess()
         self._born_as = dialect
         self._urls: Mapping[Host, str] = {}
-        self.world = World(clock=clock, dialect=dialect, time_factor=time_factor, content=content, latency=latency)
+        self.world = World(
+            clock=clock, dialect=dialect, time_factor=time_factor, content=content, latency=latency, traffic=traffic
+        )
         self.exporter = Exporter(self.world, self._wire.post)
         self.apps: Mapping[Host, ASGIApp] = MappingProxyType(self._build())
 
@@ -176,6 +181,7 @@ class Sandbox:
         return {
             "faults": list(world.broken.names),
             "dialect": world.dialect.words(),
+            "traffic": world.traffic.as_json(),
             "time_factor": world.time_factor,
             "now": world.now(),
             "urls": {str(host): url for host, url in self._urls.items()},
@@ -199,7 +205,7 @@ class Sandbox:
         await self._open_or_close()
 
     async def reset(self) -> None:
-        """Begin anew: nothing broken, the first dialect, the first configuration, nothing remembered."""
+        """Begin anew: nothing broken, the first dialect, traffic and configuration, nothing remembered."""
         await self.mend()
         self.world.dialect = self._born_as
         self.world.furnish(self.traceloop_url)
@@ -219,6 +225,7 @@ async def serve(
     *,
     content: bool = False,
     clock: Clock | None = None,
+    traffic: Traffic = NO_TRAFFIC,
 ) -> AsyncIterator[Sandbox]:
     """Run the sandbox on 127.0.0.1, from `port_base` on or on free ports, inside the running event loop.
 
@@ -231,6 +238,7 @@ async def serve(
         wire=Sockets(port_base),
         content=content,
         latency=LATENCY,
+        traffic=traffic,
     )
     await sandbox.start()
     try:

@@ -11,6 +11,7 @@ from monitor.sandbox.dialect import Dialect, OwnStore, Warehouse
 from monitor.sandbox.faults.kinds import OTEL, Host, Twist
 from monitor.sandbox.slack.workspace import Workspace
 from monitor.sandbox.traceloop.rows import Row
+from monitor.sandbox.traffic import Traffic
 from monitor.sandbox.truefoundry.settings import Settings, healthy_manifest
 from monitor.sandbox.truefoundry.spans import GatewaySpan
 
@@ -21,9 +22,15 @@ _OWN_STORE_ROOT_LAG: Seconds = 15.0
 _WAREHOUSE_LAG: Seconds = 10.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+NO_TRAFFIC = Traffic()
+
+
+@dataclass(slots=True, kw_only=True)
 class RequestSeen:
-    """One request as a service received it. Header names are lower-case; of a body nothing is kept."""
+    """One request as a service received it. Header names are lower-case; of a body nothing is kept.
+
+    `answered`: the bytes of the answer's body, as far as it was sent; 0 until it is complete.
+    """
 
     at: Instant
     host: Host
@@ -31,6 +38,7 @@ class RequestSeen:
     path: str
     query: str
     headers: dict[str, str] = field(repr=False)
+    answered: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,12 +52,23 @@ class KeptSpan:
 class World:
     """The state. Changing it is how a test, the control API or a demonstration breaks and mends things."""
 
-    def __init__(self, *, clock: Clock, dialect: Dialect, time_factor: float, content: bool, latency: Seconds) -> None:
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        dialect: Dialect,
+        time_factor: float,
+        content: bool,
+        latency: Seconds,
+        traffic: Traffic = NO_TRAFFIC,
+    ) -> None:
         self.clock = clock
         self.dialect = dialect
         self.time_factor = time_factor
         self.content = content
         self.latency = latency
+        self.traffic = traffic
+        self._born_with = traffic
         self.credentials = Credentials()
         self.broken = Broken()
         self.settings = Settings(clock.now, self.broken, self.credentials)
@@ -97,7 +116,8 @@ class World:
         self.settings.apply(OTEL, manifest, at=self.now() - age)
 
     def forget(self) -> None:
-        """Forget what was sent, received and posted; faults, dialect and configuration stay."""
+        """Forget what was sent, received and posted, and a change of traffic; faults, dialect and configuration stay."""
+        self.traffic = self._born_with
         for memory in (self.own_spans, self.rows, self.requests):
             memory.clear()
         self.slack.forget()
@@ -110,10 +130,14 @@ class World:
 
     def keep(self, spans: tuple[GatewaySpan, ...]) -> None:
         """Put a trace into TrueFoundry's own store."""
-        lagging = self.dialect.own_store is OwnStore.LAGGING
-        for number, span in enumerate(spans):
-            lag = 0.0 if not lagging else _OWN_STORE_LAG if number else _OWN_STORE_ROOT_LAG
-            self.own_spans.append(KeptSpan(span=span, visible_at=self.now() + self.scaled(lag)))
+        for place, span in enumerate(spans):
+            self.own_spans.append(KeptSpan(span=span, visible_at=self.now() + self.own_store_lag(place)))
+
+    def own_store_lag(self, place: int) -> Seconds:
+        """After how long TrueFoundry's own store shows the span at this place of a trace; the root's is 0."""
+        if self.dialect.own_store is not OwnStore.LAGGING:
+            return 0.0
+        return self.scaled(_OWN_STORE_LAG if place else _OWN_STORE_ROOT_LAG)
 
     # --- Traceloop
 
@@ -129,7 +153,12 @@ class World:
 
     def visible_from(self) -> tuple[Instant, Instant]:
         """From when a span accepted now is shown: by the per-trace route, and by the warehouse."""
-        visible = self.now() + self.scaled(self.dialect.index_lag.seconds)
+        visible, listed = self.index_lags()
+        return self.now() + visible, self.now() + listed
+
+    def index_lags(self) -> tuple[Seconds, Seconds]:
+        """After how long an accepted span is shown: by the per-trace route, and by the warehouse."""
+        visible = self.scaled(self.dialect.index_lag.seconds)
         behind = self.scaled(_WAREHOUSE_LAG) if self.dialect.warehouse is Warehouse.BEHIND else 0.0
         return visible, visible + behind
 

@@ -33,7 +33,18 @@ def _free_ports() -> int:
 def test_it_prints_how_to_be_watched_and_ends_when_asked_to() -> None:
     """One JSON object on stdout: where it can be broken, and the configuration of a monitor; SIGTERM is 0."""
     base = _free_ports()
-    command = [sys.executable, "-m", "monitor", "sandbox", "--port-base", str(base), "--dialect", "off=404"]
+    command = [
+        sys.executable,
+        "-m",
+        "monitor",
+        "sandbox",
+        "--port-base",
+        str(base),
+        "--dialect",
+        "off=404",
+        "--traffic",
+        "5x2x2000",
+    ]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stderr is not None
@@ -47,6 +58,7 @@ def test_it_prints_how_to_be_watched_and_ends_when_asked_to() -> None:
         assert process.wait(10) == 0
         said = process.stderr.read()
     assert state["dialect"]["off"] == "404"
+    assert state["traffic"] == {"requests_per_second": 5.0, "spans": 2, "span_bytes": 2000}
     settings = parse(json.dumps(printed["configuration"]), {}, Path("/nowhere")).settings
     assert set(settings.targets) == {"demo"}
     ports = {url.rpartition(":")[2] for url in state["urls"].values()}
@@ -83,6 +95,8 @@ def test_a_dialect_that_nobody_speaks_is_refused(capsys: Out) -> None:
         (["--time-factor", "-1"], "argument --time-factor: must be a number above 0"),
         (["--time-factor", "nan"], "argument --time-factor: must be a number above 0"),
         (["--time-factor", "fast"], "argument --time-factor: must be a number above 0"),
+        (["--traffic", "20y3"], "argument --traffic: traffic cannot be '20y3'; it is requests a second (0 to 2000)"),
+        (["--traffic", "20x0"], "argument --traffic: traffic cannot be '20.0x0x8000'; it is requests a second"),
     ],
 )
 def test_numbers_that_cannot_be_are_refused(words: list[str], said: str, capsys: Out) -> None:

@@ -1,12 +1,14 @@
 """The sandbox's own API, and what it says of itself."""
 
+import asyncio
 import json
 from typing import Any
 
 import pytest
 
-from monitor.sandbox import FAULTS, SWITCHES, Host, Sandbox
+from monitor.sandbox import FAULTS, SWITCHES, Host, Sandbox, Traffic
 from monitor.sandbox.credentials import CHANNEL
+from monitor.sandbox.in_process import call
 from tests.sandbox.common import Asker, read
 
 
@@ -34,6 +36,13 @@ async def test_faults_are_listed_set_and_cleared(asker: Asker) -> None:
         ("POST", "/faults/trace_late", {"seconds": -1}, 400),
         ("POST", "/dialect", {"off": "purple"}, 400),
         ("POST", "/dialect", {"mood": "good"}, 400),
+        ("POST", "/traffic", None, 400),
+        ("POST", "/traffic", {"traffic": "a lot"}, 400),
+        ("POST", "/traffic", {"traffic": "20", "spans": 3}, 400),
+        ("POST", "/traffic", {"requests": 20}, 400),
+        ("POST", "/traffic", {"requests_per_second": "20"}, 400),
+        ("POST", "/traffic", {"spans": 0}, 400),
+        ("GET", "/requests?since=yesterday", None, 400),
     ],
 )
 async def test_what_cannot_be_done_is_refused(asker: Asker, method: str, path: str, body: Any, status: int) -> None:
@@ -44,6 +53,7 @@ async def test_what_cannot_be_done_is_refused(asker: Asker, method: str, path: s
     assert read(answer)["error"]
     assert asker.sandbox.world.broken.names == ()
     assert asker.sandbox.world.dialect == before
+    assert asker.sandbox.world.traffic == Traffic()
 
 
 async def test_the_dialect_is_shown_and_changed(asker: Asker) -> None:
@@ -54,6 +64,31 @@ async def test_the_dialect_is_shown_and_changed(asker: Asker) -> None:
     changed = read(await asker.control("POST", "/dialect", {"off": "404", "index_lag": "60s"}))
     assert (changed["off"]["value"], changed["index_lag"]["value"]) == ("404", "60s")
     assert asker.sandbox.world.dialect.words()["off"] == "404"
+
+
+async def test_traffic_is_shown_and_changed(asker: Asker) -> None:
+    """By a word, or by numbers, of which those that are not named stay; a reset takes it back."""
+    born = {"requests_per_second": 0.0, "spans": 3, "span_bytes": 8000}
+    assert read(await asker.control("GET", "/traffic")) == born
+    assert read(await asker.control("POST", "/traffic", {"traffic": "20x2x3000"})) == {
+        "requests_per_second": 20.0,
+        "spans": 2,
+        "span_bytes": 3000,
+    }
+    await asker.control("POST", "/traffic", {"requests_per_second": 5})
+    assert asker.sandbox.world.traffic == Traffic(5, 2, 3000)
+    assert read(await asker.control("GET", "/state"))["traffic"]["requests_per_second"] == 5
+    assert (await asker.warehouse())["total_results"] == 3600 * 5 * 2 + 1
+    assert read(await asker.control("POST", "/reset"))["traffic"] == born
+    assert (await asker.warehouse())["total_results"] == 0
+
+
+async def test_what_a_sandbox_is_born_with_it_goes_back_to(asker: Asker) -> None:
+    """Forgetting is that too."""
+    sandbox = Sandbox(clock=asker.clock, traffic=Traffic(7))
+    sandbox.world.traffic = Traffic(9)
+    sandbox.world.forget()
+    assert sandbox.world.traffic == Traffic(7)
 
 
 async def test_messages_traces_and_requests_are_shown(asker: Asker) -> None:
@@ -146,3 +181,47 @@ async def test_requests_are_remembered_with_their_headers(asker: Asker, sandbox:
     assert (seen.host, seen.method, seen.path) == (Host.GATEWAY, "POST", "/chat/completions")
     assert seen.headers["x-tfy-metadata"] == "{}"
     assert asker.credentials.token not in repr(seen)
+
+
+async def test_requests_say_how_much_was_answered(asker: Asker, sandbox: Sandbox) -> None:
+    """In bytes, whole or cut; what was asked for is shown without credentials."""
+    page = await asker.traceloop("/v2/warehouse/spans", limit=5, api_key="x", note=f"of {asker.credentials.key}")
+    await asker.ask(Host.GATEWAY, "GET", "/health")
+    await sandbox.break_("read_api_truncated")
+    assert await asker.fails(Host.TRACELOOP, "GET", "/v2/warehouse/spans", token=asker.credentials.key) == "reset"
+    shown = read(await asker.control("GET", "/requests"))
+    assert shown[0] == {
+        "at": asker.clock.now(),
+        "host": "traceloop",
+        "method": "GET",
+        "path": "/v2/warehouse/spans",
+        "query": "limit=5&api_key=***&note=***",
+        "bytes": len(page.body),
+    }
+    assert [each["bytes"] > 0 for each in shown] == [True, True, True]
+    assert shown[2]["bytes"] == sandbox.world.requests[-1].answered == len(page.body) // 2
+
+
+async def test_an_answer_counts_when_it_is_complete(asker: Asker, sandbox: Sandbox) -> None:
+    """Until then it is nothing; what is never answered stays so."""
+    await sandbox.break_("read_api_slow")
+    named = {"authorization": f"Bearer {asker.credentials.key}"}
+    asking = call(sandbox.apps[Host.TRACELOOP], "GET", "https://traceloop/v2/warehouse/spans", headers=named)
+    asked = asyncio.ensure_future(asking)
+    await asker.clock.advance(1)
+    assert sandbox.world.requests[-1].answered == 0
+    await asker.clock.run_until(asked.done)
+    assert sandbox.world.requests[-1].answered == len((await asked).body) > 0
+
+
+async def test_requests_of_a_while_are_shown_all(asker: Asker) -> None:
+    """Two hundred, or since a moment all that are remembered."""
+    for _ in range(150):
+        await asker.ask(Host.GATEWAY, "GET", "/health")
+    await asker.clock.advance(10)
+    since = asker.clock.now()
+    for _ in range(250):
+        await asker.ask(Host.GATEWAY, "GET", "/health")
+    assert len(read(await asker.control("GET", "/requests"))) == 200
+    assert len(read(await asker.control("GET", f"/requests?since={since}"))) == 250
+    assert len(read(await asker.control("GET", "/requests?since=0"))) == 400

@@ -24,6 +24,7 @@ def test_the_default_is_what_the_record_makes_most_likely() -> None:
         "json_ingest": "refused",
         "index_lag": "2s",
         "warehouse": "together",
+        "filters": "attributes",
         "naming": "llm",
         "error_bodies": "envelope",
         "refusals": "traced",

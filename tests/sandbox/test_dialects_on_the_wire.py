@@ -68,6 +68,9 @@ async def shown(asker: Asker) -> list[Any]:
     rows = (await asker.warehouse())["data"]
     found.append([(sorted(row["span_attributes"].items()), row["parent_span_id"] in PARENT) for row in rows])
     found.append([(await asker.traceloop(f"/v2/projects/default/traces/{TRACE_ID}/spans")).status])
+    for query in ({"trace_id": rows[0]["trace_id"]}, {"tfy.span_type": "Model"}, {"span_name": "nobody's"}):
+        narrowed = await asker.traceloop("/v2/warehouse/spans", **query)
+        found.append((narrowed.status, narrowed.body.count(b"span_id")))
     await asker.sandbox.mend()
     await asker.sandbox.break_("content_missing_logging_off")
     found.append((await asker.plane("GET", "/api/svc/v1/llm-gateway/config/gateway-logging-config")).body)

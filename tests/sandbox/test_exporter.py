@@ -378,7 +378,7 @@ async def test_a_late_trace_is_as_late_as_it_is_told(asker: Asker) -> None:
     assert len(asker.rows()) == 6
 
 
-async def test_metadata_is_a_text_or_a_map_by_dialect(asker: Asker, sandbox: Sandbox) -> None:
+async def test_metadata_is_a_text_a_map_or_an_attribute_for_each_key_by_dialect(asker: Asker, sandbox: Sandbox) -> None:
     """As Traceloop shows it either is a text that holds the tag, the one as it was sent, the other made anew."""
     before = await exported(asker)
     sandbox.world.forget()
@@ -389,3 +389,10 @@ async def test_metadata_is_a_text_or_a_map_by_dialect(asker: Asker, sandbox: San
         '{"probe": "7f3a", "tfy_gateway_region": "sandbox-1"}',
         '{"probe":"7f3a","tfy_gateway_region":"sandbox-1"}',
     ]
+    sandbox.world.forget()
+    sandbox.world.speak(metadata="flat")
+    flat = (await exported(asker))[0]["span_attributes"]
+    assert {key: value for key, value in flat.items() if key.startswith("tfy.request.metadata")} == {
+        "tfy.request.metadata.probe": "7f3a",
+        "tfy.request.metadata.tfy_gateway_region": "sandbox-1",
+    }

@@ -26,7 +26,7 @@ from monitor.core.telling import trusted
 from monitor.core.trace import Route
 from monitor.http import Http, InProcess
 from monitor.redaction import Redactor
-from monitor.sandbox import Dialect, Host, Sandbox
+from monitor.sandbox import Dialect, Host, Sandbox, Traffic
 from monitor.sandbox import InProcess as SandboxWire
 from monitor.sandbox.slack.workspace import Message
 from monitor.settings import Settings, parse
@@ -43,6 +43,7 @@ DEMO = TargetName("demo")
 MENTION = "<!subteam^S0123>"
 MINUTE, HOUR = 60.0, 3600.0
 GRACE = 5.0
+NO_TRAFFIC = Traffic()
 
 Between = Callable[[ASGIApp, Scope, Receive, Send], Awaitable[None]]
 """Stands between the daemon and a service: given the service, it serves one request itself."""
@@ -73,11 +74,18 @@ class House:
     """A daemon and its world."""
 
     def __init__(
-        self, dialect: Dialect, more: Mapping[str, Any], *, twins: Iterable[str], content: bool, seed: int
+        self,
+        dialect: Dialect,
+        more: Mapping[str, Any],
+        *,
+        twins: Iterable[str],
+        content: bool,
+        seed: int,
+        traffic: Traffic,
     ) -> None:
         self.twins = tuple(twins)
         self.clock = FakeClock(seed=seed, threads=False)
-        self.sandbox = Sandbox(clock=self.clock, dialect=dialect, wire=SandboxWire(), content=content)
+        self.sandbox = Sandbox(clock=self.clock, dialect=dialect, wire=SandboxWire(), content=content, traffic=traffic)
         self.store = MemoryStore(self.clock)
         self.events: list[Event] = []
         self.daemon: Daemon
@@ -336,14 +344,16 @@ async def house(
     seed: int = 0,
     one_root: bool = True,
     prepare: Callable[[House], None] = lambda _: None,
+    traffic: Traffic = NO_TRAFFIC,
     **more: Any,
 ) -> AsyncIterator[House]:
     """A running daemon in a healthy world; `more` is merged into its configuration.
 
     `twins`: further targets, configured like the one there is, behind the same services. `one_root`: whether each incident must
     have exactly one root message (Slack may lose an answer, or a message). `prepare` is called before the daemon starts.
+    `traffic`: how busy others are in the same services.
     """
-    built = House(dialect or Dialect(), more, twins=twins, content=content, seed=seed)
+    built = House(dialect or Dialect(), more, twins=twins, content=content, seed=seed, traffic=traffic)
     prepare(built)
     await built.open()
     try:

@@ -4,20 +4,33 @@ https://www.traceloop.com/docs/api-reference/warehouse/get_spans and https://git
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from heapq import merge
+from itertools import islice
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from monitor.sandbox.dialect import TraceRoute, TraceScope
+from monitor.sandbox.dialect import TraceRoute, TraceScope, WarehouseFilters
 from monitor.sandbox.faults.kinds import Twist
 from monitor.sandbox.serving import json_object
-from monitor.sandbox.traceloop.row_filters import BadFilter, body_filters, query_filters, sort_key
+from monitor.sandbox.traceloop.crowd import Crowd
+from monitor.sandbox.traceloop.row_filters import (
+    COLUMNS,
+    WITH_TRACE_ID,
+    BadFilter,
+    Wanted,
+    body_filters,
+    query_filters,
+    sort_key,
+)
 from monitor.sandbox.traceloop.rows import Row
+from monitor.sandbox.traceloop.searches import Search, read_cursor, read_limit, read_search
+from monitor.sandbox.traffic import Reach, Spot, Stream
 from monitor.sandbox.world import World
 
-_USUAL_ROWS = 50
-_MOST_ROWS = 1000
+_UNBOUNDED = 3_600_000
+"""How many milliseconds of other people's rows a search without a beginning looks at."""
 _KNOWN = frozenset(
     {
         "from_timestamp_sec",
@@ -35,7 +48,10 @@ _KNOWN = frozenset(
 _EXACT: Mapping[str, Callable[[Row], str]] = {"workflow": lambda row: row.workflow, "span_name": lambda row: row.name}
 
 Shape = Callable[[Row], dict[str, object]]
-Parameters = Mapping[str, object]
+
+
+Ranked = tuple[int | str, Row | Spot]
+"""What is sorted by, and what is sorted: a row, or one that is not made yet."""
 
 
 class ReadApi:
@@ -57,22 +73,17 @@ class ReadApi:
         everywhere = self._world.dialect.trace_scope is TraceScope.PROJECT
         found = [
             row.of_trace()
-            for row in self._world.rows
-            if row.trace_id == request.path_params["trace_id"]
-            and row.visible_at <= now
-            and (everywhere or row.environment == environment)
+            for row in self._family(request.path_params["trace_id"])
+            if row.visible_at <= now and (everywhere or row.environment == environment)
         ]
         return JSONResponse({"spans": found or None})
 
     async def warehouse(self, request: Request, environment: str) -> Response:
-        """Search by query parameters: each that is not known is an attribute to match."""
+        """Search by query parameters: each that is not known is an attribute to match, in most dialects."""
         parameters = dict(request.query_params)
         try:
-            wanted = query_filters({name: value for name, value in parameters.items() if name not in _KNOWN})
-            wanted += body_filters(_json_list(parameters.get("filters")), key="id")
-            exact = {name: value for name, value in parameters.items() if name in _EXACT}
-            rows = [row for row in self._listed(environment, parameters) if _is(row, exact)]
-            page = self._page([row for row in rows if all(each(row) for each in wanted)], parameters, Row.of_list)
+            search = read_search(environment, parameters, self._asked(parameters))
+            page = self._page(search, Row.of_list)
         except BadFilter as error:
             return JSONResponse({"error": str(error)}, 400)
         return JSONResponse({"spans": page})
@@ -91,8 +102,29 @@ class ReadApi:
             start, end = (int(request.query_params.get(name, "")) for name in ("start_time", "end_time"))
         except ValueError:
             return JSONResponse({"error": "start_time and end_time are required"}, 400)
-        rows = [row for row in self._listed(environment, {}) if start <= row.timestamp <= end]
-        return JSONResponse(sorted({row.workflow for row in rows if row.workflow}))
+        search = read_search(environment, {}, [lambda row: bool(row.workflow)])
+        names = {row.workflow for row in self._found(search) if start <= row.timestamp <= end}
+        crowd = Crowd(self._world)
+        reached = _everywhere(start, min(end, crowd.latest(self._world.now())))
+        walks = self._others(crowd, search).walks(reached, descending=False)
+        names |= {crowd.bare(kind).workflow for kind, walk in walks if next(walk, None)}
+        return JSONResponse(sorted(names))
+
+    def _asked(self, parameters: Mapping[str, str]) -> list[Wanted]:
+        """What the parameters of the warehouse ask for, as far as it listens. Raises BadFilter."""
+        how = self._world.dialect.filters
+        if how is WarehouseFilters.IGNORED:
+            return []
+        unknown = {name: value for name, value in parameters.items() if name not in _KNOWN}
+        if how is WarehouseFilters.REFUSED and (unknown or parameters.get("filters")):
+            raise BadFilter(f"unknown query parameter {next(iter(unknown), 'filters')!r}")
+        columns = WITH_TRACE_ID if how is WarehouseFilters.TRACE_ID else COLUMNS
+        wanted = query_filters(unknown, columns=columns)
+        wanted += body_filters(_json_list(parameters.get("filters")), key="id", columns=columns)
+        if how is WarehouseFilters.SILENT and wanted:
+            return [lambda _: False]
+        exact = {name: value for name, value in parameters.items() if name in _EXACT}
+        return [lambda row: _is(row, exact), *wanted]
 
     async def _search(self, request: Request, environment: str, name: str, *, roots: bool) -> Response:
         body = await json_object(request)
@@ -100,76 +132,78 @@ class ReadApi:
             return JSONResponse({"error": "invalid request body"}, 400)
         try:
             wanted = body_filters(_list(body.get("filters")), key="field")
-            rows = [row for row in self._listed(environment, body) if not roots or not row.parent_id]
             slugs = _list(body.get("environments"))
-            rows = [row for row in rows if not slugs or row.environment in slugs]
-            page = self._page(
-                [row for row in rows if all(each(row) for each in wanted)],
-                body,
-                self._of_root if roots else Row.of_list,
-            )
+            wanted.append(lambda row: not roots or not row.parent_id)
+            wanted.append(lambda row: not slugs or row.environment in slugs)
+            page = self._page(read_search(environment, body, wanted), self._of_root if roots else Row.of_list)
         except BadFilter as error:
             return JSONResponse({"error": str(error)}, 400)
         return JSONResponse({name: page})
 
     def _of_root(self, row: Row) -> dict[str, object]:
-        family = [each for each in self._world.rows if each.trace_id == row.trace_id]
+        family = self._family(row.trace_id)
         return {
             **row.of_list(),
             "total_tokens": sum(each.total_tokens for each in family),
             "span_count": len(family),
         }
 
-    def _listed(self, environment: str, parameters: Parameters) -> list[Row]:
-        """What is visible in this environment and time window."""
+    def _family(self, trace_id: str) -> list[Row]:
+        """All rows of a trace, visible or not."""
+        return [row for row in self._world.rows if row.trace_id == trace_id] or Crowd(self._world).trace(trace_id)
+
+    def _found(self, search: Search) -> list[Row]:
+        """What a search finds of that which was really sent."""
         now = self._world.now()
-        start = _number(parameters, "from_timestamp_sec", 0)
-        end = _number(parameters, "to_timestamp_sec", 2**40)
         return [
-            row
-            for row in self._world.rows
-            if row.environment == environment and row.listed_at <= now and start <= row.timestamp / 1000 <= end
+            row for row in self._world.rows if search.holds(row, now) and all(wants(row) for wants in search.wanted)
         ]
 
-    def _page(self, rows: Sequence[Row], parameters: Parameters, shape: Shape) -> dict[str, object]:
+    def _others(self, crowd: Crowd, search: Search) -> Stream[Row]:
+        """What it finds of other people's."""
+        there: Wanted = lambda row: row.environment == search.environment  # noqa: E731
+        return crowd.matching([there, *search.wanted], str(search.parameters))
+
+    def _page(self, search: Search, shape: Shape) -> dict[str, object]:
         """One page. The cursor is the last row's timestamp in milliseconds, and never empty: `-1` after the last page."""
-        descending = _descending(parameters)
-        limit = _number(parameters, "limit", _USUAL_ROWS)
-        if limit < 1:
-            raise BadFilter("limit must be positive")
-        cursor = _number(parameters, "cursor", 0)
-        key = sort_key(parameters.get("sort_by"))
-        ordered = sorted(rows, key=lambda row: (key(row), row.span_id), reverse=descending)
-        if cursor > 0 and not self._world.broken.does(Twist.IGNORE_CURSOR):
-            ordered = [row for row in ordered if (row.timestamp < cursor if descending else row.timestamp > cursor)]
-        page = ordered[: min(limit, _MOST_ROWS)]
+        cursor = read_cursor(search.parameters, ignored=self._world.broken.does(Twist.IGNORE_CURSOR))
+        limit = read_limit(search.parameters)
+        sort_by = str(search.parameters.get("sort_by") or "timestamp")
+        key = sort_key(sort_by)
+        rows = self._found(search)
+        ordered = sorted(rows, key=lambda row: (key(row), row.span_id), reverse=cursor.descending)
+        ours = [(key(row), row) for row in ordered if cursor.follows(row.timestamp)]
+
+        crowd = Crowd(self._world)
+        others = self._others(crowd, search)
+        until = min(search.until * 1000, crowd.latest(self._world.now()))
+        since = until - _UNBOUNDED if search.since is None else search.since * 1000
+        walks = others.walks(_everywhere(*cursor.bound(since, until)), descending=cursor.descending)
+        theirs = [_ranked(crowd, walk, sort_by, key(crowd.bare(kind))) for kind, walk in walks]
+
+        found = merge(ours, *theirs, key=lambda ranked: ranked[0], reverse=cursor.descending)
+        page = [crowd.whole(each) if isinstance(each, Spot) else each for _, each in islice(found, limit)]
+        if sort_by == "timestamp":
+            page = crowd.stirred(page)
         return {
             "data": [shape(row) for row in page],
             "page_size": len(page),
-            "total_results": len(rows),
+            "total_results": len(rows) + others.count(_everywhere(since, until)),
             "next_cursor": str(page[-1].timestamp) if page else "-1",
         }
 
 
+def _ranked(crowd: Crowd, walk: Iterable[Spot], sort_by: str, usual: int | str) -> Iterator[Ranked]:
+    return ((crowd.rank(spot, sort_by, usual), spot) for spot in walk)
+
+
+def _everywhere(since: int, until: int) -> Reach:
+    """The same window for every span of a request."""
+    return lambda _: (since, until)
+
+
 def _is(row: Row, exact: Mapping[str, str]) -> bool:
     return all(_EXACT[name](row) == value for name, value in exact.items())
-
-
-def _descending(parameters: Parameters) -> bool:
-    order = parameters.get("sort_order", "ASC")
-    if order not in {"ASC", "DESC"}:
-        raise BadFilter("sort_order must be ASC or DESC")
-    return order == "DESC"
-
-
-def _number(parameters: Parameters, name: str, default: int) -> int:
-    value = parameters.get(name)
-    if value is None or value == "":
-        return default
-    try:
-        return int(str(value))
-    except ValueError:
-        raise BadFilter(f"{name} must be an integer") from None
 
 
 def _json_list(text: object) -> list[object]:

@@ -11,12 +11,17 @@ class BadFilter(ValueError):
     """A search that the API refuses: 400."""
 
 
-_COLUMNS: Mapping[str, Callable[[Row], str]] = {
+Columns = Mapping[str, Callable[[Row], str]]
+
+COLUMNS: Columns = {
     "span_name": lambda row: row.name,
     "service.name": lambda row: row.service_name,
     "duration": lambda row: str(row.duration),
     "duration_ms": lambda row: str(row.duration),
 }
+"""What the documentation names; everything else is an attribute."""
+
+WITH_TRACE_ID: Columns = {**COLUMNS, "trace_id": lambda row: row.trace_id}
 _SORTS: Mapping[str, Callable[[Row], int | str]] = {
     "timestamp": lambda row: row.timestamp,
     "duration_ms": lambda row: row.duration,
@@ -38,12 +43,12 @@ def sort_key(name: object) -> Callable[[Row], int | str]:
     return key
 
 
-def query_filters(parameters: Mapping[str, object]) -> list[Wanted]:
+def query_filters(parameters: Mapping[str, object], *, columns: Columns = COLUMNS) -> list[Wanted]:
     """Parameters that the API does not know: attributes that must be equal. A typo matches nothing."""
-    return [_wanted(name, "equals", str(value)) for name, value in parameters.items()]
+    return [_wanted(columns, name, "equals", str(value)) for name, value in parameters.items()]
 
 
-def body_filters(rules: Sequence[object], *, key: str) -> list[Wanted]:
+def body_filters(rules: Sequence[object], *, key: str, columns: Columns = COLUMNS) -> list[Wanted]:
     """Filters as objects; the field is called `id` in the warehouse and `field` in the searches. Raises BadFilter."""
     found: list[Wanted] = []
     for rule in rules:
@@ -51,22 +56,19 @@ def body_filters(rules: Sequence[object], *, key: str) -> list[Wanted]:
             raise BadFilter(f"each filter needs {key}, operator and value")
         if rule.get("value_type", "string") not in {"string", "number", "boolean"}:
             raise BadFilter("value_type must be string, number or boolean")
-        found.append(_wanted(str(rule[key]), str(rule.get("operator")), rule.get("value")))
+        found.append(_wanted(columns, str(rule[key]), str(rule.get("operator")), rule.get("value")))
     return found
 
 
-def _wanted(field: str, operator: str, value: object) -> Wanted:
+def _wanted(columns: Columns, field: str, operator: str, value: object) -> Wanted:
     decide = OPERATORS.get(operator)
     if decide is None:
         raise BadFilter(f"operator must be one of {', '.join(OPERATORS)}")
-    return lambda row: decide(_value(row, field), value)
-
-
-def _value(row: Row, field: str) -> str | None:
-    column = _COLUMNS.get(field)
+    column = columns.get(field)
     if column is not None:
-        return column(row)
-    return row.attributes.get(field.removeprefix("span_attributes."))
+        return lambda row: decide(column(row), value)
+    attribute = field.removeprefix("span_attributes.")
+    return lambda row: decide(row.attributes.get(attribute), value)
 
 
 def _number(value: object) -> float | None:

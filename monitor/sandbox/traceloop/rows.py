@@ -137,7 +137,7 @@ def _row(resource: Resource, scope: ScopeSpans, span: Span, reception: Reception
     labels = _texts(resource.attributes)
     attributes = _texts(span.attributes)
     if reception.naming is Naming.LLM:
-        attributes = {_rename(key): value for key, value in attributes.items()}
+        attributes = {renamed(key): value for key, value in attributes.items()}
     start = span.start_time_unix_nano // 1_000_000
     return Row(
         environment=reception.environment,
@@ -170,7 +170,8 @@ def _status(status: Status) -> str:
     return Status.StatusCode.Name(status.code) if known else "STATUS_CODE_UNSET"
 
 
-def _rename(key: str) -> str:
+def renamed(key: str) -> str:
+    """What Traceloop calls an attribute that was sent as `gen_ai.*`."""
     for old, new in _RENAMED:
         if key.startswith(old):
             return new + key.removeprefix(old)

@@ -15,6 +15,7 @@ from monitor.sandbox.credentials import ADMIN, TENANT, Subject
 from monitor.sandbox.dialect import HeaderValues, Off, OtherSettings, OwnStore
 from monitor.sandbox.faults.kinds import GLOBAL, LOGGING, OTEL, ROUTING, Manifest, Twist
 from monitor.sandbox.serving import bearer, json_object, routed
+from monitor.sandbox.truefoundry.crowd import OwnCrowd
 from monitor.sandbox.truefoundry.front import WithFrontDoor
 from monitor.sandbox.truefoundry.manifests import problem_of
 from monitor.sandbox.truefoundry.own_store import BadQuery, query_spans
@@ -141,8 +142,9 @@ class _ControlPlane:
         now = self._world.now()
         visible = [] if hidden else [kept.span for kept in self._world.own_spans if kept.visible_at <= now]
         own = [span for span in visible if subject.sees_all_traces or span.subject == subject]
+        crowd = OwnCrowd(self._world, seen=subject.sees_all_traces and not hidden)
         try:
-            return JSONResponse(query_spans(own, body, now=now))
+            return JSONResponse(query_spans(own, body, now=now, crowd=crowd))
         except BadQuery as error:
             return _error(HTTPStatus.BAD_REQUEST, str(error))
 

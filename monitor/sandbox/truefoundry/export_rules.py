@@ -1,18 +1,16 @@
 """What the exporter does to spans on their way out: filters, exclusion of content, names, and what faults do besides."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from monitor.sandbox.dialect import Metadata, Naming
+from monitor.sandbox.dialect import Naming
 from monitor.sandbox.faults.kinds import Manifest, Twist
-from monitor.sandbox.truefoundry.spans import SERVICE, Attribute, GatewaySpan
+from monitor.sandbox.truefoundry.spans import METADATA, SERVICE, Attribute, GatewaySpan, metadata_as
 from monitor.sandbox.world import World
 
 _DOCUMENTED = frozenset({"tfy.input", "tfy.output", "tfy.input_short_hand"})
 """What `exclude_request_data` says that it drops (truefoundry-sdk, `types/otel_traces_exporter_common_config.py`)."""
 _CONTENT = ("tfy.input", "tfy.output", "tfy.resolved_input", "gen_ai.prompt.", "gen_ai.completion.")
-_METADATA = "tfy.request.metadata"
 
 
 def exported_form(spans: Sequence[GatewaySpan], exporter: Manifest, world: World) -> tuple[GatewaySpan, ...]:
@@ -56,12 +54,18 @@ def _lost(span: GatewaySpan, world: World) -> bool:
 
 
 def _attributes(span: GatewaySpan, exporter: Manifest, world: World) -> dict[str, Attribute]:
-    return {
-        key: _metadata(value, world) if key == _METADATA else value
-        for key, value in span.attributes.items()
-        if not (key.startswith("gen_ai.") and world.dialect.naming is Naming.TFY_ONLY)
-        and not _excluded(key, exporter, world)
-    }
+    kept: dict[str, Attribute] = {}
+    for key, value in span.attributes.items():
+        if key == METADATA and isinstance(value, Mapping):
+            kept |= metadata_as(world.dialect.metadata, value)
+        elif not _dropped(key, exporter, world):
+            kept[key] = value
+    return kept
+
+
+def _dropped(key: str, exporter: Manifest, world: World) -> bool:
+    unnamed = world.dialect.naming is Naming.TFY_ONLY and key.startswith("gen_ai.")
+    return unnamed or _excluded(key, exporter, world)
 
 
 def _excluded(key: str, exporter: Manifest, world: World) -> bool:
@@ -70,9 +74,3 @@ def _excluded(key: str, exporter: Manifest, world: World) -> bool:
     if exporter.get("exclude_request_data") is not True:
         return False
     return key in _DOCUMENTED if world.broken.does(Twist.KEEP_CONTENT) else key.startswith(_CONTENT)
-
-
-def _metadata(value: Attribute, world: World) -> Attribute:
-    if world.dialect.metadata is Metadata.STRING and isinstance(value, Mapping):
-        return json.dumps(dict(value))
-    return value

@@ -5,12 +5,17 @@ https://github.com/truefoundry/truefoundry-python-sdk (`traces/raw_client.py`, `
 
 import base64
 import binascii
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from heapq import merge
+from itertools import islice
 
 from monitor.core.model import Instant
 from monitor.sandbox.credentials import TENANT
-from monitor.sandbox.truefoundry.spans import SERVICE, Attribute, GatewaySpan
+from monitor.sandbox.traffic import Spot
+from monitor.sandbox.truefoundry.crowd import OwnCrowd
+from monitor.sandbox.truefoundry.operators import OPERATORS
+from monitor.sandbox.truefoundry.spans import METADATA, SERVICE, Attribute, GatewaySpan
 from monitor.sandbox.truefoundry.stamps import iso_of_ns
 
 _PROJECT = f"{TENANT}:tracing-project:tfy-default"
@@ -61,30 +66,51 @@ _FIELDS: Mapping[str, Lookup] = {
 }
 
 
-def query_spans(spans: Sequence[GatewaySpan], query: Mapping[str, object], *, now: Instant) -> dict[str, object]:
-    """Answer a query over the spans that the caller may see. Raises BadQuery."""
+def query_spans(
+    spans: Sequence[GatewaySpan], query: Mapping[str, object], *, now: Instant, crowd: OwnCrowd
+) -> dict[str, object]:
+    """Answer a query over the spans that the caller may see; `crowd` are those of traffic. Raises BadQuery."""
     unknown = sorted(set(query) - _KEYS)
     if unknown:
         raise BadQuery(f"property {unknown[0]} should not exist")
-    selects = [_window(query, now), _place(query), *_lists(query), *_filters(query)]
-    found = [span for span in spans if all(select(span) for select in selects)]
-    found.sort(key=lambda span: (span.start, span.span_id), reverse=_descending(query))
+    start, end = _window(query, now)
+    selects = [_place(query), *_lists(query), *_filters(query)]
+    found = [span for span in spans if start <= span.start / 1e9 <= end and all(select(span) for select in selects)]
+    descending = _descending(query)
     limit, offset = _limit(query), _offset(query)
-    page = found[offset : offset + limit]
-    more = offset + limit < len(found)
+    found.sort(key=_rank, reverse=descending)
+    walks: list[Iterable[Ranked]] = [((_rank(span), span) for span in found)]
+    others = crowd.matching(selects, str(query)).walks(crowd.reach(start, end), descending=descending)
+    walks += (_ranked(crowd, walk) for _, walk in others)
+    ordered = merge(*walks, key=lambda ranked: ranked[0], reverse=descending)
+    shown = [each for _, each in islice(ordered, offset, offset + limit + 1)]
+    more = len(shown) > limit
+    page = [crowd.whole(each) if isinstance(each, Spot) else each for each in shown[:limit]]
     return {
         "data": [_as_json(span) for span in page],
         "pagination": {"limit": limit, **({"nextPageToken": _token(offset + limit)} if more else {})},
     }
 
 
+Ranked = tuple[tuple[int, str], GatewaySpan | Spot]
+"""What is sorted by, and what is sorted: a span, or one that is not made yet."""
+
+
+def _rank(span: GatewaySpan) -> tuple[int, str]:
+    return span.start, span.span_id
+
+
+def _ranked(crowd: OwnCrowd, walk: Iterable[Spot]) -> Iterator[Ranked]:
+    return ((crowd.rank(spot), spot) for spot in walk)
+
+
 Select = Callable[[GatewaySpan], bool]
 
 
-def _window(query: Mapping[str, object], now: Instant) -> Select:
+def _window(query: Mapping[str, object], now: Instant) -> tuple[Instant, Instant]:
     start = _moment(query.get("startTime"), "startTime")
     end = now if query.get("endTime") is None else _moment(query["endTime"], "endTime")
-    return lambda span: start <= span.start / 1e9 <= end
+    return start, end
 
 
 def _moment(value: object, name: str) -> Instant:
@@ -196,7 +222,7 @@ def _lookup(kind: str, key: str, where: str) -> Lookup:
 
 
 def _tags(span: GatewaySpan) -> Mapping[str, str]:
-    tags = span.attributes.get("tfy.request.metadata")
+    tags = span.attributes.get(METADATA)
     return tags if isinstance(tags, Mapping) else {}
 
 
@@ -224,62 +250,3 @@ def _as_json(span: GatewaySpan) -> dict[str, object]:
         "createdBySubject": span.subject.as_json(),
         "feedbacks": [],
     }
-
-
-def _number(value: object) -> float | None:
-    try:
-        return float(str(value))
-    except ValueError:
-        return None
-
-
-def _compare(decide: Callable[[float, float], bool]) -> "Operator":
-    def operator(actual: object, wanted: object) -> bool:
-        left, right = _number(actual), _number(wanted)
-        return left is not None and right is not None and decide(left, right)
-
-    return operator
-
-
-def _text(decide: Callable[[str, str], bool]) -> "Operator":
-    return lambda actual, wanted: isinstance(actual, str) and decide(actual, str(wanted))
-
-
-def _between(actual: object, wanted: object) -> bool:
-    if not isinstance(wanted, list) or len(wanted) != 2:  # noqa: PLR2004 - a range has two ends
-        return False
-    low, here, high = _number(wanted[0]), _number(actual), _number(wanted[1])
-    return low is not None and here is not None and high is not None and low <= here <= high
-
-
-def _in(actual: object, wanted: object) -> bool:
-    return isinstance(wanted, list) and actual in wanted
-
-
-def _has_any(actual: object, wanted: object) -> bool:
-    return isinstance(actual, list | tuple) and isinstance(wanted, list) and bool(set(actual) & set(wanted))
-
-
-Operator = Callable[[object, object], bool]
-
-OPERATORS: Mapping[str, Operator] = {
-    "EQUAL": lambda actual, wanted: actual == wanted,
-    "NOT_EQUAL": lambda actual, wanted: actual != wanted,
-    "GREATER_THAN": _compare(lambda left, right: left > right),
-    "LESS_THAN": _compare(lambda left, right: left < right),
-    "GREATER_THAN_EQUAL": _compare(lambda left, right: left >= right),
-    "LESS_THAN_EQUAL": _compare(lambda left, right: left <= right),
-    "BETWEEN": _between,
-    "IN": _in,
-    "NOT_IN": lambda actual, wanted: not _in(actual, wanted),
-    "STRING_CONTAINS": _text(lambda text, part: part in text),
-    "STRING_NOT_CONTAINS": _text(lambda text, part: part not in text),
-    "STRING_STARTS_WITH": _text(str.startswith),
-    "STRING_NOT_STARTS_WITH": _text(lambda text, part: not text.startswith(part)),
-    "STRING_ENDS_WITH": _text(str.endswith),
-    "STRING_NOT_ENDS_WITH": _text(lambda text, part: not text.endswith(part)),
-    "ARRAY_HAS_ANY": _has_any,
-    "ARRAY_HAS_NONE": lambda actual, wanted: not _has_any(actual, wanted),
-    "PRESENT": lambda actual, _: actual is not None,
-    "IS_NULL": lambda actual, _: actual is None,
-}

@@ -9,8 +9,10 @@ from dataclasses import dataclass, field, replace
 
 from monitor.core.model import Instant
 from monitor.sandbox.credentials import TENANT, Subject
+from monitor.sandbox.dialect import Metadata
 
 SERVICE = "tfy-llm-gateway"
+METADATA = "tfy.request.metadata"
 UPSTREAM = "https://api.openai.com/v1/chat/completions"
 
 Attribute = str | int | float | bool | Mapping[str, str] | Sequence[str]
@@ -115,7 +117,7 @@ def _common(exchange: Exchange) -> dict[str, Attribute]:
         "tfy.request.model_name": exchange.model,
         "tfy.request.created_by_subject": f"{exchange.subject.kind}:{exchange.subject.slug}",
         "tfy.request.created_by_subject_teams": ("platform",),
-        "tfy.request.metadata": {**exchange.tags, "tfy_gateway_region": "sandbox-1"},
+        METADATA: {**exchange.tags, "tfy_gateway_region": "sandbox-1"},
         "tfy.request.tenant_name": TENANT,
     }
     if exchange.error:
@@ -179,6 +181,17 @@ def _model(exchange: Exchange) -> dict[str, Attribute]:
         "tfy.model.metric.output_tokens": usage[1],
         "http.response.status_code": exchange.status,
     }
+
+
+def metadata_as(form: Metadata, tags: Mapping[str, str]) -> dict[str, Attribute]:
+    """A request's metadata as attributes of an exported span."""
+    match form:
+        case Metadata.STRING:
+            return {METADATA: json.dumps(dict(tags))}
+        case Metadata.MAP:
+            return {METADATA: tags}
+        case Metadata.FLAT:
+            return {f"{METADATA}.{key}": value for key, value in tags.items()}
 
 
 def usage_of(completion: Mapping[str, object] | None) -> tuple[int, int] | None:
