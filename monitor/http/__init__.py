@@ -10,6 +10,7 @@ from monitor.http.exchange import Reply, Request, Stopwatch, Transport
 from monitor.http.inprocess import ASGIApp, InProcess
 from monitor.http.network import Proxies
 from monitor.http.observed import Exchange, OnExchange
+from monitor.http.rows import JsonRows
 from monitor.http.wire import Network
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "Exchange",
     "Http",
     "InProcess",
+    "JsonRows",
     "Network",
     "OnAnswer",
     "OnCertificate",

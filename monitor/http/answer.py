@@ -3,7 +3,7 @@
 import json
 import re
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from typing import Any, NoReturn
@@ -12,6 +12,7 @@ from monitor.core.model import Instant, Phases, Scalar, Seconds
 from monitor.ports import Garbled
 from monitor.redaction import clamp
 
+_PIECE = 65_536
 _DEEPEST = 100  # levels of JSON; recorded answers have fewer than ten
 _LONGEST_WAIT = 86_400.0  # of a Retry-After; more is a mistake of somebody's clock
 _LOOKED_AT = 65_536  # so much of a page is searched for the marks of a blocking proxy
@@ -27,7 +28,10 @@ _BLOCK_PAGE = re.compile(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """An HTTP answer. `body` is what could be read of it, decompressed; `flaw` says why it is not the whole."""
+    """An HTTP answer. `body` is what was kept of it, decompressed; `flaw` says why it is not the whole.
+
+    `size` is how much of the body was read, also of one that was not kept.
+    """
 
     status: int
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -35,6 +39,7 @@ class Answer:
     flaw: str | None = None
     phases: Phases = Phases()
     certificate_expires_at: Instant | None = None
+    size: int = 0
 
     @property
     def media_type(self) -> str:
@@ -106,36 +111,61 @@ class Answer:
 
 
 class Body:
-    """Collects a body up to a limit, decompressed on the way, so that nothing sent can fill the memory."""
+    """Reads a body up to a limit, decompressed on the way in small pieces, so that nothing sent can fill the memory.
 
-    def __init__(self, *, encoding: str, limit: int) -> None:
+    `keep`: whether the pieces are collected, too.
+    """
+
+    def __init__(self, *, encoding: str, limit: int, keep: bool = True) -> None:
         self._limit = limit
-        self._content = bytearray()
+        self._kept = bytearray()
+        self._keep = keep
         self._inflate = _decompressor(encoding)
+        self.size = 0
         self.flaw: str | None = None
         if self._inflate is None and encoding.strip().lower() not in ("", "identity"):
             self.flaw = f"a body in the encoding {clamp(encoding, 30)}, which nobody asked for"
 
     @property
     def content(self) -> bytes:
-        """What has been read."""
-        return bytes(self._content)
+        """What has been kept."""
+        return bytes(self._kept)
+
+    def pieces(self, chunk: bytes) -> Iterator[bytes]:
+        """Take what was sent; its content in pieces of at most 64 KiB, none once there is a flaw."""
+        for start in range(0, len(chunk), _PIECE):
+            for piece in self._unpacked(chunk[start : start + _PIECE]):
+                room = self._limit - self.size
+                if len(piece) > room:
+                    self.flaw = f"a body of more than {self._limit} bytes"
+                taken = piece[:room]
+                self.size += len(taken)
+                if self._keep:
+                    self._kept += taken
+                yield taken
+                if self.flaw is not None:
+                    return
+            if self.flaw is not None:
+                return
 
     def feed(self, chunk: bytes) -> bool:
-        """Take a piece; False when no more is wanted."""
-        if self.flaw is not None:
-            return False
-        room = self._limit - len(self._content)
-        if self._inflate is not None:
-            try:
-                chunk = self._inflate.decompress(chunk, room + 1)
-            except zlib.error:
-                self.flaw = "a compressed body that cannot be read"
-                return False
-        self._content += chunk[:room]
-        if len(chunk) > room:
-            self.flaw = f"a body of more than {self._limit} bytes"
+        """Take what was sent, all at once; False when no more is wanted."""
+        for _ in self.pieces(chunk):
+            pass
         return self.flaw is None
+
+    def _unpacked(self, sent: bytes) -> Iterator[bytes]:
+        if self.flaw is not None:
+            return
+        if self._inflate is None:
+            yield sent
+            return
+        try:
+            while sent:
+                yield self._inflate.decompress(sent, _PIECE)
+                sent = self._inflate.unconsumed_tail
+        except zlib.error:
+            self.flaw = "a compressed body that cannot be read"
 
 
 def _decompressor(encoding: str) -> "zlib._Decompress | None":

@@ -7,7 +7,7 @@ from monitor.core.model import Instant, Seconds, Service
 from monitor.http.answer import Answer, Body
 from monitor.http.exchange import Request, Stopwatch, Transport
 from monitor.http.observed import Exchange, OnExchange
-from monitor.ports import Clock, Unreachable
+from monitor.ports import Clock, Garbled, Unreachable
 from monitor.version import VERSION
 
 USER_AGENT = f"gateway-trace-monitor/{VERSION}"
@@ -18,6 +18,9 @@ OUTCOMES = ("2xx", "3xx", "4xx", "5xx", "dns", "connect", "tls", "timeout", "res
 
 BODY_LIMIT = 4 * 1024 * 1024
 
+_OK = 200
+
+OnPiece = Callable[[bytes], None]
 OnAnswer = Callable[[Service, str], None]
 OnCertificate = Callable[[Service, Instant], None]
 
@@ -82,8 +85,12 @@ class Http:
         headers: Mapping[str, str] | None = None,
         body: bytes | None = None,
         body_limit: int = BODY_LIMIT,
+        take: OnPiece | None = None,
     ) -> Answer:
-        """Ask, and take any HTTP answer. Raises Unreachable when there is none within `timeout` seconds, all told."""
+        """Ask, and take any HTTP answer. Raises Unreachable when there is none within `timeout` seconds in all.
+
+        The body of a 200 is handed to `take` in small pieces, if that is given, and is not kept; what `take` raises ends the request.
+        """
         request = Request(
             method=method,
             url=url,
@@ -98,7 +105,7 @@ class Http:
             return Exchange(service=service, request=request, began_at=began, took=took, answer=answer, failure=failure)
 
         try:
-            answer = await self._ask(request, watch, timeout=timeout, body_limit=body_limit)
+            answer, misread = await self._ask(request, watch, timeout=timeout, body_limit=body_limit, take=take)
         except Unreachable as error:
             self._on_exchange(overheard(None, error.kind))
             self._on_answer(service, error.kind)
@@ -107,24 +114,42 @@ class Http:
         self._on_answer(service, f"{min(max(answer.status // 100, 2), 5)}xx")
         if answer.certificate_expires_at is not None:
             self._on_certificate(service, answer.certificate_expires_at)
+        if misread is not None:
+            what = f"status {answer.status} with {answer.media_type or 'no content type'}: {misread}"
+            raise Garbled(what, status=answer.status, evidence=answer.trail)
         return answer
 
-    async def _ask(self, request: Request, watch: Stopwatch, *, timeout: Seconds, body_limit: int) -> Answer:
+    async def _ask(
+        self, request: Request, watch: Stopwatch, *, timeout: Seconds, body_limit: int, take: OnPiece | None
+    ) -> tuple[Answer, Garbled | None]:
+        """The answer, and why whoever read it on the way did not understand it."""
+        misread: Garbled | None = None
         try:
             async with self._clock.timeout(timeout), self._transport.open(request, watch) as reply:
-                body = Body(encoding=reply.headers.get("content-encoding", ""), limit=body_limit)
+                streams = take is not None and reply.status == _OK
+                keep = not streams or self._on_exchange is not _overlook
+                body = Body(encoding=reply.headers.get("content-encoding", ""), limit=body_limit, keep=keep)
                 async with aclosing(reply.chunks) as chunks:
                     async for chunk in chunks:
-                        if not body.feed(chunk):
+                        for piece in body.pieces(chunk):
+                            if take is not None and streams and misread is None:
+                                try:
+                                    take(piece)
+                                except Garbled as error:
+                                    misread = error
+                                await self._clock.sleep(0)  # a long answer leaves room for everything else
+                        if body.flaw is not None or misread is not None:
                             break
-                return Answer(
+                answer = Answer(
                     status=reply.status,
                     headers=reply.headers,
                     body=body.content,
                     flaw=body.flaw,
                     phases=watch.stop(),
                     certificate_expires_at=reply.certificate_expires_at,
+                    size=body.size,
                 )
+                return answer, misread
         except TimeoutError:
             doing = _DOING.get(watch.current or "", "asking")
             raise Unreachable(

@@ -17,7 +17,7 @@ Message = MutableMapping[str, Any]
 ASGIApp = Callable[[Message, Callable[[], Awaitable[Message]], Callable[[Message], Awaitable[None]]], Awaitable[None]]
 """https://asgi.readthedocs.io/en/latest/specs/main.html"""
 
-_LONGEST_BODY = 8 * 1024 * 1024  # of an app that never stops sending; more than any limit of ours
+_LONGEST_BODY = 16 * 1024 * 1024  # of an app that never stops sending; more than any limit of ours
 _PORTS = {"http": 80, "https": 443}
 
 

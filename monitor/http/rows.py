@@ -1,0 +1,189 @@
+"""JSON that is read while it arrives: the rows of a long list, one at a time, so that no answer can fill the memory."""
+
+from collections.abc import Callable, Generator
+from decimal import Decimal
+from typing import Any, NoReturn
+
+from ijson import JSONError
+from ijson.backends import yajl2_c
+
+from monitor.core.model import Scalar
+from monitor.ports import Garbled
+
+ROW_LIMIT = 1024 * 1024
+"""Bytes of text in one row; a larger one is counted and dropped. A canary's own rows are a hundred times smaller."""
+
+VALUES_LIMIT = 500_000
+"""Names and values in one answer: what is built out of many small ones is many times larger than their text."""
+
+_DEEPEST = 100
+_LONGEST_BESIDE = 200
+_MOST_BESIDE = 20
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+
+class JsonRows:
+    """Reads one JSON object piece by piece and hands each element of the list at `path` to `take`.
+
+    `form` says what stood at the path: list, null, other, missing. `beside` holds the scalars that stand next to it. `oversized`
+    counts the rows that were dropped. Every method raises Garbled where the text is no JSON, or repeats a name that leads to
+    the rows or stands in one: what is read out of two fields of one name is unpredictable
+    (https://www.rfc-editor.org/rfc/rfc8259#section-4).
+    """
+
+    def __init__(self, path: tuple[str, ...], take: Callable[[object], None]) -> None:
+        self._path = path
+        self._take = take
+        self.form = "missing"
+        self.beside: dict[str, Scalar] = {}
+        self.rows = 0
+        self.oversized = 0
+        self._keys: list[str | None] = []  # of each open container outside the rows: the current name, None in a list
+        self._names: list[set[str]] = []
+        self._in_list = False
+        self._row: _Row | None = None
+        self._values = 0
+        self._begun = False
+        self._parser = yajl2_c.basic_parse_coro(_each(self._event))
+
+    def feed(self, piece: bytes) -> None:
+        """Take a piece of the text; to the parser an empty one would be the end."""
+        if not self._begun:
+            piece = piece.removeprefix(_BYTE_ORDER_MARK)
+        if not piece:
+            return
+        self._begun = True
+        self._guard(lambda: self._parser.send(piece))
+
+    def close(self) -> None:
+        """The text is at its end."""
+        self._guard(self._parser.close)
+
+    def _guard(self, parse: Callable[[], object]) -> None:
+        try:
+            parse()
+        except (JSONError, ValueError, ArithmeticError):
+            raise Garbled("the answer is no JSON") from None  # the parser's words quote the text
+
+    def _event(self, event: str, value: Any) -> None:  # noqa: ANN401 - JSON
+        self._values += 1
+        if self._values > VALUES_LIMIT:
+            raise Garbled(f"the answer holds more than {VALUES_LIMIT} values")
+        if self._row is not None:
+            self._continue_row(event, value)
+        elif event == "map_key":
+            self._name(value)
+        elif event in ("end_map", "end_array"):
+            self._keys.pop()
+            self._names.pop()
+            self._in_list = False
+        elif self._in_list:
+            self._begin_row(event, value)
+        else:
+            self._beside_the_rows(event, value)
+
+    def _name(self, name: str) -> None:
+        on_the_way = tuple(self._keys[:-1]) == self._path[: len(self._keys) - 1]
+        if on_the_way and name in self._names[-1]:
+            self._refuse_repeated()
+        if on_the_way:
+            self._names[-1].add(name)
+        self._keys[-1] = name
+
+    def _beside_the_rows(self, event: str, value: Any) -> None:  # noqa: ANN401 - JSON
+        place = tuple(self._keys)
+        if event in ("start_map", "start_array"):
+            if len(place) >= _DEEPEST:
+                raise Garbled(f"the answer is nested deeper than {_DEEPEST} levels")
+            self._keys.append(None)
+            self._names.append(set())
+            if place == self._path:
+                self._in_list = event == "start_array"
+                self.form = "list" if self._in_list else "other"
+        elif place == self._path:
+            self.form = "null" if value is None else "other"
+        elif place and place[-1] is not None and place[:-1] == self._path[:-1] and len(self.beside) < _MOST_BESIDE:
+            self.beside[place[-1]] = _plain(value, _LONGEST_BESIDE)
+
+    def _begin_row(self, event: str, value: Any) -> None:  # noqa: ANN401 - JSON
+        if event in ("start_map", "start_array"):
+            self._row = _Row(is_map=event == "start_map")
+        else:
+            self.rows += 1
+            self._take(_plain(value))
+
+    def _continue_row(self, event: str, value: Any) -> None:  # noqa: ANN401 - JSON
+        row = self._row
+        if row is None or not row.add(event, value):
+            return
+        self._row = None
+        self.rows += 1
+        if row.size > ROW_LIMIT:
+            self.oversized += 1
+        else:
+            self._take(row.value)
+
+    def _refuse_repeated(self) -> NoReturn:
+        raise Garbled("the answer repeats a name in one object")
+
+
+class _Row:
+    """One row under construction; once it is too large, only its end is waited for."""
+
+    def __init__(self, *, is_map: bool) -> None:
+        self.value: Any = {} if is_map else []
+        self.size = 0
+        self._open: list[Any] = [self.value]
+        self._keys: list[str] = [""]
+
+    def add(self, event: str, value: Any) -> bool:  # noqa: ANN401 - JSON
+        """Add what the parser says; True when the row is complete."""
+        self.size += len(value) + 8 if isinstance(value, str) else 8
+        if event == "map_key":
+            if self.size <= ROW_LIMIT and value in self._open[-1]:
+                raise Garbled("the answer repeats a name in one object")
+            self._keys[-1] = value
+            return False
+        if event in ("end_map", "end_array"):
+            self._open.pop()
+            self._keys.pop()
+            return not self._open
+        if event in ("start_map", "start_array"):
+            if len(self._open) >= _DEEPEST:
+                raise Garbled(f"the answer is nested deeper than {_DEEPEST} levels")
+            made: Any = {} if event == "start_map" else []
+            self._put(made)
+            self._open.append(made)
+            self._keys.append("")
+            return False
+        self._put(_plain(value))
+        return False
+
+    def _put(self, value: Any) -> None:  # noqa: ANN401 - JSON
+        if self.size > ROW_LIMIT:
+            return
+        where = self._open[-1]
+        if isinstance(where, list):
+            where.append(value)
+        else:
+            where[self._keys[-1]] = value
+
+
+def _each(take: Callable[[str, Any], None]) -> Generator[None, tuple[str, Any], None]:
+    """A coroutine, as the parser wants it: it is sent every event."""
+
+    def coroutine() -> Generator[None, tuple[str, Any], None]:
+        while True:
+            event, value = yield
+            take(event, value)
+
+    started = coroutine()
+    next(started)
+    return started
+
+
+def _plain(value: Any, longest: int | None = None) -> Any:  # noqa: ANN401 - JSON
+    """A scalar of JSON as the standard library would read it."""
+    if isinstance(value, Decimal):
+        return float(value)
+    return value[:longest] if isinstance(value, str) else value
