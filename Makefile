@@ -21,7 +21,7 @@ SOURCES := monitor tests tools
 RULES   := deploy/prometheus
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format lint types layers schema docs docs-current pairs diagnosis-matrix time-to-mention core-coverage fuzz e2e e2e-setup rules-test image image-test bench-footprint torture-kill \
+.PHONY: help demo test check format lint types layers schema docs docs-current pairs diagnosis-matrix time-to-mention core-coverage fuzz e2e e2e-setup rules-test image image-test bench-busy bench-footprint torture-kill \
         setup lock clean
 
 help:  ## say what there is
@@ -111,6 +111,9 @@ image:  ## build the container image with docker, podman or buildah
 
 image-test:  ## build the image and try it: read-only, no capabilities, health, SIGTERM
 	@deploy/image/test.sh
+
+bench-busy: $(VENV)/.installed  ## what a canary costs in a busy environment: requests, bytes, time, memory (minutes)
+	@$(BIN)/python -m tools.bench_busy
 
 bench-footprint: $(VENV)/.installed .venv-runtime/.locked  ## how soon the daemon is ready, and its memory when idle
 	@$(BIN)/python -m tools.bench_footprint .venv-runtime/bin/python

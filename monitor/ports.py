@@ -5,6 +5,7 @@
     ├── Refused         asked and was told no (401, 403, 429)                   needs a human, or patience
     ├── Gone            the route or the thing is not there (404)
     ├── Garbled         answered, but not in a form we understand
+    │   └── Crowded     answered with more than a look may read
     └── Undeliverable   notifiers only: not told, maybe never (`permanent`)
 
 No foreign exception passes an adapter; what an error means is the check's decision.
@@ -22,7 +23,7 @@ from monitor.core.inputs import Input
 from monitor.core.model import CheckName, Instant, Phases, Scalar, Seconds, Service, TraceId
 from monitor.core.state import Policy, TargetState
 from monitor.core.switches import SwitchKind, SwitchSeen
-from monitor.core.trace import SpanFact
+from monitor.core.trace import Narrowing, SpanFact
 
 
 class PortError(Exception):
@@ -80,6 +81,10 @@ class Gone(PortError):
 
 class Garbled(PortError):
     """Answered, but not in a form we understand."""
+
+
+class Crowded(Garbled):
+    """There is more than a look may read, and what was looked for is not in what was read: so its absence is unproven."""
 
 
 class Undeliverable(PortError):
@@ -225,11 +230,18 @@ class ControlPlane(Protocol):
         ...
 
     async def find_spans(
-        self, trace_id: TraceId, *, since: Instant, destination: str | None, timeout: Seconds
+        self,
+        trace_id: TraceId | None,
+        *,
+        since: Instant,
+        destination: str | None,
+        timeout: Seconds,
+        nonce: str | None = None,
     ) -> tuple[SpanFact, ...]:
         """Spans of a trace in one destination of TrueFoundry's own store; empty if none. Raises any PortError.
 
-        Garbled also where not every page was seen and nothing was found (absence unproven).
+        Without an id, those whose metadata hold the nonce. Garbled also where not every page was seen and nothing was found
+        (absence unproven).
         """
         ...
 
@@ -278,12 +290,27 @@ class TraceBackend(Protocol):
         """The quick, undocumented route; empty: not there (yet). 401, 403 and 404 only mean that the route is closed."""
         ...
 
+    async def try_key(self, *, timeout: Seconds) -> None:
+        """Ask the documented route for one row, whichever that is. Raises any PortError; a 401 means the key."""
+        ...
+
     async def read_window(
-        self, *, since: Instant, until: Instant, trace_id: TraceId | None, nonce: str | None, timeout: Seconds
+        self,
+        *,
+        since: Instant,
+        until: Instant,
+        trace_id: TraceId | None,
+        nonce: str | None,
+        timeout: Seconds,
+        narrowing: Narrowing = Narrowing.WINDOW,
+        span_name: str | None = None,
     ) -> tuple[SpanFact, ...]:
         """The documented read of a time window, matched by trace id or else by nonce. A 401 means the key.
 
-        Raises any PortError; Garbled also when the window has more rows than could be read (absence unproven).
+        `narrowing` lets the backend leave out rows that are not ours; `span_name` is the name of the root for that of this name.
+        A narrowed read may show only a part of the trace: the spans that carry what it is narrowed by. Raises any PortError;
+        Garbled also where a narrowing is not honoured and ours is not among what comes, Crowded where more rows are there than
+        could be read (absence unproven).
         """
         ...
 

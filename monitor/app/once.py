@@ -34,7 +34,7 @@ class SinglePass:
     ) -> None:
         self.journal = journal
         self._checks = checks
-        self._arrival = arrival
+        self.arrival = arrival
         self._aside = aside
         self._clock = clock
         self._say = say
@@ -59,7 +59,7 @@ class SinglePass:
             await run_check(check, self.journal, self._clock)
 
     async def _wait(self) -> None:
-        if self._arrival is None:
+        if self.arrival is None:
             return
         began, said, waited = self._clock.monotonic(), 0.0, 0.0
         patience = self.journal.policy.arrival.missing_after + _BEYOND
@@ -67,9 +67,9 @@ class SinglePass:
             if waited >= patience:  # every look has failed: what is not known by now is unknown
                 self._say(f"{self._target}: nothing could be seen in {waited:.0f} s, not waiting any longer")
                 return
-            await self._clock.sleep(self._pause(self._arrival))
-            if self._is_due(self._arrival):
-                await run_check(self._arrival, self.journal, self._clock)
+            await self._clock.sleep(self._pause(self.arrival))
+            if self._is_due(self.arrival):
+                await run_check(self.arrival, self.journal, self._clock)
             await self._look_aside()
             waited = self._clock.monotonic() - began
             if waited - said >= _SAY_EVERY:

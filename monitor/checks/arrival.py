@@ -5,16 +5,17 @@ from collections.abc import Coroutine, Mapping
 
 from monitor.checks.blindness import cannot_see
 from monitor.checks.lookup import Environments, Lookup
-from monitor.core.arrival import wants_labels
+from monitor.core.arrival import usual_arrival, wants_labels
 from monitor.core.cadence import Attempt, awaited, controls_awaited, look_at, read_control_at
-from monitor.core.canary import Canary, ControlSpan
-from monitor.core.inputs import ControlLooked, ElsewhereLooked, LookFailed, TraceLooked
+from monitor.core.canary import Canary, ControlSpan, Outcome
+from monitor.core.inputs import ControlLooked, ElsewhereLooked, LabelsUnread, LookFailed, TraceLooked
 from monitor.core.model import CheckName, Instant, Seconds
 from monitor.core.trace import Route, TraceSeen
-from monitor.ports import Clock, Journal, PortError, Refused, TraceBackend
+from monitor.ports import Clock, Crowded, Journal, PortError, Refused, TraceBackend
 
 _UNAUTHORIZED = 401
 _AT_ONCE = 4
+_NOT_SHOWN = "the documented read does not show the trace"
 
 
 class ArrivalCheck:
@@ -33,7 +34,7 @@ class ArrivalCheck:
         environment: str | None = None,
     ) -> None:
         self._clock = clock
-        self._lookup = Lookup(backend, clock, Environments(own=environment, others=elsewhere or {}))
+        self.lookup = Lookup(backend, clock, Environments(own=environment, others=elsewhere or {}))
         self._attempts: dict[str, Attempt] = {}
 
     async def look(self, journal: Journal) -> None:
@@ -42,10 +43,11 @@ class ArrivalCheck:
         canaries = _canaries_awaited(journal, now)
         controls = controls_awaited(journal.state)
         self._forget_all_but({canary.id for canary in canaries} | {str(control.trace_id) for control in controls})
+        usual = usual_arrival(journal.state.canaries)
         due = [
             self._look_for_canary(canary, journal)
             for canary in canaries
-            if look_at(canary, journal.policy, self._attempt(canary.id)) <= now
+            if look_at(canary, journal.policy, self._attempt(canary.id), usual) <= now
         ] + [
             self._look_for_control(control, journal)
             for control in controls
@@ -58,9 +60,10 @@ class ArrivalCheck:
 
     def next_due(self, journal: Journal) -> Instant | None:
         """When the next awaited trace is to be looked for; None if none is awaited."""
-        now = self._clock.now()
+        now, usual = self._clock.now(), usual_arrival(journal.state.canaries)
         moments = [
-            look_at(canary, journal.policy, self._attempt(canary.id)) for canary in _canaries_awaited(journal, now)
+            look_at(canary, journal.policy, self._attempt(canary.id), usual)
+            for canary in _canaries_awaited(journal, now)
         ]
         moments += [
             read_control_at(control, journal.policy, self._attempt(control.trace_id))
@@ -73,10 +76,16 @@ class ArrivalCheck:
     async def _look_for_canary(self, canary: Canary, journal: Journal) -> None:
         began, started = self._clock.now(), self._clock.monotonic()
         try:
-            seen = await self._lookup.see(canary, journal.state, journal.policy.arrival, began)
+            seen = await self.lookup.see(canary, journal.state, journal.policy, began)
         except PortError as error:
-            await self._report_failure(error, canary, began, started, journal)
+            if _waits_for_labels(canary):
+                await self._report_unjudged(error, canary, began, started, journal)
+            else:
+                await self._report_failure(error, canary, began, started, journal)
         else:
+            if _waits_for_labels(canary) and not seen.spans:
+                await self._leave_unjudged(canary, _NOT_SHOWN, began, journal)
+                return
             await self._report(canary, seen, started, journal)
             if not seen.spans:
                 await self._look_elsewhere(canary, journal, began)
@@ -96,19 +105,35 @@ class ArrivalCheck:
         if canary.outcome is not None or not wants_labels(present, journal.policy.arrival, began):
             return
         try:
-            seen = await self._lookup.document(present, began)
+            seen = await self.lookup.document(present, journal.state, journal.policy, began)
         except PortError as error:
-            await self._report_failure(error, present, began, started, journal)
+            await self._report_unjudged(error, present, began, started, journal)
         else:
-            await self._report(present, seen, started, journal)
+            if seen.spans:
+                await self._report(present, seen, started, journal)
+
+    async def _report_unjudged(
+        self, error: PortError, canary: Canary, began: Instant, started: Seconds, journal: Journal
+    ) -> None:
+        """A trace that has arrived, and whose labels cannot be read: only a refused key says more than that."""
+        if _refuses_key(error):
+            await self._report_failure(error, canary, began, started, journal)
+        else:
+            await self._leave_unjudged(canary, str(error), began, journal, final=isinstance(error, Crowded))
+
+    async def _leave_unjudged(
+        self, canary: Canary, why: str, began: Instant, journal: Journal, *, final: bool = False
+    ) -> None:
+        over = began >= canary.waited_since + journal.policy.arrival.missing_after
+        await journal.absorb(LabelsUnread(at=began, canary_id=canary.id, why=why, final=final or over))
 
     async def _look_elsewhere(self, canary: Canary, journal: Journal, began: Instant) -> None:
         """A trace that has not come is looked for in the other environments."""
         early = began - canary.waited_since < journal.policy.arrival.look_closer_after
-        if early or canary.trace_id is None:
+        if early:
             return
         try:
-            environment = await self._lookup.see_elsewhere(canary, canary.trace_id, began)
+            environment = await self.lookup.see_elsewhere(canary, canary.trace_id, journal.state, journal.policy, began)
         except PortError:
             return  # of one that cannot be asked nothing is claimed
         await journal.absorb(ElsewhereLooked(at=began, canary_id=canary.id, environment=environment))
@@ -133,7 +158,7 @@ class ArrivalCheck:
     async def _look_for_control(self, control: ControlSpan, journal: Journal) -> None:
         began, started = self._clock.now(), self._clock.monotonic()
         try:
-            route, shown = await self._lookup.see_control(control, journal.policy.arrival, began)
+            sight = await self.lookup.see_control(control, journal.state, journal.policy, began)
         except PortError as error:
             await journal.absorb(
                 LookFailed(
@@ -148,7 +173,14 @@ class ArrivalCheck:
         else:
             took = self._clock.monotonic() - started
             await journal.absorb(
-                ControlLooked(at=began, took=took, trace_id=control.trace_id, route=route, shown=shown)
+                ControlLooked(
+                    at=began,
+                    took=took,
+                    trace_id=control.trace_id,
+                    route=sight.route,
+                    shown=sight.shown,
+                    narrowings=sight.narrowings,
+                )
             )
         finally:
             self._tried(control.trace_id, began)
@@ -163,6 +195,7 @@ class ArrivalCheck:
 
     def _forget_all_but(self, keys: set[str]) -> None:
         self._attempts = {key: attempt for key, attempt in self._attempts.items() if key in keys}
+        self.lookup.forget_all_but(keys)
 
 
 def _canaries_awaited(journal: Journal, now: Instant) -> tuple[Canary, ...]:
@@ -173,6 +206,11 @@ def _canaries_awaited(journal: Journal, now: Instant) -> tuple[Canary, ...]:
 async def _gated(gate: asyncio.Semaphore, work: Coroutine[None, None, None]) -> None:
     async with gate:
         await work
+
+
+def _waits_for_labels(canary: Canary) -> bool:
+    """Whether its trace has arrived, and only what it carries is still to be read."""
+    return canary.outcome in (Outcome.ARRIVED, Outcome.LATE)
 
 
 def _refuses_key(error: PortError) -> bool:

@@ -1,7 +1,7 @@
 """Why a look could not see, from the error that a port raised."""
 
 from monitor.core.model import Blindness, Finding, unknown
-from monitor.ports import Garbled, Gone, PortError, Refused, Unreachable
+from monitor.ports import Crowded, Garbled, Gone, PortError, Refused, Unreachable
 
 _FORBIDDEN = 403
 
@@ -17,6 +17,8 @@ def cannot_see(error: PortError, what: str) -> Finding:
             return unknown(summary, Blindness.REFUSED, error.evidence, permanent=permanent)
         case Unreachable():
             return unknown(summary, Blindness.UNREACHABLE, error.evidence)
+        case Crowded():
+            return unknown(summary, Blindness.CROWDED, error.evidence)
         case Gone() | Garbled():
             return unknown(summary, Blindness.GARBLED, error.evidence)
         case _:

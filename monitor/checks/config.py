@@ -19,7 +19,6 @@ from monitor.core.model import (
 from monitor.ports import Clock, ControlPlane, Journal, PortError, Refused, TraceBackend
 
 _UNAUTHORIZED = 401
-_PROBE_WINDOW: Seconds = 60.0
 _PROBE_TIMEOUT: Seconds = 5.0
 
 
@@ -78,9 +77,7 @@ class ConfigCheck:
         """The gateway carries another key: ask a documented route whether ours is still the valid one."""
         now = self._clock.now()
         try:
-            await self._backend.read_window(
-                since=now - _PROBE_WINDOW, until=now, trace_id=None, nonce=None, timeout=_PROBE_TIMEOUT
-            )
+            await self._backend.try_key(timeout=_PROBE_TIMEOUT)
         except Refused as error:
             if error.status == _UNAUTHORIZED and not error.blocked:
                 await journal.absorb(KeyTried(at=now, accepted=False))

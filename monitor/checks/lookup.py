@@ -1,22 +1,39 @@
-"""By which way a trace is looked for: the quick route while nothing is there, the documented one to judge, to search, to be sure.
+"""By which way a trace is looked for: the quick route first, then the documented read, narrowed down to what is ours.
 
 Whether Traceloop's per-trace route, which names no environment, shows the traces of other environments is not documented. The
 documented one shows those of the key's own (https://www.traceloop.com/docs/api-reference/warehouse/get_spans), so it decides.
+
+An environment is busy: its rows are everybody's. So a documented read is narrowed down, by the first way of `Narrowing` that has
+shown us a span of ours within a day. While none has, each is tried in turn; what none of them shows is not there only if the last
+of them, the window alone, could be read to its end.
 """
 
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from monitor.checks.routes import Routes
+from monitor.core.arrival import PROOF_LASTS, is_narrowing_proven, is_proven, narrowing_key
 from monitor.core.canary import Canary, ControlSpan, IdSource
 from monitor.core.model import Instant, Seconds, TraceId
-from monitor.core.state import ArrivalPolicy, TargetState
-from monitor.core.trace import Route, SpanFact, TraceSeen, is_same_environment, judge_completeness
-from monitor.ports import Clock, Gone, PortError, Refused, TraceBackend
+from monitor.core.state import ArrivalPolicy, Policy, TargetState
+from monitor.core.trace import (
+    BY_NONCE,
+    Narrowing,
+    Route,
+    SpanFact,
+    TraceSeen,
+    is_same_environment,
+    judge_completeness,
+)
+from monitor.ports import Clock, Crowded, Garbled, Gone, PortError, Refused, TraceBackend
+
+CONTROL_SPAN_NAME = "gateway-trace-monitor.control"
 
 _CLOSED = frozenset({401, 403})
 _READ_TIMEOUT: Seconds = 10.0
-_BEFORE: Seconds = 120.0  # a window begins this long before the canary was sent: clocks differ
+_SKEW: Seconds = 5.0  # clocks differ, and a span's own is that of the gateway
+_FURTHEST: Seconds = 120.0  # so much earlier a span is looked for, too, before its absence is concluded
+_OF_A_CONTROL = (Narrowing.MARKER, Narrowing.TRACE_ID, Narrowing.SPAN_NAME)
 
 _Spans = tuple[SpanFact, ...]
 
@@ -29,6 +46,27 @@ class Environments:
     others: Mapping[str, TraceBackend]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ControlSight:
+    """Whether a control span is shown, by which route, and by which narrowings of the documented read."""
+
+    route: Route
+    shown: bool
+    narrowings: tuple[Narrowing, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Wanted:
+    """What a documented read looks for, and when it began: between `since` and `until` by our own clock."""
+
+    trace_id: TraceId | None
+    nonce: str | None
+    since: Instant
+    until: Instant
+    span_name: str | None = None
+    narrowings: tuple[Narrowing, ...]
+
+
 class Lookup:
     """Looks for one trace at a time. Every method raises any PortError where nothing could be seen."""
 
@@ -36,39 +74,77 @@ class Lookup:
         self._backend = backend
         self._clock = clock
         self._environments = environments
-        self._routes = Routes()
+        self._routes: Routes[Route] = Routes()
+        self._useless: Routes[tuple[int, Narrowing]] = Routes()
+        self._shown: dict[str, _Spans] = {}  # by the quick route, of each canary that is still looked for
+        self._crowded: set[str] = set()  # canaries whose window holds more than a look may read
+        self._root_name: str | None = None
+        self._skew: Seconds | None = (
+            None  # between our clock and the one that spans are dated by, learnt from those seen
+        )
 
-    async def see(self, canary: Canary, state: TargetState, policy: ArrivalPolicy, began: Instant) -> TraceSeen:
+    def forget_all_but(self, canary_ids: set[str]) -> None:
+        """Forget what was seen of canaries that are no longer looked for."""
+        self._shown = {key: spans for key, spans in self._shown.items() if key in canary_ids}
+        self._crowded &= canary_ids
+
+    # --- a canary's trace
+
+    async def see(self, canary: Canary, state: TargetState, policy: Policy, began: Instant) -> TraceSeen:
         """One look for a canary's trace; the way that has shown part of it is gone on with, so that looks can be compared."""
         if canary.trace_id is None or _was_shown_by(Route.NONCE, canary):
-            return await self._search(canary, began)
+            return await self.search(canary, state, policy, began)
         awaited = canary.outcome is None and canary.arrived_at is None
         if awaited and not _was_shown_by(Route.WAREHOUSE, canary):
+            second = await self._confirm(canary, state, policy, began)
+            if second is not None:
+                return second
             spans = await self._quick(canary.trace_id, canary.nonce)
             if spans is not None:
+                self._learn(canary, spans)
                 quick = TraceSeen(route=Route.TRACE, at=began, spans=spans)
                 return await self._be_sure(quick, canary, state, policy)
-        documented = await self.document(canary, began)
+        documented = await self.document(canary, state, policy, began)
         return await self._search_too(documented, canary, state, policy)
 
-    async def _be_sure(self, quick: TraceSeen, canary: Canary, state: TargetState, policy: ArrivalPolicy) -> TraceSeen:
-        """A quick answer is not the last word: where it comes from elsewhere, where the id is a guess, nor at a deadline."""
+    async def _confirm(self, canary: Canary, state: TargetState, policy: Policy, began: Instant) -> TraceSeen | None:
+        """The second look at a trace that the quick route has shown whole: the documented read judges its labels at once.
+
+        None where it shows less, or cannot be read: then the quick route is asked once more.
+        """
+        shown = self._shown.get(canary.id)
+        if canary.whole_at is None or not shown or not self._is_any_proven(canary, state, policy, began):
+            return None
+        try:
+            seen = await self.document(canary, state, policy, began)
+        except Refused as error:
+            if error.status == 401 and not error.blocked:  # noqa: PLR2004 - it speaks of our key
+                raise
+            return None
+        except PortError:
+            return None
+        return seen if len(seen.span_ids) == canary.spans else None
+
+    async def _be_sure(self, quick: TraceSeen, canary: Canary, state: TargetState, policy: Policy) -> TraceSeen:
+        """A quick answer is not the last word where it comes from elsewhere, where the id is a guess, or before it is proven."""
         ours = replace(quick, spans=tuple(span for span in quick.spans if self._is_ours(span)))
         if ours.spans:
-            if _is_whole(ours, canary, policy) or not _depends_on_it(canary, policy, quick.at):
+            if _is_whole(ours, canary, policy.arrival) or not _depends_on_it(canary, policy.arrival, quick.at):
                 return ours
-            documented = await self.document(canary, quick.at)
+            try:
+                documented = await self.document(canary, state, policy, quick.at)
+            except Crowded:
+                return ours
             return documented if len(documented.span_ids) > len(ours.span_ids) else ours
         if quick.spans:
-            return await self.document(canary, quick.at)
-        if _at_deadline(canary, policy, quick.at) and not _is_a_guess(canary, state):
-            documented = await self.document(canary, quick.at)
-            quick = documented if documented.spans else quick
+            return await self.document(canary, state, policy, quick.at)
+        proven = is_proven(state.proofs, Route.TRACE, policy.credential, quick.at)
+        if _at_deadline(canary, policy.arrival, quick.at) and not proven and not _is_a_guess(canary, state):
+            documented = await self.document(canary, state, policy, quick.at)
+            quick = documented if documented.spans or documented.route is Route.WAREHOUSE else quick
         return await self._search_too(quick, canary, state, policy)
 
-    async def _search_too(
-        self, seen: TraceSeen, canary: Canary, state: TargetState, policy: ArrivalPolicy
-    ) -> TraceSeen:
+    async def _search_too(self, seen: TraceSeen, canary: Canary, state: TargetState, policy: Policy) -> TraceSeen:
         """Where the id may be wrong, not to find it says nothing: the nonce may still find the trace.
 
         The id that the gateway names is called opaque (https://www.truefoundry.com/docs/ai-gateway/feedback-for-traces), so
@@ -77,13 +153,13 @@ class Lookup:
         if seen.spans:
             return seen
         if _is_a_guess(canary, state):
-            found = await self._search(canary, seen.at)
-        elif _depends_on_it(canary, policy, seen.at):
-            try:
-                found = await self._search(canary, seen.at)
-            except PortError:
-                return seen
-        else:
+            found = await self.search(canary, state, policy, seen.at)
+            return found if found.spans or found.narrowing in BY_NONCE else seen
+        if not _depends_on_it(canary, policy.arrival, seen.at):
+            return seen
+        try:
+            found = await self.search(canary, state, policy, seen.at)
+        except PortError:
             return seen
         return found if found.spans else seen
 
@@ -91,13 +167,123 @@ class Lookup:
         own = self._environments.own
         return own is None or span.environment is None or is_same_environment(span.environment, own)
 
-    async def document(self, canary: Canary, began: Instant) -> TraceSeen:
-        """The documented read, which tells everything that can be known of a trace."""
-        spans = await _read_window(self._backend, canary, canary.trace_id, began)
-        return TraceSeen(route=Route.WAREHOUSE, at=began, spans=spans)
+    async def document(self, canary: Canary, state: TargetState, policy: Policy, began: Instant) -> TraceSeen:
+        """The documented read, which tells everything that can be known of a trace; what the quick route has shown is added.
 
-    async def _search(self, canary: Canary, began: Instant) -> TraceSeen:
-        return TraceSeen(route=Route.NONCE, at=began, spans=await _read_window(self._backend, canary, None, began))
+        A narrowed read shows the spans that carry what it is narrowed by. The content of the others is known from the quick route.
+        """
+        names = (Narrowing.TRACE_ID, *self._by_content(), Narrowing.WINDOW)
+        wanted = self._wanted(canary, canary.trace_id, began, names)
+        decides = _depends_on_it(canary, policy.arrival, began)
+        seen = await self._narrow(self._backend, wanted, canary, state, policy, began, decides=decides)
+        known = self._shown.get(canary.id, ())
+        if not seen.spans or any(span.trace_id != canary.trace_id for span in known):
+            return seen
+        return replace(seen, spans=_merge(seen.spans, known))
+
+    def _by_content(self) -> tuple[Narrowing, ...]:
+        named = (Narrowing.SPAN_NAME,) if self._root_name is not None else ()
+        return (Narrowing.ATTRIBUTE, Narrowing.METADATA, *named)
+
+    async def search(self, canary: Canary, state: TargetState, policy: Policy, began: Instant) -> TraceSeen:
+        """By the nonce, whatever the trace is called."""
+        wanted = self._wanted(canary, None, began, (*self._by_content(), Narrowing.WINDOW))
+        decides = _depends_on_it(canary, policy.arrival, began)
+        seen = await self._narrow(self._backend, wanted, canary, state, policy, began, decides=decides)
+        self._learn(canary, seen.spans)
+        return replace(seen, route=Route.NONCE)
+
+    def _wanted(
+        self, canary: Canary, trace_id: TraceId | None, began: Instant, narrowings: tuple[Narrowing, ...]
+    ) -> _Wanted:
+        """The seconds in which the trace must have begun: those of the spans that were seen, else the canary's own."""
+        seen = [span.started_at for span in self._shown.get(canary.id, ()) if span.started_at is not None]
+        skew = self._skew or 0.0
+        answered = canary.answered_at if canary.answered_at is not None else began
+        return _Wanted(
+            trace_id=trace_id,
+            nonce=canary.nonce,
+            since=min(seen) - 1.0 if seen else canary.sent_at + skew - _SKEW,
+            until=max(seen) if seen else min(answered + skew + _SKEW, began + 1.0 + max(skew, 0.0)),
+            span_name=self._root_name,
+            narrowings=narrowings,
+        )
+
+    async def _narrow(
+        self,
+        backend: TraceBackend,
+        wanted: _Wanted,
+        canary: Canary | ControlSpan,
+        state: TargetState,
+        policy: Policy,
+        began: Instant,
+        *,
+        decides: bool,
+    ) -> TraceSeen:
+        """Read by the first narrowing that is proven; while none is, by each in turn until one shows something.
+
+        Nothing found where something is concluded from it: the window is widened, in case that clocks differ by more.
+        """
+        proven = [
+            each for each in wanted.narrowings if is_narrowing_proven(state.proofs, each, policy.credential, began)
+        ]
+        proven = [each for each in proven if each is not Narrowing.WINDOW]
+        if proven:
+            spans = await self._read(backend, wanted, proven[0])
+            if not spans and decides:
+                spans = await self._read(backend, _widened(wanted, began), proven[0])
+            return TraceSeen(route=Route.WAREHOUSE, at=began, spans=spans, narrowing=proven[0])
+        silent: list[Narrowing] = []
+        for narrowing in wanted.narrowings:
+            if narrowing is Narrowing.WINDOW:
+                break
+            if not self._useless.open((id(backend), narrowing), self._clock.monotonic()):
+                continue
+            try:
+                spans = await self._read(backend, wanted, narrowing)
+            except (Garbled, Gone):  # it is refused, or not honoured
+                self._useless.close((id(backend), narrowing), self._clock.monotonic())
+                continue
+            if spans:
+                self._give_up(backend, silent)
+                return TraceSeen(route=Route.WAREHOUSE, at=began, spans=spans, narrowing=narrowing)
+            silent.append(narrowing)
+        seen = await self._read_whole_window(backend, wanted, canary, began, decides=decides)
+        if seen.spans:
+            self._give_up(backend, silent)
+        return seen
+
+    def _give_up(self, backend: TraceBackend, silent: list[Narrowing]) -> None:
+        """What showed nothing of a trace that is there is of no use."""
+        for narrowing in silent:
+            self._useless.close((id(backend), narrowing), self._clock.monotonic())
+
+    async def _read_whole_window(
+        self, backend: TraceBackend, wanted: _Wanted, canary: Canary | ControlSpan, began: Instant, *, decides: bool
+    ) -> TraceSeen:
+        """Every row of the seconds in question. Where those are too many to be read, only when something depends on it."""
+        name = canary.id if isinstance(canary, Canary) else str(canary.trace_id)
+        if name in self._crowded and not decides:
+            raise Crowded("the environment is too busy for this route: its window held too many rows a moment ago")
+        try:
+            spans = await self._read(backend, wanted, Narrowing.WINDOW)
+            if not spans and decides:
+                spans = await self._read(backend, _widened(wanted, began), Narrowing.WINDOW)
+        except Crowded:
+            self._crowded.add(name)
+            raise
+        return TraceSeen(route=Route.WAREHOUSE, at=began, spans=spans, narrowing=Narrowing.WINDOW)
+
+    async def _read(self, backend: TraceBackend, wanted: _Wanted, narrowing: Narrowing) -> _Spans:
+        return await backend.read_window(
+            since=wanted.since,
+            until=wanted.until,
+            trace_id=wanted.trace_id,
+            nonce=wanted.nonce,
+            timeout=_READ_TIMEOUT,
+            narrowing=narrowing,
+            span_name=wanted.span_name,
+        )
 
     async def _quick(self, trace_id: TraceId, nonce: str | None) -> _Spans | None:
         """The quick route; None where it is closed, or turns out to be: 401, 403 and 404 say nothing else."""
@@ -108,23 +294,66 @@ class Lookup:
             self._routes.close(Route.TRACE, self._clock.monotonic())
         return spans
 
-    async def see_control(self, control: ControlSpan, policy: ArrivalPolicy, began: Instant) -> tuple[Route, bool]:
-        """By which route a span of our own was looked for last, and whether it was there."""
-        overdue = began - control.sent_at >= policy.missing_after
-        if not overdue and await self._quick(control.trace_id, None):
-            return Route.TRACE, True
-        spans = await self._backend.read_window(
-            since=control.sent_at - _BEFORE,
-            until=began + 1.0,
+    def _is_any_proven(self, canary: Canary, state: TargetState, policy: Policy, now: Instant) -> bool:
+        names: Iterable[Narrowing] = Narrowing if canary.trace_id is not None else BY_NONCE
+        return any(is_narrowing_proven(state.proofs, each, policy.credential, now) for each in names)
+
+    def _learn(self, canary: Canary, spans: _Spans) -> None:
+        """What the trace that was seen teaches: its spans, the name of its root, and how far its clock is from ours."""
+        ours = tuple(span for span in spans if self._is_ours(span))
+        if not ours:
+            return
+        self._shown[canary.id] = ours
+        root = next((span for span in ours if span.parent_id in ("", canary.span_id)), None)
+        if root is None:
+            return
+        self._root_name = root.name or self._root_name
+        if root.started_at is not None:
+            early, late = root.started_at - canary.waited_since, root.started_at - canary.sent_at
+            self._skew = min(late, 0.0) if late < 0 else max(early, 0.0)
+
+    # --- a control span
+
+    async def see_control(
+        self, control: ControlSpan, state: TargetState, policy: Policy, began: Instant
+    ) -> ControlSight:
+        """Look for a span of our own: until it is overdue by the quick route, if that is open; then by the documented read.
+
+        What the quick route has shown the documented read is asked for, too, while no narrowing is proven: so that absence can be
+        told later, in an environment of which no look can read every row.
+        """
+        overdue = began - control.sent_at >= policy.arrival.missing_after
+        quick = None if overdue else await self._quick(control.trace_id, None)
+        learnt = any(_is_fresh(state, policy, narrowing, began) for narrowing in _OF_A_CONTROL)
+        if quick is not None and (learnt or not quick):
+            return ControlSight(route=Route.TRACE, shown=bool(quick))
+        skew = self._skew or 0.0
+        wanted = _Wanted(
             trace_id=control.trace_id,
             nonce=None,
-            timeout=_READ_TIMEOUT,
+            since=control.sent_at - _SKEW + min(skew, 0.0),
+            until=control.sent_at + _SKEW + max(skew, 0.0),
+            span_name=CONTROL_SPAN_NAME,
+            narrowings=(*_OF_A_CONTROL, Narrowing.WINDOW),
         )
-        return Route.WAREHOUSE, bool(spans)
+        try:
+            seen = await self._narrow(self._backend, wanted, control, state, policy, began, decides=overdue)
+        except PortError:
+            if quick:
+                return ControlSight(route=Route.TRACE, shown=True)
+            raise
+        shown_by = (seen.narrowing,) if seen.spans and seen.narrowing is not None else ()
+        if quick:
+            return ControlSight(route=Route.TRACE, shown=True, narrowings=shown_by)
+        return ControlSight(route=Route.WAREHOUSE, shown=bool(seen.spans), narrowings=shown_by)
 
-    async def see_elsewhere(self, canary: Canary, trace_id: TraceId, began: Instant) -> str | None:
+    # --- other environments
+
+    async def see_elsewhere(
+        self, canary: Canary, trace_id: TraceId | None, state: TargetState, policy: Policy, began: Instant
+    ) -> str | None:
         """The other environment that shows a trace; None if each of them was asked and none does. Raises PortError."""
-        quick = await self._quick(trace_id, canary.nonce)
+        quick = await self._quick(trace_id, canary.nonce) if trace_id is not None else None
         for span in quick or ():
             if not self._is_ours(span):  # that route shows a whole project, and says where in it the trace is
                 return span.environment
@@ -133,9 +362,7 @@ class Lookup:
         unasked: PortError | None = None
         for environment, backend in self._environments.others.items():
             try:
-                spans = await _unless_closed(backend.read_trace(trace_id, nonce=canary.nonce, timeout=_READ_TIMEOUT))
-                if spans is None:
-                    spans = await _read_window(backend, canary, trace_id, began)
+                spans = await self._see_in(backend, canary, trace_id, state, policy, began)
             except PortError as error:
                 unasked = error
                 continue
@@ -145,15 +372,52 @@ class Lookup:
             raise unasked
         return None
 
+    async def _see_in(
+        self,
+        backend: TraceBackend,
+        canary: Canary,
+        trace_id: TraceId | None,
+        state: TargetState,
+        policy: Policy,
+        began: Instant,
+    ) -> _Spans:
+        """What another environment shows. A filter is honoured by the service, not by a key: what is proven here holds there."""
+        if trace_id is not None:
+            quick = await _unless_closed(backend.read_trace(trace_id, nonce=canary.nonce, timeout=_READ_TIMEOUT))
+            if quick is not None:
+                return quick
+        by_id = (Narrowing.TRACE_ID,) if trace_id is not None else ()
+        wanted = self._wanted(canary, trace_id, began, (*by_id, *self._by_content(), Narrowing.WINDOW))
+        return (await self._narrow(backend, wanted, canary, state, policy, began, decides=False)).spans
 
-async def _read_window(backend: TraceBackend, canary: Canary, trace_id: TraceId | None, began: Instant) -> _Spans:
-    return await backend.read_window(
-        since=canary.sent_at - _BEFORE,
-        until=began + 1.0,
-        trace_id=trace_id,
-        nonce=canary.nonce,
-        timeout=_READ_TIMEOUT,
+
+def _widened(wanted: _Wanted, began: Instant) -> _Wanted:
+    return replace(wanted, since=wanted.since - _FURTHEST, until=max(wanted.until, began + 1.0))
+
+
+def _merge(documented: _Spans, quick: _Spans) -> _Spans:
+    """One fact for each span: of both routes, what each tells."""
+    known = {span.span_id: span for span in quick}
+    merged = [_add(span, known.pop(span.span_id, None)) for span in documented]
+    return (*merged, *known.values())
+
+
+def _add(documented: SpanFact, quick: SpanFact | None) -> SpanFact:
+    if quick is None:
+        return documented
+    content = sorted({*(documented.content or ()), *(quick.content or ())})
+    told = documented.content is not None or quick.content is not None
+    return replace(
+        documented,
+        content=tuple(content) if told else None,
+        credentials=tuple(sorted({*documented.credentials, *quick.credentials})),
     )
+
+
+def _is_fresh(state: TargetState, policy: Policy, narrowing: Narrowing, now: Instant) -> bool:
+    """Whether a narrowing was proven so lately that it need not be proven again before it is needed."""
+    shown = state.proofs.get(narrowing_key(narrowing, policy.credential))
+    return shown is not None and now - shown <= PROOF_LASTS / 2
 
 
 async def _unless_closed(read: Awaitable[_Spans]) -> _Spans | None:

@@ -1,12 +1,12 @@
 """Does TrueFoundry's own store have the trace? Evidence for the triage, not a check of its own."""
 
 from monitor.core.cadence import origin_is_due
-from monitor.core.canary import Canary, Outcome
+from monitor.core.canary import Canary, IdSource, Outcome
 from monitor.core.circumstances import known_caller, known_switch
 from monitor.core.inputs import OriginLooked
-from monitor.core.model import CheckName, Instant, Seconds, TraceId
+from monitor.core.model import CheckName, Instant, Seconds
 from monitor.core.state import Policy, TargetState
-from monitor.core.switches import Caller, SwitchKind, likely_destinations
+from monitor.core.switches import SwitchKind, likely_destinations
 from monitor.ports import Clock, ControlPlane, Journal, PortError
 
 _TIMEOUT: Seconds = 30.0
@@ -40,42 +40,45 @@ class OriginLook:
         if self._tried_at is not None and tried_at - self._tried_at < patience:
             return
         for canary in _worth_asking(journal.state.canaries, closer_after, now):
-            if canary.trace_id is None:
-                continue
             self._tried_at = tried_at
             try:
-                await self._ask_for(canary, canary.trace_id, journal)
+                await self._ask_for(canary, journal)
             except PortError:
                 continue
 
-    async def _ask_for(self, canary: Canary, trace_id: TraceId, journal: Journal) -> None:
-        """Ask each destination that may have it; not to be found counts only if every one of them has answered."""
+    async def _ask_for(self, canary: Canary, journal: Journal) -> None:
+        """Ask each destination that may have it; not to be found counts only if every one of them has answered.
+
+        By the nonce where no id is known, or where it was the nonce that found it: then that way of asking is proven, too.
+        """
+        by_nonce = canary.trace_id is None or canary.id_source is IdSource.NONCE
         destinations = _destinations(canary, journal, self._clock.now())
         for destination in destinations:
             spans = await self._control_plane.find_spans(
-                trace_id, since=canary.sent_at - _BEFORE, destination=destination, timeout=_TIMEOUT
+                None if by_nonce else canary.trace_id,
+                since=canary.sent_at - _BEFORE,
+                destination=destination,
+                timeout=_TIMEOUT,
+                nonce=canary.nonce,
             )
             if spans:
                 caller = next((span.caller for span in spans if span.caller is not None), None)
-                await self._report(canary, journal, found=True, destinations=(destination,), caller=caller)
+                looked = OriginLooked(
+                    at=self._clock.now(),
+                    canary_id=canary.id,
+                    found=True,
+                    destinations=(destination,),
+                    caller=caller,
+                    trace_id=spans[0].trace_id,
+                    by_nonce=by_nonce,
+                )
+                await journal.absorb(looked)
                 return
         if destinations:
-            await self._report(canary, journal, found=False, destinations=destinations)
-
-    async def _report(
-        self,
-        canary: Canary,
-        journal: Journal,
-        *,
-        found: bool,
-        destinations: tuple[str, ...],
-        caller: Caller | None = None,
-    ) -> None:
-        await journal.absorb(
-            OriginLooked(
-                at=self._clock.now(), canary_id=canary.id, found=found, destinations=destinations, caller=caller
+            now = self._clock.now()
+            await journal.absorb(
+                OriginLooked(at=now, canary_id=canary.id, found=False, destinations=destinations, by_nonce=by_nonce)
             )
-        )
 
 
 def _destinations(canary: Canary, journal: Journal, now: Instant) -> tuple[str, ...]:

@@ -4,7 +4,16 @@ import argparse
 
 from monitor.cli.common import OK, USAGE, add_config, read_configuration
 from monitor.settings import Loaded
-from monitor.settings.cost import DAYS, FREE_REQUESTS, FREE_RETENTION, FREE_SPANS, MonthlyCost, monthly_cost
+from monitor.settings.cost import (
+    DAYS,
+    FREE_REQUESTS,
+    FREE_RETENTION,
+    FREE_SPANS,
+    MIB_PER_LOOK,
+    READS_PER_CANARY,
+    MonthlyCost,
+    monthly_cost,
+)
 from monitor.settings.given import Layer
 from monitor.settings.show import show, sources
 
@@ -68,6 +77,8 @@ def cost_lines(cost: MonthlyCost) -> list[str]:
         f"spans:    ({canaries} canaries x {each} spans{control}) a day x {DAYS} = {spans}",
         f"          at most ({most} canaries x {each} spans{control}) a day x {DAYS} = {spans_at_most}",
         f"          (Traceloop's free plan: {FREE_SPANS:,} spans a month, kept for {FREE_RETENTION / 3600:.0f} h)",
+        f"reads:    {canaries} canaries x {READS_PER_CANARY} requests a day x {DAYS} = {_number(cost.reads)}",
+        f"          (at most {MIB_PER_LOOK} MiB each; Traceloop publishes no limit for its read API)",
     ]
 
 

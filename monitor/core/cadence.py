@@ -157,7 +157,7 @@ def origin_is_due(state: TargetState, policy: Policy, now: Instant) -> bool:
     looked_at = state.origin_looked_at
     if looked_at is None or now - looked_at >= policy.origin.every:
         return True
-    overdue = [canary for canary in state.canaries if canary.trace_id and _overdue(canary, policy, now)]
+    overdue = [canary for canary in state.canaries if _overdue(canary, policy, now)]
     if overdue and overdue[-1].origin is None:
         return True
     again = min(_ORIGIN_AGAIN_AFTER, 0.4 * policy.arrival.missing_after)
@@ -233,9 +233,9 @@ def controls_awaited(state: TargetState) -> tuple[ControlSpan, ...]:
     return tuple(control for control in state.controls if control.accepted and not control.judged)
 
 
-def look_at(canary: Canary, policy: Policy, attempt: Attempt) -> Instant:
-    """When a canary's trace is to be looked for next."""
-    return next_look(canary, policy.arrival, attempt.at, attempt.tries)
+def look_at(canary: Canary, policy: Policy, attempt: Attempt, usual: Seconds | None = None) -> Instant:
+    """When a canary's trace is to be looked for next; `usual` is how long one takes, if that is known."""
+    return next_look(canary, policy.arrival, attempt.at, attempt.tries, usual)
 
 
 def read_control_at(control: ControlSpan, policy: Policy, attempt: Attempt) -> Instant:

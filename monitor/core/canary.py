@@ -68,6 +68,7 @@ class Canary:
     excused: bool = False  # lost to something that was already known: no gap, never counted
     gap: bool = False  # told as part of a gap
     labels: LabelJudgement | None = None
+    not_judged: str = ""  # why its labels and content could not be judged, where that is final
     route: Route | None = None  # the route that answered last
     asked_again: int = 0  # looks since it was counted missing
     recovered_at: Instant | None = None  # found after it was counted missing

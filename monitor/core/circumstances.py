@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from monitor.core.hop import Hop, loses_spans, say_hop
 from monitor.core.model import Fault, Instant, Seconds
-from monitor.core.signs import lost
+from monitor.core.signs import lost, newest_arrived
 from monitor.core.state import Policy, TargetState
 from monitor.core.switches import (
     Caller,
@@ -72,9 +72,17 @@ def known_hop(state: TargetState, now: Instant) -> Hop:
 
 def caveats(state: TargetState, policy: Policy, now: Instant) -> tuple[str, ...]:
     """What a canary that is well does not prove; none where nothing is known."""
-    found = unproven(_setting(state, policy, now))
+    found = (*_unjudged(state), *unproven(_setting(state, policy, now)))
     more = len(found) - _MOST_CAVEATS
     return found if more <= 0 else (*found[:_MOST_CAVEATS], f"and {more} more rules that treat traffic differently")
+
+
+def _unjudged(state: TargetState) -> tuple[str, ...]:
+    """That the newest trace has arrived, and nobody could read what it carries."""
+    newest = newest_arrived(state.canaries)
+    if newest is None or newest.labels is not None or not newest.not_judged:
+        return ()
+    return (f"labels and content of the newest trace were not judged: {newest.not_judged}",)
 
 
 def known_caller(state: TargetState, policy: Policy) -> Caller | None:

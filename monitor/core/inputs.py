@@ -7,9 +7,9 @@ from monitor.core.canary import Canary, ControlSpan
 from monitor.core.drift import ConfigSeen
 from monitor.core.hop import SpanCounters
 from monitor.core.incident import Told
-from monitor.core.model import CheckName, Finding, Instant, Seconds
+from monitor.core.model import CheckName, Finding, Instant, Seconds, TraceId
 from monitor.core.switches import DEFAULT_DESTINATION, Caller, SwitchKind, SwitchSeen
-from monitor.core.trace import Route, TraceSeen
+from monitor.core.trace import Narrowing, Route, TraceSeen
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +57,16 @@ class TraceLooked:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LabelsUnread:
+    """A trace has arrived, and what it carries could not be read. `final`: it is not tried again."""
+
+    at: Instant
+    canary_id: str
+    why: str
+    final: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LookFailed:
     """A look for a canary's trace, or for a control span, did not succeed. `key_refused`: a documented route said 401."""
 
@@ -90,6 +100,7 @@ class ControlLooked:
     trace_id: str
     route: Route
     shown: bool
+    narrowings: tuple[Narrowing, ...] = ()  # the ones that showed it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +108,7 @@ class OriginLooked:
     """TrueFoundry's own store was asked whether it has the trace of a canary. `found` None: it could not be asked.
 
     `destinations` are those that were asked; of a trace that was found, the one that has it. `caller` is whose request it was.
+    `trace_id` is the id of the trace that was found by the nonce; `by_nonce`: it was asked so, because no id was known.
     """
 
     at: Instant
@@ -104,6 +116,8 @@ class OriginLooked:
     found: bool | None
     destinations: tuple[str, ...] = (DEFAULT_DESTINATION,)
     caller: Caller | None = None
+    trace_id: TraceId | None = None
+    by_nonce: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,6 +196,7 @@ Input = (
     | CanaryPlanned
     | CanaryAnswered
     | TraceLooked
+    | LabelsUnread
     | LookFailed
     | ControlSent
     | ControlLooked

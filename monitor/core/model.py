@@ -93,6 +93,7 @@ class Blindness(StrEnum):
     UNREACHABLE = "unreachable"  # no answer, and nobody to blame
     REFUSED = "refused"  # asked and was told no
     GARBLED = "garbled"  # an answer we do not understand
+    CROWDED = "crowded"  # the environment holds more than a look may read
     NO_WITNESS = "no_witness"  # our own network is the suspect
     BLOCKED = "blocked"  # Cloudflare's 1010 and its kin: something before the service said no
     UNPROVEN = "unproven"  # the route has never shown us a span of our own: its silence proves nothing

@@ -10,6 +10,12 @@ def arrived(canary: Canary) -> bool:
     return canary.outcome in _SHOWN
 
 
+def newest_arrived(canaries: tuple[Canary, ...]) -> Canary | None:
+    """The newest canary whose whole trace has arrived."""
+    whole = (Outcome.ARRIVED, Outcome.LATE)
+    return next((canary for canary in reversed(canaries) if canary.outcome in whole), None)
+
+
 def lost(canary: Canary) -> bool:
     """A loss that nothing known explains."""
     return canary.outcome is Outcome.MISSING and not canary.excused

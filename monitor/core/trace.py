@@ -21,7 +21,25 @@ class Route(StrEnum):
     WAREHOUSE = "warehouse"  # GET /v2/warehouse/spans: documented
     NONCE = "nonce"  # the warehouse, searched for the canary's nonce: never proves absence
     OWN_STORE = "own_store"  # TrueFoundry's spans/query
-    ELSEWHERE = "elsewhere"  # another environment of Traceloop
+
+
+class Narrowing(StrEnum):
+    """How the rows of a documented read are narrowed down to a trace of ours, in the order in which they are tried.
+
+    Whether a backend honours one is unknown until it has shown a span of ours: until then its silence proves nothing. A busy
+    environment holds more rows in a second than can be read, so there the window alone does not do.
+    """
+
+    TRACE_ID = "trace_id"  # `filters`: the column trace_id equals ours
+    MARKER = "marker"  # of a control span: our own attribute, as a parameter
+    ATTRIBUTE = "attribute"  # of a canary: the attribute that holds its nonce alone, as a parameter
+    METADATA = "metadata"  # of a canary: `filters`: the attribute that holds its metadata contains its nonce
+    SPAN_NAME = "span_name"  # the parameter span_name: only the root, and everybody's who has the same name
+    WINDOW = "window"  # the seconds in which it was sent, and every row of them
+
+
+BY_NONCE = frozenset({Narrowing.ATTRIBUTE, Narrowing.METADATA})
+"""What finds the trace of a canary whose trace id is not known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +48,7 @@ class SpanFact:
 
     `content` names the attributes that hold request or response content, `credentials` those that hold a credential.
     `usage` and `model` are evidence, never a fault: https://opentelemetry.io/docs/specs/semconv/gen-ai/ and older names.
-    `caller` is whose request it was, where TrueFoundry's own store shows that.
+    `caller` is whose request it was, where TrueFoundry's own store shows that. `started_at` is by the clock of whoever made it.
     """
 
     trace_id: TraceId
@@ -45,15 +63,20 @@ class SpanFact:
     model: str | None = None
     usage: Mapping[str, int] = field(default_factory=dict)
     caller: Caller | None = None
+    started_at: Instant | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TraceSeen:
-    """One successful look for a trace: which spans there were, by which route, begun and ended when."""
+    """One successful look for a trace: which spans there were, by which route, begun when.
+
+    `narrowing`: how a documented read was narrowed down; None for other routes.
+    """
 
     route: Route
     at: Instant
     spans: tuple[SpanFact, ...] = ()
+    narrowing: Narrowing | None = None
 
     @property
     def span_ids(self) -> frozenset[str]:

@@ -16,6 +16,13 @@ SPANS_PER_CANARY = 3
 """Request, model, network call: https://www.truefoundry.com/docs/ai-gateway/fetch-request-logs-trace-inspection."""
 
 
+READS_PER_CANARY = 3
+"""Requests by which a trace is looked for and judged once it is known how long one takes; more while something is wrong."""
+
+MIB_PER_LOOK = 8
+"""At most so much is read in one look, however busy the environment is."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MonthlyCost:
     """Per day: how many canaries regularly and at most, how many control spans; and how many spans one canary makes."""
@@ -34,6 +41,11 @@ class MonthlyCost:
     def requests_at_most(self) -> float:
         """Requests a month if every day's budget were spent."""
         return self.canaries_at_most * DAYS
+
+    @property
+    def reads(self) -> float:
+        """Requests a month to Traceloop's read API, while nothing is wrong."""
+        return self.canaries * READS_PER_CANARY * DAYS
 
     @property
     def spans(self) -> float:

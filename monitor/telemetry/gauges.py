@@ -10,6 +10,7 @@ from prometheus_client.core import Metric
 from monitor.core.budget import remaining_ratio
 from monitor.core.incident import NEVER
 from monitor.core.model import CheckName, Fault, Instant, Severity, TargetName, Verdict
+from monitor.core.signs import newest_arrived
 from monitor.core.silence import silenced_until
 from monitor.core.state import Policy, State, TargetState
 from monitor.core.weighing import named
@@ -96,6 +97,7 @@ class StateGauges:
             page.put("canary_budget_remaining_ratio", _budget(state, policy, now), target=name)
         if CheckName.ARRIVAL in monitored.checks:
             page.put("traces_pending", sum(canary.pending for canary in state.canaries), target=name)
+            page.put("labels_judged", _labels_judged(state), target=name)
 
     def _put_check(self, page: "_Page", state: TargetState, check: CheckName) -> None:
         labels = {"target": state.target, "check": check.value}
@@ -132,6 +134,7 @@ _GAUGES: Mapping[str, str] = {
     "canary_phase_seconds": "How long each part of the last canary's request took; NaN where it did not happen.",
     "canary_budget_remaining_ratio": "How much of the day's canaries or tokens is left, whichever is less.",
     "traces_pending": "Canaries whose trace is awaited.",
+    "labels_judged": "Whether labels and content of the newest trace were judged: 1 yes, 0 they could not be read; NaN before.",
     "certificate_expiry_timestamp_seconds": "When the certificate of a service expires.",
     "token_expiry_timestamp_seconds": "When a token expires, where it tells.",
     "notices_pending": "Notices that wait to be told.",
@@ -155,6 +158,13 @@ def _differences(state: TargetState) -> float:
         return NOT_KNOWN
     differences = last.evidence.get("differences")
     return float(differences) if isinstance(differences, int) else NOT_KNOWN
+
+
+def _labels_judged(state: TargetState) -> float:
+    newest = newest_arrived(state.canaries)
+    if newest is None or (newest.labels is None and not newest.not_judged):
+        return NOT_KNOWN
+    return float(newest.labels is not None)
 
 
 def _budget(state: TargetState, policy: Policy | None, now: Instant) -> float:

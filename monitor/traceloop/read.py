@@ -1,23 +1,29 @@
-"""Read traces back from Traceloop, with one key; the key fixes the environment."""
+"""Read traces back from Traceloop, with one key; the key fixes the environment.
 
+An environment is usually busy with everybody's traces: thousands of rows a minute, each with a prompt and an answer in it. So rows
+are read while they arrive and dropped where they are not ours, and a look ends when it has read `LOOK_BYTES` or its time is up.
+"""
+
+import json
 import re
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from contextlib import aclosing
-from dataclasses import dataclass, replace
-from typing import Any, NoReturn
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NoReturn, Protocol
 from urllib.parse import quote, urlencode
 
 from monitor.core.model import Instant, Seconds, Service, TraceId
-from monitor.core.trace import SpanFact
-from monitor.http import Answer, Http
-from monitor.ports import Clock, Garbled, Gone, Refused, Unreachable
+from monitor.core.trace import Narrowing, SpanFact
+from monitor.http import Answer, Http, JsonRows
+from monitor.ports import Clock, Crowded, Garbled, Gone, Refused, Unreachable
 from monitor.redaction import Redactor
-from monitor.traceloop.marker import MARKER
-from monitor.traceloop.rows import identify, mentions, read_row
+from monitor.traceloop.marker import CANARY_METADATA, CANARY_NONCE, MARKER
+from monitor.traceloop.rows import identify, mentions, names_nonce, read_row
 
-PAGE = 200
-PAGES = 25
-"""So many rows are read of one window at most, one page in memory at a time; the newest come first."""
+PAGE = 50
+"""Rows of a page; the newest come first. It is also what Traceloop sends when nobody asks for a number."""
+
+LOOK_BYTES = 8 * 1024 * 1024
+"""So much is read in one look at most, all its pages together."""
 
 _OK, _NOT_FOUND, _SERVER_ERROR = 200, 404, 500
 _REFUSALS = frozenset({401, 403, 429})
@@ -27,21 +33,19 @@ _LAST_CURSORS = (None, "", "-1", "0")
 Row = Mapping[str, Any]
 
 
+class _Ask(Protocol):
+    async def __call__(self, path: str, rows: JsonRows, *, timeout: Seconds, limit: int) -> Answer: ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Window:
-    """Rows that began between two moments, all or those of one marker, to be read before a moment of the monotonic clock."""
+class _Search:
+    """Rows that began between two moments, narrowed down; which of them are `wanted`, and which the narrowing lets `pass`."""
 
     since: Instant
     until: Instant
-    deadline: Seconds
-    marked: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Page:
-    rows: list[Row]
-    cursor: str | None
-    total: int | None
+    narrowed: Mapping[str, str]
+    passes: Callable[[Row], bool]
+    wanted: Callable[[Row], bool]
 
 
 class TraceloopReader:
@@ -53,133 +57,108 @@ class TraceloopReader:
         self._key = key
         self._redactor = redactor
         self._clock = clock
-        self._marker_works = False  # whether the filter has shown us a span of ours: only then is its silence believed
 
     async def read_trace(self, trace_id: TraceId, *, nonce: str | None, timeout: Seconds) -> tuple[SpanFact, ...]:
         """The quick route: `{"spans": null}` means not there (yet). Raises any PortError."""
+        spans: list[SpanFact] = []
+        others = 0
+
+        def take(row: object) -> None:
+            nonlocal others
+            if identify(row)[0] == trace_id.lower():
+                spans.append(self._fact(row, nonce))
+            else:
+                others += 1
+
+        rows = JsonRows(("spans",), take)
         path = f"/v2/projects/default/traces/{quote(trace_id, safe='')}/spans"
-        body = await self._get(path, timeout=timeout)
-        rows = body.get("spans", "missing")
-        if rows is None:
-            return ()
-        if not isinstance(rows, list):
+        answer = await self._ask(path, rows, timeout=timeout, limit=LOOK_BYTES)
+        if _is_cut_off(answer) or rows.oversized:
+            raise Crowded(f"the trace has more than the {LOOK_BYTES // 2**20} MiB that a look may read")
+        if rows.form not in ("null", "list"):
             raise Garbled("Traceloop's answer for a trace has no list of spans")
-        mine = [row for row in rows if identify(row)[0] == trace_id.lower()]
-        if rows and not mine:
+        if others and not spans:
             raise Garbled("Traceloop answers with another trace than the one it was asked for")
-        return self._facts(mine, nonce)
+        return _distinct(spans)
+
+    async def try_key(self, *, timeout: Seconds) -> None:
+        """Ask the documented route for one row, whichever that is. Raises any PortError."""
+        rows = JsonRows(("spans", "data"), lambda _: None)
+        now = int(self._clock.now())
+        query = urlencode({"from_timestamp_sec": now - 1, "to_timestamp_sec": now, "limit": 1})
+        await self._ask(f"/v2/warehouse/spans?{query}", rows, timeout=timeout, limit=LOOK_BYTES)
+        if rows.form != "list":
+            raise Garbled("Traceloop's answer for a window has not the documented shape")
 
     async def read_window(
-        self, *, since: Instant, until: Instant, trace_id: TraceId | None, nonce: str | None, timeout: Seconds
+        self,
+        *,
+        since: Instant,
+        until: Instant,
+        trace_id: TraceId | None,
+        nonce: str | None,
+        timeout: Seconds,
+        narrowing: Narrowing = Narrowing.WINDOW,
+        span_name: str | None = None,
     ) -> tuple[SpanFact, ...]:
-        """The documented route, matched here: by trace id it cannot be asked, as far as is documented.
+        """The documented route, narrowed down as asked and matched here, by trace id or else by nonce.
 
-        Matched by trace id, or else by nonce (then all spans of the trace that the nonce stands in). Raises any PortError;
-        Garbled also where nothing was found and not every row of the window was seen.
+        By nonce: all spans of the trace that the nonce stands in, of those that the narrowing shows. Raises any PortError;
+        Garbled also where the narrowing is not honoured, Crowded where not every row of the window could be read.
         """
-        window = _Window(since=since, until=until, deadline=self._clock.monotonic() + timeout)
-        if trace_id is None:
-            named = await self._find(window, lambda row: nonce is not None and mentions(row, nonce))
-            if not named:
-                return ()
-            trace_id = identify(named[0])[0]
-        wanted = trace_id.lower()
-        if nonce is None and (marked := await self._find_marked(window, wanted)) is not None:
-            return self._facts(marked, nonce)
-        return self._facts(await self._find(window, lambda row: identify(row)[0] == wanted), nonce)
-
-    async def _find_marked(self, window: _Window, trace_id: str) -> list[Row] | None:
-        """What has no nonce is a control span, which is marked. None where the marker's silence proves nothing yet."""
-        try:
-            found = await self._find(replace(window, marked=trace_id), lambda row: identify(row)[0] == trace_id)
-        except Garbled:
-            return None
-        self._marker_works = self._marker_works or bool(found)
-        return found if self._marker_works else None
-
-    def _facts(self, rows: Sequence[Row], nonce: str | None) -> tuple[SpanFact, ...]:
-        """One of each: retries and page borders show a span twice."""
-        spans = [read_row(row, nonce=nonce, redactor=self._redactor) for row in rows]
-        return tuple({span.span_id: span for span in spans}.values())
-
-    async def _find(self, window: _Window, wanted: Callable[[Row], bool]) -> list[Row]:
-        """The rows that are wanted. They lie close together in time, so the first page without more of them is the last."""
-        found: list[Row] = []
-        async with aclosing(self._pages(window)) as pages:
-            try:
-                async for rows in pages:
-                    mine = [row for row in rows if wanted(row)]
-                    if found and not mine:
-                        break
-                    found += mine
-            except Garbled:
-                if not found:
-                    raise
-        return found
-
-    async def _pages(self, window: _Window) -> AsyncGenerator[list[Row], None]:
-        """Page after page, each row once. Raises Garbled where the end is reached and rows were not shown.
-
-        The cursor is never empty, and a page may be shorter than asked for, so the end is an empty page, a cursor of -1, a
-        page that shows nothing new, or as many rows as there are (recorded in
-        https://github.com/traceloop/opentelemetry-mcp-server, tests/integration/cassettes).
-        """
-        known: set[tuple[TraceId, str]] = set()
-        cursor, total = None, None
-        for _ in range(PAGES):
-            page = await self._page(window, cursor)
-            total = page.total if total is None else total
-            fresh = [row for row in page.rows if identify(row) not in known]
-            known.update(map(identify, fresh))
-            yield fresh
-            short = len(page.rows) < PAGE
-            if short and total is not None and len(known) >= total:
-                return
-            if not page.rows or page.cursor in _LAST_CURSORS or (short and not fresh):
-                if total is not None and len(known) < total:
-                    raise Garbled(f"Traceloop has shown {len(known)} of {total} rows of the window")
-                return
-            if not fresh:
-                raise Garbled("Traceloop shows the same page again and again")
-            cursor = page.cursor
-        raise Garbled(f"the window has more than {PAGE * PAGES} rows: more than could be read")
-
-    async def _page(self, window: _Window, cursor: str | None) -> _Page:
-        query = {
-            "from_timestamp_sec": str(int(window.since)),
-            "to_timestamp_sec": str(int(window.until) + 1),
-            "sort_by": "timestamp",
-            "sort_order": "DESC",
-            "limit": str(PAGE),
-        }
-        if window.marked is not None:
-            query[MARKER] = window.marked
-        if cursor is not None:
-            query["cursor"] = cursor
-        left = window.deadline - self._clock.monotonic()
-        body = await self._get(f"/v2/warehouse/spans?{urlencode(query)}", timeout=left)
-        spans = body.get("spans")
-        data = spans.get("data") if isinstance(spans, Mapping) else None
-        if not isinstance(spans, Mapping) or not isinstance(data, list):
-            raise Garbled("Traceloop's answer for a window has not the documented shape")
-        following, total = spans.get("next_cursor"), spans.get("total_results")
-        return _Page(
-            rows=data,
-            cursor=str(following) if following is not None else None,
-            total=total if type(total) is int else None,
+        ends = self._clock.monotonic() + timeout
+        look = _Look(
+            self._ask,
+            lambda row: self._fact(row, nonce),
+            time_left=lambda: ends - self._clock.monotonic(),
+            nonce=nonce,
         )
+        narrowed, passes = _narrowed(narrowing, trace_id, nonce, span_name)
+        wanted = trace_id.lower() if trace_id is not None else None
 
-    async def _get(self, path: str, *, timeout: Seconds) -> Mapping[str, Any]:
+        def search(is_wanted: Callable[[Row], bool]) -> _Search:
+            return _Search(since=since, until=until, narrowed=narrowed, passes=passes, wanted=is_wanted)
+
+        if wanted is not None:
+            return await look.find(search(lambda row: identify(row)[0] == wanted))
+        if nonce is None:
+            return ()
+        named = await look.find(search(lambda row: mentions(row, nonce)))
+        if not named:
+            return ()
+        found = look.named_in_metadata or named[0].trace_id
+        if narrowing is not Narrowing.WINDOW:
+            return tuple(span for span in named if span.trace_id == found)
+        return await look.find(search(lambda row: identify(row)[0] == found))
+
+    def _fact(self, row: object, nonce: str | None) -> SpanFact:
+        if not isinstance(row, Mapping):
+            raise Garbled("a row of Traceloop's answer is no object")
+        return read_row(row, nonce=nonce, redactor=self._redactor)
+
+    async def _ask(self, path: str, rows: JsonRows, *, timeout: Seconds, limit: int) -> Answer:
+        """Read rows while they arrive. Raises any PortError where the answer is not a 200."""
         headers = {"Authorization": f"Bearer {self._key()}", "Accept": "application/json"}
         answer = await self._http.request(
-            Service.TRACELOOP, "GET", f"{self._url}{path}", headers=headers, timeout=timeout
+            Service.TRACELOOP,
+            "GET",
+            f"{self._url}{path}",
+            headers=headers,
+            timeout=timeout,
+            body_limit=limit,
+            take=rows.feed,
         )
         if answer.status != _OK:
             self._refuse(answer)
-        body = answer.json()
-        if not isinstance(body, Mapping):
-            raise Garbled("Traceloop's answer is no JSON object", status=answer.status, evidence=answer.trail)
-        return body
+        if answer.flaw is not None and not _is_cut_off(answer):
+            raise Garbled(f"Traceloop answers with {answer.flaw}", status=answer.status, evidence=answer.trail)
+        if answer.flaw is None:
+            try:
+                rows.close()
+            except Garbled:
+                what = f"status {answer.status} with {answer.size} bytes of {answer.media_type or 'no content type'}"
+                raise Garbled(f"{what}, which are no JSON", status=answer.status, evidence=answer.trail) from None
+        return answer
 
     def _refuse(self, answer: Answer) -> NoReturn:
         """What another status than 200 means to a reader."""
@@ -198,3 +177,168 @@ class TraceloopReader:
         if answer.status >= _SERVER_ERROR:
             raise Unreachable(what, kind="status", status=answer.status, evidence=answer.trail)
         raise Garbled(what, status=answer.status, evidence=answer.trail)
+
+
+class _Look:
+    """The pages of one look: what it has read, and what it may still read."""
+
+    def __init__(
+        self, ask: _Ask, read_fact: Callable[[object], SpanFact], *, time_left: Callable[[], Seconds], nonce: str | None
+    ) -> None:
+        self._ask = ask
+        self._read_fact = read_fact
+        self._time_left = time_left
+        self._nonce = nonce
+        self._bytes = 0
+        self._rows = 0
+        self.named_in_metadata: TraceId | None = None  # the trace in whose metadata the nonce was seen
+
+    async def find(self, search: _Search) -> tuple[SpanFact, ...]:
+        """The spans that are wanted. They lie close together in time, so the first page without more of them is the last."""
+        found: list[SpanFact] = []
+        known: set[tuple[TraceId, str]] = set()
+        cursor, total = None, None
+        while True:
+            try:
+                page = await self._page(search, cursor, total, known)
+            except Garbled:
+                if found:  # presence is proven by what was shown, whatever came after it
+                    return _distinct(found)
+                raise
+            total = page.total if total is None else total
+            found += page.found
+            if page.cut_off and not any(
+                not span.parent_id for span in found
+            ):  # the root comes last: before it, more may come
+                raise self._crowded(total)
+            if page.cut_off or (found and not page.found) or _is_last(page, total, len(known), found=bool(found)):
+                return _distinct(found)
+            cursor = page.cursor
+
+    async def _page(
+        self, search: _Search, cursor: str | None, total: int | None, known: set[tuple[TraceId, str]]
+    ) -> "_Page":
+        page = _Page()
+
+        def take(row: object) -> None:
+            ids = identify(row)
+            page.rows += 1
+            self._rows += 1
+            if not isinstance(row, Mapping) or not search.passes(row):
+                raise Garbled("Traceloop shows rows that were not asked for: it does not honour the filter")
+            if ids in known:
+                return
+            known.add(ids)
+            page.fresh = True
+            if search.wanted(row):
+                page.found.append(self._read_fact(row))
+                if self._nonce is not None and self.named_in_metadata is None and names_nonce(row, self._nonce):
+                    self.named_in_metadata = ids[0]
+
+        if self._bytes >= LOOK_BYTES:
+            raise self._crowded(total)
+        rows = JsonRows(("spans", "data"), take)
+        path = f"/v2/warehouse/spans?{urlencode(_query(search, cursor))}"
+        answer = await self._ask(path, rows, timeout=self._time_left(), limit=LOOK_BYTES - self._bytes)
+        self._bytes += answer.size
+        page.cut_off = _is_cut_off(answer)
+        if not page.cut_off:
+            if rows.form != "list":
+                raise Garbled("Traceloop's answer for a window has not the documented shape")
+            if rows.oversized and not page.found:
+                raise Crowded("Traceloop shows rows that are too large to be read")
+        following, count = rows.beside.get("next_cursor"), rows.beside.get("total_results")
+        page.cursor = str(following) if following is not None else None
+        page.total = count if type(count) is int else None
+        return page
+
+    def _crowded(self, total: int | None) -> Crowded:
+        of = f" of {total}" if total is not None else ""
+        return Crowded(
+            f"the environment is too busy for this route: {self._rows}{of} rows of the window seen in "
+            f"{self._bytes / 2**20:.1f} MiB",
+            evidence={"rows_seen": self._rows, "rows": total, "bytes_read": self._bytes},
+        )
+
+
+def _is_last(page: "_Page", total: int | None, known: int, *, found: bool) -> bool:
+    """Whether no more pages need be read. Raises Garbled where the end is reached, nothing was found and rows were not shown.
+
+    The cursor is never empty, and a page may be shorter than asked for, so the end is an empty page, a cursor of -1, a page that
+    shows nothing new, or as many rows as there are (recorded in https://github.com/traceloop/opentelemetry-mcp-server,
+    tests/integration/cassettes). A cursor is a timestamp in milliseconds: at the borders of pages rows may be repeated or left
+    out, so absence takes as many different rows as there are.
+    """
+    short = page.rows < PAGE
+    if short and total is not None and known >= total:
+        return True
+    if not page.rows or page.cursor in _LAST_CURSORS or (short and not page.fresh):
+        if total is not None and known < total and not found:
+            raise Garbled(f"Traceloop has shown {known} of {total} rows of the window")
+        return True
+    if not page.fresh and not found:
+        raise Garbled("Traceloop shows the same page again and again")
+    return not page.fresh
+
+
+@dataclass(slots=True)
+class _Page:
+    rows: int = 0
+    fresh: bool = False
+    cut_off: bool = False
+    cursor: str | None = None
+    total: int | None = None
+    found: list[SpanFact] = field(default_factory=list)
+
+
+def _query(search: _Search, cursor: str | None) -> dict[str, str]:
+    query = {
+        "from_timestamp_sec": str(int(search.since)),
+        "to_timestamp_sec": str(int(search.until) + 1),
+        "sort_by": "timestamp",
+        "sort_order": "DESC",
+        "limit": str(PAGE),
+        **search.narrowed,
+    }
+    return query if cursor is None else {**query, "cursor": cursor}
+
+
+def _narrowed(
+    narrowing: Narrowing, trace_id: TraceId | None, nonce: str | None, span_name: str | None
+) -> tuple[Mapping[str, str], Callable[[Row], bool]]:
+    """The parameters of a narrowing, and which rows it lets pass where it is honoured.
+
+    Documented: https://www.traceloop.com/docs/api-reference/warehouse/get_spans. A parameter that is not known is a filter for an
+    attribute; whether `trace_id` is known to `filters` is not documented.
+    """
+    wanted = (trace_id or "").lower()
+    match narrowing:
+        case Narrowing.TRACE_ID if trace_id is not None:
+            return _filter("trace_id", "equals", wanted), lambda row: identify(row)[0] == wanted
+        case Narrowing.MARKER if trace_id is not None:
+            return {MARKER: trace_id}, lambda row: mentions(row, wanted)
+        case Narrowing.ATTRIBUTE if nonce is not None:
+            return {CANARY_NONCE: nonce}, lambda row: identify(row)[0] == wanted or mentions(row, nonce)
+        case Narrowing.METADATA if nonce is not None:
+            by_content = _filter(CANARY_METADATA, "contains", nonce)
+            return by_content, lambda row: identify(row)[0] == wanted or mentions(row, nonce)
+        case Narrowing.SPAN_NAME if span_name is not None:
+            return {"span_name": span_name}, lambda row: row.get("span_name") == span_name
+        case Narrowing.WINDOW:
+            return {}, lambda _: True
+        case _:
+            raise ValueError(f"nothing to narrow a search by {narrowing} with")
+
+
+def _filter(field_id: str, operator: str, value: str) -> Mapping[str, str]:
+    return {"filters": json.dumps([{"id": field_id, "operator": operator, "value": value}])}
+
+
+def _distinct(spans: Sequence[SpanFact]) -> tuple[SpanFact, ...]:
+    """One of each: retries and page borders show a span twice."""
+    return tuple({span.span_id: span for span in spans}.values())
+
+
+def _is_cut_off(answer: Answer) -> bool:
+    """Whether there was more than might be read."""
+    return answer.flaw is not None and answer.flaw.startswith("a body of more than")

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from monitor.core.model import TraceId
+from monitor.core.model import Instant, TraceId
 from monitor.core.secret import SecretKind, describe_secret
 from monitor.core.trace import SpanFact
 from monitor.ports import Garbled
@@ -34,6 +34,7 @@ _CREDENTIAL_NAME = re.compile(
     r"|(access|auth|id|refresh|session|bearer|api)[_-]?token)$",
     re.IGNORECASE,
 )
+_FAR = 10**14  # milliseconds: the year 5138
 _EMPTY = ("", "null", "{}", "[]", '""')
 _MODEL = ("gen_ai.response.model", "llm.response.model", "gen_ai.request.model", "llm.request.model", "tfy.model.name")
 _USAGE = {
@@ -86,6 +87,7 @@ def read_row(row: Mapping[str, Any], *, nonce: str | None, redactor: Redactor) -
         content=tuple(sorted(set(_content(row, attributes, nonce)))),
         credentials=tuple(sorted(clamp(name, 100) for name in credentials)),
         model=_first(attributes, _MODEL),
+        started_at=_started_at(row),
         usage={
             kind: count for kind, names in _USAGE.items() if (count := _count(_first(attributes, names))) is not None
         },
@@ -103,6 +105,13 @@ def _parent(row: Mapping[str, Any]) -> str:
 def mentions(row: object, nonce: str) -> bool:
     """Whether a nonce stands anywhere in a row."""
     return nonce in json.dumps(row, ensure_ascii=False)
+
+
+def names_nonce(row: Mapping[str, Any], nonce: str) -> bool:
+    """Whether a nonce stands in the metadata of a row: other traces may quote ours, an evaluator's for one."""
+    return any(
+        nonce in text for name, text in _mapping(row.get("span_attributes")).items() if _METADATA.fullmatch(name)
+    )
 
 
 def _mapping(value: object) -> dict[str, str]:
@@ -162,6 +171,12 @@ def _credentials(
             is_one = redactor.finds_credential(value)
         if is_one:
             yield name
+
+
+def _started_at(row: Mapping[str, Any]) -> Instant | None:
+    """A row's timestamp in milliseconds: when the span began, by the clock of whoever made it."""
+    stamp = row.get("timestamp")
+    return stamp / 1000 if isinstance(stamp, int) and not isinstance(stamp, bool) and 0 < stamp < _FAR else None
 
 
 def _first(attributes: Mapping[str, str], names: tuple[str, ...]) -> str | None:

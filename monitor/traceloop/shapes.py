@@ -13,10 +13,11 @@ from monitor.core.model import TraceId
 from monitor.core.trace import Route
 from monitor.http import Answer, Exchange
 from monitor.ports import Garbled
-from monitor.traceloop.marker import MARKER
+from monitor.traceloop.marker import CANARY_NONCE, MARKER
 
 _TRACE = re.compile(r".*/v2/projects/default/traces/([^/]+)/spans")
 _WAREHOUSE = re.compile(r".*/v2/warehouse/spans")
+_FILTERS = frozenset({"filters", "span_name", CANARY_NONCE})
 _METADATA = "tfy.request.metadata"
 _PREFIXES = ("gen_ai.", "llm.", "tfy.")
 _OK, _REDIRECT = 200, 300
@@ -27,8 +28,7 @@ class ReadShape:
     """One read: by which route, for which trace (None: all of a window), which it showed, and how their attributes are named.
 
     `prefixes` are those of `gen_ai.`, `llm.`, `tfy.` that occur; `metadata` is how the request's metadata come (text, object,
-    flat); `marked`: it was asked by our own attribute; `understood`: there were rows, or it
-    said that there are none.
+    flat); `understood`: there were rows, or it said that there are none.
     """
 
     route: Route
@@ -37,7 +37,6 @@ class ReadShape:
     traces: frozenset[TraceId] = frozenset()
     prefixes: frozenset[str] = frozenset()
     metadata: str | None = None
-    marked: bool = False
 
 
 def describe_read(exchange: Exchange, ours: frozenset[TraceId]) -> ReadShape | None:
@@ -45,7 +44,8 @@ def describe_read(exchange: Exchange, ours: frozenset[TraceId]) -> ReadShape | N
     url = urlsplit(exchange.request.url)
     if exchange.answer is None:
         return None
-    marker = parse_qs(url.query).get(MARKER, [None])[0]
+    query = parse_qs(url.query)
+    marker = query.get(MARKER, [None])[0]
     if quick := _TRACE.fullmatch(url.path):
         route, asked = Route.TRACE, quick[1]
     elif _WAREHOUSE.fullmatch(url.path):
@@ -54,6 +54,10 @@ def describe_read(exchange: Exchange, ours: frozenset[TraceId]) -> ReadShape | N
         return None
     every = _rows(exchange.answer, route)
     rows = [row for row in every or () if row.get("trace_id") in ours]
+    if (
+        not rows and _FILTERS & query.keys()
+    ):  # whether such a filter is honoured is not known, so its silence says nothing
+        every = None
     names = {str(name) for row in rows for name in _attributes(row)}
     return ReadShape(
         route=route,
@@ -62,7 +66,6 @@ def describe_read(exchange: Exchange, ours: frozenset[TraceId]) -> ReadShape | N
         traces=frozenset(TraceId(str(row["trace_id"])) for row in rows),
         prefixes=frozenset(prefix for prefix in _PREFIXES if any(name.startswith(prefix) for name in names)),
         metadata=next((form for row in rows if (form := _metadata(_attributes(row)))), None),
-        marked=marker is not None,
     )
 
 

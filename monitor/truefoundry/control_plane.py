@@ -78,13 +78,24 @@ class TrueFoundryControlPlane:
         return self._redactor.show(name, 100) or None if isinstance(name, str) else None
 
     async def find_spans(
-        self, trace_id: TraceId, *, since: Instant, destination: str | None, timeout: Seconds
+        self,
+        trace_id: TraceId | None,
+        *,
+        since: Instant,
+        destination: str | None,
+        timeout: Seconds,
+        nonce: str | None = None,
     ) -> tuple[SpanFact, ...]:
-        """Ask `spans/query` for one trace, page by page; pages may repeat spans, and an empty one need not be the last."""
+        """Ask `spans/query` for one trace, page by page; pages may repeat spans, and an empty one need not be the last.
+
+        Without an id, for the spans whose metadata hold the nonce: what comes must belong to one trace.
+        """
         found: dict[str, SpanFact] = {}
         token: str | None = None
         for _ in range(_PAGES):
-            query = span_query(trace_id, since=since, destination=destination or DEFAULT_DESTINATION, page_token=token)
+            query = span_query(
+                trace_id, nonce, since=since, destination=destination or DEFAULT_DESTINATION, page_token=token
+            )
             answer = await self._ask("POST", "/api/svc/v1/spans/query", body=query, timeout=timeout)
             if answer.status != _OK:
                 self._refuse(answer)

@@ -15,6 +15,9 @@ from monitor.core.trace import SpanFact
 from monitor.ports import Garbled
 from monitor.redaction import clamp
 
+NONCE = "probe_id"
+"""The entry of a canary's metadata that no other request has."""
+
 _PAGE = 100
 _MOST_TEAMS = 100
 _ACCOUNTS = ("virtualaccount", "serviceaccount")  # the newer and the older name of the same
@@ -23,12 +26,15 @@ _DAY: Seconds = 86_400.0
 _UUID7 = re.compile(r"[0-9a-f]{12}7[0-9a-f]{3}[89ab][0-9a-f]{15}")
 
 
-def span_query(trace_id: TraceId, *, since: Instant, destination: str, page_token: str | None) -> dict[str, Any]:
-    """The query for one trace; `startTime` in ISO 8601 with milliseconds and Z."""
-    start = datetime.fromtimestamp(_begin(trace_id, since), UTC)
+def span_query(
+    trace_id: TraceId | None, nonce: str | None, *, since: Instant, destination: str, page_token: str | None
+) -> dict[str, Any]:
+    """The query for one trace, by its id or else by a canary's nonce; `startTime` in ISO 8601 with milliseconds and Z."""
+    start = datetime.fromtimestamp(_begin(trace_id, since) if trace_id is not None else since - _SKEW, UTC)
+    by_nonce = [{"gatewayRequestMetadataKey": NONCE, "operator": "EQUAL", "value": nonce}]
     query: dict[str, Any] = {
         "startTime": start.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-        "traceIds": [trace_id],
+        **({"traceIds": [trace_id]} if trace_id is not None else {"filters": by_nonce}),
         "dataRoutingDestination": destination,
         "limit": _PAGE,
         "sortDirection": "asc",
@@ -45,13 +51,15 @@ def _begin(trace_id: TraceId, since: Instant) -> Instant:
     return min(since, max(made, since - _DAY)) - _SKEW
 
 
-def read_spans(body: object, trace_id: TraceId) -> tuple[list[SpanFact], str | None]:
+def read_spans(body: object, trace_id: TraceId | None) -> tuple[list[SpanFact], str | None]:
     """The spans of one page, and the token of the next. Raises Garbled where absence could be read into what is not understood."""
     data = body.get("data") if isinstance(body, Mapping) else None
     if not isinstance(body, Mapping) or not isinstance(data, list):
         raise Garbled("the answer of TrueFoundry's trace store has no list of spans")
     spans = [_read_row(row) for row in data]
-    mine = [span for span in spans if span.trace_id == trace_id]
+    mine = [span for span in spans if span.trace_id == trace_id] if trace_id is not None else spans
+    if len({span.trace_id for span in mine}) > 1:
+        raise Garbled("TrueFoundry's trace store answers with several traces where one was asked for")
     if spans and not mine:
         raise Garbled("TrueFoundry's trace store answers with other traces than the one it was asked for")
     pagination = body.get("pagination")

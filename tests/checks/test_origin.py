@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from monitor.checks.origin import OriginLook
-from monitor.core.arrival import proof_key
-from monitor.core.canary import Canary, Outcome
+from monitor.core.arrival import proof_key, store_is_proven
+from monitor.core.canary import Canary, IdSource, Outcome
 from monitor.core.inputs import OriginLooked
 from monitor.core.model import CheckName
 from monitor.core.state import TargetState
@@ -105,9 +105,32 @@ async def test_what_it_is_known_to_have_is_not_asked_for_again() -> None:
 
 
 async def test_a_refused_canary_is_none_of_its_business() -> None:
-    """Nor one without a trace id."""
+    """No trace of it need be there."""
     assert await Bench(an_old(1, outcome=MISSING, accepted=False)).look() == []
-    assert await Bench(an_old(1, outcome=MISSING, trace_id=None)).look() == []
+
+
+async def test_a_trace_without_an_id_is_asked_for_by_the_nonce() -> None:
+    """What is found so brings the id along, and proves this way of asking alone."""
+    bench = Bench(an_old(1, outcome=MISSING, trace_id=None, id_source=None))
+    bench.control_plane.spans, bench.control_plane.by_nonce = list(spans(7)), {"gtm-1": trace_id(7)}
+    assert await bench.look() == [("c1", True)]
+    canary = bench.diary.state.canaries[0]
+    assert (canary.trace_id, canary.id_source, canary.origin) == (trace_id(7), IdSource.NONCE, True)
+    assert [asked.trace_id for asked in bench.control_plane.asked] == [None]
+    assert set(bench.diary.state.proofs) == {proof_key(Route.OWN_STORE, "#nonce")}
+
+
+async def test_that_the_nonce_is_not_found_counts_only_where_it_has_found_something() -> None:
+    """A store that shows traces by their id need not know our metadata."""
+    lost = an_old(2, outcome=MISSING, trace_id=None, id_source=None)
+    bench = Bench(an_old(1, outcome=ARRIVED, id_source=IdSource.NONCE), lost)
+    bench.control_plane.spans = list(spans(1))
+    assert await bench.look() == [("c1", False), ("c2", False)]
+    assert not store_is_proven(bench.diary.state.canaries[1], bench.diary.state.proofs, START)
+    bench.control_plane.by_nonce = {"gtm-1": trace_id(1)}
+    await bench.clock.advance(15)
+    assert await bench.look() == [("c1", False), ("c2", False), ("c1", True), ("c2", False)]
+    assert store_is_proven(bench.diary.state.canaries[1], bench.diary.state.proofs, START + 15)
 
 
 async def test_it_is_asked_by_destination_and_from_a_while_before() -> None:

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -15,15 +16,17 @@ from monitor.core.arrival import (
     give_up,
     judge_control,
     look_at,
+    narrowing_key,
     next_look,
     proof_key,
     store_credential,
+    usual_arrival,
     wants_labels,
 )
 from monitor.core.canary import Canary, ControlSpan, IdSource, Outcome
 from monitor.core.model import Instant
 from monitor.core.state import ArrivalPolicy, TraceIdMode
-from monitor.core.trace import LabelJudgement, Route, SpanFact, TraceSeen
+from monitor.core.trace import LabelJudgement, Narrowing, Route, SpanFact, TraceSeen
 from tests.core.build import POLICY, a_canary, policy, quick, spans, trace_id
 from tests.fakes.clock import START
 
@@ -90,6 +93,31 @@ def test_deadlines_count_from_the_sending_while_there_is_no_answer() -> None:
     assert a_canary(answered_at=START + 3).waited_since == START + 3
 
 
+def a_usual_one(number: int, took: float, **more: Any) -> Canary:
+    """One whose trace arrived so many seconds after its answer."""
+    return a_canary(number, outcome=Outcome.ARRIVED, arrived_at=START + took, **more)
+
+
+def test_how_long_a_trace_takes_is_learnt_from_the_newest_that_arrived() -> None:
+    """The longest of the newest five, once there are three; what came late or not at all teaches nothing."""
+    some = tuple(a_usual_one(number, took) for number, took in enumerate((90, 4, 6, 5, 7, 4)))
+    late = a_canary(9, outcome=Outcome.LATE, arrived_at=START + 200)
+    assert usual_arrival(some[1:3]) is None
+    assert usual_arrival((*some[1:4], late, a_canary(10))) == 6
+    assert usual_arrival(some) == 7
+
+
+def test_where_it_is_known_how_long_a_trace_takes_nobody_asks_much_sooner() -> None:
+    """A fifth sooner, in case that it has become faster; then when it is usual; then as ever."""
+    first = next_look(a_canary(), WAITS, None, 0, usual=40)
+    second = next_look(a_canary(), WAITS, first, 1, usual=40)
+    third = next_look(a_canary(), WAITS, second, 2, usual=40)
+    assert (first, second, third) == (START + 32, START + 40.5, START + 44.5)
+    assert next_look(a_canary(), WAITS, None, 0, usual=0.1) == START + 1
+    assert next_look(a_canary(), WAITS, None, 0, usual=900) == START + WAITS.look_closer_after
+    assert next_look(a_canary(), WAITS, START + 2, 1, usual=2) == START + 3
+
+
 # --- whether absence counts ------------------------------------------------------------------------------------------
 
 
@@ -97,15 +125,19 @@ def counts(
     canary: Canary,
     route: Route = Route.TRACE,
     *,
+    narrowing: Narrowing | None = None,
+    shown_by: Narrowing | None = None,
     proven: float | None = 0.0,
     credential: str = "ours",
     mode: TraceIdMode = TraceIdMode.AUTO,
     honours: bool | None = None,
 ) -> bool:
-    """Whether absence by a route counts; `proven` is for how many seconds the proof is old."""
+    """Whether absence by a route counts; `proven` is for how many seconds the proof is old, `shown_by` what else is proven."""
     proofs = {proof_key(route, credential): START - proven} if proven is not None else {}
+    proofs |= {narrowing_key(shown_by, credential): START - proven} if shown_by and proven is not None else {}
+    seen = TraceSeen(route=route, at=START, narrowing=narrowing)
     return absence_counts(
-        canary, route, policy=policy(trace_id=mode), proofs=proofs, honours_traceparent=honours, now=START
+        canary, seen, policy=policy(trace_id=mode), proofs=proofs, honours_traceparent=honours, now=START
     )
 
 
@@ -131,6 +163,25 @@ def test_a_search_by_nonce_never_proves_absence() -> None:
 def test_without_a_trace_id_nothing_is_absent() -> None:
     """Nobody knows what to look for."""
     assert not counts(a_canary(trace_id=None, id_source=None))
+    assert not counts(a_canary(trace_id=None, id_source=None), Route.WAREHOUSE, narrowing=Narrowing.WINDOW)
+
+
+@pytest.mark.parametrize("narrowing", [each for each in Narrowing if each is not Narrowing.WINDOW])
+def test_the_silence_of_a_narrowed_read_counts_only_where_it_has_shown_a_span_of_ours(narrowing: Narrowing) -> None:
+    """That the warehouse as a whole has shown one, or another narrowing has, proves nothing of this filter."""
+    other = Narrowing.METADATA if narrowing is not Narrowing.METADATA else Narrowing.ATTRIBUTE
+    assert not counts(a_canary(), Route.WAREHOUSE, narrowing=narrowing)
+    assert not counts(a_canary(), Route.WAREHOUSE, narrowing=narrowing, shown_by=other)
+    assert counts(a_canary(), Route.WAREHOUSE, narrowing=narrowing, shown_by=narrowing)
+    assert not counts(a_canary(), Route.WAREHOUSE, narrowing=narrowing, shown_by=narrowing, proven=PROOF_LASTS + 1)
+
+
+@pytest.mark.parametrize("narrowing", [Narrowing.ATTRIBUTE, Narrowing.METADATA])
+def test_a_proven_filter_for_the_nonce_proves_absence_also_without_an_id(narrowing: Narrowing) -> None:
+    """It has found the trace of another canary by the same attribute."""
+    nameless = a_canary(trace_id=None, id_source=None)
+    assert counts(nameless, Route.NONCE, narrowing=narrowing, shown_by=narrowing)
+    assert not counts(nameless, Route.NONCE, narrowing=narrowing)
 
 
 @pytest.mark.parametrize(
@@ -188,8 +239,10 @@ def test_a_trace_that_shrinks_or_loses_its_root_has_not_arrived_yet() -> None:
 
 
 def test_two_routes_do_not_confirm_each_other() -> None:
-    """One may lag behind the other."""
-    assert judged(seen(WHOLE, 5), seen(WHOLE, 7, Route.WAREHOUSE)).outcome is None
+    """One may lag behind the other; but the documented one, where it shows as many, has shown it all."""
+    assert judged(seen(WHOLE, 5, Route.WAREHOUSE), seen(WHOLE, 7)).outcome is None
+    assert judged(seen(WHOLE, 5), seen(WHOLE[:2], 7, Route.WAREHOUSE)).outcome is None
+    assert judged(seen(WHOLE, 5), seen(WHOLE, 7, Route.WAREHOUSE)).outcome is Outcome.ARRIVED
 
 
 def test_fewer_spans_than_wanted_have_not_arrived() -> None:

@@ -333,10 +333,10 @@ def test_the_own_store_is_asked_at_start_and_hourly() -> None:
 
 
 def test_the_own_store_is_asked_at_once_when_a_trace_has_not_come() -> None:
-    """However lately it was asked for others, and wherever the id is known."""
+    """However lately it was asked for others, and also where the id is not known: then by the nonce."""
     assert not asked(START + 59, overdue=True, now=START + 59)
     assert asked(START + 59, overdue=True, now=START + 60)
-    assert not asked(START + 59, overdue=True, now=START + 60, trace_id=None)
+    assert asked(START + 59, overdue=True, now=START + 60, trace_id=None)
 
 
 def test_the_own_store_is_asked_again_for_a_trace_that_it_did_not_have() -> None:

@@ -17,7 +17,7 @@ from monitor.core.inputs import Input
 from monitor.core.model import Blindness, CheckName, Component, Fault, Finding, Phases, Service, Severity, Verdict
 from monitor.core.secret import Oddity, SecretKind
 from monitor.core.state import Active, Policy, State, TargetState, TraceIdMode
-from monitor.core.trace import Route
+from monitor.core.trace import Narrowing, Route
 from monitor.core.triage import LOSSES, TRIAGE
 from tests.core.build import POLICY, PROD, a_canary, a_charge, trace_id
 from tests.fakes.clock import START
@@ -146,12 +146,14 @@ ENUMS: dict[type[Enum], str] = {
     Component: "gateway provider config traceloop export monitor",
     Outcome: "arrived late incomplete missing unknown recovered",
     Reason: "opened changed reminder escalated edited resolved test",
-    Route: "trace warehouse nonce own_store elsewhere",
+    Route: "trace warehouse nonce own_store",
+    Narrowing: "trace_id marker attribute metadata span_name window",
     IdSource: "feedback traceparent nonce",
     SecretKind: "literal masked reference hidden absent",
     TraceIdMode: "auto feedback traceparent",
     Service: "control_plane gateway traceloop otlp slack alertmanager webhook heartbeat",
-    Blindness: "unreachable refused garbled no_witness blocked unproven budget_spent paused timeout crashed nothing_to_judge",
+    Blindness: "unreachable refused garbled crowded no_witness blocked unproven budget_spent paused timeout crashed "
+    "nothing_to_judge",
 }
 
 

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from monitor.core.model import Instant, Seconds, TraceId
-from monitor.core.trace import SpanFact
-from monitor.ports import ControlRequest, IngestAnswer, PortError
+from monitor.core.trace import Narrowing, SpanFact
+from monitor.ports import ControlRequest, Crowded, IngestAnswer, PortError
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,10 @@ class FakeBackend:
         self.window_error: PortError | None = None
         self.quick_reads: list[TraceId] = []
         self.window_reads: list[tuple[Instant, Instant, TraceId | None]] = []
+        self.narrowings: list[Narrowing] = []
+        self.honours = frozenset(Narrowing)
+        self.tried_keys = 0
+        self.crowded = False  # every row of a window is too much
 
     def store(self, *spans: SpanFact, at: Instant, nonce: str | None = None) -> None:
         """From now on these are there; `nonce` stands somewhere in them."""
@@ -38,18 +42,39 @@ class FakeBackend:
         spans = [stored.span for stored in self._stored if stored.span.trace_id == trace_id]
         return _distinct([replace(span, service_name=None, resource=None) for span in spans])
 
-    async def read_window(
-        self, *, since: Instant, until: Instant, trace_id: TraceId | None, nonce: str | None, timeout: Seconds
-    ) -> tuple[SpanFact, ...]:
-        """The documented route."""
+    async def try_key(self, *, timeout: Seconds) -> None:
+        """The documented route, asked for anything."""
         del timeout
-        self.window_reads.append((since, until, trace_id))
+        self.tried_keys += 1
         if self.window_error is not None:
             raise self.window_error
+
+    async def read_window(
+        self,
+        *,
+        since: Instant,
+        until: Instant,
+        trace_id: TraceId | None,
+        nonce: str | None,
+        timeout: Seconds,
+        narrowing: Narrowing = Narrowing.WINDOW,
+        span_name: str | None = None,
+    ) -> tuple[SpanFact, ...]:
+        """The documented route; a narrowing that is not honoured shows nothing."""
+        del timeout
+        self.window_reads.append((since, until, trace_id))
+        self.narrowings.append(narrowing)
+        if self.window_error is not None:
+            raise self.window_error
+        if narrowing not in self.honours:
+            return ()
+        if self.crowded and narrowing is Narrowing.WINDOW:
+            raise Crowded("the environment is too busy for this route: 100 of 9000 rows of the window seen in 8.0 MiB")
         shown = [stored for stored in self._stored if since <= stored.at <= until]
         named = {stored.span.trace_id for stored in shown if nonce is not None and stored.nonce == nonce}
         wanted = named if trace_id is None else {trace_id}
-        return _distinct([stored.span for stored in shown if stored.span.trace_id in wanted])
+        found = _distinct([stored.span for stored in shown if stored.span.trace_id in wanted])
+        return tuple(span for span in found if narrowing is not Narrowing.SPAN_NAME or span.name == span_name)
 
 
 class FakeIngest:

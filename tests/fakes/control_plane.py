@@ -13,7 +13,7 @@ from monitor.ports import ConfigAnswer, PortError
 class SpansAsked:
     """One look into the own store."""
 
-    trace_id: TraceId
+    trace_id: TraceId | None
     since: Instant
     destination: str | None
 
@@ -31,6 +31,7 @@ class FakeControlPlane:
         self.refusals: dict[SwitchKind, PortError] = {}
         self.knows_us = True
         self.spans: list[SpanFact] = []
+        self.by_nonce: dict[str, TraceId] = {}  # the trace whose metadata hold a nonce
         self.error: PortError | None = None
         self.reads = 0
         self.switch_reads: list[SwitchKind] = []
@@ -61,13 +62,20 @@ class FakeControlPlane:
         return self.knows_us
 
     async def find_spans(
-        self, trace_id: TraceId, *, since: Instant, destination: str | None, timeout: Seconds
+        self,
+        trace_id: TraceId | None,
+        *,
+        since: Instant,
+        destination: str | None,
+        timeout: Seconds,
+        nonce: str | None = None,
     ) -> tuple[SpanFact, ...]:
-        """Those of the trace."""
+        """Those of the trace; without an id, those of the trace that is said to hold the nonce."""
         del timeout
         self.asked.append(SpansAsked(trace_id, since, destination))
         self._fail()
-        return tuple(span for span in self.spans if span.trace_id == trace_id)
+        wanted = trace_id if trace_id is not None else self.by_nonce.get(nonce or "")
+        return tuple(span for span in self.spans if span.trace_id == wanted)
 
     def _fail(self) -> None:
         if self.error is not None:

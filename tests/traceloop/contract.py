@@ -81,6 +81,11 @@ class TraceloopContract(ABC):
         )
         assert [(span.trace_id, span.service_name) for span in window] == [(trace_id, "contract")]
 
+    async def test_a_key_that_is_accepted_is_tried_without_an_error(self, stage: Stage) -> None:
+        """Whatever is there."""
+        await self.send(stage)
+        await stage.drive(stage.backend.try_key(timeout=10))
+
     async def test_what_was_never_sent_is_not_shown(self, stage: Stage) -> None:
         """Absence is an empty answer, no error."""
         _, sent = await self.send(stage)
@@ -116,6 +121,7 @@ class TraceloopContract(ABC):
         for asking in (
             stage.backend.read_trace(NEVER_SENT, nonce=None, timeout=10),
             stage.backend.read_window(since=0, until=1, trace_id=NEVER_SENT, nonce=None, timeout=10),
+            stage.backend.try_key(timeout=10),
         ):
             with pytest.raises(Refused) as caught:
                 await stage.drive(asking)

@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 
 from monitor.core.model import TraceId
-from monitor.core.trace import SpanFact
-from monitor.ports import Garbled, Gone, PortError, Refused, Unreachable
+from monitor.core.trace import Narrowing, SpanFact
+from monitor.http.rows import ROW_LIMIT
+from monitor.ports import Crowded, Garbled, Gone, PortError, Refused, Unreachable
 from monitor.redaction import Redactor
 from monitor.traceloop import TraceloopReader
-from monitor.traceloop.read import PAGE, PAGES
+from monitor.traceloop.read import LOOK_BYTES, PAGE
 from tests.fakes.clock import START, FakeClock
 from tests.fakes.remote import Remote, Reply
 
@@ -183,12 +184,12 @@ async def test_a_trace_is_found_on_any_page() -> None:
     """Among the rows of others; and the search goes on until a page has no more of it."""
     spans, remote = await window(
         full(0, total=900),
-        page(*(row(number) for number in range(200, 398)), row(398, MINE), row(399, MINE)),
-        page(row(398, MINE), row(400, MINE), *(row(number) for number in range(401, 599))),
-        full(600),
-        full(800),
+        page(*(row(number) for number in range(50, 98)), row(98, MINE), row(99, MINE)),
+        page(row(98, MINE), row(100, MINE), *(row(number) for number in range(101, 149))),
+        full(150),
+        full(200),
     )
-    assert [span.span_id for span in spans] == [f"{number:016x}" for number in (398, 399, 400)]
+    assert [span.span_id for span in spans] == [f"{number:016x}" for number in (98, 99, 100)]
     assert len(remote.asked) == 4
 
 
@@ -204,7 +205,7 @@ async def test_a_trace_is_found_on_any_page() -> None:
         (page(row(1), cursor=None),),
         (full(0, total=PAGE + 1), page(row(PAGE - 1), row(PAGE))),
         (full(0, total=PAGE), EMPTY),
-        (page(*(row(number) for number in range(100)), total=150), page(*(row(number) for number in range(99, 150)))),
+        (page(*(row(number) for number in range(40)), total=60), page(*(row(number) for number in range(39, 60)))),
     ],
 )
 async def test_absence_is_an_empty_answer_once_every_row_was_seen(replies: tuple[Reply, ...]) -> None:
@@ -217,16 +218,15 @@ async def test_absence_is_an_empty_answer_once_every_row_was_seen(replies: tuple
 @pytest.mark.parametrize(
     ("replies", "why"),
     [
-        ([full(PAGE * number) for number in range(PAGES + 1)], "more than could be read"),
         ([full(0)], "again and again"),
-        ([full(0, total=500), page(row(PAGE)), page(row(PAGE))], "201 of 500 rows"),
-        ([full(0, total=500), page(cursor="-1")], "200 of 500 rows"),
+        ([full(0, total=500), page(row(PAGE)), page(row(PAGE))], f"{PAGE + 1} of 500 rows"),
+        ([full(0, total=500), page(cursor="-1")], f"{PAGE} of 500 rows"),
         ([page(row(1), {"traceId": MINE, "spanId": "x"}, total=2)], "no usable trace_id"),
         ([page("odd", total=1)], "no object"),
         ([Reply({"spans": []})], "documented shape"),
         ([Reply({"spans": None})], "documented shape"),
         ([Reply({"data": []})], "documented shape"),
-        ([Reply([])], "no JSON object"),
+        ([Reply([])], "documented shape"),
     ],
 )
 async def test_absence_is_never_concluded_from_what_was_not_seen(replies: list[Reply], why: str) -> None:
@@ -243,29 +243,126 @@ async def test_a_trace_that_was_found_needs_no_last_page() -> None:
     assert len(spans) == 1
 
 
-async def test_a_control_span_is_asked_for_by_its_marker() -> None:
-    """By a filter on its own attribute, so that it is found among any number of others."""
-    spans, remote = await window(page(row(1, MINE), total=1), nonce=None)
+NONCE = "gtm-0123456789abcdef"
+BY_TRACE_ID = f'[{{"id": "trace_id", "operator": "equals", "value": "{MINE}"}}]'
+BY_METADATA = f'[{{"id": "tfy.request.metadata", "operator": "contains", "value": "{NONCE}"}}]'
+NARROWED: dict[Narrowing, dict[str, str]] = {
+    Narrowing.TRACE_ID: {"filters": BY_TRACE_ID},
+    Narrowing.MARKER: {"gateway_trace_monitor.control": MINE},
+    Narrowing.ATTRIBUTE: {"tfy.request.metadata.probe_id": NONCE},
+    Narrowing.METADATA: {"filters": BY_METADATA},
+    Narrowing.SPAN_NAME: {"span_name": "Agent Workflow"},
+    Narrowing.WINDOW: {},
+}
+
+
+async def narrowed(narrowing: Narrowing, *replies: Reply) -> tuple[tuple[SpanFact, ...], Remote]:
+    """Read a window that is narrowed down; what was found, and what was asked."""
+    remote = Remote(FakeClock(), *replies)
+    spans = await reader_at(remote).read_window(
+        since=START,
+        until=START + 1,
+        trace_id=MINE,
+        nonce=NONCE,
+        timeout=10,
+        narrowing=narrowing,
+        span_name="Agent Workflow",
+    )
+    return spans, remote
+
+
+def ours(number: int = 1) -> dict[str, Any]:
+    """A row of ours, as every filter wants it."""
+    marks = {"gateway_trace_monitor.control": MINE, "tfy.request.metadata": f'{{"probe_id": "{NONCE}"}}'}
+    return row(number, MINE, span_attributes=marks)
+
+
+@pytest.mark.parametrize("narrowing", Narrowing)
+async def test_each_narrowing_is_asked_for_as_it_is_documented(narrowing: Narrowing) -> None:
+    """By parameters of its own and none besides."""
+    spans, remote = await narrowed(narrowing, page(ours(), total=1))
+    usual = {"from_timestamp_sec", "to_timestamp_sec", "sort_by", "sort_order", "limit"}
     assert [span.trace_id for span in spans] == [MINE]
-    assert [request.query["gateway_trace_monitor.control"] for request in remote.asked] == [MINE]
+    asked = remote.asked[0].query
+    assert {name: text for name, text in asked.items() if name not in usual} == NARROWED[narrowing]
 
 
-async def test_the_markers_silence_is_believed_once_it_has_spoken() -> None:
-    """Before, the whole window is read: a filter that is not understood would match nothing, silently."""
-    remote = Remote(FakeClock(), EMPTY, page(row(1), row(2, MINE), total=2), page(row(2, MINE), total=1), EMPTY)
-    reader = reader_at(remote)
-
-    async def read() -> int:
-        return len(await reader.read_window(since=0, until=1, trace_id=MINE, nonce=None, timeout=10))
-
-    assert [await read(), await read(), await read()] == [1, 1, 0]
-    assert ["gateway_trace_monitor.control" in request.query for request in remote.asked] == [True, False, True, True]
+FILTERS = [each for each in Narrowing if each is not Narrowing.WINDOW]
 
 
-async def test_a_refused_marker_is_done_without() -> None:
-    """The window as a whole is the documented way."""
-    spans, _ = await window(Reply({"error": "unknown field"}, status=400), page(row(1, MINE), total=1), nonce=None)
-    assert len(spans) == 1
+@pytest.mark.parametrize("narrowing", FILTERS)
+async def test_a_filter_that_lets_others_pass_is_not_honoured(narrowing: Narrowing) -> None:
+    """Then neither what it shows nor its silence means anything of it."""
+    with pytest.raises(Garbled, match="does not honour"):
+        await narrowed(narrowing, page(row(1, span_name="POST"), total=1))
+
+
+@pytest.mark.parametrize("narrowing", FILTERS)
+async def test_a_filter_that_is_refused_is_no_absence(narrowing: Narrowing) -> None:
+    """400: whoever does not know a field says so."""
+    with pytest.raises(Garbled):
+        await narrowed(narrowing, Reply({"error": "unknown field"}, status=400))
+
+
+async def test_a_span_name_is_shared_with_others() -> None:
+    """Theirs are passed over."""
+    spans, _ = await narrowed(Narrowing.SPAN_NAME, page(row(2), ours(), row(3), total=3))
+    assert [span.span_id for span in spans] == [f"{1:016x}"]
+
+
+async def test_by_its_nonce_a_trace_is_found_whose_metadata_hold_it() -> None:
+    """And not the one that only quotes it, an evaluator's for one."""
+    quotes = row(9, span_attributes={"evaluator.input": f"metadata: {NONCE}"})
+    remote = Remote(FakeClock(), page(quotes, ours(), total=2))
+    spans = await reader_at(remote).read_window(
+        since=0, until=1, trace_id=None, nonce=NONCE, timeout=10, narrowing=Narrowing.METADATA
+    )
+    assert [span.trace_id for span in spans] == [MINE]
+
+
+# --- more than can be read
+
+
+def large(first: int, count: int = PAGE, **more: Any) -> Reply:
+    """A page of rows with 50 kB each, of other traces."""
+    text = 'lorem ipsum, "dolor" sit amet… ' * 1600
+    return page(*(row(number, input=text) for number in range(first, first + count)), **more)
+
+
+async def test_a_look_ends_when_it_has_read_what_it_may() -> None:
+    """And says how far it got, and what there was; nothing is concluded."""
+    pages = [large(PAGE * number, total=36_000) for number in range(9)]
+    with pytest.raises(
+        Crowded, match=r"too busy for this route: \d+ of 36000 rows of the window seen in 8.0 MiB"
+    ) as caught:
+        await window(*pages)
+    assert caught.value.evidence["bytes_read"] == LOOK_BYTES
+    assert 100 < int(str(caught.value.evidence["rows_seen"])) < 200
+
+
+async def test_what_was_found_before_the_end_is_found() -> None:
+    """A root is the oldest of its spans, so behind it there is no more of its trace; without it there may be."""
+    text = "x" * 60_000
+    crowd = [row(number, input=text) for number in range(2, 300)]
+    spans, _ = await window(page(row(0, MINE, parent_span_id=f"{1:016x}"), row(1, MINE), *crowd))
+    assert len(spans) == 2
+    with pytest.raises(Crowded):
+        await window(page(*crowd[:100], row(0, MINE, parent_span_id=f"{1:016x}"), *crowd[100:]))
+
+
+async def test_a_trace_that_is_larger_than_a_look_is_not_judged_by_a_part() -> None:
+    """By the quick route."""
+    rows = [row(number, MINE, input="x" * 60_000) for number in range(200)]
+    with pytest.raises(Crowded, match="8 MiB"):
+        await quick(Reply({"spans": rows}))
+
+
+async def test_a_row_that_is_larger_than_any_of_ours_is_dropped() -> None:
+    """What is in it nobody can tell, so where nothing was found nothing is concluded."""
+    huge = row(1, input="x" * (ROW_LIMIT + 1))
+    assert len((await window(page(huge, row(2, MINE), total=2)))[0]) == 1
+    with pytest.raises(Crowded, match="too large"):
+        await window(page(huge, row(2), total=2))
 
 
 async def test_a_nonce_finds_the_whole_trace() -> None:

@@ -77,7 +77,7 @@ def test_a_marked_read_is_known_by_its_parameter() -> None:
     )
     assert marked is not None
     assert window is not None
-    assert (marked.marked, marked.asked, window.marked, window.asked) == (True, OURS, False, None)
+    assert (marked.asked, window.asked) == (OURS, None)
 
 
 def test_only_our_own_traces_are_looked_at() -> None:

@@ -23,7 +23,6 @@ class Ear:
         self._accepted: str | None = None
         self._prefixes: set[str] = set()
         self._metadata: str | None = None
-        self._marked: bool | None = None
         self._shown_at: dict[tuple[Route, TraceId], Instant] = {}
         self._hidden_at: dict[tuple[Route, TraceId], Instant] = {}
         self._skews: dict[Service, Seconds] = {}
@@ -70,8 +69,6 @@ class Ear:
             return
         self._prefixes |= shape.prefixes
         self._metadata = self._metadata or shape.metadata
-        if shape.marked and shape.understood:
-            self._marked = bool(shape.traces) or bool(self._marked)
         for trace in ours:
             if trace in shape.traces:
                 self._shown_at.setdefault((shape.route, trace), exchange.answered_at)
@@ -86,7 +83,6 @@ class Ear:
             accepted=self._accepted,
             prefixes=frozenset(self._prefixes),
             metadata=self._metadata,
-            marked=self._marked,
             shown_at=dict(self._shown_at),
             hidden_at=dict(self._hidden_at),
             skews=dict(self._skews),

@@ -9,7 +9,7 @@ from monitor.core.drift import ConfigSeen
 from monitor.core.model import CheckName, Instant, Seconds, Service, TargetName, TraceId
 from monitor.core.state import LastLook, Policy, TargetState
 from monitor.core.switches import SwitchKind, SwitchSeen
-from monitor.core.trace import Route, SpanFact
+from monitor.core.trace import Narrowing, Route, SpanFact
 from monitor.notifiers.slack import BotIdentity
 from monitor.ports import CanaryAnswer, ConfigAnswer, IngestAnswer, ModelsAnswer, PortError
 from monitor.settings import Settings, Target
@@ -42,7 +42,6 @@ class Overheard:
     accepted: str | None = None
     prefixes: frozenset[str] = frozenset()
     metadata: str | None = None
-    marked: bool | None = None  # whether asking by our own attribute found our span; None: not asked
     shown_at: Mapping[tuple[Route, TraceId], Instant] = field(default_factory=dict)
     hidden_at: Mapping[tuple[Route, TraceId], Instant] = field(default_factory=dict)
     skews: Mapping[Service, Seconds] = field(default_factory=dict)
@@ -88,7 +87,7 @@ class Seen:
     scope: Reply[bool] = None  # whether the quick route shows our trace to the key of another environment
     json: Reply[IngestAnswer] = None
     spans: Reply[tuple[SpanFact, ...]] = None
-    own_span: Reply[tuple[SpanFact, ...]] = None  # the control span, asked for by its attribute
+    narrowed: Mapping[Narrowing, Reply[bool]] = field(default_factory=dict)  # whether it shows the canary's trace
     store: StoreWatch | None = None
     slack: Reply[BotIdentity] = None
     proxies: Mapping[Service, str] = field(default_factory=dict)  # by host and port, where a proxy is used

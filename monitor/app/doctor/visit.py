@@ -15,10 +15,11 @@ from monitor.app.doctor.ear import Ear
 from monitor.app.doctor.seen import Answered, Reply, Seen, StoreWatch
 from monitor.app.doctor.store import look_on
 from monitor.app.once import Say, SinglePass
+from monitor.checks.lookup import Environments, Lookup
 from monitor.core.canary import Canary
 from monitor.core.model import CheckName, Instant, Seconds, Service, TargetName, TraceId
 from monitor.core.switches import SwitchKind
-from monitor.core.trace import SpanFact
+from monitor.core.trace import BY_NONCE, Narrowing, SpanFact
 from monitor.notifiers.slack import SlackBot
 from monitor.ports import CanaryAnswer, CanaryRequest, Clock, PortError, Unreachable
 from monitor.settings import Settings, Target
@@ -44,6 +45,10 @@ class _Refusal:
     sent_at: Instant
     sent_id: TraceId
     nonce: str
+
+    def as_canary(self) -> Canary:
+        """What a trace is looked for by."""
+        return Canary(id=self.sent_id[:16], sent_at=self.sent_at, sent_id=self.sent_id, span_id="", nonce=self.nonce)
 
 
 class Visit:
@@ -179,9 +184,8 @@ class Visit:
         return True
 
     async def _knock_window(self, reader: TraceloopReader) -> bool:
-        """Whether the documented route answers, asked for the last second: a busy one has few rows."""
-        now = self._clock.now()
-        await reader.read_window(since=now - 1.0, until=now, trace_id=None, nonce=None, timeout=_TIMEOUT)
+        """Whether the documented route answers."""
+        await reader.try_key(timeout=_TIMEOUT)
         return True
 
     async def _ask_slack(self) -> None:
@@ -231,30 +235,45 @@ class Visit:
 
     async def _look_back(self) -> None:
         """What can only be asked when the traces have come."""
-        state = self._single.journal.state
         canary = self.seen.canary
         here = Service.TRACELOOP
         if canary is not None and canary.trace_id is not None and canary.spans:
             self._tell("reading what the trace carries")
-            self._learn(
-                spans=await self._ask(here, lambda: self._window(canary.sent_at, canary.trace_id, canary.nonce))
-            )
+            self._learn(spans=await self._ask(here, partial(self._read_documented, canary, canary.trace_id)))
             self._learn(scope=await self._try_scope(canary.trace_id))
-        shown = next((control for control in state.controls if control.shown_at is not None), None)
-        if shown is not None:
-            self._learn(own_span=await self._ask(here, lambda: self._window(shown.sent_at, shown.trace_id, None)))
+            await self._try_narrowings(canary)
         if self._refusal is not None and canary is not None and canary.spans:
             self._learn(refused_shown=await self._find_refused(self._refusal))
 
-    async def _window(self, since: Instant, trace_id: TraceId | None, nonce: str | None) -> tuple[SpanFact, ...]:
-        """The documented read, from a while before something was sent until now."""
-        return await self._adapters.backend.read_window(
-            since=since - _BEFORE,
-            until=self._clock.now() + 1.0,
-            trace_id=trace_id,
-            nonce=nonce,
-            timeout=_TIMEOUT,
-        )
+    async def _read_documented(self, canary: Canary, trace_id: TraceId | None) -> tuple[SpanFact, ...]:
+        """The documented read, as the check reads it: narrowed down by what has proven itself."""
+        single = self._single
+        lookup = Lookup(self._adapters.backend, self._clock, Environments(others={}))
+        if single.arrival is not None:
+            lookup = single.arrival.lookup
+        named = replace(canary, trace_id=trace_id)
+        journal = single.journal
+        if trace_id is None:
+            return (await lookup.search(named, journal.state, journal.policy, self._clock.now())).spans
+        return (await lookup.document(named, journal.state, journal.policy, self._clock.now())).spans
+
+    async def _try_narrowings(self, canary: Canary) -> None:
+        """Each way to narrow a documented read down, tried on a trace that is known to be there."""
+        root = next((span.name for span in self.seen.facts if not span.parent_id and span.name), None)
+        for narrowing in (Narrowing.TRACE_ID, *sorted(BY_NONCE), *([Narrowing.SPAN_NAME] if root else [])):
+            read = partial(
+                self._adapters.backend.read_window,
+                since=canary.sent_at - _BEFORE,
+                until=self._clock.now() + 1.0,
+                trace_id=canary.trace_id,
+                nonce=canary.nonce,
+                timeout=_TIMEOUT,
+                narrowing=narrowing,
+                span_name=root,
+            )
+            reply = await self._ask(Service.TRACELOOP, read)
+            shown = Answered(bool(reply.value)) if isinstance(reply, Answered) else reply
+            self._learn(narrowed={**self._seen.narrowed, narrowing: shown})
 
     async def _try_scope(self, trace_id: TraceId) -> Reply[bool]:
         """Whether the quick route shows our trace to the key of another environment, of the first that answers."""
@@ -277,7 +296,7 @@ class Visit:
             await self._clock.sleep(wait)
             spans = await self._ask(
                 Service.TRACELOOP,
-                lambda: self._window(refusal.sent_at, trace_id, refusal.nonce),
+                partial(self._read_documented, refusal.as_canary(), trace_id),
             )
             reply = Answered(bool(spans.value)) if isinstance(spans, Answered) else spans
             if not isinstance(reply, Answered) or reply.value:

@@ -18,6 +18,7 @@ from monitor.core.inputs import (
     HopLooked,
     Input,
     KeyTried,
+    LabelsUnread,
     LookFailed,
     NoticeTold,
     Observation,
@@ -60,6 +61,8 @@ def _apply(  # noqa: C901, PLR0912 - one line per kind of input
             return canary.answer(state, given, policy, now)
         case TraceLooked():
             return trace.look(state, given, policy, now)
+        case LabelsUnread():
+            return trace.leave_unjudged(state, given), ()
         case LookFailed():
             return trace.fail_look(state, given, policy, now)
         case ControlSent():

@@ -48,8 +48,11 @@ def look_for_control(state: TargetState, given: ControlLooked, policy: Policy, n
         state, controls=tuple(looked if known.trace_id == looked.trace_id else known for known in state.controls)
     )
     if given.shown:
-        key = arrival.proof_key(given.route, policy.credential)
-        after = replace(after, proofs={**after.proofs, key: now})
+        keys = [arrival.proof_key(given.route, policy.credential)]
+        keys += [arrival.narrowing_key(narrowing, policy.credential) for narrowing in given.narrowings]
+        if given.narrowings:
+            keys.append(arrival.proof_key(Route.WAREHOUSE, policy.credential))
+        after = replace(after, proofs={**after.proofs, **dict.fromkeys(keys, now)})
     if given.route is Route.WAREHOUSE:
         after = accept_key(after, policy, now)
     if not looked.judged:

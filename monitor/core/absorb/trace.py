@@ -8,7 +8,7 @@ from monitor.core.canary import Canary, IdSource, Outcome
 from monitor.core.events import Event, TraceJudged
 from monitor.core.faults.monitor import MONITORS_OWN
 from monitor.core.faults.traceloop import judge_refused_key
-from monitor.core.inputs import ElsewhereLooked, KeyTried, LookFailed, OriginLooked, TraceLooked
+from monitor.core.inputs import ElsewhereLooked, KeyTried, LabelsUnread, LookFailed, OriginLooked, TraceLooked
 from monitor.core.model import (
     Blindness,
     Charge,
@@ -38,7 +38,7 @@ def look(state: TargetState, given: TraceLooked, policy: Policy, now: Instant) -
     proven = _prove(state, canary, given, policy, now)
     counts = arrival.absence_counts(
         canary,
-        given.seen.route,
+        given.seen,
         policy=policy,
         proofs=proven.proofs,
         honours_traceparent=proven.honours_traceparent,
@@ -66,6 +66,8 @@ def _prove(state: TargetState, canary: Canary, given: TraceLooked, policy: Polic
         return state
     routes = {given.seen.route} | ({Route.WAREHOUSE} if given.seen.route is Route.NONCE else set())
     proofs = dict(state.proofs) | {arrival.proof_key(route, policy.credential): now for route in routes}
+    if given.seen.narrowing is not None:
+        proofs[arrival.narrowing_key(given.seen.narrowing, policy.credential)] = now
     return replace(state, proofs=proofs, honours_traceparent=canary.trace_id == canary.sent_id)
 
 
@@ -180,6 +182,19 @@ def _arrival_charges(canary: Canary) -> tuple[Charge, ...]:
     return tuple(charges)
 
 
+def leave_unjudged(state: TargetState, given: LabelsUnread) -> TargetState:
+    """What a trace carries could not be read: that says nothing of its arrival, and is shown beside it."""
+    canary = _find(state, given.canary_id)
+    if canary is None or canary.labels is not None or not given.final:
+        return state
+    after = _replace_canary(state, replace(canary, not_judged=given.why))
+    watching = after.trend(CheckName.ARRIVAL)
+    if watching.last is None or watching.last.evidence.get("trace_id") != canary.trace_id:
+        return after
+    evidence = {**watching.last.evidence, "not_judged": given.why}
+    return _with_arrival(after, replace(watching, last=replace(watching.last, evidence=evidence)))
+
+
 def fail_look(state: TargetState, given: LookFailed, policy: Policy, now: Instant) -> Absorbed:
     """A look that did not succeed: unknown, unless a documented route refused the very key that the exporter uses."""
     after = replace(state, key_refused_at=now) if given.key_refused else state
@@ -232,8 +247,13 @@ def look_at_origin(state: TargetState, given: OriginLooked, policy: Policy) -> T
     if canary is None:
         return looked
     account = policy.account if canary.account == policy.account else f"{canary.account}>{policy.account}"
+    if given.by_nonce:
+        account += "#nonce"
     asked = tuple(arrival.store_credential(account, destination) for destination in given.destinations)
-    after = _replace_canary(looked, replace(canary, origin=given.found, origin_asked=asked))
+    known = replace(canary, origin=given.found, origin_asked=asked)
+    if canary.trace_id is None and given.trace_id is not None:
+        known = replace(known, trace_id=given.trace_id, id_source=IdSource.NONCE)
+    after = _replace_canary(looked, known)
     if not given.found:
         return after
     shown = {arrival.proof_key(Route.OWN_STORE, place): given.at for place in asked}

@@ -37,6 +37,8 @@ _STEPS: Mapping[Blindness | None, str] = {
     Blindness.UNREACHABLE: "Look at the way from the monitor to the service below: DNS, proxy, egress rules; and at its status page.",
     Blindness.REFUSED: "Look at the monitor's credential for the service below: its token is refused, or asked too often.",
     Blindness.GARBLED: "Run `trace-monitor check` and look at the answer below: it has another form than expected.",
+    Blindness.CROWDED: "Narrow down what has to be read: give the canary a model alias of its own, so that the name of its span is "
+    "unique, or an environment of its own. `trace-monitor doctor` says which filters Traceloop honours.",
     Blindness.UNPROVEN: "Look at the check `control`: until Traceloop has shown one span of ours, its silence proves nothing.",
 }
 _PERMANENT = "Give the monitor's token the permission that is missing below."

@@ -7,6 +7,7 @@ from monitor.app.doctor.seen import Answered, Seen
 from monitor.core.canary import IdSource, Outcome
 from monitor.core.model import Service
 from monitor.core.state import TraceIdMode
+from monitor.core.trace import BY_NONCE
 
 _GATEWAY = Service.GATEWAY
 _OK, _REDIRECT = 200, 300
@@ -69,6 +70,13 @@ def judge_trace_id(seen: Seen) -> Answer:
             "not seen",
             "The gateway names no trace, and no trace has been seen: it is not known by what one is recognised.",
             "Mend what keeps the trace from arriving, then ask again.",
+        )
+    if any(seen.narrowed.get(each) == Answered(value=True) for each in BY_NONCE):
+        return well(
+            "nonce",
+            "The gateway names no trace and ignores our traceparent. Traces are found by a filter for the canary's nonce, which "
+            "Traceloop honours: so a loss is noticed, too.",
+            *_pin(mode, TraceIdMode.AUTO, "nothing else can work here"),
         )
     return wrong(
         "nonce",

@@ -1,11 +1,11 @@
 """What Traceloop tells: which of its routes take the key, and how they answer."""
 
 from monitor.app.doctor.answer import Answer, Question, Section, open_, skipped, well, wrong
-from monitor.app.doctor.questions.concerns import sends_control_spans
+from monitor.app.doctor.questions.concerns import sends_canaries, sends_control_spans
 from monitor.app.doctor.questions.errors import KEY_ADVICE, UNAUTHORIZED, cannot_tell, refuses_us
-from monitor.app.doctor.seen import Answered, Seen
+from monitor.app.doctor.seen import Answered, Reply, Seen
 from monitor.core.model import CheckName, Fault, Service, Verdict
-from monitor.core.trace import Route
+from monitor.core.trace import Narrowing, Route
 from monitor.ports import Gone, PortError, Refused
 
 _READ = Service.TRACELOOP
@@ -134,23 +134,39 @@ def judge_control(seen: Seen) -> Answer:
     return open_("not seen", f"Whether Traceloop shows what it accepts could not be seen{why}.")
 
 
+_NARROWINGS = {
+    Narrowing.TRACE_ID: "the trace id in `filters`",
+    Narrowing.ATTRIBUTE: "an attribute of ours as a parameter",
+    Narrowing.METADATA: "a part of the metadata in `filters`",
+    Narrowing.SPAN_NAME: "`span_name`",
+}
+
+
 def judge_filter(seen: Seen) -> Answer:
-    """Whether the documented read finds spans by an attribute of ours: how control spans are found in a busy environment."""
-    if seen.control is None or seen.control.shown_at is None:
-        return skipped("no span of our own was shown")
-    if seen.overheard.marked:
+    """By which filters the documented read finds a trace of ours: how it is read in a busy environment."""
+    if not seen.narrowed:
+        return skipped("no trace of ours was shown")
+    works = [each for each in _NARROWINGS if _finds(seen.narrowed.get(each))]
+    not_ = [text for each, text in _NARROWINGS.items() if each in seen.narrowed and each not in works]
+    but = f" It does not by {', '.join(not_)}." if not_ else ""
+    if works:
+        by = ", ".join(_NARROWINGS[each] for each in works)
+        if works == [Narrowing.SPAN_NAME]:
+            but += (
+                " Everybody's spans of that name come, too: a model alias for the canary alone makes the name its own."
+            )
         return well(
-            "works", "The documented read finds spans by an attribute of ours: also a busy environment can be read."
-        )
-    if not isinstance(seen.own_span, Answered) or not seen.own_span.value:
-        return open_(
-            "not seen", "The documented read did not show our span at all, so nothing can be said about its filter."
+            works[0].value, f"The documented read finds the canary's trace by {by}.{but}", works=", ".join(works)
         )
     return open_(
-        "finds nothing",
-        "The documented read does not find our span by its attribute, so whole windows are read: in an environment of more than "
-        "5,000 spans in a few minutes absence cannot be proven.",
+        "none",
+        "The documented read finds the canary's trace by none of its filters, so all spans of some seconds are read. In a busy "
+        "environment labels and content cannot be judged then, and arrival only while the per-trace route is open.",
     )
+
+
+def _finds(reply: Reply[bool]) -> bool:
+    return isinstance(reply, Answered) and reply.value
 
 
 def judge_lag(seen: Seen) -> Answer:
@@ -240,9 +256,9 @@ TRACELOOP = Section(
         ),
         Question(
             slug="attribute_filter",
-            text="Does the documented read find a span by its attribute?",
+            text="Which filters of the documented read find a trace of ours?",
             judge=judge_filter,
-            concerns=sends_control_spans,
+            concerns=sends_canaries,
         ),
         Question(slug="warehouse_lag", text="Does the documented read lag behind the quick route?", judge=judge_lag),
         Question(slug="trace_scope", text="Whose traces does the quick route show?", judge=judge_scope),

@@ -65,7 +65,12 @@ class Sampler:
         }
 
     def _query(self, name: str, text: str) -> str:
+        if name == "filters":  # JSON, ours
+            return json.dumps([self._filter(each) for each in _json_of(text.encode()) or ()])
         return text if name in _QUERY and text.replace("_", "").isalnum() else self._disguise.text(text)
+
+    def _filter(self, rule: Mapping[str, str]) -> Mapping[str, str]:
+        return {**rule, "value": self._disguise.ids(rule["value"])}
 
     def _request_headers(self, headers: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
         kept: dict[str, str] = {}
@@ -182,7 +187,7 @@ def _traces(row: Mapping[str, Any]) -> list[str]:
     return [text.replace("-", "").lower() for text in named]
 
 
-def _json_of(body: bytes) -> object:
+def _json_of(body: bytes) -> Any:  # noqa: ANN401 - JSON
     try:
         return json.loads(body)
     except (ValueError, RecursionError):
