@@ -166,19 +166,6 @@ class CanaryAnswer:
     rules: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModelsAnswer:
-    """An answer to the question for the models. `models` None: it was no list; `form` says what the body was instead.
-
-    `form`: list, envelope (the gateway's own), openai, json, text, page, empty.
-    """
-
-    status: int
-    models: tuple[str, ...] | None = None
-    form: str = "list"
-    blocked: bool = False
-
-
 class Gateway(Protocol):
     """The AI gateway of one target."""
 

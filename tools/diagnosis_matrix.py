@@ -8,11 +8,11 @@ import asyncio
 import logging
 import sys
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from monitor.core.model import Fault, Seconds
-from monitor.sandbox import FAULTS, Dialect
+from monitor.sandbox import FAULTS, Dialect, Traffic
 from tests.scenarios.house import MINUTE, House, house
 
 NOTHING = "nothing"
@@ -27,39 +27,53 @@ _HARMLESS = {"read_api_pages"}
 _WORDS = {"wrong_environment": {"header_values": "masked"}}
 """Where the key can be read it is a drift."""
 
+BUSY = Traffic(requests_per_second=20, spans=3, span_bytes=8_000)
+"""Other people's traces beside ours: sixty spans a second of 8 kB, in Traceloop's environment and in TrueFoundry's own store."""
+
 _PREFACE = """\
 # What was broken, and what was said
 
 Written by `make docs` from what `make diagnosis-matrix` finds: the sandbox is broken in every way it knows, one at a time, and the
 whole daemon at its defaults says what it is. A row is what was broken, a column what was said, a number how many ways of breaking
-it: all of them stand on the diagonal. `nothing` is what harms no trace, or only what the monitor would have asked besides."""
+it: all of them stand on the diagonal. `nothing` is what harms no trace, or only what the monitor would have asked besides.
+
+Every way is tried twice: in an environment that holds nothing but our own traces, and in a busy one, with 20 requests a second of
+other people, three spans each with 8 kB of content. What is said must be the same."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One way to break the sandbox: what it is called, and what was said."""
+    """One way to break the sandbox: what it is called, and what was said, also in a busy environment."""
 
     breaks: str
     about: str
     broken: str
     said: str
+    busy: str
 
     @property
     def right(self) -> bool:
-        """Whether it stands on the diagonal."""
-        return self.broken == self.said
+        """Whether it stands on the diagonal, both times."""
+        return self.broken == self.said == self.busy
 
 
 async def look_at(name: str) -> Entry:
-    """Break a healthy sandbox in one way, and wait until it is named and stays so, or for long enough."""
+    """Break a healthy sandbox in one way, quiet and busy."""
     fault = FAULTS[name]
-    named = [str(one) for one in fault.named if name not in _HARMLESS]
-    async with house(Dialect().vary(_WORDS.get(name, {})), content=fault.needs_content) as home:
+    named = [str(one) for one in fault.named if name not in _HARMLESS] or [NOTHING]
+    said, busy = await listen(name), await listen(name, traffic=BUSY)
+    return Entry(breaks=name, about=fault.about, broken=said if said in named else named[0], said=said, busy=busy)
+
+
+async def listen(name: str, *, traffic: Traffic = Traffic(), words: Mapping[str, str] | None = None) -> str:
+    """Break a healthy sandbox in one way, and wait until it is named and stays so, or for long enough; what is said then."""
+    fault = FAULTS[name]
+    named = {str(one) for one in fault.named if name not in _HARMLESS}
+    dialect = Dialect().vary({**_WORDS.get(name, {}), **(words or {})})
+    async with house(dialect, content=fault.needs_content, traffic=traffic) as home:
         await home.settle_in()
         await home.break_(name)
-        said = await _wait(home, set(named), _LONGER.get(name, _PATIENCE))
-    right = said in named or (not named and said == NOTHING)
-    return Entry(breaks=name, about=fault.about, broken=said if right else (named or [NOTHING])[0], said=said)
+        return await _wait(home, named, _LONGER.get(name, _PATIENCE))
 
 
 async def _wait(home: House, named: set[str], patience: Seconds) -> str:
@@ -105,7 +119,9 @@ def _list(entries: list[Entry]) -> str:
 
 
 def _verdict(entry: Entry) -> str:
-    return f"`{entry.said}`" if entry.right else f"**`{entry.said}`** instead of `{entry.broken}`"
+    if entry.right:
+        return f"`{entry.said}`"
+    return f"**`{entry.said}`**, busy **`{entry.busy}`**, instead of `{entry.broken}`"
 
 
 def main() -> int:
@@ -120,7 +136,8 @@ def judge(entries: Iterable[Entry]) -> int:
     """The exit code: 0 if all stand on the diagonal; what does not is said."""
     wrong = [entry for entry in entries if not entry.right]
     for entry in wrong:
-        sys.stderr.write(f"beside the diagonal: {entry.breaks}: {entry.said} instead of {entry.broken}\n")
+        said = f"{entry.said}, busy {entry.busy}"
+        sys.stderr.write(f"beside the diagonal: {entry.breaks}: {said} instead of {entry.broken}\n")
     return 1 if wrong else 0
 
 

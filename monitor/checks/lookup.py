@@ -1,16 +1,13 @@
-"""By which way a trace is looked for: the quick route first, then the documented read, narrowed down to what is ours.
+"""By which way a trace is looked for: the quick route first, then the documented read.
 
 Whether Traceloop's per-trace route, which names no environment, shows the traces of other environments is not documented. The
 documented one shows those of the key's own (https://www.traceloop.com/docs/api-reference/warehouse/get_spans), so it decides.
-
-An environment is busy: its rows are everybody's. So a documented read is narrowed down, by the first way of `Narrowing` that has
-shown us a span of ours within a day. While none has, each is tried in turn; what none of them shows is not there only if the last
-of them, the window alone, could be read to its end.
 """
 
 from collections.abc import Awaitable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
+from monitor.checks.documented import READ_TIMEOUT, DocumentedRead, Wanted
 from monitor.checks.routes import Routes
 from monitor.core.arrival import PROOF_LASTS, is_narrowing_proven, is_proven, narrowing_key
 from monitor.core.canary import Canary, ControlSpan, IdSource
@@ -25,14 +22,12 @@ from monitor.core.trace import (
     is_same_environment,
     judge_completeness,
 )
-from monitor.ports import Clock, Crowded, Garbled, Gone, PortError, Refused, TraceBackend
+from monitor.ports import Clock, Crowded, Gone, PortError, Refused, TraceBackend
 
 CONTROL_SPAN_NAME = "gateway-trace-monitor.control"
 
 _CLOSED = frozenset({401, 403})
-_READ_TIMEOUT: Seconds = 10.0
 _SKEW: Seconds = 5.0  # clocks differ, and a span's own is that of the gateway
-_FURTHEST: Seconds = 120.0  # so much earlier a span is looked for, too, before its absence is concluded
 _OF_A_CONTROL = (Narrowing.MARKER, Narrowing.TRACE_ID, Narrowing.SPAN_NAME)
 
 _Spans = tuple[SpanFact, ...]
@@ -55,18 +50,6 @@ class ControlSight:
     narrowings: tuple[Narrowing, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Wanted:
-    """What a documented read looks for, and when it began: between `since` and `until` by our own clock."""
-
-    trace_id: TraceId | None
-    nonce: str | None
-    since: Instant
-    until: Instant
-    span_name: str | None = None
-    narrowings: tuple[Narrowing, ...]
-
-
 class Lookup:
     """Looks for one trace at a time. Every method raises any PortError where nothing could be seen."""
 
@@ -75,9 +58,8 @@ class Lookup:
         self._clock = clock
         self._environments = environments
         self._routes: Routes[Route] = Routes()
-        self._useless: Routes[tuple[int, Narrowing]] = Routes()
+        self._documented = DocumentedRead(clock)
         self._shown: dict[str, _Spans] = {}  # by the quick route, of each canary that is still looked for
-        self._crowded: set[str] = set()  # canaries whose window holds more than a look may read
         self._root_name: str | None = None
         self._skew: Seconds | None = (
             None  # between our clock and the one that spans are dated by, learnt from those seen
@@ -86,7 +68,7 @@ class Lookup:
     def forget_all_but(self, canary_ids: set[str]) -> None:
         """Forget what was seen of canaries that are no longer looked for."""
         self._shown = {key: spans for key, spans in self._shown.items() if key in canary_ids}
-        self._crowded &= canary_ids
+        self._documented.forget_all_but(canary_ids)
 
     # --- a canary's trace
 
@@ -104,8 +86,21 @@ class Lookup:
                 self._learn(canary, spans)
                 quick = TraceSeen(route=Route.TRACE, at=began, spans=spans)
                 return await self._be_sure(quick, canary, state, policy)
+        if awaited and _is_a_guess(canary, state):
+            return await self._doubt(canary, state, policy, began)
         documented = await self.document(canary, state, policy, began)
         return await self._search_too(documented, canary, state, policy)
+
+    async def _doubt(self, canary: Canary, state: TargetState, policy: Policy, began: Instant) -> TraceSeen:
+        """The id is ours and may mean nothing: first by the nonce, then by the id, by whichever can be read."""
+        try:
+            found = await self.search(canary, state, policy, began)
+        except Crowded:
+            return await self.document(canary, state, policy, began)
+        if found.spans:
+            return found
+        by_id = await self.document(canary, state, policy, began)
+        return found if found.narrowing in BY_NONCE and not by_id.spans else by_id
 
     async def _confirm(self, canary: Canary, state: TargetState, policy: Policy, began: Instant) -> TraceSeen | None:
         """The second look at a trace that the quick route has shown whole: the documented read judges its labels at once.
@@ -173,9 +168,8 @@ class Lookup:
         A narrowed read shows the spans that carry what it is narrowed by. The content of the others is known from the quick route.
         """
         names = (Narrowing.TRACE_ID, *self._by_content(), Narrowing.WINDOW)
-        wanted = self._wanted(canary, canary.trace_id, began, names)
-        decides = _depends_on_it(canary, policy.arrival, began)
-        seen = await self._narrow(self._backend, wanted, canary, state, policy, began, decides=decides)
+        wanted = self._wanted(canary, canary.trace_id, policy, began, names)
+        seen = await self._documented.read(self._backend, wanted, state, policy, began)
         known = self._shown.get(canary.id, ())
         if not seen.spans or any(span.trace_id != canary.trace_id for span in known):
             return seen
@@ -187,109 +181,39 @@ class Lookup:
 
     async def search(self, canary: Canary, state: TargetState, policy: Policy, began: Instant) -> TraceSeen:
         """By the nonce, whatever the trace is called."""
-        wanted = self._wanted(canary, None, began, (*self._by_content(), Narrowing.WINDOW))
-        decides = _depends_on_it(canary, policy.arrival, began)
-        seen = await self._narrow(self._backend, wanted, canary, state, policy, began, decides=decides)
+        wanted = self._wanted(canary, None, policy, began, (*self._by_content(), Narrowing.WINDOW))
+        seen = await self._documented.read(self._backend, wanted, state, policy, began)
         self._learn(canary, seen.spans)
         return replace(seen, route=Route.NONCE)
 
     def _wanted(
-        self, canary: Canary, trace_id: TraceId | None, began: Instant, narrowings: tuple[Narrowing, ...]
-    ) -> _Wanted:
+        self,
+        canary: Canary,
+        trace_id: TraceId | None,
+        policy: Policy,
+        began: Instant,
+        narrowings: tuple[Narrowing, ...],
+    ) -> Wanted:
         """The seconds in which the trace must have begun: those of the spans that were seen, else the canary's own."""
         seen = [span.started_at for span in self._shown.get(canary.id, ()) if span.started_at is not None]
         skew = self._skew or 0.0
         answered = canary.answered_at if canary.answered_at is not None else began
-        return _Wanted(
+        return Wanted(
+            name=canary.id,
             trace_id=trace_id,
             nonce=canary.nonce,
             since=min(seen) - 1.0 if seen else canary.sent_at + skew - _SKEW,
             until=max(seen) if seen else min(answered + skew + _SKEW, began + 1.0 + max(skew, 0.0)),
             span_name=self._root_name,
             narrowings=narrowings,
-        )
-
-    async def _narrow(
-        self,
-        backend: TraceBackend,
-        wanted: _Wanted,
-        canary: Canary | ControlSpan,
-        state: TargetState,
-        policy: Policy,
-        began: Instant,
-        *,
-        decides: bool,
-    ) -> TraceSeen:
-        """Read by the first narrowing that is proven; while none is, by each in turn until one shows something.
-
-        Nothing found where something is concluded from it: the window is widened, in case that clocks differ by more.
-        """
-        proven = [
-            each for each in wanted.narrowings if is_narrowing_proven(state.proofs, each, policy.credential, began)
-        ]
-        proven = [each for each in proven if each is not Narrowing.WINDOW]
-        if proven:
-            spans = await self._read(backend, wanted, proven[0])
-            if not spans and decides:
-                spans = await self._read(backend, _widened(wanted, began), proven[0])
-            return TraceSeen(route=Route.WAREHOUSE, at=began, spans=spans, narrowing=proven[0])
-        silent: list[Narrowing] = []
-        for narrowing in wanted.narrowings:
-            if narrowing is Narrowing.WINDOW:
-                break
-            if not self._useless.open((id(backend), narrowing), self._clock.monotonic()):
-                continue
-            try:
-                spans = await self._read(backend, wanted, narrowing)
-            except (Garbled, Gone):  # it is refused, or not honoured
-                self._useless.close((id(backend), narrowing), self._clock.monotonic())
-                continue
-            if spans:
-                self._give_up(backend, silent)
-                return TraceSeen(route=Route.WAREHOUSE, at=began, spans=spans, narrowing=narrowing)
-            silent.append(narrowing)
-        seen = await self._read_whole_window(backend, wanted, canary, began, decides=decides)
-        if seen.spans:
-            self._give_up(backend, silent)
-        return seen
-
-    def _give_up(self, backend: TraceBackend, silent: list[Narrowing]) -> None:
-        """What showed nothing of a trace that is there is of no use."""
-        for narrowing in silent:
-            self._useless.close((id(backend), narrowing), self._clock.monotonic())
-
-    async def _read_whole_window(
-        self, backend: TraceBackend, wanted: _Wanted, canary: Canary | ControlSpan, began: Instant, *, decides: bool
-    ) -> TraceSeen:
-        """Every row of the seconds in question. Where those are too many to be read, only when something depends on it."""
-        name = canary.id if isinstance(canary, Canary) else str(canary.trace_id)
-        if name in self._crowded and not decides:
-            raise Crowded("the environment is too busy for this route: its window held too many rows a moment ago")
-        try:
-            spans = await self._read(backend, wanted, Narrowing.WINDOW)
-            if not spans and decides:
-                spans = await self._read(backend, _widened(wanted, began), Narrowing.WINDOW)
-        except Crowded:
-            self._crowded.add(name)
-            raise
-        return TraceSeen(route=Route.WAREHOUSE, at=began, spans=spans, narrowing=Narrowing.WINDOW)
-
-    async def _read(self, backend: TraceBackend, wanted: _Wanted, narrowing: Narrowing) -> _Spans:
-        return await backend.read_window(
-            since=wanted.since,
-            until=wanted.until,
-            trace_id=wanted.trace_id,
-            nonce=wanted.nonce,
-            timeout=_READ_TIMEOUT,
-            narrowing=narrowing,
-            span_name=wanted.span_name,
+            decides=_depends_on_it(canary, policy.arrival, began),
         )
 
     async def _quick(self, trace_id: TraceId, nonce: str | None) -> _Spans | None:
         """The quick route; None where it is closed, or turns out to be: 401, 403 and 404 say nothing else."""
         if not self._routes.open(Route.TRACE, self._clock.monotonic()):
             return None
-        spans = await _unless_closed(self._backend.read_trace(trace_id, nonce=nonce, timeout=_READ_TIMEOUT))
+        spans = await _unless_closed(self._backend.read_trace(trace_id, nonce=nonce, timeout=READ_TIMEOUT))
         if spans is None:
             self._routes.close(Route.TRACE, self._clock.monotonic())
         return spans
@@ -328,16 +252,18 @@ class Lookup:
         if quick is not None and (learnt or not quick):
             return ControlSight(route=Route.TRACE, shown=bool(quick))
         skew = self._skew or 0.0
-        wanted = _Wanted(
+        wanted = Wanted(
+            name=str(control.trace_id),
             trace_id=control.trace_id,
             nonce=None,
             since=control.sent_at - _SKEW + min(skew, 0.0),
             until=control.sent_at + _SKEW + max(skew, 0.0),
             span_name=CONTROL_SPAN_NAME,
             narrowings=(*_OF_A_CONTROL, Narrowing.WINDOW),
+            decides=overdue,
         )
         try:
-            seen = await self._narrow(self._backend, wanted, control, state, policy, began, decides=overdue)
+            seen = await self._documented.read(self._backend, wanted, state, policy, began)
         except PortError:
             if quick:
                 return ControlSight(route=Route.TRACE, shown=True)
@@ -383,16 +309,13 @@ class Lookup:
     ) -> _Spans:
         """What another environment shows. A filter is honoured by the service, not by a key: what is proven here holds there."""
         if trace_id is not None:
-            quick = await _unless_closed(backend.read_trace(trace_id, nonce=canary.nonce, timeout=_READ_TIMEOUT))
+            quick = await _unless_closed(backend.read_trace(trace_id, nonce=canary.nonce, timeout=READ_TIMEOUT))
             if quick is not None:
                 return quick
         by_id = (Narrowing.TRACE_ID,) if trace_id is not None else ()
-        wanted = self._wanted(canary, trace_id, began, (*by_id, *self._by_content(), Narrowing.WINDOW))
-        return (await self._narrow(backend, wanted, canary, state, policy, began, decides=False)).spans
-
-
-def _widened(wanted: _Wanted, began: Instant) -> _Wanted:
-    return replace(wanted, since=wanted.since - _FURTHEST, until=max(wanted.until, began + 1.0))
+        names = (*by_id, *self._by_content(), Narrowing.WINDOW)
+        wanted = replace(self._wanted(canary, trace_id, policy, began, names), decides=False)
+        return (await self._documented.read(backend, wanted, state, policy, began)).spans
 
 
 def _merge(documented: _Spans, quick: _Spans) -> _Spans:

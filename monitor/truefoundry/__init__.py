@@ -7,11 +7,13 @@ from monitor.truefoundry.control_plane import TrueFoundryControlPlane
 from monitor.truefoundry.feedback import HEADER as FEEDBACK_HEADER
 from monitor.truefoundry.feedback import describe_feedback_target
 from monitor.truefoundry.gateway import TrueFoundryGateway
+from monitor.truefoundry.models import ModelsAnswer
 from monitor.truefoundry.span_metrics import GatewaySpanMetrics
 
 __all__ = [
     "FEEDBACK_HEADER",
     "GatewaySpanMetrics",
+    "ModelsAnswer",
     "TrueFoundryControlPlane",
     "TrueFoundryGateway",
     "describe_feedback_target",

@@ -7,10 +7,10 @@ from urllib.parse import unquote
 
 from monitor.core.model import Seconds, Service
 from monitor.http import Answer, Http
-from monitor.ports import CanaryAnswer, CanaryRequest, Clock, Garbled, ModelsAnswer, Ping
+from monitor.ports import CanaryAnswer, CanaryRequest, Clock, Garbled, Ping
 from monitor.redaction import Redactor, clamp
 from monitor.truefoundry.feedback import HEADER, decode_feedback_target
-from monitor.truefoundry.models import read_models
+from monitor.truefoundry.models import ModelsAnswer, read_models
 from monitor.truefoundry.refusal import read_refusal
 
 _OK, _REDIRECT = 200, 300

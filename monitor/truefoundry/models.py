@@ -4,13 +4,27 @@
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from monitor.http import Answer
-from monitor.ports import Garbled, ModelsAnswer
+from monitor.ports import Garbled
 from monitor.redaction import clamp
 
 _OK = 200
 _MOST = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelsAnswer:
+    """An answer to the question for the models. `models` None: it was no list; `form` says what the body was instead.
+
+    `form`: list, envelope (the gateway's own), openai, json, text, page, empty.
+    """
+
+    status: int
+    models: tuple[str, ...] | None = None
+    form: str = "list"
+    blocked: bool = False
 
 
 def read_models(answer: Answer) -> ModelsAnswer:

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from monitor.http import USER_AGENT
-from monitor.ports import CanaryAnswer, CanaryRequest, ModelsAnswer
+from monitor.ports import CanaryAnswer, CanaryRequest
 from monitor.redaction import MASK, Redactor
-from monitor.truefoundry import TrueFoundryGateway
+from monitor.truefoundry import ModelsAnswer, TrueFoundryGateway
 from tests.fakes.clock import FakeClock
 from tests.fakes.remote import Remote, Reply
 from tests.truefoundry.contract import canary

@@ -11,8 +11,9 @@ from monitor.core.state import LastLook, Policy, TargetState
 from monitor.core.switches import SwitchKind, SwitchSeen
 from monitor.core.trace import Narrowing, Route, SpanFact
 from monitor.notifiers.slack import BotIdentity
-from monitor.ports import CanaryAnswer, ConfigAnswer, IngestAnswer, ModelsAnswer, PortError
+from monitor.ports import CanaryAnswer, ConfigAnswer, IngestAnswer, PortError
 from monitor.settings import Settings, Target
+from monitor.truefoundry import ModelsAnswer
 
 T = TypeVar("T")
 

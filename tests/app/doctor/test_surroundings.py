@@ -17,8 +17,9 @@ from monitor.core.model import Service, Verdict
 from monitor.core.switches import LoggingMode, SwitchKind, SwitchRule, SwitchSeen
 from monitor.http import Http, InProcess
 from monitor.notifiers.slack import BotIdentity
-from monitor.ports import ModelsAnswer, Unreachable
+from monitor.ports import Unreachable
 from monitor.redaction import Redactor
+from monitor.truefoundry import ModelsAnswer
 from tests.app.doctor.clinic import clinic
 from tests.fakes.clock import START, FakeClock
 

@@ -1,0 +1,84 @@
+"""The environment is everybody's: what is said of our own traces does not depend on how many others there are."""
+
+import pytest
+
+from monitor.core.model import CheckName, Fault, Verdict
+from monitor.sandbox import FAULTS, Dialect, Traffic
+from tests.scenarios.house import HOUR, MINUTE, house
+from tools.diagnosis_matrix import BUSY, listen
+
+HUGE = Traffic(requests_per_second=200, spans=3, span_bytes=50_000)
+BY_FILTER = {"trace_route": "404"}
+NAMELESS = {"feedback": "absent"}
+OF_TRACES = (
+    "export_failing",
+    "trace_not_created",
+    "ingest_failing",
+    "content_leaked",
+    "content_missing",
+    "trace_incomplete",
+    "trace_mislabelled",
+    "trace_late",
+)
+"""What is only seen in the traces that arrive, or do not."""
+
+
+@pytest.mark.parametrize("words", [{}, BY_FILTER, NAMELESS, {**BY_FILTER, **NAMELESS}], ids=str)
+@pytest.mark.parametrize("traffic", [BUSY, HUGE], ids=["20/s", "200/s"])
+async def test_a_healthy_pipeline_is_healthy_however_busy_it_is(words: dict[str, str], traffic: Traffic) -> None:
+    """Every canary is seen and judged, nothing is told; also where the quick route is closed and no trace is named."""
+    async with house(Dialect().vary(words), traffic=traffic) as home:
+        await home.advance(HOUR)
+        assert home.incidents == []
+        assert set(home.outcomes) == {"arrived"}
+        assert all(home.state.trend(check).last.verdict is Verdict.PASS for check in CheckName)  # type: ignore[union-attr]
+        assert all(canary.labels is not None for canary in home.state.canaries if canary.outcome is not None)
+
+
+@pytest.mark.parametrize("words", [BY_FILTER, NAMELESS, {**BY_FILTER, **NAMELESS}], ids=str)
+@pytest.mark.parametrize("name", OF_TRACES)
+async def test_what_is_broken_has_its_name_in_a_busy_environment(name: str, words: dict[str, str]) -> None:
+    """By filters alone, and without an id: then TrueFoundry's own store is asked by the nonce, too."""
+    assert await listen(name, traffic=BUSY, words=words) in {str(fault) for fault in FAULTS[name].named}
+
+
+@pytest.mark.parametrize("filters", ["trace-id", "silent", "refused", "ignored"])
+async def test_whichever_filters_are_honoured_a_loss_is_noticed(filters: str) -> None:
+    """Where none is, the seconds of a canary are few enough to be read at 20 requests a second of 8 kB."""
+    words = {"filters": filters, **BY_FILTER}
+    assert await listen("export_failing", traffic=BUSY, words=words) == Fault.EXPORT_FAILING
+
+
+async def test_where_no_filter_is_honoured_and_all_is_too_much_the_monitor_is_blind_and_says_why() -> None:
+    """At 200 requests a second of 50 kB no window can be read: that is nobody's fault, and there is something to do."""
+    async with house(Dialect().vary({"filters": "ignored", **BY_FILTER}), traffic=HUGE) as home:
+        await home.advance(30 * MINUTE)
+        assert {fault for _, fault in home.story} == {"blind"}
+        assert "too busy for this route" in home.roots[0].text
+        assert "model alias" in home.roots[0].text
+
+
+async def test_what_cannot_be_judged_is_shown_and_is_no_unknown_arrival() -> None:
+    """The quick route shows that the trace is there; what it carries nobody could read."""
+    async with house(Dialect().vary({"filters": "ignored"}), traffic=HUGE) as home:
+        await home.advance(20 * MINUTE)
+        assert home.incidents == []
+        assert set(home.outcomes) == {"arrived"}
+        described = home.daemon.report()["targets"]["demo"]
+        assert "too busy" in described["checks"]["arrival"]["evidence"]["not_judged"]
+        assert any("were not judged" in caveat for caveat in described["caveats"])
+        page, _ = home.metrics.render("", home.view())
+        assert b'trace_monitor_labels_judged{target="demo"} 0.0' in page
+
+
+async def test_two_monitors_on_one_environment_do_not_mistake_each_others_canaries() -> None:
+    """Two targets with one gateway and one key: each loses and finds its own."""
+    async with house(Dialect().vary(NAMELESS), traffic=BUSY, twins=("twin",)) as home:
+        await home.advance(20 * MINUTE)
+        found = {
+            journal.state.target: {canary.trace_id for canary in journal.state.canaries if canary.outcome}
+            for journal in home.daemon.journals
+        }
+        assert all(found.values())
+        assert not found["demo"] & found["twin"]
+        assert home.incidents == []
