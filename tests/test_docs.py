@@ -83,12 +83,16 @@ def test_the_matrix_shows_every_way_to_break_the_sandbox_and_all_on_the_diagonal
 
 def test_the_matrix_can_fail(capsys: pytest.CaptureFixture[str]) -> None:
     """What stands beside the diagonal is said, shown and counted against it."""
-    right = Entry(breaks="trace_late", about="late", broken="trace_late", said="trace_late")
-    wrong = Entry(breaks="export_failing", about="lost", broken="export_failing", said="trace_missing")
+    right = Entry(breaks="trace_late", about="late", broken="trace_late", said="trace_late", busy="trace_late")
+    wrong = Entry(breaks="export_failing", about="lost", broken="export_failing", said="trace_missing", busy="blind")
     assert diagnosis_matrix.judge([right]) == 0
     assert diagnosis_matrix.judge([right, wrong]) == 1
-    assert capsys.readouterr().err == "beside the diagonal: export_failing: trace_missing instead of export_failing\n"
-    assert "**`trace_missing`** instead of `export_failing`" in diagnosis_matrix.write([right, wrong])
+    assert capsys.readouterr().err == (
+        "beside the diagonal: export_failing: trace_missing, busy blind instead of export_failing\n"
+    )
+    assert "**`trace_missing`**, busy **`blind`**, instead of `export_failing`" in diagnosis_matrix.write(
+        [right, wrong]
+    )
 
 
 def test_the_times_can_fail(capsys: pytest.CaptureFixture[str]) -> None:

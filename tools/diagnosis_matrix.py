@@ -27,6 +27,7 @@ _HARMLESS = {"read_api_pages"}
 _WORDS = {"wrong_environment": {"header_values": "masked"}}
 """Where the key can be read it is a drift."""
 
+QUIET = Traffic()
 BUSY = Traffic(requests_per_second=20, spans=3, span_bytes=8_000)
 """Other people's traces beside ours: sixty spans a second of 8 kB, in Traceloop's environment and in TrueFoundry's own store."""
 
@@ -65,7 +66,7 @@ async def look_at(name: str) -> Entry:
     return Entry(breaks=name, about=fault.about, broken=said if said in named else named[0], said=said, busy=busy)
 
 
-async def listen(name: str, *, traffic: Traffic = Traffic(), words: Mapping[str, str] | None = None) -> str:
+async def listen(name: str, *, traffic: Traffic = QUIET, words: Mapping[str, str] | None = None) -> str:
     """Break a healthy sandbox in one way, and wait until it is named and stays so, or for long enough; what is said then."""
     fault = FAULTS[name]
     named = {str(one) for one in fault.named if name not in _HARMLESS}

@@ -14,17 +14,18 @@ from monitor.core.trace import Narrowing, Route, SpanFact, TraceSeen
 from monitor.ports import Clock, Crowded, Garbled, Gone, TraceBackend
 
 READ_TIMEOUT: Seconds = 10.0
+_CROWDED_FOR: Seconds = 60.0
 _FURTHEST: Seconds = 120.0  # so much earlier a span is looked for, too, before its absence is concluded
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """What is looked for, known by `name` to us: what began between `since` and `until`, and how that may be narrowed down.
+    """What is looked for: what began between `since` and `until`, and how that may be narrowed down.
 
-    `decides`: something is concluded from it, so that it is worth a wider window.
+    `decides`: something is concluded from it. `window`: it is worth reading every row of a window, which may be megabytes. `skewed`:
+    clocks may differ by more than the window allows for.
     """
 
-    name: str
     trace_id: TraceId | None
     nonce: str | None
     since: Instant
@@ -32,24 +33,22 @@ class Wanted:
     span_name: str | None = None
     narrowings: tuple[Narrowing, ...]
     decides: bool
+    window: bool = True
+    skewed: bool = True
 
 
 class DocumentedRead:
-    """Remembers for an hour which narrowings are of no use, and for which canaries the window held too much."""
+    """Remembers for an hour which narrowings are of no use, and for a minute that a window held too much."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._useless: Routes[tuple[int, Narrowing]] = Routes()
-        self._crowded: set[str] = set()
-
-    def forget_all_but(self, names: set[str]) -> None:
-        """Forget what is no longer looked for."""
-        self._crowded &= names
+        self._crowded_at: dict[int, Seconds] = {}
 
     async def read(
         self, backend: TraceBackend, wanted: Wanted, state: TargetState, policy: Policy, began: Instant
     ) -> TraceSeen:
-        """Read once. Nothing found where something is concluded from it: the window is widened, in case that clocks differ by more.
+        """Read once. Nothing found where something is concluded from it, and where clocks may differ: in a wider window, too.
 
         Raises any PortError.
         """
@@ -74,6 +73,8 @@ class DocumentedRead:
                 self._give_up(backend, silent)
                 return TraceSeen(route=Route.WAREHOUSE, at=began, spans=spans, narrowing=narrowing)
             silent.append(narrowing)
+        if not (wanted.window or wanted.decides):
+            return TraceSeen(route=Route.WAREHOUSE, at=began, narrowing=wanted.narrowings[0])
         spans = await self._read_whole_window(backend, wanted, began)
         if spans:
             self._give_up(backend, silent)
@@ -89,20 +90,23 @@ class DocumentedRead:
             self._useless.close((id(backend), narrowing), self._now)
 
     async def _read_whole_window(self, backend: TraceBackend, wanted: Wanted, began: Instant) -> tuple[SpanFact, ...]:
-        """Every row of the seconds in question. Where those are too many to be read, only when something depends on it."""
-        if wanted.name in self._crowded and not wanted.decides:
-            raise Crowded("the environment is too busy for this route: its window held too many rows a moment ago")
+        """Every row of the seconds in question; where those were too many to be read, not again within a minute."""
+        crowded_at = self._crowded_at.get(id(backend))
+        if crowded_at is not None and self._now - crowded_at < _CROWDED_FOR:
+            raise Crowded(
+                "the environment is too busy for this route: a moment ago a window held more rows than may be read"
+            )
         try:
             return await self._ask_twice(backend, wanted, Narrowing.WINDOW, began)
         except Crowded:
-            self._crowded.add(wanted.name)
+            self._crowded_at[id(backend)] = self._now
             raise
 
     async def _ask_twice(
         self, backend: TraceBackend, wanted: Wanted, narrowing: Narrowing, began: Instant
     ) -> tuple[SpanFact, ...]:
         spans = await _ask(backend, wanted, narrowing)
-        if spans or not wanted.decides:
+        if spans or not (wanted.decides and wanted.skewed):
             return spans
         wider = replace(wanted, since=wanted.since - _FURTHEST, until=max(wanted.until, began + 1.0))
         return await _ask(backend, wider, narrowing)

@@ -27,6 +27,9 @@ from monitor.ports import Clock, Crowded, Gone, PortError, Refused, TraceBackend
 CONTROL_SPAN_NAME = "gateway-trace-monitor.control"
 
 _CLOSED = frozenset({401, 403})
+_WINDOW_FOR: Seconds = (
+    15.0  # after its answer; later whole windows are read only where something is concluded from them
+)
 _SKEW: Seconds = 5.0  # clocks differ, and a span's own is that of the gateway
 _OF_A_CONTROL = (Narrowing.MARKER, Narrowing.TRACE_ID, Narrowing.SPAN_NAME)
 
@@ -68,7 +71,6 @@ class Lookup:
     def forget_all_but(self, canary_ids: set[str]) -> None:
         """Forget what was seen of canaries that are no longer looked for."""
         self._shown = {key: spans for key, spans in self._shown.items() if key in canary_ids}
-        self._documented.forget_all_but(canary_ids)
 
     # --- a canary's trace
 
@@ -170,6 +172,8 @@ class Lookup:
         names = (Narrowing.TRACE_ID, *self._by_content(), Narrowing.WINDOW)
         wanted = self._wanted(canary, canary.trace_id, policy, began, names)
         seen = await self._documented.read(self._backend, wanted, state, policy, began)
+        if canary.id not in self._shown:
+            self._learn(canary, seen.spans)
         known = self._shown.get(canary.id, ())
         if not seen.spans or any(span.trace_id != canary.trace_id for span in known):
             return seen
@@ -199,7 +203,6 @@ class Lookup:
         skew = self._skew or 0.0
         answered = canary.answered_at if canary.answered_at is not None else began
         return Wanted(
-            name=canary.id,
             trace_id=trace_id,
             nonce=canary.nonce,
             since=min(seen) - 1.0 if seen else canary.sent_at + skew - _SKEW,
@@ -207,6 +210,8 @@ class Lookup:
             span_name=self._root_name,
             narrowings=narrowings,
             decides=_depends_on_it(canary, policy.arrival, began),
+            skewed=self._skew is None,
+            window=bool(canary.spans) or began - canary.waited_since <= _WINDOW_FOR,
         )
 
     async def _quick(self, trace_id: TraceId, nonce: str | None) -> _Spans | None:
@@ -253,7 +258,6 @@ class Lookup:
             return ControlSight(route=Route.TRACE, shown=bool(quick))
         skew = self._skew or 0.0
         wanted = Wanted(
-            name=str(control.trace_id),
             trace_id=control.trace_id,
             nonce=None,
             since=control.sent_at - _SKEW + min(skew, 0.0),
@@ -261,6 +265,7 @@ class Lookup:
             span_name=CONTROL_SPAN_NAME,
             narrowings=(*_OF_A_CONTROL, Narrowing.WINDOW),
             decides=overdue,
+            skewed=False,  # it is dated by our own clock
         )
         try:
             seen = await self._documented.read(self._backend, wanted, state, policy, began)

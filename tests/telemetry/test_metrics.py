@@ -74,6 +74,7 @@ CONTRACT: Mapping[str, tuple[str, set[str]]] = {
     "trace_arrival_seconds": ("histogram", {"target"}),
     "traces_total": ("counter", {"target", "outcome"}),
     "traces_pending": ("gauge", {"target"}),
+    "labels_judged": ("gauge", {"target"}),
     "certificate_expiry_timestamp_seconds": ("gauge", {"target", "endpoint"}),
     "token_expiry_timestamp_seconds": ("gauge", {"target", "credential"}),
     "remote_requests_total": ("counter", {"target", "service", "outcome"}),
