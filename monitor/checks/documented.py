@@ -43,7 +43,7 @@ class DocumentedRead:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._useless: Routes[tuple[int, Narrowing]] = Routes()
-        self._crowded_at: dict[int, Seconds] = {}
+        self._crowded: dict[int, tuple[Seconds, Crowded]] = {}
 
     async def read(
         self, backend: TraceBackend, wanted: Wanted, state: TargetState, policy: Policy, began: Instant
@@ -91,15 +91,13 @@ class DocumentedRead:
 
     async def _read_whole_window(self, backend: TraceBackend, wanted: Wanted, began: Instant) -> tuple[SpanFact, ...]:
         """Every row of the seconds in question; where those were too many to be read, not again within a minute."""
-        crowded_at = self._crowded_at.get(id(backend))
-        if crowded_at is not None and self._now - crowded_at < _CROWDED_FOR:
-            raise Crowded(
-                "the environment is too busy for this route: a moment ago a window held more rows than may be read"
-            )
+        crowded_at, why = self._crowded.get(id(backend), (0.0, None))
+        if why is not None and self._now - crowded_at < _CROWDED_FOR:
+            raise Crowded(str(why), evidence=why.evidence)
         try:
             return await self._ask_twice(backend, wanted, Narrowing.WINDOW, began)
-        except Crowded:
-            self._crowded_at[id(backend)] = self._now
+        except Crowded as error:
+            self._crowded[id(backend)] = self._now, error
             raise
 
     async def _ask_twice(

@@ -76,7 +76,7 @@ async def test_two_monitors_on_one_environment_do_not_mistake_each_others_canari
     async with house(Dialect().vary(NAMELESS), traffic=BUSY, twins=("twin",)) as home:
         await home.advance(20 * MINUTE)
         found = {
-            journal.state.target: {canary.trace_id for canary in journal.state.canaries if canary.outcome}
+            str(journal.state.target): {canary.trace_id for canary in journal.state.canaries if canary.outcome}
             for journal in home.daemon.journals
         }
         assert all(found.values())
