@@ -5,9 +5,24 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
+from monitor.core.drift.url import normal_url
 from monitor.core.model import Fault
-from monitor.settings.fields import FREEZE, Count, Duration, Interval, Labels, Level, Name, Section, Url, nothing
-from monitor.settings.secret import SecretSource, UrlSource
+from monitor.settings.fields import (
+    FREEZE,
+    Count,
+    Duration,
+    Interval,
+    Labels,
+    Level,
+    Name,
+    Section,
+    Url,
+    nothing,
+    problem,
+    without,
+)
+from monitor.settings.secret import SecretSource, SlackToken, UrlSource
+from monitor.settings.url import ALERTMANAGER, SLACK
 
 
 class SelfTest(Section):
@@ -19,10 +34,18 @@ class SelfTest(Section):
     """The Slack channel it goes to; null: the usual one."""
 
 
+def _slack_api(url: str) -> str:
+    """The methods of Slack's API are below /api/: https://docs.slack.dev/apis/web-api."""
+    host, _, path = url.partition("://")[2].partition("/")
+    if host.lower() == "hooks.slack.com":
+        raise problem("api_url", "is an incoming webhook, not Slack's API; give it as `webhook_url`")
+    return f"{url}/api/" if not path and host.lower() in {"slack.com", "slack-gov.com"} else f"{url}/"
+
+
 class Slack(Section):
     """Slack, by a bot (threads and edits) or by an incoming webhook (posts only)."""
 
-    bot_token: SecretSource | None = None
+    bot_token: SlackToken | None = None
     """A bot's token with the scope chat:write."""
     channel: Name | None = None
     """The channel the bot posts to, best by its id."""
@@ -30,14 +53,22 @@ class Slack(Section):
     """Instead of a bot: an incoming webhook."""
     mention: str | None = None
     """Who is called for a critical incident, such as <!subteam^S0123>."""
-    api_url: Annotated[Url, AfterValidator(lambda url: url.rstrip("/") + "/")] = "https://slack.com/api/"
+    api_url: Annotated[Url, without(SLACK), AfterValidator(_slack_api)] = "https://slack.com/api/"
     """Slack's API."""
+
+
+def _each_once(urls: tuple[str, ...]) -> tuple[str, ...]:
+    """An instance that is given in two spellings is one."""
+    seen: dict[str, str] = {}
+    for url in urls:
+        seen.setdefault(normal_url(url), url)
+    return tuple(seen.values())
 
 
 class Alertmanager(Section):
     """Prometheus' Alertmanager."""
 
-    urls: tuple[Annotated[Url, AfterValidator(lambda url: url.rstrip("/"))], ...] = ()
+    urls: Annotated[tuple[Annotated[Url, without(ALERTMANAGER)], ...], AfterValidator(_each_once)] = ()
     """Every instance of the cluster."""
     labels: Labels = Field(default_factory=nothing)
     """More labels of every alert."""

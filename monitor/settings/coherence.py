@@ -4,6 +4,7 @@ import math
 import os
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
+from urllib.parse import urlsplit
 
 from monitor.settings.checks import CanaryCheck
 from monitor.settings.duration import format_duration
@@ -49,10 +50,18 @@ def doubts(settings: Settings) -> Iterator[str]:
     for place, silence in enumerate(settings.silences):
         if not any(fnmatchcase(name, silence.target) for name in settings.targets):
             yield f"silences[{place}].target matches no target"
+    yield from _doubts_of_targets(settings)
+
+
+def _doubts_of_targets(settings: Settings) -> Iterator[str]:
+    slack = settings.alerting.slack
     for name, target in settings.targets.items():
         if target.expected.protocol == "grpc" and target.checks.control.enabled:
             yield f"targets.{name}: expected.protocol is grpc, but control spans are sent by HTTP: `control` cannot tell"
-        if alerting.slack.webhook_url and target.alerting.channel != alerting.slack.channel:
+        if target.expected.protocol == "http" and not urlsplit(target.expected.endpoint).path.strip("/"):
+            what = "has no path, and the gateway appends none: Traceloop takes spans at /v1/traces"
+            yield f"targets.{name}.expected.endpoint {what}"
+        if slack.webhook_url and target.alerting.channel != slack.channel:
             yield f"targets.{name}: alerting.channel has no effect, because a Slack webhook posts to its own channel"
         if any(len(value) > _LONGEST_METADATA for value in target.checks.canary.metadata.values()):
             yield f"targets.{name}: checks.canary.metadata has a value of more than 128 characters, which TrueFoundry refuses"

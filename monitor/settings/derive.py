@@ -1,9 +1,11 @@
 """Defaults that are made from other settings, so that nobody who uses the settings has to compute them."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from monitor.settings.target import Traceloop
+from monitor.settings.url import CONTROL_PLANE, TRACELOOP, base_url
 
 Raw = Mapping[str, Any]
 
@@ -20,9 +22,9 @@ def _target(given: Raw, slack: Raw) -> Raw:
     target = dict(given)
     control_plane = _part(target, "control_plane")
     traceloop = {"url": Traceloop.model_fields["url"].default, **_part(target, "traceloop")}
-    _fill(target, "gateway", "url", _below(control_plane, "/api/llm"))
+    _fill(target, "gateway", "url", _below(control_plane, CONTROL_PLANE, "/api/llm"))
     _fill(target, "gateway", "token", control_plane.get("token"))
-    _fill(target, "expected", "endpoint", _below(traceloop, "/v1/traces"))
+    _fill(target, "expected", "endpoint", _below(traceloop, TRACELOOP, "/v1/traces"))
     _fill(target, "alerting", "channel", slack.get("channel"))
     _fill(target, "alerting", "mention", slack.get("mention"))
     target.setdefault("traceloop", {})
@@ -34,8 +36,8 @@ def _part(given: Raw, name: str) -> Raw:
     return part if isinstance(part, Mapping) else {}
 
 
-def _below(given: Raw, path: str) -> str | None:
-    return f"{given['url'].strip().rstrip('/')}{path}" if "url" in given else None
+def _below(given: Raw, pasted: re.Pattern[str], path: str) -> str | None:
+    return f"{base_url(given['url'], pasted)}{path}" if "url" in given else None
 
 
 def _fill(target: dict[str, Any], section: str, name: str, value: object) -> None:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from monitor.settings.document import read_document
 from monitor.settings.given import Given, Layer, Origin, Text, Tree
@@ -77,7 +77,11 @@ def read_environment(environ: Mapping[str, str], known: Sequence[Given | None]) 
 
 
 def add(read: Read, path: tuple[str, ...], shape: Shape, text: Text) -> None:
-    """Put one text into a layer; mappings and lists are written as YAML's flow style, which JSON is a part of."""
+    """Put one text into a layer; mappings and lists are written as YAML's flow style, which JSON is a part of.
+
+    Quotes around the whole are no part of it: `docker run --env-file` keeps them (https://github.com/moby/moby/issues/46773).
+    """
+    text = _unquoted(text)
     given: Given | None = text
     opening = {Fields: "{", Table: "{", Many: "["}.get(type(shape))
     if opening and text.text.lstrip().startswith(opening):
@@ -88,6 +92,13 @@ def add(read: Read, path: tuple[str, ...], shape: Shape, text: Text) -> None:
             return
     if given is not None and (problem := plant(read.tree, path, given)):
         read.problems.append(problem)
+
+
+def _unquoted(text: Text) -> Text:
+    bare = text.text.strip()
+    inside = bare[1:-1]
+    quoted = len(bare) > 1 and bare[0] == bare[-1] and bare[0] in "\"'" and bare[0] not in inside
+    return replace(text, text=inside, plain=False) if quoted else text
 
 
 def variable(path: Path) -> str:

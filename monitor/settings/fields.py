@@ -11,7 +11,7 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from monitor.core.model import Severity
 from monitor.settings.duration import PATTERN, parse_duration
-from monitor.settings.url import url_problem
+from monitor.settings.url import base_url, url_problem
 
 V = TypeVar("V")
 
@@ -63,13 +63,25 @@ Interval = Annotated[Duration, AfterValidator(_above_zero)]
 Count = Annotated[int, Field(ge=1)]
 
 
+# What a shell, an orchestrator or a template should have replaced.
+_UNEXPANDED = re.compile(r"\$\{[^}]*\}|\$\([^)]*\)|\{\{.*\}\}")
+
+
+def _expanded(text: str) -> str:
+    if _UNEXPANDED.search(text):
+        raise problem("unexpanded", "holds a placeholder such as ${NAME} that nothing has replaced")
+    return text
+
+
 def _filled(text: str) -> str:
     stripped = text.strip()
     if not stripped:
         raise problem("empty", "is empty; a text is needed")
     if not stripped.isprintable():
         raise problem("unprintable", "holds characters that cannot be printed")
-    return stripped
+    if len(stripped) > 1 and stripped[0] == stripped[-1] and stripped[0] in "\"'`":
+        raise problem("quoted", "holds quotes as a part of its text; give it without them")
+    return _expanded(stripped)
 
 
 Name = Annotated[str, AfterValidator(_filled)]
@@ -86,8 +98,13 @@ def _url(text: str) -> str:
 Url = Annotated[str, AfterValidator(_url)]
 """An http or https URL as it was given."""
 
-BaseUrl = Annotated[Url, AfterValidator(lambda url: url.rstrip("/"))]
+BaseUrl = Annotated[Url, AfterValidator(base_url)]
 """A URL to which paths are appended: without a slash at its end."""
+
+
+def without(below: re.Pattern[str]) -> AfterValidator:
+    """Marks a base URL that is often given with what is `below` it, which is left off."""
+    return AfterValidator(lambda url: base_url(url, below))
 
 
 def _web_path(text: str) -> str:
@@ -115,7 +132,7 @@ Level = Annotated[
 
 
 _WORD_SCHEMA = {"anyOf": [{"type": "string"}, {"type": "number"}, {"type": "boolean"}]}
-Word = Annotated[str, WithJsonSchema(_WORD_SCHEMA)]
+Word = Annotated[str, AfterValidator(_expanded), WithJsonSchema(_WORD_SCHEMA)]
 """A text that people like to write without quotes: `team: 5`. It is read as it is written."""
 
 

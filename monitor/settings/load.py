@@ -18,7 +18,7 @@ from monitor.settings.problem import ConfigError, Problem
 from monitor.settings.provenance import Provenance
 from monitor.settings.secret import MASK, SecretText
 from monitor.settings.secrets_dir import read_secrets_dir
-from monitor.settings.stand_in import without_files
+from monitor.settings.stand_in import build_without_secrets, without_files
 
 LOCAL = Path("trace-monitor.yaml")
 GLOBAL = Path("/etc/trace-monitor/config.yaml")
@@ -47,8 +47,8 @@ def load(
 ) -> Loaded:
     """Read everything. `path` is `--config`. Raises ConfigError.
 
-    `over` outranks all of it, the strongest first. Without `open_files` no secret and no certificate is read from its file, for
-    whoever wants the thresholds on a machine that has none of them.
+    `over` outranks all of it, the strongest first. Without `open_files` no secret and no certificate is read from its file, and
+    secrets need not be given at all, for whoever checks the rest on a machine that has none of them.
     """
     file = find_file(path, environ, cwd)
     text = "" if file is None else read_file(file)
@@ -70,7 +70,7 @@ def parse(
     tree = read_document(text, lambda line: Origin(layer=Layer.FILE, place=f"{name}:{line}"))
     given = environ.get(SECRETS_DIR, "").strip()
     secrets_dir = cwd / given if given else None
-    mounted = read_secrets_dir(secrets_dir, [tree]) if secrets_dir else None
+    mounted = read_secrets_dir(secrets_dir, [tree]) if secrets_dir and (open_files or secrets_dir.is_dir()) else None
     environment = read_environment(environ, [mounted.tree if mounted else None, tree])
     layers = [
         *(lower(each, cwd) for each in over),
@@ -83,7 +83,7 @@ def parse(
     problems = [*environment.problems, *(mounted.problems if mounted else [])]
     problems += [problem for layer in layers for problem in layer.problems]
     provenance = Provenance([layer.places for layer in layers])
-    settings = _validate(layers, provenance, problems, _fallback(tree, file, name))
+    settings = _validate(layers, provenance, problems, _fallback(tree, file, name), open_files=open_files)
     return Loaded(
         settings=settings,
         provenance=provenance,
@@ -149,10 +149,13 @@ def _fallback(tree: Given | None, file: Path | None, name: str) -> str:
     return f"{name} (there is nothing in it)" if tree is None else name
 
 
-def _validate(layers: list[Lowered], provenance: Provenance, problems: list[Problem], fallback: str) -> Settings:
+def _validate(
+    layers: list[Lowered], provenance: Provenance, problems: list[Problem], fallback: str, *, open_files: bool
+) -> Settings:
     settings: Settings | None = None
+    make = build if open_files else build_without_secrets
     try:
-        settings = build([layer.values for layer in layers])
+        settings = make([layer.values for layer in layers])
     except ValidationError as error:
         spoiled = {problem.path[:-1] for problem in problems}
         # What is missing beside a key that was misspelt is the misspelt one.

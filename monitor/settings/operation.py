@@ -4,8 +4,9 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from monitor.settings.fields import BaseUrl, Interval, Name, Section, problem
+from monitor.settings.fields import Interval, Name, Section, Url, problem, without
 from monitor.settings.secret import SecretSource, UrlSource
+from monitor.settings.url import DAEMON
 
 
 class Heartbeat(Section):
@@ -24,7 +25,7 @@ class Server(Section):
     """The address it listens on; 0.0.0.0: all."""
     port: Annotated[int, Field(ge=0, le=65535)] = 9797
     """The port it listens on; 0: any free one."""
-    external_url: BaseUrl | None = None
+    external_url: Annotated[Url, without(DAEMON)] | None = None
     """How people reach it: the root of all links in messages; null: no links."""
     admin_token: SecretSource | None = None
     """What changes something needs it; null: nothing can be changed."""

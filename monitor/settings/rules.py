@@ -18,6 +18,7 @@ from monitor.core.drift import (
     OneOf,
     Rule,
     SameSecret,
+    SameUrl,
 )
 from monitor.core.secret import describe_secret, fingerprint
 from monitor.core.trace import Labels
@@ -40,7 +41,7 @@ def expected_config(target: Target, fingerprint_key: bytes) -> ExpectedConfig:
     expected = target.expected
     rules: dict[str, Rule] = {
         TYPE: Equals(expected.protocol),
-        ENDPOINT: Equals(expected.endpoint),
+        ENDPOINT: SameUrl(expected.endpoint),
         # gRPC knows no JSON, and the manifest then has no such field:
         # https://github.com/truefoundry/truefoundry-python-sdk, types/otel_traces_exporter_grpc_config.py
         ENCODING: Equals(expected.encoding) if expected.protocol == "http" else Absent(),

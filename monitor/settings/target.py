@@ -16,29 +16,31 @@ from monitor.settings.fields import (
     Level,
     Name,
     Section,
+    Url,
     Words,
     nothing,
     problem,
+    without,
 )
-from monitor.settings.secret import HeaderSource, SecretSource
-from monitor.settings.url import authority_problem, url_problem
+from monitor.settings.secret import HeaderSource, TraceloopKey, TrueFoundryToken
+from monitor.settings.url import CONTROL_PLANE, GATEWAY, TRACELOOP, authority_problem, url_problem
 
 
 class ControlPlane(Section):
     """TrueFoundry's control plane, which knows the export configuration. Left out: no `config` check and no `origin`."""
 
-    url: BaseUrl
+    url: Annotated[Url, without(CONTROL_PLANE)]
     """Such as https://acme.truefoundry.cloud."""
-    token: SecretSource
+    token: TrueFoundryToken
     """A token that may read the configuration."""
 
 
 class Gateway(Section):
     """The AI gateway that makes the traces."""
 
-    url: Annotated[BaseUrl, Derived("{control_plane.url}/api/llm")]
+    url: Annotated[Url, without(GATEWAY), Derived("{control_plane.url}/api/llm")]
     """Where chat completions are posted, without /chat/completions."""
-    token: Annotated[SecretSource, Derived("the control plane's token")]
+    token: Annotated[TrueFoundryToken, Derived("the control plane's token")]
     """The canary's token."""
     model: Name | None = None
     """The model the canary asks, such as openai-main/gpt-4o-mini."""
@@ -51,20 +53,20 @@ class Gateway(Section):
 class OtherEnvironment(Section):
     """Another environment, where a misrouted trace is looked for."""
 
-    api_key: SecretSource
+    api_key: TraceloopKey
     """A key of that environment."""
 
 
 class Traceloop(Section):
     """Where the traces are to arrive."""
 
-    url: BaseUrl = "https://api.traceloop.com"
+    url: Annotated[Url, without(TRACELOOP)] = "https://api.traceloop.com"
     """Traceloop's API."""
-    api_key: SecretSource
+    api_key: TraceloopKey
     """The key that the gateway's exporter is meant to use."""
     environment: Name
     """The slug of the key's environment, as Traceloop returns it: dev, stg, prd or your own."""
-    other_environments: Annotated[Mapping[str, OtherEnvironment], FREEZE] = Field(default_factory=nothing)
+    other_environments: Annotated[Mapping[Name, OtherEnvironment], FREEZE] = Field(default_factory=nothing)
     """By slug: where a misrouted trace is looked for."""
 
 

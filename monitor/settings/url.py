@@ -7,12 +7,25 @@ from urllib.parse import SplitResult, urlsplit
 _VISIBLE = re.compile(r"[!-~]+")
 _HOST = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9._-]*[A-Za-z0-9_.])?")
 _AUTHORITY = re.compile(r"[A-Za-z0-9._-]+:[0-9]{1,5}")
+# None of these is in a URL (https://www.rfc-editor.org/rfc/rfc3986#section-2); each is a quote or what nothing has replaced.
+_FOREIGN = re.compile(r"[\"<>\\^`{|}]|\$\(")
+
+
+CONTROL_PLANE = re.compile(r"/api(/.*)?")
+GATEWAY = re.compile(r"/(chat/completions|completions|embeddings|responses|messages|models|health)")
+TRACELOOP = re.compile(r"/v1/(traces|metrics|logs)|/v2/.*")
+SLACK = re.compile(r"/[a-z]+(\.[A-Za-z]+)+")
+ALERTMANAGER = re.compile(r"/api/v[12](/.*)?|/-/(healthy|ready|reload)|/metrics")
+DAEMON = re.compile(r"/metrics|/healthz|/readyz|/api/v1(/.*)?|/runbooks(/.*)?|/-/reload")
+"""What is below the base URL of each: as guides, error messages and browsers show it, and as people paste it."""
 
 
 def url_problem(url: str, *, query: bool = False) -> str | None:
     """Why this is not a usable http or https URL; never quotes it. `query`: whether it may have one."""
     if not _VISIBLE.fullmatch(url):
         return "is not a URL: it holds blanks or characters that are not visible ASCII"
+    if _FOREIGN.search(url):
+        return "is not a URL: it holds quotes, or a placeholder such as ${NAME} that nothing has replaced"
     parts = _split(url)
     if parts is None or parts.scheme.lower() not in {"http", "https"} or not parts.hostname:
         return "is not a URL; allowed: https://host[:port][/path], or http://"
@@ -25,6 +38,20 @@ def url_problem(url: str, *, query: bool = False) -> str | None:
     if parts.fragment or "#" in url:
         return "has a fragment (after `#`), which is not allowed"
     return None
+
+
+def base_url(url: str, below: re.Pattern[str] | None = None) -> str:
+    """A URL to which paths are appended: without what is below it, and without a slash at its end."""
+    head = re.match(r"\s*[A-Za-z]+://[^/?#\s]*", url)
+    bare = url.strip().rstrip("/")
+    if head is None or below is None:
+        return bare
+    authority = head[0].strip()
+    path = bare[len(authority) :]
+    found = next(
+        (start for start in range(len(path)) if path[start] == "/" and below.fullmatch(path, start)), len(path)
+    )
+    return f"{authority}{path[:found]}".rstrip("/")
 
 
 def authority_problem(text: str) -> str | None:

@@ -26,6 +26,7 @@ from monitor.core.drift import (
     Filter,
     Rule,
     SameSecret,
+    SameUrl,
     Value,
     compare,
 )
@@ -97,7 +98,7 @@ def expectation(key: str = OURS, **more: Any) -> ExpectedConfig:
     """The integration guide's table."""
     rules: dict[str, Rule] = {
         TYPE: Equals("http"),
-        ENDPOINT: Equals("https://api.traceloop.com/v1/traces"),
+        ENDPOINT: SameUrl("https://api.traceloop.com/v1/traces"),
         ENCODING: Equals("proto"),
         AUTHORIZATION: SameSecret(fingerprint(key.removeprefix("Bearer "), KEY)),
         METRICS: Absent(),

@@ -27,6 +27,7 @@ from monitor.core.drift import (
     OneOf,
     Rule,
     SameSecret,
+    SameUrl,
     Value,
     admits,
     compare,
@@ -109,9 +110,9 @@ def test_a_wrong_endpoint_says_what_is_wrong_with_it(value: Value, hint: str | N
 
 def test_a_slash_that_is_expected_and_missing_is_no_missing_path() -> None:
     """The hint is about what is different."""
-    rules: dict[str, Rule] = {ENDPOINT: Equals("https://collector.example/")}
+    rules: dict[str, Rule] = {ENDPOINT: SameUrl("https://collector.example/otel/")}
     (one,) = compare(
-        ExpectedConfig(rules=rules), ExportConfig(fields={ENDPOINT: "https://collector.example"})
+        ExpectedConfig(rules=rules), ExportConfig(fields={ENDPOINT: "https://collector.example/otel"})
     ).differences
     assert one.hint == "a trailing slash less"
 
@@ -350,13 +351,14 @@ def test_rules_judge_values(rule: Rule, value: Value, match: Match) -> None:
         (OneOf((False, None)), "false or absent"),
         (Absent(), "absent"),
         (SameSecret("0a1b2c3d"), "fingerprint 0a1b2c3d"),
+        (SameUrl("https://a.example/v1"), "https://a.example/v1"),
         (CANARY_ONLY, "tfy.span_type IN [ChatCompletion]"),
         (ODD, "duration (not understood)"),
     ],
 )
 def test_values_and_rules_are_printed_for_people(value: Any, words: str) -> None:
     """Blanks become visible, secrets do not."""
-    printed = str(value) if isinstance(value, Filter | Equals | OneOf | Absent | SameSecret) else show(value)
+    printed = str(value) if isinstance(value, Filter | Equals | OneOf | Absent | SameSecret | SameUrl) else show(value)
     assert printed == words
 
 

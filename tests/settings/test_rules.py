@@ -1,6 +1,6 @@
 """From settings to what the core compares and judges with."""
 
-from monitor.core.drift import Absent, Equals, Filter, OneOf, SameSecret, Value, compare
+from monitor.core.drift import Absent, Equals, Filter, OneOf, SameSecret, SameUrl, Value, compare
 from monitor.core.drift import ExportConfig as Export
 from monitor.core.secret import describe_headers
 from monitor.settings import expected_config, expected_headers, labels
@@ -15,7 +15,7 @@ def test_the_guides_table_becomes_rules() -> None:
     rules = expected_config(prod(), KEY).rules
     assert {path: rule for path, rule in rules.items() if not path.endswith("authorization")} == {
         f"{TRACES}.type": Equals("http"),
-        f"{TRACES}.endpoint": Equals("https://api.traceloop.com/v1/traces"),
+        f"{TRACES}.endpoint": SameUrl("https://api.traceloop.com/v1/traces"),
         f"{TRACES}.encoding": Equals("proto"),
         "otel_metrics_exporter_config": Absent(),
     }
@@ -41,7 +41,7 @@ def test_a_gateway_set_as_expected_has_no_differences() -> None:
 
 def test_expected_fingerprints_are_those_of_the_values_found() -> None:
     """Equal values show equal fingerprints, whatever the scheme."""
-    target = prod(with_target("expected: {headers: {X-A: Bearer zzz, X-B: '****'}}"))
+    target = prod(with_target("expected: {headers: {X-A: Bearer zzz, X-B: 'a****b'}}"))
     rules = expected_config(target, KEY).rules
     found = describe_headers(expected_headers(target), expected_headers(target), key=KEY)
     for name in ("authorization", "x-a"):
@@ -91,7 +91,7 @@ def test_grpc_has_no_encoding() -> None:
     target = prod(with_target("expected: {protocol: grpc, endpoint: 'otlp.example.com:443'}"))
     rules = expected_config(target, KEY).rules
     assert rules[f"{TRACES}.type"] == Equals("grpc")
-    assert rules[f"{TRACES}.endpoint"] == Equals("otlp.example.com:443")
+    assert rules[f"{TRACES}.endpoint"] == SameUrl("otlp.example.com:443")
     assert rules[f"{TRACES}.encoding"] == Absent()
 
 

@@ -24,7 +24,7 @@ from monitor.core.drift.manifest import (
     Value,
 )
 from monitor.core.drift.memory import ConfigMemory, ConfigSeen, remember, unmask_removal
-from monitor.core.drift.rules import Absent, Equals, ExpectedConfig, Match, OneOf, Rule, SameSecret, show
+from monitor.core.drift.rules import Absent, Equals, ExpectedConfig, Match, OneOf, Rule, SameSecret, SameUrl, show
 
 __all__ = [
     "ATTRIBUTES",
@@ -50,6 +50,7 @@ __all__ = [
     "OneOf",
     "Rule",
     "SameSecret",
+    "SameUrl",
     "Value",
     "admits",
     "compare",

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from monitor.core.drift.difference import Difference
 from monitor.core.drift.filters import filter_differences
 from monitor.core.drift.manifest import AUTHORIZATION, ENCODING, ENDPOINT, EXCLUDE, FILTERS, TYPE, ExportConfig, Value
-from monitor.core.drift.rules import Equals, ExpectedConfig, Match, Rule, show
+from monitor.core.drift.rules import ExpectedConfig, Match, Rule, SameUrl, show
+from monitor.core.drift.url import normal_url
 from monitor.core.secret import ABSENT, Oddity, Secret, SecretKind
 
 
@@ -98,13 +99,14 @@ def _judge_authorization(value: Value) -> tuple[bool, str | None]:
 
 
 def _endpoint_hint(rule: Rule, value: Value) -> str | None:
-    if not isinstance(value, str) or not isinstance(rule, Equals) or not isinstance(rule.value, str):
+    if not isinstance(value, str) or not isinstance(rule, SameUrl):
         return None
     if value != value.strip():
         return "leading or trailing blanks"
-    if value.rstrip("/") == rule.value.rstrip("/"):
-        return "a trailing slash more" if value.endswith("/") else "a trailing slash less"
-    if rule.value.removesuffix("/v1/traces") == value.rstrip("/"):
+    found, wanted = normal_url(value), normal_url(rule.url)
+    if found.rstrip("/") == wanted.rstrip("/"):
+        return "a trailing slash more" if found.endswith("/") else "a trailing slash less"
+    if wanted.removesuffix("/v1/traces") == found.rstrip("/"):
         return "the path /v1/traces is missing: this gateway appends nothing"
     return None
 

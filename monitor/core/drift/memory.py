@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass, replace
 
-from monitor.core.drift.manifest import ExportConfig
+from monitor.core.drift.manifest import ENDPOINT, ExportConfig
+from monitor.core.drift.url import normal_url
 from monitor.core.model import Instant, Seconds
 from monitor.core.secret import ABSENT, HIDDEN, Secret
 
@@ -69,4 +70,6 @@ def _meaning(config: ExportConfig) -> tuple[object, ...]:
         path: replace(value, equal=None) if isinstance(value, Secret) else value
         for path, value in config.fields.items()
     }
+    if isinstance(endpoint := fields.get(ENDPOINT), str):
+        fields[ENDPOINT] = normal_url(endpoint)
     return config.off, fields, {rule.meaning for rule in config.filters}

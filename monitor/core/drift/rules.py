@@ -6,6 +6,7 @@ from enum import Enum, auto
 from typing import Protocol
 
 from monitor.core.drift.manifest import Filter, Value
+from monitor.core.drift.url import normal_url
 from monitor.core.model import Scalar
 from monitor.core.secret import Secret, SecretKind
 
@@ -39,6 +40,21 @@ class Equals:
 
     def __str__(self) -> str:
         return show(self.value)
+
+
+@dataclass(frozen=True, slots=True)
+class SameUrl:
+    """This URL, or this gRPC address, in whatever spelling."""
+
+    url: str
+
+    def accepts(self, value: Value) -> Match:
+        """Equal once both are brought into one spelling."""
+        same = isinstance(value, str) and normal_url(value) == normal_url(self.url)
+        return Match.EQUAL if same else Match.DIFFERS
+
+    def __str__(self) -> str:
+        return show(self.url)
 
 
 @dataclass(frozen=True, slots=True)
