@@ -21,7 +21,7 @@ from monitor.ports import Garbled, Unreachable
 from monitor.redaction import Redactor
 from monitor.settings import ConfigError, Loaded, load
 from monitor.settings.secret import SecretSource, Unusable
-from monitor.settings.url import is_loopback, is_plain, url_problem
+from monitor.settings.url import DAEMON, base_url, is_loopback, is_plain, url_problem
 
 URL, TOKEN = "TRACE_MONITOR_URL", "TRACE_MONITOR_ADMIN_TOKEN"
 _TIMEOUT = 10.0
@@ -105,7 +105,7 @@ def find(arguments: argparse.Namespace) -> Client:
     """The daemon that is meant: by `--url`, by the environment, or by the configuration. Raises Failed."""
     loaded = _configuration(arguments)
     given = arguments.url or os.environ.get(URL)
-    url = given or _own_url(loaded)
+    url = base_url(given, DAEMON) if given else _own_url(loaded)
     problem = url_problem(url)
     if problem is not None:
         raise Failed(f"{'--url' if arguments.url else URL} {problem}")

@@ -30,10 +30,10 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def read_configuration(arguments: argparse.Namespace) -> Loaded | None:
+def read_configuration(arguments: argparse.Namespace, *, open_files: bool = True) -> Loaded | None:
     """The settings; None after the complaints have been printed (the command then ends with 2)."""
     try:
-        loaded = load(arguments.config, os.environ, Path.cwd())
+        loaded = load(arguments.config, os.environ, Path.cwd(), open_files=open_files)
     except ConfigError as error:
         say(str(error))
         return None

@@ -41,6 +41,8 @@ def test_validate_says_what_was_read_and_what_it_costs(file: str, capsys: pytest
         "  spans:    (288 canaries x 3 spans + 48 control spans) a day x 30 = 27,360, 55% of the free plan\n"
         "            at most (500 canaries x 3 spans + 48 control spans) a day x 30 = 46,440, 93% of the free plan\n"
         "            (Traceloop's free plan: 50,000 spans a month, kept for 24 h)\n"
+        "  reads:    288 canaries x 3 requests a day x 30 = 25,920\n"
+        "            (at most 8 MiB each; Traceloop publishes no limit for its read API)\n"
     )
     assert err.startswith("warning: no notifier is configured")
 
