@@ -2,13 +2,16 @@
 
 import argparse
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from monitor.app.routes import Footing, ways_of
 from monitor.app.selftest import try_way
 from monitor.cli.asking import prepare
 from monitor.cli.common import FAILED, OK, USAGE, add_config, read_configuration, say
+from monitor.core.model import Severity
 from monitor.ports import Clock, Notifier
+from monitor.settings import Settings
+from monitor.settings.mention import called
 
 TEXT = "This is a test of the Gateway Trace Monitor: a message about the gateway's traces would arrive here."
 
@@ -34,7 +37,23 @@ def run(arguments: argparse.Namespace) -> int:
     if not ways:
         say("no notifier is configured: set alerting.slack, alerting.alertmanager or alerting.webhook")
         return FAILED
-    return asyncio.run(_test(ways, means.clock))
+    code = asyncio.run(_test(ways, means.clock))
+    for line in _whom(loaded.settings):
+        print(line)
+    return code
+
+
+def _whom(settings: Settings) -> Iterator[str]:
+    """Whom Slack calls for each target when an incident of it turns critical: the test itself calls nobody."""
+    slack = settings.alerting.slack
+    if slack.bot_token is None and slack.webhook_url is None:
+        return
+    names: dict[str, list[str]] = {}
+    for name, target in settings.targets.items():
+        whom = called(target.alerting.mention) if target.alerting.max_severity is Severity.CRITICAL else "nobody"
+        names.setdefault(whom, []).append(name)
+    for whom, targets in names.items():
+        yield f"a critical incident of {', '.join(targets)} calls {whom}"
 
 
 async def _test(ways: Mapping[str, Notifier], clock: Clock) -> int:

@@ -21,6 +21,7 @@ from monitor.settings.fields import (
     problem,
     without,
 )
+from monitor.settings.mention import parse_mention
 from monitor.settings.secret import SecretSource, SlackToken, UrlSource
 from monitor.settings.url import ALERTMANAGER, SLACK
 
@@ -51,8 +52,8 @@ class Slack(Section):
     """The channel the bot posts to, best by its id."""
     webhook_url: UrlSource | None = None
     """Instead of a bot: an incoming webhook."""
-    mention: str | None = None
-    """Who is called for a critical incident, such as <!subteam^S0123>."""
+    mention: Annotated[str, AfterValidator(parse_mention)] | None = None
+    """Who is called for a critical incident: <!subteam^S0123>, <@U0123>, <!here>, <!channel>, or several of them."""
     api_url: Annotated[Url, without(SLACK), AfterValidator(_slack_api)] = "https://slack.com/api/"
     """Slack's API."""
 

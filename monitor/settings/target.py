@@ -22,6 +22,7 @@ from monitor.settings.fields import (
     problem,
     without,
 )
+from monitor.settings.mention import parse_mention
 from monitor.settings.secret import HeaderSource, TraceloopKey, TrueFoundryToken
 from monitor.settings.url import CONTROL_PLANE, GATEWAY, TRACELOOP, authority_problem, url_problem
 
@@ -134,7 +135,7 @@ class TargetAlerting(Section):
 
     channel: Annotated[Name | None, Derived("alerting.slack.channel")] = None
     """The Slack channel; null: the global one."""
-    mention: Annotated[str | None, Derived("alerting.slack.mention")] = None
+    mention: Annotated[Annotated[str, AfterValidator(parse_mention)] | None, Derived("alerting.slack.mention")] = None
     """Who is mentioned; null: as for all; an empty text: nobody."""
     max_severity: Level = Severity.CRITICAL
     """No fault of this target counts as worse."""

@@ -146,4 +146,4 @@ def test_a_sexagesimal_number_is_no_duration() -> None:
 
 def test_quoted_null_is_a_text() -> None:
     """Only an unquoted null means none."""
-    assert prod(with_target("alerting: {mention: 'null'}")).alerting.mention == "null"
+    assert prod(with_target("alerting: {channel: 'null'}")).alerting.channel == "null"

@@ -21,10 +21,10 @@ targets:
     traceloop: {api_key_file: /no/such/file, environment: prd}
   us:
     <<: *target
-    alerting: {channel: C0US, mention: "@us"}
+    alerting: {channel: C0US, mention: "<@U0US>"}
 alerting:
   fail_after: 3
-  slack: {bot_token_file: /no/such/file, channel: C0EU, mention: "@eu"}
+  slack: {bot_token_file: /no/such/file, channel: C0EU, mention: "<@U0EU>"}
   webhook: {url_file: /no/such/file}
 http: {ca_file: /no/such/file}
 """
@@ -245,7 +245,7 @@ def test_the_operators_thresholds_and_channels_count() -> None:
     assert all(after(played, each) > 600 for each in opened)
     shown = {str(each.target): each.shown[0] for each in opened}
     assert {name: each.channel for name, each in shown.items()} == {"eu": "C0EU", "us": "C0US"}
-    assert shown["eu"].text.endswith("\n@eu")
+    assert shown["eu"].text.endswith("\n<@U0EU>")
     assert shown["us"].text.endswith("\n@us")
 
 
