@@ -2,6 +2,7 @@
 
 import math
 import os
+import ssl
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from urllib.parse import urlsplit
@@ -146,11 +147,35 @@ def _files(settings: Settings) -> Iterator[Complaint]:
         (("server", "tls_cert"), settings.server.tls_cert),
         (("server", "tls_key"), settings.server.tls_key),
     )
-    for path, file in named:
-        if file is not None and not (os.path.isfile(file) and os.access(file, os.R_OK)):  # noqa: PTH113 - never raises
-            yield path, "names a file that cannot be read"
-    if settings.server.tls_key and not settings.server.tls_cert:
+    unreadable = [
+        path
+        for path, file in named
+        if file is not None and not (os.path.isfile(file) and os.access(file, os.R_OK))  # noqa: PTH113 - never raises
+    ]
+    for path in unreadable:
+        yield path, "names a file that cannot be read"
+    server = settings.server
+    if server.tls_key and not server.tls_cert:
         yield ("server", "tls_key"), "is given without `tls_cert`; both are needed"
+    if not unreadable:
+        yield from _certificates(settings.http.ca_file, server.tls_cert, server.tls_key)
+
+
+def _certificates(ca_file: str | None, cert: str | None, key: str | None) -> Iterator[Complaint]:
+    """They are tried here as they are used later, so that what is valid does not end the start."""
+    try:
+        if ca_file is not None:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(ca_file)
+    except OSError:
+        yield ("http", "ca_file"), "holds no certificates in PEM that can be used"
+    try:
+        if cert is not None:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(cert, key, password=lambda: b"")
+    except OSError:
+        what = (
+            "and its key cannot be used; allowed: a chain in PEM, and the key that belongs to it, without a passphrase"
+        )
+        yield ("server", "tls_cert"), what
 
 
 def _number(value: float) -> str:

@@ -6,7 +6,7 @@ from pydantic import AfterValidator, Field
 
 from monitor.settings.fields import Interval, Name, Section, Url, problem, without
 from monitor.settings.secret import SecretSource, UrlSource
-from monitor.settings.url import DAEMON
+from monitor.settings.url import DAEMON, url_problem
 
 
 class Heartbeat(Section):
@@ -38,12 +38,7 @@ class Server(Section):
 
 
 def _proxy(text: str) -> str:
-    if (
-        not text.lower().startswith(("http://", "https://"))
-        or not text.isascii()
-        or not text.isprintable()
-        or " " in text
-    ):
+    if url_problem(text, login=True):
         raise problem("proxy", "is not the URL of a proxy; allowed: http://host:port")
     return text
 

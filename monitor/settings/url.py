@@ -20,8 +20,8 @@ DAEMON = re.compile(r"/metrics|/healthz|/readyz|/api/v1(/.*)?|/runbooks(/.*)?|/-
 """What is below the base URL of each: as guides, error messages and browsers show it, and as people paste it."""
 
 
-def url_problem(url: str, *, query: bool = False) -> str | None:
-    """Why this is not a usable http or https URL; never quotes it. `query`: whether it may have one."""
+def url_problem(url: str, *, query: bool = False, login: bool = False) -> str | None:
+    """Why this is not a usable http or https URL; never quotes it. `query`, `login`: whether it may have one."""
     if not _VISIBLE.fullmatch(url):
         return "is not a URL: it holds blanks or characters that are not visible ASCII"
     if _FOREIGN.search(url):
@@ -31,7 +31,7 @@ def url_problem(url: str, *, query: bool = False) -> str | None:
         return "is not a URL; allowed: https://host[:port][/path], or http://"
     if not _is_host(parts.hostname):
         return "is not a URL: its host is not a host name"
-    if "@" in parts.netloc:
+    if "@" in parts.netloc and not login:
         return "holds credentials; give them in the setting that is meant for them"
     if not query and (parts.query or "?" in url):
         return "has a query (after `?`), which is not allowed here"

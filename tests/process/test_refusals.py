@@ -33,14 +33,14 @@ def test_what_cannot_work_is_said_in_one_line(tmp_path: Path) -> None:
         cases: dict[str, tuple[dict[str, Any], str]] = {
             "port": ({"server": {"port": port}}, f"cannot listen on 127.0.0.1:{port}: Address already in use"),
             "state": ({"state": {"path": f"{file}/state.db"}}, f"cannot keep the state in {file}/state.db: "),
-            "ca": ({"http": {"ca_file": file}}, f"http.ca_file: {file} cannot be used: "),
+            "ca": ({"http": {"ca_file": file}}, "http.ca_file: holds no certificates in PEM"),
         }
         started = {name: stack.enter_context(_running(tmp_path / name, more)) for name, (more, _) in cases.items()}
         for name, (_, said) in cases.items():
             program = started[name]
             assert program.process.wait(PATIENCE) == 2, (name, program.printed)
             complaint = program.stderr.read_text()
-            assert complaint.splitlines()[-1].startswith(said), name
+            assert said in complaint.splitlines()[-1], name
             assert "Traceback" not in complaint, name
             assert program.stdout.read_text() == "", name
             assert not any(secret in complaint for secret in SECRETS), name

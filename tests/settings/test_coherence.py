@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import trustme
 
 from tests.settings.samples import MINIMAL, complaints, loaded, prod, settings, with_target
 
@@ -165,13 +166,37 @@ def test_files_of_certificates_must_be_there(line: str) -> None:
 
 def test_a_key_without_its_certificate_is_an_error(tmp_path: Path) -> None:
     """A server cannot use it; the other way round the one file may hold both."""
-    (both := tmp_path / "both.pem").write_text("not looked into here")
+    pem = trustme.CA().issue_cert("monitor.example").private_key_and_cert_chain_pem.bytes()
+    (both := tmp_path / "both.pem").write_bytes(pem)
     alone = f"{MINIMAL}server: {{tls_key: {both}}}\n"
     assert [line.partition("server.")[2] for line in complaints(alone)] == [
         "tls_key: is given without `tls_cert`; both are needed"
     ]
     settings(f"{MINIMAL}server: {{tls_key: {both}, tls_cert: {both}}}\n")
     settings(f"{MINIMAL}server: {{tls_cert: {both}}}\n")
+
+
+@pytest.mark.parametrize(
+    ("line", "path"),
+    [
+        ("http: {{ca_file: {junk}}}", "http.ca_file: holds no certificates"),
+        ("server: {{tls_cert: {junk}}}", "server.tls_cert: and its key cannot be used"),
+        ("server: {{tls_cert: {cert}}}", "server.tls_cert: and its key cannot be used"),
+        ("server: {{tls_cert: {cert}, tls_key: {foreign}}}", "server.tls_cert: and its key cannot be used"),
+    ],
+)
+def test_certificates_that_cannot_be_used_are_refused_at_once(line: str, path: str, tmp_path: Path) -> None:
+    """What `validate` accepts, `run` accepts: no PEM, no key, the key of another certificate."""
+    ca = trustme.CA()
+    files = {
+        "junk": b"no certificate",
+        "cert": b"".join(blob.bytes() for blob in ca.issue_cert("monitor.example").cert_chain_pems),
+        "foreign": ca.issue_cert("other.example").private_key_pem.bytes(),
+    }
+    for name, content in files.items():
+        (tmp_path / name).write_bytes(content)
+    given = line.format(**{name: tmp_path / name for name in files})
+    assert any(path in refused for refused in complaints(f"{MINIMAL}{given}\n"))
 
 
 @pytest.mark.parametrize(
