@@ -98,7 +98,7 @@ class Client:
         http = Http(clock=SystemClock(), transport=Network(redactor=Redactor(), ca_file=self.ca_file))
         content = json.dumps(body).encode() if body is not None else None
         url = f"{self.url.rstrip('/')}{path}"
-        return await http.request(Service.WEBHOOK, method, url, headers=headers, body=content, timeout=_TIMEOUT)
+        return await http.request(Service.DAEMON, method, url, headers=headers, body=content, timeout=_TIMEOUT)
 
 
 def find(arguments: argparse.Namespace) -> Client:

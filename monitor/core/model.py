@@ -105,7 +105,7 @@ class Blindness(StrEnum):
 
 
 class Service(StrEnum):
-    """The remote services; the `service` label."""
+    """The remote services; the `service` label. `daemon` is asked by commands only, which nobody counts."""
 
     CONTROL_PLANE = "control_plane"
     GATEWAY = "gateway"
@@ -115,6 +115,7 @@ class Service(StrEnum):
     ALERTMANAGER = "alertmanager"
     WEBHOOK = "webhook"
     HEARTBEAT = "heartbeat"
+    DAEMON = "daemon"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -67,7 +67,9 @@ def _covers(outage: Outage, canary: Canary, settle: Seconds) -> bool:
 def trim(canaries: tuple[Canary, ...], now: Instant) -> tuple[Canary, ...]:
     """Forget what is too old or too much; a canary whose trace is still awaited is never forgotten."""
     young = [c for c in canaries if c.pending or now - c.sent_at <= RECOVERABLE_FOR]
-    return tuple(sorted(young, key=lambda canary: canary.sent_at)[-REMEMBERED:])
+    young.sort(key=lambda canary: canary.sent_at)
+    forgotten = [c.id for c in young if not c.pending][: max(0, len(young) - REMEMBERED)]
+    return tuple(canary for canary in young if canary.id not in forgotten)
 
 
 def _run(

@@ -561,6 +561,14 @@ def test_old_canaries_are_forgotten_unless_they_are_awaited() -> None:
     assert (len(many), many[0].id) == (REMEMBERED, "c5")
 
 
+def test_a_canary_that_is_awaited_makes_no_room_for_newer_ones() -> None:
+    """However many there are: a judged one is forgotten in its place, the oldest first."""
+    first = trim(series("." + "A" * (REMEMBERED + 5)), START)
+    assert (len(first), first[0].id, first[1].id) == (REMEMBERED, "c0", "c7")
+    awaited = trim(series("A" + "." * (REMEMBERED + 5)), START)
+    assert [canary.id for canary in awaited] == [f"c{place}" for place in range(1, REMEMBERED + 6)]
+
+
 def test_canaries_are_kept_in_the_order_of_sending() -> None:
     """Also when the clock was set back between two of them."""
     told = Story(now=START + 60)
