@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from urllib.parse import urlsplit
 
+from monitor.core.address import is_loopback, parse_address
 from monitor.ports import Unreachable
 
 Lookup = Callable[[str, int], Sequence[str]]
@@ -16,12 +17,6 @@ Lookup = Callable[[str, int], Sequence[str]]
 
 _MOST_LOOKUPS = 32  # that may hang at once; a thread that asks a dead resolver cannot be cancelled
 _PORTS = {"http": 80, "https": 443}
-_Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-
-# Cloud providers hand out credentials at link-local addresses, and one at a unique local one
-# (https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instancedata-data-retrieval.html).
-_METADATA = ipaddress.ip_address("fd00:ec2::254")
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 
 def look_up(host: str, port: int) -> Sequence[str]:
@@ -69,45 +64,11 @@ class Resolver:
         return answer
 
 
-def is_link_local(address: str) -> bool:
-    """Whether an address reaches the machine's own metadata service, in whatever disguise of IPv6."""
-    try:
-        parsed = ipaddress.ip_address(address)
-    except ValueError:
-        return False
-    return any(hidden.is_link_local or hidden == _METADATA for hidden in _disguises(parsed))
-
-
-def is_address(host: str) -> bool:
-    """Whether a host is written as an address, so that there is nothing to resolve."""
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host is this very machine by its name or number."""
-    if is_address(host):
-        return ipaddress.ip_address(host).is_loopback
-    name = host.lower().rstrip(".")
-    return name == "localhost" or name.endswith(".localhost")
-
-
-def _disguises(address: _Address) -> list[_Address]:
-    if isinstance(address, ipaddress.IPv4Address):
-        return [address]
-    inside: list[_Address | None] = [address, address.ipv4_mapped, address.sixtofour]
-    if address in _NAT64:
-        inside.append(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
-    return [each for each in inside if each is not None]
-
-
 class Proxies:
     """Which proxy a URL is asked through: the configured one, else the environment's; loopback never.
 
-    The variables are the usual ones, the lower-case form first: HTTPS_PROXY, HTTP_PROXY, NO_PROXY.
+    The variables are the usual ones, the lower-case form first: HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, NO_PROXY, whose entries
+    are separated by commas or blanks, as by curl (https://curl.se/docs/manpage.html#NOPROXY).
     """
 
     def __init__(self, *, proxy: str | None = None, no_proxy: str | None = None, environ: Mapping[str, str]) -> None:
@@ -115,11 +76,13 @@ class Proxies:
             return environ.get(name.lower()) or environ.get(name) or None
 
         self._by_scheme = {
-            scheme: (proxy or None) if proxy is not None else variable(f"{scheme.upper()}_PROXY")
+            scheme: (proxy or None)
+            if proxy is not None
+            else variable(f"{scheme.upper()}_PROXY") or variable("ALL_PROXY")
             for scheme in ("http", "https")
         }
         exempt = no_proxy if no_proxy is not None else variable("NO_PROXY") or ""
-        self._exempt = [entry.strip().lower() for entry in exempt.split(",") if entry.strip()]
+        self._exempt = exempt.lower().replace(",", " ").split()
 
     def proxy_of(self, url: str) -> str | None:
         """The proxy for a URL, or None for a direct connection, or for what is no URL."""
@@ -142,7 +105,7 @@ def _exempts(entry: str, host: str, port: int) -> bool:
     """Whether one entry of NO_PROXY covers a host: `*`, a name and all below it, an address, a network; maybe a port."""
     if entry == "*":
         return True
-    if is_address(host):
+    if parse_address(host) is not None:
         return _covers(entry, host)
     name, wanted = entry, ""
     if ported := re.fullmatch(r"([^:]+):([0-9]+)", entry):

@@ -13,9 +13,10 @@ from typing import Any, cast
 
 import httpx
 
+from monitor.core.address import is_link_local, parse_address
 from monitor.core.model import Instant, Seconds
 from monitor.http.exchange import Reply, Request, Stopwatch
-from monitor.http.network import Lookup, Proxies, Resolver, is_address, is_link_local, look_up
+from monitor.http.network import Lookup, Proxies, Resolver, look_up
 from monitor.ports import Unreachable
 from monitor.redaction import Redactor
 
@@ -74,7 +75,7 @@ class Network:
             if not proxy.startswith(("http://", "https://")):
                 raise Unreachable(f"the proxy for {request.place} is neither http nor https", kind="protocol")
             return await self._ask(request, url, watch, stack, proxy=proxy)
-        if is_address(url.host):
+        if parse_address(url.host) is not None:
             return await self._ask(request, url, watch, stack)
         watch.begin("resolve")
         addresses = await self._addresses(url.host, port)

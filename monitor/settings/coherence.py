@@ -106,7 +106,7 @@ def _urls(settings: Settings) -> Iterator[Complaint]:
 
 
 def token_urls(settings: Settings) -> Iterator[tuple[Path, str]]:
-    """Every URL that a token is sent to."""
+    """Every URL that a token is sent to, or that is one: whoever can read it on the way may use it."""
     for name, target in settings.targets.items():
         at = ("targets", name)
         if target.control_plane:
@@ -117,8 +117,14 @@ def token_urls(settings: Settings) -> Iterator[tuple[Path, str]]:
     slack = settings.alerting.slack
     if slack.bot_token:
         yield ("alerting", "slack", "api_url"), slack.api_url
-    if slack.webhook_url:
-        yield ("alerting", "slack", "webhook_url"), slack.webhook_url.get()
+    secret_urls = (
+        (("alerting", "slack", "webhook_url"), slack.webhook_url),
+        (("alerting", "webhook", "url"), settings.alerting.webhook.url),
+        (("heartbeat", "url"), settings.heartbeat.url),
+    )
+    for path, url in secret_urls:
+        if url is not None:
+            yield path, url.get()
 
 
 def _other_urls(settings: Settings) -> Iterator[tuple[Path, str]]:

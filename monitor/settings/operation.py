@@ -49,9 +49,9 @@ class Http(Section):
     ca_file: Name | None = None
     """A file with more certificates to trust, in PEM; null: those of the system."""
     proxy: Annotated[Name, AfterValidator(_proxy)] | None = Field(default=None, repr=False)
-    """The proxy; null: HTTPS_PROXY, HTTP_PROXY and NO_PROXY. Loopback never goes by a proxy."""
+    """The proxy; null: HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY. Loopback never goes by a proxy."""
     no_proxy: Name | None = None
-    """Hosts that are asked without the proxy, separated by commas."""
+    """Hosts that are asked without the proxy, separated by commas or blanks."""
     deny_link_local: bool = True
     """Never connect to link-local addresses, where clouds keep their metadata."""
     allow_http: bool = False

@@ -1,8 +1,9 @@
 """What a URL must look like before anything is sent to it."""
 
-import ipaddress
 import re
 from urllib.parse import SplitResult, urlsplit
+
+from monitor.core import address
 
 _VISIBLE = re.compile(r"[!-~]+")
 _HOST = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9._-]*[A-Za-z0-9_.])?")
@@ -63,15 +64,12 @@ def authority_problem(text: str) -> str | None:
 
 def is_loopback(url: str) -> bool:
     """Whether a URL stays on this machine."""
-    host = host_of(url)
-    address = _address(host)
-    return address.is_loopback if address else host == "localhost" or host.endswith(".localhost")
+    return address.is_loopback(host_of(url))
 
 
 def is_link_local(url: str) -> bool:
-    """Whether a URL names a link-local address, where clouds keep their metadata service."""
-    address = _address(host_of(url))
-    return address is not None and address.is_link_local
+    """Whether a URL names a link-local address, where clouds keep their metadata service: just what the client refuses."""
+    return address.is_link_local(host_of(url))
 
 
 def is_plain(url: str) -> bool:
@@ -95,11 +93,4 @@ def _split(url: str) -> SplitResult | None:
 
 
 def _is_host(host: str) -> bool:
-    return _address(host) is not None or _HOST.fullmatch(host) is not None
-
-
-def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    try:
-        return ipaddress.ip_address(host)
-    except ValueError:
-        return None
+    return address.parse_address(host) is not None or _HOST.fullmatch(host) is not None

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
+from monitor.core.address import is_link_local
 from monitor.core.model import Service
-from monitor.http.network import Proxies, Resolver, is_link_local
+from monitor.http.network import Proxies, Resolver
 from monitor.ports import Unreachable
 from tests.fakes.loopback import answer, saying, serving
 from tests.http.common import SECRET, Heard, ask, over_network
@@ -158,6 +159,17 @@ async def test_a_proxy_of_another_kind_is_refused() -> None:
         ({"proxy": "http://q:2", "no_proxy": "10.0.0.0/8"}, ("https", "10.1.2.3", 443), None),
         ({"proxy": "http://q:2", "no_proxy": "10.1.2.3"}, ("https", "10.1.2.3", 443), None),
         ({"proxy": "http://q:2", "environ": {"NO_PROXY": "a.example"}}, ("https", "a.example", 443), None),
+        ({"proxy": "http://q:2", "no_proxy": "b.example a.example"}, ("https", "a.example", 443), None),
+        ({"proxy": "http://q:2", "no_proxy": " b.example,\ta.example ,"}, ("https", "a.example", 443), None),
+        ({"environ": {"ALL_PROXY": "http://p:1"}}, ("https", "a.example", 443), "http://p:1"),
+        ({"environ": {"all_proxy": "p:1"}}, ("http", "a.example", 80), "http://p:1"),
+        (
+            {"environ": {"ALL_PROXY": "http://p:1", "HTTPS_PROXY": "http://q:2"}},
+            ("https", "a.example", 443),
+            "http://q:2",
+        ),
+        ({"environ": {"ALL_PROXY": "http://p:1", "NO_PROXY": "x a.example"}}, ("https", "a.example", 443), None),
+        ({"proxy": "", "environ": {"ALL_PROXY": "http://p:1"}}, ("https", "a.example", 443), None),
     ],
 )
 def test_which_proxy_is_asked(options: dict[str, Any], url: tuple[str, str, int], proxy: str | None) -> None:

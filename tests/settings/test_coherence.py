@@ -67,6 +67,8 @@ TOKEN_URLS = {
     "traceloop.url": MINIMAL.replace("traceloop: {", "traceloop: {url: http://tl.example.com, "),
     "expected.endpoint": with_target("expected: {endpoint: http://collector.example.com/v1/traces}"),
     "alerting.slack.api_url": MINIMAL + SLACK.replace("C1", "C1, api_url: http://slack.example.com/api/"),
+    "alerting.webhook.url": MINIMAL + "alerting: {webhook: {url: http://hook.example.com/Secret}}\n",
+    "heartbeat.url": MINIMAL + "heartbeat: {url: http://hc.example.com/Secret}\n",
     "alerting.slack.webhook_url": MINIMAL + "alerting: {slack: {webhook_url: http://hooks.example.com/x}}\n",
 }
 
@@ -100,16 +102,26 @@ def test_a_private_network_is_not_loopback(host: str) -> None:
 
 
 def test_urls_that_receive_no_token_may_be_plain_http() -> None:
-    """An Alertmanager, a metrics page, a webhook, a heartbeat of the cluster."""
+    """An Alertmanager, a metrics page, the monitor's own."""
     text = MINIMAL.replace("gateway: {", "gateway: {metrics_url: 'http://gw:8787/metrics', ")
-    text += "alerting: {alertmanager: {urls: ['http://am:9093/']}, webhook: {url: 'http://hook/x'}}\n"
-    text += "heartbeat: {url: 'http://hc/x'}\nserver: {external_url: 'http://monitor/'}\n"
+    text += "alerting: {alertmanager: {urls: ['http://am:9093/']}}\nserver: {external_url: 'http://monitor/'}\n"
     read = settings(text)
     assert read.alerting.alertmanager.urls == ("http://am:9093",)
     assert read.server.external_url == "http://monitor"
 
 
-@pytest.mark.parametrize("url", ["https://169.254.169.254", "https://[fe80::1]"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://169.254.169.254",
+        "https://169.254.169.254.",
+        "https://[fe80::1]",
+        "https://[fd00:ec2::254]",
+        "https://[::ffff:169.254.169.254]",
+        "https://[64:ff9b::a9fe:a9fe]",
+        "https://[2002:a9fe:a9fe::1]",
+    ],
+)
 def test_link_local_addresses_are_denied(url: str) -> None:
     """Clouds keep their metadata service there."""
     text = MINIMAL.replace("https://acme.truefoundry.cloud", f'"{url}"')
