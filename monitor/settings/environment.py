@@ -1,5 +1,6 @@
 """The environment as a layer of the settings."""
 
+import difflib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -29,6 +30,8 @@ _SERVICE_LINKS = (
     (re.compile(rf"{_OTHER}PORT_[0-9]+_(TCP|UDP|SCTP)_PORT"), re.compile(r"[0-9]+")),
     (re.compile(rf"{_OTHER}PORT_[0-9]+_(TCP|UDP|SCTP)_ADDR"), re.compile(_ADDRESS)),
 )
+
+_CLOSE, _CLOSE_BELOW = 0.75, 0.85  # how alike two names must be; the name of a section in common makes them so already
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,22 +115,30 @@ def is_service_link(rest: str, value: str) -> bool:
 
 
 def _guess(rest: str) -> str | None:
-    """The known name that this one is close to. One underscore where two belong is the usual slip."""
+    """The known name that this one is close to. One underscore where two belong is the usual slip.
+
+    A word in common is not close: compose files keep names of their own, such as `…_DATA` or `…_STATE_DIR`, beside ours.
+    """
     names = _known_names()
     single = {name.replace(SEPARATOR, "_"): name for name in names}
     if guess := single.get(re.sub("_+", "_", rest)):
         return guess
-    sections = [name.upper() for name in settings_shape().of]
-    for section in sections:
+    sections = {name.upper(): shape for name, shape in settings_shape().of.items()}
+    for section, shape in sections.items():
         if rest.startswith(f"{section}_"):
-            below = [name for name in names if name.startswith(section)]
-            return did_you_mean(rest, below) or f"{section}{SEPARATOR}…"
+            below = [name for name in names if name.startswith(f"{section}{SEPARATOR}")]
+            close = difflib.get_close_matches(rest, below, n=1, cutoff=_CLOSE_BELOW)
+            nests = isinstance(shape, Table) or any(name.count(SEPARATOR) > 1 for name in below)
+            return close[0] if close else f"{section}{SEPARATOR}…" if nests else None
     head, _, tail = rest.partition(SEPARATOR)
     if tail and (close := did_you_mean(head, sections, cutoff=0.7)):
         return f"{close}{SEPARATOR}{tail}"
     if rest.startswith("CONFIG_"):
         return "CONFIG"
-    return did_you_mean(rest, [*names, *sections, *_OWN], cutoff=0.75)
+    if (of_server := f"SERVER{SEPARATOR}{rest}") in names:
+        return of_server
+    close = difflib.get_close_matches(rest, [*names, *sections], n=1, cutoff=_CLOSE)
+    return close[0] if close else None
 
 
 def _known_names() -> list[str]:

@@ -160,6 +160,18 @@ def test_other_unknown_variables_are_one_warning() -> None:
     ]
 
 
+OF_A_COMPOSE_FILE = """
+DATA NAME DIR DATA_DIR HOSTNAME LEVEL MODEL ENVIRONMENT CONTAINER_NAME VERSION STATE_DIR LOG_DIR HTTP_PORT SERVER_NAME PATH TAG
+"""
+
+
+@pytest.mark.parametrize("name", OF_A_COMPOSE_FILE.split())
+def test_a_word_in_common_with_a_known_name_is_not_close_to_it(name: str) -> None:
+    """`TRACE_MONITOR_DATA=./data` of a compose file's .env is its own, and does not stop the start."""
+    read = loaded(MINIMAL, {f"TRACE_MONITOR_{name}": "./data"})
+    assert f"unknown variables are ignored: TRACE_MONITOR_{name}" in read.warnings
+
+
 SERVICE_LINKS = {
     "TRACE_MONITOR_PORT": "tcp://10.0.0.1:9797",
     "TRACE_MONITOR_SERVICE_HOST": "10.0.0.1",
