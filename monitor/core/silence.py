@@ -4,9 +4,9 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from fnmatch import fnmatchcase
-from zoneinfo import ZoneInfo
 
 from monitor.core.model import Fault, Instant, TargetName
+from monitor.core.zone import zone_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +74,7 @@ def _active_until(silence: Silence, now: Instant) -> Instant | None:
 
 
 def _weekly_until(weekly: Weekly, now: Instant) -> Instant | None:
-    zone = ZoneInfo(weekly.zone)
+    zone = zone_of(weekly.zone)
     local = datetime.fromtimestamp(now, UTC).astimezone(zone)
     for back in (0, 1):  # a window that began yesterday may last past midnight
         day = local.date() - timedelta(days=back)

@@ -1,13 +1,13 @@
 """Maintenance windows from the configuration: which incidents are not told, and when."""
 
 import re
-from datetime import UTC, datetime, time
+from datetime import datetime, time
 from typing import Annotated, Literal, Self
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 
 from monitor.core.model import Fault
+from monitor.core.zone import zone_of, zone_problem
 from monitor.settings.fields import Name, Section, problem
 
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
@@ -28,10 +28,8 @@ Moment = Annotated[datetime, BeforeValidator(_moment), WithJsonSchema({"type": "
 
 
 def _zone(name: str) -> str:
-    try:
-        ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise problem("zone", "is not a time zone; allowed: names such as Europe/Berlin or UTC") from None
+    if what := zone_problem(name):
+        raise problem("zone", what)
     return name
 
 
@@ -126,4 +124,4 @@ class Silence(Section):
     def _instant(self, moment: datetime | None) -> float | None:
         if moment is None:
             return None
-        return (moment if moment.tzinfo else moment.replace(tzinfo=ZoneInfo(self.tz) if self.tz else UTC)).timestamp()
+        return (moment if moment.tzinfo else moment.replace(tzinfo=zone_of(self.tz or "UTC"))).timestamp()

@@ -1,10 +1,15 @@
 """Maintenance windows of the configuration."""
 
+import zoneinfo
+from collections.abc import Iterator
 from datetime import UTC, datetime
+from importlib.util import find_spec
 
 import pytest
 
-from monitor.core.model import Fault
+from monitor.app.windows import windows_of
+from monitor.core.model import Fault, TargetName
+from monitor.core.silence import silenced_until
 from monitor.settings.silences import Silence
 from tests.settings.samples import MINIMAL, complaints, settings
 
@@ -107,3 +112,29 @@ def test_days_may_be_written_as_ranges(days: str, meant: str) -> None:
 def test_a_wrong_window_is_told(text: str, said: str) -> None:
     """A silence that never ends, or never begins, is a mistake."""
     assert complaints(f"{MINIMAL}silences: [{text}]\n")[0].startswith(f"config.yaml:6: {said}")
+
+
+@pytest.fixture
+def no_database() -> Iterator[None]:
+    """A system without a time-zone database, as slim images are."""
+    before = zoneinfo.TZPATH
+    zoneinfo.reset_tzpath([])
+    zoneinfo.ZoneInfo.clear_cache()
+    yield
+    zoneinfo.reset_tzpath(before)
+    zoneinfo.ZoneInfo.clear_cache()
+
+
+@pytest.mark.skipif(find_spec("tzdata") is not None, reason="the package is a database too")
+def test_without_a_time_zone_database_the_complaint_says_so(no_database: None) -> None:
+    """Europe/Berlin is a time zone all the same; and UTC needs no database."""
+    assert no_database is None
+    text = MINIMAL + "silences: [{weekly: {tz: %s}}]\n"
+    (line,) = complaints(text % "Europe/Berlin")
+    assert line == (
+        "config.yaml:6: silences[0].weekly.tz: cannot be looked up: this system has no time-zone database (tzdata); "
+        "only UTC is known"
+    )
+    (window,) = windows_of(settings(text % "UTC"))
+    assert silenced_until((window,), TargetName("prod"), Fault.BLIND, at("2026-12-24T18:00")) is not None
+    assert silence("{from: 2026-07-01T10:00, to: 2026-12-01 10:00, tz: UTC}").starts_at == at("2026-07-01T10:00")
