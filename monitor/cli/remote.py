@@ -50,15 +50,24 @@ def _add_silence(subparsers: Any) -> None:  # noqa: ANN401 - argparse's
     silence = subparsers.add_parser("silence", help="mute telling for a while")
     commands = silence.add_subparsers(metavar="COMMAND", required=True)
     add = _command(commands, "add", "begin a silence", _silence_add)
-    add.add_argument("--target", default="*", help="a target, or a pattern such as prod-*")
+    which = add.add_mutually_exclusive_group(required=True)
+    which.add_argument("--target", help="a target, or a pattern such as prod-*")
+    which.add_argument("--all", action="store_const", const="*", dest="target", help="every target")
     add.add_argument(
         "--fault", default=None, choices=[fault.value for fault in Fault], metavar="FAULT", help="only this fault"
     )
-    add.add_argument("--for", dest="duration", required=True, type=duration, metavar="D", help="how long, such as 2h")
+    add.add_argument("--for", dest="duration", required=True, type=_length, metavar="D", help="how long, such as 2h")
     add.add_argument("--comment", default="", help="why")
     _add_format(_command(commands, "list", "the silences there are", _silence_list))
     expire = _command(commands, "expire", "end a silence", _silence_expire)
     expire.add_argument("id", metavar="ID")
+
+
+def _length(text: str) -> float:
+    """How long a silence lasts: with its unit, because the 2 of somebody who means hours would be over at once."""
+    if text.strip().replace(".", "", 1).isdecimal():
+        raise argparse.ArgumentTypeError("needs a unit, such as 30m or 2h")
+    return duration(text)
 
 
 def _run(command: Run, arguments: argparse.Namespace) -> int:
@@ -113,6 +122,8 @@ def _silence_add(daemon: Client, arguments: argparse.Namespace) -> None:
     }
     added = daemon.ask("POST", "/api/v1/silences", body)
     print(f"silence {_part(added, 'id', str, daemon)} lasts until {_moment(added.get('to'))}")
+    covers = added.get("covers") or [arguments.target]  # a daemon of an earlier version does not say
+    print(f"it covers {arguments.fault or 'any fault'} of {', '.join(map(str, covers))}")
 
 
 def _silence_list(daemon: Client, arguments: argparse.Namespace) -> None:

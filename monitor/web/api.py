@@ -11,7 +11,7 @@ from monitor.web.bodies import as_json, only, read_object, text_of
 from monitor.web.operations import Operations, Rejected, Unknown, Views
 from monitor.web.page import status_page
 from monitor.web.runbooks import runbook_page
-from monitor.web.silences import describe_silence, parse_silence
+from monitor.web.silences import covered, describe_silence, parse_silence
 
 _ID_DIGITS = 8
 _LONGEST_NAME = 100
@@ -88,12 +88,13 @@ class Handlers:
     # --- to change
 
     async def add_silence(self, request: Request) -> Response:
-        """A new one."""
+        """A new one, and which targets it covers."""
         body = await read_object(request, self._clock)
         now = self._clock.now()
         silence = parse_silence(body, identifier=self._clock.draw_hex(_ID_DIGITS), now=now)
+        covers = covered(silence, self._views.report()["targets"])
         await self._operations.add_silence(silence)
-        return as_json(describe_silence(silence, now), 201)
+        return as_json({**describe_silence(silence, now), "covers": covers}, 201)
 
     async def expire_silence(self, request: Request) -> Response:
         """End one."""

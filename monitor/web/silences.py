@@ -5,17 +5,18 @@ Moments are Unix seconds or ISO 8601 with an offset; `for` is in seconds; `weekl
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, time
+from fnmatch import fnmatchcase
 from typing import Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from starlette.exceptions import HTTPException
 
 from monitor.core.model import Fault, Instant, Seconds, TargetName
 from monitor.core.silence import Silence, Weekly, silenced_until
+from monitor.core.zone import zone_problem
 from monitor.web.bodies import only, text_of
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -45,6 +46,15 @@ def parse_silence(body: Mapping[str, Any], *, identifier: str, now: Instant) -> 
         comment=text_of(body, "comment", limit=_LONGEST_COMMENT, default=""),
         author=text_of(body, "author", limit=_LONGEST_NAME, default=""),
     )
+
+
+def covered(silence: Silence, targets: Iterable[str]) -> list[str]:
+    """The targets that a silence is about. Raises HTTPException 400 if there is none: it would mute nothing."""
+    every = list(targets)
+    found = [name for name in every if fnmatchcase(name, silence.target)]
+    if not found:
+        raise HTTPException(400, f"no target matches {silence.target!r}; there are: {', '.join(every)}")
+    return found
 
 
 def describe_silence(silence: Silence, now: Instant) -> dict[str, Any]:
@@ -127,10 +137,8 @@ def _weekly(value: object) -> Weekly:
     if not isinstance(days, list) or not days or not all(day in DAYS for day in days):
         raise HTTPException(400, f"`weekly.days` must be a list of {', '.join(DAYS)}")
     zone = text_of(value, "zone", limit=_LONGEST_NAME, default="UTC")
-    try:
-        ZoneInfo(zone)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise HTTPException(400, "`weekly.zone` must be a time zone such as Europe/Berlin") from None
+    if what := zone_problem(zone):
+        raise HTTPException(400, f"`weekly.zone` {what}")
     return Weekly(
         days=frozenset(DAYS.index(day) for day in days), start=_time(value, "start"), end=_time(value, "end"), zone=zone
     )

@@ -27,7 +27,9 @@ Out = pytest.CaptureFixture[str]
 @pytest.fixture
 def site() -> Site:
     """What the daemon shows; nobody may read without a token."""
-    return Site(read_token=READ)
+    site = Site(read_token=READ)
+    site.report["targets"] = dict.fromkeys(("prod", "prod-eu", "prod-us"), site.report["targets"]["prod"])
+    return site
 
 
 @pytest.fixture
@@ -125,16 +127,42 @@ def test_a_silence_begins(admin: str, site: Site, capsys: Out) -> None:
     assert isinstance(silence, Silence)
     assert (silence.target, silence.fault, silence.ends_at) == ("prod-*", Fault.TRACE_LATE, START + 7200)
     assert (silence.comment, silence.author) == ("move", getpass.getuser())
-    assert capsys.readouterr().out == f"silence {silence.id} lasts until 2027-01-15 10:00:00 UTC\n"
+    assert capsys.readouterr().out == (
+        f"silence {silence.id} lasts until 2027-01-15 10:00:00 UTC\nit covers trace_late of prod-eu, prod-us\n"
+    )
 
 
-def test_a_silence_of_everything_needs_only_its_length(admin: str, site: Site) -> None:
+def test_a_silence_of_everything_must_be_asked_for_and_says_what_it_covers(admin: str, site: Site, capsys: Out) -> None:
     """Every target, every fault."""
     assert admin
-    assert main(["silence", "add", "--for", "30m"]) == 0
+    with pytest.raises(SystemExit) as end:
+        main(["silence", "add", "--for", "30m"])
+    assert end.value.code == 2
+    assert "one of the arguments --target --all is required" in capsys.readouterr().err
+    assert main(["silence", "add", "--all", "--for", "30m"]) == 0
     ((_, silence),) = site.done
     assert isinstance(silence, Silence)
     assert (silence.target, silence.fault, silence.ends_at) == ("*", None, START + 1800)
+    assert capsys.readouterr().out.endswith("it covers any fault of prod, prod-eu, prod-us\n")
+
+
+@pytest.mark.parametrize("target", ["prdo", "staging-*", "PROD"])
+def test_a_silence_of_a_target_that_does_not_exist_is_refused(target: str, admin: str, site: Site, capsys: Out) -> None:
+    """It would mute nothing, and whoever set it would be called all the same."""
+    assert admin
+    assert main(["silence", "add", "--target", target, "--for", "2h"]) == 1
+    said = f"the daemon says no (HTTP 400): no target matches '{target}'; there are: prod, prod-eu, prod-us\n"
+    assert capsys.readouterr() == ("", said)
+    assert site.done == []
+
+
+@pytest.mark.parametrize("number", ["2", "2.5", " 30 "])
+def test_the_length_of_a_silence_has_a_unit(number: str, capsys: Out) -> None:
+    """Two seconds are hardly meant."""
+    with pytest.raises(SystemExit) as end:
+        main(["silence", "add", "--all", "--for", number])
+    assert end.value.code == 2
+    assert "argument --for: needs a unit, such as 30m or 2h" in capsys.readouterr().err
 
 
 def test_silences_are_a_line_each(admin: str, site: Site, capsys: Out) -> None:
@@ -179,9 +207,12 @@ def test_a_silence_ends(admin: str, site: Site, capsys: Out) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["silence", "add"], "the following arguments are required: --for"),
-        (["silence", "add", "--for", "a while"], "argument --for: "),
-        (["silence", "add", "--for", "2h", "--fault", "nonsense"], "argument --fault: invalid choice: 'nonsense'"),
+        (["silence", "add", "--all"], "the following arguments are required: --for"),
+        (["silence", "add", "--all", "--for", "a while"], "argument --for: "),
+        (
+            ["silence", "add", "--all", "--for", "2h", "--fault", "nonsense"],
+            "argument --fault: invalid choice: 'nonsense'",
+        ),
         (["silence", "expire"], "the following arguments are required: ID"),
         (["silence"], "the following arguments are required: COMMAND"),
         (["ack"], "the following arguments are required: INCIDENT"),

@@ -205,6 +205,15 @@ class TestChanging:
         assert answer.json() == {"acknowledged": "prod-1", "by": by}
         assert site.done == [("ack", "prod-1", by)]
 
+    async def test_a_silence_that_covers_no_target_is_refused(self) -> None:
+        """It would mute nothing; the answer says which targets there are."""
+        site = Site()
+        for target in ("prdo", "staging-*", ""):
+            answer = await site.change("POST", "/api/v1/silences", json={"target": target, "for": 60})
+            assert answer.status_code == 400
+            assert answer.json()["error"].endswith("; there are: prod") or target == ""
+        assert site.done == []
+
     async def test_a_silence_is_added_and_expired(self) -> None:
         """It comes back with its id, by which it can be ended."""
         site = Site()
@@ -219,6 +228,7 @@ class TestChanging:
             "to": START + 7200,
             "weekly": None,
             "active": True,
+            "covers": ["prod"],
         }
         ((_, silence),) = site.done
         assert isinstance(silence, Silence)
