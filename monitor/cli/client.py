@@ -20,6 +20,8 @@ from monitor.http import Answer, Http, Network
 from monitor.ports import Garbled, Unreachable
 from monitor.redaction import Redactor
 from monitor.settings import ConfigError, Loaded, load
+from monitor.settings.environment import PREFIX
+from monitor.settings.load import find_file
 from monitor.settings.secret import SecretSource, Unusable
 from monitor.settings.url import DAEMON, base_url, is_loopback, is_plain, url_problem
 
@@ -103,13 +105,16 @@ class Client:
 
 def find(arguments: argparse.Namespace) -> Client:
     """The daemon that is meant: by `--url`, by the environment, or by the configuration. Raises Failed."""
-    loaded = _configuration(arguments)
+    loaded, broken = _configuration(arguments)
     given = arguments.url or os.environ.get(URL)
     url = base_url(given, DAEMON) if given else _own_url(loaded)
     problem = url_problem(url)
     if problem is not None:
         raise Failed(f"{'--url' if arguments.url else URL} {problem}")
     token = _token(loaded)
+    if broken is not None and not (given and token):
+        where = f"the daemon is asked at {url}{'' if token else ', without a token'}"
+        say(f"{broken}\nwarning: this configuration cannot be used, so {where}")
     allowed = loaded is not None and loaded.settings.http.allow_http
     if token and is_plain(url) and not is_loopback(url) and not allowed:
         raise Failed(f"a token would be sent to {url} in the clear: use https, or set http.allow_http")
@@ -117,15 +122,20 @@ def find(arguments: argparse.Namespace) -> Client:
     return Client(url=url, token=token, ca_file=ca_file, own=not given)
 
 
-def _configuration(arguments: argparse.Namespace) -> Loaded | None:
-    """The configuration if there is a usable one: these commands also work with `--url` and a token alone."""
+def _configuration(arguments: argparse.Namespace) -> tuple[Loaded | None, ConfigError | None]:
+    """The configuration if there is a usable one, or what is wrong with the one at hand.
+
+    There need be none: these commands also work with `--url` and a token alone.
+    """
     try:
-        return load(arguments.config, os.environ, Path.cwd())
+        return load(arguments.config, os.environ, Path.cwd()), None
     except ConfigError as error:
         if arguments.config:
             say(str(error))
             sys.exit(USAGE)
-        return None
+        settings = {name for name in os.environ if name.upper().startswith(PREFIX)} - {URL, TOKEN}
+        at_hand = settings or find_file(None, os.environ, Path.cwd()) is not None
+        return None, error if at_hand else None
 
 
 def _own_url(loaded: Loaded | None) -> str:

@@ -377,3 +377,34 @@ def test_a_daemon_on_ipv6_is_asked_in_brackets(tmp_path: Path, capsys: Out) -> N
         file.write_text(f"{MINIMAL}server: {{host: {host}, port: 1}}\n")
         assert main(["healthcheck", "--config", str(file)]) == 1
         assert "the daemon does not answer at http://[::1]:1: " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", ["status", "incidents", "silence list", "ack prod-1", "silence expire a1"])
+def test_a_broken_configuration_is_said_before_the_built_in_address_is_asked(
+    words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Out
+) -> None:
+    """What answers there may be another daemon; the one that is meant may listen elsewhere."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "trace-monitor.yaml").write_text(f"{MINIMAL}server: {{port: 9800, hots: x}}\n")
+    main(words.split())
+    err = capsys.readouterr().err
+    assert err.startswith("trace-monitor.yaml:6: server.hots: unknown key; did you mean `host`?\n")
+    said = (
+        "warning: this configuration cannot be used, so the daemon is asked at http://127.0.0.1:9797, without a token\n"
+    )
+    assert said in err
+
+
+def test_a_broken_configuration_is_said_where_its_token_is_missed(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Out
+) -> None:
+    """With an address and a token in the environment nothing is missed; without any configuration nothing is broken."""
+    monkeypatch.chdir(tmp_path)
+    assert main(["status", "--url", url]) == 1
+    assert "configuration cannot be used" not in capsys.readouterr().err
+    monkeypatch.setenv("TRACE_MONITOR_SERVER__PORT", "x")
+    assert main(["status", "--url", url]) == 1
+    assert f"so the daemon is asked at {url}, without a token" in capsys.readouterr().err
+    monkeypatch.setenv("TRACE_MONITOR_ADMIN_TOKEN", ADMIN)
+    assert main(["status", "--url", url]) == 0
+    assert capsys.readouterr().err == ""
