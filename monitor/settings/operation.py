@@ -6,7 +6,7 @@ from pydantic import AfterValidator, Field
 
 from monitor.settings.fields import Interval, Name, Section, Url, problem, without
 from monitor.settings.secret import SecretSource, UrlSource
-from monitor.settings.url import DAEMON, url_problem
+from monitor.settings.url import DAEMON, is_host, url_problem
 
 
 class Heartbeat(Section):
@@ -18,10 +18,18 @@ class Heartbeat(Section):
     """How often."""
 
 
+def _host(text: str) -> str:
+    if not is_host(text):
+        raise problem(
+            "host", "is not an address to listen on; allowed: 127.0.0.1, 0.0.0.0, ::, or a host name, without port"
+        )
+    return text
+
+
 class Server(Section):
     """The status page, the metrics and the API."""
 
-    host: Name = "127.0.0.1"
+    host: Annotated[Name, AfterValidator(_host)] = "127.0.0.1"
     """The address it listens on; 0.0.0.0: all."""
     port: Annotated[int, Field(ge=0, le=65535)] = 9797
     """The port it listens on; 0: any free one."""

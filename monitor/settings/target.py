@@ -93,6 +93,8 @@ def _headers(headers: Mapping[str, HeaderSource]) -> Mapping[str, HeaderSource]:
         raise problem("header", "has a name that no header can have; allowed: letters, digits and `-`")
     if len(set(lower)) != len(lower):
         raise problem("header", "has two headers whose names differ in case only, so they collide; one is allowed")
+    if any(name.lower() == "authorization" and " " not in value.get() for name, value in headers.items()):
+        raise problem("header", "has an Authorization without a scheme; allowed: `Bearer …` and the like")
     return headers
 
 

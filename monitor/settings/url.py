@@ -30,7 +30,7 @@ def url_problem(url: str, *, query: bool = False, login: bool = False) -> str | 
     parts = _split(url)
     if parts is None or parts.scheme.lower() not in {"http", "https"} or not parts.hostname:
         return "is not a URL; allowed: https://host[:port][/path], or http://"
-    if not _is_host(parts.hostname):
+    if not is_host(parts.hostname):
         return "is not a URL: its host is not a host name"
     if "@" in parts.netloc and not login:
         return "holds credentials; give them in the setting that is meant for them"
@@ -58,7 +58,7 @@ def base_url(url: str, below: re.Pattern[str] | None = None) -> str:
 def authority_problem(text: str) -> str | None:
     """Why this is not `host:port`, as gRPC exporters want it."""
     host, _, port = text.rpartition(":")
-    good = _AUTHORITY.fullmatch(text) is not None and _is_host(host) and int(port) <= 65535  # noqa: PLR2004
+    good = _AUTHORITY.fullmatch(text) is not None and is_host(host) and int(port) <= 65535  # noqa: PLR2004
     return None if good else "is not an address; allowed for gRPC: host:port, or a URL"
 
 
@@ -92,5 +92,6 @@ def _split(url: str) -> SplitResult | None:
     return parts
 
 
-def _is_host(host: str) -> bool:
+def is_host(host: str) -> bool:
+    """Whether this is the name or the address of a host, without brackets and port."""
     return address.parse_address(host) is not None or _HOST.fullmatch(host) is not None

@@ -176,6 +176,14 @@ def test_files_of_certificates_must_be_there(line: str) -> None:
     assert any("names a file that cannot be read" in refused for refused in complaints(f"{MINIMAL}{line}\n"))
 
 
+@pytest.mark.parametrize("host", ["[::]", "0.0.0.0:9797", "http://0.0.0.0", "*", "a b", "ü"])
+def test_what_cannot_be_listened_on_is_refused_at_once(host: str) -> None:
+    """A port, a URL, a star: `run` would end with it."""
+    assert "server.host: is not an address to listen on" in complaints(f"{MINIMAL}server: {{host: '{host}'}}\n")[0]
+    for good in ("::", "0.0.0.0", "localhost", "monitor.example"):
+        assert settings(f"{MINIMAL}server: {{host: '{good}'}}\n").server.host == good
+
+
 def test_a_key_without_its_certificate_is_an_error(tmp_path: Path) -> None:
     """A server cannot use it; the other way round the one file may hold both."""
     pem = trustme.CA().issue_cert("monitor.example").private_key_and_cert_chain_pem.bytes()

@@ -48,6 +48,12 @@ def test_a_header_of_ones_own_is_sent_without_decoration_too(pasted: str) -> Non
     assert HeaderSource(pasted).get() == "Bearer tl_x"
 
 
+def test_an_authorization_without_its_scheme_is_refused() -> None:
+    """It would be expected of the gateway as it stands, and the gateway blamed for writing `Bearer `."""
+    (line,) = complaints(with_target("expected: {headers: {Authorization: tl_Secret_2}}"))
+    assert "expected.headers: has an Authorization without a scheme; allowed: `Bearer …` and the like" in line
+
+
 @pytest.mark.parametrize("word", ['""', "Bearer", "Bearer ", '"Bearer "', "Authorization: Bearer", "' '"])
 def test_decoration_alone_is_no_secret(word: str) -> None:
     """Nothing is left of it."""
