@@ -31,7 +31,7 @@ _SERVICE_LINKS = (
     (re.compile(rf"{_OTHER}PORT_[0-9]+_(TCP|UDP|SCTP)_ADDR"), re.compile(_ADDRESS)),
 )
 
-_CLOSE, _CLOSE_BELOW = 0.75, 0.85  # how alike two names must be; the name of a section in common makes them so already
+_CLOSE, _CLOSE_BELOW = 0.8, 0.85  # how alike two names must be; the name of a section in common makes them so already
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,9 +131,9 @@ def _guess(rest: str) -> str | None:
             nests = isinstance(shape, Table) or any(name.count(SEPARATOR) > 1 for name in below)
             return close[0] if close else f"{section}{SEPARATOR}…" if nests else None
     head, _, tail = rest.partition(SEPARATOR)
-    if tail and (close := did_you_mean(head, sections, cutoff=0.7)):
-        return f"{close}{SEPARATOR}{tail}"
-    if rest.startswith("CONFIG_"):
+    if tail and (meant := did_you_mean(head, sections, cutoff=0.7)):
+        return f"{meant}{SEPARATOR}{tail}"
+    if rest in {"CONFIG_FILE", "CONFIG_PATH"}:
         return "CONFIG"
     if (of_server := f"SERVER{SEPARATOR}{rest}") in names:
         return of_server
