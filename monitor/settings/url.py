@@ -7,6 +7,8 @@ from monitor.core import address
 
 _VISIBLE = re.compile(r"[!-~]+")
 _HOST = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9._-]*[A-Za-z0-9_.])?")
+# The resolver makes an address of it, whatever its reader takes it for: https://url.spec.whatwg.org/#ends-in-a-number-checker.
+_NUMBER = re.compile(r"(.*\.)?([0-9]+|0[xX][0-9A-Fa-f]*)")
 _AUTHORITY = re.compile(r"[A-Za-z0-9._-]+:[0-9]{1,5}")
 # None of these is in a URL (https://www.rfc-editor.org/rfc/rfc3986#section-2); each is a quote or what nothing has replaced.
 _FOREIGN = re.compile(r"[\"<>\\^`{|}]|\$\(")
@@ -94,4 +96,6 @@ def _split(url: str) -> SplitResult | None:
 
 def is_host(host: str) -> bool:
     """Whether this is the name or the address of a host, without brackets and port."""
-    return address.parse_address(host) is not None or _HOST.fullmatch(host) is not None
+    if address.parse_address(host.rstrip(".")) is not None:
+        return True
+    return _HOST.fullmatch(host) is not None and not _NUMBER.fullmatch(host.rstrip("."))

@@ -129,6 +129,13 @@ def test_link_local_addresses_are_denied(url: str) -> None:
     assert settings(text + "http: {deny_link_local: false}\n").targets
 
 
+@pytest.mark.parametrize("host", ["2852039166", "0xA9FEA9FE", "169.254.43518", "0251.0376.0251.0376", "1", "a.1"])
+def test_an_address_in_disguise_is_no_host(host: str) -> None:
+    """The resolver would make 169.254.169.254 of it, and the client refuse that: now both do."""
+    (line, *_) = complaints(MINIMAL.replace("acme.truefoundry.cloud", host))
+    assert line == "config.yaml:3: targets.prod.control_plane.url: is not a URL: its host is not a host name"
+
+
 @pytest.mark.parametrize(
     "text",
     [
