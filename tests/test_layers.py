@@ -15,8 +15,8 @@ TESTS = sorted((ROOT / "tests").rglob("*.py"))
 
 # What a pure decision may be made of. Nothing here reads a clock, draws a number, waits, writes or asks.
 PURE = {
-    "collections", "dataclasses", "datetime", "enum", "fnmatch", "functools", "hashlib", "hmac", "itertools", "math", "re",
-    "types", "typing", "zoneinfo",
+    "collections", "dataclasses", "datetime", "enum", "fnmatch", "functools", "hashlib", "hmac", "ipaddress", "itertools", "math",
+    "re", "types", "typing", "zoneinfo",
 }  # fmt: skip
 
 LONGEST = 450
