@@ -246,7 +246,7 @@ def test_the_operators_thresholds_and_channels_count() -> None:
     shown = {str(each.target): each.shown[0] for each in opened}
     assert {name: each.channel for name, each in shown.items()} == {"eu": "C0EU", "us": "C0US"}
     assert shown["eu"].text.endswith("\n<@U0EU>")
-    assert shown["us"].text.endswith("\n@us")
+    assert shown["us"].text.endswith("\n<@U0US>")
 
 
 def test_a_timeline_outranks_the_configuration() -> None:
