@@ -27,7 +27,7 @@ def url_problem(url: str, *, query: bool = False, login: bool = False) -> str | 
     """Why this is not a usable http or https URL; never quotes it. `query`, `login`: whether it may have one."""
     if not _VISIBLE.fullmatch(url):
         return "is not a URL: it holds blanks or characters that are not visible ASCII"
-    if _FOREIGN.search(url):
+    if _FOREIGN.search(url) and not login:  # a password is often not encoded as it should be
         return "is not a URL: it holds quotes, or a placeholder such as ${NAME} that nothing has replaced"
     parts = _split(url)
     if parts is None or parts.scheme.lower() not in {"http", "https"} or not parts.hostname:
