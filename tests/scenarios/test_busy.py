@@ -42,7 +42,10 @@ async def test_what_is_broken_has_its_name_in_a_busy_environment(name: str, word
     assert await listen(name, traffic=BUSY, words=words) in {str(fault) for fault in FAULTS[name].named}
 
 
-@pytest.mark.parametrize("filters", ["trace-id", "silent", "refused", "ignored"])
+THOROUGH = [pytest.param(filters, marks=pytest.mark.thorough) for filters in ("silent", "refused")]
+
+
+@pytest.mark.parametrize("filters", ["trace-id", "ignored", *THOROUGH])
 async def test_whichever_filters_are_honoured_a_loss_is_noticed(filters: str) -> None:
     """Where none is, the seconds of a canary are few enough to be read at 20 requests a second of 8 kB."""
     words = {"filters": filters, **BY_FILTER}
