@@ -55,22 +55,24 @@ class Guard:
         return guarded
 
 
-def _bearer(request: Request) -> str | None:
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    return token.strip() or None if scheme.lower() == "bearer" else None
+def _given(request: Request, scheme: bytes) -> bytes | None:
+    """What stands after this scheme, in the bytes that were sent: a header may hold any, and Starlette reads it as Latin-1."""
+    given, _, credentials = request.headers.get("authorization", "").encode("latin-1").partition(b" ")
+    return credentials.strip() or None if given.lower() == scheme else None
 
 
-def _basic_password(request: Request) -> str | None:
-    scheme, _, encoded = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "basic":
-        return None
+def _bearer(request: Request) -> bytes | None:
+    return _given(request, b"bearer")
+
+
+def _basic_password(request: Request) -> bytes | None:
     try:
-        pair = base64.b64decode(encoded.strip(), validate=True).decode()
-    except (binascii.Error, UnicodeDecodeError):
+        pair = base64.b64decode(_given(request, b"basic") or b"", validate=True)
+    except binascii.Error:
         return None
-    return pair.partition(":")[2] or None
+    return pair.partition(b":")[2] or None
 
 
-def _same(given: str | None, wanted: str | None) -> bool:
+def _same(given: bytes | None, wanted: str | None) -> bool:
     """Whether both are there and equal, in a time that tells nothing of where they differ."""
-    return given is not None and wanted is not None and hmac.compare_digest(given.encode(), wanted.encode())
+    return given is not None and wanted is not None and hmac.compare_digest(given, wanted.encode())

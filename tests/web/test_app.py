@@ -145,6 +145,27 @@ class TestReading:
         assert (await Site().get(f"/runbooks/{fault}")).status_code == 404
 
 
+NOT_ASCII = [
+    "Bearer caf\u00e9",
+    "Basic caf\u00e9",
+    "Basic caf\u00e9=",
+    "B\u00e4sic eA==",
+    "\u00e9",
+    f"Bearer {READ}\u00ff",
+]
+"""As bytes of Latin-1 on the wire, which HTTP lets a header hold."""
+
+
+@pytest.mark.parametrize("said", NOT_ASCII)
+async def test_an_authorization_outside_ascii_is_a_wrong_one_at_every_guarded_route(said: str) -> None:
+    """Refused like any other, and no bug of ours: a broken client must not fill the log with tracebacks."""
+    site, raw = Site(read_token=READ), [(b"authorization", said.encode("latin-1"))]
+    async with site.client() as client:
+        for method, path in [("GET", path) for path in TO_READ] + TO_CHANGE:
+            assert (await client.request(method, path, headers=raw)).status_code == 401, (method, path)
+    assert site.done == []
+
+
 class TestChanging:
     """What may be changed, and by whom."""
 
