@@ -1,9 +1,10 @@
 """When things run: a fixed grid per name, never two runs of one name at once, no lost runs.
 
 APScheduler 3.x cancels running coroutines on shutdown whatever it is told, and logs each as an error
-(https://github.com/agronholm/apscheduler/issues/675), so it is used as an alarm clock only: what runs, that it never runs
-twice at once, and how it ends, is decided here. It sleeps by the wall clock and may sleep too long when that is set back
-(https://github.com/agronholm/apscheduler/issues/351), so a watchdog counts by the monotonic one.
+(https://github.com/agronholm/apscheduler/issues/675), so it is used as an alarm clock only: what runs, when, that it never
+runs twice at once, and how it ends, is decided here, and by the monotonic clock. APScheduler sleeps by the wall clock
+(https://github.com/agronholm/apscheduler/issues/351): an alarm that rings before its time is set again, and a watchdog rings
+what is overdue.
 """
 
 import asyncio
@@ -11,12 +12,14 @@ import hashlib
 import logging
 import math
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
 
+from apscheduler.jobstores.base import JobLookupError
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
-from apscheduler.triggers.base import BaseTrigger
+from apscheduler.triggers.date import DateTrigger
 
 from monitor.core.events import Event, RunSkipped
 from monitor.core.model import Instant, Seconds
@@ -25,12 +28,10 @@ from monitor.ports import Clock, Run
 _log = logging.getLogger(__name__)
 
 _TOLERANCE: Seconds = 0.001
-"""A grid point this near is the present one: microseconds are lost between a float and a datetime."""
+"""A moment this near is the present one: microseconds are lost between a float and a datetime."""
 
-_OVERDUE_AFTER = 3
-"""So many intervals without a run, and the wall clock must have jumped."""
-
-_WATCH_AT_LEAST_EVERY: Seconds = 5.0
+_WATCH_EVERY: Seconds = 1.0
+_OVERDUE_AFTER: Seconds = 0.5
 _STUCK_AFTER: Seconds = 30.0
 _CANCELLED_WITHIN: Seconds = 1.0
 """How long a cancelled run may take to clean up behind itself."""
@@ -54,18 +55,14 @@ Wake = Callable[[str], Awaitable[None]]
 
 
 class Alarms(Protocol):
-    """Wakes names when it is time, by the wall clock."""
+    """Wakes names when it is time; each alarm rings once, and the wall clock may make it ring too soon or too late."""
 
     def start(self, wake: Wake) -> None:
         """Begin to call `wake`, a plain `async def`, with the names that are due."""
         ...
 
-    def put(self, name: str, at: Instant, *, interval: Seconds, offset: Seconds) -> None:
-        """Wake that name at `at` and then on its grid; replaces its alarm."""
-        ...
-
-    def sooner(self, name: str, at: Instant) -> None:
-        """Wake that name at `at` if it would be woken later; its grid stays."""
+    def put(self, name: str, delay: Seconds) -> None:
+        """Wake that name after `delay`; replaces its alarm."""
         ...
 
     def remove(self, name: str) -> None:
@@ -81,10 +78,9 @@ class Alarms(Protocol):
 class _Job:
     name: str
     interval: Seconds
-    offset: Seconds
-    first: Seconds
+    offset: Seconds  # by the monotonic clock, as `due_at`
+    due_at: Seconds
     run: Run
-    begun_at: Seconds  # by the monotonic clock: when it ran last, or when it is meant to run for the first time
     wanted: bool = False  # asked for by `soon`, and not begun since
     alarmed: bool = False  # asked for by `soon`, and that alarm has not rung yet
     again: bool = False  # became due while it ran
@@ -97,7 +93,7 @@ class GridSchedule:
     def __init__(self, clock: Clock, publish: Callable[[Event], None], alarms: Alarms | None = None) -> None:
         self._clock = clock
         self._publish = publish
-        self._alarms = alarms or _SchedulerAlarms()
+        self._alarms = alarms or _SchedulerAlarms(clock)
         self._jobs: dict[str, _Job] = {}
         self._running: dict[str, asyncio.Task[None]] = {}
         self._watchdog: asyncio.Task[None] | None = None
@@ -107,12 +103,14 @@ class GridSchedule:
     # --- the protocol
 
     def every(self, name: str, interval: Seconds, run: Run, *, offset: Seconds = 0.0, first: Seconds = 0.0) -> None:
-        """Run at `offset + k * interval` (Unix seconds), for the first time after `first`; replaces the job of that name."""
-        begun_at = self._clock.monotonic() + first
-        job = _Job(name=name, interval=interval, offset=offset, first=first, run=run, begun_at=begun_at)
+        """Run at `offset + k * interval` (Unix seconds as of now), for the first time after `first`; replaces that name's job.
+
+        From now on the grid is one of the monotonic clock: setting the wall clock moves no run.
+        """
+        offset -= self._clock.now() - self._clock.monotonic()
+        job = _Job(name=name, interval=interval, offset=offset, due_at=self._now + first, run=run)
         self._jobs[name] = job
-        if self._started:
-            self._plan(job, first)
+        self._plan(job)
 
     def soon(self, name: str, delay: Seconds = 0.0) -> None:
         """Run once more after `delay` unless it is due sooner. While it runs: once more after it has ended.
@@ -124,10 +122,10 @@ class GridSchedule:
         if job is None or (name in self._running and not job.looking):
             return
         job.wanted = job.alarmed = True
-        if self._started:
-            self._alarms.sooner(name, self._clock.now() + delay)
-        else:
-            job.first = min(job.first, delay)
+        due_at = self._now + delay
+        if due_at < job.due_at:
+            job.due_at = due_at
+            self._plan(job)
 
     def drop(self, name: str) -> None:
         """Never run this again; a run under way is left to end."""
@@ -140,8 +138,8 @@ class GridSchedule:
         self._watchdog = asyncio.get_running_loop().create_task(self._watch(), name="schedule watchdog")
         self._watched_at = self._clock.monotonic()
         for job in self._jobs.values():
-            job.begun_at = self._clock.monotonic() + job.first
-            self._plan(job, job.first)
+            job.due_at += self._watched_at
+            self._plan(job)
 
     async def stop(self, grace: Seconds) -> None:
         """Start nothing more, wait for what runs, cancel the rest after `grace` seconds."""
@@ -168,14 +166,26 @@ class GridSchedule:
     def _started(self) -> bool:
         return self._watchdog is not None and not self._stopping
 
-    def _plan(self, job: _Job, delay: Seconds) -> None:
-        self._alarms.put(job.name, self._clock.now() + delay, interval=job.interval, offset=job.offset)
+    @property
+    def _now(self) -> Seconds:
+        """By the monotonic clock; before the start, which everything is then counted from, zero."""
+        return self._clock.monotonic() if self._started else 0.0
+
+    def _plan(self, job: _Job) -> None:
+        if self._started:
+            self._alarms.put(job.name, job.due_at - self._clock.monotonic())
 
     async def _wake(self, name: str) -> None:
         job = self._jobs.get(name)
         if job is None or self._stopping:
             return
+        now = self._clock.monotonic()
+        if now < job.due_at - _TOLERANCE:  # the wall clock was set ahead
+            self._plan(job)
+            return
         asked, job.alarmed = job.alarmed, False
+        job.due_at = next_on_grid(max(now, job.due_at), job.interval, job.offset)
+        self._plan(job)
         if name not in self._running:
             self._begin(job)
         elif job.wanted:
@@ -185,7 +195,6 @@ class GridSchedule:
 
     def _begin(self, job: _Job) -> None:
         job.wanted = job.again = job.looking = False
-        job.begun_at = self._clock.monotonic()
         task = asyncio.get_running_loop().create_task(_look(job), name=job.name)
         self._running[job.name] = task
         task.add_done_callback(self._ended)
@@ -208,24 +217,13 @@ class GridSchedule:
             return
 
     async def _watch(self) -> None:
-        """Run what the wall clock has forgotten: set back by a day, it would keep the alarms asleep for a day."""
+        """Ring what APScheduler sleeps through: the wall clock set back by a day, it would keep every alarm for a day."""
         while True:
-            pause = min((job.interval for job in self._jobs.values()), default=_WATCH_AT_LEAST_EVERY)
-            pause = min(pause, _WATCH_AT_LEAST_EVERY)
-            asleep_at = self._clock.monotonic()
-            await self._clock.sleep(pause)
+            await self._clock.sleep(_WATCH_EVERY)
             self._watched_at = self._clock.monotonic()
-            if self._watched_at - asleep_at <= 2 * pause:  # else we were late ourselves, and so was everybody
-                self._run_the_overdue()
-
-    def _run_the_overdue(self) -> None:
-        now = self._clock.monotonic()
-        for job in list(self._jobs.values()):
-            if job.name in self._running or now - job.begun_at <= _OVERDUE_AFTER * job.interval:
-                continue
-            self._publish(RunSkipped(name=job.name, reason="clock_jump"))
-            self._begin(job)
-            self._plan(job, next_on_grid(self._clock.now(), job.interval, job.offset) - self._clock.now())
+            for job in list(self._jobs.values()):
+                if self._watched_at - job.due_at > _OVERDUE_AFTER:
+                    await self._wake(job.name)
 
 
 async def _look(job: _Job) -> None:
@@ -234,24 +232,11 @@ async def _look(job: _Job) -> None:
     await job.run()
 
 
-class _GridTrigger(BaseTrigger):  # type: ignore[misc]
-    """Fires on the grid. It asks only what time it is, so a jump of years is one run and no list of missed ones.
-
-    APScheduler's own triggers list them all: https://github.com/agronholm/apscheduler/issues/526.
-    """
-
-    def __init__(self, interval: Seconds, offset: Seconds) -> None:
-        self._interval = interval
-        self._offset = offset
-
-    def get_next_fire_time(self, _previous: datetime | None, now: datetime) -> datetime:
-        return _utc(next_on_grid(now.timestamp(), self._interval, self._offset))
-
-
 class _SchedulerAlarms:
     """APScheduler as `Alarms`: in UTC (its daylight saving stalls), and no run is ever too late (it drops those 1 s late)."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
         # A wake is over at once, but APScheduler learns that a turn of the loop later: two alarms in one turn must both ring.
         defaults = {"misfire_grace_time": None, "coalesce": True, "max_instances": 16}
         self._scheduler = AsyncIOScheduler(timezone=UTC, job_defaults=defaults)
@@ -261,24 +246,14 @@ class _SchedulerAlarms:
         self._wake = wake
         self._scheduler.start()
 
-    def put(self, name: str, at: Instant, *, interval: Seconds, offset: Seconds) -> None:
-        trigger = _GridTrigger(interval, offset)
-        self._scheduler.add_job(
-            self._wake, trigger, args=(name,), id=name, next_run_time=_utc(at), replace_existing=True
-        )
-
-    def sooner(self, name: str, at: Instant) -> None:
-        job = self._scheduler.get_job(name)
-        if _utc(at) < job.next_run_time:
-            job.modify(next_run_time=_utc(at))
+    def put(self, name: str, delay: Seconds) -> None:
+        at = datetime.fromtimestamp(self._clock.now() + delay, UTC)
+        self._scheduler.add_job(self._wake, DateTrigger(at), args=(name,), id=name, replace_existing=True)
 
     def remove(self, name: str) -> None:
-        self._scheduler.remove_job(name)
+        with suppress(JobLookupError):  # it is just ringing
+            self._scheduler.remove_job(name)
 
     def stop(self) -> None:
         self._scheduler.pause()
         self._scheduler.shutdown(wait=False)
-
-
-def _utc(at: Instant) -> datetime:
-    return datetime.fromtimestamp(at, UTC)

@@ -39,6 +39,7 @@ class TargetWatch:
         self._clock = clock
         self._follow = follow
         self._running: set[CheckName] = set()
+        self._ahead: dict[CheckName, Seconds] = {}  # the wall clock before the monotonic one, when a check ran last
         self._was_paused = False
         self._resuming = False
         self._looks_aside = False
@@ -64,12 +65,18 @@ class TargetWatch:
         """The state has changed: hurry what is due sooner than its grid says."""
         now, policy = self._clock.now(), self.journal.policy
         for check in (each for each in self._checks if each not in self._running):
-            due = due_at(check, state, policy, now)
-            if due - now < policy.cadences[check].every - _SLACK:
-                self._schedule.soon(self._job(check), max(0.0, due - now))
+            then = now - self._set_since(check)
+            due = due_at(check, state, policy, then)
+            if due - then < policy.cadences[check].every - _SLACK:
+                self._schedule.soon(self._job(check), max(0.0, due - then))
         self._resume_canary(state, now)
         self._plan_watch()
         self._plan_aside(state, now)
+
+    def _set_since(self, check: CheckName) -> Seconds:
+        """By how much the wall clock has been set ahead since the check ran: nothing is due any sooner for that."""
+        ahead = self._clock.now() - self._clock.monotonic()
+        return round(ahead - self._ahead.get(check, ahead), 3)
 
     def _resume_canary(self, state: TargetState, now: Instant) -> None:
         """The first pass of the gateway after a pause sends a canary at once."""
@@ -101,6 +108,7 @@ class TargetWatch:
         if self._too_soon(check.name):
             return
         self._follow()
+        self._ahead[check.name] = self._clock.now() - self._clock.monotonic()
         self._running.add(check.name)
         try:
             await run_check(check, self.journal, self._clock)

@@ -137,7 +137,7 @@ class RemoteAnswered:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunSkipped:
-    """A scheduled run did not take place: `reason` is overlap or clock_jump."""
+    """A scheduled run did not take place: `reason` is overlap."""
 
     name: str
     reason: str

@@ -9,7 +9,7 @@ from monitor.core.model import CheckName, Service, TargetName
 PREFIX = "trace_monitor_"
 
 PHASES = ("resolve", "connect", "tls", "processing", "transfer")
-SKIPS = ("overlap", "clock_jump")
+SKIPS = ("overlap",)
 NOTICE_OUTCOMES = ("sent", "failed", "unknown", "suppressed")
 
 SERVICES: Mapping[CheckName, tuple[Service, ...]] = MappingProxyType(

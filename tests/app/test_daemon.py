@@ -9,7 +9,7 @@ import pytest
 from monitor.app.daemon import Daemon, Surroundings
 from monitor.app.memory import give_back
 from monitor.core.events import Checked, Event, RemoteAnswered
-from monitor.core.model import TargetName
+from monitor.core.model import CheckName, TargetName
 from monitor.core.state import TargetState
 from monitor.redaction import MASK
 from tests.app.home import DEMO, Home, home
@@ -17,6 +17,7 @@ from tests.notifiers.notices import an_incident
 from tests.virtual_schedule import VirtualSchedule
 
 GONE = TargetName("gone")
+C = CheckName
 
 
 async def _again(it: Home) -> Daemon:
@@ -161,3 +162,24 @@ async def test_a_clock_that_is_set_back_does_not_keep_canaries_from_being_sent()
         it.clock.jump(-7200)
         await it.clock.advance(3 * 300 + 60)
         assert len(it.state().canaries) > sent
+
+
+@pytest.mark.parametrize("jump", [-7200, -90, 90, 7200])
+async def test_a_wall_clock_that_is_set_neither_loses_looks_nor_has_all_of_them_at_once(jump: float) -> None:
+    """Each check goes on at its own pace: as many looks as without the jump, and none in the first seconds after it."""
+    looks = {name: await _looks_of_ten_minutes(by) for name, by in (("left alone", 0.0), ("set", jump))}
+    assert looks["set"] == looks["left alone"]
+
+
+async def _looks_of_ten_minutes(jump: float) -> dict[str, list[int]]:
+    """How often each check looked: within four seconds of the jump, and within ten minutes."""
+    async with home() as it:
+        await it.clock.advance(100)
+        it.clock.jump(jump)
+        counts: dict[str, list[int]] = {}
+        for seconds in (4, 596):
+            await it.clock.advance(seconds)
+            for check in (C.CONFIG, C.GATEWAY, C.CANARY):
+                seen = [event for event in it.events if isinstance(event, Checked) and event.check is check]
+                counts.setdefault(check, []).append(len(seen))
+        return counts
