@@ -18,6 +18,7 @@ from monitor.core.state import Cadence, Policy, TargetState, Trend
 from monitor.ports import Notifier, Undeliverable
 from monitor.runner import TargetJournal
 from monitor.teller import NotifierHealth, Route, Teller
+from monitor.teller.worker import LIMIT
 from tests.core.build import a_charge
 from tests.fakes.clock import START, FakeClock
 from tests.notifiers.fake import FakeNotifier
@@ -818,16 +819,80 @@ async def test_a_bug_at_the_last_moment_keeps_nothing_from_ending(caplog: pytest
 
 
 async def test_other_ways_to_tell_take_over() -> None:
-    """What was under way is broken off, and told by whoever comes after."""
+    """Each begins when the delivery that its predecessor has under way has ended, and makes it no second time."""
+    clock = FakeClock()
+    old, new = Slow(clock, 20, "slack"), FakeNotifier("slack")
+    other = FakeNotifier("webhook")
+    async with telling(old, clock=clock) as bench:
+        await bench.breaks()
+        await bench.advance(1)
+        exchanged = asyncio.create_task(bench.teller.exchange([Route(notifier=new), Route(notifier=other)]))
+        await bench.advance(1)
+        assert (old.closed, reasons(old), reasons(new), reasons(other)) == (False, [], [], [OPENED])
+        await bench.advance(20)
+        assert exchanged.done()
+        await bench.advance(120)
+        assert (old.begun, old.closed, reasons(old), reasons(new)) == (1, True, [OPENED], [])
+        assert set(bench.teller.health) == {"slack", "webhook"}
+
+
+async def test_two_exchanges_at_once_leave_one_worker_for_each_way() -> None:
+    """Else every reminder and escalation would go out twice until the next reload."""
+    clock = FakeClock()
+    old, newer, newest = Slow(clock, 20, "slack"), FakeNotifier("slack"), FakeNotifier("slack")
+    async with telling(old, clock=clock) as bench:
+        await bench.breaks()
+        await bench.advance(1)
+        exchanges = [bench.teller.exchange([Route(notifier=each)]) for each in (newer, newest)]
+        both = asyncio.gather(*exchanges)
+        await bench.advance(30)
+        assert both.done()
+        assert [task.get_name() for task in asyncio.all_tasks() if task.get_name().startswith("tell ")] == [
+            "tell slack"
+        ]
+        await bench.mends()
+        await bench.advance(30)
+        assert (reasons(old), reasons(newer), reasons(newest)) == ([OPENED], [], [RESOLVED])
+
+
+async def test_a_way_that_hangs_keeps_an_exchange_no_longer_than_its_limit() -> None:
+    """What it did not answer is told again, as after any lost answer."""
     clock = FakeClock()
     old, new = Slow(clock, 1e9, "slack"), FakeNotifier("slack")
     async with telling(old, clock=clock) as bench:
         await bench.breaks()
         await bench.advance(1)
-        await bench.teller.exchange([Route(notifier=new)])
-        await bench.advance(1)
+        exchanged = asyncio.create_task(bench.teller.exchange([Route(notifier=new)]))
+        await bench.advance(LIMIT)
+        assert exchanged.done()
         assert (old.closed, reasons(old), reasons(new)) == (True, [], [OPENED])
-        assert set(bench.teller.health) == {"slack"}
+
+
+async def test_a_delivery_under_way_at_the_end_is_made_once() -> None:
+    """It has the grace to end, and is recorded."""
+    clock = FakeClock()
+    slack = Slow(clock, 3, "slack")
+    async with telling(slack, clock=clock) as bench:
+        await bench.breaks()
+        await bench.advance(1)
+        ended = asyncio.create_task(bench.teller.stop(5.0))
+        await bench.advance(5)
+        assert ended.done()
+        assert (slack.begun, reasons(slack), slack.closed) == (1, [OPENED], True)
+
+
+async def test_what_is_exchanged_during_the_end_begins_no_more() -> None:
+    """A reload that a signal to stop interrupts leaves nobody at work."""
+    clock = FakeClock()
+    old, new = Slow(clock, 1e9, "slack"), FakeNotifier("slack")
+    async with telling(old, clock=clock) as bench:
+        await bench.breaks()
+        await bench.advance(1)
+        work = [bench.teller.exchange([Route(notifier=new)]), bench.teller.stop(5.0)]
+        both = asyncio.gather(*work)
+        await bench.advance(70)
+        assert both.done()
+        assert not [task for task in asyncio.all_tasks() if task.get_name().startswith("tell ")]
 
 
 async def test_those_who_forget_are_told_again_what_is_open() -> None:

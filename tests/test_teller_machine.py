@@ -159,11 +159,12 @@ class Mortal(RuleBasedStateMachine):
 
     @rule()
     def is_configured_anew(self) -> None:
-        """What is under way is broken off."""
+        """What is under way ends first."""
         self.does(self._exchange())
 
     async def _exchange(self) -> None:
-        await self.process.teller.exchange(self.process.routes())
+        exchange = asyncio.ensure_future(self.process.teller.exchange(self.process.routes()))
+        await self.process.clock.run_until(exchange.done)
 
     # --- what people do
 

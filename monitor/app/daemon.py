@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from monitor.app.assembly import Assemble, Ground, assemble, secrets_of
+from monitor.app.assembly import Assemble, Ground, Parts, assemble, secrets_of
 from monitor.app.listeners import Listener, Listeners
 from monitor.app.policy import policy_of
 from monitor.app.report import describe, describe_incident
@@ -135,9 +135,10 @@ class Daemon:
         """Restore, then begin to look and to tell."""
         remembered = await self._around.store.load()
         self._silences = remembered.silences
+        parts = self._build(self.settings)
         for name in self.settings.targets:
             state = remembered.targets.get(name) or TargetState(target=name)
-            self._add(name, state)
+            self._add(name, state, parts[name])
         for name, state in remembered.targets.items():
             if name not in self.settings.targets:
                 await self._retire(name, state)
@@ -150,22 +151,24 @@ class Daemon:
         self.ready = True
 
     async def apply(self, settings: Settings, routes: Iterable[Route], silences: tuple[Silence, ...]) -> None:
-        """Go on with other settings. What was remembered of a target stays; a target that is gone is told so."""
-        before = self.settings
+        """Go on with other settings. What was remembered of a target stays; a target that is gone is told so.
+
+        Everything is built first, and then exchanged without a pause: what cannot be built changes nothing.
+        """
+        same = settings.alerting == self.settings.alerting
+        kept = {name for name, target in settings.targets.items() if same and target == self.settings.targets.get(name)}
+        parts = self._build(settings, without=frozenset(kept & self._watches.keys()))
         self.settings, self._configured_silences = settings, silences
-        for name in list(self._watches):
-            if settings.targets.get(name) != before.targets.get(name) or settings.alerting != before.alerting:
-                for job in self._watches.pop(name).jobs():
-                    self._around.schedule.drop(job)
+        for name in self._watches.keys() - kept:
+            for job in self._watches.pop(name).jobs():
+                self._around.schedule.drop(job)
+        for name, built in parts.items():
+            known = self._journals.get(name)
+            self._add(name, known.state if known is not None else TargetState(target=name), built)
+            self._watches[name].begin()
         for name, journal in list(self._journals.items()):
             if name not in settings.targets and journal.state.removed_at is None:
                 await journal.absorb(Removed(at=self._around.clock.now()), durable=True)
-        for name in settings.targets:
-            if name not in self._watches:
-                known = self._journals.get(name)
-                state = known.state if known is not None else TargetState(target=name)
-                self._add(name, state)
-                self._watches[name].begin()
         await self._teller.exchange(routes)
 
     async def tell_by(self, routes: Iterable[Route]) -> None:
@@ -199,12 +202,19 @@ class Daemon:
             publish=self.publish,
         )
 
-    def _add(self, name: TargetName, state: TargetState) -> None:
-        target = self.settings.targets[name]
-        self._around.redactor.register(*secrets_of(self.settings))
+    def _build(self, settings: Settings, *, without: frozenset[TargetName] = frozenset()) -> Mapping[TargetName, Parts]:
+        """What is needed to look at the targets; none of it looks yet."""
+        self._around.redactor.register(*secrets_of(settings))
         ground = self._ground()
-        parts = self._around.assemble(name, target, self.settings, ground)
-        journal = self._keep_journal(name, state, policy_of(target, self.settings.alerting, ground.fingerprint_key))
+        return {
+            name: self._around.assemble(name, target, settings, ground)
+            for name, target in settings.targets.items()
+            if name not in without
+        }
+
+    def _add(self, name: TargetName, state: TargetState, parts: Parts) -> None:
+        target, key = self.settings.targets[name], self._around.store.fingerprint_key()
+        journal = self._keep_journal(name, state, policy_of(target, self.settings.alerting, key))
         self._watches[name] = TargetWatch(
             journal,
             parts.checks,

@@ -1,5 +1,8 @@
 """Heartbeat and self-test: what proves to somebody else that the monitor checks and tells, as the settings want it."""
 
+from collections.abc import Callable
+from functools import partial
+
 from monitor.app.daemon import Daemon, Surroundings
 from monitor.app.heartbeat import Heartbeat
 from monitor.app.selftest import AGAIN_AFTER, SelfTest
@@ -20,10 +23,17 @@ class Proofs:
 
     def plan(self, settings: Settings) -> None:
         """Begin with these settings; what was found by others is forgotten."""
+        self.prepare(settings)()
+
+    def prepare(self, settings: Settings) -> Callable[[], None]:
+        """Build what these settings want; what is returned begins with it."""
+        return partial(self._begin, settings, self._make_heartbeat(settings), self._make_self_test(settings))
+
+    def _begin(self, settings: Settings, heartbeat: Heartbeat | None, self_test: SelfTest | None) -> None:
         schedule = self._around.schedule
         for job in ("heartbeat", "self-test", "self-test again"):
             schedule.drop(job)
-        self._heartbeat, self._self_test = self._make_heartbeat(settings), self._make_self_test(settings)
+        self._heartbeat, self._self_test = heartbeat, self_test
         if self._heartbeat is not None:
             every = settings.heartbeat.every
             schedule.every("heartbeat", every, self._heartbeat.beat, first=every)

@@ -13,6 +13,7 @@ from monitor.app.operations import LiveOperations
 from monitor.app.passes import network
 from monitor.app.policy import enabled_checks
 from monitor.app.proofs import Proofs
+from monitor.app.refusal import Refusal
 from monitor.app.tokens import token_expiries
 from monitor.app.windows import windows_of
 from monitor.clock import SystemClock
@@ -45,6 +46,9 @@ _WATCH_FILES_EVERY: Seconds = 10.0
 _GIVE_BACK_EVERY: Seconds = 600.0
 _GIVE_BACK_FIRST: Seconds = 12.0  # when every check has looked once
 _CLOSING: Seconds = 3.0
+_TRY_REFUSED_EVERY: Seconds = 60.0
+_TELL_REFUSAL_EVERY: Seconds = 30.0
+_NEVER: Seconds = 1e9  # by itself: only when it is asked for
 _NEEDS_RESTART = ("server", "state", "http", "log")
 
 
@@ -77,26 +81,32 @@ class Service:
         self.daemon.listen(self._metrics.listen)
         self.daemon.listen(EventLog().listen)
         self._proofs = Proofs(around, self.daemon)
+        self._refusal = Refusal(self._clock, self.daemon.publish)
+        self._tried_at: Seconds = 0.0
+        self._reloading = asyncio.Lock()
         self._web = self._make_web()
-        self._fingerprint = ""
+        self._fingerprint = self._read_files()
         self._stop = asyncio.Event()
 
     # --- life
 
     async def run(self, started: Callable[[str], None] = lambda _url: None) -> None:
         """Run until somebody asks to stop. Raises StoreError or WebError if it cannot start."""
+        # Registered first: a signal that comes while it starts, or while it reloads, is heeded afterwards.
+        self._schedule.every("reload", _NEVER, self._reload_quietly, first=_NEVER)
         self._handle_signals()
         await self._store.open()
         await self._web.start()
         lag = asyncio.create_task(watch_loop(self._clock, self._metrics.observe_loop_lag), name="loop lag")
         try:
             await self.daemon.start()
-            self._fingerprint = self._read_files()
             self._schedule.every("watch files", _WATCH_FILES_EVERY, self._reload_if_changed, first=_WATCH_FILES_EVERY)
             self._schedule.every("give back memory", _GIVE_BACK_EVERY, give_back, first=_GIVE_BACK_FIRST)
             # Ways to tell are loaded last: nobody can be told before something has been seen.
-            await self._tell_by_configured_ways()
-            self._proofs.plan(self._loaded.settings)
+            async with self._reloading:
+                await self._tell_by_configured_ways()
+                self._proofs.plan(self._loaded.settings)
+            self._schedule.every("refused configuration", _TELL_REFUSAL_EVERY, self._tell_refusal)
             _log.info("ready", extra={"fields": {"url": self._web.url, "version": VERSION}})
             started(self._web.url)
             await self._stop.wait()
@@ -115,7 +125,7 @@ class Service:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._on_stop_signal, number)
-        loop.add_signal_handler(signal.SIGHUP, lambda: self._schedule.every("reload", 1e9, self._reload_quietly))
+        loop.add_signal_handler(signal.SIGHUP, lambda: self._schedule.soon("reload"))
 
     def _on_stop_signal(self, number: int) -> None:
         """The first asks, the second forces."""
@@ -128,37 +138,60 @@ class Service:
     # --- reload
 
     async def reload(self) -> None:
-        """Read the configuration again. Raises Rejected if it is bad: then nothing has changed."""
-        now = self._clock.now()
+        """Read the configuration again. Raises Rejected if it is bad: then nothing has changed.
+
+        One at a time, and built whole before anything is exchanged.
+        """
+        async with self._reloading:
+            if self.daemon.draining:
+                raise Rejected("it is being stopped")
+            await self._reload()
+
+    async def _reload(self) -> None:
+        now, self._tried_at = self._clock.now(), self._clock.monotonic()
+        self._fingerprint = self._read_files()  # first: what changes after it has been read is a change
         try:
             loaded = load(self._config, self._environ, self._cwd)
         except ConfigError as error:
-            self.daemon.publish(Reloaded(at=now, successful=False, detail=str(error)))
+            if str(error) != self._refusal.problem:
+                self.daemon.publish(Reloaded(at=now, successful=False, detail=str(error)))
+            self._refusal.refuse(str(error))
             raise Rejected(str(error)) from None
+        routes, windows = self._routes(loaded), windows_of(loaded.settings)
+        begin_proofs = self._proofs.prepare(loaded.settings)
+        await self.daemon.apply(loaded.settings, routes, windows)
+        before, self._loaded = self._loaded, loaded
+        begin_proofs()
+        self._metrics.expect(self._expected())
+        self._refusal.end()
         for warning in loaded.warnings:
             _log.warning("%s", warning)
-        before, self._loaded = self._loaded, loaded
         for section in _NEEDS_RESTART:
             if getattr(before.settings, section) != getattr(loaded.settings, section):
                 _log.warning("%s has changed: that takes effect after a restart", section)
-        await self.daemon.apply(loaded.settings, self._routes(loaded), windows_of(loaded.settings))
-        self._metrics.expect(self._expected())
-        self._proofs.plan(self._loaded.settings)
-        self._fingerprint = self._read_files()
         self.daemon.publish(Reloaded(at=now, successful=True))
 
     async def _reload_quietly(self) -> None:
-        self._schedule.drop("reload")
+        known = self._refusal.problem
         try:
             await self.reload()
         except Rejected as error:
-            _log.error("the new configuration is refused, the old one stays in force: %s", error)
+            if str(error) != known:
+                _log.error("the new configuration is refused, the old one stays in force: %s", error)
 
     async def _reload_if_changed(self) -> None:
-        present = self._read_files()
-        if present != self._fingerprint:
-            self._fingerprint = present
+        """Also when it was refused for something outside the file: a secret that was not there yet, say."""
+        again = self._refusal.problem and self._clock.monotonic() - self._tried_at >= _TRY_REFUSED_EVERY
+        if again or self._read_files() != self._fingerprint:
             await self._reload_quietly()
+
+    async def _tell_refusal(self) -> None:
+        from monitor.app.routes import Footing, ways_of  # noqa: PLC0415 - as in `_routes`
+
+        settings = self._loaded.settings
+        footing = Footing(clock=self._clock, http=self._http, redactor=self._redactor)
+        ways = ways_of(settings, footing, channel=settings.alerting.slack.channel or None)
+        await self._refusal.tell(ways, after=settings.alerting.blind_after)
 
     def _read_files(self) -> str:
         """A digest of the configuration file and of the secrets directory; Kubernetes swaps both behind symlinks."""
@@ -253,7 +286,7 @@ class Service:
             if health.unrefreshed
         ]
         held = [each.problem for each in all_secrets(self._loaded.settings) if each.problem]
-        return (*told, *self._proofs.troubles(), *held)
+        return (*self._refusal.troubles(), *told, *self._proofs.troubles(), *held)
 
 
 def _optional(source: SecretSource | None) -> Callable[[], str | None]:

@@ -34,6 +34,8 @@ class Teller:
         self._desk = Desk(clock=clock, publish=publish, journals=journals, silences=silences, labels=labels)
         self._workers = [Worker(route, self._desk) for route in routes]
         self._tasks: dict[Worker, asyncio.Task[None]] = {}
+        self._exchanging = asyncio.Lock()
+        self._stopped = False
 
     @property
     def health(self) -> Mapping[str, NotifierHealth]:
@@ -52,24 +54,41 @@ class Teller:
             worker.wake()
 
     async def exchange(self, routes: Iterable[Route]) -> None:
-        """Go on with other ways to tell; what is under way is broken off, and told again if it was not recorded."""
-        await self._let_go()
-        self._workers = [Worker(route, self._desk) for route in routes]
-        self.start()
+        """Go on with other ways to tell; what is under way ends first, and none waits for what another has under way."""
+        async with self._exchanging:
+            before = {worker.name: worker for worker in self._workers}
+            self._workers = [Worker(route, self._desk) for route in routes]
+            pairs = [(before.pop(worker.name, None), worker) for worker in self._workers]
+            gone = [(worker, None) for worker in before.values()]
+            await asyncio.gather(*(self._replace(old, new) for old, new in (*pairs, *gone)))
+
+    async def _replace(self, old: Worker | None, new: Worker | None) -> None:
+        if old is not None:
+            await self._end(old)
+            old.notifier.close()
+        if new is not None and not self._stopped:
+            new.recall()
+            self._begin(new, 0.0)
 
     async def stop(self, grace: Seconds) -> None:
         """Tell once more what is due, within the grace, then let go."""
-        await self._cancel()
+        self._stopped = True
         try:
-            async with self._clock.timeout(grace):
-                ended = await asyncio.gather(*(worker.tell_all() for worker in self._workers), return_exceptions=True)
+            async with self._clock.timeout(grace), self._exchanging:
+                ended = await asyncio.gather(*(self._tell_last(each) for each in self._workers), return_exceptions=True)
         except TimeoutError:
             _log.warning("stopped with notices untold; they are told after the next start")
         else:
             for error in ended:
                 if isinstance(error, BaseException):
                     _log.error("the last telling crashed", exc_info=error)
-        await self._let_go()
+        await self._cancel()
+        for worker in self._workers:
+            worker.notifier.close()
+
+    async def _tell_last(self, worker: Worker) -> None:
+        await self._end(worker)
+        await worker.tell_all()
 
     async def refresh(self) -> None:
         """Say again what was told, to those who forget."""
@@ -97,14 +116,18 @@ class Teller:
         _log.error("telling %s crashed; it begins again", worker.name, exc_info=task.exception())
         self._begin(worker, LONGEST_WAIT)
 
+    async def _end(self, worker: Worker) -> None:
+        """End its work, but not in the middle of a delivery: cancelled, that would be made twice."""
+        async with worker.speaking:
+            task = self._tasks.pop(worker, None)
+            if task is not None:
+                task.cancel()
+        if task is not None:
+            await asyncio.wait([task])
+
     async def _cancel(self) -> None:
         tasks = list(self._tasks.values())
         self._tasks.clear()
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-
-    async def _let_go(self) -> None:
-        await self._cancel()
-        for worker in self._workers:
-            worker.notifier.close()

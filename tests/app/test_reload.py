@@ -1,11 +1,28 @@
 """Another configuration while the daemon runs: what stays, what goes, what begins."""
 
+import asyncio
+import json
+import os
+import signal
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from monitor.app.assembly import Parts
+from monitor.app.service import Service
 from monitor.core.incident import Reason
 from monitor.core.inputs import Acknowledged
 from monitor.core.model import CheckName, TargetName
 from monitor.core.silence import Silence
 from monitor.ports import Undeliverable
+from monitor.redaction import Redactor
+from monitor.settings import load
 from monitor.store.memory import MemoryStore
+from monitor.web.operations import Rejected
 from tests.app.home import DEMO, Home, home
 from tests.fakes.clock import START
 
@@ -172,3 +189,115 @@ async def test_a_new_key_is_kept_out_of_everything_at_once() -> None:
         await it.apply(it.settings(targets={"demo": {"traceloop": {"api_key": "tl_another_key_0001"}}}))
         shown = it.redactor.redact(f"tl_another_key_0001 and {it.sandbox.world.credentials.key}")
         assert shown == "•••• and ••••"
+
+
+async def test_what_cannot_be_built_changes_nothing() -> None:
+    """One of two targets cannot be assembled: the other goes on as before, by the settings of before, and so do those who tell."""
+    async with home() as it:
+        built = it.daemon._around.assemble
+
+        def assemble(name: TargetName, *rest: Any) -> Parts:
+            if name == OTHER:
+                raise ValueError("a bug")
+            return built(name, *rest)
+
+        it.daemon._around = replace(it.daemon._around, assemble=assemble)
+        await it.clock.advance(30)
+        before = it.daemon.settings, dict(it.daemon._watches), it.daemon.silences, set(it.daemon.notifiers)
+        window = Silence(id="configured-1", begins_at=START, ends_at=START + 9_000)
+        changed = it.settings(alerting={"fail_after": 3}, targets={"other": it.target()})
+        with pytest.raises(ValueError, match="a bug"):
+            await it.daemon.apply(changed, (), (window,))
+        after = it.daemon.settings, dict(it.daemon._watches), it.daemon.silences, set(it.daemon.notifiers)
+        assert after == before
+        await it.clock.advance(120)
+        last = it.state().trend(C.CONFIG).last
+        assert last is not None
+        assert it.clock.now() - last.at < 70
+
+
+class TestTheService:
+    """As the process reloads: by the API, a signal, a changed file."""
+
+    async def test_reloads_that_come_at_once_are_done_one_after_the_other(self, tmp_path: Path) -> None:
+        """Whoever asked: one worker for each way to tell is left, and one watch for each target."""
+        async with serving(tmp_path) as (service, _):
+            await asyncio.gather(*(service.reload() for _ in range(3)))
+            names = sorted(task.get_name() for task in asyncio.all_tasks())
+            assert [name for name in names if name.startswith("tell ")] == ["tell alertmanager", "tell webhook"]
+
+    async def test_a_signal_during_a_reload_is_not_lost(self, tmp_path: Path) -> None:
+        """What was written after the reload had read the file is read by another."""
+        async with serving(tmp_path) as (service, file):
+            await service._reloading.acquire()
+            for fail_after in (3, 4):
+                file.write_text(json.dumps(configuration(tmp_path, fail_after=fail_after)))
+                os.kill(os.getpid(), signal.SIGHUP)
+                await asyncio.sleep(0.1)
+            service._reloading.release()
+            await _until(lambda: service.daemon.settings.alerting.fail_after == 4)
+
+    async def test_a_file_that_changes_while_the_program_starts_is_read_again(self, tmp_path: Path) -> None:
+        """What the start has read is what later looks are compared with."""
+        async with serving(tmp_path, changed_to=configuration(tmp_path, fail_after=5)) as (service, _):
+            await service._reload_if_changed()
+            assert service.daemon.settings.alerting.fail_after == 5
+
+    async def test_a_refused_configuration_is_on_the_page_until_a_good_one_is_loaded(self, tmp_path: Path) -> None:
+        """A restart would fail; it is tried again by itself, for what is wrong may lie outside the file."""
+        async with serving(tmp_path) as (service, file):
+            good = file.read_text()
+            file.write_text(json.dumps(configuration(tmp_path, fail_after="many")))
+            with pytest.raises(Rejected):
+                await service.reload()
+            assert "alerting.fail_after" in service._troubles()[0]
+            assert "a restart would fail" in service._troubles()[0]
+            file.write_text(good)
+            service._tried_at -= 60
+            service._fingerprint = service._read_files()
+            await service._reload_if_changed()
+            assert not [trouble for trouble in service._troubles() if "restart" in trouble]
+
+
+def configuration(directory: Path, **alerting: Any) -> dict[str, Any]:
+    """Of a program that nothing answers, with two ways to tell."""
+    nobody = "http://127.0.0.1:9"
+    target = {
+        "control_plane": {"url": nobody, "token": "token-0f9e8d7c6b5a"},
+        "gateway": {"model": "mock/model"},
+        "traceloop": {"url": nobody, "api_key": "tl_0f9e8d7c6b5a4938", "environment": "prd"},
+    }
+    ways = {"webhook": {"url": f"{nobody}/hook"}, "alertmanager": {"urls": [nobody]}}
+    return {
+        "targets": {"demo": target},
+        "alerting": {**ways, **alerting},
+        "server": {"port": 0},
+        "state": {"path": str(directory / "state.db")},
+    }
+
+
+@asynccontextmanager
+async def serving(directory: Path, *, changed_to: dict[str, Any] | None = None) -> AsyncIterator[tuple[Service, Path]]:
+    """The whole program on the real clock, and its file; `changed_to` is what the file is while it starts."""
+    file = directory / "config.yaml"
+    file.write_text(json.dumps(configuration(directory)))
+    loaded = load(str(file), {}, directory)
+    service = Service(loaded, config=str(file), environ={}, cwd=directory, redactor=Redactor())
+    if changed_to is not None:
+        file.write_text(json.dumps(changed_to))
+    started = asyncio.Event()
+    life = asyncio.create_task(service.run(lambda _url: started.set()))
+    try:
+        await asyncio.wait_for(started.wait(), 20)
+        yield service, file
+    finally:
+        service.stop()
+        await life
+
+
+async def _until(reached: Callable[[], bool]) -> None:
+    for _ in range(200):
+        if reached():
+            return
+        await asyncio.sleep(0.05)
+    raise AssertionError("not come true")
