@@ -38,7 +38,7 @@ class PortError(Exception):
 
 
 class Unreachable(PortError):
-    """Could not ask. `kind`: dns, connect, tls, timeout, reset, protocol, or status for a 5xx of a service."""
+    """Could not ask. `kind`: dns, connect, tls, timeout, reset, protocol, shortage, or status for a 5xx of a service."""
 
     def __init__(
         self,

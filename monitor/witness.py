@@ -29,6 +29,8 @@ class Witnesses:
 
     def note(self, service: Service, outcome: str) -> None:
         """A request has ended: as `on_answer` of `monitor.http.Http`, where an HTTP status of any kind ends in `xx`."""
+        if outcome == "shortage":  # it was not asked
+            return
         now = self._clock.monotonic()
         self._asked_at[service] = now
         if outcome.endswith("xx"):

@@ -127,6 +127,15 @@ async def test_who_was_asked_in_vain_is_not_asked_again(town: Town, outcome: str
     assert len(town.asked) == len(Service) - 1
 
 
+async def test_what_we_could_not_ask_for_want_of_our_own_resources_says_nothing_of_anybody(town: Town) -> None:
+    """It counts neither as asked nor as silent."""
+    town.witnesses.note(TRACELOOP, "2xx")
+    town.witnesses.note(GATEWAY, "shortage")
+    await town.clock.advance(1)
+    assert await town.witnesses.vouch(GATEWAY)
+    assert town.asked == []
+
+
 @pytest.mark.parametrize("reply", [None, Refused("no", status=401), Gone("where"), Garbled("what")])
 async def test_any_answer_will_do(town: Town, reply: PortError | None) -> None:
     """A refusal came over the network too."""

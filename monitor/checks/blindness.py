@@ -15,6 +15,8 @@ def cannot_see(error: PortError, what: str) -> Finding:
         case Refused():
             permanent = error.status == _FORBIDDEN
             return unknown(summary, Blindness.REFUSED, error.evidence, permanent=permanent)
+        case Unreachable(kind="shortage"):
+            return unknown(summary, Blindness.SHORTAGE, error.evidence)
         case Unreachable():
             return unknown(summary, Blindness.UNREACHABLE, error.evidence)
         case Crowded():

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from monitor.checks.answers import CANNOT_ASK, judge_answer, needs_a_ping
-from monitor.checks.gateway import DENIED, blame_or_doubt, judge_ping
+from monitor.checks.gateway import DENIED, SHORTAGE, blame_or_doubt, judge_ping
 from monitor.core.cadence import Barred, bar_canary
 from monitor.core.canary import Canary, IdSource
 from monitor.core.inputs import CanaryAnswered, CanaryPlanned, Observation
@@ -30,7 +30,7 @@ NONCE = "probe_id"
 
 _PING_TIMEOUT: Seconds = 5.0
 _TOO_MANY = 429
-_BEFORE_SENDING = frozenset({"dns", "connect", "tls", DENIED})
+_BEFORE_SENDING = frozenset({"dns", "connect", "tls", DENIED, SHORTAGE})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,14 +124,20 @@ class CanaryCheck:
         )
 
     async def _judge(self, answer: CanaryAnswer) -> Finding:
-        gateway_answers = await self._gateway_answers() if needs_a_ping(answer) else None
+        try:
+            gateway_answers = await self._gateway_answers() if needs_a_ping(answer) else None
+        except Unreachable as own:
+            return await blame_or_doubt(own, self._witness)
         return judge_answer(answer, gateway_answers=gateway_answers, model=self._options.model)
 
     async def _judge_silence(self, error: Unreachable) -> Finding:
         """No HTTP answer. A timeout, or a connection lost after sending, is the provider's when the gateway itself answers."""
         if error.kind in _BEFORE_SENDING:
             return await blame_or_doubt(error, self._witness)
-        answers = await self._gateway_answers()
+        try:
+            answers = await self._gateway_answers()
+        except Unreachable as own:
+            return await blame_or_doubt(own, self._witness)
         if answers is None:
             summary = f"no answer to the canary: {error}; {CANNOT_ASK}"
             return unknown(summary, Blindness.BLOCKED, {"kind": error.kind})
@@ -145,10 +151,12 @@ class CanaryCheck:
         return failing(charge.summary, charge, evidence={"kind": error.kind})
 
     async def _gateway_answers(self) -> bool | None:
-        """Whether the gateway answers its health path; None where we are kept from asking."""
+        """Whether the gateway answers its health path; None where we are kept from asking. Raises Unreachable by our own shortage."""
         try:
             ping = await self._gateway.ping(timeout=_PING_TIMEOUT)
-        except Unreachable:
+        except Unreachable as error:
+            if error.kind == SHORTAGE:
+                raise
             return False
         verdict = judge_ping(ping).verdict
         return None if verdict is Verdict.UNKNOWN else verdict is Verdict.PASS

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from monitor.checks.certificates import Certificates
-from monitor.checks.gateway import DENIED
+from monitor.checks.gateway import DENIED, SHORTAGE
 from monitor.core.canary import ControlSpan
 from monitor.core.inputs import ControlSent
 from monitor.core.model import Blindness, Charge, CheckName, Fault, Finding, Seconds, Service, TraceId, failing, unknown
@@ -68,6 +68,8 @@ class ControlCheck:
 
     async def _blame_or_doubt(self, error: Unreachable) -> Finding:
         evidence = {"kind": error.kind}
+        if error.kind == SHORTAGE:
+            return unknown(str(error), Blindness.SHORTAGE, evidence)
         if error.kind == DENIED:
             return unknown(f"Traceloop was not asked: {error}", Blindness.UNREACHABLE, evidence)
         if not await self._witness.vouch(Service.OTLP):

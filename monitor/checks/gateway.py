@@ -20,6 +20,9 @@ from monitor.ports import Clock, Gateway, Journal, Ping, Unreachable, Witness
 DENIED = "denied"
 """The kind of Unreachable where we did not ask ourselves, by `http.deny_link_local`: nobody's silence."""
 
+SHORTAGE = "shortage"
+"""The kind of Unreachable where a resource of our own ran out: nobody's silence either, whatever else answers."""
+
 _REDIRECT, _CLIENT_ERROR, _SERVER_ERROR = 300, 400, 500
 
 
@@ -74,6 +77,8 @@ def _timings(phases: Phases) -> dict[str, Scalar]:
 async def blame_or_doubt(error: Unreachable, witness: Witness) -> Finding:
     """No HTTP answer: the gateway's fault if another service answers, else our own network is the suspect."""
     evidence = {"kind": error.kind, **_timings(error.phases)}
+    if error.kind == SHORTAGE:
+        return unknown(str(error), Blindness.SHORTAGE, evidence)
     if error.kind == DENIED:
         return unknown(f"the gateway was not asked: {error}", Blindness.UNREACHABLE, evidence)
     if not await witness.vouch(Service.GATEWAY):

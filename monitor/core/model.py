@@ -100,6 +100,7 @@ class Blindness(StrEnum):
     BUDGET_SPENT = "budget_spent"  # no canary: the day's budget is used up
     PAUSED = "paused"  # no canary: the gateway is down, or asked us to wait
     TIMEOUT = "timeout"  # the look did not end in its time
+    SHORTAGE = "shortage"  # a resource of our own ran out: descriptors, memory, threads
     CRASHED = "crashed"  # a bug of ours; the log has the traceback
     NOTHING_TO_JUDGE = "nothing_to_judge"  # no trace is due
 

@@ -13,7 +13,7 @@ from monitor.version import VERSION
 USER_AGENT = f"gateway-trace-monitor/{VERSION}"
 """Always sent: Cloudflare refuses the default names of libraries before TrueFoundry sees the request (error 1010)."""
 
-OUTCOMES = ("2xx", "3xx", "4xx", "5xx", "dns", "connect", "tls", "timeout", "reset", "protocol", "denied")
+OUTCOMES = ("2xx", "3xx", "4xx", "5xx", "dns", "connect", "tls", "timeout", "reset", "protocol", "denied", "shortage")
 """Everything that can become of a request: the `outcome` label. The first four are answers."""
 
 BODY_LIMIT = 4 * 1024 * 1024

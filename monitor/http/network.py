@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from monitor.core.address import is_loopback, parse_address
 from monitor.ports import Unreachable
+from monitor.shortage import shortage
 
 Lookup = Callable[[str, int], Sequence[str]]
 """A host and port to addresses, best first; may block; raises OSError or UnicodeError."""
@@ -33,7 +34,7 @@ class Resolver:
         self._hanging = 0
 
     async def resolve(self, host: str, port: int) -> Sequence[str]:
-        """Addresses of a host, best first. Raises Unreachable (dns)."""
+        """Addresses of a host, best first. Raises Unreachable (dns, shortage)."""
         if self._hanging >= _MOST_LOOKUPS:
             raise Unreachable(f"{host} cannot be resolved: {self._hanging} lookups are hanging already", kind="dns")
         loop = asyncio.get_running_loop()
@@ -50,18 +51,33 @@ class Resolver:
             try:
                 answer = self._lookup(host, port)
             except (OSError, UnicodeError) as error:
-                answer = error
+                answer = _own_shortage() or error
             with contextlib.suppress(RuntimeError):  # the loop is gone: nobody waits any more
                 loop.call_soon_threadsafe(tell, answer)
 
-        threading.Thread(target=work, name="resolve", daemon=True).start()
+        try:
+            threading.Thread(target=work, name="resolve", daemon=True).start()
+        except (RuntimeError, MemoryError):
+            self._hanging -= 1
+            raise Unreachable(f"the monitor is out of threads, so {host} cannot be resolved", kind="shortage") from None
         answer = await answered
         if isinstance(answer, Exception):
+            if lacking := shortage(answer):
+                raise Unreachable(f"the monitor is out of {lacking}, so {host} cannot be resolved", kind="shortage")
             why = (isinstance(answer, OSError) and answer.strerror) or "the name cannot be looked up"
             raise Unreachable(f"{host} cannot be resolved: {why}", kind="dns")
         if not answer:
             raise Unreachable(f"{host} cannot be resolved: it has no address", kind="dns")
         return answer
+
+
+def _own_shortage() -> OSError | None:
+    """Whether a lookup failed because it could open nothing: the resolver says only that the name cannot be resolved."""
+    try:
+        socket.socket().close()
+    except OSError as error:
+        return error
+    return None
 
 
 class Proxies:

@@ -19,8 +19,9 @@ from monitor.http.exchange import Reply, Request, Stopwatch
 from monitor.http.network import Lookup, Proxies, Resolver, look_up
 from monitor.ports import Unreachable
 from monitor.redaction import Redactor
+from monitor.shortage import shortage
 
-_FOREIGN = (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL, OSError, UnicodeError)
+_FOREIGN = (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL, OSError, UnicodeError, MemoryError)
 _NEXT_ADDRESS_AFTER: Seconds = 2.0  # an address that does not connect so fast is passed over while there is another
 _MOST_ADDRESSES = 4
 _PORTS = {"http": 80, "https": 443}
@@ -140,6 +141,9 @@ class Network:
 
     def _translate(self, error: Exception, request: Request, watch: Stopwatch) -> Unreachable:
         phase = watch.current
+        if lacking := shortage(error):
+            said = f"the monitor is out of {lacking}, so {request.place} could not be asked"
+            return Unreachable(said, kind="shortage", phases=watch.stop())
         kind, what = _classify(error, phase)
         text = self._redactor.show(_innermost(error), 160)
         return Unreachable(f"{request.place}: {what}{f' ({text})' if text else ''}", kind=kind, phases=watch.stop())

@@ -9,6 +9,7 @@ from monitor.http import Answer
 from monitor.ports import Undeliverable, Unreachable
 
 _NEVER_SENT = frozenset({"dns", "connect", "tls", "denied"})
+_PERHAPS_SENT = frozenset({"timeout", "shortage"})
 _OK, _OK_ENDS, _SERVER_ERROR = 200, 300, 500
 
 
@@ -28,5 +29,5 @@ def refused(who: str, answer: Answer, now: Instant, said: str = "") -> Undeliver
 
 def unanswered(who: str, error: Unreachable) -> Undeliverable:
     """No answer at all. Until the request was on its way, nothing can have been taken."""
-    unsent = error.kind in _NEVER_SENT or (error.kind == "timeout" and error.phases.processing is None)
+    unsent = error.kind in _NEVER_SENT or (error.kind in _PERHAPS_SENT and error.phases.processing is None)
     return Undeliverable(f"{who} cannot be asked: {error}", unknown=not unsent)

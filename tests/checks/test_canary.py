@@ -266,6 +266,15 @@ async def test_a_refused_canary_with_a_trace_id_is_awaited() -> None:
     assert (bench.canary.accepted, bench.canary.trace_id, bench.canary.pending) == (False, NAMED, True)
 
 
+async def test_a_server_error_while_we_cannot_ask_who_sent_it_accuses_nobody() -> None:
+    """The health path is not asked for want of descriptors of our own."""
+    bench = Bench()
+    bench.gateway.answer = CanaryAnswer(status=502)
+    bench.gateway.health = Unreachable("the monitor is out of file descriptors", kind="shortage")
+    await bench.look()
+    assert says(bench.answered.finding) == ("unknown", Blindness.SHORTAGE)
+
+
 # --- whose silence it is ---------------------------------------------------------------------------------------------
 
 
@@ -278,6 +287,8 @@ async def test_a_refused_canary_with_a_trace_id_is_awaited() -> None:
         ("tls", Ping(status=200), True, ("fail", Fault.GATEWAY_UNREACHABLE)),
         ("connect", Ping(status=200), False, ("unknown", Blindness.NO_WITNESS)),
         ("denied", Ping(status=200), True, ("unknown", Blindness.UNREACHABLE)),
+        ("shortage", Ping(status=200), True, ("unknown", Blindness.SHORTAGE)),
+        ("timeout", Unreachable("out of memory", kind="shortage"), True, ("unknown", Blindness.SHORTAGE)),
         # it was sent: the provider's silence, if the gateway itself answers
         ("timeout", Ping(status=200), False, ("fail", Fault.PROVIDER_FAILING)),
         ("timeout", Ping(status=404), True, ("fail", Fault.PROVIDER_FAILING)),

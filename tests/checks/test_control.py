@@ -160,6 +160,16 @@ async def test_what_was_not_asked_was_not_silent() -> None:
     assert bench.witness.asked == []
 
 
+async def test_a_resource_of_our_own_that_ran_out_accuses_nobody() -> None:
+    """And is named."""
+    bench = Bench()
+    bench.ingest.error = Unreachable("the monitor is out of memory", kind="shortage")
+    given = await bench.look()
+    assert given.finding is not None
+    assert says(given.finding) == ("unknown", Blindness.SHORTAGE)
+    assert bench.witness.asked == []
+
+
 async def test_a_span_that_may_have_been_taken_proves_no_refusal() -> None:
     """After a 429 it is not known whether Traceloop would have taken it in."""
     bench = Bench()

@@ -77,6 +77,14 @@ async def test_what_was_not_asked_was_not_silent() -> None:
     assert witness.asked == []
 
 
+async def test_a_resource_of_our_own_that_ran_out_is_named_and_accuses_nobody() -> None:
+    """Although another service answers: the connection that was open already proves nothing about the next one."""
+    seen, _, witness = await _look(Unreachable("the monitor is out of file descriptors", kind="shortage"))
+    assert says(seen.finding) == ("unknown", Blindness.SHORTAGE)
+    assert seen.finding.summary == "the monitor is out of file descriptors"
+    assert witness.asked == []
+
+
 async def test_it_is_asked_within_its_own_timeout() -> None:
     """`checks.gateway.timeout` is the deadline of the request."""
     clock, gateway = FakeClock(), ScriptedGateway()

@@ -199,6 +199,7 @@ WORDS = {
     Blindness.NO_WITNESS: "the monitor's own network",
     Blindness.BLOCKED: "Let the monitor through",
     Blindness.UNREACHABLE: "the way from the monitor to the service",
+    Blindness.SHORTAGE: "what it is out of",
     Blindness.REFUSED: "the monitor's credential",
     Blindness.GARBLED: "another form than expected",
     Blindness.UNPROVEN: "Look at the check `control`",

@@ -35,6 +35,7 @@ _STEPS: Mapping[Blindness | None, str] = {
     Blindness.NO_WITNESS: "Look at the monitor's own network: DNS, proxy (`http.proxy`), egress rules. Nothing answers it.",
     Blindness.BLOCKED: "Let the monitor through what stands in front of the service (Cloudflare, a proxy): it is refused there.",
     Blindness.UNREACHABLE: "Look at the way from the monitor to the service below: DNS, proxy, egress rules; and at its status page.",
+    Blindness.SHORTAGE: "Give the monitor more of what it is out of: `ulimit -n`, its limits of memory and of threads.",
     Blindness.REFUSED: "Look at the monitor's credential for the service below: its token is refused, or asked too often.",
     Blindness.GARBLED: "Run `trace-monitor check` and look at the answer below: it has another form than expected.",
     Blindness.CROWDED: "Narrow down what has to be read: give the canary a model alias of its own, so that the name of its span is "
