@@ -286,7 +286,8 @@ class Service:
             if health.unrefreshed
         ]
         held = [each.problem for each in all_secrets(self._loaded.settings) if each.problem]
-        return (*self._refusal.troubles(), *told, *self._proofs.troubles(), *held)
+        served = (self._web.problem,) if self._web.problem else ()
+        return (*self._refusal.troubles(), *told, *self._proofs.troubles(), *held, *served)
 
 
 def _optional(source: SecretSource | None) -> Callable[[], str | None]:

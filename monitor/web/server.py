@@ -3,14 +3,17 @@
 import asyncio
 import contextlib
 import socket
-import ssl
 from collections.abc import Iterator
 from pathlib import Path
 
 import uvicorn
 from starlette.types import ASGIApp
 
-_CONNECTIONS = 64
+from monitor.clock import SystemClock
+from monitor.ports import Clock
+from monitor.web.certificate import Certificate
+from monitor.web.connections import Accepting, Connection, most_connections
+
 _LONGEST_HEADERS = 16 * 1024
 _CLOSE_WITHIN = 1  # whole seconds: for answers that are under way
 
@@ -20,11 +23,14 @@ class WebError(Exception):
 
 
 class _Server(uvicorn.Server):
-    """Leaves signals alone, and says when it listens."""
+    """Leaves signals alone, accepts connections in its own way, and says when it listens."""
 
-    def __init__(self, config: uvicorn.Config) -> None:
+    def __init__(self, config: uvicorn.Config, clock: Clock, most: int, certificate: Certificate | None) -> None:
         super().__init__(config)
         self.listening = asyncio.Event()
+        current = certificate.current if certificate is not None else lambda: None
+        self._accepting = Accepting(self, clock, most, current)
+        self._tasks: list[asyncio.Task[None]] = []
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -32,37 +38,64 @@ class _Server(uvicorn.Server):
         yield
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
+        self.servers = []
+        self._tasks = [asyncio.create_task(self._accepting.run(each), name="accept") for each in sockets or []]
+        self.started = True
         self.listening.set()
+
+    async def on_tick(self, counter: int) -> bool:
+        self._accepting.expire()
+        return await super().on_tick(counter)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await super().shutdown(sockets)
 
 
 class WebServer:
     """Serves one ASGI application on one address, over TLS if it is given a certificate."""
 
     def __init__(
-        self, app: ASGIApp, *, host: str, port: int, tls_cert: Path | None = None, tls_key: Path | None = None
+        self,
+        app: ASGIApp,
+        *,
+        host: str,
+        port: int,
+        tls_cert: Path | None = None,
+        tls_key: Path | None = None,
+        clock: Clock | None = None,
+        most: int | None = None,
     ) -> None:
+        """At most so many connections at once; None: what the descriptors of the process allow."""
         self._host = host
         self._port = port
         self._tls = (tls_cert, tls_key)
+        self._clock = clock or SystemClock()
+        self._most = most or most_connections()
         self._config = uvicorn.Config(
             app,
             access_log=False,
             h11_max_incomplete_event_size=_LONGEST_HEADERS,
-            http="h11",
+            http=Connection,
             lifespan="off",
-            limit_concurrency=_CONNECTIONS,
             log_config=None,
+            log_level="error",  # whoever sends junk does not fill the log
             proxy_headers=False,
             server_header=False,
-            ssl_certfile=tls_cert,
-            ssl_keyfile=tls_key,
             timeout_graceful_shutdown=_CLOSE_WITHIN,
             ws="none",
         )
+        self._certificate: Certificate | None = None
         self._server: _Server | None = None
         self._task: asyncio.Task[None] | None = None
         self._socket: socket.socket | None = None
+
+    @property
+    def problem(self) -> str | None:
+        """What is wrong with the certificate at hand, if anything is."""
+        return self._certificate.problem if self._certificate is not None else None
 
     @property
     def url(self) -> str:
@@ -75,13 +108,14 @@ class WebServer:
 
     async def start(self) -> None:
         """Return when it listens. Raises WebError: the address is taken, the certificate cannot be read."""
+        cert, key = self._tls
         try:
-            self._config.load()
-        except (OSError, ssl.SSLError) as error:
+            self._certificate = Certificate(cert, key) if cert is not None else None
+        except OSError as error:
             files = " and ".join(str(file) for file in self._tls if file is not None)
             raise WebError(f"cannot serve TLS with {files}: {error.strerror or error}") from error
         self._socket = self._bind()
-        self._server = _Server(self._config)
+        self._server = _Server(self._config, self._clock, self._most, self._certificate)
         self._task = asyncio.create_task(self._server.serve([self._socket]), name="web server")
         listening = asyncio.create_task(self._server.listening.wait(), name="web server listens")
         await asyncio.wait({self._task, listening}, return_when=asyncio.FIRST_COMPLETED)

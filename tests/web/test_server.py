@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import resource
 import signal
 import socket
 import ssl
@@ -17,11 +18,13 @@ import pytest
 import trustme
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
+from monitor.web.connections import Connection, most_connections
 from monitor.web.server import WebError, WebServer
+from tests.fakes.limits import no_descriptors
 
 
 async def _hello(_request: Request) -> Response:
@@ -144,6 +147,154 @@ async def test_a_certificate_that_cannot_be_read_is_one_readable_error(tmp_path:
         with pytest.raises(WebError, match=rf"cannot serve TLS with .*{cert.name}: ") as caught:
             await WebServer(HELLO, host="127.0.0.1", port=0, tls_cert=cert).start()
         assert "c2VjcmV0" not in str(caught.value)
+
+
+async def test_a_renewed_certificate_is_served_without_a_restart(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Once both files fit together; until then, and while one of them is missing, the pair of before is."""
+    old, new = trustme.CA(), trustme.CA()
+    cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+
+    def write(authority: trustme.CA, *, whole: bool = True) -> None:
+        issued = authority.issue_cert("127.0.0.1")
+        issued.cert_chain_pems[0].write_to_path(cert)
+        if whole:
+            issued.private_key_pem.write_to_path(key)
+
+    async def served(server: WebServer, authority: trustme.CA) -> bool:
+        trusting = ssl.create_default_context()
+        authority.configure_trust(trusting)
+        try:
+            return (await get(server.url, verify=trusting)).text == "hello"
+        except httpx.ConnectError:
+            return False
+
+    write(old)
+    with caplog.at_level(logging.INFO):
+        async with serving(tls_cert=cert, tls_key=key) as server:
+            assert await served(server, old)
+            write(new, whole=False)
+            for _ in range(3):
+                assert await served(server, old)
+            assert "cannot be used" in str(server.problem)
+            key.unlink()
+            assert await served(server, old)
+            write(new)
+            assert await served(server, new)
+            assert server.problem is None
+            assert not await served(server, old)
+    said = [record.getMessage() for record in caplog.records if record.name == "monitor.web.certificate"]
+    assert [line.partition(":")[0] for line in said] == [
+        "the renewed certificate cannot be used",
+        "the renewed certificate cannot be used",
+        "a renewed certificate is served",
+    ]
+    assert "BEGIN" not in caplog.text
+
+
+async def test_a_connection_that_does_not_speak_tls_holds_up_nobody(tmp_path: Path) -> None:
+    """Plain HTTP, junk, and silence at the door."""
+    authority = trustme.CA()
+    both = tmp_path / "both.pem"
+    authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(both)
+    trusting = ssl.create_default_context()
+    authority.configure_trust(trusting)
+    async with serving(tls_cert=both) as server:
+        port = int(server.url.rpartition(":")[2])
+        silent = [await asyncio.open_connection("127.0.0.1", port) for _ in range(3)]
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"GET / HTTP/1.1\r\n\r\n")
+        assert (await get(server.url, verify=trusting)).text == "hello"
+        for _, one in [*silent, (None, writer)]:
+            one.close()
+
+
+class TestManyConnections:
+    """Whoever may reach the port may open as many as he likes."""
+
+    async def test_whoever_is_idle_longest_gives_way(self) -> None:
+        """Sixty who say nothing, or only half a request, keep nobody from being answered."""
+        server = WebServer(HELLO, host="127.0.0.1", port=0, most=4)
+        await server.start()
+        port = int(server.url.rpartition(":")[2])
+        opened = [await asyncio.open_connection("127.0.0.1", port) for _ in range(60)]
+        for _, writer in opened[::2]:
+            writer.write(b"GET / HTTP/1.1\r\nhost: x\r\n")
+        for _ in range(5):
+            async with asyncio.timeout(1):
+                assert (await get(server.url)).text == "hello"
+        assert server._server is not None
+        assert len(server._server.server_state.connections) <= 4
+        for _, writer in opened:
+            writer.close()
+        await server.stop()
+
+    async def test_a_request_that_does_not_come_and_an_answer_that_nobody_takes_have_an_end(self) -> None:
+        """Ten seconds for the one, a minute and a half for the other."""
+        endless = Starlette(routes=[Route("/", _endless)])
+        async with serving(endless) as server:
+            port = int(server.url.rpartition(":")[2])
+            silent, one = await asyncio.open_connection("127.0.0.1", port)
+            slow, other = await asyncio.open_connection("127.0.0.1", port, limit=1)
+            other.write(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
+            assert server._server is not None
+            known = server._server.server_state.connections
+            await asyncio.sleep(0.3)
+            assert len(known) == 2
+            for connection in known:
+                assert isinstance(connection, Connection)
+                connection.since -= 11
+            await asyncio.wait_for(silent.read(), 2)
+            assert len(known) == 1
+            for connection in known:
+                assert isinstance(connection, Connection)
+                connection.since -= 80
+            await asyncio.sleep(0.3)
+            assert len(known) == 0
+            del slow
+            one.close()
+            other.close()
+
+    async def test_out_of_descriptors_is_said_once_and_once_that_it_is_over(
+        self, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """And who has waited is answered then."""
+        async with serving() as server:
+            address = ("127.0.0.1", int(server.url.rpartition(":")[2]))
+            clients = [socket.socket() for _ in range(5)]
+            with caplog.at_level(logging.WARNING):
+                with no_descriptors():
+                    for client in clients:
+                        client.connect(address)
+                        client.sendall(b"GET / HTTP/1.0\r\n\r\n")
+                    await asyncio.sleep(2.3)
+                for client in clients:
+                    assert (await asyncio.to_thread(client.recv, 100)).startswith(b"HTTP/1.1 200")
+                    client.close()
+            assert [record.getMessage() for record in caplog.records] == [
+                "the monitor is out of file descriptors: no connection can be accepted",
+                "connections are accepted again: the monitor has file descriptors again",
+            ]
+
+    def test_the_checks_have_more_descriptors_than_the_web(self) -> None:
+        """A quarter of the few, and never more than 64."""
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        try:
+            for allowed, most in ((64, 16), (100, 25), (256, 64), (min(4096, hard), 64)):
+                resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+                assert most_connections() == most
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+async def _endless(_request: Request) -> Response:
+    async def pieces() -> AsyncIterator[bytes]:
+        while True:
+            yield b"x" * 65_536
+            await asyncio.sleep(0)
+
+    return StreamingResponse(pieces())
 
 
 async def test_signals_are_left_to_the_daemon() -> None:
