@@ -126,6 +126,8 @@ until [ "$(answer /healthz || true)" = 200 ]; do
 done
 expect /readyz "$(answer /readyz)" 200
 expect "exit code of the health check" "$(inside trace-monitor healthcheck >/dev/null 2>&1; echo $?)" 0
+beside_a_bad_one() { engine exec --env TRACE_MONITOR_LOG__LEVEL=loud --env TRACE_MONITOR_SERVER__PORT=1 "$name" "$@"; }
+expect "exit code of the health check beside a bad configuration" "$(beside_a_bad_one trace-monitor healthcheck >/dev/null 2>&1; echo $?)" 0
 say "/healthz, /readyz and the health check answer"
 
 expect uid "$(inside python3 -c 'import os; print(os.getuid())')" 65532

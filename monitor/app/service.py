@@ -7,6 +7,7 @@ import signal
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from monitor.app.address import Address
 from monitor.app.daemon import Daemon, Surroundings
 from monitor.app.memory import give_back
 from monitor.app.operations import LiveOperations
@@ -97,6 +98,7 @@ class Service:
         self._handle_signals()
         await self._store.open()
         await self._web.start()
+        address = self._say_where()
         lag = asyncio.create_task(watch_loop(self._clock, self._metrics.observe_loop_lag), name="loop lag")
         try:
             await self.daemon.start()
@@ -116,10 +118,21 @@ class Service:
             lag.cancel()
             await self._store.close()
             await self._web.stop()
+            if address is not None:
+                address.withdraw()
 
     def stop(self) -> None:
         """Ask it to stop."""
         self._stop.set()
+
+    def _say_where(self) -> Address | None:
+        """For `healthcheck`, which finds it without a configuration."""
+        path = self._loaded.path
+        try:
+            return Address(self._web.url, str(path.absolute()) if path is not None else "")
+        except OSError as error:
+            _log.warning("`healthcheck` has to ask by its configuration, for there is no place to say where: %s", error)
+            return None
 
     def _handle_signals(self) -> None:
         loop = asyncio.get_running_loop()

@@ -4,14 +4,11 @@ import argparse
 import asyncio
 import json
 import os
-import ssl
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from http.client import HTTPException, HTTPSConnection
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from monitor.cli.common import USAGE, say
 from monitor.clock import SystemClock
@@ -43,7 +40,6 @@ class Client:
     url: str
     token: str | None
     ca_file: str | None
-    own: bool = False  # the address is the configuration's own, not one that somebody gave
 
     def ask(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """The JSON object of an answer. Raises Failed."""
@@ -55,31 +51,6 @@ class Client:
         if not isinstance(said, dict):
             raise Failed(f"what answers at {self.url} is no Gateway Trace Monitor")
         return said
-
-    def knock(self, path: str) -> None:
-        """Ask for something that needs no token. Raises Failed unless the answer is a success.
-
-        At home, at 127.0.0.1, the certificate is that of a name which people use: it need not fit here.
-        """
-        if self.own and not is_plain(self.url):
-            self._knock_at_home(path)
-        else:
-            self._get("GET", path, None, None)
-
-    def _knock_at_home(self, path: str) -> None:
-        home = urlsplit(self.url)
-        trusting = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        trusting.check_hostname, trusting.verify_mode = False, ssl.CERT_NONE
-        connection = HTTPSConnection(home.hostname or "", home.port, timeout=_TIMEOUT, context=trusting)
-        try:
-            connection.request("GET", path)
-            status = connection.getresponse().status
-        except (OSError, HTTPException) as error:
-            raise Failed(f"the daemon does not answer at {self.url}: {error}") from None
-        finally:
-            connection.close()
-        if not _OK <= status < _REDIRECT:
-            raise Failed(f"the daemon says no (HTTP {status})")
 
     def _get(self, method: str, path: str, body: Mapping[str, Any] | None, token: str | None) -> Answer:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
@@ -119,7 +90,7 @@ def find(arguments: argparse.Namespace) -> Client:
     if token and is_plain(url) and not is_loopback(url) and not allowed:
         raise Failed(f"a token would be sent to {url} in the clear: use https, or set http.allow_http")
     ca_file = loaded.settings.http.ca_file if loaded is not None else None
-    return Client(url=url, token=token, ca_file=ca_file, own=not given)
+    return Client(url=url, token=token, ca_file=ca_file)
 
 
 def _configuration(arguments: argparse.Namespace) -> tuple[Loaded | None, ConfigError | None]:

@@ -1,4 +1,4 @@
-"""Commands that talk to the running daemon: `status`, `incidents`, `ack`, `silence`, `healthcheck`."""
+"""Commands that talk to the running daemon: `status`, `incidents`, `ack`, `silence`."""
 
 import argparse
 import getpass
@@ -28,7 +28,6 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     ack = _command(subparsers, "ack", "take an incident: no more reminders until it gets worse", _ack)
     ack.add_argument("incident", metavar="INCIDENT")
     ack.add_argument("--by", default=None, metavar="WHO", help="who has it (default: the user)")
-    _command(subparsers, "healthcheck", "for the container's HEALTHCHECK", _healthcheck)
     _add_silence(subparsers)
 
 
@@ -143,10 +142,6 @@ def _silence_list(daemon: Client, arguments: argparse.Namespace) -> None:
 def _silence_expire(daemon: Client, arguments: argparse.Namespace) -> None:
     daemon.ask("DELETE", f"/api/v1/silences/{quote(arguments.id, safe='')}")
     print(f"silence {arguments.id} has ended")
-
-
-def _healthcheck(daemon: Client, _arguments: argparse.Namespace) -> None:
-    daemon.knock("/healthz")
 
 
 # --- what they say ---------------------------------------------------------------------------------------------------

@@ -229,34 +229,16 @@ def test_words_that_mean_nothing_are_refused(words: list[str], said: str, capsys
 # --- who may, and where ----------------------------------------------------------------------------------------------
 
 
-def test_the_healthcheck_needs_no_token(
-    site: Site, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Out
-) -> None:
-    """0 while it is healthy, 1 while it is not; nothing on stdout."""
-    monkeypatch.chdir(tmp_path)
-    assert main(["healthcheck", "--url", url]) == 0
-    assert capsys.readouterr() == ("", "")
-    site.healthy = False
-    assert main(["healthcheck", "--url", url]) == 1
-    assert capsys.readouterr() == ("", "the daemon says no (HTTP 503): the schedule does not turn\n")
-
-
-def test_at_home_the_certificate_may_be_for_another_name(site: Site, tmp_path: Path, capsys: Out) -> None:
-    """A container that asks itself, over TLS, by 127.0.0.1: the certificate is for the name that people use."""
+def test_a_token_goes_only_to_whom_it_is_meant_for(site: Site, tmp_path: Path, capsys: Out) -> None:
+    """Not to a daemon whose certificate is for another name."""
     pem = tmp_path / "tls.pem"
     issued = trustme.CA().issue_cert("monitor.example.com")
     pem.write_bytes(issued.private_key_and_cert_chain_pem.bytes())
     with live_site(site, tls_cert=pem) as url:
         file = tmp_path / "config.yaml"
         file.write_text(f"{MINIMAL}server: {{port: {url.rpartition(':')[2]}, tls_cert: {pem}, admin_token: {ADMIN}}}\n")
-        assert main(["healthcheck", "--config", str(file)]) == 0
-        site.healthy = False
-        assert main(["healthcheck", "--config", str(file)]) == 1
-        assert capsys.readouterr().err.endswith("the daemon says no (HTTP 503)\n")
-        assert main(["healthcheck", "--config", str(file), "--url", url]) == 1
-        assert main(["status", "--config", str(file)]) == 1  # a token goes only to whom it is meant for
+        assert main(["status", "--config", str(file)]) == 1
         assert "certificate" in capsys.readouterr().err
-    assert main(["healthcheck", "--config", str(file)]) == 1
 
 
 def _configuration(directory: Path, url: str, tokens: str) -> str:
@@ -375,7 +357,7 @@ def test_a_daemon_on_ipv6_is_asked_in_brackets(tmp_path: Path, capsys: Out) -> N
     file = tmp_path / "config.yaml"
     for host in ("'::1'", "'::'"):
         file.write_text(f"{MINIMAL}server: {{host: {host}, port: 1}}\n")
-        assert main(["healthcheck", "--config", str(file)]) == 1
+        assert main(["status", "--config", str(file)]) == 1
         assert "the daemon does not answer at http://[::1]:1: " in capsys.readouterr().err
 
 

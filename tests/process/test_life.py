@@ -144,3 +144,20 @@ def _holds_no_secret(life: Life, shown: str) -> None:
     assert len(written) > 10_000
     assert [secret for secret in secrets if secret in shown or secret.encode() in written] == []
     assert b"Traceback" not in written
+
+
+def test_its_health_is_asked_where_it_listens_whatever_its_file_has_become(
+    life: Life, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A port for after the next restart, then a file that it has refused; killed, it is not taken for alive."""
+    monkeypatch.chdir(life.directory)
+    words = ["healthcheck", "--config", life.file]
+    assert main(words) == 0
+    life.write({"server": {"port": 1}})
+    assert main(words) == 0
+    Path(life.file).write_text("targets: 3\n")
+    assert life.program.post("/-/reload", ADMIN)[0] == 422
+    assert main(words) == 0
+    life.program.process.kill()
+    life.program.process.wait(10)
+    assert main(words) == 1
