@@ -3,13 +3,16 @@
 Without a notifier there is nobody to be told (metrics only), and checking is all that has to work.
 """
 
+import logging
 from collections.abc import Callable, Iterator, Mapping
 
 from monitor.app.daemon import Daemon
 from monitor.core.model import CheckName, Instant, Seconds, Service
-from monitor.http import Http
+from monitor.http import Answer, Http
 from monitor.ports import Clock, PortError
 from monitor.runner import TargetJournal
+
+_log = logging.getLogger(__name__)
 
 FORGIVEN_FOR: Seconds = 300.0
 """How long telling, or keeping the state, may fail before that is silence: what mends itself sooner wakes nobody."""
@@ -42,21 +45,30 @@ class Heartbeat:
         self._since: Mapping[str, Seconds] = {}
         self._to_come: dict[Instant, Seconds] = {}
         self.problem: str | None = None
+        self.delivered_at: Instant | None = None
 
     async def beat(self) -> None:
-        """Ping, if all is well with the monitor itself."""
+        """Ping, if all is well with the monitor itself. When that begins to fail, and when it works again, is logged."""
+        before, self.problem = self.problem, await self._try()
+        if self.problem is None:
+            self.delivered_at = self._clock.now()
+            if before is not None:
+                _log.warning("the heartbeat is delivered again")
+        elif before is None or before.partition(":")[0] != self.problem.partition(":")[0]:
+            _log.error("heartbeat %s", self.problem)
+
+    async def _try(self) -> str | None:
+        """Why there was no good ping."""
         now = self._clock.now()
         self._to_come = {moment: known for moment, known in self._to_come.items() if moment > now}
         ailments = [*self._idle(), *self._mute()]
         if ailments:
-            self.problem = f"withheld: {'; '.join(ailments)}"
-            return
+            return f"withheld: {'; '.join(ailments)}"
         try:
             answer = await self._http.request(Service.HEARTBEAT, "GET", self._url(), timeout=_TIMEOUT, body_limit=4096)
         except PortError as error:
-            self.problem = f"not delivered: {error}"
-        else:
-            self.problem = None if _OK <= answer.status < _OK_ENDS else f"refused: HTTP {answer.status}"
+            return f"not delivered: {error}"
+        return _refusal(answer)
 
     # --- checking
 
@@ -102,3 +114,17 @@ class Heartbeat:
                 yield name, f"{name} does not answer"
             elif health.pending:
                 yield name, f"{name} is not told what it should be"
+
+
+def _refusal(answer: Answer) -> str | None:
+    """Why an answer means that nobody waits for the ping.
+
+    Healthchecks.io answers 200 also for a check that was deleted (https://healthchecks.io/docs/http_api/); others say in JSON
+    that it is not ok.
+    """
+    if not _OK <= answer.status < _OK_ENDS:
+        return f"refused: HTTP {answer.status}"
+    said = answer.text(200).strip().lower()
+    if said.startswith("ok (not found)") or '"ok":false' in said.replace(" ", ""):
+        return f"refused: HTTP {answer.status}, but there is no such check: it was deleted, or `heartbeat.url` is another's"
+    return None

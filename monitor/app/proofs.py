@@ -42,6 +42,11 @@ class Proofs:
             schedule.every("self-test", every, self._self_test.run, first=min(every, _SELF_TEST_FIRST))
             schedule.every("self-test again", AGAIN_AFTER, self._self_test.run_again, first=AGAIN_AFTER)
 
+    @property
+    def heartbeat(self) -> Heartbeat | None:
+        """If there is one."""
+        return self._heartbeat
+
     def troubles(self) -> tuple[str, ...]:
         """For the page."""
         pulse = [f"heartbeat {self._heartbeat.problem}"] if self._heartbeat and self._heartbeat.problem else []

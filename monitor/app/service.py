@@ -232,10 +232,13 @@ class Service:
         return routes_of(loaded.settings, Footing(clock=self._clock, http=self._http, redactor=self._redactor))
 
     def _view(self) -> View:
+        heartbeat = self._proofs.heartbeat
         return View(
             state=self.daemon.state,
             policies=self.daemon.policies,
             notices_pending={name: health.pending for name, health in self.daemon.notifiers.items()},
+            heartbeat_failing=heartbeat.problem is not None if heartbeat is not None else None,
+            heartbeat_delivered_at=heartbeat.delivered_at if heartbeat is not None else None,
             token_expiries={name: token_expiries(target) for name, target in self._loaded.settings.targets.items()},
         )
 

@@ -27,6 +27,8 @@ class View:
     state: State
     policies: Mapping[TargetName, Policy] = field(default_factory=dict)
     notices_pending: Mapping[str, int] = field(default_factory=dict)
+    heartbeat_failing: bool | None = None  # None: there is none
+    heartbeat_delivered_at: Instant | None = None
     token_expiries: Mapping[TargetName, Mapping[str, Instant]] = field(default_factory=dict)
 
 
@@ -47,6 +49,10 @@ class StateGauges:
         page.put("build_info", 1, version=self._version, python=platform.python_version())
         page.put("reload_successful", self.loaded[0])
         page.put("reload_success_timestamp_seconds", self.loaded[1])
+        if view.heartbeat_failing is not None:
+            page.put("heartbeat_failing", view.heartbeat_failing)
+        if view.heartbeat_delivered_at is not None:
+            page.put("heartbeat_last_success_timestamp_seconds", view.heartbeat_delivered_at)
         for notifier in self.expected.notifiers:
             page.put("notices_pending", view.notices_pending.get(notifier, 0), notifier=notifier)
             told_at = self._told_at(notifier, view.state)
@@ -138,6 +144,8 @@ _GAUGES: Mapping[str, str] = {
     "certificate_expiry_timestamp_seconds": "When the certificate of a service expires.",
     "token_expiry_timestamp_seconds": "When a token expires, where it tells.",
     "notices_pending": "Notices that wait to be told.",
+    "heartbeat_failing": "1 while the heartbeat is withheld, not delivered or refused; absent without one.",
+    "heartbeat_last_success_timestamp_seconds": "When the heartbeat was last taken; absent until it has been.",
     "notice_last_success_timestamp_seconds": "When a notifier last told something; absent until it has.",
     "reload_successful": "Whether the last configuration that was read is in force.",
     "reload_success_timestamp_seconds": "When the configuration in force was read.",

@@ -1,5 +1,6 @@
 """A dead man's switch: its silence is an alarm elsewhere."""
 
+import logging
 from collections.abc import Mapping
 
 import pytest
@@ -221,10 +222,47 @@ async def test_a_notifier_that_fails_for_long_is_silence() -> None:
         assert await pulse.beats()
 
 
+DELETED = "refused: HTTP 200, but there is no such check: it was deleted, or `heartbeat.url` is another's"
+
+
+async def test_its_failure_is_logged_when_it_begins_and_when_it_is_over(caplog: pytest.LogCaptureFixture) -> None:
+    """Not each time; but once more when it fails in another way."""
+    deleted, well = Reply(body=b"OK (not found)"), Reply(body=b"OK")
+    async with home() as it:
+        await it.clock.advance(30)
+        pulse = Pulse(it, well, deleted, deleted, deleted, well, well)
+        with caplog.at_level(logging.INFO, logger="monitor.app.heartbeat"):
+            for _ in range(3):
+                await pulse.beats()
+            pulse.alive = False
+            await pulse.beats()
+            delivered_at = pulse.heartbeat.delivered_at
+            pulse.alive = True
+            await it.clock.advance(60)
+            for _ in range(3):
+                await pulse.beats()
+        said = [record.getMessage() for record in caplog.records if record.name == "monitor.app.heartbeat"]
+        assert said == [
+            f"heartbeat {DELETED}",
+            "heartbeat withheld: the schedule stands still",
+            f"heartbeat {DELETED}",
+            "the heartbeat is delivered again",
+        ]
+        assert (delivered_at, pulse.heartbeat.delivered_at) == (it.clock.now() - 60, it.clock.now())
+        assert SECRET not in caplog.text
+
+
 @pytest.mark.parametrize(
     ("reply", "problem"),
     [
         (Reply(status=404), "refused: HTTP 404"),
+        (Reply(body=b"OK (not found)"), DELETED),
+        (Reply(body=b"ok (Not Found)\n"), DELETED),
+        (Reply(body=b'{"ok": false, "msg": "Monitor not found or not active."}'), DELETED),
+        (Reply(body=b"OK (rate limited)"), None),
+        (Reply(body=b'{"ok":true}'), None),
+        (Reply(body=b"Got it, thanks!", status=202), None),
+        (Reply(body=b""), None),
         (Reply(status=500), "refused: HTTP 500"),
         (Reply(status=302, headers={"location": "https://elsewhere.example/"}), "refused: HTTP 302"),
         (Reply(status=204), None),

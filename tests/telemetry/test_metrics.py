@@ -81,6 +81,8 @@ CONTRACT: Mapping[str, tuple[str, set[str]]] = {
     "notices_total": ("counter", {"notifier", "reason", "outcome"}),
     "notices_pending": ("gauge", {"notifier"}),
     "notice_last_success_timestamp_seconds": ("gauge", {"notifier"}),
+    "heartbeat_failing": ("gauge", set()),
+    "heartbeat_last_success_timestamp_seconds": ("gauge", set()),
     "scheduler_skipped_total": ("counter", {"reason"}),
     "event_loop_lag_seconds": ("histogram", set()),
     "reload_successful": ("gauge", set()),
@@ -89,6 +91,8 @@ CONTRACT: Mapping[str, tuple[str, set[str]]] = {
     "build_info": ("gauge", {"version", "python"}),
 }
 ABSENT_AT_FIRST = {
+    "heartbeat_failing",
+    "heartbeat_last_success_timestamp_seconds",
     "check_last_pass_timestamp_seconds",
     "certificate_expiry_timestamp_seconds",
     "token_expiry_timestamp_seconds",
@@ -167,7 +171,8 @@ def filled() -> Scraped:
             trends={CheckName.CONFIG: Trend(last=a_look(Verdict.PASS, differences=0), last_pass_at=START)},
         )
     )
-    page.view = replace(page.view, token_expiries={PROD: {"gateway": START + 86_400}})
+    expiries = {PROD: {"gateway": START + 86_400}}
+    page.view = replace(page.view, token_expiries=expiries, heartbeat_failing=False, heartbeat_delivered_at=START)
     page.hear(a_told("sent"))
     return page
 
@@ -190,6 +195,18 @@ def families(page: Scraped) -> dict[str, Any]:
 def label_sets(samples: Iterable[Any]) -> set[frozenset[str]]:
     """The names of the labels, without those that a histogram adds."""
     return {frozenset(set(sample.labels) - {"le"}) for sample in samples}
+
+
+def test_a_heartbeat_shows_whether_it_fails_and_when_it_was_last_taken() -> None:
+    """And nothing where there is none, or before the first."""
+    page = Scraped()
+    assert page.samples("heartbeat_failing") == {}
+    page.view = replace(page.view, heartbeat_failing=True)
+    assert page.value("heartbeat_failing") == 1
+    assert page.samples("heartbeat_last_success_timestamp_seconds") == {}
+    page.view = replace(page.view, heartbeat_failing=False, heartbeat_delivered_at=START + 60)
+    assert page.value("heartbeat_failing") == 0
+    assert page.value("heartbeat_last_success_timestamp_seconds") == START + 60
 
 
 def test_every_metric_of_the_contract_is_there_with_its_type_and_labels_and_no_other() -> None:
