@@ -10,6 +10,7 @@ from monitor.core.inputs import Input, Observation
 from monitor.core.model import Blindness, Seconds, unknown
 from monitor.core.state import Policy, TargetState
 from monitor.ports import Check, Clock, SideLook
+from monitor.shortage import shortage
 
 _log = logging.getLogger(__name__)
 
@@ -68,8 +69,13 @@ async def run_check(check: Check, journal: TargetJournal, clock: Clock) -> None:
     except TimeoutError:
         finding = unknown(f"the check {check.name} did not end within {limit:.0f} s", Blindness.TIMEOUT)
     except Exception as error:  # noqa: BLE001 - the one guard: a bug in a check must not end the daemon
-        _log.exception("check %s of %s crashed", check.name, journal.state.target)
-        finding = unknown(f"the check {check.name} crashed: {type(error).__name__}", Blindness.CRASHED)
+        if lacking := shortage(error):
+            finding = unknown(
+                f"the monitor is out of {lacking}: the check {check.name} did not look", Blindness.SHORTAGE
+            )
+        else:
+            _log.exception("check %s of %s crashed", check.name, journal.state.target)
+            finding = unknown(f"the check {check.name} crashed: {type(error).__name__}", Blindness.CRASHED)
     else:
         return
     took = clock.monotonic() - started

@@ -19,6 +19,8 @@ def shortage(error: BaseException | None) -> str | None:
             return _RESOURCES[error.errno]
         if isinstance(error, MemoryError):
             return "memory"
+        if isinstance(error, RuntimeError) and str(error) == "can't start new thread":
+            return "threads"
         group = error.exceptions[0] if isinstance(error, BaseExceptionGroup) else None
         error = group or error.__cause__ or error.__context__
     return None

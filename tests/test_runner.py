@@ -1,6 +1,7 @@
 """The guard around every check, and the memory that checks report to."""
 
 import asyncio
+import errno
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -90,6 +91,31 @@ async def test_a_crash_is_unknown_and_the_log_has_the_traceback(caplog: pytest.L
     record = caplog.records[0]
     assert (record.levelno, record.getMessage()) == (logging.ERROR, "check config of prod crashed")
     assert record.exc_info is not None
+
+
+@pytest.mark.parametrize(
+    ("error", "lacking"),
+    [
+        (OSError(errno.EMFILE, "Too many open files"), "file descriptors"),
+        (MemoryError(), "memory"),
+        (RuntimeError("can't start new thread"), "threads"),
+    ],
+)
+async def test_a_resource_of_our_own_that_runs_out_is_no_crash(
+    error: Exception, lacking: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is named, and there is no traceback for each look."""
+
+    async def lacks(_journal: Journal) -> None:
+        raise error
+
+    clock = FakeClock()
+    diary = Diary(clock)
+    await run_check(ACheck(lacks), diary, clock)
+    seen = diary.only(Observation)
+    assert says(seen.finding) == ("unknown", Blindness.SHORTAGE)
+    assert seen.finding.summary == f"the monitor is out of {lacking}: the check config did not look"
+    assert caplog.records == []
 
 
 async def test_one_of_several_that_crash_is_the_crash_of_all() -> None:

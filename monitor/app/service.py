@@ -25,6 +25,7 @@ from monitor.redaction import Redactor
 from monitor.schedule import GridSchedule
 from monitor.settings import ConfigError, Loaded, SecretSource, load
 from monitor.settings.inventory import all_secrets
+from monitor.shortage import shortage
 from monitor.store import Store
 from monitor.store.sqlite import SqliteStore
 from monitor.telemetry.events import EventLog
@@ -86,6 +87,7 @@ class Service:
         self._tried_at: Seconds = 0.0
         self._reloading = asyncio.Lock()
         self._web = self._make_web()
+        self._fingerprint = ""
         self._fingerprint = self._read_files()
         self._stop = asyncio.Event()
 
@@ -210,14 +212,15 @@ class Service:
         """A digest of the configuration file and of the secrets directory; Kubernetes swaps both behind symlinks."""
         digest = hashlib.sha256()
         directory = self._loaded.secrets_dir
-        entries = sorted(directory.iterdir()) if directory is not None and directory.is_dir() else []
-        for file in (self._loaded.path, *entries):
-            if file is not None and file.is_file():
-                digest.update(str(file).encode())
-                try:
-                    digest.update(file.read_bytes())
-                except OSError as error:
-                    digest.update(str(error).encode())
+        try:
+            entries = sorted(directory.iterdir()) if directory is not None and directory.is_dir() else []
+            for file in (self._loaded.path, *entries):
+                if file is not None and file.is_file():
+                    digest.update(str(file).encode() + file.read_bytes())
+        except OSError as error:
+            if shortage(error):  # that nothing can be opened is no change of what stands there
+                return self._fingerprint
+            digest.update(str(error).encode())
         return digest.hexdigest()
 
     # --- what is shown

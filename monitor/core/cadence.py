@@ -16,7 +16,7 @@ _ORIGIN_AGAIN_AFTER: Seconds = 120.0
 _PUNCTUAL: Seconds = 0.5
 _READ_AND_SAW_NOTHING = frozenset({Blindness.UNPROVEN, Blindness.NOTHING_TO_JUDGE})
 _ASKED_AGAIN_AFTER = (1, 5)  # times `settle`: what was held up comes behind what is new
-_CRASHES = frozenset({Blindness.CRASHED, Blindness.TIMEOUT})
+_CRASHES = frozenset({Blindness.CRASHED, Blindness.TIMEOUT, Blindness.SHORTAGE})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -57,9 +57,8 @@ class Resolver:
 
         try:
             threading.Thread(target=work, name="resolve", daemon=True).start()
-        except (RuntimeError, MemoryError):
-            self._hanging -= 1
-            raise Unreachable(f"the monitor is out of threads, so {host} cannot be resolved", kind="shortage") from None
+        except RuntimeError as error:
+            tell(error)
         answer = await answered
         if isinstance(answer, Exception):
             if lacking := shortage(answer):

@@ -25,6 +25,7 @@ from monitor.store.memory import MemoryStore
 from monitor.web.operations import Rejected
 from tests.app.home import DEMO, Home, home
 from tests.fakes.clock import START
+from tests.fakes.limits import no_descriptors
 
 OTHER = TargetName("other")
 C = CheckName
@@ -242,6 +243,13 @@ class TestTheService:
         async with serving(tmp_path, changed_to=configuration(tmp_path, fail_after=5)) as (service, _):
             await service._reload_if_changed()
             assert service.daemon.settings.alerting.fail_after == 5
+
+    async def test_that_nothing_can_be_opened_is_no_change_of_the_file(self, tmp_path: Path) -> None:
+        """Else a shortage of descriptors would be a refused configuration."""
+        async with serving(tmp_path) as (service, _):
+            with no_descriptors():
+                await service._reload_if_changed()
+            assert not [trouble for trouble in service._troubles() if "restart" in trouble]
 
     async def test_a_refused_configuration_is_on_the_page_until_a_good_one_is_loaded(self, tmp_path: Path) -> None:
         """A restart would fail; it is tried again by itself, for what is wrong may lie outside the file."""
