@@ -23,7 +23,7 @@ from monitor.redaction import Redactor
 from monitor.runner import TargetJournal
 from monitor.settings import Settings
 from monitor.settings.inventory import all_secrets
-from monitor.store import Store
+from monitor.store import Store, StoreError
 from monitor.teller import NotifierHealth, Route, Teller
 
 _TICK: Seconds = 30.0
@@ -183,9 +183,13 @@ class Daemon:
         return tuple(check for check in CheckName if watch.journal.policy.enabled(check))
 
     async def set_silences(self, silences: tuple[Silence, ...]) -> None:
-        """Those that were added at run time; durable when this returns."""
-        self._silences = silences
-        await self._around.store.save_silences(silences)
+        """Those that were added at run time; durable when this returns. Raises StoreError: then it is as before."""
+        before, self._silences = self._silences, silences
+        try:
+            await self._around.store.save_silences(silences)
+        except StoreError:
+            self._silences = before
+            raise
         self._teller.wake()
 
     @property

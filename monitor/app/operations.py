@@ -7,6 +7,7 @@ from monitor.core.inputs import Acknowledged
 from monitor.core.model import CheckName, TargetName
 from monitor.core.silence import Silence
 from monitor.ports import Clock
+from monitor.store import StoreError
 from monitor.web.operations import Rejected, Unknown
 
 
@@ -42,7 +43,7 @@ class LiveOperations:
     async def add_silence(self, silence: Silence) -> None:
         """Begin to mute telling."""
         others = tuple(each for each in self._daemon.added_silences if each.id != silence.id)
-        await self._daemon.set_silences((*others, silence))
+        await self._set_silences((*others, silence))
 
     async def expire_silence(self, silence_id: str) -> None:
         """End a silence that was added at run time."""
@@ -51,4 +52,10 @@ class LiveOperations:
             if any(silence.id == silence_id for silence in self._daemon.silences):
                 raise Rejected("this silence stands in the configuration: take it out there and reload")
             raise Unknown(f"there is no silence {silence_id!r}")
-        await self._daemon.set_silences(tuple(silence for silence in added if silence.id != silence_id))
+        await self._set_silences(tuple(silence for silence in added if silence.id != silence_id))
+
+    async def _set_silences(self, silences: tuple[Silence, ...]) -> None:
+        try:
+            await self._daemon.set_silences(silences)
+        except StoreError as error:
+            raise Rejected(str(error)) from None
