@@ -90,6 +90,11 @@ class Accepting:
             self._opening.add(task)
             task.add_done_callback(self._opening.discard)
 
+    def stop_opening(self) -> None:
+        """Whoever is still shaking hands comes too late."""
+        for task in self._opening:
+            task.cancel()
+
     def expire(self) -> None:
         """End what takes too long."""
         now = asyncio.get_running_loop().time()
@@ -110,7 +115,7 @@ class Accepting:
     async def _suffer(self, error: OSError) -> None:
         lacking = shortage(error)
         if lacking is None:  # who wanted to come has gone again
-            await self._clock.sleep(0.0)
+            await self._clock.sleep(0.01)
             return
         if self._lacking is None:
             _log.error("the monitor is out of %s: no connection can be accepted", lacking)

@@ -51,6 +51,7 @@ class _Server(uvicorn.Server):
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._accepting.stop_opening()
         await super().shutdown(sockets)
 
 

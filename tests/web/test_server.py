@@ -210,6 +210,21 @@ async def test_a_connection_that_does_not_speak_tls_holds_up_nobody(tmp_path: Pa
             one.close()
 
 
+async def test_who_is_still_shaking_hands_at_the_end_does_not_hold_it_up(tmp_path: Path) -> None:
+    """And is not let in afterwards."""
+    both = tmp_path / "both.pem"
+    trustme.CA().issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(both)
+    server = WebServer(HELLO, host="127.0.0.1", port=0, tls_cert=both)
+    await server.start()
+    reader, writer = await asyncio.open_connection("127.0.0.1", int(server.url.rpartition(":")[2]))
+    await asyncio.sleep(0.1)
+    began = time.monotonic()
+    await server.stop()
+    assert await asyncio.wait_for(reader.read(), 1) == b""
+    assert time.monotonic() - began < 1.5
+    writer.close()
+
+
 class TestManyConnections:
     """Whoever may reach the port may open as many as he likes."""
 
