@@ -9,7 +9,7 @@ from functools import partial
 from urllib.parse import unquote, urlsplit
 
 from monitor.checks.arrival import ArrivalCheck
-from monitor.checks.canary import CanaryCheck, CanaryOptions
+from monitor.checks.canary import CanaryCheck, CanaryOptions, Exchanges
 from monitor.checks.certificates import Certificates
 from monitor.checks.config import ConfigCheck
 from monitor.checks.control import ControlCheck
@@ -54,6 +54,7 @@ class Adapters:
     elsewhere: Mapping[str, TraceloopReader]
     witness: Witnesses
     certificates: Certificates
+    exchanges: Exchanges
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +107,8 @@ def _make_checks(name: TargetName, target: Target, adapters: Adapters, clock: Cl
         attributes = {"gateway_trace_monitor.target": name}
         made.append(ControlCheck(adapters.ingest, adapters.witness, clock, attributes, adapters.certificates))
     if checks.canary.enabled:
-        made.append(CanaryCheck(adapters.gateway, adapters.witness, clock, _canary_options(target)))
+        options = _canary_options(target)
+        made.append(CanaryCheck(adapters.gateway, adapters.witness, clock, options, adapters.exchanges))
     return {check.name: check for check in made}
 
 
@@ -130,7 +132,15 @@ def _make_adapters(name: TargetName, target: Target, settings: Settings, ground:
     http = ground.http.listening(hear, certificates.note)
     headers = partial(expected_headers, target)
     traceloop = target.traceloop
-    reader = partial(TraceloopReader, http, traceloop.url, redactor=ground.redactor, clock=ground.clock)
+    exchanges = Exchanges(target.checks.canary.prompt)
+    reader = partial(
+        TraceloopReader,
+        http,
+        traceloop.url,
+        redactor=ground.redactor,
+        clock=ground.clock,
+        texts_of=exchanges.texts_of,
+    )
     gateway = TrueFoundryGateway(
         http,
         target.gateway.url,
@@ -150,6 +160,7 @@ def _make_adapters(name: TargetName, target: Target, settings: Settings, ground:
         elsewhere={slug: reader(key=other.api_key.get) for slug, other in traceloop.other_environments.items()},
         witness=witness,
         certificates=certificates,
+        exchanges=exchanges,
     )
 
 
