@@ -24,7 +24,7 @@ from monitor.core.drift.manifest import (
     Value,
 )
 from monitor.core.drift.memory import ConfigMemory, ConfigSeen, remember, unmask_removal
-from monitor.core.drift.rules import Absent, Equals, ExpectedConfig, Match, OneOf, Rule, SameSecret, show
+from monitor.core.drift.rules import Absent, Equals, ExpectedConfig, Match, NotAt, OneOf, Rule, SameSecret, show
 
 __all__ = [
     "ATTRIBUTES",
@@ -47,6 +47,7 @@ __all__ = [
     "ExportConfig",
     "Filter",
     "Match",
+    "NotAt",
     "OneOf",
     "Rule",
     "SameSecret",

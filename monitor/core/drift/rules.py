@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Protocol
+from urllib.parse import urlsplit
 
 from monitor.core.drift.manifest import Filter, Value
 from monitor.core.model import Scalar
@@ -64,6 +65,25 @@ class Absent:
     def accepts(self, value: Value) -> Match:
         """Absent, null and an empty text are the same."""
         return Match.EQUAL if value in (None, "") else Match.DIFFERS
+
+    def __str__(self) -> str:
+        return "absent"
+
+
+@dataclass(frozen=True, slots=True)
+class NotAt:
+    """Wherever it exports to, not to one of these hosts."""
+
+    hosts: frozenset[str]
+
+    def accepts(self, value: Value) -> Match:
+        """The endpoint is the last word of the value; one that is none points nowhere."""
+        endpoint = value.rpartition(" ")[2] if isinstance(value, str) else ""
+        try:
+            host = urlsplit(endpoint if "://" in endpoint else f"//{endpoint}").hostname
+        except ValueError:
+            host = None
+        return Match.DIFFERS if (host or "").rstrip(".") in self.hosts else Match.EQUAL
 
     def __str__(self) -> str:
         return "absent"
