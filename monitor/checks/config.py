@@ -1,15 +1,19 @@
 """Is the gateway still set to export what it should, where it should?"""
 
+import asyncio
+from collections.abc import Awaitable, Callable
+
 from monitor.checks.blindness import cannot_see
 from monitor.checks.certificates import Certificates
 from monitor.core.drift import Comparison, ConfigSeen, compare, unmask_removal
 from monitor.core.faults.configuration import drift, gone, off
 from monitor.core.inputs import KeyTried, Observation
-from monitor.core.key import refute_headers, refuted_headers
+from monitor.core.key import carries_our_key, refute_headers, refuted_headers
 from monitor.core.model import (
     Blindness,
     CheckName,
     Finding,
+    Instant,
     Scalar,
     Seconds,
     Service,
@@ -21,6 +25,10 @@ from monitor.ports import Clock, ControlPlane, Journal, PortError, Refused, Trac
 
 _UNAUTHORIZED = 401
 _PROBE_TIMEOUT: Seconds = 5.0
+
+
+Reread = Callable[[Journal, Instant], Awaitable[None]]
+"""Reads the configuration again if what is known of it is older than a moment, and would be judged by."""
 
 
 class ConfigCheck:
@@ -35,6 +43,13 @@ class ConfigCheck:
         self._backend = backend
         self._clock = clock
         self._certificates = certificates
+        self._rereading = asyncio.Lock()
+
+    async def reread(self, journal: Journal, since: Instant) -> None:
+        """Traceloop has refused our key: look again whether the gateway carries the same one, if it did before that."""
+        async with self._rereading:
+            if carries_our_key(journal.state, since) is None:
+                await self.look(journal)
 
     async def look(self, journal: Journal) -> None:
         """Read, compare, report."""

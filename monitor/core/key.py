@@ -8,7 +8,7 @@ from dataclasses import replace
 from monitor.core.canary import Canary, Outcome
 from monitor.core.drift import AUTHORIZATION, ConfigSeen, ExpectedConfig, compare, remember
 from monitor.core.model import Fault, Instant
-from monitor.core.secret import ABSENT, Secret, SecretKind
+from monitor.core.secret import ABSENT, Oddity, Secret, SecretKind
 from monitor.core.signs import arrived
 from monitor.core.state import Policy, TargetState, Trend
 
@@ -34,6 +34,14 @@ def _without_key(trend: Trend) -> Trend:
         seen_in_row={fault: times for fault, times in trend.seen_in_row.items() if fault is not Fault.KEY_REJECTED},
         confirmed={fault: active for fault, active in trend.confirmed.items() if fault is not Fault.KEY_REJECTED},
     )
+
+
+def carries_our_key(state: TargetState, since: Instant) -> bool | None:
+    """Whether the gateway's header holds the key that we know, read literally at or after a moment; None if it was read before."""
+    header = gateway_header(state)
+    if state.config is None or header is None or not (header.equal is True or Oddity.OTHER_FORM in header.oddities):
+        return False
+    return True if state.config.read_at is not None and state.config.read_at >= since else None
 
 
 def gateway_header(state: TargetState) -> Secret | None:

@@ -79,6 +79,16 @@ def test_a_401_is_conclusive_only_if_the_gateway_is_known_to_carry_the_same_key(
     assert REJECTED in refused(story).confirmed
 
 
+def test_a_header_that_was_read_before_the_401_makes_it_not_conclusive() -> None:
+    """A rotation may be under way: the gateway has the new key, and ours has just been revoked."""
+    story = refused(Story().config().wait(3))
+    assert REJECTED not in story.confirmed
+    charge = judge_refused_key(story.state, "the read API")
+    assert charge is not None
+    assert charge.facts == ("the gateway's exporter carried the same key when it was read last, which was before that",)
+    assert REJECTED in refused(story.config()).confirmed
+
+
 @pytest.mark.parametrize("key", [THEIRS, f" {THEIRS} "])
 def test_a_401_says_nothing_of_a_gateway_with_another_key(key: str) -> None:
     """Then ours is the outdated one: we just cannot see."""
