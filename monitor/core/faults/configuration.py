@@ -10,7 +10,7 @@ from monitor.core.drift import Comparison, Difference, compare
 from monitor.core.faults.consequences import NOT_EXPORTED
 from monitor.core.faults.rule import Case, Rule, Weight
 from monitor.core.key import key_is_refused, traces_arrive_since
-from monitor.core.model import Charge, Component, Fault, Severity
+from monitor.core.model import Charge, CheckName, Component, Fault, Severity
 from monitor.core.moments import changed_text
 from monitor.core.state import Policy, TargetState
 
@@ -81,7 +81,7 @@ def _weigh(case: Case) -> Weight:
     if case.charge.fault is Fault.CONFIG_DRIFT and present is not None and present.other_key:
         excuse = _our_own_key(state, policy)
         if excuse is not None:
-            return Weight(severity=lesser, explains=frozenset(), remarks=(excuse, *said), step=_GIVE_US_THE_KEY)
+            return Weight(severity=lesser, explains=frozenset(), remarks=(excuse, *said), step=GIVE_US_THE_KEY)
     return Weight(remarks=said)
 
 
@@ -99,7 +99,7 @@ _WAYS: Mapping[bool, str] = MappingProxyType(
 )
 
 _PUT_RIGHT = "it cannot be read any more, and was put right since, or there is another export path"
-_GIVE_US_THE_KEY = (
+GIVE_US_THE_KEY = (
     "Give the monitor the key that the gateway's exporter carries now (`traceloop.api_key`); if nobody rotated it, set the "
     "exporter's Authorization header back."
 )
@@ -115,10 +115,16 @@ def _our_own_key(state: TargetState, policy: Policy) -> str | None:
 
 
 def _who(case: Case) -> tuple[str, ...]:
-    """Who changed the configuration last, and when; whoever deleted it did not sign what was there before."""
+    """Who changed the configuration last, and when.
+
+    Whoever deleted it did not sign what was there before, and who signed it before a look that passed has not made the difference.
+    """
     if case.state.config is None or _is_gone(case):
         return ()
-    said = changed_text(case.state.config.seen.updated_at, case.state.config.seen.updated_by)
+    seen, passed = case.state.config.seen, case.state.trend(CheckName.CONFIG).last_pass_at
+    if passed is not None and seen.updated_at is not None and seen.updated_at <= passed:
+        return ()
+    said = changed_text(seen.updated_at, seen.updated_by)
     return () if said is None else (said,)
 
 

@@ -193,6 +193,15 @@ async def test_every_answer_says_all_that_people_need() -> None:
                 assert given["advice"] or given["verdict"] != FAIL, slug
 
 
+async def test_after_a_rotation_the_monitor_is_to_be_given_the_new_key() -> None:
+    """Traceloop refuses ours, and the gateway has another one: to set that back would stop the export."""
+    async with clinic("", "config_drift_rotation") as it:
+        given = (await it.look())["questions"]["config_matches"]
+        assert given["advice"].startswith("Give the monitor the key that the gateway's exporter carries now")
+        assert "it was probably rotated" in given["summary"]
+        assert "no trace arrives" not in given["summary"]
+
+
 async def test_a_missing_permission_says_which_and_where() -> None:
     """So that somebody who has never seen the dashboard can grant it."""
     async with clinic("", "control_plane_forbidden") as it:
