@@ -1,14 +1,16 @@
 """What is expected at each path of the manifest: rules that judge a value and print themselves."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Protocol
-from urllib.parse import urlsplit
 
 from monitor.core.drift.manifest import Filter, Value
 from monitor.core.model import Scalar
 from monitor.core.secret import Secret, SecretKind
+
+_HOST = re.compile(r"(?:[A-Za-z][\w+.-]*://)?(?:[^/?#]*@)?\[?([^\]/?#]*?)\]?(?::\d*)?(?:[/?#]|$)")
 
 
 class Match(Enum):
@@ -79,11 +81,8 @@ class NotAt:
     def accepts(self, value: Value) -> Match:
         """The endpoint is the last word of the value; one that is none points nowhere."""
         endpoint = value.rpartition(" ")[2] if isinstance(value, str) else ""
-        try:
-            host = urlsplit(endpoint if "://" in endpoint else f"//{endpoint}").hostname
-        except ValueError:
-            host = None
-        return Match.DIFFERS if (host or "").rstrip(".") in self.hosts else Match.EQUAL
+        host = _HOST.match(endpoint)
+        return Match.DIFFERS if host is not None and host[1].lower().rstrip(".") in self.hosts else Match.EQUAL
 
     def __str__(self) -> str:
         return "absent"

@@ -36,7 +36,7 @@ def _elsewhere(bad: tuple[Canary, ...]) -> Charge:
     return Charge(
         fault=Fault.WRONG_ENVIRONMENT,
         summary=f"the trace is in the Traceloop environment {found}",
-        facts=(f"found in {found}", *by_us, ids_text(bad)),
+        facts=(*by_us, ids_text(bad)),
         conclusive=True,
         stops_export=True,
     )
