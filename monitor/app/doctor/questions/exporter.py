@@ -7,9 +7,9 @@ from monitor.app.doctor.answer import Answer, Question, open_, skipped, well, wr
 from monitor.app.doctor.questions.concerns import has_control_plane
 from monitor.app.doctor.questions.errors import UNAUTHORIZED
 from monitor.app.doctor.seen import Answered, Seen
-from monitor.core.drift import Comparison, compare
+from monitor.core.drift import Comparison, ConfigSeen, compare
 from monitor.core.faults.configuration import GIVE_US_THE_KEY
-from monitor.core.key import key_is_refused, refute_headers
+from monitor.core.key import key_is_refused, refute_headers, refuted_headers
 from monitor.core.model import Instant
 from monitor.core.secret import SecretKind
 from monitor.ports import PortError, Refused
@@ -60,6 +60,11 @@ def judge_header_values(seen: Seen) -> Answer:
     config = seen.exporter
     if config is None:
         return _unread(seen)
+    if refuted_headers(_doubted(config, seen), seen.policy.expected):
+        return well(
+            "otherwise",
+            "Header values come back otherwise than they are in use (masked?): with what is shown our trace would not have arrived.",
+        )
     kinds = sorted({secret.kind.value for secret in config.config.secrets().values()})
     match kinds:
         case []:
@@ -82,6 +87,11 @@ def judge_header_values(seen: Seen) -> Answer:
     )
 
 
+def _doubted(config: ConfigSeen, seen: Seen) -> ConfigSeen:
+    """The configuration, with header values not compared that the arrival of our trace refutes."""
+    return refute_headers(config, config, seen.state, seen.policy, seen.now)
+
+
 def judge_drift(seen: Seen) -> Answer:
     """Whether the exporter is set as the guide says."""
     answer, config = seen.export_config, seen.exporter
@@ -96,8 +106,7 @@ def judge_drift(seen: Seen) -> Answer:
             f"In TrueFoundry open {_WHERE}, and switch the traces exporter on. `trace-monitor expected --format table` prints "
             "what to fill in.",
         )
-    shown = refute_headers(config, config, seen.state, seen.policy, seen.now)
-    return _judge_comparison(compare(seen.policy.expected, shown.config), seen)
+    return _judge_comparison(compare(seen.policy.expected, _doubted(config, seen).config), seen)
 
 
 def _judge_comparison(comparison: Comparison, seen: Seen) -> Answer:
