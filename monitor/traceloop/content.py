@@ -40,7 +40,7 @@ class Proof:
         self._folded = frozenset(form.lower() for part in parts for form in _readable(part))
         self._encoded = frozenset(form for part in parts for form in base64_of(part) if len(form) >= _PART // 2)
         between = r"(?:[\W_]|%[0-9a-f]{2}|\\u[0-9a-f]{4}){1,16}"
-        self._mine = re.compile(f"{mine}{between}{re.escape(nonce)}", re.IGNORECASE) if nonce else None
+        self._mine = re.compile(f"{mine}{between}{re.escape(nonce[:_PART])}[0-9a-f]*", re.IGNORECASE) if nonce else None
 
     def is_in(self, name: str, value: str) -> bool:
         """Whether a value holds it, besides the entry of the metadata that the nonce stands in by design."""

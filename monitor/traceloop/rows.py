@@ -197,8 +197,9 @@ def _credentials(
         if value in _EMPTY:
             continue
         if _CREDENTIAL_NAME.search(name):
-            literal = describe_secret(value, expected=None, key=b"").kind is SecretKind.LITERAL
-            is_one = literal and (_CAN_BE_A_KEY.fullmatch(value) is not None or redactor.finds_credential(value))
+            bare = value.strip('[]" ')  # header values come as lists
+            literal = describe_secret(bare, expected=None, key=b"").kind is SecretKind.LITERAL
+            is_one = literal and (_CAN_BE_A_KEY.fullmatch(bare) is not None or redactor.finds_credential(value))
         else:
             is_one = redactor.finds_credential(value)
         if is_one:

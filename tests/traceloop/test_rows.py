@@ -142,6 +142,7 @@ def test_a_short_answer_and_single_words_prove_nothing() -> None:
         {"http.request.headers": json.dumps({"x-tfy-metadata": json.dumps({"probe_id": NONCE})})},
         {"vendor.request": str({"tfy_monitor": "canary", "probe_id": NONCE})},
         {"traceloop.association.properties.probe_id": NONCE},
+        {"vendor.cut_off": str({"probe_id": NONCE})[:-5]},
         {"baggage": quote(json.dumps({"probe_id": NONCE}))},
         {},
     ],
@@ -240,7 +241,20 @@ def test_content_and_credentials_of_events_are_found() -> None:
     assert fact(events=[{"attributes": {"gen_ai.prompt": ""}}]).content == ()
 
 
-@pytest.mark.parametrize("value", ["", "null", "********", "<redacted>", "tfy-secret://acme:g:k", "Bearer ****"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        "",
+        "null",
+        "********",
+        "<redacted>",
+        '["[REDACTED]"]',
+        "Bearer __REDACTED__",
+        "ENC(a1b2c3d4)",
+        "tfy-secret://acme:g:k",
+        "Bearer ****",
+    ],
+)
 def test_what_was_masked_on_its_way_is_no_credential(value: str) -> None:
     """Somebody took care already."""
     assert fact(resource_attributes={"Authorization": value}).credentials == ()
