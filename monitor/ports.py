@@ -148,12 +148,14 @@ class Refusal:
 class CanaryAnswer:
     """An HTTP answer to a canary, whatever its status. `completion`: the body is a chat completion.
 
+    `text` is what the model said: foreign, never to be shown.
     `trace_id` and `destination` come from `x-tfy-feedback-target-id`; `rules` from `x-tfy-applied-configurations`.
     """
 
     status: int
     phases: Phases = Phases()
     completion: bool = False
+    text: str = field(default="", repr=False)
     trace_id: TraceId | None = None
     destination: str | None = None
     model: str | None = None

@@ -142,7 +142,7 @@ def _forms_of(secret: str) -> Iterator[str]:
         yield quote(value, safe="")
         yield quote(value)
         yield quote_plus(value)
-        yield from _base64_of(value)
+        yield from base64_of(value)
 
 
 def _path_of(secret: str) -> tuple[str, ...]:
@@ -155,7 +155,7 @@ def _path_of(secret: str) -> tuple[str, ...]:
     return (path,) if len(path) >= _SHORTEST_SECRET_PATH and re.search(r"\d", path) else ()
 
 
-def _base64_of(value: str) -> Iterator[str]:
+def base64_of(value: str) -> Iterator[str]:
     """The characters that base64 gives a value wherever it stands in what is encoded, in both alphabets."""
     data = value.encode()
     for lead in range(_BASE64_GROUP):

@@ -9,7 +9,7 @@ from functools import partial
 from urllib.parse import unquote, urlsplit
 
 from monitor.checks.arrival import ArrivalCheck
-from monitor.checks.canary import CanaryCheck, CanaryOptions
+from monitor.checks.canary import CanaryCheck, CanaryOptions, Exchanges
 from monitor.checks.certificates import Certificates
 from monitor.checks.config import ConfigCheck
 from monitor.checks.control import ControlCheck
@@ -54,6 +54,7 @@ class Adapters:
     elsewhere: Mapping[str, TraceloopReader]
     witness: Witnesses
     certificates: Certificates
+    exchanges: Exchanges
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,12 +76,14 @@ def assemble(name: TargetName, target: Target, settings: Settings, ground: Groun
     adapters = _make_adapters(name, target, settings, ground)
     # A control span is read back by the same watch, also where nobody judges the canaries' traces.
     watches = target.checks.arrival.enabled or target.checks.control.enabled
+    config = _make_config_check(target, adapters, ground.clock)
+    reread = config.reread if config is not None else None
     arrival = (
-        ArrivalCheck(adapters.backend, ground.clock, adapters.elsewhere, target.traceloop.environment)
+        ArrivalCheck(adapters.backend, ground.clock, adapters.elsewhere, target.traceloop.environment, reread)
         if watches
         else None
     )
-    checks = _make_checks(name, target, adapters, ground.clock)
+    checks = _make_checks(name, target, adapters, config, ground.clock)
     return Parts(
         checks=checks, arrival=arrival, aside=tuple(_make_side_looks(target, adapters, ground.clock)), adapters=adapters
     )
@@ -95,18 +98,26 @@ def _make_side_looks(target: Target, adapters: Adapters, clock: Clock) -> Iterat
         yield HopLook(adapters.span_metrics, clock)
 
 
-def _make_checks(name: TargetName, target: Target, adapters: Adapters, clock: Clock) -> dict[CheckName, Check]:
+def _make_config_check(target: Target, adapters: Adapters, clock: Clock) -> ConfigCheck | None:
+    if not target.checks.config.enabled or adapters.control_plane is None:
+        return None
+    return ConfigCheck(adapters.control_plane, adapters.backend, clock, adapters.certificates)
+
+
+def _make_checks(
+    name: TargetName, target: Target, adapters: Adapters, config: ConfigCheck | None, clock: Clock
+) -> dict[CheckName, Check]:
     checks = target.checks
-    made: list[Check] = []
-    if checks.config.enabled and adapters.control_plane is not None:
-        made.append(ConfigCheck(adapters.control_plane, adapters.backend, clock, adapters.certificates))
+    made: list[Check] = [config] if config is not None else []
     if checks.gateway.enabled:
         made.append(GatewayCheck(adapters.gateway, adapters.witness, clock, endpoint="gateway"))
     if checks.control.enabled:
         attributes = {"gateway_trace_monitor.target": name}
-        made.append(ControlCheck(adapters.ingest, adapters.witness, clock, attributes, adapters.certificates))
+        reread = config.reread if config is not None else None
+        made.append(ControlCheck(adapters.ingest, adapters.witness, clock, attributes, adapters.certificates, reread))
     if checks.canary.enabled:
-        made.append(CanaryCheck(adapters.gateway, adapters.witness, clock, _canary_options(target)))
+        options = _canary_options(target)
+        made.append(CanaryCheck(adapters.gateway, adapters.witness, clock, options, adapters.exchanges))
     return {check.name: check for check in made}
 
 
@@ -130,7 +141,15 @@ def _make_adapters(name: TargetName, target: Target, settings: Settings, ground:
     http = ground.http.listening(hear, certificates.note)
     headers = partial(expected_headers, target)
     traceloop = target.traceloop
-    reader = partial(TraceloopReader, http, traceloop.url, redactor=ground.redactor, clock=ground.clock)
+    exchanges = Exchanges(target.checks.canary.prompt)
+    reader = partial(
+        TraceloopReader,
+        http,
+        traceloop.url,
+        redactor=ground.redactor,
+        clock=ground.clock,
+        texts_of=exchanges.texts_of,
+    )
     gateway = TrueFoundryGateway(
         http,
         target.gateway.url,
@@ -150,6 +169,7 @@ def _make_adapters(name: TargetName, target: Target, settings: Settings, ground:
         elsewhere={slug: reader(key=other.api_key.get) for slug, other in traceloop.other_environments.items()},
         witness=witness,
         certificates=certificates,
+        exchanges=exchanges,
     )
 
 

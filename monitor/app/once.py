@@ -8,7 +8,7 @@ from monitor.checks.arrival import ArrivalCheck
 from monitor.checks.canary import CanaryCheck
 from monitor.core.cadence import awaited, controls_awaited
 from monitor.core.events import Checked, Event
-from monitor.core.model import CheckName, Seconds, TargetName
+from monitor.core.model import CheckName, Fault, Seconds, TargetName
 from monitor.ports import Check, Clock, Journal, SideLook
 from monitor.runner import TargetJournal, look_aside, run_check
 
@@ -50,6 +50,9 @@ class SinglePass:
         if last is not None:
             await self._look(last)
         await self._wait()
+        config = self._checks.get(CheckName.CONFIG)
+        if config is not None and Fault.CONFIG_DRIFT in self.journal.state.confirmed:
+            await self._look(config)  # what has arrived may refute what the control plane shows of a header
 
     async def _look(self, check: Check) -> None:
         # The budget is the daemon's: a person who asks for a check gets a canary.

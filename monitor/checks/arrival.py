@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Coroutine, Mapping
 
 from monitor.checks.blindness import cannot_see
+from monitor.checks.config import Reread
 from monitor.checks.lookup import Environments, Lookup
 from monitor.core.arrival import usual_arrival, wants_labels
 from monitor.core.cadence import Attempt, awaited, controls_awaited, look_at, read_control_at
@@ -21,7 +22,8 @@ _NOT_SHOWN = "the documented read does not show the trace"
 class ArrivalCheck:
     """The watch over awaited traces and control spans.
 
-    `environment` is the slug of the key's own environment, `elsewhere` are the others that a misrouted trace is looked for in.
+    `environment` is the slug of the key's own environment, `elsewhere` are the others that a misrouted trace is looked for in;
+    `reread` looks again at what the gateway carries, once our key has been refused.
     """
 
     name = CheckName.ARRIVAL
@@ -32,8 +34,10 @@ class ArrivalCheck:
         clock: Clock,
         elsewhere: Mapping[str, TraceBackend] | None = None,
         environment: str | None = None,
+        reread: Reread | None = None,
     ) -> None:
         self._clock = clock
+        self._reread = reread
         self.lookup = Lookup(backend, clock, Environments(own=environment, others=elsewhere or {}))
         self._attempts: dict[str, Attempt] = {}
 
@@ -132,8 +136,14 @@ class ArrivalCheck:
         early = began - canary.waited_since < journal.policy.arrival.look_closer_after
         if early:
             return
+        started = self._clock.monotonic()
         try:
             environment = await self.lookup.see_elsewhere(canary, canary.trace_id, journal.state, journal.policy, began)
+            if environment is not None:  # that it is not here is what was seen before: look here once more
+                again = await self.lookup.see(canary, journal.state, journal.policy, self._clock.now())
+                if again.spans:
+                    await self._report(canary, again, started, journal)
+                    return
         except PortError:
             return  # of one that cannot be asked nothing is claimed
         await journal.absorb(ElsewhereLooked(at=began, canary_id=canary.id, environment=environment))
@@ -141,6 +151,7 @@ class ArrivalCheck:
     async def _report_failure(
         self, error: PortError, canary: Canary, began: Instant, started: Seconds, journal: Journal
     ) -> None:
+        refused_at = await self._refused_at(error, journal)
         await journal.absorb(
             LookFailed(
                 at=began,
@@ -148,7 +159,8 @@ class ArrivalCheck:
                 check=CheckName.ARRIVAL,
                 finding=cannot_see(error, "read traces from Traceloop"),
                 canary_id=canary.id,
-                key_refused=_refuses_key(error),
+                key_refused=refused_at is not None,
+                refused_at=refused_at,
                 where="Traceloop's read API",
             )
         )
@@ -160,13 +172,15 @@ class ArrivalCheck:
         try:
             sight = await self.lookup.see_control(control, journal.state, journal.policy, began)
         except PortError as error:
+            refused_at = await self._refused_at(error, journal)
             await journal.absorb(
                 LookFailed(
                     at=began,
                     took=self._clock.monotonic() - started,
                     check=CheckName.CONTROL,
                     finding=cannot_see(error, "read our own span back from Traceloop"),
-                    key_refused=_refuses_key(error),
+                    key_refused=refused_at is not None,
+                    refused_at=refused_at,
                     where="Traceloop's read API",
                 )
             )
@@ -184,6 +198,15 @@ class ArrivalCheck:
             )
         finally:
             self._tried(control.trace_id, began)
+
+    async def _refused_at(self, error: PortError, journal: Journal) -> Instant | None:
+        """When our key was refused, and after that the gateway's was read again; None where something else went wrong."""
+        if not _refuses_key(error):
+            return None
+        at = self._clock.now()
+        if self._reread is not None:
+            await self._reread(journal, at)
+        return at
 
     # --- attempts ---
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 
 from monitor.checks.answers import CANNOT_ASK, judge_answer, needs_a_ping
 from monitor.checks.gateway import DENIED, SHORTAGE, blame_or_doubt, judge_ping
+from monitor.core.arrival import REMEMBERED
 from monitor.core.cadence import Barred, bar_canary
 from monitor.core.canary import Canary, IdSource
 from monitor.core.inputs import CanaryAnswered, CanaryPlanned, Observation
@@ -30,6 +31,7 @@ NONCE = "probe_id"
 
 _PING_TIMEOUT: Seconds = 5.0
 _TOO_MANY = 429
+_LONGEST_ANSWER = 2000  # characters kept of an answer: parts of it are enough to recognise it by
 _BEFORE_SENDING = frozenset({"dns", "connect", "tls", DENIED, SHORTAGE})
 
 
@@ -44,16 +46,50 @@ class CanaryOptions:
     metadata: Mapping[str, str] = field(default_factory=dict)
 
 
+class Exchanges:
+    """What canaries ask and are answered: by these words content is recognised in a trace.
+
+    An answer is foreign text: it is kept in the memory of the process alone, and shown nowhere. After a restart the nonce and the
+    prompt still prove that a trace holds content.
+    """
+
+    def __init__(self, prompt: str | None) -> None:
+        self._prompt = prompt or DEFAULT_PROMPT
+        self._answers: dict[str, str] = {}
+
+    def prompt_of(self, nonce: str) -> str:
+        """What the canary of a nonce asks."""
+        return f"{self._prompt}\n({nonce})"
+
+    def keep(self, nonce: str, answer: str) -> None:
+        """Remember what it was answered; the oldest are forgotten."""
+        self._answers[nonce] = answer[:_LONGEST_ANSWER]
+        if len(self._answers) > REMEMBERED:
+            del self._answers[next(iter(self._answers))]
+
+    def texts_of(self, nonce: str) -> tuple[str, ...]:
+        """What it asked, and what it was answered."""
+        return self.prompt_of(nonce), self._answers.get(nonce, "")
+
+
 class CanaryCheck:
     """Sends one canary and says what its answer means; whether its trace arrives is for `arrival` to see."""
 
     name = CheckName.CANARY
 
-    def __init__(self, gateway: Gateway, witness: Witness, clock: Clock, options: CanaryOptions) -> None:
+    def __init__(
+        self,
+        gateway: Gateway,
+        witness: Witness,
+        clock: Clock,
+        options: CanaryOptions,
+        exchanges: Exchanges | None = None,
+    ) -> None:
         self._gateway = gateway
         self._witness = witness
         self._clock = clock
         self._options = options
+        self._exchanges = exchanges if exchanges is not None else Exchanges(options.prompt)
 
     async def look(self, journal: Journal) -> None:
         """Send one canary, unless it is barred."""
@@ -86,6 +122,7 @@ class CanaryCheck:
             )
             return
         took = self._clock.monotonic() - started
+        self._exchanges.keep(planned.nonce, answer.text)
         finding = await self._judge(answer)
         await journal.absorb(
             CanaryAnswered(
@@ -114,7 +151,7 @@ class CanaryCheck:
     def _request(self, canary: Canary, timeout: Seconds) -> CanaryRequest:
         options = self._options
         return CanaryRequest(
-            prompt=f"{options.prompt or DEFAULT_PROMPT}\n({canary.nonce})",
+            prompt=self._exchanges.prompt_of(canary.nonce),
             model=options.model,
             max_tokens=options.max_tokens,
             parameters=options.parameters,

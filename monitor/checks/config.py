@@ -1,14 +1,19 @@
 """Is the gateway still set to export what it should, where it should?"""
 
+import asyncio
+from collections.abc import Awaitable, Callable
+
 from monitor.checks.blindness import cannot_see
 from monitor.checks.certificates import Certificates
 from monitor.core.drift import Comparison, ConfigSeen, compare, unmask_removal
 from monitor.core.faults.configuration import drift, gone, off
 from monitor.core.inputs import KeyTried, Observation
+from monitor.core.key import carries_our_key, refute_headers, refuted_headers
 from monitor.core.model import (
     Blindness,
     CheckName,
     Finding,
+    Instant,
     Scalar,
     Seconds,
     Service,
@@ -20,6 +25,10 @@ from monitor.ports import Clock, ControlPlane, Journal, PortError, Refused, Trac
 
 _UNAUTHORIZED = 401
 _PROBE_TIMEOUT: Seconds = 5.0
+
+
+Reread = Callable[[Journal, Instant], Awaitable[None]]
+"""Reads the configuration again if what is known of it is older than a moment, and would be judged by."""
 
 
 class ConfigCheck:
@@ -34,6 +43,13 @@ class ConfigCheck:
         self._backend = backend
         self._clock = clock
         self._certificates = certificates
+        self._rereading = asyncio.Lock()
+
+    async def reread(self, journal: Journal, since: Instant) -> None:
+        """Traceloop has refused our key: look again whether the gateway carries the same one, if it did before that."""
+        async with self._rereading:
+            if carries_our_key(journal.state, since) is None:
+                await self.look(journal)
 
     async def look(self, journal: Journal) -> None:
         """Read, compare, report."""
@@ -55,11 +71,14 @@ class ConfigCheck:
             return None, await self._judge_nothing(answer.form, timeout)
         if answer.seen.config.off:
             return answer.seen, _judge_off(answer.seen)
-        seen = unmask_removal(journal.state.config, answer.seen)
+        unmasked = unmask_removal(journal.state.config, answer.seen)
+        seen = refute_headers(unmasked, answer.seen, journal.state, journal.policy, self._clock.now())
         comparison = compare(journal.policy.expected, seen.config)
         if comparison.other_key:
             await self._try_key(journal)
-        return seen, judge_comparison(comparison, seen)
+        refuted = refuted_headers(seen, journal.policy.expected)
+        at_once = seen is not unmasked or unmasked is answer.seen
+        return seen, judge_comparison(comparison, seen, refuted, at_once=at_once)
 
     async def _judge_nothing(self, form: str, timeout: Seconds) -> Finding:
         """Nothing was parsed: off, if another call with the same token answers; else we just cannot see."""
@@ -96,16 +115,26 @@ def _judge_off(seen: ConfigSeen) -> Finding:
     return failing(charge.summary, charge, evidence={"differences": 1, **_who(seen)})
 
 
-def judge_comparison(comparison: Comparison, seen: ConfigSeen) -> Finding:
-    """What a comparison says: any difference is a failure, what cannot be compared is only listed."""
+def judge_comparison(
+    comparison: Comparison, seen: ConfigSeen, refuted: tuple[str, ...] = (), *, at_once: bool = True
+) -> Finding:
+    """What a comparison says: any difference is a failure, what cannot be compared is only listed.
+
+    `refuted`: what the arrival of traces has shown to be in use otherwise; a pass that rests on that is not conclusive, nor is a
+    difference that rests on an older look (not `at_once`).
+    """
     evidence: dict[str, Scalar] = {
         "equal": len(comparison.equal),
         "differences": len(comparison.differences),
         "not_comparable": ", ".join(comparison.not_comparable) or None,
+        **({"shown_otherwise": ", ".join(refuted)} if refuted else {}),
         **_who(seen),
     }
     if not comparison.differences:
-        left_out = f"; not comparable: {', '.join(comparison.not_comparable)}" if comparison.not_comparable else ""
-        return passing(f"{len(comparison.equal)} fields are as expected{left_out}", evidence, conclusive=True)
-    charge = drift(comparison)
+        unseen = [path for path in comparison.not_comparable if path not in refuted]
+        left_out = f"; not comparable: {', '.join(unseen)}" if unseen else ""
+        if refuted:
+            left_out += f"; shown otherwise than in use (masked?): {', '.join(refuted)}"
+        return passing(f"{len(comparison.equal)} fields are as expected{left_out}", evidence, conclusive=not refuted)
+    charge = drift(comparison, at_once=at_once)
     return failing(charge.summary, charge, evidence=evidence)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from monitor.checks.certificates import Certificates
+from monitor.checks.config import Reread
 from monitor.checks.gateway import DENIED, SHORTAGE
 from monitor.core.canary import ControlSpan
 from monitor.core.inputs import ControlSent
@@ -16,7 +17,10 @@ _UNAUTHORIZED, _TOO_MANY = 401, 429
 
 
 class ControlCheck:
-    """Sends a control span; the read-back is part of the watch over all awaited traces."""
+    """Sends a control span; the read-back is part of the watch over all awaited traces.
+
+    `reread` looks again at what the gateway carries, once our key has been refused.
+    """
 
     name = CheckName.CONTROL
 
@@ -27,12 +31,14 @@ class ControlCheck:
         clock: Clock,
         attributes: Mapping[str, str],
         certificates: Certificates,
+        reread: Reread | None = None,
     ) -> None:
         self._ingest = ingest
         self._witness = witness
         self._clock = clock
         self._attributes = attributes
         self._certificates = certificates
+        self._reread = reread
 
     async def look(self, journal: Journal) -> None:
         """Send one control span and report whether it was accepted."""
@@ -44,13 +50,16 @@ class ControlCheck:
             service_name=SERVICE_NAME,
             attributes=self._attributes,
         )
-        key_refused, finding, accepted = False, None, None
+        refused_at, finding, accepted = None, None, None
         try:
             answer = await self._ingest.send(request, timeout=_TIMEOUT)
         except Unreachable as error:
             finding = await self._blame_or_doubt(error)
         else:
-            key_refused = answer.status == _UNAUTHORIZED and not answer.blocked
+            if answer.status == _UNAUTHORIZED and not answer.blocked:
+                refused_at = self._clock.now()
+                if self._reread is not None:
+                    await self._reread(journal, refused_at)
             finding = judge_ingest(answer)
             accepted = finding is None
         control = ControlSpan(trace_id=request.trace_id, sent_at=began, accepted=accepted, judged=finding is not None)
@@ -60,7 +69,8 @@ class ControlCheck:
                 took=self._clock.monotonic() - started,
                 control=control,
                 finding=finding,
-                key_refused=key_refused,
+                key_refused=refused_at is not None,
+                refused_at=refused_at,
                 certificate=self._certificates.of(Service.OTLP, "traceloop"),
             ),
             durable=True,

@@ -338,6 +338,8 @@ def _add(documented: SpanFact, quick: SpanFact | None) -> SpanFact:
     return replace(
         documented,
         content=tuple(content) if told else None,
+        unproven=tuple(sorted({*documented.unproven, *quick.unproven} - set(content))),
+        redacted=documented.redacted or quick.redacted,
         credentials=tuple(sorted({*documented.credentials, *quick.credentials})),
     )
 

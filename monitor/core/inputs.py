@@ -68,7 +68,10 @@ class LabelsUnread:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LookFailed:
-    """A look for a canary's trace, or for a control span, did not succeed. `key_refused`: a documented route said 401."""
+    """A look for a canary's trace, or for a control span, did not succeed. `key_refused`: a documented route said 401.
+
+    `refused_at`: when it did, so that what was read of the gateway's own key can be told from what is older.
+    """
 
     at: Instant
     took: Seconds
@@ -76,6 +79,7 @@ class LookFailed:
     finding: Finding
     canary_id: str | None = None
     key_refused: bool = False
+    refused_at: Instant | None = None
     where: str = ""
 
 
@@ -88,6 +92,7 @@ class ControlSent:
     control: ControlSpan
     finding: Finding | None
     key_refused: bool = False
+    refused_at: Instant | None = None
     certificate: tuple[str, Instant] | None = None
 
 

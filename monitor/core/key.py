@@ -5,10 +5,12 @@ A rotation looks the same from here whichever side got the new key first: the ga
 
 from dataclasses import replace
 
-from monitor.core.drift import AUTHORIZATION
-from monitor.core.model import Fault
-from monitor.core.secret import Secret
-from monitor.core.state import TargetState, Trend
+from monitor.core.canary import Canary, Outcome
+from monitor.core.drift import AUTHORIZATION, ConfigSeen, ExpectedConfig, compare, remember
+from monitor.core.model import Fault, Instant
+from monitor.core.secret import ABSENT, Oddity, Secret, SecretKind
+from monitor.core.signs import arrived
+from monitor.core.state import Policy, TargetState, Trend
 
 
 def key_is_refused(state: TargetState) -> bool:
@@ -34,6 +36,63 @@ def _without_key(trend: Trend) -> Trend:
     )
 
 
+def carries_our_key(state: TargetState, since: Instant) -> bool | None:
+    """Whether the gateway's header holds the key that we know, read literally at or after a moment; None if it was read before."""
+    header = gateway_header(state)
+    if state.config is None or header is None or not (header.equal is True or Oddity.OTHER_FORM in header.oddities):
+        return False
+    return True if state.config.read_at is not None and state.config.read_at >= since else None
+
+
 def gateway_header(state: TargetState) -> Secret | None:
     """The gateway's Authorization header as it was read last; None while it has not been read."""
     return state.config.seen.config.secrets().get(AUTHORIZATION) if state.config is not None else None
+
+
+def traces_arrive_since(changed: Instant | None, state: TargetState, policy: Policy) -> bool:
+    """Whether canaries sent `settle` or more after a change of the configuration arrive, whatever it says.
+
+    The newest `pass_after` arrivals in a row say so, the newest `fail_after` losses in a row deny it.
+    """
+    earliest = changed + policy.arrival.settle if changed is not None else float("-inf")
+    came = lost = 0
+    for canary in reversed(state.canaries):
+        if canary.sent_at >= earliest and (arrived(canary) or canary.outcome is Outcome.MISSING):
+            came, lost = (came + 1, 0) if arrived(canary) else (0, lost + 1)
+        if came >= policy.pass_after or lost >= policy.fail_after:
+            break
+    return came >= policy.pass_after
+
+
+def refute_headers(seen: ConfigSeen, read: ConfigSeen, state: TargetState, policy: Policy, now: Instant) -> ConfigSeen:
+    """Header values that would have stopped the export, while traces arrive: they are shown otherwise than they are in use.
+
+    Then none of them is compared. What a control plane shows instead of a value may look like one: a hash, or a part of it. Where
+    it shows no headers at all, `seen` takes them for removed, and `read` is what it said.
+    """
+    stopping = {one.path for one in compare(policy.expected, seen.config).differences if one.stops_export}
+    shown = read.config.secrets()
+    if stopping != {AUTHORIZATION} or shown.get(AUTHORIZATION, ABSENT).kind not in _DOUBTFUL:
+        return seen
+    ours = replace(state, canaries=tuple(one for one in state.canaries if not _is_elsewhere(one)))
+    if not traces_arrive_since(remember(state.config, seen, now).changed_at, ours, policy):
+        return seen
+    doubted = {path: replace(secret, equal=None) for path, secret in shown.items()}
+    return replace(read, config=replace(read.config, fields={**read.config.fields, **doubted}))
+
+
+_DOUBTFUL = frozenset({SecretKind.LITERAL, SecretKind.HIDDEN})
+
+
+def _is_elsewhere(canary: Canary) -> bool:
+    return canary.labels is not None and canary.labels.environment is not None
+
+
+def refuted_headers(seen: ConfigSeen, expected: ExpectedConfig) -> tuple[str, ...]:
+    """The expected headers that `refute_headers` has found to be shown otherwise than in use."""
+    secrets = seen.config.secrets()
+    return tuple(
+        path
+        for path, secret in secrets.items()
+        if path in expected.rules and secret.kind is SecretKind.LITERAL and secret.equal is None
+    )

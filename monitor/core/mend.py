@@ -40,8 +40,16 @@ def _mend(state: TargetState, causes: frozenset[Fault], ended: set[Fault], polic
     if not gone:
         return state.mend
     fault = min(gone, key=lambda one: ORDER[one])
-    seen = state.config.seen if state.config is not None else None
-    return Mend(fault=fault, at=now, by=seen.updated_by if seen is not None and fault in CONFIGURED else None)
+    return Mend(fault=fault, at=now, by=_author(state, fault) if fault in CONFIGURED else None)
+
+
+def _author(state: TargetState, fault: Fault) -> str | None:
+    """Who signed the configuration since the fault was seen; who signed it before has not mended it."""
+    if state.config is None:
+        return None
+    seen = state.config.seen
+    began = max((outage.began_at for outage in state.outages if outage.fault is fault), default=0.0)
+    return seen.updated_by if seen.updated_at is None or seen.updated_at > began else None
 
 
 def shielded(state: TargetState, policy: Policy) -> frozenset[Fault]:

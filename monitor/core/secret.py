@@ -43,7 +43,16 @@ _REFERENCE = re.compile(r"tfy-secret://", re.IGNORECASE)
 # No token of the scheme Bearer may hold these: https://www.rfc-editor.org/rfc/rfc6750#section-2.1
 _MASK = re.compile(r"[*•●█…]|\.{3}|#{4}")
 _MASK_OF_X = re.compile(r"x{4,}", re.IGNORECASE)
-_MASK_WORD = re.compile(r"[<(\[{]*(redacted|masked|hidden)[>)\]}]*", re.IGNORECASE)
+# Control planes mask by a word, a call or something in brackets; `${…}`, `{{…}}` and `<your key>` are placeholders.
+_MASK_WORDS = re.compile(
+    r"(?:(?:[^\w$%]|_)*(?:redacted|masked|hidden|sensitive|secret|encrypted|protected|confidential|private|omitted|removed"
+    r"|filtered|scrubbed|obfuscated|withheld|undefined|unavailable|unknown|null|none|nil|not|n/a|set|shown|value|password))+"
+    r"(?:[^\w$%]|_)*",
+    re.IGNORECASE,
+)
+_MASK_CALL = re.compile(r"\(.*\)|\[.*\]|<.*>|[A-Za-z]\w*[({\[].*[)}\]]", re.DOTALL)
+_NO_TOKEN = re.compile(r"[\s!\"#$&'()*,:;<>?@\[\\\]^`{|}]")
+_OTHER_SCHEME = re.compile(r"(basic|bearer|digest|token|key|api-?key)\s+\S+", re.IGNORECASE)
 _PLACEHOLDER = re.compile(r"\$\{[^}]*\}|\{\{[^}]*\}\}|<[a-z][a-z _-]*>|\$[A-Z_]{3,}|YOUR[_-]|%\([a-z]", re.IGNORECASE)
 _SCHEME = re.compile(r"bearer(\s+|$)", re.IGNORECASE)
 _PERCENT_ENCODED = re.compile(r"%[0-9A-Fa-f]{2}")
@@ -106,10 +115,12 @@ def describe_secret(value: str | None, *, expected: str | None, key: bytes, bear
     inside = _key_inside(value)
     if not equal and _REFERENCE.search(inside):
         return Secret(kind=SecretKind.REFERENCE)
-    if not equal and _is_masked(inside):
+    wanted = _key_inside(expected) if expected is not None else ""
+    is_ours = equal or bool(wanted and wanted in value)
+    if not is_ours and (_is_masked(inside) or not value.strip() or (bearer and _cannot_be_a_key(inside))):
         return Secret(kind=SecretKind.MASKED)
     oddities = _oddities(value, bearer=bearer)
-    if equal is False and expected is not None and inside == _key_inside(expected):
+    if equal is False and inside == wanted:
         oddities = (*oddities, Oddity.OTHER_FORM)
     return Secret(kind=SecretKind.LITERAL, oddities=oddities, fingerprint=fingerprint(inside, key), equal=equal)
 
@@ -123,7 +134,15 @@ def _is_masked(inside: str) -> bool:
     # A key may contain a run of x by chance, so a mask of letters must be most of the value.
     run = _MASK_OF_X.search(inside)
     mostly = run is not None and len(run.group()) * 2 >= len(inside)
-    return mostly or _MASK.search(inside) is not None or _MASK_WORD.fullmatch(inside) is not None
+    if mostly or _MASK.search(inside) is not None or _MASK_WORDS.fullmatch(inside) is not None:
+        return True
+    return _PLACEHOLDER.search(inside) is None and _MASK_CALL.fullmatch(inside) is not None
+
+
+def _cannot_be_a_key(inside: str) -> bool:
+    """Whether it is neither a token nor a mistake that people make with one: https://www.rfc-editor.org/rfc/rfc6750#section-2.1."""
+    mistaken = _PLACEHOLDER.search(inside) or _PERCENT_ENCODED.search(inside) or _OTHER_SCHEME.fullmatch(inside)
+    return mistaken is None and _NO_TOKEN.search(inside) is not None
 
 
 def _oddities(value: str, *, bearer: bool) -> tuple[Oddity, ...]:

@@ -46,7 +46,8 @@ BY_NONCE = frozenset({Narrowing.ATTRIBUTE, Narrowing.METADATA})
 class SpanFact:
     """One span, reduced to what is judged. None means that the route does not tell.
 
-    `content` names the attributes that hold request or response content, `credentials` those that hold a credential.
+    `content` names the attributes that are proven to hold request or response content, `unproven` those that are named like it and
+    hold something else, `credentials` those that hold a credential; `redacted`: a mark stands where content would.
     `usage` and `model` are evidence, never a fault: https://opentelemetry.io/docs/specs/semconv/gen-ai/ and older names.
     `caller` is whose request it was, where TrueFoundry's own store shows that. `started_at` is by the clock of whoever made it.
     """
@@ -59,6 +60,8 @@ class SpanFact:
     service_name: str | None = None
     resource: Mapping[str, str] | None = None
     content: tuple[str, ...] | None = None
+    unproven: tuple[str, ...] = ()
+    redacted: bool = False
     credentials: tuple[str, ...] = ()
     model: str | None = None
     usage: Mapping[str, int] = field(default_factory=dict)
@@ -171,14 +174,17 @@ def judge_labels(seen: TraceSeen, expected: Labels, *, environment: str | None =
     configured = not wrong if expected.resource_attributes and resources else None
     told = [span.content for span in seen.spans if span.content is not None]
     content = sorted({name for names_ in told for name in names_})
+    unproven = sorted({name for span in seen.spans for name in span.unproven})
+    logged = bool(content or unproven) or any(span.redacted for span in seen.spans)
     credentials = sorted({name for span in seen.spans for name in span.credentials})
+    suspicion = {"may_carry_content": ", ".join(unproven[:5])} if unproven and expected.content is False else {}
     return LabelJudgement(
         mislabelled=(*mislabelled, *wrong),
         leaked=tuple(credentials) + (tuple(content) if expected.content is False else ()),
-        content_missing=expected.content is True and bool(told) and not content,
+        content_missing=expected.content is True and bool(told) and not logged,
         environment=_other_environment(seen, environment),
         configured=configured,
-        evidence={**_evidence(seen), **(_way(expected) if configured else {})},
+        evidence={**_evidence(seen), **suspicion, **(_way(expected) if configured else {})},
     )
 
 

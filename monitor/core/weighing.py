@@ -40,6 +40,7 @@ def named(state: TargetState, policy: Policy, now: Instant) -> dict[Fault, Activ
 def _weigh_one(case: Case) -> Confirmed:
     rule, charge, policy = rule_of(case), case.charge, case.policy
     weight = rule.weigh(case)
+    said = (charge.summary, *charge.facts, *weight.remarks, *clues(rule.fault, case.state, policy, case.now))
     severity = next(one for one in (weight.severity, charge.severity, rule.severity) if one is not None)
     return Confirmed(
         fault=rule.fault,
@@ -47,6 +48,6 @@ def _weigh_one(case: Case) -> Confirmed:
         charge=charge,
         active=case.active,
         explains=rule.explains if weight.explains is None else weight.explains,
-        because=(charge.summary, *charge.facts, *weight.remarks, *clues(rule.fault, case.state, policy, case.now)),
+        because=tuple(dict.fromkeys(said)),
         advice=step(rule.fault, case.state, policy, case.now) or weight.step or charge.step or rule.advice,
     )

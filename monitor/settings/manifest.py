@@ -65,5 +65,5 @@ def form(target: Target, *, reveal: bool = False) -> list[tuple[str, str]]:
     rows.extend(("Filter", f"{each.key} IN {', '.join(each.value)}") for each in expected.filters)
     excluded = {True: "on", False: "off", None: "not checked"}[expected.exclude_request_data]
     rows.append(("Exclude request data", excluded))
-    rows.append(("Metrics exporter", "disabled" if expected.metrics_exporter else "not checked"))
+    rows.append(("Metrics exporter", "disabled" if expected.metrics_exporter == "disabled" else "not checked"))
     return rows

@@ -15,6 +15,7 @@ from monitor.core.drift import (
     Equals,
     ExpectedConfig,
     Filter,
+    NotAt,
     OneOf,
     Rule,
     SameSecret,
@@ -23,6 +24,7 @@ from monitor.core.drift import (
 from monitor.core.secret import describe_secret, fingerprint
 from monitor.core.trace import Labels
 from monitor.settings.target import Target
+from monitor.settings.url import host_of
 
 
 def expected_headers(target: Target) -> dict[str, str]:
@@ -54,7 +56,7 @@ def expected_config(target: Target, fingerprint_key: bytes) -> ExpectedConfig:
     for key, text in expected.resource_attributes.items():
         rules[f"{ATTRIBUTES}.{key}"] = Equals(text)
     if expected.metrics_exporter == "disabled":
-        rules[METRICS] = Absent()
+        rules[METRICS] = NotAt(frozenset({host_of(expected.endpoint), host_of(target.traceloop.url)}))
     return ExpectedConfig(
         rules=rules,
         filters=tuple(Filter(key=each.key, values=each.value) for each in expected.filters),

@@ -109,8 +109,8 @@ class Expected(Section):
     """How spans are encoded."""
     headers: Annotated[Mapping[str, HeaderSource], FREEZE, AfterValidator(_headers)] = Field(default_factory=nothing)
     """Besides `Authorization: Bearer {traceloop.api_key}`; a value is a text or {file: …}."""
-    metrics_exporter: Literal["disabled"] | None = "disabled"
-    """Traceloop takes in traces only; null: not checked."""
+    metrics_exporter: Literal["disabled", "any"] | None = "disabled"
+    """Traceloop takes in traces only, so no metrics should be sent there; elsewhere is nobody's business. any, null: not checked."""
     exclude_request_data: bool | None = None
     """Whether requests and answers must stay out of the traces; null: not checked."""
     resource_attributes: Words = Field(default_factory=nothing)

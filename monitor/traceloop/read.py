@@ -49,14 +49,24 @@ class _Search:
 
 
 class TraceloopReader:
-    """Implements `monitor.ports.TraceBackend`."""
+    """Implements `monitor.ports.TraceBackend`. `texts_of` a nonce is what its canary asked and was answered."""
 
-    def __init__(self, http: Http, url: str, key: Callable[[], str], *, redactor: Redactor, clock: Clock) -> None:
+    def __init__(
+        self,
+        http: Http,
+        url: str,
+        key: Callable[[], str],
+        *,
+        redactor: Redactor,
+        clock: Clock,
+        texts_of: Callable[[str], Sequence[str]] = lambda _: (),
+    ) -> None:
         self._http = http
         self._url = url.rstrip("/")
         self._key = key
         self._redactor = redactor
         self._clock = clock
+        self._texts_of = texts_of
 
     async def read_trace(self, trace_id: TraceId, *, nonce: str | None, timeout: Seconds) -> tuple[SpanFact, ...]:
         """The quick route: `{"spans": null}` means not there (yet). Raises any PortError."""
@@ -134,7 +144,8 @@ class TraceloopReader:
     def _fact(self, row: object, nonce: str | None) -> SpanFact:
         if not isinstance(row, Mapping):
             raise Garbled("a row of Traceloop's answer is no object")
-        return read_row(row, nonce=nonce, redactor=self._redactor)
+        texts = self._texts_of(nonce) if nonce is not None else ()
+        return read_row(row, nonce=nonce, redactor=self._redactor, texts=texts)
 
     async def _ask(self, path: str, rows: JsonRows, *, timeout: Seconds, limit: int) -> Answer:
         """Read rows while they arrive. Raises any PortError where the answer is not a 200."""

@@ -6,7 +6,7 @@ attributes on one route and in fields of their own on the other.
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from monitor.core.model import Instant, TraceId
@@ -14,6 +14,8 @@ from monitor.core.secret import SecretKind, describe_secret
 from monitor.core.trace import SpanFact
 from monitor.ports import Garbled
 from monitor.redaction import MASK, Redactor, clamp
+from monitor.traceloop.content import Held, Proof, held_in
+from monitor.traceloop.marker import CANARY_NONCE
 
 _ID = re.compile(r"[0-9a-f]{1,64}")
 _EVENTS = ("events", "span_events")  # an older convention puts content there, as attributes of events
@@ -26,7 +28,7 @@ _CONTENT = re.compile(
     r"|traceloop\.entity\.(input|output)"
     r"|(input|output)\.value"
 )
-_NOT_CONTENT = re.compile(r"(gen_ai|llm)\.(prompts?|completions?)\.\d+\.(role|finish_reason)")
+_DESCRIBES = re.compile(r"(gen_ai|llm)\.(prompts?|completions?)\.\d+\.(role|finish_reason)")
 # The canary's own metadata carries the nonce by design: `tfy.request.metadata`, LiteLLM's `metadata.requester_metadata`.
 _METADATA = re.compile(r"(.*[._-])?(requester_)?metadata([._-].*)?", re.IGNORECASE)
 _CREDENTIAL_NAME = re.compile(
@@ -34,6 +36,8 @@ _CREDENTIAL_NAME = re.compile(
     r"|(access|auth|id|refresh|session|bearer|api)[_-]?token)$",
     re.IGNORECASE,
 )
+# Under such a name only what can be a key is one: not a word, a number, or the hash of a key that LiteLLM gives instead.
+_CAN_BE_A_KEY = re.compile(r"(?=.*[0-9])(?=.*[A-Za-z])(?![0-9a-f]{64}$)[\x21-\x7e]{8,}")
 _FAR = 10**14  # milliseconds: the year 5138
 _EMPTY = ("", "null", "{}", "[]", '""')
 _MODEL = ("gen_ai.response.model", "llm.response.model", "gen_ai.request.model", "llm.request.model", "tfy.model.name")
@@ -65,11 +69,18 @@ def identify(row: object) -> tuple[TraceId, str]:
     return TraceId(ids[0]), ids[1]
 
 
-def read_row(row: Mapping[str, Any], *, nonce: str | None, redactor: Redactor) -> SpanFact:
-    """The facts of one span. Raises Garbled where it has no ids."""
+def read_row(row: Mapping[str, Any], *, nonce: str | None, redactor: Redactor, texts: Sequence[str] = ()) -> SpanFact:
+    """The facts of one span; `texts` is what was asked and answered. Raises Garbled where it has no ids."""
     trace_id, span_id = identify(row)
     attributes = _mapping(row.get("span_attributes"))
     resource = _mapping(row.get("resource_attributes")) if "resource_attributes" in row else None
+    proof = Proof(nonce, texts, mine=CANARY_NONCE.rpartition(".")[2])
+    named = [(clamp(name, 100), held_in(value, _models(attributes))) for name, value in _named_content(row, attributes)]
+    content = {
+        clamp(name, 100)
+        for name, value in _values(row, attributes, resource or {})
+        if not _METADATA.fullmatch(name) and proof.is_in(name, value)
+    }
     credentials = frozenset(_credentials((*attributes.items(), *_of_events(row)), resource or {}, redactor))
     return SpanFact(
         trace_id=trace_id,
@@ -84,7 +95,9 @@ def read_row(row: Mapping[str, Any], *, nonce: str | None, redactor: Redactor) -
             name: MASK if name in credentials else clamp(redactor.redact(value), 200)
             for name, value in resource.items()
         },
-        content=tuple(sorted(set(_content(row, attributes, nonce)))),
+        content=tuple(sorted(content)),
+        unproven=tuple(sorted({name for name, held in named if held is Held.SOMETHING} - content)),
+        redacted=any(held is Held.REDACTED for _, held in named),
         credentials=tuple(sorted(clamp(name, 100) for name in credentials)),
         model=_first(attributes, _MODEL),
         started_at=_started_at(row),
@@ -134,19 +147,37 @@ def _service_name(row: Mapping[str, Any], resource: Mapping[str, str] | None) ->
     return named if named is not None else _text((resource or {}).get("service.name"))
 
 
-def _content(row: Mapping[str, Any], attributes: Mapping[str, str], nonce: str | None) -> Iterator[str]:
-    """Names of attributes and fields that hold what was asked or answered; the nonce is the proof where a name is not known."""
+def _named_content(row: Mapping[str, Any], attributes: Mapping[str, str]) -> Iterator[tuple[str, object]]:
+    """What is named like content: attributes, and fields of a row of their own."""
     for field in _CONTENT_FIELDS:
-        value = row.get(field)
-        inner = _mapping(value).items() if isinstance(value, Mapping) else ((field, _as_text(value)),)
-        if any(text not in _EMPTY and not _NOT_CONTENT.fullmatch(name) for name, text in inner):
-            yield field
+        yield field, row.get(field)
     for name, value in (*attributes.items(), *_of_events(row)):
-        if value in _EMPTY or _NOT_CONTENT.fullmatch(name):
-            continue
-        named = _CONTENT.fullmatch(name) is not None
-        if named or (nonce is not None and nonce in value and not _METADATA.fullmatch(name)):
-            yield clamp(name, 100)
+        if _CONTENT.fullmatch(name) and not _DESCRIBES.fullmatch(name):
+            yield name, value
+
+
+def _models(attributes: Mapping[str, str]) -> frozenset[str]:
+    """The names of the model, with and without its provider."""
+    named = [attributes[name] for name in _MODEL if attributes.get(name)]
+    return frozenset(word for name in named for word in (name, name.rpartition("/")[2]))
+
+
+def _values(
+    row: Mapping[str, Any], attributes: Mapping[str, str], resource: Mapping[str, str]
+) -> Iterator[tuple[str, str]]:
+    """Every value of a row, by the name of its attribute, or else of its field."""
+    yield from (*attributes.items(), *resource.items(), *_of_events(row))
+    for field, value in row.items():
+        if field in _EVENTS and isinstance(value, list):
+            yield field, _as_text([_without_attributes(event) for event in value])
+        elif field not in ("span_attributes", "resource_attributes"):
+            yield field, _as_text(value)
+
+
+def _without_attributes(event: object) -> object:
+    if not isinstance(event, Mapping) or not isinstance(event.get("attributes"), Mapping):
+        return event
+    return {name: value for name, value in event.items() if name != "attributes"}
 
 
 def _of_events(row: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -166,7 +197,9 @@ def _credentials(
         if value in _EMPTY:
             continue
         if _CREDENTIAL_NAME.search(name):
-            is_one = describe_secret(value, expected=None, key=b"").kind is SecretKind.LITERAL
+            bare = value.strip('[]" ')  # header values come as lists
+            literal = describe_secret(bare, expected=None, key=b"").kind is SecretKind.LITERAL
+            is_one = literal and (_CAN_BE_A_KEY.fullmatch(bare) is not None or redactor.finds_credential(value))
         else:
             is_one = redactor.finds_credential(value)
         if is_one:

@@ -91,6 +91,7 @@ class TrueFoundryGateway:
             status=answer.status,
             phases=answer.phases,
             completion=body is not None,
+            text=_text(body),
             trace_id=target.trace_id if target is not None else None,
             destination=target.destination if target is not None else None,
             model=_model(answer, body),
@@ -159,6 +160,13 @@ def _finish_reason(body: Mapping[str, Any] | None) -> str | None:
     choices = (body or {}).get("choices")
     reason = choices[0].get("finish_reason") if isinstance(choices, list) and choices else None
     return clamp(reason, 40) if isinstance(reason, str) else None
+
+
+def _text(body: Mapping[str, Any] | None) -> str:
+    """What the model said, as far as it is text."""
+    message = body["choices"][0]["message"] if body is not None else {}
+    content = message.get("content")
+    return content if isinstance(content, str) else ""
 
 
 def _is_cached(answer: Answer) -> bool:

@@ -5,17 +5,27 @@ from typing import Any
 
 import pytest
 
+from monitor.app.once import SinglePass
+from monitor.checks.certificates import Certificates
+from monitor.checks.config import ConfigCheck
 from monitor.core.arrival import proof_key
 from monitor.core.budget import Budget
 from monitor.core.drift import ConfigMemory, ConfigSeen, ExportConfig
-from monitor.core.model import CheckName, Fault, TargetName
+from monitor.core.events import Checked
+from monitor.core.inputs import CanaryAnswered, CanaryPlanned, TraceLooked
+from monitor.core.model import CheckName, Fault, TargetName, passing
 from monitor.core.secret import fingerprint
 from monitor.core.state import TargetState
-from monitor.core.trace import Route
+from monitor.core.trace import Route, TraceSeen
+from monitor.ports import Journal
 from monitor.sandbox import FAULTS, parse_dialect
 from monitor.store.sqlite import SqliteStore
 from tests.app.world import CANARY, World, verdicts, world
+from tests.checks.bench import Diary
+from tests.core.build import a_canary, manifest, policy, spans
+from tests.fakes.backend import FakeBackend
 from tests.fakes.clock import START, FakeClock
+from tests.fakes.control_plane import FakeControlPlane
 
 C = CheckName
 DEMO = TargetName("demo")
@@ -32,6 +42,34 @@ async def test_a_healthy_world_passes_within_seconds(tmp_path: Path) -> None:
         assert described["trace_id"] in it.sandbox.world.traces()
         assert 2 <= described["arrival_seconds"] <= 9
         assert it.took <= 12
+
+
+async def test_what_arrives_meanwhile_refutes_how_a_header_is_shown() -> None:
+    """A control plane that shows a hash of the key: the trace arrives all the same, so the pass ends well."""
+    clock = FakeClock()
+    diary = Diary(clock, policy(fail_after=1, pass_after=1))
+    shown = ConfigSeen(config=manifest(key="Bearer 5f4dcc3b5aa765d61d8327deb882cf99"), updated_at=START - 86_400)
+    config = ConfigCheck(FakeControlPlane(shown), FakeBackend(), clock, Certificates())
+    single = SinglePass(diary, {C.CONFIG: config, C.CANARY: _Arrives()}, None, (), clock=clock, say=lambda _: None)
+    await single.run()
+    verdicts_of_config = [one.verdict for one in diary.events if isinstance(one, Checked) and one.check is C.CONFIG]
+    assert verdicts_of_config == ["fail", "pass"]
+    assert diary.state.confirmed == {}
+
+
+class _Arrives:
+    """A canary whose trace arrives at once."""
+
+    name = C.CANARY
+
+    async def look(self, journal: Journal) -> None:
+        """Send it, and see its trace twice."""
+        canary = a_canary()
+        await journal.absorb(CanaryPlanned(at=START, canary=canary))
+        await journal.absorb(CanaryAnswered(at=START, took=0.1, canary=canary, finding=passing("served")))
+        seen = TraceSeen(route=Route.TRACE, at=START, spans=spans(1))
+        for _ in range(2):
+            await journal.absorb(TraceLooked(at=START, took=0.1, canary_id=canary.id, seen=seen))
 
 
 @pytest.mark.parametrize("name", sorted(name for name in FAULTS if not name.startswith("slack_")))

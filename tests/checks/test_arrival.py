@@ -7,17 +7,22 @@ from typing import Any
 import pytest
 
 from monitor.checks.arrival import ArrivalCheck
+from monitor.checks.certificates import Certificates
+from monitor.checks.config import ConfigCheck
 from monitor.core.arrival import proof_key
 from monitor.core.canary import Canary, ControlSpan, IdSource, Outcome
+from monitor.core.diagnosis import diagnose
+from monitor.core.drift import ConfigSeen, ExportConfig
 from monitor.core.inputs import ControlLooked, ElsewhereLooked, LabelsUnread, LookFailed, TraceLooked
-from monitor.core.model import Blindness, CheckName, Fault, Seconds, TraceId
+from monitor.core.model import Blindness, CheckName, Fault, Seconds, Severity, TraceId
 from monitor.core.state import Policy, TargetState
 from monitor.core.trace import Narrowing, Route, SpanFact
 from monitor.ports import Garbled, Gone, PortError, Refused, Unreachable
 from tests.checks.bench import PROD, Diary, says
-from tests.core.build import HOUR, POLICY, Story, a_canary, manifest, policy, spans, trace_id
+from tests.core.build import HOUR, POLICY, THEIRS, Story, a_canary, manifest, policy, spans, trace_id
 from tests.fakes.backend import FakeBackend
 from tests.fakes.clock import START, FakeClock
+from tests.fakes.control_plane import FakeControlPlane
 
 TRACE, WAREHOUSE, NONCE = Route.TRACE, Route.WAREHOUSE, Route.NONCE
 GUESS: dict[str, Any] = {"trace_id": trace_id(1), "sent_id": trace_id(1), "id_source": IdSource.TRACEPARENT}
@@ -136,15 +141,61 @@ async def test_labels_that_cannot_be_read_are_asked_for_again() -> None:
 
 
 async def test_a_key_that_the_documented_read_refuses_is_told() -> None:
-    """Also where the quick route has just shown the trace."""
-    story = Story().config(manifest())
-    bench = Bench(a_canary(), config=story.state.config)
-    bench.shows()
-    bench.backend.window_error = Refused("401", status=401)
+    """Also where the quick route has just shown the trace. Conclusive, because the gateway's header is read again after it."""
+    bench, _ = _refuses_the_key(manifest())
     await bench.after(1)
     await bench.after(2)
     assert [given.key_refused for given in bench.failed] == [True]
     assert bench.confirmed == {Fault.KEY_REJECTED}
+
+
+async def test_an_ordinary_rotation_is_not_a_refused_key_of_the_gateway() -> None:
+    """The new key went into the gateway and the old one was revoked since the configuration was read: ours is outdated."""
+    bench, control_plane = _refuses_the_key(manifest())
+    await bench.after(1)
+    control_plane.config = ConfigSeen(config=manifest(key=THEIRS))
+    await bench.after(2)
+    assert control_plane.reads == 1
+    diagnosis = diagnose(bench.diary.state, POLICY, bench.clock.now())
+    assert diagnosis is not None
+    assert (diagnosis.fault, diagnosis.severity) == (Fault.CONFIG_DRIFT, Severity.WARNING)
+    assert any("give the monitor the new key" in line for line in diagnosis.because)
+
+
+async def test_where_the_configuration_cannot_be_read_again_a_refused_key_takes_repetition() -> None:
+    """What was read before the refusal proves nothing of the key that the gateway has now."""
+    bench, control_plane = _refuses_the_key(manifest())
+    control_plane.error = Unreachable("no answer", kind="timeout")
+    await bench.after(1)
+    await bench.after(2)
+    assert bench.confirmed == set()
+    await bench.after(4)
+    await bench.after(10)
+    assert bench.confirmed == {Fault.KEY_REJECTED}
+    charge = bench.diary.state.confirmed[Fault.KEY_REJECTED].charge
+    assert charge.facts == ("the gateway's exporter carried the same key when it was read last, which was before that",)
+
+
+async def test_several_refusals_at_once_read_the_configuration_once() -> None:
+    """It is new enough for each of them."""
+    bench, control_plane = _refuses_the_key(manifest(), a_canary(1), a_canary(2), a_canary(3))
+    await bench.after(1)
+    await bench.after(2)
+    assert [given.key_refused for given in bench.failed] == [True, True, True]
+    assert control_plane.reads == 1
+
+
+def _refuses_the_key(config: ExportConfig, *canaries: Canary) -> tuple[Bench, FakeControlPlane]:
+    """The documented read answers 401; before that, the configuration was read once, with our key in it."""
+    awaited = canaries or (a_canary(),)
+    bench = Bench(*awaited, config=Story().config(config).state.config)
+    for number in range(len(awaited)):
+        bench.shows(number + 1)
+    bench.backend.window_error = Refused("401", status=401)
+    control_plane = FakeControlPlane(ConfigSeen(config=config))
+    check = ConfigCheck(control_plane, bench.backend, bench.clock, Certificates())
+    bench.check = ArrivalCheck(bench.backend, bench.clock, bench.others, "prd", check.reread)
+    return bench, control_plane
 
 
 # --- routes ----------------------------------------------------------------------------------------------------------
@@ -413,6 +464,32 @@ async def test_a_lost_trace_is_asked_for_again_when_traces_arrive() -> None:
 
 
 # --- other environments ----------------------------------------------------------------------------------------------
+
+
+async def test_before_a_trace_is_called_misrouted_it_is_looked_for_here_once_more() -> None:
+    """That it is not here was seen before it was found there: it may have come to both."""
+    bench = Bench(a_canary(), proofs={proof_key(TRACE, POLICY.credential): START})
+    other = FakeBackend()
+    other.store(*spans(1), at=START)
+    bench.check = ArrivalCheck(bench.backend, bench.clock, {"stg": _ThenShows(other, bench)}, "prd")
+    await bench.after(60)
+    assert bench.looked == [(TRACE, 0), (TRACE, 3)]
+    assert (bench.canary.elsewhere, bench.confirmed) == (None, set())
+
+
+class _ThenShows:
+    """Another environment that shows a trace; meanwhile it arrives here, too."""
+
+    def __init__(self, inner: FakeBackend, bench: Bench) -> None:
+        self._inner, self._bench = inner, bench
+
+    async def read_trace(self, trace_id: TraceId, *, nonce: str | None, timeout: Seconds) -> tuple[SpanFact, ...]:
+        """Show it."""
+        self._bench.shows()
+        return await self._inner.read_trace(trace_id, nonce=nonce, timeout=timeout)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
 
 
 async def test_a_trace_that_does_not_come_is_looked_for_elsewhere() -> None:

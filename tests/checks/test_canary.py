@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from monitor.checks.canary import DEFAULT_PROMPT, CanaryCheck, CanaryOptions, choose_id
+from monitor.checks.canary import DEFAULT_PROMPT, CanaryCheck, CanaryOptions, Exchanges, choose_id
 from monitor.core.budget import Budget, Limits
 from monitor.core.canary import Canary, IdSource
 from monitor.core.events import CanaryReturned
@@ -232,6 +232,21 @@ async def test_its_time_is_measured_by_a_clock_that_never_jumps() -> None:
     gateway = _Slow(bench.clock, SERVED, 2.5, jump=-3600)
     await _let(bench.clock, CanaryCheck(gateway, bench.witness, bench.clock, bench.options).look(bench.diary))
     assert bench.answered.took == pytest.approx(2.5)
+
+
+async def test_what_it_asks_and_is_answered_can_be_recognised_in_its_trace() -> None:
+    """In the memory of the process alone: the answer is foreign text, and no input of the core carries it."""
+    bench = Bench()
+    bench.gateway.answer = replace(SERVED, text="The answer is a long one.")
+    exchanges = Exchanges(None)
+    check = CanaryCheck(bench.gateway, bench.witness, bench.clock, bench.options, exchanges)
+    await check.look(bench.diary)
+    assert exchanges.texts_of(bench.canary.nonce) == (bench.request.prompt, "The answer is a long one.")
+    assert "The answer is a long one." not in repr((bench.diary.state, bench.answered, bench.gateway.answer))
+    for number in range(1000):
+        exchanges.keep(str(number), "x" * 10_000)
+    assert exchanges.texts_of(bench.canary.nonce) == (bench.request.prompt, "")
+    assert sum(len(exchanges.texts_of(str(number))[1]) for number in range(1000)) == 200 * 2000
 
 
 async def test_the_answer_is_remembered() -> None:

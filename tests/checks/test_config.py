@@ -1,18 +1,21 @@
 """Whether the gateway is still set to export what it should, where it should."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from monitor.checks.certificates import Certificates
 from monitor.checks.config import ConfigCheck
+from monitor.core.canary import Outcome
 from monitor.core.drift import AUTHORIZATION, ENCODING, ENDPOINT, EXCLUDE, HEADERS, METRICS, ConfigSeen, ExportConfig
 from monitor.core.inputs import KeyTried, Observation
 from monitor.core.model import Blindness, Fault, Service, Severity, Verdict
+from monitor.core.secret import HIDDEN
 from monitor.ports import Garbled, Gone, PortError, Refused, Unreachable
 from tests.checks.bench import Diary, says
-from tests.core.build import MINUTE, OFF, OURS, THEIRS, manifest, secret
+from tests.core.build import MINUTE, OFF, OURS, THEIRS, a_canary, manifest, secret
 from tests.fakes.backend import FakeBackend
 from tests.fakes.clock import START, FakeClock
 from tests.fakes.control_plane import FakeControlPlane
@@ -65,6 +68,32 @@ async def test_what_cannot_be_compared_is_listed_and_passes() -> None:
     assert says(seen.finding) == ("pass", None)
     assert seen.finding.summary == f"5 fields are as expected; not comparable: {AUTHORIZATION}"
     assert seen.finding.evidence["not_comparable"] == AUTHORIZATION
+
+
+async def test_what_is_shown_otherwise_than_in_use_is_listed_and_passes() -> None:
+    """Traces arrive with it, so it is no other key; what rests on them is not conclusive."""
+    bench = Bench(ConfigSeen(config=manifest(key=THEIRS), updated_at=START - 86_400))
+    assert says((await bench.look()).finding) == ("fail", Fault.CONFIG_DRIFT)
+    came = tuple(a_canary(number, outcome=Outcome.ARRIVED, arrived_at=START + 3) for number in (1, 2))
+    bench.diary = Diary(bench.clock, state=replace(bench.diary.state, canaries=came))
+    seen = await bench.look()
+    assert says(seen.finding) == ("pass", None)
+    assert seen.finding.summary == (f"5 fields are as expected; shown otherwise than in use (masked?): {AUTHORIZATION}")
+    assert (seen.finding.conclusive, seen.finding.evidence["shown_otherwise"]) == (False, AUTHORIZATION)
+    await bench.look()
+    assert bench.confirmed == set()
+
+
+async def test_a_header_that_is_not_shown_any_more_is_drift_only_after_repeated_looks() -> None:
+    """That it is gone is told by an older look: one that cannot be repeated."""
+    bench = Bench()
+    await bench.look()
+    bench.control_plane.config = ConfigSeen(config=manifest({AUTHORIZATION: HIDDEN}))
+    seen = await bench.look()
+    assert says(seen.finding) == ("fail", Fault.CONFIG_DRIFT)
+    assert bench.confirmed == set()
+    await bench.look()
+    assert bench.confirmed == {Fault.CONFIG_DRIFT}
 
 
 @pytest.mark.parametrize(

@@ -5,15 +5,18 @@ from typing import Any
 import pytest
 
 from monitor.checks.certificates import Certificates
+from monitor.checks.config import ConfigCheck
 from monitor.checks.control import SERVICE_NAME, ControlCheck, judge_ingest
+from monitor.core.drift import ConfigSeen
 from monitor.core.inputs import ControlSent
 from monitor.core.model import Blindness, CheckName, Fault, Service
 from monitor.core.state import TargetState
 from monitor.ports import IngestAnswer, Unreachable
 from tests.checks.bench import PROD, Diary, FakeWitness, says
-from tests.core.build import Story, manifest, policy
-from tests.fakes.backend import FakeIngest
+from tests.core.build import OURS, THEIRS, Story, manifest, policy
+from tests.fakes.backend import FakeBackend, FakeIngest
 from tests.fakes.clock import START, FakeClock
+from tests.fakes.control_plane import FakeControlPlane
 
 ACCEPTED = (None, None)
 
@@ -36,6 +39,20 @@ class Bench:
     def confirmed(self) -> set[Fault]:
         """What is believed."""
         return set(self.diary.state.confirmed)
+
+
+async def test_after_a_refusal_the_gateways_key_is_looked_at_again() -> None:
+    """Only what is read after the 401 tells whether the gateway holds the refused one."""
+    for key, confirmed in ((OURS, {Fault.KEY_REJECTED}), (THEIRS, {Fault.CONFIG_DRIFT})):
+        bench = Bench(Story().config().state)
+        await bench.clock.advance(3)
+        control_plane = FakeControlPlane(ConfigSeen(config=manifest(key=key)))
+        config = ConfigCheck(control_plane, FakeBackend(), bench.clock, bench.certificates)
+        bench.ingest.answer = IngestAnswer(status=401)
+        await ControlCheck(bench.ingest, bench.witness, bench.clock, {}, bench.certificates, config.reread).look(
+            bench.diary
+        )
+        assert bench.confirmed == confirmed
 
 
 @pytest.mark.parametrize(

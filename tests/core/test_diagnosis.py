@@ -7,9 +7,10 @@ import pytest
 
 from monitor.core.canary import ControlSpan, Outcome
 from monitor.core.diagnosis import diagnose
-from monitor.core.drift import ENDPOINT, EXCLUDE, ConfigMemory, ConfigSeen, ExportConfig
+from monitor.core.drift import ENCODING, ENDPOINT, EXCLUDE, ConfigMemory, ConfigSeen, ExportConfig
 from monitor.core.faults import FAULTS, ORDER
 from monitor.core.incident import Diagnosis, Incident
+from monitor.core.inputs import Ticked
 from monitor.core.model import Blindness, Charge, CheckName, Component, Fault, Instant, Severity
 from monitor.core.state import Active, Outage, Policy, TargetState, Trend
 from monitor.core.trace import LabelJudgement
@@ -18,6 +19,8 @@ from monitor.core.triage import say, triage
 from monitor.core.weighing import named, weigh
 from tests.core.build import (
     CANARY,
+    HOUR,
+    MINUTE,
     OFF,
     POLICY,
     PROD,
@@ -492,6 +495,32 @@ def test_a_key_that_was_given_to_us_since_is_compared_before_it_accuses() -> Non
 def test_otherwise_another_key_stops_the_export(state: TargetState) -> None:
     """Ours is good, so theirs is wrong; or something else is wrong besides."""
     assert weighed(state) == SAYS_SO
+
+
+def test_nobody_is_named_who_signed_before_a_look_that_passed() -> None:
+    """The difference came after it: our own expectation may have changed, or how a value is shown."""
+    story = Story().config(by="ana", updated_at=START - HOUR).wait(MINUTE)
+    story.config(manifest({ENCODING: "json"}), by="ana", updated_at=START - HOUR)
+    assert not any("ana" in line for line in story.diagnosis.because)
+    story.config(manifest({ENCODING: "json"}), by="bob", updated_at=START + 30)
+    assert story.diagnosis.because[-1] == "last changed by bob at 2027-01-15 08:00 UTC"
+
+
+@pytest.mark.parametrize("fault", [F.TRACE_MISLABELLED, F.CONTENT_LEAKED, F.WRONG_ENVIRONMENT])
+def test_no_reason_is_given_twice(fault: Fault) -> None:
+    """The summary of a charge is its first fact, and is said once."""
+    labels = LabelJudgement(
+        mislabelled=("service name: expected a, found b",), leaked=("tfy.input",), environment="stg"
+    )
+    story = Story()
+    for _ in range(2):
+        story.arrives(story.canary())
+    judged = tuple(replace(canary, labels=labels) for canary in story.state.canaries)
+    story.state = replace(story.state, canaries=judged)
+    story.tell(Ticked(at=story.now))
+    (said,) = [one.because for one in weigh(story.state, story.policy, story.now) if one.fault is fault]
+    assert len(said) == len(set(said))
+    assert not any(line.startswith("found in ") for line in said)
 
 
 def test_who_changed_the_configuration_is_said_with_the_time() -> None:

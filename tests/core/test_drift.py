@@ -24,6 +24,7 @@ from monitor.core.drift import (
     ExportConfig,
     Filter,
     Match,
+    NotAt,
     OneOf,
     Rule,
     SameSecret,
@@ -126,7 +127,7 @@ def test_an_endpoint_that_may_be_one_of_several_has_no_hint() -> None:
 
 @pytest.mark.parametrize(
     "value",
-    ["tl_ours", "bearer tl_ours", '"Bearer tl_ours"', "Bearer ${KEY}", "", "Bearer", "Bearer%20tl_ours", THEIRS],
+    ["tl_ours", "bearer tl_ours", '"Bearer tl_ours"', "Bearer ${KEY}", "Bearer", "Bearer%20tl_ours", THEIRS],
 )
 def test_an_authorization_that_traceloop_will_refuse_stops_the_export(value: str) -> None:
     """`Bearer ` missing, an unexpanded placeholder, quotes, or another key than ours."""
@@ -222,6 +223,29 @@ def test_a_metrics_exporter_should_be_disabled(value: Value, differs: bool) -> N
     found = differences({METRICS: value})
     assert bool(found) == differs
     assert not any(one.stops_export or one.critical for one in found)
+
+
+@pytest.mark.parametrize(
+    ("value", "differs"),
+    [
+        (None, False),
+        ("http https://metrics.acme.example/v1/metrics", False),
+        ("http https://api.traceloop.com.acme.example", False),
+        ("grpc metrics.acme.example:4317", False),
+        ("http", False),
+        ("http https://[", False),
+        ("http https://api.traceloop.com/v1/metrics", True),
+        ("http HTTPS://API.Traceloop.com.:443", True),
+        ("grpc api.traceloop.com:4317", True),
+    ],
+)
+def test_a_metrics_exporter_is_wrong_only_where_the_traces_go(value: Value, *, differs: bool) -> None:
+    """Traceloop takes in traces only; what a tenant sends elsewhere is nobody's business."""
+    expected = ExpectedConfig(rules={METRICS: NotAt(frozenset({"api.traceloop.com"}))})
+    found = compare(expected, ExportConfig(fields={METRICS: value})).differences
+    assert [(one.expected, one.stops_export, one.hint) for one in found] == (
+        [("absent", False, "the traces' backend takes in no metrics")] if differs else []
+    )
 
 
 def test_a_header_nobody_expects_is_a_warning() -> None:

@@ -1,16 +1,30 @@
 """Whose key is wrong: what a 401 says of the gateway, and what it says of us. Rotation, in either order."""
 
+from dataclasses import replace
+
 import pytest
 
 from monitor.core.canary import Outcome
-from monitor.core.drift import ENDPOINT, ExportConfig
+from monitor.core.drift import (
+    AUTHORIZATION,
+    ENDPOINT,
+    HEADERS,
+    ConfigSeen,
+    ExportConfig,
+    SameSecret,
+    compare,
+    remember,
+    unmask_removal,
+)
 from monitor.core.events import KeyJudged
 from monitor.core.faults.traceloop import judge_refused_key
-from monitor.core.key import key_is_refused
+from monitor.core.key import key_is_refused, refute_headers, refuted_headers
 from monitor.core.model import Blindness, Severity, failing
-from monitor.core.trace import Route
+from monitor.core.secret import HIDDEN, describe_secret
+from monitor.core.trace import LabelJudgement, Route
 from tests.core.build import (
     ARRIVAL,
+    HOUR,
     MINUTE,
     OFF,
     OURS,
@@ -63,6 +77,16 @@ def test_a_401_is_conclusive_only_if_the_gateway_is_known_to_carry_the_same_key(
     assert (charge.facts[0] == "the gateway's exporter carries the same key") == conclusive
     assert ("the monitor's copy may be the outdated one" in charge.facts[0]) == (not conclusive)
     assert REJECTED in refused(story).confirmed
+
+
+def test_a_header_that_was_read_before_the_401_makes_it_not_conclusive() -> None:
+    """A rotation may be under way: the gateway has the new key, and ours has just been revoked."""
+    story = refused(Story().config().wait(3))
+    assert REJECTED not in story.confirmed
+    charge = judge_refused_key(story.state, "the read API")
+    assert charge is not None
+    assert charge.facts == ("the gateway's exporter carried the same key when it was read last, which was before that",)
+    assert REJECTED in refused(story.config()).confirmed
 
 
 @pytest.mark.parametrize("key", [THEIRS, f" {THEIRS} "])
@@ -273,3 +297,95 @@ def test_our_key_is_never_shown() -> None:
     for text in (repr(story.state), repr(story.events), repr(story.diagnosis)):
         assert OURS.removeprefix("Bearer ") not in text
         assert THEIRS.removeprefix("Bearer ") not in text
+
+
+# --- what is shown otherwise than it is in use ------------------------------------------------------------------------
+
+HASHED = manifest(key="Bearer 5f4dcc3b5aa765d61d8327deb882cf99")
+
+
+def read(story: Story, config: ExportConfig) -> ConfigSeen:
+    """What a look at the configuration makes of it."""
+    seen = ConfigSeen(config=config, updated_at=START - HOUR)
+    unmasked = unmask_removal(story.state.config, seen)
+    return refute_headers(unmasked, seen, story.state, story.policy, story.now)
+
+
+def arrivals(story: Story, count: int = 2) -> Story:
+    """So many canaries arrive."""
+    for _ in range(count):
+        story.arrives(story.canary())
+    return story
+
+
+def test_a_header_that_would_have_stopped_the_export_is_refuted_by_traces_that_arrive() -> None:
+    """A hash looks like another key: it is shown otherwise than it is in use, and cannot be compared."""
+    story = Story().config(HASHED, updated_at=START - HOUR)
+    assert read(story, HASHED).config == HASHED
+    arrivals(story, 1)
+    assert read(story, HASHED).config == HASHED
+    seen = read(arrivals(story, 1), HASHED)
+    comparison = compare(story.policy.expected, seen.config)
+    assert (comparison.differences, comparison.not_comparable) == ((), (AUTHORIZATION,))
+    assert refuted_headers(seen, story.policy.expected) == (AUTHORIZATION,)
+    assert remember(story.state.config, seen, story.now).changed_at == START - HOUR  # it is no change to doubt a value
+
+
+def test_every_other_header_is_doubted_with_it() -> None:
+    """Who masks one masks all."""
+    path = f"{HEADERS}.x-team"
+    rules = {**expectation().rules, path: SameSecret("12345678")}
+    story = Story(policy=policy(expected=replace(expectation(), rules=rules)))
+    both = manifest({path: describe_secret("5f4dcc3b5aa765d6", expected="ml", key=b"k")}, key=THEIRS)
+    seen = read(arrivals(story.config(both, updated_at=START - HOUR)), both)
+    assert refuted_headers(seen, story.policy.expected) == (AUTHORIZATION, path)
+    assert not compare(story.policy.expected, seen.config).differences
+
+
+def test_headers_that_are_not_shown_any_more_are_not_gone_while_traces_arrive() -> None:
+    """The token may see less than before: that is no change of the gateway's."""
+    hidden = manifest({AUTHORIZATION: HIDDEN})
+    story = Story().config(updated_at=START - HOUR)
+    assert compare(story.policy.expected, read(story, hidden).config).stops_export
+    story.config(read(story, hidden).config).wait(6 * MINUTE)
+    arrivals(story)
+    for _ in range(2):
+        seen = read(story, hidden)
+        assert compare(story.policy.expected, seen.config).not_comparable == (AUTHORIZATION,)
+        story.config(seen.config).wait(MINUTE)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [manifest(key=None), manifest({ENDPOINT: "https://x.example"}, key=THEIRS), OFF],
+    ids=["no header", "another endpoint", "off"],
+)
+def test_only_the_value_of_a_header_is_refuted(config: ExportConfig) -> None:
+    """Everything else is shown as it is: then traces arrive by another way."""
+    story = arrivals(Story().config(config, updated_at=START - HOUR))
+    assert read(story, config).config == config
+
+
+def test_only_what_arrives_here_after_the_change_and_settle_refutes() -> None:
+    """The exporter may still use what it had; a trace elsewhere proves that the key is another one; losses end it."""
+    story = arrivals(Story().config().wait(HOUR))
+    story.config(HASHED)
+    assert read(story, HASHED).config == HASHED
+    assert read(arrivals(story), HASHED).config == HASHED
+    story.wait(6 * MINUTE)
+    strays = arrivals(story).state.canaries
+    assert read(story, HASHED).config != HASHED
+    labels = LabelJudgement(environment="stg")
+    story.state = replace(story.state, canaries=tuple(replace(one, labels=labels) for one in strays))
+    assert read(story, HASHED).config == HASHED
+    lost = tuple(replace(one, outcome=Outcome.MISSING, labels=None) for one in strays[-2:])
+    story.state = replace(story.state, canaries=(*strays, *lost))
+    assert read(story, HASHED).config == HASHED
+
+
+def test_a_401_is_not_called_our_own_where_the_header_is_in_doubt() -> None:
+    """What is shown says nothing of which key the gateway has: after `fail_after`, and the text says so."""
+    story = arrivals(Story().config(HASHED, updated_at=START - HOUR))
+    story.config(read(story, HASHED).config, updated_at=START - HOUR)
+    assert REJECTED not in refused(story).confirmed
+    assert REJECTED in refused(story).confirmed

@@ -9,7 +9,7 @@ from monitor.core.canary import Outcome
 from monitor.core.events import IncidentAcknowledged
 from monitor.core.incident import Incident, Losses, Reason, Told
 from monitor.core.inputs import Acknowledged, Input, NoticeTold, Removed
-from monitor.core.model import Blindness, CheckName, Fault, Severity, failing
+from monitor.core.model import Blindness, CheckName, Fault, Seconds, Severity, failing
 from monitor.core.register import REMEMBERED_INCIDENTS
 from monitor.core.window import count_losses
 from tests.core.build import (
@@ -235,6 +235,13 @@ def test_a_reopened_incident_keeps_its_worst() -> None:
 
 
 # --- mended and waiting ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("signed", "by"), [(30, " by ana"), (-3600, ""), (0, "")])
+def test_only_who_signed_since_the_fault_was_seen_has_mended_it(signed: Seconds, by: str) -> None:
+    """Whoever changed the configuration before has not: it may be shown otherwise, or something else was changed."""
+    story = Story().config(OFF, by="bob").wait(60).config(by="ana", updated_at=START + signed).wait(1)
+    assert story.diagnosis.waiting == f"exporter_disabled mended 08:01 UTC{by}, waiting for traces"
 
 
 def test_a_mended_cause_keeps_its_name_and_waits_for_traces() -> None:

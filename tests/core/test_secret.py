@@ -48,8 +48,6 @@ def test_another_key_is_another_key() -> None:
         ("Bearer YOUR_API_KEY", [Oddity.PLACEHOLDER]),
         ("Bearer %(key)s", [Oddity.PLACEHOLDER]),
         ("Bearer%20tl_ours", [Oddity.PERCENT_ENCODED, Oddity.NO_BEARER]),
-        ("", [Oddity.EMPTY]),
-        ("  ", [Oddity.EMPTY]),
         ("Bearer", [Oddity.EMPTY]),
         ('"Bearer "', [Oddity.EMPTY]),
     ],
@@ -72,6 +70,9 @@ def test_the_same_key_shows_the_same_fingerprint_in_every_form() -> None:
     [
         "Bearer ********", "********", "Bearer tl_…wxyz", "Bearer sk-...abcd", "••••", "Bearer ••••", "tl_ab**yz", "xxxxxxxx",
         "Bearer XXXXXXXXtl", "[REDACTED]", "<redacted>", "masked", "***HIDDEN***", "Bearer ####", "█████",
+        "", "  ", "null", "None", "(sensitive value)", "sensitive", "__REDACTED__", "Bearer __REDACTED__", "ENC(c2VjcmV0)",
+        "Bearer ENC(c2VjcmV0)", "Bearer (sensitive value)", "[secret]", "<redacted: 40>", "value hidden", "<not shown>",
+        "sha256:2bb80d537b1da3e3", "vault:v1:c2VjcmV0", "{cipher}c2VjcmV0", "this value cannot be shown", "encrypted",
     ],
 )  # fmt: skip
 def test_a_masked_value_is_not_compared(value: str) -> None:

@@ -121,6 +121,16 @@ def test_content_is_present_or_absent_as_agreed(
     assert (judged.leaked, judged.content_missing) == (leaked, missing)
 
 
+@pytest.mark.parametrize("logged", [{"unproven": ("tfy.input",)}, {"redacted": True}])
+def test_what_is_not_proven_or_was_redacted_neither_leaks_nor_lacks(logged: dict[str, Any]) -> None:
+    """It was logged as agreed where content is expected; where it is not, it is at most shown beside the verdict."""
+    there = seen(span("s", content=(), **logged))
+    assert not judge_labels(there, Labels(service_name="x", content=True)).content_missing
+    judged = judge_labels(there, Labels(service_name="x", content=False))
+    assert judged.leaked == ()
+    assert judged.evidence.get("may_carry_content") == ("tfy.input" if "unproven" in logged else None)
+
+
 def test_one_span_with_content_is_content() -> None:
     """Only one of them need hold it."""
     judged = judge_labels(

@@ -53,6 +53,11 @@ def test_grpc_has_no_encoding_in_the_manifest() -> None:
     assert "encoding" not in exporter["otel_traces_exporter_config"]
 
 
+def test_the_form_says_where_the_metrics_exporter_is_not_checked() -> None:
+    """As of what else is not."""
+    assert form(prod(with_target("expected: {metrics_exporter: any}")))[-1] == ("Metrics exporter", "not checked")
+
+
 def test_the_form_of_the_defaults_is_the_guides_table() -> None:
     """https://www.truefoundry.com/docs/ai-gateway/traceloop."""
     assert form(prod()) == [

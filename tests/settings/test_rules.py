@@ -1,6 +1,8 @@
 """From settings to what the core compares and judges with."""
 
-from monitor.core.drift import Absent, Equals, Filter, OneOf, SameSecret, SameUrl, Value, compare
+import pytest
+
+from monitor.core.drift import Absent, Equals, Filter, NotAt, OneOf, SameSecret, SameUrl, Value, compare
 from monitor.core.drift import ExportConfig as Export
 from monitor.core.secret import describe_headers
 from monitor.settings import expected_config, expected_headers, labels
@@ -11,13 +13,13 @@ TRACES = "otel_traces_exporter_config"
 
 
 def test_the_guides_table_becomes_rules() -> None:
-    """Type, endpoint, encoding, Authorization, and no metrics exporter."""
+    """Type, endpoint, encoding, Authorization, and no metrics to where the traces go."""
     rules = expected_config(prod(), KEY).rules
     assert {path: rule for path, rule in rules.items() if not path.endswith("authorization")} == {
         f"{TRACES}.type": Equals("http"),
         f"{TRACES}.endpoint": SameUrl("https://api.traceloop.com/v1/traces"),
         f"{TRACES}.encoding": Equals("proto"),
-        "otel_metrics_exporter_config": Absent(),
+        "otel_metrics_exporter_config": NotAt(frozenset({"api.traceloop.com"})),
     }
     assert isinstance(rules[f"{TRACES}.headers.authorization"], SameSecret)
 
@@ -84,6 +86,13 @@ def test_further_expectations_become_rules() -> None:
     assert expected.rules[f"{TRACES}.additional_resource_attributes.deployment.environment"] == Equals("prod")
     assert "otel_metrics_exporter_config" not in expected.rules
     assert expected.filters == (Filter(key="tfy.span_type", values=("ChatCompletion", "Model")),)
+
+
+@pytest.mark.parametrize("word", ["any", "null"])
+def test_the_metrics_exporter_may_be_nobodys_business(word: str) -> None:
+    """Wherever it points."""
+    rules = expected_config(prod(with_target(f"expected: {{metrics_exporter: {word}}}")), KEY).rules
+    assert "otel_metrics_exporter_config" not in rules
 
 
 def test_grpc_has_no_encoding() -> None:

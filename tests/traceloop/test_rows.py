@@ -1,6 +1,9 @@
 """What is told of a span, and what is not: names of content and credentials, never the content."""
 
+import json
+from base64 import b64encode, urlsafe_b64encode
 from typing import Any
+from urllib.parse import quote, quote_plus
 
 import pytest
 from hypothesis import given
@@ -13,12 +16,14 @@ from monitor.traceloop.rows import mentions, read_row
 
 NONCE = "gtm-0123456789abcdef"
 KEY = "tl_0123456789abcdef0123456789abcdef"
+PROMPT = f"This is a health check of the gateway. Answer with the single word: pong.\n({NONCE})"
+ANSWER = "Certainly: the gateway of your company is as well as can be."
 
 
 def fact(attributes: Any = None, nonce: str | None = NONCE, **more: Any) -> SpanFact:
     """The fact of one row."""
     row = {"trace_id": "A" * 32, "span_id": "b" * 16, "span_attributes": attributes or {}, **more}
-    return read_row(row, nonce=nonce, redactor=Redactor([KEY]))
+    return read_row(row, nonce=nonce, redactor=Redactor([KEY]), texts=(PROMPT, ANSWER))
 
 
 @pytest.mark.parametrize(
@@ -44,9 +49,84 @@ def fact(attributes: Any = None, nonce: str | None = NONCE, **more: Any) -> Span
         "traceloop.entity.output",
     ],
 )
-def test_content_is_known_by_its_name(name: str) -> None:
-    """By every name that this gateway, Traceloop or OpenTelemetry gives it."""
-    assert fact({name: "Why is the sky blue?"}).content == (name,)
+def test_what_is_named_like_content_and_holds_nothing_of_ours_is_not_proven(name: str) -> None:
+    """By every name that this gateway, Traceloop or OpenTelemetry gives content: the name alone proves nothing."""
+    shown = fact({name: "Why is the sky blue?"})
+    assert (shown.content, shown.unproven) == ((), (name,))
+    assert fact({name: PROMPT}).content == (name,)
+
+
+ENCODED = {
+    "whole": PROMPT,
+    "the nonce alone": NONCE,
+    "cut off": PROMPT[:40],
+    "the end of it": PROMPT[-60:-25],
+    "the answer": ANSWER,
+    "a part of the answer": f"…{ANSWER[9:45]}…",
+    "in capitals": PROMPT.upper(),
+    "in JSON": json.dumps({"messages": [{"role": "user", "content": PROMPT}]}),
+    "in JSON in JSON": json.dumps({"body": json.dumps({"content": PROMPT[:50]})}),
+    "percent-encoded": quote(PROMPT),
+    "percent-encoded in small letters": quote(PROMPT, safe="").lower(),
+    "as a form": quote_plus(PROMPT[:40]),
+    "in hexadecimal": PROMPT.encode().hex().upper(),
+    **{f"in base64 after {lead}": b64encode(b"x" * lead + PROMPT[:50].encode()).decode() for lead in range(3)},
+    **{f"in base64 for URLs after {lead}": urlsafe_b64encode(b"x" * lead + NONCE.encode()).decode() for lead in range(3)},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("value", ENCODED.values(), ids=ENCODED.keys())
+def test_what_was_asked_or_answered_proves_content_in_every_form(value: str) -> None:
+    """Whole or in part, plain or encoded, under whatever name, in attributes, events and fields."""
+    assert fact({"vendor.new.name": value}).content == ("vendor.new.name",)
+    assert fact(resource_attributes={"vendor.new.name": value}).content == ("vendor.new.name",)
+    assert fact(events=[{"attributes": {"vendor.new.name": value}}]).content == ("vendor.new.name",)
+    assert fact(span_events=[{"name": value}]).content == ("span_events",)
+    assert fact(status_message=value).content == ("status_message",)
+    assert fact(prompts={"0": {"content": value}}).content == ("prompts",)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"output": {"model": "gpt-4o-mini"}},
+        {"output": '{"model": "gpt-4o-mini"}'},
+        {"output": "gpt-4o-mini", "span_attributes": {"gen_ai.response.model": "openai-main/gpt-4o-mini"}},
+        {"output": " "},
+        {"completions": {"0": {"role": "assistant", "finish_reason": "stop"}}},
+        {"prompts": {"0": {"role": "user"}}},
+        {"prompts": [{"role": "user", "content": ""}]},
+        {"span_attributes": {"gen_ai.prompt.0.content": "\t\n", "input.value": '""', "tfy.output": "assistant"}},
+        {"span_attributes": {"gen_ai.usage.prompt_tokens": "12", "tfy.output": None}},
+    ],
+)
+def test_a_role_a_model_or_an_empty_value_is_no_content(fields: dict[str, Any]) -> None:
+    """A store derives such values from others: nothing of a request or an answer is in them."""
+    shown = fact(**fields)
+    assert (shown.content, shown.unproven, shown.redacted) == ((), (), False)
+
+
+@pytest.mark.parametrize(
+    "mark",
+    ["<redacted>", "[REDACTED]", "***", "••••", "redacted-by-litellm", "(sensitive value)", "__MASKED__", "[content removed]",
+     {"role": "user", "content": "[REDACTED]"}],
+)  # fmt: skip
+def test_a_mark_of_redaction_is_no_content_but_shows_that_it_was_logged(mark: Any) -> None:
+    """Somebody took it out on its way."""
+    for fields in ({"input": mark}, {"span_attributes": {"tfy.output": mark}}, {"prompts": {"0": mark}}):
+        shown = fact(**fields)
+        assert (shown.content, shown.unproven, shown.redacted) == ((), (), True)
+
+
+def test_a_short_answer_and_single_words_prove_nothing() -> None:
+    """They may stand anywhere: "pong" in a host's name, a model's name in any attribute."""
+    row = {
+        "trace_id": "a" * 32,
+        "span_id": "b" * 16,
+        "span_attributes": {"host": "pong", "model": "openai-main/gpt-4o-mini-2024"},
+    }
+    texts = ("Who is openai-main/gpt-4o-mini-2024, please?", "pong", "openai-main/gpt-4o-mini-2024")
+    assert read_row(row, nonce=NONCE, redactor=Redactor(), texts=texts).content == ()
 
 
 @pytest.mark.parametrize(
@@ -59,6 +139,11 @@ def test_content_is_known_by_its_name(name: str) -> None:
         {"tfy.request.metadata": {"probe_id": NONCE}},
         {"tfy.request.metadata.probe_id": NONCE},
         {"metadata.requester_metadata": f"{{'headers': '{NONCE}'}}"},
+        {"http.request.headers": json.dumps({"x-tfy-metadata": json.dumps({"probe_id": NONCE})})},
+        {"vendor.request": str({"tfy_monitor": "canary", "probe_id": NONCE})},
+        {"traceloop.association.properties.probe_id": NONCE},
+        {"vendor.cut_off": str({"probe_id": NONCE})[:-5]},
+        {"baggage": quote(json.dumps({"probe_id": NONCE}))},
         {},
     ],
 )
@@ -70,7 +155,7 @@ def test_what_surrounds_content_is_none(attributes: dict[str, Any]) -> None:
 @pytest.mark.parametrize("field", ["input", "output", "prompts", "completions"])
 def test_content_stands_in_fields_of_its_own_too(field: str) -> None:
     """Traceloop moves it there on the documented route."""
-    value: Any = {"llm.prompts.0.content": "hello"} if field in {"prompts", "completions"} else "hello"
+    value: Any = {"llm.prompts.0.content": PROMPT} if field in {"prompts", "completions"} else PROMPT
     assert fact(**{field: value}).content == (field,)
 
 
@@ -91,14 +176,14 @@ def test_the_nonce_proves_content_under_any_name() -> None:
     ("where", "name", "value"),
     [
         ("resource_attributes", "Authorization", "Bearer abc123def"),
-        ("resource_attributes", "authorization", "anything-at-all"),
-        ("resource_attributes", "proxy-authorization", "anything-at-all"),
+        ("resource_attributes", "authorization", "anyth1ng-at-all"),
+        ("resource_attributes", "proxy-authorization", "anyth1ng-at-all"),
         ("span_attributes", "http.request.header.authorization", ["Bearer abc123def"]),
-        ("span_attributes", "http.request.header.cookie", "session=abc"),
-        ("span_attributes", "vendor.refresh_token", "anything"),
-        ("span_attributes", "vendor.private-key", "anything"),
-        ("span_attributes", "http.request.header.x-api-key", "anything"),
-        ("span_attributes", "openai.api_key", "anything"),
+        ("span_attributes", "http.request.header.cookie", "session=abc123"),
+        ("span_attributes", "vendor.refresh_token", "anyth1ng"),
+        ("span_attributes", "vendor.private-key", "anyth1ng"),
+        ("span_attributes", "http.request.header.x-api-key", "anyth1ng"),
+        ("span_attributes", "openai.api_key", "anyth1ng"),
         ("span_attributes", "vendor.note", f"the key is {KEY}"),
         ("span_attributes", "url.full", "https://api.example/v1?key=AIzaSyA"),
         ("span_attributes", "db.connection", "postgres://u:p@host/db"),
@@ -106,11 +191,19 @@ def test_the_nonce_proves_content_under_any_name() -> None:
     ],
 )
 def test_credentials_are_named(where: str, name: str, value: Any) -> None:
-    """By the attribute's name, by a value we know, by what a credential looks like."""
+    """By a value we know, by what a credential looks like, by the attribute's name where the value can be a key."""
     fields: dict[str, Any] = {where: {name: value}}
     shown = fact(**fields)
     assert shown.credentials == (name,)
     assert str(value) not in repr(shown)
+
+
+@pytest.mark.parametrize(
+    "value", ["true", "12", "default", "not-present", "virtual account", "none", "a" * 10, "0123456789abcdef" * 4, "["]
+)
+def test_a_name_of_a_credential_proves_none(value: str) -> None:
+    """A word, a count, a flag, the hash that LiteLLM shows instead of a key: none of them opens anything."""
+    assert fact({"metadata.user_api_key": value, "vendor.session_token": value}).credentials == ()
 
 
 @pytest.mark.parametrize(
@@ -142,13 +235,26 @@ def test_content_and_credentials_of_events_are_found() -> None:
     for field in ("events", "span_events"):
         fields: dict[str, Any] = {field: [event, "odd", {"attributes": None}]}
         shown = fact(**fields)
-        assert shown.content == ("gen_ai.prompt", "note")
+        assert (shown.content, shown.unproven) == (("note",), ("gen_ai.prompt",))
         assert shown.credentials == ("key",)
     assert fact(events={"a": 1}).content == ()
     assert fact(events=[{"attributes": {"gen_ai.prompt": ""}}]).content == ()
 
 
-@pytest.mark.parametrize("value", ["", "null", "********", "<redacted>", "tfy-secret://acme:g:k", "Bearer ****"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        "",
+        "null",
+        "********",
+        "<redacted>",
+        '["[REDACTED]"]',
+        "Bearer __REDACTED__",
+        "ENC(a1b2c3d4)",
+        "tfy-secret://acme:g:k",
+        "Bearer ****",
+    ],
+)
 def test_what_was_masked_on_its_way_is_no_credential(value: str) -> None:
     """Somebody took care already."""
     assert fact(resource_attributes={"Authorization": value}).credentials == ()
@@ -229,7 +335,7 @@ FIELDS = st.sampled_from(
 def test_any_row_with_ids_is_read(fields: dict[str, Any], nonce: str) -> None:
     """Whatever stands in the other fields."""
     row = {**fields, "trace_id": "a" * 32, "span_id": "b" * 16}
-    assert read_row(row, nonce=nonce, redactor=Redactor()).span_id == "b" * 16
+    assert read_row(row, nonce=nonce, redactor=Redactor(), texts=(nonce * 20,)).span_id == "b" * 16
     mentions(row, nonce)
 
 

@@ -23,7 +23,7 @@ def send_control(state: TargetState, given: ControlSent, policy: Policy, now: In
     controls = (*state.controls, control)[-_REMEMBERED_CONTROLS:]
     after = replace(state, controls=controls, certificates=certify(state, given.certificate))
     if given.key_refused:
-        after = replace(after, key_refused_at=now)
+        after = replace(after, key_refused_at=given.refused_at or now)
     elif control.accepted:
         after = replace(after, key_accepted_at=now)
     if given.finding is None:

@@ -47,7 +47,7 @@ def observe(state: TargetState, seen: Observation, policy: Policy, now: Instant)
     after = replace(state, phases=seen.phases or state.phases, certificates=certify(state, seen.certificate))
     if seen.config is not None:
         memory = remember(after.config, seen.config, now)
-        after = replace(after, config=replace(memory, credential=policy.credential))
+        after = replace(after, config=replace(memory, credential=policy.credential, read_at=seen.at))
     folded, events = fold_look(after, seen.check, seen.finding, seen.at, seen.took, policy, now)
     return folded, tuple(_with_config(event, state, seen) for event in events)
 

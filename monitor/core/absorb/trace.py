@@ -197,7 +197,7 @@ def leave_unjudged(state: TargetState, given: LabelsUnread) -> TargetState:
 
 def fail_look(state: TargetState, given: LookFailed, policy: Policy, now: Instant) -> Absorbed:
     """A look that did not succeed: unknown, unless a documented route refused the very key that the exporter uses."""
-    after = replace(state, key_refused_at=now) if given.key_refused else state
+    after = replace(state, key_refused_at=given.refused_at or now) if given.key_refused else state
     after, events = _give_up(after, given, policy, now)
     finding = finding_of_refused_key(after, given.finding, given.where) if given.key_refused else given.finding
     folded, more = _fold_apart(after, given, finding, policy, now)

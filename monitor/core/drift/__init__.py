@@ -24,7 +24,18 @@ from monitor.core.drift.manifest import (
     Value,
 )
 from monitor.core.drift.memory import ConfigMemory, ConfigSeen, remember, unmask_removal
-from monitor.core.drift.rules import Absent, Equals, ExpectedConfig, Match, OneOf, Rule, SameSecret, SameUrl, show
+from monitor.core.drift.rules import (
+    Absent,
+    Equals,
+    ExpectedConfig,
+    Match,
+    NotAt,
+    OneOf,
+    Rule,
+    SameSecret,
+    SameUrl,
+    show,
+)
 
 __all__ = [
     "ATTRIBUTES",
@@ -47,6 +58,7 @@ __all__ = [
     "ExportConfig",
     "Filter",
     "Match",
+    "NotAt",
     "OneOf",
     "Rule",
     "SameSecret",

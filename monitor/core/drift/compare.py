@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from monitor.core.drift.difference import Difference
 from monitor.core.drift.filters import filter_differences
 from monitor.core.drift.manifest import AUTHORIZATION, ENCODING, ENDPOINT, EXCLUDE, FILTERS, TYPE, ExportConfig, Value
-from monitor.core.drift.rules import ExpectedConfig, Match, Rule, SameUrl, show
+from monitor.core.drift.rules import ExpectedConfig, Match, NotAt, Rule, SameUrl, show
 from monitor.core.drift.url import normal_url
 from monitor.core.secret import ABSENT, Oddity, Secret, SecretKind
 
@@ -76,6 +76,8 @@ def compare(expected: ExpectedConfig, actual: ExportConfig) -> Comparison:
 def _difference(path: str, rule: Rule, value: Value) -> Difference:
     stops = path in _STOPPING
     hint = _endpoint_hint(rule, value) if path == ENDPOINT else None
+    if isinstance(rule, NotAt):
+        hint = "the traces' backend takes in no metrics"
     if path == AUTHORIZATION:
         stops, hint = _judge_authorization(value)
     return Difference(

@@ -25,12 +25,13 @@ class ConfigMemory:
 
     `changed_at` dates the present configuration: the later of `updated_at` and the first look that showed it; of the
     very first look `updated_at` alone (None if the control plane does not tell). `credential` is the fingerprint of the key
-    that the present look was compared with.
+    that the present look was compared with, `read_at` when that look began.
     """
 
     seen: ConfigSeen
     changed_at: Instant | None = None
     credential: str = ""
+    read_at: Instant | None = None
 
 
 def unmask_removal(before: ConfigMemory | None, seen: ConfigSeen) -> ConfigSeen:

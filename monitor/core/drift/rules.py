@@ -1,5 +1,6 @@
 """What is expected at each path of the manifest: rules that judge a value and print themselves."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum, auto
@@ -9,6 +10,8 @@ from monitor.core.drift.manifest import Filter, Value
 from monitor.core.drift.url import normal_url
 from monitor.core.model import Scalar
 from monitor.core.secret import Secret, SecretKind
+
+_HOST = re.compile(r"(?:[A-Za-z][\w+.-]*://)?(?:[^/?#]*@)?\[?([^\]/?#]*?)\]?(?::\d*)?(?:[/?#]|$)")
 
 
 class Match(Enum):
@@ -80,6 +83,22 @@ class Absent:
     def accepts(self, value: Value) -> Match:
         """Absent, null and an empty text are the same."""
         return Match.EQUAL if value in (None, "") else Match.DIFFERS
+
+    def __str__(self) -> str:
+        return "absent"
+
+
+@dataclass(frozen=True, slots=True)
+class NotAt:
+    """Wherever it exports to, not to one of these hosts."""
+
+    hosts: frozenset[str]
+
+    def accepts(self, value: Value) -> Match:
+        """The endpoint is the last word of the value; one that is none points nowhere."""
+        endpoint = value.rpartition(" ")[2] if isinstance(value, str) else ""
+        host = _HOST.match(endpoint)
+        return Match.DIFFERS if host is not None and host[1].lower().rstrip(".") in self.hosts else Match.EQUAL
 
     def __str__(self) -> str:
         return "absent"

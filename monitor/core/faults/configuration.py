@@ -6,14 +6,12 @@ The configuration's word is weighed: after `settle` what arrives outranks it, a 
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from monitor.core.canary import Outcome
 from monitor.core.drift import Comparison, Difference, compare
 from monitor.core.faults.consequences import NOT_EXPORTED
 from monitor.core.faults.rule import Case, Rule, Weight
-from monitor.core.key import key_is_refused
-from monitor.core.model import Charge, Component, Fault, Severity
+from monitor.core.key import key_is_refused, traces_arrive_since
+from monitor.core.model import Charge, CheckName, Component, Fault, Severity
 from monitor.core.moments import changed_text
-from monitor.core.signs import arrived
 from monitor.core.state import Policy, TargetState
 
 _WHERE = "AI Gateway, Controls, Settings, OTEL Config"
@@ -43,8 +41,8 @@ def gone(form: str) -> Charge:
     )
 
 
-def drift(comparison: Comparison) -> Charge:
-    """At least one field differs; what stops the export is said first."""
+def drift(comparison: Comparison, *, at_once: bool = True) -> Charge:
+    """At least one field differs; what stops the export is said first. Not `at_once`: an older look is needed to say so."""
     differences = sorted(comparison.differences, key=lambda one: not one.stops_export)
     first, more = differences[0], len(differences) - 1
     return Charge(
@@ -53,7 +51,7 @@ def drift(comparison: Comparison) -> Charge:
         facts=tuple(map(str, comparison.differences)) if more else (),
         step=_set_back(first, more),
         severity=Severity.CRITICAL if comparison.critical else Severity.WARNING,
-        conclusive=True,
+        conclusive=at_once,
         stops_export=comparison.stops_export,
     )
 
@@ -83,7 +81,7 @@ def _weigh(case: Case) -> Weight:
     if case.charge.fault is Fault.CONFIG_DRIFT and present is not None and present.other_key:
         excuse = _our_own_key(state, policy)
         if excuse is not None:
-            return Weight(severity=lesser, explains=frozenset(), remarks=(excuse, *said), step=_GIVE_US_THE_KEY)
+            return Weight(severity=lesser, explains=frozenset(), remarks=(excuse, *said), step=GIVE_US_THE_KEY)
     return Weight(remarks=said)
 
 
@@ -101,7 +99,7 @@ _WAYS: Mapping[bool, str] = MappingProxyType(
 )
 
 _PUT_RIGHT = "it cannot be read any more, and was put right since, or there is another export path"
-_GIVE_US_THE_KEY = (
+GIVE_US_THE_KEY = (
     "Give the monitor the key that the gateway's exporter carries now (`traceloop.api_key`); if nobody rotated it, set the "
     "exporter's Authorization header back."
 )
@@ -117,10 +115,16 @@ def _our_own_key(state: TargetState, policy: Policy) -> str | None:
 
 
 def _who(case: Case) -> tuple[str, ...]:
-    """Who changed the configuration last, and when; whoever deleted it did not sign what was there before."""
+    """Who changed the configuration last, and when.
+
+    Whoever deleted it did not sign what was there before, and who signed it before a look that passed has not made the difference.
+    """
     if case.state.config is None or _is_gone(case):
         return ()
-    said = changed_text(case.state.config.seen.updated_at, case.state.config.seen.updated_by)
+    seen, passed = case.state.config.seen, case.state.trend(CheckName.CONFIG).last_pass_at
+    if passed is not None and seen.updated_at is not None and seen.updated_at <= passed:
+        return ()
+    said = changed_text(seen.updated_at, seen.updated_by)
     return () if said is None else (said,)
 
 
@@ -131,20 +135,10 @@ def _is_gone(case: Case) -> bool:
 
 
 def _traces_arrive_anyway(case: Case) -> bool:
-    """Whether canaries sent `settle` or more after the configuration changed arrive, whatever it says.
-
-    The newest `pass_after` arrivals in a row say so, the newest `fail_after` losses in a row deny it.
-    """
-    state, policy = case.state, case.policy
-    changed = case.active.since if state.config is None or _is_gone(case) else state.config.changed_at
-    earliest = changed + policy.arrival.settle if changed is not None else float("-inf")
-    came = lost = 0
-    for canary in reversed(state.canaries):
-        if canary.sent_at >= earliest and (arrived(canary) or canary.outcome is Outcome.MISSING):
-            came, lost = (came + 1, 0) if arrived(canary) else (0, lost + 1)
-        if came >= policy.pass_after or lost >= policy.fail_after:
-            break
-    return came >= policy.pass_after
+    """Whether canaries sent `settle` or more after the configuration changed arrive, whatever it says."""
+    config = case.state.config
+    changed = case.active.since if config is None or _is_gone(case) else config.changed_at
+    return traces_arrive_since(changed, case.state, case.policy)
 
 
 def _comparison(state: TargetState, policy: Policy) -> Comparison | None:
@@ -180,7 +174,7 @@ CONFIG_DRIFT = Rule(
     "Authorization that is absent, malformed or another key than ours, or a `when` filter that excludes our canary or cannot be "
     "evaluated; critical as well is an `exclude_request_data: true` that is not kept. A warning if traces arrive all the same, or "
     "if Traceloop refuses our own key: then it was probably rotated.",
-    settles="At once by a manifest that was read.",
+    settles="At once by a manifest that was read; after `fail_after` looks in a row where headers are no longer shown.",
     because="Each field with what was expected and what was found, secrets as fingerprints; who changed it last and when.",
     advice=f"Set the fields below back: {_WHERE}; `trace-monitor expected` prints every field.",
     explains=NOT_EXPORTED,

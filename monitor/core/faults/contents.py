@@ -36,7 +36,7 @@ def _elsewhere(bad: tuple[Canary, ...]) -> Charge:
     return Charge(
         fault=Fault.WRONG_ENVIRONMENT,
         summary=f"the trace is in the Traceloop environment {found}",
-        facts=(f"found in {found}", *by_us, ids_text(bad)),
+        facts=(*by_us, ids_text(bad)),
         conclusive=True,
         stops_export=True,
     )
@@ -117,8 +117,8 @@ CONTENT_LEAKED = Rule(
     component=Component.CONFIG,
     severity=Severity.CRITICAL,
     meaning="The exported traces carry content or a credential that they must not",
-    when="A documented read of a whole trace shows request or response content although `exclude_request_data` is expected to be "
-    "true, or a credential.",
+    when="A documented read of a whole trace shows what the canary asked or was answered although `exclude_request_data` is expected "
+    "to be true, or a credential. It is recognised in a value, also where that is encoded; a name proves nothing.",
     settles="At once: one trace is one too many.",
     because="The attributes by name, never their values, and the trace's id.",
     advice="Set `exclude_request_data: true` on the traces exporter and delete the traces that hold content in Traceloop.",
@@ -149,7 +149,8 @@ CONTENT_MISSING = Rule(
     component=Component.CONFIG,
     severity=Severity.WARNING,
     meaning="The exported traces lack the request and response content that is expected",
-    when="A documented read of a whole trace shows no content although `exclude_request_data` is expected to be false.",
+    when="A documented read of a whole trace shows no content, redacted or not, although `exclude_request_data` is expected to be "
+    "false.",
     settles="After `fail_after` traces in a row.",
     because="The traces' ids.",
     advice="Set `exclude_request_data: false` on the traces exporter, and look at the gateway's logging configuration.",

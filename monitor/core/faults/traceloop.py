@@ -3,9 +3,8 @@
 from monitor.core.canary import ControlSpan
 from monitor.core.faults.consequences import NOT_EXPORTED
 from monitor.core.faults.rule import Rule
-from monitor.core.key import gateway_header
+from monitor.core.key import carries_our_key, gateway_header
 from monitor.core.model import Charge, Component, Fault, Severity
-from monitor.core.secret import Oddity
 from monitor.core.state import TargetState
 
 KEY_REJECTED = Rule(
@@ -15,7 +14,7 @@ KEY_REJECTED = Rule(
     meaning="Traceloop refuses the exporter's key",
     when="A documented route of Traceloop (OTLP ingest, `/v2/warehouse/spans`) answers 401 to the expected key, and the gateway is "
     "not known to carry another one.",
-    settles="At once if the gateway's header was read literally and holds the same key; else after `fail_after`.",
+    settles="At once if the gateway's header, read literally after the 401, holds the same key; else after `fail_after`.",
     because="Which route refused, and whether the gateway carries the same key or that cannot be told.",
     advice="Generate a new key in Traceloop (Settings, API keys) and put it into the gateway and into the monitor.",
     explains=NOT_EXPORTED | {Fault.INGEST_FAILING},
@@ -39,23 +38,25 @@ INGEST_FAILING = Rule(
 def judge_refused_key(state: TargetState, where: str) -> Charge | None:
     """What a 401 of a documented route means; None when our own key is the outdated one, so that nothing can be said.
 
-    Conclusive only if the gateway's header was read literally and holds the same key.
+    Conclusive only if the gateway's header was read literally after the 401 and holds the same key: before it, a rotation may have
+    been under way.
     """
     header = gateway_header(state)
     if header is not None and header.another_key:
         return None
-    same = header is not None and (header.equal is True or Oddity.OTHER_FORM in header.oddities)
+    same = carries_our_key(state, state.key_refused_at or 0.0)
     return Charge(
         fault=Fault.KEY_REJECTED,
         summary=f"{where} answers 401 to the expected key",
-        facts=(_SAME_KEY if same else _UNKNOWN_KEY,),
+        facts=(_SAME_KEY if same else _SAME_KEY_BEFORE if same is None else _UNKNOWN_KEY,),
         step=_STEP_SAME if same else _STEP_UNKNOWN,
-        conclusive=same,
+        conclusive=same is True,
         stops_export=True,
     )
 
 
 _SAME_KEY = "the gateway's exporter carries the same key"
+_SAME_KEY_BEFORE = "the gateway's exporter carried the same key when it was read last, which was before that"
 _UNKNOWN_KEY = "whether the gateway carries the same key cannot be told: the monitor's copy may be the outdated one"
 _STEP_SAME = (
     "Generate a new key in Traceloop (Settings, API keys) and put it into the gateway's exporter and into the monitor: both hold "

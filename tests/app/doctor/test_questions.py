@@ -1,11 +1,18 @@
 """Each open question is answered right in every dialect that it is about, and by what is broken, or it stays open."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from monitor.app.doctor.questions import QUESTIONS, SECTIONS
+from monitor.app.doctor.questions.contents import judge_content
+from monitor.app.doctor.questions.exporter import judge_drift, judge_header_values
+from monitor.app.doctor.seen import Answered
+from monitor.core.drift import AUTHORIZATION
+from monitor.core.secret import describe_secret
 from monitor.sandbox import SWITCHES
 from tests.app.doctor.clinic import answers, clinic
 
@@ -191,6 +198,54 @@ async def test_every_answer_says_all_that_people_need() -> None:
                 assert given["summary"].endswith((".", ")")), slug
                 assert given["summary"][0].isupper(), slug
                 assert given["advice"] or given["verdict"] != FAIL, slug
+
+
+async def test_a_header_shown_otherwise_than_in_use_is_no_drift() -> None:
+    """A hash of the key, say: our trace has arrived with what is really in use."""
+    async with clinic() as it:
+        await it.look()
+        seen = it.seen[-1]
+        assert seen.export_config is not None
+        assert seen.exporter is not None
+        hashed = describe_secret(
+            "Bearer 5f4dcc3b5aa765d61d8327deb882cf99", expected="Bearer ours", key=b"k", bearer=True
+        )
+        fields = {**seen.exporter.config.fields, AUTHORIZATION: hashed}
+        shown = replace(seen.exporter, config=replace(seen.exporter.config, fields=fields), updated_at=None)
+        answer = Answered(replace(seen.export_config, seen=shown))
+        arrived = replace(seen, config=answer, state=replace(seen.state, config=None))
+        assert (judge_drift(arrived).answer, judge_header_values(arrived).answer) == ("yes", "otherwise")
+        lost = replace(arrived, state=replace(arrived.state, canaries=()))
+        assert (judge_drift(lost).answer, judge_header_values(lost).answer) == ("no", "literal")
+
+
+@pytest.mark.parametrize(
+    ("held", "answers_"),
+    [
+        ({"unproven": ("tfy.output",)}, {True: "not proven", False: "not proven", None: "not proven"}),
+        ({"redacted": True}, {True: "redacted", False: "redacted", None: "redacted"}),
+        ({}, {True: "absent", False: "missing", None: "absent"}),
+    ],
+)
+async def test_a_name_of_content_is_no_content(held: dict[str, Any], answers_: dict[bool | None, str]) -> None:
+    """What is named like content and holds nothing of ours is not called a leak, and content that was redacted not missing."""
+    async with clinic() as it:
+        await it.look()
+        seen = it.seen[-1]
+        spans = Answered(tuple(replace(span, **{"content": (), **held}) for span in seen.facts))
+        for excluded, answer in answers_.items():
+            expected = seen.target.expected.model_copy(update={"exclude_request_data": excluded})
+            target = seen.target.model_copy(update={"expected": expected})
+            assert judge_content(replace(seen, spans=spans, target=target)).answer == answer
+
+
+async def test_after_a_rotation_the_monitor_is_to_be_given_the_new_key() -> None:
+    """Traceloop refuses ours, and the gateway has another one: to set that back would stop the export."""
+    async with clinic("", "config_drift_rotation") as it:
+        given = (await it.look())["questions"]["config_matches"]
+        assert given["advice"].startswith("Give the monitor the key that the gateway's exporter carries now")
+        assert "it was probably rotated" in given["summary"]
+        assert "no trace arrives" not in given["summary"]
 
 
 async def test_a_missing_permission_says_which_and_where() -> None:

@@ -48,9 +48,12 @@ def judge_content(seen: Seen) -> Answer:
         return no_trace(seen)
     told = [span.content for span in seen.facts if span.content is not None]
     names = sorted({name for content in told for name in content})
+    unproven = sorted({name for span in seen.facts for name in span.unproven})
     wanted = seen.target.expected.exclude_request_data
     if not told:
         return open_("not told", "Traceloop does not tell whether our trace holds content.")
+    if not names and (unproven or any(span.redacted for span in seen.facts)):
+        return _judge_unproven(unproven, expected=wanted)
     said = (
         f"Request and response content is in the trace ({', '.join(names)})" if names else "No content is in the trace"
     )
@@ -80,6 +83,19 @@ def judge_content(seen: Seen) -> Answer:
             "Switch Exclude Request Data off (AI Gateway, Controls, Settings, OTEL Config), and look at the logging configuration.",
         )
     return well("present" if names else "absent", f"{said}, as expected.", attributes=len(names))
+
+
+def _judge_unproven(names: list[str], *, expected: bool | None) -> Answer:
+    """Nothing that the canary asked or was answered is in the trace, but something stands where content would."""
+    if not names:
+        return well(
+            "redacted", "Request and response content is in the trace as marks only: it was redacted on its way."
+        )
+    where = ", ".join(names)
+    said = f"What is named like content ({where}) holds neither what the canary asked nor what it was answered"
+    if expected:
+        return open_("not proven", f"{said}. It may be content all the same: look at a trace in Traceloop.")
+    return well("not proven", f"{said}.", attributes=len(names))
 
 
 def judge_credentials(seen: Seen) -> Answer:

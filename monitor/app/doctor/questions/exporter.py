@@ -5,11 +5,14 @@ from datetime import UTC, datetime
 
 from monitor.app.doctor.answer import Answer, Question, open_, skipped, well, wrong
 from monitor.app.doctor.questions.concerns import has_control_plane
+from monitor.app.doctor.questions.errors import UNAUTHORIZED
 from monitor.app.doctor.seen import Answered, Seen
-from monitor.core.drift import Comparison, compare
+from monitor.core.drift import Comparison, ConfigSeen, compare
+from monitor.core.faults.configuration import GIVE_US_THE_KEY
+from monitor.core.key import key_is_refused, refute_headers, refuted_headers
 from monitor.core.model import Instant
 from monitor.core.secret import SecretKind
-from monitor.ports import PortError
+from monitor.ports import PortError, Refused
 
 _WHERE = "AI Gateway, Controls, Settings, OTEL Config, edit"
 _OFF = {
@@ -57,6 +60,11 @@ def judge_header_values(seen: Seen) -> Answer:
     config = seen.exporter
     if config is None:
         return _unread(seen)
+    if refuted_headers(_doubted(config, seen), seen.policy.expected):
+        return well(
+            "otherwise",
+            "Header values come back otherwise than they are in use (masked?): with what is shown our trace would not have arrived.",
+        )
     kinds = sorted({secret.kind.value for secret in config.config.secrets().values()})
     match kinds:
         case []:
@@ -79,6 +87,11 @@ def judge_header_values(seen: Seen) -> Answer:
     )
 
 
+def _doubted(config: ConfigSeen, seen: Seen) -> ConfigSeen:
+    """The configuration, with header values not compared that the arrival of our trace refutes."""
+    return refute_headers(config, config, seen.state, seen.policy, seen.now)
+
+
 def judge_drift(seen: Seen) -> Answer:
     """Whether the exporter is set as the guide says."""
     answer, config = seen.export_config, seen.exporter
@@ -93,7 +106,7 @@ def judge_drift(seen: Seen) -> Answer:
             f"In TrueFoundry open {_WHERE}, and switch the traces exporter on. `trace-monitor expected --format table` prints "
             "what to fill in.",
         )
-    return _judge_comparison(compare(seen.policy.expected, config.config), seen)
+    return _judge_comparison(compare(seen.policy.expected, _doubted(config, seen).config), seen)
 
 
 def _judge_comparison(comparison: Comparison, seen: Seen) -> Answer:
@@ -104,14 +117,27 @@ def _judge_comparison(comparison: Comparison, seen: Seen) -> Answer:
     found = "; ".join(str(difference) for difference in comparison.differences)
     paths = ", ".join(difference.path for difference in comparison.differences)
     stops = " As it is, no trace arrives." if comparison.stops_export else ""
+    advice = (
+        f"In TrueFoundry open {_WHERE}, and set it as `trace-monitor expected --format table --target {seen.name}` prints it; or, "
+        "if it is meant to be so, say so under `expected` in the monitor's configuration."
+    )
+    if comparison.other_key and (key_is_refused(seen.state) or _refuses_key(seen)):
+        stops = (
+            " Traceloop refuses the monitor's own key, so it was probably rotated, and the exporter has the new one."
+        )
+        advice = GIVE_US_THE_KEY
     return wrong(
         "no",
         f"The exporter is not set as expected: {found}{unseen}.{stops}",
-        f"In TrueFoundry open {_WHERE}, and set it as `trace-monitor expected --format table --target {seen.name}` prints it; or, "
-        "if it is meant to be so, say so under `expected` in the monitor's configuration.",
+        advice,
         differences=len(comparison.differences),
         paths=paths,
     )
+
+
+def _refuses_key(seen: Seen) -> bool:
+    """Whether the documented read refuses the monitor's own key."""
+    return isinstance(seen.window, Refused) and seen.window.status == UNAUTHORIZED and not seen.window.blocked
 
 
 def judge_changed(seen: Seen) -> Answer:
