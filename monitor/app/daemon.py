@@ -12,7 +12,7 @@ from monitor.app.policy import policy_of
 from monitor.app.report import describe, describe_incident
 from monitor.app.target import TargetWatch
 from monitor.core.events import Event
-from monitor.core.inputs import Removed, Ticked
+from monitor.core.inputs import MemoryLost, Removed, Ticked
 from monitor.core.model import CheckName, Instant, Seconds, TargetName
 from monitor.core.silence import Silence
 from monitor.core.state import Policy, State, TargetState
@@ -141,6 +141,10 @@ class Daemon:
         for name, state in remembered.targets.items():
             if name not in self.settings.targets:
                 await self._retire(name, state)
+        if self._around.store.loss is not None and self._journals:
+            first = next(iter(self._journals.values()))
+            given = MemoryLost(at=self._around.clock.now(), what=self._around.store.loss)
+            await first.absorb(given, durable=True)
         self._around.schedule.every("tick", _TICK, self._tick)
         self._around.schedule.every("refresh", _REFRESH, self._teller.refresh)
         for watch in self._watches.values():

@@ -86,10 +86,11 @@ class Service:
     async def run(self, started: Callable[[str], None] = lambda _url: None) -> None:
         """Run until somebody asks to stop. Raises StoreError or WebError if it cannot start."""
         self._handle_signals()
-        await self._store.open()
-        await self._web.start()
         lag = asyncio.create_task(watch_loop(self._clock, self._metrics.observe_loop_lag), name="loop lag")
         try:
+            await self._web.start()
+            if not await self._opens_store():
+                return
             await self.daemon.start()
             self._fingerprint = self._read_files()
             self._schedule.every("watch files", _WATCH_FILES_EVERY, self._reload_if_changed, first=_WATCH_FILES_EVERY)
@@ -106,6 +107,17 @@ class Service:
             lag.cancel()
             await self._store.close()
             await self._web.stop()
+
+    async def _opens_store(self) -> bool:
+        """Whether it is open; it may have to be waited for, and then somebody may ask to stop."""
+        opening, stopped = asyncio.create_task(self._store.open()), asyncio.create_task(self._stop.wait())
+        await asyncio.wait({opening, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        stopped.cancel()
+        if opening.done():
+            await opening
+            return True
+        opening.cancel()
+        return False
 
     def stop(self) -> None:
         """Ask it to stop."""
@@ -129,6 +141,8 @@ class Service:
 
     async def reload(self) -> None:
         """Read the configuration again. Raises Rejected if it is bad: then nothing has changed."""
+        if not self.daemon.ready:
+            raise Rejected("not started yet: the configuration is in force once what was remembered has been read")
         now = self._clock.now()
         try:
             loaded = load(self._config, self._environ, self._cwd)
@@ -253,7 +267,8 @@ class Service:
             if health.unrefreshed
         ]
         held = [each.problem for each in all_secrets(self._loaded.settings) if each.problem]
-        return (*told, *self._proofs.troubles(), *held)
+        lost = [self._store.loss] if self._store.loss else []
+        return (*told, *self._proofs.troubles(), *held, *lost)
 
 
 def _optional(source: SecretSource | None) -> Callable[[], str | None]:

@@ -185,6 +185,14 @@ class Removed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MemoryLost:
+    """The state file was damaged: what became of it, for people. Given to one target, whoever it is about."""
+
+    at: Instant
+    what: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Ticked:
     """Time passed."""
 
@@ -208,5 +216,6 @@ Input = (
     | NoticeTold
     | Acknowledged
     | Removed
+    | MemoryLost
     | Ticked
 )

@@ -96,7 +96,7 @@ def _status(described: Mapping[str, Any]) -> str:
 def _headline(rows: list[Row], now: Instant) -> tuple[str, str]:
     """What somebody who is woken reads first."""
     if not rows:
-        return "unknown", "No target is configured"
+        return "unknown", "No target is looked at"
     worst = rows[0].status
     alike = [row for row in rows if row.status == worst]
     if worst == "well":

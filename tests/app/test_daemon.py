@@ -12,6 +12,7 @@ from monitor.core.events import Checked, Event, RemoteAnswered
 from monitor.core.model import TargetName
 from monitor.core.state import TargetState
 from monitor.redaction import MASK
+from monitor.store.memory import MemoryStore
 from tests.app.home import DEMO, Home, home
 from tests.notifiers.notices import an_incident
 from tests.virtual_schedule import VirtualSchedule
@@ -161,3 +162,26 @@ async def test_a_clock_that_is_set_back_does_not_keep_canaries_from_being_sent()
         it.clock.jump(-7200)
         await it.clock.advance(3 * 300 + 60)
         assert len(it.state().canaries) > sent
+
+
+async def test_a_damaged_state_file_is_told_once() -> None:
+    """As a warning that is over, to the first target; the next process finds nothing to tell."""
+
+    class Damaged(MemoryStore):
+        loss = "the state file was damaged"
+
+    it = Home()
+    it.store = Damaged(it.clock)
+    await it.open()
+    try:
+        await it.clock.advance(30)
+        assert it.told == ["resolved demo"]
+        (notice,) = it.notifier.notices
+        assert notice.incident.diagnosis.summary == "the state file was damaged"
+        assert not notice.mention
+        Damaged.loss = None  # type: ignore[assignment]
+        await _again(it)
+        await it.clock.advance(30)
+        assert it.told == ["resolved demo"]
+    finally:
+        await it.close()

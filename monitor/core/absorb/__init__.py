@@ -20,6 +20,7 @@ from monitor.core.inputs import (
     KeyTried,
     LabelsUnread,
     LookFailed,
+    MemoryLost,
     NoticeTold,
     Observation,
     OriginLooked,
@@ -41,7 +42,7 @@ def absorb(state: TargetState, given: Input, policy: Policy, now: Instant) -> Ab
     if state.removed_at is not None and not isinstance(given, NoticeTold):
         return state, ()
     after, events = _apply(state, given, policy, now)
-    if isinstance(given, NoticeTold | CanaryPlanned | Removed):
+    if isinstance(given, NoticeTold | CanaryPlanned | Removed | MemoryLost):
         return after, events
     after = _judge_series(retract_key(_of_enabled_checks(after, policy)), policy, now)
     changed = _fault_changes(state, after, policy, now)
@@ -85,6 +86,8 @@ def _apply(  # noqa: C901, PLR0912 - one line per kind of input
             return told.acknowledge(state, given)
         case Removed():
             return told.remove(state, given.at)
+        case MemoryLost():
+            return told.lose_memory(state, given)
         case Ticked():
             return replace(state, canaries=series.trim(state.canaries, now)), ()
     assert_never(given)
