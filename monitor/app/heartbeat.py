@@ -40,13 +40,10 @@ class Heartbeat:
         self._impaired = impaired
         self._began = clock.monotonic()
         self._since: Mapping[str, Seconds] = {}
-        self._to_come: dict[Instant, Seconds] = {}
         self.problem: str | None = None
 
     async def beat(self) -> None:
         """Ping, if all is well with the monitor itself."""
-        now = self._clock.now()
-        self._to_come = {moment: known for moment, known in self._to_come.items() if moment > now}
         ailments = [*self._idle(), *self._mute()]
         if ailments:
             self.problem = f"withheld: {'; '.join(ailments)}"
@@ -76,15 +73,9 @@ class Heartbeat:
         up_for = self._clock.monotonic() - self._began
         for check, cadence in journal.policy.cadences.items():
             last = journal.state.trend(check).last
-            age = self._age(last.at, now) if last is not None else float("inf")
+            age = now - last.at if last is not None else float("inf")
             if check is not CheckName.ARRIVAL and (min(age, up_for) if check in _SLOW else age) > cadence.stale_after:
                 yield check
-
-    def _age(self, looked_at: Instant, now: Instant) -> Seconds:
-        """How old a look is; one that is still to come was before the clock was set back, and is as old as we have known it."""
-        if looked_at <= now:
-            return now - looked_at
-        return self._clock.monotonic() - self._to_come.setdefault(looked_at, self._clock.monotonic())
 
     # --- telling
 

@@ -194,9 +194,10 @@ class MemoryLost:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ticked:
-    """Time passed."""
+    """Time passed. `set_back`: the wall clock has been set back lately."""
 
     at: Instant
+    set_back: bool = False
 
 
 Input = (

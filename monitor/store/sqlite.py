@@ -269,7 +269,7 @@ class SqliteStore:
     def _prune(self) -> None:
         now = self._clock.now()
         if self._pruned_at is None or not 0 <= now - self._pruned_at < _PRUNE_EVERY:
-            self._books().prune(now - self._keep_history)
+            self._books().prune(now - self._keep_history, now)
             self._pruned_at = now
 
     def _put_back(self, batch: _Batch) -> None:

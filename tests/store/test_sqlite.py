@@ -442,6 +442,21 @@ async def test_old_history_is_forgotten(path: Path) -> None:
     await store.close()
 
 
+async def test_history_of_a_clock_that_was_ahead_is_forgotten_in_time(path: Path) -> None:
+    """It is dated by the day on which the clock is right again, or it would stay for as long as that was ahead."""
+    clock = FakeClock()
+    store = a_store(path, clock, keep_history=DAY)
+    await store.open()
+    at = START + 400 * DAY
+    store.record(FaultChanged(target=PROD, at=at, fault=Fault.BLIND, confirmed=True, summary=""))
+    await store.save(a_state(1))
+    assert [kept.until for kept in await store.history()] == [START]
+    clock.jump(DAY + 3601)
+    await store.save(a_state(1))
+    assert await store.history() == ()
+    await store.close()
+
+
 async def test_a_burst_of_events_is_written_without_a_save(store: SqliteStore) -> None:
     """Nothing piles up in memory while no check reports."""
     for second in range(600):

@@ -32,6 +32,7 @@ from monitor.core.inputs import (
 from monitor.core.key import key_is_refused, retract_key
 from monitor.core.life import live
 from monitor.core.model import CheckName, Fault, Instant
+from monitor.core.present import bring_to_present
 from monitor.core.state import Outage, Policy, TargetState
 from monitor.core.weighing import named
 from monitor.core.window import recount
@@ -89,7 +90,8 @@ def _apply(  # noqa: C901, PLR0912 - one line per kind of input
         case MemoryLost():
             return told.lose_memory(state, given)
         case Ticked():
-            return replace(state, canaries=series.trim(state.canaries, now)), ()
+            present = bring_to_present(state, now) if given.set_back else state
+            return replace(present, canaries=series.trim(present.canaries, now)), ()
     assert_never(given)
 
 
