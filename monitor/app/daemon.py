@@ -121,7 +121,7 @@ class Daemon:
             for name, journal in self._journals.items()
             if journal.state.removed_at is None
         }
-        return {**describe(states, now), "incidents": self.incidents(open_only=True)}
+        return {**describe(states, now, live=True), "incidents": self.incidents(open_only=True)}
 
     def incidents(self, *, open_only: bool) -> list[dict[str, Any]]:
         """The incidents remembered, newest first."""

@@ -15,7 +15,9 @@ FORGIVEN_FOR: Seconds = 300.0
 """How long telling, or keeping the state, may fail before that is silence: what mends itself sooner wakes nobody."""
 
 _TIMEOUT: Seconds = 10.0
-_SLOW = frozenset({CheckName.CANARY, CheckName.CONTROL})  # they may still await their first answer
+_MAY_BE_NEW = frozenset(
+    {CheckName.CANARY, CheckName.CONTROL, CheckName.ARRIVAL}
+)  # they may still await their first answer
 _OK, _OK_ENDS = 200, 300
 
 
@@ -65,16 +67,21 @@ class Heartbeat:
             journal, now = self._daemon.journal(name), self._clock.now()
             if journal is None:
                 yield f"{name} is not looked at"
+            elif not journal.policy.cadences:
+                yield f"{name}: no check is enabled"
             else:
                 yield from (f"{name}: {check} has not looked lately" for check in self._stale(journal, now))
 
     def _stale(self, journal: TargetJournal, now: Instant) -> Iterator[CheckName]:
-        """`arrival` looks only while a trace is awaited."""
+        """`arrival` looks only while a trace is awaited, and need not see it then."""
         up_for = self._clock.monotonic() - self._began
         for check, cadence in journal.policy.cadences.items():
             last = journal.state.trend(check).last
             age = now - last.at if last is not None else float("inf")
-            if check is not CheckName.ARRIVAL and (min(age, up_for) if check in _SLOW else age) > cadence.stale_after:
+            if check is CheckName.ARRIVAL:
+                waits = (now - canary.waited_since for canary in journal.state.canaries if canary.pending)
+                age = min(age, max(waits, default=0.0))
+            if (min(age, up_for) if check in _MAY_BE_NEW else age) > cadence.stale_after:
                 yield check
 
     # --- telling
