@@ -1,6 +1,7 @@
 """The daemon: restore what was remembered, look, tell, serve, and stop in order."""
 
 import asyncio
+import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -12,8 +13,9 @@ from monitor.app.policy import policy_of
 from monitor.app.report import describe, describe_incident
 from monitor.app.target import TargetWatch
 from monitor.core.events import Event
-from monitor.core.inputs import Removed, Ticked
+from monitor.core.inputs import MemoryLost, Removed, Ticked
 from monitor.core.model import CheckName, Instant, Seconds, TargetName
+from monitor.core.present import bring_to_present
 from monitor.core.silence import Silence
 from monitor.core.state import Policy, State, TargetState
 from monitor.core.telling import owes
@@ -26,8 +28,12 @@ from monitor.settings.inventory import all_secrets
 from monitor.store import Store, StoreError
 from monitor.teller import NotifierHealth, Route, Teller
 
+_log = logging.getLogger(__name__)
+
 _TICK: Seconds = 30.0
 _REFRESH: Seconds = 60.0
+_A_STEP: Seconds = 1.0
+_UNDER_WAY_FOR: Seconds = 600.0
 _FORGET_REMOVED_AFTER: Seconds = 24 * 3600.0
 
 
@@ -70,6 +76,8 @@ class Daemon:
             silences=lambda: self.silences,
             labels=self._labels,
         )
+        self._ahead: Seconds = 0.0  # of the monotonic clock, the wall clock is
+        self._set_back_at: Seconds | None = None
         self.ready = False
         self.draining = False
 
@@ -113,7 +121,7 @@ class Daemon:
             for name, journal in self._journals.items()
             if journal.state.removed_at is None
         }
-        return {**describe(states, now), "incidents": self.incidents(open_only=True)}
+        return {**describe(states, now, live=True), "incidents": self.incidents(open_only=True)}
 
     def incidents(self, *, open_only: bool) -> list[dict[str, Any]]:
         """The incidents remembered, newest first."""
@@ -134,14 +142,20 @@ class Daemon:
     async def start(self) -> None:
         """Restore, then begin to look and to tell."""
         remembered = await self._around.store.load()
+        now = self._around.clock.now()
+        self._ahead = now - self._around.clock.monotonic()
         self._silences = remembered.silences
         parts = self._build(self.settings)
         for name in self.settings.targets:
             state = remembered.targets.get(name) or TargetState(target=name)
-            self._add(name, state, parts[name])
+            self._add(name, bring_to_present(state, now), parts[name])
         for name, state in remembered.targets.items():
             if name not in self.settings.targets:
-                await self._retire(name, state)
+                await self._retire(name, bring_to_present(state, now))
+        if self._around.store.loss is not None and self._journals:
+            first = next(iter(self._journals.values()))
+            given = MemoryLost(at=now, what=self._around.store.loss)
+            await first.absorb(given, durable=True)
         self._around.schedule.every("tick", _TICK, self._tick)
         self._around.schedule.every("refresh", _REFRESH, self._teller.refresh)
         for watch in self._watches.values():
@@ -283,6 +297,7 @@ class Daemon:
     async def _tick(self) -> None:
         """Time passes: follow rotated secrets, forget what is old."""
         now = self._around.clock.now()
+        set_back = self._was_set_back(now)
         key = self._around.store.fingerprint_key()
         self._around.redactor.register(*secrets_of(self.settings))
         for name, journal in list(self._journals.items()):
@@ -293,7 +308,16 @@ class Daemon:
                 del self._journals[name]
                 await self._around.store.forget(name)
                 continue
-            await journal.absorb(Ticked(at=now))
+            await journal.absorb(Ticked(at=now, set_back=set_back))
+
+    def _was_set_back(self, now: Instant) -> bool:
+        """Whether the wall clock was, lately: what was under way then reports moments that still lie ahead."""
+        monotonic = self._around.clock.monotonic()
+        ahead, self._ahead = self._ahead, now - monotonic
+        if self._ahead < ahead - _A_STEP:
+            _log.warning("the clock was set back by %.0f s", ahead - self._ahead)
+            self._set_back_at = monotonic
+        return self._set_back_at is not None and monotonic - self._set_back_at <= _UNDER_WAY_FOR
 
     def _may_forget(self, state: TargetState, now: Instant) -> bool:
         """Whether a target was removed long ago, and whoever was told of its incident has been told of the end."""

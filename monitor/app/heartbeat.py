@@ -18,7 +18,9 @@ FORGIVEN_FOR: Seconds = 300.0
 """How long telling, or keeping the state, may fail before that is silence: what mends itself sooner wakes nobody."""
 
 _TIMEOUT: Seconds = 10.0
-_SLOW = frozenset({CheckName.CANARY, CheckName.CONTROL})  # they may still await their first answer
+_MAY_BE_NEW = frozenset(
+    {CheckName.CANARY, CheckName.CONTROL, CheckName.ARRIVAL}
+)  # they may still await their first answer
 _OK, _OK_ENDS = 200, 300
 
 
@@ -43,7 +45,6 @@ class Heartbeat:
         self._impaired = impaired
         self._began = clock.monotonic()
         self._since: Mapping[str, Seconds] = {}
-        self._to_come: dict[Instant, Seconds] = {}
         self.problem: str | None = None
         self.delivered_at: Instant | None = None
 
@@ -59,8 +60,6 @@ class Heartbeat:
 
     async def _try(self) -> str | None:
         """Why there was no good ping."""
-        now = self._clock.now()
-        self._to_come = {moment: known for moment, known in self._to_come.items() if moment > now}
         ailments = [*self._idle(), *self._mute()]
         if ailments:
             return f"withheld: {'; '.join(ailments)}"
@@ -80,23 +79,22 @@ class Heartbeat:
             journal, now = self._daemon.journal(name), self._clock.now()
             if journal is None:
                 yield f"{name} is not looked at"
+            elif not journal.policy.cadences:
+                yield f"{name}: no check is enabled"
             else:
                 yield from (f"{name}: {check} has not looked lately" for check in self._stale(journal, now))
 
     def _stale(self, journal: TargetJournal, now: Instant) -> Iterator[CheckName]:
-        """`arrival` looks only while a trace is awaited."""
+        """`arrival` looks only while a trace is awaited, and need not see it then."""
         up_for = self._clock.monotonic() - self._began
         for check, cadence in journal.policy.cadences.items():
             last = journal.state.trend(check).last
-            age = self._age(last.at, now) if last is not None else float("inf")
-            if check is not CheckName.ARRIVAL and (min(age, up_for) if check in _SLOW else age) > cadence.stale_after:
+            age = now - last.at if last is not None else float("inf")
+            if check is CheckName.ARRIVAL:
+                waits = (now - canary.waited_since for canary in journal.state.canaries if canary.pending)
+                age = min(age, max(waits, default=0.0))
+            if (min(age, up_for) if check in _MAY_BE_NEW else age) > cadence.stale_after:
                 yield check
-
-    def _age(self, looked_at: Instant, now: Instant) -> Seconds:
-        """How old a look is; one that is still to come was before the clock was set back, and is as old as we have known it."""
-        if looked_at <= now:
-            return now - looked_at
-        return self._clock.monotonic() - self._to_come.setdefault(looked_at, self._clock.monotonic())
 
     # --- telling
 

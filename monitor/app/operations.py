@@ -23,6 +23,7 @@ class LiveOperations:
         """Have every enabled check of a target look now."""
         if target not in self._daemon.settings.targets:
             raise Unknown(f"there is no target {target!r}; there are: {', '.join(self._daemon.settings.targets)}")
+        self._refuse_before_the_start()
         return self._daemon.run_now(target)
 
     async def reload(self) -> None:
@@ -42,6 +43,7 @@ class LiveOperations:
 
     async def add_silence(self, silence: Silence) -> None:
         """Begin to mute telling."""
+        self._refuse_before_the_start()
         others = tuple(each for each in self._daemon.added_silences if each.id != silence.id)
         await self._set_silences((*others, silence))
 
@@ -59,3 +61,8 @@ class LiveOperations:
             await self._daemon.set_silences(silences)
         except StoreError as error:
             raise Rejected(str(error)) from None
+
+    def _refuse_before_the_start(self) -> None:
+        """While the state file of another process is waited for, what would be changed is not known yet."""
+        if not self._daemon.ready:
+            raise Rejected("not started yet: what was remembered has not been read")

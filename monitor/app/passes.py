@@ -8,6 +8,7 @@ from monitor.app.assembly import Ground, Parts, assemble
 from monitor.app.once import Say, SinglePass, progress
 from monitor.app.policy import at_once, policy_of
 from monitor.core.model import CheckName, TargetName
+from monitor.core.present import bring_to_present
 from monitor.core.state import Policy, TargetState
 from monitor.http import Http, Network
 from monitor.ports import Clock
@@ -69,7 +70,7 @@ def build_passes(
             continue
         policy = _select(at_once(policy_of(target, settings.alerting, key)), selection)
         parts = assemble(name, target, settings, ground)
-        before = snapshot.state.targets.get(name, TargetState(target=name))
+        before = bring_to_present(snapshot.state.targets.get(name, TargetState(target=name)), clock.now())
         passes.append(make_pass(before, policy, parts, selection, ground=ground, say=say))
     return passes
 

@@ -14,19 +14,31 @@ from monitor.core.state import Policy, TargetState, Trend
 from monitor.core.weighing import named
 
 
-def verdict_of(state: TargetState, policy: Policy) -> Verdict:
+def verdict_of(state: TargetState, policy: Policy, stale: frozenset[CheckName] = frozenset()) -> Verdict:
     """A target fails if any fault but the monitor's own is confirmed; else it is unknown if a check is, unexplained.
 
-    Where no check runs at all, nothing is known either.
+    Where no check runs at all, or one has not looked lately, nothing is known either.
     """
     if set(state.confirmed) - MONITORS_OWN:
         return Verdict.FAIL
-    unknown = not policy.cadences or any(_is_unknown(state, check) for check in policy.cadences)
+    unknown = not policy.cadences or any(_is_unknown(state, check, stale) for check in policy.cadences)
     return Verdict.UNKNOWN if unknown else Verdict.PASS
 
 
-def _is_unknown(state: TargetState, check: CheckName) -> bool:
+def stale_checks(state: TargetState, policy: Policy, now: Instant) -> frozenset[CheckName]:
+    """The checks whose newest look is too old to say anything of the present."""
+    looks = {check: state.trend(check).last for check in policy.cadences}
+    return frozenset(
+        check
+        for check, last in looks.items()
+        if last is not None and now - last.at > policy.cadences[check].stale_after
+    )
+
+
+def _is_unknown(state: TargetState, check: CheckName, stale: frozenset[CheckName]) -> bool:
     trend = state.trend(check)
+    if check in stale:
+        return True
     if set(trend.confirmed) & MONITORS_OWN or trend.last is None:
         return True
     return trend.last.verdict is not Verdict.PASS
@@ -40,9 +52,10 @@ def overall(verdicts: list[Verdict]) -> Verdict:
     return Verdict.PASS
 
 
-def describe_target(state: TargetState, policy: Policy, now: Instant) -> dict[str, Any]:
-    """One target of the status object."""
-    verdict = verdict_of(state, policy)
+def describe_target(state: TargetState, policy: Policy, now: Instant, *, live: bool = False) -> dict[str, Any]:
+    """One target of the status object. `live`: looks are repeated, so that an old one says nothing of the present."""
+    stale = stale_checks(state, policy, now) if live else frozenset()
+    verdict = verdict_of(state, policy, stale)
     diagnosis = diagnose(state, policy, now)
     canary = _newest(state)
     return {
@@ -50,9 +63,13 @@ def describe_target(state: TargetState, policy: Policy, now: Instant) -> dict[st
         **(
             _describe_muted(state, policy, now)
             if diagnosis is None and verdict is Verdict.FAIL
-            else {**_describe_diagnosis(diagnosis), "summary": _summary(diagnosis, state, policy, verdict)}
+            else {**_describe_diagnosis(diagnosis), "summary": _summary(diagnosis, state, policy, verdict, stale)}
         ),
-        "checks": {check.value: describe_check(state, check) for check in CheckName if policy.enabled(check)},
+        "checks": {
+            check.value: describe_check(state, check, stale=check in stale)
+            for check in CheckName
+            if policy.enabled(check)
+        },
         "caveats": list(caveats(state, policy, now)) if policy.enabled(CheckName.CANARY) else [],
         "trace_id": canary.trace_id if canary is not None else None,
         "arrival_seconds": _rounded(canary.arrival_seconds if canary is not None else None),
@@ -87,8 +104,8 @@ def _describe_muted(state: TargetState, policy: Policy, now: Instant) -> dict[st
     }
 
 
-def describe_check(state: TargetState, check: CheckName) -> dict[str, Any]:
-    """One check of the status object: its newest look."""
+def describe_check(state: TargetState, check: CheckName, *, stale: bool = False) -> dict[str, Any]:
+    """One check of the status object: its newest look, if that still says something."""
     trend = state.trend(check)
     if trend.last is None:
         return {
@@ -101,9 +118,9 @@ def describe_check(state: TargetState, check: CheckName) -> dict[str, Any]:
     last = trend.last
     fault = last.fault or _own_fault(trend)
     return {
-        "verdict": last.verdict.value,
+        "verdict": Verdict.UNKNOWN.value if stale else last.verdict.value,
         "fault": fault.value if fault is not None else None,
-        "summary": last.summary,
+        "summary": f"has not looked lately; then: {last.summary}" if stale else last.summary,
         "evidence": {**last.evidence, **({"reason": last.blindness.value} if last.blindness else {})},
         "duration_seconds": round(last.took, 3),
     }
@@ -134,14 +151,16 @@ def _rounded(seconds: float | None) -> float | None:
     return round(seconds, 3) if seconds is not None else None
 
 
-def _summary(diagnosis: Diagnosis | None, state: TargetState, policy: Policy, verdict: Verdict) -> str:
+def _summary(
+    diagnosis: Diagnosis | None, state: TargetState, policy: Policy, verdict: Verdict, stale: frozenset[CheckName]
+) -> str:
     if diagnosis is not None:
         return diagnosis.summary
     if verdict is Verdict.PASS:
         return "the traces arrive" if policy.enabled(CheckName.ARRIVAL) else f"well, as far as {_seen(policy)} can see"
     if not policy.cadences:
         return "cannot tell: no check looks at it"
-    unseen = [check.value for check in policy.cadences if _is_unknown(state, check)]
+    unseen = [check.value for check in policy.cadences if _is_unknown(state, check, stale)]
     return f"cannot tell: {', '.join(unseen)}"
 
 
@@ -182,9 +201,9 @@ def describe_incident(incident: Incident) -> dict[str, Any]:
     }
 
 
-def describe(states: dict[str, tuple[TargetState, Policy]], now: Instant) -> dict[str, Any]:
+def describe(states: dict[str, tuple[TargetState, Policy]], now: Instant, *, live: bool = False) -> dict[str, Any]:
     """The whole status object, without incidents."""
-    targets = {name: describe_target(state, policy, now) for name, (state, policy) in states.items()}
+    targets = {name: describe_target(state, policy, now, live=live) for name, (state, policy) in states.items()}
     return {
         "verdict": overall([Verdict(target["verdict"]) for target in targets.values()]).value,
         "targets": targets,

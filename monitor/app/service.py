@@ -98,11 +98,13 @@ class Service:
         # Registered first: a signal that comes while it starts, or while it reloads, is heeded afterwards.
         self._schedule.every("reload", _NEVER, self._reload_quietly, first=_NEVER)
         self._handle_signals()
-        await self._store.open()
-        await self._web.start()
-        address = self._say_where()
+        address = None
         lag = asyncio.create_task(watch_loop(self._clock, self._metrics.observe_loop_lag), name="loop lag")
         try:
+            await self._web.start()
+            address = self._say_where()
+            if not await self._opens_store():
+                return
             await self.daemon.start()
             self._schedule.every("watch files", _WATCH_FILES_EVERY, self._reload_if_changed, first=_WATCH_FILES_EVERY)
             self._schedule.every("give back memory", _GIVE_BACK_EVERY, give_back, first=_GIVE_BACK_FIRST)
@@ -122,6 +124,17 @@ class Service:
             await self._web.stop()
             if address is not None:
                 address.withdraw()
+
+    async def _opens_store(self) -> bool:
+        """Whether it is open; it may have to be waited for, and then somebody may ask to stop."""
+        opening, stopped = asyncio.create_task(self._store.open()), asyncio.create_task(self._stop.wait())
+        await asyncio.wait({opening, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        stopped.cancel()
+        if opening.done():
+            await opening
+            return True
+        opening.cancel()
+        return False
 
     def stop(self) -> None:
         """Ask it to stop."""
@@ -160,6 +173,8 @@ class Service:
         async with self._reloading:
             if self.daemon.draining:
                 raise Rejected("it is being stopped")
+            if not self.daemon.ready:
+                raise Rejected("not started yet: the configuration is in force once what was remembered has been read")
             await self._reload()
 
     async def _reload(self) -> None:
@@ -306,7 +321,8 @@ class Service:
         ]
         held = [each.problem for each in all_secrets(self._loaded.settings) if each.problem]
         served = (self._web.problem,) if self._web.problem else ()
-        return (*self._refusal.troubles(), *told, *self._proofs.troubles(), *held, *served)
+        lost = (self._store.loss,) if self._store.loss else ()
+        return (*self._refusal.troubles(), *told, *self._proofs.troubles(), *held, *served, *lost)
 
 
 def _optional(source: SecretSource | None) -> Callable[[], str | None]:

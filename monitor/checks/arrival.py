@@ -211,7 +211,10 @@ class ArrivalCheck:
     # --- attempts ---
 
     def _attempt(self, key: str) -> Attempt:
-        return self._attempts.get(key, Attempt())
+        attempt, now = self._attempts.get(key, Attempt()), self._clock.now()
+        if attempt.at is not None and attempt.at > now:  # the clock was set back: who waited for then would be late
+            attempt = self._attempts[key] = Attempt(tries=attempt.tries, at=now)
+        return attempt
 
     def _tried(self, key: str, at: Instant) -> None:
         self._attempts[key] = Attempt(tries=self._attempt(key).tries + 1, at=at)

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from monitor.core.model import Instant, Seconds
+from monitor.core.model import ForeignInstant, Instant, Seconds
 from monitor.core.moments import moment_text
 
 REMEMBERED = 12
@@ -31,7 +31,7 @@ class SpanCounters:
     """
 
     at: Instant = 0.0
-    started_at: Instant | None = None
+    started_at: ForeignInstant | None = None
     exported: int = 0
     failed: Mapping[str, int] = field(default_factory=dict)
     dropped: Mapping[str, int] = field(default_factory=dict)

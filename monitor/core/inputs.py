@@ -190,10 +190,19 @@ class Removed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ticked:
-    """Time passed."""
+class MemoryLost:
+    """The state file was damaged: what became of it, for people. Given to one target, whoever it is about."""
 
     at: Instant
+    what: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ticked:
+    """Time passed. `set_back`: the wall clock has been set back lately."""
+
+    at: Instant
+    set_back: bool = False
 
 
 Input = (
@@ -213,5 +222,6 @@ Input = (
     | NoticeTold
     | Acknowledged
     | Removed
+    | MemoryLost
     | Ticked
 )

@@ -4,10 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from types import MappingProxyType
-from typing import NewType
+from typing import Annotated, NewType, TypeAlias
 
-Instant = float
-"""A moment: Unix seconds, UTC."""
+Instant: TypeAlias = Annotated[float, "never ahead"]
+"""A moment: Unix seconds, UTC. What is remembered of it never lies ahead (`present`)."""
+
+ForeignInstant: TypeAlias = float
+"""A moment that somebody else dates, who may know of what is to come: when a certificate ends."""
 
 Seconds = float
 """A length of time."""

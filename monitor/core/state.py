@@ -15,6 +15,7 @@ from monitor.core.model import (
     Charge,
     CheckName,
     Fault,
+    ForeignInstant,
     Instant,
     Scalar,
     Seconds,
@@ -191,7 +192,7 @@ class TargetState:
     switches_looked_at: Instant | None = None
     hop: Hop = Hop()
     hop_looked_at: Instant | None = None
-    certificates: Mapping[str, Instant] = field(default_factory=dict)
+    certificates: Mapping[str, ForeignInstant] = field(default_factory=dict)
     phases: Mapping[str, Seconds] = field(default_factory=dict)
     removed_at: Instant | None = None
 

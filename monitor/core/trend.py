@@ -1,8 +1,8 @@
 """Debounce one check: a look is an opinion, a trend is what we believe.
 
 A check settles after `fail_after` failures in a row, `pass_after` passes, or at once on conclusive evidence. An unknown look
-changes nothing but ages: two of them, long enough, are `blind`. A budget spent or a pause is not even that. Evidence that is
-stale neither opens nor resolves: a row of looks must not have holes.
+changes nothing but ages: two of them, long enough, are `blind`. A budget spent is not even that, nor a pause that is explained by
+what is confirmed. Evidence that is stale neither opens nor resolves: a row of looks must not have holes.
 """
 
 from collections.abc import Mapping
@@ -13,14 +13,22 @@ from monitor.core.faults.monitor import MONITORS_OWN, cannot_look
 from monitor.core.model import Blindness, Charge, Fault, Finding, Instant, Seconds, Verdict
 from monitor.core.state import Active, Cadence, LastLook, Policy, Trend
 
-_NOT_BLIND = frozenset({Blindness.BUDGET_SPENT, Blindness.PAUSED, Blindness.NOTHING_TO_JUDGE})
+_NOT_BLIND = frozenset({Blindness.BUDGET_SPENT, Blindness.NOTHING_TO_JUDGE})
 _CRASHES = frozenset({Blindness.CRASHED, Blindness.TIMEOUT})
 
 
 def fold(
-    trend: Trend, finding: Finding, *, at: Instant, took: Seconds, cadence: Cadence, policy: Policy, now: Instant
+    trend: Trend,
+    finding: Finding,
+    *,
+    at: Instant,
+    took: Seconds,
+    cadence: Cadence,
+    policy: Policy,
+    now: Instant,
+    explained: bool = False,
 ) -> Trend:
-    """Fold one look into a trend."""
+    """Fold one look into a trend. `explained`: why nothing is served is known and told, so a pause needs no telling."""
     looked = replace(_forget_stale(trend, cadence, at), last=_last(finding, at, took))
     match finding.verdict:
         case Verdict.PASS:
@@ -28,6 +36,8 @@ def fold(
         case Verdict.FAIL:
             return _after_fail(looked, finding, policy, at, now)
         case Verdict.UNKNOWN:
+            if finding.blindness in _NOT_BLIND or (finding.blindness is Blindness.PAUSED and explained):
+                return looked
             return _after_unknown(looked, finding, cadence, policy, at, now)
     assert_never(finding.verdict)
 
@@ -156,8 +166,6 @@ def acquit(trend: Trend, fault: Fault, policy: Policy) -> Trend:
 def _after_unknown(
     trend: Trend, finding: Finding, cadence: Cadence, policy: Policy, at: Instant, now: Instant
 ) -> Trend:
-    if finding.blindness in _NOT_BLIND:
-        return trend
     crashed = finding.blindness in _CRASHES
     since = trend.unknown_since if trend.unknown_since is not None else at
     aged = replace(

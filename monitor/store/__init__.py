@@ -31,7 +31,7 @@ class Store(Protocol):
     """Where the state is kept. Only `open` may raise StoreError: once the program runs, it goes on in memory."""
 
     async def open(self) -> None:
-        """Make it ready. Raises StoreError if the state cannot be kept there."""
+        """Make it ready, waiting a while for a process that has it. Raises StoreError if the state cannot be kept there."""
         ...
 
     async def load(self) -> State:
@@ -72,6 +72,11 @@ class Store(Protocol):
     @property
     def problem(self) -> str | None:
         """Why nothing is being kept at present, for people; None while all is well."""
+        ...
+
+    @property
+    def loss(self) -> str | None:
+        """What became of a damaged file when it was opened, for people; None if nothing was lost."""
         ...
 
     async def close(self) -> None:

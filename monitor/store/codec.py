@@ -6,7 +6,9 @@ What a newer version added is ignored where it does not matter, and where it doe
 
 import json
 import logging
-from collections.abc import Mapping
+import math
+import re
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
@@ -33,6 +35,8 @@ from monitor.core.state import TargetState
 _log = logging.getLogger(__name__)
 
 T = TypeVar("T")
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 
 KINDS: Mapping[str, type[Event]] = {
     "checked": Checked,
@@ -71,6 +75,16 @@ def decode_target(document: str) -> TargetState:
     return _validate(TargetState, raw)
 
 
+def is_sound_target(name: str, document: str) -> bool:
+    """Whether a document can be read in full, and is the one of that target."""
+    return _is_sound(TargetState, document, lambda state: state.target == name)
+
+
+def is_sound_silence(identifier: str, document: str) -> bool:
+    """The same of a silence."""
+    return _is_sound(Silence, document, lambda silence: silence.id == identifier)
+
+
 def encode_silence(silence: Silence) -> str:
     """A silence as JSON."""
     return _encode(silence)
@@ -89,7 +103,7 @@ def encode_event(event: Event) -> str:
 def decode_event(kind: str, document: str) -> Event:
     """An event. Raises Unreadable, also of a kind that this version does not know."""
     if kind not in KINDS:
-        raise Unreadable(f"no event is called {kind!r}")
+        raise Unreadable("no event of this version has that name")
     return _decode(KINDS[kind], document)
 
 
@@ -113,12 +127,24 @@ def _decode(kind: type[T], document: str) -> T:
     return _validate(kind, _parse(document))
 
 
+def shown_name(name: object) -> str:
+    """The name of a target, if it can be one: what is damaged may be anything."""
+    return name if isinstance(name, str) and _NAME.fullmatch(name) else "a target"
+
+
+def _is_sound(kind: type[T], document: str, is_the_one: Callable[[T], bool]) -> bool:
+    try:
+        return document.isascii() and is_the_one(_decode(kind, document))  # we write nothing but ASCII
+    except Unreadable:
+        return False
+
+
 def _validate(kind: type[T], raw: dict[str, Any]) -> T:
     try:
         return _adapter(kind).validate_python(raw)
     except ValidationError as error:
-        places = (".".join(map(str, problem["loc"])) + ": " + problem["msg"] for problem in _problems(error))
-        raise Unreadable("; ".join(places)) from None  # pydantic's own text quotes the values
+        places = {f"{problem['loc'][0]}: {problem['type']}": None for problem in _problems(error) if problem["loc"]}
+        raise Unreadable("; ".join(places)) from None  # pydantic's own text quotes the values, and the keys of mappings
 
 
 def _problems(error: ValidationError) -> list[ErrorDetails]:
@@ -127,7 +153,9 @@ def _problems(error: ValidationError) -> list[ErrorDetails]:
 
 def _parse(document: str) -> dict[str, Any]:
     try:
-        raw = json.loads(document)
+        raw = json.loads(document, parse_float=_finite)
+        if "\\ud" in document:  # half a character is no text: it could be shown nowhere
+            raw = json.loads(json.dumps(raw, ensure_ascii=False).encode("utf-8", "replace"))
     except (ValueError, RecursionError) as error:
         raise Unreadable(f"not JSON: {error}") from error
     if not isinstance(raw, dict):
@@ -135,12 +163,18 @@ def _parse(document: str) -> dict[str, Any]:
     return raw
 
 
+def _finite(digits: str) -> float | None:
+    """A number; None if it is too large to be one."""
+    number = float(digits)
+    return number if math.isfinite(number) else None
+
+
 def _leave_out(raw: dict[str, Any], error: ValidationError) -> None:
     """Take the records that are in the way out of a target's document: an item of a collection, else the whole field."""
     items: dict[str, set[int | str]] = {}
     for problem in _problems(error):
         field, *inside = problem["loc"]
-        _log.warning("the state of %s: %s is left out: %s", raw.get("target"), problem["loc"], problem["msg"])
+        _log.warning("the state of %s: %s is left out: %s", shown_name(raw.get("target")), field, problem["type"])
         if inside and field in _collections():
             items.setdefault(str(field), set()).add(inside[0])
         else:

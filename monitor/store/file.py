@@ -5,12 +5,14 @@ import fcntl
 import logging
 import os
 import sqlite3
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
 from monitor.core.model import Instant, Seconds
 from monitor.store import StoreError
-from monitor.store.schema import check_version, migrate
+from monitor.store.salvage import is_sound, salvage
+from monitor.store.schema import check_version, damaged, migrate
 
 _log = logging.getLogger(__name__)
 
@@ -19,8 +21,30 @@ _OLDEST_SQLITE = (3, 37, 0)
 
 BUSY_TIMEOUT: Seconds = 5.0
 _PRIVATE = 0o600  # the fingerprint key is in it
-_BROKEN = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+_SURROUNDINGS = frozenset(
+    {
+        sqlite3.SQLITE_PERM,
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_NOMEM,
+        sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_PROTOCOL,
+        sqlite3.SQLITE_NOLFS,
+        sqlite3.SQLITE_AUTH,
+    }
+)
+"""What SQLite says of the disk, the directory or another process; everything else says that the file is damaged."""
+
+_MODES = slice(18, 20)  # of the header: https://www.sqlite.org/fileformat.html#the_database_header
+_KNOWN_MODES = {b"\1\1", b"\2\2", b""}
 _COMPANIONS = ("", "-wal", "-shm", "-journal")
+
+
+class StateInUse(StoreError):
+    """Another process has it."""
 
 
 class StateFile:
@@ -29,6 +53,7 @@ class StateFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._lock: int | None = None
+        self.loss: str | None = None  # what became of a damaged file, for people
 
     def open(self, now: Instant) -> sqlite3.Connection:
         """The one connection to it, with its tables up to date. Raises StoreError."""
@@ -36,7 +61,7 @@ class StateFile:
             raise StoreError(f"SQLite {sqlite3.sqlite_version} is too old: 3.37 or newer is needed")
         try:
             self._lock_it()
-            self._touch()
+            _touch(self.path)
             return self._connect(now)
         except OSError as error:
             self.release()
@@ -61,7 +86,7 @@ class StateFile:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(lock)
-            raise StoreError(
+            raise StateInUse(
                 f"{self.path} is in use by another trace-monitor: stop that one, or give `state.path` another file"
             ) from None
         except OSError as error:
@@ -71,24 +96,39 @@ class StateFile:
             return
         self._lock = lock
 
-    def _touch(self) -> None:
-        """Create it readable for nobody else; SQLite gives its companions the same mode."""
-        os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _PRIVATE))
-
     def _connect(self, now: Instant) -> sqlite3.Connection:
         try:
-            return _prepare(self.path)
-        except sqlite3.DatabaseError as error:
-            if primary_code(error) not in _BROKEN:
+            _check_modes(self.path)
+            connection = _prepare(self.path)
+        except (sqlite3.Error, UnicodeError) as error:  # the latter: an error message of SQLite's that quotes the file
+            if isinstance(error, sqlite3.Error) and primary_code(error) in _SURROUNDINGS:
                 raise
-            aside = self._move_aside(now)
-            _log.critical("%s is corrupt (%s): moved to %s, beginning afresh without memory", self.path, error, aside)
-        self._touch()
+        else:
+            if is_sound(connection):
+                return connection
+            connection.close()
+        return self._begin_with_what_is_left(now)
+
+    def _begin_with_what_is_left(self, now: Instant) -> sqlite3.Connection:
+        """The damaged file stays where it is until everything that can be read of it has been written down."""
+        fresh = Path(f"{self.path}.fresh")
+        for companion in _COMPANIONS:
+            Path(f"{fresh}{companion}").unlink(missing_ok=True)
+        _touch(fresh)
+        with closing(_prepare(fresh)) as connection:
+            kept = salvage(self.path, connection)
+        aside = self._move_aside(now)
+        fresh.replace(self.path)
+        self.loss = f"the state file {self.path} was damaged: it is kept as {aside}, and what could still be read is "
+        self.loss += f"carried over: {kept}"
+        _log.critical("%s", self.loss)
         return _prepare(self.path)
 
     def _move_aside(self, now: Instant) -> Path:
         stamp = datetime.fromtimestamp(now, UTC).strftime("%Y%m%dT%H%M%SZ")
         aside = Path(f"{self.path}.corrupt-{stamp}")
+        while aside.exists():
+            aside = Path(f"{aside}-again")
         for companion in _COMPANIONS:
             broken = Path(f"{self.path}{companion}")
             if broken.exists():
@@ -101,12 +141,18 @@ def primary_code(error: sqlite3.Error) -> int:
     return getattr(error, "sqlite_errorcode", 0) & 0xFF
 
 
+def _touch(path: Path) -> None:
+    """Create it readable for nobody else; SQLite gives its companions the same mode."""
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _PRIVATE))
+
+
 def _prepare(path: Path) -> sqlite3.Connection:
     """Connect, check the file, set it up."""
     connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=False)
+    connection.text_factory = as_text
     try:
-        _check_pages(connection)
         check_version(connection, str(path))  # before anything is written to what may not be ours
+        _check_pages(connection)
         _set_up(connection, path)
         migrate(connection, str(path))
     except BaseException:
@@ -115,12 +161,22 @@ def _prepare(path: Path) -> sqlite3.Connection:
     return connection
 
 
+def _check_modes(path: Path) -> None:
+    """SQLite takes a file with an unknown mode for one that it may not write."""
+    with path.open("rb") as file:
+        if file.read(_MODES.stop)[_MODES] not in _KNOWN_MODES:
+            raise damaged("its header")
+
+
 def _check_pages(connection: sqlite3.Connection) -> None:
-    (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+    (verdict,) = connection.execute("PRAGMA integrity_check(1)").fetchone()  # the quick one leaves out the indexes
     if verdict != "ok":
-        broken = sqlite3.DatabaseError(verdict)
-        broken.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
-        raise broken
+        raise damaged(verdict)
+
+
+def as_text(raw: bytes) -> str:
+    """Bytes that are no text must not end in an error, which would quote the whole document."""
+    return raw.decode("utf-8", "replace")
 
 
 def _set_up(connection: sqlite3.Connection, path: Path) -> None:

@@ -50,9 +50,10 @@ class Ledger:
             if looks is not None:
                 self._newest[looks] = (number, folded or entry.new)
 
-    def prune(self, before: Instant) -> None:
-        """Forget what ended before that moment."""
+    def prune(self, before: Instant, now: Instant) -> None:
+        """Forget what ended before that moment; what a clock that was ahead has dated is dated now, or it would stay for years."""
         self._connection.execute("DELETE FROM history WHERE until < ?", (before,))
+        self._connection.execute("UPDATE history SET at = min(at, ?1), until = ?1 WHERE until > ?1 + 3600", (now,))
 
     def roll_back(self) -> None:
         """The transaction was undone: the rows that were just written are not there."""

@@ -89,5 +89,10 @@ class MemoryStore:
         """There is none."""
         return None
 
+    @property
+    def loss(self) -> str | None:
+        """There is none."""
+        return None
+
     async def close(self) -> None:
         """Nothing to do."""

@@ -6,11 +6,12 @@ import sqlite3
 from monitor.core.model import TargetName
 from monitor.core.silence import Silence
 from monitor.core.state import State, TargetState
-from monitor.store.codec import Unreadable, decode_silence, decode_target
+from monitor.store.codec import Unreadable, decode_silence, decode_target, shown_name
 
 _log = logging.getLogger(__name__)
 
 FINGERPRINT_KEY = "fingerprint_key"
+KEY_BYTES = 32
 
 
 def read_state(connection: sqlite3.Connection) -> State:
@@ -21,7 +22,7 @@ def read_state(connection: sqlite3.Connection) -> State:
 def read_fingerprint_key(connection: sqlite3.Connection) -> bytes | None:
     """The key, if there is one yet."""
     row = connection.execute("SELECT value FROM meta WHERE name = ?", (FINGERPRINT_KEY,)).fetchone()
-    return None if row is None else bytes(row[0])
+    return None if row is None or not isinstance(row[0], bytes) else row[0]
 
 
 def _read_targets(connection: sqlite3.Connection) -> dict[TargetName, TargetState]:
@@ -30,15 +31,15 @@ def _read_targets(connection: sqlite3.Connection) -> dict[TargetName, TargetStat
         try:
             targets[TargetName(name)] = decode_target(document)
         except Unreadable as error:
-            _log.error("what was remembered of %s cannot be read, it begins afresh: %s", name, error)
+            _log.error("what was remembered of %s cannot be read, it begins afresh: %s", shown_name(name), error)
     return targets
 
 
 def _read_silences(connection: sqlite3.Connection) -> tuple[Silence, ...]:
     silences: list[Silence] = []
-    for identifier, document in connection.execute("SELECT id, document FROM silences ORDER BY rowid"):
+    for _, document in connection.execute("SELECT id, document FROM silences ORDER BY rowid"):
         try:
             silences.append(decode_silence(document))
         except Unreadable as error:
-            _log.error("silence %s cannot be read, it is gone: %s", identifier, error)
+            _log.error("a silence cannot be read, it is gone: %s", error)
     return tuple(silences)

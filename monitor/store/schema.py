@@ -1,6 +1,8 @@
 """The tables, and how they came to be: one tuple of statements per version, applied in order, each in one transaction."""
 
 import sqlite3
+from contextlib import closing
+from functools import cache
 
 from monitor.store import StoreError
 
@@ -45,15 +47,46 @@ def migrate(connection: sqlite3.Connection, path: str, migrations: Migrations = 
 
 
 def check_version(connection: sqlite3.Connection, path: str) -> int:
-    """The version of the tables; 0 for an empty file. Raises StoreError as `migrate` does."""
+    """The version of the tables; 0 for an empty file. Raises StoreError as `migrate` does, DatabaseError for a damaged file.
+
+    Every version has other tables than the one before, so tables of ours under the number of another version are damage.
+    """
     version = int(connection.execute("PRAGMA user_version").fetchone()[0])
     application = int(connection.execute("PRAGMA application_id").fetchone()[0])
-    tables = int(connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0])
-    if application != APPLICATION_ID and (tables or application or version):
+    tables = _tables(connection)
+    if not tables and not version and not application:
+        return 0
+    if application != APPLICATION_ID and not _ours().keys() <= tables.keys():
         raise StoreError(f"{path} is a database of another program: give `state.path` another file")
-    if version > len(MIGRATIONS):
+    if tables == _ours():
+        if (application, version) != (APPLICATION_ID, len(MIGRATIONS)):
+            raise damaged("its header is not the one of its tables")
+    elif version > len(MIGRATIONS):
         raise StoreError(
             f"{path} was written by a newer version of trace-monitor (schema {version}; this one knows up to "
             f"{len(MIGRATIONS)}): run the newer version, or give `state.path` another file"
         )
+    elif version in {0, len(MIGRATIONS)}:
+        raise damaged("its tables are not those of its version")
     return version
+
+
+def damaged(why: str) -> sqlite3.DatabaseError:
+    """What SQLite itself would raise."""
+    error = sqlite3.DatabaseError(why)
+    error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+    return error
+
+
+def _tables(connection: sqlite3.Connection) -> dict[str, str]:
+    """Tables and indexes by name, as they were declared."""
+    return dict(connection.execute("SELECT name, sql FROM sqlite_schema WHERE sql IS NOT NULL").fetchall())
+
+
+@cache
+def _ours() -> dict[str, str]:
+    """Those of this version."""
+    with closing(sqlite3.connect(":memory:")) as connection:
+        for statement in (statement for statements in MIGRATIONS for statement in statements):
+            connection.execute(statement)
+        return _tables(connection)

@@ -16,7 +16,7 @@ from monitor.core.state import State, TargetState
 from monitor.ports import Clock
 from monitor.store import Recorded, StoreError
 from monitor.store.codec import encode_silence, encode_target
-from monitor.store.file import StateFile
+from monitor.store.file import StateFile, StateInUse
 from monitor.store.ledger import Entry, Ledger, make_entry
 from monitor.store.rows import FINGERPRINT_KEY, read_fingerprint_key, read_state
 from monitor.store.thread import DatabaseThread
@@ -26,6 +26,11 @@ _log = logging.getLogger(__name__)
 _KEY_DIGITS = 64
 _PATIENCE: Seconds = 10.0
 """A disk that takes longer is as good as broken: whoever waits goes on in memory."""
+
+WAITS_FOR: Seconds = 300.0
+"""How long the file of another process is waited for: an orchestrator gives the one before half a minute to end."""
+
+_TRIES_EVERY: Seconds = 1.0
 
 _PRUNE_EVERY: Seconds = 3600.0
 _ENTRIES_AT_ONCE = 500
@@ -65,14 +70,18 @@ class SqliteStore:
         self._submitted = False
 
     async def open(self) -> None:
-        """Lock, check and migrate the file; a corrupt one is moved aside. Raises StoreError."""
+        """Lock, check and migrate the file; what can be read of a damaged one is carried over. Raises StoreError.
+
+        A file that another process has is waited for: in a rolling update the one before is about to end.
+        """
         self._thread.start()
         try:
-            await self._thread.call(self._open)
-        except StoreError:
+            await self._open_when_free()
+        except BaseException:  # also when nobody waits any longer
             self._closed = True
             self._thread.stop()
             raise
+        self._problem = None
 
     async def load(self) -> State:
         """Everything remembered. Raises StoreError if the file cannot be read after all."""
@@ -146,6 +155,11 @@ class SqliteStore:
         """Why nothing is written at present."""
         return self._problem
 
+    @property
+    def loss(self) -> str | None:
+        """What became of a damaged file."""
+        return self._file.loss
+
     async def close(self) -> None:
         """Write what is pending, close the file. A disk that hangs is left behind."""
         if self._closed or not self._key:
@@ -159,6 +173,19 @@ class SqliteStore:
         self._thread.stop()
 
     # --- in the loop's thread
+
+    async def _open_when_free(self) -> None:
+        gives_up_at = self._clock.monotonic() + WAITS_FOR
+        while True:
+            try:
+                return await self._thread.call(self._open)
+            except StateInUse as error:
+                if self._clock.monotonic() >= gives_up_at:
+                    raise
+                if self._problem is None:
+                    self._problem = f"{self._file.path} is in use by another trace-monitor, waiting until that one ends"
+                    _log.warning("%s; giving up after %.0f s", error, WAITS_FOR)
+            await self._clock.sleep(_TRIES_EVERY)
 
     async def _put(self, change: Callable[[_Batch], None]) -> None:
         """Add to the next transaction and wait until it is durable, or has failed."""
@@ -210,6 +237,11 @@ class SqliteStore:
         except sqlite3.Error as error:
             self._put_back(batch)
             self._complain(str(error))
+        except Exception as error:  # noqa: BLE001 - nobody may wait for ever, and what comes later must be written
+            batch.entries.clear()  # the states are written anew with the next looks; an entry would fail again and again
+            self._put_back(batch)
+            _log.exception("writing to %s failed", self._file.path)
+            self._complain(type(error).__name__)
         else:
             self._recover()
         finally:
@@ -227,7 +259,7 @@ class SqliteStore:
             self._books().write(batch.entries)
             self._prune()
             connection.execute("COMMIT")
-        except sqlite3.Error:
+        except BaseException:
             self._books().roll_back()
             self._pruned_at = None
             if connection.in_transaction:
@@ -237,7 +269,7 @@ class SqliteStore:
     def _prune(self) -> None:
         now = self._clock.now()
         if self._pruned_at is None or not 0 <= now - self._pruned_at < _PRUNE_EVERY:
-            self._books().prune(now - self._keep_history)
+            self._books().prune(now - self._keep_history, now)
             self._pruned_at = now
 
     def _put_back(self, batch: _Batch) -> None:

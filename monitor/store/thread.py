@@ -1,11 +1,14 @@
 """The one thread that talks to the database."""
 
 import asyncio
+import logging
 import queue
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from typing import TypeVar
+
+_log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -26,7 +29,7 @@ class DatabaseThread:
         self._thread.start()
 
     def submit(self, work: Callable[[], None]) -> None:
-        """Have something done that never raises, without waiting."""
+        """Have something done without waiting; what it raises is logged."""
         self._work.put(work)
 
     async def call(self, work: Callable[[], T]) -> T:
@@ -52,4 +55,7 @@ class DatabaseThread:
 
     def _run(self) -> None:
         while (work := self._work.get()) is not None:
-            work()
+            try:
+                work()
+            except Exception:  # noqa: BLE001 - whoever comes later would wait for ever for a thread that has ended
+                _log.exception("the database thread goes on after an error")

@@ -96,9 +96,11 @@ def _status(described: Mapping[str, Any]) -> str:
 def _headline(rows: list[Row], now: Instant) -> tuple[str, str]:
     """What somebody who is woken reads first."""
     if not rows:
-        return "unknown", "No target is configured"
+        return "unknown", "No target is looked at"
     worst = rows[0].status
     alike = [row for row in rows if row.status == worst]
+    if worst == "well" and not all(CheckName.ARRIVAL in row.described["checks"] for row in rows):
+        return worst, "Well, as far as the enabled checks can see"
     if worst == "well":
         return worst, "All traces arrive" if len(rows) == 1 else f"All traces arrive, at {len(rows)} targets"
     if len(alike) > 1:

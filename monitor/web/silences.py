@@ -92,7 +92,9 @@ def _span(body: Mapping[str, Any], now: Instant) -> tuple[Instant | None, Instan
     begins_at = _moment(body, "from")
     if body.get("for") is None:
         return begins_at, _moment(body, "to")
-    return begins_at, (begins_at or now) + _number(body["for"], "for")
+    # It says when it began: made by a clock that is ahead, it would else last until that clock was right.
+    begins_at = now if begins_at is None else begins_at
+    return begins_at, begins_at + _number(body["for"], "for")
 
 
 def _moment(body: Mapping[str, Any], key: str) -> Instant | None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from monitor.core.events import Checked, Event, RemoteAnswered
 from monitor.core.model import CheckName, TargetName
 from monitor.core.state import TargetState
 from monitor.redaction import MASK
+from monitor.store.memory import MemoryStore
 from tests.app.home import DEMO, Home, home
 from tests.notifiers.notices import an_incident
 from tests.virtual_schedule import VirtualSchedule
@@ -183,3 +185,62 @@ async def _looks_of_ten_minutes(jump: float) -> dict[str, list[int]]:
                 seen = [event for event in it.events if isinstance(event, Checked) and event.check is check]
                 counts.setdefault(check, []).append(len(seen))
         return counts
+
+
+async def test_a_damaged_state_file_is_told_once() -> None:
+    """As a warning that is over, to the first target; the next process finds nothing to tell."""
+
+    class Damaged(MemoryStore):
+        loss = "the state file was damaged"
+
+    it = Home()
+    it.store = Damaged(it.clock)
+    await it.open()
+    try:
+        await it.clock.advance(30)
+        assert it.told == ["resolved demo"]
+        (notice,) = it.notifier.notices
+        assert notice.incident.diagnosis.summary == "the state file was damaged"
+        assert not notice.mention
+        Damaged.loss = None  # type: ignore[assignment]
+        await _again(it)
+        await it.clock.advance(30)
+        assert it.told == ["resolved demo"]
+    finally:
+        await it.close()
+
+
+async def test_a_clock_that_was_ahead_costs_no_canaries() -> None:
+    """It is put right by 400 days, while the daemon runs or while it does not: looks, canaries and their judging go on."""
+    for while_it_runs in (True, False):
+        async with home(targets={"demo": {"checks": {"canary": {"max_per_day": 300}}}}) as it:
+            it.clock.jump(400 * 86400)
+            await it.clock.advance(1000)
+            journal = it.daemon.journal(DEMO)
+            assert journal is not None
+            journal._state = replace(journal.state, budget=replace(journal.state.budget, sent=290))
+            await journal.commit()
+            it.clock.jump(-400 * 86400)
+            if not while_it_runs:
+                await _again(it)
+            await it.clock.advance(700)
+            await it.clock.advance(900)
+            now, sent = it.clock.now(), [canary.sent_at for canary in it.state().canaries]
+            assert max(sent) > now - 301, while_it_runs
+            assert it.state().budget.day == now // 86400
+            judged = [canary.judged_at for canary in it.state().canaries if canary.judged_at is not None]
+            assert max(judged) > now - 301
+            assert it.state().confirmed == {}
+            assert it.told == []
+
+
+@pytest.mark.parametrize("step", [-0.5, 3600.0])
+async def test_a_clock_that_drifts_or_jumps_ahead_is_not_set_back(
+    step: float, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nothing that is remembered is touched."""
+    async with home() as it:
+        await it.clock.advance(60)
+        it.clock.jump(step)
+        await it.clock.advance(60)
+        assert "set back" not in caplog.text

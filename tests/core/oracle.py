@@ -11,7 +11,14 @@ from monitor.core.model import Blindness, CheckName, Fault, Instant, Verdict
 from monitor.core.state import Policy
 
 OWN = {Fault.BLIND, Fault.CHECK_FAILED}
-IGNORED = {Blindness.PAUSED, Blindness.BUDGET_SPENT, Blindness.NOTHING_TO_JUDGE}
+IGNORED = {Blindness.BUDGET_SPENT, Blindness.NOTHING_TO_JUDGE}
+KEEPS_FROM_SERVING = {
+    Fault.GATEWAY_UNREACHABLE,
+    Fault.GATEWAY_REFUSED,
+    Fault.RATE_LIMITED,
+    Fault.CANARY_REJECTED,
+    Fault.PROVIDER_FAILING,
+}
 CRASHES = {Blindness.CRASHED, Blindness.TIMEOUT}
 CAUSES = {Fault.KEY_REJECTED, Fault.INGEST_FAILING}
 
@@ -67,9 +74,10 @@ class Oracle:
 
     def look(self, look: Look) -> None:
         """A check reported."""
-        self.looks.append(look)
-        history = [one for one in self.looks if one.check is look.check and one.blindness not in IGNORED]
-        if look.blindness not in IGNORED:
+        explained = look.blindness is Blindness.PAUSED and self.believed & KEEPS_FROM_SERVING
+        if look.blindness not in IGNORED and not explained:
+            self.looks.append(look)
+            history = [one for one in self.looks if one.check is look.check]
             before = self.of_checks.get(look.check, set())
             self.of_checks[look.check] = self._settle(history, before)
         self.happened(look.at)

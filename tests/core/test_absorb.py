@@ -152,9 +152,26 @@ def test_after_a_429_the_cadence_doubles_up_to_half_an_hour() -> None:
 
 
 def test_after_a_429_retry_after_is_followed() -> None:
-    """Longer or shorter; the doubling goes on behind it."""
+    """Longer or shorter, but never for more than half an hour without another look; the doubling goes on behind it."""
     story = Story()
-    assert [limited(story, 7), limited(story, 7200), limited(story)] == [7, 7200, 1800]
+    assert [limited(story, 7), limited(story, 1700), limited(story, 43200), limited(story)] == [7, 1700, 1800, 1800]
+
+
+@pytest.mark.parametrize(("seconds", "settles"), [(None, False), (1800.0, False), (1801.0, True), (43200.0, True)])
+def test_a_429_that_asks_for_hours_settles_at_once(seconds: float | None, *, settles: bool) -> None:
+    """Nobody waits twelve hours for the second one."""
+    story = Story()
+    story.tell(
+        CanaryAnswered(
+            at=story.now,
+            took=0.1,
+            canary=a_canary(1),
+            finding=failing("too many", a_charge(F.RATE_LIMITED)),
+            rate_limited=True,
+            retry_after=seconds,
+        )
+    )
+    assert story.confirmed == ({F.RATE_LIMITED} if settles else set())
 
 
 # --- looks for traces ------------------------------------------------------------------------------------------------

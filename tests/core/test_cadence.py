@@ -216,7 +216,7 @@ def test_a_held_canary_is_due_when_the_gateway_said() -> None:
 
 def test_a_canary_that_was_barred_has_had_its_turn() -> None:
     """Else it would be due again at once, for as long as it is barred."""
-    story = well().wait(900).is_blind(CANARY, Blindness.PAUSED)
+    story = well().wait(900).is_blind(CANARY, Blindness.BUDGET_SPENT)
     assert due(story, CANARY) == 300
 
 

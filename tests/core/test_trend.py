@@ -225,9 +225,9 @@ def test_at_once_means_at_the_first_look() -> None:
     assert Story(policy(blind_after=0.0)).is_blind(CONFIG).confirmed == {F.BLIND}
 
 
-@pytest.mark.parametrize("reason", [Blindness.BUDGET_SPENT, Blindness.PAUSED, Blindness.NOTHING_TO_JUDGE])
+@pytest.mark.parametrize("reason", [Blindness.BUDGET_SPENT, Blindness.NOTHING_TO_JUDGE])
 def test_not_looking_on_purpose_is_not_blind(reason: Blindness) -> None:
-    """A spent budget, a pause, nothing to judge: they do not even count."""
+    """A spent budget, nothing to judge: they do not even count."""
     story = Story(policy(blind_after=0.0))
     for _ in range(5):
         story.is_blind(CANARY, reason).wait(HALF_AN_HOUR)
@@ -239,8 +239,7 @@ def test_not_looking_on_purpose_is_not_blind(reason: Blindness) -> None:
 
 HALF_AN_HOUR = 30 * MINUTE
 BLINDING = sorted(
-    set(Blindness)
-    - {Blindness.BUDGET_SPENT, Blindness.PAUSED, Blindness.NOTHING_TO_JUDGE, Blindness.CRASHED, Blindness.TIMEOUT}
+    set(Blindness) - {Blindness.BUDGET_SPENT, Blindness.NOTHING_TO_JUDGE, Blindness.CRASHED, Blindness.TIMEOUT}
 )
 
 
@@ -251,12 +250,21 @@ def test_every_other_reason_is_blind_in_the_end(reason: Blindness) -> None:
     assert story.confirmed == {F.BLIND}
 
 
-def test_a_pause_does_not_keep_a_blindness_fresh() -> None:
-    """Unknown, paused for an hour, unknown: nobody was unable to look for an hour."""
-    story = Story().is_blind(CANARY)
+def test_a_pause_that_lasts_is_told() -> None:
+    """As every unknown: longer than `blind_after`, and nobody knows why no canary is sent."""
+    story = Story().is_blind(CANARY, Blindness.PAUSED)
+    assert story.wait(300).is_blind(CANARY, Blindness.PAUSED).confirmed == set()
+    assert story.wait(300).is_blind(CANARY, Blindness.PAUSED).confirmed == {F.BLIND}
+
+
+@pytest.mark.parametrize("fault", [F.RATE_LIMITED, F.GATEWAY_UNREACHABLE])
+def test_a_pause_that_a_confirmed_fault_explains_is_not_told_again(fault: Fault) -> None:
+    """Nor does it keep a blindness fresh: nobody was unable to look for an hour."""
+    where = GATEWAY if fault is F.GATEWAY_UNREACHABLE else CANARY
+    story = Story().fails(where, fault).fails(where, fault)
     for _ in range(12):
         story.wait(300).is_blind(CANARY, Blindness.PAUSED)
-    assert story.is_blind(CANARY).confirmed == set()
+    assert story.is_blind(CANARY).confirmed == {fault}
 
 
 def test_a_permanent_reason_says_that_only_a_human_can_mend_it() -> None:
@@ -292,13 +300,13 @@ def test_two_crashes_in_a_row_are_a_fault_of_the_monitor(reason: Blindness) -> N
 
 
 def test_crashes_with_a_look_between_them_are_no_row() -> None:
-    """Whatever that look said, unless it was a pause."""
+    """Whatever that look said, unless no canary was to be sent."""
     for between in (Blindness.UNREACHABLE, None):
         story = gateway().is_blind(GATEWAY, Blindness.CRASHED)
         story = story.is_blind(GATEWAY, between) if between else story.passes(GATEWAY)
         assert story.is_blind(GATEWAY, Blindness.CRASHED).confirmed == set()
-    paused = Story().is_blind(CANARY, Blindness.CRASHED).is_blind(CANARY, Blindness.PAUSED)
-    assert paused.is_blind(CANARY, Blindness.CRASHED).confirmed == {F.CHECK_FAILED}
+    spent = Story().is_blind(CANARY, Blindness.CRASHED).is_blind(CANARY, Blindness.BUDGET_SPENT)
+    assert spent.is_blind(CANARY, Blindness.CRASHED).confirmed == {F.CHECK_FAILED}
 
 
 @pytest.mark.parametrize("ending", ["pass", "fail", "unknown"])

@@ -1,7 +1,12 @@
 """Killed at any moment, it goes on where it was."""
 
+import json
 import signal
+import socket
+import urllib.error
+import urllib.request
 from pathlib import Path
+from typing import Any
 
 from tests.cli.live import LiveSandbox, live_sandbox
 from tests.process.program import LOUD, ONLY_GATEWAY, running, until
@@ -41,3 +46,55 @@ def test_an_incident_outlives_the_process_that_opened_it(tmp_path: Path) -> None
         assert len(_roots(sandbox)) == 1
         for program in (first, second):
             assert "Traceback" not in program.printed
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        return int(found.getsockname()[1])
+
+
+def _readiness(port: int) -> tuple[int, Any] | None:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5) as answer:
+            return answer.status, json.load(answer)
+    except urllib.error.HTTPError as refused:
+        return refused.code, json.load(refused)
+    except OSError:
+        return None
+
+
+def test_a_rolling_update_waits_for_the_process_before(tmp_path: Path) -> None:
+    """The second process says what it waits for, is alive and not ready meanwhile, and goes on when the first has ended."""
+    with live_sandbox() as sandbox:
+        more = {"targets": {"demo": {"checks": ONLY_GATEWAY}}}
+        file, port = sandbox.file(tmp_path, LOUD, more), _free_port()
+        changed = json.loads(Path(file).read_text()) | {"server": {"port": port}}
+        other = tmp_path / "other.yaml"
+        other.write_text(json.dumps(changed))
+        with running(file, tmp_path) as first:
+            assert first.url
+            with running(str(other), tmp_path) as second:
+                status, told = until(lambda: _readiness(port), what="an answer")
+                assert (status, told["conditions"]["state restored"]) == (503, False)
+                with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=5) as answer:
+                    assert answer.status == 200
+                until(lambda: "in use by another trace-monitor" in second.printed, what="a reason")
+                assert second.process.poll() is None
+                assert first.ends() == 0
+                assert second.url.endswith(str(port))
+                assert _readiness(port) == (200, until(lambda: _readiness(port))[1])
+                assert second.ends() == 0
+            assert "Traceback" not in second.printed
+
+
+def test_a_process_that_waits_for_another_can_be_stopped(tmp_path: Path) -> None:
+    """It ends at once and well, as any other."""
+    with live_sandbox() as sandbox:
+        file = sandbox.file(tmp_path, LOUD, {"targets": {"demo": {"checks": ONLY_GATEWAY}}})
+        with running(file, tmp_path) as first:
+            assert first.url
+            with running(file, tmp_path) as second:
+                until(lambda: "in use by another trace-monitor" in second.printed, what="a reason")
+                assert second.ends() == 0, second.printed
+            assert "Traceback" not in second.printed
+            assert first.process.poll() is None

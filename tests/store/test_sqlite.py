@@ -143,6 +143,7 @@ async def test_a_newer_schema_is_refused(path: Path) -> None:
     """A downgrade stops with one sentence and leaves the file as it is."""
     await reopened(path)
     with closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE moods (name TEXT) STRICT")
         connection.execute("PRAGMA user_version = 99")
     before = content(path)
     with pytest.raises(StoreError, match=r"written by a newer version.*schema 99.*state\.path"):
@@ -204,12 +205,77 @@ def test_the_fingerprint_key_is_there_once_the_store_is_open(path: Path) -> None
         a_store(path).fingerprint_key()
 
 
-async def test_two_daemons_do_not_share_a_file(store: SqliteStore, path: Path) -> None:
-    """The second one is told why it may not start, and the first one goes on undisturbed."""
+async def test_two_daemons_do_not_share_a_file(
+    store: SqliteStore, path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The second one waits for five minutes, says so once, and is told why it may not start; the first goes on undisturbed."""
+    clock = FakeClock()
+    second = a_store(path, clock)
+    opening = asyncio.ensure_future(second.open())
+    await clock.advance(299)
+    assert not opening.done()
+    assert second.problem == f"{path} is in use by another trace-monitor, waiting until that one ends"
+    await clock.advance(2)
     with pytest.raises(StoreError, match="in use by another trace-monitor"):
-        await a_store(path).open()
+        await opening
+    assert caplog.text.count("in use by another trace-monitor") == 1
     await store.save(a_state(1))
     assert store.problem is None
+
+
+async def test_the_file_of_a_process_that_is_about_to_end_is_waited_for(store: SqliteStore, path: Path) -> None:
+    """A rolling update: the next process has everything that the one before wrote down to its end."""
+    clock = FakeClock()
+    second = a_store(path, clock)
+    opening = asyncio.ensure_future(second.open())
+    await clock.advance(20)
+    await store.save(a_state(5))
+    await store.close()
+    await clock.advance(1)
+    await opening
+    assert second.problem is None
+    assert (await second.load()).targets == {PROD: a_state(5)}
+    await second.close()
+
+
+@pytest.mark.usefixtures("store")
+async def test_whoever_waits_for_the_file_can_be_stopped(path: Path) -> None:
+    """A second process that is asked to end while it waits ends at once, and leaves the file alone."""
+    clock = FakeClock()
+    second = a_store(path, clock)
+    opening = asyncio.ensure_future(second.open())
+    await clock.advance(5)
+    opening.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await opening
+    await second.close()
+    assert not second._thread._thread.is_alive() or second._thread._work.empty()
+
+
+@pytest.mark.parametrize("error", [OverflowError("too large"), UnicodeError("no text"), KeyError("a bug")])
+async def test_no_error_ends_the_thread_of_the_database(
+    store: SqliteStore, error: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whatever is raised there: nobody waits for ever, and what is saved later is written."""
+
+    def fail() -> None:
+        raise error
+
+    store._thread.submit(fail)
+    assert (await asyncio.wait_for(store.load(), 5)).targets == {}
+    await asyncio.wait_for(store.save(a_state(2)), 5)
+    assert (await asyncio.wait_for(store.load(), 5)).targets == {PROD: a_state(2)}
+    assert "goes on after an error" in caplog.text
+
+
+async def test_a_value_that_the_database_cannot_hold_stands_in_nobodys_way(store: SqliteStore) -> None:
+    """It is lost, and what comes after it is written."""
+    store.record(FaultChanged(target=TargetName("\ud83d"), at=START, fault=Fault.BLIND, confirmed=True, summary=""))
+    await asyncio.wait_for(store.save(a_state(1)), 5)
+    assert "UnicodeEncodeError" in str(store.problem)
+    await store.save(a_state(2))
+    assert str(store.problem) == "None"
+    assert (await store.load()).targets == {PROD: a_state(2)}
 
 
 @pytest.mark.parametrize(
@@ -376,6 +442,21 @@ async def test_old_history_is_forgotten(path: Path) -> None:
     await store.close()
 
 
+async def test_history_of_a_clock_that_was_ahead_is_forgotten_in_time(path: Path) -> None:
+    """It is dated by the day on which the clock is right again, or it would stay for as long as that was ahead."""
+    clock = FakeClock()
+    store = a_store(path, clock, keep_history=DAY)
+    await store.open()
+    at = START + 400 * DAY
+    store.record(FaultChanged(target=PROD, at=at, fault=Fault.BLIND, confirmed=True, summary=""))
+    await store.save(a_state(1))
+    assert [kept.until for kept in await store.history()] == [START]
+    clock.jump(DAY + 3601)
+    await store.save(a_state(1))
+    assert await store.history() == ()
+    await store.close()
+
+
 async def test_a_burst_of_events_is_written_without_a_save(store: SqliteStore) -> None:
     """Nothing piles up in memory while no check reports."""
     for second in range(600):
@@ -395,8 +476,9 @@ async def test_one_unreadable_document_loses_nobody_else(path: Path, caplog: pyt
     await in_thread(store, "UPDATE silences SET document = '[]' WHERE id = 's'")
     await store.close()
     assert await reopened(path) == State(targets={STAGING: a_state(2, STAGING)}, silences=(Silence(id="t"),))
-    assert "what was remembered of prod cannot be read" in caplog.text
-    assert "silence s cannot be read" in caplog.text
+    assert "damaged" in caplog.text
+    assert "1 targets, 1 silences, 0 entries of the history, the fingerprint key; nothing of prod" in caplog.text
+    assert '"half' not in caplog.text
 
 
 def test_killed_in_the_middle_of_writing_it_remembers_what_it_promised(path: Path) -> None:

@@ -245,7 +245,7 @@ class TestChanging:
         assert {**body, **made} == {
             **body,
             "id": made["id"],
-            "from": None,
+            "from": START,
             "to": START + 7200,
             "weekly": None,
             "active": True,

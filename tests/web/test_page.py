@@ -162,7 +162,7 @@ def test_a_target_that_never_looked_says_so() -> None:
 
 def test_without_targets_it_says_so() -> None:
     """An empty table would look like a bug."""
-    assert "No target is configured" in a_page(Site(report={"verdict": "pass", "targets": {}}, state=State())).text
+    assert "No target is looked at" in a_page(Site(report={"verdict": "pass", "targets": {}}, state=State())).text
 
 
 def test_the_monitors_own_troubles_stand_on_top() -> None:

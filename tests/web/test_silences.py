@@ -27,8 +27,8 @@ def test_the_least_that_a_silence_needs_is_an_end() -> None:
 @pytest.mark.parametrize(
     ("body", "begins_at", "ends_at"),
     [
-        ({"for": 7200}, None, START + 7200),
-        ({"for": 0.5}, None, START + 0.5),
+        ({"for": 7200}, START, START + 7200),
+        ({"for": 0.5}, START, START + 0.5),
         ({"from": START + 60, "for": 60}, START + 60, START + 120),
         ({"from": START - 60, "to": START + 60}, START - 60, START + 60),
         ({"to": "2027-01-15T09:00:00Z"}, None, START + 3600),

@@ -20,6 +20,7 @@ from monitor.core.inputs import (
     KeyTried,
     LabelsUnread,
     LookFailed,
+    MemoryLost,
     NoticeTold,
     Observation,
     OriginLooked,
@@ -31,6 +32,7 @@ from monitor.core.inputs import (
 from monitor.core.key import key_is_refused, retract_key
 from monitor.core.life import live
 from monitor.core.model import CheckName, Fault, Instant
+from monitor.core.present import bring_to_present
 from monitor.core.state import Outage, Policy, TargetState
 from monitor.core.weighing import named
 from monitor.core.window import recount
@@ -41,7 +43,7 @@ def absorb(state: TargetState, given: Input, policy: Policy, now: Instant) -> Ab
     if state.removed_at is not None and not isinstance(given, NoticeTold):
         return state, ()
     after, events = _apply(state, given, policy, now)
-    if isinstance(given, NoticeTold | CanaryPlanned | Removed):
+    if isinstance(given, NoticeTold | CanaryPlanned | Removed | MemoryLost):
         return after, events
     after = _judge_series(retract_key(_of_enabled_checks(after, policy)), policy, now)
     changed = _fault_changes(state, after, policy, now)
@@ -85,8 +87,11 @@ def _apply(  # noqa: C901, PLR0912 - one line per kind of input
             return told.acknowledge(state, given)
         case Removed():
             return told.remove(state, given.at)
+        case MemoryLost():
+            return told.lose_memory(state, given)
         case Ticked():
-            return replace(state, canaries=series.trim(state.canaries, now)), ()
+            present = bring_to_present(state, now) if given.set_back else state
+            return replace(present, canaries=series.trim(present.canaries, now)), ()
     assert_never(given)
 
 

@@ -6,11 +6,10 @@ from monitor.core.absorb.looks import Absorbed, fold_look
 from monitor.core.budget import spend, use
 from monitor.core.events import CanaryReturned
 from monitor.core.inputs import CanaryAnswered, CanaryPlanned
-from monitor.core.model import CheckName, Instant, Seconds
+from monitor.core.model import CheckName, Finding, Instant
+from monitor.core.present import LONGEST_HOLD
 from monitor.core.series import trim
 from monitor.core.state import Hold, Policy, TargetState
-
-_LONGEST_HOLD: Seconds = 1800.0
 
 
 def plan(state: TargetState, given: CanaryPlanned, now: Instant) -> TargetState:
@@ -36,14 +35,24 @@ def answer(state: TargetState, given: CanaryAnswered, policy: Policy, now: Insta
         input_tokens=usage.get("input", 0),
         output_tokens=usage.get("output", 0),
     )
-    folded, events = fold_look(after, CheckName.CANARY, given.finding, given.at, given.took, policy, now)
+    finding = _settled_if_long(given)
+    folded, events = fold_look(after, CheckName.CANARY, finding, given.at, given.took, policy, now)
     return folded, (returned, *events) if given.canary.answered_at is not None else events
 
 
 def _hold(state: TargetState, given: CanaryAnswered, policy: Policy, now: Instant) -> Hold | None:
-    """After a 429 the cadence doubles up to half an hour, or follows Retry-After."""
+    """After a 429 the cadence doubles, or follows Retry-After, up to half an hour: then somebody looks again."""
     if not given.rate_limited or not policy.enabled(CheckName.CANARY):
         return None
     regular = policy.cadences[CheckName.CANARY].every
-    step = min(_LONGEST_HOLD, 2 * (state.hold.step if state.hold is not None else regular))
-    return Hold(until=now + (given.retry_after if given.retry_after is not None else step), step=step)
+    step = min(LONGEST_HOLD, 2 * (state.hold.step if state.hold is not None else regular))
+    wait = given.retry_after if given.retry_after is not None else step
+    return Hold(until=now + min(LONGEST_HOLD, wait), step=step)
+
+
+def _settled_if_long(given: CanaryAnswered) -> Finding:
+    """Nobody waits for a second 429 when the first says that there will be hours of them."""
+    finding = given.finding
+    if not given.rate_limited or given.retry_after is None or given.retry_after <= LONGEST_HOLD:
+        return finding
+    return replace(finding, charges=tuple(replace(charge, conclusive=True) for charge in finding.charges))

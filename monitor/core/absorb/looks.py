@@ -6,6 +6,7 @@ from dataclasses import replace
 from monitor.core import trend
 from monitor.core.drift import remember
 from monitor.core.events import Checked, Event
+from monitor.core.faults import FAULTS
 from monitor.core.inputs import Observation
 from monitor.core.model import CheckName, Finding, Instant, Seconds
 from monitor.core.state import Policy, TargetState
@@ -20,7 +21,16 @@ def fold_look(
     if not policy.enabled(check):
         return state, ()
     cadence = policy.cadences[check]
-    folded = trend.fold(state.trend(check), finding, at=at, took=took, cadence=cadence, policy=policy, now=now)
+    folded = trend.fold(
+        state.trend(check),
+        finding,
+        at=at,
+        took=took,
+        cadence=cadence,
+        policy=policy,
+        now=now,
+        explained=any(FAULTS[fault].prevents_traces for fault in state.confirmed),
+    )
     return replace(state, trends={**state.trends, check: folded}), (report(state, check, finding, at, took),)
 
 

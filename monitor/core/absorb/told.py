@@ -1,13 +1,13 @@
-"""Fold what was told, acknowledged, or is no longer monitored."""
+"""Fold what was told, acknowledged, forgotten, or is no longer monitored."""
 
 from dataclasses import replace
 
 from monitor.core.absorb.looks import Absorbed
 from monitor.core.events import IncidentAcknowledged
-from monitor.core.incident import Reason
-from monitor.core.inputs import Acknowledged, NoticeTold
-from monitor.core.model import Instant
-from monitor.core.register import announce, enter
+from monitor.core.incident import Diagnosis, Incident, Passage, Reason
+from monitor.core.inputs import Acknowledged, MemoryLost, NoticeTold
+from monitor.core.model import Component, Fault, Instant, Severity
+from monitor.core.register import announce, enter, fresh_id
 from monitor.core.state import TargetState
 
 
@@ -44,3 +44,28 @@ def remove(state: TargetState, at: Instant) -> Absorbed:
         return removed, ()
     closed = replace(state.incident, closed_at=at, closed_because="no longer monitored")
     return enter(removed, closed), (announce(closed, Reason.RESOLVED, at),)
+
+
+def lose_memory(state: TargetState, given: MemoryLost) -> Absorbed:
+    """Have it told once: a warning that is already resolved, because there is nothing to wait for."""
+    diagnosis = Diagnosis(
+        fault=Fault.CHECK_FAILED,
+        severity=Severity.WARNING,
+        component=Component.MONITOR,
+        summary=given.what,
+        because=("what could not be read is looked at again, and what was open may be told once more",),
+        advice="Look at the disk of the monitor; delete the damaged file when nobody wants to look into it any more.",
+        since=given.at,
+    )
+    incident = Incident(
+        id=fresh_id(state, given.at),
+        target=state.target,
+        opened_at=given.at,
+        closed_at=given.at,
+        closed_because="the monitor goes on with what could be read",
+        diagnosis=diagnosis,
+        passages=(
+            Passage(at=given.at, fault=diagnosis.fault, severity=diagnosis.severity, text="opened and resolved"),
+        ),
+    )
+    return enter(state, incident), (announce(incident, Reason.RESOLVED, given.at),)

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 from monitor.core.drift.manifest import ENDPOINT, ExportConfig
 from monitor.core.drift.url import normal_url
-from monitor.core.model import Instant, Seconds
+from monitor.core.model import ForeignInstant, Instant, Seconds
 from monitor.core.secret import ABSENT, HIDDEN, Secret
 
 _SKEW: Seconds = 300.0  # between our clock and the control plane's
@@ -15,7 +15,7 @@ class ConfigSeen:
     """One look at the configuration, as it is remembered: to tell a change from a first sight, and who made it."""
 
     config: ExportConfig
-    updated_at: Instant | None = None
+    updated_at: ForeignInstant | None = None
     updated_by: str | None = None
 
 

@@ -22,7 +22,7 @@ BLIND = Rule(
     severity=Severity.WARNING,
     meaning="The monitor has been unable to look for too long",
     when="A check is unknown: no usable answer, no permission, something in front of the service, or no witness. A budget that is "
-    "spent and a pause are not that.",
+    "spent is not that, nor a pause while the reason for it is confirmed.",
     settles="After two unknown looks, and `blind_after` or twice the check's `every` since the first, whichever is longer.",
     because="What could not be read, and whether only a human can mend it; then nobody is reminded.",
     advice="Look at the reason below: it is about the monitor's own access, not about the gateway.",
@@ -40,6 +40,7 @@ _STEPS: Mapping[Blindness | None, str] = {
     Blindness.GARBLED: "Run `trace-monitor check` and look at the answer below: it has another form than expected.",
     Blindness.CROWDED: "Narrow down what has to be read: give the canary a model alias of its own, so that the name of its span is "
     "unique, or an environment of its own. `trace-monitor doctor` says which filters Traceloop honours.",
+    Blindness.PAUSED: "Raise the limit or the budget of the canary's account: the gateway answers 429 and asks to be left alone.",
     Blindness.UNPROVEN: "Look at the check `control`: until Traceloop has shown one span of ours, its silence proves nothing.",
 }
 _PERMANENT = "Give the monitor's token the permission that is missing below."

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import assert_never
 
-from monitor.core.model import Instant
+from monitor.core.model import ForeignInstant, Instant
 
 
 class SwitchKind(StrEnum):
@@ -102,7 +102,7 @@ class SwitchSeen:
     form: str = "manifest"
     rules: tuple[SwitchRule, ...] = ()
     mode: LoggingMode | None = None
-    updated_at: Instant | None = None
+    updated_at: ForeignInstant | None = None
     updated_by: str | None = None
 
 
