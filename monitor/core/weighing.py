@@ -22,6 +22,7 @@ class Confirmed:
     explains: frozenset[Fault]
     because: tuple[str, ...]
     advice: str
+    mended: bool
 
 
 def weigh(state: TargetState, policy: Policy, now: Instant) -> tuple[Confirmed, ...]:
@@ -49,4 +50,5 @@ def _weigh_one(case: Case) -> Confirmed:
         explains=rule.explains if weight.explains is None else weight.explains,
         because=(charge.summary, *charge.facts, *weight.remarks, *clues(rule.fault, case.state, policy, case.now)),
         advice=step(rule.fault, case.state, policy, case.now) or weight.step or charge.step or rule.advice,
+        mended=weight.mended,
     )

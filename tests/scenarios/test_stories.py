@@ -276,8 +276,15 @@ async def test_the_key_of_another_environment(words: dict[str, str], masked: str
         else:
             assert home.incident.diagnosis.fault is Fault.WRONG_ENVIRONMENT
             assert "in the Traceloop environment stg" in home.roots[0].text
+        await home.advance(10 * MINUTE)
         await home.mend()
+        await home.advance(75)
+        assert "mended, waiting for traces" in home.roots[0].text.partition("\n")[0]
         await home.until_resolved(12 * MINUTE)
+        await home.advance(0)
+        assert not any("still: wrong_environment" in line for line in home.thread(home.roots[0]))
+        assert " 0 lost, " in home.roots[0].text
+        assert " went to stg" in home.roots[0].text
 
 
 async def test_a_masked_key_is_changed_to_a_dead_one() -> None:
