@@ -43,12 +43,12 @@ WHERE: Mapping[Component, str] = {
 class Style:
     """How words are written.
 
-    `foreign` makes at most so many characters of one line fit to be shown; `own` is for sentences of this program's source, where
-    backticks mark code; `when` writes a moment.
+    `foreign` makes at most so many characters of one line fit to be shown; `mixed` does so with a sentence of this program's
+    that may hold foreign text: backticks mark code in it. `when` writes a moment.
     """
 
     foreign: Callable[[str, int], str]
-    own: Callable[[str], str]
+    mixed: Callable[[str, int], str]
     when: Callable[[Instant], str]
     code: Callable[[str], str]
     bold: Callable[[str], str]
@@ -130,7 +130,8 @@ def news(notice: Notice, style: Style) -> str:
         case Reason.CHANGED:
             return f"{sign} {word} · {name} · {_change(notice, style)}"
         case Reason.REMINDER:
-            return f"⏰ reminder: still {word} after {duration(lasted(incident, notice.at))} · {name}"
+            still = word if incident.diagnosis.waiting is None else "mended, and waiting for traces"
+            return f"⏰ reminder: still {still} after {duration(lasted(incident, notice.at))} · {name}"
         case Reason.ESCALATED:
             return f"{sign} escalated: {word} for {_critical_for(notice)}, nobody has acknowledged · {name}"
         case Reason.OPENED | Reason.EDITED | Reason.RESOLVED:
@@ -184,7 +185,7 @@ def _known_for(incident: Incident, fault: Fault, now: Instant) -> Seconds:
 def sentence(notice: Notice, style: Style) -> str:
     """What broke, in plain words."""
     diagnosis = notice.incident.diagnosis
-    return style.foreign(diagnosis.summary or FAULTS[diagnosis.fault].meaning, _LONGEST_SENTENCE)
+    return style.mixed(diagnosis.summary or FAULTS[diagnosis.fault].meaning, _LONGEST_SENTENCE)
 
 
 def place_and_time(notice: Notice, style: Style) -> str:
@@ -203,10 +204,10 @@ def states(notice: Notice, style: Style) -> list[str]:
     incident = notice.incident
     if not incident.open:
         reason = incident.closed_because
-        return [style.foreign(f"Resolved: {reason}", _LONGEST_SENTENCE)] if reason else []
+        return [style.mixed(f"Resolved: {reason}", _LONGEST_SENTENCE)] if reason else []
     lines = []
     if incident.diagnosis.waiting is not None:
-        lines.append(f"🛠️ {style.foreign(incident.diagnosis.waiting, _LONGEST_SENTENCE)}")
+        lines.append(f"🛠️ {style.mixed(incident.diagnosis.waiting, _LONGEST_SENTENCE)}")
     if acknowledged(incident):
         at = f", {style.when(incident.acked_at)}" if incident.acked_at is not None else ""
         lines.append(f"👀 Acknowledged by {_person(incident.acked_by, style)}{at}. No reminders until it gets worse.")
@@ -225,7 +226,7 @@ def because(notice: Notice, style: Style) -> list[str]:
         for line in diagnosis.because
         if line.strip() and line not in diagnosis.summary and not (said and set(_ids_in(line)) & said)
     ]
-    return [style.foreign(line, _LONGEST_SENTENCE) for line in dict.fromkeys(fresh)]
+    return [style.mixed(line, _LONGEST_SENTENCE) for line in dict.fromkeys(fresh)]
 
 
 def _ids_in(line: str) -> list[str]:
@@ -253,12 +254,7 @@ def others(notice: Notice, style: Style) -> list[str]:
 def advice(notice: Notice, style: Style) -> str:
     """The next step."""
     diagnosis = notice.incident.diagnosis
-    if diagnosis.waiting is not None:
-        return "Nothing to do: it resolves by itself when traces arrive again."
-    usual = FAULTS[diagnosis.fault].advice
-    if diagnosis.advice in ("", usual):
-        return style.own(usual)
-    return style.foreign(diagnosis.advice, _LONGEST_SENTENCE)
+    return style.mixed(diagnosis.next_step or FAULTS[diagnosis.fault].advice, _LONGEST_SENTENCE)
 
 
 def life(notice: Notice, style: Style) -> list[str]:
@@ -267,7 +263,7 @@ def life(notice: Notice, style: Style) -> list[str]:
     if len(passages) <= 1:
         return []
     return [
-        f"{style.when(step.at)}: {style.code(step.fault)} ({step.severity.word}) {style.foreign(step.text, 200)}"
+        f"{style.when(step.at)}: {style.code(step.fault)} ({step.severity.word}) {style.mixed(step.text, 200)}"
         for step in passages
     ]
 

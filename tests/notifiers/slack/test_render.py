@@ -215,6 +215,33 @@ def test_silenced_says_until_when_and_offers_no_silence() -> None:
     assert "🔕 Silenced.\n" in shown(root(replace(notices.silenced(), silenced_until=float("inf")), FRAME)) + "\n"
 
 
+def test_a_reminder_of_what_waits_does_not_call_it_broken() -> None:
+    """It is mended, and not proven."""
+    waits = replace(notices.reminder(), incident=notices.waiting().incident)
+    assert "reminder: still mended, and waiting for traces after 4 h" in shown(reply(waits, FRAME))
+
+
+@pytest.mark.parametrize("foreign", ["openai-main/x", "a`b", "`", "x` y", "@here <!channel> & co"])
+def test_what_this_program_marks_as_code_stays_code_beside_foreign_text(foreign: str) -> None:
+    """And a foreign backtick begins none."""
+    advice = f"Grant the model {foreign} to the canary, or change `gateway.model` or `checks.canary`."
+    diagnosis = notices.a_diagnosis(advice=advice, because=(f"{foreign}: `exclude_request_data: true` is not kept",))
+    message = root(notices.a_notice(incident=notices.an_incident(diagnosis)), FRAME)
+    said = shown(message)
+    for code in ("`gateway.model`", "`checks.canary`", "`exclude_request_data: true`"):
+        assert code in said
+    assert all(line.count("`") % 2 == 0 for line in said.replace("```", "").splitlines())
+    assert "`" not in message.text.partition("```")[0]
+
+
+def test_code_that_is_cut_is_closed() -> None:
+    """A sentence that is too long ends inside of it: then it is none."""
+    diagnosis = notices.a_diagnosis(advice="&" * 75 + " `checks.canary` and so on" + "x" * 20)
+    said = shown(root(notices.a_notice(incident=notices.an_incident(diagnosis)), FRAME))
+    line = next(line for line in said.splitlines() if "&amp;&amp;" in line)
+    assert line.count("`") % 2 == 0
+
+
 def test_mended_and_waiting_says_by_whom_and_that_nothing_is_left_to_do() -> None:
     """The usual advice would send somebody to mend what is mended."""
     said = shown(root(notices.waiting(), FRAME))
