@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Coroutine, Mapping
 
-from monitor.checks.blindness import cannot_see
+from monitor.checks.blindness import READ_API, cannot_see
 from monitor.checks.lookup import Environments, Lookup
 from monitor.core.arrival import usual_arrival, wants_labels
 from monitor.core.cadence import Attempt, awaited, controls_awaited, look_at, read_control_at
@@ -146,10 +146,10 @@ class ArrivalCheck:
                 at=began,
                 took=self._clock.monotonic() - started,
                 check=CheckName.ARRIVAL,
-                finding=cannot_see(error, "read traces from Traceloop"),
+                finding=cannot_see(error, "read traces from Traceloop", asked=READ_API),
                 canary_id=canary.id,
                 key_refused=_refuses_key(error),
-                where="Traceloop's read API",
+                where=READ_API,
             )
         )
 
@@ -165,9 +165,9 @@ class ArrivalCheck:
                     at=began,
                     took=self._clock.monotonic() - started,
                     check=CheckName.CONTROL,
-                    finding=cannot_see(error, "read our own span back from Traceloop"),
+                    finding=cannot_see(error, "read our own span back from Traceloop", asked=READ_API),
                     key_refused=_refuses_key(error),
-                    where="Traceloop's read API",
+                    where=READ_API,
                 )
             )
         else:

@@ -42,12 +42,11 @@ def _diagnose(
     """Name what is broken. It is not waited out: of what was mended besides, the last of the reasons tells."""
     # That we cannot look is said of the rest: what we have seen outranks it, whatever severity the operator gives it.
     named = min(unexplained, key=lambda one: (one.fault is Fault.BLIND, -one.severity, ORDER[one.fault]))
-    entry = FAULTS[named.fault]
     return Diagnosis(
         fault=named.fault,
         severity=max(one.severity for one in found if not one.mended),
-        component=entry.component,
-        summary=f"{entry.meaning}: {named.charge.summary}",
+        component=FAULTS[named.fault].component,
+        summary=named.summary,
         because=(*named.because, *_restraint(state), *((waiting,) if waiting else ())),
         explained=tuple(one.fault for one in found if one not in unexplained and not one.mended),
         also=tuple(one.fault for one in unexplained if one is not named),

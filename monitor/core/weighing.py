@@ -20,6 +20,7 @@ class Confirmed:
     charge: Charge
     active: Active
     explains: frozenset[Fault]
+    summary: str
     because: tuple[str, ...]
     advice: str
     mended: bool
@@ -41,6 +42,7 @@ def named(state: TargetState, policy: Policy, now: Instant) -> dict[Fault, Activ
 def _weigh_one(case: Case) -> Confirmed:
     rule, charge, policy = rule_of(case), case.charge, case.policy
     weight = rule.weigh(case)
+    said = weight.said or charge.summary
     severity = next(one for one in (weight.severity, charge.severity, rule.severity) if one is not None)
     return Confirmed(
         fault=rule.fault,
@@ -48,7 +50,8 @@ def _weigh_one(case: Case) -> Confirmed:
         charge=charge,
         active=case.active,
         explains=rule.explains if weight.explains is None else weight.explains,
-        because=(charge.summary, *charge.facts, *weight.remarks, *clues(rule.fault, case.state, policy, case.now)),
+        summary=f"{weight.meaning or rule.meaning}: {said}",
+        because=(said, *charge.facts, *weight.remarks, *clues(rule.fault, case.state, policy, case.now)),
         advice=step(rule.fault, case.state, policy, case.now) or weight.step or charge.step or rule.advice,
         mended=weight.mended,
     )

@@ -114,11 +114,11 @@ def _what_leaks(case: Case) -> Weight:
     """Where content may be in the traces, what leaks is a credential."""
     if case.policy.labels.content is False:
         return Weight()
-    return Weight(step=_REPLACE_THE_CREDENTIAL)
+    return Weight(meaning="The exported traces carry a credential", step=_REPLACE_THE_CREDENTIAL)
 
 
 _REPLACE_THE_CREDENTIAL = (
-    "Replace the credential that the attributes below carry, find out what writes it into the spans, and delete those traces in "
+    "Replace the credential that these attributes carry, find out what writes it into the spans, and delete those traces in "
     "Traceloop."
 )
 
@@ -193,6 +193,6 @@ TRACE_MISLABELLED = Rule(
     when="A documented read of a whole trace shows another service name, or a required resource attribute differs or is absent.",
     settles="After `fail_after` traces in a row.",
     because="Each label with what was expected and what was found, and the traces' ids.",
-    advice="Compare `expected.service_name` and `additional_resource_attributes` of the exporter with the fields below.",
+    advice="Compare `expected.service_name` and `additional_resource_attributes` of the exporter with what was found.",
     sign=Sign(is_bad=_is_mislabelled, is_good=_well_labelled, charge=_mislabelled),
 )
