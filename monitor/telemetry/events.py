@@ -49,7 +49,8 @@ class EventLog:
             case FaultChanged():
                 level = logging.WARNING if event.confirmed else logging.INFO
                 what = "confirmed" if event.confirmed else "cleared"
-                _write(level, f"fault_{what}", event.summary, event.target, {"fault": event.fault.value})
+                said = event.summary if event.confirmed else f"cleared: {event.summary}"
+                _write(level, f"fault_{what}", said, event.target, {"fault": event.fault.value})
             case IncidentChanged():
                 _incident_changed(event)
             case IncidentAcknowledged():
@@ -112,8 +113,11 @@ def _trace_judged(event: TraceJudged) -> None:
 def _incident_changed(event: IncidentChanged) -> None:
     fields: Fields = {"incident": event.id, "reason": event.reason.value, "fault": event.fault.value}
     fields["severity"] = event.severity.word
-    level = logging.INFO if event.reason is Reason.RESOLVED else logging.WARNING
-    _write(level, "incident_changed", event.summary, event.target, fields)
+    if event.reason is not Reason.RESOLVED:
+        _write(logging.WARNING, "incident_changed", event.summary, event.target, fields)
+        return
+    because = f" ({event.because})" if event.because else ""
+    _write(logging.INFO, "incident_changed", f"resolved{because}; it was: {event.summary}", event.target, fields)
 
 
 def _write(level: int, name: str, message: str, target: TargetName | None, fields: Mapping[str, object]) -> None:

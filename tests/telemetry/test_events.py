@@ -1,5 +1,6 @@
 import logging
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 
@@ -103,6 +104,26 @@ def test_each_event_is_one_line(caplog: pytest.LogCaptureFixture, event: Event, 
     """With a constant name to filter by, at the level at which somebody wants to read it."""
     ((said, fields),) = heard(caplog, event)
     assert (said, fields["event"]) == (level, name)
+
+
+def test_what_is_over_is_not_said_as_if_it_were_so(caplog: pytest.LogCaptureFixture) -> None:
+    """A resolve and a fault that is cleared do not say the fault's own sentence as news; a resolve says why it is one."""
+    over = IncidentChanged(
+        target=PROD,
+        at=1.0,
+        id="i",
+        reason=Reason.RESOLVED,
+        fault=Fault.BLIND,
+        severity=Severity.WARNING,
+        summary="the exporter is off",
+    )
+    cleared = FaultChanged(target=PROD, at=1.0, fault=Fault.BLIND, confirmed=False, summary="the exporter is off")
+    heard(caplog, over, replace(over, because="mended 08:00 UTC by ana"), cleared)
+    assert [record.getMessage() for record in caplog.records] == [
+        "resolved; it was: the exporter is off",
+        "resolved (mended 08:00 UTC by ana); it was: the exporter is off",
+        "cleared: the exporter is off",
+    ]
 
 
 def test_every_kind_of_event_is_in_the_table() -> None:
