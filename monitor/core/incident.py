@@ -47,6 +47,9 @@ class Diagnosis:
         return self.advice if self.waiting is None else "Nothing to do: it resolves by itself when traces arrive again."
 
 
+NO_LONGER_MONITORED = "no longer monitored"
+"""What ended the incident of a target that was removed: nobody knows whether it still lasts."""
+
 NEVER: Instant = 0.0
 """When a notifier was told what it was never told: it counts as known, because nobody was to hear of it."""
 

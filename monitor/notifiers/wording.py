@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import assert_never
 
 from monitor.core.faults import FAULTS
-from monitor.core.incident import Incident, Notice, Reason
+from monitor.core.incident import NO_LONGER_MONITORED, Incident, Notice, Reason
 from monitor.core.model import Component, Fault, Instant, Seconds, Severity
 from monitor.core.moments import moment_text
 from monitor.core.telling import acknowledged
@@ -100,10 +100,15 @@ def headline(notice: Notice, style: Style) -> str:
     incident = notice.incident
     parts = [style.bold(style.foreign(incident.target, _LONGEST_NAME)), style.code(incident.diagnosis.fault)]
     if not incident.open:
-        return " · ".join((f"✅ {style.bold('resolved')}", *parts, f"after {duration(lasted(incident, notice.at))}"))
+        state = f"⏹️ {style.bold(NO_LONGER_MONITORED)}" if _is_removed(incident) else f"✅ {style.bold('resolved')}"
+        return " · ".join((state, *parts, f"after {duration(lasted(incident, notice.at))}"))
     severity = incident.diagnosis.severity
     sign = "🛠️" if incident.diagnosis.waiting is not None else SEVERITY_SIGNS[severity]
     return " · ".join((f"{sign} {style.bold(severity.word)}", *parts, *_tails(notice, style)))
+
+
+def _is_removed(incident: Incident) -> bool:
+    return incident.closed_because == NO_LONGER_MONITORED
 
 
 def _tails(notice: Notice, style: Style) -> list[str]:
@@ -196,14 +201,15 @@ def place_and_time(notice: Notice, style: Style) -> str:
     if incident.closed_at is None:
         lost = incident.diagnosis.missing_since
         return f"Where: {where}. Since {began}." + (f" Traces are missing since {style.when(lost)}." if lost else "")
-    return f"Where: {where}. From {began} to {style.when(incident.closed_at)}."
+    ended = " It counts as resolved: nobody looks any more." if _is_removed(incident) else ""
+    return f"Where: {where}. From {began} to {style.when(incident.closed_at)}.{ended}"
 
 
 def states(notice: Notice, style: Style) -> list[str]:
     """What is being done about it: mended and waiting, acknowledged, silenced; of a closed one, what ended it."""
     incident = notice.incident
     if not incident.open:
-        reason = incident.closed_because
+        reason = "" if _is_removed(incident) else incident.closed_because
         return [style.mixed(f"Resolved: {reason}", _LONGEST_SENTENCE)] if reason else []
     lines = []
     if incident.diagnosis.waiting is not None:

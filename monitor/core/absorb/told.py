@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from monitor.core.absorb.looks import Absorbed
 from monitor.core.events import IncidentAcknowledged
-from monitor.core.incident import Reason
+from monitor.core.incident import NO_LONGER_MONITORED, Reason
 from monitor.core.inputs import Acknowledged, NoticeTold
 from monitor.core.model import Instant
 from monitor.core.register import announce, enter
@@ -42,5 +42,5 @@ def remove(state: TargetState, at: Instant) -> Absorbed:
     removed = replace(state, removed_at=at)
     if state.incident is None:
         return removed, ()
-    closed = replace(state.incident, closed_at=at, closed_because="no longer monitored")
+    closed = replace(state.incident, closed_at=at, closed_because=NO_LONGER_MONITORED)
     return enter(removed, closed), (announce(closed, Reason.RESOLVED, at),)

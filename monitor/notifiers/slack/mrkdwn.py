@@ -33,11 +33,14 @@ def escape(text: str, limit: int, *, unlink: bool = False, code: str | None = No
     `unlink` also breaks what Slack would make a link of in plain text. `code` is what becomes of the backticks around a few plain
     characters, as this program writes them and can do no harm; any others would begin or end code where they like.
     """
-    line = _CALLS.sub(f"@{_WORD_JOINER}", clamp(" ".join(text.split()), limit))
+    line = clamp(" ".join(text.split()), limit)
+    if code == "":  # first: without them, what they stood between may be a call
+        line = _CODE.sub(lambda found: found.group()[1:-1], line)
+    line = _CALLS.sub(f"@{_WORD_JOINER}", line)
     if unlink:
         line = _SCHEME.sub(f":{_WORD_JOINER}", line)
     pieces = [_ESCAPES.get(character, character) for character in line]
-    if code is not None:
+    if code:
         for found in _CODE.finditer(line):
             pieces[found.start()] = pieces[found.end() - 1] = code
     if sum(map(width, pieces)) <= limit:
