@@ -190,6 +190,7 @@ class Service:
             state=self.daemon.state,
             policies=self.daemon.policies,
             notices_pending={name: health.pending for name, health in self.daemon.notifiers.items()},
+            refused={name: health.refused for name, health in self.daemon.notifiers.items()},
             token_expiries={name: token_expiries(target) for name, target in self._loaded.settings.targets.items()},
         )
 

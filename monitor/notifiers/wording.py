@@ -135,8 +135,10 @@ def news(notice: Notice, style: Style) -> str:
         case Reason.CHANGED:
             return f"{sign} {word} · {name} · {_change(notice, style)}"
         case Reason.REMINDER:
-            still = word if incident.diagnosis.waiting is None else "mended, and waiting for traces"
-            return f"⏰ reminder: still {still} after {duration(lasted(incident, notice.at))} · {name}"
+            still = (
+                f"still {word}" if incident.diagnosis.waiting is None else f"{word}, mended, still waiting for traces"
+            )
+            return f"⏰ reminder: {still} after {duration(lasted(incident, notice.at))} · {name}"
         case Reason.ESCALATED:
             return f"{sign} escalated: {word} for {_critical_for(notice)}, nobody has acknowledged · {name}"
         case Reason.OPENED | Reason.EDITED | Reason.RESOLVED:

@@ -33,7 +33,7 @@ class EventLog:
 
     def __init__(self) -> None:
         self._verdicts: dict[tuple[TargetName, CheckName], Verdict] = {}
-        self._failures: dict[str, str] = {}  # what each notifier failed with last
+        self._failures: dict[tuple[str, TargetName], str] = {}  # what each notifier failed with last, by target
 
     def listen(self, event: Event) -> None:  # noqa: C901 - one line per kind of event
         """Write the line of one event."""
@@ -90,14 +90,15 @@ class EventLog:
         fields: Fields = {"notifier": event.notifier, "reason": event.reason.value, "outcome": event.outcome}
         if event.detail:
             fields["detail"] = event.detail
+        whom = (event.notifier, event.target)
         if event.outcome == "sent":
-            self._failures.pop(event.notifier, None)
+            self._failures.pop(whom, None)
             _write(logging.INFO, "notice_handled", "people were told", event.target, fields)
         elif event.outcome == "suppressed":
             _write(logging.INFO, "notice_handled", "a notice was suppressed by a silence", event.target, fields)
         else:
-            again = self._failures.get(event.notifier) == event.detail
-            self._failures[event.notifier] = event.detail
+            again = self._failures.get(whom) == event.detail
+            self._failures[whom] = event.detail
             level = logging.DEBUG if again else logging.WARNING
             _write(level, "notice_handled", "people could not be told, it is tried again", event.target, fields)
 

@@ -27,6 +27,7 @@ class View:
     state: State
     policies: Mapping[TargetName, Policy] = field(default_factory=dict)
     notices_pending: Mapping[str, int] = field(default_factory=dict)
+    refused: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     token_expiries: Mapping[TargetName, Mapping[str, Instant]] = field(default_factory=dict)
 
 
@@ -49,6 +50,8 @@ class StateGauges:
         page.put("reload_success_timestamp_seconds", self.loaded[1])
         for notifier in self.expected.notifiers:
             page.put("notices_pending", view.notices_pending.get(notifier, 0), notifier=notifier)
+            for place in view.refused.get(notifier, ()):
+                page.put("notices_refused", 1, notifier=notifier, place=place)
             told_at = self._told_at(notifier, view.state)
             if told_at is not None:
                 page.put("notice_last_success_timestamp_seconds", told_at, notifier=notifier)
@@ -138,6 +141,7 @@ _GAUGES: Mapping[str, str] = {
     "certificate_expiry_timestamp_seconds": "When the certificate of a service expires.",
     "token_expiry_timestamp_seconds": "When a token expires, where it tells.",
     "notices_pending": "Notices that wait to be told.",
+    "notices_refused": "1 for each place (a Slack channel) that refuses what it is told, where several are configured.",
     "notice_last_success_timestamp_seconds": "When a notifier last told something; absent until it has.",
     "reload_successful": "Whether the last configuration that was read is in force.",
     "reload_success_timestamp_seconds": "When the configuration in force was read.",

@@ -51,6 +51,11 @@ class Teller:
         for worker in self._workers:
             worker.wake()
 
+    def retry(self) -> None:
+        """Somebody asks for a look: also at what was refused for good."""
+        for worker in self._workers:
+            worker.retry()
+
     async def exchange(self, routes: Iterable[Route]) -> None:
         """Go on with other ways to tell; what is under way is broken off, and told again if it was not recorded."""
         await self._let_go()

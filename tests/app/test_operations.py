@@ -6,6 +6,7 @@ from monitor.app.operations import LiveOperations
 from monitor.core.incident import Reason
 from monitor.core.model import CheckName, TargetName
 from monitor.core.silence import Silence
+from monitor.ports import Undeliverable
 from monitor.web.operations import Rejected, Unknown
 from tests.app.home import DEMO, Home, home
 from tests.fakes.clock import START
@@ -107,3 +108,14 @@ async def test_a_reload_is_handed_on() -> None:
     async with home() as it:
         await operations(it).reload()
         assert it.notifier.lines == ["reloaded"]
+
+
+async def test_asking_for_a_look_tells_what_was_refused_once_more() -> None:
+    """Whoever has just invited the bot wants to see it come."""
+    async with home() as it:
+        it.notifier.failures.append(Undeliverable("Slack says not_in_channel", permanent=True))
+        await _broken(it)
+        assert it.told == []
+        await operations(it).run_checks(DEMO)
+        await it.clock.advance(1)
+        assert it.told == ["opened demo"]

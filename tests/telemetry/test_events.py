@@ -172,3 +172,10 @@ def test_a_notifier_that_keeps_failing_is_told_once_until_it_fails_differently(
     down, refused = a_notice("failed", "no route"), a_notice("failed", "invalid_auth")
     lines = heard(caplog, down, down, refused, refused, a_notice("sent"), refused)
     assert [level for level, _ in lines] == ["WARNING", "DEBUG", "WARNING", "DEBUG", "INFO", "WARNING"]
+
+
+def test_targets_with_channels_of_their_own_are_not_told_of_in_turn(caplog: pytest.LogCaptureFixture) -> None:
+    """Each is told of once, although the other fails differently in between."""
+    mine = a_notice("failed", "channel_not_found of C0A")
+    other = replace(mine, target=TargetName("other"), detail="is_archived of C0B")
+    assert [level for level, _ in heard(caplog, mine, other, mine, other)] == ["WARNING", "WARNING", "DEBUG", "DEBUG"]

@@ -79,6 +79,7 @@ CONTRACT: Mapping[str, tuple[str, set[str]]] = {
     "remote_requests_total": ("counter", {"target", "service", "outcome"}),
     "notices_total": ("counter", {"notifier", "reason", "outcome"}),
     "notices_pending": ("gauge", {"notifier"}),
+    "notices_refused": ("gauge", {"notifier", "place"}),
     "notice_last_success_timestamp_seconds": ("gauge", {"notifier"}),
     "scheduler_skipped_total": ("counter", {"reason"}),
     "event_loop_lag_seconds": ("histogram", set()),
@@ -88,6 +89,7 @@ CONTRACT: Mapping[str, tuple[str, set[str]]] = {
     "build_info": ("gauge", {"version", "python"}),
 }
 ABSENT_AT_FIRST = {
+    "notices_refused",
     "check_last_pass_timestamp_seconds",
     "certificate_expiry_timestamp_seconds",
     "token_expiry_timestamp_seconds",
@@ -166,7 +168,7 @@ def filled() -> Scraped:
             trends={CheckName.CONFIG: Trend(last=a_look(Verdict.PASS, differences=0), last_pass_at=START)},
         )
     )
-    page.view = replace(page.view, token_expiries={PROD: {"gateway": START + 86_400}})
+    page.view = replace(page.view, token_expiries={PROD: {"gateway": START + 86_400}}, refused={"slack": ("C0GONE",)})
     page.hear(a_told("sent"))
     return page
 
@@ -424,11 +426,12 @@ def test_requests_are_counted_by_service_and_outcome() -> None:
 def test_notices_are_counted_and_the_last_success_is_dated() -> None:
     """By notifier, reason and outcome; nobody unknown, no unknown outcome."""
     page = Scraped()
-    page.view = replace(page.view, notices_pending={"slack": 3})
+    page.view = replace(page.view, notices_pending={"slack": 3}, refused={"slack": ("C0GONE",), "unknown": ("C1",)})
     page.hear(a_told("failed"), a_told("sent"), a_told("sent", notifier="nobody"), a_told("perhaps"))
     assert page.value("notices_total", "slack", "failed", "opened") == 1
     assert sum(page.samples("notices_total").values()) == 2
     assert page.samples("notices_pending") == {("slack",): 3}
+    assert page.samples("notices_refused") == {("slack", "C0GONE"): 1}
     assert page.value("notice_last_success_timestamp_seconds", "slack") == START + 5
 
 

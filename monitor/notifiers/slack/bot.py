@@ -82,6 +82,12 @@ class SlackBot:
         3. Answer in the thread, unless the edit was all there is to say.
         4. The root is gone, or may not be edited: a fresh post takes over, and is the root from now on.
         """
+        try:
+            return await self._tell(notice)
+        except Refusal as refusal:
+            raise refusal.of(self._destination(notice).channel if len(self._channels()) > 1 else "") from None
+
+    async def _tell(self, notice: Notice) -> Mapping[str, str]:
         frame = self._frame(self._destination(notice))
         thread = _posted(notice)
         if thread is None:
@@ -100,8 +106,7 @@ class SlackBot:
 
     async def test(self, text: str) -> None:
         """Post to every configured channel. Raises Undeliverable."""
-        channels = [self.destination.channel, *(each.channel for each in self.destinations.values())]
-        for channel in dict.fromkeys(filter(None, channels)):
+        for channel in self._channels():
             await self._post(channel, render.note(text, render.Frame(redact=self.redact)))
 
     async def identify(self) -> BotIdentity:
@@ -116,6 +121,10 @@ class SlackBot:
 
     def close(self) -> None:
         """Nothing is held between two calls."""
+
+    def _channels(self) -> tuple[str, ...]:
+        every = (self.destination, *self.destinations.values())
+        return tuple(dict.fromkeys(each.channel for each in every if each.channel))
 
     def _frame(self, destination: Destination) -> render.Frame:
         return render.Frame(redact=self.redact, external_url=self.external_url, mention=destination.mention)

@@ -441,3 +441,28 @@ async def test_a_bad_token_is_refused(bot: SlackBot, slack: ScriptedSlack) -> No
     with pytest.raises(Undeliverable) as caught:
         await bot.identify()
     assert caught.value.permanent
+
+
+@pytest.mark.parametrize(
+    ("code", "several", "said", "place"),
+    [
+        (
+            "not_in_channel",
+            True,
+            "Slack says not_in_channel of the channel C0PROD: invite the bot to the channel",
+            "C0PROD",
+        ),
+        ("not_in_channel", False, "Slack says not_in_channel: invite the bot to the channel", ""),
+        ("invalid_auth", True, "Slack says invalid_auth: the bot token is not (or no longer) valid", ""),
+        ("ratelimited", True, "Slack says ratelimited", ""),
+    ],
+)
+async def test_a_channel_that_refuses_is_named_where_there_are_several(
+    reader: SlackReader, slack: ScriptedSlack, code: str, several: bool, said: str, place: str
+) -> None:
+    """What is wrong with the token, or passes by itself, is no channel's."""
+    other = {notices.PROD: Destination(channel="C0PROD")} if several else {}
+    slack.script.append(no(code))
+    with pytest.raises(Undeliverable) as caught:
+        await a_bot(reader, destinations=other).tell(notices.opened())
+    assert (str(caught.value), caught.value.place) == (said, place)

@@ -218,7 +218,7 @@ def test_silenced_says_until_when_and_offers_no_silence() -> None:
 def test_a_reminder_of_what_waits_does_not_call_it_broken() -> None:
     """It is mended, and not proven."""
     waits = replace(notices.reminder(), incident=notices.waiting().incident)
-    assert "reminder: still mended, and waiting for traces after 4 h" in shown(reply(waits, FRAME))
+    assert "reminder: *critical*, mended, still waiting for traces after 4 h" in shown(reply(waits, FRAME))
 
 
 @pytest.mark.parametrize(
