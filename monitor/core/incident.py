@@ -117,7 +117,8 @@ class Losses:
         arrived = self.sent - self.late - self.lost - self.unclear - sum(count for _, count in self.elsewhere)
         elsewhere = "".join(f", {count} went to {name}" for name, count in self.elsewhere)
         unclear = f", {self.unclear} in part or not known" if self.unclear else ""
-        said = f"{self.sent} canaries: {arrived} arrived in time, {self.late} late{delay}, {self.lost} lost"
+        canaries = "canary" if self.sent == 1 else "canaries"
+        said = f"{self.sent} {canaries}: {arrived} arrived in time, {self.late} late{delay}, {self.lost} lost"
         return f"{said}{elsewhere}{unclear}"
 
 

@@ -488,6 +488,7 @@ def test_a_resolve_counts_the_canaries_of_its_window() -> None:
     [
         (Losses(), "no canary was sent meanwhile"),
         (Losses(sent=3), "3 canaries: 3 arrived in time, 0 late, 0 lost"),
+        (Losses(sent=1), "1 canary: 1 arrived in time, 0 late, 0 lost"),
         (Losses(sent=3, lost=3), "3 canaries: 0 arrived in time, 0 late, 3 lost"),
     ],
 )
