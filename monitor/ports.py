@@ -90,16 +90,24 @@ class Crowded(Garbled):
 class Undeliverable(PortError):
     """A notice was not delivered.
 
-    `permanent`: only a human can mend it. `unknown`: it may have been delivered all the same (a lost answer).
+    `permanent`: only a human can mend it. `unknown`: it may have been delivered all the same (a lost answer). `place`: which of
+    several places of the notifier it is about, by its configured name.
     """
 
     def __init__(
-        self, message: str, *, permanent: bool = False, unknown: bool = False, retry_after: Seconds | None = None
+        self,
+        message: str,
+        *,
+        permanent: bool = False,
+        unknown: bool = False,
+        retry_after: Seconds | None = None,
+        place: str = "",
     ) -> None:
         super().__init__(message)
         self.permanent = permanent
         self.unknown = unknown
         self.retry_after = retry_after
+        self.place = place
 
 
 # --- the gateway -----------------------------------------------------------------------------------------------------

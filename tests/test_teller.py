@@ -455,6 +455,50 @@ async def test_a_channel_that_is_gone_holds_back_no_other_target() -> None:
         assert bench.health().failing_since == START
 
 
+async def test_each_place_that_refuses_is_named() -> None:
+    """Two channels are gone: the page names both, and the metrics; the one that is mended is named no more."""
+    clock = FakeClock()
+    gone = {name: Undeliverable(f"{name} is gone", permanent=True, place=f"C-{name}") for name in (A, B)}
+    slack = Picky(clock, gone)
+    async with telling(slack, clock=clock) as bench:
+        await bench.breaks(A)
+        await bench.breaks(B)
+        await bench.advance(1)
+        assert bench.health().refused == (f"C-{A}", f"C-{B}")
+        assert set(bench.health().last_error.split("; ")) == {f"{A} is gone", f"{B} is gone"}
+        del slack.errors[A]
+        await bench.advance(300)
+        assert bench.health().refused == (f"C-{B}",)
+        assert bench.health().last_error == f"{B} is gone"
+
+
+async def test_what_was_refused_is_tried_at_once_when_somebody_asks() -> None:
+    """The bot has been invited: nobody waits five minutes for the proof."""
+    clock = FakeClock()
+    slack = Picky(clock, {A: Undeliverable("Slack says not_in_channel", permanent=True)})
+    async with telling(slack, clock=clock) as bench:
+        await bench.breaks()
+        await bench.advance(30)
+        slack.errors.clear()
+        bench.teller.retry()
+        await bench.advance(1)
+        assert reasons(slack) == [OPENED]
+        assert bench.health().failing_since is None
+
+
+async def test_a_reload_tries_what_was_refused_at_once() -> None:
+    """By the same way to tell."""
+    clock = FakeClock()
+    slack = Picky(clock, {A: Undeliverable("Slack says not_in_channel", permanent=True)})
+    async with telling(slack, clock=clock) as bench:
+        await bench.breaks()
+        await bench.advance(30)
+        slack.errors.clear()
+        await bench.teller.exchange([Route(notifier=slack)])
+        await bench.advance(1)
+        assert reasons(slack) == [OPENED]
+
+
 async def test_a_notice_that_crashes_a_notifier_holds_back_no_other(caplog: pytest.LogCaptureFixture) -> None:
     """It is tried again, after what did not fail; the log has one traceback of it."""
     clock = FakeClock()

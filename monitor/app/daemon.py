@@ -190,7 +190,8 @@ class Daemon:
         await self._teller.exchange(routes)
 
     def run_now(self, target: TargetName) -> tuple[CheckName, ...]:
-        """Have every check of a target look at once; which ones."""
+        """Have every check of a target look at once, and tell what was refused once more; which checks."""
+        self._teller.retry()
         watch = self._watches[target]
         for job in watch.jobs():
             self._around.schedule.soon(job)

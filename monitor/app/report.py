@@ -85,7 +85,7 @@ def _describe_diagnosis(diagnosis: Diagnosis | None) -> dict[str, Any]:
         "component": diagnosis.component.value,
         "also": [fault.value for fault in diagnosis.also],
         "because": list(diagnosis.because),
-        "advice": diagnosis.advice,
+        "advice": diagnosis.next_step,
     }
 
 
@@ -182,7 +182,7 @@ def describe_incident(incident: Incident) -> dict[str, Any]:
         "because": list(diagnosis.because),
         "explained": [fault.value for fault in diagnosis.explained],
         "also": [fault.value for fault in diagnosis.also],
-        "advice": diagnosis.advice,
+        "advice": diagnosis.next_step,
         "waiting": diagnosis.waiting,
         "since": diagnosis.since,
         "opened_at": incident.opened_at,

@@ -257,6 +257,7 @@ class Service:
             notices_pending={name: health.pending for name, health in self.daemon.notifiers.items()},
             heartbeat_failing=heartbeat.problem is not None if heartbeat is not None else None,
             heartbeat_delivered_at=heartbeat.delivered_at if heartbeat is not None else None,
+            refused={name: health.refused for name, health in self.daemon.notifiers.items()},
             token_expiries={name: token_expiries(target) for name, target in self._loaded.settings.targets.items()},
         )
 

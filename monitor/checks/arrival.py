@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Coroutine, Mapping
 
-from monitor.checks.blindness import cannot_see
+from monitor.checks.blindness import READ_API, cannot_see
 from monitor.checks.config import Reread
 from monitor.checks.lookup import Environments, Lookup
 from monitor.core.arrival import usual_arrival, wants_labels
@@ -157,11 +157,11 @@ class ArrivalCheck:
                 at=began,
                 took=self._clock.monotonic() - started,
                 check=CheckName.ARRIVAL,
-                finding=cannot_see(error, "read traces from Traceloop"),
+                finding=cannot_see(error, "read traces from Traceloop", asked=READ_API),
                 canary_id=canary.id,
                 key_refused=refused_at is not None,
                 refused_at=refused_at,
-                where="Traceloop's read API",
+                where=READ_API,
             )
         )
 
@@ -178,10 +178,10 @@ class ArrivalCheck:
                     at=began,
                     took=self._clock.monotonic() - started,
                     check=CheckName.CONTROL,
-                    finding=cannot_see(error, "read our own span back from Traceloop"),
+                    finding=cannot_see(error, "read our own span back from Traceloop", asked=READ_API),
                     key_refused=refused_at is not None,
                     refused_at=refused_at,
-                    where="Traceloop's read API",
+                    where=READ_API,
                 )
             )
         else:

@@ -3,25 +3,43 @@
 from monitor.core.model import Blindness, Finding, unknown
 from monitor.ports import Crowded, Garbled, Gone, PortError, Refused, Unreachable
 
-_FORBIDDEN = 403
+READ_API = "Traceloop's read API"
+CONTROL_PLANE = "TrueFoundry's control plane"
+_SEE = {READ_API: "See https://status.traceloop.com.", CONTROL_PLANE: "Ask TrueFoundry's support."}
+
+_UNAUTHORIZED, _FORBIDDEN, _TOO_MANY, _SERVER_ERROR = 401, 403, 429, 500
 
 
-def cannot_see(error: PortError, what: str) -> Finding:
-    """The finding of a look whose question got no usable answer; `what` completes "could not …"."""
+def cannot_see(error: PortError, what: str, *, asked: str = "the service") -> Finding:
+    """The finding of a look whose question got no usable answer; `what` completes "could not …", `asked` is who was asked."""
     summary = f"could not {what}: {error}"
     match error:
         case Refused(blocked=True):
             return unknown(f"{summary} (blocked before it reached the service)", Blindness.BLOCKED, error.evidence)
         case Refused():
             permanent = error.status == _FORBIDDEN
-            return unknown(summary, Blindness.REFUSED, error.evidence, permanent=permanent)
+            step = step_for_status(error.status, asked)
+            return unknown(summary, Blindness.REFUSED, error.evidence, permanent=permanent, step=step)
         case Unreachable(kind="shortage"):
             return unknown(summary, Blindness.SHORTAGE, error.evidence)
         case Unreachable():
-            return unknown(summary, Blindness.UNREACHABLE, error.evidence)
+            return unknown(summary, Blindness.UNREACHABLE, error.evidence, step=step_for_status(error.status, asked))
         case Crowded():
             return unknown(summary, Blindness.CROWDED, error.evidence)
         case Gone() | Garbled():
             return unknown(summary, Blindness.GARBLED, error.evidence)
         case _:
             return unknown(summary, Blindness.UNREACHABLE, error.evidence)
+
+
+def step_for_status(status: int | None, asked: str) -> str:
+    """What to do about a service that answers, by its status; empty where that says nothing special."""
+    if status is None or status == _FORBIDDEN:
+        return ""
+    if status == _UNAUTHORIZED:
+        return f"Give the monitor a valid credential: {asked} refuses the one it has (HTTP 401)."
+    if status == _TOO_MANY:
+        return f"Find out who asks {asked} so often (HTTP 429): the monitor waits as long as it is told to."
+    if status < _SERVER_ERROR:
+        return ""
+    return f"{asked} is failing (HTTP {status}). {_SEE.get(asked, 'Look at its status page.')}"

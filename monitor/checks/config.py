@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from monitor.checks.blindness import cannot_see
+from monitor.checks.blindness import CONTROL_PLANE, cannot_see
 from monitor.checks.certificates import Certificates
 from monitor.core.drift import Comparison, ConfigSeen, compare, unmask_removal
 from monitor.core.faults.configuration import drift, gone, off
@@ -66,7 +66,7 @@ class ConfigCheck:
         try:
             answer = await self._control_plane.read_export_config(timeout=timeout)
         except PortError as error:
-            return None, cannot_see(error, "read the gateway's export configuration")
+            return None, cannot_see(error, "read the gateway's export configuration", asked=CONTROL_PLANE)
         if answer.seen is None:
             return None, await self._judge_nothing(answer.form, timeout)
         if answer.seen.config.off:
@@ -85,7 +85,7 @@ class ConfigCheck:
         try:
             works = await self._control_plane.token_works(timeout=timeout)
         except PortError as error:
-            return cannot_see(error, f"tell whether the configuration is gone ({form})")
+            return cannot_see(error, f"tell whether the configuration is gone ({form})", asked=CONTROL_PLANE)
         if not works:
             summary = f"the configuration reads as {form}, but the token is not accepted by the session endpoint either"
             return unknown(summary, Blindness.REFUSED, permanent=True)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from monitor.checks.blindness import step_for_status
 from monitor.checks.certificates import Certificates
 from monitor.checks.config import Reread
 from monitor.checks.gateway import DENIED, SHORTAGE
@@ -106,7 +107,8 @@ def judge_ingest(answer: IngestAnswer) -> Finding | None:
             f"something in front of Traceloop refuses the monitor (HTTP {answer.status})", Blindness.BLOCKED, evidence
         )
     if answer.status == _TOO_MANY:
-        return unknown(f"Traceloop asks us to wait (HTTP 429){said}", Blindness.REFUSED, evidence)
+        step = step_for_status(answer.status, "Traceloop")
+        return unknown(f"Traceloop asks us to wait (HTTP 429){said}", Blindness.REFUSED, evidence, step=step)
     if answer.status == _UNAUTHORIZED:
         return unknown("Traceloop refuses our key (HTTP 401)", Blindness.REFUSED, evidence)
     if _OK <= answer.status < _REDIRECT and not answer.rejected:

@@ -21,7 +21,7 @@ def diagnose(state: TargetState, policy: Policy, now: Instant) -> Diagnosis | No
     """The diagnosis of a target; None when nothing worth telling is confirmed and nothing mended waits for its proof."""
     found = weigh(state, policy, now)
     explained = shielded(state, policy).union(*(one.explains for one in found), _blindness_explained(found, state))
-    unexplained = [one for one in found if one.fault not in explained]
+    unexplained = [one for one in found if one.fault not in explained and not one.mended]
     waiting = waiting_text(state, policy)
     if unexplained:
         return _diagnose(found, unexplained, waiting, state, policy)
@@ -42,14 +42,13 @@ def _diagnose(
     """Name what is broken. It is not waited out: of what was mended besides, the last of the reasons tells."""
     # That we cannot look is said of the rest: what we have seen outranks it, whatever severity the operator gives it.
     named = min(unexplained, key=lambda one: (one.fault is Fault.BLIND, -one.severity, ORDER[one.fault]))
-    entry = FAULTS[named.fault]
     return Diagnosis(
         fault=named.fault,
-        severity=max(one.severity for one in found),
-        component=entry.component,
-        summary=f"{entry.meaning}: {named.charge.summary}",
+        severity=max(one.severity for one in found if not one.mended),
+        component=FAULTS[named.fault].component,
+        summary=named.summary,
         because=(*named.because, *_restraint(state), *((waiting,) if waiting else ())),
-        explained=tuple(one.fault for one in found if one not in unexplained),
+        explained=tuple(one.fault for one in found if one not in unexplained and not one.mended),
         also=tuple(one.fault for one in unexplained if one is not named),
         advice=named.advice,
         since=named.active.since,

@@ -80,7 +80,7 @@ class FaultChanged:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IncidentChanged:
-    """An incident was opened, got another name or severity, or was resolved."""
+    """An incident was opened, got another name or severity, or was resolved: `because` of what, if that is known."""
 
     target: TargetName
     at: Instant
@@ -89,6 +89,7 @@ class IncidentChanged:
     fault: Fault
     severity: Severity
     summary: str
+    because: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,7 +16,7 @@ def gap_incident(state: TargetState, gap: tuple[Canary, ...], now: Instant) -> I
         component=Component.EXPORT,
         summary=f"{len(gap)} traces in a row were lost, later ones arrived",
         because=("the loss is over: canaries that were sent later have arrived",),
-        advice="Nothing to do now; if this comes back, look at the exporter's log at the time below.",
+        advice="Nothing to do now; if this comes back, look at the exporter's log of that time.",
         since=gap[0].sent_at,
         trace_ids=tuple(canary.trace_id for canary in gap if canary.trace_id),
     )

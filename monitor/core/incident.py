@@ -41,6 +41,14 @@ class Diagnosis:
     permanent: bool = False
     missing_since: Instant | None = None  # when the first trace was lost to the cause that names it
 
+    @property
+    def next_step(self) -> str:
+        """What to do now: nothing, while what was mended waits for its proof."""
+        return self.advice if self.waiting is None else "Nothing to do: it resolves by itself when traces arrive again."
+
+
+NO_LONGER_MONITORED = "no longer monitored"
+"""What ended the incident of a target that was removed: nobody knows whether it still lasts."""
 
 NEVER: Instant = 0.0
 """When a notifier was told what it was never told: it counts as known, because nobody was to hear of it."""
@@ -89,13 +97,15 @@ class Passage:
 class Losses:
     """What became of the canaries of an incident's window; `unclear` are those that came in part or are not judged (yet).
 
-    Of the late ones those that took longest are named, of the lost ones the newest.
+    Of the late ones those that took longest are named, of the lost ones the newest. `elsewhere` counts those that another
+    environment has, by its name: they are not lost.
     """
 
     sent: int = 0
     late: int = 0
     lost: int = 0
     longest_delay: Seconds | None = None
+    elsewhere: tuple[tuple[str, int], ...] = ()
     unclear: int = 0
     late_ids: tuple[str, ...] = ()
     lost_ids: tuple[str, ...] = ()
@@ -104,9 +114,12 @@ class Losses:
         if not self.sent:
             return "no canary was sent meanwhile"
         delay = f" (longest {self.longest_delay:.0f} s)" if self.longest_delay is not None else ""
-        arrived = self.sent - self.late - self.lost - self.unclear
+        arrived = self.sent - self.late - self.lost - self.unclear - sum(count for _, count in self.elsewhere)
+        elsewhere = "".join(f", {count} went to {name}" for name, count in self.elsewhere)
         unclear = f", {self.unclear} in part or not known" if self.unclear else ""
-        return f"{self.sent} canaries: {arrived} arrived in time, {self.late} late{delay}, {self.lost} lost{unclear}"
+        canaries = "canary" if self.sent == 1 else "canaries"
+        said = f"{self.sent} {canaries}: {arrived} arrived in time, {self.late} late{delay}, {self.lost} lost"
+        return f"{said}{elsewhere}{unclear}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,29 +18,34 @@ _PROVEN = frozenset({Fault.WRONG_ENVIRONMENT})
 
 def follow_causes(state: TargetState, found: tuple[Confirmed, ...], policy: Policy, now: Instant) -> TargetState:
     """Bring outages and mend up to date with what is confirmed now."""
-    causes = frozenset(one.fault for one in found if one.fault in CAUSES and Fault.TRACE_MISSING in one.explains)
+    mended = {one.fault for one in found if one.mended}
+    causes = (
+        frozenset(one.fault for one in found if one.fault in CAUSES and Fault.TRACE_MISSING in one.explains) - mended
+    )
     lasting = {outage.fault for outage in state.outages if outage.ended_at is None}
     outages = [
         replace(outage, ended_at=now) if outage.ended_at is None and outage.fault not in causes else outage
         for outage in state.outages
     ]
     outages.extend(Outage(fault=fault, began_at=now) for fault in sorted(causes - lasting))
-    mend = _mend(state, causes, lasting - causes, policy, now)
+    confirmed = state.confirmed.keys() | _PROVEN
+    gone = lasting - causes - (confirmed - mended)
+    mend = None if causes else _mend(state, gone, policy, now)
     return replace(state, outages=tuple(outages[-REMEMBERED_OUTAGES:]), mend=mend)
 
 
-def _mend(state: TargetState, causes: frozenset[Fault], ended: set[Fault], policy: Policy, now: Instant) -> Mend | None:
+def _mend(state: TargetState, gone: set[Fault], policy: Policy, now: Instant) -> Mend | None:
     """The last cause to go leaves its incident waiting for traces, if traces can be seen at all.
 
     A cause that is still confirmed, and only outranked by what arrives, has not been mended.
     """
-    if causes or not (policy.enabled(CheckName.CANARY) and policy.enabled(CheckName.ARRIVAL)):
+    if not (policy.enabled(CheckName.CANARY) and policy.enabled(CheckName.ARRIVAL)):
         return None
-    gone = ended - state.confirmed.keys() - _PROVEN
     if not gone:
         return state.mend
     fault = min(gone, key=lambda one: ORDER[one])
-    return Mend(fault=fault, at=now, by=_author(state, fault) if fault in CONFIGURED else None)
+    by_configuration = fault in CONFIGURED or fault in state.confirmed
+    return Mend(fault=fault, at=now, by=_author(state, fault) if by_configuration else None)
 
 
 def _author(state: TargetState, fault: Fault) -> str | None:

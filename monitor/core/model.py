@@ -143,7 +143,10 @@ class Charge:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """What one look says: a verdict, the charges behind a `fail`, the blindness behind an `unknown`."""
+    """What one look says: a verdict, the charges behind a `fail`, the blindness behind an `unknown`.
+
+    `step`: what to do if it cannot see for long, where it knows better than its kind of blindness says.
+    """
 
     verdict: Verdict
     summary: str
@@ -151,6 +154,7 @@ class Finding:
     blindness: Blindness | None = None
     conclusive: bool = False  # a pass that settles at once
     permanent: bool = False  # an unknown that only a human can mend (told once, without reminders)
+    step: str = ""
     evidence: Mapping[str, Scalar] = field(default_factory=dict)
 
     @property
@@ -175,10 +179,17 @@ def failing(summary: str, *charges: Charge, evidence: Evidence = _NONE) -> Findi
     return Finding(verdict=Verdict.FAIL, summary=summary, charges=charges, evidence=evidence)
 
 
-def unknown(summary: str, blindness: Blindness, evidence: Evidence = _NONE, *, permanent: bool = False) -> Finding:
+def unknown(
+    summary: str, blindness: Blindness, evidence: Evidence = _NONE, *, permanent: bool = False, step: str = ""
+) -> Finding:
     """A look that could not see."""
     return Finding(
-        verdict=Verdict.UNKNOWN, summary=summary, blindness=blindness, permanent=permanent, evidence=evidence
+        verdict=Verdict.UNKNOWN,
+        summary=summary,
+        blindness=blindness,
+        permanent=permanent,
+        step=step,
+        evidence=evidence,
     )
 
 

@@ -1,8 +1,10 @@
-"""Moments in words."""
+"""Moments and lengths of time in words."""
 
 from datetime import UTC, datetime
 
-from monitor.core.model import Instant
+from monitor.core.model import Instant, Seconds
+
+_MINUTE = 60
 
 
 def moment_text(moment: Instant) -> str:
@@ -15,3 +17,8 @@ def changed_text(at: Instant | None, by: str | None) -> str | None:
     who = f" by {by}" if by else ""
     when = f" at {moment_text(at)}" if at is not None else ""
     return f"last changed{who}{when}" if who or when else None
+
+
+def length_text(seconds: Seconds) -> str:
+    """A deadline as people configure it."""
+    return f"{seconds / _MINUTE:g} min" if seconds >= _MINUTE and not seconds % _MINUTE else f"{seconds:g} s"

@@ -49,4 +49,5 @@ def announce(incident: Incident, reason: Reason, now: Instant) -> IncidentChange
         fault=incident.diagnosis.fault,
         severity=incident.diagnosis.severity,
         summary=incident.diagnosis.summary,
+        because="" if incident.open else incident.closed_because,
     )

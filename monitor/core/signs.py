@@ -21,6 +21,12 @@ def lost(canary: Canary) -> bool:
     return canary.outcome is Outcome.MISSING and not canary.excused
 
 
+def misrouted_to(canary: Canary) -> str | None:
+    """The other environment that its trace is in: our own key shows it there, or another key while ours does not show it."""
+    ours = canary.labels.environment if canary.labels is not None else None
+    return ours or (canary.elsewhere if not arrived(canary) else None)
+
+
 def count_text(canaries: tuple[Canary, ...]) -> str:
     """How many in a row."""
     return "1 trace" if len(canaries) == 1 else f"{len(canaries)} traces in a row"

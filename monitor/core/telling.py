@@ -95,7 +95,7 @@ def acknowledged(incident: Incident) -> bool:
 def _due_by_rhythm(incident: Incident, told: Told, policy: Policy, now: Instant) -> Reason | None:
     if not _has_rhythm(incident):
         return None
-    if not told.escalated and now >= _escalates_at(incident, told, policy):
+    if _may_escalate(incident, told) and now >= _escalates_at(incident, told, policy):
         return Reason.ESCALATED
     reminds_at = _reminds_at(told, policy)
     return Reason.REMINDER if reminds_at is not None and now >= reminds_at else None
@@ -105,6 +105,11 @@ def _has_rhythm(incident: Incident) -> bool:
     """Whether time alone makes something due: nobody is reminded of a warning, or of what somebody has or cannot hurry."""
     diagnosis = incident.diagnosis
     return diagnosis.severity is Severity.CRITICAL and not diagnosis.permanent and not acknowledged(incident)
+
+
+def _may_escalate(incident: Incident, told: Told) -> bool:
+    """Once, and nobody is called for what is mended and only waits for its proof."""
+    return not told.escalated and incident.diagnosis.waiting is None
 
 
 def _escalates_at(incident: Incident, told: Told, policy: Policy) -> Instant:
@@ -124,7 +129,7 @@ def wakes_at(incident: Incident, told: Told, policy: Policy) -> Instant | None:
     """When something becomes due by the mere passing of time."""
     if not incident.open or not _has_rhythm(incident):
         return None
-    escalates_at = None if told.escalated else _escalates_at(incident, told, policy)
+    escalates_at = _escalates_at(incident, told, policy) if _may_escalate(incident, told) else None
     moments = [moment for moment in (_reminds_at(told, policy), escalates_at) if moment is not None]
     return min(moments, default=None)
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import assert_never
 
-from monitor.core.faults.monitor import MONITORS_OWN, cannot_look
+from monitor.core.faults.monitor import MONITORS_OWN, cannot_look, has_failed
 from monitor.core.model import Blindness, Charge, Fault, Finding, Instant, Seconds, Verdict
 from monitor.core.state import Active, Cadence, LastLook, Policy, Trend
 
@@ -187,7 +187,7 @@ def _own_charge(trend: Trend, finding: Finding, cadence: Cadence, policy: Policy
     """What an unknown look holds against the monitor itself."""
     if finding.blindness in _CRASHES:
         many = trend.crashes >= policy.fail_after
-        return Charge(fault=Fault.CHECK_FAILED, summary=finding.summary) if many else None
+        return has_failed(finding) if many else None
     patience = max(policy.blind_after, 2 * cadence.every) if policy.blind_after else 0.0
     if waited < patience:  # so there were two at least
         return None

@@ -20,8 +20,10 @@ class Confirmed:
     charge: Charge
     active: Active
     explains: frozenset[Fault]
+    summary: str
     because: tuple[str, ...]
     advice: str
+    mended: bool
 
 
 def weigh(state: TargetState, policy: Policy, now: Instant) -> tuple[Confirmed, ...]:
@@ -40,7 +42,8 @@ def named(state: TargetState, policy: Policy, now: Instant) -> dict[Fault, Activ
 def _weigh_one(case: Case) -> Confirmed:
     rule, charge, policy = rule_of(case), case.charge, case.policy
     weight = rule.weigh(case)
-    said = (charge.summary, *charge.facts, *weight.remarks, *clues(rule.fault, case.state, policy, case.now))
+    said = weight.said or charge.summary
+    because = (said, *charge.facts, *weight.remarks, *clues(rule.fault, case.state, policy, case.now))
     severity = next(one for one in (weight.severity, charge.severity, rule.severity) if one is not None)
     return Confirmed(
         fault=rule.fault,
@@ -48,6 +51,8 @@ def _weigh_one(case: Case) -> Confirmed:
         charge=charge,
         active=case.active,
         explains=rule.explains if weight.explains is None else weight.explains,
-        because=tuple(dict.fromkeys(said)),
+        summary=f"{weight.meaning or rule.meaning}: {said}",
+        because=tuple(dict.fromkeys(because)),
         advice=step(rule.fault, case.state, policy, case.now) or weight.step or charge.step or rule.advice,
+        mended=weight.mended,
     )

@@ -1,11 +1,13 @@
 """What became of the canaries of an incident's window: counted at its end, and brought up to date when traces come after all."""
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
 
 from monitor.core.canary import Canary, Outcome
 from monitor.core.incident import Incident, Losses
 from monitor.core.model import Instant, Seconds
+from monitor.core.signs import misrouted_to
 from monitor.core.state import TargetState
 
 NAMED = 5
@@ -16,25 +18,37 @@ def count_losses(canaries: Iterable[Canary], began: Instant, ended: Instant) -> 
     """What became of the canaries of a window that the gateway served."""
     served = [canary for canary in canaries if canary.accepted and began <= canary.sent_at <= ended]
     late = sorted(((_delay(one), one) for one in served if _is_late(one)), key=lambda pair: -pair[0])
+    elsewhere = Counter(where for canary in served if (where := _went_to(canary)) is not None)
     lost = [canary for canary in served if _is_lost(canary)]
-    in_time = [canary for canary in served if canary.outcome is Outcome.ARRIVED]
+    in_time = [canary for canary in served if canary.outcome is Outcome.ARRIVED and _went_to(canary) is None]
     return Losses(
         sent=len(served),
         late=len(late),
         lost=len(lost),
         longest_delay=late[0][0] if late else None,
-        unclear=len(served) - len(late) - len(lost) - len(in_time),
+        elsewhere=_by_name(elsewhere),
+        unclear=len(served) - len(late) - elsewhere.total() - len(lost) - len(in_time),
         late_ids=tuple(_name(canary) for _, canary in late[:NAMED]),
         lost_ids=tuple(_name(canary) for canary in reversed(lost[-NAMED:])),
     )
 
 
 def _is_late(canary: Canary) -> bool:
-    return canary.outcome is Outcome.LATE or canary.recovered_at is not None
+    late = canary.outcome is Outcome.LATE or canary.recovered_at is not None
+    return late and _went_to(canary) is None
 
 
 def _is_lost(canary: Canary) -> bool:
-    return canary.outcome is Outcome.MISSING and canary.recovered_at is None
+    return canary.outcome is Outcome.MISSING and canary.recovered_at is None and _went_to(canary) is None
+
+
+def _went_to(canary: Canary) -> str | None:
+    """The other environment that has its trace, unless ours has been found to have it too."""
+    return misrouted_to(canary) if canary.recovered_at is None else None
+
+
+def _by_name(counts: Counter[str]) -> tuple[tuple[str, int], ...]:
+    return tuple(sorted((name, count) for name, count in counts.items() if count > 0))
 
 
 def _delay(canary: Canary) -> Seconds:
@@ -73,6 +87,9 @@ def _recount(incident: Incident, before: tuple[Canary, ...], after: tuple[Canary
         sent=losses.sent,
         late=losses.late + now.late - was.late,
         lost=losses.lost + now.lost - was.lost,
+        elsewhere=_by_name(
+            Counter(dict(losses.elsewhere)) + Counter(dict(now.elsewhere)) - Counter(dict(was.elsewhere))
+        ),
         unclear=losses.unclear + now.unclear - was.unclear,
         longest_delay=max(delays, default=None),
     )

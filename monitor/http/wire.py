@@ -5,7 +5,9 @@ a request is cancelled while others share it (https://github.com/encode/httpcore
 """
 
 import base64
+import errno
 import os
+import re
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -24,6 +26,7 @@ from monitor.shortage import shortage
 _FOREIGN = (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL, OSError, UnicodeError, MemoryError)
 _NEXT_ADDRESS_AFTER: Seconds = 2.0  # an address that does not connect so fast is passed over while there is another
 _MOST_ADDRESSES = 4
+_BYTES = re.compile(r"(?:bytearray\()?b(['\"])(.*?)\1\)?")  # as Python writes them
 _PORTS = {"http": 80, "https": 443}
 _PORT_END = 65_536
 
@@ -145,7 +148,7 @@ class Network:
             said = f"the monitor is out of {lacking}, so {request.place} could not be asked"
             return Unreachable(said, kind="shortage", phases=watch.stop())
         kind, what = _classify(error, phase)
-        text = self._redactor.show(_innermost(error), 160)
+        text = self._redactor.show(innermost(error), 160)
         return Unreachable(f"{request.place}: {what}{f' ({text})' if text else ''}", kind=kind, phases=watch.stop())
 
 
@@ -204,7 +207,7 @@ def _classify(error: Exception, phase: str | None) -> tuple[str, str]:
             return "tls", "the TLS handshake failed"
         case httpx.ConnectError():
             return "connect", "no connection"
-        case httpx.RemoteProtocolError() if "disconnected" in str(error) or "peer closed" in str(error):
+        case httpx.RemoteProtocolError() if _is_cut_off(str(error)):
             return "reset", "the connection was closed before the answer was complete"
         case httpx.RemoteProtocolError():
             return "protocol", "what it sent is not HTTP"
@@ -214,17 +217,37 @@ def _classify(error: Exception, phase: str | None) -> tuple[str, str]:
             return "protocol", "the request cannot be made"
 
 
-def _innermost(error: BaseException) -> str:
-    """The text nearest to the cause: certificates and sockets tell more than the layers above them."""
+def innermost(error: BaseException) -> str:
+    """What is nearest to the cause, in the words of the system or of TLS: the layers above tell less, and in Python's words."""
     if isinstance(error, (httpx.LocalProtocolError, UnicodeError)):
         return "a header or the URL holds what HTTP does not allow"
-    while (cause := error.__cause__ or error.__context__) is not None:
+    while (cause := _cause(error)) is not None:
         error = cause
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return error.verify_message
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    return str(error)
+    match error:
+        case ssl.SSLCertVerificationError():
+            return error.verify_message
+        case ssl.SSLError():  # its number is none of the system's
+            reason = getattr(error, "reason", None) or error.strerror or ""
+            return reason.replace("_", " ").lower()
+        case TimeoutError():  # `_classify` says so
+            return ""
+        case OSError(errno=int(number)) if number in errno.errorcode:
+            return os.strerror(number).lower()
+        case OSError(strerror=str(said)):
+            return said
+    said = str(error)
+    if _is_cut_off(said):  # `_classify` says that; how much of it there was stands in parentheses
+        return said.partition("(")[2].removesuffix(")")
+    return _BYTES.sub(r"\2", said)
+
+
+def _is_cut_off(said: str) -> bool:
+    return "disconnected" in said or "peer closed" in said
+
+
+def _cause(error: BaseException) -> BaseException | None:
+    """Of several attempts the first tells as much as the others."""
+    return error.exceptions[0] if isinstance(error, BaseExceptionGroup) else error.__cause__ or error.__context__
 
 
 def _certificate_expiry(response: httpx.Response) -> Instant | None:

@@ -178,7 +178,7 @@ class AlertmanagerNotifier:
 
     def _annotations(self, notice: Notice) -> Mapping[str, str]:
         diagnosis = notice.incident.diagnosis
-        style = Style(foreign=self._foreign, own=str, when=wording.utc, code=str, bold=str)
+        style = Style(foreign=self._foreign, mixed=self._foreign, when=wording.utc, code=str, bold=str)
         return {
             "summary": wording.sentence(notice, style),
             "fault": diagnosis.fault,

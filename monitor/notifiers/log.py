@@ -34,7 +34,7 @@ class LogNotifier:
 
 def line(notice: Notice, redact: Callable[[str], str]) -> str:
     """A notice in one line: what happened, and for how it would be told, who would be called and see it in the channel."""
-    style = Style(foreign=_foreign(redact), own=str, when=wording.utc, code=str, bold=str)
+    style = Style(foreign=_foreign(redact), mixed=_foreign(redact), when=wording.utc, code=str, bold=str)
     said = [
         f"{wording.news(notice, style)}: {wording.sentence(notice, style)}",
         wording.place_and_time(notice, style),

@@ -98,7 +98,7 @@ class WebhookNotifier:
             "because": [self._show(line) for line in diagnosis.because[:_MOST]],
             "also": list(diagnosis.also),
             "explained": list(diagnosis.explained),
-            "advice": self._show(diagnosis.advice),
+            "advice": self._show(diagnosis.next_step),
             "trace_ids": [self._show(trace_id) for trace_id in diagnosis.trace_ids[:_MOST]],
             "waiting": self._show(diagnosis.waiting) if diagnosis.waiting is not None else None,
             "links": {"runbook": f"{self.external_url.rstrip('/')}/runbooks/{diagnosis.fault}"}
@@ -157,6 +157,7 @@ def _losses(losses: Losses | None) -> dict[str, Any] | None:
         "sent": losses.sent,
         "late": losses.late,
         "lost": losses.lost,
+        "elsewhere": dict(losses.elsewhere),
         "longest_delay_seconds": losses.longest_delay,
         "late_trace_ids": list(losses.late_ids),
         "lost_trace_ids": list(losses.lost_ids),

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import assert_never
 
 from monitor.core.faults import FAULTS
-from monitor.core.incident import Incident, Notice, Reason
+from monitor.core.incident import NO_LONGER_MONITORED, Incident, Notice, Reason
 from monitor.core.model import Component, Fault, Instant, Seconds, Severity
 from monitor.core.moments import moment_text
 from monitor.core.telling import acknowledged
@@ -43,12 +43,12 @@ WHERE: Mapping[Component, str] = {
 class Style:
     """How words are written.
 
-    `foreign` makes at most so many characters of one line fit to be shown; `own` is for sentences of this program's source, where
-    backticks mark code; `when` writes a moment.
+    `foreign` makes at most so many characters of one line fit to be shown; `mixed` does so with a sentence of this program's
+    that may hold foreign text: backticks mark code in it. `when` writes a moment.
     """
 
     foreign: Callable[[str, int], str]
-    own: Callable[[str], str]
+    mixed: Callable[[str, int], str]
     when: Callable[[Instant], str]
     code: Callable[[str], str]
     bold: Callable[[str], str]
@@ -100,10 +100,15 @@ def headline(notice: Notice, style: Style) -> str:
     incident = notice.incident
     parts = [style.bold(style.foreign(incident.target, _LONGEST_NAME)), style.code(incident.diagnosis.fault)]
     if not incident.open:
-        return " · ".join((f"✅ {style.bold('resolved')}", *parts, f"after {duration(lasted(incident, notice.at))}"))
+        state = f"⏹️ {style.bold(NO_LONGER_MONITORED)}" if _is_removed(incident) else f"✅ {style.bold('resolved')}"
+        return " · ".join((state, *parts, f"after {duration(lasted(incident, notice.at))}"))
     severity = incident.diagnosis.severity
     sign = "🛠️" if incident.diagnosis.waiting is not None else SEVERITY_SIGNS[severity]
     return " · ".join((f"{sign} {style.bold(severity.word)}", *parts, *_tails(notice, style)))
+
+
+def _is_removed(incident: Incident) -> bool:
+    return incident.closed_because == NO_LONGER_MONITORED
 
 
 def _tails(notice: Notice, style: Style) -> list[str]:
@@ -130,7 +135,10 @@ def news(notice: Notice, style: Style) -> str:
         case Reason.CHANGED:
             return f"{sign} {word} · {name} · {_change(notice, style)}"
         case Reason.REMINDER:
-            return f"⏰ reminder: still {word} after {duration(lasted(incident, notice.at))} · {name}"
+            still = (
+                f"still {word}" if incident.diagnosis.waiting is None else f"{word}, mended, still waiting for traces"
+            )
+            return f"⏰ reminder: {still} after {duration(lasted(incident, notice.at))} · {name}"
         case Reason.ESCALATED:
             return f"{sign} escalated: {word} for {_critical_for(notice)}, nobody has acknowledged · {name}"
         case Reason.OPENED | Reason.EDITED | Reason.RESOLVED:
@@ -184,7 +192,7 @@ def _known_for(incident: Incident, fault: Fault, now: Instant) -> Seconds:
 def sentence(notice: Notice, style: Style) -> str:
     """What broke, in plain words."""
     diagnosis = notice.incident.diagnosis
-    return style.foreign(diagnosis.summary or FAULTS[diagnosis.fault].meaning, _LONGEST_SENTENCE)
+    return style.mixed(diagnosis.summary or FAULTS[diagnosis.fault].meaning, _LONGEST_SENTENCE)
 
 
 def place_and_time(notice: Notice, style: Style) -> str:
@@ -195,18 +203,19 @@ def place_and_time(notice: Notice, style: Style) -> str:
     if incident.closed_at is None:
         lost = incident.diagnosis.missing_since
         return f"Where: {where}. Since {began}." + (f" Traces are missing since {style.when(lost)}." if lost else "")
-    return f"Where: {where}. From {began} to {style.when(incident.closed_at)}."
+    ended = " It counts as resolved: nobody looks any more." if _is_removed(incident) else ""
+    return f"Where: {where}. From {began} to {style.when(incident.closed_at)}.{ended}"
 
 
 def states(notice: Notice, style: Style) -> list[str]:
     """What is being done about it: mended and waiting, acknowledged, silenced; of a closed one, what ended it."""
     incident = notice.incident
     if not incident.open:
-        reason = incident.closed_because
-        return [style.foreign(f"Resolved: {reason}", _LONGEST_SENTENCE)] if reason else []
+        reason = "" if _is_removed(incident) else incident.closed_because
+        return [style.mixed(f"Resolved: {reason}", _LONGEST_SENTENCE)] if reason else []
     lines = []
     if incident.diagnosis.waiting is not None:
-        lines.append(f"🛠️ {style.foreign(incident.diagnosis.waiting, _LONGEST_SENTENCE)}")
+        lines.append(f"🛠️ {style.mixed(incident.diagnosis.waiting, _LONGEST_SENTENCE)}")
     if acknowledged(incident):
         at = f", {style.when(incident.acked_at)}" if incident.acked_at is not None else ""
         lines.append(f"👀 Acknowledged by {_person(incident.acked_by, style)}{at}. No reminders until it gets worse.")
@@ -225,7 +234,7 @@ def because(notice: Notice, style: Style) -> list[str]:
         for line in diagnosis.because
         if line.strip() and line not in diagnosis.summary and not (said and set(_ids_in(line)) & said)
     ]
-    return [style.foreign(line, _LONGEST_SENTENCE) for line in dict.fromkeys(fresh)]
+    return [style.mixed(line, _LONGEST_SENTENCE) for line in dict.fromkeys(fresh)]
 
 
 def _ids_in(line: str) -> list[str]:
@@ -253,12 +262,7 @@ def others(notice: Notice, style: Style) -> list[str]:
 def advice(notice: Notice, style: Style) -> str:
     """The next step."""
     diagnosis = notice.incident.diagnosis
-    if diagnosis.waiting is not None:
-        return "Nothing to do: it resolves by itself when traces arrive again."
-    usual = FAULTS[diagnosis.fault].advice
-    if diagnosis.advice in ("", usual):
-        return style.own(usual)
-    return style.foreign(diagnosis.advice, _LONGEST_SENTENCE)
+    return style.mixed(diagnosis.next_step or FAULTS[diagnosis.fault].advice, _LONGEST_SENTENCE)
 
 
 def life(notice: Notice, style: Style) -> list[str]:
@@ -267,7 +271,7 @@ def life(notice: Notice, style: Style) -> list[str]:
     if len(passages) <= 1:
         return []
     return [
-        f"{style.when(step.at)}: {style.code(step.fault)} ({step.severity.word}) {style.foreign(step.text, 200)}"
+        f"{style.when(step.at)}: {style.code(step.fault)} ({step.severity.word}) {style.mixed(step.text, 200)}"
         for step in passages
     ]
 

@@ -33,7 +33,7 @@ class EventLog:
 
     def __init__(self) -> None:
         self._verdicts: dict[tuple[TargetName, CheckName], Verdict] = {}
-        self._failures: dict[str, str] = {}  # what each notifier failed with last
+        self._failures: dict[tuple[str, TargetName], str] = {}  # what each notifier failed with last, by target
 
     def listen(self, event: Event) -> None:  # noqa: C901 - one line per kind of event
         """Write the line of one event."""
@@ -49,7 +49,8 @@ class EventLog:
             case FaultChanged():
                 level = logging.WARNING if event.confirmed else logging.INFO
                 what = "confirmed" if event.confirmed else "cleared"
-                _write(level, f"fault_{what}", event.summary, event.target, {"fault": event.fault.value})
+                said = event.summary if event.confirmed else f"cleared: {event.summary}"
+                _write(level, f"fault_{what}", said, event.target, {"fault": event.fault.value})
             case IncidentChanged():
                 _incident_changed(event)
             case IncidentAcknowledged():
@@ -89,14 +90,15 @@ class EventLog:
         fields: Fields = {"notifier": event.notifier, "reason": event.reason.value, "outcome": event.outcome}
         if event.detail:
             fields["detail"] = event.detail
+        whom = (event.notifier, event.target)
         if event.outcome == "sent":
-            self._failures.pop(event.notifier, None)
+            self._failures.pop(whom, None)
             _write(logging.INFO, "notice_handled", "people were told", event.target, fields)
         elif event.outcome == "suppressed":
             _write(logging.INFO, "notice_handled", "a notice was suppressed by a silence", event.target, fields)
         else:
-            again = self._failures.get(event.notifier) == event.detail
-            self._failures[event.notifier] = event.detail
+            again = self._failures.get(whom) == event.detail
+            self._failures[whom] = event.detail
             level = logging.DEBUG if again else logging.WARNING
             _write(level, "notice_handled", "people could not be told, it is tried again", event.target, fields)
 
@@ -112,8 +114,11 @@ def _trace_judged(event: TraceJudged) -> None:
 def _incident_changed(event: IncidentChanged) -> None:
     fields: Fields = {"incident": event.id, "reason": event.reason.value, "fault": event.fault.value}
     fields["severity"] = event.severity.word
-    level = logging.INFO if event.reason is Reason.RESOLVED else logging.WARNING
-    _write(level, "incident_changed", event.summary, event.target, fields)
+    if event.reason is not Reason.RESOLVED:
+        _write(logging.WARNING, "incident_changed", event.summary, event.target, fields)
+        return
+    because = f" ({event.because})" if event.because else ""
+    _write(logging.INFO, "incident_changed", f"resolved{because}; it was: {event.summary}", event.target, fields)
 
 
 def _write(level: int, name: str, message: str, target: TargetName | None, fields: Mapping[str, object]) -> None:

@@ -29,6 +29,7 @@ class View:
     notices_pending: Mapping[str, int] = field(default_factory=dict)
     heartbeat_failing: bool | None = None  # None: there is none
     heartbeat_delivered_at: Instant | None = None
+    refused: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     token_expiries: Mapping[TargetName, Mapping[str, Instant]] = field(default_factory=dict)
 
 
@@ -55,6 +56,8 @@ class StateGauges:
             page.put("heartbeat_last_success_timestamp_seconds", view.heartbeat_delivered_at)
         for notifier in self.expected.notifiers:
             page.put("notices_pending", view.notices_pending.get(notifier, 0), notifier=notifier)
+            for place in view.refused.get(notifier, ()):
+                page.put("notices_refused", 1, notifier=notifier, place=place)
             told_at = self._told_at(notifier, view.state)
             if told_at is not None:
                 page.put("notice_last_success_timestamp_seconds", told_at, notifier=notifier)
@@ -146,6 +149,7 @@ _GAUGES: Mapping[str, str] = {
     "notices_pending": "Notices that wait to be told.",
     "heartbeat_failing": "1 while the heartbeat is withheld, not delivered or refused; absent without one.",
     "heartbeat_last_success_timestamp_seconds": "When the heartbeat was last taken; absent until it has been.",
+    "notices_refused": "1 for each place (a Slack channel) that refuses what it is told, where several are configured.",
     "notice_last_success_timestamp_seconds": "When a notifier last told something; absent until it has.",
     "reload_successful": "Whether the last configuration that was read is in force.",
     "reload_success_timestamp_seconds": "When the configuration in force was read.",

@@ -20,6 +20,8 @@ QUIET = ("apscheduler", "httpcore", "httpx", "slack_sdk", "uvicorn")
 
 _OWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "fields"}
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_YEAR_10000 = 253_402_300_800
+_SIX_DIGITS = 1e6  # from there on they would be written with an exponent
 _PLAIN = re.compile(r"[^\s\"'=\\]+")
 
 
@@ -108,7 +110,15 @@ def _fields(record: logging.LogRecord) -> dict[str, object]:
     """What came as `extra`; a mapping called `fields` stands for its own entries."""
     given = getattr(record, "fields", None)
     fields: dict[str, object] = dict(given) if isinstance(given, Mapping) else {}
-    return fields | {key: value for key, value in vars(record).items() if key not in _OWN}
+    fields |= {key: value for key, value in vars(record).items() if key not in _OWN}
+    return {key: _dated(key, value) for key, value in fields.items()}
+
+
+def _dated(key: str, value: object) -> object:
+    """A moment as RFC 3339: nobody reads Unix seconds."""
+    if not key.endswith("_at") or isinstance(value, bool) or not isinstance(value, int | float):
+        return value
+    return _rfc3339(value) if 0 <= value < _YEAR_10000 else value
 
 
 def _traceback(formatter: logging.Formatter, record: logging.LogRecord) -> str:
@@ -123,8 +133,11 @@ def _traceback(formatter: logging.Formatter, record: logging.LogRecord) -> str:
 
 
 def _moment(record: logging.LogRecord) -> str:
-    moment = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
-    return moment.replace("+00:00", "Z")
+    return _rfc3339(record.created)
+
+
+def _rfc3339(moment: float) -> str:
+    return datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _one_line(text: str) -> str:
@@ -137,7 +150,7 @@ def _quoted(value: object) -> str:
         case bool() | None:
             return str(value).lower() if value is not None else "null"
         case float():
-            return f"{value:.6g}"
+            return f"{value:.6g}" if abs(value) < _SIX_DIGITS else repr(value)
         case _:
             text = _one_line(str(value))
             return text if _PLAIN.fullmatch(text) else json.dumps(text, ensure_ascii=False)

@@ -27,6 +27,7 @@ class NotifierHealth:
     failing_since: Instant | None = None
     last_error: str = ""
     permanent: bool = False
+    refused: tuple[str, ...] = ()  # the places that refuse what they are told, where there are several
     unrefreshed: str = ""  # who could not be told again what they forget
     unrefreshed_since: Seconds | None = None  # since when nobody could, by the monotonic clock
 

@@ -53,6 +53,11 @@ class Teller:
         for worker in self._workers:
             worker.wake()
 
+    def retry(self) -> None:
+        """Somebody asks for a look: also at what was refused for good."""
+        for worker in self._workers:
+            worker.retry()
+
     async def exchange(self, routes: Iterable[Route]) -> None:
         """Go on with other ways to tell; what is under way ends first, and none waits for what another has under way."""
         async with self._exchanging:

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from monitor.core.events import NoticeHandled
 from monitor.core.incident import NEVER, Incident, Notice, Reason, Told
@@ -54,6 +54,7 @@ class _Trouble:
     error: str
     failures: int
     permanent: bool
+    place: str
     barred_until: Seconds
 
 
@@ -80,6 +81,12 @@ class Worker:
     def wake(self) -> None:
         """Something changed: look whether anything is due."""
         self._wake.set()
+
+    def retry(self) -> None:
+        """Somebody may have mended what was refused for good: try it now."""
+        now = self._clock.monotonic()
+        self._troubles = {known: replace(trouble, barred_until=now) for known, trouble in self._troubles.items()}
+        self.wake()
 
     def recall(self) -> None:
         """Whom an earlier process called within the last minute is not called again by this one."""
@@ -255,6 +262,7 @@ class Worker:
             error=str(error),
             failures=before.failures + 1 if before is not None else 1,
             permanent=error.permanent,
+            place=error.place,
             barred_until=now + _AFTER_PERMANENT if error.permanent else now,
         )
         self._judge_health()
@@ -276,11 +284,13 @@ class Worker:
     def _judge_health(self) -> None:
         health, troubles = self.health, tuple(self._troubles.values())
         if not troubles:
-            health.failing_since, health.last_error, health.permanent = None, "", False
+            health.failing_since, health.last_error, health.permanent, health.refused = None, "", False, ()
             return
         health.failing_since = self._clock.now() if health.failing_since is None else health.failing_since
-        health.last_error = troubles[-1].error
+        refused = {trouble.place: trouble.error for trouble in troubles if trouble.permanent and trouble.place}
+        health.last_error = "; ".join(dict.fromkeys((troubles[-1].error, *refused.values())))
         health.permanent = any(trouble.permanent for trouble in troubles)
+        health.refused = tuple(sorted(refused))
 
     def _report(
         self, incident: Incident, reason: Reason, outcome: str, detail: str = "", *, mention: bool | None = None

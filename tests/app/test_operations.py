@@ -8,6 +8,7 @@ from monitor.app.operations import LiveOperations
 from monitor.core.incident import Reason
 from monitor.core.model import CheckName, TargetName
 from monitor.core.silence import Silence
+from monitor.ports import Undeliverable
 from monitor.store import StoreError
 from monitor.store.memory import MemoryStore
 from monitor.web.operations import Rejected, Unknown
@@ -131,3 +132,14 @@ async def test_a_silence_that_cannot_be_written_down_is_refused_and_why_is_said(
         with pytest.raises(Rejected, match="disk is full"):
             await operations(it).expire_silence("a1")
         assert it.daemon.added_silences == (first,)
+
+
+async def test_asking_for_a_look_tells_what_was_refused_once_more() -> None:
+    """Whoever has just invited the bot wants to see it come."""
+    async with home() as it:
+        it.notifier.failures.append(Undeliverable("Slack says not_in_channel", permanent=True))
+        await _broken(it)
+        assert it.told == []
+        await operations(it).run_checks(DEMO)
+        await it.clock.advance(1)
+        assert it.told == ["opened demo"]

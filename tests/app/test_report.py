@@ -12,7 +12,7 @@ from monitor.core.incident import Losses
 from monitor.core.model import Blindness, CheckName, Fault, Severity, Verdict
 from monitor.core.state import Policy, TargetState
 from monitor.core.triage import LOSSES
-from tests.core.build import PROD, F, Story, a_canary, manifest, policy
+from tests.core.build import OFF, PROD, F, Story, a_canary, manifest, policy
 from tests.fakes.clock import START
 from tests.notifiers.notices import an_incident
 
@@ -50,6 +50,15 @@ def described(story: Story) -> dict[str, Any]:
 
 
 # --- shape -----------------------------------------------------------------------------------------------------------
+
+
+def test_nothing_is_left_to_do_for_what_is_mended_and_waits() -> None:
+    """Page, API and `status` say so, as the messages do."""
+    story = Story().config(OFF).wait(60).config()
+    waits = "Nothing to do: it resolves by itself when traces arrive again."
+    assert describe_target(story.state, story.policy, story.now)["advice"] == waits
+    assert describe_incident(story.incident)["advice"] == waits
+    assert describe_incident(story.incident)["waiting"] == "exporter_disabled mended 08:01 UTC, waiting for traces"
 
 
 def test_a_healthy_target_has_exactly_the_documented_shape() -> None:

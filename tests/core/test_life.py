@@ -21,10 +21,12 @@ from tests.core.build import (
     MINUTE,
     OFF,
     PROD,
+    THEIRS,
     F,
     Story,
     a_canary,
     a_charge,
+    manifest,
     policy,
     trace_id,
 )
@@ -259,6 +261,67 @@ def test_a_mended_cause_keeps_its_name_and_waits_for_traces() -> None:
     assert story.state.mend is None
 
 
+def misrouted(**changes: Any) -> Story:
+    """The exporter carries the key of another environment, and the traces were found there."""
+    changes.setdefault("updated_at", START - HOUR)
+    story = Story(policy(environment="prd")).proven().config(**changes).wait(60)
+    return story.elsewhere(story.canary())
+
+
+WAITS = "Nothing to do: it resolves by itself when traces arrive again."
+
+
+@pytest.mark.parametrize("masked", [True, False])
+def test_a_wrong_environment_that_is_put_right_waits_like_every_mended_cause(masked: bool) -> None:
+    """It accuses nobody meanwhile; what the exporter still sends by its cached key belongs to it, and is not lost."""
+    key = "****" if masked else THEIRS
+    story = misrouted(config=manifest(key=key) if masked else None)
+    if not masked:
+        story.config(manifest(key=key), updated_at=story.now)
+        assert (story.name, story.diagnosis.also) == (F.CONFIG_DRIFT, (F.WRONG_ENVIRONMENT,))
+    story.wait(60).config(manifest(key="****") if masked else None, by="ana", updated_at=story.now - 5)
+    name = F.WRONG_ENVIRONMENT if masked else F.CONFIG_DRIFT
+    assert (story.name, story.diagnosis.waiting) == (name, f"{name} mended 08:02 UTC by ana, waiting for traces")
+    assert (story.diagnosis.also, story.diagnosis.explained, story.diagnosis.next_step) == ((), (), WAITS)
+    cached = story.wait(30).canary()
+    story.wait(60).elsewhere(cached)
+    assert story.diagnosis.waiting is not None
+    story.wait(300).arrives(story.canary()).arrives(story.canary())
+    assert story.name is None
+    losses = story.state.incidents[-1].losses
+    assert str(losses) == "4 canaries: 2 arrived in time, 0 late, 0 lost, 2 went to stg"
+    story.see(cached)
+    assert story.known(cached).outcome is Outcome.MISSING
+    assert story.state.incidents[-1].losses == losses
+
+
+def test_a_wrong_environment_that_is_still_used_after_settle_is_not_mended() -> None:
+    """Whatever was changed: it accuses again, under the same name."""
+    story = misrouted()
+    story.wait(60).config(updated_at=story.now - 5)
+    assert story.state.mend is not None
+    story.wait(360).elsewhere(story.canary())
+    assert (story.name, story.diagnosis.waiting) == (F.WRONG_ENVIRONMENT, None)
+    assert story.turns == ["opened wrong_environment"]
+
+
+@pytest.mark.parametrize("updated_at", [None, START - HOUR, START + 10 * HOUR])
+def test_a_configuration_that_was_not_changed_since_mends_nothing(updated_at: float | None) -> None:
+    """Nor does a date that lies ahead."""
+    story = misrouted()
+    story.wait(60).config(updated_at=updated_at)
+    assert (story.name, story.diagnosis.waiting) == (F.WRONG_ENVIRONMENT, None)
+
+
+def test_what_is_put_right_stands_beside_nothing_else_that_is_broken() -> None:
+    """Neither named nor counted for the severity."""
+    story = misrouted()
+    story.fails(GATEWAY, REFUSED, conclusive=True, severity=Severity.WARNING)
+    story.wait(60).config(updated_at=story.now - 5)
+    assert (story.name, story.diagnosis.severity) == (REFUSED, Severity.WARNING)
+    assert (story.diagnosis.also, story.diagnosis.explained) == ((), ())
+
+
 def test_arrivals_of_canaries_sent_before_the_mend_prove_nothing() -> None:
     """They used another configuration."""
     story = Story()
@@ -432,6 +495,7 @@ def test_a_resolve_counts_the_canaries_of_its_window() -> None:
     [
         (Losses(), "no canary was sent meanwhile"),
         (Losses(sent=3), "3 canaries: 3 arrived in time, 0 late, 0 lost"),
+        (Losses(sent=1), "1 canary: 1 arrived in time, 0 late, 0 lost"),
         (Losses(sent=3, lost=3), "3 canaries: 0 arrived in time, 0 late, 3 lost"),
     ],
 )

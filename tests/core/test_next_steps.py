@@ -1,16 +1,20 @@
 """The next step is one concrete thing to do: where the evidence names the field, the key or the place, so does the step."""
 
+import ast
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+import monitor.core
 from monitor.core.canary import ControlSpan, Outcome
 from monitor.core.diagnosis import diagnose
 from monitor.core.drift import ENDPOINT, EXCLUDE, TYPE, Filter, compare
 from monitor.core.faults import FAULTS
 from monitor.core.faults.configuration import drift, gone, off
 from monitor.core.faults.gateway import step_for_rejection, step_for_silence
-from monitor.core.model import Blindness, Charge, Fault
+from monitor.core.model import Blindness, Charge, Fault, unknown
 from monitor.core.state import Active, Policy, TargetState, Trend
 from monitor.core.trace import Labels
 from monitor.core.triage import TRIAGE
@@ -61,7 +65,7 @@ def test_a_drift_names_the_field_to_set_back_and_the_value_that_it_should_have()
 def test_of_several_fields_the_step_names_one_that_stops_the_export() -> None:
     """And how many more there are."""
     found = drift(compare(EXPECTED, manifest({EXCLUDE: None, TYPE: "grpc"})))
-    assert found.step == f"Set {TYPE} back to http, and 1 more below {ALL_FIELDS}"
+    assert found.step == f"Set {TYPE} back to http, and 1 more that differs {ALL_FIELDS}"
     assert found.summary == f"{TYPE}: expected http, found grpc (and 1 more)"
 
 
@@ -190,7 +194,10 @@ def test_a_leak_where_content_is_allowed_is_a_credential() -> None:
     leak = holding(a_charge(F.CONTENT_LEAKED))
     assert advised(leak) == FAULTS[F.CONTENT_LEAKED].advice
     allowed = policy(labels=Labels(service_name="tfy-llm-gateway"))
-    assert advised(leak, allowed).startswith("Replace the credential that the attributes below carry")
+    assert advised(leak, allowed).startswith("Replace the credential that these attributes carry")
+    told = diagnose(leak, allowed, START + 400)
+    assert told is not None
+    assert told.summary.startswith("The exported traces carry a credential: ")
 
 
 # --- the monitor -----------------------------------------------------------------------------------------------------
@@ -198,7 +205,7 @@ def test_a_leak_where_content_is_allowed_is_a_credential() -> None:
 WORDS = {
     Blindness.NO_WITNESS: "the monitor's own network",
     Blindness.BLOCKED: "Let the monitor through",
-    Blindness.UNREACHABLE: "the way from the monitor to the service",
+    Blindness.UNREACHABLE: "the way from the monitor to that service",
     Blindness.SHORTAGE: "what it is out of",
     Blindness.REFUSED: "the monitor's credential",
     Blindness.GARBLED: "another form than expected",
@@ -216,7 +223,31 @@ def test_a_blind_monitor_says_what_keeps_it_from_looking(reason: Blindness) -> N
 def test_what_only_a_human_can_mend_is_a_permission() -> None:
     """Whatever the reason is called."""
     story = Story(policy=replace(POLICY, blind_after=0.0)).is_blind(CONFIG, Blindness.REFUSED, permanent=True)
-    assert story.diagnosis.advice == "Give the monitor's token the permission that is missing below."
+    assert story.diagnosis.advice == "Give the monitor's token the permission that it lacks."
+
+
+def test_a_look_that_knows_why_it_could_not_see_says_what_to_do() -> None:
+    """A service that answers 500 is not helped by looking at DNS."""
+    story = Story(policy=replace(POLICY, blind_after=0.0))
+    story.look(GATEWAY, unknown("HTTP 500", Blindness.UNREACHABLE, step="It is failing. See its status page."))
+    assert story.diagnosis.advice == "It is failing. See its status page."
+
+
+def test_after_a_few_seconds_of_check_nobody_says_for_too_long() -> None:
+    """There one look is enough."""
+    story = Story(policy=replace(POLICY, blind_after=0.0)).is_blind(GATEWAY)
+    assert story.diagnosis.summary == "The monitor cannot look: cannot look: unreachable"
+
+
+def test_a_check_that_did_not_end_left_no_traceback_to_report() -> None:
+    """It crashed, or it did not end: which of both is known."""
+    late, crashed = (
+        Story().is_blind(GATEWAY, reason).is_blind(GATEWAY, reason) for reason in (Blindness.TIMEOUT, Blindness.CRASHED)
+    )
+    assert late.name is crashed.name is F.CHECK_FAILED
+    assert "CPU" in late.diagnosis.advice
+    assert "traceback" not in late.diagnosis.advice
+    assert "traceback" in crashed.diagnosis.advice
 
 
 # --- every fault -----------------------------------------------------------------------------------------------------
@@ -227,3 +258,20 @@ def test_what_a_look_knows_better_is_said_in_place_of_the_table(fault: Fault) ->
     """A charge may bring a step along; older ones, that were stored without, have the table's."""
     assert advised(holding(a_charge(fault, step="Do this."))) == "Do this."
     assert advised(holding(a_charge(fault))) == FAULTS[fault].advice
+
+
+def _said(source: str) -> list[str]:
+    """Every text of a module that is a value, and not a docstring."""
+    tree = ast.parse(source)
+    docs = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    return [
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docs
+    ]
+
+
+@pytest.mark.parametrize("path", sorted(Path(monitor.core.__file__).parent.rglob("*.py")), ids=lambda path: path.stem)
+def test_no_sentence_points_below_where_something_else_may_stand(path: Path) -> None:
+    """The same sentence is read in Slack, on the page, in a table, in JSON: what stands below it differs."""
+    assert not [text for text in _said(path.read_text()) if re.search(r"\b(?:below|above)\b", text)]

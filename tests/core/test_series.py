@@ -11,10 +11,11 @@ from monitor.core.canary import Canary, Outcome
 from monitor.core.drift import ConfigMemory, ConfigSeen
 from monitor.core.inputs import CanaryPlanned
 from monitor.core.model import Fault, Severity
+from monitor.core.moments import length_text
 from monitor.core.series import gap_to_tell, intermittent, is_intermittent, trim
 from monitor.core.state import Outage
 from monitor.core.trace import LabelJudgement
-from tests.core.build import CONFIG, CONTROL, MINUTE, F, Story, a_canary, manifest, policy
+from tests.core.build import CONFIG, CONTROL, MINUTE, F, Story, a_canary, manifest, policy, spans
 from tests.fakes.clock import START
 
 OUTCOMES = {
@@ -581,3 +582,34 @@ def test_an_empty_series_says_nothing() -> None:
     """A fresh start."""
     told = Story().tick()
     assert (told.confirmed, told.state.incidents, told.events) == (set(), (), [])
+
+
+@pytest.mark.parametrize(("fail_after", "which"), [(1, "the last one has"), (2, "the last 2 have")])
+def test_what_has_not_come_at_all_is_overdue_and_not_late(fail_after: int, which: str) -> None:
+    """Whether it is lost is not known yet; nothing has arrived, so nothing arrives late."""
+    story = Story(policy(fail_after=fail_after)).proven()
+    sent = [story.canary() for _ in range(fail_after)]
+    story.wait(180)
+    for canary in sent:
+        story.see(canary)
+    assert story.diagnosis.summary == f"Traces are overdue: {which} not arrived within 3 min"
+    assert story.diagnosis.because[0] == f"{which} not arrived within 3 min"
+    assert "missing_after" in story.diagnosis.advice
+    story.arrives(sent[0])
+    assert story.diagnosis.summary.startswith("Traces arrive late: ")
+
+
+def test_what_has_come_in_part_is_late() -> None:
+    """Some of it arrived."""
+    story = Story(policy(fail_after=1)).proven()
+    canary = story.canary()
+    story.wait(180).see(canary, spans(1)[1:])
+    assert story.diagnosis.summary.startswith("Traces arrive late: ")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(180, "3 min"), (90, "90 s"), (60, "1 min"), (0.5, "0.5 s"), (3600, "60 min")]
+)
+def test_a_deadline_is_said_as_it_is_configured(seconds: float, text: str) -> None:
+    """Not rounded to minutes."""
+    assert length_text(seconds) == text

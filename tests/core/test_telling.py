@@ -223,6 +223,18 @@ def test_critical_incidents_escalate_once() -> None:
     assert what(RENAMED, escalated, at=START + 4.5 * HOUR) is Reason.REMINDER
 
 
+def test_what_is_mended_and_waits_calls_nobody_more() -> None:
+    """It is still reminded of, for it is not proven; and it escalates if the mend turns out to be none."""
+    told = tell(OPEN, None)
+    waiting = replace(OPEN, diagnosis=diagnosis(waiting="mended, waiting for traces"))
+    told = tell(waiting, told, at=START + 60)
+    assert what(waiting, told, at=START + HOUR) is None
+    assert wakes_at(waiting, told, POLICY) == START + 4 * HOUR
+    assert what(waiting, told, at=START + 5 * HOUR) is Reason.REMINDER
+    told = tell(OPEN, replace(told, shown=shown(OPEN, None)), at=START + HOUR)
+    assert told.escalated
+
+
 def test_escalation_counts_from_turning_critical() -> None:
     """Not from the opening as a warning."""
     told = tell(WORSE, KNOWS_WARNING, at=START + 61)

@@ -8,6 +8,7 @@ import pytest
 from monitor.core.canary import Canary, Outcome
 from monitor.core.incident import Incident, Losses
 from monitor.core.state import TargetState
+from monitor.core.trace import LabelJudgement
 from monitor.core.window import NAMED, count_losses, recount
 from tests.core.build import CONFIG, PROD, F, Story, a_canary, policy, trace_id
 from tests.core.test_telling import incident
@@ -68,6 +69,20 @@ def test_a_trace_without_an_id_is_named_by_its_nonce() -> None:
     assert named == "nonce gtm-1"
 
 
+def test_what_another_environment_has_is_not_lost() -> None:
+    """Found by its key, or shown there by ours; also while it is still awaited here."""
+    canaries = (
+        a_canary(1, **LOST, elsewhere="stg"),
+        a_canary(2, elsewhere="dev"),
+        a_canary(3, outcome=Outcome.ARRIVED, arrived_at=START + 5, labels=LabelJudgement(environment="stg")),
+        a_canary(4, outcome=Outcome.ARRIVED, arrived_at=START + 5),
+        a_canary(5, **LOST),
+    )
+    losses = count_losses(canaries, START, ENDED)
+    assert str(losses) == "5 canaries: 1 arrived in time, 0 late, 1 lost, 1 went to dev, 2 went to stg"
+    assert losses.lost_ids == (trace_id(5),)
+
+
 # --- after it --------------------------------------------------------------------------------------------------------
 
 
@@ -80,6 +95,16 @@ def test_a_trace_that_is_found_after_the_resolve_is_late_and_not_lost() -> None:
         sent=2, late=1, lost=1, longest_delay=900.0, late_ids=(trace_id(1),), lost_ids=(trace_id(2),)
     )
     assert incident_of(after).recounted
+
+
+def test_a_trace_that_is_found_elsewhere_after_the_resolve_is_lost_no_more() -> None:
+    """And none that comes to ours after all stays counted there."""
+    lost, astray = a_canary(1, **LOST), a_canary(2, **LOST, elsewhere="stg")
+    before = closed(lost, astray)
+    found = recount(before, with_(before, replace(lost, elsewhere="stg"), astray))
+    assert (losses_of(found).lost, losses_of(found).elsewhere) == (0, (("stg", 2),))
+    again = recount(found, with_(found, replace(lost, elsewhere="stg"), replace(astray, recovered_at=START + 900)))
+    assert (losses_of(again).late, losses_of(again).elsewhere) == (1, (("stg", 1),))
 
 
 def test_what_was_still_awaited_at_the_resolve_is_counted_when_it_is_judged() -> None:

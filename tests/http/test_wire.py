@@ -1,8 +1,10 @@
 """What the outside can do on the wire, and that nothing of it gets past `monitor.http`."""
 
 import asyncio
+import errno
 import gzip
 import socket
+import ssl
 import time
 import traceback
 import zlib
@@ -12,6 +14,7 @@ import pytest
 
 from monitor.core.model import Service
 from monitor.http import OUTCOMES, USER_AGENT
+from monitor.http.wire import innermost
 from monitor.ports import Garbled, Unreachable
 from tests.fakes.loopback import answer, saying, serving
 from tests.http.common import SECRET, Heard, ask, over_network
@@ -55,6 +58,66 @@ async def test_nobody_listening_is_a_refused_connection(heard: Heard) -> None:
     assert caught.value.kind == "connect"
     assert caught.value.phases.connect is not None
     assert heard.outcomes == [(Service.GATEWAY, "connect")]
+
+
+def _closed_port() -> int:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        return int(closed.getsockname()[1])
+
+
+@pytest.mark.parametrize("way", ["address", "name", "proxy"])
+async def test_what_the_system_says_is_said_in_its_words(way: str) -> None:
+    """Not in Python's; also of a name with several addresses."""
+    port = _closed_port()
+    http = over_network(
+        lookup=lambda _host, _port: ["127.0.0.1", "127.0.0.2"],
+        proxy=f"http://localhost:{port}" if way == "proxy" else None,
+    )
+    host = "127.0.0.1" if way == "address" else "gateway.example"
+    with pytest.raises(Unreachable) as caught:
+        await ask(http, f"http://{host}:{port}/")
+    assert str(caught.value) == f"{host}:{port}: no connection (connection refused)"
+
+
+@pytest.mark.parametrize(
+    ("said", "text"),
+    [
+        (b"SSH-2.0-OpenSSH\r\n\r\n", "what it sent is not HTTP (illegal status line: SSH-2.0-OpenSSH)"),
+        (b"", "the connection was closed before the answer was complete"),
+        (
+            b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nabc",
+            "the connection was closed before the answer was complete (received 3 bytes, expected 100)",
+        ),
+    ],
+)
+async def test_what_was_sent_is_said_once_and_not_as_python_writes_it(said: bytes, text: str) -> None:
+    """No `bytearray(b'…')`, and nothing twice."""
+    async with serving(saying(said) if said else saying()) as port:
+        with pytest.raises(Unreachable) as caught:
+            await ask(over_network(), f"http://127.0.0.1:{port}/")
+    assert str(caught.value) == f"127.0.0.1:{port}: {text}"
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (ConnectionResetError(errno.ECONNRESET, "Connect call failed ('127.0.0.1', 9)"), "connection reset by peer"),
+        (OSError(errno.EHOSTUNREACH, "x ('10.0.0.1', 9)"), "no route to host"),
+        (TimeoutError(errno.ETIMEDOUT, "Connect call failed ('127.0.0.1', 9)"), ""),
+        (socket.gaierror(socket.EAI_NONAME, "Name or service not known"), "Name or service not known"),
+        (
+            ExceptionGroup("two", [OSError(errno.ECONNREFUSED, "a"), OSError(errno.ECONNREFUSED, "b")]),
+            "connection refused",
+        ),
+        (ssl.SSLError(1, "[SSL] odd"), "[ssl] odd"),
+    ],
+)
+def test_the_innermost_cause_is_said(error: Exception, text: str) -> None:
+    """Whatever stands around it."""
+    outer = OSError("All connection attempts failed")
+    outer.__cause__ = error
+    assert innermost(outer) == text
 
 
 async def test_a_login_in_the_url_becomes_a_header() -> None:

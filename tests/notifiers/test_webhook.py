@@ -154,6 +154,7 @@ async def test_a_silence_without_an_end_is_one(hook: Hook) -> None:
                 "sent": 9,
                 "late": 3,
                 "lost": 2,
+                "elsewhere": {},
                 "longest_delay_seconds": 412.0,
                 "late_trace_ids": [],
                 "lost_trace_ids": [],

@@ -12,7 +12,9 @@ from tests.fakes.clock import START
 from tests.notifiers import notices
 from tests.notifiers.notices import a_diagnosis, a_notice, an_incident, told_of
 
-PLAIN = Style(foreign=lambda text, limit: text[:limit], own=str, when=utc, code=str, bold=str)
+PLAIN = Style(
+    foreign=lambda text, limit: text[:limit], mixed=lambda text, limit: text[:limit], when=utc, code=str, bold=str
+)
 
 
 @pytest.mark.parametrize(

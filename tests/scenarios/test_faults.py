@@ -193,7 +193,7 @@ TABLE = (
         component=Component.EXPORT,
         told=9 * MINUTE,
         resolved=8 * MINUTE,
-        says="did not come in time",
+        says="have not arrived within 3 min",
     ),
     Row(
         breaks="trace_mislabelled",

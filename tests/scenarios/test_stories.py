@@ -259,6 +259,26 @@ async def test_a_trace_that_was_given_up_is_found_again() -> None:
         assert f"{losses.late} late (longest" in home.roots[0].text
 
 
+async def test_root_and_broadcast_resolve_say_the_same_of_what_was_lost() -> None:
+    """What was counted lost at the resolve and comes after it is late in both: the channel shows the two beside each other."""
+    async with house() as home:
+        await home.settle_in()
+        await home.break_("trace_late", seconds=20 * MINUTE)
+        await home.until_called()
+        await home.mend()
+        await home.until_resolved()
+        await home.advance(0)
+        (root,) = home.roots
+        before = root.text
+        await home.advance(30 * MINUTE)
+        losses = str(home.state.incidents[-1].losses)
+        end = home.sandbox.world.slack.thread(root)[-1]
+        assert root.text != before
+        assert end.broadcast
+        assert losses[1:] in root.text
+        assert losses[1:] in end.text
+
+
 @pytest.mark.parametrize("masked", ["literal", "masked", "reference", "absent"])
 @pytest.mark.parametrize(
     "words", [{}, {"trace_scope": "project"}, {"trace_route": "404"}, {"feedback": "absent", "traceparent": "honoured"}]
@@ -276,8 +296,15 @@ async def test_the_key_of_another_environment(words: dict[str, str], masked: str
         else:
             assert home.incident.diagnosis.fault is Fault.WRONG_ENVIRONMENT
             assert "in the Traceloop environment stg" in home.roots[0].text
+        await home.advance(10 * MINUTE)
         await home.mend()
+        await home.advance(75)
+        assert "mended, waiting for traces" in home.roots[0].text.partition("\n")[0]
         await home.until_resolved(12 * MINUTE)
+        await home.advance(0)
+        assert not any("still: wrong_environment" in line for line in home.thread(home.roots[0]))
+        assert " 0 lost, " in home.roots[0].text
+        assert " went to stg" in home.roots[0].text
 
 
 async def test_a_masked_key_is_changed_to_a_dead_one() -> None:

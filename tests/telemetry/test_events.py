@@ -1,5 +1,6 @@
 import logging
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 
@@ -105,6 +106,26 @@ def test_each_event_is_one_line(caplog: pytest.LogCaptureFixture, event: Event, 
     assert (said, fields["event"]) == (level, name)
 
 
+def test_what_is_over_is_not_said_as_if_it_were_so(caplog: pytest.LogCaptureFixture) -> None:
+    """A resolve and a fault that is cleared do not say the fault's own sentence as news; a resolve says why it is one."""
+    over = IncidentChanged(
+        target=PROD,
+        at=1.0,
+        id="i",
+        reason=Reason.RESOLVED,
+        fault=Fault.BLIND,
+        severity=Severity.WARNING,
+        summary="the exporter is off",
+    )
+    cleared = FaultChanged(target=PROD, at=1.0, fault=Fault.BLIND, confirmed=False, summary="the exporter is off")
+    heard(caplog, over, replace(over, because="mended 08:00 UTC by ana"), cleared)
+    assert [record.getMessage() for record in caplog.records] == [
+        "resolved; it was: the exporter is off",
+        "resolved (mended 08:00 UTC by ana); it was: the exporter is off",
+        "cleared: the exporter is off",
+    ]
+
+
 def test_every_kind_of_event_is_in_the_table() -> None:
     """A new event gets a line and a test."""
     assert {type(event) for event, _, _ in EVENTS} == set(Event.__args__)
@@ -151,3 +172,10 @@ def test_a_notifier_that_keeps_failing_is_told_once_until_it_fails_differently(
     down, refused = a_notice("failed", "no route"), a_notice("failed", "invalid_auth")
     lines = heard(caplog, down, down, refused, refused, a_notice("sent"), refused)
     assert [level for level, _ in lines] == ["WARNING", "DEBUG", "WARNING", "DEBUG", "INFO", "WARNING"]
+
+
+def test_targets_with_channels_of_their_own_are_not_told_of_in_turn(caplog: pytest.LogCaptureFixture) -> None:
+    """Each is told of once, although the other fails differently in between."""
+    mine = a_notice("failed", "channel_not_found of C0A")
+    other = replace(mine, target=TargetName("other"), detail="is_archived of C0B")
+    assert [level for level, _ in heard(caplog, mine, other, mine, other)] == ["WARNING", "WARNING", "DEBUG", "DEBUG"]

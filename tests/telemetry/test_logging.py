@@ -70,6 +70,26 @@ def test_a_line_for_people() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("key", "value", "text", "json_value"),
+    [
+        ("changed_at", 1_795_170_000.5, "2026-11-20T10:20:00.500Z", "2026-11-20T10:20:00.500Z"),
+        ("changed_at", 1_795_170_000, "2026-11-20T10:20:00.000Z", "2026-11-20T10:20:00.000Z"),
+        ("changed_at", None, "null", None),
+        ("looked_at", True, "true", True),
+        ("changed_at", 1e300, "1e+300", 1e300),
+        ("took", 1_795_170_000.5, "1795170000.5", 1_795_170_000.5),
+        ("took", 0.1234567, "0.123457", 0.1234567),
+    ],
+)
+def test_a_moment_is_written_as_one_and_no_number_loses_its_digits(
+    key: str, value: object, text: str, json_value: object
+) -> None:
+    """1.79517e+09 is half a day wide."""
+    assert TextFormatter(REDACT).format(a_record("x", fields={key: value})).endswith(f" {key}={text}")
+    assert as_json(a_record("x", fields={key: value}))[key] == json_value
+
+
 def test_a_line_for_machines() -> None:
     """One object with the fields beside the message; a field cannot take the place of what every line has."""
     assert as_json(

@@ -80,6 +80,7 @@ CONTRACT: Mapping[str, tuple[str, set[str]]] = {
     "remote_requests_total": ("counter", {"target", "service", "outcome"}),
     "notices_total": ("counter", {"notifier", "reason", "outcome"}),
     "notices_pending": ("gauge", {"notifier"}),
+    "notices_refused": ("gauge", {"notifier", "place"}),
     "notice_last_success_timestamp_seconds": ("gauge", {"notifier"}),
     "heartbeat_failing": ("gauge", set()),
     "heartbeat_last_success_timestamp_seconds": ("gauge", set()),
@@ -93,6 +94,7 @@ CONTRACT: Mapping[str, tuple[str, set[str]]] = {
 ABSENT_AT_FIRST = {
     "heartbeat_failing",
     "heartbeat_last_success_timestamp_seconds",
+    "notices_refused",
     "check_last_pass_timestamp_seconds",
     "certificate_expiry_timestamp_seconds",
     "token_expiry_timestamp_seconds",
@@ -172,7 +174,8 @@ def filled() -> Scraped:
         )
     )
     expiries = {PROD: {"gateway": START + 86_400}}
-    page.view = replace(page.view, token_expiries=expiries, heartbeat_failing=False, heartbeat_delivered_at=START)
+    page.view = replace(page.view, token_expiries=expiries, refused={"slack": ("C0GONE",)})
+    page.view = replace(page.view, heartbeat_failing=False, heartbeat_delivered_at=START)
     page.hear(a_told("sent"))
     return page
 
@@ -442,11 +445,12 @@ def test_requests_are_counted_by_service_and_outcome() -> None:
 def test_notices_are_counted_and_the_last_success_is_dated() -> None:
     """By notifier, reason and outcome; nobody unknown, no unknown outcome."""
     page = Scraped()
-    page.view = replace(page.view, notices_pending={"slack": 3})
+    page.view = replace(page.view, notices_pending={"slack": 3}, refused={"slack": ("C0GONE",), "unknown": ("C1",)})
     page.hear(a_told("failed"), a_told("sent"), a_told("sent", notifier="nobody"), a_told("perhaps"))
     assert page.value("notices_total", "slack", "failed", "opened") == 1
     assert sum(page.samples("notices_total").values()) == 2
     assert page.samples("notices_pending") == {("slack",): 3}
+    assert page.samples("notices_refused") == {("slack", "C0GONE"): 1}
     assert page.value("notice_last_success_timestamp_seconds", "slack") == START + 5
 
 

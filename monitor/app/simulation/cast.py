@@ -57,11 +57,10 @@ class Cast:
     def settings(self, compose: Compose | None, over: Sequence[Given]) -> Settings:
         """The operator's thresholds, or the built-in ones, in a world of sandboxes. Raises ConfigError."""
         facts = json.dumps(self._facts())
-        if compose is None:
-            return parse(facts, {}, Path.cwd(), over=over, name="simulation").settings
         world = parse(facts, {}, Path.cwd(), name="simulation").settings
-        settings = _transplant(compose(over).settings, world, self.slack)
-        channels = {target.alerting.channel for target in settings.targets.values()}
+        mine = parse(facts, {}, Path.cwd(), over=over, name="simulation") if compose is None else compose(over)
+        settings = _transplant(mine.settings, world, self.slack)
+        channels = {settings.alerting.slack.channel, *(target.alerting.channel for target in settings.targets.values())}
         self.slack.world.slack.channels.update({channel: channel for channel in channels if channel})
         return settings
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from monitor.core.absorb.looks import Absorbed
 from monitor.core.events import IncidentAcknowledged
-from monitor.core.incident import Diagnosis, Incident, Passage, Reason
+from monitor.core.incident import NO_LONGER_MONITORED, Diagnosis, Incident, Passage, Reason
 from monitor.core.inputs import Acknowledged, MemoryLost, NoticeTold
 from monitor.core.model import Component, Fault, Instant, Severity
 from monitor.core.register import announce, enter, fresh_id
@@ -42,7 +42,7 @@ def remove(state: TargetState, at: Instant) -> Absorbed:
     removed = replace(state, removed_at=at)
     if state.incident is None:
         return removed, ()
-    closed = replace(state.incident, closed_at=at, closed_because="no longer monitored")
+    closed = replace(state.incident, closed_at=at, closed_because=NO_LONGER_MONITORED)
     return enter(removed, closed), (announce(closed, Reason.RESOLVED, at),)
 
 

@@ -57,8 +57,8 @@ def drift(comparison: Comparison, *, at_once: bool = True) -> Charge:
 
 
 def _set_back(first: Difference, more: int) -> str:
-    """The field to set back and the value it should have; of several the first, the others stand below."""
-    others = f", and {more} more below" if more else ""
+    """The field to set back and the value it should have; of several the first, the others are listed as reasons."""
+    others = f", and {more} more that differ{'s' if more == 1 else ''}" if more else ""
     value = f"the value with the {first.expected}" if first.expected.startswith("fingerprint ") else first.expected
     action = f"Take {first.path} out" if first.expected == "absent" else f"Set {first.path} back to {value}"
     return f"{action}{others} {_ALL_FIELDS}"
@@ -176,7 +176,7 @@ CONFIG_DRIFT = Rule(
     "if Traceloop refuses our own key: then it was probably rotated.",
     settles="At once by a manifest that was read; after `fail_after` looks in a row where headers are no longer shown.",
     because="Each field with what was expected and what was found, secrets as fingerprints; who changed it last and when.",
-    advice=f"Set the fields below back: {_WHERE}; `trace-monitor expected` prints every field.",
+    advice=f"Set the fields that differ back: {_WHERE}; `trace-monitor expected` prints every field.",
     explains=NOT_EXPORTED,
     weigh=_weigh,
 )

@@ -3,8 +3,8 @@
 from monitor.core.canary import Canary
 from monitor.core.faults.consequences import NOT_EXPORTED
 from monitor.core.faults.rule import Case, Rule, Sign, Weight
-from monitor.core.model import Charge, Component, Fault, Severity
-from monitor.core.signs import arrived, ids_text, lost
+from monitor.core.model import Charge, CheckName, Component, Fault, Severity
+from monitor.core.signs import arrived, ids_text, lost, misrouted_to
 
 # --- in another environment ------------------------------------------------------------------------------------------
 
@@ -14,13 +14,8 @@ def _found_by_our_key(canary: Canary) -> str | None:
     return canary.labels.environment if canary.labels is not None else None
 
 
-def _environment(canary: Canary) -> str | None:
-    """The other environment that the trace is in."""
-    return _found_by_our_key(canary) or (canary.elsewhere if not arrived(canary) else None)
-
-
 def _is_elsewhere(canary: Canary) -> bool:
-    return _environment(canary) is not None
+    return misrouted_to(canary) is not None
 
 
 def _is_not_misrouted(canary: Canary) -> bool:
@@ -30,7 +25,7 @@ def _is_not_misrouted(canary: Canary) -> bool:
 
 def _elsewhere(bad: tuple[Canary, ...]) -> Charge:
     """Conclusive, because it is no absence."""
-    found = _environment(bad[-1])
+    found = misrouted_to(bad[-1])
     ours = _found_by_our_key(bad[-1]) is not None
     by_us = (f"the monitor's own key shows it there: it is a key of {found} too",) if ours else ()
     return Charge(
@@ -46,13 +41,29 @@ def _name_both(case: Case) -> Weight:
     """The environment that the traces go to, and the one that they should."""
     bad = next((one for one in reversed(case.state.canaries) if _is_elsewhere(one)), None)
     expected = case.policy.environment
+    mended = _is_put_right(case, bad)
     if bad is None or expected is None:
-        return Weight()
-    return Weight(remarks=(f"expected in {expected}",), step=_right_key(bad, expected))
+        return Weight(mended=mended)
+    return Weight(remarks=(f"expected in {expected}",), step=_right_key(bad, expected), mended=mended)
+
+
+def _is_put_right(case: Case, newest: Canary | None) -> bool:
+    """Whether the configuration was changed since, is not known to stop the export, and no trace sent since may deny that.
+
+    A key that the control plane masks shows its change by `updatedAt` alone.
+    """
+    memory = case.state.config
+    stopped = any(active.charge.stops_export for active in case.state.trend(CheckName.CONFIG).confirmed.values())
+    if memory is None or stopped:
+        return False
+    known = [at for at in (memory.changed_at, memory.seen.updated_at) if at is not None and at <= case.now]
+    changed = max(known, default=case.active.confirmed_at)
+    refuted = newest is not None and newest.sent_at >= changed + case.policy.arrival.settle
+    return changed > case.active.confirmed_at and not refuted
 
 
 def _right_key(bad: Canary, expected: str) -> str:
-    found = _environment(bad)
+    found = misrouted_to(bad)
     if _found_by_our_key(bad) is None:
         return f"Put the key of the environment {expected} into the exporter's Authorization header: it holds that of {found}."
     return (
@@ -103,11 +114,11 @@ def _what_leaks(case: Case) -> Weight:
     """Where content may be in the traces, what leaks is a credential."""
     if case.policy.labels.content is False:
         return Weight()
-    return Weight(step=_REPLACE_THE_CREDENTIAL)
+    return Weight(meaning="The exported traces carry a credential", step=_REPLACE_THE_CREDENTIAL)
 
 
 _REPLACE_THE_CREDENTIAL = (
-    "Replace the credential that the attributes below carry, find out what writes it into the spans, and delete those traces in "
+    "Replace the credential that these attributes carry, find out what writes it into the spans, and delete those traces in "
     "Traceloop."
 )
 
@@ -183,6 +194,6 @@ TRACE_MISLABELLED = Rule(
     when="A documented read of a whole trace shows another service name, or a required resource attribute differs or is absent.",
     settles="After `fail_after` traces in a row.",
     because="Each label with what was expected and what was found, and the traces' ids.",
-    advice="Compare `expected.service_name` and `additional_resource_attributes` of the exporter with the fields below.",
+    advice="Compare `expected.service_name` and `additional_resource_attributes` of the exporter with what was found.",
     sign=Sign(is_bad=_is_mislabelled, is_good=_well_labelled, charge=_mislabelled),
 )

@@ -59,7 +59,7 @@ CANARY_REJECTED = Rule(
     when="The canary is answered 400, 403, 404 or another 4xx, a 3xx, a 2xx that is no chat completion, or from the cache.",
     settles="After `fail_after` looks in a row.",
     because="The gateway's own words, and the guardrail that refused.",
-    advice="Look at the refusal below: grant the model to the canary's account, or change `gateway.model` or `checks.canary`.",
+    advice="Look at the refusal: grant the model to the canary's account, or change `gateway.model` or `checks.canary`.",
     prevents_traces=True,
 )
 

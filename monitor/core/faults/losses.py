@@ -7,6 +7,7 @@ from monitor.core.canary import Canary, Outcome
 from monitor.core.faults.consequences import LATE
 from monitor.core.faults.rule import Case, Rule, Sign, Weight
 from monitor.core.model import Charge, Component, Fault, Severity
+from monitor.core.moments import length_text
 from monitor.core.signs import arrived, count_text, ids_text
 from monitor.core.triage import say, triage
 
@@ -84,7 +85,7 @@ EXPORT_FAILING = Rule(
     when="A trace is missing in Traceloop, TrueFoundry's own store has it, and Traceloop shows a control span that was sent later.",
     settles=_SETTLES,
     because="What the own store and the control span say, and the traces' ids.",
-    advice="Write to TrueFoundry's support with the trace ids below; look at the egress of a self-hosted collector.",
+    advice="Write to TrueFoundry's support with the ids of the lost traces; look at the egress of a self-hosted collector.",
     explains=LATE,
     charged_as=Fault.TRACE_MISSING,
     holds=partial(_is_named, fault=Fault.EXPORT_FAILING),
@@ -100,7 +101,8 @@ TRACE_MISSING = Rule(
     "within a day with the same key; and the own store or the control span cannot tell the hops apart.",
     settles=_SETTLES,
     because="What the own store and the control span say, and the traces' ids.",
-    advice="Look the trace ids below up in TrueFoundry: if they are there the export is broken, if not the gateway made none.",
+    advice="Look the lost traces up in TrueFoundry by their ids: if they are there, the export is broken; if not, the gateway made "
+    "none.",
     explains=LATE,
     holds=partial(_is_named, fault=Fault.TRACE_MISSING),
     sign=Sign(is_bad=_is_missing, is_good=arrived, charge=_missing, excusable=True),
@@ -155,6 +157,18 @@ def _late(bad: tuple[Canary, ...]) -> Charge:
     return Charge(fault=Fault.TRACE_LATE, summary=f"{count_text(bad)} {what}", facts=(ids_text(bad),))
 
 
+def _say_whether_any_came(case: Case) -> Weight:
+    """What has not come at all is not late: it is overdue, and perhaps lost."""
+    late = [one for one in case.state.canaries if one.late and not one.excused and one.sent_at >= case.active.since]
+    if not late or any(arrived(one) or one.seen_at is not None for one in late):
+        return Weight()
+    which = "the last one has" if len(late) == 1 else f"the last {len(late)} have"
+    within = length_text(case.policy.arrival.late_after)
+    return Weight(meaning="Traces are overdue", said=f"{which} not arrived within {within}", step=_OVERDUE)
+
+
+_OVERDUE = "Look at https://status.traceloop.com and at the exporter. Whether these traces are lost is judged at `missing_after`."
+
 TRACE_LATE = Rule(
     fault=Fault.TRACE_LATE,
     component=Component.EXPORT,
@@ -166,4 +180,5 @@ TRACE_LATE = Rule(
     advice="Look at the exporter's queue and at Traceloop's status. If the traces come after all, and so late is normal for you, "
     "raise `checks.arrival.late_after`.",
     sign=Sign(is_bad=_is_late, is_good=_in_time, charge=_late, excusable=True),
+    weigh=_say_whether_any_came,
 )

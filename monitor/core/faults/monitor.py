@@ -9,7 +9,7 @@ CHECK_FAILED = Rule(
     fault=Fault.CHECK_FAILED,
     component=Component.MONITOR,
     severity=Severity.WARNING,
-    meaning="A check of the monitor itself crashed or did not end",
+    meaning="A check of the monitor itself failed",
     when="A check raises an error that nobody expected, or does not end in its time.",
     settles="After `fail_after` looks in a row; the first look that ends clears it.",
     because="The error's kind; the log has the traceback.",
@@ -20,12 +20,12 @@ BLIND = Rule(
     fault=Fault.BLIND,
     component=Component.MONITOR,
     severity=Severity.WARNING,
-    meaning="The monitor has been unable to look for too long",
+    meaning="The monitor cannot look",
     when="A check is unknown: no usable answer, no permission, something in front of the service, or no witness. A budget that is "
     "spent is not that, nor a pause while the reason for it is confirmed.",
     settles="After two unknown looks, and `blind_after` or twice the check's `every` since the first, whichever is longer.",
     because="What could not be read, and whether only a human can mend it; then nobody is reminded.",
-    advice="Look at the reason below: it is about the monitor's own access, not about the gateway.",
+    advice="Look at the reason: it is about the monitor's own access, not about the gateway.",
 )
 
 MONITORS_OWN = frozenset({Fault.BLIND, Fault.CHECK_FAILED})
@@ -34,16 +34,30 @@ MONITORS_OWN = frozenset({Fault.BLIND, Fault.CHECK_FAILED})
 _STEPS: Mapping[Blindness | None, str] = {
     Blindness.NO_WITNESS: "Look at the monitor's own network: DNS, proxy (`http.proxy`), egress rules. Nothing answers it.",
     Blindness.BLOCKED: "Let the monitor through what stands in front of the service (Cloudflare, a proxy): it is refused there.",
-    Blindness.UNREACHABLE: "Look at the way from the monitor to the service below: DNS, proxy, egress rules; and at its status page.",
+    Blindness.UNREACHABLE: "Look at the way from the monitor to that service: DNS, proxy (`http.proxy`), egress rules.",
     Blindness.SHORTAGE: "Give the monitor more of what it is out of: `ulimit -n`, its limits of memory and of threads.",
-    Blindness.REFUSED: "Look at the monitor's credential for the service below: its token is refused, or asked too often.",
-    Blindness.GARBLED: "Run `trace-monitor check` and look at the answer below: it has another form than expected.",
+    Blindness.REFUSED: "Look at the monitor's credential for that service: it is refused.",
+    Blindness.GARBLED: "Run `trace-monitor doctor --record DIR` and look at the answer: it has another form than expected.",
     Blindness.CROWDED: "Narrow down what has to be read: give the canary a model alias of its own, so that the name of its span is "
     "unique, or an environment of its own. `trace-monitor doctor` says which filters Traceloop honours.",
     Blindness.PAUSED: "Raise the limit or the budget of the canary's account: the gateway answers 429 and asks to be left alone.",
     Blindness.UNPROVEN: "Look at the check `control`: until Traceloop has shown one span of ours, its silence proves nothing.",
 }
-_PERMANENT = "Give the monitor's token the permission that is missing below."
+_PERMANENT = "Give the monitor's token the permission that it lacks."
+
+
+def has_failed(finding: Finding) -> Charge:
+    """A check of our own that crashed or did not end, several times in a row."""
+    return Charge(
+        fault=Fault.CHECK_FAILED,
+        summary=finding.summary,
+        step=_DID_NOT_END if finding.blindness is Blindness.TIMEOUT else "",
+    )
+
+
+_DID_NOT_END = (
+    "Look whether the monitor's machine is short of CPU, and which service answers slowly: the check takes too long."
+)
 
 
 def cannot_look(finding: Finding) -> Charge:
@@ -52,6 +66,6 @@ def cannot_look(finding: Finding) -> Charge:
         fault=Fault.BLIND,
         summary=finding.summary,
         facts=("only a human can mend this",) if finding.permanent else (),
-        step=_PERMANENT if finding.permanent else _STEPS.get(finding.blindness, ""),
+        step=finding.step or (_PERMANENT if finding.permanent else _STEPS.get(finding.blindness, "")),
         permanent=finding.permanent,
     )

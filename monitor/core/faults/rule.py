@@ -46,13 +46,18 @@ class Case:
 class Weight:
     """What the evidence of one case makes of a rule. None and empty: it stays as it stands in the table.
 
-    `remarks` are added to the reasons that the charge gives; `step` is a next step that suits this case better.
+    `meaning` and `said` are what broke and how it shows, where the evidence says more than the table and the charge. `remarks`
+    are added to the reasons that the charge gives; `step` is a next step that suits this case better. `mended`: the cause was
+    removed since its evidence was seen, and only fresh traces can prove that.
     """
 
+    meaning: str = ""
+    said: str = ""
     severity: Severity | None = None
     explains: frozenset[Fault] | None = None
     remarks: tuple[str, ...] = ()
     step: str = ""
+    mended: bool = False
 
 
 def _always(_: Case) -> bool:

@@ -30,7 +30,7 @@ INGEST_FAILING = Rule(
     "after `missing_after` does not show it.",
     settles="After `fail_after` spans in a row.",
     because="What the endpoint answered, or which control span is not shown, and whether this route has ever shown us one.",
-    advice="Look at https://status.traceloop.com and write to Traceloop with the evidence below; the gateway is not at fault.",
+    advice="Look at https://status.traceloop.com and write to Traceloop with what was seen; the gateway is not at fault.",
     explains=NOT_EXPORTED,
 )
 

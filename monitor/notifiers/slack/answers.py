@@ -114,14 +114,20 @@ _OK_ENDS, _CLIENT_ERROR, _SERVER_ERROR = 300, 400, 500
 class Refusal(Undeliverable):
     """Slack said no, and why: `code` is its own word for it."""
 
-    def __init__(self, code: str, *, unknown: bool = False) -> None:
+    def __init__(self, code: str, *, unknown: bool = False, channel: str = "") -> None:
         hint = PERMANENT.get(code)
+        place = "" if hint is None or hint == _TOKEN else channel
         super().__init__(
-            f"Slack says {code}{f': {hint}' if hint else ''}",
+            f"Slack says {code}{f' of the channel {place}' if place else ''}{f': {hint}' if hint else ''}",
             permanent=hint is not None,
             unknown=unknown or code in _PERHAPS_DONE,
+            place=place,
         )
         self.code = code
+
+    def of(self, channel: str) -> "Refusal":
+        """The same, said of one of several channels; what is wrong with the token is no channel's."""
+        return Refusal(self.code, unknown=self.unknown, channel=channel)
 
 
 def refused(answer: Answer, said: Mapping[str, object]) -> Undeliverable:

@@ -39,14 +39,15 @@ class BotIdentity:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Thread:
-    """A root that was posted: what the receipt holds."""
+    """A root that was posted, and the answer in its thread that says it is over: what the receipt holds."""
 
     channel: str
     ts: str
+    end: str = ""
 
     @property
     def receipt(self) -> Mapping[str, str]:
-        return {"channel": self.channel, "ts": self.ts}
+        return {"channel": self.channel, "ts": self.ts, **({"end": self.end} if self.end else {})}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,9 +80,16 @@ class SlackBot:
         1. Nothing was posted yet: post a root.
         2. Edit the root. That can be repeated without anybody noticing, so it goes first: an attempt that fails later loses
            nothing and doubles nothing.
-        3. Answer in the thread, unless the edit was all there is to say.
+        3. Answer in the thread, unless the edit was all there is to say; but what said that it is over, and stands in the channel
+           too, is edited as well: else the two would go on to disagree about what was lost.
         4. The root is gone, or may not be edited: a fresh post takes over, and is the root from now on.
         """
+        try:
+            return await self._tell(notice)
+        except Refusal as refusal:
+            raise refusal.of(self._destination(notice).channel if len(self._channels()) > 1 else "") from None
+
+    async def _tell(self, notice: Notice) -> Mapping[str, str]:
         frame = self._frame(self._destination(notice))
         thread = _posted(notice)
         if thread is None:
@@ -89,9 +97,9 @@ class SlackBot:
         try:
             await self._edit(thread, render.root(notice, frame))
             if notice.reason is not Reason.EDITED:
-                await self._post(
-                    thread.channel, render.reply(notice, frame), thread_ts=thread.ts, reply_broadcast=notice.broadcast
-                )
+                thread = replace(thread, end=await self._answer(thread, notice, frame))
+            elif thread.end and not notice.incident.open:
+                await self._edit(replace(thread, ts=thread.end), render.reply(notice, frame))
         except Refusal as refusal:
             if refusal.code not in THREAD_LOST:
                 raise
@@ -100,8 +108,7 @@ class SlackBot:
 
     async def test(self, text: str) -> None:
         """Post to every configured channel. Raises Undeliverable."""
-        channels = [self.destination.channel, *(each.channel for each in self.destinations.values())]
-        for channel in dict.fromkeys(filter(None, channels)):
+        for channel in self._channels():
             await self._post(channel, render.note(text, render.Frame(redact=self.redact)))
 
     async def identify(self) -> BotIdentity:
@@ -117,6 +124,10 @@ class SlackBot:
     def close(self) -> None:
         """Nothing is held between two calls."""
 
+    def _channels(self) -> tuple[str, ...]:
+        every = (self.destination, *self.destinations.values())
+        return tuple(dict.fromkeys(each.channel for each in every if each.channel))
+
     def _frame(self, destination: Destination) -> render.Frame:
         return render.Frame(redact=self.redact, external_url=self.external_url, mention=destination.mention)
 
@@ -131,6 +142,13 @@ class SlackBot:
             return before
         answer = await self._post(self._destination(notice).channel, render.post(notice, frame))
         return _receipt(answer)
+
+    async def _answer(self, thread: _Thread, notice: Notice, frame: render.Frame) -> str:
+        """Answer in the thread. The answer's timestamp if it says that it is over; empty also where Slack does not tell it."""
+        answer = await self._post(
+            thread.channel, render.reply(notice, frame), thread_ts=thread.ts, reply_broadcast=notice.broadcast
+        )
+        return "" if notice.incident.open else _receipt(answer).get("ts", "")
 
     async def _post(self, channel: str, message: render.Message, **arguments: object) -> SlackResponse:
         await self.pace.turn(f"post {channel}")
@@ -173,7 +191,7 @@ class SlackBot:
 def _posted(notice: Notice) -> _Thread | None:
     receipt = notice.told.receipt if notice.told is not None else {}
     channel, ts = receipt.get("channel"), receipt.get("ts")
-    return _Thread(channel=channel, ts=ts) if channel and ts else None
+    return _Thread(channel=channel, ts=ts, end=receipt.get("end", "")) if channel and ts else None
 
 
 def _receipt(answer: SlackResponse) -> Mapping[str, str]:

@@ -14,6 +14,7 @@ from monitor.notifiers.wording import Style, is_a_moment, utc
 from monitor.redaction import clamp
 
 _ESCAPES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "`": "'"}  # a backtick would begin or end code
+_CODE = re.compile(r"(?<![\w`])`(?! )[\w./:=@*,…{}\[\] -]{1,120}(?<! )`(?![\w`])", re.ASCII)
 _CALLS = re.compile(r"@(?=(?:here|channel|everyone|group)\b)", re.IGNORECASE)
 _SCHEME = re.compile(r"(?<=[A-Za-z0-9]):(?=//|[^\s:/]+@)")
 _WORD_JOINER = "\u2060"  # takes no room; a call or a link that holds one is plain text
@@ -26,15 +27,22 @@ def width(text: str) -> int:
     return len(text) + sum(ord(character) > _BEYOND_BMP for character in text)
 
 
-def escape(text: str, limit: int, *, unlink: bool = False) -> str:
+def escape(text: str, limit: int, *, unlink: bool = False, code: str | None = None) -> str:
     """One line of foreign text without any power over the message, at most `limit` wide when escaped.
 
-    `unlink` also breaks what Slack would make a link of in plain text.
+    `unlink` also breaks what Slack would make a link of in plain text. `code` is what becomes of the backticks around a few plain
+    characters, as this program writes them and can do no harm; any others would begin or end code where they like.
     """
-    line = _CALLS.sub(f"@{_WORD_JOINER}", clamp(" ".join(text.split()), limit))
+    line = clamp(" ".join(text.split()), limit)
+    if code == "":  # first: without them, what they stood between may be a call
+        line = _CODE.sub(lambda found: found.group()[1:-1], line)
+    line = _CALLS.sub(f"@{_WORD_JOINER}", line)
     if unlink:
         line = _SCHEME.sub(f":{_WORD_JOINER}", line)
     pieces = [_ESCAPES.get(character, character) for character in line]
+    if code:
+        for found in _CODE.finditer(line):
+            pieces[found.start()] = pieces[found.end() - 1] = code
     if sum(map(width, pieces)) <= limit:
         return "".join(pieces)
     kept, room = [], limit - 1
@@ -43,6 +51,8 @@ def escape(text: str, limit: int, *, unlink: bool = False) -> str:
         if room < 0:
             break
         kept.append(piece)
+    if code and kept.count(code) % 2:
+        kept[len(kept) - 1 - kept[::-1].index(code)] = _ESCAPES[code]
     return "".join(kept).rstrip() + "…"
 
 
@@ -76,15 +86,11 @@ def fit(lines: Iterable[str], limit: int) -> str:
     return ""
 
 
-def _own(text: str) -> str:
-    return "".join(character if character == "`" else _ESCAPES.get(character, character) for character in text)
-
-
 def markup(redact: Callable[[str], str]) -> Style:
     """For text objects that are `verbatim`."""
     return Style(
         foreign=lambda text, limit: escape(redact(text), limit),
-        own=_own,
+        mixed=lambda text, limit: escape(redact(text), limit, code="`"),
         when=local_time,
         code=lambda text: f"`{text}`",
         bold=lambda text: f"*{text}*",
@@ -95,7 +101,7 @@ def plain(redact: Callable[[str], str]) -> Style:
     """For the `text` of a message, which notifications show and screen readers read: no markup, and no link that is not ours."""
     return Style(
         foreign=lambda text, limit: escape(redact(text), limit, unlink=True),
-        own=lambda text: _own(text).replace("`", ""),
+        mixed=lambda text, limit: escape(redact(text), limit, unlink=True, code=""),
         when=utc,
         code=str,
         bold=str,

@@ -261,6 +261,28 @@ def test_a_timeline_outranks_the_configuration() -> None:
     assert (opened.target, opened.severity, opened.called) == ("eu", Severity.WARNING, False)
 
 
+@pytest.mark.parametrize(
+    "settings",
+    [
+        "{alerting: {slack: {channel: C0OTHER}}}",
+        "{defaults: {alerting: {channel: C0OTHER}}}",
+        "{targets: {prod: {alerting: {channel: C0OTHER}}}}",
+        '{alerting: {slack: {channel: C0OTHER, api_url: "https://slack.example/api/"}, alertmanager: {urls: ["https://am.example"]}}}',
+    ],
+)
+def test_another_channel_in_the_timeline_is_told_as_well(settings: str) -> None:
+    """Whatever place is set, the simulation's own Slack stands for it."""
+    played = told("{at: 2m, gateway: fail}", settings=settings, until="5m")
+    (opened,) = played.chronicle.tellings
+    assert (opened.reason, opened.outcome, opened.shown[0].channel) == (Reason.OPENED, Outcome.SENT, "C0OTHER")
+
+
+def test_another_channel_after_a_reload_is_told_as_well() -> None:
+    """It was not known at the start."""
+    played = told("{at: 1m, reload: {alerting: {slack: {channel: C0OTHER}}}}", "{at: 2m, gateway: fail}", until="5m")
+    assert [each.shown[0].channel for each in played.chronicle.tellings] == ["C0OTHER"]
+
+
 def test_whoever_is_told_by_a_webhook_reads_single_messages() -> None:
     """No threads, no edits."""
     hook = "slack: {webhook_url_file: /no/such/file}"

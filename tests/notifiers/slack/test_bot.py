@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from monitor.core.incident import Notice
+from monitor.core.incident import Losses, Notice, Reason
 from monitor.core.model import TargetName
 from monitor.notifiers.slack import Destination, Pace, SlackBot
 from monitor.ports import Undeliverable
@@ -68,7 +68,9 @@ async def test_news_edit_the_root_and_answer_in_its_thread(bot: SlackBot, slack:
     """In that order, because an edit can be repeated; the receipt stays."""
     notice = await after_opening(bot, kind)
     assert notice.told is not None
-    assert await bot.tell(notice) == notice.told.receipt
+    receipt = dict(await bot.tell(notice))
+    assert receipt.pop("end", "") == ("" if notice.incident.open else slack.thread(slack.root())[0]["ts"])
+    assert receipt == notice.told.receipt
     assert [method for method, _ in slack.calls[1:]] == ["chat.update", "chat.postMessage"]
     (_, edit), (_, answer) = slack.calls[1:]
     assert edit["parse"] == "none"
@@ -92,6 +94,33 @@ async def test_the_edited_root_of_a_resolve_says_resolved(bot: SlackBot, slack: 
     assert "resolved" in slack.root()["text"]
     assert "resolved" in slack.thread(slack.root())[0]["text"]
     assert len(slack.messages) == 2
+
+
+async def test_what_is_found_after_the_end_is_put_right_wherever_the_end_was_told(
+    bot: SlackBot, slack: ScriptedSlack
+) -> None:
+    """In the root, and in the answer that was shown in the channel: both say the same of what is late and what is lost."""
+    resolved = await after_opening(bot, "resolved")
+    assert resolved.told is not None
+    receipt = await bot.tell(resolved)
+    found = replace(resolved.incident, losses=Losses(sent=9, late=5, lost=0, longest_delay=900.0), recounted=True)
+    told = replace(resolved.told, receipt=receipt, closed=True)
+    edit = replace(resolved, reason=Reason.EDITED, incident=found, told=told, mention=False, broadcast=False)
+    assert await bot.tell(edit) == receipt
+    said = "9 canaries: 4 arrived in time, 5 late (longest 900 s), 0 lost."
+    (answer,) = slack.thread(slack.root())
+    assert said in slack.root()["text"]
+    assert said in answer["text"]
+    assert answer["reply_broadcast"] is True
+
+
+async def test_what_opens_again_forgets_the_end_that_was_told(bot: SlackBot) -> None:
+    """The next edit of the root leaves the old answer as it is."""
+    resolved = await after_opening(bot, "resolved")
+    assert resolved.told is not None
+    receipt = await bot.tell(resolved)
+    again = replace(notices.again(), told=replace(resolved.told, receipt=receipt, closed=True))
+    assert "end" not in await bot.tell(again)
 
 
 async def test_what_comes_back_goes_to_the_same_thread(bot: SlackBot, slack: ScriptedSlack) -> None:
@@ -441,3 +470,28 @@ async def test_a_bad_token_is_refused(bot: SlackBot, slack: ScriptedSlack) -> No
     with pytest.raises(Undeliverable) as caught:
         await bot.identify()
     assert caught.value.permanent
+
+
+@pytest.mark.parametrize(
+    ("code", "several", "said", "place"),
+    [
+        (
+            "not_in_channel",
+            True,
+            "Slack says not_in_channel of the channel C0PROD: invite the bot to the channel",
+            "C0PROD",
+        ),
+        ("not_in_channel", False, "Slack says not_in_channel: invite the bot to the channel", ""),
+        ("invalid_auth", True, "Slack says invalid_auth: the bot token is not (or no longer) valid", ""),
+        ("ratelimited", True, "Slack says ratelimited", ""),
+    ],
+)
+async def test_a_channel_that_refuses_is_named_where_there_are_several(
+    reader: SlackReader, slack: ScriptedSlack, code: str, several: bool, said: str, place: str
+) -> None:
+    """What is wrong with the token, or passes by itself, is no channel's."""
+    other = {notices.PROD: Destination(channel="C0PROD")} if several else {}
+    slack.script.append(no(code))
+    with pytest.raises(Undeliverable) as caught:
+        await a_bot(reader, destinations=other).tell(notices.opened())
+    assert (str(caught.value), caught.value.place) == (said, place)

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitor.core.faults import FAULTS
-from monitor.core.incident import Diagnosis, Incident, Losses, Notice, Passage, Reason, Told
+from monitor.core.incident import NO_LONGER_MONITORED, Diagnosis, Incident, Losses, Notice, Passage, Reason, Told
 from monitor.core.model import Component, Fault, Severity, TargetName
 from monitor.notifiers.slack.render import Frame, Message, note, post, reply, root
 from monitor.notifiers.wording import SEVERITY_SIGNS
@@ -65,7 +65,7 @@ def test_an_opening_answers_every_question() -> None:
     assert "Where: the gateway's export configuration. Since <!date^1799999940^" in said
     assert "• endpoint: expected https://api.traceloop.com/v1/traces, found https://api.traceloop.com" in said
     assert "• Authorization: expected Bearer … (a1f3c2d4), found the same without Bearer" in said
-    assert "*Next step*\nSet the fields below back" in said
+    assert "*Next step*\nSet the fields that differ back" in said
     assert f"Traces: `{notices.TRACE}`" in said
     assert "Also broken: `provider_failing`" in said
     assert "Explained by it: `trace_missing`" in said
@@ -215,6 +215,36 @@ def test_silenced_says_until_when_and_offers_no_silence() -> None:
     assert "🔕 Silenced.\n" in shown(root(replace(notices.silenced(), silenced_until=float("inf")), FRAME)) + "\n"
 
 
+def test_a_reminder_of_what_waits_does_not_call_it_broken() -> None:
+    """It is mended, and not proven."""
+    waits = replace(notices.reminder(), incident=notices.waiting().incident)
+    assert "reminder: *critical*, mended, still waiting for traces after 4 h" in shown(reply(waits, FRAME))
+
+
+@pytest.mark.parametrize(
+    "foreign", ["openai-main/x", "a`b", "`", "x` y", "@here <!channel> & co", "@`here` `http`://x"]
+)
+def test_what_this_program_marks_as_code_stays_code_beside_foreign_text(foreign: str) -> None:
+    """And a foreign backtick begins none."""
+    advice = f"Grant the model {foreign} to the canary, or change `gateway.model` or `checks.canary`."
+    diagnosis = notices.a_diagnosis(advice=advice, because=(f"{foreign}: `exclude_request_data: true` is not kept",))
+    message = root(notices.a_notice(incident=notices.an_incident(diagnosis)), FRAME)
+    said = shown(message)
+    for code in ("`gateway.model`", "`checks.canary`", "`exclude_request_data: true`"):
+        assert code in said
+    assert all(line.count("`") % 2 == 0 for line in said.replace("```", "").splitlines())
+    assert "`" not in message.text
+    assert not problems(payload(message))
+
+
+def test_code_that_is_cut_is_closed() -> None:
+    """A sentence that is too long ends inside of it: then it is none."""
+    diagnosis = notices.a_diagnosis(advice="&" * 75 + " `checks.canary` and so on" + "x" * 20)
+    said = shown(root(notices.a_notice(incident=notices.an_incident(diagnosis)), FRAME))
+    line = next(line for line in said.splitlines() if "&amp;&amp;" in line)
+    assert line.count("`") % 2 == 0
+
+
 def test_mended_and_waiting_says_by_whom_and_that_nothing_is_left_to_do() -> None:
     """The usual advice would send somebody to mend what is mended."""
     said = shown(root(notices.waiting(), FRAME))
@@ -237,6 +267,20 @@ def test_resolved_says_how_long_why_and_what_was_lost() -> None:
         assert "Next step" not in said
         assert "```" not in said
     assert "Why we thought so" in shown(root(notices.resolved(), FRAME))
+
+
+def test_of_a_removed_target_nobody_says_that_it_is_well() -> None:
+    """Nobody looks any more; the word `resolved` stands in what is left of the message, too, for whoever filters by it."""
+    resolved = notices.resolved()
+    removed = replace(resolved, incident=replace(resolved.incident, closed_because=NO_LONGER_MONITORED))
+    for message in (root(removed, FRAME), reply(removed, FRAME), post(removed, FRAME)):
+        first = shown(message).partition("\n")[0]
+        assert first == "⏹️ *no longer monitored* · *prod* · `exporter_disabled` · after 16 min"
+        assert "✅" not in shown(message)
+        assert "Resolved:" not in shown(message)
+        assert "It counts as resolved: nobody looks any more." in shown(message)
+        assert "resolved" in message.text
+        assert "resolved" in message.short
 
 
 def test_who_missed_it_all_is_told_how_it_went() -> None:
