@@ -38,7 +38,10 @@ class PortError(Exception):
 
 
 class Unreachable(PortError):
-    """Could not ask. `kind`: dns, connect, tls, timeout, reset, protocol, or status for a 5xx of a service."""
+    """Could not ask. `kind`: dns, connect, tls, timeout, reset, protocol, or status for a 5xx of a service.
+
+    Of the monitor's own making, so that nobody is accused: denied (a setting of ours forbids it), proxy (ours refuses).
+    """
 
     def __init__(
         self,

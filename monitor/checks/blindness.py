@@ -1,9 +1,19 @@
 """Why a look could not see, from the error that a port raised."""
 
-from monitor.core.model import Blindness, Finding, unknown
+from collections.abc import Mapping
+
+from monitor.core.model import Blindness, Finding, Scalar, unknown
 from monitor.ports import Crowded, Garbled, Gone, PortError, Refused, Unreachable
 
 _FORBIDDEN = 403
+
+_OUR_OWN: Mapping[str, Blindness] = {"denied": Blindness.UNREACHABLE, "proxy": Blindness.PROXY}
+
+
+def our_own(error: Unreachable, service: str, evidence: Mapping[str, Scalar]) -> Finding | None:
+    """The finding where it was the monitor that kept itself from asking: no witness turns that into the service's silence."""
+    reason = _OUR_OWN.get(error.kind)
+    return None if reason is None else unknown(f"{service} was not asked: {error}", reason, evidence)
 
 
 def cannot_see(error: PortError, what: str) -> Finding:
@@ -16,7 +26,7 @@ def cannot_see(error: PortError, what: str) -> Finding:
             permanent = error.status == _FORBIDDEN
             return unknown(summary, Blindness.REFUSED, error.evidence, permanent=permanent)
         case Unreachable():
-            return unknown(summary, Blindness.UNREACHABLE, error.evidence)
+            return unknown(summary, _OUR_OWN.get(error.kind, Blindness.UNREACHABLE), error.evidence)
         case Crowded():
             return unknown(summary, Blindness.CROWDED, error.evidence)
         case Gone() | Garbled():

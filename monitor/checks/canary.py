@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from monitor.checks.answers import CANNOT_ASK, judge_answer, needs_a_ping
-from monitor.checks.gateway import DENIED, blame_or_doubt, judge_ping
+from monitor.checks.blindness import our_own
+from monitor.checks.gateway import blame_or_doubt, judge_ping
 from monitor.core.cadence import Barred, bar_canary
 from monitor.core.canary import Canary, IdSource
 from monitor.core.inputs import CanaryAnswered, CanaryPlanned, Observation
@@ -30,7 +31,7 @@ NONCE = "probe_id"
 
 _PING_TIMEOUT: Seconds = 5.0
 _TOO_MANY = 429
-_BEFORE_SENDING = frozenset({"dns", "connect", "tls", DENIED})
+_BEFORE_SENDING = frozenset({"dns", "connect", "tls", "denied", "proxy"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,8 +149,8 @@ class CanaryCheck:
         """Whether the gateway answers its health path; None where we are kept from asking."""
         try:
             ping = await self._gateway.ping(timeout=_PING_TIMEOUT)
-        except Unreachable:
-            return False
+        except Unreachable as error:
+            return None if our_own(error, "", {}) else False
         verdict = judge_ping(ping).verdict
         return None if verdict is Verdict.UNKNOWN else verdict is Verdict.PASS
 

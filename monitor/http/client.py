@@ -13,7 +13,7 @@ from monitor.version import VERSION
 USER_AGENT = f"gateway-trace-monitor/{VERSION}"
 """Always sent: Cloudflare refuses the default names of libraries before TrueFoundry sees the request (error 1010)."""
 
-OUTCOMES = ("2xx", "3xx", "4xx", "5xx", "dns", "connect", "tls", "timeout", "reset", "protocol", "denied")
+OUTCOMES = ("2xx", "3xx", "4xx", "5xx", "dns", "connect", "tls", "timeout", "reset", "protocol", "denied", "proxy")
 """Everything that can become of a request: the `outcome` label. The first four are answers."""
 
 BODY_LIMIT = 4 * 1024 * 1024
@@ -152,6 +152,12 @@ class Http:
                 return answer, misread
         except TimeoutError:
             doing = _DOING.get(watch.current or "", "asking")
+            if watch.proxy is not None:
+                raise Unreachable(
+                    f"our proxy {watch.proxy} does not connect us to {request.place} within {timeout:g} s",
+                    kind="proxy",
+                    phases=watch.stop(),
+                ) from None
             raise Unreachable(
                 f"{request.place}: no answer within {timeout:g} s (while {doing})",
                 kind="timeout",

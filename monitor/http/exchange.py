@@ -50,6 +50,7 @@ class Stopwatch:
         self._took: dict[Phase, Seconds] = {}
         self._began = clock.monotonic()
         self.current: Phase | None = None
+        self.proxy: str | None = None  # our own, as long as the request has not got past it
 
     def begin(self, phase: Phase) -> None:
         """A phase begins; the one before it ends."""

@@ -24,6 +24,7 @@ _NEXT_ADDRESS_AFTER: Seconds = 2.0  # an address that does not connect so fast i
 _MOST_ADDRESSES = 4
 _PORTS = {"http": 80, "https": 443}
 _PORT_END = 65_536
+_PROXY_LOGIN = 407  # of an answer to a request that was forwarded, not tunnelled: https://www.rfc-editor.org/rfc/rfc9110#status.407
 
 
 class Network:
@@ -72,8 +73,8 @@ class Network:
         proxy = self._proxies.proxy_for(url.scheme, url.host, port)
         if proxy is not None:
             if not proxy.startswith(("http://", "https://")):
-                raise Unreachable(f"the proxy for {request.place} is neither http nor https", kind="protocol")
-            return await self._ask(request, url, watch, stack, proxy=proxy)
+                raise Unreachable(f"our proxy for {request.place} is neither http nor https", kind="proxy")
+            return await self._ask_through(proxy, request, url, watch, stack)
         if is_address(url.host):
             return await self._ask(request, url, watch, stack)
         watch.begin("resolve")
@@ -134,6 +135,39 @@ class Network:
         stack.push_async_callback(response.aclose)
         return response
 
+    async def _ask_through(
+        self, proxy: str, request: Request, url: httpx.URL, watch: Stopwatch, stack: AsyncExitStack
+    ) -> httpx.Response:
+        """Ask through our own proxy. What happens before the tunnel stands is its doing and says nothing about the service."""
+        try:
+            watch.proxy = httpx.URL(proxy).netloc.decode("ascii")
+            response = await self._ask(request, url, watch, stack, proxy=proxy)
+        except httpx.ProxyError as error:
+            said = self._redactor.show(str(error), 160)
+            raise Unreachable(
+                f"our proxy refuses the connection to {request.place} ({said})", kind="proxy", phases=watch.stop()
+            ) from None
+        except httpx.InvalidURL:
+            raise Unreachable(f"our proxy for {request.place} is no URL", kind="proxy") from None
+        except (httpx.NetworkError, httpx.RemoteProtocolError) as error:
+            if watch.proxy is None and url.scheme == "https":
+                raise
+            text = self._redactor.show(_innermost(error), 160)
+            what = "cannot be reached" if watch.current in ("connect", "tls") else "closes the connection"
+            raise Unreachable(
+                f"our proxy {watch.proxy or ''} {what}, so {request.place} was not asked{f' ({text})' if text else ''}",
+                kind="proxy",
+                phases=watch.stop(),
+            ) from None
+        if url.scheme == "http" and response.status_code == _PROXY_LOGIN:
+            raise Unreachable(
+                f"our proxy refuses the connection to {request.place} (it wants a login: HTTP 407)",
+                kind="proxy",
+                phases=watch.stop(),
+            )
+        watch.proxy = None
+        return response
+
     def _proxy_trust(self, proxy: str) -> ssl.SSLContext | None:
         return self._trust if proxy.startswith("https:") else None
 
@@ -175,6 +209,8 @@ class _Tracer:
         self._stack = stack
 
     async def note(self, event: str, info: Mapping[str, Any]) -> None:
+        if event == "proxy.start_tls.started":  # the tunnel stands: from here on it is the service that speaks
+            self._watch.proxy = None
         match event.partition(".")[2]:
             case "connect_tcp.started":
                 self._watch.begin("connect")
@@ -193,8 +229,6 @@ def _classify(error: Exception, phase: str | None) -> tuple[str, str]:
     match error:
         case httpx.TimeoutException() | TimeoutError():
             return "timeout", "no connection in time" if phase == "connect" else "no answer in time"
-        case httpx.ProxyError():
-            return "connect", "the proxy refuses the connection"
         case httpx.ConnectError() if phase == "tls":
             return "tls", "the TLS handshake failed"
         case httpx.ConnectError():

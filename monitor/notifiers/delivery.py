@@ -8,7 +8,7 @@ from monitor.core.model import Instant
 from monitor.http import Answer
 from monitor.ports import Undeliverable, Unreachable
 
-_NEVER_SENT = frozenset({"dns", "connect", "tls", "denied"})
+_NEVER_SENT = frozenset({"dns", "connect", "tls", "denied", "proxy"})
 _OK, _OK_ENDS, _SERVER_ERROR = 200, 300, 500
 
 

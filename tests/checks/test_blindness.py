@@ -11,6 +11,7 @@ from monitor.ports import Garbled, Gone, PortError, Refused, Undeliverable, Unre
     ("error", "reason"),
     [
         (Unreachable("no answer", kind="timeout"), Blindness.UNREACHABLE),
+        (Unreachable("our proxy refuses", kind="proxy"), Blindness.PROXY),
         (Refused("no", status=401), Blindness.REFUSED),
         (Refused("no", status=429), Blindness.REFUSED),
         (Refused("1010", status=403, blocked=True), Blindness.BLOCKED),

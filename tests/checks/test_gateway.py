@@ -77,6 +77,14 @@ async def test_what_was_not_asked_was_not_silent() -> None:
     assert witness.asked == []
 
 
+async def test_our_own_proxy_accuses_nobody_whatever_else_answers() -> None:
+    """A witness proves that our network lives, not that the way through the proxy to this host is open."""
+    seen, _, witness = await _look(Unreachable("our proxy refuses the connection to gw (403)", kind="proxy"))
+    assert says(seen.finding) == ("unknown", Blindness.PROXY)
+    assert "our proxy refuses the connection to gw" in seen.finding.summary
+    assert witness.asked == []
+
+
 async def test_it_is_asked_within_its_own_timeout() -> None:
     """`checks.gateway.timeout` is the deadline of the request."""
     clock, gateway = FakeClock(), ScriptedGateway()
