@@ -18,7 +18,7 @@ from monitor.clock import SystemClock
 from monitor.core.model import Service
 from monitor.http import Answer, Http, Network
 from monitor.ports import Garbled, Unreachable
-from monitor.redaction import Redactor
+from monitor.redaction import Redactor, all_visible
 from monitor.settings import ConfigError, Loaded, load
 from monitor.settings.secret import SecretSource, Unusable
 from monitor.settings.url import is_loopback, is_plain, url_problem
@@ -47,7 +47,7 @@ class Client:
         """The JSON object of an answer. Raises Failed."""
         answer = self._get(method, path, body, self.token)
         try:
-            said = answer.json()
+            said = all_visible(answer.json())
         except Garbled:
             said = None
         if not isinstance(said, dict):

@@ -13,7 +13,7 @@ from monitor.core.model import Instant, TraceId
 from monitor.core.secret import SecretKind, describe_secret
 from monitor.core.trace import SpanFact
 from monitor.ports import Garbled
-from monitor.redaction import MASK, Redactor, clamp
+from monitor.redaction import LONGEST_FIELD, MASK, Redactor, clamp
 
 _ID = re.compile(r"[0-9a-f]{1,64}")
 _EVENTS = ("events", "span_events")  # an older convention puts content there, as attributes of events
@@ -81,7 +81,7 @@ def read_row(row: Mapping[str, Any], *, nonce: str | None, redactor: Redactor) -
         resource=None
         if resource is None
         else {
-            name: MASK if name in credentials else clamp(redactor.redact(value), 200)
+            name: MASK if name in credentials else clamp(redactor.redact(value), LONGEST_FIELD)
             for name, value in resource.items()
         },
         content=tuple(sorted(set(_content(row, attributes, nonce)))),
