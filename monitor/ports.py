@@ -40,7 +40,7 @@ class PortError(Exception):
 class Unreachable(PortError):
     """Could not ask. `kind`: dns, connect, tls, timeout, reset, protocol, or status for a 5xx of a service.
 
-    Of the monitor's own making, so that nobody is accused: denied (a setting of ours forbids it), proxy (ours refuses).
+    Of our own making, so nobody is accused: denied (forbidden by a setting), proxy (ours refuses), starved (we did not run).
     """
 
     def __init__(

@@ -7,13 +7,18 @@ from monitor.ports import Crowded, Garbled, Gone, PortError, Refused, Unreachabl
 
 _FORBIDDEN = 403
 
-_OUR_OWN: Mapping[str, Blindness] = {"denied": Blindness.UNREACHABLE, "proxy": Blindness.PROXY}
+_OUR_OWN: Mapping[str, Blindness] = {
+    "denied": Blindness.UNREACHABLE,
+    "proxy": Blindness.PROXY,
+    "starved": Blindness.STARVED,
+}
 
 
 def our_own(error: Unreachable, service: str, evidence: Mapping[str, Scalar]) -> Finding | None:
     """The finding where it was the monitor that kept itself from asking: no witness turns that into the service's silence."""
     reason = _OUR_OWN.get(error.kind)
-    return None if reason is None else unknown(f"{service} was not asked: {error}", reason, evidence)
+    asked = "was not asked" if error.kind != "starved" else "may have answered"
+    return None if reason is None else unknown(f"{service} {asked}: {error}", reason, evidence)
 
 
 def cannot_see(error: PortError, what: str) -> Finding:

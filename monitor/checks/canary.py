@@ -132,6 +132,8 @@ class CanaryCheck:
         """No HTTP answer. A timeout, or a connection lost after sending, is the provider's when the gateway itself answers."""
         if error.kind in _BEFORE_SENDING:
             return await blame_or_doubt(error, self._witness)
+        if (ours := our_own(error, "the gateway", {"kind": error.kind})) is not None:
+            return ours
         answers = await self._gateway_answers()
         if answers is None:
             summary = f"no answer to the canary: {error}; {CANNOT_ASK}"

@@ -13,12 +13,27 @@ from monitor.version import VERSION
 USER_AGENT = f"gateway-trace-monitor/{VERSION}"
 """Always sent: Cloudflare refuses the default names of libraries before TrueFoundry sees the request (error 1010)."""
 
-OUTCOMES = ("2xx", "3xx", "4xx", "5xx", "dns", "connect", "tls", "timeout", "reset", "protocol", "denied", "proxy")
+OUTCOMES = (
+    "2xx",
+    "3xx",
+    "4xx",
+    "5xx",
+    "dns",
+    "connect",
+    "tls",
+    "timeout",
+    "reset",
+    "protocol",
+    "denied",
+    "proxy",
+    "starved",
+)
 """Everything that can become of a request: the `outcome` label. The first four are answers."""
 
 BODY_LIMIT = 4 * 1024 * 1024
 
 _OK = 200
+_BY_WAITING = frozenset({"timeout", "reset", "tls", "proxy"})  # a server, too, hangs up on who does not go on
 
 OnPiece = Callable[[bytes], None]
 OnAnswer = Callable[[Service, str], None]
@@ -122,7 +137,24 @@ class Http:
     async def _ask(
         self, request: Request, watch: Stopwatch, *, timeout: Seconds, body_limit: int, take: OnPiece | None
     ) -> tuple[Answer, Garbled | None]:
-        """The answer, and why whoever read it on the way did not understand it."""
+        """The answer, and why whoever read it on the way did not understand it.
+
+        What was waited for while the monitor itself did not run accuses nobody, however the waiting ended.
+        """
+        try:
+            return await self._wait(request, watch, timeout=timeout, body_limit=body_limit, take=take)
+        except Unreachable as error:
+            if error.kind not in _BY_WAITING or not watch.lateness.starved:
+                raise
+            raise Unreachable(
+                f"{error}; meanwhile the monitor itself did not run for {watch.lateness.seconds:.1f} s",
+                kind="starved",
+                phases=error.phases,
+            ) from None
+
+    async def _wait(
+        self, request: Request, watch: Stopwatch, *, timeout: Seconds, body_limit: int, take: OnPiece | None
+    ) -> tuple[Answer, Garbled | None]:
         misread: Garbled | None = None
         try:
             async with self._clock.timeout(timeout), self._transport.open(request, watch) as reply:

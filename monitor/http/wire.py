@@ -54,6 +54,7 @@ class Network:
         try:
             url = httpx.URL(request.url)
             async with AsyncExitStack() as stack:
+                stack.enter_context(watch.lateness)
                 response = await self._send(request, url, watch, stack)
                 yield Reply(
                     status=response.status_code,

@@ -28,5 +28,5 @@ def refused(who: str, answer: Answer, now: Instant, said: str = "") -> Undeliver
 
 def unanswered(who: str, error: Unreachable) -> Undeliverable:
     """No answer at all. Until the request was on its way, nothing can have been taken."""
-    unsent = error.kind in _NEVER_SENT or (error.kind == "timeout" and error.phases.processing is None)
+    unsent = error.kind in _NEVER_SENT or (error.kind in ("timeout", "starved") and error.phases.processing is None)
     return Undeliverable(f"{who} cannot be asked: {error}", unknown=not unsent)

@@ -85,6 +85,13 @@ async def test_our_own_proxy_accuses_nobody_whatever_else_answers() -> None:
     assert witness.asked == []
 
 
+async def test_our_own_starvation_accuses_nobody() -> None:
+    """The monitor did not run while it waited: unknown, with its own reason, whatever else answers."""
+    seen, _, witness = await _look(Unreachable("no answer; the monitor itself did not run for 4 s", kind="starved"))
+    assert says(seen.finding) == ("unknown", Blindness.STARVED)
+    assert witness.asked == []
+
+
 async def test_it_is_asked_within_its_own_timeout() -> None:
     """`checks.gateway.timeout` is the deadline of the request."""
     clock, gateway = FakeClock(), ScriptedGateway()

@@ -37,6 +37,7 @@ _STEPS: Mapping[Blindness | None, str] = {
     Blindness.UNREACHABLE: "Look at the way from the monitor to the service below: DNS, proxy, egress rules; and at its status page.",
     Blindness.PROXY: "Look at the monitor's own proxy (`http.proxy`, HTTPS_PROXY): it does not let the monitor through to the "
     "service below. Allow that host there, give the proxy's URL the login it asks for, or exempt the host by `http.no_proxy`.",
+    Blindness.STARVED: "Give the monitor more CPU (its container's limit, its machine): it did not run while it waited.",
     Blindness.REFUSED: "Look at the monitor's credential for the service below: its token is refused, or asked too often.",
     Blindness.GARBLED: "Run `trace-monitor check` and look at the answer below: it has another form than expected.",
     Blindness.CROWDED: "Narrow down what has to be read: give the canary a model alias of its own, so that the name of its span is "
