@@ -163,6 +163,7 @@ class Http:
                 body = Body(encoding=reply.headers.get("content-encoding", ""), limit=body_limit, keep=keep)
                 async with aclosing(reply.chunks) as chunks:
                     async for chunk in chunks:
+                        await self._clock.sleep(0)  # a chunk that came with others is handed over without waiting
                         for piece in body.pieces(chunk):
                             if take is not None and streams and misread is None:
                                 try:
@@ -172,6 +173,7 @@ class Http:
                                 await self._clock.sleep(0)  # a long answer leaves room for everything else
                         if body.flaw is not None or misread is not None:
                             break
+                body.end()
                 answer = Answer(
                     status=reply.status,
                     headers=reply.headers,
