@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.http import BODY_LIMIT, Answer, Odd
+from monitor.http import BODY_LIMIT, Answer, JsonRows, Odd
 from monitor.http.answer import Body
 from monitor.ports import Garbled
 from tests.fakes.loopback import answer, saying, serving
@@ -175,3 +175,29 @@ async def test_two_ways_of_packing_arrive_over_the_wire() -> None:
     for encoding, pack in (_PACKED["several members"], _PACKED["raw deflate"]):
         async with serving(saying(answer(body=pack(b'{"a": 1}'), Content_Encoding=encoding.strip()))) as port:
             assert (await ask(over_network(), f"http://127.0.0.1:{port}/")).json() == {"a": 1}
+
+
+@pytest.mark.parametrize("size", [1, 999, 65_536])
+@pytest.mark.parametrize("number", ["9" * 5000, "-" + "1" * 100_000, "9" * 4000])
+def test_an_endless_number_among_rows_ends_nothing_but_the_read(number: str, size: int) -> None:
+    """The parser in C would take the whole process with it; however the number is cut."""
+    rows = JsonRows(("rows",), lambda _: None)
+    sent = f'{{"rows": [{{"duration": {number}}}]}}'.encode()
+
+    def feed() -> None:
+        for start in range(0, len(sent), size):
+            rows.feed(sent[start : start + size])
+
+    with pytest.raises(Garbled, match="number of 4000 digits"):
+        feed()
+
+
+def test_long_numbers_are_read_as_before() -> None:
+    """One digit less, and many numbers beside each other at a cut."""
+    found: list[object] = []
+    rows = JsonRows(("rows",), found.append)
+    sent = f'{{"rows": [{"9" * 3999}, {", ".join(["123456789"] * 3000)}]}}'.encode()
+    for start in range(0, len(sent), 7):
+        rows.feed(sent[start : start + 7])
+    rows.close()
+    assert len(found) == 3001
