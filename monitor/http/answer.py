@@ -199,11 +199,6 @@ class Body:
             pass
         return self.flaw is None
 
-    def end(self) -> None:
-        """Nothing more comes."""
-        if self._inflate is not None and self._sent and not self._inflate.eof and self.flaw is None:
-            self.flaw = "a compressed body that ends too early"
-
     def _unpacked(self, sent: bytes) -> Iterator[bytes]:
         if self.flaw is not None:
             return

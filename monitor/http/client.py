@@ -173,7 +173,6 @@ class Http:
                                 await self._clock.sleep(0)  # a long answer leaves room for everything else
                         if body.flaw is not None or misread is not None:
                             break
-                body.end()
                 answer = Answer(
                     status=reply.status,
                     headers=reply.headers,

@@ -51,25 +51,7 @@ def test_every_usual_way_of_packing_is_read_whole(form: str, content: bytes, siz
     sent = pack(content)
     for start in range(0, len(sent), size):
         body.feed(sent[start : start + size])
-    body.end()
     assert (body.content, body.flaw) == (content, None)
-
-
-@pytest.mark.parametrize("form", _PACKED)
-def test_a_packed_body_that_ends_too_early_says_so(form: str) -> None:
-    """Half a text must not pass for the whole."""
-    encoding, pack = _PACKED[form]
-    body = Body(encoding=encoding, limit=MIB)
-    body.feed(pack(b'{"a": 1}' * 100).rstrip(b"\0")[:-12])
-    body.end()
-    assert body.flaw == "a compressed body that ends too early"
-
-
-def test_nothing_at_all_is_whole_however_it_is_said_to_be_packed() -> None:
-    """As of a 204."""
-    body = Body(encoding="gzip", limit=MIB)
-    body.end()
-    assert body.flaw is None
 
 
 @pytest.mark.parametrize(
