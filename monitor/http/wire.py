@@ -24,6 +24,7 @@ _NEXT_ADDRESS_AFTER: Seconds = 2.0  # an address that does not connect so fast i
 _MOST_ADDRESSES = 4
 _PORTS = {"http": 80, "https": 443}
 _PORT_END = 65_536
+_LONGEST_HEAD = 256 * 1024  # of an answer, with all that comes before it; h11 takes 100 KiB for one
 _PROXY_LOGIN = 407  # of an answer to a request that was forwarded, not tunnelled: https://www.rfc-editor.org/rfc/rfc9110#status.407
 
 
@@ -117,7 +118,7 @@ class Network:
         """Ask at one address, by one connection; the certificate is still that of the host's name."""
         headers = {"Host": url.netloc.decode("ascii"), "Connection": "close", **_login(url), **request.headers}
         extensions: dict[str, Any] = {
-            "trace": _Tracer(watch, stack).note,
+            "trace": _Tracer(watch, stack, request.place).note,
             "timeout": {"connect": patience, "read": None, "write": None, "pool": None},
         }
         if address is not None:
@@ -205,9 +206,11 @@ class _Tracer:
     It also sees to it that the socket is closed: cancelled in the middle of a TLS handshake, httpcore 1.0 forgets it.
     """
 
-    def __init__(self, watch: Stopwatch, stack: AsyncExitStack) -> None:
+    def __init__(self, watch: Stopwatch, stack: AsyncExitStack, place: str) -> None:
         self._watch = watch
         self._stack = stack
+        self._place = place
+        self._room: int | None = _LONGEST_HEAD  # None: the head is complete
 
     async def note(self, event: str, info: Mapping[str, Any]) -> None:
         if event == "proxy.start_tls.started":  # the tunnel stands: from here on it is the service that speaks
@@ -217,12 +220,30 @@ class _Tracer:
                 self._watch.begin("connect")
             case "connect_tcp.complete":
                 self._stack.push_async_callback(info["return_value"].aclose)
+                self._count(info["return_value"])
+            case "start_tls.complete":
+                self._count(info["return_value"])
             case "start_tls.started":
                 self._watch.begin("tls")
             case "send_request_headers.started":
                 self._watch.begin("processing")
             case "receive_response_headers.complete":
+                self._room = None
                 self._watch.begin("transfer")
+
+    def _count(self, stream: Any) -> None:  # noqa: ANN401 - httpcore's AsyncNetworkStream, whose `read` is replaced
+        """End an answer that never begins: httpcore skips interim answers (1xx) for as long as they come."""
+        read = stream.read
+
+        async def counted(*arguments: Any, **more: Any) -> bytes:  # noqa: ANN401 - as they are given
+            piece: bytes = await read(*arguments, **more)
+            if self._room is not None:
+                self._room -= len(piece)
+                if self._room < 0:
+                    raise Unreachable(f"{self._place}: what it sent has no end before the answer", kind="protocol")
+            return piece
+
+        stream.read = counted
 
 
 def _classify(error: Exception, phase: str | None) -> tuple[str, str]:
