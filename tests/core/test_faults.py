@@ -152,7 +152,7 @@ ENUMS: dict[type[Enum], str] = {
     SecretKind: "literal masked reference hidden absent",
     TraceIdMode: "auto feedback traceparent",
     Service: "control_plane gateway traceloop otlp slack alertmanager webhook heartbeat",
-    Blindness: "unreachable refused garbled crowded no_witness blocked unproven budget_spent paused timeout crashed "
+    Blindness: "unreachable refused garbled crowded no_witness blocked proxy starved unproven budget_spent paused timeout crashed "
     "nothing_to_judge",
 }
 
