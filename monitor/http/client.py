@@ -33,6 +33,7 @@ OUTCOMES = (
 BODY_LIMIT = 4 * 1024 * 1024
 
 _OK = 200
+_TURN = 64  # so many chunks at most without a turn for everybody else
 _BY_WAITING = frozenset({"timeout", "reset", "tls", "proxy"})  # a server, too, hangs up on who does not go on
 
 OnPiece = Callable[[bytes], None]
@@ -156,6 +157,7 @@ class Http:
         self, request: Request, watch: Stopwatch, *, timeout: Seconds, body_limit: int, take: OnPiece | None
     ) -> tuple[Answer, Garbled | None]:
         misread: Garbled | None = None
+        chunks_taken = 0
         try:
             async with self._clock.timeout(timeout), self._transport.open(request, watch) as reply:
                 streams = take is not None and reply.status == _OK
@@ -163,7 +165,9 @@ class Http:
                 body = Body(encoding=reply.headers.get("content-encoding", ""), limit=body_limit, keep=keep)
                 async with aclosing(reply.chunks) as chunks:
                     async for chunk in chunks:
-                        await self._clock.sleep(0)  # a chunk that came with others is handed over without waiting
+                        chunks_taken += 1
+                        if chunks_taken % _TURN == 0:  # chunks that came together are handed over without waiting
+                            await self._clock.sleep(0)
                         for piece in body.pieces(chunk):
                             if take is not None and streams and misread is None:
                                 try:
