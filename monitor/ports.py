@@ -38,7 +38,11 @@ class PortError(Exception):
 
 
 class Unreachable(PortError):
-    """Could not ask. `kind`: dns, connect, tls, timeout, reset, protocol, shortage, or status for a 5xx of a service."""
+    """Could not ask. `kind`: dns, connect, tls, timeout, reset, protocol, or status for a 5xx of a service.
+
+    Of our own making, so nobody is accused: denied (by a setting), proxy (ours refuses), starved (we did not run), shortage
+    (a resource of ours ran out).
+    """
 
     def __init__(
         self,
@@ -141,10 +145,13 @@ class Refusal:
     """Why the gateway did not serve a request, as far as its answer tells.
 
     `envelope`: the gateway's own error envelope was there (`status`, `message`, `error`, `error_origin_level`, `provider`);
-    `kind` is `error.type`, `origin` is `error_origin_level`; `message` is redacted and clamped.
+    `kind` is `error.type`, `origin` is `error_origin_level`; `message` is redacted and clamped. `error`: the body says that it is
+    one. `unread`: why the body was not read, although it may be right.
     """
 
     message: str
+    error: bool = False
+    unread: str = ""
     envelope: bool = False
     kind: str | None = None
     origin: str | None = None
@@ -171,6 +178,7 @@ class CanaryAnswer:
     finish_reason: str | None = None
     cached: bool = False
     blocked: bool = False  # Cloudflare's 1010
+    edge: bool = False  # Cloudflare's own page: it cannot reach the gateway
     refusal: Refusal | None = None
     retry_after: Seconds | None = None
     rules: str | None = None

@@ -9,11 +9,15 @@ import base64
 import json
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 from urllib.parse import quote, quote_plus, urlsplit
 
 MASK = "••••"
 """What stands for something taken out. No secret can hold it: secrets are visible ASCII."""
+
+LONGEST_FIELD = 2000
+"""So much of a field is compared with what is expected of it; both sides are clamped to it."""
 
 _SHORTEST_SECRET = 6  # a shorter one would take ordinary words out of every message
 _SHORTEST_SECRET_PATH = 16  # of a URL that is a secret: below it, its path is an ordinary word
@@ -57,10 +61,21 @@ _IDENTITIES: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"(\| metadata: )\{.*", re.DOTALL), rf"\1{MASK}"),  # the provider's raw answer
 )
 
-# Right-to-left overrides and isolates can turn the rest of a message around; the others are invisible.
-_INVISIBLE = re.compile("[\u200b\u200e\u200f\u061c\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufeff]")
-_CONTROL = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029]")
-_SURROGATE = re.compile("[\ud800-\udfff]")
+# What cannot be seen, looks like an ordinary blank, or turns the text around it: control characters, format characters, blanks of
+# other kinds, letters that are blank, lone surrogates, joiners and variation selectors where they change nothing.
+_EMOJI = "\u2100-\u2bff\u3030\u303d\u3297\u3299\U0001f000-\U0001faff"
+_UNSEEN = re.compile(
+    "[\x00-\x1f\x7f-\xa0\xad\u034f\u061c\u115f\u1160\u1680\u17b4\u17b5\u180b-\u180f\u2000-\u200b\u200e\u200f\u2028-\u202f"
+    "\u205f-\u206f\u2800\u3000\u3164\ud800-\udfff\ufeff\uffa0\ufff9-\ufffb\U000e0000-\U000e0fff]"
+    f"|(?<![\ufe0f\u0590-\u109f{_EMOJI}])[\u200c\u200d]|(?<![{_EMOJI}])[\ufe00-\ufe0f](?!\u20e3)"
+)
+_BLANK = re.compile(r"\s")
+
+# Letters that other alphabets share with ours by their looks; beside ASCII in one word they are no language.
+_LOOKALIKE = re.compile(
+    "[\u0250-\u02af\u0370-\u058f\u13a0-\u13ff\u1d00-\u1dbf\u2160-\u217f\ua4d0-\ua4ff\uff10-\uff5a\U0001d400-\U0001d7ff]"
+)
+_WORD = re.compile(r"(?=\w*[A-Za-z])\w+")
 
 
 class Redactor:
@@ -77,15 +92,21 @@ class Redactor:
             self._forms = tuple(sorted(forms.union(self._forms), key=len, reverse=True))
 
     def redact(self, text: str) -> str:
-        """Take credentials out, the known ones and what looks like one."""
+        """Take credentials out, the known ones and what looks like one, also where invisible characters tear them apart."""
+        whole = _UNSEEN.sub(lambda found: found.group() if _BLANK.match(found.group()) else "", text)
+        if whole != text and (redacted := self._redact(whole)) != whole:
+            return redacted
+        return self._redact(text)
+
+    def _redact(self, text: str) -> str:
         for form in self._forms:
             if form in text:
                 text = text.replace(form, MASK)
         return _replace(_CREDENTIALS, text)
 
     def show(self, foreign: str, limit: int = 300) -> str:
-        """Make one line of a foreign text that is fit to be shown: without credentials, people and control characters."""
-        line = " ".join(tidy(foreign).split())[:_LONGEST_FOREIGN_TEXT]
+        """Make one line of a foreign text that is fit to be shown: without credentials and people, and visible."""
+        line = " ".join(foreign[:_LONGEST_FOREIGN_TEXT].split())
         return clamp(_replace(_IDENTITIES, self.redact(line)), limit)
 
     def finds_credential(self, text: str) -> bool:
@@ -93,14 +114,36 @@ class Redactor:
         return self.redact(text) != text
 
 
-def tidy(text: str) -> str:
-    """Take out what is not to be seen: control characters (but line ends), bidirectional overrides, lone surrogates."""
-    return _SURROGATE.sub("\ufffd", _CONTROL.sub(" ", _INVISIBLE.sub("", text)))
+def visible(text: str, *, keep: str = "") -> str:
+    r"""Show what cannot be seen as JSON would escape it (`\u200b`), and letters that pose as others: fit for every sink.
+
+    Two texts that differ never look alike for it, nothing in it has power over a terminal, and UTF-8 can hold it.
+    """
+    shown = _UNSEEN.sub(lambda found: found.group() if found.group() in keep else _escaped(found), text)
+    return shown if shown.isascii() else _WORD.sub(lambda word: _LOOKALIKE.sub(_escaped, word.group()), shown)
+
+
+def all_visible(value: object) -> Any:  # noqa: ANN401 - as it was given
+    """The same structure with every text in it made visible; line ends stay."""
+    match value:
+        case str():
+            return visible(value, keep="\n")
+        case Mapping():
+            return {all_visible(name): all_visible(each) for name, each in value.items()}
+        case list() | tuple():
+            return [all_visible(each) for each in value]
+        case _:
+            return value
+
+
+def _escaped(found: re.Match[str]) -> str:
+    units = found.group().encode("utf-16-be", "surrogatepass").hex()
+    return "".join(f"\\u{units[start : start + 4]}" for start in range(0, len(units), 4))
 
 
 def clamp(text: str, limit: int) -> str:
-    """At most `limit` characters, tidy, with an ellipsis where something was cut, and no accent torn from its letter."""
-    tidied = tidy(text)
+    """At most `limit` visible characters, with an ellipsis where something was cut, and no accent torn from its letter."""
+    tidied = visible(text[: limit + 1])
     if len(tidied) <= limit:
         return tidied
     if limit <= 0:

@@ -17,6 +17,8 @@ _log = logging.getLogger(__name__)
 _GRACE: Seconds = 25.0
 """How much longer than its own deadline a check may take: for the witness, the ping, the memory."""
 
+_LATE: Seconds = 5.0
+
 Save = Callable[[TargetState], Awaitable[None]]
 
 
@@ -67,7 +69,13 @@ async def run_check(check: Check, journal: TargetJournal, clock: Clock) -> None:
         async with clock.timeout(limit):
             await check.look(journal)
     except TimeoutError:
-        finding = unknown(f"the check {check.name} did not end within {limit:.0f} s", Blindness.TIMEOUT)
+        late = clock.monotonic() - started - limit  # our own timer rang too late: it was not the check that did not run
+        what = f"the check {check.name} did not end within {limit:.0f} s"
+        finding = (
+            unknown(f"{what}; meanwhile the monitor itself did not run for {late:.0f} s", Blindness.STARVED)
+            if late >= _LATE
+            else unknown(what, Blindness.TIMEOUT)
+        )
     except Exception as error:  # noqa: BLE001 - the one guard: a bug in a check must not end the daemon
         if lacking := shortage(error):
             finding = unknown(

@@ -16,10 +16,11 @@ TESTS = sorted((ROOT / "tests").rglob("*.py"))
 # What a pure decision may be made of. Nothing here reads a clock, draws a number, waits, writes or asks.
 PURE = {
     "collections", "dataclasses", "datetime", "enum", "fnmatch", "functools", "hashlib", "hmac", "ipaddress", "itertools", "math",
-    "re", "types", "typing", "zoneinfo",
+    "re", "types", "typing", "unicodedata", "zoneinfo",
 }  # fmt: skip
 
 LONGEST = 450
+LONG_FOR_A_REASON = {"monitor/ports.py"}  # the outside world on one page
 
 BROAD_EXCEPTS = {
     "monitor/app/listeners.py": "a listener must not stop the checks",
@@ -77,9 +78,9 @@ def test_every_foreign_package_has_a_home() -> None:
 
 
 def test_a_module_can_be_read_at_one_sitting() -> None:
-    """No module is longer than 450 lines."""
+    """No module is longer than 450 lines, but for the one whose reason stands above."""
     lengths = {_name(path): len(path.read_text().splitlines()) for path in PRODUCT}
-    assert {name: lines for name, lines in lengths.items() if lines > LONGEST} == {}
+    assert {name for name, lines in lengths.items() if lines > LONGEST} == LONG_FOR_A_REASON
 
 
 def test_nobody_swallows_every_error() -> None:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.redaction import MASK, Redactor, clamp, tidy
+from monitor.redaction import MASK, Redactor, clamp, visible
 
 Wrap = Callable[[str], str]
 SECRETS = st.text(alphabet=[chr(code) for code in range(0x21, 0x7F)], min_size=6, max_size=60)
@@ -167,10 +167,10 @@ def test_a_clamped_text_fits_and_can_be_encoded(text: str, limit: int) -> None:
     shown = clamp(text, limit)
     assert len(shown) <= limit
     shown.encode()
-    assert not any(unicodedata.category(character) == "Cc" for character in shown.replace("\n", ""))
+    assert not any(unicodedata.category(character) == "Cc" for character in shown)
     assert "\u202e" not in shown
-    if len(tidy(text)) <= limit:
-        assert shown == tidy(text)
+    if len(visible(text)) <= limit:
+        assert shown == visible(text)
     elif limit:
         assert shown.endswith("…")
 
@@ -207,3 +207,42 @@ def test_hostile_texts_take_linear_time(junk: str) -> None:
     redactor.redact(junk)
     redactor.show(junk)
     assert time.perf_counter() - began < 1
+
+
+@pytest.mark.parametrize(
+    ("text", "seen"),
+    [
+        ("https://e.example/\ud83d", "https://e.example/\\ud83d"),
+        ("a\u200bb", "a\\u200bb"),
+        ("\ufeffa", "\\ufeffa"),
+        ("a\u00a0b", "a\\u00a0b"),
+        ("\x1b]0;x\x07", "\\u001b]0;x\\u0007"),
+        ("a\x9b31m\x00\n", "a\\u009b31m\\u0000\\u000a"),
+        ("\u202egnp.exe", "\\u202egnp.exe"),
+        ("tag\U000e0041", "tag\\udb40\\udc41"),
+        ("https://api.trac\u0435loop.com", "https://api.trac\\u0435loop.com"),
+        ("модель gpt-4 недоступна", "модель gpt-4 недоступна"),
+        ("Zoë Müller 東京 δ", "Zoë Müller 東京 δ"),
+        ("⚠️ 👨\u200d👩\u200d👧 👍🏽 1\ufe0f\u20e3", "⚠️ 👨\u200d👩\u200d👧 👍🏽 1\ufe0f\u20e3"),
+        ("a\u200db\ufe0f", "a\\u200db\\ufe0f"),
+        ("\u0645\u06cc\u200c\u062e", "\u0645\u06cc\u200c\u062e"),
+    ],
+)
+def test_what_cannot_be_seen_is_shown_escaped(text: str, seen: str) -> None:
+    """As JSON would; what belongs to a script or an emoji stays."""
+    assert visible(text) == seen
+    assert visible(seen) == seen
+
+
+@given(st.text())
+def test_a_visible_text_fits_every_sink(text: str) -> None:
+    """UTF-8 holds it, no character of it is invisible or turns the text, and it stays as it is."""
+    seen = visible(text)
+    seen.encode()
+    assert not {unicodedata.category(each) for each in seen} & {"Cc", "Cs", "Zl", "Zp"}
+    assert visible(seen) == seen
+
+
+def test_a_credential_torn_apart_by_invisible_characters_is_taken_out() -> None:
+    """Escaped, its parts could be read and put together again."""
+    assert Redactor(["abcdefghij"]).redact("x abc\u200bdef\x00ghij") == f"x {MASK}"

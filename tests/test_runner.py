@@ -131,6 +131,20 @@ async def test_one_of_several_that_crash_is_the_crash_of_all() -> None:
     assert says(diary.only(Observation).finding) == ("unknown", Blindness.CRASHED)
 
 
+async def test_a_check_that_could_not_end_because_nothing_ran_is_no_bug() -> None:
+    """The process was stopped for an hour: our own timer rang late."""
+
+    class Stopped(FakeClock):
+        def monotonic(self) -> float:
+            return super().monotonic() + (3600 if self.now() > START else 0)
+
+    clock = Stopped()
+    diary = Diary(clock)
+    task = asyncio.ensure_future(run_check(ACheck(_hangs), diary, clock))
+    await clock.run_until(task.done)
+    assert says(diary.only(Observation).finding) == ("unknown", Blindness.STARVED)
+
+
 async def test_a_check_that_does_not_end_is_ended() -> None:
     """Twenty-five seconds after its own deadline: time for a witness, a ping and the memory."""
     clock = FakeClock()

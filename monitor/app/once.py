@@ -8,6 +8,7 @@ from monitor.checks.arrival import ArrivalCheck
 from monitor.checks.canary import CanaryCheck
 from monitor.core.cadence import awaited, controls_awaited
 from monitor.core.events import Checked, Event
+from monitor.core.key import key_is_refused
 from monitor.core.model import CheckName, Fault, Seconds, TargetName
 from monitor.ports import Check, Clock, Journal, SideLook
 from monitor.runner import TargetJournal, look_aside, run_check
@@ -67,6 +68,11 @@ class SinglePass:
         began, said, waited = self._clock.monotonic(), 0.0, 0.0
         patience = self.journal.policy.arrival.missing_after + _BEYOND
         while self._is_waiting():
+            if self._is_refused():  # nothing is shown to a key that Traceloop refuses, however long one waits
+                self._say(
+                    f"{self._target}: Traceloop refuses the key that the traces are read with, not waiting for them"
+                )
+                return
             if waited >= patience:  # every look has failed: what is not known by now is unknown
                 self._say(f"{self._target}: nothing could be seen in {waited:.0f} s, not waiting any longer")
                 return
@@ -95,6 +101,12 @@ class SinglePass:
     def _is_waiting(self) -> bool:
         state, now = self.journal.state, self._clock.now()
         return bool(awaited(state, self.journal.policy, now)) or bool(controls_awaited(state))
+
+    def _is_refused(self) -> bool:
+        """Whether the key is refused, and `arrival`, if it looks at all, has said so."""
+        state = self.journal.state
+        looked = not self.journal.policy.enabled(CheckName.ARRIVAL) or state.trend(CheckName.ARRIVAL).last is not None
+        return key_is_refused(state) and looked
 
     async def _look_aside(self) -> None:
         await look_aside(self._aside, self.journal, self._clock)

@@ -10,6 +10,8 @@ from monitor.core.faults import FAULTS, ORDER
 from monitor.core.faults.monitor import MONITORS_OWN
 from monitor.core.incident import Diagnosis, Incident
 from monitor.core.model import CheckName, Fault, Instant, Severity, Verdict
+from monitor.core.moments import moment_text
+from monitor.core.series import may_accuse
 from monitor.core.state import Policy, TargetState, Trend
 from monitor.core.weighing import named
 
@@ -161,7 +163,19 @@ def _summary(
     if not policy.cadences:
         return "cannot tell: no check looks at it"
     unseen = [check.value for check in policy.cadences if _is_unknown(state, check, stale)]
-    return f"cannot tell: {', '.join(unseen)}"
+    return f"cannot tell: {', '.join(unseen)}{_not_in_force(state, policy) if CheckName.ARRIVAL in unseen else ''}"
+
+
+def _not_in_force(state: TargetState, policy: Policy) -> str:
+    """Why the trace of a canary that was sent soon after a change of the configuration says nothing about it."""
+    canary = _newest(state)
+    changed_at = state.config.changed_at if state.config is not None else None
+    if canary is None or changed_at is None or may_accuse(canary, state, policy):
+        return ""
+    return (
+        f". The export configuration was changed at {moment_text(changed_at)} and may not be in force yet: the gateway reads it "
+        f"every five minutes. Ask again after {moment_text(changed_at + policy.arrival.settle)}"
+    )
 
 
 def _seen(policy: Policy) -> str:

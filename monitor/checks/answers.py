@@ -17,7 +17,7 @@ CANNOT_ASK = "whether the gateway itself is well cannot be asked: something in f
 
 def needs_a_ping(answer: CanaryAnswer) -> bool:
     """Whether it takes a look at the health path to tell whose 5xx this is."""
-    return answer.status >= _SERVER_ERROR and not _has_envelope(answer) and not answer.blocked
+    return answer.status >= _SERVER_ERROR and not _has_envelope(answer) and not answer.blocked and not answer.edge
 
 
 def judge_answer(answer: CanaryAnswer, *, gateway_answers: bool | None, model: str = "") -> Finding:
@@ -39,6 +39,18 @@ def judge_answer(answer: CanaryAnswer, *, gateway_answers: bool | None, model: s
 
 
 def _judge_success(answer: CanaryAnswer, evidence: dict[str, Scalar]) -> Finding:
+    refusal = answer.refusal
+    if not answer.completion and refusal is not None and refusal.unread:
+        return unknown(f"the answer to the canary was not read: {refusal.unread}", Blindness.GARBLED, evidence)
+    if not answer.completion and refusal is not None and refusal.error:
+        said = f": {refusal.message}" if refusal.message else ""
+        charge = Charge(
+            fault=Fault.CANARY_REJECTED,
+            summary=f"HTTP {answer.status} with an error in place of a chat completion{said}",
+            facts=_facts(answer),
+            step=step_for_rejection(status=_CLIENT_ERROR, model="", guardrails=refusal.guardrails),
+        )
+        return failing(charge.summary, charge, evidence=evidence)
     if not answer.completion:
         charge = Charge(
             fault=Fault.CANARY_REJECTED,
@@ -67,6 +79,8 @@ def _fault(answer: CanaryAnswer, *, gateway_answers: bool | None) -> Fault:
         return Fault.PROVIDER_FAILING
     if status < _SERVER_ERROR:
         return Fault.CANARY_REJECTED
+    if answer.edge:
+        return Fault.GATEWAY_UNREACHABLE
     if _has_envelope(answer) or gateway_answers:
         return Fault.PROVIDER_FAILING
     return Fault.GATEWAY_UNREACHABLE
@@ -83,6 +97,8 @@ def _is_providers(answer: CanaryAnswer) -> bool:
 
 
 def _summary(answer: CanaryAnswer) -> str:
+    if answer.edge:
+        return f"Cloudflare, which stands before the gateway, cannot reach it (HTTP {answer.status})"
     said = answer.refusal.message if answer.refusal is not None else ""
     return f"HTTP {answer.status}: {said}" if said else f"HTTP {answer.status}"
 

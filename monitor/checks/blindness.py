@@ -1,6 +1,8 @@
 """Why a look could not see, from the error that a port raised."""
 
-from monitor.core.model import Blindness, Finding, unknown
+from collections.abc import Mapping
+
+from monitor.core.model import Blindness, Finding, Scalar, unknown
 from monitor.ports import Crowded, Garbled, Gone, PortError, Refused, Unreachable
 
 READ_API = "Traceloop's read API"
@@ -8,6 +10,20 @@ CONTROL_PLANE = "TrueFoundry's control plane"
 _SEE = {READ_API: "See https://status.traceloop.com.", CONTROL_PLANE: "Ask TrueFoundry's support."}
 
 _UNAUTHORIZED, _FORBIDDEN, _TOO_MANY, _SERVER_ERROR = 401, 403, 429, 500
+
+_OUR_OWN: Mapping[str, Blindness] = {
+    "denied": Blindness.UNREACHABLE,
+    "proxy": Blindness.PROXY,
+    "starved": Blindness.STARVED,
+    "shortage": Blindness.SHORTAGE,
+}
+
+
+def our_own(error: Unreachable, service: str, evidence: Mapping[str, Scalar]) -> Finding | None:
+    """The finding where it was the monitor that kept itself from asking: no witness turns that into the service's silence."""
+    reason = _OUR_OWN.get(error.kind)
+    asked = "was not asked" if error.kind != "starved" else "may have answered"
+    return None if reason is None else unknown(f"{service} {asked}: {error}", reason, evidence)
 
 
 def cannot_see(error: PortError, what: str, *, asked: str = "the service") -> Finding:
@@ -20,10 +36,10 @@ def cannot_see(error: PortError, what: str, *, asked: str = "the service") -> Fi
             permanent = error.status == _FORBIDDEN
             step = step_for_status(error.status, asked)
             return unknown(summary, Blindness.REFUSED, error.evidence, permanent=permanent, step=step)
-        case Unreachable(kind="shortage"):
-            return unknown(summary, Blindness.SHORTAGE, error.evidence)
         case Unreachable():
-            return unknown(summary, Blindness.UNREACHABLE, error.evidence, step=step_for_status(error.status, asked))
+            reason = _OUR_OWN.get(error.kind, Blindness.UNREACHABLE)
+            step = step_for_status(error.status, asked) if reason is Blindness.UNREACHABLE else ""
+            return unknown(summary, reason, error.evidence, step=step)
         case Crowded():
             return unknown(summary, Blindness.CROWDED, error.evidence)
         case Gone() | Garbled():

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from monitor.checks.answers import CANNOT_ASK, judge_answer, needs_a_ping
-from monitor.checks.gateway import DENIED, SHORTAGE, blame_or_doubt, judge_ping
+from monitor.checks.blindness import our_own
+from monitor.checks.gateway import blame_or_doubt, judge_ping
 from monitor.core.arrival import REMEMBERED
 from monitor.core.cadence import Barred, bar_canary
 from monitor.core.canary import Canary, IdSource
@@ -32,7 +33,7 @@ NONCE = "probe_id"
 _PING_TIMEOUT: Seconds = 5.0
 _TOO_MANY = 429
 _LONGEST_ANSWER = 2000  # characters kept of an answer: parts of it are enough to recognise it by
-_BEFORE_SENDING = frozenset({"dns", "connect", "tls", DENIED, SHORTAGE})
+_BEFORE_SENDING = frozenset({"dns", "connect", "tls", "denied", "proxy", "shortage"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,6 +172,8 @@ class CanaryCheck:
         """No HTTP answer. A timeout, or a connection lost after sending, is the provider's when the gateway itself answers."""
         if error.kind in _BEFORE_SENDING:
             return await blame_or_doubt(error, self._witness)
+        if (ours := our_own(error, "the gateway", {"kind": error.kind})) is not None:
+            return ours
         try:
             answers = await self._gateway_answers()
         except Unreachable as own:
@@ -192,7 +195,7 @@ class CanaryCheck:
         try:
             ping = await self._gateway.ping(timeout=_PING_TIMEOUT)
         except Unreachable as error:
-            if error.kind == SHORTAGE:
+            if our_own(error, "", {}) is not None:
                 raise
             return False
         verdict = judge_ping(ping).verdict

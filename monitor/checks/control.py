@@ -2,10 +2,9 @@
 
 from collections.abc import Mapping
 
-from monitor.checks.blindness import step_for_status
+from monitor.checks.blindness import our_own, step_for_status
 from monitor.checks.certificates import Certificates
 from monitor.checks.config import Reread
-from monitor.checks.gateway import DENIED, SHORTAGE
 from monitor.core.canary import ControlSpan
 from monitor.core.inputs import ControlSent
 from monitor.core.model import Blindness, Charge, CheckName, Fault, Finding, Seconds, Service, TraceId, failing, unknown
@@ -79,10 +78,8 @@ class ControlCheck:
 
     async def _blame_or_doubt(self, error: Unreachable) -> Finding:
         evidence = {"kind": error.kind}
-        if error.kind == SHORTAGE:
-            return unknown(str(error), Blindness.SHORTAGE, evidence)
-        if error.kind == DENIED:
-            return unknown(f"Traceloop was not asked: {error}", Blindness.UNREACHABLE, evidence)
+        if (ours := our_own(error, "Traceloop", evidence)) is not None:
+            return ours
         if not await self._witness.vouch(Service.OTLP):
             summary = f"no answer from Traceloop ({error}), nor from anything else: our own network is the suspect"
             return unknown(summary, Blindness.NO_WITNESS, evidence)

@@ -1,5 +1,6 @@
 """Does the gateway answer at all? No token, no cost."""
 
+from monitor.checks.blindness import our_own
 from monitor.core.faults.gateway import step_for_silence
 from monitor.core.inputs import Observation
 from monitor.core.model import (
@@ -16,12 +17,6 @@ from monitor.core.model import (
     unknown,
 )
 from monitor.ports import Clock, Gateway, Journal, Ping, Unreachable, Witness
-
-DENIED = "denied"
-"""The kind of Unreachable where we did not ask ourselves, by `http.deny_link_local`: nobody's silence."""
-
-SHORTAGE = "shortage"
-"""The kind of Unreachable where a resource of our own ran out: nobody's silence either, whatever else answers."""
 
 _REDIRECT, _CLIENT_ERROR, _SERVER_ERROR = 300, 400, 500
 
@@ -77,10 +72,8 @@ def _timings(phases: Phases) -> dict[str, Scalar]:
 async def blame_or_doubt(error: Unreachable, witness: Witness) -> Finding:
     """No HTTP answer: the gateway's fault if another service answers, else our own network is the suspect."""
     evidence = {"kind": error.kind, **_timings(error.phases)}
-    if error.kind == SHORTAGE:
-        return unknown(str(error), Blindness.SHORTAGE, evidence)
-    if error.kind == DENIED:
-        return unknown(f"the gateway was not asked: {error}", Blindness.UNREACHABLE, evidence)
+    if (ours := our_own(error, "the gateway", evidence)) is not None:
+        return ours
     if not await witness.vouch(Service.GATEWAY):
         summary = f"no answer from the gateway ({error}), nor from anything else: our own network is the suspect"
         return unknown(summary, Blindness.NO_WITNESS, evidence)

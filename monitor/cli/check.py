@@ -14,6 +14,7 @@ from monitor.cli.common import FAILED, OK, UNKNOWN, USAGE, say
 from monitor.cli.table import render, use_colour
 from monitor.core.model import CheckName, Seconds, Severity, Verdict
 from monitor.ports import Clock
+from monitor.redaction import all_visible
 
 _CHOICES = ("config", "gateway", "canary", "control")
 
@@ -66,7 +67,7 @@ def run(arguments: argparse.Namespace) -> int:
         clock=means.clock,
         say=progress(json=arguments.format == "json"),
     )
-    report = asyncio.run(_look(passes, means.clock, arguments.timeout))
+    report = all_visible(asyncio.run(_look(passes, means.clock, arguments.timeout)))
     _print(report, arguments.format)
     return exit_code(report, Severity[arguments.fail_on.upper()])
 

@@ -15,7 +15,7 @@ from monitor.clock import SystemClock
 from monitor.core.model import Service
 from monitor.http import Answer, Http, Network
 from monitor.ports import Garbled, Unreachable
-from monitor.redaction import Redactor
+from monitor.redaction import Redactor, all_visible
 from monitor.settings import ConfigError, Loaded, load
 from monitor.settings.environment import PREFIX
 from monitor.settings.load import find_file
@@ -45,7 +45,7 @@ class Client:
         """The JSON object of an answer. Raises Failed."""
         answer = self._get(method, path, body, self.token)
         try:
-            said = answer.json()
+            said = all_visible(answer.json())
         except Garbled:
             said = None
         if not isinstance(said, dict):

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from monitor.core.model import Seconds
+from monitor.redaction import visible
 from monitor.settings import ConfigError, Loaded, load
 from monitor.settings.duration import parse_duration
 
@@ -27,7 +28,7 @@ def duration(text: str) -> Seconds:
 
 def say(text: str) -> None:
     """A word to the person, on stderr."""
-    print(text, file=sys.stderr, flush=True)
+    print(visible(text, keep="\n"), file=sys.stderr, flush=True)
 
 
 def read_configuration(arguments: argparse.Namespace, *, open_files: bool = True) -> Loaded | None:

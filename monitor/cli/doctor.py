@@ -18,6 +18,7 @@ from monitor.cli.findings import render
 from monitor.cli.table import use_colour
 from monitor.core.model import Seconds, TargetName, Verdict
 from monitor.http import Exchange
+from monitor.redaction import all_visible
 from monitor.settings import Loaded
 
 
@@ -58,7 +59,7 @@ def run(arguments: argparse.Namespace) -> int:
         overhear=recorder.hear if recorder is not None else _overlook,
         environ=os.environ,
     )
-    report = _visit(loaded, equipment, arguments, recorder)
+    report = all_visible(_visit(loaded, equipment, arguments, recorder))
     _print(report, arguments.format)
     if recorder is not None:
         say(

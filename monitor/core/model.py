@@ -99,6 +99,8 @@ class Blindness(StrEnum):
     CROWDED = "crowded"  # the environment holds more than a look may read
     NO_WITNESS = "no_witness"  # our own network is the suspect
     BLOCKED = "blocked"  # Cloudflare's 1010 and its kin: something before the service said no
+    PROXY = "proxy"  # our own proxy does not let us through to the service
+    STARVED = "starved"  # the monitor itself did not run: stopped, or short of CPU
     UNPROVEN = "unproven"  # the route has never shown us a span of our own: its silence proves nothing
     BUDGET_SPENT = "budget_spent"  # no canary: the day's budget is used up
     PAUSED = "paused"  # no canary: the gateway is down, or asked us to wait

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from monitor.core.drift.difference import told_apart
 from monitor.core.model import Instant, Scalar, TraceId
 from monitor.core.switches import Caller
 
@@ -162,12 +163,11 @@ def judge_labels(seen: TraceSeen, expected: Labels, *, environment: str | None =
     """
     names = {span.service_name for span in seen.spans if span.service_name is not None}
     mislabelled = [
-        f"service name: expected {expected.service_name}, found {name}"
-        for name in sorted(names - {expected.service_name})
+        f"service name: {_unlike(expected.service_name, name)}" for name in sorted(names - {expected.service_name})
     ]
     resources = [span.resource for span in seen.spans if span.resource is not None]
     wrong = [
-        f"resource attribute {key}: expected {value}, found {other or 'nothing'}"
+        f"resource attribute {key}: {_unlike(value, other or 'nothing')}"
         for key, value in expected.resource_attributes.items()
         for other in sorted({resource.get(key) for resource in resources} - {value}, key=str)
     ]
@@ -186,6 +186,11 @@ def judge_labels(seen: TraceSeen, expected: Labels, *, environment: str | None =
         configured=configured,
         evidence={**_evidence(seen), **suspicion, **(_way(expected) if configured else {})},
     )
+
+
+def _unlike(expected: str, found: str) -> str:
+    expected, found = told_apart(expected, found)
+    return f"expected {expected}, found {found}"
 
 
 def _way(expected: Labels) -> Mapping[str, Scalar]:

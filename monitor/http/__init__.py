@@ -4,7 +4,7 @@
 of this very process.
 """
 
-from monitor.http.answer import Answer
+from monitor.http.answer import Answer, Odd
 from monitor.http.client import BODY_LIMIT, OUTCOMES, USER_AGENT, Http, OnAnswer, OnCertificate
 from monitor.http.exchange import Reply, Request, Stopwatch, Transport
 from monitor.http.inprocess import ASGIApp, InProcess
@@ -24,6 +24,7 @@ __all__ = [
     "InProcess",
     "JsonRows",
     "Network",
+    "Odd",
     "OnAnswer",
     "OnCertificate",
     "OnExchange",

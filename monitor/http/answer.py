@@ -2,10 +2,12 @@
 
 import json
 import re
+import sys
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
+from itertools import islice
 from typing import Any, NoReturn
 
 from monitor.core.model import Instant, Phases, Scalar, Seconds
@@ -13,17 +15,35 @@ from monitor.ports import Garbled
 from monitor.redaction import clamp
 
 _PIECE = 65_536
+_MOST_BUILT = 24 * 1024 * 1024  # bytes that reading one JSON answer may take, its text included
+_AN_OBJECT, _AN_ENTRY = re.compile(r'\{\s*["}]'), re.compile(r',\s*["\d{\[-]')  # inside of texts quotes are escaped
+_MOST_MEMBERS = 1000  # of one gzip stream
+_SMALLEST_PIECE = 256  # of an answer on average; who sends a byte at a time keeps everything else waiting
+_FEW_PIECES = 20_000
+_ZLIB_HEAD = 2
 _DEEPEST = 100  # levels of JSON; recorded answers have fewer than ten
 _LONGEST_WAIT = 86_400.0  # of a Retry-After; more is a mistake of somebody's clock
 _LOOKED_AT = 65_536  # so much of a page is searched for the marks of a blocking proxy
 _TRAIL = ("server", "cf-ray", "via", "x-kong-request-id", "x-kong-upstream-latency", "x-request-id")
 _BLOCKING_STATUSES = frozenset({401, 403, 429, 503})
 
+# Cloudflare could not reach what is behind it. Not 524: that was reached, and did not answer in time.
+# https://developers.cloudflare.com/support/troubleshooting/http-status-codes/cloudflare-5xx-errors/
+_EDGE_STATUSES = frozenset({520, 521, 522, 523, 525, 526, 530})
+
 # Cloudflare's own refusals, as text (https://developers.cloudflare.com/support/troubleshooting/http-status-codes/cloudflare-1xxx-errors/)
 # and as pages. Its 52x are not among them: they say that what is behind Cloudflare is down.
 _BLOCK_PAGE = re.compile(
     rb"error code: 1\d{3}\b|used Cloudflare to restrict access|Attention Required! \| Cloudflare|_cf_chl|challenge-platform"
 )
+
+
+class Odd(Garbled):
+    """An answer that may be right and is not read: too large, packed in another way, JSON that parsers read in different ways."""
+
+
+class _Odd(ValueError):
+    pass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +74,12 @@ class Answer:
         return "cf-mitigated" in self.headers or _BLOCK_PAGE.search(self.body[:_LOOKED_AT]) is not None
 
     @property
+    def edge_failure(self) -> bool:
+        """Whether this is Cloudflare's own page, which says that it cannot reach the service behind it."""
+        is_cloudflares = "cf-ray" in self.headers or self.headers.get("server", "").lower() == "cloudflare"
+        return self.status in _EDGE_STATUSES and is_cloudflares and not self.body.lstrip().startswith(b"{")
+
+    @property
     def trail(self) -> Mapping[str, Scalar]:
         """The headers by which the other side finds this request in its logs, and that tell who answered."""
         return {name: clamp(self.headers[name], 80) for name in _TRAIL if name in self.headers}
@@ -78,13 +104,20 @@ class Answer:
     def json(self) -> Any:  # noqa: ANN401 - JSON is whatever was sent
         """The body as JSON. Raises Garbled if it is cut off, compressed out of bounds, no JSON, or absurdly deep."""
         if self.flaw is not None:
-            self._fail(self.flaw)
+            self._fail(self.flaw, odd=True)
         try:
-            value = json.loads(self.body, parse_constant=_refuse_constant, object_pairs_hook=_refuse_repeated_names)
-        except (ValueError, RecursionError):
+            text = self.body.decode(json.detect_encoding(self.body), "surrogatepass")
+            if _cost(text) + len(self.body) > _MOST_BUILT:
+                self._fail(f"{len(self.body)} bytes of JSON that hold more than is read", odd=True)
+            value = json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_refuse_repeated_names)
+        except _Odd as odd:
+            self._fail(str(odd), odd=True)
+        except RecursionError:
+            self._fail(f"JSON nested deeper than {_DEEPEST} levels", odd=True)
+        except ValueError:
             self._fail(f"{len(self.body)} bytes of {self.media_type or 'no content type'}, which are no JSON")
         if _deeper_than(_DEEPEST, value):
-            self._fail(f"JSON nested deeper than {_DEEPEST} levels")
+            self._fail(f"JSON nested deeper than {_DEEPEST} levels", odd=True)
         return value
 
     def retry_after(self, now: Instant) -> Seconds | None:
@@ -106,8 +139,9 @@ class Answer:
         """
         return _moment(self.headers.get("date", "").strip())
 
-    def _fail(self, why: str) -> NoReturn:
-        raise Garbled(f"status {self.status} with {why}", status=self.status, evidence=self.trail)
+    def _fail(self, why: str, *, odd: bool = False) -> NoReturn:
+        kind = Odd if odd else Garbled
+        raise kind(f"status {self.status} with {why}", status=self.status, evidence=self.trail)
 
 
 class Body:
@@ -120,10 +154,16 @@ class Body:
         self._limit = limit
         self._kept = bytearray()
         self._keep = keep
-        self._inflate = _decompressor(encoding)
+        self._encoding = encoding.strip().lower()
+        self._inflate = _decompressor(self._encoding)
+        self._members = 1
+        self._chunks = 0
+        self._sent = 0
+        self._head = b""
+        self._undecided = self._encoding == "deflate"
         self.size = 0
         self.flaw: str | None = None
-        if self._inflate is None and encoding.strip().lower() not in ("", "identity"):
+        if self._inflate is None and self._encoding not in ("", "identity"):
             self.flaw = f"a body in the encoding {clamp(encoding, 30)}, which nobody asked for"
 
     @property
@@ -133,6 +173,11 @@ class Body:
 
     def pieces(self, chunk: bytes) -> Iterator[bytes]:
         """Take what was sent; its content in pieces of at most 64 KiB, none once there is a flaw."""
+        self._chunks += 1
+        self._sent += len(chunk)
+        if self._chunks > _FEW_PIECES + self._limit // _SMALLEST_PIECE:
+            self.flaw = f"a body in more than {self._chunks - 1} pieces"
+            return
         for start in range(0, len(chunk), _PIECE):
             for piece in self._unpacked(chunk[start : start + _PIECE]):
                 room = self._limit - self.size
@@ -160,16 +205,56 @@ class Body:
         if self._inflate is None:
             yield sent
             return
+        if (
+            self._sent > self._limit + _PIECE
+        ):  # packing makes it no longer; what unpacks to nothing at all could go on for ever
+            self.flaw = f"a compressed body of more than {self._limit} bytes"
+            return
         try:
-            while sent:
-                yield self._inflate.decompress(sent, _PIECE)
-                sent = self._inflate.unconsumed_tail
+            inflate = self._fitting(self._inflate, sent) if self._undecided else self._inflate
+            yield from self._inflated(inflate, sent)
         except zlib.error:
             self.flaw = "a compressed body that cannot be read"
 
+    def _inflated(self, inflate: "zlib._Decompress", sent: bytes) -> Iterator[bytes]:
+        while True:
+            if inflate.eof:
+                if not sent.strip(b"\0"):  # padding
+                    return
+                inflate = self._begin_member()
+            piece = inflate.decompress(sent, _PIECE)
+            yield piece
+            sent = inflate.unused_data if inflate.eof else inflate.unconsumed_tail
+            if not sent and len(piece) < _PIECE:
+                return
+
+    def _fitting(self, inflate: "zlib._Decompress", sent: bytes) -> "zlib._Decompress":
+        """Some send deflate without zlib's two bytes before it, which tell themselves (https://www.rfc-editor.org/rfc/rfc1950#page-5).
+
+        That both happens: https://www.rfc-editor.org/rfc/rfc9110#name-deflate-coding.
+        """
+        first = self._head
+        self._head = (first + sent)[:_ZLIB_HEAD]
+        if len(self._head) == _ZLIB_HEAD:
+            self._undecided = False
+        if self._head[0] & 0x0F == zlib.DEFLATED and (self._undecided or int.from_bytes(self._head) % 31 == 0):
+            return inflate
+        self._undecided = False
+        self._inflate = zlib.decompressobj(-zlib.MAX_WBITS)
+        self._inflate.decompress(first)
+        return self._inflate
+
+    def _begin_member(self) -> "zlib._Decompress":
+        """A gzip stream may have several members (https://www.rfc-editor.org/rfc/rfc1952#page-5)."""
+        self._members += 1
+        if self._members > _MOST_MEMBERS or not (begun := _decompressor(self._encoding)):
+            raise zlib.error("too many members")
+        self._inflate = begun
+        return begun
+
 
 def _decompressor(encoding: str) -> "zlib._Decompress | None":
-    match encoding.strip().lower():
+    match encoding:
         case "gzip" | "x-gzip":
             return zlib.decompressobj(16 + zlib.MAX_WBITS)
         case "deflate":
@@ -187,15 +272,26 @@ def _moment(text: str) -> Instant | None:
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON")
+    raise _Odd(f"JSON that holds {name}, which JSON does not have")
 
 
 def _refuse_repeated_names(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """What is read out of two fields of one name is unpredictable (https://www.rfc-editor.org/rfc/rfc8259#section-4): nothing."""
     made = dict(pairs)
     if len(made) < len(pairs):
-        raise ValueError("a name stands twice in one object")
+        raise _Odd("JSON that repeats a name in one object")
     return made
+
+
+def _cost(text: str) -> int:
+    """About how many bytes it takes to build what a JSON text describes, before any of it is built."""
+    width = 4 if re.search(r"\\u[dD][89abAB]", text) else 2 if "\\u" in text else 0
+    strings = (width + 1) * len(text) if width else sys.getsizeof(text)
+    parts = sum(
+        each * sum(1 for _ in islice(pattern.finditer(text), _MOST_BUILT // each))
+        for pattern, each in ((_AN_OBJECT, 200), (_AN_ENTRY, 160))  # what CPython takes for each
+    )
+    return sys.getsizeof(text) + strings + parts + 64 * text.count("[")
 
 
 def _deeper_than(levels: int, value: object) -> bool:

@@ -13,12 +13,29 @@ from monitor.version import VERSION
 USER_AGENT = f"gateway-trace-monitor/{VERSION}"
 """Always sent: Cloudflare refuses the default names of libraries before TrueFoundry sees the request (error 1010)."""
 
-OUTCOMES = ("2xx", "3xx", "4xx", "5xx", "dns", "connect", "tls", "timeout", "reset", "protocol", "denied", "shortage")
+OUTCOMES = (
+    "2xx",
+    "3xx",
+    "4xx",
+    "5xx",
+    "dns",
+    "connect",
+    "tls",
+    "timeout",
+    "reset",
+    "protocol",
+    "denied",
+    "proxy",
+    "starved",
+    "shortage",
+)
 """Everything that can become of a request: the `outcome` label. The first four are answers."""
 
 BODY_LIMIT = 4 * 1024 * 1024
 
 _OK = 200
+_TURN = 64  # so many chunks at most without a turn for everybody else
+_BY_WAITING = frozenset({"timeout", "reset", "tls", "proxy"})  # a server, too, hangs up on who does not go on
 
 OnPiece = Callable[[bytes], None]
 OnAnswer = Callable[[Service, str], None]
@@ -122,8 +139,26 @@ class Http:
     async def _ask(
         self, request: Request, watch: Stopwatch, *, timeout: Seconds, body_limit: int, take: OnPiece | None
     ) -> tuple[Answer, Garbled | None]:
-        """The answer, and why whoever read it on the way did not understand it."""
+        """The answer, and why whoever read it on the way did not understand it.
+
+        What was waited for while the monitor itself did not run accuses nobody, however the waiting ended.
+        """
+        try:
+            return await self._wait(request, watch, timeout=timeout, body_limit=body_limit, take=take)
+        except Unreachable as error:
+            if error.kind not in _BY_WAITING or not watch.lateness.starved:
+                raise
+            raise Unreachable(
+                f"{error}; meanwhile the monitor itself did not run for {watch.lateness.seconds:.1f} s",
+                kind="starved",
+                phases=error.phases,
+            ) from None
+
+    async def _wait(
+        self, request: Request, watch: Stopwatch, *, timeout: Seconds, body_limit: int, take: OnPiece | None
+    ) -> tuple[Answer, Garbled | None]:
         misread: Garbled | None = None
+        chunks_taken = 0
         try:
             async with self._clock.timeout(timeout), self._transport.open(request, watch) as reply:
                 streams = take is not None and reply.status == _OK
@@ -131,6 +166,9 @@ class Http:
                 body = Body(encoding=reply.headers.get("content-encoding", ""), limit=body_limit, keep=keep)
                 async with aclosing(reply.chunks) as chunks:
                     async for chunk in chunks:
+                        chunks_taken += 1
+                        if chunks_taken % _TURN == 0:  # chunks that came together are handed over without waiting
+                            await self._clock.sleep(0)
                         for piece in body.pieces(chunk):
                             if take is not None and streams and misread is None:
                                 try:
@@ -152,6 +190,12 @@ class Http:
                 return answer, misread
         except TimeoutError:
             doing = _DOING.get(watch.current or "", "asking")
+            if watch.proxy is not None:
+                raise Unreachable(
+                    f"our proxy {watch.proxy} does not connect us to {request.place} within {timeout:g} s",
+                    kind="proxy",
+                    phases=watch.stop(),
+                ) from None
             raise Unreachable(
                 f"{request.place}: no answer within {timeout:g} s (while {doing})",
                 kind="timeout",

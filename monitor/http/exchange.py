@@ -7,6 +7,7 @@ from typing import Literal, Protocol
 from urllib.parse import urlsplit
 
 from monitor.core.model import Instant, Phases, Seconds
+from monitor.http.lateness import Lateness
 from monitor.ports import Clock
 
 Phase = Literal["resolve", "connect", "tls", "processing", "transfer"]
@@ -50,6 +51,8 @@ class Stopwatch:
         self._took: dict[Phase, Seconds] = {}
         self._began = clock.monotonic()
         self.current: Phase | None = None
+        self.lateness = Lateness()
+        self.proxy: str | None = None  # our own, as long as the request has not got past it
 
     def begin(self, phase: Phase) -> None:
         """A phase begins; the one before it ends."""

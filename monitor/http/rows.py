@@ -1,5 +1,6 @@
 """JSON that is read while it arrives: the rows of a long list, one at a time, so that no answer can fill the memory."""
 
+import re
 from collections.abc import Callable, Generator
 from decimal import Decimal
 from typing import Any, NoReturn
@@ -19,6 +20,9 @@ VALUES_LIMIT = 500_000
 _DEEPEST = 100
 _LONGEST_BESIDE = 200
 _MOST_BESIDE = 20
+_MOST_DIGITS = 4000
+_DIGITS = b"0123456789"
+_ENDLESS = re.compile(rb"(?<![0-9])[0-9]{%d}" % _MOST_DIGITS)
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
@@ -44,6 +48,7 @@ class JsonRows:
         self._row: _Row | None = None
         self._values = 0
         self._begun = False
+        self._digits = 0  # at the end of what was fed last
         self._parser = yajl2_c.basic_parse_coro(_each(self._event))
 
     def feed(self, piece: bytes) -> None:
@@ -53,11 +58,23 @@ class JsonRows:
         if not piece:
             return
         self._begun = True
+        self._refuse_endless_number(piece)
         self._guard(lambda: self._parser.send(piece))
 
     def close(self) -> None:
         """The text is at its end."""
         self._guard(self._parser.close)
+
+    def _refuse_endless_number(self, piece: bytes) -> None:
+        """CPython turns 4300 digits into a number and no more, which the parser, written in C, does not survive.
+
+        https://docs.python.org/3/library/stdtypes.html#int-max-str-digits
+        """
+        rest = piece.lstrip(_DIGITS)
+        begins = self._digits + len(piece) - len(rest)
+        if begins >= _MOST_DIGITS or _ENDLESS.search(piece):
+            raise Garbled(f"the answer holds a number of {_MOST_DIGITS} digits or more")
+        self._digits = len(piece) - len(piece.rstrip(_DIGITS)) if rest else begins
 
     def _guard(self, parse: Callable[[], object]) -> None:
         try:

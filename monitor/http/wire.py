@@ -29,6 +29,8 @@ _MOST_ADDRESSES = 4
 _BYTES = re.compile(r"(?:bytearray\()?b(['\"])(.*?)\1\)?")  # as Python writes them
 _PORTS = {"http": 80, "https": 443}
 _PORT_END = 65_536
+_LONGEST_HEAD = 256 * 1024  # of an answer, with all that comes before it; h11 takes 100 KiB for one
+_PROXY_LOGIN = 407  # of an answer to a request that was forwarded, not tunnelled: https://www.rfc-editor.org/rfc/rfc9110#status.407
 
 
 class Network:
@@ -58,6 +60,7 @@ class Network:
         try:
             url = httpx.URL(request.url)
             async with AsyncExitStack() as stack:
+                stack.enter_context(watch.lateness)
                 response = await self._send(request, url, watch, stack)
                 yield Reply(
                     status=response.status_code,
@@ -77,8 +80,8 @@ class Network:
         proxy = self._proxies.proxy_for(url.scheme, url.host, port)
         if proxy is not None:
             if not proxy.startswith(("http://", "https://")):
-                raise Unreachable(f"the proxy for {request.place} is neither http nor https", kind="protocol")
-            return await self._ask(request, url, watch, stack, proxy=proxy)
+                raise Unreachable(f"our proxy for {request.place} is neither http nor https", kind="proxy")
+            return await self._ask_through(proxy, request, url, watch, stack)
         if parse_address(url.host) is not None:
             return await self._ask(request, url, watch, stack)
         watch.begin("resolve")
@@ -120,7 +123,7 @@ class Network:
         """Ask at one address, by one connection; the certificate is still that of the host's name."""
         headers = {"Host": url.netloc.decode("ascii"), "Connection": "close", **_login(url), **request.headers}
         extensions: dict[str, Any] = {
-            "trace": _Tracer(watch, stack).note,
+            "trace": _Tracer(watch, stack, request.place).note,
             "timeout": {"connect": patience, "read": None, "write": None, "pool": None},
         }
         if address is not None:
@@ -137,6 +140,39 @@ class Network:
             httpx.Request(request.method, url, headers=headers, content=request.body, extensions=extensions)
         )
         stack.push_async_callback(response.aclose)
+        return response
+
+    async def _ask_through(
+        self, proxy: str, request: Request, url: httpx.URL, watch: Stopwatch, stack: AsyncExitStack
+    ) -> httpx.Response:
+        """Ask through our own proxy. What happens before the tunnel stands is its doing and says nothing about the service."""
+        try:
+            watch.proxy = httpx.URL(proxy).netloc.decode("ascii")
+            response = await self._ask(request, url, watch, stack, proxy=proxy)
+        except httpx.ProxyError as error:
+            said = self._redactor.show(str(error), 160)
+            raise Unreachable(
+                f"our proxy refuses the connection to {request.place} ({said})", kind="proxy", phases=watch.stop()
+            ) from None
+        except httpx.InvalidURL:
+            raise Unreachable(f"our proxy for {request.place} is no URL", kind="proxy") from None
+        except (httpx.NetworkError, httpx.RemoteProtocolError) as error:
+            if shortage(error) or (watch.proxy is None and url.scheme == "https"):
+                raise
+            text = self._redactor.show(innermost(error), 160)
+            what = "cannot be reached" if watch.current in ("connect", "tls") else "closes the connection"
+            raise Unreachable(
+                f"our proxy {watch.proxy or ''} {what}, so {request.place} was not asked{f' ({text})' if text else ''}",
+                kind="proxy",
+                phases=watch.stop(),
+            ) from None
+        if url.scheme == "http" and response.status_code == _PROXY_LOGIN:
+            raise Unreachable(
+                f"our proxy refuses the connection to {request.place} (it wants a login: HTTP 407)",
+                kind="proxy",
+                phases=watch.stop(),
+            )
+        watch.proxy = None
         return response
 
     def _proxy_trust(self, proxy: str) -> ssl.SSLContext | None:
@@ -178,22 +214,44 @@ class _Tracer:
     It also sees to it that the socket is closed: cancelled in the middle of a TLS handshake, httpcore 1.0 forgets it.
     """
 
-    def __init__(self, watch: Stopwatch, stack: AsyncExitStack) -> None:
+    def __init__(self, watch: Stopwatch, stack: AsyncExitStack, place: str) -> None:
         self._watch = watch
         self._stack = stack
+        self._place = place
+        self._room: int | None = _LONGEST_HEAD  # None: the head is complete
 
     async def note(self, event: str, info: Mapping[str, Any]) -> None:
+        if event == "proxy.start_tls.started":  # the tunnel stands: from here on it is the service that speaks
+            self._watch.proxy = None
         match event.partition(".")[2]:
             case "connect_tcp.started":
                 self._watch.begin("connect")
             case "connect_tcp.complete":
                 self._stack.push_async_callback(info["return_value"].aclose)
+                self._count(info["return_value"])
+            case "start_tls.complete":
+                self._count(info["return_value"])
             case "start_tls.started":
                 self._watch.begin("tls")
             case "send_request_headers.started":
                 self._watch.begin("processing")
             case "receive_response_headers.complete":
+                self._room = None
                 self._watch.begin("transfer")
+
+    def _count(self, stream: Any) -> None:  # noqa: ANN401 - httpcore's AsyncNetworkStream, whose `read` is replaced
+        """End an answer that never begins: httpcore skips interim answers (1xx) for as long as they come."""
+        read = stream.read
+
+        async def counted(*arguments: Any, **more: Any) -> bytes:  # noqa: ANN401 - as they are given
+            piece: bytes = await read(*arguments, **more)
+            if self._room is not None:
+                self._room -= len(piece)
+                if self._room < 0:
+                    raise Unreachable(f"{self._place}: what it sent has no end before the answer", kind="protocol")
+            return piece
+
+        stream.read = counted
 
 
 def _classify(error: Exception, phase: str | None) -> tuple[str, str]:
@@ -201,8 +259,6 @@ def _classify(error: Exception, phase: str | None) -> tuple[str, str]:
     match error:
         case httpx.TimeoutException() | TimeoutError():
             return "timeout", "no connection in time" if phase == "connect" else "no answer in time"
-        case httpx.ProxyError():
-            return "connect", "the proxy refuses the connection"
         case httpx.ConnectError() if phase == "tls":
             return "tls", "the TLS handshake failed"
         case httpx.ConnectError():

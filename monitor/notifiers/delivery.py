@@ -8,8 +8,8 @@ from monitor.core.model import Instant
 from monitor.http import Answer
 from monitor.ports import Undeliverable, Unreachable
 
-_NEVER_SENT = frozenset({"dns", "connect", "tls", "denied"})
-_PERHAPS_SENT = frozenset({"timeout", "shortage"})
+_NEVER_SENT = frozenset({"dns", "connect", "tls", "denied", "proxy"})
+_PERHAPS_SENT = frozenset({"timeout", "starved", "shortage"})
 _OK, _OK_ENDS, _SERVER_ERROR = 200, 300, 500
 
 

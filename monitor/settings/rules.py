@@ -23,6 +23,7 @@ from monitor.core.drift import (
 )
 from monitor.core.secret import describe_secret, fingerprint
 from monitor.core.trace import Labels
+from monitor.redaction import LONGEST_FIELD, clamp
 from monitor.settings.target import Target
 from monitor.settings.url import host_of
 
@@ -43,7 +44,7 @@ def expected_config(target: Target, fingerprint_key: bytes) -> ExpectedConfig:
     expected = target.expected
     rules: dict[str, Rule] = {
         TYPE: Equals(expected.protocol),
-        ENDPOINT: SameUrl(expected.endpoint),
+        ENDPOINT: SameUrl(clamp(expected.endpoint, LONGEST_FIELD)),
         # gRPC knows no JSON, and the manifest then has no such field:
         # https://github.com/truefoundry/truefoundry-python-sdk, types/otel_traces_exporter_grpc_config.py
         ENCODING: Equals(expected.encoding) if expected.protocol == "http" else Absent(),
@@ -54,7 +55,7 @@ def expected_config(target: Target, fingerprint_key: bytes) -> ExpectedConfig:
     if expected.exclude_request_data is not None:
         rules[EXCLUDE] = Equals(True) if expected.exclude_request_data else OneOf((False, None))  # noqa: FBT003
     for key, text in expected.resource_attributes.items():
-        rules[f"{ATTRIBUTES}.{key}"] = Equals(text)
+        rules[f"{ATTRIBUTES}.{key}"] = Equals(clamp(text, LONGEST_FIELD))
     if expected.metrics_exporter == "disabled":
         rules[METRICS] = NotAt(frozenset({host_of(expected.endpoint), host_of(target.traceloop.url)}))
     return ExpectedConfig(
@@ -78,7 +79,9 @@ def labels(target: Target) -> Labels:
     exclude = target.expected.exclude_request_data
     return Labels(
         service_name=target.expected.service_name,
-        resource_attributes=target.expected.resource_attributes,
+        resource_attributes={
+            name: clamp(value, LONGEST_FIELD) for name, value in target.expected.resource_attributes.items()
+        },
         content=None if exclude is None else not exclude,
     )
 

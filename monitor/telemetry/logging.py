@@ -12,6 +12,8 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Literal, TextIO
 
+from monitor.redaction import visible
+
 Redact = Callable[[str], str]
 Format = Literal["auto", "text", "json"]
 
@@ -19,7 +21,6 @@ QUIET = ("apscheduler", "httpcore", "httpx", "slack_sdk", "uvicorn")
 """Libraries that log every request, with its URL (and a webhook's URL is a secret), or every run of a job."""
 
 _OWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "fields"}
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _YEAR_10000 = 253_402_300_800
 _SIX_DIGITS = 1e6  # from there on they would be written with an exponent
 _PLAIN = re.compile(r"[^\s\"'=\\]+")
@@ -142,7 +143,7 @@ def _rfc3339(moment: float) -> str:
 
 def _one_line(text: str) -> str:
     """A line end, or a terminal's escape sequence, in a message must not look like a line of ours."""
-    return _CONTROL.sub(lambda found: repr(found.group())[1:-1], text)
+    return visible(text)
 
 
 def _quoted(value: object) -> str:

@@ -13,7 +13,7 @@ from monitor.core.model import Instant, TraceId
 from monitor.core.secret import SecretKind, describe_secret
 from monitor.core.trace import SpanFact
 from monitor.ports import Garbled
-from monitor.redaction import MASK, Redactor, clamp
+from monitor.redaction import LONGEST_FIELD, MASK, Redactor, clamp
 from monitor.traceloop.content import Held, Proof, held_in
 from monitor.traceloop.marker import CANARY_NONCE
 
@@ -92,7 +92,7 @@ def read_row(row: Mapping[str, Any], *, nonce: str | None, redactor: Redactor, t
         resource=None
         if resource is None
         else {
-            name: MASK if name in credentials else clamp(redactor.redact(value), 200)
+            name: MASK if name in credentials else clamp(redactor.redact(value), LONGEST_FIELD)
             for name, value in resource.items()
         },
         content=tuple(sorted(content)),

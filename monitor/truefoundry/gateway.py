@@ -99,6 +99,7 @@ class TrueFoundryGateway:
             finish_reason=_finish_reason(body),
             cached=_is_cached(answer),
             blocked=answer.blocked,
+            edge=answer.edge_failure,
             refusal=None if body is not None else read_refusal(answer, self._redactor),
             retry_after=answer.retry_after(self._clock.now()),
             rules=self._rules(answer),

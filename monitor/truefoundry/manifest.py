@@ -24,12 +24,11 @@ from monitor.core.drift import (
 from monitor.core.model import Instant
 from monitor.core.secret import HIDDEN, describe_headers
 from monitor.ports import Garbled
-from monitor.redaction import Redactor, clamp
+from monitor.redaction import LONGEST_FIELD, Redactor, clamp
 
 KIND = "gateway-otel-config"
 _TRACES = "otel_traces_exporter_config"
 _MOST = 200  # headers, attributes or filters; nobody sets up as many, and everything read here is kept
-_LONGEST_VALUE = 2000
 _SENSIBLE = (datetime(2000, 1, 1, tzinfo=UTC).timestamp(), datetime(2100, 1, 1, tzinfo=UTC).timestamp())
 
 
@@ -72,13 +71,13 @@ def _read_traces(
         EXCLUDE: _flag(traces.get("exclude_request_data"), "exclude_request_data"),
         METRICS: _metrics(manifest.get("otel_metrics_exporter_config")),
     }
-    fields.update({f"{ATTRIBUTES}.{_name(name, redactor)}": clamp(value, 300) for name, value in attributes.items()})
+    fields.update({f"{ATTRIBUTES}.{_name(name, redactor)}": value for name, value in attributes.items()})
     secrets = describe_headers(headers, expected_headers, key=key)
     if traces.get("headers") is None:  # an empty object says that there are none; nothing at all says nothing
         secrets = {name.lower(): HIDDEN for name in expected_headers}
     fields.update({f"{HEADERS}.{_name(name, redactor)}": secret for name, secret in secrets.items()})
     fields = {
-        path: redactor.redact(value)[:_LONGEST_VALUE] if isinstance(value, str) else value
+        path: clamp(redactor.redact(value), LONGEST_FIELD) if isinstance(value, str) else value
         for path, value in fields.items()
     }
     return ExportConfig(fields=fields, filters=tuple(_filters(traces.get("when"), redactor)))

@@ -9,19 +9,22 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from monitor.http import Answer
+from monitor.http import Answer, Odd
 from monitor.ports import Garbled, Refusal
 from monitor.redaction import Redactor
 
 _ENVELOPE = ("error_origin_level", "provider", "guardrail_checks")
 _GUARDRAIL_LISTS = ("input_guardrails", "output_guardrails", "llm_input_guardrails", "llm_output_guardrails")
 _FAILED = ("failed", "false")
+_LONGEST_ERROR = 20_000  # what is built of JSON is many times larger than its text
 
 
 def read_refusal(answer: Answer, redactor: Redactor) -> Refusal:
     """The refusal in an error answer; text that is no envelope is kept as its message, redacted and clamped."""
     try:
         body = answer.json()
+    except Odd as odd:
+        return Refusal(message=redactor.show(answer.text(2000), 200), unread=str(odd))
     except Garbled:
         return Refusal(message=redactor.show(answer.text(2000), 200))
     if not isinstance(body, Mapping):
@@ -31,6 +34,7 @@ def read_refusal(answer: Answer, redactor: Redactor) -> Refusal:
     return Refusal(
         message=redactor.show(str(message), 300),
         envelope=_is_envelope(body),
+        error=bool(body.get("error")) or isinstance(body.get("message"), str),
         kind=_word(error.get("type"), redactor),
         origin=_word(body.get("error_origin_level"), redactor),
         provider=_word(body.get("provider"), redactor),
@@ -45,7 +49,7 @@ def _is_envelope(body: Mapping[str, Any]) -> bool:
 def _error(error: object) -> Mapping[str, Any]:
     if isinstance(error, str):
         try:
-            error = json.loads(error)
+            error = json.loads(error) if len(error) <= _LONGEST_ERROR else {"message": error}
         except (ValueError, RecursionError):
             return {"message": error}
     return error if isinstance(error, Mapping) else {}

@@ -2,6 +2,8 @@
 
 from html import escape
 
+from monitor.redaction import visible
+
 _VOID = frozenset({"meta", "link", "br", "hr", "img"})
 
 
@@ -17,7 +19,7 @@ Child = str | Html | None
 def tag(name: str, /, *children: Child, **attributes: str | None) -> Html:
     """An element. `class_` means class, an underscore in an attribute's name a hyphen; an attribute that is None is left out."""
     named = "".join(
-        f' {key.rstrip("_").replace("_", "-")}="{escape(value, quote=True)}"'
+        f' {key.rstrip("_").replace("_", "-")}="{_safe(value)}"'
         for key, value in attributes.items()
         if value is not None
     )
@@ -32,7 +34,7 @@ def join(*children: Child) -> Html:
 
 
 def _safe(child: str) -> str:
-    return child if isinstance(child, Html) else escape(child, quote=True)
+    return child if isinstance(child, Html) else escape(visible(child, keep="\n"), quote=True)
 
 
 def document(title: str, *body: Child, style: str, refresh: int | None = None) -> str:

@@ -146,6 +146,39 @@ async def test_it_does_not_wait_for_ever_where_nothing_can_be_read(tmp_path: Pat
         assert it.said[-1] == "demo: nothing could be seen in 330 s, not waiting any longer"
 
 
+async def test_it_does_not_wait_where_the_key_is_refused(tmp_path: Path) -> None:
+    """Nothing can arrive through a key that answers 401: the pass ends when that is known, and says what it said before."""
+    async with world(tmp_path, targets={"demo": {"traceloop": {"api_key": "tl_wrong_0123456789"}}}) as it:
+        described = await it.look()
+        assert it.took <= 30
+        assert described["verdict"] == "fail"
+        assert described["checks"]["control"]["verdict"] != "pass"
+        assert described["checks"]["arrival"]["evidence"]["reason"] == "refused"
+        assert any("refuses the key" in text for text in it.said)
+
+
+async def test_the_traces_alone_are_not_waited_for_with_a_refused_key(tmp_path: Path) -> None:
+    """Without `control` it is the documented read that knows."""
+    async with world(tmp_path) as it:
+        await it.sandbox.break_("key_rejected")
+        await it.look(*CANARY)
+        assert it.took <= 60
+
+
+async def test_a_change_that_may_not_be_in_force_yet_is_named(tmp_path: Path) -> None:
+    """A canary sent less than `settle` after a change does not come by the old configuration's fault: when to ask again is said."""
+    async with world(tmp_path) as it:
+        await it.sandbox.break_("exporter_disabled")
+        await it.sandbox.mend("exporter_disabled")
+        await it.sandbox.break_("trace_missing")
+        described = await it.look()
+        assert described["verdict"] == "unknown"
+        assert described["summary"].startswith(
+            "cannot tell: arrival. The export configuration was changed at 2027-01-15 08:0"
+        )
+        assert "may not be in force yet" in described["summary"]
+
+
 async def test_a_timeout_gives_unknown(tmp_path: Path) -> None:
     """What is not known by then is said to be so, check by check."""
     async with world(tmp_path) as it:

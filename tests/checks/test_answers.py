@@ -10,6 +10,8 @@ from monitor.core.model import Blindness, Fault
 from monitor.ports import CanaryAnswer, Refusal
 from tests.checks.bench import says
 
+UNREAD = Refusal(message="{", unread="status 200 with JSON that holds NaN, which JSON does not have")
+SAYS_NO = Refusal(message="Provider returned error", error=True, kind="upstream")
 BARE = Refusal(message="no healthy upstream")
 OWN = Refusal(message="User •••• is not authorized", envelope=True, kind="AuthorizationError")
 PROVIDERS = Refusal(message="openai error", envelope=True, kind="APIError", origin="api_error", provider="openai")
@@ -33,6 +35,12 @@ F = Fault
         # 2xx, and yet not served
         ({"status": 200, "completion": False}, None, ("fail", F.CANARY_REJECTED)),
         ({"status": 204, "completion": False}, None, ("fail", F.CANARY_REJECTED)),
+        ({"status": 200, "completion": False, "refusal": SAYS_NO}, None, ("fail", F.CANARY_REJECTED)),
+        ({"status": 200, "completion": False, "refusal": UNREAD}, None, ("unknown", Blindness.GARBLED)),
+        # Cloudflare's own page: it cannot reach the gateway, whatever the health path said a moment later
+        ({"status": 522, "refusal": BARE, "edge": True}, True, ("fail", F.GATEWAY_UNREACHABLE)),
+        ({"status": 530, "refusal": BARE, "edge": True}, None, ("fail", F.GATEWAY_UNREACHABLE)),
+        ({"status": 524, "refusal": BARE}, True, ("fail", F.PROVIDER_FAILING)),
         ({"status": 200, "completion": True, "cached": True}, None, ("fail", F.CANARY_REJECTED)),
         # a redirect is never followed
         ({"status": 302}, None, ("fail", F.CANARY_REJECTED)),
@@ -140,3 +148,25 @@ def test_no_answer_of_the_gateway_is_conclusive() -> None:
     for status in (302, 400, 401, 403, 404, 408, 429, 500):
         charges = judge_answer(CanaryAnswer(status=status), gateway_answers=True).charges
         assert not any(charge.conclusive or charge.stops_export for charge in charges)
+
+
+def test_a_success_that_is_an_error_says_whose_words_it_has() -> None:
+    """The error's message and type; nothing of `gateway.url`, which is right."""
+    finding = judge_answer(CanaryAnswer(status=200, refusal=SAYS_NO), gateway_answers=None)
+    charge = finding.charges[0]
+    assert charge.summary == "HTTP 200 with an error in place of a chat completion: Provider returned error"
+    assert charge.facts == ("error type upstream",)
+    assert "gateway.url" not in charge.step
+
+
+def test_what_was_not_read_is_said_in_its_own_words() -> None:
+    """Not that there is no completion: nobody knows."""
+    finding = judge_answer(CanaryAnswer(status=200, refusal=UNREAD), gateway_answers=None)
+    assert "JSON that holds NaN" in finding.summary
+
+
+def test_cloudflares_own_page_is_not_the_providers() -> None:
+    """It says that Cloudflare cannot reach the gateway."""
+    finding = judge_answer(CanaryAnswer(status=521, refusal=BARE, edge=True), gateway_answers=True)
+    assert finding.summary == "Cloudflare, which stands before the gateway, cannot reach it (HTTP 521)"
+    assert not needs_a_ping(CanaryAnswer(status=521, refusal=BARE, edge=True))

@@ -12,6 +12,7 @@ from monitor.ports import Garbled, Gone, PortError, Refused, Undeliverable, Unre
     [
         (Unreachable("no answer", kind="timeout"), Blindness.UNREACHABLE),
         (Unreachable("the monitor is out of memory", kind="shortage"), Blindness.SHORTAGE),
+        (Unreachable("our proxy refuses", kind="proxy"), Blindness.PROXY),
         (Refused("no", status=401), Blindness.REFUSED),
         (Refused("no", status=429), Blindness.REFUSED),
         (Refused("1010", status=403, blocked=True), Blindness.BLOCKED),

@@ -81,7 +81,22 @@ async def test_a_resource_of_our_own_that_ran_out_is_named_and_accuses_nobody() 
     """Although another service answers: the connection that was open already proves nothing about the next one."""
     seen, _, witness = await _look(Unreachable("the monitor is out of file descriptors", kind="shortage"))
     assert says(seen.finding) == ("unknown", Blindness.SHORTAGE)
-    assert seen.finding.summary == "the monitor is out of file descriptors"
+    assert seen.finding.summary == "the gateway was not asked: the monitor is out of file descriptors"
+    assert witness.asked == []
+
+
+async def test_our_own_proxy_accuses_nobody_whatever_else_answers() -> None:
+    """A witness proves that our network lives, not that the way through the proxy to this host is open."""
+    seen, _, witness = await _look(Unreachable("our proxy refuses the connection to gw (403)", kind="proxy"))
+    assert says(seen.finding) == ("unknown", Blindness.PROXY)
+    assert "our proxy refuses the connection to gw" in seen.finding.summary
+    assert witness.asked == []
+
+
+async def test_our_own_starvation_accuses_nobody() -> None:
+    """The monitor did not run while it waited: unknown, with its own reason, whatever else answers."""
+    seen, _, witness = await _look(Unreachable("no answer; the monitor itself did not run for 4 s", kind="starved"))
+    assert says(seen.finding) == ("unknown", Blindness.STARVED)
     assert witness.asked == []
 
 

@@ -394,3 +394,19 @@ def test_a_difference_reads_as_a_sentence() -> None:
         sentence,
     )
     assert str(only({TYPE: "grpc"})) == f"{TYPE}: expected http, found grpc"
+
+
+@pytest.mark.parametrize(
+    ("expected", "found", "said"),
+    [
+        ("https://tracеloop", "https://traceloop", "expected https://trac\\u0435loop, found https://traceloop"),  # noqa: RUF001
+        ("Köln", "Ko\u0308ln", "expected K\\u00f6ln, found Ko\\u0308ln"),
+        ("cop", "сор", "expected cop, found \\u0441\\u043e\\u0440"),  # noqa: RUF001
+        ("a b", "a  b", "expected a b, found a \\u0020b"),
+        ("Köln", "Köln-2", "expected Köln, found Köln-2"),
+        ("prod", "Москва", "expected prod, found Москва"),
+    ],
+)
+def test_expected_and_found_never_look_alike(expected: str, found: str, said: str) -> None:
+    """Letters of another alphabet, accents in two ways of writing, a blank more: the eye sees the difference."""
+    assert said in str(Difference(path="p", expected=expected, actual=found))

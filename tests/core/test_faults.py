@@ -152,7 +152,8 @@ ENUMS: dict[type[Enum], str] = {
     SecretKind: "literal masked reference hidden absent",
     TraceIdMode: "auto feedback traceparent",
     Service: "control_plane gateway traceloop otlp slack alertmanager webhook heartbeat daemon",
-    Blindness: "unreachable refused garbled crowded no_witness blocked unproven budget_spent paused timeout shortage crashed "
+    Blindness: "unreachable refused garbled crowded no_witness blocked proxy starved unproven budget_spent paused timeout shortage "
+    "crashed "
     "nothing_to_judge",
 }
 

@@ -113,6 +113,8 @@ def _completion(heard: Heard) -> Faults:
         return frozenset({F.GATEWAY_REFUSED, F.PROVIDER_FAILING})
     if heard.status == 429:
         return frozenset({F.RATE_LIMITED})
+    if 520 <= heard.status <= 530:  # Cloudflare's own, where it is no envelope
+        return frozenset({F.PROVIDER_FAILING, F.GATEWAY_UNREACHABLE})
     if heard.status == 408 or heard.status >= 500:
         return frozenset({F.PROVIDER_FAILING})
     if not 200 <= heard.status < 300 or _is_cached(heard):

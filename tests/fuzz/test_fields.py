@@ -22,7 +22,7 @@ F = Fault
 SAMPLES = samples()
 _ROUTES = {"trace": "quick"}
 _LONGEST_INGEST = 64 * 1024
-_UNKNOWN = re.compile(r"unknown: (unreachable|refused|garbled|blocked)")
+_UNKNOWN = re.compile(r"unknown: (unreachable|refused|garbled|crowded|blocked)")
 
 
 def changed_in_every_field(body: bytes) -> Iterator[tuple[Path, Any, bytes]]:

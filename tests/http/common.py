@@ -1,6 +1,9 @@
 """What the tests of `monitor.http` share."""
 
+import ssl
 from typing import Any
+
+import trustme
 
 from monitor.clock import SystemClock
 from monitor.core.model import Service
@@ -36,3 +39,11 @@ def over_network(heard: Heard | None = None, **options: Any) -> Http:
 async def ask(http: Http, url: str, *, timeout: float = 20.0, **options: Any) -> Answer:
     """A GET of the gateway's."""
     return await http.request(Service.GATEWAY, "GET", url, timeout=timeout, **options)
+
+
+def tls(name: str, **options: Any) -> tuple[trustme.CA, ssl.SSLContext]:
+    """An authority, and a server's side of TLS with a certificate by it."""
+    authority = trustme.CA()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert(name, **options).configure_cert(context)
+    return authority, context

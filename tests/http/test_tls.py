@@ -3,7 +3,6 @@
 import asyncio
 import datetime as dt
 import gc
-import ssl
 import time
 import warnings
 from collections.abc import Callable
@@ -14,33 +13,14 @@ import trustme
 
 from monitor.ports import Unreachable
 from tests.fakes.loopback import answer, saying, serving
-from tests.http.common import Heard, ask, over_network
-
-
-def _tls(name: str, **options: Any) -> tuple[trustme.CA, ssl.SSLContext]:
-    authority = trustme.CA()
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert(name, **options).configure_cert(context)
-    return authority, context
-
-
-@pytest.fixture
-def ca_file(tmp_path: Any) -> Callable[[trustme.CA], str]:
-    """Writes an authority's certificate to a file."""
-
-    def write(authority: trustme.CA) -> str:
-        path = tmp_path / "ca.pem"
-        authority.cert_pem.write_to_path(str(path))
-        return str(path)
-
-    return write
+from tests.http.common import Heard, ask, over_network, tls
 
 
 async def test_tls_is_verified_against_the_name_and_measured(
     heard: Heard, ca_file: Callable[[trustme.CA], str]
 ) -> None:
     """Connected by the resolved address, verified by the host's name; all phases are told, and until when it holds."""
-    authority, context = _tls("gateway.example")
+    authority, context = tls("gateway.example")
     http = over_network(heard, ca_file=ca_file(authority), lookup=lambda _host, _port: ["127.0.0.1"])
     async with serving(saying(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n", b"ok", pause=0.01), tls=context) as port:
         got = await ask(http, f"https://gateway.example:{port}/")
@@ -68,11 +48,11 @@ async def test_tls_is_verified_against_the_name_and_measured(
         ),
     ],
 )
-async def test_a_bad_certificate_is_a_failure_of_tls(
+async def test_a_bad_certificate_is_a_failure_oftls(
     name: str, options: dict[str, Any], trusted: bool, why: str, ca_file: Callable[[trustme.CA], str]
 ) -> None:
     """Unknown authority, wrong name, expired: each is said in words."""
-    authority, context = _tls(name, **options)
+    authority, context = tls(name, **options)
     http = over_network(ca_file=ca_file(authority) if trusted else None, lookup=lambda _host, _port: ["127.0.0.1"])
     async with serving(saying(answer()), tls=context) as port:
         with pytest.raises(Unreachable, match=why) as caught:
@@ -80,7 +60,7 @@ async def test_a_bad_certificate_is_a_failure_of_tls(
     assert caught.value.kind == "tls"
 
 
-async def test_https_to_a_plain_port_is_a_failure_of_tls() -> None:
+async def test_https_to_a_plain_port_is_a_failure_oftls() -> None:
     """The handshake is answered by something else."""
 
     async def speak_first(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -314,3 +314,29 @@ async def test_cancelling_closes_everything() -> None:
         assert (await ask(over_network(), f"http://127.0.0.1:{port}/", body_limit=10)).status == 200
     await asyncio.sleep(0.02)
     assert _open_files() <= before + 1
+
+
+async def test_a_flood_of_interim_answers_ends(heard: Heard) -> None:
+    """Each 1xx is legal, and httpcore skips them for as long as they come: the monitor would do nothing else."""
+    sent = 0
+
+    async def flood(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal sent
+        await reader.readuntil(b"\r\n\r\n")
+        while True:
+            writer.write(b"HTTP/1.1 100 Continue\r\n\r\n" * 1000)
+            await writer.drain()
+            sent += 1
+
+    async with serving(flood) as port:
+        with pytest.raises(Unreachable, match="no end before the answer") as caught:
+            await ask(over_network(heard), f"http://127.0.0.1:{port}/", timeout=20)
+    assert caught.value.kind == "protocol"
+    assert heard.outcomes == [(Service.GATEWAY, "protocol")]
+
+
+async def test_a_few_interim_answers_are_skipped() -> None:
+    """As HTTP has it (https://www.rfc-editor.org/rfc/rfc9110#status.1xx)."""
+    early = b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" * 20
+    async with serving(saying(early + answer(body=b"x" * 2_000_000))) as port:
+        assert len((await ask(over_network(), f"http://127.0.0.1:{port}/")).body) == 2_000_000

@@ -366,7 +366,7 @@ def test_any_manifest_is_read_or_garbled(traces: dict[str, Any], subject: Any) -
     ("body", "tenant"),
     [
         ({"user": {"tenantName": "acme"}}, "acme"),
-        ({"user": {"tenantName": "acme\u202e\n"}}, "acme"),
+        ({"user": {"tenantName": "acme\u202e\n"}}, "acme\\u202e"),
         ({"user": None}, None),
         ({"user": {"tenantName": ""}}, None),
     ],

@@ -327,3 +327,44 @@ async def test_cloudflare_is_not_the_gateway() -> None:
     """Its 1010 is marked as such."""
     answer, _ = await list_models(Reply(b"error code: 1010", status=403))
     assert answer.blocked
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        ({"message": "Provider returned error", "code": 502}, "Provider returned error"),
+        ("no healthy upstream", "no healthy upstream"),
+        ('{"message": "quota exceeded"}', "quota exceeded"),
+        ("[" + "true," * 500_000 + "true]", "[true,true"),
+    ],
+)
+async def test_an_error_in_a_success_keeps_its_words(error: Any, said: str) -> None:
+    """Some gateways answer 200 and put the provider's failure into the body."""
+    answer = await complete(Reply({"error": error}))
+    assert answer.refusal is not None
+    assert (answer.completion, answer.refusal.error) == (False, True)
+    assert answer.refusal.message.startswith(said)
+
+
+@pytest.mark.parametrize("body", [b'{"choices": [], "logprob": NaN}', b'{"a": 1, "a": 1}'])
+async def test_odd_json_is_not_called_no_completion(body: bytes) -> None:
+    """It was not read; why is said."""
+    answer = await complete(Reply(body))
+    assert answer.refusal is not None
+    assert answer.refusal.unread.startswith("status 200 with JSON that")
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "edge"),
+    [
+        (520, b"<html>Web server is returning an unknown error", True),
+        (530, b"error code: 1033", True),
+        (524, b"<html>A timeout occurred", False),
+        (502, b"<html>Bad gateway", False),
+        (520, b'{"status": "failure", "error": {}, "provider": "openai"}', False),
+    ],
+)
+async def test_cloudflares_own_pages_are_told_from_what_passes_through(status: int, body: bytes, edge: bool) -> None:
+    """A provider's 52x comes in the gateway's envelope."""
+    answer = await complete(Reply(body, status=status, headers={"cf-ray": "8a", "server": "cloudflare"}))
+    assert answer.edge is edge

@@ -310,3 +310,8 @@ def test_a_broken_target_says_it_below_what_is_to_be_done() -> None:
     site.report["targets"]["prod"]["caveats"] = ["logging is off for others"]
     text = a_page(site).text
     assert text.index("Next:") < text.index("What the canary does not prove:")
+
+
+def test_markup_shows_what_cannot_be_seen_also_where_an_older_version_kept_it() -> None:
+    """In a text and in an attribute; a line end stays."""
+    assert tag("p", "a\ud83d\x1b\n\u202eb", title="\u200b") == Html('<p title="\\u200b">a\\ud83d\\u001b\n\\u202eb</p>')

@@ -145,6 +145,6 @@ def show(value: Value) -> str:
         case Secret():
             return str(value)
         case str() if value != value.strip() or not value:
-            return f"{value!r}"
+            return f"'{value}'"
         case _:
             return str(value)

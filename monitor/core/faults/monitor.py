@@ -35,6 +35,9 @@ _STEPS: Mapping[Blindness | None, str] = {
     Blindness.NO_WITNESS: "Look at the monitor's own network: DNS, proxy (`http.proxy`), egress rules. Nothing answers it.",
     Blindness.BLOCKED: "Let the monitor through what stands in front of the service (Cloudflare, a proxy): it is refused there.",
     Blindness.UNREACHABLE: "Look at the way from the monitor to that service: DNS, proxy (`http.proxy`), egress rules.",
+    Blindness.PROXY: "Look at the monitor's own proxy (`http.proxy`, HTTPS_PROXY): it does not let the monitor through to that "
+    "service. Allow that host there, give the proxy's URL the login it asks for, or exempt the host by `http.no_proxy`.",
+    Blindness.STARVED: "Give the monitor more CPU (its container's limit, its machine): it did not run while it waited.",
     Blindness.SHORTAGE: "Give the monitor more of what it is out of: `ulimit -n`, its limits of memory and of threads.",
     Blindness.REFUSED: "Look at the monitor's credential for that service: it is refused.",
     Blindness.GARBLED: "Run `trace-monitor doctor --record DIR` and look at the answer: it has another form than expected.",

@@ -340,7 +340,7 @@ def test_every_fault_has_its_advice_with_code_as_code() -> None:
         ("```rm -rf```", "'''rm -rf'''"),
         ("@channel", "@\u2060channel"),
         ("one\ntwo\r\n*three*", "one two *three*"),
-        ("abc\u202edcba", "abcdcba"),
+        ("abc\u202edcba", "abc\\u202edcba"),
     ],
 )
 def test_foreign_text_has_no_power(evil: str, harmless: str) -> None:
