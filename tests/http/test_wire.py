@@ -77,7 +77,9 @@ async def test_what_the_system_says_is_said_in_its_words(way: str) -> None:
     host = "127.0.0.1" if way == "address" else "gateway.example"
     with pytest.raises(Unreachable) as caught:
         await ask(http, f"http://{host}:{port}/")
-    assert str(caught.value) == f"{host}:{port}: no connection (connection refused)"
+    direct = f"{host}:{port}: no connection (connection refused)"
+    by_proxy = f"our proxy localhost:{port} cannot be reached, so {host}:{port} was not asked (connection refused)"
+    assert str(caught.value) == (by_proxy if way == "proxy" else direct)
 
 
 @pytest.mark.parametrize(

@@ -141,7 +141,7 @@ async def test_an_hour_without_any_trouble() -> None:
             CheckName.CONFIG: 60,
             CheckName.GATEWAY: 240,
             CheckName.CANARY: 12,
-            CheckName.ARRIVAL: 24,  # that it arrived, then what it carries
+            CheckName.ARRIVAL: 12,  # one look says that it arrived and what it carries
             CheckName.CONTROL: 2,
         }
         assert set(home.outcomes) == {"arrived"}

@@ -83,7 +83,7 @@ async def test_where_no_control_span_is_sent_it_is_not_asked_about() -> None:
     """Neither key of the ingest nor what it shows."""
     async with clinic(targets={"demo": {"checks": {"control": {"enabled": False}}}}) as it:
         given = answers(await it.look())
-        assert {"ingest_key", "control_shown", "ingest_answer", "attribute_filter"} & set(given) == set()
+        assert {"ingest_key", "control_shown", "ingest_answer"} & set(given) == set()
 
 
 async def test_several_targets_are_visited_side_by_side() -> None:
