@@ -23,7 +23,7 @@ class Wanted:
     """What is looked for: what began between `since` and `until`, and how that may be narrowed down.
 
     `decides`: something is concluded from it. `window`: it is worth reading every row of a window, which may be megabytes. `skewed`:
-    clocks may differ by more than the window allows for.
+    clocks may differ by more than the window allows for. `single`: the trace is one span, so that who has not its root has nothing.
     """
 
     trace_id: TraceId | None
@@ -35,6 +35,7 @@ class Wanted:
     decides: bool
     window: bool = True
     skewed: bool = True
+    single: bool = False
 
 
 class DocumentedRead:
@@ -59,7 +60,12 @@ class DocumentedRead:
         ]
         if proven:
             spans = await self._ask_twice(backend, wanted, proven[0], began)
-            return TraceSeen(route=Route.WAREHOUSE, at=began, spans=spans, narrowing=proven[0])
+            root_only = proven[0] is Narrowing.SPAN_NAME and not wanted.single
+            if spans or not (root_only and wanted.decides):
+                return TraceSeen(route=Route.WAREHOUSE, at=began, spans=spans, narrowing=proven[0])
+            # A trace that has lost its root is no lost trace: only the whole window tells which of the two it is.
+            spans = await self._read_whole_window(backend, wanted, began)
+            return TraceSeen(route=Route.WAREHOUSE, at=began, spans=spans, narrowing=Narrowing.WINDOW)
         silent: list[Narrowing] = []
         for narrowing in wanted.narrowings:
             if narrowing is Narrowing.WINDOW or not self._useless.open((id(backend), narrowing), self._now):

@@ -266,6 +266,7 @@ class Lookup:
             narrowings=(*_OF_A_CONTROL, Narrowing.WINDOW),
             decides=overdue,
             skewed=False,  # it is dated by our own clock
+            single=True,
         )
         try:
             seen = await self._documented.read(self._backend, wanted, state, policy, began)

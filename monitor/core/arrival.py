@@ -130,11 +130,12 @@ def absence_counts(
     """Whether not seeing this trace by this route means that it is not there.
 
     A trace id of our own making counts only if the operator vouches for it or this gateway has honoured one before. Without an
-    id, only a filter for the nonce counts that has shown the trace of another canary: a search of everything may miss it.
+    id, only a filter for the nonce counts that has shown the trace of another canary: a search of everything may miss it. Not
+    to find its root by name says only that the root is not there.
     """
     if seen.narrowing in BY_NONCE:
         return is_narrowing_proven(proofs, seen.narrowing, policy.credential, now)
-    if seen.route is Route.NONCE or canary.trace_id is None:
+    if seen.route is Route.NONCE or canary.trace_id is None or seen.narrowing is Narrowing.SPAN_NAME:
         return False
     own_id = canary.id_source is IdSource.TRACEPARENT
     if own_id and policy.trace_id is not TraceIdMode.TRACEPARENT and not honours_traceparent:

@@ -195,6 +195,21 @@ async def test_a_part_that_a_filter_shows_is_completed_by_what_the_quick_route_h
     assert Fault.CONTENT_LEAKED in bench.diary.state.confirmed
 
 
+async def test_a_trace_whose_root_is_not_found_by_name_is_looked_for_in_the_whole_window() -> None:
+    """What has lost its root arrived in part; where the window cannot be read, nobody can tell it from a lost trace."""
+    seen = {}
+    for crowded in (False, True):
+        bench = Bench(a_canary(), proofs=proven(WAREHOUSE, N.SPAN_NAME))
+        bench.backend.quick_error = Gone("404", route=True)
+        bench.backend.crowded = crowded
+        bench.backend.honours = frozenset({N.SPAN_NAME, N.WINDOW})
+        bench.check.lookup._root_name = "ChatCompletion: openai-main/gpt"
+        bench.backend.store(*spans(1)[1:], at=START)
+        await bench.until(5 * MINUTE)
+        seen[crowded] = bench.canary.outcome
+    assert seen == {False: Outcome.INCOMPLETE, True: None}
+
+
 # --- what a canary costs ----------------------------------------------------------------------------------------------
 
 

@@ -166,7 +166,9 @@ def test_without_a_trace_id_nothing_is_absent() -> None:
     assert not counts(a_canary(trace_id=None, id_source=None), Route.WAREHOUSE, narrowing=Narrowing.WINDOW)
 
 
-@pytest.mark.parametrize("narrowing", [each for each in Narrowing if each is not Narrowing.WINDOW])
+@pytest.mark.parametrize(
+    "narrowing", [each for each in Narrowing if each not in (Narrowing.WINDOW, Narrowing.SPAN_NAME)]
+)
 def test_the_silence_of_a_narrowed_read_counts_only_where_it_has_shown_a_span_of_ours(narrowing: Narrowing) -> None:
     """That the warehouse as a whole has shown one, or another narrowing has, proves nothing of this filter."""
     other = Narrowing.METADATA if narrowing is not Narrowing.METADATA else Narrowing.ATTRIBUTE
@@ -174,6 +176,11 @@ def test_the_silence_of_a_narrowed_read_counts_only_where_it_has_shown_a_span_of
     assert not counts(a_canary(), Route.WAREHOUSE, narrowing=narrowing, shown_by=other)
     assert counts(a_canary(), Route.WAREHOUSE, narrowing=narrowing, shown_by=narrowing)
     assert not counts(a_canary(), Route.WAREHOUSE, narrowing=narrowing, shown_by=narrowing, proven=PROOF_LASTS + 1)
+
+
+def test_not_to_find_its_root_by_name_says_nothing_of_the_rest_of_a_trace() -> None:
+    """A trace that has lost its root is no lost trace."""
+    assert not counts(a_canary(), Route.WAREHOUSE, narrowing=Narrowing.SPAN_NAME, shown_by=Narrowing.SPAN_NAME)
 
 
 @pytest.mark.parametrize("narrowing", [Narrowing.ATTRIBUTE, Narrowing.METADATA])
