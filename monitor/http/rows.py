@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Generator
 from decimal import Decimal
 from typing import Any, NoReturn
+from weakref import WeakMethod
 
 from ijson import JSONError
 from ijson.backends import yajl2_c
@@ -49,7 +50,8 @@ class JsonRows:
         self._values = 0
         self._begun = False
         self._digits = 0  # at the end of what was fed last
-        self._parser = yajl2_c.basic_parse_coro(_each(self._event))
+        # The parser is a C object that the garbage collector does not see into: a cycle through it would never be freed.
+        self._parser = yajl2_c.basic_parse_coro(_each(WeakMethod(self._event)))
 
     def feed(self, piece: bytes) -> None:
         """Take a piece of the text; to the parser an empty one would be the end."""
@@ -186,13 +188,16 @@ class _Row:
             where[self._keys[-1]] = value
 
 
-def _each(take: Callable[[str, Any], None]) -> Generator[None, tuple[str, Any], None]:
+def _each(take: "WeakMethod[Callable[[str, Any], None]]") -> Generator[None, tuple[str, Any], None]:
     """A coroutine, as the parser wants it: it is sent every event."""
 
     def coroutine() -> Generator[None, tuple[str, Any], None]:
         while True:
             event, value = yield
-            take(event, value)
+            method = take()
+            if method is not None:
+                method(event, value)
+            del method, event, value  # while it waits, it holds nobody
 
     started = coroutine()
     next(started)

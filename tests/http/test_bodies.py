@@ -1,10 +1,12 @@
 """What bodies can be, legal or hostile: read, or refused in words of their own; bounded in memory and in time."""
 
 import contextlib
+import gc
 import gzip
 import json
 import time
 import tracemalloc
+import weakref
 import zlib
 from collections.abc import Callable
 
@@ -183,3 +185,18 @@ def test_long_numbers_are_read_as_before() -> None:
         rows.feed(sent[start : start + 7])
     rows.close()
     assert len(found) == 3001
+
+
+async def test_rows_that_were_read_are_let_go_of() -> None:
+    """The parser is written in C, and the garbage collector does not see into it: who holds each other through it stays for ever."""
+    gone = []
+    for whole in (True, False):
+        rows = JsonRows(("spans",), lambda _: None)
+        rows.feed(b'{"spans": [{"a": 1}, ')
+        if whole:
+            rows.feed(b"2]}")
+            rows.close()
+        gone.append(weakref.ref(rows))
+        del rows
+    gc.collect()
+    assert [each() for each in gone] == [None, None]
