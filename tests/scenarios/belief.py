@@ -53,6 +53,7 @@ class Breakage:
     says: str
     needs: Sights = _NONE
     clears: tuple[Sights, ...]
+    put_right: Sights | None = None  # what it takes to see that somebody has mended it, before traces show that
     hides: Sights = _NONE
 
 
@@ -64,6 +65,7 @@ def _row(
     *,
     needs: Sights = _NONE,
     clears: tuple[Sights, ...] | None = None,
+    put_right: Sights | None = None,
     hides: Sights = _NONE,
 ) -> Breakage:
     return Breakage(
@@ -74,6 +76,7 @@ def _row(
         says=says,
         needs=needs,
         clears=(needs,) if clears is None else clears,
+        put_right=put_right,
         hides=hides,
     )
 
@@ -133,6 +136,7 @@ TABLE: Mapping[str, Breakage] = {
             "stg",
             needs=frozenset({S.TRACED, S.LEAVING, S.READING}),
             clears=(ARRIVAL, LOSS),  # traces arrive, or are neither here nor there
+            put_right=_MANIFEST,  # a changed configuration that is as expected: then it only waits for traces
             hides=_NO_ARRIVAL,
         ),
         _row(
@@ -252,10 +256,13 @@ def believe(before: Belief, broken: Sequence[str]) -> Belief:
     seen = {row.fault: row for row in rows if row.fault not in LOSSES and not row.needs & hidden}
     if F.TRACE_INCOMPLETE in seen:  # what never becomes whole is also late
         seen.setdefault(F.TRACE_LATE, _ROW_OF[F.TRACE_LATE])
+    set_wrongly = any(row.fault in {F.EXPORTER_DISABLED, F.CONFIG_DRIFT} for row in rows)
     kept = {
         fault: row
         for fault, row in before.items()
-        if fault not in LOSSES and not any(not way & hidden for way in row.clears)
+        if fault not in LOSSES
+        and not any(not way & hidden for way in row.clears)
+        and not (row.put_right is not None and row not in rows and not row.put_right & hidden and not set_wrongly)
     }
     losing = {row.fault for row in rows if row.fault in LOSSES or (row in unknown and S.UNEXPLAINED in row.hides)}
     lost = _name_the_loss(next(iter(LOSSES & before.keys()), None), losing, hidden)

@@ -48,13 +48,12 @@ def _name_both(case: Case) -> Weight:
 
 
 def _is_put_right(case: Case, newest: Canary | None) -> bool:
-    """Whether the configuration was changed since, is not known to stop the export, and no trace sent since may deny that.
+    """Whether the configuration was changed since, is as expected now, and no trace sent since may deny that.
 
     A key that the control plane masks shows its change by `updatedAt` alone.
     """
     memory = case.state.config
-    stopped = any(active.charge.stops_export for active in case.state.trend(CheckName.CONFIG).confirmed.values())
-    if memory is None or stopped:
+    if memory is None or case.state.trend(CheckName.CONFIG).confirmed:
         return False
     known = [at for at in (memory.changed_at, memory.seen.updated_at) if at is not None and at <= case.now]
     changed = max(known, default=case.active.confirmed_at)
