@@ -10,8 +10,10 @@ from monitor.core.canary import IdSource
 from monitor.core.circumstances import caveats
 from monitor.core.inputs import ControlLooked, LabelsUnread, MemoryLost, OriginLooked, TraceLooked
 from monitor.core.model import CheckName, Fault
+from monitor.core.state import Active, Trend
 from monitor.core.trace import Narrowing, Route, TraceSeen
-from tests.core.build import POLICY, Story, spans, trace_id
+from tests.core.build import POLICY, Story, a_charge, spans, trace_id
+from tests.fakes.clock import START
 
 CREDENTIAL = POLICY.credential
 
@@ -115,3 +117,11 @@ def test_where_nobody_judges_arrivals_no_trace_hurries_anything() -> None:
         interval(CheckName.CONTROL, story.state, story.policy, story.now)
         == story.policy.cadences[CheckName.CONTROL].every
     )
+
+
+def test_what_is_confirmed_of_traces_hurries_the_control_span() -> None:
+    """Whether Traceloop itself is healthy tells the hops apart."""
+    charge = a_charge(Fault.TRACE_LATE)
+    late = Trend(confirmed={Fault.TRACE_LATE: Active(charge=charge, since=START, confirmed_at=START)})
+    state = replace(Story().state, trends={CheckName.ARRIVAL: late})
+    assert interval(CheckName.CONTROL, state, POLICY, START) == POLICY.cadences[CheckName.CONTROL].every_while_failing
