@@ -1,5 +1,6 @@
 """Time zones by name. UTC is known everywhere, also where no time-zone database is installed."""
 
+from collections.abc import Callable, Collection
 from datetime import UTC, tzinfo
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
@@ -9,12 +10,12 @@ def zone_of(name: str) -> tzinfo:
     return UTC if name == "UTC" else ZoneInfo(name)
 
 
-def zone_problem(name: str) -> str | None:
-    """Why this is not the name of a time zone."""
+def zone_problem(name: str, known: Callable[[], Collection[str]] = available_timezones) -> str | None:
+    """Why this is not the name of a time zone; `known` are those of the system."""
     try:
         zone_of(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        if not available_timezones():
+        if not known():
             return "cannot be looked up: this system has no time-zone database (tzdata); only UTC is known"
         return "is not a time zone; allowed: names such as Europe/Berlin or UTC"
     return None
