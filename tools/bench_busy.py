@@ -115,7 +115,7 @@ def _configuration(given: dict[str, Any], port: int, directory: Path) -> dict[st
         "canary": {
             "every": EVERY,
             "every_while_failing": EVERY,
-            "max_per_day": 20_000,
+            "max_per_day": 40_000,
             "max_tokens_per_day": 10_000_000,
         },
         "control": {"every": "6h"},
