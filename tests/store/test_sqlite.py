@@ -249,7 +249,8 @@ async def test_whoever_waits_for_the_file_can_be_stopped(path: Path) -> None:
     with pytest.raises(asyncio.CancelledError):
         await opening
     await second.close()
-    assert not second._thread._thread.is_alive() or second._thread._work.empty()
+    second._thread._thread.join(10)
+    assert not second._thread._thread.is_alive()
 
 
 @pytest.mark.parametrize("error", [OverflowError("too large"), UnicodeError("no text"), KeyError("a bug")])

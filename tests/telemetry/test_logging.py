@@ -19,12 +19,14 @@ REDACT = Redactor([SECRET, 'quo"ted\\secret']).redact
 
 @pytest.fixture(autouse=True)
 def _put_logging_back() -> Iterator[None]:
-    """Logging is the process's; each test leaves it as it was."""
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
+    """Logging is the process's; each test leaves it as it was. A web server of an earlier test has set a level of its own."""
+    root, server = logging.getLogger(), logging.getLogger("uvicorn.error")
+    handlers, levels = root.handlers[:], (root.level, server.level)
+    server.setLevel(logging.NOTSET)
     yield
     root.handlers[:] = handlers
-    root.setLevel(level)
+    root.setLevel(levels[0])
+    server.setLevel(levels[1])
     logging.captureWarnings(capture=False)
 
 
