@@ -14,6 +14,7 @@ No foreign exception passes an adapter; what an error means is the check's decis
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Protocol, runtime_checkable
 
 from monitor.core.drift import ConfigSeen
@@ -73,6 +74,11 @@ class Refused(PortError):
         super().__init__(message, status=status, evidence=evidence)
         self.retry_after = retry_after
         self.blocked = blocked
+
+    @property
+    def unauthorized(self) -> bool:
+        """Whether the service itself does not accept the credential, rather than something in front of it."""
+        return self.status == HTTPStatus.UNAUTHORIZED and not self.blocked
 
 
 class Gone(PortError):

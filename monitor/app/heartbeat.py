@@ -18,9 +18,8 @@ FORGIVEN_FOR: Seconds = 300.0
 """How long telling, or keeping the state, may fail before that is silence: what mends itself sooner wakes nobody."""
 
 _TIMEOUT: Seconds = 10.0
-_MAY_BE_NEW = frozenset(
-    {CheckName.CANARY, CheckName.CONTROL, CheckName.ARRIVAL}
-)  # they may still await their first answer
+# These may still await their first answer.
+_MAY_BE_NEW = frozenset({CheckName.CANARY, CheckName.CONTROL, CheckName.ARRIVAL})
 _OK, _OK_ENDS = 200, 300
 
 

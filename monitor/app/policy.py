@@ -2,8 +2,9 @@
 
 from dataclasses import replace
 
-from monitor.checks.canary import NONCE, canary_metadata
+from monitor.checks.canary import canary_metadata
 from monitor.core.budget import Limits
+from monitor.core.canary import NONCE_ENTRY
 from monitor.core.model import CheckName, Seconds
 from monitor.core.secret import fingerprint
 from monitor.core.state import ArrivalPolicy, Cadence, Policy, TraceIdMode
@@ -69,7 +70,7 @@ def _account(target: Target, fingerprint_key: bytes) -> str:
 
 def _profile(target: Target) -> Profile:
     more = target.checks.canary.metadata
-    nonces = frozenset({NONCE} - more.keys())
+    nonces = frozenset({NONCE_ENTRY} - more.keys())
     return Profile(model=target.gateway.model, metadata=canary_metadata(more), nonces=nonces)
 
 

@@ -14,7 +14,6 @@ from monitor.core.model import CheckName, Instant, Seconds
 from monitor.core.trace import Route, TraceSeen
 from monitor.ports import Clock, Crowded, Journal, PortError, Refused, TraceBackend
 
-_UNAUTHORIZED = 401
 _AT_ONCE = 4
 _NOT_SHOWN = "the documented read does not show the trace"
 
@@ -138,7 +137,7 @@ class ArrivalCheck:
             return
         started = self._clock.monotonic()
         try:
-            environment = await self.lookup.see_elsewhere(canary, canary.trace_id, journal.state, journal.policy, began)
+            environment = await self.lookup.see_elsewhere(canary, journal.state, journal.policy, began)
             if environment is not None:  # that it is not here is what was seen before: look here once more
                 again = await self.lookup.see(canary, journal.state, journal.policy, self._clock.now())
                 if again.spans:
@@ -241,4 +240,4 @@ def _waits_for_labels(canary: Canary) -> bool:
 
 def _refuses_key(error: PortError) -> bool:
     """A 401 of the documented read; the quick route's never gets here."""
-    return isinstance(error, Refused) and error.status == _UNAUTHORIZED and not error.blocked
+    return isinstance(error, Refused) and error.unauthorized

@@ -8,7 +8,7 @@ from monitor.checks.blindness import our_own
 from monitor.checks.gateway import blame_or_doubt, judge_ping
 from monitor.core.arrival import REMEMBERED
 from monitor.core.cadence import Barred, bar_canary
-from monitor.core.canary import Canary, IdSource
+from monitor.core.canary import NONCE_ENTRY, Canary, IdSource
 from monitor.core.inputs import CanaryAnswered, CanaryPlanned, Observation
 from monitor.core.model import (
     Blindness,
@@ -27,9 +27,6 @@ from monitor.core.state import TargetState, TraceIdMode
 from monitor.ports import CanaryAnswer, CanaryRequest, Clock, Gateway, Journal, Unreachable, Witness
 
 DEFAULT_PROMPT = "This is a health check of the gateway. Answer with the single word: pong."
-NONCE = "probe_id"
-"""The entry of the metadata that is another for each canary."""
-
 _PING_TIMEOUT: Seconds = 5.0
 _TOO_MANY = 429
 _LONGEST_ANSWER = 2000  # characters kept of an answer: parts of it are enough to recognise it by
@@ -156,7 +153,7 @@ class CanaryCheck:
             model=options.model,
             max_tokens=options.max_tokens,
             parameters=options.parameters,
-            metadata={NONCE: canary.nonce, **canary_metadata(options.metadata)},
+            metadata={NONCE_ENTRY: canary.nonce, **canary_metadata(options.metadata)},
             traceparent=f"00-{canary.sent_id}-{canary.span_id}-01",  # 01: sampled, or LiteLLM and others export nothing
             timeout=timeout,
         )

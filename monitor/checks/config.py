@@ -23,7 +23,6 @@ from monitor.core.model import (
 )
 from monitor.ports import Clock, ControlPlane, Journal, PortError, Refused, TraceBackend
 
-_UNAUTHORIZED = 401
 _PROBE_TIMEOUT: Seconds = 5.0
 
 
@@ -98,7 +97,7 @@ class ConfigCheck:
         try:
             await self._backend.try_key(timeout=_PROBE_TIMEOUT)
         except Refused as error:
-            if error.status == _UNAUTHORIZED and not error.blocked:
+            if error.unauthorized:
                 await journal.absorb(KeyTried(at=now, accepted=False))
         except PortError:
             return  # not known; the drift is told as it stands

@@ -4,13 +4,13 @@ Whether Traceloop's per-trace route, which names no environment, shows the trace
 documented one shows those of the key's own (https://www.traceloop.com/docs/api-reference/warehouse/get_spans), so it decides.
 """
 
-from collections.abc import Awaitable, Iterable, Mapping
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, replace
 
 from monitor.checks.documented import READ_TIMEOUT, DocumentedRead, Wanted
 from monitor.checks.routes import Routes
 from monitor.core.arrival import PROOF_LASTS, is_narrowing_proven, is_proven, narrowing_key
-from monitor.core.canary import Canary, ControlSpan, IdSource
+from monitor.core.canary import CONTROL_SPAN_NAME, Canary, ControlSpan, IdSource
 from monitor.core.model import Instant, Seconds, TraceId
 from monitor.core.state import ArrivalPolicy, Policy, TargetState
 from monitor.core.trace import (
@@ -24,12 +24,10 @@ from monitor.core.trace import (
 )
 from monitor.ports import Clock, Crowded, Gone, PortError, Refused, TraceBackend
 
-CONTROL_SPAN_NAME = "gateway-trace-monitor.control"
-
 _CLOSED = frozenset({401, 403})
-_WINDOW_FOR: Seconds = (
-    15.0  # after its answer; later whole windows are read only where something is concluded from them
-)
+_WINDOW_FOR: Seconds = 15.0
+"""So long after a canary's answer whole windows are read; later only where something is concluded from them."""
+
 _SKEW: Seconds = 5.0  # clocks differ, and a span's own is that of the gateway
 _OF_A_CONTROL = (Narrowing.MARKER, Narrowing.TRACE_ID, Narrowing.SPAN_NAME)
 
@@ -62,11 +60,9 @@ class Lookup:
         self._environments = environments
         self._routes: Routes[Route] = Routes()
         self._documented = DocumentedRead(clock)
-        self._shown: dict[str, _Spans] = {}  # by the quick route, of each canary that is still looked for
+        self._shown: dict[str, _Spans] = {}  # of each canary that is still looked for, by its id
         self._root_name: str | None = None
-        self._skew: Seconds | None = (
-            None  # between our clock and the one that spans are dated by, learnt from those seen
-        )
+        self._skew: Seconds | None = None  # of the clock that spans are dated by, against ours; learnt from those seen
 
     def forget_all_but(self, canary_ids: set[str]) -> None:
         """Forget what was seen of canaries that are no longer looked for."""
@@ -110,12 +106,12 @@ class Lookup:
         None where it shows less, or cannot be read: then the quick route is asked once more.
         """
         shown = self._shown.get(canary.id)
-        if canary.whole_at is None or not shown or not self._is_any_proven(canary, state, policy, began):
+        if canary.whole_at is None or not shown or not self._is_any_proven(state, policy, began):
             return None
         try:
             seen = await self.document(canary, state, policy, began)
         except Refused as error:
-            if error.status == 401 and not error.blocked:  # noqa: PLR2004 - it speaks of our key
+            if error.unauthorized:
                 raise
             return None
         except PortError:
@@ -137,8 +133,7 @@ class Lookup:
             return await self.document(canary, state, policy, quick.at)
         proven = is_proven(state.proofs, Route.TRACE, policy.credential, quick.at)
         if _at_deadline(canary, policy.arrival, quick.at) and not proven and not _is_a_guess(canary, state):
-            documented = await self.document(canary, state, policy, quick.at)
-            quick = documented if documented.spans or documented.route is Route.WAREHOUSE else quick
+            quick = await self.document(canary, state, policy, quick.at)
         return await self._search_too(quick, canary, state, policy)
 
     async def _search_too(self, seen: TraceSeen, canary: Canary, state: TargetState, policy: Policy) -> TraceSeen:
@@ -169,8 +164,7 @@ class Lookup:
 
         A narrowed read shows the spans that carry what it is narrowed by. The content of the others is known from the quick route.
         """
-        names = (Narrowing.TRACE_ID, *self._by_content(), Narrowing.WINDOW)
-        wanted = self._wanted(canary, canary.trace_id, policy, began, names)
+        wanted = self._wanted(canary, canary.trace_id, policy, began, self._by_id())
         seen = await self._documented.read(self._backend, wanted, state, policy, began)
         if canary.id not in self._shown:
             self._learn(canary, seen.spans)
@@ -178,6 +172,9 @@ class Lookup:
         if not seen.spans or any(span.trace_id != canary.trace_id for span in known):
             return seen
         return replace(seen, spans=_merge(seen.spans, known))
+
+    def _by_id(self) -> tuple[Narrowing, ...]:
+        return (Narrowing.TRACE_ID, *self._by_content(), Narrowing.WINDOW)
 
     def _by_content(self) -> tuple[Narrowing, ...]:
         named = (Narrowing.SPAN_NAME,) if self._root_name is not None else ()
@@ -223,9 +220,8 @@ class Lookup:
             self._routes.close(Route.TRACE, self._clock.monotonic())
         return spans
 
-    def _is_any_proven(self, canary: Canary, state: TargetState, policy: Policy, now: Instant) -> bool:
-        names: Iterable[Narrowing] = Narrowing if canary.trace_id is not None else BY_NONCE
-        return any(is_narrowing_proven(state.proofs, each, policy.credential, now) for each in names)
+    def _is_any_proven(self, state: TargetState, policy: Policy, now: Instant) -> bool:
+        return any(is_narrowing_proven(state.proofs, each, policy.credential, now) for each in self._by_id())
 
     def _learn(self, canary: Canary, spans: _Spans) -> None:
         """What the trace that was seen teaches: its spans, the name of its root, and how far its clock is from ours."""
@@ -281,11 +277,9 @@ class Lookup:
 
     # --- other environments
 
-    async def see_elsewhere(
-        self, canary: Canary, trace_id: TraceId | None, state: TargetState, policy: Policy, began: Instant
-    ) -> str | None:
+    async def see_elsewhere(self, canary: Canary, state: TargetState, policy: Policy, began: Instant) -> str | None:
         """The other environment that shows a trace; None if each of them was asked and none does. Raises PortError."""
-        quick = await self._quick(trace_id, canary.nonce) if trace_id is not None else None
+        quick = await self._quick(canary.trace_id, canary.nonce) if canary.trace_id is not None else None
         for span in quick or ():
             if not self._is_ours(span):  # that route shows a whole project, and says where in it the trace is
                 return span.environment
@@ -294,7 +288,7 @@ class Lookup:
         unasked: PortError | None = None
         for environment, backend in self._environments.others.items():
             try:
-                spans = await self._see_in(backend, canary, trace_id, state, policy, began)
+                spans = await self._see_in(backend, canary, state, policy, began)
             except PortError as error:
                 unasked = error
                 continue
@@ -308,18 +302,17 @@ class Lookup:
         self,
         backend: TraceBackend,
         canary: Canary,
-        trace_id: TraceId | None,
         state: TargetState,
         policy: Policy,
         began: Instant,
     ) -> _Spans:
         """What another environment shows. A filter is honoured by the service, not by a key: what is proven here holds there."""
+        trace_id = canary.trace_id
         if trace_id is not None:
             quick = await _unless_closed(backend.read_trace(trace_id, nonce=canary.nonce, timeout=READ_TIMEOUT))
             if quick is not None:
                 return quick
-        by_id = (Narrowing.TRACE_ID,) if trace_id is not None else ()
-        names = (*by_id, *self._by_content(), Narrowing.WINDOW)
+        names = self._by_id() if trace_id is not None else (*self._by_content(), Narrowing.WINDOW)
         wanted = replace(self._wanted(canary, trace_id, policy, began, names), decides=False)
         return (await self._documented.read(backend, wanted, state, policy, began)).spans
 

@@ -7,6 +7,12 @@ from enum import StrEnum
 from monitor.core.model import Instant, Scalar, TraceId
 from monitor.core.trace import LabelJudgement, Route
 
+NONCE_ENTRY = "probe_id"
+"""The entry of a canary's metadata that is another for each canary."""
+
+CONTROL_SPAN_NAME = "gateway-trace-monitor.control"
+"""What every control span is called."""
+
 
 class IdSource(StrEnum):
     """How the trace id of a canary is known."""

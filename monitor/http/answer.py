@@ -50,13 +50,14 @@ class _Odd(ValueError):
 class Answer:
     """An HTTP answer. `body` is what was kept of it, decompressed; `flaw` says why it is not the whole.
 
-    `size` is how much of the body was read, also of one that was not kept.
+    `size` is how much of the body was read, also of one that was not kept; `cut_off`: the rest was more than might be read.
     """
 
     status: int
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     body: bytes = field(default=b"", repr=False)
     flaw: str | None = None
+    cut_off: bool = False
     phases: Phases = Phases()
     certificate_expires_at: Instant | None = None
     size: int = 0
@@ -163,6 +164,7 @@ class Body:
         self._undecided = self._encoding == "deflate"
         self.size = 0
         self.flaw: str | None = None
+        self.cut_off = False
         if self._inflate is None and self._encoding not in ("", "identity"):
             self.flaw = f"a body in the encoding {clamp(encoding, 30)}, which nobody asked for"
 
@@ -182,7 +184,7 @@ class Body:
             for piece in self._unpacked(chunk[start : start + _PIECE]):
                 room = self._limit - self.size
                 if len(piece) > room:
-                    self.flaw = f"a body of more than {self._limit} bytes"
+                    self.flaw, self.cut_off = f"a body of more than {self._limit} bytes", True
                 taken = piece[:room]
                 self.size += len(taken)
                 if self._keep:
@@ -205,9 +207,8 @@ class Body:
         if self._inflate is None:
             yield sent
             return
-        if (
-            self._sent > self._limit + _PIECE
-        ):  # packing makes it no longer; what unpacks to nothing at all could go on for ever
+        # Packing makes it no longer; what unpacks to nothing at all could go on for ever.
+        if self._sent > self._limit + _PIECE:
             self.flaw = f"a compressed body of more than {self._limit} bytes"
             return
         try:

@@ -183,6 +183,7 @@ class Http:
                     headers=reply.headers,
                     body=body.content,
                     flaw=body.flaw,
+                    cut_off=body.cut_off,
                     phases=watch.stop(),
                     certificate_expires_at=reply.certificate_expires_at,
                     size=body.size,

@@ -64,9 +64,8 @@ class Metrics:
         """One view, in the form that an `Accept` header asks for; in any thread."""
         versions = _VERSION.findall(accept)
         understood = all(_NUMBER.fullmatch(version.strip()) for version in versions)
-        encode, content_type = choose_encoder(
-            accept if understood else ""
-        )  # it compares versions as numbers, come what may
+        # It compares versions as numbers, come what may.
+        encode, content_type = choose_encoder(accept if understood else "")
         return encode(_Scrape(self._registry, self._gauges, view)), content_type
 
 

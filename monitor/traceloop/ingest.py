@@ -17,6 +17,7 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, InstrumentationSc
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span
 
+from monitor.core.canary import CONTROL_SPAN_NAME
 from monitor.core.model import Seconds, Service
 from monitor.http import Answer, Http
 from monitor.ports import Clock, ControlRequest, Garbled, IngestAnswer, Unreachable
@@ -24,7 +25,6 @@ from monitor.redaction import Redactor
 from monitor.traceloop.marker import MARKER
 from monitor.version import VERSION
 
-SPAN_NAME = "gateway-trace-monitor.control"
 _RETRYABLE = frozenset({429, 502, 503, 504})
 _FIRST_WAIT: Seconds = 1.0
 _PROTOBUF, _JSON = "application/x-protobuf", "application/json"
@@ -106,7 +106,7 @@ def encode(request: ControlRequest) -> bytes:
     span = Span(
         trace_id=bytes.fromhex(request.trace_id),
         span_id=bytes.fromhex(request.span_id),
-        name=SPAN_NAME,
+        name=CONTROL_SPAN_NAME,
         kind=Span.SPAN_KIND_INTERNAL,
         start_time_unix_nano=start,
         end_time_unix_nano=start + 1_000_000,

@@ -83,7 +83,7 @@ class TraceloopReader:
         rows = JsonRows(("spans",), take)
         path = f"/v2/projects/default/traces/{quote(trace_id, safe='')}/spans"
         answer = await self._ask(path, rows, timeout=timeout, limit=LOOK_BYTES)
-        if _is_cut_off(answer) or rows.oversized:
+        if answer.cut_off or rows.oversized:
             raise Crowded(f"the trace has more than the {LOOK_BYTES // 2**20} MiB that a look may read")
         if rows.form not in ("null", "list"):
             raise Garbled("Traceloop's answer for a trace has no list of spans")
@@ -161,7 +161,7 @@ class TraceloopReader:
         )
         if answer.status != _OK:
             self._refuse(answer)
-        if answer.flaw is not None and not _is_cut_off(answer):
+        if answer.flaw is not None and not answer.cut_off:
             raise Garbled(f"Traceloop answers with {answer.flaw}", status=answer.status, evidence=answer.trail)
         if answer.flaw is None:
             try:
@@ -218,9 +218,8 @@ class _Look:
                 raise
             total = page.total if total is None else total
             found += page.found
-            if page.cut_off and not any(
-                not span.parent_id for span in found
-            ):  # the root comes last: before it, more may come
+            has_root = any(not span.parent_id for span in found)
+            if page.cut_off and not has_root:  # the root comes last: before it, more may come
                 raise self._crowded(total)
             if page.cut_off or (found and not page.found) or _is_last(page, total, len(known), found=bool(found)):
                 return _distinct(found)
@@ -252,7 +251,7 @@ class _Look:
         path = f"/v2/warehouse/spans?{urlencode(_query(search, cursor))}"
         answer = await self._ask(path, rows, timeout=self._time_left(), limit=LOOK_BYTES - self._bytes)
         self._bytes += answer.size
-        page.cut_off = _is_cut_off(answer)
+        page.cut_off = answer.cut_off
         if not page.cut_off:
             if rows.form != "list":
                 raise Garbled("Traceloop's answer for a window has not the documented shape")
@@ -348,8 +347,3 @@ def _filter(field_id: str, operator: str, value: str) -> Mapping[str, str]:
 def _distinct(spans: Sequence[SpanFact]) -> tuple[SpanFact, ...]:
     """One of each: retries and page borders show a span twice."""
     return tuple({span.span_id: span for span in spans}.values())
-
-
-def _is_cut_off(answer: Answer) -> bool:
-    """Whether there was more than might be read."""
-    return answer.flaw is not None and answer.flaw.startswith("a body of more than")

@@ -9,13 +9,13 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from monitor.core.canary import NONCE_ENTRY
 from monitor.core.model import Instant, TraceId
 from monitor.core.secret import SecretKind, describe_secret
 from monitor.core.trace import SpanFact
 from monitor.ports import Garbled
 from monitor.redaction import LONGEST_FIELD, MASK, Redactor, clamp
 from monitor.traceloop.content import Held, Proof, held_in
-from monitor.traceloop.marker import CANARY_NONCE
 
 _ID = re.compile(r"[0-9a-f]{1,64}")
 _EVENTS = ("events", "span_events")  # an older convention puts content there, as attributes of events
@@ -74,7 +74,7 @@ def read_row(row: Mapping[str, Any], *, nonce: str | None, redactor: Redactor, t
     trace_id, span_id = identify(row)
     attributes = _mapping(row.get("span_attributes"))
     resource = _mapping(row.get("resource_attributes")) if "resource_attributes" in row else None
-    proof = Proof(nonce, texts, mine=CANARY_NONCE.rpartition(".")[2])
+    proof = Proof(nonce, texts, mine=NONCE_ENTRY)
     named = [(clamp(name, 100), held_in(value, _models(attributes))) for name, value in _named_content(row, attributes)]
     content = {
         clamp(name, 100)

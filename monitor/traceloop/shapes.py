@@ -13,12 +13,11 @@ from monitor.core.model import TraceId
 from monitor.core.trace import Route
 from monitor.http import Answer, Exchange
 from monitor.ports import Garbled
-from monitor.traceloop.marker import CANARY_NONCE, MARKER
+from monitor.traceloop.marker import CANARY_METADATA, CANARY_NONCE, MARKER
 
 _TRACE = re.compile(r".*/v2/projects/default/traces/([^/]+)/spans")
 _WAREHOUSE = re.compile(r".*/v2/warehouse/spans")
 _FILTERS = frozenset({"filters", "span_name", CANARY_NONCE})
-_METADATA = "tfy.request.metadata"
 _PREFIXES = ("gen_ai.", "llm.", "tfy.")
 _OK, _REDIRECT = 200, 300
 
@@ -54,10 +53,8 @@ def describe_read(exchange: Exchange, ours: frozenset[TraceId]) -> ReadShape | N
         return None
     every = _rows(exchange.answer, route)
     rows = [row for row in every or () if row.get("trace_id") in ours]
-    if (
-        not rows and _FILTERS & query.keys()
-    ):  # whether such a filter is honoured is not known, so its silence says nothing
-        every = None
+    if not rows and _FILTERS & query.keys():
+        every = None  # whether such a filter is honoured is not known, so its silence says nothing
     names = {str(name) for row in rows for name in _attributes(row)}
     return ReadShape(
         route=route,
@@ -104,9 +101,9 @@ def _attributes(row: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _metadata(attributes: Mapping[str, Any]) -> str | None:
-    value = attributes.get(_METADATA)
+    value = attributes.get(CANARY_METADATA)
     if isinstance(value, Mapping):
         return "object"
     if value is not None:
         return "text"
-    return "flat" if any(str(name).startswith(f"{_METADATA}.") for name in attributes) else None
+    return "flat" if any(str(name).startswith(f"{CANARY_METADATA}.") for name in attributes) else None

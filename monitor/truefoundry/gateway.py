@@ -17,9 +17,8 @@ _OK, _REDIRECT = 200, 300
 _PING_LIMIT = 16 * 1024
 _LONGEST_METADATA = 128
 _MOST_TOKENS = 10**9
-_TOKEN_LIMITS = frozenset(
-    {"max_tokens", "max_completion_tokens"}
-)  # newer models refuse the older name, and both together
+# Newer models refuse the older name, and both together.
+_TOKEN_LIMITS = frozenset({"max_tokens", "max_completion_tokens"})
 
 
 class TrueFoundryGateway:

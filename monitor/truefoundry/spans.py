@@ -9,14 +9,12 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from monitor.core.canary import NONCE_ENTRY
 from monitor.core.model import Instant, Seconds, TraceId
 from monitor.core.switches import Caller
 from monitor.core.trace import SpanFact
 from monitor.ports import Garbled
 from monitor.redaction import clamp
-
-NONCE = "probe_id"
-"""The entry of a canary's metadata that no other request has."""
 
 _PAGE = 100
 _MOST_TEAMS = 100
@@ -31,7 +29,7 @@ def span_query(
 ) -> dict[str, Any]:
     """The query for one trace, by its id or else by a canary's nonce; `startTime` in ISO 8601 with milliseconds and Z."""
     start = datetime.fromtimestamp(_begin(trace_id, since) if trace_id is not None else since - _SKEW, UTC)
-    by_nonce = [{"gatewayRequestMetadataKey": NONCE, "operator": "EQUAL", "value": nonce}]
+    by_nonce = [{"gatewayRequestMetadataKey": NONCE_ENTRY, "operator": "EQUAL", "value": nonce}]
     query: dict[str, Any] = {
         "startTime": start.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         **({"traceIds": [trace_id]} if trace_id is not None else {"filters": by_nonce}),

@@ -19,9 +19,8 @@ _log = logging.getLogger(__name__)
 IDLE: Seconds = 10.0
 """How long a request may take to arrive."""
 
-_BUSY: Seconds = (
-    90.0  # handling one, until the last byte of its answer has been taken; a reload may wait for a delivery
-)
+# Handling one, until the last byte of its answer has been taken; a reload may wait for a delivery.
+_BUSY: Seconds = 90.0
 _HANDSHAKE: Seconds = 3.0
 _MOST, _FEWEST = 64, 4
 _AGAIN_AFTER: Seconds = 1.0

@@ -16,7 +16,7 @@ from monitor.app.doctor.seen import Answered, Reply, Seen, StoreWatch
 from monitor.app.doctor.store import look_on
 from monitor.app.once import Say, SinglePass
 from monitor.checks.lookup import Environments, Lookup
-from monitor.core.canary import Canary
+from monitor.core.canary import NONCE_ENTRY, Canary
 from monitor.core.model import CheckName, Instant, Seconds, Service, TargetName, TraceId
 from monitor.core.switches import SwitchKind
 from monitor.core.trace import BY_NONCE, Narrowing, SpanFact
@@ -158,7 +158,7 @@ class Visit:
                 prompt=f"This request is meant to be refused. ({nonce})",
                 model=NO_SUCH_MODEL,
                 max_tokens=1,
-                metadata={"tfy_monitor": "doctor", "probe_id": nonce},
+                metadata={"tfy_monitor": "doctor", NONCE_ENTRY: nonce},
                 traceparent=f"00-{sent_id}-{draw(16)}-01",
                 timeout=_TIMEOUT,
             )
