@@ -22,7 +22,7 @@ from monitor.core.trace import (
     is_same_environment,
     judge_completeness,
 )
-from monitor.ports import Clock, Crowded, Gone, PortError, Refused, TraceBackend
+from monitor.ports import Clock, Crowded, Garbled, Gone, PortError, Refused, TraceBackend
 
 _CLOSED = frozenset({401, 403})
 _WINDOW_FOR: Seconds = 15.0
@@ -313,8 +313,12 @@ class Lookup:
             if quick is not None:
                 return quick
         names = self._by_id() if trace_id is not None else (*self._by_content(), Narrowing.WINDOW)
-        wanted = replace(self._wanted(canary, trace_id, policy, began, names), decides=False)
-        return (await self._documented.read(backend, wanted, state, policy, began)).spans
+        wanted = replace(self._wanted(canary, trace_id, policy, began, names), skewed=False)
+        seen = await self._documented.read(backend, wanted, state, policy, began)
+        whole_window = seen.narrowing is Narrowing.WINDOW
+        if not seen.spans and not whole_window and not _is_absence_proven(seen, state, policy):
+            raise Garbled("a filter that has never shown us a trace does not show this one")
+        return seen.spans
 
 
 def _merge(documented: _Spans, quick: _Spans) -> _Spans:
@@ -336,6 +340,13 @@ def _add(documented: SpanFact, quick: SpanFact | None) -> SpanFact:
         redacted=documented.redacted or quick.redacted,
         credentials=tuple(sorted({*documented.credentials, *quick.credentials})),
     )
+
+
+def _is_absence_proven(seen: TraceSeen, state: TargetState, policy: Policy) -> bool:
+    """Whether what a narrowed read does not show is not there: of a root that is not found by name, the rest may be."""
+    if seen.narrowing in (None, Narrowing.SPAN_NAME):
+        return False
+    return is_narrowing_proven(state.proofs, seen.narrowing, policy.credential, seen.at)
 
 
 def _is_fresh(state: TargetState, policy: Policy, narrowing: Narrowing, now: Instant) -> bool:

@@ -334,6 +334,31 @@ async def test_a_misrouted_trace_is_found_in_a_busy_environment() -> None:
     assert set(bench.other.narrowings) == {N.METADATA}
 
 
+async def test_a_misrouted_trace_is_found_where_no_filter_is_honoured() -> None:
+    """The whole window is read, at the moments on which something depends."""
+    bench = Bench(a_canary(), proofs=proven(TRACE, WAREHOUSE))
+    bench.other.quick_error = Gone("404", route=True)
+    bench.other.crowded = False
+    bench.other.honours = frozenset({N.WINDOW})
+    bench.other.store(*spans(1), at=START, nonce="gtm-1")
+    await bench.until(2 * MINUTE)
+    assert bench.given(ElsewhereLooked)[-1].environment == "stg"
+
+
+@pytest.mark.parametrize("proofs", [{}, proven(WAREHOUSE, N.SPAN_NAME)])
+async def test_what_an_unproven_filter_does_not_show_elsewhere_may_be_there(proofs: dict[str, float]) -> None:
+    """Only where the whole window could be read, or a filter is proven, is it said that no other environment has it."""
+    unknown, known = Bench(a_canary(), proofs=proofs), Bench(a_canary(), proofs=proofs)
+    for bench in (unknown, known):
+        bench.other.quick_error = Gone("404", route=True)
+        bench.check.lookup._root_name = "ChatCompletion: openai-main/gpt"
+    known.other.crowded = False
+    for bench in (unknown, known):
+        await bench.until(6 * MINUTE)
+    assert unknown.given(ElsewhereLooked) == []
+    assert {given.environment for given in known.given(ElsewhereLooked)} == {None}
+
+
 async def test_a_trace_that_is_late_in_the_documented_read_is_judged_when_it_is_there() -> None:
     """Until then it is not judged, which is not final."""
     bench = Bench(a_canary(), proofs=proven(TRACE, WAREHOUSE, N.METADATA))
