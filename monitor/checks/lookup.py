@@ -61,6 +61,7 @@ class Lookup:
         self._routes: Routes[Route] = Routes()
         self._documented = DocumentedRead(clock)
         self._shown: dict[str, _Spans] = {}  # of each canary that is still looked for, by its id
+        self._shows_part = False  # the documented read has shown less of a trace than the quick route
         self._root_name: str | None = None
         self._skew: Seconds | None = None  # of the clock that spans are dated by, against ours; learnt from those seen
 
@@ -103,10 +104,11 @@ class Lookup:
     async def _confirm(self, canary: Canary, state: TargetState, policy: Policy, began: Instant) -> TraceSeen | None:
         """The second look at a trace that the quick route has shown whole: the documented read judges its labels at once.
 
-        None where it shows less, or cannot be read: then the quick route is asked once more.
+        None where it shows less, or cannot be read: then the quick route is asked once more. One that shows only a part cannot tell
+        whether there are more spans than a moment ago.
         """
         shown = self._shown.get(canary.id)
-        if canary.whole_at is None or not shown or not self._is_any_proven(state, policy, began):
+        if self._shows_part or canary.whole_at is None or not shown or not self._is_any_proven(state, policy, began):
             return None
         try:
             seen = await self.document(canary, state, policy, began)
@@ -116,7 +118,7 @@ class Lookup:
             return None
         except PortError:
             return None
-        return seen if len(seen.span_ids) == canary.spans else None
+        return seen if len(seen.span_ids) == canary.spans and not self._shows_part else None
 
     async def _be_sure(self, quick: TraceSeen, canary: Canary, state: TargetState, policy: Policy) -> TraceSeen:
         """A quick answer is not the last word where it comes from elsewhere, where the id is a guess, or before it is proven."""
@@ -171,6 +173,7 @@ class Lookup:
         known = self._shown.get(canary.id, ())
         if not seen.spans or any(span.trace_id != canary.trace_id for span in known):
             return seen
+        self._shows_part = self._shows_part or not {span.span_id for span in known} <= seen.span_ids
         return replace(seen, spans=_merge(seen.spans, known))
 
     def _by_id(self) -> tuple[Narrowing, ...]:

@@ -195,6 +195,36 @@ async def test_a_part_that_a_filter_shows_is_completed_by_what_the_quick_route_h
     assert Fault.CONTENT_LEAKED in bench.diary.state.confirmed
 
 
+async def test_a_filter_that_shows_a_part_confirms_no_number_of_spans() -> None:
+    """Complete is what two looks show alike; of a third span that comes in between, the name of the root says nothing."""
+    bench = Bench(a_canary(), proofs=proven(TRACE, WAREHOUSE, N.SPAN_NAME))
+    bench.check.lookup._root_name = "ChatCompletion: openai-main/gpt"
+    bench.backend.honours = frozenset({N.SPAN_NAME})
+    bench.shows()
+    await bench.until(1)
+    first = bench.canary.spans
+    bench.backend.store(replace(spans(1)[-1], span_id="e" * 16, content=("tfy.input",)), at=START)
+    await bench.until(MINUTE)
+    assert (bench.canary.outcome, bench.canary.spans) == (Outcome.ARRIVED, first + 1)
+    assert bench.canary.labels is not None
+    assert bench.canary.labels.leaked == ("tfy.input",)
+
+
+async def test_a_filter_that_shows_a_part_costs_three_requests_too() -> None:
+    """Two by the quick route, and one that judges: it is known by then that the filter cannot confirm."""
+    proofs = proven(TRACE, WAREHOUSE, N.SPAN_NAME)
+    later = {"sent_at": START + 300, "answered_at": START + 300}
+    bench = Bench(a_canary(1), a_canary(2, **later), proofs=proofs)
+    bench.backend.honours = frozenset({N.SPAN_NAME})
+    bench.shows(1)
+    bench.shows(2, nonce="gtm-2", at=START + 300)
+    await bench.until(4 * MINUTE)
+    before = bench.requests
+    await bench.until(6 * MINUTE)
+    assert (bench.canary.outcome, bench.canary.labels is not None) == (Outcome.ARRIVED, True)
+    assert bench.requests - before == 3
+
+
 async def test_a_trace_whose_root_is_not_found_by_name_is_looked_for_in_the_whole_window() -> None:
     """What has lost its root arrived in part; where the window cannot be read, nobody can tell it from a lost trace."""
     seen = {}
