@@ -81,7 +81,7 @@ class Heartbeat:
             elif not journal.policy.cadences:
                 yield f"{name}: no check is enabled"
             else:
-                yield from (f"{name}: {check} has not looked lately" for check in self._stale(journal, now))
+                yield from (f"{name}: {check} has not looked recently" for check in self._stale(journal, now))
 
     def _stale(self, journal: TargetJournal, now: Instant) -> Iterator[CheckName]:
         """`arrival` looks only while a trace is awaited, and need not see it then."""

@@ -19,7 +19,7 @@ from monitor.core.weighing import named
 def verdict_of(state: TargetState, policy: Policy, stale: frozenset[CheckName] = frozenset()) -> Verdict:
     """A target fails if any fault but the monitor's own is confirmed; else it is unknown if a check is, unexplained.
 
-    Where no check runs at all, or one has not looked lately, nothing is known either.
+    Where no check runs at all, or one has not looked recently, nothing is known either.
     """
     if set(state.confirmed) - MONITORS_OWN:
         return Verdict.FAIL
@@ -122,7 +122,7 @@ def describe_check(state: TargetState, check: CheckName, *, stale: bool = False)
     return {
         "verdict": Verdict.UNKNOWN.value if stale else last.verdict.value,
         "fault": fault.value if fault is not None else None,
-        "summary": f"has not looked lately; then: {last.summary}" if stale else last.summary,
+        "summary": f"has not looked recently; then: {last.summary}" if stale else last.summary,
         "evidence": {**last.evidence, **({"reason": last.blindness.value} if last.blindness else {})},
         "duration_seconds": round(last.took, 3),
     }

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from monitor.checks.documented import READ_TIMEOUT, DocumentedRead, Wanted
 from monitor.checks.routes import Routes
-from monitor.core.arrival import PROOF_LASTS, is_narrowing_proven, is_proven, narrowing_key
+from monitor.core.arrival import PROOF_LASTS, is_narrowing_proven, is_proven
 from monitor.core.canary import CONTROL_SPAN_NAME, Canary, ControlSpan, IdSource
 from monitor.core.model import Instant, Seconds, TraceId
 from monitor.core.state import ArrivalPolicy, Policy, TargetState
@@ -252,7 +252,10 @@ class Lookup:
         """
         overdue = began - control.sent_at >= policy.arrival.missing_after
         quick = None if overdue else await self._quick(control.trace_id, None)
-        learnt = any(_is_fresh(state, policy, narrowing, began) for narrowing in _OF_A_CONTROL)
+        learnt = any(  # not so long ago that it must be proven again before it is needed
+            is_narrowing_proven(state.proofs, each, policy.credential, began, within=PROOF_LASTS / 2)
+            for each in _OF_A_CONTROL
+        )
         if quick is not None and (learnt or not quick):
             return ControlSight(route=Route.TRACE, shown=bool(quick))
         skew = self._skew or 0.0
@@ -335,10 +338,10 @@ def _add(documented: SpanFact, quick: SpanFact | None) -> SpanFact:
     if quick is None:
         return documented
     content = sorted({*(documented.content or ()), *(quick.content or ())})
-    told = documented.content is not None or quick.content is not None
+    known = documented.content is not None or quick.content is not None
     return replace(
         documented,
-        content=tuple(content) if told else None,
+        content=tuple(content) if known else None,
         unproven=tuple(sorted({*documented.unproven, *quick.unproven} - set(content))),
         redacted=documented.redacted or quick.redacted,
         credentials=tuple(sorted({*documented.credentials, *quick.credentials})),
@@ -350,12 +353,6 @@ def _is_absence_proven(seen: TraceSeen, state: TargetState, policy: Policy) -> b
     if seen.narrowing in (None, Narrowing.SPAN_NAME):
         return False
     return is_narrowing_proven(state.proofs, seen.narrowing, policy.credential, seen.at)
-
-
-def _is_fresh(state: TargetState, policy: Policy, narrowing: Narrowing, now: Instant) -> bool:
-    """Whether a narrowing was proven so lately that it need not be proven again before it is needed."""
-    shown = state.proofs.get(narrowing_key(narrowing, policy.credential))
-    return shown is not None and now - shown <= PROOF_LASTS / 2
 
 
 async def _unless_closed(read: Awaitable[_Spans]) -> _Spans | None:

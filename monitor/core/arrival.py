@@ -88,10 +88,11 @@ def narrowing_key(narrowing: Narrowing, credential: str) -> str:
     return f"narrowed by {narrowing}:{credential}"
 
 
-def is_narrowing_proven(proofs: Mapping[str, Instant], narrowing: Narrowing, credential: str, now: Instant) -> bool:
-    """Whether it has shown us a span of our own within a day, with the same credential."""
-    shown = proofs.get(narrowing_key(narrowing, credential))
-    return shown is not None and now - shown <= PROOF_LASTS
+def is_narrowing_proven(
+    proofs: Mapping[str, Instant], narrowing: Narrowing, credential: str, now: Instant, within: Seconds = PROOF_LASTS
+) -> bool:
+    """Whether it has shown us a span of our own recently, with the same credential."""
+    return _has_shown(proofs, narrowing_key(narrowing, credential), now, within)
 
 
 def store_credential(account: str, destination: str) -> str:
@@ -109,8 +110,12 @@ def destination_of(credential: str) -> str:
 
 def is_proven(proofs: Mapping[str, Instant], route: Route, credential: str, now: Instant) -> bool:
     """Whether a route has shown us a span of our own within a day, with the same credential."""
-    shown = proofs.get(proof_key(route, credential))
-    return shown is not None and now - shown <= PROOF_LASTS
+    return _has_shown(proofs, proof_key(route, credential), now, PROOF_LASTS)
+
+
+def _has_shown(proofs: Mapping[str, Instant], key: str, now: Instant, within: Seconds) -> bool:
+    shown = proofs.get(key)
+    return shown is not None and now - shown <= within
 
 
 def store_is_proven(canary: Canary, proofs: Mapping[str, Instant], now: Instant) -> bool:

@@ -70,7 +70,7 @@ async def test_before_every_target_has_been_looked_at_it_is_silent() -> None:
         assert not await pulse.beats()
         assert (
             pulse.heartbeat.problem
-            == "withheld: demo: config has not looked lately; demo: gateway has not looked lately"
+            == "withheld: demo: config has not looked recently; demo: gateway has not looked recently"
         )
 
 
@@ -96,7 +96,7 @@ async def test_a_check_that_does_not_look_is_silence(check: str) -> None:
         assert await pulse.beats()
         await it.clock.advance(91)
         assert not await pulse.beats()
-        assert pulse.heartbeat.problem == f"withheld: demo: {check} has not looked lately"
+        assert pulse.heartbeat.problem == f"withheld: demo: {check} has not looked recently"
 
 
 @pytest.mark.parametrize(
@@ -128,7 +128,7 @@ async def test_a_clock_that_is_set_back_keeps_it_neither_silent_nor_beating() ->
         assert await pulse.beats()
         await it.clock.advance(300)
         assert not await pulse.beats()
-        assert pulse.heartbeat.problem == "withheld: demo: config has not looked lately"
+        assert pulse.heartbeat.problem == "withheld: demo: config has not looked recently"
 
 
 async def test_without_a_notifier_checking_is_enough() -> None:

@@ -125,10 +125,10 @@ STATES: dict[str, tuple[dict[str, Any], Makes]] = {
     "a pause that lasts, and no fault explains it": ({}, hold_the_canaries),
     "the gateway does not answer, so no canary is sent": ({}, breaks("gateway_unreachable")),
     "the gateway refuses the canary": ({}, breaks("canary_rejected")),
-    "the configuration may not be read (permanent: told once)": ({}, breaks("blind")),
+    "the configuration may not be read (permanent: notified once)": ({}, breaks("blind")),
     "Traceloop cannot be read": ({}, breaks("read_api_garbled", 25)),
     "a check crashes again and again": ({}, crash),
-    "a check has not looked lately": ({}, forgets("config")),
+    "a check has not looked recently": ({}, forgets("config")),
     "traces are awaited and nobody looks for them": ({}, forgets("arrival")),
     "the schedule stands still": ({}, stand_still),
     "the severity of what is broken is `none`": (

@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 
 from monitor.app.doctor.answer import Answer, Question, open_, skipped, well, wrong
 from monitor.app.doctor.questions.concerns import has_control_plane
-from monitor.app.doctor.questions.errors import UNAUTHORIZED
 from monitor.app.doctor.seen import Answered, Seen
 from monitor.core.drift import Comparison, ConfigSeen, compare
 from monitor.core.faults.configuration import GIVE_US_THE_KEY
@@ -137,7 +136,7 @@ def _judge_comparison(comparison: Comparison, seen: Seen) -> Answer:
 
 def _refuses_key(seen: Seen) -> bool:
     """Whether the documented read refuses the monitor's own key."""
-    return isinstance(seen.window, Refused) and seen.window.status == UNAUTHORIZED and not seen.window.blocked
+    return isinstance(seen.window, Refused) and seen.window.unauthorized
 
 
 def judge_changed(seen: Seen) -> Answer:
