@@ -472,31 +472,22 @@ async def test_each_place_that_refuses_is_named() -> None:
         assert bench.health().last_error == f"{B} is gone"
 
 
-async def test_what_was_refused_is_tried_at_once_when_somebody_asks() -> None:
-    """The bot has been invited: nobody waits five minutes for the proof."""
+@pytest.mark.parametrize("by_reload", [False, True])
+async def test_what_was_refused_is_tried_at_once_when_somebody_asks(by_reload: bool) -> None:
+    """The bot has been invited: nobody waits five minutes for the proof, nor after a reload."""
     clock = FakeClock()
     slack = Picky(clock, {A: Undeliverable("Slack says not_in_channel", permanent=True)})
     async with telling(slack, clock=clock) as bench:
         await bench.breaks()
         await bench.advance(30)
         slack.errors.clear()
-        bench.teller.retry()
+        if by_reload:
+            await bench.teller.exchange([Route(notifier=slack)])
+        else:
+            bench.teller.retry()
         await bench.advance(1)
         assert reasons(slack) == [OPENED]
         assert bench.health().failing_since is None
-
-
-async def test_a_reload_tries_what_was_refused_at_once() -> None:
-    """By the same way to tell."""
-    clock = FakeClock()
-    slack = Picky(clock, {A: Undeliverable("Slack says not_in_channel", permanent=True)})
-    async with telling(slack, clock=clock) as bench:
-        await bench.breaks()
-        await bench.advance(30)
-        slack.errors.clear()
-        await bench.teller.exchange([Route(notifier=slack)])
-        await bench.advance(1)
-        assert reasons(slack) == [OPENED]
 
 
 async def test_a_notice_that_crashes_a_notifier_holds_back_no_other(caplog: pytest.LogCaptureFixture) -> None:
