@@ -16,10 +16,11 @@ from monitor.core.model import CheckName, Seconds, TargetName
 from monitor.core.silence import Silence
 from monitor.core.state import Policy, TargetState, Trend
 from monitor.core.telling import trusted
+from monitor.daemon.desk import Route
+from monitor.daemon.teller import Teller
 from monitor.ports import Undeliverable
 from monitor.runner import TargetJournal
 from monitor.store.codec import decode_target, encode_target
-from monitor.teller import Route, Teller
 from tests.fakes.clock import START, FakeClock
 from tests.notifiers.notices import an_incident, told_of
 

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from monitor.app.heartbeat import FORGIVEN_FOR
-from monitor.app.selftest import AGAIN_AFTER
 from monitor.core.faults import FAULTS, Rule
 from monitor.core.incident import Reason
 from monitor.core.triage import TRIAGE
+from monitor.daemon.heartbeat import FORGIVEN_FOR
+from monitor.daemon.selftest import AGAIN_AFTER
 from monitor.sandbox import FAULTS as WAYS
 from monitor.settings.alerting import Alerting
 from tests.scenarios.promptness import PROMISES

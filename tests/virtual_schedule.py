@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 
-from monitor.app.simulation.alarms import SleepingAlarms
 from monitor.core.events import Event
 from monitor.schedule import GridSchedule
+from monitor.simulate.alarms import SleepingAlarms
 from tests.fakes.clock import FakeClock
 
 

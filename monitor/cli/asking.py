@@ -4,11 +4,11 @@ import argparse
 import sys
 from dataclasses import dataclass
 
-from monitor.app.assembly import secrets_of
-from monitor.app.once import Say
-from monitor.app.passes import network
 from monitor.cli.common import add_config, duration, read_configuration, refuse_ca_file, refuse_target, say
 from monitor.clock import SystemClock
+from monitor.daemon.assembly import secrets_of
+from monitor.daemon.once import Say
+from monitor.daemon.passes import network
 from monitor.http import Http
 from monitor.ports import Clock
 from monitor.redaction import Redactor

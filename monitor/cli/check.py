@@ -6,13 +6,13 @@ import json
 import sys
 from typing import Any
 
-from monitor.app.once import SinglePass, run_all
-from monitor.app.passes import Selection, build_passes
-from monitor.app.report import describe, severity_of_failures
 from monitor.cli.asking import add_scope, prepare, progress, read_scope
 from monitor.cli.common import FAILED, OK, UNKNOWN, USAGE, say
 from monitor.cli.table import render, use_colour
 from monitor.core.model import CheckName, Seconds, Severity, Verdict
+from monitor.daemon.once import SinglePass, run_all
+from monitor.daemon.passes import Selection, build_passes
+from monitor.daemon.report import describe, severity_of_failures
 from monitor.ports import Clock
 from monitor.redaction import all_visible
 

@@ -10,9 +10,9 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from monitor.app.service import Service
 from monitor.cli.common import OK, USAGE, duration, say
 from monitor.cli.story import Storyteller
+from monitor.daemon.service import Service
 from monitor.redaction import Redactor
 from monitor.sandbox import FAULTS, Sandbox, Traffic, serve
 from monitor.settings import Loaded, parse

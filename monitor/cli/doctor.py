@@ -8,15 +8,15 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from monitor.app.doctor.recording import Recorder, Unfit
-from monitor.app.doctor.report import describe_visits
-from monitor.app.doctor.visits import Equipment, build_visits
-from monitor.app.once import run_all
 from monitor.cli.asking import add_scope, prepare, progress, read_scope
 from monitor.cli.common import FAILED, OK, USAGE, say
 from monitor.cli.findings import render
 from monitor.cli.table import use_colour
 from monitor.core.model import Seconds, TargetName, Verdict
+from monitor.daemon.once import run_all
+from monitor.doctor.recording import Recorder, Unfit
+from monitor.doctor.report import describe_visits
+from monitor.doctor.visits import Equipment, build_visits
 from monitor.http import Exchange
 from monitor.redaction import all_visible
 from monitor.settings import Loaded

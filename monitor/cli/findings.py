@@ -4,10 +4,10 @@ import textwrap
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from monitor.app.doctor.questions import SECTIONS
-from monitor.app.doctor.snippet import snippet
 from monitor.cli.table import paint
 from monitor.core.model import Fault
+from monitor.doctor.questions import SECTIONS
+from monitor.doctor.snippet import snippet
 
 _SIGNS = {"pass": "✓ pass   ", "fail": "✗ fail   ", "unknown": "? unknown"}
 _INDENT = " " * 12

@@ -46,7 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _where_it_says(arguments: argparse.Namespace) -> str | None:
     """The daemon that was started with this configuration, or else the only one."""
-    from monitor.app.address import running  # noqa: PLC0415
+    from monitor.daemon.address import running  # noqa: PLC0415
 
     found = running()
     given = arguments.config or os.environ.get(_CONFIG)

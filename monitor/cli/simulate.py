@@ -6,18 +6,18 @@ import os
 from pathlib import Path
 from typing import Any
 
-from monitor.app.assembly import secrets_of
-from monitor.app.simulation.cast import Compose
-from monitor.app.simulation.play import play
-from monitor.app.simulation.render import as_json, as_text, replay_as_json, replay_as_text
-from monitor.app.simulation.replay import replay
-from monitor.app.simulation.script import read_timeline
 from monitor.cli.asking import read_scope
 from monitor.cli.common import OK, USAGE, add_config, duration, say
 from monitor.clock import SystemClock
 from monitor.core.model import Seconds
+from monitor.daemon.assembly import secrets_of
 from monitor.redaction import Redactor
 from monitor.settings import ConfigError, load
+from monitor.simulate.cast import Compose
+from monitor.simulate.play import play
+from monitor.simulate.render import as_json, as_text, replay_as_json, replay_as_text
+from monitor.simulate.replay import replay
+from monitor.simulate.script import read_timeline
 from monitor.store.snapshot import load_snapshot
 from monitor.telemetry.logging import configure
 

@@ -4,12 +4,12 @@ import asyncio
 import textwrap
 from collections.abc import Callable
 
-from monitor.app.daemon import Daemon
 from monitor.clock import SystemClock
 from monitor.core.canary import Outcome
 from monitor.core.events import CanaryReturned, Checked, Event, IncidentChanged, TraceJudged
 from monitor.core.incident import Reason
 from monitor.core.model import CheckName, Seconds, Verdict
+from monitor.daemon.daemon import Daemon
 from monitor.sandbox import FAULTS, Sandbox
 
 _BREAK_AFTER: Seconds = 3.0

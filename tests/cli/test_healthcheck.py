@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import trustme
 
-from monitor.app.address import Address, running
 from monitor.cli import main
+from monitor.daemon.address import Address, running
 from tests.cli.live import live_site
 from tests.settings.samples import MINIMAL
 from tests.web.site import Site
@@ -75,7 +75,7 @@ def test_of_several_daemons_that_of_the_configuration_is_asked(url: str, capsys:
 
 def test_what_a_dead_daemon_left_behind_is_not_believed(tmp_path: Path, url: str) -> None:
     """Killed, it takes nothing back; the next one sweeps it away."""
-    code = "import os; from monitor.app.address import Address; Address('http://127.0.0.1:1', ''); os._exit(9)"
+    code = "import os; from monitor.daemon.address import Address; Address('http://127.0.0.1:1', ''); os._exit(9)"
     subprocess.run([sys.executable, "-c", code], check=False, env={**os.environ, "TMPDIR": str(tmp_path)})
     (directory,) = tmp_path.glob("trace-monitor-*")
     assert len(list(directory.iterdir())) == 1

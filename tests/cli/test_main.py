@@ -57,7 +57,7 @@ def test_only_the_command_that_is_asked_for_is_loaded() -> None:
     code = "import sys; from monitor.cli import _parser; _parser(['healthcheck']); print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = set(done.stdout.split())
-    for foreign in ("google.protobuf", "slack_sdk", "apscheduler", "starlette", "monitor.sandbox", "monitor.app"):
+    for foreign in ("google.protobuf", "slack_sdk", "apscheduler", "starlette", "monitor.sandbox", "monitor.daemon"):
         assert foreign not in loaded
 
 

@@ -19,7 +19,7 @@ T = TypeVar("T")
 HANGING_RESOLVER = """\
 import socket, sys, threading
 socket.getaddrinfo = lambda *_, **__: threading.Event().wait()
-from monitor.app import service
+from monitor.daemon import service
 service.GRACE = float(sys.argv.pop(1))
 from monitor.cli import main
 sys.exit(main())

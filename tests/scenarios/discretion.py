@@ -5,8 +5,8 @@ import json
 from collections.abc import Iterable
 from urllib.parse import quote
 
-from monitor.app.daemon import Daemon
 from monitor.core.events import Event, IncidentChanged
+from monitor.daemon.daemon import Daemon
 from monitor.sandbox import World
 from monitor.sandbox.credentials import Credentials
 from monitor.store.codec import encode_event, encode_target

@@ -14,9 +14,6 @@ from typing import Any
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from monitor.app.daemon import Daemon, Surroundings
-from monitor.app.policy import enabled_checks
-from monitor.app.routes import Footing, routes_of
 from monitor.core.arrival import is_proven
 from monitor.core.events import Checked, Event, IncidentChanged, NoticeHandled, TraceJudged
 from monitor.core.incident import Incident
@@ -24,6 +21,10 @@ from monitor.core.model import CheckName, TargetName
 from monitor.core.state import Policy, TargetState
 from monitor.core.telling import trusted
 from monitor.core.trace import Route
+from monitor.daemon.daemon import Daemon, Surroundings
+from monitor.daemon.desk import Route as Telling
+from monitor.daemon.policy import enabled_checks
+from monitor.daemon.routes import Footing, routes_of
 from monitor.http import Http, InProcess
 from monitor.redaction import Redactor
 from monitor.sandbox import Dialect, Host, Sandbox, Traffic
@@ -34,7 +35,6 @@ from monitor.store.memory import MemoryStore
 from monitor.telemetry.expected import Expected, Monitored
 from monitor.telemetry.gauges import View
 from monitor.telemetry.metrics import Metrics
-from monitor.teller import Route as Telling
 from tests.fakes.clock import FakeClock
 from tests.scenarios.discretion import given_away, told_twice_or_never
 from tests.virtual_schedule import VirtualSchedule

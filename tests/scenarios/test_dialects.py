@@ -10,7 +10,7 @@ import pytest
 from monitor.core.model import Fault, Seconds, Verdict
 from monitor.sandbox import FAULTS, SWITCHES, Dialect
 from monitor.sandbox.dialect import IndexLag
-from tests.app.world import world
+from tests.daemon.world import world
 from tests.scenarios.belief import LOSSES, TABLE
 from tests.scenarios.house import MINUTE, house
 from tests.scenarios.pairwise import covering_array

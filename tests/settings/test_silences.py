@@ -7,9 +7,9 @@ from importlib.util import find_spec
 
 import pytest
 
-from monitor.app.windows import windows_of
 from monitor.core.model import Fault, TargetName
 from monitor.core.silence import silenced_until
+from monitor.daemon.windows import windows_of
 from monitor.settings.silences import Silence
 from tests.settings.samples import MINIMAL, complaints, settings
 

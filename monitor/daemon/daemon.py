@@ -1,0 +1,331 @@
+"""The daemon: restore what was remembered, look, tell, serve, and stop in order."""
+
+import asyncio
+import logging
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+from monitor.core.events import Event
+from monitor.core.inputs import MemoryLost, Removed, Ticked
+from monitor.core.model import CheckName, Instant, Seconds, TargetName
+from monitor.core.present import bring_to_present
+from monitor.core.silence import Silence
+from monitor.core.state import Policy, State, TargetState
+from monitor.core.telling import owes
+from monitor.daemon.assembly import Assemble, Ground, Parts, assemble, secrets_of
+from monitor.daemon.desk import NotifierHealth, Route
+from monitor.daemon.listeners import Listener, Listeners
+from monitor.daemon.policy import policy_of
+from monitor.daemon.report import describe, describe_incident
+from monitor.daemon.target import TargetWatch
+from monitor.daemon.teller import Teller
+from monitor.http import Http
+from monitor.ports import Clock, Schedule
+from monitor.redaction import Redactor
+from monitor.runner import TargetJournal
+from monitor.settings import Settings
+from monitor.settings.inventory import all_secrets
+from monitor.store import Store, StoreError
+
+_log = logging.getLogger(__name__)
+
+_TICK: Seconds = 30.0
+_REFRESH: Seconds = 60.0
+_A_STEP: Seconds = 1.0
+_UNDER_WAY_FOR: Seconds = 600.0
+_FORGET_REMOVED_AFTER: Seconds = 24 * 3600.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What the daemon stands on; tests put fakes here."""
+
+    clock: Clock
+    store: Store
+    schedule: Schedule
+    http: Http
+    redactor: Redactor
+    assemble: Assemble = assemble
+
+
+class Daemon:
+    """Every target at work, and everybody kept up to date."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        around: Surroundings,
+        *,
+        routes: Iterable[Route],
+        silences: tuple[Silence, ...] = (),
+    ) -> None:
+        self.settings = settings
+        self._around = around
+        self._configured_silences = silences
+        self._listeners = Listeners(around.store.record)
+        self._journals: dict[TargetName, TargetJournal] = {}
+        self._watches: dict[TargetName, TargetWatch] = {}
+        self._secrets: dict[TargetName, tuple[str, ...]] = {}
+        self._silences: tuple[Silence, ...] = ()
+        self._teller = Teller(
+            routes,
+            clock=around.clock,
+            publish=self.publish,
+            journals=lambda: tuple(self._journals.values()),
+            silences=lambda: self.silences,
+            labels=self._labels,
+        )
+        self._ahead: Seconds = 0.0  # of the monotonic clock, the wall clock is
+        self._set_back_at: Seconds | None = None
+        self.ready = False
+        self.draining = False
+
+    # --- what others may ask
+
+    @property
+    def silences(self) -> tuple[Silence, ...]:
+        """Those of the configuration and those that were added since."""
+        return (*self._configured_silences, *self._silences)
+
+    @property
+    def state(self) -> State:
+        """Everything remembered, as one value."""
+        targets = {name: journal.state for name, journal in self._journals.items()}
+        return State(targets=targets, silences=self.silences)
+
+    @property
+    def policies(self) -> Mapping[TargetName, Policy]:
+        """The thresholds of each target."""
+        return {name: journal.policy for name, journal in self._journals.items()}
+
+    @property
+    def notifiers(self) -> Mapping[str, NotifierHealth]:
+        """How each notifier does."""
+        return self._teller.health
+
+    @property
+    def journals(self) -> tuple[TargetJournal, ...]:
+        """The memory of every target."""
+        return tuple(self._journals.values())
+
+    def journal(self, target: TargetName) -> TargetJournal | None:
+        """The memory of one target."""
+        return self._journals.get(target)
+
+    def report(self) -> dict[str, Any]:
+        """The status object, with the open incidents."""
+        now = self._around.clock.now()
+        states = {
+            str(name): (journal.state, journal.policy)
+            for name, journal in self._journals.items()
+            if journal.state.removed_at is None
+        }
+        return {**describe(states, now, live=True), "incidents": self.incidents(open_only=True)}
+
+    def incidents(self, *, open_only: bool) -> list[dict[str, Any]]:
+        """The incidents remembered, newest first."""
+        found = [incident for journal in self._journals.values() for incident in journal.state.incidents]
+        chosen = [incident for incident in found if incident.open or not open_only]
+        return [describe_incident(incident) for incident in sorted(chosen, key=lambda one: -one.opened_at)]
+
+    def listen(self, listener: Listener) -> None:
+        """Hear of every event from now on."""
+        self._listeners.add(listener)
+
+    def publish(self, event: Event) -> None:
+        """Tell every listener."""
+        self._listeners.publish(event)
+
+    # --- life
+
+    async def start(self) -> None:
+        """Restore, then begin to look and to tell."""
+        remembered = await self._around.store.load()
+        now = self._around.clock.now()
+        self._ahead = now - self._around.clock.monotonic()
+        self._silences = remembered.silences
+        parts = self._build(self.settings)
+        for name in self.settings.targets:
+            state = remembered.targets.get(name) or TargetState(target=name)
+            self._add(name, bring_to_present(state, now), parts[name])
+        for name, state in remembered.targets.items():
+            if name not in self.settings.targets:
+                await self._retire(name, bring_to_present(state, now))
+        if self._around.store.loss is not None and self._journals:
+            first = next(iter(self._journals.values()))
+            given = MemoryLost(at=now, what=self._around.store.loss)
+            await first.absorb(given, durable=True)
+        self._around.schedule.every("tick", _TICK, self._tick)
+        self._around.schedule.every("refresh", _REFRESH, self._teller.refresh)
+        for watch in self._watches.values():
+            watch.begin()
+        self._around.schedule.start()
+        self._teller.start()
+        self.ready = True
+
+    async def apply(self, settings: Settings, routes: Iterable[Route], silences: tuple[Silence, ...]) -> None:
+        """Go on with other settings. What was remembered of a target stays; a target that is gone is told so.
+
+        Everything is built first, and then exchanged without a pause: what cannot be built changes nothing.
+        """
+        same = settings.alerting == self.settings.alerting
+        kept = {name for name, target in settings.targets.items() if same and target == self.settings.targets.get(name)}
+        parts = self._build(settings, without=frozenset(kept & self._watches.keys()))
+        self.settings, self._configured_silences = settings, silences
+        for name in self._watches.keys() - kept:
+            for job in self._watches.pop(name).jobs():
+                self._around.schedule.drop(job)
+        for name, built in parts.items():
+            known = self._journals.get(name)
+            self._add(name, known.state if known is not None else TargetState(target=name), built)
+            self._watches[name].begin()
+        for name, journal in list(self._journals.items()):
+            if name not in settings.targets and journal.state.removed_at is None:
+                await journal.absorb(Removed(at=self._around.clock.now()), durable=True)
+        await self._teller.exchange(routes)
+
+    async def tell_by(self, routes: Iterable[Route]) -> None:
+        """From now on tell by these ways: each is brought up to date first."""
+        await self._teller.exchange(routes)
+
+    def run_now(self, target: TargetName) -> tuple[CheckName, ...]:
+        """Have every check of a target look at once, and tell what was refused once more; which checks."""
+        self._teller.retry()
+        watch = self._watches[target]
+        for job in watch.jobs():
+            self._around.schedule.soon(job)
+        return tuple(check for check in CheckName if watch.journal.policy.enabled(check))
+
+    async def set_silences(self, silences: tuple[Silence, ...]) -> None:
+        """Those that were added at run time; durable when this returns. Raises StoreError: then it is as before."""
+        before, self._silences = self._silences, silences
+        try:
+            await self._around.store.save_silences(silences)
+        except StoreError:
+            self._silences = before
+            raise
+        self._teller.wake()
+
+    @property
+    def added_silences(self) -> tuple[Silence, ...]:
+        """Those that were added at run time."""
+        return self._silences
+
+    def _ground(self) -> Ground:
+        return Ground(
+            clock=self._around.clock,
+            http=self._around.http,
+            redactor=self._around.redactor,
+            fingerprint_key=self._around.store.fingerprint_key(),
+            publish=self.publish,
+        )
+
+    def _build(self, settings: Settings, *, without: frozenset[TargetName] = frozenset()) -> Mapping[TargetName, Parts]:
+        """What is needed to look at the targets; none of it looks yet."""
+        self._around.redactor.register(*secrets_of(settings))
+        ground = self._ground()
+        return {
+            name: self._around.assemble(name, target, settings, ground)
+            for name, target in settings.targets.items()
+            if name not in without
+        }
+
+    def _add(self, name: TargetName, state: TargetState, parts: Parts) -> None:
+        target, key = self.settings.targets[name], self._around.store.fingerprint_key()
+        journal = self._keep_journal(name, state, policy_of(target, self.settings.alerting, key))
+        self._watches[name] = TargetWatch(
+            journal,
+            parts.checks,
+            parts.arrival,
+            parts.aside,
+            schedule=self._around.schedule,
+            clock=self._around.clock,
+            follow=partial(self._follow_secrets, name),
+        )
+
+    def _follow_secrets(self, name: TargetName) -> None:
+        """A secret that has been rotated is what is judged by, and never shown, from the first request that carries it."""
+        target, journal = self.settings.targets.get(name), self._journals[name]
+        values = tuple(source.get() for source in all_secrets(target))
+        if target is not None and values != self._secrets.get(name):
+            self._secrets[name] = values
+            self._around.redactor.register(*values)
+            journal.policy = policy_of(target, self.settings.alerting, self._around.store.fingerprint_key())
+
+    def _keep_journal(self, name: TargetName, state: TargetState, policy: Policy) -> TargetJournal:
+        """The memory of a target, the very one where there is one: a look that is under way still reports to it."""
+        journal = self._journals.get(name)
+        if journal is None or journal.state.removed_at is not None:
+            journal = self._journals[name] = self._make_journal(replace(state, removed_at=None), policy)
+        journal.policy = policy
+        return journal
+
+    def _make_journal(self, state: TargetState, policy: Policy) -> TargetJournal:
+        return TargetJournal(
+            state,
+            policy,
+            clock=self._around.clock,
+            save=self._around.store.save,
+            publish=self.publish,
+            changed=self._changed,
+        )
+
+    async def _retire(self, name: TargetName, state: TargetState) -> None:
+        """A target that is no longer monitored: its open incident is closed and told, and then it is forgotten."""
+        journal = self._make_journal(state, Policy(cadences={}))
+        self._journals[name] = journal
+        if state.removed_at is None:
+            await journal.absorb(Removed(at=self._around.clock.now()), durable=True)
+
+    async def stop(self, grace: Seconds) -> None:
+        """Let what runs end, tell once more, write everything down."""
+        self.draining = True
+        began = self._around.clock.monotonic()
+        await self._around.schedule.stop(grace / 2)
+        left = max(1.0, grace - (self._around.clock.monotonic() - began) - 1.0)
+        await self._teller.stop(left / 2)
+        await asyncio.gather(*(journal.commit() for journal in self._journals.values()))
+
+    # --- what keeps going
+
+    def _changed(self, state: TargetState) -> None:
+        watch = self._watches.get(state.target)
+        if watch is not None and not self.draining:
+            watch.replan(state)
+        self._teller.wake()
+
+    async def _tick(self) -> None:
+        """Time passes: follow rotated secrets, forget what is old."""
+        now = self._around.clock.now()
+        set_back = self._was_set_back(now)
+        key = self._around.store.fingerprint_key()
+        self._around.redactor.register(*secrets_of(self.settings))
+        for name, journal in list(self._journals.items()):
+            target = self.settings.targets.get(name)
+            if target is not None:
+                journal.policy = policy_of(target, self.settings.alerting, key)
+            elif self._may_forget(journal.state, now):
+                del self._journals[name]
+                await self._around.store.forget(name)
+                continue
+            await journal.absorb(Ticked(at=now, set_back=set_back))
+
+    def _was_set_back(self, now: Instant) -> bool:
+        """Whether the wall clock was, lately: what was under way then reports moments that still lie ahead."""
+        monotonic = self._around.clock.monotonic()
+        ahead, self._ahead = self._ahead, now - monotonic
+        if self._ahead < ahead - _A_STEP:
+            _log.warning("the clock was set back by %.0f s", ahead - self._ahead)
+            self._set_back_at = monotonic
+        return self._set_back_at is not None and monotonic - self._set_back_at <= _UNDER_WAY_FOR
+
+    def _may_forget(self, state: TargetState, now: Instant) -> bool:
+        """Whether a target was removed long ago, and whoever was told of its incident has been told of the end."""
+        removed_at = state.removed_at
+        return removed_at is not None and now - removed_at > _FORGET_REMOVED_AFTER and not owes(state, self.notifiers)
+
+    def _labels(self, name: TargetName) -> Mapping[str, str]:
+        target = self.settings.targets.get(name)
+        return target.labels if target is not None else {}

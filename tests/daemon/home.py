@@ -1,0 +1,114 @@
+"""A daemon of its own for each test: a sandbox in process, a fake clock, and ways to tell that only remember."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from monitor.core.events import Event
+from monitor.core.model import Seconds, TargetName
+from monitor.core.silence import Silence
+from monitor.core.state import TargetState
+from monitor.daemon.daemon import Daemon, Surroundings
+from monitor.daemon.desk import Route
+from monitor.http import Http, InProcess
+from monitor.redaction import Redactor
+from monitor.sandbox import InProcess as SandboxWire
+from monitor.sandbox import Sandbox
+from monitor.settings import Settings, parse
+from monitor.store.memory import MemoryStore
+from tests.fakes.clock import FakeClock
+from tests.notifiers.fake import FakeNotifier
+from tests.scenarios.house import merge
+from tests.virtual_schedule import VirtualSchedule
+
+DEMO = TargetName("demo")
+
+
+class Home:
+    """The daemon and everything around it."""
+
+    def __init__(self, **more: Any) -> None:
+        self.clock = FakeClock()
+        self.sandbox = Sandbox(clock=self.clock, wire=SandboxWire())
+        self.store = MemoryStore(self.clock)
+        self.notifier = FakeNotifier()
+        self.events: list[Event] = []
+        self.redactor = Redactor()
+        self.schedule = VirtualSchedule(self.clock, self.events.append)
+        self.daemon: Daemon
+        self.http: Http
+        self.more = more
+
+    def settings(self, *, without: str = "", **more: Any) -> Settings:
+        """What the sandbox wants, and more; but for one target."""
+        configuration = merge(merge(self.sandbox.configuration(), self.more), more)
+        configuration["targets"].pop(without, None)
+        return parse(json.dumps(configuration), {}, Path("/nowhere")).settings
+
+    def target(self, **changes: Any) -> dict[str, Any]:
+        """The target of the sandbox under another name."""
+        known: Any = self.sandbox.configuration()["targets"]
+        return merge(known["demo"], changes)
+
+    async def open(self) -> None:
+        """Start everything."""
+        await self.sandbox.start()
+        self.http = Http(
+            clock=self.clock,
+            transport=InProcess({host: app for host, app in self.sandbox.apps.items()}),  # noqa: C416 - Host is str
+        )
+        self.daemon = Daemon(
+            self.settings(),
+            Surroundings(
+                clock=self.clock, store=self.store, schedule=self.schedule, http=self.http, redactor=self.redactor
+            ),
+            routes=self.routes,
+        )
+        self.daemon.listen(self.events.append)
+        await self.daemon.start()
+
+    @property
+    def routes(self) -> tuple[Route, ...]:
+        """The one way to tell."""
+        return (Route(notifier=self.notifier),)
+
+    async def apply(self, settings: Settings, silences: tuple[Silence, ...] = ()) -> None:
+        """A reload that was good."""
+        await self.daemon.apply(settings, self.routes, silences)
+        await self.clock.settle()
+
+    async def stop(self, grace: Seconds) -> Seconds:
+        """Stop the daemon; how long that takes."""
+        work = asyncio.ensure_future(self.daemon.stop(grace))
+        return await self.clock.run_until(work.done)
+
+    async def close(self) -> None:
+        """Stop everything."""
+        if not self.daemon.draining:
+            await self.stop(5.0)
+        await self.sandbox.stop()
+
+    def state(self, name: TargetName = DEMO) -> TargetState:
+        """What is remembered of a target."""
+        journal = self.daemon.journal(name)
+        assert journal is not None
+        return journal.state
+
+    @property
+    def told(self) -> list[str]:
+        """What was told: reason and target."""
+        return [f"{notice.reason} {notice.incident.target}" for notice in self.notifier.notices]
+
+
+@asynccontextmanager
+async def home(**more: Any) -> AsyncIterator[Home]:
+    """A running one; `more` is merged into the configuration."""
+    built = Home(**more)
+    await built.open()
+    try:
+        yield built
+    finally:
+        await built.close()

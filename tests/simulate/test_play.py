@@ -1,0 +1,317 @@
+"""What happens when a timeline is played: the daemon's own behaviour, seen from Slack."""
+
+from pathlib import Path
+
+import pytest
+
+from monitor.core.incident import Reason
+from monitor.core.model import Fault, Severity
+from monitor.settings import ConfigError, parse
+from monitor.simulate.cast import MENTION, Compose
+from monitor.simulate.chronicle import Cue
+from monitor.simulate.play import Played, play
+from monitor.simulate.reader import Outcome, Place, Telling
+from monitor.simulate.script import parse_timeline
+
+CONFIGURATION = """\
+targets:
+  eu: &target
+    control_plane: {url: https://acme.truefoundry.cloud, token_file: /no/such/file}
+    gateway: {model: openai-main/gpt-4o-mini}
+    traceloop: {api_key_file: /no/such/file, environment: prd}
+  us:
+    <<: *target
+    alerting: {channel: C0US, mention: "<@U0US>"}
+alerting:
+  fail_after: 3
+  slack: {bot_token_file: /no/such/file, channel: C0EU, mention: "<@U0EU>"}
+  webhook: {url_file: /no/such/file}
+http: {ca_file: /no/such/file}
+"""
+
+
+def composing(text: str) -> Compose:
+    """The operator's configuration, on a machine that has none of its files."""
+    return lambda over: parse(text, {}, Path("/nowhere"), over=over, name="config.yaml", open_files=False)
+
+
+def told(*entries: str, configuration: str | None = None, **top: str) -> Played:
+    """Play a timeline of these entries, and of these other lines."""
+    lines = [f"{key}: {value}" for key, value in {"warm_up": "6m", **top}.items()]
+    text = "\n".join([*lines, "timeline:", *(f"  - {entry}" for entry in entries)])
+    compose = None if configuration is None else composing(configuration)
+    return play(parse_timeline(text, "story.yaml"), compose)
+
+
+def after(played: Played, telling: Telling) -> float:
+    """Seconds from the start."""
+    return telling.until - played.start
+
+
+def reasons(played: Played) -> list[tuple[str, str]]:
+    """What new texts there were, as words."""
+    return [(each.reason.value, each.fault.value) for each in played.chronicle.tellings if each.posted]
+
+
+def cues(played: Played) -> list[str]:
+    """What happened besides."""
+    return [entry.words for entry in played.chronicle.entries if isinstance(entry, Cue)]
+
+
+def test_health_tells_nothing() -> None:
+    """An hour in which nothing breaks."""
+    played = told(until="1h")
+    assert played.chronicle.entries == []
+    assert (played.summary.incidents, played.summary.messages, played.summary.mentions) == (0, 0, 0)
+
+
+def test_an_outage_is_seen_by_the_looks_of_the_daemon() -> None:
+    """Opened within the promised time with a mention, resolved in its thread without one."""
+    played = told("{from: 2m, to: 20m, outage: exporter_disabled}")
+    assert reasons(played) == [("opened", "exporter_disabled"), ("resolved", "exporter_disabled")]
+    opened, resolved = (telling for telling in played.chronicle.tellings if telling.posted)
+    assert 120 < after(played, opened) <= 120 + 75
+    assert (opened.called, resolved.called, resolved.broadcast) == (True, False, True)
+    assert [shown.place for shown in resolved.shown] == [Place.EDIT, Place.THREAD]
+    assert opened.shown[0].text.startswith("🚨 critical · prod · exporter_disabled\n")
+    assert opened.shown[0].text.endswith(f"\n{MENTION}")
+    assert resolved.shown[1].thread == opened.shown[0].ts
+    assert (played.summary.incidents, played.summary.messages, played.summary.mentions) == (1, 2, 1)
+
+
+def test_one_look_that_fails_is_no_failure_and_two_are() -> None:
+    """What is scripted goes through the debouncing like any look."""
+    assert reasons(told("{at: 2m, gateway: fail, looks: 1}")) == []
+    assert reasons(told("{at: 2m, gateway: fail, looks: 2}")) == [
+        ("opened", "gateway_unreachable"),
+        ("resolved", "gateway_unreachable"),
+    ]
+
+
+def test_thresholds_can_be_tried() -> None:
+    """Settings of the timeline outrank the built-in ones."""
+    one = told("{at: 2m, gateway: fail, looks: 1}", settings="{alerting: {fail_after: 1}}")
+    assert reasons(one)[0] == ("opened", "gateway_unreachable")
+
+
+@pytest.mark.parametrize(
+    ("entry", "fault"),
+    [
+        ("{from: 1m, to: 6m, config: fail config_drift}", Fault.CONFIG_DRIFT),
+        ("{from: 1m, to: 12m, canary: fail provider_failing}", Fault.PROVIDER_FAILING),
+        ("{from: 1m, to: 40m, canary: fail rate_limited}", Fault.RATE_LIMITED),
+        ("{from: 1m, to: 40m, control: fail}", Fault.INGEST_FAILING),
+        ("{from: 1m, to: 40m, control: fail key_rejected}", Fault.KEY_REJECTED),
+        ("{from: 1m, to: 20m, config: unknown}", Fault.BLIND),
+        ("{from: 1m, to: 20m, arrival: missing}", Fault.EXPORT_FAILING),
+        ("{from: 1m, to: 20m, arrival: late}", Fault.TRACE_LATE),
+        ("{from: 1m, to: 20m, arrival: incomplete}", Fault.TRACE_INCOMPLETE),
+    ],
+    ids=lambda given: given if isinstance(given, str) else "",
+)
+def test_each_check_can_be_told_what_it_finds(entry: str, fault: Fault) -> None:
+    """The incident that it opens, and its end."""
+    played = told(entry)
+    assert reasons(played)[-1] == ("resolved", fault.value)
+    assert played.summary.open == ()
+
+
+def test_what_slack_did_not_take_is_told_when_it_does() -> None:
+    """Attempts that fail in the same way are one entry, with how many there were."""
+    played = told(
+        "{from: 1m, to: 20m, slack: unreachable}", "{from: 2m, to: 15m, outage: gateway_unreachable}", until="40m"
+    )
+    opening, ending, resolved = played.chronicle.tellings
+    assert (opening.reason, opening.outcome, opening.shown) == (Reason.OPENED, Outcome.FAILED, ())
+    assert opening.attempts > 40
+    assert "no connection" in opening.detail
+    assert (ending.reason, ending.outcome) == (Reason.RESOLVED, Outcome.FAILED)
+    assert (resolved.reason, resolved.outcome, resolved.called) == (Reason.RESOLVED, Outcome.SENT, False)
+    assert 1200 <= after(played, resolved) <= 1220
+
+
+def test_an_answer_that_is_lost_doubles_the_message() -> None:
+    """It stands in Slack, and nobody knows: the attempt is shown with what it posted."""
+    played = told("{from: 1m, to: 2m20s, slack: answer_lost}", "{from: 2m, outage: exporter_disabled}", until="4m")
+    texts = [telling for telling in played.chronicle.tellings if telling.posted]
+    assert [telling.outcome for telling in texts] == [Outcome.UNKNOWN, Outcome.SENT]
+    assert texts[0].shown[0].text == texts[1].shown[0].text
+
+
+@pytest.mark.parametrize("ending", ["stopped", "killed"])
+def test_a_restart_tells_nothing_twice(ending: str) -> None:
+    """The next daemon knows what was told."""
+    played = told(
+        "{from: 2m, to: 20m, outage: exporter_disabled}", f"{{at: 10m, restart: {ending}, down: 1m}}", until="40m"
+    )
+    assert reasons(played) == [("opened", "exporter_disabled"), ("resolved", "exporter_disabled")]
+    assert cues(played)[1:3] == [
+        f"the daemon is {ending}, and started again 1m later",
+        "the daemon is started again",
+    ]
+
+
+def test_killed_after_sending_it_tells_once_more() -> None:
+    """At most one duplicate per death between sending and writing down, and never a silence."""
+    played = told(
+        "{at: 1m, restart: killed_after_sending, down: 30s}",
+        "{from: 2m, to: 10m, outage: exporter_disabled}",
+        until="30m",
+    )
+    assert [reason for reason, _ in reasons(played)] == ["opened", "opened", "resolved"]
+    assert "the daemon is killed: what it has just said is not written down" in cues(played)
+
+
+def test_what_a_silence_covers_is_not_told_but_noted() -> None:
+    """From opening to resolve; an incident that outlasts the silence is told as opened when it ends."""
+    covered = told(
+        "{from: 1m, to: 30m, silence: {fault: gateway_unreachable, author: ada}}",
+        "{from: 2m, to: 10m, outage: gateway_unreachable}",
+        until="1h",
+    )
+    assert reasons(covered) == []
+    assert covered.summary.incidents == 1
+    assert "prod: gateway_unreachable opened, silenced until 2027-01-15 08:30 UTC" in cues(covered)
+    outlasting = told("{from: 1m, to: 9m, silence: {}}", "{from: 2m, to: 20m, outage: gateway_unreachable}", until="1h")
+    opened = outlasting.chronicle.tellings[0]
+    assert (opened.reason, opened.called) == (Reason.OPENED, True)
+    assert after(outlasting, opened) == pytest.approx(540, abs=1)
+
+
+def test_an_acknowledgement_ends_escalation() -> None:
+    """And is shown; there is nothing to take where nothing is open."""
+    entries = ("{at: 1m, ack: bob}", "{at: 2m, outage: exporter_disabled}")
+    alone = told(*entries, until="50m")
+    taken = told(*entries, "{at: 10m, ack: ada}", until="50m")
+    assert [reason for reason, _ in reasons(alone)] == ["opened", "escalated"]
+    assert [reason for reason, _ in reasons(taken)] == ["opened"]
+    assert any("acknowledged by ada" in telling.shown[0].text for telling in taken.chronicle.tellings)
+    assert "nothing is open that could be acknowledged" in cues(taken)
+    assert taken.summary.open == ("prod exporter_disabled",)
+
+
+def test_other_settings_are_loaded() -> None:
+    """From then on they count."""
+    played = told(
+        "{at: 2m, gateway: fail, looks: 1}",
+        "{at: 10m, reload: {alerting: {fail_after: 1}}}",
+        "{at: 12m, gateway: fail, looks: 1}",
+    )
+    assert reasons(played)[0] == ("opened", "gateway_unreachable")
+    assert after(played, played.chronicle.tellings[0]) > 720
+
+
+def test_a_removed_target_is_told_so() -> None:
+    """Its incident is closed."""
+    played = told("{at: 2m, outage: exporter_disabled}", "{at: 10m, remove: us}", targets="[eu, us]", until="20m")
+    resolved = [each for each in played.chronicle.tellings if each.reason is Reason.RESOLVED]
+    assert [each.target for each in resolved] == ["us"]
+    assert "no longer monitored" in resolved[0].shown[-1].text
+    assert played.summary.open == ("eu exporter_disabled",)
+
+
+def test_targets_that_break_together_call_once_a_minute() -> None:
+    """The second message is posted at once, without."""
+    played = told("{at: 2m, gateway: fail}", targets="[eu, us]", until="10m")
+    first, second = (each for each in played.chronicle.tellings if each.reason is Reason.OPENED)
+    assert (first.called, second.called) == (True, False)
+
+
+def test_a_target_of_many_can_break_alone() -> None:
+    """By name or by pattern."""
+    played = told(
+        "{at: 2m, outage: exporter_disabled, target: e*}",
+        "{at: 3m, gateway: fail, target: us}",
+        targets="[eu, us]",
+        until="8m",
+    )
+    opened = {(each.target, each.fault) for each in played.chronicle.tellings if each.reason is Reason.OPENED}
+    assert opened == {("eu", Fault.EXPORTER_DISABLED), ("us", Fault.GATEWAY_UNREACHABLE)}
+
+
+def test_a_story_reads_the_same_each_time() -> None:
+    """To the last character."""
+    entry = "{from: 2m, to: 10m, outage: exporter_disabled}"
+    assert told(entry).chronicle == told(entry).chronicle
+
+
+# --- by the operator's configuration
+
+
+def test_the_operators_thresholds_and_channels_count() -> None:
+    """Without one of the files that the configuration names."""
+    played = told("{at: 2m, gateway: fail, looks: 2}", "{at: 10m, gateway: fail}", configuration=CONFIGURATION)
+    opened = [each for each in played.chronicle.tellings if each.reason is Reason.OPENED]
+    assert all(after(played, each) > 600 for each in opened)
+    shown = {str(each.target): each.shown[0] for each in opened}
+    assert {name: each.channel for name, each in shown.items()} == {"eu": "C0EU", "us": "C0US"}
+    assert shown["eu"].text.endswith("\n<@U0EU>")
+    assert shown["us"].text.endswith("\n<@U0US>")
+
+
+def test_a_timeline_outranks_the_configuration() -> None:
+    """So that one thing can be tried differently."""
+    played = told(
+        "{at: 2m, gateway: fail, looks: 2}",
+        configuration=CONFIGURATION,
+        targets="[eu]",
+        settings="{alerting: {fail_after: 2, severity: {gateway_unreachable: warning}}}",
+    )
+    opened = played.chronicle.tellings[0]
+    assert (opened.target, opened.severity, opened.called) == ("eu", Severity.WARNING, False)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        "{alerting: {slack: {channel: C0OTHER}}}",
+        "{defaults: {alerting: {channel: C0OTHER}}}",
+        "{targets: {prod: {alerting: {channel: C0OTHER}}}}",
+        '{alerting: {slack: {channel: C0OTHER, api_url: "https://slack.example/api/"}, alertmanager: {urls: ["https://am.example"]}}}',
+    ],
+)
+def test_another_channel_in_the_timeline_is_told_as_well(settings: str) -> None:
+    """Whatever place is set, the simulation's own Slack stands for it."""
+    played = told("{at: 2m, gateway: fail}", settings=settings, until="5m")
+    (opened,) = played.chronicle.tellings
+    assert (opened.reason, opened.outcome, opened.shown[0].channel) == (Reason.OPENED, Outcome.SENT, "C0OTHER")
+
+
+def test_another_channel_after_a_reload_is_told_as_well() -> None:
+    """It was not known at the start."""
+    played = told("{at: 1m, reload: {alerting: {slack: {channel: C0OTHER}}}}", "{at: 2m, gateway: fail}", until="5m")
+    assert [each.shown[0].channel for each in played.chronicle.tellings] == ["C0OTHER"]
+
+
+def test_whoever_is_told_by_a_webhook_reads_single_messages() -> None:
+    """No threads, no edits."""
+    hook = "slack: {webhook_url_file: /no/such/file}"
+    configuration = CONFIGURATION.partition("alerting:\n  fail")[0] + f"alerting: {{{hook}}}\n"
+    played = told("{from: 2m, to: 9m, gateway: fail}", configuration=configuration, targets="[eu]")
+    texts = [shown.place for each in played.chronicle.tellings for shown in each.shown]
+    assert texts == [Place.ROOT, Place.ROOT]
+
+
+def test_without_a_control_plane_nobody_reads_the_configuration() -> None:
+    """Then the traces alone tell that the exporter is off."""
+    lines = [line for line in CONFIGURATION.splitlines() if "control_plane" not in line]
+    gateway = "    gateway: {url: https://gateway.example.com, token_file: /no/such/file, model: some/model}"
+    configuration = "\n".join(gateway if "gateway: {model" in line else line for line in lines)
+    played = told("{at: 2m, outage: exporter_disabled}", configuration=configuration, targets="[eu]", until="30m")
+    assert reasons(played) == [("opened", "trace_late"), ("changed", "trace_missing")]
+
+
+@pytest.mark.parametrize(
+    ("entries", "top", "what"),
+    [
+        (["{at: 1m, outage: blind, target: prod}"], {}, "story.yaml:3: target: concerns none of the targets: eu, us"),
+        ([], {"targets": "[asia]"}, "timeline: targets: the configuration has no `asia`; it has: eu, us"),
+        ([], {"settings": "{alerting: {fail_afer: 1}}"}, "story.yaml:2: alerting.fail_afer: unknown key; did you mean"),
+        (["{at: 1m, reload: {alerting: {fail_after: 0}}}"], {}, "story.yaml:3: alerting.fail_after: is too small"),
+    ],
+)
+def test_what_does_not_fit_the_configuration_is_refused(entries: list[str], top: dict[str, str], what: str) -> None:
+    """Before anything happens, with file and line."""
+    with pytest.raises(ConfigError) as refused:
+        told(*entries, configuration=CONFIGURATION, **top)
+    assert str(refused.value).startswith(what)

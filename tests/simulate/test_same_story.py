@@ -1,0 +1,125 @@
+"""What a simulation prints is what the daemon would tell, at the time at which it would tell it."""
+
+import asyncio
+from dataclasses import dataclass
+
+import pytest
+
+from monitor.core.events import NoticeHandled
+from monitor.simulate.play import play
+from monitor.simulate.reader import Outcome, Place
+from monitor.simulate.script import parse_timeline
+from tests.fakes.clock import START
+from tests.scenarios.house import HOUR, MENTION, MINUTE, House, house
+
+WARM_UP = 15 * MINUTE
+TOLERANCE = 2.0
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """Something that is broken for a while; seconds from the start."""
+
+    fault: str
+    begins: float
+    ends: float
+
+
+EXPORTER_OFF = [Trouble("exporter_disabled", 2 * MINUTE, 20 * MINUTE)]
+GATEWAY_DOWN_FOR_LONG = [Trouble("gateway_unreachable", 3 * MINUTE, 5 * HOUR)]
+SLACK_DOWN_MEANWHILE = [
+    Trouble("slack_unreachable", MINUTE, 12 * MINUTE),
+    Trouble("gateway_unreachable", 4 * MINUTE, 8 * MINUTE),
+    Trouble("exporter_disabled", 10 * MINUTE, 30 * MINUTE),
+]
+
+
+@dataclass(frozen=True)
+class Told:
+    """One text as it came into Slack."""
+
+    at: float
+    reason: str
+    first_line: str
+    mention: bool
+
+
+async def told_by_the_daemon(troubles: list[Trouble], until: float) -> list[Told]:
+    """The whole daemon against the whole sandbox, on the tests' own clock."""
+    async with house() as home:
+        changes = sorted(
+            [(each.begins, each.fault, True) for each in troubles]
+            + [(each.ends, each.fault, False) for each in troubles]
+        )
+        begins = START + WARM_UP
+        for at, fault, on in changes:
+            await home.advance(begins + at - home.clock.now())
+            await (home.break_(fault) if on else home.mend(fault))
+        await home.advance(begins + until - home.clock.now())
+        return read(home)
+
+
+def read(home: House) -> list[Told]:
+    """What stands in Slack, with the reasons that the teller reported."""
+    reasons = [
+        event.reason.value
+        for event in home.events
+        if isinstance(event, NoticeHandled) and event.outcome == "sent" and event.reason != "edited"
+    ]
+    texts = [(message.versions or [message.text])[0] for message in home.messages]
+    assert len(reasons) == len(texts)
+    return [
+        Told(message.at, reason, text.partition("\n")[0], MENTION in text)
+        for message, reason, text in zip(home.messages, reasons, texts, strict=True)
+    ]
+
+
+def simulated(troubles: list[Trouble], until: float) -> list[Told]:
+    """The same story as a timeline."""
+    lines = "\n".join(
+        f"  - {{from: {each.begins:.0f}s, to: {each.ends:.0f}s, {_words(each.fault)}}}" for each in troubles
+    )
+    text = f"""
+start: 2027-01-15T08:15:00Z
+warm_up: {WARM_UP:.0f}s
+until: {until:.0f}s
+targets: [demo]
+settings: {{alerting: {{slack: {{mention: "{MENTION}"}}}}}}
+timeline:
+{lines}
+"""
+    played = play(parse_timeline(text, "story.yaml"))
+    return [
+        Told(telling.until, telling.reason.value, shown.text.partition("\n")[0], telling.mention)
+        for telling in played.chronicle.tellings
+        if telling.outcome is Outcome.SENT
+        for shown in telling.shown
+        if shown.place is not Place.EDIT
+    ]
+
+
+def _words(fault: str) -> str:
+    return f"slack: {fault.removeprefix('slack_')}" if fault.startswith("slack_") else f"outage: {fault}"
+
+
+@pytest.mark.timeout(300)  # eleven hours of a whole daemon
+@pytest.mark.parametrize(
+    ("troubles", "until", "reasons"),
+    [
+        (EXPORTER_OFF, 40 * MINUTE, ["opened", "resolved"]),
+        (GATEWAY_DOWN_FOR_LONG, 5.5 * HOUR, ["opened", "escalated", "reminder", "resolved"]),
+        (SLACK_DOWN_MEANWHILE, HOUR, ["opened", "resolved", "resolved"]),
+    ],
+    ids=["exporter off", "gateway down for five hours", "Slack down meanwhile"],
+)
+async def test_the_same_story_is_told_by_the_daemon_and_by_a_simulation(
+    troubles: list[Trouble], until: float, reasons: list[str]
+) -> None:
+    """Moment by moment: the same reasons, the same first lines, the same mentions."""
+    real = await told_by_the_daemon(troubles, until)
+    told = await asyncio.to_thread(simulated, troubles, until)  # a loop of its own
+    assert [each.reason for each in real] == reasons
+    assert [(each.reason, each.first_line, each.mention) for each in told] == [
+        (each.reason, each.first_line, each.mention) for each in real
+    ]
+    assert [each.at for each in told] == pytest.approx([each.at for each in real], abs=TOLERANCE)
