@@ -15,12 +15,12 @@ from monitor.core.silence import Silence
 from monitor.core.state import Policy, State, TargetState
 from monitor.core.telling import owes
 from monitor.daemon.assembly import Assemble, Ground, Parts, assemble, secrets_of
-from monitor.daemon.desk import NotifierHealth, Route
+from monitor.daemon.delivery import NotifierHealth, Route
+from monitor.daemon.dispatcher import Dispatcher
 from monitor.daemon.listeners import Listener, Listeners
 from monitor.daemon.policy import policy_of
 from monitor.daemon.report import describe, describe_incident
 from monitor.daemon.target import TargetWatch
-from monitor.daemon.teller import Teller
 from monitor.http import Http
 from monitor.ports import Clock, Schedule
 from monitor.redaction import Redactor
@@ -69,7 +69,7 @@ class Daemon:
         self._watches: dict[TargetName, TargetWatch] = {}
         self._secrets: dict[TargetName, tuple[str, ...]] = {}
         self._silences: tuple[Silence, ...] = ()
-        self._teller = Teller(
+        self._dispatcher = Dispatcher(
             routes,
             clock=around.clock,
             publish=self.publish,
@@ -103,7 +103,7 @@ class Daemon:
     @property
     def notifiers(self) -> Mapping[str, NotifierHealth]:
         """How each notifier does."""
-        return self._teller.health
+        return self._dispatcher.health
 
     @property
     def journals(self) -> tuple[TargetJournal, ...]:
@@ -158,11 +158,11 @@ class Daemon:
             given = MemoryLost(at=now, what=self._around.store.loss)
             await first.absorb(given, durable=True)
         self._around.schedule.every("tick", _TICK, self._tick)
-        self._around.schedule.every("refresh", _REFRESH, self._teller.refresh)
+        self._around.schedule.every("refresh", _REFRESH, self._dispatcher.refresh)
         for watch in self._watches.values():
             watch.begin()
         self._around.schedule.start()
-        self._teller.start()
+        self._dispatcher.start()
         self.ready = True
 
     async def apply(self, settings: Settings, routes: Iterable[Route], silences: tuple[Silence, ...]) -> None:
@@ -184,15 +184,15 @@ class Daemon:
         for name, journal in list(self._journals.items()):
             if name not in settings.targets and journal.state.removed_at is None:
                 await journal.absorb(Removed(at=self._around.clock.now()), durable=True)
-        await self._teller.exchange(routes)
+        await self._dispatcher.exchange(routes)
 
     async def tell_by(self, routes: Iterable[Route]) -> None:
         """From now on tell by these ways: each is brought up to date first."""
-        await self._teller.exchange(routes)
+        await self._dispatcher.exchange(routes)
 
     def run_now(self, target: TargetName) -> tuple[CheckName, ...]:
         """Have every check of a target look at once, and tell what was refused once more; which checks."""
-        self._teller.retry()
+        self._dispatcher.retry()
         watch = self._watches[target]
         for job in watch.jobs():
             self._around.schedule.soon(job)
@@ -206,7 +206,7 @@ class Daemon:
         except StoreError:
             self._silences = before
             raise
-        self._teller.wake()
+        self._dispatcher.wake()
 
     @property
     def added_silences(self) -> tuple[Silence, ...]:
@@ -285,7 +285,7 @@ class Daemon:
         began = self._around.clock.monotonic()
         await self._around.schedule.stop(grace / 2)
         left = max(1.0, grace - (self._around.clock.monotonic() - began) - 1.0)
-        await self._teller.stop(left / 2)
+        await self._dispatcher.stop(left / 2)
         await asyncio.gather(*(journal.commit() for journal in self._journals.values()))
 
     # --- what keeps going
@@ -294,7 +294,7 @@ class Daemon:
         watch = self._watches.get(state.target)
         if watch is not None and not self.draining:
             watch.replan(state)
-        self._teller.wake()
+        self._dispatcher.wake()
 
     async def _tick(self) -> None:
         """Time passes: follow rotated secrets, forget what is old."""

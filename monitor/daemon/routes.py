@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from monitor.core.model import Severity, TargetName
-from monitor.daemon.desk import Route
+from monitor.daemon.delivery import Route
 from monitor.http import Http
 from monitor.notifiers.alertmanager import AlertmanagerNotifier
 from monitor.notifiers.slack import Destination, Pace, SlackBot, SlackWebhook

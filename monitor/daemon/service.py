@@ -12,7 +12,7 @@ from monitor.core.events import Reloaded
 from monitor.core.model import Seconds
 from monitor.daemon.address import Address
 from monitor.daemon.daemon import Daemon, Surroundings
-from monitor.daemon.desk import Route
+from monitor.daemon.delivery import Route
 from monitor.daemon.memory import give_back
 from monitor.daemon.operations import LiveOperations
 from monitor.daemon.passes import network

@@ -12,7 +12,7 @@ from monitor.core.model import Seconds, TargetName
 from monitor.core.silence import Silence
 from monitor.core.state import TargetState
 from monitor.daemon.daemon import Daemon, Surroundings
-from monitor.daemon.desk import Route
+from monitor.daemon.delivery import Route
 from monitor.http import Http, InProcess
 from monitor.redaction import Redactor
 from monitor.sandbox import InProcess as SandboxWire

@@ -25,7 +25,7 @@ C = CheckName
 async def _again(it: Home) -> Daemon:
     """Another daemon on what the first one wrote down, as after a crash."""
     await it.daemon._around.schedule.stop(0.0)
-    await it.daemon._teller._cancel()
+    await it.daemon._dispatcher._cancel()
     schedule = VirtualSchedule(it.clock, it.events.append)
     around = Surroundings(clock=it.clock, store=it.store, schedule=schedule, http=it.http, redactor=it.redactor)
     it.daemon = Daemon(it.settings(), around, routes=it.routes)

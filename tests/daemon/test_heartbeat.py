@@ -7,7 +7,7 @@ import pytest
 
 from monitor.core.incident import Notice
 from monitor.core.model import CheckName
-from monitor.daemon.desk import Route
+from monitor.daemon.delivery import Route
 from monitor.daemon.heartbeat import Heartbeat
 from monitor.http import Http
 from monitor.ports import Undeliverable

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from monitor.core.model import Severity, TargetName
-from monitor.daemon.desk import Route
+from monitor.daemon.delivery import Route
 from monitor.daemon.routes import Footing, routes_of, ways_of
 from monitor.http import Http, InProcess
 from monitor.ports import Notifier

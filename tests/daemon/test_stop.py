@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Mapping
 
 from monitor.core.incident import Notice
-from monitor.daemon.desk import Route
+from monitor.daemon.delivery import Route
 from monitor.daemon.service import GRACE
 from monitor.ports import Undeliverable
 from tests.daemon.home import DEMO, Home, home

@@ -1,6 +1,6 @@
 """The whole daemon against the whole sandbox, in one process, on a fake clock: what a scenario is told with.
 
-Real checks, adapters, core, teller and Slack notifier; only time, sockets and the database file are replaced. Whatever a
+Real checks, adapters, core, dispatcher and Slack notifier; only time, sockets and the database file are replaced. Whatever a
 scenario is about, two things are true at its end: no secret stands anywhere, and each incident has one root message.
 """
 
@@ -22,7 +22,7 @@ from monitor.core.state import Policy, TargetState
 from monitor.core.telling import trusted
 from monitor.core.trace import Route
 from monitor.daemon.daemon import Daemon, Surroundings
-from monitor.daemon.desk import Route as Telling
+from monitor.daemon.delivery import Route as Telling
 from monitor.daemon.policy import enabled_checks
 from monitor.daemon.routes import Footing, routes_of
 from monitor.http import Http, InProcess
