@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from monitor.cli.common import add_config, duration, read_configuration, refuse_ca_file, refuse_target, say
 from monitor.clock import SystemClock
-from monitor.daemon.assembly import secrets_of
-from monitor.daemon.once import Say
+from monitor.daemon.compose import secrets_of
+from monitor.daemon.one_shot import Say
 from monitor.daemon.passes import network
 from monitor.http import Http
 from monitor.ports import Clock

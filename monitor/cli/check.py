@@ -10,9 +10,9 @@ from monitor.cli.asking import add_scope, prepare, progress, read_scope
 from monitor.cli.common import FAILED, OK, UNKNOWN, USAGE, say
 from monitor.cli.table import render, use_colour
 from monitor.core.model import CheckName, Seconds, Severity, Verdict
-from monitor.daemon.once import SinglePass, run_all
+from monitor.daemon.one_shot import SinglePass, run_all
 from monitor.daemon.passes import Selection, build_passes
-from monitor.daemon.report import describe, severity_of_failures
+from monitor.daemon.status import describe, severity_of_failures
 from monitor.ports import Clock
 from monitor.redaction import all_visible
 

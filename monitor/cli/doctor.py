@@ -13,7 +13,7 @@ from monitor.cli.common import FAILED, OK, USAGE, say
 from monitor.cli.findings import render
 from monitor.cli.table import use_colour
 from monitor.core.model import Seconds, TargetName, Verdict
-from monitor.daemon.once import run_all
+from monitor.daemon.one_shot import run_all
 from monitor.doctor.recording import Recorder, Unfit
 from monitor.doctor.report import describe_visits
 from monitor.doctor.visits import Equipment, build_visits

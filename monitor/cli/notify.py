@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from monitor.cli.asking import prepare
 from monitor.cli.common import FAILED, OK, USAGE, add_config, read_configuration, say
 from monitor.core.model import Severity
-from monitor.daemon.routes import Footing, ways_of
+from monitor.daemon.compose_notifiers import Footing, ways_of
 from monitor.daemon.selftest import try_way
 from monitor.ports import Clock, Notifier
 from monitor.settings import Settings

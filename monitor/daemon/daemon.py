@@ -14,13 +14,13 @@ from monitor.core.present import bring_to_present
 from monitor.core.silence import Silence
 from monitor.core.state import Policy, State, TargetState
 from monitor.core.telling import owes
-from monitor.daemon.assembly import Assemble, Ground, Parts, assemble, secrets_of
+from monitor.daemon.compose import Assemble, Ground, Parts, assemble, secrets_of
 from monitor.daemon.delivery import NotifierHealth, Route
 from monitor.daemon.dispatcher import Dispatcher
 from monitor.daemon.listeners import Listener, Listeners
 from monitor.daemon.policy import policy_of
-from monitor.daemon.report import describe, describe_incident
-from monitor.daemon.target import TargetWatch
+from monitor.daemon.status import describe, describe_incident
+from monitor.daemon.targets import TargetWatch
 from monitor.http import Http
 from monitor.ports import Clock, Schedule
 from monitor.redaction import Redactor

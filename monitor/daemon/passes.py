@@ -7,8 +7,8 @@ from pathlib import Path
 from monitor.core.model import CheckName, TargetName
 from monitor.core.present import bring_to_present
 from monitor.core.state import Policy, TargetState
-from monitor.daemon.assembly import Ground, Parts, assemble
-from monitor.daemon.once import Say, SinglePass, progress
+from monitor.daemon.compose import Ground, Parts, assemble
+from monitor.daemon.one_shot import Say, SinglePass, progress
 from monitor.daemon.policy import at_once, policy_of
 from monitor.http import Http, Network
 from monitor.ports import Clock

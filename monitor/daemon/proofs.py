@@ -74,7 +74,7 @@ class Proofs:
     def _make_self_test(self, settings: Settings) -> SelfTest | None:
         if settings.alerting.self_test.every is None:
             return None
-        from monitor.daemon.routes import Footing, ways_of  # noqa: PLC0415 - a fifth of the start, and not needed for it
+        from monitor.daemon.compose_notifiers import Footing, ways_of  # noqa: PLC0415 - a fifth of the start, and not needed for it
 
         around = self._around
         footing = Footing(clock=around.clock, http=around.http, redactor=around.redactor)

@@ -216,7 +216,7 @@ class Service:
             await self._reload_quietly()
 
     async def _tell_refusal(self) -> None:
-        from monitor.daemon.routes import Footing, ways_of  # noqa: PLC0415 - as in `_routes`
+        from monitor.daemon.compose_notifiers import Footing, ways_of  # noqa: PLC0415 - as in `_routes`
 
         settings = self._loaded.settings
         footing = Footing(clock=self._clock, http=self._http, redactor=self._redactor)
@@ -245,7 +245,7 @@ class Service:
         self._metrics.expect(self._expected())
 
     def _routes(self, loaded: Loaded) -> tuple[Route, ...]:
-        from monitor.daemon.routes import Footing, routes_of  # noqa: PLC0415 - a fifth of the start, and not needed for it
+        from monitor.daemon.compose_notifiers import Footing, routes_of  # noqa: PLC0415 - a fifth of the start, and not needed for it
 
         return routes_of(loaded.settings, Footing(clock=self._clock, http=self._http, redactor=self._redactor))
 

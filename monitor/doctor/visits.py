@@ -6,11 +6,11 @@ from urllib.parse import urlsplit
 
 from monitor.core.model import Service, TargetName, TraceId
 from monitor.core.state import TargetState
-from monitor.daemon.assembly import Ground, assemble
-from monitor.daemon.once import Say, SinglePass
+from monitor.daemon.compose import Ground, assemble
+from monitor.daemon.compose_notifiers import Footing, slack_bot
+from monitor.daemon.one_shot import Say, SinglePass
 from monitor.daemon.passes import Selection, make_pass
 from monitor.daemon.policy import at_once, policy_of
-from monitor.daemon.routes import Footing, slack_bot
 from monitor.doctor.ear import Ear
 from monitor.doctor.visit import Visit
 from monitor.http import Exchange, Http, OnExchange, Proxies

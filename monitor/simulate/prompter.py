@@ -6,7 +6,7 @@ from monitor.core.cadence import bar_canary
 from monitor.core.canary import Canary, ControlSpan
 from monitor.core.inputs import CanaryAnswered, CanaryPlanned, ControlSent, Observation
 from monitor.core.model import CheckName, Fault, Finding, TargetName, TraceId
-from monitor.daemon.assembly import Ground, Parts, assemble
+from monitor.daemon.compose import Ground, Parts, assemble
 from monitor.ports import Check, Clock, Journal
 from monitor.settings import Settings, Target
 from monitor.simulate.timeline import Say

@@ -11,10 +11,10 @@ from monitor.core.inputs import Acknowledged, Input, Ticked
 from monitor.core.model import Instant, Seconds, TargetName
 from monitor.core.state import Policy, TargetState, Trend
 from monitor.core.trace import Route
+from monitor.daemon.compose_notifiers import Footing, routes_of
 from monitor.daemon.delivery import Route as Way
 from monitor.daemon.dispatcher import Dispatcher
 from monitor.daemon.policy import policy_of
-from monitor.daemon.routes import Footing, routes_of
 from monitor.daemon.windows import windows_of
 from monitor.http import Http
 from monitor.redaction import Redactor

@@ -8,9 +8,9 @@ from typing import Any
 from monitor.core.events import Event
 from monitor.core.model import Seconds, TargetName
 from monitor.core.silence import Silence
+from monitor.daemon.compose_notifiers import Footing, routes_of
 from monitor.daemon.daemon import Daemon, Surroundings
 from monitor.daemon.delivery import Route
-from monitor.daemon.routes import Footing, routes_of
 from monitor.daemon.windows import windows_of
 from monitor.http import Http
 from monitor.http.inprocess import ASGIApp, Message

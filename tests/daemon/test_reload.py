@@ -16,7 +16,7 @@ from monitor.core.incident import Reason
 from monitor.core.inputs import Acknowledged
 from monitor.core.model import CheckName, TargetName
 from monitor.core.silence import Silence
-from monitor.daemon.assembly import Parts
+from monitor.daemon.compose import Parts
 from monitor.daemon.service import Service
 from monitor.ports import Undeliverable
 from monitor.redaction import Redactor

@@ -12,9 +12,9 @@ from monitor.cli.config import cost_lines
 from monitor.core.model import Fault, TargetName
 from monitor.core.silence import silenced_until
 from monitor.core.state import State
-from monitor.daemon.assembly import Ground, assemble, secrets_of
+from monitor.daemon.compose import Ground, assemble, secrets_of
+from monitor.daemon.compose_notifiers import Footing, routes_of, ways_of
 from monitor.daemon.policy import enabled_checks, policy_of
-from monitor.daemon.routes import Footing, routes_of, ways_of
 from monitor.daemon.windows import windows_of
 from monitor.http.network import Proxies
 from monitor.redaction import Redactor

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from monitor.core.model import CheckName, Seconds, TargetName
-from monitor.daemon.once import run_all
+from monitor.daemon.one_shot import run_all
 from monitor.daemon.passes import Selection, build_passes
-from monitor.daemon.report import describe
+from monitor.daemon.status import describe
 from monitor.http import Http, InProcess
 from monitor.redaction import Redactor
 from monitor.sandbox import Dialect, Sandbox

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from monitor.core.model import Seconds, TargetName
-from monitor.daemon.assembly import secrets_of
-from monitor.daemon.once import run_all
+from monitor.daemon.compose import secrets_of
+from monitor.daemon.one_shot import run_all
 from monitor.doctor.recording import Recorder
 from monitor.doctor.recording.disguise import CREDENTIAL
 from monitor.doctor.report import describe_visits

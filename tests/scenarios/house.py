@@ -21,10 +21,10 @@ from monitor.core.model import CheckName, TargetName
 from monitor.core.state import Policy, TargetState
 from monitor.core.telling import trusted
 from monitor.core.trace import Route
+from monitor.daemon.compose_notifiers import Footing, routes_of
 from monitor.daemon.daemon import Daemon, Surroundings
 from monitor.daemon.delivery import Route as Telling
 from monitor.daemon.policy import enabled_checks
-from monitor.daemon.routes import Footing, routes_of
 from monitor.http import Http, InProcess
 from monitor.redaction import Redactor
 from monitor.sandbox import Dialect, Host, Sandbox, Traffic

@@ -8,7 +8,7 @@ from monitor.checks.origin import OriginLook
 from monitor.checks.switches import SwitchesLook
 from monitor.core.events import Event, RemoteAnswered
 from monitor.core.model import CheckName, Service, TargetName
-from monitor.daemon.assembly import Ground, Parts, assemble, secrets_of
+from monitor.daemon.compose import Ground, Parts, assemble, secrets_of
 from monitor.http import Http, InProcess
 from monitor.redaction import Redactor
 from tests.daemon.home import DEMO, home

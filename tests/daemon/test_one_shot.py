@@ -16,7 +16,7 @@ from monitor.core.model import CheckName, Fault, TargetName, passing
 from monitor.core.secret import fingerprint
 from monitor.core.state import TargetState
 from monitor.core.trace import Route, TraceSeen
-from monitor.daemon.once import SinglePass
+from monitor.daemon.one_shot import SinglePass
 from monitor.ports import Journal
 from monitor.sandbox import FAULTS, parse_dialect
 from monitor.store.sqlite import SqliteStore

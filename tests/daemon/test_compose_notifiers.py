@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from monitor.core.model import Severity, TargetName
+from monitor.daemon.compose_notifiers import Footing, routes_of, ways_of
 from monitor.daemon.delivery import Route
-from monitor.daemon.routes import Footing, routes_of, ways_of
 from monitor.http import Http, InProcess
 from monitor.ports import Notifier
 from monitor.redaction import Redactor
