@@ -88,7 +88,7 @@ async def _look(
     loaded: Loaded, targets: frozenset[TargetName], equipment: Equipment, timeout: Seconds | None
 ) -> dict[str, Any]:
     visits = build_visits(loaded.settings, targets, equipment)
-    if not await run_all(visits, clock=equipment.clock, timeout=timeout):
+    if not await run_all((visit.run for visit in visits), clock=equipment.clock, timeout=timeout):
         say(f"ended after {timeout:g} s: what was not seen by then is unknown")
     return describe_visits(visit.seen for visit in visits)
 

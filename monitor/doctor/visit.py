@@ -16,7 +16,7 @@ from monitor.core.model import CheckName, Instant, Seconds, Service, TargetName,
 from monitor.core.switches import SwitchKind
 from monitor.core.trace import BY_NONCE, Narrowing, SpanFact
 from monitor.daemon.compose import Adapters
-from monitor.daemon.one_shot import Say, SinglePass
+from monitor.daemon.one_shot import OneShot, Print
 from monitor.doctor.ear import Ear
 from monitor.doctor.seen import Answered, Reply, Seen, StoreWatch
 from monitor.doctor.store import look_on
@@ -58,14 +58,14 @@ class Visit:
         self,
         name: TargetName,
         settings: Settings,
-        single: SinglePass,
+        single: OneShot,
         adapters: Adapters,
         ear: Ear,
         *,
         slack: SlackBot | None,
         proxies: Mapping[Service, str],
         clock: Clock,
-        say: Say,
+        say: Print,
     ) -> None:
         self._settings = settings
         self._single = single

@@ -11,11 +11,11 @@ from monitor.core.inputs import Acknowledged, Input, Ticked
 from monitor.core.model import Instant, Seconds, TargetName
 from monitor.core.state import Policy, TargetState, Trend
 from monitor.core.trace import Route
-from monitor.daemon.compose_notifiers import Footing, routes_of
+from monitor.daemon.compose import Deps, silences_of
+from monitor.daemon.compose_notifiers import notifiers_of
 from monitor.daemon.delivery import Route as Way
 from monitor.daemon.dispatcher import Dispatcher
 from monitor.daemon.policy import policy_of
-from monitor.daemon.windows import windows_of
 from monitor.http import Http
 from monitor.redaction import Redactor
 from monitor.runner import TargetJournal
@@ -111,7 +111,7 @@ class _Theatre:
         self._history = history
         self._chronicle = Chronicle()
         settings = loaded.settings
-        silences = (*windows_of(settings), *snapshot.state.silences)
+        silences = (*silences_of(settings), *snapshot.state.silences)
         listener = IncidentListener(self._chronicle, silences=lambda: silences, journal=self._journal)
         self._journals = {
             name: TargetJournal(
@@ -176,13 +176,13 @@ class _Theatre:
     def _ways(self, settings: Settings, cast: Cast) -> tuple[Way, ...]:
         reader = ChannelReader(cast.slack.world.slack)
         http = Http(clock=self._clock, transport=cast.network(lambda app: app))
-        footing = Footing(clock=self._clock, http=http, redactor=Redactor())
+        deps = Deps(clock=self._clock, http=http, redactor=Redactor())
         return tuple(
             Way(
                 notifier=Overheard(way.notifier, reader, self._clock, hear=self._chronicle.hear, told=_go_on),
                 mention_key=way.mention_key,
             )
-            for way in routes_of(settings, footing)
+            for way in notifiers_of(settings, deps)
         )
 
 

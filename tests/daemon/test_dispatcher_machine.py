@@ -1,7 +1,8 @@
 """Whatever happens, in whatever order, and whenever the process dies: nothing is lost, and nothing is said twice without need.
 
-The real dispatcher, journals and core over a disk that outlives them (`tests.mortal`). Things break and are mended, notifiers answer in
-every way, the process dies before it sends, between sending and writing, and after; clocks jump, people silence and acknowledge.
+The real dispatcher, journals and core over a disk that outlives them (`tests.mortal`). Things break and are fixed, notifiers
+answer in every way, the process dies before it sends, between sending and writing, and after; clocks jump, people silence and
+acknowledge.
 """
 
 import asyncio

@@ -102,7 +102,7 @@ async def _visit(
         overhear=recorder.hear if recorder is not None else _overlook,
     )
     visits = build_visits(settings, frozenset(map(TargetName, targets)), equipment)
-    work = asyncio.ensure_future(run_all(visits, clock=clock, timeout=timeout))
+    work = asyncio.ensure_future(run_all((visit.run for visit in visits), clock=clock, timeout=timeout))
     await clock.run_until(work.done)
     await work
     seen += [visit.seen for visit in visits]

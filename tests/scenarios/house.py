@@ -21,8 +21,9 @@ from monitor.core.model import CheckName, TargetName
 from monitor.core.state import Policy, TargetState
 from monitor.core.telling import trusted
 from monitor.core.trace import Route
-from monitor.daemon.compose_notifiers import Footing, routes_of
-from monitor.daemon.daemon import Daemon, Surroundings
+from monitor.daemon.compose import Deps
+from monitor.daemon.compose_notifiers import notifiers_of
+from monitor.daemon.daemon import Daemon
 from monitor.daemon.delivery import Route as Telling
 from monitor.daemon.policy import enabled_checks
 from monitor.http import Http, InProcess
@@ -122,16 +123,13 @@ class House:
         if self._cut_off:
             self.cut_off()
         http = Http(clock=self.clock, transport=self._transport)
-        self.routes = routes_of(settings, Footing(clock=self.clock, http=http, redactor=redactor))
+        deps = Deps(clock=self.clock, http=http, redactor=redactor)
+        self.routes = notifiers_of(settings, deps)
         self.daemon = Daemon(
             settings,
-            Surroundings(
-                clock=self.clock,
-                store=self.store,
-                schedule=VirtualSchedule(self.clock, self.events.append),
-                http=http,
-                redactor=redactor,
-            ),
+            deps,
+            store=self.store,
+            schedule=VirtualSchedule(self.clock, self.events.append),
             routes=self.routes,
         )
         self.daemon.listen(self.events.append)
