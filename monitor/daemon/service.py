@@ -30,10 +30,8 @@ from monitor.shortage import shortage
 from monitor.store import Store
 from monitor.store.sqlite import SqliteStore
 from monitor.telemetry.events import EventLog
-from monitor.telemetry.expected import Expected, Monitored
-from monitor.telemetry.footprint import watch_loop
-from monitor.telemetry.gauges import View
-from monitor.telemetry.metrics import Metrics
+from monitor.telemetry.gauges import Expected, Monitored, View
+from monitor.telemetry.metrics import Metrics, watch_loop
 from monitor.version import VERSION
 from monitor.web.app import make_app
 from monitor.web.operations import Rejected, Views

@@ -42,10 +42,8 @@ from monitor.core.model import (
 from monitor.core.silence import Silence
 from monitor.core.state import Active, Cadence, LastLook, Policy, State, TargetState, Trend
 from monitor.http import OUTCOMES
-from monitor.telemetry.expected import Expected, Monitored
-from monitor.telemetry.footprint import watch_loop
-from monitor.telemetry.gauges import View
-from monitor.telemetry.metrics import Metrics
+from monitor.telemetry.gauges import Expected, Monitored, View
+from monitor.telemetry.metrics import Metrics, watch_loop
 from tests.core.build import a_canary
 from tests.fakes.clock import START, FakeClock
 
