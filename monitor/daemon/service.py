@@ -29,8 +29,8 @@ from monitor.settings.inventory import all_secrets
 from monitor.shortage import shortage
 from monitor.store import Store
 from monitor.store.sqlite import SqliteStore
-from monitor.telemetry.events import EventLog
 from monitor.telemetry.gauges import Expected, Monitored, View
+from monitor.telemetry.logging import EventLog
 from monitor.telemetry.metrics import Metrics, watch_loop
 from monitor.version import VERSION
 from monitor.web.app import make_app

@@ -21,7 +21,7 @@ from monitor.core.events import (
 )
 from monitor.core.incident import Reason
 from monitor.core.model import Blindness, CheckName, Fault, Scalar, Service, Severity, TargetName, Verdict
-from monitor.telemetry.events import EventLog
+from monitor.telemetry.logging import EventLog
 
 PROD = TargetName("prod")
 
