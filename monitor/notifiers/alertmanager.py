@@ -20,8 +20,7 @@ from urllib.parse import urlsplit
 from monitor.core.incident import Incident, Notice
 from monitor.core.model import Instant, Seconds, Service, Severity, TargetName
 from monitor.http import Answer, Http
-from monitor.notifiers import canaries, wording
-from monitor.notifiers.delivery import refused, taken, unanswered
+from monitor.notifiers import refused, taken, unanswered, wording
 from monitor.notifiers.wording import Style
 from monitor.ports import Clock, Undeliverable, Unreachable
 from monitor.redaction import clamp
@@ -189,7 +188,7 @@ class AlertmanagerNotifier:
             "also": ", ".join(diagnosis.also),
             "advice": wording.advice(notice, style),
             "state": "\n".join(wording.states(notice, style)),
-            "canaries": "\n".join(canaries.losses(notice, style)),
+            "canaries": "\n".join(wording.losses(notice, style)),
             "runbook_url": f"{self._root}/runbooks/{diagnosis.fault}" if self._root else "",
         }
 

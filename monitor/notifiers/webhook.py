@@ -22,8 +22,7 @@ from monitor.core.incident import Losses, Notice
 from monitor.core.model import Instant, Seconds, Service
 from monitor.core.telling import acknowledged, shown
 from monitor.http import Http
-from monitor.notifiers import wording
-from monitor.notifiers.delivery import refused, taken, unanswered
+from monitor.notifiers import refused, taken, unanswered, wording
 from monitor.ports import Clock, Unreachable
 from monitor.redaction import clamp
 
