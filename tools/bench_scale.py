@@ -90,8 +90,8 @@ def _measure(size: int, seconds: float) -> Measured:
             beats = directory / "beats"
             command = [sys.executable, "-m", "tools.bench_scale", "--daemon", str(path), "--beats", str(beats)]
             with running(command, log=directory / "daemon.log", environment={"PYTHONPATH": str(Path.cwd())}) as daemon:
-                wait_until(lambda: is_well(f"{url}/readyz"), within=30, what="the daemon", program=daemon)
-                wait_until(lambda: _all_looked(url, size), within=180, what="a look of every check", program=daemon)
+                wait_until(lambda: is_well(f"{url}/readyz"), within=120, what="the daemon", program=daemon)
+                wait_until(lambda: _all_looked(url, size), within=300, what="a look of every check", program=daemon)
                 time.sleep(CALM)
                 core = _share(daemon, seconds)
                 for _ in range(TRIES - 1) if size == JUDGED else ():

@@ -9,8 +9,7 @@ from monitor.settings import Settings
 from monitor.store import Store
 from tests.daemon.home import Home, home
 from tests.fakes.remote import Remote, Reply
-from tests.notifiers.receiver import Receiver
-from tests.notifiers.slack.scripted import html
+from tests.notifiers.receiver import Receiver, html
 
 
 class Failing:

@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import replace
-from datetime import datetime
 from typing import Any
 
 import pytest
@@ -14,11 +13,9 @@ from monitor.notifiers.alertmanager import LASTS, AlertmanagerNotifier
 from monitor.ports import Notifier, Undeliverable
 from tests.fakes.clock import START, FakeClock
 from tests.notifiers import notices
-from tests.notifiers.alerts import FakeAlertmanager
 from tests.notifiers.contract import REDACT, SECRET, NotifierContract, Reader
 from tests.notifiers.notices import KINDS
-from tests.notifiers.receiver import Receiver
-from tests.notifiers.slack.scripted import Said, html
+from tests.notifiers.receiver import FakeAlertmanager, Receiver, Said, html, moment
 
 
 class Cluster:
@@ -76,7 +73,7 @@ class TestAlertmanager(NotifierContract):
         """By its end, as Alertmanager wants it; the word is Alertmanager's own."""
         assert isinstance(reader, Cluster)
         await notifier.tell(notices.resolved())
-        assert _moment(reader.alerts()[0]["endsAt"]) == START + 900
+        assert moment(reader.alerts()[0]["endsAt"]) == START + 900
 
 
 @pytest.fixture
@@ -101,8 +98,8 @@ async def test_an_opening_fires(cluster: Cluster) -> None:
     assert "endpoint: expected" in alert["annotations"]["because"]
     assert alert["annotations"]["runbook_url"] == "https://monitor.acme.dev/runbooks/config_drift"
     assert alert["generatorURL"] == "https://monitor.acme.dev/"
-    assert _moment(alert["startsAt"]) == START
-    assert _moment(alert["endsAt"]) == START + LASTS
+    assert moment(alert["startsAt"]) == START
+    assert moment(alert["endsAt"]) == START + LASTS
     assert cluster.two.taken == cluster.one.taken
     assert cluster.one.paths == ["/api/v2/alerts"]
     assert cluster.two.paths == ["/prefix/api/v2/alerts"]
@@ -125,7 +122,7 @@ async def test_a_refresh_posts_all_that_was_told_at_once(cluster: Cluster) -> No
     assert await notifier.refresh([notices.opened(), _of_target("stg")]) == ""
     assert len(cluster.one.bodies) == 1
     assert [alert["labels"]["target"] for alert in cluster.alerts()] == ["prod", "stg"]
-    assert {_moment(alert["endsAt"]) for alert in cluster.alerts()} == {START + 600 + LASTS}
+    assert {moment(alert["endsAt"]) for alert in cluster.alerts()} == {START + 600 + LASTS}
 
 
 async def test_a_refresh_asks_even_when_nothing_is_open(cluster: Cluster) -> None:
@@ -208,7 +205,7 @@ async def test_a_test_is_an_alert_of_its_own_that_ends_soon(cluster: Cluster) ->
     (alert,) = cluster.alerts()
     assert alert["labels"] == {"alertname": "GatewayTraceIncidentTest", "source": "trace-monitor"}
     assert alert["annotations"] == {"summary": "hello"}
-    assert _moment(alert["endsAt"]) == START + 60
+    assert moment(alert["endsAt"]) == START + 60
 
 
 async def test_a_test_has_to_reach_every_instance(cluster: Cluster) -> None:
@@ -325,7 +322,7 @@ async def test_where_clocks_agree_nothing_is_posted_twice() -> None:
     await house.notifier.tell(opened)
     await house.clock.advance(0.05)
     await house.notifier.tell(house.resolved(opened))
-    assert len(house.one.posted) == 2
+    assert len(house.one.bodies) == 2
     assert house.one.firing() == []
 
 
@@ -416,7 +413,3 @@ async def test_a_silenced_incident_stays_what_it_is_and_says_so() -> None:
 def _of_target(name: str) -> Notice:
     incident = notices.opened().incident
     return replace(notices.opened(), incident=replace(incident, target=type(incident.target)(name)))
-
-
-def _moment(text: str) -> float:
-    return datetime.fromisoformat(text).timestamp()

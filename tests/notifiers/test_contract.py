@@ -5,7 +5,7 @@ import pytest
 from monitor.ports import Notifier, Undeliverable
 from tests.notifiers.contract import REDACT, NotifierContract, Reader
 from tests.notifiers.fake import FakeNotifier
-from tests.notifiers.slack.reader import SlackReader, a_bot, a_webhook, bot_reader, hook_reader
+from tests.notifiers.slack.scripted import SlackReader, a_bot, a_webhook, bot_reader, hook_reader
 
 
 class _FakeReader:

@@ -18,8 +18,7 @@ from tests.fakes.clock import START, FakeClock
 from tests.notifiers import notices
 from tests.notifiers.contract import REDACT, NotifierContract, Reader
 from tests.notifiers.notices import KINDS
-from tests.notifiers.receiver import Receiver
-from tests.notifiers.slack.scripted import Said, html
+from tests.notifiers.receiver import Receiver, Said, html
 
 URL = "https://hooks.acme.dev/in/s3cr3t-path-1234"
 

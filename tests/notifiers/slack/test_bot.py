@@ -11,8 +11,18 @@ from monitor.notifiers.slack import Destination, Pace, SlackBot
 from monitor.ports import Undeliverable
 from tests.notifiers import notices
 from tests.notifiers.notices import KINDS, MENTION
-from tests.notifiers.slack.reader import CHANNEL, SlackReader, a_bot, bot_reader, waited_for
-from tests.notifiers.slack.scripted import RATE_LIMITED, TOKEN, Said, ScriptedSlack, html, no
+from tests.notifiers.receiver import Said, html
+from tests.notifiers.slack.scripted import (
+    CHANNEL,
+    RATE_LIMITED,
+    TOKEN,
+    ScriptedSlack,
+    SlackReader,
+    a_bot,
+    bot_reader,
+    no,
+    waited_for,
+)
 
 NEWS = [kind for kind in KINDS if KINDS[kind]().told is not None and KINDS[kind]().reason != "edited"]
 EDITS = ["acknowledged", "silenced", "waiting", "recounted"]

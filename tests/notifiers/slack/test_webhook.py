@@ -8,8 +8,8 @@ from monitor.notifiers.slack import Pace, SlackWebhook
 from monitor.ports import Undeliverable
 from tests.notifiers import notices
 from tests.notifiers.notices import KINDS, MENTION
-from tests.notifiers.slack.reader import SlackReader, a_webhook, hook_reader, waited_for
-from tests.notifiers.slack.scripted import HOOK_PATH, Said, ScriptedSlack, html
+from tests.notifiers.receiver import Said, html
+from tests.notifiers.slack.scripted import HOOK_PATH, ScriptedSlack, SlackReader, a_webhook, hook_reader, waited_for
 
 _TEXT = {"content-type": "text/html"}
 
