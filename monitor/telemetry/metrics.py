@@ -228,7 +228,7 @@ class Metrics:
                 metric.labels(*values)
 
     def listen(self, event: Event) -> None:  # noqa: C901 - what each kind of event counts
-        """Hear of what happened."""
+        """Count what happened."""
         match event:
             case Checked():
                 self._count("checks_total", event.target, event.check, event.verdict)
@@ -260,7 +260,7 @@ class Metrics:
                 pass
 
     def observe_loop_lag(self, lag: Seconds) -> None:
-        """Hear how late the event loop was."""
+        """Count one measurement of how late the event loop was."""
         self._observe("event_loop_lag_seconds", lag)
 
     def _count(self, name: str, *values: str, by: float = 1.0) -> None:

@@ -61,28 +61,38 @@ class BotIdentity:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SlackBot:
+class _Slack:
+    http: Http
+    clock: Clock
+    redact: Callable[[str], str] = field(repr=False)
+    external_url: str | None = None
+    pace: Pace
+    name: str = "slack"
+
+    def close(self) -> None:
+        """Nothing is held between two calls."""
+
+    def _frame(self, mention: str | None) -> render.Frame:
+        return render.Frame(redact=self.redact, external_url=self.external_url, mention=mention)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SlackBot(_Slack):
     """Implements `monitor.ports.Notifier` with chat.postMessage and chat.update (scope chat:write).
 
     `token` is asked before every call, because tokens rotate. `destinations` are the targets that have one of their own. Share
     the `pace` among all who post to the same workspace.
     """
 
-    http: Http
-    clock: Clock
     token: Callable[[], str] = field(repr=False)
     destination: Destination
-    redact: Callable[[str], str] = field(repr=False)
     destinations: Mapping[TargetName, Destination] = field(default_factory=dict)
     api_url: str = "https://slack.com/api/"
-    external_url: str | None = None
-    pace: Pace
-    name: str = "slack"
 
     def __post_init__(self) -> None:
         """Raises ValueError for a mention that no message has room for."""
         for each in (self.destination, *self.destinations.values()):
-            self._frame(each)
+            self._frame(each.mention)
 
     async def tell(self, notice: Notice) -> Mapping[str, str]:
         """Bring the channel up to date. Raises Undeliverable.
@@ -99,13 +109,12 @@ class SlackBot:
         destination = self.destinations.get(notice.incident.target, self.destination)
         known = notice.told.receipt if notice.told is not None else {}
         try:
-            if not (known.get("channel") and known.get("ts")):
-                return await self._open(notice, destination)
-            try:
-                return await self._update(notice, known, self._frame(destination))
-            except Refusal as refusal:
-                if refusal.code not in THREAD_LOST:
-                    raise
+            if known.get("channel") and known.get("ts"):
+                try:
+                    return await self._update(notice, known, self._frame(destination.mention))
+                except Refusal as refusal:
+                    if refusal.code not in THREAD_LOST:
+                        raise
             return await self._open(notice, destination)
         except Refusal as refusal:
             raise refusal.of(destination.channel if len(self._channels()) > 1 else "") from None
@@ -113,7 +122,7 @@ class SlackBot:
     async def test(self, text: str) -> None:
         """Post to every configured channel. Raises Undeliverable."""
         for channel in self._channels():
-            await self._post(channel, render.note(text, render.Frame(redact=self.redact)))
+            await self._post(channel, render.note(text, self._frame(None)))
 
     async def identify(self) -> BotIdentity:
         """Whose token it is and what it may do, without posting anything. Raises Undeliverable."""
@@ -125,14 +134,11 @@ class SlackBot:
             scopes=tuple(scope.strip() for scope in str(scopes).split(",") if scope.strip()) if scopes else None,
         )
 
-    def close(self) -> None:
-        """Nothing is held between two calls."""
-
     async def _open(self, notice: Notice, destination: Destination) -> Mapping[str, str]:
         """Post a root; but neither a silence nor what is over is announced by a new message."""
         if notice.reason is Reason.EDITED and (notice.silenced_until is not None or not notice.incident.open):
             return notice.told.receipt if notice.told is not None else {}
-        return _receipt(await self._post(destination.channel, render.post(notice, self._frame(destination))))
+        return _receipt(await self._post(destination.channel, render.post(notice, self._frame(destination.mention))))
 
     async def _update(self, notice: Notice, known: Mapping[str, str], frame: render.Frame) -> Mapping[str, str]:
         """Edit the root, and say in its thread what has happened."""
@@ -168,29 +174,20 @@ class SlackBot:
         every = (self.destination, *self.destinations.values())
         return tuple(dict.fromkeys(each.channel for each in every if each.channel))
 
-    def _frame(self, destination: Destination) -> render.Frame:
-        return render.Frame(redact=self.redact, external_url=self.external_url, mention=destination.mention)
-
     def _client(self) -> BotClient:
         return BotClient(http=self.http, clock=self.clock, token=self.token(), api_url=self.api_url)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SlackWebhook:
+class SlackWebhook(_Slack):
     """Implements `monitor.ports.Notifier`. `url` is asked before every call, because webhooks rotate; it is a secret.
 
     `mentions` are the targets that call somebody else.
     """
 
-    http: Http
-    clock: Clock
     url: Callable[[], str] = field(repr=False)
-    redact: Callable[[str], str] = field(repr=False)
     mention: str | None = None
     mentions: Mapping[TargetName, str | None] = field(default_factory=dict)
-    external_url: str | None = None
-    pace: Pace
-    name: str = "slack"
 
     def __post_init__(self) -> None:
         """Raises ValueError for a mention that no message has room for."""
@@ -207,12 +204,6 @@ class SlackWebhook:
     async def test(self, text: str) -> None:
         """Post. Raises Undeliverable."""
         await self._post(render.note(text, self._frame(None)))
-
-    def close(self) -> None:
-        """Nothing is held between two calls."""
-
-    def _frame(self, mention: str | None) -> render.Frame:
-        return render.Frame(redact=self.redact, external_url=self.external_url, mention=mention)
 
     async def _post(self, message: render.Message) -> None:
         await self.pace.turn("webhook")
