@@ -22,8 +22,7 @@ from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from monitor.web.connections import Connection, most_connections
-from monitor.web.server import WebError, WebServer
+from monitor.web.server import Connection, WebError, WebServer, most_connections
 from tests.fakes.limits import no_descriptors
 
 
@@ -184,7 +183,7 @@ async def test_a_renewed_certificate_is_served_without_a_restart(
             assert await served(server, new)
             assert server.problem is None
             assert not await served(server, old)
-    said = [record.getMessage() for record in caplog.records if record.name == "monitor.web.certificate"]
+    said = [record.getMessage() for record in caplog.records if record.name == "monitor.web.server"]
     assert [line.partition(":")[0] for line in said] == [
         "the renewed certificate cannot be used",
         "the renewed certificate cannot be used",
