@@ -35,8 +35,8 @@ from monitor.telemetry.footprint import watch_loop
 from monitor.telemetry.gauges import View
 from monitor.telemetry.metrics import Metrics
 from monitor.version import VERSION
+from monitor.web.api import Rejected, Views
 from monitor.web.app import make_app
-from monitor.web.operations import Rejected, Views
 from monitor.web.server import WebServer
 
 _log = logging.getLogger(__name__)

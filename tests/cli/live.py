@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from monitor.sandbox import Dialect, Sandbox, serve
+from monitor.web.api import Views
 from monitor.web.app import make_app
-from monitor.web.operations import Views
 from monitor.web.server import WebServer
 from tests.fakes.loopback import answer, saying, serving
 from tests.scenarios.house import merge

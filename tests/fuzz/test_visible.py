@@ -15,8 +15,8 @@ from monitor.redaction import all_visible
 from monitor.store.codec import decode_target, encode_event, encode_target
 from monitor.telemetry.events import EventLog
 from monitor.telemetry.logging import configure
-from monitor.web.bodies import as_json
 from monitor.web.page import status_page
+from monitor.web.payloads import as_json
 from tests.fuzz.answers import Heard, changing
 from tests.fuzz.mutations import as_body, get_at, paths_of, set_at
 from tests.fuzz.routes import ROUTES

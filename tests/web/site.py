@@ -11,8 +11,8 @@ from monitor.core.incident import Diagnosis, Incident, Losses
 from monitor.core.model import CheckName, Component, Fault, Severity, TargetName, Verdict
 from monitor.core.silence import Silence
 from monitor.core.state import LastLook, State, TargetState, Trend
+from monitor.web.api import Unknown, Views
 from monitor.web.app import make_app
-from monitor.web.operations import Unknown, Views
 from tests.fakes.clock import START, FakeClock
 
 PROD = TargetName("prod")
