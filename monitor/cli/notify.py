@@ -4,8 +4,7 @@ import argparse
 import asyncio
 from collections.abc import Iterator, Mapping
 
-from monitor.cli.asking import prepare
-from monitor.cli.common import FAILED, OK, USAGE, add_config, read_configuration, say
+from monitor.cli.common import FAILED, OK, add_config, prepare, read_configuration, say
 from monitor.core.model import Severity
 from monitor.daemon.routes import Footing, ways_of
 from monitor.daemon.selftest import try_way
@@ -17,7 +16,7 @@ TEXT = "This is a test of the Gateway Trace Monitor: a message about the gateway
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """The words of this command."""
+    """Add `notify test`."""
     parser = subparsers.add_parser("notify", help="a test notice through every configured channel")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     test = commands.add_parser("test", help="send a test notice")
@@ -28,16 +27,12 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 def run(arguments: argparse.Namespace) -> int:
     """Send one test notice by every way; 1 if any of them fails."""
     loaded = read_configuration(arguments)
-    if loaded is None:
-        return USAGE
-    means = prepare(loaded)
-    if means is None:
-        return USAGE
-    ways = ways_of(loaded.settings, Footing(clock=means.clock, http=means.http, redactor=means.redactor))
+    deps = prepare(loaded)
+    ways = ways_of(loaded.settings, Footing(clock=deps.clock, http=deps.http, redactor=deps.redactor))
     if not ways:
         say("no notifier is configured: set alerting.slack, alerting.alertmanager or alerting.webhook")
         return FAILED
-    code = asyncio.run(_test(ways, means.clock))
+    code = asyncio.run(_test(ways, deps.clock))
     for line in _whom(loaded.settings):
         print(line)
     return code
