@@ -21,6 +21,7 @@ MODULES = {
     "demo": "monitor.cli.demo",
     "sandbox": "monitor.cli.sandbox",
     "notify": "monitor.cli.notify",
+    "explain": "monitor.cli.explain",
     "simulate": "monitor.cli.simulate",
     "status": "monitor.cli.client",
     "incidents": "monitor.cli.client",
