@@ -25,14 +25,14 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Send one test notice by every way; 1 if any of them fails."""
+    """Send one test notice by every notifier; 1 if any of them fails."""
     loaded = read_configuration(arguments)
     deps = prepare(loaded)
-    ways = ways_of(loaded.settings, Footing(clock=deps.clock, http=deps.http, redactor=deps.redactor))
-    if not ways:
+    notifiers = ways_of(loaded.settings, Footing(clock=deps.clock, http=deps.http, redactor=deps.redactor))
+    if not notifiers:
         say("no notifier is configured: set alerting.slack, alerting.alertmanager or alerting.webhook")
         return FAILED
-    code = asyncio.run(_test(ways, deps.clock))
+    code = asyncio.run(_test(notifiers, deps.clock))
     for line in _whom(loaded.settings):
         print(line)
     return code
@@ -51,10 +51,10 @@ def _whom(settings: Settings) -> Iterator[str]:
         yield f"a critical incident of {', '.join(targets)} calls {whom}"
 
 
-async def _test(ways: Mapping[str, Notifier], clock: Clock) -> int:
+async def _test(notifiers: Mapping[str, Notifier], clock: Clock) -> int:
     """One after the other, each said as soon as it is known."""
     failed = False
-    for name, notifier in ways.items():
+    for name, notifier in notifiers.items():
         _, problem = await try_way(notifier, TEXT, clock)
         failed = failed or bool(problem)
         print(f"{name}: {f'not delivered: {problem}' if problem else 'delivered'}", flush=True)

@@ -22,7 +22,9 @@ from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
+from monitor.ports import Clock
 from monitor.web.server import Connection, WebError, WebServer, most_connections
+from tests.fakes.clock import FakeClock
 from tests.fakes.limits import no_descriptors
 
 
@@ -39,10 +41,10 @@ HELLO = Starlette(routes=[Route("/", _hello), Route("/bug", _bug)])
 
 @asynccontextmanager
 async def serving(
-    app: ASGIApp = HELLO, *, tls_cert: Path | None = None, tls_key: Path | None = None
+    app: ASGIApp = HELLO, *, tls_cert: Path | None = None, tls_key: Path | None = None, clock: Clock | None = None
 ) -> AsyncIterator[WebServer]:
     """A server on a free port of loopback."""
-    server = WebServer(app, host="127.0.0.1", port=0, tls_cert=tls_cert, tls_key=tls_key)
+    server = WebServer(app, host="127.0.0.1", port=0, tls_cert=tls_cert, tls_key=tls_key, clock=clock)
     await server.start()
     try:
         yield server
@@ -274,7 +276,8 @@ class TestManyConnections:
         self, caplog: pytest.LogCaptureFixture
     ) -> None:
         """And who has waited is answered then."""
-        async with serving() as server:
+        clock = FakeClock(threads=False)
+        async with serving(clock=clock) as server:
             address = ("127.0.0.1", int(server.url.rpartition(":")[2]))
             clients = [socket.socket() for _ in range(5)]
             with caplog.at_level(logging.WARNING):
@@ -282,7 +285,8 @@ class TestManyConnections:
                     for client in clients:
                         client.connect(address)
                         client.sendall(b"GET / HTTP/1.0\r\n\r\n")
-                    await asyncio.sleep(2.3)
+                    await clock.advance(2.3)
+                await clock.advance(1)
                 for client in clients:
                     assert (await asyncio.to_thread(client.recv, 100)).startswith(b"HTTP/1.1 200")
                     client.close()
@@ -369,6 +373,7 @@ def test_importing_the_web_configures_no_logging() -> None:
     """Uvicorn's own configuration would write around the redaction."""
     program = """
 import asyncio, logging
+from monitor.ports import Clock
 from monitor.web.server import WebServer
 async def main():
     async def app(scope, receive, send): ...
