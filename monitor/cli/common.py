@@ -50,9 +50,9 @@ def add_config(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config", metavar="PATH", help="the configuration file")
 
 
-def add_format(parser: argparse.ArgumentParser, text: str = "table") -> None:
-    """`--format`: for people, or JSON."""
-    parser.add_argument("--format", choices=(text, "json"), default=text)
+def add_format(parser: argparse.ArgumentParser) -> None:
+    """`--format`: a table for people, or JSON."""
+    parser.add_argument("--format", choices=("table", "json"), default="table")
 
 
 def add_scope(parser: argparse.ArgumentParser) -> None:
