@@ -30,8 +30,8 @@ from monitor.telemetry.gauges import Expected, Monitored, View
 from monitor.telemetry.logging import EventLog
 from monitor.telemetry.metrics import Metrics, watch_loop
 from monitor.version import VERSION
+from monitor.web.api import Views
 from monitor.web.app import make_app
-from monitor.web.operations import Views
 from monitor.web.server import WebServer
 
 _log = logging.getLogger(__name__)
