@@ -2,16 +2,16 @@
 
 from collections.abc import Mapping
 
-from monitor.checks.blindness import our_own, step_for_status
-from monitor.checks.certificates import Certificates
 from monitor.checks.config import Reread
+from monitor.checks.verdicts import accuse, blame_or_doubt, step_for_status
+from monitor.connectivity import Certificates, Witnesses
 from monitor.core.canary import ControlSpan
 from monitor.core.inputs import ControlSent
-from monitor.core.model import Blindness, Charge, CheckName, Fault, Finding, Seconds, Service, TraceId, failing, unknown
-from monitor.ports import Clock, ControlRequest, Ingest, IngestAnswer, Journal, Unreachable, Witness
+from monitor.core.model import Blindness, Charge, CheckName, Fault, Finding, Seconds, Service, TraceId, unknown
+from monitor.ports import Clock, ControlRequest, Ingest, IngestAnswer, Journal, Unreachable
 
 SERVICE_NAME = "gateway-trace-monitor"
-_TIMEOUT: Seconds = 20.0
+_DEADLINE: Seconds = 20.0
 _OK, _REDIRECT = 200, 300
 _UNAUTHORIZED, _TOO_MANY = 401, 429
 
@@ -27,7 +27,7 @@ class ControlCheck:
     def __init__(
         self,
         ingest: Ingest,
-        witness: Witness,
+        witness: Witnesses,
         clock: Clock,
         attributes: Mapping[str, str],
         certificates: Certificates,
@@ -50,11 +50,15 @@ class ControlCheck:
             service_name=SERVICE_NAME,
             attributes=self._attributes,
         )
-        refused_at, finding, accepted = None, None, None
+        refused_at, accepted = None, None
         try:
-            answer = await self._ingest.send(request, timeout=_TIMEOUT)
+            answer = await self._ingest.send(request, timeout=_DEADLINE)
         except Unreachable as error:
-            finding = await self._blame_or_doubt(error)
+            charge = Charge(fault=Fault.INGEST_FAILING, summary=str(error), stops_export=True)
+            evidence = {"kind": error.kind}
+            finding: Finding | None = await blame_or_doubt(
+                error, charge, evidence, service=Service.OTLP, called="Traceloop", witness=self._witness
+            )
         else:
             if answer.status == _UNAUTHORIZED and not answer.blocked:
                 refused_at = self._clock.now()
@@ -76,21 +80,6 @@ class ControlCheck:
             durable=True,
         )
 
-    async def _blame_or_doubt(self, error: Unreachable) -> Finding:
-        evidence = {"kind": error.kind}
-        if (ours := our_own(error, "Traceloop", evidence)) is not None:
-            return ours
-        if not await self._witness.vouch(Service.OTLP):
-            summary = f"no answer from Traceloop ({error}), nor from anything else: our own network is the suspect"
-            return unknown(summary, Blindness.NO_WITNESS, evidence)
-        charge = Charge(
-            fault=Fault.INGEST_FAILING,
-            summary=str(error),
-            facts=("another service answers the monitor: its own network works",),
-            stops_export=True,
-        )
-        return failing(charge.summary, charge, evidence=evidence)
-
 
 def judge_ingest(answer: IngestAnswer) -> Finding | None:
     """What the endpoint's answer means; None: accepted, and the verdict waits for the read.
@@ -100,9 +89,8 @@ def judge_ingest(answer: IngestAnswer) -> Finding | None:
     said = f": {answer.message}" if answer.message else ""
     evidence = {"status": answer.status, **answer.evidence}
     if answer.blocked:
-        return unknown(
-            f"something in front of Traceloop refuses the monitor (HTTP {answer.status})", Blindness.BLOCKED, evidence
-        )
+        summary = f"something in front of Traceloop refuses the monitor (HTTP {answer.status})"
+        return unknown(summary, Blindness.BLOCKED, evidence)
     if answer.status == _TOO_MANY:
         step = step_for_status(answer.status, "Traceloop")
         return unknown(f"Traceloop asks us to wait (HTTP 429){said}", Blindness.REFUSED, evidence, step=step)
@@ -110,10 +98,7 @@ def judge_ingest(answer: IngestAnswer) -> Finding | None:
         return unknown("Traceloop refuses our key (HTTP 401)", Blindness.REFUSED, evidence)
     if _OK <= answer.status < _REDIRECT and not answer.rejected:
         return None
-    rejected = f"Traceloop rejected the span (partial success){said}"
-    charge = Charge(
-        fault=Fault.INGEST_FAILING,
-        summary=rejected if answer.rejected else f"Traceloop answers HTTP {answer.status} to a span of our own{said}",
-        stops_export=True,
-    )
-    return failing(charge.summary, charge, evidence=evidence)
+    summary = f"Traceloop answers HTTP {answer.status} to a span of our own{said}"
+    if answer.rejected:
+        summary = f"Traceloop rejected the span (partial success){said}"
+    return accuse(Charge(fault=Fault.INGEST_FAILING, summary=summary, stops_export=True), evidence)

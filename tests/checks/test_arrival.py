@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from monitor.checks.arrival import ArrivalCheck
-from monitor.checks.certificates import Certificates
 from monitor.checks.config import ConfigCheck
+from monitor.connectivity import Certificates
 from monitor.core.arrival import proof_key
 from monitor.core.canary import Canary, ControlSpan, IdSource, Outcome
 from monitor.core.diagnosis import diagnose

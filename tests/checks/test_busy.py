@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from monitor.checks.arrival import ArrivalCheck
+from monitor.checks.lookup import Look
 from monitor.core.arrival import narrowing_key, proof_key
 from monitor.core.canary import Canary, ControlSpan, IdSource, Outcome
 from monitor.core.inputs import ControlLooked, ElsewhereLooked, LabelsUnread, LookFailed, TraceLooked
@@ -259,7 +260,9 @@ async def test_a_canary_costs_three_requests_at_most_once_its_time_is_known(quic
     bench = Bench(*before, a_canary(9), proofs=proven(TRACE, WAREHOUSE, N.METADATA), honours_traceparent=False)
     if not quick_is_open:
         bench.backend.quick_error = Gone("404", route=True)
-        await bench.check.lookup.see(a_canary(9), bench.diary.state, POLICY, START)  # which closes it for an hour
+        await bench.check.lookup.see(
+            Look(canary=a_canary(9), state=bench.diary.state, policy=POLICY, at=START)
+        )  # which closes it for an hour
         bench.backend.quick_reads.clear()
         bench.backend.window_reads.clear()
     await bench.until(took - 0.1)

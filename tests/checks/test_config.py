@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from monitor.checks.certificates import Certificates
 from monitor.checks.config import ConfigCheck
+from monitor.connectivity import Certificates
 from monitor.core.canary import Outcome
 from monitor.core.drift import AUTHORIZATION, ENCODING, ENDPOINT, EXCLUDE, HEADERS, METRICS, ConfigSeen, ExportConfig
 from monitor.core.inputs import KeyTried, Observation
