@@ -7,12 +7,13 @@ import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
+from http import HTTPStatus
 from itertools import islice
 from typing import Any, NoReturn
 
 from monitor.core.model import Instant, Phases, Scalar, Seconds
-from monitor.ports import Garbled
-from monitor.redaction import clamp
+from monitor.ports import Garbled, Gone, PortError, Refused, Unreachable
+from monitor.redaction import Redactor, clamp
 
 _PIECE = 65_536
 _MOST_BUILT = 24 * 1024 * 1024  # bytes that reading one JSON answer may take, its text included
@@ -25,6 +26,7 @@ _DEEPEST = 100  # levels of JSON; recorded answers have fewer than ten
 _LONGEST_WAIT = 86_400.0  # of a Retry-After; more is a mistake of somebody's clock
 _LOOKED_AT = 65_536  # so much of a page is searched for the marks of a blocking proxy
 _TRAIL = ("server", "cf-ray", "via", "x-kong-request-id", "x-kong-upstream-latency", "x-request-id")
+_REFUSALS = frozenset({401, 403, 429})
 _BLOCKING_STATUSES = frozenset({401, 403, 429, 503})
 
 # Cloudflare could not reach what is behind it. Not 524: that was reached, and did not answer in time.
@@ -139,6 +141,19 @@ class Answer:
         https://www.rfc-editor.org/rfc/rfc9110#field.date
         """
         return _moment(self.headers.get("date", "").strip())
+
+    def as_error(self, who_answers: str, redactor: Redactor | None, now: Instant) -> PortError:
+        """What a status that is no answer means to a reader. `redactor` None: what the other side says of it is left out."""
+        said = redactor.show(self.complaint, 200) if redactor is not None else ""
+        what = f"{who_answers} HTTP {self.status}" + (f": {said}" if said else "")
+        if self.blocked or self.status in _REFUSALS:
+            wait, blocked = self.retry_after(now), self.blocked
+            return Refused(what, status=self.status, retry_after=wait, blocked=blocked, evidence=self.trail)
+        if self.status == HTTPStatus.NOT_FOUND:
+            return Gone(what)
+        if self.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            return Unreachable(what, kind="status", status=self.status, evidence=self.trail)
+        return Garbled(what, status=self.status, evidence=self.trail)
 
     def _fail(self, why: str, *, odd: bool = False) -> NoReturn:
         kind = Odd if odd else Garbled
