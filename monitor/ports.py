@@ -82,11 +82,10 @@ class Refused(PortError):
 
 
 class Gone(PortError):
-    """The route or the thing is not there. `route`: the whole route is unknown to the service, not just the thing."""
+    """The route or the thing is not there."""
 
-    def __init__(self, message: str, *, route: bool = False) -> None:
-        super().__init__(message, status=404)
-        self.route = route
+    def __init__(self, message: str) -> None:
+        super().__init__(message, status=HTTPStatus.NOT_FOUND)
 
 
 class Garbled(PortError):
