@@ -22,9 +22,10 @@ from monitor.daemon.report import describe, describe_incident
 from monitor.daemon.target import TargetWatch
 from monitor.daemon.teller import Teller
 from monitor.http import Http
-from monitor.ports import Clock, Schedule
+from monitor.ports import Clock
 from monitor.redaction import Redactor
 from monitor.runner import TargetJournal
+from monitor.schedule import GridSchedule
 from monitor.settings import Settings
 from monitor.settings.inventory import all_secrets
 from monitor.store import Store, StoreError
@@ -44,7 +45,7 @@ class Surroundings:
 
     clock: Clock
     store: Store
-    schedule: Schedule
+    schedule: GridSchedule
     http: Http
     redactor: Redactor
     assemble: Assemble = assemble
