@@ -11,7 +11,7 @@ from monitor.checks.verdicts import READ_API, cannot_see
 from monitor.core.arrival import usual_arrival, wants_labels
 from monitor.core.cadence import Attempt, awaited, controls_awaited, look_at, read_control_at
 from monitor.core.canary import Canary, ControlSpan, Outcome
-from monitor.core.inputs import ControlLooked, ElsewhereLooked, LabelsUnread, LookFailed, TraceLooked
+from monitor.core.inputs import ElsewhereLooked, LabelsUnread, LookFailed, TraceLooked
 from monitor.core.model import CheckName, Instant, Seconds
 from monitor.core.trace import Route, TraceSeen
 from monitor.ports import Clock, Crowded, Journal, PortError, Refused, TraceBackend
@@ -159,21 +159,12 @@ class ArrivalCheck:
     async def _look_for_control(self, control: ControlSpan, journal: Journal) -> None:
         began, started = self._clock.now(), self._clock.monotonic()
         try:
-            sight = await self.lookup.see_control(control, journal.state, journal.policy, began)
+            looked = await self.lookup.see_control(control, journal.state, journal.policy, began)
         except PortError as error:
             what = "read our own span back from Traceloop"
             await self._report_failure(error, CheckName.CONTROL, what, began, started, journal)
-            return
-        await journal.absorb(
-            ControlLooked(
-                at=began,
-                took=self._clock.monotonic() - started,
-                trace_id=control.trace_id,
-                route=sight.route,
-                shown=sight.shown,
-                narrowings=sight.narrowings,
-            )
-        )
+        else:
+            await journal.absorb(replace(looked, took=self._clock.monotonic() - started))
 
     # --- both ---
 

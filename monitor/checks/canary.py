@@ -80,28 +80,21 @@ class Exchanges:
         return self.prompt_of(nonce), self._answers.get(nonce, "")
 
 
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
 class CanaryCheck:
     """Sends one canary and says what its answer means; whether its trace arrives is for `arrival` to see."""
 
     name = CheckName.CANARY
 
-    def __init__(
-        self,
-        gateway: Gateway,
-        witness: Witnesses,
-        clock: Clock,
-        options: CanaryOptions,
-        exchanges: Exchanges | None = None,
-    ) -> None:
-        self._gateway = gateway
-        self._witness = witness
-        self._clock = clock
-        self._options = options
-        self._exchanges = exchanges if exchanges is not None else Exchanges(options.prompt)
+    gateway: Gateway
+    witness: Witnesses
+    clock: Clock
+    options: CanaryOptions
+    exchanges: Exchanges
 
     async def look(self, journal: Journal) -> None:
         """Send one canary, unless it is barred."""
-        now = self._clock.now()
+        now = self.clock.now()
         barred = bar_canary(journal.state, journal.policy, now)
         if barred is None:
             await self.send(journal)
@@ -111,19 +104,19 @@ class CanaryCheck:
 
     async def send(self, journal: Journal) -> None:
         """Send one canary, whatever the budget says: recorded before it goes out, and again with what came back."""
-        sent_id = TraceId(self._clock.draw_hex(32))
+        sent_id = TraceId(self.clock.draw_hex(32))
         canary = Canary(
             id=sent_id[:16],
-            sent_at=self._clock.now(),
+            sent_at=self.clock.now(),
             sent_id=sent_id,
-            span_id=self._clock.draw_hex(16),
-            nonce=f"gtm-{self._clock.draw_hex(16)}",
+            span_id=self.clock.draw_hex(16),
+            nonce=f"gtm-{self.clock.draw_hex(16)}",
             account=journal.policy.account,
         )
         await journal.absorb(CanaryPlanned(at=canary.sent_at, canary=canary), durable=True)
-        options, started = self._options, self._clock.monotonic()
+        options, started = self.options, self.clock.monotonic()
         request = CanaryRequest(
-            prompt=self._exchanges.prompt_of(canary.nonce),
+            prompt=self.exchanges.prompt_of(canary.nonce),
             model=options.model,
             max_tokens=options.max_tokens,
             parameters=options.parameters,
@@ -133,13 +126,13 @@ class CanaryCheck:
         )
         answer: CanaryAnswer | None = None
         try:
-            answer = await self._gateway.complete(request)
+            answer = await self.gateway.complete(request)
         except Unreachable as error:
-            took = self._clock.monotonic() - started
+            took = self.clock.monotonic() - started
             phases, finding = error.phases, await self._judge_silence(error)
         else:
-            took = self._clock.monotonic() - started
-            self._exchanges.keep(canary.nonce, answer.text)
+            took = self.clock.monotonic() - started
+            self.exchanges.keep(canary.nonce, answer.text)
             phases, finding = answer.phases, await self._judge(answer)
             canary = _after(answer, canary, journal, finding, took)
         await journal.absorb(
@@ -159,24 +152,24 @@ class CanaryCheck:
         try:
             gateway_answers = await self._gateway_answers() if needs_a_ping(answer) else None
         except Unreachable as own:
-            return await judge_silence(own, self._witness)
-        return judge_answer(answer, gateway_answers=gateway_answers, model=self._options.model)
+            return await judge_silence(own, self.witness)
+        return judge_answer(answer, gateway_answers=gateway_answers, model=self.options.model)
 
     async def _judge_silence(self, error: Unreachable) -> Finding:
         """No HTTP answer. A timeout, or a connection lost after sending, is the provider's when the gateway itself answers."""
         evidence = {"kind": error.kind}
         if error.kind in _BEFORE_SENDING:
-            return await judge_silence(error, self._witness)
+            return await judge_silence(error, self.witness)
         if (ours := our_own(error, "the gateway", evidence)) is not None:
             return ours
         try:
             answers = await self._gateway_answers()
         except Unreachable as own:
-            return await judge_silence(own, self._witness)
+            return await judge_silence(own, self.witness)
         if answers is None:
             return unknown(f"no answer to the canary: {error}; {_CANNOT_ASK}", Blindness.BLOCKED, evidence)
         if not answers:
-            return await judge_silence(error, self._witness)
+            return await judge_silence(error, self.witness)
         charge = Charge(
             fault=Fault.PROVIDER_FAILING,
             summary=f"no answer to the canary: {error}",
@@ -187,7 +180,7 @@ class CanaryCheck:
     async def _gateway_answers(self) -> bool | None:
         """Whether the gateway answers its health path; None where we are kept from asking. Raises Unreachable by our own shortage."""
         try:
-            ping = await self._gateway.ping(timeout=_PING_TIMEOUT)
+            ping = await self.gateway.ping(timeout=_PING_TIMEOUT)
         except Unreachable as error:
             if our_own(error, "", {}) is not None:
                 raise

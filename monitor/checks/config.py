@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
 
 from monitor.checks.verdicts import CONTROL_PLANE, accuse, cannot_see
 from monitor.connectivity import Certificates
@@ -18,19 +19,17 @@ Reread = Callable[[Journal, Instant], Awaitable[None]]
 """Reads the configuration again if what is known of it is older than a moment, and would be judged by."""
 
 
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
 class ConfigCheck:
     """Reads `gateway-otel-config` and compares it field by field."""
 
     name = CheckName.CONFIG
 
-    def __init__(
-        self, control_plane: ControlPlane, backend: TraceBackend, clock: Clock, certificates: Certificates
-    ) -> None:
-        self._control_plane = control_plane
-        self._backend = backend
-        self._clock = clock
-        self._certificates = certificates
-        self._rereading = asyncio.Lock()
+    control_plane: ControlPlane
+    backend: TraceBackend
+    clock: Clock
+    certificates: Certificates
+    _rereading: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
 
     async def reread(self, journal: Journal, since: Instant) -> None:
         """Traceloop has refused our key: look again whether the gateway carries the same one, if it did before that."""
@@ -40,11 +39,11 @@ class ConfigCheck:
 
     async def look(self, journal: Journal) -> None:
         """Read, compare, report."""
-        began, started = self._clock.now(), self._clock.monotonic()
+        began, started = self.clock.now(), self.clock.monotonic()
         timeout = journal.policy.cadences[self.name].deadline
         seen: ConfigSeen | None = None
         try:
-            answer = await self._control_plane.read_export_config(timeout=timeout)
+            answer = await self.control_plane.read_export_config(timeout=timeout)
         except PortError as error:
             finding = cannot_see(error, "read the gateway's export configuration", asked=CONTROL_PLANE)
         else:
@@ -52,8 +51,8 @@ class ConfigCheck:
                 finding = await self._judge_nothing(answer.form, timeout)
             else:
                 seen, finding = await self._judge(answer.seen, journal)
-        took = self._clock.monotonic() - started
-        certificate = self._certificates.of(Service.CONTROL_PLANE, "control_plane")
+        took = self.clock.monotonic() - started
+        certificate = self.certificates.of(Service.CONTROL_PLANE, "control_plane")
         await journal.absorb(
             Observation(check=self.name, at=began, took=took, finding=finding, config=seen, certificate=certificate)
         )
@@ -61,7 +60,7 @@ class ConfigCheck:
     async def _judge_nothing(self, form: str, timeout: Seconds) -> Finding:
         """Nothing was parsed: off, if another call with the same token answers; else we just cannot see."""
         try:
-            works = await self._control_plane.token_works(timeout=timeout)
+            works = await self.control_plane.token_works(timeout=timeout)
         except PortError as error:
             return cannot_see(error, f"tell whether the configuration is gone ({form})", asked=CONTROL_PLANE)
         if not works:
@@ -74,12 +73,12 @@ class ConfigCheck:
         if read.config.off:
             return read, accuse(off(), {"differences": 1, **_who(read)})
         unmasked = unmask_removal(journal.state.config, read)
-        seen = refute_headers(unmasked, read, journal.state, journal.policy, self._clock.now())
+        seen = refute_headers(unmasked, read, journal.state, journal.policy, self.clock.now())
         comparison = compare(journal.policy.expected, seen.config)
         if comparison.other_key:  # ask a documented route whether ours is still the valid one
-            now = self._clock.now()
+            now = self.clock.now()
             try:
-                await self._backend.try_key(timeout=_PROBE_TIMEOUT)
+                await self.backend.try_key(timeout=_PROBE_TIMEOUT)
             except Refused as error:
                 if error.unauthorized:
                     await journal.absorb(KeyTried(at=now, accepted=False))

@@ -1,6 +1,7 @@
 """Does Traceloop itself take in a span? One of our own, sent past the gateway to the expected endpoint, then read back."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from monitor.checks.config import Reread
 from monitor.checks.verdicts import accuse, blame_or_doubt, step_for_status
@@ -16,6 +17,7 @@ _OK, _REDIRECT = 200, 300
 _UNAUTHORIZED, _TOO_MANY = 401, 429
 
 
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
 class ControlCheck:
     """Sends a control span; the read-back is part of the watch over all awaited traces.
 
@@ -24,58 +26,49 @@ class ControlCheck:
 
     name = CheckName.CONTROL
 
-    def __init__(
-        self,
-        ingest: Ingest,
-        witness: Witnesses,
-        clock: Clock,
-        attributes: Mapping[str, str],
-        certificates: Certificates,
-        reread: Reread | None = None,
-    ) -> None:
-        self._ingest = ingest
-        self._witness = witness
-        self._clock = clock
-        self._attributes = attributes
-        self._certificates = certificates
-        self._reread = reread
+    ingest: Ingest
+    witness: Witnesses
+    clock: Clock
+    attributes: Mapping[str, str]
+    certificates: Certificates
+    reread: Reread | None = None
 
     async def look(self, journal: Journal) -> None:
         """Send one control span and report whether it was accepted."""
-        began, started = self._clock.now(), self._clock.monotonic()
+        began, started = self.clock.now(), self.clock.monotonic()
         request = ControlRequest(
-            trace_id=TraceId(self._clock.draw_hex(32)),
-            span_id=self._clock.draw_hex(16),
+            trace_id=TraceId(self.clock.draw_hex(32)),
+            span_id=self.clock.draw_hex(16),
             at=began,
             service_name=SERVICE_NAME,
-            attributes=self._attributes,
+            attributes=self.attributes,
         )
         refused_at, accepted = None, None
         try:
-            answer = await self._ingest.send(request, timeout=_DEADLINE)
+            answer = await self.ingest.send(request, timeout=_DEADLINE)
         except Unreachable as error:
             charge = Charge(fault=Fault.INGEST_FAILING, summary=str(error), stops_export=True)
             evidence = {"kind": error.kind}
             finding: Finding | None = await blame_or_doubt(
-                error, charge, evidence, service=Service.OTLP, called="Traceloop", witness=self._witness
+                error, charge, evidence, service=Service.OTLP, called="Traceloop", witness=self.witness
             )
         else:
             if answer.status == _UNAUTHORIZED and not answer.blocked:
-                refused_at = self._clock.now()
-                if self._reread is not None:
-                    await self._reread(journal, refused_at)
+                refused_at = self.clock.now()
+                if self.reread is not None:
+                    await self.reread(journal, refused_at)
             finding = judge_ingest(answer)
             accepted = finding is None
         control = ControlSpan(trace_id=request.trace_id, sent_at=began, accepted=accepted, judged=finding is not None)
         await journal.absorb(
             ControlSent(
                 at=began,
-                took=self._clock.monotonic() - started,
+                took=self.clock.monotonic() - started,
                 control=control,
                 finding=finding,
                 key_refused=refused_at is not None,
                 refused_at=refused_at,
-                certificate=self._certificates.of(Service.OTLP, "traceloop"),
+                certificate=self.certificates.of(Service.OTLP, "traceloop"),
             ),
             durable=True,
         )

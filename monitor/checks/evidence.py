@@ -4,6 +4,8 @@ TrueFoundry's own store (does it have the trace?), the gateway's other configura
 the gateway's own counters of the spans that it exports.
 """
 
+from dataclasses import dataclass, field
+
 from monitor.core.cadence import hop_is_due, origin_is_due, switches_are_due
 from monitor.core.canary import Canary, IdSource, Outcome
 from monitor.core.circumstances import known_caller, known_switch
@@ -22,15 +24,15 @@ _COUNTERS_TIMEOUT: Seconds = 10.0
 _HIDDEN = frozenset({401, 403})
 
 
+@dataclass(slots=True, repr=False, eq=False)
 class OriginLook:
     """Asks TrueFoundry's own store for the traces that have not come, or else for the newest that has: that proves the route."""
 
     serves = frozenset({CheckName.CANARY})
 
-    def __init__(self, control_plane: ControlPlane, clock: Clock) -> None:
-        self._control_plane = control_plane
-        self._clock = clock
-        self._tried_at: Seconds | None = None  # by a clock that never jumps
+    control_plane: ControlPlane
+    clock: Clock
+    _tried_at: Seconds | None = field(default=None, init=False)  # by a clock that never jumps
 
     def is_due(self, state: TargetState, policy: Policy, now: Instant) -> bool:
         """Whether it is time."""
@@ -38,7 +40,7 @@ class OriginLook:
 
     async def look(self, journal: Journal) -> None:
         """Ask, at most every 15 seconds; what could not be asked is not reported: it proves nothing."""
-        now, tried_at = self._clock.now(), self._clock.monotonic()
+        now, tried_at = self.clock.now(), self.clock.monotonic()
         closer_after = journal.policy.arrival.look_closer_after
         patience = min(_ORIGIN_PAUSE, closer_after / 4)  # who settles everything faster asks faster too
         if self._tried_at is not None and tried_at - self._tried_at < patience:
@@ -59,9 +61,9 @@ class OriginLook:
         By the nonce where no id is known, or where it was the nonce that found it: then that way of asking is proven, too.
         """
         by_nonce = canary.trace_id is None or canary.id_source is IdSource.NONCE
-        destinations = _destinations(canary, journal, self._clock.now())
+        destinations = _destinations(canary, journal, self.clock.now())
         for destination in destinations:
-            spans = await self._control_plane.find_spans(
+            spans = await self.control_plane.find_spans(
                 None if by_nonce else canary.trace_id,
                 since=canary.sent_at - _BEFORE,
                 destination=destination,
@@ -70,7 +72,7 @@ class OriginLook:
             )
             if spans:
                 looked = OriginLooked(
-                    at=self._clock.now(),
+                    at=self.clock.now(),
                     canary_id=canary.id,
                     found=True,
                     destinations=(destination,),
@@ -81,7 +83,7 @@ class OriginLook:
                 await journal.absorb(looked)
                 return
         if destinations:
-            now = self._clock.now()
+            now = self.clock.now()
             await journal.absorb(
                 OriginLooked(at=now, canary_id=canary.id, found=False, destinations=destinations, by_nonce=by_nonce)
             )
@@ -103,14 +105,14 @@ def _destinations(canary: Canary, journal: Journal, now: Instant) -> tuple[str, 
     return likely_destinations(rules, policy.profile, known_caller(state, policy)) or ()
 
 
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
 class SwitchesLook:
     """Reads logging, global settings and data routing, and reports what could be read."""
 
     serves = frozenset({CheckName.CONFIG, CheckName.CANARY})
 
-    def __init__(self, control_plane: ControlPlane, clock: Clock) -> None:
-        self._control_plane = control_plane
-        self._clock = clock
+    control_plane: ControlPlane
+    clock: Clock
 
     def is_due(self, state: TargetState, policy: Policy, now: Instant) -> bool:
         """Whether it is time."""
@@ -122,7 +124,7 @@ class SwitchesLook:
         hidden: list[SwitchKind] = []
         for kind in SwitchKind:
             try:
-                seen.append(await self._control_plane.read_switch(kind, timeout=_SWITCH_TIMEOUT))
+                seen.append(await self.control_plane.read_switch(kind, timeout=_SWITCH_TIMEOUT))
             except Unreachable:  # who does not answer is not waited for three times
                 break
             except Refused as error:
@@ -131,17 +133,17 @@ class SwitchesLook:
                 hidden.append(kind)
             except PortError:  # what could not be asked this time may be asked the next
                 continue
-        await journal.absorb(SwitchesLooked(at=self._clock.now(), seen=tuple(seen), hidden=tuple(hidden)))
+        await journal.absorb(SwitchesLooked(at=self.clock.now(), seen=tuple(seen), hidden=tuple(hidden)))
 
 
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
 class HopLook:
     """Reads the gateway's counters of its spans: two readings tell whether it gets them to TrueFoundry's collector."""
 
     serves = frozenset({CheckName.CANARY})
 
-    def __init__(self, metrics: SpanMetrics, clock: Clock) -> None:
-        self._metrics = metrics
-        self._clock = clock
+    metrics: SpanMetrics
+    clock: Clock
 
     def is_due(self, state: TargetState, policy: Policy, now: Instant) -> bool:
         """Whether it is time."""
@@ -150,8 +152,8 @@ class HopLook:
     async def look(self, journal: Journal) -> None:
         """Read once; what cannot be read is said where somebody asks why, and nowhere else."""
         try:
-            counters = await self._metrics.read(timeout=_COUNTERS_TIMEOUT)
+            counters = await self.metrics.read(timeout=_COUNTERS_TIMEOUT)
         except PortError as error:
-            await journal.absorb(HopLooked(at=self._clock.now(), problem=str(error)))
+            await journal.absorb(HopLooked(at=self.clock.now(), problem=str(error)))
         else:
-            await journal.absorb(HopLooked(at=self._clock.now(), counters=counters))
+            await journal.absorb(HopLooked(at=self.clock.now(), counters=counters))

@@ -1,5 +1,7 @@
 """Does the gateway answer at all? No token, no cost."""
 
+from dataclasses import dataclass
+
 from monitor.checks.verdicts import accuse, blame_or_doubt
 from monitor.connectivity import Witnesses
 from monitor.core.faults.gateway import step_for_silence
@@ -10,30 +12,30 @@ from monitor.ports import Clock, Gateway, Journal, Ping, Unreachable
 _REDIRECT, _CLIENT_ERROR, _SERVER_ERROR = 300, 400, 500
 
 
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
 class GatewayCheck:
     """Asks the gateway's health path; before it blames the gateway it asks whether our own network works."""
 
     name = CheckName.GATEWAY
 
-    def __init__(self, gateway: Gateway, witness: Witnesses, clock: Clock, endpoint: str) -> None:
-        self._gateway = gateway
-        self._witness = witness
-        self._clock = clock
-        self._endpoint = endpoint
+    gateway: Gateway
+    witness: Witnesses
+    clock: Clock
+    endpoint: str
 
     async def look(self, journal: Journal) -> None:
         """Ask once and report."""
-        began, started = self._clock.now(), self._clock.monotonic()
+        began, started = self.clock.now(), self.clock.monotonic()
         certificate = None
         try:
-            ping = await self._gateway.ping(timeout=journal.policy.cadences[self.name].deadline)
+            ping = await self.gateway.ping(timeout=journal.policy.cadences[self.name].deadline)
         except Unreachable as error:
-            finding = await judge_silence(error, self._witness)
+            finding = await judge_silence(error, self.witness)
         else:
             finding = judge_ping(ping)
             if ping.certificate_expires_at is not None:
-                certificate = (self._endpoint, ping.certificate_expires_at)
-        took = self._clock.monotonic() - started
+                certificate = (self.endpoint, ping.certificate_expires_at)
+        took = self.clock.monotonic() - started
         await journal.absorb(
             Observation(check=self.name, at=began, took=took, finding=finding, certificate=certificate)
         )

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from monitor.checks.documented import READ_TIMEOUT, ClosedWays, DocumentedRead, Wanted
 from monitor.core.arrival import PROOF_LASTS, is_narrowing_proven, is_proven
 from monitor.core.canary import CONTROL_SPAN_NAME, Canary, ControlSpan, IdSource
+from monitor.core.inputs import ControlLooked
 from monitor.core.model import Instant, Seconds, TraceId
 from monitor.core.state import Policy, TargetState
 from monitor.core.trace import (
@@ -70,15 +71,6 @@ class Look:
     def proven(self, narrowings: Iterable[Narrowing]) -> list[Narrowing]:
         """Those of the narrowings that have shown us a span of ours lately."""
         return _proven(narrowings, self.state, self.policy, self.at)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ControlSight:
-    """Whether a control span is shown, by which route, and by which narrowings of the documented read."""
-
-    route: Route
-    shown: bool
-    narrowings: tuple[Narrowing, ...] = ()
 
 
 class Lookup:
@@ -275,7 +267,7 @@ class Lookup:
 
     async def see_control(
         self, control: ControlSpan, state: TargetState, policy: Policy, began: Instant
-    ) -> ControlSight:
+    ) -> ControlLooked:
         """Look for a span of our own: until it is overdue by the quick route, if that is open; then by the documented read.
 
         What the quick route has shown the documented read is asked for, too, while no narrowing is proven: so that absence can be
@@ -283,10 +275,13 @@ class Lookup:
         """
         overdue = began - control.sent_at >= policy.arrival.missing_after
         quick = None if overdue else await self._quick(self._backend, control.trace_id, None)
+        looked = ControlLooked(
+            at=began, took=0.0, trace_id=control.trace_id, route=Route.TRACE, shown=bool(quick), narrowings=()
+        )
         # Not so long ago that it must be proven again before it is needed.
         learnt = _proven(_OF_A_CONTROL, state, policy, began, within=PROOF_LASTS / 2)
         if quick is not None and (learnt or not quick):
-            return ControlSight(route=Route.TRACE, shown=bool(quick))
+            return looked
         skew = self._skew or 0.0
         wanted = Wanted(
             trace_id=control.trace_id,
@@ -304,12 +299,12 @@ class Lookup:
             seen = await self._documented.read(self._backend, wanted, began)
         except PortError:
             if quick:
-                return ControlSight(route=Route.TRACE, shown=True)
+                return looked
             raise
         shown_by = (seen.narrowing,) if seen.spans and seen.narrowing is not None else ()
         if quick:
-            return ControlSight(route=Route.TRACE, shown=True, narrowings=shown_by)
-        return ControlSight(route=Route.WAREHOUSE, shown=bool(seen.spans), narrowings=shown_by)
+            return replace(looked, narrowings=shown_by)
+        return replace(looked, route=Route.WAREHOUSE, shown=bool(seen.spans), narrowings=shown_by)
 
     # --- other environments
 

@@ -6,6 +6,7 @@ read here, and retried only as the specification allows.
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import KW_ONLY, dataclass
 
 from google.protobuf.message import DecodeError
 from google.rpc.status_pb2 import Status
@@ -32,25 +33,24 @@ _OK, _REDIRECT = 200, 300
 _LIMIT = 64 * 1024
 
 
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
 class OtlpIngest:
     """Implements `monitor.ports.Ingest`; `headers` are the expected ones, the key among them."""
 
-    def __init__(
-        self, http: Http, endpoint: str, headers: Callable[[], Mapping[str, str]], *, redactor: Redactor, clock: Clock
-    ) -> None:
-        self._http = http
-        self._endpoint = endpoint
-        self._headers = headers
-        self._redactor = redactor
-        self._clock = clock
+    http: Http
+    endpoint: str
+    headers: Callable[[], Mapping[str, str]]
+    _: KW_ONLY
+    redactor: Redactor
+    clock: Clock
 
     async def send(self, request: ControlRequest, *, timeout: Seconds) -> IngestAnswer:
         """Post one span. Duplicates by a retry are harmless: spans are counted by id. Raises Unreachable."""
         body = encode(request)
-        deadline = self._clock.monotonic() + timeout
+        deadline = self.clock.monotonic() + timeout
         wait = _FIRST_WAIT
         while True:
-            left = deadline - self._clock.monotonic()
+            left = deadline - self.clock.monotonic()
             pause = wait
             try:
                 answer = await self._post(body, left)
@@ -58,10 +58,10 @@ class OtlpIngest:
                 if error.kind != "reset" or left <= 2 * pause:
                     raise
             else:
-                pause = max(wait, answer.retry_after(self._clock.now()) or 0.0)
+                pause = max(wait, answer.retry_after(self.clock.now()) or 0.0)
                 if answer.status not in _RETRYABLE or answer.blocked or left <= 2 * pause:
                     return self._read(answer)
-            await self._clock.sleep(pause)
+            await self.clock.sleep(pause)
             wait *= 2
 
     async def try_json(self, *, timeout: Seconds) -> IngestAnswer:
@@ -70,10 +70,10 @@ class OtlpIngest:
 
     async def _post(self, body: bytes, timeout: Seconds, content_type: str = _PROTOBUF) -> Answer:
         """With the expected headers, but for those that describe a body: this one is ours."""
-        headers = {name: value for name, value in self._headers().items() if not name.lower().startswith("content-")}
+        headers = {name: value for name, value in self.headers().items() if not name.lower().startswith("content-")}
         headers["Content-Type"] = content_type
-        return await self._http.request(
-            Service.OTLP, "POST", self._endpoint, headers=headers, body=body, timeout=timeout, body_limit=_LIMIT
+        return await self.http.request(
+            Service.OTLP, "POST", self.endpoint, headers=headers, body=body, timeout=timeout, body_limit=_LIMIT
         )
 
     def _read(self, answer: Answer) -> IngestAnswer:
@@ -82,9 +82,9 @@ class OtlpIngest:
         return IngestAnswer(
             status=answer.status,
             rejected=rejected,
-            message=self._redactor.show(message, 200),
+            message=self.redactor.show(message, 200),
             blocked=answer.blocked,
-            retry_after=answer.retry_after(self._clock.now()),
+            retry_after=answer.retry_after(self.clock.now()),
             evidence=answer.trail,
         )
 

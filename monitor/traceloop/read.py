@@ -6,7 +6,7 @@ are read while they arrive and dropped where they are not ours, and a look ends 
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -61,25 +61,17 @@ class _Page:
     found: list[SpanFact] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
 class TraceloopReader:
     """Implements `monitor.ports.TraceBackend`. `texts_of` a nonce is what its canary asked and was answered."""
 
-    def __init__(
-        self,
-        http: Http,
-        url: str,
-        key: Callable[[], str],
-        *,
-        redactor: Redactor,
-        clock: Clock,
-        texts_of: Callable[[str], Sequence[str]] = lambda _: (),
-    ) -> None:
-        self._http = http
-        self._url = url.rstrip("/")
-        self._key = key
-        self._redactor = redactor
-        self._clock = clock
-        self._texts_of = texts_of
+    http: Http
+    url: str
+    key: Callable[[], str]
+    _: KW_ONLY
+    redactor: Redactor
+    clock: Clock
+    texts_of: Callable[[str], Sequence[str]] = lambda _: ()
 
     async def read_trace(self, trace_id: TraceId, *, nonce: str | None, timeout: Seconds) -> tuple[SpanFact, ...]:
         """The quick route: `{"spans": null}` means not there (yet). Raises any PortError."""
@@ -107,7 +99,7 @@ class TraceloopReader:
     async def try_key(self, *, timeout: Seconds) -> None:
         """Ask the documented route for one row, whichever that is. Raises any PortError."""
         rows = JsonRows(("spans", "data"), lambda _: None)
-        now = int(self._clock.now())
+        now = int(self.clock.now())
         query = urlencode({"from_timestamp_sec": now - 1, "to_timestamp_sec": now, "limit": 1})
         await self._ask(f"/v2/warehouse/spans?{query}", rows, timeout=timeout, limit=LOOK_BYTES)
         if rows.form != "list":
@@ -138,7 +130,7 @@ class TraceloopReader:
             "limit": str(PAGE),
             **narrowed,
         }
-        look = _Look(query=query, passes=passes, nonce=nonce, ends=self._clock.monotonic() + timeout)
+        look = _Look(query=query, passes=passes, nonce=nonce, ends=self.clock.monotonic() + timeout)
         if trace_id is not None:
             wanted = trace_id.lower()
             return await self._find(look, lambda row: identify(row)[0] == wanted)
@@ -197,7 +189,7 @@ class TraceloopReader:
 
         rows = JsonRows(("spans", "data"), take)
         query = look.query if cursor is None else {**look.query, "cursor": cursor}
-        time_left, limit = look.ends - self._clock.monotonic(), LOOK_BYTES - look.bytes
+        time_left, limit = look.ends - self.clock.monotonic(), LOOK_BYTES - look.bytes
         answer = await self._ask(f"/v2/warehouse/spans?{urlencode(query)}", rows, timeout=time_left, limit=limit)
         look.bytes += answer.size
         page.cut_off = answer.cut_off
@@ -211,18 +203,18 @@ class TraceloopReader:
         return page
 
     def _fact(self, row: object, nonce: str | None) -> SpanFact:
-        texts = self._texts_of(nonce) if nonce is not None else ()
-        return read_row(row, nonce=nonce, redactor=self._redactor, texts=texts)
+        texts = self.texts_of(nonce) if nonce is not None else ()
+        return read_row(row, nonce=nonce, redactor=self.redactor, texts=texts)
 
     async def _ask(self, path: str, rows: JsonRows, *, timeout: Seconds, limit: int) -> Answer:
         """Read rows while they arrive. Raises any PortError where the answer is not a 200."""
-        headers = {"Authorization": f"Bearer {self._key()}", "Accept": "application/json"}
-        url = f"{self._url}{path}"
-        answer = await self._http.request(
+        headers = {"Authorization": f"Bearer {self.key()}", "Accept": "application/json"}
+        url = f"{self.url.rstrip('/')}{path}"
+        answer = await self.http.request(
             Service.TRACELOOP, "GET", url, headers=headers, timeout=timeout, body_limit=limit, take=rows.feed
         )
         if answer.status != _OK:
-            raise answer.as_error("Traceloop answers", self._redactor, self._clock.now())
+            raise answer.as_error("Traceloop answers", self.redactor, self.clock.now())
         if answer.flaw is not None and not answer.cut_off:
             raise Garbled(f"Traceloop answers with {answer.flaw}", status=answer.status, evidence=answer.trail)
         if answer.flaw is None:

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import KW_ONLY, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -25,27 +26,18 @@ _DAY: Seconds = 86_400.0
 _UUID7 = re.compile(r"[0-9a-f]{12}7[0-9a-f]{3}[89ab][0-9a-f]{15}")
 
 
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
 class TrueFoundryControlPlane:
     """Implements `monitor.ports.ControlPlane` with one token."""
 
-    def __init__(
-        self,
-        http: Http,
-        url: str,
-        token: Callable[[], str],
-        *,
-        expected_headers: Callable[[], Mapping[str, str]],
-        fingerprint_key: bytes,
-        redactor: Redactor,
-        clock: Clock,
-    ) -> None:
-        self._http = http
-        self._url = url.rstrip("/")
-        self._token = token
-        self._expected_headers = expected_headers
-        self._key = fingerprint_key
-        self._redactor = redactor
-        self._clock = clock
+    http: Http
+    url: str
+    token: Callable[[], str]
+    _: KW_ONLY
+    expected_headers: Callable[[], Mapping[str, str]]
+    fingerprint_key: bytes
+    redactor: Redactor
+    clock: Clock
 
     async def read_export_config(self, *, timeout: Seconds) -> ConfigAnswer:
         """Read `gateway-otel-config`. 404, null and empty are answers here: nothing is configured, or nothing is shown."""
@@ -55,13 +47,15 @@ class TrueFoundryControlPlane:
         manifest = body.get("manifest") if isinstance(body, Mapping) else None
         if not isinstance(manifest, Mapping) or (body.get("type") or manifest.get("type")) != KIND:
             raise Garbled(f"the control plane's answer is no {KIND}", status=answer.status, evidence=answer.trail)
-        seen = read_manifest(body, expected_headers=self._expected_headers(), key=self._key, redactor=self._redactor)
+        seen = read_manifest(
+            body, expected_headers=self.expected_headers(), key=self.fingerprint_key, redactor=self.redactor
+        )
         return ConfigAnswer(seen=seen, off_as=absence_of_exporter(body) if seen.config.off else None)
 
     async def read_switch(self, kind: SwitchKind, *, timeout: Seconds) -> SwitchSeen:
         """Read another configuration; 404, null and empty: there is none. Raises Garbled where it is not understood."""
         _, form, body = await self._read_config(kind, timeout)
-        return read_switch(body, kind, self._redactor) if form == "manifest" else SwitchSeen(kind=kind, form=form)
+        return read_switch(body, kind, self.redactor) if form == "manifest" else SwitchSeen(kind=kind, form=form)
 
     async def _read_config(self, kind: str, timeout: Seconds) -> tuple[Answer, str, Any]:
         """In which form a configuration is shown (manifest, 404, null, empty), and the body. Raises Garbled if it is no JSON."""
@@ -88,7 +82,7 @@ class TrueFoundryControlPlane:
         body = answer.json()
         user = body.get("user") if isinstance(body, Mapping) else None
         name = user.get("tenantName") if isinstance(user, Mapping) else None
-        return self._redactor.show(name, 100) or None if isinstance(name, str) else None
+        return self.redactor.show(name, 100) or None if isinstance(name, str) else None
 
     async def find_spans(
         self,
@@ -137,16 +131,21 @@ class TrueFoundryControlPlane:
         answers: tuple[int, ...] = (_OK,),
     ) -> Answer:
         """Ask with the token. Raises any PortError where the status is not one of those that are answers."""
-        headers = {"Authorization": f"Bearer {self._token()}", "Accept": "application/json"}
+        headers = {"Authorization": f"Bearer {self.token()}", "Accept": "application/json"}
         content = None
         if body is not None:
             headers["Content-Type"] = "application/json"
             content = json.dumps(body).encode()
-        answer = await self._http.request(
-            Service.CONTROL_PLANE, method, f"{self._url}{path}", headers=headers, body=content, timeout=timeout
+        answer = await self.http.request(
+            Service.CONTROL_PLANE,
+            method,
+            f"{self.url.rstrip('/')}{path}",
+            headers=headers,
+            body=content,
+            timeout=timeout,
         )
         if answer.status not in answers:
-            raise answer.as_error("TrueFoundry's control plane answers", self._redactor, self._clock.now())
+            raise answer.as_error("TrueFoundry's control plane answers", self.redactor, self.clock.now())
         return answer
 
 

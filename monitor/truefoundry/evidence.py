@@ -9,6 +9,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from dataclasses import KW_ONLY, dataclass
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -177,6 +178,7 @@ class _Reader:
         return Garbled(f"{self._kind} holds {what}")
 
 
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
 class GatewaySpanMetrics:
     """Implements `monitor.ports.SpanMetrics` for a self-hosted gateway; a `url` without a path means `/metrics`. No token is sent.
 
@@ -184,17 +186,18 @@ class GatewaySpanMetrics:
     (https://github.com/truefoundry/infra-charts, `charts/tfy-grafana/dashboards/llm-gateway-metrics.json`).
     """
 
-    def __init__(self, http: Http, url: str, *, redactor: Redactor, clock: Clock) -> None:
-        self._http = http
-        self._url = url if urlsplit(url).path not in ("", "/") else f"{url.rstrip('/')}{_USUAL_PATH}"
-        self._redactor = redactor
-        self._clock = clock
+    http: Http
+    url: str
+    _: KW_ONLY
+    redactor: Redactor
+    clock: Clock
 
     async def read(self, *, timeout: Seconds) -> SpanCounters:
         """Read the counters. Raises any PortError; Garbled also for a page that does not show them."""
-        answer = await self._http.request(Service.GATEWAY, "GET", self._url, timeout=timeout)
+        url = self.url if urlsplit(self.url).path not in ("", "/") else f"{self.url.rstrip('/')}{_USUAL_PATH}"
+        answer = await self.http.request(Service.GATEWAY, "GET", url, timeout=timeout)
         if answer.status != _OK:
-            raise answer.as_error("the gateway's metrics answer", None, self._clock.now())
+            raise answer.as_error("the gateway's metrics answer", None, self.clock.now())
         if answer.flaw is not None:
             raise Garbled(f"the gateway's metrics are {answer.flaw}")
         samples = list(_samples(answer.body.decode("utf-8", "replace")))
@@ -204,7 +207,7 @@ class GatewaySpanMetrics:
         exported, failed, dropped = 0, Counter[str](), Counter[str]()
         for sample in samples:
             counted, reason = sample.name.removeprefix(prefix), sample.labels.get("reason") or "unknown"
-            shown = clamp(self._redactor.redact(reason), 40)
+            shown = clamp(self.redactor.redact(reason), 40)
             if counted == _DROPPED:
                 dropped[shown] += _whole(sample.value)
             elif counted == _EXPORTED and sample.labels.get("outcome") == "success":
@@ -213,7 +216,7 @@ class GatewaySpanMetrics:
                 failed[shown] += _whole(sample.value)
         started = next((each.value for each in samples if each.name == _STARTED), None)
         return SpanCounters(
-            at=self._clock.now(),
+            at=self.clock.now(),
             started_at=started if started is not None and 0 < started < _MOST_SPANS else None,
             exported=exported,
             failed=_most_frequent(failed),

@@ -5,7 +5,7 @@ import binascii
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from typing import Any
 from urllib.parse import unquote
 
@@ -51,26 +51,33 @@ class FeedbackTarget:
     destination: str | None = None
 
 
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
 class TrueFoundryGateway:
     """Implements `monitor.ports.Gateway` for any OpenAI-compatible gateway that speaks as TrueFoundry's does.
 
     `url` is the base, with or without `/v1` and a slash at the end: what follows it is `/chat/completions`, and `path`.
     """
 
-    def __init__(
-        self, http: Http, url: str, token: Callable[[], str], *, path: str, redactor: Redactor, clock: Clock
-    ) -> None:
-        self._http = http
-        self._url = url.rstrip("/")
-        self._token = token
-        self._path = path if path.startswith("/") else f"/{path}"
-        self._redactor = redactor
-        self._clock = clock
+    http: Http
+    url: str
+    token: Callable[[], str]
+    _: KW_ONLY
+    path: str
+    redactor: Redactor
+    clock: Clock
+
+    @property
+    def _base(self) -> str:
+        return self.url.rstrip("/")
 
     async def ping(self, *, timeout: Seconds) -> Ping:
         """Ask the health path, without a token."""
-        answer = await self._http.request(
-            Service.GATEWAY, "GET", f"{self._url}{self._path}", timeout=timeout, body_limit=_PING_LIMIT
+        answer = await self.http.request(
+            Service.GATEWAY,
+            "GET",
+            f"{self._base}/{self.path.removeprefix('/')}",
+            timeout=timeout,
+            body_limit=_PING_LIMIT,
         )
         return Ping(
             status=answer.status,
@@ -85,9 +92,9 @@ class TrueFoundryGateway:
         The list, `{"object": "list", "data": [{"id": …}]}`, is said to miss models that work, so it is a hint at most. Of a 401
         there is no public record, so its form is told, not assumed. Raises Unreachable without an HTTP answer.
         """
-        headers = {} if anonymous else {"Authorization": f"Bearer {self._token()}"}
-        answer = await self._http.request(
-            Service.GATEWAY, "GET", f"{self._url}/models", headers=headers, timeout=timeout
+        headers = {} if anonymous else {"Authorization": f"Bearer {self.token()}"}
+        answer = await self.http.request(
+            Service.GATEWAY, "GET", f"{self._base}/models", headers=headers, timeout=timeout
         )
         body = _json(answer)
         data = body.get("data") if isinstance(body, Mapping) else None
@@ -112,7 +119,7 @@ class TrueFoundryGateway:
         """
         metadata = {name: value[:_LONGEST_METADATA] for name, value in request.metadata.items()}
         headers = {
-            "Authorization": f"Bearer {self._token()}",
+            "Authorization": f"Bearer {self.token()}",
             "Content-Type": "application/json",
             "X-TFY-METADATA": json.dumps(metadata),
             "X-TFY-LOGGING-CONFIG": json.dumps({"enabled": True}),
@@ -124,10 +131,10 @@ class TrueFoundryGateway:
         if request.max_tokens is not None and not _TOKEN_LIMITS & request.parameters.keys():
             body["max_tokens"] = request.max_tokens
         body |= {"model": request.model, "messages": [{"role": "user", "content": request.prompt}], "stream": False}
-        answer = await self._http.request(
+        answer = await self.http.request(
             Service.GATEWAY,
             "POST",
-            f"{self._url}/chat/completions",
+            f"{self._base}/chat/completions",
             headers=headers,
             body=json.dumps(body).encode(),
             timeout=request.timeout,
@@ -163,9 +170,9 @@ class TrueFoundryGateway:
             cached=cached or bool(headers.get("x-tfy-cached-trace-id")),
             blocked=answer.blocked,
             edge=answer.edge_failure,
-            refusal=None if completion else read_refusal(answer, self._redactor),
-            retry_after=answer.retry_after(self._clock.now()),
-            rules=self._redactor.show(unquote(rules), 200) if rules else None,
+            refusal=None if completion else read_refusal(answer, self.redactor),
+            retry_after=answer.retry_after(self.clock.now()),
+            rules=self.redactor.show(unquote(rules), 200) if rules else None,
         )
 
 
