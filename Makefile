@@ -21,7 +21,7 @@ SOURCES := monitor tests tools
 RULES   := deploy/prometheus
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format lint types layers schema docs docs-current pairs diagnosis-matrix time-to-mention core-coverage fuzz e2e e2e-setup rules-test image image-test bench-busy bench-footprint torture-kill \
+.PHONY: help demo test check format lint types layers schema docs docs-current pairs diagnosis-matrix time-to-mention core-coverage fuzz e2e e2e-setup rules-test size image image-test bench-busy bench-footprint torture-kill \
         setup lock clean
 
 help:  ## say what there is
@@ -105,6 +105,9 @@ rules-test:  ## the alert rules against made-up series, with promtool; the examp
 	 to on-call GatewayTraceIncident && to self-test GatewayTraceIncidentTest && to nobody GatewayTraceFaultActive && \
 	 to nobody TraceMonitorBlind && to nobody TraceMonitorCheckFailed && to on-call TraceMonitorNoticesPending && \
 	 to on-call TraceMonitorDown
+
+size: $(VENV)/.installed  ## how much there is to read, by package
+	@$(BIN)/python -m tools.size
 
 image:  ## build the container image with docker, podman or buildah
 	@deploy/image/build.sh
