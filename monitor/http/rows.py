@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 from weakref import WeakMethod
 
-from ijson import JSONError
+from ijson import JSONError, ObjectBuilder
 from ijson.backends import yajl2_c
 
 from monitor.core.model import Scalar
@@ -90,8 +90,7 @@ class JsonRows:
         if self._values > VALUES_LIMIT:
             raise Garbled(f"the answer holds more than {VALUES_LIMIT} values")
         if self._row is not None:
-            if self._row.add(event, value):
-                self._end_row(self._row)
+            self._continue_row(self._row, event, value)
         elif event == "map_key":
             on_the_way = tuple(self._keys[:-1]) == self._path[: len(self._keys) - 1]
             if on_the_way and value in self._names[-1]:
@@ -105,13 +104,13 @@ class JsonRows:
             self._in_list = False
         elif not self._in_list:
             self._beside_the_rows(event, value)
-        elif event in ("start_map", "start_array"):
-            self._row = _Row(is_map=event == "start_map")
         else:
-            self.rows += 1
-            self._take(_plain(value))
+            self._continue_row(_Row(), event, value)
 
-    def _end_row(self, row: "_Row") -> None:
+    def _continue_row(self, row: "_Row", event: str, value: Any) -> None:  # noqa: ANN401 - JSON
+        if not row.add(event, value):
+            self._row = row
+            return
         self._row = None
         self.rows += 1
         if row.size > ROW_LIMIT:
@@ -135,42 +134,40 @@ class JsonRows:
             self.beside[place[-1]] = _plain(value, _LONGEST_BESIDE)
 
 
+class _Names(dict[str, Any]):
+    """An object of JSON in which no name is repeated."""
+
+    def __setitem__(self, name: str, value: Any) -> None:  # noqa: ANN401 - JSON
+        if name in self:
+            raise Garbled(_REPEATED)
+        super().__setitem__(name, value)
+
+
 class _Row:
     """One row under construction; once it is too large, only its end is waited for."""
 
-    def __init__(self, *, is_map: bool) -> None:
-        self.value: Any = {} if is_map else []
+    def __init__(self) -> None:
+        self._builder = ObjectBuilder(map_type=_Names)
+        self._depth = 0
         self.size = 0
-        self._open: list[Any] = [self.value]
-        self._keys: list[str] = [""]
+
+    @property
+    def value(self) -> object:
+        """What was built."""
+        return self._builder.value
 
     def add(self, event: str, value: Any) -> bool:  # noqa: ANN401 - JSON
         """Add what the parser says; True when the row is complete."""
         self.size += len(value) + 8 if isinstance(value, str) else 8
-        if event in ("end_map", "end_array"):
-            self._open.pop()
-            self._keys.pop()
-            return not self._open
-        if event == "map_key":
-            if self.size <= ROW_LIMIT and value in self._open[-1]:
-                raise Garbled(_REPEATED)
-            self._keys[-1] = value
-            return False
-        begins = event in ("start_map", "start_array")
-        if begins and len(self._open) >= _DEEPEST:
-            raise Garbled(_TOO_DEEP)
-        made: Any = _plain(value) if not begins else {} if event == "start_map" else []
-        where = self._open[-1]
-        if self.size > ROW_LIMIT:
-            pass
-        elif isinstance(where, list):
-            where.append(made)
-        else:
-            where[self._keys[-1]] = made
-        if begins:
-            self._open.append(made)
-            self._keys.append("")
-        return False
+        if event in ("start_map", "start_array"):
+            self._depth += 1
+            if self._depth > _DEEPEST:
+                raise Garbled(_TOO_DEEP)
+        elif event in ("end_map", "end_array"):
+            self._depth -= 1
+        if self.size <= ROW_LIMIT:
+            self._builder.event(event, _plain(value))
+        return self._depth == 0
 
 
 def _each(take: "WeakMethod[Callable[[str, Any], None]]") -> Generator[None, tuple[str, Any], None]:
