@@ -11,14 +11,11 @@ from urllib.parse import unquote, urlsplit
 
 from monitor.checks.arrival import ArrivalCheck
 from monitor.checks.canary import CanaryCheck, CanaryOptions, Exchanges
-from monitor.checks.certificates import Certificates
 from monitor.checks.config import ConfigCheck
 from monitor.checks.control import ControlCheck
+from monitor.checks.evidence import HopLook, OriginLook, SwitchesLook
 from monitor.checks.gateway import GatewayCheck
-from monitor.checks.hop import HopLook
-from monitor.checks.origin import OriginLook
-from monitor.checks.switches import SwitchesLook
-from monitor.connectivity import Ask, Witnesses
+from monitor.connectivity import Ask, Certificates, Witnesses
 from monitor.core.events import Event, RemoteAnswered
 from monitor.core.model import CheckName, Service, TargetName
 from monitor.core.silence import Silence, Weekly

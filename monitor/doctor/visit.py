@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeVar
 
-from monitor.checks.lookup import Environments, Lookup
+from monitor.checks.lookup import Look, Lookup
 from monitor.core.canary import NONCE_ENTRY, Canary
 from monitor.core.model import CheckName, Instant, Seconds, Service, TargetName, TraceId
 from monitor.core.switches import SwitchKind
@@ -248,14 +248,13 @@ class Visit:
     async def _read_documented(self, canary: Canary, trace_id: TraceId | None) -> tuple[SpanFact, ...]:
         """The documented read, as the check reads it: narrowed down by what has proven itself."""
         single = self._single
-        lookup = Lookup(self._adapters.backend, self._clock, Environments(others={}))
+        lookup = Lookup(self._adapters.backend, self._clock, others={})
         if single.arrival is not None:
             lookup = single.arrival.lookup
         named = replace(canary, trace_id=trace_id)
         journal = single.journal
-        if trace_id is None:
-            return (await lookup.search(named, journal.state, journal.policy, self._clock.now())).spans
-        return (await lookup.document(named, journal.state, journal.policy, self._clock.now())).spans
+        look = Look(canary=named, state=journal.state, policy=journal.policy, at=self._clock.now())
+        return (await (lookup.search(look) if trace_id is None else lookup.document(look))).spans
 
     async def _try_narrowings(self, canary: Canary) -> None:
         """Each way to narrow a documented read down, tried on a trace that is known to be there."""

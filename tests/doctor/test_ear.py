@@ -14,7 +14,7 @@ from monitor.doctor.seen import Answered, Overheard, Reply
 from monitor.doctor.store import look_on
 from monitor.http import Answer, Exchange, Request
 from monitor.ports import Refused
-from monitor.traceloop.marker import MARKER
+from monitor.traceloop.rows import MARKER
 from tests.fakes.clock import START
 
 OURS, CONTROL = TraceId("a" * 32), TraceId("c" * 32)

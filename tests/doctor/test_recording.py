@@ -18,7 +18,7 @@ from monitor.doctor.recording.sample import Sampler
 from monitor.http import Answer, Exchange, Request
 from monitor.redaction import Redactor
 from monitor.settings import Settings, parse
-from monitor.truefoundry.feedback import decode_feedback_target, describe_feedback_target
+from monitor.truefoundry.gateway import decode_feedback_target, describe_feedback_target
 from tests.fakes.clock import START, FakeClock
 from tests.settings.samples import MINIMAL
 

@@ -1,6 +1,6 @@
 """The gateway and the provider behind it: while one of these lasts no canary is served, so no trace can be missed.
 
-What an answer means is judged where it is read (`checks/gateway.py`, `checks/answers.py`).
+What an answer means is judged where it is read (`checks/gateway.py`, `checks/canary.py`).
 """
 
 from monitor.core.faults.rule import Rule
