@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from monitor.core.drift.difference import told_apart
+from monitor.core.drift import told_apart
 from monitor.core.model import Instant, Scalar, TraceId
 from monitor.core.switches import Caller
 

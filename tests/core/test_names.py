@@ -5,8 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from monitor.core.address import is_link_local, is_loopback, parse_address
-from monitor.core.drift.url import normal_url
+from monitor.core.address import is_link_local, is_loopback, normal_url, parse_address
 from monitor.core.zone import zone_of, zone_problem
 
 
