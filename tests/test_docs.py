@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from monitor.core.faults import FAULTS, Rule
+from monitor.core.faults import FAULTS, FaultRow
 from monitor.core.incident import Reason
-from monitor.core.triage import TRIAGE
+from monitor.core.refine import TRIAGE
 from monitor.daemon.heartbeat import FORGIVEN_FOR
 from monitor.daemon.selftest import AGAIN_AFTER
 from monitor.sandbox import FAULTS as WAYS
@@ -28,7 +28,7 @@ def test_the_written_diagnosis_is_current() -> None:
 
 
 @pytest.mark.parametrize("rule", FAULTS.values(), ids=lambda rule: str(rule.fault))
-def test_the_written_diagnosis_says_everything_of_a_rule(rule: Rule) -> None:
+def test_the_written_diagnosis_says_everything_of_a_rule(rule: FaultRow) -> None:
     """When, how much of it, why, what it explains, what to do, and where more stands."""
     section = write().split(f"\n### `{rule.fault}`\n", 1)[1].split("\n### ", 1)[0]
     for word in ("meaning", "component", "severity_text", "when", "settles", "because", "advice"):

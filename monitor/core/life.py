@@ -8,10 +8,10 @@ from monitor.core.gap import gap_incident
 from monitor.core.incident import Diagnosis, Incident, Passage, Reason
 from monitor.core.mend import follow_causes, mended_text
 from monitor.core.model import Fault, Instant, Severity
+from monitor.core.refine import confirmed_faults
 from monitor.core.register import announce, enter, fresh_id
 from monitor.core.series import gap_to_tell
 from monitor.core.state import Policy, TargetState
-from monitor.core.weighing import weigh
 from monitor.core.window import count_losses
 
 _PASSAGES = 40
@@ -21,7 +21,7 @@ _Lived = tuple[TargetState, tuple[Event, ...]]
 
 def live(state: TargetState, policy: Policy, now: Instant) -> _Lived:
     """Bring outages, mend and incident up to date with what is confirmed now."""
-    state = follow_causes(state, weigh(state, policy, now), policy, now)
+    state = follow_causes(state, confirmed_faults(state, policy, now), policy, now)
     diagnosis = diagnose(state, policy, now)
     lived, events = _open_or_continue(state, diagnosis, policy, now)
     if lived.incident is None:

@@ -5,10 +5,10 @@ from dataclasses import replace
 
 from monitor.core.arrival import destination_of
 from monitor.core.canary import Canary, Outcome
+from monitor.core.gateway_policies import DEFAULT_DESTINATION
 from monitor.core.inputs import ElsewhereLooked, OriginLooked, TraceLooked
 from monitor.core.model import Instant, Seconds
 from monitor.core.state import ArrivalPolicy
-from monitor.core.switches import DEFAULT_DESTINATION
 from monitor.core.trace import LabelJudgement, Route, SpanFact, TraceSeen
 
 _SETTLED_AFTER: Seconds = 2.0

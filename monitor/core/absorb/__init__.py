@@ -33,8 +33,8 @@ from monitor.core.key import key_is_refused, retract_key
 from monitor.core.life import live
 from monitor.core.model import CheckName, Fault, Instant
 from monitor.core.present import bring_to_present
+from monitor.core.refine import named
 from monitor.core.state import Outage, Policy, TargetState
-from monitor.core.weighing import named
 from monitor.core.window import recount
 
 

@@ -6,10 +6,10 @@ from monitor.core import arrival
 from monitor.core.absorb.looks import Absorbed, certify, fold_look
 from monitor.core.absorb.trace import accept_key, finding_of_refused_key
 from monitor.core.canary import ControlSpan
-from monitor.core.faults.traceloop import hide
 from monitor.core.inputs import ControlLooked, ControlSent
 from monitor.core.model import CheckName, Finding, Instant, Scalar, Verdict, failing, passing
 from monitor.core.state import Policy, TargetState
+from monitor.core.suspicions import control_not_shown
 from monitor.core.trace import Route
 
 _REMEMBERED_CONTROLS = 10
@@ -67,5 +67,5 @@ def _control_finding(control: ControlSpan, policy: Policy, state: TargetState) -
         evidence: dict[str, Scalar] = {"trace_id": control.trace_id, "seconds": round(took, 3)}
         return passing(f"a span of our own arrived after {took:.1f} s", evidence)
     known = arrival.proof_key(Route.WAREHOUSE, policy.credential) in state.proofs
-    charge = hide(control, route_is_known=known)
+    charge = control_not_shown(control, route_is_known=known)
     return failing(charge.summary, charge, evidence={"trace_id": control.trace_id})

@@ -6,9 +6,9 @@ from monitor.core import arrival, trend
 from monitor.core.absorb.looks import Absorbed, fold_look, report
 from monitor.core.canary import Canary, IdSource, Outcome
 from monitor.core.events import Event, TraceJudged
-from monitor.core.faults.monitor import MONITORS_OWN
-from monitor.core.faults.traceloop import judge_refused_key
+from monitor.core.faults import MONITORS_OWN
 from monitor.core.inputs import ElsewhereLooked, KeyTried, LabelsUnread, LookFailed, OriginLooked, TraceLooked
+from monitor.core.key import judge_refused_key
 from monitor.core.model import (
     Blindness,
     Charge,

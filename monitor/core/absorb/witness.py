@@ -2,10 +2,10 @@
 
 from dataclasses import replace
 
-from monitor.core.hop import add_reading
+from monitor.core.gateway_policies import SwitchMemory
 from monitor.core.inputs import HopLooked, SwitchesLooked
+from monitor.core.pipeline_counters import add_reading
 from monitor.core.state import TargetState
-from monitor.core.switches import SwitchMemory
 
 
 def look_at_switches(state: TargetState, given: SwitchesLooked) -> TargetState:
