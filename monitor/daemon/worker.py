@@ -9,7 +9,7 @@ from monitor.core.events import NoticeHandled
 from monitor.core.incident import NEVER, Incident, Notice, Reason, Told
 from monitor.core.inputs import NoticeTold
 from monitor.core.model import Instant, Seconds
-from monitor.core.telling import (
+from monitor.core.notify import (
     MENTION_AT_MOST_EVERY,
     attempted,
     compose,

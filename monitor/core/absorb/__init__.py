@@ -8,6 +8,7 @@ from monitor.core.absorb import canary, control, looks, told, trace, witness
 from monitor.core.absorb.looks import Absorbed
 from monitor.core.absorb.trace import OF_THE_LOOK
 from monitor.core.events import Event, FaultChanged, KeyJudged
+from monitor.core.incident_lifecycle import live
 from monitor.core.inputs import (
     Acknowledged,
     CanaryAnswered,
@@ -30,7 +31,6 @@ from monitor.core.inputs import (
     TraceLooked,
 )
 from monitor.core.key import key_is_refused, retract_key
-from monitor.core.life import live
 from monitor.core.model import CheckName, Fault, Instant
 from monitor.core.present import bring_to_present
 from monitor.core.refine import named

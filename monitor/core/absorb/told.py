@@ -5,9 +5,9 @@ from dataclasses import replace
 from monitor.core.absorb.looks import Absorbed
 from monitor.core.events import IncidentAcknowledged
 from monitor.core.incident import NO_LONGER_MONITORED, Diagnosis, Incident, Passage, Reason
+from monitor.core.incident_log import announce, enter, fresh_id
 from monitor.core.inputs import Acknowledged, MemoryLost, NoticeTold
 from monitor.core.model import Component, Fault, Instant, Severity
-from monitor.core.register import announce, enter, fresh_id
 from monitor.core.state import TargetState
 
 

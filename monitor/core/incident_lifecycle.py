@@ -6,10 +6,10 @@ from monitor.core.diagnosis import diagnose
 from monitor.core.events import Event
 from monitor.core.gap import gap_incident
 from monitor.core.incident import Diagnosis, Incident, Passage, Reason
+from monitor.core.incident_log import announce, enter, fresh_id
 from monitor.core.mend import follow_causes, mended_text
 from monitor.core.model import Fault, Instant, Severity
 from monitor.core.refine import confirmed_faults
-from monitor.core.register import announce, enter, fresh_id
 from monitor.core.series import gap_to_tell
 from monitor.core.state import Policy, TargetState
 from monitor.core.window import count_losses
