@@ -13,7 +13,7 @@ from monitor.daemon.selftest import AGAIN_AFTER
 from monitor.sandbox import FAULTS as WAYS
 from monitor.settings.alerting import Alerting
 from tests.scenarios.promptness import PROMISES
-from tools import diagnosis_matrix, time_to_mention
+from tools import diagnosis_matrix, incident_lifecycle, time_to_mention
 from tools.diagnosis_matrix import Entry
 from tools.diagnosis_table import write
 from tools.time_to_mention import Row
@@ -25,6 +25,14 @@ ROW = re.compile(r"\| \[`(\w+)`\]\((\S+)\) \| ([^|]+) \| ([^|]+) \| ([^|]+) \|")
 def test_the_written_diagnosis_is_current() -> None:
     """`make docs` writes it anew."""
     assert (ROOT / "docs" / "diagnosis.md").read_text() == write()
+
+
+def test_the_drawn_life_of_an_incident_is_current() -> None:
+    """Each transition of the table is an arrow of the diagram."""
+    drawn = incident_lifecycle.write()
+    assert (ROOT / "docs" / "incident-lifecycle.md").read_text() == drawn
+    arrows = re.findall(r"^    (\S+) --> (\w+): ", drawn, re.MULTILINE)
+    assert {("open", "recovering"), ("recovering", "resolved"), ("resolved", "open"), ("[*]", "open")} <= set(arrows)
 
 
 @pytest.mark.parametrize("rule", FAULTS.values(), ids=lambda rule: str(rule.fault))

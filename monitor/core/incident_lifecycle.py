@@ -1,12 +1,26 @@
-"""The life of an incident: opened, renamed, mended and waiting, resolved, reopened. One per target."""
+"""The life of an incident: open, recovering, resolved, and perhaps open again. A target has one open incident at most.
 
+What moves an incident is what is true of its target now. `TRANSITIONS` says for each phase which trigger leads to which phase; what
+it does not list cannot happen.
+
+- *open*: a fault is confirmed that no other explains. The most severe of them names the incident, and the name may change.
+- *recovering*: the cause was mended and nothing else is confirmed. The incident keeps its name until fresh traces prove the mend.
+- *resolved*: nothing is confirmed any more. What bears one of its names within `reopen_within` opens it again, in the same thread.
+
+Example: the endpoint is wrong from 10:00 to 10:05. The incident is open at 10:00 as `config_drift`, recovering at 10:05 and resolved
+when two canaries that were sent after 10:05 have arrived. The same drift at 10:20 opens it again.
+"""
+
+from collections.abc import Mapping
 from dataclasses import replace
+from enum import StrEnum
+from types import MappingProxyType
 
 from monitor.core.diagnosis import diagnose
 from monitor.core.events import Event
 from monitor.core.gap import gap_incident
 from monitor.core.incident import Diagnosis, Incident, Passage, Reason
-from monitor.core.incident_log import announce, enter, fresh_id
+from monitor.core.incident_log import fresh_id, log_incident, remember_incident
 from monitor.core.mend import follow_causes, mended_text
 from monitor.core.model import Fault, Instant, Severity
 from monitor.core.refine import confirmed_faults
@@ -14,40 +28,101 @@ from monitor.core.series import gap_to_tell
 from monitor.core.state import Policy, TargetState
 from monitor.core.window import count_losses
 
+
+class Phase(StrEnum):
+    """Where an incident is in its life."""
+
+    NONE = "none"
+    OPEN = "open"
+    RECOVERING = "recovering"
+    RESOLVED = "resolved"
+
+
+class Trigger(StrEnum):
+    """What moves an incident."""
+
+    FAULT = "a fault is confirmed"
+    AGAIN = "a fault whose name it bore is confirmed within `reopen_within`"
+    MENDED = "the cause is mended, traces are awaited"
+    CLEAR = "nothing is confirmed"
+    OVER = "it was over before anybody could be notified"
+    REMOVED = "the target is no longer monitored"
+
+
+TRANSITIONS: Mapping[Phase, Mapping[Trigger, Phase]] = MappingProxyType(
+    {
+        Phase.NONE: {
+            Trigger.CLEAR: Phase.NONE,
+            Trigger.FAULT: Phase.OPEN,
+            Trigger.OVER: Phase.RESOLVED,
+        },
+        Phase.OPEN: {
+            Trigger.FAULT: Phase.OPEN,
+            Trigger.MENDED: Phase.RECOVERING,
+            Trigger.CLEAR: Phase.RESOLVED,
+            Trigger.REMOVED: Phase.RESOLVED,
+        },
+        Phase.RECOVERING: {
+            Trigger.MENDED: Phase.RECOVERING,
+            Trigger.FAULT: Phase.OPEN,
+            Trigger.CLEAR: Phase.RESOLVED,
+            Trigger.REMOVED: Phase.RESOLVED,
+        },
+        Phase.RESOLVED: {
+            Trigger.AGAIN: Phase.OPEN,
+        },
+    }
+)
+"""`docs/incident-lifecycle.md` is drawn from this table."""
+
 _PASSAGES = 40
 
 _Lived = tuple[TargetState, tuple[Event, ...]]
 
 
+def phase_of(incident: Incident | None) -> Phase:
+    """Where an incident is in its life; None has not begun."""
+    if incident is None:
+        return Phase.NONE
+    if not incident.open:
+        return Phase.RESOLVED
+    return Phase.OPEN if incident.diagnosis.waiting is None else Phase.RECOVERING
+
+
 def live(state: TargetState, policy: Policy, now: Instant) -> _Lived:
     """Bring outages, mend and incident up to date with what is confirmed now."""
     state = follow_causes(state, confirmed_faults(state, policy, now), policy, now)
-    diagnosis = diagnose(state, policy, now)
-    lived, events = _open_or_continue(state, diagnosis, policy, now)
+    lived, events = _advance(state, diagnose(state, policy, now), policy, now)
     if lived.incident is None:
         lived = replace(lived, mend=None)
-    told, more = _tell_gap(lived, now)
-    return told, (*events, *more)
+    lived, more = _tell_gap(lived, now)
+    return lived, (*events, *more)
 
 
-def _open_or_continue(state: TargetState, diagnosis: Diagnosis | None, policy: Policy, now: Instant) -> _Lived:
-    if state.incident is None:
-        return (state, ()) if diagnosis is None else _open(state, diagnosis, policy, now)
+def _advance(state: TargetState, diagnosis: Diagnosis | None, policy: Policy, now: Instant) -> _Lived:
+    """Move the open incident, the one that comes back, or a new one, as `TRANSITIONS` says."""
+    incident, trigger = state.incident, Trigger.CLEAR
+    if diagnosis is not None:
+        trigger = Trigger.FAULT if diagnosis.waiting is None else Trigger.MENDED
+        if incident is None and (incident := _to_reopen(state, diagnosis, policy, now)) is not None:
+            trigger = Trigger.AGAIN
+    phase = phase_of(incident)
+    after = TRANSITIONS[phase][trigger]
+    if after is Phase.RESOLVED and incident is not None:
+        return log_incident(state, _resolved(state, incident, now), Reason.RESOLVED, now)
     if diagnosis is None:
-        return _close(state, state.incident, now)
-    return _update(state, state.incident, diagnosis, now)
+        return state, ()
+    if incident is None:
+        return log_incident(state, _opened(state, diagnosis, now), Reason.OPENED, now)
+    if phase is Phase.RESOLVED:
+        return log_incident(state, _reopened(incident, diagnosis, now), Reason.OPENED, now)
+    return _continued(state, incident, diagnosis, now)
 
 
-def _open(state: TargetState, diagnosis: Diagnosis, policy: Policy, now: Instant) -> _Lived:
-    last = _comes_back(state, diagnosis, policy, now)
-    incident = _opened(state, diagnosis, now) if last is None else _reopened(last, diagnosis, now)
-    return enter(state, incident), (announce(incident, Reason.OPENED, now),)
+def _to_reopen(state: TargetState, diagnosis: Diagnosis, policy: Policy, now: Instant) -> Incident | None:
+    """The incident that was resolved a short while ago and bore this name; one that was over at once had no time to be one.
 
-
-def _comes_back(state: TargetState, diagnosis: Diagnosis, policy: Policy, now: Instant) -> Incident | None:
-    """The incident that was resolved a short while ago and bore this name; a gap had no time to be one.
-
-    Any name that it bore: what comes back is often seen by the same signs that were seen first, and named better later.
+    Any name that it bore: what comes back is often seen by the same evidence that was seen first, and named better later.
     """
     if not policy.reopen_within:
         return None
@@ -93,11 +168,20 @@ def _reopened(last: Incident, diagnosis: Diagnosis, now: Instant) -> Incident:
     )
 
 
-def _update(state: TargetState, incident: Incident, diagnosis: Diagnosis, now: Instant) -> _Lived:
-    if diagnosis == incident.diagnosis:
+def _continued(state: TargetState, incident: Incident, diagnosis: Diagnosis, now: Instant) -> _Lived:
+    """The same incident with another diagnosis; only another name or severity is announced."""
+    before = incident.diagnosis
+    if diagnosis == before:
         return state, ()
+    renamed = diagnosis.fault is not before.fault
+    text = ""
+    if renamed:
+        text = f"{before.fault} became {diagnosis.fault}"
+    elif diagnosis.waiting and diagnosis.waiting != before.waiting:
+        text = diagnosis.waiting
+    elif diagnosis.severity is not before.severity:
+        text = f"now {diagnosis.severity.word}"
     critical = diagnosis.severity is Severity.CRITICAL
-    text = _passage_text(incident.diagnosis, diagnosis)
     updated = replace(
         incident,
         diagnosis=diagnosis,
@@ -106,28 +190,13 @@ def _update(state: TargetState, incident: Incident, diagnosis: Diagnosis, now: I
         critical_since=(incident.critical_since or now) if critical else None,
         passages=_passages(incident, diagnosis, now, text) if text else incident.passages,
     )
-    before = incident.diagnosis
-    changed = diagnosis.fault is not before.fault or diagnosis.severity is not before.severity
-    return enter(state, updated), (announce(updated, Reason.CHANGED, now),) if changed else ()
+    if renamed or diagnosis.severity is not before.severity:
+        return log_incident(state, updated, Reason.CHANGED, now)
+    return remember_incident(state, updated), ()
 
 
-def _passage_text(before: Diagnosis, after: Diagnosis) -> str | None:
-    if after.fault is not before.fault:
-        return f"{before.fault} became {after.fault}"
-    if after.waiting and after.waiting != before.waiting:
-        return after.waiting
-    if after.severity is not before.severity:
-        return f"now {after.severity.word}"
-    return None
-
-
-def _passages(incident: Incident, diagnosis: Diagnosis, now: Instant, text: str) -> tuple[Passage, ...]:
-    passage = Passage(at=now, fault=diagnosis.fault, severity=diagnosis.severity, text=text)
-    return (*incident.passages, passage)[-_PASSAGES:]
-
-
-def _close(state: TargetState, incident: Incident, now: Instant) -> _Lived:
-    closed = replace(
+def _resolved(state: TargetState, incident: Incident, now: Instant) -> Incident:
+    return replace(
         incident,
         closed_at=now,
         closed_because=mended_text(state.mend) if state.mend else "",
@@ -135,7 +204,11 @@ def _close(state: TargetState, incident: Incident, now: Instant) -> _Lived:
         diagnosis=replace(incident.diagnosis, waiting=None),
         passages=_passages(incident, incident.diagnosis, now, "resolved"),
     )
-    return enter(state, closed), (announce(closed, Reason.RESOLVED, now),)
+
+
+def _passages(incident: Incident, diagnosis: Diagnosis, now: Instant, text: str) -> tuple[Passage, ...]:
+    passage = Passage(at=now, fault=diagnosis.fault, severity=diagnosis.severity, text=text)
+    return (*incident.passages, passage)[-_PASSAGES:]
 
 
 def _tell_gap(state: TargetState, now: Instant) -> _Lived:
@@ -143,7 +216,6 @@ def _tell_gap(state: TargetState, now: Instant) -> _Lived:
     gap = gap_to_tell(state.canaries)
     if not gap or Fault.TRACE_MISSING in state.confirmed:
         return state, ()
-    incident = gap_incident(state, gap, now)
     ids = {canary.id for canary in gap}
     marked = tuple(replace(canary, gap=True) if canary.id in ids else canary for canary in state.canaries)
-    return enter(replace(state, canaries=marked), incident), (announce(incident, Reason.RESOLVED, now),)
+    return log_incident(replace(state, canaries=marked), gap_incident(state, gap, now), Reason.RESOLVED, now)

@@ -22,26 +22,11 @@ def fresh_id(state: TargetState, now: Instant) -> str:
     return fresh
 
 
-def enter(state: TargetState, incident: Incident) -> TargetState:
-    """Add an incident, or put it in the place of its earlier self: in order, the open one last."""
-    others = [known for known in state.incidents if known.id != incident.id]
-    entered = sorted([*others, incident], key=lambda one: (one.open, one.opened_at))
-    return replace(state, incidents=tuple(_remembered(entered)))
-
-
-def _remembered(incidents: list[Incident]) -> list[Incident]:
-    """The newest; and those whose end a notifier has not heard of, or its reader would believe them open for ever."""
-    oldest = len(incidents) - REMEMBERED_INCIDENTS
-    return [
-        one
-        for place, one in enumerate(incidents)
-        if place >= oldest or any(not told.closed or told.reopened < len(one.reopened) for told in one.told.values())
-    ]
-
-
-def announce(incident: Incident, reason: Reason, now: Instant) -> IncidentChanged:
-    """What listeners hear of an incident."""
-    return IncidentChanged(
+def log_incident(
+    state: TargetState, incident: Incident, reason: Reason, now: Instant
+) -> tuple[TargetState, tuple[IncidentChanged]]:
+    """Remember an incident and announce why."""
+    changed = IncidentChanged(
         target=incident.target,
         at=now,
         id=incident.id,
@@ -51,3 +36,20 @@ def announce(incident: Incident, reason: Reason, now: Instant) -> IncidentChange
         summary=incident.diagnosis.summary,
         because="" if incident.open else incident.closed_because,
     )
+    return remember_incident(state, incident), (changed,)
+
+
+def remember_incident(state: TargetState, incident: Incident) -> TargetState:
+    """Add an incident, or put it in the place of its earlier self: in order, the open one last.
+
+    Kept are the newest; and those whose end a notifier has not heard of, or its reader would believe them open for ever.
+    """
+    others = [known for known in state.incidents if known.id != incident.id]
+    ordered = sorted([*others, incident], key=lambda one: (one.open, one.opened_at))
+    oldest = len(ordered) - REMEMBERED_INCIDENTS
+    kept = (one for place, one in enumerate(ordered) if place >= oldest or _is_owed(one))
+    return replace(state, incidents=tuple(kept))
+
+
+def _is_owed(incident: Incident) -> bool:
+    return any(not told.closed or told.reopened < len(incident.reopened) for told in incident.told.values())

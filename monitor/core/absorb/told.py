@@ -5,7 +5,7 @@ from dataclasses import replace
 from monitor.core.absorb.looks import Absorbed
 from monitor.core.events import IncidentAcknowledged
 from monitor.core.incident import NO_LONGER_MONITORED, Diagnosis, Incident, Passage, Reason
-from monitor.core.incident_log import announce, enter, fresh_id
+from monitor.core.incident_log import fresh_id, log_incident
 from monitor.core.inputs import Acknowledged, MemoryLost, NoticeTold
 from monitor.core.model import Component, Fault, Instant, Severity
 from monitor.core.state import TargetState
@@ -43,7 +43,7 @@ def remove(state: TargetState, at: Instant) -> Absorbed:
     if state.incident is None:
         return removed, ()
     closed = replace(state.incident, closed_at=at, closed_because=NO_LONGER_MONITORED)
-    return enter(removed, closed), (announce(closed, Reason.RESOLVED, at),)
+    return log_incident(removed, closed, Reason.RESOLVED, at)
 
 
 def lose_memory(state: TargetState, given: MemoryLost) -> Absorbed:
@@ -68,4 +68,4 @@ def lose_memory(state: TargetState, given: MemoryLost) -> Absorbed:
             Passage(at=given.at, fault=diagnosis.fault, severity=diagnosis.severity, text="opened and resolved"),
         ),
     )
-    return enter(state, incident), (announce(incident, Reason.RESOLVED, given.at),)
+    return log_incident(state, incident, Reason.RESOLVED, given.at)
