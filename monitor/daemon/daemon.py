@@ -64,7 +64,7 @@ class Daemon:
         self.settings = settings
         self._around = around
         self._configured_silences = silences
-        self._listeners = Listeners(around.store.record)
+        self._listeners = Listeners()
         self._journals: dict[TargetName, TargetJournal] = {}
         self._watches: dict[TargetName, TargetWatch] = {}
         self._secrets: dict[TargetName, tuple[str, ...]] = {}
@@ -270,6 +270,7 @@ class Daemon:
             save=self._around.store.save,
             publish=self.publish,
             changed=self._changed,
+            record=self._around.store.record,
         )
 
     async def _retire(self, name: TargetName, state: TargetState) -> None:

@@ -1,4 +1,4 @@
-"""Values for the tests of core, and a story that is told to it step by step: every sentence is one input to `absorb`."""
+"""Values for the tests of core, and a story that is told to it step by step: every sentence is one input to `apply`."""
 
 import itertools
 from collections.abc import Callable, Mapping
@@ -7,7 +7,6 @@ from typing import Any
 
 from hypothesis import settings
 
-from monitor.core.absorb import absorb
 from monitor.core.arrival import proof_key
 from monitor.core.cadence import Attempt, awaited, look_at
 from monitor.core.canary import Canary, ControlSpan, IdSource
@@ -30,7 +29,8 @@ from monitor.core.drift import (
     Value,
     compare,
 )
-from monitor.core.events import Event, IncidentChanged
+from monitor.core.engine import apply
+from monitor.core.events import Event, IncidentChanged, changes
 from monitor.core.incident import Diagnosis, Incident
 from monitor.core.inputs import (
     CanaryAnswered,
@@ -220,8 +220,9 @@ class Story:
 
     def tell(self, given: Input) -> "Story":
         """One input."""
-        self.state, events = absorb(self.state, given, self.policy, self.now)
-        self.events.extend(events)
+        before = self.state
+        self.state = apply(before, given, self.policy, self.now)
+        self.events.extend(changes(before, self.state, given, self.policy, self.now))
         return self
 
     def wait(self, seconds: Seconds) -> "Story":

@@ -361,7 +361,12 @@ async def house(
     try:
         yield built
         page, _ = built.metrics.render("", built.view())
-        assert given_away(built.sandbox.world, built.daemon, page.decode(), built.events) == set()
+        assert (
+            given_away(
+                built.sandbox.world, built.daemon, page.decode(), built.events, await built.store.history(limit=500)
+            )
+            == set()
+        )
         assert not one_root or told_twice_or_never(built.sandbox.world, built.daemon) == {}
     finally:
         await built.close()
