@@ -13,7 +13,7 @@ from monitor.cli.common import FAILED, OK, USAGE, say
 from monitor.cli.findings import render
 from monitor.cli.table import use_colour
 from monitor.core.model import Seconds, TargetName, Verdict
-from monitor.daemon.once import run_all
+from monitor.daemon.one_shot import run_all
 from monitor.doctor.recording import Recorder, Unfit
 from monitor.doctor.report import describe_visits
 from monitor.doctor.visits import Equipment, build_visits
@@ -88,7 +88,7 @@ async def _look(
     loaded: Loaded, targets: frozenset[TargetName], equipment: Equipment, timeout: Seconds | None
 ) -> dict[str, Any]:
     visits = build_visits(loaded.settings, targets, equipment)
-    if not await run_all(visits, clock=equipment.clock, timeout=timeout):
+    if not await run_all((visit.run for visit in visits), clock=equipment.clock, timeout=timeout):
         say(f"ended after {timeout:g} s: what was not seen by then is unknown")
     return describe_visits(visit.seen for visit in visits)
 

@@ -17,10 +17,9 @@ from enum import StrEnum
 from types import MappingProxyType
 
 from monitor.core.diagnosis import diagnose
-from monitor.core.events import Event
 from monitor.core.gap import gap_incident
-from monitor.core.incident import Diagnosis, Incident, Passage, Reason
-from monitor.core.incident_log import fresh_id, log_incident, remember_incident
+from monitor.core.incident import Diagnosis, Incident, Passage
+from monitor.core.incident_log import fresh_id, remember_incident
 from monitor.core.mend import follow_causes, mended_text
 from monitor.core.model import Fault, Instant, Severity
 from monitor.core.refine import confirmed_faults
@@ -77,8 +76,6 @@ TRANSITIONS: Mapping[Phase, Mapping[Trigger, Phase]] = MappingProxyType(
 
 _PASSAGES = 40
 
-_Lived = tuple[TargetState, tuple[Event, ...]]
-
 
 def phase_of(incident: Incident | None) -> Phase:
     """Where an incident is in its life; None has not begun."""
@@ -89,17 +86,16 @@ def phase_of(incident: Incident | None) -> Phase:
     return Phase.OPEN if incident.diagnosis.waiting is None else Phase.RECOVERING
 
 
-def live(state: TargetState, policy: Policy, now: Instant) -> _Lived:
+def live(state: TargetState, policy: Policy, now: Instant) -> TargetState:
     """Bring outages, mend and incident up to date with what is confirmed now."""
     state = follow_causes(state, confirmed_faults(state, policy, now), policy, now)
-    lived, events = _advance(state, diagnose(state, policy, now), policy, now)
-    if lived.incident is None:
-        lived = replace(lived, mend=None)
-    lived, more = _tell_gap(lived, now)
-    return lived, (*events, *more)
+    state = _advance(state, diagnose(state, policy, now), policy, now)
+    if state.incident is None:
+        state = replace(state, mend=None)
+    return _record_transient_loss(state, now)
 
 
-def _advance(state: TargetState, diagnosis: Diagnosis | None, policy: Policy, now: Instant) -> _Lived:
+def _advance(state: TargetState, diagnosis: Diagnosis | None, policy: Policy, now: Instant) -> TargetState:
     """Move the open incident, the one that comes back, or a new one, as `TRANSITIONS` says."""
     incident, trigger = state.incident, Trigger.CLEAR
     if diagnosis is not None:
@@ -109,13 +105,13 @@ def _advance(state: TargetState, diagnosis: Diagnosis | None, policy: Policy, no
     phase = phase_of(incident)
     after = TRANSITIONS[phase][trigger]
     if after is Phase.RESOLVED and incident is not None:
-        return log_incident(state, _resolved(state, incident, now), Reason.RESOLVED, now)
+        return remember_incident(state, _resolved(state, incident, now))
     if diagnosis is None:
-        return state, ()
+        return state
     if incident is None:
-        return log_incident(state, _opened(state, diagnosis, now), Reason.OPENED, now)
+        return remember_incident(state, _opened(state, diagnosis, now))
     if phase is Phase.RESOLVED:
-        return log_incident(state, _reopened(incident, diagnosis, now), Reason.OPENED, now)
+        return remember_incident(state, _reopened(incident, diagnosis, now))
     return _continued(state, incident, diagnosis, now)
 
 
@@ -168,14 +164,13 @@ def _reopened(last: Incident, diagnosis: Diagnosis, now: Instant) -> Incident:
     )
 
 
-def _continued(state: TargetState, incident: Incident, diagnosis: Diagnosis, now: Instant) -> _Lived:
-    """The same incident with another diagnosis; only another name or severity is announced."""
+def _continued(state: TargetState, incident: Incident, diagnosis: Diagnosis, now: Instant) -> TargetState:
+    """The same incident with another diagnosis."""
     before = incident.diagnosis
     if diagnosis == before:
-        return state, ()
-    renamed = diagnosis.fault is not before.fault
+        return state
     text = ""
-    if renamed:
+    if diagnosis.fault is not before.fault:
         text = f"{before.fault} became {diagnosis.fault}"
     elif diagnosis.waiting and diagnosis.waiting != before.waiting:
         text = diagnosis.waiting
@@ -190,9 +185,7 @@ def _continued(state: TargetState, incident: Incident, diagnosis: Diagnosis, now
         critical_since=(incident.critical_since or now) if critical else None,
         passages=_passages(incident, diagnosis, now, text) if text else incident.passages,
     )
-    if renamed or diagnosis.severity is not before.severity:
-        return log_incident(state, updated, Reason.CHANGED, now)
-    return remember_incident(state, updated), ()
+    return remember_incident(state, updated)
 
 
 def _resolved(state: TargetState, incident: Incident, now: Instant) -> Incident:
@@ -211,11 +204,11 @@ def _passages(incident: Incident, diagnosis: Diagnosis, now: Instant, text: str)
     return (*incident.passages, passage)[-_PASSAGES:]
 
 
-def _tell_gap(state: TargetState, now: Instant) -> _Lived:
+def _record_transient_loss(state: TargetState, now: Instant) -> TargetState:
     """Two losses in a row that later arrivals have overtaken are told once, unless an incident is about losses already."""
     gap = gap_to_tell(state.canaries)
     if not gap or Fault.TRACE_MISSING in state.confirmed:
-        return state, ()
+        return state
     ids = {canary.id for canary in gap}
     marked = tuple(replace(canary, gap=True) if canary.id in ids else canary for canary in state.canaries)
-    return log_incident(replace(state, canaries=marked), gap_incident(state, gap, now), Reason.RESOLVED, now)
+    return remember_incident(replace(state, canaries=marked), gap_incident(state, gap, now))

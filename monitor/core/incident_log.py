@@ -3,8 +3,7 @@
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from monitor.core.events import IncidentChanged
-from monitor.core.incident import Incident, Reason
+from monitor.core.incident import Incident
 from monitor.core.model import Instant
 from monitor.core.state import TargetState
 
@@ -20,23 +19,6 @@ def fresh_id(state: TargetState, now: Instant) -> str:
         number += 1
         fresh = f"{wanted}-{number}"
     return fresh
-
-
-def log_incident(
-    state: TargetState, incident: Incident, reason: Reason, now: Instant
-) -> tuple[TargetState, tuple[IncidentChanged]]:
-    """Remember an incident and announce why."""
-    changed = IncidentChanged(
-        target=incident.target,
-        at=now,
-        id=incident.id,
-        reason=reason,
-        fault=incident.diagnosis.fault,
-        severity=incident.diagnosis.severity,
-        summary=incident.diagnosis.summary,
-        because="" if incident.open else incident.closed_because,
-    )
-    return remember_incident(state, incident), (changed,)
 
 
 def remember_incident(state: TargetState, incident: Incident) -> TargetState:

@@ -1,7 +1,7 @@
 """Everything remembered, as one immutable value per target, and the policy it is judged by."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from types import MappingProxyType
 
@@ -204,6 +204,10 @@ class TargetState:
     def trend(self, check: CheckName) -> Trend:
         """The trend of a check; a fresh one if it has not looked yet."""
         return self.trends.get(check, _FRESH)
+
+    def with_trend(self, check: CheckName, trend: Trend) -> "TargetState":
+        """The same with another trend of a check."""
+        return replace(self, trends={**self.trends, check: trend})
 
     @property
     def confirmed(self) -> Mapping[Fault, Active]:

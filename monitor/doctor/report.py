@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from monitor.core.model import Verdict
-from monitor.daemon.report import describe_target, overall
+from monitor.daemon.status import describe_target, overall
 from monitor.doctor.answer import Answer, Question, Suggestion
 from monitor.doctor.questions import QUESTIONS
 from monitor.doctor.seen import Seen

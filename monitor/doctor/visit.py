@@ -15,8 +15,8 @@ from monitor.core.canary import NONCE_ENTRY, Canary
 from monitor.core.gateway_policies import SwitchKind
 from monitor.core.model import CheckName, Instant, Seconds, Service, TargetName, TraceId
 from monitor.core.trace import BY_NONCE, Narrowing, SpanFact
-from monitor.daemon.assembly import Adapters
-from monitor.daemon.once import Say, SinglePass
+from monitor.daemon.compose import Adapters
+from monitor.daemon.one_shot import OneShot, Print
 from monitor.doctor.ear import Ear
 from monitor.doctor.seen import Answered, Reply, Seen, StoreWatch
 from monitor.doctor.store import look_on
@@ -58,14 +58,14 @@ class Visit:
         self,
         name: TargetName,
         settings: Settings,
-        single: SinglePass,
+        single: OneShot,
         adapters: Adapters,
         ear: Ear,
         *,
         slack: SlackBot | None,
         proxies: Mapping[Service, str],
         clock: Clock,
-        say: Say,
+        say: Print,
     ) -> None:
         self._settings = settings
         self._single = single

@@ -1,16 +1,15 @@
 """Set the visits up: one for each target, each with an ear of its own, all of them overheard by a recorder if there is one."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from monitor.core.model import Service, TargetName, TraceId
 from monitor.core.state import TargetState
-from monitor.daemon.assembly import Ground, assemble
-from monitor.daemon.once import Say, SinglePass
-from monitor.daemon.passes import Selection, make_pass
+from monitor.daemon.compose import Deps, assemble
+from monitor.daemon.compose_notifiers import slack_bot
+from monitor.daemon.one_shot import OneShot, Print, Selection
 from monitor.daemon.policy import at_once, policy_of
-from monitor.daemon.routes import Footing, slack_bot
 from monitor.doctor.ear import Ear
 from monitor.doctor.visit import Visit
 from monitor.http import Exchange, Http, OnExchange, Proxies
@@ -28,7 +27,7 @@ class Equipment:
     http: Http
     redactor: Redactor
     clock: Clock
-    say: Say
+    say: Print
     overhear: OnExchange
     environ: Mapping[str, str] = field(default_factory=dict)
 
@@ -36,38 +35,29 @@ class Equipment:
 def build_visits(settings: Settings, targets: frozenset[TargetName], equipment: Equipment) -> list[Visit]:
     """One for each selected target; no target selected means all. What the daemon remembers is not used."""
     selection = Selection(targets=targets)
-    ground = Ground(
-        clock=equipment.clock,
-        http=equipment.http,
-        redactor=equipment.redactor,
-        fingerprint_key=bytes.fromhex(equipment.clock.draw_hex(_KEY_DIGITS)),
-        publish=lambda _event: None,
-    )
+    key = bytes.fromhex(equipment.clock.draw_hex(_KEY_DIGITS))
     return [
-        _build(name, settings, ground, selection, equipment)
-        for name in settings.targets
-        if selection.wants_target(name)
+        _build(name, settings, key, selection, equipment) for name in settings.targets if selection.wants_target(name)
     ]
 
 
-def _build(name: TargetName, settings: Settings, ground: Ground, selection: Selection, equipment: Equipment) -> Visit:
-    singles: list[SinglePass] = []
+def _build(name: TargetName, settings: Settings, key: bytes, selection: Selection, equipment: Equipment) -> Visit:
+    singles: list[OneShot] = []
     ear = Ear(lambda: _our_traces(singles))
     http = equipment.http.observed(_both(ear.hear, equipment.overhear))
-    here = replace(ground, http=http)
+    deps = Deps(clock=equipment.clock, http=http, redactor=equipment.redactor)
     target = settings.targets[name]
-    policy = at_once(policy_of(target, settings.alerting, ground.fingerprint_key))
-    parts = assemble(name, target, settings, here)
-    single = make_pass(TargetState(target=name), policy, parts, selection, ground=here, say=equipment.say)
+    policy = at_once(policy_of(target, settings.alerting, key))
+    parts = assemble(name, target, settings, deps, key=key, publish=lambda _event: None)
+    single = OneShot(TargetState(target=name), policy, parts, selection, equipment.clock, say=equipment.say)
     singles.append(single)
-    footing = Footing(clock=equipment.clock, http=http, redactor=equipment.redactor)
     return Visit(
         name,
         settings,
         single,
         parts.adapters,
         ear,
-        slack=slack_bot(settings, footing),
+        slack=slack_bot(settings, deps),
         proxies=_proxies(settings, target, equipment.environ),
         clock=equipment.clock,
         say=equipment.say,
@@ -86,7 +76,7 @@ def _proxies(settings: Settings, target: Target, environ: Mapping[str, str]) -> 
     return {service: urlsplit(proxy).netloc.rpartition("@")[2] for service, proxy in found.items() if proxy is not None}
 
 
-def _our_traces(singles: list[SinglePass]) -> frozenset[TraceId]:
+def _our_traces(singles: list[OneShot]) -> frozenset[TraceId]:
     states = [single.journal.state for single in singles]
     canaries = {canary.trace_id for state in states for canary in state.canaries if canary.trace_id is not None}
     return frozenset(canaries | {control.trace_id for state in states for control in state.controls})

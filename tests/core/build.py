@@ -1,4 +1,4 @@
-"""Values for the tests of core, and a story that is told to it step by step: every sentence is one input to `absorb`."""
+"""Values for the tests of core, and a story that is told to it step by step: every sentence is one input to `apply`."""
 
 import itertools
 from collections.abc import Callable, Mapping
@@ -7,7 +7,6 @@ from typing import Any
 
 from hypothesis import settings
 
-from monitor.core.absorb import absorb
 from monitor.core.arrival import proof_key
 from monitor.core.cadence import Attempt, awaited, look_at
 from monitor.core.canary import Canary, ControlSpan, IdSource
@@ -30,7 +29,8 @@ from monitor.core.drift import (
     Value,
     compare,
 )
-from monitor.core.events import Event, IncidentChanged
+from monitor.core.engine import apply
+from monitor.core.events import Event, IncidentChanged, changes
 from monitor.core.incident import Diagnosis, Incident
 from monitor.core.incident_lifecycle import TRANSITIONS, phase_of
 from monitor.core.inputs import (
@@ -224,10 +224,11 @@ class Story:
 
     def tell(self, given: Input) -> "Story":
         """One input."""
-        before = {incident.id: incident for incident in self.state.incidents}
-        self.state, events = absorb(self.state, given, self.policy, self.now)
-        self.events.extend(events)
-        moves = {(phase_of(before.get(incident.id)), phase_of(incident)) for incident in self.state.incidents}
+        before = self.state
+        self.state = apply(before, given, self.policy, self.now)
+        self.events.extend(changes(before, self.state, given, self.policy, self.now))
+        known = {incident.id: incident for incident in before.incidents}
+        moves = {(phase_of(known.get(incident.id)), phase_of(incident)) for incident in self.state.incidents}
         assert moves <= LEGAL, "an incident has moved in a way that the table does not list"
         return self
 

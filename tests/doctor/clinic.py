@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from monitor.core.model import Seconds, TargetName
-from monitor.daemon.assembly import secrets_of
-from monitor.daemon.once import run_all
+from monitor.daemon.compose import secrets_of
+from monitor.daemon.one_shot import run_all
 from monitor.doctor.recording import Recorder
 from monitor.doctor.recording.disguise import CREDENTIAL
 from monitor.doctor.report import describe_visits
@@ -102,7 +102,7 @@ async def _visit(
         overhear=recorder.hear if recorder is not None else _overlook,
     )
     visits = build_visits(settings, frozenset(map(TargetName, targets)), equipment)
-    work = asyncio.ensure_future(run_all(visits, clock=clock, timeout=timeout))
+    work = asyncio.ensure_future(run_all((visit.run for visit in visits), clock=clock, timeout=timeout))
     await clock.run_until(work.done)
     await work
     seen += [visit.seen for visit in visits]

@@ -1,6 +1,6 @@
 """The whole daemon against the whole sandbox, in one process, on a fake clock: what a scenario is told with.
 
-Real checks, adapters, core, teller and Slack notifier; only time, sockets and the database file are replaced. Whatever a
+Real checks, adapters, core, dispatcher and Slack notifier; only time, sockets and the database file are replaced. Whatever a
 scenario is about, two things are true at its end: no secret stands anywhere, and each incident has one root message.
 """
 
@@ -21,10 +21,11 @@ from monitor.core.model import CheckName, TargetName
 from monitor.core.notify import trusted
 from monitor.core.state import Policy, TargetState
 from monitor.core.trace import Route
-from monitor.daemon.daemon import Daemon, Surroundings
-from monitor.daemon.desk import Route as Telling
+from monitor.daemon.compose import Deps
+from monitor.daemon.compose_notifiers import notifiers_of
+from monitor.daemon.daemon import Daemon
+from monitor.daemon.delivery import Route as Telling
 from monitor.daemon.policy import enabled_checks
-from monitor.daemon.routes import Footing, routes_of
 from monitor.http import Http, InProcess
 from monitor.redaction import Redactor
 from monitor.sandbox import Dialect, Host, Sandbox, Traffic
@@ -122,16 +123,13 @@ class House:
         if self._cut_off:
             self.cut_off()
         http = Http(clock=self.clock, transport=self._transport)
-        self.routes = routes_of(settings, Footing(clock=self.clock, http=http, redactor=redactor))
+        deps = Deps(clock=self.clock, http=http, redactor=redactor)
+        self.routes = notifiers_of(settings, deps)
         self.daemon = Daemon(
             settings,
-            Surroundings(
-                clock=self.clock,
-                store=self.store,
-                schedule=VirtualSchedule(self.clock, self.events.append),
-                http=http,
-                redactor=redactor,
-            ),
+            deps,
+            store=self.store,
+            schedule=VirtualSchedule(self.clock, self.events.append),
             routes=self.routes,
         )
         self.daemon.listen(self.events.append)
@@ -361,7 +359,12 @@ async def house(
     try:
         yield built
         page, _ = built.metrics.render("", built.view())
-        assert given_away(built.sandbox.world, built.daemon, page.decode(), built.events) == set()
+        assert (
+            given_away(
+                built.sandbox.world, built.daemon, page.decode(), built.events, await built.store.history(limit=500)
+            )
+            == set()
+        )
         assert not one_root or told_twice_or_never(built.sandbox.world, built.daemon) == {}
     finally:
         await built.close()

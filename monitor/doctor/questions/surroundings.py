@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from monitor.core.canary import Outcome
 from monitor.core.model import Instant, Seconds, Service
-from monitor.daemon.tokens import token_expiries
+from monitor.daemon.status import token_expiries
 from monitor.doctor.answer import Answer, Question, Section, open_, skipped, well, wrong
 from monitor.doctor.questions.errors import NAMES
 from monitor.doctor.seen import Answered, Seen

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from monitor.daemon.assembly import secrets_of
+from monitor.daemon.compose import secrets_of
 from monitor.doctor.recording.disguise import Disguise
 from monitor.doctor.recording.sample import Sampler
 from monitor.doctor.recording.settings import disguised, host_names, target_names

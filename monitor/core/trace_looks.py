@@ -1,13 +1,11 @@
-"""Fold a look for a canary's trace: who chose its id, which route is proven, what the look says."""
+"""Apply a look for a canary's trace: who chose its id, which route is proven, what the look says."""
 
 from dataclasses import replace
 
 from monitor.core import arrival, trend
-from monitor.core.absorb.looks import Absorbed, fold_look, report
 from monitor.core.canary import Canary, IdSource, Outcome
-from monitor.core.events import Event, TraceJudged
 from monitor.core.faults import MONITORS_OWN
-from monitor.core.inputs import ElsewhereLooked, KeyTried, LabelsUnread, LookFailed, OriginLooked, TraceLooked
+from monitor.core.inputs import ElsewhereLooked, LabelsUnread, LookFailed, OriginLooked, TraceLooked
 from monitor.core.key import judge_refused_key
 from monitor.core.model import (
     Blindness,
@@ -22,18 +20,19 @@ from monitor.core.model import (
     passing,
     unknown,
 )
-from monitor.core.state import Policy, TargetState, Trend
+from monitor.core.state import Policy, TargetState
 from monitor.core.trace import Route
+from monitor.core.trend import fold_look
 
 OF_THE_LOOK = MONITORS_OWN | {Fault.KEY_REJECTED}
 """What a look for a trace confirms by itself; everything else of `arrival` is for the series to confirm."""
 
 
-def look(state: TargetState, given: TraceLooked, policy: Policy, now: Instant) -> Absorbed:
+def look(state: TargetState, given: TraceLooked, policy: Policy, now: Instant) -> TargetState:
     """A look that succeeded: identify the trace, prove the route, judge."""
     before = _find(state, given.canary_id)
     if before is None or not policy.enabled(CheckName.ARRIVAL):
-        return state, ()
+        return state
     canary = _identify(before, given)
     proven = _prove(state, canary, given, policy, now)
     counts = arrival.absence_counts(
@@ -48,7 +47,8 @@ def look(state: TargetState, given: TraceLooked, policy: Policy, now: Instant) -
     after = _replace_canary(proven, judged.canary)
     if given.seen.route in (Route.WAREHOUSE, Route.NONCE):
         after = accept_key(after, policy, now)
-    return _report_look(after, before, judged, given, policy, now, saw=counts or bool(given.seen.spans))
+    saw = counts or bool(given.seen.spans)
+    return _judge_look(after, before, judged.canary, given, policy, now, judged=judged.outcome is not None, saw=saw)
 
 
 def _identify(canary: Canary, given: TraceLooked) -> Canary:
@@ -79,62 +79,37 @@ def _replace_canary(state: TargetState, canary: Canary) -> TargetState:
     return replace(state, canaries=tuple(canary if known.id == canary.id else known for known in state.canaries))
 
 
-def _report_look(
+def _judge_look(
     state: TargetState,
     before: Canary,
-    judged: arrival.Judged,
+    canary: Canary,
     given: TraceLooked,
     policy: Policy,
     now: Instant,
     *,
+    judged: bool,
     saw: bool,
-) -> Absorbed:
+) -> TargetState:
     """A look that judged something is a look of the check `arrival`; one that says "not yet" only shows that we can see.
 
     Not even that where absence does not count: `saw` is False when a route showed nothing that has never shown us anything.
     """
-    canary = judged.canary
-    finding = _arrival_finding(before, judged)
-    events: list[Event] = []
-    if judged.outcome is not None:
-        events.append(
-            TraceJudged(
-                target=state.target,
-                at=now,
-                trace_id=canary.trace_id or "",
-                outcome=judged.outcome,
-                arrival_seconds=canary.arrival_seconds,
-                canary=canary,
-            )
-        )
+    finding = _arrival_finding(before, canary, judged=judged)
     if finding is None and not saw:
-        return state, tuple(events)
+        return state
+    watching = state.trend(CheckName.ARRIVAL)
     if finding is None:
-        seeing = trend.sighted(state.trend(CheckName.ARRIVAL), policy, given.at)
-        return _with_arrival(state, seeing), tuple(events)
+        return state.with_trend(CheckName.ARRIVAL, trend.sighted(watching, policy, given.at))
     if finding.verdict is Verdict.UNKNOWN:
-        folded, more = fold_look(state, CheckName.ARRIVAL, finding, given.at, given.took, policy, now)
-        return folded, (*events, *more)
-    watched = trend.look_on(
-        state.trend(CheckName.ARRIVAL),
-        finding,
-        at=given.at,
-        took=given.took,
-        cadence=policy.cadences[CheckName.ARRIVAL],
-        policy=policy,
-    )
-    checked = report(state, CheckName.ARRIVAL, finding, given.at, given.took)
-    return _with_arrival(state, watched), (*events, checked)
+        return fold_look(state, CheckName.ARRIVAL, finding, given.at, given.took, policy, now)
+    cadence = policy.cadences[CheckName.ARRIVAL]
+    watched = trend.look_on(watching, finding, at=given.at, took=given.took, cadence=cadence, policy=policy)
+    return state.with_trend(CheckName.ARRIVAL, watched)
 
 
-def _with_arrival(state: TargetState, arrival_trend: Trend) -> TargetState:
-    return replace(state, trends={**state.trends, CheckName.ARRIVAL: arrival_trend})
-
-
-def _arrival_finding(before: Canary, judged: arrival.Judged) -> Finding | None:
-    canary = judged.canary
+def _arrival_finding(before: Canary, canary: Canary, *, judged: bool) -> Finding | None:
     newly_labelled = before.labels is None and canary.labels is not None
-    if judged.outcome is None and not newly_labelled and canary.late == before.late:
+    if not judged and not newly_labelled and canary.late == before.late:
         return None
     charges = _arrival_charges(canary)
     spans = f"{canary.spans} span(s)"
@@ -192,41 +167,27 @@ def leave_unjudged(state: TargetState, given: LabelsUnread) -> TargetState:
     if watching.last is None or watching.last.evidence.get("trace_id") != canary.trace_id:
         return after
     evidence = {**watching.last.evidence, "not_judged": given.why}
-    return _with_arrival(after, replace(watching, last=replace(watching.last, evidence=evidence)))
+    noted = replace(watching, last=replace(watching.last, evidence=evidence))
+    return after.with_trend(CheckName.ARRIVAL, noted)
 
 
-def fail_look(state: TargetState, given: LookFailed, policy: Policy, now: Instant) -> Absorbed:
+def fail_look(state: TargetState, given: LookFailed, policy: Policy, now: Instant) -> TargetState:
     """A look that did not succeed: unknown, unless a documented route refused the very key that the exporter uses."""
-    after = replace(state, key_refused_at=given.refused_at or now) if given.key_refused else state
-    after, events = _give_up(after, given, policy, now)
-    finding = finding_of_refused_key(after, given.finding, given.where) if given.key_refused else given.finding
-    folded, more = _fold_apart(after, given, finding, policy, now)
-    return folded, (*events, *more)
-
-
-def _give_up(state: TargetState, given: LookFailed, policy: Policy, now: Instant) -> Absorbed:
+    after, finding = state, given.finding
     canary = _find(state, given.canary_id)
-    if canary is None:
-        return state, ()
-    judged = arrival.give_up(canary, policy.arrival, now)
-    if judged.outcome is None:
-        return state, ()
-    event = TraceJudged(
-        target=state.target, at=now, trace_id=canary.trace_id or "", outcome=judged.outcome, canary=judged.canary
-    )
-    return _replace_canary(state, judged.canary), (event,)
-
-
-def _fold_apart(state: TargetState, given: LookFailed, finding: Finding, policy: Policy, now: Instant) -> Absorbed:
-    """Fold a look that saw no trace and missed none: what the series has confirmed is none of its business."""
-    before = state.trend(given.check)
+    if canary is not None:
+        after = _replace_canary(after, arrival.give_up(canary, policy.arrival, now).canary)
+    if given.key_refused:
+        after = replace(after, key_refused_at=given.refused_at or now)
+        finding = finding_of_refused_key(after, finding, given.where)
+    # It saw no trace and missed none: what the series has confirmed is none of its business.
+    before = after.trend(given.check)
     apart = {f: a for f, a in before.confirmed.items() if given.check is CheckName.ARRIVAL and f not in OF_THE_LOOK}
     alone = replace(before, confirmed={f: a for f, a in before.confirmed.items() if f not in apart})
-    bare = replace(state, trends={**state.trends, given.check: alone})
-    folded, events = fold_look(bare, given.check, finding, given.at, given.took, policy, now)
-    after = folded.trend(given.check)
-    whole = replace(after, confirmed={**apart, **after.confirmed})
-    return replace(folded, trends={**folded.trends, given.check: whole}), events
+    after = after.with_trend(given.check, alone)
+    after = fold_look(after, given.check, finding, given.at, given.took, policy, now)
+    whole = after.trend(given.check)
+    return after.with_trend(given.check, replace(whole, confirmed={**apart, **whole.confirmed}))
 
 
 def finding_of_refused_key(state: TargetState, otherwise: Finding, where: str) -> Finding:
@@ -261,11 +222,6 @@ def look_at_origin(state: TargetState, given: OriginLooked, policy: Policy) -> T
     return replace(after, proofs={**state.proofs, **shown}, caller=caller)
 
 
-def try_key(state: TargetState, given: KeyTried, policy: Policy) -> TargetState:
-    """A documented route said whether it accepts our key."""
-    return accept_key(state, policy, given.at) if given.accepted else replace(state, key_refused_at=given.at)
-
-
 def accept_key(state: TargetState, policy: Policy, at: Instant) -> TargetState:
     """The documented read answered to our key: that speaks for the key, whatever else is wrong.
 
@@ -275,7 +231,7 @@ def accept_key(state: TargetState, policy: Policy, at: Instant) -> TargetState:
     accepted = replace(state, key_accepted_at=at)
     if Fault.KEY_REJECTED not in watching.confirmed and Fault.KEY_REJECTED not in watching.seen_in_row:
         return accepted
-    return _with_arrival(accepted, trend.acquit(watching, Fault.KEY_REJECTED, policy))
+    return accepted.with_trend(CheckName.ARRIVAL, trend.acquit(watching, Fault.KEY_REJECTED, policy))
 
 
 def look_elsewhere(state: TargetState, given: ElsewhereLooked) -> TargetState:
