@@ -6,7 +6,7 @@ fault, ties by the order of the table of faults: the most upstream first. The op
 
 from dataclasses import replace
 
-from monitor.core.canary import Canary, Outcome
+from monitor.core.canary import Outcome
 from monitor.core.faults import FAULTS, LOSSES, ORDER
 from monitor.core.incident import Diagnosis
 from monitor.core.mend import shielded, waiting_text
@@ -89,11 +89,12 @@ def _begins_to_lose(named: Confirmed, state: TargetState, policy: Policy) -> Ins
 
 def _trace_ids(named: Confirmed, state: TargetState, policy: Policy) -> tuple[str, ...]:
     """The newest traces that went wrong by what is named, where it is about traces; what is known of another outage is not."""
-
-    def is_its_own(canary: Canary) -> bool:
-        if Fault.TRACE_MISSING in named.explains:
-            return canary.sent_at > _begins_to_lose(named, state, policy)
-        return (named.fault in LOSSES or FAULTS[named.fault].component is Component.EXPORT) and not canary.excused
-
     bad = [one for one in state.canaries if one.late or one.outcome in (Outcome.MISSING, Outcome.INCOMPLETE)]
-    return tuple(one.trace_id for one in bad if one.trace_id and is_its_own(one))[-3:]
+    if Fault.TRACE_MISSING in named.explains:
+        earliest = _begins_to_lose(named, state, policy)
+        mine = [canary for canary in bad if canary.sent_at > earliest]
+    elif named.fault in LOSSES or FAULTS[named.fault].component is Component.EXPORT:
+        mine = [canary for canary in bad if not canary.excused]
+    else:
+        mine = []
+    return tuple(canary.trace_id for canary in mine if canary.trace_id)[-3:]

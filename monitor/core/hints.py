@@ -149,9 +149,9 @@ def _why_not_logged(view: _View) -> tuple[str, ...]:
 
 def _surely_not_logged(view: _View) -> str | None:
     """The policy that keeps our canary from being logged, by its name; None where there is none for certain."""
-    for rule, answer in view.off:
-        if answer is True:
-            return f"the gateway's logging rule `{rule.name}`"
+    rule = next((rule for rule, answer in view.off if answer is True), None)
+    if rule is not None:
+        return f"the gateway's logging rule `{rule.name}`"
     return "the gateway's logging mode `never`" if view.mode is LoggingMode.NEVER else None
 
 

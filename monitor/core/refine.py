@@ -38,7 +38,9 @@ class Confirmed:
 
 def confirmed_faults(state: TargetState, policy: Policy, now: Instant) -> tuple[Confirmed, ...]:
     """Every confirmed fault under its final name and severity, in the order of the table; without those that the policy mutes."""
-    found = (_confirmed(active, state, policy, now) for active in state.confirmed.values())
+    confirmed = state.confirmed
+    hinted = hints(state, policy, now) if confirmed else {}
+    found = (_confirmed(active, hinted, state, policy, now) for active in confirmed.values())
     return tuple(sorted((one for one in found if one.severity is not Severity.NONE), key=lambda one: ORDER[one.fault]))
 
 
@@ -47,11 +49,13 @@ def named(state: TargetState, policy: Policy, now: Instant) -> dict[Fault, Activ
     return {refine(active, state, policy, now).fault or fault: active for fault, active in state.confirmed.items()}
 
 
-def _confirmed(active: Active, state: TargetState, policy: Policy, now: Instant) -> Confirmed:
+def _confirmed(
+    active: Active, hinted: Mapping[Fault, tuple[str, ...]], state: TargetState, policy: Policy, now: Instant
+) -> Confirmed:
     charge, refined = active.charge, refine(active, state, policy, now)
     row = FAULTS[refined.fault or charge.fault]
     said = refined.said or charge.summary
-    because = (said, *charge.facts, *refined.remarks, *hints(state, policy, now).get(row.fault, ()))
+    because = (said, *charge.facts, *refined.remarks, *hinted.get(row.fault, ()))
     severity = next(one for one in (refined.severity, charge.severity, row.severity) if one is not None)
     return Confirmed(
         fault=row.fault,
