@@ -1,4 +1,4 @@
-"""The table of faults: one row says what a fault is, when it is said, what it explains, what to do next.
+"""The faults: their names, and the table whose rows say what each is, when it is said, what it explains, what to do next.
 
 `docs/diagnosis.md`, the heads of the runbooks, `trace-monitor explain` and the advice in messages are made from these rows. The order
 is that of the contract, the most upstream first, and decides ties. Rows are data and need no predicate; those that evidence refines
@@ -7,9 +7,57 @@ are looked at in `refine`, those that show in traces in `outcomes`.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import IntEnum, StrEnum
 from types import MappingProxyType
 
-from monitor.core.model import Component, Fault, Severity
+
+class Component(StrEnum):
+    """Who has to do something."""
+
+    GATEWAY = "gateway"
+    PROVIDER = "provider"
+    CONFIG = "config"
+    TRACELOOP = "traceloop"
+    EXPORT = "export"
+    MONITOR = "monitor"
+
+
+class Severity(IntEnum):
+    """How bad: 0 well, 1 warning, 2 critical (also the value of the metric `target_severity`)."""
+
+    NONE = 0
+    WARNING = 1
+    CRITICAL = 2
+
+    @property
+    def word(self) -> str:
+        """The word operators configure and read."""
+        return self.name.lower()
+
+
+class Fault(StrEnum):
+    """Everything that can be wrong, most upstream first: the order decides ties."""
+
+    GATEWAY_UNREACHABLE = "gateway_unreachable"
+    GATEWAY_REFUSED = "gateway_refused"
+    RATE_LIMITED = "rate_limited"
+    CANARY_REJECTED = "canary_rejected"
+    PROVIDER_FAILING = "provider_failing"
+    EXPORTER_DISABLED = "exporter_disabled"
+    CONFIG_DRIFT = "config_drift"
+    WRONG_ENVIRONMENT = "wrong_environment"
+    CONTENT_LEAKED = "content_leaked"
+    CONTENT_MISSING = "content_missing"
+    TRACE_NOT_CREATED = "trace_not_created"
+    KEY_REJECTED = "key_rejected"
+    INGEST_FAILING = "ingest_failing"
+    EXPORT_FAILING = "export_failing"
+    TRACE_MISSING = "trace_missing"
+    TRACE_INCOMPLETE = "trace_incomplete"
+    TRACE_LATE = "trace_late"
+    TRACE_MISLABELLED = "trace_mislabelled"
+    CHECK_FAILED = "check_failed"
+    BLIND = "blind"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
