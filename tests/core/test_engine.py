@@ -7,7 +7,6 @@ import pytest
 from monitor.core.arrival import proof_key
 from monitor.core.budget import DAY
 from monitor.core.canary import IdSource, Outcome
-from monitor.core.drift import ENDPOINT
 from monitor.core.events import CanaryReturned, Checked, FaultChanged, TraceJudged
 from monitor.core.inputs import CanaryAnswered, CanaryPlanned, ControlSent, Input, LookFailed, Observation
 from monitor.core.model import Blindness, CheckName, Verdict, failing, passing
@@ -25,7 +24,6 @@ from tests.core.build import (
     a_canary,
     a_charge,
     blind,
-    manifest,
     policy,
     spans,
     trace_id,
