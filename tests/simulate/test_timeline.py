@@ -3,22 +3,10 @@
 import pytest
 
 from monitor.core.model import Blindness, CheckName, Fault, Verdict
+from monitor.sandbox import FAULTS
 from monitor.settings import ConfigError
-from monitor.simulate.script import START, parse_timeline, read_timeline
-from monitor.simulate.timeline import (
-    Acknowledge,
-    Break,
-    Doom,
-    Ending,
-    Hush,
-    Mend,
-    Reload,
-    Remove,
-    Restart,
-    Say,
-    Step,
-    Timeline,
-)
+from monitor.simulate.timeline import START, Step, Timeline, parse_timeline, read_timeline
+from monitor.simulate.world import EFFECTS, OUTAGES, SLACK_TROUBLES, effect_of, parse_finding
 from tests.settings.samples import NOWHERE
 
 
@@ -54,14 +42,15 @@ def test_a_span_begins_and_ends() -> None:
     """By its end or by its length."""
     for end in ("to: 20m", "for: 18m"):
         begin, over = timeline(f"{{from: 2m, {end}, outage: exporter_disabled}}").steps
-        assert (begin.at, begin.deed) == (120, Break(fault="exporter_disabled"))
-        assert (over.at, over.deed) == (1200, Mend(fault="exporter_disabled"))
+        assert (begin.at, begin.verb, begin.what, begin.ends) == (120, "outage", "exporter_disabled", False)
+        assert (over.at, over.verb, over.what, over.ends) == (1200, "outage", "exporter_disabled", True)
 
 
 def test_without_an_end_it_lasts() -> None:
     """`at` and `from` mean the same then."""
-    assert only("{at: 2m, outage: exporter_disabled}").deed == Break(fault="exporter_disabled")
-    assert only("{from: 2m, outage: trace_late, delay: 6m}").deed == Break(fault="trace_late", seconds=360)
+    assert only("{at: 2m, outage: exporter_disabled}").what == "exporter_disabled"
+    late = only("{from: 2m, outage: trace_late, delay: 6m}")
+    assert (late.what, late.seconds) == ("trace_late", 360)
 
 
 def test_a_time_of_day_is_the_next_one_after_the_start() -> None:
@@ -74,7 +63,7 @@ def test_a_time_of_day_is_the_next_one_after_the_start() -> None:
 def test_steps_are_in_the_order_of_their_moments() -> None:
     """Whatever the order of the entries."""
     steps = timeline("{at: 9m, ack: ada}", "{at: 1m, ack: bob}").steps
-    assert [step.deed for step in steps] == [Acknowledge(by="bob"), Acknowledge(by="ada")]
+    assert [step.what for step in steps] == ["bob", "ada"]
 
 
 def test_an_entry_can_be_repeated() -> None:
@@ -85,36 +74,43 @@ def test_an_entry_can_be_repeated() -> None:
 
 def test_what_a_check_finds() -> None:
     """A verdict, and of a failure the fault, of an unknown look the reason."""
-    say = only("{at: 1m, canary: fail gateway_refused, looks: 2}").deed
-    assert isinstance(say, Say)
-    assert say.finding is not None
-    assert (say.check, say.looks, say.finding.fault) == (CheckName.CANARY, 2, Fault.GATEWAY_REFUSED)
-    unseen = only("{at: 1m, config: unknown refused}").deed
-    assert isinstance(unseen, Say)
-    assert unseen.finding is not None
-    assert (unseen.finding.verdict, unseen.finding.blindness) == (Verdict.UNKNOWN, Blindness.REFUSED)
-    assert only("{at: 1m, gateway: pass}").deed == Say(check=CheckName.GATEWAY, finding=None)
-    assert timeline("{from: 1m, to: 2m, control: fail}").steps[1].deed == Say(check=CheckName.CONTROL, finding=None)
+    step = only("{at: 1m, canary: fail gateway_refused, looks: 2}")
+    finding = parse_finding(CheckName.CANARY, step.what)[1]
+    assert finding is not None
+    assert (step.verb, step.looks, finding.fault) == ("canary", 2, Fault.GATEWAY_REFUSED)
+    unseen = parse_finding(CheckName.CONFIG, only("{at: 1m, config: unknown refused}").what)[1]
+    assert unseen is not None
+    assert (unseen.verdict, unseen.blindness) == (Verdict.UNKNOWN, Blindness.REFUSED)
+    assert parse_finding(CheckName.GATEWAY, only("{at: 1m, gateway: pass}").what)[1] is None
+    assert timeline("{from: 1m, to: 2m, control: fail}").steps[1].ends
 
 
 def test_what_becomes_of_traces() -> None:
     """And that they arrive again."""
     lost, back = timeline("{from: 1m, to: 2m, arrival: missing}").steps
-    assert (lost.deed, back.deed) == (Doom(fate="missing"), Doom(fate="arrived"))
+    assert (lost.what, lost.ends, back.ends, back.words) == ("missing", False, True, "arrival: arrived")
 
 
 def test_everything_else_that_happens() -> None:
     """Slack's troubles, restarts, silences, acknowledgements, other settings, a target that goes."""
-    assert only("{at: 1m, slack: invalid_auth}").deed == Break(fault="slack_invalid_auth")
-    assert only("{at: 1m, restart: killed_after_sending}").deed == Restart(ending=Ending.KILLED_AFTER_SENDING, down=10)
-    assert only("{at: 1m, restart: stopped, down: 1h}").deed == Restart(ending=Ending.STOPPED, down=3600)
-    hush = only("{from: 1m, to: 11m, target: eu, silence: {fault: blind, comment: known, author: ada}}")
-    assert hush.target == "eu"
-    assert hush.deed == Hush(fault=Fault.BLIND, seconds=600, comment="known", author="ada")
-    assert only("{from: 1m, for: 10m, silence: {}}").deed == Hush(fault=None, seconds=600, comment="", author="")
+    assert only("{at: 1m, slack: invalid_auth}").what == "invalid_auth"
+    killed = only("{at: 1m, restart: killed_after_sending}")
+    assert (killed.what, killed.seconds) == ("killed_after_sending", 10)
+    assert only("{at: 1m, restart: stopped, down: 1h}").seconds == 3600
+    silence = only("{from: 1m, to: 11m, target: eu, silence: {fault: blind, comment: known, author: ada}}")
+    assert (silence.target, silence.fault, silence.seconds) == ("eu", Fault.BLIND, 600)
+    assert (silence.comment, silence.author) == ("known", "ada")
+    assert only("{from: 1m, for: 10m, silence: {}}").fault is None
     removal = only("{at: 1m, remove: eu}")
-    assert (removal.deed, removal.target) == (Remove(), "eu")
-    assert isinstance(only("{at: 1m, reload: {alerting: {fail_after: 3}}}").deed, Reload)
+    assert (removal.verb, removal.target) == ("remove", "eu")
+    assert only("{at: 1m, reload: {alerting: {fail_after: 3}}}").settings is not None
+
+
+def test_whatever_the_sandbox_can_break_has_an_effect_here() -> None:
+    """So that an outage of a timeline is never a name without a meaning; and every effect belongs to an outage."""
+    assert set(OUTAGES) | {f"slack_{trouble}" for trouble in SLACK_TROUBLES} == set(FAULTS)
+    effects = [effect_of(outage) for outage in OUTAGES]
+    assert all(effect in effects for effect in EFFECTS.values())
 
 
 def test_it_ends_half_an_hour_after_the_last_moment() -> None:
