@@ -1,14 +1,14 @@
 """Everything remembered, as one immutable value per target, and the policy it is judged by."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from types import MappingProxyType
 
 from monitor.core.budget import Budget, Limits
 from monitor.core.canary import Canary, ControlSpan
 from monitor.core.drift import ConfigMemory, ExpectedConfig
-from monitor.core.hop import Hop
+from monitor.core.gateway_policies import Caller, Profile, SwitchKind, SwitchMemory
 from monitor.core.incident import Incident
 from monitor.core.model import (
     Blindness,
@@ -23,8 +23,8 @@ from monitor.core.model import (
     TargetName,
     Verdict,
 )
+from monitor.core.pipeline_counters import Hop
 from monitor.core.silence import Silence
-from monitor.core.switches import Caller, Profile, SwitchKind, SwitchMemory
 from monitor.core.trace import Labels
 
 
@@ -204,6 +204,10 @@ class TargetState:
     def trend(self, check: CheckName) -> Trend:
         """The trend of a check; a fresh one if it has not looked yet."""
         return self.trends.get(check, _FRESH)
+
+    def with_trend(self, check: CheckName, trend: Trend) -> "TargetState":
+        """The same with another trend of a check."""
+        return replace(self, trends={**self.trends, check: trend})
 
     @property
     def confirmed(self) -> Mapping[Fault, Active]:

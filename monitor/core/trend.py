@@ -9,9 +9,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import assert_never
 
-from monitor.core.faults.monitor import MONITORS_OWN, cannot_look, has_failed
-from monitor.core.model import Blindness, Charge, Fault, Finding, Instant, Seconds, Verdict
-from monitor.core.state import Active, Cadence, LastLook, Policy, Trend
+from monitor.core.faults import FAULTS, MONITORS_OWN
+from monitor.core.model import Blindness, Charge, CheckName, Fault, Finding, Instant, Seconds, Verdict
+from monitor.core.state import Active, Cadence, LastLook, Policy, TargetState, Trend
+from monitor.core.suspicions import cannot_look, has_failed
 
 _NOT_BLIND = frozenset({Blindness.BUDGET_SPENT, Blindness.NOTHING_TO_JUDGE})
 _CRASHES = frozenset({Blindness.CRASHED, Blindness.TIMEOUT})
@@ -40,6 +41,25 @@ def fold(
                 return looked
             return _after_unknown(looked, finding, cadence, policy, at, now)
     assert_never(finding.verdict)
+
+
+def fold_look(
+    state: TargetState, check: CheckName, finding: Finding, at: Instant, took: Seconds, policy: Policy, now: Instant
+) -> TargetState:
+    """Debounce one finding of one check; what comes late from a check that has been switched off is nobody's."""
+    if not policy.enabled(check):
+        return state
+    folded = fold(
+        state.trend(check),
+        finding,
+        at=at,
+        took=took,
+        cadence=policy.cadences[check],
+        policy=policy,
+        now=now,
+        explained=any(FAULTS[fault].prevents_traces for fault in state.confirmed),
+    )
+    return state.with_trend(check, folded)
 
 
 def look_on(trend: Trend, finding: Finding, *, at: Instant, took: Seconds, cadence: Cadence, policy: Policy) -> Trend:

@@ -6,10 +6,10 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.core.absorb import absorb
 from monitor.core.arrival import is_proven, proof_key
 from monitor.core.budget import DAY, Budget, Limits, may_send
 from monitor.core.cadence import bar_canary, due_at, hop_is_due, origin_is_due, switches_are_due
+from monitor.core.engine import apply
 from monitor.core.incident import Incident
 from monitor.core.inputs import Ticked
 from monitor.core.model import CheckName
@@ -109,9 +109,9 @@ def test_an_incident_of_the_future_is_open_since_now_or_as_long_as_it_was() -> N
 def test_a_clock_that_is_set_back_is_mended_by_the_next_tick() -> None:
     """By no other: a tick that has not noticed anything changes nothing."""
     story = Story(now=START + AHEAD).passes(GATEWAY)
-    same, _ = absorb(story.state, Ticked(at=START), POLICY, START)
+    same = apply(story.state, Ticked(at=START), POLICY, START)
     assert same.trend(GATEWAY).last == story.state.trend(GATEWAY).last
-    mended, _ = absorb(story.state, Ticked(at=START, set_back=True), POLICY, START)
+    mended = apply(story.state, Ticked(at=START, set_back=True), POLICY, START)
     last = mended.trend(GATEWAY).last
     assert last is not None
     assert last.at == START
