@@ -4,8 +4,8 @@ Provider statuses pass through the gateway. Its own error envelope, or a gateway
 5xx is the provider's; the shapes are recorded in https://github.com/truefoundry/models (pull requests 804 to 961).
 """
 
-from monitor.core.faults.gateway import step_for_rejection
 from monitor.core.model import Blindness, Charge, Fault, Finding, Scalar, failing, passing, unknown
+from monitor.core.suspicions import step_for_rejection
 from monitor.ports import CanaryAnswer
 
 _OK, _REDIRECT, _CLIENT_ERROR, _SERVER_ERROR = 200, 300, 400, 500

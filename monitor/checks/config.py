@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Callable
 from monitor.checks.blindness import CONTROL_PLANE, cannot_see
 from monitor.checks.certificates import Certificates
 from monitor.core.drift import Comparison, ConfigSeen, compare, unmask_removal
-from monitor.core.faults.configuration import drift, gone, off
 from monitor.core.inputs import KeyTried, Observation
 from monitor.core.key import carries_our_key, refute_headers, refuted_headers
 from monitor.core.model import (
@@ -21,6 +20,7 @@ from monitor.core.model import (
     passing,
     unknown,
 )
+from monitor.core.suspicions import drift, gone, off
 from monitor.ports import Clock, ControlPlane, Journal, PortError, Refused, TraceBackend
 
 _PROBE_TIMEOUT: Seconds = 5.0

@@ -1,7 +1,6 @@
 """Does the gateway answer at all? No token, no cost."""
 
 from monitor.checks.blindness import our_own
-from monitor.core.faults.gateway import step_for_silence
 from monitor.core.inputs import Observation
 from monitor.core.model import (
     Blindness,
@@ -16,6 +15,7 @@ from monitor.core.model import (
     passing,
     unknown,
 )
+from monitor.core.suspicions import step_for_silence
 from monitor.ports import Clock, Gateway, Journal, Ping, Unreachable, Witness
 
 _REDIRECT, _CLIENT_ERROR, _SERVER_ERROR = 300, 400, 500

@@ -2,11 +2,11 @@
 
 from monitor.core.cadence import origin_is_due
 from monitor.core.canary import Canary, IdSource, Outcome
-from monitor.core.circumstances import known_caller, known_switch
+from monitor.core.gateway_policies import SwitchKind, likely_destinations
+from monitor.core.hints import known_caller, known_switch
 from monitor.core.inputs import OriginLooked
 from monitor.core.model import CheckName, Instant, Seconds
 from monitor.core.state import Policy, TargetState
-from monitor.core.switches import SwitchKind, likely_destinations
 from monitor.ports import Clock, ControlPlane, Journal, PortError
 
 _TIMEOUT: Seconds = 30.0

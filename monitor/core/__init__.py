@@ -7,10 +7,10 @@ The laws of this package, enforced by import-linter, ruff and the tests:
 3. Functions return new values; nothing is mutated.
 4. Every enum is closed; every ``match`` ends in ``assert_never`` or has a test of totality.
 
-Where to look: `model` is the vocabulary, `faults` the table of faults: when each is said, why, what to do; `secret`, `drift` and
-`key` compare the configuration, `trace` and `arrival` judge one trace, `series` all of them (`signs` is what is asked of each),
-`trend` debounces a check, `triage`, `weighing` and `diagnosis` name the broken hop, `switches` and `hop` are what is seen beside the
-checks and `circumstances` what is made of that, `mend` what is being proven, `life` opens and resolves incidents (`register` keeps
-them, `gap` is one that was over at once, `window` what became of its canaries), `telling` decides what to tell, `silence` what not
-to, `budget` and `cadence` when a canary may be sent, and `absorb` is the only way anything remembered changes.
+Where to look: `model` is the vocabulary, `faults` the table of faults. `engine` is the only way anything remembered changes; `trace`
+and `arrival` judge one trace, `series` all of them (`outcomes` says which faults show in which), `trend` debounces a check. `secret`
+and `drift` compare the configuration, `key` asks whose key is wrong, `suspicions` words what a look holds against the world. `refine`
+and `diagnosis` name what is broken, with `hints` from `gateway_policies` and `pipeline_counters`; `mend` is what is being proven,
+`incident_lifecycle` opens and resolves incidents, `notify` decides who must be notified of them, `silence` of what nobody is, `budget`
+and `cadence` when a canary may be sent.
 """

@@ -6,9 +6,9 @@ from typing import assert_never
 from monitor.core.arrival import RECOVERABLE_FOR, backoff, next_look, wants_labels
 from monitor.core.budget import may_send
 from monitor.core.canary import Canary, ControlSpan, Outcome
-from monitor.core.faults.monitor import MONITORS_OWN
+from monitor.core.faults import MONITORS_OWN
 from monitor.core.model import Blindness, CheckName, Fault, Instant, Seconds, Verdict
-from monitor.core.signs import arrived
+from monitor.core.outcomes import arrived
 from monitor.core.state import Cadence, Policy, TargetState
 from monitor.core.trend import unsettled
 

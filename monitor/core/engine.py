@@ -11,9 +11,10 @@ from monitor.core import arrival, series, trace_looks, trend
 from monitor.core.budget import spend, use
 from monitor.core.canary import ControlSpan
 from monitor.core.drift import remember
-from monitor.core.faults.traceloop import hide
-from monitor.core.hop import add_reading
+from monitor.core.gateway_policies import SwitchMemory
 from monitor.core.incident import NO_LONGER_MONITORED, Diagnosis, Incident, Passage
+from monitor.core.incident_lifecycle import live
+from monitor.core.incident_log import fresh_id, remember_incident
 from monitor.core.inputs import (
     Acknowledged,
     CanaryAnswered,
@@ -36,7 +37,6 @@ from monitor.core.inputs import (
     TraceLooked,
 )
 from monitor.core.key import retract_key
-from monitor.core.life import live
 from monitor.core.model import (
     CheckName,
     Component,
@@ -49,10 +49,10 @@ from monitor.core.model import (
     failing,
     passing,
 )
+from monitor.core.pipeline_counters import add_reading
 from monitor.core.present import LONGEST_HOLD, bring_to_present
-from monitor.core.register import enter, fresh_id
 from monitor.core.state import Hold, Outage, Policy, TargetState
-from monitor.core.switches import SwitchMemory
+from monitor.core.suspicions import control_not_shown
 from monitor.core.trace import Route
 from monitor.core.window import recount
 
@@ -70,7 +70,7 @@ def apply(state: TargetState, given: Input, policy: Policy, now: Instant) -> Tar
     after = retract_key(after)
     after = _judge_series(after, policy, now)
     after = recount(state, after)
-    return live(after, policy, now)[0]
+    return live(after, policy, now)
 
 
 def _take(  # noqa: C901, PLR0912 - one line per kind of input
@@ -246,7 +246,7 @@ def _control_finding(control: ControlSpan, policy: Policy, state: TargetState) -
         evidence: dict[str, Scalar] = {"trace_id": control.trace_id, "seconds": round(took, 3)}
         return passing(f"a span of our own arrived after {took:.1f} s", evidence)
     known = arrival.proof_key(Route.WAREHOUSE, policy.credential) in state.proofs
-    charge = hide(control, route_is_known=known)
+    charge = control_not_shown(control, route_is_known=known)
     return failing(charge.summary, charge, evidence={"trace_id": control.trace_id})
 
 
@@ -278,7 +278,7 @@ def _remove(state: TargetState, at: Instant) -> TargetState:
     removed = replace(state, removed_at=at)
     if state.incident is None:
         return removed
-    return enter(removed, replace(state.incident, closed_at=at, closed_because=NO_LONGER_MONITORED))
+    return remember_incident(removed, replace(state.incident, closed_at=at, closed_because=NO_LONGER_MONITORED))
 
 
 def _lose_memory(state: TargetState, given: MemoryLost) -> TargetState:
@@ -303,4 +303,4 @@ def _lose_memory(state: TargetState, given: MemoryLost) -> TargetState:
             Passage(at=given.at, fault=diagnosis.fault, severity=diagnosis.severity, text="opened and resolved"),
         ),
     )
-    return enter(state, incident)
+    return remember_incident(state, incident)

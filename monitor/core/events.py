@@ -31,8 +31,8 @@ from monitor.core.model import (
     TargetName,
     Verdict,
 )
+from monitor.core.refine import named
 from monitor.core.state import Policy, TargetState
-from monitor.core.weighing import named
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,8 +2,8 @@
 
 from monitor.core.canary import Canary
 from monitor.core.incident import Diagnosis, Incident, Passage
+from monitor.core.incident_log import fresh_id
 from monitor.core.model import Component, Fault, Instant, Severity
-from monitor.core.register import fresh_id
 from monitor.core.state import TargetState
 from monitor.core.window import count_losses
 

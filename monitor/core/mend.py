@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 from monitor.core.canary import Outcome
 from monitor.core.faults import CAUSES, CONFIGURED, FAULTS, ORDER
 from monitor.core.model import Blindness, CheckName, Fault, Instant
-from monitor.core.signs import arrived, lost
+from monitor.core.outcomes import arrived, lost
+from monitor.core.refine import Confirmed
 from monitor.core.state import Mend, Outage, Policy, TargetState
-from monitor.core.weighing import Confirmed
 
 REMEMBERED_OUTAGES = 20
 

@@ -11,10 +11,9 @@ from itertools import takewhile
 
 from monitor.core.arrival import RECOVERABLE_FOR, REMEMBERED, store_is_proven
 from monitor.core.canary import Canary, Outcome
-from monitor.core.faults import SIGNS, Sign
-from monitor.core.faults.losses import intermittent as intermittent_loss
 from monitor.core.model import CheckName, Fault, Instant, Seconds
-from monitor.core.signs import arrived, lost
+from monitor.core.outcomes import TRACE_FAULTS, TraceFault, arrived, lost
+from monitor.core.outcomes import intermittent as intermittent_loss
 from monitor.core.state import Active, Outage, Policy, TargetState
 from monitor.core.trend import hysteresis
 
@@ -74,7 +73,7 @@ def trim(canaries: tuple[Canary, ...], now: Instant) -> tuple[Canary, ...]:
 
 def _run(
     canaries: tuple[Canary, ...],
-    sign: Sign,
+    sign: TraceFault,
     *,
     accuses: Callable[[Canary], bool],
     is_fresh: Callable[[Canary], bool],
@@ -128,7 +127,7 @@ def confirmed_by_series(
     accuses = partial(may_accuse, state=state, policy=policy)
     is_fresh = partial(_is_fresh, policy=policy, now=now)
     found: dict[Fault, Active] = {}
-    for fault, sign in SIGNS.items():
+    for fault, sign in TRACE_FAULTS.items():
         run = _run(judged, sign, accuses=accuses, is_fresh=is_fresh, enough=policy.pass_after)
         fresh = [canary for canary in run.bad if is_fresh(canary)]
         active = hysteresis(

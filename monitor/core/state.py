@@ -8,7 +8,7 @@ from types import MappingProxyType
 from monitor.core.budget import Budget, Limits
 from monitor.core.canary import Canary, ControlSpan
 from monitor.core.drift import ConfigMemory, ExpectedConfig
-from monitor.core.hop import Hop
+from monitor.core.gateway_policies import Caller, Profile, SwitchKind, SwitchMemory
 from monitor.core.incident import Incident
 from monitor.core.model import (
     Blindness,
@@ -23,8 +23,8 @@ from monitor.core.model import (
     TargetName,
     Verdict,
 )
+from monitor.core.pipeline_counters import Hop
 from monitor.core.silence import Silence
-from monitor.core.switches import Caller, Profile, SwitchKind, SwitchMemory
 from monitor.core.trace import Labels
 
 

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 from monitor.core import arrival, trend
 from monitor.core.canary import Canary, IdSource, Outcome
-from monitor.core.faults.monitor import MONITORS_OWN
-from monitor.core.faults.traceloop import judge_refused_key
+from monitor.core.faults import MONITORS_OWN
 from monitor.core.inputs import ElsewhereLooked, LabelsUnread, LookFailed, OriginLooked, TraceLooked
+from monitor.core.key import judge_refused_key
 from monitor.core.model import (
     Blindness,
     Charge,

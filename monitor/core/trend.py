@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import assert_never
 
-from monitor.core.faults import FAULTS
-from monitor.core.faults.monitor import MONITORS_OWN, cannot_look, has_failed
+from monitor.core.faults import FAULTS, MONITORS_OWN
 from monitor.core.model import Blindness, Charge, CheckName, Fault, Finding, Instant, Seconds, Verdict
 from monitor.core.state import Active, Cadence, LastLook, Policy, TargetState, Trend
+from monitor.core.suspicions import cannot_look, has_failed
 
 _NOT_BLIND = frozenset({Blindness.BUDGET_SPENT, Blindness.NOTHING_TO_JUDGE})
 _CRASHES = frozenset({Blindness.CRASHED, Blindness.TIMEOUT})

@@ -7,7 +7,7 @@ from dataclasses import replace
 from monitor.core.canary import Canary, Outcome
 from monitor.core.incident import Incident, Losses
 from monitor.core.model import Instant, Seconds
-from monitor.core.signs import misrouted_to
+from monitor.core.outcomes import misrouted_to
 from monitor.core.state import TargetState
 
 NAMED = 5

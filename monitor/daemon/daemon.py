@@ -10,10 +10,10 @@ from typing import Any
 from monitor.core.events import Event
 from monitor.core.inputs import MemoryLost, Removed, Ticked
 from monitor.core.model import CheckName, Instant, Seconds, TargetName
+from monitor.core.notify import owes
 from monitor.core.present import bring_to_present
 from monitor.core.silence import Silence
 from monitor.core.state import Policy, State, TargetState
-from monitor.core.telling import owes
 from monitor.daemon.compose import Assemble, Deps, Parts, assemble, secrets_of
 from monitor.daemon.delivery import NotifierHealth, Route
 from monitor.daemon.dispatcher import Dispatcher

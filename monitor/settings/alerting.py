@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from monitor.core.drift.url import normal_url
+from monitor.core.address import normal_url
 from monitor.core.model import Fault
 from monitor.settings.fields import (
     FREEZE,

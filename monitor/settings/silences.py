@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 
 from monitor.core.model import Fault
-from monitor.core.zone import zone_of, zone_problem
+from monitor.core.silence import zone_of, zone_problem
 from monitor.settings.fields import Name, Section, problem
 
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]

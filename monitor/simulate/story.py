@@ -1,4 +1,4 @@
-"""What would be told: inputs through `core.engine`, what is due by `core.telling`, shown as Slack shows it.
+"""What would be told: inputs through `core.engine`, what is due by `core.notify`, shown as Slack shows it.
 
 `play` tells a timeline, `replay` what was recorded. How long a notifier that does not answer is left alone is what the daemon's
 own delivery says; Slack itself is a list of messages.
@@ -15,9 +15,7 @@ from monitor.core.events import IncidentChanged, changes
 from monitor.core.incident import NEVER, Incident, Notice, Reason, Told
 from monitor.core.inputs import Acknowledged, Input, NoticeTold
 from monitor.core.model import Fault, Instant, Seconds, Severity, TargetName
-from monitor.core.silence import Silence, silenced_until
-from monitor.core.state import Policy, TargetState
-from monitor.core.telling import (
+from monitor.core.notify import (
     MENTION_AT_MOST_EVERY,
     attempted,
     compose,
@@ -29,6 +27,8 @@ from monitor.core.telling import (
     trusted,
     wakes_at,
 )
+from monitor.core.silence import Silence, silenced_until
+from monitor.core.state import Policy, TargetState
 from monitor.notifiers.slack import render
 from monitor.notifiers.wording import is_a_moment, utc
 from monitor.sandbox import FAULTS

@@ -10,10 +10,10 @@ from prometheus_client.core import Metric
 from monitor.core.budget import remaining_ratio
 from monitor.core.incident import NEVER
 from monitor.core.model import CheckName, Fault, Instant, Severity, TargetName, Verdict
-from monitor.core.signs import newest_arrived
+from monitor.core.outcomes import newest_arrived
+from monitor.core.refine import named
 from monitor.core.silence import silenced_until
 from monitor.core.state import Policy, State, TargetState
-from monitor.core.weighing import named
 from monitor.ports import Clock
 from monitor.telemetry.expected import PHASES, PREFIX, Expected, Monitored
 

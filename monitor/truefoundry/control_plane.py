@@ -4,8 +4,8 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
+from monitor.core.gateway_policies import DEFAULT_DESTINATION, SwitchKind, SwitchSeen
 from monitor.core.model import Instant, Seconds, Service, TraceId
-from monitor.core.switches import DEFAULT_DESTINATION, SwitchKind, SwitchSeen
 from monitor.core.trace import SpanFact
 from monitor.http import Answer, Http
 from monitor.ports import Clock, ConfigAnswer, Garbled, Gone, Refused, Unreachable

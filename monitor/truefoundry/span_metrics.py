@@ -10,8 +10,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from urllib.parse import urlsplit
 
-from monitor.core.hop import SpanCounters
 from monitor.core.model import Seconds, Service
+from monitor.core.pipeline_counters import SpanCounters
 from monitor.http import Http
 from monitor.ports import Clock, Garbled, Gone, Refused, Unreachable
 from monitor.redaction import Redactor, clamp

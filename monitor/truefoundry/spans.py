@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from monitor.core.canary import NONCE_ENTRY
+from monitor.core.gateway_policies import Caller
 from monitor.core.model import Instant, Seconds, TraceId
-from monitor.core.switches import Caller
 from monitor.core.trace import SpanFact
 from monitor.ports import Garbled
 from monitor.redaction import clamp

@@ -8,7 +8,7 @@ known, so a list of envelopes and a list of rules are read as well. Whatever els
 from collections.abc import Mapping
 from typing import Any, assert_never
 
-from monitor.core.switches import ANY, Condition, LoggingMode, Matter, SwitchKind, SwitchRule, SwitchSeen
+from monitor.core.gateway_policies import ANY, Condition, LoggingMode, Matter, SwitchKind, SwitchRule, SwitchSeen
 from monitor.ports import Garbled
 from monitor.redaction import Redactor, clamp
 from monitor.truefoundry.manifest import read_author, read_moment

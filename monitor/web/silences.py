@@ -15,8 +15,7 @@ from typing import Any
 from starlette.exceptions import HTTPException
 
 from monitor.core.model import Fault, Instant, Seconds, TargetName
-from monitor.core.silence import Silence, Weekly, silenced_until
-from monitor.core.zone import zone_problem
+from monitor.core.silence import Silence, Weekly, silenced_until, zone_problem
 from monitor.web.bodies import only, text_of
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")

@@ -32,6 +32,7 @@ from monitor.core.drift import (
 from monitor.core.engine import apply
 from monitor.core.events import Event, IncidentChanged, changes
 from monitor.core.incident import Diagnosis, Incident
+from monitor.core.incident_lifecycle import TRANSITIONS, phase_of
 from monitor.core.inputs import (
     CanaryAnswered,
     CanaryPlanned,
@@ -75,6 +76,9 @@ HOUR: Seconds = 3600.0
 
 quick = settings(max_examples=10, deadline=None)
 """For properties: the machine may be busy, and what matters is found soon."""
+
+LEGAL = {(phase, after) for phase, moves in TRANSITIONS.items() for after in (phase, *moves.values())}
+"""How an incident may move by one input, or stay where it is."""
 
 F = Fault
 CONFIG, GATEWAY, CANARY, ARRIVAL, CONTROL = CheckName
@@ -223,6 +227,9 @@ class Story:
         before = self.state
         self.state = apply(before, given, self.policy, self.now)
         self.events.extend(changes(before, self.state, given, self.policy, self.now))
+        known = {incident.id: incident for incident in before.incidents}
+        moves = {(phase_of(known.get(incident.id)), phase_of(incident)) for incident in self.state.incidents}
+        assert moves <= LEGAL, "an incident has moved in a way that the table does not list"
         return self
 
     def wait(self, seconds: Seconds) -> "Story":

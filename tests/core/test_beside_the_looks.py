@@ -7,7 +7,7 @@ import pytest
 from monitor.core.arrival import narrowing_key, proof_key, store_credential
 from monitor.core.cadence import interval
 from monitor.core.canary import IdSource
-from monitor.core.circumstances import caveats
+from monitor.core.hints import caveats
 from monitor.core.inputs import ControlLooked, LabelsUnread, MemoryLost, OriginLooked, TraceLooked
 from monitor.core.model import CheckName, Fault
 from monitor.core.state import Active, Trend

@@ -17,8 +17,7 @@ from monitor.core.drift import (
     unmask_removal,
 )
 from monitor.core.events import KeyJudged
-from monitor.core.faults.traceloop import judge_refused_key
-from monitor.core.key import key_is_refused, refute_headers, refuted_headers
+from monitor.core.key import judge_refused_key, key_is_refused, refute_headers, refuted_headers
 from monitor.core.model import Blindness, Severity, failing
 from monitor.core.secret import HIDDEN, describe_secret
 from monitor.core.trace import LabelJudgement, Route

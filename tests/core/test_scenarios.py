@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from monitor.core.cadence import bar_canary, interval
 from monitor.core.canary import Outcome
 from monitor.core.model import Blindness, CheckName, Fault, Instant, Seconds, Severity, failing
-from monitor.core.telling import trusted
+from monitor.core.notify import trusted
 from monitor.core.trace import Route
 from tests.core.build import (
     ARRIVAL,

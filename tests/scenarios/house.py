@@ -18,8 +18,8 @@ from monitor.core.arrival import is_proven
 from monitor.core.events import Checked, Event, IncidentChanged, NoticeHandled, TraceJudged
 from monitor.core.incident import Incident
 from monitor.core.model import CheckName, TargetName
+from monitor.core.notify import trusted
 from monitor.core.state import Policy, TargetState
-from monitor.core.telling import trusted
 from monitor.core.trace import Route
 from monitor.daemon.compose import Deps
 from monitor.daemon.compose_notifiers import notifiers_of

@@ -2,9 +2,7 @@
 
 import pytest
 
-from monitor.core.drift import ENDPOINT, ExportConfig, SameUrl
-from monitor.core.drift.memory import ConfigMemory, ConfigSeen, remember
-from monitor.core.drift.rules import Match
+from monitor.core.drift import ENDPOINT, ConfigMemory, ConfigSeen, ExportConfig, Match, SameUrl, remember
 from monitor.settings.rules import expected_config
 from monitor.settings.url import DAEMON, base_url
 from tests.settings.samples import MINIMAL, complaints, loaded, prod, settings, with_target

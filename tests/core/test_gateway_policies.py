@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from monitor.core.switches import Caller, Condition, Matter, Profile, SwitchRule, concerns
+from monitor.core.gateway_policies import Caller, Condition, Matter, Profile, SwitchRule, concerns
 
 CANARY = Profile(
     model="openai-main/gpt-4o-mini",

@@ -7,12 +7,9 @@ import pytest
 
 from monitor.core.arrival import PROOF_LASTS
 from monitor.core.canary import Outcome
-from monitor.core.circumstances import BELIEVED_FOR, caveats, clues
 from monitor.core.diagnosis import diagnose
 from monitor.core.drift import ExportConfig, Filter
-from monitor.core.inputs import OriginLooked, SwitchesLooked
-from monitor.core.model import Fault
-from monitor.core.switches import (
+from monitor.core.gateway_policies import (
     Caller,
     Condition,
     LoggingMode,
@@ -23,6 +20,9 @@ from monitor.core.switches import (
     SwitchSeen,
     likely_destinations,
 )
+from monitor.core.hints import BELIEVED_FOR, caveats, hints
+from monitor.core.inputs import OriginLooked, SwitchesLooked
+from monitor.core.model import Fault
 from monitor.core.trace import Labels
 from tests.core.build import HOUR, Story, manifest, policy, spans
 from tests.fakes.clock import START
@@ -65,7 +65,7 @@ def told(*seen: SwitchSeen, hidden: tuple[SwitchKind, ...] = (), config: ExportC
 def said_of(fault: Fault, *seen: SwitchSeen, config: ExportConfig | None = None) -> tuple[str, ...]:
     """The reasons behind a fault."""
     story = told(*seen, config=config)
-    return clues(fault, story.state, story.policy, story.now)
+    return hints(story.state, story.policy, story.now).get(fault, ())
 
 
 def unproven(*seen: SwitchSeen, config: ExportConfig | None = None) -> tuple[str, ...]:
@@ -262,18 +262,18 @@ def test_many_caveats_are_counted() -> None:
 
 def test_nothing_is_told_of_what_cannot_be_seen() -> None:
     """Never read, or hidden from us."""
-    assert clues(F.TRACE_NOT_CREATED, Story(policy=POLICY).state, POLICY, START) == ()
+    assert hints(Story(policy=POLICY).state, POLICY, START)[F.TRACE_NOT_CREATED] == ()
     assert caveats(Story(policy=POLICY).state, POLICY, START) == ()
     story = told(off(OURS)).tell(SwitchesLooked(at=START, hidden=(LOGGING,)))
-    assert clues(F.TRACE_NOT_CREATED, story.state, story.policy, START) == ()
+    assert hints(story.state, story.policy, START)[F.TRACE_NOT_CREATED] == ()
 
 
 def test_what_could_not_be_asked_again_is_believed_for_a_while() -> None:
     """A look that failed forgets nothing; one of long ago counts no more."""
     story = told(off(OURS)).wait(BELIEVED_FOR).tell(SwitchesLooked(at=START + BELIEVED_FOR))
-    assert clues(F.TRACE_NOT_CREATED, story.state, story.policy, story.now)
+    assert hints(story.state, story.policy, story.now)[F.TRACE_NOT_CREATED]
     assert story.state.switches_looked_at == story.now
-    assert clues(F.TRACE_NOT_CREATED, story.state, story.policy, story.now + 1) == ()
+    assert hints(story.state, story.policy, story.now + 1)[F.TRACE_NOT_CREATED] == ()
 
 
 def test_whose_requests_the_canaries_are_is_learnt_from_the_own_store() -> None:
@@ -283,9 +283,9 @@ def test_whose_requests_the_canaries_are_is_learnt_from_the_own_store() -> None:
     caller = Caller(names=("monitor", "virtualaccount:monitor"))
     story.tell(OriginLooked(at=story.now, canary_id=canary, found=True, caller=caller))
     assert story.state.caller == replace(caller, account="us")
-    assert "and so for our canary" in clues(F.TRACE_MISSING, story.state, story.policy, story.now)[0]
+    assert "and so for our canary" in hints(story.state, story.policy, story.now)[F.TRACE_MISSING][0]
     other = replace(story.policy, account="them")
-    assert "cannot be told" in clues(F.TRACE_MISSING, story.state, other, story.now)[0]
+    assert "cannot be told" in hints(story.state, other, story.now)[F.TRACE_MISSING][0]
     story.tell(OriginLooked(at=story.now, canary_id=canary, found=True))
     assert story.state.caller is not None
 

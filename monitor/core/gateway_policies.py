@@ -1,8 +1,9 @@
 """What the gateway's other configurations say, as values, and whether a rule of theirs concerns a request of ours.
 
-Shapes and semantics: https://github.com/truefoundry/truefoundry-python-sdk (`types/gateway_logging_config.py`,
-`types/logging_mode_*.py`, `types/gateway_data_routing_config*.py`, `types/in_not_in.py`) and
-https://www.truefoundry.com/docs/ai-gateway/logging-config. What cannot be told is None, and accuses nobody.
+Logging, global settings and data routing decide what becomes of a trace besides the exporter. Shapes and semantics:
+https://github.com/truefoundry/truefoundry-python-sdk (`types/gateway_logging_config.py`, `types/logging_mode_*.py`,
+`types/gateway_data_routing_config*.py`, `types/in_not_in.py`) and https://www.truefoundry.com/docs/ai-gateway/logging-config.
+What cannot be told is None, and accuses nobody.
 """
 
 from collections.abc import Mapping
@@ -154,26 +155,20 @@ def _meets(condition: Condition, profile: Profile, caller: Caller | None) -> boo
         return None
     match condition.matter:
         case Matter.MODEL:
-            return None if profile.model is None else _judge(condition, (profile.model,), complete=True)
+            return None if profile.model is None else _judge(condition, (profile.model,))
         case Matter.SUBJECT:
-            return None if caller is None else _judge_caller(condition, caller)
+            if caller is None:
+                return None
+            names = (*caller.names, *(f"{TEAM}{team}" for team in caller.teams or ()))
+            return _judge(condition, names, teams_known=caller.teams is not None)
         case Matter.METADATA:
-            return _judge_metadata(condition, profile)
+            value = profile.metadata.get(condition.key)
+            if condition.key in profile.nonces:
+                return _judge(condition, ())
+            if value is None and condition.key.startswith(ADDED_BY_THE_GATEWAY):
+                return None
+            return _judge(condition, () if value is None else (value,))
     assert_never(condition.matter)
-
-
-def _judge_caller(condition: Condition, caller: Caller) -> bool | None:
-    names = (*caller.names, *(f"{TEAM}{team}" for team in caller.teams or ()))
-    return _judge(condition, names, complete=caller.teams is not None)
-
-
-def _judge_metadata(condition: Condition, profile: Profile) -> bool | None:
-    if condition.key in profile.nonces:
-        return _judge(condition, (), complete=True)
-    value = profile.metadata.get(condition.key)
-    if value is None and condition.key.startswith(ADDED_BY_THE_GATEWAY):
-        return None
-    return _judge(condition, () if value is None else (value,), complete=True)
 
 
 TEAM = "team:"
@@ -181,18 +176,37 @@ ADDED_BY_THE_GATEWAY = "tfy_"
 """A gateway of TrueFoundry's cloud adds entries such as `tfy_gateway_region`: which values, is not known here."""
 
 
-def _judge(condition: Condition, names: tuple[str, ...], *, complete: bool) -> bool | None:
-    """`complete`: whether the request has no other names than these, so that not to be among some words says something."""
-    outside = _is_among(names, condition.outside, complete=complete)
-    inside = True if condition.inside is None else _is_among(names, condition.inside, complete=complete)
+def _judge(condition: Condition, names: tuple[str, ...], *, teams_known: bool = True) -> bool | None:
+    """Whether a request with these names, and no others unless its teams are not known, meets a condition."""
+
+    def is_among(words: tuple[str, ...]) -> bool | None:
+        if ANY in words or any(name in words for name in names):
+            return True
+        patterns = any(ANY in word for word in words)  # whether `openai-main/*` is a pattern is not documented
+        teams = any(word.startswith(TEAM) for word in words)
+        return None if patterns or (teams and not teams_known) else False
+
+    outside = is_among(condition.outside)
+    inside = True if condition.inside is None else is_among(condition.inside)
     if outside is True or inside is False:
         return False
     return None if outside is None or inside is None else True
 
 
-def _is_among(names: tuple[str, ...], words: tuple[str, ...], *, complete: bool) -> bool | None:
-    if ANY in words or any(name in words for name in names):
-        return True
-    patterns = any(ANY in word for word in words)  # whether `openai-main/*` is a pattern is not documented
-    teams = any(word.startswith(TEAM) for word in words)
-    return None if patterns or (teams and not complete) else False
+DEFAULT_DESTINATION = "default"
+_MOST_DESTINATIONS = 4
+
+
+def likely_destinations(
+    rules: tuple[SwitchRule, ...], profile: Profile, caller: Caller | None
+) -> tuple[str, ...] | None:
+    """Where TrueFoundry's own store may keep our canary's trace, the likeliest first; None where that is more than can be asked.
+
+    Data routing may send it to another destination than `default`. Which wins where several match is not documented, so each that
+    may have it is asked, and only if none has it, it is not there.
+    """
+    answers = [(rule, concerns(rule, profile, caller)) for rule in rules]
+    surely = [rule.name for rule, answer in answers if answer is True]
+    perhaps = [rule.name for rule, answer in answers if answer is None]
+    names = tuple(dict.fromkeys([*surely, *([] if surely else [DEFAULT_DESTINATION]), *perhaps]))
+    return names if len(names) <= _MOST_DESTINATIONS else None

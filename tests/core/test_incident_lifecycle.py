@@ -8,9 +8,10 @@ import pytest
 from monitor.core.canary import Outcome
 from monitor.core.events import IncidentAcknowledged
 from monitor.core.incident import Incident, Losses, Reason, Told
+from monitor.core.incident_lifecycle import TRANSITIONS, Phase, Trigger
+from monitor.core.incident_log import REMEMBERED_INCIDENTS
 from monitor.core.inputs import Acknowledged, Input, NoticeTold, Removed
 from monitor.core.model import Blindness, CheckName, Fault, Seconds, Severity, failing
-from monitor.core.register import REMEMBERED_INCIDENTS
 from monitor.core.window import count_losses
 from tests.core.build import (
     CANARY,
@@ -629,3 +630,17 @@ def test_a_check_that_is_switched_off_believes_nothing_any_more() -> None:
     story.policy = policy(without=(CheckName.GATEWAY,))
     assert story.tick().name is None
     assert story.passes(GATEWAY).state.trends.keys().isdisjoint({GATEWAY})
+
+
+# --- the table -------------------------------------------------------------------------------------------------------
+
+
+def test_every_phase_has_its_transitions_and_every_trigger_its_use() -> None:
+    """Nothing is ever taken out of an incident's life, and only what was resolved can be opened again."""
+    assert set(TRANSITIONS) == set(Phase)
+    assert {trigger for moves in TRANSITIONS.values() for trigger in moves} == set(Trigger)
+    assert Phase.NONE not in {
+        after for before, moves in TRANSITIONS.items() for after in moves.values() if before.value != "none"
+    }
+    assert set(TRANSITIONS[Phase.OPEN]) == set(TRANSITIONS[Phase.RECOVERING])
+    assert dict(TRANSITIONS[Phase.RESOLVED]) == {Trigger.AGAIN: Phase.OPEN}

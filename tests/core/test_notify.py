@@ -7,9 +7,7 @@ import pytest
 
 from monitor.core.incident import Diagnosis, Incident, Losses, Notice, Reason, Told
 from monitor.core.model import Blindness, CheckName, Component, Fault, Severity
-from monitor.core.silence import Silence
-from monitor.core.state import TargetState
-from monitor.core.telling import (
+from monitor.core.notify import (
     acknowledged,
     attempted,
     compose,
@@ -22,6 +20,8 @@ from monitor.core.telling import (
     trusted,
     wakes_at,
 )
+from monitor.core.silence import Silence
+from monitor.core.state import TargetState
 from tests.core.build import CANARY, CONFIG, GATEWAY, HOUR, MINUTE, POLICY, PROD, F, Story, policy
 from tests.fakes.clock import START
 

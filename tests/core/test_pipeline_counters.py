@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from monitor.core.circumstances import BELIEVED_FOR, clues, step
-from monitor.core.hop import REMEMBERED, WINDOW, Hop, SpanCounters, add_reading, loses_spans, say_hop
+from monitor.core.gateway_policies import LoggingMode, SwitchKind, SwitchRule, SwitchSeen
+from monitor.core.hints import BELIEVED_FOR, hints, next_step
 from monitor.core.inputs import HopLooked, SwitchesLooked
 from monitor.core.model import Fault
-from monitor.core.switches import LoggingMode, SwitchKind, SwitchRule, SwitchSeen
+from monitor.core.pipeline_counters import REMEMBERED, WINDOW, Hop, SpanCounters, add_reading, loses_spans, say_hop
 from tests.core.build import MINUTE, POLICY, Story
 from tests.fakes.clock import START
 
@@ -133,49 +133,51 @@ FAILING = (reading(), reading(5, failed={"connection_refused": 3}))
 def test_it_is_evidence_where_traces_are_lost(fault: Fault) -> None:
     """On whichever side."""
     story = told(*FAILING)
-    (sentence,) = clues(fault, story.state, story.policy, story.now)
+    (sentence,) = hints(story.state, story.policy, story.now)[fault]
     assert "3 of 3 span(s) did not get to TrueFoundry's collector" in sentence
 
 
 def test_it_is_evidence_of_nothing_else_and_opens_nothing() -> None:
     """A hop that fails is a reason, once traces are missing."""
     story = told(*FAILING)
-    assert clues(F.CONTENT_MISSING, story.state, story.policy, story.now) == ()
+    assert hints(story.state, story.policy, story.now)[F.CONTENT_MISSING] == ()
     assert (story.state.incidents, story.confirmed) == ((), set())
 
 
 def test_what_cannot_be_read_is_said_in_one_sentence() -> None:
     """And what was read before is not said any more; a reading that succeeds ends that."""
     story = told(*FAILING, problem="the gateway's metrics answer HTTP 503")
-    assert clues(F.TRACE_MISSING, story.state, story.policy, story.now) == (
+    assert hints(story.state, story.policy, story.now)[F.TRACE_MISSING] == (
         "the gateway's own metrics could not be read: the gateway's metrics answer HTTP 503",
     )
-    assert step(F.TRACE_NOT_CREATED, story.state, story.policy, story.now) == ""
+    assert next_step(F.TRACE_NOT_CREATED, story.state, story.policy, story.now) == ""
     story.tell(HopLooked(at=story.now, counters=reading(6, failed={"connection_refused": 4})))
-    assert "4 of 4 span(s)" in clues(F.TRACE_MISSING, story.state, story.policy, story.now)[0]
+    assert "4 of 4 span(s)" in hints(story.state, story.policy, story.now)[F.TRACE_MISSING][0]
 
 
 def test_old_readings_say_nothing() -> None:
     """As everything that was seen beside the checks."""
     story = told(*FAILING)
-    assert clues(F.TRACE_MISSING, story.state, POLICY, story.now + BELIEVED_FOR)
-    assert clues(F.TRACE_MISSING, story.state, POLICY, story.now + BELIEVED_FOR + 1) == ()
+    assert hints(story.state, POLICY, story.now + BELIEVED_FOR)[F.TRACE_MISSING]
+    assert hints(story.state, POLICY, story.now + BELIEVED_FOR + 1)[F.TRACE_MISSING] == ()
 
 
 def test_a_hop_that_loses_spans_is_where_to_look() -> None:
     """Where the gateway makes no trace; a logging rule that is off is looked at first."""
     story = told(*FAILING)
     assert loses_spans(story.state.hop)
-    assert step(F.TRACE_NOT_CREATED, story.state, POLICY, story.now).startswith("Look at the hop from the gateway")
+    assert next_step(F.TRACE_NOT_CREATED, story.state, POLICY, story.now).startswith("Look at the hop from the gateway")
     for fault in (F.CONTENT_MISSING, F.TRACE_MISSING, F.EXPORT_FAILING):
-        assert step(fault, story.state, POLICY, story.now) == ""
+        assert next_step(fault, story.state, POLICY, story.now) == ""
     rule = SwitchSeen(kind=SwitchKind.LOGGING, rules=(SwitchRule(name="quiet", off=True),))
     story.tell(SwitchesLooked(at=story.now, seen=(rule,)))
     for fault in (F.TRACE_NOT_CREATED, F.CONTENT_MISSING):
-        assert step(fault, story.state, POLICY, story.now).startswith("Look at the gateway's logging rule `quiet`: ")
+        assert next_step(fault, story.state, POLICY, story.now).startswith(
+            "Look at the gateway's logging rule `quiet`: "
+        )
     never = SwitchSeen(kind=SwitchKind.GLOBAL, mode=LoggingMode.NEVER)
     story.tell(SwitchesLooked(at=story.now, seen=(never,), hidden=(SwitchKind.LOGGING,)))
-    assert step(F.CONTENT_MISSING, story.state, POLICY, story.now).startswith(
+    assert next_step(F.CONTENT_MISSING, story.state, POLICY, story.now).startswith(
         "Look at the gateway's logging mode `never`: "
     )
     assert not loses_spans(told(reading(), reading(5, exported=3)).state.hop)

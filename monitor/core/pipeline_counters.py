@@ -1,7 +1,7 @@
-"""The hop from the gateway to TrueFoundry's collector, by the gateway's own counters of spans: evidence, never a verdict.
+"""The gateway's own counters of spans on their way to TrueFoundry's collector: evidence, never a verdict.
 
 Counters and their reasons: https://github.com/truefoundry/infra-charts, `charts/tfy-grafana/dashboards/llm-gateway-metrics.json`.
-They say nothing of the hop from the collector to Traceloop. A counter says something only beside an earlier one of the same
+They say nothing of the way from the collector to Traceloop. A counter says something only beside an earlier one of the same
 process; one that has gone back was begun anew (https://prometheus.io/docs/concepts/metric_types/#counter).
 """
 
@@ -51,27 +51,20 @@ def add_reading(hop: Hop, reading: SpanCounters) -> Hop:
 
 
 def say_hop(hop: Hop) -> tuple[str, ...]:
-    """What the counters say of the hop; nothing where there is nothing to compare."""
+    """What the counters say; nothing where there is nothing to compare."""
     if hop.problem:
         return (f"{_SAYS} could not be read: {hop.problem}",)
-    compared = _comparable(hop.readings)
-    if len(compared) < 2:  # noqa: PLR2004 - a comparison needs two
-        return ()
-    return tuple(_sentences(_increase(compared), compared[0].at))
+    return tuple(_sentences(_comparable(hop.readings)))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Increase:
-    """What has been added between the first and the last of some readings."""
-
-    exported: int
-    failed: Mapping[str, int]
-    dropped: Mapping[str, int]
+def loses_spans(hop: Hop) -> bool:
+    """Whether the gateway has lately failed to hand spans to the collector."""
+    return not hop.problem and bool(_increase([reading.failed for reading in _comparable(hop.readings)]))
 
 
 def _comparable(readings: tuple[SpanCounters, ...]) -> tuple[SpanCounters, ...]:
     """The readings of the process that was read last, as far back as is of interest; one that has begun since began at nothing."""
-    if len(readings) < 2:  # noqa: PLR2004 - as above
+    if len(readings) < 2:  # noqa: PLR2004 - a comparison needs two
         return ()
     newest, before = readings[-1], readings[-2]
     same = [reading for reading in readings if reading.started_at == newest.started_at]
@@ -81,41 +74,38 @@ def _comparable(readings: tuple[SpanCounters, ...]) -> tuple[SpanCounters, ...]:
     return tuple(recent if len(recent) > 1 else same[-2:])
 
 
-def _increase(readings: tuple[SpanCounters, ...]) -> Increase:
-    exported, failed, dropped = 0, Counter[str](), Counter[str]()
-    for one, next_ in pairwise(readings):
-        exported += _added(one.exported, next_.exported)
-        for reason, count in next_.failed.items():
-            failed[reason] += _added(one.failed.get(reason, 0), count)
-        for reason, count in next_.dropped.items():
-            dropped[reason] += _added(one.dropped.get(reason, 0), count)
-    return Increase(exported=exported, failed=+failed, dropped=+dropped)
+def _sentences(readings: tuple[SpanCounters, ...]) -> Iterator[str]:
+    if len(readings) < 2:  # noqa: PLR2004 - as above
+        return
+    failed = _increase([reading.failed for reading in readings])
+    dropped = _increase([reading.dropped for reading in readings])
+    exported = sum(_added(one.exported, following.exported) for one, following in pairwise(readings))
+    when = f"since {moment_text(readings[0].at)}"
+    if failed:
+        lost = failed.total()
+        yield (
+            f"{_SAYS}: {lost} of {lost + exported} span(s) did not get to TrueFoundry's collector {when} ({_by_reason(failed)})"
+        )
+    elif exported:
+        yield f"{_SAYS}: {exported} span(s) got to TrueFoundry's collector {when}, none failed: that hop works"
+    if dropped:
+        off = "; tracing is off for them" if _SWITCHED_OFF in dropped else ""
+        yield f"{_SAYS}: {dropped.total()} span(s) were dropped before their export {when} ({_by_reason(dropped)}{off})"
+
+
+def _increase(counts: list[Mapping[str, int]]) -> Counter[str]:
+    """What has been added between the first and the last, by reason."""
+    added = Counter[str]()
+    for before, after in pairwise(counts):
+        for reason, count in after.items():
+            added[reason] += _added(before.get(reason, 0), count)
+    return +added
 
 
 def _added(before: int, now: int) -> int:
     return now - before if now >= before else now
 
 
-def _sentences(found: Increase, since: Instant) -> Iterator[str]:
-    when = f"since {moment_text(since)}"
-    lost = sum(found.failed.values())
-    if lost:
-        everything = lost + found.exported
-        yield f"{_SAYS}: {lost} of {everything} span(s) did not get to TrueFoundry's collector {when} ({_by_reason(found.failed)})"
-    elif found.exported:
-        yield f"{_SAYS}: {found.exported} span(s) got to TrueFoundry's collector {when}, none failed: that hop works"
-    if found.dropped:
-        off = "; tracing is off for them" if _SWITCHED_OFF in found.dropped else ""
-        total = sum(found.dropped.values())
-        yield f"{_SAYS}: {total} span(s) were dropped before their export {when} ({_by_reason(found.dropped)}{off})"
-
-
 def _by_reason(counts: Mapping[str, int]) -> str:
     ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     return ", ".join(f"{reason} {count}" for reason, count in ordered)
-
-
-def loses_spans(hop: Hop) -> bool:
-    """Whether the gateway has lately failed to hand spans to the collector."""
-    compared = _comparable(hop.readings) if not hop.problem else ()
-    return bool(_increase(compared).failed)

@@ -1,6 +1,6 @@
 """What one notifier is due to hear of one incident: the difference between what is true and what it was told.
 
-Nothing here remembers a queue: what a notifier missed while it was down is told when it answers again, as it is then.
+There is no queue: what a notifier missed while it was down is told when it answers again, as it is then.
 """
 
 from collections.abc import Collection
@@ -32,9 +32,9 @@ def due(
         return Reason.OPENED
     if _has_changed(incident.diagnosis, told):
         return Reason.CHANGED
-    rhythm = _due_by_rhythm(incident, told, policy, now)
-    if rhythm is not None:
-        return rhythm
+    timed = next((reason for reason, at in _timed(incident, told, policy).items() if now >= at), None)
+    if timed is not None:
+        return timed
     return Reason.EDITED if told.shown != shown(incident, None) else None
 
 
@@ -59,15 +59,11 @@ def muted_until(incident: Incident, told: Told | None, silences: tuple[Silence, 
     """
     if incident.closed_at is None:
         return silenced_until(silences, incident.target, incident.diagnosis.fault, now)
-    since = _untold_since(incident, told)
-    return silenced_throughout(silences, incident.target, incident.names, since=since, until=incident.closed_at)
-
-
-def _untold_since(incident: Incident, told: Told | None) -> Instant:
-    """When it was opened for the first time that a notifier has not heard of; the last time if it has heard of all."""
+    # Since it was opened for the first time that the notifier has not heard of; the last time if it has heard of all.
     openings = (incident.opened_at, *incident.reopened)
     heard = told.reopened + 1 if told is not None else 0
-    return openings[min(heard, len(openings) - 1)]
+    since = openings[min(heard, len(openings) - 1)]
+    return silenced_throughout(silences, incident.target, incident.names, since=since, until=incident.closed_at)
 
 
 def owes(state: TargetState, notifiers: Collection[str]) -> bool:
@@ -92,46 +88,27 @@ def acknowledged(incident: Incident) -> bool:
     return incident.diagnosis.fault is fault and incident.diagnosis.severity <= severity
 
 
-def _due_by_rhythm(incident: Incident, told: Told, policy: Policy, now: Instant) -> Reason | None:
-    if not _has_rhythm(incident):
-        return None
-    if _may_escalate(incident, told) and now >= _escalates_at(incident, told, policy):
-        return Reason.ESCALATED
-    reminds_at = _reminds_at(told, policy)
-    return Reason.REMINDER if reminds_at is not None and now >= reminds_at else None
-
-
-def _has_rhythm(incident: Incident) -> bool:
-    """Whether time alone makes something due: nobody is reminded of a warning, or of what somebody has or cannot hurry."""
-    diagnosis = incident.diagnosis
-    return diagnosis.severity is Severity.CRITICAL and not diagnosis.permanent and not acknowledged(incident)
-
-
-def _may_escalate(incident: Incident, told: Told) -> bool:
-    """Once, and nobody is called for what is mended and only waits for its proof."""
-    return not told.escalated and incident.diagnosis.waiting is None
-
-
-def _escalates_at(incident: Incident, told: Told, policy: Policy) -> Instant:
-    """Counted from turning critical; for whoever was told only after that, from then: two calls in one breath are one."""
-    turned = incident.critical_since if incident.critical_since is not None else incident.opened_at
-    called = told.called_at if told.called_at is not None else turned
-    return (turned if called < turned + policy.escalate_after else called) + policy.escalate_after
-
-
-def _reminds_at(told: Told, policy: Policy) -> Instant | None:
-    if not policy.remind_every:
-        return None
-    return told.at + policy.remind_every[min(told.reminders, len(policy.remind_every) - 1)]
-
-
 def wakes_at(incident: Incident, told: Told, policy: Policy) -> Instant | None:
     """When something becomes due by the mere passing of time."""
-    if not incident.open or not _has_rhythm(incident):
-        return None
-    escalates_at = _escalates_at(incident, told, policy) if _may_escalate(incident, told) else None
-    moments = [moment for moment in (_reminds_at(told, policy), escalates_at) if moment is not None]
-    return min(moments, default=None)
+    return min(_timed(incident, told, policy).values(), default=None) if incident.open else None
+
+
+def _timed(incident: Incident, told: Told, policy: Policy) -> dict[Reason, Instant]:
+    """What becomes due by time alone, and when. Nobody is reminded of a warning, or of what somebody has or cannot hurry."""
+    diagnosis = incident.diagnosis
+    if diagnosis.severity is not Severity.CRITICAL or diagnosis.permanent or acknowledged(incident):
+        return {}
+    due_at: dict[Reason, Instant] = {}
+    # Once, and nobody is called for what is mended and only waits for its proof.
+    if not told.escalated and diagnosis.waiting is None:
+        # Counted from turning critical; for whoever was told only after that, from then: two calls in one breath are one.
+        turned = incident.critical_since if incident.critical_since is not None else incident.opened_at
+        called = told.called_at if told.called_at is not None else turned
+        counted_from = turned if called < turned + policy.escalate_after else called
+        due_at[Reason.ESCALATED] = counted_from + policy.escalate_after
+    if policy.remind_every:
+        due_at[Reason.REMINDER] = told.at + policy.remind_every[min(told.reminders, len(policy.remind_every) - 1)]
+    return due_at
 
 
 def shown(incident: Incident, silenced_until: Instant | None) -> str:
@@ -157,9 +134,8 @@ def shown(incident: Incident, silenced_until: Instant | None) -> str:
 def trusted(state: TargetState, policy: Policy) -> bool:
     """Whether a mention may be made: each enabled check has passed once, or could never look; at least one has passed."""
     trends = [state.trend(check) for check in CheckName if policy.enabled(check)]
-    blind_only = [trend.last is not None and trend.seen_at is None for trend in trends]
-    passed = [trend.ever_passed for trend in trends]
-    return any(passed) and all(ok or blind for ok, blind in zip(passed, blind_only, strict=True))
+    settled = (one.ever_passed or (one.last is not None and one.seen_at is None) for one in trends)
+    return any(one.ever_passed for one in trends) and all(settled)
 
 
 def compose(
