@@ -7,12 +7,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import assert_never
 
-from monitor.core import arrival, series, trace_looks, trend
+from monitor.core import arrival, series, streaks, trace_looks
 from monitor.core.budget import spend, use
 from monitor.core.canary import ControlSpan
 from monitor.core.drift import remember
 from monitor.core.gateway_policies import SwitchMemory
 from monitor.core.incident import NO_LONGER_MONITORED, Diagnosis, Incident, Passage
+from monitor.core.incident_canaries import recount
 from monitor.core.incident_lifecycle import live
 from monitor.core.incident_log import fresh_id, remember_incident
 from monitor.core.inputs import (
@@ -54,7 +55,6 @@ from monitor.core.present import LONGEST_HOLD, bring_to_present
 from monitor.core.state import Hold, Outage, Policy, TargetState
 from monitor.core.suspicions import control_not_shown
 from monitor.core.trace import Route
-from monitor.core.window import recount
 
 _REMEMBERED_CONTROLS = 10
 
@@ -161,7 +161,7 @@ def _observe(state: TargetState, seen: Observation, policy: Policy, now: Instant
     if seen.config is not None:
         memory = remember(after.config, seen.config, now)
         after = replace(after, config=replace(memory, credential=policy.credential, read_at=seen.at))
-    return trend.fold_look(after, seen.check, seen.finding, seen.at, seen.took, policy, now)
+    return streaks.fold_look(after, seen.check, seen.finding, seen.at, seen.took, policy, now)
 
 
 def _certify(state: TargetState, certificate: tuple[str, Instant] | None) -> Mapping[str, Instant]:
@@ -183,7 +183,7 @@ def _answer_canary(state: TargetState, given: CanaryAnswered, policy: Policy, no
     if given.rate_limited and given.retry_after is not None and given.retry_after > LONGEST_HOLD:
         # Nobody waits for a second 429 when the first says that there will be hours of them.
         finding = replace(finding, charges=tuple(replace(charge, conclusive=True) for charge in finding.charges))
-    return trend.fold_look(after, CheckName.CANARY, finding, given.at, given.took, policy, now)
+    return streaks.fold_look(after, CheckName.CANARY, finding, given.at, given.took, policy, now)
 
 
 def _hold(state: TargetState, given: CanaryAnswered, policy: Policy, now: Instant) -> Hold | None:
@@ -212,7 +212,7 @@ def _send_control(state: TargetState, given: ControlSent, policy: Policy, now: I
     finding = given.finding
     if given.key_refused:
         finding = trace_looks.finding_of_refused_key(after, finding, "Traceloop's OTLP endpoint")
-    return trend.fold_look(after, CheckName.CONTROL, finding, given.at, given.took, policy, now)
+    return streaks.fold_look(after, CheckName.CONTROL, finding, given.at, given.took, policy, now)
 
 
 def _look_for_control(state: TargetState, given: ControlLooked, policy: Policy, now: Instant) -> TargetState:
@@ -237,7 +237,7 @@ def _look_for_control(state: TargetState, given: ControlLooked, policy: Policy, 
     if not looked.judged:
         return after
     finding = _control_finding(looked, policy, after)
-    return trend.fold_look(after, CheckName.CONTROL, finding, given.at, given.took, policy, now)
+    return streaks.fold_look(after, CheckName.CONTROL, finding, given.at, given.took, policy, now)
 
 
 def _control_finding(control: ControlSpan, policy: Policy, state: TargetState) -> Finding:

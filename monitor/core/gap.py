@@ -2,10 +2,10 @@
 
 from monitor.core.canary import Canary
 from monitor.core.incident import Diagnosis, Incident, Passage
+from monitor.core.incident_canaries import count_losses
 from monitor.core.incident_log import fresh_id
 from monitor.core.model import Component, Fault, Instant, Severity
 from monitor.core.state import TargetState
-from monitor.core.window import count_losses
 
 
 def gap_incident(state: TargetState, gap: tuple[Canary, ...], now: Instant) -> Incident:

@@ -19,13 +19,13 @@ from types import MappingProxyType
 from monitor.core.diagnosis import diagnose
 from monitor.core.gap import gap_incident
 from monitor.core.incident import Diagnosis, Incident, Passage
+from monitor.core.incident_canaries import count_losses
 from monitor.core.incident_log import fresh_id, remember_incident
-from monitor.core.mend import follow_causes, mended_text
 from monitor.core.model import Fault, Instant, Severity
+from monitor.core.recovery import follow_causes, mended_text
 from monitor.core.refine import confirmed_faults
 from monitor.core.series import gap_to_tell
 from monitor.core.state import Policy, TargetState
-from monitor.core.window import count_losses
 
 
 class Phase(StrEnum):

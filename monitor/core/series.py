@@ -15,7 +15,7 @@ from monitor.core.model import CheckName, Fault, Instant, Seconds
 from monitor.core.outcomes import TRACE_FAULTS, TraceFault, arrived, lost
 from monitor.core.outcomes import intermittent as intermittent_loss
 from monitor.core.state import Active, Outage, Policy, TargetState
-from monitor.core.trend import hysteresis
+from monitor.core.streaks import hysteresis
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,8 +14,8 @@ from monitor.core.inputs import Ticked
 from monitor.core.model import Blindness, Charge, CheckName, Component, Fault, Instant, Severity
 from monitor.core.refine import confirmed_faults, named, triage
 from monitor.core.state import Active, Outage, Policy, TargetState, Trend
+from monitor.core.streaks import fold
 from monitor.core.trace import LabelJudgement
-from monitor.core.trend import fold
 from tests.core.build import (
     CANARY,
     HOUR,

@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 
 from monitor.core.arrival import is_proven, proof_key
 from monitor.core.budget import DAY, Budget, Limits, may_send
-from monitor.core.cadence import bar_canary, due_at, hop_is_due, origin_is_due, switches_are_due
 from monitor.core.engine import apply
 from monitor.core.incident import Incident
 from monitor.core.inputs import Ticked
 from monitor.core.model import CheckName
+from monitor.core.pace import bar_canary, due_at, hop_is_due, origin_is_due, switches_are_due
 from monitor.core.present import LONGEST_HOLD, bring_to_present
 from monitor.core.state import Hold, TargetState
 from monitor.core.trace import Route

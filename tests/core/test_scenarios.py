@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.core.cadence import bar_canary, interval
 from monitor.core.canary import Outcome
 from monitor.core.model import Blindness, CheckName, Fault, Instant, Seconds, Severity, failing
 from monitor.core.notify import trusted
+from monitor.core.pace import bar_canary, interval
 from monitor.core.trace import Route
 from tests.core.build import (
     ARRIVAL,

@@ -10,7 +10,7 @@ from monitor.core.faults import MONITORS_OWN
 from monitor.core.model import Blindness, CheckName, Fault, Instant, Seconds, Verdict
 from monitor.core.outcomes import arrived
 from monitor.core.state import Cadence, Policy, TargetState
-from monitor.core.trend import unsettled
+from monitor.core.streaks import unsettled
 
 _ORIGIN_AGAIN_AFTER: Seconds = 120.0
 _PUNCTUAL: Seconds = 0.5

@@ -7,7 +7,10 @@ import pytest
 
 from monitor.core.arrival import RECOVERABLE_FOR
 from monitor.core.budget import DAY, Budget
-from monitor.core.cadence import (
+from monitor.core.canary import Canary, ControlSpan, Outcome
+from monitor.core.drift import ENCODING, ConfigMemory, ConfigSeen
+from monitor.core.model import Blindness, CheckName
+from monitor.core.pace import (
     Attempt,
     awaited,
     bar_canary,
@@ -20,9 +23,6 @@ from monitor.core.cadence import (
     read_control_at,
     switches_are_due,
 )
-from monitor.core.canary import Canary, ControlSpan, Outcome
-from monitor.core.drift import ENCODING, ConfigMemory, ConfigSeen
-from monitor.core.model import Blindness, CheckName
 from monitor.core.state import ArrivalPolicy, Cadence, Hold, Mend
 from tests.core.build import (
     ARRIVAL,
