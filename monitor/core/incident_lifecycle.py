@@ -17,15 +17,14 @@ from enum import StrEnum
 from types import MappingProxyType
 
 from monitor.core.diagnosis import diagnose
-from monitor.core.gap import gap_incident
 from monitor.core.incident import Diagnosis, Incident, Passage
-from monitor.core.incident_canaries import count_losses
+from monitor.core.incident_canaries import count_losses, transient_loss_incident
 from monitor.core.incident_log import fresh_id, remember_incident
 from monitor.core.model import Fault, Instant, Severity
 from monitor.core.recovery import follow_causes, mended_text
 from monitor.core.refine import confirmed_faults
-from monitor.core.series import gap_to_tell
 from monitor.core.state import Policy, TargetState
+from monitor.core.streaks import transient_loss
 
 
 class Phase(StrEnum):
@@ -206,9 +205,9 @@ def _passages(incident: Incident, diagnosis: Diagnosis, now: Instant, text: str)
 
 def _record_transient_loss(state: TargetState, now: Instant) -> TargetState:
     """Two losses in a row that later arrivals have overtaken are told once, unless an incident is about losses already."""
-    gap = gap_to_tell(state.canaries)
+    gap = transient_loss(state.canaries)
     if not gap or Fault.TRACE_MISSING in state.confirmed:
         return state
     ids = {canary.id for canary in gap}
     marked = tuple(replace(canary, gap=True) if canary.id in ids else canary for canary in state.canaries)
-    return remember_incident(replace(state, canaries=marked), gap_incident(state, gap, now))
+    return remember_incident(replace(state, canaries=marked), transient_loss_incident(state, gap, now))

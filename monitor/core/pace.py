@@ -1,15 +1,18 @@
-"""When each check is due, and whether it may look: the regular grid, the faster one while something is wrong, the pauses."""
+"""When each check is due, and whether it may look: the regular grid, the faster one while something is wrong, the pauses, the budget.
 
-from dataclasses import dataclass
+A day of the budget is a UTC day; a spent budget is no fault, only a reason not to look.
+"""
+
+from dataclasses import dataclass, replace
+from math import ceil
 from typing import assert_never
 
 from monitor.core.arrival import RECOVERABLE_FOR, backoff, next_look, wants_labels
-from monitor.core.budget import may_send
 from monitor.core.canary import Canary, ControlSpan, Outcome
 from monitor.core.faults import MONITORS_OWN
 from monitor.core.model import Blindness, CheckName, Fault, Instant, Seconds, Verdict
 from monitor.core.outcomes import arrived
-from monitor.core.state import Cadence, Policy, TargetState
+from monitor.core.state import DAY, Budget, Cadence, Limits, Policy, TargetState
 from monitor.core.streaks import unsettled
 
 _ORIGIN_AGAIN_AFTER: Seconds = 120.0
@@ -245,3 +248,48 @@ def read_control_at(control: ControlSpan, policy: Policy, attempt: Attempt) -> I
     deadline = control.sent_at + policy.arrival.missing_after
     due = attempt.at + backoff(attempt.tries, 15.0 if attempt.at < deadline else 60.0)
     return deadline if attempt.at < deadline < due else due
+
+
+# --- the budget -----------------------------------------------------------------------------------------------------
+
+
+def today(budget: Budget, now: Instant) -> Budget:
+    """The budget of the present day; a clock that jumps back does not refill it."""
+    day = int(now // DAY)
+    return Budget(day=day) if day > budget.day else budget
+
+
+def spend(budget: Budget, now: Instant) -> Budget:
+    """One canary more, counted before it is sent."""
+    present = today(budget, now)
+    return replace(present, sent=present.sent + 1)
+
+
+def use(budget: Budget, now: Instant, *, input_tokens: int, output_tokens: int) -> Budget:
+    """The tokens of an answer."""
+    present = today(budget, now)
+    return replace(
+        present,
+        input_tokens=present.input_tokens + max(0, input_tokens),
+        output_tokens=present.output_tokens + max(0, output_tokens),
+    )
+
+
+def may_send(budget: Budget, limits: Limits, now: Instant, *, fast: bool) -> bool:
+    """Whether one more canary is within the budget.
+
+    The fast cadence spends only what the regular one does not need until midnight.
+    """
+    present = today(budget, now)
+    reserve = ceil((DAY - now % DAY) / limits.every) if fast else 0
+    tokens_reserve = reserve * limits.tokens_each
+    return (
+        present.sent + 1 + reserve <= limits.max_per_day and present.tokens + tokens_reserve < limits.max_tokens_per_day
+    )
+
+
+def remaining_ratio(budget: Budget, limits: Limits, now: Instant) -> float:
+    """How much of the budget is left: the smaller of both shares, 0 to 1."""
+    present = today(budget, now)
+    shares = (1 - present.sent / limits.max_per_day, 1 - present.tokens / limits.max_tokens_per_day)
+    return max(0.0, min(shares))

@@ -8,10 +8,9 @@ from dataclasses import is_dataclass, replace
 from functools import cache
 from typing import Any, cast, get_args, get_origin, get_type_hints
 
-from monitor.core.budget import DAY, Budget
 from monitor.core.incident import Incident
 from monitor.core.model import Instant, Seconds
-from monitor.core.state import Hold, TargetState
+from monitor.core.state import DAY, Budget, Hold, TargetState
 
 LONGEST_HOLD: Seconds = 1800.0
 """No canary is held back for longer without another look."""

@@ -21,7 +21,7 @@ from monitor.core.model import (
     unknown,
 )
 from monitor.core.state import Policy, TargetState
-from monitor.core.streaks import fold_look
+from monitor.core.streaks import apply_look
 from monitor.core.trace import Route
 
 OF_THE_LOOK = MONITORS_OWN | {Fault.KEY_REJECTED}
@@ -101,7 +101,7 @@ def _judge_look(
     if finding is None:
         return state.with_trend(CheckName.ARRIVAL, streaks.sighted(watching, policy, given.at))
     if finding.verdict is Verdict.UNKNOWN:
-        return fold_look(state, CheckName.ARRIVAL, finding, given.at, given.took, policy, now)
+        return apply_look(state, CheckName.ARRIVAL, finding, given.at, given.took, policy, now)
     cadence = policy.cadences[CheckName.ARRIVAL]
     watched = streaks.look_on(watching, finding, at=given.at, took=given.took, cadence=cadence, policy=policy)
     return state.with_trend(CheckName.ARRIVAL, watched)
@@ -185,7 +185,7 @@ def fail_look(state: TargetState, given: LookFailed, policy: Policy, now: Instan
     apart = {f: a for f, a in before.confirmed.items() if given.check is CheckName.ARRIVAL and f not in OF_THE_LOOK}
     alone = replace(before, confirmed={f: a for f, a in before.confirmed.items() if f not in apart})
     after = after.with_trend(given.check, alone)
-    after = fold_look(after, given.check, finding, given.at, given.took, policy, now)
+    after = apply_look(after, given.check, finding, given.at, given.took, policy, now)
     whole = after.trend(given.check)
     return after.with_trend(given.check, replace(whole, confirmed={**apart, **whole.confirmed}))
 

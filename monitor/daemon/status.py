@@ -15,8 +15,8 @@ from monitor.core.model import CheckName, Fault, Instant, Severity, Verdict
 from monitor.core.moments import moment_text
 from monitor.core.pace import controls_awaited
 from monitor.core.refine import named
-from monitor.core.series import may_accuse
 from monitor.core.state import Policy, TargetState, Trend
+from monitor.core.streaks import may_accuse
 from monitor.settings import Target
 
 _JWT_PARTS = 3

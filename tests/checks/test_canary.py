@@ -9,12 +9,11 @@ from typing import Any
 import pytest
 
 from monitor.checks.canary import DEFAULT_PROMPT, CanaryCheck, CanaryOptions, Exchanges, choose_id
-from monitor.core.budget import Budget, Limits
 from monitor.core.canary import Canary, IdSource
 from monitor.core.events import CanaryReturned
 from monitor.core.inputs import CanaryAnswered, Observation
 from monitor.core.model import Blindness, CheckName, Fault, Phases, Service, TraceId
-from monitor.core.state import Cadence, Hold, TargetState, TraceIdMode
+from monitor.core.state import Budget, Cadence, Hold, Limits, TargetState, TraceIdMode
 from monitor.ports import CanaryAnswer, CanaryRequest, Garbled, Ping, Refusal, Unreachable
 from tests.checks.bench import PROD, Diary, FakeWitness, ScriptedGateway, says
 from tests.core.build import POLICY

@@ -5,12 +5,11 @@ from dataclasses import replace
 import pytest
 
 from monitor.core.arrival import proof_key
-from monitor.core.budget import DAY
 from monitor.core.canary import IdSource, Outcome
 from monitor.core.events import CanaryReturned, Checked, FaultChanged, TraceJudged
 from monitor.core.inputs import CanaryAnswered, CanaryPlanned, ControlSent, Input, LookFailed, Observation
 from monitor.core.model import Blindness, CheckName, Verdict, failing, passing
-from monitor.core.state import Hold
+from monitor.core.state import DAY, Hold
 from monitor.core.trace import Route, SpanFact
 from tests.core.build import (
     ARRIVAL,

@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 
 from monitor.core.arrival import RECOVERABLE_FOR
-from monitor.core.budget import DAY, Budget
 from monitor.core.canary import Canary, ControlSpan, Outcome
 from monitor.core.drift import ENCODING, ConfigMemory, ConfigSeen
 from monitor.core.model import Blindness, CheckName
@@ -23,7 +22,7 @@ from monitor.core.pace import (
     read_control_at,
     switches_are_due,
 )
-from monitor.core.state import ArrivalPolicy, Cadence, Hold, Mend
+from monitor.core.state import DAY, ArrivalPolicy, Budget, Cadence, Hold, Mend
 from tests.core.build import (
     ARRIVAL,
     CANARY,

@@ -7,14 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.core.arrival import is_proven, proof_key
-from monitor.core.budget import DAY, Budget, Limits, may_send
 from monitor.core.engine import apply
 from monitor.core.incident import Incident
 from monitor.core.inputs import Ticked
 from monitor.core.model import CheckName
-from monitor.core.pace import bar_canary, due_at, hop_is_due, origin_is_due, switches_are_due
+from monitor.core.pace import bar_canary, due_at, hop_is_due, may_send, origin_is_due, switches_are_due
 from monitor.core.present import LONGEST_HOLD, bring_to_present
-from monitor.core.state import Hold, TargetState
+from monitor.core.state import DAY, Budget, Hold, Limits, TargetState
 from monitor.core.trace import Route
 from tests.core.build import CANARY, CONFIG, GATEWAY, POLICY, F, Story, a_canary
 from tests.fakes.clock import START

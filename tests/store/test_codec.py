@@ -8,7 +8,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from monitor.core.budget import Budget
 from monitor.core.canary import Canary
 from monitor.core.drift import ConfigMemory, ConfigSeen, ExportConfig
 from monitor.core.incident import Diagnosis, Incident
@@ -16,7 +15,7 @@ from monitor.core.inputs import Input
 from monitor.core.model import CheckName, Component, Fault, Severity, TargetName, TraceId, Verdict
 from monitor.core.secret import describe_secret
 from monitor.core.silence import Silence
-from monitor.core.state import LastLook, TargetState, Trend
+from monitor.core.state import Budget, LastLook, TargetState, Trend
 from monitor.store.codec import (
     KINDS,
     NAMES,
