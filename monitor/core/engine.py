@@ -51,8 +51,8 @@ from monitor.core.model import (
 )
 from monitor.core.pace import spend, use
 from monitor.core.pipeline_counters import add_reading
-from monitor.core.present import LONGEST_HOLD, bring_to_present
-from monitor.core.state import Hold, Outage, Policy, TargetState
+from monitor.core.present import LONGEST_BACKOFF, bring_to_present
+from monitor.core.state import Backoff, Outage, Policy, TargetState
 from monitor.core.suspicions import control_not_shown
 from monitor.core.trace import Route
 
@@ -170,30 +170,30 @@ def _certify(state: TargetState, certificate: tuple[str, Instant] | None) -> Map
 
 
 def _answer_canary(state: TargetState, given: CanaryAnswered, policy: Policy, now: Instant) -> TargetState:
-    """A canary came back, or did not: pay its tokens, mind a 429, fold the verdict."""
+    """A canary came back, or did not: pay its tokens, heed a 429, apply the verdict."""
     usage = given.canary.usage
     after = replace(
         state,
         canaries=tuple(given.canary if canary.id == given.canary.id else canary for canary in state.canaries),
         budget=use(state.budget, now, input_tokens=usage.get("input", 0), output_tokens=usage.get("output", 0)),
         phases=given.phases or state.phases,
-        hold=_hold(state, given, policy, now),
+        backoff=_back_off(state, given, policy, now),
     )
     finding = given.finding
-    if given.rate_limited and given.retry_after is not None and given.retry_after > LONGEST_HOLD:
+    if given.rate_limited and given.retry_after is not None and given.retry_after > LONGEST_BACKOFF:
         # Nobody waits for a second 429 when the first says that there will be hours of them.
         finding = replace(finding, charges=tuple(replace(charge, conclusive=True) for charge in finding.charges))
     return streaks.apply_look(after, CheckName.CANARY, finding, given.at, given.took, policy, now)
 
 
-def _hold(state: TargetState, given: CanaryAnswered, policy: Policy, now: Instant) -> Hold | None:
+def _back_off(state: TargetState, given: CanaryAnswered, policy: Policy, now: Instant) -> Backoff | None:
     """After a 429 the cadence doubles, or follows Retry-After, up to half an hour: then somebody looks again."""
     if not given.rate_limited or not policy.enabled(CheckName.CANARY):
         return None
     regular = policy.cadences[CheckName.CANARY].every
-    step = min(LONGEST_HOLD, 2 * (state.hold.step if state.hold is not None else regular))
+    step = min(LONGEST_BACKOFF, 2 * (state.backoff.step if state.backoff is not None else regular))
     wait = given.retry_after if given.retry_after is not None else step
-    return Hold(until=now + min(LONGEST_HOLD, wait), step=step)
+    return Backoff(until=now + min(LONGEST_BACKOFF, wait), step=step)
 
 
 def _send_control(state: TargetState, given: ControlSent, policy: Policy, now: Instant) -> TargetState:

@@ -86,11 +86,11 @@ def phase_of(incident: Incident | None) -> Phase:
 
 
 def live(state: TargetState, policy: Policy, now: Instant) -> TargetState:
-    """Bring outages, mend and incident up to date with what is confirmed now."""
+    """Bring outages, recovery and incident up to date with what is confirmed now."""
     state = follow_causes(state, confirmed_faults(state, policy, now), policy, now)
     state = _advance(state, diagnose(state, policy, now), policy, now)
     if state.incident is None:
-        state = replace(state, mend=None)
+        state = replace(state, recovery=None)
     return _record_transient_loss(state, now)
 
 
@@ -191,7 +191,7 @@ def _resolved(state: TargetState, incident: Incident, now: Instant) -> Incident:
     return replace(
         incident,
         closed_at=now,
-        closed_because=mended_text(state.mend) if state.mend else "",
+        closed_because=mended_text(state.recovery) if state.recovery else "",
         losses=count_losses(state.canaries, incident.window_began_at, now),
         diagnosis=replace(incident.diagnosis, waiting=None),
         passages=_passages(incident, incident.diagnosis, now, "resolved"),
@@ -209,5 +209,5 @@ def _record_transient_loss(state: TargetState, now: Instant) -> TargetState:
     if not gap or Fault.TRACE_MISSING in state.confirmed:
         return state
     ids = {canary.id for canary in gap}
-    marked = tuple(replace(canary, gap=True) if canary.id in ids else canary for canary in state.canaries)
+    marked = tuple(replace(canary, transient_loss=True) if canary.id in ids else canary for canary in state.canaries)
     return remember_incident(replace(state, canaries=marked), transient_loss_incident(state, gap, now))

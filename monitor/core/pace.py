@@ -40,11 +40,11 @@ def bar_canary(state: TargetState, policy: Policy, now: Instant) -> Barred | Non
     down = Fault.GATEWAY_UNREACHABLE in gateway.confirmed and not gateway.passes
     if policy.enabled(CheckName.GATEWAY) and down:
         return Barred(blindness=Blindness.PAUSED, summary="paused: the gateway does not answer")
-    if state.hold is not None and now < state.hold.until:
+    if state.backoff is not None and now < state.backoff.until:
         return Barred(
             blindness=Blindness.PAUSED,
             summary="paused: the gateway asked us to wait (429)",
-            until=state.hold.until,
+            until=state.backoff.until,
         )
     if not may_send(state.budget, policy.limits, now, fast=_is_ahead(state, policy, now)):
         return Barred(blindness=Blindness.BUDGET_SPENT, summary="budget_spent: no canary beyond the day's budget")
@@ -77,7 +77,7 @@ def _hurries(check: CheckName, state: TargetState, policy: Policy, now: Instant)
         case CheckName.CONTROL:
             return unsettled(state.trend(check)) or _traces_in_doubt(state, policy, now) or _cannot_read(state)
         case CheckName.CONFIG:
-            return unsettled(state.trend(check)) or state.mend is not None or _traces_in_doubt(state, policy, now)
+            return unsettled(state.trend(check)) or state.recovery is not None or _traces_in_doubt(state, policy, now)
         case CheckName.GATEWAY | CheckName.ARRIVAL:
             return unsettled(state.trend(check))
     assert_never(check)
@@ -85,9 +85,9 @@ def _hurries(check: CheckName, state: TargetState, policy: Policy, now: Instant)
 
 def _canary_hurries(state: TargetState, policy: Policy, now: Instant) -> bool:
     canary = state.trend(CheckName.CANARY)
-    if state.hold is not None:
+    if state.backoff is not None:
         return False
-    return unsettled(canary) or state.mend is not None or _traces_in_doubt(state, policy, now)
+    return unsettled(canary) or state.recovery is not None or _traces_in_doubt(state, policy, now)
 
 
 def _cannot_read(state: TargetState) -> bool:
@@ -129,8 +129,8 @@ def due_at(check: CheckName, state: TargetState, policy: Policy, now: Instant) -
     if last is None:
         return now
     due = last + interval(check, state, policy, now)
-    if check is CheckName.CANARY and state.hold is not None:
-        return max(due, state.hold.until)
+    if check is CheckName.CANARY and state.backoff is not None:
+        return max(due, state.backoff.until)
     return max(now, due)
 
 

@@ -178,7 +178,7 @@ class Outage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Mend:
+class Recovery:
     """A cause that was mended and whose incident waits for traces. `by` says who or what mended it, if that is known."""
 
     fault: Fault
@@ -187,7 +187,7 @@ class Mend:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Hold:
+class Backoff:
     """No canary before `until`: the gateway answered 429. `step` is the doubled cadence so far."""
 
     until: Instant
@@ -208,9 +208,9 @@ class TargetState:
     key_refused_at: Instant | None = None
     key_accepted_at: Instant | None = None
     budget: Budget = Budget()
-    hold: Hold | None = None
+    backoff: Backoff | None = None
     outages: tuple[Outage, ...] = ()
-    mend: Mend | None = None
+    recovery: Recovery | None = None
     incidents: tuple[Incident, ...] = ()  # newest last; the open one, if any, is the last
     origin_looked_at: Instant | None = None
     caller: Caller | None = None  # whose requests the canaries are

@@ -419,7 +419,7 @@ def transient_loss(canaries: tuple[Canary, ...]) -> tuple[Canary, ...]:
     run: list[Canary] = []
     awaited = False
     for canary in canaries:
-        if lost(canary) and not canary.gap:
+        if lost(canary) and not canary.transient_loss:
             run.append(canary)
         elif canary.pending and canary.accepted:
             awaited = awaited or bool(run)

@@ -63,7 +63,7 @@ def then(told: Story, letters: str) -> Story:
     told.state = replace(
         told.state,
         canaries=tuple(
-            replace(canary, excused=known[canary.id].excused, gap=known[canary.id].gap)
+            replace(canary, excused=known[canary.id].excused, transient_loss=known[canary.id].transient_loss)
             if canary.id in known
             else canary
             for canary in series(letters)
