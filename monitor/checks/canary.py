@@ -11,7 +11,6 @@ from monitor.checks.gateway import judge_ping, judge_silence
 from monitor.checks.verdicts import accuse, our_own
 from monitor.connectivity import Witnesses
 from monitor.core.arrival import REMEMBERED
-from monitor.core.cadence import bar_canary
 from monitor.core.canary import NONCE_ENTRY, Canary, IdSource
 from monitor.core.inputs import CanaryAnswered, CanaryPlanned, Observation
 from monitor.core.model import (
@@ -27,6 +26,7 @@ from monitor.core.model import (
     passing,
     unknown,
 )
+from monitor.core.pace import bar_canary
 from monitor.core.state import TargetState, TraceIdMode
 from monitor.core.suspicions import step_for_rejection
 from monitor.ports import CanaryAnswer, CanaryRequest, Clock, Gateway, Journal, Refusal, Unreachable
