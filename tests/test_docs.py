@@ -11,7 +11,7 @@ from monitor.core.triage import TRIAGE
 from monitor.daemon.heartbeat import FORGIVEN_FOR
 from monitor.daemon.selftest import AGAIN_AFTER
 from monitor.sandbox import FAULTS as WAYS
-from monitor.settings.alerting import Alerting
+from monitor.settings.model import Alerting
 from tests.scenarios.promptness import PROMISES
 from tools import diagnosis_matrix, time_to_mention
 from tools.diagnosis_matrix import Entry

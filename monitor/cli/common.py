@@ -8,7 +8,7 @@ from pathlib import Path
 from monitor.core.model import Seconds
 from monitor.redaction import visible
 from monitor.settings import ConfigError, Loaded, load
-from monitor.settings.duration import parse_duration
+from monitor.settings.values import parse_duration
 
 OK, FAILED, USAGE, UNKNOWN = 0, 1, 2, 3
 

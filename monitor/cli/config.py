@@ -14,8 +14,8 @@ from monitor.settings.cost import (
     MonthlyCost,
     monthly_cost,
 )
-from monitor.settings.given import Layer
-from monitor.settings.show import show, sources
+from monitor.settings.document import Layer
+from monitor.settings.show import show
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -100,7 +100,7 @@ def _number(count: float) -> str:
 
 
 def _read_from(loaded: Loaded) -> list[str]:
-    found = sources(loaded.provenance)
+    found = loaded.places.by_layer()
     lines = [f"file: {loaded.path}" if loaded.path else "file: none"]
     if loaded.secrets_dir:
         lines.append(f"secrets directory: {loaded.secrets_dir} ({_count(found[Layer.SECRETS], 'entry', 'entries')})")

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from monitor.cli.common import OK, USAGE, add_config, read_configuration, refuse_target
 from monitor.core.model import TargetName
 from monitor.settings import Target
-from monitor.settings.manifest import form, manifest, manifest_yaml
+from monitor.settings.expected import form, manifest, manifest_yaml
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

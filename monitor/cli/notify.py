@@ -11,7 +11,7 @@ from monitor.daemon.routes import Footing, ways_of
 from monitor.daemon.selftest import try_way
 from monitor.ports import Clock, Notifier
 from monitor.settings import Settings
-from monitor.settings.mention import called
+from monitor.settings.values import called
 
 TEXT = "This is a test of the Gateway Trace Monitor: a message about the gateway's traces would arrive here."
 

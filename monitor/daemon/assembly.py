@@ -23,8 +23,7 @@ from monitor.core.model import CheckName, Service, TargetName
 from monitor.http import Http
 from monitor.ports import Check, Clock, SideLook
 from monitor.redaction import Redactor
-from monitor.settings import Settings, Target, expected_headers
-from monitor.settings.inventory import all_secrets
+from monitor.settings import Settings, Target, all_secrets, expected_headers
 from monitor.traceloop import OtlpIngest, TraceloopReader
 from monitor.truefoundry import GatewaySpanMetrics, TrueFoundryControlPlane, TrueFoundryGateway
 

@@ -25,8 +25,7 @@ from monitor.http import Http
 from monitor.ports import Clock, Schedule
 from monitor.redaction import Redactor
 from monitor.runner import TargetJournal
-from monitor.settings import Settings
-from monitor.settings.inventory import all_secrets
+from monitor.settings import Settings, all_secrets
 from monitor.store import Store, StoreError
 
 _log = logging.getLogger(__name__)

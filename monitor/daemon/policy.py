@@ -9,10 +9,9 @@ from monitor.core.model import CheckName, Seconds
 from monitor.core.secret import fingerprint
 from monitor.core.state import ArrivalPolicy, Cadence, Policy, TraceIdMode
 from monitor.core.switches import Profile
-from monitor.settings.alerting import Alerting
-from monitor.settings.checks import Checks
-from monitor.settings.rules import expected_config, labels
-from monitor.settings.target import Target
+from monitor.settings.expected import expected_config, labels
+from monitor.settings.model import Alerting
+from monitor.settings.target import Checks, Target
 
 _ORIGIN_FAST: Seconds = 120.0
 _HOP = Cadence(every=3600.0, every_while_failing=120.0, deadline=15.0)

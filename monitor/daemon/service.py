@@ -24,8 +24,7 @@ from monitor.daemon.windows import windows_of
 from monitor.http import Http
 from monitor.redaction import Redactor
 from monitor.schedule import GridSchedule
-from monitor.settings import ConfigError, Loaded, SecretSource, load
-from monitor.settings.inventory import all_secrets
+from monitor.settings import ConfigError, Loaded, SecretSource, all_secrets, load
 from monitor.shortage import shortage
 from monitor.store import Store
 from monitor.store.sqlite import SqliteStore

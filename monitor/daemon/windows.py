@@ -2,8 +2,8 @@
 
 from monitor.core.silence import Silence, Weekly
 from monitor.settings import Settings
-from monitor.settings.silences import WEEK
-from monitor.settings.silences import Silence as Window
+from monitor.settings.model import WEEK
+from monitor.settings.model import Silence as Window
 
 
 def windows_of(settings: Settings) -> tuple[Silence, ...]:

@@ -12,58 +12,44 @@ DAYS = 30
 FREE_REQUESTS = 50_000
 FREE_SPANS = 50_000
 FREE_RETENTION = 24 * 3600.0
-SPANS_PER_CANARY = 3
-"""Request, model, network call: https://www.truefoundry.com/docs/ai-gateway/fetch-request-logs-trace-inspection."""
+MIB_PER_LOOK = 8  # at most so much is read in one look, however busy the environment is
 
-
+# Request, model, network call: https://www.truefoundry.com/docs/ai-gateway/fetch-request-logs-trace-inspection.
+_SPANS_PER_CANARY = 3
+# Requests by which a trace is looked for and judged once it is known how long one takes; more while something is wrong.
 READS_PER_CANARY = 3
-"""Requests by which a trace is looked for and judged once it is known how long one takes; more while something is wrong."""
-
-MIB_PER_LOOK = 8
-"""At most so much is read in one look, however busy the environment is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MonthlyCost:
-    """Per day: how many canaries regularly and at most, how many control spans; and how many spans one canary makes."""
+    """Per day: canaries, canaries if the whole budget is spent, control spans. Per month: requests, reads and spans."""
 
     canaries: float
     canaries_at_most: float
     control_spans: float
     spans_per_canary: int
-
-    @property
-    def requests(self) -> float:
-        """Requests a month at the regular cadence."""
-        return self.canaries * DAYS
-
-    @property
-    def requests_at_most(self) -> float:
-        """Requests a month if every day's budget were spent."""
-        return self.canaries_at_most * DAYS
-
-    @property
-    def reads(self) -> float:
-        """Requests a month to Traceloop's read API, while nothing is wrong."""
-        return self.canaries * READS_PER_CANARY * DAYS
-
-    @property
-    def spans(self) -> float:
-        """Spans a month at the regular cadence."""
-        return (self.canaries * self.spans_per_canary + self.control_spans) * DAYS
-
-    @property
-    def spans_at_most(self) -> float:
-        """Spans a month if every day's budget of canaries were spent."""
-        return (self.canaries_at_most * self.spans_per_canary + self.control_spans) * DAYS
+    requests: float
+    requests_at_most: float
+    reads: float
+    spans: float
+    spans_at_most: float
 
 
 def monthly_cost(target: Target) -> MonthlyCost:
-    """Count a target's canaries and control spans."""
+    """Count a target's canaries and control spans. Reads are those of a month in which nothing is wrong."""
     canary, control = target.checks.canary, target.checks.control
+    canaries = DAY / canary.every if canary.enabled else 0
+    most = canary.max_per_day if canary.enabled else 0
+    control_spans = DAY / control.every if control.enabled else 0
+    each = target.checks.arrival.complete_spans or _SPANS_PER_CANARY
     return MonthlyCost(
-        canaries=DAY / canary.every if canary.enabled else 0,
-        canaries_at_most=canary.max_per_day if canary.enabled else 0,
-        control_spans=DAY / control.every if control.enabled else 0,
-        spans_per_canary=target.checks.arrival.complete_spans or SPANS_PER_CANARY,
+        canaries=canaries,
+        canaries_at_most=most,
+        control_spans=control_spans,
+        spans_per_canary=each,
+        requests=canaries * DAYS,
+        requests_at_most=most * DAYS,
+        reads=canaries * READS_PER_CANARY * DAYS,
+        spans=(canaries * each + control_spans) * DAYS,
+        spans_at_most=(most * each + control_spans) * DAYS,
     )

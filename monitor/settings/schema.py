@@ -4,21 +4,25 @@ It describes the file alone, so nothing is required: whatever is missing may com
 Its copy in the package is `schema.json`; `python -m monitor.settings.schema` writes it anew.
 """
 
+import ast
+import inspect
 import json
 import sys
-from collections.abc import Iterator
+import textwrap
+from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel
+
 from monitor.core.model import Severity
-from monitor.settings.docs import descriptions
-from monitor.settings.duration import format_duration
 from monitor.settings.model import Settings
-from monitor.settings.shape import TWIN, Fields, Many, Shape, Table, Value, is_twinned, settings_shape
 from monitor.settings.target import TARGET_NAME
+from monitor.settings.tree import TWIN, Kind, Setting, whole
+from monitor.settings.values import format_duration
 
 COMMITTED = Path(__file__).with_name("schema.json")
-_DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _NULL = {"type": "null"}
 
 
@@ -26,15 +30,13 @@ def json_schema() -> dict[str, Any]:
     """The schema, made from the models."""
     made = Settings.model_json_schema()
     definitions = made["$defs"]
-    for shape in _sections(settings_shape()):
-        _complete(made if shape.model is Settings else definitions[shape.model.__name__], shape)
+    for model, section in {section.type: section for section in whole().sections()}.items():
+        _complete(made if model is Settings else definitions[model.__name__], section)
     made["properties"]["targets"]["propertyNames"] = {"pattern": f"^{TARGET_NAME}$"}
-    made["properties"]["defaults"] = {
-        "$ref": "#/$defs/Target",
-        "description": "What every target has unless it says otherwise.",
-    }
+    what = "What every target has unless it says otherwise."
+    made["properties"]["defaults"] = {"$ref": "#/$defs/Target", "description": what}
     made["title"] = "Gateway Trace Monitor"
-    return {"$schema": _DIALECT, **made}
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **made}
 
 
 def schema_text() -> str:
@@ -42,53 +44,57 @@ def schema_text() -> str:
     return json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n"
 
 
-def _sections(shape: Shape) -> Iterator[Fields]:
-    match shape:
-        case Fields():
-            yield shape
-            for inner in shape.of.values():
-                yield from _sections(inner)
-        case Table(value=inner) | Many(item=inner):
-            yield from _sections(inner)
-        case _:
-            return
-
-
-def _complete(schema: dict[str, Any], shape: Fields) -> None:
+def _complete(schema: dict[str, Any], section: Setting) -> None:
     """Add what the models do not say by themselves: descriptions, twins, defaults as people write them."""
     schema.pop("required", None)
     properties: dict[str, Any] = schema["properties"]
-    texts = descriptions(shape.model)
-    for name, inner in shape.of.items():
+    texts = descriptions(section.type)
+    for name, setting in section.keys.items():
         if name not in properties:
             continue
         described = properties[name]
         described.pop("title", None)
         if text := texts.get(name) or texts.get(f"{name}_"):
             described["description"] = text
-        if getattr(inner, "derived", None) and _NULL not in described.get("anyOf", ()):
-            described = properties[name] = _nullable(described)
-        _readable_default(described, inner)
-        if is_twinned(inner):
-            properties[f"{name}{TWIN}"] = {
-                "anyOf": [{"type": "string"}, _NULL],
-                "description": f"Instead of `{name}`: the file that holds it; read again when it changes.",
-            }
+        if setting.derived and _NULL not in described.get("anyOf", ()):
+            outside = {key: described.pop(key) for key in ("description", "default") if key in described}
+            described = properties[name] = {"anyOf": [described, _NULL], **outside}
+        if "default" in described:
+            described["default"] = _as_written(described["default"], setting)
+        if setting.twinned:
+            what = f"Instead of `{name}`: the file that holds it; read again when it changes."
+            properties[f"{name}{TWIN}"] = {"anyOf": [{"type": "string"}, _NULL], "description": what}
 
 
-def _nullable(schema: dict[str, Any]) -> dict[str, Any]:
-    outside: dict[str, Any] = {key: schema.pop(key) for key in ("description", "default") if key in schema}
-    return {"anyOf": [schema, _NULL], **outside}
+def _as_written(default: Any, setting: Setting) -> Any:  # noqa: ANN401 - JSON
+    if setting.kind is Kind.LIST and default:
+        return [_as_written(each, setting.each) for each in default]
+    if isinstance(default, float):
+        return format_duration(default)
+    return Severity(default).word if setting.type is Severity else default
 
 
-def _readable_default(schema: dict[str, Any], shape: Shape) -> None:
-    default = schema.get("default")
-    if isinstance(shape, Value) and shape.unit and isinstance(default, float):
-        schema["default"] = format_duration(default)
-    elif isinstance(shape, Many) and isinstance(shape.item, Value) and shape.item.unit and default:
-        schema["default"] = [format_duration(each) for each in default]
-    elif isinstance(default, int) and "enum" in schema:
-        schema["default"] = Severity(default).word
+@cache
+def descriptions(model: type[BaseModel]) -> dict[str, str]:
+    """The text below each field of a model, by name; none where the program was installed without its sources.
+
+    Read only when somebody asks: pydantic's `use_attribute_docstrings` parses every source whenever the models are imported.
+    """
+    try:
+        (node,) = ast.parse(textwrap.dedent(inspect.getsource(model))).body
+    except OSError:
+        return {}
+    found: dict[str, str] = {}
+    for statement, following in pairwise(node.body if isinstance(node, ast.ClassDef) else []):
+        match statement, following:
+            case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(text))):
+                found[name] = " ".join(text.split())
+    return found
+
+
+def describe(model: type[BaseModel], name: str) -> str:
+    """What a field is, in a sentence without its full stop; empty if nothing is written."""
+    return descriptions(model).get(name, "").rstrip(".")
 
 
 if __name__ == "__main__":

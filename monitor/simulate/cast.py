@@ -12,14 +12,14 @@ from monitor.ports import Clock
 from monitor.sandbox import InProcess as SandboxWire
 from monitor.sandbox import Sandbox
 from monitor.settings import Loaded, Settings, Target, parse
-from monitor.settings.alerting import Slack
-from monitor.settings.given import Given
+from monitor.settings.document import Node
+from monitor.settings.model import Slack
 from monitor.settings.secret import UrlSource
 
 MENTION = "<!subteam^S0ONCALL>"
 """Who is called where the configuration calls nobody."""
 
-Compose = Callable[[Sequence[Given]], Loaded]
+Compose = Callable[[Sequence[Node]], Loaded]
 """The operator's configuration under settings that outrank it, the strongest first. Raises ConfigError."""
 
 
@@ -54,7 +54,7 @@ class Cast:
             }
         )
 
-    def settings(self, compose: Compose | None, over: Sequence[Given]) -> Settings:
+    def settings(self, compose: Compose | None, over: Sequence[Node]) -> Settings:
         """The operator's thresholds, or the built-in ones, in a world of sandboxes. Raises ConfigError."""
         facts = json.dumps(self._facts())
         world = parse(facts, {}, Path.cwd(), name="simulation").settings

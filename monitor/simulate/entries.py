@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from monitor.core.model import CheckName, Fault, Seconds
-from monitor.settings.duration import format_duration, parse_duration
+from monitor.settings.values import format_duration, parse_duration
 from monitor.simulate.sheet import Sheet
 from monitor.simulate.timeline import (
     Acknowledge,

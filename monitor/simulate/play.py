@@ -11,7 +11,7 @@ from monitor.core.model import Instant, TargetName
 from monitor.core.silence import Silence
 from monitor.sandbox import FAULTS, Sandbox
 from monitor.settings import ConfigError, Problem, Settings
-from monitor.settings.given import Given
+from monitor.settings.document import Node
 from monitor.simulate.cast import Cast, Compose
 from monitor.simulate.chronicle import Chronicle, Summary
 from monitor.simulate.clock import VirtualClock, run
@@ -65,7 +65,7 @@ def _choose_targets(timeline: Timeline, compose: Compose | None) -> tuple[Target
     return timeline.targets or known
 
 
-def _trials(timeline: Timeline) -> tuple[Given, ...]:
+def _trials(timeline: Timeline) -> tuple[Node, ...]:
     return () if timeline.settings is None else (timeline.settings,)
 
 

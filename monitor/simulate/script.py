@@ -6,12 +6,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path as FilePath
 
 from monitor.core.model import Instant, Seconds, TargetName
-from monitor.settings.document import read_document
-from monitor.settings.duration import parse_duration
-from monitor.settings.given import Given, Layer, Origin, Text, Tree
+from monitor.settings.document import Layer, Node, Origin, Text, Tree, read_document
 from monitor.settings.load import read_file
-from monitor.settings.problem import ConfigError, Path, Problem
+from monitor.settings.problem import ConfigError, KeyPath, Problem
 from monitor.settings.target import target_name
+from monitor.settings.values import parse_duration
 from monitor.simulate import entries
 from monitor.simulate.sheet import Sheet
 from monitor.simulate.timeline import AFTERWARDS, WARM_UP, Step, Timeline
@@ -51,7 +50,7 @@ def parse_timeline(text: str, name: str) -> Timeline:
 class _Script:
     """One document."""
 
-    tree: Given
+    tree: Node
     problems: list[Problem] = field(default_factory=list)
 
     def read(self) -> Timeline | None:
@@ -88,7 +87,7 @@ class _Script:
             sheet.refuse(f"are {len(names)} targets; allowed: {MOST_TARGETS}", "targets")
         return tuple(dict.fromkeys(names))
 
-    def _check_settings(self, given: Given | None, path: Path) -> None:
+    def _check_settings(self, given: Node | None, path: KeyPath) -> None:
         """Only what is judged and told by may be tried; the world around it is the simulation's own."""
         if given is None:
             return

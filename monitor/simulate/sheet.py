@@ -3,9 +3,9 @@
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
-from monitor.settings.duration import parse_duration
-from monitor.settings.given import Given, Items, Text, Tree
-from monitor.settings.problem import Path, Problem, unknown_name
+from monitor.settings.document import Items, Node, Text, Tree
+from monitor.settings.problem import KeyPath, Problem, unknown_name
+from monitor.settings.values import parse_duration
 
 T = TypeVar("T")
 
@@ -16,7 +16,7 @@ class Sheet:
     `sound`: it is a mapping of known keys, so that what is missing is missing, and not misspelt.
     """
 
-    def __init__(self, given: Given, path: Path, problems: list[Problem], known: Iterable[str]) -> None:
+    def __init__(self, given: Node, path: KeyPath, problems: list[Problem], known: Iterable[str]) -> None:
         self.given = given
         self.path = path
         self._problems = problems
@@ -57,7 +57,7 @@ class Sheet:
         """A length of time."""
         return self.read(key, parse_duration)
 
-    def items(self, key: str) -> tuple[Given, ...]:
+    def items(self, key: str) -> tuple[Node, ...]:
         """The items of a list; a single value counts as a list of one, and nothing as an empty list."""
         given = self.entries.get(key)
         if given is None or (isinstance(given, Text) and given.null):
@@ -69,6 +69,6 @@ class Sheet:
         given = self.entries.get(key)
         return None if given is None else Sheet(given, (*self.path, key), self._problems, known)
 
-    def item(self, key: str, place: int, given: Given, known: Iterable[str]) -> "Sheet":
+    def item(self, key: str, place: int, given: Node, known: Iterable[str]) -> "Sheet":
         """A mapping in a list."""
         return Sheet(given, (*self.path, key, place), self._problems, known)

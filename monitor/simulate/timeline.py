@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from monitor.core.model import CheckName, Fault, Finding, Instant, Seconds, TargetName
-from monitor.settings.given import Given
+from monitor.settings.document import Node
 
 WARM_UP: Seconds = 900.0
 """How long everything has been well before a timeline begins: every check has passed, every route is proven."""
@@ -81,7 +81,7 @@ class Acknowledge:
 class Reload:
     """Other settings are loaded, on top of those so far."""
 
-    settings: Given
+    settings: Node
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,5 +111,5 @@ class Timeline:
     warm_up: Seconds
     until: Seconds
     targets: tuple[TargetName, ...]
-    settings: Given | None
+    settings: Node | None
     steps: tuple[Step, ...]

@@ -20,9 +20,9 @@ from monitor.http.network import Proxies
 from monitor.redaction import Redactor
 from monitor.settings import ConfigError, parse
 from monitor.settings.cost import monthly_cost
-from monitor.settings.manifest import form, manifest_yaml
-from monitor.settings.mention import called
+from monitor.settings.expected import form, manifest_yaml
 from monitor.settings.show import show
+from monitor.settings.values import called
 from monitor.telemetry.expected import Expected, Monitored
 from monitor.telemetry.gauges import View
 from monitor.telemetry.metrics import Metrics

@@ -6,7 +6,7 @@ import pytest
 
 from monitor.core.secret import describe_headers
 from monitor.settings import expected_headers
-from monitor.settings.rules import expected_config
+from monitor.settings.expected import expected_config
 from monitor.settings.secret import HeaderSource, SecretSource, SlackToken, TraceloopKey, TrueFoundryToken, Unusable
 from tests.settings.samples import BY_ENVIRONMENT, MINIMAL, complaints, prod, settings, with_target
 

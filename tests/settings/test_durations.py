@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic_core import PydanticCustomError
 
-from monitor.settings.duration import format_duration, parse_duration
+from monitor.settings.values import format_duration, parse_duration
 from tests.settings.samples import MINIMAL, settings
 
 

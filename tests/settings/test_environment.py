@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from monitor.settings.environment import variable
+from monitor.settings.sources import variable
 from tests.settings.samples import BY_ENVIRONMENT, MINIMAL, complaints, loaded, prod, settings, with_target
 
 

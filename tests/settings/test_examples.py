@@ -9,7 +9,7 @@ import yaml
 
 from monitor.settings import Loaded, load
 from monitor.settings.schema import json_schema
-from monitor.settings.shape import TWIN, Fields, Hidden, Many, Shape, Table, is_twinned, settings_shape
+from monitor.settings.tree import TWIN, Kind, Setting, whole
 
 EXAMPLES = Path(__file__).parents[2] / "deploy" / "examples"
 SECRETS = "/etc/trace-monitor/secrets"
@@ -64,26 +64,20 @@ def test_the_full_example_holds_every_setting() -> None:
     text = yaml.safe_load((EXAMPLES / "full.yaml").read_text(encoding="utf-8"))
     missing: list[str] = []
 
-    def look(value: Any, shape: Shape, at: str) -> None:
-        match shape:
-            case Fields(of=of):
-                for name, inner in of.items():
-                    if is_twinned(inner) and f"{name}{TWIN}" in value:
-                        continue
-                    if name not in value:
-                        missing.append(f"{at}.{name}")
-                    else:
-                        look(value[name], inner, f"{at}.{name}")
-            case Table(value=inner) if not isinstance(inner, Hidden):
-                look(next(iter(value.values())), inner, f"{at}.*")
-            case Many(item=Fields() as inner):
-                look({key: part for item in value for key, part in item.items()}, inner, f"{at}[]")
-            case _:
-                pass
+    def look(value: Any, setting: Setting, at: str) -> None:
+        if setting.kind is Kind.SECTION:
+            for name, inner in setting.keys.items():
+                if name in value:
+                    look(value[name], inner, f"{at}.{name}")
+                elif not (inner.twinned and f"{name}{TWIN}" in value):
+                    missing.append(f"{at}.{name}")
+        elif setting.kind is Kind.MAPPING and setting.each.kind is not Kind.SECRET:
+            look(next(iter(value.values())), setting.each, f"{at}.*")
+        elif setting.kind is Kind.LIST and setting.each.kind is Kind.SECTION:
+            look({key: part for item in value for key, part in item.items()}, setting.each, f"{at}[]")
 
-    shape = settings_shape()
-    look(text, Fields(model=shape.model, of={name: of for name, of in shape.of.items() if name != "defaults"}), "")
-    assert missing == []
+    look(text, whole(), "")
+    assert [path for path in missing if not path.startswith(".defaults")] == []
 
 
 def test_the_full_example_shows_the_built_in_defaults(tmp_path: Path) -> None:

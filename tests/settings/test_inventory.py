@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from monitor.settings import SecretSource, Settings, parse
-from monitor.settings.inventory import as_tree
+from monitor.settings.show import as_tree
 from tests.settings.samples import MINIMAL
 
 

@@ -1,6 +1,6 @@
 """The manifest for `tfy apply`, and the dashboard's form."""
 
-from monitor.settings.manifest import form, manifest
+from monitor.settings.expected import form, manifest
 from tests.settings.samples import prod, with_target
 
 FULL = with_target(

@@ -3,7 +3,7 @@
 import pytest
 
 from monitor.notifiers.slack import render
-from monitor.settings.mention import LONGEST_MENTION, called
+from monitor.settings.values import LONGEST_MENTION, called
 from tests.settings.samples import MINIMAL, complaints, prod, with_target
 
 SLACK = "alerting: {slack: {bot_token: xoxb-1, channel: C1, mention: %s}}\n"

@@ -7,10 +7,9 @@ from typing import Any
 import pytest
 from pydantic import create_model
 
-from monitor.settings.docs import descriptions
-from monitor.settings.duration import PATTERN
-from monitor.settings.schema import COMMITTED, json_schema, schema_text
-from monitor.settings.shape import Fields, Many, Shape, Table, settings_shape
+from monitor.settings.schema import COMMITTED, descriptions, json_schema, schema_text
+from monitor.settings.tree import Setting, whole
+from monitor.settings.values import PATTERN
 
 SCHEMA = json_schema()
 
@@ -20,29 +19,18 @@ def test_the_committed_schema_is_current() -> None:
     assert COMMITTED.read_text(encoding="utf-8") == schema_text()
 
 
-def sections(shape: Shape) -> list[Fields]:
-    """Every section of the settings."""
-    match shape:
-        case Fields():
-            return [shape, *(inner for part in shape.of.values() for inner in sections(part))]
-        case Table(value=inner) | Many(item=inner):
-            return sections(inner)
-        case _:
-            return []
-
-
-def definition(shape: Fields) -> dict[str, Any]:
+def definition(section: Setting) -> dict[str, Any]:
     """What the schema says of a section."""
-    name = shape.model.__name__
+    name = section.type.__name__
     found: dict[str, Any] = SCHEMA if name == "Settings" else SCHEMA["$defs"][name]
     return found
 
 
 def test_the_schema_knows_exactly_the_keys_of_the_loader() -> None:
     """Twins among them, and nothing else is allowed."""
-    for shape in sections(settings_shape()):
-        assert set(definition(shape)["properties"]) == set(shape.names())
-        assert definition(shape)["additionalProperties"] is False
+    for section in whole().sections():
+        assert set(definition(section)["properties"]) == set(section.names())
+        assert definition(section)["additionalProperties"] is False
 
 
 def test_nothing_is_required_by_the_schema() -> None:
@@ -53,9 +41,9 @@ def test_nothing_is_required_by_the_schema() -> None:
 def test_every_setting_is_described() -> None:
     """Editors show it."""
     bare = [
-        f"{shape.model.__name__}.{name}"
-        for shape in sections(settings_shape())
-        for name, described in definition(shape)["properties"].items()
+        f"{section.type.__name__}.{name}"
+        for section in whole().sections()
+        for name, described in definition(section)["properties"].items()
         if "description" not in described and "$ref" not in json.dumps(described)
     ]
     assert bare == []

@@ -4,10 +4,9 @@ from pathlib import Path
 
 import yaml
 
-from monitor.settings import parse
-from monitor.settings.given import Layer
-from monitor.settings.inventory import all_secrets
-from monitor.settings.show import show, sources
+from monitor.settings import all_secrets, parse
+from monitor.settings.document import Layer
+from monitor.settings.show import show
 from tests.settings.samples import MINIMAL, loaded, settings, with_target
 
 
@@ -122,7 +121,7 @@ def test_the_places_that_were_read_are_known(tmp_path: Path) -> None:
     """For a summary."""
     (tmp_path / "log__format").write_text("json")
     environ = {"TRACE_MONITOR_SECRETS_DIR": str(tmp_path), "TRACE_MONITOR_LOG__LEVEL": "debug"}
-    assert sources(loaded(MINIMAL, environ).provenance) == {
+    assert loaded(MINIMAL, environ).places.by_layer() == {
         Layer.ENVIRONMENT: {"TRACE_MONITOR_LOG__LEVEL"},
         Layer.SECRETS: {f"{tmp_path}/log__format"},
         Layer.FILE: {"config.yaml"},

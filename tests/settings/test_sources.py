@@ -7,8 +7,7 @@ import pytest
 
 from monitor.core.model import TargetName
 from monitor.settings import ConfigError, load, parse
-from monitor.settings.document import read_document
-from monitor.settings.given import Given, Layer, Origin
+from monitor.settings.document import Layer, Node, Origin, read_document
 from tests.settings.samples import BY_ENVIRONMENT, MINIMAL, complaints, loaded, prod, settings, with_target
 
 
@@ -217,16 +216,16 @@ def test_the_file_may_begin_with_a_byte_order_mark_and_end_its_lines_with_crlf(t
 def test_the_places_of_values_are_known() -> None:
     """Each value knows the layer, the line and the path it was given under."""
     read = loaded(MINIMAL, {"TRACE_MONITOR_LOG__LEVEL": "debug"})
-    at = read.provenance.where(("targets", "prod", "gateway", "model"))
+    at = read.places.where(("targets", "prod", "gateway", "model"))
     assert at is not None
     assert (at.origin.place, at.path) == ("config.yaml:4", ("targets", "prod", "gateway", "model"))
-    level = read.provenance.where(("log", "level"))
+    level = read.places.where(("log", "level"))
     assert level is not None
     assert level.origin.place == "TRACE_MONITOR_LOG__LEVEL"
-    assert read.provenance.where(("log", "format")) is None
+    assert read.places.where(("log", "format")) is None
 
 
-def tried(text: str) -> Given:
+def tried(text: str) -> Node:
     """Settings that are handed over beside the configuration."""
     tree = read_document(text, lambda line: Origin(layer=Layer.FILE, place=f"tried:{line}"))
     assert tree is not None

@@ -5,8 +5,8 @@ import pytest
 from monitor.core.drift import ENDPOINT, ExportConfig, SameUrl
 from monitor.core.drift.memory import ConfigMemory, ConfigSeen, remember
 from monitor.core.drift.rules import Match
-from monitor.settings.rules import expected_config
-from monitor.settings.url import DAEMON, base_url
+from monitor.settings.expected import expected_config
+from monitor.settings.values import DAEMON, base_url
 from tests.settings.samples import MINIMAL, complaints, loaded, prod, settings, with_target
 
 KEY = b"k" * 32

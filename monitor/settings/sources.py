@@ -1,0 +1,246 @@
+"""The sources outside the file: variables of the environment, and the files of a mounted secrets directory.
+
+Both name a setting by its path: `TRACE_MONITOR_TARGETS__PROD_EU__GATEWAY__MODEL`, `targets__prod-eu__gateway__token`.
+"""
+
+import difflib
+import os.path
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from monitor.settings.document import Layer, Node, Origin, Text, Tree, read_document
+from monitor.settings.problem import ConfigError, KeyPath, Problem, did_you_mean, shown_name, unknown_name
+from monitor.settings.secret import Unusable, read_secret
+from monitor.settings.tree import Kind, Setting, whole
+
+PREFIX = "TRACE_MONITOR_"
+CONFIG = f"{PREFIX}CONFIG"
+SECRETS_DIR = f"{PREFIX}SECRETS_DIR"
+_OWN = ("CONFIG", "SECRETS_DIR", "URL", "ADMIN_TOKEN")
+_MOST_ENTRIES = 10_000
+_CLOSE, _CLOSE_BELOW = 0.8, 0.85  # how alike two names must be; the name of a section in common makes them so already
+
+# What Kubernetes sets for every Service of the namespace, also for one whose name begins like ours (two underscores would be a
+# setting): https://kubernetes.io/docs/tutorials/services/connect-applications-service/#environment-variables
+_SERVICE_LINK = re.compile(
+    r"""([A-Z0-9]+_)*(
+        SERVICE_HOST=[0-9a-fA-F.:]+ | SERVICE_PORT(_[A-Z0-9]+)*=[0-9]+ | PORT(_[0-9]+_(TCP|UDP|SCTP))?=(tcp|udp|sctp)://.* |
+        PORT_[0-9]+_(TCP|UDP|SCTP)_(PROTO=(tcp|udp|sctp) | PORT=[0-9]+ | ADDR=[0-9a-fA-F.:]+)
+    )""",
+    re.VERBOSE,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """What one source says."""
+
+    tree: Tree
+    problems: list[Problem] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+    def add(self, path: KeyPath, setting: Setting, text: Text) -> None:
+        """Put a text in its place; mappings and lists are written as YAML's flow style, which JSON is a part of.
+
+        Quotes around the whole are no part of it: `docker run --env-file` keeps them (https://github.com/moby/moby/issues/46773).
+        """
+        bare = text.text.strip()
+        if len(bare) > 1 and bare[0] == bare[-1] and bare[0] in "\"'" and bare[0] not in bare[1:-1]:
+            text = replace(text, text=bare[1:-1], plain=False)
+        node: Node | None = text
+        opening = {Kind.SECTION: "{", Kind.MAPPING: "{", Kind.LIST: "["}.get(setting.kind)
+        if opening and text.text.lstrip().startswith(opening):
+            try:
+                node = read_document(text.text, lambda _line: text.origin)
+            except ConfigError as error:
+                place = text.origin.place
+                self.problems.extend(Problem(place=place, path=path, what=each.what) for each in error.problems)
+                return
+        if node is not None and (taken := self._plant(path, node)):
+            what = f"is given twice: {taken.origin.place} collides with it"
+            self.problems.append(Problem(place=node.origin.place, path=path, what=what))
+
+    def _plant(self, path: KeyPath, node: Node) -> Node | None:
+        """Put a node in its place; what has taken it already."""
+        parent = self.tree
+        *above, last = map(str, path)
+        for part in above:
+            below = parent.entries.setdefault(part, Tree(entries={}, origin=node.origin))
+            if not isinstance(below, Tree):
+                return below
+            parent = below
+        present = parent.entries.setdefault(last, node)
+        return None if present is node else present
+
+
+class UnknownName(Exception):
+    """A name that leads nowhere: the path up to where it ends, and why. `astray`: its very first word is unknown."""
+
+    def __init__(self, path: KeyPath, what: str) -> None:
+        super().__init__(what)
+        self.path = path
+        self.what = what
+        self.astray = len(path) <= 1
+
+
+def locate(name: str, known: Sequence[Node | None]) -> tuple[KeyPath, Setting]:
+    """The path and setting a name stands for. `known`: what weaker layers gave, whose spelling of keys is kept.
+
+    Raises UnknownName.
+    """
+    path: KeyPath = ()
+    setting, rest = whole(), name.lower()
+    if not rest:
+        raise UnknownName(path, "is no name")
+    while rest:
+        head, separator, tail = rest.partition("__")
+        if setting.kind is Kind.SECTION:
+            if setting.twin_of(head) and not separator:
+                return (*path, head), Setting(str)
+            if head not in setting.keys or bool(separator) != bool(tail):
+                raise UnknownName((*path, head), unknown_name(head, setting.names()))
+            key, setting = head, setting.keys[head]
+        elif setting.kind is Kind.MAPPING:
+            key, tail = _key(rest, known, dashed=setting.dashed)
+            setting = setting.each
+        elif setting.takes_file and rest == "file":
+            return (*path, rest), Setting(str)
+        elif setting.type is Any:
+            return (*path, *rest.split("__")), setting
+        else:
+            raise UnknownName(path, "is a single value; nothing is below it")
+        known = [node.entries.get(key) for node in known if isinstance(node, Tree)]
+        path, rest = (*path, key), tail
+    return path, setting
+
+
+def _key(rest: str, known: Sequence[Node | None], *, dashed: bool) -> tuple[str, str]:
+    """The key at the head of a name, in the spelling that a weaker layer used, and what follows."""
+
+    def flat(key: str) -> str:
+        return re.sub(r"[^A-Za-z0-9]", "_", key).lower()
+
+    keys = {key for node in known if isinstance(node, Tree) for key in node.entries}
+    for key in sorted(keys, key=lambda key: (-len(key), key)):
+        if f"{flat(rest)}__".startswith(f"{flat(key)}__"):
+            return key, rest[len(key) + 2 :]
+    head, _, tail = rest.partition("__")
+    return (head.replace("_", "-") if dashed else head), tail
+
+
+def variable(path: KeyPath) -> str:
+    """The name of the variable that sets this path."""
+    return PREFIX + "__".join(str(part).replace("-", "_") for part in path).upper()
+
+
+def read_environment(environ: Mapping[str, str], known: Sequence[Node | None]) -> Found:
+    """The settings among the variables. An empty variable counts as not set, as `${X:-}` of compose files makes them."""
+    found = Found(tree=Tree(entries={}, origin=Origin(layer=Layer.ENVIRONMENT, place="environment")))
+    ours = {name: text for name, text in environ.items() if name.upper().startswith(PREFIX)}
+    unknown: list[str] = []
+    empty: list[str] = []
+    for name in sorted(ours, key=lambda name: (name.count("__"), name)):
+        rest = name[len(PREFIX) :].upper()
+        if rest in _OWN or _SERVICE_LINK.fullmatch(f"{rest}={ours[name]}"):
+            continue
+        if not name.isascii():
+            unknown.append(ascii(name))
+            continue
+        try:
+            path, setting = locate(rest, known)
+        except UnknownName as error:
+            if not error.astray:
+                found.problems.append(Problem(place=name, path=error.path, what=error.what))
+            elif guess := _guess(rest):
+                what = f"unknown variable; did you mean {PREFIX}{guess}?"
+                found.problems.append(Problem(place=name, path=(), what=what))
+            else:
+                unknown.append(name)
+            continue
+        if ours[name].strip():
+            found.add(path, setting, Text(text=ours[name], origin=Origin(layer=Layer.ENVIRONMENT, place=name)))
+        else:
+            empty.append(name)
+    if unknown:
+        found.warnings.append(f"unknown variables are ignored: {', '.join(unknown)}")
+    if empty:
+        found.warnings.append(f"empty variables count as not set (null clears a value): {', '.join(empty)}")
+    return found
+
+
+def _guess(rest: str) -> str | None:
+    """The known name that this one is close to. One underscore where two belong is the usual slip.
+
+    A word in common is not close: compose files keep names of their own, such as `…_DATA` or `…_STATE_DIR`, beside ours.
+    """
+    names = [*_names_below(whole()), *_OWN]
+    if guess := {name.replace("__", "_"): name for name in names}.get(re.sub("_+", "_", rest)):
+        return guess
+    sections = {name.upper(): setting for name, setting in whole().keys.items()}
+    for section, setting in sections.items():
+        if rest.startswith(f"{section}_"):
+            below = [name for name in names if name.startswith(f"{section}__")]
+            close = difflib.get_close_matches(rest, below, n=1, cutoff=_CLOSE_BELOW)
+            nests = setting.kind is Kind.MAPPING or any(name.count("__") > 1 for name in below)
+            return close[0] if close else f"{section}__…" if nests else None
+    head, _, tail = rest.partition("__")
+    if tail and (meant := did_you_mean(head, sections, cutoff=0.7)):
+        return f"{meant}__{tail}"
+    if rest in {"CONFIG_FILE", "CONFIG_PATH"}:
+        return "CONFIG"
+    if f"SERVER__{rest}" in names:
+        return f"SERVER__{rest}"
+    close = difflib.get_close_matches(rest, [*names, *sections], n=1, cutoff=_CLOSE)
+    return close[0] if close else None
+
+
+def _names_below(setting: Setting) -> Iterator[str]:
+    """The names of everything below a section that has no freely chosen name in its path."""
+    for name in setting.names():
+        below = list(_names_below(setting.keys[name])) if name in setting.keys else []
+        yield from (f"{name.upper()}__{rest}" for rest in below)
+        if not below:
+            yield name.upper()
+
+
+def read_secrets_dir(directory: Path, known: Sequence[Node | None]) -> Found:
+    """The settings among the files of a directory, one file a value; hidden entries and directories are none.
+
+    Kubernetes mounts a Secret so, with every file a link through `..data`, which it swaps as a whole when the Secret changes:
+    https://kubernetes.io/docs/concepts/configuration/secret/. The files are therefore opened by their own name each time.
+    """
+    found = Found(tree=Tree(entries={}, origin=Origin(layer=Layer.SECRETS, place=SECRETS_DIR)))
+    try:
+        names = sorted(entry.name for entry in directory.iterdir() if not entry.name.startswith("."))
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "no such directory"
+        found.problems.append(Problem(place=SECRETS_DIR, path=(), what=f"cannot be read: {reason}"))
+        return found
+    unknown: list[str] = []
+    for name in names[:_MOST_ENTRIES]:
+        file = directory / name
+        if os.path.isdir(file):  # noqa: PTH112 - Path.is_dir raises where this says no
+            continue
+        path: KeyPath = ()
+        try:
+            path, setting = locate(name, known)
+            text = Text(text=read_secret(file).strip(), origin=Origin(layer=Layer.SECRETS, place=str(file)), file=file)
+            found.add(path, setting, text)
+        except Unusable as error:
+            found.problems.append(Problem(place=str(file), path=path, what=str(error)))
+        except UnknownName as error:
+            # A name that leads into the settings and then nowhere is a mistake; any other is none of our business.
+            head, separator, tail = name.partition("__")
+            if not error.astray:
+                found.problems.append(Problem(place=str(file), path=error.path, what=error.what))
+            elif tail and (meant := did_you_mean(head, whole().keys, cutoff=0.7)):
+                what = f"unknown name; did you mean {meant}{separator}…?"
+                found.problems.append(Problem(place=str(file), path=(), what=what))
+            else:
+                unknown.append(shown_name(name))
+    if unknown:
+        found.warnings.append(f"files of {SECRETS_DIR} that name no setting are ignored: {', '.join(unknown)}")
+    return found
