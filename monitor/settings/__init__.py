@@ -18,8 +18,9 @@ from monitor.settings.expected import expected_config, expected_headers, labels
 from monitor.settings.load import Loaded, load, parse
 from monitor.settings.model import Settings
 from monitor.settings.problem import ConfigError, Problem
-from monitor.settings.secret import SecretSource, all_secrets
+from monitor.settings.secret import SecretSource
 from monitor.settings.target import Target
+from monitor.settings.tree import all_secrets
 
 __all__ = [
     "ConfigError",

@@ -12,9 +12,11 @@ from monitor.settings.model import Settings
 from monitor.settings.problem import KeyPath
 from monitor.settings.secret import UrlSource
 from monitor.settings.target import CanaryCheck
-from monitor.settings.values import format_duration, host_of, is_loopback, is_plain
+from monitor.settings.tree import walk
+from monitor.settings.values import Mark, format_duration, host_of, is_loopback, is_plain
 
 DAY = 86400.0
+_ASKED = [Mark.ASKED, Mark.ASKED_WITH_TOKEN]
 
 Complaint = tuple[KeyPath, str]
 """Where, and what is wrong."""
@@ -61,44 +63,24 @@ def _budget(canary: CanaryCheck, at: KeyPath) -> Iterator[Complaint]:
 
 def _urls(settings: Settings) -> Iterator[Complaint]:
     """A token travels by TLS only, and nothing is sent to a link-local address."""
-    alerting = settings.alerting
-    with_token: list[tuple[KeyPath, str | None]] = []
-    other: list[tuple[KeyPath, str | None]] = []
-    for name, target in settings.targets.items():
-        control_plane = target.control_plane.url if target.control_plane else None
-        with_token += [
-            (("targets", name, "control_plane", "url"), control_plane),
-            (("targets", name, "gateway", "url"), target.gateway.url),
-            (("targets", name, "traceloop", "url"), target.traceloop.url),
-            (("targets", name, "expected", "endpoint"), target.expected.endpoint),
-        ]
-        other.append((("targets", name, "gateway", "metrics_url"), target.gateway.metrics_url))
-    with_token.append((("alerting", "slack", "api_url"), alerting.slack.api_url if alerting.slack.bot_token else None))
-    secrets: dict[KeyPath, UrlSource | None] = {  # whoever can read one of these on the way may use it
-        ("alerting", "slack", "webhook_url"): alerting.slack.webhook_url,
-        ("alerting", "webhook", "url"): alerting.webhook.url,
-        ("heartbeat", "url"): settings.heartbeat.url,
-    }
-    with_token += [(path, secret.get() if secret else None) for path, secret in secrets.items()]
-    other += [(("alerting", "alertmanager", "urls", at), url) for at, url in enumerate(alerting.alertmanager.urls)]
-    for path, url in with_token:
-        if url and is_plain(url) and not is_loopback(url) and not settings.http.allow_http:
+    for path, setting, value in walk(settings):
+        is_secret = isinstance(value, UrlSource)  # whoever can read it on the way may use it
+        url = value.get() if is_secret else value
+        without_bot = path == ("alerting", "slack", "api_url") and not settings.alerting.slack.bot_token
+        if url is None or without_bot or not (is_secret or any(mark in _ASKED for mark in setting.marks)):
+            continue
+        if is_plain(url) and not is_loopback(url) and not settings.http.allow_http and Mark.ASKED not in setting.marks:
             allowed = "https, a loopback address, or `http.allow_http: true`"
             yield path, f"is not https, but receives a token; allowed: {allowed}"
-    for path, url in (*with_token, *other):
-        if url and settings.http.deny_link_local and address.is_link_local(host_of(url)):
+        if settings.http.deny_link_local and address.is_link_local(host_of(url)):
             yield path, "is a link-local address, which `http.deny_link_local` forbids"
 
 
 def _certificates(settings: Settings) -> Iterator[Complaint]:
     """They are tried here as they are used later, so that what is valid does not end the start."""
     ca_file, cert, key = settings.http.ca_file, settings.server.tls_cert, settings.server.tls_key
-    files = {("http", "ca_file"): ca_file, ("server", "tls_cert"): cert, ("server", "tls_key"): key}
-    unreadable = [
-        path
-        for path, file in files.items()
-        if file is not None and not (os.path.isfile(file) and os.access(file, os.R_OK))  # noqa: PTH113 - never raises
-    ]
+    files = {path: file for path, setting, file in walk(settings) if Mark.FILE in setting.marks and file is not None}
+    unreadable = [path for path, file in files.items() if not (os.path.isfile(file) and os.access(file, os.R_OK))]  # noqa: PTH113 - never raises
     for path in unreadable:
         yield path, "names a file that cannot be read"
     if key and not cert:

@@ -16,7 +16,7 @@ from monitor.settings.model import Settings, build
 from monitor.settings.problem import ConfigError, KeyPath, Problem, did_you_mean
 from monitor.settings.schema import describe
 from monitor.settings.secret import MASK, SHORTEST_MASKED, Placeholder
-from monitor.settings.sources import CONFIG, SECRETS_DIR, read_environment, read_secrets_dir, variable
+from monitor.settings.sources import CONFIG, SECRETS_DIR, Found, read_environment, read_secrets_dir, variable
 from monitor.settings.tree import TWIN, Kind, setting_at
 
 LOCAL = Path("trace-monitor.yaml")
@@ -49,9 +49,11 @@ def load(
     secrets need not be given at all, for whoever checks the rest on a machine that has none of them.
     """
     file = find_file(path, environ, cwd)
-    text = "" if file is None else read_file(file)
-    name = path or environ.get(CONFIG) or _relative(file, cwd)
-    return parse(text, environ, cwd, file=file, name=name, over=over, open_files=open_files)
+    if file is None:
+        return parse("", environ, cwd, over=over, open_files=open_files)
+    beside_us = file.relative_to(cwd) if file.is_relative_to(cwd) else file
+    name = path or environ.get(CONFIG, "").strip() or str(beside_us)
+    return parse(read_file(file), environ, cwd, file=file, name=name, over=over, open_files=open_files)
 
 
 def parse(
@@ -68,14 +70,12 @@ def parse(
     document = read_document(text, lambda line: Origin(layer=Layer.FILE, place=f"{name}:{line}"))
     given = environ.get(SECRETS_DIR, "").strip()
     secrets_dir = cwd / given if given else None
-    mounted = (
-        read_secrets_dir(secrets_dir, [document]) if secrets_dir and (open_files or secrets_dir.is_dir()) else None
-    )
-    environment = read_environment(environ, [mounted.tree if mounted else None, document])
-    found = [environment, mounted] if mounted else [environment]
-    trees = [(tree, cwd) for tree in (*over, *(each.tree for each in found))]
-    trees += [(document, file.parent if file else cwd)] if document else []
-    layers = [read_layer(tree, base, open_files=open_files) for tree, base in trees]
+    found: list[Found] = []
+    if secrets_dir and (open_files or secrets_dir.is_dir()):
+        found.append(read_secrets_dir(secrets_dir, [document]))
+    found.insert(0, read_environment(environ, [*(each.tree for each in found), document]))
+    layers = [read_layer(tree, cwd, open_files=open_files) for tree in (*over, *(each.tree for each in found))]
+    layers.append(read_layer(document, file.parent if file else cwd, open_files=open_files))
     problems = [problem for each in found for problem in each.problems]
     problems += [problem for layer in layers for problem in layer.problems]
     fallback = name if document else f"{name} (there is nothing in it)"
@@ -107,12 +107,6 @@ def _is_there(file: Path) -> bool:
     except OSError:
         return True
     return True
-
-
-def _relative(file: Path | None, cwd: Path) -> str:
-    if file is None:
-        return "configuration"
-    return str(file.relative_to(cwd) if file.is_relative_to(cwd) else file)
 
 
 def read_file(file: Path) -> str:

@@ -72,7 +72,9 @@ class Slack(Section):
     """Instead of a bot: an incoming webhook."""
     mention: Mention | None = None
     """Who is called for a critical incident: <!subteam^S0123>, <@U0123>, <!here>, <!channel>, or several of them."""
-    api_url: Annotated[Url, without(SLACK), AfterValidator(_slack_api)] = "https://slack.com/api/"
+    api_url: Annotated[Url, without(SLACK), AfterValidator(_slack_api), Mark.ASKED_WITH_TOKEN] = (
+        "https://slack.com/api/"
+    )
     """Slack's API."""
 
 
@@ -87,7 +89,7 @@ def _each_once(urls: tuple[str, ...]) -> tuple[str, ...]:
 class Alertmanager(Section):
     """Prometheus' Alertmanager."""
 
-    urls: Annotated[tuple[Annotated[Url, without(ALERTMANAGER)], ...], AfterValidator(_each_once)] = ()
+    urls: Annotated[tuple[Annotated[Url, without(ALERTMANAGER), Mark.ASKED], ...], AfterValidator(_each_once)] = ()
     """Every instance of the cluster."""
     labels: Labels = Field(default_factory=nothing)
     """More labels of every alert."""

@@ -19,7 +19,7 @@ from pydantic import BaseModel
 from monitor.core.model import Severity
 from monitor.settings.model import Settings
 from monitor.settings.target import TARGET_NAME
-from monitor.settings.tree import TWIN, Kind, Setting, whole
+from monitor.settings.tree import TWIN, Kind, Setting, sections, whole
 from monitor.settings.values import format_duration
 
 COMMITTED = Path(__file__).with_name("schema.json")
@@ -30,7 +30,7 @@ def json_schema() -> dict[str, Any]:
     """The schema, made from the models."""
     made = Settings.model_json_schema()
     definitions = made["$defs"]
-    for model, section in {section.type: section for section in whole().sections()}.items():
+    for model, section in {section.type: section for section in sections(whole())}.items():
         _complete(made if model is Settings else definitions[model.__name__], section)
     made["properties"]["targets"]["propertyNames"] = {"pattern": f"^{TARGET_NAME}$"}
     what = "What every target has unless it says otherwise."

@@ -5,12 +5,12 @@ import logging
 import os
 import re
 import stat
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from enum import Enum, auto
 from pathlib import Path
 from typing import ClassVar, Self
 
-from pydantic import BaseModel, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
@@ -52,7 +52,6 @@ class SecretSource:
 
     must_be: ClassVar[str] = "visible ASCII characters without spaces"
     placeholder: ClassVar[str] = "placeholder"
-    __slots__ = ("_value", "file", "problem")
 
     def __init__(self, value: str, *, file: Path | None = None) -> None:
         """Raises Unusable."""
@@ -158,7 +157,6 @@ class Token(SecretSource):
     """A token that is sent to a service as `Bearer`: none of another service (`others`), which would refuse it and learn it."""
 
     others: ClassVar[Mapping[str, str]] = {}
-    __slots__ = ()
 
     @classmethod
     def accept(cls, text: str) -> str:
@@ -184,14 +182,12 @@ class TrueFoundryToken(Token):
     """A token of TrueFoundry."""
 
     others: ClassVar[Mapping[str, str]] = _OF_SLACK | _OF_TRACELOOP
-    __slots__ = ()
 
 
 class TraceloopKey(Token):
     """A key of Traceloop. Older ones have no prefix, so any form is one that is not another service's."""
 
     others: ClassVar[Mapping[str, str]] = _OF_SLACK
-    __slots__ = ()
 
 
 class SlackToken(Token):
@@ -202,14 +198,12 @@ class SlackToken(Token):
         **_OF_TRACELOOP,
         "eyJ": "a token of TrueFoundry",  # a JSON Web Token, which Slack has none of
     }
-    __slots__ = ()
 
 
 class HeaderSource(SecretSource):
     """The value of a header that is sent: unlike a token it may hold single blanks inside."""
 
     must_be: ClassVar[str] = "visible ASCII characters and blanks between them"
-    __slots__ = ()
 
     @classmethod
     def accept(cls, text: str) -> str:
@@ -232,7 +226,6 @@ class UrlSource(SecretSource):
 
     must_be: ClassVar[str] = "an http:// or https:// URL"
     placeholder: ClassVar[str] = "https://placeholder.invalid/"
-    __slots__ = ()
 
     @classmethod
     def accept(cls, text: str) -> str:
@@ -263,19 +256,3 @@ def read_secret(file: Path) -> str:
         return content.decode()
     except UnicodeDecodeError:
         raise Unusable("is not text") from None
-
-
-def all_secrets(part: object) -> tuple[SecretSource, ...]:
-    """The secrets in a part of the settings, or in all of them; each once."""
-    match part:
-        case SecretSource():
-            return (part,)
-        case BaseModel():
-            below: Iterable[object] = (getattr(part, name) for name in type(part).model_fields)
-        case Mapping():
-            below = part.values()
-        case tuple():
-            below = part
-        case _:
-            below = ()
-    return tuple(dict.fromkeys(secret for each in below for secret in all_secrets(each)))

@@ -14,8 +14,8 @@ from monitor.settings.document import Layer
 from monitor.settings.load import Loaded
 from monitor.settings.model import Settings
 from monitor.settings.problem import KeyPath
-from monitor.settings.secret import MASK, SHORTEST_MASKED, SecretSource, all_secrets
-from monitor.settings.tree import TWIN, Kind, Setting, whole
+from monitor.settings.secret import MASK, SHORTEST_MASKED, SecretSource
+from monitor.settings.tree import TWIN, Kind, Setting, all_secrets, fields_of, walk
 from monitor.settings.values import format_duration
 
 _COLUMN = 64
@@ -25,47 +25,36 @@ _WORDS = frozenset({"null", "true", "false", "yes", "no", "on", "off", "y", "n",
 
 def show(loaded: Loaded) -> str:
     """Everything, defaults and derived values among them."""
-    lines = []
-    for depth, body, source in _rows(loaded, loaded.settings, whole(), ()):
-        line = f"{'  ' * depth}{body}"
-        lines.append(f"{line:<{_COLUMN}} # {source}" if source else line)
-    text = "\n".join(lines) + "\n"
+    text = ""
+    for path, setting, value in walk(loaded.settings):
+        if path and not any(isinstance(part, int) for part in path):
+            text += "".join(f"{'  ' * (len(path) - 1)}{row}\n" for row in _rows(loaded, path, setting, value))
     # Secrets that also stand where none belongs are masked there too.
-    for value in sorted({secret.get() for secret in all_secrets(loaded.settings)}, key=len, reverse=True):
-        if len(value) >= SHORTEST_MASKED:
-            text = text.replace(value, MASK)
+    for secret in sorted({secret.get() for secret in all_secrets(loaded.settings)}, key=len, reverse=True):
+        if len(secret) >= SHORTEST_MASKED:
+            text = text.replace(secret, MASK)
     return text
 
 
-def _rows(loaded: Loaded, value: Any, setting: Setting, path: KeyPath) -> Iterator[tuple[int, str, str]]:  # noqa: ANN401
-    """The rows of one setting and of what is below it: depth, text, and where it comes from (empty for a mapping)."""
-    depth = len(path) - 1
-    name = str(path[-1]) if path else ""
+def _rows(loaded: Loaded, path: KeyPath, setting: Setting, value: Any) -> Iterator[str]:  # noqa: ANN401
+    """The row of one setting: its key and what is in it, and where it comes from; below a list its items."""
+    width = _COLUMN - 2 * (len(path) - 1)
+    name = _scalar(str(path[-1]))
+    items: list[str] = []
     match setting.kind:
-        case Kind.SECTION if isinstance(value, BaseModel):
-            if path:
-                yield depth, f"{_scalar(name)}:", ""
-            for key, each in _fields(value):
-                yield from _rows(loaded, each, setting.keys[key], (*path, key))
-        case Kind.MAPPING if value:
-            yield depth, f"{_scalar(name)}:", ""
-            for key, each in value.items():
-                yield from _rows(loaded, each, setting.each, (*path, str(key)))
+        case Kind.SECTION | Kind.MAPPING if value:
+            yield f"{name}:"
+            return
         case Kind.LIST if value and setting.each.kind is Kind.SECTION:
-            yield depth, f"{_scalar(name)}:", _source(loaded, setting, path)
-            for each in value:
-                yield depth, f"- {json.dumps(_item(each), ensure_ascii=False)}", ""
-        case Kind.SECRET if isinstance(value, SecretSource) and value.file is not None:
+            row = f"{name}:"
+            items = [f"- {json.dumps(as_tree(each), ensure_ascii=False)}" for each in value]
+        case Kind.SECRET if value and value.file:
             file = _scalar(str(value.file))
-            body = f"{_scalar(name)}: {{file: {file}}}" if setting.takes_file else f"{name}{TWIN}: {file}"
-            yield depth, body, _source(loaded, setting, path)
+            row = f"{name}: {{file: {file}}}" if setting.takes_file else f"{path[-1]}{TWIN}: {file}"
         case _:
-            yield depth, f"{_scalar(name)}: {_flow(value, setting)}", _source(loaded, setting, path)
-
-
-def _fields(section: BaseModel) -> Iterator[tuple[str, Any]]:
-    for name, field in type(section).model_fields.items():
-        yield field.alias or name, getattr(section, name)
+            row = f"{name}: {_flow(value, setting)}"
+    yield f"{row:<{width}} # {_source(loaded, setting, path)}"
+    yield from items
 
 
 def _source(loaded: Loaded, setting: Setting, path: KeyPath) -> str:
@@ -118,23 +107,12 @@ def _scalar(text: str) -> str:
     return text if plain else json.dumps(text, ensure_ascii=False)
 
 
-def _item(value: Any) -> Any:  # noqa: ANN401 - JSON
-    """An item of a list of mappings, as JSON has it; what is null is left out."""
-    match value:
-        case BaseModel():
-            return {key: _item(each) for key, each in _fields(value) if each is not None}
-        case tuple():
-            return list(value)
-        case time():
-            return value.isoformat("minutes")
-        case datetime():
-            return value.isoformat()
-        case _:
-            return str(value)
-
-
 def as_tree(
-    part: object, *, secret: Callable[[SecretSource], str], text: Callable[[str], str], key: Callable[[str], str]
+    part: object,
+    *,
+    secret: Callable[[SecretSource], str] = repr,
+    text: Callable[[str], str] = str,
+    key: Callable[[str], str] = str,
 ) -> Any:  # noqa: ANN401 - JSON
     """A part of the settings as mappings, lists and plain values: each secret, text and key of a mapping as it is made of it.
 
@@ -146,17 +124,19 @@ def as_tree(
             case SecretSource():
                 return secret(value)
             case BaseModel():
-                return {name: plain(each) for name, each in _fields(value) if each is not None}
+                return {name: plain(each) for name, each in fields_of(value) if each is not None}
             case Mapping():
                 return {key(str(name)): plain(each) for name, each in value.items()}
             case tuple():
                 return [plain(each) for each in value]
-            case Severity():
-                return value.word
             case Enum():
-                return value.value
+                return value.word if isinstance(value, Severity) else value.value
             case str():
                 return text(value)
+            case time():
+                return value.isoformat("minutes")
+            case datetime():
+                return value.isoformat()
             case _:
                 return value
 

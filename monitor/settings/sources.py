@@ -15,6 +15,7 @@ from monitor.settings.document import Layer, Node, Origin, Text, Tree, read_docu
 from monitor.settings.problem import ConfigError, KeyPath, Problem, did_you_mean, shown_name, unknown_name
 from monitor.settings.secret import Unusable, read_secret
 from monitor.settings.tree import Kind, Setting, whole
+from monitor.settings.values import Mark
 
 PREFIX = "TRACE_MONITOR_"
 CONFIG = f"{PREFIX}CONFIG"
@@ -104,7 +105,7 @@ def locate(name: str, known: Sequence[Node | None]) -> tuple[KeyPath, Setting]:
                 raise UnknownName((*path, head), unknown_name(head, setting.names()))
             key, setting = head, setting.keys[head]
         elif setting.kind is Kind.MAPPING:
-            key, tail = _key(rest, known, dashed=setting.dashed)
+            key, tail = _key(rest, known, dashed=Mark.DASHED in setting.marks)
             setting = setting.each
         elif setting.takes_file and rest == "file":
             return (*path, rest), Setting(str)

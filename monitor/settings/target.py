@@ -38,7 +38,7 @@ from monitor.settings.values import (
 class ControlPlane(Section):
     """TrueFoundry's control plane, which knows the export configuration. Left out: no `config` check and no `origin`."""
 
-    url: Annotated[Url, without(CONTROL_PLANE)]
+    url: Annotated[Url, without(CONTROL_PLANE), Mark.ASKED_WITH_TOKEN]
     """Such as https://acme.truefoundry.cloud."""
     token: TrueFoundryToken
     """A token that may read the configuration."""
@@ -47,7 +47,7 @@ class ControlPlane(Section):
 class Gateway(Section):
     """The AI gateway that makes the traces."""
 
-    url: Annotated[Url, without(GATEWAY), Derived("{control_plane.url}/api/llm")]
+    url: Annotated[Url, without(GATEWAY), Mark.ASKED_WITH_TOKEN, Derived("{control_plane.url}/api/llm")]
     """Where chat completions are posted, without /chat/completions."""
     token: Annotated[TrueFoundryToken, Derived("the control plane's token")]
     """The canary's token."""
@@ -55,7 +55,7 @@ class Gateway(Section):
     """The model the canary asks, such as openai-main/gpt-4o-mini."""
     trace_id: Literal["auto", "feedback", "traceparent"] = "auto"
     """Where the trace id comes from: the gateway's feedback header, our own traceparent, or the first that has proven itself."""
-    metrics_url: BaseUrl | None = None
+    metrics_url: Annotated[BaseUrl, Mark.ASKED] | None = None
     """The Prometheus metrics of a self-hosted gateway, as evidence for its hop to TrueFoundry's collector; no token is sent."""
 
 
@@ -69,7 +69,7 @@ class OtherEnvironment(Section):
 class Traceloop(Section):
     """Where the traces are to arrive."""
 
-    url: Annotated[Url, without(TRACELOOP)] = "https://api.traceloop.com"
+    url: Annotated[Url, without(TRACELOOP), Mark.ASKED_WITH_TOKEN] = "https://api.traceloop.com"
     """Traceloop's API."""
     api_key: TraceloopKey
     """The key that the gateway's exporter is meant to use."""
@@ -108,7 +108,7 @@ class Expected(Section):
 
     protocol: Literal["http", "grpc"] = "http"
     """How the exporter sends."""
-    endpoint: Annotated[str, Derived("{traceloop.url}/v1/traces")]
+    endpoint: Annotated[str, Mark.ASKED_WITH_TOKEN, Derived("{traceloop.url}/v1/traces")]
     """Where to, in full: this gateway appends nothing."""
     encoding: Literal["proto", "json"] = "proto"
     """How spans are encoded."""

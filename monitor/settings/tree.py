@@ -3,7 +3,7 @@
 With it the text of a YAML file, of an environment variable and of a file in a secrets directory mean the same.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
 from functools import cache, cached_property
@@ -16,7 +16,7 @@ from monitor.settings.model import Settings
 from monitor.settings.problem import KeyPath
 from monitor.settings.secret import HeaderSource, SecretSource
 from monitor.settings.target import Target
-from monitor.settings.values import Derived, Mark
+from monitor.settings.values import Derived
 
 TWIN = "_file"
 
@@ -58,7 +58,7 @@ class Setting:
             return {}
         fields = self.type.model_fields.items()
         keys = {field.alias or name: _setting(field.annotation, tuple(field.metadata)) for name, field in fields}
-        return keys | {"defaults": _setting(Target)} if self.type is Settings else keys
+        return keys | {"defaults": Setting(Target)} if self.type is Settings else keys
 
     @cached_property
     def each(self) -> "Setting":
@@ -81,11 +81,6 @@ class Setting:
         """Whether it has a twin that names a file."""
         return self.kind is Kind.SECRET and not self.takes_file
 
-    @property
-    def dashed(self) -> bool:
-        """Whether the keys of a mapping hold `-` where a variable can only hold `_`."""
-        return Mark.DASHED in self.marks
-
     def names(self) -> list[str]:
         """Every key that may be given in a section, twins among them."""
         return [*self.keys, *(f"{name}{TWIN}" for name, setting in self.keys.items() if setting.twinned)]
@@ -95,19 +90,11 @@ class Setting:
         secret = name.removesuffix(TWIN)
         return secret if secret != name and secret in self.keys and self.keys[secret].twinned else None
 
-    def sections(self) -> Iterator["Setting"]:
-        """Every section from here on."""
-        if self.kind is Kind.SECTION:
-            yield self
-        below = [self.each] if self.kind in {Kind.MAPPING, Kind.LIST} else self.keys.values()
-        for setting in below:
-            yield from setting.sections()
-
 
 @cache
-def whole() -> Setting:
-    """The whole configuration."""
-    return _setting(Settings)
+def whole(model: type[BaseModel] = Settings) -> Setting:
+    """The whole of a model: of the configuration, or of a section."""
+    return Setting(model)
 
 
 def setting_at(path: KeyPath) -> Setting | None:
@@ -119,6 +106,34 @@ def setting_at(path: KeyPath) -> Setting | None:
     return found
 
 
+def sections(setting: Setting) -> Iterator[Setting]:
+    """Every section of a setting, itself among them."""
+    below = [setting.each] if setting.kind in {Kind.MAPPING, Kind.LIST} else setting.keys.values()
+    yield from [setting] if setting.kind is Kind.SECTION else []
+    for each in below:
+        yield from sections(each)
+
+
+def walk(value: Any, setting: Setting | None = None, path: KeyPath = ()) -> Iterator[tuple[KeyPath, Setting, Any]]:  # noqa: ANN401
+    """Every effective setting of a section from the outside in: its path, what its model says of it, its value."""
+    model: type[BaseModel] = type(value)
+    setting = setting or whole(model)
+    yield path, setting, value
+    below: Iterable[tuple[str | int, Any]] = ()
+    if isinstance(value, BaseModel):
+        below = fields_of(value)
+    elif setting.kind in {Kind.MAPPING, Kind.LIST}:
+        below = value.items() if setting.kind is Kind.MAPPING else enumerate(value)
+    for key, each in below:
+        yield from walk(each, setting.keys[str(key)] if setting.keys else setting.each, (*path, key))
+
+
+def fields_of(section: BaseModel) -> Iterator[tuple[str, Any]]:
+    """The settings of a section, by their keys."""
+    for name, field in type(section).model_fields.items():
+        yield field.alias or name, getattr(section, name)
+
+
 def _setting(annotation: Any, marks: tuple[Any, ...] = (), *, nullable: bool = False) -> Setting:  # noqa: ANN401
     arguments = get_args(annotation)
     if get_origin(annotation) is Annotated:
@@ -127,3 +142,8 @@ def _setting(annotation: Any, marks: tuple[Any, ...] = (), *, nullable: bool = F
         (inner,) = (argument for argument in arguments if argument is not NoneType)
         return _setting(inner, marks, nullable=True)
     return Setting(annotation, marks, nullable or annotation is Any or any(isinstance(mark, Derived) for mark in marks))
+
+
+def all_secrets(section: BaseModel | None) -> tuple[SecretSource, ...]:
+    """The secrets in a section of the settings, or in all of them; each once."""
+    return tuple(dict.fromkeys(value for _, _, value in walk(section) if isinstance(value, SecretSource)))

@@ -36,10 +36,16 @@ class Derived:
 
 
 class Mark(Enum):
-    """`DASHED`: a mapping whose keys hold `-` where a variable can only hold `_`. `FILE`: the path of a file that is read."""
+    """What else the loader has to know of a setting."""
 
     DASHED = auto()
+    """A mapping whose keys hold `-` where a variable can only hold `_`."""
     FILE = auto()
+    """The path of a file that is read."""
+    ASKED = auto()
+    """A URL that is asked."""
+    ASKED_WITH_TOKEN = auto()
+    """A URL that a token is sent to."""
 
 
 def refusal(what: str) -> PydanticCustomError:

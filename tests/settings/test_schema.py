@@ -8,7 +8,7 @@ import pytest
 from pydantic import create_model
 
 from monitor.settings.schema import COMMITTED, descriptions, json_schema, schema_text
-from monitor.settings.tree import Setting, whole
+from monitor.settings.tree import Setting, sections, whole
 from monitor.settings.values import PATTERN
 
 SCHEMA = json_schema()
@@ -28,7 +28,7 @@ def definition(section: Setting) -> dict[str, Any]:
 
 def test_the_schema_knows_exactly_the_keys_of_the_loader() -> None:
     """Twins among them, and nothing else is allowed."""
-    for section in whole().sections():
+    for section in sections(whole()):
         assert set(definition(section)["properties"]) == set(section.names())
         assert definition(section)["additionalProperties"] is False
 
@@ -42,7 +42,7 @@ def test_every_setting_is_described() -> None:
     """Editors show it."""
     bare = [
         f"{section.type.__name__}.{name}"
-        for section in whole().sections()
+        for section in sections(whole())
         for name, described in definition(section)["properties"].items()
         if "description" not in described and "$ref" not in json.dumps(described)
     ]
