@@ -4,7 +4,7 @@ import argparse
 
 from monitor.cli.common import OK, USAGE, add_config, read_configuration
 from monitor.settings import Loaded
-from monitor.settings.cost import (
+from monitor.settings.coherence import (
     DAYS,
     FREE_REQUESTS,
     FREE_RETENTION,

@@ -12,8 +12,8 @@ from typing import Any
 
 from monitor.settings.document import Items, Layer, Node, Origin, Text, Tree, is_encodable, is_null
 from monitor.settings.problem import KeyPath, Problem, unknown_name
+from monitor.settings.schema import TWIN, Kind, Setting, whole
 from monitor.settings.secret import Placeholder
-from monitor.settings.tree import TWIN, Kind, Setting, whole
 from monitor.settings.values import Mark
 
 _NOTHING = object()

@@ -14,10 +14,9 @@ from monitor.settings.document import Layer, Node, Origin, read_document
 from monitor.settings.layer import LayerValues, Places, read_layer
 from monitor.settings.model import Settings, build
 from monitor.settings.problem import ConfigError, KeyPath, Problem, did_you_mean
-from monitor.settings.schema import describe
+from monitor.settings.schema import TWIN, Kind, describe, setting_at
 from monitor.settings.secret import MASK, SHORTEST_MASKED, Placeholder
 from monitor.settings.sources import CONFIG, SECRETS_DIR, Found, read_environment, read_secrets_dir, variable
-from monitor.settings.tree import TWIN, Kind, setting_at
 
 LOCAL = Path("trace-monitor.yaml")
 GLOBAL = Path("/etc/trace-monitor/config.yaml")
@@ -187,13 +186,9 @@ def _line(problem: Problem) -> tuple[str, int]:
 
 _SENTENCES = {
     "bool_parsing": "is not a switch; allowed: true, false",
-    "bool_type": "is not a switch; allowed: true, false",
     "int_parsing": "is not a whole number",
     "int_parsing_size": "is not a whole number of a reasonable size",
     "int_from_float": "is not a whole number",
-    "int_type": "is not a whole number",
-    "float_parsing": "is not a number",
-    "float_type": "is not a number",
     "string_type": "is not a text",
     "greater_than_equal": "is too small; allowed: at least {ge}",
     "less_than_equal": "is too large; allowed: at most {le}",

@@ -14,8 +14,8 @@ from monitor.settings.document import Layer
 from monitor.settings.load import Loaded
 from monitor.settings.model import Settings
 from monitor.settings.problem import KeyPath
+from monitor.settings.schema import TWIN, Kind, Setting, all_secrets, fields_of, walk
 from monitor.settings.secret import MASK, SHORTEST_MASKED, SecretSource
-from monitor.settings.tree import TWIN, Kind, Setting, all_secrets, fields_of, walk
 from monitor.settings.values import format_duration
 
 _COLUMN = 64

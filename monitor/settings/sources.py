@@ -6,15 +6,15 @@ Both name a setting by its path: `TRACE_MONITOR_TARGETS__PROD_EU__GATEWAY__MODEL
 import difflib
 import os.path
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from monitor.settings.document import Layer, Node, Origin, Text, Tree, read_document
 from monitor.settings.problem import ConfigError, KeyPath, Problem, did_you_mean, shown_name, unknown_name
+from monitor.settings.schema import Kind, Setting, whole
 from monitor.settings.secret import Unusable, read_secret
-from monitor.settings.tree import Kind, Setting, whole
 from monitor.settings.values import Mark
 
 PREFIX = "TRACE_MONITOR_"
@@ -37,11 +37,27 @@ _SERVICE_LINK = re.compile(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """What one source says."""
+    """What one source says. `unknown`: the places of names that are no setting's, nor close to one."""
 
     tree: Tree
     problems: list[Problem] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    unknown: list[str] = field(default_factory=list)
+
+    def locate(
+        self, name: str, known: Sequence[Node | None], *, place: str, guess: Callable[[str], str | None]
+    ) -> tuple[KeyPath, Setting] | None:
+        """The path and setting of a name, or what is wrong with it: others keep names of their own beside ours."""
+        try:
+            return locate(name, known)
+        except UnknownName as error:
+            astray = len(error.path) <= 1  # its very first word is unknown
+            what = guess(name) if astray else error.what
+            if what:
+                self.problems.append(Problem(place=place, path=() if astray else error.path, what=what))
+            else:
+                self.unknown.append(place)
+            return None
 
     def add(self, path: KeyPath, setting: Setting, text: Text) -> None:
         """Put a text in its place; mappings and lists are written as YAML's flow style, which JSON is a part of.
@@ -78,13 +94,12 @@ class Found:
 
 
 class UnknownName(Exception):
-    """A name that leads nowhere: the path up to where it ends, and why. `astray`: its very first word is unknown."""
+    """A name that leads nowhere: the path up to where it ends, and why."""
 
     def __init__(self, path: KeyPath, what: str) -> None:
         super().__init__(what)
         self.path = path
         self.what = what
-        self.astray = len(path) <= 1
 
 
 def locate(name: str, known: Sequence[Node | None]) -> tuple[KeyPath, Setting]:
@@ -141,43 +156,34 @@ def read_environment(environ: Mapping[str, str], known: Sequence[Node | None]) -
     """The settings among the variables. An empty variable counts as not set, as `${X:-}` of compose files makes them."""
     found = Found(tree=Tree(entries={}, origin=Origin(layer=Layer.ENVIRONMENT, place="environment")))
     ours = {name: text for name, text in environ.items() if name.upper().startswith(PREFIX)}
-    unknown: list[str] = []
     empty: list[str] = []
     for name in sorted(ours, key=lambda name: (name.count("__"), name)):
         rest = name[len(PREFIX) :].upper()
-        if rest in _OWN or _SERVICE_LINK.fullmatch(f"{rest}={ours[name]}"):
-            continue
         if not name.isascii():
-            unknown.append(ascii(name))
-            continue
-        try:
-            path, setting = locate(rest, known)
-        except UnknownName as error:
-            if not error.astray:
-                found.problems.append(Problem(place=name, path=error.path, what=error.what))
-            elif guess := _guess(rest):
-                what = f"unknown variable; did you mean {PREFIX}{guess}?"
-                found.problems.append(Problem(place=name, path=(), what=what))
-            else:
-                unknown.append(name)
-            continue
-        if ours[name].strip():
-            found.add(path, setting, Text(text=ours[name], origin=Origin(layer=Layer.ENVIRONMENT, place=name)))
-        else:
-            empty.append(name)
-    if unknown:
-        found.warnings.append(f"unknown variables are ignored: {', '.join(unknown)}")
+            found.unknown.append(ascii(name))
+        elif rest not in _OWN and not _SERVICE_LINK.fullmatch(f"{rest}={ours[name]}"):
+            located = found.locate(rest, known, place=name, guess=_guess)
+            if located and ours[name].strip():
+                found.add(*located, Text(text=ours[name], origin=Origin(layer=Layer.ENVIRONMENT, place=name)))
+            elif located:
+                empty.append(name)
+    if found.unknown:
+        found.warnings.append(f"unknown variables are ignored: {', '.join(found.unknown)}")
     if empty:
         found.warnings.append(f"empty variables count as not set (null clears a value): {', '.join(empty)}")
     return found
 
 
 def _guess(rest: str) -> str | None:
-    """The known name that this one is close to. One underscore where two belong is the usual slip.
+    """What to say of a name that is close to a known one. One underscore where two belong is the usual slip.
 
     A word in common is not close: compose files keep names of their own, such as `…_DATA` or `…_STATE_DIR`, beside ours.
     """
-    names = [*_names_below(whole()), *_OWN]
+    guess = _close_to(rest, [*_names_below(whole()), *_OWN])
+    return f"unknown variable; did you mean {PREFIX}{guess}?" if guess else None
+
+
+def _close_to(rest: str, names: Sequence[str]) -> str | None:
     if guess := {name.replace("__", "_"): name for name in names}.get(re.sub("_+", "_", rest)):
         return guess
     sections = {name.upper(): setting for name, setting in whole().keys.items()}
@@ -220,28 +226,23 @@ def read_secrets_dir(directory: Path, known: Sequence[Node | None]) -> Found:
         reason = getattr(error, "strerror", None) or "no such directory"
         found.problems.append(Problem(place=SECRETS_DIR, path=(), what=f"cannot be read: {reason}"))
         return found
-    unknown: list[str] = []
     for name in names[:_MOST_ENTRIES]:
         file = directory / name
         if os.path.isdir(file):  # noqa: PTH112 - Path.is_dir raises where this says no
             continue
-        path: KeyPath = ()
-        try:
-            path, setting = locate(name, known)
-            text = Text(text=read_secret(file).strip(), origin=Origin(layer=Layer.SECRETS, place=str(file)), file=file)
-            found.add(path, setting, text)
-        except Unusable as error:
-            found.problems.append(Problem(place=str(file), path=path, what=str(error)))
-        except UnknownName as error:
-            # A name that leads into the settings and then nowhere is a mistake; any other is none of our business.
-            head, separator, tail = name.partition("__")
-            if not error.astray:
-                found.problems.append(Problem(place=str(file), path=error.path, what=error.what))
-            elif tail and (meant := did_you_mean(head, whole().keys, cutoff=0.7)):
-                what = f"unknown name; did you mean {meant}{separator}…?"
-                found.problems.append(Problem(place=str(file), path=(), what=what))
-            else:
-                unknown.append(shown_name(name))
-    if unknown:
-        found.warnings.append(f"files of {SECRETS_DIR} that name no setting are ignored: {', '.join(unknown)}")
+        if located := found.locate(name, known, place=str(file), guess=_guess_entry):
+            origin = Origin(layer=Layer.SECRETS, place=str(file))
+            try:
+                found.add(*located, Text(text=read_secret(file).strip(), origin=origin, file=file))
+            except Unusable as error:
+                found.problems.append(Problem(place=str(file), path=located[0], what=str(error)))
+    if found.unknown:
+        names = [shown_name(Path(place).name) for place in found.unknown]
+        found.warnings.append(f"files of {SECRETS_DIR} that name no setting are ignored: {', '.join(names)}")
     return found
+
+
+def _guess_entry(name: str) -> str | None:
+    head, _, tail = name.partition("__")
+    guess = did_you_mean(head, whole().keys, cutoff=0.7) if tail else None
+    return f"unknown name; did you mean {guess}__…?" if guess else None

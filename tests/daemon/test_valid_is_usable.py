@@ -19,7 +19,7 @@ from monitor.daemon.windows import windows_of
 from monitor.http.network import Proxies
 from monitor.redaction import Redactor
 from monitor.settings import ConfigError, parse
-from monitor.settings.cost import monthly_cost
+from monitor.settings.coherence import monthly_cost
 from monitor.settings.expected import form, manifest_yaml
 from monitor.settings.show import show
 from monitor.settings.values import called

@@ -2,7 +2,7 @@
 
 import pytest
 
-from monitor.settings.cost import monthly_cost
+from monitor.settings.coherence import monthly_cost
 from tests.settings.samples import prod, with_target
 
 

@@ -8,8 +8,7 @@ import pytest
 import yaml
 
 from monitor.settings import Loaded, load
-from monitor.settings.schema import json_schema
-from monitor.settings.tree import TWIN, Kind, Setting, whole
+from monitor.settings.schema import TWIN, Kind, Setting, json_schema, whole
 
 EXAMPLES = Path(__file__).parents[2] / "deploy" / "examples"
 SECRETS = "/etc/trace-monitor/secrets"

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from monitor.settings import ConfigError, load, parse
 from monitor.settings.problem import KeyPath
+from monitor.settings.schema import Kind, Setting, whole
 from monitor.settings.show import show
 from monitor.settings.sources import PREFIX, variable
-from monitor.settings.tree import Kind, Setting, whole
 from tests.settings.samples import BY_ENVIRONMENT, MINIMAL, NOWHERE
 
 SECRET = "tl_5ecret0f9f86d081884c7d659a2feaa0c55ad015"

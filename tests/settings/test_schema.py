@@ -2,21 +2,23 @@
 
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import create_model
 
-from monitor.settings.schema import COMMITTED, descriptions, json_schema, schema_text
-from monitor.settings.tree import Setting, sections, whole
+from monitor import settings
+from monitor.settings.schema import Setting, descriptions, json_schema, schema_text, sections, whole
 from monitor.settings.values import PATTERN
 
 SCHEMA = json_schema()
 
 
 def test_the_committed_schema_is_current() -> None:
-    """If not: python -m monitor.settings.schema."""
-    assert COMMITTED.read_text(encoding="utf-8") == schema_text()
+    """If not: trace-monitor config schema > monitor/settings/schema.json."""
+    committed = Path(settings.__file__).with_name("schema.json")
+    assert committed.read_text(encoding="utf-8") == schema_text()
 
 
 def definition(section: Setting) -> dict[str, Any]:
