@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, event, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
@@ -143,10 +144,23 @@ CONFIGURATIONS = (
 )
 
 
-@hypothesis_settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
+@hypothesis_settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
 @given(CONFIGURATIONS)
 def test_what_is_valid_can_be_constructed(configuration: dict[str, Any]) -> None:
     """Routes, adapters, policies, windows, proxies, metrics, and what the commands print of it."""
+    construct(configuration)
+
+
+@pytest.mark.thorough
+@hypothesis_settings(max_examples=2000, deadline=None, suppress_health_check=list(HealthCheck))
+@given(CONFIGURATIONS)
+def test_whatever_is_valid_can_be_constructed(configuration: dict[str, Any]) -> None:
+    """The same for many more configurations."""
+    construct(configuration)
+
+
+def construct(configuration: dict[str, Any]) -> None:
+    """Make everything of a configuration that is valid."""
     try:
         loaded = parse(json.dumps(configuration), {}, NOWHERE)
     except ConfigError:

@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -17,7 +18,7 @@ from monitor.settings.sources import PREFIX, variable
 from tests.settings.samples import BY_ENVIRONMENT, MINIMAL, NOWHERE
 
 SECRET = "tl_5ecret0f9f86d081884c7d659a2feaa0c55ad015"
-FAST = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+FAST = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def places(setting: Setting, path: KeyPath = ()) -> list[KeyPath]:
@@ -77,7 +78,7 @@ def test_any_text_is_refused_in_words(text: str) -> None:
 
 
 @given(st.binary(max_size=300))
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_bytes_are_refused_in_words(tmp_path: Path, content: bytes) -> None:
     """A file may hold anything."""
     file = tmp_path / "junk.yaml"
@@ -174,3 +175,24 @@ def test_a_damaged_file_never_shows_its_secrets(at: int, damage: str) -> None:
     refused = refusal(text[:at] + damage + text[at:])
     assert SECRET[5:20] not in refused
     assert SECRET[-15:] not in refused
+
+
+ODD: list[Any] = [
+    *(None, True, 0, -1, 1.5, 10**30, "", "x", "a b", "1h", "0s", "null", "on", "critical", "grpc", "mon-fri", "1:30"),
+    *("https://x", "http://x", "https://169.254.169.254/", "h:443", "Bearer tl_x", "${X}", "'q'", "<!here>", "a" * 70),
+    *([], ["1h", "x"], {}, {"a": "b"}, [{"a": 1}], {"file": "/nowhere/x"}, [12, 3], SECRET, [SECRET], {SECRET: SECRET}),
+]
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("value", ODD, ids=ascii)
+def test_every_odd_value_in_every_place_is_taken_or_refused_in_words(value: Any) -> None:
+    """In the file and in a variable, with its secrets and without them; a secret in a wrong place is in no complaint."""
+    for place in PLACES:
+        text = json.dumps(put(yaml.safe_load(MINIMAL), place, value))
+        environ = BY_ENVIRONMENT | {variable(place): value if isinstance(value, str) else json.dumps(value)}
+        assert outcome(text)
+        assert outcome("", environ)
+        assert SECRET not in refusal(text) + refusal("", environ)
+        with contextlib.suppress(ConfigError):
+            parse(text, {}, NOWHERE, open_files=False)
