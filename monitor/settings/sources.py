@@ -44,20 +44,20 @@ class Found:
     warnings: list[str] = field(default_factory=list)
     unknown: list[str] = field(default_factory=list)
 
-    def locate(
+    def look_up(
         self, name: str, known: Sequence[Node | None], *, place: str, guess: Callable[[str], str | None]
     ) -> tuple[KeyPath, Setting] | None:
-        """The path and setting of a name, or what is wrong with it: others keep names of their own beside ours."""
-        try:
-            return locate(name, known)
-        except UnknownName as error:
-            astray = len(error.path) <= 1  # its very first word is unknown
-            what = guess(name) if astray else error.what
-            if what:
-                self.problems.append(Problem(place=place, path=() if astray else error.path, what=what))
-            else:
-                self.unknown.append(place)
-            return None
+        """The path and setting of a name, unless it leads nowhere: then it is a mistake, or somebody else's."""
+        path, found = locate(name, known)
+        if isinstance(found, Setting):
+            return path, found
+        if len(path) > 1:
+            self.problems.append(Problem(place=place, path=path, what=found))
+        elif what := guess(name):  # not even the first word is known, but the name is close to one that is
+            self.problems.append(Problem(place=place, path=(), what=what))
+        else:
+            self.unknown.append(place)
+        return None
 
     def add(self, path: KeyPath, setting: Setting, text: Text) -> None:
         """Put a text in its place; mappings and lists are written as YAML's flow style, which JSON is a part of.
@@ -76,11 +76,11 @@ class Found:
                 place = text.origin.place
                 self.problems.extend(Problem(place=place, path=path, what=each.what) for each in error.problems)
                 return
-        if node is not None and (taken := self._plant(path, node)):
+        if node is not None and (taken := self._put(path, node)):
             what = f"is given twice: {taken.origin.place} collides with it"
             self.problems.append(Problem(place=node.origin.place, path=path, what=what))
 
-    def _plant(self, path: KeyPath, node: Node) -> Node | None:
+    def _put(self, path: KeyPath, node: Node) -> Node | None:
         """Put a node in its place; what has taken it already."""
         parent = self.tree
         *above, last = map(str, path)
@@ -93,31 +93,20 @@ class Found:
         return None if present is node else present
 
 
-class UnknownName(Exception):
-    """A name that leads nowhere: the path up to where it ends, and why."""
+def locate(name: str, known: Sequence[Node | None]) -> tuple[KeyPath, Setting | str]:
+    """The path and setting a name stands for; or the path up to where it leads nowhere, and why.
 
-    def __init__(self, path: KeyPath, what: str) -> None:
-        super().__init__(what)
-        self.path = path
-        self.what = what
-
-
-def locate(name: str, known: Sequence[Node | None]) -> tuple[KeyPath, Setting]:
-    """The path and setting a name stands for. `known`: what weaker layers gave, whose spelling of keys is kept.
-
-    Raises UnknownName.
+    `known`: what weaker layers gave, whose spelling of keys is kept.
     """
     path: KeyPath = ()
     setting, rest = whole(), name.lower()
-    if not rest:
-        raise UnknownName(path, "is no name")
-    while rest:
+    while rest or not path:
         head, separator, tail = rest.partition("__")
         if setting.kind is Kind.SECTION:
             if setting.twin_of(head) and not separator:
                 return (*path, head), Setting(str)
             if head not in setting.keys or bool(separator) != bool(tail):
-                raise UnknownName((*path, head), unknown_name(head, setting.names()))
+                return (*path, head), unknown_name(head, setting.names())
             key, setting = head, setting.keys[head]
         elif setting.kind is Kind.MAPPING:
             key, tail = _key(rest, known, dashed=Mark.DASHED in setting.marks)
@@ -127,7 +116,7 @@ def locate(name: str, known: Sequence[Node | None]) -> tuple[KeyPath, Setting]:
         elif setting.type is Any:
             return (*path, *rest.split("__")), setting
         else:
-            raise UnknownName(path, "is a single value; nothing is below it")
+            return path, "is a single value; nothing is below it"
         known = [node.entries.get(key) for node in known if isinstance(node, Tree)]
         path, rest = (*path, key), tail
     return path, setting
@@ -162,7 +151,7 @@ def read_environment(environ: Mapping[str, str], known: Sequence[Node | None]) -
         if not name.isascii():
             found.unknown.append(ascii(name))
         elif rest not in _OWN and not _SERVICE_LINK.fullmatch(f"{rest}={ours[name]}"):
-            located = found.locate(rest, known, place=name, guess=_guess)
+            located = found.look_up(rest, known, place=name, guess=_guess_variable)
             if located and ours[name].strip():
                 found.add(*located, Text(text=ours[name], origin=Origin(layer=Layer.ENVIRONMENT, place=name)))
             elif located:
@@ -174,7 +163,7 @@ def read_environment(environ: Mapping[str, str], known: Sequence[Node | None]) -
     return found
 
 
-def _guess(rest: str) -> str | None:
+def _guess_variable(rest: str) -> str | None:
     """What to say of a name that is close to a known one. One underscore where two belong is the usual slip.
 
     A word in common is not close: compose files keep names of their own, such as `…_DATA` or `…_STATE_DIR`, beside ours.
@@ -230,7 +219,7 @@ def read_secrets_dir(directory: Path, known: Sequence[Node | None]) -> Found:
         file = directory / name
         if os.path.isdir(file):  # noqa: PTH112 - Path.is_dir raises where this says no
             continue
-        if located := found.locate(name, known, place=str(file), guess=_guess_entry):
+        if located := found.look_up(name, known, place=str(file), guess=_guess_entry):
             origin = Origin(layer=Layer.SECRETS, place=str(file))
             try:
                 found.add(*located, Text(text=read_secret(file).strip(), origin=origin, file=file))

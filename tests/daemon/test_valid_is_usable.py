@@ -152,7 +152,7 @@ def test_what_is_valid_can_be_constructed(configuration: dict[str, Any]) -> None
 
 
 @pytest.mark.thorough
-@hypothesis_settings(max_examples=2000, deadline=None, suppress_health_check=list(HealthCheck))
+@hypothesis_settings(max_examples=1000, deadline=None, suppress_health_check=list(HealthCheck))
 @given(CONFIGURATIONS)
 def test_whatever_is_valid_can_be_constructed(configuration: dict[str, Any]) -> None:
     """The same for many more configurations."""
