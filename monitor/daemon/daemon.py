@@ -23,7 +23,7 @@ from monitor.daemon.targets import TargetWatch
 from monitor.runner import TargetJournal
 from monitor.schedule import GridSchedule
 from monitor.settings import Settings
-from monitor.settings.inventory import all_secrets
+from monitor.settings.schema import all_secrets
 from monitor.store import Store, StoreError
 
 _log = logging.getLogger(__name__)

@@ -1,14 +1,74 @@
-"""URLs: a full endpoint where a base URL belongs, and two spellings of one URL."""
+"""The kinds of values: durations, URLs, mentions."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic_core import PydanticCustomError
 
 from monitor.core.drift import ENDPOINT, ConfigMemory, ConfigSeen, ExportConfig, Match, SameUrl, remember
-from monitor.settings.rules import expected_config
-from monitor.settings.url import DAEMON, base_url
+from monitor.notifiers.slack import render
+from monitor.settings.expected import expected_config
+from monitor.settings.values import DAEMON, LONGEST_MENTION, base_url, called, format_duration, parse_duration
 from tests.settings.samples import MINIMAL, complaints, loaded, prod, settings, with_target
 
+
+@pytest.mark.parametrize(
+    ("written", "seconds"),
+    [
+        ("30s", 30),
+        ("5m", 300),
+        ("1h30m", 5400),
+        ("1h 30m", 5400),
+        ("30d", 2_592_000),
+        ("1.5h", 5400),
+        ("250ms", 0.25),
+        ("90", 90),
+        ("0.5", 0.5),
+        ("0s", 0),
+        (" 10s ", 10),
+    ],
+)
+def test_durations_are_seconds_after_parsing(written: str, seconds: float) -> None:
+    """With units, or as a number of seconds."""
+    assert parse_duration(written) == pytest.approx(seconds)
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        *("", "s", "5x", "1:30", "-5s", "1h1h", "5 minutes", "1e3", "inf", "nan", "true", None, True, 5),
+        *(["5s"], "\u0661s", "4000d", "9" * 400 + "s", "1_000", "5m,"),
+    ],
+    ids=repr,
+)
+def test_anything_else_is_not_a_duration(written: object) -> None:
+    """Nothing is guessed."""
+    with pytest.raises(PydanticCustomError):
+        parse_duration(written)
+
+
+@given(st.integers(min_value=0, max_value=300_000_000))
+def test_what_is_printed_is_parsed_to_the_same(milliseconds: int) -> None:
+    """`config show` prints what the file may say."""
+    seconds = milliseconds / 1000
+    assert parse_duration(format_duration(seconds)) == pytest.approx(seconds)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0, "0s"), (60, "1m"), (90, "1m30s"), (86400, "1d"), (5400.5, "1h30m0.5s"), (0.25, "0.25s")]
+)
+def test_durations_are_printed_short(seconds: float, text: str) -> None:
+    """Without units that are zero."""
+    assert format_duration(seconds) == text
+
+
+def test_a_number_in_the_file_is_seconds() -> None:
+    """`every: 60` and `every: 60s` are the same."""
+    assert settings(MINIMAL + "heartbeat: {every: 45}\n").heartbeat.every == 45.0
+
+
 KEY = b"k" * 32
-SLACK = "alerting: {slack: {bot_token: xoxb-1, channel: C1, api_url: '%s'}}\n"
+BOT = "alerting: {slack: {bot_token: xoxb-1, channel: C1, api_url: '%s'}}\n"
 
 
 @pytest.mark.parametrize(
@@ -59,12 +119,12 @@ def test_the_api_of_the_control_plane_is_understood_as_its_url(below: str) -> No
 )
 def test_a_method_of_slack_is_understood_as_its_api(given: str, meant: str) -> None:
     """The documentation shows methods only."""
-    assert settings(MINIMAL + SLACK % given).alerting.slack.api_url == meant
+    assert settings(MINIMAL + BOT % given).alerting.slack.api_url == meant
 
 
 def test_a_webhook_is_not_slacks_api() -> None:
     """It is a secret besides."""
-    (line,) = complaints(MINIMAL + SLACK % "https://hooks.slack.com/services/T0/B0/Secret")
+    (line,) = complaints(MINIMAL + BOT % "https://hooks.slack.com/services/T0/B0/Secret")
     assert "alerting.slack.api_url: is an incoming webhook, not Slack's API; give it as `webhook_url`" in line
     assert "Secret" not in line
 
@@ -164,3 +224,68 @@ def test_addresses_of_every_form_have_one_spelling(one: str, two: str) -> None:
     """GRPC addresses, IPv6, queries, logins."""
     assert SameUrl(one).accepts(two) is Match.EQUAL
     assert SameUrl(two).accepts(one) is Match.EQUAL
+
+
+MENTIONED = "alerting: {slack: {bot_token: xoxb-1, channel: C1, mention: %s}}\n"
+
+
+@pytest.mark.parametrize(
+    ("given", "mention", "whom"),
+    [
+        ("<!subteam^S0123>", "<!subteam^S0123>", "the user group S0123"),
+        ("<@U0123>", "<@U0123>", "the user U0123"),
+        ("<@W0123>", "<@W0123>", "the user W0123"),
+        ("<!here>", "<!here>", "everybody who is active in the channel"),
+        ("<!channel>", "<!channel>", "everybody in the channel"),
+        (" <@U1>,<@U2> ", "<@U1> <@U2>", "the user U1 and the user U2"),
+        ("<!subteam^S0123|@oncall>", "<!subteam^S0123>", "the user group S0123"),
+        ("", "", "nobody"),
+    ],
+)
+def test_slacks_forms_call_somebody(given: str, mention: str, whom: str) -> None:
+    """One or several; an empty text calls nobody."""
+    assert prod(MINIMAL + MENTIONED % f"'{given}'").alerting.mention == mention
+    assert prod(with_target(f"alerting: {{mention: '{given}'}}")).alerting.mention == mention
+    assert called(mention) == whom
+    assert called(None) == "nobody"
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "@oncall",
+        "oncall",
+        "S0123",
+        "U0123",
+        "#ops",
+        "@here",
+        "<here>",
+        "<@oncall>",
+        "<@S0123>",
+        "<!subteam^oncall>",
+        "<!everyone>",
+        "<@u0123>",
+        "&lt;!here&gt;",
+        "<!here> please look",
+        "<https://example.com>",
+    ],
+)
+def test_a_mention_that_calls_nobody_is_refused(given: str) -> None:
+    """Slack posts it as a text, and nobody wakes."""
+    for text, path in (
+        (MINIMAL + MENTIONED % f"'{given}'", "alerting.slack.mention"),
+        (with_target(f"alerting: {{mention: '{given}'}}"), "targets.prod.alerting.mention"),
+    ):
+        assert any(
+            f"{path}: is not a form that Slack calls anybody by; allowed: <!subteam^S0123>" in line
+            for line in complaints(text)
+        )
+
+
+def test_a_mention_is_as_long_as_a_message_has_room_for() -> None:
+    """The settings and the messages keep the same limit, so nothing that is valid fails later."""
+    assert render.LONGEST_MENTION == LONGEST_MENTION
+    fits = " ".join(["<@U123456>"] * 18)
+    assert prod(with_target(f"alerting: {{mention: '{fits}'}}")).alerting.mention == fits
+    (line,) = complaints(with_target(f"alerting: {{mention: '{fits} <@U1>'}}"))
+    assert "targets.prod.alerting.mention: is longer than the 200 characters that fit a message" in line
