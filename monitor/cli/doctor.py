@@ -14,10 +14,9 @@ from monitor.cli.findings import render
 from monitor.cli.table import use_colour
 from monitor.core.model import Seconds, TargetName, Verdict
 from monitor.daemon.once import run_all
+from monitor.doctor.probe import Deps, build_probes
 from monitor.doctor.recording import Recorder, Unfit
-from monitor.doctor.report import describe_visits
-from monitor.doctor.visits import Equipment, build_visits
-from monitor.http import Exchange
+from monitor.doctor.report import describe_probes
 from monitor.redaction import all_visible
 from monitor.settings import Loaded
 
@@ -51,15 +50,15 @@ def run(arguments: argparse.Namespace) -> int:
     except Unfit as unfit:
         say(f"--record {arguments.record}: {unfit}")
         return USAGE
-    equipment = Equipment(
+    deps = Deps(
         http=means.http,
         redactor=means.redactor,
         clock=means.clock,
         say=progress(json=arguments.format == "json"),
-        overhear=recorder.hear if recorder is not None else _overlook,
+        on_exchange=recorder.hear if recorder is not None else None,
         environ=os.environ,
     )
-    report = all_visible(_visit(loaded, equipment, arguments, recorder))
+    report = all_visible(_visit(loaded, deps, arguments, recorder))
     _print(report, arguments.format)
     if recorder is not None:
         say(
@@ -69,13 +68,11 @@ def run(arguments: argparse.Namespace) -> int:
     return OK if report["verdict"] == Verdict.PASS.value else FAILED
 
 
-def _visit(
-    loaded: Loaded, equipment: Equipment, arguments: argparse.Namespace, recorder: Recorder | None
-) -> dict[str, Any]:
+def _visit(loaded: Loaded, deps: Deps, arguments: argparse.Namespace, recorder: Recorder | None) -> dict[str, Any]:
     """The report; a recording is finished whatever ends the visit."""
     targets = frozenset(TargetName(name) for name in arguments.target)
     try:
-        report = asyncio.run(_look(loaded, targets, equipment, arguments.timeout))
+        report = asyncio.run(_look(loaded, targets, deps, arguments.timeout))
         if recorder is not None:
             recorder.conclude(report)
     finally:
@@ -84,17 +81,11 @@ def _visit(
     return report
 
 
-async def _look(
-    loaded: Loaded, targets: frozenset[TargetName], equipment: Equipment, timeout: Seconds | None
-) -> dict[str, Any]:
-    visits = build_visits(loaded.settings, targets, equipment)
-    if not await run_all(visits, clock=equipment.clock, timeout=timeout):
+async def _look(loaded: Loaded, targets: frozenset[TargetName], deps: Deps, timeout: Seconds | None) -> dict[str, Any]:
+    probes = build_probes(loaded.settings, targets, deps)
+    if not await run_all(probes, clock=deps.clock, timeout=timeout):
         say(f"ended after {timeout:g} s: what was not seen by then is unknown")
-    return describe_visits(visit.seen for visit in visits)
-
-
-def _overlook(_exchange: Exchange) -> None:
-    return
+    return describe_probes(probe.snapshot for probe in probes)
 
 
 def _print(report: dict[str, Any], form: str) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from monitor.cli.table import paint
 from monitor.core.model import Fault
-from monitor.doctor.questions import SECTIONS
+from monitor.doctor.report import SECTIONS
 from monitor.doctor.snippet import snippet
 
 _SIGNS = {"pass": "✓ pass   ", "fail": "✗ fail   ", "unknown": "? unknown"}

@@ -10,12 +10,12 @@ from typing import Any
 from monitor.core.model import Seconds, TargetName
 from monitor.daemon.assembly import secrets_of
 from monitor.daemon.once import run_all
+from monitor.doctor.probe import Deps, build_probes
 from monitor.doctor.recording import Recorder
 from monitor.doctor.recording.disguise import CREDENTIAL
-from monitor.doctor.report import describe_visits
-from monitor.doctor.seen import Seen
-from monitor.doctor.visits import Equipment, build_visits
-from monitor.http import Exchange, Http, InProcess, Transport
+from monitor.doctor.report import describe_probes
+from monitor.doctor.snapshot import Snapshot
+from monitor.http import Http, InProcess, Transport
 from monitor.redaction import Redactor
 from monitor.sandbox import FAULTS, Dialect, Sandbox, parse_dialect
 from monitor.sandbox import InProcess as SandboxWire
@@ -35,7 +35,7 @@ class Clinic:
         self.sandbox = Sandbox(clock=self.clock, dialect=dialect, wire=SandboxWire(), content=content, latency=0.3)
         self.said: list[str] = []
         self.took: Seconds = 0.0
-        self.seen: list[Seen] = []
+        self.seen: list[Snapshot] = []
         self._more = more
 
     @property
@@ -88,29 +88,25 @@ async def _visit(
     clock: FakeClock,
     *,
     said: list[str],
-    seen: list[Seen],
+    seen: list[Snapshot],
     redactor: Redactor,
     recorder: Recorder | None = None,
     targets: tuple[str, ...] = (),
     timeout: Seconds | None = None,
 ) -> Report:
-    equipment = Equipment(
+    deps = Deps(
         http=Http(clock=clock, transport=transport),
         redactor=redactor,
         clock=clock,
         say=said.append,
-        overhear=recorder.hear if recorder is not None else _overlook,
+        on_exchange=recorder.hear if recorder is not None else None,
     )
-    visits = build_visits(settings, frozenset(map(TargetName, targets)), equipment)
-    work = asyncio.ensure_future(run_all(visits, clock=clock, timeout=timeout))
+    probes = build_probes(settings, frozenset(map(TargetName, targets)), deps)
+    work = asyncio.ensure_future(run_all(probes, clock=clock, timeout=timeout))
     await clock.run_until(work.done)
     await work
-    seen += [visit.seen for visit in visits]
-    return describe_visits(visit.seen for visit in visits)
-
-
-def _overlook(_exchange: Exchange) -> None:
-    return
+    seen += [probe.snapshot for probe in probes]
+    return describe_probes(probe.snapshot for probe in probes)
 
 
 @asynccontextmanager

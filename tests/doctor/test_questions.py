@@ -9,14 +9,19 @@ import pytest
 
 from monitor.core.drift import AUTHORIZATION
 from monitor.core.secret import describe_secret
-from monitor.doctor.questions import QUESTIONS, SECTIONS
-from monitor.doctor.questions.contents import judge_content
-from monitor.doctor.questions.exporter import judge_drift, judge_header_values
-from monitor.doctor.seen import Answered
+from monitor.doctor.questions import Answer
+from monitor.doctor.report import QUESTIONS, SECTIONS
+from monitor.doctor.snapshot import Answered, Snapshot
 from monitor.sandbox import SWITCHES
 from tests.doctor.clinic import answers, clinic
 
 PASS, FAIL, UNKNOWN = "pass", "fail", "unknown"
+
+
+def ask(slug: str, seen: Snapshot) -> Answer:
+    """One question."""
+    return next(question for question in QUESTIONS if question.slug == slug).answer(seen)
+
 
 BY_DIALECT = [
     ("header_values=literal", "header_values", "literal", PASS),
@@ -214,9 +219,9 @@ async def test_a_header_shown_otherwise_than_in_use_is_no_drift() -> None:
         shown = replace(seen.exporter, config=replace(seen.exporter.config, fields=fields), updated_at=None)
         answer = Answered(replace(seen.export_config, seen=shown))
         arrived = replace(seen, config=answer, state=replace(seen.state, config=None))
-        assert (judge_drift(arrived).answer, judge_header_values(arrived).answer) == ("yes", "otherwise")
+        assert (ask("config_matches", arrived).answer, ask("header_values", arrived).answer) == ("yes", "otherwise")
         lost = replace(arrived, state=replace(arrived.state, canaries=()))
-        assert (judge_drift(lost).answer, judge_header_values(lost).answer) == ("no", "literal")
+        assert (ask("config_matches", lost).answer, ask("header_values", lost).answer) == ("no", "literal")
 
 
 @pytest.mark.parametrize(
@@ -236,7 +241,7 @@ async def test_a_name_of_content_is_no_content(held: dict[str, Any], answers_: d
         for excluded, answer in answers_.items():
             expected = seen.target.expected.model_copy(update={"exclude_request_data": excluded})
             target = seen.target.model_copy(update={"expected": expected})
-            assert judge_content(replace(seen, spans=spans, target=target)).answer == answer
+            assert ask("content", replace(seen, spans=spans, target=target)).answer == answer
 
 
 async def test_after_a_rotation_the_monitor_is_to_be_given_the_new_key() -> None:

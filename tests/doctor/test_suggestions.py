@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from monitor.core.state import ArrivalPolicy
-from monitor.doctor.deadlines import suggest_deadlines
+from monitor.doctor.about_traceloop import suggest_deadlines
 from monitor.doctor.snippet import snippet
 from monitor.settings import parse
 from tests.doctor.clinic import clinic

@@ -10,11 +10,10 @@ import pytest
 
 from monitor.core.model import Service, Verdict
 from monitor.core.switches import LoggingMode, SwitchKind, SwitchRule, SwitchSeen
-from monitor.doctor.answer import Answer, Question, Suggestion, open_, well, wrong
-from monitor.doctor.questions import QUESTIONS
-from monitor.doctor.report import describe_visit, suggested, verdict_of
-from monitor.doctor.seen import Answered, Overheard, Seen
-from monitor.doctor.visits import Equipment, build_visits
+from monitor.doctor.probe import Deps, build_probes
+from monitor.doctor.questions import Answer, Question, Suggestion, outcome
+from monitor.doctor.report import QUESTIONS, describe_probe, suggested, verdict_of
+from monitor.doctor.snapshot import Answered, Reply, Snapshot, Traffic
 from monitor.http import Http, InProcess
 from monitor.notifiers.slack import BotIdentity
 from monitor.ports import Unreachable
@@ -27,27 +26,27 @@ DAY = 86_400.0
 PASS, FAIL, UNKNOWN = Verdict.PASS, Verdict.FAIL, Verdict.UNKNOWN
 
 
-async def seen_well(**more: Any) -> Seen:
+async def seen_well(**more: Any) -> Snapshot:
     """What a visit to a healthy tenant saw."""
     async with clinic(**more) as it:
         await it.visit()
         return it.seen[0]
 
 
-def ask(slug: str, seen: Seen) -> Answer:
+def ask(slug: str, seen: Snapshot) -> Answer:
     """One question."""
-    return next(question for question in QUESTIONS if question.slug == slug).judge(seen)
+    return next(question for question in QUESTIONS if question.slug == slug).answer(seen)
 
 
-def short(slug: str, seen: Seen) -> tuple[str, Verdict]:
+def short(slug: str, seen: Snapshot) -> tuple[str, Verdict]:
     """Its answer and verdict."""
     answer = ask(slug, seen)
     return answer.answer, answer.verdict
 
 
-def hearing(seen: Seen, **heard: Any) -> Seen:
+def hearing(seen: Snapshot, **heard: Any) -> Snapshot:
     """The same, but for what was overheard."""
-    return replace(seen, overheard=replace(seen.overheard, **heard))
+    return replace(seen, traffic=replace(seen.traffic, **heard))
 
 
 # --- clocks, certificates, tokens -------------------------------------------------------------------------------------
@@ -77,10 +76,10 @@ async def test_the_servers_clocks_are_heard() -> None:
     """By the header Date, whichever service sends it; what is no date says nothing."""
     for date, skews in (("Fri, 15 Jan 2027 08:01:30 GMT", {Service.GATEWAY: 90.0}), ("tomorrow", {})):
         seen = await _seen_through({"date": date})
-        assert seen.overheard.skews == skews
+        assert seen.traffic.skews == skews
 
 
-async def _seen_through(headers: Mapping[str, str]) -> Seen:
+async def _seen_through(headers: Mapping[str, str]) -> Snapshot:
     """A visit whose gateway sends these headers with everything, and whose other services are not there."""
 
     async def gateway(_scope: Any, _receive: Any, send: Any) -> None:
@@ -90,16 +89,15 @@ async def _seen_through(headers: Mapping[str, str]) -> Seen:
 
     clock = FakeClock(threads=False)
     async with clinic() as it:
-        equipment = Equipment(
+        deps = Deps(
             http=Http(clock=clock, transport=InProcess({"gateway": gateway})),
             redactor=Redactor(),
             clock=clock,
             say=it.said.append,
-            overhear=lambda _: None,
         )
-        (visit,) = build_visits(it.settings, frozenset(), equipment)
-        await visit._ask_gateway()
-        return visit.seen
+        (probe,) = build_probes(it.settings, frozenset(), deps)
+        await probe._ask_gateway()
+        return probe.snapshot
 
 
 @pytest.mark.parametrize(
@@ -147,11 +145,11 @@ async def test_the_proxy_is_named_without_its_password() -> None:
 async def test_a_network_that_reaches_nobody_is_the_suspect() -> None:
     """Then nobody else is."""
     failures = {Service.GATEWAY: "dns", Service.TRACELOOP: "dns"}
-    seen = replace(await seen_well(), overheard=Overheard(failures=failures))
+    seen = replace(await seen_well(), traffic=Traffic(failures=failures))
     assert short("reachable", seen) == ("nobody", FAIL)
-    some = replace(seen, overheard=Overheard(failures=failures, answered=frozenset({Service.GATEWAY})))
+    some = replace(seen, traffic=Traffic(failures=failures, answered={Service.GATEWAY}))
     assert short("reachable", some) == ("not all", UNKNOWN)
-    assert short("reachable", replace(seen, overheard=Overheard())) == ("skipped", UNKNOWN)
+    assert short("reachable", replace(seen, traffic=Traffic())) == ("skipped", UNKNOWN)
 
 
 # --- telling, and cost ------------------------------------------------------------------------------------------------
@@ -218,7 +216,7 @@ async def test_a_session_that_names_nobody_is_outweighed_by_what_the_token_may_r
 async def test_what_other_configurations_say_is_told() -> None:
     """In a few words."""
     rules = (SwitchRule(name="a", off=True), SwitchRule(name="b"))
-    others = {
+    others: dict[SwitchKind, Reply[SwitchSeen]] = {
         SwitchKind.LOGGING: Answered(SwitchSeen(kind=SwitchKind.LOGGING, rules=rules)),
         SwitchKind.GLOBAL: Answered(SwitchSeen(kind=SwitchKind.GLOBAL, mode=LoggingMode.NEVER)),
         SwitchKind.ROUTING: Answered(SwitchSeen(kind=SwitchKind.ROUTING, form="404")),
@@ -251,13 +249,15 @@ async def test_what_traceloop_does_not_tell_stays_open() -> None:
 def _asked(*answers: tuple[Answer, bool]) -> dict[Question, Answer]:
     """Questions with these answers; `needed` or not."""
 
-    def question(place: int, answer: Answer, *, needed: bool) -> Question:
-        return Question(slug=str(place), text="?", judge=lambda _: answer, needed=needed)
+    def question(*, needed: bool) -> Question:
+        return Question(
+            slug="a", text="?", needed=needed, concerns=lambda _: True, texts={}, judge=lambda _: outcome("a")
+        )
 
-    return {question(place, answer, needed=needed): answer for place, (answer, needed) in enumerate(answers)}
+    return {question(needed=needed): answer for answer, needed in answers}
 
 
-WELL, WRONG, OPEN = well("a", "b"), wrong("a", "b", "c"), open_("a", "b")
+WELL, WRONG, OPEN = (Answer(answer="a", verdict=verdict, summary="b") for verdict in (PASS, FAIL, UNKNOWN))
 
 
 @pytest.mark.parametrize(
@@ -277,13 +277,15 @@ def test_the_verdict_is_that_of_what_is_needed(answers: list[tuple[Answer, bool]
 
 def test_the_first_suggestion_for_a_setting_counts() -> None:
     """A setting is suggested once."""
-    first, second = (Suggestion(setting="a.b", value=value, why="w") for value in (1, 2))
-    assert suggested(_asked((well("a", "b", first), True), (well("a", "b", second), True))) == {"a.b": first}
+    first, second = (Suggestion("a.b", value, "w") for value in (1, 2))
+    assert suggested(_asked((replace(WELL, suggests=(first,)), True), (replace(WELL, suggests=(second,)), True))) == {
+        "a.b": first
+    }
 
 
 async def test_what_is_needed_is_what_a_trusted_monitor_needs() -> None:
     """The list, in the order of asking."""
-    questions = describe_visit(await seen_well())["questions"]
+    questions = describe_probe(await seen_well())["questions"]
     assert [slug for slug, each in questions.items() if each["needed"]] == [
         "control_plane_token",
         "config_readable",
