@@ -55,7 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
         redactor=means.redactor,
         clock=means.clock,
         say=progress(json=arguments.format == "json"),
-        on_exchange=recorder.hear if recorder is not None else None,
+        on_exchange=recorder.record if recorder is not None else None,
         environ=os.environ,
     )
     report = all_visible(_visit(loaded, deps, arguments, recorder))

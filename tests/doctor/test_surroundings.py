@@ -19,7 +19,7 @@ from monitor.notifiers.slack import BotIdentity
 from monitor.ports import Unreachable
 from monitor.redaction import Redactor
 from monitor.truefoundry import ModelsAnswer
-from tests.doctor.clinic import clinic
+from tests.doctor.harness import harness
 from tests.fakes.clock import START, FakeClock
 
 DAY = 86_400.0
@@ -28,8 +28,8 @@ PASS, FAIL, UNKNOWN = Verdict.PASS, Verdict.FAIL, Verdict.UNKNOWN
 
 async def seen_well(**more: Any) -> Snapshot:
     """What a visit to a healthy tenant saw."""
-    async with clinic(**more) as it:
-        await it.visit()
+    async with harness(**more) as it:
+        await it.report()
         return it.seen[0]
 
 
@@ -88,7 +88,7 @@ async def _seen_through(headers: Mapping[str, str]) -> Snapshot:
         await send({"type": "http.response.body", "body": b"{}"})
 
     clock = FakeClock(threads=False)
-    async with clinic() as it:
+    async with harness() as it:
         deps = Deps(
             http=Http(clock=clock, transport=InProcess({"gateway": gateway})),
             redactor=Redactor(),
@@ -121,8 +121,8 @@ def _jwt(expires: float) -> str:
 async def test_the_end_of_a_token_is_told_where_it_tells() -> None:
     """A JWT's; of an opaque one nothing is known."""
     assert short("tokens", await seen_well()) == ("not told", PASS)
-    async with clinic(targets={"demo": {"gateway": {"token": _jwt(START - 5)}}}) as it:
-        await it.visit()
+    async with harness(targets={"demo": {"gateway": {"token": _jwt(START - 5)}}}) as it:
+        await it.report()
         assert short("tokens", it.seen[0]) == ("expired", FAIL)
 
 
@@ -133,8 +133,8 @@ async def test_the_proxy_is_named_without_its_password() -> None:
     """Whether the configuration or the environment names it."""
     seen = await seen_well()
     assert short("proxy", seen) == ("none", PASS)
-    async with clinic(http={"proxy": "http://user:secretpass@proxy.acme.example:3128"}) as it:
-        await it.visit()
+    async with harness(http={"proxy": "http://user:secretpass@proxy.acme.example:3128"}) as it:
+        await it.report()
         given = ask("proxy", it.seen[0])
         assert given.answer == "used"
         assert "By http.proxy a proxy is used" in given.summary
