@@ -8,8 +8,7 @@ import pytest
 from monitor.core.faults import FAULTS, Rule
 from monitor.core.incident import Reason
 from monitor.core.triage import TRIAGE
-from monitor.daemon.heartbeat import FORGIVEN_FOR
-from monitor.daemon.selftest import AGAIN_AFTER
+from monitor.daemon.heartbeat import FORGIVEN_FOR, TEST_AGAIN_AFTER
 from monitor.sandbox import FAULTS as WAYS
 from monitor.settings.alerting import Alerting
 from tests.scenarios.promptness import PROMISES
@@ -65,7 +64,7 @@ def test_what_is_told_is_explained_for_every_reason() -> None:
     alerting = Alerting()
     assert list(alerting.remind_every) == [4 * 3600, 8 * 3600, 24 * 3600]
     assert "still critical after 4 h, 8 h and each further 24 h (`remind_every`)" in text
-    assert [alerting.escalate_after, FORGIVEN_FOR, AGAIN_AFTER] == [1800, 300, 300]
+    assert [alerting.escalate_after, FORGIVEN_FOR, TEST_AGAIN_AFTER] == [1800, 300, 300]
     assert "critical for `escalate_after` (30 min)" in text
     assert "after five minutes in which a notifier cannot be told" in text
     assert "is tested again every five minutes" in text

@@ -23,7 +23,7 @@ LONGEST = 450
 LONG_FOR_A_REASON = {"monitor/ports.py"}  # the outside world on one page
 
 BROAD_EXCEPTS = {
-    "monitor/daemon/listeners.py": "a listener must not stop the checks",
+    "monitor/daemon/daemon.py": "a listener must not stop the checks",
     "monitor/cli/run.py": "a crash must leave a traceback and exit with 1",
     "monitor/runner.py": "a bug in a check must not end the daemon",
     "monitor/store/sqlite.py": "nobody may wait for ever for a write",

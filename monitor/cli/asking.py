@@ -2,27 +2,15 @@
 
 import argparse
 import sys
-from dataclasses import dataclass
 
 from monitor.cli.common import add_config, duration, read_configuration, refuse_ca_file, refuse_target, say
 from monitor.clock import SystemClock
-from monitor.daemon.assembly import secrets_of
-from monitor.daemon.once import Say
-from monitor.daemon.passes import network
+from monitor.daemon.compose import Deps, network, secrets_of
+from monitor.daemon.one_shot import Print
 from monitor.http import Http
-from monitor.ports import Clock
 from monitor.redaction import Redactor
 from monitor.settings import Loaded
 from monitor.telemetry.logging import configure
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Means:
-    """What it takes to ask."""
-
-    http: Http
-    redactor: Redactor
-    clock: Clock
 
 
 def add_scope(parser: argparse.ArgumentParser) -> None:
@@ -46,11 +34,11 @@ def read_scope(arguments: argparse.Namespace) -> Loaded | None:
     return loaded
 
 
-def prepare(loaded: Loaded) -> Means | None:
+def prepare(loaded: Loaded) -> Deps | None:
     """The real clock and network, and a quiet log; None after a complaint (the command then ends with 2)."""
     clock, redactor = SystemClock(), _log_quietly(loaded)
     try:
-        return Means(
+        return Deps(
             http=Http(clock=clock, transport=network(loaded.settings, redactor)), redactor=redactor, clock=clock
         )
     except OSError as error:
@@ -65,7 +53,7 @@ def _log_quietly(loaded: Loaded) -> Redactor:
     return redactor
 
 
-def progress(*, json: bool) -> Say:
+def progress(*, json: bool) -> Print:
     """Progress is for people who wait: on stderr, and beside JSON on a terminal only."""
     return _silent if json and not sys.stderr.isatty() else say
 

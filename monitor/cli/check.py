@@ -10,9 +10,8 @@ from monitor.cli.asking import add_scope, prepare, progress, read_scope
 from monitor.cli.common import FAILED, OK, UNKNOWN, USAGE, say
 from monitor.cli.table import render, use_colour
 from monitor.core.model import CheckName, Seconds, Severity, Verdict
-from monitor.daemon.once import SinglePass, run_all
-from monitor.daemon.passes import Selection, build_passes
-from monitor.daemon.report import describe, severity_of_failures
+from monitor.daemon.one_shot import OneShot, Selection, one_shots, run_all
+from monitor.daemon.status import describe, severity_of_failures
 from monitor.ports import Clock
 from monitor.redaction import all_visible
 
@@ -59,21 +58,14 @@ def run(arguments: argparse.Namespace) -> int:
     if means is None:
         return USAGE
     selection = Selection(targets=frozenset(arguments.target), checks=arguments.only)
-    passes = build_passes(
-        loaded.settings,
-        selection,
-        http=means.http,
-        redactor=means.redactor,
-        clock=means.clock,
-        say=progress(json=arguments.format == "json"),
-    )
+    passes = one_shots(loaded.settings, selection, means, say=progress(json=arguments.format == "json"))
     report = all_visible(asyncio.run(_look(passes, means.clock, arguments.timeout)))
     _print(report, arguments.format)
     return exit_code(report, Severity[arguments.fail_on.upper()])
 
 
-async def _look(passes: list[SinglePass], clock: Clock, timeout: Seconds | None) -> dict[str, Any]:
-    done = await run_all(passes, clock=clock, timeout=timeout)
+async def _look(passes: list[OneShot], clock: Clock, timeout: Seconds | None) -> dict[str, Any]:
+    done = await run_all((one.run for one in passes), clock=clock, timeout=timeout)
     if not done:
         say(f"ended after {timeout:g} s: what was not seen by then is unknown")
     states = {str(one.journal.state.target): (one.journal.state, one.journal.policy) for one in passes}

@@ -12,9 +12,10 @@ from monitor.cli.asking import add_scope, prepare, progress, read_scope
 from monitor.cli.common import FAILED, OK, USAGE, say
 from monitor.cli.findings import render
 from monitor.cli.table import use_colour
-from monitor.core.model import Seconds, TargetName, Verdict
-from monitor.daemon.once import run_all
-from monitor.doctor.probe import Deps, build_probes
+from monitor.core.model import TargetName, Verdict
+from monitor.daemon.compose import Deps
+from monitor.daemon.one_shot import run_all
+from monitor.doctor.probe import build_probes
 from monitor.doctor.recording import Recorder, Unfit
 from monitor.doctor.report import describe_probes
 from monitor.redaction import all_visible
@@ -38,53 +39,43 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Visit every selected target; 0 if everything works that a trusted monitor needs."""
+    """Ask about every selected target; 0 if everything works that a trusted monitor needs."""
     loaded = read_scope(arguments)
     if loaded is None:
         return USAGE
-    means = prepare(loaded)
-    if means is None:
+    deps = prepare(loaded)
+    if deps is None:
         return USAGE
     try:
-        recorder = Recorder(loaded.settings, arguments.record, clock=means.clock) if arguments.record else None
+        recorder = Recorder(loaded.settings, arguments.record, clock=deps.clock) if arguments.record else None
     except Unfit as unfit:
         say(f"--record {arguments.record}: {unfit}")
         return USAGE
-    deps = Deps(
-        http=means.http,
-        redactor=means.redactor,
-        clock=means.clock,
-        say=progress(json=arguments.format == "json"),
-        on_exchange=recorder.record if recorder is not None else None,
-        environ=os.environ,
-    )
-    report = all_visible(_visit(loaded, deps, arguments, recorder))
-    _print(report, arguments.format)
-    if recorder is not None:
-        say(
-            recorder.problem
-            or f"recorded {recorder.count} exchanges in {arguments.record}: look them through, then send them"
-        )
-    return OK if report["verdict"] == Verdict.PASS.value else FAILED
-
-
-def _visit(loaded: Loaded, deps: Deps, arguments: argparse.Namespace, recorder: Recorder | None) -> dict[str, Any]:
-    """The report; a recording is finished whatever ends the visit."""
-    targets = frozenset(TargetName(name) for name in arguments.target)
     try:
-        report = asyncio.run(_look(loaded, targets, deps, arguments.timeout))
+        report = asyncio.run(_ask(loaded, deps, arguments, recorder))
         if recorder is not None:
             recorder.conclude(report)
     finally:
         if recorder is not None:
             recorder.close()
-    return report
+    _print(all_visible(report), arguments.format)
+    if recorder is not None:
+        done = f"recorded {recorder.count} exchanges in {arguments.record}: look them through, then send them"
+        say(recorder.problem or done)
+    return OK if report["verdict"] == Verdict.PASS.value else FAILED
 
 
-async def _look(loaded: Loaded, targets: frozenset[TargetName], deps: Deps, timeout: Seconds | None) -> dict[str, Any]:
-    probes = build_probes(loaded.settings, targets, deps)
-    if not await run_all(probes, clock=deps.clock, timeout=timeout):
-        say(f"ended after {timeout:g} s: what was not seen by then is unknown")
+async def _ask(loaded: Loaded, deps: Deps, arguments: argparse.Namespace, recorder: Recorder | None) -> dict[str, Any]:
+    probes = build_probes(
+        loaded.settings,
+        frozenset(map(TargetName, arguments.target)),
+        deps,
+        say=progress(json=arguments.format == "json"),
+        on_exchange=recorder.record if recorder is not None else None,
+        environ=os.environ,
+    )
+    if not await run_all((probe.run for probe in probes), clock=deps.clock, timeout=arguments.timeout):
+        say(f"ended after {arguments.timeout:g} s: what was not seen by then is unknown")
     return describe_probes(probe.snapshot for probe in probes)
 
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from monitor.cli.asking import prepare
 from monitor.cli.common import FAILED, OK, USAGE, add_config, read_configuration, say
 from monitor.core.model import Severity
-from monitor.daemon.routes import Footing, ways_of
-from monitor.daemon.selftest import try_way
+from monitor.daemon.compose_notifiers import places_of
+from monitor.daemon.heartbeat import send_test
 from monitor.ports import Clock, Notifier
 from monitor.settings import Settings
 from monitor.settings.mention import called
@@ -33,7 +33,7 @@ def run(arguments: argparse.Namespace) -> int:
     means = prepare(loaded)
     if means is None:
         return USAGE
-    ways = ways_of(loaded.settings, Footing(clock=means.clock, http=means.http, redactor=means.redactor))
+    ways = places_of(loaded.settings, means)
     if not ways:
         say("no notifier is configured: set alerting.slack, alerting.alertmanager or alerting.webhook")
         return FAILED
@@ -60,7 +60,7 @@ async def _test(ways: Mapping[str, Notifier], clock: Clock) -> int:
     """One after the other, each said as soon as it is known."""
     failed = False
     for name, notifier in ways.items():
-        _, problem = await try_way(notifier, TEXT, clock)
+        _, problem = await send_test(notifier, TEXT, clock)
         failed = failed or bool(problem)
         print(f"{name}: {f'not delivered: {problem}' if problem else 'delivered'}", flush=True)
         notifier.close()

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from monitor.cli.common import FAILED, OK, USAGE, add_config, read_configuration, refuse_ca_file, say
-from monitor.daemon.assembly import secrets_of
+from monitor.daemon.compose import secrets_of
 from monitor.daemon.service import Service
 from monitor.redaction import Redactor
 from monitor.settings import Loaded

@@ -10,7 +10,7 @@ from monitor.cli.asking import read_scope
 from monitor.cli.common import OK, USAGE, add_config, duration, say
 from monitor.clock import SystemClock
 from monitor.core.model import Seconds
-from monitor.daemon.assembly import secrets_of
+from monitor.daemon.compose import secrets_of
 from monitor.redaction import Redactor
 from monitor.settings import ConfigError, load
 from monitor.simulate.cast import Compose

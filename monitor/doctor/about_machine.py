@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from monitor.core.canary import Outcome as Fate
 from monitor.core.model import Instant, Seconds, Service
-from monitor.daemon.tokens import token_expiries
+from monitor.daemon.status import token_expiries
 from monitor.doctor.questions import NAMES, Outcome, outcome, skip
 from monitor.doctor.snapshot import Answered, Snapshot
 from monitor.ports import Undeliverable

@@ -6,7 +6,7 @@ reached, so it costs nothing. Everything else is a read.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -16,15 +16,13 @@ from monitor.core.model import CheckName, Seconds, Service, TargetName, TraceId
 from monitor.core.state import TargetState
 from monitor.core.switches import SwitchKind
 from monitor.core.trace import BY_NONCE, Narrowing
-from monitor.daemon.assembly import Ground, assemble
-from monitor.daemon.once import Say
-from monitor.daemon.passes import Selection, make_pass
+from monitor.daemon.compose import Deps, assemble
+from monitor.daemon.compose_notifiers import slack_bot
+from monitor.daemon.one_shot import OneShot, Print, Selection
 from monitor.daemon.policy import at_once, policy_of
-from monitor.daemon.routes import Footing, slack_bot
 from monitor.doctor.snapshot import Answered, Reply, Snapshot, Spans, StoreWatch, Traffic
-from monitor.http import Exchange, Http, OnExchange, Proxies
-from monitor.ports import CanaryRequest, Clock, PortError, Unreachable
-from monitor.redaction import Redactor
+from monitor.http import Exchange, OnExchange, Proxies
+from monitor.ports import CanaryRequest, PortError, Unreachable
 from monitor.settings import Settings
 
 T = TypeVar("T")
@@ -40,51 +38,56 @@ _BEFORE: Seconds = 120.0
 _REFUSED_WAITS: tuple[Seconds, ...] = (0.0, 5.0, 10.0)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Deps:
-    """What probes are made with. `on_exchange` gets every exchange, secrets and all; `environ` may name proxies."""
+def build_probes(
+    settings: Settings,
+    targets: frozenset[TargetName],
+    deps: Deps,
+    *,
+    say: Print,
+    on_exchange: OnExchange | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> list["Probe"]:
+    """One for each selected target; no target selected means all. What the daemon remembers is not used.
 
-    http: Http
-    redactor: Redactor
-    clock: Clock
-    say: Say
-    on_exchange: OnExchange | None = None
-    environ: Mapping[str, str] = field(default_factory=dict)
-
-
-def build_probes(settings: Settings, targets: frozenset[TargetName], deps: Deps) -> list["Probe"]:
-    """One for each selected target; no target selected means all. What the daemon remembers is not used."""
+    `on_exchange` gets every exchange, secrets and all; `environ` may name proxies.
+    """
     key = bytes.fromhex(deps.clock.draw_hex(_KEY_DIGITS))
-    return [Probe(name, settings, deps, key) for name in settings.targets if not targets or name in targets]
+    return [
+        Probe(name, settings, deps, key, say, on_exchange, environ or {})
+        for name in settings.targets
+        if not targets or name in targets
+    ]
 
 
 class Probe:
     """Asks about one target; `snapshot` may be read at any time, also when a timeout has ended it."""
 
-    def __init__(self, name: TargetName, settings: Settings, deps: Deps, fingerprint_key: bytes) -> None:
+    def __init__(
+        self,
+        name: TargetName,
+        settings: Settings,
+        deps: Deps,
+        key: bytes,
+        say: Print,
+        on_exchange: OnExchange | None,
+        environ: Mapping[str, str],
+    ) -> None:
         target, traffic = settings.targets[name], Traffic()
 
         def note(exchange: Exchange) -> None:
             traffic.note(exchange, self._our_traces())
-            if deps.on_exchange is not None:
-                deps.on_exchange(exchange)
+            if on_exchange is not None:
+                on_exchange(exchange)
 
-        http = deps.http.observed(note)
-        ground = Ground(
-            clock=deps.clock,
-            http=http,
-            redactor=deps.redactor,
-            fingerprint_key=fingerprint_key,
-            publish=lambda _event: None,
-        )
-        parts = assemble(name, target, settings, ground)
-        policy = at_once(policy_of(target, settings.alerting, fingerprint_key))
+        deps = replace(deps, http=deps.http.observed(note))
+        parts = assemble(name, target, settings, deps, key=key, publish=lambda _event: None)
+        policy = at_once(policy_of(target, settings.alerting, key))
         state = TargetState(target=name)
-        self._pass = make_pass(state, policy, parts, Selection(), ground=ground, say=deps.say)
+        self._pass = OneShot(state, policy, parts, Selection(), deps.clock, say=say)
         self._adapters = parts.adapters
-        self._slack = slack_bot(settings, Footing(clock=deps.clock, http=http, redactor=deps.redactor))
+        self._slack = slack_bot(settings, deps)
         self._clock = deps.clock
-        self._say: Say = lambda text: deps.say(f"{name}: {text}")
+        self._say: Print = lambda text: say(f"{name}: {text}")
         self._silent: dict[Service, Unreachable] = {}
         self._refusal: Canary | None = None  # the request that must be refused, by what its trace could be found
         self._seen = Snapshot(
@@ -96,7 +99,7 @@ class Probe:
             now=deps.clock.now(),
             traffic=traffic,
             ended=False,
-            proxies=_proxies(settings, name, deps.environ),
+            proxies=_proxies(settings, name, environ),
         )
 
     @property

@@ -24,7 +24,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from monitor.core.model import Instant, Service
 from monitor.core.secret import SecretKind, describe_secret
-from monitor.daemon.assembly import secrets_of
+from monitor.daemon.compose import secrets_of
 from monitor.http import Answer, Exchange, Request
 from monitor.ports import Clock, Garbled
 from monitor.settings import Settings

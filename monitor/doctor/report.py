@@ -13,7 +13,7 @@ from dataclasses import asdict
 from typing import Any
 
 from monitor.core.model import Verdict
-from monitor.daemon.report import describe_target, overall
+from monitor.daemon.status import describe_target, overall
 from monitor.doctor import about_machine, about_traceloop, about_truefoundry
 from monitor.doctor.questions import Answer, Question, Suggestion, read_sections
 from monitor.doctor.snapshot import Snapshot

@@ -6,7 +6,7 @@ from monitor.core.cadence import bar_canary
 from monitor.core.canary import Canary, ControlSpan
 from monitor.core.inputs import CanaryAnswered, CanaryPlanned, ControlSent, Observation
 from monitor.core.model import CheckName, Fault, Finding, TargetName, TraceId
-from monitor.daemon.assembly import Ground, Parts, assemble
+from monitor.daemon.compose import Deps, Parts, Publish, assemble
 from monitor.ports import Check, Clock, Journal
 from monitor.settings import Settings, Target
 from monitor.simulate.timeline import Say
@@ -32,9 +32,11 @@ class Prompter:
             self._said[target, check] = replace(say, looks=say.looks - 1)
         return say.finding
 
-    def assemble(self, name: TargetName, target: Target, settings: Settings, ground: Ground) -> Parts:
+    def assemble(
+        self, name: TargetName, target: Target, settings: Settings, deps: Deps, *, key: bytes, publish: Publish
+    ) -> Parts:
         """The real checks of a target, each behind one that listens to the prompter."""
-        parts = assemble(name, target, settings, ground)
+        parts = assemble(name, target, settings, deps, key=key, publish=publish)
         return replace(parts, checks={each: Prompted(check, name, self) for each, check in parts.checks.items()})
 
 

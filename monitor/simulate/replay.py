@@ -11,11 +11,11 @@ from monitor.core.inputs import Acknowledged, Input, Ticked
 from monitor.core.model import Instant, Seconds, TargetName
 from monitor.core.state import Policy, TargetState, Trend
 from monitor.core.trace import Route
-from monitor.daemon.desk import Route as Way
+from monitor.daemon.compose import Deps, silences_of
+from monitor.daemon.compose_notifiers import notifiers_of
+from monitor.daemon.delivery import Route as Way
+from monitor.daemon.dispatcher import Dispatcher
 from monitor.daemon.policy import policy_of
-from monitor.daemon.routes import Footing, routes_of
-from monitor.daemon.teller import Teller
-from monitor.daemon.windows import windows_of
 from monitor.http import Http
 from monitor.redaction import Redactor
 from monitor.runner import TargetJournal
@@ -96,7 +96,7 @@ def _policies(settings: Settings, snapshot: Snapshot, targets: Sequence[TargetNa
 
 
 class _Theatre:
-    """The engine and the teller, without checks and without a schedule."""
+    """The engine and the dispatcher, without checks and without a schedule."""
 
     def __init__(
         self,
@@ -111,7 +111,7 @@ class _Theatre:
         self._history = history
         self._chronicle = Chronicle()
         settings = loaded.settings
-        silences = (*windows_of(settings), *snapshot.state.silences)
+        silences = (*silences_of(settings), *snapshot.state.silences)
         listener = IncidentListener(self._chronicle, silences=lambda: silences, journal=self._journal)
         self._journals = {
             name: TargetJournal(
@@ -120,11 +120,11 @@ class _Theatre:
                 clock=clock,
                 save=_keep_nothing,
                 publish=listener.hear,
-                changed=lambda _: self._teller.wake(),
+                changed=lambda _: self._dispatcher.wake(),
             )
             for name, policy in policies.items()
         }
-        self._teller = Teller(
+        self._dispatcher = Dispatcher(
             self._ways(cast.settings(lambda _: loaded, ()), cast),
             clock=clock,
             publish=_ignore,
@@ -135,7 +135,7 @@ class _Theatre:
 
     async def perform(self, moments: Sequence[tuple[TargetName, Moment]], begin: Instant) -> Replayed:
         """Let everything be observed at its moment."""
-        self._teller.start()
+        self._dispatcher.start()
         for name, moment in moments:
             await self._wait_until(moment.at)
             await self._journals[name].absorb(self._of_now(moment.given, name))
@@ -145,7 +145,7 @@ class _Theatre:
             for journal in self._journals.values()
             if (incident := journal.state.incident) is not None
         )
-        await self._teller.stop(_AFTERWARDS)
+        await self._dispatcher.stop(_AFTERWARDS)
         return Replayed(
             since=begin,
             until=self._clock.now(),
@@ -176,13 +176,13 @@ class _Theatre:
     def _ways(self, settings: Settings, cast: Cast) -> tuple[Way, ...]:
         reader = ChannelReader(cast.slack.world.slack)
         http = Http(clock=self._clock, transport=cast.network(lambda app: app))
-        footing = Footing(clock=self._clock, http=http, redactor=Redactor())
+        deps = Deps(clock=self._clock, http=http, redactor=Redactor())
         return tuple(
             Way(
                 notifier=Overheard(way.notifier, reader, self._clock, hear=self._chronicle.hear, told=_go_on),
                 mention_key=way.mention_key,
             )
-            for way in routes_of(settings, footing)
+            for way in notifiers_of(settings, deps)
         )
 
 

@@ -8,10 +8,10 @@ from typing import Any
 from monitor.core.events import Event
 from monitor.core.model import Seconds, TargetName
 from monitor.core.silence import Silence
-from monitor.daemon.daemon import Daemon, Surroundings
-from monitor.daemon.desk import Route
-from monitor.daemon.routes import Footing, routes_of
-from monitor.daemon.windows import windows_of
+from monitor.daemon.compose import Deps, silences_of
+from monitor.daemon.compose_notifiers import notifiers_of
+from monitor.daemon.daemon import Daemon
+from monitor.daemon.delivery import Route
 from monitor.http import Http
 from monitor.http.inprocess import ASGIApp, Message
 from monitor.ports import Clock
@@ -64,16 +64,12 @@ class Stage:
         """Start a daemon on what is remembered."""
         self.daemon = Daemon(
             settings,
-            Surroundings(
-                clock=self.clock,
-                store=self._store,
-                schedule=GridSchedule(self.clock, _ignore, SleepingAlarms(self.clock)),
-                http=self._http,
-                redactor=self._redactor,
-                assemble=self.prompter.assemble,
-            ),
+            Deps(clock=self.clock, http=self._http, redactor=self._redactor),
+            store=self._store,
+            schedule=GridSchedule(self.clock, _ignore, SleepingAlarms(self.clock)),
+            assemble=self.prompter.assemble,
             routes=self._routes(settings),
-            silences=windows_of(settings),
+            silences=silences_of(settings),
         )
         self.daemon.listen(IncidentListener(self.chronicle, silences=self._silences, journal=self._journal).hear)
         mine = _of_the_daemon.set(True)
@@ -87,7 +83,7 @@ class Stage:
         """Let the running daemon go on with other settings."""
         mine = _of_the_daemon.set(True)
         try:
-            await self.daemon.apply(settings, self._routes(settings), windows_of(settings))
+            await self.daemon.apply(settings, self._routes(settings), silences_of(settings))
         finally:
             _of_the_daemon.reset(mine)
 
@@ -111,7 +107,7 @@ class Stage:
     # --- inside
 
     def _routes(self, settings: Settings) -> tuple[Route, ...]:
-        footing = Footing(clock=self.clock, http=self._http, redactor=self._redactor)
+        deps = Deps(clock=self.clock, http=self._http, redactor=self._redactor)
         return tuple(
             Route(
                 notifier=Overheard(
@@ -119,7 +115,7 @@ class Stage:
                 ),
                 mention_key=route.mention_key,
             )
-            for route in routes_of(settings, footing)
+            for route in notifiers_of(settings, deps)
         )
 
     def _silences(self) -> tuple[Silence, ...]:

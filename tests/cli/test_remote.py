@@ -14,7 +14,7 @@ from monitor.cli import main
 from monitor.core.model import Fault
 from monitor.core.silence import Silence, Weekly
 from monitor.core.state import State
-from monitor.daemon.report import describe_incident
+from monitor.daemon.status import describe_incident
 from monitor.web.operations import Unknown
 from tests.cli.live import a_server, live_site
 from tests.fakes.clock import START

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from monitor.core.model import Seconds, TargetName
-from monitor.daemon.assembly import secrets_of
-from monitor.daemon.once import run_all
-from monitor.doctor.probe import Deps, build_probes
+from monitor.daemon.compose import Deps, secrets_of
+from monitor.daemon.one_shot import run_all
+from monitor.doctor.probe import build_probes
 from monitor.doctor.recording import Recorder
 from monitor.doctor.report import describe_probes
 from monitor.doctor.snapshot import Snapshot
@@ -48,16 +48,17 @@ class Harness:
         settings, clock = self.settings, self.clock
         recorder = Recorder(settings, record, clock=clock) if record is not None else None
         transport = InProcess({host: app for host, app in self.sandbox.apps.items()})  # noqa: C416 - Host is str
-        deps = Deps(
-            http=Http(clock=clock, transport=transport),
-            redactor=Redactor(secrets_of(settings)),
-            clock=clock,
+        http = Http(clock=clock, transport=transport)
+        deps = Deps(clock=clock, http=http, redactor=Redactor(secrets_of(settings)))
+        probes = build_probes(
+            settings,
+            frozenset(map(TargetName, targets)),
+            deps,
             say=self.said.append,
             on_exchange=recorder.record if recorder is not None else None,
         )
-        probes = build_probes(settings, frozenset(map(TargetName, targets)), deps)
         began = clock.monotonic()
-        work = asyncio.ensure_future(run_all(probes, clock=clock, timeout=timeout))
+        work = asyncio.ensure_future(run_all((probe.run for probe in probes), clock=clock, timeout=timeout))
         await clock.run_until(work.done)
         await work
         self.took = clock.monotonic() - began

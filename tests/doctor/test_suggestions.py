@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from monitor.cli.findings import snippet
 from monitor.core.state import ArrivalPolicy
 from monitor.doctor.about_traceloop import suggest_deadlines
-from monitor.doctor.snippet import snippet
 from monitor.settings import parse
 from tests.doctor.harness import harness
 from tests.scenarios.house import merge

@@ -10,7 +10,8 @@ import pytest
 
 from monitor.core.model import Service, Verdict
 from monitor.core.switches import LoggingMode, SwitchKind, SwitchRule, SwitchSeen
-from monitor.doctor.probe import Deps, build_probes
+from monitor.daemon.compose import Deps
+from monitor.doctor.probe import build_probes
 from monitor.doctor.questions import Answer, Question, Suggestion, outcome
 from monitor.doctor.report import QUESTIONS, describe_probe, suggested, verdict_of
 from monitor.doctor.snapshot import Answered, Reply, Snapshot, Traffic
@@ -89,13 +90,9 @@ async def _seen_through(headers: Mapping[str, str]) -> Snapshot:
 
     clock = FakeClock(threads=False)
     async with harness() as it:
-        deps = Deps(
-            http=Http(clock=clock, transport=InProcess({"gateway": gateway})),
-            redactor=Redactor(),
-            clock=clock,
-            say=it.said.append,
-        )
-        (probe,) = build_probes(it.settings, frozenset(), deps)
+        http = Http(clock=clock, transport=InProcess({"gateway": gateway}))
+        deps = Deps(clock=clock, http=http, redactor=Redactor())
+        (probe,) = build_probes(it.settings, frozenset(), deps, say=it.said.append)
         await probe._ask_gateway()
         return probe.snapshot
 

@@ -13,8 +13,7 @@ from monitor.cli.table import render
 from monitor.core.events import Event
 from monitor.redaction import all_visible
 from monitor.store.codec import decode_target, encode_event, encode_target
-from monitor.telemetry.events import EventLog
-from monitor.telemetry.logging import configure
+from monitor.telemetry.logging import EventLog, configure
 from monitor.web.bodies import as_json
 from monitor.web.page import status_page
 from tests.fuzz.answers import Heard, changing

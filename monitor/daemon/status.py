@@ -1,5 +1,9 @@
 """What is true of a target now, as the object that `check --format json` and `GET /api/v1/status` print."""
 
+import base64
+import binascii
+import json
+from collections.abc import Mapping
 from typing import Any
 
 from monitor.core.cadence import controls_awaited
@@ -14,6 +18,10 @@ from monitor.core.moments import moment_text
 from monitor.core.series import may_accuse
 from monitor.core.state import Policy, TargetState, Trend
 from monitor.core.weighing import named
+from monitor.settings import Target
+
+_JWT_PARTS = 3
+_END_OF_TIME: Instant = 253_402_300_800.0  # the year 10000; NaN is not below it either
 
 
 def verdict_of(state: TargetState, policy: Policy, stale: frozenset[CheckName] = frozenset()) -> Verdict:
@@ -228,3 +236,27 @@ def severity_of_failures(report: dict[str, Any]) -> Severity | None:
     """The highest severity among the targets that fail; None if none does."""
     failing = [target for target in report["targets"].values() if target["verdict"] == Verdict.FAIL.value]
     return max((Severity[target["severity"].upper()] for target in failing), default=None)
+
+
+def expiry_of(token: str) -> Instant | None:
+    """The `exp` of a JWT, whose payload anybody can read (https://www.rfc-editor.org/rfc/rfc7519); None for an opaque token."""
+    parts = token.split(".")
+    if len(parts) != _JWT_PARTS:
+        return None
+    try:
+        payload = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
+    except (binascii.Error, ValueError, RecursionError):
+        return None
+    expires = payload.get("exp") if isinstance(payload, Mapping) else None
+    if not isinstance(expires, int | float) or isinstance(expires, bool) or not 0 <= expires < _END_OF_TIME:
+        return None
+    return float(expires)
+
+
+def token_expiries(target: Target) -> dict[str, Instant]:
+    """By credential, where a token tells."""
+    tokens = {"gateway": target.gateway.token.get(), "traceloop": target.traceloop.api_key.get()}
+    if target.control_plane is not None:
+        tokens["control_plane"] = target.control_plane.token.get()
+    found = {name: expiry_of(token) for name, token in tokens.items()}
+    return {name: expires for name, expires in found.items() if expires is not None}

@@ -8,7 +8,7 @@ from monitor.checks.origin import OriginLook
 from monitor.checks.switches import SwitchesLook
 from monitor.core.events import Event, RemoteAnswered
 from monitor.core.model import CheckName, Service, TargetName
-from monitor.daemon.assembly import Ground, Parts, assemble, secrets_of
+from monitor.daemon.compose import Deps, Parts, assemble, secrets_of
 from monitor.http import Http, InProcess
 from monitor.redaction import Redactor
 from tests.daemon.home import DEMO, home
@@ -29,15 +29,9 @@ targets:
 def parts(text: str) -> Parts:
     """Of the one target."""
     clock = FakeClock()
-    ground = Ground(
-        clock=clock,
-        http=Http(clock=clock, transport=InProcess({})),
-        redactor=Redactor(),
-        fingerprint_key=b"k",
-        publish=lambda _event: None,
-    )
+    deps = Deps(clock=clock, http=Http(clock=clock, transport=InProcess({})), redactor=Redactor())
     chosen = settings(text)
-    return assemble(PROD, chosen.targets[PROD], chosen, ground)
+    return assemble(PROD, chosen.targets[PROD], chosen, deps, key=b"k", publish=lambda _event: None)
 
 
 @pytest.mark.parametrize(
@@ -79,9 +73,9 @@ async def test_the_gateways_metrics_vouch_for_nobody() -> None:
     clock = FakeClock()
     remote = Remote(clock, Reply(b'ai_gateway_spans_exported_total{outcome="success"} 5'))
     counted: list[Event] = []
-    ground = Ground(clock=clock, http=remote.http, redactor=Redactor(), fingerprint_key=b"k", publish=counted.append)
+    deps = Deps(clock=clock, http=remote.http, redactor=Redactor())
     chosen = settings(NO_CONTROL_PLANE.replace("model: m", "model: m, metrics_url: 'https://remote.example'"))
-    adapters = assemble(PROD, chosen.targets[PROD], chosen, ground).adapters
+    adapters = assemble(PROD, chosen.targets[PROD], chosen, deps, key=b"k", publish=counted.append).adapters
     assert adapters.span_metrics is not None
     assert (await adapters.span_metrics.read(timeout=5)).exported == 5
     assert counted == [RemoteAnswered(target=PROD, service=Service.GATEWAY, outcome="2xx")]

@@ -1,7 +1,7 @@
 """One pass of everything: looks once, waits for the traces, says what is true, leaves nothing behind."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -10,17 +10,16 @@ from monitor.checks.config import ConfigCheck
 from monitor.core.arrival import proof_key
 from monitor.core.budget import Budget
 from monitor.core.drift import ConfigMemory, ConfigSeen, ExportConfig
-from monitor.core.events import Checked
 from monitor.core.inputs import CanaryAnswered, CanaryPlanned, TraceLooked
 from monitor.core.model import CheckName, Fault, TargetName, passing
 from monitor.core.secret import fingerprint
 from monitor.core.state import TargetState
 from monitor.core.trace import Route, TraceSeen
-from monitor.daemon.once import SinglePass
-from monitor.ports import Journal
+from monitor.daemon.compose import Adapters, Parts
+from monitor.daemon.one_shot import OneShot, Selection
+from monitor.ports import Check, Journal
 from monitor.sandbox import FAULTS, parse_dialect
 from monitor.store.sqlite import SqliteStore
-from tests.checks.bench import Diary
 from tests.core.build import a_canary, manifest, policy, spans
 from tests.daemon.world import CANARY, World, verdicts, world
 from tests.fakes.backend import FakeBackend
@@ -47,14 +46,16 @@ async def test_a_healthy_world_passes_within_seconds(tmp_path: Path) -> None:
 async def test_what_arrives_meanwhile_refutes_how_a_header_is_shown() -> None:
     """A control plane that shows a hash of the key: the trace arrives all the same, so the pass ends well."""
     clock = FakeClock()
-    diary = Diary(clock, policy(fail_after=1, pass_after=1))
     shown = ConfigSeen(config=manifest(key="Bearer 5f4dcc3b5aa765d61d8327deb882cf99"), updated_at=START - 86_400)
     config = ConfigCheck(FakeControlPlane(shown), FakeBackend(), clock, Certificates())
-    single = SinglePass(diary, {C.CONFIG: config, C.CANARY: _Arrives()}, None, (), clock=clock, say=lambda _: None)
+    checks: dict[CheckName, Check] = {C.CONFIG: config, C.CANARY: _Arrives()}
+    parts = Parts(checks=checks, arrival=None, aside=(), adapters=cast("Adapters", None))
+    said: list[str] = []
+    before = TargetState(target=TargetName("prod"))
+    single = OneShot(before, policy(fail_after=1, pass_after=1), parts, Selection(), clock, say=said.append)
     await single.run()
-    verdicts_of_config = [one.verdict for one in diary.events if isinstance(one, Checked) and one.check is C.CONFIG]
-    assert verdicts_of_config == ["fail", "pass"]
-    assert diary.state.confirmed == {}
+    assert [line.split(":")[1].strip() for line in said if " config " in line] == ["config fail", "config pass"]
+    assert single.journal.state.confirmed == {}
 
 
 class _Arrives:

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from monitor.core.model import Severity, TargetName
-from monitor.daemon.desk import Route
-from monitor.daemon.routes import Footing, routes_of, ways_of
+from monitor.daemon.compose import Deps
+from monitor.daemon.compose_notifiers import notifiers_of, places_of
+from monitor.daemon.delivery import Route
 from monitor.http import Http, InProcess
 from monitor.ports import Notifier
 from monitor.redaction import Redactor
@@ -24,8 +25,8 @@ ALL = BOT + "  alertmanager: {urls: ['http://127.0.0.1:9093']}\n  webhook: {url:
 def routes(text: str) -> tuple[Route, ...]:
     """Made of a configuration."""
     clock = FakeClock()
-    footing = Footing(clock=clock, http=Http(clock=clock, transport=InProcess({})), redactor=Redactor())
-    return routes_of(settings(text), footing)
+    deps = Deps(clock=clock, http=Http(clock=clock, transport=InProcess({})), redactor=Redactor())
+    return notifiers_of(settings(text), deps)
 
 
 @pytest.mark.parametrize(
@@ -64,8 +65,8 @@ def test_a_targets_own_channel_is_where_it_is_told() -> None:
 def places(text: str, channel: str | None = None) -> Mapping[str, Notifier]:
     """Every single place of a configuration."""
     clock = FakeClock()
-    footing = Footing(clock=clock, http=Http(clock=clock, transport=InProcess({})), redactor=Redactor())
-    return ways_of(settings(text), footing, channel=channel)
+    deps = Deps(clock=clock, http=Http(clock=clock, transport=InProcess({})), redactor=Redactor())
+    return places_of(settings(text), deps, channel=channel)
 
 
 def test_a_test_goes_to_every_single_place_by_its_name() -> None:
