@@ -12,10 +12,10 @@ from monitor.cli.asking import add_scope, prepare, progress, read_scope
 from monitor.cli.common import FAILED, OK, USAGE, say
 from monitor.cli.findings import render
 from monitor.cli.table import use_colour
-from monitor.core.model import TargetName, Verdict
+from monitor.core.model import Verdict
 from monitor.daemon.compose import Deps
 from monitor.daemon.one_shot import run_all
-from monitor.doctor.probe import build_probes
+from monitor.doctor.probe import Probe
 from monitor.doctor.recording import Recorder, Unfit
 from monitor.doctor.report import describe_probes
 from monitor.redaction import all_visible
@@ -66,14 +66,18 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 async def _ask(loaded: Loaded, deps: Deps, arguments: argparse.Namespace, recorder: Recorder | None) -> dict[str, Any]:
-    probes = build_probes(
-        loaded.settings,
-        frozenset(map(TargetName, arguments.target)),
-        deps,
-        say=progress(json=arguments.format == "json"),
-        on_exchange=recorder.record if recorder is not None else None,
-        environ=os.environ,
-    )
+    probes = [
+        Probe(
+            name,
+            loaded.settings,
+            deps,
+            say=progress(json=arguments.format == "json"),
+            on_exchange=recorder.record if recorder is not None else None,
+            environ=os.environ,
+        )
+        for name in loaded.settings.targets
+        if name in arguments.target or not arguments.target
+    ]
     if not await run_all((probe.run for probe in probes), clock=deps.clock, timeout=arguments.timeout):
         say(f"ended after {arguments.timeout:g} s: what was not seen by then is unknown")
     return describe_probes(probe.snapshot for probe in probes)

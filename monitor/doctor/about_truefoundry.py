@@ -22,7 +22,6 @@ from monitor.doctor.questions import (
     cannot_tell,
     explain,
     is_refusal,
-    outcome,
     served_canary,
     skip,
     value_of,
@@ -34,26 +33,26 @@ _PLANE, _GATEWAY = Service.CONTROL_PLANE, Service.GATEWAY
 
 
 def control_plane(_seen: Snapshot) -> Outcome:
-    return outcome("left out")
+    return Outcome("left out")
 
 
 def control_plane_token(seen: Snapshot) -> Outcome:
     tenant = value_of(seen.tenant, _PLANE, seen, ADVICE["PLANE_TOKEN"])
     if tenant is not None:
-        return outcome("accepted", tenant=tenant)
+        return Outcome("accepted", tenant=tenant)
     # The session names no tenant: what another call with the same token says decides.
     if seen.exporter is not None:
-        return outcome("nameless")
-    return outcome("not told" if isinstance(seen.config, Garbled) else "not known")
+        return Outcome("nameless")
+    return Outcome("not told" if isinstance(seen.config, Garbled) else "not known")
 
 
 def config_readable(seen: Snapshot) -> Outcome:
     if isinstance(seen.config, Refused) and is_refusal(seen.config) and seen.config.status == FORBIDDEN:
-        return outcome("403", {"error": seen.config}, status=FORBIDDEN)
+        return Outcome("403", {"error": seen.config}, status=FORBIDDEN)
     answer = value_of(seen.config, _PLANE, seen, ADVICE["PLANE_TOKEN"])
     if answer.seen is None and not seen.token_known:
-        return outcome("doubtful", {"form": answer.form}, word=answer.form)
-    return outcome("yes", form=answer.form)
+        return Outcome("doubtful", {"form": answer.form}, word=answer.form)
+    return Outcome("yes", form=answer.form)
 
 
 def other_configs(seen: Snapshot) -> Outcome:
@@ -63,11 +62,11 @@ def other_configs(seen: Snapshot) -> Outcome:
     errors = {kind: reply for kind, reply in seen.others.items() if isinstance(reply, PortError)}
     if not errors:
         exist = "; ".join(text for each in read.values() if (text := _describe(each)))
-        return outcome("yes", {"read": ", ".join(sorted(read)), "exist": exist or "none of them is configured"})
+        return Outcome("yes", {"read": ", ".join(sorted(read)), "exist": exist or "none of them is configured"})
     first = explain(next(iter(errors.values())), _PLANE)
     advice = ADVICE["GRANT"] if first.answer == str(FORBIDDEN) else first.advice
     said = {"unread": ", ".join(sorted(errors)), "summary": first.summary, "advice": advice}
-    return outcome("partly", said, word=first.answer)
+    return Outcome("partly", said, word=first.answer)
 
 
 def _describe(config: SwitchSeen) -> str:
@@ -94,13 +93,13 @@ def config_matches(seen: Snapshot) -> Outcome:
     if config is None:
         if answer.seen is None and not seen.token_known:
             skip("the token is not accepted, so a missing configuration says nothing")
-        return outcome("off")
+        return Outcome("off")
     # Header values are not compared where the arrival of our trace refutes what is shown of them.
     shown = refute_headers(config, config, seen.state, seen.policy, seen.now)
     comparison = compare(seen.policy.expected, shown.config)
     unseen = f"; not comparable: {', '.join(comparison.not_comparable)}" if comparison.not_comparable else ""
     if not comparison.differences:
-        return outcome("yes", {"unseen": unseen}, equal=len(comparison.equal))
+        return Outcome("yes", {"unseen": unseen}, equal=len(comparison.equal))
     refused = key_is_refused(seen.state) or (isinstance(seen.window, Refused) and seen.window.unauthorized)
     said = {
         "found": "; ".join(map(str, comparison.differences)),
@@ -109,7 +108,7 @@ def config_matches(seen: Snapshot) -> Outcome:
         "target": seen.name,
         "give_us_the_key": GIVE_US_THE_KEY,
     }
-    return outcome(
+    return Outcome(
         "rotated" if comparison.other_key and refused else "no",
         said,
         differences=len(comparison.differences),
@@ -123,9 +122,9 @@ def config_changed(seen: Snapshot) -> Outcome:
         skip("there is no traces exporter to look at")
     who, at = config.updated_by, config.updated_at
     if who is None and at is None:
-        return outcome("not told")
+        return Outcome("not told")
     when = f" on {datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M} UTC" if at is not None else ""
-    return outcome("told", {"when": when, "who": who or "somebody who is not named"}, changed_by=who, changed_at=at)
+    return Outcome("told", {"when": when, "who": who or "somebody who is not named"}, changed_by=who, changed_at=at)
 
 
 def header_values(seen: Snapshot) -> Outcome:
@@ -134,27 +133,27 @@ def header_values(seen: Snapshot) -> Outcome:
     if config is None:
         skip("there is no traces exporter to look at")
     if refuted_headers(refute_headers(config, config, seen.state, seen.policy, seen.now), seen.policy.expected):
-        return outcome("otherwise")
+        return Outcome("otherwise")
     kinds = sorted({secret.kind.value for secret in config.config.secrets().values()})
     if not kinds:
-        return outcome("no headers")
-    return outcome(kinds[0] if len(kinds) == 1 else "mixed", {"kinds": ", ".join(kinds)})
+        return Outcome("no headers")
+    return Outcome(kinds[0] if len(kinds) == 1 else "mixed", {"kinds": ", ".join(kinds)})
 
 
 def absent_exporter(seen: Snapshot) -> Outcome:
     answer = seen.export_config
     if answer is not None and answer.off_as is not None:
-        return outcome(f"exporter {answer.off_as}")
+        return Outcome(f"exporter {answer.off_as}")
     if answer is not None and answer.form in _ABSENT:
-        return outcome("missing", {"how": _ABSENT[answer.form]}, word=answer.form, form=answer.form)
+        return Outcome("missing", {"how": _ABSENT[answer.form]}, word=answer.form, form=answer.form)
     forms = [reply.value.form for reply in seen.others.values() if isinstance(reply, Answered)]
     if not forms:
         skip("no configuration can be read")
     absent = Counter(form for form in forms if form in _ABSENT).most_common(1)
     if not absent:
-        return outcome("not seen")
+        return Outcome("not seen")
     form = absent[0][0]
-    return outcome("never made", {"how": _ABSENT[form]}, word=form, form=form)
+    return Outcome("never made", {"how": _ABSENT[form]}, word=form, form=form)
 
 
 # --- the gateway ------------------------------------------------------------------------------------------------------
@@ -178,9 +177,9 @@ def _passing(check: CheckName, seen: Snapshot) -> LastLook:
     said = look.summary if look.summary.endswith((".", "!", "?")) else f"{look.summary}."
     if look.verdict is Verdict.UNKNOWN:
         reason = look.blindness.value if look.blindness is not None else "unknown"
-        raise NotSettled(outcome("check unknown", {"said": said}, word=reason, shown=_shown(look)))
+        raise NotSettled(Outcome("check unknown", {"said": said}, word=reason, shown=_shown(look)))
     fault, advice = (look.fault.value, _ADVICE.get(look.fault, "")) if look.fault is not None else ("failed", "")
-    raise NotSettled(outcome("check failed", {"said": said, "advice": advice}, word=fault, shown=_shown(look)))
+    raise NotSettled(Outcome("check failed", {"said": said, "advice": advice}, word=fault, shown=_shown(look)))
 
 
 def _shown(look: LastLook) -> dict[str, Scalar]:
@@ -192,43 +191,43 @@ def gateway_answers(seen: Snapshot) -> Outcome:
         skip("checks.gateway is switched off")
     status = _passing(CheckName.GATEWAY, seen).evidence.get("status")
     name = "wants a token" if status in (401, 403) else "404" if status == 404 else "open"  # noqa: PLR2004
-    return outcome(name, {"path": seen.target.checks.gateway.path}, status=status)
+    return Outcome(name, {"path": seen.target.checks.gateway.path}, status=status)
 
 
 def models_listed(seen: Snapshot) -> Outcome:
     answer, model = value_of(seen.models, _GATEWAY, seen), seen.target.gateway.model
     if answer.models is None:
         if answer.status == UNAUTHORIZED:
-            return outcome("401", status=UNAUTHORIZED)
-        return outcome("no list", {"form": answer.form}, word=str(answer.status), status=answer.status)
+            return Outcome("401", status=UNAUTHORIZED)
+        return Outcome("no list", {"form": answer.form}, word=str(answer.status), status=answer.status)
     models = len(answer.models)
     said = {
         "count": f"{models} model{'s' if models != 1 else ''}",
         "model": model,
         "some": ", ".join((*answer.models[:5], *(["…"] if answer.models[5:] else []))),
     }
-    return outcome("none" if not models else "listed" if model in answer.models else "not listed", said, models=models)
+    return Outcome("none" if not models else "listed" if model in answer.models else "not listed", said, models=models)
 
 
 def canary_served(seen: Snapshot) -> Outcome:
     look = _passing(CheckName.CANARY, seen)
-    return outcome("yes", {"said": f"{look.summary[:1].upper()}{look.summary[1:]}"}, shown=_shown(look))
+    return Outcome("yes", {"said": f"{look.summary[:1].upper()}{look.summary[1:]}"}, shown=_shown(look))
 
 
 def usage_told(seen: Snapshot) -> Outcome:
     canary = served_canary(seen)
     tokens = canary.usage.get("input", 0) + canary.usage.get("output", 0)
     told = [name for name, value in (("model", canary.model), ("tokens", tokens)) if value]
-    return outcome(" and ".join(told), model=canary.model, tokens=tokens) if told else outcome("nothing")
+    return Outcome(" and ".join(told), model=canary.model, tokens=tokens) if told else Outcome("nothing")
 
 
 def no_token(seen: Snapshot) -> Outcome:
     answer = value_of(seen.anonymous, _GATEWAY, seen)
     status = answer.status
     if answer.blocked or status >= 500 or 300 <= status < 400:  # noqa: PLR2004
-        return outcome("cannot be told", word=str(status), status=status)
+        return Outcome("cannot be told", word=str(status), status=status)
     form = "list" if answer.models is not None else answer.form
-    return outcome(form, word=f"{status} {form}", status=status, form=form)
+    return Outcome(form, word=f"{status} {form}", status=status, form=form)
 
 
 # --- by what a trace is recognised ------------------------------------------------------------------------------------
@@ -249,13 +248,13 @@ def trace_id(seen: Snapshot) -> Outcome:
         name, found = "traceparent", TraceIdMode.TRACEPARENT
         why = "the gateway names no trace, but honours our traceparent"
     elif honoured is None:
-        return outcome("not seen")
+        return Outcome("not seen")
     else:
         filtered = any(isinstance(reply, Answered) and reply.value for reply in by_filter)
         name, found, why = "nonce filter" if filtered else "nonce", TraceIdMode.AUTO, "nothing else can work here"
     if found is TraceIdMode(seen.target.gateway.trace_id):
-        return outcome(name)
-    return outcome(name, suggests=(Suggestion("gateway.trace_id", found.value, why),))
+        return Outcome(name)
+    return Outcome(name, suggests=(Suggestion("gateway.trace_id", found.value, why),))
 
 
 def _honours_traceparent(seen: Snapshot) -> bool | None:
@@ -269,22 +268,22 @@ def _honours_traceparent(seen: Snapshot) -> bool | None:
 def feedback_header(seen: Snapshot) -> Outcome:
     served_canary(seen)
     form = seen.traffic.feedback or skip("the gateway served no canary")
-    return outcome("present", form=form) if _names_trace(form) else outcome(form)
+    return Outcome("present", form=form) if _names_trace(form) else Outcome(form)
 
 
 def traceparent(seen: Snapshot) -> Outcome:
-    return outcome({None: "not seen", True: "honoured", False: "ignored"}[_honours_traceparent(seen)])
+    return Outcome({None: "not seen", True: "honoured", False: "ignored"}[_honours_traceparent(seen)])
 
 
 def refused_request(seen: Snapshot) -> Outcome:
     answer = value_of(seen.refused, _GATEWAY, seen)
     status = answer.status
     if answer.blocked:
-        return outcome("turned away", status=status)
+        return Outcome("turned away", status=status)
     if 200 <= status < 300:  # noqa: PLR2004
-        return outcome("served", status=status)
+        return Outcome("served", status=status)
     if status not in (400, 403, 404, 422):
-        return outcome("cannot be told", word=str(status), status=status)
+        return Outcome("cannot be told", word=str(status), status=status)
     message = f" ({answer.refusal.message})" if answer.refusal is not None and answer.refusal.message else ""
     named = "a" if _names_trace(seen.traffic.feedback_refused) else "no"
     said = f"A request for an unknown model is refused with HTTP {status}{message}; the answer names {named} trace"
@@ -292,9 +291,9 @@ def refused_request(seen: Snapshot) -> Outcome:
     later = seen.canary is not None and seen.canary.outcome in (Fate.ARRIVED, Fate.LATE)
     match seen.refused_spans:
         case Answered(value=spans) if spans or later:
-            return outcome("traced" if spans else "not traced", {"refusal": said}, status=status)
+            return Outcome("traced" if spans else "not traced", {"refusal": said}, status=status)
         case _:
-            return outcome("not seen", {"refusal": said}, status=status)
+            return Outcome("not seen", {"refusal": said}, status=status)
 
 
 # --- its own trace store: the witness that tells "never made" from "lost on the way" ----------------------------------
@@ -307,13 +306,13 @@ def own_store(seen: Snapshot) -> Outcome:
         skip("it is not known by which id the trace would be found there")
     if watch.error is not None:
         if is_refusal(watch.error) and watch.error.status == FORBIDDEN:
-            return outcome("403", {"error": watch.error}, status=FORBIDDEN)
+            return Outcome("403", {"error": watch.error}, status=FORBIDDEN)
         return cannot_tell(watch.error, _PLANE)
     if watch.first_after is None:
-        return outcome("not shown", {"looked_for": watch.looked_for})
+        return Outcome("not shown", {"looked_for": watch.looked_for})
     if watch.whole_after is None:
-        return outcome("in part", {"looked_for": watch.looked_for}, spans=watch.spans)
-    return outcome(
+        return Outcome("in part", {"looked_for": watch.looked_for}, spans=watch.spans)
+    return Outcome(
         "shown",
         {"first": watch.first_after, "whole": watch.whole_after},
         spans=watch.spans,
@@ -325,5 +324,5 @@ def own_store(seen: Snapshot) -> Outcome:
 def store_destination(seen: Snapshot) -> Outcome:
     destination = served_canary(seen).destination
     if destination is None:
-        return outcome("not told")
-    return outcome("default" if destination == DEFAULT_DESTINATION else "another", destination=destination)
+        return Outcome("not told")
+    return Outcome("default" if destination == DEFAULT_DESTINATION else "another", destination=destination)

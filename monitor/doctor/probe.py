@@ -38,41 +38,25 @@ _BEFORE: Seconds = 120.0
 _REFUSED_WAITS: tuple[Seconds, ...] = (0.0, 5.0, 10.0)
 
 
-def build_probes(
-    settings: Settings,
-    targets: frozenset[TargetName],
-    deps: Deps,
-    *,
-    say: Print,
-    on_exchange: OnExchange | None = None,
-    environ: Mapping[str, str] | None = None,
-) -> list["Probe"]:
-    """One for each selected target; no target selected means all. What the daemon remembers is not used.
-
-    `on_exchange` gets every exchange, secrets and all; `environ` may name proxies.
-    """
-    key = bytes.fromhex(deps.clock.draw_hex(_KEY_DIGITS))
-    return [
-        Probe(name, settings, deps, key, say, on_exchange, environ or {})
-        for name in settings.targets
-        if not targets or name in targets
-    ]
-
-
 class Probe:
-    """Asks about one target; `snapshot` may be read at any time, also when a timeout has ended it."""
+    """Asks about one target, and uses nothing that the daemon remembers of it.
+
+    `snapshot` may be read at any time, also when a timeout has ended it. `on_exchange` gets every exchange, secrets and all;
+    `environ` may name proxies.
+    """
 
     def __init__(
         self,
         name: TargetName,
         settings: Settings,
         deps: Deps,
-        key: bytes,
+        *,
         say: Print,
-        on_exchange: OnExchange | None,
-        environ: Mapping[str, str],
+        on_exchange: OnExchange | None = None,
+        environ: Mapping[str, str] | None = None,
     ) -> None:
         target, traffic = settings.targets[name], Traffic()
+        key = bytes.fromhex(deps.clock.draw_hex(_KEY_DIGITS))
 
         def note(exchange: Exchange) -> None:
             traffic.note(exchange, self._our_traces())
@@ -99,7 +83,7 @@ class Probe:
             now=deps.clock.now(),
             traffic=traffic,
             ended=False,
-            proxies=_proxies(settings, name, environ),
+            proxies=_proxies(settings, name, environ or {}),
         )
 
     @property

@@ -69,45 +69,40 @@ class Answer:
     evidence: Mapping[str, Scalar] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
 class Outcome:
-    """Which answer it is: its name in `questions.toml`, and what is filled into its sentences.
+    """Which answer of its question it is: its name in `questions.toml`, and what is filled into its sentences.
 
-    `word` is what programs read, where it is not the name itself; `evidence` is shown, and filled in like `said`.
+    `word` is what programs read, where it is not the name itself. Evidence is shown, and filled in like `said`; `shown` is evidence
+    whose names only the caller knows.
     """
 
-    name: str
-    said: Mapping[str, object]
-    word: str | None
-    suggests: tuple[Suggestion, ...]
-    evidence: Mapping[str, Scalar]
+    def __init__(
+        self,
+        name: str,
+        said: Mapping[str, object] | None = None,
+        *,
+        word: str | None = None,
+        suggests: tuple[Suggestion, ...] = (),
+        shown: Mapping[str, Scalar] | None = None,
+        **evidence: Scalar,
+    ) -> None:
+        self.name, self.word, self.suggests = name, word, suggests
+        self.evidence: Mapping[str, Scalar] = {**(shown or {}), **evidence}
+        self.filled: Mapping[str, object] = {**self.evidence, **(said or {})}
 
     def answer(self, texts: Mapping[str, Mapping[str, str]]) -> Answer:
         """In full, by the texts of its question."""
-        text, filled = texts[self.name], {**self.evidence, **self.said}
+        text = texts[self.name]
         verdict = next(verdict for verdict in Verdict if verdict in text)
         advice = text.get("advice", "")
         return Answer(
             answer=self.word or text.get("word", self.name),
             verdict=verdict,
-            summary=text[verdict].format_map(filled),
-            advice=ADVICE.get(advice, advice).format_map(filled),
+            summary=text[verdict].format_map(self.filled),
+            advice=ADVICE.get(advice, advice).format_map(self.filled),
             suggests=self.suggests,
             evidence=self.evidence,
         )
-
-
-def outcome(
-    name: str,
-    said: Mapping[str, object] | None = None,
-    *,
-    word: str | None = None,
-    suggests: tuple[Suggestion, ...] = (),
-    shown: Mapping[str, Scalar] | None = None,
-    **evidence: Scalar,
-) -> Outcome:
-    """Make one; `shown` is evidence whose names only the caller knows."""
-    return Outcome(name, said or {}, word, suggests, {**(shown or {}), **evidence})
 
 
 class NotSettled(Exception):
@@ -173,7 +168,7 @@ def read_sections(judges: Mapping[str, Any]) -> tuple[Section, ...]:
 
 def skip(why: str) -> NoReturn:
     """The question was not asked."""
-    raise NotSettled(outcome("skipped", {"why": why}))
+    raise NotSettled(Outcome("skipped", {"why": why}))
 
 
 def value_of(reply: Reply[T], service: Service, seen: Snapshot, advice: str = "") -> T:
@@ -184,7 +179,7 @@ def value_of(reply: Reply[T], service: Service, seen: Snapshot, advice: str = ""
         skip(seen.unfinished)
     if advice and is_refusal(reply):
         said = {"error": reply, "advice": advice}
-        raise NotSettled(outcome("refused", said, word=str(reply.status), status=reply.status))
+        raise NotSettled(Outcome("refused", said, word=str(reply.status), status=reply.status))
     raise NotSettled(cannot_tell(reply, service))
 
 
@@ -199,13 +194,13 @@ def cannot_tell(error: PortError, service: Service) -> Outcome:
     said = {"error": error, "who": who, "Who": who[:1].upper() + who[1:]}
     match error:
         case Refused(blocked=True):
-            return outcome("blocked", said)
+            return Outcome("blocked", said)
         case Unreachable(status=None):
-            return outcome("unreachable", said, word=error.kind)
+            return Outcome("unreachable", said, word=error.kind)
         case Refused() | Unreachable() | Gone():
-            return outcome("status", said, word=str(error.status), status=error.status)
+            return Outcome("status", said, word=str(error.status), status=error.status)
         case _:
-            return outcome("garbled" if isinstance(error, Garbled) else "error", said)
+            return Outcome("garbled" if isinstance(error, Garbled) else "error", said)
 
 
 def explain(error: PortError, service: Service) -> Answer:

@@ -7,10 +7,10 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from monitor.core.model import Seconds, TargetName
+from monitor.core.model import Seconds
 from monitor.daemon.compose import Deps, secrets_of
 from monitor.daemon.one_shot import run_all
-from monitor.doctor.probe import build_probes
+from monitor.doctor.probe import Probe
 from monitor.doctor.recording import Recorder
 from monitor.doctor.report import describe_probes
 from monitor.doctor.snapshot import Snapshot
@@ -50,13 +50,9 @@ class Harness:
         transport = InProcess({host: app for host, app in self.sandbox.apps.items()})  # noqa: C416 - Host is str
         http = Http(clock=clock, transport=transport)
         deps = Deps(clock=clock, http=http, redactor=Redactor(secrets_of(settings)))
-        probes = build_probes(
-            settings,
-            frozenset(map(TargetName, targets)),
-            deps,
-            say=self.said.append,
-            on_exchange=recorder.record if recorder is not None else None,
-        )
+        listen = recorder.record if recorder is not None else None
+        wanted = [name for name in settings.targets if name in targets or not targets]
+        probes = [Probe(name, settings, deps, say=self.said.append, on_exchange=listen) for name in wanted]
         began = clock.monotonic()
         work = asyncio.ensure_future(run_all((probe.run for probe in probes), clock=clock, timeout=timeout))
         await clock.run_until(work.done)

@@ -11,8 +11,8 @@ import pytest
 from monitor.core.model import Service, Verdict
 from monitor.core.switches import LoggingMode, SwitchKind, SwitchRule, SwitchSeen
 from monitor.daemon.compose import Deps
-from monitor.doctor.probe import build_probes
-from monitor.doctor.questions import Answer, Question, Suggestion, outcome
+from monitor.doctor.probe import Probe
+from monitor.doctor.questions import Answer, Outcome, Question, Suggestion
 from monitor.doctor.report import QUESTIONS, describe_probe, suggested, verdict_of
 from monitor.doctor.snapshot import Answered, Reply, Snapshot, Traffic
 from monitor.http import Http, InProcess
@@ -92,7 +92,8 @@ async def _seen_through(headers: Mapping[str, str]) -> Snapshot:
     async with harness() as it:
         http = Http(clock=clock, transport=InProcess({"gateway": gateway}))
         deps = Deps(clock=clock, http=http, redactor=Redactor())
-        (probe,) = build_probes(it.settings, frozenset(), deps, say=it.said.append)
+        (name,) = it.settings.targets
+        probe = Probe(name, it.settings, deps, say=it.said.append)
         await probe._ask_gateway()
         return probe.snapshot
 
@@ -248,7 +249,7 @@ def _asked(*answers: tuple[Answer, bool]) -> dict[Question, Answer]:
 
     def question(*, needed: bool) -> Question:
         return Question(
-            slug="a", text="?", needed=needed, concerns=lambda _: True, texts={}, judge=lambda _: outcome("a")
+            slug="a", text="?", needed=needed, concerns=lambda _: True, texts={}, judge=lambda _: Outcome("a")
         )
 
     return {question(needed=needed): answer for answer, needed in answers}
