@@ -3,8 +3,8 @@
     "status": "failure"          a public word, under a name that is known to hold such
     "message": "<str 34 #7>"     any other text: its length, and that it is the seventh; the same text is the seventh everywhere
     "<str 9 #8>": "<int>"        a field that is not in the list
-    "token": "<secret 2 literal>"                the second of the configured secrets; what may be wrong with its form is said
-    "updatedAt": "<time -340 s>"                 a moment, seen from the beginning of the recording
+    "token": "<secret 2 literal>"    the second of the configured secrets; what may be wrong with its form is said
+    "updatedAt": "<time -340 s>"     a moment, seen from the beginning of the recording
     {"<json>": {…}}              a text that is JSON
 
 An allow-list, because what is not known to be harmless must not get out. That equal texts show is what a reader goes by: the trace is
@@ -17,7 +17,6 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -36,13 +35,7 @@ INDEX = "index.json"
 KIND = "gateway-trace-monitor recording"
 FORMAT = 2
 _SAMPLE = re.compile(r"[0-9]{4,}-[a-z_]+\.json")
-_PARTS = {
-    "control_plane",
-    "gateway",
-    "traceloop",
-    "expected",
-    "checks",
-}  # of a target's settings; secrets are masked in it
+_PARTS = {*["control_plane", "gateway", "traceloop", "expected", "checks"]}  # of a target's settings
 
 _LIST: dict[str, Any] = tomllib.loads(Path(__file__).with_name("recorded.toml").read_text("utf-8"))
 _WORDS = {name: frozenset(words.split()) for names, words in _LIST.pop("words").items() for name in names.split()}
@@ -96,7 +89,7 @@ class Outline:
         }
 
     def _answer(self, answer: Answer) -> dict[str, Any]:
-        expires_at = answer.certificate_expires_at
+        sent_at, expires_at = answer.sent_at, answer.certificate_expires_at
         try:
             body = answer.json()
         except Garbled:
@@ -108,6 +101,7 @@ class Outline:
         self._ours |= {_trace_of(row) for row in rows if self._ours.intersection(_OURS.findall(json.dumps(row)))}
         return {
             "status": answer.status,
+            "date": None if sent_at is None else self._moment(sent_at),
             "headers": self._headers(answer.headers),
             "bytes": len(answer.body),
             "body": self.value(body),
@@ -152,32 +146,32 @@ class Outline:
                 return value if name in ALLOWED["names"] else "<bool>"
             case int() | float() if name in ALLOWED["moments"]:
                 return self._moment(value)
-            case int() | float():
-                kept = name in ALLOWED["numbers"] and abs(value) < _SMALL
-                return round(value, 3) if kept else f"<{type(value).__name__}>"
+            case int() | float() if name in ALLOWED["numbers"] and abs(value) < _SMALL:
+                return round(value, 3)
             case list():
                 ours = [each for each in value if not self._is_foreign(each)]
-                made = [self.value(each, name, depth + 1) for each in ours[:_MOST]]
-                return [*made, f"<{len(value) - len(made)} more>"] if len(value) > len(made) else made
+                shown = [self.value(each, name, depth + 1) for each in ours[:_MOST]]
+                return [*shown, f"<{len(value) - len(shown)} more>"] if len(value) > len(shown) else shown
+            case dict() if self._is_foreign(value):
+                return "<a span of another trace>"
             case dict():
-                return "<a span of another trace>" if self._is_foreign(value) else self._object(value, name, depth)
+                return self._object(value, name, depth)
         return f"<{type(value).__name__}>"
 
     def _object(self, value: Mapping[str, Any], name: str, depth: int) -> dict[str, Any]:
         made = {}
         for key, each in value.items():
-            shown = self._name(key, name)
-            if name == "headers" and isinstance(each, str):
-                made[shown] = self._secret(each)
-            else:
-                made[shown] = self.value(each, key if shown == key else "", depth + 1)
+            known = self._name(key, name)
+            field = "authorization" if name == "headers" else key if known == key else ""
+            made[known] = self.value(each, field, depth + 1)
         return made
 
     def _name(self, key: str, parent: str = "") -> str:
         """The name of a field, if the list has it; of another one at least the vendor's prefix."""
         if parent in ALLOWED["named_by_people"]:
             return key if key in ALLOWED["public_among_them"] or key == "Authorization" else self._text(key)
-        if re.sub(r"\.[0-9]{1,3}\.", ".0.", key) in ALLOWED["names"] | ALLOWED["public_among_them"]:
+        plain = re.sub(r"\.[0-9]{1,3}\.", ".0.", key)
+        if plain in ALLOWED["names"] or plain in ALLOWED["public_among_them"]:
             return key
         prefix = next((each for each in ("gen_ai.", "llm.", "tfy.", "traceloop.") if key.startswith(each)), "")
         return prefix + self._text(key.removeprefix(prefix))
@@ -207,6 +201,8 @@ class Outline:
 
     def _moment(self, value: float) -> str:
         """In seconds, milliseconds or nanoseconds since 1970, whichever is not absurd."""
+        if not abs(value) < 1e19:  # noqa: PLR2004 - the year 2286 in nanoseconds
+            return "<time>"
         seconds = value / (1e9 if abs(value) > 1e17 else 1e3 if abs(value) > 1e11 else 1)  # noqa: PLR2004
         after = seconds - self._began_at
         return f"<time {after:+.0f} s>" if abs(after) <= _DAY else "<time>"
@@ -265,17 +261,11 @@ def _json_in(text: str) -> dict[str, Any] | list[Any] | None:
 
 
 def _moment_in(text: str) -> float | None:
-    """A number, a moment of ISO 8601, or a date as HTTP writes it; None for anything else."""
-    for read in (
-        float,
-        lambda iso: datetime.fromisoformat(iso).timestamp(),
-        lambda date: parsedate_to_datetime(date).timestamp(),
-    ):
-        try:
-            return read(text)
-        except (ValueError, OverflowError, IndexError, TypeError):
-            continue
-    return None
+    """A number, or a moment of ISO 8601; None for anything else."""
+    try:
+        return float(text) if text.isdigit() else datetime.fromisoformat(text).timestamp()
+    except (ValueError, OverflowError):
+        return None
 
 
 # --- the directory ----------------------------------------------------------------------------------------------------
@@ -338,7 +328,7 @@ class Recorder:
 
     def _write(self, name: str, content: dict[str, Any]) -> None:
         try:
-            (self._directory / name).write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+            (self._directory / name).write_text(json.dumps(content, indent=1) + "\n")
         except OSError as error:
             self.problem = f"{name} could not be written: {error.strerror or error}"
 

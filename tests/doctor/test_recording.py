@@ -102,7 +102,7 @@ def everything(body: Any, text: str, form: str, *, configured: bool) -> list[Any
     """Recordings of exchanges that hold a private text in a body, in headers, in what was asked, and in what is no JSON."""
     hidden, known = _FORMS[form](text), Outline([text] if configured else [], {}, START)
     line = hidden.replace("\n", " ")
-    headers = {**dict.fromkeys(sorted(ALLOWED["headers"] - {"content-type", "date"}), line), "x-anything": line}
+    headers = {**dict.fromkeys(sorted(ALLOWED["headers"] - {"content-type"}), line), "x-anything": line}
     exchanges = [
         exchange(answered(filled(body, hidden), **headers)),
         exchange(answered(hidden.encode(), content_type="text/plain")),
@@ -159,11 +159,14 @@ QUICK_FAULTS = (
 )
 
 
+SLOW = ("read_api_endless",)  # half a minute of reading, and nothing of it is whole
+
+
 @pytest.mark.parametrize(
     "fault",
     [
         *QUICK_FAULTS,
-        *(pytest.param(each, marks=pytest.mark.thorough) for each in sorted(FAULTS.keys() - {*QUICK_FAULTS})),
+        *(pytest.param(each, marks=pytest.mark.thorough) for each in sorted(FAULTS.keys() - {*QUICK_FAULTS, *SLOW})),
     ],
 )
 async def test_no_fault_makes_it_leak(fault: str, tmp_path: Path) -> None:
@@ -214,6 +217,8 @@ async def test_every_name_that_is_documented_is_kept(tmp_path: Path) -> None:
         ("updatedAt", "2027-01-15T07:59:00.000Z", "<time -60 s>"),
         ("timestamp", 1800000002500, "<time +2 s>"),
         ("createdAt", "1999-01-01T00:00:00Z", "<time>"),
+        ("created", 10**400, "<time>"),
+        ("created", "soon", "<str 4 #1>"),
         ("endpoint", "https://acme.truefoundry.cloud/api/llm/ ", "https://<control_plane 1>/api/llm/ and blanks"),
         ("endpoint", "http://10.1.2.3:4318/v1/acme?x=1", "http://<str 13 #1>/v1/<str 4 #2> and more"),
         ("error", '{"type": "APIError", "acme": 1}', {"<json>": {"type": "APIError", "<str 4 #1>": "<int>"}}),
@@ -278,8 +283,9 @@ def test_headers_are_kept_by_their_names() -> None:
     made = outline().exchange(exchange(answer, headers=headers))
     parts = ["<str 2 #1>", "<str 32 #2>", "<str 16 #3>", "<str 2 #4>"]
     assert made["request"]["headers"] == {"authorization": "<secret 1 literal>", "traceparent": parts, "<others>": 1}
-    kept = {"content-type": "application/json", "date": "<time +3 s>", "server": "<str 10 #5>", "retry-after": "30"}
-    assert made["answer"]["headers"] == {**kept, "<others>": 1}
+    kept = {"content-type": "application/json", "server": "<str 10 #5>", "retry-after": "30"}
+    assert made["answer"]["headers"] == {**kept, "<others>": 2}
+    assert made["answer"]["date"] == "<time +3 s>"
 
 
 def test_the_header_that_names_a_trace_tells_its_form() -> None:
