@@ -18,7 +18,7 @@ TRACED = {"gateway.trace_id": "feedback", "checks.arrival.complete_spans": 3}
 
 
 async def suggested(dialect: str = "", *faults: str, content: bool | None = None, **more: Any) -> dict[str, Any]:
-    """The settings that a visit suggests."""
+    """The settings that are suggested."""
     async with harness(dialect, *faults, content=content, **more) as it:
         target = await it.target()
         return {path: each["value"] for path, each in target["suggested_settings"].items()}
@@ -35,7 +35,7 @@ async def test_what_was_learnt_of_the_trace_is_suggested() -> None:
 
 
 async def test_what_is_configured_is_not_suggested() -> None:
-    """A visit to a tenant that is set up well suggests nothing."""
+    """A tenant that is set up well is suggested nothing."""
     settled = target(gateway={"trace_id": "feedback"}, checks={"arrival": {"complete_spans": 3}})
     assert await suggested(**settled) == {}
 

@@ -1,4 +1,4 @@
-"""What a visit asks, of whom, how often, and how it ends."""
+"""What a probe asks, of whom, how often, and how it ends."""
 
 from typing import Any
 
@@ -42,7 +42,7 @@ async def test_a_timeout_before_anybody_answered_is_no_verdict() -> None:
 
 
 async def test_who_does_not_answer_is_not_waited_for_again() -> None:
-    """A control plane that hangs is asked once by the visit itself; the checks ask as ever."""
+    """A control plane that hangs is asked once by the probe itself; the checks ask as ever."""
     async with harness("", "control_plane_silent") as it:
         await it.target()
         asked = [each.path.rpartition("/")[2] for each in it.sandbox.world.requests if each.host == "control-plane"]
@@ -86,7 +86,7 @@ async def test_where_no_control_span_is_sent_it_is_not_asked_about() -> None:
         assert {"ingest_key", "control_shown", "ingest_answer"} & set(given) == set()
 
 
-async def test_several_targets_are_visited_side_by_side() -> None:
+async def test_several_targets_are_asked_side_by_side() -> None:
     """Each with its own answers; only those asked for."""
     async with harness() as it:
         demo: Any = it.sandbox.configuration()["targets"]["demo"]  # type: ignore[index]
