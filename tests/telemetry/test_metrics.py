@@ -1,4 +1,5 @@
 import asyncio
+import gc
 import math
 import platform
 import re
@@ -530,9 +531,10 @@ async def test_a_scrape_takes_one_view_and_leaves_the_loop_to_others() -> None:
     """All gauges of a page are of one moment, and of the work for fifty targets no turn of the loop does more than a little.
 
     What is counted are the calls of Python functions in the loop's thread: the page has more series than a turn may have calls.
+    Nor does the garbage collector stop it, which would look for garbage once for every few hundred of them.
     """
     taken: list[View] = []
-    calls = most_calls = 0
+    calls = most_calls = collections = 0
 
     def view() -> View:
         taken.append(View(state=State(), policies=dict.fromkeys(targets, POLICY)))
@@ -542,19 +544,28 @@ async def test_a_scrape_takes_one_view_and_leaves_the_loop_to_others() -> None:
         nonlocal calls
         calls += event == "call"
 
+    def collect(phase: str, _info: Mapping[str, int]) -> None:
+        nonlocal collections
+        collections += phase == "start"
+
     targets = {TargetName(f"target-{number}"): Monitored(checks=EVERYTHING) for number in range(50)}
     metrics = Metrics(clock=FakeClock(), version="1", view=view)
     metrics.expect(Expected(targets=targets, notifiers=("slack",)))
     scraping = asyncio.create_task(metrics.scrape(""))
+    interval = sys.getswitchinterval()
+    gc.callbacks.append(collect)
     sys.setprofile(count)
     while not scraping.done():
         await asyncio.wait({scraping}, timeout=0.001)
         most_calls, calls = max(most_calls, calls), 0
     sys.setprofile(None)
+    gc.callbacks.remove(collect)
     body, _ = scraping.result()
     assert body.count(b"\ntrace_monitor_") > 10_000
     assert len(taken) == 1
     assert most_calls < 500
+    assert collections < 5
+    assert (gc.isenabled(), sys.getswitchinterval()) == (True, interval)
 
 
 async def test_the_lag_of_the_loop_is_measured() -> None:
