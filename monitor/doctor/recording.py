@@ -51,11 +51,10 @@ _MOST, _DEEPEST, _LONGEST_JSON = 20, 60, 100_000
 
 
 class Outline:
-    """Writes a recording's values down by the allow-list. `hosts` maps configured hosts to what they are for."""
+    """Writes down by the allow-list what a recording consists of; `secrets` are the configured ones."""
 
-    def __init__(self, secrets: Sequence[str], hosts: Mapping[str, str], began_at: Instant) -> None:
+    def __init__(self, secrets: Sequence[str], began_at: Instant) -> None:
         self._secrets = secrets
-        self._hosts = hosts
         self._began_at = began_at
         self._numbers: dict[bytes, int] = {}  # by digest of the text
         self._ours: set[str] = set()  # ids and nonces of our own traces
@@ -79,9 +78,11 @@ class Outline:
         url, body = urlsplit(request.url), _json_in((request.body or b"").decode("utf-8", "replace"))
         for text in (url.path, url.query, *request.headers.values(), json.dumps(body)):
             self._ours.update(_OURS.findall(text))
+        segments = [each if each in ALLOWED["path_segments"] else self._text(each) for each in url.path.split("/")]
         return {
             "method": request.method,
-            "url": self._url(f"{url.scheme}://{url.netloc}{url.path}"),
+            "host": self._text(url.netloc),
+            "path": "/".join(segments),
             "query": {self._name(name): self.value(text, name) for name, text in parse_qsl(url.query)},
             "headers": self._headers(request.headers),
             "bytes": len(request.body or b""),
@@ -183,8 +184,6 @@ class Outline:
             return text
         if name in ALLOWED["moments"] and (moment := _moment_in(text)) is not None:
             return self._moment(moment)
-        if name in ALLOWED["urls"]:
-            return self._url(text)
         words = _WORDS.get(re.sub(r"\.[0-9]{1,3}\.", ".0.", name), frozenset())
         first, blank, rest = text.partition(" ")
         if first in words:
@@ -206,21 +205,6 @@ class Outline:
         seconds = value / (1e9 if abs(value) > 1e17 else 1e3 if abs(value) > 1e11 else 1)  # noqa: PLR2004
         after = seconds - self._began_at
         return f"<time {after:+.0f} s>" if abs(after) <= _DAY else "<time>"
-
-    def _url(self, text: str) -> str:
-        """Part by part: a slash or a blank too many may be what is wrong with it."""
-        try:
-            url = urlsplit(text.strip())
-        except ValueError:
-            return self._text(text)
-        if url.scheme not in ("http", "https") and not url.path.startswith("/"):
-            return self._text(text)
-        host = url.netloc.rpartition("@")[2].lower()
-        place = host if host in ALLOWED["hosts"] else self._hosts.get(host) or self._text(host)
-        segments = [each if each in ALLOWED["path_segments"] else self._text(each) for each in url.path.split("/")]
-        rest = " and more" if url.query or url.fragment or "@" in url.netloc else ""
-        blanks = " and blanks" if text != text.strip() else ""
-        return f"{f'{url.scheme}://{place}' if url.netloc else ''}{'/'.join(segments)}{rest}{blanks}"
 
     def _secret(self, text: str) -> str:
         """Which of the configured secrets it is, and what may be wrong with its form."""
@@ -285,7 +269,7 @@ class Recorder:
         self._directory = directory
         self._began_at = clock.now()
         secrets = sorted(set(secrets_of(settings)), key=len, reverse=True)
-        self._outline = Outline(secrets, _hosts(settings), self._began_at)
+        self._outline = Outline(secrets, self._began_at)
         self._report: dict[str, Any] = {"targets": {}}
         self.count = 0
         self.problem: str | None = None
@@ -331,19 +315,6 @@ class Recorder:
             (self._directory / name).write_text(json.dumps(content, indent=1) + "\n")
         except OSError as error:
             self.problem = f"{name} could not be written: {error.strerror or error}"
-
-
-def _hosts(settings: Settings) -> dict[str, str]:
-    """What each configured host is for; a host of several uses by its first."""
-    found: dict[str, str] = {}
-    for number, target in enumerate(settings.targets.values(), 1):
-        urls = {"traceloop": target.traceloop.url, "endpoint": target.expected.endpoint, "gateway": target.gateway.url}
-        if target.control_plane is not None:
-            urls = {"control_plane": target.control_plane.url, **urls}
-        for use, url in urls.items():
-            found.setdefault(urlsplit(url).netloc.rpartition("@")[2].lower(), f"<{use} {number}>")
-    found.setdefault(urlsplit(settings.alerting.slack.api_url).netloc.lower(), "<slack>")
-    return found
 
 
 def _prepare(directory: Path) -> None:
