@@ -9,7 +9,7 @@ from monitor.daemon.status import token_expiries
 from monitor.doctor.questions import NAMES, Result, skip
 from monitor.doctor.snapshot import Answered, Snapshot
 from monitor.ports import Undeliverable
-from monitor.settings.cost import FREE_REQUESTS, FREE_SPANS, monthly_cost
+from monitor.settings.coherence import FREE_REQUESTS, FREE_SPANS, monthly_cost
 
 _WATCHED = (Service.CONTROL_PLANE, Service.GATEWAY, Service.TRACELOOP, Service.OTLP)
 _MUCH: Seconds = 60.0

@@ -21,7 +21,7 @@ from monitor.doctor.questions import (
 )
 from monitor.doctor.snapshot import Answered, Snapshot
 from monitor.ports import Gone, PortError, Refused
-from monitor.settings.duration import format_duration
+from monitor.settings.values import format_duration
 
 _READ = Service.TRACELOOP
 _KEY_SETTING = "traceloop.api_key"

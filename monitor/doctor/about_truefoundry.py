@@ -5,11 +5,11 @@ from datetime import UTC, datetime
 
 from monitor.core.canary import IdSource, Outcome
 from monitor.core.drift import compare
-from monitor.core.faults.configuration import GIVE_US_THE_KEY
+from monitor.core.gateway_policies import DEFAULT_DESTINATION, SwitchSeen
 from monitor.core.key import key_is_refused, refute_headers, refuted_headers
 from monitor.core.model import CheckName, Fault, Scalar, Service, Verdict
+from monitor.core.refine import GIVE_US_THE_KEY
 from monitor.core.state import LastLook, TraceIdMode
-from monitor.core.switches import DEFAULT_DESTINATION, SwitchSeen
 from monitor.core.trace import BY_NONCE
 from monitor.doctor.questions import (
     ADVICE,

@@ -10,11 +10,11 @@ from dataclasses import replace
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-from monitor.checks.lookup import Environments, Lookup
+from monitor.checks.lookup import Look, Lookup
 from monitor.core.canary import NONCE_ENTRY, Canary
+from monitor.core.gateway_policies import SwitchKind
 from monitor.core.model import CheckName, Seconds, Service, TargetName, TraceId
 from monitor.core.state import TargetState
-from monitor.core.switches import SwitchKind
 from monitor.core.trace import BY_NONCE, Narrowing
 from monitor.daemon.compose import Deps, assemble
 from monitor.daemon.compose_notifiers import slack_bot
@@ -242,10 +242,10 @@ class Probe:
     async def _read_documented(self, canary: Canary, **_: object) -> Spans:
         """The documented read, as the check reads it: narrowed down by what has proven itself."""
         journal, arrival = self._pass.journal, self._pass.arrival
-        unproven = Lookup(self._adapters.backend, self._clock, Environments(others={}))
+        unproven = Lookup(self._adapters.backend, self._clock, others={})
         lookup = arrival.lookup if arrival is not None else unproven
         read = lookup.search if canary.trace_id is None else lookup.document
-        return (await read(canary, journal.state, journal.policy, self._clock.now())).spans
+        return (await read(Look(canary, journal.state, journal.policy, self._clock.now()))).spans
 
 
 def _proxies(settings: Settings, name: TargetName, environ: Mapping[str, str]) -> dict[Service, str]:

@@ -28,7 +28,8 @@ from monitor.http import Answer, Exchange, Request
 from monitor.ports import Clock, Garbled
 from monitor.settings import Settings
 from monitor.traceloop import count_rejected
-from monitor.truefoundry import FEEDBACK_HEADER, decode_feedback_target, describe_feedback_target
+from monitor.truefoundry import FEEDBACK_HEADER, describe_feedback_target
+from monitor.truefoundry.gateway import decode_feedback_target
 from monitor.version import VERSION
 
 INDEX = "index.json"

@@ -2,10 +2,10 @@
 
 import pytest
 
-from monitor.checks.hop import HopLook
-from monitor.core.hop import SpanCounters
+from monitor.checks.evidence import HopLook
 from monitor.core.inputs import HopLooked
 from monitor.core.model import CheckName
+from monitor.core.pipeline_counters import SpanCounters
 from monitor.core.state import Cadence, TargetState
 from monitor.ports import Garbled, Gone, PortError, Refused, Unreachable
 from tests.checks.bench import PROD, Diary

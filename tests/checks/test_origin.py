@@ -4,13 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from monitor.checks.origin import OriginLook
+from monitor.checks.evidence import OriginLook
 from monitor.core.arrival import proof_key, store_is_proven
 from monitor.core.canary import Canary, IdSource, Outcome
-from monitor.core.inputs import OriginLooked
-from monitor.core.model import CheckName
-from monitor.core.state import TargetState
-from monitor.core.switches import (
+from monitor.core.gateway_policies import (
     Caller,
     Condition,
     Matter,
@@ -20,6 +17,9 @@ from monitor.core.switches import (
     SwitchRule,
     SwitchSeen,
 )
+from monitor.core.inputs import OriginLooked
+from monitor.core.model import CheckName
+from monitor.core.state import TargetState
 from monitor.core.trace import Route
 from monitor.ports import Garbled, Gone, PortError, Refused, Unreachable
 from tests.checks.bench import PROD, Diary

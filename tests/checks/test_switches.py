@@ -2,11 +2,11 @@
 
 import pytest
 
-from monitor.checks.switches import SwitchesLook
+from monitor.checks.evidence import SwitchesLook
+from monitor.core.gateway_policies import LoggingMode, SwitchKind, SwitchRule, SwitchSeen
 from monitor.core.inputs import SwitchesLooked
 from monitor.core.model import CheckName
 from monitor.core.state import Cadence, TargetState
-from monitor.core.switches import LoggingMode, SwitchKind, SwitchRule, SwitchSeen
 from monitor.ports import Garbled, PortError, Refused, Unreachable
 from tests.checks.bench import PROD, Diary
 from tests.core.build import policy

@@ -12,7 +12,7 @@ from monitor.core.trace import Route, SpanFact
 from monitor.doctor.snapshot import Answered, Reply, StoreWatch, Traffic
 from monitor.http import Answer, Exchange, Request
 from monitor.ports import Refused
-from monitor.traceloop.marker import MARKER
+from monitor.traceloop.rows import MARKER
 from tests.fakes.clock import START
 
 OURS, CONTROL = TraceId("a" * 32), TraceId("c" * 32)

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from monitor.core.drift import HEADERS
+from monitor.core.gateway_policies import LoggingMode, SwitchKind, SwitchRule, SwitchSeen
 from monitor.core.model import Service, Verdict
 from monitor.core.secret import Secret, SecretKind
-from monitor.core.switches import LoggingMode, SwitchKind, SwitchRule, SwitchSeen
 from monitor.daemon.compose import Deps
 from monitor.doctor.probe import Probe
 from monitor.doctor.questions import Answer, Question, Result, Suggestion

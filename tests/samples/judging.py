@@ -2,11 +2,11 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 
-from monitor.checks.answers import judge_answer
-from monitor.checks.blindness import cannot_see
+from monitor.checks.canary import judge_answer
 from monitor.checks.config import judge_comparison
 from monitor.checks.control import judge_ingest
 from monitor.checks.gateway import judge_ping
+from monitor.checks.verdicts import cannot_see
 from monitor.core.drift import compare
 from monitor.core.model import Finding, TraceId
 from monitor.core.trace import Labels, Route, SpanFact, TraceSeen, judge_completeness, judge_labels
