@@ -45,7 +45,7 @@ ALLOWED: Mapping[str, frozenset[str]] = {kind: frozenset(names.split()) for kind
 _ID = re.compile(r"[0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{16}", re.IGNORECASE)
 _OURS = re.compile(r"[0-9a-f]{32}|gtm-[0-9a-f]{16}")  # a trace id, or a nonce
 _NUMBER = re.compile(r"-?[0-9]{1,6}(?:\.[0-9]{1,3}0*)?")
-_SMALL, _DAY = 10**6, 86_400.0
+_SMALL, _FAR, _DAY = 10**6, 10**14, 86_400.0
 _SECRET_NAME = re.compile(r"(?:^|[._-])(?:authorization|cookie|api[_-]?key|secret|password|token)$", re.IGNORECASE)
 _PLAIN_ANSWER = re.compile(r"[a-z0-9_ ]{1,40}")
 _MOST, _DEEPEST, _LONGEST_JSON = 20, 60, 100_000
@@ -93,9 +93,9 @@ class Outline:
     def _answer(self, answer: Answer) -> dict[str, Any]:
         sent_at, expires_at = answer.sent_at, answer.certificate_expires_at
         try:
-            body = answer.json()
+            body, is_json = answer.json(), True
         except Garbled:
-            body = None
+            body, is_json = None, False
         target = decode_feedback_target(answer.headers.get(FEEDBACK_HEADER))
         if target is not None:
             self._ours.add(target.trace_id)
@@ -107,7 +107,7 @@ class Outline:
             "headers": self._headers(answer.headers),
             "bytes": len(answer.body),
             "body": self.value(body),
-            "json": body is not None,
+            "json": is_json,
             "cut": answer.flaw is not None,
             "blocked": answer.blocked,
             "certificate_days": None if expires_at is None else round((expires_at - self._began_at) / _DAY),
@@ -200,11 +200,10 @@ class Outline:
         return f"<str {len(text)} #{self._numbers.setdefault(digest, len(self._numbers) + 1)}>"
 
     def _moment(self, value: float) -> str:
-        """In seconds, milliseconds or nanoseconds since 1970, whichever is not absurd."""
-        if not abs(value) < 1e19:  # noqa: PLR2004 - the year 2286 in nanoseconds
+        """Of seconds since 1970, or of milliseconds where those would be absurd."""
+        if not abs(value) < _FAR:
             return "<time>"
-        seconds = value / (1e9 if abs(value) > 1e17 else 1e3 if abs(value) > 1e11 else 1)  # noqa: PLR2004
-        after = seconds - self._began_at
+        after = (value / 1000 if abs(value) > _FAR / 1000 else value) - self._began_at
         return f"<time {after:+.0f} s>" if abs(after) <= _DAY else "<time>"
 
     def _secret(self, text: str) -> str:
@@ -271,7 +270,6 @@ class Recorder:
         self._began_at = clock.now()
         secrets = sorted(set(secrets_of(settings)), key=len, reverse=True)
         self._outline = Outline(secrets, self._began_at)
-        self._report: dict[str, Any] = {"targets": {}}
         self.count = 0
         self.problem: str | None = None
 
@@ -280,12 +278,8 @@ class Recorder:
         self.count += 1
         self._write(f"{self.count:04}-{exchange.service.value}.json", self._outline.exchange(exchange))
 
-    def conclude(self, report: dict[str, Any]) -> None:
-        """Take the answers of a report into the index."""
-        self._report = report
-
-    def close(self) -> None:
-        """Write the index."""
+    def close(self, report: Mapping[str, Any] | None = None) -> None:
+        """Write the index, with the answers of a report if there is one."""
         numbers = {str(name): f"target-{number}" for number, name in enumerate(self._settings.targets, 1)}
         index = {
             "recording": KIND,
@@ -302,7 +296,7 @@ class Recorder:
                     slug: f"{each['verdict']}: {self._word(slug, each['answer'])}"
                     for slug, each in target["questions"].items()
                 }
-                for name, target in self._report["targets"].items()
+                for name, target in (report or {"targets": {}})["targets"].items()
             },
         }
         self._write(INDEX, index)
