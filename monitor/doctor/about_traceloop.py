@@ -109,7 +109,7 @@ def attribute_filter(seen: Snapshot) -> Result:
     if not works:
         return Result("none")
     rest = ", ".join(text for each, text in _NARROWINGS.items() if each in asked and each not in works)
-    said = {"by": ", ".join(map(_NARROWINGS.__getitem__, works)), "but": f" It does not by {rest}." if rest else ""}
+    said = {"by": ", ".join(_NARROWINGS[each] for each in works), "but": f" It does not by {rest}." if rest else ""}
     name = "found by name alone" if works == [Narrowing.SPAN_NAME] else "found"
     return Result(name, said, word=works[0].value, works=", ".join(works))
 
@@ -164,8 +164,8 @@ def trace_arrives(seen: Snapshot) -> Result:
     if canary.elsewhere is not None:
         return Result("other environment", environment=canary.elsewhere)
     match canary.outcome:
-        case Outcome.ARRIVED | Outcome.LATE as fate if took is not None:
-            return Result("yes" if fate is Outcome.ARRIVED else "late", {"took": took}, seconds=round(took, 1))
+        case (Outcome.ARRIVED | Outcome.LATE) as outcome if took is not None:
+            return Result("late" if outcome is Outcome.LATE else "yes", {"took": took}, seconds=round(took, 1))
         case Outcome.MISSING:
             return Result("missing")
         case Outcome.INCOMPLETE:
@@ -269,8 +269,10 @@ def content(seen: Snapshot) -> Result:
         return Result("redacted")
     said, name = {"names": ", ".join(names)}, "present" if names else "absent"
     if wanted is None:
-        why = "content is in the traces; true if it must not be"
-        why = why if names else "no content is in the traces, so watch that it stays so"
+        if names:
+            why = "content is in the traces; true if it must not be"
+        else:
+            why = "no content is in the traces, so watch that it stays so"
         suggestion = Suggestion("expected.exclude_request_data", not names, why)
         said["judged"] = ". Nothing is checked about that so far"
         return Result(name, said, suggests=(suggestion,), attributes=len(names))
@@ -300,8 +302,8 @@ def resource_attributes(seen: Snapshot) -> Result:
         return Result("as expected", {"expected": ", ".join(sorted(expected))}, names=names)
     prefix, config = f"{ATTRIBUTES}.", seen.export_config
     fields = config.seen.config.fields if config is not None and config.seen is not None else {}
-    set_ = {path.removeprefix(prefix): str(value) for path, value in fields.items() if path.startswith(prefix)}
-    added = {name: value for name, value in set_.items() if arrived.get(name) == value}
+    configured = {path.removeprefix(prefix): str(value) for path, value in fields.items() if path.startswith(prefix)}
+    added = {name: value for name, value in configured.items() if arrived.get(name) == value}
     if not added:
         return Result("seen", names=names)
     why = "they arrive only if the present configuration is in force"
