@@ -7,7 +7,6 @@ from monitor.checks.answers import CANNOT_ASK, judge_answer, needs_a_ping
 from monitor.checks.blindness import our_own
 from monitor.checks.gateway import blame_or_doubt, judge_ping
 from monitor.core.arrival import REMEMBERED
-from monitor.core.cadence import Barred, bar_canary
 from monitor.core.canary import NONCE_ENTRY, Canary, IdSource
 from monitor.core.inputs import CanaryAnswered, CanaryPlanned, Observation
 from monitor.core.model import (
@@ -23,6 +22,7 @@ from monitor.core.model import (
     failing,
     unknown,
 )
+from monitor.core.pace import Barred, bar_canary
 from monitor.core.state import TargetState, TraceIdMode
 from monitor.ports import CanaryAnswer, CanaryRequest, Clock, Gateway, Journal, Unreachable, Witness
 

@@ -1,8 +1,8 @@
 """Does the gateway get its spans to TrueFoundry's collector? Its own counters as evidence; not a check of its own."""
 
-from monitor.core.cadence import hop_is_due
 from monitor.core.inputs import HopLooked
 from monitor.core.model import CheckName, Instant, Seconds
+from monitor.core.pace import hop_is_due
 from monitor.core.state import Policy, TargetState
 from monitor.ports import Clock, Journal, PortError, SpanMetrics
 

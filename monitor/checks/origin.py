@@ -1,11 +1,11 @@
 """Does TrueFoundry's own store have the trace? Evidence for the triage, not a check of its own."""
 
-from monitor.core.cadence import origin_is_due
 from monitor.core.canary import Canary, IdSource, Outcome
 from monitor.core.gateway_policies import SwitchKind, likely_destinations
 from monitor.core.hints import known_caller, known_switch
 from monitor.core.inputs import OriginLooked
 from monitor.core.model import CheckName, Instant, Seconds
+from monitor.core.pace import origin_is_due
 from monitor.core.state import Policy, TargetState
 from monitor.ports import Clock, ControlPlane, Journal, PortError
 

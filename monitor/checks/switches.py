@@ -1,9 +1,9 @@
 """What do the gateway's other configurations say? Evidence for the diagnosis, and caveats; not a check of its own."""
 
-from monitor.core.cadence import switches_are_due
 from monitor.core.gateway_policies import SwitchKind, SwitchSeen
 from monitor.core.inputs import SwitchesLooked
 from monitor.core.model import CheckName, Instant, Seconds
+from monitor.core.pace import switches_are_due
 from monitor.core.state import Policy, TargetState
 from monitor.ports import Clock, ControlPlane, Garbled, Journal, PortError, Refused, Unreachable
 

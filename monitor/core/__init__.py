@@ -7,10 +7,12 @@ The laws of this package, enforced by import-linter, ruff and the tests:
 3. Functions return new values; nothing is mutated.
 4. Every enum is closed; every ``match`` ends in ``assert_never`` or has a test of totality.
 
-Where to look: `model` is the vocabulary, `faults` the table of faults. `engine` is the only way anything remembered changes;
-`trace` and `arrival` judge one trace, `series` all of them (`outcomes` says which faults show in which), `trend` debounces a
-check. `secret` and `drift` compare the configuration, `key` asks whose key is wrong, `suspicions` words what a look holds against
-the world. `refine` and `diagnosis` name what is broken, with `hints` from `gateway_policies` and `pipeline_counters`; `mend` is
-what is being proven, `incident_lifecycle` opens and resolves incidents, `notify` decides who must be notified of them and
-`silence` of what nobody is, `budget` and `cadence` when a canary may be sent.
+Where to look: `engine` is the only way anything remembered changes, `inputs` is what changes it, `events` what is said of a change.
+`model` is the vocabulary, `faults` the table of faults. `trace` and `arrival` judge one trace, `trace_looks` applies a look for one,
+`streaks` says what a check and what all traces together confirm (`outcomes`: which faults show in which traces). `secret` and
+`drift` compare the configuration, `key` asks whose key is wrong, `suspicions` words what a look holds against the world. `refine`
+and `diagnosis` name what is broken, with `hints` from `gateway_policies` and `pipeline_counters`; `recovery` is what a mended
+cause still has to prove, `incident_lifecycle` opens and resolves incidents, `incident_canaries` counts what became of their
+canaries, `notify` decides who must be notified of them, `silence` of what nobody is, `pace` when a check looks and when a canary
+may be sent.
 """

@@ -9,8 +9,8 @@ from dataclasses import replace
 from monitor.core.canary import Outcome
 from monitor.core.faults import FAULTS, LOSSES, ORDER
 from monitor.core.incident import Diagnosis
-from monitor.core.mend import shielded, waiting_text
 from monitor.core.model import Blindness, CheckName, Component, Fault, Instant
+from monitor.core.recovery import shielded, waiting_text
 from monitor.core.refine import Confirmed, confirmed_faults
 from monitor.core.state import Policy, TargetState
 

@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import assert_never
 
-from monitor.core import arrival, series, trace_looks, trend
-from monitor.core.budget import spend, use
+from monitor.core import arrival, streaks, trace_looks
 from monitor.core.canary import ControlSpan
 from monitor.core.drift import remember
 from monitor.core.gateway_policies import SwitchMemory
 from monitor.core.incident import NO_LONGER_MONITORED, Diagnosis, Incident, Passage
+from monitor.core.incident_canaries import recount
 from monitor.core.incident_lifecycle import live
 from monitor.core.incident_log import fresh_id, remember_incident
 from monitor.core.inputs import (
@@ -49,12 +49,12 @@ from monitor.core.model import (
     failing,
     passing,
 )
+from monitor.core.pace import spend, use
 from monitor.core.pipeline_counters import add_reading
-from monitor.core.present import LONGEST_HOLD, bring_to_present
-from monitor.core.state import Hold, Outage, Policy, TargetState
+from monitor.core.present import LONGEST_BACKOFF, bring_to_present
+from monitor.core.state import Backoff, Outage, Policy, TargetState
 from monitor.core.suspicions import control_not_shown
 from monitor.core.trace import Route
-from monitor.core.window import recount
 
 _REMEMBERED_CONTROLS = 10
 
@@ -81,7 +81,7 @@ def _take(  # noqa: C901, PLR0912 - one line per kind of input
         case Observation():
             return _observe(state, given, policy, now)
         case CanaryPlanned():
-            canaries = series.trim((*state.canaries, given.canary), now)
+            canaries = streaks.trim((*state.canaries, given.canary), now)
             return replace(state, canaries=canaries, budget=spend(state.budget, now))
         case CanaryAnswered():
             return _answer_canary(state, given, policy, now)
@@ -121,7 +121,7 @@ def _take(  # noqa: C901, PLR0912 - one line per kind of input
             return _lose_memory(state, given)
         case Ticked():
             present = bring_to_present(state, now) if given.set_back else state
-            return replace(present, canaries=series.trim(present.canaries, now))
+            return replace(present, canaries=streaks.trim(present.canaries, now))
     assert_never(given)
 
 
@@ -138,11 +138,11 @@ def _judge_series(state: TargetState, policy: Policy, now: Instant) -> TargetSta
     """What all canaries together confirm; what a look for a trace confirms by itself stays beside it."""
     if not policy.enabled(CheckName.ARRIVAL):
         return state
-    excused = series.excuse(state, policy, now)
+    excused = streaks.excuse(state, policy, now)
     trend = excused.trend(CheckName.ARRIVAL)
     of_the_look = {f: a for f, a in trend.confirmed.items() if f in trace_looks.OF_THE_LOOK}
     before = {f: a for f, a in trend.confirmed.items() if f not in trace_looks.OF_THE_LOOK}
-    found = series.confirmed_by_series(excused, before, policy, now)
+    found = streaks.confirmed_by_series(excused, before, policy, now)
     judged = excused.with_trend(CheckName.ARRIVAL, replace(trend, confirmed={**of_the_look, **found}))
     over = before.get(Fault.TRACE_MISSING)
     if over is None or Fault.TRACE_MISSING in found:
@@ -150,7 +150,7 @@ def _judge_series(state: TargetState, policy: Policy, now: Instant) -> TargetSta
     # The losses of an outage that is over belong to it, also those that are judged later.
     ended = max(over.since, now - policy.arrival.settle)
     outage = Outage(fault=Fault.TRACE_MISSING, began_at=over.since, ended_at=ended)
-    return series.excuse(replace(judged, outages=(*judged.outages, outage)), policy, now)
+    return streaks.excuse(replace(judged, outages=(*judged.outages, outage)), policy, now)
 
 
 # --- what the checks report -----------------------------------------------------------------------------------------
@@ -161,7 +161,7 @@ def _observe(state: TargetState, seen: Observation, policy: Policy, now: Instant
     if seen.config is not None:
         memory = remember(after.config, seen.config, now)
         after = replace(after, config=replace(memory, credential=policy.credential, read_at=seen.at))
-    return trend.fold_look(after, seen.check, seen.finding, seen.at, seen.took, policy, now)
+    return streaks.apply_look(after, seen.check, seen.finding, seen.at, seen.took, policy, now)
 
 
 def _certify(state: TargetState, certificate: tuple[str, Instant] | None) -> Mapping[str, Instant]:
@@ -170,30 +170,30 @@ def _certify(state: TargetState, certificate: tuple[str, Instant] | None) -> Map
 
 
 def _answer_canary(state: TargetState, given: CanaryAnswered, policy: Policy, now: Instant) -> TargetState:
-    """A canary came back, or did not: pay its tokens, mind a 429, fold the verdict."""
+    """A canary came back, or did not: pay its tokens, heed a 429, apply the verdict."""
     usage = given.canary.usage
     after = replace(
         state,
         canaries=tuple(given.canary if canary.id == given.canary.id else canary for canary in state.canaries),
         budget=use(state.budget, now, input_tokens=usage.get("input", 0), output_tokens=usage.get("output", 0)),
         phases=given.phases or state.phases,
-        hold=_hold(state, given, policy, now),
+        backoff=_back_off(state, given, policy, now),
     )
     finding = given.finding
-    if given.rate_limited and given.retry_after is not None and given.retry_after > LONGEST_HOLD:
+    if given.rate_limited and given.retry_after is not None and given.retry_after > LONGEST_BACKOFF:
         # Nobody waits for a second 429 when the first says that there will be hours of them.
         finding = replace(finding, charges=tuple(replace(charge, conclusive=True) for charge in finding.charges))
-    return trend.fold_look(after, CheckName.CANARY, finding, given.at, given.took, policy, now)
+    return streaks.apply_look(after, CheckName.CANARY, finding, given.at, given.took, policy, now)
 
 
-def _hold(state: TargetState, given: CanaryAnswered, policy: Policy, now: Instant) -> Hold | None:
+def _back_off(state: TargetState, given: CanaryAnswered, policy: Policy, now: Instant) -> Backoff | None:
     """After a 429 the cadence doubles, or follows Retry-After, up to half an hour: then somebody looks again."""
     if not given.rate_limited or not policy.enabled(CheckName.CANARY):
         return None
     regular = policy.cadences[CheckName.CANARY].every
-    step = min(LONGEST_HOLD, 2 * (state.hold.step if state.hold is not None else regular))
+    step = min(LONGEST_BACKOFF, 2 * (state.backoff.step if state.backoff is not None else regular))
     wait = given.retry_after if given.retry_after is not None else step
-    return Hold(until=now + min(LONGEST_HOLD, wait), step=step)
+    return Backoff(until=now + min(LONGEST_BACKOFF, wait), step=step)
 
 
 def _send_control(state: TargetState, given: ControlSent, policy: Policy, now: Instant) -> TargetState:
@@ -212,7 +212,7 @@ def _send_control(state: TargetState, given: ControlSent, policy: Policy, now: I
     finding = given.finding
     if given.key_refused:
         finding = trace_looks.finding_of_refused_key(after, finding, "Traceloop's OTLP endpoint")
-    return trend.fold_look(after, CheckName.CONTROL, finding, given.at, given.took, policy, now)
+    return streaks.apply_look(after, CheckName.CONTROL, finding, given.at, given.took, policy, now)
 
 
 def _look_for_control(state: TargetState, given: ControlLooked, policy: Policy, now: Instant) -> TargetState:
@@ -237,7 +237,7 @@ def _look_for_control(state: TargetState, given: ControlLooked, policy: Policy, 
     if not looked.judged:
         return after
     finding = _control_finding(looked, policy, after)
-    return trend.fold_look(after, CheckName.CONTROL, finding, given.at, given.took, policy, now)
+    return streaks.apply_look(after, CheckName.CONTROL, finding, given.at, given.took, policy, now)
 
 
 def _control_finding(control: ControlSpan, policy: Policy, state: TargetState) -> Finding:

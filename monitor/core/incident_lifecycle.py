@@ -17,15 +17,14 @@ from enum import StrEnum
 from types import MappingProxyType
 
 from monitor.core.diagnosis import diagnose
-from monitor.core.gap import gap_incident
 from monitor.core.incident import Diagnosis, Incident, Passage
+from monitor.core.incident_canaries import count_losses, transient_loss_incident
 from monitor.core.incident_log import fresh_id, remember_incident
-from monitor.core.mend import follow_causes, mended_text
 from monitor.core.model import Fault, Instant, Severity
+from monitor.core.recovery import follow_causes, mended_text
 from monitor.core.refine import confirmed_faults
-from monitor.core.series import gap_to_tell
 from monitor.core.state import Policy, TargetState
-from monitor.core.window import count_losses
+from monitor.core.streaks import transient_loss
 
 
 class Phase(StrEnum):
@@ -87,11 +86,11 @@ def phase_of(incident: Incident | None) -> Phase:
 
 
 def live(state: TargetState, policy: Policy, now: Instant) -> TargetState:
-    """Bring outages, mend and incident up to date with what is confirmed now."""
+    """Bring outages, recovery and incident up to date with what is confirmed now."""
     state = follow_causes(state, confirmed_faults(state, policy, now), policy, now)
     state = _advance(state, diagnose(state, policy, now), policy, now)
     if state.incident is None:
-        state = replace(state, mend=None)
+        state = replace(state, recovery=None)
     return _record_transient_loss(state, now)
 
 
@@ -192,7 +191,7 @@ def _resolved(state: TargetState, incident: Incident, now: Instant) -> Incident:
     return replace(
         incident,
         closed_at=now,
-        closed_because=mended_text(state.mend) if state.mend else "",
+        closed_because=mended_text(state.recovery) if state.recovery else "",
         losses=count_losses(state.canaries, incident.window_began_at, now),
         diagnosis=replace(incident.diagnosis, waiting=None),
         passages=_passages(incident, incident.diagnosis, now, "resolved"),
@@ -206,9 +205,9 @@ def _passages(incident: Incident, diagnosis: Diagnosis, now: Instant, text: str)
 
 def _record_transient_loss(state: TargetState, now: Instant) -> TargetState:
     """Two losses in a row that later arrivals have overtaken are told once, unless an incident is about losses already."""
-    gap = gap_to_tell(state.canaries)
+    gap = transient_loss(state.canaries)
     if not gap or Fault.TRACE_MISSING in state.confirmed:
         return state
     ids = {canary.id for canary in gap}
-    marked = tuple(replace(canary, gap=True) if canary.id in ids else canary for canary in state.canaries)
-    return remember_incident(replace(state, canaries=marked), gap_incident(state, gap, now))
+    marked = tuple(replace(canary, transient_loss=True) if canary.id in ids else canary for canary in state.canaries)
+    return remember_incident(replace(state, canaries=marked), transient_loss_incident(state, gap, now))

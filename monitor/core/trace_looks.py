@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from monitor.core import arrival, trend
+from monitor.core import arrival, streaks
 from monitor.core.canary import Canary, IdSource, Outcome
 from monitor.core.faults import MONITORS_OWN
 from monitor.core.inputs import ElsewhereLooked, LabelsUnread, LookFailed, OriginLooked, TraceLooked
@@ -21,8 +21,8 @@ from monitor.core.model import (
     unknown,
 )
 from monitor.core.state import Policy, TargetState
+from monitor.core.streaks import apply_look
 from monitor.core.trace import Route
-from monitor.core.trend import fold_look
 
 OF_THE_LOOK = MONITORS_OWN | {Fault.KEY_REJECTED}
 """What a look for a trace confirms by itself; everything else of `arrival` is for the series to confirm."""
@@ -99,11 +99,11 @@ def _judge_look(
         return state
     watching = state.trend(CheckName.ARRIVAL)
     if finding is None:
-        return state.with_trend(CheckName.ARRIVAL, trend.sighted(watching, policy, given.at))
+        return state.with_trend(CheckName.ARRIVAL, streaks.sighted(watching, policy, given.at))
     if finding.verdict is Verdict.UNKNOWN:
-        return fold_look(state, CheckName.ARRIVAL, finding, given.at, given.took, policy, now)
+        return apply_look(state, CheckName.ARRIVAL, finding, given.at, given.took, policy, now)
     cadence = policy.cadences[CheckName.ARRIVAL]
-    watched = trend.look_on(watching, finding, at=given.at, took=given.took, cadence=cadence, policy=policy)
+    watched = streaks.look_on(watching, finding, at=given.at, took=given.took, cadence=cadence, policy=policy)
     return state.with_trend(CheckName.ARRIVAL, watched)
 
 
@@ -185,7 +185,7 @@ def fail_look(state: TargetState, given: LookFailed, policy: Policy, now: Instan
     apart = {f: a for f, a in before.confirmed.items() if given.check is CheckName.ARRIVAL and f not in OF_THE_LOOK}
     alone = replace(before, confirmed={f: a for f, a in before.confirmed.items() if f not in apart})
     after = after.with_trend(given.check, alone)
-    after = fold_look(after, given.check, finding, given.at, given.took, policy, now)
+    after = apply_look(after, given.check, finding, given.at, given.took, policy, now)
     whole = after.trend(given.check)
     return after.with_trend(given.check, replace(whole, confirmed={**apart, **whole.confirmed}))
 
@@ -231,7 +231,7 @@ def accept_key(state: TargetState, policy: Policy, at: Instant) -> TargetState:
     accepted = replace(state, key_accepted_at=at)
     if Fault.KEY_REJECTED not in watching.confirmed and Fault.KEY_REJECTED not in watching.seen_in_row:
         return accepted
-    return accepted.with_trend(CheckName.ARRIVAL, trend.acquit(watching, Fault.KEY_REJECTED, policy))
+    return accepted.with_trend(CheckName.ARRIVAL, streaks.acquit(watching, Fault.KEY_REJECTED, policy))
 
 
 def look_elsewhere(state: TargetState, given: ElsewhereLooked) -> TargetState:

@@ -3,12 +3,11 @@
 from dataclasses import replace
 
 from monitor.checks.canary import canary_metadata
-from monitor.core.budget import Limits
 from monitor.core.canary import NONCE_ENTRY
 from monitor.core.gateway_policies import Profile
 from monitor.core.model import CheckName, Seconds
 from monitor.core.secret import fingerprint
-from monitor.core.state import ArrivalPolicy, Cadence, Policy, TraceIdMode
+from monitor.core.state import ArrivalPolicy, Cadence, Limits, Policy, TraceIdMode
 from monitor.settings.alerting import Alerting
 from monitor.settings.checks import Checks
 from monitor.settings.rules import expected_config, labels

@@ -1,4 +1,4 @@
-"""What would be told: inputs through `core.engine`, what is due by `core.telling`, shown as Slack shows it.
+"""What would be told: inputs through `core.engine`, what is due by `core.notify`, shown as Slack shows it.
 
 `play` tells a timeline, `replay` what was recorded. How long a notifier that does not answer is left alone is what the daemon's
 own delivery says; Slack itself is a list of messages.

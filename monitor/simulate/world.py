@@ -8,16 +8,6 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from monitor.core.arrival import usual_arrival
-from monitor.core.cadence import (
-    Attempt,
-    awaited,
-    bar_canary,
-    controls_awaited,
-    due_at,
-    look_at,
-    origin_is_due,
-    read_control_at,
-)
 from monitor.core.canary import Canary, ControlSpan, IdSource
 from monitor.core.drift import ConfigSeen, ExportConfig
 from monitor.core.inputs import (
@@ -46,6 +36,16 @@ from monitor.core.model import (
     unknown,
 )
 from monitor.core.moments import changed_text
+from monitor.core.pace import (
+    Attempt,
+    awaited,
+    bar_canary,
+    controls_awaited,
+    due_at,
+    look_at,
+    origin_is_due,
+    read_control_at,
+)
 from monitor.core.state import Policy, TargetState
 from monitor.core.trace import Route, SpanFact, TraceSeen
 from monitor.sandbox import FAULTS

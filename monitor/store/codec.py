@@ -78,6 +78,10 @@ OF_EVENTS = frozenset(
 """What the history of earlier versions is made of: they recorded what had happened, not what had been observed."""
 
 
+RENAMED: Mapping[str, str] = {"gap": "transient_loss", "hold": "backoff", "mend": "recovery"}
+"""Fields of the state under which earlier versions kept what has another name now. Nothing else in a document is called so."""
+
+
 class Unreadable(ValueError):
     """A document that this version can make nothing of."""
 
@@ -89,7 +93,7 @@ def encode_target(state: TargetState) -> str:
 
 def decode_target(document: str) -> TargetState:
     """The state of one target. Raises Unreadable if not even parts of it can be read."""
-    raw = _parse(document)
+    raw = _under_present_names(_parse(document))
     try:
         return _adapter(TargetState).validate_python(raw)
     except ValidationError as error:
@@ -182,6 +186,14 @@ def _parse(document: str) -> dict[str, Any]:
         raise Unreadable(f"not JSON: {error}") from error
     if not isinstance(raw, dict):
         raise Unreadable("not a JSON object")
+    return raw
+
+
+def _under_present_names(raw: Any) -> Any:  # noqa: ANN401 - any JSON
+    if isinstance(raw, list):
+        return [_under_present_names(item) for item in raw]
+    if isinstance(raw, dict):
+        return {RENAMED.get(key, key): _under_present_names(item) for key, item in raw.items()}
     return raw
 
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 
 from prometheus_client.core import Metric
 
-from monitor.core.budget import remaining_ratio
 from monitor.core.incident import NEVER
 from monitor.core.model import CheckName, Fault, Instant, Severity, TargetName, Verdict
 from monitor.core.outcomes import newest_arrived
+from monitor.core.pace import remaining_ratio
 from monitor.core.refine import named
 from monitor.core.silence import silenced_until
 from monitor.core.state import Policy, State, TargetState

@@ -8,7 +8,6 @@ from typing import Any
 from hypothesis import settings
 
 from monitor.core.arrival import proof_key
-from monitor.core.cadence import Attempt, awaited, look_at
 from monitor.core.canary import Canary, ControlSpan, IdSource
 from monitor.core.drift import (
     AUTHORIZATION,
@@ -62,6 +61,7 @@ from monitor.core.model import (
     passing,
     unknown,
 )
+from monitor.core.pace import Attempt, awaited, look_at
 from monitor.core.secret import Secret, describe_secret, fingerprint
 from monitor.core.state import Cadence, Policy, TargetState
 from monitor.core.trace import Labels, Route, SpanFact, TraceSeen

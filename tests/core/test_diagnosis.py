@@ -14,8 +14,8 @@ from monitor.core.inputs import Ticked
 from monitor.core.model import Blindness, Charge, CheckName, Component, Fault, Instant, Severity
 from monitor.core.refine import confirmed_faults, named, triage
 from monitor.core.state import Active, Outage, Policy, TargetState, Trend
+from monitor.core.streaks import debounce
 from monitor.core.trace import LabelJudgement
-from monitor.core.trend import fold
 from tests.core.build import (
     CANARY,
     HOUR,
@@ -306,7 +306,9 @@ def test_where_the_configuration_cannot_be_read_the_exporter_comes_first(name: F
     """It may be off: nobody is sent to the support before that was looked at."""
     state = holding(charged(name))
     trend = state.trend(CheckName.CONFIG)
-    unread = fold(trend, blind(), at=NOW, took=0.1, cadence=POLICY.cadences[CheckName.CONFIG], policy=POLICY, now=NOW)
+    unread = debounce(
+        trend, blind(), at=NOW, took=0.1, cadence=POLICY.cadences[CheckName.CONFIG], policy=POLICY, now=NOW
+    )
     diagnosis = diagnose(replace(state, trends={CheckName.CONFIG: unread}), POLICY, NOW)
     assert diagnosis is not None
     assert (diagnosis.fault, diagnosis.advice.partition(" (")[0]) == (name, "Look at the exporter first")

@@ -5,12 +5,11 @@ from dataclasses import replace
 import pytest
 
 from monitor.core.arrival import proof_key
-from monitor.core.budget import DAY
 from monitor.core.canary import IdSource, Outcome
 from monitor.core.events import CanaryReturned, Checked, FaultChanged, TraceJudged
 from monitor.core.inputs import CanaryAnswered, CanaryPlanned, ControlSent, Input, LookFailed, Observation
 from monitor.core.model import Blindness, CheckName, Verdict, failing, passing
-from monitor.core.state import Hold
+from monitor.core.state import DAY, Backoff
 from monitor.core.trace import Route, SpanFact
 from tests.core.build import (
     ARRIVAL,
@@ -127,8 +126,8 @@ def limited(story: Story, retry_after: float | None = None) -> float:
             at=story.now, took=0.1, canary=a_canary(1), finding=blind(), rate_limited=True, retry_after=retry_after
         )
     )
-    assert story.state.hold is not None
-    return story.state.hold.until - story.now
+    assert story.state.backoff is not None
+    return story.state.backoff.until - story.now
 
 
 def test_after_a_429_the_cadence_doubles_up_to_half_an_hour() -> None:
@@ -136,7 +135,7 @@ def test_after_a_429_the_cadence_doubles_up_to_half_an_hour() -> None:
     story = Story()
     assert [limited(story) for _ in range(4)] == [600, 1200, 1800, 1800]
     story.canary()
-    assert story.state.hold is None
+    assert story.state.backoff is None
     assert limited(story) == 600
 
 
@@ -464,7 +463,7 @@ def test_what_a_check_reports_after_it_was_switched_off_is_nobodys() -> None:
     story.control_seen(control, shown=True)
     story.control(failing("503", a_charge(F.INGEST_FAILING)))
     assert story.state.trends == {}
-    assert story.state.hold is None
+    assert story.state.backoff is None
     assert heard(story, Checked) == []
     assert story.known("c1").outcome is None
 
@@ -473,7 +472,7 @@ def test_a_hold_outlives_what_is_not_an_answer() -> None:
     """Only an answer of another kind ends it."""
     story = Story()
     limited(story)
-    held = story.state.hold
-    assert isinstance(held, Hold)
+    held = story.state.backoff
+    assert isinstance(held, Backoff)
     story.is_blind(CANARY, Blindness.PAUSED).tick()
-    assert story.state.hold == held
+    assert story.state.backoff == held

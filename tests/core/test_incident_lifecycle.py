@@ -8,11 +8,11 @@ import pytest
 from monitor.core.canary import Outcome
 from monitor.core.events import IncidentAcknowledged
 from monitor.core.incident import Incident, Losses, Reason, Told
+from monitor.core.incident_canaries import count_losses
 from monitor.core.incident_lifecycle import TRANSITIONS, Phase, Trigger
 from monitor.core.incident_log import REMEMBERED_INCIDENTS
 from monitor.core.inputs import Acknowledged, Input, NoticeTold, Removed
 from monitor.core.model import Blindness, CheckName, Fault, Seconds, Severity, failing
-from monitor.core.window import count_losses
 from tests.core.build import (
     CANARY,
     CONFIG,
@@ -259,7 +259,7 @@ def test_a_mended_cause_keeps_its_name_and_waits_for_traces() -> None:
     (incident,) = story.state.incidents
     assert (incident.open, incident.closed_because) == (False, "exporter_disabled mended 08:01 UTC by ana")
     assert incident.diagnosis.waiting is None
-    assert story.state.mend is None
+    assert story.state.recovery is None
 
 
 def misrouted(**changes: Any) -> Story:
@@ -300,7 +300,7 @@ def test_a_wrong_environment_that_is_still_used_after_settle_is_not_mended() -> 
     """Whatever was changed: it accuses again, under the same name."""
     story = misrouted()
     story.wait(60).config(updated_at=story.now - 5)
-    assert story.state.mend is not None
+    assert story.state.recovery is not None
     story.wait(360).elsewhere(story.canary())
     assert (story.name, story.diagnosis.waiting) == (F.WRONG_ENVIRONMENT, None)
     assert story.turns == ["opened wrong_environment"]
@@ -422,17 +422,17 @@ def test_a_cause_that_is_only_outranked_is_not_mended() -> None:
     story = Story().config(OFF).wait(360)
     story.arrives(story.canary()).arrives(story.canary())
     assert story.diagnosis.severity is Severity.WARNING
-    assert (story.state.mend, story.diagnosis.waiting) == (None, None)
+    assert (story.state.recovery, story.diagnosis.waiting) == (None, None)
     assert story.config().name is None
 
 
 def test_one_cause_after_another_is_no_mend() -> None:
     """The last one to go leaves the incident waiting."""
     story = Story().config(OFF).fails(CONTROL, REJECTED, conclusive=True, stops_export=True).config()
-    assert (story.name, story.state.mend) == (REJECTED, None)
+    assert (story.name, story.state.recovery) == (REJECTED, None)
     story.passes(CONTROL, conclusive=True)
-    assert story.state.mend is not None
-    assert story.state.mend.fault is REJECTED
+    assert story.state.recovery is not None
+    assert story.state.recovery.fault is REJECTED
 
 
 def test_of_two_causes_mended_at_once_the_more_upstream_is_named() -> None:
@@ -442,14 +442,14 @@ def test_of_two_causes_mended_at_once_the_more_upstream_is_named() -> None:
         "broken", *(a_charge(fault, conclusive=True, stops_export=True) for fault in (F.INGEST_FAILING, REJECTED))
     )
     story.look(CONTROL, both).passes(CONTROL, conclusive=True)
-    assert story.state.mend is not None
-    assert story.state.mend.fault is REJECTED
+    assert story.state.recovery is not None
+    assert story.state.recovery.fault is REJECTED
 
 
 def test_a_mend_that_breaks_again_waits_no_more() -> None:
     """The cause is back."""
     story = Story().config(OFF).wait(60).config().wait(60).config(OFF)
-    assert (story.state.mend, story.diagnosis.waiting) == (None, None)
+    assert (story.state.recovery, story.diagnosis.waiting) == (None, None)
     assert story.turns == ["opened exporter_disabled"]
 
 

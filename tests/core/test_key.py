@@ -151,7 +151,7 @@ def test_documented_reads_that_succeed_clear_a_rejected_key(route: Route) -> Non
     story.see(canary, route=route)
     assert REJECTED in story.confirmed
     assert REJECTED not in story.see(canary, route=route).confirmed
-    assert story.state.mend is not None
+    assert story.state.recovery is not None
 
 
 def test_a_documented_read_between_two_401s_begins_the_row_anew() -> None:

@@ -244,7 +244,7 @@ class House:
         return self.clock.now()
 
     async def mend(self, fault: str | None = None) -> float:
-        """Mend it, or everything; when."""
+        """Recovery it, or everything; when."""
         await self.sandbox.mend(fault)
         return self.clock.now()
 

@@ -8,7 +8,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from monitor.core.budget import Budget
 from monitor.core.canary import Canary
 from monitor.core.drift import ConfigMemory, ConfigSeen, ExportConfig
 from monitor.core.incident import Diagnosis, Incident
@@ -16,7 +15,7 @@ from monitor.core.inputs import Input
 from monitor.core.model import CheckName, Component, Fault, Severity, TargetName, TraceId, Verdict
 from monitor.core.secret import describe_secret
 from monitor.core.silence import Silence
-from monitor.core.state import LastLook, TargetState, Trend
+from monitor.core.state import Budget, LastLook, TargetState, Trend
 from monitor.store.codec import (
     KINDS,
     NAMES,
@@ -114,12 +113,12 @@ def test_a_record_of_a_newer_version_costs_that_record_alone(caplog: pytest.LogC
     raw = json.loads(encode_target(state))
     raw["incidents"][1]["diagnosis"]["fault"] = "moon_eclipsed"
     raw["trends"] = {"config": {"fails": 3}, "astrology": {"fails": 1}}
-    raw["mend"] = {"fault": "moon_eclipsed", "at": 1}
+    raw["recovery"] = {"fault": "moon_eclipsed", "at": 1}
     with caplog.at_level(logging.WARNING):
         decoded = decode_target(json.dumps(raw))
     assert [incident.id for incident in decoded.incidents] == ["a", "c"]
     assert decoded.trends == {CheckName.CONFIG: Trend(fails=3)}
-    assert decoded.mend is None
+    assert decoded.recovery is None
     assert "left out" in caplog.text
     assert "prod" in caplog.text
 

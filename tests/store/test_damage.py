@@ -10,11 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from monitor.core.budget import Budget
 from monitor.core.inputs import Acknowledged
 from monitor.core.model import CheckName, TargetName, Verdict
 from monitor.core.silence import Silence
-from monitor.core.state import LastLook, State, TargetState, Trend
+from monitor.core.state import Budget, LastLook, State, TargetState, Trend
 from monitor.store import StoreError
 from monitor.store.sqlite import SqliteStore
 from tests.fakes.clock import START, FakeClock

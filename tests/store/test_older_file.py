@@ -1,5 +1,6 @@
 """A state file that an earlier version has written: nothing that is open is lost, and what cannot be used any more is said."""
 
+import json
 import logging
 import sqlite3
 from contextlib import closing
@@ -9,6 +10,8 @@ import pytest
 
 from monitor.core.inputs import Acknowledged
 from monitor.core.model import CheckName, Fault, Severity, TargetName
+from monitor.core.state import Backoff, Recovery
+from monitor.store.codec import decode_target
 from monitor.store.snapshot import load_snapshot
 from monitor.store.sqlite import SqliteStore
 from tests.fakes.clock import START, FakeClock
@@ -63,6 +66,21 @@ async def test_a_history_of_events_is_left_behind_and_said_once(path: Path, capl
     store.record(PROD, Acknowledged(at=START, incident_id="i", by="ada"), START)
     assert len(await store.history()) == 1
     await store.close()
+
+
+def test_what_had_another_name_then_is_read_under_its_present_one() -> None:
+    """A cause that was mended and waits for traces, a gateway that asked to wait, losses that were told."""
+    canary = {"id": "c", "sent_at": 1, "sent_id": "ab", "span_id": "cd", "nonce": "n", "gap": True}
+    older = {
+        "target": "prod",
+        "mend": {"fault": "exporter_disabled", "at": START, "by": "ada"},
+        "hold": {"until": START + 60, "step": 600},
+        "canaries": [canary],
+    }
+    state = decode_target(json.dumps(older))
+    assert state.recovery == Recovery(fault=Fault.EXPORTER_DISABLED, at=START, by="ada")
+    assert state.backoff == Backoff(until=START + 60, step=600)
+    assert state.canaries[0].transient_loss
 
 
 def test_a_snapshot_of_it_has_the_state_and_no_history(path: Path) -> None:

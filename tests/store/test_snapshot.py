@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from monitor.core.budget import Budget
 from monitor.core.inputs import KeyTried
 from monitor.core.model import TargetName
-from monitor.core.state import State, TargetState
+from monitor.core.state import Budget, State, TargetState
 from monitor.store.codec import encode_target
 from monitor.store.snapshot import Snapshot, load_snapshot
 from monitor.store.sqlite import SqliteStore

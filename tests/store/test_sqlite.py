@@ -15,11 +15,10 @@ from pathlib import Path
 import pytest
 
 from monitor.clock import SystemClock
-from monitor.core.budget import Budget
 from monitor.core.inputs import Acknowledged, Observation
 from monitor.core.model import CheckName, TargetName, passing
 from monitor.core.silence import Silence
-from monitor.core.state import State, TargetState
+from monitor.core.state import Budget, State, TargetState
 from monitor.store import StoreError
 from monitor.store.file import _set_up
 from monitor.store.sqlite import SqliteStore
@@ -489,7 +488,7 @@ def test_killed_in_the_middle_of_writing_it_remembers_what_it_promised(path: Pat
 import asyncio
 from pathlib import Path
 from monitor.clock import SystemClock
-from monitor.core.budget import Budget
+from monitor.core.state import Budget
 from monitor.core.state import TargetState
 from monitor.core.model import TargetName
 from monitor.store.sqlite import SqliteStore

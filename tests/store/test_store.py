@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from monitor.core.budget import Budget
 from monitor.core.drift import ConfigSeen, ExportConfig
 from monitor.core.inputs import Acknowledged, Input, KeyTried, LookFailed, Observation, Ticked, TraceLooked
 from monitor.core.model import (
@@ -25,7 +24,7 @@ from monitor.core.model import (
     unknown,
 )
 from monitor.core.silence import Silence
-from monitor.core.state import State, TargetState
+from monitor.core.state import Budget, State, TargetState
 from monitor.core.trace import Route, SpanFact, TraceSeen
 from monitor.store import Store
 from monitor.store.memory import MemoryStore

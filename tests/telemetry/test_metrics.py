@@ -12,7 +12,6 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
-from monitor.core.budget import Budget, Limits
 from monitor.core.canary import Canary, ControlSpan, Outcome
 from monitor.core.events import (
     CanaryReturned,
@@ -40,7 +39,7 @@ from monitor.core.model import (
     Verdict,
 )
 from monitor.core.silence import Silence
-from monitor.core.state import Active, Cadence, LastLook, Policy, State, TargetState, Trend
+from monitor.core.state import Active, Budget, Cadence, LastLook, Limits, Policy, State, TargetState, Trend
 from monitor.http import OUTCOMES
 from monitor.telemetry.expected import Expected, Monitored
 from monitor.telemetry.footprint import watch_loop

@@ -1,12 +1,16 @@
-"""What became of the canaries of an incident's window: counted at its end, and brought up to date when traces come after all."""
+"""What became of the canaries of an incident: counted at its end, and brought up to date when traces come after all.
+
+And losses that were over before anybody could be told: one warning that is already resolved.
+"""
 
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
 
 from monitor.core.canary import Canary, Outcome
-from monitor.core.incident import Incident, Losses
-from monitor.core.model import Instant, Seconds
+from monitor.core.incident import Diagnosis, Incident, Losses, Passage
+from monitor.core.incident_log import fresh_id
+from monitor.core.model import Component, Fault, Instant, Seconds, Severity
 from monitor.core.outcomes import misrouted_to
 from monitor.core.state import TargetState
 
@@ -97,7 +101,32 @@ def _recount(incident: Incident, before: tuple[Canary, ...], after: tuple[Canary
 
 
 def _of_window(incident: Incident, canaries: tuple[Canary, ...], ended: Instant) -> Losses:
-    """Counted among the remembered; of a gap only its own losses: others in its window have arrived."""
+    """Counted among the remembered; of a transient loss only its own losses: others in its window have arrived."""
     lost = incident.diagnosis.trace_ids
     mine = [canary for canary in canaries if canary.trace_id in lost] if incident.is_a_gap else canaries
     return count_losses(mine, incident.window_began_at, ended)
+
+
+def transient_loss_incident(state: TargetState, lost: tuple[Canary, ...], now: Instant) -> Incident:
+    """The incident that says both at once; its severity keeps it from calling anybody."""
+    diagnosis = Diagnosis(
+        fault=Fault.TRACE_MISSING,
+        severity=Severity.WARNING,
+        component=Component.EXPORT,
+        summary=f"{len(lost)} traces in a row were lost, later ones arrived",
+        because=("the loss is over: canaries that were sent later have arrived",),
+        advice="Nothing to do now; if this comes back, look at the exporter's log of that time.",
+        since=lost[0].sent_at,
+        trace_ids=tuple(canary.trace_id for canary in lost if canary.trace_id),
+    )
+    return Incident(
+        id=fresh_id(state, now),
+        target=state.target,
+        opened_at=now,
+        closed_at=now,
+        closed_because="later traces arrived",
+        began_at=lost[0].sent_at,
+        diagnosis=diagnosis,
+        losses=count_losses(lost, lost[0].sent_at, now),
+        passages=(Passage(at=now, fault=diagnosis.fault, severity=diagnosis.severity, text="opened and resolved"),),
+    )

@@ -6,8 +6,10 @@ from typing import Any
 import pytest
 
 from monitor.core.arrival import RECOVERABLE_FOR
-from monitor.core.budget import DAY, Budget
-from monitor.core.cadence import (
+from monitor.core.canary import Canary, ControlSpan, Outcome
+from monitor.core.drift import ENCODING, ConfigMemory, ConfigSeen
+from monitor.core.model import Blindness, CheckName
+from monitor.core.pace import (
     Attempt,
     awaited,
     bar_canary,
@@ -20,10 +22,7 @@ from monitor.core.cadence import (
     read_control_at,
     switches_are_due,
 )
-from monitor.core.canary import Canary, ControlSpan, Outcome
-from monitor.core.drift import ENCODING, ConfigMemory, ConfigSeen
-from monitor.core.model import Blindness, CheckName
-from monitor.core.state import ArrivalPolicy, Cadence, Hold, Mend
+from monitor.core.state import DAY, ArrivalPolicy, Backoff, Budget, Cadence, Recovery
 from tests.core.build import (
     ARRIVAL,
     CANARY,
@@ -160,14 +159,14 @@ def test_a_refused_key_starts_the_control_span() -> None:
 def test_while_a_mend_is_being_proven_canaries_and_configuration_hurry() -> None:
     """On-call is waiting."""
     story = well()
-    story.state = replace(story.state, mend=Mend(fault=F.EXPORTER_DISABLED, at=START))
+    story.state = replace(story.state, recovery=Recovery(fault=F.EXPORTER_DISABLED, at=START))
     assert fast(story) == {CANARY, CONFIG}
 
 
 def test_after_a_429_canaries_do_not_hurry() -> None:
     """However much is wrong."""
     story = after(well().fails(CANARY, F.RATE_LIMITED, conclusive=True), a_canary(9))
-    story.state = replace(story.state, hold=Hold(until=START + 600, step=600))
+    story.state = replace(story.state, backoff=Backoff(until=START + 600, step=600))
     story.now = START + 200
     assert CANARY not in fast(story)
     assert CONTROL in fast(story)
@@ -210,7 +209,7 @@ def test_a_held_canary_is_due_when_the_gateway_said() -> None:
     story = well()
     story.now = START
     for until, expected in ((900, 900), (100, 300)):
-        story.state = replace(story.state, hold=Hold(until=START + until, step=600))
+        story.state = replace(story.state, backoff=Backoff(until=START + until, step=600))
         assert due(story, CANARY) == expected
 
 
@@ -268,7 +267,7 @@ def test_a_gateway_check_that_is_switched_off_pauses_nothing() -> None:
 def test_after_a_429_no_canary_is_sent_until_then() -> None:
     """And the bar says until when."""
     story = well()
-    story.state = replace(story.state, hold=Hold(until=START + 600, step=600))
+    story.state = replace(story.state, backoff=Backoff(until=START + 600, step=600))
     story.now = START + 599
     bar = bar_canary(story.state, POLICY, story.now)
     assert bar is not None

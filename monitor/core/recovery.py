@@ -8,7 +8,7 @@ from monitor.core.faults import CAUSES, CONFIGURED, FAULTS, ORDER
 from monitor.core.model import Blindness, CheckName, Fault, Instant
 from monitor.core.outcomes import arrived, lost
 from monitor.core.refine import Confirmed
-from monitor.core.state import Mend, Outage, Policy, TargetState
+from monitor.core.state import Outage, Policy, Recovery, TargetState
 
 REMEMBERED_OUTAGES = 20
 
@@ -17,7 +17,7 @@ _PROVEN = frozenset({Fault.WRONG_ENVIRONMENT})
 
 
 def follow_causes(state: TargetState, found: tuple[Confirmed, ...], policy: Policy, now: Instant) -> TargetState:
-    """Bring outages and mend up to date with what is confirmed now."""
+    """Bring outages and recovery up to date with what is confirmed now."""
     mended = {one.fault for one in found if one.mended}
     causes = (
         frozenset(one.fault for one in found if one.fault in CAUSES and Fault.TRACE_MISSING in one.explains) - mended
@@ -30,11 +30,11 @@ def follow_causes(state: TargetState, found: tuple[Confirmed, ...], policy: Poli
     outages.extend(Outage(fault=fault, began_at=now) for fault in sorted(causes - lasting))
     confirmed = state.confirmed.keys() | _PROVEN
     gone = lasting - causes - (confirmed - mended)
-    mend = None if causes else _mend(state, gone, policy, now)
-    return replace(state, outages=tuple(outages[-REMEMBERED_OUTAGES:]), mend=mend)
+    recovery = None if causes else _recovery(state, gone, policy, now)
+    return replace(state, outages=tuple(outages[-REMEMBERED_OUTAGES:]), recovery=recovery)
 
 
-def _mend(state: TargetState, gone: set[Fault], policy: Policy, now: Instant) -> Mend | None:
+def _recovery(state: TargetState, gone: set[Fault], policy: Policy, now: Instant) -> Recovery | None:
     """The last cause to go leaves its incident waiting for traces, if traces can be seen at all.
 
     A cause that is still confirmed, and only outranked by what arrives, has not been mended.
@@ -42,10 +42,10 @@ def _mend(state: TargetState, gone: set[Fault], policy: Policy, now: Instant) ->
     if not (policy.enabled(CheckName.CANARY) and policy.enabled(CheckName.ARRIVAL)):
         return None
     if not gone:
-        return state.mend
+        return state.recovery
     fault = min(gone, key=lambda one: ORDER[one])
     by_configuration = fault in CONFIGURED or fault in state.confirmed
-    return Mend(fault=fault, at=now, by=_author(state, fault) if by_configuration else None)
+    return Recovery(fault=fault, at=now, by=_author(state, fault) if by_configuration else None)
 
 
 def _author(state: TargetState, fault: Fault) -> str | None:
@@ -58,31 +58,31 @@ def _author(state: TargetState, fault: Fault) -> str | None:
 
 
 def shielded(state: TargetState, policy: Policy) -> frozenset[Fault]:
-    """What a mended cause still explains: its consequences last until traces arrive, or until fresh losses refute the mend."""
-    if state.mend is None or _is_proven(state.mend, state, policy):
+    """What a mended cause still explains: its consequences last until traces arrive, or until fresh losses refute it."""
+    if state.recovery is None or _is_proven(state.recovery, state, policy):
         return frozenset()
-    mended_at = state.mend.at
+    mended_at = state.recovery.at
     fresh = [canary for canary in state.canaries if lost(canary) and canary.sent_at >= mended_at]
-    return frozenset() if len(fresh) >= policy.fail_after else FAULTS[state.mend.fault].explains
+    return frozenset() if len(fresh) >= policy.fail_after else FAULTS[state.recovery.fault].explains
 
 
-def _is_proven(mend: Mend, state: TargetState, policy: Policy) -> bool:
-    """Whether enough of the canaries sent after the mend have arrived, the newest of all."""
-    after = [canary for canary in state.canaries if canary.sent_at >= mend.at]
+def _is_proven(recovery: Recovery, state: TargetState, policy: Policy) -> bool:
+    """Whether enough of the canaries sent since have arrived, the newest of all."""
+    after = [canary for canary in state.canaries if canary.sent_at >= recovery.at]
     newest = [canary for canary in after if arrived(canary) or canary.outcome is Outcome.MISSING][-policy.pass_after :]
     return len(newest) >= policy.pass_after and all(arrived(canary) for canary in newest)
 
 
-def mended_text(mend: Mend) -> str:
+def mended_text(recovery: Recovery) -> str:
     """What was mended, when, and by whom if that is known."""
-    by = f" by {mend.by}" if mend.by else ""
-    return f"{mend.fault} mended {datetime.fromtimestamp(mend.at, UTC):%H:%M} UTC{by}"
+    by = f" by {recovery.by}" if recovery.by else ""
+    return f"{recovery.fault} mended {datetime.fromtimestamp(recovery.at, UTC):%H:%M} UTC{by}"
 
 
 def waiting_text(state: TargetState, policy: Policy) -> str | None:
     """What an incident waits for; None if for nothing."""
-    if state.mend is None or _is_proven(state.mend, state, policy):
+    if state.recovery is None or _is_proven(state.recovery, state, policy):
         return None
     last = state.trend(CheckName.CANARY).last
     spent = f" ({last.summary})" if last is not None and last.blindness is Blindness.BUDGET_SPENT else ""
-    return f"{mended_text(state.mend)}, waiting for traces{spent}"
+    return f"{mended_text(state.recovery)}, waiting for traces{spent}"

@@ -6,7 +6,7 @@ import pytest
 
 from monitor.core.model import Blindness, CheckName, Fault, failing
 from monitor.core.state import Trend
-from monitor.core.trend import unsettled
+from monitor.core.streaks import unsettled
 from tests.core.build import CANARY, CONFIG, GATEWAY, MINUTE, F, Story, a_charge, blind, policy
 
 DOWN = F.GATEWAY_UNREACHABLE

@@ -1,16 +1,19 @@
-"""When each check is due, and whether it may look: the regular grid, the faster one while something is wrong, the pauses."""
+"""When each check is due, and whether it may look: the regular grid, the faster one while something is wrong, the pauses, the budget.
 
-from dataclasses import dataclass
+A day of the budget is a UTC day; a spent budget is no fault, only a reason not to look.
+"""
+
+from dataclasses import dataclass, replace
+from math import ceil
 from typing import assert_never
 
 from monitor.core.arrival import RECOVERABLE_FOR, backoff, next_look, wants_labels
-from monitor.core.budget import may_send
 from monitor.core.canary import Canary, ControlSpan, Outcome
 from monitor.core.faults import MONITORS_OWN
 from monitor.core.model import Blindness, CheckName, Fault, Instant, Seconds, Verdict
 from monitor.core.outcomes import arrived
-from monitor.core.state import Cadence, Policy, TargetState
-from monitor.core.trend import unsettled
+from monitor.core.state import DAY, Budget, Cadence, Limits, Policy, TargetState
+from monitor.core.streaks import unsettled
 
 _ORIGIN_AGAIN_AFTER: Seconds = 120.0
 _PUNCTUAL: Seconds = 0.5
@@ -37,11 +40,11 @@ def bar_canary(state: TargetState, policy: Policy, now: Instant) -> Barred | Non
     down = Fault.GATEWAY_UNREACHABLE in gateway.confirmed and not gateway.passes
     if policy.enabled(CheckName.GATEWAY) and down:
         return Barred(blindness=Blindness.PAUSED, summary="paused: the gateway does not answer")
-    if state.hold is not None and now < state.hold.until:
+    if state.backoff is not None and now < state.backoff.until:
         return Barred(
             blindness=Blindness.PAUSED,
             summary="paused: the gateway asked us to wait (429)",
-            until=state.hold.until,
+            until=state.backoff.until,
         )
     if not may_send(state.budget, policy.limits, now, fast=_is_ahead(state, policy, now)):
         return Barred(blindness=Blindness.BUDGET_SPENT, summary="budget_spent: no canary beyond the day's budget")
@@ -74,7 +77,7 @@ def _hurries(check: CheckName, state: TargetState, policy: Policy, now: Instant)
         case CheckName.CONTROL:
             return unsettled(state.trend(check)) or _traces_in_doubt(state, policy, now) or _cannot_read(state)
         case CheckName.CONFIG:
-            return unsettled(state.trend(check)) or state.mend is not None or _traces_in_doubt(state, policy, now)
+            return unsettled(state.trend(check)) or state.recovery is not None or _traces_in_doubt(state, policy, now)
         case CheckName.GATEWAY | CheckName.ARRIVAL:
             return unsettled(state.trend(check))
     assert_never(check)
@@ -82,9 +85,9 @@ def _hurries(check: CheckName, state: TargetState, policy: Policy, now: Instant)
 
 def _canary_hurries(state: TargetState, policy: Policy, now: Instant) -> bool:
     canary = state.trend(CheckName.CANARY)
-    if state.hold is not None:
+    if state.backoff is not None:
         return False
-    return unsettled(canary) or state.mend is not None or _traces_in_doubt(state, policy, now)
+    return unsettled(canary) or state.recovery is not None or _traces_in_doubt(state, policy, now)
 
 
 def _cannot_read(state: TargetState) -> bool:
@@ -126,8 +129,8 @@ def due_at(check: CheckName, state: TargetState, policy: Policy, now: Instant) -
     if last is None:
         return now
     due = last + interval(check, state, policy, now)
-    if check is CheckName.CANARY and state.hold is not None:
-        return max(due, state.hold.until)
+    if check is CheckName.CANARY and state.backoff is not None:
+        return max(due, state.backoff.until)
     return max(now, due)
 
 
@@ -245,3 +248,48 @@ def read_control_at(control: ControlSpan, policy: Policy, attempt: Attempt) -> I
     deadline = control.sent_at + policy.arrival.missing_after
     due = attempt.at + backoff(attempt.tries, 15.0 if attempt.at < deadline else 60.0)
     return deadline if attempt.at < deadline < due else due
+
+
+# --- the budget -----------------------------------------------------------------------------------------------------
+
+
+def today(budget: Budget, now: Instant) -> Budget:
+    """The budget of the present day; a clock that jumps back does not refill it."""
+    day = int(now // DAY)
+    return Budget(day=day) if day > budget.day else budget
+
+
+def spend(budget: Budget, now: Instant) -> Budget:
+    """One canary more, counted before it is sent."""
+    present = today(budget, now)
+    return replace(present, sent=present.sent + 1)
+
+
+def use(budget: Budget, now: Instant, *, input_tokens: int, output_tokens: int) -> Budget:
+    """The tokens of an answer."""
+    present = today(budget, now)
+    return replace(
+        present,
+        input_tokens=present.input_tokens + max(0, input_tokens),
+        output_tokens=present.output_tokens + max(0, output_tokens),
+    )
+
+
+def may_send(budget: Budget, limits: Limits, now: Instant, *, fast: bool) -> bool:
+    """Whether one more canary is within the budget.
+
+    The fast cadence spends only what the regular one does not need until midnight.
+    """
+    present = today(budget, now)
+    reserve = ceil((DAY - now % DAY) / limits.every) if fast else 0
+    tokens_reserve = reserve * limits.tokens_each
+    return (
+        present.sent + 1 + reserve <= limits.max_per_day and present.tokens + tokens_reserve < limits.max_tokens_per_day
+    )
+
+
+def remaining_ratio(budget: Budget, limits: Limits, now: Instant) -> float:
+    """How much of the budget is left: the smaller of both shares, 0 to 1."""
+    present = today(budget, now)
+    shares = (1 - present.sent / limits.max_per_day, 1 - present.tokens / limits.max_tokens_per_day)
+    return max(0.0, min(shares))
