@@ -96,29 +96,26 @@ class _View:
 
     logging: SwitchSeen | None
     settings: SwitchSeen | None
+    mode: LoggingMode | None
     off: tuple[tuple[SwitchRule, bool | None], ...]  # the logging rules that are off: one is enough, denial wins
     routes: tuple[tuple[SwitchRule, bool | None], ...]
     filters: tuple[Filter, ...]
     attributes: Mapping[str, str]
     no_content: bool
 
-    @property
-    def mode(self) -> LoggingMode | None:
-        """The global logging mode."""
-        return self.settings.mode if self.settings is not None else None
-
 
 def _view(state: TargetState, policy: Policy, now: Instant) -> _View:
     config = state.config.seen.config if state.config is not None else None
     logging, routing = known_switch(SwitchKind.LOGGING, state, now), known_switch(SwitchKind.ROUTING, state, now)
-    caller = known_caller(state, policy)
+    settings, caller = known_switch(SwitchKind.GLOBAL, state, now), known_caller(state, policy)
 
     def judged(seen: SwitchSeen | None) -> list[tuple[SwitchRule, bool | None]]:
         return [(rule, concerns(rule, policy.profile, caller)) for rule in (seen.rules if seen is not None else ())]
 
     return _View(
         logging=logging,
-        settings=known_switch(SwitchKind.GLOBAL, state, now),
+        settings=settings,
+        mode=settings.mode if settings is not None else None,
         off=tuple((rule, answer) for rule, answer in judged(logging) if rule.off),
         routes=tuple(judged(routing)),
         filters=config.filters if config is not None and not config.off else (),

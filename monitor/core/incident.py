@@ -51,12 +51,12 @@ NO_LONGER_MONITORED = "no longer monitored"
 """What ended the incident of a target that was removed: nobody knows whether it still lasts."""
 
 NEVER: Instant = 0.0
-"""When a notifier was told what it was never told: it counts as known, because nobody was to hear of it."""
+"""The time of a notification that was never made: what a notifier need not be notified of counts as known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Doubt:
-    """What a notifier may have heard, or not: it was asked to tell it, and its answer never came."""
+    """What was possibly delivered: it was sent, and no answer came."""
 
     fault: Fault
     severity: Severity
@@ -65,7 +65,7 @@ class Doubt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Told:
-    """What one notifier heard last of an incident. `receipt` is the notifier's own (a Slack channel and timestamp)."""
+    """What one notifier was notified of last. `receipt` is the notifier's own (a Slack channel and timestamp)."""
 
     reason: Reason
     fault: Fault
@@ -80,7 +80,7 @@ class Told:
     silenced: bool = False  # whether what it shows is muted
     reopened: int = 0  # how often the incident had been reopened when it was told
     shown: str = ""  # the state of the incident that the edited root shows
-    perhaps: Doubt | None = None  # what it may have heard since
+    perhaps: Doubt | None = None  # what was possibly delivered since
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,8 +169,8 @@ class Incident:
 class Notice:
     """What one notifier is to say now; rendering it needs nothing else.
 
-    `told` is what this notifier heard before (None: nothing). `previous` is the diagnosis' name it knows, for "X mended,
-    still: Y". `mention` calls the on-call, `broadcast` shows a thread's reply in the channel. `labels` are the target's.
+    `told` is what this notifier knows (None: nothing), also for "X mended, still: Y". `mention` calls the on-call, `broadcast`
+    shows a thread's reply in the channel. `labels` are the target's.
     """
 
     reason: Reason
