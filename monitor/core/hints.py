@@ -36,7 +36,7 @@ def hints(state: TargetState, policy: Policy, now: Instant) -> Mapping[Fault, tu
     routing = _where_routed(view)
     counters = say_hop(known_hop(state, now))
     # Where TrueFoundry's own store has a lost trace, the request was logged.
-    made = any(lost(canary) and canary.origin for canary in state.canaries)
+    made = bool(logging) and any(lost(canary) and canary.origin for canary in state.canaries)
     return {
         Fault.TRACE_NOT_CREATED: (*logging, *routing, *counters),
         Fault.TRACE_MISSING: (*(() if made else logging), *filters, *routing, *counters),
