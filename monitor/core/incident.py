@@ -1,7 +1,8 @@
-"""One incident per target: what it is called, since when, what was told of it to whom, and what is due to be told."""
+"""One incident per target: what it is called, since when, and what was told of it to whom; and the incidents that are remembered."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from enum import StrEnum
 
 from monitor.core.model import Component, Fault, Instant, Seconds, Severity, TargetName
@@ -163,6 +164,34 @@ class Incident:
     def names(self) -> frozenset[Fault]:
         """Every fault by which it has been called."""
         return frozenset({self.diagnosis.fault, *(passage.fault for passage in self.passages)})
+
+
+REMEMBERED_INCIDENTS = 50
+
+
+def fresh_id(target: TargetName, incidents: tuple[Incident, ...], now: Instant) -> str:
+    """An id that is derived from target and time, so that a replica would choose the same; never one that is taken."""
+    taken = {incident.id for incident in incidents}
+    wanted = f"{target}-{datetime.fromtimestamp(now, UTC):%Y%m%d-%H%M%S}"
+    fresh, number = wanted, 1
+    while fresh in taken:
+        number += 1
+        fresh = f"{wanted}-{number}"
+    return fresh
+
+
+def remember_incident(incidents: tuple[Incident, ...], incident: Incident) -> tuple[Incident, ...]:
+    """Add an incident, or put it in the place of its earlier self: in order, the open one last.
+
+    Kept are the newest; and those whose end a notifier was not notified of, or its reader would believe them open for ever.
+    """
+    others = [known for known in incidents if known.id != incident.id]
+    ordered = sorted([*others, incident], key=lambda one: (one.open, one.opened_at))
+    return (*filter(_is_owed, ordered[:-REMEMBERED_INCIDENTS]), *ordered[-REMEMBERED_INCIDENTS:])
+
+
+def _is_owed(incident: Incident) -> bool:
+    return any(not told.closed or told.reopened < len(incident.reopened) for told in incident.told.values())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
