@@ -13,7 +13,7 @@ from monitor.core.drift import remember
 from monitor.core.gateway_policies import SwitchMemory
 from monitor.core.incident import NO_LONGER_MONITORED, Diagnosis, Incident, Passage, fresh_id, remember_incident
 from monitor.core.incident_canaries import recount
-from monitor.core.incident_lifecycle import live
+from monitor.core.incident_lifecycle import update_incident
 from monitor.core.inputs import (
     Acknowledged,
     CanaryAnswered,
@@ -69,7 +69,7 @@ def apply(state: TargetState, given: Input, policy: Policy, now: Instant) -> Tar
     after = retract_key(after)
     after = _judge_series(after, policy, now)
     after = recount(state, after)
-    return live(after, policy, now)
+    return update_incident(after, policy, now)
 
 
 def _take(  # noqa: C901, PLR0912 - one line per kind of input

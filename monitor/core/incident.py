@@ -151,7 +151,7 @@ class Incident:
         return self.closed_at is None
 
     @property
-    def is_a_gap(self) -> bool:
+    def over_at_once(self) -> bool:
         """Whether it was over before anybody could be told."""
         return self.closed_at == self.opened_at
 

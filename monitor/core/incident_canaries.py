@@ -102,7 +102,7 @@ def _recount(incident: Incident, before: tuple[Canary, ...], after: tuple[Canary
 def _of_window(incident: Incident, canaries: tuple[Canary, ...], ended: Instant) -> Losses:
     """Counted among the remembered; of a transient loss only its own losses: others in its window have arrived."""
     lost = incident.diagnosis.trace_ids
-    mine = [canary for canary in canaries if canary.trace_id in lost] if incident.is_a_gap else canaries
+    mine = [canary for canary in canaries if canary.trace_id in lost] if incident.over_at_once else canaries
     return count_losses(mine, incident.window_began_at, ended)
 
 

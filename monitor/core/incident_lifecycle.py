@@ -84,7 +84,7 @@ def phase_of(incident: Incident | None) -> Phase:
     return Phase.OPEN if incident.diagnosis.waiting is None else Phase.RECOVERING
 
 
-def live(state: TargetState, policy: Policy, now: Instant) -> TargetState:
+def update_incident(state: TargetState, policy: Policy, now: Instant) -> TargetState:
     """Bring outages, recovery and incident up to date with what is confirmed now."""
     state = follow_causes(state, confirmed_faults(state, policy, now), policy, now)
     incident = _advance(state, diagnose(state, policy, now), policy, now)
@@ -124,7 +124,7 @@ def _to_reopen(state: TargetState, diagnosis: Diagnosis, policy: Policy, now: In
         one.closed_at: one
         for one in state.incidents
         if one.closed_at is not None
-        and not one.is_a_gap
+        and not one.over_at_once
         and diagnosis.fault in one.names
         and now - one.closed_at < policy.reopen_within
     }

@@ -103,7 +103,7 @@ def test_an_incident_of_the_future_is_open_since_now_or_as_long_as_it_was() -> N
     assert closed.closed_at is not None
     mended = bring_to_present(story.state, START).incidents[-1]
     assert (mended.opened_at, mended.closed_at) == (START - (closed.closed_at - closed.opened_at), START)
-    assert not mended.is_a_gap
+    assert not mended.over_at_once
 
 
 def test_a_clock_that_is_set_back_is_mended_by_the_next_tick() -> None:
