@@ -301,9 +301,9 @@ def test_the_newest_control_span_speaks() -> None:
     assert triage(state.confirmed[F.TRACE_MISSING], well_again, NOW).control is True
 
 
-@pytest.mark.parametrize("name", [F.EXPORT_FAILING, F.TRACE_MISSING])
+@pytest.mark.parametrize("name", sorted(LOSSES))
 def test_where_the_configuration_cannot_be_read_the_exporter_comes_first(name: Fault) -> None:
-    """It may be off: nobody is sent to the support before that was looked at."""
+    """It may be off: nobody is sent to the support before. But an exporter that is off keeps no trace from being made."""
     state = holding(charged(name))
     trend = state.trend(CheckName.CONFIG)
     unread = debounce(
@@ -311,8 +311,10 @@ def test_where_the_configuration_cannot_be_read_the_exporter_comes_first(name: F
     )
     diagnosis = diagnose(replace(state, trends={CheckName.CONFIG: unread}), POLICY, NOW)
     assert diagnosis is not None
-    assert (diagnosis.fault, diagnosis.advice.partition(" (")[0]) == (name, "Look at the exporter first")
-    assert any("could not be read" in line for line in diagnosis.because)
+    comes_first = name is not F.TRACE_NOT_CREATED
+    assert diagnosis.fault is name
+    assert diagnosis.advice.startswith("Look at the exporter first (") == comes_first
+    assert any("could not be read" in line for line in diagnosis.because) == comes_first
 
 
 def test_a_loss_that_something_explains_still_tells_whether_the_gateway_made_the_trace() -> None:
