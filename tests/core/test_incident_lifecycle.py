@@ -141,6 +141,10 @@ def test_the_window_goes_back_to_the_earliest_evidence_of_any_name() -> None:
     story.wait(5).fails(GATEWAY, DOWN)
     assert story.name is DOWN
     assert story.incident.began_at == START + HOUR
+    suspected = Story().fails(GATEWAY, DOWN).wait(5).config(OFF)
+    assert suspected.incident.began_at == START + 5
+    assert suspected.wait(5).fails(GATEWAY, DOWN).name is DOWN
+    assert suspected.incident.began_at == START
 
 
 def test_passages_are_bounded() -> None:
