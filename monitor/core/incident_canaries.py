@@ -8,8 +8,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from monitor.core.canary import Canary, Outcome
-from monitor.core.incident import Diagnosis, Incident, Losses, Passage
-from monitor.core.incident_log import fresh_id
+from monitor.core.incident import Diagnosis, Incident, Losses, Passage, fresh_id
 from monitor.core.model import Component, Fault, Instant, Seconds, Severity
 from monitor.core.outcomes import misrouted_to
 from monitor.core.state import TargetState
@@ -103,7 +102,7 @@ def _recount(incident: Incident, before: tuple[Canary, ...], after: tuple[Canary
 def _of_window(incident: Incident, canaries: tuple[Canary, ...], ended: Instant) -> Losses:
     """Counted among the remembered; of a transient loss only its own losses: others in its window have arrived."""
     lost = incident.diagnosis.trace_ids
-    mine = [canary for canary in canaries if canary.trace_id in lost] if incident.is_a_gap else canaries
+    mine = [canary for canary in canaries if canary.trace_id in lost] if incident.over_at_once else canaries
     return count_losses(mine, incident.window_began_at, ended)
 
 
@@ -120,7 +119,7 @@ def transient_loss_incident(state: TargetState, lost: tuple[Canary, ...], now: I
         trace_ids=tuple(canary.trace_id for canary in lost if canary.trace_id),
     )
     return Incident(
-        id=fresh_id(state, now),
+        id=fresh_id(state.target, state.incidents, now),
         target=state.target,
         opened_at=now,
         closed_at=now,

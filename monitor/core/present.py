@@ -52,7 +52,7 @@ def _mended_record(record: object, now: Instant) -> object:
 
 def _as_long_as_before(before: Incident, after: Incident) -> Incident:
     """An incident that was open for a while must not look like one that was over before anybody could be told."""
-    if after.closed_at is None or before.closed_at is None or before.is_a_gap or not after.is_a_gap:
+    if after.closed_at is None or before.closed_at is None or before.over_at_once or not after.over_at_once:
         return after
     return replace(after, opened_at=after.closed_at - max(1.0, before.closed_at - before.opened_at))
 

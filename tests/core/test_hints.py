@@ -241,6 +241,7 @@ def test_data_routing_is_a_caveat_unless_it_treats_all_alike() -> None:
     assert unproven(routed(THEIRS)) == (
         "data routing keeps model in [other/model] in another destination (`eu`), which no canary visits",
     )
+    assert "which no canary visits" in unproven(routed(A_TEAM))[0]
     assert unproven(routed(CANARY_TAG)) == (
         "data routing treats the canary otherwise than other traffic (destination `eu`, metadata tfy_monitor in [canary])",
     )

@@ -7,10 +7,9 @@ import pytest
 
 from monitor.core.canary import Outcome
 from monitor.core.events import IncidentAcknowledged
-from monitor.core.incident import Incident, Losses, Reason, Told
+from monitor.core.incident import REMEMBERED_INCIDENTS, Incident, Losses, Reason, Told
 from monitor.core.incident_canaries import count_losses
 from monitor.core.incident_lifecycle import TRANSITIONS, Phase, Trigger
-from monitor.core.incident_log import REMEMBERED_INCIDENTS
 from monitor.core.inputs import Acknowledged, Input, NoticeTold, Removed
 from monitor.core.model import Blindness, CheckName, Fault, Seconds, Severity, failing
 from tests.core.build import (
@@ -142,6 +141,10 @@ def test_the_window_goes_back_to_the_earliest_evidence_of_any_name() -> None:
     story.wait(5).fails(GATEWAY, DOWN)
     assert story.name is DOWN
     assert story.incident.began_at == START + HOUR
+    suspected = Story().fails(GATEWAY, DOWN).wait(5).config(OFF)
+    assert suspected.incident.began_at == START + 5
+    assert suspected.wait(5).fails(GATEWAY, DOWN).name is DOWN
+    assert suspected.incident.began_at == START
 
 
 def test_passages_are_bounded() -> None:
