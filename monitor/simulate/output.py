@@ -8,7 +8,7 @@ from typing import Any
 
 from monitor.core.incident import Reason
 from monitor.core.model import Instant, Seconds
-from monitor.settings.duration import format_duration
+from monitor.settings.values import format_duration
 from monitor.simulate.play import Played
 from monitor.simulate.replay import Replayed
 from monitor.simulate.slack import Place, Shown
