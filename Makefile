@@ -21,7 +21,7 @@ SOURCES := monitor tests tools
 RULES   := deploy/prometheus
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format lint types layers schema docs docs-current pairs diagnosis-matrix time-to-mention core-coverage fuzz e2e e2e-setup rules-test image image-test bench-busy bench-footprint torture-kill \
+.PHONY: help demo test check format lint types layers schema docs docs-current pairs diagnosis-matrix time-to-mention core-coverage fuzz e2e e2e-setup rules-test size image image-test bench-busy bench-footprint bench-scale torture-kill \
         setup lock clean
 
 help:  ## say what there is
@@ -63,7 +63,7 @@ layers: $(VENV)/.check
 
 schema: $(VENV)/.installed
 	@$(BIN)/trace-monitor config schema | diff -u monitor/settings/schema.json - \
-	  || { echo "monitor/settings/schema.json is not current: run $(BIN)/python -m monitor.settings.schema"; exit 1; }
+	  || { echo "monitor/settings/schema.json is not current: run $(BIN)/trace-monitor config schema > monitor/settings/schema.json"; exit 1; }
 	@echo "schema: ok"
 
 pairs: $(VENV)/.test  ## every two faults at once in either order, every fault in every dialect (minutes)
@@ -108,6 +108,9 @@ rules-test:  ## the alert rules against made-up series, with promtool; the examp
 	 to nobody TraceMonitorBlind && to nobody TraceMonitorCheckFailed && to on-call TraceMonitorNoticesPending && \
 	 to on-call TraceMonitorDown
 
+size: $(VENV)/.installed  ## how much there is to read, by package
+	@$(BIN)/python -m tools.size
+
 image:  ## build the container image with docker, podman or buildah
 	@deploy/image/build.sh
 
@@ -119,6 +122,9 @@ bench-busy: $(VENV)/.installed  ## what a canary costs in a busy environment: re
 
 bench-footprint: $(VENV)/.installed .venv-runtime/.locked  ## how soon the daemon is ready, and its memory when idle
 	@$(BIN)/python -m tools.bench_footprint .venv-runtime/bin/python
+
+bench-scale: $(VENV)/.installed  ## what 1, 10, 50 and 200 targets cost: CPU, memory, series, a scrape (minutes)
+	@$(BIN)/python -m tools.bench_scale
 
 torture-kill: $(VENV)/.installed  ## kill the real daemon again and again; what Slack holds stays true (KILLS=50, SEED=…)
 	@$(BIN)/python -m tools.torture_kill $(if $(KILLS),--kills $(KILLS)) $(if $(SEED),--seed $(SEED))

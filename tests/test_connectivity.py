@@ -7,7 +7,7 @@ import pytest
 
 from monitor.connectivity import Witnesses
 from monitor.core.model import Service
-from monitor.ports import Garbled, Gone, PortError, Refused, Unreachable, Witness
+from monitor.ports import Garbled, Gone, PortError, Refused, Unreachable
 from tests.fakes.clock import FakeClock
 
 GATEWAY, TRACELOOP, CONTROL_PLANE = Service.GATEWAY, Service.TRACELOOP, Service.CONTROL_PLANE
@@ -37,12 +37,6 @@ class Town:
 def town() -> Town:
     """All are down."""
     return Town(FakeClock())
-
-
-def test_it_is_a_witness(town: Town) -> None:
-    """By the port."""
-    witness: Witness = town.witnesses
-    assert witness is town.witnesses
 
 
 async def test_another_that_has_just_answered_vouches_without_being_asked(town: Town) -> None:

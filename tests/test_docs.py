@@ -10,7 +10,7 @@ from monitor.core.incident import Reason
 from monitor.core.refine import TRIAGE
 from monitor.daemon.heartbeat import FORGIVEN_FOR, TEST_AGAIN_AFTER
 from monitor.sandbox import FAULTS as WAYS
-from monitor.settings.alerting import Alerting
+from monitor.settings.model import Alerting
 from tests.scenarios.promptness import PROMISES
 from tools import diagnosis_matrix, incident_lifecycle, time_to_mention
 from tools.diagnosis_matrix import Entry

@@ -11,14 +11,11 @@ from urllib.parse import unquote, urlsplit
 
 from monitor.checks.arrival import ArrivalCheck
 from monitor.checks.canary import CanaryCheck, CanaryOptions, Exchanges
-from monitor.checks.certificates import Certificates
 from monitor.checks.config import ConfigCheck
 from monitor.checks.control import ControlCheck
+from monitor.checks.evidence import HopLook, OriginLook, SwitchesLook
 from monitor.checks.gateway import GatewayCheck
-from monitor.checks.hop import HopLook
-from monitor.checks.origin import OriginLook
-from monitor.checks.switches import SwitchesLook
-from monitor.connectivity import Ask, Witnesses
+from monitor.connectivity import Ask, Certificates, Witnesses
 from monitor.core.events import Event, RemoteAnswered
 from monitor.core.model import CheckName, Service, TargetName
 from monitor.core.silence import Silence, Weekly
@@ -26,9 +23,9 @@ from monitor.http import Http, Network
 from monitor.ports import Check, Clock, SideLook
 from monitor.redaction import Redactor
 from monitor.settings import Settings, Target, expected_headers
-from monitor.settings.inventory import all_secrets
-from monitor.settings.silences import WEEK
-from monitor.settings.silences import Silence as Window
+from monitor.settings.model import WEEK
+from monitor.settings.model import Silence as Window
+from monitor.settings.schema import all_secrets
 from monitor.traceloop import OtlpIngest, TraceloopReader
 from monitor.truefoundry import GatewaySpanMetrics, TrueFoundryControlPlane, TrueFoundryGateway
 

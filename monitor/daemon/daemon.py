@@ -20,10 +20,10 @@ from monitor.daemon.dispatcher import Dispatcher
 from monitor.daemon.policy import policy_of
 from monitor.daemon.status import describe, describe_incident
 from monitor.daemon.targets import TargetWatch
-from monitor.ports import Schedule
 from monitor.runner import TargetJournal
+from monitor.schedule import GridSchedule
 from monitor.settings import Settings
-from monitor.settings.inventory import all_secrets
+from monitor.settings.schema import all_secrets
 from monitor.store import Store, StoreError
 
 _log = logging.getLogger(__name__)
@@ -47,7 +47,7 @@ class Daemon:
         deps: Deps,
         *,
         store: Store,
-        schedule: Schedule,
+        schedule: GridSchedule,
         routes: Iterable[Route],
         silences: tuple[Silence, ...] = (),
         assemble: Assemble = assemble,

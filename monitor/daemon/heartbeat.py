@@ -16,8 +16,9 @@ from monitor.core.model import CheckName, Instant, Seconds, Service, TargetName
 from monitor.daemon.compose import Deps, Publish
 from monitor.daemon.daemon import Daemon
 from monitor.http import Answer, Http
-from monitor.ports import Clock, Notifier, PortError, Schedule, Undeliverable
+from monitor.ports import Clock, Notifier, PortError, Undeliverable
 from monitor.runner import TargetJournal
+from monitor.schedule import GridSchedule
 from monitor.settings import Settings
 
 _log = logging.getLogger(__name__)
@@ -41,7 +42,7 @@ class MetaMonitoring:
     """Heartbeat and self-test on the schedule, as the settings want them; what they found is for the page and the metrics."""
 
     def __init__(
-        self, deps: Deps, daemon: Daemon, schedule: Schedule, *, state_problem: Callable[[], str | None]
+        self, deps: Deps, daemon: Daemon, schedule: GridSchedule, *, state_problem: Callable[[], str | None]
     ) -> None:
         self.heartbeat: Heartbeat | None = None
         self._self_test: SelfTest | None = None

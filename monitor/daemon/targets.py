@@ -7,9 +7,9 @@ from monitor.checks.arrival import ArrivalCheck
 from monitor.core.model import Blindness, CheckName, Instant, Seconds
 from monitor.core.pace import bar_canary, due_at
 from monitor.core.state import TargetState
-from monitor.ports import Check, Clock, Schedule, SideLook
+from monitor.ports import Check, Clock, SideLook
 from monitor.runner import TargetJournal, look_aside, run_check
-from monitor.schedule import spread
+from monitor.schedule import GridSchedule, spread
 
 _WATCH_EVERY: Seconds = 15.0
 _SLACK: Seconds = 0.5
@@ -26,7 +26,7 @@ class TargetWatch:
         arrival: ArrivalCheck | None,
         aside: Sequence[SideLook],
         *,
-        schedule: Schedule,
+        schedule: GridSchedule,
         clock: Clock,
         follow: Callable[[], None],
     ) -> None:

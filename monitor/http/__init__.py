@@ -5,11 +5,10 @@ of this very process.
 """
 
 from monitor.http.answer import Answer, Odd
-from monitor.http.client import BODY_LIMIT, OUTCOMES, USER_AGENT, Http, OnAnswer, OnCertificate
+from monitor.http.client import BODY_LIMIT, OUTCOMES, USER_AGENT, Exchange, Http, OnAnswer, OnCertificate, OnExchange
 from monitor.http.exchange import Reply, Request, Stopwatch, Transport
 from monitor.http.inprocess import ASGIApp, InProcess
 from monitor.http.network import Proxies
-from monitor.http.observed import Exchange, OnExchange
 from monitor.http.rows import JsonRows
 from monitor.http.wire import Network
 

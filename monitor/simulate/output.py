@@ -7,7 +7,7 @@ from typing import Any
 
 from monitor.core.incident import Reason
 from monitor.core.model import Instant, Seconds
-from monitor.settings.duration import format_duration
+from monitor.settings.values import format_duration
 from monitor.simulate.play import Played
 from monitor.simulate.replay import Replayed
 from monitor.simulate.story import Attempt, Happened, Outcome, Place, Shown, Story, Summary

@@ -12,7 +12,7 @@ from monitor.core.state import Policy
 from monitor.daemon.compose import silences_of
 from monitor.daemon.policy import policy_of
 from monitor.settings import ConfigError, Loaded, Problem, Settings, parse
-from monitor.settings.given import Given
+from monitor.settings.document import Node
 from monitor.simulate.story import Slack, Story, Target, matching
 from monitor.simulate.timeline import Step, Timeline
 from monitor.simulate.world import FATES, Watch, World, parse_finding
@@ -24,7 +24,7 @@ PROD = TargetName("prod")
 CHANNEL = "C0SIMULATED"
 TICK: Seconds = 30.0
 
-Compose = Callable[[Sequence[Given]], Loaded]
+Compose = Callable[[Sequence[Node]], Loaded]
 """The operator's configuration under settings that outrank it, the strongest first. Raises ConfigError."""
 
 
@@ -58,7 +58,7 @@ class _Player:
     """Time moves to whatever is next: a step, a look, a delivery, a tick. While the daemon is down only steps happen."""
 
     def __init__(
-        self, timeline: Timeline, compose: Compose | None, names: tuple[TargetName, ...], over: tuple[Given, ...]
+        self, timeline: Timeline, compose: Compose | None, names: tuple[TargetName, ...], over: tuple[Node, ...]
     ) -> None:
         self._timeline = timeline
         self._now = timeline.start - timeline.warm_up
@@ -230,7 +230,7 @@ def _settings_in_order(
     timeline: Timeline,
     compose: Compose | None,
     names: Sequence[TargetName],
-    over: tuple[Given, ...],
+    over: tuple[Node, ...],
     *,
     content: bool,
 ) -> Iterator[Settings]:
@@ -250,7 +250,7 @@ def _settings_in_order(
 def _settings(
     compose: Compose | None,
     names: Sequence[TargetName],
-    over: Sequence[Given],
+    over: Sequence[Node],
     gone: Sequence[TargetName],
     *,
     content: bool,

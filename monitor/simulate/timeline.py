@@ -8,12 +8,11 @@ from pathlib import Path as FilePath
 from typing import TypeVar
 
 from monitor.core.model import CheckName, Fault, Instant, Seconds, TargetName
-from monitor.settings.document import read_document
-from monitor.settings.duration import format_duration, parse_duration
-from monitor.settings.given import Given, Items, Layer, Origin, Text, Tree
+from monitor.settings.document import Items, Layer, Node, Origin, Text, Tree, read_document
 from monitor.settings.load import read_file
-from monitor.settings.problem import ConfigError, Path, Problem, unknown_name
+from monitor.settings.problem import ConfigError, KeyPath, Problem, unknown_name
 from monitor.settings.target import target_name
+from monitor.settings.values import format_duration, parse_duration
 from monitor.simulate.world import FATES, OUTAGES, SLACK_TROUBLES, parse_finding, pick
 
 START: Instant = 1_800_000_000.0
@@ -70,7 +69,7 @@ class Step:
     fault: Fault | None = None  # of a silence
     comment: str = ""
     author: str = ""
-    settings: Given | None = None  # of a reload
+    settings: Node | None = None  # of a reload
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +80,7 @@ class Timeline:
     warm_up: Seconds
     until: Seconds
     targets: tuple[TargetName, ...]
-    settings: Given | None
+    settings: Node | None
     steps: tuple[Step, ...]
 
 
@@ -104,7 +103,7 @@ def parse_timeline(text: str, name: str) -> Timeline:
 class _Keys:
     """A mapping that somebody wrote, read key by key; whatever is wrong is collected in `problems`, with its line."""
 
-    def __init__(self, given: Given, path: Path, problems: list[Problem], known: Iterable[str]) -> None:
+    def __init__(self, given: Node, path: KeyPath, problems: list[Problem], known: Iterable[str]) -> None:
         self.given, self.path, self.problems = given, path, problems
         self.entries = given.entries if isinstance(given, Tree) else {}
         names = tuple(known)
@@ -138,14 +137,14 @@ class _Keys:
             self.refuse(str(error), key)
             return None
 
-    def items(self, key: str) -> tuple[Given, ...]:
+    def items(self, key: str) -> tuple[Node, ...]:
         """The items of a list; a single value counts as a list of one, and nothing as an empty list."""
         given = self.entries.get(key)
         if given is None or (isinstance(given, Text) and given.null):
             return ()
         return given.items if isinstance(given, Items) else (given,)
 
-    def below(self, key: str, known: Iterable[str], place: int | None = None, given: Given | None = None) -> "_Keys":
+    def below(self, key: str, known: Iterable[str], place: int | None = None, given: Node | None = None) -> "_Keys":
         """A mapping inside: that of a key, or the one at a place in its list."""
         path = (*self.path, key) if place is None else (*self.path, key, place)
         return _Keys(given if given is not None else self.entries[key], path, self.problems, known)

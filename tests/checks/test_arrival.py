@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from monitor.checks.arrival import ArrivalCheck
-from monitor.checks.certificates import Certificates
 from monitor.checks.config import ConfigCheck
+from monitor.connectivity import Certificates
 from monitor.core.arrival import proof_key
 from monitor.core.canary import Canary, ControlSpan, IdSource, Outcome
 from monitor.core.diagnosis import diagnose
@@ -26,7 +26,7 @@ from tests.fakes.control_plane import FakeControlPlane
 
 TRACE, WAREHOUSE, NONCE = Route.TRACE, Route.WAREHOUSE, Route.NONCE
 GUESS: dict[str, Any] = {"trace_id": trace_id(1), "sent_id": trace_id(1), "id_source": IdSource.TRACEPARENT}
-CLOSED = [Refused("401", status=401), Refused("403", status=403), Gone("404", route=True)]
+CLOSED = [Refused("401", status=401), Refused("403", status=403), Gone("404")]
 CONTROL = ControlSpan(trace_id=TraceId("c0" * 16), sent_at=START, accepted=True)
 
 
@@ -218,7 +218,7 @@ async def test_a_closed_quick_route_only_closes_itself(error: PortError) -> None
 async def test_a_closed_route_is_tried_again_after_an_hour() -> None:
     """It may have been opened; a wall clock that is set back does not keep it closed."""
     bench = Bench(a_canary(1), a_canary(2, sent_at=START + HOUR + 10, answered_at=START + HOUR + 10))
-    bench.backend.quick_error = Gone("404", route=True)
+    bench.backend.quick_error = Gone("404")
     await bench.after(1)
     bench.backend.quick_error = None
     bench.clock.jump(12)
@@ -261,7 +261,7 @@ async def test_failing_reads_never_make_a_trace_missing() -> None:
 async def test_a_documented_401_is_the_keys() -> None:
     """Where the quick route is closed, the documented one says it at once."""
     bench = Bench(a_canary())
-    bench.backend.quick_error = Gone("404", route=True)
+    bench.backend.quick_error = Gone("404")
     bench.backend.window_error = Refused("401", status=401)
     await bench.after(1)
     assert [given.key_refused for given in bench.failed] == [True]
@@ -275,7 +275,7 @@ async def test_a_documented_401_is_the_keys() -> None:
 async def test_anything_but_a_401_refuses_no_key(error: Refused) -> None:
     """Cloudflare's 401 is not Traceloop's word, and a permission that is missing or a limit is no key that is wrong."""
     bench = Bench(a_canary())
-    bench.backend.quick_error = Gone("404", route=True)
+    bench.backend.quick_error = Gone("404")
     bench.backend.window_error = error
     await bench.after(1)
     assert [given.key_refused for given in bench.failed] == [False]
@@ -284,7 +284,7 @@ async def test_anything_but_a_401_refuses_no_key(error: Refused) -> None:
 async def test_a_window_is_that_of_the_canary() -> None:
     """From a little before it was sent until a little after its answer, but not beyond now: clocks differ."""
     bench = Bench(a_canary(answered_at=START + 3), policy=POLICY)
-    bench.backend.quick_error = Gone("404", route=True)
+    bench.backend.quick_error = Gone("404")
     await bench.after(5)
     assert {(since, until) for since, until, _ in bench.backend.window_reads} == {(START - 5, START + 6)}
     await bench.after(10)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from monitor.checks.blindness import CONTROL_PLANE, READ_API, cannot_see
+from monitor.checks.verdicts import CONTROL_PLANE, READ_API, cannot_see
 from monitor.core.model import Blindness
 from monitor.ports import Garbled, Gone, PortError, Refused, Undeliverable, Unreachable
 

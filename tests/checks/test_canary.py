@@ -14,7 +14,7 @@ from monitor.core.events import CanaryReturned
 from monitor.core.inputs import CanaryAnswered, Observation
 from monitor.core.model import Blindness, CheckName, Fault, Phases, Service, TraceId
 from monitor.core.state import Backoff, Budget, Cadence, Limits, TargetState, TraceIdMode
-from monitor.ports import CanaryAnswer, CanaryRequest, Garbled, Ping, Refusal, Unreachable
+from monitor.ports import CanaryAnswer, CanaryRequest, Garbled, Gateway, Ping, Refusal, Unreachable
 from tests.checks.bench import PROD, Diary, FakeWitness, ScriptedGateway, says
 from tests.core.build import POLICY
 from tests.fakes.clock import START, FakeClock
@@ -42,9 +42,14 @@ class Bench:
         self.diary = Diary(self.clock, replace(POLICY, **policy), state)
         self.options = CanaryOptions(model="openai-main/gpt-4o-mini")
 
+    def check(self, gateway: Gateway | None = None) -> CanaryCheck:
+        """The check under test, before its own gateway or another."""
+        options, exchanges = self.options, Exchanges(self.options.prompt)
+        return CanaryCheck(gateway or self.gateway, self.witness, self.clock, options, exchanges)
+
     async def look(self) -> "Bench":
         """Let it look."""
-        await CanaryCheck(self.gateway, self.witness, self.clock, self.options).look(self.diary)
+        await self.check().look(self.diary)
         return self
 
     @property
@@ -208,7 +213,7 @@ async def test_a_429_says_for_how_long() -> None:
 async def test_send_asks_for_no_budget() -> None:
     """`trace-monitor check` sends its canary whatever the daemon has spent."""
     bench = Bench(TargetState(target=PROD, budget=Budget(day=int(START // 86_400), sent=500)))
-    await CanaryCheck(bench.gateway, bench.witness, bench.clock, bench.options).send(bench.diary)
+    await bench.check().send(bench.diary)
     assert len(bench.gateway.requests) == 1
 
 
@@ -218,7 +223,7 @@ async def test_send_asks_for_no_budget() -> None:
 async def test_a_served_canary_is_awaited_from_its_answer_on() -> None:
     """The deadlines of its trace count from when the answer was complete."""
     bench = Bench()
-    check = CanaryCheck(_Slow(bench.clock, SERVED, 2.5), bench.witness, bench.clock, bench.options)
+    check = bench.check(_Slow(bench.clock, SERVED, 2.5))
     await _let(bench.clock, check.look(bench.diary))
     assert (bench.canary.sent_at, bench.canary.answered_at) == (START, START + 2.5)
     assert bench.answered.took == pytest.approx(2.5)
@@ -229,7 +234,7 @@ async def test_its_time_is_measured_by_a_clock_that_never_jumps() -> None:
     """A wall clock set back while it is under way makes no negative duration."""
     bench = Bench()
     gateway = _Slow(bench.clock, SERVED, 2.5, jump=-3600)
-    await _let(bench.clock, CanaryCheck(gateway, bench.witness, bench.clock, bench.options).look(bench.diary))
+    await _let(bench.clock, bench.check(gateway).look(bench.diary))
     assert bench.answered.took == pytest.approx(2.5)
 
 

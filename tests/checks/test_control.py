@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from monitor.checks.certificates import Certificates
 from monitor.checks.config import ConfigCheck
 from monitor.checks.control import SERVICE_NAME, ControlCheck, judge_ingest
+from monitor.connectivity import Certificates
 from monitor.core.drift import ConfigSeen
 from monitor.core.inputs import ControlSent
 from monitor.core.model import Blindness, CheckName, Fault, Service

@@ -2,7 +2,7 @@
 
 import pytest
 
-from monitor.checks.hop import HopLook
+from monitor.checks.evidence import HopLook
 from monitor.core.inputs import HopLooked
 from monitor.core.model import CheckName
 from monitor.core.pipeline_counters import SpanCounters

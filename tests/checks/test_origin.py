@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from monitor.checks.origin import OriginLook
+from monitor.checks.evidence import OriginLook
 from monitor.core.arrival import proof_key, store_is_proven
 from monitor.core.canary import Canary, IdSource, Outcome
 from monitor.core.gateway_policies import (

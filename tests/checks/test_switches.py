@@ -2,7 +2,7 @@
 
 import pytest
 
-from monitor.checks.switches import SwitchesLook
+from monitor.checks.evidence import SwitchesLook
 from monitor.core.gateway_policies import LoggingMode, SwitchKind, SwitchRule, SwitchSeen
 from monitor.core.inputs import SwitchesLooked
 from monitor.core.model import CheckName

@@ -4,8 +4,7 @@ from typing import Any
 
 import pytest
 
-from monitor.checks.origin import OriginLook
-from monitor.checks.switches import SwitchesLook
+from monitor.checks.evidence import OriginLook, SwitchesLook
 from monitor.core.events import Event, RemoteAnswered
 from monitor.core.model import CheckName, Service, TargetName
 from monitor.daemon.compose import Deps, Parts, assemble, secrets_of

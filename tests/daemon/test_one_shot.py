@@ -5,8 +5,8 @@ from typing import Any, cast
 
 import pytest
 
-from monitor.checks.certificates import Certificates
 from monitor.checks.config import ConfigCheck
+from monitor.connectivity import Certificates
 from monitor.core.arrival import proof_key
 from monitor.core.drift import ConfigMemory, ConfigSeen, ExportConfig
 from monitor.core.inputs import CanaryAnswered, CanaryPlanned, TraceLooked
