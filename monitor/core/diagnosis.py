@@ -53,7 +53,7 @@ def _diagnose(
         advice=named.advice,
         since=named.active.since,
         trace_ids=_trace_ids(named, state, policy),
-        permanent=named.charge.permanent,
+        permanent=named.active.charge.permanent,
         missing_since=_missing_since(named, state, policy),
     )
 

@@ -11,10 +11,9 @@ from monitor.core import arrival, streaks, trace_looks
 from monitor.core.canary import ControlSpan
 from monitor.core.drift import remember
 from monitor.core.gateway_policies import SwitchMemory
-from monitor.core.incident import NO_LONGER_MONITORED, Diagnosis, Incident, Passage
+from monitor.core.incident import NO_LONGER_MONITORED, Diagnosis, Incident, Passage, fresh_id, remember_incident
 from monitor.core.incident_canaries import recount
 from monitor.core.incident_lifecycle import live
-from monitor.core.incident_log import fresh_id, remember_incident
 from monitor.core.inputs import (
     Acknowledged,
     CanaryAnswered,
@@ -278,7 +277,8 @@ def _remove(state: TargetState, at: Instant) -> TargetState:
     removed = replace(state, removed_at=at)
     if state.incident is None:
         return removed
-    return remember_incident(removed, replace(state.incident, closed_at=at, closed_because=NO_LONGER_MONITORED))
+    closed = replace(state.incident, closed_at=at, closed_because=NO_LONGER_MONITORED)
+    return replace(removed, incidents=remember_incident(state.incidents, closed))
 
 
 def _lose_memory(state: TargetState, given: MemoryLost) -> TargetState:
@@ -293,7 +293,7 @@ def _lose_memory(state: TargetState, given: MemoryLost) -> TargetState:
         since=given.at,
     )
     incident = Incident(
-        id=fresh_id(state, given.at),
+        id=fresh_id(state.target, state.incidents, given.at),
         target=state.target,
         opened_at=given.at,
         closed_at=given.at,
@@ -303,4 +303,4 @@ def _lose_memory(state: TargetState, given: MemoryLost) -> TargetState:
             Passage(at=given.at, fault=diagnosis.fault, severity=diagnosis.severity, text="opened and resolved"),
         ),
     )
-    return remember_incident(state, incident)
+    return replace(state, incidents=remember_incident(state.incidents, incident))

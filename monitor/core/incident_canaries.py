@@ -8,8 +8,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from monitor.core.canary import Canary, Outcome
-from monitor.core.incident import Diagnosis, Incident, Losses, Passage
-from monitor.core.incident_log import fresh_id
+from monitor.core.incident import Diagnosis, Incident, Losses, Passage, fresh_id
 from monitor.core.model import Component, Fault, Instant, Seconds, Severity
 from monitor.core.outcomes import misrouted_to
 from monitor.core.state import TargetState
@@ -120,7 +119,7 @@ def transient_loss_incident(state: TargetState, lost: tuple[Canary, ...], now: I
         trace_ids=tuple(canary.trace_id for canary in lost if canary.trace_id),
     )
     return Incident(
-        id=fresh_id(state, now),
+        id=fresh_id(state.target, state.incidents, now),
         target=state.target,
         opened_at=now,
         closed_at=now,

@@ -17,9 +17,8 @@ from enum import StrEnum
 from types import MappingProxyType
 
 from monitor.core.diagnosis import diagnose
-from monitor.core.incident import Diagnosis, Incident, Passage
+from monitor.core.incident import Diagnosis, Incident, Passage, fresh_id, remember_incident
 from monitor.core.incident_canaries import count_losses, transient_loss_incident
-from monitor.core.incident_log import fresh_id, remember_incident
 from monitor.core.model import Fault, Instant, Severity
 from monitor.core.recovery import follow_causes, mended_text
 from monitor.core.refine import confirmed_faults
@@ -88,13 +87,15 @@ def phase_of(incident: Incident | None) -> Phase:
 def live(state: TargetState, policy: Policy, now: Instant) -> TargetState:
     """Bring outages, recovery and incident up to date with what is confirmed now."""
     state = follow_causes(state, confirmed_faults(state, policy, now), policy, now)
-    state = _advance(state, diagnose(state, policy, now), policy, now)
+    incident = _advance(state, diagnose(state, policy, now), policy, now)
+    if incident is not None and incident is not state.incident:
+        state = replace(state, incidents=remember_incident(state.incidents, incident))
     if state.incident is None:
         state = replace(state, recovery=None)
     return _record_transient_loss(state, now)
 
 
-def _advance(state: TargetState, diagnosis: Diagnosis | None, policy: Policy, now: Instant) -> TargetState:
+def _advance(state: TargetState, diagnosis: Diagnosis | None, policy: Policy, now: Instant) -> Incident | None:
     """Move the open incident, the one that comes back, or a new one, as `TRANSITIONS` says."""
     incident, trigger = state.incident, Trigger.CLEAR
     if diagnosis is not None:
@@ -104,14 +105,12 @@ def _advance(state: TargetState, diagnosis: Diagnosis | None, policy: Policy, no
     phase = phase_of(incident)
     after = TRANSITIONS[phase][trigger]
     if after is Phase.RESOLVED and incident is not None:
-        return remember_incident(state, _resolved(state, incident, now))
+        return _resolved(state, incident, now)
     if diagnosis is None:
-        return state
+        return None
     if incident is None:
-        return remember_incident(state, _opened(state, diagnosis, now))
-    if phase is Phase.RESOLVED:
-        return remember_incident(state, _reopened(incident, diagnosis, now))
-    return _continued(state, incident, diagnosis, now)
+        return _opened(state, diagnosis, now)
+    return _reopened(incident, diagnosis, now) if phase is Phase.RESOLVED else _continued(incident, diagnosis, now)
 
 
 def _to_reopen(state: TargetState, diagnosis: Diagnosis, policy: Policy, now: Instant) -> Incident | None:
@@ -134,7 +133,7 @@ def _to_reopen(state: TargetState, diagnosis: Diagnosis, policy: Policy, now: In
 
 def _opened(state: TargetState, diagnosis: Diagnosis, now: Instant) -> Incident:
     return Incident(
-        id=fresh_id(state, now),
+        id=fresh_id(state.target, state.incidents, now),
         target=state.target,
         opened_at=now,
         began_at=min(diagnosis.since, now),
@@ -163,11 +162,11 @@ def _reopened(last: Incident, diagnosis: Diagnosis, now: Instant) -> Incident:
     )
 
 
-def _continued(state: TargetState, incident: Incident, diagnosis: Diagnosis, now: Instant) -> TargetState:
+def _continued(incident: Incident, diagnosis: Diagnosis, now: Instant) -> Incident:
     """The same incident with another diagnosis."""
     before = incident.diagnosis
     if diagnosis == before:
-        return state
+        return incident
     text = ""
     if diagnosis.fault is not before.fault:
         text = f"{before.fault} became {diagnosis.fault}"
@@ -176,7 +175,7 @@ def _continued(state: TargetState, incident: Incident, diagnosis: Diagnosis, now
     elif diagnosis.severity is not before.severity:
         text = f"now {diagnosis.severity.word}"
     critical = diagnosis.severity is Severity.CRITICAL
-    updated = replace(
+    return replace(
         incident,
         diagnosis=diagnosis,
         began_at=min(incident.window_began_at, diagnosis.since),
@@ -184,7 +183,6 @@ def _continued(state: TargetState, incident: Incident, diagnosis: Diagnosis, now
         critical_since=(incident.critical_since or now) if critical else None,
         passages=_passages(incident, diagnosis, now, text) if text else incident.passages,
     )
-    return remember_incident(state, updated)
 
 
 def _resolved(state: TargetState, incident: Incident, now: Instant) -> Incident:
@@ -210,4 +208,5 @@ def _record_transient_loss(state: TargetState, now: Instant) -> TargetState:
         return state
     ids = {canary.id for canary in gap}
     marked = tuple(replace(canary, transient_loss=True) if canary.id in ids else canary for canary in state.canaries)
-    return remember_incident(replace(state, canaries=marked), transient_loss_incident(state, gap, now))
+    incidents = remember_incident(state.incidents, transient_loss_incident(state, gap, now))
+    return replace(state, canaries=marked, incidents=incidents)

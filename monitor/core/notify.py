@@ -1,6 +1,7 @@
-"""What one notifier is due to hear of one incident: the difference between what is true and what it was told.
+"""Must a notifier be notified of an incident now, how, and what does it know afterwards?
 
-There is no queue: what a notifier missed while it was down is told when it answers again, as it is then.
+What is due is the difference between what is true and what it knows. There is no queue: what a notifier missed while it was down is
+delivered when it answers again, as it is then.
 """
 
 from collections.abc import Collection
@@ -20,14 +21,14 @@ MENTION_AT_MOST_EVERY: Seconds = 60.0
 def due(
     incident: Incident, told: Told | None, *, silenced_until: Instant | None, policy: Policy, now: Instant
 ) -> Reason | None:
-    """Why this notifier must hear of this incident now; None if it knows everything."""
+    """Why this notifier must be notified of this incident now; None if it knows everything."""
     if not incident.open:
         return _due_closed(incident, told, silenced=silenced_until is not None)
     if silenced_until is not None:
         if told is None or told.closed:  # one that comes back under a silence is not news either
             return None
         return Reason.EDITED if told.shown != shown(incident, silenced_until) else None
-    # Also when a silence is over, or the name is no longer silenced, or somebody may have heard that it is over.
+    # Also when a silence is over, or the name is no longer silenced, or it may have been notified that all is over.
     if told is None or told.closed or told.silenced or (told.perhaps is not None and told.perhaps.closed):
         return Reason.OPENED
     if _has_changed(incident.diagnosis, told):
@@ -48,21 +49,21 @@ def _due_closed(incident: Incident, told: Told | None, *, silenced: bool) -> Rea
 
 
 def knows_of(incident: Incident, told: Told | None) -> bool:
-    """Whether a notifier has heard that an incident was opened, the last time if it came back."""
+    """Whether a notifier was notified that an incident was opened, the last time if it came back."""
     return told is not None and not (told.closed and told.reopened < len(incident.reopened))
 
 
 def muted_until(incident: Incident, told: Told | None, silences: tuple[Silence, ...], now: Instant) -> Instant | None:
-    """Until when a notifier is to say nothing of an incident; None if it may speak.
+    """Until when a notifier is not to be notified of an incident; None if it may be.
 
-    What is open is muted by what is silenced now; what is over only if one silence lasted all the while that was not told.
+    What is open is muted by what is silenced now; what is over only if one silence lasted for all of what was not notified.
     """
     if incident.closed_at is None:
         return silenced_until(silences, incident.target, incident.diagnosis.fault, now)
-    # Since it was opened for the first time that the notifier has not heard of; the last time if it has heard of all.
+    # Since the first opening that was not notified; since the last one if all were.
     openings = (incident.opened_at, *incident.reopened)
-    heard = told.reopened + 1 if told is not None else 0
-    since = openings[min(heard, len(openings) - 1)]
+    notified = told.reopened + 1 if told is not None else 0
+    since = openings[min(notified, len(openings) - 1)]
     return silenced_throughout(silences, incident.target, incident.names, since=since, until=incident.closed_at)
 
 
@@ -76,8 +77,8 @@ def owes(state: TargetState, notifiers: Collection[str]) -> bool:
 def _has_changed(diagnosis: Diagnosis, told: Told) -> bool:
     if diagnosis.fault is not told.fault or diagnosis.severity > told.severity:
         return True
-    heard = told.perhaps
-    return heard is not None and (heard.fault, heard.severity) != (diagnosis.fault, diagnosis.severity)
+    perhaps = told.perhaps
+    return perhaps is not None and (perhaps.fault, perhaps.severity) != (diagnosis.fault, diagnosis.severity)
 
 
 def acknowledged(incident: Incident) -> bool:
@@ -99,9 +100,9 @@ def _timed(incident: Incident, told: Told, policy: Policy) -> dict[Reason, Insta
     if diagnosis.severity is not Severity.CRITICAL or diagnosis.permanent or acknowledged(incident):
         return {}
     due_at: dict[Reason, Instant] = {}
-    # Once, and nobody is called for what is mended and only waits for its proof.
+    # Once, and never for what is mended and only waits for its proof.
     if not told.escalated and diagnosis.waiting is None:
-        # Counted from turning critical; for whoever was told only after that, from then: two calls in one breath are one.
+        # Counted from turning critical; for whoever was told only after that, from then, so that two mentions do not follow at once.
         turned = incident.critical_since if incident.critical_since is not None else incident.opened_at
         called = told.called_at if told.called_at is not None else turned
         counted_from = turned if called < turned + policy.escalate_after else called
@@ -170,9 +171,9 @@ def compose(
 
 
 def attempted(notice: Notice) -> Told | None:
-    """What a notifier may know once it has been asked, to be remembered before it is; None if it has heard nothing yet.
+    """What a notifier may know after an attempt, to be remembered before it is made; None if it knows nothing yet.
 
-    What then becomes true again may differ from what was heard, although it is what was told last.
+    What then becomes true again may differ from what was possibly delivered, although it is what was delivered last.
     """
     before, diagnosis = notice.told, notice.incident.diagnosis
     if before is None:

@@ -6,7 +6,7 @@ was sent later? What each pair of answers means stands in `TRIAGE`. Every other 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from monitor.core.arrival import store_is_proven
@@ -15,7 +15,7 @@ from monitor.core.drift import Comparison, compare
 from monitor.core.faults import FAULTS, ORDER, WHERE
 from monitor.core.hints import hints, next_step
 from monitor.core.key import key_is_refused, traces_arrive_since
-from monitor.core.model import Charge, CheckName, Fault, Instant, Severity, Verdict
+from monitor.core.model import CheckName, Fault, Instant, Severity, Verdict
 from monitor.core.moments import changed_text, length_text
 from monitor.core.outcomes import arrived, found_by_our_key, lost, misrouted_to
 from monitor.core.state import Active, Policy, TargetState
@@ -23,91 +23,76 @@ from monitor.core.state import Active, Policy, TargetState
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Confirmed:
-    """A confirmed fault as the diagnosis sees it: its row of the table, refined by evidence and policy."""
+    """A confirmed fault as the diagnosis sees it: its row of the table, refined by evidence and policy.
 
+    `because` are the reasons, the first of them how it shows; `mended`: the cause was removed since its evidence was seen, and only
+    fresh traces can prove that.
+    """
+
+    active: Active
     fault: Fault
     severity: Severity
-    charge: Charge
-    active: Active
     explains: frozenset[Fault]
     summary: str
     because: tuple[str, ...]
     advice: str
-    mended: bool
+    mended: bool = False
+
+    def because_also(self, *reasons: str, step: str = "") -> "Confirmed":
+        """The same with further reasons, and the next step that they suggest."""
+        return replace(self, because=(*self.because, *reasons), advice=step or self.advice)
 
 
 def confirmed_faults(state: TargetState, policy: Policy, now: Instant) -> tuple[Confirmed, ...]:
     """Every confirmed fault under its final name and severity, in the order of the table; without those that the policy mutes."""
     confirmed = state.confirmed
     hinted = hints(state, policy, now) if confirmed else {}
-    found = (_confirmed(active, hinted, state, policy, now) for active in confirmed.values())
-    return tuple(sorted((one for one in found if one.severity is not Severity.NONE), key=lambda one: ORDER[one.fault]))
+    found = []
+    for active in confirmed.values():
+        one = refine(active, state, policy, now)
+        severity = min(policy.severity.get(one.fault, one.severity), policy.max_severity)
+        if severity is not Severity.NONE:
+            because = dict.fromkeys((*one.because, *hinted.get(one.fault, ())))
+            advice = next_step(one.fault, state, policy, now) or one.advice
+            found.append(replace(one, severity=severity, because=tuple(because), advice=advice))
+    return tuple(sorted(found, key=lambda one: ORDER[one.fault]))
 
 
 def named(state: TargetState, policy: Policy, now: Instant) -> dict[Fault, Active]:
     """Every confirmed fault under the name that the evidence gives it."""
-    return {refine(active, state, policy, now).fault or fault: active for fault, active in state.confirmed.items()}
+    return {refine(active, state, policy, now).fault: active for active in state.confirmed.values()}
 
 
-def _confirmed(
-    active: Active, hinted: Mapping[Fault, tuple[str, ...]], state: TargetState, policy: Policy, now: Instant
-) -> Confirmed:
-    charge, refined = active.charge, refine(active, state, policy, now)
-    row = FAULTS[refined.fault or charge.fault]
-    said = refined.said or charge.summary
-    because = (said, *charge.facts, *refined.remarks, *hinted.get(row.fault, ()))
-    severity = next(one for one in (refined.severity, charge.severity, row.severity) if one is not None)
-    return Confirmed(
-        fault=row.fault,
-        severity=min(policy.severity.get(row.fault, severity), policy.max_severity),  # the operator has the last word
-        charge=charge,
-        active=active,
-        explains=row.explains if refined.explains is None else refined.explains,
-        summary=f"{refined.meaning or row.meaning}: {said}",
-        because=tuple(dict.fromkeys(because)),
-        advice=next_step(row.fault, state, policy, now) or refined.step or charge.step or row.advice,
-        mended=refined.mended,
-    )
-
-
-# --- what the evidence makes of one fault ----------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Refinement:
-    """What the evidence makes of a row of the table of faults. None and empty: it stays as it stands there.
-
-    `fault` is a more precise name. `meaning` and `said` are what broke and how it shows, where the evidence says more than the
-    row and the suspicion. `remarks` are added to the reasons that the suspicion gives; `step` is a next step that suits this
-    case better. `mended`: the cause was removed since its evidence was seen, and only fresh traces can prove that.
-    """
-
-    fault: Fault | None = None
-    meaning: str = ""
-    said: str = ""
-    severity: Severity | None = None
-    explains: frozenset[Fault] | None = None
-    remarks: tuple[str, ...] = ()
-    step: str = ""
-    mended: bool = False
-
-
-def refine(active: Active, state: TargetState, policy: Policy, now: Instant) -> Refinement:
+def refine(active: Active, state: TargetState, policy: Policy, now: Instant) -> Confirmed:
     """Look at one confirmed fault again, in the light of the rest."""
-    match active.charge.fault:
+    charge = active.charge
+    # Only a loss is named by more than what was suspected.
+    lost_at = triage(active, state, now) if charge.fault is Fault.TRACE_MISSING else None
+    row = FAULTS[charge.fault if lost_at is None else lost_at.place.fault]
+    as_it_stands = Confirmed(
+        active=active,
+        fault=row.fault,
+        severity=row.severity if charge.severity is None else charge.severity,
+        explains=row.explains,
+        summary=f"{row.meaning}: {charge.summary}",
+        because=(charge.summary, *charge.facts),
+        advice=charge.step or row.advice,
+    )
+    if lost_at is not None:
+        return _loss(as_it_stands, lost_at, state)
+    match charge.fault:
         case Fault.EXPORTER_DISABLED | Fault.CONFIG_DRIFT:
-            return _configuration(active, state, policy)
+            return _configuration(as_it_stands, state, policy)
         case Fault.WRONG_ENVIRONMENT:
-            return _wrong_environment(active, state, policy, now)
+            return _wrong_environment(as_it_stands, state, policy, now)
         case Fault.CONTENT_LEAKED if policy.labels.content is not False:
             # Where content may be in the traces, what leaks is a credential.
-            return Refinement(meaning="The exported traces carry a credential", step=_REPLACE_THE_CREDENTIAL)
-        case Fault.TRACE_MISSING:
-            return _loss(active, state, now)
+            summary = f"The exported traces carry a credential: {charge.summary}"
+            return replace(as_it_stands, summary=summary, advice=_REPLACE_THE_CREDENTIAL)
         case Fault.TRACE_LATE:
-            return _lateness(active, state, policy)
+            return _lateness(as_it_stands, state, policy)
         case _:
-            return Refinement()
+            return as_it_stands
 
 
 _REPLACE_THE_CREDENTIAL = (
@@ -118,25 +103,27 @@ _REPLACE_THE_CREDENTIAL = (
 # --- the configuration -----------------------------------------------------------------------------------------------
 
 
-def _configuration(active: Active, state: TargetState, policy: Policy) -> Refinement:
-    charge, memory = active.charge, state.config
+def _configuration(found: Confirmed, state: TargetState, policy: Policy) -> Confirmed:
+    charge, memory = found.active.charge, state.config
     # Off because nothing could be read, while the configuration read last had an exporter.
     gone = charge.fault is Fault.EXPORTER_DISABLED and memory is not None and not memory.seen.config.off
     who = () if gone else _who_changed_it(state)
+    harmless = replace(found, explains=frozenset())
     if not charge.stops_export:
-        return Refinement(explains=frozenset(), remarks=who)
-    found = Comparison()
+        return harmless.because_also(*who)
+    compared = Comparison()
     if memory is not None and not memory.seen.config.off:
-        found = compare(policy.expected, memory.seen.config)
+        compared = compare(policy.expected, memory.seen.config)
     # Content that leaks is no less critical because traces arrive.
-    lesser = Severity.CRITICAL if found.leaks else Severity.WARNING
-    if traces_arrive_since(active.since if memory is None or gone else memory.changed_at, state, policy):
+    harmless = replace(harmless, severity=Severity.CRITICAL if compared.leaks else Severity.WARNING)
+    changed = found.active.since if memory is None or gone else memory.changed_at
+    if traces_arrive_since(changed, state, policy):
         text = f"traces arrive all the same: {_PUT_RIGHT if _is_unread(state) else 'there must be another export path'}"
-        return Refinement(severity=lesser, explains=frozenset(), remarks=(text, *_by_which_way(state), *who))
-    excuse = _our_own_key(state, policy) if charge.fault is Fault.CONFIG_DRIFT and found.other_key else None
+        return harmless.because_also(text, *_by_which_way(state), *who)
+    excuse = _our_own_key(state, policy) if charge.fault is Fault.CONFIG_DRIFT and compared.other_key else None
     if excuse is not None:
-        return Refinement(severity=lesser, explains=frozenset(), remarks=(excuse, *who), step=GIVE_US_THE_KEY)
-    return Refinement(remarks=who)
+        return harmless.because_also(excuse, *who, step=GIVE_US_THE_KEY)
+    return found.because_also(*who)
 
 
 _PUT_RIGHT = "it cannot be read any more, and was put right since, or there is another export path"
@@ -186,22 +173,22 @@ def _our_own_key(state: TargetState, policy: Policy) -> str | None:
 # --- another environment ---------------------------------------------------------------------------------------------
 
 
-def _wrong_environment(active: Active, state: TargetState, policy: Policy, now: Instant) -> Refinement:
+def _wrong_environment(found: Confirmed, state: TargetState, policy: Policy, now: Instant) -> Confirmed:
     """The environment that the traces go to, and the one that they should."""
     newest = next((one for one in reversed(state.canaries) if misrouted_to(one) is not None), None)
-    mended = _is_put_right(active, newest, state, policy, now)
+    found = replace(found, mended=_is_put_right(found.active, newest, state, policy, now))
     expected = policy.environment
     if newest is None or expected is None:
-        return Refinement(mended=mended)
-    found = misrouted_to(newest)
+        return found
+    other = misrouted_to(newest)
     if found_by_our_key(newest) is None:
-        step = f"Put the key of the environment {expected} into the exporter's Authorization header: it holds that of {found}."
+        step = f"Put the key of the environment {expected} into the exporter's Authorization header: it holds that of {other}."
     else:
         step = (
             f"Put a key of the environment {expected} into the exporter's Authorization header and into the monitor; or, if "
-            f"{found} is right, set `traceloop.environment` to it."
+            f"{other} is right, set `traceloop.environment` to it."
         )
-    return Refinement(remarks=(f"expected in {expected}",), step=step, mended=mended)
+    return found.because_also(f"expected in {expected}", step=step)
 
 
 def _is_put_right(active: Active, newest: Canary | None, state: TargetState, policy: Policy, now: Instant) -> bool:
@@ -221,14 +208,15 @@ def _is_put_right(active: Active, newest: Canary | None, state: TargetState, pol
 # --- traces that come late -------------------------------------------------------------------------------------------
 
 
-def _lateness(active: Active, state: TargetState, policy: Policy) -> Refinement:
+def _lateness(found: Confirmed, state: TargetState, policy: Policy) -> Confirmed:
     """What has not come at all is not late: it is overdue, and perhaps lost."""
-    late = [one for one in state.canaries if one.late and not one.excused and one.sent_at >= active.since]
+    late = [one for one in state.canaries if one.late and not one.excused and one.sent_at >= found.active.since]
     if not late or any(arrived(one) or one.seen_at is not None for one in late):
-        return Refinement()
+        return found
     which = "the last one has" if len(late) == 1 else f"the last {len(late)} have"
-    within = length_text(policy.arrival.late_after)
-    return Refinement(meaning="Traces are overdue", said=f"{which} not arrived within {within}", step=_OVERDUE)
+    said = f"{which} not arrived within {length_text(policy.arrival.late_after)}"
+    because = (said, *found.because[1:])
+    return replace(found, summary=f"Traces are overdue: {said}", because=because, advice=_OVERDUE)
 
 
 _OVERDUE = "Look at https://status.traceloop.com and at the exporter. Whether these traces are lost is judged at `missing_after`."
@@ -313,12 +301,11 @@ class Triage:
         return _UNPROVEN if self.unproven else _OWN_STORE_SAYS[self.own_store], _CONTROL_SAYS[self.control]
 
 
-def _loss(active: Active, state: TargetState, now: Instant) -> Refinement:
+def _loss(found: Confirmed, hops: "Triage", state: TargetState) -> Confirmed:
     """What the hops say; where nobody could look what the exporter is set to, that comes first, unless no trace was made."""
-    found = triage(active, state, now)
-    if found.place is not _GATEWAY and _is_unread(state):
-        return Refinement(fault=found.place.fault, remarks=(*found.says, _UNREAD), step=_LOOK_AT_THE_EXPORTER)
-    return Refinement(fault=found.place.fault, remarks=found.says, step=found.place.step)
+    if hops.place is not _GATEWAY and _is_unread(state):
+        return found.because_also(*hops.says, _UNREAD, step=_LOOK_AT_THE_EXPORTER)
+    return found.because_also(*hops.says, step=hops.place.step)
 
 
 def triage(active: Active, state: TargetState, now: Instant) -> Triage:

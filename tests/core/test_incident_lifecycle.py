@@ -7,10 +7,9 @@ import pytest
 
 from monitor.core.canary import Outcome
 from monitor.core.events import IncidentAcknowledged
-from monitor.core.incident import Incident, Losses, Reason, Told
+from monitor.core.incident import REMEMBERED_INCIDENTS, Incident, Losses, Reason, Told
 from monitor.core.incident_canaries import count_losses
 from monitor.core.incident_lifecycle import TRANSITIONS, Phase, Trigger
-from monitor.core.incident_log import REMEMBERED_INCIDENTS
 from monitor.core.inputs import Acknowledged, Input, NoticeTold, Removed
 from monitor.core.model import Blindness, CheckName, Fault, Seconds, Severity, failing
 from tests.core.build import (

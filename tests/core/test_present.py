@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitor.core.arrival import is_proven, proof_key
@@ -41,6 +41,7 @@ LENGTHS = {"fields", "value", "took", "step", "phases", "longest_delay", "eviden
 DATED_BY_OTHERS = {"updated_at", "started_at", "certificates"}
 
 
+@settings(max_examples=30, deadline=None)
 @given(any_value_of(TargetState), st.floats(0, 4e9))
 def test_no_moment_that_is_remembered_lies_ahead(state: TargetState, now: float) -> None:
     """Of any state, also of fields that are added one day; a hold may last for half an hour, and others date what is theirs."""
