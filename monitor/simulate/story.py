@@ -156,12 +156,13 @@ class Story:
         """A new process: whom the one before called within a minute, as far as it wrote that down, is not called again."""
         self._untold.clear()
         self._wait, self._left_alone_until = _FIRST_WAIT, now
-        self._mentioned = {
-            (self.targets[name].channel, self.targets[name].mention): told.mentioned_at
-            for name, state in self.states.items()
-            for incident in state.incidents
-            if (told := incident.told.get(SLACK)) is not None and told.mentioned_at is not None
-        }
+        self._mentioned.clear()
+        for name, state in self.states.items():
+            key = (self.targets[name].channel, self.targets[name].mention)
+            for incident in state.incidents:
+                told = incident.told.get(SLACK)
+                if told is not None and told.mentioned_at is not None:
+                    self._mentioned[key] = max(told.mentioned_at, self._mentioned.get(key, NEVER))
 
     def next_delivery(self, now: Instant) -> Instant:
         """When Slack is to be notified next, as far as that is known now."""
