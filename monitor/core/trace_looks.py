@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from monitor.core import arrival, streaks
+from monitor.core import arrival
 from monitor.core.canary import Canary, IdSource, Outcome
 from monitor.core.faults import MONITORS_OWN
 from monitor.core.inputs import ElsewhereLooked, LabelsUnread, LookFailed, OriginLooked, TraceLooked
@@ -21,7 +21,7 @@ from monitor.core.model import (
     unknown,
 )
 from monitor.core.state import Policy, TargetState
-from monitor.core.streaks import apply_look
+from monitor.core.streaks import acquit, apply_look, look_on, sighted
 from monitor.core.trace import Route
 
 OF_THE_LOOK = MONITORS_OWN | {Fault.KEY_REJECTED}
@@ -29,26 +29,32 @@ OF_THE_LOOK = MONITORS_OWN | {Fault.KEY_REJECTED}
 
 
 def look(state: TargetState, given: TraceLooked, policy: Policy, now: Instant) -> TargetState:
-    """A look that succeeded: identify the trace, prove the route, judge."""
-    before = _find(state, given.canary_id)
+    """A look that succeeded: identify the trace, prove the route, judge.
+
+    One that judged something is a look of the check `arrival`; one that says "not yet" only shows that we can see. Not even that
+    where absence does not count: a route that showed nothing, and has never shown us anything.
+    """
+    before, seen = _find(state, given.canary_id), given.seen
     if before is None or not policy.enabled(CheckName.ARRIVAL):
         return state
     canary = _identify(before, given)
-    proven = _prove(state, canary, given, policy, now)
+    after = _prove(state, canary, given, policy, now)
     counts = arrival.absence_counts(
-        canary,
-        given.seen,
-        policy=policy,
-        proofs=proven.proofs,
-        honours_traceparent=proven.honours_traceparent,
-        now=now,
+        canary, seen, policy=policy, proofs=after.proofs, honours_traceparent=after.honours_traceparent, now=now
     )
-    judged = arrival.look_at(canary, given.seen, policy=policy, counts=counts)
-    after = _replace_canary(proven, judged.canary)
-    if given.seen.route in (Route.WAREHOUSE, Route.NONCE):
+    canary = arrival.look_at(canary, seen, policy=policy, counts=counts)
+    after = _replace_canary(after, canary)
+    if seen.route in (Route.WAREHOUSE, Route.NONCE):
         after = accept_key(after, policy, now)
-    saw = counts or bool(given.seen.spans)
-    return _judge_look(after, before, judged.canary, given, policy, now, judged=judged.outcome is not None, saw=saw)
+    finding, watching = _arrival_finding(before, canary), after.trend(CheckName.ARRIVAL)
+    if finding is None:
+        can_see = counts or bool(seen.spans)
+        return after.with_trend(CheckName.ARRIVAL, sighted(watching, policy, given.at)) if can_see else after
+    if finding.verdict is Verdict.UNKNOWN:
+        return apply_look(after, CheckName.ARRIVAL, finding, given.at, given.took, policy, now)
+    cadence = policy.cadences[CheckName.ARRIVAL]
+    watched = look_on(watching, finding, at=given.at, took=given.took, cadence=cadence, policy=policy)
+    return after.with_trend(CheckName.ARRIVAL, watched)
 
 
 def _identify(canary: Canary, given: TraceLooked) -> Canary:
@@ -79,37 +85,10 @@ def _replace_canary(state: TargetState, canary: Canary) -> TargetState:
     return replace(state, canaries=tuple(canary if known.id == canary.id else known for known in state.canaries))
 
 
-def _judge_look(
-    state: TargetState,
-    before: Canary,
-    canary: Canary,
-    given: TraceLooked,
-    policy: Policy,
-    now: Instant,
-    *,
-    judged: bool,
-    saw: bool,
-) -> TargetState:
-    """A look that judged something is a look of the check `arrival`; one that says "not yet" only shows that we can see.
-
-    Not even that where absence does not count: `saw` is False when a route showed nothing that has never shown us anything.
-    """
-    finding = _arrival_finding(before, canary, judged=judged)
-    if finding is None and not saw:
-        return state
-    watching = state.trend(CheckName.ARRIVAL)
-    if finding is None:
-        return state.with_trend(CheckName.ARRIVAL, streaks.sighted(watching, policy, given.at))
-    if finding.verdict is Verdict.UNKNOWN:
-        return apply_look(state, CheckName.ARRIVAL, finding, given.at, given.took, policy, now)
-    cadence = policy.cadences[CheckName.ARRIVAL]
-    watched = streaks.look_on(watching, finding, at=given.at, took=given.took, cadence=cadence, policy=policy)
-    return state.with_trend(CheckName.ARRIVAL, watched)
-
-
-def _arrival_finding(before: Canary, canary: Canary, *, judged: bool) -> Finding | None:
-    newly_labelled = before.labels is None and canary.labels is not None
-    if not judged and not newly_labelled and canary.late == before.late:
+def _arrival_finding(before: Canary, canary: Canary) -> Finding | None:
+    """What a look says; None where nothing has been judged by it."""
+    was, now = ((one.outcome, one.recovered_at, one.labels is None, one.late) for one in (before, canary))
+    if was == now:
         return None
     charges = _arrival_charges(canary)
     spans = f"{canary.spans} span(s)"
@@ -176,7 +155,7 @@ def fail_look(state: TargetState, given: LookFailed, policy: Policy, now: Instan
     after, finding = state, given.finding
     canary = _find(state, given.canary_id)
     if canary is not None:
-        after = _replace_canary(after, arrival.give_up(canary, policy.arrival, now).canary)
+        after = _replace_canary(after, arrival.give_up(canary, policy.arrival, now))
     if given.key_refused:
         after = replace(after, key_refused_at=given.refused_at or now)
         finding = finding_of_refused_key(after, finding, given.where)
@@ -231,7 +210,7 @@ def accept_key(state: TargetState, policy: Policy, at: Instant) -> TargetState:
     accepted = replace(state, key_accepted_at=at)
     if Fault.KEY_REJECTED not in watching.confirmed and Fault.KEY_REJECTED not in watching.seen_in_row:
         return accepted
-    return accepted.with_trend(CheckName.ARRIVAL, streaks.acquit(watching, Fault.KEY_REJECTED, policy))
+    return accepted.with_trend(CheckName.ARRIVAL, acquit(watching, Fault.KEY_REJECTED, policy))
 
 
 def look_elsewhere(state: TargetState, given: ElsewhereLooked) -> TargetState:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,7 +11,8 @@ from monitor.core.model import Instant, Seconds
 from monitor.settings.values import format_duration
 from monitor.simulate.play import Played
 from monitor.simulate.replay import Replayed
-from monitor.simulate.story import Attempt, Happened, Outcome, Place, Shown, Story, Summary
+from monitor.simulate.slack import Place, Shown
+from monitor.simulate.story import Attempt, Happened, Outcome, Story, Summary
 
 _MARGIN = " " * 20
 
@@ -107,30 +109,22 @@ def _beside(replayed: Replayed, span: str) -> Iterator[str]:
 
 def as_json(played: Played) -> dict[str, Any]:
     """The same for programs: moments are Unix seconds, `after` counts from the start."""
-    summary = _summary(played.story.summary())
-    return {"start": played.start, **_entries(played.story, played.start), "summary": summary}
+    return {
+        "start": played.start,
+        **_entries(played.story, played.start),
+        "summary": asdict(played.story.summary()),
+    }
 
 
 def replay_as_json(replayed: Replayed) -> dict[str, Any]:
     """The same of what was recorded; `told` is what was told at the time."""
-    then = _summary(replayed.told)
+    then = asdict(replayed.told)
     return {
         "since": replayed.since,
         "until": replayed.until,
         **_entries(replayed.story, replayed.since),
-        "summary": _summary(replayed.story.summary()),
+        "summary": asdict(replayed.story.summary()),
         "told": {key: then[key] for key in ("incidents", "messages", "mentions", "by_reason")},
-    }
-
-
-def _summary(summary: Summary) -> dict[str, Any]:
-    return {
-        "incidents": summary.incidents,
-        "reopened": summary.reopened,
-        "messages": summary.messages,
-        "mentions": summary.mentions,
-        "by_reason": {str(reason): count for reason, count in summary.by_reason.items()},
-        "open": list(summary.open),
     }
 
 

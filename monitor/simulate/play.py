@@ -13,7 +13,8 @@ from monitor.daemon.compose import silences_of
 from monitor.daemon.policy import policy_of
 from monitor.settings import ConfigError, Loaded, Problem, Settings, parse
 from monitor.settings.document import Node
-from monitor.simulate.story import Slack, Story, Target, matching
+from monitor.simulate.slack import Slack
+from monitor.simulate.story import Story, Target, matching
 from monitor.simulate.timeline import Step, Timeline
 from monitor.simulate.world import FATES, Watch, World, parse_finding
 

@@ -20,7 +20,8 @@ from monitor.core.state import ArrivalPolicy, Policy, TargetState, Trend
 from monitor.daemon.compose import silences_of
 from monitor.settings import Loaded
 from monitor.simulate.play import TICK, targets_of
-from monitor.simulate.story import Slack, Story, Summary
+from monitor.simulate.slack import Slack
+from monitor.simulate.story import Story, Summary
 from monitor.store import Recorded
 from monitor.store.snapshot import Snapshot
 

@@ -4,7 +4,6 @@
 own delivery says; Slack itself is a list of messages.
 """
 
-import html
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -29,23 +28,13 @@ from monitor.core.notify import (
 )
 from monitor.core.silence import Silence, silenced_until
 from monitor.core.state import Policy, TargetState
-from monitor.notifiers.slack import render
 from monitor.notifiers.wording import is_a_moment, utc
-from monitor.sandbox import FAULTS
+from monitor.simulate.slack import Place, Shown, Slack, Trouble
 
 SLACK = "slack"
 _FIRST_WAIT: Seconds = 1.0
 _LONGEST_WAIT: Seconds = 15.0
 _AFTER_PERMANENT: Seconds = 300.0
-_WORD_JOINER = "\u2060"
-
-
-class Place(StrEnum):
-    """Where a text stands."""
-
-    ROOT = "root"  # a message of its own
-    THREAD = "thread"  # an answer to one
-    EDIT = "edit"  # what an earlier message says now
 
 
 class Outcome(StrEnum):
@@ -54,19 +43,6 @@ class Outcome(StrEnum):
     SENT = "sent"
     FAILED = "failed"
     UNKNOWN = "unknown"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shown:
-    """A text as Slack's reader reads it. `thread`: the message that it answers; `before`: what it said until it was edited."""
-
-    place: Place
-    channel: str
-    ts: str
-    text: str
-    thread: str | None = None
-    broadcast: bool = False
-    before: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,85 +95,20 @@ class Summary:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """What is judged and told by. `channel` is None where a webhook posts, which can neither edit nor answer in a thread."""
+    """What is judged and told by. `channel` None: by a webhook; `mention` empty: nobody is called."""
 
     policy: Policy
     channel: str | None
-    mention: str | None
+    mention: str
     labels: Mapping[str, str]
 
 
-class Slack:
-    """The messages of a workspace, and what is wrong with it."""
+@dataclass(frozen=True, slots=True)
+class _Untold:
+    """What could not be told: how often in a row, and until when it is no use to try again."""
 
-    def __init__(self, external_url: str | None) -> None:
-        self.troubles: list[str] = []
-        self._external_url = external_url
-        self._texts: dict[str, str] = {}
-
-    def refuses(self) -> tuple[Outcome, str, bool, Seconds | None, bool] | None:
-        """What becomes of an attempt now: outcome, why, whether only a human can mend it, how long to wait, whether it is posted."""
-        for trouble in self.troubles:
-            why = FAULTS[f"slack_{trouble}"].about
-            match trouble:
-                case "unreachable":
-                    return Outcome.FAILED, why, False, None, False
-                case "throttled":
-                    return Outcome.FAILED, why, False, 30.0, False
-                case "invalid_auth" | "channel_not_found":
-                    return Outcome.FAILED, why, True, None, False
-                case "silent" | "reset" | "failing" | "page":
-                    return Outcome.UNKNOWN, why, False, None, False
-                case "answer_lost" | "slow":
-                    return Outcome.UNKNOWN, why, False, None, True
-        return None
-
-    def deliver(self, notice: Notice, target: Target, now: Instant) -> tuple[tuple[Shown, ...], Mapping[str, str]]:
-        """Bring the channel up to date as `notifiers.slack` does; what is new there, and the receipt."""
-        frame = render.Frame(redact=str, external_url=self._external_url, mention=target.mention)
-        channel = target.channel or ""
-        if target.channel is None:
-            edited = notice.reason is Reason.EDITED
-            return (() if edited else (self._post(render.post(notice, frame), channel, now),)), {}
-        receipt = notice.told.receipt if notice.told is not None else {}
-        if not receipt or {"edit_closed", "forgets"} & set(self.troubles):
-            if notice.reason is Reason.EDITED and (notice.silenced_until is not None or not notice.incident.open):
-                return (), receipt
-            root = self._post(render.post(notice, frame), channel, now)
-            return (root,), {"channel": channel, "ts": root.ts}
-        shown = [self._edit(receipt["ts"], render.root(notice, frame), channel)]
-        if notice.reason is not Reason.EDITED:
-            answer = self._post(render.reply(notice, frame), channel, now, receipt["ts"], broadcast=notice.broadcast)
-            end = {} if notice.incident.open else {"end": answer.ts}
-            return (*shown, answer), {"channel": channel, "ts": receipt["ts"], **end}
-        if "end" in receipt and not notice.incident.open:
-            shown.append(self._edit(receipt["end"], render.reply(notice, frame), channel))
-        return tuple(shown), receipt
-
-    def _post(
-        self, message: render.Message, channel: str, now: Instant, thread: str | None = None, *, broadcast: bool = False
-    ) -> Shown:
-        ts = f"{now:.0f}.{len(self._texts):06d}"
-        text = self._texts[ts] = _as_read(message.text)
-        place = Place.ROOT if thread is None else Place.THREAD
-        return Shown(place=place, channel=channel, ts=ts, text=text, thread=thread, broadcast=broadcast)
-
-    def _edit(self, ts: str, message: render.Message, channel: str) -> Shown:
-        before, text = self._texts.get(ts, ""), _as_read(message.text)
-        self._texts[ts] = text
-        return Shown(place=Place.EDIT, channel=channel, ts=ts, text=text, before=before)
-
-
-def _as_read(text: str) -> str:
-    return html.unescape(text).replace(_WORD_JOINER, "")
-
-
-@dataclass(slots=True)
-class _Trouble:
-    """Why an incident could not be told: how often in a row, and until when it is no use to try again."""
-
-    failures: int
-    barred_until: Instant
+    failures: int = 0
+    barred_until: Instant = 0.0
 
 
 class Story:
@@ -211,8 +122,8 @@ class Story:
         self.entries: list[Happened | Attempt] = []
         self.incidents = self.reopened = 0
         self.dies_after_sending: Callable[[], None] | None = None
-        self._mentioned: dict[tuple[str | None, str | None], Instant] = {}
-        self._troubles: dict[str, _Trouble] = {}
+        self._mentioned: dict[tuple[str | None, str], Instant] = {}
+        self._untold: dict[str, _Untold] = {}
         self._wait, self._left_alone_until = _FIRST_WAIT, 0.0
 
     def note(self, at: Instant, words: str) -> None:
@@ -243,19 +154,20 @@ class Story:
 
     def restarted(self, now: Instant) -> None:
         """A new process: whom the one before called within a minute, as far as it wrote that down, is not called again."""
-        self._troubles.clear()
+        self._untold.clear()
         self._wait, self._left_alone_until = _FIRST_WAIT, now
-        self._mentioned = {
-            (self.targets[name].channel, self.targets[name].mention): told.mentioned_at
-            for name, state in self.states.items()
-            for incident in state.incidents
-            if (told := incident.told.get(SLACK)) is not None and told.mentioned_at is not None
-        }
+        self._mentioned.clear()
+        for name, state in self.states.items():
+            key = (self.targets[name].channel, self.targets[name].mention)
+            for incident in state.incidents:
+                told = incident.told.get(SLACK)
+                if told is not None and told.mentioned_at is not None:
+                    self._mentioned[key] = max(told.mentioned_at, self._mentioned.get(key, NEVER))
 
     def next_delivery(self, now: Instant) -> Instant:
         """When Slack is to be notified next, as far as that is known now."""
         moments = [self._left_alone_until] if self._left_alone_until > now else []
-        moments += [trouble.barred_until for trouble in self._troubles.values() if trouble.barred_until > now]
+        moments += [each.barred_until for each in self._untold.values() if each.barred_until > now]
         moments += [end for each in self.silences if (end := each.ends_at) is not None and end > now]
         for name, state in self.states.items():
             for incident in state.incidents:
@@ -270,16 +182,16 @@ class Story:
         while now >= self._left_alone_until:
             waiting = self._due(now)
             ids = {incident.id for _, incident, _ in waiting}
-            self._troubles = {known: trouble for known, trouble in self._troubles.items() if known in ids}
-            ready = [each for each in waiting if now >= self._trouble(each[1]).barred_until]
+            self._untold = {known: untold for known, untold in self._untold.items() if known in ids}
+            ready = [each for each in waiting if now >= self._failed(each[1]).barred_until]
             if not ready:
                 return
-            name, incident, reason = min(ready, key=lambda each: (self._trouble(each[1]).failures, each[1].opened_at))
+            name, incident, reason = min(ready, key=lambda each: (self._failed(each[1]).failures, each[1].opened_at))
             if not self._notify(name, incident, reason, now):
                 return
 
-    def _trouble(self, incident: Incident) -> _Trouble:
-        return self._troubles.get(incident.id, _Trouble(failures=0, barred_until=0.0))
+    def _failed(self, incident: Incident) -> _Untold:
+        return self._untold.get(incident.id, _Untold())
 
     def _due(self, now: Instant) -> list[tuple[TargetName, Incident, Reason]]:
         found: list[tuple[TargetName, Incident, Reason]] = []
@@ -324,10 +236,10 @@ class Story:
         asked = attempted(notice)
         if asked is not None:
             self._remember(name, incident, asked, now)
-        trouble = self.slack.refuses()
+        trouble = self.slack.trouble()
         if trouble is not None:
-            return self._suffer(name, notice, trouble, now)
-        shown, receipt = self.slack.deliver(notice, target, now)
+            return self._suffer(name, notice, *trouble, now)
+        shown, receipt = self.slack.deliver(notice, target.channel, target.mention, now)
         self._enter(notice, now, Outcome.SENT, shown=shown)
         if self.dies_after_sending is not None:
             self.dies_after_sending()
@@ -338,24 +250,17 @@ class Story:
         self._wait = _FIRST_WAIT
         return True
 
-    def _suffer(
-        self,
-        name: TargetName,
-        notice: Notice,
-        trouble: tuple[Outcome, str, bool, Seconds | None, bool],
-        now: Instant,
-    ) -> bool:
-        outcome, why, permanent, retry_after, posted = trouble
-        shown = self.slack.deliver(notice, self.targets[name], now)[0] if posted else ()
-        self._enter(notice, now, outcome, why, shown)
-        incident = notice.incident
-        barred = now + _AFTER_PERMANENT if permanent else now
-        self._troubles[incident.id] = _Trouble(failures=self._trouble(incident).failures + 1, barred_until=barred)
-        if notice.told is not None and outcome is Outcome.FAILED:
+    def _suffer(self, name: TargetName, notice: Notice, trouble: Trouble, why: str, now: Instant) -> bool:
+        incident, target = notice.incident, self.targets[name]
+        shown = self.slack.deliver(notice, target.channel, target.mention, now)[0] if trouble.posted else ()
+        self._enter(notice, now, Outcome.UNKNOWN if trouble.unknown else Outcome.FAILED, why, shown)
+        barred = now + _AFTER_PERMANENT if trouble.permanent else now
+        self._untold[incident.id] = _Untold(self._failed(incident).failures + 1, barred)
+        if notice.told is not None and not trouble.unknown:
             self._remember(name, incident, refused(notice.told), now)
-        if permanent:
+        if trouble.permanent:
             return True
-        self._left_alone_until = now + max(self._wait, retry_after or 0.0)
+        self._left_alone_until = now + max(self._wait, trouble.retry_after or 0.0)
         self._wait = min(_LONGEST_WAIT, 2 * self._wait)
         return False
 
@@ -377,12 +282,10 @@ class Story:
             detail=detail,
             shown=shown,
         )
-        last = next((place for place, each in reversed([*enumerate(self.entries)]) if isinstance(each, Attempt)), None)
-        before = self.entries[last] if last is not None else None
-        if last is None or not isinstance(before, Attempt) or outcome is Outcome.SENT or shown or before.shown:
-            self.entries.append(attempt)
-        elif replace(before, at=now, until=now, attempts=1) == attempt:
-            self.entries[last] = replace(before, until=now, attempts=before.attempts + 1)
+        last = next((each for each in reversed(self.entries) if isinstance(each, Attempt)), None)
+        if last is not None and outcome is not Outcome.SENT and replace(last, at=now, until=now, attempts=1) == attempt:
+            again = replace(last, until=now, attempts=last.attempts + 1)
+            self.entries = [again if each is last else each for each in self.entries]
         else:
             self.entries.append(attempt)
 

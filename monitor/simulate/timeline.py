@@ -13,7 +13,8 @@ from monitor.settings.load import read_file
 from monitor.settings.problem import ConfigError, KeyPath, Problem, unknown_name
 from monitor.settings.target import target_name
 from monitor.settings.values import format_duration, parse_duration
-from monitor.simulate.world import FATES, OUTAGES, SLACK_TROUBLES, parse_finding, pick
+from monitor.simulate.slack import TROUBLES
+from monitor.simulate.world import FATES, OUTAGES, parse_finding, pick
 
 START: Instant = 1_800_000_000.0
 """2027-01-15 08:00 UTC: when a timeline begins unless it says so, so that it reads the same each time."""
@@ -310,7 +311,7 @@ def _read_what(entry: _Keys, verb: str) -> Step:
             delay = entry.read("delay", parse_duration)
             return replace(step, what=what, seconds=delay, words=f"{what} begins")
         case "slack":
-            what = entry.read(verb, lambda word: pick(word, SLACK_TROUBLES, "a trouble of Slack")) or ""
+            what = entry.read(verb, lambda word: pick(word, tuple(TROUBLES), "a trouble of Slack")) or ""
             return replace(step, what=what, words=f"Slack: {what} begins")
         case "arrival":
             what = entry.read(verb, lambda word: pick(word, tuple(FATES), "what may become of a trace")) or ""

@@ -52,7 +52,6 @@ from monitor.sandbox import FAULTS
 from monitor.schedule import next_on_grid, spread
 from monitor.settings.problem import did_you_mean
 
-_SLACK = "slack_"
 _AUTHOR = "sam@example.com"  # who changes the configuration
 _EXPORTED_AFTER: Seconds = 4.0
 _LATE_BY: Seconds = 240.0
@@ -63,11 +62,8 @@ _ASKS_STORE_AFTER: Seconds = 15.0
 
 CONFIG, GATEWAY, CANARY, ARRIVAL, CONTROL = CheckName
 
-OUTAGES: tuple[str, ...] = tuple(name for name in FAULTS if not name.startswith(_SLACK))
+OUTAGES: tuple[str, ...] = tuple(name for name in FAULTS if not name.startswith("slack_"))
 """What may break at a target: every fault of the sandbox."""
-
-SLACK_TROUBLES: tuple[str, ...] = tuple(name.removeprefix(_SLACK) for name in FAULTS if name.startswith(_SLACK))
-"""What may be wrong with Slack."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

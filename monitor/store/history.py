@@ -4,7 +4,6 @@ import logging
 import sqlite3
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import TypeVar
 
 from monitor.core.inputs import Input, LookFailed, Observation, Ticked, TraceLooked
 from monitor.core.model import Finding, Instant, Seconds, TargetName
@@ -21,7 +20,8 @@ _MOST_LANES = 1000
 Lane = tuple[str, ...]
 """What may be folded with each other: the looks of one check at one target, or those for one trace."""
 
-T = TypeVar("T")
+Newest = dict[Lane, tuple[int, Recorded]]
+"""The entries that the next inputs may be folded into, each with its number, in the order in which they were written."""
 
 
 def make_entry(target: TargetName, given: Input, at: Instant) -> Recorded | None:
@@ -70,11 +70,11 @@ def _verdict(finding: Finding) -> tuple[object, ...]:
     return finding.verdict, finding.blindness, finding.conclusive, finding.permanent, charges
 
 
-def keep_newest(newest: dict[Lane, T], looks: Lane, entry: T) -> None:
-    """Remember what the next input of a lane may be folded into; a lane that nothing came of for long is forgotten."""
+def keep_newest(newest: Newest, looks: Lane, number: int, entry: Recorded) -> None:
+    """Remember what the next input of a lane may be folded into, as long as it may be, and not too many of them."""
     newest.pop(looks, None)
-    newest[looks] = entry
-    if len(newest) > _MOST_LANES:
+    newest[looks] = (number, entry)
+    while len(newest) > _MOST_LANES or next(iter(newest.values()))[1].until < entry.until - FOLD_WITHIN:
         del newest[next(iter(newest))]
 
 
@@ -83,7 +83,7 @@ class HistoryTable:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
-        self._newest: dict[Lane, tuple[int, Recorded]] = {}  # the rows that the next inputs may be folded into
+        self._newest: Newest = {}
 
     def forget_events(self) -> int:
         """Delete what an earlier version recorded; how much that was."""
@@ -104,7 +104,7 @@ class HistoryTable:
                     "UPDATE history SET until = ?, times = ? WHERE id = ?", (folded.until, folded.times, number)
                 )
             if looks is not None:
-                keep_newest(self._newest, looks, (number, folded or entry))
+                keep_newest(self._newest, looks, number, folded or entry)
 
     def prune(self, before: Instant, now: Instant) -> None:
         """Forget what ended before that moment; what a clock that was ahead has dated is dated now, or it would stay for years."""

@@ -8,7 +8,7 @@ from monitor.core.silence import Silence
 from monitor.core.state import State, TargetState
 from monitor.ports import Clock
 from monitor.store import Recorded
-from monitor.store.history import Lane, fold, keep_newest, lane, make_entry
+from monitor.store.history import Newest, fold, keep_newest, lane, make_entry
 
 _KEY_DIGITS = 64
 _ENTRIES = 10_000
@@ -23,7 +23,7 @@ class MemoryStore:
         self._silences: tuple[Silence, ...] = ()
         self._history: dict[int, Recorded] = {}  # by number, oldest first
         self._numbers = count()
-        self._newest: dict[Lane, int] = {}  # the entry that the next look may be folded into
+        self._newest: Newest = {}
 
     async def open(self) -> None:
         """Nothing to do."""
@@ -54,16 +54,14 @@ class MemoryStore:
         if new is None:
             return
         looks = lane(new)
-        number = self._newest.get(looks, -1) if looks is not None else -1
-        folded = fold(self._history.get(number), new)
-        if folded is not None:
-            self._history[number] = folded
-            return
-        number = next(self._numbers)
-        self._history[number] = new
-        self._history.pop(number - _ENTRIES, None)
+        number, before = self._newest.get(looks, (0, None)) if looks is not None else (0, None)
+        folded = fold(before, new) if number in self._history else None
+        if folded is None:
+            number = next(self._numbers)
+            self._history.pop(number - _ENTRIES, None)
+        self._history[number] = folded or new
         if looks is not None:
-            keep_newest(self._newest, looks, number)
+            keep_newest(self._newest, looks, number, folded or new)
 
     async def history(
         self, *, target: TargetName | None = None, since: Instant | None = None, limit: int = 1000

@@ -8,7 +8,8 @@ from monitor.core.incident import Reason
 from monitor.core.model import Fault, Severity
 from monitor.settings import ConfigError, parse
 from monitor.simulate.play import MENTION, Compose, Played, play
-from monitor.simulate.story import Attempt, Happened, Outcome, Place
+from monitor.simulate.slack import Place
+from monitor.simulate.story import Attempt, Happened, Outcome
 from monitor.simulate.timeline import parse_timeline
 
 CONFIGURATION = """\

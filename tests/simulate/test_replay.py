@@ -13,7 +13,7 @@ from monitor.core.inputs import Acknowledged
 from monitor.core.state import State
 from monitor.settings import Loaded, parse
 from monitor.simulate.replay import Replayed, replay
-from monitor.simulate.story import Place
+from monitor.simulate.slack import Place
 from monitor.store.snapshot import Snapshot
 from tests.fakes.clock import START
 from tests.scenarios.house import DEMO, MENTION, MINUTE, House, house, merge
@@ -95,16 +95,16 @@ def lines(found: Replayed) -> list[Line]:
     [
         [("exporter_disabled", 20)],
         [("gateway_unreachable", 3), ("gateway_unreachable", 50)],
-        [("ingest_failing_swallows", 30)],
+        pytest.param([("ingest_failing_swallows", 30)], marks=pytest.mark.thorough),
         [("trace_not_created", 40)],
-        [("wrong_environment", 30)],
-        [("trace_mislabelled", 30)],
-        [("provider_failing", 30)],
-        [("trace_incomplete", 30)],
-        [("read_api_failing", 30)],
-        [("config_drift_rotation", 40)],
-        [("key_rejected", 30)],
-        [("trace_missing_some", 100)],
+        pytest.param([("wrong_environment", 30)], marks=pytest.mark.thorough),
+        pytest.param([("trace_mislabelled", 30)], marks=pytest.mark.thorough),
+        pytest.param([("provider_failing", 30)], marks=pytest.mark.thorough),
+        pytest.param([("trace_incomplete", 30)], marks=pytest.mark.thorough),
+        pytest.param([("read_api_failing", 30)], marks=pytest.mark.thorough),
+        pytest.param([("config_drift_rotation", 40)], marks=pytest.mark.thorough),
+        pytest.param([("key_rejected", 30)], marks=pytest.mark.thorough),
+        pytest.param([("trace_missing_some", 100)], marks=pytest.mark.thorough),
     ],
     ids=lambda troubles: " ".join(fault for fault, _ in troubles),
 )

@@ -5,8 +5,9 @@ import pytest
 from monitor.core.model import Blindness, CheckName, Fault, Verdict
 from monitor.sandbox import FAULTS
 from monitor.settings import ConfigError
+from monitor.simulate.slack import TROUBLES
 from monitor.simulate.timeline import START, Step, Timeline, parse_timeline, read_timeline
-from monitor.simulate.world import EFFECTS, OUTAGES, SLACK_TROUBLES, effect_of, parse_finding
+from monitor.simulate.world import EFFECTS, OUTAGES, effect_of, parse_finding
 from tests.settings.samples import NOWHERE
 
 
@@ -108,7 +109,7 @@ def test_everything_else_that_happens() -> None:
 
 def test_whatever_the_sandbox_can_break_has_an_effect_here() -> None:
     """So that an outage of a timeline is never a name without a meaning; and every effect belongs to an outage."""
-    assert set(OUTAGES) | {f"slack_{trouble}" for trouble in SLACK_TROUBLES} == set(FAULTS)
+    assert set(OUTAGES) | {f"slack_{trouble}" for trouble in TROUBLES} == set(FAULTS)
     effects = [effect_of(outage) for outage in OUTAGES]
     assert all(effect in effects for effect in EFFECTS.values())
 

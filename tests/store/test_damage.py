@@ -93,14 +93,15 @@ def intact(state: State) -> int:
     return sum(state.targets.get(name) == known for name, known in WHOLE.targets.items())
 
 
+@pytest.mark.parametrize("positions", [30, pytest.param(200, marks=pytest.mark.thorough)])
 async def test_a_byte_that_flips_costs_one_record_at_most(
-    kept: tuple[bytes, bytes, bytes], tmp_path: Path, caplog: pytest.LogCaptureFixture
+    kept: tuple[bytes, bytes, bytes], tmp_path: Path, caplog: pytest.LogCaptureFixture, positions: int
 ) -> None:
-    """At two hundred positions: it starts, keeps everything else, sets aside what was damaged, and quotes nothing of it."""
+    """At many positions: it starts, keeps everything else, sets aside what was damaged, and quotes nothing of it."""
     content, _, key = kept
     caplog.set_level(logging.DEBUG)
-    for number in range(200):
-        position = number * len(content) // 200 + number % 7
+    for number in range(positions):
+        position = number * len(content) // positions + number % 7
         flipped = bytearray(content)
         flipped[position] ^= 0xFF if number % 2 else 0x01
         path = tmp_path / f"{number}.db"
@@ -136,7 +137,10 @@ async def test_a_file_that_ends_at_any_page_keeps_what_is_before(
     """Also in the middle of one."""
     content, _, key = kept
     keys, state = [], State()
-    for end in range(0, len(content), PAGE // 2):
+    for end in [
+        *range(0, len(content) - 5 * PAGE, 3 * PAGE + PAGE // 2),
+        *range(len(content) - 5 * PAGE, len(content), PAGE),
+    ]:
         path = tmp_path / f"{end}.db"
         path.write_bytes(content[:end])
         state, loss, found = await opened(path)
