@@ -21,7 +21,7 @@ SOURCES := monitor tests tools
 RULES   := deploy/prometheus
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format lint types layers schema docs docs-current pairs diagnosis-matrix time-to-mention core-coverage fuzz e2e e2e-setup rules-test size image image-test bench-busy bench-footprint torture-kill \
+.PHONY: help demo test check format lint types layers schema docs docs-current pairs diagnosis-matrix time-to-mention core-coverage fuzz e2e e2e-setup rules-test size image image-test bench-busy bench-footprint bench-scale torture-kill \
         setup lock clean
 
 help:  ## say what there is
@@ -120,6 +120,9 @@ bench-busy: $(VENV)/.installed  ## what a canary costs in a busy environment: re
 
 bench-footprint: $(VENV)/.installed .venv-runtime/.locked  ## how soon the daemon is ready, and its memory when idle
 	@$(BIN)/python -m tools.bench_footprint .venv-runtime/bin/python
+
+bench-scale: $(VENV)/.installed  ## what 1, 10, 50 and 200 targets cost: CPU, memory, series, a scrape (minutes)
+	@$(BIN)/python -m tools.bench_scale
 
 torture-kill: $(VENV)/.installed  ## kill the real daemon again and again; what Slack holds stays true (KILLS=50, SEED=…)
 	@$(BIN)/python -m tools.torture_kill $(if $(KILLS),--kills $(KILLS)) $(if $(SEED),--seed $(SEED))

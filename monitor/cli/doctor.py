@@ -8,8 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from monitor.cli.asking import add_scope, prepare, progress, read_scope
-from monitor.cli.common import FAILED, OK, USAGE, say
+from monitor.cli.common import FAILED, OK, USAGE, add_scope, prepare, progress, read_scope, say
 from monitor.cli.findings import render
 from monitor.cli.table import use_colour
 from monitor.core.model import Seconds, TargetName, Verdict
@@ -41,11 +40,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 def run(arguments: argparse.Namespace) -> int:
     """Visit every selected target; 0 if everything works that a trusted monitor needs."""
     loaded = read_scope(arguments)
-    if loaded is None:
-        return USAGE
     means = prepare(loaded)
-    if means is None:
-        return USAGE
     try:
         recorder = Recorder(loaded.settings, arguments.record, clock=means.clock) if arguments.record else None
     except Unfit as unfit:

@@ -6,8 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from monitor.cli.asking import read_scope
-from monitor.cli.common import OK, USAGE, add_config, duration, say
+from monitor.cli.common import OK, USAGE, add_config, duration, read_scope, say
 from monitor.clock import SystemClock
 from monitor.core.model import Seconds
 from monitor.daemon.compose import secrets_of
@@ -66,8 +65,6 @@ def _play(arguments: argparse.Namespace) -> int:
 def _replay(arguments: argparse.Namespace) -> int:
     """Beside a running daemon or without one; nothing is written."""
     loaded = read_scope(arguments)
-    if loaded is None:
-        return USAGE
     configure(level="critical", style="text", redact=Redactor(secrets_of(loaded.settings)).redact)
     path = Path(loaded.settings.state.path)
     since = SystemClock().now() - (_A_WEEK if arguments.since is None else arguments.since)

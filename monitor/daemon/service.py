@@ -26,14 +26,12 @@ from monitor.settings import Loaded, SecretSource, Settings
 from monitor.settings.inventory import all_secrets
 from monitor.store import Store
 from monitor.store.sqlite import SqliteStore
-from monitor.telemetry.events import EventLog
-from monitor.telemetry.expected import Expected, Monitored
-from monitor.telemetry.footprint import watch_loop
-from monitor.telemetry.gauges import View
-from monitor.telemetry.metrics import Metrics
+from monitor.telemetry.gauges import Expected, Monitored, View
+from monitor.telemetry.logging import EventLog
+from monitor.telemetry.metrics import Metrics, watch_loop
 from monitor.version import VERSION
+from monitor.web.api import Views
 from monitor.web.app import make_app
-from monitor.web.operations import Views
 from monitor.web.server import WebServer
 
 _log = logging.getLogger(__name__)

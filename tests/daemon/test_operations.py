@@ -11,7 +11,7 @@ from monitor.daemon.operations import LiveOperations
 from monitor.ports import Undeliverable
 from monitor.store import StoreError
 from monitor.store.memory import MemoryStore
-from monitor.web.operations import Rejected, Unknown
+from monitor.web.api import Rejected, Unknown
 from tests.daemon.home import DEMO, Home, home
 from tests.fakes.clock import START
 

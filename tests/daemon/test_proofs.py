@@ -8,8 +8,7 @@ from monitor.http import Http, InProcess
 from monitor.settings import Settings
 from tests.daemon.home import Home, home
 from tests.fakes.remote import Remote, Reply
-from tests.notifiers.receiver import Receiver
-from tests.notifiers.slack.scripted import html
+from tests.notifiers.receiver import Receiver, html
 
 
 class Failing:

@@ -21,7 +21,7 @@ from monitor.ports import Undeliverable
 from monitor.redaction import Redactor
 from monitor.settings import load
 from monitor.store.memory import MemoryStore
-from monitor.web.operations import Rejected
+from monitor.web.api import Rejected
 from tests.daemon.home import DEMO, Home, home
 from tests.fakes.clock import START
 from tests.fakes.limits import no_descriptors

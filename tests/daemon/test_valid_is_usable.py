@@ -22,8 +22,7 @@ from monitor.settings.cost import monthly_cost
 from monitor.settings.manifest import form, manifest_yaml
 from monitor.settings.mention import called
 from monitor.settings.show import show
-from monitor.telemetry.expected import Expected, Monitored
-from monitor.telemetry.gauges import View
+from monitor.telemetry.gauges import Expected, Monitored, View
 from monitor.telemetry.metrics import Metrics
 from tests.fakes.clock import FakeClock
 from tests.fakes.remote import Remote, Reply

@@ -10,8 +10,7 @@ from monitor.checks.verdicts import cannot_see
 from monitor.core.drift import compare
 from monitor.core.model import Finding, TraceId
 from monitor.core.trace import Labels, Route, SpanFact, TraceSeen, judge_completeness, judge_labels
-from monitor.notifiers.slack import Destination, SlackBot
-from monitor.notifiers.slack.pace import Pace
+from monitor.notifiers.slack import Destination, Pace, SlackBot
 from monitor.ports import CanaryRequest, ControlRequest, Gone, PortError, Refused, Undeliverable
 from monitor.redaction import Redactor
 from monitor.traceloop import OtlpIngest, TraceloopReader

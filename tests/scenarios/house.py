@@ -33,8 +33,7 @@ from monitor.sandbox import InProcess as SandboxWire
 from monitor.sandbox.slack.workspace import Message
 from monitor.settings import Settings, parse
 from monitor.store.memory import MemoryStore
-from monitor.telemetry.expected import Expected, Monitored
-from monitor.telemetry.gauges import View
+from monitor.telemetry.gauges import Expected, Monitored, View
 from monitor.telemetry.metrics import Metrics
 from tests.fakes.clock import FakeClock
 from tests.scenarios.discretion import given_away, told_twice_or_never
