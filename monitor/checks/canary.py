@@ -7,8 +7,8 @@ Provider statuses pass through the gateway. Its own error envelope, or a gateway
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from monitor.checks.gateway import judge_ping, judge_silence
-from monitor.checks.verdicts import accuse, our_own
+from monitor.checks.gateway import judge_ping, judge_unreachable_gateway
+from monitor.checks.verdicts import failure, own_failure
 from monitor.connectivity import Witnesses
 from monitor.core.arrival import REMEMBERED
 from monitor.core.cadence import bar_canary
@@ -45,17 +45,16 @@ _NO_REFUSAL = Refusal(message="")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CanaryOptions:
-    """What a canary asks."""
+    """What a canary asks for, besides its prompt."""
 
     model: str
-    prompt: str | None = None
     max_tokens: int | None = 16
     parameters: Mapping[str, Scalar] = field(default_factory=dict)
     metadata: Mapping[str, str] = field(default_factory=dict)
 
 
-class Exchanges:
-    """What canaries ask and are answered: by these words content is recognised in a trace.
+class CanaryTexts:
+    """What canaries ask and are answered: by these texts content is recognised in a trace.
 
     An answer is foreign text: it is kept in the memory of the process alone, and shown nowhere. After a restart the nonce and the
     prompt still prove that a trace holds content.
@@ -90,7 +89,7 @@ class CanaryCheck:
     witness: Witnesses
     clock: Clock
     options: CanaryOptions
-    exchanges: Exchanges
+    texts: CanaryTexts
 
     async def look(self, journal: Journal) -> None:
         """Send one canary, unless it is barred."""
@@ -116,7 +115,7 @@ class CanaryCheck:
         await journal.absorb(CanaryPlanned(at=canary.sent_at, canary=canary), durable=True)
         options, started = self.options, self.clock.monotonic()
         request = CanaryRequest(
-            prompt=self.exchanges.prompt_of(canary.nonce),
+            prompt=self.texts.prompt_of(canary.nonce),
             model=options.model,
             max_tokens=options.max_tokens,
             parameters=options.parameters,
@@ -129,10 +128,10 @@ class CanaryCheck:
             answer = await self.gateway.complete(request)
         except Unreachable as error:
             took = self.clock.monotonic() - started
-            phases, finding = error.phases, await self._judge_silence(error)
+            phases, finding = error.phases, await self._judge_no_answer(error)
         else:
             took = self.clock.monotonic() - started
-            self.exchanges.keep(canary.nonce, answer.text)
+            self.texts.keep(canary.nonce, answer.text)
             phases, finding = answer.phases, await self._judge(answer)
             canary = _after(answer, canary, journal, finding, took)
         await journal.absorb(
@@ -152,37 +151,37 @@ class CanaryCheck:
         try:
             gateway_answers = await self._gateway_answers() if needs_a_ping(answer) else None
         except Unreachable as own:
-            return await judge_silence(own, self.witness)
+            return await judge_unreachable_gateway(own, self.witness)
         return judge_answer(answer, gateway_answers=gateway_answers, model=self.options.model)
 
-    async def _judge_silence(self, error: Unreachable) -> Finding:
+    async def _judge_no_answer(self, error: Unreachable) -> Finding:
         """No HTTP answer. A timeout, or a connection lost after sending, is the provider's when the gateway itself answers."""
         evidence = {"kind": error.kind}
         if error.kind in _BEFORE_SENDING:
-            return await judge_silence(error, self.witness)
-        if (ours := our_own(error, "the gateway", evidence)) is not None:
+            return await judge_unreachable_gateway(error, self.witness)
+        if (ours := own_failure(error, "the gateway", evidence)) is not None:
             return ours
         try:
             answers = await self._gateway_answers()
         except Unreachable as own:
-            return await judge_silence(own, self.witness)
+            return await judge_unreachable_gateway(own, self.witness)
         if answers is None:
             return unknown(f"no answer to the canary: {error}; {_CANNOT_ASK}", Blindness.BLOCKED, evidence)
         if not answers:
-            return await judge_silence(error, self.witness)
+            return await judge_unreachable_gateway(error, self.witness)
         charge = Charge(
             fault=Fault.PROVIDER_FAILING,
             summary=f"no answer to the canary: {error}",
             facts=("the gateway itself answers its health path",),
         )
-        return accuse(charge, evidence)
+        return failure(charge, evidence)
 
     async def _gateway_answers(self) -> bool | None:
         """Whether the gateway answers its health path; None where we are kept from asking. Raises Unreachable by our own shortage."""
         try:
             ping = await self.gateway.ping(timeout=_PING_TIMEOUT)
         except Unreachable as error:
-            if our_own(error, "", {}) is not None:
+            if own_failure(error, "", {}) is not None:
                 raise
             return False
         verdict = judge_ping(ping).verdict
@@ -270,7 +269,7 @@ def judge_answer(answer: CanaryAnswer, *, gateway_answers: bool | None, model: s
             fault = Fault.PROVIDER_FAILING if behind else Fault.GATEWAY_UNREACHABLE
     rejected = fault is Fault.CANARY_REJECTED
     step = step_for_rejection(status=answer.status, model=model, guardrails=refusal.guardrails, cached=answer.cached)
-    return accuse(Charge(fault=fault, summary=summary, facts=_facts(answer), step=step if rejected else ""), evidence)
+    return failure(Charge(fault=fault, summary=summary, facts=_facts(answer), step=step if rejected else ""), evidence)
 
 
 def _judge_success(answer: CanaryAnswer, refusal: Refusal, said: str, evidence: Mapping[str, Scalar]) -> Finding:
@@ -288,7 +287,7 @@ def _judge_success(answer: CanaryAnswer, refusal: Refusal, said: str, evidence: 
         summary = "the gateway answered from its cache, although every prompt is unique: caching is too broad"
     else:
         return passing(f"the gateway served the canary{f' by {answer.model}' if answer.model else ''}", evidence)
-    return accuse(Charge(fault=Fault.CANARY_REJECTED, summary=summary, facts=facts, step=step), evidence)
+    return failure(Charge(fault=Fault.CANARY_REJECTED, summary=summary, facts=facts, step=step), evidence)
 
 
 def _facts(answer: CanaryAnswer) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from typing import Protocol
 from urllib.parse import unquote, urlsplit
 
 from monitor.checks.arrival import ArrivalCheck
-from monitor.checks.canary import CanaryCheck, CanaryOptions, Exchanges
+from monitor.checks.canary import CanaryCheck, CanaryOptions, CanaryTexts
 from monitor.checks.config import ConfigCheck
 from monitor.checks.control import ControlCheck
 from monitor.checks.evidence import HopLook, OriginLook, SwitchesLook
@@ -55,7 +55,7 @@ class Adapters:
     elsewhere: Mapping[str, TraceloopReader]
     witness: Witnesses
     certificates: Certificates
-    exchanges: Exchanges
+    texts: CanaryTexts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,12 +119,11 @@ def _checks(
     if checks.canary.enabled:
         options = CanaryOptions(
             model=target.gateway.model or "",
-            prompt=checks.canary.prompt,
             max_tokens=checks.canary.max_tokens,
             parameters=checks.canary.parameters,
             metadata=checks.canary.metadata,
         )
-        yield CanaryCheck(adapters.gateway, witness, clock, options, adapters.exchanges)
+        yield CanaryCheck(adapters.gateway, witness, clock, options, adapters.texts)
 
 
 def _side_looks(target: Target, adapters: Adapters, clock: Clock) -> Iterator[SideLook]:
@@ -146,12 +145,12 @@ def _adapters(
         witness.note(service, outcome)
         count(service, outcome)
 
-    certificates, exchanges = Certificates(), Exchanges(target.checks.canary.prompt)
+    certificates, texts = Certificates(), CanaryTexts(target.checks.canary.prompt)
     http = deps.http.listening(count_and_note, certificates.note)
     headers = partial(expected_headers, target)
     redactor, clock = deps.redactor, deps.clock
     reader = partial(
-        TraceloopReader, http, target.traceloop.url, texts_of=exchanges.texts_of, redactor=redactor, clock=clock
+        TraceloopReader, http, target.traceloop.url, texts_of=texts.texts_of, redactor=redactor, clock=clock
     )
     gateway = TrueFoundryGateway(
         http,
@@ -188,7 +187,7 @@ def _adapters(
         elsewhere={slug: reader(key=other.api_key.get) for slug, other in target.traceloop.other_environments.items()},
         witness=witness,
         certificates=certificates,
-        exchanges=exchanges,
+        texts=texts,
     )
 
 

@@ -121,7 +121,7 @@ class _Reader:
                     self._condition(Matter.METADATA, self._show(str(key)), [each]) for key, each in value.items()
                 ]
             else:
-                conditions.append(self._puzzle(str(name)))
+                conditions.append(self._unreadable(str(name)))
         return SwitchRule(name=self._name(rule), conditions=tuple(conditions), off=not rule["log"])
 
     def _in_not_in(self, matter: Matter, value: object) -> Condition:
@@ -132,8 +132,10 @@ class _Reader:
 
     def _condition(self, matter: Matter, key: str, inside: object, outside: object = None) -> Condition:
         within, without = self._words(inside), self._words(outside)
-        puzzling = (inside is not None and not within) or (outside is not None and without is None)
-        return Condition(matter=matter, key=key, inside=within or None, outside=without or (), understood=not puzzling)
+        unreadable = (inside is not None and not within) or (outside is not None and without is None)
+        return Condition(
+            matter=matter, key=key, inside=within or None, outside=without or (), understood=not unreadable
+        )
 
     def _words(self, value: object) -> tuple[str, ...] | None:
         """A list of texts; None for anything else, and for more than can be kept."""
@@ -148,7 +150,7 @@ class _Reader:
         rules: list[SwitchRule] = []
         for destination in listed:
             when = destination.get("when")
-            conditions = [self._puzzle("when")]
+            conditions = [self._unreadable("when")]
             if isinstance(when, list):
                 conditions = [self._routing_condition(each) for each in when[:_MOST_RULES]]
             if destination.get("enabled") is not False:
@@ -157,14 +159,14 @@ class _Reader:
 
     def _routing_condition(self, given: object) -> Condition:
         if not isinstance(given, Mapping) or given.get("operator", "IN") != "IN":
-            return self._puzzle("when")
+            return self._unreadable("when")
         if given.get("field") == "created_by":
             return self._condition(Matter.SUBJECT, "", given.get("value") or [])
         if given.get("field") == "metadata" and isinstance(given.get("key"), str):
             return self._condition(Matter.METADATA, self._show(given["key"]), given.get("value") or [])
-        return self._puzzle("when")
+        return self._unreadable("when")
 
-    def _puzzle(self, name: str) -> Condition:
+    def _unreadable(self, name: str) -> Condition:
         return Condition(matter=Matter.METADATA, key=self._show(name), understood=False)
 
     def _name(self, rule: Mapping[str, Any]) -> str:

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.http import BODY_LIMIT, Answer, JsonRows, Odd
+from monitor.http import BODY_LIMIT, Answer, JsonRows, Unread
 from monitor.http.answer import Body
 from monitor.ports import Garbled
 from tests.fakes.loopback import answer, saying, serving
@@ -97,7 +97,7 @@ def test_a_byte_at_a_time_ends() -> None:
 )
 def test_json_that_is_not_read_says_why(body: bytes, why: str) -> None:
     """Each in its own words: none of them is no JSON at all."""
-    with pytest.raises(Odd, match=why):
+    with pytest.raises(Unread, match=why):
         Answer(status=200, body=body).json()
 
 
