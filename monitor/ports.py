@@ -83,7 +83,7 @@ class Gone(PortError):
     """The route or the thing is not there."""
 
     def __init__(self, message: str) -> None:
-        super().__init__(message, status=HTTPStatus.NOT_FOUND)
+        super().__init__(message, status=404)
 
 
 class Garbled(PortError):

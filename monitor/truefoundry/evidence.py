@@ -23,6 +23,7 @@ from monitor.truefoundry.manifest import read_author, read_moment
 
 _MOST_RULES = 100
 _MOST_WORDS = 200
+_CONDITIONS = {"subjects": 0, "models": 1, "metadata": 2}  # the known ones, in the order in which they are said
 
 _OK = 200
 _USUAL_PATH = "/metrics"
@@ -110,10 +111,9 @@ class _Reader:
         when = rule.get("when")
         if when is not None and not isinstance(when, Mapping):
             raise self._garbled("the field when, which is no object")
+        given = {name: value for name, value in (when or {}).items() if value is not None}
         conditions: list[Condition] = []
-        for name, value in (when or {}).items():
-            if value is None:
-                continue
+        for name, value in sorted(given.items(), key=lambda each: _CONDITIONS.get(each[0], len(_CONDITIONS))):
             if name in ("subjects", "models"):
                 conditions.append(self._in_not_in(Matter.SUBJECT if name == "subjects" else Matter.MODEL, value))
             elif name == "metadata" and isinstance(value, Mapping) and len(value) <= _MOST_WORDS:
