@@ -15,6 +15,7 @@ from monitor.checks.config import ConfigCheck
 from monitor.checks.control import ControlCheck
 from monitor.checks.evidence import HopLook, OriginLook, SwitchesLook
 from monitor.checks.gateway import GatewayCheck
+from monitor.checks.lookup import Lookup
 from monitor.connectivity import Ask, Certificates, Witnesses
 from monitor.core.events import Event, RemoteAnswered
 from monitor.core.model import CheckName, Service, TargetName
@@ -89,13 +90,9 @@ def assemble(
     # A control span is read back by the same watch, also where nobody judges the canaries' traces.
     arrival = None
     if target.checks.arrival.enabled or target.checks.control.enabled:
-        arrival = ArrivalCheck(
-            adapters.backend,
-            deps.clock,
-            adapters.elsewhere,
-            target.traceloop.environment,
-            config.reread if config is not None else None,
-        )
+        own, others = target.traceloop.environment, adapters.elsewhere
+        lookup = Lookup(adapters.backend, deps.clock, own=own, others=others)
+        arrival = ArrivalCheck(lookup, deps.clock, config.reread if config is not None else None)
     return Parts(
         checks={check.name: check for check in _checks(name, target, adapters, config, deps.clock)},
         arrival=arrival,

@@ -8,6 +8,7 @@ import pytest
 
 from monitor.checks.arrival import ArrivalCheck
 from monitor.checks.config import ConfigCheck
+from monitor.checks.lookup import Lookup
 from monitor.connectivity import Certificates
 from monitor.core.arrival import proof_key
 from monitor.core.canary import Canary, ControlSpan, IdSource, Outcome
@@ -45,7 +46,7 @@ class Bench:
         self.others = {"stg": FakeBackend(), "dev": FakeBackend()}
         remembered = TargetState(target=PROD, canaries=canaries, controls=controls, **state)
         self.diary = Diary(self.clock, policy, remembered)
-        self.check = ArrivalCheck(self.backend, self.clock, self.others, environment)
+        self.check = ArrivalCheck(Lookup(self.backend, self.clock, own=environment, others=self.others), self.clock)
 
     async def after(self, seconds: Seconds) -> "Bench":
         """Let time pass, then look."""
@@ -194,7 +195,7 @@ def _refuses_the_key(config: ExportConfig, *canaries: Canary) -> tuple[Bench, Fa
     bench.backend.window_error = Refused("401", status=401)
     control_plane = FakeControlPlane(ConfigSeen(config=config))
     check = ConfigCheck(control_plane, bench.backend, bench.clock, Certificates())
-    bench.check = ArrivalCheck(bench.backend, bench.clock, bench.others, "prd", check.reread)
+    bench.check = ArrivalCheck(bench.check.lookup, bench.clock, check.reread)
     return bench, control_plane
 
 
@@ -551,7 +552,7 @@ async def test_the_per_trace_route_alone_can_say_where_a_trace_went() -> None:
     bench = Bench(a_canary())
     stray = tuple(replace(span, environment="eu-production") for span in spans(1))
     bench.backend.quick_shows = lambda _: stray
-    bench.check = ArrivalCheck(bench.backend, bench.clock, {}, "prd")
+    bench.check = ArrivalCheck(Lookup(bench.backend, bench.clock, own="prd", others={}), bench.clock)
     await bench.after(61)
     assert bench.diary.only(ElsewhereLooked).environment == "eu-production"
     assert bench.confirmed == {Fault.WRONG_ENVIRONMENT}
