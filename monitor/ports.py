@@ -134,9 +134,9 @@ class Ping:
 class CanaryRequest:
     """What a canary asks. `traceparent` is complete (https://www.w3.org/TR/trace-context/#traceparent-header)."""
 
-    prompt: str
     model: str
-    max_tokens: int | None
+    prompt: str = ""
+    max_tokens: int | None = 16
     parameters: Mapping[str, Scalar] = field(default_factory=dict)
     metadata: Mapping[str, str] = field(default_factory=dict)
     traceparent: str = ""

@@ -5,7 +5,7 @@ Provider statuses pass through the gateway. Its own error envelope, or a gateway
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from monitor.checks.gateway import judge_ping, judge_unreachable_gateway
 from monitor.checks.verdicts import failure, own_failure
@@ -43,16 +43,6 @@ _CANNOT_ASK = "whether the gateway itself is well cannot be asked: something in 
 _NO_REFUSAL = Refusal(message="")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CanaryOptions:
-    """What a canary asks for, besides its prompt."""
-
-    model: str
-    max_tokens: int | None = 16
-    parameters: Mapping[str, Scalar] = field(default_factory=dict)
-    metadata: Mapping[str, str] = field(default_factory=dict)
-
-
 class CanaryTexts:
     """What canaries ask and are answered: by these texts content is recognised in a trace.
 
@@ -81,14 +71,17 @@ class CanaryTexts:
 
 @dataclass(frozen=True, slots=True, repr=False, eq=False)
 class CanaryCheck:
-    """Sends one canary and says what its answer means; whether its trace arrives is for `arrival` to see."""
+    """Sends one canary and says what its answer means; whether its trace arrives is for `arrival` to see.
+
+    `template` is what every canary asks for, besides what makes it this one: its prompt, its nonce, its trace.
+    """
 
     name = CheckName.CANARY
 
     gateway: Gateway
     witness: Witnesses
     clock: Clock
-    options: CanaryOptions
+    template: CanaryRequest
     texts: CanaryTexts
 
     async def look(self, journal: Journal) -> None:
@@ -113,16 +106,14 @@ class CanaryCheck:
             account=journal.policy.account,
         )
         await journal.absorb(CanaryPlanned(at=canary.sent_at, canary=canary), durable=True)
-        options, started = self.options, self.clock.monotonic()
-        request = CanaryRequest(
+        request = replace(
+            self.template,
             prompt=self.texts.prompt_of(canary.nonce),
-            model=options.model,
-            max_tokens=options.max_tokens,
-            parameters=options.parameters,
-            metadata={NONCE_ENTRY: canary.nonce, **canary_metadata(options.metadata)},
+            metadata={NONCE_ENTRY: canary.nonce, **canary_metadata(self.template.metadata)},
             traceparent=f"00-{canary.sent_id}-{canary.span_id}-01",  # 01: sampled, or LiteLLM and others export nothing
             timeout=journal.policy.cadences[self.name].deadline,
         )
+        started = self.clock.monotonic()
         answer: CanaryAnswer | None = None
         try:
             answer = await self.gateway.complete(request)
@@ -152,7 +143,7 @@ class CanaryCheck:
             gateway_answers = await self._gateway_answers() if needs_a_ping(answer) else None
         except Unreachable as own:
             return await judge_unreachable_gateway(own, self.witness)
-        return judge_answer(answer, gateway_answers=gateway_answers, model=self.options.model)
+        return judge_answer(answer, gateway_answers=gateway_answers, model=self.template.model)
 
     async def _judge_no_answer(self, error: Unreachable) -> Finding:
         """No HTTP answer. A timeout, or a connection lost after sending, is the provider's when the gateway itself answers."""

@@ -10,7 +10,7 @@ from typing import Protocol
 from urllib.parse import unquote, urlsplit
 
 from monitor.checks.arrival import ArrivalCheck
-from monitor.checks.canary import CanaryCheck, CanaryOptions, CanaryTexts
+from monitor.checks.canary import CanaryCheck, CanaryTexts
 from monitor.checks.config import ConfigCheck
 from monitor.checks.control import ControlCheck
 from monitor.checks.evidence import HopLook, OriginLook, SwitchesLook
@@ -21,7 +21,7 @@ from monitor.core.events import Event, RemoteAnswered
 from monitor.core.model import CheckName, Service, TargetName
 from monitor.core.silence import Silence, Weekly
 from monitor.http import Http, Network
-from monitor.ports import Check, Clock, SideLook
+from monitor.ports import CanaryRequest, Check, Clock, SideLook
 from monitor.redaction import Redactor
 from monitor.settings import Settings, Target, expected_headers
 from monitor.settings.inventory import all_secrets
@@ -114,13 +114,13 @@ def _checks(
         reread = config.reread if config is not None else None
         yield ControlCheck(adapters.ingest, witness, clock, attributes, adapters.certificates, reread)
     if checks.canary.enabled:
-        options = CanaryOptions(
+        template = CanaryRequest(
             model=target.gateway.model or "",
             max_tokens=checks.canary.max_tokens,
             parameters=checks.canary.parameters,
             metadata=checks.canary.metadata,
         )
-        yield CanaryCheck(adapters.gateway, witness, clock, options, adapters.texts)
+        yield CanaryCheck(adapters.gateway, witness, clock, template, adapters.texts)
 
 
 def _side_looks(target: Target, adapters: Adapters, clock: Clock) -> Iterator[SideLook]:

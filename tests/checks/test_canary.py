@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from monitor.checks.canary import DEFAULT_PROMPT, CanaryCheck, CanaryOptions, CanaryTexts, choose_id
+from monitor.checks.canary import DEFAULT_PROMPT, CanaryCheck, CanaryTexts, choose_id
 from monitor.core.budget import Budget, Limits
 from monitor.core.canary import Canary, IdSource
 from monitor.core.events import CanaryReturned
@@ -41,12 +41,12 @@ class Bench:
         self.gateway = ScriptedGateway(answer=SERVED)
         self.witness = FakeWitness()
         self.diary = Diary(self.clock, replace(POLICY, **policy), state)
-        self.options = CanaryOptions(model="openai-main/gpt-4o-mini")
+        self.template = CanaryRequest(model="openai-main/gpt-4o-mini")
         self.texts = CanaryTexts(None)
 
     def check(self, gateway: Gateway | None = None) -> CanaryCheck:
         """The check under test, before its own gateway or another."""
-        return CanaryCheck(gateway or self.gateway, self.witness, self.clock, self.options, self.texts)
+        return CanaryCheck(gateway or self.gateway, self.witness, self.clock, self.template, self.texts)
 
     async def look(self) -> "Bench":
         """Let it look."""
@@ -138,7 +138,7 @@ async def test_a_canary_says_that_it_is_one() -> None:
 async def test_the_operators_options_are_asked_for() -> None:
     """Prompt, tokens, parameters and metadata are handed on as configured."""
     bench = Bench()
-    bench.options = CanaryOptions(model="m", max_tokens=None, parameters={"temperature": 0}, metadata={"team": "ml"})
+    bench.template = CanaryRequest(model="m", max_tokens=None, parameters={"temperature": 0}, metadata={"team": "ml"})
     bench.texts = CanaryTexts("Say hi.")
     request = (await bench.look()).request
     assert request.prompt.startswith("Say hi.\n(gtm-")
