@@ -63,7 +63,7 @@ layers: $(VENV)/.check
 
 schema: $(VENV)/.installed
 	@$(BIN)/trace-monitor config schema | diff -u monitor/settings/schema.json - \
-	  || { echo "monitor/settings/schema.json is not current: run $(BIN)/python -m monitor.settings.schema"; exit 1; }
+	  || { echo "monitor/settings/schema.json is not current: run $(BIN)/trace-monitor config schema > monitor/settings/schema.json"; exit 1; }
 	@echo "schema: ok"
 
 pairs: $(VENV)/.test  ## every two faults at once in either order, every fault in every dialect (minutes)
@@ -77,11 +77,13 @@ time-to-mention: $(VENV)/.test  ## measure how long it takes until somebody is c
 
 docs: $(VENV)/.test  ## write what is generated in docs/ anew
 	@$(BIN)/python -m tools.diagnosis_table > docs/diagnosis.md
+	@$(BIN)/python -m tools.incident_lifecycle > docs/incident-lifecycle.md
 	@$(BIN)/python -m tools.diagnosis_matrix > docs/diagnosis-matrix.md
 	@$(BIN)/python -m tools.time_to_mention > docs/time-to-mention.md
 
 docs-current: $(VENV)/.test
 	@$(BIN)/python -m tools.diagnosis_table | diff -u docs/diagnosis.md - || { echo "docs/diagnosis.md is not current: run make docs"; exit 1; }
+	@$(BIN)/python -m tools.incident_lifecycle | diff -u docs/incident-lifecycle.md - || { echo "docs/incident-lifecycle.md is not current: run make docs"; exit 1; }
 	@$(BIN)/python -m tools.diagnosis_matrix | diff -u docs/diagnosis-matrix.md - || { echo "docs/diagnosis-matrix.md is not current: run make docs"; exit 1; }
 	@$(BIN)/python -m tools.time_to_mention | diff -u docs/time-to-mention.md - || { echo "docs/time-to-mention.md is not current: run make docs"; exit 1; }
 	@echo "docs: ok"

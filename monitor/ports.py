@@ -18,12 +18,12 @@ from http import HTTPStatus
 from typing import Protocol, runtime_checkable
 
 from monitor.core.drift import ConfigSeen
-from monitor.core.hop import SpanCounters
+from monitor.core.gateway_policies import SwitchKind, SwitchSeen
 from monitor.core.incident import Notice
 from monitor.core.inputs import Input
 from monitor.core.model import CheckName, Evidence, Instant, Phases, Scalar, Seconds, TraceId
+from monitor.core.pipeline_counters import SpanCounters
 from monitor.core.state import Policy, TargetState
-from monitor.core.switches import SwitchKind, SwitchSeen
 from monitor.core.trace import Narrowing, SpanFact
 
 

@@ -13,9 +13,9 @@ from typing import NoReturn
 from monitor.core.events import Event
 from monitor.core.incident import Incident, Notice
 from monitor.core.model import CheckName, Seconds, TargetName
+from monitor.core.notify import trusted
 from monitor.core.silence import Silence
 from monitor.core.state import Policy, TargetState, Trend
-from monitor.core.telling import trusted
 from monitor.daemon.delivery import Route
 from monitor.daemon.dispatcher import Dispatcher
 from monitor.ports import Undeliverable

@@ -9,10 +9,10 @@ from monitor.checks.config import Reread
 from monitor.checks.lookup import Look, Lookup
 from monitor.checks.verdicts import READ_API, cannot_see
 from monitor.core.arrival import usual_arrival, wants_labels
-from monitor.core.cadence import Attempt, awaited, controls_awaited, look_at, read_control_at
 from monitor.core.canary import Canary, ControlSpan, Outcome
 from monitor.core.inputs import ElsewhereLooked, LabelsUnread, LookFailed, TraceLooked
 from monitor.core.model import CheckName, Instant, Seconds
+from monitor.core.pace import Attempt, awaited, controls_awaited, look_at, read_control_at
 from monitor.core.trace import Route, TraceSeen
 from monitor.ports import Clock, Crowded, Journal, PortError, Refused
 

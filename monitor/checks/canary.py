@@ -11,9 +11,7 @@ from monitor.checks.gateway import judge_ping, judge_unreachable_gateway
 from monitor.checks.verdicts import failure, own_failure
 from monitor.connectivity import Witnesses
 from monitor.core.arrival import REMEMBERED
-from monitor.core.cadence import bar_canary
 from monitor.core.canary import NONCE_ENTRY, Canary, IdSource
-from monitor.core.faults.gateway import step_for_rejection
 from monitor.core.inputs import CanaryAnswered, CanaryPlanned, Observation
 from monitor.core.model import (
     Blindness,
@@ -28,7 +26,9 @@ from monitor.core.model import (
     passing,
     unknown,
 )
+from monitor.core.pace import bar_canary
 from monitor.core.state import TargetState, TraceIdMode
+from monitor.core.suspicions import step_for_rejection
 from monitor.ports import CanaryAnswer, CanaryRequest, Clock, Gateway, Journal, Refusal, Unreachable
 
 DEFAULT_PROMPT = "This is a health check of the gateway. Answer with the single word: pong."

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from monitor.checks.verdicts import CONTROL_PLANE, cannot_see, failure
 from monitor.connectivity import Certificates
 from monitor.core.drift import Comparison, ConfigSeen, compare, unmask_removal
-from monitor.core.faults.configuration import drift, gone, off
 from monitor.core.inputs import KeyTried, Observation
 from monitor.core.key import carries_our_key, refute_headers, refuted_headers
 from monitor.core.model import Blindness, CheckName, Finding, Instant, Scalar, Seconds, Service, passing, unknown
+from monitor.core.suspicions import drift, gone, off
 from monitor.ports import Clock, ControlPlane, Journal, PortError, Refused, TraceBackend
 
 _PROBE_TIMEOUT: Seconds = 5.0

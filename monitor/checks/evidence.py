@@ -6,12 +6,12 @@ the gateway's own counters of the spans that it exports.
 
 from dataclasses import dataclass, field
 
-from monitor.core.cadence import hop_is_due, origin_is_due, switches_are_due
 from monitor.core.canary import Canary, IdSource, Outcome
-from monitor.core.circumstances import known_caller, known_switch
+from monitor.core.gateway_policies import SwitchKind, SwitchSeen, likely_destinations
+from monitor.core.hints import known_caller, known_switch
 from monitor.core.inputs import HopLooked, OriginLooked, SwitchesLooked
 from monitor.core.model import CheckName, Instant, Seconds
-from monitor.core.switches import SwitchKind, SwitchSeen, likely_destinations
+from monitor.core.pace import hop_is_due, origin_is_due, switches_are_due
 from monitor.ports import Clock, ControlPlane, Garbled, Journal, PortError, Refused, SpanMetrics, Unreachable
 
 _ORIGIN_TIMEOUT: Seconds = 30.0

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 from monitor.checks.verdicts import failure, judge_unreachable
 from monitor.connectivity import Witnesses
-from monitor.core.faults.gateway import step_for_silence
 from monitor.core.inputs import Observation
 from monitor.core.model import Blindness, Charge, CheckName, Fault, Finding, Phases, Scalar, Service, passing, unknown
+from monitor.core.suspicions import step_for_silence
 from monitor.ports import Clock, Gateway, Journal, Ping, Unreachable
 
 _REDIRECT, _CLIENT_ERROR, _SERVER_ERROR = 300, 400, 500

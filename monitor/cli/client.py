@@ -23,10 +23,10 @@ from monitor.http import Answer, Http, Network
 from monitor.ports import Garbled, Unreachable
 from monitor.redaction import Redactor, all_visible
 from monitor.settings import ConfigError, Loaded, load
-from monitor.settings.environment import PREFIX
 from monitor.settings.load import find_file
 from monitor.settings.secret import SecretSource, Unusable
-from monitor.settings.url import DAEMON, base_url, is_loopback, is_plain, url_problem
+from monitor.settings.sources import PREFIX
+from monitor.settings.values import DAEMON, base_url, is_loopback, is_plain, url_problem
 
 _URL, _TOKEN = "TRACE_MONITOR_URL", "TRACE_MONITOR_ADMIN_TOKEN"
 _TIMEOUT = 10.0

@@ -13,7 +13,7 @@ from monitor.clock import SystemClock
 from monitor.core.model import Seconds
 from monitor.redaction import Redactor, visible
 from monitor.settings import ConfigError, Loaded, load
-from monitor.settings.duration import parse_duration
+from monitor.settings.values import parse_duration
 from monitor.telemetry.logging import configure
 
 if TYPE_CHECKING:

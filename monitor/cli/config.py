@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from monitor.cli.common import OK, add_config, read_configuration, read_scope
 from monitor.core.model import TargetName
 from monitor.settings import Target
-from monitor.settings.cost import (
+from monitor.settings.coherence import (
     DAYS,
     FREE_REQUESTS,
     FREE_RETENTION,
@@ -17,9 +17,9 @@ from monitor.settings.cost import (
     MonthlyCost,
     monthly_cost,
 )
-from monitor.settings.given import Layer
-from monitor.settings.manifest import form, manifest, manifest_yaml
-from monitor.settings.show import show, sources
+from monitor.settings.document import Layer
+from monitor.settings.expected import form, manifest, manifest_yaml
+from monitor.settings.show import show
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -72,7 +72,7 @@ def validate(arguments: argparse.Namespace) -> int:
     print(
         f"the configuration is {valid}: {len(targets)} target{'s' if len(targets) != 1 else ''} ({', '.join(targets)})"
     )
-    found = sources(loaded.provenance)
+    found = loaded.places.by_layer()
     print(f"  file: {loaded.path or 'none'}")
     if loaded.secrets_dir:
         entries = len(found[Layer.SECRETS])

@@ -10,7 +10,7 @@ from monitor.daemon.compose_notifiers import places_of
 from monitor.daemon.heartbeat import send_test
 from monitor.ports import Clock, Notifier
 from monitor.settings import Settings
-from monitor.settings.mention import called
+from monitor.settings.values import called
 
 TEXT = "This is a test of the Gateway Trace Monitor: a message about the gateway's traces would arrive here."
 

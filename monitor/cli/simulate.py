@@ -12,11 +12,10 @@ from monitor.core.model import Seconds
 from monitor.daemon.compose import secrets_of
 from monitor.redaction import Redactor
 from monitor.settings import ConfigError, load
-from monitor.simulate.cast import Compose
-from monitor.simulate.play import play
-from monitor.simulate.render import as_json, as_text, replay_as_json, replay_as_text
+from monitor.simulate.output import as_json, as_text, replay_as_json, replay_as_text
+from monitor.simulate.play import Compose, play
 from monitor.simulate.replay import replay
-from monitor.simulate.script import read_timeline
+from monitor.simulate.timeline import read_timeline
 from monitor.store.snapshot import load_snapshot
 from monitor.telemetry.logging import configure
 

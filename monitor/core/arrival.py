@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from monitor.core.canary import Canary, ControlSpan, IdSource, Outcome
+from monitor.core.gateway_policies import DEFAULT_DESTINATION
 from monitor.core.model import Instant, Seconds
 from monitor.core.state import ArrivalPolicy, Policy, TraceIdMode
-from monitor.core.switches import DEFAULT_DESTINATION
 from monitor.core.trace import (
     BY_NONCE,
     Narrowing,

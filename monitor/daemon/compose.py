@@ -24,9 +24,9 @@ from monitor.http import Http, Network
 from monitor.ports import CanaryRequest, Check, Clock, SideLook
 from monitor.redaction import Redactor
 from monitor.settings import Settings, Target, expected_headers
-from monitor.settings.inventory import all_secrets
-from monitor.settings.silences import WEEK
-from monitor.settings.silences import Silence as Window
+from monitor.settings.model import WEEK
+from monitor.settings.model import Silence as Window
+from monitor.settings.schema import all_secrets
 from monitor.traceloop import OtlpIngest, TraceloopReader
 from monitor.truefoundry import GatewaySpanMetrics, TrueFoundryControlPlane, TrueFoundryGateway
 

@@ -10,10 +10,10 @@ from typing import Any
 from monitor.core.events import Event
 from monitor.core.inputs import MemoryLost, Removed, Ticked
 from monitor.core.model import CheckName, Instant, Seconds, TargetName
+from monitor.core.notify import owes
 from monitor.core.present import bring_to_present
 from monitor.core.silence import Silence
 from monitor.core.state import Policy, State, TargetState
-from monitor.core.telling import owes
 from monitor.daemon.compose import Assemble, Deps, Parts, assemble, secrets_of
 from monitor.daemon.delivery import NotifierHealth, Route
 from monitor.daemon.dispatcher import Dispatcher
@@ -23,7 +23,7 @@ from monitor.daemon.targets import TargetWatch
 from monitor.runner import TargetJournal
 from monitor.schedule import GridSchedule
 from monitor.settings import Settings
-from monitor.settings.inventory import all_secrets
+from monitor.settings.schema import all_secrets
 from monitor.store import Store, StoreError
 
 _log = logging.getLogger(__name__)
@@ -59,7 +59,7 @@ class Daemon:
         self._schedule = schedule
         self._assemble = assemble
         self._configured_silences = silences
-        self._listeners: list[Listener] = [store.record]
+        self._listeners: list[Listener] = []
         self._failed_listeners: set[Listener] = set()
         self._journals: dict[TargetName, TargetJournal] = {}
         self._watches: dict[TargetName, TargetWatch] = {}
@@ -263,6 +263,7 @@ class Daemon:
             save=self._store.save,
             publish=self.publish,
             changed=self._changed,
+            record=self._store.record,
         )
 
     async def _retire(self, name: TargetName, state: TargetState) -> None:

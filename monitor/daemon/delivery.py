@@ -9,8 +9,7 @@ from monitor.core.events import Event, NoticeHandled
 from monitor.core.incident import NEVER, Incident, Notice, Reason, Told
 from monitor.core.inputs import NoticeTold
 from monitor.core.model import Instant, Seconds, TargetName
-from monitor.core.silence import Silence
-from monitor.core.telling import (
+from monitor.core.notify import (
     MENTION_AT_MOST_EVERY,
     attempted,
     compose,
@@ -22,6 +21,7 @@ from monitor.core.telling import (
     trusted,
     wakes_at,
 )
+from monitor.core.silence import Silence
 from monitor.ports import Clock, Notifier, Undeliverable
 from monitor.runner import TargetJournal
 

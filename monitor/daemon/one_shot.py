@@ -10,10 +10,10 @@ from pathlib import Path
 
 from monitor.checks.arrival import ArrivalCheck
 from monitor.checks.canary import CanaryCheck
-from monitor.core.cadence import awaited, controls_awaited
 from monitor.core.events import Checked, Event
 from monitor.core.key import key_is_refused
 from monitor.core.model import CheckName, Fault, Seconds, TargetName
+from monitor.core.pace import awaited, controls_awaited
 from monitor.core.present import bring_to_present
 from monitor.core.state import Policy, TargetState
 from monitor.daemon.compose import Deps, Parts, assemble

@@ -23,7 +23,7 @@ from monitor.http import Http
 from monitor.redaction import Redactor
 from monitor.schedule import GridSchedule
 from monitor.settings import Loaded, SecretSource, Settings
-from monitor.settings.inventory import all_secrets
+from monitor.settings.schema import all_secrets
 from monitor.store import Store
 from monitor.store.sqlite import SqliteStore
 from monitor.telemetry.gauges import Expected, Monitored, View

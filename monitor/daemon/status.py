@@ -6,18 +6,17 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from monitor.core.cadence import controls_awaited
 from monitor.core.canary import Canary
-from monitor.core.circumstances import caveats
 from monitor.core.diagnosis import diagnose
-from monitor.core.faults import FAULTS, ORDER
-from monitor.core.faults.monitor import MONITORS_OWN
+from monitor.core.faults import FAULTS, MONITORS_OWN, ORDER
+from monitor.core.hints import caveats
 from monitor.core.incident import Diagnosis, Incident
 from monitor.core.model import CheckName, Fault, Instant, Severity, Verdict
 from monitor.core.moments import moment_text
-from monitor.core.series import may_accuse
+from monitor.core.pace import controls_awaited
+from monitor.core.refine import named
 from monitor.core.state import Policy, TargetState, Trend
-from monitor.core.weighing import named
+from monitor.core.streaks import may_accuse
 from monitor.settings import Target
 
 _JWT_PARTS = 3

@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from monitor.checks.arrival import ArrivalCheck
-from monitor.core.cadence import bar_canary, due_at
 from monitor.core.model import Blindness, CheckName, Instant, Seconds
+from monitor.core.pace import bar_canary, due_at
 from monitor.core.state import TargetState
 from monitor.ports import Check, Clock, SideLook
 from monitor.runner import TargetJournal, look_aside, run_check

@@ -8,7 +8,7 @@ import math
 from monitor.core.model import Seconds
 from monitor.core.state import ArrivalPolicy
 from monitor.doctor.answer import Suggestion
-from monitor.settings.duration import format_duration
+from monitor.settings.values import format_duration
 
 CACHE: Seconds = 300.0
 """How long the exporter goes by an old configuration (`cache_ttl` in https://github.com/truefoundry/infra-charts)."""

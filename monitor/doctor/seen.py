@@ -6,9 +6,9 @@ from typing import Generic, TypeVar
 
 from monitor.core.canary import Canary, ControlSpan
 from monitor.core.drift import ConfigSeen
+from monitor.core.gateway_policies import SwitchKind, SwitchSeen
 from monitor.core.model import CheckName, Instant, Seconds, Service, TargetName, TraceId
 from monitor.core.state import LastLook, Policy, TargetState
-from monitor.core.switches import SwitchKind, SwitchSeen
 from monitor.core.trace import Narrowing, Route, SpanFact
 from monitor.notifiers.slack import BotIdentity
 from monitor.ports import CanaryAnswer, ConfigAnswer, IngestAnswer, PortError

@@ -12,8 +12,8 @@ from typing import TypeVar
 
 from monitor.checks.lookup import Look, Lookup
 from monitor.core.canary import NONCE_ENTRY, Canary
+from monitor.core.gateway_policies import SwitchKind
 from monitor.core.model import CheckName, Instant, Seconds, Service, TargetName, TraceId
-from monitor.core.switches import SwitchKind
 from monitor.core.trace import BY_NONCE, Narrowing, SpanFact
 from monitor.daemon.compose import Adapters
 from monitor.daemon.one_shot import OneShot, Print

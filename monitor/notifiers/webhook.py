@@ -20,7 +20,7 @@ from typing import Any
 
 from monitor.core.incident import Losses, Notice
 from monitor.core.model import Instant, Seconds, Service
-from monitor.core.telling import acknowledged, shown
+from monitor.core.notify import acknowledged, shown
 from monitor.http import Http
 from monitor.notifiers import refused, taken, unanswered, wording
 from monitor.ports import Clock, Unreachable

@@ -11,12 +11,11 @@ from datetime import UTC, datetime
 from itertools import dropwhile, takewhile
 from typing import assert_never
 
-from monitor.core.faults import FAULTS
+from monitor.core.faults import FAULTS, LOSSES
 from monitor.core.incident import NO_LONGER_MONITORED, Incident, Notice, Reason
 from monitor.core.model import Component, Fault, Instant, Seconds, Severity
 from monitor.core.moments import moment_text
-from monitor.core.telling import acknowledged
-from monitor.core.triage import LOSSES
+from monitor.core.notify import acknowledged
 
 _LONGEST_NAME = 80
 _LONGEST_SENTENCE = 400

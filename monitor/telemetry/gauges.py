@@ -3,13 +3,13 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from monitor.core.budget import remaining_ratio
 from monitor.core.incident import NEVER
 from monitor.core.model import CheckName, Fault, Instant, Severity, TargetName, Verdict
-from monitor.core.signs import newest_arrived
+from monitor.core.outcomes import newest_arrived
+from monitor.core.pace import remaining_ratio
+from monitor.core.refine import named
 from monitor.core.silence import silenced_until
 from monitor.core.state import Policy, State, TargetState
-from monitor.core.weighing import named
 
 NOT_KNOWN = float("nan")
 PHASES = ("resolve", "connect", "tls", "processing", "transfer")

@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from monitor.core.canary import NONCE_ENTRY
+from monitor.core.gateway_policies import DEFAULT_DESTINATION, Caller, SwitchKind, SwitchSeen
 from monitor.core.model import Instant, Seconds, Service, TraceId
-from monitor.core.switches import DEFAULT_DESTINATION, Caller, SwitchKind, SwitchSeen
 from monitor.core.trace import SpanFact
 from monitor.http import Answer, Http
 from monitor.ports import Clock, ConfigAnswer, Garbled

@@ -13,9 +13,9 @@ from dataclasses import KW_ONLY, dataclass
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from monitor.core.hop import SpanCounters
+from monitor.core.gateway_policies import ANY, Condition, LoggingMode, Matter, SwitchKind, SwitchRule, SwitchSeen
 from monitor.core.model import Seconds, Service
-from monitor.core.switches import ANY, Condition, LoggingMode, Matter, SwitchKind, SwitchRule, SwitchSeen
+from monitor.core.pipeline_counters import SpanCounters
 from monitor.http import Http
 from monitor.ports import Clock, Garbled
 from monitor.redaction import Redactor, clamp

@@ -17,8 +17,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from monitor.core.model import Fault, Instant, Seconds, TargetName
-from monitor.core.silence import Silence, Weekly, silenced_until
-from monitor.core.zone import zone_problem
+from monitor.core.silence import Silence, Weekly, silenced_until, zone_problem
 from monitor.ports import Clock
 
 LONGEST_BODY = 64 * 1024

@@ -9,12 +9,11 @@ from typing import Any
 import pytest
 
 from monitor.checks.canary import DEFAULT_PROMPT, CanaryCheck, CanaryTexts, choose_id
-from monitor.core.budget import Budget, Limits
 from monitor.core.canary import Canary, IdSource
 from monitor.core.events import CanaryReturned
 from monitor.core.inputs import CanaryAnswered, Observation
 from monitor.core.model import Blindness, CheckName, Fault, Phases, Service, TraceId
-from monitor.core.state import Cadence, Hold, TargetState, TraceIdMode
+from monitor.core.state import Backoff, Budget, Cadence, Limits, TargetState, TraceIdMode
 from monitor.ports import CanaryAnswer, CanaryRequest, Garbled, Gateway, Ping, Refusal, Unreachable
 from tests.checks.bench import PROD, Diary, FakeWitness, ScriptedGateway, says
 from tests.core.build import POLICY
@@ -193,7 +192,7 @@ async def test_tokens_are_a_budget_too() -> None:
 
 async def test_a_hold_is_respected() -> None:
     """After a 429 nothing is sent before the time is over."""
-    bench = await Bench(TargetState(target=PROD, hold=Hold(until=START + 1, step=600))).look()
+    bench = await Bench(TargetState(target=PROD, backoff=Backoff(until=START + 1, step=600))).look()
     assert bench.diary.only(Observation).finding.blindness is Blindness.PAUSED
     bench.clock.jump(2)
     await bench.look()
@@ -207,7 +206,7 @@ async def test_a_429_says_for_how_long() -> None:
     await bench.look()
     assert (bench.answered.rate_limited, bench.answered.retry_after) == (True, 120.0)
     assert says(bench.answered.finding) == ("fail", Fault.RATE_LIMITED)
-    assert bench.diary.state.hold == Hold(until=START + 120, step=600)
+    assert bench.diary.state.backoff == Backoff(until=START + 120, step=600)
 
 
 async def test_send_asks_for_no_budget() -> None:

@@ -7,11 +7,7 @@ import pytest
 from monitor.checks.evidence import HopLook, OriginLook, SwitchesLook
 from monitor.core.arrival import proof_key, store_is_proven
 from monitor.core.canary import Canary, IdSource, Outcome
-from monitor.core.hop import SpanCounters
-from monitor.core.inputs import HopLooked, OriginLooked, SwitchesLooked
-from monitor.core.model import CheckName
-from monitor.core.state import Cadence, TargetState
-from monitor.core.switches import (
+from monitor.core.gateway_policies import (
     Caller,
     Condition,
     LoggingMode,
@@ -22,6 +18,10 @@ from monitor.core.switches import (
     SwitchRule,
     SwitchSeen,
 )
+from monitor.core.inputs import HopLooked, OriginLooked, SwitchesLooked
+from monitor.core.model import CheckName
+from monitor.core.pipeline_counters import SpanCounters
+from monitor.core.state import Cadence, TargetState
 from monitor.core.trace import Route
 from monitor.ports import Garbled, Gone, PortError, Refused, Unreachable
 from tests.checks.bench import PROD, Diary

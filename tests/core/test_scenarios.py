@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.core.cadence import bar_canary, interval
 from monitor.core.canary import Outcome
 from monitor.core.model import Blindness, CheckName, Fault, Instant, Seconds, Severity, failing
-from monitor.core.telling import trusted
+from monitor.core.notify import trusted
+from monitor.core.pace import bar_canary, interval
 from monitor.core.trace import Route
 from tests.core.build import (
     ARRIVAL,
@@ -533,6 +533,6 @@ def test_one_incident_for_drift_and_the_losses_that_follow() -> None:
 def test_nothing_waits_in_a_target_without_an_incident() -> None:
     """A memory of hours of quiet is that of a fresh start, but for what was seen."""
     story = well().live(HOUR)
-    assert (story.state.mend, story.state.outages, story.state.incidents) == (None, (), ())
+    assert (story.state.recovery, story.state.outages, story.state.incidents) == (None, (), ())
     assert story.state.trend(ARRIVAL).confirmed == {}
     assert replace(story.state, canaries=()).target == "prod"

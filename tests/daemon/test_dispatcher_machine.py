@@ -16,9 +16,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from monitor.core.incident import Incident, Reason
 from monitor.core.inputs import Acknowledged, Observation, Ticked
 from monitor.core.model import Blindness, CheckName, Fault, Severity, TargetName, failing, passing, unknown
+from monitor.core.notify import MENTION_AT_MOST_EVERY, acknowledged
 from monitor.core.silence import Silence, silenced_throughout, silenced_until
 from monitor.core.state import Cadence, Policy
-from monitor.core.telling import MENTION_AT_MOST_EVERY, acknowledged
 from tests.core.build import a_charge
 from tests.mortal import TARGETS, Answer, Death, Delivery, Process, Reader
 

@@ -11,7 +11,7 @@ import pytest
 
 from monitor.core.model import CheckName
 from monitor.core.silence import Silence
-from monitor.core.state import Hold
+from monitor.core.state import Backoff
 from monitor.ports import Journal
 from monitor.web.page import status_page
 from tests.daemon.home import DEMO, Home, home
@@ -66,7 +66,7 @@ async def hold_the_canaries(it: Home, _: Pulse) -> None:
     """A 429 whose incident is not confirmed: one look of it."""
     journal = it.daemon.journal(DEMO)
     assert journal is not None
-    journal._state = replace(journal.state, hold=Hold(until=it.clock.now() + 1800, step=1800))
+    journal._state = replace(journal.state, backoff=Backoff(until=it.clock.now() + 1800, step=1800))
     await it.clock.advance(20 * MINUTE)
 
 

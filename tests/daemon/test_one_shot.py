@@ -8,12 +8,11 @@ import pytest
 from monitor.checks.config import ConfigCheck
 from monitor.connectivity import Certificates
 from monitor.core.arrival import proof_key
-from monitor.core.budget import Budget
 from monitor.core.drift import ConfigMemory, ConfigSeen, ExportConfig
 from monitor.core.inputs import CanaryAnswered, CanaryPlanned, TraceLooked
 from monitor.core.model import CheckName, Fault, TargetName, passing
 from monitor.core.secret import fingerprint
-from monitor.core.state import TargetState
+from monitor.core.state import Budget, TargetState
 from monitor.core.trace import Route, TraceSeen
 from monitor.daemon.compose import Adapters, Parts
 from monitor.daemon.one_shot import OneShot, Selection

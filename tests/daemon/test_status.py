@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from monitor.core.canary import Outcome
+from monitor.core.faults import LOSSES
 from monitor.core.incident import Losses
 from monitor.core.model import Blindness, CheckName, Fault, Severity, Verdict
 from monitor.core.state import Policy, TargetState
-from monitor.core.triage import LOSSES
 from monitor.daemon.status import describe, describe_incident, describe_target, severity_of_failures, verdict_of
 from tests.core.build import OFF, PROD, F, Story, a_canary, manifest, policy
 from tests.fakes.clock import START

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, event, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
@@ -18,10 +19,10 @@ from monitor.daemon.policy import enabled_checks, policy_of
 from monitor.http.network import Proxies
 from monitor.redaction import Redactor
 from monitor.settings import ConfigError, parse
-from monitor.settings.cost import monthly_cost
-from monitor.settings.manifest import form, manifest_yaml
-from monitor.settings.mention import called
+from monitor.settings.coherence import monthly_cost
+from monitor.settings.expected import form, manifest_yaml
 from monitor.settings.show import show
+from monitor.settings.values import called
 from monitor.telemetry.gauges import Expected, Monitored, View
 from monitor.telemetry.metrics import Metrics
 from tests.fakes.clock import FakeClock
@@ -141,10 +142,23 @@ CONFIGURATIONS = (
 )
 
 
-@hypothesis_settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
+@hypothesis_settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
 @given(CONFIGURATIONS)
 def test_what_is_valid_can_be_constructed(configuration: dict[str, Any]) -> None:
     """Routes, adapters, policies, windows, proxies, metrics, and what the commands print of it."""
+    construct(configuration)
+
+
+@pytest.mark.thorough
+@hypothesis_settings(max_examples=1000, deadline=None, suppress_health_check=list(HealthCheck))
+@given(CONFIGURATIONS)
+def test_whatever_is_valid_can_be_constructed(configuration: dict[str, Any]) -> None:
+    """The same for many more configurations."""
+    construct(configuration)
+
+
+def construct(configuration: dict[str, Any]) -> None:
+    """Make everything of a configuration that is valid."""
     try:
         loaded = parse(json.dumps(configuration), {}, NOWHERE)
     except ConfigError:

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from monitor.core.gateway_policies import LoggingMode, SwitchKind, SwitchRule, SwitchSeen
 from monitor.core.model import Service, Verdict
-from monitor.core.switches import LoggingMode, SwitchKind, SwitchRule, SwitchSeen
 from monitor.doctor.answer import Answer, Question, Suggestion, open_, well, wrong
 from monitor.doctor.questions import QUESTIONS
 from monitor.doctor.report import describe_visit, suggested, verdict_of

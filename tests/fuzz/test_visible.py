@@ -5,14 +5,14 @@ import json
 import logging
 import unicodedata
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
 
 from monitor.cli.table import render
 from monitor.core.events import Event
 from monitor.redaction import all_visible
-from monitor.store.codec import decode_target, encode_event, encode_target
+from monitor.store.codec import decode_target, encode_input, encode_target
 from monitor.telemetry.logging import EventLog, configure
 from monitor.web.page import status_page
 from monitor.web.payloads import as_json
@@ -56,7 +56,8 @@ def sinks(home: House, logged: io.StringIO, event: Event) -> Iterator[tuple[str,
     document = encode_target(journal.state)
     assert encode_target(decode_target(document)) == document
     yield "database", _unescaped(document)
-    yield "history", _unescaped(encode_event(event))
+    yield "history", _unescaped(encode_input(list(home.store._history.values())[-1].given))
+    yield "event", json.dumps(asdict(event), ensure_ascii=False)
     yield "page", status_page(report, home.daemon.state, troubles=(), version="1", now=now)
     yield "api", _unescaped(bytes(as_json(report).body).decode())
     yield "terminal", render(all_visible(report), colour=False)

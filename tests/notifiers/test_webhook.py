@@ -10,7 +10,7 @@ import pytest
 
 from monitor.core.incident import Reason
 from monitor.core.model import Fault
-from monitor.core.telling import record
+from monitor.core.notify import record
 from monitor.http import Http, InProcess
 from monitor.notifiers.webhook import WebhookNotifier
 from monitor.ports import Notifier, Undeliverable

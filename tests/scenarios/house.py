@@ -18,8 +18,8 @@ from monitor.core.arrival import is_proven
 from monitor.core.events import Checked, Event, IncidentChanged, NoticeHandled, TraceJudged
 from monitor.core.incident import Incident
 from monitor.core.model import CheckName, TargetName
+from monitor.core.notify import trusted
 from monitor.core.state import Policy, TargetState
-from monitor.core.telling import trusted
 from monitor.core.trace import Route
 from monitor.daemon.compose import Deps
 from monitor.daemon.compose_notifiers import notifiers_of
@@ -243,7 +243,7 @@ class House:
         return self.clock.now()
 
     async def mend(self, fault: str | None = None) -> float:
-        """Mend it, or everything; when."""
+        """Recovery it, or everything; when."""
         await self.sandbox.mend(fault)
         return self.clock.now()
 
@@ -358,7 +358,12 @@ async def house(
     try:
         yield built
         page, _ = built.metrics.render("", built.view())
-        assert given_away(built.sandbox.world, built.daemon, page.decode(), built.events) == set()
+        assert (
+            given_away(
+                built.sandbox.world, built.daemon, page.decode(), built.events, await built.store.history(limit=500)
+            )
+            == set()
+        )
         assert not one_root or told_twice_or_never(built.sandbox.world, built.daemon) == {}
     finally:
         await built.close()

@@ -10,7 +10,7 @@ import pytest
 from monitor.core.model import Fault, TargetName
 from monitor.core.silence import silenced_until
 from monitor.daemon.compose import silences_of
-from monitor.settings.silences import Silence
+from monitor.settings.model import Silence
 from tests.settings.samples import MINIMAL, complaints, settings
 
 

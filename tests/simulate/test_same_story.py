@@ -7,8 +7,8 @@ import pytest
 
 from monitor.core.events import NoticeHandled
 from monitor.simulate.play import play
-from monitor.simulate.reader import Outcome, Place
-from monitor.simulate.script import parse_timeline
+from monitor.simulate.story import Outcome, Place
+from monitor.simulate.timeline import parse_timeline
 from tests.fakes.clock import START
 from tests.scenarios.house import HOUR, MENTION, MINUTE, House, house
 
@@ -91,7 +91,7 @@ timeline:
     played = play(parse_timeline(text, "story.yaml"))
     return [
         Told(telling.until, telling.reason.value, shown.text.partition("\n")[0], telling.mention)
-        for telling in played.chronicle.tellings
+        for telling in played.story.attempts
         if telling.outcome is Outcome.SENT
         for shown in telling.shown
         if shown.place is not Place.EDIT

@@ -10,11 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from monitor.core.budget import Budget
-from monitor.core.events import FaultChanged
-from monitor.core.model import CheckName, Fault, TargetName, Verdict
+from monitor.core.inputs import Acknowledged
+from monitor.core.model import CheckName, TargetName, Verdict
 from monitor.core.silence import Silence
-from monitor.core.state import LastLook, State, TargetState, Trend
+from monitor.core.state import Budget, LastLook, State, TargetState, Trend
 from monitor.store import StoreError
 from monitor.store.sqlite import SqliteStore
 from tests.fakes.clock import START, FakeClock
@@ -52,7 +51,7 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> tuple[bytes, bytes, bytes]
         await store.save_silences(SILENCES)
         for second in range(50):
             at = START + second
-            store.record(FaultChanged(target=NAMES[0], at=at, fault=Fault.BLIND, confirmed=True, summary=QUOTED))
+            store.record(NAMES[0], Acknowledged(at=at, incident_id="i", by=QUOTED), at)
         await store.save(a_state(NAMES[0]))
         key = store.fingerprint_key()
         await store.close()

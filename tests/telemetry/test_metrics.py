@@ -14,7 +14,6 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
-from monitor.core.budget import Budget, Limits
 from monitor.core.canary import Canary, ControlSpan, Outcome
 from monitor.core.events import (
     CanaryReturned,
@@ -42,7 +41,7 @@ from monitor.core.model import (
     Verdict,
 )
 from monitor.core.silence import Silence
-from monitor.core.state import Active, Cadence, LastLook, Policy, State, TargetState, Trend
+from monitor.core.state import Active, Budget, Cadence, LastLook, Limits, Policy, State, TargetState, Trend
 from monitor.http import OUTCOMES
 from monitor.telemetry.gauges import Expected, Monitored, View
 from monitor.telemetry.metrics import Metrics, watch_loop

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.core.hop import SpanCounters
+from monitor.core.pipeline_counters import SpanCounters
 from monitor.ports import Garbled, Gone, PortError, Refused, Unreachable
 from monitor.redaction import Redactor
 from monitor.sandbox import Dialect

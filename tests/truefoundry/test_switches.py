@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.core.switches import Condition, LoggingMode, Matter, SwitchKind, SwitchRule, SwitchSeen
+from monitor.core.gateway_policies import Condition, LoggingMode, Matter, SwitchKind, SwitchRule, SwitchSeen
 from monitor.ports import Garbled, Refused, Unreachable
 from monitor.redaction import Redactor
 from monitor.truefoundry.evidence import read_switch

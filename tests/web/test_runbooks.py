@@ -53,10 +53,10 @@ def test_it_has_the_six_sections_in_their_order(fault: Fault) -> None:
 
 @EVERY_FAULT
 def test_it_says_the_same_as_the_table_of_faults(fault: Fault) -> None:
-    """Name, component and severity."""
+    """Name, meaning, component and severity."""
     first, _, third, *_ = runbook_text(fault).splitlines()
     entry = FAULTS[fault]
-    assert first.startswith(f"# `{fault.value}`: ")
+    assert first.casefold() == f"# `{fault.value}`: {entry.meaning}".casefold()
     assert third.startswith(f"Component: {entry.component.value}. Severity: ")
     assert third.endswith(f"Severity: {entry.severity_text}.")
 

@@ -1,7 +1,7 @@
 """What TrueFoundry's control plane tells of ourselves: whether it takes the token, and what that may read."""
 
+from monitor.core.gateway_policies import SwitchSeen
 from monitor.core.model import Service
-from monitor.core.switches import SwitchSeen
 from monitor.doctor.answer import Answer, Question, Section, open_, skipped, well, wrong
 from monitor.doctor.questions.concerns import has_control_plane
 from monitor.doctor.questions.errors import FORBIDDEN, TOKEN_ADVICE, cannot_tell, refuses_us

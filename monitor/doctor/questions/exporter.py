@@ -4,9 +4,9 @@ from collections import Counter
 from datetime import UTC, datetime
 
 from monitor.core.drift import Comparison, ConfigSeen, compare
-from monitor.core.faults.configuration import GIVE_US_THE_KEY
 from monitor.core.key import key_is_refused, refute_headers, refuted_headers
 from monitor.core.model import Instant
+from monitor.core.refine import GIVE_US_THE_KEY
 from monitor.core.secret import SecretKind
 from monitor.doctor.answer import Answer, Question, open_, skipped, well, wrong
 from monitor.doctor.questions.concerns import has_control_plane

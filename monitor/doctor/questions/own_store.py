@@ -1,7 +1,7 @@
 """What TrueFoundry's own trace store tells: the witness that separates "never made" from "lost on the way"."""
 
+from monitor.core.gateway_policies import DEFAULT_DESTINATION
 from monitor.core.model import Service
-from monitor.core.switches import DEFAULT_DESTINATION
 from monitor.doctor.answer import Answer, Question, Section, open_, skipped, well
 from monitor.doctor.questions.concerns import has_control_plane, sends_canaries
 from monitor.doctor.questions.errors import FORBIDDEN, cannot_tell

@@ -9,7 +9,7 @@ from monitor.doctor.answer import Answer, Question, Section, open_, skipped, wel
 from monitor.doctor.questions.errors import NAMES
 from monitor.doctor.seen import Answered, Seen
 from monitor.ports import Undeliverable
-from monitor.settings.cost import FREE_REQUESTS, FREE_SPANS, monthly_cost
+from monitor.settings.coherence import FREE_REQUESTS, FREE_SPANS, monthly_cost
 
 _WATCHED = (Service.CONTROL_PLANE, Service.GATEWAY, Service.TRACELOOP, Service.OTLP)
 _MUCH: Seconds = 60.0

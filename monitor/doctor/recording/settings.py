@@ -4,7 +4,7 @@ from typing import Any
 
 from monitor.doctor.recording.disguise import Disguise, host_of
 from monitor.settings import SecretSource, Settings, Target
-from monitor.settings.inventory import as_tree
+from monitor.settings.show import as_tree
 
 _PARTS = ("control_plane", "gateway", "traceloop", "expected", "checks")
 
