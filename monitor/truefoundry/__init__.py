@@ -13,5 +13,6 @@ __all__ = [
     "ModelsAnswer",
     "TrueFoundryControlPlane",
     "TrueFoundryGateway",
+    "decode_feedback_target",
     "describe_feedback_target",
 ]

@@ -9,9 +9,7 @@ import pytest
 from monitor.core.canary import Canary
 from monitor.core.model import Service, TraceId
 from monitor.core.trace import Route, SpanFact
-from monitor.doctor.ear import Ear
-from monitor.doctor.seen import Answered, Overheard, Reply
-from monitor.doctor.store import look_on
+from monitor.doctor.snapshot import Answered, Reply, StoreWatch, Traffic
 from monitor.http import Answer, Exchange, Request
 from monitor.ports import Refused
 from monitor.traceloop.rows import MARKER
@@ -38,12 +36,12 @@ def shows(trace: str, *, listed: bool = False) -> Any:
     return {"spans": {"data": rows}} if listed else {"spans": rows}
 
 
-def heard(*exchanges: Exchange) -> Overheard:
+def heard(*exchanges: Exchange) -> Traffic:
     """What is known after these."""
-    ear = Ear(lambda: frozenset({OURS, CONTROL}))
+    traffic = Traffic()
     for exchange in exchanges:
-        ear.hear(exchange)
-    return ear.overheard()
+        traffic.note(exchange, frozenset({OURS, CONTROL}))
+    return traffic
 
 
 def test_when_a_route_first_showed_a_trace_is_kept() -> None:
@@ -96,10 +94,9 @@ def showing(*spans: SpanFact) -> Reply[tuple[SpanFact, ...]]:
 
 def watched(*looks: tuple[float, Reply[tuple[SpanFact, ...]]]) -> tuple[float | None, float | None, int]:
     """When the first span was there, when the whole trace was, and how many spans there are."""
-    watch = None
+    watch = StoreWatch()
     for at, reply in looks:
-        watch = look_on(watch, reply, CANARY, START + at)
-    assert watch is not None
+        watch = watch.after(reply, CANARY, START + at)
     return watch.first_after, watch.whole_after, watch.spans
 
 
@@ -117,6 +114,6 @@ def test_a_tree_without_its_root_is_never_whole() -> None:
 
 def test_a_refusal_is_kept_beside_what_was_seen() -> None:
     """It ends the watch."""
-    first = look_on(None, showing(ROOT), CANARY, START + 5)
+    first = StoreWatch().after(showing(ROOT), CANARY, START + 5)
     refused = Refused("no", status=403)
-    assert look_on(first, refused, CANARY, START + 10) == replace(first, error=refused)
+    assert first.after(refused, CANARY, START + 10) == replace(first, error=refused)
