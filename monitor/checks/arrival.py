@@ -95,7 +95,7 @@ class ArrivalCheck:
             await self._read_labels(canary, journal)
 
     def _begin(self, canary: Canary, journal: Journal) -> Look:
-        return Look(canary=canary, state=journal.state, policy=journal.policy, at=self.clock.now())
+        return Look(canary, journal.state, journal.policy, self.clock.now())
 
     async def _report(self, look: Look, seen: TraceSeen, started: Seconds, journal: Journal) -> None:
         took = self.clock.monotonic() - started

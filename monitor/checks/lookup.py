@@ -34,7 +34,7 @@ _OF_A_CONTROL = (Narrowing.MARKER, Narrowing.TRACE_ID, Narrowing.SPAN_NAME)
 _Spans = tuple[SpanFact, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Look:
     """One look for a canary's trace: begun when, and what was known then."""
 

@@ -260,9 +260,7 @@ async def test_a_canary_costs_three_requests_at_most_once_its_time_is_known(quic
     bench = Bench(*before, a_canary(9), proofs=proven(TRACE, WAREHOUSE, N.METADATA), honours_traceparent=False)
     if not quick_is_open:
         bench.backend.quick_error = Gone("404")
-        await bench.check.lookup.see(
-            Look(canary=a_canary(9), state=bench.diary.state, policy=POLICY, at=START)
-        )  # which closes it for an hour
+        await bench.check.lookup.see(Look(a_canary(9), bench.diary.state, POLICY, START))  # which closes it for an hour
         bench.backend.quick_reads.clear()
         bench.backend.window_reads.clear()
     await bench.until(took - 0.1)
