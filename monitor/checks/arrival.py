@@ -78,38 +78,37 @@ class ArrivalCheck:
     # --- canaries ---
 
     async def _look_for_canary(self, canary: Canary, journal: Journal) -> None:
-        look, started = self._begin(canary, journal), self.clock.monotonic()
+        look = self._begin(canary, journal)
         has_arrived = canary.outcome in (Outcome.ARRIVED, Outcome.LATE)  # only what it carries is still to be read
         try:
             seen = await self.lookup.see(look)
         except PortError as error:
-            await self._report_error(error, look, started, journal, has_arrived=has_arrived)
+            await self._report_error(error, look, journal, has_arrived=has_arrived)
             return
         if has_arrived and not seen.spans:
             await self._leave_unjudged(look, "the documented read does not show the trace", journal)
             return
-        await self._report(look, seen, started, journal)
+        await self._report(look, seen, journal)
         if not seen.spans:
             await self._look_elsewhere(look, journal)
         elif seen.route is Route.TRACE:
             await self._read_labels(canary, journal)
 
     def _begin(self, canary: Canary, journal: Journal) -> Look:
-        return Look(canary, journal.state, journal.policy, self.clock.now())
+        return Look(canary, journal.state, journal.policy, self.clock.now(), self.clock.monotonic())
 
-    async def _report(self, look: Look, seen: TraceSeen, started: Seconds, journal: Journal) -> None:
-        took = self.clock.monotonic() - started
+    async def _report(self, look: Look, seen: TraceSeen, journal: Journal) -> None:
+        took = self.clock.monotonic() - look.started
         await journal.absorb(TraceLooked(at=seen.at, took=took, canary_id=look.canary.id, seen=seen))
 
-    async def _report_error(
-        self, error: PortError, look: Look, started: Seconds, journal: Journal, *, has_arrived: bool
-    ) -> None:
+    async def _report_error(self, error: PortError, look: Look, journal: Journal, *, has_arrived: bool) -> None:
         """A look failed. Of a trace that has arrived only the labels are unread: there a refused key alone says more."""
         if has_arrived and not _refuses_key(error):
             await self._leave_unjudged(look, str(error), journal, final=isinstance(error, Crowded))
             return
-        what = "read traces from Traceloop"
-        await self._report_failure(error, CheckName.ARRIVAL, what, look.at, started, journal, canary_id=look.canary.id)
+        finding = cannot_see(error, "read traces from Traceloop", asked=READ_API)
+        failed = LookFailed(at=look.at, took=0.0, check=self.name, finding=finding, canary_id=look.canary.id)
+        await self._report_failure(error, failed, look.started, journal)
 
     async def _leave_unjudged(self, look: Look, why: str, journal: Journal, *, final: bool = False) -> None:
         over = look.at >= look.canary.waited_since + look.policy.arrival.missing_after
@@ -118,29 +117,28 @@ class ArrivalCheck:
     async def _read_labels(self, canary: Canary, journal: Journal) -> None:
         """The quick route has just judged the trace complete: one documented read judges its labels and content."""
         present = next((known for known in journal.state.canaries if known.id == canary.id), canary)
-        look, started = self._begin(present, journal), self.clock.monotonic()
+        look = self._begin(present, journal)
         if canary.outcome is not None or not wants_labels(present, look.policy.arrival, look.at):
             return
         try:
             seen = await self.lookup.document(look)
         except PortError as error:
-            await self._report_error(error, look, started, journal, has_arrived=True)
+            await self._report_error(error, look, journal, has_arrived=True)
         else:
             if seen.spans:
-                await self._report(look, seen, started, journal)
+                await self._report(look, seen, journal)
 
     async def _look_elsewhere(self, look: Look, journal: Journal) -> None:
         """A trace that has not come is looked for in the other environments."""
         if look.at - look.canary.waited_since < look.policy.arrival.look_closer_after:
             return
-        started = self.clock.monotonic()
-        closer = replace(look, state=journal.state)
         try:
-            environment = await self.lookup.see_elsewhere(closer)
+            environment = await self.lookup.see_elsewhere(replace(look, state=journal.state))
             if environment is not None:  # that it is not here is what was seen before: look here once more
-                again = await self.lookup.see(self._begin(look.canary, journal))
-                if again.spans:
-                    await self._report(look, again, started, journal)
+                again = self._begin(look.canary, journal)
+                seen = await self.lookup.see(again)
+                if seen.spans:
+                    await self._report(again, seen, journal)
                     return
         except PortError:
             return  # of one that cannot be asked nothing is claimed
@@ -153,39 +151,21 @@ class ArrivalCheck:
         try:
             looked = await self.lookup.see_control(control, journal.state, journal.policy, began)
         except PortError as error:
-            what = "read our own span back from Traceloop"
-            await self._report_failure(error, CheckName.CONTROL, what, began, started, journal)
+            finding = cannot_see(error, "read our own span back from Traceloop", asked=READ_API)
+            failed = LookFailed(at=began, took=0.0, check=CheckName.CONTROL, finding=finding)
+            await self._report_failure(error, failed, started, journal)
         else:
             await journal.absorb(replace(looked, took=self.clock.monotonic() - started))
 
     # --- both ---
 
-    async def _report_failure(
-        self,
-        error: PortError,
-        check: CheckName,
-        what: str,
-        began: Instant,
-        started: Seconds,
-        journal: Journal,
-        canary_id: str | None = None,
-    ) -> None:
+    async def _report_failure(self, error: PortError, failed: LookFailed, started: Seconds, journal: Journal) -> None:
         """Nothing could be seen; where our key was refused, the gateway's is read again after that."""
         refused_at = self.clock.now() if _refuses_key(error) else None
         if refused_at is not None and self.reread is not None:
             await self.reread(journal, refused_at)
-        await journal.absorb(
-            LookFailed(
-                at=began,
-                took=self.clock.monotonic() - started,
-                check=check,
-                finding=cannot_see(error, what, asked=READ_API),
-                canary_id=canary_id,
-                key_refused=refused_at is not None,
-                refused_at=refused_at,
-                where=READ_API,
-            )
-        )
+        took, refused = self.clock.monotonic() - started, refused_at is not None
+        await journal.absorb(replace(failed, took=took, key_refused=refused, refused_at=refused_at, where=READ_API))
 
 
 def _refuses_key(error: PortError) -> bool:

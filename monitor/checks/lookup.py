@@ -36,12 +36,13 @@ _Spans = tuple[SpanFact, ...]
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """One look for a canary's trace: begun when, and what was known then."""
+    """One look for a canary's trace: begun when (`started`: by the clock that never jumps), and what was known then."""
 
     canary: Canary
     state: TargetState
     policy: Policy
     at: Instant
+    started: Seconds = 0.0
 
     @property
     def is_by_a_guess(self) -> bool:
