@@ -34,7 +34,8 @@ from monitor.ports import CanaryAnswer, CanaryRequest, Clock, Gateway, Journal, 
 DEFAULT_PROMPT = "This is a health check of the gateway. Answer with the single word: pong."
 _PING_TIMEOUT: Seconds = 5.0
 _LONGEST_ANSWER = 2000  # characters kept of an answer: parts of it are enough to recognise it by
-_BEFORE_SENDING = frozenset({"dns", "connect", "tls", "denied", "proxy", "shortage"})
+# It was not sent, or we did not run: no silence of the provider's.
+_NOT_THE_PROVIDERS = frozenset({"dns", "connect", "tls", "denied", "proxy", "shortage", "starved"})
 
 _OK, _REDIRECT, _CLIENT_ERROR, _SERVER_ERROR = 200, 300, 400, 500
 _UNAUTHORIZED, _TIMEOUT, _TOO_MANY = 401, 408, 429
@@ -114,58 +115,49 @@ class CanaryCheck:
             timeout=journal.policy.cadences[self.name].deadline,
         )
         started = self.clock.monotonic()
-        answer: CanaryAnswer | None = None
+        came: CanaryAnswer | Unreachable
         try:
-            answer = await self.gateway.complete(request)
+            came = await self.gateway.complete(request)
         except Unreachable as error:
-            took = self.clock.monotonic() - started
-            phases, finding = error.phases, await self._judge_no_answer(error)
-        else:
-            took = self.clock.monotonic() - started
+            came = error
+        took = self.clock.monotonic() - started
+        answer = came if isinstance(came, CanaryAnswer) else None
+        if answer is not None:
             self.texts.keep(canary.nonce, answer.text)
-            phases, finding = answer.phases, await self._judge(answer)
-            canary = _after(answer, canary, journal, finding, took)
+        finding = await self._judge(came)
         await journal.absorb(
             CanaryAnswered(
                 at=canary.sent_at,
                 took=took,
-                canary=canary,
+                canary=_after(answer, canary, journal, finding, took) if answer is not None else canary,
                 finding=finding,
-                phases=dict(phases.items()),
+                phases=dict(came.phases.items()),
                 rate_limited=answer is not None and answer.status == _TOO_MANY,
                 retry_after=answer.retry_after if answer is not None else None,
             ),
             durable=True,
         )
 
-    async def _judge(self, answer: CanaryAnswer) -> Finding:
+    async def _judge(self, came: CanaryAnswer | Unreachable) -> Finding:
+        """What came back; where our own shortage keeps us from asking the health path, nobody is accused."""
         try:
-            gateway_answers = await self._gateway_answers() if needs_a_ping(answer) else None
+            if isinstance(came, Unreachable):
+                return await self._judge_no_answer(came)
+            gateway_answers = await self._gateway_answers() if needs_a_ping(came) else None
         except Unreachable as own:
             return await judge_unreachable_gateway(own, self.witness)
-        return judge_answer(answer, gateway_answers=gateway_answers, model=self.template.model)
+        return judge_answer(came, gateway_answers=gateway_answers, model=self.template.model)
 
     async def _judge_no_answer(self, error: Unreachable) -> Finding:
-        """No HTTP answer. A timeout, or a connection lost after sending, is the provider's when the gateway itself answers."""
-        evidence = {"kind": error.kind}
-        if error.kind in _BEFORE_SENDING:
-            return await judge_unreachable_gateway(error, self.witness)
-        if (ours := own_failure(error, "the gateway", evidence)) is not None:
-            return ours
-        try:
-            answers = await self._gateway_answers()
-        except Unreachable as own:
-            return await judge_unreachable_gateway(own, self.witness)
+        """A timeout, or a connection lost after sending, is the provider's when the gateway itself answers."""
+        answers = await self._gateway_answers() if error.kind not in _NOT_THE_PROVIDERS else False
+        what, evidence = f"no answer to the canary: {error}", {"kind": error.kind}
         if answers is None:
-            return unknown(f"no answer to the canary: {error}; {_CANNOT_ASK}", Blindness.BLOCKED, evidence)
+            return unknown(f"{what}; {_CANNOT_ASK}", Blindness.BLOCKED, evidence)
         if not answers:
             return await judge_unreachable_gateway(error, self.witness)
-        charge = Charge(
-            fault=Fault.PROVIDER_FAILING,
-            summary=f"no answer to the canary: {error}",
-            facts=("the gateway itself answers its health path",),
-        )
-        return failure(charge, evidence)
+        facts = ("the gateway itself answers its health path",)
+        return failure(Charge(fault=Fault.PROVIDER_FAILING, summary=what, facts=facts), evidence)
 
     async def _gateway_answers(self) -> bool | None:
         """Whether the gateway answers its health path; None where we are kept from asking. Raises Unreachable by our own shortage."""
