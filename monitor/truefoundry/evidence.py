@@ -208,14 +208,12 @@ class GatewaySpanMetrics:
             raise Garbled("the gateway's metrics page does not count spans")
         exported, failed, dropped = 0, Counter[str](), Counter[str]()
         for sample in samples:
-            counted, reason = sample.name.removeprefix(prefix), sample.labels.get("reason") or "unknown"
-            shown = clamp(self.redactor.redact(reason), 40)
-            if counted == _DROPPED:
-                dropped[shown] += _whole(sample.value)
-            elif counted == _EXPORTED and sample.labels.get("outcome") == "success":
+            counted = sample.name.removeprefix(prefix)
+            if counted == _EXPORTED and sample.labels.get("outcome") == "success":
                 exported += _whole(sample.value)
-            elif counted == _EXPORTED:
-                failed[shown] += _whole(sample.value)
+            elif counted in (_EXPORTED, _DROPPED):
+                reason = clamp(self.redactor.redact(sample.labels.get("reason") or "unknown"), 40)
+                (dropped if counted == _DROPPED else failed)[reason] += _whole(sample.value)
         started = next((each.value for each in samples if each.name == _STARTED), None)
         return SpanCounters(
             at=self.clock.now(),
