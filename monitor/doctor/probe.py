@@ -245,7 +245,7 @@ class Probe:
         unproven = Lookup(self._adapters.backend, self._clock, others={})
         lookup = arrival.lookup if arrival is not None else unproven
         read = lookup.search if canary.trace_id is None else lookup.document
-        return (await read(Look(canary, journal.state, journal.policy, self._clock.now()))).spans
+        return (await read(Look(canary=canary, state=journal.state, policy=journal.policy, at=self._clock.now()))).spans
 
 
 def _proxies(settings: Settings, name: TargetName, environ: Mapping[str, str]) -> dict[Service, str]:
