@@ -305,6 +305,7 @@ async def test_a_server_error_while_we_cannot_ask_who_sent_it_accuses_nobody() -
         ("connect", Ping(status=200), False, ("unknown", Blindness.NO_WITNESS)),
         ("denied", Ping(status=200), True, ("unknown", Blindness.UNREACHABLE)),
         ("shortage", Ping(status=200), True, ("unknown", Blindness.SHORTAGE)),
+        ("starved", Ping(status=200), True, ("unknown", Blindness.STARVED)),
         ("timeout", Unreachable("out of memory", kind="shortage"), True, ("unknown", Blindness.SHORTAGE)),
         # it was sent: the provider's silence, if the gateway itself answers
         ("timeout", Ping(status=200), False, ("fail", Fault.PROVIDER_FAILING)),

@@ -176,6 +176,26 @@ def test_an_endless_number_among_rows_ends_nothing_but_the_read(number: str, siz
         feed()
 
 
+@pytest.mark.parametrize(
+    ("sent", "why"),
+    [
+        (b'{"spans": {"data": [{"a": 1, "a": 2}]}}', "repeats a name"),
+        (b'{"spans": {"data": [{"a": {"b": [], "b": {}}}]}}', "repeats a name"),
+        (b'{"spans": {"data": [], "data": []}}', "repeats a name"),
+        (b'{"spans": {}, "spans": {"data": []}}', "repeats a name"),
+        (b'{"spans": {"data": [' + b'{"a":' * 101 + b"1" + b"}" * 101 + b"]}}", "deeper than 100 levels"),
+        (b'{"spans": {"data": [NaN]}}', "no JSON"),
+        (b'{"spans": {"data": [' + b"0," * 500_000 + b"0]}}", "more than 500000 values"),
+    ],
+    ids=["in a row", "deep in a row", "the rows", "on the way", "too deep", "no JSON", "too many"],
+)
+def test_rows_that_cannot_be_trusted_end_the_read(sent: bytes, why: str) -> None:
+    """What is read out of two fields of one name is unpredictable, and what is built has a bound."""
+    rows = JsonRows(("spans", "data"), lambda _: None)
+    with pytest.raises(Garbled, match=why):
+        rows.feed(sent)
+
+
 def test_long_numbers_are_read_as_before() -> None:
     """One digit less, and many numbers beside each other at a cut."""
     found: list[object] = []
