@@ -46,13 +46,12 @@ def run(arguments: argparse.Namespace) -> int:
     except Unfit as unfit:
         say(f"--record {arguments.record}: {unfit}")
         return USAGE
+    report: dict[str, Any] = {"targets": {}}
     try:
         report = asyncio.run(_ask(loaded, deps, arguments, recorder))
-        if recorder is not None:
-            recorder.conclude(report)
     finally:
         if recorder is not None:
-            recorder.close()
+            recorder.close(report)
     _print(all_visible(report), arguments.format)
     if recorder is not None:
         done = f"recorded {recorder.count} exchanges in {arguments.record}: look them through, then send them"

@@ -1,7 +1,7 @@
 """The questions of `questions.toml`, and what the functions that settle them are made with.
 
-Such a function is pure: it gets a snapshot and returns which of its question's answers is true. What it needs and has not ends it by
-`NotSettled`, with an answer that many questions share (*"skipped: the gateway served no canary"*).
+Such a function is pure: it gets a snapshot and returns which of its question's answers is true. Where it lacks what it needs,
+`EarlyResult` ends it with an answer that many questions share (*"skipped: the gateway served no canary"*).
 """
 
 import tomllib
@@ -69,7 +69,7 @@ class Answer:
     evidence: Mapping[str, Scalar] = field(default_factory=dict)
 
 
-class Outcome:
+class Result:
     """Which answer of its question it is: its name in `questions.toml`, and what is filled into its sentences.
 
     `word` is what programs read, where it is not the name itself. Evidence is shown, and filled in like `said`; `shown` is evidence
@@ -105,14 +105,14 @@ class Outcome:
         )
 
 
-class NotSettled(Exception):
+class EarlyResult(Exception):
     """Ends a question that lacks what it needs, or to which a check has said all there is."""
 
-    def __init__(self, instead: Outcome) -> None:
-        self.instead = instead
+    def __init__(self, result: Result) -> None:
+        self.result = result
 
 
-Judge = Callable[[Snapshot], Outcome]
+Judge = Callable[[Snapshot], Result]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -130,8 +130,8 @@ class Question:
         """What is known of it by now."""
         try:
             return self.judge(seen).answer(self.texts)
-        except NotSettled as shared:
-            return shared.instead.answer(self.texts)
+        except EarlyResult as early:
+            return early.result.answer(self.texts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +168,7 @@ def read_sections(judges: Mapping[str, Any]) -> tuple[Section, ...]:
 
 def skip(why: str) -> NoReturn:
     """The question was not asked."""
-    raise NotSettled(Outcome("skipped", {"why": why}))
+    raise EarlyResult(Result("skipped", {"why": why}))
 
 
 def value_of(reply: Reply[T], service: Service, seen: Snapshot, advice: str = "") -> T:
@@ -179,8 +179,8 @@ def value_of(reply: Reply[T], service: Service, seen: Snapshot, advice: str = ""
         skip(seen.unfinished)
     if advice and is_refusal(reply):
         said = {"error": reply, "advice": advice}
-        raise NotSettled(Outcome("refused", said, word=str(reply.status), status=reply.status))
-    raise NotSettled(cannot_tell(reply, service))
+        raise EarlyResult(Result("refused", said, word=str(reply.status), status=reply.status))
+    raise EarlyResult(cannot_tell(reply, service))
 
 
 def is_refusal(error: PortError) -> bool:
@@ -188,19 +188,19 @@ def is_refusal(error: PortError) -> bool:
     return isinstance(error, Refused) and not error.blocked and error.status in (UNAUTHORIZED, FORBIDDEN)
 
 
-def cannot_tell(error: PortError, service: Service) -> Outcome:
+def cannot_tell(error: PortError, service: Service) -> Result:
     """An error that says nothing about what was asked."""
     who = NAMES[service]
     said = {"error": error, "who": who, "Who": who[:1].upper() + who[1:]}
     match error:
         case Refused(blocked=True):
-            return Outcome("blocked", said)
+            return Result("blocked", said)
         case Unreachable(status=None):
-            return Outcome("unreachable", said, word=error.kind)
+            return Result("unreachable", said, word=error.kind)
         case Refused() | Unreachable() | Gone():
-            return Outcome("status", said, word=str(error.status), status=error.status)
+            return Result("status", said, word=str(error.status), status=error.status)
         case _:
-            return Outcome("garbled" if isinstance(error, Garbled) else "error", said)
+            return Result("garbled" if isinstance(error, Garbled) else "error", said)
 
 
 def explain(error: PortError, service: Service) -> Answer:
@@ -218,7 +218,7 @@ def served_canary(seen: Snapshot) -> Canary:
 def trace_facts(seen: Snapshot) -> Spans:
     """The spans of the canary's trace, if it was read."""
     if isinstance(seen.spans, PortError):
-        raise NotSettled(cannot_tell(seen.spans, Service.TRACELOOP))
+        raise EarlyResult(cannot_tell(seen.spans, Service.TRACELOOP))
     return seen.facts or skip("no trace of ours was seen")
 
 

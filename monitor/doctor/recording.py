@@ -45,18 +45,17 @@ ALLOWED: Mapping[str, frozenset[str]] = {kind: frozenset(names.split()) for kind
 _ID = re.compile(r"[0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{16}", re.IGNORECASE)
 _OURS = re.compile(r"[0-9a-f]{32}|gtm-[0-9a-f]{16}")  # a trace id, or a nonce
 _NUMBER = re.compile(r"-?[0-9]{1,6}(?:\.[0-9]{1,3}0*)?")
-_SMALL, _DAY = 10**6, 86_400.0
+_SMALL, _FAR, _DAY = 10**6, 10**14, 86_400.0
 _SECRET_NAME = re.compile(r"(?:^|[._-])(?:authorization|cookie|api[_-]?key|secret|password|token)$", re.IGNORECASE)
 _PLAIN_ANSWER = re.compile(r"[a-z0-9_ ]{1,40}")
 _MOST, _DEEPEST, _LONGEST_JSON = 20, 60, 100_000
 
 
 class Outline:
-    """Writes a recording's values down by the allow-list. `hosts` maps configured hosts to what they are for."""
+    """Writes down by the allow-list what a recording consists of; `secrets` are the configured ones."""
 
-    def __init__(self, secrets: Sequence[str], hosts: Mapping[str, str], began_at: Instant) -> None:
+    def __init__(self, secrets: Sequence[str], began_at: Instant) -> None:
         self._secrets = secrets
-        self._hosts = hosts
         self._began_at = began_at
         self._numbers: dict[bytes, int] = {}  # by digest of the text
         self._ours: set[str] = set()  # ids and nonces of our own traces
@@ -80,9 +79,11 @@ class Outline:
         url, body = urlsplit(request.url), _json_in((request.body or b"").decode("utf-8", "replace"))
         for text in (url.path, url.query, *request.headers.values(), json.dumps(body)):
             self._ours.update(_OURS.findall(text))
+        segments = [each if each in ALLOWED["path_segments"] else self._text(each) for each in url.path.split("/")]
         return {
             "method": request.method,
-            "url": self._url(f"{url.scheme}://{url.netloc}{url.path}"),
+            "host": self._text(url.netloc),
+            "path": "/".join(segments),
             "query": {self._name(name): self.value(text, name) for name, text in parse_qsl(url.query)},
             "headers": self._headers(request.headers),
             "bytes": len(request.body or b""),
@@ -92,9 +93,9 @@ class Outline:
     def _answer(self, answer: Answer) -> dict[str, Any]:
         sent_at, expires_at = answer.sent_at, answer.certificate_expires_at
         try:
-            body = answer.json()
+            body, is_json = answer.json(), True
         except Garbled:
-            body = None
+            body, is_json = None, False
         target = decode_feedback_target(answer.headers.get(FEEDBACK_HEADER))
         if target is not None:
             self._ours.add(target.trace_id)
@@ -106,7 +107,7 @@ class Outline:
             "headers": self._headers(answer.headers),
             "bytes": len(answer.body),
             "body": self.value(body),
-            "json": body is not None,
+            "json": is_json,
             "cut": answer.flaw is not None,
             "blocked": answer.blocked,
             "certificate_days": None if expires_at is None else round((expires_at - self._began_at) / _DAY),
@@ -184,8 +185,6 @@ class Outline:
             return text
         if name in ALLOWED["moments"] and (moment := _moment_in(text)) is not None:
             return self._moment(moment)
-        if name in ALLOWED["urls"]:
-            return self._url(text)
         words = _WORDS.get(re.sub(r"\.[0-9]{1,3}\.", ".0.", name), frozenset())
         first, blank, rest = text.partition(" ")
         if first in words:
@@ -201,27 +200,11 @@ class Outline:
         return f"<str {len(text)} #{self._numbers.setdefault(digest, len(self._numbers) + 1)}>"
 
     def _moment(self, value: float) -> str:
-        """In seconds, milliseconds or nanoseconds since 1970, whichever is not absurd."""
-        if not abs(value) < 1e19:  # noqa: PLR2004 - the year 2286 in nanoseconds
+        """Of seconds since 1970, or of milliseconds where those would be absurd."""
+        if not abs(value) < _FAR:
             return "<time>"
-        seconds = value / (1e9 if abs(value) > 1e17 else 1e3 if abs(value) > 1e11 else 1)  # noqa: PLR2004
-        after = seconds - self._began_at
+        after = (value / 1000 if abs(value) > _FAR / 1000 else value) - self._began_at
         return f"<time {after:+.0f} s>" if abs(after) <= _DAY else "<time>"
-
-    def _url(self, text: str) -> str:
-        """Part by part: a slash or a blank too many may be what is wrong with it."""
-        try:
-            url = urlsplit(text.strip())
-        except ValueError:
-            return self._text(text)
-        if url.scheme not in ("http", "https") and not url.path.startswith("/"):
-            return self._text(text)
-        host = url.netloc.rpartition("@")[2].lower()
-        place = host if host in ALLOWED["hosts"] else self._hosts.get(host) or self._text(host)
-        segments = [each if each in ALLOWED["path_segments"] else self._text(each) for each in url.path.split("/")]
-        rest = " and more" if url.query or url.fragment or "@" in url.netloc else ""
-        blanks = " and blanks" if text != text.strip() else ""
-        return f"{f'{url.scheme}://{place}' if url.netloc else ''}{'/'.join(segments)}{rest}{blanks}"
 
     def _secret(self, text: str) -> str:
         """Which of the configured secrets it is, and what may be wrong with its form."""
@@ -286,8 +269,7 @@ class Recorder:
         self._directory = directory
         self._began_at = clock.now()
         secrets = sorted(set(secrets_of(settings)), key=len, reverse=True)
-        self._outline = Outline(secrets, _hosts(settings), self._began_at)
-        self._report: dict[str, Any] = {"targets": {}}
+        self._outline = Outline(secrets, self._began_at)
         self.count = 0
         self.problem: str | None = None
 
@@ -296,12 +278,8 @@ class Recorder:
         self.count += 1
         self._write(f"{self.count:04}-{exchange.service.value}.json", self._outline.exchange(exchange))
 
-    def conclude(self, report: dict[str, Any]) -> None:
-        """Take the answers of a report into the index."""
-        self._report = report
-
-    def close(self) -> None:
-        """Write the index."""
+    def close(self, report: Mapping[str, Any] | None = None) -> None:
+        """Write the index, with the answers of a report if there is one."""
         numbers = {str(name): f"target-{number}" for number, name in enumerate(self._settings.targets, 1)}
         index = {
             "recording": KIND,
@@ -318,7 +296,7 @@ class Recorder:
                     slug: f"{each['verdict']}: {self._word(slug, each['answer'])}"
                     for slug, each in target["questions"].items()
                 }
-                for name, target in self._report["targets"].items()
+                for name, target in (report or {"targets": {}})["targets"].items()
             },
         }
         self._write(INDEX, index)
@@ -332,19 +310,6 @@ class Recorder:
             (self._directory / name).write_text(json.dumps(content, indent=1) + "\n")
         except OSError as error:
             self.problem = f"{name} could not be written: {error.strerror or error}"
-
-
-def _hosts(settings: Settings) -> dict[str, str]:
-    """What each configured host is for; a host of several uses by its first."""
-    found: dict[str, str] = {}
-    for number, target in enumerate(settings.targets.values(), 1):
-        urls = {"traceloop": target.traceloop.url, "endpoint": target.expected.endpoint, "gateway": target.gateway.url}
-        if target.control_plane is not None:
-            urls = {"control_plane": target.control_plane.url, **urls}
-        for use, url in urls.items():
-            found.setdefault(urlsplit(url).netloc.rpartition("@")[2].lower(), f"<{use} {number}>")
-    found.setdefault(urlsplit(settings.alerting.slack.api_url).netloc.lower(), "<slack>")
-    return found
 
 
 def _prepare(directory: Path) -> None:

@@ -94,8 +94,12 @@ def _urls(settings: Settings) -> Iterator[Complaint]:
 def _certificates(settings: Settings) -> Iterator[Complaint]:
     """They are tried here as they are used later, so that what is valid does not end the start."""
     ca_file, cert, key = settings.http.ca_file, settings.server.tls_cert, settings.server.tls_key
-    files = {path: file for path, setting, file in walk(settings) if Mark.FILE in setting.marks and file is not None}
-    unreadable = [path for path, file in files.items() if not (os.path.isfile(file) and os.access(file, os.R_OK))]  # noqa: PTH113 - never raises
+    files = {("http", "ca_file"): ca_file, ("server", "tls_cert"): cert, ("server", "tls_key"): key}
+    unreadable = [
+        path
+        for path, file in files.items()
+        if file is not None and not (os.path.isfile(file) and os.access(file, os.R_OK))  # noqa: PTH113 - never raises
+    ]
     for path in unreadable:
         yield path, "names a file that cannot be read"
     if key and not cert:

@@ -13,7 +13,7 @@ from typing import Any
 from monitor.settings.document import Items, Layer, Node, Origin, Text, Tree, is_encodable, is_null
 from monitor.settings.problem import KeyPath, Problem, unknown_name
 from monitor.settings.schema import TWIN, Kind, Setting, whole
-from monitor.settings.secret import Placeholder
+from monitor.settings.secret import PLACEHOLDER
 from monitor.settings.values import Mark
 
 _NOTHING = object()
@@ -103,12 +103,12 @@ class _Reader:
         values[name] = file
         self.read.places[path] = Where(origin=twin.origin, path=as_given)
 
-    def _file(self, node: Node, path: KeyPath) -> Any:  # noqa: ANN401 - Path, Placeholder, None or _NOTHING
+    def _file(self, node: Node, path: KeyPath) -> Any:  # noqa: ANN401 - Path, PLACEHOLDER, None or _NOTHING
         if not isinstance(node, Text):
             return self._misplaced(node, path, "the path of a file belongs")
         if node.null:
             return None
-        return self._base / node.text.strip() if self._open_files else Placeholder.PLACEHOLDER
+        return self._base / node.text.strip() if self._open_files else PLACEHOLDER
 
     def _mapping(self, node: Node, setting: Setting, path: KeyPath) -> Any:  # noqa: ANN401
         if not isinstance(node, Tree):
@@ -132,7 +132,7 @@ class _Reader:
     def _secret(self, node: Node, setting: Setting, path: KeyPath) -> Any:  # noqa: ANN401
         if isinstance(node, Text):
             if node.file is not None:
-                return node.file if self._open_files else Placeholder.PLACEHOLDER
+                return node.file if self._open_files else PLACEHOLDER
             self.read.secrets.add(node.text.strip())
             return node.text
         if setting.takes_file and isinstance(node, Tree) and list(node.entries) == ["file"]:

@@ -15,7 +15,7 @@ from monitor.settings.layer import LayerValues, Places, read_layer
 from monitor.settings.model import Settings, build
 from monitor.settings.problem import ConfigError, KeyPath, Problem, did_you_mean
 from monitor.settings.schema import TWIN, Kind, describe, setting_at
-from monitor.settings.secret import MASK, SHORTEST_MASKED, Placeholder
+from monitor.settings.secret import MASK, PLACEHOLDER, SHORTEST_MASKED
 from monitor.settings.sources import CONFIG, SECRETS_DIR, Found, read_environment, read_secrets_dir, variable
 
 LOCAL = Path("trace-monitor.yaml")
@@ -163,7 +163,7 @@ def _build(layers: list[Mapping[str, Any]], *, open_files: bool) -> Settings:
         section = placeholders
         for part in above:
             section = section.setdefault(str(part), {})
-        section[str(last)] = Placeholder.PLACEHOLDER
+        section[str(last)] = PLACEHOLDER
     return build([*layers, placeholders])
 
 

@@ -387,10 +387,9 @@ def _derived(given: Mapping[str, Any], slack: Mapping[str, Any]) -> Mapping[str,
     }
     target = dict(given)
     for name, derived in defaults.items():
-        section = dict(_section(given, name))
-        for key, value in derived.items():
-            if section.get(key) is None:  # null asks for it; where there is none, it is as good as absent
-                section.pop(key, None)
-                section |= {} if value is None else {key: value}
-        target[name] = section
+        # Null asks for the derived default; where there is none, it is as good as absent.
+        section = {
+            key: value for key, value in _section(given, name).items() if value is not None or key not in derived
+        }
+        target[name] = {key: value for key, value in derived.items() if value is not None} | section
     return target

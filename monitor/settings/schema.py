@@ -9,7 +9,7 @@ import ast
 import inspect
 import json
 import textwrap
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
 from functools import cache, cached_property
@@ -61,12 +61,16 @@ class Setting:
         return Kind.SECRET if isinstance(self.type, type) and issubclass(self.type, SecretSource) else Kind.VALUE
 
     @cached_property
+    def attributes(self) -> Mapping[str, str]:
+        """The attribute of each key of a section: the same word, but for `from`."""
+        fields = self.type.model_fields if self.kind is Kind.SECTION else {}
+        return {field.alias or name: name for name, field in fields.items()}
+
+    @cached_property
     def keys(self) -> Mapping[str, "Setting"]:
         """What a section holds, by key; of the whole also `defaults`."""
-        if self.kind is not Kind.SECTION:
-            return {}
-        fields = self.type.model_fields.items()
-        keys = {field.alias or name: _setting(field.annotation, tuple(field.metadata)) for name, field in fields}
+        fields = {key: self.type.model_fields[name] for key, name in self.attributes.items()}
+        keys = {key: _setting(field.annotation, tuple(field.metadata)) for key, field in fields.items()}
         return keys | {"defaults": Setting(Target)} if self.type is Settings else keys
 
     @cached_property
@@ -123,24 +127,26 @@ def sections(setting: Setting) -> Iterator[Setting]:
         yield from sections(each)
 
 
-def walk(value: Any, setting: Setting | None = None, path: KeyPath = ()) -> Iterator[tuple[KeyPath, Setting, Any]]:  # noqa: ANN401
-    """Every effective setting of a section from the outside in: its path, what its model says of it, its value."""
-    model: type[BaseModel] = type(value)
-    setting = setting or whole(model)
-    yield path, setting, value
-    below: Iterable[tuple[str | int, Any]] = ()
-    if isinstance(value, BaseModel):
-        below = fields_of(value)
-    elif setting.kind in {Kind.MAPPING, Kind.LIST}:
-        below = value.items() if setting.kind is Kind.MAPPING else enumerate(value)
-    for key, each in below:
-        yield from walk(each, setting.keys[str(key)] if setting.keys else setting.each, (*path, key))
+def walk(section: BaseModel) -> Iterator[tuple[KeyPath, Setting, Any]]:
+    """Every effective setting of a section, from the outside in: its path, what its model says of it, its value."""
+    waiting: list[tuple[KeyPath, Setting, Any]] = [((), whole(type(section)), section)]
+    while waiting:
+        path, setting, value = waiting.pop()
+        yield path, setting, value
+        below: list[tuple[KeyPath, Setting, Any]] = []
+        if setting.attributes and value is not None:
+            below = [((*path, key), setting.keys[key], each) for key, each in fields_of(value)]
+        elif setting.kind is Kind.MAPPING:
+            below = [((*path, key), setting.each, each) for key, each in value.items()]
+        elif setting.kind is Kind.LIST:
+            below = [((*path, place), setting.each, each) for place, each in enumerate(value)]
+        waiting.extend(reversed(below))
 
 
 def fields_of(section: BaseModel) -> Iterator[tuple[str, Any]]:
     """The settings of a section, by their keys."""
-    for name, field in type(section).model_fields.items():
-        yield field.alias or name, getattr(section, name)
+    for key, name in whole(type(section)).attributes.items():
+        yield key, getattr(section, name)
 
 
 def _setting(annotation: Any, marks: tuple[Any, ...] = (), *, nullable: bool = False) -> Setting:  # noqa: ANN401
@@ -155,7 +161,8 @@ def _setting(annotation: Any, marks: tuple[Any, ...] = (), *, nullable: bool = F
 
 def all_secrets(section: BaseModel | None) -> tuple[SecretSource, ...]:
     """The secrets in a section of the settings, or in all of them; each once."""
-    return tuple(dict.fromkeys(value for _, _, value in walk(section) if isinstance(value, SecretSource)))
+    every = walk(section) if section is not None else ()
+    return tuple(dict.fromkeys(value for _, _, value in every if isinstance(value, SecretSource)))
 
 
 # --- JSON Schema --------------------------------------------------------------------------------------------------------

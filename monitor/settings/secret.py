@@ -6,7 +6,6 @@ import os
 import re
 import stat
 from collections.abc import Mapping
-from enum import Enum, auto
 from pathlib import Path
 from typing import ClassVar, Self
 
@@ -37,10 +36,8 @@ class Unusable(Exception):
     """Why a text cannot be the secret it should be; never quotes it."""
 
 
-class Placeholder(Enum):
-    """In the place of a secret, on a machine that has none of them; sent nowhere."""
-
-    PLACEHOLDER = auto()
+PLACEHOLDER = object()
+"""In the place of a secret, on a machine that has none of them; sent nowhere."""
 
 
 class SecretSource:
@@ -109,13 +106,12 @@ class SecretSource:
     def _validate(cls, given: object) -> Self:
         """A text is the secret, a path the file that holds it."""
         try:
-            match given:
-                case Path():
-                    return cls.from_file(given)
-                case str():
-                    return cls(given)
-                case Placeholder():
-                    return cls(cls.placeholder)
+            if isinstance(given, Path):
+                return cls.from_file(given)
+            if isinstance(given, str):
+                return cls(given)
+            if given is PLACEHOLDER:
+                return cls(cls.placeholder)
         except Unusable as unusable:
             raise refusal(str(unusable)) from None
         raise refusal(f"is not a secret; allowed: {cls.must_be}")

@@ -36,16 +36,12 @@ class Derived:
 
 
 class Mark(Enum):
-    """What else the loader has to know of a setting."""
+    """What else has to be known of a setting."""
 
-    DASHED = auto()
-    """A mapping whose keys hold `-` where a variable can only hold `_`."""
-    FILE = auto()
-    """The path of a file that is read."""
-    ASKED = auto()
-    """A URL that is asked."""
-    ASKED_WITH_TOKEN = auto()
-    """A URL that a token is sent to."""
+    DASHED = auto()  # a mapping whose keys hold `-` where a variable can only hold `_`
+    FILE = auto()  # the path of a file that is read
+    ASKED = auto()  # a URL that is asked
+    ASKED_WITH_TOKEN = auto()  # a URL that a token is sent to
 
 
 def refusal(what: str) -> PydanticCustomError:

@@ -85,8 +85,8 @@ class TextFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """One line, and the lines of a traceback."""
         # A line end, or a terminal's escape sequence, in a message must not look like a line of ours.
-        message = visible(record.getMessage())
-        fields = "".join(f" {key}={_quoted(value)}" for key, value in _fields(record).items())
+        message = visible(self._redact(record.getMessage()))
+        fields = "".join(f" {key}={_quoted(_redacted(value, self._redact))}" for key, value in _fields(record).items())
         line = f"{_rfc3339(record.created)} {record.levelname} {record.name} {message}{fields}"
         trace = _traceback(self, record)
         return self._redact(f"{line}\n{trace}" if trace else line)
@@ -105,11 +105,11 @@ class JsonFormatter(logging.Formatter):
             "ts": _rfc3339(record.created),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "msg": self._clean(record.getMessage()),
+            "msg": self._redact(record.getMessage()),
         }
-        line |= {key: self._clean(value) for key, value in _fields(record).items() if key not in line}
+        line |= {key: _redacted(value, self._redact) for key, value in _fields(record).items() if key not in line}
         if trace := _traceback(self, record):
-            line["exc"] = self._clean(trace)
+            line["exc"] = self._redact(trace)
         encoded = json.dumps(line, default=str)
         redacted = self._redact(encoded)
         if redacted != encoded:
@@ -119,17 +119,18 @@ class JsonFormatter(logging.Formatter):
                 return json.dumps({**{key: line[key] for key in ("ts", "level", "logger")}, "msg": "redacted"})
         return redacted
 
-    def _clean(self, value: object) -> object:
-        """Redact before encoding too: escaping could tear a secret's pattern apart, or redaction tear the JSON."""
-        match value:
-            case None | bool() | int() | float():
-                return value
-            case Mapping():
-                return {str(key): self._clean(inner) for key, inner in value.items()}
-            case list() | tuple() | set() | frozenset():
-                return [self._clean(inner) for inner in value]
-            case _:
-                return self._redact(str(value))
+
+def _redacted(value: object, redact: Redact) -> object:
+    """Redact before escaping too: escaping could tear a secret's pattern apart, or redaction tear the JSON."""
+    match value:
+        case None | bool() | int() | float():
+            return value
+        case Mapping():
+            return {str(key): _redacted(inner, redact) for key, inner in value.items()}
+        case list() | tuple() | set() | frozenset():
+            return [_redacted(inner, redact) for inner in value]
+        case _:
+            return redact(str(value))
 
 
 def _fields(record: logging.LogRecord) -> dict[str, object]:

@@ -14,6 +14,7 @@ from monitor.ports import Undeliverable
 from tests.daemon.home import Home, home
 from tests.fakes.remote import Remote, Reply
 from tests.notifiers.fake import FakeNotifier
+from tests.sampling import sample
 
 SECRET = "/ping/0f9e8d7c6b5a49382716"
 
@@ -100,7 +101,11 @@ async def test_a_check_that_does_not_look_is_silence(check: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "fault", ["blind", "rate_limited_retry_after", "control_plane_silent", "ingest_failing_silent", "read_api_garbled"]
+    "fault",
+    sample(
+        ["blind", "rate_limited_retry_after", "control_plane_silent", "ingest_failing_silent", "read_api_garbled"],
+        every=5,
+    ),
 )
 async def test_whatever_is_broken_out_there_it_beats(fault: str) -> None:
     """Nobody is called because of the monitor while the monitor does its work."""

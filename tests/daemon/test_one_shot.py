@@ -24,6 +24,7 @@ from tests.daemon.world import CANARY, World, verdicts, world
 from tests.fakes.backend import FakeBackend
 from tests.fakes.clock import START, FakeClock
 from tests.fakes.control_plane import FakeControlPlane
+from tests.sampling import sample
 
 C = CheckName
 DEMO = TargetName("demo")
@@ -72,7 +73,7 @@ class _Arrives:
             await journal.absorb(TraceLooked(at=START, took=0.1, canary_id=canary.id, seen=seen))
 
 
-@pytest.mark.parametrize("name", sorted(name for name in FAULTS if not name.startswith("slack_")))
+@pytest.mark.parametrize("name", sample(sorted(name for name in FAULTS if not name.startswith("slack_")), every=7))
 async def test_every_fault_gets_its_own_name_or_none(tmp_path: Path, name: str) -> None:
     """Of whatever can be broken one look says what it is, or that it cannot tell; never another name."""
     fault = FAULTS[name]

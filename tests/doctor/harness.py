@@ -61,8 +61,7 @@ class Harness:
         self.seen += [probe.snapshot for probe in probes]
         report = describe_probes(probe.snapshot for probe in probes)
         if recorder is not None:
-            recorder.conclude(report)
-            recorder.close()
+            recorder.close(report)
         return report
 
     async def target(self, **how: Any) -> Report:

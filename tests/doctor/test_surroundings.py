@@ -14,7 +14,7 @@ from monitor.core.model import Service, Verdict
 from monitor.core.secret import Secret, SecretKind
 from monitor.daemon.compose import Deps
 from monitor.doctor.probe import Probe
-from monitor.doctor.questions import Answer, Outcome, Question, Suggestion
+from monitor.doctor.questions import Answer, Question, Result, Suggestion
 from monitor.doctor.report import QUESTIONS, describe_probe, suggested, verdict_of
 from monitor.doctor.snapshot import Answered, Reply, Snapshot, StoreWatch, Traffic
 from monitor.http import Http, InProcess
@@ -350,7 +350,7 @@ def _asked(*answers: tuple[Answer, bool]) -> dict[Question, Answer]:
 
     def question(*, needed: bool) -> Question:
         return Question(
-            slug="a", text="?", needed=needed, concerns=lambda _: True, texts={}, judge=lambda _: Outcome("a")
+            slug="a", text="?", needed=needed, concerns=lambda _: True, texts={}, judge=lambda _: Result("a")
         )
 
     return {question(needed=needed): answer for answer, needed in answers}
