@@ -53,7 +53,7 @@ class Witnesses:
             if self._heard_from_another(against):
                 return True
             since = self._since(against)
-            others = [each for each in self._ask if not _same_house(each, against)]
+            others = [each for each in self._ask if not _same_service(each, against)]
             return await self._any_answers([each for each in others if self._asked_at.get(each, 0.0) < since])
 
     def _heard_from_another(self, against: Service) -> bool:
@@ -61,7 +61,7 @@ class Witnesses:
         return any(
             answered_at >= since
             for service, answered_at in self._answered_at.items()
-            if not _same_house(service, against)
+            if not _same_service(service, against)
         )
 
     def _since(self, against: Service) -> Seconds:
@@ -113,6 +113,6 @@ class Certificates:
         return None if expires_at is None else (endpoint, expires_at)
 
 
-def _same_house(one: Service, other: Service) -> bool:
+def _same_service(one: Service, other: Service) -> bool:
     """Traceloop's two sides are one service: neither vouches for our network against the other."""
     return one is other or {one, other} == {Service.TRACELOOP, Service.OTLP}

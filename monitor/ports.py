@@ -83,7 +83,7 @@ class Gone(PortError):
     """The route or the thing is not there."""
 
     def __init__(self, message: str) -> None:
-        super().__init__(message, status=HTTPStatus.NOT_FOUND)
+        super().__init__(message, status=404)
 
 
 class Garbled(PortError):
@@ -134,9 +134,9 @@ class Ping:
 class CanaryRequest:
     """What a canary asks. `traceparent` is complete (https://www.w3.org/TR/trace-context/#traceparent-header)."""
 
-    prompt: str
     model: str
-    max_tokens: int | None
+    prompt: str = ""
+    max_tokens: int | None = 16
     parameters: Mapping[str, Scalar] = field(default_factory=dict)
     metadata: Mapping[str, str] = field(default_factory=dict)
     traceparent: str = ""

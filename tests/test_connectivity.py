@@ -124,6 +124,7 @@ async def test_who_was_asked_in_vain_is_not_asked_again(town: Town, outcome: str
 async def test_what_we_could_not_ask_for_want_of_our_own_resources_says_nothing_of_anybody(town: Town) -> None:
     """It counts neither as asked nor as silent."""
     town.witnesses.note(TRACELOOP, "2xx")
+    await town.clock.advance(1)
     town.witnesses.note(GATEWAY, "shortage")
     await town.clock.advance(1)
     assert await town.witnesses.vouch(GATEWAY)

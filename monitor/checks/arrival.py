@@ -1,8 +1,8 @@
 """Did the traces arrive? Looks for every awaited trace and control span that is due, several at once."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from monitor.checks.config import Reread
@@ -14,36 +14,28 @@ from monitor.core.inputs import ElsewhereLooked, LabelsUnread, LookFailed, Trace
 from monitor.core.model import CheckName, Instant, Seconds
 from monitor.core.pace import Attempt, awaited, controls_awaited, look_at, read_control_at
 from monitor.core.trace import Route, TraceSeen
-from monitor.ports import Clock, Crowded, Journal, PortError, Refused, TraceBackend
+from monitor.ports import Clock, Crowded, Journal, PortError, Refused
 
 _AT_ONCE = 4
 
 
+@dataclass(slots=True, repr=False, eq=False)
 class ArrivalCheck:
     """The watch over awaited traces and control spans.
 
-    `environment` is the slug of the key's own environment, `elsewhere` are the others that a misrouted trace is looked for in;
     `reread` looks again at what the gateway carries, once our key has been refused.
     """
 
     name = CheckName.ARRIVAL
 
-    def __init__(
-        self,
-        backend: TraceBackend,
-        clock: Clock,
-        elsewhere: Mapping[str, TraceBackend] | None = None,
-        environment: str | None = None,
-        reread: Reread | None = None,
-    ) -> None:
-        self._clock = clock
-        self._reread = reread
-        self.lookup = Lookup(backend, clock, own=environment, others=elsewhere or {})
-        self._attempts: dict[str, Attempt] = {}
+    lookup: Lookup
+    clock: Clock
+    reread: Reread | None = None
+    _attempts: dict[str, Attempt] = field(default_factory=dict, init=False)
 
     async def look(self, journal: Journal) -> None:
         """Look for everything that is due now, and report each on its own."""
-        now, gate = self._clock.now(), asyncio.Semaphore(_AT_ONCE)
+        now, gate = self.clock.now(), asyncio.Semaphore(_AT_ONCE)
         every = list(self._awaited(journal))
         keys = {key for _, key, _ in every}
         self._attempts = {key: attempt for key, attempt in self._attempts.items() if key in keys}
@@ -51,7 +43,7 @@ class ArrivalCheck:
 
         async def gated(key: str, work: Callable[[], Awaitable[None]]) -> None:
             async with gate:
-                began = self._clock.now()
+                began = self.clock.now()
                 try:
                     await work()
                 finally:
@@ -70,7 +62,7 @@ class ArrivalCheck:
         """When each trace is to be looked for, its key, and the look; the canaries' only where somebody judges arrivals."""
         state, policy = journal.state, journal.policy
         usual = usual_arrival(state.canaries)
-        for canary in awaited(state, policy, self._clock.now()) if policy.enabled(CheckName.ARRIVAL) else ():
+        for canary in awaited(state, policy, self.clock.now()) if policy.enabled(CheckName.ARRIVAL) else ():
             at = look_at(canary, policy, self._attempt(canary.id), usual)
             yield at, canary.id, partial(self._look_for_canary, canary, journal)
         for control in controls_awaited(state):
@@ -78,7 +70,7 @@ class ArrivalCheck:
             yield at, control.trace_id, partial(self._look_for_control, control, journal)
 
     def _attempt(self, key: str) -> Attempt:
-        attempt, now = self._attempts.get(key, Attempt()), self._clock.now()
+        attempt, now = self._attempts.get(key, Attempt()), self.clock.now()
         if attempt.at is not None and attempt.at > now:  # the clock was set back: who waited for then would be late
             attempt = self._attempts[key] = Attempt(tries=attempt.tries, at=now)
         return attempt
@@ -86,38 +78,37 @@ class ArrivalCheck:
     # --- canaries ---
 
     async def _look_for_canary(self, canary: Canary, journal: Journal) -> None:
-        look, started = self._begin(canary, journal), self._clock.monotonic()
+        look = self._begin(canary, journal)
         has_arrived = canary.outcome in (Outcome.ARRIVED, Outcome.LATE)  # only what it carries is still to be read
         try:
             seen = await self.lookup.see(look)
         except PortError as error:
-            await self._report_error(error, look, started, journal, has_arrived=has_arrived)
+            await self._report_error(error, look, journal, has_arrived=has_arrived)
             return
         if has_arrived and not seen.spans:
             await self._leave_unjudged(look, "the documented read does not show the trace", journal)
             return
-        await self._report(look, seen, started, journal)
+        await self._report(look, seen, journal)
         if not seen.spans:
             await self._look_elsewhere(look, journal)
         elif seen.route is Route.TRACE:
             await self._read_labels(canary, journal)
 
     def _begin(self, canary: Canary, journal: Journal) -> Look:
-        return Look(canary=canary, state=journal.state, policy=journal.policy, at=self._clock.now())
+        return Look(canary, journal.state, journal.policy, self.clock.now(), self.clock.monotonic())
 
-    async def _report(self, look: Look, seen: TraceSeen, started: Seconds, journal: Journal) -> None:
-        took = self._clock.monotonic() - started
+    async def _report(self, look: Look, seen: TraceSeen, journal: Journal) -> None:
+        took = self.clock.monotonic() - look.started
         await journal.absorb(TraceLooked(at=seen.at, took=took, canary_id=look.canary.id, seen=seen))
 
-    async def _report_error(
-        self, error: PortError, look: Look, started: Seconds, journal: Journal, *, has_arrived: bool
-    ) -> None:
+    async def _report_error(self, error: PortError, look: Look, journal: Journal, *, has_arrived: bool) -> None:
         """A look failed. Of a trace that has arrived only the labels are unread: there a refused key alone says more."""
         if has_arrived and not _refuses_key(error):
             await self._leave_unjudged(look, str(error), journal, final=isinstance(error, Crowded))
             return
-        what = "read traces from Traceloop"
-        await self._report_failure(error, CheckName.ARRIVAL, what, look.at, started, journal, canary_id=look.canary.id)
+        finding = cannot_see(error, "read traces from Traceloop", asked=READ_API)
+        failed = LookFailed(at=look.at, took=0.0, check=self.name, finding=finding, canary_id=look.canary.id)
+        await self._report_failure(error, failed, look.started, journal)
 
     async def _leave_unjudged(self, look: Look, why: str, journal: Journal, *, final: bool = False) -> None:
         over = look.at >= look.canary.waited_since + look.policy.arrival.missing_after
@@ -126,29 +117,28 @@ class ArrivalCheck:
     async def _read_labels(self, canary: Canary, journal: Journal) -> None:
         """The quick route has just judged the trace complete: one documented read judges its labels and content."""
         present = next((known for known in journal.state.canaries if known.id == canary.id), canary)
-        look, started = self._begin(present, journal), self._clock.monotonic()
+        look = self._begin(present, journal)
         if canary.outcome is not None or not wants_labels(present, look.policy.arrival, look.at):
             return
         try:
             seen = await self.lookup.document(look)
         except PortError as error:
-            await self._report_error(error, look, started, journal, has_arrived=True)
+            await self._report_error(error, look, journal, has_arrived=True)
         else:
             if seen.spans:
-                await self._report(look, seen, started, journal)
+                await self._report(look, seen, journal)
 
     async def _look_elsewhere(self, look: Look, journal: Journal) -> None:
         """A trace that has not come is looked for in the other environments."""
         if look.at - look.canary.waited_since < look.policy.arrival.look_closer_after:
             return
-        started = self._clock.monotonic()
-        closer = replace(look, state=journal.state)
         try:
-            environment = await self.lookup.see_elsewhere(closer)
+            environment = await self.lookup.see_elsewhere(replace(look, state=journal.state))
             if environment is not None:  # that it is not here is what was seen before: look here once more
-                again = await self.lookup.see(self._begin(look.canary, journal))
-                if again.spans:
-                    await self._report(look, again, started, journal)
+                again = self._begin(look.canary, journal)
+                seen = await self.lookup.see(again)
+                if seen.spans:
+                    await self._report(again, seen, journal)
                     return
         except PortError:
             return  # of one that cannot be asked nothing is claimed
@@ -157,43 +147,25 @@ class ArrivalCheck:
     # --- control spans ---
 
     async def _look_for_control(self, control: ControlSpan, journal: Journal) -> None:
-        began, started = self._clock.now(), self._clock.monotonic()
+        began, started = self.clock.now(), self.clock.monotonic()
         try:
             looked = await self.lookup.see_control(control, journal.state, journal.policy, began)
         except PortError as error:
-            what = "read our own span back from Traceloop"
-            await self._report_failure(error, CheckName.CONTROL, what, began, started, journal)
+            finding = cannot_see(error, "read our own span back from Traceloop", asked=READ_API)
+            failed = LookFailed(at=began, took=0.0, check=CheckName.CONTROL, finding=finding)
+            await self._report_failure(error, failed, started, journal)
         else:
-            await journal.absorb(replace(looked, took=self._clock.monotonic() - started))
+            await journal.absorb(replace(looked, took=self.clock.monotonic() - started))
 
     # --- both ---
 
-    async def _report_failure(
-        self,
-        error: PortError,
-        check: CheckName,
-        what: str,
-        began: Instant,
-        started: Seconds,
-        journal: Journal,
-        canary_id: str | None = None,
-    ) -> None:
+    async def _report_failure(self, error: PortError, failed: LookFailed, started: Seconds, journal: Journal) -> None:
         """Nothing could be seen; where our key was refused, the gateway's is read again after that."""
-        refused_at = self._clock.now() if _refuses_key(error) else None
-        if refused_at is not None and self._reread is not None:
-            await self._reread(journal, refused_at)
-        await journal.absorb(
-            LookFailed(
-                at=began,
-                took=self._clock.monotonic() - started,
-                check=check,
-                finding=cannot_see(error, what, asked=READ_API),
-                canary_id=canary_id,
-                key_refused=refused_at is not None,
-                refused_at=refused_at,
-                where=READ_API,
-            )
-        )
+        refused_at = self.clock.now() if _refuses_key(error) else None
+        if refused_at is not None and self.reread is not None:
+            await self.reread(journal, refused_at)
+        took, refused = self.clock.monotonic() - started, refused_at is not None
+        await journal.absorb(replace(failed, took=took, key_refused=refused, refused_at=refused_at, where=READ_API))
 
 
 def _refuses_key(error: PortError) -> bool:

@@ -5,10 +5,10 @@ Provider statuses pass through the gateway. Its own error envelope, or a gateway
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
-from monitor.checks.gateway import judge_ping, judge_silence
-from monitor.checks.verdicts import accuse, our_own
+from monitor.checks.gateway import judge_ping, judge_unreachable_gateway
+from monitor.checks.verdicts import failure, own_failure
 from monitor.connectivity import Witnesses
 from monitor.core.arrival import REMEMBERED
 from monitor.core.canary import NONCE_ENTRY, Canary, IdSource
@@ -34,7 +34,8 @@ from monitor.ports import CanaryAnswer, CanaryRequest, Clock, Gateway, Journal, 
 DEFAULT_PROMPT = "This is a health check of the gateway. Answer with the single word: pong."
 _PING_TIMEOUT: Seconds = 5.0
 _LONGEST_ANSWER = 2000  # characters kept of an answer: parts of it are enough to recognise it by
-_BEFORE_SENDING = frozenset({"dns", "connect", "tls", "denied", "proxy", "shortage"})
+# It was not sent, or we did not run: no silence of the provider's.
+_NOT_THE_PROVIDERS = frozenset({"dns", "connect", "tls", "denied", "proxy", "shortage", "starved"})
 
 _OK, _REDIRECT, _CLIENT_ERROR, _SERVER_ERROR = 200, 300, 400, 500
 _UNAUTHORIZED, _TIMEOUT, _TOO_MANY = 401, 408, 429
@@ -43,19 +44,8 @@ _CANNOT_ASK = "whether the gateway itself is well cannot be asked: something in 
 _NO_REFUSAL = Refusal(message="")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CanaryOptions:
-    """What a canary asks."""
-
-    model: str
-    prompt: str | None = None
-    max_tokens: int | None = 16
-    parameters: Mapping[str, Scalar] = field(default_factory=dict)
-    metadata: Mapping[str, str] = field(default_factory=dict)
-
-
-class Exchanges:
-    """What canaries ask and are answered: by these words content is recognised in a trace.
+class CanaryTexts:
+    """What canaries ask and are answered: by these texts content is recognised in a trace.
 
     An answer is foreign text: it is kept in the memory of the process alone, and shown nowhere. After a restart the nonce and the
     prompt still prove that a trace holds content.
@@ -82,15 +72,18 @@ class Exchanges:
 
 @dataclass(frozen=True, slots=True, repr=False, eq=False)
 class CanaryCheck:
-    """Sends one canary and says what its answer means; whether its trace arrives is for `arrival` to see."""
+    """Sends one canary and says what its answer means; whether its trace arrives is for `arrival` to see.
+
+    `template` is what every canary asks for, besides what makes it this one: its prompt, its nonce, its trace.
+    """
 
     name = CheckName.CANARY
 
     gateway: Gateway
     witness: Witnesses
     clock: Clock
-    options: CanaryOptions
-    exchanges: Exchanges
+    template: CanaryRequest
+    texts: CanaryTexts
 
     async def look(self, journal: Journal) -> None:
         """Send one canary, unless it is barred."""
@@ -114,75 +107,64 @@ class CanaryCheck:
             account=journal.policy.account,
         )
         await journal.absorb(CanaryPlanned(at=canary.sent_at, canary=canary), durable=True)
-        options, started = self.options, self.clock.monotonic()
-        request = CanaryRequest(
-            prompt=self.exchanges.prompt_of(canary.nonce),
-            model=options.model,
-            max_tokens=options.max_tokens,
-            parameters=options.parameters,
-            metadata={NONCE_ENTRY: canary.nonce, **canary_metadata(options.metadata)},
+        request = replace(
+            self.template,
+            prompt=self.texts.prompt_of(canary.nonce),
+            metadata={NONCE_ENTRY: canary.nonce, **canary_metadata(self.template.metadata)},
             traceparent=f"00-{canary.sent_id}-{canary.span_id}-01",  # 01: sampled, or LiteLLM and others export nothing
             timeout=journal.policy.cadences[self.name].deadline,
         )
-        answer: CanaryAnswer | None = None
+        started = self.clock.monotonic()
+        came: CanaryAnswer | Unreachable
         try:
-            answer = await self.gateway.complete(request)
+            came = await self.gateway.complete(request)
         except Unreachable as error:
-            took = self.clock.monotonic() - started
-            phases, finding = error.phases, await self._judge_silence(error)
-        else:
-            took = self.clock.monotonic() - started
-            self.exchanges.keep(canary.nonce, answer.text)
-            phases, finding = answer.phases, await self._judge(answer)
-            canary = _after(answer, canary, journal, finding, took)
+            came = error
+        took = self.clock.monotonic() - started
+        answer = came if isinstance(came, CanaryAnswer) else None
+        if answer is not None:
+            self.texts.keep(canary.nonce, answer.text)
+        finding = await self._judge(came)
         await journal.absorb(
             CanaryAnswered(
                 at=canary.sent_at,
                 took=took,
-                canary=canary,
+                canary=_after(answer, canary, journal, finding, took) if answer is not None else canary,
                 finding=finding,
-                phases=dict(phases.items()),
+                phases=dict(came.phases.items()),
                 rate_limited=answer is not None and answer.status == _TOO_MANY,
                 retry_after=answer.retry_after if answer is not None else None,
             ),
             durable=True,
         )
 
-    async def _judge(self, answer: CanaryAnswer) -> Finding:
+    async def _judge(self, came: CanaryAnswer | Unreachable) -> Finding:
+        """What came back; where our own shortage keeps us from asking the health path, nobody is accused."""
         try:
-            gateway_answers = await self._gateway_answers() if needs_a_ping(answer) else None
+            if isinstance(came, Unreachable):
+                return await self._judge_no_answer(came)
+            gateway_answers = await self._gateway_answers() if needs_a_ping(came) else None
         except Unreachable as own:
-            return await judge_silence(own, self.witness)
-        return judge_answer(answer, gateway_answers=gateway_answers, model=self.options.model)
+            return await judge_unreachable_gateway(own, self.witness)
+        return judge_answer(came, gateway_answers=gateway_answers, model=self.template.model)
 
-    async def _judge_silence(self, error: Unreachable) -> Finding:
-        """No HTTP answer. A timeout, or a connection lost after sending, is the provider's when the gateway itself answers."""
-        evidence = {"kind": error.kind}
-        if error.kind in _BEFORE_SENDING:
-            return await judge_silence(error, self.witness)
-        if (ours := our_own(error, "the gateway", evidence)) is not None:
-            return ours
-        try:
-            answers = await self._gateway_answers()
-        except Unreachable as own:
-            return await judge_silence(own, self.witness)
+    async def _judge_no_answer(self, error: Unreachable) -> Finding:
+        """A timeout, or a connection lost after sending, is the provider's when the gateway itself answers."""
+        answers = await self._gateway_answers() if error.kind not in _NOT_THE_PROVIDERS else False
+        what, evidence = f"no answer to the canary: {error}", {"kind": error.kind}
         if answers is None:
-            return unknown(f"no answer to the canary: {error}; {_CANNOT_ASK}", Blindness.BLOCKED, evidence)
+            return unknown(f"{what}; {_CANNOT_ASK}", Blindness.BLOCKED, evidence)
         if not answers:
-            return await judge_silence(error, self.witness)
-        charge = Charge(
-            fault=Fault.PROVIDER_FAILING,
-            summary=f"no answer to the canary: {error}",
-            facts=("the gateway itself answers its health path",),
-        )
-        return accuse(charge, evidence)
+            return await judge_unreachable_gateway(error, self.witness)
+        facts = ("the gateway itself answers its health path",)
+        return failure(Charge(fault=Fault.PROVIDER_FAILING, summary=what, facts=facts), evidence)
 
     async def _gateway_answers(self) -> bool | None:
         """Whether the gateway answers its health path; None where we are kept from asking. Raises Unreachable by our own shortage."""
         try:
             ping = await self.gateway.ping(timeout=_PING_TIMEOUT)
         except Unreachable as error:
-            if our_own(error, "", {}) is not None:
+            if own_failure(error, "", {}) is not None:
                 raise
             return False
         verdict = judge_ping(ping).verdict
@@ -270,7 +252,7 @@ def judge_answer(answer: CanaryAnswer, *, gateway_answers: bool | None, model: s
             fault = Fault.PROVIDER_FAILING if behind else Fault.GATEWAY_UNREACHABLE
     rejected = fault is Fault.CANARY_REJECTED
     step = step_for_rejection(status=answer.status, model=model, guardrails=refusal.guardrails, cached=answer.cached)
-    return accuse(Charge(fault=fault, summary=summary, facts=_facts(answer), step=step if rejected else ""), evidence)
+    return failure(Charge(fault=fault, summary=summary, facts=_facts(answer), step=step if rejected else ""), evidence)
 
 
 def _judge_success(answer: CanaryAnswer, refusal: Refusal, said: str, evidence: Mapping[str, Scalar]) -> Finding:
@@ -288,7 +270,7 @@ def _judge_success(answer: CanaryAnswer, refusal: Refusal, said: str, evidence: 
         summary = "the gateway answered from its cache, although every prompt is unique: caching is too broad"
     else:
         return passing(f"the gateway served the canary{f' by {answer.model}' if answer.model else ''}", evidence)
-    return accuse(Charge(fault=Fault.CANARY_REJECTED, summary=summary, facts=facts, step=step), evidence)
+    return failure(Charge(fault=Fault.CANARY_REJECTED, summary=summary, facts=facts, step=step), evidence)
 
 
 def _facts(answer: CanaryAnswer) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
-from monitor.checks.verdicts import CONTROL_PLANE, accuse, cannot_see
+from monitor.checks.verdicts import CONTROL_PLANE, cannot_see, failure
 from monitor.connectivity import Certificates
 from monitor.core.drift import Comparison, ConfigSeen, compare, unmask_removal
 from monitor.core.inputs import KeyTried, Observation
@@ -66,12 +66,12 @@ class ConfigCheck:
         if not works:
             summary = f"the configuration reads as {form}, but the token is not accepted by the session endpoint either"
             return unknown(summary, Blindness.REFUSED, permanent=True)
-        return accuse(gone(form), {"form": form, "differences": 1})
+        return failure(gone(form), {"form": form, "differences": 1})
 
     async def _judge(self, read: ConfigSeen, journal: Journal) -> tuple[ConfigSeen, Finding]:
         """A manifest was read: what counts of it, and what that says."""
         if read.config.off:
-            return read, accuse(off(), {"differences": 1, **_who(read)})
+            return read, failure(off(), {"differences": 1, **_who(read)})
         unmasked = unmask_removal(journal.state.config, read)
         seen = refute_headers(unmasked, read, journal.state, journal.policy, self.clock.now())
         comparison = compare(journal.policy.expected, seen.config)
@@ -107,7 +107,7 @@ def judge_comparison(
         **_who(seen),
     }
     if comparison.differences:
-        return accuse(drift(comparison, at_once=at_once), evidence)
+        return failure(drift(comparison, at_once=at_once), evidence)
     unseen = [path for path in comparison.not_comparable if path not in refuted]
     left_out = f"; not comparable: {', '.join(unseen)}" if unseen else ""
     if refuted:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from monitor.checks.config import Reread
-from monitor.checks.verdicts import accuse, blame_or_doubt, step_for_status
+from monitor.checks.verdicts import failure, judge_unreachable, step_for_status
 from monitor.connectivity import Certificates, Witnesses
 from monitor.core.canary import ControlSpan
 from monitor.core.inputs import ControlSent
@@ -49,7 +49,7 @@ class ControlCheck:
         except Unreachable as error:
             charge = Charge(fault=Fault.INGEST_FAILING, summary=str(error), stops_export=True)
             evidence = {"kind": error.kind}
-            finding: Finding | None = await blame_or_doubt(
+            finding: Finding | None = await judge_unreachable(
                 error, charge, evidence, service=Service.OTLP, called="Traceloop", witness=self.witness
             )
         else:
@@ -94,4 +94,4 @@ def judge_ingest(answer: IngestAnswer) -> Finding | None:
     summary = f"Traceloop answers HTTP {answer.status} to a span of our own{said}"
     if answer.rejected:
         summary = f"Traceloop rejected the span (partial success){said}"
-    return accuse(Charge(fault=Fault.INGEST_FAILING, summary=summary, stops_export=True), evidence)
+    return failure(Charge(fault=Fault.INGEST_FAILING, summary=summary, stops_export=True), evidence)

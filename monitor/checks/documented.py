@@ -17,19 +17,19 @@ _CROWDED_FOR: Seconds = 60.0
 _FURTHEST: Seconds = 120.0  # so much earlier a span is looked for, too, before its absence is concluded
 
 
-class ClosedWays:
+class UnusableRoutes:
     """Ways of reading that are of no use to us, remembered for an hour; a closed way says nothing about any trace."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._closed: dict[Hashable, Seconds] = {}
+        self._unusable: dict[Hashable, Seconds] = {}
 
     def __contains__(self, way: Hashable) -> bool:
-        return self._clock.monotonic() - self._closed.get(way, -_TRIED_AGAIN_AFTER) < _TRIED_AGAIN_AFTER
+        return self._clock.monotonic() - self._unusable.get(way, -_TRIED_AGAIN_AFTER) < _TRIED_AGAIN_AFTER
 
     def add(self, way: Hashable) -> None:
         """It answered 401, 403 or 404 (an undocumented route may go at any time), or showed nothing where there was something."""
-        self._closed[way] = self._clock.monotonic()
+        self._unusable[way] = self._clock.monotonic()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +59,7 @@ class DocumentedRead:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._useless = ClosedWays(clock)
+        self._useless = UnusableRoutes(clock)
         self._crowded: dict[int, tuple[Seconds, Crowded]] = {}
 
     async def read(self, backend: TraceBackend, wanted: Wanted, began: Instant) -> TraceSeen:

@@ -12,7 +12,6 @@ from monitor.core.hints import known_caller, known_switch
 from monitor.core.inputs import HopLooked, OriginLooked, SwitchesLooked
 from monitor.core.model import CheckName, Instant, Seconds
 from monitor.core.pace import hop_is_due, origin_is_due, switches_are_due
-from monitor.core.state import Policy, TargetState
 from monitor.ports import Clock, ControlPlane, Garbled, Journal, PortError, Refused, SpanMetrics, Unreachable
 
 _ORIGIN_TIMEOUT: Seconds = 30.0
@@ -29,14 +28,11 @@ class OriginLook:
     """Asks TrueFoundry's own store for the traces that have not come, or else for the newest that has: that proves the route."""
 
     serves = frozenset({CheckName.CANARY})
+    is_due = staticmethod(origin_is_due)
 
     control_plane: ControlPlane
     clock: Clock
     _tried_at: Seconds | None = field(default=None, init=False)  # by a clock that never jumps
-
-    def is_due(self, state: TargetState, policy: Policy, now: Instant) -> bool:
-        """Whether it is time."""
-        return origin_is_due(state, policy, now)
 
     async def look(self, journal: Journal) -> None:
         """Ask, at most every 15 seconds; what could not be asked is not reported: it proves nothing."""
@@ -110,13 +106,10 @@ class SwitchesLook:
     """Reads logging, global settings and data routing, and reports what could be read."""
 
     serves = frozenset({CheckName.CONFIG, CheckName.CANARY})
+    is_due = staticmethod(switches_are_due)
 
     control_plane: ControlPlane
     clock: Clock
-
-    def is_due(self, state: TargetState, policy: Policy, now: Instant) -> bool:
-        """Whether it is time."""
-        return switches_are_due(state, policy, now)
 
     async def look(self, journal: Journal) -> None:
         """Read each; what is hidden from us, or not understood, is reported as such, and accuses nobody."""
@@ -141,13 +134,10 @@ class HopLook:
     """Reads the gateway's counters of its spans: two readings tell whether it gets them to TrueFoundry's collector."""
 
     serves = frozenset({CheckName.CANARY})
+    is_due = staticmethod(hop_is_due)
 
     metrics: SpanMetrics
     clock: Clock
-
-    def is_due(self, state: TargetState, policy: Policy, now: Instant) -> bool:
-        """Whether it is time."""
-        return hop_is_due(state, policy, now)
 
     async def look(self, journal: Journal) -> None:
         """Read once; what cannot be read is said where somebody asks why, and nowhere else."""

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from monitor.checks.verdicts import accuse, blame_or_doubt
+from monitor.checks.verdicts import failure, judge_unreachable
 from monitor.connectivity import Witnesses
 from monitor.core.inputs import Observation
 from monitor.core.model import Blindness, Charge, CheckName, Fault, Finding, Phases, Scalar, Service, passing, unknown
@@ -30,7 +30,7 @@ class GatewayCheck:
         try:
             ping = await self.gateway.ping(timeout=journal.policy.cadences[self.name].deadline)
         except Unreachable as error:
-            finding = await judge_silence(error, self.witness)
+            finding = await judge_unreachable_gateway(error, self.witness)
         else:
             finding = judge_ping(ping)
             if ping.certificate_expires_at is not None:
@@ -48,18 +48,20 @@ def judge_ping(ping: Ping) -> Finding:
         return unknown("Cloudflare refuses the monitor (error 1010)", Blindness.BLOCKED, evidence)
     if _REDIRECT <= ping.status < _CLIENT_ERROR:
         redirects = f"the gateway redirects (HTTP {ping.status})"
-        return accuse(Charge(fault=Fault.GATEWAY_UNREACHABLE, summary=redirects), evidence)
+        return failure(Charge(fault=Fault.GATEWAY_UNREACHABLE, summary=redirects), evidence)
     if ping.status >= _SERVER_ERROR:
         answers = f"the gateway answers HTTP {ping.status}"
-        return accuse(Charge(fault=Fault.GATEWAY_UNREACHABLE, summary=answers), evidence)
+        return failure(Charge(fault=Fault.GATEWAY_UNREACHABLE, summary=answers), evidence)
     return passing(f"the gateway answers (HTTP {ping.status})", evidence)
 
 
-async def judge_silence(error: Unreachable, witness: Witnesses) -> Finding:
+async def judge_unreachable_gateway(error: Unreachable, witness: Witnesses) -> Finding:
     """The gateway gave no HTTP answer."""
     charge = Charge(fault=Fault.GATEWAY_UNREACHABLE, summary=str(error), step=step_for_silence(error.kind))
     evidence = {"kind": error.kind, **_timings(error.phases)}
-    return await blame_or_doubt(error, charge, evidence, service=Service.GATEWAY, called="the gateway", witness=witness)
+    return await judge_unreachable(
+        error, charge, evidence, service=Service.GATEWAY, called="the gateway", witness=witness
+    )
 
 
 def _timings(phases: Phases) -> dict[str, Scalar]:

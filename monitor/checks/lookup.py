@@ -7,7 +7,7 @@ documented one shows those of the key's own (https://www.traceloop.com/docs/api-
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from monitor.checks.documented import READ_TIMEOUT, ClosedWays, DocumentedRead, Wanted
+from monitor.checks.documented import READ_TIMEOUT, DocumentedRead, UnusableRoutes, Wanted
 from monitor.core.arrival import PROOF_LASTS, is_narrowing_proven, is_proven
 from monitor.core.canary import CONTROL_SPAN_NAME, Canary, ControlSpan, IdSource
 from monitor.core.inputs import ControlLooked
@@ -34,14 +34,15 @@ _OF_A_CONTROL = (Narrowing.MARKER, Narrowing.TRACE_ID, Narrowing.SPAN_NAME)
 _Spans = tuple[SpanFact, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Look:
-    """One look for a canary's trace: begun when, and what was known then."""
+    """One look for a canary's trace: begun when (`started`: by the clock that never jumps), and what was known then."""
 
     canary: Canary
     state: TargetState
     policy: Policy
     at: Instant
+    started: Seconds = 0.0
 
     @property
     def is_by_a_guess(self) -> bool:
@@ -85,7 +86,7 @@ class Lookup:
         self._backend = backend
         self._own = own
         self._others = others
-        self._closed = ClosedWays(clock)
+        self._unusable = UnusableRoutes(clock)
         self._documented = DocumentedRead(clock)
         self._shown: dict[str, _Spans] = {}  # of each canary that is still looked for, by its id
         self._shows_part = False  # the documented read has shown less of a trace than the quick route
@@ -232,7 +233,7 @@ class Lookup:
 
     async def _quick(self, backend: TraceBackend, trace_id: TraceId, nonce: str | None) -> _Spans | None:
         """The quick route; None where it is closed, or turns out to be: 401, 403 and 404 say nothing else."""
-        if backend is self._backend and Route.TRACE in self._closed:
+        if backend is self._backend and Route.TRACE in self._unusable:
             return None
         try:
             return await backend.read_trace(trace_id, nonce=nonce, timeout=READ_TIMEOUT)
@@ -242,7 +243,7 @@ class Lookup:
             if error.blocked or error.status not in _CLOSED:
                 raise
         if backend is self._backend:
-            self._closed.add(Route.TRACE)
+            self._unusable.add(Route.TRACE)
         return None
 
     def _is_ours(self, span: SpanFact) -> bool:

@@ -25,19 +25,19 @@ _OUR_OWN: Mapping[str, Blindness] = {
 }
 
 
-def accuse(charge: Charge, evidence: Mapping[str, Scalar]) -> Finding:
+def failure(charge: Charge, evidence: Mapping[str, Scalar]) -> Finding:
     """A failure for one reason."""
     return failing(charge.summary, charge, evidence=evidence)
 
 
-def our_own(error: Unreachable, service: str, evidence: Mapping[str, Scalar]) -> Finding | None:
+def own_failure(error: Unreachable, service: str, evidence: Mapping[str, Scalar]) -> Finding | None:
     """The finding where it was the monitor that kept itself from asking: nobody else is to blame, whoever answers."""
     reason = _OUR_OWN.get(error.kind)
     asked = "was not asked" if error.kind != "starved" else "may have answered"
     return None if reason is None else unknown(f"{service} {asked}: {error}", reason, evidence)
 
 
-async def blame_or_doubt(
+async def judge_unreachable(
     error: Unreachable,
     charge: Charge,
     evidence: Mapping[str, Scalar],
@@ -47,12 +47,12 @@ async def blame_or_doubt(
     witness: Witnesses,
 ) -> Finding:
     """No HTTP answer: the charge holds if another service answers, else our own network is the suspect."""
-    if (ours := our_own(error, called, evidence)) is not None:
+    if (ours := own_failure(error, called, evidence)) is not None:
         return ours
     if not await witness.vouch(service):
         summary = f"no answer from {called} ({error}), nor from anything else: our own network is the suspect"
         return unknown(summary, Blindness.NO_WITNESS, evidence)
-    return accuse(replace(charge, facts=("another service answers the monitor: its own network works",)), evidence)
+    return failure(replace(charge, facts=("another service answers the monitor: its own network works",)), evidence)
 
 
 def cannot_see(error: PortError, what: str, *, asked: str = "the service") -> Finding:

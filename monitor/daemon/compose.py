@@ -10,17 +10,18 @@ from typing import Protocol
 from urllib.parse import unquote, urlsplit
 
 from monitor.checks.arrival import ArrivalCheck
-from monitor.checks.canary import CanaryCheck, CanaryOptions, Exchanges
+from monitor.checks.canary import CanaryCheck, CanaryTexts
 from monitor.checks.config import ConfigCheck
 from monitor.checks.control import ControlCheck
 from monitor.checks.evidence import HopLook, OriginLook, SwitchesLook
 from monitor.checks.gateway import GatewayCheck
+from monitor.checks.lookup import Lookup
 from monitor.connectivity import Ask, Certificates, Witnesses
 from monitor.core.events import Event, RemoteAnswered
 from monitor.core.model import CheckName, Service, TargetName
 from monitor.core.silence import Silence, Weekly
 from monitor.http import Http, Network
-from monitor.ports import Check, Clock, SideLook
+from monitor.ports import CanaryRequest, Check, Clock, SideLook
 from monitor.redaction import Redactor
 from monitor.settings import Settings, Target, expected_headers
 from monitor.settings.model import WEEK
@@ -55,7 +56,7 @@ class Adapters:
     elsewhere: Mapping[str, TraceloopReader]
     witness: Witnesses
     certificates: Certificates
-    exchanges: Exchanges
+    texts: CanaryTexts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,13 +90,9 @@ def assemble(
     # A control span is read back by the same watch, also where nobody judges the canaries' traces.
     arrival = None
     if target.checks.arrival.enabled or target.checks.control.enabled:
-        arrival = ArrivalCheck(
-            adapters.backend,
-            deps.clock,
-            adapters.elsewhere,
-            target.traceloop.environment,
-            config.reread if config is not None else None,
-        )
+        own, others = target.traceloop.environment, adapters.elsewhere
+        lookup = Lookup(adapters.backend, deps.clock, own=own, others=others)
+        arrival = ArrivalCheck(lookup, deps.clock, config.reread if config is not None else None)
     return Parts(
         checks={check.name: check for check in _checks(name, target, adapters, config, deps.clock)},
         arrival=arrival,
@@ -117,14 +114,13 @@ def _checks(
         reread = config.reread if config is not None else None
         yield ControlCheck(adapters.ingest, witness, clock, attributes, adapters.certificates, reread)
     if checks.canary.enabled:
-        options = CanaryOptions(
+        template = CanaryRequest(
             model=target.gateway.model or "",
-            prompt=checks.canary.prompt,
             max_tokens=checks.canary.max_tokens,
             parameters=checks.canary.parameters,
             metadata=checks.canary.metadata,
         )
-        yield CanaryCheck(adapters.gateway, witness, clock, options, adapters.exchanges)
+        yield CanaryCheck(adapters.gateway, witness, clock, template, adapters.texts)
 
 
 def _side_looks(target: Target, adapters: Adapters, clock: Clock) -> Iterator[SideLook]:
@@ -146,12 +142,12 @@ def _adapters(
         witness.note(service, outcome)
         count(service, outcome)
 
-    certificates, exchanges = Certificates(), Exchanges(target.checks.canary.prompt)
+    certificates, texts = Certificates(), CanaryTexts(target.checks.canary.prompt)
     http = deps.http.listening(count_and_note, certificates.note)
     headers = partial(expected_headers, target)
     redactor, clock = deps.redactor, deps.clock
     reader = partial(
-        TraceloopReader, http, target.traceloop.url, texts_of=exchanges.texts_of, redactor=redactor, clock=clock
+        TraceloopReader, http, target.traceloop.url, texts_of=texts.texts_of, redactor=redactor, clock=clock
     )
     gateway = TrueFoundryGateway(
         http,
@@ -188,7 +184,7 @@ def _adapters(
         elsewhere={slug: reader(key=other.api_key.get) for slug, other in target.traceloop.other_environments.items()},
         witness=witness,
         certificates=certificates,
-        exchanges=exchanges,
+        texts=texts,
     )
 
 

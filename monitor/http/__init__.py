@@ -4,7 +4,7 @@
 of this very process.
 """
 
-from monitor.http.answer import Answer, Odd
+from monitor.http.answer import Answer, Unread
 from monitor.http.client import BODY_LIMIT, OUTCOMES, USER_AGENT, Exchange, Http, OnAnswer, OnCertificate, OnExchange
 from monitor.http.exchange import Reply, Request, Stopwatch, Transport
 from monitor.http.inprocess import ASGIApp, InProcess
@@ -23,7 +23,6 @@ __all__ = [
     "InProcess",
     "JsonRows",
     "Network",
-    "Odd",
     "OnAnswer",
     "OnCertificate",
     "OnExchange",
@@ -32,4 +31,5 @@ __all__ = [
     "Request",
     "Stopwatch",
     "Transport",
+    "Unread",
 ]

@@ -40,7 +40,7 @@ _BLOCK_PAGE = re.compile(
 )
 
 
-class Odd(Garbled):
+class Unread(Garbled):
     """An answer that may be right and is not read: too large, packed in another way, JSON that parsers read in different ways."""
 
 
@@ -102,13 +102,13 @@ class Answer:
 
     def json(self) -> Any:  # noqa: ANN401 - JSON is whatever was sent
         """The body as JSON. Raises Garbled if it is cut off, compressed out of bounds, no JSON, or absurdly deep."""
-        kind: type[Garbled] = Odd
+        kind: type[Garbled] = Unread
         try:
             return _parse(self.body, self.flaw)
         except RecursionError:
             what = f"JSON nested deeper than {_DEEPEST} levels"
-        except Odd as odd:
-            what = str(odd)
+        except Unread as unread:
+            what = str(unread)
         except ValueError:
             size, form = len(self.body), self.media_type or "no content type"
             kind, what = Garbled, f"{size} bytes of {form}, which are no JSON"
@@ -250,10 +250,10 @@ def _moment(text: str) -> Instant | None:
 
 def _parse(body: bytes, flaw: str | None) -> Any:  # noqa: ANN401 - JSON is whatever was sent
     if flaw is not None:
-        raise Odd(flaw)
+        raise Unread(flaw)
     text = body.decode(json.detect_encoding(body), "surrogatepass")
     if _cost(text) + len(body) > _MOST_BUILT:
-        raise Odd(f"{len(body)} bytes of JSON that hold more than is read")
+        raise Unread(f"{len(body)} bytes of JSON that hold more than is read")
     value = json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_refuse_repeated_names)
     # Level by level, so that the depth of what was sent is never the depth of our stack.
     level: list[Any] = [value] if isinstance(value, (dict, list)) else []
@@ -266,14 +266,14 @@ def _parse(body: bytes, flaw: str | None) -> Any:  # noqa: ANN401 - JSON is what
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    raise Odd(f"JSON that holds {name}, which JSON does not have")
+    raise Unread(f"JSON that holds {name}, which JSON does not have")
 
 
 def _refuse_repeated_names(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """What is read out of two fields of one name is unpredictable (https://www.rfc-editor.org/rfc/rfc8259#section-4): nothing."""
     made = dict(pairs)
     if len(made) < len(pairs):
-        raise Odd("JSON that repeats a name in one object")
+        raise Unread("JSON that repeats a name in one object")
     return made
 
 

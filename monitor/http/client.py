@@ -104,15 +104,15 @@ class Http:
         try:
             answer, misread = await self._ask(request, timeout, body_limit, take)
         except Unreachable as error:
-            self._tell(ended(took=self.clock.monotonic() - started, failure=error.kind))
+            self._report(ended(took=self.clock.monotonic() - started, failure=error.kind))
             raise
-        self._tell(ended(took=self.clock.monotonic() - started, answer=answer))
+        self._report(ended(took=self.clock.monotonic() - started, answer=answer))
         if misread is not None:
             what = f"status {answer.status} with {answer.media_type or 'no content type'}: {misread}"
             raise Garbled(what, status=answer.status, evidence=answer.trail)
         return answer
 
-    def _tell(self, exchange: Exchange) -> None:
+    def _report(self, exchange: Exchange) -> None:
         """Tell the listeners what became of a request."""
         if self.on_exchange is not None:
             self.on_exchange(exchange)

@@ -54,20 +54,11 @@ _FAR = 10**14  # milliseconds: the year 5138
 _EMPTY = ("", "null", "{}", "[]", '""')
 _MODEL = ("gen_ai.response.model", "llm.response.model", "gen_ai.request.model", "llm.request.model", "tfy.model.name")
 _USAGE = {
-    "input": (
-        "gen_ai.usage.input_tokens",
-        "gen_ai.usage.prompt_tokens",
-        "llm.usage.input_tokens",
-        "llm.usage.prompt_tokens",
-        "tfy.model.metric.input_tokens",
-    ),
-    "output": (
-        "gen_ai.usage.output_tokens",
-        "gen_ai.usage.completion_tokens",
-        "llm.usage.output_tokens",
-        "llm.usage.completion_tokens",
-        "tfy.model.metric.output_tokens",
-    ),
+    kind: (
+        *(f"{prefix}.usage.{name}_tokens" for prefix in ("gen_ai", "llm") for name in (kind, older_name)),
+        f"tfy.model.metric.{kind}_tokens",
+    )
+    for kind, older_name in (("input", "prompt"), ("output", "completion"))
 }
 
 
@@ -118,14 +109,17 @@ def read_row(row: object, *, nonce: str | None, redactor: Redactor, texts: Seque
     # What is named like content: fields of a row of their own, and attributes.
     named = [(name, row.get(name)) for name in _CONTENT_FIELDS]
     named += [(name, value) for name, value in (*attributes.items(), *of_events) if _CONTENT.fullmatch(name)]
-    model = _first(attributes, _MODEL)
-    models = {
-        word for name in _MODEL for each in [attributes.get(name, "")] for word in (each, each.rpartition("/")[2])
-    }
+    called = [attributes.get(name, "") for name in _MODEL]  # the model goes by these, with and without its provider
+    models = {word for name in called for word in (name, name.rpartition("/")[2])}
     held = [(clamp(name, 100), held_in(value, models)) for name, value in named]
     credentials = {name for name, value in everywhere if _is_credential(name, value, redactor)}
     stamp = row.get("timestamp")  # in milliseconds: when the span began, by the clock of whoever made it
-    dated = isinstance(stamp, int) and not isinstance(stamp, bool) and 0 < stamp < _FAR
+    shown_resource = None
+    if resource is not None:
+        shown_resource = {
+            name: MASK if name in credentials else clamp(redactor.redact(value), LONGEST_FIELD)
+            for name, value in resource.items()
+        }
     counts = {kind: _count(_first(attributes, names)) for kind, names in _USAGE.items()}
     return SpanFact(
         trace_id=trace_id,
@@ -135,18 +129,13 @@ def read_row(row: object, *, nonce: str | None, redactor: Redactor, texts: Seque
         environment=_text(row.get("environment")),
         # Top-level in the documented route; the quick one does not tell.
         service_name=_text(row.get("service_name")) or _text((resource or {}).get("service.name")),
-        resource=None
-        if resource is None
-        else {
-            name: MASK if name in credentials else clamp(redactor.redact(value), LONGEST_FIELD)
-            for name, value in resource.items()
-        },
+        resource=shown_resource,
         content=tuple(sorted(content)),
         unproven=tuple(sorted({name for name, what in held if what is Held.SOMETHING} - content)),
         redacted=any(what is Held.REDACTED for _, what in held),
         credentials=tuple(sorted(clamp(name, 100) for name in credentials)),
-        model=model,
-        started_at=stamp / 1000 if dated and isinstance(stamp, int) else None,
+        model=_first(attributes, _MODEL),
+        started_at=stamp / 1000 if type(stamp) is int and 0 < stamp < _FAR else None,
         usage={kind: count for kind, count in counts.items() if count is not None},
     )
 

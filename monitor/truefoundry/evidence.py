@@ -23,6 +23,7 @@ from monitor.truefoundry.manifest import read_author, read_moment
 
 _MOST_RULES = 100
 _MOST_WORDS = 200
+_CONDITIONS = {"subjects": 0, "models": 1, "metadata": 2}  # the known ones, in the order in which they are said
 
 _OK = 200
 _USUAL_PATH = "/metrics"
@@ -110,10 +111,9 @@ class _Reader:
         when = rule.get("when")
         if when is not None and not isinstance(when, Mapping):
             raise self._garbled("the field when, which is no object")
+        given = {name: value for name, value in (when or {}).items() if value is not None}
         conditions: list[Condition] = []
-        for name, value in (when or {}).items():
-            if value is None:
-                continue
+        for name, value in sorted(given.items(), key=lambda each: _CONDITIONS.get(each[0], len(_CONDITIONS))):
             if name in ("subjects", "models"):
                 conditions.append(self._in_not_in(Matter.SUBJECT if name == "subjects" else Matter.MODEL, value))
             elif name == "metadata" and isinstance(value, Mapping) and len(value) <= _MOST_WORDS:
@@ -121,7 +121,7 @@ class _Reader:
                     self._condition(Matter.METADATA, self._show(str(key)), [each]) for key, each in value.items()
                 ]
             else:
-                conditions.append(self._puzzle(str(name)))
+                conditions.append(self._unreadable(str(name)))
         return SwitchRule(name=self._name(rule), conditions=tuple(conditions), off=not rule["log"])
 
     def _in_not_in(self, matter: Matter, value: object) -> Condition:
@@ -132,8 +132,10 @@ class _Reader:
 
     def _condition(self, matter: Matter, key: str, inside: object, outside: object = None) -> Condition:
         within, without = self._words(inside), self._words(outside)
-        puzzling = (inside is not None and not within) or (outside is not None and without is None)
-        return Condition(matter=matter, key=key, inside=within or None, outside=without or (), understood=not puzzling)
+        unreadable = (inside is not None and not within) or (outside is not None and without is None)
+        return Condition(
+            matter=matter, key=key, inside=within or None, outside=without or (), understood=not unreadable
+        )
 
     def _words(self, value: object) -> tuple[str, ...] | None:
         """A list of texts; None for anything else, and for more than can be kept."""
@@ -148,7 +150,7 @@ class _Reader:
         rules: list[SwitchRule] = []
         for destination in listed:
             when = destination.get("when")
-            conditions = [self._puzzle("when")]
+            conditions = [self._unreadable("when")]
             if isinstance(when, list):
                 conditions = [self._routing_condition(each) for each in when[:_MOST_RULES]]
             if destination.get("enabled") is not False:
@@ -157,14 +159,14 @@ class _Reader:
 
     def _routing_condition(self, given: object) -> Condition:
         if not isinstance(given, Mapping) or given.get("operator", "IN") != "IN":
-            return self._puzzle("when")
+            return self._unreadable("when")
         if given.get("field") == "created_by":
             return self._condition(Matter.SUBJECT, "", given.get("value") or [])
         if given.get("field") == "metadata" and isinstance(given.get("key"), str):
             return self._condition(Matter.METADATA, self._show(given["key"]), given.get("value") or [])
-        return self._puzzle("when")
+        return self._unreadable("when")
 
-    def _puzzle(self, name: str) -> Condition:
+    def _unreadable(self, name: str) -> Condition:
         return Condition(matter=Matter.METADATA, key=self._show(name), understood=False)
 
     def _name(self, rule: Mapping[str, Any]) -> str:
@@ -206,14 +208,12 @@ class GatewaySpanMetrics:
             raise Garbled("the gateway's metrics page does not count spans")
         exported, failed, dropped = 0, Counter[str](), Counter[str]()
         for sample in samples:
-            counted, reason = sample.name.removeprefix(prefix), sample.labels.get("reason") or "unknown"
-            shown = clamp(self.redactor.redact(reason), 40)
-            if counted == _DROPPED:
-                dropped[shown] += _whole(sample.value)
-            elif counted == _EXPORTED and sample.labels.get("outcome") == "success":
+            counted = sample.name.removeprefix(prefix)
+            if counted == _EXPORTED and sample.labels.get("outcome") == "success":
                 exported += _whole(sample.value)
-            elif counted == _EXPORTED:
-                failed[shown] += _whole(sample.value)
+            elif counted in (_EXPORTED, _DROPPED):
+                reason = clamp(self.redactor.redact(sample.labels.get("reason") or "unknown"), 40)
+                (dropped if counted == _DROPPED else failed)[reason] += _whole(sample.value)
         started = next((each.value for each in samples if each.name == _STARTED), None)
         return SpanCounters(
             at=self.clock.now(),

@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from monitor.core.model import Seconds, Service, TraceId
-from monitor.http import Answer, Http, Odd
+from monitor.http import Answer, Http, Unread
 from monitor.ports import CanaryAnswer, CanaryRequest, Clock, Garbled, Ping, Refusal
 from monitor.redaction import Redactor, clamp
 
@@ -211,8 +211,8 @@ def read_refusal(answer: Answer, redactor: Redactor) -> Refusal:
     body, unread = None, ""
     try:
         body = answer.json()
-    except Odd as odd:
-        unread = str(odd)
+    except Unread as error:
+        unread = str(error)
     except Garbled:
         pass
     if not isinstance(body, Mapping):
@@ -221,13 +221,13 @@ def read_refusal(answer: Answer, redactor: Redactor) -> Refusal:
     def word(value: object) -> str | None:
         return redactor.show(value, 60) if isinstance(value, str) and value else None
 
-    error = body.get("error")
-    if isinstance(error, str):
+    given = body.get("error")
+    if isinstance(given, str):
         try:
-            error = json.loads(error) if len(error) <= _LONGEST_ERROR else {"message": error}
+            given = json.loads(given) if len(given) <= _LONGEST_ERROR else {"message": given}
         except (ValueError, RecursionError):
-            error = {"message": error}
-    details = error if isinstance(error, Mapping) else {}
+            given = {"message": given}
+    details = given if isinstance(given, Mapping) else {}
     return Refusal(
         message=redactor.show(str(body.get("message") or details.get("message") or ""), 300),
         envelope=(body.get("status") == "failure" and "error" in body) or any(body.get(name) for name in _ENVELOPE),

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from monitor.checks.arrival import ArrivalCheck
-from monitor.checks.lookup import Look
+from monitor.checks.lookup import Look, Lookup
 from monitor.core.arrival import narrowing_key, proof_key
 from monitor.core.canary import Canary, ControlSpan, IdSource, Outcome
 from monitor.core.inputs import ControlLooked, ElsewhereLooked, LabelsUnread, LookFailed, TraceLooked
@@ -41,7 +41,7 @@ class Bench:
         self.clock, self.backend, self.other = FakeClock(), FakeBackend(), FakeBackend()
         self.backend.crowded = self.other.crowded = True
         self.diary = Diary(self.clock, POLICY, TargetState(target=PROD, canaries=canaries, controls=controls, **state))
-        self.check = ArrivalCheck(self.backend, self.clock, {"stg": self.other}, "prd")
+        self.check = ArrivalCheck(Lookup(self.backend, self.clock, own="prd", others={"stg": self.other}), self.clock)
 
     def shows(self, number: int = 1, *, nonce: str = "gtm-1", at: float = START) -> None:
         """Traceloop has a whole trace, whose root is named as the gateway names them."""
@@ -260,9 +260,7 @@ async def test_a_canary_costs_three_requests_at_most_once_its_time_is_known(quic
     bench = Bench(*before, a_canary(9), proofs=proven(TRACE, WAREHOUSE, N.METADATA), honours_traceparent=False)
     if not quick_is_open:
         bench.backend.quick_error = Gone("404")
-        await bench.check.lookup.see(
-            Look(canary=a_canary(9), state=bench.diary.state, policy=POLICY, at=START)
-        )  # which closes it for an hour
+        await bench.check.lookup.see(Look(a_canary(9), bench.diary.state, POLICY, START))  # which closes it for an hour
         bench.backend.quick_reads.clear()
         bench.backend.window_reads.clear()
     await bench.until(took - 0.1)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from monitor.checks.canary import DEFAULT_PROMPT, CanaryCheck, CanaryOptions, Exchanges, choose_id
+from monitor.checks.canary import DEFAULT_PROMPT, CanaryCheck, CanaryTexts, choose_id
 from monitor.core.canary import Canary, IdSource
 from monitor.core.events import CanaryReturned
 from monitor.core.inputs import CanaryAnswered, Observation
@@ -40,12 +40,12 @@ class Bench:
         self.gateway = ScriptedGateway(answer=SERVED)
         self.witness = FakeWitness()
         self.diary = Diary(self.clock, replace(POLICY, **policy), state)
-        self.options = CanaryOptions(model="openai-main/gpt-4o-mini")
+        self.template = CanaryRequest(model="openai-main/gpt-4o-mini")
+        self.texts = CanaryTexts(None)
 
     def check(self, gateway: Gateway | None = None) -> CanaryCheck:
         """The check under test, before its own gateway or another."""
-        options, exchanges = self.options, Exchanges(self.options.prompt)
-        return CanaryCheck(gateway or self.gateway, self.witness, self.clock, options, exchanges)
+        return CanaryCheck(gateway or self.gateway, self.witness, self.clock, self.template, self.texts)
 
     async def look(self) -> "Bench":
         """Let it look."""
@@ -137,9 +137,8 @@ async def test_a_canary_says_that_it_is_one() -> None:
 async def test_the_operators_options_are_asked_for() -> None:
     """Prompt, tokens, parameters and metadata are handed on as configured."""
     bench = Bench()
-    bench.options = CanaryOptions(
-        model="m", prompt="Say hi.", max_tokens=None, parameters={"temperature": 0}, metadata={"team": "ml"}
-    )
+    bench.template = CanaryRequest(model="m", max_tokens=None, parameters={"temperature": 0}, metadata={"team": "ml"})
+    bench.texts = CanaryTexts("Say hi.")
     request = (await bench.look()).request
     assert request.prompt.startswith("Say hi.\n(gtm-")
     assert (request.model, request.max_tokens, request.parameters) == ("m", None, {"temperature": 0})
@@ -242,15 +241,14 @@ async def test_what_it_asks_and_is_answered_can_be_recognised_in_its_trace() -> 
     """In the memory of the process alone: the answer is foreign text, and no input of the core carries it."""
     bench = Bench()
     bench.gateway.answer = replace(SERVED, text="The answer is a long one.")
-    exchanges = Exchanges(None)
-    check = CanaryCheck(bench.gateway, bench.witness, bench.clock, bench.options, exchanges)
-    await check.look(bench.diary)
-    assert exchanges.texts_of(bench.canary.nonce) == (bench.request.prompt, "The answer is a long one.")
+    texts = bench.texts
+    await bench.look()
+    assert texts.texts_of(bench.canary.nonce) == (bench.request.prompt, "The answer is a long one.")
     assert "The answer is a long one." not in repr((bench.diary.state, bench.answered, bench.gateway.answer))
     for number in range(1000):
-        exchanges.keep(str(number), "x" * 10_000)
-    assert exchanges.texts_of(bench.canary.nonce) == (bench.request.prompt, "")
-    assert sum(len(exchanges.texts_of(str(number))[1]) for number in range(1000)) == 200 * 2000
+        texts.keep(str(number), "x" * 10_000)
+    assert texts.texts_of(bench.canary.nonce) == (bench.request.prompt, "")
+    assert sum(len(texts.texts_of(str(number))[1]) for number in range(1000)) == 200 * 2000
 
 
 async def test_the_answer_is_remembered() -> None:
@@ -307,6 +305,7 @@ async def test_a_server_error_while_we_cannot_ask_who_sent_it_accuses_nobody() -
         ("connect", Ping(status=200), False, ("unknown", Blindness.NO_WITNESS)),
         ("denied", Ping(status=200), True, ("unknown", Blindness.UNREACHABLE)),
         ("shortage", Ping(status=200), True, ("unknown", Blindness.SHORTAGE)),
+        ("starved", Ping(status=200), True, ("unknown", Blindness.STARVED)),
         ("timeout", Unreachable("out of memory", kind="shortage"), True, ("unknown", Blindness.SHORTAGE)),
         # it was sent: the provider's silence, if the gateway itself answers
         ("timeout", Ping(status=200), False, ("fail", Fault.PROVIDER_FAILING)),

@@ -1,15 +1,16 @@
-"""Whether TrueFoundry's own store has the trace: evidence for the triage."""
+"""What is looked at beside the checks: evidence, and no verdict."""
 
 from dataclasses import replace
 
 import pytest
 
-from monitor.checks.evidence import OriginLook
+from monitor.checks.evidence import HopLook, OriginLook, SwitchesLook
 from monitor.core.arrival import proof_key, store_is_proven
 from monitor.core.canary import Canary, IdSource, Outcome
 from monitor.core.gateway_policies import (
     Caller,
     Condition,
+    LoggingMode,
     Matter,
     Profile,
     SwitchKind,
@@ -17,26 +18,36 @@ from monitor.core.gateway_policies import (
     SwitchRule,
     SwitchSeen,
 )
-from monitor.core.inputs import OriginLooked
+from monitor.core.inputs import HopLooked, OriginLooked, SwitchesLooked
 from monitor.core.model import CheckName
-from monitor.core.state import TargetState
+from monitor.core.pipeline_counters import SpanCounters
+from monitor.core.state import Cadence, TargetState
 from monitor.core.trace import Route
 from monitor.ports import Garbled, Gone, PortError, Refused, Unreachable
 from tests.checks.bench import PROD, Diary
-from tests.core.build import POLICY, a_canary, spans, trace_id
+from tests.core.build import POLICY, a_canary, policy, spans, trace_id
 from tests.fakes.clock import START, FakeClock
 from tests.fakes.control_plane import FakeControlPlane
+from tests.fakes.span_metrics import FakeSpanMetrics
 
 ARRIVED, MISSING = Outcome.ARRIVED, Outcome.MISSING
+LOGGING, GLOBAL, ROUTING = SwitchKind
+QUIET = SwitchSeen(kind=LOGGING, rules=(SwitchRule(name="quiet", off=True),))
+MODE = SwitchSeen(kind=GLOBAL, mode=LoggingMode.ALWAYS)
 
 
 class Bench:
-    """A look into the own store and everything around it."""
+    """The three looks and everything around them."""
 
     def __init__(self, *canaries: Canary) -> None:
         self.clock, self.control_plane = FakeClock(), FakeControlPlane()
-        self.diary = Diary(self.clock, state=TargetState(target=PROD, canaries=canaries))
+        self.metrics = FakeSpanMetrics(self.clock)
+        hourly = Cadence(every=3600, every_while_failing=120, deadline=60)
+        state = TargetState(target=PROD, canaries=canaries)
+        self.diary = Diary(self.clock, policy(switches=hourly, hop=hourly), state)
         self.origin = OriginLook(self.control_plane, self.clock)
+        self.switches = SwitchesLook(self.control_plane, self.clock)
+        self.hop = HopLook(self.metrics, self.clock)
 
     async def look(self) -> list[tuple[str, bool | None]]:
         """What was reported, by canary."""
@@ -47,6 +58,27 @@ class Bench:
 def an_old(number: int, **more: object) -> Canary:
     """Answered two minutes ago."""
     return replace(a_canary(number), sent_at=START - 120, answered_at=START - 119, **more)  # type: ignore[arg-type]
+
+
+async def test_each_is_due_as_the_core_says_and_serves_a_check() -> None:
+    """At start, and then in an hour; also if nothing could be read. `check --only` does without what serves none of its checks."""
+    bench = Bench()
+    bench.control_plane.error = bench.metrics.error = Unreachable("down", kind="connect")
+    for look in (bench.switches, bench.hop):
+        assert look.is_due(bench.diary.state, bench.diary.policy, START)
+        await look.look(bench.diary)
+        assert not look.is_due(bench.diary.state, bench.diary.policy, START + 3599)
+        assert look.is_due(bench.diary.state, bench.diary.policy, START + 3600)
+        assert not look.is_due(bench.diary.state, policy(), START + 3600)
+    missed = Bench(an_old(1, outcome=MISSING))
+    assert missed.origin.is_due(missed.diary.state, missed.diary.policy, START)
+    await missed.look()
+    assert not missed.origin.is_due(missed.diary.state, missed.diary.policy, START + 1)
+    assert bench.origin.serves == bench.hop.serves == {CheckName.CANARY}
+    assert bench.switches.serves == {CheckName.CONFIG, CheckName.CANARY}
+
+
+# --- TrueFoundry's own store -----------------------------------------------------------------------------------------
 
 
 async def test_what_it_has_is_known_from_then_on() -> None:
@@ -214,15 +246,6 @@ async def test_a_destination_that_cannot_be_asked_leaves_it_open() -> None:
     assert await bench.look() == []
 
 
-async def test_it_is_due_as_the_core_says() -> None:
-    """At start; and it is evidence for the canary."""
-    bench = Bench(an_old(1, outcome=MISSING))
-    assert bench.origin.is_due(bench.diary.state, bench.diary.policy, START)
-    await bench.look()
-    assert not bench.origin.is_due(bench.diary.state, bench.diary.policy, START + 1)
-    assert bench.origin.serves == {CheckName.CANARY}
-
-
 async def test_it_is_not_asked_more_often_than_every_fifteen_seconds() -> None:
     """Also where it cannot be asked: a failing store must not be hammered."""
     bench = Bench(an_old(1, outcome=MISSING))
@@ -235,3 +258,80 @@ async def test_it_is_not_asked_more_often_than_every_fifteen_seconds() -> None:
     await bench.clock.advance(1)
     await bench.look()
     assert len(bench.control_plane.asked) == 2
+
+
+# --- the gateway's other configurations ------------------------------------------------------------------------------
+
+
+async def _switches(bench: Bench) -> SwitchesLooked:
+    bench.control_plane.switches = {LOGGING: QUIET, GLOBAL: MODE}
+    await bench.switches.look(bench.diary)
+    return bench.diary.only(SwitchesLooked)
+
+
+async def test_all_three_are_read_and_remembered() -> None:
+    """Also that there is none; no incident comes of it."""
+    bench = Bench()
+    assert (await _switches(bench)).hidden == ()
+    remembered = {kind: memory.seen for kind, memory in bench.diary.state.switches.items()}
+    assert remembered == {LOGGING: QUIET, GLOBAL: MODE, ROUTING: SwitchSeen(kind=ROUTING, form="404")}
+    assert {memory.at for memory in bench.diary.state.switches.values()} == {START}
+    assert (bench.diary.state.incidents, bench.diary.events) == ((), [])
+
+
+@pytest.mark.parametrize(
+    ("error", "hidden"),
+    [
+        (Refused("403", status=403), (LOGGING,)),
+        (Refused("401", status=401), (LOGGING,)),
+        (Garbled("of another shape"), (LOGGING,)),
+        (Refused("429", status=429), ()),
+        (Refused("1010", status=403, blocked=True), ()),
+    ],
+)
+async def test_one_that_cannot_be_read_keeps_no_other_from_being_read(
+    error: PortError, hidden: tuple[SwitchKind, ...]
+) -> None:
+    """What is not ours to see is forgotten; what could not be asked this time is not."""
+    bench = Bench()
+    bench.control_plane.refusals[LOGGING] = error
+    looked = await _switches(bench)
+    assert ([seen.kind for seen in looked.seen], looked.hidden) == ([GLOBAL, ROUTING], hidden)
+
+
+async def test_who_does_not_answer_is_asked_once() -> None:
+    """Three timeouts tell no more than one."""
+    bench = Bench()
+    bench.control_plane.refusals[LOGGING] = Unreachable("no answer", kind="timeout")
+    looked = await _switches(bench)
+    assert (looked.seen, looked.hidden, bench.control_plane.switch_reads) == ((), (), [LOGGING])
+
+
+# --- the gateway's own counters --------------------------------------------------------------------------------------
+
+
+async def test_each_reading_is_remembered() -> None:
+    """No incident comes of it, whatever it shows."""
+    bench = Bench()
+    await bench.hop.look(bench.diary)
+    await bench.clock.advance(60)
+    bench.metrics.failed = {"timeout": 3}
+    await bench.hop.look(bench.diary)
+    readings = (SpanCounters(at=START), SpanCounters(at=START + 60, failed={"timeout": 3}))
+    assert bench.diary.state.hop.readings == readings
+    assert (bench.diary.state.incidents, bench.diary.events) == ((), [])
+    assert bench.metrics.timeouts == [10, 10]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [Unreachable("no answer", kind="timeout"), Refused("403", status=403), Gone("404"), Garbled("no counters")],
+)
+async def test_counters_that_cannot_be_read_say_why(error: PortError) -> None:
+    """Where somebody asks, and nowhere else; what was read before stays."""
+    bench = Bench()
+    await bench.hop.look(bench.diary)
+    bench.metrics.error = error
+    await bench.hop.look(bench.diary)
+    assert bench.diary.given[-1] == HopLooked(at=START, problem=str(error))
+    assert (len(bench.diary.state.hop.readings), bench.diary.state.hop.problem) == (1, str(error))
