@@ -19,7 +19,7 @@ Ask = Callable[[], Awaitable[object]]
 """Asks a service anything, cheaply. Any answer will do, a refusal too; Unreachable is none."""
 
 
-class Witnesses:
+class ConnectivityProbe:
     """The services of one target, each of which proves by any answer that our network works. Hears of every request by `note`."""
 
     def __init__(self, clock: Clock, ask: Mapping[Service, Ask]) -> None:
@@ -42,7 +42,7 @@ class Witnesses:
         else:
             self._silent_since.setdefault(service, now)
 
-    async def vouch(self, against: Service) -> bool:
+    async def another_service_answers(self, against: Service) -> bool:
         """Whether another service has answered within `FRESH`; those that were not asked within it are asked once.
 
         What answered before the accused fell silent proves nothing: our network may have gone just then.

@@ -18,7 +18,7 @@ from http import HTTPStatus
 from typing import Protocol, runtime_checkable
 
 from monitor.core.drift import ConfigSeen
-from monitor.core.gateway_policies import SwitchKind, SwitchSeen
+from monitor.core.gateway_policies import GatewayPolicy, GatewayPolicyKind
 from monitor.core.incident import Notice
 from monitor.core.inputs import Input
 from monitor.core.model import CheckName, Evidence, Instant, Phases, Scalar, Seconds, TraceId
@@ -90,7 +90,7 @@ class Garbled(PortError):
     """Answered, but not in a form we understand."""
 
 
-class Crowded(Garbled):
+class TooManyRows(Garbled):
     """There is more than a look may read, and what was looked for is not in what was read: so its absence is unproven."""
 
 
@@ -222,7 +222,7 @@ class ControlPlane(Protocol):
     async def read_export_config(self, *, timeout: Seconds) -> ConfigAnswer:
         """Read what the exporter is set to. Raises any PortError but Gone (404 is an answer here)."""
 
-    async def read_switch(self, kind: SwitchKind, *, timeout: Seconds) -> SwitchSeen:
+    async def read_gateway_policy(self, kind: GatewayPolicyKind, *, timeout: Seconds) -> GatewayPolicy:
         """Read one of the other configurations that decide what becomes of a trace; none at all is an answer.
 
         Raises any PortError but Gone; Refused: it is not ours to see; Garbled: it was not understood. Neither accuses anybody.
@@ -322,8 +322,8 @@ class Notifier(Protocol):
     def name(self) -> str:
         """The label."""
 
-    async def tell(self, notice: Notice) -> Mapping[str, str]:
-        """Bring the reader up to date; the receipt is kept and handed back in `notice.told`. Raises Undeliverable."""
+    async def deliver(self, notice: Notice) -> Mapping[str, str]:
+        """Bring the reader up to date; the receipt is kept and handed back in `notice.notified`. Raises Undeliverable."""
 
     async def test(self, text: str) -> None:
         """Say that this is a test. Raises Undeliverable."""
@@ -362,7 +362,7 @@ class Clock(Protocol):
         """Random lowercase hexadecimal digits (never all zero)."""
 
 
-class Journal(Protocol):
+class TargetStore(Protocol):
     """What a check reports to: the memory of its target, and the only way to change it."""
 
     @property
@@ -373,7 +373,7 @@ class Journal(Protocol):
     def policy(self) -> Policy:
         """The thresholds of the target."""
 
-    async def absorb(self, given: Input, *, durable: bool = False) -> None:
+    async def apply(self, given: Input, *, durable: bool = False) -> None:
         """Report; `durable` returns only when it cannot be forgotten any more."""
 
 
@@ -384,7 +384,7 @@ class Check(Protocol):
     def name(self) -> CheckName:
         """The label."""
 
-    async def look(self, journal: Journal) -> None:
+    async def look(self, target_store: TargetStore) -> None:
         """Look once and report to the journal."""
 
 
@@ -398,5 +398,5 @@ class SideLook(Protocol):
     def is_due(self, state: TargetState, policy: Policy, now: Instant) -> bool:
         """Whether it is time."""
 
-    async def look(self, journal: Journal) -> None:
+    async def look(self, target_store: TargetStore) -> None:
         """Look once and report to the journal; what could not be seen raises nothing."""

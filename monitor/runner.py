@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from monitor.core.engine import apply
 from monitor.core.events import Event, changes
 from monitor.core.inputs import Input, Observation
-from monitor.core.model import Blindness, Instant, Seconds, TargetName, unknown
+from monitor.core.model import Instant, Seconds, TargetName, UnknownReason, unknown
 from monitor.core.state import Policy, TargetState
 from monitor.ports import Check, Clock, SideLook
 from monitor.shortage import shortage
@@ -27,7 +27,7 @@ def _record_nothing(_target: TargetName, _given: Input, _at: Instant) -> None:
     return
 
 
-class TargetJournal:
+class LiveTargetStore:
     """The memory of one target: changed by inputs alone, which are recorded; committed in order, published to listeners."""
 
     def __init__(
@@ -54,7 +54,7 @@ class TargetJournal:
         """What is remembered now."""
         return self._state
 
-    async def absorb(self, given: Input, *, durable: bool = False) -> None:
+    async def apply(self, given: Input, *, durable: bool = False) -> None:
         """Apply an input. Between reading and swapping nothing is awaited, so no lock is needed."""
         before, now = self._state, self._clock.now()
         self._state = apply(before, given, self.policy, now)
@@ -70,48 +70,48 @@ class TargetJournal:
         await self._save(self._state)
 
 
-async def run_check(check: Check, journal: TargetJournal, clock: Clock) -> None:
+async def run_check(check: Check, target_store: LiveTargetStore, clock: Clock) -> None:
     """Let a check look; whatever goes wrong inside becomes `unknown`."""
     began, started = clock.now(), clock.monotonic()
-    limit = _deadline(check, journal.policy) + _GRACE
+    limit = _deadline(check, target_store.policy) + _GRACE
     try:
         async with clock.timeout(limit):
-            await check.look(journal)
+            await check.look(target_store)
     except TimeoutError:
         late = clock.monotonic() - started - limit  # our own timer rang too late: it was not the check that did not run
         what = f"the check {check.name} did not end within {limit:.0f} s"
-        finding = (
-            unknown(f"{what}; meanwhile the monitor itself did not run for {late:.0f} s", Blindness.STARVED)
+        result = (
+            unknown(f"{what}; meanwhile the monitor itself did not run for {late:.0f} s", UnknownReason.STARVED)
             if late >= _LATE
-            else unknown(what, Blindness.TIMEOUT)
+            else unknown(what, UnknownReason.TIMEOUT)
         )
     except Exception as error:  # noqa: BLE001 - the one guard: a bug in a check must not end the daemon
         if lacking := shortage(error):
-            finding = unknown(
-                f"the monitor is out of {lacking}: the check {check.name} did not look", Blindness.SHORTAGE
+            result = unknown(
+                f"the monitor is out of {lacking}: the check {check.name} did not look", UnknownReason.SHORTAGE
             )
         else:
-            _log.exception("check %s of %s crashed", check.name, journal.state.target)
-            finding = unknown(f"the check {check.name} crashed: {type(error).__name__}", Blindness.CRASHED)
+            _log.exception("check %s of %s crashed", check.name, target_store.state.target)
+            result = unknown(f"the check {check.name} crashed: {type(error).__name__}", UnknownReason.CRASHED)
     else:
         return
     took = clock.monotonic() - started
-    await journal.absorb(Observation(check=check.name, at=began, took=took, finding=finding))
+    await target_store.apply(Observation(check=check.name, at=began, took=took, result=result))
 
 
-async def look_aside(looks: Sequence[SideLook], journal: TargetJournal, clock: Clock) -> None:
+async def look_aside(looks: Sequence[SideLook], target_store: LiveTargetStore, clock: Clock) -> None:
     """Let everything look that is due beside the checks, side by side: none keeps another waiting, nor from looking."""
-    due = [look for look in looks if look.is_due(journal.state, journal.policy, clock.now())]
+    due = [look for look in looks if look.is_due(target_store.state, target_store.policy, clock.now())]
     async with asyncio.TaskGroup() as group:
         for look in due:
-            group.create_task(_look_guarded(look, journal))
+            group.create_task(_look_guarded(look, target_store))
 
 
-async def _look_guarded(look: SideLook, journal: TargetJournal) -> None:
+async def _look_guarded(look: SideLook, target_store: LiveTargetStore) -> None:
     try:
-        await look.look(journal)
+        await look.look(target_store)
     except Exception:  # noqa: BLE001 - evidence is missing then, and nothing else: no check, and no command, ends for it
-        _log.exception("%s crashed for %s", type(look).__name__, journal.state.target)
+        _log.exception("%s crashed for %s", type(look).__name__, target_store.state.target)
 
 
 def _deadline(check: Check, policy: Policy) -> Seconds:

@@ -15,11 +15,11 @@ from monitor.core.incident import Incident, Notice
 from monitor.core.model import CheckName, Seconds, TargetName
 from monitor.core.notify import trusted
 from monitor.core.silence import Silence
-from monitor.core.state import Policy, TargetState, Trend
+from monitor.core.state import CheckState, Policy, TargetState
 from monitor.daemon.delivery import Route
 from monitor.daemon.dispatcher import Dispatcher
 from monitor.ports import Undeliverable
-from monitor.runner import TargetJournal
+from monitor.runner import LiveTargetStore
 from monitor.store.codec import decode_target, encode_target
 from tests.fakes.clock import START, FakeClock
 from tests.notifiers.notices import an_incident, told_of
@@ -76,12 +76,12 @@ class Reader:
     process: "Process"
     answers: deque[Answer] = field(default_factory=deque)
     waits: Seconds = 90.0
-    heard: list[Delivery] = field(default_factory=list)
+    received: list[Delivery] = field(default_factory=list)
     doubts: int = 0
     asked_at: list[tuple[Seconds, int]] = field(default_factory=list)
     held: list[tuple[Seconds, Seconds, int]] = field(default_factory=list)
 
-    async def tell(self, notice: Notice) -> Mapping[str, str]:
+    async def deliver(self, notice: Notice) -> Mapping[str, str]:
         """As the script says."""
         process, answer = self.process, self.answers.popleft() if self.answers else Answer.OK
         now = process.clock.monotonic()
@@ -112,14 +112,14 @@ class Reader:
 
     def _hear(self, notice: Notice) -> None:
         process = self.process
-        journal = process.journals[notice.incident.target]
-        self.heard.append(
+        target_store = process.target_stores[notice.incident.target]
+        self.received.append(
             Delivery(
                 notice=notice,
                 at=process.clock.monotonic(),
                 life=process.life,
                 jumps=process.jumps,
-                trusted=trusted(journal.state, journal.policy),
+                trusted=trusted(target_store.state, target_store.policy),
             )
         )
 
@@ -133,16 +133,16 @@ class Reader:
 
 def _as_of_yesterday(target: TargetName) -> TargetState:
     """The gateway has been seen well, and both readers have heard of something before: they are not new."""
-    told = told_of(an_incident(), closed=True)
+    notified = told_of(an_incident(), closed=True)
     yesterday = an_incident(
         id=f"{target}-yesterday",
         target=target,
         opened_at=START - 86_400,
         closed_at=START - 80_000,
-        told=dict.fromkeys(READERS, told),
+        notified=dict.fromkeys(READERS, notified),
     )
-    trends = {CheckName.GATEWAY: Trend(ever_passed=True, seen_at=START)}
-    return TargetState(target=target, trends=trends, incidents=(yesterday,))
+    check_states = {CheckName.GATEWAY: CheckState(ever_passed=True, seen_at=START)}
+    return TargetState(target=target, check_states=check_states, incidents=(yesterday,))
 
 
 class Process:
@@ -160,7 +160,7 @@ class Process:
         self.life = 0
         self.jumps = 0
         self.unwritten: Reader | None = None  # has heard something that is not on the disk yet
-        self.journals: dict[TargetName, TargetJournal] = {}
+        self.target_stores: dict[TargetName, LiveTargetStore] = {}
         self.dispatcher: Dispatcher
 
     # --- life and death
@@ -172,12 +172,12 @@ class Process:
         if self.unwritten is not None:
             self.unwritten.doubts += 1
             self.unwritten = None
-        self.journals = {name: self._journal(decode_target(document)) for name, document in self.disk.items()}
+        self.target_stores = {name: self._target_store(decode_target(document)) for name, document in self.disk.items()}
         self.dispatcher = Dispatcher(
             self.routes(),
             clock=self.clock,
             publish=self.events.append,
-            journals=lambda: tuple(self.journals.values()),
+            target_stores=lambda: tuple(self.target_stores.values()),
             silences=lambda: self.silences,
             labels=lambda _target: {},
         )
@@ -213,8 +213,8 @@ class Process:
 
     # --- what it stands on
 
-    def _journal(self, state: TargetState) -> TargetJournal:
-        return TargetJournal(
+    def _target_store(self, state: TargetState) -> LiveTargetStore:
+        return LiveTargetStore(
             state,
             self.policy,
             clock=self.clock,
@@ -232,10 +232,10 @@ class Process:
 
     def _note_what_is_written(self, state: TargetState) -> None:
         reader = self.unwritten
-        if reader is not None and reader.heard[-1].notice.incident.target == state.target:
+        if reader is not None and reader.received[-1].notice.incident.target == state.target:
             self.unwritten = None
 
     @property
     def incidents(self) -> list[Incident]:
         """Everything remembered."""
-        return [incident for journal in self.journals.values() for incident in journal.state.incidents]
+        return [incident for target_store in self.target_stores.values() for incident in target_store.state.incidents]

@@ -63,7 +63,7 @@ class Control:
         """Set a fault."""
         self._ask("POST", f"/faults/{fault}")
 
-    def mend(self, fault: str | None = None) -> None:
+    def fix(self, fault: str | None = None) -> None:
         """Clear one, or all."""
         self._ask("DELETE", f"/faults/{fault}" if fault else "/faults")
 
@@ -117,7 +117,7 @@ class Trial:
 
     def ends_well(self) -> None:
         """Everything is mended, and the last life tells what is left to be told."""
-        self.control.mend()
+        self.control.fix()
         with self._life() as program:
             self._is_ready(program)
             wait_until(self._is_calm, within=_PATIENCE, what="calm", program=program)
@@ -153,10 +153,10 @@ class Trial:
         if now < self.toggled_at:
             return
         self.toggled_at = now + self.chance.uniform(*_TOGGLES_AFTER)
-        mends = self.broken and self.chance.random() < _MENDS
-        fault = self.chance.choice(sorted(self.broken) if mends else FAULTS)
+        fixes = self.broken and self.chance.random() < _MENDS
+        fault = self.chance.choice(sorted(self.broken) if fixes else FAULTS)
         if fault in self.broken:
-            self.control.mend(fault)
+            self.control.fix(fault)
         else:
             self.control.break_(fault)
         self.broken ^= {fault}
@@ -186,9 +186,9 @@ class Trial:
             if messages[-1]["ts"] in self.seen:
                 continue
             incident = self.known.get(name)
-            told = incident.told.get(SLACK) if incident is not None else None
+            notified = incident.notified.get(SLACK) if incident is not None else None
             before = messages[-2]["at"] if len(messages) > 1 else 0.0
-            self.hits[name] += told is None or told.at <= before
+            self.hits[name] += notified is None or notified.at <= before
         self.seen |= {message["ts"] for message in self.control.messages}
 
     @property
@@ -207,11 +207,11 @@ class Trial:
         return found
 
     def _complain(self, incident: Incident, messages: list[dict[str, Any]]) -> Iterator[str]:
-        told, hits = incident.told.get(SLACK), self.hits[incident.id]
+        notified, hits = incident.notified.get(SLACK), self.hits[incident.id]
         roots = [message for message in messages if message["thread_ts"] is None]
         replies = [message for message in messages if message["thread_ts"] is not None]
         ends = sum("resolved" in _first_line(reply["text"]) for reply in replies)
-        if incident.open or told is None or not told.closed:
+        if incident.open or notified is None or not notified.closed:
             yield "its end has not been told"
         if not roots:
             yield "it has no root"
@@ -221,8 +221,8 @@ class Trial:
             yield f"{ends} resolves of {1 + len(incident.reopened)}, {hits} deaths to blame"
         for root in roots:
             if (
-                told is not None
-                and root["ts"] == told.receipt.get("ts")
+                notified is not None
+                and root["ts"] == notified.receipt.get("ts")
                 and "resolved" not in _first_line(root["text"])
             ):
                 yield f"its root says {_first_line(root['text'])!r}"
@@ -231,7 +231,7 @@ class Trial:
     def figures(self) -> str:
         """In one line."""
         messages = _by_incident(self.control.messages)
-        twice = sum(sum(each["thread_ts"] is None for each in told) - 1 for told in messages.values())
+        twice = sum(sum(each["thread_ts"] is None for each in notified) - 1 for notified in messages.values())
         return (
             f"{self.lives - 1} kills, {len(self.known)} incidents, {sum(map(len, messages.values()))} messages; "
             f"{self.hits.total()} kills between sending and writing: {twice} roots twice"

@@ -9,19 +9,19 @@ from dataclasses import dataclass, replace
 
 from monitor.checks.gateway import judge_ping, judge_unreachable_gateway
 from monitor.checks.verdicts import failure, own_failure
-from monitor.connectivity import Witnesses
+from monitor.connectivity import ConnectivityProbe
 from monitor.core.arrival import REMEMBERED
 from monitor.core.canary import NONCE_ENTRY, Canary, IdSource
 from monitor.core.inputs import CanaryAnswered, CanaryPlanned, Observation
 from monitor.core.model import (
-    Blindness,
-    Charge,
     CheckName,
+    CheckResult,
     Fault,
-    Finding,
     Scalar,
     Seconds,
+    Suspicion,
     TraceId,
+    UnknownReason,
     Verdict,
     passing,
     unknown,
@@ -29,7 +29,7 @@ from monitor.core.model import (
 from monitor.core.pace import bar_canary
 from monitor.core.state import TargetState, TraceIdMode
 from monitor.core.suspicions import step_for_rejection
-from monitor.ports import CanaryAnswer, CanaryRequest, Clock, Gateway, Journal, Refusal, Unreachable
+from monitor.ports import CanaryAnswer, CanaryRequest, Clock, Gateway, Refusal, TargetStore, Unreachable
 
 DEFAULT_PROMPT = "This is a health check of the gateway. Answer with the single word: pong."
 _PING_TIMEOUT: Seconds = 5.0
@@ -80,22 +80,22 @@ class CanaryCheck:
     name = CheckName.CANARY
 
     gateway: Gateway
-    witness: Witnesses
+    connectivity: ConnectivityProbe
     clock: Clock
     template: CanaryRequest
     texts: CanaryTexts
 
-    async def look(self, journal: Journal) -> None:
+    async def look(self, target_store: TargetStore) -> None:
         """Send one canary, unless it is barred."""
         now = self.clock.now()
-        barred = bar_canary(journal.state, journal.policy, now)
+        barred = bar_canary(target_store.state, target_store.policy, now)
         if barred is None:
-            await self.send(journal)
+            await self.send(target_store)
         else:
-            finding = unknown(barred.summary, barred.blindness)
-            await journal.absorb(Observation(check=self.name, at=now, took=0.0, finding=finding))
+            result = unknown(barred.summary, barred.unknown_reason)
+            await target_store.apply(Observation(check=self.name, at=now, took=0.0, result=result))
 
-    async def send(self, journal: Journal) -> None:
+    async def send(self, target_store: TargetStore) -> None:
         """Send one canary, whatever the budget says: recorded before it goes out, and again with what came back."""
         sent_id = TraceId(self.clock.draw_hex(32))
         canary = Canary(
@@ -104,15 +104,15 @@ class CanaryCheck:
             sent_id=sent_id,
             span_id=self.clock.draw_hex(16),
             nonce=f"gtm-{self.clock.draw_hex(16)}",
-            account=journal.policy.account,
+            account=target_store.policy.account,
         )
-        await journal.absorb(CanaryPlanned(at=canary.sent_at, canary=canary), durable=True)
+        await target_store.apply(CanaryPlanned(at=canary.sent_at, canary=canary), durable=True)
         request = replace(
             self.template,
             prompt=self.texts.prompt_of(canary.nonce),
             metadata={NONCE_ENTRY: canary.nonce, **canary_metadata(self.template.metadata)},
             traceparent=f"00-{canary.sent_id}-{canary.span_id}-01",  # 01: sampled, or LiteLLM and others export nothing
-            timeout=journal.policy.cadences[self.name].deadline,
+            timeout=target_store.policy.cadences[self.name].deadline,
         )
         started = self.clock.monotonic()
         came: CanaryAnswer | Unreachable
@@ -124,13 +124,13 @@ class CanaryCheck:
         answer = came if isinstance(came, CanaryAnswer) else None
         if answer is not None:
             self.texts.keep(canary.nonce, answer.text)
-        finding = await self._judge(came)
-        await journal.absorb(
+        result = await self._judge(came)
+        await target_store.apply(
             CanaryAnswered(
                 at=canary.sent_at,
                 took=took,
-                canary=_after(answer, canary, journal, finding, took) if answer is not None else canary,
-                finding=finding,
+                canary=_after(answer, canary, target_store, result, took) if answer is not None else canary,
+                result=result,
                 phases=dict(came.phases.items()),
                 rate_limited=answer is not None and answer.status == _TOO_MANY,
                 retry_after=answer.retry_after if answer is not None else None,
@@ -138,26 +138,26 @@ class CanaryCheck:
             durable=True,
         )
 
-    async def _judge(self, came: CanaryAnswer | Unreachable) -> Finding:
+    async def _judge(self, came: CanaryAnswer | Unreachable) -> CheckResult:
         """What came back; where our own shortage keeps us from asking the health path, nobody is accused."""
         try:
             if isinstance(came, Unreachable):
                 return await self._judge_no_answer(came)
             gateway_answers = await self._gateway_answers() if needs_a_ping(came) else None
         except Unreachable as own:
-            return await judge_unreachable_gateway(own, self.witness)
+            return await judge_unreachable_gateway(own, self.connectivity)
         return judge_answer(came, gateway_answers=gateway_answers, model=self.template.model)
 
-    async def _judge_no_answer(self, error: Unreachable) -> Finding:
+    async def _judge_no_answer(self, error: Unreachable) -> CheckResult:
         """A timeout, or a connection lost after sending, is the provider's when the gateway itself answers."""
         answers = await self._gateway_answers() if error.kind not in _NOT_THE_PROVIDERS else False
         what, evidence = f"no answer to the canary: {error}", {"kind": error.kind}
         if answers is None:
-            return unknown(f"{what}; {_CANNOT_ASK}", Blindness.BLOCKED, evidence)
+            return unknown(f"{what}; {_CANNOT_ASK}", UnknownReason.BLOCKED, evidence)
         if not answers:
-            return await judge_unreachable_gateway(error, self.witness)
+            return await judge_unreachable_gateway(error, self.connectivity)
         facts = ("the gateway itself answers its health path",)
-        return failure(Charge(fault=Fault.PROVIDER_FAILING, summary=what, facts=facts), evidence)
+        return failure(Suspicion(fault=Fault.PROVIDER_FAILING, summary=what, facts=facts), evidence)
 
     async def _gateway_answers(self) -> bool | None:
         """Whether the gateway answers its health path; None where we are kept from asking. Raises Unreachable by our own shortage."""
@@ -176,10 +176,12 @@ def canary_metadata(more: Mapping[str, str]) -> dict[str, str]:
     return {"tfy_monitor": "canary", **more}
 
 
-def _after(answer: CanaryAnswer, planned: Canary, journal: Journal, finding: Finding, took: Seconds) -> Canary:
+def _after(
+    answer: CanaryAnswer, planned: Canary, target_store: TargetStore, result: CheckResult, took: Seconds
+) -> Canary:
     """The canary after its answer: by which id its trace will be looked for, and whether absence may mean anything."""
-    accepted = finding.verdict is Verdict.PASS
-    trace_id, source = choose_id(planned, answer, journal.state, journal.policy.trace_id)
+    accepted = result.verdict is Verdict.PASS
+    trace_id, source = choose_id(planned, answer, target_store.state, target_store.policy.trace_id)
     return replace(
         planned,
         answered_at=planned.sent_at + took if accepted or trace_id is not None else None,
@@ -189,7 +191,7 @@ def _after(answer: CanaryAnswer, planned: Canary, journal: Journal, finding: Fin
         destination=answer.destination,
         model=answer.model,
         usage=answer.usage,
-        evidence=finding.evidence,
+        evidence=result.evidence,
     )
 
 
@@ -220,7 +222,7 @@ def needs_a_ping(answer: CanaryAnswer) -> bool:
     return answer.status >= _SERVER_ERROR and not refusal.envelope and not answer.blocked and not answer.edge
 
 
-def judge_answer(answer: CanaryAnswer, *, gateway_answers: bool | None, model: str = "") -> Finding:
+def judge_answer(answer: CanaryAnswer, *, gateway_answers: bool | None, model: str = "") -> CheckResult:
     """The verdict on an HTTP answer to a request for `model`.
 
     `gateway_answers` is None where the health path was not, or could not be, asked.
@@ -230,11 +232,11 @@ def judge_answer(answer: CanaryAnswer, *, gateway_answers: bool | None, model: s
     said = f": {refusal.message}" if refusal.message else ""
     summary = f"HTTP {answer.status}{said}"
     if answer.blocked:
-        return unknown("Cloudflare refuses the monitor (error 1010)", Blindness.BLOCKED, evidence)
+        return unknown("Cloudflare refuses the monitor (error 1010)", UnknownReason.BLOCKED, evidence)
     if _OK <= answer.status < _REDIRECT:
         return _judge_success(answer, refusal, said, evidence)
     if needs_a_ping(answer) and gateway_answers is None:
-        return unknown(f"{summary}; {_CANNOT_ASK}", Blindness.BLOCKED, evidence)
+        return unknown(f"{summary}; {_CANNOT_ASK}", UnknownReason.BLOCKED, evidence)
     if answer.edge:
         summary = f"Cloudflare, which stands before the gateway, cannot reach it (HTTP {answer.status})"
     providers = refusal.origin == _PROVIDER_ORIGIN and refusal.provider is not None
@@ -252,13 +254,15 @@ def judge_answer(answer: CanaryAnswer, *, gateway_answers: bool | None, model: s
             fault = Fault.PROVIDER_FAILING if behind else Fault.GATEWAY_UNREACHABLE
     rejected = fault is Fault.CANARY_REJECTED
     step = step_for_rejection(status=answer.status, model=model, guardrails=refusal.guardrails, cached=answer.cached)
-    return failure(Charge(fault=fault, summary=summary, facts=_facts(answer), step=step if rejected else ""), evidence)
+    return failure(
+        Suspicion(fault=fault, summary=summary, facts=_facts(answer), step=step if rejected else ""), evidence
+    )
 
 
-def _judge_success(answer: CanaryAnswer, refusal: Refusal, said: str, evidence: Mapping[str, Scalar]) -> Finding:
+def _judge_success(answer: CanaryAnswer, refusal: Refusal, said: str, evidence: Mapping[str, Scalar]) -> CheckResult:
     """A 2xx is no completion yet."""
     if not answer.completion and refusal.unread:
-        return unknown(f"the answer to the canary was not read: {refusal.unread}", Blindness.GARBLED, evidence)
+        return unknown(f"the answer to the canary was not read: {refusal.unread}", UnknownReason.GARBLED, evidence)
     facts: tuple[str, ...] = ()
     step = step_for_rejection(status=answer.status, model="", guardrails=refusal.guardrails, cached=answer.cached)
     if not answer.completion and refusal.error:
@@ -270,7 +274,7 @@ def _judge_success(answer: CanaryAnswer, refusal: Refusal, said: str, evidence: 
         summary = "the gateway answered from its cache, although every prompt is unique: caching is too broad"
     else:
         return passing(f"the gateway served the canary{f' by {answer.model}' if answer.model else ''}", evidence)
-    return failure(Charge(fault=Fault.CANARY_REJECTED, summary=summary, facts=facts, step=step), evidence)
+    return failure(Suspicion(fault=Fault.CANARY_REJECTED, summary=summary, facts=facts, step=step), evidence)
 
 
 def _facts(answer: CanaryAnswer) -> tuple[str, ...]:

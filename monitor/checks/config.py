@@ -9,13 +9,23 @@ from monitor.connectivity import Certificates
 from monitor.core.drift import Comparison, ConfigSeen, compare, unmask_removal
 from monitor.core.inputs import KeyTried, Observation
 from monitor.core.key import carries_our_key, refute_headers, refuted_headers
-from monitor.core.model import Blindness, CheckName, Finding, Instant, Scalar, Seconds, Service, passing, unknown
+from monitor.core.model import (
+    CheckName,
+    CheckResult,
+    Instant,
+    Scalar,
+    Seconds,
+    Service,
+    UnknownReason,
+    passing,
+    unknown,
+)
 from monitor.core.suspicions import drift, gone, off
-from monitor.ports import Clock, ControlPlane, Journal, PortError, Refused, TraceBackend
+from monitor.ports import Clock, ControlPlane, PortError, Refused, TargetStore, TraceBackend
 
 _PROBE_TIMEOUT: Seconds = 5.0
 
-Reread = Callable[[Journal, Instant], Awaitable[None]]
+Reread = Callable[[TargetStore, Instant], Awaitable[None]]
 """Reads the configuration again if what is known of it is older than a moment, and would be judged by."""
 
 
@@ -31,33 +41,33 @@ class ConfigCheck:
     certificates: Certificates
     _rereading: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
 
-    async def reread(self, journal: Journal, since: Instant) -> None:
+    async def reread(self, target_store: TargetStore, since: Instant) -> None:
         """Traceloop has refused our key: look again whether the gateway carries the same one, if it did before that."""
         async with self._rereading:
-            if carries_our_key(journal.state, since) is None:
-                await self.look(journal)
+            if carries_our_key(target_store.state, since) is None:
+                await self.look(target_store)
 
-    async def look(self, journal: Journal) -> None:
+    async def look(self, target_store: TargetStore) -> None:
         """Read, compare, report."""
         began, started = self.clock.now(), self.clock.monotonic()
-        timeout = journal.policy.cadences[self.name].deadline
+        timeout = target_store.policy.cadences[self.name].deadline
         seen: ConfigSeen | None = None
         try:
             answer = await self.control_plane.read_export_config(timeout=timeout)
         except PortError as error:
-            finding = cannot_see(error, "read the gateway's export configuration", asked=CONTROL_PLANE)
+            result = cannot_see(error, "read the gateway's export configuration", asked=CONTROL_PLANE)
         else:
             if answer.seen is None:
-                finding = await self._judge_nothing(answer.form, timeout)
+                result = await self._judge_nothing(answer.form, timeout)
             else:
-                seen, finding = await self._judge(answer.seen, journal)
+                seen, result = await self._judge(answer.seen, target_store)
         took = self.clock.monotonic() - started
         certificate = self.certificates.of(Service.CONTROL_PLANE, "control_plane")
-        await journal.absorb(
-            Observation(check=self.name, at=began, took=took, finding=finding, config=seen, certificate=certificate)
+        await target_store.apply(
+            Observation(check=self.name, at=began, took=took, result=result, config=seen, certificate=certificate)
         )
 
-    async def _judge_nothing(self, form: str, timeout: Seconds) -> Finding:
+    async def _judge_nothing(self, form: str, timeout: Seconds) -> CheckResult:
         """Nothing was parsed: off, if another call with the same token answers; else we just cannot see."""
         try:
             works = await self.control_plane.token_works(timeout=timeout)
@@ -65,35 +75,35 @@ class ConfigCheck:
             return cannot_see(error, f"tell whether the configuration is gone ({form})", asked=CONTROL_PLANE)
         if not works:
             summary = f"the configuration reads as {form}, but the token is not accepted by the session endpoint either"
-            return unknown(summary, Blindness.REFUSED, permanent=True)
+            return unknown(summary, UnknownReason.REFUSED, permanent=True)
         return failure(gone(form), {"form": form, "differences": 1})
 
-    async def _judge(self, read: ConfigSeen, journal: Journal) -> tuple[ConfigSeen, Finding]:
+    async def _judge(self, read: ConfigSeen, target_store: TargetStore) -> tuple[ConfigSeen, CheckResult]:
         """A manifest was read: what counts of it, and what that says."""
         if read.config.off:
             return read, failure(off(), {"differences": 1, **_who(read)})
-        unmasked = unmask_removal(journal.state.config, read)
-        seen = refute_headers(unmasked, read, journal.state, journal.policy, self.clock.now())
-        comparison = compare(journal.policy.expected, seen.config)
+        unmasked = unmask_removal(target_store.state.config, read)
+        seen = refute_headers(unmasked, read, target_store.state, target_store.policy, self.clock.now())
+        comparison = compare(target_store.policy.expected, seen.config)
         if comparison.other_key:  # ask a documented route whether ours is still the valid one
             now = self.clock.now()
             try:
                 await self.backend.try_key(timeout=_PROBE_TIMEOUT)
             except Refused as error:
                 if error.unauthorized:
-                    await journal.absorb(KeyTried(at=now, accepted=False))
+                    await target_store.apply(KeyTried(at=now, accepted=False))
             except PortError:
                 pass  # not known; the drift is told as it stands
             else:
-                await journal.absorb(KeyTried(at=now, accepted=True))
-        refuted = refuted_headers(seen, journal.policy.expected)
+                await target_store.apply(KeyTried(at=now, accepted=True))
+        refuted = refuted_headers(seen, target_store.policy.expected)
         at_once = seen is not unmasked or unmasked is read
         return seen, judge_comparison(comparison, seen, refuted, at_once=at_once)
 
 
 def judge_comparison(
     comparison: Comparison, seen: ConfigSeen, refuted: tuple[str, ...] = (), *, at_once: bool = True
-) -> Finding:
+) -> CheckResult:
     """What a comparison says: any difference is a failure, what cannot be compared is only listed.
 
     `refuted`: what the arrival of traces has shown to be in use otherwise; a pass that rests on that is not conclusive, nor is a

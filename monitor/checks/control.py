@@ -5,11 +5,21 @@ from dataclasses import dataclass
 
 from monitor.checks.config import Reread
 from monitor.checks.verdicts import failure, judge_unreachable, step_for_status
-from monitor.connectivity import Certificates, Witnesses
+from monitor.connectivity import Certificates, ConnectivityProbe
 from monitor.core.canary import ControlSpan
 from monitor.core.inputs import ControlSent
-from monitor.core.model import Blindness, Charge, CheckName, Fault, Finding, Seconds, Service, TraceId, unknown
-from monitor.ports import Clock, ControlRequest, Ingest, IngestAnswer, Journal, Unreachable
+from monitor.core.model import (
+    CheckName,
+    CheckResult,
+    Fault,
+    Seconds,
+    Service,
+    Suspicion,
+    TraceId,
+    UnknownReason,
+    unknown,
+)
+from monitor.ports import Clock, ControlRequest, Ingest, IngestAnswer, TargetStore, Unreachable
 
 SERVICE_NAME = "gateway-trace-monitor"
 _DEADLINE: Seconds = 20.0
@@ -27,13 +37,13 @@ class ControlCheck:
     name = CheckName.CONTROL
 
     ingest: Ingest
-    witness: Witnesses
+    connectivity: ConnectivityProbe
     clock: Clock
     attributes: Mapping[str, str]
     certificates: Certificates
     reread: Reread | None = None
 
-    async def look(self, journal: Journal) -> None:
+    async def look(self, target_store: TargetStore) -> None:
         """Send one control span and report whether it was accepted."""
         began, started = self.clock.now(), self.clock.monotonic()
         request = ControlRequest(
@@ -47,25 +57,25 @@ class ControlCheck:
         try:
             answer = await self.ingest.send(request, timeout=_DEADLINE)
         except Unreachable as error:
-            charge = Charge(fault=Fault.INGEST_FAILING, summary=str(error), stops_export=True)
+            suspicion = Suspicion(fault=Fault.INGEST_FAILING, summary=str(error), stops_export=True)
             evidence = {"kind": error.kind}
-            finding: Finding | None = await judge_unreachable(
-                error, charge, evidence, service=Service.OTLP, called="Traceloop", witness=self.witness
+            result: CheckResult | None = await judge_unreachable(
+                error, suspicion, evidence, service=Service.OTLP, called="Traceloop", connectivity=self.connectivity
             )
         else:
             if answer.status == _UNAUTHORIZED and not answer.blocked:
                 refused_at = self.clock.now()
                 if self.reread is not None:
-                    await self.reread(journal, refused_at)
-            finding = judge_ingest(answer)
-            accepted = finding is None
-        control = ControlSpan(trace_id=request.trace_id, sent_at=began, accepted=accepted, judged=finding is not None)
-        await journal.absorb(
+                    await self.reread(target_store, refused_at)
+            result = judge_ingest(answer)
+            accepted = result is None
+        control = ControlSpan(trace_id=request.trace_id, sent_at=began, accepted=accepted, judged=result is not None)
+        await target_store.apply(
             ControlSent(
                 at=began,
                 took=self.clock.monotonic() - started,
                 control=control,
-                finding=finding,
+                result=result,
                 key_refused=refused_at is not None,
                 refused_at=refused_at,
                 certificate=self.certificates.of(Service.OTLP, "traceloop"),
@@ -74,7 +84,7 @@ class ControlCheck:
         )
 
 
-def judge_ingest(answer: IngestAnswer) -> Finding | None:
+def judge_ingest(answer: IngestAnswer) -> CheckResult | None:
     """What the endpoint's answer means; None: accepted, and the verdict waits for the read.
 
     A 401 is judged where the gateway's own key is known; here it only says that our key is refused.
@@ -83,15 +93,15 @@ def judge_ingest(answer: IngestAnswer) -> Finding | None:
     evidence = {"status": answer.status, **answer.evidence}
     if answer.blocked:
         summary = f"something in front of Traceloop refuses the monitor (HTTP {answer.status})"
-        return unknown(summary, Blindness.BLOCKED, evidence)
+        return unknown(summary, UnknownReason.BLOCKED, evidence)
     if answer.status == _TOO_MANY:
         step = step_for_status(answer.status, "Traceloop")
-        return unknown(f"Traceloop asks us to wait (HTTP 429){said}", Blindness.REFUSED, evidence, step=step)
+        return unknown(f"Traceloop asks us to wait (HTTP 429){said}", UnknownReason.REFUSED, evidence, step=step)
     if answer.status == _UNAUTHORIZED:
-        return unknown("Traceloop refuses our key (HTTP 401)", Blindness.REFUSED, evidence)
+        return unknown("Traceloop refuses our key (HTTP 401)", UnknownReason.REFUSED, evidence)
     if _OK <= answer.status < _REDIRECT and not answer.rejected:
         return None
     summary = f"Traceloop answers HTTP {answer.status} to a span of our own{said}"
     if answer.rejected:
         summary = f"Traceloop rejected the span (partial success){said}"
-    return failure(Charge(fault=Fault.INGEST_FAILING, summary=summary, stops_export=True), evidence)
+    return failure(Suspicion(fault=Fault.INGEST_FAILING, summary=summary, stops_export=True), evidence)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from monitor.core.model import Instant, Seconds, TraceId
 from monitor.core.trace import Narrowing, Route, SpanFact, TraceSeen
-from monitor.ports import Clock, Crowded, Garbled, Gone, TraceBackend
+from monitor.ports import Clock, Garbled, Gone, TooManyRows, TraceBackend
 
 READ_TIMEOUT: Seconds = 10.0
 _TRIED_AGAIN_AFTER: Seconds = 3600.0
@@ -60,7 +60,7 @@ class DocumentedRead:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._useless = UnusableRoutes(clock)
-        self._crowded: dict[int, tuple[Seconds, Crowded]] = {}
+        self._crowded: dict[int, tuple[Seconds, TooManyRows]] = {}
 
     async def read(self, backend: TraceBackend, wanted: Wanted, began: Instant) -> TraceSeen:
         """Read once. Nothing found where something is concluded from it, and where clocks may differ: in a wider window, too.
@@ -101,10 +101,10 @@ class DocumentedRead:
         now = self._clock.monotonic()
         crowded_at, why = self._crowded.get(id(backend), (0.0, None))
         if why is not None and now - crowded_at < _CROWDED_FOR:
-            raise Crowded(str(why), evidence=why.evidence)
+            raise TooManyRows(str(why), evidence=why.evidence)
         try:
             spans = await self._ask_twice(backend, wanted, Narrowing.WINDOW, began)
-        except Crowded as error:
+        except TooManyRows as error:
             self._crowded[id(backend)] = self._clock.monotonic(), error
             raise
         return TraceSeen(route=Route.WAREHOUSE, at=began, spans=spans, narrowing=Narrowing.WINDOW)

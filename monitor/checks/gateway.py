@@ -3,11 +3,22 @@
 from dataclasses import dataclass
 
 from monitor.checks.verdicts import failure, judge_unreachable
-from monitor.connectivity import Witnesses
+from monitor.connectivity import ConnectivityProbe
 from monitor.core.inputs import Observation
-from monitor.core.model import Blindness, Charge, CheckName, Fault, Finding, Phases, Scalar, Service, passing, unknown
+from monitor.core.model import (
+    CheckName,
+    CheckResult,
+    Fault,
+    Phases,
+    Scalar,
+    Service,
+    Suspicion,
+    UnknownReason,
+    passing,
+    unknown,
+)
 from monitor.core.suspicions import step_for_silence
-from monitor.ports import Clock, Gateway, Journal, Ping, Unreachable
+from monitor.ports import Clock, Gateway, Ping, TargetStore, Unreachable
 
 _REDIRECT, _CLIENT_ERROR, _SERVER_ERROR = 300, 400, 500
 
@@ -19,48 +30,48 @@ class GatewayCheck:
     name = CheckName.GATEWAY
 
     gateway: Gateway
-    witness: Witnesses
+    connectivity: ConnectivityProbe
     clock: Clock
     endpoint: str
 
-    async def look(self, journal: Journal) -> None:
+    async def look(self, target_store: TargetStore) -> None:
         """Ask once and report."""
         began, started = self.clock.now(), self.clock.monotonic()
         certificate = None
         try:
-            ping = await self.gateway.ping(timeout=journal.policy.cadences[self.name].deadline)
+            ping = await self.gateway.ping(timeout=target_store.policy.cadences[self.name].deadline)
         except Unreachable as error:
-            finding = await judge_unreachable_gateway(error, self.witness)
+            result = await judge_unreachable_gateway(error, self.connectivity)
         else:
-            finding = judge_ping(ping)
+            result = judge_ping(ping)
             if ping.certificate_expires_at is not None:
                 certificate = (self.endpoint, ping.certificate_expires_at)
         took = self.clock.monotonic() - started
-        await journal.absorb(
-            Observation(check=self.name, at=began, took=took, finding=finding, certificate=certificate)
+        await target_store.apply(
+            Observation(check=self.name, at=began, took=took, result=result, certificate=certificate)
         )
 
 
-def judge_ping(ping: Ping) -> Finding:
+def judge_ping(ping: Ping) -> CheckResult:
     """Reachable is any answer but a redirect or the gateway's own 5xx; Cloudflare's 1010 says nothing about the gateway."""
     evidence = {"status": ping.status, **_timings(ping.phases)}
     if ping.blocked:
-        return unknown("Cloudflare refuses the monitor (error 1010)", Blindness.BLOCKED, evidence)
+        return unknown("Cloudflare refuses the monitor (error 1010)", UnknownReason.BLOCKED, evidence)
     if _REDIRECT <= ping.status < _CLIENT_ERROR:
         redirects = f"the gateway redirects (HTTP {ping.status})"
-        return failure(Charge(fault=Fault.GATEWAY_UNREACHABLE, summary=redirects), evidence)
+        return failure(Suspicion(fault=Fault.GATEWAY_UNREACHABLE, summary=redirects), evidence)
     if ping.status >= _SERVER_ERROR:
         answers = f"the gateway answers HTTP {ping.status}"
-        return failure(Charge(fault=Fault.GATEWAY_UNREACHABLE, summary=answers), evidence)
+        return failure(Suspicion(fault=Fault.GATEWAY_UNREACHABLE, summary=answers), evidence)
     return passing(f"the gateway answers (HTTP {ping.status})", evidence)
 
 
-async def judge_unreachable_gateway(error: Unreachable, witness: Witnesses) -> Finding:
+async def judge_unreachable_gateway(error: Unreachable, connectivity: ConnectivityProbe) -> CheckResult:
     """The gateway gave no HTTP answer."""
-    charge = Charge(fault=Fault.GATEWAY_UNREACHABLE, summary=str(error), step=step_for_silence(error.kind))
+    suspicion = Suspicion(fault=Fault.GATEWAY_UNREACHABLE, summary=str(error), step=step_for_silence(error.kind))
     evidence = {"kind": error.kind, **_timings(error.phases)}
     return await judge_unreachable(
-        error, charge, evidence, service=Service.GATEWAY, called="the gateway", witness=witness
+        error, suspicion, evidence, service=Service.GATEWAY, called="the gateway", connectivity=connectivity
     )
 
 

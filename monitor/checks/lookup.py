@@ -22,7 +22,7 @@ from monitor.core.trace import (
     is_same_environment,
     judge_completeness,
 )
-from monitor.ports import Clock, Crowded, Garbled, Gone, PortError, Refused, TraceBackend
+from monitor.ports import Clock, Garbled, Gone, PortError, Refused, TooManyRows, TraceBackend
 
 _CLOSED = frozenset({401, 403})
 _WINDOW_FOR: Seconds = 15.0
@@ -117,7 +117,7 @@ class Lookup:
         if awaited and look.is_by_a_guess:  # the id may mean nothing: first by the nonce, by whichever can be read
             try:
                 found = await self.search(look)
-            except Crowded:
+            except TooManyRows:
                 return await self.document(look)
             if found.spans:
                 return found
@@ -153,7 +153,7 @@ class Lookup:
                 return ours
             try:
                 documented = await self.document(look)
-            except Crowded:
+            except TooManyRows:
                 return ours
             return documented if len(documented.span_ids) > len(ours.span_ids) else ours
         if quick.spans:

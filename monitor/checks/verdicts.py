@@ -7,9 +7,9 @@ only means that nothing could be seen.
 from collections.abc import Mapping
 from dataclasses import replace
 
-from monitor.connectivity import Witnesses
-from monitor.core.model import Blindness, Charge, Finding, Scalar, Service, failing, unknown
-from monitor.ports import Crowded, Garbled, Gone, PortError, Refused, Unreachable
+from monitor.connectivity import ConnectivityProbe
+from monitor.core.model import CheckResult, Scalar, Service, Suspicion, UnknownReason, failing, unknown
+from monitor.ports import Garbled, Gone, PortError, Refused, TooManyRows, Unreachable
 
 READ_API = "Traceloop's read API"
 CONTROL_PLANE = "TrueFoundry's control plane"
@@ -17,20 +17,20 @@ _SEE = {READ_API: "See https://status.traceloop.com.", CONTROL_PLANE: "Ask TrueF
 
 _UNAUTHORIZED, _FORBIDDEN, _TOO_MANY, _SERVER_ERROR = 401, 403, 429, 500
 
-_OUR_OWN: Mapping[str, Blindness] = {
-    "denied": Blindness.UNREACHABLE,
-    "proxy": Blindness.PROXY,
-    "starved": Blindness.STARVED,
-    "shortage": Blindness.SHORTAGE,
+_OUR_OWN: Mapping[str, UnknownReason] = {
+    "denied": UnknownReason.UNREACHABLE,
+    "proxy": UnknownReason.PROXY,
+    "starved": UnknownReason.STARVED,
+    "shortage": UnknownReason.SHORTAGE,
 }
 
 
-def failure(charge: Charge, evidence: Mapping[str, Scalar]) -> Finding:
+def failure(suspicion: Suspicion, evidence: Mapping[str, Scalar]) -> CheckResult:
     """A failure for one reason."""
-    return failing(charge.summary, charge, evidence=evidence)
+    return failing(suspicion.summary, suspicion, evidence=evidence)
 
 
-def own_failure(error: Unreachable, service: str, evidence: Mapping[str, Scalar]) -> Finding | None:
+def own_failure(error: Unreachable, service: str, evidence: Mapping[str, Scalar]) -> CheckResult | None:
     """The finding where it was the monitor that kept itself from asking: nobody else is to blame, whoever answers."""
     reason = _OUR_OWN.get(error.kind)
     asked = "was not asked" if error.kind != "starved" else "may have answered"
@@ -39,42 +39,42 @@ def own_failure(error: Unreachable, service: str, evidence: Mapping[str, Scalar]
 
 async def judge_unreachable(
     error: Unreachable,
-    charge: Charge,
+    suspicion: Suspicion,
     evidence: Mapping[str, Scalar],
     *,
     service: Service,
     called: str,
-    witness: Witnesses,
-) -> Finding:
+    connectivity: ConnectivityProbe,
+) -> CheckResult:
     """No HTTP answer: the charge holds if another service answers, else our own network is the suspect."""
     if (ours := own_failure(error, called, evidence)) is not None:
         return ours
-    if not await witness.vouch(service):
+    if not await connectivity.another_service_answers(service):
         summary = f"no answer from {called} ({error}), nor from anything else: our own network is the suspect"
-        return unknown(summary, Blindness.NO_WITNESS, evidence)
-    return failure(replace(charge, facts=("another service answers the monitor: its own network works",)), evidence)
+        return unknown(summary, UnknownReason.NO_WITNESS, evidence)
+    return failure(replace(suspicion, facts=("another service answers the monitor: its own network works",)), evidence)
 
 
-def cannot_see(error: PortError, what: str, *, asked: str = "the service") -> Finding:
+def cannot_see(error: PortError, what: str, *, asked: str = "the service") -> CheckResult:
     """The finding of a look whose question got no usable answer; `what` completes "could not …", `asked` is who was asked."""
     summary = f"could not {what}: {error}"
     match error:
         case Refused(blocked=True):
-            return unknown(f"{summary} (blocked before it reached the service)", Blindness.BLOCKED, error.evidence)
+            return unknown(f"{summary} (blocked before it reached the service)", UnknownReason.BLOCKED, error.evidence)
         case Refused():
             permanent = error.status == _FORBIDDEN
             step = step_for_status(error.status, asked)
-            return unknown(summary, Blindness.REFUSED, error.evidence, permanent=permanent, step=step)
+            return unknown(summary, UnknownReason.REFUSED, error.evidence, permanent=permanent, step=step)
         case Unreachable():
-            reason = _OUR_OWN.get(error.kind, Blindness.UNREACHABLE)
-            step = step_for_status(error.status, asked) if reason is Blindness.UNREACHABLE else ""
+            reason = _OUR_OWN.get(error.kind, UnknownReason.UNREACHABLE)
+            step = step_for_status(error.status, asked) if reason is UnknownReason.UNREACHABLE else ""
             return unknown(summary, reason, error.evidence, step=step)
-        case Crowded():
-            return unknown(summary, Blindness.CROWDED, error.evidence)
+        case TooManyRows():
+            return unknown(summary, UnknownReason.CROWDED, error.evidence)
         case Gone() | Garbled():
-            return unknown(summary, Blindness.GARBLED, error.evidence)
+            return unknown(summary, UnknownReason.GARBLED, error.evidence)
         case _:
-            return unknown(summary, Blindness.UNREACHABLE, error.evidence)
+            return unknown(summary, UnknownReason.UNREACHABLE, error.evidence)
 
 
 def step_for_status(status: int | None, asked: str) -> str:

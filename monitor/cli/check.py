@@ -76,7 +76,7 @@ async def _look(passes: list[OneShot], clock: Clock, timeout: Seconds | None) ->
     done = await run_all((one.run for one in passes), clock=clock, timeout=timeout)
     if not done:
         say(f"ended after {timeout:g} s: what was not seen by then is unknown")
-    states = {str(one.journal.state.target): (one.journal.state, one.journal.policy) for one in passes}
+    states = {str(one.target_store.state.target): (one.target_store.state, one.target_store.policy) for one in passes}
     return describe(states, clock.now())
 
 

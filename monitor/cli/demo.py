@@ -72,12 +72,12 @@ async def _demonstrate(fault: str, duration: float | None, directory: Path) -> N
     content = FAULTS[fault].needs_content
     async with serve(time_factor=TIME_FACTOR, content=content, traffic=_TRAFFIC) as sandbox:
         service = Service(_settings(sandbox, directory), config=None, environ={}, cwd=directory, redactor=Redactor())
-        story = Storyteller(service.daemon, sandbox, fault, tell=_tell)
-        service.daemon.listen(story.hear)
+        story = Storyteller(service.daemon, sandbox, fault, run=_tell)
+        service.daemon.listen(story.listen)
         tasks: list[asyncio.Task[None]] = []
 
         def begin(url: str) -> None:
-            tasks.append(asyncio.create_task(story.tell(url), name="story"))
+            tasks.append(asyncio.create_task(story.run(url), name="story"))
             if duration is not None:
                 asyncio.get_running_loop().call_later(duration, service.stop)
 

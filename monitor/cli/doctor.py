@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from monitor.cli.common import FAILED, OK, USAGE, add_scope, prepare, progress, read_scope, say
-from monitor.cli.findings import render
+from monitor.cli.doctor_text import render
 from monitor.cli.table import use_colour
 from monitor.core.model import Verdict
 from monitor.daemon.compose import Deps

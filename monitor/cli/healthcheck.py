@@ -17,7 +17,7 @@ _LONGEST = 4096
 _OK, _REDIRECT = 200, 300
 
 
-class Unwell(Exception):
+class Unhealthy(Exception):
     """Its text is for people."""
 
 
@@ -35,7 +35,7 @@ def run(arguments: argparse.Namespace) -> int:
     """0 if it is well, 1 if it is not or does not answer."""
     try:
         _ask(arguments.url or os.environ.get(_URL) or _where_it_listens(arguments))
-    except Unwell as unwell:
+    except Unhealthy as unwell:
         print(unwell, file=sys.stderr, flush=True)
         return FAILED
     return OK
@@ -50,7 +50,7 @@ def _where_it_listens(arguments: argparse.Namespace) -> str:
     mine = [url for url, config in found if given and config == os.path.abspath(given)]  # noqa: PTH100 - a cheap import
     urls = mine or [url for url, _ in found]
     if len(urls) > 1:
-        raise Unwell("several daemons run here: say which by --config or --url")
+        raise Unhealthy("several daemons run here: say which by --config or --url")
     if urls:
         return urls[0]
     from monitor.cli.client import Failed, find  # noqa: PLC0415 - it takes longer than all the rest
@@ -58,9 +58,9 @@ def _where_it_listens(arguments: argparse.Namespace) -> str:
     try:
         return find(arguments).url
     except Failed as failed:
-        raise Unwell(str(failed)) from None
+        raise Unhealthy(str(failed)) from None
     except UsageError as error:
-        raise Unwell(f"{error}\nno daemon says that it runs here") from None
+        raise Unhealthy(f"{error}\nno daemon says that it runs here") from None
 
 
 def _ask(url: str) -> None:
@@ -86,11 +86,11 @@ def _ask(url: str) -> None:
                 said += piece
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or error
-        raise Unwell(f"the daemon does not answer at {url}: {why}") from None
+        raise Unhealthy(f"the daemon does not answer at {url}: {why}") from None
     head, _, body = said.partition(b"\r\n\r\n")
     status = head.split(maxsplit=2)[1:2]
     if not head.startswith(b"HTTP/") or not status or not status[0].isdigit():
-        raise Unwell(f"what answers at {url} is no Gateway Trace Monitor")
+        raise Unhealthy(f"what answers at {url} is no Gateway Trace Monitor")
     if not _OK <= int(status[0]) < _REDIRECT:
         reason = "".join(each if each.isprintable() else " " for each in body.decode(errors="replace")[:200]).strip()
-        raise Unwell(f"the daemon says no (HTTP {int(status[0])}): {reason}")
+        raise Unhealthy(f"the daemon says no (HTTP {int(status[0])}): {reason}")

@@ -20,18 +20,18 @@ _PATIENCE: Seconds = 90.0
 class Storyteller:
     """Listens to a daemon, breaks its world once, mends it, and shows what Slack got."""
 
-    def __init__(self, daemon: Daemon, sandbox: Sandbox, fault: str, *, tell: Callable[[str], None]) -> None:
+    def __init__(self, daemon: Daemon, sandbox: Sandbox, fault: str, *, run: Callable[[str], None]) -> None:
         self._daemon = daemon
         self._sandbox = sandbox
         self._fault = fault
-        self._tell = tell
+        self._tell = run
         self._clock = SystemClock()
         self._said: set[str] = set()
         self._arrived = asyncio.Event()
         self._opened = asyncio.Event()
         self._resolved = asyncio.Event()
 
-    def hear(self, event: Event) -> None:
+    def listen(self, event: Event) -> None:
         """Say what is seen for the first time."""
         match event:
             case Checked(check=CheckName.CONFIG, verdict=Verdict.PASS):
@@ -50,7 +50,7 @@ class Storyteller:
             case _:
                 return
 
-    async def tell(self, url: str) -> None:
+    async def run(self, url: str) -> None:
         """The whole story."""
         self._tell("A sandbox of gateway, exporter, Traceloop and Slack is running, and the real monitor watches it.")
         self._tell(f"  page     {url}/\n  metrics  {url}/metrics\n")
@@ -66,7 +66,7 @@ class Storyteller:
             self._tell("Nobody is told: this by itself is nothing to be woken for.")
         await self._clock.sleep(_MEND_AFTER)
         self._tell("\nIt is mended.")
-        await self._sandbox.mend()
+        await self._sandbox.fix()
         if self._opened.is_set() and await self._wait(self._resolved):
             await self._show("The same message, edited in place, now says:")
         self._tell(f"\nPage {url}/ and metrics {url}/metrics stay up; Ctrl-C ends.")

@@ -9,7 +9,7 @@ from dataclasses import replace
 from monitor.core.canary import Outcome
 from monitor.core.faults import FAULTS, LOSSES, ORDER
 from monitor.core.incident import Diagnosis
-from monitor.core.model import Blindness, CheckName, Component, Fault, Instant
+from monitor.core.model import CheckName, Component, Fault, Instant, UnknownReason
 from monitor.core.recovery import shielded, waiting_text
 from monitor.core.refine import Confirmed, confirmed_faults
 from monitor.core.state import Policy, TargetState
@@ -19,7 +19,7 @@ def diagnose(state: TargetState, policy: Policy, now: Instant) -> Diagnosis | No
     """The diagnosis of a target; None when nothing worth telling is confirmed and nothing mended waits for its proof."""
     found = confirmed_faults(state, policy, now)
     explained = shielded(state, policy).union(*(one.explains for one in found), _blindness_explained(found, state))
-    unexplained = [one for one in found if one.fault not in explained and not one.mended]
+    unexplained = [one for one in found if one.fault not in explained and not one.fixed]
     waiting = waiting_text(state, policy)
     if unexplained:
         return _diagnose(found, unexplained, waiting, state, policy)
@@ -39,21 +39,21 @@ def _diagnose(
 ) -> Diagnosis:
     # That we cannot look is said of the rest: what we have seen outranks it, whatever severity the operator gives it.
     named = min(unexplained, key=lambda one: (one.fault is Fault.BLIND, -one.severity, ORDER[one.fault]))
-    last = state.trend(CheckName.CANARY).last
-    spent = (last.summary,) if last is not None and last.blindness is Blindness.BUDGET_SPENT else ()
+    last = state.check_state(CheckName.CANARY).last
+    spent = (last.summary,) if last is not None and last.unknown_reason is UnknownReason.BUDGET_SPENT else ()
     return Diagnosis(
         fault=named.fault,
-        severity=max(one.severity for one in found if not one.mended),
+        severity=max(one.severity for one in found if not one.fixed),
         component=FAULTS[named.fault].component,
         summary=named.summary,
         # A spent budget is why evidence is slower to come. What was mended besides is the last of the reasons, and not waited for.
         because=(*named.because, *spent, *((waiting,) if waiting else ())),
-        explained=tuple(one.fault for one in found if one not in unexplained and not one.mended),
+        explained=tuple(one.fault for one in found if one not in unexplained and not one.fixed),
         also=tuple(one.fault for one in unexplained if one is not named),
         advice=named.advice,
         since=named.active.since,
         trace_ids=_trace_ids(named, state, policy),
-        permanent=named.active.charge.permanent,
+        permanent=named.active.suspicion.permanent,
         missing_since=_missing_since(named, state, policy),
     )
 
@@ -62,8 +62,8 @@ def _blindness_explained(found: tuple[Confirmed, ...], state: TargetState) -> fr
     """What has never been shown cannot be missed: no wonder, while something is known to keep traces from arriving."""
     if not any(Fault.TRACE_MISSING in one.explains for one in found):
         return frozenset()
-    blind = [trend.last for trend in state.trends.values() if Fault.BLIND in trend.confirmed]
-    unproven = [last is not None and last.blindness is Blindness.UNPROVEN for last in blind]
+    blind = [check_state.last for check_state in state.check_states.values() if Fault.BLIND in check_state.confirmed]
+    unproven = [last is not None and last.unknown_reason is UnknownReason.UNPROVEN for last in blind]
     return frozenset({Fault.BLIND}) if blind and all(unproven) else frozenset()
 
 

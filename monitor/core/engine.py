@@ -10,8 +10,8 @@ from typing import assert_never
 from monitor.core import arrival, streaks, trace_looks
 from monitor.core.canary import ControlSpan
 from monitor.core.drift import remember
-from monitor.core.gateway_policies import SwitchMemory
-from monitor.core.incident import NO_LONGER_MONITORED, Diagnosis, Incident, Passage, fresh_id, remember_incident
+from monitor.core.gateway_policies import KnownGatewayPolicy
+from monitor.core.incident import NO_LONGER_MONITORED, Diagnosis, Incident, TimelineEntry, fresh_id, remember_incident
 from monitor.core.incident_canaries import recount
 from monitor.core.incident_lifecycle import update_incident
 from monitor.core.inputs import (
@@ -20,27 +20,27 @@ from monitor.core.inputs import (
     CanaryPlanned,
     ControlLooked,
     ControlSent,
+    CountersRead,
     ElsewhereLooked,
-    HopLooked,
+    GatewayPoliciesRead,
     Input,
     KeyTried,
     LabelsUnread,
     LookFailed,
     MemoryLost,
-    NoticeTold,
+    NoticeDelivered,
     Observation,
     OriginLooked,
     Removed,
-    SwitchesLooked,
     Ticked,
     TraceLooked,
 )
 from monitor.core.key import retract_key
 from monitor.core.model import (
     CheckName,
+    CheckResult,
     Component,
     Fault,
-    Finding,
     Instant,
     Scalar,
     Severity,
@@ -60,10 +60,10 @@ _REMEMBERED_CONTROLS = 10
 
 def apply(state: TargetState, given: Input, policy: Policy, now: Instant) -> TargetState:
     """The state of a target after one input."""
-    if state.removed_at is not None and not isinstance(given, NoticeTold):
+    if state.removed_at is not None and not isinstance(given, NoticeDelivered):
         return state
     after = _take(state, given, policy, now)
-    if isinstance(given, NoticeTold | CanaryPlanned | Removed | MemoryLost):  # these say nothing of the world
+    if isinstance(given, NoticeDelivered | CanaryPlanned | Removed | MemoryLost):  # these say nothing of the world
         return after
     after = _without_disabled_checks(after, policy)
     after = retract_key(after)
@@ -96,21 +96,23 @@ def _take(  # noqa: C901, PLR0912 - one line per kind of input
             return _look_for_control(state, given, policy, now)
         case OriginLooked():
             return trace_looks.look_at_origin(state, given, policy)
-        case SwitchesLooked():
+        case GatewayPoliciesRead():
             # What is hidden from us now is forgotten; what could not be asked stays as it was.
-            kept = {kind: memory for kind, memory in state.switches.items() if kind not in given.hidden}
-            fresh = {seen.kind: SwitchMemory(seen=seen, at=given.at) for seen in given.seen}
-            return replace(state, switches={**kept, **fresh}, switches_looked_at=given.at)
-        case HopLooked():
-            hop = state.hop
-            read = replace(hop, problem=given.problem) if given.counters is None else add_reading(hop, given.counters)
-            return replace(state, hop=read, hop_looked_at=given.at)
+            kept = {kind: memory for kind, memory in state.gateway_policies.items() if kind not in given.hidden}
+            fresh = {seen.kind: KnownGatewayPolicy(seen=seen, at=given.at) for seen in given.seen}
+            return replace(state, gateway_policies={**kept, **fresh}, gateway_policies_read_at=given.at)
+        case CountersRead():
+            known = state.pipeline_counters
+            read = (
+                replace(known, problem=given.problem) if given.counters is None else add_reading(known, given.counters)
+            )
+            return replace(state, pipeline_counters=read, counters_read_at=given.at)
         case ElsewhereLooked():
             return trace_looks.look_elsewhere(state, given)
         case KeyTried():
             accepted = trace_looks.accept_key(state, policy, given.at)
             return accepted if given.accepted else replace(state, key_refused_at=given.at)
-        case NoticeTold():
+        case NoticeDelivered():
             return _remember_notice(state, given)
         case Acknowledged():
             return _acknowledge(state, given)
@@ -129,8 +131,8 @@ def _take(  # noqa: C901, PLR0912 - one line per kind of input
 
 def _without_disabled_checks(state: TargetState, policy: Policy) -> TargetState:
     """A check that is switched off believes nothing any more."""
-    trends = {check: trend for check, trend in state.trends.items() if policy.enabled(check)}
-    return replace(state, trends=trends)
+    check_states = {check: check_state for check, check_state in state.check_states.items() if policy.enabled(check)}
+    return replace(state, check_states=check_states)
 
 
 def _judge_series(state: TargetState, policy: Policy, now: Instant) -> TargetState:
@@ -138,11 +140,11 @@ def _judge_series(state: TargetState, policy: Policy, now: Instant) -> TargetSta
     if not policy.enabled(CheckName.ARRIVAL):
         return state
     excused = streaks.excuse(state, policy, now)
-    trend = excused.trend(CheckName.ARRIVAL)
-    of_the_look = {f: a for f, a in trend.confirmed.items() if f in trace_looks.OF_THE_LOOK}
-    before = {f: a for f, a in trend.confirmed.items() if f not in trace_looks.OF_THE_LOOK}
+    check_state = excused.check_state(CheckName.ARRIVAL)
+    of_the_look = {f: a for f, a in check_state.confirmed.items() if f in trace_looks.OF_THE_LOOK}
+    before = {f: a for f, a in check_state.confirmed.items() if f not in trace_looks.OF_THE_LOOK}
     found = streaks.confirmed_by_series(excused, before, policy, now)
-    judged = excused.with_trend(CheckName.ARRIVAL, replace(trend, confirmed={**of_the_look, **found}))
+    judged = excused.with_trend(CheckName.ARRIVAL, replace(check_state, confirmed={**of_the_look, **found}))
     over = before.get(Fault.TRACE_MISSING)
     if over is None or Fault.TRACE_MISSING in found:
         return judged
@@ -160,7 +162,7 @@ def _observe(state: TargetState, seen: Observation, policy: Policy, now: Instant
     if seen.config is not None:
         memory = remember(after.config, seen.config, now)
         after = replace(after, config=replace(memory, credential=policy.credential, read_at=seen.at))
-    return streaks.apply_look(after, seen.check, seen.finding, seen.at, seen.took, policy, now)
+    return streaks.apply_look(after, seen.check, seen.result, seen.at, seen.took, policy, now)
 
 
 def _certify(state: TargetState, certificate: tuple[str, Instant] | None) -> Mapping[str, Instant]:
@@ -178,11 +180,13 @@ def _answer_canary(state: TargetState, given: CanaryAnswered, policy: Policy, no
         phases=given.phases or state.phases,
         backoff=_back_off(state, given, policy, now),
     )
-    finding = given.finding
+    result = given.result
     if given.rate_limited and given.retry_after is not None and given.retry_after > LONGEST_BACKOFF:
         # Nobody waits for a second 429 when the first says that there will be hours of them.
-        finding = replace(finding, charges=tuple(replace(charge, conclusive=True) for charge in finding.charges))
-    return streaks.apply_look(after, CheckName.CANARY, finding, given.at, given.took, policy, now)
+        result = replace(
+            result, suspicions=tuple(replace(suspicion, conclusive=True) for suspicion in result.suspicions)
+        )
+    return streaks.apply_look(after, CheckName.CANARY, result, given.at, given.took, policy, now)
 
 
 def _back_off(state: TargetState, given: CanaryAnswered, policy: Policy, now: Instant) -> Backoff | None:
@@ -197,7 +201,7 @@ def _back_off(state: TargetState, given: CanaryAnswered, policy: Policy, now: In
 
 def _send_control(state: TargetState, given: ControlSent, policy: Policy, now: Instant) -> TargetState:
     """A span of our own was posted: refused at once, or accepted and to be read back."""
-    unknown = given.finding is not None and given.finding.verdict is Verdict.UNKNOWN and not given.key_refused
+    unknown = given.result is not None and given.result.verdict is Verdict.UNKNOWN and not given.key_refused
     # Asked to wait, or stopped on the way: then it is not known whether Traceloop would have taken it.
     control = replace(given.control, accepted=None) if unknown else given.control
     controls = (*state.controls, control)[-_REMEMBERED_CONTROLS:]
@@ -206,12 +210,12 @@ def _send_control(state: TargetState, given: ControlSent, policy: Policy, now: I
         after = replace(after, key_refused_at=given.refused_at or now)
     elif control.accepted:
         after = replace(after, key_accepted_at=now)
-    if given.finding is None:
+    if given.result is None:
         return after
-    finding = given.finding
+    result = given.result
     if given.key_refused:
-        finding = trace_looks.finding_of_refused_key(after, finding, "Traceloop's OTLP endpoint")
-    return streaks.apply_look(after, CheckName.CONTROL, finding, given.at, given.took, policy, now)
+        result = trace_looks.finding_of_refused_key(after, result, "Traceloop's OTLP endpoint")
+    return streaks.apply_look(after, CheckName.CONTROL, result, given.at, given.took, policy, now)
 
 
 def _look_for_control(state: TargetState, given: ControlLooked, policy: Policy, now: Instant) -> TargetState:
@@ -235,26 +239,26 @@ def _look_for_control(state: TargetState, given: ControlLooked, policy: Policy, 
         after = trace_looks.accept_key(after, policy, now)
     if not looked.judged:
         return after
-    finding = _control_finding(looked, policy, after)
-    return streaks.apply_look(after, CheckName.CONTROL, finding, given.at, given.took, policy, now)
+    result = _control_finding(looked, policy, after)
+    return streaks.apply_look(after, CheckName.CONTROL, result, given.at, given.took, policy, now)
 
 
-def _control_finding(control: ControlSpan, policy: Policy, state: TargetState) -> Finding:
+def _control_finding(control: ControlSpan, policy: Policy, state: TargetState) -> CheckResult:
     if control.shown_at is not None:
         took = control.shown_at - control.sent_at
         evidence: dict[str, Scalar] = {"trace_id": control.trace_id, "seconds": round(took, 3)}
         return passing(f"a span of our own arrived after {took:.1f} s", evidence)
     known = arrival.proof_key(Route.WAREHOUSE, policy.credential) in state.proofs
-    charge = control_not_shown(control, route_is_known=known)
-    return failing(charge.summary, charge, evidence={"trace_id": control.trace_id})
+    suspicion = control_not_shown(control, route_is_known=known)
+    return failing(suspicion.summary, suspicion, evidence={"trace_id": control.trace_id})
 
 
 # --- what people and notifiers do -----------------------------------------------------------------------------------
 
 
-def _remember_notice(state: TargetState, given: NoticeTold) -> TargetState:
+def _remember_notice(state: TargetState, given: NoticeDelivered) -> TargetState:
     incidents = tuple(
-        replace(incident, told={**incident.told, given.notifier: given.told})
+        replace(incident, notified={**incident.notified, given.notifier: given.notified})
         if incident.id == given.incident_id
         else incident
         for incident in state.incidents
@@ -299,8 +303,8 @@ def _lose_memory(state: TargetState, given: MemoryLost) -> TargetState:
         closed_at=given.at,
         closed_because="the monitor goes on with what could be read",
         diagnosis=diagnosis,
-        passages=(
-            Passage(at=given.at, fault=diagnosis.fault, severity=diagnosis.severity, text="opened and resolved"),
+        timeline=(
+            TimelineEntry(at=given.at, fault=diagnosis.fault, severity=diagnosis.severity, text="opened and resolved"),
         ),
     )
     return replace(state, incidents=remember_incident(state.incidents, incident))

@@ -20,7 +20,6 @@ from monitor.core.inputs import (
 )
 from monitor.core.key import key_is_refused
 from monitor.core.model import (
-    Blindness,
     CheckName,
     Fault,
     Instant,
@@ -29,6 +28,7 @@ from monitor.core.model import (
     Service,
     Severity,
     TargetName,
+    UnknownReason,
     Verdict,
 )
 from monitor.core.refine import named
@@ -46,7 +46,7 @@ class Checked:
     verdict: Verdict
     summary: str
     fault: Fault | None = None
-    blindness: Blindness | None = None
+    unknown_reason: UnknownReason | None = None
     evidence: Mapping[str, Scalar] = field(default_factory=dict)
 
 
@@ -201,8 +201,8 @@ def _looks(before: TargetState, after: TargetState, given: Input, now: Instant) 
     if isinstance(given, TraceLooked | LookFailed):
         yield from _trace_judged(before, after, given.canary_id, now)
     check = _check_of(given)
-    last = after.trend(check).last if check is not None else None
-    if check is None or last is None or last is before.trend(check).last:
+    last = after.check_state(check).last if check is not None else None
+    if check is None or last is None or last is before.check_state(check).last:
         return
     yield Checked(
         target=after.target,
@@ -212,7 +212,7 @@ def _looks(before: TargetState, after: TargetState, given: Input, now: Instant) 
         verdict=last.verdict,
         summary=last.summary,
         fault=last.fault,
-        blindness=last.blindness,
+        unknown_reason=last.unknown_reason,
         evidence=last.evidence,
     )
 
@@ -265,7 +265,7 @@ def _fault_changes(before: TargetState, after: TargetState, policy: Policy, now:
     old, new = named(before, policy, now), named(after, policy, now)
     changed = [(fault, True) for fault in new if fault not in old] + [(f, False) for f in old if f not in new]
     for fault, confirmed in changed:
-        summary = (new if confirmed else old)[fault].charge.summary
+        summary = (new if confirmed else old)[fault].suspicion.summary
         yield FaultChanged(target=after.target, at=now, fault=fault, confirmed=confirmed, summary=summary)
 
 

@@ -14,7 +14,7 @@ from typing import assert_never
 from monitor.core.model import ForeignInstant, Instant
 
 
-class SwitchKind(StrEnum):
+class GatewayPolicyKind(StrEnum):
     """The configurations besides the exporter's own that decide what becomes of a trace, by their type."""
 
     LOGGING = "gateway-logging-config"
@@ -22,7 +22,7 @@ class SwitchKind(StrEnum):
     ROUTING = "gateway-data-routing-config"
 
 
-class Matter(StrEnum):
+class ConditionField(StrEnum):
     """What a condition looks at."""
 
     MODEL = "model"
@@ -37,7 +37,7 @@ class Condition:
     `key` is the entry of the metadata. `understood` is False where the configuration says more than is documented.
     """
 
-    matter: Matter
+    matter: ConditionField
     key: str = ""
     inside: tuple[str, ...] | None = None
     outside: tuple[str, ...] = ()
@@ -65,7 +65,7 @@ def _some(words: tuple[str, ...]) -> str:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SwitchRule:
+class GatewayRule:
     """A rule with a name, of logging (on, or `off`) or of data routing (a destination): it concerns what meets all conditions."""
 
     name: str
@@ -93,25 +93,25 @@ class LoggingMode(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SwitchSeen:
+class GatewayPolicy:
     """One look at one of these configurations. Neither rules nor mode: nothing is configured.
 
     `form`: manifest, 404, null, empty. `rules` of logging are in no order, destinations are in theirs.
     """
 
-    kind: SwitchKind
+    kind: GatewayPolicyKind
     form: str = "manifest"
-    rules: tuple[SwitchRule, ...] = ()
+    rules: tuple[GatewayRule, ...] = ()
     mode: LoggingMode | None = None
     updated_at: ForeignInstant | None = None
     updated_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SwitchMemory:
+class KnownGatewayPolicy:
     """The newest look at one of these configurations that could see it."""
 
-    seen: SwitchSeen
+    seen: GatewayPolicy
     at: Instant
 
 
@@ -140,7 +140,7 @@ class Profile:
     nonces: frozenset[str] = frozenset()
 
 
-def concerns(rule: SwitchRule, profile: Profile, caller: Caller | None) -> bool | None:
+def concerns(rule: GatewayRule, profile: Profile, caller: Caller | None) -> bool | None:
     """Whether a rule concerns our canary; None where that cannot be told."""
     met = [_meets(condition, profile, caller) for condition in rule.conditions]
     if False in met:
@@ -154,14 +154,14 @@ def _meets(condition: Condition, profile: Profile, caller: Caller | None) -> boo
     if not condition.understood:
         return None
     match condition.matter:
-        case Matter.MODEL:
+        case ConditionField.MODEL:
             return None if profile.model is None else _judge(condition, (profile.model,))
-        case Matter.SUBJECT:
+        case ConditionField.SUBJECT:
             if caller is None:
                 return None
             names = (*caller.names, *(f"{TEAM}{team}" for team in caller.teams or ()))
             return _judge(condition, names, teams_known=caller.teams is not None)
-        case Matter.METADATA:
+        case ConditionField.METADATA:
             value = profile.metadata.get(condition.key)
             if condition.key in profile.nonces:
                 return _judge(condition, ())
@@ -198,7 +198,7 @@ _MOST_DESTINATIONS = 4
 
 
 def likely_destinations(
-    rules: tuple[SwitchRule, ...], profile: Profile, caller: Caller | None
+    rules: tuple[GatewayRule, ...], profile: Profile, caller: Caller | None
 ) -> tuple[str, ...] | None:
     """Where TrueFoundry's own store may keep our canary's trace, the likeliest first; None where that is more than can be asked.
 
@@ -207,6 +207,6 @@ def likely_destinations(
     """
     answers = [(rule, concerns(rule, profile, caller)) for rule in rules]
     surely = [rule.name for rule, answer in answers if answer is True]
-    perhaps = [rule.name for rule, answer in answers if answer is None]
-    names = tuple(dict.fromkeys([*surely, *([] if surely else [DEFAULT_DESTINATION]), *perhaps]))
+    possibly = [rule.name for rule, answer in answers if answer is None]
+    names = tuple(dict.fromkeys([*surely, *([] if surely else [DEFAULT_DESTINATION]), *possibly]))
     return names if len(names) <= _MOST_DESTINATIONS else None

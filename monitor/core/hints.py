@@ -11,11 +11,11 @@ Whether a request that is not logged leaves no trace at all, or one without cont
 from collections.abc import Iterator, Mapping
 
 from monitor.core.drift import Filter, admits
-from monitor.core.gateway_policies import Caller, LoggingMode, SwitchKind, SwitchRule, SwitchSeen, concerns
+from monitor.core.gateway_policies import Caller, GatewayPolicy, GatewayPolicyKind, GatewayRule, LoggingMode, concerns
 from monitor.core.model import Fault, Instant, Seconds
 from monitor.core.moments import changed_text
 from monitor.core.outcomes import lost, newest_arrived
-from monitor.core.pipeline_counters import Hop, loses_spans, say_hop
+from monitor.core.pipeline_counters import PipelineCounters, loses_spans, say_counters
 from monitor.core.state import Policy, TargetState
 
 BELIEVED_FOR: Seconds = 3 * 3600.0
@@ -32,7 +32,7 @@ def hints(state: TargetState, policy: Policy, now: Instant) -> Mapping[Fault, tu
     logging = _why_not_logged(state, policy, now)
     filters = _why_not_exported(state, policy)
     routing = _where_routed(state, policy, now)
-    counters = say_hop(known_hop(state, now))
+    counters = say_counters(known_counters(state, now))
     # Where TrueFoundry's own store has a lost trace, the request was logged.
     made = bool(logging) and any(lost(canary) and canary.origin for canary in state.canaries)
     return {
@@ -51,7 +51,7 @@ def next_step(fault: Fault, state: TargetState, policy: Policy, now: Instant) ->
     unlogged = _surely_not_logged(state, policy, now)
     if unlogged is not None:
         return f"Look at {unlogged}: what it keeps from being logged leaves no trace, or one without content ({_LOGGING_DOCS})."
-    if fault is Fault.TRACE_NOT_CREATED and loses_spans(known_hop(state, now)):
+    if fault is Fault.TRACE_NOT_CREATED and loses_spans(known_counters(state, now)):
         return (
             "Look at the hop from the gateway to TrueFoundry's collector (`/api/otel/v1/traces`): spans are lost there."
         )
@@ -68,10 +68,10 @@ def caveats(state: TargetState, policy: Policy, now: Instant) -> tuple[str, ...]
 # --- what is known ---------------------------------------------------------------------------------------------------
 
 
-def known_hop(state: TargetState, now: Instant) -> Hop:
+def known_counters(state: TargetState, now: Instant) -> PipelineCounters:
     """The gateway's own counters, if they were read lately."""
-    looked_at = state.hop_looked_at
-    return state.hop if looked_at is not None and now - looked_at <= BELIEVED_FOR else Hop()
+    looked_at = state.counters_read_at
+    return state.pipeline_counters if looked_at is not None and now - looked_at <= BELIEVED_FOR else PipelineCounters()
 
 
 def known_caller(state: TargetState, policy: Policy) -> Caller | None:
@@ -79,25 +79,27 @@ def known_caller(state: TargetState, policy: Policy) -> Caller | None:
     return state.caller if state.caller is not None and state.caller.account == policy.account else None
 
 
-def known_switch(kind: SwitchKind, state: TargetState, now: Instant) -> SwitchSeen | None:
+def known_gateway_policy(kind: GatewayPolicyKind, state: TargetState, now: Instant) -> GatewayPolicy | None:
     """What one of the configurations says, if it was seen lately."""
-    memory = state.switches.get(kind)
+    memory = state.gateway_policies.get(kind)
     return memory.seen if memory is not None and now - memory.at <= BELIEVED_FOR else None
 
 
-def _rules(kind: SwitchKind, state: TargetState, policy: Policy, now: Instant) -> list[tuple[SwitchRule, bool | None]]:
+def _rules(
+    kind: GatewayPolicyKind, state: TargetState, policy: Policy, now: Instant
+) -> list[tuple[GatewayRule, bool | None]]:
     """The rules of a configuration, each with whether it concerns our canary."""
-    seen, caller = known_switch(kind, state, now), known_caller(state, policy)
+    seen, caller = known_gateway_policy(kind, state, now), known_caller(state, policy)
     return [(rule, concerns(rule, policy.profile, caller)) for rule in seen.rules] if seen is not None else []
 
 
-def _rules_that_are_off(state: TargetState, policy: Policy, now: Instant) -> list[tuple[SwitchRule, bool | None]]:
+def _rules_that_are_off(state: TargetState, policy: Policy, now: Instant) -> list[tuple[GatewayRule, bool | None]]:
     """Of the logging rules: one is enough, denial wins."""
-    return [(rule, answer) for rule, answer in _rules(SwitchKind.LOGGING, state, policy, now) if rule.off]
+    return [(rule, answer) for rule, answer in _rules(GatewayPolicyKind.LOGGING, state, policy, now) if rule.off]
 
 
 def _logging_mode(state: TargetState, now: Instant) -> LoggingMode | None:
-    seen = known_switch(SwitchKind.GLOBAL, state, now)
+    seen = known_gateway_policy(GatewayPolicyKind.GLOBAL, state, now)
     return seen.mode if seen is not None else None
 
 
@@ -116,13 +118,13 @@ def _why_not_logged(state: TargetState, policy: Policy, now: Instant) -> tuple[s
         if answer is True:
             whom = "every request" if rule.everything else f"{rule.scope}, and so for our canary"
             what = f"the gateway's logging rule `{rule.name}` is off for {whom}"
-            certain.append(f"{what}: such a request {_UNLOGGED}{_changed(SwitchKind.LOGGING, state)}")
+            certain.append(f"{what}: such a request {_UNLOGGED}{_changed(GatewayPolicyKind.LOGGING, state)}")
         elif answer is None:
             what = f"the gateway's logging rule `{rule.name}` is off for {rule.scope}"
             possible.append(f"{what}: whether that concerns our canary cannot be told")
     if _logging_mode(state, now) is LoggingMode.NEVER:
         never = "the gateway's global settings log no request (logging mode `never`)"
-        certain.append(f"{never}: such a request {_UNLOGGED}{_changed(SwitchKind.GLOBAL, state)}")
+        certain.append(f"{never}: such a request {_UNLOGGED}{_changed(GatewayPolicyKind.GLOBAL, state)}")
     return tuple(certain or possible)
 
 
@@ -134,8 +136,8 @@ def _surely_not_logged(state: TargetState, policy: Policy, now: Instant) -> str 
     return "the gateway's logging mode `never`" if _logging_mode(state, now) is LoggingMode.NEVER else None
 
 
-def _changed(kind: SwitchKind, state: TargetState) -> str:
-    seen = state.switches[kind].seen
+def _changed(kind: GatewayPolicyKind, state: TargetState) -> str:
+    seen = state.gateway_policies[kind].seen
     said = changed_text(seen.updated_at, seen.updated_by)
     return f" ({said})" if said is not None else ""
 
@@ -151,7 +153,7 @@ def _where_routed(state: TargetState, policy: Policy, now: Instant) -> tuple[str
     """Which destination of TrueFoundry's own store our canary's traces are routed to, if not to the default one."""
     return tuple(
         f"data routing keeps our canary's traces in the destination `{rule.name}` of TrueFoundry's own store"
-        for rule, answer in _rules(SwitchKind.ROUTING, state, policy, now)
+        for rule, answer in _rules(GatewayPolicyKind.ROUTING, state, policy, now)
         if answer is True
     )[:1]
 
@@ -175,7 +177,7 @@ def _unproven(state: TargetState, policy: Policy, now: Instant) -> Iterator[str]
             yield f"the exporter sends only spans with {kept}: no other span arrives, however well the canary does"
         else:
             yield f"the exporter's filter on {kept} decides which spans arrive: the canary proves nothing of others"
-    for rule, answer in _rules(SwitchKind.ROUTING, state, policy, now):
+    for rule, answer in _rules(GatewayPolicyKind.ROUTING, state, policy, now):
         if answer is True and not rule.everything:
             yield f"data routing treats the canary otherwise than other traffic (destination `{rule.name}`, {rule.scope})"
         elif not rule.everything:

@@ -56,7 +56,7 @@ NEVER: Instant = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Doubt:
+class PossiblyDelivered:
     """What was possibly delivered: it was sent, and no answer came."""
 
     fault: Fault
@@ -65,7 +65,7 @@ class Doubt:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
+class Notified:
     """What one notifier was notified of last. `receipt` is the notifier's own (a Slack channel and timestamp)."""
 
     reason: Reason
@@ -81,11 +81,11 @@ class Told:
     silenced: bool = False  # whether what it shows is muted
     reopened: int = 0  # how often the incident had been reopened when it was told
     shown: str = ""  # the state of the incident that the edited root shows
-    perhaps: Doubt | None = None  # what was possibly delivered since
+    possibly: PossiblyDelivered | None = None  # what was possibly delivered since
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Passage:
+class TimelineEntry:
     """One step in the life of an incident: when, what, in words."""
 
     at: Instant
@@ -137,8 +137,8 @@ class Incident:
     worst: Severity = Severity.WARNING
     critical_since: Instant | None = None
     reopened: tuple[Instant, ...] = ()
-    passages: tuple[Passage, ...] = ()
-    told: Mapping[str, Told] = field(default_factory=dict)
+    timeline: tuple[TimelineEntry, ...] = ()
+    notified: Mapping[str, Notified] = field(default_factory=dict)
     losses: Losses | None = None
     recounted: bool = False  # whether its losses have turned out otherwise since it was closed
     acked_by: str | None = None
@@ -163,7 +163,7 @@ class Incident:
     @property
     def names(self) -> frozenset[Fault]:
         """Every fault by which it has been called."""
-        return frozenset({self.diagnosis.fault, *(passage.fault for passage in self.passages)})
+        return frozenset({self.diagnosis.fault, *(passage.fault for passage in self.timeline)})
 
 
 REMEMBERED_INCIDENTS = 50
@@ -191,21 +191,23 @@ def remember_incident(incidents: tuple[Incident, ...], incident: Incident) -> tu
 
 
 def _is_owed(incident: Incident) -> bool:
-    return any(not told.closed or told.reopened < len(incident.reopened) for told in incident.told.values())
+    return any(
+        not notified.closed or notified.reopened < len(incident.reopened) for notified in incident.notified.values()
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notice:
     """What one notifier is to say now; rendering it needs nothing else.
 
-    `told` is what this notifier knows (None: nothing), also for "X mended, still: Y". `mention` calls the on-call, `broadcast`
+    `notified` is what this notifier knows (None: nothing), also for "X mended, still: Y". `mention` calls the on-call, `broadcast`
     shows a thread's reply in the channel. `labels` are the target's.
     """
 
     reason: Reason
     incident: Incident
     at: Instant
-    told: Told | None = None
+    notified: Notified | None = None
     mention: bool = False
     broadcast: bool = False
     silenced_until: Instant | None = None

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from monitor.core.canary import Canary, Outcome
-from monitor.core.incident import Diagnosis, Incident, Losses, Passage, fresh_id
+from monitor.core.incident import Diagnosis, Incident, Losses, TimelineEntry, fresh_id
 from monitor.core.model import Component, Fault, Instant, Seconds, Severity
 from monitor.core.outcomes import misrouted_to
 from monitor.core.state import TargetState
@@ -127,5 +127,7 @@ def transient_loss_incident(state: TargetState, lost: tuple[Canary, ...], now: I
         began_at=lost[0].sent_at,
         diagnosis=diagnosis,
         losses=count_losses(lost, lost[0].sent_at, now),
-        passages=(Passage(at=now, fault=diagnosis.fault, severity=diagnosis.severity, text="opened and resolved"),),
+        timeline=(
+            TimelineEntry(at=now, fault=diagnosis.fault, severity=diagnosis.severity, text="opened and resolved"),
+        ),
     )

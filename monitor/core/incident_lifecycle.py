@@ -17,7 +17,7 @@ from enum import StrEnum
 from types import MappingProxyType
 
 from monitor.core.diagnosis import diagnose
-from monitor.core.incident import Diagnosis, Incident, Passage, fresh_id, remember_incident
+from monitor.core.incident import Diagnosis, Incident, TimelineEntry, fresh_id, remember_incident
 from monitor.core.incident_canaries import count_losses, transient_loss_incident
 from monitor.core.model import Fault, Instant, Severity
 from monitor.core.recovery import follow_causes, mended_text
@@ -140,7 +140,7 @@ def _opened(state: TargetState, diagnosis: Diagnosis, now: Instant) -> Incident:
         diagnosis=diagnosis,
         worst=diagnosis.severity,
         critical_since=now if diagnosis.severity is Severity.CRITICAL else None,
-        passages=(Passage(at=now, fault=diagnosis.fault, severity=diagnosis.severity, text="opened"),),
+        timeline=(TimelineEntry(at=now, fault=diagnosis.fault, severity=diagnosis.severity, text="opened"),),
     )
 
 
@@ -158,7 +158,7 @@ def _reopened(last: Incident, diagnosis: Diagnosis, now: Instant) -> Incident:
         acked_as=None,
         acked_by=None,
         acked_at=None,
-        passages=_passages(last, diagnosis, now, "opened again"),
+        timeline=_passages(last, diagnosis, now, "opened again"),
     )
 
 
@@ -181,7 +181,7 @@ def _continued(incident: Incident, diagnosis: Diagnosis, now: Instant) -> Incide
         began_at=min(incident.window_began_at, diagnosis.since),
         worst=max(incident.worst, diagnosis.severity),
         critical_since=(incident.critical_since or now) if critical else None,
-        passages=_passages(incident, diagnosis, now, text) if text else incident.passages,
+        timeline=_passages(incident, diagnosis, now, text) if text else incident.timeline,
     )
 
 
@@ -192,13 +192,13 @@ def _resolved(state: TargetState, incident: Incident, now: Instant) -> Incident:
         closed_because=mended_text(state.recovery) if state.recovery else "",
         losses=count_losses(state.canaries, incident.window_began_at, now),
         diagnosis=replace(incident.diagnosis, waiting=None),
-        passages=_passages(incident, incident.diagnosis, now, "resolved"),
+        timeline=_passages(incident, incident.diagnosis, now, "resolved"),
     )
 
 
-def _passages(incident: Incident, diagnosis: Diagnosis, now: Instant, text: str) -> tuple[Passage, ...]:
-    passage = Passage(at=now, fault=diagnosis.fault, severity=diagnosis.severity, text=text)
-    return (*incident.passages, passage)[-_PASSAGES:]
+def _passages(incident: Incident, diagnosis: Diagnosis, now: Instant, text: str) -> tuple[TimelineEntry, ...]:
+    passage = TimelineEntry(at=now, fault=diagnosis.fault, severity=diagnosis.severity, text=text)
+    return (*incident.timeline, passage)[-_PASSAGES:]
 
 
 def _record_transient_loss(state: TargetState, now: Instant) -> TargetState:

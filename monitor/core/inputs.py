@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 
 from monitor.core.canary import Canary, ControlSpan
 from monitor.core.drift import ConfigSeen
-from monitor.core.gateway_policies import DEFAULT_DESTINATION, Caller, SwitchKind, SwitchSeen
-from monitor.core.incident import Told
-from monitor.core.model import CheckName, Finding, Instant, Seconds, TraceId
+from monitor.core.gateway_policies import DEFAULT_DESTINATION, Caller, GatewayPolicy, GatewayPolicyKind
+from monitor.core.incident import Notified
+from monitor.core.model import CheckName, CheckResult, Instant, Seconds, TraceId
 from monitor.core.pipeline_counters import SpanCounters
 from monitor.core.trace import Narrowing, Route, TraceSeen
 
@@ -19,7 +19,7 @@ class Observation:
     check: CheckName
     at: Instant
     took: Seconds
-    finding: Finding
+    result: CheckResult
     config: ConfigSeen | None = None
     phases: Mapping[str, Seconds] = field(default_factory=dict)
     certificate: tuple[str, Instant] | None = None
@@ -40,7 +40,7 @@ class CanaryAnswered:
     at: Instant
     took: Seconds
     canary: Canary
-    finding: Finding
+    result: CheckResult
     phases: Mapping[str, Seconds] = field(default_factory=dict)
     rate_limited: bool = False
     retry_after: Seconds | None = None
@@ -76,7 +76,7 @@ class LookFailed:
     at: Instant
     took: Seconds
     check: CheckName
-    finding: Finding
+    result: CheckResult
     canary_id: str | None = None
     key_refused: bool = False
     refused_at: Instant | None = None
@@ -85,12 +85,12 @@ class LookFailed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ControlSent:
-    """A span of our own was posted. `finding` None: it was accepted, and the verdict waits for the read."""
+    """A span of our own was posted. `result` None: it was accepted, and the verdict waits for the read."""
 
     at: Instant
     took: Seconds
     control: ControlSpan
-    finding: Finding | None
+    result: CheckResult | None
     key_refused: bool = False
     refused_at: Instant | None = None
     certificate: tuple[str, Instant] | None = None
@@ -126,19 +126,19 @@ class OriginLooked:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SwitchesLooked:
+class GatewayPoliciesRead:
     """The gateway's other configurations were read. `hidden`: refused to us, or not understood.
 
     What is in neither could not be asked.
     """
 
     at: Instant
-    seen: tuple[SwitchSeen, ...] = ()
-    hidden: tuple[SwitchKind, ...] = ()
+    seen: tuple[GatewayPolicy, ...] = ()
+    hidden: tuple[GatewayPolicyKind, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HopLooked:
+class CountersRead:
     """The gateway's own counters of spans were read; `problem` says why not, for people."""
 
     at: Instant
@@ -164,13 +164,13 @@ class KeyTried:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NoticeTold:
+class NoticeDelivered:
     """A notifier was brought up to date."""
 
     at: Instant
     incident_id: str
     notifier: str
-    told: Told
+    notified: Notified
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -215,11 +215,11 @@ Input = (
     | ControlSent
     | ControlLooked
     | OriginLooked
-    | SwitchesLooked
-    | HopLooked
+    | GatewayPoliciesRead
+    | CountersRead
     | ElsewhereLooked
     | KeyTried
-    | NoticeTold
+    | NoticeDelivered
     | Acknowledged
     | Removed
     | MemoryLost

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from monitor.core.canary import Outcome
 from monitor.core.drift import AUTHORIZATION, ConfigSeen, ExpectedConfig, compare, remember
-from monitor.core.model import Charge, Fault, Instant
+from monitor.core.model import Fault, Instant, Suspicion
 from monitor.core.outcomes import arrived, found_by_our_key
 from monitor.core.secret import ABSENT, Oddity, Secret, SecretKind
 from monitor.core.state import Policy, TargetState
@@ -25,15 +25,19 @@ def retract_key(state: TargetState) -> TargetState:
     header = gateway_header(state)
     if header is None or not header.another_key:
         return state
-    trends = {
+    check_states = {
         check: replace(
-            trend,
-            seen_in_row={fault: times for fault, times in trend.seen_in_row.items() if fault is not Fault.KEY_REJECTED},
-            confirmed={fault: active for fault, active in trend.confirmed.items() if fault is not Fault.KEY_REJECTED},
+            check_state,
+            seen_in_row={
+                fault: times for fault, times in check_state.seen_in_row.items() if fault is not Fault.KEY_REJECTED
+            },
+            confirmed={
+                fault: active for fault, active in check_state.confirmed.items() if fault is not Fault.KEY_REJECTED
+            },
         )
-        for check, trend in state.trends.items()
+        for check, check_state in state.check_states.items()
     }
-    return replace(state, trends=trends)
+    return replace(state, check_states=check_states)
 
 
 def carries_our_key(state: TargetState, since: Instant) -> bool | None:
@@ -49,7 +53,7 @@ def gateway_header(state: TargetState) -> Secret | None:
     return state.config.seen.config.secrets().get(AUTHORIZATION) if state.config is not None else None
 
 
-def judge_refused_key(state: TargetState, where: str) -> Charge | None:
+def judge_refused_key(state: TargetState, where: str) -> Suspicion | None:
     """What a 401 of a documented route means; None when our own key is the outdated one, so that nothing can be said.
 
     Conclusive only if the gateway's header was read literally after the 401 and holds the same key: before it, a rotation may have
@@ -59,7 +63,7 @@ def judge_refused_key(state: TargetState, where: str) -> Charge | None:
     if header is not None and header.another_key:
         return None
     same = carries_our_key(state, state.key_refused_at or 0.0)
-    return Charge(
+    return Suspicion(
         fault=Fault.KEY_REJECTED,
         summary=f"{where} answers 401 to the expected key",
         facts=(_SAME_KEY if same else _SAME_KEY_BEFORE if same is None else _UNKNOWN_KEY,),

@@ -45,7 +45,7 @@ class Verdict(StrEnum):
     UNKNOWN = "unknown"
 
 
-class Blindness(StrEnum):
+class UnknownReason(StrEnum):
     """Why a look could not see: the closed list of reasons behind `unknown`."""
 
     UNREACHABLE = "unreachable"  # no answer, and nobody to blame
@@ -80,7 +80,7 @@ class Service(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Charge:
+class Suspicion:
     """One fault that a look holds against the world.
 
     `severity` replaces the table's when set; `conclusive` settles at once; `stops_export` means no trace can arrive while
@@ -99,7 +99,7 @@ class Charge:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class CheckResult:
     """What one look says: a verdict, the charges behind a `fail`, the blindness behind an `unknown`.
 
     `step`: what to do if it cannot see for long, where it knows better than its kind of blindness says.
@@ -107,8 +107,8 @@ class Finding:
 
     verdict: Verdict
     summary: str
-    charges: tuple[Charge, ...] = ()
-    blindness: Blindness | None = None
+    suspicions: tuple[Suspicion, ...] = ()
+    unknown_reason: UnknownReason | None = None
     conclusive: bool = False  # a pass that settles at once
     permanent: bool = False  # an unknown that only a human can mend (told once, without reminders)
     step: str = ""
@@ -117,7 +117,7 @@ class Finding:
     @property
     def fault(self) -> Fault | None:
         """The first charge's fault: what the look would be called by."""
-        return self.charges[0].fault if self.charges else None
+        return self.suspicions[0].fault if self.suspicions else None
 
 
 Evidence = Mapping[str, Scalar]
@@ -126,24 +126,24 @@ Evidence = Mapping[str, Scalar]
 _NONE: Evidence = MappingProxyType({})
 
 
-def passing(summary: str, evidence: Evidence = _NONE, *, conclusive: bool = False) -> Finding:
+def passing(summary: str, evidence: Evidence = _NONE, *, conclusive: bool = False) -> CheckResult:
     """A look that found everything as it should be."""
-    return Finding(verdict=Verdict.PASS, summary=summary, conclusive=conclusive, evidence=evidence)
+    return CheckResult(verdict=Verdict.PASS, summary=summary, conclusive=conclusive, evidence=evidence)
 
 
-def failing(summary: str, *charges: Charge, evidence: Evidence = _NONE) -> Finding:
+def failing(summary: str, *suspicions: Suspicion, evidence: Evidence = _NONE) -> CheckResult:
     """A look that found something broken."""
-    return Finding(verdict=Verdict.FAIL, summary=summary, charges=charges, evidence=evidence)
+    return CheckResult(verdict=Verdict.FAIL, summary=summary, suspicions=suspicions, evidence=evidence)
 
 
 def unknown(
-    summary: str, blindness: Blindness, evidence: Evidence = _NONE, *, permanent: bool = False, step: str = ""
-) -> Finding:
+    summary: str, unknown_reason: UnknownReason, evidence: Evidence = _NONE, *, permanent: bool = False, step: str = ""
+) -> CheckResult:
     """A look that could not see."""
-    return Finding(
+    return CheckResult(
         verdict=Verdict.UNKNOWN,
         summary=summary,
-        blindness=blindness,
+        unknown_reason=unknown_reason,
         permanent=permanent,
         step=step,
         evidence=evidence,

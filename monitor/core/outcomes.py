@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from monitor.core.canary import Canary, Outcome
-from monitor.core.model import Charge, Fault
+from monitor.core.model import Fault, Suspicion
 
 _WHOLE = frozenset({Outcome.ARRIVED, Outcome.LATE})
 _SHOWN = _WHOLE | {Outcome.INCOMPLETE}
@@ -58,7 +58,7 @@ class TraceFault:
 
     is_bad: Callable[[Canary], bool]
     is_good: Callable[[Canary], bool]
-    charge: Callable[[tuple[Canary, ...]], Charge]
+    suspicion: Callable[[tuple[Canary, ...]], Suspicion]
     excusable: bool = False
 
 
@@ -67,12 +67,12 @@ def _is_not_misrouted(canary: Canary) -> bool:
     return (arrived(canary) and misrouted_to(canary) is None) or (lost(canary) and canary.nowhere)
 
 
-def _wrong_environment(bad: tuple[Canary, ...]) -> Charge:
+def _wrong_environment(bad: tuple[Canary, ...]) -> Suspicion:
     """Conclusive, because it is no absence."""
     found = misrouted_to(bad[-1])
     ours = found_by_our_key(bad[-1]) is not None
     by_us = (f"the monitor's own key shows it there: it is a key of {found} too",) if ours else ()
-    return Charge(
+    return Suspicion(
         fault=Fault.WRONG_ENVIRONMENT,
         summary=f"the trace is in the Traceloop environment {found}",
         facts=(*by_us, _ids_text(bad)),
@@ -81,10 +81,10 @@ def _wrong_environment(bad: tuple[Canary, ...]) -> Charge:
     )
 
 
-def _content_leaked(bad: tuple[Canary, ...]) -> Charge:
+def _content_leaked(bad: tuple[Canary, ...]) -> Suspicion:
     """Conclusive: one is one too many. It names attributes, never values."""
     found = bad[-1].labels.leaked if bad[-1].labels else ()
-    return Charge(
+    return Suspicion(
         fault=Fault.CONTENT_LEAKED,
         summary=f"the trace carries {', '.join(found[:5])}",
         facts=(*(f"attribute {name}" for name in found), _ids_text(bad)),
@@ -92,42 +92,42 @@ def _content_leaked(bad: tuple[Canary, ...]) -> Charge:
     )
 
 
-def _content_missing(bad: tuple[Canary, ...]) -> Charge:
+def _content_missing(bad: tuple[Canary, ...]) -> Suspicion:
     summary = "no span of the trace carries request or response content"
-    return Charge(fault=Fault.CONTENT_MISSING, summary=summary, facts=(_ids_text(bad),))
+    return Suspicion(fault=Fault.CONTENT_MISSING, summary=summary, facts=(_ids_text(bad),))
 
 
-def _missing(bad: tuple[Canary, ...]) -> Charge:
+def _missing(bad: tuple[Canary, ...]) -> Suspicion:
     """Losses with no later arrival."""
     summary = f"{_count_text(bad)} did not arrive, and none that was sent later"
-    return Charge(fault=Fault.TRACE_MISSING, summary=summary, facts=(_ids_text(bad),), stops_export=True)
+    return Suspicion(fault=Fault.TRACE_MISSING, summary=summary, facts=(_ids_text(bad),), stops_export=True)
 
 
-def intermittent(bad: tuple[Canary, ...], window: int) -> Charge:
+def intermittent(bad: tuple[Canary, ...], window: int) -> Suspicion:
     """Losses among arrivals, too many of them."""
     summary = f"intermittent loss: {len(bad)} of the last {window} traces did not arrive"
-    return Charge(fault=Fault.TRACE_MISSING, summary=summary, facts=(_ids_text(bad),))
+    return Suspicion(fault=Fault.TRACE_MISSING, summary=summary, facts=(_ids_text(bad),))
 
 
-def _incomplete(bad: tuple[Canary, ...]) -> Charge:
+def _incomplete(bad: tuple[Canary, ...]) -> Suspicion:
     """Traces that never became whole."""
-    return Charge(
+    return Suspicion(
         fault=Fault.TRACE_INCOMPLETE,
         summary=f"{_count_text(bad)} arrived in part: {bad[-1].incomplete}",
         facts=(f"{bad[-1].spans} span(s) arrived; {bad[-1].incomplete}", _ids_text(bad)),
     )
 
 
-def _late(bad: tuple[Canary, ...]) -> Charge:
+def _late(bad: tuple[Canary, ...]) -> Suspicion:
     """Traces that were not there in time; whether they come at all may not be known yet."""
     what = "came late" if all(canary.outcome is Outcome.LATE for canary in bad) else "did not come in time"
-    return Charge(fault=Fault.TRACE_LATE, summary=f"{_count_text(bad)} {what}", facts=(_ids_text(bad),))
+    return Suspicion(fault=Fault.TRACE_LATE, summary=f"{_count_text(bad)} {what}", facts=(_ids_text(bad),))
 
 
-def _mislabelled(bad: tuple[Canary, ...]) -> Charge:
+def _mislabelled(bad: tuple[Canary, ...]) -> Suspicion:
     found = bad[-1].labels.mislabelled if bad[-1].labels else ()
     summary = found[0] if found else "mislabelled"
-    return Charge(fault=Fault.TRACE_MISLABELLED, summary=summary, facts=(*found, _ids_text(bad)))
+    return Suspicion(fault=Fault.TRACE_MISLABELLED, summary=summary, facts=(*found, _ids_text(bad)))
 
 
 # A canary that was refused has no response that could leak or be missing, and leaves fewer spans: it speaks against nothing.
@@ -136,40 +136,40 @@ TRACE_FAULTS: Mapping[Fault, TraceFault] = MappingProxyType(
         Fault.WRONG_ENVIRONMENT: TraceFault(
             is_bad=lambda canary: misrouted_to(canary) is not None,
             is_good=_is_not_misrouted,
-            charge=_wrong_environment,
+            suspicion=_wrong_environment,
         ),
         Fault.CONTENT_LEAKED: TraceFault(
             is_bad=lambda canary: canary.labels is not None and bool(canary.labels.leaked),
             is_good=lambda canary: canary.accepted and canary.labels is not None and not canary.labels.leaked,
-            charge=_content_leaked,
+            suspicion=_content_leaked,
         ),
         Fault.CONTENT_MISSING: TraceFault(
             is_bad=lambda canary: canary.labels is not None and canary.labels.content_missing,
             is_good=lambda canary: canary.accepted and canary.labels is not None and not canary.labels.content_missing,
-            charge=_content_missing,
+            suspicion=_content_missing,
         ),
         Fault.TRACE_MISSING: TraceFault(
             is_bad=lambda canary: canary.outcome is Outcome.MISSING,
             is_good=arrived,
-            charge=_missing,
+            suspicion=_missing,
             excusable=True,
         ),
         Fault.TRACE_INCOMPLETE: TraceFault(
             is_bad=lambda canary: canary.outcome is Outcome.INCOMPLETE,
             is_good=lambda canary: canary.accepted and canary.outcome in _WHOLE,
-            charge=_incomplete,
+            suspicion=_incomplete,
             excusable=True,
         ),
         Fault.TRACE_LATE: TraceFault(
             is_bad=lambda canary: canary.late,
             is_good=lambda canary: canary.outcome is Outcome.ARRIVED,
-            charge=_late,
+            suspicion=_late,
             excusable=True,
         ),
         Fault.TRACE_MISLABELLED: TraceFault(
             is_bad=lambda canary: canary.labels is not None and bool(canary.labels.mislabelled),
             is_good=lambda canary: canary.labels is not None and not canary.labels.mislabelled,
-            charge=_mislabelled,
+            suspicion=_mislabelled,
         ),
     }
 )

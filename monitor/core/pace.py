@@ -10,23 +10,23 @@ from typing import assert_never
 from monitor.core.arrival import RECOVERABLE_FOR, backoff, next_look, wants_labels
 from monitor.core.canary import Canary, ControlSpan, Outcome
 from monitor.core.faults import MONITORS_OWN
-from monitor.core.model import Blindness, CheckName, Fault, Instant, Seconds, Verdict
+from monitor.core.model import CheckName, Fault, Instant, Seconds, UnknownReason, Verdict
 from monitor.core.outcomes import arrived
 from monitor.core.state import DAY, Budget, Cadence, Limits, Policy, TargetState
 from monitor.core.streaks import unsettled
 
 _ORIGIN_AGAIN_AFTER: Seconds = 120.0
 _PUNCTUAL: Seconds = 0.5
-_READ_AND_SAW_NOTHING = frozenset({Blindness.UNPROVEN, Blindness.NOTHING_TO_JUDGE})
+_READ_AND_SAW_NOTHING = frozenset({UnknownReason.UNPROVEN, UnknownReason.NOTHING_TO_JUDGE})
 _ASKED_AGAIN_AFTER = (1, 5)  # times `settle`: what was held up comes behind what is new
-_CRASHES = frozenset({Blindness.CRASHED, Blindness.TIMEOUT, Blindness.SHORTAGE})
+_CRASHES = frozenset({UnknownReason.CRASHED, UnknownReason.TIMEOUT, UnknownReason.SHORTAGE})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Barred:
     """A canary may not be sent now: why, and when it may be tried again (None: at the next regular run)."""
 
-    blindness: Blindness
+    unknown_reason: UnknownReason
     summary: str
     until: Instant | None = None
 
@@ -36,18 +36,20 @@ def bar_canary(state: TargetState, policy: Policy, now: Instant) -> Barred | Non
 
     The first pass of the gateway lifts the bar, although it takes more of them to settle.
     """
-    gateway = state.trend(CheckName.GATEWAY)
+    gateway = state.check_state(CheckName.GATEWAY)
     down = Fault.GATEWAY_UNREACHABLE in gateway.confirmed and not gateway.passes
     if policy.enabled(CheckName.GATEWAY) and down:
-        return Barred(blindness=Blindness.PAUSED, summary="paused: the gateway does not answer")
+        return Barred(unknown_reason=UnknownReason.PAUSED, summary="paused: the gateway does not answer")
     if state.backoff is not None and now < state.backoff.until:
         return Barred(
-            blindness=Blindness.PAUSED,
+            unknown_reason=UnknownReason.PAUSED,
             summary="paused: the gateway asked us to wait (429)",
             until=state.backoff.until,
         )
     if not may_send(state.budget, policy.limits, now, fast=_is_ahead(state, policy, now)):
-        return Barred(blindness=Blindness.BUDGET_SPENT, summary="budget_spent: no canary beyond the day's budget")
+        return Barred(
+            unknown_reason=UnknownReason.BUDGET_SPENT, summary="budget_spent: no canary beyond the day's budget"
+        )
     return None
 
 
@@ -75,16 +77,20 @@ def _hurries(check: CheckName, state: TargetState, policy: Policy, now: Instant)
         case CheckName.CANARY:
             return _canary_hurries(state, policy, now)
         case CheckName.CONTROL:
-            return unsettled(state.trend(check)) or _traces_in_doubt(state, policy, now) or _cannot_read(state)
+            return unsettled(state.check_state(check)) or _traces_in_doubt(state, policy, now) or _cannot_read(state)
         case CheckName.CONFIG:
-            return unsettled(state.trend(check)) or state.recovery is not None or _traces_in_doubt(state, policy, now)
+            return (
+                unsettled(state.check_state(check))
+                or state.recovery is not None
+                or _traces_in_doubt(state, policy, now)
+            )
         case CheckName.GATEWAY | CheckName.ARRIVAL:
-            return unsettled(state.trend(check))
+            return unsettled(state.check_state(check))
     assert_never(check)
 
 
 def _canary_hurries(state: TargetState, policy: Policy, now: Instant) -> bool:
-    canary = state.trend(CheckName.CANARY)
+    canary = state.check_state(CheckName.CANARY)
     if state.backoff is not None:
         return False
     return unsettled(canary) or state.recovery is not None or _traces_in_doubt(state, policy, now)
@@ -92,10 +98,10 @@ def _canary_hurries(state: TargetState, policy: Policy, now: Instant) -> bool:
 
 def _cannot_read(state: TargetState) -> bool:
     """A failing read of Traceloop starts the control too."""
-    last = state.trend(CheckName.ARRIVAL).last
+    last = state.check_state(CheckName.ARRIVAL).last
     if last is None:
         return False
-    failed = last.verdict is Verdict.UNKNOWN and last.blindness not in _READ_AND_SAW_NOTHING
+    failed = last.verdict is Verdict.UNKNOWN and last.unknown_reason not in _READ_AND_SAW_NOTHING
     return failed or last.fault is Fault.KEY_REJECTED
 
 
@@ -103,7 +109,7 @@ def _traces_in_doubt(state: TargetState, policy: Policy, now: Instant) -> bool:
     """A trace that has not come by `look_closer_after`, or losses that are not settled yet."""
     if not policy.enabled(CheckName.ARRIVAL):
         return False
-    if state.trend(CheckName.ARRIVAL).confirmed:
+    if state.check_state(CheckName.ARRIVAL).confirmed:
         return True
     return any(_overdue(canary, policy, now) for canary in state.canaries) or _lost_lately(state)
 
@@ -136,13 +142,13 @@ def due_at(check: CheckName, state: TargetState, policy: Policy, now: Instant) -
 
 def _last_run(check: CheckName, state: TargetState) -> Instant | None:
     """When a check ran last: also a run that was barred from sending, or that crashed before it sent anything."""
-    last = state.trend(check).last
+    last = state.check_state(check).last
     looked_at = last.at if last is not None else None
     match check:
         case CheckName.CANARY:
             return _later(state.canaries[-1].sent_at if state.canaries else None, looked_at)
         case CheckName.CONTROL:  # its looks are reads of spans that were sent before
-            crashed = last is not None and last.blindness in _CRASHES
+            crashed = last is not None and last.unknown_reason in _CRASHES
             return _later(state.controls[-1].sent_at if state.controls else None, looked_at if crashed else None)
         case CheckName.CONFIG | CheckName.GATEWAY | CheckName.ARRIVAL:
             return looked_at
@@ -167,20 +173,20 @@ def origin_is_due(state: TargetState, policy: Policy, now: Instant) -> bool:
     return _traces_in_doubt(state, policy, now) and now - looked_at >= again
 
 
-def switches_are_due(state: TargetState, policy: Policy, now: Instant) -> bool:
+def gateway_policies_are_due(state: TargetState, policy: Policy, now: Instant) -> bool:
     """Whether the gateway's other configurations should be read: at start, hourly, after a change, and while something is wrong."""
-    if policy.switches is None:
+    if policy.gateway_policies is None:
         return False
-    looked_at = state.switches_looked_at
+    looked_at = state.gateway_policies_read_at
     changed_at = state.config.changed_at if state.config is not None else None
     if looked_at is not None and changed_at is not None and looked_at < changed_at <= now:
         return True
-    return _is_due(policy.switches, looked_at, state, policy, now)
+    return _is_due(policy.gateway_policies, looked_at, state, policy, now)
 
 
-def hop_is_due(state: TargetState, policy: Policy, now: Instant) -> bool:
+def counters_are_due(state: TargetState, policy: Policy, now: Instant) -> bool:
     """Whether the gateway's own counters should be read: at start, hourly, and while something is wrong."""
-    return _is_due(policy.hop, state.hop_looked_at, state, policy, now)
+    return _is_due(policy.pipeline_counters, state.counters_read_at, state, policy, now)
 
 
 def _is_due(

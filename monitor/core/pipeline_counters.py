@@ -38,28 +38,30 @@ class SpanCounters:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Hop:
+class PipelineCounters:
     """What is remembered of the counters: the newest readings, the newest last, and why the last look saw none."""
 
     readings: tuple[SpanCounters, ...] = ()
     problem: str = ""
 
 
-def add_reading(hop: Hop, reading: SpanCounters) -> Hop:
+def add_reading(pipeline_counters: PipelineCounters, reading: SpanCounters) -> PipelineCounters:
     """Remember one more."""
-    return Hop(readings=(*hop.readings, reading)[-REMEMBERED:])
+    return PipelineCounters(readings=(*pipeline_counters.readings, reading)[-REMEMBERED:])
 
 
-def say_hop(hop: Hop) -> tuple[str, ...]:
+def say_counters(pipeline_counters: PipelineCounters) -> tuple[str, ...]:
     """What the counters say; nothing where there is nothing to compare."""
-    if hop.problem:
-        return (f"{_SAYS} could not be read: {hop.problem}",)
-    return tuple(_sentences(_comparable(hop.readings)))
+    if pipeline_counters.problem:
+        return (f"{_SAYS} could not be read: {pipeline_counters.problem}",)
+    return tuple(_sentences(_comparable(pipeline_counters.readings)))
 
 
-def loses_spans(hop: Hop) -> bool:
+def loses_spans(pipeline_counters: PipelineCounters) -> bool:
     """Whether the gateway has lately failed to hand spans to the collector."""
-    return not hop.problem and bool(_increase([reading.failed for reading in _comparable(hop.readings)]))
+    return not pipeline_counters.problem and bool(
+        _increase([reading.failed for reading in _comparable(pipeline_counters.readings)])
+    )
 
 
 def _comparable(readings: tuple[SpanCounters, ...]) -> tuple[SpanCounters, ...]:

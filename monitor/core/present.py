@@ -36,8 +36,8 @@ def _mended(value: object, hint: object, now: Instant) -> object:
             items = tuple(_mended(item, _inner(hint), now) for item in value)
             return value if all(one is other for one, other in zip(items, value, strict=True)) else items
         case Mapping():
-            mended = {key: _mended(item, _inner(hint), now) for key, item in value.items()}
-            return value if all(mended[key] is item for key, item in value.items()) else mended
+            fixed = {key: _mended(item, _inner(hint), now) for key, item in value.items()}
+            return value if all(fixed[key] is item for key, item in value.items()) else fixed
         case Incident():
             return _as_long_as_before(value, cast("Incident", _mended_record(value, now)))
     return _mended_record(value, now) if is_dataclass(value) else value
@@ -45,8 +45,8 @@ def _mended(value: object, hint: object, now: Instant) -> object:
 
 def _mended_record(record: object, now: Instant) -> object:
     known = {name: (getattr(record, name), hint) for name, hint in _moments(cast("Hashable", type(record)))}
-    mended = {name: _mended(value, hint, now) for name, (value, hint) in known.items()}
-    changed = {name: value for name, value in mended.items() if value is not known[name][0]}
+    fixed = {name: _mended(value, hint, now) for name, (value, hint) in known.items()}
+    changed = {name: value for name, value in fixed.items() if value is not known[name][0]}
     return replace(cast("Any", record), **changed) if changed else record
 
 

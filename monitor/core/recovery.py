@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from monitor.core.canary import Outcome
 from monitor.core.faults import CAUSES, CONFIGURED, FAULTS, ORDER
-from monitor.core.model import Blindness, CheckName, Fault, Instant
+from monitor.core.model import CheckName, Fault, Instant, UnknownReason
 from monitor.core.outcomes import arrived, lost
 from monitor.core.refine import Confirmed
 from monitor.core.state import Outage, Policy, Recovery, TargetState
@@ -18,9 +18,9 @@ _PROVEN = frozenset({Fault.WRONG_ENVIRONMENT})
 
 def follow_causes(state: TargetState, found: tuple[Confirmed, ...], policy: Policy, now: Instant) -> TargetState:
     """Bring outages and recovery up to date with what is confirmed now."""
-    mended = {one.fault for one in found if one.mended}
+    fixed = {one.fault for one in found if one.fixed}
     causes = (
-        frozenset(one.fault for one in found if one.fault in CAUSES and Fault.TRACE_MISSING in one.explains) - mended
+        frozenset(one.fault for one in found if one.fault in CAUSES and Fault.TRACE_MISSING in one.explains) - fixed
     )
     lasting = {outage.fault for outage in state.outages if outage.ended_at is None}
     outages = [
@@ -29,7 +29,7 @@ def follow_causes(state: TargetState, found: tuple[Confirmed, ...], policy: Poli
     ]
     outages.extend(Outage(fault=fault, began_at=now) for fault in sorted(causes - lasting))
     confirmed = state.confirmed.keys() | _PROVEN
-    gone = lasting - causes - (confirmed - mended)
+    gone = lasting - causes - (confirmed - fixed)
     recovery = None if causes else _recovery(state, gone, policy, now)
     return replace(state, outages=tuple(outages[-REMEMBERED_OUTAGES:]), recovery=recovery)
 
@@ -83,6 +83,6 @@ def waiting_text(state: TargetState, policy: Policy) -> str | None:
     """What an incident waits for; None if for nothing."""
     if state.recovery is None or _is_proven(state.recovery, state, policy):
         return None
-    last = state.trend(CheckName.CANARY).last
-    spent = f" ({last.summary})" if last is not None and last.blindness is Blindness.BUDGET_SPENT else ""
+    last = state.check_state(CheckName.CANARY).last
+    spent = f" ({last.summary})" if last is not None and last.unknown_reason is UnknownReason.BUDGET_SPENT else ""
     return f"{mended_text(state.recovery)}, waiting for traces{spent}"

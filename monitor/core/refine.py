@@ -25,7 +25,7 @@ from monitor.core.state import Active, Policy, TargetState
 class Confirmed:
     """A confirmed fault as the diagnosis sees it: its row of the table, refined by evidence and policy.
 
-    `because` are the reasons, the first of them how it shows; `mended`: the cause was removed since its evidence was seen, and only
+    `because` are the reasons, the first of them how it shows; `fixed`: the cause was removed since its evidence was seen, and only
     fresh traces can prove that.
     """
 
@@ -36,7 +36,7 @@ class Confirmed:
     summary: str
     because: tuple[str, ...]
     advice: str
-    mended: bool = False
+    fixed: bool = False
 
     def because_also(self, *reasons: str, step: str = "") -> "Confirmed":
         """The same with further reasons, and the next step that they suggest."""
@@ -65,29 +65,29 @@ def named(state: TargetState, policy: Policy, now: Instant) -> dict[Fault, Activ
 
 def refine(active: Active, state: TargetState, policy: Policy, now: Instant) -> Confirmed:
     """Look at one confirmed fault again, in the light of the rest."""
-    charge = active.charge
+    suspicion = active.suspicion
     # Only a loss is named by more than what was suspected.
-    lost_at = triage(active, state, now) if charge.fault is Fault.TRACE_MISSING else None
-    row = FAULTS[charge.fault if lost_at is None else lost_at.place.fault]
+    lost_at = triage(active, state, now) if suspicion.fault is Fault.TRACE_MISSING else None
+    row = FAULTS[suspicion.fault if lost_at is None else lost_at.place.fault]
     as_it_stands = Confirmed(
         active=active,
         fault=row.fault,
-        severity=row.severity if charge.severity is None else charge.severity,
+        severity=row.severity if suspicion.severity is None else suspicion.severity,
         explains=row.explains,
-        summary=f"{row.meaning}: {charge.summary}",
-        because=(charge.summary, *charge.facts),
-        advice=charge.step or row.advice,
+        summary=f"{row.meaning}: {suspicion.summary}",
+        because=(suspicion.summary, *suspicion.facts),
+        advice=suspicion.step or row.advice,
     )
     if lost_at is not None:
         return _loss(as_it_stands, lost_at, state)
-    match charge.fault:
+    match suspicion.fault:
         case Fault.EXPORTER_DISABLED | Fault.CONFIG_DRIFT:
             return _configuration(as_it_stands, state, policy)
         case Fault.WRONG_ENVIRONMENT:
             return _wrong_environment(as_it_stands, state, policy, now)
         case Fault.CONTENT_LEAKED if policy.labels.content is not False:
             # Where content may be in the traces, what leaks is a credential.
-            summary = f"The exported traces carry a credential: {charge.summary}"
+            summary = f"The exported traces carry a credential: {suspicion.summary}"
             return replace(as_it_stands, summary=summary, advice=_REPLACE_THE_CREDENTIAL)
         case Fault.TRACE_LATE:
             return _lateness(as_it_stands, state, policy)
@@ -104,12 +104,12 @@ _REPLACE_THE_CREDENTIAL = (
 
 
 def _configuration(found: Confirmed, state: TargetState, policy: Policy) -> Confirmed:
-    charge, memory = found.active.charge, state.config
+    suspicion, memory = found.active.suspicion, state.config
     # Off because nothing could be read, while the configuration read last had an exporter.
-    gone = charge.fault is Fault.EXPORTER_DISABLED and memory is not None and not memory.seen.config.off
+    gone = suspicion.fault is Fault.EXPORTER_DISABLED and memory is not None and not memory.seen.config.off
     who = () if gone else _who_changed_it(state)
     harmless = replace(found, explains=frozenset())
-    if not charge.stops_export:
+    if not suspicion.stops_export:
         return harmless.because_also(*who)
     compared = Comparison()
     if memory is not None and not memory.seen.config.off:
@@ -120,7 +120,7 @@ def _configuration(found: Confirmed, state: TargetState, policy: Policy) -> Conf
     if traces_arrive_since(changed, state, policy):
         text = f"traces arrive all the same: {_PUT_RIGHT if _is_unread(state) else 'there must be another export path'}"
         return harmless.because_also(text, *_by_which_way(state), *who)
-    excuse = _our_own_key(state, policy) if charge.fault is Fault.CONFIG_DRIFT and compared.other_key else None
+    excuse = _our_own_key(state, policy) if suspicion.fault is Fault.CONFIG_DRIFT and compared.other_key else None
     if excuse is not None:
         return harmless.because_also(excuse, *who, step=GIVE_US_THE_KEY)
     return found.because_also(*who)
@@ -140,7 +140,7 @@ _WAYS: Mapping[bool | None, tuple[str, ...]] = {
 
 def _is_unread(state: TargetState) -> bool:
     """Whether the newest look could not read what the exporter is set to."""
-    last = state.trend(CheckName.CONFIG).last
+    last = state.check_state(CheckName.CONFIG).last
     return last is not None and last.verdict is Verdict.UNKNOWN
 
 
@@ -148,7 +148,7 @@ def _who_changed_it(state: TargetState) -> tuple[str, ...]:
     """Who changed the configuration last, and when; who signed it before a look that passed has not made the difference."""
     if state.config is None:
         return ()
-    seen, passed = state.config.seen, state.trend(CheckName.CONFIG).last_pass_at
+    seen, passed = state.config.seen, state.check_state(CheckName.CONFIG).last_pass_at
     if passed is not None and seen.updated_at is not None and seen.updated_at <= passed:
         return ()
     said = changed_text(seen.updated_at, seen.updated_by)
@@ -176,7 +176,7 @@ def _our_own_key(state: TargetState, policy: Policy) -> str | None:
 def _wrong_environment(found: Confirmed, state: TargetState, policy: Policy, now: Instant) -> Confirmed:
     """The environment that the traces go to, and the one that they should."""
     newest = next((one for one in reversed(state.canaries) if misrouted_to(one) is not None), None)
-    found = replace(found, mended=_is_put_right(found.active, newest, state, policy, now))
+    found = replace(found, fixed=_is_put_right(found.active, newest, state, policy, now))
     expected = policy.environment
     if newest is None or expected is None:
         return found
@@ -197,7 +197,7 @@ def _is_put_right(active: Active, newest: Canary | None, state: TargetState, pol
     A key that the control plane masks shows its change by `updatedAt` alone.
     """
     memory = state.config
-    if memory is None or state.trend(CheckName.CONFIG).confirmed:
+    if memory is None or state.check_state(CheckName.CONFIG).confirmed:
         return False
     known = [at for at in (memory.changed_at, memory.seen.updated_at) if at is not None and at <= now]
     changed = max(known, default=active.confirmed_at)

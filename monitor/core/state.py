@@ -7,11 +7,9 @@ from types import MappingProxyType
 
 from monitor.core.canary import Canary, ControlSpan
 from monitor.core.drift import ConfigMemory, ExpectedConfig
-from monitor.core.gateway_policies import Caller, Profile, SwitchKind, SwitchMemory
+from monitor.core.gateway_policies import Caller, GatewayPolicyKind, KnownGatewayPolicy, Profile
 from monitor.core.incident import Incident
 from monitor.core.model import (
-    Blindness,
-    Charge,
     CheckName,
     Fault,
     ForeignInstant,
@@ -19,10 +17,12 @@ from monitor.core.model import (
     Scalar,
     Seconds,
     Severity,
+    Suspicion,
     TargetName,
+    UnknownReason,
     Verdict,
 )
-from monitor.core.pipeline_counters import Hop
+from monitor.core.pipeline_counters import PipelineCounters
 from monitor.core.silence import Silence
 from monitor.core.trace import Labels
 
@@ -79,8 +79,8 @@ class Policy:
 
     cadences: Mapping[CheckName, Cadence]
     origin: Cadence | None = None
-    switches: Cadence | None = None
-    hop: Cadence | None = None
+    gateway_policies: Cadence | None = None
+    pipeline_counters: Cadence | None = None
     arrival: ArrivalPolicy = ArrivalPolicy()
     limits: Limits = Limits()
     labels: Labels = Labels(service_name="tfy-llm-gateway")
@@ -123,7 +123,7 @@ class Budget:
 class Active:
     """A confirmed fault: the charge that confirmed it last, since when it has been seen, when it was confirmed."""
 
-    charge: Charge
+    suspicion: Suspicion
     since: Instant
     confirmed_at: Instant
 
@@ -137,13 +137,13 @@ class LastLook:
     verdict: Verdict
     summary: str
     fault: Fault | None = None
-    blindness: Blindness | None = None
+    unknown_reason: UnknownReason | None = None
     permanent: bool = False
     evidence: Mapping[str, Scalar] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Trend:
+class CheckState:
     """The debounced memory of one check.
 
     `confirmed` is what is believed; `fails` and `passes` count looks in a row (an unknown one interrupts neither);
@@ -199,7 +199,7 @@ class TargetState:
     """Everything remembered of one target. `proofs` dates when a route last showed us a span of our own, per credential."""
 
     target: TargetName
-    trends: Mapping[CheckName, Trend] = field(default_factory=dict)
+    check_states: Mapping[CheckName, CheckState] = field(default_factory=dict)
     config: ConfigMemory | None = None
     canaries: tuple[Canary, ...] = ()  # ordered by when they were sent
     controls: tuple[ControlSpan, ...] = ()
@@ -214,10 +214,10 @@ class TargetState:
     incidents: tuple[Incident, ...] = ()  # newest last; the open one, if any, is the last
     origin_looked_at: Instant | None = None
     caller: Caller | None = None  # whose requests the canaries are
-    switches: Mapping[SwitchKind, SwitchMemory] = field(default_factory=dict)
-    switches_looked_at: Instant | None = None
-    hop: Hop = Hop()
-    hop_looked_at: Instant | None = None
+    gateway_policies: Mapping[GatewayPolicyKind, KnownGatewayPolicy] = field(default_factory=dict)
+    gateway_policies_read_at: Instant | None = None
+    pipeline_counters: PipelineCounters = PipelineCounters()
+    counters_read_at: Instant | None = None
     certificates: Mapping[str, ForeignInstant] = field(default_factory=dict)
     phases: Mapping[str, Seconds] = field(default_factory=dict)
     removed_at: Instant | None = None
@@ -227,26 +227,26 @@ class TargetState:
         """The open incident."""
         return self.incidents[-1] if self.incidents and self.incidents[-1].open else None
 
-    def trend(self, check: CheckName) -> Trend:
+    def check_state(self, check: CheckName) -> CheckState:
         """The trend of a check; a fresh one if it has not looked yet."""
-        return self.trends.get(check, _FRESH)
+        return self.check_states.get(check, _FRESH)
 
-    def with_trend(self, check: CheckName, trend: Trend) -> "TargetState":
+    def with_trend(self, check: CheckName, check_state: CheckState) -> "TargetState":
         """The same with another trend of a check."""
-        return replace(self, trends={**self.trends, check: trend})
+        return replace(self, check_states={**self.check_states, check: check_state})
 
     @property
     def confirmed(self) -> Mapping[Fault, Active]:
         """Every confirmed fault; of a fault that two checks confirm, the earlier."""
         merged: dict[Fault, Active] = {}
-        for trend in self.trends.values():
-            for fault, active in trend.confirmed.items():
+        for check_state in self.check_states.values():
+            for fault, active in check_state.confirmed.items():
                 if fault not in merged or active.confirmed_at < merged[fault].confirmed_at:
                     merged[fault] = active
         return merged
 
 
-_FRESH = Trend()
+_FRESH = CheckState()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,19 +18,19 @@ from typing import assert_never
 from monitor.core.arrival import RECOVERABLE_FOR, REMEMBERED, store_is_proven
 from monitor.core.canary import Canary, Outcome
 from monitor.core.faults import FAULTS, MONITORS_OWN
-from monitor.core.model import Blindness, Charge, CheckName, Fault, Finding, Instant, Seconds, Verdict
+from monitor.core.model import CheckName, CheckResult, Fault, Instant, Seconds, Suspicion, UnknownReason, Verdict
 from monitor.core.outcomes import TRACE_FAULTS, TraceFault, arrived, lost
 from monitor.core.outcomes import intermittent as intermittent_loss
-from monitor.core.state import Active, Cadence, LastLook, Outage, Policy, TargetState, Trend
+from monitor.core.state import Active, Cadence, CheckState, LastLook, Outage, Policy, TargetState
 from monitor.core.suspicions import cannot_look, has_failed
 
-_NOT_BLIND = frozenset({Blindness.BUDGET_SPENT, Blindness.NOTHING_TO_JUDGE})
-_CRASHES = frozenset({Blindness.CRASHED, Blindness.TIMEOUT})
+_NOT_BLIND = frozenset({UnknownReason.BUDGET_SPENT, UnknownReason.NOTHING_TO_JUDGE})
+_CRASHES = frozenset({UnknownReason.CRASHED, UnknownReason.TIMEOUT})
 
 
 def debounce(
-    trend: Trend,
-    finding: Finding,
+    check_state: CheckState,
+    result: CheckResult,
     *,
     at: Instant,
     took: Seconds,
@@ -38,30 +38,30 @@ def debounce(
     policy: Policy,
     now: Instant,
     explained: bool = False,
-) -> Trend:
+) -> CheckState:
     """Fold one look into a trend. `explained`: why nothing is served is known and told, so a pause needs no telling."""
-    looked = replace(_forget_stale(trend, cadence, at), last=_last(finding, at, took))
-    match finding.verdict:
+    looked = replace(_forget_stale(check_state, cadence, at), last=_last(result, at, took))
+    match result.verdict:
         case Verdict.PASS:
-            return _after_pass(looked, finding, policy, at)
+            return _after_pass(looked, result, policy, at)
         case Verdict.FAIL:
-            return _after_fail(looked, finding, policy, at, now)
+            return _after_fail(looked, result, policy, at, now)
         case Verdict.UNKNOWN:
-            if finding.blindness in _NOT_BLIND or (finding.blindness is Blindness.PAUSED and explained):
+            if result.unknown_reason in _NOT_BLIND or (result.unknown_reason is UnknownReason.PAUSED and explained):
                 return looked
-            return _after_unknown(looked, finding, cadence, policy, at, now)
-    assert_never(finding.verdict)
+            return _after_unknown(looked, result, cadence, policy, at, now)
+    assert_never(result.verdict)
 
 
 def apply_look(
-    state: TargetState, check: CheckName, finding: Finding, at: Instant, took: Seconds, policy: Policy, now: Instant
+    state: TargetState, check: CheckName, result: CheckResult, at: Instant, took: Seconds, policy: Policy, now: Instant
 ) -> TargetState:
     """Debounce one finding of one check; what comes late from a check that has been switched off is nobody's."""
     if not policy.enabled(check):
         return state
     folded = debounce(
-        state.trend(check),
-        finding,
+        state.check_state(check),
+        result,
         at=at,
         took=took,
         cadence=policy.cadences[check],
@@ -72,47 +72,49 @@ def apply_look(
     return state.with_trend(check, folded)
 
 
-def look_on(trend: Trend, finding: Finding, *, at: Instant, took: Seconds, cadence: Cadence, policy: Policy) -> Trend:
+def look_on(
+    check_state: CheckState, result: CheckResult, *, at: Instant, took: Seconds, cadence: Cadence, policy: Policy
+) -> CheckState:
     """A look that could see and whose verdict is settled elsewhere: a trace is judged by the series of all canaries."""
-    looked = sighted(replace(_forget_stale(trend, cadence, at), last=_last(finding, at, took)), policy, at)
-    return _passed(looked, at) if finding.verdict is Verdict.PASS else looked
+    looked = sighted(replace(_forget_stale(check_state, cadence, at), last=_last(result, at, took)), policy, at)
+    return _passed(looked, at) if result.verdict is Verdict.PASS else looked
 
 
-def unsettled(trend: Trend) -> bool:
+def unsettled(check_state: CheckState) -> bool:
     """Whether the check deserves a sooner look: something is confirmed, or a streak that could confirm or clear has begun."""
-    return bool(trend.confirmed) or trend.fails > 0 or trend.unknowns > 0
+    return bool(check_state.confirmed) or check_state.fails > 0 or check_state.unknowns > 0
 
 
-def _last(finding: Finding, at: Instant, took: Seconds) -> LastLook:
+def _last(result: CheckResult, at: Instant, took: Seconds) -> LastLook:
     return LastLook(
         at=at,
         took=took,
-        verdict=finding.verdict,
-        summary=finding.summary,
-        fault=finding.fault,
-        blindness=finding.blindness,
-        permanent=finding.permanent,
-        evidence=finding.evidence,
+        verdict=result.verdict,
+        summary=result.summary,
+        fault=result.fault,
+        unknown_reason=result.unknown_reason,
+        permanent=result.permanent,
+        evidence=result.evidence,
     )
 
 
-def _forget_stale(trend: Trend, cadence: Cadence, at: Instant) -> Trend:
+def _forget_stale(check_state: CheckState, cadence: Cadence, at: Instant) -> CheckState:
     """Streaks whose newest look is stale count no more; what is confirmed stays until somebody looks."""
-    if trend.seen_at is not None and at - trend.seen_at > cadence.stale_after:
-        trend = replace(trend, fails=0, passes=0, seen_in_row={}, absent_in_row={}, since={}, sighted=0)
-    if trend.unseen_at is not None and at - trend.unseen_at > cadence.stale_after:
-        trend = replace(trend, unknowns=0, unknown_since=None, crashes=0)
-    return trend
+    if check_state.seen_at is not None and at - check_state.seen_at > cadence.stale_after:
+        check_state = replace(check_state, fails=0, passes=0, seen_in_row={}, absent_in_row={}, since={}, sighted=0)
+    if check_state.unseen_at is not None and at - check_state.unseen_at > cadence.stale_after:
+        check_state = replace(check_state, unknowns=0, unknown_since=None, crashes=0)
+    return check_state
 
 
-def _passed(trend: Trend, at: Instant) -> Trend:
-    return replace(trend, last_pass_at=at, ever_passed=True)
+def _passed(check_state: CheckState, at: Instant) -> CheckState:
+    return replace(check_state, last_pass_at=at, ever_passed=True)
 
 
-def _after_pass(trend: Trend, finding: Finding, policy: Policy, at: Instant) -> Trend:
-    passes = trend.passes + 1
-    seeing = sighted(trend, policy, at, conclusive=finding.conclusive)
-    settles = finding.conclusive or passes >= policy.pass_after
+def _after_pass(check_state: CheckState, result: CheckResult, policy: Policy, at: Instant) -> CheckState:
+    passes = check_state.passes + 1
+    seeing = sighted(check_state, policy, at, conclusive=result.conclusive)
+    settles = result.conclusive or passes >= policy.pass_after
     return replace(
         _passed(seeing, at),
         passes=passes,
@@ -124,20 +126,20 @@ def _after_pass(trend: Trend, finding: Finding, policy: Policy, at: Instant) -> 
     )
 
 
-def _after_fail(trend: Trend, finding: Finding, policy: Policy, at: Instant, now: Instant) -> Trend:
-    fails = trend.fails + 1
-    charges = {charge.fault: charge for charge in finding.charges}
-    conclusive = all(charge.conclusive for charge in finding.charges)
-    seeing = sighted(trend, policy, at, conclusive=conclusive)
+def _after_fail(check_state: CheckState, result: CheckResult, policy: Policy, at: Instant, now: Instant) -> CheckState:
+    fails = check_state.fails + 1
+    suspicions = {suspicion.fault: suspicion for suspicion in result.suspicions}
+    conclusive = all(suspicion.conclusive for suspicion in result.suspicions)
+    seeing = sighted(check_state, policy, at, conclusive=conclusive)
     mine = {fault: active for fault, active in seeing.confirmed.items() if fault not in MONITORS_OWN}
-    seen = {fault: trend.seen_in_row.get(fault, 0) + 1 for fault in charges}
-    since = {fault: trend.since.get(fault, at) for fault in charges}
+    seen = {fault: check_state.seen_in_row.get(fault, 0) + 1 for fault in suspicions}
+    since = {fault: check_state.since.get(fault, at) for fault in suspicions}
     first = not mine and fails >= policy.fail_after  # it fails, each time with another fault: the newest names it
     confirmed: dict[Fault, Active] = {}
-    for fault, charge in charges.items():
-        if charge.conclusive or seen[fault] >= policy.fail_after or first or fault in mine:
-            confirmed[fault] = _confirm(charge, mine.get(fault), since[fault], now)
-    absent = {fault: trend.absent_in_row.get(fault, 0) + 1 for fault in mine if fault not in charges}
+    for fault, suspicion in suspicions.items():
+        if suspicion.conclusive or seen[fault] >= policy.fail_after or first or fault in mine:
+            confirmed[fault] = _confirm(suspicion, mine.get(fault), since[fault], now)
+    absent = {fault: check_state.absent_in_row.get(fault, 0) + 1 for fault in mine if fault not in suspicions}
     left = [fault for fault, times in absent.items() if not conclusive and times < policy.pass_after]
     # It still fails: what has gone goes only if something else stands for that.
     confirmed.update({fault: mine[fault] for fault in (left if confirmed or left else absent)})
@@ -152,82 +154,86 @@ def _after_fail(trend: Trend, finding: Finding, policy: Policy, at: Instant, now
     )
 
 
-def _confirm(charge: Charge, before: Active | None, since: Instant, now: Instant) -> Active:
+def _confirm(suspicion: Suspicion, before: Active | None, since: Instant, now: Instant) -> Active:
     if before is None:
-        return Active(charge=charge, since=since, confirmed_at=now)
-    return replace(before, charge=charge)
+        return Active(suspicion=suspicion, since=since, confirmed_at=now)
+    return replace(before, suspicion=suspicion)
 
 
-def _of_ours(trend: Trend) -> dict[Fault, Active]:
+def _of_ours(check_state: CheckState) -> dict[Fault, Active]:
     """What is held against the monitor itself."""
-    return {fault: active for fault, active in trend.confirmed.items() if fault in MONITORS_OWN}
+    return {fault: active for fault, active in check_state.confirmed.items() if fault in MONITORS_OWN}
 
 
-def sighted(trend: Trend, policy: Policy, at: Instant, *, conclusive: bool = False) -> Trend:
+def sighted(check_state: CheckState, policy: Policy, at: Instant, *, conclusive: bool = False) -> CheckState:
     """A look that could see: a crash is over at once, a blindness after `pass_after` of them or by conclusive evidence."""
-    times = trend.sighted + 1
-    still_blind = Fault.BLIND in trend.confirmed and times < policy.pass_after and not conclusive
+    times = check_state.sighted + 1
+    still_blind = Fault.BLIND in check_state.confirmed and times < policy.pass_after and not conclusive
     over = {Fault.CHECK_FAILED} if still_blind else MONITORS_OWN
     return replace(
-        trend,
-        unknowns=trend.unknowns if still_blind else 0,
-        unknown_since=trend.unknown_since if still_blind else None,
+        check_state,
+        unknowns=check_state.unknowns if still_blind else 0,
+        unknown_since=check_state.unknown_since if still_blind else None,
         crashes=0,
         sighted=times,
         seen_at=at,
-        confirmed={fault: active for fault, active in trend.confirmed.items() if fault not in over},
+        confirmed={fault: active for fault, active in check_state.confirmed.items() if fault not in over},
     )
 
 
-def acquit(trend: Trend, fault: Fault, policy: Policy) -> Trend:
+def acquit(check_state: CheckState, fault: Fault, policy: Policy) -> CheckState:
     """A look that speaks for one suspect alone: it ends a streak, and `pass_after` of them clear the fault."""
-    times = trend.absent_in_row.get(fault, 0) + 1
+    times = check_state.absent_in_row.get(fault, 0) + 1
     cleared = {fault} if times >= policy.pass_after else set()
     return replace(
-        trend,
+        check_state,
         fails=0,
-        seen_in_row={known: count for known, count in trend.seen_in_row.items() if known is not fault},
-        absent_in_row={**trend.absent_in_row, fault: times} if fault in trend.confirmed else trend.absent_in_row,
-        since={known: since for known, since in trend.since.items() if known is not fault},
-        confirmed={known: active for known, active in trend.confirmed.items() if known not in cleared},
+        seen_in_row={known: count for known, count in check_state.seen_in_row.items() if known is not fault},
+        absent_in_row={**check_state.absent_in_row, fault: times}
+        if fault in check_state.confirmed
+        else check_state.absent_in_row,
+        since={known: since for known, since in check_state.since.items() if known is not fault},
+        confirmed={known: active for known, active in check_state.confirmed.items() if known not in cleared},
     )
 
 
 def _after_unknown(
-    trend: Trend, finding: Finding, cadence: Cadence, policy: Policy, at: Instant, now: Instant
-) -> Trend:
-    crashed = finding.blindness in _CRASHES
-    since = trend.unknown_since if trend.unknown_since is not None else at
+    check_state: CheckState, result: CheckResult, cadence: Cadence, policy: Policy, at: Instant, now: Instant
+) -> CheckState:
+    crashed = result.unknown_reason in _CRASHES
+    since = check_state.unknown_since if check_state.unknown_since is not None else at
     aged = replace(
-        trend,
-        unknowns=trend.unknowns + 1,
+        check_state,
+        unknowns=check_state.unknowns + 1,
         unknown_since=since,
         unseen_at=at,
-        crashes=trend.crashes + 1 if crashed else 0,
+        crashes=check_state.crashes + 1 if crashed else 0,
         sighted=0,
     )
-    confirmed = {f: active for f, active in trend.confirmed.items() if crashed or f is not Fault.CHECK_FAILED}
-    charge = _own_charge(aged, finding, cadence, policy, waited=at - since)
-    if charge is not None:
-        confirmed[charge.fault] = _confirm(charge, confirmed.get(charge.fault), since, now)
+    confirmed = {f: active for f, active in check_state.confirmed.items() if crashed or f is not Fault.CHECK_FAILED}
+    suspicion = _own_charge(aged, result, cadence, policy, waited=at - since)
+    if suspicion is not None:
+        confirmed[suspicion.fault] = _confirm(suspicion, confirmed.get(suspicion.fault), since, now)
     return replace(aged, confirmed=confirmed)
 
 
-def _own_charge(trend: Trend, finding: Finding, cadence: Cadence, policy: Policy, *, waited: Seconds) -> Charge | None:
+def _own_charge(
+    check_state: CheckState, result: CheckResult, cadence: Cadence, policy: Policy, *, waited: Seconds
+) -> Suspicion | None:
     """What an unknown look holds against the monitor itself."""
-    if finding.blindness in _CRASHES:
-        many = trend.crashes >= policy.fail_after
-        return has_failed(finding) if many else None
+    if result.unknown_reason in _CRASHES:
+        many = check_state.crashes >= policy.fail_after
+        return has_failed(result) if many else None
     patience = max(policy.blind_after, 2 * cadence.every) if policy.blind_after else 0.0
     if waited < patience:  # so there were two at least
         return None
-    return cannot_look(finding)
+    return cannot_look(result)
 
 
 def hysteresis(
     before: Mapping[Fault, Active],
     fault: Fault,
-    charge: Charge | None,
+    suspicion: Suspicion | None,
     *,
     bad_in_row: int,
     good_in_row: int,
@@ -240,9 +246,9 @@ def hysteresis(
     if known is not None:
         if good_in_row >= policy.pass_after:
             return None
-        return replace(known, charge=charge) if charge is not None else known
-    if charge is not None and (charge.conclusive or bad_in_row >= policy.fail_after):
-        return Active(charge=charge, since=since, confirmed_at=now)
+        return replace(known, suspicion=suspicion) if suspicion is not None else known
+    if suspicion is not None and (suspicion.conclusive or bad_in_row >= policy.fail_after):
+        return Active(suspicion=suspicion, since=since, confirmed_at=now)
     return None
 
 
@@ -364,7 +370,7 @@ def confirmed_by_series(
         active = hysteresis(
             outage,
             fault,
-            sign.charge(run.bad) if fresh else None,
+            sign.suspicion(run.bad) if fresh else None,
             bad_in_row=len(fresh),
             good_in_row=run.good,
             since=run.bad[0].sent_at if run.bad else now,
@@ -401,14 +407,14 @@ def _intermittent_loss(
     losses = intermittent(canaries, policy.arrival.loss_of)
     if not losses or (known is None and not _is_fresh(losses[-1], policy, now)):
         return {}
-    charge = intermittent_loss(losses, policy.arrival.loss_of[1])
-    fresh = Active(charge=charge, since=losses[0].sent_at, confirmed_at=now)
-    return {Fault.TRACE_MISSING: replace(known, charge=charge) if known is not None else fresh}
+    suspicion = intermittent_loss(losses, policy.arrival.loss_of[1])
+    fresh = Active(suspicion=suspicion, since=losses[0].sent_at, confirmed_at=now)
+    return {Fault.TRACE_MISSING: replace(known, suspicion=suspicion) if known is not None else fresh}
 
 
 def is_intermittent(active: Active) -> bool:
     """Whether it is a loss that comes and goes: it does not keep the next trace from arriving."""
-    return active.charge.fault is Fault.TRACE_MISSING and not active.charge.stops_export
+    return active.suspicion.fault is Fault.TRACE_MISSING and not active.suspicion.stops_export
 
 
 def transient_loss(canaries: tuple[Canary, ...]) -> tuple[Canary, ...]:

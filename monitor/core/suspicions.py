@@ -9,14 +9,14 @@ from collections.abc import Mapping
 from monitor.core.canary import ControlSpan
 from monitor.core.drift import Comparison
 from monitor.core.faults import WHERE
-from monitor.core.model import Blindness, Charge, Fault, Finding, Severity
+from monitor.core.model import CheckResult, Fault, Severity, Suspicion, UnknownReason
 
 # --- the exporter's configuration ------------------------------------------------------------------------------------
 
 
-def off() -> Charge:
+def off() -> Suspicion:
     """The manifest was read, and there is no traces exporter in it."""
-    return Charge(
+    return Suspicion(
         fault=Fault.EXPORTER_DISABLED,
         summary="the traces exporter is switched off",
         conclusive=True,
@@ -24,9 +24,9 @@ def off() -> Charge:
     )
 
 
-def gone(form: str) -> Charge:
+def gone(form: str) -> Suspicion:
     """There is no manifest to read (404, null, empty), although the token is good for another call."""
-    return Charge(
+    return Suspicion(
         fault=Fault.EXPORTER_DISABLED,
         summary=f"the gateway has no export configuration ({form})",
         step=f"Create it again: {WHERE}; `trace-monitor expected` prints the manifest for `tfy apply`.",
@@ -34,7 +34,7 @@ def gone(form: str) -> Charge:
     )
 
 
-def drift(comparison: Comparison, *, at_once: bool = True) -> Charge:
+def drift(comparison: Comparison, *, at_once: bool = True) -> Suspicion:
     """At least one field differs; what stops the export is said first. Not `at_once`: an older look is needed to say so.
 
     The next step names the value that the first field should have; of several the others are listed as reasons.
@@ -44,7 +44,7 @@ def drift(comparison: Comparison, *, at_once: bool = True) -> Charge:
     value = f"the value with the {first.expected}" if first.expected.startswith("fingerprint ") else first.expected
     action = f"Take {first.path} out" if first.expected == "absent" else f"Set {first.path} back to {value}"
     others = f", and {more} more that differ{'s' if more == 1 else ''}" if more else ""
-    return Charge(
+    return Suspicion(
         fault=Fault.CONFIG_DRIFT,
         summary=f"{first} (and {more} more)" if more else str(first),
         facts=tuple(map(str, comparison.differences)) if more else (),
@@ -58,10 +58,10 @@ def drift(comparison: Comparison, *, at_once: bool = True) -> Charge:
 # --- Traceloop -------------------------------------------------------------------------------------------------------
 
 
-def control_not_shown(control: ControlSpan, *, route_is_known: bool) -> Charge:
+def control_not_shown(control: ControlSpan, *, route_is_known: bool) -> Suspicion:
     """A span of our own that was accepted and is not shown; `route_is_known`: this route has shown us one before."""
     never = () if route_is_known else ("this route has never shown us a span of our own",)
-    return Charge(
+    return Suspicion(
         fault=Fault.INGEST_FAILING,
         summary="Traceloop accepted a span of our own and does not show it",
         facts=(f"control span {control.trace_id}", *never),
@@ -109,20 +109,20 @@ def step_for_rejection(*, status: int, model: str, guardrails: tuple[str, ...] =
 
 # --- the monitor itself ----------------------------------------------------------------------------------------------
 
-_STEPS_WHEN_BLIND: Mapping[Blindness | None, str] = {
-    Blindness.NO_WITNESS: "Look at the monitor's own network: DNS, proxy (`http.proxy`), egress rules. Nothing answers it.",
-    Blindness.BLOCKED: "Let the monitor through what stands in front of the service (Cloudflare, a proxy): it is refused there.",
-    Blindness.UNREACHABLE: "Look at the way from the monitor to that service: DNS, proxy (`http.proxy`), egress rules.",
-    Blindness.PROXY: "Look at the monitor's own proxy (`http.proxy`, HTTPS_PROXY): it does not let the monitor through to that "
+_STEPS_WHEN_BLIND: Mapping[UnknownReason | None, str] = {
+    UnknownReason.NO_WITNESS: "Look at the monitor's own network: DNS, proxy (`http.proxy`), egress rules. Nothing answers it.",
+    UnknownReason.BLOCKED: "Let the monitor through what stands in front of the service (Cloudflare, a proxy): it is refused there.",
+    UnknownReason.UNREACHABLE: "Look at the way from the monitor to that service: DNS, proxy (`http.proxy`), egress rules.",
+    UnknownReason.PROXY: "Look at the monitor's own proxy (`http.proxy`, HTTPS_PROXY): it does not let the monitor through to that "
     "service. Allow that host there, give the proxy's URL the login it asks for, or exempt the host by `http.no_proxy`.",
-    Blindness.STARVED: "Give the monitor more CPU (its container's limit, its machine): it did not run while it waited.",
-    Blindness.SHORTAGE: "Give the monitor more of what it is out of: `ulimit -n`, its limits of memory and of threads.",
-    Blindness.REFUSED: "Look at the monitor's credential for that service: it is refused.",
-    Blindness.GARBLED: "Run `trace-monitor doctor --record DIR` and look at the answer: it has another form than expected.",
-    Blindness.CROWDED: "Narrow down what has to be read: give the canary a model alias of its own, so that the name of its span is "
-    "unique, or an environment of its own. `trace-monitor doctor` says which filters Traceloop honours.",
-    Blindness.PAUSED: "Raise the limit or the budget of the canary's account: the gateway answers 429 and asks to be left alone.",
-    Blindness.UNPROVEN: "Look at the check `control`: until Traceloop has shown one span of ours, its silence proves nothing.",
+    UnknownReason.STARVED: "Give the monitor more CPU (its container's limit, its machine): it did not run while it waited.",
+    UnknownReason.SHORTAGE: "Give the monitor more of what it is out of: `ulimit -n`, its limits of memory and of threads.",
+    UnknownReason.REFUSED: "Look at the monitor's credential for that service: it is refused.",
+    UnknownReason.GARBLED: "Run `trace-monitor doctor --record DIR` and look at the answer: it has another form than expected.",
+    UnknownReason.CROWDED: "Narrow down what has to be read: give the canary a model alias of its own, so that the name of its span "
+    "is unique, or an environment of its own. `trace-monitor doctor` says which filters Traceloop honours.",
+    UnknownReason.PAUSED: "Raise the limit or the budget of the canary's account: the gateway answers 429 and asks to be left alone.",
+    UnknownReason.UNPROVEN: "Look at the check `control`: until Traceloop has shown one span of ours, its silence proves nothing.",
 }
 _PERMANENT = "Give the monitor's token the permission that it lacks."
 _DID_NOT_END = (
@@ -130,21 +130,21 @@ _DID_NOT_END = (
 )
 
 
-def has_failed(finding: Finding) -> Charge:
+def has_failed(result: CheckResult) -> Suspicion:
     """A check of our own that crashed or did not end, several times in a row."""
-    return Charge(
+    return Suspicion(
         fault=Fault.CHECK_FAILED,
-        summary=finding.summary,
-        step=_DID_NOT_END if finding.blindness is Blindness.TIMEOUT else "",
+        summary=result.summary,
+        step=_DID_NOT_END if result.unknown_reason is UnknownReason.TIMEOUT else "",
     )
 
 
-def cannot_look(finding: Finding) -> Charge:
+def cannot_look(result: CheckResult) -> Suspicion:
     """Unable to look for too long; what only a human can mend is told once."""
-    return Charge(
+    return Suspicion(
         fault=Fault.BLIND,
-        summary=finding.summary,
-        facts=("only a human can mend this",) if finding.permanent else (),
-        step=finding.step or (_PERMANENT if finding.permanent else _STEPS_WHEN_BLIND.get(finding.blindness, "")),
-        permanent=finding.permanent,
+        summary=result.summary,
+        facts=("only a human can mend this",) if result.permanent else (),
+        step=result.step or (_PERMANENT if result.permanent else _STEPS_WHEN_BLIND.get(result.unknown_reason, "")),
+        permanent=result.permanent,
     )

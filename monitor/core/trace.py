@@ -172,8 +172,8 @@ def judge_labels(seen: TraceSeen, expected: Labels, *, environment: str | None =
         for other in sorted({resource.get(key) for resource in resources} - {value}, key=str)
     ]
     configured = not wrong if expected.resource_attributes and resources else None
-    told = [span.content for span in seen.spans if span.content is not None]
-    content = sorted({name for names_ in told for name in names_})
+    notified = [span.content for span in seen.spans if span.content is not None]
+    content = sorted({name for names_ in notified for name in names_})
     unproven = sorted({name for span in seen.spans for name in span.unproven})
     logged = bool(content or unproven) or any(span.redacted for span in seen.spans)
     credentials = sorted({name for span in seen.spans for name in span.credentials})
@@ -181,7 +181,7 @@ def judge_labels(seen: TraceSeen, expected: Labels, *, environment: str | None =
     return LabelJudgement(
         mislabelled=(*mislabelled, *wrong),
         leaked=tuple(credentials) + (tuple(content) if expected.content is False else ()),
-        content_missing=expected.content is True and bool(told) and not logged,
+        content_missing=expected.content is True and bool(notified) and not logged,
         environment=_other_environment(seen, environment),
         configured=configured,
         evidence={**_evidence(seen), **suspicion, **(_way(expected) if configured else {})},

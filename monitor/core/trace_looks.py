@@ -8,13 +8,13 @@ from monitor.core.faults import MONITORS_OWN
 from monitor.core.inputs import ElsewhereLooked, LabelsUnread, LookFailed, OriginLooked, TraceLooked
 from monitor.core.key import judge_refused_key
 from monitor.core.model import (
-    Blindness,
-    Charge,
     CheckName,
+    CheckResult,
     Fault,
-    Finding,
     Instant,
     Scalar,
+    Suspicion,
+    UnknownReason,
     Verdict,
     failing,
     passing,
@@ -46,14 +46,14 @@ def look(state: TargetState, given: TraceLooked, policy: Policy, now: Instant) -
     after = _replace_canary(after, canary)
     if seen.route in (Route.WAREHOUSE, Route.NONCE):
         after = accept_key(after, policy, now)
-    finding, watching = _arrival_finding(before, canary), after.trend(CheckName.ARRIVAL)
-    if finding is None:
+    result, watching = _arrival_finding(before, canary), after.check_state(CheckName.ARRIVAL)
+    if result is None:
         can_see = counts or bool(seen.spans)
         return after.with_trend(CheckName.ARRIVAL, sighted(watching, policy, given.at)) if can_see else after
-    if finding.verdict is Verdict.UNKNOWN:
-        return apply_look(after, CheckName.ARRIVAL, finding, given.at, given.took, policy, now)
+    if result.verdict is Verdict.UNKNOWN:
+        return apply_look(after, CheckName.ARRIVAL, result, given.at, given.took, policy, now)
     cadence = policy.cadences[CheckName.ARRIVAL]
-    watched = look_on(watching, finding, at=given.at, took=given.took, cadence=cadence, policy=policy)
+    watched = look_on(watching, result, at=given.at, took=given.took, cadence=cadence, policy=policy)
     return after.with_trend(CheckName.ARRIVAL, watched)
 
 
@@ -85,12 +85,12 @@ def _replace_canary(state: TargetState, canary: Canary) -> TargetState:
     return replace(state, canaries=tuple(canary if known.id == canary.id else known for known in state.canaries))
 
 
-def _arrival_finding(before: Canary, canary: Canary) -> Finding | None:
+def _arrival_finding(before: Canary, canary: Canary) -> CheckResult | None:
     """What a look says; None where nothing has been judged by it."""
     was, now = ((one.outcome, one.recovered_at, one.labels is None, one.late) for one in (before, canary))
     if was == now:
         return None
-    charges = _arrival_charges(canary)
+    suspicions = _arrival_charges(canary)
     spans = f"{canary.spans} span(s)"
     seconds = canary.arrival_seconds
     evidence: dict[str, Scalar] = {
@@ -102,38 +102,42 @@ def _arrival_finding(before: Canary, canary: Canary) -> Finding | None:
     }
     if canary.outcome is Outcome.UNKNOWN and not canary.accepted:
         text = "the request was refused: that its trace is not here proves nothing"
-        return unknown(text, Blindness.NOTHING_TO_JUDGE, evidence)
+        return unknown(text, UnknownReason.NOTHING_TO_JUDGE, evidence)
     if canary.outcome is Outcome.UNKNOWN:
-        return unknown("the trace was not seen, but this route has never shown us one", Blindness.UNPROVEN, evidence)
-    if charges:
-        return failing(charges[0].summary, *charges, evidence=evidence)
+        return unknown(
+            "the trace was not seen, but this route has never shown us one", UnknownReason.UNPROVEN, evidence
+        )
+    if suspicions:
+        return failing(suspicions[0].summary, *suspicions, evidence=evidence)
     after = f" after {seconds:.1f} s" if seconds is not None else ""
     return passing(f"the trace arrived{after}: {spans}", evidence)
 
 
-def _arrival_charges(canary: Canary) -> tuple[Charge, ...]:
+def _arrival_charges(canary: Canary) -> tuple[Suspicion, ...]:
     """What one canary alone says; the series decides what is confirmed."""
-    charges: list[Charge] = []
+    suspicions: list[Suspicion] = []
     if canary.outcome is Outcome.MISSING:
-        charges.append(Charge(fault=Fault.TRACE_MISSING, summary="the trace did not arrive"))
+        suspicions.append(Suspicion(fault=Fault.TRACE_MISSING, summary="the trace did not arrive"))
     elif canary.outcome is Outcome.INCOMPLETE:
-        charges.append(Charge(fault=Fault.TRACE_INCOMPLETE, summary=f"the trace arrived in part: {canary.incomplete}"))
+        suspicions.append(
+            Suspicion(fault=Fault.TRACE_INCOMPLETE, summary=f"the trace arrived in part: {canary.incomplete}")
+        )
     elif canary.late:
-        charges.append(Charge(fault=Fault.TRACE_LATE, summary="the trace is late"))
+        suspicions.append(Suspicion(fault=Fault.TRACE_LATE, summary="the trace is late"))
     labels = canary.labels
     if labels is not None:
         if labels.environment:
             text = f"the trace is in the Traceloop environment {labels.environment}"
-            charges.append(Charge(fault=Fault.WRONG_ENVIRONMENT, summary=text))
+            suspicions.append(Suspicion(fault=Fault.WRONG_ENVIRONMENT, summary=text))
         if labels.leaked:
-            charges.append(
-                Charge(fault=Fault.CONTENT_LEAKED, summary=f"the trace carries {', '.join(labels.leaked[:5])}")
+            suspicions.append(
+                Suspicion(fault=Fault.CONTENT_LEAKED, summary=f"the trace carries {', '.join(labels.leaked[:5])}")
             )
         if labels.content_missing:
-            charges.append(Charge(fault=Fault.CONTENT_MISSING, summary="the trace carries no content"))
+            suspicions.append(Suspicion(fault=Fault.CONTENT_MISSING, summary="the trace carries no content"))
         if labels.mislabelled:
-            charges.append(Charge(fault=Fault.TRACE_MISLABELLED, summary=labels.mislabelled[0]))
-    return tuple(charges)
+            suspicions.append(Suspicion(fault=Fault.TRACE_MISLABELLED, summary=labels.mislabelled[0]))
+    return tuple(suspicions)
 
 
 def leave_unjudged(state: TargetState, given: LabelsUnread) -> TargetState:
@@ -142,7 +146,7 @@ def leave_unjudged(state: TargetState, given: LabelsUnread) -> TargetState:
     if canary is None or canary.labels is not None or not given.final:
         return state
     after = _replace_canary(state, replace(canary, not_judged=given.why))
-    watching = after.trend(CheckName.ARRIVAL)
+    watching = after.check_state(CheckName.ARRIVAL)
     if watching.last is None or watching.last.evidence.get("trace_id") != canary.trace_id:
         return after
     evidence = {**watching.last.evidence, "not_judged": given.why}
@@ -152,27 +156,27 @@ def leave_unjudged(state: TargetState, given: LabelsUnread) -> TargetState:
 
 def fail_look(state: TargetState, given: LookFailed, policy: Policy, now: Instant) -> TargetState:
     """A look that did not succeed: unknown, unless a documented route refused the very key that the exporter uses."""
-    after, finding = state, given.finding
+    after, result = state, given.result
     canary = _find(state, given.canary_id)
     if canary is not None:
         after = _replace_canary(after, arrival.give_up(canary, policy.arrival, now))
     if given.key_refused:
         after = replace(after, key_refused_at=given.refused_at or now)
-        finding = finding_of_refused_key(after, finding, given.where)
+        result = finding_of_refused_key(after, result, given.where)
     # It saw no trace and missed none: what the series has confirmed is none of its business.
-    before = after.trend(given.check)
+    before = after.check_state(given.check)
     apart = {f: a for f, a in before.confirmed.items() if given.check is CheckName.ARRIVAL and f not in OF_THE_LOOK}
     alone = replace(before, confirmed={f: a for f, a in before.confirmed.items() if f not in apart})
     after = after.with_trend(given.check, alone)
-    after = apply_look(after, given.check, finding, given.at, given.took, policy, now)
-    whole = after.trend(given.check)
+    after = apply_look(after, given.check, result, given.at, given.took, policy, now)
+    whole = after.check_state(given.check)
     return after.with_trend(given.check, replace(whole, confirmed={**apart, **whole.confirmed}))
 
 
-def finding_of_refused_key(state: TargetState, otherwise: Finding, where: str) -> Finding:
+def finding_of_refused_key(state: TargetState, otherwise: CheckResult, where: str) -> CheckResult:
     """What a 401 of a documented route amounts to; `otherwise` where our own key is the suspect."""
-    charge = judge_refused_key(state, where)
-    return otherwise if charge is None else failing(charge.summary, charge, evidence=otherwise.evidence)
+    suspicion = judge_refused_key(state, where)
+    return otherwise if suspicion is None else failing(suspicion.summary, suspicion, evidence=otherwise.evidence)
 
 
 def look_at_origin(state: TargetState, given: OriginLooked, policy: Policy) -> TargetState:
@@ -206,7 +210,7 @@ def accept_key(state: TargetState, policy: Policy, at: Instant) -> TargetState:
 
     It clears what the same route was charged with; a refusal by the OTLP endpoint is cleared by the control span alone.
     """
-    watching = state.trend(CheckName.ARRIVAL)
+    watching = state.check_state(CheckName.ARRIVAL)
     accepted = replace(state, key_accepted_at=at)
     if Fault.KEY_REJECTED not in watching.confirmed and Fault.KEY_REJECTED not in watching.seen_in_row:
         return accepted

@@ -13,10 +13,10 @@ from monitor.checks.arrival import ArrivalCheck
 from monitor.checks.canary import CanaryCheck, CanaryTexts
 from monitor.checks.config import ConfigCheck
 from monitor.checks.control import ControlCheck
-from monitor.checks.evidence import HopLook, OriginLook, SwitchesLook
+from monitor.checks.evidence import CountersLook, GatewayPoliciesLook, OriginLook
 from monitor.checks.gateway import GatewayCheck
 from monitor.checks.lookup import Lookup
-from monitor.connectivity import Ask, Certificates, Witnesses
+from monitor.connectivity import Ask, Certificates, ConnectivityProbe
 from monitor.core.events import Event, RemoteAnswered
 from monitor.core.model import CheckName, Service, TargetName
 from monitor.core.silence import Silence, Weekly
@@ -54,7 +54,7 @@ class Adapters:
     backend: TraceloopReader
     ingest: OtlpIngest
     elsewhere: Mapping[str, TraceloopReader]
-    witness: Witnesses
+    connectivity: ConnectivityProbe
     certificates: Certificates
     texts: CanaryTexts
 
@@ -104,15 +104,15 @@ def assemble(
 def _checks(
     name: TargetName, target: Target, adapters: Adapters, config: ConfigCheck | None, clock: Clock
 ) -> Iterator[Check]:
-    checks, witness = target.checks, adapters.witness
+    checks, connectivity = target.checks, adapters.connectivity
     if config is not None:
         yield config
     if checks.gateway.enabled:
-        yield GatewayCheck(adapters.gateway, witness, clock, endpoint="gateway")
+        yield GatewayCheck(adapters.gateway, connectivity, clock, endpoint="gateway")
     if checks.control.enabled:
         attributes = {"gateway_trace_monitor.target": name}
         reread = config.reread if config is not None else None
-        yield ControlCheck(adapters.ingest, witness, clock, attributes, adapters.certificates, reread)
+        yield ControlCheck(adapters.ingest, connectivity, clock, attributes, adapters.certificates, reread)
     if checks.canary.enabled:
         template = CanaryRequest(
             model=target.gateway.model or "",
@@ -120,16 +120,16 @@ def _checks(
             parameters=checks.canary.parameters,
             metadata=checks.canary.metadata,
         )
-        yield CanaryCheck(adapters.gateway, witness, clock, template, adapters.texts)
+        yield CanaryCheck(adapters.gateway, connectivity, clock, template, adapters.texts)
 
 
 def _side_looks(target: Target, adapters: Adapters, clock: Clock) -> Iterator[SideLook]:
     if adapters.control_plane is not None and target.checks.origin.enabled:
         yield OriginLook(adapters.control_plane, clock)
     if adapters.control_plane is not None and target.checks.config.enabled:
-        yield SwitchesLook(adapters.control_plane, clock)
+        yield GatewayPoliciesLook(adapters.control_plane, clock)
     if adapters.span_metrics is not None:
-        yield HopLook(adapters.span_metrics, clock)
+        yield CountersLook(adapters.span_metrics, clock)
 
 
 def _adapters(
@@ -139,7 +139,7 @@ def _adapters(
         publish(RemoteAnswered(target=name, service=service, outcome=outcome))
 
     def count_and_note(service: Service, outcome: str) -> None:
-        witness.note(service, outcome)
+        connectivity.note(service, outcome)
         count(service, outcome)
 
     certificates, texts = Certificates(), CanaryTexts(target.checks.canary.prompt)
@@ -174,7 +174,7 @@ def _adapters(
         span_metrics = GatewaySpanMetrics(
             deps.http.listening(count), target.gateway.metrics_url, redactor=redactor, clock=clock
         )
-    witness = Witnesses(clock=clock, ask=_probes(target, settings, http, gateway))
+    connectivity = ConnectivityProbe(clock=clock, ask=_probes(target, settings, http, gateway))
     return Adapters(
         gateway=gateway,
         span_metrics=span_metrics,
@@ -182,7 +182,7 @@ def _adapters(
         backend=reader(key=target.traceloop.api_key.get),
         ingest=OtlpIngest(http, target.expected.endpoint, headers, redactor=redactor, clock=clock),
         elsewhere={slug: reader(key=other.api_key.get) for slug, other in target.traceloop.other_environments.items()},
-        witness=witness,
+        connectivity=connectivity,
         certificates=certificates,
         texts=texts,
     )

@@ -20,7 +20,7 @@ from monitor.daemon.dispatcher import Dispatcher
 from monitor.daemon.policy import policy_of
 from monitor.daemon.status import describe, describe_incident
 from monitor.daemon.targets import TargetWatch
-from monitor.runner import TargetJournal
+from monitor.runner import LiveTargetStore
 from monitor.schedule import GridSchedule
 from monitor.settings import Settings
 from monitor.settings.schema import all_secrets
@@ -61,7 +61,7 @@ class Daemon:
         self._configured_silences = silences
         self._listeners: list[Listener] = []
         self._failed_listeners: set[Listener] = set()
-        self._journals: dict[TargetName, TargetJournal] = {}
+        self._target_stores: dict[TargetName, LiveTargetStore] = {}
         self._watches: dict[TargetName, TargetWatch] = {}
         self._secrets: dict[TargetName, tuple[str, ...]] = {}
         self._silences: tuple[Silence, ...] = ()
@@ -69,7 +69,7 @@ class Daemon:
             routes,
             clock=deps.clock,
             publish=self.publish,
-            journals=lambda: tuple(self._journals.values()),
+            target_stores=lambda: tuple(self._target_stores.values()),
             silences=lambda: self.silences,
             labels=self._labels,
         )
@@ -88,13 +88,13 @@ class Daemon:
     @property
     def state(self) -> State:
         """Everything remembered, as one value."""
-        targets = {name: journal.state for name, journal in self._journals.items()}
+        targets = {name: target_store.state for name, target_store in self._target_stores.items()}
         return State(targets=targets, silences=self.silences)
 
     @property
     def policies(self) -> Mapping[TargetName, Policy]:
         """The thresholds of each target."""
-        return {name: journal.policy for name, journal in self._journals.items()}
+        return {name: target_store.policy for name, target_store in self._target_stores.items()}
 
     @property
     def notifiers(self) -> Mapping[str, NotifierHealth]:
@@ -102,27 +102,27 @@ class Daemon:
         return self._dispatcher.health
 
     @property
-    def journals(self) -> tuple[TargetJournal, ...]:
+    def target_stores(self) -> tuple[LiveTargetStore, ...]:
         """The memory of every target."""
-        return tuple(self._journals.values())
+        return tuple(self._target_stores.values())
 
-    def journal(self, target: TargetName) -> TargetJournal | None:
+    def target_store(self, target: TargetName) -> LiveTargetStore | None:
         """The memory of one target."""
-        return self._journals.get(target)
+        return self._target_stores.get(target)
 
     def report(self) -> dict[str, Any]:
         """The status object, with the open incidents."""
         now = self._clock.now()
         states = {
-            str(name): (journal.state, journal.policy)
-            for name, journal in self._journals.items()
-            if journal.state.removed_at is None
+            str(name): (target_store.state, target_store.policy)
+            for name, target_store in self._target_stores.items()
+            if target_store.state.removed_at is None
         }
         return {**describe(states, now, live=True), "incidents": self.incidents(open_only=True)}
 
     def incidents(self, *, open_only: bool) -> list[dict[str, Any]]:
         """The incidents remembered, newest first."""
-        found = [incident for journal in self._journals.values() for incident in journal.state.incidents]
+        found = [incident for target_store in self._target_stores.values() for incident in target_store.state.incidents]
         chosen = [incident for incident in found if incident.open or not open_only]
         return [describe_incident(incident) for incident in sorted(chosen, key=lambda one: -one.opened_at)]
 
@@ -155,10 +155,10 @@ class Daemon:
         for name, state in remembered.targets.items():
             if name not in self.settings.targets:
                 await self._retire(name, bring_to_present(state, now))
-        if self._store.loss is not None and self._journals:
-            first = next(iter(self._journals.values()))
+        if self._store.loss is not None and self._target_stores:
+            first = next(iter(self._target_stores.values()))
             given = MemoryLost(at=now, what=self._store.loss)
-            await first.absorb(given, durable=True)
+            await first.apply(given, durable=True)
         self._schedule.every("tick", _TICK, self._tick)
         self._schedule.every("refresh", _REFRESH, self._dispatcher.refresh)
         for watch in self._watches.values():
@@ -180,12 +180,12 @@ class Daemon:
             for job in self._watches.pop(name).jobs():
                 self._schedule.drop(job)
         for name, built in parts.items():
-            known = self._journals.get(name)
+            known = self._target_stores.get(name)
             self._add(name, known.state if known is not None else TargetState(target=name), built)
             self._watches[name].begin()
-        for name, journal in list(self._journals.items()):
-            if name not in settings.targets and journal.state.removed_at is None:
-                await journal.absorb(Removed(at=self._clock.now()), durable=True)
+        for name, target_store in list(self._target_stores.items()):
+            if name not in settings.targets and target_store.state.removed_at is None:
+                await target_store.apply(Removed(at=self._clock.now()), durable=True)
         await self._dispatcher.exchange(routes)
 
     async def notify_by(self, routes: Iterable[Route]) -> None:
@@ -198,7 +198,7 @@ class Daemon:
         watch = self._watches[target]
         for job in watch.jobs():
             self._schedule.soon(job)
-        return tuple(check for check in CheckName if watch.journal.policy.enabled(check))
+        return tuple(check for check in CheckName if watch.target_store.policy.enabled(check))
 
     async def set_silences(self, silences: tuple[Silence, ...]) -> None:
         """Those that were added at run time; durable when this returns. Raises StoreError: then it is as before."""
@@ -227,9 +227,9 @@ class Daemon:
 
     def _add(self, name: TargetName, state: TargetState, parts: Parts) -> None:
         target, key = self.settings.targets[name], self._store.fingerprint_key()
-        journal = self._keep_journal(name, state, policy_of(target, self.settings.alerting, key))
+        target_store = self._keep_journal(name, state, policy_of(target, self.settings.alerting, key))
         self._watches[name] = TargetWatch(
-            journal,
+            target_store,
             parts.checks,
             parts.arrival,
             parts.aside,
@@ -240,23 +240,23 @@ class Daemon:
 
     def _follow_secrets(self, name: TargetName) -> None:
         """A secret that has been rotated is what is judged by, and never shown, from the first request that carries it."""
-        target, journal = self.settings.targets.get(name), self._journals[name]
+        target, target_store = self.settings.targets.get(name), self._target_stores[name]
         values = tuple(source.get() for source in all_secrets(target))
         if target is not None and values != self._secrets.get(name):
             self._secrets[name] = values
             self._deps.redactor.register(*values)
-            journal.policy = policy_of(target, self.settings.alerting, self._store.fingerprint_key())
+            target_store.policy = policy_of(target, self.settings.alerting, self._store.fingerprint_key())
 
-    def _keep_journal(self, name: TargetName, state: TargetState, policy: Policy) -> TargetJournal:
+    def _keep_journal(self, name: TargetName, state: TargetState, policy: Policy) -> LiveTargetStore:
         """The memory of a target, the very one where there is one: a look that is under way still reports to it."""
-        journal = self._journals.get(name)
-        if journal is None or journal.state.removed_at is not None:
-            journal = self._journals[name] = self._make_journal(replace(state, removed_at=None), policy)
-        journal.policy = policy
-        return journal
+        target_store = self._target_stores.get(name)
+        if target_store is None or target_store.state.removed_at is not None:
+            target_store = self._target_stores[name] = self._make_journal(replace(state, removed_at=None), policy)
+        target_store.policy = policy
+        return target_store
 
-    def _make_journal(self, state: TargetState, policy: Policy) -> TargetJournal:
-        return TargetJournal(
+    def _make_journal(self, state: TargetState, policy: Policy) -> LiveTargetStore:
+        return LiveTargetStore(
             state,
             policy,
             clock=self._clock,
@@ -268,10 +268,10 @@ class Daemon:
 
     async def _retire(self, name: TargetName, state: TargetState) -> None:
         """A target that is no longer monitored: its open incident is closed and told, and then it is forgotten."""
-        journal = self._make_journal(state, Policy(cadences={}))
-        self._journals[name] = journal
+        target_store = self._make_journal(state, Policy(cadences={}))
+        self._target_stores[name] = target_store
         if state.removed_at is None:
-            await journal.absorb(Removed(at=self._clock.now()), durable=True)
+            await target_store.apply(Removed(at=self._clock.now()), durable=True)
 
     async def stop(self, grace: Seconds) -> None:
         """Let what runs end, tell once more, write everything down."""
@@ -280,7 +280,7 @@ class Daemon:
         await self._schedule.stop(grace / 2)
         left = max(1.0, grace - (self._clock.monotonic() - began) - 1.0)
         await self._dispatcher.stop(left / 2)
-        await asyncio.gather(*(journal.commit() for journal in self._journals.values()))
+        await asyncio.gather(*(target_store.commit() for target_store in self._target_stores.values()))
 
     # --- what keeps going
 
@@ -296,15 +296,15 @@ class Daemon:
         set_back = self._was_set_back(now)
         key = self._store.fingerprint_key()
         self._deps.redactor.register(*secrets_of(self.settings))
-        for name, journal in list(self._journals.items()):
+        for name, target_store in list(self._target_stores.items()):
             target = self.settings.targets.get(name)
             if target is not None:
-                journal.policy = policy_of(target, self.settings.alerting, key)
-            elif self._may_forget(journal.state, now):
-                del self._journals[name]
+                target_store.policy = policy_of(target, self.settings.alerting, key)
+            elif self._may_forget(target_store.state, now):
+                del self._target_stores[name]
                 await self._store.forget(name)
                 continue
-            await journal.absorb(Ticked(at=now, set_back=set_back))
+            await target_store.apply(Ticked(at=now, set_back=set_back))
 
     def _was_set_back(self, now: Instant) -> bool:
         """Whether the wall clock was, lately: what was under way then reports moments that still lie ahead."""

@@ -6,8 +6,8 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from monitor.core.events import Event, NoticeHandled
-from monitor.core.incident import NEVER, Incident, Notice, Reason, Told
-from monitor.core.inputs import NoticeTold
+from monitor.core.incident import NEVER, Incident, Notice, Notified, Reason
+from monitor.core.inputs import NoticeDelivered
 from monitor.core.model import Instant, Seconds, TargetName
 from monitor.core.notify import (
     MENTION_AT_MOST_EVERY,
@@ -23,7 +23,7 @@ from monitor.core.notify import (
 )
 from monitor.core.silence import Silence
 from monitor.ports import Clock, Notifier, Undeliverable
-from monitor.runner import TargetJournal
+from monitor.runner import LiveTargetStore
 
 _log = logging.getLogger(__name__)
 
@@ -70,7 +70,7 @@ class Shared:
 
     clock: Clock
     publish: Callable[[Event], None]
-    journals: Callable[[], Iterable[TargetJournal]]
+    target_stores: Callable[[], Iterable[LiveTargetStore]]
     silences: Callable[[], tuple[Silence, ...]]
     labels: Callable[[TargetName], Mapping[str, str]]
     mentioned: dict[str, Seconds] = field(default_factory=dict)
@@ -79,9 +79,9 @@ class Shared:
 
 @dataclass(frozen=True, slots=True)
 class _Due:
-    journal: TargetJournal
+    target_store: LiveTargetStore
     incident: Incident
-    told: Told | None
+    notified: Notified | None
     reason: Reason
     silenced_until: Instant | None
 
@@ -131,9 +131,9 @@ class Worker:
         """Whom an earlier process mentioned within the last minute is not mentioned again by this one."""
         now, mentioned = self._clock.now(), self._shared.mentioned
         for _, incident in self._incidents():
-            told = incident.told.get(self.name)
-            if told is not None and told.mentioned_at is not None and told.mentioned_at <= now:
-                key, at = self._key(incident), self._clock.monotonic() - (now - told.mentioned_at)
+            notified = incident.notified.get(self.name)
+            if notified is not None and notified.mentioned_at is not None and notified.mentioned_at <= now:
+                key, at = self._key(incident), self._clock.monotonic() - (now - notified.mentioned_at)
                 mentioned[key] = max(at, mentioned.get(key, at))
 
     async def work(self) -> None:
@@ -168,22 +168,26 @@ class Worker:
                     await self._deliver(one)
             except Undeliverable as error:
                 self._note_failure(one, error)
-                if one.told is not None and not error.unknown:
-                    await self._remember(one.journal, one.incident, refused(one.told), self._clock.now())
+                if one.notified is not None and not error.unknown:
+                    await self._remember(one.target_store, one.incident, refused(one.notified), self._clock.now())
                 if not error.permanent:
                     return self._back_off(error)
 
     # --- what is due
 
-    def _incidents(self) -> list[tuple[TargetJournal, Incident]]:
-        return [(journal, incident) for journal in self._shared.journals() for incident in journal.state.incidents]
+    def _incidents(self) -> list[tuple[LiveTargetStore, Incident]]:
+        return [
+            (target_store, incident)
+            for target_store in self._shared.target_stores()
+            for incident in target_store.state.incidents
+        ]
 
     async def _skip_what_needs_no_notice(self) -> None:
         """Mark what is never delivered: what one silence covered from opening to resolve, and what is mere history."""
         incidents = self._incidents()
-        is_new = not any(self.name in incident.told for _, incident in incidents)
-        for journal, incident in incidents:
-            before = incident.told.get(self.name)
+        is_new = not any(self.name in incident.notified for _, incident in incidents)
+        for target_store, incident in incidents:
+            before = incident.notified.get(self.name)
             if incident.closed_at is None or knows_of(incident, before):
                 continue
             now = self._clock.now()
@@ -191,21 +195,21 @@ class Worker:
             if not silenced and not (is_new and self._since - incident.closed_at > _HISTORY_AFTER):
                 continue
             at = before.at if before is not None else NEVER
-            notice = Notice(reason=Reason.RESOLVED, incident=incident, at=at, told=before)
-            told = record(notice, dict(before.receipt) if before is not None else {})
-            await self._remember(journal, incident, told, now)
+            notice = Notice(reason=Reason.RESOLVED, incident=incident, at=at, notified=before)
+            notified = record(notice, dict(before.receipt) if before is not None else {})
+            await self._remember(target_store, incident, notified, now)
             if silenced:
                 self._report(incident, Reason.RESOLVED, "suppressed")
 
     def _due(self) -> list[_Due]:
         found: list[_Due] = []
         now, silences = self._clock.now(), self._shared.silences()
-        for journal, incident in self._incidents():
-            told = incident.told.get(self.name)
-            muted = muted_until(incident, told, silences, now)
-            reason = due(incident, told, silenced_until=muted, policy=journal.policy, now=now)
+        for target_store, incident in self._incidents():
+            notified = incident.notified.get(self.name)
+            muted = muted_until(incident, notified, silences, now)
+            reason = due(incident, notified, silenced_until=muted, policy=target_store.policy, now=now)
             if reason is not None:
-                found.append(_Due(journal, incident, told, reason, muted))
+                found.append(_Due(target_store, incident, notified, reason, muted))
         return found
 
     def _next(self, waiting: list[_Due]) -> _Due | None:
@@ -221,9 +225,9 @@ class Worker:
         now, monotonic = self._clock.now(), self._clock.monotonic()
         waits = [
             moment - now
-            for journal, incident in self._incidents()
-            if (told := incident.told.get(self.name)) is not None
-            and (moment := wakes_at(incident, told, journal.policy)) is not None
+            for target_store, incident in self._incidents()
+            if (notified := incident.notified.get(self.name)) is not None
+            and (moment := wakes_at(incident, notified, target_store.policy)) is not None
             and incident.id not in self._failures
         ]
         retries = [failure.retry_at - monotonic for failure in self._failures.values()]
@@ -233,28 +237,28 @@ class Worker:
 
     async def _deliver(self, one: _Due) -> None:
         """Commit, send, remember the receipt. Raises Undeliverable."""
-        journal, incident, key = one.journal, one.incident, self._key(one.incident)
+        target_store, incident, key = one.target_store, one.incident, self._key(one.incident)
         mentioned = self._shared.mentioned.get(key)
         recently = mentioned is not None and self._clock.monotonic() - mentioned < MENTION_AT_MOST_EVERY
         notice = compose(
             incident,
-            one.told,
+            one.notified,
             one.reason,
             silenced_until=one.silenced_until,
-            may_mention=not recently and trusted(journal.state, journal.policy),
+            may_mention=not recently and trusted(target_store.state, target_store.policy),
             labels=dict(self._shared.labels(incident.target)),
             now=self._clock.now(),
         )
         asked = attempted(notice)
         if asked is None:
-            await journal.commit()
+            await target_store.commit()
         else:
-            await self._remember(journal, incident, asked, notice.at)
+            await self._remember(target_store, incident, asked, notice.at)
         receipt = await self._send(notice)
         now = self._clock.now()
         if notice.mention:
             self._shared.mentioned[key] = self._clock.monotonic()
-        await self._remember(journal, incident, record(notice, receipt), now)
+        await self._remember(target_store, incident, record(notice, receipt), now)
         self._wait = _FIRST_WAIT
         self._forget_failures(self._failures.keys() - {incident.id})
         self.health.last_success_at = now
@@ -263,7 +267,7 @@ class Worker:
     async def _send(self, notice: Notice) -> dict[str, str]:
         try:
             async with self._clock.timeout(LIMIT):
-                return dict(await self.notifier.tell(notice))
+                return dict(await self.notifier.deliver(notice))
         except TimeoutError:
             raise Undeliverable(f"{self.name} did not answer within {LIMIT:.0f} s", unknown=True) from None
         except Undeliverable:
@@ -273,8 +277,12 @@ class Worker:
                 _log.exception("notifier %s crashed", self.name)
             raise Undeliverable(f"{self.name} crashed: {type(error).__name__}", unknown=True) from error
 
-    async def _remember(self, journal: TargetJournal, incident: Incident, told: Told, now: Instant) -> None:
-        await journal.absorb(NoticeTold(at=now, incident_id=incident.id, notifier=self.name, told=told), durable=True)
+    async def _remember(
+        self, target_store: LiveTargetStore, incident: Incident, notified: Notified, now: Instant
+    ) -> None:
+        await target_store.apply(
+            NoticeDelivered(at=now, incident_id=incident.id, notifier=self.name, notified=notified), durable=True
+        )
 
     def _key(self, incident: Incident) -> str:
         return f"{self.name}:{self._mention_key(incident.target)}"

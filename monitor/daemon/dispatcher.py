@@ -15,7 +15,7 @@ from monitor.core.model import Seconds, TargetName
 from monitor.core.silence import Silence, silenced_until
 from monitor.daemon.delivery import LIMIT, LONGEST_WAIT, NotifierHealth, Route, Shared, Worker
 from monitor.ports import Clock, Refreshing, Undeliverable
-from monitor.runner import TargetJournal
+from monitor.runner import LiveTargetStore
 
 _log = logging.getLogger(__name__)
 
@@ -33,12 +33,14 @@ class Dispatcher:
         *,
         clock: Clock,
         publish: Callable[[Event], None],
-        journals: Callable[[], Iterable[TargetJournal]],
+        target_stores: Callable[[], Iterable[LiveTargetStore]],
         silences: Callable[[], tuple[Silence, ...]],
         labels: Callable[[TargetName], Mapping[str, str]],
     ) -> None:
         self._clock = clock
-        self._shared = Shared(clock=clock, publish=publish, journals=journals, silences=silences, labels=labels)
+        self._shared = Shared(
+            clock=clock, publish=publish, target_stores=target_stores, silences=silences, labels=labels
+        )
         self._workers = [Worker(route, self._shared) for route in routes]
         self._tasks: dict[Worker, asyncio.Task[None]] = {}
         self._exchanging = asyncio.Lock()
@@ -164,10 +166,10 @@ class Dispatcher:
     def _to_repeat(self, name: str) -> Iterator[Notice]:
         """What is open and was delivered (but not what reopened and was not), and what ended recently."""
         now, silences = self._clock.now(), self._shared.silences()
-        for journal in self._shared.journals():
-            for incident in journal.state.incidents:
-                told = incident.told.get(name)
-                if told is None or (incident.closed_at is None and told.closed):
+        for target_store in self._shared.target_stores():
+            for incident in target_store.state.incidents:
+                notified = incident.notified.get(name)
+                if notified is None or (incident.closed_at is None and notified.closed):
                     continue
                 if incident.closed_at is not None and now - incident.closed_at > REPEAT_END_FOR:
                     continue
@@ -175,7 +177,7 @@ class Dispatcher:
                     reason=Reason.EDITED if incident.open else Reason.RESOLVED,
                     incident=incident,
                     at=now,
-                    told=told,
+                    notified=notified,
                     silenced_until=silenced_until(silences, incident.target, incident.diagnosis.fault, now),
                     labels=self._shared.labels(incident.target),
                 )

@@ -17,7 +17,7 @@ from monitor.daemon.compose import Deps, Publish
 from monitor.daemon.daemon import Daemon
 from monitor.http import Answer, Http
 from monitor.ports import Clock, Notifier, PortError, Undeliverable
-from monitor.runner import TargetJournal
+from monitor.runner import LiveTargetStore
 from monitor.schedule import GridSchedule
 from monitor.settings import Settings
 
@@ -146,22 +146,22 @@ class Heartbeat:
         if not self._alive():
             yield "the schedule stands still"
         for name in self._daemon.settings.targets:
-            journal, now = self._daemon.journal(name), self._clock.now()
-            if journal is None:
+            target_store, now = self._daemon.target_store(name), self._clock.now()
+            if target_store is None:
                 yield f"{name} is not looked at"
-            elif not journal.policy.cadences:
+            elif not target_store.policy.cadences:
                 yield f"{name}: no check is enabled"
             else:
-                yield from (f"{name}: {check} has not looked recently" for check in self._stale(journal, now))
+                yield from (f"{name}: {check} has not looked recently" for check in self._stale(target_store, now))
 
-    def _stale(self, journal: TargetJournal, now: Instant) -> Iterator[CheckName]:
+    def _stale(self, target_store: LiveTargetStore, now: Instant) -> Iterator[CheckName]:
         """`arrival` looks only while a trace is awaited, and need not see it then."""
         up_for = self._clock.monotonic() - self._began
-        for check, cadence in journal.policy.cadences.items():
-            last = journal.state.trend(check).last
+        for check, cadence in target_store.policy.cadences.items():
+            last = target_store.state.check_state(check).last
             age = now - last.at if last is not None else float("inf")
             if check is CheckName.ARRIVAL:
-                waits = (now - canary.waited_since for canary in journal.state.canaries if canary.pending)
+                waits = (now - canary.waited_since for canary in target_store.state.canaries if canary.pending)
                 age = min(age, max(waits, default=0.0))
             if (min(age, up_for) if check in _MAY_BE_NEW else age) > cadence.stale_after:
                 yield check

@@ -18,8 +18,8 @@ from monitor.core.present import bring_to_present
 from monitor.core.state import Policy, TargetState
 from monitor.daemon.compose import Deps, Parts, assemble
 from monitor.daemon.policy import at_once, policy_of
-from monitor.ports import Check, Clock, Journal
-from monitor.runner import TargetJournal, look_aside, run_check
+from monitor.ports import Check, Clock, TargetStore
+from monitor.runner import LiveTargetStore, look_aside, run_check
 from monitor.settings import Settings
 from monitor.store.snapshot import load_snapshot
 
@@ -77,7 +77,7 @@ class OneShot:
         self._clock = clock
         self._say = say
         cadences = {name: cadence for name, cadence in policy.cadences.items() if selection.wants_check(name)}
-        self.journal = TargetJournal(
+        self.target_store = LiveTargetStore(
             # Proven routes and the last configuration carry over; what was believed of the checks does not.
             TargetState(
                 target=known.target,
@@ -106,35 +106,37 @@ class OneShot:
         if self.arrival is not None:
             await self._wait(self.arrival)
         config = self._checks.get(CheckName.CONFIG)
-        if config is not None and Fault.CONFIG_DRIFT in self.journal.state.confirmed:
+        if config is not None and Fault.CONFIG_DRIFT in self.target_store.state.confirmed:
             await self._look(config)  # what has arrived may refute what the control plane shows of a header
 
     async def _look(self, check: Check) -> None:
         # The budget is the daemon's: a person who asks for a check gets a canary.
         beyond_budget = _BeyondBudget(check) if isinstance(check, CanaryCheck) else check
-        await run_check(beyond_budget, self.journal, self._clock)
+        await run_check(beyond_budget, self.target_store, self._clock)
 
     async def _look_aside(self) -> None:
-        await look_aside(self._aside, self.journal, self._clock)
+        await look_aside(self._aside, self.target_store, self._clock)
 
     async def _wait(self, arrival: ArrivalCheck) -> None:
-        target, policy = self.journal.state.target, self.journal.policy
+        target, policy = self.target_store.state.target, self.target_store.policy
         began, printed, waited = self._clock.monotonic(), 0.0, 0.0
-        while awaited(self.journal.state, policy, self._clock.now()) or controls_awaited(self.journal.state):
-            looked = not policy.enabled(CheckName.ARRIVAL) or self.journal.state.trend(CheckName.ARRIVAL).last
-            if looked and key_is_refused(self.journal.state):
+        while awaited(self.target_store.state, policy, self._clock.now()) or controls_awaited(self.target_store.state):
+            looked = (
+                not policy.enabled(CheckName.ARRIVAL) or self.target_store.state.check_state(CheckName.ARRIVAL).last
+            )
+            if looked and key_is_refused(self.target_store.state):
                 # Nothing is shown to a key that Traceloop refuses, however long one waits.
                 self._say(f"{target}: Traceloop refuses the key that the traces are read with, not waiting for them")
                 return
             if waited >= policy.arrival.missing_after + _BEYOND:  # every look has failed: now it is unknown
                 self._say(f"{target}: nothing could be seen in {waited:.0f} s, not waiting any longer")
                 return
-            due = arrival.next_due(self.journal)
+            due = arrival.next_due(self.target_store)
             until_due = due - self._clock.now() if due is not None else _LONGEST_PAUSE
             await self._clock.sleep(min(_LONGEST_PAUSE, max(0.0, until_due)))
-            due = arrival.next_due(self.journal)
+            due = arrival.next_due(self.target_store)
             if due is not None and due <= self._clock.now():
-                await run_check(arrival, self.journal, self._clock)
+                await run_check(arrival, self.target_store, self._clock)
             await self._look_aside()
             waited = self._clock.monotonic() - began
             if waited - printed >= _PROGRESS_EVERY:
@@ -150,9 +152,9 @@ class _BeyondBudget:
     def __init__(self, check: CanaryCheck) -> None:
         self._check = check
 
-    async def look(self, journal: Journal) -> None:
+    async def look(self, target_store: TargetStore) -> None:
         """Send it."""
-        await self._check.send(journal)
+        await self._check.send(target_store)
 
 
 async def _keep_nothing(_state: TargetState) -> None:

@@ -33,11 +33,11 @@ class LiveOperations:
     async def acknowledge(self, incident_id: str, by: str) -> None:
         """End reminders and escalation of an open incident until it gets worse."""
         for name in self._daemon.settings.targets:
-            journal = self._daemon.journal(name)
-            incident = journal.state.incident if journal is not None else None
-            if journal is not None and incident is not None and incident.id == incident_id:
+            target_store = self._daemon.target_store(name)
+            incident = target_store.state.incident if target_store is not None else None
+            if target_store is not None and incident is not None and incident.id == incident_id:
                 now = self._clock.now()
-                await journal.absorb(Acknowledged(at=now, incident_id=incident_id, by=by), durable=True)
+                await target_store.apply(Acknowledged(at=now, incident_id=incident_id, by=by), durable=True)
                 return
         raise Unknown(f"there is no open incident {incident_id!r}")
 

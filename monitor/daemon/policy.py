@@ -23,8 +23,8 @@ def policy_of(target: Target, alerting: Alerting, fingerprint_key: bytes) -> Pol
     return Policy(
         cadences=_cadences(checks),
         origin=replace(_HOURLY, every=checks.origin.every) if checks.origin.enabled else None,
-        switches=_HOURLY if target.control_plane is not None and checks.config.enabled else None,
-        hop=replace(_HOURLY, deadline=15.0) if gateway.metrics_url is not None else None,
+        gateway_policies=_HOURLY if target.control_plane is not None and checks.config.enabled else None,
+        pipeline_counters=replace(_HOURLY, deadline=15.0) if gateway.metrics_url is not None else None,
         arrival=ArrivalPolicy(**_same_names(checks.arrival, ArrivalPolicy)),
         limits=Limits(tokens_each=canary.max_tokens or 0, **_same_names(canary, Limits)),
         labels=labels(target),

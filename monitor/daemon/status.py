@@ -15,7 +15,7 @@ from monitor.core.model import CheckName, Fault, Instant, Severity, Verdict
 from monitor.core.moments import moment_text
 from monitor.core.pace import controls_awaited
 from monitor.core.refine import named
-from monitor.core.state import Policy, TargetState, Trend
+from monitor.core.state import CheckState, Policy, TargetState
 from monitor.core.streaks import may_accuse
 from monitor.settings import Target
 
@@ -36,7 +36,7 @@ def verdict_of(state: TargetState, policy: Policy, stale: frozenset[CheckName] =
 
 def stale_checks(state: TargetState, policy: Policy, now: Instant) -> frozenset[CheckName]:
     """The checks whose newest look is too old to say anything of the present."""
-    looks = {check: state.trend(check).last for check in policy.cadences}
+    looks = {check: state.check_state(check).last for check in policy.cadences}
     return frozenset(
         check
         for check, last in looks.items()
@@ -45,12 +45,12 @@ def stale_checks(state: TargetState, policy: Policy, now: Instant) -> frozenset[
 
 
 def _is_unknown(state: TargetState, check: CheckName, stale: frozenset[CheckName]) -> bool:
-    trend = state.trend(check)
+    check_state = state.check_state(check)
     if check in stale:
         return True
-    if set(trend.confirmed) & MONITORS_OWN or trend.last is None:
+    if set(check_state.confirmed) & MONITORS_OWN or check_state.last is None:
         return True
-    return trend.last.verdict is not Verdict.PASS
+    return check_state.last.verdict is not Verdict.PASS
 
 
 def overall(verdicts: list[Verdict]) -> Verdict:
@@ -107,7 +107,7 @@ def _describe_muted(state: TargetState, policy: Policy, now: Instant) -> dict[st
         "severity": Severity.NONE.word,
         "component": FAULTS[fault].component.value,
         "also": [],
-        "because": [found[fault].charge.summary, "its severity is set to none: nobody is told"],
+        "because": [found[fault].suspicion.summary, "its severity is set to none: nobody is told"],
         "advice": FAULTS[fault].advice,
         "summary": FAULTS[fault].meaning,
     }
@@ -115,8 +115,8 @@ def _describe_muted(state: TargetState, policy: Policy, now: Instant) -> dict[st
 
 def describe_check(state: TargetState, check: CheckName, *, stale: bool = False) -> dict[str, Any]:
     """One check of the status object: its newest look, if that still says something."""
-    trend = state.trend(check)
-    if trend.last is None:
+    check_state = state.check_state(check)
+    if check_state.last is None:
         return {
             "verdict": Verdict.UNKNOWN.value,
             "fault": None,
@@ -124,13 +124,13 @@ def describe_check(state: TargetState, check: CheckName, *, stale: bool = False)
             "evidence": {},
             "duration_seconds": None,
         }
-    last = trend.last
-    fault = last.fault or _own_fault(trend)
+    last = check_state.last
+    fault = last.fault or _own_fault(check_state)
     return {
         "verdict": Verdict.UNKNOWN.value if stale else last.verdict.value,
         "fault": fault.value if fault is not None else None,
         "summary": f"has not looked recently; then: {last.summary}" if stale else last.summary,
-        "evidence": {**last.evidence, **({"reason": last.blindness.value} if last.blindness else {})},
+        "evidence": {**last.evidence, **({"reason": last.unknown_reason.value} if last.unknown_reason else {})},
         "duration_seconds": round(last.took, 3),
     }
 
@@ -146,8 +146,8 @@ def _not_yet(state: TargetState, check: CheckName) -> str:
     return "has not looked yet"
 
 
-def _own_fault(trend: Trend) -> Fault | None:
-    return next((fault for fault in trend.confirmed if fault in MONITORS_OWN), None)
+def _own_fault(check_state: CheckState) -> Fault | None:
+    return next((fault for fault in check_state.confirmed if fault in MONITORS_OWN), None)
 
 
 def _newest(state: TargetState) -> Canary | None:
@@ -217,7 +217,7 @@ def describe_incident(incident: Incident) -> dict[str, Any]:
         "trace_ids": list(diagnosis.trace_ids),
         "history": [
             {"at": passage.at, "fault": passage.fault.value, "severity": passage.severity.word, "text": passage.text}
-            for passage in incident.passages
+            for passage in incident.timeline
         ],
     }
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from monitor.core.canary import IdSource, Outcome
 from monitor.core.drift import compare
-from monitor.core.gateway_policies import DEFAULT_DESTINATION, SwitchSeen
+from monitor.core.gateway_policies import DEFAULT_DESTINATION, GatewayPolicy
 from monitor.core.key import key_is_refused, refute_headers, refuted_headers
 from monitor.core.model import CheckName, Fault, Scalar, Service, Verdict
 from monitor.core.refine import GIVE_US_THE_KEY
@@ -68,7 +68,7 @@ def other_configs(seen: Snapshot) -> Result:
     return Result("partly", said, word=first.answer)
 
 
-def _describe(config: SwitchSeen) -> str:
+def _describe(config: GatewayPolicy) -> str:
     """What one of them says, in a few words; empty if it says nothing."""
     mode = f" {config.mode}" if config.mode is not None else ""
     rules = f" {len(config.rules)} rules, {sum(rule.off for rule in config.rules)} of them off" if config.rules else ""
@@ -175,7 +175,7 @@ def _passing(check: CheckName, seen: Snapshot) -> LastLook:
         return look
     said = look.summary if look.summary.endswith((".", "!", "?")) else f"{look.summary}."
     if look.verdict is Verdict.UNKNOWN:
-        reason = look.blindness.value if look.blindness is not None else "unknown"
+        reason = look.unknown_reason.value if look.unknown_reason is not None else "unknown"
         raise EarlyResult(Result("check unknown", {"said": said}, word=reason, shown=_shown(look)))
     fault, advice = (look.fault.value, _ADVICE.get(look.fault, "")) if look.fault is not None else ("failed", "")
     raise EarlyResult(Result("check failed", {"said": said, "advice": advice}, word=fault, shown=_shown(look)))
@@ -216,8 +216,8 @@ def canary_served(seen: Snapshot) -> Result:
 def usage_told(seen: Snapshot) -> Result:
     canary = served_canary(seen)
     tokens = canary.usage.get("input", 0) + canary.usage.get("output", 0)
-    told = [name for name, value in (("model", canary.model), ("tokens", tokens)) if value]
-    return Result(" and ".join(told), model=canary.model, tokens=tokens) if told else Result("nothing")
+    notified = [name for name, value in (("model", canary.model), ("tokens", tokens)) if value]
+    return Result(" and ".join(notified), model=canary.model, tokens=tokens) if notified else Result("nothing")
 
 
 def no_token(seen: Snapshot) -> Result:

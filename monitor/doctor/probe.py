@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from monitor.checks.lookup import Look, Lookup
 from monitor.core.canary import NONCE_ENTRY, Canary
-from monitor.core.gateway_policies import SwitchKind
+from monitor.core.gateway_policies import GatewayPolicyKind
 from monitor.core.model import CheckName, Seconds, Service, TargetName, TraceId
 from monitor.core.state import TargetState
 from monitor.core.trace import BY_NONCE, Narrowing
@@ -89,7 +89,7 @@ class Probe:
     @property
     def snapshot(self) -> Snapshot:
         """What is known by now."""
-        return replace(self._seen, state=self._pass.journal.state, now=self._clock.now())
+        return replace(self._seen, state=self._pass.target_store.state, now=self._clock.now())
 
     async def run(self) -> None:
         """Ask once around, then look for the traces, then ask what needs them."""
@@ -106,7 +106,7 @@ class Probe:
         self._seen.ended = True
 
     def _our_traces(self) -> frozenset[TraceId]:
-        state = self._pass.journal.state
+        state = self._pass.target_store.state
         canaries = {canary.trace_id for canary in state.canaries if canary.trace_id is not None}
         return frozenset(canaries | {control.trace_id for control in state.controls})
 
@@ -132,8 +132,8 @@ class Probe:
         self._say("asking TrueFoundry's control plane")
         self._seen.tenant = await self._ask(Service.CONTROL_PLANE, plane.name_tenant)
         self._seen.config = await self._ask(Service.CONTROL_PLANE, plane.read_export_config)
-        for kind in SwitchKind:
-            self._seen.others[kind] = await self._ask(Service.CONTROL_PLANE, plane.read_switch, kind)
+        for kind in GatewayPolicyKind:
+            self._seen.others[kind] = await self._ask(Service.CONTROL_PLANE, plane.read_gateway_policy, kind)
 
     async def _ask_gateway(self) -> None:
         gateway = self._adapters.gateway
@@ -230,7 +230,7 @@ class Probe:
         """Look for the trace of the refused request, now that one of a later request has come."""
         refused = self._seen.refused
         named = refused.value.trace_id if isinstance(refused, Answered) else None
-        honoured = self._pass.journal.state.honours_traceparent
+        honoured = self._pass.target_store.state.honours_traceparent
         wanted = replace(refusal, trace_id=named or (refusal.sent_id if honoured else None))
         for wait in _REFUSED_WAITS:
             await self._clock.sleep(wait)
@@ -241,11 +241,13 @@ class Probe:
 
     async def _read_documented(self, canary: Canary, **_: object) -> Spans:
         """The documented read, as the check reads it: narrowed down by what has proven itself."""
-        journal, arrival = self._pass.journal, self._pass.arrival
+        target_store, arrival = self._pass.target_store, self._pass.arrival
         unproven = Lookup(self._adapters.backend, self._clock, others={})
         lookup = arrival.lookup if arrival is not None else unproven
         read = lookup.search if canary.trace_id is None else lookup.document
-        return (await read(Look(canary=canary, state=journal.state, policy=journal.policy, at=self._clock.now()))).spans
+        return (
+            await read(Look(canary=canary, state=target_store.state, policy=target_store.policy, at=self._clock.now()))
+        ).spans
 
 
 def _proxies(settings: Settings, name: TargetName, environ: Mapping[str, str]) -> dict[Service, str]:

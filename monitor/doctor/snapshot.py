@@ -6,7 +6,7 @@ from typing import Generic, TypeVar
 
 from monitor.core.canary import Canary, ControlSpan
 from monitor.core.drift import ConfigSeen
-from monitor.core.gateway_policies import SwitchKind, SwitchSeen
+from monitor.core.gateway_policies import GatewayPolicy, GatewayPolicyKind
 from monitor.core.model import CheckName, Instant, Seconds, Service, TargetName, TraceId
 from monitor.core.state import LastLook, Policy, TargetState
 from monitor.core.trace import Narrowing, Route, SpanFact, TraceSeen, judge_completeness
@@ -132,7 +132,7 @@ class Snapshot:
     ended: bool = True  # False: the time was up before everything was asked
     tenant: Reply[str | None] = None
     config: Reply[ConfigAnswer] = None
-    others: dict[SwitchKind, Reply[SwitchSeen]] = field(default_factory=dict)
+    others: dict[GatewayPolicyKind, Reply[GatewayPolicy]] = field(default_factory=dict)
     models: Reply[ModelsAnswer] = None
     anonymous: Reply[ModelsAnswer] = None
     refused: Reply[CanaryAnswer] = None
@@ -181,7 +181,7 @@ class Snapshot:
 
     def last(self, check: CheckName) -> LastLook | None:
         """The newest look of a check."""
-        return self.state.trend(check).last
+        return self.state.check_state(check).last
 
     @property
     def unfinished(self) -> str:

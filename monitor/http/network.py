@@ -41,7 +41,7 @@ class Resolver:
         answered: asyncio.Future[Sequence[str] | Exception] = loop.create_future()
         self._hanging += 1
 
-        def tell(answer: Sequence[str] | Exception) -> None:
+        def deliver(answer: Sequence[str] | Exception) -> None:
             self._hanging -= 1
             if not answered.done():
                 answered.set_result(answer)
@@ -53,12 +53,12 @@ class Resolver:
             except (OSError, UnicodeError) as error:
                 answer = _own_shortage() or error
             with contextlib.suppress(RuntimeError):  # the loop is gone: nobody waits any more
-                loop.call_soon_threadsafe(tell, answer)
+                loop.call_soon_threadsafe(deliver, answer)
 
         try:
             threading.Thread(target=work, name="resolve", daemon=True).start()
         except RuntimeError as error:
-            tell(error)
+            deliver(error)
         answer = await answered
         why = "it has no address"
         if isinstance(answer, Exception):

@@ -92,14 +92,14 @@ class AlertmanagerNotifier:
     name: str = "alertmanager"
     _newest: dict[frozenset[tuple[str, str]], Instant] = field(default_factory=dict, init=False, repr=False)
 
-    async def tell(self, notice: Notice) -> Mapping[str, str]:
+    async def deliver(self, notice: Notice) -> Mapping[str, str]:
         """Post the alert as it is now. Raises Undeliverable if no instance takes it.
 
         The receipt holds its labels: it keeps them to its end, whatever is configured meanwhile. What is found out of an
         incident that is over is posted no more: Alertmanager would only take it for the end of what has begun since.
         """
         alert = self._alert(notice)
-        if notice.told is not None and notice.told.closed and not notice.incident.open:
+        if notice.notified is not None and notice.notified.closed and not notice.incident.open:
             return alert.labels
         if alerts := self._current([(notice.incident, alert)]):
             _raise_if_all(await self._post(alerts))
@@ -131,9 +131,9 @@ class AlertmanagerNotifier:
 
     # --- the alert of an incident
 
-    def _current(self, told: Sequence[tuple[Incident, Alert]]) -> list[Alert]:
+    def _current(self, notified: Sequence[tuple[Incident, Alert]]) -> list[Alert]:
         """Without what a later incident under the same labels has replaced: its end would be taken for the later one's."""
-        known = [(frozenset(alert.labels.items()), incident.opened_at, alert) for incident, alert in told]
+        known = [(frozenset(alert.labels.items()), incident.opened_at, alert) for incident, alert in notified]
         for labels, opened_at, _ in known:
             self._newest[labels] = max(opened_at, self._newest.get(labels, opened_at))
         return [alert for labels, opened_at, alert in known if opened_at == self._newest[labels]]
@@ -152,9 +152,12 @@ class AlertmanagerNotifier:
 
     def _labels(self, notice: Notice) -> Mapping[str, str]:
         """Those that it was told with while it lasts, else those that are configured: the more special, the stronger."""
-        told, again = notice.told, notice.incident.open and notice.told is not None and notice.told.closed
-        if told is not None and not again and {"alertname", "target"} <= told.receipt.keys():
-            return told.receipt
+        notified, again = (
+            notice.notified,
+            notice.incident.open and notice.notified is not None and notice.notified.closed,
+        )
+        if notified is not None and not again and {"alertname", "target"} <= notified.receipt.keys():
+            return notified.receipt
         target = notice.incident.target
         stable = {"severity": self.max_severities[target].word} if target in self.max_severities else {}
         return {

@@ -47,7 +47,7 @@ class WebhookNotifier:
     external_url: str | None = None
     name: str = "webhook"
 
-    async def tell(self, notice: Notice) -> Mapping[str, str]:
+    async def deliver(self, notice: Notice) -> Mapping[str, str]:
         """Post the notice; the receipt counts what was told of the incident. Raises Undeliverable."""
         await self._post(self._body(notice))
         return {"told": str(_times_told(notice) + 1)}
@@ -123,10 +123,10 @@ def signature(secret: str, timestamp: str, body: bytes) -> str:
 
 def _digest(notice: Notice) -> str:
     """The same for every attempt to tell the same thing; another when it has changed since, or when it is so again."""
-    incident, told = notice.incident, notice.told
+    incident, notified = notice.incident, notice.notified
     parts = (
         _times_told(notice),
-        told.at if told is not None else "",
+        notified.at if notified is not None else "",
         shown(incident, notice.silenced_until),
         notice.silenced_until,
         len(incident.reopened),
@@ -137,7 +137,7 @@ def _digest(notice: Notice) -> str:
 
 
 def _times_told(notice: Notice) -> int:
-    counted = notice.told.receipt.get("told", "") if notice.told is not None else ""
+    counted = notice.notified.receipt.get("told", "") if notice.notified is not None else ""
     return int(counted) if re.fullmatch(r"[0-9]{1,9}", counted) else 0
 
 

@@ -148,23 +148,23 @@ def _person(name: str | None, style: Style) -> str:
 
 def _change(notice: Notice, style: Style) -> str:
     """What became of the name that the reader knows."""
-    diagnosis, told = notice.incident.diagnosis, notice.told
-    if told is None or told.fault is diagnosis.fault:
+    diagnosis, notified = notice.incident.diagnosis, notice.notified
+    if notified is None or notified.fault is diagnosis.fault:
         return f"turned {diagnosis.severity.word}"
-    before, after = style.code(told.fault), style.code(diagnosis.fault)
-    if told.fault in diagnosis.also:
+    before, after = style.code(notified.fault), style.code(diagnosis.fault)
+    if notified.fault in diagnosis.also:
         return f"worse than {before}, which is still there"
-    if told.fault in diagnosis.explained:  # what is explained is named below, never in the first line
-        return f"turned {diagnosis.severity.word}" if diagnosis.severity > told.severity else "more is known"
-    if told.fault in LOSSES and diagnosis.fault in LOSSES:  # the same loss, and more is known of it
+    if notified.fault in diagnosis.explained:  # what is explained is named below, never in the first line
+        return f"turned {diagnosis.severity.word}" if diagnosis.severity > notified.severity else "more is known"
+    if notified.fault in LOSSES and diagnosis.fault in LOSSES:  # the same loss, and more is known of it
         return f"{before} turns out to be {after}"
-    return f"{before} mended after {duration(_known_for(notice.incident, told.fault, notice.at))}; still: {after}"
+    return f"{before} mended after {duration(_known_for(notice.incident, notified.fault, notice.at))}; still: {after}"
 
 
 def _known_for(incident: Incident, fault: Fault, now: Instant) -> Seconds:
     """For how long an incident bore a name that it has lost since: the last stretch of it, up to now."""
     began = incident.opened_at
-    newest_first = dropwhile(lambda passage: passage.fault is not fault, reversed(incident.passages))
+    newest_first = dropwhile(lambda passage: passage.fault is not fault, reversed(incident.timeline))
     for passage in takewhile(lambda passage: passage.fault is fault, newest_first):
         began = passage.at
     return max(0.0, now - began)
@@ -242,12 +242,12 @@ def advice(notice: Notice, style: Style) -> str:
 
 def life(notice: Notice, style: Style) -> list[str]:
     """The steps of an incident, for a reader who missed them; none if there was but one."""
-    passages = notice.incident.passages
-    if len(passages) <= 1:
+    timeline = notice.incident.timeline
+    if len(timeline) <= 1:
         return []
     return [
         f"{style.when(step.at)}: {style.code(step.fault)} ({step.severity.word}) {style.mixed(step.text, 200)}"
-        for step in passages
+        for step in timeline
     ]
 
 

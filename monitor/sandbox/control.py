@@ -40,7 +40,7 @@ class Controls(Protocol):
         """Set a fault."""
         ...
 
-    async def mend(self, name: str | None = None) -> None:
+    async def fix(self, name: str | None = None) -> None:
         """Clear a fault, or all."""
         ...
 
@@ -131,12 +131,12 @@ class _Control:
         name = request.path_params["name"]
         if name not in FAULTS:
             return _refusal(404, f"there is no fault {name!r}")
-        await self._controls.mend(name)
+        await self._controls.fix(name)
         return await self.state(request)
 
     async def clear_faults(self, request: Request) -> Response:
         """Mend everything."""
-        await self._controls.mend()
+        await self._controls.fix()
         return await self.state(request)
 
     async def show_dialect(self, _request: Request) -> Response:

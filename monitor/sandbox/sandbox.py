@@ -198,15 +198,15 @@ class Sandbox:
         self.world.break_(name, seconds)
         await self._open_or_close()
 
-    async def mend(self, name: str | None = None) -> None:
+    async def fix(self, name: str | None = None) -> None:
         """Clear a fault, or all of them."""
         for each in self.world.broken.names if name is None else (name,):
-            self.world.mend(each)
+            self.world.fix(each)
         await self._open_or_close()
 
     async def reset(self) -> None:
         """Begin anew: nothing broken, the first dialect, traffic and configuration, nothing remembered."""
-        await self.mend()
+        await self.fix()
         self.world.dialect = self._born_as
         self.world.furnish(self.traceloop_url)
         self.world.forget()

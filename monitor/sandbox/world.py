@@ -98,7 +98,7 @@ class World:
         self.broken.set(name, seconds)
         self.settings.touch(configurations_changed(name))
 
-    def mend(self, name: str) -> None:
+    def fix(self, name: str) -> None:
         """Clear a fault."""
         was_set = name in self.broken.names
         self.broken.clear(name)

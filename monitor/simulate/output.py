@@ -53,8 +53,8 @@ def _heading(attempt: Attempt) -> str:
     """What kind of notice, where it shows, whom it calls."""
     last = f"{datetime.fromtimestamp(attempt.until, UTC):%H:%M:%S}"
     again = f" ({attempt.attempts} attempts, the last at {last})" if attempt.attempts > 1 else ""
-    perhaps = "whether it was told is not known: " if attempt.outcome is Outcome.UNKNOWN else ""
-    trouble = f"{perhaps}{attempt.detail}{again}"
+    possibly = "whether it was told is not known: " if attempt.outcome is Outcome.UNKNOWN else ""
+    trouble = f"{possibly}{attempt.detail}{again}"
     if not attempt.shown:
         return f"{attempt.reason}, not told: {trouble}"
     called = " · MENTION" if attempt.called else ""
@@ -95,7 +95,7 @@ def _sum(summary: Summary) -> Iterator[str]:
 
 def _beside(replayed: Replayed, span: str) -> Iterator[str]:
     """Would this have paged us? Both columns count the same things."""
-    now, then = replayed.story.summary(), replayed.told
+    now, then = replayed.story.summary(), replayed.notified
     yield span
     yield f"{'':<12}{'replayed':>10}{'told then':>12}"
     yield f"{'incidents':<12}{now.incidents + now.reopened:>10}{then.incidents:>12}"
@@ -117,8 +117,8 @@ def as_json(played: Played) -> dict[str, Any]:
 
 
 def replay_as_json(replayed: Replayed) -> dict[str, Any]:
-    """The same of what was recorded; `told` is what was told at the time."""
-    then = asdict(replayed.told)
+    """The same of what was recorded; `notified` is what was told at the time."""
+    then = asdict(replayed.notified)
     return {
         "since": replayed.since,
         "until": replayed.until,

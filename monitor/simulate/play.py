@@ -150,11 +150,11 @@ class _Player:
                 self._load(next(self._later), step)
             case _:
                 check = CheckName(step.verb)
-                finding = None if step.ends else parse_finding(check, step.what)[1]
+                result = None if step.ends else parse_finding(check, step.what)[1]
                 for world in worlds:
                     world.said.pop(check, None)
-                    if finding is not None:
-                        world.said[check] = (finding, step.looks)
+                    if result is not None:
+                        world.said[check] = (result, step.looks)
 
     def _restart(self, step: Step) -> None:
         down = step.seconds or 0.0

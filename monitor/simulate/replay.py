@@ -9,14 +9,14 @@ from monitor.core.inputs import (
     Input,
     LookFailed,
     MemoryLost,
-    NoticeTold,
+    NoticeDelivered,
     Observation,
     Removed,
     Ticked,
     TraceLooked,
 )
 from monitor.core.model import Instant, Seconds, TargetName
-from monitor.core.state import ArrivalPolicy, Policy, TargetState, Trend
+from monitor.core.state import ArrivalPolicy, CheckState, Policy, TargetState
 from monitor.daemon.compose import silences_of
 from monitor.settings import Loaded
 from monitor.simulate.play import TICK, targets_of
@@ -37,7 +37,7 @@ class Replayed:
     since: Instant
     until: Instant
     story: Story
-    told: Summary
+    notified: Summary
 
 
 def replay(loaded: Loaded, snapshot: Snapshot, names: Sequence[TargetName], since: Instant) -> Replayed | None:
@@ -63,7 +63,7 @@ def replay(loaded: Loaded, snapshot: Snapshot, names: Sequence[TargetName], sinc
         story.apply(name, given, now)
         story.deliver(now)
     until = _pass_time(story, now, now + _AFTERWARDS)
-    return Replayed(since=begin, until=until, story=story, told=_told_then(snapshot, history, begin))
+    return Replayed(since=begin, until=until, story=story, notified=_told_then(snapshot, history, begin))
 
 
 def _pass_time(story: Story, now: Instant, until: Instant) -> Instant:
@@ -84,7 +84,7 @@ def _before(state: TargetState, history: Sequence[Recorded], policy: Policy) -> 
     configs = any(isinstance(entry.given, Observation) and entry.given.config is not None for entry in history)
     return TargetState(
         target=state.target,
-        trends={check: Trend(ever_passed=True) for check in policy.cadences},
+        check_states={check: CheckState(ever_passed=True) for check in policy.cadences},
         config=None if configs else state.config,
         proofs=dict.fromkeys(state.proofs, last),
         honours_traceparent=state.honours_traceparent,
@@ -102,7 +102,7 @@ def _moments(history: Sequence[Recorded], policy: Policy) -> Iterator[tuple[Inst
     last: dict[str, Recorded] = {}
     for entry in history:
         match entry.given:
-            case NoticeTold() | Removed() | MemoryLost():  # what became of the past itself
+            case NoticeDelivered() | Removed() | MemoryLost():  # what became of the past itself
                 continue
             case CanaryAnswered(canary=canary):
                 answered[canary.id] = canary.waited_since
@@ -163,14 +163,14 @@ def _spread(entry: Recorded, regular: Seconds, hurried: Seconds) -> list[Instant
 def _told_then(snapshot: Snapshot, history: Sequence[Recorded], since: Instant) -> Summary:
     """What was told at the time: by Slack if it was, else by whoever told most. An incident counts each time it was opened."""
     # What an attempt, an edit or a silence writes down keeps the date of what was told before.
-    told = {
-        (each.notifier, each.incident_id, each.told.at): each.told
+    notified = {
+        (each.notifier, each.incident_id, each.notified.at): each.notified
         for entry in reversed(history)
-        if isinstance(each := entry.given, NoticeTold) and each.told.at >= since
+        if isinstance(each := entry.given, NoticeDelivered) and each.notified.at >= since
     }
-    names = [notifier for notifier, _, _ in told]
+    names = [notifier for notifier, _, _ in notified]
     name = "slack" if "slack" in names else max(sorted(set(names)), key=names.count, default="")
-    mine = [each for (notifier, _, _), each in told.items() if notifier == name]
+    mine = [each for (notifier, _, _), each in notified.items() if notifier == name]
     reasons = [each.reason for each in mine]
     targets = {entry.target for entry in history}
     openings = {

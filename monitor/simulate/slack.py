@@ -94,7 +94,7 @@ class Slack:
         if channel is None:
             edited = notice.reason is Reason.EDITED
             return (() if edited else (self._post(render.post(notice, frame), "", now),)), {}
-        receipt = notice.told.receipt if notice.told is not None else {}
+        receipt = notice.notified.receipt if notice.notified is not None else {}
         if not receipt or {"edit_closed", "forgets"} & set(self.troubles):
             if notice.reason is Reason.EDITED and (notice.silenced_until is not None or not notice.incident.open):
                 return (), receipt

@@ -11,8 +11,8 @@ from fnmatch import fnmatchcase
 
 from monitor.core.engine import apply
 from monitor.core.events import IncidentChanged, changes
-from monitor.core.incident import NEVER, Incident, Notice, Reason, Told
-from monitor.core.inputs import Acknowledged, Input, NoticeTold
+from monitor.core.incident import NEVER, Incident, Notice, Notified, Reason
+from monitor.core.inputs import Acknowledged, Input, NoticeDelivered
 from monitor.core.model import Fault, Instant, Seconds, Severity, TargetName
 from monitor.core.notify import (
     MENTION_AT_MOST_EVERY,
@@ -160,9 +160,9 @@ class Story:
         for name, state in self.states.items():
             key = (self.targets[name].channel, self.targets[name].mention)
             for incident in state.incidents:
-                told = incident.told.get(SLACK)
-                if told is not None and told.mentioned_at is not None:
-                    self._mentioned[key] = max(told.mentioned_at, self._mentioned.get(key, NEVER))
+                notified = incident.notified.get(SLACK)
+                if notified is not None and notified.mentioned_at is not None:
+                    self._mentioned[key] = max(notified.mentioned_at, self._mentioned.get(key, NEVER))
 
     def next_delivery(self, now: Instant) -> Instant:
         """When Slack is to be notified next, as far as that is known now."""
@@ -171,8 +171,8 @@ class Story:
         moments += [end for each in self.silences if (end := each.ends_at) is not None and end > now]
         for name, state in self.states.items():
             for incident in state.incidents:
-                told = incident.told.get(SLACK)
-                at = wakes_at(incident, told, self.targets[name].policy) if told is not None else None
+                notified = incident.notified.get(SLACK)
+                at = wakes_at(incident, notified, self.targets[name].policy) if notified is not None else None
                 moments += [at] if at is not None and at > now else []
         return min(moments, default=now + 60.0)
 
@@ -197,9 +197,9 @@ class Story:
         found: list[tuple[TargetName, Incident, Reason]] = []
         for name, state in self.states.items():
             for incident in state.incidents:
-                told = incident.told.get(SLACK)
-                muted = muted_until(incident, told, self.silences, now)
-                reason = due(incident, told, silenced_until=muted, policy=self.targets[name].policy, now=now)
+                notified = incident.notified.get(SLACK)
+                muted = muted_until(incident, notified, self.silences, now)
+                reason = due(incident, notified, silenced_until=muted, policy=self.targets[name].policy, now=now)
                 if reason is not None:
                     found.append((name, incident, reason))
         return found
@@ -208,27 +208,27 @@ class Story:
         """What one silence covered from opening to resolve is never told."""
         for name, state in self.states.items():
             for incident in state.incidents:
-                told = incident.told.get(SLACK)
-                if incident.open or knows_of(incident, told):
+                notified = incident.notified.get(SLACK)
+                if incident.open or knows_of(incident, notified):
                     continue
-                if muted_until(incident, told, self.silences, now) is not None:
-                    at, receipt = (told.at, dict(told.receipt)) if told is not None else (NEVER, {})
-                    passed = Notice(reason=Reason.RESOLVED, incident=incident, at=at, told=told)
+                if muted_until(incident, notified, self.silences, now) is not None:
+                    at, receipt = (notified.at, dict(notified.receipt)) if notified is not None else (NEVER, {})
+                    passed = Notice(reason=Reason.RESOLVED, incident=incident, at=at, notified=notified)
                     self._remember(name, incident, record(passed, receipt), now)
 
-    def _remember(self, name: TargetName, incident: Incident, told: Told, now: Instant) -> None:
-        self.apply(name, NoticeTold(at=now, incident_id=incident.id, notifier=SLACK, told=told), now)
+    def _remember(self, name: TargetName, incident: Incident, notified: Notified, now: Instant) -> None:
+        self.apply(name, NoticeDelivered(at=now, incident_id=incident.id, notifier=SLACK, notified=notified), now)
 
     def _notify(self, name: TargetName, incident: Incident, reason: Reason, now: Instant) -> bool:
         """One attempt; whether others may follow at once."""
-        target, told = self.targets[name], incident.told.get(SLACK)
+        target, notified = self.targets[name], incident.notified.get(SLACK)
         key = (target.channel, target.mention)
         recently = now - self._mentioned.get(key, NEVER) < MENTION_AT_MOST_EVERY
         notice = compose(
             incident,
-            told,
+            notified,
             reason,
-            silenced_until=muted_until(incident, told, self.silences, now),
+            silenced_until=muted_until(incident, notified, self.silences, now),
             may_mention=not recently and trusted(self.states[name], target.policy),
             labels=dict(target.labels),
             now=now,
@@ -256,8 +256,8 @@ class Story:
         self._enter(notice, now, Outcome.UNKNOWN if trouble.unknown else Outcome.FAILED, why, shown)
         barred = now + _AFTER_PERMANENT if trouble.permanent else now
         self._untold[incident.id] = _Untold(self._failed(incident).failures + 1, barred)
-        if notice.told is not None and not trouble.unknown:
-            self._remember(name, incident, refused(notice.told), now)
+        if notice.notified is not None and not trouble.unknown:
+            self._remember(name, incident, refused(notice.notified), now)
         if trouble.permanent:
             return True
         self._left_alone_until = now + max(self._wait, trouble.retry_after or 0.0)

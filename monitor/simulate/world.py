@@ -23,14 +23,14 @@ from monitor.core.inputs import (
     TraceLooked,
 )
 from monitor.core.model import (
-    Blindness,
-    Charge,
     CheckName,
+    CheckResult,
     Fault,
-    Finding,
     Instant,
     Seconds,
+    Suspicion,
     TraceId,
+    UnknownReason,
     failing,
     passing,
     unknown,
@@ -75,15 +75,15 @@ class Effect:
     TrueFoundry's own store answers.
     """
 
-    finds: Mapping[CheckName, Fault | Blindness] = field(default_factory=dict)
+    finds: Mapping[CheckName, Fault | UnknownReason] = field(default_factory=dict)
     traces: str = "arrived"
     configured: bool = False
-    unread: Blindness | None = None
+    unread: UnknownReason | None = None
     store: bool = True
 
 
 _NOTHING = Effect()
-_EVERYWHERE = dict.fromkeys((CONFIG, GATEWAY, CANARY, CONTROL), Blindness.BLOCKED)
+_EVERYWHERE = dict.fromkeys((CONFIG, GATEWAY, CANARY, CONTROL), UnknownReason.BLOCKED)
 _HARMLESS_DRIFT = Effect(finds={CONFIG: Fault.CONFIG_DRIFT})
 
 EFFECTS: Mapping[str, Effect] = {
@@ -114,12 +114,12 @@ EFFECTS: Mapping[str, Effect] = {
     "trace_duplicated": _NOTHING,
     "logging": _NOTHING,
     "routed": _NOTHING,
-    "key_rejected": Effect(finds={CONTROL: Fault.KEY_REJECTED}, traces="missing", unread=Blindness.REFUSED),
+    "key_rejected": Effect(finds={CONTROL: Fault.KEY_REJECTED}, traces="missing", unread=UnknownReason.REFUSED),
     "ingest_failing": Effect(finds={CONTROL: Fault.INGEST_FAILING}, traces="missing"),
-    "ingest_throttled": Effect(finds={CONTROL: Blindness.REFUSED}, traces="missing"),
-    "read_api": Effect(unread=Blindness.UNREACHABLE),
-    "blind": Effect(finds=_EVERYWHERE, unread=Blindness.BLOCKED, store=False),
-    "control_plane": Effect(finds={CONFIG: Blindness.UNREACHABLE}, store=False),
+    "ingest_throttled": Effect(finds={CONTROL: UnknownReason.REFUSED}, traces="missing"),
+    "read_api": Effect(unread=UnknownReason.UNREACHABLE),
+    "blind": Effect(finds=_EVERYWHERE, unread=UnknownReason.BLOCKED, store=False),
+    "control_plane": Effect(finds={CONFIG: UnknownReason.UNREACHABLE}, store=False),
     "own_store": Effect(store=False),
 }
 """By the beginning of an outage's name; the longest counts."""
@@ -139,7 +139,7 @@ _FOUND_BY: Mapping[CheckName, tuple[Fault, ...]] = {
     CANARY: (Fault.PROVIDER_FAILING, Fault.CANARY_REJECTED, Fault.GATEWAY_REFUSED, Fault.RATE_LIMITED),
     CONTROL: (Fault.INGEST_FAILING, Fault.KEY_REJECTED),
 }
-_REASONS = tuple(each for each in Blindness if each not in {Blindness.NOTHING_TO_JUDGE, Blindness.PAUSED})
+_REASONS = tuple(each for each in UnknownReason if each not in {UnknownReason.NOTHING_TO_JUDGE, UnknownReason.PAUSED})
 
 
 def effect_of(outage: str) -> Effect:
@@ -155,7 +155,7 @@ def pick(word: str, known: tuple[str, ...], what: str) -> str:
     raise ValueError(f"is not {what}; " + (f"did you mean `{guess}`?" if guess else f"allowed: {', '.join(known)}"))
 
 
-def parse_finding(check: CheckName, words: str) -> tuple[str, Finding | None]:
+def parse_finding(check: CheckName, words: str) -> tuple[str, CheckResult | None]:
     """What a check finds: `pass` (None: what is really there), `fail [fault]`, `unknown [reason]`. Raises ValueError."""
     verdict, _, rest = words.partition(" ")
     pick(verdict, ("pass", "fail", "unknown"), "a verdict")
@@ -165,7 +165,7 @@ def parse_finding(check: CheckName, words: str) -> tuple[str, Finding | None]:
         fault = Fault(pick(rest, tuple(map(str, known)), f"a fault that `{check}` finds")) if rest else known[0]
         return words, _finding(check, fault, said, stops=check in (CONFIG, CONTROL))
     if verdict == "unknown":
-        reason = Blindness(pick(rest, tuple(map(str, _REASONS)), "a reason not to know")) if rest else _REASONS[0]
+        reason = UnknownReason(pick(rest, tuple(map(str, _REASONS)), "a reason not to know")) if rest else _REASONS[0]
         return words, _finding(check, reason, said, stops=False)
     if rest:
         raise ValueError("says more than `pass`; allowed: pass")
@@ -173,11 +173,13 @@ def parse_finding(check: CheckName, words: str) -> tuple[str, Finding | None]:
 
 
 def _finding(
-    check: CheckName, found: Fault | Blindness, said: str, *, stops: bool, facts: tuple[str, ...] = ()
-) -> Finding:
-    if isinstance(found, Blindness):
+    check: CheckName, found: Fault | UnknownReason, said: str, *, stops: bool, facts: tuple[str, ...] = ()
+) -> CheckResult:
+    if isinstance(found, UnknownReason):
         return unknown(said, found)
-    return failing(said, Charge(fault=found, summary=said, facts=facts, conclusive=check is CONFIG, stops_export=stops))
+    return failing(
+        said, Suspicion(fault=found, summary=said, facts=facts, conclusive=check is CONFIG, stops_export=stops)
+    )
 
 
 @dataclass(slots=True)
@@ -186,7 +188,7 @@ class World:
 
     broken: dict[str, tuple[Instant, Seconds | None]] = field(default_factory=dict)  # since when; its delay
     fate: Effect = _NOTHING
-    said: dict[CheckName, tuple[Finding, int | None]] = field(default_factory=dict)  # for so many looks more
+    said: dict[CheckName, tuple[CheckResult, int | None]] = field(default_factory=dict)  # for so many looks more
     traces: dict[str, tuple[str, Instant]] = field(
         default_factory=dict
     )  # of each canary: its fate, and when it is there
@@ -208,16 +210,16 @@ class World:
         if effect_of(outage).configured or CONFIG in effect_of(outage).finds:
             self.changed_at = now
 
-    def find(self, check: CheckName) -> Finding | None:
+    def find(self, check: CheckName) -> CheckResult | None:
         """What a check finds now; None: that all is well."""
         if check in self.said:
-            finding, looks = self.said[check]
+            result, looks = self.said[check]
             if looks is None:
-                return finding
-            self.said[check] = (finding, looks - 1)
+                return result
+            self.said[check] = (result, looks - 1)
             if looks == 1:
                 del self.said[check]
-            return finding
+            return result
         for about, effect in self.effects():
             if check in effect.finds:
                 stops = effect.traces == "missing" and check in (CONFIG, CONTROL)
@@ -313,7 +315,7 @@ class Watch:
         if check is not CANARY:
             return due
         barred = bar_canary(state, policy, now)
-        paused = barred is not None and barred.blindness is Blindness.PAUSED and barred.until is None
+        paused = barred is not None and barred.unknown_reason is UnknownReason.PAUSED and barred.until is None
         resumes, self._paused = self._paused and not paused, paused
         if resumes:  # the first pass of the gateway after a pause sends a canary at once
             self._regular[check] = now
@@ -325,20 +327,20 @@ class Watch:
         if check is CANARY:
             barred = bar_canary(self._state(), policy, now)
             if barred is not None:
-                paused = unknown(barred.summary, barred.blindness)
-                self._apply(Observation(check=CANARY, at=now, took=0.0, finding=paused))
+                paused = unknown(barred.summary, barred.unknown_reason)
+                self._apply(Observation(check=CANARY, at=now, took=0.0, result=paused))
             else:
                 self._send_canary(policy, now)
             return
-        finding = self.world.find(check)
+        result = self.world.find(check)
         if check is CONTROL:
-            refused = finding is not None and finding.fault is Fault.KEY_REJECTED
-            span = ControlSpan(trace_id=self._draw(), sent_at=now, accepted=finding is None, judged=finding is not None)
-            self._apply(ControlSent(at=now, took=0.0, control=span, finding=finding, key_refused=refused))
+            refused = result is not None and result.fault is Fault.KEY_REJECTED
+            span = ControlSpan(trace_id=self._draw(), sent_at=now, accepted=result is None, judged=result is not None)
+            self._apply(ControlSent(at=now, took=0.0, control=span, result=result, key_refused=refused))
             return
-        config = self.world.config() if check is CONFIG and (finding is None or finding.charges) else None
-        found = finding or passing("well", conclusive=check is CONFIG)
-        self._apply(Observation(check=check, at=now, took=0.0, finding=found, config=config))
+        config = self.world.config() if check is CONFIG and (result is None or result.suspicions) else None
+        found = result or passing("well", conclusive=check is CONFIG)
+        self._apply(Observation(check=check, at=now, took=0.0, result=found, config=config))
 
     def _send_canary(self, policy: Policy, now: Instant) -> None:
         trace_id = self._draw()
@@ -352,8 +354,8 @@ class Watch:
             self.world.export(planned.id, now)
             planned = replace(planned, answered_at=now, accepted=True, trace_id=trace_id, id_source=IdSource.FEEDBACK)
         limited = trouble is not None and trouble.fault is Fault.RATE_LIMITED
-        finding = trouble or passing("the gateway served it")
-        self._apply(CanaryAnswered(at=now, took=0.0, canary=planned, finding=finding, rate_limited=limited))
+        result = trouble or passing("the gateway served it")
+        self._apply(CanaryAnswered(at=now, took=0.0, canary=planned, result=result, rate_limited=limited))
 
     def _awaited(self, policy: Policy, now: Instant) -> list[tuple[Instant, Canary | ControlSpan]]:
         """The traces and control spans that are looked for, and when."""
@@ -377,9 +379,9 @@ class Watch:
                     at=now,
                     took=0.0,
                     check=CONTROL if control else ARRIVAL,
-                    finding=unknown(*unread),
+                    result=unknown(*unread),
                     canary_id=None if isinstance(sought, ControlSpan) else sought.id,
-                    key_refused=unread[1] is Blindness.REFUSED,
+                    key_refused=unread[1] is UnknownReason.REFUSED,
                     where="Traceloop's read API",
                 )
             )

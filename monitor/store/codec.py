@@ -21,18 +21,18 @@ from monitor.core.inputs import (
     CanaryPlanned,
     ControlLooked,
     ControlSent,
+    CountersRead,
     ElsewhereLooked,
-    HopLooked,
+    GatewayPoliciesRead,
     Input,
     KeyTried,
     LabelsUnread,
     LookFailed,
     MemoryLost,
-    NoticeTold,
+    NoticeDelivered,
     Observation,
     OriginLooked,
     Removed,
-    SwitchesLooked,
     Ticked,
     TraceLooked,
 )
@@ -51,16 +51,16 @@ KINDS: Mapping[str, type[Input]] = {
     "canary_planned": CanaryPlanned,
     "control_looked": ControlLooked,
     "control_sent": ControlSent,
-    "counters_read": HopLooked,
+    "counters_read": CountersRead,
     "key_tried": KeyTried,
     "labels_unread": LabelsUnread,
     "look_failed": LookFailed,
     "looked_elsewhere": ElsewhereLooked,
     "memory_lost": MemoryLost,
-    "notified": NoticeTold,
+    "notified": NoticeDelivered,
     "observed": Observation,
     "own_store_looked": OriginLooked,
-    "policies_read": SwitchesLooked,
+    "policies_read": GatewayPoliciesRead,
     "removed": Removed,
     "ticked": Ticked,
     "trace_looked": TraceLooked,
@@ -78,7 +78,21 @@ OF_EVENTS = frozenset(
 """What the history of earlier versions is made of: they recorded what had happened, not what had been observed."""
 
 
-RENAMED: Mapping[str, str] = {"gap": "transient_loss", "hold": "backoff", "mend": "recovery"}
+RENAMED: Mapping[str, str] = {
+    "blindness": "unknown_reason",
+    "charge": "suspicion",
+    "gap": "transient_loss",
+    "hold": "backoff",
+    "hop": "pipeline_counters",
+    "hop_looked_at": "counters_read_at",
+    "mend": "recovery",
+    "passages": "timeline",
+    "perhaps": "possibly",
+    "switches": "gateway_policies",
+    "switches_looked_at": "gateway_policies_read_at",
+    "told": "notified",
+    "trends": "check_states",
+}
 """Fields of the state under which earlier versions kept what has another name now. Nothing else in a document is called so."""
 
 

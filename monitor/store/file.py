@@ -252,13 +252,13 @@ def _read(damaged: Path) -> dict[str, _Rows]:
     """Every row of every table, from copies: SQLite writes even to read."""
     found: dict[str, _Rows] = {table: {} for table in _COLUMNS}
     with TemporaryDirectory(prefix=".salvage-", dir=damaged.parent) as directory:
-        for mended in (True, False):  # what is read from the file as it stands counts more
-            copy = Path(directory) / f"{mended}.db"
+        for fixed in (True, False):  # what is read from the file as it stands counts more
+            copy = Path(directory) / f"{fixed}.db"
             shutil.copyfile(damaged, copy)
             log = Path(f"{damaged}-wal")
             if log.exists():
                 shutil.copyfile(log, f"{copy}-wal")
-            if mended:
+            if fixed:
                 _replace_first_page(copy, logged=log.exists())
             with suppress(sqlite3.Error, UnicodeError), closing(sqlite3.connect(copy)) as connection:
                 connection.text_factory = bytes

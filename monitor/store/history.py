@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from monitor.core.inputs import Input, LookFailed, Observation, Ticked, TraceLooked
-from monitor.core.model import Finding, Instant, Seconds, TargetName
+from monitor.core.model import CheckResult, Instant, Seconds, TargetName
 from monitor.store import Recorded
 from monitor.store.codec import NAMES, OF_EVENTS, Unreadable, decode_input, encode_input
 
@@ -55,19 +55,19 @@ def _say_the_same(one: Input, other: Input) -> bool:
     match one, other:
         case Observation(), Observation():
             read = one.config == other.config and one.certificate == other.certificate
-            return read and _verdict(one.finding) == _verdict(other.finding)
+            return read and _verdict(one.result) == _verdict(other.result)
         case TraceLooked(), TraceLooked():
             return replace(one.seen, at=other.seen.at) == other.seen
         case LookFailed(), LookFailed():
-            return one.key_refused == other.key_refused and _verdict(one.finding) == _verdict(other.finding)
+            return one.key_refused == other.key_refused and _verdict(one.result) == _verdict(other.result)
         case _:
             return False
 
 
-def _verdict(finding: Finding) -> tuple[object, ...]:
+def _verdict(result: CheckResult) -> tuple[object, ...]:
     """What is concluded from a finding; its words differ from look to look ("answered in 31 ms")."""
-    charges = {(each.fault, each.severity, each.conclusive, each.stops_export) for each in finding.charges}
-    return finding.verdict, finding.blindness, finding.conclusive, finding.permanent, charges
+    suspicions = {(each.fault, each.severity, each.conclusive, each.stops_export) for each in result.suspicions}
+    return result.verdict, result.unknown_reason, result.conclusive, result.permanent, suspicions
 
 
 def keep_newest(newest: Newest, looks: Lane, number: int, entry: Recorded) -> None:

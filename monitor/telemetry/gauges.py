@@ -57,10 +57,10 @@ def of_notifiers(view: View, notifiers: tuple[str, ...], sent_at: Mapping[str, I
         for place in view.refused.get(notifier, ()):
             yield "notices_refused", 1, (notifier, place)
         remembered = (
-            incident.told[notifier].at
+            incident.notified[notifier].at
             for target in view.state.targets.values()
             for incident in target.incidents
-            if notifier in incident.told
+            if notifier in incident.notified
         )
         last = max(sent_at.get(notifier, NEVER), *remembered, NEVER)
         if last != NEVER:
@@ -97,16 +97,16 @@ def of_target(
     newest = newest_arrived(state.canaries)
     judged = newest is not None and (newest.labels is not None or newest.not_judged)
     yield "labels_judged", float(newest.labels is not None) if newest and judged else NOT_KNOWN, (name,)
-    looked = state.trend(CheckName.CONFIG).last
+    looked = state.check_state(CheckName.CONFIG).last
     differences = looked.evidence.get("differences") if looked and looked.verdict is not Verdict.UNKNOWN else None
     yield "config_differences", float(differences) if isinstance(differences, int) else NOT_KNOWN, (name,)
 
 
 def _of_check(state: TargetState, check: CheckName, started_at: Instant) -> Iterator[Sample]:
-    trend, labels = state.trend(check), (state.target, check)
-    last = trend.last
+    check_state, labels = state.check_state(check), (state.target, check)
+    last = check_state.last
     for verdict in Verdict:
         yield "check_verdict", last is not None and last.verdict is verdict, (*labels, verdict)
     yield "check_last_run_timestamp_seconds", started_at if last is None else max(started_at, last.at), labels
-    if trend.last_pass_at is not None:
-        yield "check_last_pass_timestamp_seconds", trend.last_pass_at, labels
+    if check_state.last_pass_at is not None:
+        yield "check_last_pass_timestamp_seconds", check_state.last_pass_at, labels

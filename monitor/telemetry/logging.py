@@ -241,8 +241,8 @@ class EventLog:
         fields: Fields = {"check": event.check.value, "verdict": event.verdict.value, "took": event.took}
         if event.fault is not None:
             fields["fault"] = event.fault.value
-        if event.blindness is not None:
-            fields["reason"] = event.blindness.value
+        if event.unknown_reason is not None:
+            fields["reason"] = event.unknown_reason.value
         return "checked", logging.INFO if changed else logging.DEBUG, event.summary, {**fields, **event.evidence}
 
     def _notice_handled(self, event: NoticeHandled) -> tuple[str, int, str, Fields]:

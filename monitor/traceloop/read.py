@@ -13,7 +13,7 @@ from urllib.parse import quote, urlencode
 from monitor.core.model import Instant, Seconds, Service, TraceId
 from monitor.core.trace import Narrowing, SpanFact
 from monitor.http import Answer, Http, JsonRows
-from monitor.ports import Clock, Crowded, Garbled
+from monitor.ports import Clock, Garbled, TooManyRows
 from monitor.redaction import Redactor
 from monitor.traceloop.rows import CANARY_METADATA, CANARY_NONCE, MARKER, identify, mentions, names_nonce, read_row
 
@@ -41,10 +41,10 @@ class _Look:
     rows: int = 0
     named_in_metadata: TraceId | None = None  # the trace in whose metadata the nonce was seen
 
-    def crowded(self, total: int | None) -> Crowded:
+    def crowded(self, total: int | None) -> TooManyRows:
         """There is more than a look may read."""
         of = f" of {total}" if total is not None else ""
-        return Crowded(
+        return TooManyRows(
             f"the environment is too busy for this route: {self.rows}{of} rows of the window seen in "
             f"{self.bytes / 2**20:.1f} MiB",
             evidence={"rows_seen": self.rows, "rows": total, "bytes_read": self.bytes},
@@ -89,7 +89,7 @@ class TraceloopReader:
         path = f"/v2/projects/default/traces/{quote(trace_id, safe='')}/spans"
         answer = await self._ask(path, rows, timeout=timeout, limit=LOOK_BYTES)
         if answer.cut_off or rows.oversized:
-            raise Crowded(f"the trace has more than the {LOOK_BYTES // 2**20} MiB that a look may read")
+            raise TooManyRows(f"the trace has more than the {LOOK_BYTES // 2**20} MiB that a look may read")
         if rows.form not in ("null", "list"):
             raise Garbled("Traceloop's answer for a trace has no list of spans")
         if others and not spans:
@@ -196,7 +196,7 @@ class TraceloopReader:
         if not page.cut_off and rows.form != "list":
             raise Garbled("Traceloop's answer for a window has not the documented shape")
         if not page.cut_off and rows.oversized and not page.found:
-            raise Crowded("Traceloop shows rows that are too large to be read")
+            raise TooManyRows("Traceloop shows rows that are too large to be read")
         following, count = rows.beside.get("next_cursor"), rows.beside.get("total_results")
         page.cursor = str(following) if following is not None else None
         page.total = count if type(count) is int else None

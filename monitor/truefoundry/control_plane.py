@@ -8,13 +8,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from monitor.core.canary import NONCE_ENTRY
-from monitor.core.gateway_policies import DEFAULT_DESTINATION, Caller, SwitchKind, SwitchSeen
+from monitor.core.gateway_policies import DEFAULT_DESTINATION, Caller, GatewayPolicy, GatewayPolicyKind
 from monitor.core.model import Instant, Seconds, Service, TraceId
 from monitor.core.trace import SpanFact
 from monitor.http import Answer, Http
 from monitor.ports import Clock, ConfigAnswer, Garbled
 from monitor.redaction import Redactor, clamp
-from monitor.truefoundry.evidence import read_switch
+from monitor.truefoundry.evidence import read_gateway_policy
 from monitor.truefoundry.manifest import KIND, absence_of_exporter, read_manifest
 
 _OK, _NO_CONTENT, _NOT_FOUND = 200, 204, 404
@@ -52,10 +52,14 @@ class TrueFoundryControlPlane:
         )
         return ConfigAnswer(seen=seen, off_as=absence_of_exporter(body) if seen.config.off else None)
 
-    async def read_switch(self, kind: SwitchKind, *, timeout: Seconds) -> SwitchSeen:
+    async def read_gateway_policy(self, kind: GatewayPolicyKind, *, timeout: Seconds) -> GatewayPolicy:
         """Read another configuration; 404, null and empty: there is none. Raises Garbled where it is not understood."""
         _, form, body = await self._read_config(kind, timeout)
-        return read_switch(body, kind, self.redactor) if form == "manifest" else SwitchSeen(kind=kind, form=form)
+        return (
+            read_gateway_policy(body, kind, self.redactor)
+            if form == "manifest"
+            else GatewayPolicy(kind=kind, form=form)
+        )
 
     async def _read_config(self, kind: str, timeout: Seconds) -> tuple[Answer, str, Any]:
         """In which form a configuration is shown (manifest, 404, null, empty), and the body. Raises Garbled if it is no JSON."""

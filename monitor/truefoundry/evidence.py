@@ -13,7 +13,15 @@ from dataclasses import KW_ONLY, dataclass
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from monitor.core.gateway_policies import ANY, Condition, LoggingMode, Matter, SwitchKind, SwitchRule, SwitchSeen
+from monitor.core.gateway_policies import (
+    ANY,
+    Condition,
+    ConditionField,
+    GatewayPolicy,
+    GatewayPolicyKind,
+    GatewayRule,
+    LoggingMode,
+)
 from monitor.core.model import Seconds, Service
 from monitor.core.pipeline_counters import SpanCounters
 from monitor.http import Http
@@ -38,11 +46,11 @@ _MOST_REASONS = 20
 _MOST_SPANS = 10**15
 
 
-def read_switch(body: Any, kind: SwitchKind, redactor: Redactor) -> SwitchSeen:  # noqa: ANN401 - JSON
+def read_gateway_policy(body: Any, kind: GatewayPolicyKind, redactor: Redactor) -> GatewayPolicy:  # noqa: ANN401 - JSON
     """What one of the configurations says. Raises Garbled where that is not understood."""
     if isinstance(body, Mapping) and isinstance(body.get("data"), list):
         body = body["data"]
-    several = isinstance(body, list) and kind is SwitchKind.LOGGING
+    several = isinstance(body, list) and kind is GatewayPolicyKind.LOGGING
     given = body if several else [body]
     envelopes = [each for each in given if _is_of(each, kind)]
     if not 0 < len(envelopes) <= _MOST_RULES or len(envelopes) < len(given):
@@ -50,25 +58,25 @@ def read_switch(body: Any, kind: SwitchKind, redactor: Redactor) -> SwitchSeen: 
     newest = max(envelopes, key=lambda each: read_moment(each.get("updatedAt")) or 0.0)
     manifests = [each["manifest"] for each in envelopes]
     reader = _Reader(kind, redactor)
-    rules: list[SwitchRule] = []
-    if kind is SwitchKind.LOGGING:
+    rules: list[GatewayRule] = []
+    if kind is GatewayPolicyKind.LOGGING:
         for (
             manifest
         ) in manifests:  # a rule itself, by the SDK's type, or a list as other configurations of the gateway have
             several_rules = reader.some(manifest.get("rules"), "rules")
             rules += map(reader.logging_rule, [manifest] if several_rules is None else several_rules)
-    elif kind is SwitchKind.ROUTING:
+    elif kind is GatewayPolicyKind.ROUTING:
         rules = reader.destinations(reader.some(manifests[0].get("destinations"), "destinations") or [])
-    return SwitchSeen(
+    return GatewayPolicy(
         kind=kind,
         rules=tuple(rules),
-        mode=_mode(manifests[0]) if kind is SwitchKind.GLOBAL else None,
+        mode=_mode(manifests[0]) if kind is GatewayPolicyKind.GLOBAL else None,
         updated_at=read_moment(newest.get("updatedAt")),
         updated_by=read_author(newest.get("createdBySubject"), redactor),
     )
 
 
-def _is_of(envelope: object, kind: SwitchKind) -> bool:
+def _is_of(envelope: object, kind: GatewayPolicyKind) -> bool:
     manifest = envelope.get("manifest") if isinstance(envelope, Mapping) else None
     if not isinstance(envelope, Mapping) or not isinstance(manifest, Mapping):
         return False
@@ -88,13 +96,13 @@ def _mode(manifest: Mapping[str, Any]) -> LoggingMode | None:
             return LoggingMode.ALWAYS
         case "never", _:
             return LoggingMode.NEVER
-    raise Garbled(f"logging_settings of {SwitchKind.GLOBAL} is of no documented form")
+    raise Garbled(f"logging_settings of {GatewayPolicyKind.GLOBAL} is of no documented form")
 
 
 class _Reader:
     """Reads rules; every word of them is redacted and clamped."""
 
-    def __init__(self, kind: SwitchKind, redactor: Redactor) -> None:
+    def __init__(self, kind: GatewayPolicyKind, redactor: Redactor) -> None:
         self._kind = kind
         self._redactor = redactor
 
@@ -104,7 +112,7 @@ class _Reader:
             raise self._garbled(f"the field {name}, which is no list of at most {_MOST_RULES}")
         return value
 
-    def logging_rule(self, rule: object) -> SwitchRule:
+    def logging_rule(self, rule: object) -> GatewayRule:
         """Whether requests of a kind are logged. A condition of another form is kept as one that is not understood."""
         if not isinstance(rule, Mapping) or not isinstance(rule.get("log"), bool):
             raise self._garbled("a rule that is neither on nor off")
@@ -115,22 +123,25 @@ class _Reader:
         conditions: list[Condition] = []
         for name, value in sorted(given.items(), key=lambda each: _CONDITIONS.get(each[0], len(_CONDITIONS))):
             if name in ("subjects", "models"):
-                conditions.append(self._in_not_in(Matter.SUBJECT if name == "subjects" else Matter.MODEL, value))
+                conditions.append(
+                    self._in_not_in(ConditionField.SUBJECT if name == "subjects" else ConditionField.MODEL, value)
+                )
             elif name == "metadata" and isinstance(value, Mapping) and len(value) <= _MOST_WORDS:
                 conditions += [
-                    self._condition(Matter.METADATA, self._show(str(key)), [each]) for key, each in value.items()
+                    self._condition(ConditionField.METADATA, self._show(str(key)), [each])
+                    for key, each in value.items()
                 ]
             else:
                 conditions.append(self._unreadable(str(name)))
-        return SwitchRule(name=self._name(rule), conditions=tuple(conditions), off=not rule["log"])
+        return GatewayRule(name=self._name(rule), conditions=tuple(conditions), off=not rule["log"])
 
-    def _in_not_in(self, matter: Matter, value: object) -> Condition:
+    def _in_not_in(self, matter: ConditionField, value: object) -> Condition:
         given = {"in": value} if isinstance(value, list) else value
         if not isinstance(given, Mapping) or not given.keys() <= {"in", "not_in"}:
             return Condition(matter=matter, understood=False)
         return self._condition(matter, "", given.get("in"), given.get("not_in"))
 
-    def _condition(self, matter: Matter, key: str, inside: object, outside: object = None) -> Condition:
+    def _condition(self, matter: ConditionField, key: str, inside: object, outside: object = None) -> Condition:
         within, without = self._words(inside), self._words(outside)
         unreadable = (inside is not None and not within) or (outside is not None and without is None)
         return Condition(
@@ -143,31 +154,31 @@ class _Reader:
             return None
         return tuple(each if each == ANY else self._show(each) for each in value)
 
-    def destinations(self, listed: list[Any]) -> list[SwitchRule]:
+    def destinations(self, listed: list[Any]) -> list[GatewayRule]:
         """Where the traces of which requests are kept."""
         if not all(isinstance(each, Mapping) and isinstance(each.get("name"), str) for each in listed):
             raise self._garbled("a destination without a name")
-        rules: list[SwitchRule] = []
+        rules: list[GatewayRule] = []
         for destination in listed:
             when = destination.get("when")
             conditions = [self._unreadable("when")]
             if isinstance(when, list):
                 conditions = [self._routing_condition(each) for each in when[:_MOST_RULES]]
             if destination.get("enabled") is not False:
-                rules.append(SwitchRule(name=self._name(destination), conditions=tuple(conditions)))
+                rules.append(GatewayRule(name=self._name(destination), conditions=tuple(conditions)))
         return rules
 
     def _routing_condition(self, given: object) -> Condition:
         if not isinstance(given, Mapping) or given.get("operator", "IN") != "IN":
             return self._unreadable("when")
         if given.get("field") == "created_by":
-            return self._condition(Matter.SUBJECT, "", given.get("value") or [])
+            return self._condition(ConditionField.SUBJECT, "", given.get("value") or [])
         if given.get("field") == "metadata" and isinstance(given.get("key"), str):
-            return self._condition(Matter.METADATA, self._show(given["key"]), given.get("value") or [])
+            return self._condition(ConditionField.METADATA, self._show(given["key"]), given.get("value") or [])
         return self._unreadable("when")
 
     def _unreadable(self, name: str) -> Condition:
-        return Condition(matter=Matter.METADATA, key=self._show(name), understood=False)
+        return Condition(matter=ConditionField.METADATA, key=self._show(name), understood=False)
 
     def _name(self, rule: Mapping[str, Any]) -> str:
         name = rule.get("name") or rule.get("id")

@@ -112,7 +112,11 @@ def _make_row(
         status=str(severity) if severity in {"critical", "warning"} else by_verdict,
         report=report,
         incident=incident,
-        looks={check.value: trend.last.at for check, trend in known.trends.items() if trend.last is not None},
+        looks={
+            check.value: check_state.last.at
+            for check, check_state in known.check_states.items()
+            if check_state.last is not None
+        },
         notes=_notes(incident, end, now) if incident is not None else (),
         commands=_commands(incident, silenced=end is not None) if incident is not None else (),
     )

@@ -4,13 +4,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from monitor.connectivity import Witnesses
+from monitor.connectivity import ConnectivityProbe
 from monitor.core.events import Event
 from monitor.core.inputs import Input
-from monitor.core.model import Finding, Seconds, Service, TargetName
+from monitor.core.model import CheckResult, Seconds, Service, TargetName
 from monitor.core.state import Policy, TargetState
 from monitor.ports import CanaryAnswer, CanaryRequest, Ping, PortError
-from monitor.runner import TargetJournal
+from monitor.runner import LiveTargetStore
 from tests.core.build import POLICY
 from tests.fakes.clock import FakeClock
 
@@ -18,7 +18,7 @@ PROD = TargetName("prod")
 Given = TypeVar("Given")
 
 
-class Diary(TargetJournal):
+class Diary(LiveTargetStore):
     """The journal of production, which remembers every input in `given`, and at each commit what was then known."""
 
     def __init__(self, clock: FakeClock, policy: Policy = POLICY, state: TargetState | None = None) -> None:
@@ -34,10 +34,10 @@ class Diary(TargetJournal):
             changed=lambda _state: None,
         )
 
-    async def absorb(self, given: Input, *, durable: bool = False) -> None:
+    async def apply(self, given: Input, *, durable: bool = False) -> None:
         """Keep it, too."""
         self.given.append(given)
-        await super().absorb(given, durable=durable)
+        await super().apply(given, durable=durable)
 
     async def _keep(self, state: TargetState) -> None:
         self.committed.append(state)
@@ -49,18 +49,18 @@ class Diary(TargetJournal):
         return found[0]
 
 
-class FakeWitness(Witnesses):
+class FakeWitness(ConnectivityProbe):
     """Vouches or not, and remembers against whom it was asked."""
 
-    def __init__(self, vouches: bool = True) -> None:
+    def __init__(self, another_answers: bool = True) -> None:
         super().__init__(FakeClock(), {})
-        self.vouches = vouches
+        self.another_answers = another_answers
         self.asked: list[Service] = []
 
-    async def vouch(self, against: Service) -> bool:
+    async def another_service_answers(self, against: Service) -> bool:
         """As set."""
         self.asked.append(against)
-        return self.vouches
+        return self.another_answers
 
 
 @dataclass
@@ -89,6 +89,6 @@ class ScriptedGateway:
         return self.answer
 
 
-def says(finding: Finding) -> tuple[Any, ...]:
+def says(result: CheckResult) -> tuple[Any, ...]:
     """What a finding comes down to: its verdict, and the fault or the reason why nothing could be seen."""
-    return (finding.verdict.value, finding.fault or finding.blindness)
+    return (result.verdict.value, result.fault or result.unknown_reason)

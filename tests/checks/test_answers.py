@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from monitor.checks.canary import judge_answer, needs_a_ping
-from monitor.core.model import Blindness, Fault
+from monitor.core.model import Fault, UnknownReason
 from monitor.ports import CanaryAnswer, Refusal
 from tests.checks.bench import says
 
@@ -36,7 +36,7 @@ F = Fault
         ({"status": 200, "completion": False}, None, ("fail", F.CANARY_REJECTED)),
         ({"status": 204, "completion": False}, None, ("fail", F.CANARY_REJECTED)),
         ({"status": 200, "completion": False, "refusal": SAYS_NO}, None, ("fail", F.CANARY_REJECTED)),
-        ({"status": 200, "completion": False, "refusal": UNREAD}, None, ("unknown", Blindness.GARBLED)),
+        ({"status": 200, "completion": False, "refusal": UNREAD}, None, ("unknown", UnknownReason.GARBLED)),
         # Cloudflare's own page: it cannot reach the gateway, whatever the health path said a moment later
         ({"status": 522, "refusal": BARE, "edge": True}, True, ("fail", F.GATEWAY_UNREACHABLE)),
         ({"status": 530, "refusal": BARE, "edge": True}, None, ("fail", F.GATEWAY_UNREACHABLE)),
@@ -73,11 +73,11 @@ F = Fault
         ({"status": 502}, True, ("fail", F.PROVIDER_FAILING)),
         ({"status": 502, "refusal": BARE}, False, ("fail", F.GATEWAY_UNREACHABLE)),
         ({"status": 504}, False, ("fail", F.GATEWAY_UNREACHABLE)),
-        ({"status": 503, "refusal": BARE}, None, ("unknown", Blindness.BLOCKED)),
+        ({"status": 503, "refusal": BARE}, None, ("unknown", UnknownReason.BLOCKED)),
         # something in front of the gateway
-        ({"status": 403, "blocked": True}, None, ("unknown", Blindness.BLOCKED)),
-        ({"status": 429, "blocked": True}, None, ("unknown", Blindness.BLOCKED)),
-        ({"status": 503, "blocked": True}, False, ("unknown", Blindness.BLOCKED)),
+        ({"status": 403, "blocked": True}, None, ("unknown", UnknownReason.BLOCKED)),
+        ({"status": 429, "blocked": True}, None, ("unknown", UnknownReason.BLOCKED)),
+        ({"status": 503, "blocked": True}, False, ("unknown", UnknownReason.BLOCKED)),
     ],
 )
 def test_every_answer_has_one_meaning(
@@ -108,9 +108,9 @@ def test_an_answer_of_reasoning_alone_is_an_answer() -> None:
     answer = CanaryAnswer(
         status=200, completion=True, finish_reason="length", model="o4-mini", usage={"input": 20, "output": 16}
     )
-    finding = judge_answer(answer, gateway_answers=None)
-    assert finding.summary == "the gateway served the canary by o4-mini"
-    assert finding.evidence == {
+    result = judge_answer(answer, gateway_answers=None)
+    assert result.summary == "the gateway served the canary by o4-mini"
+    assert result.evidence == {
         "status": 200,
         "trace_id": None,
         "model": "o4-mini",
@@ -123,9 +123,9 @@ def test_an_answer_of_reasoning_alone_is_an_answer() -> None:
 def test_a_refusal_is_told_with_everything_that_helps() -> None:
     """What the gateway said, which guardrail, whose error, and which rules applied."""
     answer = CanaryAnswer(status=400, refusal=GUARDRAIL, rules='{"budget": "canaries"}')
-    charge = judge_answer(answer, gateway_answers=None).charges[0]
-    assert charge.summary == "HTTP 400: Output Guardrail checks failed"
-    assert charge.facts == (
+    suspicion = judge_answer(answer, gateway_answers=None).suspicions[0]
+    assert suspicion.summary == "HTTP 400: Output Guardrail checks failed"
+    assert suspicion.facts == (
         "guardrail g/pii (output)",
         "error type guardrail_checks_failed",
         'applied rules {"budget": "canaries"}',
@@ -134,8 +134,8 @@ def test_a_refusal_is_told_with_everything_that_helps() -> None:
 
 def test_whose_error_it_is_stands_beside_it() -> None:
     """The provider by name."""
-    charge = judge_answer(CanaryAnswer(status=500, refusal=PROVIDERS), gateway_answers=None).charges[0]
-    assert charge.facts == ("error type APIError", "provider openai")
+    suspicion = judge_answer(CanaryAnswer(status=500, refusal=PROVIDERS), gateway_answers=None).suspicions[0]
+    assert suspicion.facts == ("error type APIError", "provider openai")
 
 
 def test_an_answer_without_words_is_told_by_its_status() -> None:
@@ -146,27 +146,27 @@ def test_an_answer_without_words_is_told_by_its_status() -> None:
 def test_no_answer_of_the_gateway_is_conclusive() -> None:
     """A 403 was seen passing: every refusal settles by repetition only."""
     for status in (302, 400, 401, 403, 404, 408, 429, 500):
-        charges = judge_answer(CanaryAnswer(status=status), gateway_answers=True).charges
-        assert not any(charge.conclusive or charge.stops_export for charge in charges)
+        suspicions = judge_answer(CanaryAnswer(status=status), gateway_answers=True).suspicions
+        assert not any(suspicion.conclusive or suspicion.stops_export for suspicion in suspicions)
 
 
 def test_a_success_that_is_an_error_says_whose_words_it_has() -> None:
     """The error's message and type; nothing of `gateway.url`, which is right."""
-    finding = judge_answer(CanaryAnswer(status=200, refusal=SAYS_NO), gateway_answers=None)
-    charge = finding.charges[0]
-    assert charge.summary == "HTTP 200 with an error in place of a chat completion: Provider returned error"
-    assert charge.facts == ("error type upstream",)
-    assert "gateway.url" not in charge.step
+    result = judge_answer(CanaryAnswer(status=200, refusal=SAYS_NO), gateway_answers=None)
+    suspicion = result.suspicions[0]
+    assert suspicion.summary == "HTTP 200 with an error in place of a chat completion: Provider returned error"
+    assert suspicion.facts == ("error type upstream",)
+    assert "gateway.url" not in suspicion.step
 
 
 def test_what_was_not_read_is_said_in_its_own_words() -> None:
     """Not that there is no completion: nobody knows."""
-    finding = judge_answer(CanaryAnswer(status=200, refusal=UNREAD), gateway_answers=None)
-    assert "JSON that holds NaN" in finding.summary
+    result = judge_answer(CanaryAnswer(status=200, refusal=UNREAD), gateway_answers=None)
+    assert "JSON that holds NaN" in result.summary
 
 
 def test_cloudflares_own_page_is_not_the_providers() -> None:
     """It says that Cloudflare cannot reach the gateway."""
-    finding = judge_answer(CanaryAnswer(status=521, refusal=BARE, edge=True), gateway_answers=True)
-    assert finding.summary == "Cloudflare, which stands before the gateway, cannot reach it (HTTP 521)"
+    result = judge_answer(CanaryAnswer(status=521, refusal=BARE, edge=True), gateway_answers=True)
+    assert result.summary == "Cloudflare, which stands before the gateway, cannot reach it (HTTP 521)"
     assert not needs_a_ping(CanaryAnswer(status=521, refusal=BARE, edge=True))

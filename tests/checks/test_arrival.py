@@ -15,7 +15,7 @@ from monitor.core.canary import Canary, ControlSpan, IdSource, Outcome
 from monitor.core.diagnosis import diagnose
 from monitor.core.drift import ConfigSeen, ExportConfig
 from monitor.core.inputs import ControlLooked, ElsewhereLooked, LabelsUnread, LookFailed, TraceLooked
-from monitor.core.model import Blindness, CheckName, Fault, Seconds, Severity, TraceId
+from monitor.core.model import CheckName, Fault, Seconds, Severity, TraceId, UnknownReason
 from monitor.core.state import Policy, TargetState
 from monitor.core.trace import Narrowing, Route, SpanFact
 from monitor.ports import Garbled, Gone, PortError, Refused, Unreachable
@@ -101,7 +101,7 @@ async def test_the_quick_route_polls_and_the_documented_one_judges() -> None:
     assert (bench.canary.outcome, bench.canary.arrival_seconds) == (Outcome.ARRIVED, 1.0)
     assert bench.canary.labels is not None
     assert bench.check.next_due(bench.diary) is None
-    assert bench.diary.state.trend(CheckName.ARRIVAL).ever_passed
+    assert bench.diary.state.check_state(CheckName.ARRIVAL).ever_passed
 
 
 async def test_nothing_yet_is_not_absence() -> None:
@@ -173,8 +173,10 @@ async def test_where_the_configuration_cannot_be_read_again_a_refused_key_takes_
     await bench.after(4)
     await bench.after(10)
     assert bench.confirmed == {Fault.KEY_REJECTED}
-    charge = bench.diary.state.confirmed[Fault.KEY_REJECTED].charge
-    assert charge.facts == ("the gateway's exporter carried the same key when it was read last, which was before that",)
+    suspicion = bench.diary.state.confirmed[Fault.KEY_REJECTED].suspicion
+    assert suspicion.facts == (
+        "the gateway's exporter carried the same key when it was read last, which was before that",
+    )
 
 
 async def test_several_refusals_at_once_read_the_configuration_once() -> None:
@@ -230,18 +232,18 @@ async def test_a_closed_route_is_tried_again_after_an_hour() -> None:
 @pytest.mark.parametrize(
     ("error", "reason"),
     [
-        (Refused("1010", status=403, blocked=True), Blindness.BLOCKED),
-        (Refused("429", status=429, retry_after=30), Blindness.REFUSED),
-        (Unreachable("no answer", kind="timeout"), Blindness.UNREACHABLE),
-        (Garbled("HTML"), Blindness.GARBLED),
+        (Refused("1010", status=403, blocked=True), UnknownReason.BLOCKED),
+        (Refused("429", status=429, retry_after=30), UnknownReason.REFUSED),
+        (Unreachable("no answer", kind="timeout"), UnknownReason.UNREACHABLE),
+        (Garbled("HTML"), UnknownReason.GARBLED),
     ],
 )
-async def test_a_quick_read_that_fails_is_unknown(error: PortError, reason: Blindness) -> None:
+async def test_a_quick_read_that_fails_is_unknown(error: PortError, reason: UnknownReason) -> None:
     """It closes nothing, misses nothing, and no key is blamed."""
     bench = Bench(a_canary())
     bench.backend.quick_error = error
     await bench.after(1)
-    assert [(says(given.finding), given.key_refused) for given in bench.failed] == [(("unknown", reason), False)]
+    assert [(says(given.result), given.key_refused) for given in bench.failed] == [(("unknown", reason), False)]
     bench.backend.quick_error = None
     bench.shows()
     await bench.after(2)
@@ -373,7 +375,7 @@ async def test_absence_counts_only_by_a_proven_route() -> None:
     bench = Bench(a_canary())
     await bench.after(300)
     assert bench.canary.outcome is Outcome.UNKNOWN
-    assert bench.diary.state.trend(CheckName.ARRIVAL).last is not None
+    assert bench.diary.state.check_state(CheckName.ARRIVAL).last is not None
 
 
 async def test_the_documented_route_has_the_last_word_at_a_deadline() -> None:
@@ -578,7 +580,7 @@ async def test_a_control_span_is_read_back_by_the_quick_route() -> None:
     await bench.after(1)
     looked = bench.diary.only(ControlLooked)
     assert (looked.route, looked.shown) == (TRACE, True)
-    assert bench.diary.state.trend(CheckName.CONTROL).passes == 1
+    assert bench.diary.state.check_state(CheckName.CONTROL).passes == 1
     assert proof_key(TRACE, POLICY.credential) in bench.diary.state.proofs
     assert bench.check.next_due(bench.diary) is None
 
@@ -606,13 +608,13 @@ async def test_not_shown_counts_from_missing_after_on_by_the_documented_route() 
     """A read that succeeded then, and does not show it: Traceloop accepts and never shows."""
     bench = Bench(controls=(CONTROL,), policy=policy(fail_after=1))
     await bench.after(299)
-    assert bench.diary.state.trend(CheckName.CONTROL).last is None
+    assert bench.diary.state.check_state(CheckName.CONTROL).last is None
     quick = len(bench.backend.quick_reads)
     await bench.after(1)
     assert len(bench.backend.quick_reads) == quick
     assert bench.confirmed == {Fault.INGEST_FAILING}
-    charge = bench.diary.state.confirmed[Fault.INGEST_FAILING].charge
-    assert "this route has never shown us a span of our own" in charge.facts
+    suspicion = bench.diary.state.confirmed[Fault.INGEST_FAILING].suspicion
+    assert "this route has never shown us a span of our own" in suspicion.facts
 
 
 @pytest.mark.parametrize(
@@ -623,7 +625,7 @@ async def test_a_control_that_cannot_be_read_back_is_unknown(error: PortError) -
     bench = Bench(controls=(CONTROL,), policy=policy(fail_after=1))
     bench.backend.window_error = error
     await bench.after(600)
-    assert [(given.check, given.finding.verdict.value) for given in bench.failed] == [(CheckName.CONTROL, "unknown")]
+    assert [(given.check, given.result.verdict.value) for given in bench.failed] == [(CheckName.CONTROL, "unknown")]
     assert bench.confirmed == set()
 
 

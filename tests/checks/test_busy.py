@@ -10,7 +10,7 @@ from monitor.checks.lookup import Look, Lookup
 from monitor.core.arrival import narrowing_key, proof_key
 from monitor.core.canary import Canary, ControlSpan, IdSource, Outcome
 from monitor.core.inputs import ControlLooked, ElsewhereLooked, LabelsUnread, LookFailed, TraceLooked
-from monitor.core.model import Blindness, CheckName, Fault, Seconds, TraceId
+from monitor.core.model import CheckName, Fault, Seconds, TraceId, UnknownReason
 from monitor.core.state import TargetState
 from monitor.core.trace import Narrowing, Route
 from monitor.ports import Gone
@@ -84,7 +84,7 @@ async def test_what_the_quick_route_shows_is_there_whatever_the_window_holds() -
     assert bench.canary.labels is None
     assert "too busy for this route" in bench.canary.not_judged
     assert bench.given(LookFailed) == []
-    last = bench.diary.state.trend(CheckName.ARRIVAL).last
+    last = bench.diary.state.check_state(CheckName.ARRIVAL).last
     assert last is not None
     assert "too busy" in str(last.evidence["not_judged"])
     assert bench.diary.state.confirmed == {}
@@ -129,7 +129,7 @@ async def test_the_silence_of_a_filter_that_was_never_proven_never_counts() -> N
         bench.backend.quick_error = Gone("404")
         await bench.until(5 * MINUTE)
         assert bench.canary.outcome is None
-        assert {given.finding.blindness for given in bench.given(LookFailed)} == {Blindness.CROWDED}
+        assert {given.result.unknown_reason for given in bench.given(LookFailed)} == {UnknownReason.CROWDED}
 
 
 async def test_where_nothing_works_it_says_that_the_environment_is_too_busy() -> None:
@@ -140,9 +140,10 @@ async def test_where_nothing_works_it_says_that_the_environment_is_too_busy() ->
     await bench.until(20 * MINUTE)
     blind = bench.diary.state.confirmed[Fault.BLIND]
     assert (
-        "too busy for this route: 100 of 9000 rows" in blind.charge.summary or "too many rows" in blind.charge.summary
+        "too busy for this route: 100 of 9000 rows" in blind.suspicion.summary
+        or "too many rows" in blind.suspicion.summary
     )
-    assert "model alias of its own" in blind.charge.step
+    assert "model alias of its own" in blind.suspicion.step
 
 
 # --- which filter -----------------------------------------------------------------------------------------------------
@@ -346,13 +347,13 @@ async def test_a_control_span_proves_a_filter_while_it_is_there() -> None:
 
 async def test_a_control_span_that_a_proven_filter_does_not_show_was_not_taken() -> None:
     """`ingest_failing`, however busy the environment is; without a proven filter nobody can tell."""
-    told, untold = (Bench(controls=(CONTROL,), proofs=proofs) for proofs in (proven(WAREHOUSE, N.MARKER), {}))
-    for bench in (told, untold):
+    notified, untold = (Bench(controls=(CONTROL,), proofs=proofs) for proofs in (proven(WAREHOUSE, N.MARKER), {}))
+    for bench in (notified, untold):
         await bench.until(6 * MINUTE)
-    assert told.given(ControlLooked)[-1].shown is False
-    assert told.diary.state.controls[0].judged
+    assert notified.given(ControlLooked)[-1].shown is False
+    assert notified.diary.state.controls[0].judged
     assert not untold.diary.state.controls[0].judged
-    assert untold.given(LookFailed)[-1].finding.blindness is Blindness.CROWDED
+    assert untold.given(LookFailed)[-1].result.unknown_reason is UnknownReason.CROWDED
 
 
 async def test_a_misrouted_trace_is_found_in_a_busy_environment() -> None:

@@ -12,7 +12,7 @@ from monitor.checks.canary import DEFAULT_PROMPT, CanaryCheck, CanaryTexts, choo
 from monitor.core.canary import Canary, IdSource
 from monitor.core.events import CanaryReturned
 from monitor.core.inputs import CanaryAnswered, Observation
-from monitor.core.model import Blindness, CheckName, Fault, Phases, Service, TraceId
+from monitor.core.model import CheckName, Fault, Phases, Service, TraceId, UnknownReason
 from monitor.core.state import Backoff, Budget, Cadence, Limits, TargetState, TraceIdMode
 from monitor.ports import CanaryAnswer, CanaryRequest, Garbled, Gateway, Ping, Refusal, Unreachable
 from tests.checks.bench import PROD, Diary, FakeWitness, ScriptedGateway, says
@@ -38,14 +38,14 @@ class Bench:
     def __init__(self, state: TargetState | None = None, **policy: Any) -> None:
         self.clock = FakeClock()
         self.gateway = ScriptedGateway(answer=SERVED)
-        self.witness = FakeWitness()
+        self.connectivity = FakeWitness()
         self.diary = Diary(self.clock, replace(POLICY, **policy), state)
         self.template = CanaryRequest(model="openai-main/gpt-4o-mini")
         self.texts = CanaryTexts(None)
 
     def check(self, gateway: Gateway | None = None) -> CanaryCheck:
         """The check under test, before its own gateway or another."""
-        return CanaryCheck(gateway or self.gateway, self.witness, self.clock, self.template, self.texts)
+        return CanaryCheck(gateway or self.gateway, self.connectivity, self.clock, self.template, self.texts)
 
     async def look(self) -> "Bench":
         """Let it look."""
@@ -169,7 +169,7 @@ async def test_a_spent_budget_sends_nothing() -> None:
     spent = TargetState(target=PROD, budget=Budget(day=int(START // 86_400), sent=500))
     bench = await Bench(spent).look()
     seen = bench.diary.only(Observation)
-    assert (seen.check, says(seen.finding)) == (CheckName.CANARY, ("unknown", Blindness.BUDGET_SPENT))
+    assert (seen.check, says(seen.result)) == (CheckName.CANARY, ("unknown", UnknownReason.BUDGET_SPENT))
     assert bench.gateway.requests == []
     assert bench.diary.state.canaries == ()
 
@@ -187,13 +187,13 @@ async def test_tokens_are_a_budget_too() -> None:
     """By the answers' usage: none is sent when the day's tokens are used up."""
     spent = TargetState(target=PROD, budget=Budget(day=int(START // 86_400), input_tokens=40_000, output_tokens=10_000))
     bench = await Bench(spent, limits=Limits(max_tokens_per_day=50_000)).look()
-    assert bench.diary.only(Observation).finding.blindness is Blindness.BUDGET_SPENT
+    assert bench.diary.only(Observation).result.unknown_reason is UnknownReason.BUDGET_SPENT
 
 
 async def test_a_hold_is_respected() -> None:
     """After a 429 nothing is sent before the time is over."""
     bench = await Bench(TargetState(target=PROD, backoff=Backoff(until=START + 1, step=600))).look()
-    assert bench.diary.only(Observation).finding.blindness is Blindness.PAUSED
+    assert bench.diary.only(Observation).result.unknown_reason is UnknownReason.PAUSED
     bench.clock.jump(2)
     await bench.look()
     assert len(bench.gateway.requests) == 1
@@ -205,7 +205,7 @@ async def test_a_429_says_for_how_long() -> None:
     bench.gateway.answer = CanaryAnswer(status=429, retry_after=120.0)
     await bench.look()
     assert (bench.answered.rate_limited, bench.answered.retry_after) == (True, 120.0)
-    assert says(bench.answered.finding) == ("fail", Fault.RATE_LIMITED)
+    assert says(bench.answered.result) == ("fail", Fault.RATE_LIMITED)
     assert bench.diary.state.backoff == Backoff(until=START + 120, step=600)
 
 
@@ -289,24 +289,24 @@ async def test_a_server_error_while_we_cannot_ask_who_sent_it_accuses_nobody() -
     bench.gateway.answer = CanaryAnswer(status=502)
     bench.gateway.health = Unreachable("the monitor is out of file descriptors", kind="shortage")
     await bench.look()
-    assert says(bench.answered.finding) == ("unknown", Blindness.SHORTAGE)
+    assert says(bench.answered.result) == ("unknown", UnknownReason.SHORTAGE)
 
 
 # --- whose silence it is ---------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("kind", "health", "vouches", "said"),
+    ("kind", "health", "another_answers", "said"),
     [
         # nothing was sent: the gateway is not reachable, if another service answers
         ("dns", Ping(status=200), True, ("fail", Fault.GATEWAY_UNREACHABLE)),
         ("connect", Ping(status=200), True, ("fail", Fault.GATEWAY_UNREACHABLE)),
         ("tls", Ping(status=200), True, ("fail", Fault.GATEWAY_UNREACHABLE)),
-        ("connect", Ping(status=200), False, ("unknown", Blindness.NO_WITNESS)),
-        ("denied", Ping(status=200), True, ("unknown", Blindness.UNREACHABLE)),
-        ("shortage", Ping(status=200), True, ("unknown", Blindness.SHORTAGE)),
-        ("starved", Ping(status=200), True, ("unknown", Blindness.STARVED)),
-        ("timeout", Unreachable("out of memory", kind="shortage"), True, ("unknown", Blindness.SHORTAGE)),
+        ("connect", Ping(status=200), False, ("unknown", UnknownReason.NO_WITNESS)),
+        ("denied", Ping(status=200), True, ("unknown", UnknownReason.UNREACHABLE)),
+        ("shortage", Ping(status=200), True, ("unknown", UnknownReason.SHORTAGE)),
+        ("starved", Ping(status=200), True, ("unknown", UnknownReason.STARVED)),
+        ("timeout", Unreachable("out of memory", kind="shortage"), True, ("unknown", UnknownReason.SHORTAGE)),
         # it was sent: the provider's silence, if the gateway itself answers
         ("timeout", Ping(status=200), False, ("fail", Fault.PROVIDER_FAILING)),
         ("timeout", Ping(status=404), True, ("fail", Fault.PROVIDER_FAILING)),
@@ -315,21 +315,21 @@ async def test_a_server_error_while_we_cannot_ask_who_sent_it_accuses_nobody() -
         ("timeout", Ping(status=503), True, ("fail", Fault.GATEWAY_UNREACHABLE)),
         ("timeout", Ping(status=302), True, ("fail", Fault.GATEWAY_UNREACHABLE)),
         ("timeout", Unreachable("no answer", kind="timeout"), True, ("fail", Fault.GATEWAY_UNREACHABLE)),
-        ("timeout", Unreachable("no answer", kind="timeout"), False, ("unknown", Blindness.NO_WITNESS)),
+        ("timeout", Unreachable("no answer", kind="timeout"), False, ("unknown", UnknownReason.NO_WITNESS)),
         # the gateway cannot be asked: nobody is accused
-        ("timeout", Ping(status=403, blocked=True), True, ("unknown", Blindness.BLOCKED)),
+        ("timeout", Ping(status=403, blocked=True), True, ("unknown", UnknownReason.BLOCKED)),
     ],
 )
 async def test_no_answer_is_blamed_on_whoever_did_not_answer(
-    kind: str, health: Ping | Unreachable, *, vouches: bool, said: tuple[Any, ...]
+    kind: str, health: Ping | Unreachable, *, another_answers: bool, said: tuple[Any, ...]
 ) -> None:
     """A timeout is the provider's when the gateway itself answers, the gateway's with a witness, else our own network's."""
     bench = Bench()
     bench.gateway.answer = Unreachable("no answer within 60 s", kind=kind, phases=Phases(connect=0.01))
     bench.gateway.health = health
-    bench.witness.vouches = vouches
+    bench.connectivity.another_answers = another_answers
     await bench.look()
-    assert says(bench.answered.finding) == said
+    assert says(bench.answered.result) == said
     assert (bench.canary.answered_at, bench.canary.pending) == (None, False)
     assert bench.answered.phases == {"connect": 0.01}
     assert not [event for event in bench.diary.events if isinstance(event, CanaryReturned)]
@@ -340,7 +340,7 @@ async def test_the_witness_is_asked_against_the_gateway() -> None:
     bench = Bench()
     bench.gateway.answer = Unreachable("refused", kind="connect")
     await bench.look()
-    assert bench.witness.asked == [Service.GATEWAY]
+    assert bench.connectivity.asked == [Service.GATEWAY]
 
 
 @pytest.mark.parametrize(
@@ -349,7 +349,7 @@ async def test_the_witness_is_asked_against_the_gateway() -> None:
         (Ping(status=200), ("fail", Fault.PROVIDER_FAILING)),
         (Ping(status=500), ("fail", Fault.GATEWAY_UNREACHABLE)),
         (Unreachable("gone", kind="connect"), ("fail", Fault.GATEWAY_UNREACHABLE)),
-        (Ping(status=403, blocked=True), ("unknown", Blindness.BLOCKED)),
+        (Ping(status=403, blocked=True), ("unknown", UnknownReason.BLOCKED)),
     ],
 )
 async def test_a_bare_5xx_is_told_apart_by_the_health_path(health: Ping | Unreachable, said: tuple[Any, ...]) -> None:
@@ -358,7 +358,7 @@ async def test_a_bare_5xx_is_told_apart_by_the_health_path(health: Ping | Unreac
     bench.gateway.answer = CanaryAnswer(status=503, refusal=Refusal(message="upstream"))
     bench.gateway.health = health
     await bench.look()
-    assert says(bench.answered.finding) == said
+    assert says(bench.answered.result) == said
 
 
 async def test_what_no_port_promises_is_not_caught_here() -> None:

@@ -11,7 +11,7 @@ from monitor.connectivity import Certificates
 from monitor.core.canary import Outcome
 from monitor.core.drift import AUTHORIZATION, ENCODING, ENDPOINT, EXCLUDE, HEADERS, METRICS, ConfigSeen, ExportConfig
 from monitor.core.inputs import KeyTried, Observation
-from monitor.core.model import Blindness, Fault, Service, Severity, Verdict
+from monitor.core.model import Fault, Service, Severity, UnknownReason, Verdict
 from monitor.core.secret import HIDDEN
 from monitor.ports import Garbled, Gone, PortError, Refused, Unreachable
 from tests.checks.bench import Diary, says
@@ -49,11 +49,11 @@ class Bench:
 async def test_what_is_as_expected_passes_at_once() -> None:
     """A parsed answer is conclusive, and says who changed it last."""
     seen = await Bench().look()
-    assert says(seen.finding) == ("pass", None)
-    assert seen.finding.conclusive
-    assert seen.finding.summary == "6 fields are as expected"
+    assert says(seen.result) == ("pass", None)
+    assert seen.result.conclusive
+    assert seen.result.summary == "6 fields are as expected"
     assert seen.config == AS_EXPECTED
-    assert seen.finding.evidence == {
+    assert seen.result.evidence == {
         "equal": 6,
         "differences": 0,
         "not_comparable": None,
@@ -65,21 +65,21 @@ async def test_what_is_as_expected_passes_at_once() -> None:
 async def test_what_cannot_be_compared_is_listed_and_passes() -> None:
     """A masked key is no other key."""
     seen = await Bench(manifest({AUTHORIZATION: secret("Bearer ****")})).look()
-    assert says(seen.finding) == ("pass", None)
-    assert seen.finding.summary == f"5 fields are as expected; not comparable: {AUTHORIZATION}"
-    assert seen.finding.evidence["not_comparable"] == AUTHORIZATION
+    assert says(seen.result) == ("pass", None)
+    assert seen.result.summary == f"5 fields are as expected; not comparable: {AUTHORIZATION}"
+    assert seen.result.evidence["not_comparable"] == AUTHORIZATION
 
 
 async def test_what_is_shown_otherwise_than_in_use_is_listed_and_passes() -> None:
     """Traces arrive with it, so it is no other key; what rests on them is not conclusive."""
     bench = Bench(ConfigSeen(config=manifest(key=THEIRS), updated_at=START - 86_400))
-    assert says((await bench.look()).finding) == ("fail", Fault.CONFIG_DRIFT)
+    assert says((await bench.look()).result) == ("fail", Fault.CONFIG_DRIFT)
     came = tuple(a_canary(number, outcome=Outcome.ARRIVED, arrived_at=START + 3) for number in (1, 2))
     bench.diary = Diary(bench.clock, state=replace(bench.diary.state, canaries=came))
     seen = await bench.look()
-    assert says(seen.finding) == ("pass", None)
-    assert seen.finding.summary == (f"5 fields are as expected; shown otherwise than in use (masked?): {AUTHORIZATION}")
-    assert (seen.finding.conclusive, seen.finding.evidence["shown_otherwise"]) == (False, AUTHORIZATION)
+    assert says(seen.result) == ("pass", None)
+    assert seen.result.summary == (f"5 fields are as expected; shown otherwise than in use (masked?): {AUTHORIZATION}")
+    assert (seen.result.conclusive, seen.result.evidence["shown_otherwise"]) == (False, AUTHORIZATION)
     await bench.look()
     assert bench.confirmed == set()
 
@@ -90,7 +90,7 @@ async def test_a_header_that_is_not_shown_any_more_is_drift_only_after_repeated_
     await bench.look()
     bench.control_plane.config = ConfigSeen(config=manifest({AUTHORIZATION: HIDDEN}))
     seen = await bench.look()
-    assert says(seen.finding) == ("fail", Fault.CONFIG_DRIFT)
+    assert says(seen.result) == ("fail", Fault.CONFIG_DRIFT)
     assert bench.confirmed == set()
     await bench.look()
     assert bench.confirmed == {Fault.CONFIG_DRIFT}
@@ -113,19 +113,19 @@ async def test_any_difference_is_a_failure(changes: Mapping[str, Any], severity:
     """Critical where it stops the export, and settled by one look."""
     bench = Bench(manifest(changes))
     seen = await bench.look()
-    charge = seen.finding.charges[0]
-    assert (charge.fault, charge.severity, charge.stops_export) == (Fault.CONFIG_DRIFT, severity, stops)
-    assert charge.conclusive
+    suspicion = seen.result.suspicions[0]
+    assert (suspicion.fault, suspicion.severity, suspicion.stops_export) == (Fault.CONFIG_DRIFT, severity, stops)
+    assert suspicion.conclusive
     assert bench.confirmed == {Fault.CONFIG_DRIFT}
 
 
 async def test_the_worst_difference_comes_first() -> None:
     """A field that stops the export names the drift, and every one is listed."""
     seen = await Bench(manifest({METRICS: "http", ENCODING: "json"})).look()
-    charge = seen.finding.charges[0]
-    assert charge.summary == f"{ENCODING}: expected proto, found json (and 1 more)"
-    assert [fact.split(":")[0] for fact in charge.facts] == [ENCODING, METRICS]
-    assert seen.finding.evidence["differences"] == 2
+    suspicion = seen.result.suspicions[0]
+    assert suspicion.summary == f"{ENCODING}: expected proto, found json (and 1 more)"
+    assert [fact.split(":")[0] for fact in suspicion.facts] == [ENCODING, METRICS]
+    assert seen.result.evidence["differences"] == 2
 
 
 # --- off -------------------------------------------------------------------------------------------------------------
@@ -135,8 +135,8 @@ async def test_a_manifest_that_says_off_settles_at_once() -> None:
     """It is parsed, so it is conclusive."""
     bench = Bench(OFF)
     seen = await bench.look()
-    charge = seen.finding.charges[0]
-    assert (charge.fault, charge.conclusive, charge.stops_export) == (Fault.EXPORTER_DISABLED, True, True)
+    suspicion = seen.result.suspicions[0]
+    assert (suspicion.fault, suspicion.conclusive, suspicion.stops_export) == (Fault.EXPORTER_DISABLED, True, True)
     assert bench.confirmed == {Fault.EXPORTER_DISABLED}
     assert bench.control_plane.sessions == 0
 
@@ -147,10 +147,10 @@ async def test_nothing_to_read_is_off_only_while_the_same_token_works(form: str)
     bench = Bench(None)
     bench.control_plane.form = form
     seen = await bench.look()
-    assert says(seen.finding) == ("fail", Fault.EXPORTER_DISABLED)
-    assert form in seen.finding.summary
-    assert not seen.finding.charges[0].conclusive
-    assert seen.finding.charges[0].stops_export
+    assert says(seen.result) == ("fail", Fault.EXPORTER_DISABLED)
+    assert form in seen.result.summary
+    assert not seen.result.suspicions[0].conclusive
+    assert seen.result.suspicions[0].stops_export
     assert bench.confirmed == set()
     await bench.look()
     assert bench.confirmed == {Fault.EXPORTER_DISABLED}
@@ -162,8 +162,8 @@ async def test_a_session_that_knows_nobody_proves_nothing() -> None:
     bench = Bench(None)
     bench.control_plane.knows_us = False
     seen = await bench.look()
-    assert says(seen.finding) == ("unknown", Blindness.REFUSED)
-    assert seen.finding.permanent
+    assert says(seen.result) == ("unknown", UnknownReason.REFUSED)
+    assert seen.result.permanent
 
 
 async def test_a_session_that_does_not_answer_proves_nothing() -> None:
@@ -172,8 +172,8 @@ async def test_a_session_that_does_not_answer_proves_nothing() -> None:
     plane = _SessionFails(Unreachable("the control plane answers 503", kind="status", status=503))
     await ConfigCheck(plane, bench.backend, bench.clock, bench.certificates).look(bench.diary)
     seen = bench.diary.only(Observation)
-    assert says(seen.finding) == ("unknown", Blindness.UNREACHABLE)
-    assert "could not tell whether the configuration is gone (404)" in seen.finding.summary
+    assert says(seen.result) == ("unknown", UnknownReason.UNREACHABLE)
+    assert "could not tell whether the configuration is gone (404)" in seen.result.summary
 
 
 # --- cannot see ------------------------------------------------------------------------------------------------------
@@ -182,23 +182,23 @@ async def test_a_session_that_does_not_answer_proves_nothing() -> None:
 @pytest.mark.parametrize(
     ("error", "reason", "permanent"),
     [
-        (Unreachable("no answer", kind="timeout"), Blindness.UNREACHABLE, False),
-        (Unreachable("503", kind="status", status=503), Blindness.UNREACHABLE, False),
-        (Refused("401", status=401), Blindness.REFUSED, False),
-        (Refused("403", status=403), Blindness.REFUSED, True),
-        (Refused("429", status=429, retry_after=30), Blindness.REFUSED, False),
-        (Refused("1010", status=403, blocked=True), Blindness.BLOCKED, False),
-        (Garbled("HTML"), Blindness.GARBLED, False),
-        (Gone("no such route"), Blindness.GARBLED, False),
+        (Unreachable("no answer", kind="timeout"), UnknownReason.UNREACHABLE, False),
+        (Unreachable("503", kind="status", status=503), UnknownReason.UNREACHABLE, False),
+        (Refused("401", status=401), UnknownReason.REFUSED, False),
+        (Refused("403", status=403), UnknownReason.REFUSED, True),
+        (Refused("429", status=429, retry_after=30), UnknownReason.REFUSED, False),
+        (Refused("1010", status=403, blocked=True), UnknownReason.BLOCKED, False),
+        (Garbled("HTML"), UnknownReason.GARBLED, False),
+        (Gone("no such route"), UnknownReason.GARBLED, False),
     ],
 )
-async def test_what_cannot_be_read_is_not_broken(error: PortError, reason: Blindness, *, permanent: bool) -> None:
+async def test_what_cannot_be_read_is_not_broken(error: PortError, reason: UnknownReason, *, permanent: bool) -> None:
     """It is unknown, with its reason; a 403 is permanent: only a human can grant a permission."""
     bench = Bench()
     bench.control_plane.error = error
     seen = await bench.look()
-    assert says(seen.finding) == ("unknown", reason)
-    assert seen.finding.permanent is permanent
+    assert says(seen.result) == ("unknown", reason)
+    assert seen.result.permanent is permanent
     assert seen.config is None
     assert bench.confirmed == set()
 
@@ -254,7 +254,7 @@ async def test_a_probe_that_says_nothing_changes_nothing(error: PortError) -> No
     bench.backend.window_error = error
     seen = await bench.look()
     assert not [given for given in bench.diary.given if isinstance(given, KeyTried)]
-    assert seen.finding.charges[0].severity is Severity.CRITICAL
+    assert seen.result.suspicions[0].severity is Severity.CRITICAL
 
 
 @pytest.mark.parametrize("key", [OURS, "tl_ours", None, "Bearer ****"])
@@ -269,7 +269,7 @@ async def test_the_look_is_dated_when_it_began() -> None:
     """And measured by a clock that never jumps."""
     bench = Bench()
     seen = await bench.look()
-    assert (seen.at, seen.took, seen.finding.verdict) == (START, 0.0, Verdict.PASS)
+    assert (seen.at, seen.took, seen.result.verdict) == (START, 0.0, Verdict.PASS)
 
 
 async def test_the_certificate_of_the_control_plane_is_dated() -> None:

@@ -9,7 +9,7 @@ from monitor.checks.control import SERVICE_NAME, ControlCheck, judge_ingest
 from monitor.connectivity import Certificates
 from monitor.core.drift import ConfigSeen
 from monitor.core.inputs import ControlSent
-from monitor.core.model import Blindness, CheckName, Fault, Service
+from monitor.core.model import CheckName, Fault, Service, UnknownReason
 from monitor.core.state import TargetState
 from monitor.ports import IngestAnswer, Unreachable
 from tests.checks.bench import PROD, Diary, FakeWitness, says
@@ -25,14 +25,14 @@ class Bench:
     """A control check and everything around it."""
 
     def __init__(self, state: TargetState | None = None) -> None:
-        self.clock, self.ingest, self.witness = FakeClock(), FakeIngest(), FakeWitness()
+        self.clock, self.ingest, self.connectivity = FakeClock(), FakeIngest(), FakeWitness()
         self.diary = Diary(self.clock, state=state)
         self.certificates = Certificates()
 
     async def look(self) -> ControlSent:
         """Let it look."""
         attributes = {"gateway_trace_monitor.target": PROD}
-        await ControlCheck(self.ingest, self.witness, self.clock, attributes, self.certificates).look(self.diary)
+        await ControlCheck(self.ingest, self.connectivity, self.clock, attributes, self.certificates).look(self.diary)
         return self.diary.only(ControlSent)
 
     @property
@@ -49,7 +49,7 @@ async def test_after_a_refusal_the_gateways_key_is_looked_at_again() -> None:
         control_plane = FakeControlPlane(ConfigSeen(config=manifest(key=key)))
         config = ConfigCheck(control_plane, FakeBackend(), bench.clock, bench.certificates)
         bench.ingest.answer = IngestAnswer(status=401)
-        await ControlCheck(bench.ingest, bench.witness, bench.clock, {}, bench.certificates, config.reread).look(
+        await ControlCheck(bench.ingest, bench.connectivity, bench.clock, {}, bench.certificates, config.reread).look(
             bench.diary
         )
         assert bench.confirmed == confirmed
@@ -72,17 +72,20 @@ async def test_after_a_refusal_the_gateways_key_is_looked_at_again() -> None:
         ({"status": 415}, ("fail", Fault.INGEST_FAILING)),
         ({"status": 500}, ("fail", Fault.INGEST_FAILING)),
         ({"status": 503}, ("fail", Fault.INGEST_FAILING)),
-        ({"status": 401}, ("unknown", Blindness.REFUSED)),  # whose key it is, is judged where the gateway's is known
-        ({"status": 429, "retry_after": 30.0}, ("unknown", Blindness.REFUSED)),
-        ({"status": 403, "blocked": True}, ("unknown", Blindness.BLOCKED)),
-        ({"status": 401, "blocked": True}, ("unknown", Blindness.BLOCKED)),
-        ({"status": 503, "blocked": True}, ("unknown", Blindness.BLOCKED)),
+        (
+            {"status": 401},
+            ("unknown", UnknownReason.REFUSED),
+        ),  # whose key it is, is judged where the gateway's is known
+        ({"status": 429, "retry_after": 30.0}, ("unknown", UnknownReason.REFUSED)),
+        ({"status": 403, "blocked": True}, ("unknown", UnknownReason.BLOCKED)),
+        ({"status": 401, "blocked": True}, ("unknown", UnknownReason.BLOCKED)),
+        ({"status": 503, "blocked": True}, ("unknown", UnknownReason.BLOCKED)),
     ],
 )
 def test_every_answer_of_the_endpoint_has_one_meaning(answer: dict[str, Any], said: tuple[Any, ...]) -> None:
     """401: the key. Other 4xx, 3xx, 5xx: does not take in. 429 or a Cloudflare page: unknown. 2xx: wait for the read."""
-    finding = judge_ingest(IngestAnswer(**answer))
-    assert (says(finding) if finding is not None else ACCEPTED) == said
+    result = judge_ingest(IngestAnswer(**answer))
+    assert (says(result) if result is not None else ACCEPTED) == said
 
 
 async def test_what_is_sent_is_a_span_of_our_own() -> None:
@@ -100,9 +103,9 @@ async def test_an_accepted_span_has_no_verdict_yet() -> None:
     """It is to be read back; the check has not looked until then."""
     bench = Bench()
     given = await bench.look()
-    assert (given.finding, given.control.accepted, given.control.judged) == (None, True, False)
+    assert (given.result, given.control.accepted, given.control.judged) == (None, True, False)
     assert bench.diary.state.controls == (given.control,)
-    assert bench.diary.state.trend(CheckName.CONTROL).last is None
+    assert bench.diary.state.check_state(CheckName.CONTROL).last is None
     assert bench.diary.committed[-1].controls == (given.control,)
 
 
@@ -111,8 +114,8 @@ async def test_a_partial_success_is_a_rejection() -> None:
     bench = Bench()
     bench.ingest.answer = IngestAnswer(status=200, rejected=1, message="quota exceeded")
     given = await bench.look()
-    assert given.finding is not None
-    assert given.finding.summary == "Traceloop rejected the span (partial success): quota exceeded"
+    assert given.result is not None
+    assert given.result.summary == "Traceloop rejected the span (partial success): quota exceeded"
     assert (given.control.accepted, given.control.judged) == (False, True)
 
 
@@ -135,26 +138,26 @@ async def test_a_challenge_page_refuses_no_key() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "vouches", "said"),
+    ("kind", "another_answers", "said"),
     [
         *((kind, True, ("fail", Fault.INGEST_FAILING)) for kind in ("dns", "connect", "tls", "timeout", "reset")),
-        ("timeout", False, ("unknown", Blindness.NO_WITNESS)),
-        ("denied", True, ("unknown", Blindness.UNREACHABLE)),
-        ("shortage", True, ("unknown", Blindness.SHORTAGE)),
+        ("timeout", False, ("unknown", UnknownReason.NO_WITNESS)),
+        ("denied", True, ("unknown", UnknownReason.UNREACHABLE)),
+        ("shortage", True, ("unknown", UnknownReason.SHORTAGE)),
     ],
 )
 async def test_silence_is_traceloops_when_another_service_answers(
-    kind: str, *, vouches: bool, said: tuple[Any, ...]
+    kind: str, *, another_answers: bool, said: tuple[Any, ...]
 ) -> None:
     """Without one our own network is the suspect; what the monitor kept itself from accuses nobody, whoever answers."""
     bench = Bench()
     bench.ingest.error = Unreachable("nobody answers", kind=kind)
-    bench.witness.vouches = vouches
+    bench.connectivity.another_answers = another_answers
     given = await bench.look()
-    assert given.finding is not None
-    assert says(given.finding) == said
-    assert [charge.stops_export for charge in given.finding.charges] == [True] * (said[0] == "fail")
-    assert bench.witness.asked == ([] if kind in ("denied", "shortage") else [Service.OTLP])
+    assert given.result is not None
+    assert says(given.result) == said
+    assert [suspicion.stops_export for suspicion in given.result.suspicions] == [True] * (said[0] == "fail")
+    assert bench.connectivity.asked == ([] if kind in ("denied", "shortage") else [Service.OTLP])
     assert bench.diary.state.controls[-1].accepted is None
 
 
@@ -170,7 +173,7 @@ async def test_it_takes_two_refusals_to_settle() -> None:
     """Nothing of the endpoint's but a known key is conclusive."""
     bench = Bench()
     bench.ingest.answer = IngestAnswer(status=503)
-    check = ControlCheck(bench.ingest, bench.witness, bench.clock, {}, bench.certificates)
+    check = ControlCheck(bench.ingest, bench.connectivity, bench.clock, {}, bench.certificates)
     await check.look(bench.diary)
     assert bench.confirmed == set()
     await check.look(bench.diary)
@@ -191,4 +194,4 @@ async def test_where_nobody_judges_it_it_is_not_believed() -> None:
     bench.diary.policy = policy(without=(CheckName.CONTROL,))
     bench.ingest.answer = IngestAnswer(status=503)
     await bench.look()
-    assert bench.diary.state.trend(CheckName.CONTROL).last is None
+    assert bench.diary.state.check_state(CheckName.CONTROL).last is None

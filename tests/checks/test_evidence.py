@@ -4,21 +4,21 @@ from dataclasses import replace
 
 import pytest
 
-from monitor.checks.evidence import HopLook, OriginLook, SwitchesLook
+from monitor.checks.evidence import CountersLook, GatewayPoliciesLook, OriginLook
 from monitor.core.arrival import proof_key, store_is_proven
 from monitor.core.canary import Canary, IdSource, Outcome
 from monitor.core.gateway_policies import (
     Caller,
     Condition,
+    ConditionField,
+    GatewayPolicy,
+    GatewayPolicyKind,
+    GatewayRule,
+    KnownGatewayPolicy,
     LoggingMode,
-    Matter,
     Profile,
-    SwitchKind,
-    SwitchMemory,
-    SwitchRule,
-    SwitchSeen,
 )
-from monitor.core.inputs import HopLooked, OriginLooked, SwitchesLooked
+from monitor.core.inputs import CountersRead, GatewayPoliciesRead, OriginLooked
 from monitor.core.model import CheckName
 from monitor.core.pipeline_counters import SpanCounters
 from monitor.core.state import Cadence, TargetState
@@ -31,9 +31,9 @@ from tests.fakes.control_plane import FakeControlPlane
 from tests.fakes.span_metrics import FakeSpanMetrics
 
 ARRIVED, MISSING = Outcome.ARRIVED, Outcome.MISSING
-LOGGING, GLOBAL, ROUTING = SwitchKind
-QUIET = SwitchSeen(kind=LOGGING, rules=(SwitchRule(name="quiet", off=True),))
-MODE = SwitchSeen(kind=GLOBAL, mode=LoggingMode.ALWAYS)
+LOGGING, GLOBAL, ROUTING = GatewayPolicyKind
+QUIET = GatewayPolicy(kind=LOGGING, rules=(GatewayRule(name="quiet", off=True),))
+MODE = GatewayPolicy(kind=GLOBAL, mode=LoggingMode.ALWAYS)
 
 
 class Bench:
@@ -44,10 +44,10 @@ class Bench:
         self.metrics = FakeSpanMetrics(self.clock)
         hourly = Cadence(every=3600, every_while_failing=120, deadline=60)
         state = TargetState(target=PROD, canaries=canaries)
-        self.diary = Diary(self.clock, policy(switches=hourly, hop=hourly), state)
+        self.diary = Diary(self.clock, policy(gateway_policies=hourly, pipeline_counters=hourly), state)
         self.origin = OriginLook(self.control_plane, self.clock)
-        self.switches = SwitchesLook(self.control_plane, self.clock)
-        self.hop = HopLook(self.metrics, self.clock)
+        self.gateway_policies = GatewayPoliciesLook(self.control_plane, self.clock)
+        self.pipeline_counters = CountersLook(self.metrics, self.clock)
 
     async def look(self) -> list[tuple[str, bool | None]]:
         """What was reported, by canary."""
@@ -64,7 +64,7 @@ async def test_each_is_due_as_the_core_says_and_serves_a_check() -> None:
     """At start, and then in an hour; also if nothing could be read. `check --only` does without what serves none of its checks."""
     bench = Bench()
     bench.control_plane.error = bench.metrics.error = Unreachable("down", kind="connect")
-    for look in (bench.switches, bench.hop):
+    for look in (bench.gateway_policies, bench.pipeline_counters):
         assert look.is_due(bench.diary.state, bench.diary.policy, START)
         await look.look(bench.diary)
         assert not look.is_due(bench.diary.state, bench.diary.policy, START + 3599)
@@ -74,8 +74,8 @@ async def test_each_is_due_as_the_core_says_and_serves_a_check() -> None:
     assert missed.origin.is_due(missed.diary.state, missed.diary.policy, START)
     await missed.look()
     assert not missed.origin.is_due(missed.diary.state, missed.diary.policy, START + 1)
-    assert bench.origin.serves == bench.hop.serves == {CheckName.CANARY}
-    assert bench.switches.serves == {CheckName.CONFIG, CheckName.CANARY}
+    assert bench.origin.serves == bench.pipeline_counters.serves == {CheckName.CANARY}
+    assert bench.gateway_policies.serves == {CheckName.CONFIG, CheckName.CANARY}
 
 
 # --- TrueFoundry's own store -----------------------------------------------------------------------------------------
@@ -181,18 +181,20 @@ async def test_having_nothing_to_ask_puts_off_nothing() -> None:
     assert await bench.look() == [("c1", False)]
 
 
-OURS = SwitchRule(name="eu", conditions=(Condition(matter=Matter.METADATA, key="tfy_monitor", inside=("canary",)),))
-PERHAPS = SwitchRule(name="team", conditions=(Condition(matter=Matter.SUBJECT, inside=("team:ml",)),))
+OURS = GatewayRule(
+    name="eu", conditions=(Condition(matter=ConditionField.METADATA, key="tfy_monitor", inside=("canary",)),)
+)
+PERHAPS = GatewayRule(name="team", conditions=(Condition(matter=ConditionField.SUBJECT, inside=("team:ml",)),))
 
 
-def routed(bench: Bench, *rules: SwitchRule, hours_ago: float = 0) -> None:
+def routed(bench: Bench, *rules: GatewayRule, hours_ago: float = 0) -> None:
     """Data routing has been read."""
-    seen = SwitchSeen(kind=SwitchKind.ROUTING, rules=rules)
-    memory = SwitchMemory(seen=seen, at=START - hours_ago * 3600)
+    seen = GatewayPolicy(kind=GatewayPolicyKind.ROUTING, rules=rules)
+    memory = KnownGatewayPolicy(seen=seen, at=START - hours_ago * 3600)
     bench.diary = Diary(
         bench.clock,
         policy=replace(POLICY, profile=Profile(metadata={"tfy_monitor": "canary"})),
-        state=replace(bench.diary.state, switches={SwitchKind.ROUTING: memory}),
+        state=replace(bench.diary.state, gateway_policies={GatewayPolicyKind.ROUTING: memory}),
     )
 
 
@@ -207,7 +209,7 @@ def routed(bench: Bench, *rules: SwitchRule, hours_ago: float = 0) -> None:
     ],
 )
 async def test_where_the_gateway_does_not_say_the_destination_it_is_asked_by_data_routing(
-    rules: tuple[SwitchRule, ...], hours_ago: float, asked: list[str]
+    rules: tuple[GatewayRule, ...], hours_ago: float, asked: list[str]
 ) -> None:
     """Everywhere that the trace may be; of long ago nothing is believed; too many are not asked, and nothing is concluded."""
     bench = Bench(an_old(1, outcome=MISSING))
@@ -263,19 +265,19 @@ async def test_it_is_not_asked_more_often_than_every_fifteen_seconds() -> None:
 # --- the gateway's other configurations ------------------------------------------------------------------------------
 
 
-async def _switches(bench: Bench) -> SwitchesLooked:
-    bench.control_plane.switches = {LOGGING: QUIET, GLOBAL: MODE}
-    await bench.switches.look(bench.diary)
-    return bench.diary.only(SwitchesLooked)
+async def _switches(bench: Bench) -> GatewayPoliciesRead:
+    bench.control_plane.gateway_policies = {LOGGING: QUIET, GLOBAL: MODE}
+    await bench.gateway_policies.look(bench.diary)
+    return bench.diary.only(GatewayPoliciesRead)
 
 
 async def test_all_three_are_read_and_remembered() -> None:
     """Also that there is none; no incident comes of it."""
     bench = Bench()
     assert (await _switches(bench)).hidden == ()
-    remembered = {kind: memory.seen for kind, memory in bench.diary.state.switches.items()}
-    assert remembered == {LOGGING: QUIET, GLOBAL: MODE, ROUTING: SwitchSeen(kind=ROUTING, form="404")}
-    assert {memory.at for memory in bench.diary.state.switches.values()} == {START}
+    remembered = {kind: memory.seen for kind, memory in bench.diary.state.gateway_policies.items()}
+    assert remembered == {LOGGING: QUIET, GLOBAL: MODE, ROUTING: GatewayPolicy(kind=ROUTING, form="404")}
+    assert {memory.at for memory in bench.diary.state.gateway_policies.values()} == {START}
     assert (bench.diary.state.incidents, bench.diary.events) == ((), [])
 
 
@@ -290,7 +292,7 @@ async def test_all_three_are_read_and_remembered() -> None:
     ],
 )
 async def test_one_that_cannot_be_read_keeps_no_other_from_being_read(
-    error: PortError, hidden: tuple[SwitchKind, ...]
+    error: PortError, hidden: tuple[GatewayPolicyKind, ...]
 ) -> None:
     """What is not ours to see is forgotten; what could not be asked this time is not."""
     bench = Bench()
@@ -313,12 +315,12 @@ async def test_who_does_not_answer_is_asked_once() -> None:
 async def test_each_reading_is_remembered() -> None:
     """No incident comes of it, whatever it shows."""
     bench = Bench()
-    await bench.hop.look(bench.diary)
+    await bench.pipeline_counters.look(bench.diary)
     await bench.clock.advance(60)
     bench.metrics.failed = {"timeout": 3}
-    await bench.hop.look(bench.diary)
+    await bench.pipeline_counters.look(bench.diary)
     readings = (SpanCounters(at=START), SpanCounters(at=START + 60, failed={"timeout": 3}))
-    assert bench.diary.state.hop.readings == readings
+    assert bench.diary.state.pipeline_counters.readings == readings
     assert (bench.diary.state.incidents, bench.diary.events) == ((), [])
     assert bench.metrics.timeouts == [10, 10]
 
@@ -330,8 +332,11 @@ async def test_each_reading_is_remembered() -> None:
 async def test_counters_that_cannot_be_read_say_why(error: PortError) -> None:
     """Where somebody asks, and nowhere else; what was read before stays."""
     bench = Bench()
-    await bench.hop.look(bench.diary)
+    await bench.pipeline_counters.look(bench.diary)
     bench.metrics.error = error
-    await bench.hop.look(bench.diary)
-    assert bench.diary.given[-1] == HopLooked(at=START, problem=str(error))
-    assert (len(bench.diary.state.hop.readings), bench.diary.state.hop.problem) == (1, str(error))
+    await bench.pipeline_counters.look(bench.diary)
+    assert bench.diary.given[-1] == CountersRead(at=START, problem=str(error))
+    assert (len(bench.diary.state.pipeline_counters.readings), bench.diary.state.pipeline_counters.problem) == (
+        1,
+        str(error),
+    )

@@ -3,30 +3,30 @@
 import pytest
 
 from monitor.checks.verdicts import CONTROL_PLANE, READ_API, cannot_see
-from monitor.core.model import Blindness
+from monitor.core.model import UnknownReason
 from monitor.ports import Garbled, Gone, PortError, Refused, Undeliverable, Unreachable
 
 
 @pytest.mark.parametrize(
     ("error", "reason"),
     [
-        (Unreachable("no answer", kind="timeout"), Blindness.UNREACHABLE),
-        (Unreachable("the monitor is out of memory", kind="shortage"), Blindness.SHORTAGE),
-        (Unreachable("our proxy refuses", kind="proxy"), Blindness.PROXY),
-        (Refused("no", status=401), Blindness.REFUSED),
-        (Refused("no", status=429), Blindness.REFUSED),
-        (Refused("1010", status=403, blocked=True), Blindness.BLOCKED),
-        (Gone("no such route"), Blindness.GARBLED),
-        (Garbled("no JSON"), Blindness.GARBLED),
-        (Undeliverable("odd"), Blindness.UNREACHABLE),
-        (PortError("odd"), Blindness.UNREACHABLE),
+        (Unreachable("no answer", kind="timeout"), UnknownReason.UNREACHABLE),
+        (Unreachable("the monitor is out of memory", kind="shortage"), UnknownReason.SHORTAGE),
+        (Unreachable("our proxy refuses", kind="proxy"), UnknownReason.PROXY),
+        (Refused("no", status=401), UnknownReason.REFUSED),
+        (Refused("no", status=429), UnknownReason.REFUSED),
+        (Refused("1010", status=403, blocked=True), UnknownReason.BLOCKED),
+        (Gone("no such route"), UnknownReason.GARBLED),
+        (Garbled("no JSON"), UnknownReason.GARBLED),
+        (Undeliverable("odd"), UnknownReason.UNREACHABLE),
+        (PortError("odd"), UnknownReason.UNREACHABLE),
     ],
 )
-def test_every_error_of_a_port_has_its_reason(error: PortError, reason: Blindness) -> None:
+def test_every_error_of_a_port_has_its_reason(error: PortError, reason: UnknownReason) -> None:
     """It is never a fault."""
-    finding = cannot_see(error, "read it")
-    assert (finding.verdict.value, finding.blindness) == ("unknown", reason)
-    assert finding.summary.startswith(f"could not read it: {error}")
+    result = cannot_see(error, "read it")
+    assert (result.verdict.value, result.unknown_reason) == ("unknown", reason)
+    assert result.summary.startswith(f"could not read it: {error}")
 
 
 def test_only_a_missing_permission_is_permanent() -> None:

@@ -84,9 +84,9 @@ class LiveSandbox:
         """Set a fault."""
         self._there.run(self._sandbox.break_(name))
 
-    def mend(self) -> None:
+    def fix(self) -> None:
         """Clear them all."""
-        self._there.run(self._sandbox.mend())
+        self._there.run(self._sandbox.fix())
 
     def reset(self) -> None:
         """Begin anew."""

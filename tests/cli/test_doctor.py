@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from monitor.cli import main
-from monitor.cli.findings import render
+from monitor.cli.doctor_text import render
 from tests.cli.live import LiveSandbox
 from tests.cli.usage import usage_error
 from tests.settings.samples import MINIMAL

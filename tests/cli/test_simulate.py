@@ -11,9 +11,9 @@ import pytest
 
 from monitor.cli import main
 from monitor.clock import SystemClock
-from monitor.core.incident import Diagnosis, Incident, Reason, Told
-from monitor.core.inputs import NoticeTold, Observation
-from monitor.core.model import Charge, CheckName, Component, Fault, Severity, TargetName, failing, passing
+from monitor.core.incident import Diagnosis, Incident, Notified, Reason
+from monitor.core.inputs import NoticeDelivered, Observation
+from monitor.core.model import CheckName, Component, Fault, Severity, Suspicion, TargetName, failing, passing
 from monitor.core.state import TargetState
 from monitor.store.sqlite import SqliteStore
 from tests.settings.samples import MINIMAL
@@ -138,14 +138,14 @@ async def a_bad_hour(tmp_path: Path) -> SqliteStore:
     """A daemon that saw the gateway fail for five minutes an hour ago, told it, and goes on running."""
     store = SqliteStore(tmp_path / "state.db", clock=SystemClock(), keep_history=30 * 86_400)
     await store.open()
-    down = failing("no connection", Charge(fault=Fault.GATEWAY_UNREACHABLE, summary="no connection"))
+    down = failing("no connection", Suspicion(fault=Fault.GATEWAY_UNREACHABLE, summary="no connection"))
     began = time.time() - 3600
     for seconds in range(0, 1800, 15):
-        at, finding = began + seconds, down if 600 <= seconds < 900 else passing("well")
-        store.record(PROD, Observation(check=CheckName.GATEWAY, at=at, took=0.1, finding=finding), at)
+        at, result = began + seconds, down if 600 <= seconds < 900 else passing("well")
+        store.record(PROD, Observation(check=CheckName.GATEWAY, at=at, took=0.1, result=result), at)
     opened, resolved = began + 615, began + 915
     for moment, reason in ((opened, Reason.OPENED), (resolved, Reason.RESOLVED)):
-        told = Told(
+        notified = Notified(
             reason=reason,
             fault=Fault.GATEWAY_UNREACHABLE,
             severity=Severity.CRITICAL,
@@ -154,7 +154,7 @@ async def a_bad_hour(tmp_path: Path) -> SqliteStore:
             closed=reason is Reason.RESOLVED,
         )
         at = moment + 0.3  # Slack has answered
-        store.record(PROD, NoticeTold(at=at, incident_id="i", notifier="slack", told=told), at)
+        store.record(PROD, NoticeDelivered(at=at, incident_id="i", notifier="slack", notified=notified), at)
     diagnosis = Diagnosis(
         fault=Fault.GATEWAY_UNREACHABLE,
         severity=Severity.CRITICAL,

@@ -47,16 +47,16 @@ from monitor.core.inputs import (
     TraceLooked,
 )
 from monitor.core.model import (
-    Blindness,
-    Charge,
     CheckName,
+    CheckResult,
     Fault,
-    Finding,
     Instant,
     Seconds,
     Severity,
+    Suspicion,
     TargetName,
     TraceId,
+    UnknownReason,
     failing,
     passing,
     unknown,
@@ -183,31 +183,31 @@ def a_canary(number: int = 1, **changes: Any) -> Canary:
     return Canary(**{**given, **changes})
 
 
-def a_charge(fault: Fault, **more: Any) -> Charge:
+def a_charge(fault: Fault, **more: Any) -> Suspicion:
     """What a look holds against the world."""
-    return Charge(fault=fault, summary=f"{fault} it is", **more)
+    return Suspicion(fault=fault, summary=f"{fault} it is", **more)
 
 
-def blind(reason: Blindness = Blindness.UNREACHABLE, *, permanent: bool = False) -> Finding:
+def blind(reason: UnknownReason = UnknownReason.UNREACHABLE, *, permanent: bool = False) -> CheckResult:
     """A look that could not see."""
     return unknown(f"cannot look: {reason}", reason, permanent=permanent)
 
 
-def config_finding(config: ExportConfig, expected: ExpectedConfig) -> Finding:
+def config_finding(config: ExportConfig, expected: ExpectedConfig) -> CheckResult:
     """What the configuration check says of a parsed answer: always conclusive."""
     if config.off:
         return failing("off", a_charge(F.EXPORTER_DISABLED, conclusive=True, stops_export=True))
     comparison = compare(expected, config)
     if not comparison.differences:
         return passing("as expected", conclusive=True)
-    charge = a_charge(
+    suspicion = a_charge(
         F.CONFIG_DRIFT,
         facts=tuple(map(str, comparison.differences)),
         severity=Severity.CRITICAL if comparison.critical else Severity.WARNING,
         conclusive=True,
         stops_export=comparison.stops_export,
     )
-    return failing(charge.summary, charge)
+    return failing(suspicion.summary, suspicion)
 
 
 @dataclass
@@ -222,7 +222,7 @@ class Story:
     attempts: dict[str, Attempt] = field(default_factory=dict)
     numbers: Any = field(default_factory=lambda: itertools.count(1))
 
-    def tell(self, given: Input) -> "Story":
+    def feed(self, given: Input) -> "Story":
         """One input."""
         before = self.state
         self.state = apply(before, given, self.policy, self.now)
@@ -239,9 +239,9 @@ class Story:
 
     # --- looks
 
-    def look(self, check: CheckName, finding: Finding) -> "Story":
+    def look(self, check: CheckName, result: CheckResult) -> "Story":
         """A check reports."""
-        return self.tell(Observation(check=check, at=self.now, took=0.1, finding=finding))
+        return self.feed(Observation(check=check, at=self.now, took=0.1, result=result))
 
     def passes(self, check: CheckName, *, conclusive: bool = False) -> "Story":
         """A check finds everything as it should be."""
@@ -251,7 +251,7 @@ class Story:
         """A check finds a fault."""
         return self.look(check, failing("broken", a_charge(fault, **more)))
 
-    def is_blind(self, check: CheckName, reason: Blindness = Blindness.UNREACHABLE, **more: Any) -> "Story":
+    def is_blind(self, check: CheckName, reason: UnknownReason = UnknownReason.UNREACHABLE, **more: Any) -> "Story":
         """A check cannot see."""
         return self.look(check, blind(reason, **more))
 
@@ -260,12 +260,12 @@ class Story:
     ) -> "Story":
         """The configuration is read; as it should be unless said otherwise."""
         read = config if config is not None else manifest()
-        return self.tell(
+        return self.feed(
             Observation(
                 check=CheckName.CONFIG,
                 at=self.now,
                 took=0.1,
-                finding=config_finding(read, self.policy.expected),
+                result=config_finding(read, self.policy.expected),
                 config=ConfigSeen(config=read, updated_at=updated_at, updated_by=by),
             )
         )
@@ -276,17 +276,17 @@ class Story:
 
     def key_tried(self, *, accepted: bool) -> "Story":
         """A documented route is asked with our key."""
-        return self.tell(KeyTried(at=self.now, accepted=accepted))
+        return self.feed(KeyTried(at=self.now, accepted=accepted))
 
     # --- canaries and their traces
 
-    def canary(self, finding: Finding | None = None, **changes: Any) -> str:
+    def canary(self, result: CheckResult | None = None, **changes: Any) -> str:
         """A canary is sent and answered at once; its id."""
         canary = a_canary(next(self.numbers), sent_at=self.now, answered_at=self.now, **changes)
         planned = replace(canary, answered_at=None, accepted=False, trace_id=None, id_source=None)
-        self.tell(CanaryPlanned(at=self.now, canary=planned))
-        self.tell(
-            CanaryAnswered(at=self.now, took=0.5, canary=canary, finding=finding or passing("the gateway served it"))
+        self.feed(CanaryPlanned(at=self.now, canary=planned))
+        self.feed(
+            CanaryAnswered(at=self.now, took=0.5, canary=canary, result=result or passing("the gateway served it"))
         )
         return canary.id
 
@@ -297,18 +297,18 @@ class Story:
     def see(self, canary_id: str, seen: tuple[SpanFact, ...] = (), route: Route = Route.TRACE) -> "Story":
         """A look for a trace succeeds."""
         trace_seen = TraceSeen(route=route, at=self.now, spans=seen)
-        return self.tell(TraceLooked(at=self.now, took=0.1, canary_id=canary_id, seen=trace_seen))
+        return self.feed(TraceLooked(at=self.now, took=0.1, canary_id=canary_id, seen=trace_seen))
 
     def cannot_see(
-        self, canary_id: str | None, finding: Finding | None = None, *, key_refused: bool = False
+        self, canary_id: str | None, result: CheckResult | None = None, *, key_refused: bool = False
     ) -> "Story":
         """A look for a trace fails."""
-        return self.tell(
+        return self.feed(
             LookFailed(
                 at=self.now,
                 took=0.1,
                 check=CheckName.ARRIVAL,
-                finding=finding or blind(Blindness.REFUSED if key_refused else Blindness.UNREACHABLE),
+                result=result or blind(UnknownReason.REFUSED if key_refused else UnknownReason.UNREACHABLE),
                 canary_id=canary_id,
                 key_refused=key_refused,
                 where="Traceloop's read API",
@@ -323,11 +323,11 @@ class Story:
 
     def elsewhere(self, canary_id: str) -> "Story":
         """Another environment shows the trace."""
-        return self.tell(ElsewhereLooked(at=self.now, canary_id=canary_id, environment="stg"))
+        return self.feed(ElsewhereLooked(at=self.now, canary_id=canary_id, environment="stg"))
 
     def origin(self, canary_id: str, *, found: bool | None) -> "Story":
         """TrueFoundry's own store is asked."""
-        return self.tell(OriginLooked(at=self.now, canary_id=canary_id, found=found))
+        return self.feed(OriginLooked(at=self.now, canary_id=canary_id, found=found))
 
     def proven(self) -> "Story":
         """Every route has just shown us a span of our own."""
@@ -340,21 +340,21 @@ class Story:
     # --- control spans
 
     def control(
-        self, finding: Finding | None = None, *, accepted: bool | None = True, key_refused: bool = False
+        self, result: CheckResult | None = None, *, accepted: bool | None = True, key_refused: bool = False
     ) -> TraceId:
         """A span of our own is posted; accepted unless said otherwise. Its trace id."""
         control = ControlSpan(
             trace_id=trace_id(50_000 + next(self.numbers)),
             sent_at=self.now,
-            accepted=accepted if finding is None else False,
-            judged=finding is not None,
+            accepted=accepted if result is None else False,
+            judged=result is not None,
         )
-        self.tell(ControlSent(at=self.now, took=0.1, control=control, finding=finding, key_refused=key_refused))
+        self.feed(ControlSent(at=self.now, took=0.1, control=control, result=result, key_refused=key_refused))
         return control.trace_id
 
     def control_seen(self, control: TraceId, *, shown: bool, route: Route = Route.WAREHOUSE) -> "Story":
         """A read for a control span succeeds."""
-        return self.tell(ControlLooked(at=self.now, took=0.1, trace_id=control, route=route, shown=shown))
+        return self.feed(ControlLooked(at=self.now, took=0.1, trace_id=control, route=route, shown=shown))
 
     # --- time that is lived through
 
@@ -428,4 +428,4 @@ class Story:
 
     def tick(self) -> "Story":
         """Time passed."""
-        return self.tell(Ticked(at=self.now))
+        return self.feed(Ticked(at=self.now))

@@ -7,11 +7,11 @@ ends. Slow and plain on purpose.
 from dataclasses import dataclass
 from itertools import takewhile
 
-from monitor.core.model import Blindness, CheckName, Fault, Instant, Verdict
+from monitor.core.model import CheckName, Fault, Instant, UnknownReason, Verdict
 from monitor.core.state import Policy
 
 OWN = {Fault.BLIND, Fault.CHECK_FAILED}
-IGNORED = {Blindness.BUDGET_SPENT, Blindness.NOTHING_TO_JUDGE}
+IGNORED = {UnknownReason.BUDGET_SPENT, UnknownReason.NOTHING_TO_JUDGE}
 KEEPS_FROM_SERVING = {
     Fault.GATEWAY_UNREACHABLE,
     Fault.GATEWAY_REFUSED,
@@ -19,7 +19,7 @@ KEEPS_FROM_SERVING = {
     Fault.CANARY_REJECTED,
     Fault.PROVIDER_FAILING,
 }
-CRASHES = {Blindness.CRASHED, Blindness.TIMEOUT}
+CRASHES = {UnknownReason.CRASHED, UnknownReason.TIMEOUT}
 CAUSES = {Fault.KEY_REJECTED, Fault.INGEST_FAILING}
 
 
@@ -32,7 +32,7 @@ class Look:
     verdict: Verdict
     fault: Fault | None = None
     conclusive: bool = False
-    blindness: Blindness | None = None
+    unknown_reason: UnknownReason | None = None
 
 
 @dataclass
@@ -74,8 +74,8 @@ class Oracle:
 
     def look(self, look: Look) -> None:
         """A check reported."""
-        explained = look.blindness is Blindness.PAUSED and self.believed & KEEPS_FROM_SERVING
-        if look.blindness not in IGNORED and not explained:
+        explained = look.unknown_reason is UnknownReason.PAUSED and self.believed & KEEPS_FROM_SERVING
+        if look.unknown_reason not in IGNORED and not explained:
             self.looks.append(look)
             history = [one for one in self.looks if one.check is look.check]
             before = self.of_checks.get(look.check, set())
@@ -117,7 +117,7 @@ class Oracle:
     def _after_unknown(self, history: list[Look], before: set[Fault]) -> set[Fault]:
         row = list(takewhile(lambda look: look.verdict is Verdict.UNKNOWN, history[::-1]))[::-1]
         row = self._unbroken(row)
-        crashes = list(takewhile(lambda look: look.blindness in CRASHES, row[::-1]))
+        crashes = list(takewhile(lambda look: look.unknown_reason in CRASHES, row[::-1]))
         if crashes:
             return before | ({Fault.CHECK_FAILED} if len(crashes) >= self.policy.fail_after else set())
         every = self.policy.cadences[history[-1].check].every

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from monitor.core.incident import Incident, Notice, Reason
-from monitor.core.inputs import NoticeTold
+from monitor.core.inputs import NoticeDelivered
 from monitor.core.model import Fault, Instant, Severity
 from monitor.core.notify import compose, due, record
 from tests.core.build import Story
@@ -23,12 +23,12 @@ class Reader:
     """What was delivered, oldest first; a reader believes the newest message about each incident."""
 
     name: str = "slack"
-    heard: tuple[Notice, ...] = field(default=())
+    received: tuple[Notice, ...] = field(default=())
 
     @property
     def believes(self) -> dict[str, Belief]:
         """The incidents that the reader takes for open, with name and severity."""
-        newest = {notice.incident.id: notice.incident for notice in self.heard}
+        newest = {notice.incident.id: notice.incident for notice in self.received}
         return {
             name: (incident.diagnosis.fault, incident.diagnosis.severity)
             for name, incident in newest.items()
@@ -42,7 +42,7 @@ class Reader:
                 incident,
                 due(
                     incident,
-                    incident.told.get(self.name),
+                    incident.notified.get(self.name),
                     silenced_until=silenced(incident),
                     policy=story.policy,
                     now=story.now,
@@ -64,7 +64,7 @@ class Reader:
         """One message is delivered; `recorded` False: its answer was lost, or the program died before it was written down."""
         notice = compose(
             incident,
-            incident.told.get(self.name),
+            incident.notified.get(self.name),
             reason,
             silenced_until=silenced(incident),
             may_mention=True,
@@ -72,9 +72,9 @@ class Reader:
             now=story.now,
         )
         if recorded:
-            told = record(notice, {"ts": "1"})
-            story.tell(NoticeTold(at=story.now, incident_id=incident.id, notifier=self.name, told=told))
-        return replace(self, heard=(*self.heard, notice))
+            notified = record(notice, {"ts": "1"})
+            story.feed(NoticeDelivered(at=story.now, incident_id=incident.id, notifier=self.name, notified=notified))
+        return replace(self, received=(*self.received, notice))
 
     def is_brought_up_to_date(self, story: Story, silenced: SilencedUntil = never) -> "Reader":
         """Everything that is due is delivered."""

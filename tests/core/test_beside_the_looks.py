@@ -10,7 +10,7 @@ from monitor.core.hints import caveats
 from monitor.core.inputs import ControlLooked, LabelsUnread, MemoryLost, OriginLooked, TraceLooked
 from monitor.core.model import CheckName, Fault
 from monitor.core.pace import interval
-from monitor.core.state import Active, Trend
+from monitor.core.state import Active, CheckState
 from monitor.core.trace import Narrowing, Route, TraceSeen
 from tests.core.build import POLICY, Story, a_charge, spans, trace_id
 from tests.fakes.clock import START
@@ -29,11 +29,11 @@ def arrived() -> tuple[Story, str]:
 def test_labels_that_could_not_be_read_are_shown_beside_the_arrival() -> None:
     """Once that is final; the check passes as it did."""
     story, canary = arrived()
-    story.tell(LabelsUnread(at=story.now, canary_id=canary, why="HTTP 503", final=False))
+    story.feed(LabelsUnread(at=story.now, canary_id=canary, why="HTTP 503", final=False))
     assert story.known(canary).not_judged == ""
-    story.tell(LabelsUnread(at=story.now, canary_id=canary, why="too busy", final=True))
+    story.feed(LabelsUnread(at=story.now, canary_id=canary, why="too busy", final=True))
     assert story.known(canary).not_judged == "too busy"
-    last = story.state.trend(CheckName.ARRIVAL).last
+    last = story.state.check_state(CheckName.ARRIVAL).last
     assert last is not None
     assert (last.verdict.value, last.evidence["not_judged"]) == ("pass", "too busy")
     assert caveats(story.state, story.policy, story.now) == (
@@ -46,10 +46,10 @@ def test_what_is_not_judged_of_another_canary_leaves_the_newest_look_alone() -> 
     story, first = arrived()
     second = story.canary()
     story.arrives(second)
-    before = story.state.trend(CheckName.ARRIVAL).last
+    before = story.state.check_state(CheckName.ARRIVAL).last
     for canary in (first, second, "nobody"):
-        story.tell(LabelsUnread(at=story.now, canary_id=canary, why="too busy", final=True))
-    assert story.state.trend(CheckName.ARRIVAL).last == before
+        story.feed(LabelsUnread(at=story.now, canary_id=canary, why="too busy", final=True))
+    assert story.state.check_state(CheckName.ARRIVAL).last == before
     assert (story.known(first).not_judged, story.known(second).not_judged) == ("too busy", "")
 
 
@@ -58,7 +58,7 @@ def test_a_narrowed_read_that_shows_a_trace_is_proven() -> None:
     story = Story()
     canary = story.canary()
     seen = TraceSeen(route=Route.WAREHOUSE, at=story.now, spans=spans(1), narrowing=Narrowing.METADATA)
-    story.tell(TraceLooked(at=story.now, took=0.1, canary_id=canary, seen=seen))
+    story.feed(TraceLooked(at=story.now, took=0.1, canary_id=canary, seen=seen))
     assert story.state.proofs.keys() == {
         proof_key(Route.WAREHOUSE, CREDENTIAL),
         narrowing_key(Narrowing.METADATA, CREDENTIAL),
@@ -69,7 +69,7 @@ def test_a_control_span_proves_what_has_shown_it() -> None:
     """The quick route, and the filter that was tried besides."""
     story = Story()
     control = story.control()
-    story.tell(
+    story.feed(
         ControlLooked(
             at=story.now, took=0.1, trace_id=control, route=Route.TRACE, shown=True, narrowings=(Narrowing.MARKER,)
         )
@@ -86,7 +86,7 @@ def test_the_own_store_brings_the_id_of_a_trace_that_has_none(named: bool) -> No
     """Found by the nonce; that proves asking by the nonce, and nothing else."""
     story = Story()
     canary = story.canary(**({} if named else {"trace_id": None, "id_source": None}))
-    story.tell(OriginLooked(at=story.now, canary_id=canary, found=True, trace_id=trace_id(9), by_nonce=True))
+    story.feed(OriginLooked(at=story.now, canary_id=canary, found=True, trace_id=trace_id(9), by_nonce=True))
     known = story.known(canary)
     assert (known.trace_id, known.id_source) == (
         (trace_id(1), IdSource.FEEDBACK) if named else (trace_id(9), IdSource.NONCE)
@@ -96,7 +96,7 @@ def test_the_own_store_brings_the_id_of_a_trace_that_has_none(named: bool) -> No
 
 def test_a_lost_memory_is_told_once_as_a_warning_that_is_over() -> None:
     """There is nothing to wait for."""
-    story = Story().tell(MemoryLost(at=Story().now, what="the state file was damaged"))
+    story = Story().feed(MemoryLost(at=Story().now, what="the state file was damaged"))
     incident = story.state.incidents[-1]
     assert (incident.open, incident.diagnosis.fault, incident.diagnosis.summary) == (
         False,
@@ -121,7 +121,7 @@ def test_where_nobody_judges_arrivals_no_trace_hurries_anything() -> None:
 
 def test_what_is_confirmed_of_traces_hurries_the_control_span() -> None:
     """Whether Traceloop itself is healthy tells the hops apart."""
-    charge = a_charge(Fault.TRACE_LATE)
-    late = Trend(confirmed={Fault.TRACE_LATE: Active(charge=charge, since=START, confirmed_at=START)})
-    state = replace(Story().state, trends={CheckName.ARRIVAL: late})
+    suspicion = a_charge(Fault.TRACE_LATE)
+    late = CheckState(confirmed={Fault.TRACE_LATE: Active(suspicion=suspicion, since=START, confirmed_at=START)})
+    state = replace(Story().state, check_states={CheckName.ARRIVAL: late})
     assert interval(CheckName.CONTROL, state, POLICY, START) == POLICY.cadences[CheckName.CONTROL].every_while_failing

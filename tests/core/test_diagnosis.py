@@ -11,9 +11,9 @@ from monitor.core.drift import ENCODING, ENDPOINT, EXCLUDE, ConfigMemory, Config
 from monitor.core.faults import FAULTS, ORDER
 from monitor.core.incident import Diagnosis, Incident
 from monitor.core.inputs import Ticked
-from monitor.core.model import Blindness, Charge, CheckName, Component, Fault, Instant, Severity
+from monitor.core.model import CheckName, Component, Fault, Instant, Severity, Suspicion, UnknownReason
 from monitor.core.refine import confirmed_faults, named, triage
-from monitor.core.state import Active, Outage, Policy, TargetState, Trend
+from monitor.core.state import Active, CheckState, Outage, Policy, TargetState
 from monitor.core.streaks import debounce
 from monitor.core.trace import LabelJudgement
 from tests.core.build import (
@@ -40,16 +40,16 @@ LOSSES = (F.EXPORT_FAILING, F.TRACE_NOT_CREATED, F.TRACE_MISSING)
 NOW = START + 400.0
 
 
-def holding(*charges: Charge, **more: object) -> TargetState:
+def holding(*suspicions: Suspicion, **more: object) -> TargetState:
     """A target of which all this is confirmed. A loss gets the evidence that gives it its name."""
     confirmed: dict[Fault, Active] = {}
-    for charge in charges:
-        fault = F.TRACE_MISSING if charge.fault in LOSSES else charge.fault
-        confirmed[fault] = Active(charge=replace(charge, fault=fault), since=START, confirmed_at=START + 60)
-    state = TargetState(target=PROD, trends={CheckName.CONFIG: Trend(confirmed=confirmed)}, **more)  # type: ignore[arg-type]
-    for charge in charges:
-        if charge.fault in LOSSES:
-            state = lost(state, charge.fault)
+    for suspicion in suspicions:
+        fault = F.TRACE_MISSING if suspicion.fault in LOSSES else suspicion.fault
+        confirmed[fault] = Active(suspicion=replace(suspicion, fault=fault), since=START, confirmed_at=START + 60)
+    state = TargetState(target=PROD, check_states={CheckName.CONFIG: CheckState(confirmed=confirmed)}, **more)  # type: ignore[arg-type]
+    for suspicion in suspicions:
+        if suspicion.fault in LOSSES:
+            state = lost(state, suspicion.fault)
     return state
 
 
@@ -69,16 +69,16 @@ def lost(state: TargetState, name: Fault) -> TargetState:
     return replace(state, canaries=(canary,), controls=(control,), proofs={"own_store:": START})
 
 
-def charged(fault: Fault, *, stops: bool = True) -> Charge:
+def suspected(fault: Fault, *, stops: bool = True) -> Suspicion:
     """As the checks charge it; `stops` for a drift that stops the export."""
     if fault is F.CONFIG_DRIFT:
         return a_charge(fault, stops_export=stops, severity=Severity.CRITICAL if stops else Severity.WARNING)
     return a_charge(fault, stops_export=True)
 
 
-def diagnosed(*charges: Charge, judge: Policy = POLICY) -> Diagnosis:
+def diagnosed(*suspicions: Suspicion, judge: Policy = POLICY) -> Diagnosis:
     """The diagnosis of what is confirmed."""
-    diagnosis = diagnose(holding(*charges), judge, NOW)
+    diagnosis = diagnose(holding(*suspicions), judge, NOW)
     assert diagnosis is not None
     return diagnosis
 
@@ -89,7 +89,7 @@ def diagnosed(*charges: Charge, judge: Policy = POLICY) -> Diagnosis:
 @pytest.mark.parametrize("fault", list(Fault))
 def test_every_fault_alone_is_named_as_it_stands_in_the_table(fault: Fault) -> None:
     """Component, severity, meaning, next step, evidence."""
-    diagnosis = diagnosed(charged(fault, stops=False))
+    diagnosis = diagnosed(suspected(fault, stops=False))
     entry = FAULTS[fault]
     assert (diagnosis.fault, diagnosis.component, diagnosis.severity) == (fault, entry.component, entry.severity)
     assert diagnosis.summary.startswith(entry.meaning)
@@ -98,10 +98,10 @@ def test_every_fault_alone_is_named_as_it_stands_in_the_table(fault: Fault) -> N
     assert (diagnosis.explained, diagnosis.also, diagnosis.since) == ((), (), START)
 
 
-def _weight(charge: Charge) -> tuple[Severity, set[Fault]]:
-    if charge.fault is F.CONFIG_DRIFT:
-        return (Severity.CRITICAL, EXPLAINS[F.CONFIG_DRIFT]) if charge.stops_export else (Severity.WARNING, set())
-    return FAULTS[charge.fault].severity, EXPLAINS.get(charge.fault, set())
+def _weight(suspicion: Suspicion) -> tuple[Severity, set[Fault]]:
+    if suspicion.fault is F.CONFIG_DRIFT:
+        return (Severity.CRITICAL, EXPLAINS[F.CONFIG_DRIFT]) if suspicion.stops_export else (Severity.WARNING, set())
+    return FAULTS[suspicion.fault].severity, EXPLAINS.get(suspicion.fault, set())
 
 
 @pytest.mark.parametrize("fault", list(Fault)[:-1])
@@ -109,40 +109,41 @@ def test_of_every_pair_the_most_severe_unexplained_names_the_incident(fault: Fau
     """Ties by the order of the table; what is explained stands below, what is not is also broken."""
     others = [other for other in list(Fault)[ORDER[fault] + 1 :] if not {fault, other} <= set(LOSSES)]
     for other, stops in product(others, (True, False)):
-        one, two = charged(fault, stops=stops), charged(other, stops=stops)
+        one, two = suspected(fault, stops=stops), suspected(other, stops=stops)
         (severity_1, explains_1), (severity_2, explains_2) = _weight(one), _weight(two)
         diagnosis = diagnosed(two, one)
-        told = (diagnosis.fault, diagnosis.explained, diagnosis.also)
+        notified = (diagnosis.fault, diagnosis.explained, diagnosis.also)
         assert diagnosis.severity is max(severity_1, severity_2)
         if other in explains_1 or fault in explains_2:
             cause, consequence = (fault, other) if other in explains_1 else (other, fault)
-            assert told == (cause, (consequence,), ())
+            assert notified == (cause, (consequence,), ())
         else:
             first, second = (fault, other) if severity_1 >= severity_2 else (other, fault)
-            assert told == (first, (), (second,))
+            assert notified == (first, (), (second,))
 
 
 @pytest.mark.parametrize("fault", [fault for fault in Fault if fault is not F.BLIND])
 def test_a_confirmed_fault_outranks_blind_whatever_its_severity(fault: Fault) -> None:
     """What was seen names the incident; that we cannot look is also broken, and as bad as the operator says."""
     judge = policy(severity={F.BLIND: Severity.CRITICAL, fault: Severity.WARNING})
-    diagnosis = diagnosed(charged(F.BLIND), charged(fault), judge=judge)
+    diagnosis = diagnosed(suspected(F.BLIND), suspected(fault), judge=judge)
     assert (diagnosis.fault, diagnosis.also, diagnosis.severity) == (fault, (F.BLIND,), Severity.CRITICAL)
 
 
 def test_consequences_are_explained_through_each_other_but_told_once() -> None:
     """The key explains the failing ingest and the loss; the loss explains the late traces."""
-    diagnosis = diagnosed(*map(charged, (F.TRACE_LATE, F.TRACE_MISSING, F.INGEST_FAILING, F.KEY_REJECTED)))
+    diagnosis = diagnosed(*map(suspected, (F.TRACE_LATE, F.TRACE_MISSING, F.INGEST_FAILING, F.KEY_REJECTED)))
     assert diagnosis.fault is F.KEY_REJECTED
     assert diagnosis.explained == (F.INGEST_FAILING, F.TRACE_MISSING, F.TRACE_LATE)
     assert diagnosis.also == ()
 
 
 @pytest.mark.parametrize(
-    ("reason", "also"), [(Blindness.UNPROVEN, ()), (Blindness.UNREACHABLE, (F.BLIND,)), (Blindness.REFUSED, (F.BLIND,))]
+    ("reason", "also"),
+    [(UnknownReason.UNPROVEN, ()), (UnknownReason.UNREACHABLE, (F.BLIND,)), (UnknownReason.REFUSED, (F.BLIND,))],
 )
 def test_what_never_showed_a_trace_is_no_second_fault_while_none_can_arrive(
-    reason: Blindness, also: tuple[Fault, ...]
+    reason: UnknownReason, also: tuple[Fault, ...]
 ) -> None:
     """No wonder that nothing was seen. That nothing can be asked is another matter."""
     story = Story(policy(blind_after=0.0, fail_after=1)).is_blind(CheckName.ARRIVAL, reason)
@@ -154,7 +155,7 @@ def test_what_never_showed_a_trace_is_no_second_fault_while_none_can_arrive(
 
 def test_a_fault_that_keeps_no_trace_from_arriving_explains_no_blindness() -> None:
     """A gateway that refuses the token is one thing, a route that shows nothing another."""
-    story = Story(policy(blind_after=0.0, fail_after=1)).is_blind(CheckName.ARRIVAL, Blindness.UNPROVEN)
+    story = Story(policy(blind_after=0.0, fail_after=1)).is_blind(CheckName.ARRIVAL, UnknownReason.UNPROVEN)
     story.fails(CheckName.CANARY, F.GATEWAY_REFUSED)
     assert (story.name, story.diagnosis.also) == (F.GATEWAY_REFUSED, (F.BLIND,))
 
@@ -162,7 +163,7 @@ def test_a_fault_that_keeps_no_trace_from_arriving_explains_no_blindness() -> No
 def test_severity_is_the_highest_confirmed_also_of_what_is_explained() -> None:
     """A warning that explains something critical is as bad as that."""
     judge = policy(severity={F.KEY_REJECTED: Severity.WARNING})
-    diagnosis = diagnosed(charged(F.KEY_REJECTED), charged(F.INGEST_FAILING), judge=judge)
+    diagnosis = diagnosed(suspected(F.KEY_REJECTED), suspected(F.INGEST_FAILING), judge=judge)
     assert (diagnosis.fault, diagnosis.severity) == (F.KEY_REJECTED, Severity.CRITICAL)
 
 
@@ -172,22 +173,22 @@ def test_severity_is_the_highest_confirmed_also_of_what_is_explained() -> None:
 def test_severities_are_overridden_per_fault() -> None:
     """Up, down, or not at all."""
     judge = policy(severity={F.RATE_LIMITED: Severity.CRITICAL, F.GATEWAY_UNREACHABLE: Severity.NONE})
-    assert diagnosed(charged(F.RATE_LIMITED), judge=judge).severity is Severity.CRITICAL
-    assert diagnose(holding(charged(F.GATEWAY_UNREACHABLE)), judge, NOW) is None
+    assert diagnosed(suspected(F.RATE_LIMITED), judge=judge).severity is Severity.CRITICAL
+    assert diagnose(holding(suspected(F.GATEWAY_UNREACHABLE)), judge, NOW) is None
 
 
 def test_what_is_muted_explains_nothing() -> None:
     """Else the losses behind it would be told to nobody."""
     judge = policy(severity={F.KEY_REJECTED: Severity.NONE})
-    diagnosis = diagnosed(charged(F.KEY_REJECTED), charged(F.TRACE_MISSING), judge=judge)
+    diagnosis = diagnosed(suspected(F.KEY_REJECTED), suspected(F.TRACE_MISSING), judge=judge)
     assert (diagnosis.fault, diagnosis.explained) == (F.TRACE_MISSING, ())
 
 
 def test_a_loss_is_overridden_by_the_name_that_it_gets() -> None:
     """The triage comes first."""
     judge = policy(severity={F.EXPORT_FAILING: Severity.WARNING})
-    assert diagnosed(charged(F.EXPORT_FAILING), judge=judge).severity is Severity.WARNING
-    assert diagnosed(charged(F.TRACE_MISSING), judge=judge).severity is Severity.CRITICAL
+    assert diagnosed(suspected(F.EXPORT_FAILING), judge=judge).severity is Severity.WARNING
+    assert diagnosed(suspected(F.TRACE_MISSING), judge=judge).severity is Severity.CRITICAL
 
 
 @pytest.mark.parametrize("ceiling", list(Severity))
@@ -195,7 +196,7 @@ def test_a_target_has_a_ceiling(ceiling: Severity) -> None:
     """`max_severity`, also over an override."""
     judge = policy(max_severity=ceiling, severity={F.BLIND: Severity.CRITICAL})
     for fault in Fault:
-        diagnosis = diagnose(holding(charged(fault)), judge, NOW)
+        diagnosis = diagnose(holding(suspected(fault)), judge, NOW)
         assert (diagnosis.severity if diagnosis else Severity.NONE) <= ceiling
 
 
@@ -240,7 +241,7 @@ WELL, ILL, UNSURE = "Traceloop itself is well", "Traceloop does not show a span"
 )
 def test_the_four_way_triage(origin: bool | None, controls: tuple[ControlSpan, ...], name: Fault, said: str) -> None:
     """A control span proves something only if it was sent after the canary that it is compared with."""
-    state = holding(charged(F.TRACE_MISSING))
+    state = holding(suspected(F.TRACE_MISSING))
     canaries = tuple(replace(canary, origin=origin) for canary in state.canaries)
     state = replace(state, canaries=canaries, controls=controls)
     assert set(named(state, POLICY, NOW)) == {name}
@@ -253,7 +254,7 @@ def test_the_four_way_triage(origin: bool | None, controls: tuple[ControlSpan, .
 
 def test_an_empty_answer_of_a_store_that_never_showed_us_anything_proves_nothing() -> None:
     """Nor does one whose proof is older than a day."""
-    state = holding(charged(F.TRACE_NOT_CREATED))
+    state = holding(suspected(F.TRACE_NOT_CREATED))
     for proofs in ({}, {"own_store:": NOW - 86_401}, {"trace:ours": NOW}):
         unproven = replace(state, proofs=proofs)
         assert set(named(unproven, POLICY, NOW)) == {F.TRACE_MISSING}
@@ -265,13 +266,13 @@ def test_one_trace_in_the_own_store_is_enough() -> None:
     """The gateway makes traces, even if it lost one."""
     first = a_canary(1, outcome=Outcome.MISSING, origin=False)
     second = a_canary(2, outcome=Outcome.MISSING, origin=True)
-    state = replace(holding(charged(F.TRACE_NOT_CREATED)), canaries=(first, second))
+    state = replace(holding(suspected(F.TRACE_NOT_CREATED)), canaries=(first, second))
     assert set(named(state, POLICY, NOW)) == {F.EXPORT_FAILING}
 
 
 def test_only_the_losses_of_this_outage_are_compared() -> None:
     """Neither an older one nor an arrival."""
-    state = holding(charged(F.EXPORT_FAILING))
+    state = holding(suspected(F.EXPORT_FAILING))
     (canary,) = state.canaries
     for other in (replace(canary, sent_at=START - 1), replace(canary, outcome=Outcome.ARRIVED)):
         found = triage(state.confirmed[F.TRACE_MISSING], replace(state, canaries=(other,)), NOW)
@@ -284,7 +285,7 @@ def test_only_the_losses_of_this_outage_are_compared() -> None:
 
 def test_a_control_span_sent_after_one_of_the_losses_is_proof() -> None:
     """It need not have been sent after the newest of them."""
-    state = holding(charged(F.EXPORT_FAILING))
+    state = holding(suspected(F.EXPORT_FAILING))
     (first,) = state.canaries
     second = replace(first, id="c2", sent_at=SHOWN.sent_at + 60)
     state = replace(state, canaries=(first, second), controls=(SHOWN,))
@@ -293,7 +294,7 @@ def test_a_control_span_sent_after_one_of_the_losses_is_proof() -> None:
 
 def test_the_newest_control_span_speaks() -> None:
     """Traceloop was well when the first trace got lost, and is not any more: then the export is not accused."""
-    state = holding(charged(F.EXPORT_FAILING))
+    state = holding(suspected(F.EXPORT_FAILING))
     newer = control(sent_at=START + 100, shown_at=None, accepted=False)
     asked = replace(state, controls=(SHOWN, newer, replace(newer, sent_at=START + 110, accepted=True, judged=False)))
     assert triage(state.confirmed[F.TRACE_MISSING], asked, NOW).control is False
@@ -304,12 +305,12 @@ def test_the_newest_control_span_speaks() -> None:
 @pytest.mark.parametrize("name", sorted(LOSSES))
 def test_where_the_configuration_cannot_be_read_the_exporter_comes_first(name: Fault) -> None:
     """It may be off: nobody is sent to the support before. But an exporter that is off keeps no trace from being made."""
-    state = holding(charged(name))
-    trend = state.trend(CheckName.CONFIG)
+    state = holding(suspected(name))
+    check_state = state.check_state(CheckName.CONFIG)
     unread = debounce(
-        trend, blind(), at=NOW, took=0.1, cadence=POLICY.cadences[CheckName.CONFIG], policy=POLICY, now=NOW
+        check_state, blind(), at=NOW, took=0.1, cadence=POLICY.cadences[CheckName.CONFIG], policy=POLICY, now=NOW
     )
-    diagnosis = diagnose(replace(state, trends={CheckName.CONFIG: unread}), POLICY, NOW)
+    diagnosis = diagnose(replace(state, check_states={CheckName.CONFIG: unread}), POLICY, NOW)
     assert diagnosis is not None
     comes_first = name is not F.TRACE_NOT_CREATED
     assert diagnosis.fault is name
@@ -319,7 +320,7 @@ def test_where_the_configuration_cannot_be_read_the_exporter_comes_first(name: F
 
 def test_a_loss_that_something_explains_still_tells_whether_the_gateway_made_the_trace() -> None:
     """It accuses neither the export nor Traceloop: with a control span it is not compared."""
-    state = holding(charged(F.EXPORT_FAILING))
+    state = holding(suspected(F.EXPORT_FAILING))
     explained = replace(state, canaries=tuple(replace(canary, excused=True) for canary in state.canaries))
     found = triage(state.confirmed[F.TRACE_MISSING], explained, NOW)
     assert (found.own_store, found.control, found.place.fault) == (True, None, F.TRACE_MISSING)
@@ -336,7 +337,7 @@ def test_a_loss_that_something_explains_still_tells_whether_the_gateway_made_the
 )
 def test_the_newest_two_answers_of_the_own_store_name_a_loss(origins: tuple[bool | None, ...], fault: Fault) -> None:
     """What lost the traces may change while they are lost; where the store could not be asked it says nothing new."""
-    state = holding(charged(F.EXPORT_FAILING))
+    state = holding(suspected(F.EXPORT_FAILING))
     losses = tuple(
         a_canary(number, sent_at=START + number, outcome=Outcome.MISSING, origin=origin)
         for number, origin in enumerate(origins)
@@ -351,14 +352,14 @@ def configured(
     config: ExportConfig, *, changed_at: float | None = START, by: str | None = None, outcomes: str = ""
 ) -> TargetState:
     """A configuration that was read, and canaries a minute apart, sent from settle after its change on."""
-    charge = charged(F.EXPORTER_DISABLED if config.off else F.CONFIG_DRIFT)
+    suspicion = suspected(F.EXPORTER_DISABLED if config.off else F.CONFIG_DRIFT)
     memory = ConfigMemory(seen=ConfigSeen(config=config, updated_at=changed_at, updated_by=by), changed_at=changed_at)
     kinds = {"A": Outcome.ARRIVED, "M": Outcome.MISSING, "?": Outcome.UNKNOWN}
     canaries = tuple(
         a_canary(place, sent_at=START + 360 + 60 * place, outcome=kinds[letter])
         for place, letter in enumerate(outcomes)
     )
-    return holding(charge, config=memory, canaries=canaries)
+    return holding(suspicion, config=memory, canaries=canaries)
 
 
 def refined(state: TargetState, judge: Policy = POLICY) -> tuple[Severity, bool]:
@@ -398,7 +399,7 @@ def test_after_settle_what_arrives_outranks_what_the_configuration_says(
 
 
 @pytest.mark.parametrize(
-    ("told", "said"),
+    ("notified", "said"),
     [
         (
             (True,),
@@ -412,13 +413,13 @@ def test_after_settle_what_arrives_outranks_what_the_configuration_says(
         ((), None),
     ],
 )
-def test_what_arrives_all_the_same_says_by_which_way(told: tuple[bool | None, ...], said: str | None) -> None:
+def test_what_arrives_all_the_same_says_by_which_way(notified: tuple[bool | None, ...], said: str | None) -> None:
     """By the resource attributes of the newest trace that was read; where none are expected nothing is said."""
     state = configured(OFF, outcomes="AAA")
-    labels = [LabelJudgement(configured=way) for way in told]
+    labels = [LabelJudgement(configured=way) for way in notified]
     labelled = (
         *(replace(c, labels=each) for c, each in zip(state.canaries, labels, strict=False)),
-        *state.canaries[len(told) :],
+        *state.canaries[len(notified) :],
     )
     because = confirmed_faults(replace(state, canaries=labelled), POLICY, NOW)[0].because
     assert [line for line in because if line.startswith("they ")] == ([said] if said else [])
@@ -440,7 +441,7 @@ def test_a_configuration_that_is_gone_is_outranked_only_by_what_was_sent_after_i
     memory = ConfigMemory(seen=ConfigSeen(config=manifest(), updated_by="ana"), changed_at=START - 9000)
     arrived = tuple(a_canary(n, sent_at=START + 60 * n, outcome=Outcome.ARRIVED) for n in range(20))
     for known in (memory, None):
-        gone = holding(charged(F.EXPORTER_DISABLED), config=known, canaries=arrived[:6])
+        gone = holding(suspected(F.EXPORTER_DISABLED), config=known, canaries=arrived[:6])
         assert refined(gone) == SAYS_SO
         assert not any("ana" in sentence for sentence in confirmed_faults(gone, POLICY, NOW)[0].because)
         assert refined(replace(gone, canaries=arrived)) == OUTRANKED
@@ -449,8 +450,8 @@ def test_a_configuration_that_is_gone_is_outranked_only_by_what_was_sent_after_i
 def test_a_harmless_drift_is_not_weighed_against_arrivals() -> None:
     """It does not say that traces stop."""
     state = configured(ELSEWHERE, outcomes="AA")
-    harmless = charged(F.CONFIG_DRIFT, stops=False)
-    state = replace(state, trends=holding(harmless).trends)
+    harmless = suspected(F.CONFIG_DRIFT, stops=False)
+    state = replace(state, check_states=holding(harmless).check_states)
     assert refined(state) == (Severity.WARNING, False)
     assert "traces arrive" not in " ".join(confirmed_faults(state, POLICY, NOW)[0].because)
 
@@ -514,7 +515,7 @@ def test_no_reason_is_given_twice(fault: Fault) -> None:
         story.arrives(story.canary())
     judged = tuple(replace(canary, labels=labels) for canary in story.state.canaries)
     story.state = replace(story.state, canaries=judged)
-    story.tell(Ticked(at=story.now))
+    story.feed(Ticked(at=story.now))
     (said,) = [one.because for one in confirmed_faults(story.state, story.policy, story.now) if one.fault is fault]
     assert len(said) == len(set(said))
     assert not any(line.startswith("found in ") for line in said)
@@ -542,7 +543,7 @@ def test_the_newest_traces_that_went_wrong_are_named_where_the_fault_is_about_tr
     bad += [a_canary(5, sent_at=START + 5, outcome=Outcome.MISSING, trace_id=None)]
     good = [a_canary(6, sent_at=START + 6, outcome=Outcome.ARRIVED)]
     for fault in Fault:
-        state = replace(holding(charged(fault)), canaries=(*bad, *good))
+        state = replace(holding(suspected(fault)), canaries=(*bad, *good))
         diagnosis = diagnose(state, POLICY, NOW)
         assert diagnosis is not None
         about_traces = diagnosis.component is Component.EXPORT or fault in {
@@ -553,7 +554,7 @@ def test_the_newest_traces_that_went_wrong_are_named_where_the_fault_is_about_tr
 
 def test_a_drift_that_lets_traces_through_names_none() -> None:
     """It has not lost them."""
-    state = replace(holding(charged(F.CONFIG_DRIFT, stops=False)), canaries=(a_canary(outcome=Outcome.MISSING),))
+    state = replace(holding(suspected(F.CONFIG_DRIFT, stops=False)), canaries=(a_canary(outcome=Outcome.MISSING),))
     diagnosis = diagnose(state, POLICY, NOW)
     assert diagnosis is not None
     assert diagnosis.trace_ids == ()
@@ -564,7 +565,7 @@ def test_traces_that_another_cause_took_are_not_named(fault: Fault) -> None:
     """A loss, a delay or a part that a known cause explains is no evidence of this."""
     other = [a_canary(n, sent_at=START + n, excused=True, late=True, outcome=Outcome.MISSING) for n in (1, 2)]
     other.append(a_canary(3, sent_at=START + 3, excused=True, outcome=Outcome.INCOMPLETE))
-    state = replace(holding(charged(fault)), canaries=(*other, a_canary(4, sent_at=START + 4, late=True)))
+    state = replace(holding(suspected(fault)), canaries=(*other, a_canary(4, sent_at=START + 4, late=True)))
     diagnosis = diagnose(state, POLICY, NOW)
     assert diagnosis is not None
     assert diagnosis.trace_ids == (trace_id(4),)
@@ -576,7 +577,7 @@ def test_what_was_lost_to_an_outage_that_is_over_is_not_lost_to_the_next_one(*, 
     lost_then = a_canary(1, sent_at=START - 120, excused=True, late=True, outcome=Outcome.MISSING)
     lost_now = a_canary(2, sent_at=START - 30, excused=True, late=True, outcome=Outcome.MISSING)
     over = Outage(fault=F.KEY_REJECTED, began_at=START - 180, ended_at=START - 60)
-    state = replace(holding(charged(F.CONFIG_DRIFT)), canaries=(lost_then, lost_now))
+    state = replace(holding(suspected(F.CONFIG_DRIFT)), canaries=(lost_then, lost_now))
     before = diagnose(state, POLICY, NOW)
     assert before is not None
     assert (before.trace_ids, before.missing_since) == ((trace_id(1), trace_id(2)), START - 120)
@@ -589,9 +590,9 @@ def test_what_was_lost_to_an_outage_that_is_over_is_not_lost_to_the_next_one(*, 
 def test_what_was_lost_to_an_earlier_name_of_the_incident_stays_among_its_traces() -> None:
     """Off became drift: it is one outage, and its traces have been missing since its beginning."""
     lost_then = a_canary(1, sent_at=START - 120, excused=True, outcome=Outcome.MISSING)
-    incidents = opened(holding(charged(F.EXPORTER_DISABLED)), START - 180).incidents
+    incidents = opened(holding(suspected(F.EXPORTER_DISABLED)), START - 180).incidents
     was = Outage(fault=F.EXPORTER_DISABLED, began_at=START - 180, ended_at=START)
-    state = replace(holding(charged(F.CONFIG_DRIFT)), canaries=(lost_then,), outages=(was,), incidents=incidents)
+    state = replace(holding(suspected(F.CONFIG_DRIFT)), canaries=(lost_then,), outages=(was,), incidents=incidents)
     diagnosis = diagnose(state, POLICY, NOW)
     assert diagnosis is not None
     assert (diagnosis.trace_ids, diagnosis.missing_since) == ((trace_id(1),), START - 120)
@@ -599,7 +600,7 @@ def test_what_was_lost_to_an_earlier_name_of_the_incident_stays_among_its_traces
 
 def test_a_spent_budget_is_said_in_an_open_incident() -> None:
     """So that nobody wonders why evidence is slow to come."""
-    story = Story().is_blind(CANARY, Blindness.BUDGET_SPENT).config(OFF)
+    story = Story().is_blind(CANARY, UnknownReason.BUDGET_SPENT).config(OFF)
     assert story.diagnosis.because[-1] == "cannot look: budget_spent"
-    story = Story().is_blind(CANARY, Blindness.PAUSED).config(OFF)
+    story = Story().is_blind(CANARY, UnknownReason.PAUSED).config(OFF)
     assert "paused" not in " ".join(story.diagnosis.because)

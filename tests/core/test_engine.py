@@ -8,7 +8,7 @@ from monitor.core.arrival import proof_key
 from monitor.core.canary import IdSource, Outcome
 from monitor.core.events import CanaryReturned, Checked, FaultChanged, TraceJudged
 from monitor.core.inputs import CanaryAnswered, CanaryPlanned, ControlSent, Input, LookFailed, Observation
-from monitor.core.model import Blindness, CheckName, Verdict, failing, passing
+from monitor.core.model import CheckName, UnknownReason, Verdict, failing, passing
 from monitor.core.state import DAY, Backoff
 from monitor.core.trace import Route, SpanFact
 from tests.core.build import (
@@ -30,7 +30,7 @@ from tests.core.build import (
 from tests.fakes.clock import START
 
 
-def heard(story: Story, kind: type) -> list[object]:
+def received(story: Story, kind: type) -> list[object]:
     """The events of a kind."""
     return [event for event in story.events if isinstance(event, kind)]
 
@@ -40,8 +40,8 @@ def heard(story: Story, kind: type) -> list[object]:
 
 def test_every_look_is_reported_as_it_was() -> None:
     """Whatever is believed of it."""
-    charge = a_charge(F.GATEWAY_UNREACHABLE)
-    story = Story().look(GATEWAY, failing("no answer", charge, evidence={"kind": "connect"}))
+    suspicion = a_charge(F.GATEWAY_UNREACHABLE)
+    story = Story().look(GATEWAY, failing("no answer", suspicion, evidence={"kind": "connect"}))
     assert story.events == [
         Checked(
             target=PROD, check=GATEWAY, at=START, took=0.1, verdict=Verdict.FAIL, summary="no answer",
@@ -57,13 +57,13 @@ def test_phases_and_certificates_are_remembered() -> None:
         check=GATEWAY,
         at=START,
         took=0.1,
-        finding=passing("well"),
+        result=passing("well"),
         phases={"connect": 0.2},
         certificate=("gateway", 9.0),
     )
-    story.tell(look).tell(replace(look, phases={}, certificate=None))
+    story.feed(look).feed(replace(look, phases={}, certificate=None))
     assert story.state.phases == {"connect": 0.2}
-    story.tell(replace(look, certificate=("other", 7.0)))
+    story.feed(replace(look, certificate=("other", 7.0)))
     assert story.state.certificates == {"gateway": 9.0, "other": 7.0}
 
 
@@ -92,7 +92,7 @@ def test_a_canary_is_recorded_and_paid_for_before_it_is_sent() -> None:
     """A restart in between loses nothing, and it never becomes a missing trace."""
     story = Story().proven()
     planned = a_canary(1, answered_at=None, accepted=False, trace_id=None)
-    story.tell(CanaryPlanned(at=START, canary=planned))
+    story.feed(CanaryPlanned(at=START, canary=planned))
     assert (story.state.canaries, story.state.budget.sent, story.state.budget.day) == ((planned,), 1, int(START // DAY))
     assert not story.state.canaries[0].pending
     assert story.wait(9000).tick().confirmed == set()
@@ -102,8 +102,8 @@ def test_an_answer_is_paid_for_by_its_usage() -> None:
     """And announced with its tokens and phases."""
     story = Story()
     canary = a_canary(1, usage={"input": 7, "output": 3})
-    story.tell(CanaryPlanned(at=START, canary=canary))
-    story.tell(CanaryAnswered(at=START, took=0.5, canary=canary, finding=passing("served"), phases={"connect": 0.1}))
+    story.feed(CanaryPlanned(at=START, canary=canary))
+    story.feed(CanaryAnswered(at=START, took=0.5, canary=canary, result=passing("served"), phases={"connect": 0.1}))
     assert story.state.budget.tokens == 10
     assert story.state.phases == {"connect": 0.1}
     assert story.events[0] == CanaryReturned(
@@ -114,16 +114,16 @@ def test_an_answer_is_paid_for_by_its_usage() -> None:
 def test_a_canary_without_an_answer_has_not_returned() -> None:
     """It is a look all the same."""
     story = Story()
-    story.tell(CanaryAnswered(at=START, took=9, canary=a_canary(1, answered_at=None), finding=blind()))
-    assert heard(story, CanaryReturned) == []
-    assert len(heard(story, Checked)) == 1
+    story.feed(CanaryAnswered(at=START, took=9, canary=a_canary(1, answered_at=None), result=blind()))
+    assert received(story, CanaryReturned) == []
+    assert len(received(story, Checked)) == 1
 
 
 def limited(story: Story, retry_after: float | None = None) -> float:
     """A 429; for how long no canary is sent."""
-    story.tell(
+    story.feed(
         CanaryAnswered(
-            at=story.now, took=0.1, canary=a_canary(1), finding=blind(), rate_limited=True, retry_after=retry_after
+            at=story.now, took=0.1, canary=a_canary(1), result=blind(), rate_limited=True, retry_after=retry_after
         )
     )
     assert story.state.backoff is not None
@@ -149,12 +149,12 @@ def test_after_a_429_retry_after_is_followed() -> None:
 def test_a_429_that_asks_for_hours_settles_at_once(seconds: float | None, *, settles: bool) -> None:
     """Nobody waits twelve hours for the second one."""
     story = Story()
-    story.tell(
+    story.feed(
         CanaryAnswered(
             at=story.now,
             took=0.1,
             canary=a_canary(1),
-            finding=failing("too many", a_charge(F.RATE_LIMITED)),
+            result=failing("too many", a_charge(F.RATE_LIMITED)),
             rate_limited=True,
             retry_after=seconds,
         )
@@ -211,7 +211,7 @@ def test_an_arrival_is_announced_once_with_its_seconds() -> None:
     story = Story().wait(1)
     canary = story.canary()
     story.wait(1).see(canary)
-    assert heard(story, TraceJudged) == []
+    assert received(story, TraceJudged) == []
     story.wait(2).arrives(canary)
     (judged,) = (event for event in story.events if isinstance(event, TraceJudged))
     assert judged == TraceJudged(
@@ -226,7 +226,7 @@ def test_an_arrival_is_announced_once_with_its_seconds() -> None:
     assert [look.verdict for look in looks] == [Verdict.PASS, Verdict.PASS]
     assert looks[0].summary == "the trace arrived after 3.0 s: 3 span(s)"
     assert looks[1].evidence["service_name"] == "tfy-llm-gateway"
-    assert story.state.trend(ARRIVAL).ever_passed
+    assert story.state.check_state(ARRIVAL).ever_passed
 
 
 @pytest.mark.parametrize(
@@ -235,13 +235,13 @@ def test_an_arrival_is_announced_once_with_its_seconds() -> None:
         (180, True, True, (), Verdict.FAIL, F.TRACE_LATE, None),
         (300, True, True, (), Verdict.FAIL, F.TRACE_MISSING, None),
         (300, True, True, spans(1)[1:], Verdict.FAIL, F.TRACE_INCOMPLETE, None),
-        (300, True, False, (), Verdict.UNKNOWN, None, Blindness.UNPROVEN),
-        (300, False, True, (), Verdict.UNKNOWN, None, Blindness.NOTHING_TO_JUDGE),
+        (300, True, False, (), Verdict.UNKNOWN, None, UnknownReason.UNPROVEN),
+        (300, False, True, (), Verdict.UNKNOWN, None, UnknownReason.NOTHING_TO_JUDGE),
     ],
 )
 def test_each_judgement_is_reported(
     after: float, accepted: bool, proven: bool, facts: tuple[SpanFact, ...], verdict: Verdict, fault: F | None,
-    reason: Blindness | None,
+    reason: UnknownReason | None,
 ) -> None:  # fmt: skip
     """What one trace alone says; the series decides what is believed."""
     story = Story().proven() if proven else Story()
@@ -249,8 +249,8 @@ def test_each_judgement_is_reported(
     story.wait(after).see(canary, facts)
     look = story.events[-1] if not story.confirmed else next(e for e in story.events if isinstance(e, Checked))
     assert isinstance(look, Checked)
-    assert (look.check, look.verdict, look.fault, look.blindness) == (ARRIVAL, verdict, fault, reason)
-    assert not story.state.trend(ARRIVAL).ever_passed
+    assert (look.check, look.verdict, look.fault, look.unknown_reason) == (ARRIVAL, verdict, fault, reason)
+    assert not story.state.check_state(ARRIVAL).ever_passed
     assert story.confirmed == set()
 
 
@@ -259,7 +259,7 @@ def test_lateness_is_reported_once() -> None:
     story = Story().proven()
     canary = story.canary()
     story.wait(180).see(canary).wait(15).see(canary)
-    assert len([event for event in heard(story, Checked) if event.check is ARRIVAL]) == 1  # type: ignore[attr-defined]
+    assert len([event for event in received(story, Checked) if event.check is ARRIVAL]) == 1  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(
@@ -301,7 +301,7 @@ def test_a_look_that_fails_for_too_long_gives_up() -> None:
     story = Story()
     canary = story.canary()
     story.wait(300).cannot_see(canary)
-    assert heard(story, TraceJudged) == []
+    assert received(story, TraceJudged) == []
     story.wait(3600).cannot_see(canary)
     assert [event.outcome for event in story.events if isinstance(event, TraceJudged)] == [Outcome.UNKNOWN]
 
@@ -309,7 +309,7 @@ def test_a_look_that_fails_for_too_long_gives_up() -> None:
 def test_a_look_that_fails_for_a_canary_that_is_forgotten_is_still_a_look() -> None:
     """It could not see."""
     story = Story().cannot_see("c9")
-    last = story.state.trend(ARRIVAL).last
+    last = story.state.check_state(ARRIVAL).last
     assert last is not None
     assert last.verdict is Verdict.UNKNOWN
 
@@ -352,7 +352,7 @@ def test_an_accepted_control_span_has_no_verdict_yet() -> None:
     """That waits for the read; but our key was accepted."""
     story = Story()
     story.control()
-    assert story.state.trend(CONTROL).last is None
+    assert story.state.check_state(CONTROL).last is None
     assert story.state.key_accepted_at == START
 
 
@@ -362,7 +362,7 @@ def test_a_control_span_that_is_shown_passes_and_proves_its_route() -> None:
         story = Story()
         control = story.control()
         story.wait(4).control_seen(control, shown=True, route=route)
-        last = story.state.trend(CONTROL).last
+        last = story.state.check_state(CONTROL).last
         assert last is not None
         assert (last.verdict, last.summary) == (Verdict.PASS, "a span of our own arrived after 4.0 s")
         assert proof_key(route, "ours") in story.state.proofs
@@ -373,9 +373,9 @@ def test_a_control_span_is_not_shown_only_by_the_documented_read_at_its_deadline
     story = Story()
     control = story.control()
     story.wait(299).control_seen(control, shown=False).wait(1).control_seen(control, shown=False, route=Route.TRACE)
-    assert story.state.trend(CONTROL).last is None
+    assert story.state.check_state(CONTROL).last is None
     story.control_seen(control, shown=False)
-    last = story.state.trend(CONTROL).last
+    last = story.state.check_state(CONTROL).last
     assert last is not None
     assert (last.verdict, last.fault) == (Verdict.FAIL, F.INGEST_FAILING)
     assert story.confirmed == set()
@@ -405,19 +405,19 @@ def test_a_control_span_is_judged_once() -> None:
 
 
 @pytest.mark.parametrize(
-    ("finding", "accepted"),
+    ("result", "accepted"),
     [
         (failing("503", a_charge(F.INGEST_FAILING)), False),
-        (blind(Blindness.REFUSED), None),
-        (blind(Blindness.BLOCKED), None),
+        (blind(UnknownReason.REFUSED), None),
+        (blind(UnknownReason.BLOCKED), None),
     ],
 )
 def test_a_control_span_that_was_not_taken_is_known_as_such_unless_nobody_knows(
-    finding: object, accepted: bool | None
+    result: object, accepted: bool | None
 ) -> None:
     """A 429 or a page of something in front is no refusal by Traceloop."""
     story = Story()
-    story.control(finding)  # type: ignore[arg-type]
+    story.control(result)  # type: ignore[arg-type]
     assert story.state.controls[0].accepted is accepted
 
 
@@ -433,7 +433,7 @@ def test_the_certificate_of_the_ingest_is_remembered() -> None:
     story = Story()
     span = story.control()
     known = next(one for one in story.state.controls if one.trace_id == span)
-    story.tell(ControlSent(at=START, took=0.1, control=known, finding=None, certificate=("traceloop", 9.0)))
+    story.feed(ControlSent(at=START, took=0.1, control=known, result=None, certificate=("traceloop", 9.0)))
     assert story.state.certificates == {"traceloop": 9.0}
 
 
@@ -446,10 +446,10 @@ def every_input() -> list[Input]:
     """One of each kind that a check may still report after it was switched off."""
     canary = a_canary(1)
     return [
-        Observation(check=GATEWAY, at=START, took=0.1, finding=passing("well")),
+        Observation(check=GATEWAY, at=START, took=0.1, result=passing("well")),
         CanaryPlanned(at=START, canary=canary),
-        CanaryAnswered(at=START, took=0.1, canary=canary, finding=blind(), rate_limited=True),
-        LookFailed(at=START, took=0.1, check=ARRIVAL, finding=blind(), canary_id=canary.id, key_refused=True),
+        CanaryAnswered(at=START, took=0.1, canary=canary, result=blind(), rate_limited=True),
+        LookFailed(at=START, took=0.1, check=ARRIVAL, result=blind(), canary_id=canary.id, key_refused=True),
     ]
 
 
@@ -457,14 +457,14 @@ def test_what_a_check_reports_after_it_was_switched_off_is_nobodys() -> None:
     """It neither crashes nor is believed."""
     story = Story(NOTHING)
     for given in every_input():
-        story.tell(given)
+        story.feed(given)
     story.see("c1", spans(1)).elsewhere("c1").origin("c1", found=True).key_tried(accepted=False).tick()
     control = story.control()
     story.control_seen(control, shown=True)
     story.control(failing("503", a_charge(F.INGEST_FAILING)))
-    assert story.state.trends == {}
+    assert story.state.check_states == {}
     assert story.state.backoff is None
-    assert heard(story, Checked) == []
+    assert received(story, Checked) == []
     assert story.known("c1").outcome is None
 
 
@@ -474,5 +474,5 @@ def test_a_hold_outlives_what_is_not_an_answer() -> None:
     limited(story)
     held = story.state.backoff
     assert isinstance(held, Backoff)
-    story.is_blind(CANARY, Blindness.PAUSED).tick()
+    story.is_blind(CANARY, UnknownReason.PAUSED).tick()
     assert story.state.backoff == held

@@ -86,7 +86,7 @@ def test_every_sequence_of_verdicts_and_deliveries(reopen_within: float, looks: 
     judge = policy(without=ALONE, reopen_within=reopen_within, fail_after=looks, pass_after=looks)
     worlds = list(every("pfu", length, World(Story(judge), Reader())))
     assert len(worlds) == sum(6**steps for steps in range(length + 1))
-    assert {Reason.OPENED, Reason.RESOLVED} <= {notice.reason for world in worlds for notice in world.reader.heard}
+    assert {Reason.OPENED, Reason.RESOLVED} <= {notice.reason for world in worlds for notice in world.reader.received}
 
 
 def test_every_sequence_of_two_faults_that_settle_at_once() -> None:
@@ -96,10 +96,10 @@ def test_every_sequence_of_two_faults_that_settle_at_once() -> None:
     """
     start = World(Story(policy(without=ALONE, fail_after=1, pass_after=1)), Reader())
     worlds = list(every("pfw", 4, start))
-    heard = {notice.reason for world in worlds for notice in world.reader.heard}
-    assert heard == {Reason.OPENED, Reason.CHANGED, Reason.EDITED, Reason.RESOLVED}
+    received = {notice.reason for world in worlds for notice in world.reader.received}
+    assert received == {Reason.OPENED, Reason.CHANGED, Reason.EDITED, Reason.RESOLVED}
     for world in worlds:
-        for notice in world.reader.heard:
+        for notice in world.reader.received:
             critical = notice.incident.diagnosis.severity is Severity.CRITICAL
             assert not notice.mention or (critical and notice.incident.open)
 
@@ -120,4 +120,4 @@ def test_one_failure_at_a_time_never_tells_anything(verdicts: str) -> None:
     world = World(Story(policy(without=ALONE)), Reader())
     for step in verdicts:
         world = world.after(step, delivered=True)
-    assert world.reader.heard == ()
+    assert world.reader.received == ()

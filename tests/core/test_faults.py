@@ -14,10 +14,20 @@ from monitor.core.events import Event
 from monitor.core.faults import CAUSES, FAULTS, LOSSES, ORDER
 from monitor.core.incident import Reason
 from monitor.core.inputs import Input
-from monitor.core.model import Blindness, CheckName, Component, Fault, Finding, Phases, Service, Severity, Verdict
+from monitor.core.model import (
+    CheckName,
+    CheckResult,
+    Component,
+    Fault,
+    Phases,
+    Service,
+    Severity,
+    UnknownReason,
+    Verdict,
+)
 from monitor.core.refine import TRIAGE, named
 from monitor.core.secret import Oddity, SecretKind
-from monitor.core.state import Active, Policy, State, TargetState, TraceIdMode, Trend
+from monitor.core.state import Active, CheckState, Policy, State, TargetState, TraceIdMode
 from monitor.core.trace import Narrowing, Route
 from tests.core.build import POLICY, PROD, a_canary, a_charge, trace_id
 from tests.fakes.clock import START
@@ -100,14 +110,14 @@ def test_every_fault_has_words_for_people(fault: Fault) -> None:
 @pytest.mark.parametrize("fault", [each for each in Fault if each not in LOSSES - {F.TRACE_MISSING}])
 def test_only_a_loss_is_named_by_the_triage(fault: Fault) -> None:
     """Every other fault keeps its name, whatever the own store and the control span say."""
-    active = Active(charge=a_charge(fault), since=START, confirmed_at=START)
+    active = Active(suspicion=a_charge(fault), since=START, confirmed_at=START)
     for (own, shown), place in TRIAGE.items():
         control = ControlSpan(
             trace_id=trace_id(9), sent_at=START + 1, accepted=shown, shown_at=START + 2 if shown else None, judged=True
         )
         state = TargetState(
             target=PROD,
-            trends={CheckName.ARRIVAL: Trend(confirmed={fault: active})},
+            check_states={CheckName.ARRIVAL: CheckState(confirmed={fault: active})},
             canaries=(a_canary(outcome=Outcome.MISSING, origin=own),),
             controls=(control,),
             proofs={"own_store:": START},
@@ -153,9 +163,8 @@ ENUMS: dict[type[Enum], str] = {
     SecretKind: "literal masked reference hidden absent",
     TraceIdMode: "auto feedback traceparent",
     Service: "control_plane gateway traceloop otlp slack alertmanager webhook heartbeat daemon",
-    Blindness: "unreachable refused garbled crowded no_witness blocked proxy starved unproven budget_spent paused timeout shortage "
-    "crashed "
-    "nothing_to_judge",
+    UnknownReason: "unreachable refused garbled crowded no_witness blocked proxy starved unproven budget_spent paused timeout "
+    "shortage crashed nothing_to_judge",
 }
 
 
@@ -180,7 +189,7 @@ def test_every_input_and_every_event_is_listed() -> None:
         assert own == set(get_args(union))
 
 
-@pytest.mark.parametrize("kind", [*get_args(Input), *get_args(Event), Finding, Policy, State, TargetState])
+@pytest.mark.parametrize("kind", [*get_args(Input), *get_args(Event), CheckResult, Policy, State, TargetState])
 def test_values_are_frozen_slotted_and_named(kind: type) -> None:
     """Nothing in core is mutated, and nothing is passed by position."""
     assert kind.__dataclass_params__.frozen  # type: ignore[attr-defined]

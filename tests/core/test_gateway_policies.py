@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from monitor.core.gateway_policies import Caller, Condition, Matter, Profile, SwitchRule, concerns
+from monitor.core.gateway_policies import Caller, Condition, ConditionField, GatewayRule, Profile, concerns
 
 CANARY = Profile(
     model="openai-main/gpt-4o-mini",
@@ -17,22 +17,22 @@ TEAMS_HIDDEN = Caller(names=("virtualaccount:monitor", "monitor"))
 
 def model(**more: Any) -> Condition:
     """A condition on the model."""
-    return Condition(matter=Matter.MODEL, **more)
+    return Condition(matter=ConditionField.MODEL, **more)
 
 
 def subject(**more: Any) -> Condition:
     """A condition on the caller."""
-    return Condition(matter=Matter.SUBJECT, **more)
+    return Condition(matter=ConditionField.SUBJECT, **more)
 
 
 def tag(key: str, *values: str) -> Condition:
     """A condition on an entry of the metadata."""
-    return Condition(matter=Matter.METADATA, key=key, inside=values)
+    return Condition(matter=ConditionField.METADATA, key=key, inside=values)
 
 
 def concern(*conditions: Condition, profile: Profile = CANARY, caller: Caller | None = US) -> bool | None:
     """What is said of our canary."""
-    return concerns(SwitchRule(name="r", conditions=conditions), profile, caller)
+    return concerns(GatewayRule(name="r", conditions=conditions), profile, caller)
 
 
 def test_a_rule_without_conditions_concerns_everything() -> None:
@@ -112,19 +112,19 @@ def test_every_condition_must_hold() -> None:
 
 def test_a_rule_says_what_it_concerns() -> None:
     """In the words of the configuration; long lists are cut."""
-    rule = SwitchRule(
+    rule = GatewayRule(
         name="r",
         conditions=(
             model(inside=tuple("abcdefg")),
             subject(outside=("user:x",)),
             tag("team", "ml"),
             model(inside=("*",)),
-            Condition(matter=Matter.METADATA, key="when", understood=False),
+            Condition(matter=ConditionField.METADATA, key="when", understood=False),
         ),
     )
     assert rule.scope == (
         "model in [a, b, c, d, e, 2 more], subject not in [user:x], metadata team in [ml], metadata when (not understood)"
     )
     assert not rule.everything
-    assert SwitchRule(name="r", conditions=(model(inside=("*",)),)).scope == "everything"
-    assert SwitchRule(name="r", conditions=(model(inside=("*",)),)).everything
+    assert GatewayRule(name="r", conditions=(model(inside=("*",)),)).scope == "everything"
+    assert GatewayRule(name="r", conditions=(model(inside=("*",)),)).everything

@@ -12,65 +12,67 @@ from monitor.core.drift import ExportConfig, Filter
 from monitor.core.gateway_policies import (
     Caller,
     Condition,
+    ConditionField,
+    GatewayPolicy,
+    GatewayPolicyKind,
+    GatewayRule,
     LoggingMode,
-    Matter,
     Profile,
-    SwitchKind,
-    SwitchRule,
-    SwitchSeen,
     likely_destinations,
 )
 from monitor.core.hints import BELIEVED_FOR, caveats, hints
-from monitor.core.inputs import OriginLooked, SwitchesLooked
+from monitor.core.inputs import GatewayPoliciesRead, OriginLooked
 from monitor.core.model import Fault
 from monitor.core.trace import Labels
 from tests.core.build import HOUR, Story, manifest, policy, spans
 from tests.fakes.clock import START
 
 F = Fault
-LOGGING, GLOBAL, ROUTING = SwitchKind
+LOGGING, GLOBAL, ROUTING = GatewayPolicyKind
 MODEL = "openai-main/gpt-4o-mini"
 PROFILE = Profile(model=MODEL, metadata={"tfy_monitor": "canary"}, nonces=frozenset({"probe_id"}))
 POLICY = policy(profile=PROFILE, account="us")
 LOSSES = (F.TRACE_NOT_CREATED, F.TRACE_MISSING, F.CONTENT_MISSING)
 
-OURS = Condition(matter=Matter.MODEL, inside=(MODEL,))
-THEIRS = Condition(matter=Matter.MODEL, inside=("other/model",))
-A_TEAM = Condition(matter=Matter.SUBJECT, inside=("team:ml",))
-CANARY_TAG = Condition(matter=Matter.METADATA, key="tfy_monitor", inside=("canary",))
+OURS = Condition(matter=ConditionField.MODEL, inside=(MODEL,))
+THEIRS = Condition(matter=ConditionField.MODEL, inside=("other/model",))
+A_TEAM = Condition(matter=ConditionField.SUBJECT, inside=("team:ml",))
+CANARY_TAG = Condition(matter=ConditionField.METADATA, key="tfy_monitor", inside=("canary",))
 
 
-def off(*conditions: Condition, name: str = "quiet", **more: Any) -> SwitchSeen:
+def off(*conditions: Condition, name: str = "quiet", **more: Any) -> GatewayPolicy:
     """A logging configuration with one rule that is off."""
-    rules = (SwitchRule(name="loud"), SwitchRule(name=name, off=True, conditions=conditions))
-    return SwitchSeen(kind=LOGGING, rules=rules, **more)
+    rules = (GatewayRule(name="loud"), GatewayRule(name=name, off=True, conditions=conditions))
+    return GatewayPolicy(kind=LOGGING, rules=rules, **more)
 
 
-def mode(word: LoggingMode | None, **more: Any) -> SwitchSeen:
+def mode(word: LoggingMode | None, **more: Any) -> GatewayPolicy:
     """The global settings."""
-    return SwitchSeen(kind=GLOBAL, mode=word, **more)
+    return GatewayPolicy(kind=GLOBAL, mode=word, **more)
 
 
-def routed(*conditions: Condition, name: str = "eu") -> SwitchSeen:
+def routed(*conditions: Condition, name: str = "eu") -> GatewayPolicy:
     """Data routing with one destination."""
-    return SwitchSeen(kind=ROUTING, rules=(SwitchRule(name=name, conditions=conditions),))
+    return GatewayPolicy(kind=ROUTING, rules=(GatewayRule(name=name, conditions=conditions),))
 
 
-def told(*seen: SwitchSeen, hidden: tuple[SwitchKind, ...] = (), config: ExportConfig | None = None) -> Story:
+def notified(
+    *seen: GatewayPolicy, hidden: tuple[GatewayPolicyKind, ...] = (), config: ExportConfig | None = None
+) -> Story:
     """The configurations are read."""
     story = Story(policy=POLICY).config(config)
-    return story.tell(SwitchesLooked(at=story.now, seen=seen, hidden=hidden))
+    return story.feed(GatewayPoliciesRead(at=story.now, seen=seen, hidden=hidden))
 
 
-def said_of(fault: Fault, *seen: SwitchSeen, config: ExportConfig | None = None) -> tuple[str, ...]:
+def said_of(fault: Fault, *seen: GatewayPolicy, config: ExportConfig | None = None) -> tuple[str, ...]:
     """The reasons behind a fault."""
-    story = told(*seen, config=config)
+    story = notified(*seen, config=config)
     return hints(story.state, story.policy, story.now).get(fault, ())
 
 
-def unproven(*seen: SwitchSeen, config: ExportConfig | None = None) -> tuple[str, ...]:
+def unproven(*seen: GatewayPolicy, config: ExportConfig | None = None) -> tuple[str, ...]:
     """The caveats."""
-    story = told(*seen, config=config)
+    story = notified(*seen, config=config)
     return caveats(story.state, story.policy, story.now)
 
 
@@ -104,7 +106,7 @@ def test_a_rule_that_may_concern_our_canary_is_only_possible() -> None:
         "the gateway's logging rule `quiet` is off for subject in [team:ml]: whether that concerns our canary cannot be told"
     )
     rules = (*off(A_TEAM).rules, *off(OURS, name="sure").rules)
-    (said,) = said_of(F.TRACE_MISSING, SwitchSeen(kind=LOGGING, rules=rules))
+    (said,) = said_of(F.TRACE_MISSING, GatewayPolicy(kind=LOGGING, rules=rules))
     assert "`sure`" in said
 
 
@@ -119,9 +121,9 @@ def test_nothing_is_logged_by_the_global_setting() -> None:
 
 
 @pytest.mark.parametrize(
-    "harmless", [off(THEIRS), mode(LoggingMode.ALWAYS), mode(None), routed(), SwitchSeen(kind=LOGGING)]
+    "harmless", [off(THEIRS), mode(LoggingMode.ALWAYS), mode(None), routed(), GatewayPolicy(kind=LOGGING)]
 )
-def test_what_does_not_concern_our_canary_is_no_reason(harmless: SwitchSeen) -> None:
+def test_what_does_not_concern_our_canary_is_no_reason(harmless: GatewayPolicy) -> None:
     """Nothing is made of it."""
     assert said_of(F.CONTENT_MISSING, harmless) == ()
 
@@ -159,7 +161,7 @@ def test_where_our_canary_is_routed_is_said() -> None:
 
 def test_the_reasons_stand_in_the_diagnosis() -> None:
     """Behind what was seen, and only while something is confirmed."""
-    story = told(off(OURS))
+    story = notified(off(OURS))
     assert diagnose(story.state, story.policy, story.now) is None
     story.proven()
     for _ in range(2):
@@ -171,7 +173,7 @@ def test_the_reasons_stand_in_the_diagnosis() -> None:
 
 def test_a_trace_that_was_made_was_not_kept_from_being_made() -> None:
     """TrueFoundry's own store has one of the lost traces: logging is not the reason."""
-    story = told(off(OURS)).proven()
+    story = notified(off(OURS)).proven()
     lost = story.canary()
     story.wait(300).see(lost)
     story.wait(300).see(story.canary()).wait(300)
@@ -184,7 +186,7 @@ def test_a_trace_that_was_made_was_not_kept_from_being_made() -> None:
 
 def test_the_next_step_is_to_look_at_the_switch() -> None:
     """Where it is certain that it concerns the canary."""
-    story = told(off(OURS)).proven()
+    story = notified(off(OURS)).proven()
     story.policy = replace(story.policy, account="")
     for _ in range(2):
         lost = story.canary()
@@ -210,7 +212,7 @@ def test_content_that_is_not_logged_for_the_canary_alone_proves_nothing_of_other
     assert caveat.startswith(
         "logging is off for our canary (rule `quiet`): that its trace holds no content does not prove"
     )
-    story = told(off(OURS))
+    story = notified(off(OURS))
     open_ = replace(story.policy, labels=Labels(service_name="x", content=None))
     assert caveats(story.state, open_, story.now) == ()
 
@@ -250,12 +252,12 @@ def test_data_routing_is_a_caveat_unless_it_treats_all_alike() -> None:
 def test_many_caveats_are_counted() -> None:
     """Nobody reads a hundred."""
     rules = tuple(
-        SwitchRule(name=str(n), off=True, conditions=(replace(THEIRS, inside=(f"m{n}",)),)) for n in range(12)
+        GatewayRule(name=str(n), off=True, conditions=(replace(THEIRS, inside=(f"m{n}",)),)) for n in range(12)
     )
-    found = unproven(SwitchSeen(kind=LOGGING, rules=rules))
+    found = unproven(GatewayPolicy(kind=LOGGING, rules=rules))
     assert len(found) == 11
     assert found[-1] == "and 2 more rules that treat traffic differently"
-    assert len(unproven(SwitchSeen(kind=LOGGING, rules=rules[:10]))) == 10
+    assert len(unproven(GatewayPolicy(kind=LOGGING, rules=rules[:10]))) == 10
 
 
 # --- what is remembered ----------------------------------------------------------------------------------------------
@@ -265,38 +267,38 @@ def test_nothing_is_told_of_what_cannot_be_seen() -> None:
     """Never read, or hidden from us."""
     assert hints(Story(policy=POLICY).state, POLICY, START)[F.TRACE_NOT_CREATED] == ()
     assert caveats(Story(policy=POLICY).state, POLICY, START) == ()
-    story = told(off(OURS)).tell(SwitchesLooked(at=START, hidden=(LOGGING,)))
+    story = notified(off(OURS)).feed(GatewayPoliciesRead(at=START, hidden=(LOGGING,)))
     assert hints(story.state, story.policy, START)[F.TRACE_NOT_CREATED] == ()
 
 
 def test_what_could_not_be_asked_again_is_believed_for_a_while() -> None:
     """A look that failed forgets nothing; one of long ago counts no more."""
-    story = told(off(OURS)).wait(BELIEVED_FOR).tell(SwitchesLooked(at=START + BELIEVED_FOR))
+    story = notified(off(OURS)).wait(BELIEVED_FOR).feed(GatewayPoliciesRead(at=START + BELIEVED_FOR))
     assert hints(story.state, story.policy, story.now)[F.TRACE_NOT_CREATED]
-    assert story.state.switches_looked_at == story.now
+    assert story.state.gateway_policies_read_at == story.now
     assert hints(story.state, story.policy, story.now + 1)[F.TRACE_NOT_CREATED] == ()
 
 
 def test_whose_requests_the_canaries_are_is_learnt_from_the_own_store() -> None:
     """For as long as the same tokens are in use: then rules on accounts can be evaluated."""
-    story = told(off(Condition(matter=Matter.SUBJECT, inside=("virtualaccount:monitor",))))
+    story = notified(off(Condition(matter=ConditionField.SUBJECT, inside=("virtualaccount:monitor",))))
     canary = story.canary(account="us")
     caller = Caller(names=("monitor", "virtualaccount:monitor"))
-    story.tell(OriginLooked(at=story.now, canary_id=canary, found=True, caller=caller))
+    story.feed(OriginLooked(at=story.now, canary_id=canary, found=True, caller=caller))
     assert story.state.caller == replace(caller, account="us")
     assert "and so for our canary" in hints(story.state, story.policy, story.now)[F.TRACE_MISSING][0]
     other = replace(story.policy, account="them")
     assert "cannot be told" in hints(story.state, other, story.now)[F.TRACE_MISSING][0]
-    story.tell(OriginLooked(at=story.now, canary_id=canary, found=True))
+    story.feed(OriginLooked(at=story.now, canary_id=canary, found=True))
     assert story.state.caller is not None
 
 
 # --- where the own store keeps a trace -------------------------------------------------------------------------------
 
 
-def rules(*conditions: tuple[Condition, ...]) -> tuple[SwitchRule, ...]:
+def rules(*conditions: tuple[Condition, ...]) -> tuple[GatewayRule, ...]:
     """Destinations a, b, c and so on."""
-    return tuple(SwitchRule(name="abcdef"[n], conditions=each) for n, each in enumerate(conditions))
+    return tuple(GatewayRule(name="abcdef"[n], conditions=each) for n, each in enumerate(conditions))
 
 
 @pytest.mark.parametrize(
@@ -312,7 +314,9 @@ def rules(*conditions: tuple[Condition, ...]) -> tuple[SwitchRule, ...]:
         (rules((A_TEAM,), (A_TEAM,), (A_TEAM,), (A_TEAM,)), None),
     ],
 )
-def test_a_trace_is_looked_for_wherever_it_may_be(found: tuple[SwitchRule, ...], where: tuple[str, ...] | None) -> None:
+def test_a_trace_is_looked_for_wherever_it_may_be(
+    found: tuple[GatewayRule, ...], where: tuple[str, ...] | None
+) -> None:
     """Surely there, else in the default destination, and wherever it cannot be told; too many are not asked."""
     assert likely_destinations(found, PROFILE, None) == where
 
@@ -322,7 +326,7 @@ def lose(story: Story, *destinations: str, account: str = "us") -> Fault | None:
     for _ in range(2):
         lost = story.canary(account=account)
         story.wait(300).see(lost)
-        story.tell(OriginLooked(at=story.now, canary_id=lost, found=False, destinations=destinations))
+        story.feed(OriginLooked(at=story.now, canary_id=lost, found=False, destinations=destinations))
     return story.name
 
 
@@ -331,7 +335,7 @@ def proven(*destinations: str, account: str = "us") -> Story:
     story = Story(policy=POLICY).proven()
     for destination in destinations:
         shown = story.canary(account=account)
-        story.tell(OriginLooked(at=story.now, canary_id=shown, found=True, destinations=(destination,))).arrives(
+        story.feed(OriginLooked(at=story.now, canary_id=shown, found=True, destinations=(destination,))).arrives(
             shown, spans(int(shown[1:]))
         )
     return story
@@ -357,7 +361,7 @@ def test_a_trace_of_the_account_before_proves_nothing_of_the_present_one() -> No
     story = Story(policy=POLICY).proven()
     before = story.canary(account="us")
     story.policy = replace(story.policy, account="them")
-    story.tell(OriginLooked(at=story.now, canary_id=before, found=True)).arrives(before)
+    story.feed(OriginLooked(at=story.now, canary_id=before, found=True)).arrives(before)
     assert story.known(before).origin is True
     assert lose(story, "default", account="them") is F.TRACE_MISSING
 
@@ -369,13 +373,13 @@ def test_a_proof_of_the_own_store_lasts_for_a_day() -> None:
     lost = [story.canary(account="us") for _ in range(2)]
     story.wait(300)
     for canary in lost:
-        story.see(canary).tell(OriginLooked(at=story.now, canary_id=canary, found=False))
+        story.see(canary).feed(OriginLooked(at=story.now, canary_id=canary, found=False))
     assert story.name is F.TRACE_MISSING
 
 
 def test_what_is_said_of_a_canary_that_is_forgotten_changes_nothing() -> None:
     """But that somebody was asked."""
-    story = Story(policy=POLICY).tell(OriginLooked(at=START, canary_id="gone", found=True))
+    story = Story(policy=POLICY).feed(OriginLooked(at=START, canary_id="gone", found=True))
     assert (story.state.proofs, story.state.origin_looked_at) == ({}, START)
 
 
@@ -386,6 +390,6 @@ def test_a_trace_that_is_found_is_found_whoever_sent_it() -> None:
     for _ in range(2):
         lost = story.canary(account="us")
         story.wait(300).see(lost)
-        story.tell(OriginLooked(at=story.now, canary_id=lost, found=True))
+        story.feed(OriginLooked(at=story.now, canary_id=lost, found=True))
     assert [canary.outcome for canary in story.state.canaries] == [Outcome.MISSING] * 2
     assert "TrueFoundry's own store has the trace" in " ".join(story.diagnosis.because)

@@ -7,11 +7,11 @@ import pytest
 
 from monitor.core.canary import Outcome
 from monitor.core.events import IncidentAcknowledged
-from monitor.core.incident import REMEMBERED_INCIDENTS, Incident, Losses, Reason, Told
+from monitor.core.incident import REMEMBERED_INCIDENTS, Incident, Losses, Notified, Reason
 from monitor.core.incident_canaries import count_losses
 from monitor.core.incident_lifecycle import TRANSITIONS, Phase, Trigger
-from monitor.core.inputs import Acknowledged, Input, NoticeTold, Removed
-from monitor.core.model import Blindness, CheckName, Fault, Seconds, Severity, failing
+from monitor.core.inputs import Acknowledged, Input, NoticeDelivered, Removed
+from monitor.core.model import CheckName, Fault, Seconds, Severity, UnknownReason, failing
 from tests.core.build import (
     CANARY,
     CONFIG,
@@ -60,7 +60,7 @@ def test_an_incident_opens_when_a_fault_is_confirmed() -> None:
     assert incident.id == "prod-20270115-080000"
     assert (incident.opened_at, incident.began_at, incident.critical_since) == (START, START, START)
     assert (incident.worst, incident.open, incident.target) == (Severity.CRITICAL, True, PROD)
-    assert [passage.text for passage in incident.passages] == ["opened"]
+    assert [passage.text for passage in incident.timeline] == ["opened"]
     assert story.turns == ["opened gateway_unreachable"]
 
 
@@ -109,7 +109,7 @@ def test_a_worse_fault_takes_over_the_name() -> None:
     incident = story.incident
     assert (story.name, story.diagnosis.also) == (F.EXPORTER_DISABLED, (REFUSED,))
     assert (incident.critical_since, incident.worst) == (START + 60, Severity.CRITICAL)
-    assert incident.passages[-1].text == "gateway_refused became exporter_disabled"
+    assert incident.timeline[-1].text == "gateway_refused became exporter_disabled"
     assert story.turns[-1] == "changed exporter_disabled"
 
 
@@ -121,7 +121,7 @@ def test_a_severity_that_falls_is_a_change_too() -> None:
     assert (worst.critical_since, story.name) == (START, REFUSED)
     assert (story.incident.critical_since is None, story.incident.worst) == (True, Severity.CRITICAL)
     story.wait(60).fails(GATEWAY, REFUSED, conclusive=True, severity=Severity.CRITICAL)
-    assert story.incident.passages[-1].text == "now critical"
+    assert story.incident.timeline[-1].text == "now critical"
     assert story.incident.critical_since == START + 120
     assert len(story.turns) == 4
 
@@ -130,7 +130,7 @@ def test_new_words_are_no_change() -> None:
     """Evidence may be told anew every few seconds."""
     story = broken().fails(GATEWAY, DOWN, conclusive=True, facts=("more",))
     assert story.diagnosis.because[-1] == "more"
-    assert len(story.turns) == len(story.incident.passages) == 1
+    assert len(story.turns) == len(story.incident.timeline) == 1
     assert story.fails(GATEWAY, DOWN, conclusive=True, facts=("more",)).turns == story.turns
 
 
@@ -152,7 +152,7 @@ def test_passages_are_bounded() -> None:
     story = broken(REFUSED)
     for _ in range(40):
         story.config(OFF).config()
-    assert len(story.incident.passages) == 40
+    assert len(story.incident.timeline) == 40
 
 
 # --- resolved, reopened ----------------------------------------------------------------------------------------------
@@ -163,20 +163,20 @@ def test_an_incident_is_resolved_when_nothing_is_confirmed() -> None:
     story = mend_it(broken().wait(60))
     (incident,) = story.state.incidents
     assert (incident.closed_at, incident.closed_because) == (START + 60, "")
-    assert incident.passages[-1].text == "resolved"
+    assert incident.timeline[-1].text == "resolved"
     assert mend_it(story).turns == ["opened gateway_unreachable", "resolved gateway_unreachable"]
 
 
 def test_the_same_fault_soon_after_reopens() -> None:
     """Same incident, "again"; what was acknowledged was the time before."""
-    story = broken().tell(Acknowledged(at=START, incident_id="prod-20270115-080000", by="ana"))
+    story = broken().feed(Acknowledged(at=START, incident_id="prod-20270115-080000", by="ana"))
     assert story.incident.acked_by == "ana"
     break_it(mend_it(story.wait(60)).wait(29 * MINUTE))
     (incident,) = story.state.incidents
     assert incident.open
     assert (incident.reopened, incident.opened_at, incident.critical_since) == ((story.now,), START, story.now)
     assert (incident.acked_by, incident.acked_at, incident.acked_as, incident.losses) == (None, None, None, None)
-    assert incident.passages[-1].text == "opened again"
+    assert incident.timeline[-1].text == "opened again"
 
 
 @pytest.mark.parametrize(
@@ -255,7 +255,7 @@ def test_a_mended_cause_keeps_its_name_and_waits_for_traces() -> None:
     story = Story().config(OFF, by="bob").wait(60).config(by="ana").wait(1)
     assert story.name is F.EXPORTER_DISABLED
     assert story.diagnosis.waiting == "exporter_disabled mended 08:01 UTC by ana, waiting for traces"
-    assert story.incident.passages[-1].text == story.diagnosis.waiting
+    assert story.incident.timeline[-1].text == story.diagnosis.waiting
     story.arrives(story.canary())
     assert story.name is F.EXPORTER_DISABLED
     story.arrives(story.canary())
@@ -458,7 +458,7 @@ def test_a_mend_that_breaks_again_waits_no_more() -> None:
 
 def test_a_spent_budget_is_said_to_whoever_waits() -> None:
     """Else the wait would look like another fault."""
-    story = Story().config(OFF).wait(60).config().is_blind(CANARY, Blindness.BUDGET_SPENT).tick()
+    story = Story().config(OFF).wait(60).config().is_blind(CANARY, UnknownReason.BUDGET_SPENT).tick()
     assert story.diagnosis.waiting == (
         "exporter_disabled mended 08:01 UTC, waiting for traces (cannot look: budget_spent)"
     )
@@ -520,14 +520,14 @@ def test_the_window_of_a_resolve_begins_with_the_evidence() -> None:
 # --- acknowledged, told, removed -------------------------------------------------------------------------------------
 
 
-def told(story: Story, *, closed: bool, notifier: str = "slack") -> Input:
+def notified(story: Story, *, closed: bool, notifier: str = "slack") -> Input:
     """A notifier has been brought up to date."""
     incident = story.state.incidents[-1]
-    return NoticeTold(
+    return NoticeDelivered(
         at=story.now,
         incident_id=incident.id,
         notifier=notifier,
-        told=Told(reason=Reason.OPENED, fault=DOWN, severity=Severity.CRITICAL, at=story.now, closed=closed),
+        notified=Notified(reason=Reason.OPENED, fault=DOWN, severity=Severity.CRITICAL, at=story.now, closed=closed),
     )
 
 
@@ -535,22 +535,22 @@ def test_what_a_notifier_was_told_is_remembered_by_incident_and_notifier() -> No
     """The others stay as they are."""
     story = mend_it(broken(reopen_within=0.0).wait(60))
     break_it(story)
-    story.tell(told(story, closed=False)).tell(told(story, closed=True, notifier="webhook"))
+    story.feed(notified(story, closed=False)).feed(notified(story, closed=True, notifier="webhook"))
     first, second = story.state.incidents
-    assert first.told == {}
-    assert {name: known.closed for name, known in second.told.items()} == {"slack": False, "webhook": True}
+    assert first.notified == {}
+    assert {name: known.closed for name, known in second.notified.items()} == {"slack": False, "webhook": True}
 
 
 def test_only_what_is_open_can_be_acknowledged() -> None:
     """With name and severity as they are."""
     story = broken()
     name = story.incident.id
-    story.tell(Acknowledged(at=START + 1, incident_id="another", by="bob"))
+    story.feed(Acknowledged(at=START + 1, incident_id="another", by="bob"))
     assert not story.incident.acked_by
-    story.tell(Acknowledged(at=START + 1, incident_id=name, by="ana"))
+    story.feed(Acknowledged(at=START + 1, incident_id=name, by="ana"))
     assert (story.incident.acked_by, story.incident.acked_at) == ("ana", START + 1)
     assert story.incident.acked_as == (DOWN, Severity.CRITICAL)
-    mend_it(story).tell(Acknowledged(at=START + 2, incident_id=name, by="bob"))
+    mend_it(story).feed(Acknowledged(at=START + 2, incident_id=name, by="bob"))
     assert story.state.incidents[-1].acked_by == "ana"
     taken = [event for event in story.events if isinstance(event, IncidentAcknowledged)]
     assert taken == [IncidentAcknowledged(target=story.state.target, at=START + 1, id=name, by="ana")]
@@ -558,20 +558,20 @@ def test_only_what_is_open_can_be_acknowledged() -> None:
 
 def test_a_removed_target_closes_its_incident_and_believes_nothing_more() -> None:
     """It is no longer monitored; only its notices are still remembered."""
-    story = broken().wait(60).tell(Removed(at=START + 60))
+    story = broken().wait(60).feed(Removed(at=START + 60))
     (incident,) = story.state.incidents
     assert (incident.closed_at, incident.closed_because) == (START + 60, "no longer monitored")
     assert story.state.removed_at == START + 60
     assert story.turns[-1] == "resolved gateway_unreachable"
     before = story.state
     assert break_it(story, REFUSED).state is before
-    story.tell(told(story, closed=True))
-    assert story.state.incidents[-1].told["slack"].closed
+    story.feed(notified(story, closed=True))
+    assert story.state.incidents[-1].notified["slack"].closed
 
 
 def test_a_removed_target_without_an_incident_has_nothing_to_say() -> None:
     """It is only gone."""
-    story = Story().tell(Removed(at=START))
+    story = Story().feed(Removed(at=START))
     assert (story.state.removed_at, story.events) == (START, [])
 
 
@@ -598,7 +598,7 @@ def test_an_incident_whose_end_somebody_has_not_heard_of_is_never_forgotten() ->
     """No resolve of a told incident is ever lost."""
     story = break_it(Story(policy(reopen_within=0.0)))
     unheard = story.incident.id
-    story.tell(told(story, closed=False))
+    story.feed(notified(story, closed=False))
     flap(mend_it(story.wait(30)), REMEMBERED_INCIDENTS + 5)
     assert story.state.incidents[0].id == unheard
     assert len(story.state.incidents) == REMEMBERED_INCIDENTS + 1
@@ -608,7 +608,7 @@ def test_an_incident_that_came_back_and_whose_end_somebody_missed_is_never_forgo
     """It had been told of the end before."""
     story = mend_it(broken().wait(60))
     unheard = story.state.incidents[0].id
-    story.tell(told(story, closed=True))
+    story.feed(notified(story, closed=True))
     mend_it(break_it(story.wait(60)).wait(60))
     story.policy = policy(reopen_within=0.0)
     flap(story, REMEMBERED_INCIDENTS + 5)
@@ -632,7 +632,7 @@ def test_a_check_that_is_switched_off_believes_nothing_any_more() -> None:
     story = broken()
     story.policy = policy(without=(CheckName.GATEWAY,))
     assert story.tick().name is None
-    assert story.passes(GATEWAY).state.trends.keys().isdisjoint({GATEWAY})
+    assert story.passes(GATEWAY).state.check_states.keys().isdisjoint({GATEWAY})
 
 
 # --- the table -------------------------------------------------------------------------------------------------------

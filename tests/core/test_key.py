@@ -18,7 +18,7 @@ from monitor.core.drift import (
 )
 from monitor.core.events import KeyJudged
 from monitor.core.key import judge_refused_key, key_is_refused, refute_headers, refuted_headers
-from monitor.core.model import Blindness, Severity, failing
+from monitor.core.model import Severity, UnknownReason, failing
 from monitor.core.secret import HIDDEN, describe_secret
 from monitor.core.trace import LabelJudgement, Route
 from tests.core.build import (
@@ -70,11 +70,11 @@ def test_a_401_is_conclusive_only_if_the_gateway_is_known_to_carry_the_same_key(
         story.config(config)
     refused(story)
     assert (REJECTED in story.confirmed) == conclusive
-    charge = judge_refused_key(story.state, "the read API")
-    assert charge is not None
-    assert charge.summary == "the read API answers 401 to the expected key"
-    assert (charge.facts[0] == "the gateway's exporter carries the same key") == conclusive
-    assert ("the monitor's copy may be the outdated one" in charge.facts[0]) == (not conclusive)
+    suspicion = judge_refused_key(story.state, "the read API")
+    assert suspicion is not None
+    assert suspicion.summary == "the read API answers 401 to the expected key"
+    assert (suspicion.facts[0] == "the gateway's exporter carries the same key") == conclusive
+    assert ("the monitor's copy may be the outdated one" in suspicion.facts[0]) == (not conclusive)
     assert REJECTED in refused(story).confirmed
 
 
@@ -82,9 +82,11 @@ def test_a_header_that_was_read_before_the_401_makes_it_not_conclusive() -> None
     """A rotation may be under way: the gateway has the new key, and ours has just been revoked."""
     story = refused(Story().config().wait(3))
     assert REJECTED not in story.confirmed
-    charge = judge_refused_key(story.state, "the read API")
-    assert charge is not None
-    assert charge.facts == ("the gateway's exporter carried the same key when it was read last, which was before that",)
+    suspicion = judge_refused_key(story.state, "the read API")
+    assert suspicion is not None
+    assert suspicion.facts == (
+        "the gateway's exporter carried the same key when it was read last, which was before that",
+    )
     assert REJECTED in refused(story.config()).confirmed
 
 
@@ -94,9 +96,9 @@ def test_a_401_says_nothing_of_a_gateway_with_another_key(key: str) -> None:
     story = refused(refused(Story().config(manifest(key=key))))
     assert REJECTED not in story.confirmed
     assert judge_refused_key(story.state, "the read API") is None
-    last = story.state.trend(ARRIVAL).last
+    last = story.state.check_state(ARRIVAL).last
     assert last is not None
-    assert last.blindness is Blindness.REFUSED
+    assert last.unknown_reason is UnknownReason.REFUSED
 
 
 @pytest.mark.parametrize(
@@ -192,19 +194,19 @@ def test_that_the_key_is_refused_or_accepted_again_is_announced_once() -> None:
 def test_the_otlp_endpoint_refuses_the_key() -> None:
     """The same rules: at once if the gateway carries the same key, after two otherwise."""
     known = Story().config()
-    known.control(blind(Blindness.REFUSED), key_refused=True)
+    known.control(blind(UnknownReason.REFUSED), key_refused=True)
     assert known.confirmed == {REJECTED}
     assert known.diagnosis.because[0] == "Traceloop's OTLP endpoint answers 401 to the expected key"
     unknown = Story()
     for confirmed in (set(), {REJECTED}):
-        unknown.control(blind(Blindness.REFUSED), key_refused=True)
+        unknown.control(blind(UnknownReason.REFUSED), key_refused=True)
         assert unknown.confirmed == confirmed
 
 
 def test_what_the_otlp_endpoint_refused_is_cleared_by_the_control_span_alone() -> None:
     """That the read API takes the key says nothing of the endpoint that the exporter posts to."""
     story = Story().config()
-    story.control(blind(Blindness.REFUSED), key_refused=True)
+    story.control(blind(UnknownReason.REFUSED), key_refused=True)
     canary = story.canary()
     story.see(canary, route=Route.WAREHOUSE).see(canary, route=Route.WAREHOUSE)
     assert REJECTED in story.confirmed
@@ -216,7 +218,7 @@ def test_what_the_otlp_endpoint_refused_is_cleared_by_the_control_span_alone() -
 def test_a_control_span_without_an_answer_says_nothing_of_the_key() -> None:
     """Asked to wait, or stopped on the way: a key that was refused is refused still."""
     story = Story().key_tried(accepted=False).wait(1)
-    story.control(blind(Blindness.REFUSED))
+    story.control(blind(UnknownReason.REFUSED))
     assert key_is_refused(story.state)
     story.control()
     assert not key_is_refused(story.state)
@@ -236,14 +238,14 @@ def test_a_key_explains_an_ingest_that_fails() -> None:
 def test_rotation_with_the_old_key_refused_first() -> None:
     """key_rejected, critical; then the gateway gets its new key: config_drift, warning, arrival unknown."""
     story = refused(Story().config())
-    story.control(blind(Blindness.REFUSED), key_refused=True)
+    story.control(blind(UnknownReason.REFUSED), key_refused=True)
     assert (story.name, story.diagnosis.severity) == (REJECTED, Severity.CRITICAL)
     story.wait(MINUTE).key_tried(accepted=False).config(manifest(key=THEIRS), by="ana")
     assert story.confirmed == {DRIFT}
     assert (story.name, story.diagnosis.severity, story.diagnosis.also) == (DRIFT, Severity.WARNING, ())
     assert any("give the monitor the new key" in sentence for sentence in story.diagnosis.because)
     refused(refused(story))
-    story.control(blind(Blindness.REFUSED), key_refused=True)
+    story.control(blind(UnknownReason.REFUSED), key_refused=True)
     assert story.confirmed == {DRIFT}
 
 

@@ -43,7 +43,7 @@ class Telling(RuleBasedStateMachine):
 
     def silenced_for(self, name: str) -> SilencedUntil:
         """Until when a reader is to hear nothing of an incident."""
-        return lambda incident: muted_until(incident, incident.told.get(name), self.silences, self.story.now)
+        return lambda incident: muted_until(incident, incident.notified.get(name), self.silences, self.story.now)
 
     # --- what happens
 
@@ -78,7 +78,7 @@ class Telling(RuleBasedStateMachine):
     @rule()
     def is_acknowledged(self) -> None:
         """Somebody has it."""
-        self.story.tell(Acknowledged(at=self.story.now, incident_id=self.story.incident.id, by="ana"))
+        self.story.feed(Acknowledged(at=self.story.now, incident_id=self.story.incident.id, by="ana"))
 
     # --- what is told
 
@@ -139,15 +139,15 @@ class Telling(RuleBasedStateMachine):
                 if reason is Reason.RESOLVED
             }
             for incident in self.story.state.incidents:
-                told = incident.told.get(name)
-                if not incident.open and told is not None and not told.closed:
+                notified = incident.notified.get(name)
+                if not incident.open and notified is not None and not notified.closed:
                     assert incident.id in due
 
     @invariant()
     def nobody_is_called_for_a_warning_or_a_resolve(self) -> None:
         """Mentions are for what is critical and open."""
         for reader in self.readers.values():
-            for notice in reader.heard:
+            for notice in reader.received:
                 critical = notice.incident.diagnosis.severity is Severity.CRITICAL
                 assert not notice.mention or (critical and notice.incident.open and notice.silenced_until is None)
 
@@ -157,10 +157,10 @@ class Telling(RuleBasedStateMachine):
         for reader in self.readers.values():
             news = [
                 (notice.incident.id, notice.reason, len(notice.incident.reopened))
-                for notice in reader.heard
+                for notice in reader.received
                 if notice.reason in (Reason.OPENED, Reason.RESOLVED)
                 and not (
-                    notice.told is not None and notice.told.silenced and notice.incident.open
+                    notice.notified is not None and notice.notified.silenced and notice.incident.open
                 )  # its silence is over
             ]
             assert len(news) - len(set(news)) <= self.lost_answers
@@ -175,8 +175,8 @@ class Telling(RuleBasedStateMachine):
                 if reason in (Reason.REMINDER, Reason.ESCALATED)
             }
             for incident in self.story.state.incidents:
-                told = incident.told.get(reader.name)
-                wakes = wakes_at(incident, told, self.story.policy) if told is not None else None
+                notified = incident.notified.get(reader.name)
+                wakes = wakes_at(incident, notified, self.story.policy) if notified is not None else None
                 if incident.id in rhythm:
                     assert wakes is not None
                     assert wakes <= self.story.now

@@ -12,9 +12,9 @@ from monitor.core.canary import ControlSpan, Outcome
 from monitor.core.diagnosis import diagnose
 from monitor.core.drift import ENDPOINT, EXCLUDE, TYPE, Filter, compare
 from monitor.core.faults import FAULTS, LOSSES
-from monitor.core.model import Blindness, Charge, Fault, unknown
+from monitor.core.model import Fault, Suspicion, UnknownReason, unknown
 from monitor.core.refine import TRIAGE
-from monitor.core.state import Active, Policy, TargetState, Trend
+from monitor.core.state import Active, CheckState, Policy, TargetState
 from monitor.core.suspicions import drift, gone, off, step_for_rejection, step_for_silence
 from monitor.core.trace import Labels
 from tests.core.build import (
@@ -39,10 +39,10 @@ EXPECTED = expectation()
 ALL_FIELDS = "(AI Gateway, Controls, Settings, OTEL Config); `trace-monitor expected` prints every field."
 
 
-def holding(charge: Charge, **more: object) -> TargetState:
+def holding(suspicion: Suspicion, **more: object) -> TargetState:
     """A target of which this is confirmed."""
-    active = Active(charge=charge, since=START, confirmed_at=START)
-    return TargetState(target=PROD, trends={CONFIG: Trend(confirmed={charge.fault: active})}, **more)  # type: ignore[arg-type]
+    active = Active(suspicion=suspicion, since=START, confirmed_at=START)
+    return TargetState(target=PROD, check_states={CONFIG: CheckState(confirmed={suspicion.fault: active})}, **more)  # type: ignore[arg-type]
 
 
 def advised(state: TargetState, judge: Policy = POLICY) -> str:
@@ -108,12 +108,12 @@ def test_a_refused_key_says_whose_key_it_is() -> None:
 
 def test_a_wrong_environment_is_named_with_the_right_one() -> None:
     """As far as both are known."""
-    told = Story(policy=policy(environment="prd"))
-    told.elsewhere(told.canary())
-    assert told.diagnosis.advice == (
+    notified = Story(policy=policy(environment="prd"))
+    notified.elsewhere(notified.canary())
+    assert notified.diagnosis.advice == (
         "Put the key of the environment prd into the exporter's Authorization header: it holds that of stg."
     )
-    assert told.diagnosis.because[-1] == "expected in prd"
+    assert notified.diagnosis.because[-1] == "expected in prd"
     unknown = Story()
     unknown.elsewhere(unknown.canary())
     assert unknown.diagnosis.advice == FAULTS[F.WRONG_ENVIRONMENT].advice
@@ -194,26 +194,26 @@ def test_a_leak_where_content_is_allowed_is_a_credential() -> None:
     assert advised(leak) == FAULTS[F.CONTENT_LEAKED].advice
     allowed = policy(labels=Labels(service_name="tfy-llm-gateway"))
     assert advised(leak, allowed).startswith("Replace the credential that these attributes carry")
-    told = diagnose(leak, allowed, START + 400)
-    assert told is not None
-    assert told.summary.startswith("The exported traces carry a credential: ")
+    notified = diagnose(leak, allowed, START + 400)
+    assert notified is not None
+    assert notified.summary.startswith("The exported traces carry a credential: ")
 
 
 # --- the monitor -----------------------------------------------------------------------------------------------------
 
 WORDS = {
-    Blindness.NO_WITNESS: "the monitor's own network",
-    Blindness.BLOCKED: "Let the monitor through",
-    Blindness.UNREACHABLE: "the way from the monitor to that service",
-    Blindness.SHORTAGE: "what it is out of",
-    Blindness.REFUSED: "the monitor's credential",
-    Blindness.GARBLED: "another form than expected",
-    Blindness.UNPROVEN: "Look at the check `control`",
+    UnknownReason.NO_WITNESS: "the monitor's own network",
+    UnknownReason.BLOCKED: "Let the monitor through",
+    UnknownReason.UNREACHABLE: "the way from the monitor to that service",
+    UnknownReason.SHORTAGE: "what it is out of",
+    UnknownReason.REFUSED: "the monitor's credential",
+    UnknownReason.GARBLED: "another form than expected",
+    UnknownReason.UNPROVEN: "Look at the check `control`",
 }
 
 
 @pytest.mark.parametrize("reason", list(WORDS))
-def test_a_blind_monitor_says_what_keeps_it_from_looking(reason: Blindness) -> None:
+def test_a_blind_monitor_says_what_keeps_it_from_looking(reason: UnknownReason) -> None:
     """Its network, its credential, something in between, or an answer that it does not understand."""
     story = Story(policy=replace(POLICY, blind_after=0.0)).is_blind(GATEWAY, reason)
     assert WORDS[reason] in story.diagnosis.advice
@@ -221,14 +221,14 @@ def test_a_blind_monitor_says_what_keeps_it_from_looking(reason: Blindness) -> N
 
 def test_what_only_a_human_can_mend_is_a_permission() -> None:
     """Whatever the reason is called."""
-    story = Story(policy=replace(POLICY, blind_after=0.0)).is_blind(CONFIG, Blindness.REFUSED, permanent=True)
+    story = Story(policy=replace(POLICY, blind_after=0.0)).is_blind(CONFIG, UnknownReason.REFUSED, permanent=True)
     assert story.diagnosis.advice == "Give the monitor's token the permission that it lacks."
 
 
 def test_a_look_that_knows_why_it_could_not_see_says_what_to_do() -> None:
     """A service that answers 500 is not helped by looking at DNS."""
     story = Story(policy=replace(POLICY, blind_after=0.0))
-    story.look(GATEWAY, unknown("HTTP 500", Blindness.UNREACHABLE, step="It is failing. See its status page."))
+    story.look(GATEWAY, unknown("HTTP 500", UnknownReason.UNREACHABLE, step="It is failing. See its status page."))
     assert story.diagnosis.advice == "It is failing. See its status page."
 
 
@@ -241,7 +241,8 @@ def test_after_a_few_seconds_of_check_nobody_says_for_too_long() -> None:
 def test_a_check_that_did_not_end_left_no_traceback_to_report() -> None:
     """It crashed, or it did not end: which of both is known."""
     late, crashed = (
-        Story().is_blind(GATEWAY, reason).is_blind(GATEWAY, reason) for reason in (Blindness.TIMEOUT, Blindness.CRASHED)
+        Story().is_blind(GATEWAY, reason).is_blind(GATEWAY, reason)
+        for reason in (UnknownReason.TIMEOUT, UnknownReason.CRASHED)
     )
     assert late.name is crashed.name is F.CHECK_FAILED
     assert "CPU" in late.diagnosis.advice

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from monitor.core.incident import Diagnosis, Incident, Losses, Notice, Reason, Told
-from monitor.core.model import Blindness, CheckName, Component, Fault, Severity
+from monitor.core.incident import Diagnosis, Incident, Losses, Notice, Notified, Reason
+from monitor.core.model import CheckName, Component, Fault, Severity, UnknownReason
 from monitor.core.notify import (
     acknowledged,
     attempted,
@@ -48,14 +48,16 @@ def incident(fault: Fault = F.KEY_REJECTED, severity: Severity = CRITICAL, **cha
     return Incident(**{**given, **changes})
 
 
-def what(now_is: Incident, told: Told | None, *, at: float = START, silenced: float | None = None) -> Reason | None:
+def what(
+    now_is: Incident, notified: Notified | None, *, at: float = START, silenced: float | None = None
+) -> Reason | None:
     """Why a notifier must hear."""
-    return due(now_is, told, silenced_until=silenced, policy=POLICY, now=at)
+    return due(now_is, notified, silenced_until=silenced, policy=POLICY, now=at)
 
 
 def notice(
     now_is: Incident,
-    told: Told | None,
+    notified: Notified | None,
     reason: Reason,
     *,
     at: float = START,
@@ -64,24 +66,24 @@ def notice(
 ) -> Notice:
     """What it is told."""
     return compose(
-        now_is, told, reason, silenced_until=silenced, may_mention=may_mention, labels={"team": "ml"}, now=at
+        now_is, notified, reason, silenced_until=silenced, may_mention=may_mention, labels={"team": "ml"}, now=at
     )
 
 
-def tell(now_is: Incident, told: Told | None, *, at: float = START, silenced: float | None = None) -> Told:
+def feed(now_is: Incident, notified: Notified | None, *, at: float = START, silenced: float | None = None) -> Notified:
     """What it knows after it was told what is due."""
-    reason = what(now_is, told, at=at, silenced=silenced)
+    reason = what(now_is, notified, at=at, silenced=silenced)
     assert reason is not None, "nothing is due"
-    return record(notice(now_is, told, reason, at=at, silenced=silenced), {"ts": "1"})
+    return record(notice(now_is, notified, reason, at=at, silenced=silenced), {"ts": "1"})
 
 
 OPEN = incident()
 WARNED = incident(F.TRACE_LATE, WARNING)
 CLOSED = replace(OPEN, closed_at=START + 60)
-KNOWS = tell(OPEN, None)
-KNOWS_WARNING = tell(WARNED, None)
-KNOWS_SILENCED = tell(OPEN, KNOWS, silenced=UNTIL)
-KNOWS_CLOSED = tell(CLOSED, KNOWS)
+KNOWS = feed(OPEN, None)
+KNOWS_WARNING = feed(WARNED, None)
+KNOWS_SILENCED = feed(OPEN, KNOWS, silenced=UNTIL)
+KNOWS_CLOSED = feed(CLOSED, KNOWS)
 RENAMED = replace(OPEN, diagnosis=diagnosis(F.INGEST_FAILING))
 WORSE = replace(WARNED, diagnosis=diagnosis(F.TRACE_LATE, CRITICAL), critical_since=START + 60, worst=CRITICAL)
 BETTER = replace(OPEN, diagnosis=diagnosis(severity=WARNING), critical_since=None)
@@ -94,7 +96,7 @@ CLOSED_AGAIN = replace(BACK, closed_at=START + 120)
 
 
 @pytest.mark.parametrize(
-    ("now_is", "told", "silenced", "reason"),
+    ("now_is", "notified", "silenced", "reason"),
     [
         # nothing was told yet
         (OPEN, None, None, Reason.OPENED),
@@ -139,23 +141,25 @@ CLOSED_AGAIN = replace(BACK, closed_at=START + 120)
         (RENAMED, KNOWS_SILENCED, None, Reason.OPENED),
     ],
 )
-def test_what_is_due(now_is: Incident, told: Told | None, silenced: float | None, reason: Reason | None) -> None:
+def test_what_is_due(
+    now_is: Incident, notified: Notified | None, silenced: float | None, reason: Reason | None
+) -> None:
     """The whole table: true, told, silenced."""
-    assert what(now_is, told, silenced=silenced) is reason
+    assert what(now_is, notified, silenced=silenced) is reason
 
 
 def test_what_opened_and_closed_meanwhile_is_told_once() -> None:
     """As one message that says both; also what had been told before and came back meanwhile."""
-    told = tell(CLOSED, None)
-    assert (told.reason, told.closed) == (Reason.RESOLVED, True)
-    assert what(CLOSED, told) is None
-    again = tell(CLOSED_AGAIN, told)
+    notified = feed(CLOSED, None)
+    assert (notified.reason, notified.closed) == (Reason.RESOLVED, True)
+    assert what(CLOSED, notified) is None
+    again = feed(CLOSED_AGAIN, notified)
     assert (again.reason, again.reopened) == (Reason.RESOLVED, 1)
     assert what(CLOSED_AGAIN, again) is None
 
 
 @pytest.mark.parametrize(
-    ("now_is", "told", "begins", "muted"),
+    ("now_is", "notified", "begins", "muted"),
     [
         (OPEN, None, START + 9, UNTIL),
         (CLOSED, None, START, UNTIL),
@@ -166,49 +170,49 @@ def test_what_opened_and_closed_meanwhile_is_told_once() -> None:
     ],
 )
 def test_what_is_over_is_muted_only_if_one_silence_lasted_all_the_while(
-    now_is: Incident, told: Told | None, begins: float, muted: float | None
+    now_is: Incident, notified: Notified | None, begins: float, muted: float | None
 ) -> None:
     """All the while that was not told: also the time before, if nobody was told of that."""
     silences = (Silence(id="1", begins_at=begins, ends_at=UNTIL),)
-    assert muted_until(now_is, told, silences, START + 200) == muted
+    assert muted_until(now_is, notified, silences, START + 200) == muted
 
 
 def test_whoever_told_of_an_opening_owes_the_end() -> None:
     """A notifier that is no longer configured owes nothing any more."""
-    state = TargetState(target=PROD, incidents=(replace(CLOSED, told={"slack": KNOWS}),))
+    state = TargetState(target=PROD, incidents=(replace(CLOSED, notified={"slack": KNOWS}),))
     assert owes(state, {"slack"})
     assert not owes(state, {"webhook"})
-    assert not owes(TargetState(target=PROD, incidents=(replace(CLOSED, told={"slack": KNOWS_CLOSED}),)), {"slack"})
+    assert not owes(TargetState(target=PROD, incidents=(replace(CLOSED, notified={"slack": KNOWS_CLOSED}),)), {"slack"})
 
 
 # --- reminders and escalation ----------------------------------------------------------------------------------------
 
 
-def reminded(times: int) -> tuple[float, Told]:
+def reminded(times: int) -> tuple[float, Notified]:
     """When the next reminder is due, in hours after the opening, and what is known then."""
-    told = replace(KNOWS, escalated=True)
+    notified = replace(KNOWS, escalated=True)
     for _ in range(times):
-        told = tell(OPEN, told, at=told.at + 25 * HOUR)
-        assert told.reason is Reason.REMINDER
-    wakes = wakes_at(OPEN, told, POLICY)
+        notified = feed(OPEN, notified, at=notified.at + 25 * HOUR)
+        assert notified.reason is Reason.REMINDER
+    wakes = wakes_at(OPEN, notified, POLICY)
     assert wakes is not None
-    return (wakes - told.at) / HOUR, told
+    return (wakes - notified.at) / HOUR, notified
 
 
 @pytest.mark.parametrize(("times", "hours"), [(0, 4), (1, 8), (2, 24), (3, 24), (9, 24)])
 def test_reminders_come_ever_more_rarely_and_the_last_interval_repeats(times: int, hours: float) -> None:
     """4, 8, 24 hours."""
-    wait, told = reminded(times)
+    wait, notified = reminded(times)
     assert wait == hours
-    assert told.reminders == times
-    moment = told.at + hours * HOUR
-    assert what(OPEN, told, at=moment - 1) is None
-    assert what(OPEN, told, at=moment) is Reason.REMINDER
+    assert notified.reminders == times
+    moment = notified.at + hours * HOUR
+    assert what(OPEN, notified, at=moment - 1) is None
+    assert what(OPEN, notified, at=moment) is Reason.REMINDER
 
 
 def test_a_reminder_counts_from_what_was_told_last() -> None:
     """A change is news enough."""
-    changed = tell(RENAMED, replace(KNOWS, escalated=True), at=START + 3 * HOUR)
+    changed = feed(RENAMED, replace(KNOWS, escalated=True), at=START + 3 * HOUR)
     assert wakes_at(RENAMED, changed, POLICY) == START + 7 * HOUR
 
 
@@ -216,8 +220,8 @@ def test_critical_incidents_escalate_once() -> None:
     """Half an hour after turning critical; a change between does not put it off."""
     assert what(OPEN, KNOWS, at=START + 30 * MINUTE - 1) is None
     assert what(OPEN, KNOWS, at=START + 30 * MINUTE) is Reason.ESCALATED
-    changed = tell(RENAMED, KNOWS, at=START + 29 * MINUTE)
-    escalated = tell(RENAMED, changed, at=START + 30 * MINUTE)
+    changed = feed(RENAMED, KNOWS, at=START + 29 * MINUTE)
+    escalated = feed(RENAMED, changed, at=START + 30 * MINUTE)
     assert (escalated.reason, escalated.escalated) == (Reason.ESCALATED, True)
     assert what(RENAMED, escalated, at=START + 4 * HOUR) is None
     assert what(RENAMED, escalated, at=START + 4.5 * HOUR) is Reason.REMINDER
@@ -225,61 +229,61 @@ def test_critical_incidents_escalate_once() -> None:
 
 def test_what_is_mended_and_waits_calls_nobody_more() -> None:
     """It is still reminded of, for it is not proven; and it escalates if the mend turns out to be none."""
-    told = tell(OPEN, None)
+    notified = feed(OPEN, None)
     waiting = replace(OPEN, diagnosis=diagnosis(waiting="mended, waiting for traces"))
-    told = tell(waiting, told, at=START + 60)
-    assert what(waiting, told, at=START + HOUR) is None
-    assert wakes_at(waiting, told, POLICY) == START + 4 * HOUR
-    assert what(waiting, told, at=START + 5 * HOUR) is Reason.REMINDER
-    told = tell(OPEN, replace(told, shown=shown(OPEN, None)), at=START + HOUR)
-    assert told.escalated
+    notified = feed(waiting, notified, at=START + 60)
+    assert what(waiting, notified, at=START + HOUR) is None
+    assert wakes_at(waiting, notified, POLICY) == START + 4 * HOUR
+    assert what(waiting, notified, at=START + 5 * HOUR) is Reason.REMINDER
+    notified = feed(OPEN, replace(notified, shown=shown(OPEN, None)), at=START + HOUR)
+    assert notified.escalated
 
 
 def test_escalation_counts_from_turning_critical() -> None:
     """Not from the opening as a warning."""
-    told = tell(WORSE, KNOWS_WARNING, at=START + 61)
-    assert told.called_at == START + 61
-    assert what(WORSE, told, at=START + 30 * MINUTE + 59) is None
-    assert what(WORSE, told, at=START + 30 * MINUTE + 60) is Reason.ESCALATED
+    notified = feed(WORSE, KNOWS_WARNING, at=START + 61)
+    assert notified.called_at == START + 61
+    assert what(WORSE, notified, at=START + 30 * MINUTE + 59) is None
+    assert what(WORSE, notified, at=START + 30 * MINUTE + 60) is Reason.ESCALATED
 
 
 def test_whoever_is_told_late_is_not_called_twice_in_one_breath() -> None:
     """After an outage of the notifier, or a silence, the time counts from then."""
-    late = tell(OPEN, None, at=START + 40 * MINUTE)
+    late = feed(OPEN, None, at=START + 40 * MINUTE)
     assert what(OPEN, late, at=START + 40 * MINUTE) is None
     assert what(OPEN, late, at=START + 70 * MINUTE) is Reason.ESCALATED
-    after_silence = tell(OPEN, KNOWS_SILENCED, at=START + 40 * MINUTE)
+    after_silence = feed(OPEN, KNOWS_SILENCED, at=START + 40 * MINUTE)
     assert (after_silence.reason, after_silence.silenced) == (Reason.OPENED, False)
     assert what(OPEN, after_silence, at=START + 69 * MINUTE) is None
 
 
 def test_turning_critical_again_begins_anew() -> None:
     """It is told like an opening: reminders and escalation too."""
-    calm = tell(BETTER, replace(KNOWS, escalated=True, reminders=3), at=START + HOUR)
+    calm = feed(BETTER, replace(KNOWS, escalated=True, reminders=3), at=START + HOUR)
     assert (calm.reason, calm.escalated, calm.reminders, calm.at) == (Reason.OPENED, True, 3, START)
     again = replace(OPEN, critical_since=START + 2 * HOUR)
-    told = tell(again, calm, at=START + 2 * HOUR)
-    assert (told.reason, told.escalated, told.reminders) == (Reason.CHANGED, False, 0)
-    assert what(again, told, at=START + 2.5 * HOUR) is Reason.ESCALATED
+    notified = feed(again, calm, at=START + 2 * HOUR)
+    assert (notified.reason, notified.escalated, notified.reminders) == (Reason.CHANGED, False, 0)
+    assert what(again, notified, at=START + 2.5 * HOUR) is Reason.ESCALATED
 
 
 @pytest.mark.parametrize(
-    ("now_is", "told"),
+    ("now_is", "notified"),
     [
         (WARNED, KNOWS_WARNING),
-        (ACKED, tell(ACKED, None)),
+        (ACKED, feed(ACKED, None)),
         (
             replace(OPEN, diagnosis=diagnosis(permanent=True)),
-            tell(replace(OPEN, diagnosis=diagnosis(permanent=True)), None),
+            feed(replace(OPEN, diagnosis=diagnosis(permanent=True)), None),
         ),
         (CLOSED, KNOWS_CLOSED),
     ],
     ids=["a warning", "acknowledged", "permanent", "over"],
 )
-def test_nobody_is_reminded_of_what_is_no_hurry(now_is: Incident, told: Told) -> None:
+def test_nobody_is_reminded_of_what_is_no_hurry(now_is: Incident, notified: Notified) -> None:
     """Neither of a warning, nor of what somebody has, nor of what only a human can mend, nor of what is over."""
-    assert what(now_is, told, at=START + 100 * HOUR) is None
-    assert wakes_at(now_is, told, POLICY) is None
+    assert what(now_is, notified, at=START + 100 * HOUR) is None
+    assert wakes_at(now_is, notified, POLICY) is None
 
 
 def test_without_reminders_there_is_only_the_escalation() -> None:
@@ -318,7 +322,7 @@ def test_an_acknowledgement_ends_when_name_or_severity_get_worse(fault: Fault, s
 
 
 @pytest.mark.parametrize(
-    ("now_is", "told", "reason", "mention", "broadcast"),
+    ("now_is", "notified", "reason", "mention", "broadcast"),
     [
         (OPEN, None, Reason.OPENED, True, False),
         (OPEN, KNOWS_CLOSED, Reason.OPENED, True, True),
@@ -338,13 +342,13 @@ def test_an_acknowledgement_ends_when_name_or_severity_get_worse(fault: Fault, s
     ],
 )
 def test_mentions_and_broadcasts(
-    now_is: Incident, told: Told | None, reason: Reason, mention: bool, broadcast: bool
+    now_is: Incident, notified: Notified | None, reason: Reason, mention: bool, broadcast: bool
 ) -> None:
     """Called: opening critical, turning critical, escalation; never on resolve, never for warnings."""
-    given = notice(now_is, told, reason)
+    given = notice(now_is, notified, reason)
     assert (given.mention, given.broadcast) == (mention, broadcast)
-    assert not notice(now_is, told, reason, may_mention=False).mention
-    assert (given.incident, given.told, given.at, given.labels) == (now_is, told, START, {"team": "ml"})
+    assert not notice(now_is, notified, reason, may_mention=False).mention
+    assert (given.incident, given.notified, given.at, given.labels) == (now_is, notified, START, {"team": "ml"})
 
 
 # --- what a notifier knows afterwards --------------------------------------------------------------------------------
@@ -353,30 +357,35 @@ def test_mentions_and_broadcasts(
 def test_a_receipt_is_kept_with_what_was_told() -> None:
     """Name, severity, when, and how often the incident had come back."""
     back = replace(OPEN, reopened=(START + 9,))
-    told = record(notice(back, None, Reason.OPENED, at=START + 10), {"ts": "7"})
-    assert (told.fault, told.severity, told.at, told.receipt) == (F.KEY_REJECTED, CRITICAL, START + 10, {"ts": "7"})
-    assert (told.reopened, told.called_at, told.closed) == (1, START + 10, False)
+    notified = record(notice(back, None, Reason.OPENED, at=START + 10), {"ts": "7"})
+    assert (notified.fault, notified.severity, notified.at, notified.receipt) == (
+        F.KEY_REJECTED,
+        CRITICAL,
+        START + 10,
+        {"ts": "7"},
+    )
+    assert (notified.reopened, notified.called_at, notified.closed) == (1, START + 10, False)
 
 
 def test_when_somebody_was_called_is_remembered() -> None:
     """Also through what is told without a call: another process must not call again within the minute."""
     called = record(notice(OPEN, None, Reason.OPENED, at=START + 1), {})
     assert called.mentioned_at == START + 1
-    assert tell(CLOSED, called, at=START + 60).mentioned_at == START + 1
+    assert feed(CLOSED, called, at=START + 60).mentioned_at == START + 1
     assert record(notice(OPEN, None, Reason.OPENED, may_mention=False), {}).mentioned_at is None
 
 
-def maybe(now_is: Incident, told: Told | None, *, silenced: float | None = None) -> Told:
+def maybe(now_is: Incident, notified: Notified | None, *, silenced: float | None = None) -> Notified:
     """What it knows after it was asked to tell what is due, and never answered."""
-    reason = what(now_is, told, silenced=silenced)
+    reason = what(now_is, notified, silenced=silenced)
     assert reason is not None, "nothing is due"
-    asked = attempted(notice(now_is, told, reason, silenced=silenced))
+    asked = attempted(notice(now_is, notified, reason, silenced=silenced))
     assert asked is not None
     return asked
 
 
 @pytest.mark.parametrize(
-    ("asked", "told", "now_is", "reason"),
+    ("asked", "notified", "now_is", "reason"),
     [
         (RENAMED, KNOWS, OPEN, Reason.CHANGED),
         (RENAMED, KNOWS, RENAMED, Reason.CHANGED),
@@ -389,17 +398,19 @@ def maybe(now_is: Incident, told: Told | None, *, silenced: float | None = None)
         (BACK, KNOWS_CLOSED, CLOSED_AGAIN, Reason.RESOLVED),
     ],
 )
-def test_what_may_have_been_heard_is_put_right(asked: Incident, told: Told, now_is: Incident, reason: Reason) -> None:
+def test_what_may_have_been_heard_is_put_right(
+    asked: Incident, notified: Notified, now_is: Incident, reason: Reason
+) -> None:
     """Although it is again as it was told before: whoever heard something else in between would believe that."""
-    doubted = maybe(asked, told)
+    doubted = maybe(asked, notified)
     assert what(now_is, doubted) is reason
-    assert tell(now_is, doubted).perhaps is None
+    assert feed(now_is, doubted).possibly is None
 
 
 def test_what_may_have_been_shown_under_a_silence_is_no_news() -> None:
     """Only the message is edited once more."""
     doubted = maybe(RENAMED, KNOWS, silenced=UNTIL)
-    assert doubted.perhaps is None
+    assert doubted.possibly is None
     assert what(OPEN, doubted) is Reason.EDITED
     assert what(OPEN, doubted, silenced=UNTIL) is Reason.EDITED
 
@@ -411,28 +422,33 @@ def test_a_first_opening_leaves_no_doubt_to_be_remembered() -> None:
 
 def test_a_clear_refusal_is_no_doubt() -> None:
     """But a message may have been edited before it."""
-    told = refused(KNOWS)
-    assert told.perhaps is None
-    assert what(OPEN, told) is Reason.EDITED
+    notified = refused(KNOWS)
+    assert notified.possibly is None
+    assert what(OPEN, notified) is Reason.EDITED
 
 
 def test_an_edit_is_no_news() -> None:
     """What was told, and when, stays; but a lower severity is known from then on."""
-    told = tell(BETTER, KNOWS, at=START + 60)
-    assert (told.reason, told.at, told.severity, told.receipt) == (Reason.OPENED, START, WARNING, {"ts": "1"})
-    assert what(OPEN, told) is Reason.CHANGED
+    notified = feed(BETTER, KNOWS, at=START + 60)
+    assert (notified.reason, notified.at, notified.severity, notified.receipt) == (
+        Reason.OPENED,
+        START,
+        WARNING,
+        {"ts": "1"},
+    )
+    assert what(OPEN, notified) is Reason.CHANGED
 
 
 def test_what_is_found_after_the_end_edits_what_was_told() -> None:
     """Once for each change, and it is no news; a silence that lasted all the while keeps that to itself too."""
     over = incident(closed_at=START + 60, losses=Losses(sent=3, lost=3))
-    told = tell(over, tell(incident(), None))
-    assert what(over, told) is None
+    notified = feed(over, feed(incident(), None))
+    assert what(over, notified) is None
     found = replace(over, losses=Losses(sent=3, late=1, lost=2), recounted=True)
-    assert what(found, told) is Reason.EDITED
-    assert what(found, told, silenced=UNTIL) is None
-    edited = tell(found, told, at=START + 90)
-    assert (edited.closed, edited.at, edited.reason) == (True, told.at, Reason.RESOLVED)
+    assert what(found, notified) is Reason.EDITED
+    assert what(found, notified, silenced=UNTIL) is None
+    edited = feed(found, notified, at=START + 90)
+    assert (edited.closed, edited.at, edited.reason) == (True, notified.at, Reason.RESOLVED)
     assert what(found, edited) is None
     assert what(replace(found, losses=Losses(sent=3, late=2, lost=1)), edited) is Reason.EDITED
 
@@ -440,14 +456,14 @@ def test_what_is_found_after_the_end_edits_what_was_told() -> None:
 def test_an_edit_of_what_is_over_calls_nobody() -> None:
     """Neither a mention nor a broadcast."""
     found = incident(closed_at=START + 60, losses=Losses(sent=3, late=1, lost=2), recounted=True)
-    said = notice(found, tell(replace(found, recounted=False), tell(incident(), None)), Reason.EDITED)
+    said = notice(found, feed(replace(found, recounted=False), feed(incident(), None)), Reason.EDITED)
     assert (said.mention, said.broadcast) == (False, False)
 
 
 def test_an_edit_under_a_silence_keeps_the_name_that_was_told() -> None:
     """Nobody has been told of another one yet."""
-    told = tell(RENAMED, KNOWS, silenced=UNTIL)
-    assert (told.fault, told.silenced) == (F.KEY_REJECTED, True)
+    notified = feed(RENAMED, KNOWS, silenced=UNTIL)
+    assert (notified.fault, notified.silenced) == (F.KEY_REJECTED, True)
 
 
 def test_an_edit_of_what_was_never_told_is_told() -> None:
@@ -457,7 +473,7 @@ def test_an_edit_of_what_was_never_told_is_told() -> None:
 
 def test_turning_critical_under_a_silence_is_told_when_it_ends() -> None:
     """As opened, with a call."""
-    silenced = tell(WORSE, KNOWS_WARNING, silenced=UNTIL)
+    silenced = feed(WORSE, KNOWS_WARNING, silenced=UNTIL)
     assert what(WORSE, silenced) is Reason.OPENED
     assert notice(WORSE, silenced, Reason.OPENED).mention
 
@@ -528,5 +544,5 @@ def test_a_check_that_is_not_enabled_is_not_asked() -> None:
 def test_a_paused_canary_has_not_failed() -> None:
     """It could not look, on purpose."""
     judge = policy(without=(CheckName.CONFIG, CheckName.ARRIVAL, CheckName.CONTROL))
-    story = Story(judge).is_blind(CANARY, Blindness.PAUSED).passes(GATEWAY)
+    story = Story(judge).is_blind(CANARY, UnknownReason.PAUSED).passes(GATEWAY)
     assert trusted(story.state, judge)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from monitor.core.model import Blindness, CheckName, Fault, Finding, Verdict, failing, passing, unknown
+from monitor.core.model import CheckName, CheckResult, Fault, UnknownReason, Verdict, failing, passing, unknown
 from monitor.core.trace import SpanFact
 from tests.core.build import CADENCES, F, Story, a_charge, policy, spans
 from tests.core.oracle import Look, Oracle, Trace
@@ -21,7 +21,7 @@ LOOKED = tuple(FAULTS)
 
 waits = st.sampled_from([0.0, 1.0, 5.0, 5.0, 15.0, 60.0, 60.0, 130.0, 181.0, 301.0, 400.0, 700.0, 2000.0, 9000.0])
 verdicts = st.sampled_from([Verdict.PASS, Verdict.PASS, Verdict.FAIL, Verdict.FAIL, Verdict.UNKNOWN])
-reasons = st.sampled_from(list(Blindness))
+reasons = st.sampled_from(list(UnknownReason))
 
 
 class Both:
@@ -32,21 +32,21 @@ class Both:
         self.oracle = Oracle(self.story.policy)
         self.traces: dict[str, Trace] = {}
 
-    def look(self, check: CheckName, verdict: Verdict, which: int, reason: Blindness, *, conclusive: bool) -> None:
+    def look(self, check: CheckName, verdict: Verdict, which: int, reason: UnknownReason, *, conclusive: bool) -> None:
         """A check reports."""
         now = self.story.now
         if verdict is Verdict.PASS:
             self._report(Look(now, check, verdict, conclusive=conclusive), passing("well", conclusive=conclusive))
         elif verdict is Verdict.UNKNOWN:
-            self._report(Look(now, check, verdict, blindness=reason), unknown("blind", reason))
+            self._report(Look(now, check, verdict, unknown_reason=reason), unknown("blind", reason))
         else:
             fault = FAULTS[check][which % len(FAULTS[check])]
             # No drift here stops the export: what arrives would outrank it, and that is another story.
-            charge = a_charge(fault, conclusive=conclusive, stops_export=check is CheckName.CONTROL)
-            self._report(Look(now, check, verdict, fault, conclusive), failing("broken", charge))
+            suspicion = a_charge(fault, conclusive=conclusive, stops_export=check is CheckName.CONTROL)
+            self._report(Look(now, check, verdict, fault, conclusive), failing("broken", suspicion))
 
-    def _report(self, look: Look, finding: Finding) -> None:
-        self.story.look(look.check, finding)
+    def _report(self, look: Look, result: CheckResult) -> None:
+        self.story.look(look.check, result)
         self.oracle.look(look)
         self.agree()
 

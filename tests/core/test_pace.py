@@ -8,19 +8,19 @@ import pytest
 from monitor.core.arrival import RECOVERABLE_FOR
 from monitor.core.canary import Canary, ControlSpan, Outcome
 from monitor.core.drift import ENCODING, ConfigMemory, ConfigSeen
-from monitor.core.model import Blindness, CheckName
+from monitor.core.model import CheckName, UnknownReason
 from monitor.core.pace import (
     Attempt,
     awaited,
     bar_canary,
     controls_awaited,
+    counters_are_due,
     due_at,
-    hop_is_due,
+    gateway_policies_are_due,
     interval,
     look_at,
     origin_is_due,
     read_control_at,
-    switches_are_due,
 )
 from monitor.core.state import DAY, ArrivalPolicy, Backoff, Budget, Cadence, Recovery
 from tests.core.build import (
@@ -136,14 +136,14 @@ def test_without_arrival_no_trace_is_in_doubt() -> None:
 @pytest.mark.parametrize(
     ("reason", "hurries"),
     [
-        (Blindness.UNREACHABLE, True),
-        (Blindness.REFUSED, True),
-        (Blindness.CRASHED, True),
-        (Blindness.UNPROVEN, False),
-        (Blindness.NOTHING_TO_JUDGE, False),
+        (UnknownReason.UNREACHABLE, True),
+        (UnknownReason.REFUSED, True),
+        (UnknownReason.CRASHED, True),
+        (UnknownReason.UNPROVEN, False),
+        (UnknownReason.NOTHING_TO_JUDGE, False),
     ],
 )
-def test_a_failing_read_of_traceloop_starts_the_control_span(reason: Blindness, hurries: bool) -> None:
+def test_a_failing_read_of_traceloop_starts_the_control_span(reason: UnknownReason, hurries: bool) -> None:
     """A read that worked and saw nothing does not."""
     assert (CONTROL in fast(well().is_blind(ARRIVAL, reason))) == hurries
 
@@ -215,25 +215,25 @@ def test_a_held_canary_is_due_when_the_gateway_said() -> None:
 
 def test_a_canary_that_was_barred_has_had_its_turn() -> None:
     """Else it would be due again at once, for as long as it is barred."""
-    story = well().wait(900).is_blind(CANARY, Blindness.BUDGET_SPENT)
+    story = well().wait(900).is_blind(CANARY, UnknownReason.BUDGET_SPENT)
     assert due(story, CANARY) == 300
 
 
 def test_a_control_span_that_was_never_sent_has_had_its_turn() -> None:
     """A crash before the sending; a look that reads back an older span is no turn."""
-    for reason in (Blindness.CRASHED, Blindness.SHORTAGE):
+    for reason in (UnknownReason.CRASHED, UnknownReason.SHORTAGE):
         assert due(well().wait(9000).is_blind(CONTROL, reason), CONTROL) == 120
     assert due(well().wait(9000).is_blind(CONTROL), CONTROL) == 0
-    assert due(well().wait(9000).is_blind(CANARY, Blindness.TIMEOUT), CANARY) == 60
+    assert due(well().wait(9000).is_blind(CANARY, UnknownReason.TIMEOUT), CANARY) == 60
 
 
 # --- whether a canary may be sent ------------------------------------------------------------------------------------
 
 
-def barred(story: Story) -> Blindness | None:
+def barred(story: Story) -> UnknownReason | None:
     """Why no canary may be sent."""
     bar = bar_canary(story.state, story.policy, story.now)
-    return bar.blindness if bar is not None else None
+    return bar.unknown_reason if bar is not None else None
 
 
 def test_no_canary_is_sent_while_the_gateway_is_settled_failing() -> None:
@@ -241,11 +241,11 @@ def test_no_canary_is_sent_while_the_gateway_is_settled_failing() -> None:
     story = well().fails(GATEWAY, DOWN)
     assert barred(story) is None
     story.fails(GATEWAY, DOWN)
-    assert (barred(story), bar_canary(story.state, POLICY, story.now).until) == (Blindness.PAUSED, None)  # type: ignore[union-attr]
+    assert (barred(story), bar_canary(story.state, POLICY, story.now).until) == (UnknownReason.PAUSED, None)  # type: ignore[union-attr]
     story.passes(GATEWAY)
     assert story.confirmed == {DOWN}
     assert barred(story) is None
-    assert barred(story.fails(GATEWAY, DOWN)) is Blindness.PAUSED
+    assert barred(story.fails(GATEWAY, DOWN)) is UnknownReason.PAUSED
 
 
 def test_a_blind_gateway_check_pauses_nothing() -> None:
@@ -271,7 +271,7 @@ def test_after_a_429_no_canary_is_sent_until_then() -> None:
     story.now = START + 599
     bar = bar_canary(story.state, POLICY, story.now)
     assert bar is not None
-    assert (bar.blindness, bar.until) == (Blindness.PAUSED, START + 600)
+    assert (bar.unknown_reason, bar.until) == (UnknownReason.PAUSED, START + 600)
     assert barred(story.wait(1)) is None
 
 
@@ -279,14 +279,14 @@ def test_after_a_429_no_canary_is_sent_until_then() -> None:
     ("sent", "since_last", "reason"),
     [
         (499, 300, None),
-        (500, 300, Blindness.BUDGET_SPENT),
+        (500, 300, UnknownReason.BUDGET_SPENT),
         (400, 300, None),
-        (400, 60, Blindness.BUDGET_SPENT),
-        (400, 299, Blindness.BUDGET_SPENT),
+        (400, 60, UnknownReason.BUDGET_SPENT),
+        (400, 299, UnknownReason.BUDGET_SPENT),
         (100, 60, None),
     ],
 )
-def test_no_canary_is_sent_beyond_the_budget(sent: int, since_last: float, reason: Blindness | None) -> None:
+def test_no_canary_is_sent_beyond_the_budget(sent: int, since_last: float, reason: UnknownReason | None) -> None:
     """One that comes sooner than the regular cadence is of the fast one, and leaves what that needs."""
     story = after(Story(), a_canary(1))
     story.state = replace(story.state, budget=Budget(day=int(START // DAY), sent=sent))
@@ -300,7 +300,7 @@ def test_a_regular_canary_may_come_a_little_early() -> None:
     story.now = START + 2 + 270
     assert barred(story) is None
     story.now -= 1
-    assert barred(story) is Blindness.BUDGET_SPENT
+    assert barred(story) is UnknownReason.BUDGET_SPENT
 
 
 def test_the_first_canary_of_all_is_of_the_regular_cadence() -> None:
@@ -361,12 +361,12 @@ SWITCHES = Cadence(every=HOUR, every_while_failing=120, deadline=60)
 
 def read_again(story: Story, at: float | None) -> bool:
     """Whether the gateway's other configurations should be read."""
-    return switches_are_due(replace(story.state, switches_looked_at=at), story.policy, story.now)
+    return gateway_policies_are_due(replace(story.state, gateway_policies_read_at=at), story.policy, story.now)
 
 
 def test_the_switches_are_read_at_start_and_hourly() -> None:
     """Without waiting for a canary; not at all where the configuration may not be read."""
-    story = Story(policy(switches=SWITCHES))
+    story = Story(policy(gateway_policies=SWITCHES))
     assert read_again(story, None)
     assert not read_again(story.wait(HOUR - 1), START)
     assert read_again(story.wait(1), START)
@@ -375,33 +375,36 @@ def test_the_switches_are_read_at_start_and_hourly() -> None:
 
 def test_the_switches_are_read_when_a_trace_has_not_come() -> None:
     """At most every two minutes."""
-    story = after(Story(policy(switches=SWITCHES), now=START + 119), a_canary(1))
+    story = after(Story(policy(gateway_policies=SWITCHES), now=START + 119), a_canary(1))
     assert not read_again(story, START)
     assert read_again(story.wait(1), START)
 
 
 def test_the_switches_are_read_while_a_fault_is_confirmed() -> None:
     """Not while the monitor itself is the trouble: who is blind would only be refused more often."""
-    broken = Story(policy(switches=SWITCHES)).fails(CONFIG, F.CONFIG_DRIFT, conclusive=True).wait(120)
+    broken = Story(policy(gateway_policies=SWITCHES)).fails(CONFIG, F.CONFIG_DRIFT, conclusive=True).wait(120)
     assert read_again(broken, START)
-    blinded = Story(policy(switches=SWITCHES, blind_after=0)).is_blind(CONFIG).wait(120)
+    blinded = Story(policy(gateway_policies=SWITCHES, blind_after=0)).is_blind(CONFIG).wait(120)
     assert blinded.confirmed == {F.BLIND}
     assert not read_again(blinded, START)
 
 
 def test_the_gateways_counters_are_read_as_often() -> None:
     """At start, hourly, and every two minutes while something is wrong; not where nobody said where they are."""
-    well = replace(Story(policy(hop=SWITCHES)).state, hop_looked_at=START)
-    assert hop_is_due(replace(well, hop_looked_at=None), policy(hop=SWITCHES), START)
-    assert [hop_is_due(well, policy(hop=SWITCHES), START + after) for after in (120, HOUR)] == [False, True]
-    broken = Story(policy(hop=SWITCHES)).fails(CONFIG, F.CONFIG_DRIFT, conclusive=True).state
-    assert hop_is_due(replace(broken, hop_looked_at=START), policy(hop=SWITCHES), START + 120)
-    assert not hop_is_due(broken, policy(), START + HOUR)
+    well = replace(Story(policy(pipeline_counters=SWITCHES)).state, counters_read_at=START)
+    assert counters_are_due(replace(well, counters_read_at=None), policy(pipeline_counters=SWITCHES), START)
+    assert [counters_are_due(well, policy(pipeline_counters=SWITCHES), START + after) for after in (120, HOUR)] == [
+        False,
+        True,
+    ]
+    broken = Story(policy(pipeline_counters=SWITCHES)).fails(CONFIG, F.CONFIG_DRIFT, conclusive=True).state
+    assert counters_are_due(replace(broken, counters_read_at=START), policy(pipeline_counters=SWITCHES), START + 120)
+    assert not counters_are_due(broken, policy(), START + HOUR)
 
 
 def test_the_switches_are_read_after_the_exporter_has_been_changed() -> None:
     """Whoever changes one thing may have changed another; a change that is dated in the future is waited for."""
-    story = Story(policy(switches=SWITCHES), now=START + 60)
+    story = Story(policy(gateway_policies=SWITCHES), now=START + 60)
     seen = ConfigSeen(config=manifest({ENCODING: "json"}))
     story.state = replace(story.state, config=ConfigMemory(seen=seen, changed_at=START + 50))
     assert read_again(story, START + 49)

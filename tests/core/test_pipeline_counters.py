@@ -5,11 +5,19 @@ from typing import Any
 
 import pytest
 
-from monitor.core.gateway_policies import LoggingMode, SwitchKind, SwitchRule, SwitchSeen
+from monitor.core.gateway_policies import GatewayPolicy, GatewayPolicyKind, GatewayRule, LoggingMode
 from monitor.core.hints import BELIEVED_FOR, hints, next_step
-from monitor.core.inputs import HopLooked, SwitchesLooked
+from monitor.core.inputs import CountersRead, GatewayPoliciesRead
 from monitor.core.model import Fault
-from monitor.core.pipeline_counters import REMEMBERED, WINDOW, Hop, SpanCounters, add_reading, loses_spans, say_hop
+from monitor.core.pipeline_counters import (
+    REMEMBERED,
+    WINDOW,
+    PipelineCounters,
+    SpanCounters,
+    add_reading,
+    loses_spans,
+    say_counters,
+)
 from tests.core.build import MINUTE, POLICY, Story
 from tests.fakes.clock import START
 
@@ -24,10 +32,10 @@ def reading(after: float = 0, *, born: float | None = BORN, **counts: Any) -> Sp
 
 def said(*readings: SpanCounters) -> list[str]:
     """What they say, without whose metrics they are."""
-    hop = Hop()
+    pipeline_counters = PipelineCounters()
     for each in readings:
-        hop = add_reading(hop, each)
-    return [sentence.removeprefix("the gateway's own metrics: ") for sentence in say_hop(hop)]
+        pipeline_counters = add_reading(pipeline_counters, each)
+    return [sentence.removeprefix("the gateway's own metrics: ") for sentence in say_counters(pipeline_counters)]
 
 
 def test_one_reading_says_nothing() -> None:
@@ -81,13 +89,13 @@ def test_it_is_compared_with_as_far_back_as_is_of_interest() -> None:
 def test_a_counter_that_has_gone_back_was_begun_anew() -> None:
     """What it counts now has been added since, wherever in the window it began."""
     counts = [(100, 9), (3, 1), (5, 2)]
-    told = said(
+    notified = said(
         *(
             reading(minute, born=None, exported=exported, failed={"timeout": failed})
             for minute, (exported, failed) in enumerate(counts)
         )
     )
-    assert told[0].startswith("2 of 7 span(s) did not get")
+    assert notified[0].startswith("2 of 7 span(s) did not get")
 
 
 def test_a_process_that_has_begun_since_began_at_nothing() -> None:
@@ -108,22 +116,26 @@ def test_one_process_is_never_compared_with_another() -> None:
 
 def test_few_readings_are_remembered() -> None:
     """The newest."""
-    hop = Hop(problem="before")
+    pipeline_counters = PipelineCounters(problem="before")
     for minute in range(REMEMBERED + 5):
-        hop = add_reading(hop, reading(minute))
-    assert (len(hop.readings), hop.readings[-1].at, hop.problem) == (REMEMBERED, START + (REMEMBERED + 4) * MINUTE, "")
+        pipeline_counters = add_reading(pipeline_counters, reading(minute))
+    assert (len(pipeline_counters.readings), pipeline_counters.readings[-1].at, pipeline_counters.problem) == (
+        REMEMBERED,
+        START + (REMEMBERED + 4) * MINUTE,
+        "",
+    )
 
 
 # --- in the diagnosis ------------------------------------------------------------------------------------------------
 
 
-def told(*readings: SpanCounters, problem: str = "") -> Story:
+def notified(*readings: SpanCounters, problem: str = "") -> Story:
     """They are read, one after the other."""
     story = Story()
     for each in readings:
         story.now = each.at
-        story.tell(HopLooked(at=story.now, counters=each))
-    return story.tell(HopLooked(at=story.now, problem=problem)) if problem else story
+        story.feed(CountersRead(at=story.now, counters=each))
+    return story.feed(CountersRead(at=story.now, problem=problem)) if problem else story
 
 
 FAILING = (reading(), reading(5, failed={"connection_refused": 3}))
@@ -132,53 +144,53 @@ FAILING = (reading(), reading(5, failed={"connection_refused": 3}))
 @pytest.mark.parametrize("fault", [F.TRACE_NOT_CREATED, F.TRACE_MISSING, F.EXPORT_FAILING, F.TRACE_INCOMPLETE])
 def test_it_is_evidence_where_traces_are_lost(fault: Fault) -> None:
     """On whichever side."""
-    story = told(*FAILING)
+    story = notified(*FAILING)
     (sentence,) = hints(story.state, story.policy, story.now)[fault]
     assert "3 of 3 span(s) did not get to TrueFoundry's collector" in sentence
 
 
 def test_it_is_evidence_of_nothing_else_and_opens_nothing() -> None:
     """A hop that fails is a reason, once traces are missing."""
-    story = told(*FAILING)
+    story = notified(*FAILING)
     assert hints(story.state, story.policy, story.now)[F.CONTENT_MISSING] == ()
     assert (story.state.incidents, story.confirmed) == ((), set())
 
 
 def test_what_cannot_be_read_is_said_in_one_sentence() -> None:
     """And what was read before is not said any more; a reading that succeeds ends that."""
-    story = told(*FAILING, problem="the gateway's metrics answer HTTP 503")
+    story = notified(*FAILING, problem="the gateway's metrics answer HTTP 503")
     assert hints(story.state, story.policy, story.now)[F.TRACE_MISSING] == (
         "the gateway's own metrics could not be read: the gateway's metrics answer HTTP 503",
     )
     assert next_step(F.TRACE_NOT_CREATED, story.state, story.policy, story.now) == ""
-    story.tell(HopLooked(at=story.now, counters=reading(6, failed={"connection_refused": 4})))
+    story.feed(CountersRead(at=story.now, counters=reading(6, failed={"connection_refused": 4})))
     assert "4 of 4 span(s)" in hints(story.state, story.policy, story.now)[F.TRACE_MISSING][0]
 
 
 def test_old_readings_say_nothing() -> None:
     """As everything that was seen beside the checks."""
-    story = told(*FAILING)
+    story = notified(*FAILING)
     assert hints(story.state, POLICY, story.now + BELIEVED_FOR)[F.TRACE_MISSING]
     assert hints(story.state, POLICY, story.now + BELIEVED_FOR + 1)[F.TRACE_MISSING] == ()
 
 
 def test_a_hop_that_loses_spans_is_where_to_look() -> None:
     """Where the gateway makes no trace; a logging rule that is off is looked at first."""
-    story = told(*FAILING)
-    assert loses_spans(story.state.hop)
+    story = notified(*FAILING)
+    assert loses_spans(story.state.pipeline_counters)
     assert next_step(F.TRACE_NOT_CREATED, story.state, POLICY, story.now).startswith("Look at the hop from the gateway")
     for fault in (F.CONTENT_MISSING, F.TRACE_MISSING, F.EXPORT_FAILING):
         assert next_step(fault, story.state, POLICY, story.now) == ""
-    rule = SwitchSeen(kind=SwitchKind.LOGGING, rules=(SwitchRule(name="quiet", off=True),))
-    story.tell(SwitchesLooked(at=story.now, seen=(rule,)))
+    rule = GatewayPolicy(kind=GatewayPolicyKind.LOGGING, rules=(GatewayRule(name="quiet", off=True),))
+    story.feed(GatewayPoliciesRead(at=story.now, seen=(rule,)))
     for fault in (F.TRACE_NOT_CREATED, F.CONTENT_MISSING):
         assert next_step(fault, story.state, POLICY, story.now).startswith(
             "Look at the gateway's logging rule `quiet`: "
         )
-    never = SwitchSeen(kind=SwitchKind.GLOBAL, mode=LoggingMode.NEVER)
-    story.tell(SwitchesLooked(at=story.now, seen=(never,), hidden=(SwitchKind.LOGGING,)))
+    never = GatewayPolicy(kind=GatewayPolicyKind.GLOBAL, mode=LoggingMode.NEVER)
+    story.feed(GatewayPoliciesRead(at=story.now, seen=(never,), hidden=(GatewayPolicyKind.LOGGING,)))
     assert next_step(F.CONTENT_MISSING, story.state, POLICY, story.now).startswith(
         "Look at the gateway's logging mode `never`: "
     )
-    assert not loses_spans(told(reading(), reading(5, exported=3)).state.hop)
-    assert not loses_spans(Hop())
+    assert not loses_spans(notified(reading(), reading(5, exported=3)).state.pipeline_counters)
+    assert not loses_spans(PipelineCounters())

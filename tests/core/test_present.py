@@ -11,7 +11,7 @@ from monitor.core.engine import apply
 from monitor.core.incident import Incident
 from monitor.core.inputs import Ticked
 from monitor.core.model import CheckName
-from monitor.core.pace import bar_canary, due_at, hop_is_due, may_send, origin_is_due, switches_are_due
+from monitor.core.pace import bar_canary, counters_are_due, due_at, gateway_policies_are_due, may_send, origin_is_due
 from monitor.core.present import LONGEST_BACKOFF, bring_to_present
 from monitor.core.state import DAY, Backoff, Budget, Limits, TargetState
 from monitor.core.trace import Route
@@ -55,7 +55,7 @@ def test_what_is_right_stays_as_it_is() -> None:
     story = Story().passes(GATEWAY).fails(CONFIG, F.EXPORTER_DISABLED).fails(CONFIG, F.EXPORTER_DISABLED)
     story.canary()
     assert bring_to_present(story.state, story.now) == story.state
-    assert bring_to_present(story.state, story.now).trends is story.state.trends
+    assert bring_to_present(story.state, story.now).check_states is story.state.check_states
 
 
 def test_a_budget_that_was_spent_in_the_future_is_spent_until_midnight_only() -> None:
@@ -79,19 +79,19 @@ def test_what_was_dated_ahead_keeps_nothing_waiting() -> None:
         backoff=Backoff(until=ahead, step=600),
         proofs={proof_key(Route.TRACE, "ours"): ahead},
         origin_looked_at=ahead,
-        switches_looked_at=ahead,
-        hop_looked_at=ahead,
+        gateway_policies_read_at=ahead,
+        counters_read_at=ahead,
     )
     assert due_at(CheckName.CONFIG, state, POLICY, START) > START + DAY
-    mended = bring_to_present(state, START)
+    fixed = bring_to_present(state, START)
     for check in (GATEWAY, CONFIG, CANARY):
-        assert due_at(check, mended, POLICY, START) <= START + LONGEST_BACKOFF
+        assert due_at(check, fixed, POLICY, START) <= START + LONGEST_BACKOFF
     later = START + 2 * LONGEST_BACKOFF
-    assert bar_canary(mended, POLICY, later) is None
-    assert not is_proven(mended.proofs, Route.TRACE, "ours", START + DAY + 1)
-    assert mended.canaries[0].waited_since == START
-    for is_due in (origin_is_due, switches_are_due, hop_is_due):
-        assert is_due(mended, POLICY, later) == is_due(replace(mended, backoff=None), POLICY, later)
+    assert bar_canary(fixed, POLICY, later) is None
+    assert not is_proven(fixed.proofs, Route.TRACE, "ours", START + DAY + 1)
+    assert fixed.canaries[0].waited_since == START
+    for is_due in (origin_is_due, gateway_policies_are_due, counters_are_due):
+        assert is_due(fixed, POLICY, later) == is_due(replace(fixed, backoff=None), POLICY, later)
 
 
 def test_an_incident_of_the_future_is_open_since_now_or_as_long_as_it_was() -> None:
@@ -101,17 +101,17 @@ def test_an_incident_of_the_future_is_open_since_now_or_as_long_as_it_was() -> N
     story.wait(90).passes(CONFIG, conclusive=True)
     closed: Incident = story.state.incidents[-1]
     assert closed.closed_at is not None
-    mended = bring_to_present(story.state, START).incidents[-1]
-    assert (mended.opened_at, mended.closed_at) == (START - (closed.closed_at - closed.opened_at), START)
-    assert not mended.over_at_once
+    fixed = bring_to_present(story.state, START).incidents[-1]
+    assert (fixed.opened_at, fixed.closed_at) == (START - (closed.closed_at - closed.opened_at), START)
+    assert not fixed.over_at_once
 
 
 def test_a_clock_that_is_set_back_is_mended_by_the_next_tick() -> None:
     """By no other: a tick that has not noticed anything changes nothing."""
     story = Story(now=START + AHEAD).passes(GATEWAY)
     same = apply(story.state, Ticked(at=START), POLICY, START)
-    assert same.trend(GATEWAY).last == story.state.trend(GATEWAY).last
-    mended = apply(story.state, Ticked(at=START, set_back=True), POLICY, START)
-    last = mended.trend(GATEWAY).last
+    assert same.check_state(GATEWAY).last == story.state.check_state(GATEWAY).last
+    fixed = apply(story.state, Ticked(at=START, set_back=True), POLICY, START)
+    last = fixed.check_state(GATEWAY).last
     assert last is not None
     assert last.at == START

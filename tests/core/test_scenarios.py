@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.core.canary import Outcome
-from monitor.core.model import Blindness, CheckName, Fault, Instant, Seconds, Severity, failing
+from monitor.core.model import CheckName, Fault, Instant, Seconds, Severity, UnknownReason, failing
 from monitor.core.notify import trusted
 from monitor.core.pace import bar_canary, interval
 from monitor.core.trace import Route
@@ -324,8 +324,10 @@ def test_traceloop_that_refuses_a_span_is_told_after_two() -> None:
         assert story.confirmed == confirmed
 
 
-@pytest.mark.parametrize("reason", [Blindness.REFUSED, Blindness.BLOCKED, Blindness.NO_WITNESS, Blindness.GARBLED])
-def test_what_only_says_that_we_cannot_ask_traceloop_accuses_nobody(reason: Blindness) -> None:
+@pytest.mark.parametrize(
+    "reason", [UnknownReason.REFUSED, UnknownReason.BLOCKED, UnknownReason.NO_WITNESS, UnknownReason.GARBLED]
+)
+def test_what_only_says_that_we_cannot_ask_traceloop_accuses_nobody(reason: UnknownReason) -> None:
     """A 429, a Cloudflare page, no connection and no witness: unknown, and in the end blind."""
     story = well()
     for _ in range(40):
@@ -449,10 +451,10 @@ def test_without_a_witness_our_own_network_is_the_suspect() -> None:
     """Ten minutes of it are blind, a warning, and no canary is held back for it."""
     story = well()
     for _ in range(30):
-        story.wait(15).is_blind(GATEWAY, Blindness.NO_WITNESS)
+        story.wait(15).is_blind(GATEWAY, UnknownReason.NO_WITNESS)
     assert story.confirmed == set()
     for _ in range(15):
-        story.wait(15).is_blind(GATEWAY, Blindness.NO_WITNESS)
+        story.wait(15).is_blind(GATEWAY, UnknownReason.NO_WITNESS)
     assert (story.confirmed, story.diagnosis.severity) == ({F.BLIND}, WARNING)
     assert bar_canary(story.state, story.policy, story.now) is None
 
@@ -461,7 +463,7 @@ def test_cloudflares_1010_is_blind_and_not_a_permission() -> None:
     """It is not permanent: nobody needs to grant anything."""
     story = well()
     for _ in range(50):
-        story.wait(15).is_blind(CONFIG, Blindness.BLOCKED)
+        story.wait(15).is_blind(CONFIG, UnknownReason.BLOCKED)
     assert story.confirmed == {F.BLIND}
     assert not story.diagnosis.permanent
 
@@ -470,7 +472,7 @@ def test_a_403_on_the_configuration_is_told_once() -> None:
     """A permanent reason: blind, and nobody is reminded even if the operator calls it critical."""
     story = Story(policy(severity={F.BLIND: CRITICAL}))
     for _ in range(12):
-        story.is_blind(CONFIG, Blindness.REFUSED, permanent=True).wait(MINUTE)
+        story.is_blind(CONFIG, UnknownReason.REFUSED, permanent=True).wait(MINUTE)
     assert story.turns == ["opened blind"]
     assert story.diagnosis.permanent
 
@@ -478,7 +480,7 @@ def test_a_403_on_the_configuration_is_told_once() -> None:
 @pytest.mark.parametrize("check", list(CheckName))
 def test_unknown_opens_nothing_but_blind_and_check_failed(check: CheckName) -> None:
     """Whatever the check, whatever the reason."""
-    for reason in Blindness:
+    for reason in UnknownReason:
         story = Story()
         for _ in range(130):
             story.wait(MINUTE).is_blind(check, reason)
@@ -537,5 +539,5 @@ def test_nothing_waits_in_a_target_without_an_incident() -> None:
     """A memory of hours of quiet is that of a fresh start, but for what was seen."""
     story = well().live(HOUR)
     assert (story.state.recovery, story.state.outages, story.state.incidents) == (None, (), ())
-    assert story.state.trend(ARRIVAL).confirmed == {}
+    assert story.state.check_state(ARRIVAL).confirmed == {}
     assert replace(story.state, canaries=()).target == "prod"

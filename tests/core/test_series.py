@@ -51,17 +51,17 @@ def series(letters: str, *, began: float = START) -> tuple[Canary, ...]:
 
 def story(letters: str, **changes: Any) -> Story:
     """A story of these canaries, five minutes after the last one was sent."""
-    told = Story(policy(**changes), now=START + 60 * len(letters) + 240)
-    told.state = replace(told.state, canaries=series(letters))
-    return told.tick()
+    notified = Story(policy(**changes), now=START + 60 * len(letters) + 240)
+    notified.state = replace(notified.state, canaries=series(letters))
+    return notified.tick()
 
 
-def then(told: Story, letters: str) -> Story:
+def then(notified: Story, letters: str) -> Story:
     """The same canaries, and what became of more of them."""
-    told.now = START + 60 * len(letters) + 240
-    known = {canary.id: canary for canary in told.state.canaries}
-    told.state = replace(
-        told.state,
+    notified.now = START + 60 * len(letters) + 240
+    known = {canary.id: canary for canary in notified.state.canaries}
+    notified.state = replace(
+        notified.state,
         canaries=tuple(
             replace(canary, excused=known[canary.id].excused, transient_loss=known[canary.id].transient_loss)
             if canary.id in known
@@ -69,7 +69,7 @@ def then(told: Story, letters: str) -> Story:
             for canary in series(letters)
         ),
     )
-    return told.tick()
+    return notified.tick()
 
 
 # --- losses ----------------------------------------------------------------------------------------------------------
@@ -104,49 +104,51 @@ def test_the_order_of_sending_decides(letters: tuple[str, ...]) -> None:
 
 def test_losses_resolve_after_two_later_arrivals() -> None:
     """One is an opinion; one loss among them begins anew."""
-    told = story("AMM")
-    assert F.TRACE_MISSING in then(told, "AMMA").confirmed
-    assert F.TRACE_MISSING in then(told, "AMMAM").confirmed
-    assert F.TRACE_MISSING in then(told, "AMMAMA").confirmed
-    assert F.TRACE_MISSING not in then(told, "AMMAMAA").confirmed
+    notified = story("AMM")
+    assert F.TRACE_MISSING in then(notified, "AMMA").confirmed
+    assert F.TRACE_MISSING in then(notified, "AMMAM").confirmed
+    assert F.TRACE_MISSING in then(notified, "AMMAMA").confirmed
+    assert F.TRACE_MISSING not in then(notified, "AMMAMAA").confirmed
 
 
 def test_the_words_say_how_many_and_which() -> None:
     """The newest three trace ids."""
-    charge = story("AMMMM").state.confirmed[F.TRACE_MISSING].charge
-    assert charge.summary == "4 traces in a row did not arrive, and none that was sent later"
-    assert charge.facts == (f"trace {2:032x}, {3:032x}, {4:032x}",)
+    suspicion = story("AMMMM").state.confirmed[F.TRACE_MISSING].suspicion
+    assert suspicion.summary == "4 traces in a row did not arrive, and none that was sent later"
+    assert suspicion.facts == (f"trace {2:032x}, {3:032x}, {4:032x}",)
     assert story("AMM").state.confirmed[F.TRACE_MISSING].since == START + 60
-    assert story("M", fail_after=1).state.confirmed[F.TRACE_MISSING].charge.summary.startswith("1 trace did not arrive")
+    assert (
+        story("M", fail_after=1).state.confirmed[F.TRACE_MISSING].suspicion.summary.startswith("1 trace did not arrive")
+    )
 
 
 def test_a_loss_without_a_trace_id_is_named_by_its_nonce() -> None:
     """Something to search for."""
-    told = Story(policy(fail_after=1), now=START + 400)
-    told.state = replace(told.state, canaries=tuple(replace(one, trace_id=None) for one in series("M")))
-    assert told.tick().diagnosis.because[1] == "trace nonce gtm-0"
+    notified = Story(policy(fail_after=1), now=START + 400)
+    notified.state = replace(notified.state, canaries=tuple(replace(one, trace_id=None) for one in series("M")))
+    assert notified.tick().diagnosis.because[1] == "trace nonce gtm-0"
 
 
 def test_stale_losses_open_nothing() -> None:
     """Bad news of hours ago, after a restart."""
-    told = Story(now=START + 3 * 3600)
-    told.state = replace(told.state, canaries=series("AMMM"))
-    assert told.tick().confirmed == set()
+    notified = Story(now=START + 3 * 3600)
+    notified.state = replace(notified.state, canaries=series("AMMM"))
+    assert notified.tick().confirmed == set()
     one_fresh = (*series("AM"), *series("M", began=START + 3 * 3600 - 300))
-    told.state = replace(told.state, canaries=one_fresh)
-    assert told.tick().confirmed == set()
+    notified.state = replace(notified.state, canaries=one_fresh)
+    assert notified.tick().confirmed == set()
 
 
 def test_stale_arrivals_resolve_nothing() -> None:
     """One of hours ago and one of now are no two in a row: in between nobody looked."""
-    told = then(story("AMM"), "AMMA")
-    later = told.now + 3 * 3600
-    told.now = later
-    told.state = replace(told.state, canaries=(*told.state.canaries, *series("A", began=later - 60)))
-    assert F.TRACE_MISSING in told.tick().confirmed
-    told.wait(60)
-    told.state = replace(told.state, canaries=(*told.state.canaries, *series("A", began=later)))
-    assert F.TRACE_MISSING not in told.tick().confirmed
+    notified = then(story("AMM"), "AMMA")
+    later = notified.now + 3 * 3600
+    notified.now = later
+    notified.state = replace(notified.state, canaries=(*notified.state.canaries, *series("A", began=later - 60)))
+    assert F.TRACE_MISSING in notified.tick().confirmed
+    notified.wait(60)
+    notified.state = replace(notified.state, canaries=(*notified.state.canaries, *series("A", began=later)))
+    assert F.TRACE_MISSING not in notified.tick().confirmed
 
 
 # --- the other faults of traces --------------------------------------------------------------------------------------
@@ -167,46 +169,46 @@ def test_two_late_traces_settle(letters: str, confirmed: bool) -> None:
 )
 def test_what_has_not_come_is_not_said_to_have_come(letters: str, said: str) -> None:
     """It may be on its way, or lost."""
-    assert story(letters).state.confirmed[F.TRACE_LATE].charge.summary == f"2 traces in a row {said}"
+    assert story(letters).state.confirmed[F.TRACE_LATE].suspicion.summary == f"2 traces in a row {said}"
 
 
 def test_lateness_resolves_after_two_arrivals_in_time() -> None:
     """A late arrival is no arrival in time."""
-    told = story("LL")
-    assert F.TRACE_LATE in then(told, "LLA").confirmed
-    assert F.TRACE_LATE in then(told, "LLALA").confirmed
-    assert F.TRACE_LATE not in then(told, "LLALAA").confirmed
+    notified = story("LL")
+    assert F.TRACE_LATE in then(notified, "LLA").confirmed
+    assert F.TRACE_LATE in then(notified, "LLALA").confirmed
+    assert F.TRACE_LATE not in then(notified, "LLALAA").confirmed
 
 
 @pytest.mark.parametrize(("letters", "confirmed"), [("PP", True), ("PA", False), ("PLP", False), ("PMP", True)])
 def test_two_traces_in_part_settle(letters: str, confirmed: bool) -> None:
     """A whole one, late or not, is the opposite."""
-    told = story(letters)
-    assert (F.TRACE_INCOMPLETE in told.confirmed) == confirmed
+    notified = story(letters)
+    assert (F.TRACE_INCOMPLETE in notified.confirmed) == confirmed
     if confirmed:
-        charge = told.state.confirmed[F.TRACE_INCOMPLETE].charge
-        assert charge.summary.endswith("arrived in part: the root span is missing")
-        assert charge.facts[0] == "2 span(s) arrived; the root span is missing"
+        suspicion = notified.state.confirmed[F.TRACE_INCOMPLETE].suspicion
+        assert suspicion.summary.endswith("arrived in part: the root span is missing")
+        assert suspicion.facts[0] == "2 span(s) arrived; the root span is missing"
 
 
 def test_the_trace_of_a_refused_request_is_no_proof_that_traces_are_whole_again() -> None:
     """It has fewer spans: those that are missing may be among the others."""
-    told = story("PP")
+    notified = story("PP")
     whole = tuple(replace(canary, accepted=False) for canary in series("PPAA")[2:])
-    told.state = replace(told.state, canaries=(*told.state.canaries, *whole))
-    assert told.tick().confirmed == {F.TRACE_INCOMPLETE}
-    told.state = replace(told.state, canaries=series("PPAA"))
-    assert told.tick().confirmed == set()
+    notified.state = replace(notified.state, canaries=(*notified.state.canaries, *whole))
+    assert notified.tick().confirmed == {F.TRACE_INCOMPLETE}
+    notified.state = replace(notified.state, canaries=series("PPAA"))
+    assert notified.tick().confirmed == set()
 
 
 def labelled(*labels: LabelJudgement | None) -> Story:
     """Arrived traces with these labels."""
-    told = Story(now=START + 60 * len(labels) + 240)
+    notified = Story(now=START + 60 * len(labels) + 240)
     canaries = series("A" * len(labels))
-    told.state = replace(
-        told.state, canaries=tuple(replace(c, labels=found) for c, found in zip(canaries, labels, strict=True))
+    notified.state = replace(
+        notified.state, canaries=tuple(replace(c, labels=found) for c, found in zip(canaries, labels, strict=True))
     )
-    return told.tick()
+    return notified.tick()
 
 
 GOOD = LabelJudgement()
@@ -217,72 +219,72 @@ EMPTY = LabelJudgement(content_missing=True)
 
 def test_a_leak_settles_at_once() -> None:
     """One is one too many; it names attributes, never values."""
-    told = labelled(GOOD, LEAKING)
-    assert told.confirmed == {F.CONTENT_LEAKED}
-    charge = told.state.confirmed[F.CONTENT_LEAKED].charge
-    assert charge.summary == "the trace carries tfy.input, Authorization"
-    assert charge.facts[:2] == ("attribute tfy.input", "attribute Authorization")
-    assert told.diagnosis.severity is Severity.CRITICAL
+    notified = labelled(GOOD, LEAKING)
+    assert notified.confirmed == {F.CONTENT_LEAKED}
+    suspicion = notified.state.confirmed[F.CONTENT_LEAKED].suspicion
+    assert suspicion.summary == "the trace carries tfy.input, Authorization"
+    assert suspicion.facts[:2] == ("attribute tfy.input", "attribute Authorization")
+    assert notified.diagnosis.severity is Severity.CRITICAL
 
 
 @pytest.mark.parametrize(("bad", "fault"), [(NAMED, F.TRACE_MISLABELLED), (EMPTY, F.CONTENT_MISSING)])
 def test_other_labels_settle_after_two(bad: LabelJudgement, fault: Fault) -> None:
     """Traces without a judgement of labels are passed over; two good ones resolve."""
     assert labelled(GOOD, bad).confirmed == set()
-    told = labelled(GOOD, bad, None, bad)
-    assert told.confirmed == {fault}
+    notified = labelled(GOOD, bad, None, bad)
+    assert notified.confirmed == {fault}
     for better, left in (((GOOD,), {fault}), ((GOOD, None, GOOD), set())):
-        told.state = replace(told.state, canaries=labelled(GOOD, bad, None, bad, *better).state.canaries)
-        assert told.tick().confirmed == left
+        notified.state = replace(notified.state, canaries=labelled(GOOD, bad, None, bad, *better).state.canaries)
+        assert notified.tick().confirmed == left
 
 
 @pytest.mark.parametrize(("bad", "fault"), [(EMPTY, F.CONTENT_MISSING), (LEAKING, F.CONTENT_LEAKED)])
 def test_the_trace_of_a_refused_request_clears_nothing_that_is_about_content(bad: LabelJudgement, fault: Fault) -> None:
     """It has no response that could be missing, or leak."""
-    told = labelled(bad, bad, GOOD, GOOD)
-    assert told.confirmed == set()
-    refused = tuple(replace(canary, accepted=canary.labels is bad) for canary in told.state.canaries)
-    told = labelled(bad, bad)
-    told.state = replace(told.state, canaries=refused)
-    assert told.tick().confirmed == {fault}
+    notified = labelled(bad, bad, GOOD, GOOD)
+    assert notified.confirmed == set()
+    refused = tuple(replace(canary, accepted=canary.labels is bad) for canary in notified.state.canaries)
+    notified = labelled(bad, bad)
+    notified.state = replace(notified.state, canaries=refused)
+    assert notified.tick().confirmed == {fault}
 
 
 def test_a_mislabelled_trace_says_what_was_found() -> None:
     """The first oddity names it, all of them are facts."""
-    charge = labelled(NAMED, NAMED).state.confirmed[F.TRACE_MISLABELLED].charge
-    assert charge.summary == "service name: expected a, found b"
-    assert charge.facts[0] == charge.summary
+    suspicion = labelled(NAMED, NAMED).state.confirmed[F.TRACE_MISLABELLED].suspicion
+    assert suspicion.summary == "service name: expected a, found b"
+    assert suspicion.facts[0] == suspicion.summary
 
 
 def test_a_trace_in_another_environment_settles_at_once() -> None:
     """It is no absence, so nothing needs to be proven, and no deadline awaited."""
-    told = Story(now=START + 90)
-    told.state = replace(told.state, canaries=(replace(series(".")[0], elsewhere="stg"),))
-    assert told.tick().confirmed == {F.WRONG_ENVIRONMENT}
-    assert told.diagnosis.because[0] == "the trace is in the Traceloop environment stg"
-    told.state = replace(told.state, canaries=(*told.state.canaries, *series("A", began=START + 60)))
-    assert told.tick().confirmed == {F.WRONG_ENVIRONMENT}
-    told.state = replace(told.state, canaries=(*told.state.canaries, *series("A", began=START + 90)))
-    assert told.tick().confirmed == set()
+    notified = Story(now=START + 90)
+    notified.state = replace(notified.state, canaries=(replace(series(".")[0], elsewhere="stg"),))
+    assert notified.tick().confirmed == {F.WRONG_ENVIRONMENT}
+    assert notified.diagnosis.because[0] == "the trace is in the Traceloop environment stg"
+    notified.state = replace(notified.state, canaries=(*notified.state.canaries, *series("A", began=START + 60)))
+    assert notified.tick().confirmed == {F.WRONG_ENVIRONMENT}
+    notified.state = replace(notified.state, canaries=(*notified.state.canaries, *series("A", began=START + 90)))
+    assert notified.tick().confirmed == set()
 
 
 def test_a_trace_in_both_environments_accuses_nobody() -> None:
     """It has arrived."""
-    told = Story(now=START + 400)
-    told.state = replace(told.state, canaries=(replace(series("A")[0], elsewhere="stg"),))
-    assert told.tick().confirmed == set()
+    notified = Story(now=START + 400)
+    notified.state = replace(notified.state, canaries=(replace(series("A")[0], elsewhere="stg"),))
+    assert notified.tick().confirmed == set()
 
 
 def misrouted(*places: str) -> Story:
     """Lost traces a minute apart, of which some are `there`, in another environment, and some `nowhere`."""
-    told = Story()
-    told.state = replace(told.state, outages=(Outage(fault=F.WRONG_ENVIRONMENT, began_at=START),))
+    notified = Story()
+    notified.state = replace(notified.state, outages=(Outage(fault=F.WRONG_ENVIRONMENT, began_at=START),))
     for canary, place in zip(series("M" * len(places)), places, strict=True):
-        told.now = canary.sent_at + 300
+        notified.now = canary.sent_at + 300
         found = replace(canary, elsewhere="stg" if place == "there" else None, nowhere=place == "nowhere")
-        told.state = replace(told.state, canaries=(*told.state.canaries, found))
-        told.tick()
-    return told
+        notified.state = replace(notified.state, canaries=(*notified.state.canaries, found))
+        notified.tick()
+    return notified
 
 
 def test_traces_that_are_nowhere_clear_the_wrong_environment_and_are_losses() -> None:
@@ -297,10 +299,12 @@ def test_traces_that_are_nowhere_clear_the_wrong_environment_and_are_losses() ->
 
 def test_a_trace_that_is_nowhere_is_still_excused_by_what_else_explains_it() -> None:
     """The exporter is off besides; and right after a change nobody is accused."""
-    told = misrouted("nowhere", "nowhere")
-    assert [canary.excused for canary in told.state.canaries] == [False, False]
-    told.state = replace(told.state, outages=(*told.state.outages, Outage(fault=F.EXPORTER_DISABLED, began_at=START)))
-    assert [canary.excused for canary in told.tick().state.canaries] == [True, True]
+    notified = misrouted("nowhere", "nowhere")
+    assert [canary.excused for canary in notified.state.canaries] == [False, False]
+    notified.state = replace(
+        notified.state, outages=(*notified.state.outages, Outage(fault=F.EXPORTER_DISABLED, began_at=START))
+    )
+    assert [canary.excused for canary in notified.tick().state.canaries] == [True, True]
     assert [canary.excused for canary in changed(misrouted("nowhere", "nowhere"), START).state.canaries] == [True] * 2
 
 
@@ -331,47 +335,47 @@ def test_two_losses_in_a_row_older_than_an_arrival_are_a_gap(letters: str, gap: 
 
 def test_a_gap_is_told_once_as_a_warning_that_is_already_over() -> None:
     """One message that says both, and calls nobody."""
-    told = story("AMMA")
-    (gap,) = told.state.incidents
-    assert (gap.opened_at, gap.closed_at, gap.began_at) == (told.now, told.now, START + 60)
+    notified = story("AMMA")
+    (gap,) = notified.state.incidents
+    assert (gap.opened_at, gap.closed_at, gap.began_at) == (notified.now, notified.now, START + 60)
     assert (gap.diagnosis.fault, gap.diagnosis.severity) == (F.TRACE_MISSING, Severity.WARNING)
     assert gap.diagnosis.trace_ids == (f"{1:032x}", f"{2:032x}")
     assert str(gap.losses) == "2 canaries: 0 arrived in time, 0 late, 2 lost"
-    assert told.turns == ["resolved trace_missing"]
-    assert then(told, "AMMAAAA").turns == ["resolved trace_missing"]
+    assert notified.turns == ["resolved trace_missing"]
+    assert then(notified, "AMMAAAA").turns == ["resolved trace_missing"]
 
 
 def test_a_second_gap_is_told_too() -> None:
     """It is another one, with an id of its own even in the same second."""
-    told = story("AMMAMMA", arrival=replace(policy().arrival, loss_of=(9, 12)))
-    told.tick()
-    first, second = told.state.incidents
+    notified = story("AMMAMMA", arrival=replace(policy().arrival, loss_of=(9, 12)))
+    notified.tick()
+    first, second = notified.state.incidents
     assert first.id != second.id
     assert second.diagnosis.trace_ids == (f"{4:032x}", f"{5:032x}")
 
 
 def test_a_single_loss_tells_nothing() -> None:
     """It is counted and kept."""
-    told = story("AAMAAA")
-    assert told.turns == []
-    assert told.state.canaries[2].outcome is Outcome.MISSING
+    notified = story("AAMAAA")
+    assert notified.turns == []
+    assert notified.state.canaries[2].outcome is Outcome.MISSING
 
 
 def test_a_gap_is_told_although_another_incident_is_open() -> None:
     """That one stays open, and stays the last."""
-    told = story("AA")
-    told.fails(CONFIG, F.CONFIG_DRIFT, conclusive=True, severity=Severity.WARNING)
-    then(told, "AAMMA")
-    assert [incident.diagnosis.fault for incident in told.state.incidents] == [F.TRACE_MISSING, F.CONFIG_DRIFT]
-    assert told.name is F.CONFIG_DRIFT
+    notified = story("AA")
+    notified.fails(CONFIG, F.CONFIG_DRIFT, conclusive=True, severity=Severity.WARNING)
+    then(notified, "AAMMA")
+    assert [incident.diagnosis.fault for incident in notified.state.incidents] == [F.TRACE_MISSING, F.CONFIG_DRIFT]
+    assert notified.name is F.CONFIG_DRIFT
 
 
 def test_the_losses_of_an_outage_are_no_gap_besides() -> None:
     """They belong to its incident: while it is open, although one has arrived since, and after it."""
-    told = then(story("AMM"), "AMMA")
-    assert told.turns == ["opened trace_missing"]
-    assert then(told, "AMMAA").turns == ["opened trace_missing", "resolved trace_missing"]
-    assert len(then(told, "AMMAAA").state.incidents) == 1
+    notified = then(story("AMM"), "AMMA")
+    assert notified.turns == ["opened trace_missing"]
+    assert then(notified, "AMMAA").turns == ["opened trace_missing", "resolved trace_missing"]
+    assert len(then(notified, "AMMAAA").state.incidents) == 1
 
 
 # --- intermittent losses ---------------------------------------------------------------------------------------------
@@ -395,56 +399,56 @@ def test_three_of_the_last_twelve_are_an_intermittent_loss(letters: str, lost: i
 
 def test_an_intermittent_loss_is_told_as_what_it_is() -> None:
     """The table's severity, no later arrival contradicts it, and other traces still arrive."""
-    told = story("AMAMAMA")
-    active = told.state.confirmed[F.TRACE_MISSING]
-    assert active.charge.summary == "intermittent loss: 3 of the last 12 traces did not arrive"
+    notified = story("AMAMAMA")
+    active = notified.state.confirmed[F.TRACE_MISSING]
+    assert active.suspicion.summary == "intermittent loss: 3 of the last 12 traces did not arrive"
     assert is_intermittent(active)
-    assert not active.charge.stops_export
-    assert told.diagnosis.severity is Severity.CRITICAL
-    assert told.turns == ["opened trace_missing"]
+    assert not active.suspicion.stops_export
+    assert notified.diagnosis.severity is Severity.CRITICAL
+    assert notified.turns == ["opened trace_missing"]
 
 
 def test_an_intermittent_loss_resolves_when_the_window_holds_fewer() -> None:
     """Not by two arrivals."""
-    told = story("AMAMAMA")
+    notified = story("AMAMAMA")
     for letters, name in (("AMAMAMAAAAAAA", F.TRACE_MISSING), ("AMAMAMAAAAAAAA", None)):
-        assert then(told, letters).name is name
-    assert told.turns == ["opened trace_missing", "resolved trace_missing"]
+        assert then(notified, letters).name is name
+    assert notified.turns == ["opened trace_missing", "resolved trace_missing"]
 
 
 def test_the_beginning_of_an_intermittent_loss_stays_where_it_was() -> None:
     """Although the window moves on."""
-    told = then(story("AMAMAMA"), "AMAMAMAMAMAMAMA")
-    assert told.state.confirmed[F.TRACE_MISSING].since == START + 60
-    assert told.state.confirmed[F.TRACE_MISSING].charge.summary.startswith("intermittent loss: 6 of")
+    notified = then(story("AMAMAMA"), "AMAMAMAMAMAMAMA")
+    assert notified.state.confirmed[F.TRACE_MISSING].since == START + 60
+    assert notified.state.confirmed[F.TRACE_MISSING].suspicion.summary.startswith("intermittent loss: 6 of")
 
 
 def test_one_loss_more_does_not_make_an_outage_of_an_intermittent_loss() -> None:
     """One missing trace is never conclusive; two with no later arrival are."""
-    told = then(story("AMAMAMA"), "AMAMAMAM")
-    assert is_intermittent(told.state.confirmed[F.TRACE_MISSING])
-    then(told, "AMAMAMAMM")
-    assert not is_intermittent(told.state.confirmed[F.TRACE_MISSING])
+    notified = then(story("AMAMAMA"), "AMAMAMAM")
+    assert is_intermittent(notified.state.confirmed[F.TRACE_MISSING])
+    then(notified, "AMAMAMAMM")
+    assert not is_intermittent(notified.state.confirmed[F.TRACE_MISSING])
 
 
 def test_the_losses_of_a_resolved_outage_are_never_counted() -> None:
     """Neither as a gap nor as intermittent, also those that are judged after the resolve."""
-    told = then(story("AMMM"), "AMMM.AA")
-    assert told.turns == ["opened trace_missing", "resolved trace_missing"]
-    then(told, "AMMMMAAAMA")
-    assert told.name is None
-    assert len(told.turns) == 2
-    assert [canary.excused for canary in told.state.canaries] == [letter == "M" for letter in "AMMMMAAAMA"]
+    notified = then(story("AMMM"), "AMMM.AA")
+    assert notified.turns == ["opened trace_missing", "resolved trace_missing"]
+    then(notified, "AMMMMAAAMA")
+    assert notified.name is None
+    assert len(notified.turns) == 2
+    assert [canary.excused for canary in notified.state.canaries] == [letter == "M" for letter in "AMMMMAAAMA"]
 
 
 def test_the_losses_of_an_outage_belong_to_it_even_inside_a_longer_incident() -> None:
     """Although that goes on under another name."""
-    told = then(story("LL"), "LLMMM")
-    assert told.turns == ["opened trace_late", "changed trace_missing"]
-    then(told, "LLMMMLL")
-    assert told.turns[2:] == ["changed trace_late"]
-    then(told, "LLMMMLLAA")
-    assert told.turns[3:] == ["resolved trace_late"]
+    notified = then(story("LL"), "LLMMM")
+    assert notified.turns == ["opened trace_late", "changed trace_missing"]
+    then(notified, "LLMMMLL")
+    assert notified.turns[2:] == ["changed trace_late"]
+    then(notified, "LLMMMLLAA")
+    assert notified.turns[3:] == ["resolved trace_late"]
 
 
 # --- what excuses a loss ---------------------------------------------------------------------------------------------
@@ -466,87 +470,91 @@ def test_losses_belong_to_a_cause_that_was_confirmed_settle_before_or_after(
 ) -> None:
     """`settle` is 6 minutes."""
     ended = START + ended_after if ended_after is not None else None
-    told = Story(now=START + sent_after + 300)
+    notified = Story(now=START + sent_after + 300)
     lost = series("M", began=START + sent_after)
-    told.state = replace(
-        told.state, canaries=lost, outages=(Outage(fault=F.KEY_REJECTED, began_at=START, ended_at=ended),)
+    notified.state = replace(
+        notified.state, canaries=lost, outages=(Outage(fault=F.KEY_REJECTED, began_at=START, ended_at=ended),)
     )
-    told.fails(CONTROL, F.KEY_REJECTED, conclusive=True, stops_export=True)
-    assert told.state.canaries[0].excused == excused
+    notified.fails(CONTROL, F.KEY_REJECTED, conclusive=True, stops_export=True)
+    assert notified.state.canaries[0].excused == excused
 
 
 @pytest.mark.parametrize(("letter", "excused"), [("M", True), ("L", True), ("-", True), ("P", True), ("A", False)])
 def test_everything_bad_is_excused_and_nothing_good(letter: str, excused: bool) -> None:
     """An arrival in time has nothing to be excused for."""
-    told = Story(now=START + 300)
+    notified = Story(now=START + 300)
     canary = replace(series(letter)[0], late=letter in "LM-")
     if letter == "P":
         canary = replace(canary, late=True)
-    told.state = replace(told.state, canaries=(canary,), outages=(Outage(fault=F.KEY_REJECTED, began_at=START),))
-    assert told.tick().state.canaries[0].excused == excused
+    notified.state = replace(
+        notified.state, canaries=(canary,), outages=(Outage(fault=F.KEY_REJECTED, began_at=START),)
+    )
+    assert notified.tick().state.canaries[0].excused == excused
 
 
-def changed(told: Story, at: float) -> Story:
+def changed(notified: Story, at: float) -> Story:
     """The configuration changed at a moment."""
     memory = ConfigMemory(seen=ConfigSeen(config=manifest()), changed_at=at)
-    told.state = replace(told.state, config=memory)
-    return told.tick()
+    notified.state = replace(notified.state, config=memory)
+    return notified.tick()
 
 
 def test_losses_less_than_settle_after_a_change_accuse_nobody() -> None:
     """The exporter caches its configuration for five minutes; neither a row, nor a gap, nor a window counts them."""
     for letters in ("MM", "MMA", "MAMAM"):
-        told = Story(now=START + 600)
-        told.state = replace(told.state, canaries=series(letters))
-        assert changed(told, START).turns == []
+        notified = Story(now=START + 600)
+        notified.state = replace(notified.state, canaries=series(letters))
+        assert changed(notified, START).turns == []
 
 
 def test_losses_from_settle_after_a_change_accuse() -> None:
     """Sent exactly then, or before the change."""
     for began in (START + 360, START - 120):
-        told = Story(now=began + 400)
-        told.state = replace(told.state, canaries=series("MM", began=began))
-        assert F.TRACE_MISSING in changed(told, START).confirmed
+        notified = Story(now=began + 400)
+        notified.state = replace(notified.state, canaries=series("MM", began=began))
+        assert F.TRACE_MISSING in changed(notified, START).confirmed
 
 
 def test_what_was_excused_by_a_change_stays_excused_after_the_next_one() -> None:
     """A second change an hour later does not make losses of the first."""
-    told = Story(now=START + 700)
-    told.state = replace(told.state, canaries=series("MMA"))
-    changed(told, START)
-    told.wait(3600)
-    assert changed(told, START + 3600).turns == []
+    notified = Story(now=START + 700)
+    notified.state = replace(notified.state, canaries=series("MMA"))
+    changed(notified, START)
+    notified.wait(3600)
+    assert changed(notified, START + 3600).turns == []
 
 
 def test_what_the_gateway_never_made_is_excused_by_no_exporter() -> None:
     """Unless the store has proven nothing; and when it is over, its losses belong to the outage like any other."""
-    told = Story(now=START + 400)
+    notified = Story(now=START + 400)
     lost = tuple(replace(canary, origin=False, excused=True) for canary in series("MM"))
-    told.state = replace(told.state, canaries=lost, outages=(Outage(fault=F.EXPORTER_DISABLED, began_at=START),))
-    assert [canary.excused for canary in told.tick().state.canaries] == [True, True]
-    told.proven().tick()
-    assert [canary.excused for canary in told.state.canaries] == [False, False]
-    assert told.name is F.TRACE_NOT_CREATED
-    told.state = replace(told.state, canaries=(*told.state.canaries, *series("AA", began=START + 120)))
-    assert [canary.excused for canary in told.tick().state.canaries] == [True, True, False, False]
-    assert told.confirmed == set()
+    notified.state = replace(
+        notified.state, canaries=lost, outages=(Outage(fault=F.EXPORTER_DISABLED, began_at=START),)
+    )
+    assert [canary.excused for canary in notified.tick().state.canaries] == [True, True]
+    notified.proven().tick()
+    assert [canary.excused for canary in notified.state.canaries] == [False, False]
+    assert notified.name is F.TRACE_NOT_CREATED
+    notified.state = replace(notified.state, canaries=(*notified.state.canaries, *series("AA", began=START + 120)))
+    assert [canary.excused for canary in notified.tick().state.canaries] == [True, True, False, False]
+    assert notified.confirmed == set()
 
 
 def test_bad_labels_less_than_settle_after_a_change_accuse_nobody() -> None:
     """They may be those of the configuration before."""
-    told = Story(now=START + 400)
-    told.state = replace(told.state, canaries=tuple(replace(one, labels=LEAKING) for one in series("A")))
-    assert changed(told, START).confirmed == set()
-    assert changed(told, START - 360).confirmed == {F.CONTENT_LEAKED}
+    notified = Story(now=START + 400)
+    notified.state = replace(notified.state, canaries=tuple(replace(one, labels=LEAKING) for one in series("A")))
+    assert changed(notified, START).confirmed == set()
+    assert changed(notified, START - 360).confirmed == {F.CONTENT_LEAKED}
 
 
 def test_arrivals_of_before_do_not_clear_what_a_cause_excuses_later() -> None:
     """The losses are passed over, but nothing older than they are speaks for the present."""
-    told = story("AAAMM").wait(-60)
-    assert F.TRACE_MISSING in told.confirmed
-    told.fails(CONTROL, F.KEY_REJECTED, conclusive=True, stops_export=True).tick().tick()
-    assert [canary.excused for canary in told.state.canaries] == [False, False, False, True, True]
-    assert told.confirmed == {F.TRACE_MISSING, F.TRACE_LATE, F.KEY_REJECTED}
+    notified = story("AAAMM").wait(-60)
+    assert F.TRACE_MISSING in notified.confirmed
+    notified.fails(CONTROL, F.KEY_REJECTED, conclusive=True, stops_export=True).tick().tick()
+    assert [canary.excused for canary in notified.state.canaries] == [False, False, False, True, True]
+    assert notified.confirmed == {F.TRACE_MISSING, F.TRACE_LATE, F.KEY_REJECTED}
 
 
 # --- what is remembered ----------------------------------------------------------------------------------------------
@@ -572,16 +580,16 @@ def test_a_canary_that_is_awaited_makes_no_room_for_newer_ones() -> None:
 
 def test_canaries_are_kept_in_the_order_of_sending() -> None:
     """Also when the clock was set back between two of them."""
-    told = Story(now=START + 60)
+    notified = Story(now=START + 60)
     first, second = series("..")
-    told.tell(CanaryPlanned(at=second.sent_at, canary=second)).tell(CanaryPlanned(at=first.sent_at, canary=first))
-    assert [canary.id for canary in told.state.canaries] == [first.id, second.id]
+    notified.feed(CanaryPlanned(at=second.sent_at, canary=second)).feed(CanaryPlanned(at=first.sent_at, canary=first))
+    assert [canary.id for canary in notified.state.canaries] == [first.id, second.id]
 
 
 def test_an_empty_series_says_nothing() -> None:
     """A fresh start."""
-    told = Story().tick()
-    assert (told.confirmed, told.state.incidents, told.events) == (set(), (), [])
+    notified = Story().tick()
+    assert (notified.confirmed, notified.state.incidents, notified.events) == (set(), (), [])
 
 
 @pytest.mark.parametrize(("fail_after", "which"), [(1, "the last one has"), (2, "the last 2 have")])

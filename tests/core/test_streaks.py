@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from monitor.core.model import Blindness, CheckName, Fault, failing
-from monitor.core.state import Trend
+from monitor.core.model import CheckName, Fault, UnknownReason, failing
+from monitor.core.state import CheckState
 from monitor.core.streaks import unsettled
 from tests.core.build import CANARY, CONFIG, GATEWAY, MINUTE, F, Story, a_charge, blind, policy
 
@@ -19,9 +19,9 @@ def gateway() -> Story:
     return Story(policy(without=(CheckName.CANARY, CheckName.ARRIVAL, CheckName.CONTROL)))
 
 
-def trend(story: Story, check: CheckName = GATEWAY) -> Trend:
+def check_state(story: Story, check: CheckName = GATEWAY) -> CheckState:
     """What is remembered of a check."""
-    return story.state.trend(check)
+    return story.state.check_state(check)
 
 
 # --- rows ------------------------------------------------------------------------------------------------------------
@@ -86,7 +86,7 @@ def test_the_newest_look_gives_a_confirmed_fault_its_words() -> None:
     before = story.state.confirmed[DOWN]
     story.fails(GATEWAY, DOWN, facts=("two",))
     after = story.state.confirmed[DOWN]
-    assert after.charge.facts == ("two",)
+    assert after.suspicion.facts == ("two",)
     assert (after.since, after.confirmed_at) == (before.since, before.confirmed_at)
 
 
@@ -142,7 +142,7 @@ def test_stale_evidence_does_not_open_even_if_somebody_tried_to_look_meanwhile()
     for _ in range(12):
         story.wait(5).is_blind(GATEWAY)
     assert story.fails(GATEWAY, DOWN).confirmed == set()
-    assert story.state.trend(GATEWAY).since == {DOWN: story.now}
+    assert story.state.check_state(GATEWAY).since == {DOWN: story.now}
 
 
 def test_stale_evidence_does_not_resolve() -> None:
@@ -225,26 +225,27 @@ def test_at_once_means_at_the_first_look() -> None:
     assert Story(policy(blind_after=0.0)).is_blind(CONFIG).confirmed == {F.BLIND}
 
 
-@pytest.mark.parametrize("reason", [Blindness.BUDGET_SPENT, Blindness.NOTHING_TO_JUDGE])
-def test_not_looking_on_purpose_is_not_blind(reason: Blindness) -> None:
+@pytest.mark.parametrize("reason", [UnknownReason.BUDGET_SPENT, UnknownReason.NOTHING_TO_JUDGE])
+def test_not_looking_on_purpose_is_not_blind(reason: UnknownReason) -> None:
     """A spent budget, nothing to judge: they do not even count."""
     story = Story(policy(blind_after=0.0))
     for _ in range(5):
         story.is_blind(CANARY, reason).wait(HALF_AN_HOUR)
     assert story.confirmed == set()
-    last = trend(story, CANARY).last
+    last = check_state(story, CANARY).last
     assert last is not None
-    assert last.blindness is reason
+    assert last.unknown_reason is reason
 
 
 HALF_AN_HOUR = 30 * MINUTE
 BLINDING = sorted(
-    set(Blindness) - {Blindness.BUDGET_SPENT, Blindness.NOTHING_TO_JUDGE, Blindness.CRASHED, Blindness.TIMEOUT}
+    set(UnknownReason)
+    - {UnknownReason.BUDGET_SPENT, UnknownReason.NOTHING_TO_JUDGE, UnknownReason.CRASHED, UnknownReason.TIMEOUT}
 )
 
 
 @pytest.mark.parametrize("reason", BLINDING)
-def test_every_other_reason_is_blind_in_the_end(reason: Blindness) -> None:
+def test_every_other_reason_is_blind_in_the_end(reason: UnknownReason) -> None:
     """Our own network as the suspect, Cloudflare's 1010, an unproven route, a refusal: all the same."""
     story = Story(policy(blind_after=0.0)).is_blind(CANARY, reason)
     assert story.confirmed == {F.BLIND}
@@ -252,9 +253,9 @@ def test_every_other_reason_is_blind_in_the_end(reason: Blindness) -> None:
 
 def test_a_pause_that_lasts_is_told() -> None:
     """As every unknown: longer than `blind_after`, and nobody knows why no canary is sent."""
-    story = Story().is_blind(CANARY, Blindness.PAUSED)
-    assert story.wait(300).is_blind(CANARY, Blindness.PAUSED).confirmed == set()
-    assert story.wait(300).is_blind(CANARY, Blindness.PAUSED).confirmed == {F.BLIND}
+    story = Story().is_blind(CANARY, UnknownReason.PAUSED)
+    assert story.wait(300).is_blind(CANARY, UnknownReason.PAUSED).confirmed == set()
+    assert story.wait(300).is_blind(CANARY, UnknownReason.PAUSED).confirmed == {F.BLIND}
 
 
 @pytest.mark.parametrize("fault", [F.RATE_LIMITED, F.GATEWAY_UNREACHABLE])
@@ -263,16 +264,16 @@ def test_a_pause_that_a_confirmed_fault_explains_is_not_told_again(fault: Fault)
     where = GATEWAY if fault is F.GATEWAY_UNREACHABLE else CANARY
     story = Story().fails(where, fault).fails(where, fault)
     for _ in range(12):
-        story.wait(300).is_blind(CANARY, Blindness.PAUSED)
+        story.wait(300).is_blind(CANARY, UnknownReason.PAUSED)
     assert story.is_blind(CANARY).confirmed == {fault}
 
 
 def test_a_permanent_reason_says_that_only_a_human_can_mend_it() -> None:
     """So that nobody is reminded of it."""
     story = Story(policy(blind_after=0.0)).is_blind(CONFIG, permanent=True)
-    charge = story.state.confirmed[F.BLIND].charge
-    assert charge.permanent
-    assert charge.facts == ("only a human can mend this",)
+    suspicion = story.state.confirmed[F.BLIND].suspicion
+    assert suspicion.permanent
+    assert suspicion.facts == ("only a human can mend this",)
     assert story.diagnosis.permanent
     assert not Story(policy(blind_after=0.0)).is_blind(CONFIG).diagnosis.permanent
 
@@ -291,8 +292,8 @@ def test_an_unknown_look_leaves_what_is_confirmed() -> None:
 # --- crashes ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("reason", [Blindness.CRASHED, Blindness.TIMEOUT])
-def test_two_crashes_in_a_row_are_a_fault_of_the_monitor(reason: Blindness) -> None:
+@pytest.mark.parametrize("reason", [UnknownReason.CRASHED, UnknownReason.TIMEOUT])
+def test_two_crashes_in_a_row_are_a_fault_of_the_monitor(reason: UnknownReason) -> None:
     """A check crashed or did not end: confirmed after `fail_after`, a warning."""
     story = gateway().is_blind(GATEWAY, reason)
     assert story.confirmed == set()
@@ -301,18 +302,18 @@ def test_two_crashes_in_a_row_are_a_fault_of_the_monitor(reason: Blindness) -> N
 
 def test_crashes_with_a_look_between_them_are_no_row() -> None:
     """Whatever that look said, unless no canary was to be sent."""
-    for between in (Blindness.UNREACHABLE, None):
-        story = gateway().is_blind(GATEWAY, Blindness.CRASHED)
+    for between in (UnknownReason.UNREACHABLE, None):
+        story = gateway().is_blind(GATEWAY, UnknownReason.CRASHED)
         story = story.is_blind(GATEWAY, between) if between else story.passes(GATEWAY)
-        assert story.is_blind(GATEWAY, Blindness.CRASHED).confirmed == set()
-    spent = Story().is_blind(CANARY, Blindness.CRASHED).is_blind(CANARY, Blindness.BUDGET_SPENT)
-    assert spent.is_blind(CANARY, Blindness.CRASHED).confirmed == {F.CHECK_FAILED}
+        assert story.is_blind(GATEWAY, UnknownReason.CRASHED).confirmed == set()
+    spent = Story().is_blind(CANARY, UnknownReason.CRASHED).is_blind(CANARY, UnknownReason.BUDGET_SPENT)
+    assert spent.is_blind(CANARY, UnknownReason.CRASHED).confirmed == {F.CHECK_FAILED}
 
 
 @pytest.mark.parametrize("ending", ["pass", "fail", "unknown"])
 def test_a_crash_is_over_at_once(ending: str) -> None:
     """The check works again, whatever it says."""
-    story = gateway().is_blind(GATEWAY, Blindness.CRASHED).is_blind(GATEWAY, Blindness.CRASHED)
+    story = gateway().is_blind(GATEWAY, UnknownReason.CRASHED).is_blind(GATEWAY, UnknownReason.CRASHED)
     endings = {"pass": story.passes, "unknown": story.is_blind}
     story = endings[ending](GATEWAY) if ending in endings else story.fails(GATEWAY, DOWN)
     assert story.confirmed == set()
@@ -320,15 +321,15 @@ def test_a_crash_is_over_at_once(ending: str) -> None:
 
 def test_a_crash_after_a_hole_does_not_end_what_was_confirmed() -> None:
     """It is still crashing."""
-    story = gateway().is_blind(GATEWAY, Blindness.CRASHED).is_blind(GATEWAY, Blindness.CRASHED)
-    assert story.wait(LONG_STALE).is_blind(GATEWAY, Blindness.CRASHED).confirmed == {F.CHECK_FAILED}
+    story = gateway().is_blind(GATEWAY, UnknownReason.CRASHED).is_blind(GATEWAY, UnknownReason.CRASHED)
+    assert story.wait(LONG_STALE).is_blind(GATEWAY, UnknownReason.CRASHED).confirmed == {F.CHECK_FAILED}
 
 
 def test_a_row_of_crashes_is_not_told_as_blindness() -> None:
     """The log has the traceback: that is the better name."""
     story = gateway()
     for _ in range(70):
-        story.is_blind(GATEWAY, Blindness.CRASHED).wait(10)
+        story.is_blind(GATEWAY, UnknownReason.CRASHED).wait(10)
     assert story.confirmed == {F.CHECK_FAILED}
 
 
@@ -338,7 +339,7 @@ def test_a_row_of_crashes_is_not_told_as_blindness() -> None:
 def test_the_newest_look_is_remembered() -> None:
     """For the page and the API, of whatever verdict."""
     story = gateway().fails(GATEWAY, DOWN)
-    last = trend(story).last
+    last = check_state(story).last
     assert last is not None
     assert (last.at, last.took, last.fault, last.summary) == (story.now, 0.1, DOWN, "broken")
 
@@ -348,8 +349,8 @@ def test_passing_is_remembered_for_ever() -> None:
     story = gateway().passes(GATEWAY)
     began = story.now
     story.wait(5).fails(GATEWAY, DOWN)
-    assert (trend(story).ever_passed, trend(story).last_pass_at) == (True, began)
-    assert not trend(gateway().fails(GATEWAY, DOWN)).ever_passed
+    assert (check_state(story).ever_passed, check_state(story).last_pass_at) == (True, began)
+    assert not check_state(gateway().fails(GATEWAY, DOWN)).ever_passed
 
 
 @pytest.mark.parametrize(
@@ -364,7 +365,7 @@ def test_passing_is_remembered_for_ever() -> None:
 )
 def test_a_check_is_unsettled_while_something_may_change(changes: dict[str, int], hurries: bool) -> None:
     """Then it is looked at sooner."""
-    assert unsettled(replace(Trend(), **changes)) == hurries  # type: ignore[arg-type]
+    assert unsettled(replace(CheckState(), **changes)) == hurries  # type: ignore[arg-type]
 
 
 def test_two_checks_that_confirm_one_fault_are_one_fault() -> None:
@@ -380,5 +381,5 @@ def test_two_checks_that_confirm_one_fault_are_one_fault() -> None:
 
 def test_an_unknown_finding_has_a_reason_and_no_fault() -> None:
     """That nobody could look never means that something is broken."""
-    finding = blind(Blindness.GARBLED)
-    assert (finding.fault, finding.blindness) == (None, Blindness.GARBLED)
+    result = blind(UnknownReason.GARBLED)
+    assert (result.fault, result.unknown_reason) == (None, UnknownReason.GARBLED)

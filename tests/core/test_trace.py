@@ -87,7 +87,7 @@ def test_another_service_name_is_told() -> None:
 
 
 @pytest.mark.parametrize(
-    ("resource", "told"),
+    ("resource", "notified"),
     [
         ({"environment": "staging"}, "resource attribute environment: expected production, found staging"),
         ({}, "resource attribute environment: expected production, found nothing"),
@@ -95,9 +95,9 @@ def test_another_service_name_is_told() -> None:
         (None, None),
     ],
 )
-def test_a_required_resource_attribute_is_compared(resource: dict[str, str] | None, told: str | None) -> None:
+def test_a_required_resource_attribute_is_compared(resource: dict[str, str] | None, notified: str | None) -> None:
     """What the route does not tell is not held against anybody."""
-    assert judge_labels(seen(span("s", resource=resource)), EXPECTED).mislabelled == ((told,) if told else ())
+    assert judge_labels(seen(span("s", resource=resource)), EXPECTED).mislabelled == ((notified,) if notified else ())
 
 
 @pytest.mark.parametrize(

@@ -94,12 +94,12 @@ class Home:
 
     def state(self, name: TargetName = DEMO) -> TargetState:
         """What is remembered of a target."""
-        journal = self.daemon.journal(name)
-        assert journal is not None
-        return journal.state
+        target_store = self.daemon.target_store(name)
+        assert target_store is not None
+        return target_store.state
 
     @property
-    def told(self) -> list[str]:
+    def notified(self) -> list[str]:
         """What was told: reason and target."""
         return [f"{notice.reason} {notice.incident.target}" for notice in self.notifier.notices]
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from monitor.checks.evidence import OriginLook, SwitchesLook
+from monitor.checks.evidence import GatewayPoliciesLook, OriginLook
 from monitor.core.events import Event, RemoteAnswered
 from monitor.core.model import CheckName, Service, TargetName
 from monitor.daemon.compose import Deps, Parts, assemble, secrets_of
@@ -56,8 +56,8 @@ def test_what_is_enabled_is_made(text: str, checks: set[CheckName] | None, *, ar
 @pytest.mark.parametrize(
     ("text", "kinds"),
     [
-        (MINIMAL, {OriginLook, SwitchesLook}),
-        (with_target("checks: {origin: {enabled: false}}"), {SwitchesLook}),
+        (MINIMAL, {OriginLook, GatewayPoliciesLook}),
+        (with_target("checks: {origin: {enabled: false}}"), {GatewayPoliciesLook}),
         (with_target("checks: {config: {enabled: false}}"), {OriginLook}),
         (NO_CONTROL_PLANE, set()),
     ],
@@ -78,7 +78,7 @@ async def test_the_gateways_metrics_vouch_for_nobody() -> None:
     assert adapters.span_metrics is not None
     assert (await adapters.span_metrics.read(timeout=5)).exported == 5
     assert counted == [RemoteAnswered(target=PROD, service=Service.GATEWAY, outcome="2xx")]
-    assert not await adapters.witness.vouch(Service.OTLP)
+    assert not await adapters.connectivity.another_service_answers(Service.OTLP)
 
 
 async def test_every_request_is_counted_by_service() -> None:
@@ -106,7 +106,7 @@ async def test_a_dead_gateway_has_a_witness_in_every_other_service() -> None:
         await it.sandbox.break_("gateway_unreachable")
         await it.sandbox.break_("control_plane_unreachable")
         await it.clock.advance(30)
-        assert it.told == ["opened demo"]
+        assert it.notified == ["opened demo"]
 
 
 async def test_when_nobody_answers_our_own_network_is_the_suspect() -> None:
@@ -115,7 +115,7 @@ async def test_when_nobody_answers_our_own_network_is_the_suspect() -> None:
         await it.clock.advance(30)
         await it.sandbox.break_("blind")
         await it.clock.advance(560)
-        assert it.told == []
+        assert it.notified == []
         await it.clock.advance(120)
         assert [notice.incident.diagnosis.fault.value for notice in it.notifier.notices] == ["blind"]
 

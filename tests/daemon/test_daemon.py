@@ -41,16 +41,16 @@ async def test_an_incident_outlives_a_crash() -> None:
         await it.clock.advance(30)
         await it.sandbox.break_("exporter_disabled")
         await it.clock.advance(70)
-        assert it.told == ["opened demo"]
+        assert it.notified == ["opened demo"]
         await _again(it)
         await it.clock.advance(70)
-        assert it.told == ["opened demo"]
-        await it.sandbox.mend()
+        assert it.notified == ["opened demo"]
+        await it.sandbox.fix()
         await it.clock.advance(60)
-        assert it.told == ["opened demo", "resolved demo"]
-        told = it.notifier.notices[-1].told
-        assert told is not None
-        assert told.receipt == {"number": "1"}
+        assert it.notified == ["opened demo", "resolved demo"]
+        notified = it.notifier.notices[-1].notified
+        assert notified is not None
+        assert notified.receipt == {"number": "1"}
 
 
 async def test_a_trace_that_was_awaited_is_judged_after_a_crash() -> None:
@@ -68,11 +68,11 @@ async def test_a_target_that_was_taken_out_while_it_was_down_is_told_so() -> Non
     """Its open incident is closed and told at the next start."""
     async with home() as it:
         await it.clock.advance(5)
-        told = an_incident(id="gone-1", target=GONE)
-        await it.store.save(TargetState(target=GONE, incidents=(told,)))
+        notified = an_incident(id="gone-1", target=GONE)
+        await it.store.save(TargetState(target=GONE, incidents=(notified,)))
         await _again(it)
         await it.clock.advance(5)
-        assert it.told == ["resolved gone"]
+        assert it.notified == ["resolved gone"]
         assert it.notifier.notices[-1].incident.closed_because == "no longer monitored"
         assert set(it.daemon.report()["targets"]) == {"demo"}
 
@@ -85,10 +85,10 @@ async def test_a_listener_that_fails_disturbs_nobody(caplog: pytest.LogCaptureFi
 
     async with home() as it:
         it.daemon.listen(fails)
-        heard: list[Event] = []
-        it.daemon.listen(heard.append)
+        received: list[Event] = []
+        it.daemon.listen(received.append)
         await it.clock.advance(60)
-        assert len([event for event in heard if isinstance(event, Checked)]) > 5
+        assert len([event for event in received if isinstance(event, Checked)]) > 5
     said = [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR]
     assert len(said) == 1
     assert said[0].startswith("a listener failed on ")
@@ -126,7 +126,7 @@ async def test_the_first_pass_after_a_pause_sends_a_canary_at_once() -> None:
         assert len(it.state().canaries) == 1
         await it.sandbox.break_("gateway_unreachable")
         await it.clock.run_until(lambda: it.state().incident, limit=30)
-        await it.sandbox.mend()
+        await it.sandbox.fix()
         await it.clock.advance(6)
         assert it.clock.now() - it.state().canaries[0].sent_at < 50
         assert len(it.state().canaries) == 2
@@ -204,14 +204,14 @@ async def test_a_damaged_state_file_is_told_once() -> None:
     await it.open()
     try:
         await it.clock.advance(30)
-        assert it.told == ["resolved demo"]
+        assert it.notified == ["resolved demo"]
         (notice,) = it.notifier.notices
         assert notice.incident.diagnosis.summary == "the state file was damaged"
         assert not notice.mention
         Damaged.loss = None  # type: ignore[assignment]
         await _again(it)
         await it.clock.advance(30)
-        assert it.told == ["resolved demo"]
+        assert it.notified == ["resolved demo"]
     finally:
         await it.close()
 
@@ -222,10 +222,10 @@ async def test_a_clock_that_was_ahead_costs_no_canaries() -> None:
         async with home(targets={"demo": {"checks": {"canary": {"max_per_day": 300}}}}) as it:
             it.clock.jump(400 * 86400)
             await it.clock.advance(1000)
-            journal = it.daemon.journal(DEMO)
-            assert journal is not None
-            journal._state = replace(journal.state, budget=replace(journal.state.budget, sent=290))
-            await journal.commit()
+            target_store = it.daemon.target_store(DEMO)
+            assert target_store is not None
+            target_store._state = replace(target_store.state, budget=replace(target_store.state.budget, sent=290))
+            await target_store.commit()
             it.clock.jump(-400 * 86400)
             if not while_it_runs:
                 await _again(it)
@@ -237,7 +237,7 @@ async def test_a_clock_that_was_ahead_costs_no_canaries() -> None:
             judged = [canary.judged_at for canary in it.state().canaries if canary.judged_at is not None]
             assert max(judged) > now - 301
             assert it.state().confirmed == {}
-            assert it.told == []
+            assert it.notified == []
 
 
 @pytest.mark.parametrize("step", [-0.5, 3600.0])

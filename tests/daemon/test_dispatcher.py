@@ -14,11 +14,11 @@ from monitor.core.incident import NEVER, Notice, Reason
 from monitor.core.inputs import Observation
 from monitor.core.model import CheckName, Fault, Seconds, TargetName, failing, passing
 from monitor.core.silence import Silence
-from monitor.core.state import Cadence, Policy, TargetState, Trend
+from monitor.core.state import Cadence, CheckState, Policy, TargetState
 from monitor.daemon.delivery import LIMIT, NotifierHealth, Route
 from monitor.daemon.dispatcher import Dispatcher
 from monitor.ports import Notifier, Undeliverable
-from monitor.runner import TargetJournal
+from monitor.runner import LiveTargetStore
 from tests.core.build import a_charge
 from tests.fakes.clock import START, FakeClock
 from tests.notifiers.fake import FakeNotifier
@@ -43,11 +43,11 @@ class Slow(FakeNotifier):
         super().__init__(name)
         self.clock, self.takes, self.begun = clock, takes, 0
 
-    async def tell(self, notice: Notice) -> Mapping[str, str]:
+    async def deliver(self, notice: Notice) -> Mapping[str, str]:
         """After a while."""
         self.begun += 1
         await self.clock.sleep(self.takes)
-        return await super().tell(notice)
+        return await super().deliver(notice)
 
 
 class Picky(FakeNotifier):
@@ -58,12 +58,12 @@ class Picky(FakeNotifier):
         self.clock, self.errors = clock, dict(errors)
         self.asked: list[tuple[TargetName, float]] = []
 
-    async def tell(self, notice: Notice) -> Mapping[str, str]:
+    async def deliver(self, notice: Notice) -> Mapping[str, str]:
         """Or not."""
         self.asked.append((notice.incident.target, self.clock.now() - START))
         if notice.incident.target in self.errors:
             raise self.errors[notice.incident.target]
-        return await super().tell(notice)
+        return await super().deliver(notice)
 
 
 class Forgetful(FakeNotifier):
@@ -92,7 +92,7 @@ class Bench:
 
     clock: FakeClock
     notifiers: list[Notifier]
-    journals: dict[TargetName, TargetJournal]
+    target_stores: dict[TargetName, LiveTargetStore]
     saved: dict[TargetName, TargetState]
     order: list[str]
     events: list[Event]
@@ -101,15 +101,15 @@ class Bench:
 
     async def breaks(self, target: TargetName = A, fault: Fault = Fault.GATEWAY_UNREACHABLE) -> None:
         """The gateway of a target is found dead, or broken otherwise."""
-        charge = a_charge(fault, conclusive=True)
-        await self.journals[target].absorb(self._look(failing("dead", charge)))
+        suspicion = a_charge(fault, conclusive=True)
+        await self.target_stores[target].apply(self._look(failing("dead", suspicion)))
 
-    async def mends(self, target: TargetName = A) -> None:
+    async def fixes(self, target: TargetName = A) -> None:
         """It answers again."""
-        await self.journals[target].absorb(self._look(passing("well")))
+        await self.target_stores[target].apply(self._look(passing("well")))
 
-    def _look(self, finding: Any) -> Observation:
-        return Observation(check=GATEWAY, at=self.clock.now(), took=0.1, finding=finding)
+    def _look(self, result: Any) -> Observation:
+        return Observation(check=GATEWAY, at=self.clock.now(), took=0.1, result=result)
 
     async def advance(self, seconds: Seconds = 0.0) -> None:
         """Let time pass."""
@@ -146,8 +146,8 @@ def make(
     key: Callable[[TargetName], str] = lambda _target: "C1",
 ) -> Bench:
     """A dispatcher over two targets, not yet begun."""
-    trusted = {GATEWAY: Trend(ever_passed=True, seen_at=START)}
-    known = states or {name: TargetState(target=name, trends=trusted) for name in (A, B)}
+    trusted = {GATEWAY: CheckState(ever_passed=True, seen_at=START)}
+    known = states or {name: TargetState(target=name, check_states=trusted) for name in (A, B)}
     bench = Bench(clock, notifiers, {}, dict(known), [], [])
 
     async def save(state: TargetState) -> None:
@@ -155,7 +155,7 @@ def make(
         bench.saved[state.target] = state
 
     for name, state in known.items():
-        bench.journals[name] = TargetJournal(
+        bench.target_stores[name] = LiveTargetStore(
             state,
             POLICY,
             clock=clock,
@@ -167,7 +167,7 @@ def make(
         [Route(notifier=notifier, mention_key=key) for notifier in notifiers],
         clock=clock,
         publish=bench.events.append,
-        journals=lambda: tuple(bench.journals.values()),
+        target_stores=lambda: tuple(bench.target_stores.values()),
         silences=lambda: bench.silences,
         labels=lambda target: {"of": target},
     )
@@ -175,7 +175,7 @@ def make(
 
 
 @asynccontextmanager
-async def telling(*notifiers: Notifier, clock: FakeClock | None = None, **more: Any) -> AsyncIterator[Bench]:
+async def dispatching(*notifiers: Notifier, clock: FakeClock | None = None, **more: Any) -> AsyncIterator[Bench]:
     """A dispatcher at work."""
     bench = make(list(notifiers), clock or FakeClock(), **more)
     bench.dispatcher.start()
@@ -192,7 +192,7 @@ async def telling(*notifiers: Notifier, clock: FakeClock | None = None, **more: 
 async def test_an_opening_is_told_at_once_and_once() -> None:
     """With the target's labels; and nothing more is said while nothing changes."""
     slack = FakeNotifier()
-    async with telling(slack) as bench:
+    async with dispatching(slack) as bench:
         await bench.breaks()
         await bench.advance(1000)
         assert reasons(slack) == [OPENED]
@@ -203,22 +203,22 @@ async def test_an_opening_is_told_at_once_and_once() -> None:
 async def test_a_resolve_is_told_with_the_receipt_of_the_opening() -> None:
     """So that it lands in the same thread; and nobody is called for it."""
     slack = FakeNotifier()
-    async with telling(slack) as bench:
+    async with dispatching(slack) as bench:
         await bench.breaks()
         await bench.advance(60)
-        await bench.mends()
+        await bench.fixes()
         await bench.advance()
         assert reasons(slack) == [OPENED, RESOLVED]
-        told = slack.notices[1].told
-        assert told is not None
-        assert told.receipt == {"number": "1"}
+        notified = slack.notices[1].notified
+        assert notified is not None
+        assert notified.receipt == {"number": "1"}
         assert not slack.notices[1].mention
 
 
 async def test_time_alone_makes_an_escalation_due_exactly_when_it_is() -> None:
     """Thirty minutes after it turned critical, not at the next round."""
     slack = FakeNotifier()
-    async with telling(slack) as bench:
+    async with dispatching(slack) as bench:
         await bench.advance(7)
         await bench.breaks()
         await bench.advance(1800)
@@ -232,13 +232,13 @@ async def test_what_opened_and_closed_meanwhile_is_one_message() -> None:
     """A notifier that was down hears of it once, as one message that says both."""
     slack = FakeNotifier()
     slack.failures.extend(Undeliverable("down") for _ in range(3))
-    async with telling(slack) as bench:
+    async with dispatching(slack) as bench:
         await bench.breaks()
         await bench.advance(2)
-        await bench.mends()
+        await bench.fixes()
         await bench.advance(60)
         assert reasons(slack) == [RESOLVED]
-        assert slack.notices[0].told is None
+        assert slack.notices[0].notified is None
         assert not slack.notices[0].mention
 
 
@@ -257,7 +257,7 @@ async def test_a_slow_notifier_delays_no_other() -> None:
     """One worker each."""
     clock = FakeClock()
     slow, quick = Slow(clock, 1e9), FakeNotifier("quick")
-    async with telling(slow, quick, clock=clock) as bench:
+    async with dispatching(slow, quick, clock=clock) as bench:
         await bench.breaks()
         await bench.advance(1)
         assert (reasons(slow), reasons(quick)) == ([], [OPENED])
@@ -269,33 +269,33 @@ async def test_a_slow_notifier_delays_no_other() -> None:
 async def test_it_is_committed_before_it_is_sent_and_recorded_after() -> None:
     """In this order, so that no death costs more than a duplicate."""
     slack = FakeNotifier()
-    async with telling(slack) as bench:
-        sent = slack.tell
+    async with dispatching(slack) as bench:
+        sent = slack.deliver
 
-        async def tell(notice: Notice) -> Mapping[str, str]:
+        async def deliver(notice: Notice) -> Mapping[str, str]:
             bench.order.append("sent")
             return await sent(notice)
 
-        slack.tell = tell  # type: ignore[method-assign]
+        slack.deliver = deliver  # type: ignore[method-assign]
         await bench.breaks()
         await bench.advance()
         assert bench.order == ["saved", "sent", "saved"]
         incident = bench.saved[A].incident
         assert incident is not None
-        assert incident.told["fake"].reason is OPENED
+        assert incident.notified["fake"].reason is OPENED
 
 
 async def test_a_death_before_sending_costs_nothing() -> None:
     """The next process tells what this one had committed."""
     clock = FakeClock()
     dead = Slow(clock, 1e9, "fake")
-    async with telling(dead, clock=clock) as before:
+    async with dispatching(dead, clock=clock) as before:
         await before.breaks()
         await before.advance()
         assert dead.begun == 1
         saved = before.saved
     slack = FakeNotifier()
-    async with telling(slack, clock=clock, states=saved) as after:
+    async with dispatching(slack, clock=clock, states=saved) as after:
         await after.advance()
         assert reasons(slack) == [OPENED]
 
@@ -304,13 +304,13 @@ async def test_a_death_between_sending_and_recording_costs_one_duplicate() -> No
     """And never a silence."""
     clock = FakeClock()
     slack = FakeNotifier()
-    async with telling(slack, clock=clock) as before:
+    async with dispatching(slack, clock=clock) as before:
         kept = dict(before.saved)
         await before.breaks()
-        await before.journals[A].commit()
+        await before.target_stores[A].commit()
         kept[A] = before.saved[A]  # what the disk holds when the process dies after the answer
         await before.advance()
-    async with telling(slack, clock=clock, states=kept) as after:
+    async with dispatching(slack, clock=clock, states=kept) as after:
         await after.advance(1000)
     assert reasons(slack) == [OPENED, OPENED]
 
@@ -318,7 +318,7 @@ async def test_a_death_between_sending_and_recording_costs_one_duplicate() -> No
 async def test_what_may_have_been_heard_is_put_right() -> None:
     """A change whose answer was lost, and then all is as it was told before: whoever heard the change is told so."""
     slack = FakeNotifier()
-    async with telling(slack) as bench:
+    async with dispatching(slack) as bench:
         await bench.breaks(fault=Fault.RATE_LIMITED)
         await bench.advance(60)
         slack.failures.append(Undeliverable("lost", unknown=True, retry_after=30.0))
@@ -333,7 +333,7 @@ async def test_what_may_have_been_heard_is_put_right() -> None:
 async def test_what_was_refused_has_not_been_heard() -> None:
     """The same, but clearly in vain: nobody is told of what nobody has heard."""
     slack = FakeNotifier()
-    async with telling(slack) as bench:
+    async with dispatching(slack) as bench:
         await bench.breaks(fault=Fault.RATE_LIMITED)
         await bench.advance(60)
         slack.failures.append(Undeliverable("429", retry_after=30.0))
@@ -348,16 +348,16 @@ async def test_a_death_after_recording_costs_nothing() -> None:
     """The incident goes on in the next process, and its resolve finds the thread."""
     clock = FakeClock()
     slack = FakeNotifier()
-    async with telling(slack, clock=clock) as before:
+    async with dispatching(slack, clock=clock) as before:
         await before.breaks()
         await before.advance()
         saved = before.saved
-    async with telling(slack, clock=clock, states=saved) as after:
+    async with dispatching(slack, clock=clock, states=saved) as after:
         await after.advance(100)
-        await after.mends()
+        await after.fixes()
         await after.advance()
     assert reasons(slack) == [OPENED, RESOLVED]
-    assert slack.notices[1].told is not None
+    assert slack.notices[1].notified is not None
 
 
 # --- when it fails ---------------------------------------------------------------------------------------------------
@@ -367,7 +367,7 @@ async def test_back_off_doubles_up_to_fifteen_seconds() -> None:
     """And begins anew after a success."""
     clock = FakeClock()
     slack = Picky(clock, {A: Undeliverable("down")})
-    async with telling(slack, clock=clock) as bench:
+    async with dispatching(slack, clock=clock) as bench:
         await bench.breaks()
         await bench.advance(70)
         assert [at for _, at in slack.asked] == [0, 1, 3, 7, 15, 30, 45, 60]
@@ -375,7 +375,7 @@ async def test_back_off_doubles_up_to_fifteen_seconds() -> None:
         await bench.advance(10)
         slack.errors[A] = Undeliverable("down again")
         began = clock.now() - START
-        await bench.mends()
+        await bench.fixes()
         await bench.advance(4)
         assert [at - began for _, at in slack.asked[-3:]] == [0, 1, 3]
 
@@ -384,7 +384,7 @@ async def test_retry_after_is_obeyed() -> None:
     """When it is longer than the back-off; a shorter one hurries nobody."""
     clock = FakeClock()
     slack = Picky(clock, {A: Undeliverable("429", retry_after=120.0)})
-    async with telling(slack, clock=clock) as bench:
+    async with dispatching(slack, clock=clock) as bench:
         await bench.breaks()
         await bench.advance(125)
         assert [at for _, at in slack.asked] == [0, 120]
@@ -397,7 +397,7 @@ async def test_neither_a_reload_nor_the_end_hurries_whoever_asked_to_wait() -> N
     """What asks for patience is asked again when it said, by whatever worker; what is due meanwhile is told by the next process."""
     clock = FakeClock()
     slack = Picky(clock, {A: Undeliverable("429", retry_after=120.0)})
-    async with telling(slack, clock=clock) as bench:
+    async with dispatching(slack, clock=clock) as bench:
         await bench.breaks()
         await bench.advance(30)
         await bench.dispatcher.exchange([Route(notifier=slack)])
@@ -413,7 +413,7 @@ async def test_nothing_hurries_a_notifier_that_is_left_alone() -> None:
     """Whatever else changes meanwhile is told afterwards, as it is then."""
     clock = FakeClock()
     slack = Picky(clock, {A: Undeliverable("429", retry_after=30.0)})
-    async with telling(slack, clock=clock) as bench:
+    async with dispatching(slack, clock=clock) as bench:
         await bench.breaks()
         await bench.advance(1)
         await bench.breaks(B)
@@ -427,10 +427,10 @@ async def test_what_only_a_human_can_mend_is_tried_again_slowly() -> None:
     """Every five minutes, whatever changes, and told when it is mended."""
     clock = FakeClock()
     slack = Picky(clock, {A: Undeliverable("Slack says invalid_auth", permanent=True)})
-    async with telling(slack, clock=clock) as bench:
+    async with dispatching(slack, clock=clock) as bench:
         await bench.breaks()
         await bench.advance(30)
-        await bench.mends()
+        await bench.fixes()
         await bench.advance(600)
         assert [at for _, at in slack.asked] == [0, 300, 600]
         slack.errors.clear()
@@ -442,13 +442,13 @@ async def test_a_channel_that_is_gone_holds_back_no_other_target() -> None:
     """Each target may have its own: what is refused for good is passed by."""
     clock = FakeClock()
     slack = Picky(clock, {A: Undeliverable("Slack says channel_not_found", permanent=True)})
-    async with telling(slack, clock=clock) as bench:
+    async with dispatching(slack, clock=clock) as bench:
         await bench.breaks(A)
         await bench.breaks(B)
         await bench.advance()
         assert slack.asked == [(A, 0.0), (B, 0.0)]
         assert [notice.incident.target for notice in slack.notices] == [B]
-        await bench.mends(B)
+        await bench.fixes(B)
         await bench.advance(1)
         assert reasons(slack) == [OPENED, RESOLVED]
         assert bench.health().permanent
@@ -460,7 +460,7 @@ async def test_each_place_that_refuses_is_named() -> None:
     clock = FakeClock()
     gone = {name: Undeliverable(f"{name} is gone", permanent=True, place=f"C-{name}") for name in (A, B)}
     slack = Picky(clock, gone)
-    async with telling(slack, clock=clock) as bench:
+    async with dispatching(slack, clock=clock) as bench:
         await bench.breaks(A)
         await bench.breaks(B)
         await bench.advance(1)
@@ -477,7 +477,7 @@ async def test_what_was_refused_is_tried_at_once_when_somebody_asks(by_reload: b
     """The bot has been invited: nobody waits five minutes for the proof, nor after a reload."""
     clock = FakeClock()
     slack = Picky(clock, {A: Undeliverable("Slack says not_in_channel", permanent=True)})
-    async with telling(slack, clock=clock) as bench:
+    async with dispatching(slack, clock=clock) as bench:
         await bench.breaks()
         await bench.advance(30)
         slack.errors.clear()
@@ -494,7 +494,7 @@ async def test_a_notice_that_crashes_a_notifier_holds_back_no_other(caplog: pyte
     """It is tried again, after what did not fail; the log has one traceback of it."""
     clock = FakeClock()
     slack = Picky(clock, {A: KeyError("boom")})
-    async with telling(slack, clock=clock) as bench:
+    async with dispatching(slack, clock=clock) as bench:
         await bench.breaks(A)
         await bench.breaks(B)
         await bench.advance(60)
@@ -508,7 +508,7 @@ async def test_a_notifier_that_never_answers_is_given_up_after_a_minute() -> Non
     """It may have been told: the outcome is unknown, and it is told again."""
     clock = FakeClock()
     slow = Slow(clock, 1e9)
-    async with telling(slow, clock=clock) as bench:
+    async with dispatching(slow, clock=clock) as bench:
         await bench.breaks()
         await bench.advance(60)
         assert bench.outcomes == [(OPENED, "unknown")]
@@ -522,7 +522,7 @@ async def test_health_tells_what_a_person_must_know() -> None:
     """Since when, why, how much waits; and nothing any more once all is told."""
     slack = FakeNotifier()
     slack.failures.append(Undeliverable("down"))
-    async with telling(slack) as bench:
+    async with dispatching(slack) as bench:
         await bench.advance(5)
         await bench.breaks()
         await bench.advance(0.5)
@@ -535,7 +535,7 @@ async def test_one_reason_is_logged_once(caplog: pytest.LogCaptureFixture) -> No
     """Not at every attempt; another reason is."""
     slack = FakeNotifier()
     slack.failures.extend([Undeliverable("down"), Undeliverable("down"), Undeliverable("odd")])
-    async with telling(slack) as bench:
+    async with dispatching(slack) as bench:
         await bench.breaks()
         await bench.advance(30)
     warned = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
@@ -545,12 +545,12 @@ async def test_one_reason_is_logged_once(caplog: pytest.LogCaptureFixture) -> No
 async def test_a_bug_of_ours_makes_no_notifier_dumb(caplog: pytest.LogCaptureFixture) -> None:
     """A worker that crashes is logged and begins again."""
     slack = FakeNotifier()
-    async with telling(slack) as bench:
-        whole = bench.journals
-        bench.journals = None  # type: ignore[assignment]  # whatever it may be
+    async with dispatching(slack) as bench:
+        whole = bench.target_stores
+        bench.target_stores = None  # type: ignore[assignment]  # whatever it may be
         bench.dispatcher.wake()
         await bench.advance(1)
-        bench.journals = whole
+        bench.target_stores = whole
         await bench.breaks()
         await bench.advance(13)
         assert reasons(slack) == []
@@ -565,7 +565,7 @@ async def test_a_bug_of_ours_makes_no_notifier_dumb(caplog: pytest.LogCaptureFix
 async def test_a_channel_is_called_at_most_once_a_minute() -> None:
     """Within it the message is posted at once without, and the mention is not made up."""
     slack = FakeNotifier()
-    async with telling(slack) as bench:
+    async with dispatching(slack) as bench:
         await bench.breaks(A)
         await bench.advance(59)
         bench.clock.jump(-HOUR)  # a wall clock that is set back changes nothing
@@ -579,12 +579,12 @@ async def test_a_restart_does_not_call_again_within_the_minute(after: Seconds, *
     """What an earlier process called counts; a moment in the future says nothing."""
     clock = FakeClock()
     slack = FakeNotifier()
-    async with telling(slack, clock=clock) as before:
+    async with dispatching(slack, clock=clock) as before:
         await before.breaks(A)
         await before.advance()
         saved = before.saved
     clock.jump(after)
-    async with telling(slack, clock=clock, states=saved) as bench:
+    async with dispatching(slack, clock=clock, states=saved) as bench:
         await bench.breaks(B)
         await bench.advance()
     assert [(notice.incident.target, notice.mention) for notice in slack.notices] == [(A, True), (B, mention)]
@@ -592,14 +592,16 @@ async def test_a_restart_does_not_call_again_within_the_minute(after: Seconds, *
 
 async def test_after_a_restart_the_last_call_counts_whichever_target_it_was_for() -> None:
     """The limit is the channel's: what was called for another target long ago makes no room."""
-    trends = {GATEWAY: Trend(ever_passed=True, seen_at=START)}
+    check_states = {GATEWAY: CheckState(ever_passed=True, seen_at=START)}
     states = {}
     for target, called_at in ((A, START - 10), (B, START - HOUR)):
         over = an_incident(id=f"of {target}", target=target, opened_at=called_at, closed_at=called_at + 5)
-        told = told_of(over, closed=True, mentioned_at=called_at)
-        states[target] = TargetState(target=target, trends=trends, incidents=(replace(over, told={"fake": told}),))
+        notified = told_of(over, closed=True, mentioned_at=called_at)
+        states[target] = TargetState(
+            target=target, check_states=check_states, incidents=(replace(over, notified={"fake": notified}),)
+        )
     slack = FakeNotifier()
-    async with telling(slack, states=states) as bench:
+    async with dispatching(slack, states=states) as bench:
         await bench.breaks(B)
         await bench.advance()
         assert [(notice.reason, notice.mention) for notice in slack.notices] == [(OPENED, False)]
@@ -608,7 +610,7 @@ async def test_after_a_restart_the_last_call_counts_whichever_target_it_was_for(
 async def test_a_message_that_calls_nobody_takes_no_call_from_another() -> None:
     """A warning is posted, and what turns out critical a moment later calls all the same."""
     slack = FakeNotifier()
-    async with telling(slack) as bench:
+    async with dispatching(slack) as bench:
         await bench.breaks(B, Fault.RATE_LIMITED)
         await bench.advance(10)
         await bench.breaks(A)
@@ -619,7 +621,7 @@ async def test_a_message_that_calls_nobody_takes_no_call_from_another() -> None:
 async def test_after_a_minute_it_is_called_again() -> None:
     """Sixty seconds after the last."""
     slack = FakeNotifier()
-    async with telling(slack) as bench:
+    async with dispatching(slack) as bench:
         await bench.breaks(A)
         await bench.advance(60)
         await bench.breaks(B)
@@ -630,7 +632,7 @@ async def test_after_a_minute_it_is_called_again() -> None:
 async def test_another_channel_is_called_for_itself() -> None:
     """The limit is per channel and mention."""
     slack = FakeNotifier()
-    async with telling(slack, key=str) as bench:
+    async with dispatching(slack, key=str) as bench:
         await bench.breaks(A)
         await bench.breaks(B)
         await bench.advance()
@@ -641,7 +643,7 @@ async def test_a_mention_that_was_not_delivered_called_nobody() -> None:
     """The next attempt calls."""
     slack = FakeNotifier()
     slack.failures.append(Undeliverable("down"))
-    async with telling(slack) as bench:
+    async with dispatching(slack) as bench:
         await bench.breaks(A)
         await bench.advance(1)
         assert [notice.mention for notice in slack.notices] == [True]
@@ -650,7 +652,7 @@ async def test_a_mention_that_was_not_delivered_called_nobody() -> None:
 async def test_nobody_is_called_before_the_monitor_has_proven_itself() -> None:
     """Before each enabled check has passed once, the message is posted without."""
     slack = FakeNotifier()
-    async with telling(slack, states={A: TargetState(target=A)}) as bench:
+    async with dispatching(slack, states={A: TargetState(target=A)}) as bench:
         await bench.breaks()
         await bench.advance()
         assert [(notice.reason, notice.mention) for notice in slack.notices] == [(OPENED, False)]
@@ -662,11 +664,11 @@ async def test_nobody_is_called_before_the_monitor_has_proven_itself() -> None:
 async def test_what_one_silence_covers_is_history_only() -> None:
     """Opened and resolved inside it: never told, counted as suppressed."""
     slack = FakeNotifier()
-    async with telling(slack) as bench:
+    async with dispatching(slack) as bench:
         bench.silence(0, HOUR)
         await bench.breaks()
         await bench.advance(60)
-        await bench.mends()
+        await bench.fixes()
         await bench.advance(2 * HOUR)
         assert slack.notices == []
         assert bench.outcomes == [(RESOLVED, "suppressed")]
@@ -680,13 +682,13 @@ async def test_what_one_silence_covered_stays_untold_when_it_is_over() -> None:
     bench.silence(-1000, -100)
     await bench.dispatcher._workers[0].deliver_due()
     assert (slack.notices, bench.outcomes) == ([], [(RESOLVED, "suppressed")])
-    assert bench.saved[A].incidents[0].told["fake"].at == NEVER  # no success that anybody could rely on
+    assert bench.saved[A].incidents[0].notified["fake"].at == NEVER  # no success that anybody could rely on
 
 
 async def test_a_silence_that_ends_on_an_open_incident_tells_it_as_opened() -> None:
     """Within a minute, with a mention."""
     slack = FakeNotifier()
-    async with telling(slack) as bench:
+    async with dispatching(slack) as bench:
         bench.silence(0, HOUR)
         await bench.breaks()
         await bench.advance(HOUR - 1)
@@ -698,12 +700,12 @@ async def test_a_silence_that_ends_on_an_open_incident_tells_it_as_opened() -> N
 async def test_a_silence_that_begins_on_a_told_incident_edits_what_was_told() -> None:
     """And its resolve is told without a mention: no resolve of a told incident is ever suppressed."""
     slack = FakeNotifier()
-    async with telling(slack) as bench:
+    async with dispatching(slack) as bench:
         await bench.breaks()
         await bench.advance(10)
         bench.silence(0, HOUR)
         await bench.advance(10)
-        await bench.mends()
+        await bench.fixes()
         await bench.advance(10)
         assert reasons(slack) == [OPENED, EDITED, RESOLVED]
         assert slack.notices[1].silenced_until == START + HOUR
@@ -713,44 +715,44 @@ async def test_a_silence_that_begins_on_a_told_incident_edits_what_was_told() ->
 async def test_what_came_back_and_was_over_inside_one_silence_keeps_its_place() -> None:
     """It is history, and the thread of the first time is found when it comes back once more."""
     slack = FakeNotifier()
-    async with telling(slack) as bench:
-        for journal in bench.journals.values():
-            journal.policy = replace(POLICY, reopen_within=1800.0)
+    async with dispatching(slack) as bench:
+        for target_store in bench.target_stores.values():
+            target_store.policy = replace(POLICY, reopen_within=1800.0)
         await bench.breaks()
         await bench.advance(60)
-        await bench.mends()
+        await bench.fixes()
         await bench.advance(60)
-        heard_at = bench.saved[A].incidents[0].told["fake"].at
+        heard_at = bench.saved[A].incidents[0].notified["fake"].at
         bench.silence(0, 300)
         await bench.breaks()
         await bench.advance(60)
-        await bench.mends()
+        await bench.fixes()
         await bench.advance(180)
         assert reasons(slack) == [OPENED, RESOLVED]
         assert bench.outcomes[-1] == (RESOLVED, "suppressed")
-        assert bench.saved[A].incidents[0].told["fake"].at == heard_at  # what was not told has not succeeded later
+        assert bench.saved[A].incidents[0].notified["fake"].at == heard_at  # what was not told has not succeeded later
         await bench.breaks()
         await bench.advance(60)
         assert reasons(slack) == [OPENED, RESOLVED, OPENED]
-        told = slack.notices[-1].told
-        assert told is not None
-        assert told.receipt == {"number": "1"}
+        notified = slack.notices[-1].notified
+        assert notified is not None
+        assert notified.receipt == {"number": "1"}
 
 
 async def test_what_came_back_and_was_over_while_nobody_listened_is_one_message() -> None:
     """In the thread of the first time: a resolve is never lost, although it was told once before."""
     slack = FakeNotifier()
-    async with telling(slack) as bench:
-        for journal in bench.journals.values():
-            journal.policy = replace(POLICY, reopen_within=1800.0)
+    async with dispatching(slack) as bench:
+        for target_store in bench.target_stores.values():
+            target_store.policy = replace(POLICY, reopen_within=1800.0)
         await bench.breaks()
         await bench.advance(60)
-        await bench.mends()
+        await bench.fixes()
         await bench.advance(60)
         slack.failures.append(Undeliverable("down", unknown=True, retry_after=30.0))
         await bench.breaks()
         await bench.advance(10)
-        await bench.mends()
+        await bench.fixes()
         await bench.advance(30)
         assert reasons(slack) == [OPENED, RESOLVED, RESOLVED]
 
@@ -759,12 +761,12 @@ async def test_what_opened_before_its_silence_is_told_all_the_same() -> None:
     """It may have been told, though the answer was lost: no one silence covered it from opening to resolve."""
     slack = FakeNotifier()
     slack.failures.append(Undeliverable("429", retry_after=60.0))
-    async with telling(slack) as bench:
+    async with dispatching(slack) as bench:
         await bench.advance(5)
         await bench.breaks()
         await bench.advance(10)
         bench.silence(10, 600)
-        await bench.mends()
+        await bench.fixes()
         await bench.advance(60)
         assert [(notice.reason, notice.mention) for notice in slack.notices] == [(RESOLVED, False)]
 
@@ -777,17 +779,17 @@ async def test_a_notifier_that_is_new_is_not_told_of_what_is_long_over() -> None
     old = an_incident(id="old", target=A, opened_at=START - 6 * HOUR, closed_at=START - 5 * HOUR)
     young = an_incident(id="young", target=A, opened_at=START - 2 * HOUR, closed_at=START - HOUR)
     slack = FakeNotifier()
-    async with telling(slack, states={A: TargetState(target=A, incidents=(old, young))}) as bench:
+    async with dispatching(slack, states={A: TargetState(target=A, incidents=(old, young))}) as bench:
         await bench.advance()
         assert [notice.incident.id for notice in slack.notices] == ["young"]
-        assert set(bench.saved[A].incidents[0].told) == {"fake"}
+        assert set(bench.saved[A].incidents[0].notified) == {"fake"}
         assert bench.outcomes == [(RESOLVED, "sent")]  # nothing has suppressed the other
 
 
 async def test_a_notifier_that_has_heard_before_is_told_everything() -> None:
     """What it could not be told is told when it answers again, however late."""
     known = replace(
-        an_incident(target=B, closed_at=START - 9 * HOUR), told={"fake": told_of(an_incident(), closed=True)}
+        an_incident(target=B, closed_at=START - 9 * HOUR), notified={"fake": told_of(an_incident(), closed=True)}
     )
     missed = an_incident(id="missed", target=A, opened_at=START - 6 * HOUR, closed_at=START - 5 * HOUR)
     states = {
@@ -795,7 +797,7 @@ async def test_a_notifier_that_has_heard_before_is_told_everything() -> None:
         B: TargetState(target=B, incidents=(known,)),
     }
     slack = FakeNotifier()
-    async with telling(slack, states=states) as bench:
+    async with dispatching(slack, states=states) as bench:
         await bench.advance()
         assert [notice.incident.id for notice in slack.notices] == ["missed"]
 
@@ -804,10 +806,10 @@ async def test_a_long_outage_of_a_notifier_makes_no_history() -> None:
     """What happened while it was at work, and down, is told, also if it has never heard anything before."""
     clock = FakeClock()
     slack = Picky(clock, {A: Undeliverable("down", retry_after=6 * HOUR)})
-    async with telling(slack, clock=clock) as bench:
+    async with dispatching(slack, clock=clock) as bench:
         await bench.breaks()
         await bench.advance(10)
-        await bench.mends()
+        await bench.fixes()
         slack.errors.clear()
         await bench.advance(6 * HOUR)
         assert reasons(slack) == [RESOLVED]
@@ -819,7 +821,7 @@ async def test_a_long_outage_of_a_notifier_makes_no_history() -> None:
 async def test_stopping_tells_once_more_what_is_due() -> None:
     """Then lets go of every notifier."""
     slack = FakeNotifier()
-    async with telling(slack) as bench:
+    async with dispatching(slack) as bench:
         await bench.dispatcher._cancel()
         await bench.breaks()
         await bench.dispatcher.stop(5.0)
@@ -830,24 +832,24 @@ async def test_stopping_waits_for_nobody_beyond_the_grace(caplog: pytest.LogCapt
     """What could not be told is told after the next start."""
     clock = FakeClock()
     slow, quick = Slow(clock, 1e9), FakeNotifier("quick")
-    async with telling(slow, quick, clock=clock) as bench:
+    async with dispatching(slow, quick, clock=clock) as bench:
         await bench.dispatcher._cancel()
         await bench.breaks()
         task = asyncio.ensure_future(bench.dispatcher.stop(5.0))
         assert await clock.run_until(task.done) == 5.0
         assert (reasons(quick), slow.closed, quick.closed) == ([OPENED], True, True)
-        incident = bench.journals[A].state.incident
+        incident = bench.target_stores[A].state.incident
         assert incident is not None
-        assert set(incident.told) == {"quick"}
+        assert set(incident.notified) == {"quick"}
     assert "stopped with notices undelivered" in caplog.text
 
 
 async def test_a_bug_at_the_last_moment_keeps_nothing_from_ending(caplog: pytest.LogCaptureFixture) -> None:
     """It is logged, and everybody is let go."""
     slack = FakeNotifier()
-    async with telling(slack) as bench:
+    async with dispatching(slack) as bench:
         await bench.dispatcher._cancel()
-        bench.journals = None  # type: ignore[assignment]  # whatever it may be
+        bench.target_stores = None  # type: ignore[assignment]  # whatever it may be
         await bench.dispatcher.stop(5.0)
         assert slack.closed
     assert "the last delivery crashed" in caplog.text
@@ -858,7 +860,7 @@ async def test_other_ways_to_tell_take_over() -> None:
     clock = FakeClock()
     old, new = Slow(clock, 20, "slack"), FakeNotifier("slack")
     other = FakeNotifier("webhook")
-    async with telling(old, clock=clock) as bench:
+    async with dispatching(old, clock=clock) as bench:
         await bench.breaks()
         await bench.advance(1)
         exchanged = asyncio.create_task(bench.dispatcher.exchange([Route(notifier=new), Route(notifier=other)]))
@@ -875,7 +877,7 @@ async def test_two_exchanges_at_once_leave_one_worker_for_each_way() -> None:
     """Else every reminder and escalation would go out twice until the next reload."""
     clock = FakeClock()
     old, newer, newest = Slow(clock, 20, "slack"), FakeNotifier("slack"), FakeNotifier("slack")
-    async with telling(old, clock=clock) as bench:
+    async with dispatching(old, clock=clock) as bench:
         await bench.breaks()
         await bench.advance(1)
         exchanges = [bench.dispatcher.exchange([Route(notifier=each)]) for each in (newer, newest)]
@@ -885,7 +887,7 @@ async def test_two_exchanges_at_once_leave_one_worker_for_each_way() -> None:
         assert [task.get_name() for task in asyncio.all_tasks() if task.get_name().startswith("notify ")] == [
             "notify slack"
         ]
-        await bench.mends()
+        await bench.fixes()
         await bench.advance(30)
         assert (reasons(old), reasons(newer), reasons(newest)) == ([OPENED], [], [RESOLVED])
 
@@ -894,7 +896,7 @@ async def test_a_way_that_hangs_keeps_an_exchange_no_longer_than_its_limit() -> 
     """What it did not answer is told again, as after any lost answer."""
     clock = FakeClock()
     old, new = Slow(clock, 1e9, "slack"), FakeNotifier("slack")
-    async with telling(old, clock=clock) as bench:
+    async with dispatching(old, clock=clock) as bench:
         await bench.breaks()
         await bench.advance(1)
         exchanged = asyncio.create_task(bench.dispatcher.exchange([Route(notifier=new)]))
@@ -907,7 +909,7 @@ async def test_a_delivery_under_way_at_the_end_is_made_once() -> None:
     """It has the grace to end, and is recorded."""
     clock = FakeClock()
     slack = Slow(clock, 3, "slack")
-    async with telling(slack, clock=clock) as bench:
+    async with dispatching(slack, clock=clock) as bench:
         await bench.breaks()
         await bench.advance(1)
         ended = asyncio.create_task(bench.dispatcher.stop(5.0))
@@ -920,7 +922,7 @@ async def test_what_is_exchanged_during_the_end_begins_no_more() -> None:
     """A reload that a signal to stop interrupts leaves nobody at work."""
     clock = FakeClock()
     old, new = Slow(clock, 1e9, "slack"), FakeNotifier("slack")
-    async with telling(old, clock=clock) as bench:
+    async with dispatching(old, clock=clock) as bench:
         await bench.breaks()
         await bench.advance(1)
         work = [bench.dispatcher.exchange([Route(notifier=new)]), bench.dispatcher.stop(5.0)]
@@ -933,11 +935,11 @@ async def test_what_is_exchanged_during_the_end_begins_no_more() -> None:
 async def test_those_who_forget_are_told_again_what_is_open() -> None:
     """What they were told of and what still lasts, and for a quarter of an hour what is over; nothing else."""
     forgetful, slack = Forgetful("alertmanager"), FakeNotifier("slack")
-    async with telling(forgetful, slack) as bench:
+    async with dispatching(forgetful, slack) as bench:
         await bench.breaks(A)
         await bench.breaks(B)
         await bench.advance(1)
-        await bench.mends(B)
+        await bench.fixes(B)
         await bench.advance(900)
         await bench.dispatcher.refresh()
         said = [(notice.incident.target, notice.reason, notice.labels) for notice in forgetful.refreshed]
@@ -950,24 +952,24 @@ async def test_those_who_forget_are_told_again_what_is_open() -> None:
 async def test_what_comes_back_under_a_silence_is_not_said_again() -> None:
     """It was told as over, and nobody is to hear that it is not."""
     forgetful = Forgetful("alertmanager")
-    async with telling(forgetful) as bench:
-        bench.journals[A].policy = replace(POLICY, reopen_within=HOUR)
+    async with dispatching(forgetful) as bench:
+        bench.target_stores[A].policy = replace(POLICY, reopen_within=HOUR)
         await bench.breaks()
         await bench.advance(1)
-        await bench.mends()
+        await bench.fixes()
         await bench.advance(1)
         bench.silence(0, HOUR)
         await bench.breaks()
         await bench.advance(1)
         await bench.dispatcher.refresh()
-        assert bench.journals[A].state.incident is not None
+        assert bench.target_stores[A].state.incident is not None
         assert forgetful.refreshed == []
 
 
 async def test_a_refresh_says_that_it_is_silenced() -> None:
     """As what was told says it."""
     forgetful = Forgetful("alertmanager")
-    async with telling(forgetful) as bench:
+    async with dispatching(forgetful) as bench:
         await bench.breaks()
         await bench.advance(1)
         bench.silence(0, HOUR)
@@ -980,13 +982,13 @@ async def test_a_refresh_says_that_it_is_silenced() -> None:
 async def test_a_refresh_that_is_under_way_undoes_no_resolve() -> None:
     """A resolve waits for it, and the next refresh knows."""
     forgetful = Forgetful("alertmanager")
-    async with telling(forgetful) as bench:
+    async with dispatching(forgetful) as bench:
         await bench.breaks()
         await bench.advance(1)
         forgetful.clock, forgetful.takes = bench.clock, 10.0
         refreshing = asyncio.ensure_future(bench.dispatcher.refresh())
         await bench.advance(1)
-        await bench.mends()
+        await bench.fixes()
         await bench.advance(1)
         assert reasons(forgetful) == [OPENED]
         await bench.clock.run_until(refreshing.done)
@@ -1003,12 +1005,12 @@ async def test_a_resolve_that_is_under_way_is_undone_by_no_refresh() -> None:
         pass
 
     both = Both(clock, 0.0, "alertmanager")
-    async with telling(both, clock=clock) as bench:
+    async with dispatching(both, clock=clock) as bench:
         await bench.breaks()
         await bench.advance(1)
         Slow.__init__(both, clock, 10.0, "alertmanager")
         both.takes = 10.0
-        await bench.mends()
+        await bench.fixes()
         await bench.advance(1)
         refreshing = asyncio.ensure_future(bench.dispatcher.refresh())
         await bench.clock.run_until(refreshing.done)
@@ -1019,7 +1021,7 @@ async def test_a_refresh_that_fails_is_kept_and_logged_once(caplog: pytest.LogCa
     """It comes again in a minute; since when nobody could be reached is remembered."""
     forgetful = Forgetful("alertmanager")
     forgetful.error = Undeliverable("nobody there")
-    async with telling(forgetful) as bench:
+    async with dispatching(forgetful) as bench:
         for _ in range(3):
             await bench.dispatcher.refresh()
             await bench.advance(60)
@@ -1037,7 +1039,7 @@ async def test_a_refresh_that_fails_is_kept_and_logged_once(caplog: pytest.LogCa
 async def test_a_refresh_without_an_answer_is_given_up_after_a_minute() -> None:
     """And blocks no telling for longer."""
     forgetful = Forgetful("alertmanager")
-    async with telling(forgetful) as bench:
+    async with dispatching(forgetful) as bench:
         forgetful.clock, forgetful.takes = bench.clock, 1e9
         refreshing = asyncio.ensure_future(bench.dispatcher.refresh())
         assert await bench.clock.run_until(refreshing.done) == 60

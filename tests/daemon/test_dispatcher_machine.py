@@ -15,7 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from monitor.core.incident import Incident, Reason
 from monitor.core.inputs import Acknowledged, Observation, Ticked
-from monitor.core.model import Blindness, CheckName, Fault, Severity, TargetName, failing, passing, unknown
+from monitor.core.model import CheckName, Fault, Severity, TargetName, UnknownReason, failing, passing, unknown
 from monitor.core.notify import MENTION_AT_MOST_EVERY, acknowledged
 from monitor.core.silence import Silence, silenced_throughout, silenced_until
 from monitor.core.state import Cadence, Policy
@@ -82,8 +82,8 @@ class Mortal(RuleBasedStateMachine):
     def breaks(self, of: TargetName, check: CheckName, which: int, *, conclusive: bool, critical: bool) -> None:
         """A check finds a fault."""
         severity = Severity.CRITICAL if critical else None
-        charge = a_charge(BREAKS[check][which], conclusive=conclusive, severity=severity)
-        self.does(self._looks(of, check, failing("broken", charge)))
+        suspicion = a_charge(BREAKS[check][which], conclusive=conclusive, severity=severity)
+        self.does(self._looks(of, check, failing("broken", suspicion)))
 
     @rule(of=targets, check=checks)
     def is_mended(self, of: TargetName, check: CheckName) -> None:
@@ -102,12 +102,12 @@ class Mortal(RuleBasedStateMachine):
     @rule(of=targets, check=checks)
     def is_not_seen(self, of: TargetName, check: CheckName) -> None:
         """It cannot look."""
-        self.does(self._looks(of, check, unknown("dark", Blindness.UNREACHABLE)))
+        self.does(self._looks(of, check, unknown("dark", UnknownReason.UNREACHABLE)))
 
-    async def _looks(self, target: TargetName, check: CheckName, finding: Any) -> None:
+    async def _looks(self, target: TargetName, check: CheckName, result: Any) -> None:
         if self.process.policy.enabled(check):
             now = self.process.clock.now()
-            await self.process.journals[target].absorb(Observation(check=check, at=now, took=0.1, finding=finding))
+            await self.process.target_stores[target].apply(Observation(check=check, at=now, took=0.1, result=result))
 
     # --- what happens to time
 
@@ -125,8 +125,8 @@ class Mortal(RuleBasedStateMachine):
         self.process.clock.jump(5 * HOUR)
         self.process.jumps += 1
         await self.process.clock.advance(61)
-        for journal in self.process.journals.values():
-            await journal.absorb(Ticked(at=self.process.clock.now()))
+        for target_store in self.process.target_stores.values():
+            await target_store.apply(Ticked(at=self.process.clock.now()))
 
     @precondition(lambda self: self.clock_is_set)
     @rule(seconds=st.sampled_from([-2 * HOUR, -45.0, 45.0]))
@@ -185,11 +185,11 @@ class Mortal(RuleBasedStateMachine):
         self.does(self._acknowledge(of))
 
     async def _acknowledge(self, target: TargetName) -> None:
-        journal = self.process.journals[target]
-        if journal.state.incident is None:
+        target_store = self.process.target_stores[target]
+        if target_store.state.incident is None:
             return
-        given = Acknowledged(at=self.process.clock.now(), incident_id=journal.state.incident.id, by="ana")
-        writing = asyncio.ensure_future(journal.absorb(given, durable=True))
+        given = Acknowledged(at=self.process.clock.now(), incident_id=target_store.state.incident.id, by="ana")
+        writing = asyncio.ensure_future(target_store.apply(given, durable=True))
         await self.process.clock.settle()
         writing.cancel()  # the process may have died of it
         await asyncio.gather(writing, return_exceptions=True)
@@ -200,35 +200,35 @@ class Mortal(RuleBasedStateMachine):
     def nothing_is_said_twice_without_need(self) -> None:
         """Each opening and each resolve once; once more for each answer that was lost, and each death before writing."""
         for reader in self.process.readers:
-            news = [_key(heard) for heard in reader.heard if _is_news(heard)]
+            news = [_key(received) for received in reader.received if _is_news(received)]
             assert len(news) - len(set(news)) <= reader.doubts
 
     @invariant()
     def order_is_kept(self) -> None:
         """No resolve overtakes its opening, and nothing of an earlier time comes after one of a later."""
         for reader in self.process.readers:
-            for heard in _by_incident(reader).values():
-                stages = [(len(each.notice.incident.reopened), not each.notice.incident.open) for each in heard]
+            for received in _by_incident(reader).values():
+                stages = [(len(each.notice.incident.reopened), not each.notice.incident.open) for each in received]
                 assert stages == sorted(stages)
 
     @invariant()
     def people_are_called_only_when_they_must(self) -> None:
         """For what is open and critical, as it opens, turns critical or escalates, by a monitor that has proven itself."""
         for reader in self.process.readers:
-            for heard in reader.heard:
-                notice = heard.notice
+            for received in reader.received:
+                notice = received.notice
                 if notice.mention:
                     assert notice.incident.open
                     assert notice.incident.diagnosis.severity is Severity.CRITICAL
                     assert notice.silenced_until is None
                     assert notice.reason in CALLING
-                    assert heard.trusted
+                    assert received.trusted
 
     @invariant()
     def a_channel_is_called_once_a_minute(self) -> None:
         """But for answers that were lost, and for a process that started with another clock."""
         for reader in self.process.readers:
-            calls = [heard for heard in reader.heard if heard.notice.mention]
+            calls = [received for received in reader.received if received.notice.mention]
             close = [
                 (before, after)
                 for before, after in pairwise(calls)
@@ -241,28 +241,28 @@ class Mortal(RuleBasedStateMachine):
     def nobody_is_reminded_of_what_somebody_has(self) -> None:
         """Reminders and the escalation are for what is critical, unsilenced, and nobody's."""
         for reader in self.process.readers:
-            for heard in reader.heard:
-                if heard.notice.reason in (Reason.REMINDER, Reason.ESCALATED):
-                    assert heard.notice.incident.diagnosis.severity is Severity.CRITICAL
-                    assert not acknowledged(heard.notice.incident)
-                    assert heard.notice.broadcast
+            for received in reader.received:
+                if received.notice.reason in (Reason.REMINDER, Reason.ESCALATED):
+                    assert received.notice.incident.diagnosis.severity is Severity.CRITICAL
+                    assert not acknowledged(received.notice.incident)
+                    assert received.notice.broadcast
 
     @invariant()
     def what_a_silence_covers_is_never_told(self) -> None:
         """Nothing is opened while it is silenced; what opened and was resolved inside one silence is history only."""
         for reader in self.process.readers:
-            for notice in (heard.notice for heard in reader.heard):
+            for notice in (received.notice for received in reader.received):
                 if notice.reason is Reason.OPENED:
                     assert not self._silenced(notice.incident, notice.at)
-                if notice.reason is Reason.RESOLVED and notice.told is None:
+                if notice.reason is Reason.RESOLVED and notice.notified is None:
                     assert not self._covered(notice.incident, since=notice.incident.opened_at)
 
     @invariant()
     def what_was_muted_is_told_anew(self) -> None:
         """When a silence ends on what is still open it is told as opened, never by an edit that nobody sees."""
         for reader in self.process.readers:
-            for notice in (heard.notice for heard in reader.heard):
-                over = notice.told is not None and notice.told.silenced and notice.silenced_until is None
+            for notice in (received.notice for received in reader.received):
+                over = notice.notified is not None and notice.notified.silenced and notice.silenced_until is None
                 assert not over or notice.reason in (Reason.OPENED, Reason.RESOLVED)
 
     @invariant()
@@ -295,12 +295,12 @@ class Mortal(RuleBasedStateMachine):
             self.loop.run_until_complete(process.kill())
 
     def _believes_what_is_true(self, reader: Reader) -> None:
-        heard = {name: each[-1].notice.incident for name, each in _by_incident(reader).items()}
-        assert set(heard) <= {incident.id for incident in self.process.incidents}
+        received = {name: each[-1].notice.incident for name, each in _by_incident(reader).items()}
+        assert set(received) <= {incident.id for incident in self.process.incidents}
         for incident in self.process.incidents:
             if incident.id.endswith("yesterday"):
                 continue
-            believed = heard.get(incident.id)
+            believed = received.get(incident.id)
             if incident.open:
                 assert self._silenced(incident, self.process.clock.now()) or (
                     _name(believed) == _name(incident) and self._news(reader, incident).open
@@ -314,8 +314,10 @@ class Mortal(RuleBasedStateMachine):
 
     def _news(self, reader: Reader, incident: Incident) -> Incident:
         """As it was when the channel last heard of it: an edit is not heard."""
-        heard = [each.notice for each in _by_incident(reader)[incident.id] if each.notice.reason is not Reason.EDITED]
-        return heard[-1].incident
+        received = [
+            each.notice for each in _by_incident(reader)[incident.id] if each.notice.reason is not Reason.EDITED
+        ]
+        return received[-1].incident
 
     def _silenced(self, incident: Incident, at: float) -> bool:
         return silenced_until(self.process.silences, incident.target, incident.diagnosis.fault, at) is not None
@@ -330,20 +332,20 @@ class Mortal(RuleBasedStateMachine):
 
 def _by_incident(reader: Reader) -> dict[str, list[Delivery]]:
     found: dict[str, list[Delivery]] = {}
-    for each in reader.heard:
+    for each in reader.received:
         found.setdefault(each.notice.incident.id, []).append(each)
     return found
 
 
-def _is_news(heard: Delivery) -> bool:
+def _is_news(received: Delivery) -> bool:
     """An opening or a resolve; but not what is told as opened because its silence is over."""
-    notice = heard.notice
-    over = notice.told is not None and notice.told.silenced and notice.incident.open
+    notice = received.notice
+    over = notice.notified is not None and notice.notified.silenced and notice.incident.open
     return notice.reason in (Reason.OPENED, Reason.RESOLVED) and not over
 
 
-def _key(heard: Delivery) -> tuple[str, Reason, int]:
-    return heard.notice.incident.id, heard.notice.reason, len(heard.notice.incident.reopened)
+def _key(received: Delivery) -> tuple[str, Reason, int]:
+    return received.notice.incident.id, received.notice.reason, len(received.notice.incident.reopened)
 
 
 def _name(incident: Incident | None) -> tuple[Fault, Severity] | None:

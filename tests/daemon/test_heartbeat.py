@@ -163,9 +163,9 @@ async def test_a_notifier_that_hangs_is_silence() -> None:
     """It has said nothing of a failure yet, and yet nobody hears anything."""
 
     class Hanging(FakeNotifier):
-        async def tell(self, notice: Notice) -> Mapping[str, str]:
+        async def deliver(self, notice: Notice) -> Mapping[str, str]:
             await it.clock.sleep(1e9)
-            return await super().tell(notice)
+            return await super().deliver(notice)
 
     async with home() as it:
         await it.daemon.notify_by((Route(notifier=Hanging()),))

@@ -12,7 +12,7 @@ import pytest
 from monitor.core.model import CheckName
 from monitor.core.silence import Silence
 from monitor.core.state import Backoff
-from monitor.ports import Journal
+from monitor.ports import TargetStore
 from monitor.web.page import status_page
 from tests.daemon.home import DEMO, Home, home
 from tests.daemon.test_heartbeat import Pulse
@@ -49,9 +49,9 @@ def passes(minutes: float) -> Makes:
 
 async def spend_the_budget(it: Home, _: Pulse) -> None:
     """As a day with many tokens does."""
-    journal = it.daemon.journal(DEMO)
-    assert journal is not None
-    journal._state = replace(journal.state, budget=replace(journal.state.budget, input_tokens=10**9))
+    target_store = it.daemon.target_store(DEMO)
+    assert target_store is not None
+    target_store._state = replace(target_store.state, budget=replace(target_store.state.budget, input_tokens=10**9))
     await it.clock.advance(30 * MINUTE)
 
 
@@ -65,9 +65,9 @@ async def spend_it_in_an_incident(it: Home, pulse: Pulse) -> None:
 
 async def hold_the_canaries(it: Home, _: Pulse) -> None:
     """A 429 whose incident is not confirmed: one look of it."""
-    journal = it.daemon.journal(DEMO)
-    assert journal is not None
-    journal._state = replace(journal.state, backoff=Backoff(until=it.clock.now() + 1800, step=1800))
+    target_store = it.daemon.target_store(DEMO)
+    assert target_store is not None
+    target_store._state = replace(target_store.state, backoff=Backoff(until=it.clock.now() + 1800, step=1800))
     await it.clock.advance(20 * MINUTE)
 
 
@@ -107,7 +107,7 @@ class Crashing:
 
     name = CheckName.GATEWAY
 
-    async def look(self, _: Journal) -> None:
+    async def look(self, _: TargetStore) -> None:
         """Crash."""
         raise ZeroDivisionError
 
@@ -144,7 +144,7 @@ def documented() -> dict[str, tuple[str, str, str]]:
     """The rows of the table."""
     text = (ROOT / "docs" / "nothing-verified.md").read_text()
     rows = re.findall(r"^\| (.+?) \| (\w+) \| (\w+) \| (\S+) \|$", text, re.MULTILINE)
-    return {state: (status, heartbeat, told) for state, status, heartbeat, told in rows if state != "state"}
+    return {state: (status, heartbeat, notified) for state, status, heartbeat, notified in rows if state != "state"}
 
 
 def test_every_state_is_listed_and_every_one_listed_is_produced() -> None:
@@ -163,7 +163,7 @@ async def test_a_state_in_which_nothing_is_verified_is_seen(state: str) -> None:
         report = it.daemon.report()
         status = report["targets"]["demo"]["verdict"]
         beats = "beats" if await pulse.beats() else "withheld"
-        told = next((str(notice.incident.diagnosis.fault) for notice in it.notifier.notices), "—")
-        assert (status, beats, told) == documented()[state], pulse.heartbeat.problem
+        notified = next((str(notice.incident.diagnosis.fault) for notice in it.notifier.notices), "—")
+        assert (status, beats, notified) == documented()[state], pulse.heartbeat.problem
         page = status_page(report, it.daemon.state, troubles=(), version="1", now=it.clock.now())
         assert "All traces arrive" not in page

@@ -16,7 +16,7 @@ from monitor.core.state import Budget, TargetState
 from monitor.core.trace import Route, TraceSeen
 from monitor.daemon.compose import Adapters, Parts
 from monitor.daemon.one_shot import OneShot, Selection
-from monitor.ports import Check, Journal
+from monitor.ports import Check, TargetStore
 from monitor.sandbox import FAULTS, parse_dialect
 from monitor.store.sqlite import SqliteStore
 from tests.core.build import a_canary, manifest, policy, spans
@@ -55,7 +55,7 @@ async def test_what_arrives_meanwhile_refutes_how_a_header_is_shown() -> None:
     single = OneShot(before, policy(fail_after=1, pass_after=1), parts, Selection(), clock, say=said.append)
     await single.run()
     assert [line.split(":")[1].strip() for line in said if " config " in line] == ["config fail", "config pass"]
-    assert single.journal.state.confirmed == {}
+    assert single.target_store.state.confirmed == {}
 
 
 class _Arrives:
@@ -63,14 +63,14 @@ class _Arrives:
 
     name = C.CANARY
 
-    async def look(self, journal: Journal) -> None:
+    async def look(self, target_store: TargetStore) -> None:
         """Send it, and see its trace twice."""
         canary = a_canary()
-        await journal.absorb(CanaryPlanned(at=START, canary=canary))
-        await journal.absorb(CanaryAnswered(at=START, took=0.1, canary=canary, finding=passing("served")))
+        await target_store.apply(CanaryPlanned(at=START, canary=canary))
+        await target_store.apply(CanaryAnswered(at=START, took=0.1, canary=canary, result=passing("served")))
         seen = TraceSeen(route=Route.TRACE, at=START, spans=spans(1))
         for _ in range(2):
-            await journal.absorb(TraceLooked(at=START, took=0.1, canary_id=canary.id, seen=seen))
+            await target_store.apply(TraceLooked(at=START, took=0.1, canary_id=canary.id, seen=seen))
 
 
 @pytest.mark.parametrize("name", sample(sorted(name for name in FAULTS if not name.startswith("slack_")), every=7))
@@ -170,7 +170,7 @@ async def test_a_change_that_may_not_be_in_force_yet_is_named(tmp_path: Path) ->
     """A canary sent less than `settle` after a change does not come by the old configuration's fault: when to ask again is said."""
     async with world(tmp_path) as it:
         await it.sandbox.break_("exporter_disabled")
-        await it.sandbox.mend("exporter_disabled")
+        await it.sandbox.fix("exporter_disabled")
         await it.sandbox.break_("trace_missing")
         described = await it.look()
         assert described["verdict"] == "unknown"
@@ -389,7 +389,7 @@ async def test_a_world_that_is_mended_passes_again(tmp_path: Path) -> None:
     async with world(tmp_path) as it:
         await it.sandbox.break_("gateway_refused")
         assert (await it.look())["fault"] == "gateway_refused"
-        await it.sandbox.mend()
+        await it.sandbox.fix()
         assert (await it.look())["verdict"] == "pass"
 
 

@@ -59,11 +59,11 @@ async def test_a_silence_mutes_and_outlives_the_process() -> None:
     async with home() as it:
         await operations(it).add_silence(Silence(id="s1", target="demo", ends_at=START + 86_400))
         await _broken(it)
-        assert it.told == []
+        assert it.notified == []
         assert [silence.id for silence in (await it.store.load()).silences] == ["s1"]
         await operations(it).expire_silence("s1")
         await it.clock.advance(1)
-        assert it.told == ["opened demo"]
+        assert it.notified == ["opened demo"]
         assert (await it.store.load()).silences == ()
 
 
@@ -95,7 +95,7 @@ async def test_every_check_looks_at_once() -> None:
         assert set(checks) == set(CheckName) - {CheckName.CONTROL}
         await it.clock.advance(1)
         for check in (CheckName.CONFIG, CheckName.GATEWAY):
-            last = it.state().trend(check).last
+            last = it.state().check_state(check).last
             assert last is not None
             assert last.at >= before
 
@@ -139,7 +139,7 @@ async def test_asking_for_a_look_tells_what_was_refused_once_more() -> None:
     async with home() as it:
         it.notifier.failures.append(Undeliverable("Slack says not_in_channel", permanent=True))
         await _broken(it)
-        assert it.told == []
+        assert it.notified == []
         await operations(it).run_checks(DEMO)
         await it.clock.advance(1)
-        assert it.told == ["opened demo"]
+        assert it.notified == ["opened demo"]

@@ -65,10 +65,12 @@ def test_what_looks_beside_the_checks_looks_hourly() -> None:
     """Every two minutes while something is wrong; only where there is somebody to ask, who may be asked."""
     hourly = (3600.0, 120.0)
     made = policy()
-    assert [(each.every, each.every_while_failing) for each in (made.switches, made.hop) if each] == [hourly] * 2
-    assert policy(with_target()).hop is None
-    assert policy(with_target("checks: {config: {enabled: false}}")).switches is None
-    assert policy(NO_CONTROL_PLANE).switches is None
+    assert [
+        (each.every, each.every_while_failing) for each in (made.gateway_policies, made.pipeline_counters) if each
+    ] == [hourly] * 2
+    assert policy(with_target()).pipeline_counters is None
+    assert policy(with_target("checks: {config: {enabled: false}}")).gateway_policies is None
+    assert policy(NO_CONTROL_PLANE).gateway_policies is None
 
 
 def test_a_canary_is_known_before_it_is_sent() -> None:

@@ -35,7 +35,7 @@ async def _broken(it: Home) -> None:
     await it.clock.advance(30)
     await it.sandbox.break_("exporter_disabled")
     await it.clock.advance(70)
-    assert it.told == ["opened demo"]
+    assert it.notified == ["opened demo"]
 
 
 async def test_the_same_configuration_again_changes_nothing() -> None:
@@ -45,7 +45,7 @@ async def test_the_same_configuration_again_changes_nothing() -> None:
         before = it.state()
         await it.apply(it.settings())
         await it.clock.advance(5)
-        assert it.told == ["opened demo"]
+        assert it.notified == ["opened demo"]
         assert it.state().incidents == before.incidents
         assert it.state().canaries[-1] == before.canaries[-1]
 
@@ -59,11 +59,11 @@ async def test_a_target_that_is_gone_is_told_so() -> None:
         only_other = it.settings(without="demo")
         await it.apply(only_other)
         await it.clock.advance(1)
-        assert it.told[-1] == "resolved demo"
+        assert it.notified[-1] == "resolved demo"
         assert it.notifier.notices[-1].incident.closed_because == "no longer monitored"
-        looked = it.state().trend(C.CONFIG).last
+        looked = it.state().check_state(C.CONFIG).last
         await it.clock.advance(120)
-        assert it.state().trend(C.CONFIG).last == looked
+        assert it.state().check_state(C.CONFIG).last == looked
         assert set(it.daemon.report()["targets"]) == {"other"}
 
 
@@ -71,7 +71,7 @@ async def _broken_both(it: Home) -> None:
     await it.clock.advance(30)
     await it.sandbox.break_("exporter_disabled")
     await it.clock.advance(70)
-    assert sorted(it.told) == ["opened demo", "opened other"]
+    assert sorted(it.notified) == ["opened demo", "opened other"]
 
 
 async def test_a_target_that_is_gone_is_forgotten_after_a_day() -> None:
@@ -84,7 +84,7 @@ async def test_a_target_that_is_gone_is_forgotten_after_a_day() -> None:
         it.clock.jump(24 * 3600)
         await it.clock.advance(60)
         assert set((await it.store.load()).targets) == {OTHER}
-        assert it.daemon.journal(DEMO) is None
+        assert it.daemon.target_store(DEMO) is None
 
 
 async def test_a_target_that_is_gone_is_remembered_until_its_end_has_been_told() -> None:
@@ -99,7 +99,7 @@ async def test_a_target_that_is_gone_is_remembered_until_its_end_has_been_told()
         await it.clock.advance(60)
         assert set((await it.store.load()).targets) == {OTHER, DEMO}
         await it.clock.advance(120)
-        assert "resolved demo" in it.told
+        assert "resolved demo" in it.notified
         assert set((await it.store.load()).targets) == {OTHER}
 
 
@@ -109,8 +109,8 @@ async def test_a_target_that_is_new_begins_at_once() -> None:
         await it.clock.advance(60)
         await it.apply(it.settings(targets={"other": it.target()}))
         await it.clock.advance(15)
-        trends = it.state(OTHER).trends
-        assert {check for check, trend in trends.items() if trend.last is not None} == set(C)
+        check_states = it.state(OTHER).check_states
+        assert {check for check, check_state in check_states.items() if check_state.last is not None} == set(C)
         assert set(it.daemon.report()["targets"]) == {"demo", "other"}
 
 
@@ -120,9 +120,9 @@ async def test_what_was_remembered_of_a_changed_target_stays() -> None:
         await _broken(it)
         incident = it.state().incident
         assert incident is not None
-        journal = it.daemon.journal(DEMO)
-        assert journal is not None
-        await journal.absorb(Acknowledged(at=it.clock.now(), incident_id=incident.id, by="ana"))
+        target_store = it.daemon.target_store(DEMO)
+        assert target_store is not None
+        await target_store.apply(Acknowledged(at=it.clock.now(), incident_id=incident.id, by="ana"))
         await it.clock.advance(1)
         await it.apply(it.settings(alerting={"fail_after": 3}))
         await it.clock.advance(60)
@@ -139,7 +139,7 @@ async def test_a_check_that_is_switched_off_believes_nothing_any_more() -> None:
         await _broken(it)
         await it.apply(it.settings(targets={"demo": {"checks": {"config": {"enabled": False}}}}))
         await it.clock.advance(60)
-        assert C.CONFIG not in it.state().trends
+        assert C.CONFIG not in it.state().check_states
 
 
 async def test_a_canary_under_way_is_not_lost_by_a_reload() -> None:
@@ -211,7 +211,7 @@ async def test_what_cannot_be_built_changes_nothing() -> None:
         after = it.daemon.settings, dict(it.daemon._watches), it.daemon.silences, set(it.daemon.notifiers)
         assert after == before
         await it.clock.advance(120)
-        last = it.state().trend(C.CONFIG).last
+        last = it.state().check_state(C.CONFIG).last
         assert last is not None
         assert it.clock.now() - last.at < 70
 

@@ -9,7 +9,7 @@ import pytest
 from monitor.core.canary import Outcome
 from monitor.core.faults import LOSSES
 from monitor.core.incident import Losses
-from monitor.core.model import Blindness, CheckName, Fault, Severity, Verdict
+from monitor.core.model import CheckName, Fault, Severity, UnknownReason, Verdict
 from monitor.core.state import Policy, TargetState
 from monitor.daemon.status import describe, describe_incident, describe_target, severity_of_failures, verdict_of
 from tests.core.build import OFF, PROD, F, Story, a_canary, manifest, policy
@@ -150,7 +150,7 @@ def test_without_a_canary_no_trace_can_arrive(check: CheckName, fault: Fault) ->
 
 def test_an_unknown_look_says_why() -> None:
     """The reason is evidence: a word of a closed list."""
-    story = well().is_blind(C.CONFIG, Blindness.REFUSED)
+    story = well().is_blind(C.CONFIG, UnknownReason.REFUSED)
     config = described(story)["checks"]["config"]
     assert (config["verdict"], config["fault"], config["evidence"]) == ("unknown", "blind", {"reason": "refused"})
 
@@ -168,7 +168,7 @@ def test_disabled_checks_are_not_there() -> None:
 def test_what_is_wrong_with_the_monitor_itself_is_unknown(fault: Fault) -> None:
     """A target fails only by a fault of the gateway's, its provider's, or Traceloop's."""
     story = well()
-    reason = Blindness.UNREACHABLE if fault is F.BLIND else Blindness.CRASHED
+    reason = UnknownReason.UNREACHABLE if fault is F.BLIND else UnknownReason.CRASHED
     story.is_blind(C.CONFIG, reason)
     assert set(story.state.confirmed) == {fault}
     target = described(story)

@@ -17,7 +17,7 @@ KUBERNETES = 30.0
 class Hanging(FakeNotifier):
     """Never answers."""
 
-    async def tell(self, notice: Notice) -> Mapping[str, str]:
+    async def deliver(self, notice: Notice) -> Mapping[str, str]:
         """Never."""
         del notice
         await asyncio.Event().wait()
@@ -64,7 +64,7 @@ async def test_what_hangs_is_left_within_the_grace() -> None:
         assert await it.stop(17.0) <= 17.0
         saved = (await it.store.load()).targets[DEMO]
         assert saved.incident is not None
-        assert saved.incident.told == {}
+        assert saved.incident.notified == {}
 
 
 async def test_a_canary_that_is_left_is_no_failure() -> None:
@@ -73,11 +73,11 @@ async def test_a_canary_that_is_left_is_no_failure() -> None:
         await it.clock.advance(30)
         it.sandbox.world.latency = 3600.0
         await it.clock.run_until(lambda: it.state().canaries[-1].answered_at is None, limit=400)
-        before = it.state().trends
+        before = it.state().check_states
         await it.stop(17.0)
         saved = (await it.store.load()).targets[DEMO]
         assert saved.canaries[-1].answered_at is None
-        assert saved.trends[next(iter(before))].confirmed == {}
+        assert saved.check_states[next(iter(before))].confirmed == {}
 
 
 async def left_alone(it: Home, error: Undeliverable) -> None:
@@ -86,7 +86,7 @@ async def left_alone(it: Home, error: Undeliverable) -> None:
     it.notifier.failures.append(error)
     await it.sandbox.break_("gateway_unreachable")
     await it.clock.run_until(lambda: it.daemon.notifiers["fake"].failing_since, limit=120)
-    assert it.told == []
+    assert it.notified == []
 
 
 async def test_what_is_due_is_told_once_more() -> None:
@@ -94,7 +94,7 @@ async def test_what_is_due_is_told_once_more() -> None:
     async with home() as it:
         await left_alone(it, Undeliverable("busy"))
         await it.stop(17.0)
-        assert (it.told, it.notifier.closed) == (["opened demo"], True)
+        assert (it.notified, it.notifier.closed) == (["opened demo"], True)
 
 
 async def test_who_asked_to_wait_is_not_hurried_at_the_end() -> None:
@@ -102,7 +102,7 @@ async def test_who_asked_to_wait_is_not_hurried_at_the_end() -> None:
     async with home() as it:
         await left_alone(it, Undeliverable("busy", retry_after=3600.0))
         await it.stop(17.0)
-        assert (it.told, it.notifier.closed) == ([], True)
+        assert (it.notified, it.notifier.closed) == ([], True)
 
 
 def test_the_grace_is_shorter_than_what_kubernetes_gives() -> None:

@@ -62,7 +62,9 @@ class World:
         work = asyncio.ensure_future(run_all((one.run for one in passes), clock=self.clock, timeout=timeout))
         self.took = await self.clock.run_until(work.done)
         self.ended = await work
-        states = {str(one.journal.state.target): (one.journal.state, one.journal.policy) for one in passes}
+        states = {
+            str(one.target_store.state.target): (one.target_store.state, one.target_store.policy) for one in passes
+        }
         return describe(states, self.clock.now())
 
     async def look(self, *only: CheckName, **more: Any) -> dict[str, Any]:

@@ -36,7 +36,7 @@ def shows(trace: str, *, listed: bool = False) -> Any:
     return {"spans": {"data": rows}} if listed else {"spans": rows}
 
 
-def heard(*exchanges: Exchange) -> Traffic:
+def received(*exchanges: Exchange) -> Traffic:
     """What is known after these."""
     traffic = Traffic()
     for exchange in exchanges:
@@ -46,7 +46,7 @@ def heard(*exchanges: Exchange) -> Traffic:
 
 def test_when_a_route_first_showed_a_trace_is_kept() -> None:
     """And when it was last asked and did not."""
-    found = heard(
+    found = received(
         read(QUICK.format(OURS), {"spans": None}, 1),
         read(QUICK.format(OURS), shows(OURS), 2),
         read(WINDOW, NONE, 3),
@@ -59,7 +59,7 @@ def test_when_a_route_first_showed_a_trace_is_kept() -> None:
 
 def test_who_asks_for_another_trace_is_not_shown_this_one() -> None:
     """That hides nothing."""
-    found = heard(read(QUICK.format(CONTROL), {"spans": None}, 1), read(MARKED, NONE, 2))
+    found = received(read(QUICK.format(CONTROL), {"spans": None}, 1), read(MARKED, NONE, 2))
     assert (Route.TRACE, OURS) not in found.hidden_at
     assert (Route.WAREHOUSE, OURS) not in found.hidden_at
 
@@ -67,7 +67,7 @@ def test_who_asks_for_another_trace_is_not_shown_this_one() -> None:
 @pytest.mark.parametrize("status", [200, 401, 500])
 def test_an_answer_that_is_not_understood_hides_nothing(status: int) -> None:
     """Nor does it show anything."""
-    assert heard(read(WINDOW, b"<html>", 1, status), read(MARKED, b"<html>", 2, status)).hidden_at == {}
+    assert received(read(WINDOW, b"<html>", 1, status), read(MARKED, b"<html>", 2, status)).hidden_at == {}
 
 
 FILTERED = [WINDOW + "&filters=%5B%5D", WINDOW + "&span_name=x", WINDOW + "&tfy.request.metadata.probe_id=gtm-1"]
@@ -76,8 +76,8 @@ FILTERED = [WINDOW + "&filters=%5B%5D", WINDOW + "&span_name=x", WINDOW + "&tfy.
 @pytest.mark.parametrize("url", FILTERED)
 def test_what_a_filter_does_not_show_is_not_hidden(url: str) -> None:
     """Whether it is honoured is not known."""
-    assert heard(read(url, NONE, 1)).hidden_at == {}
-    assert heard(read(WINDOW, NONE, 1)).hidden_at.keys() == {(Route.WAREHOUSE, OURS), (Route.WAREHOUSE, CONTROL)}
+    assert received(read(url, NONE, 1)).hidden_at == {}
+    assert received(read(WINDOW, NONE, 1)).hidden_at.keys() == {(Route.WAREHOUSE, OURS), (Route.WAREHOUSE, CONTROL)}
 
 
 # --- TrueFoundry's own store ------------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from monitor.cli.findings import snippet
+from monitor.cli.doctor_text import snippet
 from monitor.core.state import ArrivalPolicy
 from monitor.doctor.about_traceloop import suggest_deadlines
 from monitor.settings import parse

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from monitor.core.drift import HEADERS
-from monitor.core.gateway_policies import LoggingMode, SwitchKind, SwitchRule, SwitchSeen
+from monitor.core.gateway_policies import GatewayPolicy, GatewayPolicyKind, GatewayRule, LoggingMode
 from monitor.core.model import Service, Verdict
 from monitor.core.secret import Secret, SecretKind
 from monitor.daemon.compose import Deps
@@ -54,9 +54,9 @@ def short(slug: str, seen: Snapshot) -> tuple[str, Verdict]:
     return answer.answer, answer.verdict
 
 
-def hearing(seen: Snapshot, **heard: Any) -> Snapshot:
+def hearing(seen: Snapshot, **received: Any) -> Snapshot:
     """The same, but for what was overheard."""
-    return replace(seen, traffic=replace(seen.traffic, **heard))
+    return replace(seen, traffic=replace(seen.traffic, **received))
 
 
 # --- clocks, certificates, tokens -------------------------------------------------------------------------------------
@@ -205,11 +205,11 @@ async def test_a_model_that_is_not_listed_may_work_all_the_same() -> None:
 async def test_any_answer_of_the_health_path_will_do(status: int, answer: str) -> None:
     """And it is told which it was."""
     seen = await healthy()
-    gateway = seen.state.trends
-    trend = next(value for name, value in gateway.items() if name == "gateway")
-    assert trend.last is not None
-    last = replace(trend.last, evidence={"status": status})
-    state = replace(seen.state, trends={**gateway, "gateway": replace(trend, last=last)})  # type: ignore[dict-item]
+    gateway = seen.state.check_states
+    check_state = next(value for name, value in gateway.items() if name == "gateway")
+    assert check_state.last is not None
+    last = replace(check_state.last, evidence={"status": status})
+    state = replace(seen.state, check_states={**gateway, "gateway": replace(check_state, last=last)})  # type: ignore[dict-item]
     assert short("gateway_answers", replace(seen, state=state)) == (answer, PASS)
 
 
@@ -222,11 +222,11 @@ async def test_a_session_that_names_nobody_is_outweighed_by_what_the_token_may_r
 
 async def test_what_other_configurations_say_is_told() -> None:
     """In a few words."""
-    rules = (SwitchRule(name="a", off=True), SwitchRule(name="b"))
-    others: dict[SwitchKind, Reply[SwitchSeen]] = {
-        SwitchKind.LOGGING: Answered(SwitchSeen(kind=SwitchKind.LOGGING, rules=rules)),
-        SwitchKind.GLOBAL: Answered(SwitchSeen(kind=SwitchKind.GLOBAL, mode=LoggingMode.NEVER)),
-        SwitchKind.ROUTING: Answered(SwitchSeen(kind=SwitchKind.ROUTING, form="404")),
+    rules = (GatewayRule(name="a", off=True), GatewayRule(name="b"))
+    others: dict[GatewayPolicyKind, Reply[GatewayPolicy]] = {
+        GatewayPolicyKind.LOGGING: Answered(GatewayPolicy(kind=GatewayPolicyKind.LOGGING, rules=rules)),
+        GatewayPolicyKind.GLOBAL: Answered(GatewayPolicy(kind=GatewayPolicyKind.GLOBAL, mode=LoggingMode.NEVER)),
+        GatewayPolicyKind.ROUTING: Answered(GatewayPolicy(kind=GatewayPolicyKind.ROUTING, form="404")),
     }
     said = ask("other_configs", replace(await healthy(), others=others)).summary
     assert "gateway-logging-config: 2 rules, 1 of them off; gateway-global-settings: never" in said
@@ -271,8 +271,8 @@ def _with_headers(seen: Snapshot, *kinds: SecretKind) -> Snapshot:
     return _shown(seen, config=replace(config, fields={**others, **headers}))
 
 
-def _all_there() -> dict[SwitchKind, Reply[SwitchSeen]]:
-    return {kind: Answered(SwitchSeen(kind=kind)) for kind in SwitchKind}
+def _all_there() -> dict[GatewayPolicyKind, Reply[GatewayPolicy]]:
+    return {kind: Answered(GatewayPolicy(kind=kind)) for kind in GatewayPolicyKind}
 
 
 def _canary(seen: Snapshot, **changes: Any) -> Snapshot:

@@ -34,7 +34,7 @@ class SandboxProcess:
         """Set a fault."""
         _json("POST", f"{self.control_url}/faults/{fault}")
 
-    def mend(self) -> None:
+    def fix(self) -> None:
         """Clear every fault."""
         _json("DELETE", f"{self.control_url}/faults")
 

@@ -34,11 +34,11 @@ Posts = list[tuple[str, dict[str, Any]]]
 
 
 @pytest.fixture(autouse=True)
-def mended(sandbox: SandboxProcess) -> Iterator[None]:
+def fixed(sandbox: SandboxProcess) -> Iterator[None]:
     """Each test finds the sandbox healthy."""
-    sandbox.mend()
+    sandbox.fix()
     yield
-    sandbox.mend()
+    sandbox.fix()
 
 
 def _routing(hook: str) -> dict[str, Any]:
@@ -111,7 +111,7 @@ def test_one_incident_is_one_alert_whatever_becomes_of_it(sandbox: SandboxProces
         assert alert["annotations"]["severity"] == "critical"
         assert datetime.fromisoformat(alert["endsAt"]) > datetime.now(UTC) + timedelta(minutes=14)
         with daemon_running(tmp_path, configuration):
-            sandbox.mend()
+            sandbox.fix()
             wait_until(lambda: one.alerts() == two.alerts() == [], within=40, what="the end")
             _wait_for(posts, ("firing", "config_drift"), ("resolved", "gateway_unreachable"))
         assert {path for path, _ in posts} == {"/hook"}
@@ -128,7 +128,7 @@ def test_an_alertmanager_that_forgets_is_told_again(sandbox: SandboxProcess, tmp
         with alertmanager_running(tmp_path, _routing(hook), port=port) as manager:
             assert manager.alerts() == []
             wait_until(manager.alerts, within=75, what="the alert")
-            sandbox.mend()
+            sandbox.fix()
             _wait_for(posts, ("firing", "config_drift"), ("resolved", "config_drift"))
 
 

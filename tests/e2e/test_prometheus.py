@@ -77,7 +77,7 @@ def test_nothing_fires_while_all_is_well_and_a_fault_does(prometheus: str, sandb
         active = _labels(prometheus, "trace_monitor_fault_active == 1", "fault")
         assert active == {("exporter_disabled",)}
     finally:
-        sandbox.mend()
+        sandbox.fix()
     # It resolves when canaries sent after the mend arrive, which the exporter's cache delays: the configuration is enough here.
     wait_until(
         lambda: _labels(prometheus, 'trace_monitor_check_verdict{check="config",verdict="pass"} == 1', "target"),

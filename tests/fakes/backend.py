@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from monitor.core.model import Instant, Seconds, TraceId
 from monitor.core.trace import Narrowing, SpanFact
-from monitor.ports import ControlRequest, Crowded, IngestAnswer, PortError
+from monitor.ports import ControlRequest, IngestAnswer, PortError, TooManyRows
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,9 @@ class FakeBackend:
         if narrowing not in self.honours:
             return ()
         if self.crowded and narrowing is Narrowing.WINDOW:
-            raise Crowded("the environment is too busy for this route: 100 of 9000 rows of the window seen in 8.0 MiB")
+            raise TooManyRows(
+                "the environment is too busy for this route: 100 of 9000 rows of the window seen in 8.0 MiB"
+            )
         shown = [stored for stored in self._stored if since <= stored.at <= until]
         named = {stored.span.trace_id for stored in shown if nonce is not None and stored.nonce == nonce}
         wanted = named if trace_id is None else {trace_id}

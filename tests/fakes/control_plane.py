@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from monitor.core.drift import ConfigSeen
-from monitor.core.gateway_policies import SwitchKind, SwitchSeen
+from monitor.core.gateway_policies import GatewayPolicy, GatewayPolicyKind
 from monitor.core.model import Instant, Seconds, TraceId
 from monitor.core.trace import SpanFact
 from monitor.ports import ConfigAnswer, PortError
@@ -19,7 +19,7 @@ class SpansAsked:
 
 
 class FakeControlPlane:
-    """Implements `monitor.ports.ControlPlane`: answers by `config`, `form`, `switches`, `knows_us`, `spans`; raises `error`.
+    """Implements `monitor.ports.ControlPlane`: answers by `config`, `form`, `gateway_policies`, `knows_us`, `spans`; raises `error`.
 
     `refusals` are raised for one of the other configurations alone.
     """
@@ -27,14 +27,14 @@ class FakeControlPlane:
     def __init__(self, config: ConfigSeen | None = None) -> None:
         self.config = config
         self.form = "404"
-        self.switches: dict[SwitchKind, SwitchSeen] = {}
-        self.refusals: dict[SwitchKind, PortError] = {}
+        self.gateway_policies: dict[GatewayPolicyKind, GatewayPolicy] = {}
+        self.refusals: dict[GatewayPolicyKind, PortError] = {}
         self.knows_us = True
         self.spans: list[SpanFact] = []
         self.by_nonce: dict[str, TraceId] = {}  # the trace whose metadata hold a nonce
         self.error: PortError | None = None
         self.reads = 0
-        self.switch_reads: list[SwitchKind] = []
+        self.switch_reads: list[GatewayPolicyKind] = []
         self.sessions = 0
         self.asked: list[SpansAsked] = []
 
@@ -45,14 +45,14 @@ class FakeControlPlane:
         self._fail()
         return ConfigAnswer(seen=self.config) if self.config is not None else ConfigAnswer(seen=None, form=self.form)
 
-    async def read_switch(self, kind: SwitchKind, *, timeout: Seconds) -> SwitchSeen:
+    async def read_gateway_policy(self, kind: GatewayPolicyKind, *, timeout: Seconds) -> GatewayPolicy:
         """As set; else there is none."""
         del timeout
         self.switch_reads.append(kind)
         self._fail()
         if kind in self.refusals:
             raise self.refusals[kind]
-        return self.switches.get(kind, SwitchSeen(kind=kind, form=self.form))
+        return self.gateway_policies.get(kind, GatewayPolicy(kind=kind, form=self.form))
 
     async def token_works(self, *, timeout: Seconds) -> bool:
         """As set."""

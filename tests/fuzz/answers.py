@@ -78,12 +78,12 @@ def changing(concerns: Callable[[str, str], bool], change: Callable[[Heard], Hea
 
         await app(scope, receive, collect)
         head, *rest = messages
-        heard = Heard(
+        received = Heard(
             status=head["status"],
             headers={name.decode().lower(): value.decode("latin-1") for name, value in head["headers"]},
             body=b"".join(message.get("body", b"") for message in rest),
         )
-        changed = change(heard)
+        changed = change(received)
         headers = {name: value for name, value in changed.headers.items() if name != "content-length"}
         raw = [(name.encode(), value.encode("latin-1", "replace")) for name, value in headers.items()]
         await send({"type": "http.response.start", "status": changed.status, "headers": raw})

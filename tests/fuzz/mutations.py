@@ -123,15 +123,15 @@ def as_body(document: Any) -> bytes:
 def _in_json(edit: Callable[[Any, Path, Chance], Any]) -> Change:
     """Edit one place of the document; a body that is none is cut instead."""
 
-    def change(heard: Heard, chance: Chance) -> Heard:
+    def change(received: Heard, chance: Chance) -> Heard:
         try:
-            document = json.loads(heard.body)
+            document = json.loads(received.body)
         except ValueError:
-            return _cut(heard, chance)
+            return _cut(received, chance)
         paths = list(paths_of(document))
         if not paths:
-            return replace(heard, body=as_body(edit([document], (0,), chance)))
-        return replace(heard, body=as_body(edit(document, chance.choice(paths), chance)))
+            return replace(received, body=as_body(edit([document], (0,), chance)))
+        return replace(received, body=as_body(edit(document, chance.choice(paths), chance)))
 
     return change
 
@@ -176,35 +176,35 @@ def _add(document: Any, path: Path, chance: Chance) -> Any:
     return set_at(document, path, [*value, chance.choice(OTHER_TYPES)]) if isinstance(value, list) else [document]
 
 
-def _repeat_name(heard: Heard, chance: Chance) -> Heard:
+def _repeat_name(received: Heard, chance: Chance) -> Heard:
     """Two fields of one name in one object: the second says something else."""
-    text = heard.body.decode("utf-8", "replace").rstrip()
+    text = received.body.decode("utf-8", "replace").rstrip()
     if not text.endswith("}"):
-        return _cut(heard, chance)
+        return _cut(received, chance)
     try:
-        name = chance.choice(list(json.loads(heard.body)))
+        name = chance.choice(list(json.loads(received.body)))
     except (ValueError, IndexError):
-        return _cut(heard, chance)
+        return _cut(received, chance)
     again = f", {json.dumps(name)}: {json.dumps(chance.choice(OTHER_TYPES))}}}"
-    return replace(heard, body=(text[:-1] + again).encode())
+    return replace(received, body=(text[:-1] + again).encode())
 
 
-def _nest(heard: Heard, chance: Chance) -> Heard:
+def _nest(received: Heard, chance: Chance) -> Heard:
     depth = chance.choice((50, 99, 101, 3_000, 100_000))
     pair = chance.choice((("[", "]"), ('{"a":', "}"), ('{"spans":[', "]}")))
-    return replace(heard, body=(pair[0] * depth).encode() + (heard.body or b"1") + (pair[1] * depth).encode())
+    return replace(received, body=(pair[0] * depth).encode() + (received.body or b"1") + (pair[1] * depth).encode())
 
 
-def _put_number(heard: Heard, chance: Chance) -> Heard:
+def _put_number(received: Heard, chance: Chance) -> Heard:
     """Numbers that JSON does not have, or nobody can hold."""
     word = chance.choice(("NaN", "Infinity", "-Infinity", "1e999", "-1e999", "9" * 4_000, "9" * 5_000, "0x10", "01"))
     try:
-        document = json.loads(heard.body)
+        document = json.loads(received.body)
     except ValueError:
-        return replace(heard, body=word.encode())
+        return replace(received, body=word.encode())
     paths = list(paths_of(document))
     marked = set_at(document, chance.choice(paths), "@@") if paths else "@@"
-    return replace(heard, body=as_body(marked).replace(b'"@@"', word.encode()))
+    return replace(received, body=as_body(marked).replace(b'"@@"', word.encode()))
 
 
 MOMENTS = (
@@ -219,27 +219,27 @@ MOMENTS = (
 )
 
 
-def _change_moments(heard: Heard, chance: Chance) -> Heard:
+def _change_moments(received: Heard, chance: Chance) -> Heard:
     """Every date of the document is another, absurd one."""
     pattern = rb'"[0-9]{4}-[0-9]{2}-[0-9]{2}T[^"]*"'
-    return replace(heard, body=re.sub(pattern, f'"{chance.choice(MOMENTS)}"'.encode(), heard.body))
+    return replace(received, body=re.sub(pattern, f'"{chance.choice(MOMENTS)}"'.encode(), received.body))
 
 
 # --- in the bytes
 
 
-def _cut(heard: Heard, chance: Chance) -> Heard:
-    return replace(heard, body=heard.body[: chance.randrange(len(heard.body) + 1)])
+def _cut(received: Heard, chance: Chance) -> Heard:
+    return replace(received, body=received.body[: chance.randrange(len(received.body) + 1)])
 
 
-def _flip(heard: Heard, chance: Chance) -> Heard:
-    body = bytearray(heard.body or b"\0")
+def _flip(received: Heard, chance: Chance) -> Heard:
+    body = bytearray(received.body or b"\0")
     for _ in range(chance.choice((1, 1, 3, 40))):
         body[chance.randrange(len(body))] ^= 1 << chance.randrange(8)
-    return replace(heard, body=bytes(body))
+    return replace(received, body=bytes(body))
 
 
-def _replace_body(heard: Heard, chance: Chance) -> Heard:
+def _replace_body(received: Heard, chance: Chance) -> Heard:
     bodies = (
         b"",
         b" \r\n",
@@ -263,12 +263,12 @@ def _replace_body(heard: Heard, chance: Chance) -> Heard:
         b'{"ok":false,"error":"internal_error"}',
         b'{"ok":false,"error":"<!channel>"}',
         b'{"spans":null}',
-        heard.body * 2,
-        heard.body + b"\n" + heard.body,
-        heard.body[::-1],
-        heard.body.decode("latin-1").encode("utf-16"),
+        received.body * 2,
+        received.body + b"\n" + received.body,
+        received.body[::-1],
+        received.body.decode("latin-1").encode("utf-16"),
     )
-    return replace(heard, body=chance.choice(bodies))
+    return replace(received, body=chance.choice(bodies))
 
 
 @lru_cache(maxsize=1)
@@ -276,14 +276,21 @@ def _bomb() -> bytes:
     return gzip.compress(b" " * 16_000_000)
 
 
-def _compress(heard: Heard, chance: Chance) -> Heard:
+def _compress(received: Heard, chance: Chance) -> Heard:
     """Compressed, as promised or not, or a thousandfold."""
     bomb = _bomb()
-    packed = gzip.compress(heard.body)
+    packed = gzip.compress(received.body)
     encoding, body = chance.choice(
-        (("gzip", packed), ("gzip", packed[:-9]), ("gzip", heard.body), ("gzip", bomb), ("br", heard.body), ("", bomb))
+        (
+            ("gzip", packed),
+            ("gzip", packed[:-9]),
+            ("gzip", received.body),
+            ("gzip", bomb),
+            ("br", received.body),
+            ("", bomb),
+        )
     )
-    return replace(heard, headers={**heard.headers, "content-encoding": encoding}, body=body)
+    return replace(received, headers={**received.headers, "content-encoding": encoding}, body=body)
 
 
 # --- around the body
@@ -296,20 +303,20 @@ STATUSES = (
 )
 
 
-def _change_status(heard: Heard, chance: Chance) -> Heard:
-    headers = {**heard.headers, "location": f"https://elsewhere.example/{PLANTED.key}"}
-    return replace(heard, status=chance.choice(STATUSES), headers=headers)
+def _change_status(received: Heard, chance: Chance) -> Heard:
+    headers = {**received.headers, "location": f"https://elsewhere.example/{PLANTED.key}"}
+    return replace(received, status=chance.choice(STATUSES), headers=headers)
 
 
-def _change_status_and_body(heard: Heard, chance: Chance) -> Heard:
-    return _change_status(_replace_body(heard, chance), chance)
+def _change_status_and_body(received: Heard, chance: Chance) -> Heard:
+    return _change_status(_replace_body(received, chance), chance)
 
 
-def _change_type(heard: Heard, chance: Chance) -> Heard:
+def _change_type(received: Heard, chance: Chance) -> Heard:
     other = chance.choice(
         ("", "text/html", "text/plain; charset=utf-16", "application/x-protobuf", "application/json", "\x80;;=")
     )
-    return replace(heard, headers={**heard.headers, "content-type": other})
+    return replace(received, headers={**received.headers, "content-type": other})
 
 
 RETRY_AFTER = (
@@ -326,9 +333,9 @@ RETRY_AFTER = (
 )
 
 
-def _ask_to_wait(heard: Heard, chance: Chance) -> Heard:
-    headers = {**heard.headers, "retry-after": chance.choice(RETRY_AFTER).encode().decode("latin-1")}
-    return replace(heard, status=chance.choice((heard.status, 429, 503)), headers=headers)
+def _ask_to_wait(received: Heard, chance: Chance) -> Heard:
+    headers = {**received.headers, "retry-after": chance.choice(RETRY_AFTER).encode().decode("latin-1")}
+    return replace(received, status=chance.choice((received.status, 429, 503)), headers=headers)
 
 
 def _feedback(content: Any) -> str:
@@ -360,38 +367,38 @@ FEEDBACK: tuple[str, ...] = (
 )
 
 
-def _change_feedback(heard: Heard, chance: Chance) -> Heard:
+def _change_feedback(received: Heard, chance: Chance) -> Heard:
     value = chance.choice(FEEDBACK).encode().decode("latin-1")
-    return replace(heard, headers={**heard.headers, "x-tfy-feedback-target-id": value})
+    return replace(received, headers={**received.headers, "x-tfy-feedback-target-id": value})
 
 
-def _change_headers(heard: Heard, chance: Chance) -> Heard:
+def _change_headers(received: Heard, chance: Chance) -> Heard:
     """Headers that the monitor reads, with something else in them; or all of them gone."""
     if chance.random() < 0.2:
-        return replace(heard, headers={})
+        return replace(received, headers={})
     names = (
         *("x-tfy-resolved-model", "x-tfy-applied-configurations", "x-tfy-applied-rules", "x-tfy-cache-status"),
         *("cf-ray", "cf-mitigated", "server", "via", "x-kong-request-id", "x-request-id", "content-encoding"),
     )
     value = chance.choice(HOSTILE).encode("utf-8", "replace").decode("latin-1").replace("\r", "").replace("\n", "")
-    return replace(heard, headers={**heard.headers, chance.choice(names): value.replace("\0", "")[:60_000]})
+    return replace(received, headers={**received.headers, chance.choice(names): value.replace("\0", "")[:60_000]})
 
 
-def _answer_in_protobuf(heard: Heard, chance: Chance) -> Heard:
+def _answer_in_protobuf(received: Heard, chance: Chance) -> Heard:
     """What an OTLP endpoint may say, and what it may not."""
     number = chance.choice((0, 1, -1, 2**62))
     partial = ExportTracePartialSuccess(rejected_spans=number, error_message=chance.choice(("", *HOSTILE[:5])))
     said = ExportTraceServiceResponse(partial_success=partial).SerializeToString()
     status = Status(code=7, message="no " + PLANTED.key).SerializeToString()
     body = chance.choice((said, said[:-1], said + b"\x99", status, b""))
-    headers = {**heard.headers, "content-type": chance.choice(("application/x-protobuf", "application/json"))}
-    return replace(heard, headers=headers, body=body)
+    headers = {**received.headers, "content-type": chance.choice(("application/x-protobuf", "application/json"))}
+    return replace(received, headers=headers, body=body)
 
 
-def _answer_in_otlp_json(heard: Heard, chance: Chance) -> Heard:
+def _answer_in_otlp_json(received: Heard, chance: Chance) -> Heard:
     rejected = chance.choice((*OTHER_TYPES, "1", "-1", "1.5", "x", "9" * 30))
     said = {"partialSuccess": {"rejectedSpans": rejected, "errorMessage": chance.choice((*OTHER_TYPES, *HOSTILE))}}
-    return replace(heard, headers={**heard.headers, "content-type": "application/json"}, body=as_body(said))
+    return replace(received, headers={**received.headers, "content-type": "application/json"}, body=as_body(said))
 
 
 KINDS: Mapping[str, Change] = {
@@ -435,9 +442,9 @@ class Mutation:
         """A function that changes one answer after the other."""
         weather = random.Random(self.seed)  # noqa: S311 - the same changes in every run are the point
 
-        def change(heard: Heard) -> Heard:
+        def change(received: Heard) -> Heard:
             if self.kind != "storm":
-                return KINDS[self.kind](heard, random.Random(self.seed))  # noqa: S311 - the same
-            return KINDS[weather.choice(list(KINDS))](heard, weather)
+                return KINDS[self.kind](received, random.Random(self.seed))  # noqa: S311 - the same
+            return KINDS[weather.choice(list(KINDS))](received, weather)
 
         return change

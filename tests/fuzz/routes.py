@@ -42,25 +42,27 @@ class Route:
     every: int = 5
     matters_where_it_is_broken: bool = False
 
-    def may_say_where_broken(self, heard: Heard) -> Faults:
+    def may_say_where_broken(self, received: Heard) -> Faults:
         """Where traces do not come, that TrueFoundry has none says that none was made."""
-        return self.may_say(heard) | (_own_store(heard) if self.method == "POST" and "spans" in self.path else NOBODY)
+        return self.may_say(received) | (
+            _own_store(received) if self.method == "POST" and "spans" in self.path else NOBODY
+        )
 
     def concerns(self, method: str, path: str) -> bool:
         """Whether a request is for this."""
         return method == self.method and re.fullmatch(self.path, path) is not None
 
 
-def _configuration(heard: Heard) -> Faults:
+def _configuration(received: Heard) -> Faults:
     """404, null and empty count as off; a manifest of the right kind that says something else is drift, or off."""
-    if heard.status == 404:
+    if received.status == 404:
         return frozenset({F.EXPORTER_DISABLED})
-    if heard.status not in (200, 204):
+    if received.status not in (200, 204):
         return NOBODY
-    if not heard.body.strip():
+    if not received.body.strip():
         return frozenset({F.EXPORTER_DISABLED})
     try:
-        said = heard.json()
+        said = received.json()
     except ValueError:
         return NOBODY
     if said in (None, {}, []):
@@ -93,60 +95,60 @@ def _is_words(value: Any) -> bool:
     return value is None or (isinstance(value, dict) and all(isinstance(each, str | None) for each in value.values()))
 
 
-def _own_store(heard: Heard) -> Faults:
+def _own_store(received: Heard) -> Faults:
     try:
-        said = heard.json() if heard.status == 200 else None
+        said = received.json() if received.status == 200 else None
     except ValueError:
         return NOBODY
     return frozenset({F.TRACE_NOT_CREATED}) if isinstance(said, dict) and said.get("data") == [] else NOBODY
 
 
-def _health(heard: Heard) -> Faults:
+def _health(received: Heard) -> Faults:
     """Reachable is any answer but a redirect or a 5xx."""
-    away = 300 <= heard.status < 400 or heard.status >= 500
+    away = 300 <= received.status < 400 or received.status >= 500
     return frozenset({F.GATEWAY_UNREACHABLE}) if away else NOBODY
 
 
-def _completion(heard: Heard) -> Faults:
+def _completion(received: Heard) -> Faults:
     """By its status; a success that is no completion, or comes from a cache, is a canary rejected. Export is not its subject."""
-    if heard.status == 401:
+    if received.status == 401:
         return frozenset({F.GATEWAY_REFUSED, F.PROVIDER_FAILING})
-    if heard.status == 429:
+    if received.status == 429:
         return frozenset({F.RATE_LIMITED})
-    if 520 <= heard.status <= 530:  # Cloudflare's own, where it is no envelope
+    if 520 <= received.status <= 530:  # Cloudflare's own, where it is no envelope
         return frozenset({F.PROVIDER_FAILING, F.GATEWAY_UNREACHABLE})
-    if heard.status == 408 or heard.status >= 500:
+    if received.status == 408 or received.status >= 500:
         return frozenset({F.PROVIDER_FAILING})
-    if not 200 <= heard.status < 300 or _is_cached(heard):
+    if not 200 <= received.status < 300 or _is_cached(received):
         return frozenset({F.CANARY_REJECTED})
     try:
-        choices = heard.json()["choices"]
+        choices = received.json()["choices"]
         served = isinstance(choices[0]["message"], dict)
     except (ValueError, LookupError, TypeError):
         served = False
     return NOBODY if served else frozenset({F.CANARY_REJECTED})
 
 
-def _is_cached(heard: Heard) -> bool:
-    return heard.headers.get("x-tfy-cache-status", "").strip().lower() == "hit"
+def _is_cached(received: Heard) -> bool:
+    return received.headers.get("x-tfy-cache-status", "").strip().lower() == "hit"
 
 
-def _rows(heard: Heard) -> Iterator[Mapping[str, Any]]:
+def _rows(received: Heard) -> Iterator[Mapping[str, Any]]:
     """The rows of a well-formed page of the warehouse."""
-    if heard.status != 200:
+    if received.status != 200:
         return
     try:
-        rows = heard.json()["spans"]["data"]
+        rows = received.json()["spans"]["data"]
     except (ValueError, LookupError, TypeError):
         return
     yield from (row for row in rows if isinstance(row, dict)) if isinstance(rows, list) else ()
 
 
-def _warehouse(heard: Heard) -> Faults:
+def _warehouse(received: Heard) -> Faults:
     """A row that calls itself otherwise is mislabelled; one that holds content, or a credential, leaks it."""
     found: set[Fault] = set()
     name, value = EXPORTED_ATTRIBUTE
-    for row in _rows(heard):
+    for row in _rows(received):
         resource = row.get("resource_attributes")
         if isinstance(resource, dict) and (resource.get(name) != value or "service.name" not in resource):
             found.add(F.TRACE_MISLABELLED)
@@ -184,21 +186,21 @@ def _is_telling(key: str, value: Any) -> bool:
     )
 
 
-def _ingest(heard: Heard) -> Faults:
+def _ingest(received: Heard) -> Faults:
     """401 is the key; other refusals, and spans rejected in a success, are Traceloop's; 429 is patience."""
-    if 200 <= heard.status < 300:
-        return frozenset({F.INGEST_FAILING}) if _rejected(heard) > 0 else NOBODY
-    if heard.status == 401:
+    if 200 <= received.status < 300:
+        return frozenset({F.INGEST_FAILING}) if _rejected(received) > 0 else NOBODY
+    if received.status == 401:
         return frozenset({F.KEY_REJECTED})
-    return NOBODY if heard.status == 429 else frozenset({F.INGEST_FAILING})
+    return NOBODY if received.status == 429 else frozenset({F.INGEST_FAILING})
 
 
-def _rejected(heard: Heard) -> int:
+def _rejected(received: Heard) -> int:
     """How many spans a partial success says were rejected: 64-bit numbers, in JSON as a text or not."""
     try:
-        if heard.content_type == "application/x-protobuf":
-            return int(ExportTraceServiceResponse.FromString(heard.unpacked()).partial_success.rejected_spans)
-        said = heard.json()["partialSuccess"]["rejectedSpans"] if heard.content_type == "application/json" else 0
+        if received.content_type == "application/x-protobuf":
+            return int(ExportTraceServiceResponse.FromString(received.unpacked()).partial_success.rejected_spans)
+        said = received.json()["partialSuccess"]["rejectedSpans"] if received.content_type == "application/json" else 0
     except (DecodeError, ValueError, LookupError, TypeError):
         return 0
     number = (

@@ -38,9 +38,9 @@ def changed_in_every_field(body: bytes) -> Iterator[tuple[Path, Any, bytes]]:
             yield path, other, as_body(set_at(document, path, other))
 
 
-def may_be_judged(kind: str, heard: Heard) -> set[str]:
+def may_be_judged(kind: str, received: Heard) -> set[str]:
     """Everything that the bytes themselves give a reason for."""
-    faults = {str(fault) for fault in ROUTES[_ROUTES.get(kind, kind)].may_say(heard)}
+    faults = {str(fault) for fault in ROUTES[_ROUTES.get(kind, kind)].may_say(received)}
     match kind:
         case "config":
             nothing = {"exporter_disabled", "nothing: 404", "nothing: null", "nothing: empty"}
@@ -49,43 +49,43 @@ def may_be_judged(kind: str, heard: Heard) -> set[str]:
                 as_set if "config_drift" in faults else set()
             )
         case "session":
-            return {"known"} if _has_tenant(heard) else {"not known"}
+            return {"known"} if _has_tenant(received) else {"not known"}
         case "own_store" | "trace" | "warehouse":
-            return _trees(kind, heard, faults)
+            return _trees(kind, received, faults)
         case "ingest":
-            unread = not faults or len(heard.body) > _LONGEST_INGEST
-            accepted = 200 <= heard.status < 300 and unread  # and read back: that says what became of it
-            return {"accepted"} if accepted else {"key refused"} if heard.status == 401 else faults
+            unread = not faults or len(received.body) > _LONGEST_INGEST
+            accepted = 200 <= received.status < 300 and unread  # and read back: that says what became of it
+            return {"accepted"} if accepted else {"key refused"} if received.status == 401 else faults
         case "slack":
-            return _told(heard)
+            return _told(received)
         case _:
             return faults or {"pass"}
 
 
-def _document(heard: Heard) -> Any:
+def _document(received: Heard) -> Any:
     try:
-        return heard.json()
+        return received.json()
     except ValueError:
         return None
 
 
-def _has_tenant(heard: Heard) -> bool:
-    said = _document(heard)
+def _has_tenant(received: Heard) -> bool:
+    said = _document(received)
     user = said.get("user") if isinstance(said, dict) else None
     tenant = user.get("tenantName") if isinstance(user, dict) else None
     return isinstance(tenant, str) and tenant != ""
 
 
-def _trees(kind: str, heard: Heard, faults: set[str]) -> set[str]:
+def _trees(kind: str, received: Heard, faults: set[str]) -> set[str]:
     """As many spans of the trace as there are rows of it; none only where the list itself says so."""
-    said = _document(heard)
-    if kind == "trace" and heard.status in (401, 403, 404):
+    said = _document(received)
+    if kind == "trace" and received.status in (401, 403, 404):
         return {"closed"}
     names = {"own_store": ("data",), "trace": ("spans",), "warehouse": ("spans", "data")}[kind]
     rows: Any = said if isinstance(said, dict) else "none"
     for name in names:
         rows = rows.get(name, "none") if isinstance(rows, dict) else "none"
-    if heard.status != 200 or not (isinstance(rows, list) or (rows is None and kind == "trace")):
+    if received.status != 200 or not (isinstance(rows, list) or (rows is None and kind == "trace")):
         return set()
     key = "traceId" if kind == "own_store" else "trace_id"
     mine = [row for row in rows or [] if isinstance(row, dict) and str(row.get(key)).replace("-", "").lower() == TRACE]
@@ -110,21 +110,21 @@ def _labels(faults: set[str]) -> Iterator[str]:
         yield "mislabelled"
 
 
-def _told(heard: Heard) -> set[str]:
+def _told(received: Heard) -> set[str]:
     """Told only by `ok: true`, never only by `ok: false` with a documented word."""
-    said = _document(heard)
+    said = _document(received)
     ok = said.get("ok") if isinstance(said, dict) else None
-    if ok is True and heard.status == 200:
+    if ok is True and received.status == 200:
         return {"told"}
     if ok is False and isinstance(said.get("error"), str):
         return {"never", "later", "perhaps"}
-    return {"later"} if heard.status == 429 or 300 <= heard.status < 500 else {"perhaps"}
+    return {"later"} if received.status == 429 or 300 <= received.status < 500 else {"perhaps"}
 
 
-async def wrongly_judged(sample: Sample, heard: Heard, what: object) -> str | None:
+async def wrongly_judged(sample: Sample, received: Heard, what: object) -> str | None:
     """A complaint, if the judgement is none that the bytes give a reason for."""
-    judged = await judge(sample.kind, Reply(heard.body, status=heard.status, headers=heard.headers))
-    if judged == sample.judged or _UNKNOWN.fullmatch(judged) or judged in may_be_judged(sample.kind, heard):
+    judged = await judge(sample.kind, Reply(received.body, status=received.status, headers=received.headers))
+    if judged == sample.judged or _UNKNOWN.fullmatch(judged) or judged in may_be_judged(sample.kind, received):
         return None
     return f"{sample.name} with {str(what)[:80]}: {judged}, not {sample.judged}"
 
@@ -137,10 +137,10 @@ def as_heard(sample: Sample) -> Heard:
 @pytest.mark.parametrize("case", sample(SAMPLES, every=9), ids=lambda case: case.name)
 async def test_no_field_makes_an_answer_accuse_wrongly(case: Sample) -> None:
     """Dropped, null, of another type, absurd or hostile: nothing raises, and nobody is accused for it."""
-    heard = as_heard(case)
+    received = as_heard(case)
     wrong = [
-        await wrongly_judged(case, replace(heard, body=body), (path, other))
-        for path, other, body in changed_in_every_field(heard.body)
+        await wrongly_judged(case, replace(received, body=body), (path, other))
+        for path, other, body in changed_in_every_field(received.body)
     ]
     assert [complaint for complaint in wrong if complaint] == []
 
@@ -148,7 +148,7 @@ async def test_no_field_makes_an_answer_accuse_wrongly(case: Sample) -> None:
 @pytest.mark.parametrize("case", sample(SAMPLES, every=9), ids=lambda case: case.name)
 async def test_no_bytes_make_an_answer_accuse_wrongly(case: Sample) -> None:
     """Every kind of change that can come over an answer, some times each."""
-    heard = as_heard(case)
+    received = as_heard(case)
     mutations = [Mutation(kind=kind, seed=seed) for kind in KINDS for seed in range(6)]
-    wrong = [await wrongly_judged(case, mutation.changer()(heard), mutation) for mutation in mutations]
+    wrong = [await wrongly_judged(case, mutation.changer()(received), mutation) for mutation in mutations]
     assert [complaint for complaint in wrong if complaint] == []

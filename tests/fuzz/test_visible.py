@@ -30,20 +30,20 @@ def in_every_text() -> Callable[[Heard], Heard]:
     """Changes another text field of each answer, one after the other."""
     turn = 0
 
-    def change(heard: Heard) -> Heard:
+    def change(received: Heard) -> Heard:
         nonlocal turn
         try:
-            document = json.loads(heard.unpacked())
+            document = json.loads(received.unpacked())
         except ValueError:
-            return heard
+            return received
         texts = [path for path in paths_of(document) if isinstance(get_at(document, path), str)]
         if not texts:
-            return heard
+            return received
         turn += 1
         path = texts[turn % len(texts)]
-        headers = {name: value for name, value in heard.headers.items() if name != "content-encoding"}
+        headers = {name: value for name, value in received.headers.items() if name != "content-encoding"}
         return replace(
-            heard, headers=headers, body=as_body(set_at(document, path, f"{get_at(document, path)}{UNSEEN}"))
+            received, headers=headers, body=as_body(set_at(document, path, f"{get_at(document, path)}{UNSEEN}"))
         )
 
     return change
@@ -52,9 +52,9 @@ def in_every_text() -> Callable[[Heard], Heard]:
 def sinks(home: House, logged: io.StringIO, event: Event) -> Iterator[tuple[str, str]]:
     """Everything that somebody or something reads, as it is now. A sink that cannot write the text raises."""
     report, now = home.daemon.report(), home.clock.now()
-    journal = home.daemon.journal(DEMO)
-    assert journal is not None
-    document = encode_target(journal.state)
+    target_store = home.daemon.target_store(DEMO)
+    assert target_store is not None
+    document = encode_target(target_store.state)
     assert encode_target(decode_target(document)) == document
     yield "database", _unescaped(document)
     yield "history", _unescaped(encode_input(list(home.store._history.values())[-1].given))

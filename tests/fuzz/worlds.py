@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from monitor.core.events import Checked
 from monitor.core.faults import FAULTS as TABLE
-from monitor.core.model import Blindness, Fault, Severity
+from monitor.core.model import Fault, Severity, UnknownReason
 from monitor.sandbox import FAULTS, Dialect, Host
 from monitor.web.page import status_page
 from tests.fuzz.answers import Heard, changing
@@ -26,7 +26,7 @@ BROKEN = (
 """What is really broken while a read is changed: a fault of each hop between the gateway and Traceloop."""
 
 _MENDED_WITHIN = 40 * MINUTE
-_OURS = frozenset({Blindness.CRASHED, Blindness.TIMEOUT})
+_OURS = frozenset({UnknownReason.CRASHED, UnknownReason.TIMEOUT})
 _SYMPTOMS = frozenset({Fault.TRACE_MISSING, Fault.TRACE_LATE})
 _OF_THE_EXPORT = frozenset({"exporter_disabled", "config_drift_key", "export_failing"})
 _MARKUP = ("<!channel>", "<!here>", "<@U0SANDBOX01>", "<script", "<img", "onerror=alert(1)>")
@@ -62,23 +62,23 @@ async def run(route: str, mutation: Mutation, *, broken: str | None = None, word
     dialect = Dialect().vary(dict(word.split("=") for word in words.split(",") if word))
     async with house(dialect, seed=mutation.seed, one_root=ROUTES[route].host is not Host.SLACK) as home:
         await home.settle_in()
-        told = len(home.story)
+        notified = len(home.story)
         home.put_between(ROUTES[route].host, changing(ROUTES[route].concerns, _noting(done)))
         if broken is not None:
             await home.break_(broken)
         seldom = 0.0 if broken else (ROUTES[route].every + 10) * MINUTE
         await home.advance(max(CHANGED_FOR, seldom))
-        done.wrong += _unfair(home, done, told)
+        done.wrong += _unfair(home, done, notified)
         done.wrong += _showing(home)
         home.put_between(ROUTES[route].host, None)
-        await home.mend()
+        await home.fix()
         try:
             await home.until_resolved(_MENDED_WITHIN)
             await home.advance(5 * MINUTE)
         except AssertionError:
             done.wrong.append(f"still open after {_MENDED_WITHIN / MINUTE:.0f} min: {home.incident}")
         done.wrong += _unresolved(home)
-        done.wrong += _unfair(home, done, told)
+        done.wrong += _unfair(home, done, notified)
         done.wrong += _showing(home)
     return done
 
@@ -86,8 +86,8 @@ async def run(route: str, mutation: Mutation, *, broken: str | None = None, word
 def _noting(done: Run) -> Callable[[Heard], Heard]:
     change = done.mutation.changer()
 
-    def noting(heard: Heard) -> Heard:
-        changed = change(heard)
+    def noting(received: Heard) -> Heard:
+        changed = change(received)
         done.changed += 1
         route = ROUTES[done.route]
         done.might_say |= route.may_say(changed) if done.broken is None else route.may_say_where_broken(changed)
@@ -96,16 +96,16 @@ def _noting(done: Run) -> Callable[[Heard], Heard]:
     return noting
 
 
-def _unfair(home: House, done: Run, told: int) -> Iterator[str]:
+def _unfair(home: House, done: Run, notified: int) -> Iterator[str]:
     """Accusations that nothing justifies, and looks that crashed."""
-    for reason, fault in home.story[told:]:
+    for reason, fault in home.story[notified:]:
         if Fault(fault) not in done.allowed:
             yield f"{reason}/{fault}"
     if extra := set(home.state.confirmed) - done.allowed:
         yield f"confirmed {sorted(extra)}"
     for event in home.events:
-        if isinstance(event, Checked) and event.blindness in _OURS:
-            yield f"{event.check} {event.blindness}: {event.summary}"
+        if isinstance(event, Checked) and event.unknown_reason in _OURS:
+            yield f"{event.check} {event.unknown_reason}: {event.summary}"
     may_call = any(TABLE[fault].severity is Severity.CRITICAL for fault in done.allowed - {Fault.CONFIG_DRIFT})
     may_call |= Fault.CONFIG_DRIFT in done.allowed  # of a field that stops the export
     if home.calls and not may_call:
@@ -128,12 +128,12 @@ def _showing(home: House) -> Iterator[str]:
 
 def _unresolved(home: House) -> Iterator[str]:
     """Whoever was told of an incident is told of its end."""
-    journal = home.daemon.journal(DEMO)
-    assert journal is not None
+    target_store = home.daemon.target_store(DEMO)
+    assert target_store is not None
     if home.incident is not None:
         return
-    for incident in journal.state.incidents:
-        if incident.told and not any(
+    for incident in target_store.state.incidents:
+        if incident.notified and not any(
             "resolved" in message.text for message in home.messages if incident.id in str(message.blocks)
         ):
             yield f"{incident.id} was never resolved in the channel"

@@ -29,11 +29,11 @@ class Heard:
         self.certificates.append(until)
 
 
-def over_network(heard: Heard | None = None, **options: Any) -> Http:
+def over_network(received: Heard | None = None, **options: Any) -> Http:
     """Real sockets, no proxy from the environment of the tests."""
     network = Network(redactor=Redactor([SECRET]), **{"environ": {}, **options})
-    heard = heard or Heard()
-    return Http(clock=SystemClock(), transport=network, on_answer=heard.answer, on_certificate=heard.certificate)
+    received = received or Heard()
+    return Http(clock=SystemClock(), transport=network, on_answer=received.answer, on_certificate=received.certificate)
 
 
 async def ask(http: Http, url: str, *, timeout: float = 20.0, **options: Any) -> Answer:

@@ -10,7 +10,7 @@ from tests.http.common import Heard
 
 
 @pytest.fixture
-def heard() -> Heard:
+def received() -> Heard:
     """What the listeners heard."""
     return Heard()
 

@@ -32,17 +32,17 @@ def app_saying(
     return app
 
 
-async def test_apps_of_this_process_are_asked_without_a_socket(heard: Heard) -> None:
+async def test_apps_of_this_process_are_asked_without_a_socket(received: Heard) -> None:
     """By host, or by host and port; the path is decoded, repeated headers are joined."""
     transport = InProcess({"one.example": app_saying(200, b"1"), "127.0.0.1:8001": app_saying(404, b"2")})
-    http = Http(clock=FakeClock(), transport=transport, on_answer=heard.answer)
+    http = Http(clock=FakeClock(), transport=transport, on_answer=received.answer)
     got = await ask(http, "https://one.example/a%20b?c=%20d")
     assert (got.body, got.headers["x-path"]) == (b"1", "/a b, c=%20d")
     assert (await ask(http, "http://127.0.0.1:8001/")).status == 404
     with pytest.raises(Unreachable) as caught:
         await ask(http, "http://127.0.0.1:8002/")
     assert caught.value.kind == "dns"
-    assert [outcome for _service, outcome in heard.outcomes] == ["2xx", "4xx", "dns"]
+    assert [outcome for _service, outcome in received.outcomes] == ["2xx", "4xx", "dns"]
 
 
 async def test_deadlines_in_this_process_are_of_fake_time() -> None:
@@ -83,9 +83,9 @@ async def test_an_app_that_announces_more_than_it_sends_is_a_reset() -> None:
     assert caught.value.kind == "reset"
 
 
-async def test_each_target_can_have_its_own_listener(heard: Heard) -> None:
+async def test_each_target_can_have_its_own_listener(received: Heard) -> None:
     """The way to the world is shared, what is heard is not."""
     shared = Http(clock=FakeClock(), transport=InProcess({"one.example": app_saying(503, b"")}))
-    await ask(shared.listening(heard.answer), "http://one.example/")
+    await ask(shared.listening(received.answer), "http://one.example/")
     await ask(shared, "http://one.example/")
-    assert heard.outcomes == [(Service.GATEWAY, "5xx")]
+    assert received.outcomes == [(Service.GATEWAY, "5xx")]

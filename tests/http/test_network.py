@@ -29,12 +29,12 @@ def _no_name(_host: str, _port: int) -> Sequence[str]:
     ("lookup", "why"),
     [(_failing_lookup, "Name or service not known"), (_no_name, "cannot be looked up"), (lambda *_: [], "no address")],
 )
-async def test_a_name_that_cannot_be_resolved_is_said_so(heard: Heard, lookup: Any, why: str) -> None:
+async def test_a_name_that_cannot_be_resolved_is_said_so(received: Heard, lookup: Any, why: str) -> None:
     """Kind dns, with the host's name."""
     with pytest.raises(Unreachable, match=rf"gateway\.example cannot be resolved: .*{why}") as caught:
-        await ask(over_network(heard, lookup=lookup), "https://gateway.example/")
+        await ask(over_network(received, lookup=lookup), "https://gateway.example/")
     assert caught.value.kind == "dns"
-    assert heard.outcomes == [(Service.GATEWAY, "dns")]
+    assert received.outcomes == [(Service.GATEWAY, "dns")]
 
 
 async def test_a_hung_resolver_is_abandoned_and_never_asked_without_end() -> None:

@@ -13,20 +13,20 @@ from tests.fakes.remote import Remote, Reply
 
 def overheard(remote: Remote) -> tuple[Http, list[Exchange]]:
     """A way to the remote that is overheard, and what is heard."""
-    heard: list[Exchange] = []
-    return remote.http.observed(heard.append), heard
+    received: list[Exchange] = []
+    return remote.http.observed(received.append), received
 
 
 async def test_an_answer_is_overheard() -> None:
     """With the request as it was sent, its own headers among them, and the whole body."""
     clock = FakeClock()
     remote = Remote(clock, Reply({"a": 1}, status=201, after=2.0))
-    http, heard = overheard(remote)
+    http, received = overheard(remote)
     asking = asyncio.ensure_future(
         http.request(Service.TRACELOOP, "POST", f"{remote.url}/x?y=1", timeout=5, headers={"X-Mine": "1"}, body=b"z")
     )
     await clock.run_until(asking.done)
-    (exchange,) = heard
+    (exchange,) = received
     assert (exchange.service, exchange.request.method, exchange.request.body) == (Service.TRACELOOP, "POST", b"z")
     assert exchange.request.url == f"{remote.url}/x?y=1"
     assert exchange.request.headers["X-Mine"] == "1"
@@ -39,22 +39,22 @@ async def test_silence_is_overheard_too() -> None:
     """By its kind, and the error is raised as ever."""
     clock = FakeClock()
     remote = Remote(clock, Reply(hang=True))
-    http, heard = overheard(remote)
+    http, received = overheard(remote)
     asking = asyncio.ensure_future(http.request(Service.GATEWAY, "GET", remote.url, timeout=3))
     await clock.run_until(asking.done)
     with pytest.raises(Unreachable):
         await asking
-    assert [(each.answer, each.failure, each.took) for each in heard] == [(None, "timeout", 3.0)]
+    assert [(each.answer, each.failure, each.took) for each in received] == [(None, "timeout", 3.0)]
 
 
 async def test_other_listeners_do_not_take_the_ear_away() -> None:
     """One for each target listens to outcomes; whoever overhears hears all of them, and the outcomes are told as before."""
     remote = Remote(FakeClock())
-    http, heard = overheard(remote)
+    http, received = overheard(remote)
     outcomes: list[str] = []
     await http.listening(lambda _, outcome: outcomes.append(outcome)).request(
         Service.GATEWAY, "GET", remote.url, timeout=3
     )
-    assert (len(heard), outcomes) == (1, ["2xx"])
+    assert (len(received), outcomes) == (1, ["2xx"])
     await http.request(Service.GATEWAY, "GET", remote.url, timeout=3)
     assert remote.outcomes == ["2xx"]

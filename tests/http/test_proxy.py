@@ -10,7 +10,7 @@ import trustme
 
 from monitor.checks.gateway import GatewayCheck
 from monitor.core.inputs import Observation
-from monitor.core.model import Blindness
+from monitor.core.model import UnknownReason
 from monitor.http import Http
 from monitor.ports import Unreachable
 from monitor.redaction import Redactor
@@ -52,7 +52,7 @@ async def _look(http: Http, url: str) -> Observation:
     clock = FakeClock()
     gateway = TrueFoundryGateway(http, url, lambda: "t", path="/health", redactor=Redactor(), clock=clock)
     diary = Diary(clock)
-    await GatewayCheck(gateway, FakeWitness(vouches=True), clock, endpoint="gateway").look(diary)
+    await GatewayCheck(gateway, FakeWitness(another_answers=True), clock, endpoint="gateway").look(diary)
     return diary.only(Observation)
 
 
@@ -72,16 +72,16 @@ async def test_a_tunnel_that_our_proxy_refuses_is_unknown_though_a_witness_answe
     """The answer to a CONNECT never comes from the service (https://www.rfc-editor.org/rfc/rfc9110#name-connect)."""
     async with serving(saying(answer(said))) as port:
         seen = await _look(over_network(proxy=f"http://user:{SECRET}@127.0.0.1:{port}"), "https://gateway.example")
-    assert says(seen.finding) == ("unknown", Blindness.PROXY)
-    assert SECRET not in seen.finding.summary
-    assert f"our proxy refuses the connection to gateway.example ({said})" in seen.finding.summary
+    assert says(seen.result) == ("unknown", UnknownReason.PROXY)
+    assert SECRET not in seen.result.summary
+    assert f"our proxy refuses the connection to gateway.example ({said})" in seen.result.summary
 
 
 async def test_a_407_to_a_forwarded_request_is_our_proxys() -> None:
     """Without TLS there is no CONNECT: the proxy answers in the service's place."""
     async with serving(saying(answer("407 Proxy Authentication Required"))) as port:
         seen = await _look(_through(port), "http://gateway.example")
-    assert says(seen.finding) == ("unknown", Blindness.PROXY)
+    assert says(seen.result) == ("unknown", UnknownReason.PROXY)
 
 
 async def test_a_407_of_the_service_itself_is_an_answer() -> None:
@@ -96,8 +96,8 @@ async def test_a_proxy_that_cannot_be_reached_is_ours(scheme: str) -> None:
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         seen = await _look(_through(closed.getsockname()[1]), f"{scheme}://gateway.example")
-    assert says(seen.finding) == ("unknown", Blindness.PROXY)
-    assert "cannot be reached, so gateway.example was not asked" in seen.finding.summary
+    assert says(seen.result) == ("unknown", UnknownReason.PROXY)
+    assert "cannot be reached, so gateway.example was not asked" in seen.result.summary
 
 
 @pytest.mark.parametrize("said", [b"", b"SSH-2.0-OpenSSH_9.6\r\n"], ids=["closes", "is none"])

@@ -14,14 +14,14 @@ from tests.http.common import Heard, ask, over_network
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "gateway.example"])
-async def test_without_descriptors_nobody_is_said_to_be_silent(heard: Heard, host: str) -> None:
+async def test_without_descriptors_nobody_is_said_to_be_silent(received: Heard, host: str) -> None:
     """Whether the host is an address or a name that has been resolved."""
-    http = over_network(heard, lookup=lambda _host, _port: ["127.0.0.1", "127.0.0.1"])
+    http = over_network(received, lookup=lambda _host, _port: ["127.0.0.1", "127.0.0.1"])
     async with serving(saying(answer())) as port:
         with no_descriptors(), pytest.raises(Unreachable, match="the monitor is out of file descriptors") as caught:
             await ask(http, f"http://{host}:{port}/")
         assert caught.value.kind == "shortage"
-        assert heard.outcomes[-1][1] == "shortage"
+        assert received.outcomes[-1][1] == "shortage"
         assert (await ask(http, f"http://{host}:{port}/")).status == 200
 
 

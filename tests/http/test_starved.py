@@ -21,15 +21,15 @@ async def _stall(after: float, seconds: float) -> None:
     time.sleep(seconds)  # noqa: ASYNC251 - keeping the loop from its turn is the point
 
 
-async def test_a_timeout_while_the_loop_did_not_run_is_our_own(heard: Heard) -> None:
+async def test_a_timeout_while_the_loop_did_not_run_is_our_own(received: Heard) -> None:
     """Something keeps the loop for most of the time that the answer had."""
     async with serving(saying(stay=True)) as port:
         stalling = asyncio.create_task(_stall(0.1, 0.9))
         with pytest.raises(Unreachable, match="the monitor itself did not run for") as caught:
-            await ask(over_network(heard), f"http://127.0.0.1:{port}/", timeout=1.2)
+            await ask(over_network(received), f"http://127.0.0.1:{port}/", timeout=1.2)
         await stalling
     assert caught.value.kind == "starved"
-    assert [outcome for _, outcome in heard.outcomes] == ["starved"]
+    assert [outcome for _, outcome in received.outcomes] == ["starved"]
 
 
 async def test_a_connection_lost_while_the_loop_did_not_run_is_our_own() -> None:

@@ -17,11 +17,11 @@ from tests.http.common import Heard, ask, over_network, tls
 
 
 async def test_tls_is_verified_against_the_name_and_measured(
-    heard: Heard, ca_file: Callable[[trustme.CA], str]
+    received: Heard, ca_file: Callable[[trustme.CA], str]
 ) -> None:
     """Connected by the resolved address, verified by the host's name; all phases are told, and until when it holds."""
     authority, context = tls("gateway.example")
-    http = over_network(heard, ca_file=ca_file(authority), lookup=lambda _host, _port: ["127.0.0.1"])
+    http = over_network(received, ca_file=ca_file(authority), lookup=lambda _host, _port: ["127.0.0.1"])
     async with serving(saying(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n", b"ok", pause=0.01), tls=context) as port:
         got = await ask(http, f"https://gateway.example:{port}/")
     assert got.body == b"ok"
@@ -32,7 +32,7 @@ async def test_tls_is_verified_against_the_name_and_measured(
     assert 0.005 < got.phases.processing + got.phases.transfer < 1
     assert got.certificate_expires_at is not None
     assert got.certificate_expires_at > time.time()
-    assert heard.certificates == [got.certificate_expires_at]
+    assert received.certificates == [got.certificate_expires_at]
 
 
 @pytest.mark.parametrize(

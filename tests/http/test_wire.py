@@ -18,13 +18,13 @@ from tests.fakes.loopback import answer, saying, serving
 from tests.http.common import SECRET, Heard, ask, over_network
 
 
-async def test_an_answer_is_handed_over_as_it_is(heard: Heard) -> None:
+async def test_an_answer_is_handed_over_as_it_is(received: Heard) -> None:
     """Status, headers by lower-case name, body; and the listener hears of it."""
     said = answer("201 Created", b'{"a": 1}', Content_Type="application/json; charset=utf-8", X_Two="1")
     async with serving(saying(said)) as port:
-        got = await ask(over_network(heard), f"http://127.0.0.1:{port}/x")
+        got = await ask(over_network(received), f"http://127.0.0.1:{port}/x")
     assert (got.status, got.json(), got.headers["x-two"], got.media_type) == (201, {"a": 1}, "1", "application/json")
-    assert heard.outcomes == [(Service.GATEWAY, "2xx")]
+    assert received.outcomes == [(Service.GATEWAY, "2xx")]
 
 
 async def test_the_request_says_who_asks_and_asks_for_no_compression() -> None:
@@ -53,11 +53,11 @@ def _closed_port() -> int:
 
 
 @pytest.mark.parametrize("way", ["address", "name", "proxy"])
-async def test_what_the_system_says_is_said_in_its_words(heard: Heard, way: str) -> None:
+async def test_what_the_system_says_is_said_in_its_words(received: Heard, way: str) -> None:
     """Not in Python's; also of a name with several addresses. The phase that it failed in is told, and the listener hears of it."""
     port = _closed_port()
     http = over_network(
-        heard,
+        received,
         lookup=lambda _host, _port: ["127.0.0.1", "127.0.0.2"],
         proxy=f"http://localhost:{port}" if way == "proxy" else None,
     )
@@ -68,7 +68,7 @@ async def test_what_the_system_says_is_said_in_its_words(heard: Heard, way: str)
     by_proxy = f"our proxy localhost:{port} cannot be reached, so {host}:{port} was not asked (connection refused)"
     assert str(caught.value) == (by_proxy if way == "proxy" else direct)
     assert caught.value.phases.connect is not None
-    assert heard.outcomes == [(Service.GATEWAY, "proxy" if way == "proxy" else "connect")]
+    assert received.outcomes == [(Service.GATEWAY, "proxy" if way == "proxy" else "connect")]
 
 
 _CUT_OFF = "the connection was closed before the answer was complete"
@@ -141,15 +141,15 @@ async def test_a_login_in_the_url_becomes_a_header() -> None:
     assert f"GET /x HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n".encode() in seen[0]
 
 
-async def test_a_black_hole_ends_at_the_deadline(heard: Heard) -> None:
+async def test_a_black_hole_ends_at_the_deadline(received: Heard) -> None:
     """A server that takes the connection and says nothing costs `timeout`, not more."""
     async with serving(saying(stay=True)) as port:
         began = time.perf_counter()
         with pytest.raises(Unreachable, match=r"no answer within 0\.05 s") as caught:
-            await ask(over_network(heard), f"http://127.0.0.1:{port}/", timeout=0.05)
+            await ask(over_network(received), f"http://127.0.0.1:{port}/", timeout=0.05)
     assert caught.value.kind == "timeout"
     assert time.perf_counter() - began < 10
-    assert heard.outcomes == [(Service.GATEWAY, "timeout")]
+    assert received.outcomes == [(Service.GATEWAY, "timeout")]
 
 
 async def test_a_slow_drip_ends_at_the_deadline() -> None:
@@ -213,15 +213,15 @@ async def test_an_encoding_that_cannot_be_read_is_said_so(encoding: str, body: b
     ],
 )
 async def test_a_request_that_cannot_be_made_is_said_so_without_its_secrets(
-    heard: Heard, url: str, headers: dict[str, str]
+    received: Heard, url: str, headers: dict[str, str]
 ) -> None:
     """No foreign exception, and no header quoted, neither in the text nor in what the traceback shows."""
     with pytest.raises(Unreachable) as caught:
-        await ask(over_network(heard), url, headers=headers)
+        await ask(over_network(received), url, headers=headers)
     assert caught.value.kind in {"protocol", "connect", "dns"}
     assert SECRET not in str(caught.value)
     assert SECRET not in "".join(traceback.format_exception(caught.value))
-    assert heard.outcomes[0][1] in OUTCOMES
+    assert received.outcomes[0][1] in OUTCOMES
 
 
 async def test_a_header_that_cannot_be_sent_is_not_quoted() -> None:
@@ -263,7 +263,7 @@ async def test_cancelling_closes_everything() -> None:
     assert _open_files() <= before + 1
 
 
-async def test_a_flood_of_interim_answers_ends(heard: Heard) -> None:
+async def test_a_flood_of_interim_answers_ends(received: Heard) -> None:
     """Each 1xx is legal, and httpcore skips them for as long as they come: the monitor would do nothing else."""
     sent = 0
 
@@ -277,9 +277,9 @@ async def test_a_flood_of_interim_answers_ends(heard: Heard) -> None:
 
     async with serving(flood) as port:
         with pytest.raises(Unreachable, match="no end before the answer") as caught:
-            await ask(over_network(heard), f"http://127.0.0.1:{port}/", timeout=20)
+            await ask(over_network(received), f"http://127.0.0.1:{port}/", timeout=20)
     assert caught.value.kind == "protocol"
-    assert heard.outcomes == [(Service.GATEWAY, "protocol")]
+    assert received.outcomes == [(Service.GATEWAY, "protocol")]
 
 
 async def test_a_few_interim_answers_are_skipped() -> None:

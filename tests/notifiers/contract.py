@@ -20,7 +20,7 @@ REDACT = Redactor([SECRET]).redact
 class Reader(Protocol):
     """Whoever is told: what has reached him, and ways to fail."""
 
-    def heard(self) -> Sequence[str]:
+    def received(self) -> Sequence[str]:
         """Every message that got through, as text."""
         ...
 
@@ -44,33 +44,35 @@ class NotifierContract(ABC):
 
     async def _tell(self, notifier: Notifier, notice: Notice) -> Notice:
         """Tell, and hand back the notice with what the notifier knows from now on."""
-        receipt = await notifier.tell(notice)
+        receipt = await notifier.deliver(notice)
         assert all(isinstance(each, str) for pair in receipt.items() for each in pair)
-        told = notices.told_of(notice.incident, receipt=receipt)
-        return replace(notice, told=told)
+        notified = notices.told_of(notice.incident, receipt=receipt)
+        return replace(notice, notified=notified)
 
     async def test_an_opening_names_target_and_fault(self, notifier: Notifier, reader: Reader) -> None:
         """Whoever reads it knows what broke where."""
         await self._tell(notifier, notices.opened())
-        assert len(reader.heard()) == 1
-        assert "prod" in reader.heard()[0]
-        assert "exporter_disabled" in reader.heard()[0]
+        assert len(reader.received()) == 1
+        assert "prod" in reader.received()[0]
+        assert "exporter_disabled" in reader.received()[0]
 
     @pytest.mark.parametrize("kind", notices.KINDS)
     async def test_every_kind_of_notice_can_be_told(self, kind: str, notifier: Notifier) -> None:
         """Nothing but a receipt comes of it, whatever was told before."""
         known = await self._tell(notifier, notices.opened())
         notice = notices.KINDS[kind]()
-        told = replace(notice.told, receipt=known.told.receipt) if notice.told and known.told else None
-        await self._tell(notifier, replace(notice, told=told))
+        notified = (
+            replace(notice.notified, receipt=known.notified.receipt) if notice.notified and known.notified else None
+        )
+        await self._tell(notifier, replace(notice, notified=notified))
 
     async def test_a_resolve_says_so(self, notifier: Notifier, reader: Reader) -> None:
         """The word is there, after an opening and without one."""
         known = await self._tell(notifier, notices.opened())
-        await self._tell(notifier, replace(notices.resolved(), told=known.told))
-        assert "resolved" in reader.heard()[-1]
+        await self._tell(notifier, replace(notices.resolved(), notified=known.notified))
+        assert "resolved" in reader.received()[-1]
         await self._tell(notifier, replace(notices.missed(), incident=replace(notices.missed().incident, id="prod-2")))
-        assert "resolved" in reader.heard()[-1]
+        assert "resolved" in reader.received()[-1]
 
     async def test_a_refusal_raises_undeliverable_and_the_next_attempt_gets_through(
         self, notifier: Notifier, reader: Reader
@@ -78,16 +80,16 @@ class NotifierContract(ABC):
         """Nothing of a failed attempt stays behind."""
         reader.refuse_once(permanent=False)
         with pytest.raises(Undeliverable) as raised:
-            await notifier.tell(notices.opened())
+            await notifier.deliver(notices.opened())
         assert not raised.value.permanent
         await self._tell(notifier, notices.opened())
-        assert len(reader.heard()) == 1
+        assert len(reader.received()) == 1
 
     async def test_what_only_a_human_can_mend_is_permanent(self, notifier: Notifier, reader: Reader) -> None:
         """It is tried again all the same, and gets through when it is mended."""
         reader.refuse_once(permanent=True)
         with pytest.raises(Undeliverable) as raised:
-            await notifier.tell(notices.opened())
+            await notifier.deliver(notices.opened())
         assert raised.value.permanent
         assert not raised.value.unknown
         await self._tell(notifier, notices.opened())
@@ -95,7 +97,7 @@ class NotifierContract(ABC):
     async def test_a_test_reaches_the_reader(self, notifier: Notifier, reader: Reader) -> None:
         """It says what it is told to say."""
         await notifier.test("This is a test of the monitor")
-        assert "This is a test of the monitor" in reader.heard()[0]
+        assert "This is a test of the monitor" in reader.received()[0]
 
     async def test_a_known_secret_is_never_told(self, notifier: Notifier, reader: Reader) -> None:
         """Not even when somebody put it where words belong."""
@@ -104,10 +106,10 @@ class NotifierContract(ABC):
             diagnosis, acked_by=SECRET, acked_at=START, acked_as=(diagnosis.fault, diagnosis.severity)
         )
         await self._tell(notifier, notices.a_notice(incident=incident, labels={"key": SECRET}))
-        closed = replace(incident, closed_at=START, closed_because=SECRET, passages=notices.missed().incident.passages)
+        closed = replace(incident, closed_at=START, closed_because=SECRET, timeline=notices.missed().incident.timeline)
         await self._tell(notifier, notices.a_notice(Reason.RESOLVED, closed))
-        assert reader.heard()
-        assert not any(SECRET in text for text in reader.heard())
+        assert reader.received()
+        assert not any(SECRET in text for text in reader.received())
 
     async def test_closing_twice_is_closing(self, notifier: Notifier) -> None:
         """A program that stops in a hurry may close again."""

@@ -18,12 +18,12 @@ class FakeNotifier:
         self.failures: deque[Undeliverable] = deque()
         self.closed = False
 
-    async def tell(self, notice: Notice) -> Mapping[str, str]:
+    async def deliver(self, notice: Notice) -> Mapping[str, str]:
         """Remember; the receipt is that of the first notice of an incident."""
         self._fail_if_due()
         self.notices.append(notice)
         self.lines.append(render.post(notice, render.Frame(redact=str)).text)
-        known = notice.told.receipt if notice.told is not None else {}
+        known = notice.notified.receipt if notice.notified is not None else {}
         return {"number": known.get("number", str(len(self.notices)))}
 
     async def test(self, text: str) -> None:

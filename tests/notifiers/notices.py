@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from monitor.core.faults import FAULTS
-from monitor.core.incident import Diagnosis, Incident, Losses, Notice, Passage, Reason, Told
+from monitor.core.incident import Diagnosis, Incident, Losses, Notice, Notified, Reason, TimelineEntry
 from monitor.core.model import Fault, Severity, TargetName
 from tests.fakes.clock import START
 
@@ -39,7 +39,7 @@ def a_diagnosis(
 def an_incident(diagnosis: Diagnosis | None = None, **more: object) -> Incident:
     """An incident that was opened at START."""
     shown = diagnosis or a_diagnosis()
-    first = Passage(at=START, fault=shown.fault, severity=shown.severity, text="opened")
+    first = TimelineEntry(at=START, fault=shown.fault, severity=shown.severity, text="opened")
     return replace(
         Incident(
             id="prod-20270115-080000",
@@ -48,16 +48,16 @@ def an_incident(diagnosis: Diagnosis | None = None, **more: object) -> Incident:
             diagnosis=shown,
             worst=shown.severity,
             critical_since=START if shown.severity is Severity.CRITICAL else None,
-            passages=(first,),
+            timeline=(first,),
         ),
         **more,  # type: ignore[arg-type]  # whatever field the test is about
     )
 
 
-def told_of(incident: Incident, **more: object) -> Told:
+def told_of(incident: Incident, **more: object) -> Notified:
     """What somebody knows who was told of an incident when it was opened."""
     return replace(
-        Told(
+        Notified(
             reason=Reason.OPENED,
             fault=incident.diagnosis.fault,
             severity=incident.diagnosis.severity,
@@ -103,7 +103,7 @@ def again() -> Notice:
     """The third time within twenty minutes."""
     incident = an_incident(a_diagnosis(since=START + 1170), reopened=(START + 600, START + 1200))
     return a_notice(
-        incident=incident, at=START + 1200, told=told_of(incident, closed=True), mention=True, broadcast=True
+        incident=incident, at=START + 1200, notified=told_of(incident, closed=True), mention=True, broadcast=True
     )
 
 
@@ -113,13 +113,13 @@ def changed() -> Notice:
     incident = an_incident(diagnosis, worst=Severity.CRITICAL)
     incident = replace(
         incident,
-        passages=(
-            Passage(at=START, fault=Fault.EXPORTER_DISABLED, severity=Severity.CRITICAL, text="opened"),
-            Passage(at=START + 720, fault=Fault.PROVIDER_FAILING, severity=Severity.WARNING, text="became"),
+        timeline=(
+            TimelineEntry(at=START, fault=Fault.EXPORTER_DISABLED, severity=Severity.CRITICAL, text="opened"),
+            TimelineEntry(at=START + 720, fault=Fault.PROVIDER_FAILING, severity=Severity.WARNING, text="became"),
         ),
     )
-    told = told_of(an_incident())
-    return a_notice(Reason.CHANGED, incident, at=START + 720, told=told)
+    notified = told_of(an_incident())
+    return a_notice(Reason.CHANGED, incident, at=START + 720, notified=notified)
 
 
 def turned_critical() -> Notice:
@@ -128,39 +128,41 @@ def turned_critical() -> Notice:
         Fault.CONFIG_DRIFT, severity=Severity.CRITICAL, because=("encoding: expected proto, found json",)
     )
     incident = an_incident(diagnosis)
-    told = told_of(incident, severity=Severity.WARNING)
-    return a_notice(Reason.CHANGED, incident, at=START + 300, told=told, mention=True, broadcast=True)
+    notified = told_of(incident, severity=Severity.WARNING)
+    return a_notice(Reason.CHANGED, incident, at=START + 300, notified=notified, mention=True, broadcast=True)
 
 
 def reminder() -> Notice:
     """Nobody has mended it for four hours."""
     incident = an_incident()
-    return a_notice(Reason.REMINDER, incident, at=START + 4 * 3600, told=told_of(incident), broadcast=True)
+    return a_notice(Reason.REMINDER, incident, at=START + 4 * 3600, notified=told_of(incident), broadcast=True)
 
 
 def escalated() -> Notice:
     """Nobody has acknowledged for half an hour."""
     incident = an_incident()
-    return a_notice(Reason.ESCALATED, incident, at=START + 1800, told=told_of(incident), mention=True, broadcast=True)
+    return a_notice(
+        Reason.ESCALATED, incident, at=START + 1800, notified=told_of(incident), mention=True, broadcast=True
+    )
 
 
 def acknowledged() -> Notice:
     """Somebody has it."""
     incident = an_incident(acked_by="ana", acked_at=START + 120, acked_as=(Fault.EXPORTER_DISABLED, Severity.CRITICAL))
-    return a_notice(Reason.EDITED, incident, at=START + 120, told=told_of(incident))
+    return a_notice(Reason.EDITED, incident, at=START + 120, notified=told_of(incident))
 
 
 def silenced() -> Notice:
     """A silence has begun."""
     incident = an_incident()
-    return a_notice(Reason.EDITED, incident, at=START + 90, told=told_of(incident), silenced_until=START + 7200)
+    return a_notice(Reason.EDITED, incident, at=START + 90, notified=told_of(incident), silenced_until=START + 7200)
 
 
 def waiting() -> Notice:
     """Mended, and not yet proven."""
     diagnosis = a_diagnosis(waiting="exporter_disabled mended 08:12 UTC by ana, waiting for traces")
     incident = an_incident(diagnosis)
-    return a_notice(Reason.EDITED, incident, at=START + 720, told=told_of(incident))
+    return a_notice(Reason.EDITED, incident, at=START + 720, notified=told_of(incident))
 
 
 def resolved() -> Notice:
@@ -170,7 +172,7 @@ def resolved() -> Notice:
         closed_because="exporter_disabled mended 08:12 UTC by ana",
         losses=Losses(sent=9, late=3, lost=2, longest_delay=412.0),
     )
-    return a_notice(Reason.RESOLVED, incident, at=START + 900, told=told_of(incident), broadcast=True)
+    return a_notice(Reason.RESOLVED, incident, at=START + 900, notified=told_of(incident), broadcast=True)
 
 
 def recounted() -> Notice:
@@ -178,19 +180,19 @@ def recounted() -> Notice:
     over = resolved()
     late = Losses(sent=9, late=4, lost=1, longest_delay=1312.0, late_ids=(TRACE,), lost_ids=("ab" * 16,))
     incident = replace(over.incident, losses=late, recounted=True)
-    told = told_of(over.incident, closed=True)
-    return a_notice(Reason.EDITED, incident, at=START + 1500, told=told)
+    notified = told_of(over.incident, closed=True)
+    return a_notice(Reason.EDITED, incident, at=START + 1500, notified=notified)
 
 
 def missed() -> Notice:
     """Opened and closed while nobody could be told."""
     notice = resolved()
-    passages = (
-        Passage(at=START, fault=Fault.TRACE_LATE, severity=Severity.WARNING, text="opened"),
-        Passage(at=START + 300, fault=Fault.EXPORTER_DISABLED, severity=Severity.CRITICAL, text="became"),
-        Passage(at=START + 900, fault=Fault.EXPORTER_DISABLED, severity=Severity.CRITICAL, text="resolved"),
+    timeline = (
+        TimelineEntry(at=START, fault=Fault.TRACE_LATE, severity=Severity.WARNING, text="opened"),
+        TimelineEntry(at=START + 300, fault=Fault.EXPORTER_DISABLED, severity=Severity.CRITICAL, text="became"),
+        TimelineEntry(at=START + 900, fault=Fault.EXPORTER_DISABLED, severity=Severity.CRITICAL, text="resolved"),
     )
-    return replace(notice, told=None, broadcast=False, incident=replace(notice.incident, passages=passages))
+    return replace(notice, notified=None, broadcast=False, incident=replace(notice.incident, timeline=timeline))
 
 
 KINDS = {

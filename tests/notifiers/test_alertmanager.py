@@ -26,7 +26,7 @@ class Cluster:
         self.one, self.two = Receiver(), Receiver()
         self.network = InProcess({"am-1": self.one.asgi, "am-2": self.two.asgi})
 
-    def heard(self) -> list[str]:
+    def received(self) -> list[str]:
         """What the first instance was sent."""
         return [str(alert) for alerts in self.one.taken for alert in alerts]
 
@@ -72,7 +72,7 @@ class TestAlertmanager(NotifierContract):
     async def test_a_resolve_says_so(self, notifier: Notifier, reader: Reader) -> None:
         """By its end, as Alertmanager wants it; the word is Alertmanager's own."""
         assert isinstance(reader, Cluster)
-        await notifier.tell(notices.resolved())
+        await notifier.deliver(notices.resolved())
         assert moment(reader.alerts()[0]["endsAt"]) == START + 900
 
 
@@ -84,7 +84,7 @@ def cluster() -> Cluster:
 
 async def test_an_opening_fires(cluster: Cluster) -> None:
     """With what on-call needs as annotations, at every instance."""
-    await a_notifier(cluster).tell(notices.drift())
+    await a_notifier(cluster).deliver(notices.drift())
     (alert,) = cluster.alerts()
     assert alert["labels"] == {
         "alertname": "GatewayTraceIncident",
@@ -108,8 +108,8 @@ async def test_an_opening_fires(cluster: Cluster) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 async def test_the_identity_of_an_alert_does_not_change(cluster: Cluster, kind: str) -> None:
     """Neither by another name or severity, nor by what is known of it: else it would page twice and never resolve."""
-    await a_notifier(cluster).tell(notices.opened())
-    await a_notifier(cluster).tell(KINDS[kind]())
+    await a_notifier(cluster).deliver(notices.opened())
+    await a_notifier(cluster).deliver(KINDS[kind]())
     first, *later = cluster.alerts()
     assert len(later) == (kind != "recounted")  # what is found out after the end is no business of Alertmanager's
     assert all((first["labels"], first["startsAt"]) == (alert["labels"], alert["startsAt"]) for alert in later)
@@ -142,11 +142,11 @@ async def test_a_refresh_asks_even_when_nothing_is_open(cluster: Cluster) -> Non
 async def test_one_instance_that_takes_it_is_enough(cluster: Cluster) -> None:
     """Whichever it is; if none answers, nothing can have been taken."""
     cluster.network.take_down("am-1")
-    await a_notifier(cluster).tell(notices.opened())
+    await a_notifier(cluster).deliver(notices.opened())
     assert len(cluster.two.taken) == 1
     cluster.network.take_down("am-2")
     with pytest.raises(Undeliverable) as raised:
-        await a_notifier(cluster).tell(notices.opened())
+        await a_notifier(cluster).deliver(notices.opened())
     assert not raised.value.unknown
 
 
@@ -166,21 +166,21 @@ async def test_when_none_takes_it(
     cluster.one.script.append(one)
     cluster.two.script.append(two)
     with pytest.raises(Undeliverable) as raised:
-        await a_notifier(cluster).tell(notices.opened())
+        await a_notifier(cluster).deliver(notices.opened())
     error = raised.value
     assert (error.permanent, error.unknown, error.retry_after) == (False, unknown, retry_after)
 
 
 async def test_no_label_replaces_the_identity(cluster: Cluster) -> None:
     """Whatever is configured."""
-    await a_notifier(cluster, labels={"alertname": "mine", "target": "mine"}).tell(notices.opened())
+    await a_notifier(cluster, labels={"alertname": "mine", "target": "mine"}).deliver(notices.opened())
     assert cluster.alerts()[0]["labels"]["alertname"] == "GatewayTraceIncident"
     assert cluster.alerts()[0]["labels"]["target"] == "prod"
 
 
 async def test_without_an_external_url_there_are_no_links(cluster: Cluster) -> None:
     """And nothing that is empty."""
-    await a_notifier(cluster, external_url=None).tell(notices.opened())
+    await a_notifier(cluster, external_url=None).deliver(notices.opened())
     alert = cluster.alerts()[0]
     assert "generatorURL" not in alert
     assert "runbook_url" not in alert["annotations"]
@@ -190,7 +190,7 @@ async def test_without_an_external_url_there_are_no_links(cluster: Cluster) -> N
 async def test_a_closed_one_never_ends_before_it_began(cluster: Cluster) -> None:
     """Alertmanager would refuse it; a clock was set back."""
     notice = notices.a_notice(Reason.RESOLVED, notices.an_incident(closed_at=START - 60))
-    await a_notifier(cluster).tell(notice)
+    await a_notifier(cluster).deliver(notice)
     assert cluster.alerts()[0]["endsAt"] == cluster.alerts()[0]["startsAt"]
 
 
@@ -223,7 +223,7 @@ async def test_why_alertmanager_did_not_take_it_is_said(cluster: Cluster, said: 
     for receiver in (cluster.one, cluster.two):
         receiver.script.append(said)
     with pytest.raises(Undeliverable) as raised:
-        await a_notifier(cluster).tell(notices.opened())
+        await a_notifier(cluster).deliver(notices.opened())
     assert shown in str(raised.value)
 
 
@@ -231,22 +231,22 @@ async def test_a_severity_that_cannot_change_is_a_label(cluster: Cluster) -> Non
     """So that routes may go by it; a label of the target's own is stronger, and both are stronger than what all have."""
     more = {"labels": {"severity": "critical", "team": "all"}, "max_severities": {notices.PROD: Severity.WARNING}}
     notifier = a_notifier(cluster, **more)
-    await notifier.tell(notices.opened())
-    await notifier.tell(_of_target("stg"))
-    await notifier.tell(notices.a_notice(labels={"severity": "page"}))
+    await notifier.deliver(notices.opened())
+    await notifier.deliver(_of_target("stg"))
+    await notifier.deliver(notices.a_notice(labels={"severity": "page"}))
     assert [alert["labels"]["severity"] for alert in cluster.alerts()] == ["warning", "critical", "page"]
     assert [alert["labels"]["team"] for alert in cluster.alerts()] == ["ml-platform", "ml-platform", "all"]
 
 
 async def test_an_alert_keeps_its_labels_whatever_is_configured_meanwhile(cluster: Cluster) -> None:
     """Else the old one would go on, and the new one would page again; one that comes back has those of now."""
-    receipt = await a_notifier(cluster).tell(notices.opened())
-    told = notices.told_of(notices.an_incident(), receipt=receipt)
+    receipt = await a_notifier(cluster).deliver(notices.opened())
+    notified = notices.told_of(notices.an_incident(), receipt=receipt)
     other = a_notifier(cluster, labels={"source": "renamed"})
-    gone = replace(notices.resolved(), told=told, labels={})  # a target that was removed has no labels any more
-    await other.tell(gone)
-    await other.refresh([replace(gone, told=replace(told, closed=True))])
-    await other.tell(replace(notices.again(), told=replace(told, closed=True)))
+    gone = replace(notices.resolved(), notified=notified, labels={})  # a target that was removed has no labels any more
+    await other.deliver(gone)
+    await other.refresh([replace(gone, notified=replace(notified, closed=True))])
+    await other.deliver(replace(notices.again(), notified=replace(notified, closed=True)))
     first, ended, repeated, back = (alert["labels"] for alert in cluster.alerts())
     assert first == ended == repeated == receipt
     assert back == {**first, "source": "renamed"}
@@ -255,8 +255,8 @@ async def test_an_alert_keeps_its_labels_whatever_is_configured_meanwhile(cluste
 async def test_a_receipt_of_another_kind_is_no_identity(cluster: Cluster) -> None:
     """A version before this one left an empty one."""
     for receipt in ({}, {"channel": "C1", "ts": "1.1"}):
-        told = notices.told_of(notices.an_incident(), receipt=receipt)
-        await a_notifier(cluster).tell(replace(notices.reminder(), told=told))
+        notified = notices.told_of(notices.an_incident(), receipt=receipt)
+        await a_notifier(cluster).deliver(replace(notices.reminder(), notified=notified))
     assert {alert["labels"]["alertname"] for alert in cluster.alerts()} == {"GatewayTraceIncident"}
 
 
@@ -285,7 +285,7 @@ class House:
     def resolved(self, opened: Notice) -> Notice:
         """Its end, now."""
         closed = replace(opened.incident, closed_at=self.clock.now())
-        return notices.a_notice(Reason.RESOLVED, closed, told=notices.told_of(opened.incident, receipt={}))
+        return notices.a_notice(Reason.RESOLVED, closed, notified=notices.told_of(opened.incident, receipt={}))
 
 
 @pytest.mark.parametrize("skew", [0, 0.4, -0.4, 3, -3, 600, -600, 4000, -4000])
@@ -293,13 +293,13 @@ async def test_clocks_that_disagree_delay_neither_opening_nor_end(skew: float) -
     """Ahead of ours, an alert would have ended before it began; behind, its end would be ignored until it lapses."""
     house = House(skew=skew)
     opened = house.opened()
-    await house.notifier.tell(opened)
+    await house.notifier.deliver(opened)
     assert len(house.one.firing()) == len(house.two.firing()) == 1
     await house.clock.advance(50)
     await house.notifier.refresh([opened])
     await house.clock.advance(700)
     assert len(house.one.firing()) == 1
-    await house.notifier.tell(house.resolved(opened))
+    await house.notifier.deliver(house.resolved(opened))
     await house.clock.advance(0.001)
     assert house.one.firing() == house.two.firing() == []
 
@@ -309,9 +309,9 @@ async def test_where_clocks_agree_nothing_is_posted_twice() -> None:
     house = House()
     await house.clock.advance(0.9)
     opened = house.opened()
-    await house.notifier.tell(opened)
+    await house.notifier.deliver(opened)
     await house.clock.advance(0.05)
-    await house.notifier.tell(house.resolved(opened))
+    await house.notifier.deliver(house.resolved(opened))
     assert len(house.one.bodies) == 2
     assert house.one.firing() == []
 
@@ -323,7 +323,7 @@ async def test_a_clock_that_is_none_is_not_believed(date: str) -> None:
     opened = house.opened()
     for notice in (opened, house.resolved(opened)):
         house.one.script.append(Said(200, b"", {"date": date}))
-        await house.notifier.tell(notice)
+        await house.notifier.deliver(notice)
     assert len(house.one.paths) == 2
 
 
@@ -333,7 +333,7 @@ async def test_an_alert_that_is_refused_by_its_own_clock_is_not_told() -> None:
     house.network.take_down("am-2")
     house.one.script.extend([None, html(503)])
     with pytest.raises(Undeliverable) as raised:
-        await house.notifier.tell(house.opened())
+        await house.notifier.deliver(house.opened())
     assert raised.value.unknown
 
 
@@ -341,18 +341,18 @@ async def test_the_end_of_an_incident_does_not_end_the_next_one() -> None:
     """Both have the same labels: an end that could not be told in time must not be told any more, in whatever order."""
     house = House()
     first = house.opened()
-    await house.notifier.tell(first)
+    await house.notifier.deliver(first)
     await house.clock.advance(100)
     end = house.resolved(first)
     await house.clock.advance(100)
     second = house.opened()
-    await house.notifier.tell(second)
-    await house.notifier.tell(end)
+    await house.notifier.deliver(second)
+    await house.notifier.deliver(end)
     assert len(house.one.firing()) == 1
     await house.notifier.refresh([second, end])
     assert len(house.one.firing()) == 1
     await house.clock.advance(100)
-    await house.notifier.tell(house.resolved(second))
+    await house.notifier.deliver(house.resolved(second))
     await house.clock.advance(0.001)
     assert house.one.firing() == []
 
@@ -364,9 +364,11 @@ async def test_what_is_found_out_after_the_end_does_not_end_the_next_one() -> No
     await house.clock.advance(100)
     end = house.resolved(first)
     second = house.opened()
-    await house.notifier.tell(second)
+    await house.notifier.deliver(second)
     fresh = replace(house.notifier)
-    receipt = await fresh.tell(replace(end, reason=Reason.EDITED, told=notices.told_of(end.incident, closed=True)))
+    receipt = await fresh.deliver(
+        replace(end, reason=Reason.EDITED, notified=notices.told_of(end.incident, closed=True))
+    )
     assert len(house.one.firing()) == 1
     assert receipt["alertname"] == "GatewayTraceIncident"
 
@@ -376,7 +378,7 @@ async def test_who_missed_an_alert_or_its_end_has_it_with_the_next_refresh() -> 
     house = House()
     opened = house.opened()
     house.network.take_down("am-2")
-    await house.notifier.tell(opened)
+    await house.notifier.deliver(opened)
     house.network.bring_up("am-2")
     house.one.restart()
     await house.notifier.refresh([opened])
@@ -384,17 +386,17 @@ async def test_who_missed_an_alert_or_its_end_has_it_with_the_next_refresh() -> 
     house.network.take_down("am-2")
     await house.clock.advance(60)
     end = house.resolved(opened)
-    await house.notifier.tell(end)
+    await house.notifier.deliver(end)
     house.network.bring_up("am-2")
-    await house.notifier.refresh([replace(end, told=notices.told_of(end.incident, closed=True, receipt={}))])
+    await house.notifier.refresh([replace(end, notified=notices.told_of(end.incident, closed=True, receipt={}))])
     assert house.one.firing() == house.two.firing() == []
 
 
 async def test_a_silenced_incident_stays_what_it_is_and_says_so() -> None:
     """It is not over, so it is not said to be; Alertmanager calls nobody because of an annotation."""
     house = House()
-    await house.notifier.tell(notices.opened())
-    await house.notifier.tell(notices.silenced())
+    await house.notifier.deliver(notices.opened())
+    await house.notifier.deliver(notices.silenced())
     (known,) = house.one.alerts.values()
     assert len(house.one.firing()) == 1
     assert known.annotations["state"].startswith("🔕 Silenced until")

@@ -12,7 +12,7 @@ class _FakeReader:
     def __init__(self) -> None:
         self.notifier = FakeNotifier()
 
-    def heard(self) -> list[str]:
+    def received(self) -> list[str]:
         return [REDACT(line) for line in self.notifier.lines]  # the fake hides nothing from its test
 
     def refuse_once(self, *, permanent: bool) -> None:

@@ -85,11 +85,11 @@ async def _tell(name: str, url: str) -> tuple[Outcome, str, float]:
     """What became of a notice, what is shown of it, and how long that took."""
     clock = FakeClock()
     http = Http(clock=clock, transport=Network(redactor=Redactor(), environ={}))
-    telling = asyncio.ensure_future(MAKERS[name](http, clock, url).tell(notices.opened()))
+    dispatching = asyncio.ensure_future(MAKERS[name](http, clock, url).deliver(notices.opened()))
     # Real bytes take real moments, in which no fake time passes; what never ends is ended by fake time.
-    await asyncio.wait([telling], timeout=0.7)
-    took = await clock.run_until(telling.done)
-    error = telling.exception()
+    await asyncio.wait([dispatching], timeout=0.7)
+    took = await clock.run_until(dispatching.done)
+    error = dispatching.exception()
     if error is None:
         return "told", "", took
     assert isinstance(error, Undeliverable)

@@ -31,7 +31,7 @@ class Hook:
         self.receiver = Receiver()
         self.network = InProcess({"hooks.acme.dev": self.receiver.asgi})
 
-    def heard(self) -> list[str]:
+    def received(self) -> list[str]:
         """Everything it took, and for a closed incident the word."""
         return [f"{said} {said['reason']}" for said in self.receiver.taken]
 
@@ -78,20 +78,20 @@ def hook() -> Hook:
 
 async def test_without_an_external_url_there_are_no_links(hook: Hook) -> None:
     """Rather than one that leads nowhere."""
-    await a_webhook(hook, external_url=None).tell(notices.resolved())
+    await a_webhook(hook, external_url=None).deliver(notices.resolved())
     assert hook.receiver.taken[0]["links"] == {}
 
 
 async def test_each_of_several_edits_is_a_delivery_of_its_own(hook: Hook) -> None:
     """What is broken besides comes, goes and comes again: a receiver that drops what it knows must not drop the last."""
     notifier = a_webhook(hook)
-    told = notices.told_of(notices.an_incident(), shown="before")
+    notified = notices.told_of(notices.an_incident(), shown="before")
     for also in ((Fault.PROVIDER_FAILING,), (), (Fault.PROVIDER_FAILING,), ()):
-        notice = notices.a_notice(Reason.EDITED, notices.an_incident(notices.a_diagnosis(also=also)), told=told)
+        notice = notices.a_notice(Reason.EDITED, notices.an_incident(notices.a_diagnosis(also=also)), notified=notified)
         hook.receiver.script.append(html(500))
         with pytest.raises(Undeliverable):
-            await notifier.tell(notice)
-        told = record(notice, dict(await notifier.tell(notice)))
+            await notifier.deliver(notice)
+        notified = record(notice, dict(await notifier.deliver(notice)))
     deliveries = [json.loads(body)["delivery"] for body in hook.receiver.bodies]
     assert deliveries[::2] == deliveries[1::2]  # each attempt and its repetition
     assert len(set(deliveries)) == 4
@@ -101,7 +101,7 @@ async def test_what_is_only_an_edit_elsewhere_is_told(hook: Hook) -> None:
     """A machine may want to know. A silence without an end is one, although there is no date to be told."""
     endless = replace(notices.silenced(), silenced_until=float("inf"))
     for notice in (notices.silenced(), endless, notices.again()):
-        await a_webhook(hook).tell(notice)
+        await a_webhook(hook).deliver(notice)
     incidents = [said["incident"] for said in hook.receiver.taken]
     assert [each["silenced"] for each in incidents] == [True, True, False]
     assert [each["silenced_until"] for each in incidents] == ["2027-01-15T10:00:00.000Z", None, None]
@@ -110,7 +110,7 @@ async def test_what_is_only_an_edit_elsewhere_is_told(hook: Hook) -> None:
 
 async def test_the_signature_covers_time_and_body(hook: Hook) -> None:
     """A receiver computes the same from what it was sent."""
-    await a_webhook(hook).tell(notices.opened())
+    await a_webhook(hook).deliver(notices.opened())
     (body,), (head,) = hook.receiver.bodies, hook.receiver.heads
     timestamp = head["x-trace-monitor-timestamp"]
     expected = hmac.new(b"shared", timestamp.encode() + b"." + body, hashlib.sha256).hexdigest()
@@ -121,7 +121,7 @@ async def test_the_signature_covers_time_and_body(hook: Hook) -> None:
 
 async def test_without_a_secret_there_is_no_signature(hook: Hook) -> None:
     """Rather than one that proves nothing."""
-    await a_webhook(hook, secret=None).tell(notices.opened())
+    await a_webhook(hook, secret=None).deliver(notices.opened())
     assert "x-trace-monitor-signature" not in hook.receiver.heads[0]
 
 
@@ -130,12 +130,12 @@ async def test_a_repeated_attempt_has_the_same_delivery_and_other_news_have_not(
     notifier = a_webhook(hook)
     hook.receiver.script.append(html(500))
     with pytest.raises(Undeliverable) as raised:
-        await notifier.tell(notices.opened())
+        await notifier.deliver(notices.opened())
     assert raised.value.unknown
     await hook.clock.advance(15)
-    await notifier.tell(replace(notices.opened(), at=hook.clock.now()))
+    await notifier.deliver(replace(notices.opened(), at=hook.clock.now()))
     for kind in KINDS:
-        await notifier.tell(KINDS[kind]())
+        await notifier.deliver(KINDS[kind]())
     deliveries = [json.loads(body)["delivery"] for body in hook.receiver.bodies]
     assert deliveries[0] == deliveries[1] == deliveries[2]  # an attempt, its repetition, and `opened` once more
     assert len(set(deliveries[2:])) == len(KINDS)
@@ -154,7 +154,7 @@ async def test_what_an_answer_means(hook: Hook, said: Said, unknown: bool, retry
     """All but a 2xx is tried again; the URL, which is a secret, is not shown."""
     hook.receiver.script.append(said)
     with pytest.raises(Undeliverable) as raised:
-        await a_webhook(hook).tell(notices.opened())
+        await a_webhook(hook).deliver(notices.opened())
     error = raised.value
     assert (error.permanent, error.unknown, error.retry_after) == (False, unknown, retry_after)
     assert "s3cr3t" not in str(error)
@@ -164,7 +164,7 @@ async def test_what_an_answer_means(hook: Hook, said: Said, unknown: bool, retry
 async def test_any_2xx_is_taken(hook: Hook) -> None:
     """Receivers differ."""
     hook.receiver.script.append(Said(204))
-    assert await a_webhook(hook).tell(notices.opened()) == {"told": "1"}
+    assert await a_webhook(hook).deliver(notices.opened()) == {"told": "1"}
 
 
 @pytest.mark.parametrize(("kind", "unknown"), [("connect", False), ("reset", True)])
@@ -172,7 +172,7 @@ async def test_without_an_answer_unknown_is_only_what_was_sent(hook: Hook, kind:
     """Where no connection came about, nothing can have been taken."""
     hook.network.take_down("hooks.acme.dev", kind)
     with pytest.raises(Undeliverable) as raised:
-        await a_webhook(hook).tell(notices.opened())
+        await a_webhook(hook).deliver(notices.opened())
     assert raised.value.unknown is unknown
 
 
@@ -180,8 +180,8 @@ async def test_url_and_secret_are_asked_for_each_time_and_shown_nowhere(hook: Ho
     """Both rotate."""
     secrets = iter(["old", "new"])
     notifier = a_webhook(hook, secret=lambda: next(secrets))
-    await notifier.tell(notices.opened())
-    await notifier.tell(notices.opened())
+    await notifier.deliver(notices.opened())
+    await notifier.deliver(notices.opened())
     signatures = [head["x-trace-monitor-signature"] for head in hook.receiver.heads]
     assert signatures[0] != signatures[1]
     assert "s3cr3t" not in repr(notifier)
@@ -190,5 +190,5 @@ async def test_url_and_secret_are_asked_for_each_time_and_shown_nowhere(hook: Ho
 async def test_texts_without_end_are_cut(hook: Hook) -> None:
     """A receiver is not flooded."""
     diagnosis = notices.a_diagnosis(because=tuple("x" * 5000 for _ in range(200)))
-    await a_webhook(hook).tell(notices.a_notice(incident=notices.an_incident(diagnosis)))
+    await a_webhook(hook).deliver(notices.a_notice(incident=notices.an_incident(diagnosis)))
     assert len(hook.receiver.bodies[0]) < 64_000

@@ -61,7 +61,7 @@ def _named(said: Mapping[str, Any]) -> Mapping[str, Any]:
 async def _said(*kinds: str) -> list[dict[str, Any]]:
     hook = Hook()
     for kind in kinds:
-        await a_webhook(hook).tell(KINDS[kind]())
+        await a_webhook(hook).deliver(KINDS[kind]())
     return hook.receiver.taken
 
 
@@ -81,7 +81,7 @@ async def test_no_field_is_described_that_is_not_sent() -> None:
     endless = replace(notices.silenced(), silenced_until=float("inf"))
     unmeasured = replace(notices.resolved().incident, losses=Losses(sent=1, lost=1))
     for notice in (*(kind() for kind in KINDS.values()), endless, replace(notices.resolved(), incident=unmeasured)):
-        await a_webhook(hook).tell(notice)
+        await a_webhook(hook).deliver(notice)
     said = [field for body in hook.receiver.taken for field in _fields(body)]
     assert {name for name, _ in said} == set(FIELDS)
     values = {name: [value for known, value in said if known == name] for name in FIELDS}
@@ -121,7 +121,7 @@ async def test_the_verification_that_is_shown_works() -> None:
     names: dict[str, Any] = {}
     exec(code, names)  # noqa: S102 - what our own documentation says
     hook = Hook()
-    await a_webhook(hook).tell(notices.opened())
+    await a_webhook(hook).deliver(notices.opened())
     (body,), (head,) = hook.receiver.bodies, hook.receiver.heads
     timestamp, signature = head["x-trace-monitor-timestamp"], head["x-trace-monitor-signature"]
     now = float(timestamp)

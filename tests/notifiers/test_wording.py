@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from monitor.core.incident import Losses, Passage, Reason
+from monitor.core.incident import Losses, Reason, TimelineEntry
 from monitor.core.model import Component, Fault, Severity
 from monitor.notifiers import wording
 from monitor.notifiers.wording import Style, duration, utc
@@ -62,8 +62,8 @@ def test_a_resolve_after_a_return_counts_from_the_return() -> None:
 
 def test_a_name_is_known_for_as_long_as_it_was_borne_last() -> None:
     """Not since the incident began under another name."""
-    passages = [
-        Passage(at=START + offset, fault=fault, severity=Severity.WARNING, text="")
+    timeline = [
+        TimelineEntry(at=START + offset, fault=fault, severity=Severity.WARNING, text="")
         for offset, fault in [
             (0, Fault.CONFIG_DRIFT),
             (60, Fault.TRACE_LATE),
@@ -72,17 +72,17 @@ def test_a_name_is_known_for_as_long_as_it_was_borne_last() -> None:
             (360, Fault.PROVIDER_FAILING),
         ]
     ]
-    incident = an_incident(a_diagnosis(Fault.PROVIDER_FAILING), passages=tuple(passages))
-    told = told_of(incident, fault=Fault.CONFIG_DRIFT)
-    news = wording.news(a_notice(Reason.CHANGED, incident, at=START + 360, told=told), PLAIN)
+    incident = an_incident(a_diagnosis(Fault.PROVIDER_FAILING), timeline=tuple(timeline))
+    notified = told_of(incident, fault=Fault.CONFIG_DRIFT)
+    news = wording.news(a_notice(Reason.CHANGED, incident, at=START + 360, notified=notified), PLAIN)
     assert "config_drift mended after 4 min; still: provider_failing" in news
 
 
 def test_a_loss_whose_hop_is_found_out_is_not_called_mended() -> None:
     """The traces are still lost: only more is known of where."""
     incident = an_incident(a_diagnosis(Fault.EXPORT_FAILING))
-    told = told_of(incident, fault=Fault.TRACE_MISSING)
-    news = wording.news(a_notice(Reason.CHANGED, incident, at=START + 60, told=told), PLAIN)
+    notified = told_of(incident, fault=Fault.TRACE_MISSING)
+    news = wording.news(a_notice(Reason.CHANGED, incident, at=START + 60, notified=notified), PLAIN)
     assert news.endswith("trace_missing turns out to be export_failing")
 
 
@@ -92,7 +92,9 @@ def test_a_loss_whose_hop_is_found_out_is_not_called_mended() -> None:
 def test_a_loss_that_is_over_or_new_is_no_turn_of_the_other(before: Fault, after: Fault) -> None:
     """Only a loss turns out to be another."""
     incident = an_incident(a_diagnosis(after))
-    news = wording.news(a_notice(Reason.CHANGED, incident, at=START + 60, told=told_of(incident, fault=before)), PLAIN)
+    news = wording.news(
+        a_notice(Reason.CHANGED, incident, at=START + 60, notified=told_of(incident, fault=before)), PLAIN
+    )
     assert f"{before} mended after 1 min; still: {after}" in news
 
 
@@ -102,8 +104,8 @@ def test_a_loss_that_is_over_or_new_is_no_turn_of_the_other(before: Fault, after
 def test_what_is_explained_is_named_below_the_first_line_only(before: Severity, news: str) -> None:
     """Also where the reader knows the incident by that name."""
     incident = an_incident(a_diagnosis(Fault.EXPORTER_DISABLED, explained=(Fault.TRACE_LATE,)))
-    told = told_of(incident, fault=Fault.TRACE_LATE, severity=before)
-    notice = a_notice(Reason.CHANGED, incident, at=START + 60, told=told)
+    notified = told_of(incident, fault=Fault.TRACE_LATE, severity=before)
+    notice = a_notice(Reason.CHANGED, incident, at=START + 60, notified=notified)
     first = wording.news(notice, PLAIN)
     assert first.endswith(f"exporter_disabled · {news}")
     assert "trace_late" not in first

@@ -40,7 +40,7 @@ class Life:
         Path(self.file).write_text(json.dumps(known))
 
     @property
-    def told(self) -> list[str]:
+    def notified(self) -> list[str]:
         """The texts in Slack's channel."""
         return [message["text"] for message in self.sandbox.messages if message.get("thread_ts") is None]
 
@@ -86,7 +86,7 @@ def _is_asked(life: Life, capsys: pytest.CaptureFixture[str]) -> None:
 def _is_broken_and_taken(life: Life, capsys: pytest.CaptureFixture[str]) -> None:
     """Slack is told; whoever takes it stands in the message."""
     life.sandbox.break_("exporter_disabled")
-    until(lambda: life.told, what="an opening")
+    until(lambda: life.notified, what="an opening")
     incident = until(lambda: life.program.incident)
     assert main(["ack", str(incident["id"]), "--by", "Ana"]) == 0
     until(lambda: "Ana" in json.dumps(life.sandbox.messages[0]), what="an edit")

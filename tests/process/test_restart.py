@@ -38,7 +38,7 @@ def test_an_incident_outlives_the_process_that_opened_it(tmp_path: Path) -> None
             assert until(lambda: second.incident)["id"] == opened["id"]
             until(lambda: (second.metric("checks_total", check="gateway", verdict="fail") or 0.0) >= 2.0)
             assert len(_roots(sandbox)) == 1
-            sandbox.mend()
+            sandbox.fix()
             until(lambda: "resolved" in _roots(sandbox)[0], what="a resolve")
             assert second.incident is None
             until(lambda: any("resolved" in reply for reply in _replies(sandbox)), what="a reply")
@@ -74,8 +74,8 @@ def test_a_rolling_update_waits_for_the_process_before(tmp_path: Path) -> None:
         with running(file, tmp_path) as first:
             assert first.url
             with running(str(other), tmp_path) as second:
-                status, told = until(lambda: _readiness(port), what="an answer")
-                assert (status, told["conditions"]["state restored"]) == (503, False)
+                status, notified = until(lambda: _readiness(port), what="an answer")
+                assert (status, notified["conditions"]["state restored"]) == (503, False)
                 with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=5) as answer:
                     assert answer.status == 200
                 until(lambda: "in use by another trace-monitor" in second.printed, what="a reason")

@@ -8,7 +8,7 @@ from monitor.checks.control import judge_ingest
 from monitor.checks.gateway import judge_ping
 from monitor.checks.verdicts import cannot_see
 from monitor.core.drift import compare
-from monitor.core.model import Finding, TraceId
+from monitor.core.model import CheckResult, TraceId
 from monitor.core.trace import Labels, Route, SpanFact, TraceSeen, judge_completeness, judge_labels
 from monitor.notifiers.slack import Destination, Pace, SlackBot
 from monitor.ports import CanaryRequest, ControlRequest, Gone, PortError, Refused, Undeliverable
@@ -40,11 +40,11 @@ async def judge(kind: str, reply: Reply) -> str:
     try:
         return await JUDGES[kind](Remote(FakeClock(), reply))
     except PortError as error:
-        return f"unknown: {cannot_see(error, 'see').blindness}"
+        return f"unknown: {cannot_see(error, 'see').unknown_reason}"
 
 
-def _in_words(finding: Finding, passed: str = "pass") -> str:
-    return str(finding.fault or (f"unknown: {finding.blindness}" if finding.blindness else passed))
+def _in_words(result: CheckResult, passed: str = "pass") -> str:
+    return str(result.fault or (f"unknown: {result.unknown_reason}" if result.unknown_reason else passed))
 
 
 def _gateway(remote: Remote) -> TrueFoundryGateway:
@@ -134,8 +134,8 @@ async def _ingest(remote: Remote) -> str:
     answer = await ingest.send(request, timeout=1.0)
     if answer.status == 401 and not answer.blocked:
         return "key refused"
-    finding = judge_ingest(answer)
-    return "accepted" if finding is None else _in_words(finding)
+    result = judge_ingest(answer)
+    return "accepted" if result is None else _in_words(result)
 
 
 async def _slack(remote: Remote) -> str:
@@ -149,7 +149,7 @@ async def _slack(remote: Remote) -> str:
         pace=Pace(remote.clock),
     )
     try:
-        await bot.tell(notices.opened())
+        await bot.deliver(notices.opened())
     except Undeliverable as error:
         return "never" if error.permanent else "perhaps" if error.unknown else "later"
     return "told"

@@ -42,12 +42,12 @@ async def test_a_change_is_signed_and_dated(asker: Asker, sandbox: Sandbox, cloc
     await sandbox.break_("config_drift")
     broken = await asker.config()
     await clock.advance(60)
-    await sandbox.mend("config_drift")
-    mended = await asker.config()
+    await sandbox.fix("config_drift")
+    fixed = await asker.config()
     assert broken["createdBySubject"]["subjectSlug"] == "sam@example.com"
     assert broken["manifest"][EXPORTER]["endpoint"] == sandbox.traceloop_url
-    assert mended["manifest"][EXPORTER]["endpoint"] == f"{sandbox.traceloop_url}/v1/traces"
-    stamps = [datetime.fromisoformat(each["updatedAt"]).timestamp() for each in (broken, mended)]
+    assert fixed["manifest"][EXPORTER]["endpoint"] == f"{sandbox.traceloop_url}/v1/traces"
+    stamps = [datetime.fromisoformat(each["updatedAt"]).timestamp() for each in (broken, fixed)]
     assert stamps == [clock.now() - 60, clock.now()]
 
 
@@ -212,7 +212,7 @@ async def test_a_fault_signs_what_it_applies(asker: Asker, sandbox: Sandbox, clo
     assert shown["createdBySubject"]["subjectSlug"] == "sam@example.com"
     assert shown["updatedAt"] == "2027-01-15T08:01:00.000Z"
     assert shown["manifest"]["name"] == "no-large-models"
-    await sandbox.mend()
+    await sandbox.fix()
     assert (await asker.plane("GET", LOGGING_PATH)).status == 404
 
 
@@ -264,4 +264,4 @@ async def test_what_faults_apply_would_not_be_refused(sandbox: Sandbox) -> None:
         await sandbox.break_(name)
         for kept in [each for kind in kinds for each in sandbox.world.settings.all(kind)]:
             assert problem_of(kept.manifest) is None
-        await sandbox.mend()
+        await sandbox.fix()

@@ -71,7 +71,7 @@ async def shown(asker: Asker) -> list[Any]:
     for query in ({"trace_id": rows[0]["trace_id"]}, {"tfy.span_type": "Model"}, {"span_name": "nobody's"}):
         narrowed = await asker.traceloop("/v2/warehouse/spans", **query)
         found.append((narrowed.status, narrowed.body.count(b"span_id")))
-    await asker.sandbox.mend()
+    await asker.sandbox.fix()
     await asker.sandbox.break_("content_missing_logging_off")
     found.append((await asker.plane("GET", "/api/svc/v1/llm-gateway/config/gateway-logging-config")).body)
     known = len(asker.sandbox.world.own_spans)

@@ -186,7 +186,7 @@ async def test_a_change_takes_effect_when_the_cache_expires(clock: FakeClock) ->
     await clock.advance(3)
     assert len(ear.posts) == 2
     assert asker.exported() == {"exported": 6, "switched_off": 3}
-    await asker.sandbox.mend()
+    await asker.sandbox.fix()
     await asker.complete()
     await clock.advance(3)
     assert asker.exported()["switched_off"] == 6, "mended, and the cache still says off"
@@ -351,7 +351,7 @@ async def test_the_key_decides_where_a_trace_goes(asker: Asker) -> None:
 async def test_labels_can_be_wrong(asker: Asker) -> None:
     """The service's name; the resource attributes, dropped by the exporter or by its configuration."""
     renamed = await exported(asker, "trace_mislabelled")
-    await asker.sandbox.mend()
+    await asker.sandbox.fix()
     asker.sandbox.world.forget()
     dropped = await exported(asker, "trace_mislabelled_attributes")
     assert {row["service_name"] for row in renamed} == {"unknown_service"}

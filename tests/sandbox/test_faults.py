@@ -149,7 +149,7 @@ async def test_a_fault_shows_and_goes(name: str, healthy: dict[bool, dict[str, A
     broken = await prober.look()
     differing = {what for what, seen in broken.items() if seen != healthy[content][what]}
     assert differing
-    await sandbox.mend(name)
+    await sandbox.fix(name)
     await prober.clock.advance(700)  # what was under way has ended
     assert await prober.look() == healthy[content]
     await sandbox.stop()
@@ -180,11 +180,11 @@ async def test_faults_add_up_and_the_newest_has_the_first_word(asker: Asker, san
     assert (await asker.complete()).status == 502
     exporter = (await asker.config())["manifest"]["otel_traces_exporter_config"]
     assert (exporter["endpoint"], exporter["encoding"]) == ("https://traceloop", "json")
-    await sandbox.mend("provider_failing")
+    await sandbox.fix("provider_failing")
     assert (await asker.complete()).status == 403
-    await sandbox.mend("provider_failing")
+    await sandbox.fix("provider_failing")
     assert sandbox.world.broken.names == ("canary_rejected", "config_drift", "config_drift_encoding")
-    await sandbox.mend()
+    await sandbox.fix()
     assert (await asker.complete(model=MODEL)).status == 200
     assert (await asker.config())["manifest"]["otel_traces_exporter_config"]["encoding"] == "proto"
 
@@ -195,7 +195,7 @@ async def test_an_exporter_that_is_off_stays_off_whatever_else_is_changed(asker:
         for name in names:
             await sandbox.break_(name)
         assert "otel_traces_exporter_config" not in (await asker.config())["manifest"]
-        await sandbox.mend()
+        await sandbox.fix()
 
 
 async def test_a_name_that_is_not_there_is_an_error(sandbox: Sandbox) -> None:

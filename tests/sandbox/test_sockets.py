@@ -119,7 +119,7 @@ async def test_a_host_that_refuses_keeps_its_port(sandbox: Sandbox, client: http
     with pytest.raises(OSError, match=r"[Aa]ddress already in use"):
         socket.create_server(("127.0.0.1", _port(url)), reuse_port=False)
     assert (await client.get(f"{sandbox.control_plane_url}/api/llm/health")).status_code == 502
-    await sandbox.mend()
+    await sandbox.fix()
     assert (await client.get(url)).status_code == 200
 
 
@@ -151,11 +151,11 @@ async def test_answers_fail_on_the_way(sandbox: Sandbox, client: httpx.AsyncClie
     await sandbox.break_("read_api_truncated")
     with pytest.raises(httpx.RemoteProtocolError):
         await warehouse(sandbox, client)
-    await sandbox.mend()
+    await sandbox.fix()
     await sandbox.break_("read_api_garbled")
     with pytest.raises(json.JSONDecodeError):
         (await warehouse(sandbox, client)).json()
-    await sandbox.mend()
+    await sandbox.fix()
     await sandbox.break_("read_api_bomb")
     bomb = await warehouse(sandbox, client)
     assert int(bomb.headers["content-length"]) * 500 < len(bomb.content)
@@ -172,7 +172,7 @@ async def test_an_answer_without_end_lasts_as_long_as_the_client(sandbox: Sandbo
             if read > 1_000_000:
                 break
     assert read > 1_000_000
-    await sandbox.mend()
+    await sandbox.fix()
     assert (await warehouse(sandbox, client)).status_code == 200
 
 
@@ -235,11 +235,11 @@ class Ear(logging.Handler):
 
     def __init__(self) -> None:
         super().__init__()
-        self.heard: list[logging.LogRecord] = []
+        self.received: list[logging.LogRecord] = []
 
     def emit(self, record: logging.LogRecord) -> None:
         """Keep it."""
-        self.heard.append(record)
+        self.received.append(record)
 
 
 async def test_it_stops_at_once_whatever_hangs(client: httpx.AsyncClient) -> None:
@@ -260,7 +260,7 @@ async def test_it_stops_at_once_whatever_hangs(client: httpx.AsyncClient) -> Non
             assert isinstance(each, httpx.NetworkError | httpx.RemoteProtocolError)
     finally:
         logging.getLogger().removeHandler(handler)
-    assert [record for record in handler.heard if record.name.startswith(("uvicorn", "asyncio", "sandbox"))] == []
+    assert [record for record in handler.received if record.name.startswith(("uvicorn", "asyncio", "sandbox"))] == []
 
 
 async def test_a_post_to_nobody_gets_no_answer() -> None:

@@ -183,14 +183,14 @@ async def test_what_is_not_logged_may_leave_no_trace_at_all(asker: Asker, sandbo
     await sandbox.break_(name)
     await asker.complete()
     assert not sandbox.world.own_spans
-    await sandbox.mend()
+    await sandbox.fix()
     await sandbox.break_("content_missing_logging_off")
     await asker.complete()
     assert "tfy.input" not in sandbox.world.own_spans[0].span.attributes
     sandbox.world.speak(logging_off="traces")
     await asker.complete()
     assert len(sandbox.world.own_spans) == 3
-    await sandbox.mend()
+    await sandbox.fix()
     await sandbox.break_("logging_off_for_others")
     await asker.complete()
     assert len(sandbox.world.own_spans) == 6

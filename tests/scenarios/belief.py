@@ -303,7 +303,7 @@ def _name_the_loss(before: Fault | None, losing: set[Fault], hidden: Sights) -> 
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
+class Notified:
     """The diagnosis that must be told, and how it may differ: consequences come and go before what they follow from."""
 
     row: Breakage
@@ -313,7 +313,7 @@ class Told:
     may_be_explained: frozenset[Fault]
 
 
-def tell(belief: Belief) -> Told | None:
+def deliver(belief: Belief) -> Notified | None:
     """The most severe unexplained fault names it, ties by the order of the table; what nothing explains is also broken."""
     if not belief:
         return None
@@ -322,7 +322,7 @@ def tell(belief: Belief) -> Told | None:
     left = [row for row in rows.values() if row.fault not in consequences]
     order = list(Fault)
     named = min(left, key=lambda row: (-row.severity, order.index(row.fault)))
-    return Told(
+    return Notified(
         row=named,
         severity=max(row.severity for row in rows.values()),
         also=frozenset(row.fault for row in left) - {named.fault},

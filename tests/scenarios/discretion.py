@@ -18,13 +18,13 @@ def given_away(
     world: World, daemon: Daemon, metrics: str, events: Iterable[Event], recorded: Iterable[Recorded]
 ) -> set[str]:
     """The secrets that stand in a message, a metric, the status, an event or what is stored and recorded."""
-    journals = daemon.journals
+    target_stores = daemon.target_stores
     written = (
         metrics,
         json.dumps(daemon.report()),
         json.dumps(daemon.incidents(open_only=False)),
         json.dumps([message.as_json() for message in world.slack.messages]),
-        *(encode_target(journal.state) for journal in journals),
+        *(encode_target(target_store.state) for target_store in target_stores),
         *(encode_input(entry.given) for entry in recorded),
         *(json.dumps(asdict(event)) for event in events if isinstance(event, IncidentChanged)),
     )
@@ -54,7 +54,12 @@ def secrets_of(credentials: Credentials) -> tuple[str, ...]:
 
 def told_twice_or_never(world: World, daemon: Daemon) -> dict[str, int]:
     """The incidents that somebody was told of and that have not exactly one message of their own in the channel."""
-    told = [incident.id for journal in daemon.journals for incident in journal.state.incidents if incident.told]
+    notified = [
+        incident.id
+        for target_store in daemon.target_stores
+        for incident in target_store.state.incidents
+        if incident.notified
+    ]
     roots = [json.dumps(root.blocks) for root in world.slack.roots]
-    counts = {name: sum(f"Incident `{name}`" in root for root in roots) for name in told}
+    counts = {name: sum(f"Incident `{name}`" in root for root in roots) for name in notified}
     return {name: count for name, count in counts.items() if count != 1}

@@ -202,13 +202,15 @@ class House:
         await self.until(self._settled, limit=10 * MINUTE)
 
     def _settled(self) -> bool:
-        return all(self._is_settled(journal.state, journal.policy) for journal in self.daemon.journals)
+        return all(
+            self._is_settled(target_store.state, target_store.policy) for target_store in self.daemon.target_stores
+        )
 
     def _is_settled(self, state: TargetState, policy: Policy) -> bool:
         ways = (policy.account, f"{policy.account}#nonce")  # by the id of a trace, or by the nonce where none is named
         shown = any(is_proven(state.proofs, Route.OWN_STORE, way, self.clock.now()) for way in ways)
         proven = policy.origin is None or shown
-        passed = all(state.trend(check).ever_passed for check in policy.cadences)
+        passed = all(state.check_state(check).ever_passed for check in policy.cadences)
         return passed and proven and trusted(state, policy)
 
     async def until_told(self, reason: str, fault: str, limit: float = HOUR) -> float:
@@ -242,9 +244,9 @@ class House:
             await self.sandbox.break_(fault, seconds)
         return self.clock.now()
 
-    async def mend(self, fault: str | None = None) -> float:
+    async def fix(self, fault: str | None = None) -> float:
         """Recovery it, or everything; when."""
-        await self.sandbox.mend(fault)
+        await self.sandbox.fix(fault)
         return self.clock.now()
 
     def cut_off(self) -> None:
@@ -270,9 +272,9 @@ class House:
     @property
     def state(self) -> TargetState:
         """What is remembered of the target."""
-        journal = self.daemon.journal(DEMO)
-        assert journal is not None
-        return journal.state
+        target_store = self.daemon.target_store(DEMO)
+        assert target_store is not None
+        return target_store.state
 
     @property
     def incident(self) -> Incident | None:
@@ -311,7 +313,7 @@ class House:
         return list(self.sandbox.world.slack.messages)
 
     @property
-    def told(self) -> list[str]:
+    def notified(self) -> list[str]:
         """The first line of everything that Slack holds, in the order of posting."""
         return [message.text.partition("\n")[0] for message in self.messages]
 

@@ -32,7 +32,7 @@ async def test_a_healthy_pipeline_is_healthy_however_busy_it_is(words: dict[str,
         await home.advance(HOUR)
         assert home.incidents == []
         assert set(home.outcomes) == {"arrived"}
-        assert all(home.state.trend(check).last.verdict is Verdict.PASS for check in CheckName)  # type: ignore[union-attr]
+        assert all(home.state.check_state(check).last.verdict is Verdict.PASS for check in CheckName)  # type: ignore[union-attr]
         assert all(canary.labels is not None for canary in home.state.canaries if canary.outcome is not None)
 
 
@@ -78,8 +78,10 @@ async def test_two_monitors_on_one_environment_do_not_mistake_each_others_canari
     async with house(Dialect().vary(NAMELESS), traffic=BUSY, twins=("twin",)) as home:
         await home.advance(20 * MINUTE)
         found = {
-            str(journal.state.target): {canary.trace_id for canary in journal.state.canaries if canary.outcome}
-            for journal in home.daemon.journals
+            str(target_store.state.target): {
+                canary.trace_id for canary in target_store.state.canaries if canary.outcome
+            }
+            for target_store in home.daemon.target_stores
         }
         assert all(found.values())
         assert not found["demo"] & found["twin"]

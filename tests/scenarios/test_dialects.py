@@ -97,10 +97,10 @@ async def test_a_fault_in_any_two_dialects_at_once(words: dict[str, str], name: 
         assert home.story == []
         await home.break_(name, seconds=delay_of(name, words))
         await home.advance(15 * MINUTE)
-        told = {fault for _, fault in home.story}
+        notified = {fault for _, fault in home.story}
         if home.incident is not None:
-            told |= {str(fault) for fault in home.incident.diagnosis.also}
-        assert told <= right_names(name) | on_the_way(name)
+            notified |= {str(fault) for fault in home.incident.diagnosis.also}
+        assert notified <= right_names(name) | on_the_way(name)
 
 
 @pytest.mark.parametrize("words", sample(ROWS, every=8), ids=range(len(ROWS)))

@@ -21,7 +21,7 @@ class Row:
     fault: Fault
     severity: Severity
     component: Component
-    told: float
+    notified: float
     resolved: float
     words: dict[str, str] = field(default_factory=dict)
     content: bool = False
@@ -36,7 +36,7 @@ TABLE = (
         fault=Fault.GATEWAY_UNREACHABLE,
         severity=CRITICAL,
         component=Component.GATEWAY,
-        told=25,
+        notified=25,
         resolved=25,
         says="its own network works",
     ),
@@ -45,7 +45,7 @@ TABLE = (
         fault=Fault.GATEWAY_REFUSED,
         severity=WARNING,
         component=Component.GATEWAY,
-        told=365,
+        notified=365,
         resolved=125,
         says="401",
     ),
@@ -54,7 +54,7 @@ TABLE = (
         fault=Fault.RATE_LIMITED,
         severity=WARNING,
         component=Component.GATEWAY,
-        told=605,
+        notified=605,
         resolved=605,
         says="429",
     ),
@@ -63,7 +63,7 @@ TABLE = (
         fault=Fault.CANARY_REJECTED,
         severity=WARNING,
         component=Component.GATEWAY,
-        told=365,
+        notified=365,
         resolved=125,
         says="403",
     ),
@@ -72,7 +72,7 @@ TABLE = (
         fault=Fault.PROVIDER_FAILING,
         severity=WARNING,
         component=Component.PROVIDER,
-        told=365,
+        notified=365,
         resolved=125,
         says="502",
     ),
@@ -81,7 +81,7 @@ TABLE = (
         fault=Fault.EXPORTER_DISABLED,
         severity=CRITICAL,
         component=Component.CONFIG,
-        told=75,
+        notified=75,
         resolved=8 * MINUTE,
         says="sam@example.com",
     ),
@@ -90,7 +90,7 @@ TABLE = (
         fault=Fault.CONFIG_DRIFT,
         severity=CRITICAL,
         component=Component.CONFIG,
-        told=75,
+        notified=75,
         resolved=8 * MINUTE,
         says="endpoint",
     ),
@@ -99,7 +99,7 @@ TABLE = (
         fault=Fault.CONFIG_DRIFT,
         severity=WARNING,
         component=Component.CONFIG,
-        told=75,
+        notified=75,
         resolved=75,
         says="x-api-key",
     ),
@@ -109,7 +109,7 @@ TABLE = (
         fault=Fault.WRONG_ENVIRONMENT,
         severity=CRITICAL,
         component=Component.CONFIG,
-        told=12 * MINUTE,
+        notified=12 * MINUTE,
         resolved=8 * MINUTE,
         says="stg",
     ),
@@ -118,7 +118,7 @@ TABLE = (
         fault=Fault.CONTENT_LEAKED,
         severity=CRITICAL,
         component=Component.CONFIG,
-        told=6 * MINUTE,
+        notified=6 * MINUTE,
         resolved=3 * MINUTE,
         says="attribute ",
     ),
@@ -128,7 +128,7 @@ TABLE = (
         fault=Fault.CONTENT_MISSING,
         severity=WARNING,
         component=Component.CONFIG,
-        told=11 * MINUTE,
+        notified=11 * MINUTE,
         resolved=11 * MINUTE,
         says="no span of the trace carries",
     ),
@@ -137,7 +137,7 @@ TABLE = (
         fault=Fault.TRACE_NOT_CREATED,
         severity=CRITICAL,
         component=Component.GATEWAY,
-        told=11 * MINUTE,
+        notified=11 * MINUTE,
         resolved=3 * MINUTE,
         says="TrueFoundry's own store does not have the trace",
     ),
@@ -146,7 +146,7 @@ TABLE = (
         fault=Fault.KEY_REJECTED,
         severity=CRITICAL,
         component=Component.TRACELOOP,
-        told=9 * MINUTE,
+        notified=9 * MINUTE,
         resolved=8 * MINUTE,
         says="the gateway's exporter carries the same key",
     ),
@@ -155,7 +155,7 @@ TABLE = (
         fault=Fault.INGEST_FAILING,
         severity=CRITICAL,
         component=Component.TRACELOOP,
-        told=9 * MINUTE,
+        notified=9 * MINUTE,
         resolved=8 * MINUTE,
         says="503",
     ),
@@ -164,7 +164,7 @@ TABLE = (
         fault=Fault.EXPORT_FAILING,
         severity=CRITICAL,
         component=Component.EXPORT,
-        told=11 * MINUTE,
+        notified=11 * MINUTE,
         resolved=3 * MINUTE,
         says="Traceloop itself is well",
     ),
@@ -173,7 +173,7 @@ TABLE = (
         fault=Fault.TRACE_MISSING,
         severity=CRITICAL,
         component=Component.EXPORT,
-        told=11 * MINUTE,
+        notified=11 * MINUTE,
         resolved=3 * MINUTE,
         says="could not be asked",
     ),
@@ -182,7 +182,7 @@ TABLE = (
         fault=Fault.TRACE_INCOMPLETE,
         severity=WARNING,
         component=Component.EXPORT,
-        told=11 * MINUTE,
+        notified=11 * MINUTE,
         resolved=3 * MINUTE,
         says="root",
         also=(Fault.TRACE_LATE,),  # a part is not the trace, and three minutes have passed
@@ -192,7 +192,7 @@ TABLE = (
         fault=Fault.TRACE_LATE,
         severity=WARNING,
         component=Component.EXPORT,
-        told=9 * MINUTE,
+        notified=9 * MINUTE,
         resolved=8 * MINUTE,
         says="have not arrived within 3 min",
     ),
@@ -201,7 +201,7 @@ TABLE = (
         fault=Fault.TRACE_MISLABELLED,
         severity=WARNING,
         component=Component.EXPORT,
-        told=11 * MINUTE,
+        notified=11 * MINUTE,
         resolved=11 * MINUTE,
         says="unknown_service",
     ),
@@ -210,7 +210,7 @@ TABLE = (
         fault=Fault.BLIND,
         severity=WARNING,
         component=Component.MONITOR,
-        told=12 * MINUTE,
+        notified=12 * MINUTE,
         resolved=75,
         says="only a human can mend this",
     ),
@@ -224,7 +224,7 @@ async def test_a_fault_is_named_told_and_resolved(row: Row) -> None:
     async with house(Dialect().vary(row.words), content=row.content) as home:
         await home.settle_in()
         await home.break_(row.breaks)
-        await home.until(lambda: home.incident is not None and home.incident.diagnosis.fault is row.fault, row.told)
+        await home.until(lambda: home.incident is not None and home.incident.diagnosis.fault is row.fault, row.notified)
         await home.advance(0)
 
         assert home.incident is not None
@@ -239,7 +239,7 @@ async def test_a_fault_is_named_told_and_resolved(row: Row) -> None:
         assert row.says in root.text
         assert f"trace-monitor ack {home.incident.id}" in root.text
 
-        await home.mend()
+        await home.fix()
         await home.until_resolved(row.resolved)
         await home.advance(0)
         assert home.roots == [root]

@@ -22,7 +22,7 @@ LONG_ENOUGH = 370.0
 async def hears_nothing(home: House) -> None:
     """Nobody is told anything, no check fails, and no trace is counted missing."""
     await home.advance(LONG_ENOUGH)
-    assert home.told == []
+    assert home.notified == []
     assert home.story == []
     assert not home.state.confirmed
     assert "arrived" in home.outcomes
@@ -84,7 +84,7 @@ async def test_ten_thousand_observations_with_small_troubles(seed: int) -> None:
             for _ in range(3):
                 await be_slow(home, chance)
                 await home.advance(chance.uniform(2, 8) * MINUTE)
-                await home.mend()
+                await home.fix()
                 await home.advance(chance.uniform(5, 25) * MINUTE)
             await lose_one_trace(home)
             await home.advance(chance.uniform(1, 20) * MINUTE)
@@ -112,7 +112,7 @@ async def lose_one_trace(home: House) -> None:
     """Let the exporter lose the trace of the next canary, and of no other."""
     await home.break_("export_failing")
     await home.until_sent()
-    await home.mend()
+    await home.fix()
 
 
 async def restart(home: House, chance: random.Random) -> None:
@@ -137,7 +137,7 @@ async def test_an_hour_without_any_trouble() -> None:
         await home.settle_in()
         looks = {check: len(home.looks(check)) for check in CheckName}
         await home.advance(HOUR)
-        assert home.told == []
+        assert home.notified == []
         assert {check: len(home.looks(check)) - before for check, before in looks.items()} == {
             CheckName.CONFIG: 60,
             CheckName.GATEWAY: 240,

@@ -28,7 +28,7 @@ async def test_spans_that_do_not_get_to_the_collector_are_counted(shown: str) ->
         assert "(connection_refused" in said
         assert home.incident is not None
         assert home.incident.diagnosis.advice.startswith("Look at the hop from the gateway to TrueFoundry's collector")
-        await home.mend()
+        await home.fix()
         await home.until_resolved(5 * MINUTE)
 
 
@@ -56,7 +56,7 @@ async def test_metrics_that_cannot_be_read_alarm_nobody(breaks: tuple[str, ...])
         await home.break_(*breaks)
         await home.settle_in()
         await home.advance(2 * HOUR)
-        assert (home.told, home.state.confirmed) == ([], {})
+        assert (home.notified, home.state.confirmed) == ([], {})
         await home.break_("trace_not_created")
         status = 503 if breaks else 404
         said = await named(home, F.TRACE_NOT_CREATED)

@@ -9,7 +9,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from monitor.core.model import Fault, Severity
 from monitor.sandbox import Dialect, Host
-from tests.scenarios.belief import LOSSES, TABLE, Belief, Sight, Told, believe, tell
+from tests.scenarios.belief import LOSSES, TABLE, Belief, Notified, Sight, believe, deliver
 from tests.scenarios.house import MINUTE, House, house
 
 NEVER_TOGETHER = {"config_drift", "config_drift_header"}
@@ -64,8 +64,8 @@ async def test_a_pair_of_faults(pair: tuple[str, str]) -> None:
         await story.break_(pair[0])
         await home.advance(IN_EFFECT)
         await story.break_(pair[1])
-        await story.mend(pair[0])
-        await story.mend(pair[1])
+        await story.fix(pair[0])
+        await story.fix(pair[1])
         story.judge()
 
 
@@ -93,21 +93,21 @@ class Story:
             await self.home.break_(_in_the_sandbox(name, content=self.home.sandbox.world.content))
         await self._is_told()
 
-    async def mend(self, name: str) -> None:
+    async def fix(self, name: str) -> None:
         """Mend one of them."""
         self.broken.remove(name)
         if name == "check_failed":
             self.home.put_between(Host.TRACELOOP, None)
         else:
-            await self.home.mend(_in_the_sandbox(name, content=self.home.sandbox.world.content))
+            await self.home.fix(_in_the_sandbox(name, content=self.home.sandbox.world.content))
         await self._is_told()
 
     async def _is_told(self) -> None:
         """What must be told is told in time, and stays."""
         home = self.home
         self.beliefs.append(believe(self.beliefs[-1], self.broken))
-        expected = tell(self.beliefs[-1])
-        before = tell(self.beliefs[-2])
+        expected = deliver(self.beliefs[-1])
+        before = deliver(self.beliefs[-2])
         if expected == before:  # nothing can be seen of it: it must not be named either
             await home.advance(LONG_ENOUGH)
         try:
@@ -124,31 +124,31 @@ class Story:
         diagnosis = self.home.incident.diagnosis
         return (diagnosis.fault, diagnosis.severity, diagnosis.also, diagnosis.explained, diagnosis.waiting)
 
-    def _fits(self, expected: Told | None) -> bool:
+    def _fits(self, expected: Notified | None) -> bool:
         incident = self.home.incident
         if incident is None or expected is None:
             return incident is None and expected is None
-        told = incident.diagnosis
-        named = (told.fault, told.component, told.severity) == (
+        notified = incident.diagnosis
+        named = (notified.fault, notified.component, notified.severity) == (
             expected.row.fault,
             expected.row.component,
             expected.severity,
         )
-        explained = set(told.explained)
+        explained = set(notified.explained)
         if LOSSES & explained:  # where it is lost matters to nobody as long as it is explained
             explained |= LOSSES & expected.explained
         return (
             named
-            and set(told.also) == expected.also
+            and set(notified.also) == expected.also
             and expected.explained <= explained <= expected.may_be_explained
-            and told.waiting is None
+            and notified.waiting is None
         )
 
-    def _reads_well(self, expected: Told | None, before: Told | None) -> None:
+    def _reads_well(self, expected: Notified | None, before: Notified | None) -> None:
         """The root shows the present state; of what is mended and what is left the thread tells."""
         home = self.home
         if expected is None:
-            assert home.told[0]
+            assert home.notified[0]
             assert all("resolved" in root.text.partition("\n")[0] for root in home.roots)
             return
         assert home.incident is not None
@@ -188,12 +188,12 @@ class Story:
 
     def _hid_something(self) -> bool:
         """Whether the second was seen only once the first was mended: then the first may have been over before."""
-        return tell(self.beliefs[2]) == tell(self.beliefs[1])
+        return deliver(self.beliefs[2]) == deliver(self.beliefs[1])
 
     def _calls(self) -> set[int]:
         """How often it turned critical; what was hidden may have turned up after all was well."""
-        told = [tell(belief) for belief in self.beliefs]
-        severities = [one.severity if one is not None else Severity.NONE for one in told]
+        notified = [deliver(belief) for belief in self.beliefs]
+        severities = [one.severity if one is not None else Severity.NONE for one in notified]
         once = _turns(severities)
         return {once, _turns([*severities[:3], Severity.NONE, *severities[3:]])} if self._hid_something() else {once}
 

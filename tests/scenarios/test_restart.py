@@ -29,11 +29,11 @@ async def test_an_outage_with_a_restart_every_now_and_then(every: float, *, kill
         for _ in range(3):
             await home.advance(every)
             await again(home, kill=kill)
-        await home.mend()
+        await home.fix()
         for _ in range(3):
             await home.advance(every)
             await again(home, kill=kill)
-        await home.until(lambda: "resolved" in home.told[0], limit=15 * MINUTE)
+        await home.until(lambda: "resolved" in home.notified[0], limit=15 * MINUTE)
         (root,) = home.roots
         assert home.calls == [root]
         assert [line for line in home.thread(root) if "resolved" in line] == home.thread(root)
@@ -47,7 +47,7 @@ async def test_killed_before_anybody_was_told() -> None:
         await home.break_("slack_failing", DISABLED)
         await home.until(lambda: home.incident, limit=75)
         await again(home)
-        await home.mend("slack_failing")
+        await home.fix("slack_failing")
         await home.until_called(limit=75)
         assert len(home.roots) == 1
 
@@ -59,10 +59,10 @@ async def test_broken_and_mended_while_nobody_looked() -> None:
         await home.break_("gateway_unreachable")
         await home.until_called(limit=25)
         await home.kill()
-        await home.mend()
+        await home.fix()
         await home.advance(10 * MINUTE)
         await home.start()
-        await home.until(lambda: "resolved" in home.told[0], limit=MINUTE)
+        await home.until(lambda: "resolved" in home.notified[0], limit=MINUTE)
         assert len(home.roots) == len(home.calls) == 1
 
 
@@ -78,13 +78,13 @@ async def test_killed_between_sending_and_recording() -> None:
         await home.break_(DISABLED)
         await home.until_called(limit=75)
         assert home.incident is not None
-        assert home.incident.told == {}
+        assert home.incident.notified == {}
         await home.kill()
         home.put_between(Host.SLACK, None)
         await home.start()
         await home.advance(MINUTE)
         assert len(home.roots) == 2
-        await home.mend()
+        await home.fix()
         await home.until_resolved(8 * MINUTE)
         await home.advance(0)
         assert len(home.roots) == 2

@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import pytest
 
-from monitor.core.model import Blindness, CheckName, Fault, Verdict
+from monitor.core.model import CheckName, Fault, UnknownReason, Verdict
 from tests.scenarios.house import HOUR, MINUTE, House, house
 
 
@@ -23,7 +23,7 @@ async def test_after_429_the_cadence_doubles_up_to_half_an_hour() -> None:
         await home.advance(2.2 * HOUR)
         assert intervals(home, since=since)[:4] == [600, 1200, 1800, 1800]
         assert home.story == [("opened", "rate_limited")]
-        await home.mend()
+        await home.fix()
         await home.until_resolved(HOUR)
         assert home.calls == []
 
@@ -36,7 +36,7 @@ async def test_retry_after_is_followed() -> None:
         since = await home.break_("rate_limited_retry_after")
         await home.advance(30 * MINUTE)
         assert min(intervals(home, since=since)) >= 120
-        assert home.state.trend(CheckName.CANARY).unknowns == 0
+        assert home.state.check_state(CheckName.CANARY).unknowns == 0
 
 
 async def test_the_canary_pauses_while_the_gateway_is_down() -> None:
@@ -48,11 +48,11 @@ async def test_the_canary_pauses_while_the_gateway_is_down() -> None:
         sent = len(home.state.canaries)
         await home.advance(30 * MINUTE)
         assert len(home.state.canaries) == sent
-        last = home.state.trend(CheckName.CANARY).last
+        last = home.state.check_state(CheckName.CANARY).last
         assert last is not None
-        assert (last.verdict, last.blindness) == (Verdict.UNKNOWN, Blindness.PAUSED)
+        assert (last.verdict, last.unknown_reason) == (Verdict.UNKNOWN, UnknownReason.PAUSED)
         assert home.story == [("opened", "gateway_unreachable")]
-        await home.mend()
+        await home.fix()
         await home.until(lambda: home.looks(CheckName.GATEWAY)[-1].verdict is Verdict.PASS, limit=10)
         await home.advance(1)
         assert len(home.state.canaries) == sent + 1

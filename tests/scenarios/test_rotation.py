@@ -63,7 +63,7 @@ async def test_the_gateway_had_the_old_key_for_a_while(tmp_path: Path) -> None:
         await home.until_called(limit=9 * MINUTE)
         assert home.incident is not None
         assert home.incident.diagnosis.fault is Fault.KEY_REJECTED
-        await home.mend()
+        await home.fix()
         await home.break_(ROTATED)
         await home.until(
             lambda: home.incident is not None and home.incident.diagnosis.fault is Fault.CONFIG_DRIFT, limit=75

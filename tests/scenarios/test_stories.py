@@ -27,7 +27,7 @@ async def test_the_exporter_is_switched_off_and_on_again() -> None:
         await home.advance(0)
         (root,) = home.roots
         assert home.calls == [root]
-        await home.mend()
+        await home.fix()
         await home.until_told("resolved", DISABLED, limit=8 * MINUTE)
         await home.advance(0)
         assert home.roots == [root]
@@ -61,7 +61,7 @@ async def test_mended_and_waiting() -> None:
         await home.break_(DISABLED)
         await home.advance(8 * MINUTE)
         (root,) = home.roots
-        await home.mend()
+        await home.fix()
         await home.advance(75)
         assert home.incident is not None
         assert "waiting for traces" in (home.incident.diagnosis.waiting or "")
@@ -83,7 +83,7 @@ async def test_losses_of_before_and_after_the_outage_belong_to_it() -> None:
         await home.settle_in()
         await home.break_(DISABLED)
         await home.advance(12 * MINUTE)
-        await home.mend()
+        await home.fix()
         await home.until_resolved(8 * MINUTE)
         await home.advance(20 * MINUTE)
         assert home.story == [("opened", DISABLED), ("resolved", DISABLED)]
@@ -95,7 +95,7 @@ async def test_off_for_a_moment() -> None:
         await home.settle_in()
         await home.break_(DISABLED)
         await home.until_told("opened", DISABLED, limit=75)
-        await home.mend()
+        await home.fix()
         await home.until_told("resolved", DISABLED, limit=4 * MINUTE)
         await home.advance(20 * MINUTE)
         assert len(home.story) == 2
@@ -110,13 +110,13 @@ async def test_started_one_minute_after_a_change() -> None:
         home.sandbox.world.slack.forget()
         home.events.clear()
         home.store = MemoryStore(home.clock)
-        await home.mend()
+        await home.fix()
         await home.advance(MINUTE)
         await home.start()
         await home.advance(30 * MINUTE)
         assert "unknown" in home.outcomes or "missing" in home.outcomes
         assert home.story == []
-        assert home.told == []
+        assert home.notified == []
 
 
 async def test_arrivals_outrank_the_word_of_the_configuration() -> None:
@@ -152,12 +152,12 @@ async def test_a_second_fault_is_also_broken_and_takes_over() -> None:
         assert home.incident is not None
         assert home.incident.diagnosis.also == (Fault.CONFIG_DRIFT,)
         assert "Also broken: config_drift" in root.text
-        await home.mend("gateway_unreachable")
+        await home.fix("gateway_unreachable")
         await home.until_told("changed", DRIFT, limit=25)
         await home.advance(0)
         lasted = duration(home.clock.now() - opened_at)
         assert f"gateway_unreachable mended after {lasted}; still: {DRIFT}" in home.thread(root)[-1]
-        await home.mend()
+        await home.fix()
         await home.until_told("resolved", DRIFT, limit=8 * MINUTE)
         assert home.calls == [root]
         assert home.roots == [root]
@@ -187,7 +187,7 @@ async def test_it_comes_back() -> None:
             await home.break_("gateway_unreachable")
             await home.until_told("opened", "gateway_unreachable", limit=25)
             await home.advance(2 * MINUTE)
-            await home.mend()
+            await home.fix()
             await home.until_told("resolved", "gateway_unreachable", limit=25)
             await home.advance(10 * MINUTE)
         (root,) = home.roots
@@ -203,7 +203,7 @@ async def lose(home: House, canaries: int) -> None:
     await home.break_("export_failing")
     for _ in range(canaries):
         await home.until_sent()
-    await home.mend()
+    await home.fix()
 
 
 async def test_one_loss_is_told_to_nobody() -> None:
@@ -213,7 +213,7 @@ async def test_one_loss_is_told_to_nobody() -> None:
         await lose(home, 1)
         await home.advance(10 * MINUTE)
         assert home.outcomes.count("missing") == 1
-        assert home.told == []
+        assert home.notified == []
 
 
 async def test_two_losses_in_a_row_are_told_once_when_they_are_over() -> None:
@@ -237,7 +237,7 @@ async def test_three_losses_of_twelve_settle_until_the_window_holds_fewer() -> N
         await home.until_called(limit=1.5 * HOUR)
         assert home.incident is not None
         assert "intermittent loss: 3 of the last 12" in home.incident.diagnosis.summary
-        await home.mend()
+        await home.fix()
         arrivals = home.outcomes.count("arrived")
         await home.until_resolved(HOUR)
         assert home.outcomes.count("arrived") - arrivals > 2
@@ -250,7 +250,7 @@ async def test_a_trace_that_was_given_up_is_found_again() -> None:
         await home.settle_in()
         await home.break_("trace_late", seconds=6 * MINUTE)
         await home.until_called()
-        await home.mend()
+        await home.fix()
         await home.until_resolved()
         await home.advance(0)
         assert "recovered" in home.outcomes
@@ -266,7 +266,7 @@ async def test_root_and_broadcast_resolve_say_the_same_of_what_was_lost() -> Non
         await home.settle_in()
         await home.break_("trace_late", seconds=20 * MINUTE)
         await home.until_called()
-        await home.mend()
+        await home.fix()
         await home.until_resolved()
         await home.advance(0)
         (root,) = home.roots
@@ -302,7 +302,7 @@ async def test_the_key_of_another_environment(words: dict[str, str], masked: str
             assert home.incident.diagnosis.fault is Fault.WRONG_ENVIRONMENT
             assert "in the Traceloop environment stg" in home.roots[0].text
         await home.advance(10 * MINUTE)
-        await home.mend()
+        await home.fix()
         await home.advance(75)
         assert "mended, waiting for traces" in home.roots[0].text.partition("\n")[0]
         await home.until_resolved(12 * MINUTE)
@@ -320,7 +320,7 @@ async def test_a_masked_key_is_changed_to_a_dead_one() -> None:
         await home.until_called(limit=16 * MINUTE)
         assert home.incident is not None
         assert home.incident.diagnosis.fault is Fault.EXPORT_FAILING
-        await home.mend()
+        await home.fix()
         await home.until_resolved(12 * MINUTE)
 
 
@@ -331,7 +331,7 @@ async def test_the_wrong_environment_is_not_held_against_what_is_lost_later() ->
         await home.break_("wrong_environment")
         await home.until_called(limit=11 * MINUTE)
         await home.break_("export_failing")
-        await home.mend("wrong_environment")
+        await home.fix("wrong_environment")
         await home.until_told("changed", "export_failing", limit=16 * MINUTE)
         await home.advance(0)
         assert "wrong_environment mended after" in home.thread(home.roots[0])[-1]
@@ -344,7 +344,7 @@ async def test_what_is_found_again_is_counted_besides() -> None:
         await home.settle_in()
         await home.break_("trace_late", seconds=6 * MINUTE)
         await home.until_called()
-        await home.mend()
+        await home.fix()
         await home.until(lambda: "recovered" in home.outcomes)
         await home.advance(5 * MINUTE)
         page = home.metrics.render("", home.view())[0].decode()
@@ -361,7 +361,7 @@ async def test_a_resolve_names_what_was_lost() -> None:
         await home.break_("export_failing")
         await home.until_called()
         await home.advance(10 * MINUTE)
-        await home.mend()
+        await home.fix()
         await home.until_resolved()
         await home.advance(0)
         losses = home.state.incidents[-1].losses
@@ -379,11 +379,11 @@ async def test_what_is_found_after_the_resolve_is_written_into_the_message_and_t
         await home.settle_in()
         await home.break_("trace_late", seconds=15 * MINUTE)
         await home.until_called()
-        await home.mend()
+        await home.fix()
         await home.until_resolved()
         await home.advance(0)
         (root,) = home.roots
-        told, calls = len(home.messages), len(home.calls)
+        notified, calls = len(home.messages), len(home.calls)
         before = home.state.incidents[-1].losses
         assert before is not None
         assert before.lost > 0
@@ -396,4 +396,4 @@ async def test_what_is_found_after_the_resolve_is_written_into_the_message_and_t
         assert f"{after.late} late (longest" in root.text
         assert "Lost" not in root.text
         assert "resolved" in root.text.partition("\n")[0]
-        assert (len(home.messages), len(home.calls)) == (told, calls)
+        assert (len(home.messages), len(home.calls)) == (notified, calls)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from monitor.core.gateway_policies import SwitchKind
+from monitor.core.gateway_policies import GatewayPolicyKind
 from monitor.core.model import Fault, Severity
 from monitor.sandbox import Dialect
 from monitor.web.page import status_page
@@ -56,7 +56,7 @@ async def test_logging_that_is_off_for_the_canary_is_named(breaks: str, says: st
         (root,) = home.roots
         assert says.replace("`", "") in root.text  # the text of a notification has no code marks
         assert len(home.calls) == 1
-        await home.mend()
+        await home.fix()
         await home.until_resolved(5 * MINUTE)
         assert home.incidents[-1].fault is F.TRACE_NOT_CREATED
 
@@ -79,10 +79,10 @@ async def test_switches_that_may_not_be_read_explain_nothing() -> None:
     """The fault is named all the same, and nobody is told that something may not be read."""
     async with house(Dialect().vary({"other_settings": "forbidden"})) as home:
         await home.settle_in()
-        assert home.state.switches == {}
-        assert home.state.switches_looked_at is not None
+        assert home.state.gateway_policies == {}
+        assert home.state.gateway_policies_read_at is not None
         await home.advance(2 * HOUR)
-        assert (home.told, caveats(home)) == ([], [])
+        assert (home.notified, caveats(home)) == ([], [])
         await home.break_("trace_not_created_logging_off")
         await until_named(home, F.TRACE_NOT_CREATED)
         assert "logging" not in because(home)
@@ -108,13 +108,13 @@ async def test_what_treats_other_traffic_otherwise_is_a_caveat_and_no_alert(brea
         assert "What the canary does not prove" not in page(home)
         await home.break_(breaks)
         await home.advance(HOUR + 1)
-        assert (home.told, home.story, home.state.confirmed) == ([], [], {})
+        assert (home.notified, home.story, home.state.confirmed) == ([], [], {})
         assert home.daemon.report()["targets"][DEMO]["verdict"] == "pass"
         (said,) = caveats(home)
         assert said.startswith(caveat)
         assert "What the canary does not prove" in page(home)
         assert caveat.partition("`")[0].replace("'", "&#x27;") in page(home)
-        await home.mend()
+        await home.fix()
         await home.advance(HOUR + 1)
         assert caveats(home) == []
 
@@ -130,7 +130,7 @@ async def test_an_expected_filter_is_a_caveat() -> None:
     async with house(targets={DEMO: {"expected": {"filters": [rule]}}}, prepare=expect) as home:
         await home.settle_in()
         await home.advance(10 * MINUTE)
-        assert home.told == []
+        assert home.notified == []
         (said,) = caveats(home)
         assert said.startswith("the exporter sends only spans with tfy.request.model_name IN [openai-main/gpt-4o-mini]")
 
@@ -141,7 +141,7 @@ async def test_a_trace_in_another_destination_is_found_there(feedback: str) -> N
     async with house(Dialect().vary({"feedback": feedback, "traceparent": "honoured"})) as home:
         await home.break_("routed")
         await home.advance(10 * MINUTE)
-        assert home.told == []
+        assert home.notified == []
         await home.break_("export_failing_routed")
         await until_named(home, F.EXPORT_FAILING)
         assert "TrueFoundry's own store has the trace" in because(home)
@@ -153,7 +153,7 @@ async def test_where_the_destination_cannot_be_known_nothing_is_concluded() -> N
     async with house(Dialect().vary(words)) as home:
         await home.break_("routed")
         await home.advance(10 * MINUTE)
-        assert home.told == []
+        assert home.notified == []
         await home.break_("export_failing_routed")
         await until_named(home, F.TRACE_MISSING)
         assert "it has shown us none within a day: that proves nothing" in because(home)
@@ -165,7 +165,7 @@ async def test_the_switches_are_read_hourly_and_when_something_is_wrong() -> Non
         await home.settle_in()
 
         def reads() -> int:
-            return sum(seen.path.endswith(SwitchKind.LOGGING) for seen in home.sandbox.world.requests)
+            return sum(seen.path.endswith(GatewayPolicyKind.LOGGING) for seen in home.sandbox.world.requests)
 
         before = reads()
         await home.advance(3 * HOUR)

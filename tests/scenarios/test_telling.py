@@ -34,7 +34,7 @@ async def test_our_own_network_swallows_everything() -> None:
         assert home.story == [("opened", "blind")]
         assert home.incident is not None
         assert home.incident.diagnosis.severity is Severity.WARNING
-        assert home.told == []
+        assert home.notified == []
         home.connect()
         await home.until_resolved(10 * MINUTE)
         await home.advance(MINUTE)
@@ -52,7 +52,7 @@ async def test_cut_off_for_a_moment() -> None:
         home.connect()
         await home.advance(20 * MINUTE)
         assert home.story == []
-        assert home.told == []
+        assert home.notified == []
 
 
 async def test_a_gateway_that_swallows_everything_is_accused() -> None:
@@ -72,7 +72,7 @@ async def test_cloudflare_refuses_the_monitor() -> None:
         await home.advance(20 * MINUTE)
         assert len(home.story) == 1
         assert home.calls == []
-        await home.mend()
+        await home.fix()
         await home.until_told("resolved", "blind", limit=10 * MINUTE)
 
 
@@ -96,11 +96,11 @@ async def test_slack_is_down_during_the_outage(down: str) -> None:
         looks = len(home.looks(CheckName.CONFIG))
         await home.advance(3 * MINUTE)
         assert len(home.looks(CheckName.CONFIG)) - looks == 3
-        assert home.told == []
-        await home.mend(down)
+        assert home.notified == []
+        await home.fix(down)
         await home.until(lambda: home.messages, limit=5 * MINUTE)
         (root,) = home.messages
-        assert "critical" in home.told[0]
+        assert "critical" in home.notified[0]
         assert home.calls == [root]
 
 
@@ -110,15 +110,15 @@ async def test_opened_and_closed_while_slack_was_down() -> None:
         await home.settle_in()
         await home.break_("slack_failing", "gateway_unreachable")
         await home.advance(2 * MINUTE)
-        await home.mend("gateway_unreachable")
+        await home.fix("gateway_unreachable")
         await home.until_resolved(MINUTE)
-        assert home.told == []
-        await home.mend()
+        assert home.notified == []
+        await home.fix()
         await home.until(lambda: home.messages, limit=MINUTE)
         await home.advance(5 * MINUTE)
         (root,) = home.messages
-        assert "resolved" in home.told[0]
-        assert "gateway_unreachable" in home.told[0]
+        assert "resolved" in home.notified[0]
+        assert "gateway_unreachable" in home.notified[0]
         assert "From " in root.text
         assert home.calls == []
 
@@ -130,11 +130,11 @@ async def test_the_resolve_waits_for_slack() -> None:
         await home.break_("gateway_unreachable")
         await home.until_called(limit=25)
         await home.break_("slack_failing")
-        await home.mend("gateway_unreachable")
+        await home.fix("gateway_unreachable")
         await home.advance(HOUR)
-        assert "resolved" not in home.told[0]
-        await home.mend()
-        await home.until(lambda: "resolved" in home.told[0], limit=20)
+        assert "resolved" not in home.notified[0]
+        await home.fix()
+        await home.until(lambda: "resolved" in home.notified[0], limit=20)
         assert len(home.roots) == len(home.calls) == 1
 
 
@@ -147,13 +147,13 @@ async def test_slack_is_odd(odd: str) -> None:
         await home.break_("gateway_unreachable")
         await home.until(lambda: home.messages, limit=30)
         await home.advance(MINUTE)
-        await home.mend("gateway_unreachable")
+        await home.fix("gateway_unreachable")
         await home.until_resolved(MINUTE)
         await home.advance(MINUTE)
-        await home.mend()
+        await home.fix()
         await home.advance(MINUTE)
         assert any("critical" in text for message in home.messages for text in (message.text, *message.versions))
-        assert "resolved" in home.told[-1]
+        assert "resolved" in home.notified[-1]
         assert len(home.calls) <= len(home.roots)
         if odd != "slack_answer_lost":
             assert len(home.calls) == 1
@@ -173,6 +173,6 @@ async def test_a_target_that_breaks_in_two_ways_is_one_thread_however_long_it_la
         (root,) = home.roots
         assert [line.split(":")[0] for line in home.thread(root)] == ["🚨 escalated", "⏰ reminder"]
         assert len(home.calls) == 2
-        await home.mend()
+        await home.fix()
         await home.until_resolved(MINUTE)
         assert {incident.diagnosis.fault for incident in home.state.incidents} == {Fault.GATEWAY_UNREACHABLE}

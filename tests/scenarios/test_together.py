@@ -14,7 +14,7 @@ OTHER_CHANNEL, OTHER_MENTION = "C0ELSEWHERE", "<!subteam^S0456>"
 
 def severities(home: House) -> dict[str, Severity]:
     """Of the open incidents, by target."""
-    incidents = [journal.state.incident for journal in home.daemon.journals]
+    incidents = [target_store.state.incident for target_store in home.daemon.target_stores]
     return {incident.target: incident.diagnosis.severity for incident in incidents if incident is not None}
 
 
@@ -40,7 +40,7 @@ async def test_four_targets_break_together(broken: str, within: float) -> None:
         called = len(home.calls)
         await home.advance(15 * MINUTE)
         assert len(home.calls) == called
-        await home.mend()
+        await home.fix()
         await home.until(lambda: not severities(home), limit=15 * MINUTE)
         await home.advance(MINUTE)
         assert all("resolved" in root.text.partition("\n")[0] for root in home.roots)
@@ -68,7 +68,7 @@ async def test_a_slack_that_paces_is_never_run_into() -> None:
         await home.settle_in()
         await home.break_("slack_paced", "gateway_unreachable")
         await home.until(lambda: len(home.roots) == 4, limit=30)
-        await home.mend("gateway_unreachable")
+        await home.fix("gateway_unreachable")
         await home.until(lambda: not severities(home), limit=MINUTE)
         await home.advance(20)
         assert [notice.outcome for notice in home.notices if notice.outcome != "sent"] == []
@@ -99,7 +99,7 @@ async def test_each_target_has_its_own_channel_mention_and_worst() -> None:
         assert OTHER_MENTION in root["eu"].text
         assert MENTION in root["demo"].text
         assert not any(mention in root["staging"].text for mention in (MENTION, OTHER_MENTION))
-        await home.mend()
+        await home.fix()
         await home.until(lambda: not severities(home), limit=MINUTE)
         await home.advance(10)
         assert {message.channel for message in home.messages if message.thread_ts == root["eu"].ts} == {OTHER_CHANNEL}

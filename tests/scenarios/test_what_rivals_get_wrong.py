@@ -159,7 +159,7 @@ async def flap(home: House, times: int, every: float) -> None:
         await home.break_("gateway_unreachable")
         await home.until(lambda: home.incident, limit=30)
         await home.advance(MINUTE)
-        await home.mend()
+        await home.fix()
         await home.until_resolved(MINUTE)
         await home.advance(every)
 
@@ -206,7 +206,7 @@ async def test_what_a_cause_explains_is_not_told_apart_and_its_end_is() -> None:
         await home.until_told("changed", "gateway_unreachable", limit=25)
         assert home.incident is not None
         assert Fault.PROVIDER_FAILING in home.incident.diagnosis.explained
-        await home.mend()
+        await home.fix()
         await home.until_resolved(15 * MINUTE)
         await home.advance(MINUTE)
         (root,) = home.roots
@@ -235,9 +235,9 @@ async def test_one_blip_is_told_to_nobody() -> None:
         await home.until_looked(CheckName.GATEWAY)
         await home.break_("gateway_unreachable")
         await home.until_looked(CheckName.GATEWAY)
-        await home.mend()
+        await home.fix()
         await home.advance(10 * MINUTE)
-        assert home.told == []
+        assert home.notified == []
 
 
 @pytest.mark.parametrize("slack", ["slack_slow", "slack_silent"])

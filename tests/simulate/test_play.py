@@ -34,7 +34,7 @@ def composing(text: str) -> Compose:
     return lambda over: parse(text, {}, Path("/nowhere"), over=over, name="config.yaml", open_files=False)
 
 
-def told(*entries: str, configuration: str | None = None, **top: str) -> Played:
+def notified(*entries: str, configuration: str | None = None, **top: str) -> Played:
     """Play a timeline of these entries, and of these other lines."""
     lines = [f"{key}: {value}" for key, value in {"warm_up": "6m", **top}.items()]
     text = "\n".join([*lines, "timeline:", *(f"  - {entry}" for entry in entries)])
@@ -59,7 +59,7 @@ def cues(played: Played) -> list[str]:
 
 def test_health_tells_nothing() -> None:
     """An hour in which nothing breaks."""
-    played = told(until="1h")
+    played = notified(until="1h")
     assert played.story.entries == []
     assert (played.story.summary().incidents, played.story.summary().messages, played.story.summary().mentions) == (
         0,
@@ -70,9 +70,9 @@ def test_health_tells_nothing() -> None:
 
 def test_an_outage_is_seen_by_the_looks_of_the_daemon() -> None:
     """Opened within the promised time with a mention, resolved in its thread without one."""
-    played = told("{from: 2m, to: 20m, outage: exporter_disabled}")
+    played = notified("{from: 2m, to: 20m, outage: exporter_disabled}")
     assert reasons(played) == [("opened", "exporter_disabled"), ("resolved", "exporter_disabled")]
-    opened, resolved = (telling for telling in played.story.attempts if telling.posted)
+    opened, resolved = (dispatching for dispatching in played.story.attempts if dispatching.posted)
     assert 120 < after(played, opened) <= 120 + 75
     assert (opened.called, resolved.called, resolved.shown[1].broadcast) == (True, False, True)
     assert [shown.place for shown in resolved.shown] == [Place.EDIT, Place.THREAD]
@@ -88,8 +88,8 @@ def test_an_outage_is_seen_by_the_looks_of_the_daemon() -> None:
 
 def test_one_look_that_fails_is_no_failure_and_two_are() -> None:
     """What is scripted goes through the debouncing like any look."""
-    assert reasons(told("{at: 2m, gateway: fail, looks: 1}")) == []
-    assert reasons(told("{at: 2m, gateway: fail, looks: 2}")) == [
+    assert reasons(notified("{at: 2m, gateway: fail, looks: 1}")) == []
+    assert reasons(notified("{at: 2m, gateway: fail, looks: 2}")) == [
         ("opened", "gateway_unreachable"),
         ("resolved", "gateway_unreachable"),
     ]
@@ -97,7 +97,7 @@ def test_one_look_that_fails_is_no_failure_and_two_are() -> None:
 
 def test_thresholds_can_be_tried() -> None:
     """Settings of the timeline outrank the built-in ones."""
-    one = told("{at: 2m, gateway: fail, looks: 1}", settings="{alerting: {fail_after: 1}}")
+    one = notified("{at: 2m, gateway: fail, looks: 1}", settings="{alerting: {fail_after: 1}}")
     assert reasons(one)[0] == ("opened", "gateway_unreachable")
 
 
@@ -118,14 +118,14 @@ def test_thresholds_can_be_tried() -> None:
 )
 def test_each_check_can_be_told_what_it_finds(entry: str, fault: Fault) -> None:
     """The incident that it opens, and its end."""
-    played = told(entry)
+    played = notified(entry)
     assert reasons(played)[-1] == ("resolved", fault.value)
     assert played.story.summary().open == ()
 
 
 def test_what_slack_did_not_take_is_told_when_it_does() -> None:
     """Attempts that fail in the same way are one entry, with how many there were."""
-    played = told(
+    played = notified(
         "{from: 1m, to: 20m, slack: unreachable}", "{from: 2m, to: 15m, outage: gateway_unreachable}", until="40m"
     )
     opening, ending, resolved = played.story.attempts
@@ -139,16 +139,16 @@ def test_what_slack_did_not_take_is_told_when_it_does() -> None:
 
 def test_an_answer_that_is_lost_doubles_the_message() -> None:
     """It stands in Slack, and nobody knows: the attempt is shown with what it posted."""
-    played = told("{from: 1m, to: 2m20s, slack: answer_lost}", "{from: 2m, outage: exporter_disabled}", until="4m")
-    texts = [telling for telling in played.story.attempts if telling.posted]
-    assert [telling.outcome for telling in texts] == [Outcome.UNKNOWN, Outcome.SENT]
+    played = notified("{from: 1m, to: 2m20s, slack: answer_lost}", "{from: 2m, outage: exporter_disabled}", until="4m")
+    texts = [dispatching for dispatching in played.story.attempts if dispatching.posted]
+    assert [dispatching.outcome for dispatching in texts] == [Outcome.UNKNOWN, Outcome.SENT]
     assert texts[0].shown[0].text == texts[1].shown[0].text
 
 
 @pytest.mark.parametrize("ending", ["stopped", "killed"])
 def test_a_restart_tells_nothing_twice(ending: str) -> None:
     """The next daemon knows what was told."""
-    played = told(
+    played = notified(
         "{from: 2m, to: 20m, outage: exporter_disabled}", f"{{at: 10m, restart: {ending}, down: 1m}}", until="40m"
     )
     assert reasons(played) == [("opened", "exporter_disabled"), ("resolved", "exporter_disabled")]
@@ -160,7 +160,7 @@ def test_a_restart_tells_nothing_twice(ending: str) -> None:
 
 def test_killed_after_sending_it_tells_once_more() -> None:
     """At most one duplicate per death between sending and writing down, and never a silence."""
-    played = told(
+    played = notified(
         "{at: 1m, restart: killed_after_sending, down: 30s}",
         "{from: 2m, to: 10m, outage: exporter_disabled}",
         until="30m",
@@ -171,7 +171,7 @@ def test_killed_after_sending_it_tells_once_more() -> None:
 
 def test_what_a_silence_covers_is_not_told_but_noted() -> None:
     """From opening to resolve; an incident that outlasts the silence is told as opened when it ends."""
-    covered = told(
+    covered = notified(
         "{from: 1m, to: 30m, silence: {fault: gateway_unreachable, author: ada}}",
         "{from: 2m, to: 10m, outage: gateway_unreachable}",
         until="1h",
@@ -179,7 +179,9 @@ def test_what_a_silence_covers_is_not_told_but_noted() -> None:
     assert reasons(covered) == []
     assert covered.story.summary().incidents == 1
     assert "prod: gateway_unreachable opened, silenced until 2027-01-15 08:30 UTC" in cues(covered)
-    outlasting = told("{from: 1m, to: 9m, silence: {}}", "{from: 2m, to: 20m, outage: gateway_unreachable}", until="1h")
+    outlasting = notified(
+        "{from: 1m, to: 9m, silence: {}}", "{from: 2m, to: 20m, outage: gateway_unreachable}", until="1h"
+    )
     opened = outlasting.story.attempts[0]
     assert (opened.reason, opened.called) == (Reason.OPENED, True)
     assert after(outlasting, opened) == pytest.approx(540, abs=1)
@@ -188,18 +190,18 @@ def test_what_a_silence_covers_is_not_told_but_noted() -> None:
 def test_an_acknowledgement_ends_escalation() -> None:
     """And is shown; there is nothing to take where nothing is open."""
     entries = ("{at: 1m, ack: bob}", "{at: 2m, outage: exporter_disabled}")
-    alone = told(*entries, until="50m")
-    taken = told(*entries, "{at: 10m, ack: ada}", until="50m")
+    alone = notified(*entries, until="50m")
+    taken = notified(*entries, "{at: 10m, ack: ada}", until="50m")
     assert [reason for reason, _ in reasons(alone)] == ["opened", "escalated"]
     assert [reason for reason, _ in reasons(taken)] == ["opened"]
-    assert any("acknowledged by ada" in telling.shown[0].text for telling in taken.story.attempts)
+    assert any("acknowledged by ada" in dispatching.shown[0].text for dispatching in taken.story.attempts)
     assert "nothing is open that could be acknowledged" in cues(taken)
     assert taken.story.summary().open == ("prod exporter_disabled",)
 
 
 def test_other_settings_are_loaded() -> None:
     """From then on they count."""
-    played = told(
+    played = notified(
         "{at: 2m, gateway: fail, looks: 1}",
         "{at: 10m, reload: {alerting: {fail_after: 1}}}",
         "{at: 12m, gateway: fail, looks: 1}",
@@ -210,7 +212,7 @@ def test_other_settings_are_loaded() -> None:
 
 def test_a_removed_target_is_told_so() -> None:
     """Its incident is closed."""
-    played = told("{at: 2m, outage: exporter_disabled}", "{at: 10m, remove: us}", targets="[eu, us]", until="20m")
+    played = notified("{at: 2m, outage: exporter_disabled}", "{at: 10m, remove: us}", targets="[eu, us]", until="20m")
     resolved = [each for each in played.story.attempts if each.reason is Reason.RESOLVED]
     assert [each.target for each in resolved] == ["us"]
     assert "no longer monitored" in resolved[0].shown[-1].text
@@ -219,14 +221,14 @@ def test_a_removed_target_is_told_so() -> None:
 
 def test_targets_that_break_together_call_once_a_minute() -> None:
     """The second message is posted at once, without."""
-    played = told("{at: 2m, gateway: fail}", targets="[eu, us]", until="10m")
+    played = notified("{at: 2m, gateway: fail}", targets="[eu, us]", until="10m")
     first, second = (each for each in played.story.attempts if each.reason is Reason.OPENED)
     assert (first.called, second.called) == (True, False)
 
 
 def test_a_target_of_many_can_break_alone() -> None:
     """By name or by pattern."""
-    played = told(
+    played = notified(
         "{at: 2m, outage: exporter_disabled, target: e*}",
         "{at: 3m, gateway: fail, target: us}",
         targets="[eu, us]",
@@ -239,7 +241,7 @@ def test_a_target_of_many_can_break_alone() -> None:
 def test_a_story_reads_the_same_each_time() -> None:
     """To the last character."""
     entry = "{from: 2m, to: 10m, outage: exporter_disabled}"
-    assert told(entry).story.entries == told(entry).story.entries
+    assert notified(entry).story.entries == notified(entry).story.entries
 
 
 # --- by the operator's configuration
@@ -247,7 +249,7 @@ def test_a_story_reads_the_same_each_time() -> None:
 
 def test_the_operators_thresholds_and_channels_count() -> None:
     """Without one of the files that the configuration names."""
-    played = told("{at: 2m, gateway: fail, looks: 2}", "{at: 10m, gateway: fail}", configuration=CONFIGURATION)
+    played = notified("{at: 2m, gateway: fail, looks: 2}", "{at: 10m, gateway: fail}", configuration=CONFIGURATION)
     opened = [each for each in played.story.attempts if each.reason is Reason.OPENED]
     assert all(after(played, each) > 600 for each in opened)
     shown = {str(each.target): each.shown[0] for each in opened}
@@ -258,7 +260,7 @@ def test_the_operators_thresholds_and_channels_count() -> None:
 
 def test_a_timeline_outranks_the_configuration() -> None:
     """So that one thing can be tried differently."""
-    played = told(
+    played = notified(
         "{at: 2m, gateway: fail, looks: 2}",
         configuration=CONFIGURATION,
         targets="[eu]",
@@ -279,14 +281,16 @@ def test_a_timeline_outranks_the_configuration() -> None:
 )
 def test_another_channel_in_the_timeline_is_told_as_well(settings: str) -> None:
     """Whatever place is set, the simulation's own Slack stands for it."""
-    played = told("{at: 2m, gateway: fail}", settings=settings, until="5m")
+    played = notified("{at: 2m, gateway: fail}", settings=settings, until="5m")
     (opened,) = played.story.attempts
     assert (opened.reason, opened.outcome, opened.shown[0].channel) == (Reason.OPENED, Outcome.SENT, "C0OTHER")
 
 
 def test_another_channel_after_a_reload_is_told_as_well() -> None:
     """It was not known at the start."""
-    played = told("{at: 1m, reload: {alerting: {slack: {channel: C0OTHER}}}}", "{at: 2m, gateway: fail}", until="5m")
+    played = notified(
+        "{at: 1m, reload: {alerting: {slack: {channel: C0OTHER}}}}", "{at: 2m, gateway: fail}", until="5m"
+    )
     assert [each.shown[0].channel for each in played.story.attempts] == ["C0OTHER"]
 
 
@@ -294,7 +298,7 @@ def test_whoever_is_told_by_a_webhook_reads_single_messages() -> None:
     """No threads, no edits."""
     hook = "slack: {webhook_url_file: /no/such/file}"
     configuration = CONFIGURATION.partition("alerting:\n  fail")[0] + f"alerting: {{{hook}}}\n"
-    played = told("{from: 2m, to: 9m, gateway: fail}", configuration=configuration, targets="[eu]")
+    played = notified("{from: 2m, to: 9m, gateway: fail}", configuration=configuration, targets="[eu]")
     texts = [shown.place for each in played.story.attempts for shown in each.shown]
     assert texts == [Place.ROOT, Place.ROOT]
 
@@ -304,7 +308,7 @@ def test_without_a_control_plane_nobody_reads_the_configuration() -> None:
     lines = [line for line in CONFIGURATION.splitlines() if "control_plane" not in line]
     gateway = "    gateway: {url: https://gateway.example.com, token_file: /no/such/file, model: some/model}"
     configuration = "\n".join(gateway if "gateway: {model" in line else line for line in lines)
-    played = told("{at: 2m, outage: exporter_disabled}", configuration=configuration, targets="[eu]", until="30m")
+    played = notified("{at: 2m, outage: exporter_disabled}", configuration=configuration, targets="[eu]", until="30m")
     assert reasons(played) == [("opened", "trace_late"), ("changed", "trace_missing")]
 
 
@@ -320,5 +324,5 @@ def test_without_a_control_plane_nobody_reads_the_configuration() -> None:
 def test_what_does_not_fit_the_configuration_is_refused(entries: list[str], top: dict[str, str], what: str) -> None:
     """Before anything happens, with file and line."""
     with pytest.raises(ConfigError) as refused:
-        told(*entries, configuration=CONFIGURATION, **top)
+        notified(*entries, configuration=CONFIGURATION, **top)
     assert str(refused.value).startswith(what)

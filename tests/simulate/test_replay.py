@@ -30,7 +30,7 @@ class Past:
 
     configuration: dict[str, Any]
     snapshot: Snapshot
-    told: list[Line]
+    notified: list[Line]
 
     def loaded(self, **more: Any) -> Loaded:
         """The configuration, with other thresholds."""
@@ -47,17 +47,17 @@ async def recorded(*troubles: tuple[str, float], ack: float | None = None) -> Pa
                 await home.advance(ack * MINUTE)
                 await acknowledge(home)
             await home.advance((minutes - (ack or 0.0)) * MINUTE)
-            await home.mend(fault)
+            await home.fix(fault)
             await home.advance(30 * MINUTE)
         return await past_of(home)
 
 
 async def acknowledge(home: House) -> None:
     """Somebody takes what is open."""
-    journal, incident = home.daemon.journal(DEMO), home.incident
-    assert journal is not None
+    target_store, incident = home.daemon.target_store(DEMO), home.incident
+    assert target_store is not None
     assert incident is not None
-    await journal.absorb(Acknowledged(at=home.clock.now(), incident_id=incident.id, by="ada"), durable=True)
+    await target_store.apply(Acknowledged(at=home.clock.now(), incident_id=incident.id, by="ada"), durable=True)
 
 
 async def past_of(home: House) -> Past:
@@ -82,9 +82,9 @@ async def replayed(past: Past, **more: Any) -> Replayed:
 def lines(found: Replayed) -> list[Line]:
     """The first line of each new text, and when it came."""
     return [
-        (telling.until, shown.text.partition("\n")[0])
-        for telling in found.story.attempts
-        for shown in telling.shown
+        (dispatching.until, shown.text.partition("\n")[0])
+        for dispatching in found.story.attempts
+        for shown in dispatching.shown
         if shown.place is not Place.EDIT
     ]
 
@@ -112,9 +112,9 @@ async def test_by_the_thresholds_of_then_it_is_told_as_it_was(troubles: list[tup
     """The same texts in the same order, each near its moment; the same counts of everything."""
     past = await recorded(*troubles)
     found = await replayed(past)
-    assert [line for _, line in lines(found)] == [line for _, line in past.told]
-    assert [at for at, _ in lines(found)] == pytest.approx([at for at, _ in past.told], abs=TOLERANCE)
-    now, then = found.story.summary(), found.told
+    assert [line for _, line in lines(found)] == [line for _, line in past.notified]
+    assert [at for at, _ in lines(found)] == pytest.approx([at for at, _ in past.notified], abs=TOLERANCE)
+    now, then = found.story.summary(), found.notified
     assert (now.incidents + now.reopened, now.messages, now.mentions, now.by_reason) == (
         then.incidents,
         then.messages,
@@ -133,14 +133,14 @@ async def test_more_patience_would_have_paged_nobody() -> None:
     past = await recorded(*FLAPPING)
     found = await replayed(past, alerting={"fail_after": 20})
     assert (found.story.summary().incidents, found.story.summary().mentions) == (0, 0)
-    assert found.told.mentions == 2
+    assert found.notified.mentions == 2
 
 
 async def test_another_severity_mentions_nobody() -> None:
     """It is told all the same."""
     past = await recorded(*FLAPPING)
     found = await replayed(past, alerting={"severity": {"gateway_unreachable": "warning"}})
-    assert (found.story.summary().messages, found.story.summary().mentions) == (found.told.messages, 0)
+    assert (found.story.summary().messages, found.story.summary().mentions) == (found.notified.messages, 0)
 
 
 async def test_a_window_would_have_kept_it_quiet() -> None:

@@ -36,7 +36,7 @@ SLACK_DOWN_MEANWHILE = [
 
 
 @dataclass(frozen=True)
-class Told:
+class Notified:
     """One text as it came into Slack."""
 
     at: float
@@ -45,7 +45,7 @@ class Told:
     mention: bool
 
 
-async def told_by_the_daemon(troubles: list[Trouble], until: float) -> list[Told]:
+async def told_by_the_daemon(troubles: list[Trouble], until: float) -> list[Notified]:
     """The whole daemon against the whole sandbox, on the tests' own clock."""
     async with house() as home:
         changes = sorted(
@@ -55,12 +55,12 @@ async def told_by_the_daemon(troubles: list[Trouble], until: float) -> list[Told
         begins = START + WARM_UP
         for at, fault, on in changes:
             await home.advance(begins + at - home.clock.now())
-            await (home.break_(fault) if on else home.mend(fault))
+            await (home.break_(fault) if on else home.fix(fault))
         await home.advance(begins + until - home.clock.now())
         return read(home)
 
 
-def read(home: House) -> list[Told]:
+def read(home: House) -> list[Notified]:
     """What stands in Slack, with the reasons that the teller reported."""
     reasons = [
         event.reason.value
@@ -70,12 +70,12 @@ def read(home: House) -> list[Told]:
     texts = [(message.versions or [message.text])[0] for message in home.messages]
     assert len(reasons) == len(texts)
     return [
-        Told(message.at, reason, text.partition("\n")[0], MENTION in text)
+        Notified(message.at, reason, text.partition("\n")[0], MENTION in text)
         for message, reason, text in zip(home.messages, reasons, texts, strict=True)
     ]
 
 
-def simulated(troubles: list[Trouble], until: float) -> list[Told]:
+def simulated(troubles: list[Trouble], until: float) -> list[Notified]:
     """The same story as a timeline."""
     lines = "\n".join(
         f"  - {{from: {each.begins:.0f}s, to: {each.ends:.0f}s, {_words(each.fault)}}}" for each in troubles
@@ -91,10 +91,10 @@ timeline:
 """
     played = play(parse_timeline(text, "story.yaml"))
     return [
-        Told(telling.until, telling.reason.value, shown.text.partition("\n")[0], telling.mention)
-        for telling in played.story.attempts
-        if telling.outcome is Outcome.SENT
-        for shown in telling.shown
+        Notified(dispatching.until, dispatching.reason.value, shown.text.partition("\n")[0], dispatching.mention)
+        for dispatching in played.story.attempts
+        if dispatching.outcome is Outcome.SENT
+        for shown in dispatching.shown
         if shown.place is not Place.EDIT
     ]
 
@@ -123,9 +123,9 @@ async def test_the_same_story_is_told_by_the_daemon_and_by_a_simulation(
 ) -> None:
     """Moment by moment: the same reasons, the same first lines, the same mentions."""
     real = await told_by_the_daemon(troubles, until)
-    told = await asyncio.to_thread(simulated, troubles, until)  # a loop of its own
+    notified = await asyncio.to_thread(simulated, troubles, until)  # a loop of its own
     assert [each.reason for each in real] == reasons
-    assert [(each.reason, each.first_line, each.mention) for each in told] == [
+    assert [(each.reason, each.first_line, each.mention) for each in notified] == [
         (each.reason, each.first_line, each.mention) for each in real
     ]
-    assert [each.at for each in told] == pytest.approx([each.at for each in real], abs=TOLERANCE)
+    assert [each.at for each in notified] == pytest.approx([each.at for each in real], abs=TOLERANCE)

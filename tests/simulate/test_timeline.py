@@ -2,7 +2,7 @@
 
 import pytest
 
-from monitor.core.model import Blindness, CheckName, Fault, Verdict
+from monitor.core.model import CheckName, Fault, UnknownReason, Verdict
 from monitor.sandbox import FAULTS
 from monitor.settings import ConfigError
 from monitor.simulate.slack import TROUBLES
@@ -76,12 +76,12 @@ def test_an_entry_can_be_repeated() -> None:
 def test_what_a_check_finds() -> None:
     """A verdict, and of a failure the fault, of an unknown look the reason."""
     step = only("{at: 1m, canary: fail gateway_refused, looks: 2}")
-    finding = parse_finding(CheckName.CANARY, step.what)[1]
-    assert finding is not None
-    assert (step.verb, step.looks, finding.fault) == ("canary", 2, Fault.GATEWAY_REFUSED)
+    result = parse_finding(CheckName.CANARY, step.what)[1]
+    assert result is not None
+    assert (step.verb, step.looks, result.fault) == ("canary", 2, Fault.GATEWAY_REFUSED)
     unseen = parse_finding(CheckName.CONFIG, only("{at: 1m, config: unknown refused}").what)[1]
     assert unseen is not None
-    assert (unseen.verdict, unseen.blindness) == (Verdict.UNKNOWN, Blindness.REFUSED)
+    assert (unseen.verdict, unseen.unknown_reason) == (Verdict.UNKNOWN, UnknownReason.REFUSED)
     assert parse_finding(CheckName.GATEWAY, only("{at: 1m, gateway: pass}").what)[1] is None
     assert timeline("{from: 1m, to: 2m, control: fail}").steps[1].ends
 

@@ -15,7 +15,7 @@ from monitor.core.inputs import Input
 from monitor.core.model import CheckName, Component, Fault, Severity, TargetName, TraceId, Verdict
 from monitor.core.secret import describe_secret
 from monitor.core.silence import Silence
-from monitor.core.state import Budget, LastLook, TargetState, Trend
+from monitor.core.state import Budget, CheckState, LastLook, TargetState
 from monitor.store.codec import (
     KINDS,
     NAMES,
@@ -84,7 +84,7 @@ def test_a_read_only_mapping_is_a_mapping_too() -> None:
     look = LastLook(
         at=1.0, took=0.5, verdict=Verdict.PASS, summary="well", evidence=MappingProxyType({"differences": 0})
     )
-    state = TargetState(target=PROD, trends=MappingProxyType({CheckName.CONFIG: Trend(last=look)}))
+    state = TargetState(target=PROD, check_states=MappingProxyType({CheckName.CONFIG: CheckState(last=look)}))
     assert decode_target(encode_target(state)) == state
 
 
@@ -93,8 +93,8 @@ def test_a_read_only_mapping_is_a_mapping_too() -> None:
 def test_a_number_that_json_does_not_have_costs_nothing(figure: float, mapping: Callable[..., Any]) -> None:
     """An infinite figure among the evidence may become null; everything around it stays."""
     look = LastLook(at=figure, took=0.5, verdict=Verdict.PASS, summary="", evidence=mapping({"ratio": figure, "n": 1}))
-    state = TargetState(target=PROD, trends={CheckName.CONFIG: Trend(last=look)})
-    last = decode_target(encode_target(state)).trend(CheckName.CONFIG).last
+    state = TargetState(target=PROD, check_states={CheckName.CONFIG: CheckState(last=look)})
+    last = decode_target(encode_target(state)).check_state(CheckName.CONFIG).last
     assert last is not None
     assert last.evidence["n"] == 1
 
@@ -117,7 +117,7 @@ def test_a_record_of_a_newer_version_costs_that_record_alone(caplog: pytest.LogC
     with caplog.at_level(logging.WARNING):
         decoded = decode_target(json.dumps(raw))
     assert [incident.id for incident in decoded.incidents] == ["a", "c"]
-    assert decoded.trends == {CheckName.CONFIG: Trend(fails=3)}
+    assert decoded.check_states == {CheckName.CONFIG: CheckState(fails=3)}
     assert decoded.recovery is None
     assert "left out" in caplog.text
     assert "prod" in caplog.text

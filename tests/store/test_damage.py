@@ -13,7 +13,7 @@ import pytest
 from monitor.core.inputs import Acknowledged
 from monitor.core.model import CheckName, TargetName, Verdict
 from monitor.core.silence import Silence
-from monitor.core.state import Budget, LastLook, State, TargetState, Trend
+from monitor.core.state import Budget, CheckState, LastLook, State, TargetState
 from monitor.store import StoreError
 from monitor.store.sqlite import SqliteStore
 from tests.fakes.clock import START, FakeClock
@@ -31,7 +31,9 @@ def a_store(path: Path) -> SqliteStore:
 def a_state(name: TargetName) -> TargetState:
     """Some pages long, with words that no message may repeat."""
     last = LastLook(at=START, took=0.1, verdict=Verdict.PASS, summary=QUOTED * 300)
-    return TargetState(target=name, trends={CheckName.CONFIG: Trend(last=last)}, budget=Budget(day=20833, sent=7))
+    return TargetState(
+        target=name, check_states={CheckName.CONFIG: CheckState(last=last)}, budget=Budget(day=20833, sent=7)
+    )
 
 
 SILENCES = tuple(Silence(id=f"silence-{number}", comment=QUOTED) for number in range(3))
@@ -221,4 +223,6 @@ async def test_a_record_that_makes_no_sense_costs_nobody_else(
     assert [state.targets[name] for name in others] == [WHOLE.targets[name] for name in others]
     assert key == kept[2]
     str(state).encode()
-    assert loss is not None or replace(state.targets[NAMES[0]], trends={}) == replace(a_state(NAMES[0]), trends={})
+    assert loss is not None or replace(state.targets[NAMES[0]], check_states={}) == replace(
+        a_state(NAMES[0]), check_states={}
+    )

@@ -37,12 +37,12 @@ async def test_what_was_open_stays_open(path: Path) -> None:
     incident = target.incident
     assert incident is not None
     assert (incident.id, incident.diagnosis.fault) == ("prod-20270115-080020", Fault.GATEWAY_UNREACHABLE)
-    assert incident.told["slack"].severity is Severity.CRITICAL
-    assert incident.told["slack"].receipt == {"channel": "C0PROD", "ts": "1800000020.000100"}
-    assert incident.told["slack"].mentioned_at == START + 20
+    assert incident.notified["slack"].severity is Severity.CRITICAL
+    assert incident.notified["slack"].receipt == {"channel": "C0PROD", "ts": "1800000020.000100"}
+    assert incident.notified["slack"].mentioned_at == START + 20
     assert set(target.confirmed) == {Fault.GATEWAY_UNREACHABLE}
-    assert target.trend(CheckName.GATEWAY).fails == 2
-    assert target.trend(CheckName.CANARY).ever_passed
+    assert target.check_state(CheckName.GATEWAY).fails == 2
+    assert target.check_state(CheckName.CANARY).ever_passed
     assert [canary.pending for canary in target.canaries] == [True]
     assert target.budget.sent == 1
     assert [(silence.id, silence.author) for silence in state.silences] == [("s1", "ada")]

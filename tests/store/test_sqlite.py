@@ -381,7 +381,7 @@ async def test_looks_are_folded_only_into_what_was_really_written(store: SqliteS
     """After a transaction that was undone the next look begins an entry of its own."""
 
     def look(at: float) -> None:
-        look = Observation(check=CheckName.GATEWAY, at=at, took=0, finding=passing("well"))
+        look = Observation(check=CheckName.GATEWAY, at=at, took=0, result=passing("well"))
         store.record(PROD, look, at)
 
     await in_thread(store, "PRAGMA max_page_count = 1")

@@ -11,14 +11,14 @@ import pytest
 from monitor.core.drift import ConfigSeen, ExportConfig
 from monitor.core.inputs import Acknowledged, Input, KeyTried, LookFailed, Observation, Ticked, TraceLooked
 from monitor.core.model import (
-    Blindness,
-    Charge,
     CheckName,
+    CheckResult,
     Fault,
-    Finding,
     Severity,
+    Suspicion,
     TargetName,
     TraceId,
+    UnknownReason,
     failing,
     passing,
     unknown,
@@ -36,12 +36,12 @@ MONTH = 30 * 86_400.0
 
 
 WELL = passing("well")
-DOWN = failing("no answer", Charge(fault=Fault.GATEWAY_UNREACHABLE, summary="no answer"))
+DOWN = failing("no answer", Suspicion(fault=Fault.GATEWAY_UNREACHABLE, summary="no answer"))
 
 
-def a_look(at: float, finding: Finding = WELL, **more: Any) -> Observation:
+def a_look(at: float, result: CheckResult = WELL, **more: Any) -> Observation:
     """The gateway check looked."""
-    return Observation(check=CheckName.GATEWAY, at=at, took=0.1, finding=finding, **more)
+    return Observation(check=CheckName.GATEWAY, at=at, took=0.1, result=result, **more)
 
 
 def an_ack(at: float) -> Acknowledged:
@@ -143,13 +143,13 @@ class StoreContract:
 
     async def test_looks_that_weigh_differently_are_not_folded(self, store: Store) -> None:
         """Another severity, conclusive evidence, another configuration, another certificate."""
-        charge = Charge(fault=Fault.CONFIG_DRIFT, summary="drift")
-        critical = replace(charge, severity=Severity.CRITICAL)
+        suspicion = Suspicion(fault=Fault.CONFIG_DRIFT, summary="drift")
+        critical = replace(suspicion, severity=Severity.CRITICAL)
         conclusive = failing("drift", replace(critical, conclusive=True))
         seen = ConfigSeen(config=ExportConfig(fields={}))
         record(
             store,
-            a_look(START, failing("drift", charge)),
+            a_look(START, failing("drift", suspicion)),
             a_look(START + 1, failing("drift", critical)),
             a_look(START + 2, conclusive),
             a_look(START + 3, conclusive, config=seen),
@@ -166,8 +166,8 @@ class StoreContract:
             return TraceLooked(at=at, took=0.1, canary_id=canary, seen=seen)
 
         span = SpanFact(trace_id=TraceId("ab" * 16), span_id="1", parent_id="")
-        blind = unknown("no answer", Blindness.UNREACHABLE)
-        failed = LookFailed(at=START + 5, took=1.0, check=CheckName.ARRIVAL, finding=blind, canary_id="one")
+        blind = unknown("no answer", UnknownReason.UNREACHABLE)
+        failed = LookFailed(at=START + 5, took=1.0, check=CheckName.ARRIVAL, result=blind, canary_id="one")
         record(
             store, looked("one", START), looked("two", START + 1), looked("one", START + 2), looked("two", START + 3)
         )

@@ -27,7 +27,7 @@ from monitor.core.events import (
     TraceJudged,
 )
 from monitor.core.incident import Reason
-from monitor.core.model import Blindness, CheckName, Fault, Scalar, Service, Severity, TargetName, Verdict
+from monitor.core.model import CheckName, Fault, Scalar, Service, Severity, TargetName, UnknownReason, Verdict
 from monitor.redaction import MASK, Redactor
 from monitor.telemetry.logging import EventLog, JsonFormatter, TextFormatter, configure
 
@@ -288,7 +288,7 @@ EVENTS: list[tuple[Event, str, str]] = [
 ]
 
 
-def heard(caplog: pytest.LogCaptureFixture, *events: Event) -> list[tuple[str, Mapping[str, object]]]:
+def received(caplog: pytest.LogCaptureFixture, *events: Event) -> list[tuple[str, Mapping[str, object]]]:
     """The level and the fields of every line."""
     log = EventLog()
     with caplog.at_level(logging.DEBUG):
@@ -300,14 +300,14 @@ def heard(caplog: pytest.LogCaptureFixture, *events: Event) -> list[tuple[str, M
 @pytest.mark.parametrize(("event", "level", "name"), EVENTS, ids=[f"{level}-{name}" for _, level, name in EVENTS])
 def test_each_event_is_one_line(caplog: pytest.LogCaptureFixture, event: Event, level: str, name: str) -> None:
     """With a constant name to filter by, at the level at which somebody wants to read it."""
-    ((said, fields),) = heard(caplog, event)
+    ((said, fields),) = received(caplog, event)
     assert (said, fields["event"]) == (level, name)
 
 
 def test_what_is_over_is_not_said_as_if_it_were_so(caplog: pytest.LogCaptureFixture) -> None:
     """A resolve and a fault that is cleared do not say the fault's own sentence as news; a resolve says why it is one."""
     over, cleared = replace(OPENED, reason=Reason.RESOLVED), replace(CONFIRMED, confirmed=False)
-    heard(caplog, over, replace(over, because="mended 08:00 UTC by ana"), cleared)
+    received(caplog, over, replace(over, because="mended 08:00 UTC by ana"), cleared)
     assert [record.getMessage() for record in caplog.records] == [
         "resolved; it was: it is off",
         "resolved (mended 08:00 UTC by ana); it was: it is off",
@@ -323,8 +323,8 @@ def test_every_kind_of_event_is_in_the_table() -> None:
 def test_a_look_says_everything_that_is_known(caplog: pytest.LogCaptureFixture) -> None:
     """One canonical line: whom, which check, what, how long, and the evidence."""
     looked = a_look(Verdict.UNKNOWN, evidence={"status": 403})
-    event = replace(looked, summary="403", fault=Fault.BLIND, blindness=Blindness.REFUSED)
-    ((_, fields),) = heard(caplog, event)
+    event = replace(looked, summary="403", fault=Fault.BLIND, unknown_reason=UnknownReason.REFUSED)
+    ((_, fields),) = received(caplog, event)
     assert fields == {
         "event": "checked",
         "target": "prod",
@@ -341,7 +341,7 @@ def test_a_look_says_everything_that_is_known(caplog: pytest.LogCaptureFixture) 
 def test_a_check_is_told_once_when_it_breaks_and_once_when_it_is_back(caplog: pytest.LogCaptureFixture) -> None:
     """Every other look is for those who debug; two checks do not hide each other."""
     looks = [a_look(verdict) for verdict in (Verdict.PASS, Verdict.PASS, Verdict.FAIL, Verdict.FAIL, Verdict.PASS)]
-    lines = heard(caplog, *looks, a_look(Verdict.PASS, check=CheckName.CONTROL))
+    lines = received(caplog, *looks, a_look(Verdict.PASS, check=CheckName.CONTROL))
     assert [level for level, _ in lines] == ["INFO", "DEBUG", "INFO", "DEBUG", "INFO", "INFO"]
 
 
@@ -350,7 +350,7 @@ def test_a_notifier_that_keeps_failing_is_told_once_until_it_fails_differently(
 ) -> None:
     """A Slack that is down for an hour is one warning, another reason is another, and so is the next outage."""
     down, refused = a_notice("failed", "no route"), a_notice("failed", "invalid_auth")
-    lines = heard(caplog, down, down, refused, refused, a_notice("sent"), refused)
+    lines = received(caplog, down, down, refused, refused, a_notice("sent"), refused)
     assert [level for level, _ in lines] == ["WARNING", "DEBUG", "WARNING", "DEBUG", "INFO", "WARNING"]
 
 
@@ -358,4 +358,9 @@ def test_targets_with_channels_of_their_own_are_not_told_of_in_turn(caplog: pyte
     """Each is told of once, although the other fails differently in between."""
     mine = a_notice("failed", "channel_not_found of C0A")
     other = replace(mine, target=TargetName("other"), detail="is_archived of C0B")
-    assert [level for level, _ in heard(caplog, mine, other, mine, other)] == ["WARNING", "WARNING", "DEBUG", "DEBUG"]
+    assert [level for level, _ in received(caplog, mine, other, mine, other)] == [
+        "WARNING",
+        "WARNING",
+        "DEBUG",
+        "DEBUG",
+    ]

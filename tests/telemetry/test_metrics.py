@@ -27,21 +27,21 @@ from monitor.core.events import (
     RunSkipped,
     TraceJudged,
 )
-from monitor.core.incident import NEVER, Diagnosis, Incident, Reason, Told
+from monitor.core.incident import NEVER, Diagnosis, Incident, Notified, Reason
 from monitor.core.model import (
-    Charge,
     CheckName,
     Component,
     Fault,
     Scalar,
     Service,
     Severity,
+    Suspicion,
     TargetName,
     TraceId,
     Verdict,
 )
 from monitor.core.silence import Silence
-from monitor.core.state import Active, Budget, Cadence, LastLook, Limits, Policy, State, TargetState, Trend
+from monitor.core.state import Active, Budget, Cadence, CheckState, LastLook, Limits, Policy, State, TargetState
 from monitor.http import OUTCOMES
 from monitor.telemetry.gauges import Expected, Monitored, View
 from monitor.telemetry.metrics import Metrics, watch_loop
@@ -111,12 +111,12 @@ def a_look(verdict: Verdict, at: float = START, **evidence: Scalar) -> LastLook:
     return LastLook(at=at, took=0.5, verdict=verdict, summary="", evidence=evidence)
 
 
-def an_incident(*, closed_at: float | None = None, **told: Told) -> Incident:
+def an_incident(*, closed_at: float | None = None, **notified: Notified) -> Incident:
     """A critical one at prod."""
     diagnosis = Diagnosis(
         fault=Fault.EXPORTER_DISABLED, severity=Severity.CRITICAL, component=Component.CONFIG, summary="it is off"
     )
-    return Incident(id="i", target=PROD, opened_at=START, diagnosis=diagnosis, closed_at=closed_at, told=told)
+    return Incident(id="i", target=PROD, opened_at=START, diagnosis=diagnosis, closed_at=closed_at, notified=notified)
 
 
 class Scraped:
@@ -135,7 +135,7 @@ class Scraped:
         """What is remembered from now on."""
         self.view = replace(self.view, state=State(targets={target.target: target for target in targets}, **state))
 
-    def hear(self, *events: Event) -> None:
+    def listen(self, *events: Event) -> None:
         """Something happened."""
         for event in events:
             self.metrics.listen(event)
@@ -169,13 +169,13 @@ def filled() -> Scraped:
     page.set(
         a_target(
             certificates={"gateway": START + 86_400},
-            trends={CheckName.CONFIG: Trend(last=a_look(Verdict.PASS, differences=0), last_pass_at=START)},
+            check_states={CheckName.CONFIG: CheckState(last=a_look(Verdict.PASS, differences=0), last_pass_at=START)},
         )
     )
     expiries = {PROD: {"gateway": START + 86_400}}
     page.view = replace(page.view, token_expiries=expiries, refused={"slack": ("C0GONE",)})
     page.view = replace(page.view, heartbeat_failing=False, heartbeat_delivered_at=START)
-    page.hear(a_told("sent"))
+    page.listen(a_told("sent"))
     return page
 
 
@@ -259,7 +259,7 @@ def test_the_last_look_decides_the_verdict() -> None:
     """One of three is 1; before the first look none is."""
     page = Scraped()
     assert set(page.samples("check_verdict").values()) == {0.0}
-    page.set(a_target(trends={CheckName.CONFIG: Trend(last=a_look(Verdict.FAIL))}))
+    page.set(a_target(check_states={CheckName.CONFIG: CheckState(last=a_look(Verdict.FAIL))}))
     assert page.value("check_verdict", "config", "fail") == 1
     assert sum(page.samples("check_verdict").values()) == 1
 
@@ -268,7 +268,7 @@ def test_a_look_is_counted_and_timed() -> None:
     """By target, check and verdict."""
     page = Scraped()
     look = Checked(target=PROD, check=CheckName.CANARY, at=START, took=0.7, verdict=Verdict.FAIL, summary="")
-    page.hear(look, look)
+    page.listen(look, look)
     assert page.value("checks_total", "canary", "fail") == 2
     assert page.value("check_duration_seconds_sum", "canary") == pytest.approx(1.4)
     assert page.value("check_duration_seconds_bucket", "canary", "1.0") == 2
@@ -279,27 +279,27 @@ def test_the_last_run_counts_from_the_start_of_the_process() -> None:
     """So `time() - x` means something at once, and a look before the restart does not make the check look stuck."""
     page = Scraped()
     assert page.value("check_last_run_timestamp_seconds", "config") == START
-    page.set(a_target(trends={CheckName.CONFIG: Trend(last=a_look(Verdict.PASS, at=START - 500))}))
+    page.set(a_target(check_states={CheckName.CONFIG: CheckState(last=a_look(Verdict.PASS, at=START - 500))}))
     assert page.value("check_last_run_timestamp_seconds", "config") == START
-    page.set(a_target(trends={CheckName.CONFIG: Trend(last=a_look(Verdict.PASS, at=START + 60))}))
+    page.set(a_target(check_states={CheckName.CONFIG: CheckState(last=a_look(Verdict.PASS, at=START + 60))}))
     assert page.value("check_last_run_timestamp_seconds", "config") == START + 60
 
 
 def test_the_last_pass_is_absent_until_the_first_and_survives_a_restart() -> None:
     """A pass that was never seen has no time."""
     page = Scraped()
-    page.set(a_target(trends={CheckName.CONFIG: Trend(last_pass_at=START - 500)}))
+    page.set(a_target(check_states={CheckName.CONFIG: CheckState(last_pass_at=START - 500)}))
     assert page.samples("check_last_pass_timestamp_seconds") == {("config",): START - 500}
 
 
 def test_confirmed_faults_severity_and_incident_come_from_the_state() -> None:
     """Every confirmed fault is 1, explained or not; the severity is the incident's."""
     confirmed = {
-        fault: Active(charge=Charge(fault=fault, summary=""), since=START, confirmed_at=START)
+        fault: Active(suspicion=Suspicion(fault=fault, summary=""), since=START, confirmed_at=START)
         for fault in (Fault.EXPORTER_DISABLED, Fault.TRACE_LATE)
     }
     page = Scraped()
-    page.set(a_target(trends={CheckName.CONFIG: Trend(confirmed=confirmed)}, incidents=(an_incident(),)))
+    page.set(a_target(check_states={CheckName.CONFIG: CheckState(confirmed=confirmed)}, incidents=(an_incident(),)))
     assert {labels[0] for labels, value in page.samples("fault_active").items() if value} == {
         "exporter_disabled",
         "trace_late",
@@ -312,8 +312,8 @@ def test_confirmed_faults_severity_and_incident_come_from_the_state() -> None:
 
 def test_a_confirmed_fault_has_the_name_that_the_incident_says() -> None:
     """A loss is called by the hop that lost it, also where nobody is told of it."""
-    charge = Charge(fault=Fault.TRACE_MISSING, summary="", stops_export=True)
-    active = Active(charge=charge, since=START, confirmed_at=START + 300)
+    suspicion = Suspicion(fault=Fault.TRACE_MISSING, summary="", stops_export=True)
+    active = Active(suspicion=suspicion, since=START, confirmed_at=START + 300)
     lost = a_canary(outcome=Outcome.MISSING, judged_at=START + 300, origin=True)
     control = ControlSpan(
         trace_id=TraceId("c" * 32), sent_at=START + 60, accepted=True, shown_at=START + 65, judged=True
@@ -321,7 +321,7 @@ def test_a_confirmed_fault_has_the_name_that_the_incident_says() -> None:
     page = Scraped()
     page.set(
         a_target(
-            trends={CheckName.ARRIVAL: Trend(confirmed={Fault.TRACE_MISSING: active})},
+            check_states={CheckName.ARRIVAL: CheckState(confirmed={Fault.TRACE_MISSING: active})},
             canaries=(lost,),
             controls=(control,),
             proofs={"own_store:": START},
@@ -334,7 +334,7 @@ def test_incidents_are_counted_when_they_open() -> None:
     """A change of name, a reminder, a resolve are none."""
     page = Scraped()
     for reason in Reason:
-        page.hear(
+        page.listen(
             IncidentChanged(
                 target=PROD, at=START, id="i", reason=reason, fault=Fault.BLIND, severity=Severity.WARNING, summary=""
             )
@@ -361,9 +361,9 @@ def test_differences_are_nan_while_the_configuration_is_unreadable() -> None:
     page = Scraped()
     assert math.isnan(page.value("config_differences") or 0.0)
     for verdict, expected in ((Verdict.PASS, 0), (Verdict.FAIL, 3)):
-        page.set(a_target(trends={CheckName.CONFIG: Trend(last=a_look(verdict, differences=expected))}))
+        page.set(a_target(check_states={CheckName.CONFIG: CheckState(last=a_look(verdict, differences=expected))}))
         assert page.value("config_differences") == expected
-    page.set(a_target(trends={CheckName.CONFIG: Trend(last=a_look(Verdict.UNKNOWN, differences=3))}))
+    page.set(a_target(check_states={CheckName.CONFIG: CheckState(last=a_look(Verdict.UNKNOWN, differences=3))}))
     assert math.isnan(page.value("config_differences") or 0.0)
 
 
@@ -371,7 +371,7 @@ def test_a_canary_is_timed_and_its_tokens_are_counted() -> None:
     """Duration as a histogram, the last one's phases as gauges, tokens by kind."""
     page = Scraped()
     page.set(a_target(phases={"connect": 0.01, "tls": 0.02}))
-    page.hear(CanaryReturned(target=PROD, at=START, took=0.4, input_tokens=11, output_tokens=5))
+    page.listen(CanaryReturned(target=PROD, at=START, took=0.4, input_tokens=11, output_tokens=5))
     assert page.value("canary_duration_seconds_count") == 1
     assert page.samples("canary_tokens_total") == {("input",): 11, ("output",): 5}
     phases = page.samples("canary_phase_seconds")
@@ -398,7 +398,7 @@ def test_traces_are_counted_by_outcome_and_pending_ones_are_awaited() -> None:
     page.set(a_target(canaries=(canary, answered, answered, replace(answered, outcome=Outcome.ARRIVED))))
     assert page.value("traces_pending") == 2
     for outcome, seconds in ((Outcome.ARRIVED, 8.0), (Outcome.LATE, 200.0), (Outcome.MISSING, None)):
-        page.hear(TraceJudged(target=PROD, at=START, trace_id="ab" * 16, outcome=outcome, arrival_seconds=seconds))
+        page.listen(TraceJudged(target=PROD, at=START, trace_id="ab" * 16, outcome=outcome, arrival_seconds=seconds))
     assert page.value("traces_total", "late") == 1
     assert page.value("traces_total", "missing") == 1
     assert page.value("trace_arrival_seconds_count") == 2
@@ -408,7 +408,7 @@ def test_traces_are_counted_by_outcome_and_pending_ones_are_awaited() -> None:
 def test_openmetrics_names_the_trace_behind_an_arrival() -> None:
     """An exemplar leads from the slow bucket to the trace; the plain text format has none."""
     page = Scraped()
-    page.hear(TraceJudged(target=PROD, at=START, trace_id="ab" * 16, outcome=Outcome.LATE, arrival_seconds=200.0))
+    page.listen(TraceJudged(target=PROD, at=START, trace_id="ab" * 16, outcome=Outcome.LATE, arrival_seconds=200.0))
     body, content_type = page.render("application/openmetrics-text; version=1.0.0")
     assert content_type.startswith("application/openmetrics-text; version=1.0.0")
     assert f'# {{trace_id="{"ab" * 16}"}} 200.0' in body
@@ -435,7 +435,7 @@ def test_expiries_are_shown_where_they_are_known() -> None:
 def test_requests_are_counted_by_service_and_outcome() -> None:
     """Outcomes are a closed list: a new word makes no new series."""
     page = Scraped()
-    page.hear(
+    page.listen(
         RemoteAnswered(target=PROD, service=Service.GATEWAY, outcome="timeout"),
         RemoteAnswered(target=PROD, service=Service.GATEWAY, outcome="https://example.com/?token=1"),
     )
@@ -447,7 +447,7 @@ def test_notices_are_counted_and_the_last_success_is_dated() -> None:
     """By notifier, reason and outcome; nobody unknown, no unknown outcome."""
     page = Scraped()
     page.view = replace(page.view, notices_pending={"slack": 3}, refused={"slack": ("C0GONE",), "unknown": ("C1",)})
-    page.hear(a_told("failed"), a_told("sent"), a_told("sent", notifier="nobody"), a_told("perhaps"))
+    page.listen(a_told("failed"), a_told("sent"), a_told("sent", notifier="nobody"), a_told("perhaps"))
     assert page.value("notices_total", "slack", "failed", "opened") == 1
     assert sum(page.samples("notices_total").values()) == 2
     assert page.samples("notices_pending") == {("slack",): 3}
@@ -458,23 +458,23 @@ def test_notices_are_counted_and_the_last_success_is_dated() -> None:
 def test_the_last_success_survives_a_restart() -> None:
     """It is read from what the notifier has been told."""
     page = Scraped()
-    told = Told(reason=Reason.OPENED, fault=Fault.BLIND, severity=Severity.WARNING, at=START - 60)
-    page.set(a_target(incidents=(an_incident(slack=told),)))
+    notified = Notified(reason=Reason.OPENED, fault=Fault.BLIND, severity=Severity.WARNING, at=START - 60)
+    page.set(a_target(incidents=(an_incident(slack=notified),)))
     assert page.value("notice_last_success_timestamp_seconds", "slack") == START - 60
 
 
 def test_what_was_passed_over_is_no_success() -> None:
     """A silence covered it: nothing was sent, so nothing is proven."""
     page = Scraped()
-    told = Told(reason=Reason.RESOLVED, fault=Fault.BLIND, severity=Severity.WARNING, at=NEVER, closed=True)
-    page.set(a_target(incidents=(an_incident(slack=told),)))
+    notified = Notified(reason=Reason.RESOLVED, fault=Fault.BLIND, severity=Severity.WARNING, at=NEVER, closed=True)
+    page.set(a_target(incidents=(an_incident(slack=notified),)))
     assert page.samples("notice_last_success_timestamp_seconds") == {}
 
 
 def test_skipped_runs_are_counted_by_reason() -> None:
     """A closed list."""
     page = Scraped()
-    page.hear(RunSkipped(name="config:prod", reason="overlap"), RunSkipped(name="config:prod", reason="mood"))
+    page.listen(RunSkipped(name="config:prod", reason="overlap"), RunSkipped(name="config:prod", reason="mood"))
     assert page.samples("scheduler_skipped_total") == {("overlap",): 1}
 
 
@@ -482,7 +482,7 @@ def test_a_refused_reload_leaves_the_time_of_the_last_good_one() -> None:
     """1 and the start of the process before the first reload."""
     page = Scraped()
     assert (page.value("reload_successful"), page.value("reload_success_timestamp_seconds")) == (1, START)
-    page.hear(Reloaded(at=START + 10, successful=True), Reloaded(at=START + 20, successful=False))
+    page.listen(Reloaded(at=START + 10, successful=True), Reloaded(at=START + 20, successful=False))
     assert (page.value("reload_successful"), page.value("reload_success_timestamp_seconds")) == (0, START + 10)
 
 
@@ -517,10 +517,10 @@ def test_a_removed_targets_series_vanish_and_what_stays_keeps_its_counts() -> No
         for target in (PROD, STAGING)
     ]
     page.set(TargetState(target=STAGING, certificates={"gateway": 1.0}), a_target())
-    page.hear(*looks)
+    page.listen(*looks)
     assert 'target="staging"' in page.text()
     page.metrics.expect(Expected(targets={PROD: both[PROD]}, notifiers=("slack",)))
-    page.hear(*looks)
+    page.listen(*looks)
     assert 'target="staging"' not in page.text()
     assert 'notifier="webhook"' not in page.text()
     assert page.value("checks_total", "gateway", "pass") == 2

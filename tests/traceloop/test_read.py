@@ -11,7 +11,7 @@ import pytest
 from monitor.core.model import TraceId
 from monitor.core.trace import Narrowing, SpanFact
 from monitor.http.rows import ROW_LIMIT
-from monitor.ports import Crowded, Garbled, Gone, PortError, Refused, Unreachable
+from monitor.ports import Garbled, Gone, PortError, Refused, TooManyRows, Unreachable
 from monitor.redaction import Redactor
 from monitor.traceloop import TraceloopReader
 from monitor.traceloop.read import LOOK_BYTES, PAGE
@@ -333,7 +333,7 @@ async def test_a_look_ends_when_it_has_read_what_it_may() -> None:
     """And says how far it got, and what there was; nothing is concluded."""
     pages = [large(PAGE * number, total=36_000) for number in range(9)]
     with pytest.raises(
-        Crowded, match=r"too busy for this route: \d+ of 36000 rows of the window seen in 8.0 MiB"
+        TooManyRows, match=r"too busy for this route: \d+ of 36000 rows of the window seen in 8.0 MiB"
     ) as caught:
         await window(*pages)
     assert caught.value.evidence["bytes_read"] == LOOK_BYTES
@@ -346,14 +346,14 @@ async def test_what_was_found_before_the_end_is_found() -> None:
     crowd = [row(number, input=text) for number in range(2, 300)]
     spans, _ = await window(page(row(0, MINE, parent_span_id=f"{1:016x}"), row(1, MINE), *crowd))
     assert len(spans) == 2
-    with pytest.raises(Crowded):
+    with pytest.raises(TooManyRows):
         await window(page(*crowd[:100], row(0, MINE, parent_span_id=f"{1:016x}"), *crowd[100:]))
 
 
 async def test_a_trace_that_is_larger_than_a_look_is_not_judged_by_a_part() -> None:
     """By the quick route."""
     rows = [row(number, MINE, input="x" * 60_000) for number in range(200)]
-    with pytest.raises(Crowded, match="8 MiB"):
+    with pytest.raises(TooManyRows, match="8 MiB"):
         await quick(Reply({"spans": rows}))
 
 
@@ -361,7 +361,7 @@ async def test_a_row_that_is_larger_than_any_of_ours_is_dropped() -> None:
     """What is in it nobody can tell, so where nothing was found nothing is concluded."""
     huge = row(1, input="x" * (ROW_LIMIT + 1))
     assert len((await window(page(huge, row(2, MINE), total=2)))[0]) == 1
-    with pytest.raises(Crowded, match="too large"):
+    with pytest.raises(TooManyRows, match="too large"):
         await window(page(huge, row(2), total=2))
 
 

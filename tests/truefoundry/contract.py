@@ -8,7 +8,7 @@ from typing import TypeVar
 import pytest
 
 from monitor.core.drift import ENDPOINT
-from monitor.core.gateway_policies import SwitchKind, SwitchSeen
+from monitor.core.gateway_policies import GatewayPolicy, GatewayPolicyKind
 from monitor.core.model import TraceId
 from monitor.ports import CanaryRequest, ControlPlane, Gateway, Refused, Unreachable
 from tests.fakes.clock import FakeClock
@@ -173,18 +173,18 @@ class ControlPlaneContract(ABC):
         answer = await stage.drive(stage.control_plane.read_export_config(timeout=5))
         assert (answer.seen, answer.form) == (None, "404")
 
-    @pytest.mark.parametrize("kind", SwitchKind)
+    @pytest.mark.parametrize("kind", GatewayPolicyKind)
     async def test_another_configuration_that_does_not_exist_is_an_answer(
-        self, stage: ControlPlaneStage, kind: SwitchKind
+        self, stage: ControlPlaneStage, kind: GatewayPolicyKind
     ) -> None:
         """Nobody has switched anything."""
-        answer = await stage.drive(stage.control_plane.read_switch(kind, timeout=5))
-        assert answer == SwitchSeen(kind=kind, form="404")
+        answer = await stage.drive(stage.control_plane.read_gateway_policy(kind, timeout=5))
+        assert answer == GatewayPolicy(kind=kind, form="404")
 
     async def test_a_logging_rule_is_read(self, stage: ControlPlaneStage) -> None:
         """What it is called, that it is off, and for what."""
         await stage.switch_logging_off()
-        answer = await stage.drive(stage.control_plane.read_switch(SwitchKind.LOGGING, timeout=5))
+        answer = await stage.drive(stage.control_plane.read_gateway_policy(GatewayPolicyKind.LOGGING, timeout=5))
         assert answer.form == "manifest"
         assert [(rule.name, rule.off, rule.scope) for rule in answer.rules] == [("quiet", True, "everything")]
 
@@ -198,7 +198,10 @@ class ControlPlaneContract(ABC):
         """We are not told, which is not the same as nothing."""
         await stage.forbid()
         plane = stage.control_plane
-        for asking in (plane.read_export_config(timeout=5), plane.read_switch(SwitchKind.LOGGING, timeout=5)):
+        for asking in (
+            plane.read_export_config(timeout=5),
+            plane.read_gateway_policy(GatewayPolicyKind.LOGGING, timeout=5),
+        ):
             with pytest.raises(Refused) as caught:
                 await stage.drive(asking)
             assert (caught.value.status, caught.value.blocked) == (403, False)
@@ -210,7 +213,7 @@ class ControlPlaneContract(ABC):
         plane = stage.control_plane
         for asking in (
             plane.read_export_config(timeout=5),
-            plane.read_switch(SwitchKind.GLOBAL, timeout=5),
+            plane.read_gateway_policy(GatewayPolicyKind.GLOBAL, timeout=5),
             plane.token_works(timeout=5),
             plane.find_spans(trace_id, since=stage.clock.now(), destination=None, timeout=5),
         ):

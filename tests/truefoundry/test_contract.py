@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from monitor.core.drift import ENDPOINT, ConfigSeen, ExportConfig
-from monitor.core.gateway_policies import SwitchKind, SwitchRule, SwitchSeen
+from monitor.core.gateway_policies import GatewayPolicy, GatewayPolicyKind, GatewayRule
 from monitor.core.model import TraceId
 from monitor.core.trace import SpanFact
 from monitor.http import Http, InProcess
@@ -116,8 +116,10 @@ class _FakeControlPlaneStage(ControlPlaneStage):
         self._fake.config = None
 
     async def switch_logging_off(self) -> None:
-        rule = SwitchRule(name="quiet", off=True)
-        self._fake.switches[SwitchKind.LOGGING] = SwitchSeen(kind=SwitchKind.LOGGING, rules=(rule,))
+        rule = GatewayRule(name="quiet", off=True)
+        self._fake.gateway_policies[GatewayPolicyKind.LOGGING] = GatewayPolicy(
+            kind=GatewayPolicyKind.LOGGING, rules=(rule,)
+        )
 
     async def sign_out(self) -> None:
         self._fake.knows_us = False
@@ -164,8 +166,8 @@ class _RealControlPlaneStage(ControlPlaneStage):
         await self._sandbox.break_("exporter_disabled")
 
     async def switch_logging_off(self) -> None:
-        rule = {"type": SwitchKind.LOGGING.value, "name": "quiet", "log": False}
-        self._sandbox.world.settings.apply(SwitchKind.LOGGING, rule)
+        rule = {"type": GatewayPolicyKind.LOGGING.value, "name": "quiet", "log": False}
+        self._sandbox.world.settings.apply(GatewayPolicyKind.LOGGING, rule)
 
     async def sign_out(self) -> None:
         await self._sandbox.break_("control_plane_signed_out")

@@ -8,21 +8,28 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.core.gateway_policies import Condition, LoggingMode, Matter, SwitchKind, SwitchRule, SwitchSeen
+from monitor.core.gateway_policies import (
+    Condition,
+    ConditionField,
+    GatewayPolicy,
+    GatewayPolicyKind,
+    GatewayRule,
+    LoggingMode,
+)
 from monitor.ports import Garbled, Refused, Unreachable
 from monitor.redaction import Redactor
-from monitor.truefoundry.evidence import read_switch
+from monitor.truefoundry.evidence import read_gateway_policy
 from tests.core.build import quick
 from tests.fakes.clock import START, FakeClock
 from tests.fakes.remote import Remote, Reply
 from tests.truefoundry.test_control_plane import TOKEN, plane_at
 
-LOGGING, GLOBAL, ROUTING = SwitchKind
-MODEL, SUBJECT, METADATA = Matter
+LOGGING, GLOBAL, ROUTING = GatewayPolicyKind
+MODEL, SUBJECT, METADATA = ConditionField
 AUTHOR = {"subjectId": "u1", "subjectType": "user", "subjectSlug": "jane@acme.example"}
 
 
-def envelope(kind: SwitchKind, manifest: Mapping[str, Any], **more: Any) -> dict[str, Any]:
+def envelope(kind: GatewayPolicyKind, manifest: Mapping[str, Any], **more: Any) -> dict[str, Any]:
     """As the SDK documents it."""
     return {
         "tenantName": "acme",
@@ -39,12 +46,12 @@ def logging(**more: Any) -> dict[str, Any]:
     return envelope(LOGGING, {"name": "quiet", "log": False, **more})
 
 
-def seen(body: object, kind: SwitchKind) -> SwitchSeen:
+def seen(body: object, kind: GatewayPolicyKind) -> GatewayPolicy:
     """What is read of a body."""
-    return read_switch(body, kind, Redactor([TOKEN]))
+    return read_gateway_policy(body, kind, Redactor([TOKEN]))
 
 
-def only_rule(body: object, kind: SwitchKind = LOGGING) -> SwitchRule:
+def only_rule(body: object, kind: GatewayPolicyKind = LOGGING) -> GatewayRule:
     """The one rule there is."""
     (rule,) = seen(body, kind).rules
     return rule
@@ -65,10 +72,10 @@ def test_a_logging_rule_is_read() -> None:
         "metadata": {"team": "ml"},
     }
     found = seen(logging(when=when, redact_with={"presets": ["email"]}), LOGGING)
-    assert found == SwitchSeen(
+    assert found == GatewayPolicy(
         kind=LOGGING,
         rules=(
-            SwitchRule(
+            GatewayRule(
                 name="quiet",
                 off=True,
                 conditions=(
@@ -81,7 +88,7 @@ def test_a_logging_rule_is_read() -> None:
         updated_at=START - 60,
         updated_by="jane@acme.example",
     )
-    assert only_rule(logging(log=True)) == SwitchRule(name="quiet")
+    assert only_rule(logging(log=True)) == GatewayRule(name="quiet")
 
 
 @pytest.mark.parametrize(
@@ -219,7 +226,7 @@ def test_no_destinations_are_none() -> None:
         (ROUTING, {"type": ROUTING.value, "manifest": []}),
     ],
 )
-def test_what_is_of_another_shape_is_not_understood(kind: SwitchKind, body: object) -> None:
+def test_what_is_of_another_shape_is_not_understood(kind: GatewayPolicyKind, body: object) -> None:
     """Nothing is concluded from it."""
     with pytest.raises(Garbled):
         seen(body, kind)
@@ -232,7 +239,7 @@ def test_words_are_foreign() -> None:
     assert len(str(rule.conditions[0])) < 200
 
 
-@pytest.mark.parametrize("kind", SwitchKind)
+@pytest.mark.parametrize("kind", GatewayPolicyKind)
 @pytest.mark.parametrize(
     ("reply", "form"),
     [
@@ -244,10 +251,10 @@ def test_words_are_foreign() -> None:
         (Reply({"manifest": None}), "empty"),
     ],
 )
-async def test_none_at_all_is_an_answer(kind: SwitchKind, reply: Reply, form: str) -> None:
+async def test_none_at_all_is_an_answer(kind: GatewayPolicyKind, reply: Reply, form: str) -> None:
     """In whatever form."""
     remote = Remote(FakeClock(), reply)
-    assert await plane_at(remote).read_switch(kind, timeout=5) == SwitchSeen(kind=kind, form=form)
+    assert await plane_at(remote).read_gateway_policy(kind, timeout=5) == GatewayPolicy(kind=kind, form=form)
     assert remote.asked[0].path == f"/api/svc/v1/llm-gateway/config/{kind.value}"
 
 
@@ -265,7 +272,7 @@ async def test_none_at_all_is_an_answer(kind: SwitchKind, reply: Reply, form: st
 async def test_what_is_not_shown_is_nobodys_fault(reply: Reply, error: type[Exception]) -> None:
     """It is raised, and means that nothing is known."""
     clock = FakeClock()
-    asking = asyncio.ensure_future(plane_at(Remote(clock, reply)).read_switch(LOGGING, timeout=5))
+    asking = asyncio.ensure_future(plane_at(Remote(clock, reply)).read_gateway_policy(LOGGING, timeout=5))
     await clock.run_until(asking.done)
     with pytest.raises(error):
         await asking
@@ -300,8 +307,8 @@ JSON = st.recursive(
 
 
 @quick
-@given(kind=st.sampled_from(SwitchKind), manifest=JSON)
-def test_whatever_is_sent_is_read_or_not_understood(kind: SwitchKind, manifest: object) -> None:
+@given(kind=st.sampled_from(GatewayPolicyKind), manifest=JSON)
+def test_whatever_is_sent_is_read_or_not_understood(kind: GatewayPolicyKind, manifest: object) -> None:
     """Nothing else can happen."""
     try:
         found = seen({"type": kind.value, "manifest": manifest}, kind)

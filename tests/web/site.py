@@ -11,7 +11,7 @@ from starlette.types import ASGIApp
 from monitor.core.incident import Diagnosis, Incident, Losses
 from monitor.core.model import CheckName, Component, Fault, Severity, TargetName, Verdict
 from monitor.core.silence import Silence
-from monitor.core.state import LastLook, State, TargetState, Trend
+from monitor.core.state import CheckState, LastLook, State, TargetState
 from monitor.web.api import Unknown, Views
 from monitor.web.app import make_app
 from tests.fakes.clock import START, FakeClock
@@ -41,7 +41,9 @@ def described(verdict: str = "pass", **fields: Any) -> dict[str, Any]:
 def a_state(target: TargetName = PROD, *, incidents: tuple[Incident, ...] = (), at: float = START - 12) -> TargetState:
     """A target whose checks looked twelve seconds ago."""
     look = LastLook(at=at, took=0.2, verdict=Verdict.PASS, summary="well")
-    return TargetState(target=target, trends={check: Trend(last=look) for check in CheckName}, incidents=incidents)
+    return TargetState(
+        target=target, check_states={check: CheckState(last=look) for check in CheckName}, incidents=incidents
+    )
 
 
 def an_incident(target: TargetName = PROD, **fields: Any) -> Incident:

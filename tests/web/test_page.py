@@ -239,8 +239,8 @@ def test_foreign_text_is_shown_and_never_obeyed() -> None:
     assert not {"script", "img", "b"} & set(page.tags)
     assert {name for name, _ in page.attributes} <= KNOWN_ATTRIBUTES
     shown = page.text + " ".join(value or "" for _, value in page.attributes)
-    told = HOSTILE.split("`", maxsplit=1)[0]
-    assert [place for place in (*places, *more) if f"{place}:{told}" not in shown] == []
+    notified = HOSTILE.split("`", maxsplit=1)[0]
+    assert [place for place in (*places, *more) if f"{place}:{notified}" not in shown] == []
     for written in ("{{ 7*7 }} {% raw %} **b** [x](javascript:y)", "&amp;"):
         assert page.text.count(written) >= len(places)
     assert not [value for name, value in page.attributes if name == "href" and (value or "").startswith("javascript")]

@@ -94,7 +94,7 @@ class SlackBot(_Slack):
         for each in (self.destination, *self.destinations.values()):
             self._frame(each.mention)
 
-    async def tell(self, notice: Notice) -> Mapping[str, str]:
+    async def deliver(self, notice: Notice) -> Mapping[str, str]:
         """Bring the channel up to date. Raises Undeliverable.
 
         1. Nothing was posted yet: post a root.
@@ -107,7 +107,7 @@ class SlackBot(_Slack):
         The receipt is where the root is, `channel` and `ts`, and `end`: the answer in its thread that says that it is over.
         """
         destination = self.destinations.get(notice.incident.target, self.destination)
-        known = notice.told.receipt if notice.told is not None else {}
+        known = notice.notified.receipt if notice.notified is not None else {}
         try:
             if known.get("channel") and known.get("ts"):
                 try:
@@ -137,7 +137,7 @@ class SlackBot(_Slack):
     async def _open(self, notice: Notice, destination: Destination) -> Mapping[str, str]:
         """Post a root; but neither a silence nor what is over is announced by a new message."""
         if notice.reason is Reason.EDITED and (notice.silenced_until is not None or not notice.incident.open):
-            return notice.told.receipt if notice.told is not None else {}
+            return notice.notified.receipt if notice.notified is not None else {}
         return _receipt(await self._post(destination.channel, render.post(notice, self._frame(destination.mention))))
 
     async def _update(self, notice: Notice, known: Mapping[str, str], frame: render.Frame) -> Mapping[str, str]:
@@ -194,7 +194,7 @@ class SlackWebhook(_Slack):
         for each in (self.mention, *self.mentions.values()):
             self._frame(each)
 
-    async def tell(self, notice: Notice) -> Mapping[str, str]:
+    async def deliver(self, notice: Notice) -> Mapping[str, str]:
         """Post one message; what is only worth an edit is not posted. Raises Undeliverable."""
         if notice.reason is not Reason.EDITED:
             mention = self.mentions.get(notice.incident.target, self.mention)
@@ -227,5 +227,5 @@ def _receipt(answer: SlackResponse) -> Mapping[str, str]:
     Empty if Slack took the message and does not say where it is: then the next notice is a fresh post.
     """
     where: dict[str, Any] = {"channel": answer.get("channel"), "ts": answer.get("ts")}
-    told = all(isinstance(each, str) and _RECEIPT.fullmatch(each) for each in where.values())
-    return where if told else {}
+    notified = all(isinstance(each, str) and _RECEIPT.fullmatch(each) for each in where.values())
+    return where if notified else {}

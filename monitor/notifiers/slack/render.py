@@ -121,7 +121,7 @@ def _paragraphs(
     if brief and not notice.incident.open:
         return [(head, _HEAD), (losses, _AFTER)]
     # Of what is over, a reader who was told nothing before is told how it went.
-    after = [*losses, *(wording.life(notice, style) if notice.told is None else [])], _AFTER
+    after = [*losses, *(wording.life(notice, style) if notice.notified is None else [])], _AFTER
     step = [style.bold("Next step"), wording.advice(notice, style)], _STEP
     title = "Why we think so" if notice.incident.open else "Why we thought so"
     why = [f"• {line}" for line in wording.because(notice, style)]

@@ -116,7 +116,7 @@ class SlackReader:
         self.network = InProcess({"slack.com": self.slack.asgi, "hooks.slack.com": self.slack.asgi})
         self._refusal = refusal
 
-    def heard(self) -> list[str]:
+    def received(self) -> list[str]:
         """Every message, as its blocks and its text say it."""
         return ["\n".join([message["text"], *texts(message)]) for message in self.slack.messages]
 

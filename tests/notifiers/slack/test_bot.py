@@ -24,7 +24,7 @@ from tests.notifiers.slack.scripted import (
     waited_for,
 )
 
-NEWS = [kind for kind in KINDS if KINDS[kind]().told is not None and KINDS[kind]().reason != "edited"]
+NEWS = [kind for kind in KINDS if KINDS[kind]().notified is not None and KINDS[kind]().reason != "edited"]
 EDITS = ["acknowledged", "silenced", "waiting", "recounted"]
 
 
@@ -48,10 +48,10 @@ def bot(reader: SlackReader) -> SlackBot:
 
 async def after_opening(bot: SlackBot, kind: str) -> Notice:
     """Tell the opening; gives a later notice that knows its receipt."""
-    receipt = await bot.tell(notices.opened())
+    receipt = await bot.deliver(notices.opened())
     notice = KINDS[kind]()
-    assert notice.told is not None
-    return replace(notice, told=replace(notice.told, receipt=receipt))
+    assert notice.notified is not None
+    return replace(notice, notified=replace(notice.notified, receipt=receipt))
 
 
 # --- what is called, and how
@@ -60,7 +60,7 @@ async def after_opening(bot: SlackBot, kind: str) -> Notice:
 async def test_an_opening_is_one_root_and_its_receipt_is_what_slack_said(bot: SlackBot, slack: ScriptedSlack) -> None:
     """The channel's id, not the name that was configured, and the timestamp."""
     named = replace(bot, destination=Destination(channel="#alerts", mention=MENTION))
-    receipt = await named.tell(notices.opened())
+    receipt = await named.deliver(notices.opened())
     assert receipt == {"channel": CHANNEL, "ts": slack.root()["ts"]}
     (method, sent), (head,) = slack.calls[0], slack.heads
     assert method == "chat.postMessage"
@@ -77,10 +77,10 @@ async def test_an_opening_is_one_root_and_its_receipt_is_what_slack_said(bot: Sl
 async def test_news_edit_the_root_and_answer_in_its_thread(bot: SlackBot, slack: ScriptedSlack, kind: str) -> None:
     """In that order, because an edit can be repeated; the receipt stays."""
     notice = await after_opening(bot, kind)
-    assert notice.told is not None
-    receipt = dict(await bot.tell(notice))
+    assert notice.notified is not None
+    receipt = dict(await bot.deliver(notice))
     assert receipt.pop("end", "") == ("" if notice.incident.open else slack.thread(slack.root())[0]["ts"])
-    assert receipt == notice.told.receipt
+    assert receipt == notice.notified.receipt
     assert [method for method, _ in slack.calls[1:]] == ["chat.update", "chat.postMessage"]
     (_, edit), (_, answer) = slack.calls[1:]
     assert edit["parse"] == "none"
@@ -96,7 +96,7 @@ async def test_news_edit_the_root_and_answer_in_its_thread(bot: SlackBot, slack:
 @pytest.mark.parametrize("kind", EDITS)
 async def test_an_edit_is_no_news(bot: SlackBot, slack: ScriptedSlack, kind: str) -> None:
     """Acknowledged, silenced, waiting, found after all: the root shows it, and nobody is disturbed."""
-    await bot.tell(await after_opening(bot, kind))
+    await bot.deliver(await after_opening(bot, kind))
     assert [method for method, _ in slack.calls] == ["chat.postMessage", "chat.update"]
     assert slack.thread(slack.root()) == []
 
@@ -106,12 +106,12 @@ async def test_what_is_found_after_the_end_is_put_right_wherever_the_end_was_tol
 ) -> None:
     """In the root, and in the answer that was shown in the channel: both say the same of what is late and what is lost."""
     resolved = await after_opening(bot, "resolved")
-    assert resolved.told is not None
-    receipt = await bot.tell(resolved)
+    assert resolved.notified is not None
+    receipt = await bot.deliver(resolved)
     found = replace(resolved.incident, losses=Losses(sent=9, late=5, lost=0, longest_delay=900.0), recounted=True)
-    told = replace(resolved.told, receipt=receipt, closed=True)
-    edit = replace(resolved, reason=Reason.EDITED, incident=found, told=told, mention=False, broadcast=False)
-    assert await bot.tell(edit) == receipt
+    notified = replace(resolved.notified, receipt=receipt, closed=True)
+    edit = replace(resolved, reason=Reason.EDITED, incident=found, notified=notified, mention=False, broadcast=False)
+    assert await bot.deliver(edit) == receipt
     said = "9 canaries: 4 arrived in time, 5 late (longest 900 s), 0 lost."
     (answer,) = slack.thread(slack.root())
     assert said in slack.root()["text"]
@@ -121,10 +121,10 @@ async def test_what_is_found_after_the_end_is_put_right_wherever_the_end_was_tol
 
 async def test_what_comes_back_goes_to_the_same_thread(bot: SlackBot, slack: ScriptedSlack) -> None:
     """Again, in the channel too, with a mention; the end that was told is forgotten, so the next edit leaves it as it is."""
-    receipt = await bot.tell(await after_opening(bot, "resolved"))
-    again = replace(notices.again(), told=notices.told_of(notices.an_incident(), closed=True, receipt=receipt))
+    receipt = await bot.deliver(await after_opening(bot, "resolved"))
+    again = replace(notices.again(), notified=notices.told_of(notices.an_incident(), closed=True, receipt=receipt))
     assert "end" in receipt
-    assert await bot.tell(again) == {"channel": CHANNEL, "ts": slack.root()["ts"]}
+    assert await bot.deliver(again) == {"channel": CHANNEL, "ts": slack.root()["ts"]}
     assert "resolved" not in slack.root()["text"]
     last = slack.thread(slack.root())[-1]
     assert "again, third time in 20 min" in last["text"]
@@ -135,8 +135,8 @@ async def test_what_comes_back_goes_to_the_same_thread(bot: SlackBot, slack: Scr
 async def test_what_a_webhook_told_before_gets_a_root(bot: SlackBot, slack: ScriptedSlack) -> None:
     """Its receipt is empty."""
     notice = notices.reminder()
-    assert notice.told is not None
-    receipt = await bot.tell(replace(notice, told=replace(notice.told, receipt={})))
+    assert notice.notified is not None
+    receipt = await bot.deliver(replace(notice, notified=replace(notice.notified, receipt={})))
     assert receipt["ts"] == slack.root()["ts"]
     assert "reminder" in slack.root()["text"]
 
@@ -144,9 +144,9 @@ async def test_what_a_webhook_told_before_gets_a_root(bot: SlackBot, slack: Scri
 async def test_a_target_may_have_its_own_channel_and_mention(reader: SlackReader, slack: ScriptedSlack) -> None:
     """The others have the global one."""
     bot = a_bot(reader, destinations={notices.PROD: Destination(channel="C0PROD", mention="<!subteam^S0999>")})
-    await bot.tell(notices.opened())
+    await bot.deliver(notices.opened())
     other = replace(notices.opened(), incident=replace(notices.opened().incident, target=TargetName("other")))
-    await bot.tell(other)
+    await bot.deliver(other)
     assert [(root["channel"], "S0999" in root["text"]) for root in slack.messages] == [
         ("C0PROD", True),
         (CHANNEL, False),
@@ -168,8 +168,8 @@ async def test_the_token_is_asked_for_each_time(reader: SlackReader, slack: Scri
     tokens = iter(["xoxb-old", TOKEN])
     bot = a_bot(reader, token=lambda: next(tokens))
     with pytest.raises(Undeliverable, match="token is not"):
-        await bot.tell(notices.opened())
-    await bot.tell(notices.opened())
+        await bot.deliver(notices.opened())
+    await bot.deliver(notices.opened())
     assert len(slack.messages) == 1
 
 
@@ -186,14 +186,14 @@ async def test_a_deleted_root_is_followed_by_a_fresh_post(bot: SlackBot, slack: 
     """It takes over: it says the news and everything else, and the thread goes on below it."""
     notice = await after_opening(bot, "escalated")
     slack.delete(slack.root())
-    receipt = await bot.tell(notice)
+    receipt = await bot.deliver(notice)
     assert [method for method, _ in slack.calls[1:]] == ["chat.update", "chat.postMessage"]
     assert receipt == {"channel": CHANNEL, "ts": slack.root()["ts"]}
     assert "escalated" in slack.root()["text"]
     assert MENTION in slack.root()["text"]
     resolved = notices.resolved()
-    assert resolved.told is not None
-    await bot.tell(replace(resolved, told=replace(resolved.told, receipt=receipt)))
+    assert resolved.notified is not None
+    await bot.deliver(replace(resolved, notified=replace(resolved.notified, receipt=receipt)))
     assert "resolved" in slack.root()["text"]
     assert len(slack.thread(slack.root())) == 1
 
@@ -213,7 +213,7 @@ async def test_what_cannot_be_edited_or_answered_is_posted_afresh(
     for number, code in enumerate(codes.split()):
         notice = await after_opening(bot, "resolved")
         slack.script.extend([*[None] * before, no(code)])
-        receipt = await bot.tell(notice)
+        receipt = await bot.deliver(notice)
         assert receipt["ts"] == slack.root(2 * number + 1)["ts"], code
         assert "resolved" in slack.root(2 * number + 1)["text"], code
 
@@ -224,11 +224,11 @@ async def test_of_what_is_worth_an_edit_alone_only_an_acknowledgement_gets_a_fre
 ) -> None:
     """Of a deleted root nothing is left to be edited; what comes after a silence gets a fresh post."""
     notice = await after_opening(bot, kind)
-    assert notice.told is not None
+    assert notice.notified is not None
     slack.delete(slack.root())
-    receipt = await bot.tell(notice)
+    receipt = await bot.deliver(notice)
     if shown is None:
-        assert receipt == notice.told.receipt
+        assert receipt == notice.notified.receipt
         assert slack.messages == []
     else:
         assert shown in slack.root()["text"]
@@ -237,7 +237,7 @@ async def test_of_what_is_worth_an_edit_alone_only_an_acknowledgement_gets_a_fre
 async def test_an_answer_that_does_not_say_where_the_message_is(bot: SlackBot, slack: ScriptedSlack) -> None:
     """It was taken, so it is not sent again; the next notice is a fresh post."""
     slack.script.append(Said(200, b'{"ok": true}'))
-    assert await bot.tell(notices.opened()) == {}
+    assert await bot.deliver(notices.opened()) == {}
 
 
 # --- refused blocks
@@ -249,7 +249,7 @@ async def test_refused_blocks_are_told_once_more_in_plain_short_words(
 ) -> None:
     """Posted, edited and answered: what broke, where and since when still get through, and whoever must be called is."""
     slack.script.append(no(code, errors=["no more than 50 items allowed"]))
-    receipt = await bot.tell(notices.opened())
+    receipt = await bot.deliver(notices.opened())
     assert "blocks" not in slack.root()
     assert slack.root()["text"].startswith(
         "🚨 critical · prod · exporter_disabled\nThe gateway's traces exporter is off"
@@ -257,9 +257,9 @@ async def test_refused_blocks_are_told_once_more_in_plain_short_words(
     assert "Next step" not in slack.root()["text"]
     assert MENTION in slack.root()["text"]
     notice = notices.resolved()
-    assert notice.told is not None
+    assert notice.notified is not None
     slack.script.extend([no(code), None, no(code), None])
-    await bot.tell(replace(notice, told=replace(notice.told, receipt=receipt)))
+    await bot.deliver(replace(notice, notified=replace(notice.notified, receipt=receipt)))
     assert slack.root()["blocks"] == []
     assert "resolved" in slack.root()["text"]
     assert "blocks" not in slack.thread(slack.root())[0]
@@ -269,7 +269,7 @@ async def test_plain_words_are_tried_only_once(bot: SlackBot, slack: ScriptedSla
     """Then it is permanent."""
     slack.script.extend([no("invalid_blocks"), no("invalid_blocks")])
     with pytest.raises(Undeliverable) as raised:
-        await bot.tell(notices.opened())
+        await bot.deliver(notices.opened())
     assert raised.value.permanent
     assert len(slack.calls) == 2
 
@@ -282,9 +282,9 @@ async def test_a_reply_that_failed_is_not_lost_and_not_doubled(bot: SlackBot, sl
     notice = await after_opening(bot, "resolved")
     slack.script.extend([None, html(503)])
     with pytest.raises(Undeliverable):
-        await bot.tell(notice)
+        await bot.deliver(notice)
     assert slack.thread(slack.root()) == []
-    await bot.tell(notice)
+    await bot.deliver(notice)
     assert len(slack.thread(slack.root())) == 1
 
 
@@ -296,9 +296,9 @@ async def test_a_lost_answer_costs_one_duplicate_at_most(
     notice = await after_opening(bot, "resolved")
     slack.lose_next_answer_of = lost
     with pytest.raises(Undeliverable) as raised:
-        await bot.tell(notice)
+        await bot.deliver(notice)
     assert raised.value.unknown
-    await bot.tell(notice)
+    await bot.deliver(notice)
     assert len(slack.thread(slack.root())) == replies
     assert len(slack.messages) == 1 + replies
 
@@ -347,7 +347,7 @@ async def test_what_an_answer_means(
     """Permanent are only Slack's documented errors; unknown is what may have been posted; never more than one request."""
     slack.script.append(said)
     with pytest.raises(Undeliverable) as raised:
-        await bot.tell(notices.opened())
+        await bot.deliver(notices.opened())
     error = raised.value
     assert (error.permanent, error.unknown, error.retry_after) == (permanent, unknown, retry_after)
     assert len(slack.calls) == 1
@@ -366,10 +366,10 @@ async def test_without_an_answer_unknown_is_only_what_was_sent(
     reader.network.take_down("slack.com", kind)
     bot = a_bot(reader)
     with pytest.raises(Undeliverable) as raised:
-        await waited_for(reader.clock, bot.tell(notices.opened()))
+        await waited_for(reader.clock, bot.deliver(notices.opened()))
     assert (raised.value.permanent, raised.value.unknown) == (False, unknown)
     reader.network.bring_up("slack.com")
-    await bot.tell(notices.opened())
+    await bot.deliver(notices.opened())
     assert len(slack.messages) == 1
 
 
@@ -385,12 +385,12 @@ async def test_one_message_a_second_and_channel(reader: SlackReader, slack: Scri
     )
     began = reader.clock.monotonic()
     far = replace(notices.opened(), incident=replace(notices.opened().incident, target=TargetName("far")))
-    await bot.tell(notices.opened())
-    await bot.tell(far)
+    await bot.deliver(notices.opened())
+    await bot.deliver(far)
     assert reader.clock.monotonic() == began
-    await waited_for(reader.clock, bot.tell(notices.opened()))
+    await waited_for(reader.clock, bot.deliver(notices.opened()))
     assert reader.clock.monotonic() == began + 1
-    await waited_for(reader.clock, bot.tell(notices.opened()))
+    await waited_for(reader.clock, bot.deliver(notices.opened()))
     assert reader.clock.monotonic() == began + 2
     assert len(slack.messages) == 4
 
@@ -401,7 +401,7 @@ async def test_an_edit_does_not_hold_up_the_call_that_follows_it(reader: SlackRe
     notice = await after_opening(bot, "turned_critical")
     await reader.clock.advance(5)
     began = reader.clock.monotonic()
-    await bot.tell(notice)
+    await bot.deliver(notice)
     assert reader.clock.monotonic() == began
 
 
@@ -451,5 +451,5 @@ async def test_a_channel_that_refuses_is_named_where_there_are_several(
     other = {notices.PROD: Destination(channel="C0PROD")} if several else {}
     slack.script.append(no(code))
     with pytest.raises(Undeliverable) as caught:
-        await a_bot(reader, destinations=other).tell(notices.opened())
+        await a_bot(reader, destinations=other).deliver(notices.opened())
     assert (str(caught.value), caught.value.place) == (said, place)

@@ -8,7 +8,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitor.core.faults import FAULTS
-from monitor.core.incident import NO_LONGER_MONITORED, Diagnosis, Incident, Losses, Notice, Passage, Reason, Told
+from monitor.core.incident import (
+    NO_LONGER_MONITORED,
+    Diagnosis,
+    Incident,
+    Losses,
+    Notice,
+    Notified,
+    Reason,
+    TimelineEntry,
+)
 from monitor.core.model import Component, Fault, Severity, TargetName
 from monitor.notifiers.slack.render import Frame, Message, note, post, reply, root
 from monitor.notifiers.wording import SEVERITY_SIGNS
@@ -294,7 +303,7 @@ def test_who_missed_it_all_is_told_how_it_went() -> None:
 def test_who_was_told_is_not_told_how_it_went() -> None:
     """The thread has it."""
     missed = notices.missed()
-    assert "trace_late" not in shown(root(replace(missed, told=told_of(missed.incident)), FRAME))
+    assert "trace_late" not in shown(root(replace(missed, notified=told_of(missed.incident)), FRAME))
 
 
 @pytest.mark.parametrize(
@@ -440,7 +449,7 @@ def any_notice(draw: st.DrawFn) -> Notice:
     """With every field filled by chance."""
     diagnosis = draw(any_diagnosis())
     passage = st.builds(
-        Passage,
+        TimelineEntry,
         at=_ANY_TIME,
         fault=st.sampled_from(Fault),
         severity=st.sampled_from(Severity),
@@ -455,18 +464,18 @@ def any_notice(draw: st.DrawFn) -> Notice:
         closed_because=draw(_ANY_TEXT),
         critical_since=draw(_maybe(_ANY_TIME)),
         reopened=tuple(draw(st.lists(_ANY_TIME, max_size=12))),
-        passages=tuple(draw(st.lists(passage, max_size=40))),
+        timeline=tuple(draw(st.lists(passage, max_size=40))),
         losses=draw(_maybe(st.builds(Losses, sent=st.integers(), late=st.integers(), lost=st.integers()))),
         acked_by=draw(_maybe(_ANY_TEXT)),
         acked_at=draw(_maybe(_ANY_TIME)),
         acked_as=draw(st.sampled_from([None, (diagnosis.fault, diagnosis.severity)])),
     )
-    told = Told(reason=Reason.OPENED, fault=draw(st.sampled_from(Fault)), severity=Severity.WARNING, at=START)
+    notified = Notified(reason=Reason.OPENED, fault=draw(st.sampled_from(Fault)), severity=Severity.WARNING, at=START)
     return Notice(
         reason=draw(st.sampled_from(Reason)),
         incident=incident,
         at=draw(_ANY_TIME),
-        told=draw(st.sampled_from([None, told])),
+        notified=draw(st.sampled_from([None, notified])),
         mention=draw(st.booleans()),
         silenced_until=draw(_maybe(_ANY_TIME)),
         labels=draw(st.dictionaries(_ANY_TEXT, _ANY_TEXT, max_size=15)),
@@ -503,4 +512,4 @@ def said_by_sign_and_word(notice: Notice, line: str) -> bool:
 
 def test_told_of_is_what_the_notices_are_made_with() -> None:
     """A guard for the fixtures: the notices of a known incident carry what was told."""
-    assert notices.reminder().told == told_of(notices.reminder().incident)
+    assert notices.reminder().notified == told_of(notices.reminder().incident)

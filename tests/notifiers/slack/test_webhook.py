@@ -35,7 +35,7 @@ def webhook(reader: SlackReader) -> SlackWebhook:
 async def test_each_notice_is_one_message_that_says_everything(webhook: SlackWebhook, slack: ScriptedSlack) -> None:
     """Nothing can be edited, so a reminder says what broke, and a resolve how it went."""
     for kind in ("opened", "reminder", "resolved"):
-        assert await webhook.tell(KINDS[kind]()) == {}
+        assert await webhook.deliver(KINDS[kind]()) == {}
     texts = [message["text"] for message in slack.messages]
     assert [text.partition("\n")[0] for text in texts] == [
         "🚨 critical · prod · exporter_disabled",
@@ -51,15 +51,15 @@ async def test_each_notice_is_one_message_that_says_everything(webhook: SlackWeb
 @pytest.mark.parametrize("kind", ["acknowledged", "silenced", "waiting"])
 async def test_what_is_only_worth_an_edit_is_not_posted(webhook: SlackWebhook, slack: ScriptedSlack, kind: str) -> None:
     """The channel is no logbook."""
-    assert await webhook.tell(KINDS[kind]()) == {}
+    assert await webhook.deliver(KINDS[kind]()) == {}
     assert slack.calls == []
 
 
 async def test_a_target_may_call_somebody_else(reader: SlackReader, slack: ScriptedSlack) -> None:
     """Or nobody."""
-    await a_webhook(reader, mentions={notices.PROD: "<!subteam^S0999>"}).tell(notices.opened())
-    await a_webhook(reader, mentions={notices.PROD: None}).tell(notices.opened())
-    await a_webhook(reader).tell(notices.opened())
+    await a_webhook(reader, mentions={notices.PROD: "<!subteam^S0999>"}).deliver(notices.opened())
+    await a_webhook(reader, mentions={notices.PROD: None}).deliver(notices.opened())
+    await a_webhook(reader).deliver(notices.opened())
     assert [message["text"].rpartition("\n")[2] for message in slack.messages][::2] == ["<!subteam^S0999>", MENTION]
     assert "subteam" not in slack.messages[1]["text"]
 
@@ -69,7 +69,7 @@ async def test_refused_blocks_are_told_once_more_in_plain_short_words(
 ) -> None:
     """What broke, where and since when still get through."""
     slack.script.append(Said(400, b"invalid_blocks", _TEXT))
-    await webhook.tell(notices.opened())
+    await webhook.deliver(notices.opened())
     assert "blocks" not in slack.messages[0]
     assert slack.messages[0]["text"].startswith("🚨 critical · prod · exporter_disabled\n")
 
@@ -99,7 +99,7 @@ async def test_what_an_answer_means(
     """Permanent are only Slack's documented words, no other is repeated; unknown is what may have been posted."""
     slack.script.append(said)
     with pytest.raises(Undeliverable) as raised:
-        await webhook.tell(notices.opened())
+        await webhook.deliver(notices.opened())
     error = raised.value
     assert (error.permanent, error.unknown, error.retry_after) == (permanent, unknown, retry_after)
     assert len(slack.calls) == 1
@@ -112,9 +112,9 @@ async def test_one_message_a_second(reader: SlackReader, slack: ScriptedSlack) -
     """Several targets that break together do not run into Slack's limit."""
     webhook = a_webhook(reader, pace=Pace(reader.clock))
     began = reader.clock.monotonic()
-    await webhook.tell(notices.opened())
+    await webhook.deliver(notices.opened())
     assert reader.clock.monotonic() == began
-    await waited_for(reader.clock, webhook.tell(notices.opened()))
+    await waited_for(reader.clock, webhook.deliver(notices.opened()))
     assert reader.clock.monotonic() == began + 1
     assert len(slack.messages) == 2
 
@@ -125,7 +125,7 @@ async def test_the_url_is_asked_for_each_time(reader: SlackReader, slack: Script
     webhook = a_webhook(reader, url=lambda: next(urls))
     slack.script.append(Said(404, b"no_service", _TEXT))
     with pytest.raises(Undeliverable):
-        await webhook.tell(notices.opened())
-    await webhook.tell(replace(notices.opened(), mention=False))
+        await webhook.deliver(notices.opened())
+    await webhook.deliver(replace(notices.opened(), mention=False))
     assert len(slack.messages) == 1
     assert "hooks" not in repr(webhook)

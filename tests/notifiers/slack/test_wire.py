@@ -52,9 +52,9 @@ async def test_a_bot_posts_and_edits() -> None:
     slack, clock = ScriptedSlack(), FakeClock()
     async with listening(slack) as port:
         bot = a_bot(bot_reader(), clock, http=an_http(clock), api_url=f"http://127.0.0.1:{port}/api/")
-        receipt = await bot.tell(notices.opened())
+        receipt = await bot.deliver(notices.opened())
         known = notices.told_of(notices.resolved().incident, receipt=receipt)
-        await bot.tell(notices.a_notice(notices.resolved().reason, notices.resolved().incident, told=known))
+        await bot.deliver(notices.a_notice(notices.resolved().reason, notices.resolved().incident, notified=known))
     assert [method for method, _ in slack.calls] == ["chat.postMessage", "chat.update", "chat.postMessage"]
     assert "resolved" in slack.root()["text"]
 
@@ -64,7 +64,7 @@ async def test_a_webhook_posts() -> None:
     slack, clock = ScriptedSlack(), FakeClock()
     async with listening(slack) as port:
         url = f"http://127.0.0.1:{port}{HOOK_PATH}"
-        await a_webhook(hook_reader(), http=an_http(clock), url=lambda: url).tell(notices.opened())
+        await a_webhook(hook_reader(), http=an_http(clock), url=lambda: url).deliver(notices.opened())
     assert len(slack.messages) == 1
 
 
@@ -76,7 +76,7 @@ async def test_a_redirect_never_gets_the_token() -> None:
         async with serving(saying(moved)) as port:
             bot = a_bot(bot_reader(), clock, http=an_http(clock), api_url=f"http://127.0.0.1:{port}/api/")
             with pytest.raises(Undeliverable, match="status 302"):
-                await bot.tell(notices.opened())
+                await bot.deliver(notices.opened())
     assert elsewhere.calls == []
 
 
@@ -93,7 +93,7 @@ async def test_a_hung_slack_is_given_up_within_ten_seconds(pieces: tuple[bytes, 
     clock = FakeClock()
     async with serving(saying(*pieces, stay=True)) as port:
         bot = a_bot(bot_reader(), clock, http=an_http(clock), api_url=f"http://127.0.0.1:{port}/api/")
-        task = asyncio.ensure_future(bot.tell(notices.opened()))
+        task = asyncio.ensure_future(bot.deliver(notices.opened()))
         assert await clock.run_until(task.done, limit=60) == 10
         with pytest.raises(Undeliverable) as raised:
             await task
@@ -105,7 +105,7 @@ async def test_a_hung_slack_does_not_delay_the_end() -> None:
     clock = FakeClock()
     async with serving(saying(stay=True)) as port:
         bot = a_bot(bot_reader(), clock, http=an_http(clock), api_url=f"http://127.0.0.1:{port}/api/")
-        task = asyncio.ensure_future(bot.tell(notices.opened()))
+        task = asyncio.ensure_future(bot.deliver(notices.opened()))
         await clock.settle()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -119,7 +119,7 @@ async def test_a_connection_that_closes_without_an_answer_is_unknown() -> None:
     async with serving(saying()) as port:
         bot = a_bot(bot_reader(), clock, http=an_http(clock), api_url=f"http://127.0.0.1:{port}/api/")
         with pytest.raises(Undeliverable) as raised:
-            await bot.tell(notices.opened())
+            await bot.deliver(notices.opened())
     assert (raised.value.unknown, raised.value.permanent) == (True, False)
 
 
@@ -129,7 +129,7 @@ async def test_slack_sdk_does_not_send_by_itself(monkeypatch: pytest.MonkeyPatch
     slack, clock = ScriptedSlack(), FakeClock()
     async with listening(slack) as port:
         bot = a_bot(bot_reader(), clock, http=an_http(clock), api_url=f"http://127.0.0.1:{port}/api/")
-        await bot.tell(notices.opened())
+        await bot.deliver(notices.opened())
         assert "password" not in repr(vars(bot._client()))
     assert len(slack.messages) == 1
 
@@ -146,5 +146,5 @@ async def test_a_token_that_http_cannot_carry_is_not_shown() -> None:
         destination=Destination(channel=CHANNEL),
     )
     with pytest.raises(Undeliverable) as raised:
-        await bot.tell(notices.opened())
+        await bot.deliver(notices.opened())
     assert "xoxb" not in str(raised.value)
