@@ -110,7 +110,7 @@ def prepare(loaded: Loaded) -> "Deps":
     clock, redactor = SystemClock(), Redactor(secrets_of(loaded.settings))
     configure(level="warning", style=loaded.settings.log.format, redact=redactor.redact)
     try:
-        http = Http(clock=clock, transport=network(loaded.settings, redactor))
+        http = Http(clock=clock, transport=network(loaded.settings, redactor), redactor=redactor)
     except OSError as error:
         raise unusable_ca_file(loaded, error) from None
     return Deps(http=http, redactor=redactor, clock=clock)

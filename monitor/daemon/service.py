@@ -55,7 +55,11 @@ class Service:
     ) -> None:
         """Raises OSError if `http.ca_file` cannot be used."""
         settings, clock = loaded.settings, SystemClock()
-        self._deps = Deps(clock=clock, http=Http(clock=clock, transport=network(settings, redactor)), redactor=redactor)
+        self._deps = Deps(
+            clock=clock,
+            http=Http(clock=clock, transport=network(settings, redactor), redactor=redactor),
+            redactor=redactor,
+        )
         self._store: Store = SqliteStore(
             Path(settings.state.path), clock=clock, keep_history=settings.state.keep_history
         )
@@ -81,7 +85,7 @@ class Service:
             apply=self._apply,
         )
         self._metrics = Metrics(clock=clock, version=VERSION, view=self._view)
-        self._metrics.expect(self._expected())
+        self._metrics.expect(self._expected(settings))
         self.daemon.listen(self._metrics.listen)
         self.daemon.listen(EventLog().listen)
         self._web = self._make_web()
@@ -112,7 +116,7 @@ class Service:
             # Notifiers are loaded last: nothing is due to them before something has been seen.
             async with self._reloader.lock:
                 await self.daemon.notify_by(self._notifiers(self._settings))
-                self._metrics.expect(self._expected())
+                self._metrics.expect(self._expected(self._settings))
                 self._meta.prepare(self._settings)()
             self._schedule.every("refused configuration", _NOTIFY_REFUSAL_EVERY, self._notify_refusal)
             _log.info("ready", extra={"fields": {"url": self._web.url, "version": VERSION}})
@@ -180,7 +184,7 @@ class Service:
         begin_meta = self._meta.prepare(settings)
         await self.daemon.apply(settings, self._notifiers(settings), silences_of(settings))
         begin_meta()
-        self._metrics.expect(self._expected())
+        self._metrics.expect(self._expected(settings))
 
     def _notifiers(self, settings: Settings) -> tuple[Route, ...]:
         from monitor.daemon.compose_notifiers import notifiers_of  # noqa: PLC0415 - loaded when it is needed, see there
@@ -207,11 +211,11 @@ class Service:
             token_expiries={name: token_expiries(target) for name, target in self._settings.targets.items()},
         )
 
-    def _expected(self) -> Expected:
+    def _expected(self, settings: Settings) -> Expected:
         return Expected(
             targets={
                 name: Monitored(checks=enabled_checks(target.checks), labels=target.labels)
-                for name, target in self._settings.targets.items()
+                for name, target in settings.targets.items()
             },
             notifiers=tuple(self.daemon.notifiers),
         )

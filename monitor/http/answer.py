@@ -25,7 +25,7 @@ _ZLIB_HEAD = 2
 _DEEPEST = 100  # levels of JSON; recorded answers have fewer than ten
 _LONGEST_WAIT = 86_400.0  # of a Retry-After; more is a mistake of somebody's clock
 _LOOKED_AT = 65_536  # so much of a page is searched for the marks of a blocking proxy
-_TRAIL = ("server", "cf-ray", "via", "x-kong-request-id", "x-kong-upstream-latency", "x-request-id")
+TRAIL = ("server", "cf-ray", "via", "x-kong-request-id", "x-kong-upstream-latency", "x-request-id")
 _REFUSALS = frozenset({401, 403, 429})
 _BLOCKING_STATUSES = frozenset({401, 403, 429, 503})
 
@@ -48,7 +48,8 @@ class Unread(Garbled):
 class Answer:
     """An HTTP answer. `body` is what was kept of it, decompressed; `flaw` says why it is not the whole.
 
-    `size` is how much of the body was read, also of one that was not kept; `cut_off`: the rest was more than might be read.
+    `size` is how much of the body was read, also of one that was not kept; `cut_off`: the rest was more than might be read. `trail`
+    are the headers by which the other side finds this request in its logs, and that say who answered: fit to be shown.
     """
 
     status: int
@@ -59,6 +60,7 @@ class Answer:
     phases: Phases = Phases()
     certificate_expires_at: Instant | None = None
     size: int = 0
+    trail: Mapping[str, Scalar] = field(default_factory=dict)
 
     @property
     def media_type(self) -> str:
@@ -77,11 +79,6 @@ class Answer:
         """Whether this is Cloudflare's own page, which says that it cannot reach the service behind it."""
         is_cloudflares = "cf-ray" in self.headers or self.headers.get("server", "").lower() == "cloudflare"
         return self.status in _EDGE_STATUSES and is_cloudflares and not self.body.lstrip().startswith(b"{")
-
-    @property
-    def trail(self) -> Mapping[str, Scalar]:
-        """The headers by which the other side finds this request in its logs, and that tell who answered."""
-        return {name: clamp(self.headers[name], 80) for name in _TRAIL if name in self.headers}
 
     def text(self, limit: int = 20_000) -> str:
         """The beginning of the body as text; foreign, so not yet fit to be shown."""

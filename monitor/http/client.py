@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from monitor.core.model import Instant, Seconds, Service
-from monitor.http.answer import Answer, Body
+from monitor.http.answer import TRAIL, Answer, Body
 from monitor.http.exchange import Request, Stopwatch, Transport
 from monitor.ports import Clock, Garbled, Unreachable
+from monitor.redaction import Redactor
 from monitor.version import VERSION
 
 USER_AGENT = f"gateway-trace-monitor/{VERSION}"
@@ -69,6 +70,7 @@ class Http:
 
     clock: Clock
     transport: Transport
+    redactor: Redactor = field(default_factory=Redactor)
     on_answer: OnAnswer | None = None
     on_certificate: OnCertificate | None = None
     on_exchange: OnExchange | None = None
@@ -179,5 +181,6 @@ class Http:
                 phases=watch.stop(),
                 certificate_expires_at=reply.certificate_expires_at,
                 size=body.size,
+                trail={name: self.redactor.show(reply.headers[name], 80) for name in TRAIL if name in reply.headers},
             )
             return answer, misread

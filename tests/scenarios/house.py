@@ -121,7 +121,7 @@ class House:
         self._transport = InProcess({host: self._wired(host) for host in self.sandbox.apps})
         if self._cut_off:
             self.cut_off()
-        http = Http(clock=self.clock, transport=self._transport)
+        http = Http(clock=self.clock, transport=self._transport, redactor=redactor)
         deps = Deps(clock=self.clock, http=http, redactor=redactor)
         self.routes = notifiers_of(settings, deps)
         self.daemon = Daemon(
