@@ -9,7 +9,6 @@ from monitor.core.model import TargetName
 from monitor.http import InProcess
 from monitor.http.inprocess import ASGIApp
 from monitor.ports import Clock
-from monitor.sandbox import InProcess as SandboxWire
 from monitor.sandbox import Sandbox
 from monitor.settings import Loaded, Settings, Target, parse
 from monitor.settings.alerting import Slack
@@ -28,9 +27,8 @@ class Cast:
 
     def __init__(self, names: Sequence[TargetName], clock: Clock, *, content: bool = False) -> None:
         """`content`: whether the healthy exporters send request and response content."""
-        self._wires = {name: SandboxWire(domain=name) for name in names}
         self.sandboxes: Mapping[TargetName, Sandbox] = {
-            name: Sandbox(clock=clock, wire=wire, content=content) for name, wire in self._wires.items()
+            name: Sandbox(clock=clock, domain=name, content=content) for name in names
         }
         self.slack = next(iter(self.sandboxes.values()))
 
@@ -48,7 +46,7 @@ class Cast:
         """The only network there is; every service of it stands behind something."""
         return InProcess(
             {
-                self._wires[name].name_of(host): behind(app)
+                f"{host}.{name}": behind(app)
                 for name, sandbox in self.sandboxes.items()
                 for host, app in sandbox.apps.items()
             }

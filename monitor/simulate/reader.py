@@ -8,7 +8,7 @@ from enum import StrEnum
 from monitor.core.incident import Notice, Reason
 from monitor.core.model import Fault, Instant, Severity, TargetName
 from monitor.ports import Clock, Notifier, Undeliverable
-from monitor.sandbox.slack.workspace import Message, Workspace
+from monitor.sandbox.slack import Message, Workspace
 
 _WORD_JOINER = "\u2060"
 

@@ -9,7 +9,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, context
 from pathlib import Path
 from typing import Any, TypeVar
 
-from monitor.sandbox import Dialect, Sandbox, serve
+from monitor.sandbox import Sandbox, Variant, serve
 from monitor.web.app import make_app
 from monitor.web.operations import Views
 from monitor.web.server import WebServer
@@ -107,9 +107,9 @@ class LiveSandbox:
 
 
 @contextmanager
-def live_sandbox(dialect: Dialect | None = None) -> Iterator[LiveSandbox]:
+def live_sandbox(variant: Variant | None = None) -> Iterator[LiveSandbox]:
     """A healthy one."""
-    with elsewhere(lambda: serve(None, dialect or Dialect(), 0.02)) as (sandbox, there):
+    with elsewhere(lambda: serve(None, variant or Variant(), 0.02)) as (sandbox, there):
         yield LiveSandbox(sandbox, there)
 
 

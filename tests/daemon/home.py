@@ -15,7 +15,6 @@ from monitor.daemon.daemon import Daemon, Surroundings
 from monitor.daemon.desk import Route
 from monitor.http import Http, InProcess
 from monitor.redaction import Redactor
-from monitor.sandbox import InProcess as SandboxWire
 from monitor.sandbox import Sandbox
 from monitor.settings import Settings, parse
 from monitor.store.memory import MemoryStore
@@ -32,7 +31,7 @@ class Home:
 
     def __init__(self, **more: Any) -> None:
         self.clock = FakeClock()
-        self.sandbox = Sandbox(clock=self.clock, wire=SandboxWire())
+        self.sandbox = Sandbox(clock=self.clock)
         self.store = MemoryStore(self.clock)
         self.notifier = FakeNotifier()
         self.events: list[Event] = []

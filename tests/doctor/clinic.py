@@ -17,8 +17,7 @@ from monitor.doctor.seen import Seen
 from monitor.doctor.visits import Equipment, build_visits
 from monitor.http import Exchange, Http, InProcess, Transport
 from monitor.redaction import Redactor
-from monitor.sandbox import FAULTS, Dialect, Sandbox, parse_dialect
-from monitor.sandbox import InProcess as SandboxWire
+from monitor.sandbox import FAULTS, Sandbox, Variant, parse_variant
 from monitor.settings import Settings, parse
 from tests.doctor.replay import Replay
 from tests.fakes.clock import FakeClock
@@ -30,9 +29,9 @@ Report = dict[str, Any]
 class Clinic:
     """A sandbox, and visits to it."""
 
-    def __init__(self, dialect: Dialect, more: dict[str, Any], *, content: bool) -> None:
+    def __init__(self, variant: Variant, more: dict[str, Any], *, content: bool) -> None:
         self.clock = FakeClock(threads=False)
-        self.sandbox = Sandbox(clock=self.clock, dialect=dialect, wire=SandboxWire(), content=content, latency=0.3)
+        self.sandbox = Sandbox(clock=self.clock, variant=variant, content=content, latency=0.3)
         self.said: list[str] = []
         self.took: Seconds = 0.0
         self.seen: list[Seen] = []
@@ -117,7 +116,7 @@ def _overlook(_exchange: Exchange) -> None:
 async def clinic(dialect: str = "", *faults: str, content: bool | None = None, **more: Any) -> AsyncIterator[Clinic]:
     """A sandbox in a dialect, with something broken; `more` is merged into the configuration."""
     needs_content = any(FAULTS[fault].needs_content for fault in faults)
-    built = Clinic(parse_dialect(dialect), more, content=needs_content if content is None else content)
+    built = Clinic(parse_variant(dialect), more, content=needs_content if content is None else content)
     await built.sandbox.start()
     try:
         for fault in faults:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from monitor.sandbox import SWITCHES, Dialect, Host, Sandbox
+from monitor.sandbox import SWITCHES, Host, Sandbox, Variant
 from tests.fakes.clock import FakeClock
 from tests.sandbox.common import Asker, read
 from tests.sandbox.test_ingest import PROTOBUF, TRACE_ID, as_json, post, request
@@ -26,7 +26,7 @@ MIXTURES = [
 
 async def speaking(clock: FakeClock, **switches: str) -> Asker:
     """A started sandbox in a dialect."""
-    sandbox = Sandbox(clock=clock, dialect=Dialect().vary(switches), latency=0.4)
+    sandbox = Sandbox(clock=clock, variant=Variant().vary(switches), latency=0.4)
     await sandbox.start()
     return Asker(sandbox, clock)
 

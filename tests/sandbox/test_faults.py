@@ -12,9 +12,8 @@ from monitor.core.model import Fault
 from monitor.ports import Unreachable
 from monitor.sandbox import FAULTS, Host, Sandbox
 from monitor.sandbox.credentials import CHANNEL
-from monitor.sandbox.in_process import Answer, call
 from tests.fakes.clock import FakeClock
-from tests.sandbox.common import AGENT, MODEL, Asker, chat
+from tests.sandbox.common import AGENT, MODEL, Answer, Asker, call, chat
 
 _IDS = re.compile(
     r"[0-9a-f]{15,}|\d{9,}(\.\d+)?|dur=[\d.]+|latency_in_ms\W+[\d.]+|chatcmpl-\w+|\d{4}-\d\d-\d\dT[\d:.]+Z"
@@ -145,7 +144,7 @@ async def test_a_fault_shows_and_goes(name: str, healthy: dict[bool, dict[str, A
         healthy[content] = await prober.look()
     sandbox = prober.asker.sandbox
     await sandbox.break_(name)
-    assert sandbox.world.broken.names == (name,)
+    assert sandbox.world.faults.names == (name,)
     broken = await prober.look()
     differing = {what for what, seen in broken.items() if seen != healthy[content][what]}
     assert differing
@@ -159,7 +158,7 @@ async def test_a_fault_shows_and_goes(name: str, healthy: dict[bool, dict[str, A
 def test_a_fault_is_described(name: str) -> None:
     """In one line, with something to do, and named after what a monitor should say where it begins with that."""
     entry = FAULTS[name]
-    assert entry.does
+    assert entry.patches
     assert 10 < len(entry.about) < 100
     assert "\n" not in entry.about
     meant = [fault for fault in Fault if name == fault or name.startswith(f"{fault}_")]
@@ -183,7 +182,7 @@ async def test_faults_add_up_and_the_newest_has_the_first_word(asker: Asker, san
     await sandbox.mend("provider_failing")
     assert (await asker.complete()).status == 403
     await sandbox.mend("provider_failing")
-    assert sandbox.world.broken.names == ("canary_rejected", "config_drift", "config_drift_encoding")
+    assert sandbox.world.faults.names == ("canary_rejected", "config_drift", "config_drift_encoding")
     await sandbox.mend()
     assert (await asker.complete(model=MODEL)).status == 200
     assert (await asker.config())["manifest"]["otel_traces_exporter_config"]["encoding"] == "proto"
@@ -202,4 +201,4 @@ async def test_a_name_that_is_not_there_is_an_error(sandbox: Sandbox) -> None:
     """And breaks nothing."""
     with pytest.raises(KeyError):
         await sandbox.break_("gateway_on_fire")
-    assert sandbox.world.broken.names == ()
+    assert sandbox.world.faults.names == ()

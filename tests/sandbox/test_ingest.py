@@ -12,10 +12,9 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, KeyValue, KeyValueList
 
 from monitor.sandbox import Host, Sandbox
-from monitor.sandbox.in_process import Answer
-from monitor.sandbox.traceloop import ingest
+from monitor.sandbox import traceloop as ingest
 from tests.fakes.clock import FakeClock
-from tests.sandbox.common import Asker, read
+from tests.sandbox.common import Answer, Asker, read
 
 PROTOBUF = "application/x-protobuf"
 TRACE_ID = "0af7651916cd43dd8448eb211c80319c"
@@ -161,7 +160,7 @@ async def test_a_success_is_answered_by_dialect(
     asker: Asker, sandbox: Sandbox, dialect: str, body: bytes, content_type: str | None
 ) -> None:
     """200 in each."""
-    sandbox.world.speak(ingest_answer=dialect)
+    sandbox.world.vary(ingest_answer=dialect)
     answer = await post(asker, request().SerializeToString())
     assert (answer.status, answer.body, answer.headers.get("content-type")) == (200, body, content_type)
 
@@ -169,7 +168,7 @@ async def test_a_success_is_answered_by_dialect(
 @pytest.mark.parametrize("dialect", ["empty", "protobuf", "json"])
 async def test_rejected_spans_are_counted_in_the_answer(asker: Asker, sandbox: Sandbox, dialect: str) -> None:
     """A partial success in whichever encoding, and nothing kept."""
-    sandbox.world.speak(ingest_answer=dialect)
+    sandbox.world.vary(ingest_answer=dialect)
     await sandbox.break_("ingest_failing_rejects")
     answer = await post(asker, request().SerializeToString())
     if dialect == "json":
@@ -193,7 +192,7 @@ def as_json(trace_id: str = TRACE_ID) -> dict[str, Any]:
 
 async def test_json_is_taken_by_dialect_with_ids_in_hexadecimal(asker: Asker, sandbox: Sandbox) -> None:
     """Ids in base64 are refused: they would become other ids."""
-    sandbox.world.speak(json_ingest="accepted")
+    sandbox.world.vary(json_ingest="accepted")
     assert (await post(asker, json.dumps(as_json()).encode(), "application/json; charset=utf-8")).status == 200
     assert asker.rows()[0].trace_id == TRACE_ID
     assert (await post(asker, json.dumps(as_json("Cvdlgw==")).encode(), "application/json")).status == 400
@@ -202,7 +201,7 @@ async def test_json_is_taken_by_dialect_with_ids_in_hexadecimal(asker: Asker, sa
 
 async def test_an_exporter_set_to_json_works_where_json_is_taken(asker: Asker, sandbox: Sandbox) -> None:
     """The same three spans."""
-    sandbox.world.speak(json_ingest="accepted")
+    sandbox.world.vary(json_ingest="accepted")
     await sandbox.break_("config_drift_encoding")
     await asker.complete()
     await asker.clock.advance(5)
@@ -218,7 +217,7 @@ async def test_the_index_lags_by_dialect(
     asker: Asker, sandbox: Sandbox, clock: FakeClock, lag: str, warehouse: str, by_trace: float, by_search: float
 ) -> None:
     """The warehouse perhaps more than the per-trace route."""
-    sandbox.world.speak(index_lag=lag, warehouse=warehouse)
+    sandbox.world.vary(index_lag=lag, warehouse=warehouse)
     began = clock.now()
     await post(asker, request().SerializeToString())
     seen: dict[str, float] = {}

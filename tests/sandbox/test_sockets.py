@@ -13,18 +13,18 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from monitor.sandbox import Sandbox, Sockets, parse_dialect, serve
+from monitor.sandbox import Ports, Sandbox, parse_variant, serve
 from tests.fakes.clock import FakeClock
 from tests.sandbox.common import AGENT, chat
 from tests.sandbox.test_ingest import TRACE_ID, request
 
-FAST = parse_dialect("index_lag=0s")
+FAST = parse_variant("index_lag=0s")
 
 
 @pytest.fixture
 async def sandbox() -> AsyncIterator[Sandbox]:
     """A hundred times as fast as the real services."""
-    async with serve(dialect=FAST, time_factor=0.01) as sandbox:
+    async with serve(variant=FAST, time_factor=0.01) as sandbox:
         yield sandbox
 
 
@@ -198,7 +198,7 @@ async def test_ports_follow_their_base_and_are_let_go() -> None:
         ports = [_port(url) for url in _urls(sandbox)]
         assert ports == list(range(base, base + 5))
         with pytest.raises(OSError, match=r"[Aa]ddress already in use"):
-            await Sockets(base + 4).open(sandbox.apps)
+            await Ports(base + 4).open(sandbox.apps)
     async with serve(base):
         pass
 
@@ -261,40 +261,6 @@ async def test_it_stops_at_once_whatever_hangs(client: httpx.AsyncClient) -> Non
     finally:
         logging.getLogger().removeHandler(handler)
     assert [record for record in handler.heard if record.name.startswith(("uvicorn", "asyncio", "sandbox"))] == []
-
-
-async def test_a_post_to_nobody_gets_no_answer() -> None:
-    """An error of the operating system, which the exporter tries again."""
-    with pytest.raises(ConnectionRefusedError):
-        await Sockets().post("http://127.0.0.1:1/v1/traces", {}, b"")
-
-
-@pytest.mark.parametrize(
-    ("url", "headers"),
-    [
-        ("/v1/traces", {}),
-        ("http://127.0.0.1:99999/v1/traces", {}),
-        ("http://[::1/v1/traces", {}),
-        ("http://127.0.0.1:1/v1/traces", {"authorization": "Bearer x\r\nx: y"}),
-    ],
-)
-async def test_what_makes_no_sense_is_never_sent(url: str, headers: dict[str, str]) -> None:
-    """No host, no port, a header that would break the request in two."""
-    with pytest.raises(ValueError, match=r"host|[Pp]ort|IPv6|line end"):
-        await Sockets().post(url, headers, b"")
-
-
-async def test_something_that_speaks_no_http_is_no_answer() -> None:
-    """A reset, for the exporter."""
-
-    async def mumble(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(b"SSH-2.0\r\n")
-        writer.close()
-
-    server = await asyncio.start_server(mumble, "127.0.0.1", 0)
-    with pytest.raises(ConnectionResetError):
-        await Sockets().post(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/", {}, b"")
-    server.close()
 
 
 async def test_hosts_have_names_in_process(clock: FakeClock) -> None:

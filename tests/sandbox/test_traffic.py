@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from monitor.sandbox import Dialect, Sandbox, Traffic, parse_traffic
-from monitor.sandbox.strangers import STRANGERS
-from monitor.sandbox.traffic import Spot
-from monitor.sandbox.truefoundry.stamps import iso
+from monitor.sandbox import Sandbox, Traffic, Variant, parse_traffic
+from monitor.sandbox.other_requests import OTHER_REQUESTS
+from monitor.sandbox.spans import iso
+from monitor.sandbox.traffic import Place
 from tests.fakes.clock import START, FakeClock
 from tests.sandbox.common import MODEL, Asker, read
 
@@ -26,8 +26,8 @@ async def busy(
     clock: FakeClock, traffic: Traffic = QUIET, *, content: bool = False, latency: float = 0.4, **switches: Any
 ) -> Asker:
     """A started sandbox among others."""
-    dialect = Dialect().vary(switches)
-    sandbox = Sandbox(clock=clock, dialect=dialect, latency=latency, content=content, traffic=traffic)
+    variant = Variant().vary(switches)
+    sandbox = Sandbox(clock=clock, variant=variant, latency=latency, content=content, traffic=traffic)
     await sandbox.start()
     return Asker(sandbox, clock)
 
@@ -78,8 +78,8 @@ def test_times_can_be_traced_back_to_requests(rate: float) -> None:
         (found[-1], True),
         (found[-1] + 1, False),
     ):
-        assert (0 <= traffic.began(Spot(request, 0)) - NOW * 1000 <= 9_999) is inside
-        assert traffic.began(Spot(request, 2)) == traffic.began(Spot(request, 0)) + 2
+        assert (0 <= traffic.began(Place(request, 0)) - NOW * 1000 <= 9_999) is inside
+        assert traffic.began(Place(request, 2)) == traffic.began(Place(request, 0)) + 2
 
 
 def test_nothing_moves_where_there_is_no_traffic() -> None:
@@ -94,9 +94,9 @@ def test_nothing_moves_where_there_is_no_traffic() -> None:
 
 def test_ids_are_those_of_their_request_and_of_no_other() -> None:
     """All different, in the right form, and found again by their text."""
-    spots = [Spot(request, place) for request in range(360_000_000_000, 360_000_000_200) for place in range(3)]
+    spots = [Place(request, place) for request in range(360_000_000_000, 360_000_000_200) for place in range(3)]
     names = [
-        *(BUSY.trace_id(Spot(request, 0)) for request in {spot.request for spot in spots}),
+        *(BUSY.trace_id(Place(request, 0)) for request in {spot.request for spot in spots}),
         *(BUSY.span_id(spot) for spot in spots),
         *(BUSY.nonce(request) for request in {spot.request for spot in spots}),
     ]
@@ -105,7 +105,7 @@ def test_ids_are_those_of_their_request_and_of_no_other() -> None:
     assert {len(name) for name in names} == {16, 20, 32}
     for name in (BUSY.trace_id(spots[0]), BUSY.span_id(spots[1]), BUSY.nonce(spots[0].request)):
         assert BUSY.named_in(f'[{{"id": "x", "value": "{name}"}}]') == {
-            Spot(spots[0].request, place) for place in range(3)
+            Place(spots[0].request, place) for place in range(3)
         }
 
 
@@ -160,9 +160,9 @@ async def test_the_same_moment_shows_the_same_rows() -> None:
 async def test_rows_are_as_large_as_asked_for(clock: FakeClock, size: int, naming: str) -> None:
     """Each kind of them, give or take a fifth; with quotes, line ends, commas and letters of other languages."""
     asker = await busy(clock, Traffic(10, 4, size), naming=naming)
-    rows = (await asker.warehouse(from_timestamp_sec=NOW - 20, limit=len(STRANGERS) * 4))["data"]
+    rows = (await asker.warehouse(from_timestamp_sec=NOW - 20, limit=len(OTHER_REQUESTS) * 4))["data"]
     sizes = [len(json.dumps(row, ensure_ascii=False, separators=(",", ":")).encode()) for row in rows]
-    assert len(sizes) == len(STRANGERS) * 4
+    assert len(sizes) == len(OTHER_REQUESTS) * 4
     assert 0.8 * size <= min(sizes) <= max(sizes) <= 1.2 * size
     text = json.dumps(rows, ensure_ascii=False)
     assert size < 8_000 or all(part in text for part in ('\\"', "\\n", ", ", "ü", "東京"))
@@ -350,7 +350,7 @@ async def test_the_own_store_shows_them_as_late_as_ours(clock: FakeClock) -> Non
         root: max(span["timestamp"] for span in spans if (not span["parentSpanId"]) is root) for root in (True, False)
     }
     assert newest == {True: iso(NOW - 15), False: iso(NOW - 30.198)}
-    asker.sandbox.world.speak(own_store="hidden")
+    asker.sandbox.world.vary(own_store="hidden")
     assert (await own(asker))["data"] == []
 
 

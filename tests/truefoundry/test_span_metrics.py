@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from monitor.core.hop import SpanCounters
 from monitor.ports import Garbled, Gone, PortError, Refused, SpanMetrics, Unreachable
 from monitor.redaction import Redactor
-from monitor.sandbox import Dialect, Sandbox
+from monitor.sandbox import Sandbox, Variant
 from monitor.truefoundry import GatewaySpanMetrics, TrueFoundryGateway
 from tests.core.build import quick
 from tests.fakes.clock import START, FakeClock
@@ -250,7 +250,7 @@ class TestGatewaySpanMetrics(SpanMetricsContract):
     async def stage(self, request: pytest.FixtureRequest) -> AsyncIterator[SpanMetricsStage]:
         """The adapter before the sandbox."""
         clock = FakeClock()
-        async with sandboxed(clock, Dialect().vary({"span_metrics": request.param})) as (sandbox, http):
+        async with sandboxed(clock, Variant().vary({"span_metrics": request.param})) as (sandbox, http):
             metrics = GatewaySpanMetrics(http, f"{sandbox.gateway_url}/metrics", redactor=Redactor(), clock=clock)
             token = sandbox.world.credentials.token
             gateway = TrueFoundryGateway(

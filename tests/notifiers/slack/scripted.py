@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from monitor.sandbox.slack.block_kit import validate_message
+from tests.fakes.block_kit import validate_message
 from tests.notifiers.slack.limits import problems
 
 TOKEN = "xoxb-1234-token-5678"

@@ -5,29 +5,26 @@ https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks.
 """
 
 import json
-from collections.abc import Callable, Mapping
 from urllib.parse import parse_qsl
 
-from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
+from starlette.types import ASGIApp
 
 from monitor.core.model import Instant
-from monitor.sandbox.faults.kinds import Twist
-from monitor.sandbox.serving import routed
-from monitor.sandbox.slack.workspace import BOT_USER, SlackError
+from monitor.sandbox.asgi import routed
+from monitor.sandbox.slack import BOT_USER, Payload, SlackError
 from monitor.sandbox.world import World
 
 _SCOPES = "chat:write,chat:write.public,reactions:write"
-_BURST = 3
+_BURST = 3.0
 _STATUS_OF = {"channel_not_found": 404, "channel_is_archived": 410, "no_service": 404, "invalid_token": 403}
-Answer = Mapping[str, object]
 
 
-def slack_app(world: World) -> Starlette:
+def slack_app(world: World) -> ASGIApp:
     """The ASGI application."""
-    return routed(_Slack(world).routes())
+    return _Slack(world).app()
 
 
 class _Slack:
@@ -35,48 +32,42 @@ class _Slack:
         self._world = world
         self._paces: dict[str, tuple[Instant, float]] = {}
 
-    def routes(self) -> list[Route]:
-        methods: Mapping[str, Callable[[Mapping[str, object]], Answer]] = {
+    def app(self) -> ASGIApp:
+        methods = {
             "auth.test": self._auth_test,
             "chat.postMessage": self._post_message,
             "chat.update": self._update,
             "reactions.add": self._add_reaction,
         }
 
-        def endpoint(act: Callable[[Mapping[str, object]], Answer]) -> Callable[[Request], object]:
-            async def serve(request: Request) -> Response:
-                return await self._call(request, act)
+        async def call(request: Request) -> Response:
+            name = request.path_params["method"]
+            if name not in methods:
+                return JSONResponse({"ok": False, "error": "unknown_method", "req_method": name})
+            try:
+                payload = await _payload(request)
+                self._authenticate(request, payload)
+                answer = methods[name](payload)
+            except SlackError as error:
+                return _refusal(error)
+            return JSONResponse({"ok": True, **answer}, headers={"x-oauth-scopes": _SCOPES})
 
-            return serve
+        return routed(
+            [
+                Route("/api/{method}", call, methods=["POST", "GET"]),
+                Route("/services/{rest:path}", self._webhook, methods=["POST"]),
+            ]
+        )
 
-        named = [Route(f"/api/{name}", endpoint(act), methods=["POST", "GET"]) for name, act in methods.items()]
-        return [
-            *named,
-            Route("/api/{method}", self._unknown_method, methods=["POST", "GET"]),
-            Route("/services/{rest:path}", self._webhook, methods=["POST"]),
-        ]
-
-    async def _call(self, request: Request, act: Callable[[Mapping[str, object]], Answer]) -> Response:
-        try:
-            payload = await _payload(request)
-            self._authenticate(request, payload)
-            answer = act(payload)
-        except SlackError as error:
-            return _refusal(error)
-        return JSONResponse({"ok": True, **answer}, headers={"x-oauth-scopes": _SCOPES})
-
-    async def _unknown_method(self, request: Request) -> Response:
-        return JSONResponse({"ok": False, "error": "unknown_method", "req_method": request.path_params["method"]})
-
-    def _authenticate(self, request: Request, payload: Mapping[str, object]) -> None:
+    def _authenticate(self, request: Request, payload: Payload) -> None:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         token = token if scheme == "Bearer" else str(payload.get("token") or "")
         if not token:
             raise SlackError("not_authed")
-        if token not in self._world.slack.bot_tokens or self._world.broken.does(Twist.SLACK_INVALID_AUTH):
+        if token not in self._world.slack.bot_tokens or self._world.faults.does("slack_invalid_auth"):
             raise SlackError("invalid_auth")
 
-    def _auth_test(self, _payload: Mapping[str, object]) -> Answer:
+    def _auth_test(self, _payload: Payload) -> Payload:
         return {
             "url": "https://sandbox.slack.com/",
             "team": "Sandbox",
@@ -86,20 +77,20 @@ class _Slack:
             "bot_id": "B0SANDBOX01",
         }
 
-    def _post_message(self, payload: Mapping[str, object]) -> Answer:
+    def _post_message(self, payload: Payload) -> Payload:
         self._obstruct(payload)
         self._pace(payload)
         message = self._world.slack.post(payload)
         return {"channel": message.channel, "ts": message.ts, "message": message.as_slack()}
 
-    def _update(self, payload: Mapping[str, object]) -> Answer:
+    def _update(self, payload: Payload) -> Payload:
         self._obstruct(payload)
-        if self._world.broken.does(Twist.SLACK_EDIT_CLOSED):
+        if self._world.faults.does("slack_edit_closed"):
             raise SlackError("edit_window_closed")
         message = self._world.slack.update(payload)
         return {"channel": message.channel, "ts": message.ts, "text": message.text, "message": message.as_slack()}
 
-    def _add_reaction(self, payload: Mapping[str, object]) -> Answer:
+    def _add_reaction(self, payload: Payload) -> Payload:
         self._obstruct(payload)
         self._world.slack.react(payload)
         return {}
@@ -119,30 +110,29 @@ class _Slack:
             return PlainTextResponse(code, status_code=_STATUS_OF.get(code, 400))
         return PlainTextResponse("ok")
 
-    def _obstruct(self, payload: Mapping[str, object]) -> None:
+    def _obstruct(self, payload: Payload) -> None:
         """Act out the faults that hinder posting."""
-        broken = self._world.broken
-        if broken.does(Twist.SLACK_CHANNEL_NOT_FOUND):
+        faults = self._world.faults
+        if faults.does("slack_channel_not_found"):
             raise SlackError("channel_not_found")
-        if broken.does(Twist.SLACK_FORGETS) and (payload.get("ts") or payload.get("thread_ts")):
+        if faults.does("slack_forgets") and (payload.get("ts") or payload.get("thread_ts")):
             raise SlackError("message_not_found" if payload.get("ts") else "thread_not_found")
-        if broken.does(Twist.SLACK_REFUSES_BLOCKS) and (payload.get("blocks") or payload.get("attachments")):
+        if faults.does("slack_refuses_blocks") and (payload.get("blocks") or payload.get("attachments")):
             raise SlackError("invalid_blocks", ("blocks: refused by a fault of the sandbox",))
 
-    def _pace(self, payload: Mapping[str, object]) -> None:
-        """Edits are counted by another limit, which nobody here comes near."""
-        if self._world.broken.does(Twist.SLACK_PACED) and not self._in_pace(str(payload.get("channel"))):
-            raise SlackError("ratelimited")
+    def _pace(self, payload: Payload) -> None:
+        """One message a second and channel, short bursts tolerated: https://docs.slack.dev/apis/web-api/rate-limits.
 
-    def _in_pace(self, channel: str) -> bool:
-        """One message a second and channel, short bursts tolerated: https://docs.slack.dev/apis/web-api/rate-limits."""
-        now = self._world.clock.monotonic()
-        at, tokens = self._paces.get(channel, (now, float(_BURST)))
-        tokens = min(float(_BURST), tokens + (now - at) / self._world.scaled(1.0))
+        Edits are counted by another limit, which nobody here comes near.
+        """
+        if not self._world.faults.does("slack_paced"):
+            return
+        channel, now = str(payload.get("channel")), self._world.clock.monotonic()
+        at, tokens = self._paces.get(channel, (now, _BURST))
+        tokens = min(_BURST, tokens + (now - at) / self._world.scaled(1.0))
         if tokens < 1.0:
-            return False
+            raise SlackError("ratelimited")
         self._paces[channel] = (now, tokens - 1.0)
-        return True
 
 
 def _refusal(error: SlackError) -> Response:

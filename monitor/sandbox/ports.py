@@ -6,36 +6,27 @@ Uvicorn's protocol is used without its server, which would install signal handle
 import asyncio
 import logging
 import socket
-import ssl
 import struct
 from collections.abc import Mapping
-from urllib.parse import quote, urlsplit
 
 from starlette.types import ASGIApp
 from uvicorn import Config
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
-from monitor.sandbox.faults.kinds import Host
+from monitor.sandbox.faults import Host
 
 ADDRESS = "127.0.0.1"
 _BACKLOG = 128
 _RESET = struct.pack("ii", 1, 0)  # linger for zero seconds: closing sends a reset
 _SILENT = logging.Logger("sandbox", logging.CRITICAL + 1)  # noqa: LOG001 - belongs to no hierarchy: it says nothing
-_IN_A_PATH = "/%:@!$&'()*+,;=~-._"
 
 
 class _Connection(H11Protocol):
-    """One connection; it tells nobody, and the application may end it as a broken network would."""
+    """One connection; it logs nothing, and the application may end it as a broken network would."""
 
-    def __init__(
-        self,
-        config: Config,
-        server_state: ServerState,
-        app_state: dict[str, object],
-        _loop: asyncio.AbstractEventLoop | None = None,
-    ) -> None:
-        super().__init__(config, server_state, app_state, _loop)
+    def __init__(self, config: Config, server_state: ServerState) -> None:
+        super().__init__(config, server_state, {})
         self.logger = _SILENT
         self.access_log = False
         self.app_state = {"cut": self._cut, "reset": self.reset}
@@ -68,14 +59,16 @@ class _Port:
         if self._server is None:
             loop = asyncio.get_running_loop()
             self._held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # inherited by its connections
-            self._server = await loop.create_server(self._connect, sock=self._held, backlog=_BACKLOG)
+            self._server = await loop.create_server(
+                lambda: _Connection(self._config, self._state), sock=self._held, backlog=_BACKLOG
+            )
 
     def refuse(self) -> None:
         """Take none, and end those that there are."""
         if self._server is not None:
             self._server.close()
             self._server = None
-            self._hang_up()
+            self._reset_connections()
             self._held = _bound(self.number)
 
     async def close(self) -> None:
@@ -83,33 +76,30 @@ class _Port:
         if self._server is not None:
             self._server.close()
         self._held.close()
-        self._hang_up()
+        self._reset_connections()
         tasks = list(self._state.tasks)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _connect(self) -> asyncio.Protocol:
-        return _Connection(self._config, self._state, {})
-
-    def _hang_up(self) -> None:
+    def _reset_connections(self) -> None:
         for connection in list(self._state.connections):
             if isinstance(connection, _Connection):
                 connection.reset()
 
 
-class Sockets:
-    """Opens a port for every host: `port_base` and those after it, or whichever are free. `post` speaks HTTP/1.1."""
+class Ports:
+    """A port for every host: `base` and those after it, or whichever are free."""
 
-    def __init__(self, port_base: int | None = None) -> None:
-        self._port_base = port_base
+    def __init__(self, base: int | None = None) -> None:
+        self._base = base
         self._ports: dict[Host, _Port] = {}
 
     async def open(self, apps: Mapping[Host, ASGIApp]) -> Mapping[Host, str]:
         """Make the applications reachable; returns their addresses. Raises OSError for a port that is taken."""
         try:
             for place, (host, app) in enumerate(apps.items()):
-                self._ports[host] = _Port(app, self._port_base + place if self._port_base else 0)
+                self._ports[host] = _Port(app, self._base + place if self._base else 0)
             for port in self._ports.values():
                 await port.listen()
         except OSError:
@@ -131,23 +121,6 @@ class Sockets:
         else:
             port.refuse()
 
-    async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> int:
-        """Post a body and return the status. Raises OSError where no answer comes, ValueError for what cannot be sent."""
-        parts = urlsplit(url)
-        if not parts.hostname:
-            raise ValueError("the address has no host")
-        request = _request(parts.path, parts.query, {"host": parts.netloc, **headers}, body)
-        secure = parts.scheme == "https"
-        context = ssl.create_default_context() if secure else None
-        port = parts.port or (443 if secure else 80)
-        reader, writer = await asyncio.open_connection(parts.hostname, port, ssl=context)
-        try:
-            writer.write(request)
-            await writer.drain()
-            return _status(await reader.readline())
-        finally:
-            writer.close()
-
 
 def _bound(number: int) -> socket.socket:
     """A socket that holds a port, for itself alone, and does not listen yet."""
@@ -161,20 +134,3 @@ def _bound(number: int) -> socket.socket:
         raise
     held.setblocking(False)  # noqa: FBT003 - the name of the method says it
     return held
-
-
-def _request(path: str, query: str, headers: Mapping[str, str], body: bytes) -> bytes:
-    target = quote(path or "/", safe=_IN_A_PATH) + (f"?{query}" if query else "")
-    named = {**headers, "content-length": str(len(body)), "connection": "close"}
-    if any("\r" in value or "\n" in value for value in named.values()):
-        raise ValueError("a header must not hold a line end")
-    lines = [f"POST {target} HTTP/1.1", *(f"{name}: {value}" for name, value in named.items()), "", ""]
-    return "\r\n".join(lines).encode("latin-1", "replace") + body
-
-
-def _status(line: bytes) -> int:
-    version, _, rest = line.partition(b" ")
-    status = rest[:3]
-    if not version.startswith(b"HTTP/1.") or not status.isdigit():
-        raise ConnectionResetError("no HTTP answer")
-    return int(status)
