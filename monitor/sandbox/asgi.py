@@ -3,8 +3,10 @@
 import json
 import re
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, cast
 
@@ -15,9 +17,9 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, ExceptionHandler, Message, Receive, Scope, Send
 
+from monitor.core.model import Instant, Seconds
 from monitor.ports import Unreachable
-from monitor.sandbox.faults import CLOUDFLARE_1010, JSON, Host, OnTheWay, Reply
-from monitor.sandbox.world import RequestSeen, World
+from monitor.sandbox.faults import CLOUDFLARE_1010, JSON, ActiveFaults, Host, Reply, TransportFault
 
 _BARE_LIBRARY = re.compile(r"(python-urllib|python-httpx|python-requests)(/|$)", re.IGNORECASE)
 _UNPACKED = 64 * 1024 * 1024
@@ -65,16 +67,30 @@ def behind_cloudflare(app: ASGIApp) -> ASGIApp:
     return guarded
 
 
-def noted(app: ASGIApp, world: World, host: Host) -> ASGIApp:
+@dataclass(slots=True, kw_only=True)
+class RequestSeen:
+    """One request as a service received it. Header names are lower-case; of a body nothing is kept.
+
+    `answered`: the bytes of the answer's body, as far as it was sent; 0 until it is complete.
+    """
+
+    at: Instant
+    host: Host
+    method: str
+    path: str
+    query: str
+    headers: dict[str, str] = field(repr=False)
+    answered: int = 0
+
+
+def noted(app: ASGIApp, host: Host, requests: deque[RequestSeen], now: Callable[[], Instant]) -> ASGIApp:
     """Remembers each request, and how much of an answer was sent."""
 
     async def serve(scope: Scope, receive: Receive, send: Send) -> None:
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
         query = scope["query_string"].decode("ascii", "replace")
-        seen = RequestSeen(
-            at=world.now(), host=host, method=scope["method"], path=_path(scope), query=query, headers=headers
-        )
-        world.requests.append(seen)
+        seen = RequestSeen(at=now(), host=host, method=scope["method"], path=_path(scope), query=query, headers=headers)
+        requests.append(seen)
         sent = 0
 
         async def send_counted(message: Message) -> None:
@@ -98,15 +114,24 @@ class WithTransportFaults:
     `proxied`: reached through another host's proxy, which answers 502 where nobody listens.
     """
 
-    def __init__(self, app: ASGIApp, world: World, host: Host, *, proxied: bool = False) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        host: Host,
+        faults: ActiveFaults,
+        pause: Callable[[Seconds], Awaitable[None]],
+        *,
+        proxied: bool = False,
+    ) -> None:
         self._app = app
-        self._world = world
         self._host = host
+        self._faults = faults
+        self._pause = pause
         self._proxied = proxied
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        fault = self._world.faults.on_the_way(self._host, _path(scope))
+        fault = self._faults.transport_fault(self._host, _path(scope))
         if fault is None:
             await self._app(scope, receive, send)
             return
@@ -119,7 +144,7 @@ class WithTransportFaults:
         else:
             await _answer_otherwise(fault, send)
 
-    async def _leave_unanswered(self, fault: OnTheWay, scope: Scope, receive: Receive) -> None:
+    async def _leave_unanswered(self, fault: TransportFault, scope: Scope, receive: Receive) -> None:
         if fault.how == "silence":
             await _until_gone(receive)
             return
@@ -127,10 +152,10 @@ class WithTransportFaults:
             await _whole_answer(self._app, scope, receive)
         await _end_connection(scope, receive, "reset", kind="connect" if fault.how == "refuse" else "reset")
 
-    async def _spoil(self, fault: OnTheWay, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _spoil(self, fault: TransportFault, scope: Scope, receive: Receive, send: Send) -> None:
         """Take the right answer and hand it over in another way."""
         if fault.how == "slow":
-            await self._world.pause(fault.seconds)
+            await self._pause(fault.seconds)
             await self._app(scope, receive, send)
             return
         status, headers, body = await _whole_answer(self._app, scope, receive)
@@ -145,7 +170,7 @@ class WithTransportFaults:
             return
         for number in range(min(len(body), _LONGEST_DRIP)):
             await send({"type": "http.response.body", "body": body[number : number + 1], "more_body": True})
-            await self._world.pause(1.0)
+            await self._pause(1.0)
         await send({"type": "http.response.body", "body": body[_LONGEST_DRIP:]})
 
 
@@ -164,7 +189,7 @@ async def _send_whole(send: Send, status: int, headers: Mapping[str, str], body:
     await send({"type": "http.response.body", "body": body})
 
 
-async def _answer_otherwise(fault: OnTheWay, send: Send) -> None:
+async def _answer_otherwise(fault: TransportFault, send: Send) -> None:
     match fault.how:
         case "endless":
             await _endless(send)

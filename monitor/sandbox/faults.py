@@ -48,55 +48,19 @@ How = Literal[
 ]
 
 Refusal = Literal[
-    "token",
-    "rate_limit",
-    "rate_limit_retry_after",
-    "budget",
-    "model",
-    "guardrail_input",
-    "guardrail_output",
-    "parameter",
-    "provider_400",
-    "provider_404",
-    "provider_500",
-    "provider_502",
-    "provider_network",
-]
+    "token", "rate_limit", "rate_limit_retry_after", "budget", "model", "guardrail_input", "guardrail_output",
+    "parameter", "provider_400", "provider_404", "provider_500", "provider_502", "provider_network",
+]  # fmt: skip
 """Why the gateway does not complete a chat."""
 
 Behaviour = Literal[
-    "answer_cached",
-    "answer_other_shape",
-    "provider_stalls",
-    "make_no_trace",
-    "trace_what_is_logged",
-    "lose_at_collector",
-    "export_nothing",
-    "export_late",
-    "export_twice",
-    "lose_root",
-    "lose_child",
-    "lose_every_fourth",
-    "rename_service",
-    "drop_attributes",
-    "keep_content",
-    "drop_content",
-    "leak_credential",
-    "revoke_key",
-    "rotate_key",
-    "swallow_spans",
-    "reject_spans",
-    "ignore_cursor",
-    "forget_session",
-    "forbid_settings",
-    "hide_own_store",
-    "slack_invalid_auth",
-    "slack_channel_not_found",
-    "slack_refuses_blocks",
-    "slack_edit_closed",
-    "slack_forgets",
-    "slack_paced",
-]
+    "answer_cached", "answer_other_shape", "provider_stalls", "make_no_trace", "trace_what_is_logged",
+    "lose_at_collector", "export_nothing", "export_late", "export_twice", "lose_root", "lose_child",
+    "lose_every_fourth", "rename_service", "drop_attributes", "keep_content", "drop_content", "leak_credential",
+    "revoke_key", "rotate_key", "swallow_spans", "reject_spans", "ignore_cursor", "forget_session", "forbid_settings",
+    "hide_own_store", "slack_invalid_auth", "slack_channel_not_found", "slack_refuses_blocks", "slack_edit_closed",
+    "slack_forgets", "slack_paced",
+]  # fmt: skip
 """What a service does otherwise than it should."""
 
 JSON = "application/json"
@@ -117,7 +81,7 @@ CLOUDFLARE_1010 = Reply(status=403, body="error code: 1010", headers={"server": 
 
 
 @dataclass(frozen=True, slots=True)
-class OnTheWay:
+class TransportFault:
     """A transport fault before one host, for the paths that begin with `path`; without one the whole host is concerned."""
 
     host: Host
@@ -156,7 +120,7 @@ class Act:
     seconds: Seconds = 0.0
 
 
-Patch = OnTheWay | Edit | Apply | Refuse | Act
+Patch = TransportFault | Edit | Apply | Refuse | Act
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,7 +161,9 @@ class ActiveFaults:
         """Set a fault, its delays replaced by `seconds` if given."""
         self._patches.pop(name, None)
         self._patches[name] = tuple(
-            replace(patch, seconds=seconds) if seconds is not None and isinstance(patch, OnTheWay | Act) else patch
+            replace(patch, seconds=seconds)
+            if seconds is not None and isinstance(patch, TransportFault | Act)
+            else patch
             for patch in patches
         )
 
@@ -205,14 +171,16 @@ class ActiveFaults:
         """Mend; whether there was anything to mend."""
         return self._patches.pop(name, None) is not None
 
-    def on_the_way(self, host: Host, path: str) -> OnTheWay | None:
+    def transport_fault(self, host: Host, path: str) -> TransportFault | None:
         """The transport fault that a request to this host and path meets."""
-        found = (each for each in self._newest(OnTheWay) if each.host is host and path.startswith(each.path))
+        found = (each for each in self._newest(TransportFault) if each.host is host and path.startswith(each.path))
         return next(found, None)
 
     def closes_port(self, host: Host) -> bool:
         """Whether nobody is to listen for this host at all: then the refusal happens below HTTP."""
-        return any(each.host is host and each.how == "refuse" and not each.path for each in self._newest(OnTheWay))
+        return any(
+            each.host is host and each.how == "refuse" and not each.path for each in self._newest(TransportFault)
+        )
 
     def edited(self, manifest: Manifest, credentials: Credentials) -> Manifest:
         """The exporter's configuration after every change made to it, the oldest first."""

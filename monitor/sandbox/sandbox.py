@@ -22,8 +22,7 @@ from monitor.sandbox.fault_table import FAULTS
 from monitor.sandbox.faults import Host
 from monitor.sandbox.gateway import gateway_app
 from monitor.sandbox.ports import Ports
-from monitor.sandbox.slack import CheckMessage, check_size
-from monitor.sandbox.slack_api import slack_app
+from monitor.sandbox.slack import CheckMessage, check_size, slack_app
 from monitor.sandbox.spans import GatewaySpan
 from monitor.sandbox.traceloop import traceloop_app
 from monitor.sandbox.traffic import ALLOWED, NO_TRAFFIC, Traffic, change_traffic
@@ -83,17 +82,19 @@ class Sandbox:
 
     def _build(self) -> Mapping[Host, ASGIApp]:
         world = self.world
+
+        def faulty(app: ASGIApp, host: Host, *, proxied: bool = False) -> ASGIApp:
+            return WithTransportFaults(app, host, world.faults, world.pause, proxied=proxied)
+
         gateway = gateway_app(world, self._record)
         services: dict[Host, ASGIApp] = {
-            Host.CONTROL_PLANE: control_plane_app(
-                world, WithTransportFaults(gateway, world, Host.GATEWAY, proxied=True)
-            ),
+            Host.CONTROL_PLANE: control_plane_app(world, faulty(gateway, Host.GATEWAY, proxied=True)),
             Host.GATEWAY: gateway,
             Host.TRACELOOP: traceloop_app(world),
-            Host.SLACK: slack_app(world),
+            Host.SLACK: slack_app(world.slack, world.faults, world.clock, world.time_factor),
         }
-        faulty = {host: noted(WithTransportFaults(app, world, host), world, host) for host, app in services.items()}
-        return {**faulty, Host.CONTROL: control_app(self)}
+        served = {host: noted(faulty(app, host), host, world.requests, world.now) for host, app in services.items()}
+        return {**served, Host.CONTROL: control_app(self)}
 
     def _record(self, spans: tuple[GatewaySpan, ...]) -> None:
         self.world.keep(spans)

@@ -1,12 +1,25 @@
-"""A Slack workspace: its channels and everything that was posted, edited and reacted to."""
+"""Slack: a workspace with its channels and messages, and as much of its Web API and webhooks as a program that posts needs.
 
+https://docs.slack.dev/reference/methods/chat.postMessage, …/chat.update, …/reactions.add, …/auth.test and
+https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks.
+"""
+
+import json
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
+from urllib.parse import parse_qsl
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp
 
 from monitor.core.model import Instant
 from monitor.ports import Clock
+from monitor.sandbox.asgi import routed
 from monitor.sandbox.credentials import ARCHIVED_CHANNEL, CHANNEL, CHANNEL_NAME, FOREIGN_CHANNEL, Credentials
+from monitor.sandbox.faults import ActiveFaults
 
 Payload = Mapping[str, object]
 CheckMessage = Callable[[Payload], list[str]]
@@ -14,7 +27,10 @@ CheckMessage = Callable[[Payload], list[str]]
 
 _MOST_MESSAGES = 5_000
 _LONGEST_TEXT = 40_000
-BOT_USER = "U0SANDBOX01"
+_SCOPES = "chat:write,chat:write.public,reactions:write"
+_BURST = 3.0
+_STATUS_OF = {"channel_not_found": 404, "channel_is_archived": 410, "no_service": 404, "invalid_token": 403}
+_BOT_USER = "U0SANDBOX01"
 
 
 class SlackError(Exception):
@@ -60,7 +76,7 @@ class Message:
         """The form of an answer."""
         threaded = {"thread_ts": self.thread_ts} if self.thread_ts else {}
         shown = {"ts": self.ts, "text": self.text, "blocks": self.blocks, "attachments": self.attachments}
-        return {"type": "message", "user": BOT_USER, **shown, **threaded}
+        return {"type": "message", "user": _BOT_USER, **shown, **threaded}
 
 
 class Workspace:
@@ -170,3 +186,163 @@ class Workspace:
 
 def _list(value: object) -> list[object]:
     return list(value) if isinstance(value, list) else []
+
+
+# --- the Web API and the incoming webhook
+
+
+def slack_app(workspace: Workspace, faults: ActiveFaults, clock: Clock, time_factor: float) -> ASGIApp:
+    """The Web API and the incoming webhook of a workspace."""
+    return _SlackApi(workspace, faults, clock, time_factor).app()
+
+
+class _SlackApi:
+    def __init__(self, workspace: Workspace, faults: ActiveFaults, clock: Clock, time_factor: float) -> None:
+        self._workspace = workspace
+        self._faults = faults
+        self._clock = clock
+        self._time_factor = time_factor
+        self._paces: dict[str, tuple[Instant, float]] = {}
+
+    def app(self) -> ASGIApp:
+        methods = {
+            "auth.test": self._auth_test,
+            "chat.postMessage": self._post_message,
+            "chat.update": self._update,
+            "reactions.add": self._add_reaction,
+        }
+
+        async def call(request: Request) -> Response:
+            name = request.path_params["method"]
+            if name not in methods:
+                return JSONResponse({"ok": False, "error": "unknown_method", "req_method": name})
+            try:
+                payload = await _payload(request)
+                self._authenticate(request, payload)
+                answer = methods[name](payload)
+            except SlackError as error:
+                return _refusal(error)
+            return JSONResponse({"ok": True, **answer}, headers={"x-oauth-scopes": _SCOPES})
+
+        return routed(
+            [
+                Route("/api/{method}", call, methods=["POST", "GET"]),
+                Route("/services/{rest:path}", self._webhook, methods=["POST"]),
+            ]
+        )
+
+    def _authenticate(self, request: Request, payload: Payload) -> None:
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        token = token if scheme == "Bearer" else str(payload.get("token") or "")
+        if not token:
+            raise SlackError("not_authed")
+        if token not in self._workspace.bot_tokens or self._faults.does("slack_invalid_auth"):
+            raise SlackError("invalid_auth")
+
+    def _auth_test(self, _payload: Payload) -> Payload:
+        return {
+            "url": "https://sandbox.slack.com/",
+            "team": "Sandbox",
+            "user": "trace-monitor",
+            "team_id": "T0SANDBOX",
+            "user_id": _BOT_USER,
+            "bot_id": "B0SANDBOX01",
+        }
+
+    def _post_message(self, payload: Payload) -> Payload:
+        self._obstruct(payload)
+        self._pace(payload)
+        message = self._workspace.post(payload)
+        return {"channel": message.channel, "ts": message.ts, "message": message.as_slack()}
+
+    def _update(self, payload: Payload) -> Payload:
+        self._obstruct(payload)
+        if self._faults.does("slack_edit_closed"):
+            raise SlackError("edit_window_closed")
+        message = self._workspace.update(payload)
+        return {"channel": message.channel, "ts": message.ts, "text": message.text, "message": message.as_slack()}
+
+    def _add_reaction(self, payload: Payload) -> Payload:
+        self._obstruct(payload)
+        self._workspace.react(payload)
+        return {}
+
+    async def _webhook(self, request: Request) -> Response:
+        if request.url.path != self._workspace.webhook_path:
+            return PlainTextResponse("no_service", status_code=404)
+        try:
+            payload = await _payload(request)
+            self._obstruct(payload)
+            self._pace(payload)
+            self._workspace.post(payload, webhook=True)
+        except SlackError as error:
+            if error.code == "ratelimited":
+                return _refusal(error)
+            code = {"invalid_auth": "invalid_token", "invalid_json": "invalid_payload"}.get(error.code, error.code)
+            return PlainTextResponse(code, status_code=_STATUS_OF.get(code, 400))
+        return PlainTextResponse("ok")
+
+    def _obstruct(self, payload: Payload) -> None:
+        """Act out the faults that hinder posting."""
+        if self._faults.does("slack_channel_not_found"):
+            raise SlackError("channel_not_found")
+        if self._faults.does("slack_forgets") and (payload.get("ts") or payload.get("thread_ts")):
+            raise SlackError("message_not_found" if payload.get("ts") else "thread_not_found")
+        if self._faults.does("slack_refuses_blocks") and (payload.get("blocks") or payload.get("attachments")):
+            raise SlackError("invalid_blocks", ("blocks: refused by a fault of the sandbox",))
+
+    def _pace(self, payload: Payload) -> None:
+        """One message a second and channel, short bursts tolerated: https://docs.slack.dev/apis/web-api/rate-limits.
+
+        Edits are counted by another limit, which nobody here comes near.
+        """
+        if not self._faults.does("slack_paced"):
+            return
+        channel, now = str(payload.get("channel")), self._clock.monotonic()
+        at, tokens = self._paces.get(channel, (now, _BURST))
+        tokens = min(_BURST, tokens + (now - at) / self._time_factor)
+        if tokens < 1.0:
+            raise SlackError("ratelimited")
+        self._paces[channel] = (now, tokens - 1.0)
+
+
+def _refusal(error: SlackError) -> Response:
+    if error.code == "ratelimited":
+        return JSONResponse({"ok": False, "error": "ratelimited"}, status_code=429, headers={"retry-after": "1"})
+    details: dict[str, object] = {}
+    if error.problems:
+        details = {"errors": list(error.problems), "response_metadata": {"messages": list(error.problems)}}
+    return JSONResponse({"ok": False, "error": error.code, **details})
+
+
+async def _payload(request: Request) -> dict[str, object]:
+    """Read arguments from query, form or JSON; in a form, what is structured is a text of JSON."""
+    found: dict[str, object] = dict(request.query_params)
+    body = await request.body()
+    if not body:
+        return found
+    if request.headers.get("content-type", "").startswith("application/json"):
+        return found | _object(body)
+    try:
+        form: dict[str, object] = dict(parse_qsl(body.decode(), keep_blank_values=True, strict_parsing=True))
+    except ValueError:
+        raise SlackError("invalid_form_data") from None
+    if "payload" in form:  # an incoming webhook's form
+        return found | _object(str(form["payload"]).encode())
+    for name in ("blocks", "attachments", "metadata"):
+        if name in form:
+            try:
+                form[name] = json.loads(str(form[name]))
+            except ValueError:
+                raise SlackError(f"invalid_{name}_format") from None
+    return found | form
+
+
+def _object(body: bytes) -> dict[str, object]:
+    try:
+        value = json.loads(body)
+    except ValueError:
+        raise SlackError("invalid_json") from None
+    if not isinstance(value, dict):
+        raise SlackError("json_not_object")
+    return value

@@ -1,13 +1,14 @@
 """Everything the four services know: one state, one clock, one variant, one set of faults."""
 
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from monitor.core.model import Instant, Seconds
 from monitor.ports import Clock
+from monitor.sandbox.asgi import RequestSeen
 from monitor.sandbox.configurations import Configurations
 from monitor.sandbox.credentials import ENVIRONMENT, Credentials
-from monitor.sandbox.faults import ActiveFaults, Host
+from monitor.sandbox.faults import ActiveFaults
 from monitor.sandbox.rows import Row
 from monitor.sandbox.slack import CheckMessage, Workspace, check_size
 from monitor.sandbox.spans import GatewaySpan
@@ -20,22 +21,6 @@ _OWN_STORE_LAG: Seconds = 30.0
 _OWN_STORE_ROOT_LAG: Seconds = 15.0
 _WAREHOUSE_LAG: Seconds = 10.0
 _A_DAY: Seconds = 86_400.0
-
-
-@dataclass(slots=True, kw_only=True)
-class RequestSeen:
-    """One request as a service received it. Header names are lower-case; of a body nothing is kept.
-
-    `answered`: the bytes of the answer's body, as far as it was sent; 0 until it is complete.
-    """
-
-    at: Instant
-    host: Host
-    method: str
-    path: str
-    query: str
-    headers: dict[str, str] = field(repr=False)
-    answered: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
