@@ -187,93 +187,88 @@ def _within(rule: object, names: tuple[str, ...]) -> bool:
 # --- what is refused, by the types of the SDK: `types/otel_*`, `types/global_settings.py`, `types/logging_mode_*.py`,
 # `types/gateway_logging_config.py`, `types/in_not_in.py`, `types/gateway_data_routing_config*.py`
 
+Check = Callable[[object], bool]
+_ABSENT = object()
+
+
+def _text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def _flag(value: object) -> bool:
+    return isinstance(value, bool)
+
+
+def _one_of(*words: str) -> Check:
+    return lambda value: value in words
+
+
+def _optional(check: Check) -> Check:
+    return lambda value: value is None or value is _ABSENT or check(value)
+
+
+def _if_given(check: Check) -> Check:
+    return lambda value: value is _ABSENT or check(value)
+
+
+def _either(*checks: Check) -> Check:
+    return lambda value: any(check(value) for check in checks)
+
+
+def _list_of(check: Check) -> Check:
+    return lambda value: isinstance(value, list) and all(map(check, value))
+
+
+def _object(fields: Mapping[str, Check]) -> Check:
+    """What is not named may be anything."""
+    return lambda value: (
+        isinstance(value, dict) and all(check(value.get(name, _ABSENT)) for name, check in fields.items())
+    )
+
+
+_TEXTS = _list_of(_text)
+_IN_NOT_IN = _object({"in": _optional(_TEXTS), "not_in": _optional(_TEXTS)})
+_STORAGE = {"storage": _object({})}
+_EXPORTER = _either(
+    _object({"type": _one_of("grpc"), "endpoint": _text}),
+    _object({"type": _one_of("http"), "endpoint": _text, "encoding": _one_of("proto", "json")}),
+)
+_MODE = _either(
+    _object({"type": _one_of("always", "never")}),
+    _object({"type": _one_of("header_controlled"), "log_body_by_default": _flag}),
+)
+_CONDITION = {"operator": _if_given(_one_of("IN")), "value": _TEXTS}
+_CONDITIONS = _list_of(
+    _either(
+        _object({**_CONDITION, "field": _one_of("created_by")}),
+        _object({**_CONDITION, "field": _if_given(_one_of("metadata")), "key": _text}),
+    )
+)
+_TYPED: Mapping[str, Mapping[str, Check]] = {
+    OTEL: {EXPORTER: _optional(_EXPORTER), "otel_metrics_exporter_config": _optional(_EXPORTER)},
+    GLOBAL: {"logging_settings": _optional(_MODE)},
+    LOGGING: {
+        "name": _text,
+        "log": _flag,
+        "when": _optional(
+            _object(
+                {
+                    "subjects": _optional(_IN_NOT_IN),
+                    "models": _optional(_IN_NOT_IN),
+                    "metadata": _optional(lambda tags: isinstance(tags, dict) and all(map(_text, tags.values()))),
+                }
+            )
+        ),
+    },
+    ROUTING: {
+        "default": _object(_STORAGE),
+        "destinations": _optional(_list_of(_object({**_STORAGE, "name": _text, "when": _CONDITIONS}))),
+    },
+}
+
 
 def problem_of(manifest: Manifest) -> str | None:
-    """Why a manifest is refused, in the words of a validation; None if it is not. What the SDK does not type is taken as it is."""
-    match manifest.get("type"):
-        case "gateway-otel-config":
-            return _problem_of_exporters(manifest)
-        case "gateway-global-settings":
-            return _problem_of_mode(manifest.get("logging_settings"))
-        case "gateway-logging-config":
-            return _problem_of_logging(manifest)
-        case "gateway-data-routing-config":
-            return _problem_of_routing(manifest)
-        case _:
-            return None
-
-
-def _problem_of_exporters(manifest: Manifest) -> str | None:
-    for name in (EXPORTER, "otel_metrics_exporter_config"):
-        exporter = manifest.get(name)
-        if exporter is None:
-            continue
-        if not isinstance(exporter, dict) or exporter.get("type") not in {"http", "grpc"}:
-            return f"{name}.type: one of http, grpc"
-        if not isinstance(exporter.get("endpoint"), str):
-            return f"{name}.endpoint: a text is required"
-        if exporter["type"] == "http" and exporter.get("encoding") not in {"proto", "json"}:
-            return f"{name}.encoding: one of proto, json"
-    return None
-
-
-def _problem_of_mode(mode: object) -> str | None:
-    if mode is None:
-        return None
-    if not isinstance(mode, dict) or mode.get("type") not in {"always", "never", "header_controlled"}:
-        return "logging_settings.type: one of always, never, header_controlled"
-    if mode["type"] == "header_controlled" and not isinstance(mode.get("log_body_by_default"), bool):
-        return "logging_settings.log_body_by_default: a boolean is required"
-    return None
-
-
-def _problem_of_logging(manifest: Manifest) -> str | None:
-    if not isinstance(manifest.get("name"), str):
-        return "name: a text is required"
-    if not isinstance(manifest.get("log"), bool):
-        return "log: a boolean is required"
-    when = manifest.get("when")
-    if when is None:
-        return None
-    if not isinstance(when, dict):
-        return "when: an object is required"
-    for name in ("subjects", "models"):
-        rule = when.get(name)
-        if rule is not None and not (isinstance(rule, dict) and _are_texts_or_none(rule.get("in"), rule.get("not_in"))):
-            return f"when.{name}: an object of lists of texts, in and not_in, is required"
-    tags = when.get("metadata")
-    if tags is not None and not (isinstance(tags, dict) and _are_texts(list(tags.values()))):
-        return "when.metadata: an object of texts is required"
-    return None
-
-
-def _problem_of_routing(manifest: Manifest) -> str | None:
-    def has_storage(value: object) -> bool:
-        return isinstance(value, dict) and isinstance(value.get("storage"), dict)
-
-    if not has_storage(manifest.get("default")):
-        return "default.storage: an object is required"
-    destinations = manifest.get("destinations")
-    if destinations is not None and not isinstance(destinations, list):
-        return "destinations: a list is required"
-    for number, each in enumerate(destinations or []):
-        if not has_storage(each) or not isinstance(each.get("name"), str):
-            return f"destinations.{number}: name and storage are required"
-        if not isinstance(each.get("when"), list) or not all(map(_is_condition, each["when"])):
-            return f"destinations.{number}.when: a list of conditions on metadata or created_by is required"
-    return None
-
-
-def _is_condition(value: object) -> bool:
-    if not isinstance(value, dict) or value.get("operator", "IN") != "IN" or not _are_texts(value.get("value")):
-        return False
-    of = value.get("field", "metadata")
-    return of == "created_by" or (of == "metadata" and isinstance(value.get("key"), str))
-
-
-def _are_texts(values: object) -> bool:
-    return isinstance(values, list) and all(isinstance(each, str) for each in values)
-
-
-def _are_texts_or_none(*lists: object) -> bool:
-    return all(each is None or _are_texts(each) for each in lists)
+    """Why a manifest is refused; None if it is not. What the SDK does not type is taken as it is."""
+    typed = _TYPED.get(str(manifest.get("type")), {})
+    wrong = next((name for name, check in typed.items() if not check(manifest.get(name, _ABSENT))), None)
+    return wrong and f"{wrong}: not of the type that the API has for it"
