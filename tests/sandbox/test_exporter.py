@@ -80,11 +80,16 @@ async def test_a_trace_leaves_after_the_window_in_one_post(clock: FakeClock) -> 
     await asker.sandbox.stop()
 
 
-async def test_the_time_factor_scales_the_window(clock: FakeClock) -> None:
+async def test_the_time_factor_scales_window_and_cache(clock: FakeClock) -> None:
     """A tenth of the time for everything."""
     asker, endpoint = await exporting(clock, time_factor=0.1)
     await asker.complete()
     await clock.advance(0.2)
+    assert len(endpoint.posts) == 1
+    await asker.sandbox.break_("exporter_disabled")
+    await clock.advance(30)
+    await asker.complete()
+    await clock.advance(1)
     assert len(endpoint.posts) == 1
     await asker.sandbox.stop()
 
@@ -201,19 +206,6 @@ async def test_a_change_takes_effect_when_the_cache_expires(clock: FakeClock) ->
     await asker.complete()
     await clock.advance(3)
     assert len(endpoint.posts) == 3
-    await asker.sandbox.stop()
-
-
-async def test_the_cache_scales_with_time_too(clock: FakeClock) -> None:
-    """Thirty seconds at a tenth."""
-    asker, endpoint = await exporting(clock, time_factor=0.1)
-    await asker.complete()
-    await clock.advance(1)
-    await asker.sandbox.break_("exporter_disabled")
-    await clock.advance(30)
-    await asker.complete()
-    await clock.advance(1)
-    assert len(endpoint.posts) == 1
     await asker.sandbox.stop()
 
 

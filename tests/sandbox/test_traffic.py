@@ -155,8 +155,18 @@ async def test_the_same_moment_shows_the_same_rows() -> None:
     assert pages[0]["page_size"] == 200
 
 
-@pytest.mark.parametrize("naming", ["llm", "gen_ai", "tfy"])
-@pytest.mark.parametrize("size", [2_000, 8_000, 50_000, 200_000])
+@pytest.mark.parametrize(
+    ("size", "naming"),
+    [
+        (2_000, "tfy"),
+        (8_000, "llm"),
+        *(
+            pytest.param(size, naming, marks=pytest.mark.thorough)
+            for size in (2_000, 50_000, 200_000)
+            for naming in ("llm", "gen_ai", "tfy")
+        ),
+    ],
+)
 async def test_rows_are_as_large_as_asked_for(clock: FakeClock, size: int, naming: str) -> None:
     """Each kind of them, give or take a fifth; with quotes, line ends, commas and letters of other languages."""
     asker = await busy(clock, Traffic(10, 4, size), naming=naming)
@@ -203,7 +213,7 @@ async def test_without_a_beginning_the_last_hour_is_searched(clock: FakeClock) -
 
 
 @pytest.mark.parametrize("order", ["ASC", "DESC"])
-@pytest.mark.parametrize("limit", [1, 2, 7, 50])
+@pytest.mark.parametrize("limit", [*(pytest.param(limit, marks=pytest.mark.thorough) for limit in (1, 2)), 7, 50])
 async def test_pages_add_up(clock: FakeClock, order: str, limit: int) -> None:
     """Every row of the window, ours among them, and as many as were announced; a border may show one twice."""
     asker = await busy(clock)
@@ -250,7 +260,14 @@ async def test_a_cursor_that_is_ignored_shows_the_first_page_again(clock: FakeCl
     assert await asker.warehouse(limit=5, from_timestamp_sec=NOW - 60, cursor=first["next_cursor"]) == first
 
 
-@pytest.mark.parametrize("sort_by", ["span_name", "duration_ms", "trace_id", "llm_usage_total_tokens"])
+@pytest.mark.parametrize(
+    "sort_by",
+    [
+        "span_name",
+        "trace_id",
+        *(pytest.param(by, marks=pytest.mark.thorough) for by in ("duration_ms", "llm_usage_total_tokens")),
+    ],
+)
 async def test_rows_are_sorted_by_what_was_asked_for(clock: FakeClock, sort_by: str) -> None:
     """Ours and theirs together."""
     asker = await busy(clock)

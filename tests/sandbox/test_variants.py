@@ -1,40 +1,96 @@
-"""A healthy sandbox is healthy in every dialect, and every switch shows somewhere."""
+"""The switches, how they are read, and what they change: healthy is healthy in every variant, and every switch shows somewhere."""
 
 import re
 from typing import Any
 
 import pytest
 
-from monitor.sandbox import SWITCHES, Host, Sandbox, Variant
+from monitor.sandbox import SWITCHES, Host, Sandbox, Variant, parse_variant
 from tests.fakes.clock import FakeClock
-from tests.sandbox.common import Asker, read
+from tests.sandbox.common import Asker
 from tests.sandbox.test_ingest import PROTOBUF, TRACE_ID, as_json, post, request
 
 _IDS = re.compile(r"[0-9a-f]{15,}|\d{9,}|[\w+/]{60,}=*|[\d-]+T[\d:.]+Z")
 PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
-VALUES = [
-    (name, str(value)) for name, switch in SWITCHES.items() for value in switch.values if str(value) != switch.default
-]
+VALUES = [(name, value) for name, switch in SWITCHES.items() for value in switch.values if value != switch.default]
 MIXTURES = [
-    {
-        name: str(list(switch.values)[(turn + place) % len(switch.values)])
-        for place, (name, switch) in enumerate(SWITCHES.items())
-    }
+    {name: switch.values[(turn + place) % len(switch.values)] for place, (name, switch) in enumerate(SWITCHES.items())}
     for turn in range(12)
 ]
 
 
-async def speaking(clock: FakeClock, **switches: str) -> Asker:
-    """A started sandbox in a dialect."""
+def test_the_default_is_what_the_record_makes_most_likely() -> None:
+    """Literal header values, an absent exporter, an open route, a present header, an ignored traceparent, strings."""
+    assert parse_variant("") == Variant()
+    assert Variant().words() == {
+        "header_values": "literal",
+        "off": "absent",
+        "trace_route": "open",
+        "trace_scope": "environment",
+        "feedback": "base64",
+        "traceparent": "ignored",
+        "metadata": "string",
+        "own_store": "prompt",
+        "ingest_answer": "empty",
+        "json_ingest": "refused",
+        "index_lag": "2s",
+        "warehouse": "together",
+        "filters": "attributes",
+        "naming": "llm",
+        "error_bodies": "envelope",
+        "refusals": "traced",
+        "logging_off": "bodies",
+        "other_settings": "envelope",
+        "span_metrics": "ai_gateway",
+    }
+
+
+def test_switches_are_read_from_words() -> None:
+    """Blanks and hyphens do no harm."""
+    variant = parse_variant(" header-values = masked, off=404 ,index_lag=60s,")
+    assert variant == Variant(header_values="masked", off="404", index_lag="60s")
+    assert variant.index_seconds == 60.0
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("masked", "'masked' is not of the form switch=value"),
+        ("header_value=masked", "no switch 'header_value' (did you mean 'header_values'?)"),
+        ("feedback=base46", "feedback cannot be 'base46' (did you mean 'base64'?); it is one of base64,"),
+        ("off=purple", "off cannot be 'purple'; it is one of absent, null, 404, 200-null"),
+    ],
+)
+def test_what_cannot_be_read_is_explained(text: str, problem: str) -> None:
+    """With what is allowed, and what was probably meant."""
+    with pytest.raises(ValueError) as caught:  # noqa: PT011 - the text is compared below
+        parse_variant(text)
+    assert str(caught.value).startswith(problem)
+
+
+def test_every_switch_can_take_every_value() -> None:
+    """And each is explained."""
+    for name, switch in SWITCHES.items():
+        assert [Variant().vary({name: value}).words()[name] for value in switch.values] == list(switch.values)
+        assert switch.about
+
+
+# --- on the wire
+
+
+async def in_variant(clock: FakeClock, **switches: str) -> Asker:
+    """A started sandbox in a variant."""
     sandbox = Sandbox(clock=clock, variant=Variant().vary(switches), latency=0.4)
     await sandbox.start()
     return Asker(sandbox, clock)
 
 
-@pytest.mark.parametrize("switches", [dict([value]) for value in VALUES] + MIXTURES)
-async def test_healthy_is_healthy_in_every_dialect(clock: FakeClock, switches: dict[str, str]) -> None:
+@pytest.mark.parametrize(
+    "switches", [*MIXTURES, *(pytest.param(dict([value]), marks=pytest.mark.thorough) for value in VALUES)]
+)
+async def test_healthy_is_healthy_in_every_variant(clock: FakeClock, switches: dict[str, str]) -> None:
     """Within three minutes of its answer the trace stands in the warehouse, whole, in the right environment."""
-    asker = await speaking(clock, **switches)
+    asker = await in_variant(clock, **switches)
     assert (await asker.complete()).status == 200
     await clock.advance(179)
     rows = (await asker.warehouse())["data"]
@@ -45,7 +101,7 @@ async def test_healthy_is_healthy_in_every_dialect(clock: FakeClock, switches: d
 
 
 async def shown(asker: Asker) -> list[Any]:
-    """Everything in which dialects may differ, without ids and times."""
+    """Everything in which variants may differ, without ids and times."""
     answers = [
         await asker.complete(headers={"traceparent": PARENT, "x-tfy-metadata": '{"probe": "7f3a"}'}),
         await asker.plane("GET", "/api/svc/v1/llm-gateway/config/gateway-otel-config"),
@@ -85,29 +141,18 @@ async def shown(asker: Asker) -> list[Any]:
 
 @pytest.fixture(scope="module")
 def usual() -> list[Any]:
-    """What the default dialect shows: filled at the first look."""
+    """What the default variant shows: filled at the first look."""
     return []
 
 
-async def test_the_default_dialect_shows_the_same_twice() -> None:
+async def test_the_default_variant_shows_the_same_twice() -> None:
     """So that a difference below means something."""
-    assert await shown(await speaking(FakeClock(seed=1))) == await shown(await speaking(FakeClock(seed=2)))
+    assert await shown(await in_variant(FakeClock(seed=1))) == await shown(await in_variant(FakeClock(seed=2)))
 
 
 @pytest.mark.parametrize(("name", "value"), VALUES)
 async def test_every_switch_shows(clock: FakeClock, usual: list[Any], name: str, value: str) -> None:
-    """Something on the wire is otherwise than in the default dialect."""
+    """Something on the wire is otherwise than in the default variant."""
     if not usual:
-        usual.extend(await shown(await speaking(FakeClock())))
-    assert await shown(await speaking(clock, **{name: value})) != usual
-
-
-async def test_the_own_store_is_asked_in_every_dialect(clock: FakeClock) -> None:
-    """Forbidden is a status, hidden is an empty list."""
-    for value, status, spans in (("forbidden", 403, None), ("hidden", 200, 0), ("prompt", 200, 3)):
-        asker = await speaking(clock, own_store=value)
-        await asker.complete()
-        answer = await asker.own_spans()
-        assert answer.status == status
-        assert spans is None or len(read(answer)["data"]) == spans
-        await asker.sandbox.stop()
+        usual.extend(await shown(await in_variant(FakeClock())))
+    assert await shown(await in_variant(clock, **{name: value})) != usual
