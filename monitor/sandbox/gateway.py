@@ -7,8 +7,7 @@ https://www.truefoundry.com/docs/ai-gateway/headers and …/request-headers. The
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 
 from starlette.datastructures import Headers
 from starlette.requests import Request
@@ -21,14 +20,7 @@ from monitor.sandbox.asgi import bearer, behind_cloudflare, routed
 from monitor.sandbox.completions import Declined, as_events, complete, decline, malformed, models, object_to
 from monitor.sandbox.configurations import Asked
 from monitor.sandbox.credentials import MODELS, TENANT, Subject
-from monitor.sandbox.spans import (
-    GatewayRequest,
-    GatewaySpan,
-    TraceContext,
-    begin_trace,
-    feedback_header,
-    make_spans,
-)
+from monitor.sandbox.spans import Chat, GatewaySpan, Outcome, begin_trace, feedback_header, make_spans
 from monitor.sandbox.world import World
 
 _LONGEST_TAG = 128
@@ -56,18 +48,6 @@ def gateway_app(world: World, record: Record) -> ASGIApp:
 
 async def _alive(_request: Request) -> Response:
     return JSONResponse({"status": "ok"})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Chat:
-    """One request to complete a chat, read and found to be well-formed as far as it is needed."""
-
-    started: Instant
-    context: TraceContext
-    asked: Asked
-    request: Mapping[str, object]
-    bodies: bool
-    destination: str
 
 
 class _Gateway:
@@ -114,14 +94,14 @@ class _Gateway:
         if declined is None:
             return self._answer(chat, request.headers)
         if world.variant.refusals == "traced":
-            self._trace(chat, declined=declined)
+            self._trace(chat, Outcome(ended=world.now(), declined=declined))
         return declined.response({} if world.variant.refusals == "untraced" else self._feedback(chat))
 
     def _subject(self, request: Request) -> Subject | None:
         revoked = self._world.faults.refusal() == "token"
         return None if revoked else self._world.credentials.subjects().get(bearer(request))
 
-    def _read(self, headers: Headers, body: bytes, subject: Subject, started: Instant) -> _Chat:
+    def _read(self, headers: Headers, body: bytes, subject: Subject, started: Instant) -> Chat:
         world = self._world
         try:
             request = json.loads(body)
@@ -135,7 +115,7 @@ class _Gateway:
         bodies = world.configurations.is_logged(asked)
         strict = world.variant.logging_off == "traces" or world.faults.does("trace_what_is_logged")
         recorded = not world.faults.does("make_no_trace") and (bodies or not strict)
-        return _Chat(
+        return Chat(
             started=started,
             context=begin_trace(world.clock, world.variant, headers.get("traceparent", ""), recorded=recorded),
             asked=asked,
@@ -144,12 +124,13 @@ class _Gateway:
             destination=world.configurations.destination(asked),
         )
 
-    def _answer(self, chat: _Chat, headers: Headers) -> Response:
+    def _answer(self, chat: Chat, headers: Headers) -> Response:
         if self._world.faults.does("answer_other_shape"):
             return JSONResponse({"result": "pong", "took": 3}, headers=self._feedback(chat))
         completion, cached = self._completion(chat, headers)
-        self._trace(chat, completion=completion, cached="x-tfy-cached-trace-id" in cached)
-        took = (self._world.now() - chat.started) * 1000
+        now = self._world.now()
+        self._trace(chat, Outcome(ended=now, completion=completion, cached="x-tfy-cached-trace-id" in cached))
+        took = (now - chat.started) * 1000
         shown = {
             **self._feedback(chat),
             **cached,
@@ -161,7 +142,7 @@ class _Gateway:
             return Response(as_events(completion), media_type="text/event-stream", headers=shown)
         return JSONResponse(completion, headers=shown)
 
-    def _completion(self, chat: _Chat, headers: Headers) -> tuple[dict[str, object], dict[str, str]]:
+    def _completion(self, chat: Chat, headers: Headers) -> tuple[dict[str, object], dict[str, str]]:
         """The completion, and the headers that say whether it comes from the cache."""
         clock = self._world.clock
         key = json.dumps(chat.request, sort_keys=True)
@@ -175,44 +156,18 @@ class _Gateway:
             self._cache[key] = (chat.context.trace_id, completion)
         return completion, {"x-tfy-cache-status": "miss"}
 
-    def _trace(
-        self,
-        chat: _Chat,
-        *,
-        completion: Mapping[str, object] | None = None,
-        declined: Declined | None = None,
-        cached: bool = False,
-    ) -> None:
+    def _trace(self, chat: Chat, outcome: Outcome) -> None:
         if not chat.context.recorded:
             self._metrics.drops["should_trace_false"] += 1
             return
-        asked = GatewayRequest(
-            trace_id=chat.context.trace_id,
-            root_id=chat.context.span_id,
-            parent_id=chat.context.parent_id,
-            started=chat.started,
-            ended=self._world.now(),
-            model=chat.asked.model,
-            subject=chat.asked.subject,
-            destination=chat.destination,
-            tags=chat.asked.tags,
-            bodies=chat.bodies,
-            request=chat.request,
-            completion=completion,
-            status=declined.status if declined else 200,
-            error=declined.message if declined else "",
-            error_type=declined.kind if declined else "",
-            reached_provider=not cached and (declined is None or declined.reached_provider),
-            guardrails=declined.guardrails if declined else (),
-        )
-        spans = make_spans(asked, self._world.clock.draw_hex)
+        spans = make_spans(chat, outcome, self._world.clock.draw_hex)
         if self._world.faults.does("lose_at_collector"):
             self._metrics.exported["failed", "connection_refused"] += len(spans)
             return
         self._metrics.exported["success", ""] += len(spans)
         self._record(spans)
 
-    def _feedback(self, chat: _Chat) -> dict[str, str]:
+    def _feedback(self, chat: Chat) -> dict[str, str]:
         return feedback_header(chat.context, chat.destination, self._world.variant)
 
 

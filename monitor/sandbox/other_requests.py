@@ -8,13 +8,24 @@ import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
 from typing import TypeVar
 
 from monitor.core.model import Instant
+from monitor.sandbox.completions import Declined
+from monitor.sandbox.configurations import Asked
 from monitor.sandbox.credentials import ENVIRONMENT, EXPORTED_ATTRIBUTE, MODEL, Subject
 from monitor.sandbox.rows import Row, as_text, attribute_name
-from monitor.sandbox.spans import METADATA, SERVICE, Attribute, GatewayRequest, GatewaySpan, exported, make_spans
+from monitor.sandbox.spans import (
+    METADATA,
+    SERVICE,
+    Attribute,
+    Chat,
+    GatewaySpan,
+    Outcome,
+    TraceContext,
+    exported,
+    make_spans,
+)
 from monitor.sandbox.traffic import NO_TRAFFIC, Place, Stream, Window
 from monitor.sandbox.world import World
 
@@ -73,22 +84,19 @@ def _gateway(
 ) -> OtherRequest:
     """A request to the gateway, with spans as the gateway makes them."""
     subject = Subject(slug=account)
-    asked = GatewayRequest(
-        trace_id="",
-        root_id="",
-        parent_id="",
+    chat = Chat(
         started=0.0,
-        ended=0.812,
-        model=model,
-        subject=subject,
-        destination="default",
-        tags=tags,
+        context=TraceContext(trace_id="", span_id="", parent_id="", recorded=True),
+        asked=Asked(model=model, subject=subject, tags=tags),
+        request={},
         bodies=False,
-        completion=None if error else {"usage": {"prompt_tokens": 412, "completion_tokens": 96, "total_tokens": 508}},
-        status=503 if error else 200,
-        error=error,
-        error_type="provider_error" if error else "",
+        destination="default",
     )
+    usage = {"prompt_tokens": 412, "completion_tokens": 96, "total_tokens": 508}
+    outcome = Outcome(ended=0.812, completion={"usage": usage})
+    if error:
+        declined = Declined(status=503, message=error, kind="provider_error", body="", reached_provider=True)
+        outcome = Outcome(ended=0.812, declined=declined)
     shapes = [
         Shape(
             name=span.name,
@@ -97,7 +105,7 @@ def _gateway(
             attributes=span.attributes,
             content=_GATEWAY_CONTENT if "tfy.span_type" in span.attributes else _HTTP_CONTENT,
         )
-        for span in make_spans(asked, lambda _: "")
+        for span in make_spans(chat, outcome, lambda _: "")
     ]
     return OtherRequest(
         service=SERVICE, scope=(SERVICE, ""), shapes=shapes, asked_by=subject, canary=canary, error=error
@@ -342,37 +350,22 @@ def _json_size(value: object) -> int:
 # --- content
 
 
+_BOOK = (
+    "Summarise the order and list what is missing, one item per line.\n"
+    'The customer wrote: "It arrived late, wet, and in the wrong colour."\n'
+    "Die Lieferung nach Zürich verzögert sich um zwei Tage, schöne Grüße aus München.\n"
+    "Prices, taxes and fees: 12,50 €; 3,20 €; and a naïve estimate of 40 %.\n"
+    "- size: 42, colour: blue, weight: 1.25 kg\n\n"
+    "お問い合わせありがとうございます。東京の倉庫から発送します。\n"
+    "Use the tool `look_up` with {'sku': 'A-1042', 'limit': 5} before you answer.\n"
+    "If nothing fits, say so; never invent a delivery date, a price, or a \\path\\to\\a\\file.\n"
+)
+_BYTES_A_LETTER = (_json_size(_BOOK) - 2) / len(_BOOK)
+
+
 def _filled(names: Sequence[str], size: int, place: Place) -> dict[str, str]:
     """Texts for some attributes that make an answer in JSON longer by so many bytes, about; another for each request."""
-    each = max(0, size) // max(1, len(names))
-    return {
-        name: OPENING + _text(each, place.request * 7919 + place.position * 257 + number * 31)
-        for number, name in enumerate(names)
-    }
-
-
-_SENTENCES = (
-    "Summarise the order and list what is missing, one item per line.\n",
-    'The customer wrote: "It arrived late, wet, and in the wrong colour."\n',
-    "Die Lieferung nach Zürich verzögert sich um zwei Tage, schöne Grüße aus München.\n",
-    "Prices, taxes and fees: 12,50 €; 3,20 €; and a naïve estimate of 40 %.\n",
-    "- size: 42, colour: blue, weight: 1.25 kg\n\n",
-    "お問い合わせありがとうございます。東京の倉庫から発送します。\n",
-    "Use the tool `look_up` with {'sku': 'A-1042', 'limit': 5} before you answer.\n",
-    "If nothing fits, say so; never invent a delivery date, a price, or a \\path\\to\\a\\file.\n",
-)
-
-
-@lru_cache(maxsize=1)
-def _book() -> tuple[str, float]:
-    """Some 64,000 characters, and how many bytes each takes in JSON."""
-    order = (number * number + number // 3 for number in range(900))
-    book = "".join(_SENTENCES[number % len(_SENTENCES)] for number in order)
-    escaped = sum({'"': 2, "\n": 2, "\\": 2}.get(letter, len(letter.encode())) for letter in book)
-    return book, escaped / len(book)
-
-
-def _text(size: int, offset: int) -> str:
-    book, width = _book()
-    start, letters = offset % len(book), int(size / width)
-    return (book[start:] + book * (letters // len(book) + 1))[:letters]
+    letters = int(max(0, size) / max(1, len(names)) / _BYTES_A_LETTER)
+    pages = _BOOK * (letters // len(_BOOK) + 2)
+    starts = [(place.request * 7919 + place.position * 257 + number * 31) % len(_BOOK) for number in range(len(names))]
+    return {name: OPENING + pages[start : start + letters] for name, start in zip(names, starts, strict=True)}

@@ -12,6 +12,8 @@ from datetime import UTC, datetime
 
 from monitor.core.model import Instant
 from monitor.ports import Clock
+from monitor.sandbox.completions import Declined
+from monitor.sandbox.configurations import Asked
 from monitor.sandbox.credentials import TENANT, Subject
 from monitor.sandbox.variants import Variant
 
@@ -96,60 +98,66 @@ class GatewaySpan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GatewayRequest:
-    """One request to the gateway and what became of it, before it is turned into spans.
+class Chat:
+    """One request to complete a chat, found to be well-formed as far as it is needed. `bodies`: whether content may be kept."""
 
-    `completion` None: there was none, `error` says why. `reached_provider`: the provider was asked, so there is more than a
-    root span. `bodies`: whether content may be kept at all.
-    """
-
-    trace_id: str
-    root_id: str
-    parent_id: str
     started: Instant
-    ended: Instant
-    model: str
-    subject: Subject
-    destination: str
-    tags: Mapping[str, str]
+    context: TraceContext
+    asked: Asked
+    request: Mapping[str, object]
     bodies: bool
-    request: Mapping[str, object] = field(default_factory=dict)
-    completion: Mapping[str, object] | None = None
-    status: int = 200
-    error: str = ""
-    error_type: str = ""
-    reached_provider: bool = True
-    guardrails: tuple[str, ...] = ()
+    destination: str
 
 
-def make_spans(asked: GatewayRequest, draw_hex: Callable[[int], str]) -> tuple[GatewaySpan, ...]:
-    """The spans of a request, root first; each begins and ends inside its parent."""
-    start, end = (int(moment * 1e9) for moment in (asked.started, asked.ended))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What became of a request: a completion, perhaps from the cache, or why there is none."""
+
+    ended: Instant
+    completion: Mapping[str, object] = field(default_factory=dict)
+    declined: Declined | None = None
+    cached: bool = False
+
+    @property
+    def status(self) -> int:
+        """The status of the answer."""
+        return self.declined.status if self.declined else 200
+
+
+def make_spans(chat: Chat, outcome: Outcome, draw_hex: Callable[[int], str]) -> tuple[GatewaySpan, ...]:
+    """The spans of a request, root first, each beginning and ending inside its parent; the root alone where no provider was asked."""
+    start, end = (int(moment * 1e9) for moment in (chat.started, outcome.ended))
     step = min(1_000_000, (end - start) // 4)
-    shared = {**_common(asked), **_content(asked)}
+    common, content, model_name = _common(chat, outcome), _content(chat, outcome), chat.asked.model
     root = GatewaySpan(
-        trace_id=asked.trace_id,
-        span_id=asked.root_id,
-        parent_id=asked.parent_id,
-        name=f"ChatCompletion: {asked.model}",
+        trace_id=chat.context.trace_id,
+        span_id=chat.context.span_id,
+        parent_id=chat.context.parent_id,
+        name=f"ChatCompletion: {model_name}",
         start=start,
         end=end,
-        error=asked.error,
-        attributes={**shared, **_gen_ai(asked), "tfy.span_type": "ChatCompletion"},
-        subject=asked.subject,
-        destination=asked.destination,
+        error=outcome.declined.message if outcome.declined else "",
+        attributes={**common, **content, **_gen_ai(chat, outcome), "tfy.span_type": "ChatCompletion"},
+        subject=chat.asked.subject,
+        destination=chat.destination,
     )
-    if not asked.reached_provider:
+    if outcome.cached or (outcome.declined and not outcome.declined.reached_provider):
         return (root,)
-    shared.pop("tfy.resolved_input", None)  # the root alone has it
+    content.pop("tfy.resolved_input", None)  # the root alone has it
     model = replace(
         root,
         span_id=draw_hex(16),
         parent_id=root.span_id,
-        name=f"Model: {asked.model}",
+        name=f"Model: {model_name}",
         start=start + step,
         end=max(start + step, end - step),
-        attributes={**shared, **_gen_ai(asked), **_model(asked), "tfy.span_type": "Model"},
+        attributes={
+            **common,
+            **content,
+            **_gen_ai(chat, outcome),
+            **_model(chat, outcome),
+            "tfy.span_type": "Model",
+        },
     )
     call = replace(
         root,
@@ -160,61 +168,60 @@ def make_spans(asked: GatewayRequest, draw_hex: Callable[[int], str]) -> tuple[G
         start=model.start + step,
         end=max(model.start + step, model.end - step),
         attributes={
-            **_common(asked),
+            **common,
             "http.request.method": "POST",
             "url.full": UPSTREAM,
-            "http.response.status_code": asked.status,
+            "http.response.status_code": outcome.status,
         },
     )
     return (root, model, call)
 
 
-def _common(asked: GatewayRequest) -> dict[str, Attribute]:
+def _common(chat: Chat, outcome: Outcome) -> dict[str, Attribute]:
+    subject = chat.asked.subject
     common: dict[str, Attribute] = {
-        "tfy.request.model_name": asked.model,
-        "tfy.request.created_by_subject": f"{asked.subject.kind}:{asked.subject.slug}",
+        "tfy.request.model_name": chat.asked.model,
+        "tfy.request.created_by_subject": f"{subject.kind}:{subject.slug}",
         "tfy.request.created_by_subject_teams": ("platform",),
-        METADATA: {**asked.tags, "tfy_gateway_region": "sandbox-1"},
+        METADATA: {**chat.asked.tags, "tfy_gateway_region": "sandbox-1"},
         "tfy.request.tenant_name": TENANT,
     }
-    if asked.error:
-        common |= {"tfy.error_message": asked.error, "tfy.error_type": asked.error_type}
-    if asked.guardrails:
-        common["tfy.triggered_guardrail_fqns"] = asked.guardrails
+    if outcome.declined:
+        common |= {"tfy.error_message": outcome.declined.message, "tfy.error_type": outcome.declined.kind}
+        if outcome.declined.guardrails:
+            common["tfy.triggered_guardrail_fqns"] = outcome.declined.guardrails
     return common
 
 
-def _content(asked: GatewayRequest) -> dict[str, Attribute]:
+def _content(chat: Chat, outcome: Outcome) -> dict[str, Attribute]:
     """Everything that holds request or response content, under every name it is known by."""
-    if not asked.bodies:
+    if not chat.bodies:
         return {}
-    messages = _objects(asked.request.get("messages"))
+    messages = _objects(chat.request.get("messages"))
     content: dict[str, Attribute] = {
-        "tfy.input": json.dumps(dict(asked.request)),
+        "tfy.input": json.dumps(dict(chat.request)),
         "tfy.input_short_hand": str(messages[-1].get("content", "")) if messages else "",
         "tfy.resolved_input": json.dumps(messages),
     }
     for number, message in enumerate(messages):
         content[f"gen_ai.prompt.{number}.role"] = str(message.get("role", ""))
         content[f"gen_ai.prompt.{number}.content"] = str(message.get("content", ""))
-    if asked.completion is not None:
-        content["tfy.output"] = json.dumps(dict(asked.completion))
+    for choice in _objects(outcome.completion.get("choices"))[:1]:
+        answered = choice.get("message")
+        content["tfy.output"] = json.dumps(dict(outcome.completion))
         content["gen_ai.completion.0.role"] = "assistant"
-        choices = _objects(asked.completion.get("choices"))
-        answered = choices[0].get("message") if choices else None
-        text = answered.get("content", "") if isinstance(answered, dict) else ""
-        content["gen_ai.completion.0.content"] = str(text)
+        content["gen_ai.completion.0.content"] = str(answered["content"]) if isinstance(answered, dict) else ""
     return content
 
 
-def _gen_ai(asked: GatewayRequest) -> dict[str, Attribute]:
-    name = asked.model.rpartition("/")[2]
+def _gen_ai(chat: Chat, outcome: Outcome) -> dict[str, Attribute]:
+    name = chat.asked.model.rpartition("/")[2]
     named: dict[str, Attribute] = {
-        "gen_ai.system": asked.model.partition("-")[0],
+        "gen_ai.system": chat.asked.model.partition("-")[0],
         "gen_ai.operation.name": "chat",
         "gen_ai.request.model": name,
     }
-    usage = _usage(asked)
+    usage = _usage(outcome)
     if usage:
         named["gen_ai.response.model"] = name
         named |= dict(zip(("gen_ai.usage.input_tokens", "gen_ai.usage.output_tokens"), usage, strict=True))
@@ -222,24 +229,24 @@ def _gen_ai(asked: GatewayRequest) -> dict[str, Attribute]:
     return named
 
 
-def _model(asked: GatewayRequest) -> dict[str, Attribute]:
-    account, _, name = asked.model.partition("/")
-    tokens_in, tokens_out = _usage(asked) or (0, 0)
+def _model(chat: Chat, outcome: Outcome) -> dict[str, Attribute]:
+    account, _, name = chat.asked.model.partition("/")
+    tokens_in, tokens_out = _usage(outcome) or (0, 0)
     return {
-        "tfy.model.name": asked.model,
+        "tfy.model.name": chat.asked.model,
         "tfy.model.fqn": f"{TENANT}:{account.partition('-')[0]}:{account}:model:{name}",
         "tfy.model.request_url": UPSTREAM,
-        "tfy.model.streaming": bool(asked.request.get("stream")),
+        "tfy.model.streaming": bool(chat.request.get("stream")),
         "tfy.model.request_type": "ChatCompletion",
-        "tfy.model.metric.latency_in_ms": round((asked.ended - asked.started) * 1000, 3),
+        "tfy.model.metric.latency_in_ms": round((outcome.ended - chat.started) * 1000, 3),
         "tfy.model.metric.input_tokens": tokens_in,
         "tfy.model.metric.output_tokens": tokens_out,
-        "http.response.status_code": asked.status,
+        "http.response.status_code": outcome.status,
     }
 
 
-def _usage(asked: GatewayRequest) -> tuple[int, int] | None:
-    usage = asked.completion.get("usage") if asked.completion else None
+def _usage(outcome: Outcome) -> tuple[int, int] | None:
+    usage = outcome.completion.get("usage")
     return (int(usage["prompt_tokens"]), int(usage["completion_tokens"])) if isinstance(usage, dict) else None
 
 
