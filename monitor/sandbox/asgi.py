@@ -83,7 +83,7 @@ class RequestSeen:
     answered: int = 0
 
 
-def noted(app: ASGIApp, host: Host, requests: deque[RequestSeen], now: Callable[[], Instant]) -> ASGIApp:
+def with_request_log(app: ASGIApp, host: Host, requests: deque[RequestSeen], now: Callable[[], Instant]) -> ASGIApp:
     """Remembers each request, and how much of an answer was sent."""
 
     async def serve(scope: Scope, receive: Receive, send: Send) -> None:

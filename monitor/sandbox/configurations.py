@@ -108,7 +108,7 @@ class Configurations:
 
     # --- what they mean
 
-    def is_logged(self, asked: "Asked") -> bool:
+    def is_logged(self, info: "RequestInfo") -> bool:
         """Whether a request is logged.
 
         `gateway-global-settings` decides first (`always`, `never`, `header_controlled`); then any matching rule of
@@ -123,17 +123,17 @@ class Configurations:
             case "never":
                 wanted = False
             case _:
-                wanted = bool(mode.get("log_body_by_default")) if asked.logged is None else asked.logged
+                wanted = bool(mode.get("log_body_by_default")) if info.logged is None else info.logged
         rules = [kept.manifest for kept in self.all(LOGGING)]
-        return wanted and not any(rule.get("log") is False and _concerns(rule.get("when"), asked) for rule in rules)
+        return wanted and not any(rule.get("log") is False and _concerns(rule.get("when"), info) for rule in rules)
 
-    def destination(self, asked: "Asked") -> str:
+    def destination(self, info: "RequestInfo") -> str:
         """Where TrueFoundry's own store keeps a trace: the first enabled destination whose every condition holds."""
         routing = self.read(ROUTING)
         found = routing.manifest.get("destinations") if routing else None
         for each in found if isinstance(found, list) else []:
             conditions = each.get("when", [])
-            if each.get("enabled", True) and all(_holds(condition, asked) for condition in conditions):
+            if each.get("enabled", True) and all(_holds(condition, info) for condition in conditions):
                 return str(each.get("name"))
         return "default"
 
@@ -144,7 +144,7 @@ def _key(manifest: Manifest) -> tuple[str, str]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class RequestInfo:
     """What a request is judged by. `logged` is its own logging header; a rule may name its account with or without the kind."""
 
     model: str
@@ -158,21 +158,21 @@ class Asked:
         return self.subject.slug, f"{self.subject.kind}:{self.subject.slug}"
 
 
-def _holds(condition: Mapping[str, object], asked: Asked) -> bool:
+def _holds(condition: Mapping[str, object], info: RequestInfo) -> bool:
     by_account = condition.get("field") == "created_by"
-    names = asked.accounts if by_account else (asked.tags.get(str(condition.get("key"))),)
+    names = info.accounts if by_account else (info.tags.get(str(condition.get("key"))),)
     values = condition.get("value")
     return isinstance(values, list) and any(name in values for name in names)
 
 
-def _concerns(when: object, asked: Asked) -> bool:
+def _concerns(when: object, info: RequestInfo) -> bool:
     if not isinstance(when, dict):
         return True
     wanted = when.get("metadata") or {}
     return (
-        _within(when.get("models"), (asked.model,))
-        and _within(when.get("subjects"), asked.accounts)
-        and all(asked.tags.get(key) == value for key, value in wanted.items())
+        _within(when.get("models"), (info.model,))
+        and _within(when.get("subjects"), info.accounts)
+        and all(info.tags.get(key) == value for key, value in wanted.items())
     )
 
 

@@ -18,7 +18,7 @@ from starlette.types import ASGIApp
 from monitor.core.model import Instant
 from monitor.sandbox.asgi import bearer, behind_cloudflare, routed
 from monitor.sandbox.completions import Declined, as_events, complete, decline, malformed, models, object_to
-from monitor.sandbox.configurations import Asked
+from monitor.sandbox.configurations import RequestInfo
 from monitor.sandbox.credentials import MODELS, TENANT, Subject
 from monitor.sandbox.spans import Chat, GatewaySpan, Outcome, begin_trace, feedback_header, make_spans
 from monitor.sandbox.world import World
@@ -81,10 +81,10 @@ class _Gateway:
             chat = self._read(request.headers, await request.body(), subject, started)
         except _MalformedError as error:
             return malformed(str(error)).response()
-        if refusal is None and chat.asked.model not in MODELS:
+        if refusal is None and chat.info.model not in MODELS:
             refusal = "model"
         if refusal is not None:
-            declined: Declined | None = decline(refusal, world.variant, model=chat.asked.model, subject=subject)
+            declined: Declined | None = decline(refusal, world.variant, model=chat.info.model, subject=subject)
         else:
             declined = object_to(chat.request)
         if declined is None or declined.reached_provider:
@@ -111,17 +111,17 @@ class _Gateway:
             raise _MalformedError("model: a text is required")
         tags = _tags(headers.get("x-tfy-metadata"))
         logged = _logging(headers.get("x-tfy-logging-config"))
-        asked = Asked(model=request["model"], subject=subject, tags=tags, logged=logged)
-        bodies = world.configurations.is_logged(asked)
+        info = RequestInfo(model=request["model"], subject=subject, tags=tags, logged=logged)
+        bodies = world.configurations.is_logged(info)
         strict = world.variant.logging_off == "traces" or world.faults.does("trace_what_is_logged")
         recorded = not world.faults.does("make_no_trace") and (bodies or not strict)
         return Chat(
             started=started,
             context=begin_trace(world.clock, world.variant, headers.get("traceparent", ""), recorded=recorded),
-            asked=asked,
+            info=info,
             request=request,
             bodies=bodies,
-            destination=world.configurations.destination(asked),
+            destination=world.configurations.destination(info),
         )
 
     def _answer(self, chat: Chat, headers: Headers) -> Response:
@@ -134,7 +134,7 @@ class _Gateway:
         shown = {
             **self._feedback(chat),
             **cached,
-            "x-tfy-resolved-model": chat.asked.model,
+            "x-tfy-resolved-model": chat.info.model,
             "x-tfy-applied-configurations": json.dumps({"ratelimit": [], "budget": [], "loadbalance": []}),
             "server-timing": f"auth;dur=0.6, guardrails;dur=0.1, model;dur={took:.1f}, logging;dur=0.2",
         }

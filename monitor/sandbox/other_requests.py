@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from monitor.core.model import Instant
 from monitor.sandbox.completions import Declined
-from monitor.sandbox.configurations import Asked
+from monitor.sandbox.configurations import RequestInfo
 from monitor.sandbox.credentials import ENVIRONMENT, EXPORTED_ATTRIBUTE, MODEL, Subject
 from monitor.sandbox.rows import Row, as_text, attribute_name
 from monitor.sandbox.spans import (
@@ -87,7 +87,7 @@ def _gateway(
     chat = Chat(
         started=0.0,
         context=TraceContext(trace_id="", span_id="", parent_id="", recorded=True),
-        asked=Asked(model=model, subject=subject, tags=tags),
+        info=RequestInfo(model=model, subject=subject, tags=tags),
         request={},
         bodies=False,
         destination="default",

@@ -14,7 +14,7 @@ from monitor.core.model import Seconds
 from monitor.http import InProcess, Network
 from monitor.ports import Clock
 from monitor.redaction import Redactor
-from monitor.sandbox.asgi import WithTransportFaults, json_object, noted, routed
+from monitor.sandbox.asgi import WithTransportFaults, json_object, routed, with_request_log
 from monitor.sandbox.control_plane import control_plane_app
 from monitor.sandbox.credentials import CHANNEL, ENVIRONMENT, EXPORTED_ATTRIBUTE, MODEL
 from monitor.sandbox.exporter import Exporter
@@ -93,7 +93,9 @@ class Sandbox:
             Host.TRACELOOP: traceloop_app(world),
             Host.SLACK: slack_app(world.slack, world.faults, world.clock, world.time_factor),
         }
-        served = {host: noted(faulty(app, host), host, world.requests, world.now) for host, app in services.items()}
+        served = {
+            host: with_request_log(faulty(app, host), host, world.requests, world.now) for host, app in services.items()
+        }
         return {**served, Host.CONTROL: control_app(self)}
 
     def _record(self, spans: tuple[GatewaySpan, ...]) -> None:

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from monitor.core.model import Instant
 from monitor.ports import Clock
 from monitor.sandbox.completions import Declined
-from monitor.sandbox.configurations import Asked
+from monitor.sandbox.configurations import RequestInfo
 from monitor.sandbox.credentials import TENANT, Subject
 from monitor.sandbox.variants import Variant
 
@@ -103,7 +103,7 @@ class Chat:
 
     started: Instant
     context: TraceContext
-    asked: Asked
+    info: RequestInfo
     request: Mapping[str, object]
     bodies: bool
     destination: str
@@ -128,7 +128,7 @@ def make_spans(chat: Chat, outcome: Outcome, draw_hex: Callable[[int], str]) -> 
     """The spans of a request, root first, each beginning and ending inside its parent; the root alone where no provider was asked."""
     start, end = (int(moment * 1e9) for moment in (chat.started, outcome.ended))
     step = min(1_000_000, (end - start) // 4)
-    common, content, model_name = _common(chat, outcome), _content(chat, outcome), chat.asked.model
+    common, content, model_name = _common(chat, outcome), _content(chat, outcome), chat.info.model
     root = GatewaySpan(
         trace_id=chat.context.trace_id,
         span_id=chat.context.span_id,
@@ -138,7 +138,7 @@ def make_spans(chat: Chat, outcome: Outcome, draw_hex: Callable[[int], str]) -> 
         end=end,
         error=outcome.declined.message if outcome.declined else "",
         attributes={**common, **content, **_gen_ai(chat, outcome), "tfy.span_type": "ChatCompletion"},
-        subject=chat.asked.subject,
+        subject=chat.info.subject,
         destination=chat.destination,
     )
     if outcome.cached or (outcome.declined and not outcome.declined.reached_provider):
@@ -178,12 +178,12 @@ def make_spans(chat: Chat, outcome: Outcome, draw_hex: Callable[[int], str]) -> 
 
 
 def _common(chat: Chat, outcome: Outcome) -> dict[str, Attribute]:
-    subject = chat.asked.subject
+    subject = chat.info.subject
     common: dict[str, Attribute] = {
-        "tfy.request.model_name": chat.asked.model,
+        "tfy.request.model_name": chat.info.model,
         "tfy.request.created_by_subject": f"{subject.kind}:{subject.slug}",
         "tfy.request.created_by_subject_teams": ("platform",),
-        METADATA: {**chat.asked.tags, "tfy_gateway_region": "sandbox-1"},
+        METADATA: {**chat.info.tags, "tfy_gateway_region": "sandbox-1"},
         "tfy.request.tenant_name": TENANT,
     }
     if outcome.declined:
@@ -215,9 +215,9 @@ def _content(chat: Chat, outcome: Outcome) -> dict[str, Attribute]:
 
 
 def _gen_ai(chat: Chat, outcome: Outcome) -> dict[str, Attribute]:
-    name = chat.asked.model.rpartition("/")[2]
+    name = chat.info.model.rpartition("/")[2]
     named: dict[str, Attribute] = {
-        "gen_ai.system": chat.asked.model.partition("-")[0],
+        "gen_ai.system": chat.info.model.partition("-")[0],
         "gen_ai.operation.name": "chat",
         "gen_ai.request.model": name,
     }
@@ -230,10 +230,10 @@ def _gen_ai(chat: Chat, outcome: Outcome) -> dict[str, Attribute]:
 
 
 def _model(chat: Chat, outcome: Outcome) -> dict[str, Attribute]:
-    account, _, name = chat.asked.model.partition("/")
+    account, _, name = chat.info.model.partition("/")
     tokens_in, tokens_out = _usage(outcome) or (0, 0)
     return {
-        "tfy.model.name": chat.asked.model,
+        "tfy.model.name": chat.info.model,
         "tfy.model.fqn": f"{TENANT}:{account.partition('-')[0]}:{account}:model:{name}",
         "tfy.model.request_url": UPSTREAM,
         "tfy.model.streaming": bool(chat.request.get("stream")),
