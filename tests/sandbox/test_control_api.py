@@ -82,14 +82,6 @@ async def test_traffic_is_shown_and_changed(asker: Asker) -> None:
     assert (await asker.warehouse())["total_results"] == 0
 
 
-async def test_what_a_sandbox_is_born_with_it_goes_back_to(asker: Asker) -> None:
-    """Forgetting is that too."""
-    sandbox = Sandbox(clock=asker.clock, traffic=Traffic(7))
-    sandbox.world.traffic = Traffic(9)
-    sandbox.world.forget()
-    assert sandbox.world.traffic == Traffic(7)
-
-
 async def test_messages_traces_and_requests_are_shown(asker: Asker) -> None:
     """Requests without their headers, for those hold credentials."""
     await asker.slack("chat.postMessage", channel=CHANNEL, text="hello")

@@ -1,7 +1,7 @@
 """The exporter on a clock that the test turns: window, batches, queue, retries, cache, drops."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -50,18 +50,30 @@ async def _nothing() -> AsyncGenerator[bytes, None]:
     yield b""
 
 
-async def exporting(clock: FakeClock, **more: Any) -> tuple[Asker, Endpoint]:
-    """A started sandbox whose exporter posts to an endpoint of its own."""
-    endpoint = Endpoint(clock)
-    sandbox = Sandbox(clock=clock, **more)
-    sandbox.exporter = Exporter(sandbox.world, endpoint)
-    await sandbox.start()
-    return Asker(sandbox, clock), endpoint
+Exporting = Callable[..., Awaitable[tuple[Asker, Endpoint]]]
 
 
-async def test_a_trace_leaves_after_the_window_in_one_post(clock: FakeClock) -> None:
+@pytest.fixture
+async def exporting(clock: FakeClock) -> AsyncIterator[Exporting]:
+    """Starts a sandbox whose exporter posts to an endpoint of its own."""
+    started: list[Sandbox] = []
+
+    async def start(**how: Any) -> tuple[Asker, Endpoint]:
+        endpoint = Endpoint(clock)
+        sandbox = Sandbox(clock=clock, **how)
+        sandbox.exporter = Exporter(sandbox.world, endpoint)
+        await sandbox.start()
+        started.append(sandbox)
+        return Asker(sandbox, clock), endpoint
+
+    yield start
+    for sandbox in started:
+        await sandbox.stop()
+
+
+async def test_a_trace_leaves_after_the_window_in_one_post(exporting: Exporting, clock: FakeClock) -> None:
     """Two seconds later, to the endpoint as it stands, with the configured headers, as protobuf."""
-    asker, endpoint = await exporting(clock)
+    asker, endpoint = await exporting()
     began = clock.now()
     await asker.complete()
     await clock.advance(1.9)
@@ -77,12 +89,11 @@ async def test_a_trace_leaves_after_the_window_in_one_post(clock: FakeClock) -> 
         "deployment.environment": "sandbox",
     }
     assert len(resource.scope_spans[0].spans) == 3
-    await asker.sandbox.stop()
 
 
-async def test_the_time_factor_scales_window_and_cache(clock: FakeClock) -> None:
+async def test_the_time_factor_scales_window_and_cache(exporting: Exporting, clock: FakeClock) -> None:
     """A tenth of the time for everything."""
-    asker, endpoint = await exporting(clock, time_factor=0.1)
+    asker, endpoint = await exporting(time_factor=0.1)
     await asker.complete()
     await clock.advance(0.2)
     assert len(endpoint.posts) == 1
@@ -91,12 +102,11 @@ async def test_the_time_factor_scales_window_and_cache(clock: FakeClock) -> None
     await asker.complete()
     await clock.advance(1)
     assert len(endpoint.posts) == 1
-    await asker.sandbox.stop()
 
 
-async def test_batches_are_of_fifty_and_the_queue_of_a_hundred(clock: FakeClock) -> None:
+async def test_batches_are_of_fifty_and_the_queue_of_a_hundred(exporting: Exporting, clock: FakeClock) -> None:
     """What does not fit is lost, and counted."""
-    asker, endpoint = await exporting(clock)
+    asker, endpoint = await exporting()
     for _ in range(35):
         await asker.complete()
     await clock.advance(10)
@@ -107,58 +117,53 @@ async def test_batches_are_of_fifty_and_the_queue_of_a_hundred(clock: FakeClock)
     assert sizes == [BATCH, QUEUE - BATCH]
     assert asker.exported() == {"exported": QUEUE, "overflowed": 5}
     assert len(asker.sandbox.world.own_spans) == 105
-    await asker.sandbox.stop()
 
 
 @pytest.mark.parametrize("status", [429, 502, 503, 504])
-async def test_what_may_pass_is_tried_three_times_more(clock: FakeClock, status: int) -> None:
+async def test_what_may_pass_is_tried_three_times_more(exporting: Exporting, clock: FakeClock, status: int) -> None:
     """A second apart; then the spans are gone."""
-    asker, endpoint = await exporting(clock)
+    asker, endpoint = await exporting()
     endpoint.answers = [status] * 10
     await asker.complete()
     await clock.advance(60)
     assert endpoint.times == [0, 1, 2, 3]
     assert asker.exported() == {f"refused_{status}": 3}
-    await asker.sandbox.stop()
 
 
 @pytest.mark.parametrize("status", [301, 400, 401, 403, 404, 408, 413, 415, 500])
-async def test_what_will_not_pass_is_dropped_at_once(clock: FakeClock, status: int) -> None:
+async def test_what_will_not_pass_is_dropped_at_once(exporting: Exporting, clock: FakeClock, status: int) -> None:
     """Once, silently; redirects are not followed."""
-    asker, endpoint = await exporting(clock)
+    asker, endpoint = await exporting()
     endpoint.answers = [status]
     await asker.complete()
     await clock.advance(60)
     assert len(endpoint.posts) == 1
     assert asker.exported() == {f"refused_{status}": 3}
-    await asker.sandbox.stop()
 
 
-async def test_a_retry_may_succeed(clock: FakeClock) -> None:
+async def test_a_retry_may_succeed(exporting: Exporting, clock: FakeClock) -> None:
     """Connection loss is retried like 503."""
-    asker, endpoint = await exporting(clock)
+    asker, endpoint = await exporting()
     endpoint.answers = [Unreachable("refused", kind="connect"), 503, 200]
     await asker.complete()
     await clock.advance(10)
     assert len(endpoint.posts) == 3
     assert asker.exported() == {"exported": 3}
-    await asker.sandbox.stop()
 
 
-async def test_what_cannot_be_sent_is_dropped(clock: FakeClock) -> None:
+async def test_what_cannot_be_sent_is_dropped(exporting: Exporting, clock: FakeClock) -> None:
     """An endpoint that is no address."""
-    asker, endpoint = await exporting(clock)
+    asker, endpoint = await exporting()
     endpoint.answers = [Unreachable("no address", kind="protocol")]
     await asker.complete()
     await clock.advance(10)
     assert len(endpoint.posts) == 1
     assert asker.exported() == {"undeliverable": 3}
-    await asker.sandbox.stop()
 
 
-async def test_a_slow_endpoint_is_given_a_minute_a_try(clock: FakeClock) -> None:
+async def test_a_slow_endpoint_is_given_a_minute_a_try(exporting: Exporting, clock: FakeClock) -> None:
     """Four tries, three pauses: gone after 243 seconds; other batches go on meanwhile."""
-    asker, endpoint = await exporting(clock)
+    asker, endpoint = await exporting()
     endpoint.takes = 3600
     await asker.complete()
     await clock.advance(30)
@@ -166,12 +171,11 @@ async def test_a_slow_endpoint_is_given_a_minute_a_try(clock: FakeClock) -> None
     await clock.advance(400)
     assert endpoint.times == [0, 30, 61, 91, 122, 152, 183, 213]
     assert asker.exported() == {"no_answer": 6}
-    await asker.sandbox.stop()
 
 
-async def test_four_workers_and_no_more(clock: FakeClock) -> None:
+async def test_four_workers_and_no_more(exporting: Exporting, clock: FakeClock) -> None:
     """With all of them hanging the queue fills; when they give up it drains."""
-    asker, endpoint = await exporting(clock)
+    asker, endpoint = await exporting()
     endpoint.takes = 3600
     for _ in range(6):
         await asker.complete()
@@ -180,12 +184,11 @@ async def test_four_workers_and_no_more(clock: FakeClock) -> None:
     endpoint.takes = 0
     await clock.advance(300)
     assert asker.exported()["exported"] >= 6
-    await asker.sandbox.stop()
 
 
-async def test_a_change_takes_effect_when_the_cache_expires(clock: FakeClock) -> None:
+async def test_a_change_takes_effect_when_the_cache_expires(exporting: Exporting, clock: FakeClock) -> None:
     """The exporter reads its configuration every five minutes, and not sooner."""
-    asker, endpoint = await exporting(clock)
+    asker, endpoint = await exporting()
     await asker.complete()
     await clock.advance(3)
     await asker.sandbox.break_("exporter_disabled")
@@ -206,12 +209,11 @@ async def test_a_change_takes_effect_when_the_cache_expires(clock: FakeClock) ->
     await asker.complete()
     await clock.advance(3)
     assert len(endpoint.posts) == 3
-    await asker.sandbox.stop()
 
 
-async def test_json_is_sent_where_json_is_set(clock: FakeClock) -> None:
+async def test_json_is_sent_where_json_is_set(exporting: Exporting, clock: FakeClock) -> None:
     """Ids in hexadecimal, kinds as numbers, as OTLP's JSON demands."""
-    asker, endpoint = await exporting(clock)
+    asker, endpoint = await exporting()
     await asker.sandbox.break_("config_drift_encoding")
     await asker.complete()
     await clock.advance(3)
@@ -220,12 +222,11 @@ async def test_json_is_sent_where_json_is_set(clock: FakeClock) -> None:
     assert headers["content-type"] == "application/json"
     assert f'"traceId": "{kept.trace_id}"'.encode() in body
     assert b'"kind": 3' in body
-    await asker.sandbox.stop()
 
 
-async def test_no_configuration_at_all_exports_nothing(clock: FakeClock) -> None:
+async def test_no_configuration_at_all_exports_nothing(exporting: Exporting, clock: FakeClock) -> None:
     """Deleted is off; gRPC cannot be delivered."""
-    asker, endpoint = await exporting(clock)
+    asker, endpoint = await exporting()
     asker.sandbox.world.configurations.delete("gateway-otel-config")
     await asker.complete()
     await clock.advance(3)
@@ -236,12 +237,11 @@ async def test_no_configuration_at_all_exports_nothing(clock: FakeClock) -> None
     await clock.advance(3)
     assert not endpoint.posts
     assert asker.exported() == {"switched_off": 3, "undeliverable": 3}
-    await asker.sandbox.stop()
 
 
-async def test_stopping_ends_what_hangs(clock: FakeClock) -> None:
+async def test_stopping_ends_what_hangs(exporting: Exporting, clock: FakeClock) -> None:
     """Nothing is left running."""
-    asker, endpoint = await exporting(clock)
+    asker, endpoint = await exporting()
     endpoint.takes = 3600
     await asker.complete()
     await clock.advance(3)

@@ -51,14 +51,6 @@ async def every_row(asker: Asker, **query: Any) -> list[dict[str, Any]]:
 # --- how many, and when
 
 
-def test_a_second_of_two_hundred_requests_has_six_hundred_spans() -> None:
-    """Whichever second it is, and each at its own place."""
-    for second in (NOW, NOW + 1, NOW + 4711):
-        since, until = second * 1000, second * 1000 + 999
-        places = [len(BUSY.requests(since, until, place)) for place in range(3)]
-        assert places == [200, 200, 200]
-
-
 async def test_the_warehouse_counts_a_second(clock: FakeClock) -> None:
     """Both ends belong to a window: so does the span that begins with the next second."""
     asker = await busy(clock, BUSY)
@@ -80,13 +72,6 @@ def test_times_can_be_traced_back_to_requests(rate: float) -> None:
     ):
         assert (0 <= traffic.began(Place(request, 0)) - NOW * 1000 <= 9_999) is inside
         assert traffic.began(Place(request, 2)) == traffic.began(Place(request, 0)) + 2
-
-
-def test_nothing_moves_where_there_is_no_traffic() -> None:
-    """The default is none."""
-    assert Traffic().requests_per_second == 0
-    assert len(Traffic().requests(0, NOW * 1000)) == 0
-    assert Traffic().named_in("0123456789abcdef" * 2) == set()
 
 
 # --- who they are
