@@ -239,13 +239,8 @@ class OtherTraffic:
 
         return window
 
-    def rank_of_span(self, place: Place) -> tuple[int, str]:
-        """What spans are sorted by."""
-        return self._traffic.began(place) * 1_000_000, self._traffic.span_id(place)
-
-    def whole_span(self, place: Place) -> GatewaySpan:
-        """A span with as much content as was asked for; what is named `gen_ai.*` is not kept there."""
-        span = self.span(place)
+    def whole_span(self, span: GatewaySpan, place: Place) -> GatewaySpan:
+        """The same with as much content as was asked for; what is named `gen_ai.*` is not kept there."""
         kept = {key: value for key, value in span.attributes.items() if not key.startswith("gen_ai.")}
         names = [key for key in _content_of(place) if key in kept]
         content = _filled(names, self._traffic.span_bytes - _json_size(kept) - _AROUND_ATTRIBUTES, place)
@@ -260,16 +255,6 @@ class OtherTraffic:
     def latest_listed(self) -> int:
         """Which rows the warehouse shows already: those that began until this Unix millisecond."""
         return int((self._now - self._world.index_lags()[1]) * 1000)
-
-    def rank_of_row(self, place: Place, sort_by: str, usual: int | str) -> int | str:
-        """What a row is sorted by: `usual` is what all of its kind are sorted by, but for what no two have in common."""
-        match sort_by:
-            case "timestamp":
-                return self._traffic.began(place)
-            case "trace_id":
-                return self.span(place).trace_id
-            case _:
-                return usual
 
     def row(self, place: Place) -> Row:
         """A row that has no more content than its opening."""
@@ -296,9 +281,8 @@ class OtherTraffic:
             listed_at=began / 1000 + listed,
         )
 
-    def whole_row(self, place: Place) -> Row:
-        """A row with as much content as was asked for."""
-        row = self.row(place)
+    def whole_row(self, row: Row, place: Place) -> Row:
+        """The same with as much content as was asked for."""
         named = [attribute_name(key, self._world.variant) for key in _content_of(place)]
         names = [key for key in named if key in row.attributes]
         content = _filled(names, self._traffic.span_bytes - _json_size(row.of_list()), place)
@@ -306,8 +290,8 @@ class OtherTraffic:
 
     def trace(self, trace_id: str) -> list[Row]:
         """The rows of one trace; empty where it is none of theirs."""
-        places = sorted(self._traffic.named_in(trace_id))
-        return [row for row in map(self.whole_row, places) if row.trace_id == trace_id]
+        rows = [(self.row(place), place) for place in sorted(self._traffic.named_in(trace_id))]
+        return [self.whole_row(row, place) for row, place in rows if row.trace_id == trace_id]
 
     def as_it_comes(self, page: Sequence[Row]) -> list[Row]:
         """The page as it might come: neighbours within a few milliseconds stand the wrong way round here and there."""

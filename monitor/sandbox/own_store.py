@@ -44,8 +44,6 @@ _USUAL_ROWS = 200
 Query = Mapping[str, object]
 Lookup = Callable[[GatewaySpan], object]
 Select = Callable[[GatewaySpan], bool]
-Ranked = tuple[tuple[int, str], GatewaySpan | Place]
-"""What is sorted by, and what is sorted: a span, or one that is not made yet."""
 
 
 class BadQuery(ValueError):
@@ -86,12 +84,11 @@ def query_spans(spans: Iterable[GatewaySpan], query: Query, *, now: Instant, oth
 
     found = [span for span in spans if start <= span.start / 1e9 <= end and all(select(span) for select in selects)]
     found.sort(key=_rank, reverse=descending)
-    walks = others.spans_matching(selects, str(query)).walks(others.kept_between(start, end), descending=descending)
-    theirs = [_ranked(others, walk) for _, walk in walks]
-    ours: Iterable[Ranked] = ((_rank(span), span) for span in found)
-    ordered = merge(ours, *theirs, key=lambda ranked: ranked[0], reverse=descending)
-    shown = [each for _, each in islice(ordered, offset, offset + limit + 1)]
-    page = [others.whole_span(each) if isinstance(each, Place) else each for each in shown[:limit]]
+    theirs = others.spans_matching(selects, str(query)).walks(others.kept_between(start, end), descending=descending)
+    ours: Iterator[tuple[GatewaySpan, Place | None]] = ((span, None) for span in found)
+    ordered = merge(ours, *theirs, key=lambda pair: _rank(pair[0]), reverse=descending)
+    shown = list(islice(ordered, offset, offset + limit + 1))
+    page = [span if place is None else others.whole_span(span, place) for span, place in shown[:limit]]
     token = base64.b64encode(f"offset:{offset + limit}".encode()).decode()
     return {
         "data": [_as_json(span) for span in page],
@@ -101,10 +98,6 @@ def query_spans(spans: Iterable[GatewaySpan], query: Query, *, now: Instant, oth
 
 def _rank(span: GatewaySpan) -> tuple[int, str]:
     return span.start, span.span_id
-
-
-def _ranked(others: OtherTraffic, walk: Iterable[Place]) -> Iterator[Ranked]:
-    return ((others.rank_of_span(place), place) for place in walk)
 
 
 def _moment(value: object, name: str) -> Instant:

@@ -4,7 +4,7 @@ https://www.traceloop.com/docs/api-reference/warehouse/get_spans and https://git
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from heapq import merge
 from itertools import islice
@@ -161,8 +161,8 @@ class ReadApi:
         names = {row.workflow for row in self._found(search) if start <= row.timestamp <= end}
         others = OtherTraffic(self._world)
         window = _everywhere(start, min(end, others.latest_listed()))
-        walks = others.rows_matching(search.wanted, search.text).walks(window, descending=False)
-        names |= {others.row(kind).workflow for kind, walk in walks if next(walk, None)}
+        for walk in others.rows_matching(search.wanted, search.text).walks(window, descending=False):
+            names |= {row.workflow for row, _ in islice(walk, 1)}  # all of a kind have the same
         return JSONResponse(sorted(names))
 
     def _asked(self, parameters: Mapping[str, str]) -> list[Wanted]:
@@ -221,11 +221,11 @@ class ReadApi:
         after = 0 if self._world.faults.does("ignore_cursor") else search.after
         rows = self._found(search)
         ordered = sorted(rows, key=lambda row: (key(row), row.span_id), reverse=descending)
-        ours = [
-            (key(row), row)
+        ours: Iterator[tuple[Row, Place | None]] = (
+            (row, None)
             for row in ordered
             if after <= 0 or (row.timestamp < after if descending else row.timestamp > after)
-        ]
+        )
 
         others = OtherTraffic(self._world)
         stream = others.rows_matching(search.wanted, search.text)
@@ -235,14 +235,10 @@ class ReadApi:
         if after > 0:
             left = (since, min(until, after - 1)) if descending else (max(since, after + 1), until)
 
-        def ranked(walk: Iterable[Place], usual: int | str) -> Iterator[tuple[int | str, Row | Place]]:
-            return ((others.rank_of_row(place, search.sort_by, usual), place) for place in walk)
-
-        walks = stream.walks(_everywhere(*left), descending=descending)
-        theirs = [ranked(walk, key(others.row(kind))) for kind, walk in walks]
-        found = merge(ours, *theirs, key=lambda pair: pair[0], reverse=descending)
+        theirs = stream.walks(_everywhere(*left), descending=descending)
+        found = merge(ours, *theirs, key=lambda pair: key(pair[0]), reverse=descending)
         first = islice(found, search.limit)
-        page = [others.whole_row(each) if isinstance(each, Place) else each for _, each in first]
+        page = [row if place is None else others.whole_row(row, place) for row, place in first]
         if search.sort_by == "timestamp":
             page = others.as_it_comes(page)
         return {

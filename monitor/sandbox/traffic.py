@@ -168,6 +168,7 @@ class Stream(Generic[T]):
 
         known = set(samples) if traffic.requests_per_second else set[Place]()
         self._traffic = traffic
+        self._build = build
         self._turns = turns
         self._kinds = [sample for sample in samples if sample in known and is_wanted(sample)]
         candidates = [place for place in named if self._kind(place) in known]
@@ -190,20 +191,25 @@ class Stream(Generic[T]):
         exceptions = [self._kind(place) in self._kinds for place in self._exceptions if self._is_within(place, window)]
         return usual + exceptions.count(False) - exceptions.count(True)
 
-    def walks(self, window: Window, *, descending: bool) -> Iterator[tuple[Place, Iterator[Place]]]:
-        """For each kind its sample, and its spans in the order of time."""
-        for kind in self._kinds:
-            requests = self._requests(kind, window)
-            yield kind, self._walk(kind.position, reversed(requests) if descending else iter(requests))
-        for place in sorted(self._exceptions):
-            if self._kind(place) not in self._kinds and self._is_within(place, window):
-                yield self._kind(place), iter((place,))
+    def walks(self, window: Window, *, descending: bool) -> list[Iterator[tuple[T, Place | None]]]:
+        """For each kind its spans in the order of time, each made when its turn comes."""
+        usual = [
+            self._walk(kind.position, reversed(requests) if descending else iter(requests))
+            for kind in self._kinds
+            for requests in [self._requests(kind, window)]
+        ]
+        others = [
+            iter([(self._build(place), place)])
+            for place in sorted(self._exceptions)
+            if self._kind(place) not in self._kinds and self._is_within(place, window)
+        ]
+        return [*usual, *others]
 
-    def _walk(self, position: int, requests: Iterator[int]) -> Iterator[Place]:
+    def _walk(self, position: int, requests: Iterator[int]) -> Iterator[tuple[T, Place | None]]:
         for request in requests:
             place = Place(request, position)
             if place not in self._exceptions:
-                yield place
+                yield self._build(place), place
 
 
 @lru_cache
