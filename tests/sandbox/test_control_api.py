@@ -55,7 +55,7 @@ async def test_what_cannot_be_done_is_refused(asker: Asker, method: str, path: s
     assert asker.sandbox.world.traffic == Traffic()
 
 
-async def test_the_dialect_is_shown_and_changed(asker: Asker) -> None:
+async def test_the_variant_is_shown_and_changed(asker: Asker) -> None:
     """Every switch with what it could be."""
     shown = read(await asker.control("GET", "/dialect"))
     assert set(shown) == set(SWITCHES)

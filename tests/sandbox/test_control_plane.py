@@ -55,7 +55,7 @@ async def test_a_change_is_signed_and_dated(asker: Asker, sandbox: Sandbox, cloc
     ("off", "status", "shown"),
     [("absent", 200, "no key"), ("null", 200, "null"), ("404", 404, "message"), ("200-null", 200, "nothing")],
 )
-async def test_an_exporter_that_is_off_is_shown_by_dialect(
+async def test_an_exporter_that_is_off_is_shown_by_variant(
     asker: Asker, sandbox: Sandbox, off: str, status: int, shown: str
 ) -> None:
     """Absent, null, 404, or no body at all."""
@@ -86,16 +86,16 @@ async def test_what_was_never_configured_is_not_found_or_null(
 
 
 @pytest.mark.parametrize(
-    ("dialect", "headers"),
+    ("variant", "headers"),
     [
         ("masked", {"Authorization": "********"}),
         ("reference", {"Authorization": "tfy-secret://sandbox:otel:authorization"}),
         ("absent", None),
     ],
 )
-async def test_header_values_are_shown_by_dialect(asker: Asker, sandbox: Sandbox, dialect: str, headers: Any) -> None:
+async def test_header_values_are_shown_by_variant(asker: Asker, sandbox: Sandbox, variant: str, headers: Any) -> None:
     """What the exporter sends is the same in all of them."""
-    sandbox.world.vary(header_values=dialect)
+    sandbox.world.vary(header_values=variant)
     assert (await asker.config())["manifest"][EXPORTER].get("headers") == headers
     await asker.complete()
     await asker.clock.advance(5)
@@ -186,7 +186,7 @@ LOGGING_PATH = "/api/svc/v1/llm-gateway/config/gateway-logging-config"
 
 @pytest.mark.parametrize("how", ["envelope", "list"])
 async def test_logging_configurations_stand_side_by_side(asker: Asker, sandbox: Sandbox, how: str) -> None:
-    """Each name is one of its own; how several are shown is a matter of the dialect."""
+    """Each name is one of its own; how several are shown is a matter of the variant."""
     sandbox.world.vary(other_settings=how)
     assert (await asker.plane("GET", LOGGING_PATH)).status == 404
     loud = {"type": "gateway-logging-config", "name": "loud", "log": True}

@@ -377,7 +377,7 @@ async def test_a_late_trace_is_as_late_as_it_is_told(asker: Asker) -> None:
     assert len(asker.rows()) == 6
 
 
-async def test_metadata_is_a_text_a_map_or_an_attribute_for_each_key_by_dialect(asker: Asker, sandbox: Sandbox) -> None:
+async def test_metadata_is_a_text_a_map_or_an_attribute_for_each_key_by_variant(asker: Asker, sandbox: Sandbox) -> None:
     """As Traceloop shows it either is a text that holds the tag, the one as it was sent, the other made anew."""
     before = await exported(asker)
     sandbox.world.forget()

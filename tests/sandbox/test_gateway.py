@@ -108,7 +108,7 @@ async def test_limits_name_their_rule_and_seldom_say_when_to_come_back(asker: As
 
 
 @pytest.mark.parametrize(
-    ("dialect", "body"),
+    ("variant", "body"),
     [
         (
             "openai",
@@ -124,11 +124,11 @@ async def test_limits_name_their_rule_and_seldom_say_when_to_come_back(asker: As
         ("empty", b""),
     ],
 )
-async def test_bodies_without_a_record_are_told_by_dialect(
-    asker: Asker, sandbox: Sandbox, dialect: str, body: Any
+async def test_bodies_without_a_record_are_told_by_variant(
+    asker: Asker, sandbox: Sandbox, variant: str, body: Any
 ) -> None:
     """The status alone can be relied upon."""
-    sandbox.world.vary(error_bodies=dialect)
+    sandbox.world.vary(error_bodies=variant)
     await sandbox.break_("rate_limited")
     answer = await asker.complete()
     assert answer.status == 429

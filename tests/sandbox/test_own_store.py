@@ -153,7 +153,7 @@ async def test_an_account_sees_its_own_traces(asker: Asker) -> None:
     assert seen == [3, 3, 6]
 
 
-async def test_the_store_lags_or_refuses_by_dialect(asker: Asker, sandbox: Sandbox, clock: FakeClock) -> None:
+async def test_the_store_lags_or_refuses_by_variant(asker: Asker, sandbox: Sandbox, clock: FakeClock) -> None:
     """Nothing, then the root, then everything; 403; or nothing for ever."""
     sandbox.world.vary(own_store="lagging")
     await asker.complete()

@@ -92,7 +92,7 @@ async def test_content_stands_apart_in_lists_and_among_the_attributes_of_a_trace
 
 
 @pytest.mark.parametrize(("naming", "prefix"), [("llm", "llm."), ("gen_ai", "gen_ai."), ("tfy", None)])
-async def test_attributes_are_named_by_dialect(asker: Asker, sandbox: Sandbox, naming: str, prefix: str | None) -> None:
+async def test_attributes_are_named_by_variant(asker: Asker, sandbox: Sandbox, naming: str, prefix: str | None) -> None:
     """Renamed, as they were sent, or not sent at all."""
     sandbox.world.vary(naming=naming)
     await asker.complete()
@@ -213,7 +213,7 @@ async def test_keys_are_bound_to_environments(traced: Asker) -> None:
     assert (stranger.status, stranger.body) == (401, b'{"error":"Unauthorized"}')
 
 
-async def test_the_per_trace_route_is_open_or_closed_by_dialect(traced: Asker, sandbox: Sandbox) -> None:
+async def test_the_per_trace_route_is_open_or_closed_by_variant(traced: Asker, sandbox: Sandbox) -> None:
     """401 in JSON, 404 as text; and it may show the whole project."""
     path = f"/v2/projects/default/traces/{traced.rows()[0].trace_id}/spans"
     sandbox.world.vary(trace_route="401")

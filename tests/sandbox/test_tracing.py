@@ -16,7 +16,7 @@ TOKENS = {"x-tfy-metadata": '{"probe": "7f3a"}'}
 
 
 def target(answer: Answer) -> Any:
-    """What the feedback header says, read as the default dialect writes it."""
+    """What the feedback header says, read as the default variant writes it."""
     return json.loads(base64.b64decode(answer.headers[HEADER]))
 
 
@@ -33,16 +33,16 @@ async def test_a_trace_id_is_a_uuid_of_version_7(asker: Asker, clock: FakeClock)
     assert (root.trace_id, root.span_id) == (trace_id, named["spanId"])
 
 
-@pytest.mark.parametrize("dialect", ["base64", "base64-unpadded", "base64url", "base64url-unpadded", "nested"])
-async def test_the_feedback_header_is_encoded_by_dialect(asker: Asker, sandbox: Sandbox, dialect: str) -> None:
+@pytest.mark.parametrize("variant", ["base64", "base64-unpadded", "base64url", "base64url-unpadded", "nested"])
+async def test_the_feedback_header_is_encoded_by_variant(asker: Asker, sandbox: Sandbox, variant: str) -> None:
     """Whatever the alphabet, the padding and the nesting, it says the same."""
-    sandbox.world.vary(feedback=dialect)
+    sandbox.world.vary(feedback=variant)
     text = (await asker.complete()).headers[HEADER]
-    assert ("_" in text) is dialect.startswith("base64url")
-    assert text.endswith("=") is (dialect in {"base64", "base64url", "nested"} and len(text.rstrip("=")) % 4 != 0)
+    assert ("_" in text) is variant.startswith("base64url")
+    assert text.endswith("=") is (variant in {"base64", "base64url", "nested"} and len(text.rstrip("=")) % 4 != 0)
     padded = text + "=" * (-len(text) % 4)
     named = json.loads(base64.b64decode(padded.replace("-", "+").replace("_", "/")))
-    found = named["target"] if dialect == "nested" else named
+    found = named["target"] if variant == "nested" else named
     assert found["traceId"] == asker.sandbox.world.own_spans[0].span.trace_id
 
 
@@ -108,13 +108,13 @@ async def test_the_tree_is_root_model_and_call(asker: Asker, sandbox: Sandbox) -
     ("name", "spans"), [("canary_rejected", 1), ("canary_rejected_guardrail_input", 1), ("provider_failing", 3)]
 )
 @pytest.mark.parametrize(
-    ("dialect", "header", "traced"), [("traced", True, True), ("named-only", True, False), ("untraced", False, False)]
+    ("variant", "header", "traced"), [("traced", True, True), ("named-only", True, False), ("untraced", False, False)]
 )
-async def test_a_refusal_is_traced_by_dialect(
-    asker: Asker, sandbox: Sandbox, name: str, spans: int, dialect: str, header: bool, traced: bool
+async def test_a_refusal_is_traced_by_variant(
+    asker: Asker, sandbox: Sandbox, name: str, spans: int, variant: str, header: bool, traced: bool
 ) -> None:
     """As far as it got: a refusal of the gateway's own has no Model span."""
-    sandbox.world.vary(refusals=dialect)
+    sandbox.world.vary(refusals=variant)
     await sandbox.break_(name)
     answer = await asker.complete()
     assert (HEADER in answer.headers) is header
@@ -124,7 +124,7 @@ async def test_a_refusal_is_traced_by_dialect(
 
 
 async def test_a_bad_token_leaves_no_trace(asker: Asker, sandbox: Sandbox) -> None:
-    """Whatever the dialect."""
+    """Whatever the variant."""
     await sandbox.break_("gateway_refused")
     assert HEADER not in (await asker.complete()).headers
     assert not sandbox.world.own_spans
@@ -178,7 +178,7 @@ async def test_bodies_are_logged_as_the_settings_say(
 
 @pytest.mark.parametrize("name", ["trace_not_created_logging_off", "trace_not_created_logging_never"])
 async def test_what_is_not_logged_may_leave_no_trace_at_all(asker: Asker, sandbox: Sandbox, name: str) -> None:
-    """By the fault, or by the dialect; other requests are traced as ever, and an account may be named with its kind."""
+    """By the fault, or by the variant; other requests are traced as ever, and an account may be named with its kind."""
     await sandbox.break_(name)
     await asker.complete()
     assert not sandbox.world.own_spans

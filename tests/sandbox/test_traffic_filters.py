@@ -145,7 +145,7 @@ FOUND: dict[str, list[int | None]] = {
 
 
 @pytest.mark.parametrize(("how", "found"), FOUND.items(), ids=FOUND)
-async def test_the_warehouse_filters_as_its_dialect_says(clock: FakeClock, how: str, found: list[int | None]) -> None:
+async def test_the_warehouse_filters_as_its_variant_says(clock: FakeClock, how: str, found: list[int | None]) -> None:
     """Our trace among four seconds of others'."""
     asker = await busy(clock, filters=how)
     await asker.complete(headers={"x-tfy-metadata": json.dumps({"probe_id": NONCE})})
