@@ -226,6 +226,7 @@ async def serve(
     *,
     content: bool = False,
     traffic: Traffic = NO_TRAFFIC,
+    check_message: CheckMessage = check_size,
 ) -> AsyncIterator[Sandbox]:
     """Run the sandbox on 127.0.0.1, from `port_base` on or on free ports, inside the running event loop.
 
@@ -238,6 +239,7 @@ async def serve(
         content=content,
         latency=LATENCY,
         traffic=traffic,
+        check_message=check_message,
         ports=Ports(port_base),
     )
     await sandbox.start()

@@ -27,6 +27,7 @@ CheckMessage = Callable[[Payload], list[str]]
 
 _MOST_MESSAGES = 5_000
 _LONGEST_TEXT = 40_000
+_MOST_BLOCKS = 50
 _SCOPES = "chat:write,chat:write.public,reactions:write"
 _BURST = 3.0
 _STATUS_OF = {"channel_not_found": 404, "channel_is_archived": 410, "no_service": 404, "invalid_token": 403}
@@ -43,13 +44,15 @@ class SlackError(Exception):
 
 
 def check_size(payload: Payload) -> list[str]:
-    """The usual check: a message has something to show, and no text beyond Slack's limit. The tests bring one that knows blocks."""
-    text = payload.get("text")
-    if not text and not payload.get("blocks") and not payload.get("attachments"):
+    """The usual check: a message has something to show, and not too much. The tests bring one that knows what blocks may hold."""
+    text, blocks = payload.get("text"), payload.get("blocks")
+    if not text and not blocks and not payload.get("attachments"):
         return ["no_text: text: a message needs text, blocks or attachments"]
-    if isinstance(text, str) and len(text) > _LONGEST_TEXT:
-        return [f"msg_too_long: text: {len(text)} characters, at most {_LONGEST_TEXT}"]
-    return []
+    if len(str(text)) > _LONGEST_TEXT:
+        return [f"msg_too_long: text: at most {_LONGEST_TEXT} characters"]
+    if blocks is not None and not isinstance(blocks, list):
+        return ["invalid_blocks_format: blocks: not a list"]
+    return [f"invalid_blocks: blocks: at most {_MOST_BLOCKS}"] if blocks and len(blocks) > _MOST_BLOCKS else []
 
 
 @dataclass(slots=True, kw_only=True)

@@ -13,6 +13,7 @@ from monitor.sandbox import Sandbox, Variant, serve
 from monitor.web.app import make_app
 from monitor.web.operations import Views
 from monitor.web.server import WebServer
+from tests.fakes.block_kit import validate_message
 from tests.fakes.loopback import answer, saying, serving
 from tests.scenarios.house import merge
 from tests.web.site import Site
@@ -109,7 +110,7 @@ class LiveSandbox:
 @contextmanager
 def live_sandbox(variant: Variant | None = None) -> Iterator[LiveSandbox]:
     """A healthy one."""
-    with elsewhere(lambda: serve(None, variant or Variant(), 0.02)) as (sandbox, there):
+    with elsewhere(lambda: serve(None, variant or Variant(), 0.02, check_message=validate_message)) as (sandbox, there):
         yield LiveSandbox(sandbox, there)
 
 

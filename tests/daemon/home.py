@@ -18,6 +18,7 @@ from monitor.redaction import Redactor
 from monitor.sandbox import Sandbox
 from monitor.settings import Settings, parse
 from monitor.store.memory import MemoryStore
+from tests.fakes.block_kit import validate_message
 from tests.fakes.clock import FakeClock
 from tests.notifiers.fake import FakeNotifier
 from tests.scenarios.house import merge
@@ -31,7 +32,7 @@ class Home:
 
     def __init__(self, **more: Any) -> None:
         self.clock = FakeClock()
-        self.sandbox = Sandbox(clock=self.clock)
+        self.sandbox = Sandbox(clock=self.clock, check_message=validate_message)
         self.store = MemoryStore(self.clock)
         self.notifier = FakeNotifier()
         self.events: list[Event] = []
