@@ -13,7 +13,7 @@ from typing import Any, cast
 from starlette.applications import Starlette
 from starlette.datastructures import Headers
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse
+from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, ExceptionHandler, Message, Receive, Scope, Send
 
@@ -61,8 +61,8 @@ def behind_cloudflare(app: ASGIApp) -> ASGIApp:
 
     async def guarded(scope: Scope, receive: Receive, send: Send) -> None:
         agent = Headers(scope=scope).get("user-agent", "").strip()
-        refused = PlainTextResponse(CLOUDFLARE_1010.body, CLOUDFLARE_1010.status, dict(CLOUDFLARE_1010.headers))
-        await (app if agent and not _BARE_LIBRARY.match(agent) else refused)(scope, receive, send)
+        welcome = agent and not _BARE_LIBRARY.match(agent)
+        await (app if welcome else _response(CLOUDFLARE_1010))(scope, receive, send)
 
     return guarded
 
@@ -136,13 +136,13 @@ class WithTransportFaults:
             await self._app(scope, receive, send)
             return
         if fault.how in {"refuse", "reset"} and self._proxied:
-            await _reply(Reply(status=502), send)
+            await _response(Reply(status=502))(scope, receive, send)
         elif fault.how in {"refuse", "reset", "lose", "silence"}:
             await self._leave_unanswered(fault, scope, receive)
         elif fault.how in {"slow", "drip", "truncate", "garble"}:
             await self._spoil(fault, scope, receive, send)
         else:
-            await _answer_otherwise(fault, send)
+            await _answer_otherwise(fault, scope, receive, send)
 
     async def _leave_unanswered(self, fault: TransportFault, scope: Scope, receive: Receive) -> None:
         if fault.how == "silence":
@@ -161,7 +161,8 @@ class WithTransportFaults:
         status, headers, body = await _whole_answer(self._app, scope, receive)
         half = body[: len(body) // 2]
         if fault.how == "garble":
-            await _send_whole(send, status, headers, half)
+            whole = {name: value for name, value in headers.items() if name != "content-length"}
+            await Response(half, status, whole)(scope, receive, send)
             return
         await _start(send, status, headers)
         if fault.how == "truncate":
@@ -184,25 +185,22 @@ async def _start(send: Send, status: int, headers: Mapping[str, str]) -> None:
     await send({"type": "http.response.start", "status": status, "headers": raw})
 
 
-async def _send_whole(send: Send, status: int, headers: Mapping[str, str], body: bytes) -> None:
-    await _start(send, status, {**headers, "content-length": str(len(body))})
-    await send({"type": "http.response.body", "body": body})
+def _response(reply: Reply) -> Response:
+    return Response(reply.body, reply.status, dict(reply.headers), reply.content_type)
 
 
-async def _answer_otherwise(fault: TransportFault, send: Send) -> None:
+async def _answer_otherwise(fault: TransportFault, scope: Scope, receive: Receive, send: Send) -> None:
     match fault.how:
         case "endless":
             await _endless(send)
+            return
         case "bomb":
-            await _send_whole(send, 200, {"content-type": JSON, "content-encoding": "gzip"}, _packed_blanks())
+            answer = Response(_packed_blanks(), headers={"content-encoding": "gzip"}, media_type=JSON)
         case "reshape":
-            await _reply(Reply(status=200, body=json.dumps(_OTHER_SHAPE), content_type=JSON), send)
+            answer = JSONResponse(_OTHER_SHAPE)
         case _:
-            await _reply(fault.reply, send)
-
-
-async def _reply(reply: Reply, send: Send) -> None:
-    await _send_whole(send, reply.status, {"content-type": reply.content_type, **reply.headers}, reply.body.encode())
+            answer = _response(fault.reply)
+    await answer(scope, receive, send)
 
 
 async def _until_gone(receive: Receive) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 
 from monitor.core.model import Instant
-from monitor.sandbox.credentials import ADMIN, EXPORTED_ATTRIBUTE, SABOTEUR, Credentials, Subject
+from monitor.sandbox.credentials import ADMIN, EXPORTED_ATTRIBUTE, FAULT_AUTHOR, Credentials, Subject
 from monitor.sandbox.faults import GLOBAL, LOGGING, OTEL, ROUTING, ActiveFaults, Manifest
 
 TYPES = (
@@ -62,7 +62,7 @@ class Configurations:
             return [replace(each, manifest=self._faults.edited(each.manifest, self._credentials)) for each in kept]
         at = self._touched.get(kind, self._now())
         applied = [
-            Configuration(manifest=manifest, created_at=at, updated_at=at, updated_by=SABOTEUR)
+            Configuration(manifest=manifest, created_at=at, updated_at=at, updated_by=FAULT_AUTHOR)
             for manifest in self._faults.applied(kind)
         ]
         return [*kept, *applied] if kind == LOGGING else [*kept, *applied][-1:]
@@ -104,7 +104,7 @@ class Configurations:
             self._touched[kind] = self._now()
             for (of, name), kept in self._kept.items():
                 if of == kind == OTEL:
-                    self._kept[of, name] = replace(kept, updated_at=self._now(), updated_by=SABOTEUR)
+                    self._kept[of, name] = replace(kept, updated_at=self._now(), updated_by=FAULT_AUTHOR)
 
     # --- what they mean
 

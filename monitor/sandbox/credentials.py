@@ -62,7 +62,7 @@ class Subject:
 
 MONITOR = Subject(slug="trace-monitor")
 ADMIN = Subject(slug="ada@example.com", kind="user", may_write_settings=True, sees_all_traces=True)
-SABOTEUR = Subject(slug="sam@example.com", kind="user", may_write_settings=True, sees_all_traces=True)
+FAULT_AUTHOR = Subject(slug="sam@example.com", kind="user", may_write_settings=True, sees_all_traces=True)
 """Who signs the changes that faults make to the configuration."""
 
 
