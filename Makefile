@@ -21,7 +21,7 @@ SOURCES := monitor tests tools
 RULES   := deploy/prometheus
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format lint types layers schema docs docs-current pairs diagnosis-matrix time-to-mention core-coverage fuzz e2e e2e-setup rules-test image image-test bench-busy bench-footprint torture-kill \
+.PHONY: help demo test test-all check format lint types layers schema docs docs-current diagnosis-matrix time-to-mention core-coverage fuzz e2e e2e-setup rules-test size image image-test bench-busy bench-footprint bench-scale torture-kill \
         setup lock clean
 
 help:  ## say what there is
@@ -34,7 +34,7 @@ demo: $(VENV)/.installed  ## the whole thing on loopback, without credentials (D
 
 # --- to change it ---------------------------------------------------------------------------------------------------
 
-test: $(VENV)/.test  ## the test suite (PYTEST_ARGS='-k drift' for some of it)
+test: $(VENV)/.test  ## the tests, with some of every family (PYTEST_ARGS='-k drift' for some of it)
 	@$(BIN)/python -m pytest -q -n auto --dist worksteal -m "not e2e and not thorough" $(PYTEST_ARGS)
 
 check: lint types layers schema docs-current  ## everything a change must pass: format, lint, types, layers, schema, docs, tests, coverage of core
@@ -63,11 +63,11 @@ layers: $(VENV)/.check
 
 schema: $(VENV)/.installed
 	@$(BIN)/trace-monitor config schema | diff -u monitor/settings/schema.json - \
-	  || { echo "monitor/settings/schema.json is not current: run $(BIN)/python -m monitor.settings.schema"; exit 1; }
+	  || { echo "monitor/settings/schema.json is not current: run $(BIN)/trace-monitor config schema > monitor/settings/schema.json"; exit 1; }
 	@echo "schema: ok"
 
-pairs: $(VENV)/.test  ## every two faults at once in either order, every fault in every dialect (minutes)
-	@$(BIN)/python -m pytest -q -n auto --dist worksteal -m thorough $(PYTEST_ARGS)
+test-all: $(VENV)/.test  ## every test, also of every pair of faults and every fault in every dialect (half an hour)
+	@$(BIN)/python -m pytest -q -n auto --dist worksteal -m "not e2e" $(PYTEST_ARGS)
 
 diagnosis-matrix: $(VENV)/.test  ## break the sandbox in every way, and print what was broken against what was said
 	@$(BIN)/python -m tools.diagnosis_matrix
@@ -77,11 +77,13 @@ time-to-mention: $(VENV)/.test  ## measure how long it takes until somebody is c
 
 docs: $(VENV)/.test  ## write what is generated in docs/ anew
 	@$(BIN)/python -m tools.diagnosis_table > docs/diagnosis.md
+	@$(BIN)/python -m tools.incident_lifecycle > docs/incident-lifecycle.md
 	@$(BIN)/python -m tools.diagnosis_matrix > docs/diagnosis-matrix.md
 	@$(BIN)/python -m tools.time_to_mention > docs/time-to-mention.md
 
 docs-current: $(VENV)/.test
 	@$(BIN)/python -m tools.diagnosis_table | diff -u docs/diagnosis.md - || { echo "docs/diagnosis.md is not current: run make docs"; exit 1; }
+	@$(BIN)/python -m tools.incident_lifecycle | diff -u docs/incident-lifecycle.md - || { echo "docs/incident-lifecycle.md is not current: run make docs"; exit 1; }
 	@$(BIN)/python -m tools.diagnosis_matrix | diff -u docs/diagnosis-matrix.md - || { echo "docs/diagnosis-matrix.md is not current: run make docs"; exit 1; }
 	@$(BIN)/python -m tools.time_to_mention | diff -u docs/time-to-mention.md - || { echo "docs/time-to-mention.md is not current: run make docs"; exit 1; }
 	@echo "docs: ok"
@@ -96,7 +98,7 @@ e2e-setup: $(VENV)/.test .venv-gateway/.locked .venv-clients/.locked
 e2e: e2e-setup  ## against LiteLLM, Prometheus, Alertmanager and the vendors' own clients
 	@$(BIN)/python -m pytest -q -m e2e tests/e2e $(PYTEST_ARGS)
 
-rules-test:  ## the alert rules against made-up series, with promtool; the example of routes, with amtool
+rules-test: ## the alert rules against made-up series, with promtool; the example of routes, with amtool
 	@promtool check config $(RULES)/scrape.yml
 	@promtool check rules $(RULES)/rules.yml
 	@promtool test rules $(RULES)/rules_test.yml
@@ -106,10 +108,13 @@ rules-test:  ## the alert rules against made-up series, with promtool; the examp
 	 to nobody TraceMonitorBlind && to nobody TraceMonitorCheckFailed && to on-call TraceMonitorNoticesPending && \
 	 to on-call TraceMonitorDown
 
+size: $(VENV)/.installed  ## how much there is to read, by package
+	@$(BIN)/python -m tools.size
+
 image:  ## build the container image with docker, podman or buildah
 	@deploy/image/build.sh
 
-image-test:  ## build the image and try it: read-only, no capabilities, health, SIGTERM
+image-test: ## build the image and try it: read-only, no capabilities, health, SIGTERM
 	@deploy/image/test.sh
 
 bench-busy: $(VENV)/.installed  ## what a canary costs in a busy environment: requests, bytes, time, memory (minutes)
@@ -117,6 +122,9 @@ bench-busy: $(VENV)/.installed  ## what a canary costs in a busy environment: re
 
 bench-footprint: $(VENV)/.installed .venv-runtime/.locked  ## how soon the daemon is ready, and its memory when idle
 	@$(BIN)/python -m tools.bench_footprint .venv-runtime/bin/python
+
+bench-scale: $(VENV)/.installed  ## what 1, 10, 50 and 200 targets cost: CPU, memory, series, a scrape (minutes)
+	@$(BIN)/python -m tools.bench_scale
 
 torture-kill: $(VENV)/.installed  ## kill the real daemon again and again; what Slack holds stays true (KILLS=50, SEED=…)
 	@$(BIN)/python -m tools.torture_kill $(if $(KILLS),--kills $(KILLS)) $(if $(SEED),--seed $(SEED))

@@ -1,9 +1,12 @@
-"""Whether our own network works: before a service is accused of not answering, another one must have answered."""
+"""What requests show besides their answers: whether our own network works, and until when the services' certificates hold.
+
+Before a service is accused of not answering, another one must have answered.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 
-from monitor.core.model import Seconds, Service
+from monitor.core.model import Instant, Seconds, Service
 from monitor.ports import Clock, PortError, Unreachable
 
 FRESH: Seconds = 60.0
@@ -17,7 +20,7 @@ Ask = Callable[[], Awaitable[object]]
 
 
 class Witnesses:
-    """The services of one target; implements `monitor.ports.Witness`. Hears of every request by `note`."""
+    """The services of one target, each of which proves by any answer that our network works. Hears of every request by `note`."""
 
     def __init__(self, clock: Clock, ask: Mapping[Service, Ask]) -> None:
         self._clock = clock
@@ -49,19 +52,16 @@ class Witnesses:
         async with self._one_at_a_time:  # who comes second waits for what the first one learns
             if self._heard_from_another(against):
                 return True
-            strangers = [
-                service
-                for service in self._ask
-                if not _same_house(service, against) and self._asked_at.get(service, 0.0) < self._since(against)
-            ]
-            return await self._any_answers(strangers)
+            since = self._since(against)
+            others = [each for each in self._ask if not _same_service(each, against)]
+            return await self._any_answers([each for each in others if self._asked_at.get(each, 0.0) < since])
 
     def _heard_from_another(self, against: Service) -> bool:
         since = self._since(against)
         return any(
             answered_at >= since
             for service, answered_at in self._answered_at.items()
-            if not _same_house(service, against)
+            if not _same_service(service, against)
         )
 
     def _since(self, against: Service) -> Seconds:
@@ -97,6 +97,22 @@ class Witnesses:
         return True
 
 
-def _same_house(one: Service, other: Service) -> bool:
+class Certificates:
+    """Hears of every certificate by `note`, as `on_certificate` of `monitor.http.Http`; the newest of each service is kept."""
+
+    def __init__(self) -> None:
+        self._expires_at: dict[Service, Instant] = {}
+
+    def note(self, service: Service, expires_at: Instant) -> None:
+        """A service has shown its certificate."""
+        self._expires_at[service] = expires_at
+
+    def of(self, service: Service, endpoint: str) -> tuple[str, Instant] | None:
+        """The endpoint under which it is shown, and when it expires; None where there was none to see."""
+        expires_at = self._expires_at.get(service)
+        return None if expires_at is None else (endpoint, expires_at)
+
+
+def _same_service(one: Service, other: Service) -> bool:
     """Traceloop's two sides are one service: neither vouches for our network against the other."""
     return one is other or {one, other} == {Service.TRACELOOP, Service.OTLP}

@@ -11,31 +11,29 @@
 No foreign exception passes an adapter; what an error means is the check's decision.
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Protocol, runtime_checkable
 
 from monitor.core.drift import ConfigSeen
-from monitor.core.hop import SpanCounters
+from monitor.core.gateway_policies import SwitchKind, SwitchSeen
 from monitor.core.incident import Notice
 from monitor.core.inputs import Input
-from monitor.core.model import CheckName, Instant, Phases, Scalar, Seconds, Service, TraceId
+from monitor.core.model import CheckName, Evidence, Instant, Phases, Scalar, Seconds, TraceId
+from monitor.core.pipeline_counters import SpanCounters
 from monitor.core.state import Policy, TargetState
-from monitor.core.switches import SwitchKind, SwitchSeen
 from monitor.core.trace import Narrowing, SpanFact
 
 
 class PortError(Exception):
     """Something outside did not do what was asked. Its text is for people: redacted, clamped, and without foreign markup."""
 
-    def __init__(
-        self, message: str, *, status: int | None = None, evidence: Mapping[str, Scalar] | None = None
-    ) -> None:
+    def __init__(self, message: str, *, status: int | None = None, evidence: Evidence | None = None) -> None:
         super().__init__(message)
         self.status = status
-        self.evidence: Mapping[str, Scalar] = evidence or {}
+        self.evidence: Evidence = evidence or {}
 
 
 class Unreachable(PortError):
@@ -51,7 +49,7 @@ class Unreachable(PortError):
         *,
         kind: str,
         status: int | None = None,
-        evidence: Mapping[str, Scalar] | None = None,
+        evidence: Evidence | None = None,
         phases: Phases | None = None,
     ) -> None:
         super().__init__(message, status=status, evidence=evidence)
@@ -69,7 +67,7 @@ class Refused(PortError):
         status: int,
         retry_after: Seconds | None = None,
         blocked: bool = False,
-        evidence: Mapping[str, Scalar] | None = None,
+        evidence: Evidence | None = None,
     ) -> None:
         super().__init__(message, status=status, evidence=evidence)
         self.retry_after = retry_after
@@ -82,11 +80,10 @@ class Refused(PortError):
 
 
 class Gone(PortError):
-    """The route or the thing is not there. `route`: the whole route is unknown to the service, not just the thing."""
+    """The route or the thing is not there."""
 
-    def __init__(self, message: str, *, route: bool = False) -> None:
+    def __init__(self, message: str) -> None:
         super().__init__(message, status=404)
-        self.route = route
 
 
 class Garbled(PortError):
@@ -137,9 +134,9 @@ class Ping:
 class CanaryRequest:
     """What a canary asks. `traceparent` is complete (https://www.w3.org/TR/trace-context/#traceparent-header)."""
 
-    prompt: str
     model: str
-    max_tokens: int | None
+    prompt: str = ""
+    max_tokens: int | None = 16
     parameters: Mapping[str, Scalar] = field(default_factory=dict)
     metadata: Mapping[str, str] = field(default_factory=dict)
     traceparent: str = ""
@@ -195,11 +192,9 @@ class Gateway(Protocol):
 
     async def ping(self, *, timeout: Seconds) -> Ping:
         """Ask the health path, without a token. Raises Unreachable without an HTTP answer."""
-        ...
 
     async def complete(self, request: CanaryRequest) -> CanaryAnswer:
         """Send one chat completion, never retried. Raises Unreachable without an HTTP answer."""
-        ...
 
 
 class SpanMetrics(Protocol):
@@ -207,7 +202,6 @@ class SpanMetrics(Protocol):
 
     async def read(self, *, timeout: Seconds) -> SpanCounters:
         """Read them. Raises any PortError; Garbled also where they are not among what is shown."""
-        ...
 
 
 # --- TrueFoundry's control plane -------------------------------------------------------------------------------------
@@ -227,18 +221,15 @@ class ControlPlane(Protocol):
 
     async def read_export_config(self, *, timeout: Seconds) -> ConfigAnswer:
         """Read what the exporter is set to. Raises any PortError but Gone (404 is an answer here)."""
-        ...
 
     async def read_switch(self, kind: SwitchKind, *, timeout: Seconds) -> SwitchSeen:
         """Read one of the other configurations that decide what becomes of a trace; none at all is an answer.
 
         Raises any PortError but Gone; Refused: it is not ours to see; Garbled: it was not understood. Neither accuses anybody.
         """
-        ...
 
     async def token_works(self, *, timeout: Seconds) -> bool:
         """Whether the session endpoint knows us: 200 with a non-empty `user.tenantName`. Raises PortError."""
-        ...
 
     async def find_spans(
         self,
@@ -254,7 +245,6 @@ class ControlPlane(Protocol):
         Without an id, those whose metadata hold the nonce. Garbled also where not every page was seen and nothing was found
         (absence unproven).
         """
-        ...
 
 
 # --- Traceloop -------------------------------------------------------------------------------------------------------
@@ -273,9 +263,9 @@ class ControlRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IngestAnswer:
-    """What an OTLP endpoint said. `rejected` spans of a partial success; `message` is its own, redacted and clamped.
+    """What an OTLP endpoint said: `rejected` spans of a partial success, its own `message`, redacted and clamped.
 
-    `blocked`: a page of something in front of the service. `challenge` is None unless the body is of no known form.
+    `blocked`: a page of something in front of the service.
     """
 
     status: int
@@ -283,7 +273,7 @@ class IngestAnswer:
     message: str = ""
     blocked: bool = False
     retry_after: Seconds | None = None
-    evidence: Mapping[str, Scalar] = field(default_factory=dict)
+    evidence: Evidence = field(default_factory=dict)
 
 
 class Ingest(Protocol):
@@ -291,7 +281,6 @@ class Ingest(Protocol):
 
     async def send(self, request: ControlRequest, *, timeout: Seconds) -> IngestAnswer:
         """Post one span. Raises Unreachable without an HTTP answer; retried only as the OTLP specification allows."""
-        ...
 
 
 class TraceBackend(Protocol):
@@ -299,11 +288,9 @@ class TraceBackend(Protocol):
 
     async def read_trace(self, trace_id: TraceId, *, nonce: str | None, timeout: Seconds) -> tuple[SpanFact, ...]:
         """The quick, undocumented route; empty: not there (yet). 401, 403 and 404 only mean that the route is closed."""
-        ...
 
     async def try_key(self, *, timeout: Seconds) -> None:
         """Ask the documented route for one row, whichever that is. Raises any PortError; a 401 means the key."""
-        ...
 
     async def read_window(
         self,
@@ -323,7 +310,6 @@ class TraceBackend(Protocol):
         Garbled also where a narrowing is not honoured and ours is not among what comes, Crowded where more rows are there than
         could be read (absence unproven).
         """
-        ...
 
 
 # --- telling ---------------------------------------------------------------------------------------------------------
@@ -335,19 +321,15 @@ class Notifier(Protocol):
     @property
     def name(self) -> str:
         """The label."""
-        ...
 
     async def tell(self, notice: Notice) -> Mapping[str, str]:
         """Bring the reader up to date; the receipt is kept and handed back in `notice.told`. Raises Undeliverable."""
-        ...
 
     async def test(self, text: str) -> None:
         """Say that this is a test. Raises Undeliverable."""
-        ...
 
     def close(self) -> None:
         """Let go of threads and sockets."""
-        ...
 
 
 @runtime_checkable
@@ -356,10 +338,9 @@ class Refreshing(Protocol):
 
     async def refresh(self, notices: Sequence[Notice]) -> str:
         """Say again what was told, and be it nothing. Says who missed it, if anybody. Raises Undeliverable if all did."""
-        ...
 
 
-# --- time, chance, memory, schedule ----------------------------------------------------------------------------------
+# --- time, chance, memory, checks ------------------------------------------------------------------------------------
 
 
 class Clock(Protocol):
@@ -367,54 +348,18 @@ class Clock(Protocol):
 
     def now(self) -> Instant:
         """The wall clock, Unix seconds."""
-        ...
 
     def monotonic(self) -> Seconds:
         """A clock that never jumps."""
-        ...
 
     async def sleep(self, seconds: Seconds) -> None:
         """Wait."""
-        ...
 
     def timeout(self, seconds: Seconds) -> AbstractAsyncContextManager[object]:
         """Like asyncio.timeout: raises TimeoutError inside `async with`."""
-        ...
 
     def draw_hex(self, digits: int) -> str:
         """Random lowercase hexadecimal digits (never all zero)."""
-        ...
-
-
-Run = Callable[[], Awaitable[None]]
-
-
-class Schedule(Protocol):
-    """When things run: a fixed grid per name, never two runs of one name at once, no lost runs."""
-
-    def every(self, name: str, interval: Seconds, run: Run, *, offset: Seconds = 0.0, first: Seconds = 0.0) -> None:
-        """Run at `offset + k * interval`; for the first time after `first` seconds. Replaces the job of that name."""
-        ...
-
-    def soon(self, name: str, delay: Seconds = 0.0) -> None:
-        """Run once more after `delay` seconds unless it is due sooner; the grid stays."""
-        ...
-
-    def drop(self, name: str) -> None:
-        """Never run this again; a run under way is left to end."""
-        ...
-
-    def turning(self) -> bool:
-        """Whether it is alive."""
-        ...
-
-    def start(self) -> None:
-        """Begin."""
-        ...
-
-    async def stop(self, grace: Seconds) -> None:
-        """Start nothing more, wait for what runs, cancel the rest after `grace` seconds."""
-        ...
 
 
 class Journal(Protocol):
@@ -423,16 +368,13 @@ class Journal(Protocol):
     @property
     def state(self) -> TargetState:
         """What is remembered now."""
-        ...
 
     @property
     def policy(self) -> Policy:
         """The thresholds of the target."""
-        ...
 
     async def absorb(self, given: Input, *, durable: bool = False) -> None:
         """Report; `durable` returns only when it cannot be forgotten any more."""
-        ...
 
 
 class Check(Protocol):
@@ -441,11 +383,9 @@ class Check(Protocol):
     @property
     def name(self) -> CheckName:
         """The label."""
-        ...
 
     async def look(self, journal: Journal) -> None:
         """Look once and report to the journal."""
-        ...
 
 
 class SideLook(Protocol):
@@ -454,20 +394,9 @@ class SideLook(Protocol):
     @property
     def serves(self) -> frozenset[CheckName]:
         """The checks that it is evidence for: without any of them it need not look."""
-        ...
 
     def is_due(self, state: TargetState, policy: Policy, now: Instant) -> bool:
         """Whether it is time."""
-        ...
 
     async def look(self, journal: Journal) -> None:
         """Look once and report to the journal; what could not be seen raises nothing."""
-        ...
-
-
-class Witness(Protocol):
-    """Whether our own network works."""
-
-    async def vouch(self, against: Service) -> bool:
-        """Whether another configured service answered anything within 60 s; if none was asked, each is asked once."""
-        ...

@@ -1,13 +1,13 @@
-"""Run one check under guard: report → absorb → commit → publish. A check cannot raise, it can only report."""
+"""Run one check under guard: report → apply → commit → publish. A check cannot raise, it can only report."""
 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 
-from monitor.core.absorb import absorb
-from monitor.core.events import Event
+from monitor.core.engine import apply
+from monitor.core.events import Event, changes
 from monitor.core.inputs import Input, Observation
-from monitor.core.model import Blindness, Seconds, unknown
+from monitor.core.model import Blindness, Instant, Seconds, TargetName, unknown
 from monitor.core.state import Policy, TargetState
 from monitor.ports import Check, Clock, SideLook
 from monitor.shortage import shortage
@@ -20,10 +20,15 @@ _GRACE: Seconds = 25.0
 _LATE: Seconds = 5.0
 
 Save = Callable[[TargetState], Awaitable[None]]
+Record = Callable[[TargetName, Input, Instant], None]
+
+
+def _record_nothing(_target: TargetName, _given: Input, _at: Instant) -> None:
+    return
 
 
 class TargetJournal:
-    """The memory of one target: swapped synchronously, committed in order, published to listeners."""
+    """The memory of one target: changed by inputs alone, which are recorded; committed in order, published to listeners."""
 
     def __init__(
         self,
@@ -34,6 +39,7 @@ class TargetJournal:
         save: Save,
         publish: Callable[[Event], None],
         changed: Callable[[TargetState], None],
+        record: Record = _record_nothing,
     ) -> None:
         self._state = state
         self.policy = policy
@@ -41,6 +47,7 @@ class TargetJournal:
         self._save = save
         self._publish = publish
         self._changed = changed
+        self._record = record
 
     @property
     def state(self) -> TargetState:
@@ -48,9 +55,11 @@ class TargetJournal:
         return self._state
 
     async def absorb(self, given: Input, *, durable: bool = False) -> None:
-        """Fold an input in. Between reading and swapping nothing is awaited, so no lock is needed."""
-        self._state, events = absorb(self._state, given, self.policy, self._clock.now())
-        for event in events:
+        """Apply an input. Between reading and swapping nothing is awaited, so no lock is needed."""
+        before, now = self._state, self._clock.now()
+        self._state = apply(before, given, self.policy, now)
+        self._record(before.target, given, now)
+        for event in changes(before, self._state, given, self.policy, now):
             self._publish(event)
         self._changed(self._state)
         if durable:

@@ -23,7 +23,7 @@ from apscheduler.triggers.date import DateTrigger
 
 from monitor.core.events import Event, RunSkipped
 from monitor.core.model import Instant, Seconds
-from monitor.ports import Clock, Run
+from monitor.ports import Clock
 
 _log = logging.getLogger(__name__)
 
@@ -51,6 +51,7 @@ def spread(name: str, interval: Seconds) -> Seconds:
     return int.from_bytes(digest[:8]) / 2**64 * interval
 
 
+Run = Callable[[], Awaitable[None]]
 Wake = Callable[[str], Awaitable[None]]
 
 
@@ -88,7 +89,7 @@ class _Job:
 
 
 class GridSchedule:
-    """Implements `monitor.ports.Schedule` on the running event loop."""
+    """When things run, on the running event loop; `drop` and `soon` may be called from within a run."""
 
     def __init__(self, clock: Clock, publish: Callable[[Event], None], alarms: Alarms | None = None) -> None:
         self._clock = clock

@@ -1,4 +1,4 @@
-"""A process that tells, and dies: real journals, core and teller over a disk that outlives it, and readers that hear or do not.
+"""A process that tells, and dies: real journals, core and dispatcher over a disk that outlives it, and readers that hear or do not.
 
 Whatever was delivered is known here, also what the process never learnt of: that is what it is judged by.
 """
@@ -13,11 +13,11 @@ from typing import NoReturn
 from monitor.core.events import Event
 from monitor.core.incident import Incident, Notice
 from monitor.core.model import CheckName, Seconds, TargetName
+from monitor.core.notify import trusted
 from monitor.core.silence import Silence
 from monitor.core.state import Policy, TargetState, Trend
-from monitor.core.telling import trusted
-from monitor.daemon.desk import Route
-from monitor.daemon.teller import Teller
+from monitor.daemon.delivery import Route
+from monitor.daemon.dispatcher import Dispatcher
 from monitor.ports import Undeliverable
 from monitor.runner import TargetJournal
 from monitor.store.codec import decode_target, encode_target
@@ -161,7 +161,7 @@ class Process:
         self.jumps = 0
         self.unwritten: Reader | None = None  # has heard something that is not on the disk yet
         self.journals: dict[TargetName, TargetJournal] = {}
-        self.teller: Teller
+        self.dispatcher: Dispatcher
 
     # --- life and death
 
@@ -173,7 +173,7 @@ class Process:
             self.unwritten.doubts += 1
             self.unwritten = None
         self.journals = {name: self._journal(decode_target(document)) for name, document in self.disk.items()}
-        self.teller = Teller(
+        self.dispatcher = Dispatcher(
             self.routes(),
             clock=self.clock,
             publish=self.events.append,
@@ -181,12 +181,12 @@ class Process:
             silences=lambda: self.silences,
             labels=lambda _target: {},
         )
-        self.teller.start()
+        self.dispatcher.start()
         await self.clock.settle()
 
     async def kill(self) -> None:
         """End it as SIGKILL does: nothing goes on, nothing more is written."""
-        await self.teller._cancel()
+        await self.dispatcher._cancel()
 
     async def revive(self) -> None:
         """If it has died by itself, begin anew."""
@@ -203,7 +203,7 @@ class Process:
 
     async def stop(self) -> None:
         """End it as SIGTERM does."""
-        stopping = asyncio.ensure_future(self.teller.stop(5.0))
+        stopping = asyncio.ensure_future(self.dispatcher.stop(5.0))
         await self.clock.run_until(stopping.done, limit=5.0)
         await stopping
 
@@ -220,7 +220,7 @@ class Process:
             clock=self.clock,
             save=self._save,
             publish=self.events.append,
-            changed=lambda _state: self.teller.wake(),
+            changed=lambda _state: self.dispatcher.wake(),
         )
 
     async def _save(self, state: TargetState) -> None:

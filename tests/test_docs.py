@@ -5,15 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from monitor.core.faults import FAULTS, Rule
+from monitor.core.faults import FAULTS, FaultRow
 from monitor.core.incident import Reason
-from monitor.core.triage import TRIAGE
-from monitor.daemon.heartbeat import FORGIVEN_FOR
-from monitor.daemon.selftest import AGAIN_AFTER
+from monitor.core.refine import TRIAGE
+from monitor.daemon.heartbeat import FORGIVEN_FOR, TEST_AGAIN_AFTER
 from monitor.sandbox import FAULTS as WAYS
-from monitor.settings.alerting import Alerting
+from monitor.settings.model import Alerting
 from tests.scenarios.promptness import PROMISES
-from tools import diagnosis_matrix, time_to_mention
+from tools import diagnosis_matrix, incident_lifecycle, time_to_mention
 from tools.diagnosis_matrix import Entry
 from tools.diagnosis_table import write
 from tools.time_to_mention import Row
@@ -27,8 +26,16 @@ def test_the_written_diagnosis_is_current() -> None:
     assert (ROOT / "docs" / "diagnosis.md").read_text() == write()
 
 
+def test_the_drawn_life_of_an_incident_is_current() -> None:
+    """Each transition of the table is an arrow of the diagram."""
+    drawn = incident_lifecycle.write()
+    assert (ROOT / "docs" / "incident-lifecycle.md").read_text() == drawn
+    arrows = re.findall(r"^    (\S+) --> (\w+): ", drawn, re.MULTILINE)
+    assert {("open", "recovering"), ("recovering", "resolved"), ("resolved", "open"), ("[*]", "open")} <= set(arrows)
+
+
 @pytest.mark.parametrize("rule", FAULTS.values(), ids=lambda rule: str(rule.fault))
-def test_the_written_diagnosis_says_everything_of_a_rule(rule: Rule) -> None:
+def test_the_written_diagnosis_says_everything_of_a_rule(rule: FaultRow) -> None:
     """When, how much of it, why, what it explains, what to do, and where more stands."""
     section = write().split(f"\n### `{rule.fault}`\n", 1)[1].split("\n### ", 1)[0]
     for word in ("meaning", "component", "severity_text", "when", "settles", "because", "advice"):
@@ -65,7 +72,7 @@ def test_what_is_told_is_explained_for_every_reason() -> None:
     alerting = Alerting()
     assert list(alerting.remind_every) == [4 * 3600, 8 * 3600, 24 * 3600]
     assert "still critical after 4 h, 8 h and each further 24 h (`remind_every`)" in text
-    assert [alerting.escalate_after, FORGIVEN_FOR, AGAIN_AFTER] == [1800, 300, 300]
+    assert [alerting.escalate_after, FORGIVEN_FOR, TEST_AGAIN_AFTER] == [1800, 300, 300]
     assert "critical for `escalate_after` (30 min)" in text
     assert "after five minutes in which a notifier cannot be told" in text
     assert "is tested again every five minutes" in text

@@ -3,13 +3,13 @@
 import sys
 from collections.abc import Iterator, Mapping
 
-from monitor.core.faults import FAULTS, Rule
-from monitor.core.triage import TRIAGE
+from monitor.core.faults import FAULTS, FaultRow
+from monitor.core.refine import TRIAGE
 
 _PREFACE = """\
 # The diagnosis
 
-Written by `make docs` from `monitor/core/faults/` and `monitor/core/triage.py`: change it there.
+Written by `make docs` from `monitor/core/faults.py` and `monitor/core/refine.py`: change it there.
 
 One incident per target is open while any fault is confirmed. It is named after the most severe fault that no other explains,
 ties by the order below: the most upstream first; after `blind` only if nothing else is confirmed. What it explains stands below
@@ -50,11 +50,11 @@ def _triage() -> str:
     )
 
 
-def _section(rule: Rule) -> str:
+def _section(rule: FaultRow) -> str:
     return "\n".join((f"### `{rule.fault}`", "", f"{rule.meaning}.", "", *_points(rule)))
 
 
-def _points(rule: Rule) -> Iterator[str]:
+def _points(rule: FaultRow) -> Iterator[str]:
     yield f"- **Component, severity**: {rule.component}, {rule.severity_text}."
     yield f"- **When**: {rule.when}"
     yield f"- **Settles**: {rule.settles}"
@@ -64,7 +64,7 @@ def _points(rule: Rule) -> Iterator[str]:
     yield f"- **Runbook**: [{rule.fault}](../monitor/runbooks/{rule.fault}.md)"
 
 
-def _explains(rule: Rule) -> str:
+def _explains(rule: FaultRow) -> str:
     explained = ", ".join(f"[`{fault}`](#{fault})" for fault in FAULTS if fault in rule.explains)
     only = f", while {rule.critical_if}" if rule.critical_if and explained else ""
     why = "that no trace could be made" if rule.prevents_traces else ""

@@ -3,9 +3,9 @@
 import re
 from pathlib import Path
 
+from monitor.simulate.output import as_text
 from monitor.simulate.play import play
-from monitor.simulate.render import as_text
-from monitor.simulate.script import read_timeline
+from monitor.simulate.timeline import read_timeline
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "simulate.md"

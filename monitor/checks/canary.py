@@ -1,13 +1,16 @@
-"""Does the gateway serve a request? One chat completion, unique, tagged, never retried, recorded before it is sent."""
+"""Does the gateway serve a request? One chat completion, unique, tagged, never retried, recorded before it is sent.
+
+Provider statuses pass through the gateway. Its own error envelope, or a gateway that answers its health path, means that a
+5xx is the provider's; the shapes are recorded in https://github.com/truefoundry/models (pull requests 804 to 961).
+"""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
-from monitor.checks.answers import CANNOT_ASK, judge_answer, needs_a_ping
-from monitor.checks.blindness import our_own
-from monitor.checks.gateway import blame_or_doubt, judge_ping
+from monitor.checks.gateway import judge_ping, judge_unreachable_gateway
+from monitor.checks.verdicts import failure, own_failure
+from monitor.connectivity import Witnesses
 from monitor.core.arrival import REMEMBERED
-from monitor.core.cadence import Barred, bar_canary
 from monitor.core.canary import NONCE_ENTRY, Canary, IdSource
 from monitor.core.inputs import CanaryAnswered, CanaryPlanned, Observation
 from monitor.core.model import (
@@ -20,32 +23,29 @@ from monitor.core.model import (
     Seconds,
     TraceId,
     Verdict,
-    failing,
+    passing,
     unknown,
 )
+from monitor.core.pace import bar_canary
 from monitor.core.state import TargetState, TraceIdMode
-from monitor.ports import CanaryAnswer, CanaryRequest, Clock, Gateway, Journal, Unreachable, Witness
+from monitor.core.suspicions import step_for_rejection
+from monitor.ports import CanaryAnswer, CanaryRequest, Clock, Gateway, Journal, Refusal, Unreachable
 
 DEFAULT_PROMPT = "This is a health check of the gateway. Answer with the single word: pong."
 _PING_TIMEOUT: Seconds = 5.0
-_TOO_MANY = 429
 _LONGEST_ANSWER = 2000  # characters kept of an answer: parts of it are enough to recognise it by
-_BEFORE_SENDING = frozenset({"dns", "connect", "tls", "denied", "proxy", "shortage"})
+# It was not sent, or we did not run: no silence of the provider's.
+_NOT_THE_PROVIDERS = frozenset({"dns", "connect", "tls", "denied", "proxy", "shortage", "starved"})
+
+_OK, _REDIRECT, _CLIENT_ERROR, _SERVER_ERROR = 200, 300, 400, 500
+_UNAUTHORIZED, _TIMEOUT, _TOO_MANY = 401, 408, 429
+_PROVIDER_ORIGIN = "api_error"
+_CANNOT_ASK = "whether the gateway itself is well cannot be asked: something in front of it refuses the monitor"
+_NO_REFUSAL = Refusal(message="")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CanaryOptions:
-    """What a canary asks."""
-
-    model: str
-    prompt: str | None = None
-    max_tokens: int | None = 16
-    parameters: Mapping[str, Scalar] = field(default_factory=dict)
-    metadata: Mapping[str, str] = field(default_factory=dict)
-
-
-class Exchanges:
-    """What canaries ask and are answered: by these words content is recognised in a trace.
+class CanaryTexts:
+    """What canaries ask and are answered: by these texts content is recognised in a trace.
 
     An answer is foreign text: it is kept in the memory of the process alone, and shown nowhere. After a restart the nonce and the
     prompt still prove that a trace holds content.
@@ -70,129 +70,101 @@ class Exchanges:
         return self.prompt_of(nonce), self._answers.get(nonce, "")
 
 
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
 class CanaryCheck:
-    """Sends one canary and says what its answer means; whether its trace arrives is for `arrival` to see."""
+    """Sends one canary and says what its answer means; whether its trace arrives is for `arrival` to see.
+
+    `template` is what every canary asks for, besides what makes it this one: its prompt, its nonce, its trace.
+    """
 
     name = CheckName.CANARY
 
-    def __init__(
-        self,
-        gateway: Gateway,
-        witness: Witness,
-        clock: Clock,
-        options: CanaryOptions,
-        exchanges: Exchanges | None = None,
-    ) -> None:
-        self._gateway = gateway
-        self._witness = witness
-        self._clock = clock
-        self._options = options
-        self._exchanges = exchanges if exchanges is not None else Exchanges(options.prompt)
+    gateway: Gateway
+    witness: Witnesses
+    clock: Clock
+    template: CanaryRequest
+    texts: CanaryTexts
 
     async def look(self, journal: Journal) -> None:
         """Send one canary, unless it is barred."""
-        barred = bar_canary(journal.state, journal.policy, self._clock.now())
-        if barred is not None:
-            await journal.absorb(self._report(barred))
-            return
-        await self.send(journal)
-
-    def _report(self, barred: Barred) -> Observation:
-        finding = unknown(barred.summary, barred.blindness)
-        return Observation(check=self.name, at=self._clock.now(), took=0.0, finding=finding)
+        now = self.clock.now()
+        barred = bar_canary(journal.state, journal.policy, now)
+        if barred is None:
+            await self.send(journal)
+        else:
+            finding = unknown(barred.summary, barred.blindness)
+            await journal.absorb(Observation(check=self.name, at=now, took=0.0, finding=finding))
 
     async def send(self, journal: Journal) -> None:
-        """Send one canary, whatever the budget says."""
-        planned = self._plan(journal.policy.account)
-        await journal.absorb(CanaryPlanned(at=planned.sent_at, canary=planned), durable=True)
-        started = self._clock.monotonic()
-        request = self._request(planned, journal.policy.cadences[self.name].deadline)
+        """Send one canary, whatever the budget says: recorded before it goes out, and again with what came back."""
+        sent_id = TraceId(self.clock.draw_hex(32))
+        canary = Canary(
+            id=sent_id[:16],
+            sent_at=self.clock.now(),
+            sent_id=sent_id,
+            span_id=self.clock.draw_hex(16),
+            nonce=f"gtm-{self.clock.draw_hex(16)}",
+            account=journal.policy.account,
+        )
+        await journal.absorb(CanaryPlanned(at=canary.sent_at, canary=canary), durable=True)
+        request = replace(
+            self.template,
+            prompt=self.texts.prompt_of(canary.nonce),
+            metadata={NONCE_ENTRY: canary.nonce, **canary_metadata(self.template.metadata)},
+            traceparent=f"00-{canary.sent_id}-{canary.span_id}-01",  # 01: sampled, or LiteLLM and others export nothing
+            timeout=journal.policy.cadences[self.name].deadline,
+        )
+        started = self.clock.monotonic()
+        came: CanaryAnswer | Unreachable
         try:
-            answer = await self._gateway.complete(request)
+            came = await self.gateway.complete(request)
         except Unreachable as error:
-            took = self._clock.monotonic() - started
-            finding = await self._judge_silence(error)
-            await journal.absorb(
-                CanaryAnswered(
-                    at=planned.sent_at, took=took, canary=planned, finding=finding, phases=dict(error.phases.items())
-                ),
-                durable=True,
-            )
-            return
-        took = self._clock.monotonic() - started
-        self._exchanges.keep(planned.nonce, answer.text)
-        finding = await self._judge(answer)
+            came = error
+        took = self.clock.monotonic() - started
+        answer = came if isinstance(came, CanaryAnswer) else None
+        if answer is not None:
+            self.texts.keep(canary.nonce, answer.text)
+        finding = await self._judge(came)
         await journal.absorb(
             CanaryAnswered(
-                at=planned.sent_at,
+                at=canary.sent_at,
                 took=took,
-                canary=settle_identity(planned, answer, finding, journal, answered_at=planned.sent_at + took),
+                canary=_after(answer, canary, journal, finding, took) if answer is not None else canary,
                 finding=finding,
-                phases=dict(answer.phases.items()),
-                rate_limited=answer.status == _TOO_MANY,
-                retry_after=answer.retry_after,
+                phases=dict(came.phases.items()),
+                rate_limited=answer is not None and answer.status == _TOO_MANY,
+                retry_after=answer.retry_after if answer is not None else None,
             ),
             durable=True,
         )
 
-    def _plan(self, account: str) -> Canary:
-        trace_id = TraceId(self._clock.draw_hex(32))
-        return Canary(
-            id=trace_id[:16],
-            sent_at=self._clock.now(),
-            sent_id=trace_id,
-            span_id=self._clock.draw_hex(16),
-            nonce=f"gtm-{self._clock.draw_hex(16)}",
-            account=account,
-        )
-
-    def _request(self, canary: Canary, timeout: Seconds) -> CanaryRequest:
-        options = self._options
-        return CanaryRequest(
-            prompt=self._exchanges.prompt_of(canary.nonce),
-            model=options.model,
-            max_tokens=options.max_tokens,
-            parameters=options.parameters,
-            metadata={NONCE_ENTRY: canary.nonce, **canary_metadata(options.metadata)},
-            traceparent=f"00-{canary.sent_id}-{canary.span_id}-01",  # 01: sampled, or LiteLLM and others export nothing
-            timeout=timeout,
-        )
-
-    async def _judge(self, answer: CanaryAnswer) -> Finding:
+    async def _judge(self, came: CanaryAnswer | Unreachable) -> Finding:
+        """What came back; where our own shortage keeps us from asking the health path, nobody is accused."""
         try:
-            gateway_answers = await self._gateway_answers() if needs_a_ping(answer) else None
+            if isinstance(came, Unreachable):
+                return await self._judge_no_answer(came)
+            gateway_answers = await self._gateway_answers() if needs_a_ping(came) else None
         except Unreachable as own:
-            return await blame_or_doubt(own, self._witness)
-        return judge_answer(answer, gateway_answers=gateway_answers, model=self._options.model)
+            return await judge_unreachable_gateway(own, self.witness)
+        return judge_answer(came, gateway_answers=gateway_answers, model=self.template.model)
 
-    async def _judge_silence(self, error: Unreachable) -> Finding:
-        """No HTTP answer. A timeout, or a connection lost after sending, is the provider's when the gateway itself answers."""
-        if error.kind in _BEFORE_SENDING:
-            return await blame_or_doubt(error, self._witness)
-        if (ours := our_own(error, "the gateway", {"kind": error.kind})) is not None:
-            return ours
-        try:
-            answers = await self._gateway_answers()
-        except Unreachable as own:
-            return await blame_or_doubt(own, self._witness)
+    async def _judge_no_answer(self, error: Unreachable) -> Finding:
+        """A timeout, or a connection lost after sending, is the provider's when the gateway itself answers."""
+        answers = await self._gateway_answers() if error.kind not in _NOT_THE_PROVIDERS else False
+        what, evidence = f"no answer to the canary: {error}", {"kind": error.kind}
         if answers is None:
-            summary = f"no answer to the canary: {error}; {CANNOT_ASK}"
-            return unknown(summary, Blindness.BLOCKED, {"kind": error.kind})
+            return unknown(f"{what}; {_CANNOT_ASK}", Blindness.BLOCKED, evidence)
         if not answers:
-            return await blame_or_doubt(error, self._witness)
-        charge = Charge(
-            fault=Fault.PROVIDER_FAILING,
-            summary=f"no answer to the canary: {error}",
-            facts=("the gateway itself answers its health path",),
-        )
-        return failing(charge.summary, charge, evidence={"kind": error.kind})
+            return await judge_unreachable_gateway(error, self.witness)
+        facts = ("the gateway itself answers its health path",)
+        return failure(Charge(fault=Fault.PROVIDER_FAILING, summary=what, facts=facts), evidence)
 
     async def _gateway_answers(self) -> bool | None:
         """Whether the gateway answers its health path; None where we are kept from asking. Raises Unreachable by our own shortage."""
         try:
-            ping = await self._gateway.ping(timeout=_PING_TIMEOUT)
+            ping = await self.gateway.ping(timeout=_PING_TIMEOUT)
         except Unreachable as error:
-            if our_own(error, "", {}) is not None:
+            if own_failure(error, "", {}) is not None:
                 raise
             return False
         verdict = judge_ping(ping).verdict
@@ -204,15 +176,13 @@ def canary_metadata(more: Mapping[str, str]) -> dict[str, str]:
     return {"tfy_monitor": "canary", **more}
 
 
-def settle_identity(
-    planned: Canary, answer: CanaryAnswer, finding: Finding, journal: Journal, *, answered_at: float
-) -> Canary:
+def _after(answer: CanaryAnswer, planned: Canary, journal: Journal, finding: Finding, took: Seconds) -> Canary:
     """The canary after its answer: by which id its trace will be looked for, and whether absence may mean anything."""
-    trace_id, source = choose_id(planned, answer, journal.state, journal.policy.trace_id)
     accepted = finding.verdict is Verdict.PASS
+    trace_id, source = choose_id(planned, answer, journal.state, journal.policy.trace_id)
     return replace(
         planned,
-        answered_at=answered_at if accepted or trace_id is not None else None,
+        answered_at=planned.sent_at + took if accepted or trace_id is not None else None,
         accepted=accepted,
         trace_id=trace_id,
         id_source=source,
@@ -239,3 +209,86 @@ def choose_id(
     if mode is TraceIdMode.AUTO and (state.honours_traceparent is False or not served):
         return None, None
     return planned.sent_id, IdSource.TRACEPARENT
+
+
+# --- what an answer means --------------------------------------------------------------------------------------------
+
+
+def needs_a_ping(answer: CanaryAnswer) -> bool:
+    """Whether it takes a look at the health path to tell whose 5xx this is."""
+    refusal = answer.refusal or _NO_REFUSAL
+    return answer.status >= _SERVER_ERROR and not refusal.envelope and not answer.blocked and not answer.edge
+
+
+def judge_answer(answer: CanaryAnswer, *, gateway_answers: bool | None, model: str = "") -> Finding:
+    """The verdict on an HTTP answer to a request for `model`.
+
+    `gateway_answers` is None where the health path was not, or could not be, asked.
+    """
+    evidence = _evidence(answer)
+    refusal = answer.refusal or _NO_REFUSAL
+    said = f": {refusal.message}" if refusal.message else ""
+    summary = f"HTTP {answer.status}{said}"
+    if answer.blocked:
+        return unknown("Cloudflare refuses the monitor (error 1010)", Blindness.BLOCKED, evidence)
+    if _OK <= answer.status < _REDIRECT:
+        return _judge_success(answer, refusal, said, evidence)
+    if needs_a_ping(answer) and gateway_answers is None:
+        return unknown(f"{summary}; {_CANNOT_ASK}", Blindness.BLOCKED, evidence)
+    if answer.edge:
+        summary = f"Cloudflare, which stands before the gateway, cannot reach it (HTTP {answer.status})"
+    providers = refusal.origin == _PROVIDER_ORIGIN and refusal.provider is not None
+    match answer.status:
+        case 429:
+            fault = Fault.RATE_LIMITED
+        case 401:  # a provider's refusal of the gateway's own credential is passed through
+            fault = Fault.PROVIDER_FAILING if providers else Fault.GATEWAY_REFUSED
+        case 408:
+            fault = Fault.PROVIDER_FAILING
+        case status if status < _SERVER_ERROR:
+            fault = Fault.CANARY_REJECTED
+        case _:
+            behind = not answer.edge and (refusal.envelope or gateway_answers)
+            fault = Fault.PROVIDER_FAILING if behind else Fault.GATEWAY_UNREACHABLE
+    rejected = fault is Fault.CANARY_REJECTED
+    step = step_for_rejection(status=answer.status, model=model, guardrails=refusal.guardrails, cached=answer.cached)
+    return failure(Charge(fault=fault, summary=summary, facts=_facts(answer), step=step if rejected else ""), evidence)
+
+
+def _judge_success(answer: CanaryAnswer, refusal: Refusal, said: str, evidence: Mapping[str, Scalar]) -> Finding:
+    """A 2xx is no completion yet."""
+    if not answer.completion and refusal.unread:
+        return unknown(f"the answer to the canary was not read: {refusal.unread}", Blindness.GARBLED, evidence)
+    facts: tuple[str, ...] = ()
+    step = step_for_rejection(status=answer.status, model="", guardrails=refusal.guardrails, cached=answer.cached)
+    if not answer.completion and refusal.error:
+        summary = f"HTTP {answer.status} with an error in place of a chat completion{said}"
+        facts, step = _facts(answer), step_for_rejection(status=_CLIENT_ERROR, model="", guardrails=refusal.guardrails)
+    elif not answer.completion:
+        summary = f"HTTP {answer.status} without a chat completion in it"
+    elif answer.cached:
+        summary = "the gateway answered from its cache, although every prompt is unique: caching is too broad"
+    else:
+        return passing(f"the gateway served the canary{f' by {answer.model}' if answer.model else ''}", evidence)
+    return failure(Charge(fault=Fault.CANARY_REJECTED, summary=summary, facts=facts, step=step), evidence)
+
+
+def _facts(answer: CanaryAnswer) -> tuple[str, ...]:
+    refusal = answer.refusal or _NO_REFUSAL
+    facts = {
+        "guardrail": ", ".join(refusal.guardrails),
+        "error type": refusal.kind,
+        "provider": refusal.provider,
+        "applied rules": answer.rules,
+    }
+    return tuple(f"{name} {said}" for name, said in facts.items() if said)
+
+
+def _evidence(answer: CanaryAnswer) -> dict[str, Scalar]:
+    named = {"model": answer.model, "finish_reason": answer.finish_reason}
+    return {
+        "status": answer.status,
+        "trace_id": answer.trace_id,
+        **{name: said for name, said in named.items() if said is not None},
+        **{f"{kind}_tokens": count for kind, count in answer.usage.items()},
+    }

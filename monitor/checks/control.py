@@ -1,21 +1,23 @@
 """Does Traceloop itself take in a span? One of our own, sent past the gateway to the expected endpoint, then read back."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
-from monitor.checks.blindness import our_own, step_for_status
-from monitor.checks.certificates import Certificates
 from monitor.checks.config import Reread
+from monitor.checks.verdicts import failure, judge_unreachable, step_for_status
+from monitor.connectivity import Certificates, Witnesses
 from monitor.core.canary import ControlSpan
 from monitor.core.inputs import ControlSent
-from monitor.core.model import Blindness, Charge, CheckName, Fault, Finding, Seconds, Service, TraceId, failing, unknown
-from monitor.ports import Clock, ControlRequest, Ingest, IngestAnswer, Journal, Unreachable, Witness
+from monitor.core.model import Blindness, Charge, CheckName, Fault, Finding, Seconds, Service, TraceId, unknown
+from monitor.ports import Clock, ControlRequest, Ingest, IngestAnswer, Journal, Unreachable
 
 SERVICE_NAME = "gateway-trace-monitor"
-_TIMEOUT: Seconds = 20.0
+_DEADLINE: Seconds = 20.0
 _OK, _REDIRECT = 200, 300
 _UNAUTHORIZED, _TOO_MANY = 401, 429
 
 
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
 class ControlCheck:
     """Sends a control span; the read-back is part of the watch over all awaited traces.
 
@@ -24,72 +26,52 @@ class ControlCheck:
 
     name = CheckName.CONTROL
 
-    def __init__(
-        self,
-        ingest: Ingest,
-        witness: Witness,
-        clock: Clock,
-        attributes: Mapping[str, str],
-        certificates: Certificates,
-        reread: Reread | None = None,
-    ) -> None:
-        self._ingest = ingest
-        self._witness = witness
-        self._clock = clock
-        self._attributes = attributes
-        self._certificates = certificates
-        self._reread = reread
+    ingest: Ingest
+    witness: Witnesses
+    clock: Clock
+    attributes: Mapping[str, str]
+    certificates: Certificates
+    reread: Reread | None = None
 
     async def look(self, journal: Journal) -> None:
         """Send one control span and report whether it was accepted."""
-        began, started = self._clock.now(), self._clock.monotonic()
+        began, started = self.clock.now(), self.clock.monotonic()
         request = ControlRequest(
-            trace_id=TraceId(self._clock.draw_hex(32)),
-            span_id=self._clock.draw_hex(16),
+            trace_id=TraceId(self.clock.draw_hex(32)),
+            span_id=self.clock.draw_hex(16),
             at=began,
             service_name=SERVICE_NAME,
-            attributes=self._attributes,
+            attributes=self.attributes,
         )
-        refused_at, finding, accepted = None, None, None
+        refused_at, accepted = None, None
         try:
-            answer = await self._ingest.send(request, timeout=_TIMEOUT)
+            answer = await self.ingest.send(request, timeout=_DEADLINE)
         except Unreachable as error:
-            finding = await self._blame_or_doubt(error)
+            charge = Charge(fault=Fault.INGEST_FAILING, summary=str(error), stops_export=True)
+            evidence = {"kind": error.kind}
+            finding: Finding | None = await judge_unreachable(
+                error, charge, evidence, service=Service.OTLP, called="Traceloop", witness=self.witness
+            )
         else:
             if answer.status == _UNAUTHORIZED and not answer.blocked:
-                refused_at = self._clock.now()
-                if self._reread is not None:
-                    await self._reread(journal, refused_at)
+                refused_at = self.clock.now()
+                if self.reread is not None:
+                    await self.reread(journal, refused_at)
             finding = judge_ingest(answer)
             accepted = finding is None
         control = ControlSpan(trace_id=request.trace_id, sent_at=began, accepted=accepted, judged=finding is not None)
         await journal.absorb(
             ControlSent(
                 at=began,
-                took=self._clock.monotonic() - started,
+                took=self.clock.monotonic() - started,
                 control=control,
                 finding=finding,
                 key_refused=refused_at is not None,
                 refused_at=refused_at,
-                certificate=self._certificates.of(Service.OTLP, "traceloop"),
+                certificate=self.certificates.of(Service.OTLP, "traceloop"),
             ),
             durable=True,
         )
-
-    async def _blame_or_doubt(self, error: Unreachable) -> Finding:
-        evidence = {"kind": error.kind}
-        if (ours := our_own(error, "Traceloop", evidence)) is not None:
-            return ours
-        if not await self._witness.vouch(Service.OTLP):
-            summary = f"no answer from Traceloop ({error}), nor from anything else: our own network is the suspect"
-            return unknown(summary, Blindness.NO_WITNESS, evidence)
-        charge = Charge(
-            fault=Fault.INGEST_FAILING,
-            summary=str(error),
-            facts=("another service answers the monitor: its own network works",),
-            stops_export=True,
-        )
-        return failing(charge.summary, charge, evidence=evidence)
 
 
 def judge_ingest(answer: IngestAnswer) -> Finding | None:
@@ -100,9 +82,8 @@ def judge_ingest(answer: IngestAnswer) -> Finding | None:
     said = f": {answer.message}" if answer.message else ""
     evidence = {"status": answer.status, **answer.evidence}
     if answer.blocked:
-        return unknown(
-            f"something in front of Traceloop refuses the monitor (HTTP {answer.status})", Blindness.BLOCKED, evidence
-        )
+        summary = f"something in front of Traceloop refuses the monitor (HTTP {answer.status})"
+        return unknown(summary, Blindness.BLOCKED, evidence)
     if answer.status == _TOO_MANY:
         step = step_for_status(answer.status, "Traceloop")
         return unknown(f"Traceloop asks us to wait (HTTP 429){said}", Blindness.REFUSED, evidence, step=step)
@@ -110,10 +91,7 @@ def judge_ingest(answer: IngestAnswer) -> Finding | None:
         return unknown("Traceloop refuses our key (HTTP 401)", Blindness.REFUSED, evidence)
     if _OK <= answer.status < _REDIRECT and not answer.rejected:
         return None
-    rejected = f"Traceloop rejected the span (partial success){said}"
-    charge = Charge(
-        fault=Fault.INGEST_FAILING,
-        summary=rejected if answer.rejected else f"Traceloop answers HTTP {answer.status} to a span of our own{said}",
-        stops_export=True,
-    )
-    return failing(charge.summary, charge, evidence=evidence)
+    summary = f"Traceloop answers HTTP {answer.status} to a span of our own{said}"
+    if answer.rejected:
+        summary = f"Traceloop rejected the span (partial success){said}"
+    return failure(Charge(fault=Fault.INGEST_FAILING, summary=summary, stops_export=True), evidence)

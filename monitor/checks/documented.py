@@ -4,26 +4,41 @@ An environment is busy: its rows are everybody's. What no narrowing shows is not
 could be read to its end.
 """
 
+from collections.abc import Hashable
 from dataclasses import dataclass, replace
 
-from monitor.checks.routes import Routes
-from monitor.core.arrival import is_narrowing_proven
 from monitor.core.model import Instant, Seconds, TraceId
-from monitor.core.state import Policy, TargetState
 from monitor.core.trace import Narrowing, Route, SpanFact, TraceSeen
 from monitor.ports import Clock, Crowded, Garbled, Gone, TraceBackend
 
 READ_TIMEOUT: Seconds = 10.0
+_TRIED_AGAIN_AFTER: Seconds = 3600.0
 _CROWDED_FOR: Seconds = 60.0
 _FURTHEST: Seconds = 120.0  # so much earlier a span is looked for, too, before its absence is concluded
+
+
+class UnusableRoutes:
+    """Ways of reading that are of no use to us, remembered for an hour; a closed way says nothing about any trace."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._unusable: dict[Hashable, Seconds] = {}
+
+    def __contains__(self, way: Hashable) -> bool:
+        return self._clock.monotonic() - self._unusable.get(way, -_TRIED_AGAIN_AFTER) < _TRIED_AGAIN_AFTER
+
+    def add(self, way: Hashable) -> None:
+        """It answered 401, 403 or 404 (an undocumented route may go at any time), or showed nothing where there was something."""
+        self._unusable[way] = self._clock.monotonic()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
     """What is looked for: what began between `since` and `until`, and how that may be narrowed down.
 
-    `decides`: something is concluded from it. `window`: it is worth reading every row of a window, which may be megabytes. `skewed`:
-    clocks may differ by more than the window allows for. `single`: the trace is one span, so that who has not its root has nothing.
+    `proven`: the first of the narrowings that has shown a span of ours. `decides`: something is concluded from the read. `window`: it
+    is worth reading every row of a window, which may be megabytes. `skewed`: clocks may differ by more than the window allows for.
+    `single`: the trace is one span, so that who has not its root has nothing.
     """
 
     trace_id: TraceId | None
@@ -32,6 +47,7 @@ class Wanted:
     until: Instant
     span_name: str | None = None
     narrowings: tuple[Narrowing, ...]
+    proven: Narrowing | None
     decides: bool
     window: bool = True
     skewed: bool = True
@@ -43,68 +59,55 @@ class DocumentedRead:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._useless: Routes[tuple[int, Narrowing]] = Routes()
+        self._useless = UnusableRoutes(clock)
         self._crowded: dict[int, tuple[Seconds, Crowded]] = {}
 
-    async def read(
-        self, backend: TraceBackend, wanted: Wanted, state: TargetState, policy: Policy, began: Instant
-    ) -> TraceSeen:
+    async def read(self, backend: TraceBackend, wanted: Wanted, began: Instant) -> TraceSeen:
         """Read once. Nothing found where something is concluded from it, and where clocks may differ: in a wider window, too.
 
         Raises any PortError.
         """
-        proven = [
-            each
-            for each in wanted.narrowings
-            if each is not Narrowing.WINDOW and is_narrowing_proven(state.proofs, each, policy.credential, began)
-        ]
-        if proven:
-            spans = await self._ask_twice(backend, wanted, proven[0], began)
-            root_only = proven[0] is Narrowing.SPAN_NAME and not wanted.single
+        if wanted.proven is not None:
+            spans = await self._ask_twice(backend, wanted, wanted.proven, began)
+            root_only = wanted.proven is Narrowing.SPAN_NAME and not wanted.single
             if spans or not (root_only and wanted.decides):
-                return TraceSeen(route=Route.WAREHOUSE, at=began, spans=spans, narrowing=proven[0])
+                return TraceSeen(route=Route.WAREHOUSE, at=began, spans=spans, narrowing=wanted.proven)
             # A trace that has lost its root is no lost trace: only the whole window tells which of the two it is.
-            spans = await self._read_whole_window(backend, wanted, began)
-            return TraceSeen(route=Route.WAREHOUSE, at=began, spans=spans, narrowing=Narrowing.WINDOW)
-        silent: list[Narrowing] = []
+            return await self._read_whole_window(backend, wanted, began)
+        silent: list[tuple[int, Narrowing]] = []
         for narrowing in wanted.narrowings:
-            if narrowing is Narrowing.WINDOW or not self._useless.open((id(backend), narrowing), self._now):
+            way = (id(backend), narrowing)
+            if narrowing is Narrowing.WINDOW or way in self._useless:
                 continue
             try:
                 spans = await _ask(backend, wanted, narrowing)
             except (Garbled, Gone):  # it is refused, or not honoured
-                self._useless.close((id(backend), narrowing), self._now)
+                self._useless.add(way)
                 continue
             if spans:
-                self._give_up(backend, silent)
-                return TraceSeen(route=Route.WAREHOUSE, at=began, spans=spans, narrowing=narrowing)
-            silent.append(narrowing)
-        if not (wanted.window or wanted.decides):
-            return TraceSeen(route=Route.WAREHOUSE, at=began, narrowing=wanted.narrowings[0])
-        spans = await self._read_whole_window(backend, wanted, began)
-        if spans:
-            self._give_up(backend, silent)
-        return TraceSeen(route=Route.WAREHOUSE, at=began, spans=spans, narrowing=Narrowing.WINDOW)
+                seen = TraceSeen(route=Route.WAREHOUSE, at=began, spans=spans, narrowing=narrowing)
+                break
+            silent.append(way)
+        else:
+            if not (wanted.window or wanted.decides):
+                return TraceSeen(route=Route.WAREHOUSE, at=began, narrowing=wanted.narrowings[0])
+            seen = await self._read_whole_window(backend, wanted, began)
+        for way in silent if seen.spans else ():  # what showed nothing of a trace that is there is of no use
+            self._useless.add(way)
+        return seen
 
-    @property
-    def _now(self) -> Seconds:
-        return self._clock.monotonic()
-
-    def _give_up(self, backend: TraceBackend, silent: list[Narrowing]) -> None:
-        """What showed nothing of a trace that is there is of no use."""
-        for narrowing in silent:
-            self._useless.close((id(backend), narrowing), self._now)
-
-    async def _read_whole_window(self, backend: TraceBackend, wanted: Wanted, began: Instant) -> tuple[SpanFact, ...]:
+    async def _read_whole_window(self, backend: TraceBackend, wanted: Wanted, began: Instant) -> TraceSeen:
         """Every row of the seconds in question; where those were too many to be read, not again within a minute."""
+        now = self._clock.monotonic()
         crowded_at, why = self._crowded.get(id(backend), (0.0, None))
-        if why is not None and self._now - crowded_at < _CROWDED_FOR:
+        if why is not None and now - crowded_at < _CROWDED_FOR:
             raise Crowded(str(why), evidence=why.evidence)
         try:
-            return await self._ask_twice(backend, wanted, Narrowing.WINDOW, began)
+            spans = await self._ask_twice(backend, wanted, Narrowing.WINDOW, began)
         except Crowded as error:
-            self._crowded[id(backend)] = self._now, error
+            self._crowded[id(backend)] = self._clock.monotonic(), error
             raise
+        return TraceSeen(route=Route.WAREHOUSE, at=began, spans=spans, narrowing=Narrowing.WINDOW)
 
     async def _ask_twice(
         self, backend: TraceBackend, wanted: Wanted, narrowing: Narrowing, began: Instant

@@ -17,18 +17,23 @@ MODULES = {
     "check": "monitor.cli.check",
     "doctor": "monitor.cli.doctor",
     "config": "monitor.cli.config",
-    "expected": "monitor.cli.expected",
+    "expected": "monitor.cli.config",
     "demo": "monitor.cli.demo",
     "sandbox": "monitor.cli.sandbox",
     "notify": "monitor.cli.notify",
+    "explain": "monitor.cli.explain",
     "simulate": "monitor.cli.simulate",
-    "status": "monitor.cli.remote",
-    "incidents": "monitor.cli.remote",
-    "ack": "monitor.cli.remote",
-    "silence": "monitor.cli.remote",
+    "status": "monitor.cli.client",
+    "incidents": "monitor.cli.client",
+    "ack": "monitor.cli.client",
+    "silence": "monitor.cli.client",
     "healthcheck": "monitor.cli.healthcheck",
 }
 """Where each command lives. Only the one that is asked for is imported, so that the daemon starts quickly and small."""
+
+
+class UsageError(Exception):
+    """A command cannot do what it was asked to: configuration or usage is wrong. Its text is for people; exit code 2."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -44,6 +49,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         code = int(arguments.run(arguments))
         sys.stdout.flush()
+    except UsageError as error:
+        from monitor.cli.common import USAGE, say  # noqa: PLC0415 - a health check does without
+
+        say(str(error))
+        return USAGE
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:  # `trace-monitor config show | head`: whoever read has read enough

@@ -2,17 +2,25 @@
 
 import argparse
 import asyncio
-import json
 import sys
 from typing import Any
 
-from monitor.cli.asking import add_scope, prepare, progress, read_scope
-from monitor.cli.common import FAILED, OK, UNKNOWN, USAGE, say
+from monitor.cli.common import (
+    FAILED,
+    OK,
+    UNKNOWN,
+    add_format,
+    add_scope,
+    prepare,
+    print_json,
+    progress,
+    read_scope,
+    say,
+)
 from monitor.cli.table import render, use_colour
 from monitor.core.model import CheckName, Seconds, Severity, Verdict
-from monitor.daemon.once import SinglePass, run_all
-from monitor.daemon.passes import Selection, build_passes
-from monitor.daemon.report import describe, severity_of_failures
+from monitor.daemon.one_shot import OneShot, Selection, one_shots, run_all
+from monitor.daemon.status import describe, severity_of_failures
 from monitor.ports import Clock
 from monitor.redaction import all_visible
 
@@ -20,7 +28,7 @@ _CHOICES = ("config", "gateway", "canary", "control")
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """The words of this command."""
+    """Add `check`."""
     parser = subparsers.add_parser("check", help="one pass of everything; waits for the traces")
     add_scope(parser)
     parser.add_argument(
@@ -35,7 +43,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         default="warning",
         help="what makes the exit code 1 (default: warning)",
     )
-    parser.add_argument("--format", choices=("table", "json"), default="table")
+    add_format(parser)
     parser.set_defaults(run=run)
 
 
@@ -53,38 +61,23 @@ def _names(text: str) -> frozenset[CheckName]:
 def run(arguments: argparse.Namespace) -> int:
     """Look once at every selected target; the exit code."""
     loaded = read_scope(arguments)
-    if loaded is None:
-        return USAGE
-    means = prepare(loaded)
-    if means is None:
-        return USAGE
+    deps = prepare(loaded)
     selection = Selection(targets=frozenset(arguments.target), checks=arguments.only)
-    passes = build_passes(
-        loaded.settings,
-        selection,
-        http=means.http,
-        redactor=means.redactor,
-        clock=means.clock,
-        say=progress(json=arguments.format == "json"),
-    )
-    report = all_visible(asyncio.run(_look(passes, means.clock, arguments.timeout)))
-    _print(report, arguments.format)
+    passes = one_shots(loaded.settings, selection, deps, say=progress(json=arguments.format == "json"))
+    report = all_visible(asyncio.run(_look(passes, deps.clock, arguments.timeout)))
+    if arguments.format == "json":
+        print_json(report)
+    else:
+        print(render(report, colour=use_colour(sys.stdout)), end="")
     return exit_code(report, Severity[arguments.fail_on.upper()])
 
 
-async def _look(passes: list[SinglePass], clock: Clock, timeout: Seconds | None) -> dict[str, Any]:
-    done = await run_all(passes, clock=clock, timeout=timeout)
+async def _look(passes: list[OneShot], clock: Clock, timeout: Seconds | None) -> dict[str, Any]:
+    done = await run_all((one.run for one in passes), clock=clock, timeout=timeout)
     if not done:
         say(f"ended after {timeout:g} s: what was not seen by then is unknown")
     states = {str(one.journal.state.target): (one.journal.state, one.journal.policy) for one in passes}
     return describe(states, clock.now())
-
-
-def _print(report: dict[str, Any], form: str) -> None:
-    if form == "json":
-        print(json.dumps(report, indent=2, ensure_ascii=False))
-    else:
-        print(render(report, colour=use_colour(sys.stdout)), end="")
 
 
 def exit_code(report: dict[str, Any], fail_on: Severity) -> int:

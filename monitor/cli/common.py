@@ -1,21 +1,65 @@
-"""What commands share: the configuration, read or complained about, durations, and words to stderr."""
+"""What commands share: options, the configuration or a complaint about it, words to stderr, and what it takes to look once."""
 
 import argparse
+import json
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from monitor.cli import UsageError
+from monitor.clock import SystemClock
 from monitor.core.model import Seconds
-from monitor.redaction import visible
+from monitor.redaction import Redactor, visible
 from monitor.settings import ConfigError, Loaded, load
-from monitor.settings.duration import parse_duration
+from monitor.settings.values import parse_duration
+from monitor.telemetry.logging import configure
+
+if TYPE_CHECKING:
+    from monitor.daemon.compose import Deps
 
 OK, FAILED, USAGE, UNKNOWN = 0, 1, 2, 3
+
+
+# --- what is said ----------------------------------------------------------------------------------------------------
+
+
+def say(text: str) -> None:
+    """A word to the person, on stderr."""
+    print(visible(text, keep="\n"), file=sys.stderr, flush=True)
+
+
+def print_json(result: object) -> None:
+    """The result of a command that was asked for JSON."""
+    print(json.dumps(result, indent=2, ensure_ascii=False))
+
+
+def progress(*, json: bool) -> Callable[[str], None]:
+    """Progress is for people who wait: on stderr, and beside JSON on a terminal only."""
+    return (lambda _text: None) if json and not sys.stderr.isatty() else say
+
+
+# --- options ---------------------------------------------------------------------------------------------------------
 
 
 def add_config(parser: argparse.ArgumentParser) -> None:
     """`--config PATH`, accepted after every command."""
     parser.add_argument("--config", metavar="PATH", help="the configuration file")
+
+
+def add_format(parser: argparse.ArgumentParser) -> None:
+    """`--format`: a table for people, or JSON."""
+    parser.add_argument("--format", choices=("table", "json"), default="table")
+
+
+def add_scope(parser: argparse.ArgumentParser) -> None:
+    """`--config`, `--target` and `--timeout`: which targets are asked, and for how long."""
+    add_config(parser)
+    parser.add_argument("--target", action="append", default=[], metavar="T", help="only this target (repeatable)")
+    parser.add_argument(
+        "--timeout", type=duration, metavar="D", help="end after this; what is not known then is unknown"
+    )
 
 
 def duration(text: str) -> Seconds:
@@ -26,30 +70,47 @@ def duration(text: str) -> Seconds:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
-def say(text: str) -> None:
-    """A word to the person, on stderr."""
-    print(visible(text, keep="\n"), file=sys.stderr, flush=True)
+# --- the configuration -----------------------------------------------------------------------------------------------
 
 
-def read_configuration(arguments: argparse.Namespace, *, open_files: bool = True) -> Loaded | None:
-    """The settings; None after the complaints have been printed (the command then ends with 2)."""
+def read_configuration(arguments: argparse.Namespace, *, open_files: bool = True) -> Loaded:
+    """The settings; their warnings are said. Raises UsageError."""
     try:
         loaded = load(arguments.config, os.environ, Path.cwd(), open_files=open_files)
     except ConfigError as error:
-        say(str(error))
-        return None
+        raise UsageError(str(error)) from None
     for warning in loaded.warnings:
         say(f"warning: {warning}")
     return loaded
 
 
-def refuse_target(name: str, loaded: Loaded) -> int:
-    """Say which targets there are; the exit code."""
-    say(f"--target {name}: there is no such target; allowed: {', '.join(loaded.settings.targets)}")
-    return USAGE
+def read_scope(arguments: argparse.Namespace) -> Loaded:
+    """The settings, where every `--target` is one of theirs. Raises UsageError."""
+    loaded = read_configuration(arguments)
+    for name in arguments.target:
+        if name not in loaded.settings.targets:
+            allowed = ", ".join(loaded.settings.targets)
+            raise UsageError(f"--target {name}: there is no such target; allowed: {allowed}")
+    return loaded
 
 
-def refuse_ca_file(loaded: Loaded, error: OSError) -> int:
-    """Say why `http.ca_file` cannot be used; the exit code."""
-    say(f"http.ca_file: {loaded.settings.http.ca_file} cannot be used: {error.strerror or error}")
-    return USAGE
+def unusable_ca_file(loaded: Loaded, error: OSError) -> UsageError:
+    """Why `http.ca_file` cannot be used."""
+    return UsageError(f"http.ca_file: {loaded.settings.http.ca_file} cannot be used: {error.strerror or error}")
+
+
+# --- what it takes to look once --------------------------------------------------------------------------------------
+
+
+def prepare(loaded: Loaded) -> "Deps":
+    """The real clock and network, and a log of warnings to stderr. Raises UsageError."""
+    from monitor.daemon.compose import Deps, network, secrets_of  # noqa: PLC0415 - most commands ask nobody
+    from monitor.http import Http  # noqa: PLC0415
+
+    clock, redactor = SystemClock(), Redactor(secrets_of(loaded.settings))
+    configure(level="warning", style=loaded.settings.log.format, redact=redactor.redact)
+    try:
+        http = Http(clock=clock, transport=network(loaded.settings, redactor))
+    except OSError as error:
+        raise unusable_ca_file(loaded, error) from None
+    return Deps(http=http, redactor=redactor, clock=clock)

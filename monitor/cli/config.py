@@ -1,10 +1,13 @@
-"""`config validate`, `config show` and `config schema`: what the configuration says, and what it costs."""
+"""`config validate`, `config show`, `config schema`, and `expected`: what the configuration says, costs, and asks of the gateway."""
 
 import argparse
+import json
+from collections.abc import Mapping
 
-from monitor.cli.common import OK, USAGE, add_config, read_configuration
-from monitor.settings import Loaded
-from monitor.settings.cost import (
+from monitor.cli.common import OK, add_config, read_configuration, read_scope
+from monitor.core.model import TargetName
+from monitor.settings import Target
+from monitor.settings.coherence import (
     DAYS,
     FREE_REQUESTS,
     FREE_RETENTION,
@@ -14,12 +17,13 @@ from monitor.settings.cost import (
     MonthlyCost,
     monthly_cost,
 )
-from monitor.settings.given import Layer
-from monitor.settings.show import show, sources
+from monitor.settings.document import Layer
+from monitor.settings.expected import form, manifest, manifest_yaml
+from monitor.settings.show import show
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add `config` and its commands."""
+    """Add `config` and its commands, and `expected`."""
     parser = subparsers.add_parser("config", help="validate, show or describe the configuration")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     for name, run, text in (
@@ -36,20 +40,45 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
                 help="neither secrets nor certificates need be there: for a machine that has none, such as one that builds",
             )
         command.set_defaults(run=run)
+    _add_expected(subparsers)
+
+
+def _add_expected(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    text = "print the export configuration that the gateway should have"
+    parser = subparsers.add_parser("expected", help=text, description=f"{text[:1].upper()}{text[1:]}.")
+    parser.add_argument(
+        "--target", action="append", default=[], metavar="T", help="only this target (repeatable); default: each"
+    )
+    parser.add_argument(
+        "--format",
+        choices=("yaml", "json", "table"),
+        default="yaml",
+        help="yaml, json: the manifest for `tfy apply` (of several targets: one document each, one object by name); "
+        "table: the rows of the form under AI Gateway, Controls, Settings, OTEL Config",
+    )
+    parser.add_argument("--reveal", action="store_true", help="print the key and other header values, not placeholders")
+    add_config(parser)
+    parser.set_defaults(run=expected)
+
+
+# --- config ----------------------------------------------------------------------------------------------------------
 
 
 def validate(arguments: argparse.Namespace) -> int:
     """Say that the configuration is usable, from where it was read, and what each target costs."""
     loaded = read_configuration(arguments, open_files=not arguments.no_secrets)
-    if loaded is None:
-        return USAGE
     targets = loaded.settings.targets
     valid = "valid apart from its secrets, which were not looked at" if arguments.no_secrets else "valid"
     print(
         f"the configuration is {valid}: {len(targets)} target{'s' if len(targets) != 1 else ''} ({', '.join(targets)})"
     )
-    for line in _read_from(loaded):
-        print(f"  {line}")
+    found = loaded.places.by_layer()
+    print(f"  file: {loaded.path or 'none'}")
+    if loaded.secrets_dir:
+        entries = len(found[Layer.SECRETS])
+        print(f"  secrets directory: {loaded.secrets_dir} ({entries} {'entry' if entries == 1 else 'entries'})")
+    if found[Layer.ENVIRONMENT]:
+        print(f"  environment: {', '.join(sorted(found[Layer.ENVIRONMENT]))}")
     for name, target in targets.items():
         print(f"\n{name}: in a month of {DAYS} days")
         for line in cost_lines(monthly_cost(target)):
@@ -60,8 +89,6 @@ def validate(arguments: argparse.Namespace) -> int:
 def show_settings(arguments: argparse.Namespace) -> int:
     """Print the effective values."""
     loaded = read_configuration(arguments)
-    if loaded is None:
-        return USAGE
     print(show(loaded), end="")
     return OK
 
@@ -99,15 +126,38 @@ def _number(count: float) -> str:
     return f"{count:,.0f}" if count == int(count) else f"{count:,.1f}"
 
 
-def _read_from(loaded: Loaded) -> list[str]:
-    found = sources(loaded.provenance)
-    lines = [f"file: {loaded.path}" if loaded.path else "file: none"]
-    if loaded.secrets_dir:
-        lines.append(f"secrets directory: {loaded.secrets_dir} ({_count(found[Layer.SECRETS], 'entry', 'entries')})")
-    if found[Layer.ENVIRONMENT]:
-        lines.append(f"environment: {', '.join(sorted(found[Layer.ENVIRONMENT]))}")
-    return lines
+# --- expected --------------------------------------------------------------------------------------------------------
 
 
-def _count(things: set[str], one: str, many: str) -> str:
-    return f"{len(things)} {one if len(things) == 1 else many}"
+def expected(arguments: argparse.Namespace) -> int:
+    """Print the export configuration that the gateway should have, for `tfy apply` or for the dashboard's form."""
+    targets = read_scope(arguments).settings.targets
+    chosen = {name: target for name, target in targets.items() if not arguments.target or name in arguments.target}
+    render = {"yaml": _as_yaml, "json": _as_json, "table": _as_table}[arguments.format]
+    print(render(chosen, reveal=arguments.reveal), end="")
+    return OK
+
+
+def _as_yaml(targets: Mapping[TargetName, Target], *, reveal: bool) -> str:
+    """One document per target, each with its name in a comment."""
+    documents = [f"# target {name}\n{manifest_yaml(target, reveal=reveal)}" for name, target in targets.items()]
+    return "---\n".join(documents)
+
+
+def _as_json(targets: Mapping[TargetName, Target], *, reveal: bool) -> str:
+    """The manifest itself of one target, an object by name of several."""
+    manifests = {name: manifest(target, reveal=reveal) for name, target in targets.items()}
+    chosen = next(iter(manifests.values())) if len(manifests) == 1 else manifests
+    return json.dumps(chosen, indent=2, ensure_ascii=False) + "\n"
+
+
+def _as_table(targets: Mapping[TargetName, Target], *, reveal: bool) -> str:
+    """The rows of the form."""
+    blocks = []
+    for name, target in targets.items():
+        rows = form(target, reveal=reveal)
+        width = max(len(field) for field, _ in rows)
+        lines = [f"{name} (AI Gateway, Controls, Settings, OTEL Config)"]
+        lines += [f"  {field:<{width}}  {value}" for field, value in rows]
+        blocks.append("\n".join(lines) + "\n")
+    return "\n".join(blocks)

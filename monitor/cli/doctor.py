@@ -8,16 +8,15 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from monitor.cli.asking import add_scope, prepare, progress, read_scope
-from monitor.cli.common import FAILED, OK, USAGE, say
+from monitor.cli.common import FAILED, OK, USAGE, add_scope, prepare, progress, read_scope, say
 from monitor.cli.findings import render
 from monitor.cli.table import use_colour
-from monitor.core.model import Seconds, TargetName, Verdict
-from monitor.daemon.once import run_all
+from monitor.core.model import Verdict
+from monitor.daemon.compose import Deps
+from monitor.daemon.one_shot import run_all
+from monitor.doctor.probe import Probe
 from monitor.doctor.recording import Recorder, Unfit
-from monitor.doctor.report import describe_visits
-from monitor.doctor.visits import Equipment, build_visits
-from monitor.http import Exchange
+from monitor.doctor.report import describe_probes
 from monitor.redaction import all_visible
 from monitor.settings import Loaded
 
@@ -39,62 +38,43 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Visit every selected target; 0 if everything works that a trusted monitor needs."""
+    """Ask about every selected target; 0 if everything works that a trusted monitor needs."""
     loaded = read_scope(arguments)
-    if loaded is None:
-        return USAGE
-    means = prepare(loaded)
-    if means is None:
-        return USAGE
+    deps = prepare(loaded)
     try:
-        recorder = Recorder(loaded.settings, arguments.record, clock=means.clock) if arguments.record else None
+        recorder = Recorder(loaded.settings, arguments.record, clock=deps.clock) if arguments.record else None
     except Unfit as unfit:
         say(f"--record {arguments.record}: {unfit}")
         return USAGE
-    equipment = Equipment(
-        http=means.http,
-        redactor=means.redactor,
-        clock=means.clock,
-        say=progress(json=arguments.format == "json"),
-        overhear=recorder.hear if recorder is not None else _overlook,
-        environ=os.environ,
-    )
-    report = all_visible(_visit(loaded, equipment, arguments, recorder))
-    _print(report, arguments.format)
+    report: dict[str, Any] = {"targets": {}}
+    try:
+        report = asyncio.run(_ask(loaded, deps, arguments, recorder))
+    finally:
+        if recorder is not None:
+            recorder.close(report)
+    _print(all_visible(report), arguments.format)
     if recorder is not None:
-        say(
-            recorder.problem
-            or f"recorded {recorder.count} exchanges in {arguments.record}: look them through, then send them"
-        )
+        done = f"recorded {recorder.count} exchanges in {arguments.record}: look them through, then send them"
+        say(recorder.problem or done)
     return OK if report["verdict"] == Verdict.PASS.value else FAILED
 
 
-def _visit(
-    loaded: Loaded, equipment: Equipment, arguments: argparse.Namespace, recorder: Recorder | None
-) -> dict[str, Any]:
-    """The report; a recording is finished whatever ends the visit."""
-    targets = frozenset(TargetName(name) for name in arguments.target)
-    try:
-        report = asyncio.run(_look(loaded, targets, equipment, arguments.timeout))
-        if recorder is not None:
-            recorder.conclude(report)
-    finally:
-        if recorder is not None:
-            recorder.close()
-    return report
-
-
-async def _look(
-    loaded: Loaded, targets: frozenset[TargetName], equipment: Equipment, timeout: Seconds | None
-) -> dict[str, Any]:
-    visits = build_visits(loaded.settings, targets, equipment)
-    if not await run_all(visits, clock=equipment.clock, timeout=timeout):
-        say(f"ended after {timeout:g} s: what was not seen by then is unknown")
-    return describe_visits(visit.seen for visit in visits)
-
-
-def _overlook(_exchange: Exchange) -> None:
-    return
+async def _ask(loaded: Loaded, deps: Deps, arguments: argparse.Namespace, recorder: Recorder | None) -> dict[str, Any]:
+    probes = [
+        Probe(
+            name,
+            loaded.settings,
+            deps,
+            say=progress(json=arguments.format == "json"),
+            on_exchange=recorder.record if recorder is not None else None,
+            environ=os.environ,
+        )
+        for name in loaded.settings.targets
+        if name in arguments.target or not arguments.target
+    ]
+    if not await run_all((probe.run for probe in probes), clock=deps.clock, timeout=arguments.timeout):
+        say(f"ended after {arguments.timeout:g} s: what was not seen by then is unknown")
+    return describe_probes(probe.snapshot for probe in probes)
 
 
 def _print(report: dict[str, Any], form: str) -> None:

@@ -1,17 +1,19 @@
 """`doctor` for people: the answers service by service, what to do, a piece of configuration, and the next step."""
 
+import json
+import re
 import textwrap
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from monitor.cli.table import paint
 from monitor.core.model import Fault
-from monitor.doctor.questions import SECTIONS
-from monitor.doctor.snippet import snippet
+from monitor.doctor.report import SECTIONS
 
 _SIGNS = {"pass": "✓ pass   ", "fail": "✗ fail   ", "unknown": "? unknown"}
 _INDENT = " " * 12
 _WIDTH = 110
+_PLAIN = re.compile(r"(?!(?:null|true|false|yes|no|on|off|y|n)$)[a-z][a-z0-9_./-]*|[0-9]+[a-z][a-z0-9]*", re.IGNORECASE)
 
 Answer = Mapping[str, Any]
 
@@ -108,6 +110,29 @@ def _suggestions(report: Mapping[str, Any]) -> Iterator[str]:
         yield ""
         yield snippet(suggestions).rstrip("\n")
     yield ""
+
+
+def snippet(suggestions: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> str:
+    """Suggested settings, `{target: {path: {"value": …, "why": …}}}`, as YAML that can be pasted; each with its reason beside it."""
+    lines: list[str] = []
+    above: list[str] = []
+    for target, settings in suggestions.items():
+        for path, suggestion in settings.items():
+            names = ["targets", target, *path.split(".")]
+            shared = next((place for place, name in enumerate(names) if above[place : place + 1] != [name]), 0)
+            lines += [f"{'  ' * depth}{_scalar(names[depth])}:" for depth in range(shared, len(names))]
+            lines[-1] += f" {_flow(suggestion['value'])}  # {suggestion['why']}"
+            above = names
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _flow(value: Any) -> str:  # noqa: ANN401 - a value of JSON
+    return _scalar(value) if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _scalar(text: str) -> str:
+    """A text as YAML wants it: in quotes unless it cannot be mistaken for anything else."""
+    return text if _PLAIN.fullmatch(text) else json.dumps(text, ensure_ascii=False)
 
 
 def _next_step(report: Mapping[str, Any]) -> Iterator[str]:

@@ -7,10 +7,8 @@ is asked where it really listens; what a configuration says that it may have ref
 import argparse
 import os
 import sys
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    import socket
+from monitor.cli import UsageError
 
 OK, FAILED = 0, 1  # Docker knows no others: https://docs.docker.com/reference/dockerfile/#healthcheck
 _URL, _CONFIG = "TRACE_MONITOR_URL", "TRACE_MONITOR_CONFIG"
@@ -20,11 +18,11 @@ _OK, _REDIRECT = 200, 300
 
 
 class Unwell(Exception):
-    """Its text is for people, on one line."""
+    """Its text is for people."""
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """The words of this command."""
+    """Add `healthcheck`."""
     parser = subparsers.add_parser("healthcheck", help="for the container's HEALTHCHECK")
     parser.add_argument(
         "--config", metavar="PATH", help="which daemon, where several run: that of this configuration file"
@@ -36,16 +34,15 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 def run(arguments: argparse.Namespace) -> int:
     """0 if it is well, 1 if it is not or does not answer."""
     try:
-        url = arguments.url or os.environ.get(_URL) or _where_it_says(arguments) or _where_it_is_configured(arguments)
-        _ask(url)
+        _ask(arguments.url or os.environ.get(_URL) or _where_it_listens(arguments))
     except Unwell as unwell:
         print(unwell, file=sys.stderr, flush=True)
         return FAILED
     return OK
 
 
-def _where_it_says(arguments: argparse.Namespace) -> str | None:
-    """The daemon that was started with this configuration, or else the only one."""
+def _where_it_listens(arguments: argparse.Namespace) -> str:
+    """As the daemon says that was started with this configuration, or else the only one; where none says so, as configured."""
     from monitor.daemon.address import running  # noqa: PLC0415
 
     found = running()
@@ -54,19 +51,16 @@ def _where_it_says(arguments: argparse.Namespace) -> str | None:
     urls = mine or [url for url, _ in found]
     if len(urls) > 1:
         raise Unwell("several daemons run here: say which by --config or --url")
-    return urls[0] if urls else None
-
-
-def _where_it_is_configured(arguments: argparse.Namespace) -> str:
-    """Of a daemon that found no place to say where it listens, or that does not run."""
-    from monitor.cli.client import Failed, find  # noqa: PLC0415
+    if urls:
+        return urls[0]
+    from monitor.cli.client import Failed, find  # noqa: PLC0415 - it takes longer than all the rest
 
     try:
         return find(arguments).url
     except Failed as failed:
         raise Unwell(str(failed)) from None
-    except SystemExit:  # it has been said that the configuration is bad
-        raise Unwell("no daemon says that it runs here") from None
+    except UsageError as error:
+        raise Unwell(f"{error}\nno daemon says that it runs here") from None
 
 
 def _ask(url: str) -> None:
@@ -78,8 +72,14 @@ def _ask(url: str) -> None:
         parts = urlsplit(url)
         secure = parts.scheme == "https"
         host, port = parts.hostname or "", parts.port or (443 if secure else 80)
-        connection = socket.create_connection((host, port), timeout=_TIMEOUT)
-        with connection, _secured(connection) if secure else connection as wire:
+        wire = socket.create_connection((host, port), timeout=_TIMEOUT)
+        if secure:
+            import ssl  # noqa: PLC0415
+
+            trusting = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            trusting.check_hostname, trusting.verify_mode = False, ssl.CERT_NONE
+            wire = trusting.wrap_socket(wire)
+        with wire:
             wire.sendall(f"GET {parts.path.rstrip('/')}/healthz HTTP/1.0\r\nHost: {parts.netloc}\r\n\r\n".encode())
             said = b""
             while len(said) < _LONGEST and (piece := wire.recv(_LONGEST)):
@@ -94,11 +94,3 @@ def _ask(url: str) -> None:
     if not _OK <= int(status[0]) < _REDIRECT:
         reason = "".join(each if each.isprintable() else " " for each in body.decode(errors="replace")[:200]).strip()
         raise Unwell(f"the daemon says no (HTTP {int(status[0])}): {reason}")
-
-
-def _secured(plain: "socket.socket") -> "socket.socket":
-    import ssl  # noqa: PLC0415
-
-    trusting = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    trusting.check_hostname, trusting.verify_mode = False, ssl.CERT_NONE
-    return trusting.wrap_socket(plain)

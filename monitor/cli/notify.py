@@ -4,20 +4,19 @@ import argparse
 import asyncio
 from collections.abc import Iterator, Mapping
 
-from monitor.cli.asking import prepare
-from monitor.cli.common import FAILED, OK, USAGE, add_config, read_configuration, say
+from monitor.cli.common import FAILED, OK, add_config, prepare, read_configuration, say
 from monitor.core.model import Severity
-from monitor.daemon.routes import Footing, ways_of
-from monitor.daemon.selftest import try_way
+from monitor.daemon.compose_notifiers import places_of
+from monitor.daemon.heartbeat import send_test
 from monitor.ports import Clock, Notifier
 from monitor.settings import Settings
-from monitor.settings.mention import called
+from monitor.settings.values import called
 
 TEXT = "This is a test of the Gateway Trace Monitor: a message about the gateway's traces would arrive here."
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """The words of this command."""
+    """Add `notify test`."""
     parser = subparsers.add_parser("notify", help="a test notice through every configured channel")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     test = commands.add_parser("test", help="send a test notice")
@@ -26,18 +25,14 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Send one test notice by every way; 1 if any of them fails."""
+    """Send one test notice by every notifier; 1 if any of them fails."""
     loaded = read_configuration(arguments)
-    if loaded is None:
-        return USAGE
-    means = prepare(loaded)
-    if means is None:
-        return USAGE
-    ways = ways_of(loaded.settings, Footing(clock=means.clock, http=means.http, redactor=means.redactor))
-    if not ways:
+    deps = prepare(loaded)
+    places = places_of(loaded.settings, deps)
+    if not places:
         say("no notifier is configured: set alerting.slack, alerting.alertmanager or alerting.webhook")
         return FAILED
-    code = asyncio.run(_test(ways, means.clock))
+    code = asyncio.run(_test(places, deps.clock))
     for line in _whom(loaded.settings):
         print(line)
     return code
@@ -56,11 +51,11 @@ def _whom(settings: Settings) -> Iterator[str]:
         yield f"a critical incident of {', '.join(targets)} calls {whom}"
 
 
-async def _test(ways: Mapping[str, Notifier], clock: Clock) -> int:
+async def _test(places: Mapping[str, Notifier], clock: Clock) -> int:
     """One after the other, each said as soon as it is known."""
     failed = False
-    for name, notifier in ways.items():
-        _, problem = await try_way(notifier, TEXT, clock)
+    for name, notifier in places.items():
+        _, problem = await send_test(notifier, TEXT, clock)
         failed = failed or bool(problem)
         print(f"{name}: {f'not delivered: {problem}' if problem else 'delivered'}", flush=True)
         notifier.close()

@@ -9,11 +9,10 @@ from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
 
-from monitor.cli.common import FAILED, OK, USAGE, add_config, read_configuration, refuse_ca_file, say
-from monitor.daemon.assembly import secrets_of
+from monitor.cli.common import FAILED, OK, USAGE, add_config, read_configuration, say, unusable_ca_file
+from monitor.daemon.compose import secrets_of
 from monitor.daemon.service import Service
 from monitor.redaction import Redactor
-from monitor.settings import Loaded
 from monitor.store import StoreError
 from monitor.telemetry.logging import configure
 from monitor.web.server import WebError
@@ -22,7 +21,7 @@ _log = logging.getLogger(__name__)
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """The words of this command."""
+    """Add `run`."""
     parser = subparsers.add_parser("run", help="the daemon")
     add_config(parser)
     parser.set_defaults(run=run)
@@ -31,25 +30,21 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 def run(arguments: argparse.Namespace) -> int:
     """Run until somebody asks to stop."""
     loaded = read_configuration(arguments)
-    if loaded is None:
-        return USAGE
     redactor = Redactor(secrets_of(loaded.settings))
-    log = loaded.settings.log
-    configure(level=log.level, style=log.format, redact=redactor.redact)
-    leave(_serve(loaded, arguments.config, redactor))
-    return OK  # for those who call this without a process to leave
-
-
-def _serve(loaded: Loaded, config: str | None, redactor: Redactor) -> int:
+    configure(level=loaded.settings.log.level, style=loaded.settings.log.format, redact=redactor.redact)
     try:
-        service = Service(loaded, config=config, environ=os.environ, cwd=Path.cwd(), redactor=redactor)
+        service = Service(loaded, config=arguments.config, environ=os.environ, cwd=Path.cwd(), redactor=redactor)
     except OSError as error:
-        return refuse_ca_file(loaded, error)
-    return code_of(service.run())
+        raise unusable_ca_file(loaded, error) from None
+    code = code_of(service.run())
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)  # now: a resolver or another thread that hangs must not keep the process
 
 
 def code_of(life: Coroutine[Any, Any, None]) -> int:
-    """Live it to its end; the exit code says how it ended: asked to, unable to work as configured, or crashed."""
+    """Run it to its end; the exit code says how it ended: asked to, unable to work as configured, or crashed."""
     try:
         asyncio.run(life)
     except (StoreError, WebError) as error:
@@ -59,11 +54,3 @@ def code_of(life: Coroutine[Any, Any, None]) -> int:
         _log.exception("crashed")
         return FAILED
     return OK
-
-
-def leave(code: int) -> None:
-    """End the process now: a resolver or another thread that hangs must not keep it."""
-    logging.shutdown()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)

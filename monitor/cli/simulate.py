@@ -6,18 +6,16 @@ import os
 from pathlib import Path
 from typing import Any
 
-from monitor.cli.asking import read_scope
-from monitor.cli.common import OK, USAGE, add_config, duration, say
+from monitor.cli.common import OK, USAGE, add_config, duration, read_scope, say
 from monitor.clock import SystemClock
 from monitor.core.model import Seconds
-from monitor.daemon.assembly import secrets_of
+from monitor.daemon.compose import secrets_of
 from monitor.redaction import Redactor
 from monitor.settings import ConfigError, load
-from monitor.simulate.cast import Compose
-from monitor.simulate.play import play
-from monitor.simulate.render import as_json, as_text, replay_as_json, replay_as_text
+from monitor.simulate.output import as_json, as_text, replay_as_json, replay_as_text
+from monitor.simulate.play import Compose, play
 from monitor.simulate.replay import replay
-from monitor.simulate.script import read_timeline
+from monitor.simulate.timeline import read_timeline
 from monitor.store.snapshot import load_snapshot
 from monitor.telemetry.logging import configure
 
@@ -66,8 +64,6 @@ def _play(arguments: argparse.Namespace) -> int:
 def _replay(arguments: argparse.Namespace) -> int:
     """Beside a running daemon or without one; nothing is written."""
     loaded = read_scope(arguments)
-    if loaded is None:
-        return USAGE
     configure(level="critical", style="text", redact=Redactor(secrets_of(loaded.settings)).redact)
     path = Path(loaded.settings.state.path)
     since = SystemClock().now() - (_A_WEEK if arguments.since is None else arguments.since)

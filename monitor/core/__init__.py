@@ -7,10 +7,12 @@ The laws of this package, enforced by import-linter, ruff and the tests:
 3. Functions return new values; nothing is mutated.
 4. Every enum is closed; every ``match`` ends in ``assert_never`` or has a test of totality.
 
-Where to look: `model` is the vocabulary, `faults` the table of faults: when each is said, why, what to do; `secret`, `drift` and
-`key` compare the configuration, `trace` and `arrival` judge one trace, `series` all of them (`signs` is what is asked of each),
-`trend` debounces a check, `triage`, `weighing` and `diagnosis` name the broken hop, `switches` and `hop` are what is seen beside the
-checks and `circumstances` what is made of that, `mend` what is being proven, `life` opens and resolves incidents (`register` keeps
-them, `gap` is one that was over at once, `window` what became of its canaries), `telling` decides what to tell, `silence` what not
-to, `budget` and `cadence` when a canary may be sent, and `absorb` is the only way anything remembered changes.
+Where to look: `engine` is the only way anything remembered changes, `inputs` is what changes it, `events` what is said of a change.
+`model` is the vocabulary, `faults` the table of faults. `trace` and `arrival` judge one trace, `trace_looks` applies a look for one,
+`streaks` says what a check and what all traces together confirm (`outcomes`: which faults show in which traces). `secret` and
+`drift` compare the configuration, `key` asks whose key is wrong, `suspicions` words what a look holds against the world. `refine`
+and `diagnosis` name what is broken, with `hints` from `gateway_policies` and `pipeline_counters`; `recovery` is what a mended
+cause still has to prove, `incident_lifecycle` opens and resolves incidents, `incident_canaries` counts what became of their
+canaries, `notify` decides who must be notified of them, `silence` of what nobody is, `pace` when a check looks and when a canary
+may be sent.
 """

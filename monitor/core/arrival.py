@@ -5,12 +5,12 @@ deadline; absence counts only through a route that has shown us a span of our ow
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from monitor.core.canary import Canary, ControlSpan, IdSource, Outcome
+from monitor.core.gateway_policies import DEFAULT_DESTINATION
 from monitor.core.model import Instant, Seconds
 from monitor.core.state import ArrivalPolicy, Policy, TraceIdMode
-from monitor.core.switches import DEFAULT_DESTINATION
 from monitor.core.trace import (
     BY_NONCE,
     Narrowing,
@@ -150,32 +150,24 @@ def absence_counts(
     return is_proven(proofs, seen.route, policy.credential, now)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Judged:
-    """A canary after a look, and whether the look changed its outcome."""
-
-    canary: Canary
-    outcome: Outcome | None = None
-
-
-def look_at(canary: Canary, seen: TraceSeen, *, policy: Policy, counts: bool) -> Judged:
-    """Fold one successful look into a canary; `counts` says whether absence by this route counts (`absence_counts`)."""
+def look_at(canary: Canary, seen: TraceSeen, *, policy: Policy, counts: bool) -> Canary:
+    """Apply one successful look to a canary; `counts` says whether absence by this route counts (`absence_counts`)."""
     if canary.outcome is None:
         counted = _count_spans(canary, seen, policy.arrival)
-        judged = _judge(counted, seen.at, policy.arrival, counts=counts)
-        return Judged(canary=_judge_labels(judged, seen, policy), outcome=judged.outcome)
-    if canary.outcome is Outcome.MISSING and seen.spans and canary.recovered_at is None:
-        return Judged(canary=replace(canary, recovered_at=seen.at, last_look_at=seen.at), outcome=Outcome.RECOVERED)
-    if canary.outcome is Outcome.MISSING:
-        return Judged(canary=replace(canary, asked_again=canary.asked_again + 1, last_look_at=seen.at))
-    return Judged(canary=_judge_labels(replace(canary, last_look_at=seen.at), seen, policy))
+        return _judge_labels(_judge(counted, seen.at, policy.arrival, counts=counts), seen, policy)
+    looked = replace(canary, last_look_at=seen.at)
+    if canary.outcome is not Outcome.MISSING:
+        return _judge_labels(looked, seen, policy)
+    if seen.spans and canary.recovered_at is None:
+        return replace(looked, recovered_at=seen.at)
+    return replace(looked, asked_again=canary.asked_again + 1)
 
 
-def give_up(canary: Canary, policy: ArrivalPolicy, now: Instant) -> Judged:
+def give_up(canary: Canary, policy: ArrivalPolicy, now: Instant) -> Canary:
     """A look failed: long after the deadline the canary's fate stays unknown."""
     if canary.outcome is None and now - canary.waited_since >= policy.missing_after + GIVE_UP_AFTER:
-        return Judged(canary=replace(canary, outcome=Outcome.UNKNOWN, judged_at=now), outcome=Outcome.UNKNOWN)
-    return Judged(canary=canary)
+        return replace(canary, outcome=Outcome.UNKNOWN, judged_at=now)
+    return canary
 
 
 def wants_labels(canary: Canary, policy: ArrivalPolicy, now: Instant) -> bool:

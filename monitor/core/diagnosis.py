@@ -1,25 +1,23 @@
-"""Name the broken hop: from the confirmed faults of one target to the one sentence that on-call reads.
+"""Name what is broken: from the confirmed faults of one target to the one sentence that on-call reads.
 
 Each confirmed fault lists what it explains; what is left unexplained is "also broken". The name is the most severe unexplained
-fault, ties by the order of the table: the most upstream first. When each fault is said, why, and what to do about it stands in
-the table `faults`, which hop lost a trace in `triage`.
+fault, ties by the order of the table of faults: the most upstream first. The operator has the last word on severity.
 """
 
 from dataclasses import replace
 
-from monitor.core.canary import Canary, Outcome
-from monitor.core.faults import FAULTS, ORDER
+from monitor.core.canary import Outcome
+from monitor.core.faults import FAULTS, LOSSES, ORDER
 from monitor.core.incident import Diagnosis
-from monitor.core.mend import shielded, waiting_text
 from monitor.core.model import Blindness, CheckName, Component, Fault, Instant
-from monitor.core.state import Policy, TargetState, Trend
-from monitor.core.triage import LOSSES
-from monitor.core.weighing import Confirmed, weigh
+from monitor.core.recovery import shielded, waiting_text
+from monitor.core.refine import Confirmed, confirmed_faults
+from monitor.core.state import Policy, TargetState
 
 
 def diagnose(state: TargetState, policy: Policy, now: Instant) -> Diagnosis | None:
     """The diagnosis of a target; None when nothing worth telling is confirmed and nothing mended waits for its proof."""
-    found = weigh(state, policy, now)
+    found = confirmed_faults(state, policy, now)
     explained = shielded(state, policy).union(*(one.explains for one in found), _blindness_explained(found, state))
     unexplained = [one for one in found if one.fault not in explained and not one.mended]
     waiting = waiting_text(state, policy)
@@ -39,34 +37,34 @@ def _diagnose(
     state: TargetState,
     policy: Policy,
 ) -> Diagnosis:
-    """Name what is broken. It is not waited out: of what was mended besides, the last of the reasons tells."""
     # That we cannot look is said of the rest: what we have seen outranks it, whatever severity the operator gives it.
     named = min(unexplained, key=lambda one: (one.fault is Fault.BLIND, -one.severity, ORDER[one.fault]))
+    last = state.trend(CheckName.CANARY).last
+    spent = (last.summary,) if last is not None and last.blindness is Blindness.BUDGET_SPENT else ()
     return Diagnosis(
         fault=named.fault,
         severity=max(one.severity for one in found if not one.mended),
         component=FAULTS[named.fault].component,
         summary=named.summary,
-        because=(*named.because, *_restraint(state), *((waiting,) if waiting else ())),
+        # A spent budget is why evidence is slower to come. What was mended besides is the last of the reasons, and not waited for.
+        because=(*named.because, *spent, *((waiting,) if waiting else ())),
         explained=tuple(one.fault for one in found if one not in unexplained and not one.mended),
         also=tuple(one.fault for one in unexplained if one is not named),
         advice=named.advice,
         since=named.active.since,
         trace_ids=_trace_ids(named, state, policy),
-        permanent=named.charge.permanent,
+        permanent=named.active.charge.permanent,
         missing_since=_missing_since(named, state, policy),
     )
 
 
 def _blindness_explained(found: tuple[Confirmed, ...], state: TargetState) -> frozenset[Fault]:
     """What has never been shown cannot be missed: no wonder, while something is known to keep traces from arriving."""
-    blind = [trend for trend in state.trends.values() if Fault.BLIND in trend.confirmed]
-    nothing_comes = any(Fault.TRACE_MISSING in one.explains for one in found)
-    return frozenset({Fault.BLIND}) if nothing_comes and blind and all(map(_is_unproven, blind)) else frozenset()
-
-
-def _is_unproven(trend: Trend) -> bool:
-    return trend.last is not None and trend.last.blindness is Blindness.UNPROVEN
+    if not any(Fault.TRACE_MISSING in one.explains for one in found):
+        return frozenset()
+    blind = [trend.last for trend in state.trends.values() if Fault.BLIND in trend.confirmed]
+    unproven = [last is not None and last.blindness is Blindness.UNPROVEN for last in blind]
+    return frozenset({Fault.BLIND}) if blind and all(unproven) else frozenset()
 
 
 def _missing_since(named: Confirmed, state: TargetState, policy: Policy) -> Instant | None:
@@ -89,15 +87,9 @@ def _begins_to_lose(named: Confirmed, state: TargetState, policy: Policy) -> Ins
     return max([named.active.since - policy.arrival.settle, *over])
 
 
-def _restraint(state: TargetState) -> tuple[str, ...]:
-    """Why evidence is slower to come than people might expect."""
-    last = state.trend(CheckName.CANARY).last
-    return (last.summary,) if last is not None and last.blindness is Blindness.BUDGET_SPENT else ()
-
-
 def _trace_ids(named: Confirmed, state: TargetState, policy: Policy) -> tuple[str, ...]:
     """The newest traces that went wrong by what is named, where it is about traces; what is known of another outage is not."""
-    bad = [canary for canary in state.canaries if _went_wrong(canary)]
+    bad = [one for one in state.canaries if one.late or one.outcome in (Outcome.MISSING, Outcome.INCOMPLETE)]
     if Fault.TRACE_MISSING in named.explains:
         earliest = _begins_to_lose(named, state, policy)
         mine = [canary for canary in bad if canary.sent_at > earliest]
@@ -106,7 +98,3 @@ def _trace_ids(named: Confirmed, state: TargetState, policy: Policy) -> tuple[st
     else:
         mine = []
     return tuple(canary.trace_id for canary in mine if canary.trace_id)[-3:]
-
-
-def _went_wrong(canary: Canary) -> bool:
-    return canary.late or canary.outcome in {Outcome.MISSING, Outcome.INCOMPLETE}

@@ -1,17 +1,26 @@
-"""What happened, as values: metrics, log lines and the history are listeners of these and of nothing else.
+"""What metrics and log lines are made of. What happened to a target is derived by comparing its state before and after.
 
-They say enough to let the same looks be judged once more, by other thresholds.
+What is no change of a state (a request, a delivery, a run that was skipped, a reload) is published by whoever does it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from monitor.core.canary import Canary, Outcome
-from monitor.core.drift import ConfigSeen
-from monitor.core.incident import Reason
+from monitor.core.incident import Incident, Reason
+from monitor.core.inputs import (
+    Acknowledged,
+    CanaryAnswered,
+    ControlLooked,
+    ControlSent,
+    Input,
+    LookFailed,
+    Observation,
+    TraceLooked,
+)
+from monitor.core.key import key_is_refused
 from monitor.core.model import (
     Blindness,
-    Charge,
     CheckName,
     Fault,
     Instant,
@@ -22,11 +31,13 @@ from monitor.core.model import (
     TargetName,
     Verdict,
 )
+from monitor.core.refine import named
+from monitor.core.state import Policy, TargetState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checked:
-    """A check looked. `config` is what it read, if that is not what it read before."""
+    """A check looked."""
 
     target: TargetName
     check: CheckName
@@ -37,10 +48,6 @@ class Checked:
     fault: Fault | None = None
     blindness: Blindness | None = None
     evidence: Mapping[str, Scalar] = field(default_factory=dict)
-    charges: tuple[Charge, ...] = ()
-    conclusive: bool = False
-    permanent: bool = False
-    config: ConfigSeen | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,14 +64,13 @@ class CanaryReturned:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TraceJudged:
-    """A canary's trace was judged (or, `RECOVERED`, found after it was counted missing): `canary` as it is known then."""
+    """A canary's trace was judged (or, `RECOVERED`, found after it was counted missing)."""
 
     target: TargetName
     at: Instant
     trace_id: str
     outcome: Outcome
     arrival_seconds: Seconds | None = None
-    canary: Canary | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,3 +172,137 @@ Event = (
     | RunSkipped
     | Reloaded
 )
+
+
+def changes(before: TargetState, after: TargetState, given: Input, policy: Policy, now: Instant) -> tuple[Event, ...]:
+    """What happened to a target that was `before` when this was given, and is `after` now."""
+    if before is after:
+        return ()
+    return (
+        *_looks(before, after, given, now),
+        *_key_changes(before, after, now),
+        *_fault_changes(before, after, policy, now),
+        *_incident_changes(before, after, now),
+        *_acknowledgements(before, after, given),
+    )
+
+
+def _looks(before: TargetState, after: TargetState, given: Input, now: Instant) -> Iterator[Event]:
+    """What was looked at. Two looks may say the same: another look is another object, also where it is equal."""
+    if isinstance(given, CanaryAnswered) and given.canary.answered_at is not None:
+        yield CanaryReturned(
+            target=after.target,
+            at=given.at,
+            took=given.took,
+            phases=given.phases,
+            input_tokens=given.canary.usage.get("input", 0),
+            output_tokens=given.canary.usage.get("output", 0),
+        )
+    if isinstance(given, TraceLooked | LookFailed):
+        yield from _trace_judged(before, after, given.canary_id, now)
+    check = _check_of(given)
+    last = after.trend(check).last if check is not None else None
+    if check is None or last is None or last is before.trend(check).last:
+        return
+    yield Checked(
+        target=after.target,
+        check=check,
+        at=last.at,
+        took=last.took,
+        verdict=last.verdict,
+        summary=last.summary,
+        fault=last.fault,
+        blindness=last.blindness,
+        evidence=last.evidence,
+    )
+
+
+def _check_of(given: Input) -> CheckName | None:
+    """Of which check an input may be a look."""
+    match given:
+        case Observation() | LookFailed():
+            return given.check
+        case CanaryAnswered():
+            return CheckName.CANARY
+        case TraceLooked():
+            return CheckName.ARRIVAL
+        case ControlSent() | ControlLooked():
+            return CheckName.CONTROL
+        case _:
+            return None
+
+
+def _trace_judged(before: TargetState, after: TargetState, canary_id: str | None, now: Instant) -> Iterator[Event]:
+    was, canary = _canary(before, canary_id), _canary(after, canary_id)
+    if was is None or canary is None:
+        return
+    outcome = canary.outcome if canary.outcome is not was.outcome else None
+    if canary.recovered_at is not None and was.recovered_at is None:
+        outcome = Outcome.RECOVERED
+    if outcome is None:
+        return
+    yield TraceJudged(
+        target=after.target,
+        at=now,
+        trace_id=canary.trace_id or "",
+        outcome=outcome,
+        arrival_seconds=canary.arrival_seconds,
+    )
+
+
+def _canary(state: TargetState, canary_id: str | None) -> Canary | None:
+    return next((canary for canary in state.canaries if canary.id == canary_id), None)
+
+
+def _key_changes(before: TargetState, after: TargetState, now: Instant) -> Iterator[Event]:
+    refused = key_is_refused(after)
+    if refused is not key_is_refused(before):
+        yield KeyJudged(target=after.target, at=now, refused=refused)
+
+
+def _fault_changes(before: TargetState, after: TargetState, policy: Policy, now: Instant) -> Iterator[Event]:
+    """By their final names: which one a confirmed fault bears may depend on other evidence."""
+    old, new = named(before, policy, now), named(after, policy, now)
+    changed = [(fault, True) for fault in new if fault not in old] + [(f, False) for f in old if f not in new]
+    for fault, confirmed in changed:
+        summary = (new if confirmed else old)[fault].charge.summary
+        yield FaultChanged(target=after.target, at=now, fault=fault, confirmed=confirmed, summary=summary)
+
+
+def _incident_changes(before: TargetState, after: TargetState, now: Instant) -> Iterator[Event]:
+    """What became of incidents; one that was over before anybody could be told is announced last, as resolved."""
+    known = {incident.id: incident for incident in before.incidents}
+    for incident in sorted(after.incidents, key=lambda one: one.over_at_once):
+        was = known.get(incident.id)
+        if was is incident:
+            continue
+        reason = _turn(was, incident)
+        if reason is None:
+            continue
+        diagnosis = incident.diagnosis
+        yield IncidentChanged(
+            target=after.target,
+            at=now if incident.closed_at is None else incident.closed_at,
+            id=incident.id,
+            reason=reason,
+            fault=diagnosis.fault,
+            severity=diagnosis.severity,
+            summary=diagnosis.summary,
+            because="" if incident.open else incident.closed_because,
+        )
+
+
+def _turn(was: Incident | None, incident: Incident) -> Reason | None:
+    if not incident.open:
+        return Reason.RESOLVED if was is None or was.open else None
+    if was is None or not was.open:
+        return Reason.OPENED
+    name, severity = incident.diagnosis.fault, incident.diagnosis.severity
+    same = (was.diagnosis.fault, was.diagnosis.severity) == (name, severity)
+    return None if same else Reason.CHANGED
+
+
+def _acknowledgements(before: TargetState, after: TargetState, given: Input) -> Iterator[Event]:
+    if not isinstance(given, Acknowledged) or after.incident is before.incident:
+        return
+    yield IncidentAcknowledged(target=after.target, at=given.at, id=given.incident_id, by=given.by)

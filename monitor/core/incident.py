@@ -1,7 +1,8 @@
-"""One incident per target: what it is called, since when, what was told of it to whom, and what is due to be told."""
+"""One incident per target: what it is called, since when, and what was told of it to whom; and the incidents that are remembered."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from enum import StrEnum
 
 from monitor.core.model import Component, Fault, Instant, Seconds, Severity, TargetName
@@ -51,12 +52,12 @@ NO_LONGER_MONITORED = "no longer monitored"
 """What ended the incident of a target that was removed: nobody knows whether it still lasts."""
 
 NEVER: Instant = 0.0
-"""When a notifier was told what it was never told: it counts as known, because nobody was to hear of it."""
+"""The time of a notification that was never made: what a notifier need not be notified of counts as known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Doubt:
-    """What a notifier may have heard, or not: it was asked to tell it, and its answer never came."""
+    """What was possibly delivered: it was sent, and no answer came."""
 
     fault: Fault
     severity: Severity
@@ -65,7 +66,7 @@ class Doubt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Told:
-    """What one notifier heard last of an incident. `receipt` is the notifier's own (a Slack channel and timestamp)."""
+    """What one notifier was notified of last. `receipt` is the notifier's own (a Slack channel and timestamp)."""
 
     reason: Reason
     fault: Fault
@@ -80,7 +81,7 @@ class Told:
     silenced: bool = False  # whether what it shows is muted
     reopened: int = 0  # how often the incident had been reopened when it was told
     shown: str = ""  # the state of the incident that the edited root shows
-    perhaps: Doubt | None = None  # what it may have heard since
+    perhaps: Doubt | None = None  # what was possibly delivered since
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,7 +151,7 @@ class Incident:
         return self.closed_at is None
 
     @property
-    def is_a_gap(self) -> bool:
+    def over_at_once(self) -> bool:
         """Whether it was over before anybody could be told."""
         return self.closed_at == self.opened_at
 
@@ -165,12 +166,40 @@ class Incident:
         return frozenset({self.diagnosis.fault, *(passage.fault for passage in self.passages)})
 
 
+REMEMBERED_INCIDENTS = 50
+
+
+def fresh_id(target: TargetName, incidents: tuple[Incident, ...], now: Instant) -> str:
+    """An id that is derived from target and time, so that a replica would choose the same; never one that is taken."""
+    taken = {incident.id for incident in incidents}
+    wanted = f"{target}-{datetime.fromtimestamp(now, UTC):%Y%m%d-%H%M%S}"
+    fresh, number = wanted, 1
+    while fresh in taken:
+        number += 1
+        fresh = f"{wanted}-{number}"
+    return fresh
+
+
+def remember_incident(incidents: tuple[Incident, ...], incident: Incident) -> tuple[Incident, ...]:
+    """Add an incident, or put it in the place of its earlier self: in order, the open one last.
+
+    Kept are the newest; and those whose end a notifier was not notified of, or its reader would believe them open for ever.
+    """
+    others = [known for known in incidents if known.id != incident.id]
+    ordered = sorted([*others, incident], key=lambda one: (one.open, one.opened_at))
+    return (*filter(_is_owed, ordered[:-REMEMBERED_INCIDENTS]), *ordered[-REMEMBERED_INCIDENTS:])
+
+
+def _is_owed(incident: Incident) -> bool:
+    return any(not told.closed or told.reopened < len(incident.reopened) for told in incident.told.values())
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notice:
     """What one notifier is to say now; rendering it needs nothing else.
 
-    `told` is what this notifier heard before (None: nothing). `previous` is the diagnosis' name it knows, for "X mended,
-    still: Y". `mention` calls the on-call, `broadcast` shows a thread's reply in the channel. `labels` are the target's.
+    `told` is what this notifier knows (None: nothing), also for "X mended, still: Y". `mention` calls the on-call, `broadcast`
+    shows a thread's reply in the channel. `labels` are the target's.
     """
 
     reason: Reason

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 
 from monitor.core.canary import Canary, ControlSpan
 from monitor.core.drift import ConfigSeen
-from monitor.core.hop import SpanCounters
+from monitor.core.gateway_policies import DEFAULT_DESTINATION, Caller, SwitchKind, SwitchSeen
 from monitor.core.incident import Told
 from monitor.core.model import CheckName, Finding, Instant, Seconds, TraceId
-from monitor.core.switches import DEFAULT_DESTINATION, Caller, SwitchKind, SwitchSeen
+from monitor.core.pipeline_counters import SpanCounters
 from monitor.core.trace import Narrowing, Route, TraceSeen
 
 

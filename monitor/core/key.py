@@ -5,12 +5,12 @@ A rotation looks the same from here whichever side got the new key first: the ga
 
 from dataclasses import replace
 
-from monitor.core.canary import Canary, Outcome
+from monitor.core.canary import Outcome
 from monitor.core.drift import AUTHORIZATION, ConfigSeen, ExpectedConfig, compare, remember
-from monitor.core.model import Fault, Instant
+from monitor.core.model import Charge, Fault, Instant
+from monitor.core.outcomes import arrived, found_by_our_key
 from monitor.core.secret import ABSENT, Oddity, Secret, SecretKind
-from monitor.core.signs import arrived
-from monitor.core.state import Policy, TargetState, Trend
+from monitor.core.state import Policy, TargetState
 
 
 def key_is_refused(state: TargetState) -> bool:
@@ -25,15 +25,15 @@ def retract_key(state: TargetState) -> TargetState:
     header = gateway_header(state)
     if header is None or not header.another_key:
         return state
-    return replace(state, trends={check: _without_key(trend) for check, trend in state.trends.items()})
-
-
-def _without_key(trend: Trend) -> Trend:
-    return replace(
-        trend,
-        seen_in_row={fault: times for fault, times in trend.seen_in_row.items() if fault is not Fault.KEY_REJECTED},
-        confirmed={fault: active for fault, active in trend.confirmed.items() if fault is not Fault.KEY_REJECTED},
-    )
+    trends = {
+        check: replace(
+            trend,
+            seen_in_row={fault: times for fault, times in trend.seen_in_row.items() if fault is not Fault.KEY_REJECTED},
+            confirmed={fault: active for fault, active in trend.confirmed.items() if fault is not Fault.KEY_REJECTED},
+        )
+        for check, trend in state.trends.items()
+    }
+    return replace(state, trends=trends)
 
 
 def carries_our_key(state: TargetState, since: Instant) -> bool | None:
@@ -47,6 +47,39 @@ def carries_our_key(state: TargetState, since: Instant) -> bool | None:
 def gateway_header(state: TargetState) -> Secret | None:
     """The gateway's Authorization header as it was read last; None while it has not been read."""
     return state.config.seen.config.secrets().get(AUTHORIZATION) if state.config is not None else None
+
+
+def judge_refused_key(state: TargetState, where: str) -> Charge | None:
+    """What a 401 of a documented route means; None when our own key is the outdated one, so that nothing can be said.
+
+    Conclusive only if the gateway's header was read literally after the 401 and holds the same key: before it, a rotation may have
+    been under way.
+    """
+    header = gateway_header(state)
+    if header is not None and header.another_key:
+        return None
+    same = carries_our_key(state, state.key_refused_at or 0.0)
+    return Charge(
+        fault=Fault.KEY_REJECTED,
+        summary=f"{where} answers 401 to the expected key",
+        facts=(_SAME_KEY if same else _SAME_KEY_BEFORE if same is None else _UNKNOWN_KEY,),
+        step=_STEP_SAME if same else _STEP_UNKNOWN,
+        conclusive=same is True,
+        stops_export=True,
+    )
+
+
+_SAME_KEY = "the gateway's exporter carries the same key"
+_SAME_KEY_BEFORE = "the gateway's exporter carried the same key when it was read last, which was before that"
+_UNKNOWN_KEY = "whether the gateway carries the same key cannot be told: the monitor's copy may be the outdated one"
+_STEP_SAME = (
+    "Generate a new key in Traceloop (Settings, API keys) and put it into the gateway's exporter and into the monitor: both hold "
+    "the refused one."
+)
+_STEP_UNKNOWN = (
+    "Look in Traceloop (Settings, API keys) whether the key was rotated: if the gateway has the new one, give it to the monitor "
+    "(`traceloop.api_key`); else generate one and give it to both."
+)
 
 
 def traces_arrive_since(changed: Instant | None, state: TargetState, policy: Policy) -> bool:
@@ -74,7 +107,7 @@ def refute_headers(seen: ConfigSeen, read: ConfigSeen, state: TargetState, polic
     shown = read.config.secrets()
     if stopping != {AUTHORIZATION} or shown.get(AUTHORIZATION, ABSENT).kind not in _DOUBTFUL:
         return seen
-    ours = replace(state, canaries=tuple(one for one in state.canaries if not _is_elsewhere(one)))
+    ours = replace(state, canaries=tuple(one for one in state.canaries if found_by_our_key(one) is None))
     if not traces_arrive_since(remember(state.config, seen, now).changed_at, ours, policy):
         return seen
     doubted = {path: replace(secret, equal=None) for path, secret in shown.items()}
@@ -82,10 +115,6 @@ def refute_headers(seen: ConfigSeen, read: ConfigSeen, state: TargetState, polic
 
 
 _DOUBTFUL = frozenset({SecretKind.LITERAL, SecretKind.HIDDEN})
-
-
-def _is_elsewhere(canary: Canary) -> bool:
-    return canary.labels is not None and canary.labels.environment is not None
 
 
 def refuted_headers(seen: ConfigSeen, expected: ExpectedConfig) -> tuple[str, ...]:

@@ -2,9 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import IntEnum, StrEnum
+from enum import StrEnum
 from types import MappingProxyType
 from typing import Annotated, NewType, TypeAlias
+
+from monitor.core.faults import Component as Component  # noqa: PLC0414 - part of the vocabulary
+from monitor.core.faults import Fault as Fault  # noqa: PLC0414 - the same
+from monitor.core.faults import Severity as Severity  # noqa: PLC0414 - the same
 
 Instant: TypeAlias = Annotated[float, "never ahead"]
 """A moment: Unix seconds, UTC. What is remembered of it never lies ahead (`present`)."""
@@ -39,55 +43,6 @@ class Verdict(StrEnum):
     PASS = "pass"  # noqa: S105 - a verdict, not a password
     FAIL = "fail"
     UNKNOWN = "unknown"
-
-
-class Component(StrEnum):
-    """Who has to do something."""
-
-    GATEWAY = "gateway"
-    PROVIDER = "provider"
-    CONFIG = "config"
-    TRACELOOP = "traceloop"
-    EXPORT = "export"
-    MONITOR = "monitor"
-
-
-class Severity(IntEnum):
-    """How bad: 0 well, 1 warning, 2 critical (also the value of the metric `target_severity`)."""
-
-    NONE = 0
-    WARNING = 1
-    CRITICAL = 2
-
-    @property
-    def word(self) -> str:
-        """The word operators configure and read."""
-        return self.name.lower()
-
-
-class Fault(StrEnum):
-    """Everything that can be wrong, most upstream first: the order decides ties."""
-
-    GATEWAY_UNREACHABLE = "gateway_unreachable"
-    GATEWAY_REFUSED = "gateway_refused"
-    RATE_LIMITED = "rate_limited"
-    CANARY_REJECTED = "canary_rejected"
-    PROVIDER_FAILING = "provider_failing"
-    EXPORTER_DISABLED = "exporter_disabled"
-    CONFIG_DRIFT = "config_drift"
-    WRONG_ENVIRONMENT = "wrong_environment"
-    CONTENT_LEAKED = "content_leaked"
-    CONTENT_MISSING = "content_missing"
-    TRACE_NOT_CREATED = "trace_not_created"
-    KEY_REJECTED = "key_rejected"
-    INGEST_FAILING = "ingest_failing"
-    EXPORT_FAILING = "export_failing"
-    TRACE_MISSING = "trace_missing"
-    TRACE_INCOMPLETE = "trace_incomplete"
-    TRACE_LATE = "trace_late"
-    TRACE_MISLABELLED = "trace_mislabelled"
-    CHECK_FAILED = "check_failed"
-    BLIND = "blind"
 
 
 class Blindness(StrEnum):

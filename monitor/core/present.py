@@ -8,12 +8,11 @@ from dataclasses import is_dataclass, replace
 from functools import cache
 from typing import Any, cast, get_args, get_origin, get_type_hints
 
-from monitor.core.budget import DAY, Budget
 from monitor.core.incident import Incident
 from monitor.core.model import Instant, Seconds
-from monitor.core.state import Hold, TargetState
+from monitor.core.state import DAY, Backoff, Budget, TargetState
 
-LONGEST_HOLD: Seconds = 1800.0
+LONGEST_BACKOFF: Seconds = 1800.0
 """No canary is held back for longer without another look."""
 
 
@@ -31,8 +30,8 @@ def _mended(value: object, hint: object, now: Instant) -> object:
             return value if 0.0 <= value <= now else min(max(value, 0.0), now)
         case Budget():  # what was spent stays spent, until midnight
             return replace(value, day=min(value.day, int(now // DAY)))
-        case Hold():
-            return replace(value, until=min(value.until, now + LONGEST_HOLD))
+        case Backoff():
+            return replace(value, until=min(value.until, now + LONGEST_BACKOFF))
         case tuple():
             items = tuple(_mended(item, _inner(hint), now) for item in value)
             return value if all(one is other for one, other in zip(items, value, strict=True)) else items
@@ -53,7 +52,7 @@ def _mended_record(record: object, now: Instant) -> object:
 
 def _as_long_as_before(before: Incident, after: Incident) -> Incident:
     """An incident that was open for a while must not look like one that was over before anybody could be told."""
-    if after.closed_at is None or before.closed_at is None or before.is_a_gap or not after.is_a_gap:
+    if after.closed_at is None or before.closed_at is None or before.over_at_once or not after.over_at_once:
         return after
     return replace(after, opened_at=after.closed_at - max(1.0, before.closed_at - before.opened_at))
 
@@ -79,7 +78,7 @@ def _plain(hint: object) -> object:
 
 
 def _holds(hint: object) -> bool:
-    if hint == Instant or hint in (Budget, Hold):
+    if hint == Instant or hint in (Budget, Backoff):
         return True
     if is_dataclass(hint):
         return bool(_moments(cast("Hashable", hint)))

@@ -1,12 +1,12 @@
-"""What not to tell: silences mute telling, never checking. They match the name of the incident."""
+"""Silences mute notifications, never checks. They match the name of the incident; weekly ones know their time zone."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta, tzinfo
 from fnmatch import fnmatchcase
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from monitor.core.model import Fault, Instant, TargetName
-from monitor.core.zone import zone_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,14 +75,29 @@ def _active_until(silence: Silence, now: Instant) -> Instant | None:
 
 def _weekly_until(weekly: Weekly, now: Instant) -> Instant | None:
     zone = zone_of(weekly.zone)
-    local = datetime.fromtimestamp(now, UTC).astimezone(zone)
-    for back in (0, 1):  # a window that began yesterday may last past midnight
-        day = local.date() - timedelta(days=back)
+    today = datetime.fromtimestamp(now, UTC).astimezone(zone).date()
+    for day in (today, today - timedelta(days=1)):  # a window that began yesterday may last past midnight
         if day.weekday() not in weekly.days:
             continue
-        past_midnight = weekly.end <= weekly.start
+        last_day = day + timedelta(days=1) if weekly.end <= weekly.start else day
         start = datetime.combine(day, weekly.start, zone)
-        end = datetime.combine(day + timedelta(days=1 if past_midnight else 0), weekly.end, zone)
+        end = datetime.combine(last_day, weekly.end, zone)
         if start.timestamp() <= now < end.timestamp():
             return end.timestamp()
+    return None
+
+
+def zone_of(name: str) -> tzinfo:
+    """The time zone of a name that `zone_problem` has nothing against; UTC also without a time-zone database."""
+    return UTC if name == "UTC" else ZoneInfo(name)
+
+
+def zone_problem(name: str, known: Callable[[], Collection[str]] = available_timezones) -> str | None:
+    """Why this is not the name of a time zone; `known` are those of the system."""
+    try:
+        zone_of(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        if not known():
+            return "cannot be looked up: this system has no time-zone database (tzdata); only UTC is known"
+        return "is not a time zone; allowed: names such as Europe/Berlin or UTC"
     return None

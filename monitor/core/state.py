@@ -1,14 +1,13 @@
 """Everything remembered, as one immutable value per target, and the policy it is judged by."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from types import MappingProxyType
 
-from monitor.core.budget import Budget, Limits
 from monitor.core.canary import Canary, ControlSpan
 from monitor.core.drift import ConfigMemory, ExpectedConfig
-from monitor.core.hop import Hop
+from monitor.core.gateway_policies import Caller, Profile, SwitchKind, SwitchMemory
 from monitor.core.incident import Incident
 from monitor.core.model import (
     Blindness,
@@ -23,9 +22,11 @@ from monitor.core.model import (
     TargetName,
     Verdict,
 )
+from monitor.core.pipeline_counters import Hop
 from monitor.core.silence import Silence
-from monitor.core.switches import Caller, Profile, SwitchKind, SwitchMemory
 from monitor.core.trace import Labels
+
+DAY: Seconds = 86_400.0
 
 
 class TraceIdMode(StrEnum):
@@ -48,6 +49,16 @@ class Cadence:
     def stale_after(self) -> Seconds:
         """Evidence older than this neither opens nor resolves."""
         return 3 * self.every + self.deadline
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """The most canaries and tokens (input and output, by the answers' usage) of one day; the regular cadence in seconds."""
+
+    max_per_day: int = 500
+    max_tokens_per_day: int = 50_000
+    every: Seconds = 300.0
+    tokens_each: int = 16  # `max_tokens`; 0 when it is not sent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +102,21 @@ class Policy:
     def enabled(self, check: CheckName) -> bool:
         """Whether a check runs at all."""
         return check in self.cadences
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Budget:
+    """What has been spent on `day` (days since the epoch, UTC)."""
+
+    day: int = 0
+    sent: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+
+    @property
+    def tokens(self) -> int:
+        """Tokens of both kinds."""
+        return self.input_tokens + self.output_tokens
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,7 +178,7 @@ class Outage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Mend:
+class Recovery:
     """A cause that was mended and whose incident waits for traces. `by` says who or what mended it, if that is known."""
 
     fault: Fault
@@ -161,7 +187,7 @@ class Mend:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Hold:
+class Backoff:
     """No canary before `until`: the gateway answered 429. `step` is the doubled cadence so far."""
 
     until: Instant
@@ -182,9 +208,9 @@ class TargetState:
     key_refused_at: Instant | None = None
     key_accepted_at: Instant | None = None
     budget: Budget = Budget()
-    hold: Hold | None = None
+    backoff: Backoff | None = None
     outages: tuple[Outage, ...] = ()
-    mend: Mend | None = None
+    recovery: Recovery | None = None
     incidents: tuple[Incident, ...] = ()  # newest last; the open one, if any, is the last
     origin_looked_at: Instant | None = None
     caller: Caller | None = None  # whose requests the canaries are
@@ -204,6 +230,10 @@ class TargetState:
     def trend(self, check: CheckName) -> Trend:
         """The trend of a check; a fresh one if it has not looked yet."""
         return self.trends.get(check, _FRESH)
+
+    def with_trend(self, check: CheckName, trend: Trend) -> "TargetState":
+        """The same with another trend of a check."""
+        return replace(self, trends={**self.trends, check: trend})
 
     @property
     def confirmed(self) -> Mapping[Fault, Active]:

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from monitor.core.drift.difference import told_apart
+from monitor.core.drift import told_apart
+from monitor.core.gateway_policies import Caller
 from monitor.core.model import Instant, Scalar, TraceId
-from monitor.core.switches import Caller
 
 
 class Route(StrEnum):

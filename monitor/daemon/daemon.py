@@ -2,31 +2,28 @@
 
 import asyncio
 import logging
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from monitor.core.events import Event
 from monitor.core.inputs import MemoryLost, Removed, Ticked
 from monitor.core.model import CheckName, Instant, Seconds, TargetName
+from monitor.core.notify import owes
 from monitor.core.present import bring_to_present
 from monitor.core.silence import Silence
 from monitor.core.state import Policy, State, TargetState
-from monitor.core.telling import owes
-from monitor.daemon.assembly import Assemble, Ground, Parts, assemble, secrets_of
-from monitor.daemon.desk import NotifierHealth, Route
-from monitor.daemon.listeners import Listener, Listeners
+from monitor.daemon.compose import Assemble, Deps, Parts, assemble, secrets_of
+from monitor.daemon.delivery import NotifierHealth, Route
+from monitor.daemon.dispatcher import Dispatcher
 from monitor.daemon.policy import policy_of
-from monitor.daemon.report import describe, describe_incident
-from monitor.daemon.target import TargetWatch
-from monitor.daemon.teller import Teller
-from monitor.http import Http
-from monitor.ports import Clock, Schedule
-from monitor.redaction import Redactor
+from monitor.daemon.status import describe, describe_incident
+from monitor.daemon.targets import TargetWatch
 from monitor.runner import TargetJournal
+from monitor.schedule import GridSchedule
 from monitor.settings import Settings
-from monitor.settings.inventory import all_secrets
+from monitor.settings.schema import all_secrets
 from monitor.store import Store, StoreError
 
 _log = logging.getLogger(__name__)
@@ -37,41 +34,40 @@ _A_STEP: Seconds = 1.0
 _UNDER_WAY_FOR: Seconds = 600.0
 _FORGET_REMOVED_AFTER: Seconds = 24 * 3600.0
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Surroundings:
-    """What the daemon stands on; tests put fakes here."""
-
-    clock: Clock
-    store: Store
-    schedule: Schedule
-    http: Http
-    redactor: Redactor
-    assemble: Assemble = assemble
+Listener = Callable[[Event], None]
+"""Is called with every event: metrics, log lines, the history."""
 
 
 class Daemon:
-    """Every target at work, and everybody kept up to date."""
+    """Every target at work, and every notifier kept up to date."""
 
     def __init__(
         self,
         settings: Settings,
-        around: Surroundings,
+        deps: Deps,
         *,
+        store: Store,
+        schedule: GridSchedule,
         routes: Iterable[Route],
         silences: tuple[Silence, ...] = (),
+        assemble: Assemble = assemble,
     ) -> None:
         self.settings = settings
-        self._around = around
+        self._deps = deps
+        self._clock = deps.clock
+        self._store = store
+        self._schedule = schedule
+        self._assemble = assemble
         self._configured_silences = silences
-        self._listeners = Listeners(around.store.record)
+        self._listeners: list[Listener] = []
+        self._failed_listeners: set[Listener] = set()
         self._journals: dict[TargetName, TargetJournal] = {}
         self._watches: dict[TargetName, TargetWatch] = {}
         self._secrets: dict[TargetName, tuple[str, ...]] = {}
         self._silences: tuple[Silence, ...] = ()
-        self._teller = Teller(
+        self._dispatcher = Dispatcher(
             routes,
-            clock=around.clock,
+            clock=deps.clock,
             publish=self.publish,
             journals=lambda: tuple(self._journals.values()),
             silences=lambda: self.silences,
@@ -103,7 +99,7 @@ class Daemon:
     @property
     def notifiers(self) -> Mapping[str, NotifierHealth]:
         """How each notifier does."""
-        return self._teller.health
+        return self._dispatcher.health
 
     @property
     def journals(self) -> tuple[TargetJournal, ...]:
@@ -116,7 +112,7 @@ class Daemon:
 
     def report(self) -> dict[str, Any]:
         """The status object, with the open incidents."""
-        now = self._around.clock.now()
+        now = self._clock.now()
         states = {
             str(name): (journal.state, journal.policy)
             for name, journal in self._journals.items()
@@ -131,20 +127,26 @@ class Daemon:
         return [describe_incident(incident) for incident in sorted(chosen, key=lambda one: -one.opened_at)]
 
     def listen(self, listener: Listener) -> None:
-        """Hear of every event from now on."""
-        self._listeners.add(listener)
+        """Call it with every event from now on."""
+        self._listeners.append(listener)
 
     def publish(self, event: Event) -> None:
-        """Tell every listener."""
-        self._listeners.publish(event)
+        """Call every listener; one that fails is reported once and disturbs nobody."""
+        for listener in self._listeners:
+            try:
+                listener(event)
+            except Exception:  # noqa: BLE001 - a listener must not stop the checks
+                if listener not in self._failed_listeners:
+                    self._failed_listeners.add(listener)
+                    _log.exception("a listener failed on %s", type(event).__name__)
 
     # --- life
 
     async def start(self) -> None:
         """Restore, then begin to look and to tell."""
-        remembered = await self._around.store.load()
-        now = self._around.clock.now()
-        self._ahead = now - self._around.clock.monotonic()
+        remembered = await self._store.load()
+        now = self._clock.now()
+        self._ahead = now - self._clock.monotonic()
         self._silences = remembered.silences
         parts = self._build(self.settings)
         for name in self.settings.targets:
@@ -153,16 +155,16 @@ class Daemon:
         for name, state in remembered.targets.items():
             if name not in self.settings.targets:
                 await self._retire(name, bring_to_present(state, now))
-        if self._around.store.loss is not None and self._journals:
+        if self._store.loss is not None and self._journals:
             first = next(iter(self._journals.values()))
-            given = MemoryLost(at=now, what=self._around.store.loss)
+            given = MemoryLost(at=now, what=self._store.loss)
             await first.absorb(given, durable=True)
-        self._around.schedule.every("tick", _TICK, self._tick)
-        self._around.schedule.every("refresh", _REFRESH, self._teller.refresh)
+        self._schedule.every("tick", _TICK, self._tick)
+        self._schedule.every("refresh", _REFRESH, self._dispatcher.refresh)
         for watch in self._watches.values():
             watch.begin()
-        self._around.schedule.start()
-        self._teller.start()
+        self._schedule.start()
+        self._dispatcher.start()
         self.ready = True
 
     async def apply(self, settings: Settings, routes: Iterable[Route], silences: tuple[Silence, ...]) -> None:
@@ -176,72 +178,63 @@ class Daemon:
         self.settings, self._configured_silences = settings, silences
         for name in self._watches.keys() - kept:
             for job in self._watches.pop(name).jobs():
-                self._around.schedule.drop(job)
+                self._schedule.drop(job)
         for name, built in parts.items():
             known = self._journals.get(name)
             self._add(name, known.state if known is not None else TargetState(target=name), built)
             self._watches[name].begin()
         for name, journal in list(self._journals.items()):
             if name not in settings.targets and journal.state.removed_at is None:
-                await journal.absorb(Removed(at=self._around.clock.now()), durable=True)
-        await self._teller.exchange(routes)
+                await journal.absorb(Removed(at=self._clock.now()), durable=True)
+        await self._dispatcher.exchange(routes)
 
-    async def tell_by(self, routes: Iterable[Route]) -> None:
-        """From now on tell by these ways: each is brought up to date first."""
-        await self._teller.exchange(routes)
+    async def notify_by(self, routes: Iterable[Route]) -> None:
+        """From now on notify by these: each is brought up to date first."""
+        await self._dispatcher.exchange(routes)
 
     def run_now(self, target: TargetName) -> tuple[CheckName, ...]:
         """Have every check of a target look at once, and tell what was refused once more; which checks."""
-        self._teller.retry()
+        self._dispatcher.retry()
         watch = self._watches[target]
         for job in watch.jobs():
-            self._around.schedule.soon(job)
+            self._schedule.soon(job)
         return tuple(check for check in CheckName if watch.journal.policy.enabled(check))
 
     async def set_silences(self, silences: tuple[Silence, ...]) -> None:
         """Those that were added at run time; durable when this returns. Raises StoreError: then it is as before."""
         before, self._silences = self._silences, silences
         try:
-            await self._around.store.save_silences(silences)
+            await self._store.save_silences(silences)
         except StoreError:
             self._silences = before
             raise
-        self._teller.wake()
+        self._dispatcher.wake()
 
     @property
     def added_silences(self) -> tuple[Silence, ...]:
         """Those that were added at run time."""
         return self._silences
 
-    def _ground(self) -> Ground:
-        return Ground(
-            clock=self._around.clock,
-            http=self._around.http,
-            redactor=self._around.redactor,
-            fingerprint_key=self._around.store.fingerprint_key(),
-            publish=self.publish,
-        )
-
     def _build(self, settings: Settings, *, without: frozenset[TargetName] = frozenset()) -> Mapping[TargetName, Parts]:
         """What is needed to look at the targets; none of it looks yet."""
-        self._around.redactor.register(*secrets_of(settings))
-        ground = self._ground()
+        self._deps.redactor.register(*secrets_of(settings))
+        key = self._store.fingerprint_key()
         return {
-            name: self._around.assemble(name, target, settings, ground)
+            name: self._assemble(name, target, settings, self._deps, key=key, publish=self.publish)
             for name, target in settings.targets.items()
             if name not in without
         }
 
     def _add(self, name: TargetName, state: TargetState, parts: Parts) -> None:
-        target, key = self.settings.targets[name], self._around.store.fingerprint_key()
+        target, key = self.settings.targets[name], self._store.fingerprint_key()
         journal = self._keep_journal(name, state, policy_of(target, self.settings.alerting, key))
         self._watches[name] = TargetWatch(
             journal,
             parts.checks,
             parts.arrival,
             parts.aside,
-            schedule=self._around.schedule,
-            clock=self._around.clock,
+            schedule=self._schedule,
+            clock=self._clock,
             follow=partial(self._follow_secrets, name),
         )
 
@@ -251,8 +244,8 @@ class Daemon:
         values = tuple(source.get() for source in all_secrets(target))
         if target is not None and values != self._secrets.get(name):
             self._secrets[name] = values
-            self._around.redactor.register(*values)
-            journal.policy = policy_of(target, self.settings.alerting, self._around.store.fingerprint_key())
+            self._deps.redactor.register(*values)
+            journal.policy = policy_of(target, self.settings.alerting, self._store.fingerprint_key())
 
     def _keep_journal(self, name: TargetName, state: TargetState, policy: Policy) -> TargetJournal:
         """The memory of a target, the very one where there is one: a look that is under way still reports to it."""
@@ -266,10 +259,11 @@ class Daemon:
         return TargetJournal(
             state,
             policy,
-            clock=self._around.clock,
-            save=self._around.store.save,
+            clock=self._clock,
+            save=self._store.save,
             publish=self.publish,
             changed=self._changed,
+            record=self._store.record,
         )
 
     async def _retire(self, name: TargetName, state: TargetState) -> None:
@@ -277,15 +271,15 @@ class Daemon:
         journal = self._make_journal(state, Policy(cadences={}))
         self._journals[name] = journal
         if state.removed_at is None:
-            await journal.absorb(Removed(at=self._around.clock.now()), durable=True)
+            await journal.absorb(Removed(at=self._clock.now()), durable=True)
 
     async def stop(self, grace: Seconds) -> None:
         """Let what runs end, tell once more, write everything down."""
         self.draining = True
-        began = self._around.clock.monotonic()
-        await self._around.schedule.stop(grace / 2)
-        left = max(1.0, grace - (self._around.clock.monotonic() - began) - 1.0)
-        await self._teller.stop(left / 2)
+        began = self._clock.monotonic()
+        await self._schedule.stop(grace / 2)
+        left = max(1.0, grace - (self._clock.monotonic() - began) - 1.0)
+        await self._dispatcher.stop(left / 2)
         await asyncio.gather(*(journal.commit() for journal in self._journals.values()))
 
     # --- what keeps going
@@ -294,27 +288,27 @@ class Daemon:
         watch = self._watches.get(state.target)
         if watch is not None and not self.draining:
             watch.replan(state)
-        self._teller.wake()
+        self._dispatcher.wake()
 
     async def _tick(self) -> None:
         """Time passes: follow rotated secrets, forget what is old."""
-        now = self._around.clock.now()
+        now = self._clock.now()
         set_back = self._was_set_back(now)
-        key = self._around.store.fingerprint_key()
-        self._around.redactor.register(*secrets_of(self.settings))
+        key = self._store.fingerprint_key()
+        self._deps.redactor.register(*secrets_of(self.settings))
         for name, journal in list(self._journals.items()):
             target = self.settings.targets.get(name)
             if target is not None:
                 journal.policy = policy_of(target, self.settings.alerting, key)
             elif self._may_forget(journal.state, now):
                 del self._journals[name]
-                await self._around.store.forget(name)
+                await self._store.forget(name)
                 continue
             await journal.absorb(Ticked(at=now, set_back=set_back))
 
     def _was_set_back(self, now: Instant) -> bool:
         """Whether the wall clock was, lately: what was under way then reports moments that still lie ahead."""
-        monotonic = self._around.clock.monotonic()
+        monotonic = self._clock.monotonic()
         ahead, self._ahead = self._ahead, now - monotonic
         if self._ahead < ahead - _A_STEP:
             _log.warning("the clock was set back by %.0f s", ahead - self._ahead)

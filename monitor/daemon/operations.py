@@ -1,4 +1,4 @@
-"""What an operator may change while the daemon runs; implements `monitor.web.operations.Operations`."""
+"""What an operator may change while the daemon runs; implements `monitor.web.api.Operations`."""
 
 from collections.abc import Awaitable, Callable
 
@@ -8,7 +8,7 @@ from monitor.core.silence import Silence
 from monitor.daemon.daemon import Daemon
 from monitor.ports import Clock
 from monitor.store import StoreError
-from monitor.web.operations import Rejected, Unknown
+from monitor.web.api import Rejected, Unknown
 
 
 class LiveOperations:

@@ -1,93 +1,69 @@
 """From the settings of one target to the policy that the core judges by."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
+from typing import Any
 
 from monitor.checks.canary import canary_metadata
-from monitor.core.budget import Limits
 from monitor.core.canary import NONCE_ENTRY
-from monitor.core.model import CheckName, Seconds
+from monitor.core.gateway_policies import Profile
+from monitor.core.model import CheckName
 from monitor.core.secret import fingerprint
-from monitor.core.state import ArrivalPolicy, Cadence, Policy, TraceIdMode
-from monitor.core.switches import Profile
-from monitor.settings.alerting import Alerting
-from monitor.settings.checks import Checks
-from monitor.settings.rules import expected_config, labels
-from monitor.settings.target import Target
+from monitor.core.state import ArrivalPolicy, Cadence, Limits, Policy, TraceIdMode
+from monitor.settings import Target, expected_config, labels
+from monitor.settings.model import Alerting
+from monitor.settings.target import Checks
 
-_ORIGIN_FAST: Seconds = 120.0
-_HOP = Cadence(every=3600.0, every_while_failing=120.0, deadline=15.0)
-_SWITCHES = Cadence(every=3600.0, every_while_failing=120.0, deadline=60.0)
+_HOURLY = Cadence(every=3600.0, every_while_failing=120.0, deadline=60.0)
 
 
 def policy_of(target: Target, alerting: Alerting, fingerprint_key: bytes) -> Policy:
     """Everything the core needs to know of what the operator decided."""
-    checks = target.checks
-    arrival = checks.arrival
+    checks, canary, gateway = target.checks, target.checks.canary, target.gateway
+    control_plane_token = target.control_plane.token.get() if target.control_plane is not None else ""
     return Policy(
         cadences=_cadences(checks),
-        origin=Cadence(every=checks.origin.every, every_while_failing=_ORIGIN_FAST, deadline=60.0)
-        if checks.origin.enabled
-        else None,
-        switches=_SWITCHES if target.control_plane is not None and checks.config.enabled else None,
-        hop=_HOP if target.gateway.metrics_url is not None else None,
-        arrival=ArrivalPolicy(
-            look_closer_after=arrival.look_closer_after,
-            late_after=arrival.late_after,
-            missing_after=arrival.missing_after,
-            settle=arrival.settle,
-            complete_spans=arrival.complete_spans,
-            loss_of=arrival.loss_of,
-        ),
-        limits=Limits(
-            max_per_day=checks.canary.max_per_day,
-            max_tokens_per_day=checks.canary.max_tokens_per_day,
-            every=checks.canary.every,
-            tokens_each=checks.canary.max_tokens or 0,
-        ),
+        origin=replace(_HOURLY, every=checks.origin.every) if checks.origin.enabled else None,
+        switches=_HOURLY if target.control_plane is not None and checks.config.enabled else None,
+        hop=replace(_HOURLY, deadline=15.0) if gateway.metrics_url is not None else None,
+        arrival=ArrivalPolicy(**_same_names(checks.arrival, ArrivalPolicy)),
+        limits=Limits(tokens_each=canary.max_tokens or 0, **_same_names(canary, Limits)),
         labels=labels(target),
         expected=expected_config(target, fingerprint_key),
-        trace_id=TraceIdMode(target.gateway.trace_id),
-        fail_after=alerting.fail_after,
-        pass_after=alerting.pass_after,
-        blind_after=alerting.blind_after,
-        reopen_within=alerting.reopen_within,
-        remind_every=alerting.remind_every,
-        escalate_after=alerting.escalate_after,
-        severity=alerting.severity,
+        trace_id=TraceIdMode(gateway.trace_id),
         max_severity=target.alerting.max_severity,
         credential=fingerprint(target.traceloop.api_key.get(), fingerprint_key),
         environment=target.traceloop.environment,
-        account=_account(target, fingerprint_key),
-        profile=_profile(target),
+        account=fingerprint(f"{control_plane_token}\n{gateway.token.get()}", fingerprint_key),
+        profile=Profile(
+            model=gateway.model,
+            metadata=canary_metadata(canary.metadata),
+            nonces=frozenset({NONCE_ENTRY} - canary.metadata.keys()),
+        ),
+        **_same_names(alerting, Policy),
     )
 
 
-def _account(target: Target, fingerprint_key: bytes) -> str:
-    """Who sends the canaries and who asks TrueFoundry's own store for them."""
-    asker = target.control_plane.token.get() if target.control_plane is not None else ""
-    return fingerprint(f"{asker}\n{target.gateway.token.get()}", fingerprint_key)
-
-
-def _profile(target: Target) -> Profile:
-    more = target.checks.canary.metadata
-    nonces = frozenset({NONCE_ENTRY} - more.keys())
-    return Profile(model=target.gateway.model, metadata=canary_metadata(more), nonces=nonces)
+def _same_names(section: object, kind: Any) -> dict[str, Any]:  # noqa: ANN401 - the class of any frozen value of the core
+    """The thresholds of a section that a value of the core has under the same names."""
+    return {each.name: getattr(section, each.name) for each in fields(kind) if hasattr(section, each.name)}
 
 
 def _cadences(checks: Checks) -> dict[CheckName, Cadence]:
-    config, gateway, canary, control = checks.config, checks.gateway, checks.canary, checks.control
-    missing_after = checks.arrival.missing_after
-    candidates = {
-        CheckName.CONFIG: (config.enabled, config.every, config.every_while_failing, config.timeout),
-        CheckName.GATEWAY: (gateway.enabled, gateway.every, gateway.every_while_failing, gateway.timeout),
-        CheckName.CANARY: (canary.enabled, canary.every, canary.every_while_failing, canary.timeout),
-        CheckName.ARRIVAL: (checks.arrival.enabled, canary.every, canary.every_while_failing, missing_after),
-        CheckName.CONTROL: (control.enabled, control.every, control.every_while_failing, missing_after),
-    }
+    """The checks that run. `arrival` keeps time with the canaries; who waits for a trace may take until it is missing."""
+    patience = checks.arrival.missing_after
+    candidates = (
+        (CheckName.CONFIG, checks.config, checks.config, checks.config.timeout),
+        (CheckName.GATEWAY, checks.gateway, checks.gateway, checks.gateway.timeout),
+        (CheckName.CANARY, checks.canary, checks.canary, checks.canary.timeout),
+        (CheckName.ARRIVAL, checks.arrival, checks.canary, patience),
+        (CheckName.CONTROL, checks.control, checks.control, patience),
+    )
     return {
-        name: Cadence(every=every, every_while_failing=min(fast, every), deadline=deadline)
-        for name, (enabled, every, fast, deadline) in candidates.items()
-        if enabled
+        name: Cadence(
+            every=pace.every, every_while_failing=min(pace.every_while_failing, pace.every), deadline=deadline
+        )
+        for name, check, pace, deadline in candidates
+        if check.enabled
     }
 
 

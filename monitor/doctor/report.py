@@ -9,26 +9,24 @@
 """
 
 from collections.abc import Iterable
+from dataclasses import asdict
 from typing import Any
 
 from monitor.core.model import Verdict
-from monitor.daemon.report import describe_target, overall
-from monitor.doctor.answer import Answer, Question, Suggestion
-from monitor.doctor.questions import QUESTIONS
-from monitor.doctor.seen import Seen
+from monitor.daemon.status import describe_target, overall
+from monitor.doctor import about_machine, about_traceloop, about_truefoundry
+from monitor.doctor.questions import Answer, Question, Suggestion, read_sections
+from monitor.doctor.snapshot import Snapshot
 
-
-def examine(seen: Seen) -> dict[Question, Answer]:
-    """Every question that concerns the target, with its answer."""
-    return {question: question.judge(seen) for question in QUESTIONS if question.concerns(seen)}
+SECTIONS = read_sections({**vars(about_truefoundry), **vars(about_traceloop), **vars(about_machine)})
+QUESTIONS: tuple[Question, ...] = tuple(question for section in SECTIONS for question in section.questions)
 
 
 def verdict_of(answers: dict[Question, Answer]) -> Verdict:
     """Fail if anything is missing or broken; else unknown if something that is needed is not settled."""
     if any(answer.verdict is Verdict.FAIL for answer in answers.values()):
         return Verdict.FAIL
-    needed = [answer.verdict for question, answer in answers.items() if question.needed]
-    return overall(needed)
+    return overall([answer.verdict for question, answer in answers.items() if question.needed])
 
 
 def suggested(answers: dict[Question, Answer]) -> dict[str, Suggestion]:
@@ -40,43 +38,36 @@ def suggested(answers: dict[Question, Answer]) -> dict[str, Suggestion]:
     return found
 
 
-def describe_visit(seen: Seen) -> dict[str, Any]:
+def describe_probe(seen: Snapshot) -> dict[str, Any]:
     """One target of the object."""
-    answers = examine(seen)
+    answers = {question: question.answer(seen) for question in QUESTIONS if question.concerns(seen)}
     return {
         "verdict": verdict_of(answers).value,
         "complete": seen.ended,
-        "questions": {question.slug: _describe(question, answer) for question, answer in answers.items()},
+        "questions": {
+            question.slug: {
+                "question": question.text,
+                "needed": question.needed,
+                "answer": answer.answer,
+                "verdict": answer.verdict.value,
+                "summary": answer.summary,
+                "evidence": dict(answer.evidence),
+                "advice": answer.advice,
+                "suggests": [asdict(suggestion) for suggestion in answer.suggests],
+            }
+            for question, answer in answers.items()
+        },
         "suggested_settings": {
-            path: {"value": _plain(suggestion), "why": suggestion.why}
-            for path, suggestion in suggested(answers).items()
+            path: {"value": suggestion.value, "why": suggestion.why} for path, suggestion in suggested(answers).items()
         },
         "check": describe_target(seen.state, seen.policy, seen.now),
     }
 
 
-def describe_visits(visits: Iterable[Seen]) -> dict[str, Any]:
+def describe_probes(seen: Iterable[Snapshot]) -> dict[str, Any]:
     """The whole object."""
-    targets = {str(seen.name): describe_visit(seen) for seen in visits}
+    targets = {str(each.name): describe_probe(each) for each in seen}
     return {
         "verdict": overall([Verdict(target["verdict"]) for target in targets.values()]).value,
         "targets": targets,
     }
-
-
-def _describe(question: Question, answer: Answer) -> dict[str, Any]:
-    return {
-        "question": question.text,
-        "needed": question.needed,
-        "answer": answer.answer,
-        "verdict": answer.verdict.value,
-        "summary": answer.summary,
-        "evidence": dict(answer.evidence),
-        "advice": answer.advice,
-        "suggests": [{"setting": each.setting, "value": _plain(each), "why": each.why} for each in answer.suggests],
-    }
-
-
-def _plain(suggestion: Suggestion) -> Any:  # noqa: ANN401 - a value of JSON
-    value = suggestion.value
-    return value if isinstance(value, str | int | bool) else dict(value)

@@ -4,12 +4,11 @@
 of this very process.
 """
 
-from monitor.http.answer import Answer, Odd
-from monitor.http.client import BODY_LIMIT, OUTCOMES, USER_AGENT, Http, OnAnswer, OnCertificate
+from monitor.http.answer import Answer, Unread
+from monitor.http.client import BODY_LIMIT, OUTCOMES, USER_AGENT, Exchange, Http, OnAnswer, OnCertificate, OnExchange
 from monitor.http.exchange import Reply, Request, Stopwatch, Transport
 from monitor.http.inprocess import ASGIApp, InProcess
 from monitor.http.network import Proxies
-from monitor.http.observed import Exchange, OnExchange
 from monitor.http.rows import JsonRows
 from monitor.http.wire import Network
 
@@ -24,7 +23,6 @@ __all__ = [
     "InProcess",
     "JsonRows",
     "Network",
-    "Odd",
     "OnAnswer",
     "OnCertificate",
     "OnExchange",
@@ -33,4 +31,5 @@ __all__ = [
     "Request",
     "Stopwatch",
     "Transport",
+    "Unread",
 ]

@@ -7,12 +7,13 @@ import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
+from http import HTTPStatus
 from itertools import islice
 from typing import Any, NoReturn
 
 from monitor.core.model import Instant, Phases, Scalar, Seconds
-from monitor.ports import Garbled
-from monitor.redaction import clamp
+from monitor.ports import Garbled, Gone, PortError, Refused, Unreachable
+from monitor.redaction import Redactor, clamp
 
 _PIECE = 65_536
 _MOST_BUILT = 24 * 1024 * 1024  # bytes that reading one JSON answer may take, its text included
@@ -25,6 +26,7 @@ _DEEPEST = 100  # levels of JSON; recorded answers have fewer than ten
 _LONGEST_WAIT = 86_400.0  # of a Retry-After; more is a mistake of somebody's clock
 _LOOKED_AT = 65_536  # so much of a page is searched for the marks of a blocking proxy
 _TRAIL = ("server", "cf-ray", "via", "x-kong-request-id", "x-kong-upstream-latency", "x-request-id")
+_REFUSALS = frozenset({401, 403, 429})
 _BLOCKING_STATUSES = frozenset({401, 403, 429, 503})
 
 # Cloudflare could not reach what is behind it. Not 524: that was reached, and did not answer in time.
@@ -38,12 +40,8 @@ _BLOCK_PAGE = re.compile(
 )
 
 
-class Odd(Garbled):
+class Unread(Garbled):
     """An answer that may be right and is not read: too large, packed in another way, JSON that parsers read in different ways."""
-
-
-class _Odd(ValueError):
-    pass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,22 +102,17 @@ class Answer:
 
     def json(self) -> Any:  # noqa: ANN401 - JSON is whatever was sent
         """The body as JSON. Raises Garbled if it is cut off, compressed out of bounds, no JSON, or absurdly deep."""
-        if self.flaw is not None:
-            self._fail(self.flaw, odd=True)
+        kind: type[Garbled] = Unread
         try:
-            text = self.body.decode(json.detect_encoding(self.body), "surrogatepass")
-            if _cost(text) + len(self.body) > _MOST_BUILT:
-                self._fail(f"{len(self.body)} bytes of JSON that hold more than is read", odd=True)
-            value = json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_refuse_repeated_names)
-        except _Odd as odd:
-            self._fail(str(odd), odd=True)
+            return _parse(self.body, self.flaw)
         except RecursionError:
-            self._fail(f"JSON nested deeper than {_DEEPEST} levels", odd=True)
+            what = f"JSON nested deeper than {_DEEPEST} levels"
+        except Unread as unread:
+            what = str(unread)
         except ValueError:
-            self._fail(f"{len(self.body)} bytes of {self.media_type or 'no content type'}, which are no JSON")
-        if _deeper_than(_DEEPEST, value):
-            self._fail(f"JSON nested deeper than {_DEEPEST} levels", odd=True)
-        return value
+            size, form = len(self.body), self.media_type or "no content type"
+            kind, what = Garbled, f"{size} bytes of {form}, which are no JSON"
+        raise kind(f"status {self.status} with {what}", status=self.status, evidence=self.trail)
 
     def retry_after(self, now: Instant) -> Seconds | None:
         """Seconds to wait by the header Retry-After, in either of its forms; None if absent or not understood.
@@ -140,9 +133,18 @@ class Answer:
         """
         return _moment(self.headers.get("date", "").strip())
 
-    def _fail(self, why: str, *, odd: bool = False) -> NoReturn:
-        kind = Odd if odd else Garbled
-        raise kind(f"status {self.status} with {why}", status=self.status, evidence=self.trail)
+    def as_error(self, who_answers: str, redactor: Redactor | None, now: Instant) -> PortError:
+        """What a status that is no answer means to a reader. `redactor` None: what the other side says of it is left out."""
+        said = redactor.show(self.complaint, 200) if redactor is not None else ""
+        what = f"{who_answers} HTTP {self.status}" + (f": {said}" if said else "")
+        if self.blocked or self.status in _REFUSALS:
+            wait, blocked = self.retry_after(now), self.blocked
+            return Refused(what, status=self.status, retry_after=wait, blocked=blocked, evidence=self.trail)
+        if self.status == HTTPStatus.NOT_FOUND:
+            return Gone(what)
+        if self.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            return Unreachable(what, kind="status", status=self.status, evidence=self.trail)
+        return Garbled(what, status=self.status, evidence=self.trail)
 
 
 class Body:
@@ -160,8 +162,7 @@ class Body:
         self._members = 1
         self._chunks = 0
         self._sent = 0
-        self._head = b""
-        self._undecided = self._encoding == "deflate"
+        self._head = b"" if self._encoding == "deflate" else None  # None: what precedes the data is known
         self.size = 0
         self.flaw: str | None = None
         self.cut_off = False
@@ -179,21 +180,16 @@ class Body:
         self._sent += len(chunk)
         if self._chunks > _FEW_PIECES + self._limit // _SMALLEST_PIECE:
             self.flaw = f"a body in more than {self._chunks - 1} pieces"
-            return
-        for start in range(0, len(chunk), _PIECE):
-            for piece in self._unpacked(chunk[start : start + _PIECE]):
-                room = self._limit - self.size
-                if len(piece) > room:
-                    self.flaw, self.cut_off = f"a body of more than {self._limit} bytes", True
-                taken = piece[:room]
-                self.size += len(taken)
-                if self._keep:
-                    self._kept += taken
-                yield taken
-                if self.flaw is not None:
-                    return
-            if self.flaw is not None:
-                return
+        sent = (chunk[start : start + _PIECE] for start in range(0, len(chunk), _PIECE))
+        unpacked = (piece for part in sent for piece in self._unpack(part))
+        while self.flaw is None and (piece := next(unpacked, None)) is not None:
+            taken = piece[: self._limit - self.size]
+            if len(taken) < len(piece):
+                self.flaw, self.cut_off = f"a body of more than {self._limit} bytes", True
+            self.size += len(taken)
+            if self._keep:
+                self._kept += taken
+            yield taken
 
     def feed(self, chunk: bytes) -> bool:
         """Take what was sent, all at once; False when no more is wanted."""
@@ -201,9 +197,7 @@ class Body:
             pass
         return self.flaw is None
 
-    def _unpacked(self, sent: bytes) -> Iterator[bytes]:
-        if self.flaw is not None:
-            return
+    def _unpack(self, sent: bytes) -> Iterator[bytes]:
         if self._inflate is None:
             yield sent
             return
@@ -212,56 +206,38 @@ class Body:
             self.flaw = f"a compressed body of more than {self._limit} bytes"
             return
         try:
-            inflate = self._fitting(self._inflate, sent) if self._undecided else self._inflate
-            yield from self._inflated(inflate, sent)
+            yield from self._inflated(self._inflate, sent)
         except zlib.error:
-            self.flaw = "a compressed body that cannot be read"
+            # Some send deflate without zlib's two bytes before it: https://www.rfc-editor.org/rfc/rfc9110#name-deflate-coding.
+            if self._head is None or self.size:
+                self.flaw = "a compressed body that cannot be read"
+                return
+            whole, self._head, self._inflate = self._head + sent, None, zlib.decompressobj(-zlib.MAX_WBITS)
+            yield from self._unpack(whole)
+        if self._head is not None:
+            self._head = self._head + sent if len(self._head + sent) < _ZLIB_HEAD else None
 
     def _inflated(self, inflate: "zlib._Decompress", sent: bytes) -> Iterator[bytes]:
         while True:
             if inflate.eof:
                 if not sent.strip(b"\0"):  # padding
                     return
-                inflate = self._begin_member()
+                # A gzip stream may have several members (https://www.rfc-editor.org/rfc/rfc1952#page-5).
+                self._members += 1
+                if self._members > _MOST_MEMBERS or not (begun := _decompressor(self._encoding)):
+                    raise zlib.error("too many members")
+                self._inflate = inflate = begun
             piece = inflate.decompress(sent, _PIECE)
             yield piece
             sent = inflate.unused_data if inflate.eof else inflate.unconsumed_tail
             if not sent and len(piece) < _PIECE:
                 return
 
-    def _fitting(self, inflate: "zlib._Decompress", sent: bytes) -> "zlib._Decompress":
-        """Some send deflate without zlib's two bytes before it, which tell themselves (https://www.rfc-editor.org/rfc/rfc1950#page-5).
-
-        That both happens: https://www.rfc-editor.org/rfc/rfc9110#name-deflate-coding.
-        """
-        first = self._head
-        self._head = (first + sent)[:_ZLIB_HEAD]
-        if len(self._head) == _ZLIB_HEAD:
-            self._undecided = False
-        if self._head[0] & 0x0F == zlib.DEFLATED and (self._undecided or int.from_bytes(self._head) % 31 == 0):
-            return inflate
-        self._undecided = False
-        self._inflate = zlib.decompressobj(-zlib.MAX_WBITS)
-        self._inflate.decompress(first)
-        return self._inflate
-
-    def _begin_member(self) -> "zlib._Decompress":
-        """A gzip stream may have several members (https://www.rfc-editor.org/rfc/rfc1952#page-5)."""
-        self._members += 1
-        if self._members > _MOST_MEMBERS or not (begun := _decompressor(self._encoding)):
-            raise zlib.error("too many members")
-        self._inflate = begun
-        return begun
-
 
 def _decompressor(encoding: str) -> "zlib._Decompress | None":
-    match encoding:
-        case "gzip" | "x-gzip":
-            return zlib.decompressobj(16 + zlib.MAX_WBITS)
-        case "deflate":
-            return zlib.decompressobj()
-        case _:
-            return None
+    if encoding in ("gzip", "x-gzip"):
+        return zlib.decompressobj(16 + zlib.MAX_WBITS)
+    return zlib.decompressobj() if encoding == "deflate" else None
 
 
 def _moment(text: str) -> Instant | None:
@@ -272,15 +248,32 @@ def _moment(text: str) -> Instant | None:
         return None
 
 
+def _parse(body: bytes, flaw: str | None) -> Any:  # noqa: ANN401 - JSON is whatever was sent
+    if flaw is not None:
+        raise Unread(flaw)
+    text = body.decode(json.detect_encoding(body), "surrogatepass")
+    if _cost(text) + len(body) > _MOST_BUILT:
+        raise Unread(f"{len(body)} bytes of JSON that hold more than is read")
+    value = json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_refuse_repeated_names)
+    # Level by level, so that the depth of what was sent is never the depth of our stack.
+    level: list[Any] = [value] if isinstance(value, (dict, list)) else []
+    for _ in range(_DEEPEST):
+        inner = (each for parent in level for each in (parent.values() if isinstance(parent, dict) else parent))
+        level = [each for each in inner if isinstance(each, (dict, list))]
+    if level:
+        raise RecursionError
+    return value
+
+
 def _refuse_constant(name: str) -> NoReturn:
-    raise _Odd(f"JSON that holds {name}, which JSON does not have")
+    raise Unread(f"JSON that holds {name}, which JSON does not have")
 
 
 def _refuse_repeated_names(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """What is read out of two fields of one name is unpredictable (https://www.rfc-editor.org/rfc/rfc8259#section-4): nothing."""
     made = dict(pairs)
     if len(made) < len(pairs):
-        raise _Odd("JSON that repeats a name in one object")
+        raise Unread("JSON that repeats a name in one object")
     return made
 
 
@@ -293,19 +286,3 @@ def _cost(text: str) -> int:
         for pattern, each in ((_AN_OBJECT, 200), (_AN_ENTRY, 160))  # what CPython takes for each
     )
     return sys.getsizeof(text) + strings + parts + 64 * text.count("[")
-
-
-def _deeper_than(levels: int, value: object) -> bool:
-    """Level by level, so that the depth of what was sent is never the depth of our stack."""
-    level = [value]
-    for _ in range(levels):
-        level = [child for parent in level for child in _children(parent) if isinstance(child, (dict, list))]
-        if not level:
-            return False
-    return True
-
-
-def _children(value: object) -> Any:  # noqa: ANN401 - the values of JSON
-    if isinstance(value, dict):
-        return value.values()
-    return value if isinstance(value, list) else ()

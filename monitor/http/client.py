@@ -2,95 +2,84 @@
 
 from collections.abc import Callable, Mapping
 from contextlib import aclosing
+from dataclasses import dataclass, replace
+from functools import partial
 
 from monitor.core.model import Instant, Seconds, Service
 from monitor.http.answer import Answer, Body
 from monitor.http.exchange import Request, Stopwatch, Transport
-from monitor.http.observed import Exchange, OnExchange
 from monitor.ports import Clock, Garbled, Unreachable
 from monitor.version import VERSION
 
 USER_AGENT = f"gateway-trace-monitor/{VERSION}"
 """Always sent: Cloudflare refuses the default names of libraries before TrueFoundry sees the request (error 1010)."""
 
-OUTCOMES = (
-    "2xx",
-    "3xx",
-    "4xx",
-    "5xx",
-    "dns",
-    "connect",
-    "tls",
-    "timeout",
-    "reset",
-    "protocol",
-    "denied",
-    "proxy",
-    "starved",
-    "shortage",
-)
-"""Everything that can become of a request: the `outcome` label. The first four are answers."""
+_ANSWERS = ("2xx", "3xx", "4xx", "5xx")
+_FAILURES = ("dns", "connect", "tls", "timeout", "reset", "protocol", "denied", "proxy", "starved", "shortage")
+OUTCOMES = (*_ANSWERS, *_FAILURES)
+"""Everything that can become of a request: the `outcome` label."""
 
 BODY_LIMIT = 4 * 1024 * 1024
 
 _OK = 200
 _TURN = 64  # so many chunks at most without a turn for everybody else
 _BY_WAITING = frozenset({"timeout", "reset", "tls", "proxy"})  # a server, too, hangs up on who does not go on
+_DOING = {
+    "resolve": "resolving the name",
+    "connect": "connecting",
+    "tls": "in the TLS handshake",
+    "processing": "waiting for the answer",
+    "transfer": "reading the answer",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exchange:
+    """A whole request and its whole answer, secrets and all: nothing of it may leave as it is.
+
+    `answer` None: there was none, and `failure` is the kind of `Unreachable`.
+    """
+
+    service: Service
+    request: Request
+    began_at: Instant
+    took: Seconds
+    answer: Answer | None = None
+    failure: str | None = None
+
+    @property
+    def answered_at(self) -> Instant:
+        """When the answer was complete, or given up."""
+        return self.began_at + self.took
+
 
 OnPiece = Callable[[bytes], None]
 OnAnswer = Callable[[Service, str], None]
 OnCertificate = Callable[[Service, Instant], None]
+OnExchange = Callable[[Exchange], None]
 
 
-def _ignore(_service: Service, _outcome: object) -> None:
-    return
-
-
-def _overlook(_exchange: Exchange) -> None:
-    return
-
-
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Http:
-    """Asks one request at a time, each by a connection of its own. Follows no redirect, keeps no cookie, retries nothing."""
+    """Asks one request at a time, each by a connection of its own. Follows no redirect, keeps no cookie, retries nothing.
 
-    def __init__(
-        self,
-        *,
-        clock: Clock,
-        transport: Transport,
-        on_answer: OnAnswer = _ignore,
-        on_certificate: OnCertificate = _ignore,
-        on_exchange: OnExchange = _overlook,
-    ) -> None:
-        """`on_answer` hears of every request's outcome, `on_certificate` until when a service's certificate holds.
+    `on_answer` hears of every request's outcome, `on_certificate` until when a service's certificate holds. `on_exchange` is handed
+    whole requests and answers, secrets and all: for those who keep or show nothing as it is.
+    """
 
-        `on_exchange` is handed whole requests and answers, secrets and all: for those who keep or show nothing as it is.
-        """
-        self._clock = clock
-        self._transport = transport
-        self._on_answer = on_answer
-        self._on_certificate = on_certificate
-        self._on_exchange = on_exchange
+    clock: Clock
+    transport: Transport
+    on_answer: OnAnswer | None = None
+    on_certificate: OnCertificate | None = None
+    on_exchange: OnExchange | None = None
 
-    def listening(self, on_answer: OnAnswer, on_certificate: OnCertificate = _ignore) -> "Http":
+    def listening(self, on_answer: OnAnswer, on_certificate: OnCertificate | None = None) -> "Http":
         """The same way to the world, with other listeners: one for each target."""
-        return Http(
-            clock=self._clock,
-            transport=self._transport,
-            on_answer=on_answer,
-            on_certificate=on_certificate,
-            on_exchange=self._on_exchange,
-        )
+        return replace(self, on_answer=on_answer, on_certificate=on_certificate)
 
     def observed(self, on_exchange: OnExchange) -> "Http":
         """The same way to the world, overheard by somebody."""
-        return Http(
-            clock=self._clock,
-            transport=self._transport,
-            on_answer=self._on_answer,
-            on_certificate=self._on_certificate,
-            on_exchange=on_exchange,
-        )
+        return replace(self, on_exchange=on_exchange)
 
     async def request(
         self,
@@ -108,106 +97,87 @@ class Http:
 
         The body of a 200 is handed to `take` in small pieces, if that is given, and is not kept; what `take` raises ends the request.
         """
-        request = Request(
-            method=method,
-            url=url,
-            headers={"User-Agent": USER_AGENT, "Accept": "*/*", "Accept-Encoding": "identity", **(headers or {})},
-            body=body,
-        )
-        watch = Stopwatch(self._clock)
-        began, started = self._clock.now(), self._clock.monotonic()
-
-        def overheard(answer: Answer | None, failure: str | None = None) -> Exchange:
-            took = self._clock.monotonic() - started
-            return Exchange(service=service, request=request, began_at=began, took=took, answer=answer, failure=failure)
-
+        own = {"User-Agent": USER_AGENT, "Accept": "*/*", "Accept-Encoding": "identity"}
+        request = Request(method=method, url=url, headers={**own, **(headers or {})}, body=body)
+        started = self.clock.monotonic()
+        ended = partial(Exchange, service=service, request=request, began_at=self.clock.now())
         try:
-            answer, misread = await self._ask(request, watch, timeout=timeout, body_limit=body_limit, take=take)
+            answer, misread = await self._ask(request, timeout, body_limit, take)
         except Unreachable as error:
-            self._on_exchange(overheard(None, error.kind))
-            self._on_answer(service, error.kind)
+            self._report(ended(took=self.clock.monotonic() - started, failure=error.kind))
             raise
-        self._on_exchange(overheard(answer))
-        self._on_answer(service, f"{min(max(answer.status // 100, 2), 5)}xx")
-        if answer.certificate_expires_at is not None:
-            self._on_certificate(service, answer.certificate_expires_at)
+        self._report(ended(took=self.clock.monotonic() - started, answer=answer))
         if misread is not None:
             what = f"status {answer.status} with {answer.media_type or 'no content type'}: {misread}"
             raise Garbled(what, status=answer.status, evidence=answer.trail)
         return answer
 
+    def _report(self, exchange: Exchange) -> None:
+        """Tell the listeners what became of a request."""
+        if self.on_exchange is not None:
+            self.on_exchange(exchange)
+        if self.on_answer is not None:
+            status = exchange.answer.status if exchange.answer is not None else 0
+            self.on_answer(exchange.service, exchange.failure or f"{min(max(status // 100, 2), 5)}xx")
+        until = exchange.answer.certificate_expires_at if exchange.answer is not None else None
+        if self.on_certificate is not None and until is not None:
+            self.on_certificate(exchange.service, until)
+
     async def _ask(
-        self, request: Request, watch: Stopwatch, *, timeout: Seconds, body_limit: int, take: OnPiece | None
+        self, request: Request, timeout: Seconds, body_limit: int, take: OnPiece | None
     ) -> tuple[Answer, Garbled | None]:
-        """The answer, and why whoever read it on the way did not understand it.
-
-        What was waited for while the monitor itself did not run accuses nobody, however the waiting ended.
-        """
+        """The answer, and why whoever read it on the way did not understand it. Raises Unreachable."""
+        watch = Stopwatch(self.clock)
         try:
-            return await self._wait(request, watch, timeout=timeout, body_limit=body_limit, take=take)
-        except Unreachable as error:
-            if error.kind not in _BY_WAITING or not watch.lateness.starved:
-                raise
-            raise Unreachable(
-                f"{error}; meanwhile the monitor itself did not run for {watch.lateness.seconds:.1f} s",
-                kind="starved",
-                phases=error.phases,
-            ) from None
+            async with self.clock.timeout(timeout):
+                return await self._receive(request, watch, body_limit, take)
+        except TimeoutError:
+            kind = "timeout" if watch.proxy is None else "proxy"
+            what = (
+                f"{request.place}: no answer within {timeout:g} s (while {_DOING.get(watch.current or '', 'asking')})"
+            )
+            if watch.proxy is not None:
+                what = f"our proxy {watch.proxy} does not connect us to {request.place} within {timeout:g} s"
+            error = Unreachable(what, kind=kind, phases=watch.stop())
+        except Unreachable as raised:
+            error = raised
+        if error.kind in _BY_WAITING and watch.lateness.starved:
+            # What was waited for while the monitor itself did not run accuses nobody, however the waiting ended.
+            what = f"{error}; meanwhile the monitor itself did not run for {watch.lateness.seconds:.1f} s"
+            raise Unreachable(what, kind="starved", phases=error.phases)
+        raise error
 
-    async def _wait(
-        self, request: Request, watch: Stopwatch, *, timeout: Seconds, body_limit: int, take: OnPiece | None
+    async def _receive(
+        self, request: Request, watch: Stopwatch, body_limit: int, take: OnPiece | None
     ) -> tuple[Answer, Garbled | None]:
         misread: Garbled | None = None
         chunks_taken = 0
-        try:
-            async with self._clock.timeout(timeout), self._transport.open(request, watch) as reply:
-                streams = take is not None and reply.status == _OK
-                keep = not streams or self._on_exchange is not _overlook
-                body = Body(encoding=reply.headers.get("content-encoding", ""), limit=body_limit, keep=keep)
-                async with aclosing(reply.chunks) as chunks:
-                    async for chunk in chunks:
-                        chunks_taken += 1
-                        if chunks_taken % _TURN == 0:  # chunks that came together are handed over without waiting
-                            await self._clock.sleep(0)
-                        for piece in body.pieces(chunk):
-                            if take is not None and streams and misread is None:
-                                try:
-                                    take(piece)
-                                except Garbled as error:
-                                    misread = error
-                                await self._clock.sleep(0)  # a long answer leaves room for everything else
-                        if body.flaw is not None or misread is not None:
-                            break
-                answer = Answer(
-                    status=reply.status,
-                    headers=reply.headers,
-                    body=body.content,
-                    flaw=body.flaw,
-                    cut_off=body.cut_off,
-                    phases=watch.stop(),
-                    certificate_expires_at=reply.certificate_expires_at,
-                    size=body.size,
-                )
-                return answer, misread
-        except TimeoutError:
-            doing = _DOING.get(watch.current or "", "asking")
-            if watch.proxy is not None:
-                raise Unreachable(
-                    f"our proxy {watch.proxy} does not connect us to {request.place} within {timeout:g} s",
-                    kind="proxy",
-                    phases=watch.stop(),
-                ) from None
-            raise Unreachable(
-                f"{request.place}: no answer within {timeout:g} s (while {doing})",
-                kind="timeout",
+        async with self.transport.open(request, watch) as reply:
+            streams = take is not None and reply.status == _OK
+            keep = not streams or self.on_exchange is not None
+            body = Body(encoding=reply.headers.get("content-encoding", ""), limit=body_limit, keep=keep)
+            async with aclosing(reply.chunks) as chunks:
+                async for chunk in chunks:
+                    chunks_taken += 1
+                    if chunks_taken % _TURN == 0:  # chunks that came together are handed over without waiting
+                        await self.clock.sleep(0)
+                    for piece in body.pieces(chunk):
+                        if take is not None and streams and misread is None:
+                            try:
+                                take(piece)
+                            except Garbled as error:
+                                misread = error
+                            await self.clock.sleep(0)  # a long answer leaves room for everything else
+                    if body.flaw is not None or misread is not None:
+                        break
+            answer = Answer(
+                status=reply.status,
+                headers=reply.headers,
+                body=body.content,
+                flaw=body.flaw,
+                cut_off=body.cut_off,
                 phases=watch.stop(),
-            ) from None
-
-
-_DOING = {
-    "resolve": "resolving the name",
-    "connect": "connecting",
-    "tls": "in the TLS handshake",
-    "processing": "waiting for the answer",
-    "transfer": "reading the answer",
-}
+                certificate_expires_at=reply.certificate_expires_at,
+                size=body.size,
+            )
+            return answer, misread

@@ -1,16 +1,21 @@
 """One request and its reply, as far as a way to send requests has to know them."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from types import TracebackType
+from typing import Literal, Protocol, Self
 from urllib.parse import urlsplit
 
 from monitor.core.model import Instant, Phases, Seconds
-from monitor.http.lateness import Lateness
 from monitor.ports import Clock
 
 Phase = Literal["resolve", "connect", "tls", "processing", "transfer"]
+
+_TICK: Seconds = 0.1
+_LEAST_LATE: Seconds = 0.5
+_SHARE_LATE = 0.2  # of the time waited: so much of it lost, and an answer may have come that nobody took
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +48,46 @@ class Reply:
     certificate_expires_at: Instant | None = None
 
 
+class Lateness:
+    """Whether this process ran while it waited: a timeout of somebody who was asleep says nothing about the other side.
+
+    Adds up by how much a timer of our own rings too late: stopped, short of CPU, or kept from its turn by something else.
+    """
+
+    def __init__(self) -> None:
+        self.seconds: Seconds = 0.0
+        self._waited: Seconds = 0.0
+
+    def __enter__(self) -> Self:
+        self._loop = asyncio.get_running_loop()
+        self._began = self._loop.time()
+        self._set()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._handle.cancel()
+        self._note()
+        self._waited = self._loop.time() - self._began
+
+    @property
+    def starved(self) -> bool:
+        """Whether the monitor itself did not run for a good part of the time."""
+        return self.seconds >= max(_LEAST_LATE, _SHARE_LATE * self._waited)
+
+    def _set(self) -> None:
+        self._due = self._loop.time() + _TICK
+        self._handle = self._loop.call_at(self._due, self._ring)
+
+    def _ring(self) -> None:
+        self._note()
+        self._set()
+
+    def _note(self) -> None:
+        self.seconds += max(0.0, self._loop.time() - self._due)
+
+
 class Stopwatch:
     """Which phase of a request is under way, and how long each took."""
 
@@ -55,22 +100,16 @@ class Stopwatch:
         self.proxy: str | None = None  # our own, as long as the request has not got past it
 
     def begin(self, phase: Phase) -> None:
-        """A phase begins; the one before it ends."""
-        self.end()
+        """A phase begins and the one before it ends; one that is repeated (another address is tried) adds up."""
+        self.stop()
         self.current = phase
-        self._began = self._clock.monotonic()
-
-    def end(self) -> None:
-        """The current phase ends; one that is repeated (another address is tried) adds up."""
-        if self.current is not None:
-            now = self._clock.monotonic()
-            self._took[self.current] = self._took.get(self.current, 0.0) + now - self._began
-            self._began = now
 
     def stop(self) -> Phases:
         """End the current phase, whether it was finished or not, and tell how long each took."""
-        self.end()
-        self.current = None
+        now = self._clock.monotonic()
+        if self.current is not None:
+            self._took[self.current] = self._took.get(self.current, 0.0) + now - self._began
+        self.current, self._began = None, now
         return Phases(**self._took)
 
 
@@ -82,4 +121,3 @@ class Transport(Protocol):
 
         Raises Unreachable, also from within the block, where the body is read. Has no deadline of its own.
         """
-        ...

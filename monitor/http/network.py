@@ -60,14 +60,14 @@ class Resolver:
         except RuntimeError as error:
             tell(error)
         answer = await answered
+        why = "it has no address"
         if isinstance(answer, Exception):
             if lacking := shortage(answer):
                 raise Unreachable(f"the monitor is out of {lacking}, so {host} cannot be resolved", kind="shortage")
             why = (isinstance(answer, OSError) and answer.strerror) or "the name cannot be looked up"
-            raise Unreachable(f"{host} cannot be resolved: {why}", kind="dns")
-        if not answer:
-            raise Unreachable(f"{host} cannot be resolved: it has no address", kind="dns")
-        return answer
+        elif answer:
+            return answer
+        raise Unreachable(f"{host} cannot be resolved: {why}", kind="dns")
 
 
 def _own_shortage() -> OSError | None:
@@ -121,16 +121,11 @@ def _exempts(entry: str, host: str, port: int) -> bool:
     if entry == "*":
         return True
     if parse_address(host) is not None:
-        return _covers(entry, host)
-    name, wanted = entry, ""
-    if ported := re.fullmatch(r"([^:]+):([0-9]+)", entry):
-        name, wanted = ported.groups()
+        try:
+            return ipaddress.ip_address(host) in ipaddress.ip_network(entry.strip("[]"), strict=False)
+        except ValueError:
+            return False
+    ported = re.fullmatch(r"([^:]+):([0-9]+)", entry)
+    name, wanted = ported.groups() if ported is not None else (entry, "")
     name = name.removeprefix("*").lstrip(".")
     return wanted in ("", str(port)) and (host == name or host.endswith(f".{name}"))
-
-
-def _covers(entry: str, host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host) in ipaddress.ip_network(entry.strip("[]"), strict=False)
-    except ValueError:
-        return False

@@ -3,10 +3,10 @@
 import re
 from collections.abc import Callable, Generator
 from decimal import Decimal
-from typing import Any, NoReturn
+from typing import Any
 from weakref import WeakMethod
 
-from ijson import JSONError
+from ijson import JSONError, ObjectBuilder
 from ijson.backends import yajl2_c
 
 from monitor.core.model import Scalar
@@ -22,6 +22,8 @@ _DEEPEST = 100
 _LONGEST_BESIDE = 200
 _MOST_BESIDE = 20
 _MOST_DIGITS = 4000
+_REPEATED = "the answer repeats a name in one object"
+_TOO_DEEP = f"the answer is nested deeper than {_DEEPEST} levels"
 _DIGITS = b"0123456789"
 _ENDLESS = re.compile(rb"(?<![0-9])[0-9]{%d}" % _MOST_DIGITS)
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -57,15 +59,20 @@ class JsonRows:
         """Take a piece of the text; to the parser an empty one would be the end."""
         if not self._begun:
             piece = piece.removeprefix(_BYTE_ORDER_MARK)
-        if not piece:
-            return
-        self._begun = True
-        self._refuse_endless_number(piece)
-        self._guard(lambda: self._parser.send(piece))
+        if piece:
+            self._begun = True
+            self._refuse_endless_number(piece)
+            self._parse(self._parser.send, piece)
 
     def close(self) -> None:
         """The text is at its end."""
-        self._guard(self._parser.close)
+        self._parse(self._parser.close)
+
+    def _parse(self, parse: Callable[..., object], *piece: bytes) -> None:
+        try:
+            parse(*piece)
+        except (JSONError, ValueError, ArithmeticError):
+            raise Garbled("the answer is no JSON") from None  # the parser's words quote the text
 
     def _refuse_endless_number(self, piece: bytes) -> None:
         """CPython turns 4300 digits into a number and no more, which the parser, written in C, does not survive.
@@ -78,42 +85,44 @@ class JsonRows:
             raise Garbled(f"the answer holds a number of {_MOST_DIGITS} digits or more")
         self._digits = len(piece) - len(piece.rstrip(_DIGITS)) if rest else begins
 
-    def _guard(self, parse: Callable[[], object]) -> None:
-        try:
-            parse()
-        except (JSONError, ValueError, ArithmeticError):
-            raise Garbled("the answer is no JSON") from None  # the parser's words quote the text
-
     def _event(self, event: str, value: Any) -> None:  # noqa: ANN401 - JSON
         self._values += 1
         if self._values > VALUES_LIMIT:
             raise Garbled(f"the answer holds more than {VALUES_LIMIT} values")
         if self._row is not None:
-            self._continue_row(event, value)
+            self._continue_row(self._row, event, value)
         elif event == "map_key":
-            self._name(value)
+            on_the_way = tuple(self._keys[:-1]) == self._path[: len(self._keys) - 1]
+            if on_the_way and value in self._names[-1]:
+                raise Garbled(_REPEATED)
+            if on_the_way:
+                self._names[-1].add(value)
+            self._keys[-1] = value
         elif event in ("end_map", "end_array"):
             self._keys.pop()
             self._names.pop()
             self._in_list = False
-        elif self._in_list:
-            self._begin_row(event, value)
-        else:
+        elif not self._in_list:
             self._beside_the_rows(event, value)
+        else:
+            self._continue_row(_Row(), event, value)
 
-    def _name(self, name: str) -> None:
-        on_the_way = tuple(self._keys[:-1]) == self._path[: len(self._keys) - 1]
-        if on_the_way and name in self._names[-1]:
-            self._refuse_repeated()
-        if on_the_way:
-            self._names[-1].add(name)
-        self._keys[-1] = name
+    def _continue_row(self, row: "_Row", event: str, value: Any) -> None:  # noqa: ANN401 - JSON
+        if not row.add(event, value):
+            self._row = row
+            return
+        self._row = None
+        self.rows += 1
+        if row.size > ROW_LIMIT:
+            self.oversized += 1
+        else:
+            self._take(row.value)
 
     def _beside_the_rows(self, event: str, value: Any) -> None:  # noqa: ANN401 - JSON
         place = tuple(self._keys)
         if event in ("start_map", "start_array"):
             if len(place) >= _DEEPEST:
-                raise Garbled(f"the answer is nested deeper than {_DEEPEST} levels")
+                raise Garbled(_TOO_DEEP)
             self._keys.append(None)
             self._names.append(set())
             if place == self._path:
@@ -124,68 +133,41 @@ class JsonRows:
         elif place and place[-1] is not None and place[:-1] == self._path[:-1] and len(self.beside) < _MOST_BESIDE:
             self.beside[place[-1]] = _plain(value, _LONGEST_BESIDE)
 
-    def _begin_row(self, event: str, value: Any) -> None:  # noqa: ANN401 - JSON
-        if event in ("start_map", "start_array"):
-            self._row = _Row(is_map=event == "start_map")
-        else:
-            self.rows += 1
-            self._take(_plain(value))
 
-    def _continue_row(self, event: str, value: Any) -> None:  # noqa: ANN401 - JSON
-        row = self._row
-        if row is None or not row.add(event, value):
-            return
-        self._row = None
-        self.rows += 1
-        if row.size > ROW_LIMIT:
-            self.oversized += 1
-        else:
-            self._take(row.value)
+class _Names(dict[str, Any]):
+    """An object of JSON in which no name is repeated."""
 
-    def _refuse_repeated(self) -> NoReturn:
-        raise Garbled("the answer repeats a name in one object")
+    def __setitem__(self, name: str, value: Any) -> None:  # noqa: ANN401 - JSON
+        if name in self:
+            raise Garbled(_REPEATED)
+        super().__setitem__(name, value)
 
 
 class _Row:
     """One row under construction; once it is too large, only its end is waited for."""
 
-    def __init__(self, *, is_map: bool) -> None:
-        self.value: Any = {} if is_map else []
+    def __init__(self) -> None:
+        self._builder = ObjectBuilder(map_type=_Names)
+        self._depth = 0
         self.size = 0
-        self._open: list[Any] = [self.value]
-        self._keys: list[str] = [""]
+
+    @property
+    def value(self) -> object:
+        """What was built."""
+        return self._builder.value
 
     def add(self, event: str, value: Any) -> bool:  # noqa: ANN401 - JSON
         """Add what the parser says; True when the row is complete."""
         self.size += len(value) + 8 if isinstance(value, str) else 8
-        if event == "map_key":
-            if self.size <= ROW_LIMIT and value in self._open[-1]:
-                raise Garbled("the answer repeats a name in one object")
-            self._keys[-1] = value
-            return False
-        if event in ("end_map", "end_array"):
-            self._open.pop()
-            self._keys.pop()
-            return not self._open
         if event in ("start_map", "start_array"):
-            if len(self._open) >= _DEEPEST:
-                raise Garbled(f"the answer is nested deeper than {_DEEPEST} levels")
-            made: Any = {} if event == "start_map" else []
-            self._put(made)
-            self._open.append(made)
-            self._keys.append("")
-            return False
-        self._put(_plain(value))
-        return False
-
-    def _put(self, value: Any) -> None:  # noqa: ANN401 - JSON
-        if self.size > ROW_LIMIT:
-            return
-        where = self._open[-1]
-        if isinstance(where, list):
-            where.append(value)
-        else:
-            where[self._keys[-1]] = value
+            self._depth += 1
+            if self._depth > _DEEPEST:
+                raise Garbled(_TOO_DEEP)
+        elif event in ("end_map", "end_array"):
+            self._depth -= 1
+        if self.size <= ROW_LIMIT:
+            self._builder.event(event, _plain(value))
+        return self._depth == 0
 
 
 def _each(take: "WeakMethod[Callable[[str, Any], None]]") -> Generator[None, tuple[str, Any], None]:

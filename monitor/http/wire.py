@@ -85,7 +85,11 @@ class Network:
         if parse_address(url.host) is not None:
             return await self._ask(request, url, watch, stack)
         watch.begin("resolve")
-        addresses = await self._addresses(url.host, port)
+        found = list(await self._resolver.resolve(url.host, port))
+        allowed = [address for address in found if not (self._deny_link_local and is_link_local(address))]
+        if not allowed:
+            self._refuse_link_local(found[0], url.host)
+        addresses = allowed[:_MOST_ADDRESSES]
         for address in addresses[:-1]:
             try:
                 return await self._ask(request, url, watch, stack, address=address, patience=_NEXT_ADDRESS_AFTER)
@@ -96,18 +100,10 @@ class Network:
                     raise
         return await self._ask(request, url, watch, stack, address=addresses[-1])
 
-    async def _addresses(self, host: str, port: int) -> list[str]:
-        found = list(await self._resolver.resolve(host, port))
-        allowed = [address for address in found if not (self._deny_link_local and is_link_local(address))]
-        if not allowed:
-            self._refuse_link_local(found[0], host)
-        return allowed[:_MOST_ADDRESSES]
-
     def _refuse_link_local(self, address: str, host: str | None = None) -> None:
         if self._deny_link_local and is_link_local(address):
-            raise Unreachable(
-                f"{host or address} is a link-local address, which is never asked (http.deny_link_local)", kind="denied"
-            )
+            what = f"{host or address} is a link-local address, which is never asked (http.deny_link_local)"
+            raise Unreachable(what, kind="denied")
 
     async def _ask(
         self,
@@ -121,7 +117,12 @@ class Network:
         patience: Seconds | None = None,
     ) -> httpx.Response:
         """Ask at one address, by one connection; the certificate is still that of the host's name."""
-        headers = {"Host": url.netloc.decode("ascii"), "Connection": "close", **_login(url), **request.headers}
+        headers = {"Host": url.netloc.decode("ascii"), "Connection": "close", **request.headers}
+        if (
+            url.userinfo and "Authorization" not in headers
+        ):  # a user and password in the URL, as the header they stand for
+            login = base64.b64encode(f"{url.username}:{url.password}".encode()).decode()
+            headers["Authorization"] = f"Basic {login}"
         extensions: dict[str, Any] = {
             "trace": _Tracer(watch, stack, request.place).note,
             "timeout": {"connect": patience, "read": None, "write": None, "pool": None},
@@ -129,12 +130,11 @@ class Network:
         if address is not None:
             extensions["sni_hostname"] = url.raw_host.decode("ascii")
             url = url.copy_with(host=address)
+        through = None
+        if proxy is not None:
+            through = httpx.Proxy(proxy, ssl_context=self._trust if proxy.startswith("https:") else None)
         transport = await stack.enter_async_context(
-            httpx.AsyncHTTPTransport(
-                verify=self._trust,
-                trust_env=False,
-                proxy=None if proxy is None else httpx.Proxy(proxy, ssl_context=self._proxy_trust(proxy)),
-            )
+            httpx.AsyncHTTPTransport(verify=self._trust, trust_env=False, proxy=through)
         )
         response = await transport.handle_async_request(
             httpx.Request(request.method, url, headers=headers, content=request.body, extensions=extensions)
@@ -146,53 +146,50 @@ class Network:
         self, proxy: str, request: Request, url: httpx.URL, watch: Stopwatch, stack: AsyncExitStack
     ) -> httpx.Response:
         """Ask through our own proxy. What happens before the tunnel stands is its doing and says nothing about the service."""
+
+        def ours(what: str) -> Unreachable:
+            return Unreachable(f"our proxy {what}", kind="proxy", phases=watch.stop())
+
         try:
             watch.proxy = httpx.URL(proxy).netloc.decode("ascii")
             response = await self._ask(request, url, watch, stack, proxy=proxy)
         except httpx.ProxyError as error:
             said = self._redactor.show(str(error), 160)
-            raise Unreachable(
-                f"our proxy refuses the connection to {request.place} ({said})", kind="proxy", phases=watch.stop()
-            ) from None
+            raise ours(f"refuses the connection to {request.place} ({said})") from None
         except httpx.InvalidURL:
-            raise Unreachable(f"our proxy for {request.place} is no URL", kind="proxy") from None
+            raise ours(f"for {request.place} is no URL") from None
         except (httpx.NetworkError, httpx.RemoteProtocolError) as error:
             if shortage(error) or (watch.proxy is None and url.scheme == "https"):
                 raise
             text = self._redactor.show(innermost(error), 160)
             what = "cannot be reached" if watch.current in ("connect", "tls") else "closes the connection"
-            raise Unreachable(
-                f"our proxy {watch.proxy or ''} {what}, so {request.place} was not asked{f' ({text})' if text else ''}",
-                kind="proxy",
-                phases=watch.stop(),
-            ) from None
+            why = f" ({text})" if text else ""
+            raise ours(f"{watch.proxy or ''} {what}, so {request.place} was not asked{why}") from None
         if url.scheme == "http" and response.status_code == _PROXY_LOGIN:
-            raise Unreachable(
-                f"our proxy refuses the connection to {request.place} (it wants a login: HTTP 407)",
-                kind="proxy",
-                phases=watch.stop(),
-            )
+            raise ours(f"refuses the connection to {request.place} (it wants a login: HTTP 407)")
         watch.proxy = None
         return response
 
-    def _proxy_trust(self, proxy: str) -> ssl.SSLContext | None:
-        return self._trust if proxy.startswith("https:") else None
-
     def _translate(self, error: Exception, request: Request, watch: Stopwatch) -> Unreachable:
-        phase = watch.current
-        if lacking := shortage(error):
-            said = f"the monitor is out of {lacking}, so {request.place} could not be asked"
-            return Unreachable(said, kind="shortage", phases=watch.stop())
-        kind, what = _classify(error, phase)
-        text = self._redactor.show(innermost(error), 160)
+        """What happened, in plain words; what went wrong within the monitor itself accuses nobody."""
+        kind, phase, text = "protocol", watch.current, self._redactor.show(innermost(error), 160)
+        match error:
+            case _ if lacking := shortage(error):
+                what = f"the monitor is out of {lacking}, so {request.place} could not be asked"
+                return Unreachable(what, kind="shortage", phases=watch.stop())
+            case httpx.TimeoutException() | TimeoutError():
+                kind, what = "timeout", "no connection in time" if phase == "connect" else "no answer in time"
+            case httpx.ConnectError():
+                kind, what = ("tls", "the TLS handshake failed") if phase == "tls" else ("connect", "no connection")
+            case httpx.RemoteProtocolError() if _is_cut_off(str(error)):
+                kind, what = "reset", "the connection was closed before the answer was complete"
+            case httpx.RemoteProtocolError():
+                what = "what it sent is not HTTP"
+            case httpx.NetworkError() | OSError():
+                kind, what = "reset", "the connection broke"
+            case _:
+                what = "the request cannot be made"
         return Unreachable(f"{request.place}: {what}{f' ({text})' if text else ''}", kind=kind, phases=watch.stop())
-
-
-def _login(url: httpx.URL) -> Mapping[str, str]:
-    """A user and password in the URL, as the header they stand for."""
-    if not url.userinfo:
-        return {}
-    return {"Authorization": f"Basic {base64.b64encode(f'{url.username}:{url.password}'.encode()).decode()}"}
 
 
 def _trust(ca_file: str | None) -> ssl.SSLContext:
@@ -254,30 +251,15 @@ class _Tracer:
         stream.read = counted
 
 
-def _classify(error: Exception, phase: str | None) -> tuple[str, str]:
-    """The kind of `Unreachable`, and what happened in plain words."""
-    match error:
-        case httpx.TimeoutException() | TimeoutError():
-            return "timeout", "no connection in time" if phase == "connect" else "no answer in time"
-        case httpx.ConnectError() if phase == "tls":
-            return "tls", "the TLS handshake failed"
-        case httpx.ConnectError():
-            return "connect", "no connection"
-        case httpx.RemoteProtocolError() if _is_cut_off(str(error)):
-            return "reset", "the connection was closed before the answer was complete"
-        case httpx.RemoteProtocolError():
-            return "protocol", "what it sent is not HTTP"
-        case httpx.NetworkError() | OSError():
-            return "reset", "the connection broke"
-        case _:
-            return "protocol", "the request cannot be made"
-
-
 def innermost(error: BaseException) -> str:
     """What is nearest to the cause, in the words of the system or of TLS: the layers above tell less, and in Python's words."""
     if isinstance(error, (httpx.LocalProtocolError, UnicodeError)):
         return "a header or the URL holds what HTTP does not allow"
-    while (cause := _cause(error)) is not None:
+    while True:  # of several attempts the first tells as much as the others
+        group = error.exceptions[0] if isinstance(error, BaseExceptionGroup) else None
+        cause = group or error.__cause__ or error.__context__
+        if cause is None:
+            break
         error = cause
     match error:
         case ssl.SSLCertVerificationError():
@@ -285,25 +267,20 @@ def innermost(error: BaseException) -> str:
         case ssl.SSLError():  # its number is none of the system's
             reason = getattr(error, "reason", None) or error.strerror or ""
             return reason.replace("_", " ").lower()
-        case TimeoutError():  # `_classify` says so
+        case TimeoutError():  # `_translate` says so
             return ""
         case OSError(errno=int(number)) if number in errno.errorcode:
             return os.strerror(number).lower()
         case OSError(strerror=str(said)):
             return said
     said = str(error)
-    if _is_cut_off(said):  # `_classify` says that; how much of it there was stands in parentheses
+    if _is_cut_off(said):  # `_translate` says that; how much of it there was stands in parentheses
         return said.partition("(")[2].removesuffix(")")
     return _BYTES.sub(r"\2", said)
 
 
 def _is_cut_off(said: str) -> bool:
     return "disconnected" in said or "peer closed" in said
-
-
-def _cause(error: BaseException) -> BaseException | None:
-    """Of several attempts the first tells as much as the others."""
-    return error.exceptions[0] if isinstance(error, BaseExceptionGroup) else error.__cause__ or error.__context__
 
 
 def _certificate_expiry(response: httpx.Response) -> Instant | None:

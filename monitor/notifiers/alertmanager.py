@@ -20,8 +20,7 @@ from urllib.parse import urlsplit
 from monitor.core.incident import Incident, Notice
 from monitor.core.model import Instant, Seconds, Service, Severity, TargetName
 from monitor.http import Answer, Http
-from monitor.notifiers import canaries, wording
-from monitor.notifiers.delivery import refused, taken, unanswered
+from monitor.notifiers import refused, taken, unanswered, wording
 from monitor.notifiers.wording import Style
 from monitor.ports import Clock, Undeliverable, Unreachable
 from monitor.redaction import clamp
@@ -52,32 +51,26 @@ class Alert:
     url: str | None = None
 
     @property
-    def identity(self) -> frozenset[tuple[str, str]]:
-        """What Alertmanager knows it by."""
-        return frozenset(self.labels.items())
-
-    @property
     def body(self) -> dict[str, Any]:
         """https://github.com/prometheus/alertmanager/blob/main/api/v2/openapi.yaml, `postableAlert`."""
-        body = {
+        starts_at, ends_at = (datetime.fromtimestamp(each, UTC) for each in (self.starts_at, self.ends_at))
+        return {
             "labels": dict(self.labels),
             "annotations": {name: text for name, text in self.annotations.items() if text},
-            "startsAt": _timestamp(self.starts_at),
-            "endsAt": _timestamp(self.ends_at),
+            "startsAt": starts_at.isoformat(timespec="milliseconds"),
+            "endsAt": ends_at.isoformat(timespec="milliseconds"),
+            **({"generatorURL": self.url} if self.url else {}),
         }
-        return {**body, "generatorURL": self.url} if self.url else body
 
-    def holds(self, now: Instant, skew: Seconds) -> bool:
-        """Whether an Alertmanager takes it as it is meant, whose clock is `skew` seconds ahead of ours (less: behind).
+    def by_clock(self, skew: Seconds, now: Instant) -> "Alert | None":
+        """What to post to an Alertmanager whose clock is `skew` seconds ahead of ours (less: behind), if it misreads this one.
 
         Ahead, an alert may have ended before it was posted. Behind, one that has ended has not yet: it then goes on to the
         end that was said before (https://github.com/prometheus/alertmanager/blob/main/types/types.go, `Merge`).
         """
-        return skew < (self.ends_at - now) / 2 if self.fires else self.ends_at <= now + skew
-
-    def moved(self, seconds: Seconds) -> "Alert":
-        """The same by another clock."""
-        return replace(self, starts_at=self.starts_at + seconds, ends_at=self.ends_at + seconds)
+        if skew < (self.ends_at - now) / 2 if self.fires else self.ends_at <= now + skew:
+            return None
+        return replace(self, starts_at=self.starts_at + skew, ends_at=self.ends_at + skew)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,7 +102,7 @@ class AlertmanagerNotifier:
         if notice.told is not None and notice.told.closed and not notice.incident.open:
             return alert.labels
         if alerts := self._current([(notice.incident, alert)]):
-            self._judge(await self._post(alerts))
+            _raise_if_all(await self._post(alerts))
         return alert.labels
 
     async def refresh(self, notices: Sequence[Notice]) -> str:
@@ -118,7 +111,7 @@ class AlertmanagerNotifier:
         Says which instances could not be reached. Raises Undeliverable if none takes it.
         """
         failures = await self._post(self._current([(notice.incident, self._alert(notice)) for notice in notices]))
-        self._judge(failures)
+        _raise_if_all(failures)
         return _joined(failures)
 
     async def test(self, text: str) -> None:
@@ -131,9 +124,7 @@ class AlertmanagerNotifier:
             ends_at=now + TEST_LASTS,
             fires=True,
         )
-        failures = await self._post([alert])
-        if any(failures):
-            raise _worst(failures)
+        _raise_if_all([failure for failure in await self._post([alert]) if failure])
 
     def close(self) -> None:
         """Nothing is held between two calls."""
@@ -142,23 +133,21 @@ class AlertmanagerNotifier:
 
     def _current(self, told: Sequence[tuple[Incident, Alert]]) -> list[Alert]:
         """Without what a later incident under the same labels has replaced: its end would be taken for the later one's."""
-        for incident, alert in told:
-            newest = self._newest.get(alert.identity, incident.opened_at)
-            self._newest[alert.identity] = max(newest, incident.opened_at)
-        return [alert for incident, alert in told if incident.opened_at == self._newest[alert.identity]]
+        known = [(frozenset(alert.labels.items()), incident.opened_at, alert) for incident, alert in told]
+        for labels, opened_at, _ in known:
+            self._newest[labels] = max(opened_at, self._newest.get(labels, opened_at))
+        return [alert for labels, opened_at, alert in known if opened_at == self._newest[labels]]
 
     def _alert(self, notice: Notice) -> Alert:
-        incident, now = notice.incident, self.clock.now()
-        fires = incident.closed_at is None
-        starts_at = math.floor(incident.opened_at)
-        ends_at = now + LASTS if incident.closed_at is None else math.floor(incident.closed_at)
+        closed_at, starts_at = notice.incident.closed_at, math.floor(notice.incident.opened_at)
+        ends_at = self.clock.now() + LASTS if closed_at is None else math.floor(closed_at)
         return Alert(
             labels=self._labels(notice),
             annotations=self._annotations(notice),
             starts_at=starts_at,
             ends_at=max(ends_at, starts_at),
-            fires=fires,
-            url=f"{self._root}/" if self._root else None,
+            fires=closed_at is None,
+            url=self._link("/"),
         )
 
     def _labels(self, notice: Notice) -> Mapping[str, str]:
@@ -189,13 +178,12 @@ class AlertmanagerNotifier:
             "also": ", ".join(diagnosis.also),
             "advice": wording.advice(notice, style),
             "state": "\n".join(wording.states(notice, style)),
-            "canaries": "\n".join(canaries.losses(notice, style)),
-            "runbook_url": f"{self._root}/runbooks/{diagnosis.fault}" if self._root else "",
+            "canaries": "\n".join(wording.losses(notice, style)),
+            "runbook_url": self._link(f"/runbooks/{diagnosis.fault}") or "",
         }
 
-    @property
-    def _root(self) -> str:
-        return (self.external_url or "").rstrip("/")
+    def _link(self, path: str) -> str | None:
+        return f"{self.external_url.rstrip('/')}{path}" if self.external_url else None
 
     def _foreign(self, text: str, limit: int) -> str:
         return clamp(" ".join(self.redact(text).split()), limit)
@@ -206,21 +194,24 @@ class AlertmanagerNotifier:
         """What became of it at each instance."""
         return list(await asyncio.gather(*(self._post_to(url, alerts) for url in self.urls)))
 
-    @staticmethod
-    def _judge(failures: Sequence[Undeliverable | None]) -> None:
-        if all(failures):
-            raise _worst(failures)
-
     async def _post_to(self, url: str, alerts: Sequence[Alert]) -> Undeliverable | None:
         """Post, and once more by the instance's own clock what that clock would make something else of."""
         try:
             answer = await self._ask(url, alerts)
-            misread = _misread(alerts, answer, self.clock.now())
-            if _is_taken(answer) and misread:
+            now = self.clock.now()
+            skew = answer.sent_at - now if answer.sent_at is not None else 0.0
+            misread = [dated for alert in alerts if (dated := alert.by_clock(skew, now)) is not None]
+            if misread and _is_taken(answer) and answer.sent_at is not None and abs(skew) <= _BELIEVED_SKEW:
                 answer = await self._ask(url, misread)
         except Unreachable as error:
             return unanswered("Alertmanager", error)
-        return None if _is_taken(answer) else self._refused(url, answer)
+        if _is_taken(answer):
+            return None
+        who = f"Alertmanager at {urlsplit(url).netloc}"
+        if taken(answer):
+            return Undeliverable(f"{who} answers with a web page: something else is there, or in front of it")
+        said = "" if answer.media_type == "text/html" else self._foreign(answer.complaint, _LONGEST_COMPLAINT)
+        return refused(who, answer, self.clock.now(), said)
 
     async def _ask(self, url: str, alerts: Sequence[Alert]) -> Answer:
         return await self.http.request(
@@ -233,21 +224,6 @@ class AlertmanagerNotifier:
             body_limit=_BODY_LIMIT,
         )
 
-    def _refused(self, url: str, answer: Answer) -> Undeliverable:
-        who = f"Alertmanager at {urlsplit(url).netloc}"
-        if taken(answer):
-            return Undeliverable(f"{who} answers with a web page: something else is there, or in front of it")
-        said = "" if answer.media_type == "text/html" else self._foreign(answer.complaint, _LONGEST_COMPLAINT)
-        return refused(who, answer, self.clock.now(), said)
-
-
-def _misread(alerts: Sequence[Alert], answer: Answer, now: Instant) -> list[Alert]:
-    """What the clock of whoever answered makes something else of, dated by that clock."""
-    skew = answer.sent_at - now if answer.sent_at is not None else 0.0
-    if answer.sent_at is None or abs(skew) > _BELIEVED_SKEW:
-        return []
-    return [alert.moved(skew) for alert in alerts if not alert.holds(now, skew)]
-
 
 def _is_taken(answer: Answer) -> bool:
     """A page to sign in with is no answer of Alertmanager's, whatever its status."""
@@ -258,16 +234,10 @@ def _joined(failures: Sequence[Undeliverable | None]) -> str:
     return "; ".join(dict.fromkeys(str(failure) for failure in failures if failure is not None))
 
 
-def _worst(failures: Sequence[Undeliverable | None]) -> Undeliverable:
+def _raise_if_all(failures: Sequence[Undeliverable | None]) -> None:
     """One error for all instances: it may have been taken if any may have; the shortest wait asked for counts."""
     known = [failure for failure in failures if failure is not None]
-    waits = [failure.retry_after for failure in known if failure.retry_after is not None]
-    return Undeliverable(
-        _joined(failures),
-        unknown=any(failure.unknown for failure in known),
-        retry_after=min(waits, default=None),
-    )
-
-
-def _timestamp(instant: Instant) -> str:
-    return datetime.fromtimestamp(instant, UTC).isoformat(timespec="milliseconds")
+    if known and len(known) == len(failures):
+        waits = [failure.retry_after for failure in known if failure.retry_after is not None]
+        unknown = any(failure.unknown for failure in known)
+        raise Undeliverable(_joined(failures), unknown=unknown, retry_after=min(waits, default=None))

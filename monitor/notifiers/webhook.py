@@ -20,10 +20,9 @@ from typing import Any
 
 from monitor.core.incident import Losses, Notice
 from monitor.core.model import Instant, Seconds, Service
-from monitor.core.telling import acknowledged, shown
+from monitor.core.notify import acknowledged, shown
 from monitor.http import Http
-from monitor.notifiers import wording
-from monitor.notifiers.delivery import refused, taken, unanswered
+from monitor.notifiers import refused, taken, unanswered, wording
 from monitor.ports import Clock, Unreachable
 from monitor.redaction import clamp
 
@@ -56,21 +55,15 @@ class WebhookNotifier:
     async def test(self, text: str) -> None:
         """Post a test. Raises Undeliverable."""
         now = self.clock.now()
-        await self._post(
-            {
-                "version": 1,
-                "delivery": f"test-{int(now)}",
-                "reason": "test",
-                "at": _time(now),
-                "summary": self._show(text),
-            }
-        )
+        said = {"delivery": f"test-{int(now)}", "reason": "test", "at": _time(now), "summary": self._show(text)}
+        await self._post({"version": 1, **said})
 
     def close(self) -> None:
         """Nothing is held between two calls."""
 
     def _body(self, notice: Notice) -> dict[str, Any]:
         incident, diagnosis = notice.incident, notice.incident.diagnosis
+        root = (self.external_url or "").rstrip("/")
         return {
             "version": 1,
             "delivery": self._show(f"{incident.id}/{notice.reason}/{_digest(notice)}"),
@@ -101,9 +94,7 @@ class WebhookNotifier:
             "advice": self._show(diagnosis.next_step),
             "trace_ids": [self._show(trace_id) for trace_id in diagnosis.trace_ids[:_MOST]],
             "waiting": self._show(diagnosis.waiting) if diagnosis.waiting is not None else None,
-            "links": {"runbook": f"{self.external_url.rstrip('/')}/runbooks/{diagnosis.fault}"}
-            if self.external_url
-            else {},
+            "links": {"runbook": f"{root}/runbooks/{diagnosis.fault}"} if root else {},
         }
 
     def _show(self, text: str) -> str:
@@ -134,15 +125,15 @@ def _digest(notice: Notice) -> str:
     """The same for every attempt to tell the same thing; another when it has changed since, or when it is so again."""
     incident, told = notice.incident, notice.told
     parts = (
-        str(_times_told(notice)),
-        str(told.at) if told is not None else "",
+        _times_told(notice),
+        told.at if told is not None else "",
         shown(incident, notice.silenced_until),
-        str(notice.silenced_until),
-        str(len(incident.reopened)),
-        str(incident.closed_at),
-        str(incident.acked_at),
+        notice.silenced_until,
+        len(incident.reopened),
+        incident.closed_at,
+        incident.acked_at,
     )
-    return hashlib.sha256("|".join(parts).encode()).hexdigest()[:16]
+    return hashlib.sha256("|".join(map(str, parts)).encode()).hexdigest()[:16]
 
 
 def _times_told(notice: Notice) -> int:

@@ -8,14 +8,14 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import dropwhile, takewhile
 from typing import assert_never
 
-from monitor.core.faults import FAULTS
+from monitor.core.faults import FAULTS, LOSSES
 from monitor.core.incident import NO_LONGER_MONITORED, Incident, Notice, Reason
 from monitor.core.model import Component, Fault, Instant, Seconds, Severity
 from monitor.core.moments import moment_text
-from monitor.core.telling import acknowledged
-from monitor.core.triage import LOSSES
+from monitor.core.notify import acknowledged
 
 _LONGEST_NAME = 80
 _LONGEST_SENTENCE = 400
@@ -61,9 +61,7 @@ def is_a_moment(instant: Instant) -> bool:
 
 def utc(instant: Instant) -> str:
     """A moment as everybody reads it alike: 2027-01-15 08:00 UTC."""
-    if not is_a_moment(instant):
-        return "an unknown time"
-    return moment_text(instant)
+    return moment_text(instant) if is_a_moment(instant) else "an unknown time"
 
 
 def duration(seconds: Seconds) -> str:
@@ -97,50 +95,42 @@ def began_at(incident: Incident) -> Instant:
 
 def headline(notice: Notice, style: Style) -> str:
     """The present state in one line: sign and word, target, the fault's slug, and who has it."""
-    incident = notice.incident
-    parts = [style.bold(style.foreign(incident.target, _LONGEST_NAME)), style.code(incident.diagnosis.fault)]
+    incident, diagnosis = notice.incident, notice.incident.diagnosis
     if not incident.open:
-        state = f"⏹️ {style.bold(NO_LONGER_MONITORED)}" if _is_removed(incident) else f"✅ {style.bold('resolved')}"
-        return " · ".join((state, *parts, f"after {duration(lasted(incident, notice.at))}"))
-    severity = incident.diagnosis.severity
-    sign = "🛠️" if incident.diagnosis.waiting is not None else SEVERITY_SIGNS[severity]
-    return " · ".join((f"{sign} {style.bold(severity.word)}", *parts, *_tails(notice, style)))
-
-
-def _is_removed(incident: Incident) -> bool:
-    return incident.closed_because == NO_LONGER_MONITORED
-
-
-def _tails(notice: Notice, style: Style) -> list[str]:
-    incident = notice.incident
-    tails = [_again(incident, notice.at)] if incident.reopened else []
-    if incident.diagnosis.waiting is not None:
-        tails.append("mended, waiting for traces")
+        removed = incident.closed_because == NO_LONGER_MONITORED
+        state = f"⏹️ {style.bold(NO_LONGER_MONITORED)}" if removed else f"✅ {style.bold('resolved')}"
+        return f"{state} · {_name(incident, style)} · after {duration(lasted(incident, notice.at))}"
+    sign = "🛠️" if diagnosis.waiting is not None else SEVERITY_SIGNS[diagnosis.severity]
+    parts = [f"{sign} {style.bold(diagnosis.severity.word)}", _name(incident, style)]
+    if incident.reopened:
+        times = len(incident.reopened) + 1
+        ordinal = dict(enumerate(_ORDINALS, start=2)).get(times, f"{times}th")
+        parts.append(f"again, {ordinal} time in {duration(max(0.0, notice.at - incident.opened_at))}")
+    if diagnosis.waiting is not None:
+        parts.append("mended, waiting for traces")
     if acknowledged(incident):
-        tails.append(f"acknowledged by {_person(incident.acked_by, style)}")
+        parts.append(f"acknowledged by {_person(incident.acked_by, style)}")
     if notice.silenced_until is not None:
-        tails.append("silenced")
-    return tails
+        parts.append("silenced")
+    return " · ".join(parts)
 
 
 def news(notice: Notice, style: Style) -> str:
     """What has just happened, in one line: target and slug are in it."""
-    incident = notice.incident
+    incident, diagnosis = notice.incident, notice.incident.diagnosis
     if not incident.open:
         return headline(notice, style)
-    name = f"{style.bold(style.foreign(incident.target, _LONGEST_NAME))} · {style.code(incident.diagnosis.fault)}"
-    severity = incident.diagnosis.severity
-    sign, word = SEVERITY_SIGNS[severity], style.bold(severity.word)
+    name, sign, word = _name(incident, style), SEVERITY_SIGNS[diagnosis.severity], style.bold(diagnosis.severity.word)
     match notice.reason:
         case Reason.CHANGED:
             return f"{sign} {word} · {name} · {_change(notice, style)}"
         case Reason.REMINDER:
-            still = (
-                f"still {word}" if incident.diagnosis.waiting is None else f"{word}, mended, still waiting for traces"
-            )
+            still = f"still {word}" if diagnosis.waiting is None else f"{word}, mended, still waiting for traces"
             return f"⏰ reminder: {still} after {duration(lasted(incident, notice.at))} · {name}"
         case Reason.ESCALATED:
-            return f"{sign} escalated: {word} for {_critical_for(notice)}, nobody has acknowledged · {name}"
+            since = incident.critical_since
+            critical_for = lasted(incident, notice.at) if since is None else max(0.0, notice.at - since)
+            return f"{sign} escalated: {word} for {duration(critical_for)}, nobody has acknowledged · {name}"
         case Reason.OPENED | Reason.EDITED | Reason.RESOLVED:
             return headline(notice, style)
         case Reason.TEST:
@@ -148,15 +138,12 @@ def news(notice: Notice, style: Style) -> str:
     assert_never(notice.reason)
 
 
-def _critical_for(notice: Notice) -> str:
-    since = notice.incident.critical_since
-    return duration(max(0.0, notice.at - since)) if since is not None else duration(lasted(notice.incident, notice.at))
+def _name(incident: Incident, style: Style) -> str:
+    return f"{style.bold(style.foreign(incident.target, _LONGEST_NAME))} · {style.code(incident.diagnosis.fault)}"
 
 
-def _again(incident: Incident, now: Instant) -> str:
-    times = len(incident.reopened) + 1
-    ordinal = _ORDINALS[times - 2] if times - 2 < len(_ORDINALS) else f"{times}th"
-    return f"again, {ordinal} time in {duration(max(0.0, now - incident.opened_at))}"
+def _person(name: str | None, style: Style) -> str:
+    return style.foreign(name, _LONGEST_NAME) if name else "somebody"
 
 
 def _change(notice: Notice, style: Style) -> str:
@@ -175,14 +162,11 @@ def _change(notice: Notice, style: Style) -> str:
 
 
 def _known_for(incident: Incident, fault: Fault, now: Instant) -> Seconds:
-    """For how long an incident bore a name that it has lost since."""
+    """For how long an incident bore a name that it has lost since: the last stretch of it, up to now."""
     began = incident.opened_at
-    seen = False
-    for passage in reversed(incident.passages):
-        if passage.fault is fault:
-            began, seen = passage.at, True
-        elif seen:
-            break
+    newest_first = dropwhile(lambda passage: passage.fault is not fault, reversed(incident.passages))
+    for passage in takewhile(lambda passage: passage.fault is fault, newest_first):
+        began = passage.at
     return max(0.0, now - began)
 
 
@@ -198,12 +182,12 @@ def sentence(notice: Notice, style: Style) -> str:
 def place_and_time(notice: Notice, style: Style) -> str:
     """Where it broke and since when; for a closed one from when to when."""
     incident = notice.incident
-    began = style.when(began_at(incident))
-    where = WHERE[incident.diagnosis.component]
+    where, began = WHERE[incident.diagnosis.component], style.when(began_at(incident))
     if incident.closed_at is None:
         lost = incident.diagnosis.missing_since
         return f"Where: {where}. Since {began}." + (f" Traces are missing since {style.when(lost)}." if lost else "")
-    ended = " It counts as resolved: nobody looks any more." if _is_removed(incident) else ""
+    removed = incident.closed_because == NO_LONGER_MONITORED
+    ended = " It counts as resolved: nobody looks any more." if removed else ""
     return f"Where: {where}. From {began} to {style.when(incident.closed_at)}.{ended}"
 
 
@@ -211,8 +195,9 @@ def states(notice: Notice, style: Style) -> list[str]:
     """What is being done about it: mended and waiting, acknowledged, silenced; of a closed one, what ended it."""
     incident = notice.incident
     if not incident.open:
-        reason = "" if _is_removed(incident) else incident.closed_because
-        return [style.mixed(f"Resolved: {reason}", _LONGEST_SENTENCE)] if reason else []
+        reason = incident.closed_because
+        known = reason and reason != NO_LONGER_MONITORED
+        return [style.mixed(f"Resolved: {reason}", _LONGEST_SENTENCE)] if known else []
     lines = []
     if incident.diagnosis.waiting is not None:
         lines.append(f"🛠️ {style.mixed(incident.diagnosis.waiting, _LONGEST_SENTENCE)}")
@@ -220,26 +205,21 @@ def states(notice: Notice, style: Style) -> list[str]:
         at = f", {style.when(incident.acked_at)}" if incident.acked_at is not None else ""
         lines.append(f"👀 Acknowledged by {_person(incident.acked_by, style)}{at}. No reminders until it gets worse.")
     if notice.silenced_until is not None:
-        endless = not is_a_moment(notice.silenced_until)
-        lines.append("🔕 Silenced" + ("." if endless else f" until {style.when(notice.silenced_until)}."))
+        until = f" until {style.when(notice.silenced_until)}" if is_a_moment(notice.silenced_until) else ""
+        lines.append(f"🔕 Silenced{until}.")
     return lines
 
 
 def because(notice: Notice, style: Style) -> list[str]:
     """Why we think so, most important first; what the sentence above or the list of traces says is not said twice."""
     diagnosis = notice.incident.diagnosis
-    said = set(diagnosis.trace_ids)
-    fresh = [
-        line
-        for line in diagnosis.because
-        if line.strip() and line not in diagnosis.summary and not (said and set(_ids_in(line)) & said)
-    ]
-    return [style.mixed(line, _LONGEST_SENTENCE) for line in dict.fromkeys(fresh)]
-
-
-def _ids_in(line: str) -> list[str]:
-    """The trace ids of a line that says nothing else."""
-    return line.removeprefix("trace ").split(", ") if _ONLY_IDS.fullmatch(line) else []
+    listed = set(diagnosis.trace_ids)
+    lines = []
+    for line in dict.fromkeys(diagnosis.because):
+        only_ids = line.removeprefix("trace ").split(", ") if _ONLY_IDS.fullmatch(line) else []
+        if line.strip() and line not in diagnosis.summary and listed.isdisjoint(only_ids):
+            lines.append(style.mixed(line, _LONGEST_SENTENCE))
+    return lines
 
 
 def traces(notice: Notice, style: Style) -> list[str]:
@@ -250,13 +230,8 @@ def traces(notice: Notice, style: Style) -> list[str]:
 def others(notice: Notice, style: Style) -> list[str]:
     """What is broken besides, and what is a mere consequence: slugs only."""
     diagnosis = notice.incident.diagnosis
-    lines = []
-    if diagnosis.also:
-        lines.append(f"Also broken: {', '.join(style.code(fault) for fault in dict.fromkeys(diagnosis.also))}")
-    if diagnosis.explained:
-        consequences = ", ".join(style.code(fault) for fault in dict.fromkeys(diagnosis.explained))
-        lines.append(f"Explained by it: {consequences}")
-    return lines
+    titled = (("Also broken", diagnosis.also), ("Explained by it", diagnosis.explained))
+    return [f"{title}: {', '.join(map(style.code, dict.fromkeys(faults)))}" for title, faults in titled if faults]
 
 
 def advice(notice: Notice, style: Style) -> str:
@@ -276,6 +251,22 @@ def life(notice: Notice, style: Style) -> list[str]:
     ]
 
 
+def losses(notice: Notice, style: Style) -> list[str]:
+    """What became of the canaries of an incident, and which are late and which are lost."""
+    found = notice.incident.losses
+    if found is None:
+        return []
+    said = str(found)
+    lines = [f"{said[0].upper()}{said[1:]}."]
+    late = ("Late, the longest first", found.late_ids, found.late)
+    lost = ("Lost, the newest first", found.lost_ids, found.lost)
+    for title, ids, count in (late, lost):
+        if ids:
+            names = ", ".join(style.code(style.foreign(trace_id, _LONGEST_NAME)) for trace_id in ids)
+            lines.append(f"{title}: {names}" + (f" and {count - len(ids)} more" if count > len(ids) else ""))
+    return lines
+
+
 def commands(notice: Notice) -> list[str]:
     """What to copy into a shell, as far as there is something left to do; no name that could mean something there."""
     incident = notice.incident
@@ -288,7 +279,3 @@ def commands(notice: Notice) -> list[str]:
         fault = incident.diagnosis.fault
         lines.append(f"trace-monitor silence add --target {incident.target} --fault {fault} --for 2h")
     return lines
-
-
-def _person(name: str | None, style: Style) -> str:
-    return style.foreign(name, _LONGEST_NAME) if name else "somebody"

@@ -4,26 +4,23 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from monitor.settings.coherence import doubts, violations
-from monitor.settings.document import read_document
-from monitor.settings.environment import CONFIG, SECRETS_DIR, read_environment
-from monitor.settings.explain import explain
-from monitor.settings.given import Given, Layer, Origin
-from monitor.settings.lower import Lowered, lower
+from monitor.settings.document import Layer, Node, Origin, read_document
+from monitor.settings.layer import LayerValues, Places, read_layer
 from monitor.settings.model import Settings, build
-from monitor.settings.problem import ConfigError, Problem
-from monitor.settings.provenance import Provenance
-from monitor.settings.secret import MASK, SecretText
-from monitor.settings.secrets_dir import read_secrets_dir
-from monitor.settings.stand_in import build_without_secrets, without_files
+from monitor.settings.problem import ConfigError, KeyPath, Problem, did_you_mean
+from monitor.settings.schema import TWIN, Kind, describe, setting_at
+from monitor.settings.secret import MASK, PLACEHOLDER, SHORTEST_MASKED
+from monitor.settings.sources import CONFIG, SECRETS_DIR, Found, read_environment, read_secrets_dir, variable
 
 LOCAL = Path("trace-monitor.yaml")
 GLOBAL = Path("/etc/trace-monitor/config.yaml")
 _LARGEST = 1024 * 1024
-_SHORTEST_MASKED = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +28,7 @@ class Loaded:
     """The settings, where each comes from, and what is worth a warning. `path`: the file that was read, if there was one."""
 
     settings: Settings
-    provenance: Provenance
+    places: Places
     warnings: tuple[str, ...]
     path: Path | None
     secrets_dir: Path | None
@@ -42,7 +39,7 @@ def load(
     environ: Mapping[str, str],
     cwd: Path,
     *,
-    over: Sequence[Given] = (),
+    over: Sequence[Node] = (),
     open_files: bool = True,
 ) -> Loaded:
     """Read everything. `path` is `--config`. Raises ConfigError.
@@ -51,9 +48,11 @@ def load(
     secrets need not be given at all, for whoever checks the rest on a machine that has none of them.
     """
     file = find_file(path, environ, cwd)
-    text = "" if file is None else read_file(file)
-    name = _display(file, path or environ.get(CONFIG), cwd)
-    return parse(text, environ, cwd, file=file, name=name, over=over, open_files=open_files)
+    if file is None:
+        return parse("", environ, cwd, over=over, open_files=open_files)
+    beside_us = file.relative_to(cwd) if file.is_relative_to(cwd) else file
+    name = path or environ.get(CONFIG, "").strip() or str(beside_us)
+    return parse(read_file(file), environ, cwd, file=file, name=name, over=over, open_files=open_files)
 
 
 def parse(
@@ -63,34 +62,31 @@ def parse(
     *,
     file: Path | None = None,
     name: str = "configuration",
-    over: Sequence[Given] = (),
+    over: Sequence[Node] = (),
     open_files: bool = True,
 ) -> Loaded:
     """The same with the text of the file, which stands as `name` in complaints. Raises ConfigError."""
-    tree = read_document(text, lambda line: Origin(layer=Layer.FILE, place=f"{name}:{line}"))
+    document = read_document(text, lambda line: Origin(layer=Layer.FILE, place=f"{name}:{line}"))
     given = environ.get(SECRETS_DIR, "").strip()
     secrets_dir = cwd / given if given else None
-    mounted = read_secrets_dir(secrets_dir, [tree]) if secrets_dir and (open_files or secrets_dir.is_dir()) else None
-    environment = read_environment(environ, [mounted.tree if mounted else None, tree])
-    layers = [
-        *(lower(each, cwd) for each in over),
-        lower(environment.tree, cwd),
-        lower(mounted.tree if mounted else None, cwd),
-        lower(tree, file.parent if file else cwd),
-    ]
-    if not open_files:
-        layers = [replace(layer, values=without_files(layer.values)) for layer in layers]
-    problems = [*environment.problems, *(mounted.problems if mounted else [])]
+    found: list[Found] = []
+    if secrets_dir and (open_files or secrets_dir.is_dir()):
+        found.append(read_secrets_dir(secrets_dir, [document]))
+    found.insert(0, read_environment(environ, [*(each.tree for each in found), document]))
+    layers = [read_layer(tree, cwd, open_files=open_files) for tree in (*over, *(each.tree for each in found))]
+    layers.append(read_layer(document, file.parent if file else cwd, open_files=open_files))
+    problems = [problem for each in found for problem in each.problems]
     problems += [problem for layer in layers for problem in layer.problems]
-    provenance = Provenance([layer.places for layer in layers])
-    settings = _validate(layers, provenance, problems, _fallback(tree, file, name), open_files=open_files)
-    return Loaded(
-        settings=settings,
-        provenance=provenance,
-        warnings=(*environment.warnings, *(mounted.warnings if mounted else []), *doubts(settings)),
-        path=file,
-        secrets_dir=secrets_dir,
-    )
+    fallback = name if document else f"{name} (there is nothing in it)"
+    if file is None:
+        fallback = f"configuration (no file: neither ./{LOCAL} nor {GLOBAL} is there)"
+    places = Places([layer.places for layer in layers])
+    settings = _validate(layers, places, problems, fallback, open_files=open_files)
+    warnings = (*(warning for each in found for warning in each.warnings), *doubts(settings))
+    return Loaded(settings=settings, places=places, warnings=warnings, path=file, secrets_dir=secrets_dir)
+
+
+# --- the file --------------------------------------------------------------------------------------------------------
 
 
 def find_file(path: str | None, environ: Mapping[str, str], cwd: Path) -> Path | None:
@@ -114,59 +110,70 @@ def _is_there(file: Path) -> bool:
 
 def read_file(file: Path) -> str:
     """The text of a file that an operator wrote. Raises ConfigError."""
+    what = "is larger than 1 MiB, which no configuration is"
+    content = b""
     try:
         with file.open("rb") as handle:
             content = handle.read(_LARGEST + 1)
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "no such file"
-        raise _unreadable(file, f"cannot be read: {reason}") from None
-    if len(content) > _LARGEST:
-        raise _unreadable(file, "is larger than 1 MiB, which no configuration is")
-    try:
-        return content.decode("utf-8")
+        if len(content) <= _LARGEST:
+            return content.decode()
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        raise _unreadable(file, f"is not text in UTF-8 (line {line})") from None
+        what = f"is not text in UTF-8 (line {line})"
+    except (OSError, ValueError) as error:
+        what = f"cannot be read: {getattr(error, 'strerror', None) or 'no such file'}"
+    raise ConfigError([Problem(place=str(file), path=(), what=what)])
 
 
-def _unreadable(file: Path, what: str) -> ConfigError:
-    return ConfigError([Problem(place=str(file), path=(), what=what)])
-
-
-def _display(file: Path | None, asked: str | None, cwd: Path) -> str:
-    """A file as people call it: as they gave it, or relative to where they are."""
-    if file is None:
-        return "configuration"
-    if asked:
-        return asked
-    return str(file.relative_to(cwd)) if file.is_relative_to(cwd) else str(file)
-
-
-def _fallback(tree: Given | None, file: Path | None, name: str) -> str:
-    """The place of what is given nowhere."""
-    if file is None:
-        return f"configuration (no file: neither ./{LOCAL} nor {GLOBAL} is there)"
-    return f"{name} (there is nothing in it)" if tree is None else name
+# --- from the layers to the settings ---------------------------------------------------------------------------------
 
 
 def _validate(
-    layers: list[Lowered], provenance: Provenance, problems: list[Problem], fallback: str, *, open_files: bool
+    layers: list[LayerValues], places: Places, problems: list[Problem], fallback: str, *, open_files: bool
 ) -> Settings:
     settings: Settings | None = None
-    make = build if open_files else build_without_secrets
     try:
-        settings = make([layer.values for layer in layers])
+        settings = _build([layer.values for layer in layers], open_files=open_files)
     except ValidationError as error:
         spoiled = {problem.path[:-1] for problem in problems}
         # What is missing beside a key that was misspelt is the misspelt one.
-        problems += [each for each in explain(error, provenance, fallback) if each.path[:-1] not in spoiled]
+        problems += [each for each in _explain(error, places, fallback) if each.path[:-1] not in spoiled]
     else:
-        for path, what in violations(settings):
-            place = provenance.place(path, fallback)
-            problems.append(Problem(place=place, path=provenance.as_given(path), what=what))
+        problems += [
+            Problem(place=places.place(path, fallback), path=places.as_given(path), what=what)
+            for path, what in violations(settings)
+        ]
     if problems or settings is None:
-        raise ConfigError(sorted(_without_secrets(problems, layers), key=_line))
+        secrets = {text for layer in layers for text in layer.secrets if len(text) >= SHORTEST_MASKED}
+        raise ConfigError(sorted((_without_secrets(problem, secrets) for problem in problems), key=_line))
     return settings
+
+
+def _build(layers: list[Mapping[str, Any]], *, open_files: bool) -> Settings:
+    """Merge and validate; without files with a placeholder for each secret that is needed and given nowhere."""
+    try:
+        return build(layers)
+    except ValidationError as error:
+        lacking = [each["loc"] for each in error.errors(include_url=False) if each["type"] == "missing"]
+        secrets = [path for path in lacking if (at := setting_at(path)) and at.kind is Kind.SECRET]
+        if open_files or not secrets:
+            raise
+    placeholders: dict[str, Any] = {}
+    for *above, last in secrets:
+        section = placeholders
+        for part in above:
+            section = section.setdefault(str(part), {})
+        section[str(last)] = PLACEHOLDER
+    return build([*layers, placeholders])
+
+
+def _without_secrets(problem: Problem, secrets: set[str]) -> Problem:
+    """Complaints quote nothing but names; should a name be a secret that also stands in its proper place, it goes too."""
+    if not secrets:
+        return problem
+    pattern = re.compile("|".join(map(re.escape, sorted(secrets, key=len, reverse=True))))
+    path = tuple(pattern.sub(MASK, part) if isinstance(part, str) else part for part in problem.path)
+    return replace(problem, path=path, what=pattern.sub(MASK, problem.what))
 
 
 def _line(problem: Problem) -> tuple[str, int]:
@@ -175,29 +182,56 @@ def _line(problem: Problem) -> tuple[str, int]:
     return (name, int(line)) if line.isdecimal() else (problem.place, 0)
 
 
-def _without_secrets(problems: list[Problem], layers: list[Lowered]) -> list[Problem]:
-    """Complaints quote nothing but names; should a name be a secret that also stands in its proper place, it goes too."""
-    secrets = {text for layer in layers for text in _texts(layer.values) if len(text) >= _SHORTEST_MASKED}
-    if not secrets:
-        return problems
-    pattern = re.compile("|".join(map(re.escape, sorted(secrets, key=len, reverse=True))))
-    return [
-        replace(
-            problem,
-            path=tuple(pattern.sub(MASK, part) if isinstance(part, str) else part for part in problem.path),
-            what=pattern.sub(MASK, problem.what),
+# --- pydantic's complaints, as sentences that say what is wrong and what is allowed ----------------------------------
+
+_SENTENCES = {
+    "bool_parsing": "is not a switch; allowed: true, false",
+    "int_parsing": "is not a whole number",
+    "int_parsing_size": "is not a whole number of a reasonable size",
+    "int_from_float": "is not a whole number",
+    "string_type": "is not a text",
+    "greater_than_equal": "is too small; allowed: at least {ge}",
+    "less_than_equal": "is too large; allowed: at most {le}",
+    "refused": "{what}",
+}
+
+
+def _explain(error: ValidationError, places: Places, fallback: str) -> list[Problem]:
+    """One problem per complaint. `fallback`: the place of what was given nowhere.
+
+    A complaint about a value that was made from another one follows from that one, so it is left out where there are others.
+    """
+    problems: list[Problem] = []
+    consequences: list[Problem] = []
+    for details in error.errors(include_url=False):
+        path = tuple(part for part in details["loc"] if part != "[key]")
+        setting = setting_at(path)
+        follows = setting and setting.derived and places.where(path) is None and details["type"] != "missing"
+        (consequences if follows else problems).append(
+            Problem(place=places.place(path, fallback), path=places.as_given(path), what=_sentence(details, path))
         )
-        for problem in problems
-    ]
+    return problems or consequences
 
 
-def _texts(values: object) -> list[str]:
-    match values:
-        case SecretText(value=value):
-            return [value.strip()]
-        case dict():
-            return [text for value in values.values() for text in _texts(value)]
-        case list():
-            return [text for value in values for text in _texts(value)]
-        case _:
-            return []
+def _sentence(details: ErrorDetails, path: KeyPath) -> str:
+    kind, context = details["type"], details.get("ctx", {})
+    if kind == "missing":
+        return _missing(path)
+    if kind in {"literal_error", "enum"}:
+        allowed = str(context.get("expected", "")).replace("'", "").replace(" or ", ", ")
+        guess = did_you_mean(str(details["input"]), allowed.split(", "))
+        hint = f"did you mean `{guess}`? " if guess else ""
+        return f"is not one of the words allowed here; {hint}allowed: {allowed}"
+    return _SENTENCES.get(kind, "is not allowed here").format(**context)
+
+
+def _missing(path: KeyPath) -> str:
+    name = str(path[-1])
+    section, setting = setting_at(path[:-1]), setting_at(path)
+    if section is None or section.kind is not Kind.SECTION:
+        return "is missing"
+    described = describe(section.type, name)
+    text = f"is missing ({described[:1].lower()}{described[1:]})" if described else "is missing"
+    twin = f", `{name}{TWIN}`" if setting and setting.twinned else ""
+    text += f"; give `{name}`{twin} or the variable {variable(path)}"
+    return f"{text}; its default would be {setting.derived}" if setting and setting.derived else text

@@ -9,13 +9,8 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-Path = tuple[str | int, ...]
+KeyPath = tuple[str | int, ...]
 """Where a value belongs in the settings: ("targets", "prod", "gateway", "url"); list items by number."""
-
-_NAME = re.compile(r"[A-Za-z_.-]{1,40}")
-_TARGET = re.compile(r"[a-z0-9-]{1,24}")
-_LONGEST_WORD = 20
-_UNSHOWN = "…"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +18,7 @@ class Problem:
     """One thing that is wrong: `place` is a file with its line, an environment variable or a file of the secrets directory."""
 
     place: str
-    path: Path
+    path: KeyPath
     what: str
 
     def __str__(self) -> str:
@@ -38,14 +33,14 @@ class ConfigError(Exception):
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
 
-def dotted(path: Path) -> str:
+def dotted(path: KeyPath) -> str:
     """A path for people: `alerting.remind_every[1]`. Names that somebody chose are shown only where they look like names."""
     text = ""
     for place, part in enumerate(path):
         if isinstance(part, int):
             text += f"[{part}]"
         else:
-            is_target = place == 1 and path[0] == "targets" and _TARGET.fullmatch(part) is not None
+            is_target = place == 1 and path[0] == "targets" and re.fullmatch(r"[a-z0-9-]{1,24}", part)
             text += f".{part if is_target else shown_name(part)}"
     return text.removeprefix(".")
 
@@ -55,9 +50,8 @@ def shown_name(name: str) -> str:
 
     A name is short and made of words; digits and long runs of letters are what keys and tokens look like.
     """
-    words = re.split(r"[_.-]", name)
-    harmless = _NAME.fullmatch(name) is not None and all(len(word) <= _LONGEST_WORD for word in words)
-    return name if harmless else _UNSHOWN
+    harmless = re.fullmatch(r"[A-Za-z_.-]{1,40}", name) and not re.search(r"[A-Za-z]{21}", name)
+    return name if harmless else "…"
 
 
 def did_you_mean(given: str, known: Iterable[str], *, cutoff: float = 0.6) -> str | None:
@@ -65,9 +59,9 @@ def did_you_mean(given: str, known: Iterable[str], *, cutoff: float = 0.6) -> st
     by_lower = {word.lower(): word for word in known}
     close = difflib.get_close_matches(given.lower(), by_lower, n=1, cutoff=cutoff)
     whole = [word for word in by_lower if given.lower() in word.split("_")]
-    if close:
-        return by_lower[close[0]]
-    return by_lower[whole[0]] if len(whole) == 1 else None
+    if close or len(whole) == 1:
+        return by_lower[(close or whole)[0]]
+    return None
 
 
 def unknown_name(given: str, known: Iterable[str]) -> str:

@@ -6,30 +6,29 @@ import os
 import re
 import stat
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+from pydantic_core import CoreSchema, core_schema
 
-from monitor.settings.url import url_problem
+from monitor.settings.values import refusal, url_problem
 
 MASK = "********"
+SHORTEST_MASKED = 4
+"""A shorter secret is masked where it stands, but not wherever its characters happen to be in a text."""
+
 _LARGEST = 64 * 1024
-_QUOTES = "\"'`"
 # What is copied together with a token out of a header, a curl command or somebody's guide.
 _LABEL = re.compile(r"(authorization\s*:|bearer(?=\s|$))", re.IGNORECASE)
 _PLACEHOLDER = re.compile(
     r"\$\{[^}]*\}|\$\([^)]*\)|\{\{.*\}\}|<[^>]*>|%\(?[A-Za-z_]+[)%]s?|\$[A-Za-z_]\w*|your[_-].*", re.IGNORECASE
 )
-_MASK = re.compile(r"\*+|x{8,}|\[?(redacted|masked|hidden)\]?", re.IGNORECASE)
+_MASKED = re.compile(r"\*+|x{8,}|\[?(redacted|masked|hidden)\]?", re.IGNORECASE)
 # None of these is in a Bearer token (https://www.rfc-editor.org/rfc/rfc6750#section-2.1), and each is what remains of a
 # quote, a mask or a placeholder.
 _NEVER_IN_A_TOKEN = re.compile(r"[\"'`<>{}()$%*\\]")
-_SLACK = re.compile(r"(xox[a-z]-|xoxe\.|xapp-)")
-_TRACELOOP = re.compile(r"tl_")
 _log = logging.getLogger(__name__)
 
 
@@ -37,23 +36,8 @@ class Unusable(Exception):
     """Why a text cannot be the secret it should be; never quotes it."""
 
 
-@dataclass(frozen=True, slots=True)
-class SecretText:
-    """A secret given as its value."""
-
-    value: str = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class SecretFile:
-    """A secret given as the file that holds it."""
-
-    path: Path = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class StandIn:
-    """In the place of a secret, on a machine that has none of them; sent nowhere."""
+PLACEHOLDER = object()
+"""In the place of a secret, on a machine that has none of them; sent nowhere."""
 
 
 class SecretSource:
@@ -64,13 +48,12 @@ class SecretSource:
     """
 
     must_be: ClassVar[str] = "visible ASCII characters without spaces"
-    stand_in: ClassVar[str] = "stand-in"
-    __slots__ = ("_problem", "_value", "file")
+    placeholder: ClassVar[str] = "placeholder"
 
     def __init__(self, value: str, *, file: Path | None = None) -> None:
         """Raises Unusable."""
         self._value = self.accept(value)
-        self._problem: str | None = None
+        self.problem: str | None = None
         self.file = file
 
     @classmethod
@@ -85,39 +68,27 @@ class SecretSource:
         Files end with a newline, `docker run --env-file` keeps quotes (https://github.com/moby/moby/issues/46773), and a token
         is copied with its `Bearer `. Raises Unusable.
         """
-        bare = undecorated(text)
-        while (rest := _LABEL.sub("", bare, count=1) if _LABEL.match(bare) else bare) != bare:
-            bare = undecorated(rest)
-        if not bare:
-            raise Unusable("is empty")
-        if not all("!" <= character <= "~" for character in bare):
-            raise Unusable(f"holds a character that no secret has; allowed: {cls.must_be}")
-        _refuse_what_stands_for_a_secret(bare)
+        bare = _without_quotes(text)
+        while label := _LABEL.match(bare):
+            bare = _without_quotes(bare[label.end() :])
+        _refuse_what_is_none(bare, "!", cls.must_be)
         return bare
-
-    @property
-    def problem(self) -> str | None:
-        """Why the file cannot be used at present; None while all is well."""
-        return self._problem
 
     def get(self) -> str:
         """The present value."""
         if self.file is None:
             return self._value
+        problem = None
         try:
             self._value = self.accept(read_secret(self.file))
         except Unusable as unusable:
-            self._report(f"secret file {self.file} {unusable}")
-        else:
-            self._report(None)
-        return self._value
-
-    def _report(self, problem: str | None) -> None:
-        if problem and problem != self._problem:
+            problem = f"secret file {self.file} {unusable}"
+        if problem and problem != self.problem:
             _log.warning("%s; the last good value stays in force", problem)
-        elif self._problem and not problem:
+        elif self.problem and not problem:
             _log.info("secret file %s is usable again", self.file)
-        self._problem = problem
+        self.problem = problem
+        return self._value
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({MASK if self.file is None else f'file={self.file}'})"
@@ -133,57 +104,55 @@ class SecretSource:
 
     @classmethod
     def _validate(cls, given: object) -> Self:
+        """A text is the secret, a path the file that holds it."""
         try:
-            match given:
-                case SecretFile(path):
-                    return cls.from_file(path)
-                case SecretText(value):
-                    return cls(value)
-                case StandIn():
-                    return cls(cls.stand_in)
+            if isinstance(given, Path):
+                return cls.from_file(given)
+            if isinstance(given, str):
+                return cls(given)
+            if given is PLACEHOLDER:
+                return cls(cls.placeholder)
         except Unusable as unusable:
-            raise PydanticCustomError("secret", "{why}", {"why": str(unusable)}) from None
-        raise PydanticCustomError("secret", "{why}", {"why": f"is not a secret; allowed: {cls.must_be}"})
+            raise refusal(str(unusable)) from None
+        raise refusal(f"is not a secret; allowed: {cls.must_be}")
 
     @classmethod
     def __get_pydantic_core_schema__(cls, _source: object, _handler: GetCoreSchemaHandler) -> CoreSchema:
-        return core_schema.no_info_plain_validator_function(
-            cls._validate, serialization=core_schema.plain_serializer_function_ser_schema(_masked)
-        )
+        masked = core_schema.plain_serializer_function_ser_schema(lambda _: MASK)
+        return core_schema.no_info_plain_validator_function(cls._validate, serialization=masked)
 
     @classmethod
     def __get_pydantic_json_schema__(cls, _schema: CoreSchema, _handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         return {"type": "string", "format": "password", "writeOnly": True}
 
 
-def _masked(_value: Any) -> str:  # noqa: ANN401 - pydantic hands over whatever stands in the field
-    return MASK
-
-
-def undecorated(text: str) -> str:
-    """A text without the blanks and the pairs of quotes around it."""
+def _without_quotes(text: str) -> str:
     bare = text.strip()
-    while len(bare) > 1 and bare[0] == bare[-1] and bare[0] in _QUOTES:
+    while len(bare) > 1 and bare[0] == bare[-1] and bare[0] in "\"'`":
         bare = bare[1:-1].strip()
     return bare
 
 
-def _refuse_what_stands_for_a_secret(text: str) -> None:
+def _refuse_what_is_none(text: str, first: str, must_be: str) -> None:
+    """Refuse what is empty, holds other characters than those from `first` on, or only stands for a secret."""
+    if not text:
+        raise Unusable("is empty")
+    if not all(first <= character <= "~" for character in text):
+        raise Unusable(f"holds a character that no secret has; allowed: {must_be}")
     if _PLACEHOLDER.fullmatch(text):
         raise Unusable(
             "is a placeholder such as ${NAME} that nothing has replaced; give the secret itself, or its file"
         )
-    if _MASK.fullmatch(text):
+    if _MASKED.fullmatch(text):
         raise Unusable("is masked: it was copied from a place that hides it; give the secret itself, or its file")
     if text.lower().startswith("tfy-secret://"):
         raise Unusable("is a reference that only TrueFoundry can resolve; give the secret itself, or its file")
 
 
 class Token(SecretSource):
-    """A token that is sent to a service as `Bearer`: none of another service, which would refuse it and learn it."""
+    """A token that is sent to a service as `Bearer`: none of another service (`others`), which would refuse it and learn it."""
 
-    others: ClassVar[Mapping[str, re.Pattern[str]]] = {}
-    __slots__ = ()
+    others: ClassVar[Mapping[str, str]] = {}
 
     @classmethod
     def accept(cls, text: str) -> str:
@@ -195,55 +164,51 @@ class Token(SecretSource):
             raise Unusable(
                 "holds a character that no token has: a quote, part of a mask, or a placeholder such as ${NAME}"
             )
-        other = next((whose for whose, form in cls.others.items() if form.match(token)), None)
-        if other is not None:
-            raise Unusable(f"is {other}, which does not belong here")
+        for form, whose in cls.others.items():
+            if re.match(form, token):
+                raise Unusable(f"is {whose}, which does not belong here")
         return token
+
+
+_OF_SLACK = {r"xox[a-z]-|xoxe\.|xapp-": "a Slack token"}
+_OF_TRACELOOP = {"tl_": "a Traceloop key"}
 
 
 class TrueFoundryToken(Token):
     """A token of TrueFoundry."""
 
-    others: ClassVar[Mapping[str, re.Pattern[str]]] = {"a Slack token": _SLACK, "a Traceloop key": _TRACELOOP}
-    __slots__ = ()
+    others: ClassVar[Mapping[str, str]] = _OF_SLACK | _OF_TRACELOOP
 
 
 class TraceloopKey(Token):
     """A key of Traceloop. Older ones have no prefix, so any form is one that is not another service's."""
 
-    others: ClassVar[Mapping[str, re.Pattern[str]]] = {"a Slack token": _SLACK}
-    __slots__ = ()
+    others: ClassVar[Mapping[str, str]] = _OF_SLACK
 
 
 class SlackToken(Token):
     """A token of a Slack bot: https://docs.slack.dev/authentication/tokens."""
 
-    others: ClassVar[Mapping[str, re.Pattern[str]]] = {
-        "an app-level token of Slack (xapp-), which cannot post": re.compile("xapp-"),
-        "a Traceloop key": _TRACELOOP,
-        "a token of TrueFoundry": re.compile("eyJ"),  # a JSON Web Token, which Slack has none of
+    others: ClassVar[Mapping[str, str]] = {
+        "xapp-": "an app-level token of Slack (xapp-), which cannot post",
+        **_OF_TRACELOOP,
+        "eyJ": "a token of TrueFoundry",  # a JSON Web Token, which Slack has none of
     }
-    __slots__ = ()
 
 
 class HeaderSource(SecretSource):
     """The value of a header that is sent: unlike a token it may hold single blanks inside."""
 
     must_be: ClassVar[str] = "visible ASCII characters and blanks between them"
-    __slots__ = ()
 
     @classmethod
     def accept(cls, text: str) -> str:
         """As for every secret, blanks between words excepted; after `Bearer ` stands a token. Raises Unusable."""
-        value = undecorated(text)
+        value = _without_quotes(text)
         scheme, blank, token = value.partition(" ")
         if scheme.lower() == "bearer" and blank:
             return f"{scheme} {Token.accept(token)}"
-        if not value:
-            raise Unusable("is empty")
-        if not all(" " <= character <= "~" for character in value):
-            raise Unusable(f"holds a character that no secret has; allowed: {cls.must_be}")
-        _refuse_what_stands_for_a_secret(value)
+        _refuse_what_is_none(value, " ", cls.must_be)
         return value
 
     @classmethod
@@ -256,8 +221,7 @@ class UrlSource(SecretSource):
     """A URL that is a secret itself, because whoever knows it may post to it."""
 
     must_be: ClassVar[str] = "an http:// or https:// URL"
-    stand_in: ClassVar[str] = "https://stand-in.invalid/"
-    __slots__ = ()
+    placeholder: ClassVar[str] = "https://placeholder.invalid/"
 
     @classmethod
     def accept(cls, text: str) -> str:
@@ -274,7 +238,7 @@ def read_secret(file: Path) -> str:
     A pipe is refused because opening it could wait for ever. Kubernetes' links are followed, so a swapped `..data` is seen.
     """
     try:
-        with open(file, "rb", buffering=0, opener=_open_without_waiting) as handle:
+        with open(file, "rb", 0, opener=lambda path, flags: os.open(path, flags | os.O_NONBLOCK)) as handle:
             if not stat.S_ISREG(os.fstat(handle.fileno()).st_mode):
                 raise Unusable("is not a regular file")
             content = handle.read(_LARGEST + 1)
@@ -285,10 +249,6 @@ def read_secret(file: Path) -> str:
     if len(content) > _LARGEST:
         raise Unusable("is larger than 64 KiB")
     try:
-        return content.decode("utf-8")
+        return content.decode()
     except UnicodeDecodeError:
         raise Unusable("is not text") from None
-
-
-def _open_without_waiting(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_NONBLOCK)

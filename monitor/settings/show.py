@@ -2,146 +2,103 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, time
+from enum import Enum
 from typing import Any
 
 from pydantic import BaseModel
 
-from monitor.core.model import Severity
-from monitor.settings.duration import format_duration
-from monitor.settings.given import Layer
-from monitor.settings.inventory import all_secrets
+from monitor.core.model import Severity, TargetName
+from monitor.settings.document import Layer
 from monitor.settings.load import Loaded
 from monitor.settings.model import Settings
-from monitor.settings.problem import Path
-from monitor.settings.provenance import Provenance
-from monitor.settings.secret import MASK, SecretSource
-from monitor.settings.shape import TWIN, Fields, Hidden, Many, Shape, Table, Value, settings_shape
+from monitor.settings.problem import KeyPath
+from monitor.settings.schema import TWIN, Kind, Setting, all_secrets, fields_of, walk
+from monitor.settings.secret import MASK, SHORTEST_MASKED, SecretSource
+from monitor.settings.values import format_duration
 
 _COLUMN = 64
 _PLAIN = re.compile(r"[A-Za-z/.*][A-Za-z0-9_./*@+-]*(:[A-Za-z0-9_./*@+-]+)*")
 _WORDS = frozenset({"null", "true", "false", "yes", "no", "on", "off", "y", "n", "~"})
-_USERINFO = re.compile(r"(?<=://)[^/@]*(?=@)")
-_SHORTEST_MASKED = 4
-
-Row = tuple[int, str, str]
-"""Depth, text, and where it comes from (empty for a mapping)."""
 
 
 def show(loaded: Loaded) -> str:
     """Everything, defaults and derived values among them."""
-    shape = settings_shape()
-    without_defaults = Fields(model=shape.model, of={name: of for name, of in shape.of.items() if name != "defaults"})
-    lines = []
-    for depth, text, source in _rows(loaded.settings, without_defaults, (), loaded, -1):
-        line = f"{'  ' * depth}{text}"
-        lines.append(f"{line:<{_COLUMN}} # {source}" if source else line)
-    return _masked("\n".join(lines) + "\n", loaded.settings)
+    text = ""
+    for path, setting, value in walk(loaded.settings):
+        if path and not any(isinstance(part, int) for part in path):
+            text += "".join(f"{'  ' * (len(path) - 1)}{row}\n" for row in _rows(loaded, path, setting, value))
+    # Secrets that also stand where none belongs are masked there too.
+    for secret in sorted({secret.get() for secret in all_secrets(loaded.settings)}, key=len, reverse=True):
+        if len(secret) >= SHORTEST_MASKED:
+            text = text.replace(secret, MASK)
+    return text
 
 
-def source_of(path: Path, shape: Shape, loaded: Loaded) -> str:
+def _rows(loaded: Loaded, path: KeyPath, setting: Setting, value: Any) -> Iterator[str]:  # noqa: ANN401
+    """The row of one setting: its key and what is in it, and where it comes from; below a list its items."""
+    width = _COLUMN - 2 * (len(path) - 1)
+    name = _scalar(str(path[-1]))
+    items: list[str] = []
+    match setting.kind:
+        case Kind.SECTION | Kind.MAPPING if value:
+            yield f"{name}:"
+            return
+        case Kind.LIST if value and setting.each.kind is Kind.SECTION:
+            row = f"{name}:"
+            items = [f"- {json.dumps(as_tree(each), ensure_ascii=False)}" for each in value]
+        case Kind.SECRET if value and value.file:
+            file = _scalar(str(value.file))
+            row = f"{name}: {{file: {file}}}" if setting.takes_file else f"{path[-1]}{TWIN}: {file}"
+        case _:
+            row = f"{name}: {_flow(value, setting)}"
+    yield f"{row:<{width}} # {_source(loaded, setting, path)}"
+    yield from items
+
+
+def _source(loaded: Loaded, setting: Setting, path: KeyPath) -> str:
     """Where the value of a path comes from, in words."""
-    if forced := _forced(path, loaded.settings):
+    if forced := _why_off(path, loaded.settings):
         return forced
     # The name of a label may differ from what was given, so then the place of its mapping is told.
-    named = path if loaded.provenance.where(path) or path[-2:-1] != ("labels",) else path[:-1]
-    where = loaded.provenance.where(named)
-    if where is not None and not (where.null and _rule(shape)):
-        place = (
-            f"secrets directory, {where.origin.place}" if where.origin.layer is Layer.SECRETS else where.origin.place
-        )
-        return f"defaults, {place}" if loaded.provenance.from_defaults(named) else place
-    return f"derived: {rule}" if (rule := _rule(shape)) else "built-in"
+    where = loaded.places.where(path) or (loaded.places.where(path[:-1]) if path[-2:-1] == ("labels",) else None)
+    if where is None or (where.null and setting.derived):
+        return f"derived: {setting.derived}" if setting.derived else "built-in"
+    place = where.origin.place
+    if where.origin.layer is Layer.SECRETS:
+        place = f"secrets directory, {place}"
+    return f"defaults, {place}" if where.path[0] == "defaults" else place
 
 
-def _rule(shape: Shape) -> str | None:
-    return shape.derived if isinstance(shape, Value | Hidden) else None
-
-
-def _forced(path: Path, settings: Settings) -> str | None:
+def _why_off(path: KeyPath, settings: Settings) -> str | None:
     """Why a check is off although nobody said so."""
     match path:
         case ("targets", str(name), "checks", "config" | "origin", "enabled"):
-            return "there is no control_plane" if _target(settings, name).control_plane is None else None
+            return "there is no control_plane" if settings.targets[TargetName(name)].control_plane is None else None
         case ("targets", str(name), "checks", "arrival", "enabled"):
-            return "there is no canary" if not _target(settings, name).checks.canary.enabled else None
+            return None if settings.targets[TargetName(name)].checks.canary.enabled else "there is no canary"
         case _:
             return None
 
 
-def _target(settings: Settings, name: str) -> Any:  # noqa: ANN401
-    return next(target for given, target in settings.targets.items() if given == name)
-
-
-def _rows(value: Any, shape: Shape, path: Path, loaded: Loaded, depth: int) -> Iterator[Row]:  # noqa: ANN401
-    """The rows of one setting: its key, and what is below it."""
-    key = f"{_scalar(str(path[-1]))}: " if path else ""
-    match shape:
-        case Fields() if isinstance(value, BaseModel):
-            if key:
-                yield depth, key.rstrip(), ""
-            for name, inner in shape.of.items():
-                yield from _rows(_attribute(value, name), inner, (*path, name), loaded, depth + 1)
-        case Table(value=inner) if value:
-            yield depth, key.rstrip(), ""
-            for name, child in value.items():
-                yield from _rows(child, inner, (*path, str(name)), loaded, depth + 1)
-        case Many(item=Fields() as inner) if value:
-            yield depth, key.rstrip(), source_of(path, shape, loaded)
-            for item in value:
-                yield depth, f"- {json.dumps(_plain(item, inner), ensure_ascii=False)}", ""
-        case Hidden() if isinstance(value, SecretSource):
-            yield depth, _secret(str(path[-1]), value, shape), source_of(path, shape, loaded)
-        case _:
-            text = _flow(value, shape)
-            yield depth, f"{key}{text}", source_of(path, shape, loaded)
-
-
-def _attribute(model: BaseModel, name: str) -> Any:  # noqa: ANN401
-    return getattr(model, name, None) if name in type(model).model_fields else getattr(model, f"{name}_")
-
-
-def _secret(name: str, secret: SecretSource, shape: Hidden) -> str:
-    if secret.file is None:
-        return f'{_scalar(name)}: "{MASK}"'
-    file = _scalar(str(secret.file))
-    return f"{_scalar(name)}: {{file: {file}}}" if shape.inline else f"{name}{TWIN}: {file}"
-
-
-def _flow(value: Any, shape: Shape) -> str:  # noqa: ANN401
+def _flow(value: Any, setting: Setting) -> str:  # noqa: ANN401 - whatever a setting may be
     """A value in one line."""
-    match value, shape:
-        case None, _:
-            return "null"
-        case Mapping(), _:
+    match value:
+        case SecretSource():
+            return f'"{MASK}"'
+        case Mapping():
             return json.dumps(dict(value), ensure_ascii=False)
-        case tuple(), Many(item=item):
-            return f"[{', '.join(_flow(each, item) for each in value)}]"
-        case Severity(), _:
+        case tuple():
+            return f"[{', '.join(_flow(each, setting.each) for each in value)}]"
+        case Severity():
             return value.word
-        case float(), Value(unit="seconds"):
+        case float() if setting.type is float:
             return format_duration(value)
-        case str(), _:
-            return _scalar(_USERINFO.sub(MASK, value))
+        case str():
+            return _scalar(re.sub(r"(?<=://)[^/@]*(?=@)", MASK, value))
         case _:
             return json.dumps(value, ensure_ascii=False, default=str)
-
-
-def _plain(value: Any, shape: Shape) -> Any:  # noqa: ANN401
-    """An item of a list of mappings, as JSON has it; what is null is left out."""
-    if isinstance(value, BaseModel) and isinstance(shape, Fields):
-        parts = {name: _plain(_attribute(value, name), inner) for name, inner in shape.of.items()}
-        return {name: part for name, part in parts.items() if part is not None}
-    if isinstance(value, tuple):
-        return list(value)
-    return value if value is None or isinstance(value, bool | int | float) else _text(value)
-
-
-def _text(value: Any) -> str:  # noqa: ANN401
-    if isinstance(value, time):
-        return value.isoformat("minutes")
-    return value.isoformat() if isinstance(value, datetime) else str(value)
 
 
 def _scalar(text: str) -> str:
@@ -150,20 +107,37 @@ def _scalar(text: str) -> str:
     return text if plain else json.dumps(text, ensure_ascii=False)
 
 
-def _masked(text: str, settings: Settings) -> str:
-    """Secrets that also stand where none belongs are masked there too."""
-    values = {secret.get() for secret in all_secrets(settings)}
-    for value in sorted(values, key=len, reverse=True):
-        if len(value) >= _SHORTEST_MASKED:
-            text = text.replace(value, MASK)
-    return text
+def as_tree(
+    part: object,
+    *,
+    secret: Callable[[SecretSource], str] = repr,
+    text: Callable[[str], str] = str,
+    key: Callable[[str], str] = str,
+) -> Any:  # noqa: ANN401 - JSON
+    """A part of the settings as mappings, lists and plain values: each secret, text and key of a mapping as it is made of it.
 
+    What is null is left out, so that the tree can be read as a configuration again.
+    """
 
-def sources(provenance: Provenance) -> dict[Layer, set[str]]:
-    """The places that anything was read from, by layer; lines of a file count as one place."""
-    found: dict[Layer, set[str]] = {layer: set() for layer in Layer}
-    for places in provenance.layers:
-        for where in (where for path, where in places.items() if path):
-            place = where.origin.place
-            found[where.origin.layer].add(place.rpartition(":")[0] if where.origin.layer is Layer.FILE else place)
-    return found
+    def plain(value: object) -> Any:  # noqa: ANN401 - JSON
+        match value:
+            case SecretSource():
+                return secret(value)
+            case BaseModel():
+                return {name: plain(each) for name, each in fields_of(value) if each is not None}
+            case Mapping():
+                return {key(str(name)): plain(each) for name, each in value.items()}
+            case tuple():
+                return [plain(each) for each in value]
+            case Enum():
+                return value.word if isinstance(value, Severity) else value.value
+            case str():
+                return text(value)
+            case time():
+                return value.isoformat("minutes")
+            case datetime():
+                return value.isoformat()
+            case _:
+                return value
+
+    return plain(part)

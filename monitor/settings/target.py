@@ -1,36 +1,44 @@
-"""One target: one TrueFoundry tenant with its one traces exporter, and what is expected of it."""
+"""One target: one TrueFoundry tenant with its one traces exporter, what is expected of it, and what is checked how often."""
 
 import re
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, ValidationInfo, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
 
 from monitor.core.model import Severity
-from monitor.settings.checks import Checks
-from monitor.settings.fields import (
-    FREEZE,
+from monitor.settings.secret import HeaderSource, TraceloopKey, TrueFoundryToken
+from monitor.settings.values import (
+    CONTROL_PLANE,
+    GATEWAY,
+    TRACELOOP,
     BaseUrl,
+    Count,
     Derived,
+    Frozen,
+    Interval,
+    Json,
     Labels,
     Level,
+    Mark,
+    Mention,
     Name,
     Section,
     Url,
+    WebPath,
     Words,
+    address_problem,
     nothing,
-    problem,
+    refusal,
+    url_problem,
     without,
 )
-from monitor.settings.mention import parse_mention
-from monitor.settings.secret import HeaderSource, TraceloopKey, TrueFoundryToken
-from monitor.settings.url import CONTROL_PLANE, GATEWAY, TRACELOOP, authority_problem, url_problem
 
 
 class ControlPlane(Section):
     """TrueFoundry's control plane, which knows the export configuration. Left out: no `config` check and no `origin`."""
 
-    url: Annotated[Url, without(CONTROL_PLANE)]
+    url: Annotated[Url, without(CONTROL_PLANE), Mark.ASKED_WITH_TOKEN]
     """Such as https://acme.truefoundry.cloud."""
     token: TrueFoundryToken
     """A token that may read the configuration."""
@@ -39,7 +47,7 @@ class ControlPlane(Section):
 class Gateway(Section):
     """The AI gateway that makes the traces."""
 
-    url: Annotated[Url, without(GATEWAY), Derived("{control_plane.url}/api/llm")]
+    url: Annotated[Url, without(GATEWAY), Mark.ASKED_WITH_TOKEN, Derived("{control_plane.url}/api/llm")]
     """Where chat completions are posted, without /chat/completions."""
     token: Annotated[TrueFoundryToken, Derived("the control plane's token")]
     """The canary's token."""
@@ -47,7 +55,7 @@ class Gateway(Section):
     """The model the canary asks, such as openai-main/gpt-4o-mini."""
     trace_id: Literal["auto", "feedback", "traceparent"] = "auto"
     """Where the trace id comes from: the gateway's feedback header, our own traceparent, or the first that has proven itself."""
-    metrics_url: BaseUrl | None = None
+    metrics_url: Annotated[BaseUrl, Mark.ASKED] | None = None
     """The Prometheus metrics of a self-hosted gateway, as evidence for its hop to TrueFoundry's collector; no token is sent."""
 
 
@@ -61,13 +69,13 @@ class OtherEnvironment(Section):
 class Traceloop(Section):
     """Where the traces are to arrive."""
 
-    url: Annotated[Url, without(TRACELOOP)] = "https://api.traceloop.com"
+    url: Annotated[Url, without(TRACELOOP), Mark.ASKED_WITH_TOKEN] = "https://api.traceloop.com"
     """Traceloop's API."""
     api_key: TraceloopKey
     """The key that the gateway's exporter is meant to use."""
     environment: Name
     """The slug of the key's environment, as Traceloop returns it: dev, stg, prd or your own."""
-    other_environments: Annotated[Mapping[Name, OtherEnvironment], FREEZE] = Field(default_factory=nothing)
+    other_environments: Annotated[Frozen[Name, OtherEnvironment], Mark.DASHED] = Field(default_factory=nothing)
     """By slug: where a misrouted trace is looked for."""
 
 
@@ -84,17 +92,14 @@ class SpanFilter(Section):
     """How it compares; there is nothing else."""
 
 
-_HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-
-
 def _headers(headers: Mapping[str, HeaderSource]) -> Mapping[str, HeaderSource]:
-    lower = [name.lower() for name in headers]
-    if not all(_HEADER.fullmatch(name) for name in lower):
-        raise problem("header", "has a name that no header can have; allowed: letters, digits and `-`")
-    if len(set(lower)) != len(lower):
-        raise problem("header", "has two headers whose names differ in case only, so they collide; one is allowed")
+    names = {name.lower() for name in headers}
+    if not all(re.fullmatch(r"[!#$%&'*+.^_`|~0-9a-z-]+", name) for name in names):
+        raise refusal("has a name that no header can have; allowed: letters, digits and `-`")
+    if len(names) != len(headers):
+        raise refusal("has two headers whose names differ in case only, so they collide; one is allowed")
     if any(name.lower() == "authorization" and " " not in value.get() for name, value in headers.items()):
-        raise problem("header", "has an Authorization without a scheme; allowed: `Bearer …` and the like")
+        raise refusal("has an Authorization without a scheme; allowed: `Bearer …` and the like")
     return headers
 
 
@@ -103,11 +108,13 @@ class Expected(Section):
 
     protocol: Literal["http", "grpc"] = "http"
     """How the exporter sends."""
-    endpoint: Annotated[str, Derived("{traceloop.url}/v1/traces")]
+    endpoint: Annotated[str, Mark.ASKED_WITH_TOKEN, Derived("{traceloop.url}/v1/traces")]
     """Where to, in full: this gateway appends nothing."""
     encoding: Literal["proto", "json"] = "proto"
     """How spans are encoded."""
-    headers: Annotated[Mapping[str, HeaderSource], FREEZE, AfterValidator(_headers)] = Field(default_factory=nothing)
+    headers: Annotated[Frozen[str, HeaderSource], AfterValidator(_headers), Mark.DASHED] = Field(
+        default_factory=nothing
+    )
     """Besides `Authorization: Bearer {traceloop.api_key}`; a value is a text or {file: …}."""
     metrics_exporter: Literal["disabled", "any"] | None = "disabled"
     """Traceloop takes in traces only, so no metrics should be sent there; elsewhere is nobody's business. any, null: not checked."""
@@ -126,10 +133,119 @@ class Expected(Section):
         endpoint = given.strip()
         what = url_problem(endpoint, query=True)
         if what and info.data.get("protocol") == "grpc":
-            what = authority_problem(endpoint)
+            what = address_problem(endpoint)
         if what:
-            raise problem("endpoint", what)
+            raise refusal(what)
         return endpoint
+
+
+class ConfigCheck(Section):
+    """Reads the gateway's export configuration and compares it field by field."""
+
+    enabled: bool = True
+    """Whether this is checked; never without a control plane."""
+    every: Interval = 60.0
+    """How often the configuration is read."""
+    every_while_failing: Interval = 15.0
+    """How often while it is failing or not settled."""
+    timeout: Interval = 15.0
+    """How long one read may take."""
+
+
+class GatewayCheck(Section):
+    """Asks whether the gateway answers at all: no token, no cost."""
+
+    enabled: bool = True
+    """Whether this is checked."""
+    every: Interval = 15.0
+    """How often the gateway is asked."""
+    every_while_failing: Interval = 5.0
+    """How often while it is failing or not settled."""
+    timeout: Interval = 5.0
+    """How long one answer may take."""
+    path: WebPath = "/health"
+    """What is asked for: {gateway.url}{path}."""
+
+
+class CanaryCheck(Section):
+    """Sends one small chat completion through the gateway."""
+
+    enabled: bool = True
+    """Whether canaries are sent; without them no arrival is checked either."""
+    every: Interval = 300.0
+    """How often a canary is sent."""
+    every_while_failing: Interval = 60.0
+    """How often while something is wrong, as far as the day's budget allows."""
+    timeout: Interval = 60.0
+    """How long an answer may take."""
+    prompt: Name | None = None
+    """What is asked; null: a short question of our own. A nonce is added."""
+    max_tokens: Count | None = 16
+    """The longest answer in tokens; null: not sent."""
+    parameters: Json = Field(default_factory=nothing)
+    """More parameters of the request, such as `temperature: 0`."""
+    metadata: Words = Field(default_factory=nothing)
+    """More entries of `X-TFY-METADATA`."""
+    max_per_day: Count = 500
+    """How many canaries a UTC day may cost at most."""
+    max_tokens_per_day: Count = 50_000
+    """How many tokens a UTC day may cost at most."""
+
+
+def _pair(given: object) -> object:
+    if isinstance(given, list | tuple) and len(given) == 2:  # noqa: PLR2004 - losses, window
+        return given
+    raise refusal("is not a pair; allowed: [losses, of the last], such as [3, 12]")
+
+
+class ArrivalCheck(Section):
+    """Waits for the canaries' traces in Traceloop and judges them."""
+
+    enabled: bool = True
+    """Whether traces are awaited; never without canaries."""
+    look_closer_after: Interval = 60.0
+    """How long after its answer a missing trace makes the monitor look at the other hops too."""
+    late_after: Interval = 180.0
+    """From when on a trace is late."""
+    missing_after: Interval = 300.0
+    """From when on a trace is missing."""
+    settle: Interval = 360.0
+    """How long a change of the gateway's configuration takes to be in force everywhere; its exporter caches for five minutes."""
+    complete_spans: Count | None = None
+    """How many spans a whole trace has at least; null: until no more arrive."""
+    loss_of: Annotated[tuple[Count, Count], BeforeValidator(_pair)] = (3, 12)
+    """So many losses among so many of the last canaries are an intermittent loss."""
+
+
+class ControlCheck(Section):
+    """Sends a span of our own to the expected endpoint and reads it back."""
+
+    enabled: bool = True
+    """Whether control spans are sent."""
+    every: Interval = 1800.0
+    """How often a control span is sent."""
+    every_while_failing: Interval = 120.0
+    """How often while something is wrong."""
+
+
+class OriginCheck(Section):
+    """Asks TrueFoundry's own store for the canaries' traces."""
+
+    enabled: bool = True
+    """Whether it is asked; never without a control plane."""
+    every: Interval = 3600.0
+    """How often it is asked while all is well."""
+
+
+class Checks(Section):
+    """What is checked."""
+
+    config: ConfigCheck = Field(default_factory=ConfigCheck)
+    gateway: GatewayCheck = Field(default_factory=GatewayCheck)
+    canary: CanaryCheck = Field(default_factory=CanaryCheck)
+    arrival: ArrivalCheck = Field(default_factory=ArrivalCheck)
+    control: ControlCheck = Field(default_factory=ControlCheck)
+    origin: OriginCheck = Field(default_factory=OriginCheck)
 
 
 class TargetAlerting(Section):
@@ -137,7 +253,7 @@ class TargetAlerting(Section):
 
     channel: Annotated[Name | None, Derived("alerting.slack.channel")] = None
     """The Slack channel; null: the global one."""
-    mention: Annotated[Annotated[str, AfterValidator(parse_mention)] | None, Derived("alerting.slack.mention")] = None
+    mention: Annotated[Mention | None, Derived("alerting.slack.mention")] = None
     """Who is mentioned; null: as for all; an empty text: nobody."""
     max_severity: Level = Severity.CRITICAL
     """No fault of this target counts as worse."""
@@ -157,8 +273,13 @@ class Target(Section):
 
     @field_validator("checks")
     @classmethod
-    def _ask_the_control_plane_only_if_there_is_one(cls, checks: Checks, info: ValidationInfo) -> Checks:
-        return checks.without_control_plane() if info.data.get("control_plane", True) is None else checks
+    def _without_what_cannot_be_checked(cls, checks: Checks, info: ValidationInfo) -> Checks:
+        """Without canaries nothing arrives; without a control plane there is nobody to ask for `config` and `origin`."""
+        off = () if checks.canary.enabled else ("arrival",)
+        if "control_plane" in info.data and info.data["control_plane"] is None:
+            off = (*off, "config", "origin")
+        switched_off = {name: getattr(checks, name).model_copy(update={"enabled": False}) for name in off}
+        return checks.model_copy(update=switched_off)
 
 
 TARGET_NAME = r"[a-z0-9][a-z0-9-]{0,62}"
@@ -167,7 +288,5 @@ TARGET_NAME = r"[a-z0-9][a-z0-9-]{0,62}"
 def target_name(name: str) -> str:
     """A target's name, which is the `target` label everywhere."""
     if re.fullmatch(TARGET_NAME, name) is None:
-        raise problem(
-            "target_name", "has a name that no target can have; allowed: up to 63 of a-z, 0-9 and `-`, no `-` first"
-        )
+        raise refusal("has a name that no target can have; allowed: up to 63 of a-z, 0-9 and `-`, no `-` first")
     return name

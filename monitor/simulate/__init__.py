@@ -1,8 +1,9 @@
-"""Stories on a virtual clock: what would be told, to whom and when, without waiting and without asking anybody.
+"""What would be told, to whom and when: inputs on a virtual clock, through the core, printed as Slack shows it.
 
-timeline, script   what happens, read from a file
-stage              the real daemon on the sandbox; only clock and network are not real
-play               lets it happen
-history, replay    or else what was recorded of the real world, through the same engine and the same telling
-reader             what stands in Slack, and how it got there
+timeline       what happens, read from a file
+world          what the checks of a target find meanwhile, as inputs
+slack          the messages, and what may be wrong with Slack
+story          inputs are applied, and what is due is delivered
+play, replay   the story of a timeline, and of what was recorded
+output         the story for people and for programs
 """

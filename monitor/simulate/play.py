@@ -1,237 +1,290 @@
-"""Let a timeline happen, and write down what is told."""
+"""Let a timeline happen, by the operator's thresholds or the built-in ones."""
 
-import asyncio
-from collections.abc import Iterator
+import json
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
-from typing import assert_never
+from pathlib import Path
 
-from monitor.core.inputs import Acknowledged
-from monitor.core.model import Instant, TargetName
+from monitor.core.inputs import Acknowledged, Input, Removed, Ticked
+from monitor.core.model import CheckName, Instant, Seconds, TargetName
 from monitor.core.silence import Silence
-from monitor.sandbox import FAULTS, Sandbox
-from monitor.settings import ConfigError, Problem, Settings
-from monitor.settings.given import Given
-from monitor.simulate.cast import Cast, Compose
-from monitor.simulate.chronicle import Chronicle, Summary
-from monitor.simulate.clock import VirtualClock, run
-from monitor.simulate.stage import Stage
-from monitor.simulate.timeline import (
-    Acknowledge,
-    Break,
-    Doom,
-    Ending,
-    Hush,
-    Mend,
-    Reload,
-    Remove,
-    Restart,
-    Say,
-    Step,
-    Timeline,
-)
-from monitor.simulate.words import FATES, is_of_slack
+from monitor.core.state import Policy
+from monitor.daemon.compose import silences_of
+from monitor.daemon.policy import policy_of
+from monitor.settings import ConfigError, Loaded, Problem, Settings, parse
+from monitor.settings.document import Node
+from monitor.simulate.slack import Slack
+from monitor.simulate.story import Story, Target, matching
+from monitor.simulate.timeline import Step, Timeline
+from monitor.simulate.world import FATES, Watch, World, parse_finding
+
+MENTION = "<!subteam^S0ONCALL>"
+"""Who is called where the configuration calls nobody."""
 
 PROD = TargetName("prod")
+CHANNEL = "C0SIMULATED"
+TICK: Seconds = 30.0
+
+Compose = Callable[[Sequence[Node]], Loaded]
+"""The operator's configuration under settings that outrank it, the strongest first. Raises ConfigError."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Played:
-    """What came of it."""
+    """What came of a timeline."""
 
     start: Instant
-    chronicle: Chronicle
-    summary: Summary
+    story: Story
 
 
 def play(timeline: Timeline, compose: Compose | None = None) -> Played:
-    """Tell a timeline by the operator's thresholds, or the built-in ones. Raises ConfigError."""
-    names = _choose_targets(timeline, compose)
+    """Tell a timeline. Raises ConfigError."""
+    over = () if timeline.settings is None else (timeline.settings,)
+    names = timeline.targets or (PROD,)
+    if compose is not None:
+        known = tuple(compose(over).settings.targets)
+        foreign = [name for name in timeline.targets if name not in known]
+        if foreign:
+            what = f"the configuration has no `{foreign[0]}`; it has: {', '.join(known)}"
+            raise ConfigError([Problem(place="timeline", path=("targets",), what=what)])
+        names = timeline.targets or known
     for step in timeline.steps:
-        if not any(fnmatchcase(name, step.target) for name in names):
+        if not matching(names, step.target):
             what = f"concerns none of the targets: {', '.join(names)}"
             raise ConfigError([Problem(place=step.place, path=("target",), what=what)])
-    return run(_play(timeline, compose, names))
-
-
-def _choose_targets(timeline: Timeline, compose: Compose | None) -> tuple[TargetName, ...]:
-    if compose is None:
-        return timeline.targets or (PROD,)
-    known = tuple(compose(_trials(timeline)).settings.targets)
-    foreign = [name for name in timeline.targets if name not in known]
-    if foreign:
-        what = f"the configuration has no `{foreign[0]}`; it has: {', '.join(known)}"
-        raise ConfigError([Problem(place="timeline", path=("targets",), what=what)])
-    return timeline.targets or known
-
-
-def _trials(timeline: Timeline) -> tuple[Given, ...]:
-    return () if timeline.settings is None else (timeline.settings,)
-
-
-async def _play(timeline: Timeline, compose: Compose | None, names: tuple[TargetName, ...]) -> Played:
-    clock = VirtualClock(timeline.start - timeline.warm_up)
-    content = any(isinstance(step.deed, Break) and FAULTS[step.deed.fault].needs_content for step in timeline.steps)
-    cast = Cast(names, clock, content=content)
-    await cast.start()
-    try:
-        player = _Player(timeline, cast, compose, clock)
-        return await player.play()
-    finally:
-        await cast.stop()
+    return Played(start=timeline.start, story=_Player(timeline, compose, names, over).play())
 
 
 class _Player:
-    def __init__(self, timeline: Timeline, cast: Cast, compose: Compose | None, clock: VirtualClock) -> None:
+    """Time moves to whatever is next: a step, a look, a delivery, a tick. While the daemon is down only steps happen."""
+
+    def __init__(
+        self, timeline: Timeline, compose: Compose | None, names: tuple[TargetName, ...], over: tuple[Node, ...]
+    ) -> None:
         self._timeline = timeline
-        self._cast = cast
-        self._clock = clock
-        self._chronicle = Chronicle()
-        self._stage = Stage(cast, clock, self._chronicle)
-        self._settings, self._later = _settings_in_order(timeline, cast, compose)
-        self._restarts: set[asyncio.Task[None]] = set()
-        self._one_at_a_time = asyncio.Lock()
-        self._silences = 0
+        self._now = timeline.start - timeline.warm_up
+        content = any(step.what.startswith("content_missing") for step in timeline.steps)
+        all_settings = _settings_in_order(timeline, compose, names, over, content=content)
+        settings = next(all_settings)
+        self._later = iter([*all_settings])  # all of them are read before anything happens
+        self._story = Story(targets_of(settings), Slack(settings.server.external_url), silences_of(settings))
+        self._worlds = {name: World(noticed=(self._now, "arrived")) for name in names}
+        self._watches = {name: self._watch(name) for name in names}
+        self._added: tuple[Silence, ...] = ()
+        self._configured = self._story.silences
+        self._down_until: Instant | None = None
+        self._revived = ""
 
-    async def play(self) -> Played:
-        """From the beginning to the end."""
-        await self._stage.open(self._settings)
-        try:
-            for step in self._timeline.steps:
-                await self._wait_until(self._timeline.start + step.at)
-                self._chronicle.note(self._clock.now(), _said(step))
-                await self._do(step)
-            await self._wait_until(self._timeline.start + self._timeline.until)
-            summary = self._chronicle.summarize(self._open())
-        finally:
-            for task in self._restarts:
-                task.cancel()
-            await self._stage.close()
-        return Played(start=self._timeline.start, chronicle=self._chronicle, summary=summary)
+    def _watch(self, name: TargetName) -> Watch:
+        def apply(given: Input) -> None:
+            self._story.apply(name, given, self._now)
 
-    async def _wait_until(self, moment: Instant) -> None:
-        await self._clock.sleep(moment - self._clock.now())
+        return Watch(name, self._worlds[name], lambda: self._story.states[name], apply)
 
-    def _open(self) -> tuple[str, ...]:
-        found = [journal.state.incident for journal in self._stage.daemon.journals]
-        return tuple(f"{each.target} {each.diagnosis.fault}" for each in found if each is not None)
+    def play(self) -> Story:
+        """From the warm-up to the end."""
+        steps = list(self._timeline.steps)
+        start, end = self._timeline.start, self._timeline.start + self._timeline.until
+        tick = self._now
+        while True:
+            moments = [end, *(start + step.at for step in steps[:1])]
+            if self._down_until is not None:
+                moments.append(self._down_until)
+            else:
+                looks = [self._watches[name].next_look(self._policy(name), self._now) for name in self._watched()]
+                moments += [tick, self._story.next_delivery(self._now), *looks]
+            self._now = max(self._now, min(moments))
+            if self._now >= end:
+                return self._story
+            while steps and start + steps[0].at <= self._now:
+                self._do(steps.pop(0))
+            if self._down_until is not None:
+                if self._now < self._down_until:
+                    continue
+                self._start_again()
+            for name in self._watched():
+                self._watches[name].look(self._policy(name), self._now)
+            if self._now >= tick:
+                tick = self._now + TICK
+                for name in self._story.states:
+                    self._story.apply(name, Ticked(at=self._now), self._now)
+            self._story.deliver(self._now)
+
+    def _policy(self, name: TargetName) -> Policy:
+        return self._story.targets[name].policy
+
+    def _watched(self) -> list[TargetName]:
+        return [name for name, state in self._story.states.items() if state.removed_at is None]
+
+    def _start_again(self) -> None:
+        self._down_until = None
+        for watch in self._watches.values():
+            watch.begin()
+        self._story.restarted(self._now)
+        self._story.note(self._now, "the daemon is started again")
 
     # --- what happens
 
-    async def _do(self, step: Step) -> None:  # noqa: C901, PLR0912 - one line per kind of deed
-        match step.deed:
-            case Break(fault=fault, seconds=seconds):
-                for sandbox in self._concerned(step, fault):
-                    await sandbox.break_(fault, seconds)
-            case Mend(fault=fault):
-                for sandbox in self._concerned(step, fault):
-                    await sandbox.mend(fault)
-            case Doom(fate=fate):
-                await self._doom(step, fate)
-            case Say():
-                for name in self._targets(step):
-                    self._stage.prompter.prompt(name, step.deed)
-            case Restart():
-                task = asyncio.create_task(self._restart(step.deed), name="restart")
-                self._restarts.add(task)
-            case Reload() | Remove():
-                self._settings = next(self._later)
-                if self._stage.running:
-                    await self._stage.apply(self._settings)
-            case Hush():
-                await self._hush(step, step.deed)
-            case Acknowledge(by=by):
-                await self._acknowledge(step, by)
+    def _do(self, step: Step) -> None:  # noqa: C901, PLR0912 - one case per verb
+        now, story = self._now, self._story
+        story.note(now, step.words if step.target == "*" else f"{step.target}: {step.words}")
+        worlds = [self._worlds[name] for name in matching(list(self._worlds), step.target)]
+        match step.verb:
+            case "outage":
+                for world in worlds:
+                    world.set_broken(step.what, now, step.seconds, broken=not step.ends)
+            case "slack" if step.ends:
+                story.slack.troubles.remove(step.what)
+            case "slack":
+                story.slack.troubles.append(step.what)
+            case "arrival":
+                for world in worlds:
+                    world.fate = FATES["arrived" if step.ends else step.what]
+            case "restart":
+                self._restart(step)
+            case "silence":
+                self._silence(step)
+            case "ack":
+                self._acknowledge(step)
+            case "reload" | "remove":
+                self._load(next(self._later), step)
             case _:
-                assert_never(step.deed)
+                check = CheckName(step.verb)
+                finding = None if step.ends else parse_finding(check, step.what)[1]
+                for world in worlds:
+                    world.said.pop(check, None)
+                    if finding is not None:
+                        world.said[check] = (finding, step.looks)
 
-    def _targets(self, step: Step) -> list[TargetName]:
-        return [name for name in self._cast.sandboxes if fnmatchcase(name, step.target)]
+    def _restart(self, step: Step) -> None:
+        down = step.seconds or 0.0
 
-    def _concerned(self, step: Step, fault: str) -> list[Sandbox]:
-        if is_of_slack(fault):
-            return [self._cast.slack]
-        return [self._cast.sandboxes[name] for name in self._targets(step)]
+        def die() -> None:
+            self._story.dies_after_sending = None
+            self._story.note(self._now, "the daemon is killed: what it has just said is not written down")
+            self._down_until = self._now + down
 
-    async def _doom(self, step: Step, fate: str) -> None:
-        for name in self._targets(step):
-            for fault in FATES.values():
-                await self._cast.sandboxes[name].mend(fault)
-            if fate in FATES:
-                await self._cast.sandboxes[name].break_(FATES[fate])
+        if step.what == "killed_after_sending":
+            self._story.dies_after_sending = die
+        else:
+            self._down_until = self._now + down
 
-    async def _restart(self, deed: Restart) -> None:
-        async with self._one_at_a_time:
-            match deed.ending:
-                case Ending.STOPPED:
-                    await self._stage.stop()
-                case Ending.KILLED:
-                    await self._stage.kill()
-                case Ending.KILLED_AFTER_SENDING:
-                    self._stage.let_it_die_after_sending()
-                    await self._stage.sent.wait()
-                    await self._stage.kill()
-                    self._chronicle.note(
-                        self._clock.now(), "the daemon is killed: what it has just said is not written down"
-                    )
-            await self._clock.sleep(deed.down)
-            await self._stage.start(self._settings)
-            self._chronicle.note(self._clock.now(), "the daemon is started again")
-
-    async def _hush(self, step: Step, deed: Hush) -> None:
-        if not self._stage.running:
-            self._chronicle.note(self._clock.now(), "the daemon is down: nobody takes the silence")
+    def _silence(self, step: Step) -> None:
+        if self._down_until is not None:
+            self._story.note(self._now, "the daemon is down: nobody takes the silence")
             return
-        now, daemon = self._clock.now(), self._stage.daemon
-        self._silences += 1
         silence = Silence(
-            id=f"added-{self._silences}",
+            id=f"added-{len(self._added) + 1}",
             target=step.target,
-            fault=deed.fault,
-            begins_at=now,
-            ends_at=now + deed.seconds,
-            comment=deed.comment,
-            author=deed.author,
+            fault=step.fault,
+            begins_at=self._now,
+            ends_at=self._now + (step.seconds or 0.0),
+            comment=step.comment,
+            author=step.author,
         )
-        await daemon.set_silences((*daemon.added_silences, silence))
+        self._added = (*self._added, silence)
+        self._story.silences = (*self._configured, *self._added)
 
-    async def _acknowledge(self, step: Step, by: str) -> None:
-        taken = False
-        for journal in self._stage.daemon.journals if self._stage.running else ():
-            incident = journal.state.incident
-            if incident is not None and fnmatchcase(incident.target, step.target):
-                given = Acknowledged(at=self._clock.now(), incident_id=incident.id, by=by)
-                await journal.absorb(given, durable=True)
-                taken = True
-        if not taken:
-            self._chronicle.note(self._clock.now(), "nothing is open that could be acknowledged")
+    def _acknowledge(self, step: Step) -> None:
+        running = self._down_until is None
+        names = [
+            name for name in matching(self._watched(), step.target) if self._story.states[name].incident is not None
+        ]
+        for name in names if running else ():
+            self._story.apply(name, Acknowledged(at=self._now, incident_id="", by=step.what), self._now)
+        if not names or not running:
+            self._story.note(self._now, "nothing is open that could be acknowledged")
+
+    def _load(self, settings: Settings, step: Step) -> None:
+        """Other settings: every check looks at once, as after a reload; a target that is gone is told so."""
+        before = self._story.targets
+        self._configured = silences_of(settings)
+        self._story.silences = (*self._configured, *self._added)
+        self._story.targets = {**before, **targets_of(settings)}
+        if step.verb == "remove":
+            for name in matching(self._watched(), step.target):
+                self._story.apply(name, Removed(at=self._now), self._now)
+        for name in self._watched():
+            if self._story.targets[name] != before[name]:
+                self._watches[name].begin()
 
 
-def _said(step: Step) -> str:
-    return step.words if step.target == "*" else f"{step.target}: {step.words}"
+# --- settings --------------------------------------------------------------------------------------------------------
 
 
-def _settings_in_order(timeline: Timeline, cast: Cast, compose: Compose | None) -> tuple[Settings, Iterator[Settings]]:
-    """The settings at the beginning and after each change, all of them valid. Raises ConfigError."""
-    over = _trials(timeline)
-    removed: list[str] = []
-    first = cast.settings(compose, over)
-    later: list[Settings] = []
+def targets_of(settings: Settings, key: bytes = bytes(32)) -> dict[TargetName, Target]:
+    """How each target is judged, and where it is told of."""
+    slack = settings.alerting.slack
+    by_hook = slack.webhook_url is not None
+    return {
+        TargetName(name): Target(
+            policy=policy_of(target, settings.alerting, key),
+            channel=None if by_hook else target.alerting.channel or slack.channel or CHANNEL,
+            mention=MENTION if target.alerting.mention is None else target.alerting.mention,
+            labels=target.labels,
+        )
+        for name, target in settings.targets.items()
+    }
+
+
+def _settings_in_order(
+    timeline: Timeline,
+    compose: Compose | None,
+    names: Sequence[TargetName],
+    over: tuple[Node, ...],
+    *,
+    content: bool,
+) -> Iterator[Settings]:
+    """The settings at the beginning and after each change. Raises ConfigError."""
+    gone: list[TargetName] = []
+    yield _settings(compose, names, over, gone, content=content)
     for step in timeline.steps:
-        if isinstance(step.deed, Reload):
-            over = (step.deed.settings, *over)
-        elif isinstance(step.deed, Remove):
-            removed.append(step.target)
+        if step.settings is not None:
+            over = (step.settings, *over)
+        elif step.verb == "remove":
+            gone += matching(names, step.target)
         else:
             continue
-        later.append(_without(cast.settings(compose, over), removed))
-    return first, iter(later)
+        yield _settings(compose, names, over, gone, content=content)
 
 
-def _without(settings: Settings, removed: list[str]) -> Settings:
-    left = {
-        name: target
-        for name, target in settings.targets.items()
-        if not any(fnmatchcase(name, pattern) for pattern in removed)
+def _settings(
+    compose: Compose | None,
+    names: Sequence[TargetName],
+    over: Sequence[Node],
+    gone: Sequence[TargetName],
+    *,
+    content: bool,
+) -> Settings:
+    """The operator's thresholds, or the built-in ones; addresses, secrets and what is expected are the simulation's own."""
+    facts = json.dumps(
+        {"targets": {name: _facts(content=content) for name in names}, "alerting": {"slack": _FACTS_OF_SLACK}}
+    )
+    world = parse(facts, {}, Path.cwd(), name="simulation").settings
+    loaded = parse(facts, {}, Path.cwd(), over=over, name="simulation") if compose is None else compose(over)
+    mine = loaded.settings
+    targets = {
+        name: target.model_copy(
+            update={
+                "control_plane": world.targets[name].control_plane if target.control_plane is not None else None,
+                "gateway": world.targets[name].gateway,
+                "traceloop": world.targets[name].traceloop,
+                "expected": world.targets[name].expected,
+            }
+        )
+        for name, target in mine.targets.items()
+        if name in world.targets and name not in gone
     }
-    return settings.model_copy(update={"targets": left})
+    return mine.model_copy(update={"targets": targets})
+
+
+_FACTS_OF_SLACK = {"bot_token": "xoxb-simulated", "channel": CHANNEL}
+
+
+def _facts(*, content: bool) -> object:
+    return {
+        "control_plane": {"url": "https://control-plane.example", "token": "simulated-token"},
+        "gateway": {"url": "https://gateway.example", "token": "simulated-token", "model": "simulated/model"},
+        "traceloop": {"api_key": "simulated-key", "environment": "prd"},
+        "expected": {"exclude_request_data": not content},
+    }

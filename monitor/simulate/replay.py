@@ -1,249 +1,188 @@
-"""What was recorded, judged and told once more by the present thresholds; and what was told at the time."""
+"""What was recorded, applied and told once more by the present thresholds; and what was told at the time."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
-from monitor.core.arrival import destination_of, proof_key, store_credential
-from monitor.core.drift import ConfigMemory
-from monitor.core.events import Checked, Event, IncidentChanged, NoticeHandled
 from monitor.core.incident import Reason
-from monitor.core.inputs import Acknowledged, Input, Ticked
+from monitor.core.inputs import (
+    CanaryAnswered,
+    Input,
+    LookFailed,
+    MemoryLost,
+    NoticeTold,
+    Observation,
+    Removed,
+    Ticked,
+    TraceLooked,
+)
 from monitor.core.model import Instant, Seconds, TargetName
-from monitor.core.state import Policy, TargetState, Trend
-from monitor.core.trace import Route
-from monitor.daemon.desk import Route as Way
-from monitor.daemon.policy import policy_of
-from monitor.daemon.routes import Footing, routes_of
-from monitor.daemon.teller import Teller
-from monitor.daemon.windows import windows_of
-from monitor.http import Http
-from monitor.redaction import Redactor
-from monitor.runner import TargetJournal
-from monitor.settings import Loaded, Settings
-from monitor.simulate.cast import Cast
-from monitor.simulate.chronicle import Chronicle, Summary
-from monitor.simulate.clock import VirtualClock, run
-from monitor.simulate.history import Moment, judged_canaries, observed
-from monitor.simulate.listener import IncidentListener
-from monitor.simulate.reader import ChannelReader, Overheard
+from monitor.core.state import ArrivalPolicy, Policy, TargetState, Trend
+from monitor.daemon.compose import silences_of
+from monitor.settings import Loaded
+from monitor.simulate.play import TICK, targets_of
+from monitor.simulate.slack import Slack
+from monitor.simulate.story import Story, Summary
 from monitor.store import Recorded
 from monitor.store.snapshot import Snapshot
 
-_TICK: Seconds = 30.0
 _AFTERWARDS: Seconds = 60.0
 _NOBODY_LOOKED: Seconds = 300.0
-"""After so long without a single look there was no daemon, and nobody was reminded of anything."""
+"""After so long without a single input there was no daemon, and nobody was reminded of anything."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Replayed:
-    """What came of it: by the present thresholds, and at the time (None where that was not recorded)."""
+    """What came of it by the present thresholds, and what was told at the time."""
 
     since: Instant
     until: Instant
-    chronicle: Chronicle
-    summary: Summary
-    told: "ToldThen"
+    story: Story
+    told: Summary
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ToldThen:
-    """What was told at the time. `mentions` None: some of it was recorded before it was recorded who was called."""
-
-    incidents: int = 0
-    messages: int = 0
-    mentions: int | None = 0
-    by_reason: Mapping[Reason, int] = field(default_factory=dict)
-
-
-def replay(loaded: Loaded, snapshot: Snapshot, targets: Sequence[TargetName], since: Instant) -> Replayed | None:
-    """Judge and tell what was recorded since then; None if nothing was."""
-    names = frozenset(targets)
-    history = [entry for entry in snapshot.history if getattr(entry.event, "target", None) in names]
-    looks = [entry for entry in history if isinstance(entry.event, Checked)]
-    if not looks:
+def replay(loaded: Loaded, snapshot: Snapshot, names: Sequence[TargetName], since: Instant) -> Replayed | None:
+    """Apply and tell what was recorded since then; None if nothing was."""
+    history = [entry for entry in snapshot.history if entry.target in names]
+    if not history:
         return None
-    begin = max(since, min(entry.at for entry in looks))
-    return run(_replay(loaded, snapshot, history, targets, begin))
-
-
-async def _replay(
-    loaded: Loaded, snapshot: Snapshot, history: Sequence[Recorded], targets: Sequence[TargetName], begin: Instant
-) -> Replayed:
-    policies = _policies(loaded.settings, snapshot, targets)
-    moments = sorted(
-        (
-            (moment.at, name, moment)
-            for name in targets
-            for moment in observed(history, name, policies[name])
-            if moment.at >= begin
-        ),
-        key=lambda each: each[0],
-    )
-    clock = VirtualClock(begin - 1.0)
-    cast = Cast(targets, clock)
-    await cast.start()
-    try:
-        theatre = _Theatre(loaded, snapshot, history, policies, cast, clock)
-        return await theatre.perform([(name, moment) for _, name, moment in moments], begin)
-    finally:
-        await cast.stop()
-
-
-def _policies(settings: Settings, snapshot: Snapshot, targets: Sequence[TargetName]) -> dict[TargetName, Policy]:
-    key = snapshot.fingerprint_key or bytes(32)
-    return {name: policy_of(settings.targets[name], settings.alerting, key) for name in targets}
-
-
-class _Theatre:
-    """The engine and the teller, without checks and without a schedule."""
-
-    def __init__(
-        self,
-        loaded: Loaded,
-        snapshot: Snapshot,
-        history: Sequence[Recorded],
-        policies: Mapping[TargetName, Policy],
-        cast: Cast,
-        clock: VirtualClock,
-    ) -> None:
-        self._clock = clock
-        self._history = history
-        self._chronicle = Chronicle()
-        settings = loaded.settings
-        silences = (*windows_of(settings), *snapshot.state.silences)
-        listener = IncidentListener(self._chronicle, silences=lambda: silences, journal=self._journal)
-        self._journals = {
-            name: TargetJournal(
-                _before(name, history, policy, snapshot.state.targets.get(name)),
-                policy,
-                clock=clock,
-                save=_keep_nothing,
-                publish=listener.hear,
-                changed=lambda _: self._teller.wake(),
-            )
-            for name, policy in policies.items()
-        }
-        self._teller = Teller(
-            self._ways(cast.settings(lambda _: loaded, ()), cast),
-            clock=clock,
-            publish=_ignore,
-            journals=self._journals.values,
-            silences=lambda: silences,
-            labels=lambda name: settings.targets[name].labels,
+    settings = loaded.settings
+    begin = max(since, min(entry.at for entry in history))
+    targets = targets_of(settings, snapshot.fingerprint_key or bytes(32))
+    silences = (*silences_of(settings), *snapshot.state.silences)
+    story = Story({name: targets[name] for name in names}, Slack(settings.server.external_url), silences)
+    moments: list[tuple[Instant, TargetName, Input]] = []
+    for name in names:
+        mine = [entry for entry in history if entry.target == name]
+        story.states[name] = _before(
+            snapshot.state.targets.get(name, TargetState(target=name)), mine, targets[name].policy
         )
-
-    async def perform(self, moments: Sequence[tuple[TargetName, Moment]], begin: Instant) -> Replayed:
-        """Let everything be observed at its moment."""
-        self._teller.start()
-        for name, moment in moments:
-            await self._wait_until(moment.at)
-            await self._journals[name].absorb(self._of_now(moment.given, name))
-        await self._wait_until(self._clock.now() + _AFTERWARDS)
-        still_open = tuple(
-            f"{incident.target} {incident.diagnosis.fault}"
-            for journal in self._journals.values()
-            if (incident := journal.state.incident) is not None
-        )
-        await self._teller.stop(_AFTERWARDS)
-        return Replayed(
-            since=begin,
-            until=self._clock.now(),
-            chronicle=self._chronicle,
-            summary=self._chronicle.summarize(still_open),
-            told=told_then(self._history, begin),
-        )
-
-    async def _wait_until(self, moment: Instant) -> None:
-        """Time passes for the engine as it does in a daemon; where there was none, it passes unnoticed."""
-        if moment - self._clock.now() < _NOBODY_LOOKED:
-            while moment - self._clock.now() > _TICK:
-                await self._clock.sleep(_TICK)
-                for journal in self._journals.values():
-                    await journal.absorb(Ticked(at=self._clock.now()))
-        await self._clock.sleep(moment - self._clock.now())
-
-    def _of_now(self, given: Input, name: TargetName) -> Input:
-        """Whoever took the incident of then takes the one of now."""
-        incident = self._journals[name].state.incident
-        if isinstance(given, Acknowledged) and incident is not None:
-            return Acknowledged(at=given.at, incident_id=incident.id, by=given.by)
-        return given
-
-    def _journal(self, name: TargetName) -> TargetJournal | None:
-        return self._journals.get(name)
-
-    def _ways(self, settings: Settings, cast: Cast) -> tuple[Way, ...]:
-        reader = ChannelReader(cast.slack.world.slack)
-        http = Http(clock=self._clock, transport=cast.network(lambda app: app))
-        footing = Footing(clock=self._clock, http=http, redactor=Redactor())
-        return tuple(
-            Way(
-                notifier=Overheard(way.notifier, reader, self._clock, hear=self._chronicle.hear, told=_go_on),
-                mention_key=way.mention_key,
-            )
-            for way in routes_of(settings, footing)
-        )
+        moments += [(at, name, given) for at, given in _moments(mine, targets[name].policy) if at >= begin]
+    now = begin
+    for at, name, given in sorted(moments, key=lambda moment: moment[0]):
+        now = _pass_time(story, now, at)
+        story.apply(name, given, now)
+        story.deliver(now)
+    until = _pass_time(story, now, now + _AFTERWARDS)
+    return Replayed(since=begin, until=until, story=story, told=_told_then(snapshot, history, begin))
 
 
-def _before(name: TargetName, history: Sequence[Recorded], policy: Policy, now: TargetState | None) -> TargetState:
-    """What was known when it begins: that each check has passed, and that each route that ever showed us a span is proven."""
-    mine = [entry for entry in history if getattr(entry.event, "target", None) == name]
-    canaries = judged_canaries(mine)
-    last = max((entry.until for entry in mine), default=0.0)
-    routes = {canary.route for canary in canaries if canary.route is not None}
-    known = set(now.proofs if now is not None else ())
-    proven = known | {proof_key(route, policy.credential) for route in routes} | _stores(known, policy)
+def _pass_time(story: Story, now: Instant, until: Instant) -> Instant:
+    """Time passes as it does in a daemon; where there was none, it passes unnoticed."""
+    if until - now >= _NOBODY_LOOKED:
+        return until
+    while now < until:
+        now = min(until, now + TICK, story.next_delivery(now))
+        for name in story.states if now < until else ():
+            story.apply(name, Ticked(at=now), now)
+        story.deliver(now)
+    return until
+
+
+def _before(state: TargetState, history: Sequence[Recorded], policy: Policy) -> TargetState:
+    """What was known when it begins: that each check has passed, and that what is proven now was proven then."""
+    last = max((entry.until for entry in history), default=0.0)
+    configs = any(isinstance(entry.given, Observation) and entry.given.config is not None for entry in history)
     return TargetState(
-        target=name,
+        target=state.target,
         trends={check: Trend(ever_passed=True) for check in policy.cadences},
-        config=_config_before(mine, now),
-        proofs=dict.fromkeys(proven, last),
-        honours_traceparent=any(canary.trace_id == canary.sent_id for canary in canaries) or None,
+        config=None if configs else state.config,
+        proofs=dict.fromkeys(state.proofs, last),
+        honours_traceparent=state.honours_traceparent,
+        caller=state.caller,
     )
 
 
-def _stores(known: set[str], policy: Policy) -> set[str]:
-    """What has been proven of TrueFoundry's own store, for those who ask now."""
-    prefix = proof_key(Route.OWN_STORE, "")
-    places = {destination_of(proof.removeprefix(prefix)) for proof in known if proof.startswith(prefix)}
-    return {proof_key(Route.OWN_STORE, store_credential(policy.account, place)) for place in places}
+def _moments(history: Sequence[Recorded], policy: Policy) -> Iterator[tuple[Instant, Input]]:
+    """The inputs that the entries fold. When those between the first and the last of one were is estimated from their number.
+
+    Looks for a trace that showed the same are repeated only where something depends on it: at the deadlines that are tried. A
+    trace that was not there when it was looked for last is not there later either.
+    """
+    answered: dict[str, Instant] = {}
+    last: dict[str, Recorded] = {}
+    for entry in history:
+        match entry.given:
+            case NoticeTold() | Removed() | MemoryLost():  # what became of the past itself
+                continue
+            case CanaryAnswered(canary=canary):
+                answered[canary.id] = canary.waited_since
+            case TraceLooked(canary_id=canary_id) | LookFailed(canary_id=str(canary_id)):
+                last[canary_id] = entry
+        if isinstance(entry.given, Observation):
+            yield from _observations(entry, entry.given, policy)
+            continue
+        deadlines = _deadlines(answered, entry.given, policy.arrival)
+        for at in sorted({entry.at, entry.until, *(each for each in deadlines if entry.at < each < entry.until)}):
+            yield at, _as_of(entry.given, at)
+    for entry in last.values():
+        if isinstance(entry.given, TraceLooked) and not entry.given.seen.spans:
+            deadlines = _deadlines(answered, entry.given, policy.arrival)
+            yield from ((at, _as_of(entry.given, at)) for at in deadlines if at > entry.until)
 
 
-def _config_before(mine: Sequence[Recorded], now: TargetState | None) -> ConfigMemory | None:
-    """The configuration that is known now is the one of then, unless a change of it was recorded."""
-    changed = any(isinstance(entry.event, Checked) and entry.event.config is not None for entry in mine)
-    return now.config if now is not None and not changed else None
+def _deadlines(answered: Mapping[str, Instant], given: Input, policy: ArrivalPolicy) -> list[Instant]:
+    """The moments at which a look for this trace decides something."""
+    since = answered.get(given.canary_id) if isinstance(given, TraceLooked) else None
+    afters = (policy.look_closer_after, policy.late_after, policy.missing_after)
+    return [] if since is None else [since + after for after in afters]
 
 
-def told_then(history: Sequence[Recorded], since: Instant) -> ToldThen:
-    """What was told at the time: by Slack if it was, else by whoever told most."""
-    events = [entry.event for entry in history if entry.at >= since]
-    sent = [event for event in events if isinstance(event, NoticeHandled) and event.outcome == "sent"]
-    names = sorted({event.notifier for event in sent})
-    name = "slack" if "slack" in names else max(names, key=lambda each: _count(sent, each), default="")
-    posted = [event for event in sent if event.notifier == name and event.reason is not Reason.EDITED]
-    reasons = [event.reason for event in posted]
-    calls = [event.mention for event in posted]
-    return ToldThen(
-        incidents=sum(isinstance(event, IncidentChanged) and event.reason is Reason.OPENED for event in events),
-        messages=len(posted),
-        mentions=None if None in calls else sum(call is True for call in calls),
+def _as_of(given: Input, at: Instant) -> Input:
+    """The same look at another moment; nothing else is ever repeated."""
+    match given:
+        case TraceLooked():
+            return replace(given, at=at, seen=replace(given.seen, at=at))
+        case LookFailed():
+            return replace(given, at=at)
+        case _:
+            return given
+
+
+def _observations(entry: Recorded, given: Observation, policy: Policy) -> Iterator[tuple[Instant, Input]]:
+    cadence = policy.cadences.get(given.check)
+    if cadence is None:
+        return
+    for number, at in enumerate(_spread(entry, cadence.every, cadence.every_while_failing)):
+        yield at, replace(given, at=given.at + at - entry.at, config=given.config if number == 0 else None)
+
+
+def _spread(entry: Recorded, regular: Seconds, hurried: Seconds) -> list[Instant]:
+    """When folded looks took place: hurried ones first, as many of them as the entry's length tells, the rest evenly."""
+    gaps, length = entry.times - 1, entry.until - entry.at
+    if gaps <= 0:
+        return [entry.at]
+    many = round((gaps * regular - length) / (regular - hurried)) if regular > hurried else 0
+    quick = min(max(many, 0), gaps)
+    planned = quick * hurried + (gaps - quick) * regular
+    moments = [entry.at]
+    for number in range(gaps):
+        moments.append(moments[-1] + length * (hurried if number < quick else regular) / planned)
+    return moments
+
+
+def _told_then(snapshot: Snapshot, history: Sequence[Recorded], since: Instant) -> Summary:
+    """What was told at the time: by Slack if it was, else by whoever told most. An incident counts each time it was opened."""
+    # What an attempt, an edit or a silence writes down keeps the date of what was told before.
+    told = {
+        (each.notifier, each.incident_id, each.told.at): each.told
+        for entry in reversed(history)
+        if isinstance(each := entry.given, NoticeTold) and each.told.at >= since
+    }
+    names = [notifier for notifier, _, _ in told]
+    name = "slack" if "slack" in names else max(sorted(set(names)), key=names.count, default="")
+    mine = [each for (notifier, _, _), each in told.items() if notifier == name]
+    reasons = [each.reason for each in mine]
+    targets = {entry.target for entry in history}
+    openings = {
+        (incident.id, at)
+        for target, state in snapshot.state.targets.items()
+        for incident in state.incidents
+        for at in (incident.opened_at, *incident.reopened)
+        if target in targets and at >= since
+    }
+    return Summary(
+        incidents=len(openings),
+        messages=len(mine),
+        mentions=sum(each.mentioned_at == each.at for each in mine),
         by_reason={reason: reasons.count(reason) for reason in Reason if reason in reasons},
     )
-
-
-def _count(sent: Sequence[NoticeHandled], name: str) -> int:
-    return sum(event.notifier == name for event in sent)
-
-
-async def _keep_nothing(_state: TargetState) -> None:
-    return
-
-
-async def _go_on() -> None:
-    return
-
-
-def _ignore(_event: Event) -> None:
-    return

@@ -1,13 +1,12 @@
-"""What outlives the process: the state of every target, silences, the fingerprint key, and a bounded history.
+"""What outlives the process: the state of every target, silences, the fingerprint key, and a bounded history of inputs.
 
 Losing it is survivable: a fresh start looks at everything again and at worst says once more what was said before.
 """
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Protocol
 
-from monitor.core.events import Event
+from monitor.core.inputs import Input
 from monitor.core.model import Instant, TargetName
 from monitor.core.silence import Silence
 from monitor.core.state import State, TargetState
@@ -19,9 +18,10 @@ class StoreError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recorded:
-    """Something of the history. Looks that say the same are folded: `times` of them, the last one at `until`."""
+    """An input, and when it was applied. Inputs that say the same are one entry: `times` of them, the last one at `until`."""
 
-    event: Event
+    target: TargetName
+    given: Input
     at: Instant
     until: Instant
     times: int = 1
@@ -54,19 +54,14 @@ class Store(Protocol):
         """Forget a target; its history stays."""
         ...
 
-    def record(self, event: Event) -> None:
-        """Add to the history, without waiting; events that have no time of their own are not kept."""
+    def record(self, target: TargetName, given: Input, at: Instant) -> None:
+        """Add to the history, without waiting; that time passed is not kept."""
         ...
 
     async def history(
-        self,
-        *,
-        target: TargetName | None = None,
-        kinds: Collection[type[Event]] = (),
-        since: Instant | None = None,
-        limit: int = 1000,
+        self, *, target: TargetName | None = None, since: Instant | None = None, limit: int = 1000
     ) -> tuple[Recorded, ...]:
-        """The newest `limit` entries, oldest first: of one target or all, of some kinds or all."""
+        """The newest `limit` entries, oldest first: of one target or all."""
         ...
 
     @property

@@ -15,19 +15,26 @@ from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
-from monitor.core.events import (
-    CanaryReturned,
-    Checked,
-    Event,
-    FaultChanged,
-    IncidentAcknowledged,
-    IncidentChanged,
-    KeyJudged,
-    NoticeHandled,
-    Reloaded,
-    RemoteAnswered,
-    RunSkipped,
-    TraceJudged,
+from monitor.core.inputs import (
+    Acknowledged,
+    CanaryAnswered,
+    CanaryPlanned,
+    ControlLooked,
+    ControlSent,
+    ElsewhereLooked,
+    HopLooked,
+    Input,
+    KeyTried,
+    LabelsUnread,
+    LookFailed,
+    MemoryLost,
+    NoticeTold,
+    Observation,
+    OriginLooked,
+    Removed,
+    SwitchesLooked,
+    Ticked,
+    TraceLooked,
 )
 from monitor.core.silence import Silence
 from monitor.core.state import TargetState
@@ -38,22 +45,41 @@ T = TypeVar("T")
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 
-KINDS: Mapping[str, type[Event]] = {
-    "checked": Checked,
-    "canary_returned": CanaryReturned,
-    "trace_judged": TraceJudged,
-    "fault_changed": FaultChanged,
-    "incident_changed": IncidentChanged,
-    "incident_acknowledged": IncidentAcknowledged,
-    "key_judged": KeyJudged,
-    "notice_handled": NoticeHandled,
-    "remote_answered": RemoteAnswered,
-    "run_skipped": RunSkipped,
-    "reloaded": Reloaded,
+KINDS: Mapping[str, type[Input]] = {
+    "acknowledged": Acknowledged,
+    "canary_answered": CanaryAnswered,
+    "canary_planned": CanaryPlanned,
+    "control_looked": ControlLooked,
+    "control_sent": ControlSent,
+    "counters_read": HopLooked,
+    "key_tried": KeyTried,
+    "labels_unread": LabelsUnread,
+    "look_failed": LookFailed,
+    "looked_elsewhere": ElsewhereLooked,
+    "memory_lost": MemoryLost,
+    "notified": NoticeTold,
+    "observed": Observation,
+    "own_store_looked": OriginLooked,
+    "policies_read": SwitchesLooked,
+    "removed": Removed,
+    "ticked": Ticked,
+    "trace_looked": TraceLooked,
 }
-"""The name under which an event is kept."""
+"""The name under which an input is kept."""
 
-NAMES: Mapping[type[Event], str] = {kind: name for name, kind in KINDS.items()}
+NAMES: Mapping[type[Input], str] = {kind: name for name, kind in KINDS.items()}
+
+OF_EVENTS = frozenset(
+    {
+        "canary_returned", "checked", "fault_changed", "incident_acknowledged", "incident_changed", "key_judged",
+        "notice_handled", "reloaded", "remote_answered", "run_skipped", "trace_judged",
+    }
+)  # fmt: skip
+"""What the history of earlier versions is made of: they recorded what had happened, not what had been observed."""
+
+
+RENAMED: Mapping[str, str] = {"gap": "transient_loss", "hold": "backoff", "mend": "recovery"}
+"""Fields of the state under which earlier versions kept what has another name now. Nothing else in a document is called so."""
 
 
 class Unreadable(ValueError):
@@ -67,7 +93,7 @@ def encode_target(state: TargetState) -> str:
 
 def decode_target(document: str) -> TargetState:
     """The state of one target. Raises Unreadable if not even parts of it can be read."""
-    raw = _parse(document)
+    raw = _under_present_names(_parse(document))
     try:
         return _adapter(TargetState).validate_python(raw)
     except ValidationError as error:
@@ -95,15 +121,15 @@ def decode_silence(document: str) -> Silence:
     return _decode(Silence, document)
 
 
-def encode_event(event: Event) -> str:
-    """An event as JSON, without its kind."""
-    return _encode(event)
+def encode_input(given: Input) -> str:
+    """An input as JSON, without its kind."""
+    return _encode(given)
 
 
-def decode_event(kind: str, document: str) -> Event:
-    """An event. Raises Unreadable, also of a kind that this version does not know."""
+def decode_input(kind: str, document: str) -> Input:
+    """An input. Raises Unreadable, also of a kind that this version does not know."""
     if kind not in KINDS:
-        raise Unreadable("no event of this version has that name")
+        raise Unreadable("no input of this version has that name")
     return _decode(KINDS[kind], document)
 
 
@@ -160,6 +186,14 @@ def _parse(document: str) -> dict[str, Any]:
         raise Unreadable(f"not JSON: {error}") from error
     if not isinstance(raw, dict):
         raise Unreadable("not a JSON object")
+    return raw
+
+
+def _under_present_names(raw: Any) -> Any:  # noqa: ANN401 - any JSON
+    if isinstance(raw, list):
+        return [_under_present_names(item) for item in raw]
+    if isinstance(raw, dict):
+        return {RENAMED.get(key, key): _under_present_names(item) for key, item in raw.items()}
     return raw
 
 

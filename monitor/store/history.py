@@ -1,52 +1,141 @@
-"""What of the events is kept, and how: looks that say the same are folded into one entry."""
+"""The history: which inputs are kept, those that say the same folded into one entry; and its table in the state file."""
 
-from monitor.core.events import Checked, Event, RemoteAnswered, RunSkipped
-from monitor.core.model import CheckName, Seconds, TargetName, Verdict
+import logging
+import sqlite3
+from collections.abc import Iterable
+from dataclasses import replace
+
+from monitor.core.inputs import Input, LookFailed, Observation, Ticked, TraceLooked
+from monitor.core.model import Finding, Instant, Seconds, TargetName
 from monitor.store import Recorded
+from monitor.store.codec import NAMES, OF_EVENTS, Unreadable, decode_input, encode_input
+
+_log = logging.getLogger(__name__)
 
 FOLD_WITHIN: Seconds = 3600.0
 """An entry spans at most this long, so that a month of quiet looks is some hundred entries per check and not a million."""
 
-Lane = tuple[TargetName, CheckName]
-"""What may be folded with each other: the looks of one check at one target."""
+_MOST_LANES = 1000
+
+Lane = tuple[str, ...]
+"""What may be folded with each other: the looks of one check at one target, or those for one trace."""
+
+Newest = dict[Lane, tuple[int, Recorded]]
+"""The entries that the next inputs may be folded into, each with its number, in the order in which they were written."""
 
 
-def record(event: Event) -> Recorded | None:
-    """An event as it is kept; None if it has no time of its own."""
-    if isinstance(event, RemoteAnswered | RunSkipped):
+def make_entry(target: TargetName, given: Input, at: Instant) -> Recorded | None:
+    """An input as it is kept; None if it is not."""
+    return None if isinstance(given, Ticked) else Recorded(target=target, given=given, at=at, until=at)
+
+
+def lane(entry: Recorded) -> Lane | None:
+    """With which inputs it may be folded; None if with none."""
+    match entry.given:
+        case Observation(check=check):
+            return (entry.target, check)
+        case TraceLooked(canary_id=canary_id):
+            return (entry.target, "trace", canary_id)
+        case LookFailed(check=check, canary_id=canary_id):
+            return (entry.target, check, "failed", canary_id or "")
+        case _:
+            return None
+
+
+def fold(before: Recorded | None, new: Recorded) -> Recorded | None:
+    """The entry before, made longer by an input that says the same; None if this is something new."""
+    if before is None or not before.until <= new.at < before.at + FOLD_WITHIN:
         return None
-    return Recorded(event=event, at=event.at, until=event.at)
-
-
-def lane(event: Event) -> Lane | None:
-    """With which looks an event may be folded; None if with none."""
-    return (event.target, event.check) if isinstance(event, Checked) else None
-
-
-def fold(before: Recorded | None, event: Event) -> Recorded | None:
-    """The entry before, made longer by a look that says the same; None if this is something new."""
-    if before is None or not isinstance(event, Checked) or not isinstance(before.event, Checked):
+    if not _say_the_same(before.given, new.given):
         return None
-    if (
-        _stands_alone(event)
-        or _said(before.event) != _said(event)
-        or not before.until <= event.at < before.at + FOLD_WITHIN
-    ):
-        return None
-    return Recorded(event=before.event, at=before.at, until=event.at, times=before.times + 1)
+    return replace(before, until=new.at, times=before.times + 1)
 
 
-def _stands_alone(look: Checked) -> bool:
-    """Another configuration is news; and control spans are few, and when each was sent is evidence."""
-    return look.config is not None or (look.check is CheckName.CONTROL and look.verdict is not Verdict.UNKNOWN)
+def _say_the_same(one: Input, other: Input) -> bool:
+    match one, other:
+        case Observation(), Observation():
+            read = one.config == other.config and one.certificate == other.certificate
+            return read and _verdict(one.finding) == _verdict(other.finding)
+        case TraceLooked(), TraceLooked():
+            return replace(one.seen, at=other.seen.at) == other.seen
+        case LookFailed(), LookFailed():
+            return one.key_refused == other.key_refused and _verdict(one.finding) == _verdict(other.finding)
+        case _:
+            return False
 
 
-def target_of(event: Event) -> TargetName | None:
-    """Whom an event is about; None: everybody."""
-    target: TargetName | None = getattr(event, "target", None)
-    return target
+def _verdict(finding: Finding) -> tuple[object, ...]:
+    """What is concluded from a finding; its words differ from look to look ("answered in 31 ms")."""
+    charges = {(each.fault, each.severity, each.conclusive, each.stops_export) for each in finding.charges}
+    return finding.verdict, finding.blindness, finding.conclusive, finding.permanent, charges
 
 
-def _said(look: Checked) -> tuple[object, ...]:
-    charges = {(each.fault, each.severity, each.conclusive, each.stops_export) for each in look.charges}
-    return look.verdict, look.fault, look.blindness, look.conclusive, look.permanent, charges
+def keep_newest(newest: Newest, looks: Lane, number: int, entry: Recorded) -> None:
+    """Remember what the next input of a lane may be folded into, as long as it may be, and not too many of them."""
+    newest.pop(looks, None)
+    newest[looks] = (number, entry)
+    while len(newest) > _MOST_LANES or next(iter(newest.values()))[1].until < entry.until - FOLD_WITHIN:
+        del newest[next(iter(newest))]
+
+
+class HistoryTable:
+    """Reads and writes the history; everything here runs in the database thread, inside the caller's transaction."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._newest: Newest = {}
+
+    def forget_events(self) -> int:
+        """Delete what an earlier version recorded; how much that was."""
+        marks = ", ".join("?" * len(OF_EVENTS))
+        found = self._connection.execute(f"DELETE FROM history WHERE kind IN ({marks})", tuple(OF_EVENTS))  # noqa: S608
+        return found.rowcount
+
+    def write(self, entries: Iterable[Recorded]) -> None:
+        """Append, or make the row before longer."""
+        for entry in entries:
+            looks = lane(entry)
+            number, before = self._newest.get(looks, (0, None)) if looks is not None else (0, None)
+            folded = fold(before, entry)
+            if folded is None:
+                number = self._insert(entry)
+            else:
+                self._connection.execute(
+                    "UPDATE history SET until = ?, times = ? WHERE id = ?", (folded.until, folded.times, number)
+                )
+            if looks is not None:
+                keep_newest(self._newest, looks, number, folded or entry)
+
+    def prune(self, before: Instant, now: Instant) -> None:
+        """Forget what ended before that moment; what a clock that was ahead has dated is dated now, or it would stay for years."""
+        self._connection.execute("DELETE FROM history WHERE until < ?", (before,))
+        self._connection.execute("UPDATE history SET at = min(at, ?1), until = ?1 WHERE until > ?1 + 3600", (now,))
+
+    def roll_back(self) -> None:
+        """The transaction was undone: the rows that were just written are not there."""
+        self._newest.clear()
+
+    def read(self, *, target: TargetName | None, since: Instant | None, limit: int) -> tuple[Recorded, ...]:
+        """The newest `limit` entries, oldest first; a row of an unknown kind is passed over."""
+        rows = self._connection.execute(
+            """SELECT kind, target, at, until, times, document FROM history
+            WHERE (:target IS NULL OR target = :target) AND (:since IS NULL OR until >= :since)
+            ORDER BY id DESC LIMIT :limit""",
+            {"target": target, "since": since, "limit": limit},
+        ).fetchall()
+        read: list[Recorded] = []
+        for kind, whose, at, until, times, document in reversed(rows):
+            try:
+                given = decode_input(kind, document)
+            except Unreadable as error:
+                _log.debug("an entry of the history is passed over: %s", error)
+            else:
+                read.append(Recorded(target=TargetName(whose), given=given, at=at, until=until, times=times))
+        return tuple(read)
+
+    def _insert(self, entry: Recorded) -> int:
+        cursor = self._connection.execute(
+            "INSERT INTO history (kind, target, at, until, times, document) VALUES (?, ?, ?, ?, ?, ?)",
+            (NAMES[type(entry.given)], entry.target, entry.at, entry.until, entry.times, encode_input(entry.given)),
+        )
+        return cursor.lastrowid or 0

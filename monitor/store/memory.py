@@ -1,15 +1,14 @@
 """The store that forgets everything with the process: for tests, and for those who want no file."""
 
-from collections.abc import Collection
 from itertools import count, islice
 
-from monitor.core.events import Event
+from monitor.core.inputs import Input
 from monitor.core.model import Instant, TargetName
 from monitor.core.silence import Silence
 from monitor.core.state import State, TargetState
 from monitor.ports import Clock
 from monitor.store import Recorded
-from monitor.store.history import Lane, fold, lane, record, target_of
+from monitor.store.history import Newest, fold, keep_newest, lane, make_entry
 
 _KEY_DIGITS = 64
 _ENTRIES = 10_000
@@ -24,7 +23,7 @@ class MemoryStore:
         self._silences: tuple[Silence, ...] = ()
         self._history: dict[int, Recorded] = {}  # by number, oldest first
         self._numbers = count()
-        self._newest: dict[Lane, int] = {}  # the entry that the next look may be folded into
+        self._newest: Newest = {}
 
     async def open(self) -> None:
         """Nothing to do."""
@@ -49,38 +48,29 @@ class MemoryStore:
         """Forget it."""
         self._targets.pop(target, None)
 
-    def record(self, event: Event) -> None:
+    def record(self, target: TargetName, given: Input, at: Instant) -> None:
         """Keep it, or make the entry before longer."""
-        new = record(event)
+        new = make_entry(target, given, at)
         if new is None:
             return
-        looks = lane(event)
-        before = self._newest.get(looks, -1) if looks is not None else -1
-        folded = fold(self._history.get(before), event)
-        if folded is not None:
-            self._history[before] = folded
-            return
-        number = next(self._numbers)
-        self._history[number] = new
-        self._history.pop(number - _ENTRIES, None)
+        looks = lane(new)
+        number, before = self._newest.get(looks, (0, None)) if looks is not None else (0, None)
+        folded = fold(before, new) if number in self._history else None
+        if folded is None:
+            number = next(self._numbers)
+            self._history.pop(number - _ENTRIES, None)
+        self._history[number] = folded or new
         if looks is not None:
-            self._newest[looks] = number
+            keep_newest(self._newest, looks, number, folded or new)
 
     async def history(
-        self,
-        *,
-        target: TargetName | None = None,
-        kinds: Collection[type[Event]] = (),
-        since: Instant | None = None,
-        limit: int = 1000,
+        self, *, target: TargetName | None = None, since: Instant | None = None, limit: int = 1000
     ) -> tuple[Recorded, ...]:
         """As of the protocol."""
         wanted = (
             kept
             for kept in reversed(self._history.values())
-            if (target is None or target_of(kept.event) == target)
-            and (not kinds or type(kept.event) in kinds)
-            and (since is None or kept.until >= since)
+            if (target is None or kept.target == target) and (since is None or kept.until >= since)
         )
         return tuple(islice(wanted, limit))[::-1]
 

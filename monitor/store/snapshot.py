@@ -13,9 +13,8 @@ from urllib.parse import quote
 from monitor.core.model import Instant
 from monitor.core.state import State
 from monitor.store import Recorded, StoreError
-from monitor.store.ledger import Ledger
-from monitor.store.rows import read_fingerprint_key, read_state
-from monitor.store.schema import check_version
+from monitor.store.history import HistoryTable
+from monitor.store.tables import check_version, read_fingerprint_key, read_state
 
 _ASIDE_A_WRITER = "mode=ro&readonly_shm=1"  # https://www.sqlite.org/wal.html#read_only_databases
 _ALONE = "mode=ro&immutable=1"  # nobody has it open: without this SQLite would make companions even to read
@@ -66,5 +65,5 @@ def _read(path: Path, how: str, history_since: Instant | None) -> Snapshot:
             fingerprint_key=read_fingerprint_key(connection),
             history=()
             if history_since is None
-            else Ledger(connection).read(target=None, kinds=(), since=history_since, limit=MOST_ENTRIES),
+            else HistoryTable(connection).read(target=None, since=history_since, limit=MOST_ENTRIES),
         )

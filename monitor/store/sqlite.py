@@ -2,14 +2,16 @@
 
 import asyncio
 import logging
+import queue
 import sqlite3
 import threading
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
-from monitor.core.events import Event
+from monitor.core.inputs import Input
 from monitor.core.model import Instant, Seconds, TargetName
 from monitor.core.silence import Silence
 from monitor.core.state import State, TargetState
@@ -17,11 +19,12 @@ from monitor.ports import Clock
 from monitor.store import Recorded, StoreError
 from monitor.store.codec import encode_silence, encode_target
 from monitor.store.file import StateFile, StateInUse
-from monitor.store.ledger import Entry, Ledger, make_entry
-from monitor.store.rows import FINGERPRINT_KEY, read_fingerprint_key, read_state
-from monitor.store.thread import DatabaseThread
+from monitor.store.history import HistoryTable, make_entry
+from monitor.store.tables import FINGERPRINT_KEY, read_fingerprint_key, read_state
 
 _log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 _KEY_DIGITS = 64
 _PATIENCE: Seconds = 10.0
@@ -46,7 +49,7 @@ class _Batch:
 
     targets: dict[TargetName, str | None] = field(default_factory=dict)  # None: to be forgotten
     silences: dict[str, str] | None = None
-    entries: list[Entry] = field(default_factory=list)
+    entries: list[Recorded] = field(default_factory=list)
     waiters: list[Future[None]] = field(default_factory=list)
 
 
@@ -59,7 +62,7 @@ class SqliteStore:
         self._file = StateFile(path)
         self._thread = DatabaseThread("trace-monitor state")
         self._connection: sqlite3.Connection | None = None
-        self._ledger: Ledger | None = None
+        self._table: HistoryTable | None = None
         self._key = b""
         self._pruned_at: Instant | None = None
         self._problem: str | None = None
@@ -118,9 +121,9 @@ class SqliteStore:
         """As `save`."""
         await self._put(lambda batch: batch.targets.update({target: None}))
 
-    def record(self, event: Event) -> None:
+    def record(self, target: TargetName, given: Input, at: Instant) -> None:
         """Written with the next save, or when many have come together."""
-        new = make_entry(event)
+        new = make_entry(target, given, at)
         if new is None:
             return
         with self._lock:
@@ -131,19 +134,14 @@ class SqliteStore:
             self._submit()
 
     async def history(
-        self,
-        *,
-        target: TargetName | None = None,
-        kinds: Collection[type[Event]] = (),
-        since: Instant | None = None,
-        limit: int = 1000,
+        self, *, target: TargetName | None = None, since: Instant | None = None, limit: int = 1000
     ) -> tuple[Recorded, ...]:
         """As of the protocol; nothing while the file cannot be read."""
 
         def read() -> tuple[Recorded, ...]:
             self._write()
             try:
-                return self._books().read(target=target, kinds=kinds, since=since, limit=limit)
+                return self._history().read(target=target, since=since, limit=limit)
             except sqlite3.Error as error:
                 self._complain(str(error))
                 return ()
@@ -221,7 +219,21 @@ class SqliteStore:
             self._file.release()
             raise StoreError(f"cannot write the state to {self._file.path}: {error}") from error
         self._connection = connection
-        self._ledger = Ledger(connection)
+        self._table = HistoryTable(connection)
+        self._leave_events_behind()
+
+    def _leave_events_behind(self) -> None:
+        try:
+            gone = self._history().forget_events()
+        except sqlite3.Error:  # a disk that is full: with the next start
+            return
+        if gone:
+            _log.warning(
+                "%s was written by an earlier version, whose history (%d entries) cannot be replayed by this one and is gone; "
+                "everything else that it remembers is kept",
+                self._file.path,
+                gone,
+            )
 
     def _close(self) -> None:
         self._write()
@@ -256,11 +268,11 @@ class SqliteStore:
             _write_targets(connection, batch.targets)
             if batch.silences is not None:
                 _write_silences(connection, batch.silences)
-            self._books().write(batch.entries)
+            self._history().write(batch.entries)
             self._prune()
             connection.execute("COMMIT")
         except BaseException:
-            self._books().roll_back()
+            self._history().roll_back()
             self._pruned_at = None
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
@@ -269,7 +281,7 @@ class SqliteStore:
     def _prune(self) -> None:
         now = self._clock.now()
         if self._pruned_at is None or not 0 <= now - self._pruned_at < _PRUNE_EVERY:
-            self._books().prune(now - self._keep_history, now)
+            self._history().prune(now - self._keep_history, now)
             self._pruned_at = now
 
     def _put_back(self, batch: _Batch) -> None:
@@ -285,10 +297,10 @@ class SqliteStore:
             raise sqlite3.ProgrammingError("the state file is not open")
         return self._connection
 
-    def _books(self) -> Ledger:
-        if self._ledger is None:
+    def _history(self) -> HistoryTable:
+        if self._table is None:
             raise sqlite3.ProgrammingError("the state file is not open")
-        return self._ledger
+        return self._table
 
     # --- in either
 
@@ -315,3 +327,51 @@ def _write_targets(connection: sqlite3.Connection, targets: dict[TargetName, str
 def _write_silences(connection: sqlite3.Connection, silences: dict[str, str]) -> None:
     connection.execute("DELETE FROM silences")
     connection.executemany("INSERT INTO silences (id, document) VALUES (?, ?)", silences.items())
+
+
+class DatabaseThread:
+    """Does one piece of work after the other, in the order given.
+
+    A daemon thread and no ThreadPoolExecutor: the interpreter waits for the threads of those when it ends, and a disk that
+    hangs would keep the process from ending.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._work: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def submit(self, work: Callable[[], None]) -> None:
+        """Have something done without waiting; what it raises is logged."""
+        self._work.put(work)
+
+    async def call(self, work: Callable[[], T]) -> T:
+        """Have something done and wait for what it returns or raises. It is done even if nobody waits any more."""
+        future: Future[T] = Future()
+
+        def run() -> None:
+            try:
+                result = work()
+            except BaseException as error:  # noqa: BLE001 - it is raised where the result is awaited
+                if future.set_running_or_notify_cancel():
+                    future.set_exception(error)
+            else:
+                if future.set_running_or_notify_cancel():
+                    future.set_result(result)
+
+        self.submit(run)
+        return await asyncio.wrap_future(future)
+
+    def stop(self) -> None:
+        """End after what has been given so far."""
+        self._work.put(None)
+
+    def _run(self) -> None:
+        while (work := self._work.get()) is not None:
+            try:
+                work()
+            except Exception:  # noqa: BLE001 - whoever comes later would wait for ever for a thread that has ended
+                _log.exception("the database thread goes on after an error")

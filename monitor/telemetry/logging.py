@@ -1,4 +1,4 @@
-"""Log lines: one handler for everything, text for people or JSON for machines, and no secret in either.
+"""Log lines: one handler for everything, text for people or JSON for machines, and no secret in either; one line per event.
 
 Redaction works on the finished line, traceback included, so whatever a library logs goes through it too.
 """
@@ -12,7 +12,26 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Literal, TextIO
 
+from monitor.core.canary import Outcome
+from monitor.core.events import (
+    CanaryReturned,
+    Checked,
+    Event,
+    FaultChanged,
+    IncidentAcknowledged,
+    IncidentChanged,
+    KeyJudged,
+    NoticeHandled,
+    Reloaded,
+    RemoteAnswered,
+    RunSkipped,
+    TraceJudged,
+)
+from monitor.core.incident import Reason
+from monitor.core.model import CheckName, TargetName, Verdict
 from monitor.redaction import visible
+
+_log = logging.getLogger(__name__)
 
 Redact = Callable[[str], str]
 Format = Literal["auto", "text", "json"]
@@ -57,7 +76,7 @@ class _Handler(logging.StreamHandler[TextIO]):
 
 
 class TextFormatter(logging.Formatter):
-    """`2027-01-15T08:00:00.000Z INFO monitor.telemetry.events message key=value`; tracebacks on lines of their own."""
+    """`2027-01-15T08:00:00.000Z INFO monitor.telemetry.logging message key=value`; tracebacks on lines of their own."""
 
     def __init__(self, redact: Redact) -> None:
         super().__init__()
@@ -65,9 +84,10 @@ class TextFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """One line, and the lines of a traceback."""
-        message = _one_line(record.getMessage())
-        fields = "".join(f" {key}={_quoted(value)}" for key, value in _fields(record).items())
-        line = f"{_moment(record)} {record.levelname} {record.name} {message}{fields}"
+        # A line end, or a terminal's escape sequence, in a message must not look like a line of ours.
+        message = visible(self._redact(record.getMessage()))
+        fields = "".join(f" {key}={_quoted(_redacted(value, self._redact))}" for key, value in _fields(record).items())
+        line = f"{_rfc3339(record.created)} {record.levelname} {record.name} {message}{fields}"
         trace = _traceback(self, record)
         return self._redact(f"{line}\n{trace}" if trace else line)
 
@@ -82,29 +102,35 @@ class JsonFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """One line."""
         line: dict[str, object] = {
-            "ts": _moment(record),
+            "ts": _rfc3339(record.created),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "msg": self._clean(record.getMessage()),
+            "msg": self._redact(record.getMessage()),
         }
-        line |= {key: self._clean(value) for key, value in _fields(record).items() if key not in line}
+        line |= {key: _redacted(value, self._redact) for key, value in _fields(record).items() if key not in line}
         if trace := _traceback(self, record):
-            line["exc"] = self._clean(trace)
+            line["exc"] = self._redact(trace)
         encoded = json.dumps(line, default=str)
         redacted = self._redact(encoded)
-        return redacted if redacted == encoded or _is_json(redacted) else json.dumps(_bare(line))
+        if redacted != encoded:
+            try:
+                json.loads(redacted)
+            except ValueError:  # redaction has torn the line apart
+                return json.dumps({**{key: line[key] for key in ("ts", "level", "logger")}, "msg": "redacted"})
+        return redacted
 
-    def _clean(self, value: object) -> object:
-        """Redact before encoding too: escaping could tear a secret's pattern apart, or redaction tear the JSON."""
-        match value:
-            case None | bool() | int() | float():
-                return value
-            case Mapping():
-                return {str(key): self._clean(inner) for key, inner in value.items()}
-            case list() | tuple() | set() | frozenset():
-                return [self._clean(inner) for inner in value]
-            case _:
-                return self._redact(str(value))
+
+def _redacted(value: object, redact: Redact) -> object:
+    """Redact before escaping too: escaping could tear a secret's pattern apart, or redaction tear the JSON."""
+    match value:
+        case None | bool() | int() | float():
+            return value
+        case Mapping():
+            return {str(key): _redacted(inner, redact) for key, inner in value.items()}
+        case list() | tuple() | set() | frozenset():
+            return [_redacted(inner, redact) for inner in value]
+        case _:
+            return redact(str(value))
 
 
 def _fields(record: logging.LogRecord) -> dict[str, object]:
@@ -112,14 +138,10 @@ def _fields(record: logging.LogRecord) -> dict[str, object]:
     given = getattr(record, "fields", None)
     fields: dict[str, object] = dict(given) if isinstance(given, Mapping) else {}
     fields |= {key: value for key, value in vars(record).items() if key not in _OWN}
-    return {key: _dated(key, value) for key, value in fields.items()}
-
-
-def _dated(key: str, value: object) -> object:
-    """A moment as RFC 3339: nobody reads Unix seconds."""
-    if not key.endswith("_at") or isinstance(value, bool) or not isinstance(value, int | float):
-        return value
-    return _rfc3339(value) if 0 <= value < _YEAR_10000 else value
+    for key, value in fields.items():
+        if key.endswith("_at") and isinstance(value, int | float) and not isinstance(value, bool):
+            fields[key] = _rfc3339(value) if 0 <= value < _YEAR_10000 else value  # nobody reads Unix seconds
+    return fields
 
 
 def _traceback(formatter: logging.Formatter, record: logging.LogRecord) -> str:
@@ -133,17 +155,8 @@ def _traceback(formatter: logging.Formatter, record: logging.LogRecord) -> str:
     return "\n".join(parts)
 
 
-def _moment(record: logging.LogRecord) -> str:
-    return _rfc3339(record.created)
-
-
 def _rfc3339(moment: float) -> str:
     return datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def _one_line(text: str) -> str:
-    """A line end, or a terminal's escape sequence, in a message must not look like a line of ours."""
-    return visible(text)
 
 
 def _quoted(value: object) -> str:
@@ -153,18 +166,95 @@ def _quoted(value: object) -> str:
         case float():
             return f"{value:.6g}" if abs(value) < _SIX_DIGITS else repr(value)
         case _:
-            text = _one_line(str(value))
+            text = visible(str(value))
             return text if _PLAIN.fullmatch(text) else json.dumps(text, ensure_ascii=False)
 
 
-def _bare(line: dict[str, object]) -> dict[str, object]:
-    """What is left of a line that redaction tore apart."""
-    return {key: line[key] for key in ("ts", "level", "logger")} | {"msg": "redacted"}
+# --- one line per event ----------------------------------------------------------------------------------------------
+
+Fields = dict[str, object]
 
 
-def _is_json(line: str) -> bool:
-    try:
-        json.loads(line)
-    except ValueError:
-        return False
-    return True
+class EventLog:
+    """Writes one line per event. What goes on is said once when it breaks and once when it is back; each look at debug."""
+
+    def __init__(self) -> None:
+        self._verdicts: dict[tuple[TargetName, CheckName], Verdict] = {}
+        self._failures: dict[tuple[str, TargetName], str] = {}  # what each notifier failed with last, by target
+
+    def listen(self, event: Event) -> None:
+        """Write the line of one event."""
+        name, level, message, fields = self._line(event)
+        target: Fields = {} if isinstance(event, RunSkipped | Reloaded) else {"target": event.target}
+        _log.log(level, "%s", message, extra={"fields": {"event": name, **target, **fields}})
+
+    def _line(self, event: Event) -> tuple[str, int, str, Fields]:  # noqa: C901, PLR0912 - one line per kind of event
+        """Its name, its level, its message and its fields."""
+        match event:
+            case Checked():
+                return self._checked(event)
+            case CanaryReturned():
+                tokens = {"input_tokens": event.input_tokens, "output_tokens": event.output_tokens}
+                fields: Fields = {"took": event.took, **tokens, **event.phases}
+                return "canary_returned", logging.DEBUG, "the gateway answered a canary", fields
+            case TraceJudged():
+                fields = {"trace_id": event.trace_id, "outcome": event.outcome.value}
+                if event.arrival_seconds is not None:
+                    fields["arrival_seconds"] = event.arrival_seconds
+                level = logging.DEBUG if event.outcome in {Outcome.ARRIVED, Outcome.RECOVERED} else logging.INFO
+                return "trace_judged", level, f"a canary's trace: {event.outcome.value}", fields
+            case FaultChanged():
+                fields = {"fault": event.fault.value}
+                if event.confirmed:
+                    return "fault_confirmed", logging.WARNING, event.summary, fields
+                return "fault_cleared", logging.INFO, f"cleared: {event.summary}", fields
+            case IncidentChanged():
+                fields = {"incident": event.id, "reason": event.reason.value, "fault": event.fault.value}
+                fields["severity"] = event.severity.word
+                if event.reason is not Reason.RESOLVED:
+                    return "incident_changed", logging.WARNING, event.summary, fields
+                because = f" ({event.because})" if event.because else ""
+                return "incident_changed", logging.INFO, f"resolved{because}; it was: {event.summary}", fields
+            case IncidentAcknowledged():
+                fields = {"incident": event.id, "by": event.by}
+                return "incident_acknowledged", logging.INFO, "somebody took an incident", fields
+            case KeyJudged():
+                level, said = (logging.WARNING, "refuses") if event.refused else (logging.INFO, "accepts")
+                return "key_judged", level, f"Traceloop {said} the monitor's key", {"refused": event.refused}
+            case NoticeHandled():
+                return self._notice_handled(event)
+            case RemoteAnswered():
+                fields = {"service": event.service.value, "outcome": event.outcome}
+                return "remote_answered", logging.DEBUG, "a request ended", fields
+            case RunSkipped():
+                fields = {"job": event.name, "reason": event.reason}
+                return "run_skipped", logging.WARNING, "a scheduled run did not take place", fields
+            case Reloaded():
+                level, said = (logging.INFO, "loaded") if event.successful else (logging.ERROR, "refused")
+                fields = {"successful": event.successful, "detail": event.detail}
+                return "reloaded", level, f"a configuration was {said}", fields
+
+    def _checked(self, event: Checked) -> tuple[str, int, str, Fields]:
+        key = (event.target, event.check)
+        changed = self._verdicts.get(key) is not event.verdict
+        self._verdicts[key] = event.verdict
+        fields: Fields = {"check": event.check.value, "verdict": event.verdict.value, "took": event.took}
+        if event.fault is not None:
+            fields["fault"] = event.fault.value
+        if event.blindness is not None:
+            fields["reason"] = event.blindness.value
+        return "checked", logging.INFO if changed else logging.DEBUG, event.summary, {**fields, **event.evidence}
+
+    def _notice_handled(self, event: NoticeHandled) -> tuple[str, int, str, Fields]:
+        fields: Fields = {"notifier": event.notifier, "reason": event.reason.value, "outcome": event.outcome}
+        if event.detail:
+            fields["detail"] = event.detail
+        whom = (event.notifier, event.target)
+        if event.outcome == "sent":
+            self._failures.pop(whom, None)
+            return "notice_handled", logging.INFO, "people were told", fields
+        if event.outcome == "suppressed":
+            return "notice_handled", logging.INFO, "a notice was suppressed by a silence", fields
+        level = logging.DEBUG if self._failures.get(whom) == event.detail else logging.WARNING
+        self._failures[whom] = event.detail
+        return "notice_handled", level, "people could not be told, it is tried again", fields

@@ -6,6 +6,7 @@ read here, and retried only as the specification allows.
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import KW_ONLY, dataclass
 
 from google.protobuf.message import DecodeError
 from google.rpc.status_pb2 import Status
@@ -22,7 +23,7 @@ from monitor.core.model import Seconds, Service
 from monitor.http import Answer, Http
 from monitor.ports import Clock, ControlRequest, Garbled, IngestAnswer, Unreachable
 from monitor.redaction import Redactor
-from monitor.traceloop.marker import MARKER
+from monitor.traceloop.rows import MARKER
 from monitor.version import VERSION
 
 _RETRYABLE = frozenset({429, 502, 503, 504})
@@ -32,25 +33,24 @@ _OK, _REDIRECT = 200, 300
 _LIMIT = 64 * 1024
 
 
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
 class OtlpIngest:
     """Implements `monitor.ports.Ingest`; `headers` are the expected ones, the key among them."""
 
-    def __init__(
-        self, http: Http, endpoint: str, headers: Callable[[], Mapping[str, str]], *, redactor: Redactor, clock: Clock
-    ) -> None:
-        self._http = http
-        self._endpoint = endpoint
-        self._headers = headers
-        self._redactor = redactor
-        self._clock = clock
+    http: Http
+    endpoint: str
+    headers: Callable[[], Mapping[str, str]]
+    _: KW_ONLY
+    redactor: Redactor
+    clock: Clock
 
     async def send(self, request: ControlRequest, *, timeout: Seconds) -> IngestAnswer:
         """Post one span. Duplicates by a retry are harmless: spans are counted by id. Raises Unreachable."""
         body = encode(request)
-        deadline = self._clock.monotonic() + timeout
+        deadline = self.clock.monotonic() + timeout
         wait = _FIRST_WAIT
         while True:
-            left = deadline - self._clock.monotonic()
+            left = deadline - self.clock.monotonic()
             pause = wait
             try:
                 answer = await self._post(body, left)
@@ -58,10 +58,10 @@ class OtlpIngest:
                 if error.kind != "reset" or left <= 2 * pause:
                     raise
             else:
-                pause = max(wait, answer.retry_after(self._clock.now()) or 0.0)
+                pause = max(wait, answer.retry_after(self.clock.now()) or 0.0)
                 if answer.status not in _RETRYABLE or answer.blocked or left <= 2 * pause:
                     return self._read(answer)
-            await self._clock.sleep(pause)
+            await self.clock.sleep(pause)
             wait *= 2
 
     async def try_json(self, *, timeout: Seconds) -> IngestAnswer:
@@ -69,39 +69,32 @@ class OtlpIngest:
         return self._read(await self._post(b'{"resourceSpans":[]}', timeout, content_type=_JSON))
 
     async def _post(self, body: bytes, timeout: Seconds, content_type: str = _PROTOBUF) -> Answer:
-        return await self._http.request(
-            Service.OTLP,
-            "POST",
-            self._endpoint,
-            headers=self._own_headers(content_type),
-            body=body,
-            timeout=timeout,
-            body_limit=_LIMIT,
+        """With the expected headers, but for those that describe a body: this one is ours."""
+        headers = {name: value for name, value in self.headers().items() if not name.lower().startswith("content-")}
+        headers["Content-Type"] = content_type
+        return await self.http.request(
+            Service.OTLP, "POST", self.endpoint, headers=headers, body=body, timeout=timeout, body_limit=_LIMIT
         )
 
-    def _own_headers(self, content_type: str) -> Mapping[str, str]:
-        """The expected headers, but for those that describe a body: this one is ours."""
-        headers = {name: value for name, value in self._headers().items() if not name.lower().startswith("content-")}
-        return {**headers, "Content-Type": content_type}
-
     def _read(self, answer: Answer) -> IngestAnswer:
-        rejected, message = 0, ""
-        if _OK <= answer.status < _REDIRECT:
-            rejected, message = _partial_success(answer)
-        else:
-            message = _error_text(answer)
+        accepted = _OK <= answer.status < _REDIRECT
+        rejected, message = _partial_success(answer) if accepted else (0, _error_text(answer))
         return IngestAnswer(
             status=answer.status,
             rejected=rejected,
-            message=self._redactor.show(message, 200),
+            message=self.redactor.show(message, 200),
             blocked=answer.blocked,
-            retry_after=answer.retry_after(self._clock.now()),
+            retry_after=answer.retry_after(self.clock.now()),
             evidence=answer.trail,
         )
 
 
 def encode(request: ControlRequest) -> bytes:
     """One span as an ExportTraceServiceRequest; a millisecond long, because a span has a length."""
+
+    def pair(name: str, value: str) -> KeyValue:
+        return KeyValue(key=name, value=AnyValue(string_value=value))
+
     start = int(request.at * 1e9)
     span = Span(
         trace_id=bytes.fromhex(request.trace_id),
@@ -110,17 +103,12 @@ def encode(request: ControlRequest) -> bytes:
         kind=Span.SPAN_KIND_INTERNAL,
         start_time_unix_nano=start,
         end_time_unix_nano=start + 1_000_000,
-        attributes=[_pair(name, value) for name, value in {**request.attributes, MARKER: request.trace_id}.items()],
+        attributes=[pair(name, value) for name, value in {**request.attributes, MARKER: request.trace_id}.items()],
     )
     scope = ScopeSpans(scope=InstrumentationScope(name="gateway-trace-monitor", version=VERSION), spans=[span])
-    resource = Resource(attributes=[_pair("service.name", request.service_name)])
-    return ExportTraceServiceRequest(
-        resource_spans=[ResourceSpans(resource=resource, scope_spans=[scope])]
-    ).SerializeToString()
-
-
-def _pair(name: str, value: str) -> KeyValue:
-    return KeyValue(key=name, value=AnyValue(string_value=value))
+    resource = Resource(attributes=[pair("service.name", request.service_name)])
+    spans = ResourceSpans(resource=resource, scope_spans=[scope])
+    return ExportTraceServiceRequest(resource_spans=[spans]).SerializeToString()
 
 
 def count_rejected(answer: Answer) -> int:
@@ -129,34 +117,24 @@ def count_rejected(answer: Answer) -> int:
 
 
 def _partial_success(answer: Answer) -> tuple[int, str]:
-    """Rejected spans and the message, where the content type says that there may be some; anything else is plain success."""
-    if answer.media_type == _PROTOBUF:
-        try:
-            partial = ExportTraceServiceResponse.FromString(answer.body).partial_success
-        except DecodeError:
-            return 0, ""
-        return max(0, partial.rejected_spans), partial.error_message
-    if answer.media_type == _JSON:
-        return _partial_success_in_json(answer)
-    return 0, ""
+    """Rejected spans and the message, where the content type says that there may be some; anything else is plain success.
 
-
-def _partial_success_in_json(answer: Answer) -> tuple[int, str]:
+    JSON writes a 64-bit number as a text (https://protobuf.dev/programming-guides/json/).
+    """
     try:
-        body = answer.json()
-    except Garbled:
+        if answer.media_type == _PROTOBUF:
+            said = ExportTraceServiceResponse.FromString(answer.body).partial_success
+            return max(0, said.rejected_spans), said.error_message
+        body = answer.json() if answer.media_type == _JSON else None
+    except (DecodeError, Garbled):
         return 0, ""
     partial = body.get("partialSuccess") if isinstance(body, Mapping) else None
     if not isinstance(partial, Mapping):
         return 0, ""
-    message = partial.get("errorMessage")
-    return _count(partial.get("rejectedSpans")), message if isinstance(message, str) else ""
-
-
-def _count(value: object) -> int:
-    """A 64-bit number, which JSON writes as a text (https://protobuf.dev/programming-guides/json/); else nothing."""
-    text = str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
-    return int(text) if re.fullmatch(r"[0-9]{1,19}", text) else 0
+    count, message = partial.get("rejectedSpans"), partial.get("errorMessage")
+    digits = str(count) if isinstance(count, str | int) and not isinstance(count, bool) else ""
+    rejected = int(digits) if re.fullmatch(r"[0-9]{1,19}", digits) else 0
+    return rejected, message if isinstance(message, str) else ""
 
 
 def _error_text(answer: Answer) -> str:

@@ -5,19 +5,17 @@ are read while they arrive and dropped where they are not ours, and a look ends 
 """
 
 import json
-import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, NoReturn, Protocol
+from dataclasses import KW_ONLY, dataclass, field
+from typing import Any
 from urllib.parse import quote, urlencode
 
 from monitor.core.model import Instant, Seconds, Service, TraceId
 from monitor.core.trace import Narrowing, SpanFact
 from monitor.http import Answer, Http, JsonRows
-from monitor.ports import Clock, Crowded, Garbled, Gone, Refused, Unreachable
+from monitor.ports import Clock, Crowded, Garbled
 from monitor.redaction import Redactor
-from monitor.traceloop.marker import CANARY_METADATA, CANARY_NONCE, MARKER
-from monitor.traceloop.rows import identify, mentions, names_nonce, read_row
+from monitor.traceloop.rows import CANARY_METADATA, CANARY_NONCE, MARKER, identify, mentions, names_nonce, read_row
 
 PAGE = 50
 """Rows of a page; the newest come first. It is also what Traceloop sends when nobody asks for a number."""
@@ -25,48 +23,55 @@ PAGE = 50
 LOOK_BYTES = 8 * 1024 * 1024
 """So much is read in one look at most, all its pages together."""
 
-_OK, _NOT_FOUND, _SERVER_ERROR = 200, 404, 500
-_REFUSALS = frozenset({401, 403, 429})
-_NO_ROUTE = re.compile(r"404 page not found")
+_OK = 200
 _LAST_CURSORS = (None, "", "-1", "0")
 
 Row = Mapping[str, Any]
 
 
-class _Ask(Protocol):
-    async def __call__(self, path: str, rows: JsonRows, *, timeout: Seconds, limit: int) -> Answer: ...
+@dataclass(slots=True, kw_only=True)
+class _Look:
+    """The pages of one look: what is asked for, and what it has read so far."""
+
+    query: Mapping[str, str]
+    passes: Callable[[Row], bool]  # which rows the narrowing lets pass, where it is honoured
+    nonce: str | None
+    ends: Seconds
+    bytes: int = 0
+    rows: int = 0
+    named_in_metadata: TraceId | None = None  # the trace in whose metadata the nonce was seen
+
+    def crowded(self, total: int | None) -> Crowded:
+        """There is more than a look may read."""
+        of = f" of {total}" if total is not None else ""
+        return Crowded(
+            f"the environment is too busy for this route: {self.rows}{of} rows of the window seen in "
+            f"{self.bytes / 2**20:.1f} MiB",
+            evidence={"rows_seen": self.rows, "rows": total, "bytes_read": self.bytes},
+        )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Search:
-    """Rows that began between two moments, narrowed down; which of them are `wanted`, and which the narrowing lets `pass`."""
+@dataclass(slots=True)
+class _Page:
+    rows: int = 0
+    fresh: bool = False
+    cut_off: bool = False
+    cursor: str | None = None
+    total: int | None = None
+    found: list[SpanFact] = field(default_factory=list)
 
-    since: Instant
-    until: Instant
-    narrowed: Mapping[str, str]
-    passes: Callable[[Row], bool]
-    wanted: Callable[[Row], bool]
 
-
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
 class TraceloopReader:
     """Implements `monitor.ports.TraceBackend`. `texts_of` a nonce is what its canary asked and was answered."""
 
-    def __init__(
-        self,
-        http: Http,
-        url: str,
-        key: Callable[[], str],
-        *,
-        redactor: Redactor,
-        clock: Clock,
-        texts_of: Callable[[str], Sequence[str]] = lambda _: (),
-    ) -> None:
-        self._http = http
-        self._url = url.rstrip("/")
-        self._key = key
-        self._redactor = redactor
-        self._clock = clock
-        self._texts_of = texts_of
+    http: Http
+    url: str
+    key: Callable[[], str]
+    _: KW_ONLY
+    redactor: Redactor
+    clock: Clock
+    texts_of: Callable[[str], Sequence[str]] = lambda _: ()
 
     async def read_trace(self, trace_id: TraceId, *, nonce: str | None, timeout: Seconds) -> tuple[SpanFact, ...]:
         """The quick route: `{"spans": null}` means not there (yet). Raises any PortError."""
@@ -94,7 +99,7 @@ class TraceloopReader:
     async def try_key(self, *, timeout: Seconds) -> None:
         """Ask the documented route for one row, whichever that is. Raises any PortError."""
         rows = JsonRows(("spans", "data"), lambda _: None)
-        now = int(self._clock.now())
+        now = int(self.clock.now())
         query = urlencode({"from_timestamp_sec": now - 1, "to_timestamp_sec": now, "limit": 1})
         await self._ask(f"/v2/warehouse/spans?{query}", rows, timeout=timeout, limit=LOOK_BYTES)
         if rows.form != "list":
@@ -116,51 +121,100 @@ class TraceloopReader:
         By nonce: all spans of the trace that the nonce stands in, of those that the narrowing shows. Raises any PortError;
         Garbled also where the narrowing is not honoured, Crowded where not every row of the window could be read.
         """
-        ends = self._clock.monotonic() + timeout
-        look = _Look(
-            self._ask,
-            lambda row: self._fact(row, nonce),
-            time_left=lambda: ends - self._clock.monotonic(),
-            nonce=nonce,
-        )
         narrowed, passes = _narrowed(narrowing, trace_id, nonce, span_name)
-        wanted = trace_id.lower() if trace_id is not None else None
-
-        def search(is_wanted: Callable[[Row], bool]) -> _Search:
-            return _Search(since=since, until=until, narrowed=narrowed, passes=passes, wanted=is_wanted)
-
-        if wanted is not None:
-            return await look.find(search(lambda row: identify(row)[0] == wanted))
+        query = {
+            "from_timestamp_sec": str(int(since)),
+            "to_timestamp_sec": str(int(until) + 1),
+            "sort_by": "timestamp",
+            "sort_order": "DESC",
+            "limit": str(PAGE),
+            **narrowed,
+        }
+        look = _Look(query=query, passes=passes, nonce=nonce, ends=self.clock.monotonic() + timeout)
+        if trace_id is not None:
+            wanted = trace_id.lower()
+            return await self._find(look, lambda row: identify(row)[0] == wanted)
         if nonce is None:
             return ()
-        named = await look.find(search(lambda row: mentions(row, nonce)))
+        named = await self._find(look, lambda row: mentions(row, nonce))
         if not named:
             return ()
         found = look.named_in_metadata or named[0].trace_id
         if narrowing is not Narrowing.WINDOW:
             return tuple(span for span in named if span.trace_id == found)
-        return await look.find(search(lambda row: identify(row)[0] == found))
+        return await self._find(look, lambda row: identify(row)[0] == found)
+
+    async def _find(self, look: _Look, wanted: Callable[[Row], bool]) -> tuple[SpanFact, ...]:
+        """The spans that are wanted. They lie close together in time, so the first page without more of them is the last."""
+        found: list[SpanFact] = []
+        known: set[tuple[TraceId, str]] = set()
+        cursor, total = None, None
+        while True:
+            try:
+                if look.bytes >= LOOK_BYTES:
+                    raise look.crowded(total)
+                page = await self._page(look, wanted, cursor, known)
+            except Garbled:
+                if found:  # presence is proven by what was shown, whatever came after it
+                    return _distinct(found)
+                raise
+            total = page.total if total is None else total
+            found += page.found
+            has_root = any(not span.parent_id for span in found)
+            if page.cut_off and not has_root:  # the root comes last: before it, more may come
+                raise look.crowded(total)
+            if page.cut_off or (found and not page.found) or _is_last(page, total, len(known), found=bool(found)):
+                return _distinct(found)
+            cursor = page.cursor
+
+    async def _page(
+        self, look: _Look, wanted: Callable[[Row], bool], cursor: str | None, known: set[tuple[TraceId, str]]
+    ) -> _Page:
+        page = _Page()
+
+        def take(row: object) -> None:
+            ids = identify(row)
+            page.rows += 1
+            look.rows += 1
+            if not isinstance(row, Mapping) or not look.passes(row):
+                raise Garbled("Traceloop shows rows that were not asked for: it does not honour the filter")
+            if ids in known:
+                return
+            known.add(ids)
+            page.fresh = True
+            if wanted(row):
+                page.found.append(self._fact(row, look.nonce))
+                if look.nonce is not None and look.named_in_metadata is None and names_nonce(row, look.nonce):
+                    look.named_in_metadata = ids[0]
+
+        rows = JsonRows(("spans", "data"), take)
+        query = look.query if cursor is None else {**look.query, "cursor": cursor}
+        time_left, limit = look.ends - self.clock.monotonic(), LOOK_BYTES - look.bytes
+        answer = await self._ask(f"/v2/warehouse/spans?{urlencode(query)}", rows, timeout=time_left, limit=limit)
+        look.bytes += answer.size
+        page.cut_off = answer.cut_off
+        if not page.cut_off and rows.form != "list":
+            raise Garbled("Traceloop's answer for a window has not the documented shape")
+        if not page.cut_off and rows.oversized and not page.found:
+            raise Crowded("Traceloop shows rows that are too large to be read")
+        following, count = rows.beside.get("next_cursor"), rows.beside.get("total_results")
+        page.cursor = str(following) if following is not None else None
+        page.total = count if type(count) is int else None
+        return page
 
     def _fact(self, row: object, nonce: str | None) -> SpanFact:
-        if not isinstance(row, Mapping):
-            raise Garbled("a row of Traceloop's answer is no object")
-        texts = self._texts_of(nonce) if nonce is not None else ()
-        return read_row(row, nonce=nonce, redactor=self._redactor, texts=texts)
+        texts = self.texts_of(nonce) if nonce is not None else ()
+        return read_row(row, nonce=nonce, redactor=self.redactor, texts=texts)
 
     async def _ask(self, path: str, rows: JsonRows, *, timeout: Seconds, limit: int) -> Answer:
         """Read rows while they arrive. Raises any PortError where the answer is not a 200."""
-        headers = {"Authorization": f"Bearer {self._key()}", "Accept": "application/json"}
-        answer = await self._http.request(
-            Service.TRACELOOP,
-            "GET",
-            f"{self._url}{path}",
-            headers=headers,
-            timeout=timeout,
-            body_limit=limit,
-            take=rows.feed,
+        headers = {"Authorization": f"Bearer {self.key()}", "Accept": "application/json"}
+        url = f"{self.url.rstrip('/')}{path}"
+        answer = await self.http.request(
+            Service.TRACELOOP, "GET", url, headers=headers, timeout=timeout, body_limit=limit, take=rows.feed
         )
         if answer.status != _OK:
-            self._refuse(answer)
+            raise answer.as_error("Traceloop answers", self.redactor, self.clock.now())
         if answer.flaw is not None and not answer.cut_off:
             raise Garbled(f"Traceloop answers with {answer.flaw}", status=answer.status, evidence=answer.trail)
         if answer.flaw is None:
@@ -171,107 +225,8 @@ class TraceloopReader:
                 raise Garbled(f"{what}, which are no JSON", status=answer.status, evidence=answer.trail) from None
         return answer
 
-    def _refuse(self, answer: Answer) -> NoReturn:
-        """What another status than 200 means to a reader."""
-        said = self._redactor.show(answer.complaint, 200)
-        what = f"Traceloop answers HTTP {answer.status}" + (f": {said}" if said else "")
-        if answer.blocked or answer.status in _REFUSALS:
-            raise Refused(
-                what,
-                status=answer.status,
-                retry_after=answer.retry_after(self._clock.now()),
-                blocked=answer.blocked,
-                evidence=answer.trail,
-            )
-        if answer.status == _NOT_FOUND:
-            raise Gone(what, route=_NO_ROUTE.search(answer.text(200)) is not None)
-        if answer.status >= _SERVER_ERROR:
-            raise Unreachable(what, kind="status", status=answer.status, evidence=answer.trail)
-        raise Garbled(what, status=answer.status, evidence=answer.trail)
 
-
-class _Look:
-    """The pages of one look: what it has read, and what it may still read."""
-
-    def __init__(
-        self, ask: _Ask, read_fact: Callable[[object], SpanFact], *, time_left: Callable[[], Seconds], nonce: str | None
-    ) -> None:
-        self._ask = ask
-        self._read_fact = read_fact
-        self._time_left = time_left
-        self._nonce = nonce
-        self._bytes = 0
-        self._rows = 0
-        self.named_in_metadata: TraceId | None = None  # the trace in whose metadata the nonce was seen
-
-    async def find(self, search: _Search) -> tuple[SpanFact, ...]:
-        """The spans that are wanted. They lie close together in time, so the first page without more of them is the last."""
-        found: list[SpanFact] = []
-        known: set[tuple[TraceId, str]] = set()
-        cursor, total = None, None
-        while True:
-            try:
-                page = await self._page(search, cursor, total, known)
-            except Garbled:
-                if found:  # presence is proven by what was shown, whatever came after it
-                    return _distinct(found)
-                raise
-            total = page.total if total is None else total
-            found += page.found
-            has_root = any(not span.parent_id for span in found)
-            if page.cut_off and not has_root:  # the root comes last: before it, more may come
-                raise self._crowded(total)
-            if page.cut_off or (found and not page.found) or _is_last(page, total, len(known), found=bool(found)):
-                return _distinct(found)
-            cursor = page.cursor
-
-    async def _page(
-        self, search: _Search, cursor: str | None, total: int | None, known: set[tuple[TraceId, str]]
-    ) -> "_Page":
-        page = _Page()
-
-        def take(row: object) -> None:
-            ids = identify(row)
-            page.rows += 1
-            self._rows += 1
-            if not isinstance(row, Mapping) or not search.passes(row):
-                raise Garbled("Traceloop shows rows that were not asked for: it does not honour the filter")
-            if ids in known:
-                return
-            known.add(ids)
-            page.fresh = True
-            if search.wanted(row):
-                page.found.append(self._read_fact(row))
-                if self._nonce is not None and self.named_in_metadata is None and names_nonce(row, self._nonce):
-                    self.named_in_metadata = ids[0]
-
-        if self._bytes >= LOOK_BYTES:
-            raise self._crowded(total)
-        rows = JsonRows(("spans", "data"), take)
-        path = f"/v2/warehouse/spans?{urlencode(_query(search, cursor))}"
-        answer = await self._ask(path, rows, timeout=self._time_left(), limit=LOOK_BYTES - self._bytes)
-        self._bytes += answer.size
-        page.cut_off = answer.cut_off
-        if not page.cut_off:
-            if rows.form != "list":
-                raise Garbled("Traceloop's answer for a window has not the documented shape")
-            if rows.oversized and not page.found:
-                raise Crowded("Traceloop shows rows that are too large to be read")
-        following, count = rows.beside.get("next_cursor"), rows.beside.get("total_results")
-        page.cursor = str(following) if following is not None else None
-        page.total = count if type(count) is int else None
-        return page
-
-    def _crowded(self, total: int | None) -> Crowded:
-        of = f" of {total}" if total is not None else ""
-        return Crowded(
-            f"the environment is too busy for this route: {self._rows}{of} rows of the window seen in "
-            f"{self._bytes / 2**20:.1f} MiB",
-            evidence={"rows_seen": self._rows, "rows": total, "bytes_read": self._bytes},
-        )
-
-
-def _is_last(page: "_Page", total: int | None, known: int, *, found: bool) -> bool:
+def _is_last(page: _Page, total: int | None, known: int, *, found: bool) -> bool:
     """Whether no more pages need be read. Raises Garbled where the end is reached, nothing was found and rows were not shown.
 
     The cursor is never empty, and a page may be shorter than asked for, so the end is an empty page, a cursor of -1, a page that
@@ -291,28 +246,6 @@ def _is_last(page: "_Page", total: int | None, known: int, *, found: bool) -> bo
     return not page.fresh
 
 
-@dataclass(slots=True)
-class _Page:
-    rows: int = 0
-    fresh: bool = False
-    cut_off: bool = False
-    cursor: str | None = None
-    total: int | None = None
-    found: list[SpanFact] = field(default_factory=list)
-
-
-def _query(search: _Search, cursor: str | None) -> dict[str, str]:
-    query = {
-        "from_timestamp_sec": str(int(search.since)),
-        "to_timestamp_sec": str(int(search.until) + 1),
-        "sort_by": "timestamp",
-        "sort_order": "DESC",
-        "limit": str(PAGE),
-        **search.narrowed,
-    }
-    return query if cursor is None else {**query, "cursor": cursor}
-
-
 def _narrowed(
     narrowing: Narrowing, trace_id: TraceId | None, nonce: str | None, span_name: str | None
 ) -> tuple[Mapping[str, str], Callable[[Row], bool]]:
@@ -322,26 +255,25 @@ def _narrowed(
     attribute; whether `trace_id` is known to `filters` is not documented.
     """
     wanted = (trace_id or "").lower()
+
+    def by(field_id: str, operator: str, value: str) -> Mapping[str, str]:
+        return {"filters": json.dumps([{"id": field_id, "operator": operator, "value": value}])}
+
     match narrowing:
         case Narrowing.TRACE_ID if trace_id is not None:
-            return _filter("trace_id", "equals", wanted), lambda row: identify(row)[0] == wanted
+            return by("trace_id", "equals", wanted), lambda row: identify(row)[0] == wanted
         case Narrowing.MARKER if trace_id is not None:
             return {MARKER: trace_id}, lambda row: mentions(row, wanted)
-        case Narrowing.ATTRIBUTE if nonce is not None:
-            return {CANARY_NONCE: nonce}, lambda row: identify(row)[0] == wanted or mentions(row, nonce)
-        case Narrowing.METADATA if nonce is not None:
-            by_content = _filter(CANARY_METADATA, "contains", nonce)
-            return by_content, lambda row: identify(row)[0] == wanted or mentions(row, nonce)
+        case Narrowing.ATTRIBUTE | Narrowing.METADATA if nonce is not None:
+            is_one = narrowing is Narrowing.ATTRIBUTE
+            query = {CANARY_NONCE: nonce} if is_one else by(CANARY_METADATA, "contains", nonce)
+            return query, lambda row: identify(row)[0] == wanted or mentions(row, nonce)
         case Narrowing.SPAN_NAME if span_name is not None:
             return {"span_name": span_name}, lambda row: row.get("span_name") == span_name
         case Narrowing.WINDOW:
             return {}, lambda _: True
         case _:
             raise ValueError(f"nothing to narrow a search by {narrowing} with")
-
-
-def _filter(field_id: str, operator: str, value: str) -> Mapping[str, str]:
-    return {"filters": json.dumps([{"id": field_id, "operator": operator, "value": value}])}
 
 
 def _distinct(spans: Sequence[SpanFact]) -> tuple[SpanFact, ...]:

@@ -13,7 +13,7 @@ from monitor.core.model import TraceId
 from monitor.core.trace import Route
 from monitor.http import Answer, Exchange
 from monitor.ports import Garbled
-from monitor.traceloop.marker import CANARY_METADATA, CANARY_NONCE, MARKER
+from monitor.traceloop.rows import CANARY_METADATA, CANARY_NONCE, MARKER
 
 _TRACE = re.compile(r".*/v2/projects/default/traces/([^/]+)/spans")
 _WAREHOUSE = re.compile(r".*/v2/warehouse/spans")
@@ -41,28 +41,24 @@ class ReadShape:
 def describe_read(exchange: Exchange, ours: frozenset[TraceId]) -> ReadShape | None:
     """The shape of a read; of the traces only those of `ours` are looked at. None: it was no read, or had no answer."""
     url = urlsplit(exchange.request.url)
-    if exchange.answer is None:
-        return None
     query = parse_qs(url.query)
-    marker = query.get(MARKER, [None])[0]
-    if quick := _TRACE.fullmatch(url.path):
-        route, asked = Route.TRACE, quick[1]
-    elif _WAREHOUSE.fullmatch(url.path):
-        route, asked = Route.WAREHOUSE, marker
-    else:
+    quick = _TRACE.fullmatch(url.path)
+    if exchange.answer is None or (quick is None and not _WAREHOUSE.fullmatch(url.path)):
         return None
-    every = _rows(exchange.answer, route)
+    asked = quick[1] if quick is not None else query.get(MARKER, [None])[0]
+    every = _rows(exchange.answer, quick=quick is not None)
     rows = [row for row in every or () if row.get("trace_id") in ours]
     if not rows and _FILTERS & query.keys():
         every = None  # whether such a filter is honoured is not known, so its silence says nothing
-    names = {str(name) for row in rows for name in _attributes(row)}
+    attributes = [found for row in rows if isinstance(found := row.get("span_attributes"), Mapping)]
+    names = {str(name) for each in attributes for name in each}
     return ReadShape(
-        route=route,
+        route=Route.TRACE if quick is not None else Route.WAREHOUSE,
         understood=every is not None,
         asked=TraceId(asked) if asked else None,
         traces=frozenset(TraceId(str(row["trace_id"])) for row in rows),
         prefixes=frozenset(prefix for prefix in _PREFIXES if any(name.startswith(prefix) for name in names)),
-        metadata=next((form for row in rows if (form := _metadata(_attributes(row)))), None),
+        metadata=next((form for each in attributes if (form := _metadata(each))), None),
     )
 
 
@@ -79,7 +75,7 @@ def describe_acceptance(answer: Answer) -> str | None:
             return "text" if answer.body.strip() else "empty"
 
 
-def _rows(answer: Answer, route: Route) -> list[Mapping[str, Any]] | None:
+def _rows(answer: Answer, *, quick: bool) -> list[Mapping[str, Any]] | None:
     """The rows of a read; None where it cannot be told whether there are any."""
     try:
         body = answer.json()
@@ -88,16 +84,11 @@ def _rows(answer: Answer, route: Route) -> list[Mapping[str, Any]] | None:
     if answer.status != _OK or not isinstance(body, Mapping) or "spans" not in body:
         return None
     spans = body["spans"]
-    if route is Route.WAREHOUSE:
+    if not quick:
         spans = spans.get("data", "none") if isinstance(spans, Mapping) else "none"
     if spans is None:
         return []
     return [row for row in spans if isinstance(row, Mapping)] if isinstance(spans, list) else None
-
-
-def _attributes(row: Mapping[str, Any]) -> Mapping[str, Any]:
-    attributes = row.get("span_attributes")
-    return attributes if isinstance(attributes, Mapping) else {}
 
 
 def _metadata(attributes: Mapping[str, Any]) -> str | None:

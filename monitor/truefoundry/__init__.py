@@ -4,11 +4,8 @@ Shapes: https://github.com/truefoundry/truefoundry-python-sdk, and recorded answ
 """
 
 from monitor.truefoundry.control_plane import TrueFoundryControlPlane
-from monitor.truefoundry.feedback import HEADER as FEEDBACK_HEADER
-from monitor.truefoundry.feedback import describe_feedback_target
-from monitor.truefoundry.gateway import TrueFoundryGateway
-from monitor.truefoundry.models import ModelsAnswer
-from monitor.truefoundry.span_metrics import GatewaySpanMetrics
+from monitor.truefoundry.evidence import GatewaySpanMetrics
+from monitor.truefoundry.gateway import FEEDBACK_HEADER, ModelsAnswer, TrueFoundryGateway, describe_feedback_target
 
 __all__ = [
     "FEEDBACK_HEADER",
@@ -16,5 +13,6 @@ __all__ = [
     "ModelsAnswer",
     "TrueFoundryControlPlane",
     "TrueFoundryGateway",
+    "decode_feedback_target",
     "describe_feedback_target",
 ]

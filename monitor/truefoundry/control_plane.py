@@ -1,67 +1,76 @@
 """TrueFoundry's control plane: the gateway's configurations, the session, and its own trace store."""
 
 import json
+import re
 from collections.abc import Callable, Mapping
-from typing import Any, NoReturn
+from dataclasses import KW_ONLY, dataclass
+from datetime import UTC, datetime
+from typing import Any
 
+from monitor.core.canary import NONCE_ENTRY
+from monitor.core.gateway_policies import DEFAULT_DESTINATION, Caller, SwitchKind, SwitchSeen
 from monitor.core.model import Instant, Seconds, Service, TraceId
-from monitor.core.switches import DEFAULT_DESTINATION, SwitchKind, SwitchSeen
 from monitor.core.trace import SpanFact
 from monitor.http import Answer, Http
-from monitor.ports import Clock, ConfigAnswer, Garbled, Gone, Refused, Unreachable
-from monitor.redaction import Redactor
+from monitor.ports import Clock, ConfigAnswer, Garbled
+from monitor.redaction import Redactor, clamp
+from monitor.truefoundry.evidence import read_switch
 from monitor.truefoundry.manifest import KIND, absence_of_exporter, read_manifest
-from monitor.truefoundry.spans import read_spans, span_query
-from monitor.truefoundry.switches import read_switch
 
-_OK, _NO_CONTENT, _NOT_FOUND, _SERVER_ERROR = 200, 204, 404, 500
-_REFUSALS = frozenset({401, 403, 429})
-_PAGES = 5
+_OK, _NO_CONTENT, _NOT_FOUND = 200, 204, 404
+_PAGES, _PAGE = 5, 100
+_MOST_TEAMS = 100
+_ACCOUNTS = ("virtualaccount", "serviceaccount")  # the newer and the older name of the same
+_SKEW: Seconds = 300.0  # between our clock, the gateway's and the store's
+_DAY: Seconds = 86_400.0
+_UUID7 = re.compile(r"[0-9a-f]{12}7[0-9a-f]{3}[89ab][0-9a-f]{15}")
 
 
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
 class TrueFoundryControlPlane:
     """Implements `monitor.ports.ControlPlane` with one token."""
 
-    def __init__(
-        self,
-        http: Http,
-        url: str,
-        token: Callable[[], str],
-        *,
-        expected_headers: Callable[[], Mapping[str, str]],
-        fingerprint_key: bytes,
-        redactor: Redactor,
-        clock: Clock,
-    ) -> None:
-        self._http = http
-        self._url = url.rstrip("/")
-        self._token = token
-        self._expected_headers = expected_headers
-        self._key = fingerprint_key
-        self._redactor = redactor
-        self._clock = clock
+    http: Http
+    url: str
+    token: Callable[[], str]
+    _: KW_ONLY
+    expected_headers: Callable[[], Mapping[str, str]]
+    fingerprint_key: bytes
+    redactor: Redactor
+    clock: Clock
 
     async def read_export_config(self, *, timeout: Seconds) -> ConfigAnswer:
         """Read `gateway-otel-config`. 404, null and empty are answers here: nothing is configured, or nothing is shown."""
-        answer = await self._ask_for(KIND, timeout)
-        form, body = _unwrap(answer)
+        answer, form, body = await self._read_config(KIND, timeout)
         if form != "manifest":
             return ConfigAnswer(seen=None, form=form)
-        if not isinstance(body, Mapping) or not _is_export_config(body):
+        manifest = body.get("manifest") if isinstance(body, Mapping) else None
+        if not isinstance(manifest, Mapping) or (body.get("type") or manifest.get("type")) != KIND:
             raise Garbled(f"the control plane's answer is no {KIND}", status=answer.status, evidence=answer.trail)
-        seen = read_manifest(body, expected_headers=self._expected_headers(), key=self._key, redactor=self._redactor)
+        seen = read_manifest(
+            body, expected_headers=self.expected_headers(), key=self.fingerprint_key, redactor=self.redactor
+        )
         return ConfigAnswer(seen=seen, off_as=absence_of_exporter(body) if seen.config.off else None)
 
     async def read_switch(self, kind: SwitchKind, *, timeout: Seconds) -> SwitchSeen:
         """Read another configuration; 404, null and empty: there is none. Raises Garbled where it is not understood."""
-        form, body = _unwrap(await self._ask_for(kind, timeout))
-        return read_switch(body, kind, self._redactor) if form == "manifest" else SwitchSeen(kind=kind, form=form)
+        _, form, body = await self._read_config(kind, timeout)
+        return read_switch(body, kind, self.redactor) if form == "manifest" else SwitchSeen(kind=kind, form=form)
 
-    async def _ask_for(self, kind: str, timeout: Seconds) -> Answer:
-        answer = await self._ask("GET", f"/api/svc/v1/llm-gateway/config/{kind}", timeout=timeout)
-        if answer.status not in (_OK, _NO_CONTENT, _NOT_FOUND):
-            self._refuse(answer)
-        return answer
+    async def _read_config(self, kind: str, timeout: Seconds) -> tuple[Answer, str, Any]:
+        """In which form a configuration is shown (manifest, 404, null, empty), and the body. Raises Garbled if it is no JSON."""
+        path, answers = f"/api/svc/v1/llm-gateway/config/{kind}", (_OK, _NO_CONTENT, _NOT_FOUND)
+        answer = await self._ask("GET", path, timeout=timeout, answers=answers)
+        if answer.status == _NOT_FOUND:
+            return answer, "404", None
+        if not answer.body.strip() and answer.flaw is None:
+            return answer, "empty", None
+        body = answer.json()
+        if body is None:
+            return answer, "null", None
+        if body in ({}, []) or (isinstance(body, Mapping) and "manifest" in body and body["manifest"] in (None, {})):
+            return answer, "empty", None
+        return answer, "manifest", body
 
     async def token_works(self, *, timeout: Seconds) -> bool:
         """Whether the token belongs to somebody."""
@@ -70,12 +79,10 @@ class TrueFoundryControlPlane:
     async def name_tenant(self, *, timeout: Seconds) -> str | None:
         """Whose token it is: `user.tenantName`. A 200 with `user: null` is how a bad token may be answered: None."""
         answer = await self._ask("GET", "/api/svc/v1/session", timeout=timeout)
-        if answer.status != _OK:
-            self._refuse(answer)
         body = answer.json()
         user = body.get("user") if isinstance(body, Mapping) else None
         name = user.get("tenantName") if isinstance(user, Mapping) else None
-        return self._redactor.show(name, 100) or None if isinstance(name, str) else None
+        return self.redactor.show(name, 100) or None if isinstance(name, str) else None
 
     async def find_spans(
         self,
@@ -88,70 +95,112 @@ class TrueFoundryControlPlane:
     ) -> tuple[SpanFact, ...]:
         """Ask `spans/query` for one trace, page by page; pages may repeat spans, and an empty one need not be the last.
 
-        Without an id, for the spans whose metadata hold the nonce: what comes must belong to one trace.
+        Without an id, for the spans whose metadata hold the nonce: what comes must belong to one trace. Exactly one of
+        `tracingProjectFqn` and `dataRoutingDestination` must be given, else 400; traffic may be routed to another destination than
+        `default` (https://github.com/truefoundry/truefoundry-python-sdk, traces/raw_client.py).
         """
+        by_nonce = {"gatewayRequestMetadataKey": NONCE_ENTRY, "operator": "EQUAL", "value": nonce}
+        start = datetime.fromtimestamp(_begin(trace_id, since), UTC)
+        query: dict[str, Any] = {
+            "startTime": start.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            **({"traceIds": [trace_id]} if trace_id is not None else {"filters": [by_nonce]}),
+            "dataRoutingDestination": destination or DEFAULT_DESTINATION,
+            "limit": _PAGE,
+            "sortDirection": "asc",
+        }
         found: dict[str, SpanFact] = {}
-        token: str | None = None
         for _ in range(_PAGES):
-            query = span_query(
-                trace_id, nonce, since=since, destination=destination or DEFAULT_DESTINATION, page_token=token
-            )
             answer = await self._ask("POST", "/api/svc/v1/spans/query", body=query, timeout=timeout)
-            if answer.status != _OK:
-                self._refuse(answer)
-            spans, token = read_spans(answer.json(), trace_id)
+            spans, token = _read_spans(answer.json(), trace_id)
             known = len(found)
             found.update({span.span_id: span for span in spans})
             if token is None or (found and len(found) == known):  # the last page, or one that repeats what is known
-                break
-        if not found and token is not None:
+                return tuple(found.values())
+            query["pageToken"] = token
+        if not found:
             raise Garbled(f"TrueFoundry's trace store shows {_PAGES} empty pages and promises more")
         return tuple(found.values())
 
-    async def _ask(self, method: str, path: str, *, timeout: Seconds, body: Mapping[str, Any] | None = None) -> Answer:
-        headers = {"Authorization": f"Bearer {self._token()}", "Accept": "application/json"}
+    async def _ask(
+        self,
+        method: str,
+        path: str,
+        *,
+        timeout: Seconds,
+        body: Mapping[str, Any] | None = None,
+        answers: tuple[int, ...] = (_OK,),
+    ) -> Answer:
+        """Ask with the token. Raises any PortError where the status is not one of those that are answers."""
+        headers = {"Authorization": f"Bearer {self.token()}", "Accept": "application/json"}
         content = None
         if body is not None:
             headers["Content-Type"] = "application/json"
             content = json.dumps(body).encode()
-        return await self._http.request(
-            Service.CONTROL_PLANE, method, f"{self._url}{path}", headers=headers, body=content, timeout=timeout
+        answer = await self.http.request(
+            Service.CONTROL_PLANE,
+            method,
+            f"{self.url.rstrip('/')}{path}",
+            headers=headers,
+            body=content,
+            timeout=timeout,
         )
-
-    def _refuse(self, answer: Answer) -> NoReturn:
-        """What a status that is no answer means to a reader."""
-        said = self._redactor.show(answer.complaint, 200)
-        what = f"TrueFoundry's control plane answers HTTP {answer.status}" + (f": {said}" if said else "")
-        if answer.blocked or answer.status in _REFUSALS:
-            raise Refused(
-                what,
-                status=answer.status,
-                retry_after=answer.retry_after(self._clock.now()),
-                blocked=answer.blocked,
-                evidence=answer.trail,
-            )
-        if answer.status == _NOT_FOUND:
-            raise Gone(what)
-        if answer.status >= _SERVER_ERROR:
-            raise Unreachable(what, kind="status", status=answer.status, evidence=answer.trail)
-        raise Garbled(what, status=answer.status, evidence=answer.trail)
+        if answer.status not in answers:
+            raise answer.as_error("TrueFoundry's control plane answers", self.redactor, self.clock.now())
+        return answer
 
 
-def _unwrap(answer: Answer) -> tuple[str, Any]:
-    """In which form a configuration is shown (manifest, 404, null, empty), and the body. Raises Garbled if it is no JSON."""
-    if answer.status == _NOT_FOUND:
-        return "404", None
-    if not answer.body.strip() and answer.flaw is None:
-        return "empty", None
-    body = answer.json()
-    if body is None:
-        return "null", None
-    if body in ({}, []) or (isinstance(body, Mapping) and "manifest" in body and body["manifest"] in (None, {})):
-        return "empty", None
-    return "manifest", body
+# --- its own trace store ---------------------------------------------------------------------------------------------
 
 
-def _is_export_config(body: Mapping[str, Any]) -> bool:
-    manifest = body.get("manifest")
-    named = body.get("type") or (manifest.get("type") if isinstance(manifest, Mapping) else None)
-    return isinstance(manifest, Mapping) and named == KIND
+def _begin(trace_id: TraceId | None, since: Instant) -> Instant:
+    """Where to search from: some minutes before `since`, and before the moment that the gateway wrote into its own id.
+
+    The gateway's ids are UUIDv7 without dashes, which begin with milliseconds (https://www.rfc-editor.org/rfc/rfc9562#section-5.7).
+    """
+    made = int(trace_id[:12], 16) / 1000 if trace_id is not None and _UUID7.fullmatch(trace_id) else since
+    return min(since, max(made, since - _DAY)) - _SKEW
+
+
+def _read_spans(body: object, trace_id: TraceId | None) -> tuple[list[SpanFact], str | None]:
+    """The spans of one page, and the token of the next. Raises Garbled where absence could be read into what is not understood."""
+    data = body.get("data") if isinstance(body, Mapping) else None
+    if not isinstance(body, Mapping) or not isinstance(data, list):
+        raise Garbled("the answer of TrueFoundry's trace store has no list of spans")
+    spans = [_read_row(row) for row in data]
+    mine = [span for span in spans if span.trace_id == trace_id] if trace_id is not None else spans
+    if len({span.trace_id for span in mine}) > 1:
+        raise Garbled("TrueFoundry's trace store answers with several traces where one was asked for")
+    if spans and not mine:
+        raise Garbled("TrueFoundry's trace store answers with other traces than the one it was asked for")
+    pagination = body.get("pagination")
+    if pagination is not None and not isinstance(pagination, Mapping):
+        raise Garbled("whether TrueFoundry's trace store has another page is not understood")
+    token = (pagination or {}).get("nextPageToken")
+    return mine, str(token) if token else None
+
+
+def _read_row(row: object) -> SpanFact:
+    if not isinstance(row, Mapping) or not row.get("spanId") or not row.get("traceId"):
+        raise Garbled("a row of TrueFoundry's trace store has no ids")
+    return SpanFact(
+        trace_id=TraceId(str(row["traceId"]).replace("-", "").lower()),
+        span_id=str(row["spanId"]).lower(),
+        parent_id=str(row.get("parentSpanId") or "").lower(),
+        name=clamp(str(row.get("spanName") or ""), 200),
+        service_name=row.get("serviceName") if isinstance(row.get("serviceName"), str) else None,
+        caller=_caller(row),
+    )
+
+
+def _caller(row: Mapping[str, Any]) -> Caller | None:
+    """Whose request a span belongs to, in the forms in which a rule may name that account."""
+    subject, attributes = row.get("createdBySubject"), row.get("spanAttributes")
+    kind, slug = (subject.get("subjectType"), subject.get("subjectSlug")) if isinstance(subject, Mapping) else ("", "")
+    if not isinstance(kind, str) or not isinstance(slug, str) or not slug:
+        return None
+    kinds = _ACCOUNTS if kind in _ACCOUNTS else (kind,)
+    names = tuple(clamp(name, 100) for name in (slug, *(f"{each}:{slug}" for each in kinds)))
+    teams = attributes.get("tfy.request.created_by_subject_teams") if isinstance(attributes, Mapping) else None
+    if not isinstance(teams, list) or len(teams) > _MOST_TEAMS or not all(isinstance(team, str) for team in teams):
+        return Caller(names=names, teams=None)
+    return Caller(names=names, teams=tuple(clamp(team, 100) for team in teams))

@@ -4,7 +4,7 @@ https://github.com/truefoundry/truefoundry-python-sdk, types/gateway_otel_config
 tolerated; a field of another type than documented is Garbled: what cannot be read must not be judged.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -38,11 +38,11 @@ def read_manifest(
     """The configuration in an envelope whose type has been seen to be right. Raises Garbled."""
     manifest = _object(envelope.get("manifest"), "manifest")
     traces = manifest.get(_TRACES)
-    config = (
-        ExportConfig(off=True)
-        if traces is None
-        else _read_traces(_object(traces, _TRACES), manifest, expected_headers, key, redactor)
-    )
+    config = ExportConfig(off=True)
+    if traces is not None:
+        exporter = _object(traces, _TRACES)
+        metrics = manifest.get("otel_metrics_exporter_config")
+        config = _read_exporter(exporter, metrics, expected_headers, key, redactor)
     return ConfigSeen(
         config=config,
         updated_at=read_moment(envelope.get("updatedAt")),
@@ -55,32 +55,51 @@ def absence_of_exporter(envelope: Mapping[str, Any]) -> str:
     return "null" if _TRACES in _object(envelope.get("manifest"), "manifest") else "absent"
 
 
-def _read_traces(
-    traces: Mapping[str, Any],
-    manifest: Mapping[str, Any],
-    expected_headers: Mapping[str, str],
-    key: bytes,
-    redactor: Redactor,
+def _read_exporter(
+    traces: Mapping[str, Any], metrics: object, expected_headers: Mapping[str, str], key: bytes, redactor: Redactor
 ) -> ExportConfig:
+    def name(word: str) -> str:  # somebody may have put a credential into the wrong field
+        return clamp(redactor.redact(word), 100)
+
+    exclude = traces.get("exclude_request_data")
+    if exclude is not None and not isinstance(exclude, bool):
+        raise Garbled("the field exclude_request_data of the export configuration is neither true nor false")
     headers = _words(traces.get("headers"), "headers")
     attributes = _words(traces.get("additional_resource_attributes"), "additional_resource_attributes")
     fields: dict[str, Value] = {
         TYPE: _text(traces.get("type"), "type"),
         ENDPOINT: _text(traces.get("endpoint"), "endpoint"),
         ENCODING: _text(traces.get("encoding"), "encoding"),
-        EXCLUDE: _flag(traces.get("exclude_request_data"), "exclude_request_data"),
-        METRICS: _metrics(manifest.get("otel_metrics_exporter_config")),
+        EXCLUDE: exclude,
+        METRICS: None,
+        **{f"{ATTRIBUTES}.{name(word)}": value for word, value in attributes.items()},
     }
-    fields.update({f"{ATTRIBUTES}.{_name(name, redactor)}": value for name, value in attributes.items()})
+    if metrics is not None:  # in a word; its headers are nobody's business here
+        exporter = _object(metrics, "otel_metrics_exporter_config")
+        fields[METRICS] = clamp(f"{exporter.get('type') or 'enabled'} {exporter.get('endpoint') or ''}".strip(), 300)
     secrets = describe_headers(headers, expected_headers, key=key)
     if traces.get("headers") is None:  # an empty object says that there are none; nothing at all says nothing
-        secrets = {name.lower(): HIDDEN for name in expected_headers}
-    fields.update({f"{HEADERS}.{_name(name, redactor)}": secret for name, secret in secrets.items()})
-    fields = {
-        path: clamp(redactor.redact(value), LONGEST_FIELD) if isinstance(value, str) else value
-        for path, value in fields.items()
-    }
-    return ExportConfig(fields=fields, filters=tuple(_filters(traces.get("when"), redactor)))
+        secrets = {word.lower(): HIDDEN for word in expected_headers}
+    fields.update({f"{HEADERS}.{name(word)}": secret for word, secret in secrets.items()})
+    for path, value in fields.items():
+        if isinstance(value, str):
+            fields[path] = clamp(redactor.redact(value), LONGEST_FIELD)
+    filters = traces.get("when")
+    if filters is None:
+        return ExportConfig(fields=fields)
+    if not isinstance(filters, list) or len(filters) > _MOST:
+        raise Garbled(f"the field when of the export configuration is no list of at most {_MOST}")
+    return ExportConfig(fields=fields, filters=tuple(_read_filter(each, name) for each in filters))
+
+
+def _read_filter(given: object, shown: Callable[[str], str]) -> Filter:
+    if not isinstance(given, Mapping):
+        return Filter(key="when", values=(), understood=False)
+    wanted = given.get("value")
+    words = wanted if isinstance(wanted, list) and all(isinstance(each, str) for each in wanted) else None
+    understood = given.get("field") == "spanAttributes" and given.get("operator") == "IN" and words is not None
+    values = tuple(shown(each) for each in words or ())
+    return Filter(key=shown(str(given.get("key") or "when")), values=values, understood=understood)
 
 
 def _object(value: object, name: str) -> Mapping[str, Any]:
@@ -104,43 +123,6 @@ def _text(value: object, name: str) -> str | None:
     return value
 
 
-def _flag(value: object, name: str) -> bool | None:
-    if value is not None and not isinstance(value, bool):
-        raise Garbled(f"the field {name} of the export configuration is neither true nor false")
-    return value
-
-
-def _metrics(value: object) -> str | None:
-    """The metrics exporter in a word; its headers are nobody's business here."""
-    if value is None:
-        return None
-    exporter = _object(value, "otel_metrics_exporter_config")
-    return clamp(f"{exporter.get('type') or 'enabled'} {exporter.get('endpoint') or ''}".strip(), 300)
-
-
-def _filters(value: object, redactor: Redactor) -> list[Filter]:
-    if value is None:
-        return []
-    if not isinstance(value, list) or len(value) > _MOST:
-        raise Garbled(f"the field when of the export configuration is no list of at most {_MOST}")
-    return [_filter(each, redactor) for each in value]
-
-
-def _filter(value: object, redactor: Redactor) -> Filter:
-    if not isinstance(value, Mapping):
-        return Filter(key="when", values=(), understood=False)
-    wanted = value.get("value")
-    words = wanted if isinstance(wanted, list) and all(isinstance(each, str) for each in wanted) else None
-    values = tuple(clamp(redactor.redact(each), 100) for each in words or ())
-    understood = value.get("field") == "spanAttributes" and value.get("operator") == "IN" and words is not None
-    return Filter(key=_name(str(value.get("key") or "when"), redactor), values=values, understood=understood)
-
-
-def _name(word: str, redactor: Redactor) -> str:
-    """What something is called there: somebody may have put a credential into the wrong field."""
-    return clamp(redactor.redact(word), 100)
-
-
 def read_moment(value: object) -> Instant | None:
     """A moment in ISO 8601, UTC where it names no zone; None if it is none."""
     if not isinstance(value, str):
@@ -157,8 +139,6 @@ def read_author(subject: object, redactor: Redactor) -> str | None:
     """Who created or last updated a configuration: the operator's own colleague, so the name is shown."""
     if not isinstance(subject, Mapping):
         return None
-    for name in ("subjectDisplayName", "subjectSlug", "subjectId"):
-        value = subject.get(name)
-        if isinstance(value, str) and value:
-            return clamp(redactor.redact(value), 100)
-    return None
+    named = (subject.get(name) for name in ("subjectDisplayName", "subjectSlug", "subjectId"))
+    found = next((name for name in named if isinstance(name, str) and name), None)
+    return clamp(redactor.redact(found), 100) if found is not None else None

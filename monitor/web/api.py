@@ -1,157 +1,203 @@
-"""The handlers of the API, of health, and of the pages: each asks, and answers what it was told."""
+"""What the web asks of the rest of the program, and the route of every page, check of health, and part of the API."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any, Protocol
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.routing import Route
 
-from monitor.core.model import Fault, TargetName
+from monitor.core.model import CheckName, Fault, TargetName
 from monitor.core.silence import Silence
+from monitor.core.state import State
 from monitor.ports import Clock
-from monitor.web.bodies import as_json, only, read_object, text_of
-from monitor.web.operations import Operations, Rejected, Unknown, Views
-from monitor.web.page import status_page
-from monitor.web.runbooks import runbook_page
-from monitor.web.silences import covered, describe_silence, parse_silence
+from monitor.web.auth import Guard, Handler
+from monitor.web.page import runbook_page, status_page
+from monitor.web.payloads import allow_only, as_json, describe_silence, parse_silence, read_object, text_of
 
 _ID_DIGITS = 8
-_LONGEST_NAME = 100
 
 
-class Handlers:
-    """Every route's function."""
+class Unknown(Exception):
+    """There is nothing of that name. Its text is for whoever asked."""
 
-    def __init__(self, views: Views, operations: Operations, clock: Clock) -> None:
-        self._views = views
-        self._operations = operations
-        self._clock = clock
 
-    # --- health
+class Rejected(Exception):
+    """It cannot be done as things stand. Its text is for whoever asked: redacted, no traceback."""
 
-    async def healthy(self, _request: Request) -> Response:
-        """Whether the loop and the schedule turn."""
-        well = self._views.healthy()
-        return PlainTextResponse("ok\n" if well else "the schedule does not turn\n", status_code=200 if well else 503)
 
-    async def ready(self, _request: Request) -> Response:
-        """Whether everything is in place and nothing is being taken down; no remote service is asked."""
-        conditions = dict(self._views.ready())
-        met = all(conditions.values())
-        return as_json({"ready": met, "conditions": conditions}, 200 if met else 503)
+class Incidents(Protocol):
+    """The incidents remembered, newest first, each as the object of the API."""
+
+    def __call__(self, *, open_only: bool) -> list[dict[str, Any]]:
+        """All of them, or those that last."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Views:
+    """What is shown, asked for at each request, in the thread of the event loop.
+
+    `report` is the status object of the API; `troubles` are sentences about the monitor itself (Slack does not answer, the
+    state is not being written); `ready` names each condition of readiness.
+    """
+
+    report: Callable[[], Mapping[str, Any]]
+    state: Callable[[], State]
+    incidents: Incidents
+    metrics: Callable[[str], Awaitable[tuple[bytes, str]]]
+    healthy: Callable[[], bool]
+    ready: Callable[[], Mapping[str, bool]]
+    troubles: Callable[[], tuple[str, ...]]
+    version: str
+
+
+class Operations(Protocol):
+    """What an operator may change. Each raises Unknown or Rejected."""
+
+    async def run_checks(self, target: TargetName) -> tuple[CheckName, ...]:
+        """Have every enabled check of a target look now; which ones."""
+        ...
+
+    async def reload(self) -> None:
+        """Read the configuration again; Rejected if it is bad, and then nothing has changed."""
+        ...
+
+    async def acknowledge(self, incident_id: str, by: str) -> None:
+        """End reminders and escalation of an open incident until it gets worse."""
+        ...
+
+    async def add_silence(self, silence: Silence) -> None:
+        """Begin to mute notifications."""
+        ...
+
+    async def expire_silence(self, silence_id: str) -> None:
+        """End a silence; Rejected for one that stands in the configuration."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Api:
+    """One handler per route."""
+
+    views: Views
+    operations: Operations
+    clock: Clock
+
+    def routes(self, guard: Guard) -> list[Route]:
+        """Every route, each open to whom it is for."""
+        read, change = guard.reading, guard.changing
+        return [
+            Route("/", read(self._status_page)),
+            Route("/metrics", read(self._metrics)),
+            Route("/healthz", self._healthz),
+            Route("/readyz", self._readyz),
+            Route("/runbooks/{fault}", read(self._runbook)),
+            Route("/api/v1/status", read(self._status)),
+            Route("/api/v1/incidents", read(self._incidents)),
+            Route("/api/v1/incidents/{id}/ack", change(self._acknowledge), methods=["POST"]),
+            Route("/api/v1/checks/{target}/run", change(self._run_checks), methods=["POST"]),
+            _by_method("/api/v1/silences", GET=read(self._silences), POST=change(self._add_silence)),
+            _by_method("/api/v1/silences/{id}", GET=read(self._silence), DELETE=change(self._expire_silence)),
+            Route("/-/reload", change(self._reload), methods=["POST"]),
+        ]
+
+    # --- health: whether the loop and the schedule turn; whether everything is in place. No remote service is asked.
+
+    async def _healthz(self, _request: Request) -> Response:
+        if self.views.healthy():
+            return PlainTextResponse("ok\n")
+        return PlainTextResponse("the schedule does not turn\n", status_code=503)
+
+    async def _readyz(self, _request: Request) -> Response:
+        conditions = dict(self.views.ready())
+        ready = all(conditions.values())
+        return as_json({"ready": ready, "conditions": conditions}, 200 if ready else 503)
 
     # --- to read
 
-    async def page(self, _request: Request) -> Response:
-        """The status page."""
-        return HTMLResponse(
-            status_page(
-                self._views.report(),
-                self._views.state(),
-                troubles=self._views.troubles(),
-                version=self._views.version,
-                now=self._clock.now(),
-            )
-        )
+    async def _status_page(self, _request: Request) -> Response:
+        views, now = self.views, self.clock.now()
+        page = status_page(views.report(), views.state(), troubles=views.troubles(), version=views.version, now=now)
+        return HTMLResponse(page)
 
-    async def metrics(self, request: Request) -> Response:
-        """For Prometheus."""
-        body, content_type = await self._views.metrics(request.headers.get("accept", ""))
+    async def _metrics(self, request: Request) -> Response:
+        body, content_type = await self.views.metrics(request.headers.get("accept", ""))
         return Response(body, headers={"content-type": content_type})
 
-    async def runbook(self, request: Request) -> Response:
-        """The runbook of one fault."""
+    async def _runbook(self, request: Request) -> Response:
         try:
             fault = Fault(request.path_params["fault"])
         except ValueError:
             raise HTTPException(404, "there is no runbook of that name") from None
         return HTMLResponse(runbook_page(fault))
 
-    async def status(self, _request: Request) -> Response:
-        """What is true now."""
-        return as_json(self._views.report())
+    async def _status(self, _request: Request) -> Response:
+        return as_json(self.views.report())
 
-    async def incidents(self, request: Request) -> Response:
-        """The incidents remembered, newest first."""
+    async def _incidents(self, request: Request) -> Response:
         wanted = request.query_params.get("open", "false").lower()
         if wanted not in {"true", "false", "1", "0"}:
             raise HTTPException(400, "`open` must be true or false")
-        return as_json({"incidents": self._views.incidents(open_only=wanted in {"true", "1"})})
+        return as_json({"incidents": self.views.incidents(open_only=wanted in {"true", "1"})})
 
-    async def silences(self, _request: Request) -> Response:
-        """All silences, those of the configuration too."""
-        now = self._clock.now()
-        return as_json({"silences": [describe_silence(silence, now) for silence in self._views.state().silences]})
+    async def _silences(self, _request: Request) -> Response:
+        now = self.clock.now()
+        return as_json({"silences": [describe_silence(silence, now) for silence in self.views.state().silences]})
 
-    async def silence(self, request: Request) -> Response:
-        """One of them."""
-        return as_json(describe_silence(self._find_silence(request), self._clock.now()))
+    async def _silence(self, request: Request) -> Response:
+        return as_json(describe_silence(self._find_silence(request), self.clock.now()))
 
     # --- to change
 
-    async def add_silence(self, request: Request) -> Response:
-        """A new one, and which targets it covers."""
-        body = await read_object(request, self._clock)
-        now = self._clock.now()
-        silence = parse_silence(body, identifier=self._clock.draw_hex(_ID_DIGITS), now=now)
-        covers = covered(silence, self._views.report()["targets"])
-        await self._operations.add_silence(silence)
+    async def _add_silence(self, request: Request) -> Response:
+        body = await read_object(request, self.clock)
+        now = self.clock.now()
+        silence = parse_silence(body, identifier=self.clock.draw_hex(_ID_DIGITS), now=now)
+        targets = list(self.views.report()["targets"])
+        covers = [name for name in targets if fnmatchcase(name, silence.target)]
+        if not covers:  # it would mute nothing
+            raise HTTPException(400, f"no target matches {silence.target!r}; there are: {', '.join(targets)}")
+        await self.operations.add_silence(silence)
         return as_json({**describe_silence(silence, now), "covers": covers}, 201)
 
-    async def expire_silence(self, request: Request) -> Response:
-        """End one."""
+    async def _expire_silence(self, request: Request) -> Response:
         silence = self._find_silence(request)
-        await self._operations.expire_silence(silence.id)
+        await self.operations.expire_silence(silence.id)
         return as_json({"expired": silence.id})
 
-    async def acknowledge(self, request: Request) -> Response:
-        """Somebody has it."""
-        body = await read_object(request, self._clock)
-        only(body, "by")
-        by = text_of(body, "by", limit=_LONGEST_NAME, default="").strip() or "the API"
+    async def _acknowledge(self, request: Request) -> Response:
+        body = await read_object(request, self.clock)
+        allow_only(body, "by")
+        by = text_of(body, "by").strip() or "the API"
         incident_id = request.path_params["id"]
-        await self._operations.acknowledge(incident_id, by)
+        await self.operations.acknowledge(incident_id, by)
         return as_json({"acknowledged": incident_id, "by": by})
 
-    async def run_checks(self, request: Request) -> Response:
-        """Look now."""
+    async def _run_checks(self, request: Request) -> Response:
         target = TargetName(request.path_params["target"])
-        checks = await self._operations.run_checks(target)
+        checks = await self.operations.run_checks(target)
         return as_json({"target": target, "checks": [check.value for check in checks]}, 202)
 
-    async def reload(self, _request: Request) -> Response:
-        """Read the configuration again."""
-        await self._operations.reload()
+    async def _reload(self, _request: Request) -> Response:
+        await self.operations.reload()
         return as_json({"reloaded": True})
 
     def _find_silence(self, request: Request) -> Silence:
-        wanted = request.path_params["id"]
-        for silence in self._views.state().silences:
-            if silence.id == wanted:
+        for silence in self.views.state().silences:
+            if silence.id == request.path_params["id"]:
                 return silence
         raise Unknown("there is no silence of that id")
 
 
-async def on_http_error(_request: Request, error: Exception) -> Response:
-    """What a handler refused, as JSON."""
-    if not isinstance(error, HTTPException):
-        raise error
-    response = as_json({"error": error.detail}, error.status_code)
-    response.headers.update(error.headers or {})
-    return response
+def _by_method(path: str, **handlers: Handler) -> Route:
+    """One route for several methods, so that a wrong one is told of them all."""
 
+    async def dispatch(request: Request) -> Response:
+        method = "GET" if request.method == "HEAD" else request.method
+        return await handlers[method](request)
 
-async def on_unknown(_request: Request, error: Exception) -> Response:
-    """There is nothing of that name."""
-    return as_json({"error": str(error)}, 404)
-
-
-async def on_rejected(_request: Request, error: Exception) -> Response:
-    """It cannot be done as things stand."""
-    return as_json({"error": str(error)}, 422)
-
-
-async def on_bug(_request: Request, _error: Exception) -> Response:
-    """A bug of ours: the log has the traceback, the answer has nothing of it."""
-    return as_json({"error": "internal error"}, 500)
-
-
-ERRORS = {HTTPException: on_http_error, Unknown: on_unknown, Rejected: on_rejected, Exception: on_bug}
+    return Route(path, dispatch, methods=list(handlers))

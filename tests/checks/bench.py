@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from monitor.connectivity import Witnesses
 from monitor.core.events import Event
 from monitor.core.inputs import Input
 from monitor.core.model import Finding, Seconds, Service, TargetName
@@ -48,12 +49,13 @@ class Diary(TargetJournal):
         return found[0]
 
 
-@dataclass
-class FakeWitness:
-    """Implements `monitor.ports.Witness`: vouches or not, and remembers against whom it was asked."""
+class FakeWitness(Witnesses):
+    """Vouches or not, and remembers against whom it was asked."""
 
-    vouches: bool = True
-    asked: list[Service] = field(default_factory=list)
+    def __init__(self, vouches: bool = True) -> None:
+        super().__init__(FakeClock(), {})
+        self.vouches = vouches
+        self.asked: list[Service] = []
 
     async def vouch(self, against: Service) -> bool:
         """As set."""

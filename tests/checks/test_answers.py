@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from monitor.checks.answers import judge_answer, needs_a_ping
+from monitor.checks.canary import judge_answer, needs_a_ping
 from monitor.core.model import Blindness, Fault
 from monitor.ports import CanaryAnswer, Refusal
 from tests.checks.bench import says

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from monitor.checks.arrival import ArrivalCheck
-from monitor.checks.certificates import Certificates
 from monitor.checks.config import ConfigCheck
+from monitor.checks.lookup import Lookup
+from monitor.connectivity import Certificates
 from monitor.core.arrival import proof_key
 from monitor.core.canary import Canary, ControlSpan, IdSource, Outcome
 from monitor.core.diagnosis import diagnose
@@ -26,7 +27,7 @@ from tests.fakes.control_plane import FakeControlPlane
 
 TRACE, WAREHOUSE, NONCE = Route.TRACE, Route.WAREHOUSE, Route.NONCE
 GUESS: dict[str, Any] = {"trace_id": trace_id(1), "sent_id": trace_id(1), "id_source": IdSource.TRACEPARENT}
-CLOSED = [Refused("401", status=401), Refused("403", status=403), Gone("404", route=True)]
+CLOSED = [Refused("401", status=401), Refused("403", status=403), Gone("404")]
 CONTROL = ControlSpan(trace_id=TraceId("c0" * 16), sent_at=START, accepted=True)
 
 
@@ -45,7 +46,7 @@ class Bench:
         self.others = {"stg": FakeBackend(), "dev": FakeBackend()}
         remembered = TargetState(target=PROD, canaries=canaries, controls=controls, **state)
         self.diary = Diary(self.clock, policy, remembered)
-        self.check = ArrivalCheck(self.backend, self.clock, self.others, environment)
+        self.check = ArrivalCheck(Lookup(self.backend, self.clock, own=environment, others=self.others), self.clock)
 
     async def after(self, seconds: Seconds) -> "Bench":
         """Let time pass, then look."""
@@ -194,7 +195,7 @@ def _refuses_the_key(config: ExportConfig, *canaries: Canary) -> tuple[Bench, Fa
     bench.backend.window_error = Refused("401", status=401)
     control_plane = FakeControlPlane(ConfigSeen(config=config))
     check = ConfigCheck(control_plane, bench.backend, bench.clock, Certificates())
-    bench.check = ArrivalCheck(bench.backend, bench.clock, bench.others, "prd", check.reread)
+    bench.check = ArrivalCheck(bench.check.lookup, bench.clock, check.reread)
     return bench, control_plane
 
 
@@ -218,7 +219,7 @@ async def test_a_closed_quick_route_only_closes_itself(error: PortError) -> None
 async def test_a_closed_route_is_tried_again_after_an_hour() -> None:
     """It may have been opened; a wall clock that is set back does not keep it closed."""
     bench = Bench(a_canary(1), a_canary(2, sent_at=START + HOUR + 10, answered_at=START + HOUR + 10))
-    bench.backend.quick_error = Gone("404", route=True)
+    bench.backend.quick_error = Gone("404")
     await bench.after(1)
     bench.backend.quick_error = None
     bench.clock.jump(12)
@@ -261,7 +262,7 @@ async def test_failing_reads_never_make_a_trace_missing() -> None:
 async def test_a_documented_401_is_the_keys() -> None:
     """Where the quick route is closed, the documented one says it at once."""
     bench = Bench(a_canary())
-    bench.backend.quick_error = Gone("404", route=True)
+    bench.backend.quick_error = Gone("404")
     bench.backend.window_error = Refused("401", status=401)
     await bench.after(1)
     assert [given.key_refused for given in bench.failed] == [True]
@@ -275,7 +276,7 @@ async def test_a_documented_401_is_the_keys() -> None:
 async def test_anything_but_a_401_refuses_no_key(error: Refused) -> None:
     """Cloudflare's 401 is not Traceloop's word, and a permission that is missing or a limit is no key that is wrong."""
     bench = Bench(a_canary())
-    bench.backend.quick_error = Gone("404", route=True)
+    bench.backend.quick_error = Gone("404")
     bench.backend.window_error = error
     await bench.after(1)
     assert [given.key_refused for given in bench.failed] == [False]
@@ -284,7 +285,7 @@ async def test_anything_but_a_401_refuses_no_key(error: Refused) -> None:
 async def test_a_window_is_that_of_the_canary() -> None:
     """From a little before it was sent until a little after its answer, but not beyond now: clocks differ."""
     bench = Bench(a_canary(answered_at=START + 3), policy=POLICY)
-    bench.backend.quick_error = Gone("404", route=True)
+    bench.backend.quick_error = Gone("404")
     await bench.after(5)
     assert {(since, until) for since, until, _ in bench.backend.window_reads} == {(START - 5, START + 6)}
     await bench.after(10)
@@ -378,8 +379,7 @@ async def test_absence_counts_only_by_a_proven_route() -> None:
 async def test_the_documented_route_has_the_last_word_at_a_deadline() -> None:
     """What the quick one does not show may be there."""
     bench = Bench(a_canary())
-    hidden = _Hides(bench.backend)
-    bench.check = ArrivalCheck(hidden, bench.clock)
+    bench.backend.quick_shows = lambda _: ()
     bench.shows()
     await bench.after(180)
     assert bench.looked == [(WAREHOUSE, 3)]
@@ -388,9 +388,8 @@ async def test_the_documented_route_has_the_last_word_at_a_deadline() -> None:
 async def test_a_part_that_the_quick_route_shows_accuses_nobody_alone() -> None:
     """It is undocumented: before a part is called one, the documented route is asked, and gone on with if it shows more."""
     bench = Bench(a_canary())
-    part = spans(1)[1:]
     bench.shows()
-    bench.check = ArrivalCheck(_ShowsPart(bench.backend, part), bench.clock)
+    bench.backend.quick_shows = lambda whole: whole[1:]
     await bench.after(59)
     await bench.after(1)
     await bench.after(2)
@@ -402,7 +401,7 @@ async def test_a_tree_of_too_few_spans_is_a_part_as_well() -> None:
     """`complete_spans` says how many a whole trace has, whatever it looks like."""
     bench = Bench(a_canary(), policy=replace(POLICY, arrival=replace(POLICY.arrival, complete_spans=3)))
     bench.shows()
-    bench.check = ArrivalCheck(_ShowsPart(bench.backend, spans(1)[:2]), bench.clock)
+    bench.backend.quick_shows = lambda whole: whole[:2]
     await bench.after(60)
     assert bench.looked == [(WAREHOUSE, 3)]
 
@@ -439,7 +438,7 @@ async def test_an_id_that_the_gateway_named_wrongly_loses_no_trace() -> None:
 async def test_a_search_that_fails_leaves_an_absence_as_it_is() -> None:
     """It could only have found something."""
     bench = Bench(a_canary(), proofs={proof_key(TRACE, POLICY.credential): START})
-    bench.check = ArrivalCheck(_CannotSearch(bench.backend), bench.clock)
+    bench.backend.search_error = Garbled("the window has more rows than could be read")
     await bench.after(300)
     assert bench.failed == []
     assert bench.canary.outcome is Outcome.MISSING
@@ -469,27 +468,15 @@ async def test_a_lost_trace_is_asked_for_again_when_traces_arrive() -> None:
 async def test_before_a_trace_is_called_misrouted_it_is_looked_for_here_once_more() -> None:
     """That it is not here was seen before it was found there: it may have come to both."""
     bench = Bench(a_canary(), proofs={proof_key(TRACE, POLICY.credential): START})
-    other = FakeBackend()
-    other.store(*spans(1), at=START)
-    bench.check = ArrivalCheck(bench.backend, bench.clock, {"stg": _ThenShows(other, bench)}, "prd")
+
+    async def arrives_here_too(_: TraceId) -> None:
+        bench.shows()
+
+    bench.others["stg"].store(*spans(1), at=START)
+    bench.others["stg"].before_quick = arrives_here_too
     await bench.after(60)
     assert bench.looked == [(TRACE, 0), (TRACE, 3)]
     assert (bench.canary.elsewhere, bench.confirmed) == (None, set())
-
-
-class _ThenShows:
-    """Another environment that shows a trace; meanwhile it arrives here, too."""
-
-    def __init__(self, inner: FakeBackend, bench: Bench) -> None:
-        self._inner, self._bench = inner, bench
-
-    async def read_trace(self, trace_id: TraceId, *, nonce: str | None, timeout: Seconds) -> tuple[SpanFact, ...]:
-        """Show it."""
-        self._bench.shows()
-        return await self._inner.read_trace(trace_id, nonce=nonce, timeout=timeout)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._inner, name)
 
 
 async def test_a_trace_that_does_not_come_is_looked_for_elsewhere() -> None:
@@ -552,8 +539,7 @@ async def test_a_stray_that_our_own_key_shows_has_not_arrived() -> None:
     """Where the per-trace route shows every environment, the documented one decides what is in ours."""
     bench = Bench(a_canary())
     stray = [replace(span, environment="stg") for span in spans(1)]
-    everywhere = _ShowsStrays(bench.backend, tuple(stray))
-    bench.check = ArrivalCheck(everywhere, bench.clock, bench.others, "prd")
+    bench.backend.quick_shows = lambda ours: (*ours, *stray)
     bench.others["stg"].store(*stray, at=START)
     await bench.after(1)
     assert bench.looked == [(WAREHOUSE, 0)]
@@ -565,7 +551,8 @@ async def test_the_per_trace_route_alone_can_say_where_a_trace_went() -> None:
     """It shows a whole project: no key of the other environment is needed. Where it cannot be asked, the others are."""
     bench = Bench(a_canary())
     stray = tuple(replace(span, environment="eu-production") for span in spans(1))
-    bench.check = ArrivalCheck(_ShowsStrays(bench.backend, stray), bench.clock, {}, "prd")
+    bench.backend.quick_shows = lambda _: stray
+    bench.check = ArrivalCheck(Lookup(bench.backend, bench.clock, own="prd", others={}), bench.clock)
     await bench.after(61)
     assert bench.diary.only(ElsewhereLooked).environment == "eu-production"
     assert bench.confirmed == {Fault.WRONG_ENVIRONMENT}
@@ -599,7 +586,7 @@ async def test_a_control_span_is_read_back_by_the_quick_route() -> None:
 async def test_what_the_quick_route_does_not_show_the_documented_one_may() -> None:
     """It has the last word, when the control span is overdue."""
     bench = Bench(controls=(CONTROL,))
-    bench.check = ArrivalCheck(_Hides(bench.backend), bench.clock)
+    bench.backend.quick_shows = lambda _: ()
     bench.backend.store(SpanFact(trace_id=CONTROL.trace_id, span_id="a"), at=START)
     await bench.after(300)
     looked = bench.diary.only(ControlLooked)
@@ -663,16 +650,24 @@ async def test_control_spans_are_read_back_where_nobody_judges_arrivals() -> Non
 
 async def test_several_traces_are_awaited_at_once() -> None:
     """One that cannot be read disturbs no other; no more than four questions at a time."""
-    canaries = [a_canary(number) for number in range(1, 10)]
-    bench = Bench(*canaries)
-    slow = _Slow(bench.backend, bench.clock, fails=trace_id(3))
-    bench.check = ArrivalCheck(slow, bench.clock)
+    bench = Bench(*(a_canary(number) for number in range(1, 10)))
     for number in range(1, 10):
         bench.shows(number)
+    under_way: list[TraceId] = []
+    most: list[int] = []
+
+    async def slow(asked: TraceId) -> None:
+        under_way.append(asked)
+        most.append(len(under_way))
+        await bench.clock.sleep(1.0)
+        under_way.remove(asked)
+        if asked == trace_id(3):
+            raise Unreachable("no answer", kind="timeout")
+
+    bench.backend.before_quick = slow
     await bench.clock.advance(1)
     task = asyncio.ensure_future(bench.check.look(bench.diary))
-    took = await bench.clock.run_until(task.done)
-    assert (slow.most, took) == (4, 3.0)
+    assert (await bench.clock.run_until(task.done), max(most)) == (3.0, 4)
     assert len(bench.looked) == 8
     assert [given.canary_id for given in bench.failed] == ["c3"]
 
@@ -697,104 +692,13 @@ async def test_where_nothing_is_awaited_nothing_is_asked() -> None:
 async def test_a_look_is_measured_by_a_clock_that_never_jumps() -> None:
     """A wall clock set back while it is under way makes no negative duration."""
     bench = Bench(a_canary())
-    slow = _Slow(bench.backend, bench.clock, jump=-3600)
-    bench.check = ArrivalCheck(slow, bench.clock)
+
+    async def slow(_: TraceId) -> None:
+        bench.clock.jump(-3600)
+        await bench.clock.sleep(1.0)
+
+    bench.backend.before_quick = slow
     await bench.clock.advance(1)
     task = asyncio.ensure_future(bench.check.look(bench.diary))
     await bench.clock.run_until(task.done)
     assert bench.diary.only(TraceLooked).took == 1.0
-
-
-class _Hides(FakeBackend):
-    """The quick route shows nothing, the documented one everything."""
-
-    def __init__(self, real: FakeBackend) -> None:
-        super().__init__()
-        self._stored = real._stored
-
-    async def read_trace(self, trace_id: TraceId, *, nonce: str | None, timeout: Seconds) -> tuple[SpanFact, ...]:
-        """Nothing."""
-        await super().read_trace(trace_id, nonce=nonce, timeout=timeout)
-        return ()
-
-
-class _ShowsPart(_Hides):
-    """The quick route shows a part, the documented one everything."""
-
-    def __init__(self, real: FakeBackend, part: tuple[SpanFact, ...]) -> None:
-        super().__init__(real)
-        self.part = part
-
-    async def read_trace(self, trace_id: TraceId, *, nonce: str | None, timeout: Seconds) -> tuple[SpanFact, ...]:
-        """The part."""
-        await super().read_trace(trace_id, nonce=nonce, timeout=timeout)
-        return self.part
-
-
-class _CannotSearch(FakeBackend):
-    """A window that is read by trace id, but has more rows than a search could go through."""
-
-    def __init__(self, real: FakeBackend) -> None:
-        super().__init__()
-        self._stored = real._stored
-
-    async def read_window(
-        self,
-        *,
-        since: float,
-        until: float,
-        trace_id: TraceId | None,
-        nonce: str | None,
-        timeout: Seconds,
-        narrowing: Narrowing = Narrowing.WINDOW,
-        span_name: str | None = None,
-    ) -> tuple[SpanFact, ...]:
-        """As it is, but for a search."""
-        if trace_id is None:
-            raise Garbled("the window has more rows than could be read")
-        return await super().read_window(
-            since=since,
-            until=until,
-            trace_id=trace_id,
-            nonce=nonce,
-            timeout=timeout,
-            narrowing=narrowing,
-            span_name=span_name,
-        )
-
-
-class _ShowsStrays(FakeBackend):
-    """The quick route also shows what is in other environments, the documented one does not."""
-
-    def __init__(self, real: FakeBackend, strays: tuple[SpanFact, ...]) -> None:
-        super().__init__()
-        self._stored = real._stored
-        self.strays = strays
-
-    async def read_trace(self, trace_id: TraceId, *, nonce: str | None, timeout: Seconds) -> tuple[SpanFact, ...]:
-        """Ours and theirs."""
-        ours = await super().read_trace(trace_id, nonce=nonce, timeout=timeout)
-        return (*ours, *(span for span in self.strays if span.trace_id == trace_id))
-
-
-class _Slow(FakeBackend):
-    """Takes a second for each quick read; `most` is how many were under way at once."""
-
-    def __init__(
-        self, real: FakeBackend, clock: FakeClock, *, fails: TraceId | None = None, jump: Seconds = 0.0
-    ) -> None:
-        super().__init__()
-        self._stored = real._stored
-        self.clock, self.fails, self.jump = clock, fails, jump
-        self.under_way = self.most = 0
-
-    async def read_trace(self, trace_id: TraceId, *, nonce: str | None, timeout: Seconds) -> tuple[SpanFact, ...]:
-        """After a second."""
-        self.under_way += 1
-        self.most = max(self.most, self.under_way)
-        self.clock.jump(self.jump)
-        await self.clock.sleep(1.0)
-        self.under_way -= 1
-        if trace_id == self.fails:
-            raise Unreachable("no answer", kind="timeout")
-        return await super().read_trace(trace_id, nonce=nonce, timeout=timeout)

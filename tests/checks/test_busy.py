@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from monitor.checks.arrival import ArrivalCheck
+from monitor.checks.lookup import Look, Lookup
 from monitor.core.arrival import narrowing_key, proof_key
 from monitor.core.canary import Canary, ControlSpan, IdSource, Outcome
 from monitor.core.inputs import ControlLooked, ElsewhereLooked, LabelsUnread, LookFailed, TraceLooked
@@ -40,7 +41,7 @@ class Bench:
         self.clock, self.backend, self.other = FakeClock(), FakeBackend(), FakeBackend()
         self.backend.crowded = self.other.crowded = True
         self.diary = Diary(self.clock, POLICY, TargetState(target=PROD, canaries=canaries, controls=controls, **state))
-        self.check = ArrivalCheck(self.backend, self.clock, {"stg": self.other}, "prd")
+        self.check = ArrivalCheck(Lookup(self.backend, self.clock, own="prd", others={"stg": self.other}), self.clock)
 
     def shows(self, number: int = 1, *, nonce: str = "gtm-1", at: float = START) -> None:
         """Traceloop has a whole trace, whose root is named as the gateway names them."""
@@ -113,7 +114,7 @@ async def test_where_the_quick_route_is_closed_a_proven_filter_does_its_work(fil
     shown, lost = (Bench(a_canary(), proofs=proven(WAREHOUSE, filter_)) for _ in range(2))
     shown.shows()
     for bench in (shown, lost):
-        bench.backend.quick_error = Gone("404", route=True)
+        bench.backend.quick_error = Gone("404")
         bench.backend.honours = frozenset({filter_})
         await bench.until(5 * MINUTE)
     assert (shown.canary.outcome, lost.canary.outcome) == (Outcome.ARRIVED, Outcome.MISSING)
@@ -125,7 +126,7 @@ async def test_the_silence_of_a_filter_that_was_never_proven_never_counts() -> N
     """Nor that of one that was proven longer ago than a day."""
     for proofs in ({}, proven(WAREHOUSE), proven(WAREHOUSE, N.METADATA, ago=25 * HOUR)):
         bench = Bench(a_canary(), proofs=proofs)
-        bench.backend.quick_error = Gone("404", route=True)
+        bench.backend.quick_error = Gone("404")
         await bench.until(5 * MINUTE)
         assert bench.canary.outcome is None
         assert {given.finding.blindness for given in bench.given(LookFailed)} == {Blindness.CROWDED}
@@ -134,7 +135,7 @@ async def test_the_silence_of_a_filter_that_was_never_proven_never_counts() -> N
 async def test_where_nothing_works_it_says_that_the_environment_is_too_busy() -> None:
     """And what to do about it."""
     bench = Bench(*(a_canary(number, sent_at=START + number, answered_at=START + number) for number in range(2)))
-    bench.backend.quick_error = Gone("404", route=True)
+    bench.backend.quick_error = Gone("404")
     bench.backend.honours = frozenset({N.WINDOW})
     await bench.until(20 * MINUTE)
     blind = bench.diary.state.confirmed[Fault.BLIND]
@@ -230,7 +231,7 @@ async def test_a_trace_whose_root_is_not_found_by_name_is_looked_for_in_the_whol
     seen = {}
     for crowded in (False, True):
         bench = Bench(a_canary(), proofs=proven(WAREHOUSE, N.SPAN_NAME))
-        bench.backend.quick_error = Gone("404", route=True)
+        bench.backend.quick_error = Gone("404")
         bench.backend.crowded = crowded
         bench.backend.honours = frozenset({N.SPAN_NAME, N.WINDOW})
         bench.check.lookup._root_name = "ChatCompletion: openai-main/gpt"
@@ -258,8 +259,8 @@ async def test_a_canary_costs_three_requests_at_most_once_its_time_is_known(quic
     before = [in_the_steady_state(number, took) for number in range(1, 6)]
     bench = Bench(*before, a_canary(9), proofs=proven(TRACE, WAREHOUSE, N.METADATA), honours_traceparent=False)
     if not quick_is_open:
-        bench.backend.quick_error = Gone("404", route=True)
-        await bench.check.lookup.see(a_canary(9), bench.diary.state, POLICY, START)  # which closes it for an hour
+        bench.backend.quick_error = Gone("404")
+        await bench.check.lookup.see(Look(a_canary(9), bench.diary.state, POLICY, START))  # which closes it for an hour
         bench.backend.quick_reads.clear()
         bench.backend.window_reads.clear()
     await bench.until(took - 0.1)
@@ -305,7 +306,7 @@ async def test_how_far_clocks_differ_is_learnt_from_spans_that_were_seen() -> No
     bench = Bench(a_canary(1), a_canary(2, **later), proofs=proven(TRACE, WAREHOUSE, N.TRACE_ID))
     bench.shows(1, at=START + 40)
     await bench.until(MINUTE)
-    bench.backend.quick_error = Gone("404", route=True)
+    bench.backend.quick_error = Gone("404")
     await bench.until(5 * MINUTE + 5)
     since, until, _ = bench.backend.window_reads[-1]
     assert since <= START + 340 <= until
@@ -315,7 +316,7 @@ async def test_how_far_clocks_differ_is_learnt_from_spans_that_were_seen() -> No
 async def test_what_was_not_found_is_looked_for_in_a_wider_window_before_it_is_missing() -> None:
     """Clocks may differ by more than is usual; but only at the moments on which something depends."""
     bench = Bench(a_canary(), proofs=proven(WAREHOUSE, N.TRACE_ID))
-    bench.backend.quick_error = Gone("404", route=True)
+    bench.backend.quick_error = Gone("404")
     await bench.until(MINUTE)
     widths = [until - since for since, until, wanted in bench.backend.window_reads if wanted is not None]
     assert widths[0] <= 12
@@ -357,7 +358,7 @@ async def test_a_control_span_that_a_proven_filter_does_not_show_was_not_taken()
 async def test_a_misrouted_trace_is_found_in_a_busy_environment() -> None:
     """By a filter that this service has honoured with another key."""
     bench = Bench(a_canary(), proofs=proven(TRACE, WAREHOUSE, N.METADATA))
-    bench.other.quick_error = Gone("404", route=True)
+    bench.other.quick_error = Gone("404")
     bench.other.store(*spans(1), at=START, nonce="gtm-1")
     await bench.until(2 * MINUTE)
     assert bench.given(ElsewhereLooked)[0].environment == "stg"
@@ -367,7 +368,7 @@ async def test_a_misrouted_trace_is_found_in_a_busy_environment() -> None:
 async def test_a_misrouted_trace_is_found_where_no_filter_is_honoured() -> None:
     """The whole window is read, at the moments on which something depends."""
     bench = Bench(a_canary(), proofs=proven(TRACE, WAREHOUSE))
-    bench.other.quick_error = Gone("404", route=True)
+    bench.other.quick_error = Gone("404")
     bench.other.crowded = False
     bench.other.honours = frozenset({N.WINDOW})
     bench.other.store(*spans(1), at=START, nonce="gtm-1")
@@ -380,7 +381,7 @@ async def test_what_an_unproven_filter_does_not_show_elsewhere_may_be_there(proo
     """Only where the whole window could be read, or a filter is proven, is it said that no other environment has it."""
     unknown, known = Bench(a_canary(), proofs=proofs), Bench(a_canary(), proofs=proofs)
     for bench in (unknown, known):
-        bench.other.quick_error = Gone("404", route=True)
+        bench.other.quick_error = Gone("404")
         bench.check.lookup._root_name = "ChatCompletion: openai-main/gpt"
     known.other.crowded = False
     for bench in (unknown, known):

@@ -8,14 +8,13 @@ from typing import Any
 
 import pytest
 
-from monitor.checks.canary import DEFAULT_PROMPT, CanaryCheck, CanaryOptions, Exchanges, choose_id
-from monitor.core.budget import Budget, Limits
+from monitor.checks.canary import DEFAULT_PROMPT, CanaryCheck, CanaryTexts, choose_id
 from monitor.core.canary import Canary, IdSource
 from monitor.core.events import CanaryReturned
 from monitor.core.inputs import CanaryAnswered, Observation
 from monitor.core.model import Blindness, CheckName, Fault, Phases, Service, TraceId
-from monitor.core.state import Cadence, Hold, TargetState, TraceIdMode
-from monitor.ports import CanaryAnswer, CanaryRequest, Garbled, Ping, Refusal, Unreachable
+from monitor.core.state import Backoff, Budget, Cadence, Limits, TargetState, TraceIdMode
+from monitor.ports import CanaryAnswer, CanaryRequest, Garbled, Gateway, Ping, Refusal, Unreachable
 from tests.checks.bench import PROD, Diary, FakeWitness, ScriptedGateway, says
 from tests.core.build import POLICY
 from tests.fakes.clock import START, FakeClock
@@ -41,11 +40,16 @@ class Bench:
         self.gateway = ScriptedGateway(answer=SERVED)
         self.witness = FakeWitness()
         self.diary = Diary(self.clock, replace(POLICY, **policy), state)
-        self.options = CanaryOptions(model="openai-main/gpt-4o-mini")
+        self.template = CanaryRequest(model="openai-main/gpt-4o-mini")
+        self.texts = CanaryTexts(None)
+
+    def check(self, gateway: Gateway | None = None) -> CanaryCheck:
+        """The check under test, before its own gateway or another."""
+        return CanaryCheck(gateway or self.gateway, self.witness, self.clock, self.template, self.texts)
 
     async def look(self) -> "Bench":
         """Let it look."""
-        await CanaryCheck(self.gateway, self.witness, self.clock, self.options).look(self.diary)
+        await self.check().look(self.diary)
         return self
 
     @property
@@ -133,9 +137,8 @@ async def test_a_canary_says_that_it_is_one() -> None:
 async def test_the_operators_options_are_asked_for() -> None:
     """Prompt, tokens, parameters and metadata are handed on as configured."""
     bench = Bench()
-    bench.options = CanaryOptions(
-        model="m", prompt="Say hi.", max_tokens=None, parameters={"temperature": 0}, metadata={"team": "ml"}
-    )
+    bench.template = CanaryRequest(model="m", max_tokens=None, parameters={"temperature": 0}, metadata={"team": "ml"})
+    bench.texts = CanaryTexts("Say hi.")
     request = (await bench.look()).request
     assert request.prompt.startswith("Say hi.\n(gtm-")
     assert (request.model, request.max_tokens, request.parameters) == ("m", None, {"temperature": 0})
@@ -189,7 +192,7 @@ async def test_tokens_are_a_budget_too() -> None:
 
 async def test_a_hold_is_respected() -> None:
     """After a 429 nothing is sent before the time is over."""
-    bench = await Bench(TargetState(target=PROD, hold=Hold(until=START + 1, step=600))).look()
+    bench = await Bench(TargetState(target=PROD, backoff=Backoff(until=START + 1, step=600))).look()
     assert bench.diary.only(Observation).finding.blindness is Blindness.PAUSED
     bench.clock.jump(2)
     await bench.look()
@@ -203,13 +206,13 @@ async def test_a_429_says_for_how_long() -> None:
     await bench.look()
     assert (bench.answered.rate_limited, bench.answered.retry_after) == (True, 120.0)
     assert says(bench.answered.finding) == ("fail", Fault.RATE_LIMITED)
-    assert bench.diary.state.hold == Hold(until=START + 120, step=600)
+    assert bench.diary.state.backoff == Backoff(until=START + 120, step=600)
 
 
 async def test_send_asks_for_no_budget() -> None:
     """`trace-monitor check` sends its canary whatever the daemon has spent."""
     bench = Bench(TargetState(target=PROD, budget=Budget(day=int(START // 86_400), sent=500)))
-    await CanaryCheck(bench.gateway, bench.witness, bench.clock, bench.options).send(bench.diary)
+    await bench.check().send(bench.diary)
     assert len(bench.gateway.requests) == 1
 
 
@@ -219,7 +222,7 @@ async def test_send_asks_for_no_budget() -> None:
 async def test_a_served_canary_is_awaited_from_its_answer_on() -> None:
     """The deadlines of its trace count from when the answer was complete."""
     bench = Bench()
-    check = CanaryCheck(_Slow(bench.clock, SERVED, 2.5), bench.witness, bench.clock, bench.options)
+    check = bench.check(_Slow(bench.clock, SERVED, 2.5))
     await _let(bench.clock, check.look(bench.diary))
     assert (bench.canary.sent_at, bench.canary.answered_at) == (START, START + 2.5)
     assert bench.answered.took == pytest.approx(2.5)
@@ -230,7 +233,7 @@ async def test_its_time_is_measured_by_a_clock_that_never_jumps() -> None:
     """A wall clock set back while it is under way makes no negative duration."""
     bench = Bench()
     gateway = _Slow(bench.clock, SERVED, 2.5, jump=-3600)
-    await _let(bench.clock, CanaryCheck(gateway, bench.witness, bench.clock, bench.options).look(bench.diary))
+    await _let(bench.clock, bench.check(gateway).look(bench.diary))
     assert bench.answered.took == pytest.approx(2.5)
 
 
@@ -238,15 +241,14 @@ async def test_what_it_asks_and_is_answered_can_be_recognised_in_its_trace() -> 
     """In the memory of the process alone: the answer is foreign text, and no input of the core carries it."""
     bench = Bench()
     bench.gateway.answer = replace(SERVED, text="The answer is a long one.")
-    exchanges = Exchanges(None)
-    check = CanaryCheck(bench.gateway, bench.witness, bench.clock, bench.options, exchanges)
-    await check.look(bench.diary)
-    assert exchanges.texts_of(bench.canary.nonce) == (bench.request.prompt, "The answer is a long one.")
+    texts = bench.texts
+    await bench.look()
+    assert texts.texts_of(bench.canary.nonce) == (bench.request.prompt, "The answer is a long one.")
     assert "The answer is a long one." not in repr((bench.diary.state, bench.answered, bench.gateway.answer))
     for number in range(1000):
-        exchanges.keep(str(number), "x" * 10_000)
-    assert exchanges.texts_of(bench.canary.nonce) == (bench.request.prompt, "")
-    assert sum(len(exchanges.texts_of(str(number))[1]) for number in range(1000)) == 200 * 2000
+        texts.keep(str(number), "x" * 10_000)
+    assert texts.texts_of(bench.canary.nonce) == (bench.request.prompt, "")
+    assert sum(len(texts.texts_of(str(number))[1]) for number in range(1000)) == 200 * 2000
 
 
 async def test_the_answer_is_remembered() -> None:
@@ -303,6 +305,7 @@ async def test_a_server_error_while_we_cannot_ask_who_sent_it_accuses_nobody() -
         ("connect", Ping(status=200), False, ("unknown", Blindness.NO_WITNESS)),
         ("denied", Ping(status=200), True, ("unknown", Blindness.UNREACHABLE)),
         ("shortage", Ping(status=200), True, ("unknown", Blindness.SHORTAGE)),
+        ("starved", Ping(status=200), True, ("unknown", Blindness.STARVED)),
         ("timeout", Unreachable("out of memory", kind="shortage"), True, ("unknown", Blindness.SHORTAGE)),
         # it was sent: the provider's silence, if the gateway itself answers
         ("timeout", Ping(status=200), False, ("fail", Fault.PROVIDER_FAILING)),

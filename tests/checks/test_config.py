@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from monitor.checks.certificates import Certificates
 from monitor.checks.config import ConfigCheck
+from monitor.connectivity import Certificates
 from monitor.core.canary import Outcome
 from monitor.core.drift import AUTHORIZATION, ENCODING, ENDPOINT, EXCLUDE, HEADERS, METRICS, ConfigSeen, ExportConfig
 from monitor.core.inputs import KeyTried, Observation
@@ -189,7 +189,7 @@ async def test_a_session_that_does_not_answer_proves_nothing() -> None:
         (Refused("429", status=429, retry_after=30), Blindness.REFUSED, False),
         (Refused("1010", status=403, blocked=True), Blindness.BLOCKED, False),
         (Garbled("HTML"), Blindness.GARBLED, False),
-        (Gone("no such route", route=True), Blindness.GARBLED, False),
+        (Gone("no such route"), Blindness.GARBLED, False),
     ],
 )
 async def test_what_cannot_be_read_is_not_broken(error: PortError, reason: Blindness, *, permanent: bool) -> None:

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from monitor.checks.certificates import Certificates
 from monitor.checks.config import ConfigCheck
 from monitor.checks.control import SERVICE_NAME, ControlCheck, judge_ingest
+from monitor.connectivity import Certificates
 from monitor.core.drift import ConfigSeen
 from monitor.core.inputs import ControlSent
 from monitor.core.model import Blindness, CheckName, Fault, Service
@@ -116,22 +116,13 @@ async def test_a_partial_success_is_a_rejection() -> None:
     assert (given.control.accepted, given.control.judged) == (False, True)
 
 
-async def test_a_refused_key_settles_where_the_gateway_holds_the_same() -> None:
-    """A 401 of the documented endpoint, and the gateway's header read literally: `key_rejected` at once."""
-    state = Story().config(manifest()).state
-    bench = Bench(state)
+@pytest.mark.parametrize(("key", "confirmed"), [(OURS, {Fault.KEY_REJECTED}), ("Bearer ****", set())])
+async def test_a_refused_key_settles_where_the_gateway_holds_the_same(key: str, confirmed: set[Fault]) -> None:
+    """A 401 of the documented endpoint, and the gateway's header read literally; else it may be the monitor's alone."""
+    bench = Bench(Story().config(manifest(key=key)).state)
     bench.ingest.answer = IngestAnswer(status=401)
-    given = await bench.look()
-    assert given.key_refused
-    assert bench.confirmed == {Fault.KEY_REJECTED}
-
-
-async def test_a_refused_key_that_cannot_be_compared_takes_two_looks() -> None:
-    """It may be the monitor's alone."""
-    bench = Bench(Story().config(manifest(key="Bearer ****")).state)
-    bench.ingest.answer = IngestAnswer(status=401)
-    await bench.look()
-    assert bench.confirmed == set()
+    assert (await bench.look()).key_refused
+    assert bench.confirmed == confirmed
 
 
 async def test_a_challenge_page_refuses_no_key() -> None:
@@ -143,48 +134,28 @@ async def test_a_challenge_page_refuses_no_key() -> None:
     assert (bench.confirmed, bench.diary.state.key_refused_at) == (set(), None)
 
 
-@pytest.mark.parametrize("kind", ["dns", "connect", "tls", "timeout", "reset"])
-async def test_silence_is_traceloops_when_another_service_answers(kind: str) -> None:
-    """With a witness it is `ingest_failing`."""
+@pytest.mark.parametrize(
+    ("kind", "vouches", "said"),
+    [
+        *((kind, True, ("fail", Fault.INGEST_FAILING)) for kind in ("dns", "connect", "tls", "timeout", "reset")),
+        ("timeout", False, ("unknown", Blindness.NO_WITNESS)),
+        ("denied", True, ("unknown", Blindness.UNREACHABLE)),
+        ("shortage", True, ("unknown", Blindness.SHORTAGE)),
+    ],
+)
+async def test_silence_is_traceloops_when_another_service_answers(
+    kind: str, *, vouches: bool, said: tuple[Any, ...]
+) -> None:
+    """Without one our own network is the suspect; what the monitor kept itself from accuses nobody, whoever answers."""
     bench = Bench()
     bench.ingest.error = Unreachable("nobody answers", kind=kind)
+    bench.witness.vouches = vouches
     given = await bench.look()
     assert given.finding is not None
-    assert says(given.finding) == ("fail", Fault.INGEST_FAILING)
-    assert given.finding.charges[0].stops_export
-    assert bench.witness.asked == [Service.OTLP]
-    assert not given.control.accepted
-
-
-async def test_silence_without_a_witness_accuses_nobody() -> None:
-    """Our own network is the suspect."""
-    bench = Bench()
-    bench.ingest.error = Unreachable("nobody answers", kind="timeout")
-    bench.witness.vouches = False
-    given = await bench.look()
-    assert given.finding is not None
-    assert says(given.finding) == ("unknown", Blindness.NO_WITNESS)
+    assert says(given.finding) == said
+    assert [charge.stops_export for charge in given.finding.charges] == [True] * (said[0] == "fail")
+    assert bench.witness.asked == ([] if kind in ("denied", "shortage") else [Service.OTLP])
     assert bench.diary.state.controls[-1].accepted is None
-
-
-async def test_what_was_not_asked_was_not_silent() -> None:
-    """An endpoint that `http.deny_link_local` forbids accuses nobody."""
-    bench = Bench()
-    bench.ingest.error = Unreachable("169.254.0.1 is never asked", kind="denied")
-    given = await bench.look()
-    assert given.finding is not None
-    assert says(given.finding) == ("unknown", Blindness.UNREACHABLE)
-    assert bench.witness.asked == []
-
-
-async def test_a_resource_of_our_own_that_ran_out_accuses_nobody() -> None:
-    """And is named."""
-    bench = Bench()
-    bench.ingest.error = Unreachable("the monitor is out of memory", kind="shortage")
-    given = await bench.look()
-    assert given.finding is not None
-    assert says(given.finding) == ("unknown", Blindness.SHORTAGE)
-    assert bench.witness.asked == []
 
 
 async def test_a_span_that_may_have_been_taken_proves_no_refusal() -> None:

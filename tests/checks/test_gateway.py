@@ -54,49 +54,31 @@ async def test_reachable_is_any_answer_but_a_redirect_or_a_5xx(ping: dict[str, A
 
 @pytest.mark.parametrize("kind", ["dns", "connect", "tls", "timeout", "reset", "protocol"])
 async def test_silence_is_the_gateways_when_another_service_answers(kind: str) -> None:
-    """DNS, connect, TLS, timeout: with a witness it is the gateway."""
+    """Without one that does, our own network is the suspect."""
     seen, _, witness = await _look(Unreachable("gw: nobody answers", kind=kind))
     assert says(seen.finding) == ("fail", Fault.GATEWAY_UNREACHABLE)
     assert seen.finding.evidence["kind"] == kind
     assert seen.finding.charges[0].facts == ("another service answers the monitor: its own network works",)
     assert not seen.finding.charges[0].conclusive
     assert witness.asked == [Service.GATEWAY]
+    doubted, _, _ = await _look(Unreachable("gw: nobody answers", kind=kind), vouches=False)
+    assert says(doubted.finding) == ("unknown", Blindness.NO_WITNESS)
+    assert "our own network is the suspect" in doubted.finding.summary
 
 
-async def test_silence_without_a_witness_accuses_nobody() -> None:
-    """Our own network is the suspect."""
-    seen, _, _ = await _look(Unreachable("gw: nobody answers", kind="connect"), vouches=False)
-    assert says(seen.finding) == ("unknown", Blindness.NO_WITNESS)
-    assert "our own network is the suspect" in seen.finding.summary
-
-
-async def test_what_was_not_asked_was_not_silent() -> None:
-    """An address that `http.deny_link_local` forbids accuses nobody, whoever vouches."""
-    seen, _, witness = await _look(Unreachable("169.254.0.1 is never asked", kind="denied"))
-    assert says(seen.finding) == ("unknown", Blindness.UNREACHABLE)
-    assert witness.asked == []
-
-
-async def test_a_resource_of_our_own_that_ran_out_is_named_and_accuses_nobody() -> None:
-    """Although another service answers: the connection that was open already proves nothing about the next one."""
-    seen, _, witness = await _look(Unreachable("the monitor is out of file descriptors", kind="shortage"))
-    assert says(seen.finding) == ("unknown", Blindness.SHORTAGE)
-    assert seen.finding.summary == "the gateway was not asked: the monitor is out of file descriptors"
-    assert witness.asked == []
-
-
-async def test_our_own_proxy_accuses_nobody_whatever_else_answers() -> None:
-    """A witness proves that our network lives, not that the way through the proxy to this host is open."""
-    seen, _, witness = await _look(Unreachable("our proxy refuses the connection to gw (403)", kind="proxy"))
-    assert says(seen.finding) == ("unknown", Blindness.PROXY)
-    assert "our proxy refuses the connection to gw" in seen.finding.summary
-    assert witness.asked == []
-
-
-async def test_our_own_starvation_accuses_nobody() -> None:
-    """The monitor did not run while it waited: unknown, with its own reason, whatever else answers."""
-    seen, _, witness = await _look(Unreachable("no answer; the monitor itself did not run for 4 s", kind="starved"))
-    assert says(seen.finding) == ("unknown", Blindness.STARVED)
+@pytest.mark.parametrize(
+    ("kind", "reason", "said"),
+    [
+        ("denied", Blindness.UNREACHABLE, "the gateway was not asked: 169.254.0.1 is never asked"),
+        ("shortage", Blindness.SHORTAGE, "the gateway was not asked: the monitor is out of file descriptors"),
+        ("proxy", Blindness.PROXY, "the gateway was not asked: our proxy refuses the connection to gw (403)"),
+        ("starved", Blindness.STARVED, "the gateway may have answered: the monitor itself did not run for 4 s"),
+    ],
+)
+async def test_what_the_monitor_kept_itself_from_accuses_nobody(kind: str, reason: Blindness, said: str) -> None:
+    """Whatever else answers: that our network lives proves neither the way through our proxy nor a free descriptor."""
+    seen, _, witness = await _look(Unreachable(said.partition(": ")[2], kind=kind))
+    assert (says(seen.finding), seen.finding.summary) == (("unknown", reason), said)
     assert witness.asked == []
 
 

@@ -10,8 +10,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from monitor.sandbox import Sandbox, Variant, serve
-from monitor.web.app import make_app
-from monitor.web.operations import Views
 from monitor.web.server import WebServer
 from tests.fakes.block_kit import validate_message
 from tests.fakes.loopback import answer, saying, serving
@@ -128,20 +126,7 @@ def live_site(site: Site, *, tls_cert: Path | None = None) -> Iterator[str]:
 
     @asynccontextmanager
     async def served() -> AsyncIterator[WebServer]:
-        views = Views(
-            report=lambda: site.report,
-            state=lambda: site.state,
-            incidents=site._incidents,
-            metrics=site._metrics,
-            healthy=lambda: site.healthy,
-            ready=lambda: site.ready,
-            troubles=lambda: site.troubles,
-            version="1.2.3",
-        )
-        app = make_app(
-            views, site, clock=site.clock, read_token=lambda: site.read_token, admin_token=lambda: site.admin_token
-        )
-        server = WebServer(app, host="127.0.0.1", port=0, tls_cert=tls_cert)
+        server = WebServer(site.app(), host="127.0.0.1", port=0, tls_cert=tls_cert)
         await server.start()
         try:
             yield server

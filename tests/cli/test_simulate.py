@@ -11,9 +11,9 @@ import pytest
 
 from monitor.cli import main
 from monitor.clock import SystemClock
-from monitor.core.events import Checked, IncidentChanged, NoticeHandled
-from monitor.core.incident import Reason
-from monitor.core.model import Charge, CheckName, Fault, Severity, TargetName, Verdict
+from monitor.core.incident import Diagnosis, Incident, Reason, Told
+from monitor.core.inputs import NoticeTold, Observation
+from monitor.core.model import Charge, CheckName, Component, Fault, Severity, TargetName, failing, passing
 from monitor.core.state import TargetState
 from monitor.store.sqlite import SqliteStore
 from tests.settings.samples import MINIMAL
@@ -138,45 +138,31 @@ async def a_bad_hour(tmp_path: Path) -> SqliteStore:
     """A daemon that saw the gateway fail for five minutes an hour ago, told it, and goes on running."""
     store = SqliteStore(tmp_path / "state.db", clock=SystemClock(), keep_history=30 * 86_400)
     await store.open()
-    charge = Charge(fault=Fault.GATEWAY_UNREACHABLE, summary="no connection")
+    down = failing("no connection", Charge(fault=Fault.GATEWAY_UNREACHABLE, summary="no connection"))
     began = time.time() - 3600
     for seconds in range(0, 1800, 15):
-        failing = 600 <= seconds < 900
-        store.record(
-            Checked(
-                target=PROD,
-                check=CheckName.GATEWAY,
-                at=began + seconds,
-                took=0.1,
-                verdict=Verdict.FAIL if failing else Verdict.PASS,
-                summary="no connection" if failing else "well",
-                fault=charge.fault if failing else None,
-                charges=(charge,) if failing else (),
-            )
+        at, finding = began + seconds, down if 600 <= seconds < 900 else passing("well")
+        store.record(PROD, Observation(check=CheckName.GATEWAY, at=at, took=0.1, finding=finding), at)
+    opened, resolved = began + 615, began + 915
+    for moment, reason in ((opened, Reason.OPENED), (resolved, Reason.RESOLVED)):
+        told = Told(
+            reason=reason,
+            fault=Fault.GATEWAY_UNREACHABLE,
+            severity=Severity.CRITICAL,
+            at=moment,
+            mentioned_at=opened,
+            closed=reason is Reason.RESOLVED,
         )
-    for at, reason in ((615, Reason.OPENED), (915, Reason.RESOLVED)):
-        store.record(
-            IncidentChanged(
-                target=PROD,
-                at=began + at,
-                id="i",
-                reason=reason,
-                fault=charge.fault,
-                severity=Severity.CRITICAL,
-                summary="no connection",
-            )
-        )
-        store.record(
-            NoticeHandled(
-                notifier="slack",
-                target=PROD,
-                at=began + at,
-                reason=reason,
-                outcome="sent",
-                mention=reason is Reason.OPENED,
-            )
-        )
-    await store.save(TargetState(target=PROD))
+        at = moment + 0.3  # Slack has answered
+        store.record(PROD, NoticeTold(at=at, incident_id="i", notifier="slack", told=told), at)
+    diagnosis = Diagnosis(
+        fault=Fault.GATEWAY_UNREACHABLE,
+        severity=Severity.CRITICAL,
+        component=Component.GATEWAY,
+        summary="no connection",
+    )
+    incident = Incident(id="i", target=PROD, opened_at=opened, closed_at=resolved, diagnosis=diagnosis)
+    await store.save(TargetState(target=PROD, incidents=(incident,)))
     return store
 
 

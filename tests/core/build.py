@@ -1,4 +1,4 @@
-"""Values for the tests of core, and a story that is told to it step by step: every sentence is one input to `absorb`."""
+"""Values for the tests of core, and a story that is told to it step by step: every sentence is one input to `apply`."""
 
 import itertools
 from collections.abc import Callable, Mapping
@@ -7,9 +7,7 @@ from typing import Any
 
 from hypothesis import settings
 
-from monitor.core.absorb import absorb
 from monitor.core.arrival import proof_key
-from monitor.core.cadence import Attempt, awaited, look_at
 from monitor.core.canary import Canary, ControlSpan, IdSource
 from monitor.core.drift import (
     AUTHORIZATION,
@@ -30,8 +28,10 @@ from monitor.core.drift import (
     Value,
     compare,
 )
-from monitor.core.events import Event, IncidentChanged
+from monitor.core.engine import apply
+from monitor.core.events import Event, IncidentChanged, changes
 from monitor.core.incident import Diagnosis, Incident
+from monitor.core.incident_lifecycle import TRANSITIONS, phase_of
 from monitor.core.inputs import (
     CanaryAnswered,
     CanaryPlanned,
@@ -61,6 +61,7 @@ from monitor.core.model import (
     passing,
     unknown,
 )
+from monitor.core.pace import Attempt, awaited, look_at
 from monitor.core.secret import Secret, describe_secret, fingerprint
 from monitor.core.state import Cadence, Policy, TargetState
 from monitor.core.trace import Labels, Route, SpanFact, TraceSeen
@@ -75,6 +76,9 @@ HOUR: Seconds = 3600.0
 
 quick = settings(max_examples=10, deadline=None)
 """For properties: the machine may be busy, and what matters is found soon."""
+
+LEGAL = {(phase, after) for phase, moves in TRANSITIONS.items() for after in (phase, *moves.values())}
+"""How an incident may move by one input, or stay where it is."""
 
 F = Fault
 CONFIG, GATEWAY, CANARY, ARRIVAL, CONTROL = CheckName
@@ -220,8 +224,12 @@ class Story:
 
     def tell(self, given: Input) -> "Story":
         """One input."""
-        self.state, events = absorb(self.state, given, self.policy, self.now)
-        self.events.extend(events)
+        before = self.state
+        self.state = apply(before, given, self.policy, self.now)
+        self.events.extend(changes(before, self.state, given, self.policy, self.now))
+        known = {incident.id: incident for incident in before.incidents}
+        moves = {(phase_of(known.get(incident.id)), phase_of(incident)) for incident in self.state.incidents}
+        assert moves <= LEGAL, "an incident has moved in a way that the table does not list"
         return self
 
     def wait(self, seconds: Seconds) -> "Story":

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from monitor.core.incident import Incident, Notice, Reason
 from monitor.core.inputs import NoticeTold
 from monitor.core.model import Fault, Instant, Severity
-from monitor.core.telling import compose, due, record
+from monitor.core.notify import compose, due, record
 from tests.core.build import Story
 
 Belief = tuple[Fault, Severity]

@@ -5,11 +5,11 @@ from dataclasses import replace
 import pytest
 
 from monitor.core.arrival import narrowing_key, proof_key, store_credential
-from monitor.core.cadence import interval
 from monitor.core.canary import IdSource
-from monitor.core.circumstances import caveats
+from monitor.core.hints import caveats
 from monitor.core.inputs import ControlLooked, LabelsUnread, MemoryLost, OriginLooked, TraceLooked
 from monitor.core.model import CheckName, Fault
+from monitor.core.pace import interval
 from monitor.core.state import Active, Trend
 from monitor.core.trace import Narrowing, Route, TraceSeen
 from tests.core.build import POLICY, Story, a_charge, spans, trace_id

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.core.budget import DAY, Budget, Limits, may_send, remaining_ratio, spend, today, use
+from monitor.core.pace import may_send, remaining_ratio, spend, today, use
+from monitor.core.state import DAY, Budget, Limits
 from tests.core.build import quick
 
 MIDNIGHT = 20_000 * DAY

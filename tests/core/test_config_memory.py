@@ -1,14 +1,19 @@
-"""When the configuration changed: a change is a difference between two looks, and the first look is none."""
+"""What is remembered of the configuration: when it changed, and what headers that are no longer shown mean."""
 
 from monitor.core.drift import (
     AUTHORIZATION,
     ENDPOINT,
     ConfigMemory,
     ConfigSeen,
+    ExpectedConfig,
     ExportConfig,
     Filter,
+    SameSecret,
+    compare,
     remember,
+    unmask_removal,
 )
+from monitor.core.secret import HIDDEN, Secret, SecretKind
 from tests.core.build import OFF, OURS, THEIRS, manifest, secret
 
 ONE = Filter(key="a", values=("1", "2"))
@@ -90,3 +95,45 @@ def test_what_was_seen_last_is_remembered() -> None:
     """Who changed it is asked of the newest look."""
     seen = ConfigSeen(config=manifest(), updated_at=700.0, updated_by="ana")
     assert remember(first(), seen, 2000.0).seen == seen
+
+
+# --- a control plane that shows no headers at all ---------------------------------------------------------------------
+
+EXPECTED = ExpectedConfig(rules={AUTHORIZATION: SameSecret("12345678")})
+SHOWN = ConfigSeen(
+    config=ExportConfig(fields={AUTHORIZATION: Secret(kind=SecretKind.LITERAL, fingerprint="12345678", equal=True)})
+)
+NOT_SHOWN = ConfigSeen(config=ExportConfig(fields={AUTHORIZATION: HIDDEN}))
+
+
+def test_a_header_that_was_never_shown_cannot_be_compared() -> None:
+    """Nothing shown says nothing: no drift."""
+    seen = unmask_removal(None, NOT_SHOWN)
+    assert compare(EXPECTED, seen.config).not_comparable == (AUTHORIZATION,)
+    assert str(HIDDEN) == "not shown"
+
+
+def test_a_header_that_was_shown_and_is_not_any_more_is_gone() -> None:
+    """A control plane that has shown it would show it still: the export stops."""
+    seen = unmask_removal(remember(None, SHOWN, 1.0), NOT_SHOWN)
+    assert compare(EXPECTED, seen.config).stops_export
+
+
+def test_a_header_that_is_gone_stays_gone_over_the_next_looks() -> None:
+    """The second look at the same answer does not take it back."""
+    memory = remember(None, SHOWN, 1.0)
+    for now in (2.0, 3.0):
+        memory = remember(memory, unmask_removal(memory, NOT_SHOWN), now)
+        assert compare(EXPECTED, memory.seen.config).stops_export
+
+
+def test_a_header_that_is_shown_again_is_compared_again() -> None:
+    """Restored is restored."""
+    memory = remember(None, SHOWN, 1.0)
+    memory = remember(memory, unmask_removal(memory, NOT_SHOWN), 2.0)
+    assert unmask_removal(memory, SHOWN) == SHOWN
+
+
+def test_a_header_that_nobody_expects_and_nobody_shows_is_no_difference() -> None:
+    """Hidden is not uninvited."""
+    assert not compare(ExpectedConfig(rules={}), NOT_SHOWN.config).differences

@@ -11,14 +11,14 @@ from monitor.core import events, inputs
 from monitor.core.canary import ControlSpan, IdSource, Outcome
 from monitor.core.drift import Match
 from monitor.core.events import Event
-from monitor.core.faults import CAUSES, FAULTS, ORDER, Case
+from monitor.core.faults import CAUSES, FAULTS, LOSSES, ORDER
 from monitor.core.incident import Reason
 from monitor.core.inputs import Input
 from monitor.core.model import Blindness, CheckName, Component, Fault, Finding, Phases, Service, Severity, Verdict
+from monitor.core.refine import TRIAGE, named
 from monitor.core.secret import Oddity, SecretKind
-from monitor.core.state import Active, Policy, State, TargetState, TraceIdMode
+from monitor.core.state import Active, Policy, State, TargetState, TraceIdMode, Trend
 from monitor.core.trace import Narrowing, Route
-from monitor.core.triage import LOSSES, TRIAGE
 from tests.core.build import POLICY, PROD, a_canary, a_charge, trace_id
 from tests.fakes.clock import START
 
@@ -97,27 +97,28 @@ def test_every_fault_has_words_for_people(fault: Fault) -> None:
     assert all(text.endswith(".") for text in (rule.when, rule.settles, rule.because, rule.advice))
 
 
-@pytest.mark.parametrize("fault", list(Fault))
-@pytest.mark.parametrize(("own", "shown"), TRIAGE, ids=str)
-def test_exactly_one_rule_holds_for_whatever_is_confirmed(fault: Fault, own: bool | None, shown: bool | None) -> None:
-    """Every charge has a name: none falls between two rules, none under both."""
-    lost = a_canary(outcome=Outcome.MISSING, origin=own)
-    control = ControlSpan(
-        trace_id=trace_id(9), sent_at=START + 1, accepted=shown, shown_at=START + 2 if shown else None, judged=True
-    )
-    state = TargetState(target=PROD, canaries=(lost,), controls=(control,), proofs={"own_store:": START})
+@pytest.mark.parametrize("fault", [each for each in Fault if each not in LOSSES - {F.TRACE_MISSING}])
+def test_only_a_loss_is_named_by_the_triage(fault: Fault) -> None:
+    """Every other fault keeps its name, whatever the own store and the control span say."""
     active = Active(charge=a_charge(fault), since=START, confirmed_at=START)
-    case = Case(active=active, state=state, policy=POLICY, now=START + 400)
-    named = [rule.fault for rule in FAULTS.values() if rule.charge is fault and rule.holds(case)]
-    expected = [TRIAGE[own, shown].fault] if fault is F.TRACE_MISSING else [fault]
-    assert named == ([] if fault in {F.EXPORT_FAILING, F.TRACE_NOT_CREATED} else expected)
+    for (own, shown), place in TRIAGE.items():
+        control = ControlSpan(
+            trace_id=trace_id(9), sent_at=START + 1, accepted=shown, shown_at=START + 2 if shown else None, judged=True
+        )
+        state = TargetState(
+            target=PROD,
+            trends={CheckName.ARRIVAL: Trend(confirmed={fault: active})},
+            canaries=(a_canary(outcome=Outcome.MISSING, origin=own),),
+            controls=(control,),
+            proofs={"own_store:": START},
+        )
+        assert named(state, POLICY, START + 400) == {place.fault if fault is F.TRACE_MISSING else fault: active}
 
 
 def test_the_triage_has_a_place_for_every_pair_of_answers() -> None:
     """Yes, no and not known, of the own store and of the control span; and each names a loss."""
     assert set(TRIAGE) == set(product((True, False, None), repeat=2))
     assert {place.fault for place in TRIAGE.values()} == LOSSES
-    assert {fault for fault, rule in FAULTS.items() if rule.charge is F.TRACE_MISSING} == LOSSES
 
 
 def test_what_explains_missing_traces_is_a_cause() -> None:

@@ -17,8 +17,7 @@ from monitor.core.drift import (
     unmask_removal,
 )
 from monitor.core.events import KeyJudged
-from monitor.core.faults.traceloop import judge_refused_key
-from monitor.core.key import key_is_refused, refute_headers, refuted_headers
+from monitor.core.key import judge_refused_key, key_is_refused, refute_headers, refuted_headers
 from monitor.core.model import Blindness, Severity, failing
 from monitor.core.secret import HIDDEN, describe_secret
 from monitor.core.trace import LabelJudgement, Route
@@ -152,7 +151,7 @@ def test_documented_reads_that_succeed_clear_a_rejected_key(route: Route) -> Non
     story.see(canary, route=route)
     assert REJECTED in story.confirmed
     assert REJECTED not in story.see(canary, route=route).confirmed
-    assert story.state.mend is not None
+    assert story.state.recovery is not None
 
 
 def test_a_documented_read_between_two_401s_begins_the_row_anew() -> None:

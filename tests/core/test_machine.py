@@ -7,8 +7,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from monitor.core.incident import Reason
 from monitor.core.inputs import Acknowledged
 from monitor.core.model import CheckName, Fault, Severity
+from monitor.core.notify import muted_until, wakes_at
 from monitor.core.silence import Silence
-from monitor.core.telling import muted_until, wakes_at
 from tests.core.build import CANARY, CONFIG, GATEWAY, HOUR, MINUTE, F, Story, policy
 from tests.core.reader import Reader, SilencedUntil
 

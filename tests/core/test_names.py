@@ -5,9 +5,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from monitor.core.address import is_link_local, is_loopback, parse_address
-from monitor.core.drift.url import normal_url
-from monitor.core.zone import zone_of, zone_problem
+from monitor.core.address import is_link_local, is_loopback, normal_url, parse_address
+from monitor.core.silence import zone_of, zone_problem
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "::1", "localhost", "LOCALHOST.", "a.localhost"])

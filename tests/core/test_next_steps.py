@@ -11,13 +11,12 @@ import monitor.core
 from monitor.core.canary import ControlSpan, Outcome
 from monitor.core.diagnosis import diagnose
 from monitor.core.drift import ENDPOINT, EXCLUDE, TYPE, Filter, compare
-from monitor.core.faults import FAULTS
-from monitor.core.faults.configuration import drift, gone, off
-from monitor.core.faults.gateway import step_for_rejection, step_for_silence
+from monitor.core.faults import FAULTS, LOSSES
 from monitor.core.model import Blindness, Charge, Fault, unknown
+from monitor.core.refine import TRIAGE
 from monitor.core.state import Active, Policy, TargetState, Trend
+from monitor.core.suspicions import drift, gone, off, step_for_rejection, step_for_silence
 from monitor.core.trace import Labels
-from monitor.core.triage import TRIAGE
 from tests.core.build import (
     CONFIG,
     GATEWAY,
@@ -253,7 +252,7 @@ def test_a_check_that_did_not_end_left_no_traceback_to_report() -> None:
 # --- every fault -----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("fault", [fault for fault, rule in FAULTS.items() if rule.charge is fault])
+@pytest.mark.parametrize("fault", [fault for fault in FAULTS if fault not in LOSSES - {F.TRACE_MISSING}])
 def test_what_a_look_knows_better_is_said_in_place_of_the_table(fault: Fault) -> None:
     """A charge may bring a step along; older ones, that were stored without, have the table's."""
     assert advised(holding(a_charge(fault, step="Do this."))) == "Do this."

@@ -12,8 +12,8 @@ from monitor.core.drift import ConfigMemory, ConfigSeen
 from monitor.core.inputs import CanaryPlanned
 from monitor.core.model import Fault, Severity
 from monitor.core.moments import length_text
-from monitor.core.series import gap_to_tell, intermittent, is_intermittent, trim
 from monitor.core.state import Outage
+from monitor.core.streaks import intermittent, is_intermittent, transient_loss, trim
 from monitor.core.trace import LabelJudgement
 from tests.core.build import CONFIG, CONTROL, MINUTE, F, Story, a_canary, manifest, policy, spans
 from tests.fakes.clock import START
@@ -63,7 +63,7 @@ def then(told: Story, letters: str) -> Story:
     told.state = replace(
         told.state,
         canaries=tuple(
-            replace(canary, excused=known[canary.id].excused, gap=known[canary.id].gap)
+            replace(canary, excused=known[canary.id].excused, transient_loss=known[canary.id].transient_loss)
             if canary.id in known
             else canary
             for canary in series(letters)
@@ -326,7 +326,7 @@ def test_a_trace_that_is_nowhere_is_still_excused_by_what_else_explains_it() -> 
 )
 def test_two_losses_in_a_row_older_than_an_arrival_are_a_gap(letters: str, gap: tuple[int, ...]) -> None:
     """Unless one that is still awaited stands among them: it may make singles of them."""
-    assert tuple(int(canary.id[1:]) for canary in gap_to_tell(series(letters))) == gap
+    assert tuple(int(canary.id[1:]) for canary in transient_loss(series(letters))) == gap
 
 
 def test_a_gap_is_told_once_as_a_warning_that_is_already_over() -> None:
@@ -594,6 +594,7 @@ def test_what_has_not_come_at_all_is_overdue_and_not_late(fail_after: int, which
         story.see(canary)
     assert story.diagnosis.summary == f"Traces are overdue: {which} not arrived within 3 min"
     assert story.diagnosis.because[0] == f"{which} not arrived within 3 min"
+    assert not any("did not come in time" in line for line in story.diagnosis.because)
     assert "missing_after" in story.diagnosis.advice
     story.arrives(sent[0])
     assert story.diagnosis.summary.startswith("Traces arrive late: ")

@@ -11,8 +11,9 @@ from monitor.core.events import Event
 from monitor.core.model import Seconds, TargetName
 from monitor.core.silence import Silence
 from monitor.core.state import TargetState
-from monitor.daemon.daemon import Daemon, Surroundings
-from monitor.daemon.desk import Route
+from monitor.daemon.compose import Deps
+from monitor.daemon.daemon import Daemon
+from monitor.daemon.delivery import Route
 from monitor.http import Http, InProcess
 from monitor.redaction import Redactor
 from monitor.sandbox import Sandbox
@@ -62,9 +63,9 @@ class Home:
         )
         self.daemon = Daemon(
             self.settings(),
-            Surroundings(
-                clock=self.clock, store=self.store, schedule=self.schedule, http=self.http, redactor=self.redactor
-            ),
+            Deps(clock=self.clock, http=self.http, redactor=self.redactor),
+            store=self.store,
+            schedule=self.schedule,
             routes=self.routes,
         )
         self.daemon.listen(self.events.append)

@@ -10,8 +10,9 @@ import pytest
 from monitor.core.events import Checked, Event, RemoteAnswered
 from monitor.core.model import CheckName, TargetName
 from monitor.core.state import TargetState
-from monitor.daemon.daemon import Daemon, Surroundings
-from monitor.daemon.memory import give_back
+from monitor.daemon.compose import Deps
+from monitor.daemon.daemon import Daemon
+from monitor.daemon.service import _trim_memory
 from monitor.redaction import MASK
 from monitor.store.memory import MemoryStore
 from tests.daemon.home import DEMO, Home, home
@@ -24,11 +25,11 @@ C = CheckName
 
 async def _again(it: Home) -> Daemon:
     """Another daemon on what the first one wrote down, as after a crash."""
-    await it.daemon._around.schedule.stop(0.0)
-    await it.daemon._teller._cancel()
+    await it.schedule.stop(0.0)
+    await it.daemon._dispatcher._cancel()
     schedule = VirtualSchedule(it.clock, it.events.append)
-    around = Surroundings(clock=it.clock, store=it.store, schedule=schedule, http=it.http, redactor=it.redactor)
-    it.daemon = Daemon(it.settings(), around, routes=it.routes)
+    deps = Deps(clock=it.clock, http=it.http, redactor=it.redactor)
+    it.daemon = Daemon(it.settings(), deps, store=it.store, schedule=schedule, routes=it.routes)
     it.daemon.listen(it.events.append)
     await it.daemon.start()
     return it.daemon
@@ -152,7 +153,7 @@ async def test_a_secret_is_known_before_the_first_request_that_carries_it(tmp_pa
 
 async def test_giving_back_memory_changes_nothing() -> None:
     """Wherever it is run."""
-    await give_back()
+    await _trim_memory()
     assert asyncio.get_running_loop().is_running()
 
 

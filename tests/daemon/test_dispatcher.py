@@ -15,9 +15,8 @@ from monitor.core.inputs import Observation
 from monitor.core.model import CheckName, Fault, Seconds, TargetName, failing, passing
 from monitor.core.silence import Silence
 from monitor.core.state import Cadence, Policy, TargetState, Trend
-from monitor.daemon.desk import NotifierHealth, Route
-from monitor.daemon.teller import Teller
-from monitor.daemon.worker import LIMIT
+from monitor.daemon.delivery import LIMIT, NotifierHealth, Route
+from monitor.daemon.dispatcher import Dispatcher
 from monitor.ports import Notifier, Undeliverable
 from monitor.runner import TargetJournal
 from tests.core.build import a_charge
@@ -89,7 +88,7 @@ class Forgetful(FakeNotifier):
 
 @dataclass
 class Bench:
-    """Targets whose gateway comes and goes, and a teller. What is saved outlives the process."""
+    """Targets whose gateway comes and goes, and a dispatcher. What is saved outlives the process."""
 
     clock: FakeClock
     notifiers: list[Notifier]
@@ -98,7 +97,7 @@ class Bench:
     order: list[str]
     events: list[Event]
     silences: tuple[Silence, ...] = ()
-    teller: Teller = None  # type: ignore[assignment]  # made below
+    dispatcher: Dispatcher = None  # type: ignore[assignment]  # made below
 
     async def breaks(self, target: TargetName = A, fault: Fault = Fault.GATEWAY_UNREACHABLE) -> None:
         """The gateway of a target is found dead, or broken otherwise."""
@@ -118,7 +117,7 @@ class Bench:
 
     def health(self, number: int = 0) -> NotifierHealth:
         """Of a notifier."""
-        return self.teller.health[self.notifiers[number].name]
+        return self.dispatcher.health[self.notifiers[number].name]
 
     @property
     def outcomes(self) -> list[tuple[Reason, str]]:
@@ -131,7 +130,7 @@ class Bench:
             *self.silences,
             Silence(id=str(len(self.silences)), target=target, begins_at=START + begins, ends_at=START + ends),
         )
-        self.teller.wake()
+        self.dispatcher.wake()
 
 
 def reasons(notifier: FakeNotifier) -> list[Reason]:
@@ -146,7 +145,7 @@ def make(
     states: Mapping[TargetName, TargetState] | None = None,
     key: Callable[[TargetName], str] = lambda _target: "C1",
 ) -> Bench:
-    """A teller over two targets, not yet begun."""
+    """A dispatcher over two targets, not yet begun."""
     trusted = {GATEWAY: Trend(ever_passed=True, seen_at=START)}
     known = states or {name: TargetState(target=name, trends=trusted) for name in (A, B)}
     bench = Bench(clock, notifiers, {}, dict(known), [], [])
@@ -162,9 +161,9 @@ def make(
             clock=clock,
             save=save,
             publish=bench.events.append,
-            changed=lambda _state: bench.teller.wake(),
+            changed=lambda _state: bench.dispatcher.wake(),
         )
-    bench.teller = Teller(
+    bench.dispatcher = Dispatcher(
         [Route(notifier=notifier, mention_key=key) for notifier in notifiers],
         clock=clock,
         publish=bench.events.append,
@@ -177,14 +176,14 @@ def make(
 
 @asynccontextmanager
 async def telling(*notifiers: Notifier, clock: FakeClock | None = None, **more: Any) -> AsyncIterator[Bench]:
-    """A teller at work."""
+    """A dispatcher at work."""
     bench = make(list(notifiers), clock or FakeClock(), **more)
-    bench.teller.start()
+    bench.dispatcher.start()
     await bench.clock.settle()
     try:
         yield bench
     finally:
-        await bench.teller._cancel()
+        await bench.dispatcher._cancel()
 
 
 # --- what is told ----------------------------------------------------------------------------------------------------
@@ -250,7 +249,7 @@ async def test_the_oldest_incident_is_told_first() -> None:
     await bench.breaks(B)
     await bench.advance(0.5)
     await bench.breaks(A)
-    await bench.teller.tell_due("fake")
+    await bench.dispatcher._workers[0].deliver_due()
     assert [notice.incident.target for notice in slack.notices] == [B, A]
 
 
@@ -401,12 +400,12 @@ async def test_neither_a_reload_nor_the_end_hurries_whoever_asked_to_wait() -> N
     async with telling(slack, clock=clock) as bench:
         await bench.breaks()
         await bench.advance(30)
-        await bench.teller.exchange([Route(notifier=slack)])
+        await bench.dispatcher.exchange([Route(notifier=slack)])
         await bench.advance(30)
         assert bench.health().pending == 1
         await bench.advance(65)
         assert [at for _, at in slack.asked] == [0, 120]
-        await bench.teller.stop(5.0)
+        await bench.dispatcher.stop(5.0)
         assert len(slack.asked) == 2
 
 
@@ -483,9 +482,9 @@ async def test_what_was_refused_is_tried_at_once_when_somebody_asks(by_reload: b
         await bench.advance(30)
         slack.errors.clear()
         if by_reload:
-            await bench.teller.exchange([Route(notifier=slack)])
+            await bench.dispatcher.exchange([Route(notifier=slack)])
         else:
-            bench.teller.retry()
+            bench.dispatcher.retry()
         await bench.advance(1)
         assert reasons(slack) == [OPENED]
         assert bench.health().failing_since is None
@@ -540,7 +539,7 @@ async def test_one_reason_is_logged_once(caplog: pytest.LogCaptureFixture) -> No
         await bench.breaks()
         await bench.advance(30)
     warned = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
-    assert warned == ["fake could not be told: down", "fake could not be told: odd"]
+    assert warned == ["a notice to fake was not delivered: down", "a notice to fake was not delivered: odd"]
 
 
 async def test_a_bug_of_ours_makes_no_notifier_dumb(caplog: pytest.LogCaptureFixture) -> None:
@@ -549,7 +548,7 @@ async def test_a_bug_of_ours_makes_no_notifier_dumb(caplog: pytest.LogCaptureFix
     async with telling(slack) as bench:
         whole = bench.journals
         bench.journals = None  # type: ignore[assignment]  # whatever it may be
-        bench.teller.wake()
+        bench.dispatcher.wake()
         await bench.advance(1)
         bench.journals = whole
         await bench.breaks()
@@ -557,7 +556,7 @@ async def test_a_bug_of_ours_makes_no_notifier_dumb(caplog: pytest.LogCaptureFix
         assert reasons(slack) == []
         await bench.advance(1)
         assert reasons(slack) == [OPENED]
-    assert "telling fake crashed; it begins again" in caplog.text
+    assert "delivering to fake crashed; it begins again" in caplog.text
 
 
 # --- mentions --------------------------------------------------------------------------------------------------------
@@ -679,7 +678,7 @@ async def test_what_one_silence_covered_stays_untold_when_it_is_over() -> None:
     slack = FakeNotifier()
     bench = make([slack], FakeClock(), states={A: TargetState(target=A, incidents=(closed,))})
     bench.silence(-1000, -100)
-    await bench.teller.tell_due("fake")
+    await bench.dispatcher._workers[0].deliver_due()
     assert (slack.notices, bench.outcomes) == ([], [(RESOLVED, "suppressed")])
     assert bench.saved[A].incidents[0].told["fake"].at == NEVER  # no success that anybody could rely on
 
@@ -821,9 +820,9 @@ async def test_stopping_tells_once_more_what_is_due() -> None:
     """Then lets go of every notifier."""
     slack = FakeNotifier()
     async with telling(slack) as bench:
-        await bench.teller._cancel()
+        await bench.dispatcher._cancel()
         await bench.breaks()
-        await bench.teller.stop(5.0)
+        await bench.dispatcher.stop(5.0)
         assert (reasons(slack), slack.closed) == ([OPENED], True)
 
 
@@ -832,26 +831,26 @@ async def test_stopping_waits_for_nobody_beyond_the_grace(caplog: pytest.LogCapt
     clock = FakeClock()
     slow, quick = Slow(clock, 1e9), FakeNotifier("quick")
     async with telling(slow, quick, clock=clock) as bench:
-        await bench.teller._cancel()
+        await bench.dispatcher._cancel()
         await bench.breaks()
-        task = asyncio.ensure_future(bench.teller.stop(5.0))
+        task = asyncio.ensure_future(bench.dispatcher.stop(5.0))
         assert await clock.run_until(task.done) == 5.0
         assert (reasons(quick), slow.closed, quick.closed) == ([OPENED], True, True)
         incident = bench.journals[A].state.incident
         assert incident is not None
         assert set(incident.told) == {"quick"}
-    assert "stopped with notices untold" in caplog.text
+    assert "stopped with notices undelivered" in caplog.text
 
 
 async def test_a_bug_at_the_last_moment_keeps_nothing_from_ending(caplog: pytest.LogCaptureFixture) -> None:
     """It is logged, and everybody is let go."""
     slack = FakeNotifier()
     async with telling(slack) as bench:
-        await bench.teller._cancel()
+        await bench.dispatcher._cancel()
         bench.journals = None  # type: ignore[assignment]  # whatever it may be
-        await bench.teller.stop(5.0)
+        await bench.dispatcher.stop(5.0)
         assert slack.closed
-    assert "the last telling crashed" in caplog.text
+    assert "the last delivery crashed" in caplog.text
 
 
 async def test_other_ways_to_tell_take_over() -> None:
@@ -862,14 +861,14 @@ async def test_other_ways_to_tell_take_over() -> None:
     async with telling(old, clock=clock) as bench:
         await bench.breaks()
         await bench.advance(1)
-        exchanged = asyncio.create_task(bench.teller.exchange([Route(notifier=new), Route(notifier=other)]))
+        exchanged = asyncio.create_task(bench.dispatcher.exchange([Route(notifier=new), Route(notifier=other)]))
         await bench.advance(1)
         assert (old.closed, reasons(old), reasons(new), reasons(other)) == (False, [], [], [OPENED])
         await bench.advance(20)
         assert exchanged.done()
         await bench.advance(120)
         assert (old.begun, old.closed, reasons(old), reasons(new)) == (1, True, [OPENED], [])
-        assert set(bench.teller.health) == {"slack", "webhook"}
+        assert set(bench.dispatcher.health) == {"slack", "webhook"}
 
 
 async def test_two_exchanges_at_once_leave_one_worker_for_each_way() -> None:
@@ -879,12 +878,12 @@ async def test_two_exchanges_at_once_leave_one_worker_for_each_way() -> None:
     async with telling(old, clock=clock) as bench:
         await bench.breaks()
         await bench.advance(1)
-        exchanges = [bench.teller.exchange([Route(notifier=each)]) for each in (newer, newest)]
+        exchanges = [bench.dispatcher.exchange([Route(notifier=each)]) for each in (newer, newest)]
         both = asyncio.gather(*exchanges)
         await bench.advance(30)
         assert both.done()
-        assert [task.get_name() for task in asyncio.all_tasks() if task.get_name().startswith("tell ")] == [
-            "tell slack"
+        assert [task.get_name() for task in asyncio.all_tasks() if task.get_name().startswith("notify ")] == [
+            "notify slack"
         ]
         await bench.mends()
         await bench.advance(30)
@@ -898,7 +897,7 @@ async def test_a_way_that_hangs_keeps_an_exchange_no_longer_than_its_limit() -> 
     async with telling(old, clock=clock) as bench:
         await bench.breaks()
         await bench.advance(1)
-        exchanged = asyncio.create_task(bench.teller.exchange([Route(notifier=new)]))
+        exchanged = asyncio.create_task(bench.dispatcher.exchange([Route(notifier=new)]))
         await bench.advance(LIMIT)
         assert exchanged.done()
         assert (old.closed, reasons(old), reasons(new)) == (True, [], [OPENED])
@@ -911,7 +910,7 @@ async def test_a_delivery_under_way_at_the_end_is_made_once() -> None:
     async with telling(slack, clock=clock) as bench:
         await bench.breaks()
         await bench.advance(1)
-        ended = asyncio.create_task(bench.teller.stop(5.0))
+        ended = asyncio.create_task(bench.dispatcher.stop(5.0))
         await bench.advance(5)
         assert ended.done()
         assert (slack.begun, reasons(slack), slack.closed) == (1, [OPENED], True)
@@ -924,11 +923,11 @@ async def test_what_is_exchanged_during_the_end_begins_no_more() -> None:
     async with telling(old, clock=clock) as bench:
         await bench.breaks()
         await bench.advance(1)
-        work = [bench.teller.exchange([Route(notifier=new)]), bench.teller.stop(5.0)]
+        work = [bench.dispatcher.exchange([Route(notifier=new)]), bench.dispatcher.stop(5.0)]
         both = asyncio.gather(*work)
         await bench.advance(70)
         assert both.done()
-        assert not [task for task in asyncio.all_tasks() if task.get_name().startswith("tell ")]
+        assert not [task for task in asyncio.all_tasks() if task.get_name().startswith("notify ")]
 
 
 async def test_those_who_forget_are_told_again_what_is_open() -> None:
@@ -940,11 +939,11 @@ async def test_those_who_forget_are_told_again_what_is_open() -> None:
         await bench.advance(1)
         await bench.mends(B)
         await bench.advance(900)
-        await bench.teller.refresh()
+        await bench.dispatcher.refresh()
         said = [(notice.incident.target, notice.reason, notice.labels) for notice in forgetful.refreshed]
         assert said == [(A, EDITED, {"of": "a"}), (B, RESOLVED, {"of": "b"})]
         await bench.advance(2)
-        await bench.teller.refresh()
+        await bench.dispatcher.refresh()
         assert [notice.incident.target for notice in forgetful.refreshed] == [A]
 
 
@@ -960,7 +959,7 @@ async def test_what_comes_back_under_a_silence_is_not_said_again() -> None:
         bench.silence(0, HOUR)
         await bench.breaks()
         await bench.advance(1)
-        await bench.teller.refresh()
+        await bench.dispatcher.refresh()
         assert bench.journals[A].state.incident is not None
         assert forgetful.refreshed == []
 
@@ -973,7 +972,7 @@ async def test_a_refresh_says_that_it_is_silenced() -> None:
         await bench.advance(1)
         bench.silence(0, HOUR)
         await bench.advance(1)
-        await bench.teller.refresh()
+        await bench.dispatcher.refresh()
         (notice,) = forgetful.refreshed
         assert notice.silenced_until == START + HOUR
 
@@ -985,7 +984,7 @@ async def test_a_refresh_that_is_under_way_undoes_no_resolve() -> None:
         await bench.breaks()
         await bench.advance(1)
         forgetful.clock, forgetful.takes = bench.clock, 10.0
-        refreshing = asyncio.ensure_future(bench.teller.refresh())
+        refreshing = asyncio.ensure_future(bench.dispatcher.refresh())
         await bench.advance(1)
         await bench.mends()
         await bench.advance(1)
@@ -1011,7 +1010,7 @@ async def test_a_resolve_that_is_under_way_is_undone_by_no_refresh() -> None:
         both.takes = 10.0
         await bench.mends()
         await bench.advance(1)
-        refreshing = asyncio.ensure_future(bench.teller.refresh())
+        refreshing = asyncio.ensure_future(bench.dispatcher.refresh())
         await bench.clock.run_until(refreshing.done)
         assert both.lines[-1] == "refreshed a resolved"
 
@@ -1022,16 +1021,16 @@ async def test_a_refresh_that_fails_is_kept_and_logged_once(caplog: pytest.LogCa
     forgetful.error = Undeliverable("nobody there")
     async with telling(forgetful) as bench:
         for _ in range(3):
-            await bench.teller.refresh()
+            await bench.dispatcher.refresh()
             await bench.advance(60)
         assert caplog.text.count("alertmanager could not be refreshed: nobody there") == 1
         health = bench.health()
         assert (health.unrefreshed, health.unrefreshed_since) == ("nobody there", 1000.0)
         forgetful.error, forgetful.missed = None, "one is away"
-        await bench.teller.refresh()
+        await bench.dispatcher.refresh()
         assert (health.unrefreshed, health.unrefreshed_since) == ("one is away", None)
         forgetful.missed = ""
-        await bench.teller.refresh()
+        await bench.dispatcher.refresh()
         assert health.unrefreshed == ""
 
 
@@ -1040,7 +1039,7 @@ async def test_a_refresh_without_an_answer_is_given_up_after_a_minute() -> None:
     forgetful = Forgetful("alertmanager")
     async with telling(forgetful) as bench:
         forgetful.clock, forgetful.takes = bench.clock, 1e9
-        refreshing = asyncio.ensure_future(bench.teller.refresh())
+        refreshing = asyncio.ensure_future(bench.dispatcher.refresh())
         assert await bench.clock.run_until(refreshing.done) == 60
         assert bench.health().unrefreshed == "no answer in time"
         assert bench.health().unrefreshed_since is not None

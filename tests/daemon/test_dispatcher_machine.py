@@ -1,7 +1,8 @@
 """Whatever happens, in whatever order, and whenever the process dies: nothing is lost, and nothing is said twice without need.
 
-The real teller, journals and core over a disk that outlives them (`tests.mortal`). Things break and are mended, notifiers answer in
-every way, the process dies before it sends, between sending and writing, and after; clocks jump, people silence and acknowledge.
+The real dispatcher, journals and core over a disk that outlives them (`tests.mortal`). Things break and are fixed, notifiers
+answer in every way, the process dies before it sends, between sending and writing, and after; clocks jump, people silence and
+acknowledge.
 """
 
 import asyncio
@@ -15,9 +16,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from monitor.core.incident import Incident, Reason
 from monitor.core.inputs import Acknowledged, Observation, Ticked
 from monitor.core.model import Blindness, CheckName, Fault, Severity, TargetName, failing, passing, unknown
+from monitor.core.notify import MENTION_AT_MOST_EVERY, acknowledged
 from monitor.core.silence import Silence, silenced_throughout, silenced_until
 from monitor.core.state import Cadence, Policy
-from monitor.core.telling import MENTION_AT_MOST_EVERY, acknowledged
 from tests.core.build import a_charge
 from tests.mortal import TARGETS, Answer, Death, Delivery, Process, Reader
 
@@ -163,7 +164,7 @@ class Mortal(RuleBasedStateMachine):
         self.does(self._exchange())
 
     async def _exchange(self) -> None:
-        exchange = asyncio.ensure_future(self.process.teller.exchange(self.process.routes()))
+        exchange = asyncio.ensure_future(self.process.dispatcher.exchange(self.process.routes()))
         await self.process.clock.run_until(exchange.done)
 
     # --- what people do
@@ -176,7 +177,7 @@ class Mortal(RuleBasedStateMachine):
         process, now = self.process, self.process.clock.now()
         silence = Silence(id=str(len(process.silences)), fault=fault, begins_at=now, ends_at=now + lasts)
         process.silences = (*process.silences, silence)
-        process.teller.wake()
+        process.dispatcher.wake()
 
     @rule(of=targets)
     def is_acknowledged(self, of: TargetName) -> None:

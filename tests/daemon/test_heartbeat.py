@@ -7,13 +7,14 @@ import pytest
 
 from monitor.core.incident import Notice
 from monitor.core.model import CheckName
-from monitor.daemon.desk import Route
+from monitor.daemon.delivery import Route
 from monitor.daemon.heartbeat import Heartbeat
 from monitor.http import Http
 from monitor.ports import Undeliverable
 from tests.daemon.home import Home, home
 from tests.fakes.remote import Remote, Reply
 from tests.notifiers.fake import FakeNotifier
+from tests.sampling import sample
 
 SECRET = "/ping/0f9e8d7c6b5a49382716"
 
@@ -100,7 +101,11 @@ async def test_a_check_that_does_not_look_is_silence(check: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "fault", ["blind", "rate_limited_retry_after", "control_plane_silent", "ingest_failing_silent", "read_api_garbled"]
+    "fault",
+    sample(
+        ["blind", "rate_limited_retry_after", "control_plane_silent", "ingest_failing_silent", "read_api_garbled"],
+        every=5,
+    ),
 )
 async def test_whatever_is_broken_out_there_it_beats(fault: str) -> None:
     """Nobody is called because of the monitor while the monitor does its work."""
@@ -134,7 +139,7 @@ async def test_a_clock_that_is_set_back_keeps_it_neither_silent_nor_beating() ->
 async def test_without_a_notifier_checking_is_enough() -> None:
     """Metrics only: somebody else tells people."""
     async with home() as it:
-        await it.daemon.tell_by(())
+        await it.daemon.notify_by(())
         await it.clock.advance(30)
         await it.sandbox.break_("exporter_disabled")
         await it.clock.advance(1000)
@@ -151,7 +156,7 @@ async def test_what_a_notifier_refuses_for_good_is_silence() -> None:
         for minute in range(8):
             await it.clock.advance(60)
             assert await pulse.beats() == (minute < 5), pulse.heartbeat.problem
-        assert pulse.heartbeat.problem == "withheld: fake cannot be told"
+        assert pulse.heartbeat.problem == "withheld: fake does not take notices"
 
 
 async def test_a_notifier_that_hangs_is_silence() -> None:
@@ -163,7 +168,7 @@ async def test_a_notifier_that_hangs_is_silence() -> None:
             return await super().tell(notice)
 
     async with home() as it:
-        await it.daemon.tell_by((Route(notifier=Hanging()),))
+        await it.daemon.notify_by((Route(notifier=Hanging()),))
         await it.clock.advance(30)
         pulse = Pulse(it)
         await it.sandbox.break_("exporter_disabled")
@@ -199,7 +204,7 @@ async def test_what_else_keeps_telling_from_working_is_silence(fails: str) -> No
                 breaks()
                 assert await pulse.beats() == (minute < 5), pulse.heartbeat.problem
                 await it.clock.advance(60)
-            said = {"refreshing": "fake does not answer", "what is due": "fake is not told what it should be"}
+            said = {"refreshing": "fake does not answer", "what is due": "fake has not been sent what is due"}
             assert pulse.heartbeat.problem == f"withheld: {said.get(fails, f'{fails} fails')}"
             is_mended()
             assert await pulse.beats()

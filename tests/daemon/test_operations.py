@@ -11,7 +11,7 @@ from monitor.daemon.operations import LiveOperations
 from monitor.ports import Undeliverable
 from monitor.store import StoreError
 from monitor.store.memory import MemoryStore
-from monitor.web.operations import Rejected, Unknown
+from monitor.web.api import Rejected, Unknown
 from tests.daemon.home import DEMO, Home, home
 from tests.fakes.clock import START
 
@@ -124,7 +124,7 @@ async def test_a_silence_that_cannot_be_written_down_is_refused_and_why_is_said(
             await super().save_silences(silences)
 
     async with home() as it:
-        it.daemon._around = replace(it.daemon._around, store=Full(it.clock))
+        it.daemon._store = Full(it.clock)
         first = Silence(id="a1", target="demo", ends_at=it.clock.now() + 60)
         await operations(it).add_silence(first)
         with pytest.raises(Rejected, match="disk is full"):

@@ -3,11 +3,11 @@
 import dataclasses
 from typing import Any
 
+from monitor.core.gateway_policies import Profile
 from monitor.core.model import CheckName, Fault, Severity
 from monitor.core.state import Cadence, Policy, TraceIdMode
-from monitor.core.switches import Profile
 from monitor.daemon.policy import at_once, enabled_checks, policy_of
-from tests.daemon.test_assembly import NO_CONTROL_PLANE
+from tests.daemon.test_compose import NO_CONTROL_PLANE
 from tests.settings.samples import prod, settings, with_target
 
 KEY = b"k" * 32

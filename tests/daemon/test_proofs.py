@@ -1,16 +1,14 @@
 """What proves to somebody else that the monitor checks and tells, on the schedule and on the page."""
 
-from typing import Any, cast
+from typing import Any
 
-from monitor.daemon.daemon import Surroundings
-from monitor.daemon.proofs import Proofs
+from monitor.daemon.compose import Deps
+from monitor.daemon.heartbeat import MetaMonitoring
 from monitor.http import Http, InProcess
 from monitor.settings import Settings
-from monitor.store import Store
 from tests.daemon.home import Home, home
 from tests.fakes.remote import Remote, Reply
-from tests.notifiers.receiver import Receiver
-from tests.notifiers.slack.scripted import html
+from tests.notifiers.receiver import Receiver, html
 
 
 class Failing:
@@ -26,14 +24,8 @@ class Bench:
         self.it, self.store = it, Failing()
         self.receiver, self.remote = Receiver(), Remote(it.clock, Reply(body=b"OK"))
         network = InProcess({"hook.example": self.receiver.asgi, "remote.example": self.remote._serve})
-        around = Surroundings(
-            clock=it.clock,
-            store=cast("Store", self.store),
-            schedule=it.schedule,
-            http=Http(clock=it.clock, transport=network),
-            redactor=it.redactor,
-        )
-        self.proofs = Proofs(around, it.daemon)
+        deps = Deps(clock=it.clock, http=Http(clock=it.clock, transport=network), redactor=it.redactor)
+        self.meta = MetaMonitoring(deps, it.daemon, it.schedule, state_problem=lambda: self.store.problem)
 
     def settings(self, **alerting: Any) -> Settings:
         """A webhook, a heartbeat each minute, and what else is to be told."""
@@ -46,14 +38,14 @@ async def test_both_run_as_the_settings_want_them() -> None:
     """A ping each minute; a test half a minute after the start and then by its cadence."""
     async with home() as it:
         bench = Bench(it)
-        bench.proofs.plan(bench.settings(self_test={"every": "1h"}))
+        bench.meta.prepare(bench.settings(self_test={"every": "1h"}))()
         await it.clock.advance(20)
         assert bench.receiver.taken == []
         await it.clock.advance(3700)
         assert [said["reason"] for said in bench.receiver.taken] == ["test", "test"]
         assert 60 <= len(bench.remote.asked) <= 62
-        assert bench.proofs.troubles() == ()
-        bench.proofs.plan(it.settings())
+        assert bench.meta.problems() == ()
+        bench.meta.prepare(it.settings())()
         await it.clock.advance(3700)
         assert len(bench.receiver.taken) == 2
         assert len(bench.remote.asked) <= 62
@@ -64,16 +56,16 @@ async def test_a_self_test_that_fails_is_on_the_page_and_soon_silences_the_heart
     async with home() as it:
         bench = Bench(it)
         bench.receiver.script.extend(html(500) for _ in range(3))
-        bench.proofs.plan(bench.settings(self_test={"every": "24h"}))
+        bench.meta.prepare(bench.settings(self_test={"every": "24h"}))()
         await it.clock.advance(60)
-        assert bench.proofs.troubles() == ("the self-test of webhook failed: the webhook answers 500",)
+        assert bench.meta.problems() == ("the self-test of webhook failed: the webhook answers 500",)
         beats = len(bench.remote.asked)
         await it.clock.advance(600)
         assert len(bench.remote.asked) < beats + 7
-        test, heartbeat = bench.proofs.troubles()
+        test, heartbeat = bench.meta.problems()
         assert heartbeat == f"heartbeat withheld: {test}"
         await it.clock.advance(600)
-        assert bench.proofs.troubles() == ()
+        assert bench.meta.problems() == ()
         assert [said["reason"] for said in bench.receiver.taken] == ["test"]
 
 
@@ -81,16 +73,16 @@ async def test_a_state_file_that_cannot_be_written_soon_silences_the_heartbeat()
     """What was told would be told again after a restart, or never be resolved."""
     async with home() as it:
         bench = Bench(it)
-        bench.proofs.plan(bench.settings())
+        bench.meta.prepare(bench.settings())()
         await it.clock.advance(60)
         bench.store.problem = "disk full"
         await it.clock.advance(500)
         said = "nothing is being written down: disk full"
-        assert bench.proofs.troubles() == (said, f"heartbeat withheld: {said}")
+        assert bench.meta.problems() == (said, f"heartbeat withheld: {said}")
         beats = len(bench.remote.asked)
         bench.store.problem = None
         await it.clock.advance(60)
-        assert bench.proofs.troubles() == ()
+        assert bench.meta.problems() == ()
         assert len(bench.remote.asked) == beats + 1
 
 
@@ -98,7 +90,7 @@ async def test_without_either_nothing_runs() -> None:
     """And nothing is wrong."""
     async with home() as it:
         bench = Bench(it)
-        bench.proofs.plan(it.settings())
+        bench.meta.prepare(it.settings())()
         await it.clock.advance(120)
-        assert bench.proofs.troubles() == ()
+        assert bench.meta.problems() == ()
         assert (bench.receiver.bodies, bench.remote.asked) == ([], [])

@@ -2,7 +2,7 @@
 
 from monitor.core.events import Event, NoticeHandled
 from monitor.core.incident import Reason
-from monitor.daemon.refusal import Refusal
+from monitor.daemon.reload import RefusedConfig
 from monitor.ports import Undeliverable
 from tests.fakes.clock import FakeClock
 from tests.notifiers.fake import FakeNotifier
@@ -16,13 +16,13 @@ class Bench:
     def __init__(self) -> None:
         self.clock, self.events = FakeClock(), list[Event]()
         self.slack, self.webhook = FakeNotifier("slack"), FakeNotifier("webhook")
-        self.refusal = Refusal(self.clock, self.events.append)
+        self.refusal = RefusedConfig(self.clock, self.events.append)
 
     async def let_pass(self, seconds: float) -> None:
         """As the schedule would have it."""
         for _ in range(int(seconds / 30)):
             await self.clock.advance(30)
-            await self.refusal.tell({"slack #ops": self.slack, "webhook": self.webhook}, after=AFTER)
+            await self.refusal.notify({"slack #ops": self.slack, "webhook": self.webhook}, after=AFTER)
 
 
 async def test_it_is_told_once_after_a_while_and_once_that_it_is_over() -> None:
@@ -51,7 +51,7 @@ async def test_what_is_mended_soon_is_told_to_nobody() -> None:
     bench.refusal.end()
     await bench.let_pass(3600)
     assert bench.slack.lines == []
-    assert bench.refusal.troubles() == ()
+    assert bench.refusal.problem == ""
 
 
 async def test_who_was_not_reached_is_tried_again_and_nobody_is_told_twice() -> None:

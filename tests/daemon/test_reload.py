@@ -6,7 +6,6 @@ import os
 import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +15,13 @@ from monitor.core.incident import Reason
 from monitor.core.inputs import Acknowledged
 from monitor.core.model import CheckName, TargetName
 from monitor.core.silence import Silence
-from monitor.daemon.assembly import Parts
+from monitor.daemon.compose import Parts
 from monitor.daemon.service import Service
 from monitor.ports import Undeliverable
 from monitor.redaction import Redactor
 from monitor.settings import load
 from monitor.store.memory import MemoryStore
-from monitor.web.operations import Rejected
+from monitor.web.api import Rejected
 from tests.daemon.home import DEMO, Home, home
 from tests.fakes.clock import START
 from tests.fakes.limits import no_descriptors
@@ -195,14 +194,14 @@ async def test_a_new_key_is_kept_out_of_everything_at_once() -> None:
 async def test_what_cannot_be_built_changes_nothing() -> None:
     """One of two targets cannot be assembled: the other goes on as before, by the settings of before, and so do those who tell."""
     async with home() as it:
-        built = it.daemon._around.assemble
+        built = it.daemon._assemble
 
-        def assemble(name: TargetName, *rest: Any) -> Parts:
+        def assemble(name: TargetName, *rest: Any, **more: Any) -> Parts:
             if name == OTHER:
                 raise ValueError("a bug")
-            return built(name, *rest)
+            return built(name, *rest, **more)
 
-        it.daemon._around = replace(it.daemon._around, assemble=assemble)
+        it.daemon._assemble = assemble
         await it.clock.advance(30)
         before = it.daemon.settings, dict(it.daemon._watches), it.daemon.silences, set(it.daemon.notifiers)
         window = Silence(id="configured-1", begins_at=START, ends_at=START + 9_000)
@@ -223,33 +222,33 @@ class TestTheService:
     async def test_reloads_that_come_at_once_are_done_one_after_the_other(self, tmp_path: Path) -> None:
         """Whoever asked: one worker for each way to tell is left, and one watch for each target."""
         async with serving(tmp_path) as (service, _):
-            await asyncio.gather(*(service.reload() for _ in range(3)))
+            await asyncio.gather(*(service._reloader.reload() for _ in range(3)))
             names = sorted(task.get_name() for task in asyncio.all_tasks())
-            assert [name for name in names if name.startswith("tell ")] == ["tell alertmanager", "tell webhook"]
+            assert [name for name in names if name.startswith("notify ")] == ["notify alertmanager", "notify webhook"]
 
     async def test_a_signal_during_a_reload_is_not_lost(self, tmp_path: Path) -> None:
         """What was written after the reload had read the file is read by another."""
         async with serving(tmp_path) as (service, file):
-            await service._reloading.acquire()
+            await service._reloader.lock.acquire()
             for fail_after in (3, 4):
                 file.write_text(json.dumps(configuration(tmp_path, fail_after=fail_after)))
                 os.kill(os.getpid(), signal.SIGHUP)
                 await asyncio.sleep(0.1)
-            service._reloading.release()
+            service._reloader.lock.release()
             await _until(lambda: service.daemon.settings.alerting.fail_after == 4)
 
     async def test_a_file_that_changes_while_the_program_starts_is_read_again(self, tmp_path: Path) -> None:
         """What the start has read is what later looks are compared with."""
         async with serving(tmp_path, changed_to=configuration(tmp_path, fail_after=5)) as (service, _):
-            await service._reload_if_changed()
+            await service._reloader.reload_if_changed()
             assert service.daemon.settings.alerting.fail_after == 5
 
     async def test_that_nothing_can_be_opened_is_no_change_of_the_file(self, tmp_path: Path) -> None:
         """Else a shortage of descriptors would be a refused configuration."""
         async with serving(tmp_path) as (service, _):
             with no_descriptors():
-                await service._reload_if_changed()
-            assert not [trouble for trouble in service._troubles() if "restart" in trouble]
+                await service._reloader.reload_if_changed()
+            assert not [trouble for trouble in service._problems() if "restart" in trouble]
 
     async def test_a_refused_configuration_is_on_the_page_until_a_good_one_is_loaded(self, tmp_path: Path) -> None:
         """A restart would fail; it is tried again by itself, for what is wrong may lie outside the file."""
@@ -257,14 +256,14 @@ class TestTheService:
             good = file.read_text()
             file.write_text(json.dumps(configuration(tmp_path, fail_after="many")))
             with pytest.raises(Rejected):
-                await service.reload()
-            assert "alerting.fail_after" in service._troubles()[0]
-            assert "a restart would fail" in service._troubles()[0]
+                await service._reloader.reload()
+            assert "alerting.fail_after" in service._problems()[0]
+            assert "a restart would fail" in service._problems()[0]
             file.write_text(good)
-            service._tried_at -= 60
-            service._fingerprint = service._read_files()
-            await service._reload_if_changed()
-            assert not [trouble for trouble in service._troubles() if "restart" in trouble]
+            service._reloader._tried_at -= 60
+            service._reloader._digest = service._reloader._digest_files()
+            await service._reloader.reload_if_changed()
+            assert not [trouble for trouble in service._problems() if "restart" in trouble]
 
 
 def configuration(directory: Path, **alerting: Any) -> dict[str, Any]:

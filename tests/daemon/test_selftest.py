@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from monitor.core.events import Event, NoticeHandled
 from monitor.core.incident import Reason
-from monitor.daemon.selftest import AGAIN_AFTER, TEXT, SelfTest
+from monitor.daemon.heartbeat import TEST_AGAIN_AFTER, TEST_TEXT, SelfTest
 from monitor.ports import Notifier, Undeliverable
 from tests.fakes.clock import START, FakeClock
 from tests.notifiers.fake import FakeNotifier
@@ -33,7 +33,7 @@ async def test_a_test_that_arrives_is_dated() -> None:
     """By an event like that of any notice, of the reason `test`."""
     slack = FakeNotifier("slack")
     tested, events, _ = await _run(slack)
-    assert slack.lines == [TEXT]
+    assert slack.lines == [TEST_TEXT]
     assert tested.problems == {}
     (event,) = events
     assert isinstance(event, NoticeHandled)
@@ -70,15 +70,15 @@ async def test_what_failed_is_tested_again_soon_and_nothing_else() -> None:
     good, bad = FakeNotifier("good"), FakeNotifier("bad")
     bad.failures.extend(Undeliverable("down") for _ in range(2))
     tested, events, clock = await _run(good, bad)
-    await clock.advance(AGAIN_AFTER)
+    await clock.advance(TEST_AGAIN_AFTER)
     await tested.run_again()
     assert tested.problems == {"bad": "down"}
-    await clock.advance(AGAIN_AFTER)
+    await clock.advance(TEST_AGAIN_AFTER)
     await tested.run_again()
     assert tested.problems == {}
-    await clock.advance(AGAIN_AFTER)
+    await clock.advance(TEST_AGAIN_AFTER)
     await tested.run_again()
-    assert (good.lines, bad.lines) == ([TEXT], [TEXT])
+    assert (good.lines, bad.lines) == ([TEST_TEXT], [TEST_TEXT])
     assert [event.outcome for event in events if isinstance(event, NoticeHandled)] == [
         "sent",
         "failed",

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from monitor.daemon.tokens import expiry_of, token_expiries
+from monitor.daemon.status import expiry_of, token_expiries
 from tests.settings.samples import MINIMAL, prod
 
 

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, event, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
@@ -12,19 +13,17 @@ from monitor.cli.config import cost_lines
 from monitor.core.model import Fault, TargetName
 from monitor.core.silence import silenced_until
 from monitor.core.state import State
-from monitor.daemon.assembly import Ground, assemble, secrets_of
+from monitor.daemon.compose import Deps, assemble, secrets_of, silences_of
+from monitor.daemon.compose_notifiers import notifiers_of, places_of
 from monitor.daemon.policy import enabled_checks, policy_of
-from monitor.daemon.routes import Footing, routes_of, ways_of
-from monitor.daemon.windows import windows_of
 from monitor.http.network import Proxies
 from monitor.redaction import Redactor
 from monitor.settings import ConfigError, parse
-from monitor.settings.cost import monthly_cost
-from monitor.settings.manifest import form, manifest_yaml
-from monitor.settings.mention import called
+from monitor.settings.coherence import monthly_cost
+from monitor.settings.expected import form, manifest_yaml
 from monitor.settings.show import show
-from monitor.telemetry.expected import Expected, Monitored
-from monitor.telemetry.gauges import View
+from monitor.settings.values import called
+from monitor.telemetry.gauges import Expected, Monitored, View
 from monitor.telemetry.metrics import Metrics
 from tests.fakes.clock import FakeClock
 from tests.fakes.remote import Remote, Reply
@@ -143,10 +142,23 @@ CONFIGURATIONS = (
 )
 
 
-@hypothesis_settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
+@hypothesis_settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
 @given(CONFIGURATIONS)
 def test_what_is_valid_can_be_constructed(configuration: dict[str, Any]) -> None:
     """Routes, adapters, policies, windows, proxies, metrics, and what the commands print of it."""
+    construct(configuration)
+
+
+@pytest.mark.thorough
+@hypothesis_settings(max_examples=1000, deadline=None, suppress_health_check=list(HealthCheck))
+@given(CONFIGURATIONS)
+def test_whatever_is_valid_can_be_constructed(configuration: dict[str, Any]) -> None:
+    """The same for many more configurations."""
+    construct(configuration)
+
+
+def construct(configuration: dict[str, Any]) -> None:
+    """Make everything of a configuration that is valid."""
     try:
         loaded = parse(json.dumps(configuration), {}, NOWHERE)
     except ConfigError:
@@ -157,20 +169,17 @@ def test_what_is_valid_can_be_constructed(configuration: dict[str, Any]) -> None
     clock = FakeClock()
     remote = Remote(clock, Reply(b""))
     redactor = Redactor(secrets_of(settings))
-    footing = Footing(clock=clock, http=remote.http, redactor=redactor)
-    routes_of(settings, footing)
-    ways_of(settings, footing)
+    deps = Deps(clock=clock, http=remote.http, redactor=redactor)
+    notifiers_of(settings, deps)
+    places_of(settings, deps)
     for name, target in settings.targets.items():
-        ground = Ground(
-            clock=clock, http=remote.http, redactor=redactor, fingerprint_key=b"k" * 32, publish=lambda _event: None
-        )
-        assemble(name, target, settings, ground)
+        assemble(name, target, settings, deps, key=b"k" * 32, publish=lambda _event: None)
         policy_of(target, settings.alerting, b"k" * 32)
         assert cost_lines(monthly_cost(target))
         assert manifest_yaml(target)
         assert form(target)
         assert called(target.alerting.mention)
-    silenced_until(windows_of(settings), TargetName("a"), Fault.BLIND, clock.now())
+    silenced_until(silences_of(settings), TargetName("a"), Fault.BLIND, clock.now())
     Proxies(proxy=settings.http.proxy, no_proxy=settings.http.no_proxy, environ={}).proxy_of("https://a.example")
     monitored = {
         name: Monitored(checks=enabled_checks(target.checks), labels=target.labels)

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, time
 
 from monitor.core.model import Fault
 from monitor.core.silence import Silence, Weekly, silenced_until
-from monitor.daemon.windows import windows_of
+from monitor.daemon.compose import silences_of
 from tests.core.build import PROD
 from tests.settings.samples import MINIMAL, settings
 
@@ -20,7 +20,7 @@ silences:
 
 def test_a_window_from_to() -> None:
     """With its place as its id: it cannot be expired by the API."""
-    assert windows_of(settings(MINIMAL + ONCE)) == (
+    assert silences_of(settings(MINIMAL + ONCE)) == (
         Silence(
             id="configured-1",
             target="prod-*",
@@ -35,7 +35,7 @@ def test_a_window_from_to() -> None:
 
 def test_a_window_that_comes_every_week() -> None:
     """Days from Monday on, in its own time zone, past midnight."""
-    (window,) = windows_of(settings(MINIMAL + WEEKLY))
+    (window,) = silences_of(settings(MINIMAL + WEEKLY))
     assert window.weekly == Weekly(days=frozenset({5, 6}), start=time(22), end=time(6), zone="Europe/Berlin")
     saturday_night = datetime(2027, 1, 17, 1, tzinfo=UTC).timestamp()  # 02:00 on Sunday in Berlin
     assert silenced_until((window,), PROD, Fault.BLIND, saturday_night) is not None
@@ -44,4 +44,4 @@ def test_a_window_that_comes_every_week() -> None:
 
 def test_no_windows_is_usual() -> None:
     """Nothing is muted."""
-    assert windows_of(settings(MINIMAL)) == ()
+    assert silences_of(settings(MINIMAL)) == ()

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from monitor.core.model import CheckName, Seconds, TargetName
-from monitor.daemon.once import run_all
-from monitor.daemon.passes import Selection, build_passes
-from monitor.daemon.report import describe
+from monitor.daemon.compose import Deps
+from monitor.daemon.one_shot import Selection, one_shots, run_all
+from monitor.daemon.status import describe
 from monitor.http import Http, InProcess
 from monitor.redaction import Redactor
 from monitor.sandbox import Sandbox, Variant
@@ -52,15 +52,13 @@ class World:
         """One pass; what is seen, as an object."""
         chosen = settings or self.settings
         transport = InProcess({host: app for host, app in self.sandbox.apps.items()})  # noqa: C416 - Host is str
-        passes = build_passes(
+        passes = one_shots(
             chosen,
             Selection(targets=frozenset(map(TargetName, targets)), checks=frozenset(only) or None),
-            http=Http(clock=self.clock, transport=transport),
-            redactor=Redactor(),
-            clock=self.clock,
+            Deps(clock=self.clock, http=Http(clock=self.clock, transport=transport), redactor=Redactor()),
             say=self.said.append,
         )
-        work = asyncio.ensure_future(run_all(passes, clock=self.clock, timeout=timeout))
+        work = asyncio.ensure_future(run_all((one.run for one in passes), clock=self.clock, timeout=timeout))
         self.took = await self.clock.run_until(work.done)
         self.ended = await work
         states = {str(one.journal.state.target): (one.journal.state, one.journal.policy) for one in passes}

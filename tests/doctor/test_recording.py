@@ -1,369 +1,353 @@
-"""What a recording keeps, and what it never does: nothing is kept unless it is known to be harmless."""
+"""What a recording keeps, and what it never does: nothing is kept but what an allow-list names."""
 
 import base64
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitor.core.model import Service
-from monitor.doctor.recording import Recorder, Unfit
-from monitor.doctor.recording.disguise import Disguise
-from monitor.doctor.recording.feedback import recode
-from monitor.doctor.recording.sample import Sampler
+from monitor.doctor.recording import ALLOWED, Outline, Recorder, Unfit
+from monitor.doctor.report import QUESTIONS
 from monitor.http import Answer, Exchange, Request
-from monitor.redaction import Redactor
-from monitor.settings import Settings, parse
-from monitor.truefoundry.feedback import decode_feedback_target, describe_feedback_target
+from monitor.sandbox import FAULTS, SWITCHES
+from monitor.settings import parse
+from tests.doctor.harness import harness
 from tests.fakes.clock import START, FakeClock
+from tests.scenarios.discretion import forms_of, secrets_of
 from tests.settings.samples import MINIMAL
 
 KEY, TOKEN = "tl_0123456789abcdef0123456789abcdef", "tfy_A1b2C3d4E5f6G7h8"
 TRACE, SPAN = "019ab2a96d50707fa3090c1b7201d5bd", "a2d6b882aa15be55"
+READ = "https://api.traceloop.com/v2/warehouse/spans"
 
 
-@pytest.fixture
-def disguise() -> Disguise:
-    """One that knows a key, a token and a host."""
-    secrets = {KEY: "recorded-secret-1", TOKEN: "recorded-secret-2"}
-    return Disguise(
-        secrets=secrets, hosts={"acme.truefoundry.cloud": "control-plane-1.invalid"}, redactor=Redactor(secrets)
-    )
+def outline() -> Outline:
+    """One that knows a key and a token."""
+    return Outline([KEY, TOKEN], START)
 
 
-def sample_of(sampler: Sampler, answer: Answer, **request: Any) -> dict[str, Any]:
-    """The sample of an exchange with Traceloop."""
-    asked = {"method": "GET", "url": "https://api.traceloop.com/v2/warehouse/spans", **request}
-    exchange = Exchange(
-        service=Service.TRACELOOP, request=Request(**asked), began_at=START + 2, took=0.25, answer=answer
-    )
-    return sampler.sample(exchange)
-
-
-def answered(body: Any, status: int = 200, **headers: str) -> Answer:
+def answered(body: Any, **headers: str) -> Answer:
     """An answer; what is not bytes is JSON."""
     named = {name.replace("_", "-"): text for name, text in headers.items()}
     if isinstance(body, bytes):
-        return Answer(status=status, headers=named, body=body)
-    return Answer(status=status, headers={"content-type": "application/json", **named}, body=json.dumps(body).encode())
+        return Answer(status=200, headers=named, body=body)
+    return Answer(status=200, headers={"content-type": "application/json", **named}, body=json.dumps(body).encode())
 
 
-# --- texts ------------------------------------------------------------------------------------------------------------
+def exchange(answer: Answer, **request: Any) -> Exchange:
+    """An exchange with Traceloop."""
+    asked = Request(**{"method": "GET", "url": READ, **request})
+    return Exchange(service=Service.TRACELOOP, request=asked, began_at=START + 2, took=0.25, answer=answer)
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "Ada Lovelace",
-        "ada@acme.example",
+def recorded(answer: Answer, **request: Any) -> Any:
+    """What is recorded of an answer."""
+    return outline().exchange(exchange(answer, **request))["answer"]
+
+
+# --- nothing gets out -------------------------------------------------------------------------------------------------
+
+# Letters and digits change places, so that a text becomes another one of the same length and the same form: an id stays an id, a
+# number a number. A recording in which nothing of the text is kept cannot tell one from the other.
+_CIRCLES = ("abcdef", "ghijklmnopqrstuvwyz", "ABCDEF", "GHIJKLMNOPQRSTUVWYZ", "123456789")
+_OTHER = str.maketrans({here: circle[place - 1] for circle in _CIRCLES for place, here in enumerate(circle)})
+_PRIVATE = st.one_of(
+    st.sampled_from(
+        [KEY, TOKEN, TRACE, SPAN, "4111111111111111", "Ada Lovelace", "ada@acme.example", "+1 (650) 555-0100"]
+    ),
+    st.from_regex(r"[b-w]{2}[a-zA-Z0-9 @./:_-]{6,30}", fullmatch=True),
+    st.from_regex(r"[1-9][0-9]{6,15}", fullmatch=True),
+)
+_NAMES = st.sampled_from(sorted(ALLOWED["names"] | ALLOWED["public_among_them"] | {"token", "anything"}))
+_FORMS: dict[str, Callable[[str], str]] = {
+    "plain": lambda text: text,
+    "bearer": lambda text: f"Bearer {text}",
+    "in a sentence": lambda text: f"User {text} is not authorized",
+    "in a URL": lambda text: f"https://{quote(text, safe='')}.example/{quote(text, safe='')}?key={quote(text)}",
+    "percent-encoded": lambda text: "".join(f"%{byte:02x}" for byte in text.encode()),
+    "in base64": lambda text: base64.b64encode(f"x{text}".encode()).decode(),
+    "in hexadecimal": lambda text: text.encode().hex(),
+    "escaped": lambda text: "".join(f"\\u{ord(letter):04x}" for letter in text),
+    "over lines": lambda text: "\n".join(text[start : start + 4] for start in range(0, len(text), 4)),
+    "in JSON": lambda text: json.dumps({"message": text, text: [text]}),
+    "after a public word": lambda text: f"ChatCompletion: {text}",
+}
+_HOLE = "{a private text}"
+_VALUES = st.recursive(
+    st.just(_HOLE) | st.booleans() | st.none() | st.integers(0, 99),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_NAMES | st.just(_HOLE), inner, max_size=3),
+    max_leaves=10,
+)
+
+
+def filled(value: Any, text: str) -> Any:
+    """A body with a private text in every hole: in values, in names, at any depth."""
+    match value:
+        case dict():
+            return {name.replace(_HOLE, text): filled(each, text) for name, each in value.items()}
+        case list():
+            return [filled(each, text) for each in value]
+        case str():
+            return value.replace(_HOLE, text)
+    return value
+
+
+def everything(body: Any, text: str, form: str, *, configured: bool) -> list[Any]:
+    """Recordings of exchanges that hold a private text in a body, in headers, in what was asked, and in what is no JSON."""
+    hidden, known = _FORMS[form](text), Outline([text] if configured else [], START)
+    line = hidden.replace("\n", " ")
+    headers = {
+        **dict.fromkeys(sorted(ALLOWED["headers"] - {"content-type"}), line),
+        f"x-{quote(text, safe='')}".lower(): line,
+    }
+    exchanges = [
+        exchange(answered(filled(body, hidden), **headers)),
+        exchange(answered(hidden.encode(), content_type="text/plain")),
+        exchange(answered({}), method="POST", headers=headers, body=json.dumps(filled(body, hidden)).encode()),
+        exchange(
+            answered({}),
+            url=f"https://{quote(text, safe='')}/{quote(text, safe='')}?cursor={quote(text)}&{quote(text)}=1",
+        ),
+    ]
+    return [known.exchange(each) for each in exchanges]
+
+
+@settings(max_examples=150)
+@given(body=_VALUES, text=_PRIVATE, form=st.sampled_from(sorted(_FORMS)), configured=st.booleans())
+def test_no_private_text_gets_out(body: Any, text: str, form: str, *, configured: bool) -> None:
+    """A recording does not tell a text from another one of its length: wherever it stands, in whatever form, no byte is in it."""
+    written = everything(body, text, form, configured=configured)
+    assert written == everything(body, text.translate(_OTHER), form, configured=configured)
+    assert text not in json.dumps(written, ensure_ascii=False)
+
+
+def quick_first(quick: Collection[str], every: Collection[str]) -> list[Any]:
+    """All of them, most only where there is time."""
+    rest = sorted(set(every) - set(quick))
+    return [*quick, *(pytest.param(each, marks=pytest.mark.thorough) for each in rest)]
+
+
+def whole(directory: Path) -> str:
+    """Everything that was written."""
+    return "".join(file.read_text() for file in sorted(directory.iterdir()))
+
+
+async def recording(directory: Path, dialect: str = "", *faults: str, **how: Any) -> str:
+    """What is recorded of a sandbox, without a secret or a name of the tenant in it."""
+    async with harness(dialect, *faults, **how) as it:
+        await it.report(record=directory)
+        written = whole(directory)
+        secrets = secrets_of(it.sandbox.world.credentials)
+    assert {secret for secret in secrets if any(form in written for form in forms_of(secret))} == set()
+    for private in ("trace-monitor@", "ada@example.com", "sam@example.com", "pong", "health check of the gateway"):
+        assert private not in written
+    for named in (
+        "https://control-plane/",
+        "https://traceloop/",
+        "https://gateway/",
+        '"sandbox"',
+        "openai-main",
         "acme",
-        "4111111111111111",
-        "1 (650) 555-0100",
-        "a prompt with ordinary words",
-        "42",
-    ],
+    ):
+        assert named not in written
+    return written
+
+
+QUICK_FAULTS = (
+    "content_leaked_credential",
+    "config_drift_key",
+    "gateway_refused",
+    "read_api_page",
+    "canary_rejected_guardrail_input",
 )
-def test_whatever_is_not_known_is_made_up(disguise: Disguise, text: str) -> None:
-    """Names, addresses, numbers, words: only the length is told."""
-    made = disguise.text(text)
-    assert text not in made
-    assert made.startswith("text-") or set(made) <= set("0123456789abcdef")
 
 
-def test_the_same_stays_the_same(disguise: Disguise) -> None:
-    """So that what was equal stays equal, also from one file to the next."""
-    first, second = disguise.text("acme"), disguise.text("acme inc")
-    assert (disguise.text("acme"), disguise.text("acme inc")) == (first, second)
-    assert first != second
-    assert (first, second) == ("text-1-of-4", "text-2-of-8")
+SLOW = {"read_api_endless"}  # half a minute of reading, and nothing of it is whole
 
 
-@pytest.mark.parametrize(
-    "text", ["gateway-otel-config", "http", "SPAN_KIND_CLIENT", "tfy-llm-gateway", "prd", "hit", "", "-1"]
-)
-def test_public_words_are_kept(disguise: Disguise, text: str) -> None:
-    """What stands in a vendor's documentation belongs to nobody."""
-    assert disguise.text(text) == text
+@pytest.mark.parametrize("fault", quick_first(QUICK_FAULTS, FAULTS.keys() - SLOW))
+async def test_no_fault_makes_it_leak(fault: str, tmp_path: Path) -> None:
+    """Neither a secret nor content, also where both are in the answers."""
+    assert await recording(tmp_path / "recording", "", fault, content=True)
+
+
+# --- and it is worth reading ------------------------------------------------------------------------------------------
+
+UNSEEN = {"logging_off=traces", "other_settings=list"}  # without a rule that is off, and without other settings
+OTHERWISE = {
+    f"{name}={value}" for name, switch in SWITCHES.items() for value in switch.values if value != switch.default
+}
+
+
+QUICK_DIALECTS = ("feedback=base64url-unpadded", "filters=refused", "metadata=flat", "off=null", "warehouse=behind")
+
+
+@pytest.mark.parametrize("dialect", quick_first(QUICK_DIALECTS, OTHERWISE - UNSEEN))
+async def test_a_dialect_can_be_read_off(dialect: str, tmp_path: Path) -> None:
+    """What a tenant does otherwise than the sandbox shows where the two recordings are compared."""
+    broken = ("exporter_disabled",) if dialect.startswith("off=") else ()
+    plain = await recording(tmp_path / "plain", "", *broken)
+    assert plain != await recording(tmp_path / "other", dialect, *broken)
+
+
+async def test_every_name_that_is_documented_is_kept(tmp_path: Path) -> None:
+    """Of the sandbox's answers, which are made after the documentation, only what a tenant names itself is left out."""
+    await recording(tmp_path / "recording", content=True)
+    samples = [file.read_text() for file in (tmp_path / "recording").glob("0*.json")]
+    assert [
+        line for text in samples for line in text.splitlines() if line.lstrip().startswith('"<str') and '>": ' in line
+    ] == []
 
 
 @pytest.mark.parametrize(
     ("name", "value", "kept"),
     [
-        ("llm.usage.total_tokens", "237", True),
-        ("llm.usage.total_tokens", 237, True),
-        ("timestamp", 1763273059770, True),
-        ("tfy.model.metric.latency_in_ms", "12.5", True),
-        ("updatedAt", "2026-11-22T10:00:00.000Z", True),
-        ("customer_id", "48213", False),
-        ("customer_id", 48213, False),
-        ("born", "1990-01-01T00:00:00Z", False),
-        ("verified", True, True),
-        ("nothing", None, True),
+        ("status", "failure", "failure"),
+        ("status", "Acme", "<str 4 #1>"),
+        ("model", "failure", "<str 7 #1>"),
+        ("message", "", ""),
+        ("llm.usage.total_tokens", "237", "237"),
+        ("total_tokens", 237, 237),
+        ("total_tokens", 41111111, "<int>"),
+        ("id", 48213, "<int>"),
+        ("ok", True, True),
+        ("when", None, None),
+        ("span_name", "ChatCompletion: acme/gpt", "ChatCompletion: <str 8 #1>"),
+        ("llm.prompts.12.role", "user", "user"),
+        ("updatedAt", "2027-01-15T07:59:00.000Z", "<time -60 s>"),
+        ("timestamp", 1800000002500, "<time +2 s>"),
+        ("createdAt", "1999-01-01T00:00:00Z", "<time>"),
+        ("created", 10**400, "<time>"),
+        ("created", "soon", "<str 4 #1>"),
+        ("error", '{"type": "APIError", "acme": 1}', {"<json>": {"type": "APIError", "<str 4 #1>": "<int>"}}),
+        ("output", '{"type": "APIError"}', "<str 20 #1>"),
+        (
+            "metadata",
+            {"status": "failure", "tfy_monitor": "canary"},
+            {"<str 6 #1>": "<str 7 #2>", "tfy_monitor": "canary"},
+        ),
+        ("headers", {"X-Acme": KEY}, {"<str 6 #1>": "<secret 1 literal; `Bearer ` is missing>"}),
     ],
 )
-def test_numbers_and_moments_are_kept_by_their_names(disguise: Disguise, name: str, value: Any, *, kept: bool) -> None:
-    """A count says nothing of anybody, a customer's number does."""
-    assert (disguise.value({name: value})[name] == value) is kept
+def test_a_value_is_kept_by_the_name_of_its_field(name: str, value: Any, kept: Any) -> None:
+    """A public word, a small number, a moment; of anything else type and length."""
+    assert outline().value({name: value}) == {name: kept}
 
 
-def test_an_error_keeps_its_plain_words(disguise: Disguise) -> None:
-    """And nothing else of it: no name, no model, no address, no part of a key."""
-    text = (
-        f"User ada@acme.example is not authorized to access model acme/secret-7 or model does not exist ({KEY} {TRACE})"
-    )
-    said = disguise.value({"message": text})["message"]
-    assert said == "User … is not authorized to access model … or model does not exist …"
+def test_a_field_that_is_not_listed_loses_its_name() -> None:
+    """But for the vendor's prefix; so does what stands in it."""
+    body = {"tfy.acme_key": "failure", SPAN: 1, "acme": True}
+    assert outline().value(body) == {
+        "tfy.<str 8 #1>": "<str 7 #2>",
+        "<str 16 #3>": "<int>",
+        "<str 4 #4>": "<bool>",
+    }
 
 
-def test_an_error_that_is_json_is_looked_into(disguise: Disguise) -> None:
-    """The gateway sends its `error` as a text of JSON now and then."""
-    inner = json.dumps({"message": "fetch failed for acme", "type": "APIError", "code": "500"})
-    said = json.loads(disguise.value({"error": inner})["error"])
-    assert said == {"message": "fetch failed for …", "type": "APIError", "code": "500"}
-
-
-def test_ids_are_replaced_one_by_one(disguise: Disguise) -> None:
-    """Of the same length, the same each time, also with dashes or in capitals; a nonce keeps its form."""
-    trace, span = disguise.text(TRACE), disguise.text(SPAN)
-    assert (len(trace), len(span), trace[:4], span[:4]) == (32, 16, "7ace", "59a0")
+def test_what_was_equal_can_be_seen_to_be_equal() -> None:
+    """In whichever answer and form: an id with dashes or in capitals is the same id."""
+    known = outline()
     dashed = f"{TRACE[:8]}-{TRACE[8:12]}-{TRACE[12:16]}-{TRACE[16:20]}-{TRACE[20:]}"
-    assert disguise.text(dashed).replace("-", "") == disguise.text(TRACE.upper()) == trace
-    assert disguise.ids(f"00-{TRACE}-{SPAN}-01") == f"00-{trace}-{span}-01"
-    assert disguise.text(f"the nonce gtm-{SPAN} in a text").endswith(f"-with-gtm-{span}")
-
-
-@pytest.mark.parametrize(
-    ("url", "made"),
-    [
-        ("https://acme.truefoundry.cloud/api/llm", "https://control-plane-1.invalid/api/llm"),
-        ("https://ACME.truefoundry.cloud", "https://control-plane-1.invalid"),
-        ("https://api.traceloop.com/v1/traces", "https://api.traceloop.com/v1/traces"),
-        ("https://api.traceloop.com/v1/traces ", "https://api.traceloop.com/v1/traces "),
-        ("https://api.traceloop.com/v1/traces/", "https://api.traceloop.com/v1/traces/"),
-        ("http://10.1.2.3:4318/v1/traces", "http://other-2.invalid/v1/traces"),
-        ("https://api.traceloop.com/acme?key=x", "https://api.traceloop.com/text-1-of-4"),
-        ("https://user:pass@acme.truefoundry.cloud/health", "https://control-plane-1.invalid/health"),
-    ],
-)
-def test_hosts_are_made_up_and_forms_are_kept(disguise: Disguise, url: str, made: str) -> None:
-    """A slash or a blank too many may be what is wrong; a query is left out."""
-    assert disguise.text(url) == made
-
-
-def test_names_are_kept_if_they_look_like_names(disguise: Disguise) -> None:
-    """But not one that holds an id, a host or a credential."""
-    given_names = ["tfy.input", "a b", f"x.{SPAN}", "acme.truefoundry.cloud.zone", KEY, "ada@acme.example"]
-    made = list(disguise.value(dict.fromkeys(given_names, True)))
-    assert made[0] == "tfy.input"
-    assert made[2].startswith("x.59a0")
-    assert all(made[place].startswith("text-") for place in (1, 3, 4, 5))
-
-
-# --- secrets ----------------------------------------------------------------------------------------------------------
+    shown = [known.value({"text": text})["text"] for text in ("acme", TRACE, "acme", TRACE.upper(), dashed)]
+    assert shown == ["<str 4 #1>", "<str 32 #2>", "<str 4 #1>", "<str 32 #2>", "<str 36 #2>"]
 
 
 @pytest.mark.parametrize(
     ("value", "made"),
     [
-        (f"Bearer {KEY}", "Bearer recorded-secret-1"),
-        (KEY, "recorded-secret-1"),
-        (f'"Bearer {KEY}"', '"Bearer recorded-secret-1"'),
-        (f" bearer {KEY} ", " bearer recorded-secret-1 "),
-        ("Bearer tl_ffffffffffffffffffffffffffffffff", "Bearer recorded-unknown-1"),
-        ("copied-from-another-page", "recorded-unknown-1"),
-        ("********", "********"),
-        ("Bearer tl_0123••••cdef", "********"),
-        ("tfy-secret://acme:otel:key", "tfy-secret://tenant:group:key"),
-        ("Bearer tfy-secret://acme:otel:key", "Bearer tfy-secret://tenant:group:key"),
-        ("Bearer ${ACME_TRACELOOP_KEY}", "Bearer ${PLACEHOLDER}"),
-        (f"Bearer%20{KEY}", "percent%20encoded-recorded-unknown-1"),
-        ("Bearer ", "Bearer "),
+        (f"Bearer {KEY}", "<secret 1 literal>"),
+        (f'"Bearer {KEY}"', "<secret 1 literal; it is wrapped in quotes>"),
+        (
+            f" bearer {TOKEN} ",
+            "<secret 2 literal; it has leading or trailing blanks; its scheme is not written `Bearer `>",
+        ),
+        ("Bearer tl_ffffffffffffffffffffffffffffffff", "<secret unknown literal>"),
+        ("********", "<secret unknown masked>"),
+        ("Bearer tfy-secret://acme:otel:key", "<secret unknown reference>"),
+        ("Bearer ${ACME_KEY}", "<secret unknown literal; it holds an unexpanded placeholder>"),
     ],
 )
-def test_a_header_value_keeps_its_form(disguise: Disguise, value: str, made: str) -> None:
-    """Because the form may be what is wrong with it; every value of a header is a secret whatever its name."""
-    assert disguise.value({"headers": {"X-Anything": value}}) == {"headers": {"X-Anything": made}}
+def test_of_a_secret_its_form_is_told(value: str, made: str) -> None:
+    """Because that may be what is wrong with it; and which of the configured ones it is."""
+    assert outline().value({"headers": {"Authorization": value}}) == {"headers": {"Authorization": made}}
 
 
-def test_a_secret_inside_a_text_is_only_named(disguise: Disguise) -> None:
-    """Known or not: that there was one is what is to be learnt."""
-    assert disguise.text(f"curl -H 'Authorization: {KEY}'").endswith("-with-recorded-secret-1")
-    assert disguise.text("the key is tl_ffffffffffffffffffff").endswith("-with-recorded-credential")
-
-
-@pytest.mark.parametrize("name", ["Authorization", "x-api-key", "set-cookie", "db.password", "access_token"])
-def test_what_is_called_a_secret_is_one(disguise: Disguise, name: str) -> None:
-    """In attributes and resources too."""
-    assert disguise.value({name: "opensesame-acme"}) == {name: "recorded-unknown-1"}
-
-
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=20),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=12), inner, max_size=3),
-    max_leaves=12,
-)
-
-
-@given(body=JSON, secret=st.sampled_from([KEY, TOKEN]), place=st.sampled_from(["key", "value", "message", "headers"]))
-def test_no_secret_is_ever_written(body: Any, secret: str, place: str) -> None:
-    """Wherever it stands in whatever is answered, as it is or in base64."""
-    for form in (secret, f"Bearer {secret}", base64.b64encode(f"x{secret}".encode()).decode(), json.dumps(secret)):
-        hidden = {
-            "key": {form: body},
-            "value": {"a": [body, form]},
-            "message": {"message": f"no {form}", "b": body},
-            "headers": {"headers": {"a": form}, "b": body},
-        }[place]
-        made = Disguise(
-            secrets={KEY: "recorded-secret-1", TOKEN: "recorded-secret-2"}, hosts={}, redactor=Redactor([KEY, TOKEN])
-        )
-        sampler = Sampler(made, START)
-        text = json.dumps(sample_of(sampler, answered(hidden)))
-        assert form not in text
-        assert secret not in text
-
-
-# --- samples ----------------------------------------------------------------------------------------------------------
-
-
-def test_headers_are_left_out_unless_they_are_listed(disguise: Disguise) -> None:
-    """Their names are told. Of the request's credential only which one it was."""
-    sampler = Sampler(disguise, START)
-    request = {"Authorization": f"Bearer {KEY}", "User-Agent": "gateway-trace-monitor/1", "X-Acme": "inside"}
-    answer = answered({}, date="Sun, 22 Nov 2026 10:00:00 GMT", set_cookie="session=abc", server="acme-proxy", x_y="1")
-    made = sample_of(sampler, answer, headers=request)
-    assert made["request"]["headers"] == {"user-agent": "gateway-trace-monitor/1"}
-    assert made["request"]["headers_left_out"] == ["authorization", "x-acme"]
-    assert made["request"]["credential"] == "recorded-secret-1"
-    assert made["answer"]["headers"] == {
-        "content-type": "application/json",
-        "date": "Sun, 22 Nov 2026 10:00:00 GMT",
-        "server": "text-1-of-10",
-    }
-    assert made["answer"]["headers_left_out"] == ["set-cookie", "x-y"]
-
-
-def test_when_it_was_and_how_long_it_took_is_told(disguise: Disguise) -> None:
-    """From the beginning of the recording."""
-    made = sample_of(Sampler(disguise, START), answered({}))
-    assert (made["service"], made["after"], made["took"], made["answer"]["status"]) == ("traceloop", 2.0, 0.25, 200)
-
-
-def test_silence_is_told_by_its_kind(disguise: Disguise) -> None:
-    """Without a word of its own."""
-    request = Request(method="GET", url="https://acme.truefoundry.cloud/health")
-    exchange = Exchange(service=Service.GATEWAY, request=request, began_at=START, took=5.0, failure="timeout")
-    made = Sampler(disguise, START).sample(exchange)
-    assert made["failure"] == "timeout"
-    assert "answer" not in made
-
-
-@pytest.mark.parametrize(
-    ("body", "media", "kept"),
-    [
-        (b"404 page not found", "text/plain", {"text": "404 page not found"}),
-        (b"error code: 1010", "text/plain; charset=utf-8", {"text": "error code: 1010"}),
-        (b"<title>Acme SSO</title> sign in", "text/html", {"text": "… in"}),
-        (b"x" * 5000, "text/html", {"unreadable": True}),
-        (b"\x0a\x04acme", "application/x-protobuf", {"unreadable": True}),
-        (b"", "", {"unreadable": False}),
-    ],
-)
-def test_of_a_body_that_is_no_json_hardly_anything_is_kept(
-    disguise: Disguise, body: bytes, media: str, kept: dict[str, Any]
-) -> None:
-    """The plain words of a short text."""
-    made = sample_of(Sampler(disguise, START), answered(body, content_type=media))["answer"]
-    assert {name: made[name] for name in kept} == kept
-    assert made["bytes"] == len(body)
-    assert "json" not in made
-
-
-def test_of_other_peoples_traces_nothing_but_their_presence_is_kept(disguise: Disguise) -> None:
-    """A window of the read API holds everybody's; ours are known by what we asked for."""
-    sampler = Sampler(disguise, START)
-    ours = {"trace_id": TRACE, "span_id": SPAN, "span_attributes": {"tfy.span_type": "Model"}}
-    theirs = {
-        "trace_id": "f" * 32,
-        "span_id": "e" * 16,
-        "timestamp": 1763273059770,
-        "span_attributes": {"acme.user": "ada"},
-    }
-    made = sample_of(
-        sampler,
-        answered({"spans": {"data": [ours, theirs]}}),
-        url=f"https://api.traceloop.com/v2/projects/default/traces/{TRACE}/spans",
+def test_headers_are_kept_by_their_names() -> None:
+    """Of the others only how many there were."""
+    headers = {"Authorization": f"Bearer {KEY}", "traceparent": f"00-{TRACE}-{SPAN}-01", "X-Acme": "inside"}
+    answer = answered(
+        {}, date="Fri, 15 Jan 2027 08:00:03 GMT", set_cookie="session=abc", server="acme-proxy", retry_after="30"
     )
-    mine, other = made["answer"]["json"]["spans"]["data"]
-    assert mine["span_attributes"] == {"tfy.span_type": "Model"}
-    assert set(other) == {"trace_id", "span_id", "timestamp"}
+    made = outline().exchange(exchange(answer, headers=headers))
+    parts = ["<str 2 #2>", "<str 32 #3>", "<str 16 #4>", "<str 2 #5>"]
+    assert made["request"]["headers"] == {"authorization": "<secret 1 literal>", "traceparent": parts, "<others>": 1}
+    kept = {"content-type": "application/json", "server": "<str 10 #6>", "retry-after": "30"}
+    assert made["answer"]["headers"] == {**kept, "<others>": 2}
+    assert made["answer"]["date"] == "<time +3 s>"
 
 
-def test_a_trace_of_ours_is_known_by_its_nonce_too(disguise: Disguise) -> None:
-    """Then all of its rows are kept, also those without it."""
-    sampler = Sampler(disguise, START)
-    nonce = f"gtm-{SPAN}"
-    sample_of(sampler, answered({}), headers={"X-TFY-METADATA": json.dumps({"probe_id": nonce})})
-    rows = [
-        {"trace_id": TRACE, "span_attributes": {"x": nonce}},
-        {"trace_id": TRACE, "span_attributes": {"tfy.span_type": "Model"}},
+def test_the_header_that_names_a_trace_tells_its_form() -> None:
+    """And that it is the trace which is read later."""
+    header = base64.b64encode(json.dumps({"traceId": TRACE}).encode()).decode().rstrip("=")
+    known = outline()
+    made = known.exchange(exchange(answered({}, x_tfy_feedback_target_id=header)))["answer"]["headers"]
+    shown = {"form": "base64, without padding", "length": len(header), "trace": "<str 32 #2>"}
+    assert made["x-tfy-feedback-target-id"] == shown
+    rows = known.exchange(exchange(answered({"spans": [{"trace_id": TRACE, "span_kind": "SPAN_KIND_CLIENT"}]})))
+    assert rows["answer"]["body"] == {"spans": [{"trace_id": "<str 32 #2>", "span_kind": "SPAN_KIND_CLIENT"}]}
+
+
+def test_of_other_peoples_traces_only_their_number_is_kept() -> None:
+    """Ours are known by what we asked for, by id or by nonce; then all of their rows are kept."""
+    nonce, known = f"gtm-{SPAN}", outline()
+    ours = [{"trace_id": TRACE, "input": nonce}, {"trace_id": TRACE, "span_kind": "SPAN_KIND_CLIENT"}]
+    theirs = [{"trace_id": "f" * 32, "cost_micro_usd": 40}] * 3
+    known.exchange(exchange(answered({}), headers={"X-TFY-METADATA": json.dumps({"probe_id": nonce})}))
+    made = known.exchange(exchange(answered({"spans": {"data": [*theirs, *ours]}, "trace": theirs[0]})))["answer"][
+        "body"
     ]
-    made = sample_of(sampler, answered({"spans": {"data": rows}}))
-    assert made["answer"]["json"]["spans"]["data"][1]["span_attributes"] == {"tfy.span_type": "Model"}
+    assert [row["trace_id"] for row in made["spans"]["data"][:2]] == [made["spans"]["data"][0]["trace_id"]] * 2
+    assert made["spans"]["data"][2:] == ["<3 more>"]
+    assert "<a span of another trace>" in made.values()
 
 
-def _encoded(content: Any, *, url_safe: bool, padded: bool) -> str:
-    encode = base64.urlsafe_b64encode if url_safe else base64.b64encode
-    made = encode(json.dumps(content).encode()).decode()
-    return made if padded else made.rstrip("=")
+def test_a_body_that_is_no_json_is_told_by_its_length() -> None:
+    """Whatever it says; and silence by its kind."""
+    made = recorded(answered(b"<title>Acme SSO</title>", content_type="text/html; charset=utf-8"))
+    assert (made["body"], made["json"], made["bytes"]) == (None, False, 23)
+    assert made["headers"]["content-type"] == "text/html"
+    request = Request(method="GET", url="https://acme.truefoundry.cloud/health")
+    silent = Exchange(service=Service.GATEWAY, request=request, began_at=START, took=5.0, failure="timeout")
+    made = outline().exchange(silent)
+    assert (made["failure"], made["request"]["host"], made["request"]["path"]) == ("timeout", "<str 22 #1>", "/health")
 
 
-@pytest.mark.parametrize("url_safe", [True, False])
-@pytest.mark.parametrize("padded", [True, False])
-@pytest.mark.parametrize("nested", [True, False])
-@pytest.mark.parametrize("filling", ["", "x", "xy"])
-def test_the_header_that_names_a_trace_keeps_its_form(
-    disguise: Disguise, *, url_safe: bool, padded: bool, nested: bool, filling: str
-) -> None:
-    """Alphabet, padding, nesting: that is what is to be learnt from it."""
-    content: Mapping[str, Any] = {"traceId": TRACE, "region": "???>>>", "filling": filling}
-    header = _encoded({"target": content} if nested else content, url_safe=url_safe, padded=padded)
-    made = recode(header, disguise.value)
-    assert made is not None
-    assert describe_feedback_target(made) == describe_feedback_target(header)
-    target = decode_feedback_target(made)
-    assert target is not None
-    assert target.trace_id == disguise.ids(TRACE)
-
-
-def test_a_header_of_another_form_is_left_alone() -> None:
-    """It cannot be looked into."""
-    assert recode("nonsense!", str) is None
+async def test_the_index_holds_settings_and_answers(tmp_path: Path) -> None:
+    """Targets are numbered; an answer in the tenant's own words is told by its length."""
+    async with harness() as it:
+        it.more = {"targets": {"acme-internal": it.sandbox.configuration()["targets"]["demo"]}}  # type: ignore[index]
+        await it.report(record=tmp_path / "recording")
+    index = json.loads((tmp_path / "recording" / "index.json").read_text())
+    assert set(index["settings"]) == set(index["answers"]) == {"target-1", "target-2"}
+    target, answers = index["settings"]["target-1"], index["answers"]["target-1"]
+    assert target["checks"]["arrival"]["missing_after"] == 300.0
+    assert (target["expected"]["protocol"], target["gateway"]["token"]) == ("http", "<secret unknown masked>")
+    assert (answers["header_values"], answers["service_name"]) == ("pass: literal", "pass: <str 15>")
+    assert ALLOWED["answers"] == {question.slug for question in QUESTIONS} - {"service_name", "environment"}
 
 
 # --- the directory ----------------------------------------------------------------------------------------------------
 
 
-def settings() -> Settings:
-    """Of one target."""
-    return parse(MINIMAL, {}, Path("/")).settings
-
-
 def recorder(directory: Path) -> Recorder:
     """One that has just begun."""
-    return Recorder(settings(), directory, clock=FakeClock())
-
-
-def exchange() -> Exchange:
-    """Any."""
-    request = Request(method="GET", url="https://api.traceloop.com/v2/warehouse/spans")
-    return Exchange(
-        service=Service.TRACELOOP, request=request, began_at=START, took=0.1, answer=answered({"spans": None})
-    )
+    return Recorder(parse(MINIMAL, {}, Path("/")).settings, directory, clock=FakeClock())
 
 
 def names(directory: Path) -> list[str]:
@@ -373,25 +357,23 @@ def names(directory: Path) -> list[str]:
 
 def test_a_recording_is_a_file_for_each_exchange_and_an_index(tmp_path: Path) -> None:
     """Readable by its owner alone."""
-    made = recorder(tmp_path / "new" / "recording")
-    made.hear(exchange())
-    made.hear(exchange())
-    made.close()
     directory = tmp_path / "new" / "recording"
+    made = recorder(directory)
+    made.record(exchange(answered({})))
+    made.record(exchange(answered({})))
+    made.close()
     assert names(directory) == ["0001-traceloop.json", "0002-traceloop.json", "index.json"]
     assert directory.stat().st_mode & 0o077 == 0
     index = json.loads((directory / "index.json").read_text())
     assert (index["exchanges"], index["date"], made.count) == (2, "2027-01-15T08:00:00+00:00", 2)
-    assert parse(json.dumps(index["settings"]), {}, tmp_path).settings.targets
 
 
 def test_an_earlier_recording_is_replaced(tmp_path: Path) -> None:
     """By the new one, whole: also one that was cut short before its index."""
     first = recorder(tmp_path)
     for _ in range(3):
-        first.hear(exchange())
-    second = recorder(tmp_path)
-    second.close()
+        first.record(exchange(answered({})))
+    recorder(tmp_path).close()
     assert names(tmp_path) == ["index.json"]
 
 
@@ -430,5 +412,5 @@ def test_what_cannot_be_written_later_is_told_and_disturbs_nobody(tmp_path: Path
     for file in (tmp_path / "recording").iterdir():
         file.unlink()
     (tmp_path / "recording").rmdir()
-    made.hear(exchange())
+    made.record(exchange(answered({})))
     assert made.problem == "0001-traceloop.json could not be written: No such file or directory"

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
+from monitor.cli.findings import snippet
 from monitor.core.state import ArrivalPolicy
-from monitor.doctor.deadlines import suggest_deadlines
-from monitor.doctor.snippet import snippet
+from monitor.doctor.about_traceloop import suggest_deadlines
 from monitor.settings import parse
-from tests.doctor.clinic import clinic
+from tests.doctor.harness import harness
 from tests.scenarios.house import merge
 
 DEFAULT = ArrivalPolicy()
@@ -18,9 +18,9 @@ TRACED = {"gateway.trace_id": "feedback", "checks.arrival.complete_spans": 3}
 
 
 async def suggested(dialect: str = "", *faults: str, content: bool | None = None, **more: Any) -> dict[str, Any]:
-    """The settings that a visit suggests."""
-    async with clinic(dialect, *faults, content=content, **more) as it:
-        target = await it.look()
+    """The settings that are suggested."""
+    async with harness(dialect, *faults, content=content, **more) as it:
+        target = await it.target()
         return {path: each["value"] for path, each in target["suggested_settings"].items()}
 
 
@@ -35,7 +35,7 @@ async def test_what_was_learnt_of_the_trace_is_suggested() -> None:
 
 
 async def test_what_is_configured_is_not_suggested() -> None:
-    """A visit to a tenant that is set up well suggests nothing."""
+    """A tenant that is set up well is suggested nothing."""
     settled = target(gateway={"trace_id": "feedback"}, checks={"arrival": {"complete_spans": 3}})
     assert await suggested(**settled) == {}
 
@@ -77,8 +77,8 @@ async def test_added_resource_attributes_are_suggested_to_be_expected() -> None:
 
 async def test_another_service_name_may_be_meant() -> None:
     """It is suggested with a reservation."""
-    async with clinic("", "trace_mislabelled") as it:
-        given = (await it.look())["suggested_settings"]["expected.service_name"]
+    async with harness("", "trace_mislabelled") as it:
+        given = (await it.target())["suggested_settings"]["expected.service_name"]
         assert given == {"value": "unknown_service", "why": "so the gateway calls itself; only if it is meant so"}
 
 

@@ -2,52 +2,61 @@
 
 import base64
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from monitor.core.drift import HEADERS
+from monitor.core.gateway_policies import LoggingMode, SwitchKind, SwitchRule, SwitchSeen
 from monitor.core.model import Service, Verdict
-from monitor.core.switches import LoggingMode, SwitchKind, SwitchRule, SwitchSeen
-from monitor.doctor.answer import Answer, Question, Suggestion, open_, well, wrong
-from monitor.doctor.questions import QUESTIONS
-from monitor.doctor.report import describe_visit, suggested, verdict_of
-from monitor.doctor.seen import Answered, Overheard, Seen
-from monitor.doctor.visits import Equipment, build_visits
+from monitor.core.secret import Secret, SecretKind
+from monitor.daemon.compose import Deps
+from monitor.doctor.probe import Probe
+from monitor.doctor.questions import Answer, Question, Result, Suggestion
+from monitor.doctor.report import QUESTIONS, describe_probe, suggested, verdict_of
+from monitor.doctor.snapshot import Answered, Reply, Snapshot, StoreWatch, Traffic
 from monitor.http import Http, InProcess
 from monitor.notifiers.slack import BotIdentity
-from monitor.ports import Unreachable
+from monitor.ports import CanaryAnswer, ConfigAnswer, Refused, Unreachable
 from monitor.redaction import Redactor
 from monitor.truefoundry import ModelsAnswer
-from tests.doctor.clinic import clinic
+from tests.doctor.harness import harness
 from tests.fakes.clock import START, FakeClock
 
 DAY = 86_400.0
 PASS, FAIL, UNKNOWN = Verdict.PASS, Verdict.FAIL, Verdict.UNKNOWN
 
 
-async def seen_well(**more: Any) -> Seen:
-    """What a visit to a healthy tenant saw."""
-    async with clinic(**more) as it:
-        await it.visit()
-        return it.seen[0]
+_ONCE: list[Snapshot] = []
 
 
-def ask(slug: str, seen: Seen) -> Answer:
+async def healthy(**more: Any) -> Snapshot:
+    """What is known of a healthy tenant; asked once for all tests that configure nothing."""
+    if _ONCE and not more:
+        return _ONCE[0]
+    async with harness(**more) as it:
+        await it.report()
+    if not more:
+        _ONCE.extend(it.seen)
+    return it.seen[0]
+
+
+def ask(slug: str, seen: Snapshot) -> Answer:
     """One question."""
-    return next(question for question in QUESTIONS if question.slug == slug).judge(seen)
+    return next(question for question in QUESTIONS if question.slug == slug).answer(seen)
 
 
-def short(slug: str, seen: Seen) -> tuple[str, Verdict]:
+def short(slug: str, seen: Snapshot) -> tuple[str, Verdict]:
     """Its answer and verdict."""
     answer = ask(slug, seen)
     return answer.answer, answer.verdict
 
 
-def hearing(seen: Seen, **heard: Any) -> Seen:
+def hearing(seen: Snapshot, **heard: Any) -> Snapshot:
     """The same, but for what was overheard."""
-    return replace(seen, overheard=replace(seen.overheard, **heard))
+    return replace(seen, traffic=replace(seen.traffic, **heard))
 
 
 # --- clocks, certificates, tokens -------------------------------------------------------------------------------------
@@ -59,14 +68,14 @@ def hearing(seen: Seen, **heard: Any) -> Seen:
 )
 async def test_a_clock_that_is_wrong_is_told(skew: float, answer: str, verdict: Verdict) -> None:
     """Because traces are looked for by time."""
-    seen = hearing(await seen_well(), skews={Service.TRACELOOP: skew, Service.GATEWAY: 0.1})
+    seen = hearing(await healthy(), skews={Service.TRACELOOP: skew, Service.GATEWAY: 0.1})
     assert short("clock", seen) == (answer, verdict)
     assert ask("clock", seen).evidence["traceloop"] == round(skew)
 
 
 async def test_which_way_a_clock_is_wrong_is_told() -> None:
     """In the words of whoever sets it."""
-    seen = await seen_well()
+    seen = await healthy()
     assert (
         "clock is 90 s behind that of the gateway" in ask("clock", hearing(seen, skews={Service.GATEWAY: 90.0})).summary
     )
@@ -77,11 +86,11 @@ async def test_the_servers_clocks_are_heard() -> None:
     """By the header Date, whichever service sends it; what is no date says nothing."""
     for date, skews in (("Fri, 15 Jan 2027 08:01:30 GMT", {Service.GATEWAY: 90.0}), ("tomorrow", {})):
         seen = await _seen_through({"date": date})
-        assert seen.overheard.skews == skews
+        assert seen.traffic.skews == skews
 
 
-async def _seen_through(headers: Mapping[str, str]) -> Seen:
-    """A visit whose gateway sends these headers with everything, and whose other services are not there."""
+async def _seen_through(headers: Mapping[str, str]) -> Snapshot:
+    """A tenant whose gateway sends these headers with everything, and of which nothing else is there."""
 
     async def gateway(_scope: Any, _receive: Any, send: Any) -> None:
         pairs = [(name.encode(), text.encode()) for name, text in headers.items()]
@@ -89,17 +98,13 @@ async def _seen_through(headers: Mapping[str, str]) -> Seen:
         await send({"type": "http.response.body", "body": b"{}"})
 
     clock = FakeClock(threads=False)
-    async with clinic() as it:
-        equipment = Equipment(
-            http=Http(clock=clock, transport=InProcess({"gateway": gateway})),
-            redactor=Redactor(),
-            clock=clock,
-            say=it.said.append,
-            overhear=lambda _: None,
-        )
-        (visit,) = build_visits(it.settings, frozenset(), equipment)
-        await visit._ask_gateway()
-        return visit.seen
+    async with harness() as it:
+        http = Http(clock=clock, transport=InProcess({"gateway": gateway}))
+        deps = Deps(clock=clock, http=http, redactor=Redactor())
+        (name,) = it.settings.targets
+        probe = Probe(name, it.settings, deps, say=it.said.append)
+        await probe._ask_gateway()
+        return probe.snapshot
 
 
 @pytest.mark.parametrize(
@@ -108,7 +113,7 @@ async def _seen_through(headers: Mapping[str, str]) -> Seen:
 )
 async def test_ends_of_certificates_are_told(left: float, answer: str, verdict: Verdict) -> None:
     """The first of them; in good time with advice."""
-    seen = await seen_well()
+    seen = await healthy()
     certificates = {Service.TRACELOOP: seen.now + left, Service.GATEWAY: seen.now + 400 * DAY}
     given = ask("certificates", hearing(seen, certificates=certificates))
     assert (given.answer, given.verdict, bool(given.advice)) == (answer, verdict, answer != "later")
@@ -122,9 +127,9 @@ def _jwt(expires: float) -> str:
 
 async def test_the_end_of_a_token_is_told_where_it_tells() -> None:
     """A JWT's; of an opaque one nothing is known."""
-    assert short("tokens", await seen_well()) == ("not told", PASS)
-    async with clinic(targets={"demo": {"gateway": {"token": _jwt(START - 5)}}}) as it:
-        await it.visit()
+    assert short("tokens", await healthy()) == ("not told", PASS)
+    async with harness(targets={"demo": {"gateway": {"token": _jwt(START - 5)}}}) as it:
+        await it.report()
         assert short("tokens", it.seen[0]) == ("expired", FAIL)
 
 
@@ -133,10 +138,10 @@ async def test_the_end_of_a_token_is_told_where_it_tells() -> None:
 
 async def test_the_proxy_is_named_without_its_password() -> None:
     """Whether the configuration or the environment names it."""
-    seen = await seen_well()
+    seen = await healthy()
     assert short("proxy", seen) == ("none", PASS)
-    async with clinic(http={"proxy": "http://user:secretpass@proxy.acme.example:3128"}) as it:
-        await it.visit()
+    async with harness(http={"proxy": "http://user:secretpass@proxy.acme.example:3128"}) as it:
+        await it.report()
         given = ask("proxy", it.seen[0])
         assert given.answer == "used"
         assert "By http.proxy a proxy is used" in given.summary
@@ -147,11 +152,11 @@ async def test_the_proxy_is_named_without_its_password() -> None:
 async def test_a_network_that_reaches_nobody_is_the_suspect() -> None:
     """Then nobody else is."""
     failures = {Service.GATEWAY: "dns", Service.TRACELOOP: "dns"}
-    seen = replace(await seen_well(), overheard=Overheard(failures=failures))
+    seen = replace(await healthy(), traffic=Traffic(failures=failures))
     assert short("reachable", seen) == ("nobody", FAIL)
-    some = replace(seen, overheard=Overheard(failures=failures, answered=frozenset({Service.GATEWAY})))
+    some = replace(seen, traffic=Traffic(failures=failures, answered={Service.GATEWAY}))
     assert short("reachable", some) == ("not all", UNKNOWN)
-    assert short("reachable", replace(seen, overheard=Overheard())) == ("skipped", UNKNOWN)
+    assert short("reachable", replace(seen, traffic=Traffic())) == ("skipped", UNKNOWN)
 
 
 # --- telling, and cost ------------------------------------------------------------------------------------------------
@@ -159,7 +164,7 @@ async def test_a_network_that_reaches_nobody_is_the_suspect() -> None:
 
 async def test_a_bot_without_its_scope_is_told() -> None:
     """It could not post; where scopes are not told nothing is said about them."""
-    seen = await seen_well()
+    seen = await healthy()
     for scopes, expected in (
         (("reactions:write",), ("scope", FAIL)),
         (("chat:write",), ("accepted", PASS)),
@@ -172,9 +177,9 @@ async def test_a_bot_without_its_scope_is_told() -> None:
 
 async def test_the_cost_counts_real_spans() -> None:
     """Where a trace was seen; and says when the free plans do not suffice."""
-    seen = await seen_well()
+    seen = await healthy()
     assert "27,360 spans (3 a canary);" in ask("cost", seen).summary
-    frequent = await seen_well(targets={"demo": {"checks": {"canary": {"every": "2m30s", "max_per_day": 1000}}}})
+    frequent = await healthy(targets={"demo": {"checks": {"canary": {"every": "2m30s", "max_per_day": 1000}}}})
     given = ask("cost", frequent)
     assert (given.answer, given.verdict) == ("beyond free", PASS)
     assert "checks.canary.every" in given.advice
@@ -185,7 +190,7 @@ async def test_the_cost_counts_real_spans() -> None:
 
 async def test_a_model_that_is_not_listed_may_work_all_the_same() -> None:
     """The list is said to be incomplete: the canary decides."""
-    seen = await seen_well()
+    seen = await healthy()
     listed = replace(seen, models=Answered(ModelsAnswer(status=200, models=tuple("abcdefg"))))
     given = ask("models_listed", listed)
     assert (given.answer, given.verdict) == ("not listed", UNKNOWN)
@@ -199,7 +204,7 @@ async def test_a_model_that_is_not_listed_may_work_all_the_same() -> None:
 )
 async def test_any_answer_of_the_health_path_will_do(status: int, answer: str) -> None:
     """And it is told which it was."""
-    seen = await seen_well()
+    seen = await healthy()
     gateway = seen.state.trends
     trend = next(value for name, value in gateway.items() if name == "gateway")
     assert trend.last is not None
@@ -210,7 +215,7 @@ async def test_any_answer_of_the_health_path_will_do(status: int, answer: str) -
 
 async def test_a_session_that_names_nobody_is_outweighed_by_what_the_token_may_read() -> None:
     """Where the configuration can be read, the token is accepted."""
-    seen = replace(await seen_well(), tenant=Answered(None))
+    seen = replace(await healthy(), tenant=Answered(None))
     assert short("control_plane_token", seen) == ("accepted", PASS)
     assert short("control_plane_token", replace(seen, config=None)) == ("not known", FAIL)
 
@@ -218,25 +223,25 @@ async def test_a_session_that_names_nobody_is_outweighed_by_what_the_token_may_r
 async def test_what_other_configurations_say_is_told() -> None:
     """In a few words."""
     rules = (SwitchRule(name="a", off=True), SwitchRule(name="b"))
-    others = {
+    others: dict[SwitchKind, Reply[SwitchSeen]] = {
         SwitchKind.LOGGING: Answered(SwitchSeen(kind=SwitchKind.LOGGING, rules=rules)),
         SwitchKind.GLOBAL: Answered(SwitchSeen(kind=SwitchKind.GLOBAL, mode=LoggingMode.NEVER)),
         SwitchKind.ROUTING: Answered(SwitchSeen(kind=SwitchKind.ROUTING, form="404")),
     }
-    said = ask("other_configs", replace(await seen_well(), others=others)).summary
+    said = ask("other_configs", replace(await healthy(), others=others)).summary
     assert "gateway-logging-config: 2 rules, 1 of them off; gateway-global-settings: never" in said
 
 
 async def test_a_read_that_fails_at_the_end_accuses_nobody() -> None:
     """What a trace carries stays open then."""
-    seen = replace(await seen_well(), spans=Unreachable("traceloop: no answer", kind="timeout"))
+    seen = replace(await healthy(), spans=Unreachable("traceloop: no answer", kind="timeout"))
     for slug in ("content", "credentials", "environment", "naming", "service_name", "resource_attributes", "metadata"):
         assert short(slug, seen) == ("timeout", UNKNOWN)
 
 
 async def test_what_traceloop_does_not_tell_stays_open() -> None:
     """Whether it may be relied on shows with a real tenant."""
-    seen = await seen_well()
+    seen = await healthy()
     bare = tuple(
         replace(span, service_name=None, environment=None, content=None, resource=None, model=None)
         for span in seen.facts
@@ -245,19 +250,113 @@ async def test_what_traceloop_does_not_tell_stays_open() -> None:
         assert short(slug, replace(seen, spans=Answered(bare))) == ("not told", UNKNOWN)
 
 
+def _without_config(seen: Snapshot) -> Snapshot:
+    return replace(seen, tenant=Answered(None), config=Answered(ConfigAnswer(seen=None, form="null")))
+
+
+def _shown(seen: Snapshot, **changes: Any) -> Snapshot:
+    """The exporter's configuration otherwise."""
+    assert seen.export_config is not None
+    assert seen.exporter is not None
+    shown = replace(seen.export_config, seen=replace(seen.exporter, **changes))
+    return replace(seen, config=Answered(shown))
+
+
+def _with_headers(seen: Snapshot, *kinds: SecretKind) -> Snapshot:
+    """Headers that are shown in these forms."""
+    assert seen.exporter is not None
+    config = seen.exporter.config
+    others = {name: value for name, value in config.fields.items() if name not in config.secrets()}
+    headers = {f"{HEADERS}.{kind}": Secret(kind=kind) for kind in kinds}
+    return _shown(seen, config=replace(config, fields={**others, **headers}))
+
+
+def _all_there() -> dict[SwitchKind, Reply[SwitchSeen]]:
+    return {kind: Answered(SwitchSeen(kind=kind)) for kind in SwitchKind}
+
+
+def _canary(seen: Snapshot, **changes: Any) -> Snapshot:
+    """The canary otherwise."""
+    assert seen.canary is not None
+    return replace(seen, state=replace(seen.state, canaries=(replace(seen.canary, **changes),)))
+
+
+def _unnamed(seen: Snapshot) -> Snapshot:
+    """A gateway that names no trace, and of which none has been seen."""
+    unknown = _canary(hearing(seen, feedback="absent"), id_source=None)
+    return replace(unknown, state=replace(unknown.state, honours_traceparent=None))
+
+
+def _anonymous(seen: Snapshot, **how: Any) -> Snapshot:
+    """A gateway that answers so without a token."""
+    return replace(seen, anonymous=Answered(ModelsAnswer(status=401, **how)))
+
+
+RARE: list[tuple[str, Callable[[Snapshot], Snapshot], tuple[str, Verdict]]] = [
+    ("config_readable", _without_config, ("null", UNKNOWN)),
+    ("config_changed", lambda seen: _shown(seen, updated_at=None, updated_by=None), ("not told", PASS)),
+    ("header_values", lambda seen: _with_headers(seen, SecretKind.ABSENT), ("absent", PASS)),
+    ("header_values", lambda seen: _with_headers(seen, SecretKind.ABSENT, SecretKind.HIDDEN), ("mixed", PASS)),
+    ("absent_exporter", lambda seen: replace(seen, others=_all_there()), ("not seen", UNKNOWN)),
+    ("usage_told", lambda seen: _canary(seen, usage={}), ("model", PASS)),
+    ("usage_told", lambda seen: _canary(seen, model=None), ("tokens", PASS)),
+    ("usage_told", lambda seen: _canary(seen, model=None, usage={}), ("nothing", PASS)),
+    ("no_token", lambda seen: _anonymous(seen, form="json"), ("401 json", PASS)),
+    ("no_token", lambda seen: _anonymous(seen, form="page"), ("401 page", PASS)),
+    ("no_token", lambda seen: _anonymous(seen, models=("a",)), ("401 list", PASS)),
+    ("trace_id", _unnamed, ("not seen", UNKNOWN)),
+    ("traceparent", _unnamed, ("not seen", UNKNOWN)),
+    ("feedback_header", lambda seen: hearing(seen, feedback="unreadable"), ("unreadable", UNKNOWN)),
+    ("refused_request", lambda seen: replace(seen, refused=Answered(CanaryAnswer(status=200))), ("served", PASS)),
+    ("ingest_answer", lambda seen: hearing(seen, accepted="text"), ("text", PASS)),
+    ("metadata", lambda seen: hearing(seen, metadata="object"), ("object", PASS)),
+    ("metadata", lambda seen: hearing(seen, metadata=None), ("absent", PASS)),
+    ("own_store", lambda seen: replace(seen, store=StoreWatch(spans=2, first_after=1.0)), ("in part", UNKNOWN)),
+    ("other_environments", lambda seen: replace(seen, environments={"stg": Refused("no", status=401)}), ("401", FAIL)),
+]
+
+
+@pytest.mark.parametrize(("slug", "change", "expected"), RARE, ids=[f"{slug}-{given[0]}" for slug, _, given in RARE])
+async def test_what_no_sandbox_answers_is_answered_right(
+    slug: str, change: Callable[[Snapshot], Snapshot], expected: tuple[str, Verdict]
+) -> None:
+    """Each in a sentence that is filled in."""
+    given = ask(slug, change(await healthy()))
+    assert (given.answer, given.verdict) == expected
+    assert given.summary.endswith(".")
+    assert "{" not in given.summary + given.advice
+
+
+async def test_tokens_end_in_good_time_or_soon() -> None:
+    """What tells when it ends says so."""
+    for days, expected in ((10, ("soon", PASS)), (90, ("later", PASS))):
+        seen = await healthy(targets={"demo": {"gateway": {"token": _jwt(START + days * DAY)}}})
+        assert short("tokens", seen) == expected
+
+
+async def test_json_that_is_configured_has_to_be_taken() -> None:
+    """The exporter would lose every span."""
+    seen = await healthy(targets={"demo": {"expected": {"encoding": "json"}}})
+    given = ask("json_ingest", seen)
+    assert (given.answer, given.verdict) == ("refused", FAIL)
+    assert given.advice == "expected.encoding is json: set it, and the exporter, to proto."
+
+
 # --- the verdict ------------------------------------------------------------------------------------------------------
 
 
 def _asked(*answers: tuple[Answer, bool]) -> dict[Question, Answer]:
     """Questions with these answers; `needed` or not."""
 
-    def question(place: int, answer: Answer, *, needed: bool) -> Question:
-        return Question(slug=str(place), text="?", judge=lambda _: answer, needed=needed)
+    def question(*, needed: bool) -> Question:
+        return Question(
+            slug="a", text="?", needed=needed, concerns=lambda _: True, texts={}, judge=lambda _: Result("a")
+        )
 
-    return {question(place, answer, needed=needed): answer for place, (answer, needed) in enumerate(answers)}
+    return {question(needed=needed): answer for answer, needed in answers}
 
 
-WELL, WRONG, OPEN = well("a", "b"), wrong("a", "b", "c"), open_("a", "b")
+WELL, WRONG, OPEN = (Answer(answer="a", verdict=verdict, summary="b") for verdict in (PASS, FAIL, UNKNOWN))
 
 
 @pytest.mark.parametrize(
@@ -277,13 +376,15 @@ def test_the_verdict_is_that_of_what_is_needed(answers: list[tuple[Answer, bool]
 
 def test_the_first_suggestion_for_a_setting_counts() -> None:
     """A setting is suggested once."""
-    first, second = (Suggestion(setting="a.b", value=value, why="w") for value in (1, 2))
-    assert suggested(_asked((well("a", "b", first), True), (well("a", "b", second), True))) == {"a.b": first}
+    first, second = (Suggestion("a.b", value, "w") for value in (1, 2))
+    assert suggested(_asked((replace(WELL, suggests=(first,)), True), (replace(WELL, suggests=(second,)), True))) == {
+        "a.b": first
+    }
 
 
 async def test_what_is_needed_is_what_a_trusted_monitor_needs() -> None:
     """The list, in the order of asking."""
-    questions = describe_visit(await seen_well())["questions"]
+    questions = describe_probe(await healthy())["questions"]
     assert [slug for slug, each in questions.items() if each["needed"]] == [
         "control_plane_token",
         "config_readable",

@@ -1,6 +1,6 @@
 """Traceloop in memory: where traces are read back, and where spans are sent."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 
 from monitor.core.model import Instant, Seconds, TraceId
@@ -22,6 +22,9 @@ class FakeBackend:
         self._stored: list[_Stored] = []
         self.quick_error: PortError | None = None
         self.window_error: PortError | None = None
+        self.search_error: PortError | None = None  # of a window that is searched by the nonce alone
+        self.quick_shows: Callable[[tuple[SpanFact, ...]], tuple[SpanFact, ...]] = lambda spans: spans
+        self.before_quick: Callable[[TraceId], Awaitable[None]] | None = None
         self.quick_reads: list[TraceId] = []
         self.window_reads: list[tuple[Instant, Instant, TraceId | None]] = []
         self.narrowings: list[Narrowing] = []
@@ -37,10 +40,12 @@ class FakeBackend:
         """The quick route; it tells neither service name nor resource."""
         del nonce, timeout
         self.quick_reads.append(trace_id)
+        if self.before_quick is not None:
+            await self.before_quick(trace_id)
         if self.quick_error is not None:
             raise self.quick_error
         spans = [stored.span for stored in self._stored if stored.span.trace_id == trace_id]
-        return _distinct([replace(span, service_name=None, resource=None) for span in spans])
+        return self.quick_shows(_distinct([replace(span, service_name=None, resource=None) for span in spans]))
 
     async def try_key(self, *, timeout: Seconds) -> None:
         """The documented route, asked for anything."""
@@ -66,6 +71,8 @@ class FakeBackend:
         self.narrowings.append(narrowing)
         if self.window_error is not None:
             raise self.window_error
+        if self.search_error is not None and trace_id is None:
+            raise self.search_error
         if narrowing not in self.honours:
             return ()
         if self.crowded and narrowing is Narrowing.WINDOW:

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from monitor.core.drift import ConfigSeen
+from monitor.core.gateway_policies import SwitchKind, SwitchSeen
 from monitor.core.model import Instant, Seconds, TraceId
-from monitor.core.switches import SwitchKind, SwitchSeen
 from monitor.core.trace import SpanFact
 from monitor.ports import ConfigAnswer, PortError
 

@@ -1,7 +1,7 @@
 """A gateway's own counters in memory."""
 
-from monitor.core.hop import SpanCounters
 from monitor.core.model import Seconds
+from monitor.core.pipeline_counters import SpanCounters
 from monitor.ports import Clock, PortError
 
 

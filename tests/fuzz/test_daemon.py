@@ -7,6 +7,7 @@ import pytest
 from tests.fuzz.mutations import KINDS, Mutation
 from tests.fuzz.routes import ROUTES
 from tests.fuzz.worlds import BROKEN, run
+from tests.sampling import sample
 
 KINDS_EACH = 3
 """So many kinds of change for each answer, others for each; `make fuzz` goes through all of them again and again."""
@@ -28,7 +29,7 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize(("route", "mutation", "broken"), CASES, ids=str)
+@pytest.mark.parametrize(("route", "mutation", "broken"), sample(CASES, every=9), ids=str)
 async def test_the_monitor_says_unknown_or_the_right_thing(route: str, mutation: Mutation, broken: str | None) -> None:
     """In a well world and in a broken one; and when all is mended, what was told is resolved where it was told."""
     done = await run(route, mutation, broken=broken)
@@ -36,6 +37,7 @@ async def test_the_monitor_says_unknown_or_the_right_thing(route: str, mutation:
     assert done.changed > 0 or not ROUTES[route].asked
 
 
+@pytest.mark.thorough
 async def test_the_session_is_asked_where_the_configuration_is_gone() -> None:
     """Only then; whatever it says, the exporter is off or nothing is known."""
     for kind in ("body", "status", "other_type"):
@@ -43,6 +45,7 @@ async def test_the_session_is_asked_where_the_configuration_is_gone() -> None:
         assert (done.wrong, done.changed > 0) == ([], True)
 
 
+@pytest.mark.thorough
 async def test_no_change_of_an_absurd_date_hides_a_drift_or_crashes() -> None:
     """Some dates no calendar can show."""
     for seed in range(6):
@@ -50,6 +53,7 @@ async def test_no_change_of_an_absurd_date_hides_a_drift_or_crashes() -> None:
         assert done.wrong == []
 
 
+@pytest.mark.thorough
 async def test_slack_may_answer_anything() -> None:
     """Whoever was told is told of the end, and nothing that Slack says is shown as it came."""
     for kind in ("body", "status_and_body", "other_type", "text", "retry_after"):

@@ -117,7 +117,8 @@ def _showing(home: House) -> Iterator[str]:
     now = home.clock.now()
     page = status_page(home.daemon.report(), home.daemon.state, troubles=(), version="1", now=now)
     metrics, _ = home.metrics.render("", home.view())
-    if shown := given_away(home.sandbox.world, home.daemon, metrics.decode() + page, home.events):
+    recorded = list(home.store._history.values())[-500:]
+    if shown := given_away(home.sandbox.world, home.daemon, metrics.decode() + page, home.events, recorded):
         yield f"{len(shown)} secrets are shown"
     seen = [page, *(message.text for message in home.messages)]
     for mark in _MARKUP:

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.http import BODY_LIMIT, Answer, JsonRows, Odd
+from monitor.http import BODY_LIMIT, Answer, JsonRows, Unread
 from monitor.http.answer import Body
 from monitor.ports import Garbled
 from tests.fakes.loopback import answer, saying, serving
@@ -97,7 +97,7 @@ def test_a_byte_at_a_time_ends() -> None:
 )
 def test_json_that_is_not_read_says_why(body: bytes, why: str) -> None:
     """Each in its own words: none of them is no JSON at all."""
-    with pytest.raises(Odd, match=why):
+    with pytest.raises(Unread, match=why):
         Answer(status=200, body=body).json()
 
 
@@ -174,6 +174,26 @@ def test_an_endless_number_among_rows_ends_nothing_but_the_read(number: str, siz
 
     with pytest.raises(Garbled, match="number of 4000 digits"):
         feed()
+
+
+@pytest.mark.parametrize(
+    ("sent", "why"),
+    [
+        (b'{"spans": {"data": [{"a": 1, "a": 2}]}}', "repeats a name"),
+        (b'{"spans": {"data": [{"a": {"b": [], "b": {}}}]}}', "repeats a name"),
+        (b'{"spans": {"data": [], "data": []}}', "repeats a name"),
+        (b'{"spans": {}, "spans": {"data": []}}', "repeats a name"),
+        (b'{"spans": {"data": [' + b'{"a":' * 101 + b"1" + b"}" * 101 + b"]}}", "deeper than 100 levels"),
+        (b'{"spans": {"data": [NaN]}}', "no JSON"),
+        (b'{"spans": {"data": [' + b"0," * 500_000 + b"0]}}", "more than 500000 values"),
+    ],
+    ids=["in a row", "deep in a row", "the rows", "on the way", "too deep", "no JSON", "too many"],
+)
+def test_rows_that_cannot_be_trusted_end_the_read(sent: bytes, why: str) -> None:
+    """What is read out of two fields of one name is unpredictable, and what is built has a bound."""
+    rows = JsonRows(("spans", "data"), lambda _: None)
+    with pytest.raises(Garbled, match=why):
+        rows.feed(sent)
 
 
 def test_long_numbers_are_read_as_before() -> None:

@@ -14,7 +14,7 @@ from monitor.core.model import Service
 from monitor.http.network import Proxies, Resolver
 from monitor.ports import Unreachable
 from tests.fakes.loopback import answer, saying, serving
-from tests.http.common import SECRET, Heard, ask, over_network
+from tests.http.common import Heard, ask, over_network
 
 
 def _failing_lookup(_host: str, _port: int) -> Sequence[str]:
@@ -116,22 +116,6 @@ async def test_requests_through_a_proxy_go_to_the_proxy() -> None:
         assert (await ask(http, f"http://127.0.0.1:{direct}/")).body == b"direct"
     assert seen[0].startswith(b"GET http://gateway.example/health HTTP/1.1\r\n")
     assert b"Host: gateway.example\r\n" in seen[0]
-
-
-async def test_a_proxy_that_refuses_a_tunnel_is_no_answer() -> None:
-    """Its 407 is not the service's; the password in its URL is not shown."""
-    async with serving(saying(answer("407 Proxy Authentication Required"))) as port:
-        http = over_network(proxy=f"http://user:{SECRET}@127.0.0.1:{port}")
-        with pytest.raises(Unreachable, match=r"our proxy refuses the connection to gateway\.example") as caught:
-            await ask(http, "https://gateway.example/")
-    assert caught.value.kind == "proxy"
-    assert SECRET not in str(caught.value)
-
-
-async def test_a_proxy_of_another_kind_is_refused() -> None:
-    """SOCKS needs a library that is not ours."""
-    with pytest.raises(Unreachable, match="neither http nor https"):
-        await ask(over_network(environ={"HTTPS_PROXY": "socks5://127.0.0.1:1"}), "https://gateway.example/")
 
 
 @pytest.mark.parametrize(

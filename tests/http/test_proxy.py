@@ -18,7 +18,7 @@ from monitor.truefoundry.gateway import TrueFoundryGateway
 from tests.checks.bench import Diary, FakeWitness, says
 from tests.fakes.clock import FakeClock
 from tests.fakes.loopback import Handler, answer, saying, serving
-from tests.http.common import ask, over_network, tls
+from tests.http.common import SECRET, ask, over_network, tls
 
 
 def _tunnel(port: int) -> Handler:
@@ -71,8 +71,9 @@ async def _look(http: Http, url: str) -> Observation:
 async def test_a_tunnel_that_our_proxy_refuses_is_unknown_though_a_witness_answers(said: str) -> None:
     """The answer to a CONNECT never comes from the service (https://www.rfc-editor.org/rfc/rfc9110#name-connect)."""
     async with serving(saying(answer(said))) as port:
-        seen = await _look(_through(port), "https://gateway.example")
+        seen = await _look(over_network(proxy=f"http://user:{SECRET}@127.0.0.1:{port}"), "https://gateway.example")
     assert says(seen.finding) == ("unknown", Blindness.PROXY)
+    assert SECRET not in seen.finding.summary
     assert f"our proxy refuses the connection to gateway.example ({said})" in seen.finding.summary
 
 
@@ -116,10 +117,13 @@ async def test_a_proxy_that_never_connects_us_is_ours() -> None:
     assert caught.value.kind == "proxy"
 
 
-@pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:1", "http://", "http://[::1"])
-async def test_a_proxy_that_cannot_be_used_is_ours(proxy: str) -> None:
-    """A mistake in our own settings or environment."""
-    with pytest.raises(Unreachable) as caught:
+@pytest.mark.parametrize(
+    ("proxy", "why"),
+    [("socks5://127.0.0.1:1", "neither http nor https"), ("http://", "our proxy"), ("http://[::1", "our proxy")],
+)
+async def test_a_proxy_that_cannot_be_used_is_ours(proxy: str, why: str) -> None:
+    """A mistake in our own settings or environment; SOCKS needs a library that is not ours."""
+    with pytest.raises(Unreachable, match=why) as caught:
         await ask(over_network(environ={"HTTPS_PROXY": proxy}), "https://gateway.example/")
     assert caught.value.kind == "proxy"
 

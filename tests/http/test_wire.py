@@ -2,12 +2,10 @@
 
 import asyncio
 import errno
-import gzip
 import socket
 import ssl
 import time
 import traceback
-import zlib
 from pathlib import Path
 
 import pytest
@@ -48,18 +46,6 @@ async def test_the_request_says_who_asks_and_asks_for_no_compression() -> None:
     assert "\r\nContent-Length: 2\r\n" in head
 
 
-async def test_nobody_listening_is_a_refused_connection(heard: Heard) -> None:
-    """Kind connect, with the host in the text, and the phase that it failed in."""
-    with socket.socket() as closed:
-        closed.bind(("127.0.0.1", 0))
-        port = closed.getsockname()[1]
-    with pytest.raises(Unreachable, match=f"127.0.0.1:{port}: no connection") as caught:
-        await ask(over_network(heard), f"http://127.0.0.1:{port}/")
-    assert caught.value.kind == "connect"
-    assert caught.value.phases.connect is not None
-    assert heard.outcomes == [(Service.GATEWAY, "connect")]
-
-
 def _closed_port() -> int:
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
@@ -67,10 +53,11 @@ def _closed_port() -> int:
 
 
 @pytest.mark.parametrize("way", ["address", "name", "proxy"])
-async def test_what_the_system_says_is_said_in_its_words(way: str) -> None:
-    """Not in Python's; also of a name with several addresses."""
+async def test_what_the_system_says_is_said_in_its_words(heard: Heard, way: str) -> None:
+    """Not in Python's; also of a name with several addresses. The phase that it failed in is told, and the listener hears of it."""
     port = _closed_port()
     http = over_network(
+        heard,
         lookup=lambda _host, _port: ["127.0.0.1", "127.0.0.2"],
         proxy=f"http://localhost:{port}" if way == "proxy" else None,
     )
@@ -80,25 +67,43 @@ async def test_what_the_system_says_is_said_in_its_words(way: str) -> None:
     direct = f"{host}:{port}: no connection (connection refused)"
     by_proxy = f"our proxy localhost:{port} cannot be reached, so {host}:{port} was not asked (connection refused)"
     assert str(caught.value) == (by_proxy if way == "proxy" else direct)
+    assert caught.value.phases.connect is not None
+    assert heard.outcomes == [(Service.GATEWAY, "proxy" if way == "proxy" else "connect")]
+
+
+_CUT_OFF = "the connection was closed before the answer was complete"
 
 
 @pytest.mark.parametrize(
-    ("said", "text"),
+    ("said", "kind", "text"),
     [
-        (b"SSH-2.0-OpenSSH\r\n\r\n", "what it sent is not HTTP (illegal status line: SSH-2.0-OpenSSH)"),
-        (b"", "the connection was closed before the answer was complete"),
+        (b"SSH-2.0-OpenSSH\r\n\r\n", "protocol", "what it sent is not HTTP (illegal status line: SSH-2.0-OpenSSH)"),
+        (b"HTTP/1.1 abc\r\n\r\n", "protocol", "what it sent is not HTTP (illegal status line: HTTP/1.1 abc)"),
+        (b"\x16\x03\x01\x00", None, ""),
+        (b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 50_000, None, ""),
+        (b"", "reset", _CUT_OFF),
         (
             b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nabc",
-            "the connection was closed before the answer was complete (received 3 bytes, expected 100)",
+            "reset",
+            f"{_CUT_OFF} (received 3 bytes, expected 100)",
+        ),
+        (
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab",
+            "reset",
+            f"{_CUT_OFF} (incomplete chunked read)",
         ),
     ],
+    ids=["ssh", "status", "tls", "headers", "nothing", "length", "chunked"],
 )
-async def test_what_was_sent_is_said_once_and_not_as_python_writes_it(said: bytes, text: str) -> None:
-    """No `bytearray(b'…')`, and nothing twice."""
+async def test_what_was_sent_is_said_once_and_not_as_python_writes_it(said: bytes, kind: str | None, text: str) -> None:
+    """No `bytearray(b'…')`, and nothing twice; another protocol is none of ours, what breaks in the middle is a reset."""
     async with serving(saying(said) if said else saying()) as port:
         with pytest.raises(Unreachable) as caught:
             await ask(over_network(), f"http://127.0.0.1:{port}/")
-    assert str(caught.value) == f"127.0.0.1:{port}: {text}"
+    if kind is None:  # how the pieces arrive decides which
+        assert caught.value.kind in {"protocol", "reset"}
+    else:
+        assert (caught.value.kind, str(caught.value)) == (kind, f"127.0.0.1:{port}: {text}")
 
 
 @pytest.mark.parametrize(
@@ -152,7 +157,7 @@ async def test_a_slow_drip_ends_at_the_deadline() -> None:
     pieces = [b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n", *[b"x"] * 1000]
     async with serving(saying(*pieces, pause=0.01)) as port:
         with pytest.raises(Unreachable, match="reading the answer") as caught:
-            await ask(over_network(), f"http://127.0.0.1:{port}/", timeout=0.08)
+            await ask(over_network(), f"http://127.0.0.1:{port}/", timeout=0.4)
     assert caught.value.kind == "timeout"
     assert caught.value.phases.transfer is not None
 
@@ -174,40 +179,6 @@ async def test_an_endless_body_is_cut_off() -> None:
         got.json()
 
 
-@pytest.mark.parametrize("head", [b"Content-Length: 100\r\n\r\nabc", b"Transfer-Encoding: chunked\r\n\r\n5\r\nab"])
-async def test_a_truncated_body_is_no_answer(head: bytes) -> None:
-    """A connection that breaks in the middle is a reset."""
-    async with serving(saying(b"HTTP/1.1 200 OK\r\n" + head)) as port:
-        with pytest.raises(Unreachable, match="closed before the answer was complete") as caught:
-            await ask(over_network(), f"http://127.0.0.1:{port}/")
-    assert caught.value.kind == "reset"
-
-
-async def test_hanging_up_without_a_word_is_no_answer() -> None:
-    """A connection closed instead of answered is a reset."""
-    async with serving(saying()) as port:
-        with pytest.raises(Unreachable) as caught:
-            await ask(over_network(), f"http://127.0.0.1:{port}/")
-    assert caught.value.kind == "reset"
-
-
-@pytest.mark.parametrize(
-    "said",
-    [
-        b"SSH-2.0-OpenSSH\r\n\r\n",
-        b"HTTP/1.1 abc\r\n\r\n",
-        b"\x16\x03\x01\x00",
-        b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 50_000,
-    ],
-)
-async def test_what_is_not_http_is_said_so(said: bytes) -> None:
-    """Another protocol, a broken status line, ten thousands of headers."""
-    async with serving(saying(said)) as port:
-        with pytest.raises(Unreachable) as caught:
-            await ask(over_network(), f"http://127.0.0.1:{port}/")
-    assert caught.value.kind in {"protocol", "reset"}
-
-
 async def test_ten_thousand_short_headers_end_in_an_answer_or_an_error() -> None:
     """Never in a hang, nor in a foreign exception."""
     said = b"HTTP/1.1 200 OK\r\n" + b"".join(b"a%d: b\r\n" % number for number in range(10_000)) + b"\r\n"
@@ -216,24 +187,6 @@ async def test_ten_thousand_short_headers_end_in_an_answer_or_an_error() -> None
             assert (await ask(over_network(), f"http://127.0.0.1:{port}/")).status == 200
         except Unreachable as error:
             assert error.kind in {"protocol", "reset"}  # noqa: PT017 - both are right: how the pieces arrive decides
-
-
-async def test_a_compressed_answer_is_read_although_nobody_asked_for_it() -> None:
-    """By gzip and deflate, as some proxies send them whatever was asked."""
-    for encoding, packed in (("gzip", gzip.compress(b'{"a": 1}')), ("deflate", zlib.compress(b'{"a": 1}'))):
-        async with serving(saying(answer(body=packed, Content_Encoding=encoding))) as port:
-            assert (await ask(over_network(), f"http://127.0.0.1:{port}/")).json() == {"a": 1}
-
-
-async def test_a_bomb_is_defused() -> None:
-    """What unpacks a thousandfold is unpacked to the limit and no further."""
-    bomb = gzip.compress(b"\0" * 50_000_000)
-    assert len(bomb) < 60_000
-    async with serving(saying(answer(body=bomb, Content_Encoding="gzip"))) as port:
-        got = await ask(over_network(), f"http://127.0.0.1:{port}/", body_limit=10_000)
-    assert len(got.body) == 10_000
-    with pytest.raises(Garbled, match="more than 10000 bytes"):
-        got.json()
 
 
 @pytest.mark.parametrize(("encoding", "body"), [("br", b"x"), ("gzip, gzip", b"x"), ("gzip", b"not gzip at all")])
@@ -246,17 +199,9 @@ async def test_an_encoding_that_cannot_be_read_is_said_so(encoding: str, body: b
         got.json()
 
 
-async def test_a_redirect_is_an_answer_and_is_not_followed() -> None:
-    """A token never travels to a host that is not the configured one."""
-    async with serving(saying(answer("302 Found", Location="http://127.0.0.1:1/elsewhere"))) as port:
-        got = await ask(over_network(), f"http://127.0.0.1:{port}/", headers={"Authorization": f"Bearer {SECRET}"})
-    assert got.status == 302
-
-
 @pytest.mark.parametrize(
     ("url", "headers"),
     [
-        ("http://127.0.0.1:1/", {"Authorization": f"Bearer {SECRET}\r\nX: y"}),
         ("http://127.0.0.1:1/", {"Authorization": f"Bearer {SECRET}é"}),
         ("ftp://127.0.0.1/", {"Authorization": SECRET}),
         ("http://", {}),

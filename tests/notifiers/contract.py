@@ -1,4 +1,4 @@
-"""What every notifier promises, whoever reads it: a fake, a log, Slack, Alertmanager, a webhook."""
+"""What every notifier promises, whoever reads it: a fake, Slack, Alertmanager, a webhook."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence

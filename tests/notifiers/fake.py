@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Mapping
 
 from monitor.core.incident import Notice
-from monitor.notifiers import log
+from monitor.notifiers.slack import render
 from monitor.ports import Undeliverable
 
 
@@ -22,7 +22,7 @@ class FakeNotifier:
         """Remember; the receipt is that of the first notice of an incident."""
         self._fail_if_due()
         self.notices.append(notice)
-        self.lines.append(log.line(notice, str))
+        self.lines.append(render.post(notice, render.Frame(redact=str)).text)
         known = notice.told.receipt if notice.told is not None else {}
         return {"number": known.get("number", str(len(self.notices)))}
 

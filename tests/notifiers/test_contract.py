@@ -2,11 +2,10 @@
 
 import pytest
 
-from monitor.notifiers.log import LogNotifier
 from monitor.ports import Notifier, Undeliverable
 from tests.notifiers.contract import REDACT, NotifierContract, Reader
 from tests.notifiers.fake import FakeNotifier
-from tests.notifiers.slack.reader import SlackReader, a_bot, a_webhook, bot_reader, hook_reader
+from tests.notifiers.slack.scripted import SlackReader, a_bot, a_webhook, bot_reader, hook_reader
 
 
 class _FakeReader:
@@ -33,32 +32,6 @@ class TestFakeNotifier(NotifierContract):
         """The fake."""
         assert isinstance(reader, _FakeReader)
         return reader.notifier
-
-
-class _Lines:
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def heard(self) -> list[str]:
-        return self.lines
-
-    def refuse_once(self, *, permanent: bool) -> None:
-        pytest.skip(f"a line is always written (permanent: {permanent})")
-
-
-class TestLogNotifier(NotifierContract):
-    """Lines."""
-
-    @pytest.fixture
-    def reader(self) -> Reader:
-        """Whoever reads the lines."""
-        return _Lines()
-
-    @pytest.fixture
-    def notifier(self, reader: Reader) -> Notifier:
-        """The notifier."""
-        assert isinstance(reader, _Lines)
-        return LogNotifier(write=reader.lines.append, redact=REDACT)
 
 
 class TestSlackBot(NotifierContract):

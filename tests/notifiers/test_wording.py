@@ -6,7 +6,7 @@ import pytest
 
 from monitor.core.incident import Losses, Passage, Reason
 from monitor.core.model import Component, Fault, Severity
-from monitor.notifiers import canaries, wording
+from monitor.notifiers import wording
 from monitor.notifiers.wording import Style, duration, utc
 from tests.fakes.clock import START
 from tests.notifiers import notices
@@ -128,14 +128,14 @@ def test_a_clock_set_back_makes_nothing_negative() -> None:
 def test_losses_begin_like_a_sentence() -> None:
     """Also where there were none."""
     notice = a_notice(Reason.RESOLVED, an_incident(closed_at=START, losses=Losses()))
-    assert canaries.losses(notice, PLAIN) == ["No canary was sent meanwhile."]
-    assert canaries.losses(a_notice(), PLAIN) == []
+    assert wording.losses(notice, PLAIN) == ["No canary was sent meanwhile."]
+    assert wording.losses(a_notice(), PLAIN) == []
 
 
 def test_late_and_lost_traces_are_named_as_far_as_there_is_room() -> None:
     """And how many more there are."""
     losses = Losses(sent=9, late=1, lost=7, longest_delay=412.0, late_ids=("aa",), lost_ids=("bb", "cc"))
-    assert canaries.losses(a_notice(Reason.RESOLVED, an_incident(closed_at=START, losses=losses)), PLAIN) == [
+    assert wording.losses(a_notice(Reason.RESOLVED, an_incident(closed_at=START, losses=losses)), PLAIN) == [
         "9 canaries: 1 arrived in time, 1 late (longest 412 s), 7 lost.",
         "Late, the longest first: aa",
         "Lost, the newest first: bb, cc and 5 more",

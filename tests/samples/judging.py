@@ -2,16 +2,15 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 
-from monitor.checks.answers import judge_answer
-from monitor.checks.blindness import cannot_see
+from monitor.checks.canary import judge_answer
 from monitor.checks.config import judge_comparison
 from monitor.checks.control import judge_ingest
 from monitor.checks.gateway import judge_ping
+from monitor.checks.verdicts import cannot_see
 from monitor.core.drift import compare
 from monitor.core.model import Finding, TraceId
 from monitor.core.trace import Labels, Route, SpanFact, TraceSeen, judge_completeness, judge_labels
-from monitor.notifiers.slack import Destination, SlackBot
-from monitor.notifiers.slack.pace import Pace
+from monitor.notifiers.slack import Destination, Pace, SlackBot
 from monitor.ports import CanaryRequest, ControlRequest, Gone, PortError, Refused, Undeliverable
 from monitor.redaction import Redactor
 from monitor.traceloop import OtlpIngest, TraceloopReader

@@ -3,17 +3,21 @@
 import base64
 import json
 from collections.abc import Iterable
+from dataclasses import asdict
 from urllib.parse import quote
 
 from monitor.core.events import Event, IncidentChanged
 from monitor.daemon.daemon import Daemon
 from monitor.sandbox import World
 from monitor.sandbox.credentials import Credentials
-from monitor.store.codec import encode_event, encode_target
+from monitor.store import Recorded
+from monitor.store.codec import encode_input, encode_target
 
 
-def given_away(world: World, daemon: Daemon, metrics: str, events: Iterable[Event]) -> set[str]:
-    """The secrets that stand in a message, a metric, the status, an event or what is stored."""
+def given_away(
+    world: World, daemon: Daemon, metrics: str, events: Iterable[Event], recorded: Iterable[Recorded]
+) -> set[str]:
+    """The secrets that stand in a message, a metric, the status, an event or what is stored and recorded."""
     journals = daemon.journals
     written = (
         metrics,
@@ -21,7 +25,8 @@ def given_away(world: World, daemon: Daemon, metrics: str, events: Iterable[Even
         json.dumps(daemon.incidents(open_only=False)),
         json.dumps([message.as_json() for message in world.slack.messages]),
         *(encode_target(journal.state) for journal in journals),
-        *(encode_event(event) for event in events if isinstance(event, IncidentChanged)),
+        *(encode_input(entry.given) for entry in recorded),
+        *(json.dumps(asdict(event)) for event in events if isinstance(event, IncidentChanged)),
     )
     secrets = secrets_of(world.credentials)
     return {secret for secret in secrets if any(form in text for form in forms_of(secret) for text in written)}

@@ -1,6 +1,6 @@
 """The whole daemon against the whole sandbox, in one process, on a fake clock: what a scenario is told with.
 
-Real checks, adapters, core, teller and Slack notifier; only time, sockets and the database file are replaced. Whatever a
+Real checks, adapters, core, dispatcher and Slack notifier; only time, sockets and the database file are replaced. Whatever a
 scenario is about, two things are true at its end: no secret stands anywhere, and each incident has one root message.
 """
 
@@ -18,21 +18,21 @@ from monitor.core.arrival import is_proven
 from monitor.core.events import Checked, Event, IncidentChanged, NoticeHandled, TraceJudged
 from monitor.core.incident import Incident
 from monitor.core.model import CheckName, TargetName
+from monitor.core.notify import trusted
 from monitor.core.state import Policy, TargetState
-from monitor.core.telling import trusted
 from monitor.core.trace import Route
-from monitor.daemon.daemon import Daemon, Surroundings
-from monitor.daemon.desk import Route as Telling
+from monitor.daemon.compose import Deps
+from monitor.daemon.compose_notifiers import notifiers_of
+from monitor.daemon.daemon import Daemon
+from monitor.daemon.delivery import Route as Telling
 from monitor.daemon.policy import enabled_checks
-from monitor.daemon.routes import Footing, routes_of
 from monitor.http import Http, InProcess
 from monitor.redaction import Redactor
 from monitor.sandbox import Host, Sandbox, Traffic, Variant
 from monitor.sandbox.slack import Message
 from monitor.settings import Settings, parse
 from monitor.store.memory import MemoryStore
-from monitor.telemetry.expected import Expected, Monitored
-from monitor.telemetry.gauges import View
+from monitor.telemetry.gauges import Expected, Monitored, View
 from monitor.telemetry.metrics import Metrics
 from tests.fakes.block_kit import validate_message
 from tests.fakes.clock import FakeClock
@@ -124,16 +124,13 @@ class House:
         if self._cut_off:
             self.cut_off()
         http = Http(clock=self.clock, transport=self._transport)
-        self.routes = routes_of(settings, Footing(clock=self.clock, http=http, redactor=redactor))
+        deps = Deps(clock=self.clock, http=http, redactor=redactor)
+        self.routes = notifiers_of(settings, deps)
         self.daemon = Daemon(
             settings,
-            Surroundings(
-                clock=self.clock,
-                store=self.store,
-                schedule=VirtualSchedule(self.clock, self.events.append),
-                http=http,
-                redactor=redactor,
-            ),
+            deps,
+            store=self.store,
+            schedule=VirtualSchedule(self.clock, self.events.append),
             routes=self.routes,
         )
         self.daemon.listen(self.events.append)
@@ -248,7 +245,7 @@ class House:
         return self.clock.now()
 
     async def mend(self, fault: str | None = None) -> float:
-        """Mend it, or everything; when."""
+        """Recovery it, or everything; when."""
         await self.sandbox.mend(fault)
         return self.clock.now()
 
@@ -363,7 +360,12 @@ async def house(
     try:
         yield built
         page, _ = built.metrics.render("", built.view())
-        assert given_away(built.sandbox.world, built.daemon, page.decode(), built.events) == set()
+        assert (
+            given_away(
+                built.sandbox.world, built.daemon, page.decode(), built.events, await built.store.history(limit=500)
+            )
+            == set()
+        )
         assert not one_root or told_twice_or_never(built.sandbox.world, built.daemon) == {}
     finally:
         await built.close()

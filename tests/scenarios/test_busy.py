@@ -4,6 +4,7 @@ import pytest
 
 from monitor.core.model import CheckName, Fault, Verdict
 from monitor.sandbox import FAULTS, Traffic, Variant
+from tests.sampling import sample
 from tests.scenarios.house import HOUR, MINUTE, house
 from tools.diagnosis_matrix import BUSY, listen
 
@@ -23,8 +24,8 @@ OF_TRACES = (
 """What is only seen in the traces that arrive, or do not."""
 
 
-@pytest.mark.parametrize("words", [{}, BY_FILTER, NAMELESS, {**BY_FILTER, **NAMELESS}], ids=str)
-@pytest.mark.parametrize("traffic", [BUSY, HUGE], ids=["20/s", "200/s"])
+@pytest.mark.parametrize("words", sample([{}, BY_FILTER, NAMELESS, {**BY_FILTER, **NAMELESS}], every=3), ids=str)
+@pytest.mark.parametrize("traffic", sample([BUSY, HUGE], every=2), ids=["20/s", "200/s"])
 async def test_a_healthy_pipeline_is_healthy_however_busy_it_is(words: dict[str, str], traffic: Traffic) -> None:
     """Every canary is seen and judged, nothing is told; also where the quick route is closed and no trace is named."""
     async with house(Variant().vary(words), traffic=traffic) as home:
@@ -35,23 +36,21 @@ async def test_a_healthy_pipeline_is_healthy_however_busy_it_is(words: dict[str,
         assert all(canary.labels is not None for canary in home.state.canaries if canary.outcome is not None)
 
 
-@pytest.mark.parametrize("words", [BY_FILTER, NAMELESS, {**BY_FILTER, **NAMELESS}], ids=str)
-@pytest.mark.parametrize("name", OF_TRACES)
+@pytest.mark.parametrize("words", sample([BY_FILTER, NAMELESS, {**BY_FILTER, **NAMELESS}], every=3), ids=str)
+@pytest.mark.parametrize("name", sample(OF_TRACES, every=4))
 async def test_what_is_broken_has_its_name_in_a_busy_environment(name: str, words: dict[str, str]) -> None:
     """By filters alone, and without an id: then TrueFoundry's own store is asked by the nonce, too."""
     assert await listen(name, traffic=BUSY, words=words) in {str(fault) for fault in FAULTS[name].named}
 
 
-THOROUGH = [pytest.param(filters, marks=pytest.mark.thorough) for filters in ("silent", "refused")]
-
-
-@pytest.mark.parametrize("filters", ["trace-id", "ignored", *THOROUGH])
+@pytest.mark.parametrize("filters", sample(["trace-id", "ignored", "silent", "refused"], every=4))
 async def test_whichever_filters_are_honoured_a_loss_is_noticed(filters: str) -> None:
     """Where none is, the seconds of a canary are few enough to be read at 20 requests a second of 8 kB."""
     words = {"filters": filters, **BY_FILTER}
     assert await listen("export_failing", traffic=BUSY, words=words) == Fault.EXPORT_FAILING
 
 
+@pytest.mark.thorough
 async def test_where_no_filter_is_honoured_and_all_is_too_much_the_monitor_is_blind_and_says_why() -> None:
     """At 200 requests a second of 50 kB no window can be read: that is nobody's fault, and there is something to do."""
     async with house(Variant().vary({"filters": "ignored", **BY_FILTER}), traffic=HUGE) as home:

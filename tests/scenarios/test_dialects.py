@@ -1,6 +1,6 @@
 """Each fault in every dialect that the remote services may speak: it is named right, or the answer is unknown; never another name."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ import pytest
 from monitor.core.model import Fault, Seconds, Verdict
 from monitor.sandbox import FAULTS, SWITCHES, Variant
 from tests.daemon.world import world
+from tests.sampling import sample
 from tests.scenarios.belief import LOSSES, TABLE
 from tests.scenarios.house import MINUTE, house
 from tests.scenarios.pairwise import covering_array
@@ -60,17 +61,9 @@ def delay_of(name: str, words: Mapping[str, str]) -> Seconds | None:
     return 240.0 - lag if name == "trace_late" else None
 
 
-def samples(cases: Iterable[object], every: int) -> list[object]:
-    """One of so many in each run of the tests, the rest in `make pairs`."""
-    return [
-        case if number % every == 0 else pytest.param(*case, marks=pytest.mark.thorough)  # type: ignore[misc]
-        for number, case in enumerate(cases)
-    ]
-
-
 @pytest.mark.parametrize(
     ("name", "word"),
-    samples(EACH_WITH_EACH, 23),
+    sample(EACH_WITH_EACH, every=211),
     ids=[f"{name}-{switch}-{value}" for name, (switch, value) in EACH_WITH_EACH],
 )
 async def test_one_look_at_a_fault_in_any_dialect(tmp_path: Path, name: str, word: tuple[str, str]) -> None:
@@ -93,7 +86,7 @@ async def test_one_look_at_a_fault_in_any_dialect(tmp_path: Path, name: str, wor
 
 @pytest.mark.parametrize(
     ("words", "name"),
-    samples(IN_TURN, ROTATIONS),
+    sample(IN_TURN, every=6 * ROTATIONS),
     ids=[f"{number}-{name}" for number, (_, name) in enumerate(IN_TURN)],
 )
 async def test_a_fault_in_any_two_dialects_at_once(words: dict[str, str], name: str) -> None:
@@ -109,7 +102,7 @@ async def test_a_fault_in_any_two_dialects_at_once(words: dict[str, str], name: 
         assert told <= right_names(name) | on_the_way(name)
 
 
-@pytest.mark.parametrize("words", ROWS, ids=range(len(ROWS)))
+@pytest.mark.parametrize("words", sample(ROWS, every=8), ids=range(len(ROWS)))
 async def test_one_look_at_health_in_any_two_dialects_at_once(tmp_path: Path, words: dict[str, str]) -> None:
     """`check` passes, or says what it cannot tell; it never fails."""
     async with world(tmp_path, Variant().vary(words)) as it:

@@ -44,9 +44,9 @@ def hurry(home: House) -> None:
 
 
 def is_a_sample(pair: Sequence[str]) -> bool:
-    """Each fault once as the first and once as the second; the others are tried by `make pairs`."""
+    """A handful, each with other faults than the rest."""
     one, other = (list(TABLE).index(name) for name in pair)
-    return other == (one + 8) % len(TABLE)
+    return one % 4 == 0 and other == (one + 8) % len(TABLE)
 
 
 @pytest.mark.parametrize(

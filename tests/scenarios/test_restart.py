@@ -5,6 +5,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from monitor.core.canary import Outcome
 from monitor.sandbox import Host
+from tests.sampling import sample
 from tests.scenarios.house import MINUTE, House, house
 
 DISABLED = "exporter_disabled"
@@ -18,7 +19,7 @@ async def again(home: House, *, kill: bool = True, after: float = 20.0) -> None:
 
 
 @pytest.mark.parametrize("kill", [True, False], ids=["killed", "stopped"])
-@pytest.mark.parametrize("every", [7, 45, 140])
+@pytest.mark.parametrize("every", sample([45, 7, 140], every=3))
 async def test_an_outage_with_a_restart_every_now_and_then(every: float, *, kill: bool) -> None:
     """However often it is restarted: one root, one call, one resolve, in one thread."""
     async with house() as home:

@@ -2,8 +2,8 @@
 
 import pytest
 
+from monitor.core.gateway_policies import SwitchKind
 from monitor.core.model import Fault, Severity
-from monitor.core.switches import SwitchKind
 from monitor.sandbox import FAULTS, Variant
 from monitor.web.page import status_page
 from tests.scenarios.house import DEMO, HOUR, MINUTE, House, house

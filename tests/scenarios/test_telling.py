@@ -4,6 +4,7 @@ import pytest
 
 from monitor.core.model import CheckName, Fault, Severity
 from monitor.sandbox import FAULTS
+from tests.sampling import sample
 from tests.scenarios.house import HOUR, MINUTE, house
 
 SLACK_IS_DOWN = (
@@ -86,7 +87,7 @@ async def test_nobody_is_called_by_a_monitor_that_never_saw_anything_well() -> N
 # --- Slack -----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("down", SLACK_IS_DOWN)
+@pytest.mark.parametrize("down", sample(SLACK_IS_DOWN, every=4))
 async def test_slack_is_down_during_the_outage(down: str) -> None:
     """The checks go on undisturbed; when Slack answers it is told what is true then, once, and calls."""
     async with house() as home:
@@ -137,7 +138,7 @@ async def test_the_resolve_waits_for_slack() -> None:
         assert len(home.roots) == len(home.calls) == 1
 
 
-@pytest.mark.parametrize("odd", SLACK_IS_ODD)
+@pytest.mark.parametrize("odd", sample(SLACK_IS_ODD, every=4))
 async def test_slack_is_odd(odd: str) -> None:
     """Whatever it does to blocks, edits, answers and old messages: the opening and the resolve are both to be read."""
     async with house(one_root=False) as home:

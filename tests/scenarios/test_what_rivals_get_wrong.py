@@ -22,7 +22,7 @@ TOLD_ELSEWHERE: dict[str, tuple[str, str]] = {
     ),
     "Retry-After is obeyed, and nothing is retried blindly": (
         "prometheus/alertmanager/pull/2128",
-        "test_teller.test_retry_after_is_obeyed",
+        "daemon.test_dispatcher.test_retry_after_is_obeyed",
     ),
     "what stopped before the next attempt is told all the same": (
         "SigNoz/signoz/issues/12891",
@@ -30,7 +30,7 @@ TOLD_ELSEWHERE: dict[str, tuple[str, str]] = {
     ),
     "a notifier that is down for seconds loses nothing": (
         "louislam/uptime-kuma/issues/6046",
-        "test_teller.test_back_off_doubles_up_to_fifteen_seconds",
+        "daemon.test_dispatcher.test_back_off_doubles_up_to_fifteen_seconds",
     ),
     "the outage that cuts off the monitor too accuses nobody": (
         "louislam/uptime-kuma/issues/2400",
@@ -65,16 +65,16 @@ TOLD_ELSEWHERE: dict[str, tuple[str, str]] = {
     ),
     "a reload forgets nothing of what was being settled": (
         "prometheus/prometheus/issues/3376",
-        "app.test_reload.test_what_was_remembered_of_a_changed_target_stays",
+        "daemon.test_reload.test_what_was_remembered_of_a_changed_target_stays",
     ),
     "whenever the process dies, and whatever a notifier answers": (
         "grafana/grafana/issues/68162",
-        "test_teller_machine.TestMortal",
+        "daemon.test_dispatcher_machine.TestMortal",
     ),
     # silent death
     "a heartbeat stops when nothing runs": (
         "kuberhealthy/kuberhealthy/issues/1533",
-        "app.test_heartbeat.test_a_check_that_does_not_look_is_silence",
+        "daemon.test_heartbeat.test_a_check_that_does_not_look_is_silence",
     ),
     "one check that hangs wedges no other": (
         "kuberhealthy/kuberhealthy/issues/1515",
@@ -126,15 +126,15 @@ TOLD_ELSEWHERE: dict[str, tuple[str, str]] = {
     ),
     "sent is written down only after sending": (
         "cloudprober/cloudprober/blob/main/internal/alerting/alerting.go",
-        "test_teller.test_it_is_committed_before_it_is_sent_and_recorded_after",
+        "daemon.test_dispatcher.test_it_is_committed_before_it_is_sent_and_recorded_after",
     ),
     "a silence never swallows the end of what was told": (
         "prometheus/alertmanager/issues/4064",
-        "test_teller.test_a_silence_that_begins_on_a_told_incident_edits_what_was_told",
+        "daemon.test_dispatcher.test_a_silence_that_begins_on_a_told_incident_edits_what_was_told",
     ),
     "memory does not grow with what has been": (
         "louislam/uptime-kuma/issues/7537",
-        "core.test_life.test_the_newest_incidents_are_remembered",
+        "core.test_incident_lifecycle.test_the_newest_incidents_are_remembered",
     ),
 }
 """The behaviour; who asked for it, on GitHub; and the test that holds us to it."""

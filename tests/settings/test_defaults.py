@@ -1,89 +1,91 @@
 """What is in force when nobody says otherwise, built in or made from other settings."""
 
+from monitor.core.model import Severity
 from tests.settings.samples import MINIMAL, complaints, prod, settings, with_target
 
-DAY = 86400
+BUILT_IN = {
+    "alerting": {
+        "fail_after": 2,
+        "pass_after": 2,
+        "blind_after": 600,
+        "reopen_within": 1800,
+        "remind_every": (4 * 3600, 8 * 3600, 24 * 3600),
+        "escalate_after": 1800,
+        "severity": {},
+        "self_test": {"every": None, "channel": None},
+        "slack": {
+            "bot_token": None,
+            "channel": None,
+            "webhook_url": None,
+            "mention": None,
+            "api_url": "https://slack.com/api/",
+        },
+        "alertmanager": {"urls": (), "labels": {}},
+        "webhook": {"url": None, "secret": None},
+    },
+    "silences": (),
+    "heartbeat": {"url": None, "every": 60},
+    "server": {
+        "host": "127.0.0.1",
+        "port": 9797,
+        "external_url": None,
+        "admin_token": None,
+        "read_token": None,
+        "tls_cert": None,
+        "tls_key": None,
+    },
+    "http": {"ca_file": None, "proxy": None, "no_proxy": None, "deny_link_local": True, "allow_http": False},
+    "state": {"path": "./trace-monitor.db", "keep_history": 30 * 86400},
+    "log": {"level": "info", "format": "auto"},
+}
+BUILT_IN_FOR_A_TARGET = {
+    "expected": {  # https://www.truefoundry.com/docs/ai-gateway/traceloop
+        "protocol": "http",
+        "endpoint": "https://api.traceloop.com/v1/traces",
+        "encoding": "proto",
+        "headers": {},
+        "metrics_exporter": "disabled",
+        "exclude_request_data": None,
+        "resource_attributes": {},
+        "filters": (),
+        "service_name": "tfy-llm-gateway",
+    },
+    "checks": {
+        "config": {"enabled": True, "every": 60, "every_while_failing": 15, "timeout": 15},
+        "gateway": {"enabled": True, "every": 15, "every_while_failing": 5, "timeout": 5, "path": "/health"},
+        "canary": {
+            "enabled": True,
+            "every": 300,
+            "every_while_failing": 60,
+            "timeout": 60,
+            "prompt": None,
+            "max_tokens": 16,
+            "parameters": {},
+            "metadata": {},
+            "max_per_day": 500,
+            "max_tokens_per_day": 50_000,
+        },
+        "arrival": {
+            "enabled": True,
+            "look_closer_after": 60,
+            "late_after": 180,
+            "missing_after": 300,
+            "settle": 360,
+            "complete_spans": None,
+            "loss_of": (3, 12),
+        },
+        "control": {"enabled": True, "every": 1800, "every_while_failing": 120},
+        "origin": {"enabled": True, "every": 3600},
+    },
+    "alerting": {"channel": None, "mention": None, "max_severity": Severity.CRITICAL},
+    "labels": {},
+}
 
 
-def test_the_built_in_cadences() -> None:
-    """How often each check looks, and how long it waits."""
-    checks = prod().checks
-    config, gateway, canary = checks.config, checks.gateway, checks.canary
-    assert (config.every, config.every_while_failing, config.timeout) == (60, 15, 15)
-    assert (gateway.every, gateway.every_while_failing, gateway.timeout, gateway.path) == (15, 5, 5, "/health")
-    assert (canary.every, canary.every_while_failing, canary.timeout) == (300, 60, 60)
-    assert (checks.control.every, checks.control.every_while_failing, checks.origin.every) == (1800, 120, 3600)
-
-
-def test_the_built_in_canary() -> None:
-    """What it asks for and what it may cost."""
-    canary = prod().checks.canary
-    assert (canary.prompt, canary.max_tokens, canary.max_per_day, canary.max_tokens_per_day) == (None, 16, 500, 50_000)
-    assert (dict(canary.parameters), dict(canary.metadata)) == ({}, {})
-
-
-def test_the_built_in_deadlines_of_a_trace() -> None:
-    """Closer look, late, missing, settled, losses."""
-    arrival = prod().checks.arrival
-    assert (arrival.look_closer_after, arrival.late_after, arrival.missing_after, arrival.settle) == (60, 180, 300, 360)
-    assert (arrival.complete_spans, arrival.loss_of) == (None, (3, 12))
-
-
-def test_every_check_is_enabled() -> None:
-    """Six of them."""
-    checks = prod().checks
-    every = (checks.config, checks.gateway, checks.canary, checks.arrival, checks.control, checks.origin)
-    assert all(check.enabled for check in every)
-
-
-def test_the_built_in_expectation_is_the_integration_guides() -> None:
-    """https://www.truefoundry.com/docs/ai-gateway/traceloop."""
-    expected = prod().expected
-    assert (expected.protocol, expected.endpoint) == ("http", "https://api.traceloop.com/v1/traces")
-    assert (expected.encoding, expected.metrics_exporter, expected.service_name) == (
-        "proto",
-        "disabled",
-        "tfy-llm-gateway",
-    )
-    assert (expected.exclude_request_data, expected.filters) == (None, ())
-    assert (dict(expected.headers), dict(expected.resource_attributes)) == ({}, {})
-
-
-def test_the_built_in_rhythm_of_telling() -> None:
-    """When something is settled, reopened, repeated, escalated."""
-    alerting = settings().alerting
-    assert (alerting.fail_after, alerting.pass_after, alerting.blind_after) == (2, 2, 600)
-    assert (alerting.reopen_within, alerting.escalate_after) == (1800, 1800)
-    assert list(alerting.remind_every) == [4 * 3600, 8 * 3600, 24 * 3600]
-    assert (dict(alerting.severity), alerting.self_test.every, alerting.self_test.channel) == ({}, None, None)
-
-
-def test_no_notifier_is_built_in() -> None:
-    """Nobody is told until somebody says whom."""
-    alerting = settings().alerting
-    slack, webhook = alerting.slack, alerting.webhook
-    assert (slack.bot_token, slack.channel, slack.webhook_url, slack.mention) == (None, None, None, None)
-    assert slack.api_url == "https://slack.com/api/"
-    assert (alerting.alertmanager.urls, dict(alerting.alertmanager.labels)) == ((), {})
-    assert (webhook.url, webhook.secret) == (None, None)
-
-
-def test_the_built_in_operation() -> None:
-    """Loopback only, no links, no TLS, thirty days of history."""
-    read = settings()
-    server, http = read.server, read.http
-    assert (server.host, server.port, server.external_url) == ("127.0.0.1", 9797, None)
-    assert (server.admin_token, server.read_token, server.tls_cert, server.tls_key) == (None, None, None, None)
-    assert (http.ca_file, http.proxy, http.no_proxy, http.deny_link_local, http.allow_http) == (
-        None,
-        None,
-        None,
-        True,
-        False,
-    )
-    assert (read.heartbeat.url, read.heartbeat.every) == (None, 60)
-    assert (read.state.path, read.state.keep_history) == ("./trace-monitor.db", 30 * DAY)
-    assert (read.log.level, read.log.format, read.silences) == ("info", "auto", ())
+def test_what_is_built_in() -> None:
+    """Every setting that the operator leaves out has the value of the contract."""
+    assert settings().model_dump(exclude={"targets"}) == BUILT_IN
+    assert prod().model_dump(include=set(BUILT_IN_FOR_A_TARGET)) == BUILT_IN_FOR_A_TARGET
 
 
 def test_the_gateways_address_comes_from_the_control_plane() -> None:

@@ -2,8 +2,7 @@
 
 import pytest
 
-from monitor.settings.document import read_document
-from monitor.settings.given import Layer, Origin, Text, Tree
+from monitor.settings.document import Layer, Origin, Text, Tree, read_document
 from monitor.settings.problem import ConfigError
 from tests.settings.samples import MINIMAL, complaints, prod, settings, with_target
 

@@ -9,8 +9,8 @@ import pytest
 
 from monitor.core.model import Fault, TargetName
 from monitor.core.silence import silenced_until
-from monitor.daemon.windows import windows_of
-from monitor.settings.silences import Silence
+from monitor.daemon.compose import silences_of
+from monitor.settings.model import Silence
 from tests.settings.samples import MINIMAL, complaints, settings
 
 
@@ -135,6 +135,6 @@ def test_without_a_time_zone_database_the_complaint_says_so(no_database: None) -
         "config.yaml:6: silences[0].weekly.tz: cannot be looked up: this system has no time-zone database (tzdata); "
         "only UTC is known"
     )
-    (window,) = windows_of(settings(text % "UTC"))
+    (window,) = silences_of(settings(text % "UTC"))
     assert silenced_until((window,), TargetName("prod"), Fault.BLIND, at("2026-12-24T18:00")) is not None
     assert silence("{from: 2026-07-01T10:00, to: 2026-12-01 10:00, tz: UTC}").starts_at == at("2026-07-01T10:00")

@@ -7,11 +7,10 @@ import pytest
 from monitor.core.incident import Reason
 from monitor.core.model import Fault, Severity
 from monitor.settings import ConfigError, parse
-from monitor.simulate.cast import MENTION, Compose
-from monitor.simulate.chronicle import Cue
-from monitor.simulate.play import Played, play
-from monitor.simulate.reader import Outcome, Place, Telling
-from monitor.simulate.script import parse_timeline
+from monitor.simulate.play import MENTION, Compose, Played, play
+from monitor.simulate.slack import Place
+from monitor.simulate.story import Attempt, Happened, Outcome
+from monitor.simulate.timeline import parse_timeline
 
 CONFIGURATION = """\
 targets:
@@ -43,40 +42,48 @@ def told(*entries: str, configuration: str | None = None, **top: str) -> Played:
     return play(parse_timeline(text, "story.yaml"), compose)
 
 
-def after(played: Played, telling: Telling) -> float:
+def after(played: Played, attempt: Attempt) -> float:
     """Seconds from the start."""
-    return telling.until - played.start
+    return attempt.until - played.start
 
 
 def reasons(played: Played) -> list[tuple[str, str]]:
     """What new texts there were, as words."""
-    return [(each.reason.value, each.fault.value) for each in played.chronicle.tellings if each.posted]
+    return [(each.reason.value, each.fault.value) for each in played.story.attempts if each.posted]
 
 
 def cues(played: Played) -> list[str]:
     """What happened besides."""
-    return [entry.words for entry in played.chronicle.entries if isinstance(entry, Cue)]
+    return [entry.words for entry in played.story.entries if isinstance(entry, Happened)]
 
 
 def test_health_tells_nothing() -> None:
     """An hour in which nothing breaks."""
     played = told(until="1h")
-    assert played.chronicle.entries == []
-    assert (played.summary.incidents, played.summary.messages, played.summary.mentions) == (0, 0, 0)
+    assert played.story.entries == []
+    assert (played.story.summary().incidents, played.story.summary().messages, played.story.summary().mentions) == (
+        0,
+        0,
+        0,
+    )
 
 
 def test_an_outage_is_seen_by_the_looks_of_the_daemon() -> None:
     """Opened within the promised time with a mention, resolved in its thread without one."""
     played = told("{from: 2m, to: 20m, outage: exporter_disabled}")
     assert reasons(played) == [("opened", "exporter_disabled"), ("resolved", "exporter_disabled")]
-    opened, resolved = (telling for telling in played.chronicle.tellings if telling.posted)
+    opened, resolved = (telling for telling in played.story.attempts if telling.posted)
     assert 120 < after(played, opened) <= 120 + 75
-    assert (opened.called, resolved.called, resolved.broadcast) == (True, False, True)
+    assert (opened.called, resolved.called, resolved.shown[1].broadcast) == (True, False, True)
     assert [shown.place for shown in resolved.shown] == [Place.EDIT, Place.THREAD]
     assert opened.shown[0].text.startswith("🚨 critical · prod · exporter_disabled\n")
     assert opened.shown[0].text.endswith(f"\n{MENTION}")
     assert resolved.shown[1].thread == opened.shown[0].ts
-    assert (played.summary.incidents, played.summary.messages, played.summary.mentions) == (1, 2, 1)
+    assert (played.story.summary().incidents, played.story.summary().messages, played.story.summary().mentions) == (
+        1,
+        2,
+        1,
+    )
 
 
 def test_one_look_that_fails_is_no_failure_and_two_are() -> None:
@@ -113,7 +120,7 @@ def test_each_check_can_be_told_what_it_finds(entry: str, fault: Fault) -> None:
     """The incident that it opens, and its end."""
     played = told(entry)
     assert reasons(played)[-1] == ("resolved", fault.value)
-    assert played.summary.open == ()
+    assert played.story.summary().open == ()
 
 
 def test_what_slack_did_not_take_is_told_when_it_does() -> None:
@@ -121,10 +128,10 @@ def test_what_slack_did_not_take_is_told_when_it_does() -> None:
     played = told(
         "{from: 1m, to: 20m, slack: unreachable}", "{from: 2m, to: 15m, outage: gateway_unreachable}", until="40m"
     )
-    opening, ending, resolved = played.chronicle.tellings
+    opening, ending, resolved = played.story.attempts
     assert (opening.reason, opening.outcome, opening.shown) == (Reason.OPENED, Outcome.FAILED, ())
     assert opening.attempts > 40
-    assert "no connection" in opening.detail
+    assert opening.detail == "nobody listens where Slack should be"
     assert (ending.reason, ending.outcome) == (Reason.RESOLVED, Outcome.FAILED)
     assert (resolved.reason, resolved.outcome, resolved.called) == (Reason.RESOLVED, Outcome.SENT, False)
     assert 1200 <= after(played, resolved) <= 1220
@@ -133,7 +140,7 @@ def test_what_slack_did_not_take_is_told_when_it_does() -> None:
 def test_an_answer_that_is_lost_doubles_the_message() -> None:
     """It stands in Slack, and nobody knows: the attempt is shown with what it posted."""
     played = told("{from: 1m, to: 2m20s, slack: answer_lost}", "{from: 2m, outage: exporter_disabled}", until="4m")
-    texts = [telling for telling in played.chronicle.tellings if telling.posted]
+    texts = [telling for telling in played.story.attempts if telling.posted]
     assert [telling.outcome for telling in texts] == [Outcome.UNKNOWN, Outcome.SENT]
     assert texts[0].shown[0].text == texts[1].shown[0].text
 
@@ -170,10 +177,10 @@ def test_what_a_silence_covers_is_not_told_but_noted() -> None:
         until="1h",
     )
     assert reasons(covered) == []
-    assert covered.summary.incidents == 1
+    assert covered.story.summary().incidents == 1
     assert "prod: gateway_unreachable opened, silenced until 2027-01-15 08:30 UTC" in cues(covered)
     outlasting = told("{from: 1m, to: 9m, silence: {}}", "{from: 2m, to: 20m, outage: gateway_unreachable}", until="1h")
-    opened = outlasting.chronicle.tellings[0]
+    opened = outlasting.story.attempts[0]
     assert (opened.reason, opened.called) == (Reason.OPENED, True)
     assert after(outlasting, opened) == pytest.approx(540, abs=1)
 
@@ -185,9 +192,9 @@ def test_an_acknowledgement_ends_escalation() -> None:
     taken = told(*entries, "{at: 10m, ack: ada}", until="50m")
     assert [reason for reason, _ in reasons(alone)] == ["opened", "escalated"]
     assert [reason for reason, _ in reasons(taken)] == ["opened"]
-    assert any("acknowledged by ada" in telling.shown[0].text for telling in taken.chronicle.tellings)
+    assert any("acknowledged by ada" in telling.shown[0].text for telling in taken.story.attempts)
     assert "nothing is open that could be acknowledged" in cues(taken)
-    assert taken.summary.open == ("prod exporter_disabled",)
+    assert taken.story.summary().open == ("prod exporter_disabled",)
 
 
 def test_other_settings_are_loaded() -> None:
@@ -198,22 +205,22 @@ def test_other_settings_are_loaded() -> None:
         "{at: 12m, gateway: fail, looks: 1}",
     )
     assert reasons(played)[0] == ("opened", "gateway_unreachable")
-    assert after(played, played.chronicle.tellings[0]) > 720
+    assert after(played, played.story.attempts[0]) > 720
 
 
 def test_a_removed_target_is_told_so() -> None:
     """Its incident is closed."""
     played = told("{at: 2m, outage: exporter_disabled}", "{at: 10m, remove: us}", targets="[eu, us]", until="20m")
-    resolved = [each for each in played.chronicle.tellings if each.reason is Reason.RESOLVED]
+    resolved = [each for each in played.story.attempts if each.reason is Reason.RESOLVED]
     assert [each.target for each in resolved] == ["us"]
     assert "no longer monitored" in resolved[0].shown[-1].text
-    assert played.summary.open == ("eu exporter_disabled",)
+    assert played.story.summary().open == ("eu exporter_disabled",)
 
 
 def test_targets_that_break_together_call_once_a_minute() -> None:
     """The second message is posted at once, without."""
     played = told("{at: 2m, gateway: fail}", targets="[eu, us]", until="10m")
-    first, second = (each for each in played.chronicle.tellings if each.reason is Reason.OPENED)
+    first, second = (each for each in played.story.attempts if each.reason is Reason.OPENED)
     assert (first.called, second.called) == (True, False)
 
 
@@ -225,14 +232,14 @@ def test_a_target_of_many_can_break_alone() -> None:
         targets="[eu, us]",
         until="8m",
     )
-    opened = {(each.target, each.fault) for each in played.chronicle.tellings if each.reason is Reason.OPENED}
+    opened = {(each.target, each.fault) for each in played.story.attempts if each.reason is Reason.OPENED}
     assert opened == {("eu", Fault.EXPORTER_DISABLED), ("us", Fault.GATEWAY_UNREACHABLE)}
 
 
 def test_a_story_reads_the_same_each_time() -> None:
     """To the last character."""
     entry = "{from: 2m, to: 10m, outage: exporter_disabled}"
-    assert told(entry).chronicle == told(entry).chronicle
+    assert told(entry).story.entries == told(entry).story.entries
 
 
 # --- by the operator's configuration
@@ -241,7 +248,7 @@ def test_a_story_reads_the_same_each_time() -> None:
 def test_the_operators_thresholds_and_channels_count() -> None:
     """Without one of the files that the configuration names."""
     played = told("{at: 2m, gateway: fail, looks: 2}", "{at: 10m, gateway: fail}", configuration=CONFIGURATION)
-    opened = [each for each in played.chronicle.tellings if each.reason is Reason.OPENED]
+    opened = [each for each in played.story.attempts if each.reason is Reason.OPENED]
     assert all(after(played, each) > 600 for each in opened)
     shown = {str(each.target): each.shown[0] for each in opened}
     assert {name: each.channel for name, each in shown.items()} == {"eu": "C0EU", "us": "C0US"}
@@ -257,7 +264,7 @@ def test_a_timeline_outranks_the_configuration() -> None:
         targets="[eu]",
         settings="{alerting: {fail_after: 2, severity: {gateway_unreachable: warning}}}",
     )
-    opened = played.chronicle.tellings[0]
+    opened = played.story.attempts[0]
     assert (opened.target, opened.severity, opened.called) == ("eu", Severity.WARNING, False)
 
 
@@ -273,14 +280,14 @@ def test_a_timeline_outranks_the_configuration() -> None:
 def test_another_channel_in_the_timeline_is_told_as_well(settings: str) -> None:
     """Whatever place is set, the simulation's own Slack stands for it."""
     played = told("{at: 2m, gateway: fail}", settings=settings, until="5m")
-    (opened,) = played.chronicle.tellings
+    (opened,) = played.story.attempts
     assert (opened.reason, opened.outcome, opened.shown[0].channel) == (Reason.OPENED, Outcome.SENT, "C0OTHER")
 
 
 def test_another_channel_after_a_reload_is_told_as_well() -> None:
     """It was not known at the start."""
     played = told("{at: 1m, reload: {alerting: {slack: {channel: C0OTHER}}}}", "{at: 2m, gateway: fail}", until="5m")
-    assert [each.shown[0].channel for each in played.chronicle.tellings] == ["C0OTHER"]
+    assert [each.shown[0].channel for each in played.story.attempts] == ["C0OTHER"]
 
 
 def test_whoever_is_told_by_a_webhook_reads_single_messages() -> None:
@@ -288,7 +295,7 @@ def test_whoever_is_told_by_a_webhook_reads_single_messages() -> None:
     hook = "slack: {webhook_url_file: /no/such/file}"
     configuration = CONFIGURATION.partition("alerting:\n  fail")[0] + f"alerting: {{{hook}}}\n"
     played = told("{from: 2m, to: 9m, gateway: fail}", configuration=configuration, targets="[eu]")
-    texts = [shown.place for each in played.chronicle.tellings for shown in each.shown]
+    texts = [shown.place for each in played.story.attempts for shown in each.shown]
     assert texts == [Place.ROOT, Place.ROOT]
 
 

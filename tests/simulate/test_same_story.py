@@ -7,8 +7,9 @@ import pytest
 
 from monitor.core.events import NoticeHandled
 from monitor.simulate.play import play
-from monitor.simulate.reader import Outcome, Place
-from monitor.simulate.script import parse_timeline
+from monitor.simulate.slack import Place
+from monitor.simulate.story import Outcome
+from monitor.simulate.timeline import parse_timeline
 from tests.fakes.clock import START
 from tests.scenarios.house import HOUR, MENTION, MINUTE, House, house
 
@@ -91,7 +92,7 @@ timeline:
     played = play(parse_timeline(text, "story.yaml"))
     return [
         Told(telling.until, telling.reason.value, shown.text.partition("\n")[0], telling.mention)
-        for telling in played.chronicle.tellings
+        for telling in played.story.attempts
         if telling.outcome is Outcome.SENT
         for shown in telling.shown
         if shown.place is not Place.EDIT
@@ -107,7 +108,12 @@ def _words(fault: str) -> str:
     ("troubles", "until", "reasons"),
     [
         (EXPORTER_OFF, 40 * MINUTE, ["opened", "resolved"]),
-        (GATEWAY_DOWN_FOR_LONG, 5.5 * HOUR, ["opened", "escalated", "reminder", "resolved"]),
+        pytest.param(
+            GATEWAY_DOWN_FOR_LONG,
+            5.5 * HOUR,
+            ["opened", "escalated", "reminder", "resolved"],
+            marks=pytest.mark.thorough,
+        ),
         (SLACK_DOWN_MEANWHILE, HOUR, ["opened", "resolved", "resolved"]),
     ],
     ids=["exporter off", "gateway down for five hours", "Slack down meanwhile"],

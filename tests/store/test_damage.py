@@ -10,11 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from monitor.core.budget import Budget
-from monitor.core.events import FaultChanged
-from monitor.core.model import CheckName, Fault, TargetName, Verdict
+from monitor.core.inputs import Acknowledged
+from monitor.core.model import CheckName, TargetName, Verdict
 from monitor.core.silence import Silence
-from monitor.core.state import LastLook, State, TargetState, Trend
+from monitor.core.state import Budget, LastLook, State, TargetState, Trend
 from monitor.store import StoreError
 from monitor.store.sqlite import SqliteStore
 from tests.fakes.clock import START, FakeClock
@@ -52,7 +51,7 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> tuple[bytes, bytes, bytes]
         await store.save_silences(SILENCES)
         for second in range(50):
             at = START + second
-            store.record(FaultChanged(target=NAMES[0], at=at, fault=Fault.BLIND, confirmed=True, summary=QUOTED))
+            store.record(NAMES[0], Acknowledged(at=at, incident_id="i", by=QUOTED), at)
         await store.save(a_state(NAMES[0]))
         key = store.fingerprint_key()
         await store.close()
@@ -94,14 +93,15 @@ def intact(state: State) -> int:
     return sum(state.targets.get(name) == known for name, known in WHOLE.targets.items())
 
 
+@pytest.mark.parametrize("positions", [30, pytest.param(200, marks=pytest.mark.thorough)])
 async def test_a_byte_that_flips_costs_one_record_at_most(
-    kept: tuple[bytes, bytes, bytes], tmp_path: Path, caplog: pytest.LogCaptureFixture
+    kept: tuple[bytes, bytes, bytes], tmp_path: Path, caplog: pytest.LogCaptureFixture, positions: int
 ) -> None:
-    """At two hundred positions: it starts, keeps everything else, sets aside what was damaged, and quotes nothing of it."""
+    """At many positions: it starts, keeps everything else, sets aside what was damaged, and quotes nothing of it."""
     content, _, key = kept
     caplog.set_level(logging.DEBUG)
-    for number in range(200):
-        position = number * len(content) // 200 + number % 7
+    for number in range(positions):
+        position = number * len(content) // positions + number % 7
         flipped = bytearray(content)
         flipped[position] ^= 0xFF if number % 2 else 0x01
         path = tmp_path / f"{number}.db"
@@ -137,7 +137,10 @@ async def test_a_file_that_ends_at_any_page_keeps_what_is_before(
     """Also in the middle of one."""
     content, _, key = kept
     keys, state = [], State()
-    for end in range(0, len(content), PAGE // 2):
+    for end in [
+        *range(0, len(content) - 5 * PAGE, 3 * PAGE + PAGE // 2),
+        *range(len(content) - 5 * PAGE, len(content), PAGE),
+    ]:
         path = tmp_path / f"{end}.db"
         path.write_bytes(content[:end])
         state, loss, found = await opened(path)

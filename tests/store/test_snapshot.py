@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from monitor.core.budget import Budget
-from monitor.core.events import KeyJudged
+from monitor.core.inputs import KeyTried
 from monitor.core.model import TargetName
-from monitor.core.state import State, TargetState
+from monitor.core.state import Budget, State, TargetState
 from monitor.store.codec import encode_target
 from monitor.store.snapshot import Snapshot, load_snapshot
 from monitor.store.sqlite import SqliteStore
@@ -75,7 +74,7 @@ async def test_the_history_is_read_as_far_back_as_asked(path: Path) -> None:
     """None of it unless it is asked for; nothing is written, as ever."""
     store = await a_running_daemon(path)
     for at in (10.0, 20.0, 30.0):
-        store.record(KeyJudged(target=PROD, at=START + at, refused=True))
+        store.record(PROD, KeyTried(at=START + at, accepted=False), START + at)
     await store.close()
     before = everything(path.parent)
     assert load_snapshot(path).history == ()

@@ -15,15 +15,14 @@ from pathlib import Path
 import pytest
 
 from monitor.clock import SystemClock
-from monitor.core.budget import Budget
-from monitor.core.events import Checked, FaultChanged
-from monitor.core.model import CheckName, Fault, TargetName, Verdict
+from monitor.core.inputs import Acknowledged, Observation
+from monitor.core.model import CheckName, TargetName, passing
 from monitor.core.silence import Silence
-from monitor.core.state import State, TargetState
+from monitor.core.state import Budget, State, TargetState
 from monitor.store import StoreError
 from monitor.store.file import _set_up
-from monitor.store.schema import MIGRATIONS, migrate
 from monitor.store.sqlite import SqliteStore
+from monitor.store.tables import MIGRATIONS, migrate
 from tests.fakes.clock import START, FakeClock
 
 PROD, STAGING = TargetName("prod"), TargetName("staging")
@@ -100,12 +99,12 @@ async def test_everything_survives_a_restart(path: Path) -> None:
     key = first.fingerprint_key()
     await first.save(a_state(1))
     await first.save_silences((Silence(id="s"),))
-    first.record(FaultChanged(target=PROD, at=START, fault=Fault.BLIND, confirmed=True, summary=""))
+    first.record(PROD, Acknowledged(at=START, incident_id="i", by=""), START)
     await first.close()
     second = a_store(path)
     await second.open()
     assert await second.load() == State(targets={PROD: a_state(1)}, silences=(Silence(id="s"),))
-    assert [kept.event.summary for kept in await second.history() if isinstance(kept.event, FaultChanged)] == [""]
+    assert [kept.given.at for kept in await second.history()] == [START]
     assert second.fingerprint_key() == key
     await second.close()
 
@@ -184,11 +183,11 @@ def test_a_migration_that_fails_leaves_the_old_tables(path: Path) -> None:
 
 
 async def test_history_of_a_newer_version_is_passed_over(store: SqliteStore) -> None:
-    """An event that this version does not know is no reason to lose the others."""
-    store.record(FaultChanged(target=PROD, at=START, fault=Fault.BLIND, confirmed=True, summary="known"))
+    """An input that this version does not know is no reason to lose the others."""
+    store.record(PROD, Acknowledged(at=START, incident_id="i", by="known"), START)
     await store.save(a_state(1))
     await in_thread(store, "INSERT INTO history VALUES (NULL, 'moonrise', 'prod', 1, 1, 1, '{}')")
-    assert [type(kept.event) for kept in await store.history()] == [FaultChanged]
+    assert [type(kept.given) for kept in await store.history()] == [Acknowledged]
 
 
 async def test_a_history_that_cannot_be_read_is_empty_and_said(store: SqliteStore) -> None:
@@ -271,7 +270,7 @@ async def test_no_error_ends_the_thread_of_the_database(
 
 async def test_a_value_that_the_database_cannot_hold_stands_in_nobodys_way(store: SqliteStore) -> None:
     """It is lost, and what comes after it is written."""
-    store.record(FaultChanged(target=TargetName("\ud83d"), at=START, fault=Fault.BLIND, confirmed=True, summary=""))
+    store.record(TargetName("\ud83d"), Acknowledged(at=START, incident_id="i", by=""), START)
     await asyncio.wait_for(store.save(a_state(1)), 5)
     assert "UnicodeEncodeError" in str(store.problem)
     await store.save(a_state(2))
@@ -361,7 +360,7 @@ async def test_a_disk_that_fills_up_is_reported_once_and_nothing_is_lost(
     await in_thread(store, "PRAGMA max_page_count = 1")
     await store.save(TargetState(target=STAGING, proofs={"x" * 20_000: 1.0}))
     await store.save(a_state(2))
-    store.record(FaultChanged(target=PROD, at=START, fault=Fault.BLIND, confirmed=True, summary=""))
+    store.record(PROD, Acknowledged(at=START, incident_id="i", by=""), START)
     await store.save_silences((Silence(id="s"),))
     assert [record.levelname for record in caplog.records] == ["ERROR"]
     assert "going on in memory" in caplog.text
@@ -381,17 +380,18 @@ async def test_a_disk_that_fills_up_is_reported_once_and_nothing_is_lost(
 async def test_looks_are_folded_only_into_what_was_really_written(store: SqliteStore) -> None:
     """After a transaction that was undone the next look begins an entry of its own."""
 
-    def look(at: float) -> Checked:
-        return Checked(target=PROD, check=CheckName.GATEWAY, at=at, took=0, verdict=Verdict.PASS, summary="")
+    def look(at: float) -> None:
+        look = Observation(check=CheckName.GATEWAY, at=at, took=0, finding=passing("well"))
+        store.record(PROD, look, at)
 
     await in_thread(store, "PRAGMA max_page_count = 1")
-    store.record(look(START))
-    store.record(FaultChanged(target=PROD, at=START, fault=Fault.BLIND, confirmed=True, summary="x" * 20_000))
+    look(START)
+    store.record(PROD, Acknowledged(at=START, incident_id="i", by="x" * 20_000), START)
     await store.save(a_state(1))
     assert store.problem
     await in_thread(store, "PRAGMA max_page_count = 100000")
-    store.record(look(START + 1))
-    assert [kept.times for kept in await store.history(kinds=[Checked])] == [2]
+    look(START + 1)
+    assert [kept.times for kept in await store.history() if isinstance(kept.given, Observation)] == [2]
 
 
 async def test_a_disk_that_hangs_holds_up_nobody(path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -436,10 +436,10 @@ async def test_old_history_is_forgotten(path: Path) -> None:
     await store.open()
     for hours in (0, 30, 31):
         clock.jump(hours * 3600)
-        store.record(FaultChanged(target=PROD, at=clock.now(), fault=Fault.BLIND, confirmed=True, summary=str(hours)))
+        store.record(PROD, Acknowledged(at=clock.now(), incident_id="i", by=str(hours)), clock.now())
         await store.save(a_state(hours))
     history = await store.history()
-    assert [kept.event.summary for kept in history if isinstance(kept.event, FaultChanged)] == ["31"]
+    assert [kept.given.at for kept in history] == [clock.now()]
     await store.close()
 
 
@@ -449,7 +449,7 @@ async def test_history_of_a_clock_that_was_ahead_is_forgotten_in_time(path: Path
     store = a_store(path, clock, keep_history=DAY)
     await store.open()
     at = START + 400 * DAY
-    store.record(FaultChanged(target=PROD, at=at, fault=Fault.BLIND, confirmed=True, summary=""))
+    store.record(PROD, Acknowledged(at=at, incident_id="i", by=""), at)
     await store.save(a_state(1))
     assert [kept.until for kept in await store.history()] == [START]
     clock.jump(DAY + 3601)
@@ -461,7 +461,7 @@ async def test_history_of_a_clock_that_was_ahead_is_forgotten_in_time(path: Path
 async def test_a_burst_of_events_is_written_without_a_save(store: SqliteStore) -> None:
     """Nothing piles up in memory while no check reports."""
     for second in range(600):
-        store.record(FaultChanged(target=PROD, at=START + second, fault=Fault.BLIND, confirmed=True, summary=""))
+        store.record(PROD, Acknowledged(at=START + second, incident_id="i", by=""), START + second)
     await store._thread.call(lambda: None)
     assert len(store._pending.entries) < 500
 
@@ -488,7 +488,7 @@ def test_killed_in_the_middle_of_writing_it_remembers_what_it_promised(path: Pat
 import asyncio
 from pathlib import Path
 from monitor.clock import SystemClock
-from monitor.core.budget import Budget
+from monitor.core.state import Budget
 from monitor.core.state import TargetState
 from monitor.core.model import TargetName
 from monitor.store.sqlite import SqliteStore

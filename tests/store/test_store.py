@@ -4,16 +4,28 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from monitor.core.budget import Budget
-from monitor.core.canary import Outcome
 from monitor.core.drift import ConfigSeen, ExportConfig
-from monitor.core.events import Checked, Event, FaultChanged, Reloaded, RemoteAnswered, RunSkipped, TraceJudged
-from monitor.core.model import Charge, CheckName, Fault, Service, Severity, TargetName, Verdict
+from monitor.core.inputs import Acknowledged, Input, KeyTried, LookFailed, Observation, Ticked, TraceLooked
+from monitor.core.model import (
+    Blindness,
+    Charge,
+    CheckName,
+    Fault,
+    Finding,
+    Severity,
+    TargetName,
+    TraceId,
+    failing,
+    passing,
+    unknown,
+)
 from monitor.core.silence import Silence
-from monitor.core.state import State, TargetState
+from monitor.core.state import Budget, State, TargetState
+from monitor.core.trace import Route, SpanFact, TraceSeen
 from monitor.store import Store
 from monitor.store.memory import MemoryStore
 from monitor.store.sqlite import SqliteStore
@@ -23,14 +35,24 @@ PROD, STAGING = TargetName("prod"), TargetName("staging")
 MONTH = 30 * 86_400.0
 
 
-def a_look(at: float, verdict: Verdict = Verdict.PASS, *, target: TargetName = PROD, summary: str = "well") -> Checked:
-    """A look of the gateway check."""
-    return Checked(target=target, check=CheckName.GATEWAY, at=at, took=0.1, verdict=verdict, summary=summary)
+WELL = passing("well")
+DOWN = failing("no answer", Charge(fault=Fault.GATEWAY_UNREACHABLE, summary="no answer"))
 
 
-def a_fault(at: float, *, target: TargetName = PROD) -> FaultChanged:
-    """A confirmed fault."""
-    return FaultChanged(target=target, at=at, fault=Fault.CONFIG_DRIFT, confirmed=True, summary="one field differs")
+def a_look(at: float, finding: Finding = WELL, **more: Any) -> Observation:
+    """The gateway check looked."""
+    return Observation(check=CheckName.GATEWAY, at=at, took=0.1, finding=finding, **more)
+
+
+def an_ack(at: float) -> Acknowledged:
+    """Somebody took an incident: no two of these are one."""
+    return Acknowledged(at=at, incident_id="i", by="ada")
+
+
+def record(store: Store, *given: Any, target: TargetName = PROD) -> None:
+    """Each at its own moment."""
+    for each in given:
+        store.record(target, each, each.at)
 
 
 class StoreContract:
@@ -86,44 +108,32 @@ class StoreContract:
         assert store.fingerprint_key() == key
 
     async def test_the_history_is_given_back_oldest_first(self, store: Store) -> None:
-        """What happened, in its order."""
-        events: list[Event] = [
-            a_look(START),
-            a_fault(START + 1),
-            TraceJudged(target=PROD, at=START + 2, trace_id="ab" * 16, outcome=Outcome.LATE, arrival_seconds=200.0),
-            Reloaded(at=START + 3, successful=False, detail="line 3"),
+        """What was put in, whose it was, and when it was applied."""
+        given: list[Input] = [a_look(START), an_ack(START + 1), KeyTried(at=START + 2, accepted=False)]
+        record(store, *given)
+        assert [(kept.target, kept.given, kept.at) for kept in await store.history()] == [
+            (PROD, each, START + number) for number, each in enumerate(given)
         ]
-        for event in events:
-            store.record(event)
-        assert [kept.event for kept in await store.history()] == events
 
     async def test_the_history_can_be_narrowed(self, store: Store) -> None:
-        """By target, by kind, by time, by number; of too many the newest are given."""
+        """By target, by time, by number; of too many the newest are given."""
         for second in range(5):
-            store.record(a_fault(START + second))
-            store.record(a_fault(START + second, target=STAGING))
-        store.record(Reloaded(at=START + 9, successful=True))
-        assert {
-            kept.event.target for kept in await store.history(target=STAGING) if isinstance(kept.event, FaultChanged)
-        } == {STAGING}
-        assert [kept.at for kept in await store.history(kinds=[Reloaded])] == [START + 9]
+            record(store, an_ack(START + second))
+            record(store, an_ack(START + second), target=STAGING)
+        assert {kept.target for kept in await store.history(target=STAGING)} == {STAGING}
         assert [kept.at for kept in await store.history(target=PROD, since=START + 3)] == [START + 3, START + 4]
         assert [kept.at for kept in await store.history(target=PROD, limit=2)] == [START + 3, START + 4]
 
-    async def test_events_without_a_time_are_no_history(self, store: Store) -> None:
-        """A request is counted by the metrics; a month of them would be no history but a traffic log."""
-        store.record(RemoteAnswered(target=PROD, service=Service.GATEWAY, outcome="ok"))
-        store.record(RunSkipped(name="config:prod", reason="overlap"))
+    async def test_that_time_passed_is_no_history(self, store: Store) -> None:
+        """It passes by itself when the others are applied again."""
+        record(store, Ticked(at=START))
         assert await store.history() == ()
 
     async def test_looks_that_say_the_same_are_folded(self, store: Store) -> None:
         """Three quiet looks are one entry with the time of the last; the other target's and the failing one are others."""
-        store.record(a_look(START))
-        store.record(a_look(START + 15, summary="well, in 31 ms"))
-        store.record(a_look(START + 20, target=STAGING))
-        store.record(a_look(START + 30))
-        store.record(a_look(START + 45, Verdict.FAIL))
-        store.record(a_look(START + 60))
+        record(store, a_look(START), a_look(START + 15, passing("well, in 31 ms")))
+        record(store, a_look(START + 20), target=STAGING)
+        record(store, a_look(START + 30), a_look(START + 45, DOWN), a_look(START + 60))
         history = await store.history(target=PROD)
         assert [(kept.at, kept.until, kept.times) for kept in history] == [
             (START, START + 30, 3),
@@ -132,36 +142,51 @@ class StoreContract:
         ]
 
     async def test_looks_that_weigh_differently_are_not_folded(self, store: Store) -> None:
-        """Another severity, conclusive evidence, another configuration; and no control spans, whose moments are evidence."""
-        drift = Charge(fault=Fault.CONFIG_DRIFT, summary="drift")
-        critical = replace(drift, severity=Severity.CRITICAL)
+        """Another severity, conclusive evidence, another configuration, another certificate."""
+        charge = Charge(fault=Fault.CONFIG_DRIFT, summary="drift")
+        critical = replace(charge, severity=Severity.CRITICAL)
+        conclusive = failing("drift", replace(critical, conclusive=True))
         seen = ConfigSeen(config=ExportConfig(fields={}))
-        look = replace(a_look(START, Verdict.FAIL), fault=drift.fault, charges=(drift,))
-        looks = [
-            look,
-            replace(look, at=START + 1, charges=(critical,)),
-            replace(look, at=START + 2, charges=(replace(critical, conclusive=True),)),
-            replace(look, at=START + 3, charges=(replace(critical, conclusive=True),), config=seen),
-            replace(look, at=START + 4, charges=(replace(critical, conclusive=True),)),
+        record(
+            store,
+            a_look(START, failing("drift", charge)),
+            a_look(START + 1, failing("drift", critical)),
+            a_look(START + 2, conclusive),
+            a_look(START + 3, conclusive, config=seen),
+            a_look(START + 4, conclusive, config=seen),
+            a_look(START + 5, conclusive, config=seen, certificate=("gateway", START)),
+        )
+        assert [kept.times for kept in await store.history()] == [1, 1, 1, 2, 1]
+
+    async def test_looks_for_one_trace_are_folded_while_they_show_the_same(self, store: Store) -> None:
+        """Nothing, then a span; also where another trace is looked for in between, and where a look fails."""
+
+        def looked(canary: str, at: float, *spans: SpanFact) -> TraceLooked:
+            seen = TraceSeen(route=Route.TRACE, at=at, spans=spans)
+            return TraceLooked(at=at, took=0.1, canary_id=canary, seen=seen)
+
+        span = SpanFact(trace_id=TraceId("ab" * 16), span_id="1", parent_id="")
+        blind = unknown("no answer", Blindness.UNREACHABLE)
+        failed = LookFailed(at=START + 5, took=1.0, check=CheckName.ARRIVAL, finding=blind, canary_id="one")
+        record(
+            store, looked("one", START), looked("two", START + 1), looked("one", START + 2), looked("two", START + 3)
+        )
+        record(store, looked("one", START + 4, span), failed, replace(failed, at=START + 6))
+        assert [(kept.at, kept.until) for kept in await store.history()] == [
+            (START, START + 2),
+            (START + 1, START + 3),
+            (START + 4, START + 4),
+            (START + 5, START + 6),
         ]
-        for each in looks:
-            store.record(each)
-        assert [kept.times for kept in await store.history()] == [1, 1, 1, 2]
-        for at, verdict in enumerate((Verdict.PASS, Verdict.PASS, Verdict.UNKNOWN, Verdict.UNKNOWN)):
-            store.record(replace(a_look(START + at, verdict, target=STAGING), check=CheckName.CONTROL))
-        assert [kept.times for kept in await store.history(target=STAGING)] == [1, 1, 2]
 
     async def test_an_entry_spans_an_hour_at_most(self, store: Store) -> None:
         """So the age of an entry is known well enough to forget it, and a gap of the monitor itself stays visible."""
-        for minute in range(121):
-            store.record(a_look(START + 60 * minute))
-        history = await store.history()
-        assert [kept.times for kept in history] == [60, 60, 1]
+        record(store, *(a_look(START + 60 * minute) for minute in range(121)))
+        assert [kept.times for kept in await store.history()] == [60, 60, 1]
 
     async def test_a_clock_that_jumps_back_folds_nothing(self, store: Store) -> None:
         """An entry never ends before it begins."""
-        store.record(a_look(START))
-        store.record(a_look(START - 86_400))
+        record(store, a_look(START), a_look(START - 86_400))
         assert [kept.at for kept in await store.history()] == [START, START - 86_400]
 
     async def test_all_is_well(self, store: Store) -> None:
@@ -176,7 +201,7 @@ class StoreContract:
         await store.save(TargetState(target=PROD))
         await store.save_silences(())
         await store.forget(PROD)
-        store.record(a_fault(START))
+        record(store, an_ack(START))
         await store.history()
 
 
@@ -192,13 +217,11 @@ class TestMemoryStore(StoreContract):
 
     async def test_the_history_has_an_end(self, store: Store) -> None:
         """Ten thousand entries and no more, and folding goes on across what was lost."""
-        for second in range(10_005):
-            store.record(a_fault(START + second))
+        record(store, *(an_ack(START + second) for second in range(10_005)))
         history = await store.history(limit=20_000)
         assert (len(history), history[0].at) == (10_000, START + 5)
-        store.record(a_look(START))
-        store.record(replace(a_look(START), at=START + 1))
-        assert (await store.history(kinds=[Checked]))[-1].times == 2
+        record(store, a_look(START), a_look(START + 1))
+        assert (await store.history())[-1].times == 2
 
 
 class TestSqliteStore(StoreContract):

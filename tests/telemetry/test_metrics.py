@@ -1,24 +1,25 @@
 import asyncio
+import gc
 import math
 import platform
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from types import FrameType
 from typing import Any
 
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
-from monitor.core.budget import Budget, Limits
 from monitor.core.canary import Canary, ControlSpan, Outcome
 from monitor.core.events import (
     CanaryReturned,
     Checked,
     Event,
-    FaultChanged,
     IncidentChanged,
     NoticeHandled,
     Reloaded,
@@ -40,12 +41,10 @@ from monitor.core.model import (
     Verdict,
 )
 from monitor.core.silence import Silence
-from monitor.core.state import Active, Cadence, LastLook, Policy, State, TargetState, Trend
+from monitor.core.state import Active, Budget, Cadence, LastLook, Limits, Policy, State, TargetState, Trend
 from monitor.http import OUTCOMES
-from monitor.telemetry.expected import Expected, Monitored
-from monitor.telemetry.footprint import watch_loop
-from monitor.telemetry.gauges import View
-from monitor.telemetry.metrics import Metrics
+from monitor.telemetry.gauges import Expected, Monitored, View
+from monitor.telemetry.metrics import Metrics, watch_loop
 from tests.core.build import a_canary
 from tests.fakes.clock import START, FakeClock
 
@@ -237,9 +236,11 @@ def test_every_series_of_an_enabled_check_exists_from_the_start() -> None:
     assert set(page.samples("scheduler_skipped_total")) == {("overlap",)}
 
 
-def test_a_disabled_check_has_no_series() -> None:
-    """A target without a control plane has no `config` check, and nothing waits for it."""
-    page = Scraped(Expected(targets={PROD: Monitored(checks=frozenset({CheckName.GATEWAY}))}))
+@pytest.mark.parametrize("before", [EVERYTHING, frozenset()], ids=["after a reload", "from the start"])
+def test_a_disabled_check_has_no_series(before: frozenset[CheckName]) -> None:
+    """A target without a control plane has no `config` check, and nothing waits for it; last values do not stay for ever."""
+    page = Scraped(Expected(targets={PROD: Monitored(checks=before)}))
+    page.metrics.expect(Expected(targets={PROD: Monitored(checks=frozenset({CheckName.GATEWAY}))}))
     assert {labels[0] for labels in page.samples("check_verdict")} == {"gateway"}
     assert {labels[0] for labels in page.samples("checks_total")} == {"gateway"}
     for name in ("config_differences", "canary_tokens_total", "traces_total", "traces_pending", "canary_phase_seconds"):
@@ -525,39 +526,45 @@ def test_a_removed_targets_series_vanish_and_what_stays_keeps_its_counts() -> No
     assert page.value("checks_total", "gateway", "pass") == 2
 
 
-def test_a_check_that_is_switched_off_loses_its_series() -> None:
-    """Otherwise its last values would stand there for ever."""
-    page = Scraped()
-    page.metrics.expect(Expected(targets={PROD: Monitored(checks=frozenset({CheckName.GATEWAY}))}))
-    assert {labels[0] for labels in page.samples("checks_total")} == {"gateway"}
-    assert page.samples("traces_total") == {}
+async def test_a_scrape_takes_one_view_and_leaves_the_loop_to_others() -> None:
+    """All gauges of a page are of one moment, and of the work for fifty targets no turn of the loop does more than a little.
 
-
-def test_an_event_that_is_no_metric_changes_nothing() -> None:
-    """Faults are read from the state."""
-    page = Scraped()
-    before = _without_process(page.text())
-    page.hear(FaultChanged(target=PROD, at=START, fault=Fault.BLIND, confirmed=True, summary=""))
-    assert _without_process(page.text()) == before
-
-
-def _without_process(text: str) -> str:
-    return "\n".join(line for line in text.splitlines() if re.match(r"(# \S+ )?trace_monitor_", line))
-
-
-async def test_a_scrape_takes_one_view_and_renders_it_aside() -> None:
-    """All gauges of a page are of one moment, and fifty targets do not hold up the loop."""
-    taken: list[State] = []
+    What is counted are the calls of Python functions in the loop's thread: the page has more series than a turn may have calls.
+    Nor does the garbage collector stop it, which would look for garbage once for every few hundred of them.
+    """
+    taken: list[View] = []
+    calls = most_calls = collections = 0
 
     def view() -> View:
-        taken.append(State())
-        return View(state=taken[-1])
+        taken.append(View(state=State(), policies=dict.fromkeys(targets, POLICY)))
+        return taken[-1]
 
+    def count(_frame: FrameType, event: str, _argument: object) -> None:
+        nonlocal calls
+        calls += event == "call"
+
+    def collect(phase: str, _info: Mapping[str, int]) -> None:
+        nonlocal collections
+        collections += phase == "start"
+
+    targets = {TargetName(f"target-{number}"): Monitored(checks=EVERYTHING) for number in range(50)}
     metrics = Metrics(clock=FakeClock(), version="1", view=view)
-    metrics.expect(Expected(targets={PROD: Monitored(checks=EVERYTHING)}))
-    body, _ = await metrics.scrape("")
-    assert b"trace_monitor_fault_active" in body
+    metrics.expect(Expected(targets=targets, notifiers=("slack",)))
+    scraping = asyncio.create_task(metrics.scrape(""))
+    interval = sys.getswitchinterval()
+    gc.callbacks.append(collect)
+    sys.setprofile(count)
+    while not scraping.done():
+        await asyncio.wait({scraping}, timeout=0.001)
+        most_calls, calls = max(most_calls, calls), 0
+    sys.setprofile(None)
+    gc.callbacks.remove(collect)
+    body, _ = scraping.result()
+    assert body.count(b"\ntrace_monitor_") > 10_000
     assert len(taken) == 1
+    assert most_calls < 500
+    assert collections < 5
+    assert (gc.isenabled(), sys.getswitchinterval()) == (True, interval)
 
 
 async def test_the_lag_of_the_loop_is_measured() -> None:

@@ -107,9 +107,8 @@ class TraceloopContract(ABC):
         """And the documented one is none the worse."""
         trace_id, sent = await self.send(stage)
         await stage.close_the_quick_route()
-        with pytest.raises(Gone) as caught:
+        with pytest.raises(Gone):
             await stage.drive(stage.backend.read_trace(trace_id, nonce=None, timeout=10))
-        assert caught.value.route
         asking = stage.backend.read_window(
             since=sent - 60, until=stage.clock.now(), trace_id=trace_id, nonce=None, timeout=10
         )

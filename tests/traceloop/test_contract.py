@@ -24,7 +24,7 @@ class _FakeStage(Stage):
         self.ingest = self._ingest
 
     async def close_the_quick_route(self) -> None:
-        self._backend.quick_error = Gone("not here", route=True)
+        self._backend.quick_error = Gone("not here")
 
     async def refuse_the_key(self) -> None:
         self._backend.quick_error = self._backend.window_error = Refused("no", status=401)

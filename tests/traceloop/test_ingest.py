@@ -21,7 +21,12 @@ from tests.fakes.clock import START, FakeClock
 from tests.fakes.remote import Remote, Reply
 
 KEY = "tl_0123456789abcdef0123456789abcdef"
-EXPECTED = {"Authorization": f"Bearer {KEY}", "X-Team": "ml", "content-type": "application/json"}
+EXPECTED = {
+    "Authorization": f"Bearer {KEY}",
+    "X-Team": "ml",
+    "content-type": "application/json",
+    "CONTENT-ENCODING": "gzip",
+}
 SPAN = ControlRequest(
     trace_id=TraceId("a" * 32),
     span_id="b" * 16,
@@ -55,7 +60,8 @@ async def test_one_span_is_sent_as_the_exporter_would() -> None:
     assert (request.method, request.path) == ("POST", "/v1/traces")
     assert request.headers["authorization"] == f"Bearer {KEY}"
     assert request.headers["x-team"] == "ml"
-    assert request.headers["content-type"] == "application/x-protobuf"
+    described = {name: value for name, value in request.headers.items() if name.startswith("content-")}
+    assert described == {"content-type": "application/x-protobuf", "content-length": str(len(request.body))}
     message = ExportTraceServiceRequest.FromString(request.body)
     (resource_spans,) = message.resource_spans
     (pair,) = resource_spans.resource.attributes

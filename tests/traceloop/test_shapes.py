@@ -9,7 +9,7 @@ from monitor.core.model import Service, TraceId
 from monitor.core.trace import Route
 from monitor.http import Answer, Exchange, Request
 from monitor.traceloop import ReadShape, count_rejected, describe_acceptance, describe_read
-from monitor.traceloop.marker import MARKER
+from monitor.traceloop.rows import MARKER
 from tests.fakes.clock import START
 
 OURS, THEIRS = TraceId("a" * 32), TraceId("b" * 32)

@@ -8,8 +8,8 @@ from typing import TypeVar
 import pytest
 
 from monitor.core.drift import ENDPOINT
+from monitor.core.gateway_policies import SwitchKind, SwitchSeen
 from monitor.core.model import TraceId
-from monitor.core.switches import SwitchKind, SwitchSeen
 from monitor.ports import CanaryRequest, ControlPlane, Gateway, Refused, Unreachable
 from tests.fakes.clock import FakeClock
 

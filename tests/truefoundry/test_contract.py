@@ -6,8 +6,8 @@ from contextlib import asynccontextmanager
 import pytest
 
 from monitor.core.drift import ENDPOINT, ConfigSeen, ExportConfig
+from monitor.core.gateway_policies import SwitchKind, SwitchRule, SwitchSeen
 from monitor.core.model import TraceId
-from monitor.core.switches import SwitchKind, SwitchRule, SwitchSeen
 from monitor.core.trace import SpanFact
 from monitor.http import Http, InProcess
 from monitor.ports import ControlPlane, Gateway, Refused, Unreachable

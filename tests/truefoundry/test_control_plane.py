@@ -21,7 +21,7 @@ from monitor.core.drift import (
     TYPE,
     ConfigSeen,
 )
-from monitor.core.secret import Secret, SecretKind, fingerprint
+from monitor.core.secret import HIDDEN, Secret, SecretKind, fingerprint
 from monitor.ports import ConfigAnswer, Garbled, PortError, Refused, Unreachable
 from monitor.redaction import MASK, Redactor
 from monitor.truefoundry import TrueFoundryControlPlane
@@ -128,6 +128,12 @@ async def test_no_secret_leaves_the_adapter() -> None:
     for secret in (KEY, other, "whatever-it-is"):
         assert secret not in shown
     assert MASK in str(found.config.fields[ENDPOINT])
+
+
+async def test_headers_that_are_not_shown_are_hidden() -> None:
+    """Null or absent says nothing of them; an empty object says that there are none."""
+    assert (await seen(envelope({"headers": None}))).config.fields[AUTHORIZATION] == HIDDEN
+    assert (await seen(envelope({"headers": {}}))).config.fields.get(AUTHORIZATION) != HIDDEN
 
 
 async def test_a_secret_in_the_wrong_field_is_no_name() -> None:

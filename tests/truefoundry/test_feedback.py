@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.core.model import TraceId
-from monitor.truefoundry.feedback import FeedbackTarget, decode_feedback_target, describe_feedback_target
+from monitor.truefoundry.gateway import FeedbackTarget, decode_feedback_target, describe_feedback_target
 
 # The sample of https://www.truefoundry.com/docs/ai-gateway/feedback-for-traces.
 DOCUMENTED = "eyJzcGFuSWQiOiJhMmQ2Yjg4MmFhMTViZTU1IiwidHJhY2VJZCI6IjAxOWFiMmE5NmQ1MDcwN2ZhMzA5MGMxYjcyMDFkNWJkIn0="

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from monitor.core.gateway_policies import Caller
 from monitor.core.model import TraceId
-from monitor.core.switches import Caller
 from monitor.ports import Garbled, Gone, PortError, Refused, Unreachable
 from tests.fakes.clock import START, FakeClock
 from tests.fakes.remote import Remote, Reply

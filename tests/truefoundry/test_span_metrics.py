@@ -1,23 +1,22 @@
 """The gateway's own metrics page: what is read of it, and what is not believed."""
 
 import asyncio
-from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator
+from collections.abc import Coroutine
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.core.hop import SpanCounters
-from monitor.ports import Garbled, Gone, PortError, Refused, SpanMetrics, Unreachable
+from monitor.core.pipeline_counters import SpanCounters
+from monitor.ports import Garbled, Gone, PortError, Refused, Unreachable
 from monitor.redaction import Redactor
-from monitor.sandbox import Sandbox, Variant
+from monitor.sandbox import Variant
 from monitor.truefoundry import GatewaySpanMetrics, TrueFoundryGateway
 from tests.core.build import quick
 from tests.fakes.clock import START, FakeClock
 from tests.fakes.remote import Remote, Reply
-from tests.fakes.span_metrics import FakeSpanMetrics
-from tests.truefoundry.contract import Stage, canary
+from tests.truefoundry.contract import canary
 from tests.truefoundry.test_contract import sandboxed
 
 SECRET = "tfy_secretsecret123"
@@ -157,103 +156,30 @@ async def test_whatever_is_shown_is_read_or_refused(lines: list[str], cut: int) 
     assert found.exported >= 0
 
 
-class SpanMetricsStage(Stage):
-    """A gateway's counters, and how to make them count."""
+@pytest.mark.parametrize("prefix", ["ai_gateway", "llm_gateway"])
+async def test_a_gateway_counts_what_got_through_and_what_did_not(prefix: str) -> None:
+    """Before either kind of gateway that shows them: each reading is dated, and nobody listening is unreachable."""
+    clock = FakeClock()
 
-    metrics: SpanMetrics
+    async def drive(asking: Coroutine[Any, Any, Any]) -> Any:
+        task = asyncio.ensure_future(asking)
+        await clock.run_until(task.done)
+        return await task
 
-    @abstractmethod
-    async def export(self) -> None:
-        """A trace gets to the collector."""
-
-    @abstractmethod
-    async def lose(self) -> None:
-        """A trace does not."""
-
-    @abstractmethod
-    async def take_down(self) -> None:
-        """From now on nobody listens."""
-
-
-class SpanMetricsContract(ABC):
-    """Of `monitor.ports.SpanMetrics`."""
-
-    @pytest.fixture
-    @abstractmethod
-    def stage(self) -> AsyncIterator[SpanMetricsStage] | SpanMetricsStage:
-        """The metrics under test, of a gateway that has made no trace."""
-
-    async def test_they_count_what_got_through_and_what_did_not(self, stage: SpanMetricsStage) -> None:
-        """Each reading is dated."""
-        first = await stage.drive(stage.metrics.read(timeout=5))
-        assert (first.exported, first.failed, first.at) == (0, {}, stage.clock.now())
-        await stage.export()
-        await stage.lose()
-        second = await stage.drive(stage.metrics.read(timeout=5))
+    async with sandboxed(clock, Variant().vary({"span_metrics": prefix})) as (sandbox, http):
+        metrics = GatewaySpanMetrics(http, f"{sandbox.gateway_url}/metrics", redactor=Redactor(), clock=clock)
+        token = sandbox.world.credentials.token
+        gateway = TrueFoundryGateway(
+            http, sandbox.gateway_url, lambda: token, path="/health", redactor=Redactor(), clock=clock
+        )
+        first = await drive(metrics.read(timeout=5))
+        assert (first.exported, first.failed, first.at) == (0, {}, clock.now())
+        await drive(gateway.complete(canary()))
+        await sandbox.break_("trace_not_created_collector")
+        await drive(gateway.complete(canary()))
+        second = await drive(metrics.read(timeout=5))
         assert (second.exported, second.failed) == (3, {"connection_refused": 3})
-
-    async def test_nobody_listening_is_unreachable(self, stage: SpanMetricsStage) -> None:
-        """As everywhere."""
-        await stage.take_down()
+        await sandbox.break_("gateway_unreachable")
         with pytest.raises(Unreachable) as caught:
-            await stage.drive(stage.metrics.read(timeout=5))
+            await drive(metrics.read(timeout=5))
         assert caught.value.kind == "connect"
-
-
-class _FakeStage(SpanMetricsStage):
-    def __init__(self) -> None:
-        self.clock = FakeClock()
-        self.fake = FakeSpanMetrics(self.clock)
-        self.metrics: SpanMetrics = self.fake
-
-    async def export(self) -> None:
-        self.fake.exported += 3
-
-    async def lose(self) -> None:
-        self.fake.failed["connection_refused"] = 3
-
-    async def take_down(self) -> None:
-        self.fake.error = Unreachable("down", kind="connect")
-
-
-class TestFakeSpanMetrics(SpanMetricsContract):
-    """The one that the tests of the checks use."""
-
-    @pytest.fixture
-    def stage(self) -> SpanMetricsStage:
-        """A fake."""
-        return _FakeStage()
-
-
-class _RealStage(SpanMetricsStage):
-    def __init__(self, sandbox: Sandbox, metrics: SpanMetrics, gateway: TrueFoundryGateway, clock: FakeClock) -> None:
-        self.clock = clock
-        self.metrics = metrics
-        self._sandbox = sandbox
-        self._gateway = gateway
-
-    async def export(self) -> None:
-        await self.drive(self._gateway.complete(canary()))
-
-    async def lose(self) -> None:
-        await self._sandbox.break_("trace_not_created_collector")
-        await self.drive(self._gateway.complete(canary()))
-
-    async def take_down(self) -> None:
-        await self._sandbox.break_("gateway_unreachable")
-
-
-class TestGatewaySpanMetrics(SpanMetricsContract):
-    """The real one, before either kind of gateway that shows them."""
-
-    @pytest.fixture(params=["ai_gateway", "llm_gateway"])
-    async def stage(self, request: pytest.FixtureRequest) -> AsyncIterator[SpanMetricsStage]:
-        """The adapter before the sandbox."""
-        clock = FakeClock()
-        async with sandboxed(clock, Variant().vary({"span_metrics": request.param})) as (sandbox, http):
-            metrics = GatewaySpanMetrics(http, f"{sandbox.gateway_url}/metrics", redactor=Redactor(), clock=clock)
-            token = sandbox.world.credentials.token
-            gateway = TrueFoundryGateway(
-                http, sandbox.gateway_url, lambda: token, path="/health", redactor=Redactor(), clock=clock
-            )
-            yield _RealStage(sandbox, metrics, gateway, clock)

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.core.switches import Condition, LoggingMode, Matter, SwitchKind, SwitchRule, SwitchSeen
+from monitor.core.gateway_policies import Condition, LoggingMode, Matter, SwitchKind, SwitchRule, SwitchSeen
 from monitor.ports import Garbled, Refused, Unreachable
 from monitor.redaction import Redactor
-from monitor.truefoundry.switches import read_switch
+from monitor.truefoundry.evidence import read_switch
 from tests.core.build import quick
 from tests.fakes.clock import START, FakeClock
 from tests.fakes.remote import Remote, Reply

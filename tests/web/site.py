@@ -6,13 +6,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
+from starlette.types import ASGIApp
 
 from monitor.core.incident import Diagnosis, Incident, Losses
 from monitor.core.model import CheckName, Component, Fault, Severity, TargetName, Verdict
 from monitor.core.silence import Silence
 from monitor.core.state import LastLook, State, TargetState, Trend
+from monitor.web.api import Unknown, Views
 from monitor.web.app import make_app
-from monitor.web.operations import Unknown, Views
 from tests.fakes.clock import START, FakeClock
 
 PROD = TargetName("prod")
@@ -92,9 +93,8 @@ class Site:
     done: list[tuple[object, ...]] = field(default_factory=list)
     refuse: Exception | None = None
 
-    @asynccontextmanager
-    async def client(self) -> AsyncIterator[httpx.AsyncClient]:
-        """Asks without a wire; a bug is an answer 500, as it would be on one."""
+    def app(self) -> ASGIApp:
+        """The web that shows it."""
         views = Views(
             report=lambda: self.report,
             state=lambda: self.state,
@@ -105,10 +105,14 @@ class Site:
             troubles=lambda: self.troubles,
             version="1.2.3",
         )
-        app = make_app(
+        return make_app(
             views, self, clock=self.clock, read_token=lambda: self.read_token, admin_token=lambda: self.admin_token
         )
-        transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+
+    @asynccontextmanager
+    async def client(self) -> AsyncIterator[httpx.AsyncClient]:
+        """Asks without a wire; a bug is an answer 500, as it would be on one."""
+        transport = httpx.ASGITransport(self.app(), raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://monitor") as client:
             yield client
 

@@ -11,8 +11,8 @@ import pytest
 from monitor.core.model import Fault
 from monitor.core.silence import Silence
 from monitor.core.state import State
-from monitor.web.bodies import LIMIT
-from monitor.web.operations import Rejected, Unknown
+from monitor.web.api import Rejected, Unknown
+from monitor.web.payloads import LONGEST_BODY
 from tests.fakes.clock import START
 from tests.web.site import ADMIN, PROD, READ, Site, a_state, described
 
@@ -280,7 +280,7 @@ class TestBodies:
             (b'{"by": "a\\u0007b"}', 400, "printable"),
             (b'{"by": "' + b"x" * 200 + b'"}', 400, "at most 100"),
             (b'{"who": "ada"}', 400, "unknown: `who`; allowed: by"),
-            (b'{"by": "' + b"x" * LIMIT + b'"}', 413, "longer than"),
+            (b'{"by": "' + b"x" * LONGEST_BODY + b'"}', 413, "longer than"),
         ],
     )
     async def test_a_bad_body_is_one_readable_error(self, content: bytes, status: int, words: str) -> None:

@@ -10,9 +10,7 @@ from hypothesis import strategies as st
 from monitor.core.model import Fault, TargetName
 from monitor.core.silence import Silence
 from monitor.core.state import State, TargetState
-from monitor.web.html import Html, join, tag
-from monitor.web.moments import ago, clock_time, length, since
-from monitor.web.page import status_page
+from monitor.web.page import STYLE, ago_text, duration_text, runbook_page, status_page, time_text
 from tests.fakes.clock import START
 from tests.web.site import PROD, Site, a_broken_target, a_state, an_incident, described, resolved
 
@@ -200,27 +198,73 @@ def test_it_is_readable_without_colour_and_without_sight() -> None:
     assert "✗ critical" in page.text
 
 
-HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)> `<b>` &amp;"
+HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)> `<b>` &amp; {{ 7*7 }} {% raw %} **b** [x](javascript:y) </title>"
+
+
+def hostile(place: str) -> str:
+    """A text that is markup in every language of the page, known by where it stands."""
+    return f"{place}:{HOSTILE}"
 
 
 def test_foreign_text_is_shown_and_never_obeyed() -> None:
     """Wherever the outside can put a word, markup stays text."""
-    target = a_broken_target()
-    for field in ("summary", "advice"):
-        target[field] = HOSTILE
-    target["because"] = [HOSTILE]
-    target["checks"]["config"]["summary"] = HOSTILE
-    incident = an_incident(acked_by=HOSTILE, waiting=HOSTILE)
-    silence = Silence(id="s", target=f"*{HOSTILE}*", comment=HOSTILE, author=HOSTILE)
-    site = Site(
-        report={"verdict": "fail", "targets": {"prod": target}},
-        state=State(targets={PROD: a_state(incidents=(incident,))}, silences=(silence,)),
-        troubles=(HOSTILE,),
+    places = ("name", "fault", "summary", "advice", "because", "also", "caveat", "check", "verdict", "ack", "waiting")
+    more = ("glob", "comment", "author", "trouble", "incident", "version")
+    target = {
+        **a_broken_target(),
+        **{place: hostile(place) for place in ("fault", "summary", "advice")},
+        "because": [hostile("because")],
+        "also": [hostile("also")],
+        "caveats": [hostile("caveat")],
+    }
+    target["checks"]["config"] |= {"summary": hostile("check"), "verdict": hostile("verdict")}
+    name = TargetName(hostile("name"))
+    incident = an_incident(name, id=hostile("incident"), acked_by=hostile("ack"), waiting=hostile("waiting"))
+    over = replace(resolved("over", 60.0), target=name)
+    acked = replace(incident, acked_by=None)
+    silence = Silence(id="s", target=f"*{hostile('glob')}*", comment=hostile("comment"), author=hostile("author"))
+    report = {"verdict": "fail", "targets": {name: target, "other": a_broken_target()}}
+    states = {
+        name: a_state(name, incidents=(over, incident)),
+        TargetName("other"): a_state(TargetName("other"), incidents=(acked,)),
+    }
+    html = status_page(
+        report,
+        State(targets=states, silences=(silence,)),
+        troubles=(hostile("trouble"),),
+        version=hostile("version"),
+        now=START,
     )
-    page = a_page(site)
+    page = Reader(html)
     assert not {"script", "img", "b"} & set(page.tags)
-    assert not [name for name, _ in page.attributes if name == "onerror"]
-    assert page.text.count("<script>alert(1)</script>") >= 6
+    assert {name for name, _ in page.attributes} <= KNOWN_ATTRIBUTES
+    shown = page.text + " ".join(value or "" for _, value in page.attributes)
+    told = HOSTILE.split("`", maxsplit=1)[0]
+    assert [place for place in (*places, *more) if f"{place}:{told}" not in shown] == []
+    for written in ("{{ 7*7 }} {% raw %} **b** [x](javascript:y)", "&amp;"):
+        assert page.text.count(written) >= len(places)
+    assert not [value for name, value in page.attributes if name == "href" and (value or "").startswith("javascript")]
+
+
+KNOWN_ATTRIBUTES = {
+    "charset", "class", "colspan", "content", "data-label", "datetime", "href", "http-equiv", "lang", "name", "rel", "scope", "title",
+}  # fmt: skip
+
+
+def test_a_runbooks_page_is_made_of_the_same_frame() -> None:
+    """The title is the fault's, the style sheet the one of every page."""
+    html = runbook_page(Fault.TRACE_LATE)
+    assert "<title>trace_late · runbook</title>" in html
+    assert f"<style>{STYLE}</style>" in html
+
+
+def test_what_cannot_be_seen_is_shown_also_where_an_older_version_kept_it() -> None:
+    """In a text and in an attribute."""
+    target = described(summary="a\ud83d\x1b\u202eb")
+    target["checks"]["config"]["summary"] = "\u200b"
+    page = a_page(Site(report={"verdict": "pass", "targets": {"prod": target}}))
+    assert r"a\ud83d\u001b\u202eb" in page.text
+    assert ("title", r"\u200b") in page.attributes
 
 
 @settings(max_examples=50)
@@ -274,23 +318,18 @@ def test_a_state_without_its_target_in_the_report_is_left_out() -> None:
 )
 def test_lengths_of_time_are_short(seconds: float, words: str) -> None:
     """Two units at most, seconds only while they matter."""
-    assert length(seconds) == words
+    assert duration_text(seconds) == words
 
 
-def test_moments_say_how_long_ago_and_when() -> None:
-    """The date only where it is not today's; a moment ahead is ahead."""
-    assert Reader(ago(START - 90, START)).text == "1 min 30 s ago"
-    assert Reader(ago(START + 90, START)).text == "in 1 min 30 s"
-    assert Reader(since(START - 720, START)).text == "07:48 UTC (12 min)"
-    assert clock_time(START - 86_400, START) == "2027-01-14 08:00 UTC"
-    assert 'datetime="2027-01-15T08:00:00Z"' in ago(START, START)
-
-
-def test_only_what_the_module_made_is_markup() -> None:
-    """Text is escaped in content and in attributes; an element inside an element is not escaped twice."""
-    assert tag("p", "<i>", tag("b", "&"), title='"<') == '<p title="&quot;&lt;">&lt;i&gt;<b>&amp;</b></p>'
-    assert join("<", Html("<"), None) == "&lt;<"
-    assert tag("meta", name="x", content=None) == '<meta name="x">'
+def test_times_say_how_long_ago_and_when() -> None:
+    """The date only where it is not today's; a time ahead is ahead; whoever points at it gets the whole of it."""
+    assert ago_text(START - 90, START) == "1 min 30 s ago"
+    assert ago_text(START + 90, START) == "in 1 min 30 s"
+    assert time_text(START - 720, START) == "07:48 UTC"
+    assert time_text(START - 86_400, START) == "2027-01-14 08:00 UTC"
+    attributes = a_page(Site()).attributes
+    assert ("datetime", "2027-01-15T07:59:48Z") in attributes
+    assert ("title", "2027-01-15 07:59 UTC") in attributes
 
 
 def test_a_healthy_target_says_what_its_canary_does_not_prove() -> None:
@@ -310,8 +349,3 @@ def test_a_broken_target_says_it_below_what_is_to_be_done() -> None:
     site.report["targets"]["prod"]["caveats"] = ["logging is off for others"]
     text = a_page(site).text
     assert text.index("Next:") < text.index("What the canary does not prove:")
-
-
-def test_markup_shows_what_cannot_be_seen_also_where_an_older_version_kept_it() -> None:
-    """In a text and in an attribute; a line end stays."""
-    assert tag("p", "a\ud83d\x1b\n\u202eb", title="\u200b") == Html('<p title="\\u200b">a\\ud83d\\u001b\n\\u202eb</p>')

@@ -22,8 +22,9 @@ from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from monitor.web.connections import Connection, most_connections
-from monitor.web.server import WebError, WebServer
+from monitor.ports import Clock
+from monitor.web.server import Connection, WebError, WebServer, most_connections
+from tests.fakes.clock import FakeClock
 from tests.fakes.limits import no_descriptors
 
 
@@ -40,10 +41,10 @@ HELLO = Starlette(routes=[Route("/", _hello), Route("/bug", _bug)])
 
 @asynccontextmanager
 async def serving(
-    app: ASGIApp = HELLO, *, tls_cert: Path | None = None, tls_key: Path | None = None
+    app: ASGIApp = HELLO, *, tls_cert: Path | None = None, tls_key: Path | None = None, clock: Clock | None = None
 ) -> AsyncIterator[WebServer]:
     """A server on a free port of loopback."""
-    server = WebServer(app, host="127.0.0.1", port=0, tls_cert=tls_cert, tls_key=tls_key)
+    server = WebServer(app, host="127.0.0.1", port=0, tls_cert=tls_cert, tls_key=tls_key, clock=clock)
     await server.start()
     try:
         yield server
@@ -184,7 +185,7 @@ async def test_a_renewed_certificate_is_served_without_a_restart(
             assert await served(server, new)
             assert server.problem is None
             assert not await served(server, old)
-    said = [record.getMessage() for record in caplog.records if record.name == "monitor.web.certificate"]
+    said = [record.getMessage() for record in caplog.records if record.name == "monitor.web.server"]
     assert [line.partition(":")[0] for line in said] == [
         "the renewed certificate cannot be used",
         "the renewed certificate cannot be used",
@@ -275,7 +276,8 @@ class TestManyConnections:
         self, caplog: pytest.LogCaptureFixture
     ) -> None:
         """And who has waited is answered then."""
-        async with serving() as server:
+        clock = FakeClock(threads=False)
+        async with serving(clock=clock) as server:
             address = ("127.0.0.1", int(server.url.rpartition(":")[2]))
             clients = [socket.socket() for _ in range(5)]
             with caplog.at_level(logging.WARNING):
@@ -283,7 +285,8 @@ class TestManyConnections:
                     for client in clients:
                         client.connect(address)
                         client.sendall(b"GET / HTTP/1.0\r\n\r\n")
-                    await asyncio.sleep(2.3)
+                    await clock.advance(2.3)
+                await clock.advance(1)
                 for client in clients:
                     assert (await asyncio.to_thread(client.recv, 100)).startswith(b"HTTP/1.1 200")
                     client.close()
@@ -370,6 +373,7 @@ def test_importing_the_web_configures_no_logging() -> None:
     """Uvicorn's own configuration would write around the redaction."""
     program = """
 import asyncio, logging
+from monitor.ports import Clock
 from monitor.web.server import WebServer
 async def main():
     async def app(scope, receive, send): ...

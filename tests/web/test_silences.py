@@ -8,7 +8,7 @@ from starlette.exceptions import HTTPException
 
 from monitor.core.model import Fault
 from monitor.core.silence import Silence, Weekly
-from monitor.web.silences import active_until, describe_silence, parse_silence
+from monitor.web.payloads import active_until, describe_silence, parse_silence
 from tests.fakes.clock import START
 
 NIGHTS = {"days": ["sat", "sun"], "start": "22:00", "end": "02:30", "zone": "Europe/Berlin"}

@@ -1,7 +1,5 @@
-"""Slack: `render` turns notices into messages (pure); `bot` and `webhook` deliver them."""
+"""Slack: `render` turns notices into messages (pure), `client` calls Slack's methods, `notifier` has a bot and a webhook use both."""
 
-from monitor.notifiers.slack.bot import BotIdentity, Destination, SlackBot
-from monitor.notifiers.slack.pace import Pace
-from monitor.notifiers.slack.webhook import SlackWebhook
+from monitor.notifiers.slack.notifier import BotIdentity, Destination, Pace, SlackBot, SlackWebhook
 
 __all__ = ["BotIdentity", "Destination", "Pace", "SlackBot", "SlackWebhook"]

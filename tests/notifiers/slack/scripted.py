@@ -3,26 +3,27 @@
 The answers are those of https://docs.slack.dev/reference/methods/chat.postMessage, …/chat.update and of incoming webhooks.
 """
 
+import asyncio
 import json
-from collections import deque
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Coroutine, Mapping
+from typing import Any, TypeVar
 
+from monitor.http import Http, InProcess
+from monitor.notifiers.slack import Destination, Pace, SlackBot, SlackWebhook
+from monitor.ports import Clock
 from tests.fakes.block_kit import validate_message
-from tests.notifiers.slack.limits import problems
+from tests.fakes.clock import FakeClock
+from tests.notifiers.contract import REDACT
+from tests.notifiers.notices import MENTION
+from tests.notifiers.receiver import Receiver, Said, html
+from tests.notifiers.slack.limits import problems, texts
 
+CHANNEL = "C0123456789"
 TOKEN = "xoxb-1234-token-5678"
 HOOK_PATH = "/services/T000/B000/XXXXsecretXXXX"
 
 
-@dataclass(frozen=True, slots=True)
-class Said:
-    """A raw answer."""
-
-    status: int = 200
-    body: bytes = b""
-    headers: Mapping[str, str] = field(default_factory=dict)
+T = TypeVar("T")
 
 
 def no(error: str, **more: object) -> Said:
@@ -30,41 +31,39 @@ def no(error: str, **more: object) -> Said:
     return Said(200, json.dumps({"ok": False, "error": error, **more}).encode(), {"content-type": "application/json"})
 
 
-def html(status: int) -> Said:
-    """A page of something that is not Slack."""
-    return Said(status, b"<html>Sign in to the network</html>", {"content-type": "text/html"})
-
-
 RATE_LIMITED = Said(
     429, b'{"ok": false, "error": "ratelimited"}', {"retry-after": "30", "content-type": "application/json"}
 )
 
 
-class ScriptedSlack:
-    """`script` is consumed first, an entry for each request: an answer, or None to serve it. `calls` are all requests."""
+class ScriptedSlack(Receiver):
+    """`calls` are all requests: the method and what it was given."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.messages: list[dict[str, Any]] = []
         self.calls: list[tuple[str, dict[str, Any]]] = []
-        self.heads: list[Mapping[str, str]] = []
-        self.script: deque[Said | None] = deque()
         self.lose_next_answer_of = ""
 
     def answer(self, path: str, headers: Mapping[str, str], body: bytes) -> Said:
-        """Serve one request."""
-        payload = json.loads(body)
+        """Answer; one answer may be lost on its way."""
         method = path.rpartition("/")[2]
-        self.calls.append((method, payload))
-        self.heads.append(headers)
-        scripted = self.script.popleft() if self.script else None
-        if scripted is not None:
-            return scripted
+        self.calls.append((method, json.loads(body)))
+        said = super().answer(path, headers, body)
+        if method == self.lose_next_answer_of:
+            self.lose_next_answer_of = ""
+            return Said(200, b"", {"content-length": "500"})
+        return said
+
+    def serve(self) -> Said:
+        """Keep what is posted and edited, as far as it is fit for Slack."""
+        method, payload = self.calls[-1]
         if unfit := [*validate_message(payload), *problems(payload)]:
             return no(unfit[0].partition(":")[0], problems=unfit)
-        if path == HOOK_PATH:
+        if self.paths[-1] == HOOK_PATH:
             self.messages.append({**payload, "channel": "hook"})
             return Said(200, b"ok")
-        if headers.get("authorization") != f"Bearer {TOKEN}":
+        if self.heads[-1].get("authorization") != f"Bearer {TOKEN}":
             return no("invalid_auth")
         return self._update(payload) if method == "chat.update" else self._post(payload)
 
@@ -95,25 +94,6 @@ class ScriptedSlack:
                 return _yes(channel=payload["channel"], ts=payload["ts"])
         return no("message_not_found")
 
-    # --- ways to be asked
-
-    async def asgi(
-        self,
-        scope: Mapping[str, Any],
-        receive: Callable[[], Awaitable[Mapping[str, Any]]],
-        send: Callable[[dict[str, Any]], Awaitable[None]],
-    ) -> None:
-        """In this process."""
-        body = (await receive())["body"]
-        headers = {name.decode(): value.decode() for name, value in scope["headers"]}
-        said = self.answer(scope["path"], headers, body)
-        if self.lose_next_answer_of and scope["path"].endswith(self.lose_next_answer_of):
-            self.lose_next_answer_of = ""
-            said = Said(200, b"", {"content-length": "500"})
-        head = [(name.encode(), value.encode()) for name, value in said.headers.items()]
-        await send({"type": "http.response.start", "status": said.status, "headers": head})
-        await send({"type": "http.response.body", "body": said.body})
-
 
 def _id_of(channel: str) -> str:
     """Slack answers with the id whatever name was asked for."""
@@ -122,3 +102,73 @@ def _id_of(channel: str) -> str:
 
 def _yes(**said: str) -> Said:
     return Said(200, json.dumps({"ok": True, **said}).encode(), {"content-type": "application/json; charset=utf-8"})
+
+
+# --- the scripted Slack as a reader of the contract, and how notifiers reach it without a socket
+
+
+class SlackReader:
+    """What stands in the channel and its threads."""
+
+    def __init__(self, refusal: Said) -> None:
+        self.slack = ScriptedSlack()
+        self.clock = FakeClock()
+        self.network = InProcess({"slack.com": self.slack.asgi, "hooks.slack.com": self.slack.asgi})
+        self._refusal = refusal
+
+    def heard(self) -> list[str]:
+        """Every message, as its blocks and its text say it."""
+        return ["\n".join([message["text"], *texts(message)]) for message in self.slack.messages]
+
+    def refuse_once(self, *, permanent: bool) -> None:
+        """In Slack's own way, or by something in front of it."""
+        self.slack.script.append(self._refusal if permanent else html(502))
+
+    def http(self) -> Http:
+        """The way there."""
+        return Http(clock=self.clock, transport=self.network)
+
+
+def a_bot(reader: SlackReader, clock: Clock | None = None, **more: Any) -> SlackBot:
+    """A bot that posts to the scripted Slack."""
+    chosen = clock or reader.clock
+    defaults: dict[str, Any] = {
+        "http": reader.http(),
+        "clock": chosen,
+        "token": lambda: TOKEN,
+        "destination": Destination(channel=CHANNEL, mention=MENTION),
+        "redact": REDACT,
+        "pace": Pace(chosen, every=0.0),
+        "external_url": "https://monitor.acme.dev",
+    }
+    return SlackBot(**{**defaults, **more})
+
+
+def a_webhook(reader: SlackReader, **more: Any) -> SlackWebhook:
+    """A webhook of the scripted Slack."""
+    defaults: dict[str, Any] = {
+        "http": reader.http(),
+        "clock": reader.clock,
+        "url": lambda: f"https://hooks.slack.com{HOOK_PATH}",
+        "redact": REDACT,
+        "mention": MENTION,
+        "pace": Pace(reader.clock, every=0.0),
+    }
+    return SlackWebhook(**{**defaults, **more})
+
+
+def bot_reader() -> SlackReader:
+    """Refuses as the Web API does."""
+    return SlackReader(no("channel_not_found"))
+
+
+def hook_reader() -> SlackReader:
+    """Refuses as an incoming webhook does."""
+    return SlackReader(Said(404, b"no_service", {"content-type": "text/html"}))
+
+
+async def waited_for(clock: FakeClock, waiting: Coroutine[Any, Any, T]) -> T:
+    """Await something while fake time passes."""
+    task = asyncio.ensure_future(waiting)
+    await clock.run_until(task.done, limit=60)
+    return task.result()

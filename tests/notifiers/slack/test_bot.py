@@ -7,12 +7,22 @@ import pytest
 
 from monitor.core.incident import Losses, Notice, Reason
 from monitor.core.model import TargetName
-from monitor.notifiers.slack import Destination, Pace, SlackBot
+from monitor.notifiers.slack import BotIdentity, Destination, Pace, SlackBot
 from monitor.ports import Undeliverable
 from tests.notifiers import notices
 from tests.notifiers.notices import KINDS, MENTION
-from tests.notifiers.slack.reader import CHANNEL, SlackReader, a_bot, bot_reader, waited_for
-from tests.notifiers.slack.scripted import RATE_LIMITED, TOKEN, Said, ScriptedSlack, html, no
+from tests.notifiers.receiver import Said, html
+from tests.notifiers.slack.scripted import (
+    CHANNEL,
+    RATE_LIMITED,
+    TOKEN,
+    ScriptedSlack,
+    SlackReader,
+    a_bot,
+    bot_reader,
+    no,
+    waited_for,
+)
 
 NEWS = [kind for kind in KINDS if KINDS[kind]().told is not None and KINDS[kind]().reason != "edited"]
 EDITS = ["acknowledged", "silenced", "waiting", "recounted"]
@@ -78,6 +88,9 @@ async def test_news_edit_the_root_and_answer_in_its_thread(bot: SlackBot, slack:
     assert answer["reply_broadcast"] is notice.broadcast
     assert (MENTION in answer["text"]) is notice.mention
     assert MENTION not in edit["text"]
+    if not notice.incident.open:  # the channel shows it without opening the thread
+        assert "resolved" in edit["text"]
+        assert "resolved" in answer["text"]
 
 
 @pytest.mark.parametrize("kind", EDITS)
@@ -86,14 +99,6 @@ async def test_an_edit_is_no_news(bot: SlackBot, slack: ScriptedSlack, kind: str
     await bot.tell(await after_opening(bot, kind))
     assert [method for method, _ in slack.calls] == ["chat.postMessage", "chat.update"]
     assert slack.thread(slack.root()) == []
-
-
-async def test_the_edited_root_of_a_resolve_says_resolved(bot: SlackBot, slack: ScriptedSlack) -> None:
-    """The channel shows the present state without opening the thread."""
-    await bot.tell(await after_opening(bot, "resolved"))
-    assert "resolved" in slack.root()["text"]
-    assert "resolved" in slack.thread(slack.root())[0]["text"]
-    assert len(slack.messages) == 2
 
 
 async def test_what_is_found_after_the_end_is_put_right_wherever_the_end_was_told(
@@ -114,23 +119,12 @@ async def test_what_is_found_after_the_end_is_put_right_wherever_the_end_was_tol
     assert answer["reply_broadcast"] is True
 
 
-async def test_what_opens_again_forgets_the_end_that_was_told(bot: SlackBot) -> None:
-    """The next edit of the root leaves the old answer as it is."""
-    resolved = await after_opening(bot, "resolved")
-    assert resolved.told is not None
-    receipt = await bot.tell(resolved)
-    again = replace(notices.again(), told=replace(resolved.told, receipt=receipt, closed=True))
-    assert "end" not in await bot.tell(again)
-
-
 async def test_what_comes_back_goes_to_the_same_thread(bot: SlackBot, slack: ScriptedSlack) -> None:
-    """Again, in the channel too, with a mention."""
-    await bot.tell(await after_opening(bot, "resolved"))
-    resolved = notices.resolved().told
-    assert resolved is not None
-    receipt = {"channel": CHANNEL, "ts": slack.root()["ts"]}
-    again = replace(notices.again(), told=replace(resolved, closed=True, receipt=receipt))
-    assert await bot.tell(again) == receipt
+    """Again, in the channel too, with a mention; the end that was told is forgotten, so the next edit leaves it as it is."""
+    receipt = await bot.tell(await after_opening(bot, "resolved"))
+    again = replace(notices.again(), told=notices.told_of(notices.an_incident(), closed=True, receipt=receipt))
+    assert "end" in receipt
+    assert await bot.tell(again) == {"channel": CHANNEL, "ts": slack.root()["ts"]}
     assert "resolved" not in slack.root()["text"]
     last = slack.thread(slack.root())[-1]
     assert "again, third time in 20 min" in last["text"]
@@ -159,19 +153,14 @@ async def test_a_target_may_have_its_own_channel_and_mention(reader: SlackReader
     ]
 
 
-async def test_a_test_goes_to_every_channel_once(reader: SlackReader, slack: ScriptedSlack) -> None:
-    """Proof for each of them, without calling anybody."""
-    targets = {TargetName(name): Destination(channel=channel) for name, channel in [("a", "C0A"), ("b", CHANNEL)]}
-    await a_bot(reader, destinations=targets).test("This is a test")
-    assert [message["channel"] for message in slack.messages] == [CHANNEL, "C0A"]
+@pytest.mark.parametrize("common", [CHANNEL, ""])
+async def test_a_test_goes_to_every_channel_once(reader: SlackReader, slack: ScriptedSlack, common: str) -> None:
+    """Proof for each of them, without calling anybody; there may be none for all, where each target has its own."""
+    targets = {TargetName(name): Destination(channel=channel) for name, channel in [("a", "C0A"), ("b", common)]}
+    common_one = Destination(channel=common, mention=MENTION)
+    await a_bot(reader, destination=common_one, destinations=targets).test("This is a test")
+    assert [message["channel"] for message in slack.messages] == [*filter(None, [common]), "C0A"]
     assert not any(MENTION in message["text"] for message in slack.messages)
-
-
-async def test_a_test_needs_no_channel_for_all(reader: SlackReader, slack: ScriptedSlack) -> None:
-    """Each target may have its own."""
-    targets = {TargetName("a"): Destination(channel="C0A")}
-    await a_bot(reader, destination=Destination(channel=""), destinations=targets).test("This is a test")
-    assert [message["channel"] for message in slack.messages] == ["C0A"]
 
 
 async def test_the_token_is_asked_for_each_time(reader: SlackReader, slack: ScriptedSlack) -> None:
@@ -210,58 +199,39 @@ async def test_a_deleted_root_is_followed_by_a_fresh_post(bot: SlackBot, slack: 
 
 
 @pytest.mark.parametrize(
-    "code",
+    ("before", "codes"),
     [
-        "message_not_found",
-        "edit_window_closed",
-        "cant_update_message",
-        "update_failed",
-        "is_inactive",
-        "channel_not_found",
+        (0, "message_not_found edit_window_closed cant_update_message update_failed is_inactive channel_not_found"),
+        (1, "thread_not_found message_not_found cannot_reply_to_message restricted_action_thread_locked"),
     ],
+    ids=["edit", "reply"],
 )
-async def test_what_cannot_be_edited_is_posted_afresh(bot: SlackBot, slack: ScriptedSlack, code: str) -> None:
-    """Whatever the reason: no news waits for an edit that will never work."""
-    notice = await after_opening(bot, "resolved")
-    slack.script.append(no(code))
-    receipt = await bot.tell(notice)
-    assert receipt["ts"] == slack.root(1)["ts"]
-    assert "resolved" in slack.root(1)["text"]
+async def test_what_cannot_be_edited_or_answered_is_posted_afresh(
+    bot: SlackBot, slack: ScriptedSlack, before: int, codes: str
+) -> None:
+    """Whatever the reason, and also if it vanishes between the two: no news waits for what will never work."""
+    for number, code in enumerate(codes.split()):
+        notice = await after_opening(bot, "resolved")
+        slack.script.extend([*[None] * before, no(code)])
+        receipt = await bot.tell(notice)
+        assert receipt["ts"] == slack.root(2 * number + 1)["ts"], code
+        assert "resolved" in slack.root(2 * number + 1)["text"], code
 
 
-@pytest.mark.parametrize(
-    "code",
-    ["thread_not_found", "message_not_found", "cannot_reply_to_message", "restricted_action_thread_locked"],
-)
-async def test_a_root_that_vanishes_between_edit_and_reply(bot: SlackBot, slack: ScriptedSlack, code: str) -> None:
-    """Is no loss either."""
-    notice = await after_opening(bot, "resolved")
-    slack.script.extend([None, no(code)])
-    receipt = await bot.tell(notice)
-    assert receipt["ts"] == slack.root(1)["ts"]
-    assert "resolved" in slack.root(1)["text"]
-
-
-@pytest.mark.parametrize("kind", ["silenced", "recounted"])
-async def test_what_is_worth_an_edit_alone_is_announced_by_no_new_message(
-    bot: SlackBot, slack: ScriptedSlack, kind: str
+@pytest.mark.parametrize(("kind", "shown"), [("silenced", None), ("recounted", None), ("acknowledged", "by ana")])
+async def test_of_what_is_worth_an_edit_alone_only_an_acknowledgement_gets_a_fresh_root(
+    bot: SlackBot, slack: ScriptedSlack, kind: str, shown: str | None
 ) -> None:
     """Of a deleted root nothing is left to be edited; what comes after a silence gets a fresh post."""
     notice = await after_opening(bot, kind)
     assert notice.told is not None
     slack.delete(slack.root())
-    assert await bot.tell(notice) == notice.told.receipt
-    assert slack.messages == []
-
-
-async def test_an_acknowledgement_of_a_deleted_root_is_shown_by_a_fresh_post(
-    bot: SlackBot, slack: ScriptedSlack
-) -> None:
-    """The channel shows the present state again."""
-    notice = await after_opening(bot, "acknowledged")
-    slack.delete(slack.root())
-    await bot.tell(notice)
-    assert "acknowledged by ana" in slack.root()["text"]
+    receipt = await bot.tell(notice)
+    if shown is None:
+        assert receipt == notice.told.receipt
+        assert slack.messages == []
+    else:
+        assert shown in slack.root()["text"]
 
 
 async def test_an_answer_that_does_not_say_where_the_message_is(bot: SlackBot, slack: ScriptedSlack) -> None:
@@ -395,18 +365,12 @@ async def test_without_an_answer_unknown_is_only_what_was_sent(
     """Where no connection came about, nothing can have been posted."""
     reader.network.take_down("slack.com", kind)
     bot = a_bot(reader)
-    attempt = _told(bot)
-    raised = await waited_for(reader.clock, attempt)
-    assert (raised.permanent, raised.unknown) == (False, unknown)
+    with pytest.raises(Undeliverable) as raised:
+        await waited_for(reader.clock, bot.tell(notices.opened()))
+    assert (raised.value.permanent, raised.value.unknown) == (False, unknown)
     reader.network.bring_up("slack.com")
     await bot.tell(notices.opened())
     assert len(slack.messages) == 1
-
-
-async def _told(bot: SlackBot) -> Undeliverable:
-    with pytest.raises(Undeliverable) as raised:
-        await bot.tell(notices.opened())
-    return raised.value
 
 
 # --- the pace
@@ -449,19 +413,13 @@ def _introduced(headers: dict[str, str], **more: str) -> Said:
 
 
 async def test_the_bot_says_who_it_is_without_posting(bot: SlackBot, slack: ScriptedSlack) -> None:
-    """By auth.test (https://docs.slack.dev/reference/methods/auth.test)."""
+    """By auth.test (https://docs.slack.dev/reference/methods/auth.test); where scopes are not told, nothing is said of them."""
     slack.script.append(_introduced({"x-oauth-scopes": "chat:write, a:b"}, team="Acme", user="monitor"))
-    identity = await bot.identify()
-    assert (identity.team, identity.user, identity.scopes) == ("Acme", "monitor", ("chat:write", "a:b"))
-    assert [method for method, _ in slack.calls] == ["auth.test"]
-    assert slack.messages == []
-
-
-async def test_scopes_may_not_be_told(bot: SlackBot, slack: ScriptedSlack) -> None:
-    """Then nothing is said about them."""
+    assert await bot.identify() == BotIdentity(team="Acme", user="monitor", scopes=("chat:write", "a:b"))
     slack.script.append(_introduced({}))
-    identity = await bot.identify()
-    assert (identity.team, identity.user, identity.scopes) == ("", "", None)
+    assert await bot.identify() == BotIdentity(team="", user="", scopes=None)
+    assert [method for method, _ in slack.calls] == ["auth.test"] * 2
+    assert slack.messages == []
 
 
 async def test_a_bad_token_is_refused(bot: SlackBot, slack: ScriptedSlack) -> None:

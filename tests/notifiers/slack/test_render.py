@@ -267,6 +267,7 @@ def test_resolved_says_how_long_why_and_what_was_lost() -> None:
         assert "Next step" not in said
         assert "```" not in said
     assert "Why we thought so" in shown(root(notices.resolved(), FRAME))
+    assert "Why we thought so" not in shown(reply(notices.resolved(), FRAME))
 
 
 def test_of_a_removed_target_nobody_says_that_it_is_well() -> None:

@@ -14,8 +14,16 @@ from monitor.redaction import Redactor
 from tests.fakes.clock import FakeClock
 from tests.fakes.loopback import answer, saying, serving
 from tests.notifiers import notices
-from tests.notifiers.slack.reader import CHANNEL, a_bot, a_webhook, bot_reader, hook_reader
-from tests.notifiers.slack.scripted import HOOK_PATH, TOKEN, ScriptedSlack
+from tests.notifiers.slack.scripted import (
+    CHANNEL,
+    HOOK_PATH,
+    TOKEN,
+    ScriptedSlack,
+    a_bot,
+    a_webhook,
+    bot_reader,
+    hook_reader,
+)
 
 
 def an_http(clock: FakeClock, environ: Mapping[str, str] | None = None) -> Http:

@@ -1,0 +1,149 @@
+"""What is looked at beside the checks: evidence that explains, without a verdict, and that by itself opens nothing.
+
+TrueFoundry's own store (does it have the trace?), the gateway's other configurations (logging, global settings, data routing), and
+the gateway's own counters of the spans that it exports.
+"""
+
+from dataclasses import dataclass, field
+
+from monitor.core.canary import Canary, IdSource, Outcome
+from monitor.core.gateway_policies import SwitchKind, SwitchSeen, likely_destinations
+from monitor.core.hints import known_caller, known_switch
+from monitor.core.inputs import HopLooked, OriginLooked, SwitchesLooked
+from monitor.core.model import CheckName, Instant, Seconds
+from monitor.core.pace import hop_is_due, origin_is_due, switches_are_due
+from monitor.ports import Clock, ControlPlane, Garbled, Journal, PortError, Refused, SpanMetrics, Unreachable
+
+_ORIGIN_TIMEOUT: Seconds = 30.0
+_ORIGIN_PAUSE: Seconds = 15.0
+_BEFORE: Seconds = 300.0
+_AT_MOST = 3
+_SWITCH_TIMEOUT: Seconds = 15.0
+_COUNTERS_TIMEOUT: Seconds = 10.0
+_HIDDEN = frozenset({401, 403})
+
+
+@dataclass(slots=True, repr=False, eq=False)
+class OriginLook:
+    """Asks TrueFoundry's own store for the traces that have not come, or else for the newest that has: that proves the route."""
+
+    serves = frozenset({CheckName.CANARY})
+    is_due = staticmethod(origin_is_due)
+
+    control_plane: ControlPlane
+    clock: Clock
+    _tried_at: Seconds | None = field(default=None, init=False)  # by a clock that never jumps
+
+    async def look(self, journal: Journal) -> None:
+        """Ask, at most every 15 seconds; what could not be asked is not reported: it proves nothing."""
+        now, tried_at = self.clock.now(), self.clock.monotonic()
+        closer_after = journal.policy.arrival.look_closer_after
+        patience = min(_ORIGIN_PAUSE, closer_after / 4)  # who settles everything faster asks faster too
+        if self._tried_at is not None and tried_at - self._tried_at < patience:
+            return
+        served = [each for each in journal.state.canaries if each.accepted and each.answered_at is not None]
+        arrived = [each for each in served if each.outcome in (Outcome.ARRIVED, Outcome.LATE)]
+        missed = [each for each in served if each.origin is not True and _is_missed(each, closer_after, now)]
+        for canary in (*arrived[-1:], *missed[-_AT_MOST:]):
+            self._tried_at = tried_at
+            try:
+                await self._ask_for(canary, journal)
+            except PortError:
+                continue
+
+    async def _ask_for(self, canary: Canary, journal: Journal) -> None:
+        """Ask each destination that may have it; not to be found counts only if every one of them has answered.
+
+        By the nonce where no id is known, or where it was the nonce that found it: then that way of asking is proven, too.
+        """
+        by_nonce = canary.trace_id is None or canary.id_source is IdSource.NONCE
+        destinations = _destinations(canary, journal, self.clock.now())
+        for destination in destinations:
+            spans = await self.control_plane.find_spans(
+                None if by_nonce else canary.trace_id,
+                since=canary.sent_at - _BEFORE,
+                destination=destination,
+                timeout=_ORIGIN_TIMEOUT,
+                nonce=canary.nonce,
+            )
+            if spans:
+                looked = OriginLooked(
+                    at=self.clock.now(),
+                    canary_id=canary.id,
+                    found=True,
+                    destinations=(destination,),
+                    caller=next((span.caller for span in spans if span.caller is not None), None),
+                    trace_id=spans[0].trace_id,
+                    by_nonce=by_nonce,
+                )
+                await journal.absorb(looked)
+                return
+        if destinations:
+            now = self.clock.now()
+            await journal.absorb(
+                OriginLooked(at=now, canary_id=canary.id, found=False, destinations=destinations, by_nonce=by_nonce)
+            )
+
+
+def _is_missed(canary: Canary, closer_after: Seconds, now: Instant) -> bool:
+    """Whether a canary's trace has not come, so far or at all."""
+    waits = canary.outcome is None and not canary.spans and now - (canary.answered_at or now) >= closer_after
+    return canary.outcome is Outcome.MISSING or waits
+
+
+def _destinations(canary: Canary, journal: Journal, now: Instant) -> tuple[str, ...]:
+    """Where the trace is kept: the gateway's own word, else where data routing may have sent it; none if that is too many."""
+    if canary.destination is not None:
+        return (canary.destination,)
+    state, policy = journal.state, journal.policy
+    seen = known_switch(SwitchKind.ROUTING, state, now)
+    rules = seen.rules if seen is not None else ()
+    return likely_destinations(rules, policy.profile, known_caller(state, policy)) or ()
+
+
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
+class SwitchesLook:
+    """Reads logging, global settings and data routing, and reports what could be read."""
+
+    serves = frozenset({CheckName.CONFIG, CheckName.CANARY})
+    is_due = staticmethod(switches_are_due)
+
+    control_plane: ControlPlane
+    clock: Clock
+
+    async def look(self, journal: Journal) -> None:
+        """Read each; what is hidden from us, or not understood, is reported as such, and accuses nobody."""
+        seen: list[SwitchSeen] = []
+        hidden: list[SwitchKind] = []
+        for kind in SwitchKind:
+            try:
+                seen.append(await self.control_plane.read_switch(kind, timeout=_SWITCH_TIMEOUT))
+            except Unreachable:  # who does not answer is not waited for three times
+                break
+            except Refused as error:
+                hidden += [kind] if error.status in _HIDDEN and not error.blocked else []
+            except Garbled:
+                hidden.append(kind)
+            except PortError:  # what could not be asked this time may be asked the next
+                continue
+        await journal.absorb(SwitchesLooked(at=self.clock.now(), seen=tuple(seen), hidden=tuple(hidden)))
+
+
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
+class HopLook:
+    """Reads the gateway's counters of its spans: two readings tell whether it gets them to TrueFoundry's collector."""
+
+    serves = frozenset({CheckName.CANARY})
+    is_due = staticmethod(hop_is_due)
+
+    metrics: SpanMetrics
+    clock: Clock
+
+    async def look(self, journal: Journal) -> None:
+        """Read once; what cannot be read is said where somebody asks why, and nowhere else."""
+        try:
+            counters = await self.metrics.read(timeout=_COUNTERS_TIMEOUT)
+        except PortError as error:
+            await journal.absorb(HopLooked(at=self.clock.now(), problem=str(error)))
+        else:
+            await journal.absorb(HopLooked(at=self.clock.now(), counters=counters))

@@ -1,0 +1,88 @@
+"""What the checks share: from an error that a port raised to what a look says.
+
+What an error means is decided in `monitor.checks`: no answer from the gateway is a fault of the target, no answer from a read API
+only means that nothing could be seen.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from monitor.connectivity import Witnesses
+from monitor.core.model import Blindness, Charge, Finding, Scalar, Service, failing, unknown
+from monitor.ports import Crowded, Garbled, Gone, PortError, Refused, Unreachable
+
+READ_API = "Traceloop's read API"
+CONTROL_PLANE = "TrueFoundry's control plane"
+_SEE = {READ_API: "See https://status.traceloop.com.", CONTROL_PLANE: "Ask TrueFoundry's support."}
+
+_UNAUTHORIZED, _FORBIDDEN, _TOO_MANY, _SERVER_ERROR = 401, 403, 429, 500
+
+_OUR_OWN: Mapping[str, Blindness] = {
+    "denied": Blindness.UNREACHABLE,
+    "proxy": Blindness.PROXY,
+    "starved": Blindness.STARVED,
+    "shortage": Blindness.SHORTAGE,
+}
+
+
+def failure(charge: Charge, evidence: Mapping[str, Scalar]) -> Finding:
+    """A failure for one reason."""
+    return failing(charge.summary, charge, evidence=evidence)
+
+
+def own_failure(error: Unreachable, service: str, evidence: Mapping[str, Scalar]) -> Finding | None:
+    """The finding where it was the monitor that kept itself from asking: nobody else is to blame, whoever answers."""
+    reason = _OUR_OWN.get(error.kind)
+    asked = "was not asked" if error.kind != "starved" else "may have answered"
+    return None if reason is None else unknown(f"{service} {asked}: {error}", reason, evidence)
+
+
+async def judge_unreachable(
+    error: Unreachable,
+    charge: Charge,
+    evidence: Mapping[str, Scalar],
+    *,
+    service: Service,
+    called: str,
+    witness: Witnesses,
+) -> Finding:
+    """No HTTP answer: the charge holds if another service answers, else our own network is the suspect."""
+    if (ours := own_failure(error, called, evidence)) is not None:
+        return ours
+    if not await witness.vouch(service):
+        summary = f"no answer from {called} ({error}), nor from anything else: our own network is the suspect"
+        return unknown(summary, Blindness.NO_WITNESS, evidence)
+    return failure(replace(charge, facts=("another service answers the monitor: its own network works",)), evidence)
+
+
+def cannot_see(error: PortError, what: str, *, asked: str = "the service") -> Finding:
+    """The finding of a look whose question got no usable answer; `what` completes "could not …", `asked` is who was asked."""
+    summary = f"could not {what}: {error}"
+    match error:
+        case Refused(blocked=True):
+            return unknown(f"{summary} (blocked before it reached the service)", Blindness.BLOCKED, error.evidence)
+        case Refused():
+            permanent = error.status == _FORBIDDEN
+            step = step_for_status(error.status, asked)
+            return unknown(summary, Blindness.REFUSED, error.evidence, permanent=permanent, step=step)
+        case Unreachable():
+            reason = _OUR_OWN.get(error.kind, Blindness.UNREACHABLE)
+            step = step_for_status(error.status, asked) if reason is Blindness.UNREACHABLE else ""
+            return unknown(summary, reason, error.evidence, step=step)
+        case Crowded():
+            return unknown(summary, Blindness.CROWDED, error.evidence)
+        case Gone() | Garbled():
+            return unknown(summary, Blindness.GARBLED, error.evidence)
+        case _:
+            return unknown(summary, Blindness.UNREACHABLE, error.evidence)
+
+
+def step_for_status(status: int | None, asked: str) -> str:
+    """What to do about a service that answers, by its status; empty where that says nothing special."""
+    if status == _UNAUTHORIZED:
+        return f"Give the monitor a valid credential: {asked} refuses the one it has (HTTP 401)."
+    if status == _TOO_MANY:
+        return f"Find out who asks {asked} so often (HTTP 429): the monitor waits as long as it is told to."
+    if status is not None and status >= _SERVER_ERROR:
+        return f"{asked} is failing (HTTP {status}). {_SEE.get(asked, 'Look at its status page.')}"
+    return ""

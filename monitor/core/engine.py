@@ -1,0 +1,306 @@
+"""The only way anything remembered changes: `apply(state, input, policy, now) -> state`. Read `apply` first, it is the spine.
+
+What listeners hear of a change is derived from the states before and after it, in `events.changes`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import assert_never
+
+from monitor.core import arrival, streaks, trace_looks
+from monitor.core.canary import ControlSpan
+from monitor.core.drift import remember
+from monitor.core.gateway_policies import SwitchMemory
+from monitor.core.incident import NO_LONGER_MONITORED, Diagnosis, Incident, Passage, fresh_id, remember_incident
+from monitor.core.incident_canaries import recount
+from monitor.core.incident_lifecycle import update_incident
+from monitor.core.inputs import (
+    Acknowledged,
+    CanaryAnswered,
+    CanaryPlanned,
+    ControlLooked,
+    ControlSent,
+    ElsewhereLooked,
+    HopLooked,
+    Input,
+    KeyTried,
+    LabelsUnread,
+    LookFailed,
+    MemoryLost,
+    NoticeTold,
+    Observation,
+    OriginLooked,
+    Removed,
+    SwitchesLooked,
+    Ticked,
+    TraceLooked,
+)
+from monitor.core.key import retract_key
+from monitor.core.model import (
+    CheckName,
+    Component,
+    Fault,
+    Finding,
+    Instant,
+    Scalar,
+    Severity,
+    Verdict,
+    failing,
+    passing,
+)
+from monitor.core.pace import spend, use
+from monitor.core.pipeline_counters import add_reading
+from monitor.core.present import LONGEST_BACKOFF, bring_to_present
+from monitor.core.state import Backoff, Outage, Policy, TargetState
+from monitor.core.suspicions import control_not_shown
+from monitor.core.trace import Route
+
+_REMEMBERED_CONTROLS = 10
+
+
+def apply(state: TargetState, given: Input, policy: Policy, now: Instant) -> TargetState:
+    """The state of a target after one input."""
+    if state.removed_at is not None and not isinstance(given, NoticeTold):
+        return state
+    after = _take(state, given, policy, now)
+    if isinstance(given, NoticeTold | CanaryPlanned | Removed | MemoryLost):  # these say nothing of the world
+        return after
+    after = _without_disabled_checks(after, policy)
+    after = retract_key(after)
+    after = _judge_series(after, policy, now)
+    after = recount(state, after)
+    return update_incident(after, policy, now)
+
+
+def _take(  # noqa: C901, PLR0912 - one line per kind of input
+    state: TargetState, given: Input, policy: Policy, now: Instant
+) -> TargetState:
+    """Remember what an input says, before anything is concluded from it."""
+    match given:
+        case Observation():
+            return _observe(state, given, policy, now)
+        case CanaryPlanned():
+            canaries = streaks.trim((*state.canaries, given.canary), now)
+            return replace(state, canaries=canaries, budget=spend(state.budget, now))
+        case CanaryAnswered():
+            return _answer_canary(state, given, policy, now)
+        case TraceLooked():
+            return trace_looks.look(state, given, policy, now)
+        case LabelsUnread():
+            return trace_looks.leave_unjudged(state, given)
+        case LookFailed():
+            return trace_looks.fail_look(state, given, policy, now)
+        case ControlSent():
+            return _send_control(state, given, policy, now)
+        case ControlLooked():
+            return _look_for_control(state, given, policy, now)
+        case OriginLooked():
+            return trace_looks.look_at_origin(state, given, policy)
+        case SwitchesLooked():
+            # What is hidden from us now is forgotten; what could not be asked stays as it was.
+            kept = {kind: memory for kind, memory in state.switches.items() if kind not in given.hidden}
+            fresh = {seen.kind: SwitchMemory(seen=seen, at=given.at) for seen in given.seen}
+            return replace(state, switches={**kept, **fresh}, switches_looked_at=given.at)
+        case HopLooked():
+            hop = state.hop
+            read = replace(hop, problem=given.problem) if given.counters is None else add_reading(hop, given.counters)
+            return replace(state, hop=read, hop_looked_at=given.at)
+        case ElsewhereLooked():
+            return trace_looks.look_elsewhere(state, given)
+        case KeyTried():
+            accepted = trace_looks.accept_key(state, policy, given.at)
+            return accepted if given.accepted else replace(state, key_refused_at=given.at)
+        case NoticeTold():
+            return _remember_notice(state, given)
+        case Acknowledged():
+            return _acknowledge(state, given)
+        case Removed():
+            return _remove(state, given.at)
+        case MemoryLost():
+            return _lose_memory(state, given)
+        case Ticked():
+            present = bring_to_present(state, now) if given.set_back else state
+            return replace(present, canaries=streaks.trim(present.canaries, now))
+    assert_never(given)
+
+
+# --- conclusions ----------------------------------------------------------------------------------------------------
+
+
+def _without_disabled_checks(state: TargetState, policy: Policy) -> TargetState:
+    """A check that is switched off believes nothing any more."""
+    trends = {check: trend for check, trend in state.trends.items() if policy.enabled(check)}
+    return replace(state, trends=trends)
+
+
+def _judge_series(state: TargetState, policy: Policy, now: Instant) -> TargetState:
+    """What all canaries together confirm; what a look for a trace confirms by itself stays beside it."""
+    if not policy.enabled(CheckName.ARRIVAL):
+        return state
+    excused = streaks.excuse(state, policy, now)
+    trend = excused.trend(CheckName.ARRIVAL)
+    of_the_look = {f: a for f, a in trend.confirmed.items() if f in trace_looks.OF_THE_LOOK}
+    before = {f: a for f, a in trend.confirmed.items() if f not in trace_looks.OF_THE_LOOK}
+    found = streaks.confirmed_by_series(excused, before, policy, now)
+    judged = excused.with_trend(CheckName.ARRIVAL, replace(trend, confirmed={**of_the_look, **found}))
+    over = before.get(Fault.TRACE_MISSING)
+    if over is None or Fault.TRACE_MISSING in found:
+        return judged
+    # The losses of an outage that is over belong to it, also those that are judged later.
+    ended = max(over.since, now - policy.arrival.settle)
+    outage = Outage(fault=Fault.TRACE_MISSING, began_at=over.since, ended_at=ended)
+    return streaks.excuse(replace(judged, outages=(*judged.outages, outage)), policy, now)
+
+
+# --- what the checks report -----------------------------------------------------------------------------------------
+
+
+def _observe(state: TargetState, seen: Observation, policy: Policy, now: Instant) -> TargetState:
+    after = replace(state, phases=seen.phases or state.phases, certificates=_certify(state, seen.certificate))
+    if seen.config is not None:
+        memory = remember(after.config, seen.config, now)
+        after = replace(after, config=replace(memory, credential=policy.credential, read_at=seen.at))
+    return streaks.apply_look(after, seen.check, seen.finding, seen.at, seen.took, policy, now)
+
+
+def _certify(state: TargetState, certificate: tuple[str, Instant] | None) -> Mapping[str, Instant]:
+    """When the certificate of each endpoint expires."""
+    return state.certificates if certificate is None else {**state.certificates, certificate[0]: certificate[1]}
+
+
+def _answer_canary(state: TargetState, given: CanaryAnswered, policy: Policy, now: Instant) -> TargetState:
+    """A canary came back, or did not: pay its tokens, heed a 429, apply the verdict."""
+    usage = given.canary.usage
+    after = replace(
+        state,
+        canaries=tuple(given.canary if canary.id == given.canary.id else canary for canary in state.canaries),
+        budget=use(state.budget, now, input_tokens=usage.get("input", 0), output_tokens=usage.get("output", 0)),
+        phases=given.phases or state.phases,
+        backoff=_back_off(state, given, policy, now),
+    )
+    finding = given.finding
+    if given.rate_limited and given.retry_after is not None and given.retry_after > LONGEST_BACKOFF:
+        # Nobody waits for a second 429 when the first says that there will be hours of them.
+        finding = replace(finding, charges=tuple(replace(charge, conclusive=True) for charge in finding.charges))
+    return streaks.apply_look(after, CheckName.CANARY, finding, given.at, given.took, policy, now)
+
+
+def _back_off(state: TargetState, given: CanaryAnswered, policy: Policy, now: Instant) -> Backoff | None:
+    """After a 429 the cadence doubles, or follows Retry-After, up to half an hour: then somebody looks again."""
+    if not given.rate_limited or not policy.enabled(CheckName.CANARY):
+        return None
+    regular = policy.cadences[CheckName.CANARY].every
+    step = min(LONGEST_BACKOFF, 2 * (state.backoff.step if state.backoff is not None else regular))
+    wait = given.retry_after if given.retry_after is not None else step
+    return Backoff(until=now + min(LONGEST_BACKOFF, wait), step=step)
+
+
+def _send_control(state: TargetState, given: ControlSent, policy: Policy, now: Instant) -> TargetState:
+    """A span of our own was posted: refused at once, or accepted and to be read back."""
+    unknown = given.finding is not None and given.finding.verdict is Verdict.UNKNOWN and not given.key_refused
+    # Asked to wait, or stopped on the way: then it is not known whether Traceloop would have taken it.
+    control = replace(given.control, accepted=None) if unknown else given.control
+    controls = (*state.controls, control)[-_REMEMBERED_CONTROLS:]
+    after = replace(state, controls=controls, certificates=_certify(state, given.certificate))
+    if given.key_refused:
+        after = replace(after, key_refused_at=given.refused_at or now)
+    elif control.accepted:
+        after = replace(after, key_accepted_at=now)
+    if given.finding is None:
+        return after
+    finding = given.finding
+    if given.key_refused:
+        finding = trace_looks.finding_of_refused_key(after, finding, "Traceloop's OTLP endpoint")
+    return streaks.apply_look(after, CheckName.CONTROL, finding, given.at, given.took, policy, now)
+
+
+def _look_for_control(state: TargetState, given: ControlLooked, policy: Policy, now: Instant) -> TargetState:
+    """A read succeeded: shown is a pass, not shown at the deadline by the documented read is a failure."""
+    control = next((known for known in state.controls if known.trace_id == given.trace_id), None)
+    if control is None or control.judged:
+        return state
+    looked = arrival.judge_control(
+        control, shown=given.shown, route=given.route, at=given.at, missing_after=policy.arrival.missing_after
+    )
+    after = replace(
+        state, controls=tuple(looked if known.trace_id == looked.trace_id else known for known in state.controls)
+    )
+    if given.shown:
+        keys = [arrival.proof_key(given.route, policy.credential)]
+        keys += [arrival.narrowing_key(narrowing, policy.credential) for narrowing in given.narrowings]
+        if given.narrowings:
+            keys.append(arrival.proof_key(Route.WAREHOUSE, policy.credential))
+        after = replace(after, proofs={**after.proofs, **dict.fromkeys(keys, now)})
+    if given.route is Route.WAREHOUSE:
+        after = trace_looks.accept_key(after, policy, now)
+    if not looked.judged:
+        return after
+    finding = _control_finding(looked, policy, after)
+    return streaks.apply_look(after, CheckName.CONTROL, finding, given.at, given.took, policy, now)
+
+
+def _control_finding(control: ControlSpan, policy: Policy, state: TargetState) -> Finding:
+    if control.shown_at is not None:
+        took = control.shown_at - control.sent_at
+        evidence: dict[str, Scalar] = {"trace_id": control.trace_id, "seconds": round(took, 3)}
+        return passing(f"a span of our own arrived after {took:.1f} s", evidence)
+    known = arrival.proof_key(Route.WAREHOUSE, policy.credential) in state.proofs
+    charge = control_not_shown(control, route_is_known=known)
+    return failing(charge.summary, charge, evidence={"trace_id": control.trace_id})
+
+
+# --- what people and notifiers do -----------------------------------------------------------------------------------
+
+
+def _remember_notice(state: TargetState, given: NoticeTold) -> TargetState:
+    incidents = tuple(
+        replace(incident, told={**incident.told, given.notifier: given.told})
+        if incident.id == given.incident_id
+        else incident
+        for incident in state.incidents
+    )
+    return replace(state, incidents=incidents)
+
+
+def _acknowledge(state: TargetState, given: Acknowledged) -> TargetState:
+    """Remember who has it, and as what."""
+    if state.incident is None or state.incident.id != given.incident_id:
+        return state
+    diagnosis = state.incident.diagnosis
+    acked_as = (diagnosis.fault, diagnosis.severity)
+    taken = replace(state.incident, acked_by=given.by, acked_at=given.at, acked_as=acked_as)
+    return replace(state, incidents=(*state.incidents[:-1], taken))
+
+
+def _remove(state: TargetState, at: Instant) -> TargetState:
+    """Close what is open: nobody looks any more."""
+    removed = replace(state, removed_at=at)
+    if state.incident is None:
+        return removed
+    closed = replace(state.incident, closed_at=at, closed_because=NO_LONGER_MONITORED)
+    return replace(removed, incidents=remember_incident(state.incidents, closed))
+
+
+def _lose_memory(state: TargetState, given: MemoryLost) -> TargetState:
+    """Have it told once: a warning that is already resolved, because there is nothing to wait for."""
+    diagnosis = Diagnosis(
+        fault=Fault.CHECK_FAILED,
+        severity=Severity.WARNING,
+        component=Component.MONITOR,
+        summary=given.what,
+        because=("what could not be read is looked at again, and what was open may be told once more",),
+        advice="Look at the disk of the monitor; delete the damaged file when nobody wants to look into it any more.",
+        since=given.at,
+    )
+    incident = Incident(
+        id=fresh_id(state.target, state.incidents, given.at),
+        target=state.target,
+        opened_at=given.at,
+        closed_at=given.at,
+        closed_because="the monitor goes on with what could be read",
+        diagnosis=diagnosis,
+        passages=(
+            Passage(at=given.at, fault=diagnosis.fault, severity=diagnosis.severity, text="opened and resolved"),
+        ),
+    )
+    return replace(state, incidents=remember_incident(state.incidents, incident))

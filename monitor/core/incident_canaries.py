@@ -1,0 +1,131 @@
+"""What became of the canaries of an incident: counted at its end, and brought up to date when traces come after all.
+
+And losses that were over before anybody could be told: one warning that is already resolved.
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import replace
+
+from monitor.core.canary import Canary, Outcome
+from monitor.core.incident import Diagnosis, Incident, Losses, Passage, fresh_id
+from monitor.core.model import Component, Fault, Instant, Seconds, Severity
+from monitor.core.outcomes import misrouted_to
+from monitor.core.state import TargetState
+
+NAMED = 5
+"""So many traces are named of each kind; of the others there is a number."""
+
+
+def count_losses(canaries: Iterable[Canary], began: Instant, ended: Instant) -> Losses:
+    """What became of the canaries of a window that the gateway served."""
+    served = [canary for canary in canaries if canary.accepted and began <= canary.sent_at <= ended]
+    late = sorted(((_delay(one), one) for one in served if _is_late(one)), key=lambda pair: -pair[0])
+    elsewhere = Counter(where for canary in served if (where := _went_to(canary)) is not None)
+    lost = [canary for canary in served if _is_lost(canary)]
+    in_time = [canary for canary in served if canary.outcome is Outcome.ARRIVED and _went_to(canary) is None]
+    return Losses(
+        sent=len(served),
+        late=len(late),
+        lost=len(lost),
+        longest_delay=late[0][0] if late else None,
+        elsewhere=_by_name(elsewhere),
+        unclear=len(served) - len(late) - elsewhere.total() - len(lost) - len(in_time),
+        late_ids=tuple(_name(canary) for _, canary in late[:NAMED]),
+        lost_ids=tuple(_name(canary) for canary in reversed(lost[-NAMED:])),
+    )
+
+
+def _is_late(canary: Canary) -> bool:
+    late = canary.outcome is Outcome.LATE or canary.recovered_at is not None
+    return late and _went_to(canary) is None
+
+
+def _is_lost(canary: Canary) -> bool:
+    return canary.outcome is Outcome.MISSING and canary.recovered_at is None and _went_to(canary) is None
+
+
+def _went_to(canary: Canary) -> str | None:
+    """The other environment that has its trace, unless ours has been found to have it too."""
+    return misrouted_to(canary) if canary.recovered_at is None else None
+
+
+def _by_name(counts: Counter[str]) -> tuple[tuple[str, int], ...]:
+    return tuple(sorted((name, count) for name, count in counts.items() if count > 0))
+
+
+def _delay(canary: Canary) -> Seconds:
+    if canary.recovered_at is not None:
+        return canary.recovered_at - canary.waited_since
+    return canary.arrival_seconds or 0.0
+
+
+def _name(canary: Canary) -> str:
+    return canary.trace_id or f"nonce {canary.nonce}"
+
+
+def recount(before: TargetState, after: TargetState) -> TargetState:
+    """Bring the losses of closed incidents up to date with what has been found out since, as long as it is remembered.
+
+    The difference is added: of the canaries that have been forgotten meanwhile the count stays as it was.
+    """
+    if before.canaries == after.canaries or not after.incidents:
+        return after
+    known = {canary.id for canary in after.canaries}
+    still_known = tuple(canary for canary in before.canaries if canary.id in known)
+    incidents = tuple(_recount(incident, still_known, after.canaries) for incident in after.incidents)
+    return replace(after, incidents=incidents) if incidents != after.incidents else after
+
+
+def _recount(incident: Incident, before: tuple[Canary, ...], after: tuple[Canary, ...]) -> Incident:
+    losses = incident.losses
+    if losses is None or incident.closed_at is None:
+        return incident
+    was, now = (_of_window(incident, canaries, incident.closed_at) for canaries in (before, after))
+    if was == now:
+        return incident
+    delays = [delay for delay in (losses.longest_delay, now.longest_delay) if delay is not None]
+    fresh = replace(
+        now,
+        sent=losses.sent,
+        late=losses.late + now.late - was.late,
+        lost=losses.lost + now.lost - was.lost,
+        elsewhere=_by_name(
+            Counter(dict(losses.elsewhere)) + Counter(dict(now.elsewhere)) - Counter(dict(was.elsewhere))
+        ),
+        unclear=losses.unclear + now.unclear - was.unclear,
+        longest_delay=max(delays, default=None),
+    )
+    return replace(incident, losses=fresh, recounted=True)
+
+
+def _of_window(incident: Incident, canaries: tuple[Canary, ...], ended: Instant) -> Losses:
+    """Counted among the remembered; of a transient loss only its own losses: others in its window have arrived."""
+    lost = incident.diagnosis.trace_ids
+    mine = [canary for canary in canaries if canary.trace_id in lost] if incident.over_at_once else canaries
+    return count_losses(mine, incident.window_began_at, ended)
+
+
+def transient_loss_incident(state: TargetState, lost: tuple[Canary, ...], now: Instant) -> Incident:
+    """The incident that says both at once; its severity keeps it from calling anybody."""
+    diagnosis = Diagnosis(
+        fault=Fault.TRACE_MISSING,
+        severity=Severity.WARNING,
+        component=Component.EXPORT,
+        summary=f"{len(lost)} traces in a row were lost, later ones arrived",
+        because=("the loss is over: canaries that were sent later have arrived",),
+        advice="Nothing to do now; if this comes back, look at the exporter's log of that time.",
+        since=lost[0].sent_at,
+        trace_ids=tuple(canary.trace_id for canary in lost if canary.trace_id),
+    )
+    return Incident(
+        id=fresh_id(state.target, state.incidents, now),
+        target=state.target,
+        opened_at=now,
+        closed_at=now,
+        closed_because="later traces arrived",
+        began_at=lost[0].sent_at,
+        diagnosis=diagnosis,
+        losses=count_losses(lost, lost[0].sent_at, now),
+        passages=(Passage(at=now, fault=diagnosis.fault, severity=diagnosis.severity, text="opened and resolved"),),
+    )

@@ -1,0 +1,224 @@
+"""Must a notifier be notified of an incident now, how, and what does it know afterwards?
+
+What is due is the difference between what is true and what it knows. There is no queue: what a notifier missed while it was down is
+delivered when it answers again, as it is then.
+"""
+
+from collections.abc import Collection
+from dataclasses import replace
+
+from monitor.core.incident import Diagnosis, Doubt, Incident, Notice, Reason, Told
+from monitor.core.model import CheckName, Instant, Seconds, Severity
+from monitor.core.silence import Silence, silenced_throughout, silenced_until
+from monitor.core.state import Policy, TargetState
+
+_UNKNOWN = "?"  # what a message shows after an attempt to edit it
+
+MENTION_AT_MOST_EVERY: Seconds = 60.0
+"""Per channel and mention; within it a message is posted at once without."""
+
+
+def due(
+    incident: Incident, told: Told | None, *, silenced_until: Instant | None, policy: Policy, now: Instant
+) -> Reason | None:
+    """Why this notifier must be notified of this incident now; None if it knows everything."""
+    if not incident.open:
+        return _due_closed(incident, told, silenced=silenced_until is not None)
+    if silenced_until is not None:
+        if told is None or told.closed:  # one that comes back under a silence is not news either
+            return None
+        return Reason.EDITED if told.shown != shown(incident, silenced_until) else None
+    # Also when a silence is over, or the name is no longer silenced, or it may have been notified that all is over.
+    if told is None or told.closed or told.silenced or (told.perhaps is not None and told.perhaps.closed):
+        return Reason.OPENED
+    if _has_changed(incident.diagnosis, told):
+        return Reason.CHANGED
+    timed = next((reason for reason, at in _timed(incident, told, policy).items() if now >= at), None)
+    if timed is not None:
+        return timed
+    return Reason.EDITED if told.shown != shown(incident, None) else None
+
+
+def _due_closed(incident: Incident, told: Told | None, *, silenced: bool) -> Reason | None:
+    if not knows_of(incident, told):
+        return None if silenced else Reason.RESOLVED  # opened and closed meanwhile: told once, as one
+    if told is None or not told.closed:
+        return Reason.RESOLVED
+    # What is over is no news; but a message that can be edited shall not go on calling lost what has come since.
+    return Reason.EDITED if incident.recounted and not silenced and told.shown != shown(incident, None) else None
+
+
+def knows_of(incident: Incident, told: Told | None) -> bool:
+    """Whether a notifier was notified that an incident was opened, the last time if it came back."""
+    return told is not None and not (told.closed and told.reopened < len(incident.reopened))
+
+
+def muted_until(incident: Incident, told: Told | None, silences: tuple[Silence, ...], now: Instant) -> Instant | None:
+    """Until when a notifier is not to be notified of an incident; None if it may be.
+
+    What is open is muted by what is silenced now; what is over only if one silence lasted for all of what was not notified.
+    """
+    if incident.closed_at is None:
+        return silenced_until(silences, incident.target, incident.diagnosis.fault, now)
+    # Since the first opening that was not notified; since the last one if all were.
+    openings = (incident.opened_at, *incident.reopened)
+    notified = told.reopened + 1 if told is not None else 0
+    since = openings[min(notified, len(openings) - 1)]
+    return silenced_throughout(silences, incident.target, incident.names, since=since, until=incident.closed_at)
+
+
+def owes(state: TargetState, notifiers: Collection[str]) -> bool:
+    """Whether one of these notifiers told of an incident whose end it has not told yet."""
+    return any(
+        not told.closed for incident in state.incidents for name, told in incident.told.items() if name in notifiers
+    )
+
+
+def _has_changed(diagnosis: Diagnosis, told: Told) -> bool:
+    if diagnosis.fault is not told.fault or diagnosis.severity > told.severity:
+        return True
+    perhaps = told.perhaps
+    return perhaps is not None and (perhaps.fault, perhaps.severity) != (diagnosis.fault, diagnosis.severity)
+
+
+def acknowledged(incident: Incident) -> bool:
+    """Whether somebody has it, as it is now: an acknowledgement ends when name or severity get worse."""
+    if incident.acked_as is None:
+        return False
+    fault, severity = incident.acked_as
+    return incident.diagnosis.fault is fault and incident.diagnosis.severity <= severity
+
+
+def wakes_at(incident: Incident, told: Told, policy: Policy) -> Instant | None:
+    """When something becomes due by the mere passing of time."""
+    return min(_timed(incident, told, policy).values(), default=None) if incident.open else None
+
+
+def _timed(incident: Incident, told: Told, policy: Policy) -> dict[Reason, Instant]:
+    """What becomes due by time alone, and when. Nobody is reminded of a warning, or of what somebody has or cannot hurry."""
+    diagnosis = incident.diagnosis
+    if diagnosis.severity is not Severity.CRITICAL or diagnosis.permanent or acknowledged(incident):
+        return {}
+    due_at: dict[Reason, Instant] = {}
+    # Once, and never for what is mended and only waits for its proof.
+    if not told.escalated and diagnosis.waiting is None:
+        # Counted from turning critical; for whoever was told only after that, from then, so that two mentions do not follow at once.
+        turned = incident.critical_since if incident.critical_since is not None else incident.opened_at
+        called = told.called_at if told.called_at is not None else turned
+        counted_from = turned if called < turned + policy.escalate_after else called
+        due_at[Reason.ESCALATED] = counted_from + policy.escalate_after
+    if policy.remind_every:
+        due_at[Reason.REMINDER] = told.at + policy.remind_every[min(told.reminders, len(policy.remind_every) - 1)]
+    return due_at
+
+
+def shown(incident: Incident, silenced_until: Instant | None) -> str:
+    """The state of an incident that an edited message shows: when this changes, the message must."""
+    diagnosis = incident.diagnosis
+    if incident.recounted:
+        return f"resolved|{diagnosis.fault}|{incident.losses}"
+    parts = (
+        "open" if incident.open else "resolved",
+        f"again:{len(incident.reopened)}" if incident.reopened else "",
+        diagnosis.fault,
+        diagnosis.severity.word,
+        ",".join(diagnosis.also),
+        diagnosis.waiting or "",
+        "" if diagnosis.missing_since is None else f"missing since {diagnosis.missing_since:.0f}",
+        f"acked:{incident.acked_by}" if acknowledged(incident) else "",
+        f"silenced:{silenced_until:.0f}" if silenced_until is not None and silenced_until != float("inf") else "",
+        "silenced" if silenced_until is not None else "",
+    )
+    return "|".join(parts)
+
+
+def trusted(state: TargetState, policy: Policy) -> bool:
+    """Whether a mention may be made: each enabled check has passed once, or could never look; at least one has passed."""
+    trends = [state.trend(check) for check in CheckName if policy.enabled(check)]
+    settled = (one.ever_passed or (one.last is not None and one.seen_at is None) for one in trends)
+    return any(one.ever_passed for one in trends) and all(settled)
+
+
+def compose(
+    incident: Incident,
+    told: Told | None,
+    reason: Reason,
+    *,
+    silenced_until: Instant | None,
+    may_mention: bool,
+    labels: dict[str, str],
+    now: Instant,
+) -> Notice:
+    """The notice for a reason: who is called, and what is shown in the channel."""
+    critical = incident.diagnosis.severity is Severity.CRITICAL
+    turning = reason is Reason.CHANGED and critical and told is not None and told.severity < Severity.CRITICAL
+    calls = incident.open and ((reason is Reason.OPENED and critical) or turning or reason is Reason.ESCALATED)
+    was_critical = told is not None and incident.worst is Severity.CRITICAL
+    reopened = reason is Reason.OPENED and told is not None and critical
+    return Notice(
+        reason=reason,
+        incident=incident,
+        at=now,
+        told=told,
+        mention=calls and may_mention,
+        broadcast=turning
+        or reopened
+        or reason in (Reason.REMINDER, Reason.ESCALATED)
+        or (reason is Reason.RESOLVED and was_critical),
+        silenced_until=silenced_until,
+        labels=labels,
+    )
+
+
+def attempted(notice: Notice) -> Told | None:
+    """What a notifier may know after an attempt, to be remembered before it is made; None if it knows nothing yet.
+
+    What then becomes true again may differ from what was possibly delivered, although it is what was delivered last.
+    """
+    before, diagnosis = notice.told, notice.incident.diagnosis
+    if before is None:
+        return None
+    said = Doubt(fault=diagnosis.fault, severity=diagnosis.severity, closed=not notice.incident.open)
+    known = Doubt(fault=before.fault, severity=before.severity, closed=before.closed)
+    no_news = said == known or notice.silenced_until is not None
+    return replace(before, shown=_UNKNOWN, perhaps=before.perhaps if no_news else said)
+
+
+def refused(told: Told) -> Told:
+    """What a notifier knows after an attempt that was clearly in vain; a message may have been edited before it failed."""
+    return replace(told, shown=_UNKNOWN)
+
+
+def record(notice: Notice, receipt: dict[str, str]) -> Told:
+    """What the notifier knows after it was told."""
+    incident, before = notice.incident, notice.told
+    present = shown(incident, notice.silenced_until)
+    if notice.reason is Reason.EDITED and before is not None:
+        return _after_edit(notice, before, receipt, present)
+    critical = incident.diagnosis.severity is Severity.CRITICAL
+    fresh = before is None or notice.reason is Reason.OPENED or (critical and before.severity < Severity.CRITICAL)
+    known = None if fresh else before
+    return Told(
+        reason=notice.reason,
+        fault=incident.diagnosis.fault,
+        severity=incident.diagnosis.severity,
+        at=notice.at,
+        receipt=receipt,
+        closed=not incident.open,
+        reminders=known.reminders + (notice.reason is Reason.REMINDER) if known is not None else 0,
+        escalated=notice.reason is Reason.ESCALATED or (known is not None and known.escalated),
+        called_at=known.called_at if known is not None else notice.at if critical else None,
+        mentioned_at=notice.at if notice.mention else before.mentioned_at if before is not None else None,
+        reopened=len(incident.reopened),
+        shown=present,
+    )
+
+
+def _after_edit(notice: Notice, before: Told, receipt: dict[str, str], present: str) -> Told:
+    """An edit is no news: what was told, and when, stays; under a silence the name that was told stays too."""
+    if notice.silenced_until is not None:
+        return replace(before, receipt=receipt, shown=present, silenced=True)
+    diagnosis = notice.incident.diagnosis
+    return replace(
+        before, receipt=receipt, shown=present, fault=diagnosis.fault, severity=diagnosis.severity, perhaps=None
+    )

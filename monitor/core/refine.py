@@ -1,0 +1,335 @@
+"""Refine a confirmed fault by everything else that is known: its name, its severity, what it explains, why, what to do next.
+
+The configuration's word is weighed against what arrives: after `settle` arrivals outrank it, and a rotated key is no outage. A loss
+is named after the hop that lost the trace: does TrueFoundry's own store have it, and does Traceloop take in a span of our own that
+was sent later? What each pair of answers means stands in `TRIAGE`. Every other fault stays as it stands in the table of faults.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+
+from monitor.core.arrival import store_is_proven
+from monitor.core.canary import Canary, ControlSpan, Outcome
+from monitor.core.drift import Comparison, compare
+from monitor.core.faults import FAULTS, ORDER, WHERE
+from monitor.core.hints import hints, next_step
+from monitor.core.key import key_is_refused, traces_arrive_since
+from monitor.core.model import CheckName, Fault, Instant, Severity, Verdict
+from monitor.core.moments import changed_text, length_text
+from monitor.core.outcomes import arrived, found_by_our_key, lost, misrouted_to
+from monitor.core.state import Active, Policy, TargetState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Confirmed:
+    """A confirmed fault as the diagnosis sees it: its row of the table, refined by evidence and policy.
+
+    `because` are the reasons, the first of them how it shows; `mended`: the cause was removed since its evidence was seen, and only
+    fresh traces can prove that.
+    """
+
+    active: Active
+    fault: Fault
+    severity: Severity
+    explains: frozenset[Fault]
+    summary: str
+    because: tuple[str, ...]
+    advice: str
+    mended: bool = False
+
+    def because_also(self, *reasons: str, step: str = "") -> "Confirmed":
+        """The same with further reasons, and the next step that they suggest."""
+        return replace(self, because=(*self.because, *reasons), advice=step or self.advice)
+
+
+def confirmed_faults(state: TargetState, policy: Policy, now: Instant) -> tuple[Confirmed, ...]:
+    """Every confirmed fault under its final name and severity, in the order of the table; without those that the policy mutes."""
+    confirmed = state.confirmed
+    hinted = hints(state, policy, now) if confirmed else {}
+    found = []
+    for active in confirmed.values():
+        one = refine(active, state, policy, now)
+        severity = min(policy.severity.get(one.fault, one.severity), policy.max_severity)
+        if severity is not Severity.NONE:
+            because = dict.fromkeys((*one.because, *hinted.get(one.fault, ())))
+            advice = next_step(one.fault, state, policy, now) or one.advice
+            found.append(replace(one, severity=severity, because=tuple(because), advice=advice))
+    return tuple(sorted(found, key=lambda one: ORDER[one.fault]))
+
+
+def named(state: TargetState, policy: Policy, now: Instant) -> dict[Fault, Active]:
+    """Every confirmed fault under the name that the evidence gives it."""
+    return {refine(active, state, policy, now).fault: active for active in state.confirmed.values()}
+
+
+def refine(active: Active, state: TargetState, policy: Policy, now: Instant) -> Confirmed:
+    """Look at one confirmed fault again, in the light of the rest."""
+    charge = active.charge
+    # Only a loss is named by more than what was suspected.
+    lost_at = triage(active, state, now) if charge.fault is Fault.TRACE_MISSING else None
+    row = FAULTS[charge.fault if lost_at is None else lost_at.place.fault]
+    as_it_stands = Confirmed(
+        active=active,
+        fault=row.fault,
+        severity=row.severity if charge.severity is None else charge.severity,
+        explains=row.explains,
+        summary=f"{row.meaning}: {charge.summary}",
+        because=(charge.summary, *charge.facts),
+        advice=charge.step or row.advice,
+    )
+    if lost_at is not None:
+        return _loss(as_it_stands, lost_at, state)
+    match charge.fault:
+        case Fault.EXPORTER_DISABLED | Fault.CONFIG_DRIFT:
+            return _configuration(as_it_stands, state, policy)
+        case Fault.WRONG_ENVIRONMENT:
+            return _wrong_environment(as_it_stands, state, policy, now)
+        case Fault.CONTENT_LEAKED if policy.labels.content is not False:
+            # Where content may be in the traces, what leaks is a credential.
+            summary = f"The exported traces carry a credential: {charge.summary}"
+            return replace(as_it_stands, summary=summary, advice=_REPLACE_THE_CREDENTIAL)
+        case Fault.TRACE_LATE:
+            return _lateness(as_it_stands, state, policy)
+        case _:
+            return as_it_stands
+
+
+_REPLACE_THE_CREDENTIAL = (
+    "Replace the credential that these attributes carry, find out what writes it into the spans, and delete those traces in "
+    "Traceloop."
+)
+
+# --- the configuration -----------------------------------------------------------------------------------------------
+
+
+def _configuration(found: Confirmed, state: TargetState, policy: Policy) -> Confirmed:
+    charge, memory = found.active.charge, state.config
+    # Off because nothing could be read, while the configuration read last had an exporter.
+    gone = charge.fault is Fault.EXPORTER_DISABLED and memory is not None and not memory.seen.config.off
+    who = () if gone else _who_changed_it(state)
+    harmless = replace(found, explains=frozenset())
+    if not charge.stops_export:
+        return harmless.because_also(*who)
+    compared = Comparison()
+    if memory is not None and not memory.seen.config.off:
+        compared = compare(policy.expected, memory.seen.config)
+    # Content that leaks is no less critical because traces arrive.
+    harmless = replace(harmless, severity=Severity.CRITICAL if compared.leaks else Severity.WARNING)
+    changed = found.active.since if memory is None or gone else memory.changed_at
+    if traces_arrive_since(changed, state, policy):
+        text = f"traces arrive all the same: {_PUT_RIGHT if _is_unread(state) else 'there must be another export path'}"
+        return harmless.because_also(text, *_by_which_way(state), *who)
+    excuse = _our_own_key(state, policy) if charge.fault is Fault.CONFIG_DRIFT and compared.other_key else None
+    if excuse is not None:
+        return harmless.because_also(excuse, *who, step=GIVE_US_THE_KEY)
+    return found.because_also(*who)
+
+
+_PUT_RIGHT = "it cannot be read any more, and was put right since, or there is another export path"
+GIVE_US_THE_KEY = (
+    "Give the monitor the key that the gateway's exporter carries now (`traceloop.api_key`); if nobody rotated it, set the "
+    "exporter's Authorization header back."
+)
+_WAYS: Mapping[bool | None, tuple[str, ...]] = {
+    True: ("they carry the resource attributes that this exporter is meant to add: it, or its twin, still exports",),
+    False: ("they lack the resource attributes that this exporter is meant to add: they come by another way",),
+    None: (),
+}
+
+
+def _is_unread(state: TargetState) -> bool:
+    """Whether the newest look could not read what the exporter is set to."""
+    last = state.trend(CheckName.CONFIG).last
+    return last is not None and last.verdict is Verdict.UNKNOWN
+
+
+def _who_changed_it(state: TargetState) -> tuple[str, ...]:
+    """Who changed the configuration last, and when; who signed it before a look that passed has not made the difference."""
+    if state.config is None:
+        return ()
+    seen, passed = state.config.seen, state.trend(CheckName.CONFIG).last_pass_at
+    if passed is not None and seen.updated_at is not None and seen.updated_at <= passed:
+        return ()
+    said = changed_text(seen.updated_at, seen.updated_by)
+    return () if said is None else (said,)
+
+
+def _by_which_way(state: TargetState) -> tuple[str, ...]:
+    """Whether what arrives carries what this exporter is meant to add."""
+    configured = [canary.labels.configured for canary in state.canaries if canary.labels is not None]
+    return _WAYS[configured[-1]] if configured else ()
+
+
+def _our_own_key(state: TargetState, policy: Policy) -> str | None:
+    """Why it may be the monitor that has the wrong key, where it and the gateway have not the same one."""
+    if state.config is not None and state.config.credential not in ("", policy.credential):
+        return "the monitor has been given another key since: the next look compares with that one"
+    if key_is_refused(state):
+        return "Traceloop refuses the monitor's own key: it was probably rotated, give the monitor the new key"
+    return None
+
+
+# --- another environment ---------------------------------------------------------------------------------------------
+
+
+def _wrong_environment(found: Confirmed, state: TargetState, policy: Policy, now: Instant) -> Confirmed:
+    """The environment that the traces go to, and the one that they should."""
+    newest = next((one for one in reversed(state.canaries) if misrouted_to(one) is not None), None)
+    found = replace(found, mended=_is_put_right(found.active, newest, state, policy, now))
+    expected = policy.environment
+    if newest is None or expected is None:
+        return found
+    other = misrouted_to(newest)
+    if found_by_our_key(newest) is None:
+        step = f"Put the key of the environment {expected} into the exporter's Authorization header: it holds that of {other}."
+    else:
+        step = (
+            f"Put a key of the environment {expected} into the exporter's Authorization header and into the monitor; or, if "
+            f"{other} is right, set `traceloop.environment` to it."
+        )
+    return found.because_also(f"expected in {expected}", step=step)
+
+
+def _is_put_right(active: Active, newest: Canary | None, state: TargetState, policy: Policy, now: Instant) -> bool:
+    """Whether the configuration was changed since, is as expected now, and no trace sent since may deny that.
+
+    A key that the control plane masks shows its change by `updatedAt` alone.
+    """
+    memory = state.config
+    if memory is None or state.trend(CheckName.CONFIG).confirmed:
+        return False
+    known = [at for at in (memory.changed_at, memory.seen.updated_at) if at is not None and at <= now]
+    changed = max(known, default=active.confirmed_at)
+    refuted = newest is not None and newest.sent_at >= changed + policy.arrival.settle
+    return changed > active.confirmed_at and not refuted
+
+
+# --- traces that come late -------------------------------------------------------------------------------------------
+
+
+def _lateness(found: Confirmed, state: TargetState, policy: Policy) -> Confirmed:
+    """What has not come at all is not late: it is overdue, and perhaps lost."""
+    late = [one for one in state.canaries if one.late and not one.excused and one.sent_at >= found.active.since]
+    if not late or any(arrived(one) or one.seen_at is not None for one in late):
+        return found
+    which = "the last one has" if len(late) == 1 else f"the last {len(late)} have"
+    said = f"{which} not arrived within {length_text(policy.arrival.late_after)}"
+    because = (said, *found.because[1:])
+    return replace(found, summary=f"Traces are overdue: {said}", because=because, advice=_OVERDUE)
+
+
+_OVERDUE = "Look at https://status.traceloop.com and at the exporter. Whether these traces are lost is judged at `missing_after`."
+
+# --- traces that are lost: which hop lost them -----------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where the traces were lost, in words and as a fault; `step` where the pair of answers suggests a better one than the table."""
+
+    fault: Fault
+    where: str
+    step: str = ""
+
+
+_GATEWAY = Place(fault=Fault.TRACE_NOT_CREATED, where="the gateway made no trace")
+
+Answers = tuple[bool | None, bool | None]
+"""Whether the own store has the trace, and whether Traceloop shows a later control span; None: not known."""
+
+TRIAGE: Mapping[Answers, Place] = MappingProxyType(
+    {
+        (True, True): Place(fault=Fault.EXPORT_FAILING, where="the export from TrueFoundry to Traceloop"),
+        (True, False): Place(
+            fault=Fault.TRACE_MISSING,
+            where="Traceloop, as it seems: `ingest_failing` or `key_rejected` when `control` settles",
+            step="Look at https://status.traceloop.com: TrueFoundry has the traces, and Traceloop does not show a span of our "
+            "own either.",
+        ),
+        (True, None): Place(
+            fault=Fault.TRACE_MISSING,
+            where="the export or Traceloop",
+            step="Look at the check `control`: TrueFoundry has the traces, and whether Traceloop takes in a span of our own is "
+            "not known.",
+        ),
+        (False, True): _GATEWAY,
+        (False, False): _GATEWAY,
+        (False, None): _GATEWAY,
+        (None, True): Place(fault=Fault.TRACE_MISSING, where="the gateway or the export"),
+        (None, False): Place(fault=Fault.TRACE_MISSING, where="Traceloop, or a hop before it"),
+        (None, None): Place(fault=Fault.TRACE_MISSING, where="any hop"),
+    }
+)
+
+_OWN_STORE_SAYS: Mapping[bool | None, str] = {
+    True: "TrueFoundry's own store has the trace: the gateway made it",
+    False: "TrueFoundry's own store does not have the trace: the gateway did not make it",
+    None: "TrueFoundry's own store could not be asked",
+}
+_UNPROVEN = (
+    "TrueFoundry's own store does not show the trace, but it has shown us none within a day: that proves nothing"
+)
+_CONTROL_SAYS: Mapping[bool | None, str] = {
+    True: "Traceloop itself is well: it took in and shows a span that we sent it later",
+    False: "Traceloop does not show a span that we sent it directly either",
+    None: "whether Traceloop takes in spans is not known",
+}
+_UNREAD = "what the exporter is set to could not be read: it may be off, or set otherwise"
+_LOOK_AT_THE_EXPORTER = (
+    f"Look at the exporter first ({WHERE}): its configuration could not be read. "
+    "`trace-monitor expected` prints every field."
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Triage:
+    """The two answers. `unproven`: the own store does not show the trace, nor has it shown us another within a day."""
+
+    own_store: bool | None
+    control: bool | None
+    unproven: bool = False
+
+    @property
+    def place(self) -> Place:
+        """What they mean."""
+        return TRIAGE[self.own_store, self.control]
+
+    @property
+    def says(self) -> tuple[str, str]:
+        """The sentences that say why we think so."""
+        return _UNPROVEN if self.unproven else _OWN_STORE_SAYS[self.own_store], _CONTROL_SAYS[self.control]
+
+
+def _loss(found: Confirmed, hops: "Triage", state: TargetState) -> Confirmed:
+    """What the hops say; where nobody could look what the exporter is set to, that comes first, unless no trace was made."""
+    if hops.place is not _GATEWAY and _is_unread(state):
+        return found.because_also(*hops.says, _UNREAD, step=_LOOK_AT_THE_EXPORTER)
+    return found.because_also(*hops.says, step=hops.place.step)
+
+
+def triage(active: Active, state: TargetState, now: Instant) -> Triage:
+    """Look at the losses of one outage: no older one is compared, nor with a control span one that something explains.
+
+    Whether the gateway made a trace is another question than what kept it from arriving. Of the own store the newest two that it was
+    asked for speak for the present; one that it has is enough.
+    """
+    missing = [c for c in state.canaries if c.outcome is Outcome.MISSING and c.sent_at >= active.since]
+    accused = [canary for canary in missing if lost(canary)]
+    asked = [canary for canary in missing if canary.origin is not None][-2:]
+    shown = any(canary.origin for canary in asked) if asked else None
+    unproven = shown is False and not any(store_is_proven(canary, state.proofs, now) for canary in asked)
+    return Triage(own_store=None if unproven else shown, control=_control(accused, state), unproven=unproven)
+
+
+def _control(accused: list[Canary], state: TargetState) -> bool | None:
+    """A control span proves something only if it was sent after the canary it is compared with; the newest that does speaks."""
+    if not accused:
+        return None
+    later = (control for control in reversed(state.controls) if control.sent_at > accused[0].sent_at)
+    return next((control.shown_at is not None for control in later if _is_decided(control)), None)
+
+
+def _is_decided(control: ControlSpan) -> bool:
+    """Shown, refused, or accepted and not shown in time."""
+    return control.accepted is False or (control.accepted is True and control.judged)

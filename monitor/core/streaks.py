@@ -1,0 +1,430 @@
+"""From looks and canaries to what is believed: `fail_after`, `pass_after`, losses that come and go.
+
+A check settles after `fail_after` failures in a row, `pass_after` passes, or at once on conclusive evidence. An unknown look
+changes nothing but ages: two of them, long enough, are `blind`. A budget spent is not even that, nor a pause that is explained by
+what is confirmed. Evidence that is stale neither opens nor resolves: a row of looks must not have holes.
+
+Traces are judged by the series of all canaries, in the order they were sent. A single loss is never conclusive. Losses after the
+last arrival settle after `fail_after`; losses older than an arrival were transient; three of the last twelve are an intermittent
+loss. What was lost while its cause was known belongs to that cause.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import takewhile
+from typing import assert_never
+
+from monitor.core.arrival import RECOVERABLE_FOR, REMEMBERED, store_is_proven
+from monitor.core.canary import Canary, Outcome
+from monitor.core.faults import FAULTS, MONITORS_OWN
+from monitor.core.model import Blindness, Charge, CheckName, Fault, Finding, Instant, Seconds, Verdict
+from monitor.core.outcomes import TRACE_FAULTS, TraceFault, arrived, lost
+from monitor.core.outcomes import intermittent as intermittent_loss
+from monitor.core.state import Active, Cadence, LastLook, Outage, Policy, TargetState, Trend
+from monitor.core.suspicions import cannot_look, has_failed
+
+_NOT_BLIND = frozenset({Blindness.BUDGET_SPENT, Blindness.NOTHING_TO_JUDGE})
+_CRASHES = frozenset({Blindness.CRASHED, Blindness.TIMEOUT})
+
+
+def debounce(
+    trend: Trend,
+    finding: Finding,
+    *,
+    at: Instant,
+    took: Seconds,
+    cadence: Cadence,
+    policy: Policy,
+    now: Instant,
+    explained: bool = False,
+) -> Trend:
+    """Fold one look into a trend. `explained`: why nothing is served is known and told, so a pause needs no telling."""
+    looked = replace(_forget_stale(trend, cadence, at), last=_last(finding, at, took))
+    match finding.verdict:
+        case Verdict.PASS:
+            return _after_pass(looked, finding, policy, at)
+        case Verdict.FAIL:
+            return _after_fail(looked, finding, policy, at, now)
+        case Verdict.UNKNOWN:
+            if finding.blindness in _NOT_BLIND or (finding.blindness is Blindness.PAUSED and explained):
+                return looked
+            return _after_unknown(looked, finding, cadence, policy, at, now)
+    assert_never(finding.verdict)
+
+
+def apply_look(
+    state: TargetState, check: CheckName, finding: Finding, at: Instant, took: Seconds, policy: Policy, now: Instant
+) -> TargetState:
+    """Debounce one finding of one check; what comes late from a check that has been switched off is nobody's."""
+    if not policy.enabled(check):
+        return state
+    folded = debounce(
+        state.trend(check),
+        finding,
+        at=at,
+        took=took,
+        cadence=policy.cadences[check],
+        policy=policy,
+        now=now,
+        explained=any(FAULTS[fault].prevents_traces for fault in state.confirmed),
+    )
+    return state.with_trend(check, folded)
+
+
+def look_on(trend: Trend, finding: Finding, *, at: Instant, took: Seconds, cadence: Cadence, policy: Policy) -> Trend:
+    """A look that could see and whose verdict is settled elsewhere: a trace is judged by the series of all canaries."""
+    looked = sighted(replace(_forget_stale(trend, cadence, at), last=_last(finding, at, took)), policy, at)
+    return _passed(looked, at) if finding.verdict is Verdict.PASS else looked
+
+
+def unsettled(trend: Trend) -> bool:
+    """Whether the check deserves a sooner look: something is confirmed, or a streak that could confirm or clear has begun."""
+    return bool(trend.confirmed) or trend.fails > 0 or trend.unknowns > 0
+
+
+def _last(finding: Finding, at: Instant, took: Seconds) -> LastLook:
+    return LastLook(
+        at=at,
+        took=took,
+        verdict=finding.verdict,
+        summary=finding.summary,
+        fault=finding.fault,
+        blindness=finding.blindness,
+        permanent=finding.permanent,
+        evidence=finding.evidence,
+    )
+
+
+def _forget_stale(trend: Trend, cadence: Cadence, at: Instant) -> Trend:
+    """Streaks whose newest look is stale count no more; what is confirmed stays until somebody looks."""
+    if trend.seen_at is not None and at - trend.seen_at > cadence.stale_after:
+        trend = replace(trend, fails=0, passes=0, seen_in_row={}, absent_in_row={}, since={}, sighted=0)
+    if trend.unseen_at is not None and at - trend.unseen_at > cadence.stale_after:
+        trend = replace(trend, unknowns=0, unknown_since=None, crashes=0)
+    return trend
+
+
+def _passed(trend: Trend, at: Instant) -> Trend:
+    return replace(trend, last_pass_at=at, ever_passed=True)
+
+
+def _after_pass(trend: Trend, finding: Finding, policy: Policy, at: Instant) -> Trend:
+    passes = trend.passes + 1
+    seeing = sighted(trend, policy, at, conclusive=finding.conclusive)
+    settles = finding.conclusive or passes >= policy.pass_after
+    return replace(
+        _passed(seeing, at),
+        passes=passes,
+        fails=0,
+        seen_in_row={},
+        absent_in_row={},
+        since={},
+        confirmed=_of_ours(seeing) if settles else seeing.confirmed,
+    )
+
+
+def _after_fail(trend: Trend, finding: Finding, policy: Policy, at: Instant, now: Instant) -> Trend:
+    fails = trend.fails + 1
+    charges = {charge.fault: charge for charge in finding.charges}
+    conclusive = all(charge.conclusive for charge in finding.charges)
+    seeing = sighted(trend, policy, at, conclusive=conclusive)
+    mine = {fault: active for fault, active in seeing.confirmed.items() if fault not in MONITORS_OWN}
+    seen = {fault: trend.seen_in_row.get(fault, 0) + 1 for fault in charges}
+    since = {fault: trend.since.get(fault, at) for fault in charges}
+    first = not mine and fails >= policy.fail_after  # it fails, each time with another fault: the newest names it
+    confirmed: dict[Fault, Active] = {}
+    for fault, charge in charges.items():
+        if charge.conclusive or seen[fault] >= policy.fail_after or first or fault in mine:
+            confirmed[fault] = _confirm(charge, mine.get(fault), since[fault], now)
+    absent = {fault: trend.absent_in_row.get(fault, 0) + 1 for fault in mine if fault not in charges}
+    left = [fault for fault, times in absent.items() if not conclusive and times < policy.pass_after]
+    # It still fails: what has gone goes only if something else stands for that.
+    confirmed.update({fault: mine[fault] for fault in (left if confirmed or left else absent)})
+    return replace(
+        seeing,
+        fails=fails,
+        passes=0,
+        seen_in_row=seen,
+        absent_in_row=absent,
+        since=since,
+        confirmed=confirmed | _of_ours(seeing),
+    )
+
+
+def _confirm(charge: Charge, before: Active | None, since: Instant, now: Instant) -> Active:
+    if before is None:
+        return Active(charge=charge, since=since, confirmed_at=now)
+    return replace(before, charge=charge)
+
+
+def _of_ours(trend: Trend) -> dict[Fault, Active]:
+    """What is held against the monitor itself."""
+    return {fault: active for fault, active in trend.confirmed.items() if fault in MONITORS_OWN}
+
+
+def sighted(trend: Trend, policy: Policy, at: Instant, *, conclusive: bool = False) -> Trend:
+    """A look that could see: a crash is over at once, a blindness after `pass_after` of them or by conclusive evidence."""
+    times = trend.sighted + 1
+    still_blind = Fault.BLIND in trend.confirmed and times < policy.pass_after and not conclusive
+    over = {Fault.CHECK_FAILED} if still_blind else MONITORS_OWN
+    return replace(
+        trend,
+        unknowns=trend.unknowns if still_blind else 0,
+        unknown_since=trend.unknown_since if still_blind else None,
+        crashes=0,
+        sighted=times,
+        seen_at=at,
+        confirmed={fault: active for fault, active in trend.confirmed.items() if fault not in over},
+    )
+
+
+def acquit(trend: Trend, fault: Fault, policy: Policy) -> Trend:
+    """A look that speaks for one suspect alone: it ends a streak, and `pass_after` of them clear the fault."""
+    times = trend.absent_in_row.get(fault, 0) + 1
+    cleared = {fault} if times >= policy.pass_after else set()
+    return replace(
+        trend,
+        fails=0,
+        seen_in_row={known: count for known, count in trend.seen_in_row.items() if known is not fault},
+        absent_in_row={**trend.absent_in_row, fault: times} if fault in trend.confirmed else trend.absent_in_row,
+        since={known: since for known, since in trend.since.items() if known is not fault},
+        confirmed={known: active for known, active in trend.confirmed.items() if known not in cleared},
+    )
+
+
+def _after_unknown(
+    trend: Trend, finding: Finding, cadence: Cadence, policy: Policy, at: Instant, now: Instant
+) -> Trend:
+    crashed = finding.blindness in _CRASHES
+    since = trend.unknown_since if trend.unknown_since is not None else at
+    aged = replace(
+        trend,
+        unknowns=trend.unknowns + 1,
+        unknown_since=since,
+        unseen_at=at,
+        crashes=trend.crashes + 1 if crashed else 0,
+        sighted=0,
+    )
+    confirmed = {f: active for f, active in trend.confirmed.items() if crashed or f is not Fault.CHECK_FAILED}
+    charge = _own_charge(aged, finding, cadence, policy, waited=at - since)
+    if charge is not None:
+        confirmed[charge.fault] = _confirm(charge, confirmed.get(charge.fault), since, now)
+    return replace(aged, confirmed=confirmed)
+
+
+def _own_charge(trend: Trend, finding: Finding, cadence: Cadence, policy: Policy, *, waited: Seconds) -> Charge | None:
+    """What an unknown look holds against the monitor itself."""
+    if finding.blindness in _CRASHES:
+        many = trend.crashes >= policy.fail_after
+        return has_failed(finding) if many else None
+    patience = max(policy.blind_after, 2 * cadence.every) if policy.blind_after else 0.0
+    if waited < patience:  # so there were two at least
+        return None
+    return cannot_look(finding)
+
+
+def hysteresis(
+    before: Mapping[Fault, Active],
+    fault: Fault,
+    charge: Charge | None,
+    *,
+    bad_in_row: int,
+    good_in_row: int,
+    since: Instant,
+    policy: Policy,
+    now: Instant,
+) -> Active | None:
+    """Settle a fault whose evidence is a list in order of sending: the newest bad ones confirm, the newest good ones clear."""
+    known = before.get(fault)
+    if known is not None:
+        if good_in_row >= policy.pass_after:
+            return None
+        return replace(known, charge=charge) if charge is not None else known
+    if charge is not None and (charge.conclusive or bad_in_row >= policy.fail_after):
+        return Active(charge=charge, since=since, confirmed_at=now)
+    return None
+
+
+# --- the series of canaries ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """The newest canaries that say the same: those that were bad in a row, or how many were good and are not stale."""
+
+    bad: tuple[Canary, ...] = ()
+    good: int = 0
+
+
+def excuse(state: TargetState, policy: Policy, now: Instant) -> TargetState:
+    """Mark the losses that belong to a known cause, or to a change of the configuration.
+
+    Once marked they stay so, unless it turns out that the cause cannot have been it.
+    """
+    return replace(state, canaries=tuple(_excuse_one(canary, state, policy, now) for canary in state.canaries))
+
+
+def _excuse_one(canary: Canary, state: TargetState, policy: Policy, now: Instant) -> Canary:
+    excused = _is_excused(canary, state, policy, now)
+    return canary if canary.excused is excused else replace(canary, excused=excused)
+
+
+def _is_excused(canary: Canary, state: TargetState, policy: Policy, now: Instant) -> bool:
+    causes = [outage for outage in state.outages if _covers(outage, canary, policy.arrival.settle)]
+    never_made = canary.origin is False and store_is_proven(canary, state.proofs, now)
+    possible = [outage for outage in causes if _can_be_it(outage, canary, never_made=never_made)]
+    if canary.excused and possible == causes:
+        return True
+    if arrived(canary) and not canary.late:
+        return False
+    return bool(possible) or not may_accuse(canary, state, policy)
+
+
+def _can_be_it(outage: Outage, canary: Canary, *, never_made: bool) -> bool:
+    """Whether a cause can have kept a trace from arriving: nothing does that the gateway never made, nor where it is not."""
+    if outage.fault is Fault.TRACE_MISSING:
+        return True
+    return not never_made and not (canary.nowhere and outage.fault is Fault.WRONG_ENVIRONMENT)
+
+
+def _covers(outage: Outage, canary: Canary, settle: Seconds) -> bool:
+    """Whether a canary was sent while an outage lasted, or less than `settle` before or after it."""
+    ended = outage.ended_at if outage.ended_at is not None else float("inf")
+    return outage.began_at - settle < canary.sent_at < ended + settle
+
+
+def trim(canaries: tuple[Canary, ...], now: Instant) -> tuple[Canary, ...]:
+    """Forget what is too old or too much; a canary whose trace is still awaited is never forgotten."""
+    young = [c for c in canaries if c.pending or now - c.sent_at <= RECOVERABLE_FOR]
+    young.sort(key=lambda canary: canary.sent_at)
+    forgotten = [c.id for c in young if not c.pending][: max(0, len(young) - REMEMBERED)]
+    return tuple(canary for canary in young if canary.id not in forgotten)
+
+
+def _run(
+    canaries: tuple[Canary, ...],
+    sign: TraceFault,
+    *,
+    accuses: Callable[[Canary], bool],
+    is_fresh: Callable[[Canary], bool],
+    enough: int,
+) -> Run:
+    """The newest end of the series. What is neither good nor bad is passed over; of good ones `enough` are counted.
+
+    What is bad and accuses nobody is passed over too, but nothing good that is older than it speaks for the present.
+    """
+    bad: list[Canary] = []
+    good = 0
+    overtaken = False
+    for canary in reversed(canaries):
+        if sign.is_bad(canary):
+            if good:
+                break
+            if accuses(canary) and not (sign.excusable and canary.excused):
+                bad.append(canary)
+            else:
+                overtaken = True
+        elif sign.is_good(canary):
+            if bad or overtaken or not is_fresh(canary):
+                break
+            good += 1
+            if good >= enough:
+                break
+    return Run(bad=tuple(reversed(bad)), good=good)
+
+
+def intermittent(canaries: tuple[Canary, ...], loss_of: tuple[int, int]) -> tuple[Canary, ...]:
+    """The losses among the newest counted canaries, if they are too many.
+
+    Counted in the order of sending, up to the first whose trace is still awaited: an arrival is known within seconds, a loss
+    only at its deadline, so a window that ran ahead would hold too few losses.
+    """
+    losses, window = loss_of
+    decided = takewhile(lambda canary: not (canary.pending and canary.accepted), canaries)
+    counted = [canary for canary in decided if lost(canary) or (arrived(canary) and not canary.excused)]
+    missing = tuple(canary for canary in counted[-window:] if lost(canary))
+    return missing if len(missing) >= losses else ()
+
+
+def confirmed_by_series(
+    state: TargetState, before: Mapping[Fault, Active], policy: Policy, now: Instant
+) -> dict[Fault, Active]:
+    """Every fault that the series confirms now, given what it had confirmed before."""
+    judged = tuple(
+        canary for canary in state.canaries if canary.judged_at is not None or canary.late or canary.elsewhere
+    )
+    outage = {fault: active for fault, active in before.items() if not is_intermittent(active)}
+    accuses = partial(may_accuse, state=state, policy=policy)
+    is_fresh = partial(_is_fresh, policy=policy, now=now)
+    found: dict[Fault, Active] = {}
+    for fault, sign in TRACE_FAULTS.items():
+        run = _run(judged, sign, accuses=accuses, is_fresh=is_fresh, enough=policy.pass_after)
+        fresh = [canary for canary in run.bad if is_fresh(canary)]
+        active = hysteresis(
+            outage,
+            fault,
+            sign.charge(run.bad) if fresh else None,
+            bad_in_row=len(fresh),
+            good_in_row=run.good,
+            since=run.bad[0].sent_at if run.bad else now,
+            policy=policy,
+            now=now,
+        )
+        if active is not None:
+            found[fault] = active
+    return found | _intermittent_loss(state.canaries, before, found, policy, now)
+
+
+def may_accuse(canary: Canary, state: TargetState, policy: Policy) -> bool:
+    """Whether a canary may accuse the present configuration: the exporter caches its configuration for five minutes."""
+    changed = state.config.changed_at if state.config is not None else None
+    return changed is None or not changed <= canary.sent_at < changed + policy.arrival.settle
+
+
+def _is_fresh(canary: Canary, policy: Policy, now: Instant) -> bool:
+    """Whether what became of a canary may still open or resolve anything."""
+    return now - canary.sent_at <= policy.cadences[CheckName.ARRIVAL].stale_after + policy.arrival.missing_after
+
+
+def _intermittent_loss(
+    canaries: tuple[Canary, ...],
+    before: Mapping[Fault, Active],
+    found: Mapping[Fault, Active],
+    policy: Policy,
+    now: Instant,
+) -> dict[Fault, Active]:
+    """Three of the last twelve: resolved when the window holds fewer, not by arrivals."""
+    known = before.get(Fault.TRACE_MISSING)
+    if Fault.TRACE_MISSING in found or (known is not None and not is_intermittent(known)):
+        return {}  # an outage, or one that has just ended: its losses are excused before the window is looked at again
+    losses = intermittent(canaries, policy.arrival.loss_of)
+    if not losses or (known is None and not _is_fresh(losses[-1], policy, now)):
+        return {}
+    charge = intermittent_loss(losses, policy.arrival.loss_of[1])
+    fresh = Active(charge=charge, since=losses[0].sent_at, confirmed_at=now)
+    return {Fault.TRACE_MISSING: replace(known, charge=charge) if known is not None else fresh}
+
+
+def is_intermittent(active: Active) -> bool:
+    """Whether it is a loss that comes and goes: it does not keep the next trace from arriving."""
+    return active.charge.fault is Fault.TRACE_MISSING and not active.charge.stops_export
+
+
+def transient_loss(canaries: tuple[Canary, ...]) -> tuple[Canary, ...]:
+    """Two losses in a row, older than an arrival, that nothing explains and nobody was told of.
+
+    A trace among them that is still awaited may yet make one of them two singles: then it is too soon to tell.
+    """
+    run: list[Canary] = []
+    awaited = False
+    for canary in canaries:
+        if lost(canary) and not canary.transient_loss:
+            run.append(canary)
+        elif canary.pending and canary.accepted:
+            awaited = awaited or bool(run)
+        elif arrived(canary) or canary.outcome is Outcome.MISSING:
+            if arrived(canary) and len(run) > 1 and not awaited:
+                return tuple(run)
+            run, awaited = [], False
+    return ()

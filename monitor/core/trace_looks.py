@@ -1,0 +1,221 @@
+"""Apply a look for a canary's trace: who chose its id, which route is proven, what the look says."""
+
+from dataclasses import replace
+
+from monitor.core import arrival
+from monitor.core.canary import Canary, IdSource, Outcome
+from monitor.core.faults import MONITORS_OWN
+from monitor.core.inputs import ElsewhereLooked, LabelsUnread, LookFailed, OriginLooked, TraceLooked
+from monitor.core.key import judge_refused_key
+from monitor.core.model import (
+    Blindness,
+    Charge,
+    CheckName,
+    Fault,
+    Finding,
+    Instant,
+    Scalar,
+    Verdict,
+    failing,
+    passing,
+    unknown,
+)
+from monitor.core.state import Policy, TargetState
+from monitor.core.streaks import acquit, apply_look, look_on, sighted
+from monitor.core.trace import Route
+
+OF_THE_LOOK = MONITORS_OWN | {Fault.KEY_REJECTED}
+"""What a look for a trace confirms by itself; everything else of `arrival` is for the series to confirm."""
+
+
+def look(state: TargetState, given: TraceLooked, policy: Policy, now: Instant) -> TargetState:
+    """A look that succeeded: identify the trace, prove the route, judge.
+
+    One that judged something is a look of the check `arrival`; one that says "not yet" only shows that we can see. Not even that
+    where absence does not count: a route that showed nothing, and has never shown us anything.
+    """
+    before, seen = _find(state, given.canary_id), given.seen
+    if before is None or not policy.enabled(CheckName.ARRIVAL):
+        return state
+    canary = _identify(before, given)
+    after = _prove(state, canary, given, policy, now)
+    counts = arrival.absence_counts(
+        canary, seen, policy=policy, proofs=after.proofs, honours_traceparent=after.honours_traceparent, now=now
+    )
+    canary = arrival.look_at(canary, seen, policy=policy, counts=counts)
+    after = _replace_canary(after, canary)
+    if seen.route in (Route.WAREHOUSE, Route.NONCE):
+        after = accept_key(after, policy, now)
+    finding, watching = _arrival_finding(before, canary), after.trend(CheckName.ARRIVAL)
+    if finding is None:
+        can_see = counts or bool(seen.spans)
+        return after.with_trend(CheckName.ARRIVAL, sighted(watching, policy, given.at)) if can_see else after
+    if finding.verdict is Verdict.UNKNOWN:
+        return apply_look(after, CheckName.ARRIVAL, finding, given.at, given.took, policy, now)
+    cadence = policy.cadences[CheckName.ARRIVAL]
+    watched = look_on(watching, finding, at=given.at, took=given.took, cadence=cadence, policy=policy)
+    return after.with_trend(CheckName.ARRIVAL, watched)
+
+
+def _identify(canary: Canary, given: TraceLooked) -> Canary:
+    """A nonce search that found the trace brings its id along."""
+    if given.seen.route is not Route.NONCE or not given.seen.spans:
+        return canary
+    found = given.seen.spans[0].trace_id
+    source = canary.id_source if found == canary.trace_id else IdSource.NONCE
+    return replace(canary, trace_id=found, id_source=source)
+
+
+def _prove(state: TargetState, canary: Canary, given: TraceLooked, policy: Policy, now: Instant) -> TargetState:
+    """A span of ours that was shown proves the route, and who chose the trace id."""
+    if not given.seen.spans:
+        return state
+    routes = {given.seen.route} | ({Route.WAREHOUSE} if given.seen.route is Route.NONCE else set())
+    proofs = dict(state.proofs) | {arrival.proof_key(route, policy.credential): now for route in routes}
+    if given.seen.narrowing is not None:
+        proofs[arrival.narrowing_key(given.seen.narrowing, policy.credential)] = now
+    return replace(state, proofs=proofs, honours_traceparent=canary.trace_id == canary.sent_id)
+
+
+def _find(state: TargetState, canary_id: str | None) -> Canary | None:
+    return next((canary for canary in state.canaries if canary.id == canary_id), None)
+
+
+def _replace_canary(state: TargetState, canary: Canary) -> TargetState:
+    return replace(state, canaries=tuple(canary if known.id == canary.id else known for known in state.canaries))
+
+
+def _arrival_finding(before: Canary, canary: Canary) -> Finding | None:
+    """What a look says; None where nothing has been judged by it."""
+    was, now = ((one.outcome, one.recovered_at, one.labels is None, one.late) for one in (before, canary))
+    if was == now:
+        return None
+    charges = _arrival_charges(canary)
+    spans = f"{canary.spans} span(s)"
+    seconds = canary.arrival_seconds
+    evidence: dict[str, Scalar] = {
+        "trace_id": canary.trace_id,
+        "spans": canary.spans,
+        "arrival_seconds": round(seconds, 3) if seconds is not None else None,
+        "route": canary.route,
+        **(canary.labels.evidence if canary.labels else {}),
+    }
+    if canary.outcome is Outcome.UNKNOWN and not canary.accepted:
+        text = "the request was refused: that its trace is not here proves nothing"
+        return unknown(text, Blindness.NOTHING_TO_JUDGE, evidence)
+    if canary.outcome is Outcome.UNKNOWN:
+        return unknown("the trace was not seen, but this route has never shown us one", Blindness.UNPROVEN, evidence)
+    if charges:
+        return failing(charges[0].summary, *charges, evidence=evidence)
+    after = f" after {seconds:.1f} s" if seconds is not None else ""
+    return passing(f"the trace arrived{after}: {spans}", evidence)
+
+
+def _arrival_charges(canary: Canary) -> tuple[Charge, ...]:
+    """What one canary alone says; the series decides what is confirmed."""
+    charges: list[Charge] = []
+    if canary.outcome is Outcome.MISSING:
+        charges.append(Charge(fault=Fault.TRACE_MISSING, summary="the trace did not arrive"))
+    elif canary.outcome is Outcome.INCOMPLETE:
+        charges.append(Charge(fault=Fault.TRACE_INCOMPLETE, summary=f"the trace arrived in part: {canary.incomplete}"))
+    elif canary.late:
+        charges.append(Charge(fault=Fault.TRACE_LATE, summary="the trace is late"))
+    labels = canary.labels
+    if labels is not None:
+        if labels.environment:
+            text = f"the trace is in the Traceloop environment {labels.environment}"
+            charges.append(Charge(fault=Fault.WRONG_ENVIRONMENT, summary=text))
+        if labels.leaked:
+            charges.append(
+                Charge(fault=Fault.CONTENT_LEAKED, summary=f"the trace carries {', '.join(labels.leaked[:5])}")
+            )
+        if labels.content_missing:
+            charges.append(Charge(fault=Fault.CONTENT_MISSING, summary="the trace carries no content"))
+        if labels.mislabelled:
+            charges.append(Charge(fault=Fault.TRACE_MISLABELLED, summary=labels.mislabelled[0]))
+    return tuple(charges)
+
+
+def leave_unjudged(state: TargetState, given: LabelsUnread) -> TargetState:
+    """What a trace carries could not be read: that says nothing of its arrival, and is shown beside it."""
+    canary = _find(state, given.canary_id)
+    if canary is None or canary.labels is not None or not given.final:
+        return state
+    after = _replace_canary(state, replace(canary, not_judged=given.why))
+    watching = after.trend(CheckName.ARRIVAL)
+    if watching.last is None or watching.last.evidence.get("trace_id") != canary.trace_id:
+        return after
+    evidence = {**watching.last.evidence, "not_judged": given.why}
+    noted = replace(watching, last=replace(watching.last, evidence=evidence))
+    return after.with_trend(CheckName.ARRIVAL, noted)
+
+
+def fail_look(state: TargetState, given: LookFailed, policy: Policy, now: Instant) -> TargetState:
+    """A look that did not succeed: unknown, unless a documented route refused the very key that the exporter uses."""
+    after, finding = state, given.finding
+    canary = _find(state, given.canary_id)
+    if canary is not None:
+        after = _replace_canary(after, arrival.give_up(canary, policy.arrival, now))
+    if given.key_refused:
+        after = replace(after, key_refused_at=given.refused_at or now)
+        finding = finding_of_refused_key(after, finding, given.where)
+    # It saw no trace and missed none: what the series has confirmed is none of its business.
+    before = after.trend(given.check)
+    apart = {f: a for f, a in before.confirmed.items() if given.check is CheckName.ARRIVAL and f not in OF_THE_LOOK}
+    alone = replace(before, confirmed={f: a for f, a in before.confirmed.items() if f not in apart})
+    after = after.with_trend(given.check, alone)
+    after = apply_look(after, given.check, finding, given.at, given.took, policy, now)
+    whole = after.trend(given.check)
+    return after.with_trend(given.check, replace(whole, confirmed={**apart, **whole.confirmed}))
+
+
+def finding_of_refused_key(state: TargetState, otherwise: Finding, where: str) -> Finding:
+    """What a 401 of a documented route amounts to; `otherwise` where our own key is the suspect."""
+    charge = judge_refused_key(state, where)
+    return otherwise if charge is None else failing(charge.summary, charge, evidence=otherwise.evidence)
+
+
+def look_at_origin(state: TargetState, given: OriginLooked, policy: Policy) -> TargetState:
+    """TrueFoundry's own store was asked for one canary; a trace that it shows proves it as a route.
+
+    It proves so for those who were asked and who sent the canary: of another account's traces it may show nothing.
+    """
+    looked = replace(state, origin_looked_at=given.at)
+    if given.found is None:
+        return looked
+    canary = _find(state, given.canary_id)
+    if canary is None:
+        return looked
+    account = policy.account if canary.account == policy.account else f"{canary.account}>{policy.account}"
+    if given.by_nonce:
+        account += "#nonce"
+    asked = tuple(arrival.store_credential(account, destination) for destination in given.destinations)
+    known = replace(canary, origin=given.found, origin_asked=asked)
+    if canary.trace_id is None and given.trace_id is not None:
+        known = replace(known, trace_id=given.trace_id, id_source=IdSource.NONCE)
+    after = _replace_canary(looked, known)
+    if not given.found:
+        return after
+    shown = {arrival.proof_key(Route.OWN_STORE, place): given.at for place in asked}
+    caller = replace(given.caller, account=canary.account) if given.caller is not None else state.caller
+    return replace(after, proofs={**state.proofs, **shown}, caller=caller)
+
+
+def accept_key(state: TargetState, policy: Policy, at: Instant) -> TargetState:
+    """The documented read answered to our key: that speaks for the key, whatever else is wrong.
+
+    It clears what the same route was charged with; a refusal by the OTLP endpoint is cleared by the control span alone.
+    """
+    watching = state.trend(CheckName.ARRIVAL)
+    accepted = replace(state, key_accepted_at=at)
+    if Fault.KEY_REJECTED not in watching.confirmed and Fault.KEY_REJECTED not in watching.seen_in_row:
+        return accepted
+    return accepted.with_trend(CheckName.ARRIVAL, acquit(watching, Fault.KEY_REJECTED, policy))
+
+
+def look_elsewhere(state: TargetState, given: ElsewhereLooked) -> TargetState:
+    """The other environments were asked for the trace of a canary."""
+    canary = _find(state, given.canary_id)
+    if canary is None:
+        return state
+    return _replace_canary(state, replace(canary, elsewhere=given.environment, nowhere=given.environment is None))

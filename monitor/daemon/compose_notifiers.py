@@ -1,0 +1,120 @@
+"""The configured notifiers. A new one is one branch in `notifiers_of`.
+
+Imported when first needed: Slack's client takes a fifth of the daemon's start, and the start does not wait for it.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+
+from monitor.core.model import Severity, TargetName
+from monitor.daemon.compose import Deps
+from monitor.daemon.delivery import Route
+from monitor.notifiers.alertmanager import AlertmanagerNotifier
+from monitor.notifiers.slack import Destination, Pace, SlackBot, SlackWebhook
+from monitor.notifiers.webhook import WebhookNotifier
+from monitor.ports import Notifier
+from monitor.settings import Settings
+
+
+def notifiers_of(settings: Settings, deps: Deps) -> tuple[Route, ...]:
+    """Every configured notifier; none is legal (metrics only)."""
+    alerting, external_url = settings.alerting, settings.server.external_url
+    bot = slack_bot(settings, deps)
+    found: list[Route] = []
+    if bot is not None:
+        found.append(Route(notifier=bot, mention_key=_key_of({name: str(to) for name, to in bot.destinations.items()})))
+    if alerting.slack.webhook_url is not None:
+        mentions = {name: each.mention for name, each in _destinations(settings).items()}
+        webhook = SlackWebhook(
+            http=deps.http,
+            clock=deps.clock,
+            url=alerting.slack.webhook_url.get,
+            redact=deps.redactor.redact,
+            mention=alerting.slack.mention or None,
+            mentions=mentions,
+            external_url=external_url,
+            pace=Pace(deps.clock),
+        )
+        found.append(Route(notifier=webhook, mention_key=_key_of({name: str(to) for name, to in mentions.items()})))
+    if alerting.alertmanager.urls:
+        alertmanager = AlertmanagerNotifier(
+            http=deps.http,
+            clock=deps.clock,
+            urls=alerting.alertmanager.urls,
+            redact=deps.redactor.redact,
+            labels=alerting.alertmanager.labels,
+            max_severities={
+                name: target.alerting.max_severity
+                for name, target in settings.targets.items()
+                if target.alerting.max_severity is Severity.WARNING
+            },
+            external_url=external_url,
+        )
+        found.append(Route(notifier=alertmanager))
+    if alerting.webhook.url is not None:
+        signed = WebhookNotifier(
+            http=deps.http,
+            clock=deps.clock,
+            url=alerting.webhook.url.get,
+            redact=deps.redactor.redact,
+            secret=alerting.webhook.secret.get if alerting.webhook.secret is not None else None,
+            external_url=external_url,
+        )
+        found.append(Route(notifier=signed))
+    return tuple(found)
+
+
+def places_of(settings: Settings, deps: Deps, *, channel: str | None = None) -> Mapping[str, Notifier]:
+    """Every single place that is notified, by a name that says which: what a test has to reach. `channel`: for the bot."""
+    return {
+        f"{route.notifier.name} {place}".rstrip(): notifier
+        for route in notifiers_of(settings, deps)
+        for place, notifier in _split(route.notifier, channel)
+    }
+
+
+def _split(notifier: Notifier, channel: str | None) -> Iterator[tuple[str, Notifier]]:
+    match notifier:
+        case SlackBot():
+            every = (notifier.destination, *notifier.destinations.values())
+            for place in [channel] if channel is not None else dict.fromkeys(each.channel for each in every):
+                if place:
+                    yield place, replace(notifier, destination=Destination(channel=place), destinations={})
+        case AlertmanagerNotifier():
+            for url in notifier.urls:
+                yield url, replace(notifier, urls=(url,))
+        case _:
+            yield "", notifier
+
+
+def slack_bot(settings: Settings, deps: Deps) -> SlackBot | None:
+    """Slack by a bot token, if there is one."""
+    slack = settings.alerting.slack
+    if slack.bot_token is None:
+        return None
+    return SlackBot(
+        http=deps.http,
+        clock=deps.clock,
+        token=slack.bot_token.get,
+        destination=Destination(channel=slack.channel or "", mention=slack.mention or None),
+        redact=deps.redactor.redact,
+        destinations=_destinations(settings),
+        api_url=slack.api_url,
+        external_url=settings.server.external_url,
+        pace=Pace(deps.clock),
+    )
+
+
+def _destinations(settings: Settings) -> dict[TargetName, Destination]:
+    """Where the notices of each target go: its own settings have been derived from the global ones where it has none."""
+    return {
+        name: Destination(
+            channel=target.alerting.channel or settings.alerting.slack.channel or "",
+            mention=target.alerting.mention or None,
+        )
+        for name, target in settings.targets.items()
+    }
+
+
+def _key_of(keys: Mapping[TargetName, str]) -> Callable[[TargetName], str]:
+    return lambda target: keys.get(target, "")

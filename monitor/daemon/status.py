@@ -1,0 +1,261 @@
+"""What is true of a target now, as the object that `check --format json` and `GET /api/v1/status` print."""
+
+import base64
+import binascii
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from monitor.core.canary import Canary
+from monitor.core.diagnosis import diagnose
+from monitor.core.faults import FAULTS, MONITORS_OWN, ORDER
+from monitor.core.hints import caveats
+from monitor.core.incident import Diagnosis, Incident
+from monitor.core.model import CheckName, Fault, Instant, Severity, Verdict
+from monitor.core.moments import moment_text
+from monitor.core.pace import controls_awaited
+from monitor.core.refine import named
+from monitor.core.state import Policy, TargetState, Trend
+from monitor.core.streaks import may_accuse
+from monitor.settings import Target
+
+_JWT_PARTS = 3
+_END_OF_TIME: Instant = 253_402_300_800.0  # the year 10000; NaN is not below it either
+
+
+def verdict_of(state: TargetState, policy: Policy, stale: frozenset[CheckName] = frozenset()) -> Verdict:
+    """A target fails if any fault but the monitor's own is confirmed; else it is unknown if a check is, unexplained.
+
+    Where no check runs at all, or one has not looked recently, nothing is known either.
+    """
+    if set(state.confirmed) - MONITORS_OWN:
+        return Verdict.FAIL
+    unknown = not policy.cadences or any(_is_unknown(state, check, stale) for check in policy.cadences)
+    return Verdict.UNKNOWN if unknown else Verdict.PASS
+
+
+def stale_checks(state: TargetState, policy: Policy, now: Instant) -> frozenset[CheckName]:
+    """The checks whose newest look is too old to say anything of the present."""
+    looks = {check: state.trend(check).last for check in policy.cadences}
+    return frozenset(
+        check
+        for check, last in looks.items()
+        if last is not None and now - last.at > policy.cadences[check].stale_after
+    )
+
+
+def _is_unknown(state: TargetState, check: CheckName, stale: frozenset[CheckName]) -> bool:
+    trend = state.trend(check)
+    if check in stale:
+        return True
+    if set(trend.confirmed) & MONITORS_OWN or trend.last is None:
+        return True
+    return trend.last.verdict is not Verdict.PASS
+
+
+def overall(verdicts: list[Verdict]) -> Verdict:
+    """The worst of several targets: fail, else unknown, else pass."""
+    for verdict in (Verdict.FAIL, Verdict.UNKNOWN):
+        if verdict in verdicts:
+            return verdict
+    return Verdict.PASS
+
+
+def describe_target(state: TargetState, policy: Policy, now: Instant, *, live: bool = False) -> dict[str, Any]:
+    """One target of the status object. `live`: looks are repeated, so that an old one says nothing of the present."""
+    stale = stale_checks(state, policy, now) if live else frozenset()
+    verdict = verdict_of(state, policy, stale)
+    diagnosis = diagnose(state, policy, now)
+    canary = _newest(state)
+    return {
+        "verdict": verdict.value,
+        **(
+            _describe_muted(state, policy, now)
+            if diagnosis is None and verdict is Verdict.FAIL
+            else {**_describe_diagnosis(diagnosis), "summary": _summary(diagnosis, state, policy, verdict, stale)}
+        ),
+        "checks": {
+            check.value: describe_check(state, check, stale=check in stale)
+            for check in CheckName
+            if policy.enabled(check)
+        },
+        "caveats": list(caveats(state, policy, now)) if policy.enabled(CheckName.CANARY) else [],
+        "trace_id": canary.trace_id if canary is not None else None,
+        "arrival_seconds": _rounded(canary.arrival_seconds if canary is not None else None),
+    }
+
+
+def _describe_diagnosis(diagnosis: Diagnosis | None) -> dict[str, Any]:
+    if diagnosis is None:
+        return {"fault": None, "severity": None, "component": None, "also": [], "because": [], "advice": ""}
+    return {
+        "fault": diagnosis.fault.value,
+        "severity": diagnosis.severity.word,
+        "component": diagnosis.component.value,
+        "also": [fault.value for fault in diagnosis.also],
+        "because": list(diagnosis.because),
+        "advice": diagnosis.next_step,
+    }
+
+
+def _describe_muted(state: TargetState, policy: Policy, now: Instant) -> dict[str, Any]:
+    """The most upstream of what is confirmed, by the name that would be told if the operator wanted to hear of it."""
+    found = named(state, policy, now)
+    fault = min(found.keys() - MONITORS_OWN, key=ORDER.__getitem__)
+    return {
+        "fault": fault.value,
+        "severity": Severity.NONE.word,
+        "component": FAULTS[fault].component.value,
+        "also": [],
+        "because": [found[fault].charge.summary, "its severity is set to none: nobody is told"],
+        "advice": FAULTS[fault].advice,
+        "summary": FAULTS[fault].meaning,
+    }
+
+
+def describe_check(state: TargetState, check: CheckName, *, stale: bool = False) -> dict[str, Any]:
+    """One check of the status object: its newest look, if that still says something."""
+    trend = state.trend(check)
+    if trend.last is None:
+        return {
+            "verdict": Verdict.UNKNOWN.value,
+            "fault": None,
+            "summary": _not_yet(state, check),
+            "evidence": {},
+            "duration_seconds": None,
+        }
+    last = trend.last
+    fault = last.fault or _own_fault(trend)
+    return {
+        "verdict": Verdict.UNKNOWN.value if stale else last.verdict.value,
+        "fault": fault.value if fault is not None else None,
+        "summary": f"has not looked recently; then: {last.summary}" if stale else last.summary,
+        "evidence": {**last.evidence, **({"reason": last.blindness.value} if last.blindness else {})},
+        "duration_seconds": round(last.took, 3),
+    }
+
+
+def _not_yet(state: TargetState, check: CheckName) -> str:
+    """Why a check has nothing to say."""
+    if check is CheckName.ARRIVAL and any(canary.pending for canary in state.canaries):
+        return "the trace has not come yet"
+    if check is CheckName.ARRIVAL and any(FAULTS[fault].prevents_traces for fault in state.confirmed):
+        return "no trace could be made"
+    if check is CheckName.CONTROL and controls_awaited(state):
+        return "a span of our own was accepted and has not been read back yet"
+    return "has not looked yet"
+
+
+def _own_fault(trend: Trend) -> Fault | None:
+    return next((fault for fault in trend.confirmed if fault in MONITORS_OWN), None)
+
+
+def _newest(state: TargetState) -> Canary | None:
+    answered = [canary for canary in state.canaries if canary.answered_at is not None]
+    judged = [canary for canary in answered if canary.outcome is not None]
+    return judged[-1] if judged else answered[-1] if answered else None
+
+
+def _rounded(seconds: float | None) -> float | None:
+    return round(seconds, 3) if seconds is not None else None
+
+
+def _summary(
+    diagnosis: Diagnosis | None, state: TargetState, policy: Policy, verdict: Verdict, stale: frozenset[CheckName]
+) -> str:
+    if diagnosis is not None:
+        return diagnosis.summary
+    if verdict is Verdict.PASS:
+        return "the traces arrive" if policy.enabled(CheckName.ARRIVAL) else f"well, as far as {_seen(policy)} can see"
+    if not policy.cadences:
+        return "cannot tell: no check looks at it"
+    unseen = [check.value for check in policy.cadences if _is_unknown(state, check, stale)]
+    return f"cannot tell: {', '.join(unseen)}{_not_in_force(state, policy) if CheckName.ARRIVAL in unseen else ''}"
+
+
+def _not_in_force(state: TargetState, policy: Policy) -> str:
+    """Why the trace of a canary that was sent soon after a change of the configuration says nothing about it."""
+    canary = _newest(state)
+    changed_at = state.config.changed_at if state.config is not None else None
+    if canary is None or changed_at is None or may_accuse(canary, state, policy):
+        return ""
+    return (
+        f". The export configuration was changed at {moment_text(changed_at)} and may not be in force yet: the gateway reads it "
+        f"every five minutes. Ask again after {moment_text(changed_at + policy.arrival.settle)}"
+    )
+
+
+def _seen(policy: Policy) -> str:
+    return ", ".join(check.value for check in CheckName if policy.enabled(check))
+
+
+def describe_incident(incident: Incident) -> dict[str, Any]:
+    """An incident for the API."""
+    diagnosis = incident.diagnosis
+    return {
+        "id": incident.id,
+        "target": incident.target,
+        "open": incident.open,
+        "fault": diagnosis.fault.value,
+        "severity": diagnosis.severity.word,
+        "component": diagnosis.component.value,
+        "summary": diagnosis.summary,
+        "because": list(diagnosis.because),
+        "explained": [fault.value for fault in diagnosis.explained],
+        "also": [fault.value for fault in diagnosis.also],
+        "advice": diagnosis.next_step,
+        "waiting": diagnosis.waiting,
+        "since": diagnosis.since,
+        "opened_at": incident.opened_at,
+        "closed_at": incident.closed_at,
+        "closed_because": incident.closed_because,
+        "reopened": len(incident.reopened),
+        "acknowledged_by": incident.acked_by,
+        "losses": str(incident.losses) if incident.losses is not None else None,
+        "late_trace_ids": list(incident.losses.late_ids) if incident.losses is not None else [],
+        "lost_trace_ids": list(incident.losses.lost_ids) if incident.losses is not None else [],
+        "trace_ids": list(diagnosis.trace_ids),
+        "history": [
+            {"at": passage.at, "fault": passage.fault.value, "severity": passage.severity.word, "text": passage.text}
+            for passage in incident.passages
+        ],
+    }
+
+
+def describe(states: dict[str, tuple[TargetState, Policy]], now: Instant, *, live: bool = False) -> dict[str, Any]:
+    """The whole status object, without incidents."""
+    targets = {name: describe_target(state, policy, now, live=live) for name, (state, policy) in states.items()}
+    return {
+        "verdict": overall([Verdict(target["verdict"]) for target in targets.values()]).value,
+        "targets": targets,
+    }
+
+
+def severity_of_failures(report: dict[str, Any]) -> Severity | None:
+    """The highest severity among the targets that fail; None if none does."""
+    failing = [target for target in report["targets"].values() if target["verdict"] == Verdict.FAIL.value]
+    return max((Severity[target["severity"].upper()] for target in failing), default=None)
+
+
+def expiry_of(token: str) -> Instant | None:
+    """The `exp` of a JWT, whose payload anybody can read (https://www.rfc-editor.org/rfc/rfc7519); None for an opaque token."""
+    parts = token.split(".")
+    if len(parts) != _JWT_PARTS:
+        return None
+    try:
+        payload = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
+    except (binascii.Error, ValueError, RecursionError):
+        return None
+    expires = payload.get("exp") if isinstance(payload, Mapping) else None
+    if not isinstance(expires, int | float) or isinstance(expires, bool) or not 0 <= expires < _END_OF_TIME:
+        return None
+    return float(expires)
+
+
+def token_expiries(target: Target) -> dict[str, Instant]:
+    """By credential, where a token tells."""
+    tokens = {"gateway": target.gateway.token.get(), "traceloop": target.traceloop.api_key.get()}
+    if target.control_plane is not None:
+        tokens["control_plane"] = target.control_plane.token.get()
+    found = {name: expiry_of(token) for name, token in tokens.items()}
+    return {name: expires for name, expires in found.items() if expires is not None}

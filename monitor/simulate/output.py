@@ -1,0 +1,168 @@
+"""A simulation for people and for programs. Pure."""
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+
+from monitor.core.incident import Reason
+from monitor.core.model import Instant, Seconds
+from monitor.settings.values import format_duration
+from monitor.simulate.play import Played
+from monitor.simulate.replay import Replayed
+from monitor.simulate.slack import Place, Shown
+from monitor.simulate.story import Attempt, Happened, Outcome, Story, Summary
+
+_MARGIN = " " * 20
+
+
+def as_text(played: Played) -> str:
+    """Every notice at its moment, as Slack's reader reads it; what happened besides in between."""
+    lines = _lines(played.story, lambda at: _stamp(at, played.start))
+    return "\n".join([*lines, "", *_sum(played.story.summary())]) + "\n"
+
+
+def replay_as_text(replayed: Replayed) -> str:
+    """The same of what was recorded, and beside its sum what was told at the time."""
+    span = f"{_date(replayed.since).strip()} to {_date(replayed.until).strip()} UTC"
+    return "\n".join([*_lines(replayed.story, _date), "", *_beside(replayed, span)]) + "\n"
+
+
+def _lines(story: Story, stamp: Callable[[Instant], str]) -> Iterator[str]:
+    for entry in story.entries:
+        if isinstance(entry, Happened):
+            yield f"{stamp(entry.at)}- {entry.words}"
+        else:
+            yield f"{stamp(entry.until if entry.shown else entry.at)}{_heading(entry)}"
+            yield from _body(entry)
+
+
+def _date(at: Instant) -> str:
+    return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M:%S} "
+
+
+def _stamp(at: Instant, start: Instant) -> str:
+    """The time of day, and how long after the start."""
+    since: Seconds = math.floor(at) - math.floor(start)
+    offset = f"{'-' if since < 0 else '+'}{format_duration(abs(since))}"
+    return f"{datetime.fromtimestamp(at, UTC):%H:%M:%S} {offset:<10} "
+
+
+def _heading(attempt: Attempt) -> str:
+    """What kind of notice, where it shows, whom it calls."""
+    last = f"{datetime.fromtimestamp(attempt.until, UTC):%H:%M:%S}"
+    again = f" ({attempt.attempts} attempts, the last at {last})" if attempt.attempts > 1 else ""
+    perhaps = "whether it was told is not known: " if attempt.outcome is Outcome.UNKNOWN else ""
+    trouble = f"{perhaps}{attempt.detail}{again}"
+    if not attempt.shown:
+        return f"{attempt.reason}, not told: {trouble}"
+    called = " · MENTION" if attempt.called else ""
+    doubt = f" · {trouble}" if attempt.outcome is not Outcome.SENT else ""
+    return f"{attempt.reason}{called} · {', '.join(map(_where, attempt.shown))}{doubt}"
+
+
+def _where(shown: Shown) -> str:
+    match shown.place:
+        case Place.ROOT:
+            return "new message"
+        case Place.THREAD:
+            return "in its thread and in the channel" if shown.broadcast else "in its thread"
+        case Place.EDIT:
+            return "message edited"
+
+
+def _body(attempt: Attempt) -> Iterator[str]:
+    """New texts in full. Of an edit its first line, which is what the channel shows; where it is all there is, also what is new."""
+    for shown in attempt.shown:
+        lines, before = shown.text.splitlines(), shown.before.splitlines()
+        if shown.place is not Place.EDIT:
+            yield from (f"{_MARGIN}| {line}" for line in lines)
+            continue
+        news = [line for line in lines[1:] if not attempt.posted and line not in before]
+        yield from (f"{_MARGIN}~ {line}" for line in (*lines[:1], *news))
+
+
+def _sum(summary: Summary) -> Iterator[str]:
+    again = f" (opened again: {summary.reopened})" if summary.reopened else ""
+    reasons = ", ".join(f"{count} {reason}" for reason, count in summary.by_reason.items())
+    yield f"incidents: {summary.incidents}{again}"
+    yield f"messages:  {summary.messages}{f' ({reasons})' if reasons else ''}"
+    yield f"mentions:  {summary.mentions}"
+    if summary.open:
+        yield f"still open: {', '.join(summary.open)}"
+
+
+def _beside(replayed: Replayed, span: str) -> Iterator[str]:
+    """Would this have paged us? Both columns count the same things."""
+    now, then = replayed.story.summary(), replayed.told
+    yield span
+    yield f"{'':<12}{'replayed':>10}{'told then':>12}"
+    yield f"{'incidents':<12}{now.incidents + now.reopened:>10}{then.incidents:>12}"
+    yield f"{'messages':<12}{now.messages:>10}{then.messages:>12}"
+    for reason in (each for each in Reason if each in now.by_reason or each in then.by_reason):
+        yield f"  {reason:<10}{now.by_reason.get(reason, 0):>10}{then.by_reason.get(reason, 0):>12}"
+    yield f"{'mentions':<12}{now.mentions:>10}{then.mentions:>12}"
+    if now.open:
+        yield f"still open: {', '.join(now.open)}"
+
+
+def as_json(played: Played) -> dict[str, Any]:
+    """The same for programs: moments are Unix seconds, `after` counts from the start."""
+    return {
+        "start": played.start,
+        **_entries(played.story, played.start),
+        "summary": asdict(played.story.summary()),
+    }
+
+
+def replay_as_json(replayed: Replayed) -> dict[str, Any]:
+    """The same of what was recorded; `told` is what was told at the time."""
+    then = asdict(replayed.told)
+    return {
+        "since": replayed.since,
+        "until": replayed.until,
+        **_entries(replayed.story, replayed.since),
+        "summary": asdict(replayed.story.summary()),
+        "told": {key: then[key] for key in ("incidents", "messages", "mentions", "by_reason")},
+    }
+
+
+def _entries(story: Story, start: Instant) -> dict[str, Any]:
+    return {
+        "notices": [_notice(attempt, start) for attempt in story.attempts],
+        "events": [
+            {"at": entry.at, "after": round(entry.at - start, 3), "text": entry.words}
+            for entry in story.entries
+            if isinstance(entry, Happened)
+        ],
+    }
+
+
+def _notice(attempt: Attempt, start: Instant) -> dict[str, Any]:
+    return {
+        "at": attempt.until,
+        "after": round(attempt.until - start, 3),
+        "first_attempt_at": attempt.at,
+        "attempts": attempt.attempts,
+        "notifier": "slack",
+        "target": attempt.target,
+        "incident": attempt.incident,
+        "reason": attempt.reason.value,
+        "fault": attempt.fault.value,
+        "severity": attempt.severity.word,
+        "mention": attempt.called,
+        "broadcast": any(shown.broadcast for shown in attempt.shown),
+        "outcome": attempt.outcome.value,
+        "detail": attempt.detail,
+        "texts": [
+            {
+                "place": shown.place.value,
+                "channel": shown.channel,
+                "ts": shown.ts,
+                "thread_ts": shown.thread,
+                "text": shown.text,
+            }
+            for shown in attempt.shown
+        ],
+    }

@@ -1,0 +1,423 @@
+"""What the checks of a target find while things are broken, as inputs at the moments at which the daemon would look.
+
+When a check looks is decided where the daemon decides it too: `core.cadence` and the grid of `schedule`. What it finds is a table.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+
+from monitor.core.arrival import usual_arrival
+from monitor.core.canary import Canary, ControlSpan, IdSource
+from monitor.core.drift import ConfigSeen, ExportConfig
+from monitor.core.inputs import (
+    CanaryAnswered,
+    CanaryPlanned,
+    ControlLooked,
+    ControlSent,
+    ElsewhereLooked,
+    Input,
+    LookFailed,
+    Observation,
+    OriginLooked,
+    TraceLooked,
+)
+from monitor.core.model import (
+    Blindness,
+    Charge,
+    CheckName,
+    Fault,
+    Finding,
+    Instant,
+    Seconds,
+    TraceId,
+    failing,
+    passing,
+    unknown,
+)
+from monitor.core.moments import changed_text
+from monitor.core.pace import (
+    Attempt,
+    awaited,
+    bar_canary,
+    controls_awaited,
+    due_at,
+    look_at,
+    origin_is_due,
+    read_control_at,
+)
+from monitor.core.state import Policy, TargetState
+from monitor.core.trace import Route, SpanFact, TraceSeen
+from monitor.sandbox import FAULTS
+from monitor.schedule import next_on_grid, spread
+from monitor.settings.problem import did_you_mean
+
+_AUTHOR = "sam@example.com"  # who changes the configuration
+_EXPORTED_AFTER: Seconds = 4.0
+_LATE_BY: Seconds = 240.0
+_CONFIG_LASTS: Seconds = 300.0
+"""The exporter notices a change of its configuration after up to five minutes."""
+_PUNCTUAL: Seconds = 0.5
+_ASKS_STORE_AFTER: Seconds = 15.0
+
+CONFIG, GATEWAY, CANARY, ARRIVAL, CONTROL = CheckName
+
+OUTAGES: tuple[str, ...] = tuple(name for name in FAULTS if not name.startswith("slack_"))
+"""What may break at a target: every fault of the sandbox."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Effect:
+    """What an outage does: what each check finds meanwhile, and what becomes of the traces of canaries that are sent meanwhile.
+
+    `traces`: arrived, missing, some (one of four is missing), late, incomplete, never_made, elsewhere, leaked, bare, mislabelled.
+    `configured`: by a change of the exporter's configuration. `unread`: why a look for a trace fails. `store`: whether
+    TrueFoundry's own store answers.
+    """
+
+    finds: Mapping[CheckName, Fault | Blindness] = field(default_factory=dict)
+    traces: str = "arrived"
+    configured: bool = False
+    unread: Blindness | None = None
+    store: bool = True
+
+
+_NOTHING = Effect()
+_EVERYWHERE = dict.fromkeys((CONFIG, GATEWAY, CANARY, CONTROL), Blindness.BLOCKED)
+_HARMLESS_DRIFT = Effect(finds={CONFIG: Fault.CONFIG_DRIFT})
+
+EFFECTS: Mapping[str, Effect] = {
+    "gateway_unreachable": Effect(finds={GATEWAY: Fault.GATEWAY_UNREACHABLE, CANARY: Fault.GATEWAY_UNREACHABLE}),
+    "gateway_refused": Effect(finds={CANARY: Fault.GATEWAY_REFUSED}),
+    "gateway_metrics_failing": _NOTHING,
+    "rate_limited": Effect(finds={CANARY: Fault.RATE_LIMITED}),
+    "canary_rejected": Effect(finds={CANARY: Fault.CANARY_REJECTED}),
+    "provider_failing": Effect(finds={CANARY: Fault.PROVIDER_FAILING}),
+    "trace_not_created": Effect(traces="never_made"),
+    "exporter_disabled": Effect(finds={CONFIG: Fault.EXPORTER_DISABLED}, traces="missing", configured=True),
+    "config_drift": Effect(finds={CONFIG: Fault.CONFIG_DRIFT}, traces="missing", configured=True),
+    "config_drift_header": _HARMLESS_DRIFT,
+    "config_drift_metrics": _HARMLESS_DRIFT,
+    "config_drift_content": _HARMLESS_DRIFT,
+    "config_drift_attributes": _HARMLESS_DRIFT,
+    "config_drift_rotation": _HARMLESS_DRIFT,
+    "config_drift_filter_splits": Effect(finds={CONFIG: Fault.CONFIG_DRIFT}, traces="incomplete", configured=True),
+    "wrong_environment": Effect(traces="elsewhere", configured=True),
+    "content_leaked": Effect(traces="leaked"),
+    "content_missing": Effect(traces="bare"),
+    "export_failing": Effect(traces="missing"),
+    "trace_missing": Effect(traces="missing", store=False),
+    "trace_missing_some": Effect(traces="some"),
+    "trace_incomplete": Effect(traces="incomplete"),
+    "trace_late": Effect(traces="late"),
+    "trace_mislabelled": Effect(traces="mislabelled"),
+    "trace_duplicated": _NOTHING,
+    "logging": _NOTHING,
+    "routed": _NOTHING,
+    "key_rejected": Effect(finds={CONTROL: Fault.KEY_REJECTED}, traces="missing", unread=Blindness.REFUSED),
+    "ingest_failing": Effect(finds={CONTROL: Fault.INGEST_FAILING}, traces="missing"),
+    "ingest_throttled": Effect(finds={CONTROL: Blindness.REFUSED}, traces="missing"),
+    "read_api": Effect(unread=Blindness.UNREACHABLE),
+    "blind": Effect(finds=_EVERYWHERE, unread=Blindness.BLOCKED, store=False),
+    "control_plane": Effect(finds={CONFIG: Blindness.UNREACHABLE}, store=False),
+    "own_store": Effect(store=False),
+}
+"""By the beginning of an outage's name; the longest counts."""
+
+FATES: Mapping[str, Effect] = {
+    "arrived": _NOTHING,
+    "missing": EFFECTS["export_failing"],
+    "late": EFFECTS["trace_late"],
+    "incomplete": EFFECTS["trace_incomplete"],
+    "unknown": EFFECTS["read_api"],
+}
+"""What may become of the traces of the canaries that are sent from then on."""
+
+_FOUND_BY: Mapping[CheckName, tuple[Fault, ...]] = {
+    CONFIG: (Fault.EXPORTER_DISABLED, Fault.CONFIG_DRIFT),
+    GATEWAY: (Fault.GATEWAY_UNREACHABLE,),
+    CANARY: (Fault.PROVIDER_FAILING, Fault.CANARY_REJECTED, Fault.GATEWAY_REFUSED, Fault.RATE_LIMITED),
+    CONTROL: (Fault.INGEST_FAILING, Fault.KEY_REJECTED),
+}
+_REASONS = tuple(each for each in Blindness if each not in {Blindness.NOTHING_TO_JUDGE, Blindness.PAUSED})
+
+
+def effect_of(outage: str) -> Effect:
+    """What an outage does."""
+    return EFFECTS[max((name for name in EFFECTS if f"{outage}_".startswith(f"{name}_")), key=len)]
+
+
+def pick(word: str, known: tuple[str, ...], what: str) -> str:
+    """A word of a list. Raises ValueError with a guess, or else with the list."""
+    if word in known:
+        return word
+    guess = did_you_mean(word, known)
+    raise ValueError(f"is not {what}; " + (f"did you mean `{guess}`?" if guess else f"allowed: {', '.join(known)}"))
+
+
+def parse_finding(check: CheckName, words: str) -> tuple[str, Finding | None]:
+    """What a check finds: `pass` (None: what is really there), `fail [fault]`, `unknown [reason]`. Raises ValueError."""
+    verdict, _, rest = words.partition(" ")
+    pick(verdict, ("pass", "fail", "unknown"), "a verdict")
+    rest, said = rest.strip(), "as the timeline says"
+    if verdict == "fail":
+        known = _FOUND_BY[check]
+        fault = Fault(pick(rest, tuple(map(str, known)), f"a fault that `{check}` finds")) if rest else known[0]
+        return words, _finding(check, fault, said, stops=check in (CONFIG, CONTROL))
+    if verdict == "unknown":
+        reason = Blindness(pick(rest, tuple(map(str, _REASONS)), "a reason not to know")) if rest else _REASONS[0]
+        return words, _finding(check, reason, said, stops=False)
+    if rest:
+        raise ValueError("says more than `pass`; allowed: pass")
+    return words, None
+
+
+def _finding(
+    check: CheckName, found: Fault | Blindness, said: str, *, stops: bool, facts: tuple[str, ...] = ()
+) -> Finding:
+    if isinstance(found, Blindness):
+        return unknown(said, found)
+    return failing(said, Charge(fault=found, summary=said, facts=facts, conclusive=check is CONFIG, stops_export=stops))
+
+
+@dataclass(slots=True)
+class World:
+    """What is broken at one target, and what became of what it exported."""
+
+    broken: dict[str, tuple[Instant, Seconds | None]] = field(default_factory=dict)  # since when; its delay
+    fate: Effect = _NOTHING
+    said: dict[CheckName, tuple[Finding, int | None]] = field(default_factory=dict)  # for so many looks more
+    traces: dict[str, tuple[str, Instant]] = field(
+        default_factory=dict
+    )  # of each canary: its fate, and when it is there
+    changed_at: Instant | None = None  # when the configuration was changed last
+    noticed: tuple[Instant, str] = (0.0, "arrived")  # when the exporter read its configuration last, and what that does
+    sent: int = 0
+
+    def effects(self) -> Iterator[tuple[str, Effect]]:
+        """Of everything that is broken, with its description."""
+        yield from ((FAULTS[name].about, effect_of(name)) for name in self.broken)
+        yield "as the timeline says", self.fate
+
+    def set_broken(self, outage: str, now: Instant, delay: Seconds | None, *, broken: bool) -> None:
+        """Something breaks, or works again."""
+        if broken:
+            self.broken[outage] = (now, delay)
+        else:
+            self.broken.pop(outage, None)
+        if effect_of(outage).configured or CONFIG in effect_of(outage).finds:
+            self.changed_at = now
+
+    def find(self, check: CheckName) -> Finding | None:
+        """What a check finds now; None: that all is well."""
+        if check in self.said:
+            finding, looks = self.said[check]
+            if looks is None:
+                return finding
+            self.said[check] = (finding, looks - 1)
+            if looks == 1:
+                del self.said[check]
+            return finding
+        for about, effect in self.effects():
+            if check in effect.finds:
+                stops = effect.traces == "missing" and check in (CONFIG, CONTROL)
+                changed = changed_text(self.changed_at, _AUTHOR) if check is CONFIG else None
+                facts = (changed,) if changed else ()
+                return _finding(check, effect.finds[check], about, stops=stops, facts=facts)
+        return None
+
+    def config(self) -> ConfigSeen:
+        """What the control plane shows: only who changed it, and when; what differs is in the finding."""
+        by = _AUTHOR if self.changed_at is not None else None
+        return ConfigSeen(
+            config=ExportConfig(fields={"changes": self.changed_at}), updated_at=self.changed_at, updated_by=by
+        )
+
+    def export(self, canary: str, now: Instant) -> None:
+        """Decide what becomes of the trace of a canary that is sent now."""
+        self.sent += 1
+        effects = [effect for _, effect in self.effects()]
+        if now - self.noticed[0] >= _CONFIG_LASTS:
+            self.noticed = (now, next((each.traces for each in effects if each.configured), "arrived"))
+        became = [self.noticed[1], *(each.traces for each in effects if not each.configured)]
+        fate = next((each for each in became if each != "arrived"), "arrived")
+        if fate == "some":
+            fate = "missing" if self.sent % 4 == 0 else "arrived"
+        delays = [delay for _, delay in self.broken.values() if delay is not None]
+        late = delays[0] if delays else _LATE_BY
+        self.traces[canary] = (fate, now + (late if fate == "late" else _EXPORTED_AFTER))
+
+    def spans(self, canary: Canary, policy: Policy, now: Instant) -> tuple[SpanFact, ...]:
+        """What Traceloop shows of a trace."""
+        fate, there_at = self.traces.get(canary.id, ("missing", now))
+        if fate in ("missing", "never_made", "elsewhere") or now < there_at:
+            return ()
+        content = policy.labels.content
+        shown = ("gen_ai.prompt.0.content",) if fate == "leaked" or (content and fate != "bare") else ()
+        trace_id = canary.trace_id or canary.sent_id
+        return tuple(
+            SpanFact(
+                trace_id=trace_id,
+                span_id=f"{number}",
+                parent_id="gone" if fate == "incomplete" and number == 0 else "" if number == 0 else "0",
+                service_name="unknown_service" if fate == "mislabelled" else policy.labels.service_name,
+                resource=policy.labels.resource_attributes,
+                content=shown,
+            )
+            for number in range(3)
+        )
+
+
+class Watch:
+    """The checks of one target: each looks when the daemon would, and hands in what it finds."""
+
+    def __init__(
+        self, name: str, world: World, state: Callable[[], TargetState], apply: Callable[[Input], None]
+    ) -> None:
+        self._name, self.world, self._state, self._apply = name, world, state, apply
+        self._regular: dict[CheckName, Instant] = {}
+        self._attempts: dict[str, Attempt] = {}
+        self._paused = False
+        self._store_asked_at: Instant = 0.0
+        self._drawn = 0
+
+    def begin(self) -> None:
+        """The daemon has been started, or its configuration loaded: every check looks at once."""
+        self._regular.clear()
+        self._attempts.clear()
+
+    def next_look(self, policy: Policy, now: Instant) -> Instant:
+        """When something is to be looked at next."""
+        checks = [self._due(check, policy, now) for check in policy.cadences if check is not ARRIVAL]
+        return max(now, min([*checks, *(at for at, _ in self._awaited(policy, now))], default=now + _CONFIG_LASTS))
+
+    def look(self, policy: Policy, now: Instant) -> None:
+        """Look at everything that is due."""
+        for check in policy.cadences:
+            if check is not ARRIVAL and self._due(check, policy, now) <= now:
+                every = policy.cadences[check].every
+                self._regular[check] = next_on_grid(now, every, spread(f"{self._name}:{check}", every))
+                self._look(check, policy, now)
+        for at, sought in self._awaited(policy, now):
+            if at <= now:
+                tries = self._attempts.get(_key(sought), Attempt()).tries
+                self._attempts[_key(sought)] = Attempt(tries=tries + 1, at=now)
+                self._look_for(sought, policy, now)
+        self._ask_store(policy, now)
+
+    def _due(self, check: CheckName, policy: Policy, now: Instant) -> Instant:
+        if check not in self._regular:
+            return now
+        state = self._state()
+        due = min(self._regular[check], due_at(check, state, policy, now))
+        if check is not CANARY:
+            return due
+        barred = bar_canary(state, policy, now)
+        paused = barred is not None and barred.blindness is Blindness.PAUSED and barred.until is None
+        resumes, self._paused = self._paused and not paused, paused
+        if resumes:  # the first pass of the gateway after a pause sends a canary at once
+            self._regular[check] = now
+            return now
+        fast = policy.cadences[check].every_while_failing - _PUNCTUAL
+        return max(due, state.canaries[-1].sent_at + fast) if state.canaries and not paused else due
+
+    def _look(self, check: CheckName, policy: Policy, now: Instant) -> None:
+        if check is CANARY:
+            barred = bar_canary(self._state(), policy, now)
+            if barred is not None:
+                paused = unknown(barred.summary, barred.blindness)
+                self._apply(Observation(check=CANARY, at=now, took=0.0, finding=paused))
+            else:
+                self._send_canary(policy, now)
+            return
+        finding = self.world.find(check)
+        if check is CONTROL:
+            refused = finding is not None and finding.fault is Fault.KEY_REJECTED
+            span = ControlSpan(trace_id=self._draw(), sent_at=now, accepted=finding is None, judged=finding is not None)
+            self._apply(ControlSent(at=now, took=0.0, control=span, finding=finding, key_refused=refused))
+            return
+        config = self.world.config() if check is CONFIG and (finding is None or finding.charges) else None
+        found = finding or passing("well", conclusive=check is CONFIG)
+        self._apply(Observation(check=check, at=now, took=0.0, finding=found, config=config))
+
+    def _send_canary(self, policy: Policy, now: Instant) -> None:
+        trace_id = self._draw()
+        nonce, account = f"gtm-{trace_id[-16:]}", policy.account
+        planned = Canary(
+            id=trace_id[:16], sent_at=now, sent_id=trace_id, span_id=trace_id[16:], nonce=nonce, account=account
+        )
+        self._apply(CanaryPlanned(at=now, canary=planned))
+        trouble = self.world.find(CANARY)
+        if trouble is None:
+            self.world.export(planned.id, now)
+            planned = replace(planned, answered_at=now, accepted=True, trace_id=trace_id, id_source=IdSource.FEEDBACK)
+        limited = trouble is not None and trouble.fault is Fault.RATE_LIMITED
+        finding = trouble or passing("the gateway served it")
+        self._apply(CanaryAnswered(at=now, took=0.0, canary=planned, finding=finding, rate_limited=limited))
+
+    def _awaited(self, policy: Policy, now: Instant) -> list[tuple[Instant, Canary | ControlSpan]]:
+        """The traces and control spans that are looked for, and when."""
+        state = self._state()
+        usual = usual_arrival(state.canaries)
+        canaries = awaited(state, policy, now) if policy.enabled(ARRIVAL) else ()
+        return [
+            *((look_at(each, policy, self._attempts.get(each.id, Attempt()), usual), each) for each in canaries),
+            *(
+                (read_control_at(each, policy, self._attempts.get(each.trace_id, Attempt())), each)
+                for each in controls_awaited(state)
+            ),
+        ]
+
+    def _look_for(self, sought: Canary | ControlSpan, policy: Policy, now: Instant) -> None:
+        unread = next(((about, each.unread) for about, each in self.world.effects() if each.unread is not None), None)
+        control = isinstance(sought, ControlSpan)
+        if unread is not None:
+            self._apply(
+                LookFailed(
+                    at=now,
+                    took=0.0,
+                    check=CONTROL if control else ARRIVAL,
+                    finding=unknown(*unread),
+                    canary_id=None if isinstance(sought, ControlSpan) else sought.id,
+                    key_refused=unread[1] is Blindness.REFUSED,
+                    where="Traceloop's read API",
+                )
+            )
+        elif isinstance(sought, ControlSpan):
+            shown = now - sought.sent_at >= _EXPORTED_AFTER
+            self._apply(ControlLooked(at=now, took=0.0, trace_id=sought.trace_id, route=Route.WAREHOUSE, shown=shown))
+        else:
+            spans = self.world.spans(sought, policy, now)
+            routes = (Route.WAREHOUSE,) if sought.outcome is not None else (Route.TRACE, Route.WAREHOUSE)
+            for route in routes if spans and sought.whole_at is not None else routes[:1]:
+                seen = TraceSeen(route=route, at=now, spans=spans)
+                self._apply(TraceLooked(at=now, took=0.0, canary_id=sought.id, seen=seen))
+            if not spans and now - sought.waited_since >= policy.arrival.look_closer_after and sought.elsewhere is None:
+                there = self.world.traces.get(sought.id, ("", 0.0))[0] == "elsewhere"
+                self._apply(ElsewhereLooked(at=now, canary_id=sought.id, environment="staging" if there else None))
+
+    def _ask_store(self, policy: Policy, now: Instant) -> None:
+        """TrueFoundry's own store has every trace that was made."""
+        state = self._state()
+        if now - self._store_asked_at < _ASKS_STORE_AFTER or not origin_is_due(state, policy, now):
+            return
+        self._store_asked_at = now
+        if not all(effect.store for _, effect in self.world.effects()):
+            return
+        closer = policy.arrival.look_closer_after
+        waiting = [
+            each for each in state.canaries if each.accepted and each.pending and now - each.waited_since >= closer
+        ]
+        shown = [each for each in state.canaries if each.accepted and each.id in self.world.traces]
+        for canary in waiting[-3:] or shown[-1:]:
+            found = self.world.traces.get(canary.id, ("", 0.0))[0] != "never_made"
+            self._apply(OriginLooked(at=now, canary_id=canary.id, found=found))
+
+    def _draw(self) -> TraceId:
+        """The same digits in every run, so that a story reads the same each time."""
+        self._drawn += 1
+        return TraceId(hashlib.shake_256(f"{self._name} {self._drawn}".encode()).hexdigest(16))
+
+
+def _key(sought: Canary | ControlSpan) -> str:
+    return sought.trace_id if isinstance(sought, ControlSpan) else sought.id

@@ -1,0 +1,254 @@
+"""Side evidence about the gateway: its logging, global and data routing configurations, and its own counters of spans.
+
+Shapes of https://github.com/truefoundry/truefoundry-python-sdk. Logging configurations are named, and there may be several
+(https://www.truefoundry.com/docs/ai-gateway/logging-config), while the SDK documents one answer: how several are shown is not
+known, so a list of envelopes and a list of rules are read as well. Whatever else is shown is Garbled: it was not understood.
+"""
+
+import math
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import KW_ONLY, dataclass
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+from monitor.core.gateway_policies import ANY, Condition, LoggingMode, Matter, SwitchKind, SwitchRule, SwitchSeen
+from monitor.core.model import Seconds, Service
+from monitor.core.pipeline_counters import SpanCounters
+from monitor.http import Http
+from monitor.ports import Clock, Garbled
+from monitor.redaction import Redactor, clamp
+from monitor.truefoundry.manifest import read_author, read_moment
+
+_MOST_RULES = 100
+_MOST_WORDS = 200
+_CONDITIONS = {"subjects": 0, "models": 1, "metadata": 2}  # the known ones, in the order in which they are said
+
+_OK = 200
+_USUAL_PATH = "/metrics"
+_PREFIXES = ("ai_gateway_", "llm_gateway_")  # of a page that shows both, the newer names count
+_ACCEPTED, _EXPORTED, _DROPPED = "spans_accepted_total", "spans_exported_total", "span_drops_total"
+_STARTED = "process_start_time_seconds"
+_WANTED = (_STARTED, *(f"{prefix}{name}" for prefix in _PREFIXES for name in (_ACCEPTED, _EXPORTED, _DROPPED)))
+# Not prometheus_client's parser: one odd line ends its reading, and a long row of backslashes takes it quadratic time.
+_SAMPLE = re.compile(r"([A-Za-z_:][A-Za-z0-9_:]*)(?:\{((?:[^\"}]|\"(?:[^\"\\]|\\.)*\")*)\})?[ \t]+(\S+)")
+_LABEL = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)[ \t]*=[ \t]*\"((?:[^\"\\]|\\.)*)\"")
+_MOST_REASONS = 20
+_MOST_SPANS = 10**15
+
+
+def read_switch(body: Any, kind: SwitchKind, redactor: Redactor) -> SwitchSeen:  # noqa: ANN401 - JSON
+    """What one of the configurations says. Raises Garbled where that is not understood."""
+    if isinstance(body, Mapping) and isinstance(body.get("data"), list):
+        body = body["data"]
+    several = isinstance(body, list) and kind is SwitchKind.LOGGING
+    given = body if several else [body]
+    envelopes = [each for each in given if _is_of(each, kind)]
+    if not 0 < len(envelopes) <= _MOST_RULES or len(envelopes) < len(given):
+        raise Garbled(f"the control plane's answer is no {kind}")
+    newest = max(envelopes, key=lambda each: read_moment(each.get("updatedAt")) or 0.0)
+    manifests = [each["manifest"] for each in envelopes]
+    reader = _Reader(kind, redactor)
+    rules: list[SwitchRule] = []
+    if kind is SwitchKind.LOGGING:
+        for (
+            manifest
+        ) in manifests:  # a rule itself, by the SDK's type, or a list as other configurations of the gateway have
+            several_rules = reader.some(manifest.get("rules"), "rules")
+            rules += map(reader.logging_rule, [manifest] if several_rules is None else several_rules)
+    elif kind is SwitchKind.ROUTING:
+        rules = reader.destinations(reader.some(manifests[0].get("destinations"), "destinations") or [])
+    return SwitchSeen(
+        kind=kind,
+        rules=tuple(rules),
+        mode=_mode(manifests[0]) if kind is SwitchKind.GLOBAL else None,
+        updated_at=read_moment(newest.get("updatedAt")),
+        updated_by=read_author(newest.get("createdBySubject"), redactor),
+    )
+
+
+def _is_of(envelope: object, kind: SwitchKind) -> bool:
+    manifest = envelope.get("manifest") if isinstance(envelope, Mapping) else None
+    if not isinstance(envelope, Mapping) or not isinstance(manifest, Mapping):
+        return False
+    return (envelope.get("type") or manifest.get("type")) == kind
+
+
+def _mode(manifest: Mapping[str, Any]) -> LoggingMode | None:
+    """The logging mode; None where it is not set."""
+    setting = manifest.get("logging_settings")
+    if setting is None:
+        return None
+    fields = setting if isinstance(setting, Mapping) else {"type": setting}
+    match fields.get("type"), fields.get("log_body_by_default"):
+        case "header_controlled", bool(by_default):
+            return LoggingMode.OPT_OUT if by_default else LoggingMode.OPT_IN
+        case "always", _:
+            return LoggingMode.ALWAYS
+        case "never", _:
+            return LoggingMode.NEVER
+    raise Garbled(f"logging_settings of {SwitchKind.GLOBAL} is of no documented form")
+
+
+class _Reader:
+    """Reads rules; every word of them is redacted and clamped."""
+
+    def __init__(self, kind: SwitchKind, redactor: Redactor) -> None:
+        self._kind = kind
+        self._redactor = redactor
+
+    def some(self, value: object, name: str) -> list[Any] | None:
+        """A field that is a list, if it is there."""
+        if value is not None and (not isinstance(value, list) or len(value) > _MOST_RULES):
+            raise self._garbled(f"the field {name}, which is no list of at most {_MOST_RULES}")
+        return value
+
+    def logging_rule(self, rule: object) -> SwitchRule:
+        """Whether requests of a kind are logged. A condition of another form is kept as one that is not understood."""
+        if not isinstance(rule, Mapping) or not isinstance(rule.get("log"), bool):
+            raise self._garbled("a rule that is neither on nor off")
+        when = rule.get("when")
+        if when is not None and not isinstance(when, Mapping):
+            raise self._garbled("the field when, which is no object")
+        given = {name: value for name, value in (when or {}).items() if value is not None}
+        conditions: list[Condition] = []
+        for name, value in sorted(given.items(), key=lambda each: _CONDITIONS.get(each[0], len(_CONDITIONS))):
+            if name in ("subjects", "models"):
+                conditions.append(self._in_not_in(Matter.SUBJECT if name == "subjects" else Matter.MODEL, value))
+            elif name == "metadata" and isinstance(value, Mapping) and len(value) <= _MOST_WORDS:
+                conditions += [
+                    self._condition(Matter.METADATA, self._show(str(key)), [each]) for key, each in value.items()
+                ]
+            else:
+                conditions.append(self._unreadable(str(name)))
+        return SwitchRule(name=self._name(rule), conditions=tuple(conditions), off=not rule["log"])
+
+    def _in_not_in(self, matter: Matter, value: object) -> Condition:
+        given = {"in": value} if isinstance(value, list) else value
+        if not isinstance(given, Mapping) or not given.keys() <= {"in", "not_in"}:
+            return Condition(matter=matter, understood=False)
+        return self._condition(matter, "", given.get("in"), given.get("not_in"))
+
+    def _condition(self, matter: Matter, key: str, inside: object, outside: object = None) -> Condition:
+        within, without = self._words(inside), self._words(outside)
+        unreadable = (inside is not None and not within) or (outside is not None and without is None)
+        return Condition(
+            matter=matter, key=key, inside=within or None, outside=without or (), understood=not unreadable
+        )
+
+    def _words(self, value: object) -> tuple[str, ...] | None:
+        """A list of texts; None for anything else, and for more than can be kept."""
+        if not isinstance(value, list) or len(value) > _MOST_WORDS or not all(isinstance(each, str) for each in value):
+            return None
+        return tuple(each if each == ANY else self._show(each) for each in value)
+
+    def destinations(self, listed: list[Any]) -> list[SwitchRule]:
+        """Where the traces of which requests are kept."""
+        if not all(isinstance(each, Mapping) and isinstance(each.get("name"), str) for each in listed):
+            raise self._garbled("a destination without a name")
+        rules: list[SwitchRule] = []
+        for destination in listed:
+            when = destination.get("when")
+            conditions = [self._unreadable("when")]
+            if isinstance(when, list):
+                conditions = [self._routing_condition(each) for each in when[:_MOST_RULES]]
+            if destination.get("enabled") is not False:
+                rules.append(SwitchRule(name=self._name(destination), conditions=tuple(conditions)))
+        return rules
+
+    def _routing_condition(self, given: object) -> Condition:
+        if not isinstance(given, Mapping) or given.get("operator", "IN") != "IN":
+            return self._unreadable("when")
+        if given.get("field") == "created_by":
+            return self._condition(Matter.SUBJECT, "", given.get("value") or [])
+        if given.get("field") == "metadata" and isinstance(given.get("key"), str):
+            return self._condition(Matter.METADATA, self._show(given["key"]), given.get("value") or [])
+        return self._unreadable("when")
+
+    def _unreadable(self, name: str) -> Condition:
+        return Condition(matter=Matter.METADATA, key=self._show(name), understood=False)
+
+    def _name(self, rule: Mapping[str, Any]) -> str:
+        name = rule.get("name") or rule.get("id")
+        return self._show(name) if isinstance(name, str) else "without a name"
+
+    def _show(self, text: str) -> str:
+        return clamp(self._redactor.redact(text), 100)
+
+    def _garbled(self, what: str) -> Garbled:
+        return Garbled(f"{self._kind} holds {what}")
+
+
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
+class GatewaySpanMetrics:
+    """Implements `monitor.ports.SpanMetrics` for a self-hosted gateway; a `url` without a path means `/metrics`. No token is sent.
+
+    Prometheus' text format, of which all else is passed over. Names: `ai_gateway_*` since version 0.136, `llm_gateway_*` before
+    (https://github.com/truefoundry/infra-charts, `charts/tfy-grafana/dashboards/llm-gateway-metrics.json`).
+    """
+
+    http: Http
+    url: str
+    _: KW_ONLY
+    redactor: Redactor
+    clock: Clock
+
+    async def read(self, *, timeout: Seconds) -> SpanCounters:
+        """Read the counters. Raises any PortError; Garbled also for a page that does not show them."""
+        url = self.url if urlsplit(self.url).path not in ("", "/") else f"{self.url.rstrip('/')}{_USUAL_PATH}"
+        answer = await self.http.request(Service.GATEWAY, "GET", url, timeout=timeout)
+        if answer.status != _OK:
+            raise answer.as_error("the gateway's metrics answer", None, self.clock.now())
+        if answer.flaw is not None:
+            raise Garbled(f"the gateway's metrics are {answer.flaw}")
+        samples = list(_samples(answer.body.decode("utf-8", "replace")))
+        prefix = next((known for known in _PREFIXES if any(each.name.startswith(known) for each in samples)), None)
+        if prefix is None:
+            raise Garbled("the gateway's metrics page does not count spans")
+        exported, failed, dropped = 0, Counter[str](), Counter[str]()
+        for sample in samples:
+            counted = sample.name.removeprefix(prefix)
+            if counted == _EXPORTED and sample.labels.get("outcome") == "success":
+                exported += _whole(sample.value)
+            elif counted in (_EXPORTED, _DROPPED):
+                reason = clamp(self.redactor.redact(sample.labels.get("reason") or "unknown"), 40)
+                (dropped if counted == _DROPPED else failed)[reason] += _whole(sample.value)
+        started = next((each.value for each in samples if each.name == _STARTED), None)
+        return SpanCounters(
+            at=self.clock.now(),
+            started_at=started if started is not None and 0 < started < _MOST_SPANS else None,
+            exported=exported,
+            failed=_most_frequent(failed),
+            dropped=_most_frequent(dropped),
+        )
+
+
+class _Sample(NamedTuple):
+    name: str
+    labels: Mapping[str, str]
+    value: float
+
+
+def _samples(text: str) -> Iterator[_Sample]:
+    """The samples of interest (https://prometheus.io/docs/instrumenting/exposition_formats/#text-based-format), line by line."""
+    for line in text.splitlines():
+        found = _SAMPLE.match(line) if line.startswith(_WANTED) else None
+        if found is None or found[1] not in _WANTED:
+            continue
+        try:
+            value = float(found[3])
+        except ValueError:
+            continue
+        yield _Sample(found[1], dict(_LABEL.findall(found[2] or "")), value)
+
+
+def _whole(value: float) -> int:
+    if not math.isfinite(value) or not 0 <= value <= _MOST_SPANS:
+        raise Garbled("the gateway's metrics count spans in no sensible number")
+    return int(value)
+
+
+def _most_frequent(counts: Counter[str]) -> dict[str, int]:
+    """Zeros are left out."""
+    return {reason: count for reason, count in counts.most_common(_MOST_REASONS) if count}

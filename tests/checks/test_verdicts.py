@@ -1,0 +1,75 @@
+"""Why a look could not see."""
+
+import pytest
+
+from monitor.checks.verdicts import CONTROL_PLANE, READ_API, cannot_see
+from monitor.core.model import Blindness
+from monitor.ports import Garbled, Gone, PortError, Refused, Undeliverable, Unreachable
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (Unreachable("no answer", kind="timeout"), Blindness.UNREACHABLE),
+        (Unreachable("the monitor is out of memory", kind="shortage"), Blindness.SHORTAGE),
+        (Unreachable("our proxy refuses", kind="proxy"), Blindness.PROXY),
+        (Refused("no", status=401), Blindness.REFUSED),
+        (Refused("no", status=429), Blindness.REFUSED),
+        (Refused("1010", status=403, blocked=True), Blindness.BLOCKED),
+        (Gone("no such route"), Blindness.GARBLED),
+        (Garbled("no JSON"), Blindness.GARBLED),
+        (Undeliverable("odd"), Blindness.UNREACHABLE),
+        (PortError("odd"), Blindness.UNREACHABLE),
+    ],
+)
+def test_every_error_of_a_port_has_its_reason(error: PortError, reason: Blindness) -> None:
+    """It is never a fault."""
+    finding = cannot_see(error, "read it")
+    assert (finding.verdict.value, finding.blindness) == ("unknown", reason)
+    assert finding.summary.startswith(f"could not read it: {error}")
+
+
+def test_only_a_missing_permission_is_permanent() -> None:
+    """A 403 that the service itself said; what stands before it may let us pass tomorrow."""
+    assert cannot_see(Refused("no", status=403), "look").permanent
+    assert not cannot_see(Refused("no", status=401), "look").permanent
+    assert not cannot_see(Refused("1010", status=403, blocked=True), "look").permanent
+
+
+def test_the_errors_evidence_comes_along() -> None:
+    """By which the other side finds the request in its logs."""
+    assert cannot_see(Refused("no", status=403, evidence={"cf-ray": "8a"}), "look").evidence == {"cf-ray": "8a"}
+
+
+@pytest.mark.parametrize(
+    ("error", "asked", "step"),
+    [
+        (
+            Unreachable("500", kind="status", status=500),
+            READ_API,
+            "Traceloop's read API is failing (HTTP 500). See https://status.traceloop.com.",
+        ),
+        (
+            Unreachable("503", kind="status", status=503),
+            CONTROL_PLANE,
+            "TrueFoundry's control plane is failing (HTTP 503). Ask TrueFoundry's support.",
+        ),
+        (Unreachable("502", kind="status", status=502), "it", "it is failing (HTTP 502). Look at its status page."),
+        (
+            Refused("401", status=401),
+            READ_API,
+            "Give the monitor a valid credential: Traceloop's read API refuses the one it has (HTTP 401).",
+        ),
+        (
+            Refused("429", status=429),
+            READ_API,
+            "Find out who asks Traceloop's read API so often (HTTP 429): the monitor waits as long as it is told to.",
+        ),
+        (Refused("403", status=403), CONTROL_PLANE, ""),
+        (Refused("402", status=402), CONTROL_PLANE, ""),
+        (Unreachable("no", kind="dns"), READ_API, ""),
+    ],
+)
+def test_the_next_step_suits_the_answer(error: PortError, asked: str, step: str) -> None:
+    """DNS and egress rules are no advice after an answer; a token that is refused is not asked too often."""
+    assert cannot_see(error, "read it", asked=asked).step == step

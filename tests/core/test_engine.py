@@ -1,0 +1,478 @@
+"""What each kind of input does to the memory of a target, and what listeners hear of it."""
+
+from dataclasses import replace
+
+import pytest
+
+from monitor.core.arrival import proof_key
+from monitor.core.canary import IdSource, Outcome
+from monitor.core.events import CanaryReturned, Checked, FaultChanged, TraceJudged
+from monitor.core.inputs import CanaryAnswered, CanaryPlanned, ControlSent, Input, LookFailed, Observation
+from monitor.core.model import Blindness, CheckName, Verdict, failing, passing
+from monitor.core.state import DAY, Backoff
+from monitor.core.trace import Route, SpanFact
+from tests.core.build import (
+    ARRIVAL,
+    CANARY,
+    CONTROL,
+    GATEWAY,
+    POLICY,
+    PROD,
+    F,
+    Story,
+    a_canary,
+    a_charge,
+    blind,
+    policy,
+    spans,
+    trace_id,
+)
+from tests.fakes.clock import START
+
+
+def heard(story: Story, kind: type) -> list[object]:
+    """The events of a kind."""
+    return [event for event in story.events if isinstance(event, kind)]
+
+
+# --- looks -----------------------------------------------------------------------------------------------------------
+
+
+def test_every_look_is_reported_as_it_was() -> None:
+    """Whatever is believed of it."""
+    charge = a_charge(F.GATEWAY_UNREACHABLE)
+    story = Story().look(GATEWAY, failing("no answer", charge, evidence={"kind": "connect"}))
+    assert story.events == [
+        Checked(
+            target=PROD, check=GATEWAY, at=START, took=0.1, verdict=Verdict.FAIL, summary="no answer",
+            fault=F.GATEWAY_UNREACHABLE, evidence={"kind": "connect"},
+        )
+    ]  # fmt: skip
+
+
+def test_phases_and_certificates_are_remembered() -> None:
+    """The last ones; a look without them leaves what is known."""
+    story = Story()
+    look = Observation(
+        check=GATEWAY,
+        at=START,
+        took=0.1,
+        finding=passing("well"),
+        phases={"connect": 0.2},
+        certificate=("gateway", 9.0),
+    )
+    story.tell(look).tell(replace(look, phases={}, certificate=None))
+    assert story.state.phases == {"connect": 0.2}
+    story.tell(replace(look, certificate=("other", 7.0)))
+    assert story.state.certificates == {"gateway": 9.0, "other": 7.0}
+
+
+def test_what_is_confirmed_and_cleared_is_announced_by_its_final_name() -> None:
+    """The name that the triage gives it."""
+    story = Story().proven()
+    lost = [story.canary(), story.canary()]
+    story.wait(300)
+    for canary in lost:
+        story.see(canary)
+    story.origin(lost[0], found=False)
+    story.arrives(story.canary()).arrives(story.canary())
+    changes = [(event.fault, event.confirmed) for event in story.events if isinstance(event, FaultChanged)]
+    assert [change for change in changes if change[0] is not F.TRACE_LATE] == [
+        (F.TRACE_MISSING, True),
+        (F.TRACE_NOT_CREATED, True),
+        (F.TRACE_MISSING, False),
+        (F.TRACE_NOT_CREATED, False),
+    ]
+
+
+# --- canaries --------------------------------------------------------------------------------------------------------
+
+
+def test_a_canary_is_recorded_and_paid_for_before_it_is_sent() -> None:
+    """A restart in between loses nothing, and it never becomes a missing trace."""
+    story = Story().proven()
+    planned = a_canary(1, answered_at=None, accepted=False, trace_id=None)
+    story.tell(CanaryPlanned(at=START, canary=planned))
+    assert (story.state.canaries, story.state.budget.sent, story.state.budget.day) == ((planned,), 1, int(START // DAY))
+    assert not story.state.canaries[0].pending
+    assert story.wait(9000).tick().confirmed == set()
+
+
+def test_an_answer_is_paid_for_by_its_usage() -> None:
+    """And announced with its tokens and phases."""
+    story = Story()
+    canary = a_canary(1, usage={"input": 7, "output": 3})
+    story.tell(CanaryPlanned(at=START, canary=canary))
+    story.tell(CanaryAnswered(at=START, took=0.5, canary=canary, finding=passing("served"), phases={"connect": 0.1}))
+    assert story.state.budget.tokens == 10
+    assert story.state.phases == {"connect": 0.1}
+    assert story.events[0] == CanaryReturned(
+        target=PROD, at=START, took=0.5, phases={"connect": 0.1}, input_tokens=7, output_tokens=3
+    )
+
+
+def test_a_canary_without_an_answer_has_not_returned() -> None:
+    """It is a look all the same."""
+    story = Story()
+    story.tell(CanaryAnswered(at=START, took=9, canary=a_canary(1, answered_at=None), finding=blind()))
+    assert heard(story, CanaryReturned) == []
+    assert len(heard(story, Checked)) == 1
+
+
+def limited(story: Story, retry_after: float | None = None) -> float:
+    """A 429; for how long no canary is sent."""
+    story.tell(
+        CanaryAnswered(
+            at=story.now, took=0.1, canary=a_canary(1), finding=blind(), rate_limited=True, retry_after=retry_after
+        )
+    )
+    assert story.state.backoff is not None
+    return story.state.backoff.until - story.now
+
+
+def test_after_a_429_the_cadence_doubles_up_to_half_an_hour() -> None:
+    """10, 20, 30, 30 minutes; the next answer of another kind ends it."""
+    story = Story()
+    assert [limited(story) for _ in range(4)] == [600, 1200, 1800, 1800]
+    story.canary()
+    assert story.state.backoff is None
+    assert limited(story) == 600
+
+
+def test_after_a_429_retry_after_is_followed() -> None:
+    """Longer or shorter, but never for more than half an hour without another look; the doubling goes on behind it."""
+    story = Story()
+    assert [limited(story, 7), limited(story, 1700), limited(story, 43200), limited(story)] == [7, 1700, 1800, 1800]
+
+
+@pytest.mark.parametrize(("seconds", "settles"), [(None, False), (1800.0, False), (1801.0, True), (43200.0, True)])
+def test_a_429_that_asks_for_hours_settles_at_once(seconds: float | None, *, settles: bool) -> None:
+    """Nobody waits twelve hours for the second one."""
+    story = Story()
+    story.tell(
+        CanaryAnswered(
+            at=story.now,
+            took=0.1,
+            canary=a_canary(1),
+            finding=failing("too many", a_charge(F.RATE_LIMITED)),
+            rate_limited=True,
+            retry_after=seconds,
+        )
+    )
+    assert story.confirmed == ({F.RATE_LIMITED} if settles else set())
+
+
+# --- looks for traces ------------------------------------------------------------------------------------------------
+
+
+def test_a_look_for_an_unknown_canary_changes_nothing() -> None:
+    """It was forgotten meanwhile."""
+    story = Story().see("c9", spans(1))
+    assert (story.state.proofs, story.events) == ({}, [])
+
+
+def test_a_span_of_ours_proves_its_route() -> None:
+    """Per credential; a search by nonce proves the documented read, which it is made of."""
+    for route, proven in (
+        (Route.TRACE, {Route.TRACE}),
+        (Route.WAREHOUSE, {Route.WAREHOUSE}),
+        (Route.NONCE, {Route.WAREHOUSE, Route.NONCE}),
+    ):
+        story = Story()
+        story.see(story.canary(), spans(1), route)
+        assert story.state.proofs == {proof_key(one, "ours"): START for one in proven}
+        assert Story().see("c1", (), route).state.proofs == {}
+
+
+def test_a_search_by_nonce_brings_the_trace_id_along() -> None:
+    """And shows whether the gateway honours our traceparent."""
+    for found, source, honours in (
+        (trace_id(77), IdSource.NONCE, False),
+        (trace_id(10_001), IdSource.TRACEPARENT, True),
+    ):
+        story = Story()
+        canary = story.canary(trace_id=trace_id(10_001), id_source=IdSource.TRACEPARENT)
+        story.see(canary, (SpanFact(trace_id=found, span_id="s"),), Route.NONCE)
+        known = story.known(canary)
+        assert (known.trace_id, known.id_source, story.state.honours_traceparent) == (found, source, honours)
+
+
+def test_a_search_that_finds_nothing_leaves_what_is_known() -> None:
+    """And proves nothing."""
+    story = Story()
+    canary = story.canary()
+    story.see(canary, (), Route.NONCE)
+    assert story.known(canary).id_source is IdSource.FEEDBACK
+    assert story.state.honours_traceparent is None
+
+
+def test_an_arrival_is_announced_once_with_its_seconds() -> None:
+    """And is a look of the check `arrival`; looks that say "not yet" are none."""
+    story = Story().wait(1)
+    canary = story.canary()
+    story.wait(1).see(canary)
+    assert heard(story, TraceJudged) == []
+    story.wait(2).arrives(canary)
+    (judged,) = (event for event in story.events if isinstance(event, TraceJudged))
+    assert judged == TraceJudged(
+        target=PROD,
+        at=story.now,
+        trace_id=trace_id(1),
+        outcome=Outcome.ARRIVED,
+        arrival_seconds=3.0,
+    )
+    assert (story.known(canary).outcome, story.known(canary).spans) == (Outcome.ARRIVED, 3)
+    looks = [event for event in story.events if isinstance(event, Checked) and event.check is ARRIVAL]
+    assert [look.verdict for look in looks] == [Verdict.PASS, Verdict.PASS]
+    assert looks[0].summary == "the trace arrived after 3.0 s: 3 span(s)"
+    assert looks[1].evidence["service_name"] == "tfy-llm-gateway"
+    assert story.state.trend(ARRIVAL).ever_passed
+
+
+@pytest.mark.parametrize(
+    ("after", "accepted", "proven", "facts", "verdict", "fault", "reason"),
+    [
+        (180, True, True, (), Verdict.FAIL, F.TRACE_LATE, None),
+        (300, True, True, (), Verdict.FAIL, F.TRACE_MISSING, None),
+        (300, True, True, spans(1)[1:], Verdict.FAIL, F.TRACE_INCOMPLETE, None),
+        (300, True, False, (), Verdict.UNKNOWN, None, Blindness.UNPROVEN),
+        (300, False, True, (), Verdict.UNKNOWN, None, Blindness.NOTHING_TO_JUDGE),
+    ],
+)
+def test_each_judgement_is_reported(
+    after: float, accepted: bool, proven: bool, facts: tuple[SpanFact, ...], verdict: Verdict, fault: F | None,
+    reason: Blindness | None,
+) -> None:  # fmt: skip
+    """What one trace alone says; the series decides what is believed."""
+    story = Story().proven() if proven else Story()
+    canary = story.canary(accepted=accepted)
+    story.wait(after).see(canary, facts)
+    look = story.events[-1] if not story.confirmed else next(e for e in story.events if isinstance(e, Checked))
+    assert isinstance(look, Checked)
+    assert (look.check, look.verdict, look.fault, look.blindness) == (ARRIVAL, verdict, fault, reason)
+    assert not story.state.trend(ARRIVAL).ever_passed
+    assert story.confirmed == set()
+
+
+def test_lateness_is_reported_once() -> None:
+    """Further looks that say the same say nothing."""
+    story = Story().proven()
+    canary = story.canary()
+    story.wait(180).see(canary).wait(15).see(canary)
+    assert len([event for event in heard(story, Checked) if event.check is ARRIVAL]) == 1  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("changes", "faults"),
+    [
+        ({"service": "litellm"}, [F.TRACE_MISLABELLED]),
+        ({"content": ("tfy.input",)}, [F.CONTENT_LEAKED]),
+        ({"service": "litellm", "content": ("tfy.input",)}, [F.CONTENT_LEAKED, F.TRACE_MISLABELLED]),
+    ],
+)
+def test_bad_labels_are_reported(changes: dict[str, object], faults: list[F]) -> None:
+    """By the look that judged them."""
+    story = Story()
+    canary = story.canary()
+    story.arrives(canary, spans(1, **changes))  # type: ignore[arg-type]
+    last = [event for event in story.events if isinstance(event, Checked)][-1]
+    assert last.fault is faults[0]
+    assert story.known(canary).labels is not None
+
+
+def test_missing_content_is_reported() -> None:
+    """Where it is expected."""
+    story = Story(policy(labels=replace(POLICY.labels, content=True)))
+    story.arrives(story.canary(), spans(1, content=()))
+    assert [event for event in story.events if isinstance(event, Checked)][-1].fault is F.CONTENT_MISSING
+
+
+def test_a_lost_trace_that_is_found_is_recovered_besides() -> None:
+    """Counted once more, and no look of any verdict."""
+    story = Story().proven()
+    canary = story.canary()
+    story.wait(300).see(canary).wait(600).see(canary, spans(1))
+    outcomes = [event.outcome for event in story.events if isinstance(event, TraceJudged)]
+    assert outcomes == [Outcome.MISSING, Outcome.RECOVERED]
+
+
+def test_a_look_that_fails_for_too_long_gives_up() -> None:
+    """The fate stays unknown, and is announced."""
+    story = Story()
+    canary = story.canary()
+    story.wait(300).cannot_see(canary)
+    assert heard(story, TraceJudged) == []
+    story.wait(3600).cannot_see(canary)
+    assert [event.outcome for event in story.events if isinstance(event, TraceJudged)] == [Outcome.UNKNOWN]
+
+
+def test_a_look_that_fails_for_a_canary_that_is_forgotten_is_still_a_look() -> None:
+    """It could not see."""
+    story = Story().cannot_see("c9")
+    last = story.state.trend(ARRIVAL).last
+    assert last is not None
+    assert last.verdict is Verdict.UNKNOWN
+
+
+# --- other environments, the own store -------------------------------------------------------------------------------
+
+
+def test_where_a_trace_was_found_is_remembered_of_its_canary() -> None:
+    """And of no other."""
+    story = Story()
+    one, two = story.canary(), story.canary()
+    story.elsewhere(one).origin(two, found=True)
+    assert [(canary.elsewhere, canary.origin) for canary in story.state.canaries] == [("stg", None), (None, True)]
+
+
+def test_what_other_environments_say_of_a_canary_that_is_forgotten_changes_nothing() -> None:
+    """A look may end after its canary has left the window."""
+    story = Story()
+    story.canary()
+    before = story.state
+    assert story.elsewhere("gone").state == before
+
+
+def test_the_own_store_proves_itself_by_showing_a_trace() -> None:
+    """An empty answer proves nothing, and one that could not be had says nothing of the canary."""
+    story = Story()
+    canary = story.canary()
+    story.origin(canary, found=False)
+    assert (story.state.proofs, story.known(canary).origin, story.state.origin_looked_at) == ({}, False, START)
+    story.origin(canary, found=True)
+    assert story.state.proofs == {proof_key(Route.OWN_STORE, ""): START}
+    story.wait(60).origin(canary, found=None)
+    assert (story.known(canary).origin, story.state.origin_looked_at) == (True, START + 60)
+
+
+# --- control spans ---------------------------------------------------------------------------------------------------
+
+
+def test_an_accepted_control_span_has_no_verdict_yet() -> None:
+    """That waits for the read; but our key was accepted."""
+    story = Story()
+    story.control()
+    assert story.state.trend(CONTROL).last is None
+    assert story.state.key_accepted_at == START
+
+
+def test_a_control_span_that_is_shown_passes_and_proves_its_route() -> None:
+    """By whichever route."""
+    for route in (Route.TRACE, Route.WAREHOUSE):
+        story = Story()
+        control = story.control()
+        story.wait(4).control_seen(control, shown=True, route=route)
+        last = story.state.trend(CONTROL).last
+        assert last is not None
+        assert (last.verdict, last.summary) == (Verdict.PASS, "a span of our own arrived after 4.0 s")
+        assert proof_key(route, "ours") in story.state.proofs
+
+
+def test_a_control_span_is_not_shown_only_by_the_documented_read_at_its_deadline() -> None:
+    """Neither sooner nor by the quick route; and then it is a failure."""
+    story = Story()
+    control = story.control()
+    story.wait(299).control_seen(control, shown=False).wait(1).control_seen(control, shown=False, route=Route.TRACE)
+    assert story.state.trend(CONTROL).last is None
+    story.control_seen(control, shown=False)
+    last = story.state.trend(CONTROL).last
+    assert last is not None
+    assert (last.verdict, last.fault) == (Verdict.FAIL, F.INGEST_FAILING)
+    assert story.confirmed == set()
+
+
+@pytest.mark.parametrize("ever", [True, False])
+def test_a_route_that_never_showed_us_a_span_says_so(ever: bool) -> None:
+    """It needs no earlier proof, but the reader should know; a proof of long ago is one."""
+    story = Story().proven() if ever else Story()
+    story.wait(100_000)
+    for _ in range(2):
+        control = story.control()
+        story.wait(300).control_seen(control, shown=False)
+    assert story.confirmed == {F.INGEST_FAILING}
+    never = "this route has never shown us a span of our own"
+    assert (never in story.diagnosis.because) == (not ever)
+
+
+def test_a_control_span_is_judged_once() -> None:
+    """A later read of a judged one, or of one that is forgotten, says nothing."""
+    story = Story()
+    control = story.control()
+    story.control_seen(control, shown=True)
+    events = len(story.events)
+    story.wait(400).control_seen(control, shown=False).control_seen(trace_id(1), shown=False)
+    assert len(story.events) == events
+
+
+@pytest.mark.parametrize(
+    ("finding", "accepted"),
+    [
+        (failing("503", a_charge(F.INGEST_FAILING)), False),
+        (blind(Blindness.REFUSED), None),
+        (blind(Blindness.BLOCKED), None),
+    ],
+)
+def test_a_control_span_that_was_not_taken_is_known_as_such_unless_nobody_knows(
+    finding: object, accepted: bool | None
+) -> None:
+    """A 429 or a page of something in front is no refusal by Traceloop."""
+    story = Story()
+    story.control(finding)  # type: ignore[arg-type]
+    assert story.state.controls[0].accepted is accepted
+
+
+def test_the_newest_control_spans_are_remembered() -> None:
+    """Ten of them."""
+    story = Story()
+    sent = [story.control() for _ in range(12)]
+    assert [control.trace_id for control in story.state.controls] == sent[2:]
+
+
+def test_the_certificate_of_the_ingest_is_remembered() -> None:
+    """For its metric."""
+    story = Story()
+    span = story.control()
+    known = next(one for one in story.state.controls if one.trace_id == span)
+    story.tell(ControlSent(at=START, took=0.1, control=known, finding=None, certificate=("traceloop", 9.0)))
+    assert story.state.certificates == {"traceloop": 9.0}
+
+
+# --- checks that are switched off ------------------------------------------------------------------------------------
+
+NOTHING = policy(without=tuple(CheckName))
+
+
+def every_input() -> list[Input]:
+    """One of each kind that a check may still report after it was switched off."""
+    canary = a_canary(1)
+    return [
+        Observation(check=GATEWAY, at=START, took=0.1, finding=passing("well")),
+        CanaryPlanned(at=START, canary=canary),
+        CanaryAnswered(at=START, took=0.1, canary=canary, finding=blind(), rate_limited=True),
+        LookFailed(at=START, took=0.1, check=ARRIVAL, finding=blind(), canary_id=canary.id, key_refused=True),
+    ]
+
+
+def test_what_a_check_reports_after_it_was_switched_off_is_nobodys() -> None:
+    """It neither crashes nor is believed."""
+    story = Story(NOTHING)
+    for given in every_input():
+        story.tell(given)
+    story.see("c1", spans(1)).elsewhere("c1").origin("c1", found=True).key_tried(accepted=False).tick()
+    control = story.control()
+    story.control_seen(control, shown=True)
+    story.control(failing("503", a_charge(F.INGEST_FAILING)))
+    assert story.state.trends == {}
+    assert story.state.backoff is None
+    assert heard(story, Checked) == []
+    assert story.known("c1").outcome is None
+
+
+def test_a_hold_outlives_what_is_not_an_answer() -> None:
+    """Only an answer of another kind ends it."""
+    story = Story()
+    limited(story)
+    held = story.state.backoff
+    assert isinstance(held, Backoff)
+    story.is_blind(CANARY, Blindness.PAUSED).tick()
+    assert story.state.backoff == held

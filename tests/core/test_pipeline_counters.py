@@ -1,0 +1,184 @@
+"""The hop from the gateway to TrueFoundry's collector, by the gateway's own counters: two readings of one process say something."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from monitor.core.gateway_policies import LoggingMode, SwitchKind, SwitchRule, SwitchSeen
+from monitor.core.hints import BELIEVED_FOR, hints, next_step
+from monitor.core.inputs import HopLooked, SwitchesLooked
+from monitor.core.model import Fault
+from monitor.core.pipeline_counters import REMEMBERED, WINDOW, Hop, SpanCounters, add_reading, loses_spans, say_hop
+from tests.core.build import MINUTE, POLICY, Story
+from tests.fakes.clock import START
+
+F = Fault
+BORN = START - 86_400
+
+
+def reading(after: float = 0, *, born: float | None = BORN, **counts: Any) -> SpanCounters:
+    """One, so many minutes after the start."""
+    return SpanCounters(at=START + after * MINUTE, started_at=born, **counts)
+
+
+def said(*readings: SpanCounters) -> list[str]:
+    """What they say, without whose metrics they are."""
+    hop = Hop()
+    for each in readings:
+        hop = add_reading(hop, each)
+    return [sentence.removeprefix("the gateway's own metrics: ") for sentence in say_hop(hop)]
+
+
+def test_one_reading_says_nothing() -> None:
+    """Nor none: what was counted long ago is over."""
+    assert said() == []
+    assert said(reading(exported=5, failed={"timeout": 3}, dropped={"x": 1})) == []
+
+
+def test_spans_that_got_through_speak_for_the_hop() -> None:
+    """If none failed."""
+    assert said(reading(exported=100), reading(5, exported=140)) == [
+        "40 span(s) got to TrueFoundry's collector since 2027-01-15 08:00 UTC, none failed: that hop works"
+    ]
+
+
+def test_spans_that_failed_speak_against_it() -> None:
+    """By reason, the most frequent first; what failed before does not count."""
+    before = reading(exported=100, failed={"timeout": 7, "http_5xx": 2})
+    after = reading(5, exported=110, failed={"timeout": 8, "connection_refused": 12, "http_5xx": 2})
+    assert said(before, after) == [
+        "13 of 23 span(s) did not get to TrueFoundry's collector since 2027-01-15 08:00 UTC (connection_refused 12, timeout 1)"
+    ]
+
+
+def test_spans_that_were_dropped_are_told_besides() -> None:
+    """`should_trace_false` is how the gateway says that tracing is off."""
+    before, after = reading(exported=1), reading(5, exported=4, dropped={"should_trace_false": 3, "other": 1})
+    assert said(before, after)[1] == (
+        "4 span(s) were dropped before their export since 2027-01-15 08:00 UTC "
+        "(should_trace_false 3, other 1; tracing is off for them)"
+    )
+    (alone,) = said(before, replace(after, exported=1, dropped={"other": 1}))
+    assert alone.endswith("(other 1)")
+
+
+def test_nothing_new_says_nothing() -> None:
+    """Of a gateway without traffic nothing is claimed."""
+    same: dict[str, Any] = {"exported": 5, "failed": {"timeout": 3}, "dropped": {"x": 1}}
+    assert said(reading(**same), reading(5, **same)) == []
+
+
+def test_it_is_compared_with_as_far_back_as_is_of_interest() -> None:
+    """A quarter of an hour where it was read so often; else as far as the last reading."""
+    often = [reading(minute, exported=minute) for minute in range(0, 31, 5)]
+    assert said(*often)[0].startswith("15 span(s) got to TrueFoundry's collector since 2027-01-15 08:15 UTC")
+    seldom = [reading(hour * 60, exported=hour) for hour in range(4)]
+    assert said(*seldom)[0].startswith("1 span(s) got to TrueFoundry's collector since 2027-01-15 10:00 UTC")
+    assert WINDOW == 15 * MINUTE
+
+
+def test_a_counter_that_has_gone_back_was_begun_anew() -> None:
+    """What it counts now has been added since, wherever in the window it began."""
+    counts = [(100, 9), (3, 1), (5, 2)]
+    told = said(
+        *(
+            reading(minute, born=None, exported=exported, failed={"timeout": failed})
+            for minute, (exported, failed) in enumerate(counts)
+        )
+    )
+    assert told[0].startswith("2 of 7 span(s) did not get")
+
+
+def test_a_process_that_has_begun_since_began_at_nothing() -> None:
+    """Everything that it counts has happened since then."""
+    fresh = reading(5, born=START + 2 * MINUTE, exported=8)
+    assert said(reading(exported=1000), fresh)[0].startswith(
+        "8 span(s) got to TrueFoundry's collector since 2027-01-15 08:02 UTC"
+    )
+
+
+def test_one_process_is_never_compared_with_another() -> None:
+    """Behind one address there may be several, each with its own counts."""
+    other = BORN + 1
+    assert said(reading(exported=10), reading(1, born=other, exported=9000)) == []
+    readings = (reading(exported=10), reading(1, born=other, exported=9000), reading(2, exported=12))
+    assert said(*readings)[0].startswith("2 span(s) got")
+
+
+def test_few_readings_are_remembered() -> None:
+    """The newest."""
+    hop = Hop(problem="before")
+    for minute in range(REMEMBERED + 5):
+        hop = add_reading(hop, reading(minute))
+    assert (len(hop.readings), hop.readings[-1].at, hop.problem) == (REMEMBERED, START + (REMEMBERED + 4) * MINUTE, "")
+
+
+# --- in the diagnosis ------------------------------------------------------------------------------------------------
+
+
+def told(*readings: SpanCounters, problem: str = "") -> Story:
+    """They are read, one after the other."""
+    story = Story()
+    for each in readings:
+        story.now = each.at
+        story.tell(HopLooked(at=story.now, counters=each))
+    return story.tell(HopLooked(at=story.now, problem=problem)) if problem else story
+
+
+FAILING = (reading(), reading(5, failed={"connection_refused": 3}))
+
+
+@pytest.mark.parametrize("fault", [F.TRACE_NOT_CREATED, F.TRACE_MISSING, F.EXPORT_FAILING, F.TRACE_INCOMPLETE])
+def test_it_is_evidence_where_traces_are_lost(fault: Fault) -> None:
+    """On whichever side."""
+    story = told(*FAILING)
+    (sentence,) = hints(story.state, story.policy, story.now)[fault]
+    assert "3 of 3 span(s) did not get to TrueFoundry's collector" in sentence
+
+
+def test_it_is_evidence_of_nothing_else_and_opens_nothing() -> None:
+    """A hop that fails is a reason, once traces are missing."""
+    story = told(*FAILING)
+    assert hints(story.state, story.policy, story.now)[F.CONTENT_MISSING] == ()
+    assert (story.state.incidents, story.confirmed) == ((), set())
+
+
+def test_what_cannot_be_read_is_said_in_one_sentence() -> None:
+    """And what was read before is not said any more; a reading that succeeds ends that."""
+    story = told(*FAILING, problem="the gateway's metrics answer HTTP 503")
+    assert hints(story.state, story.policy, story.now)[F.TRACE_MISSING] == (
+        "the gateway's own metrics could not be read: the gateway's metrics answer HTTP 503",
+    )
+    assert next_step(F.TRACE_NOT_CREATED, story.state, story.policy, story.now) == ""
+    story.tell(HopLooked(at=story.now, counters=reading(6, failed={"connection_refused": 4})))
+    assert "4 of 4 span(s)" in hints(story.state, story.policy, story.now)[F.TRACE_MISSING][0]
+
+
+def test_old_readings_say_nothing() -> None:
+    """As everything that was seen beside the checks."""
+    story = told(*FAILING)
+    assert hints(story.state, POLICY, story.now + BELIEVED_FOR)[F.TRACE_MISSING]
+    assert hints(story.state, POLICY, story.now + BELIEVED_FOR + 1)[F.TRACE_MISSING] == ()
+
+
+def test_a_hop_that_loses_spans_is_where_to_look() -> None:
+    """Where the gateway makes no trace; a logging rule that is off is looked at first."""
+    story = told(*FAILING)
+    assert loses_spans(story.state.hop)
+    assert next_step(F.TRACE_NOT_CREATED, story.state, POLICY, story.now).startswith("Look at the hop from the gateway")
+    for fault in (F.CONTENT_MISSING, F.TRACE_MISSING, F.EXPORT_FAILING):
+        assert next_step(fault, story.state, POLICY, story.now) == ""
+    rule = SwitchSeen(kind=SwitchKind.LOGGING, rules=(SwitchRule(name="quiet", off=True),))
+    story.tell(SwitchesLooked(at=story.now, seen=(rule,)))
+    for fault in (F.TRACE_NOT_CREATED, F.CONTENT_MISSING):
+        assert next_step(fault, story.state, POLICY, story.now).startswith(
+            "Look at the gateway's logging rule `quiet`: "
+        )
+    never = SwitchSeen(kind=SwitchKind.GLOBAL, mode=LoggingMode.NEVER)
+    story.tell(SwitchesLooked(at=story.now, seen=(never,), hidden=(SwitchKind.LOGGING,)))
+    assert next_step(F.CONTENT_MISSING, story.state, POLICY, story.now).startswith(
+        "Look at the gateway's logging mode `never`: "
+    )
+    assert not loses_spans(told(reading(), reading(5, exported=3)).state.hop)
+    assert not loses_spans(Hop())

@@ -1,0 +1,283 @@
+"""The object that `check --format json` prints and `GET /api/v1/status` answers."""
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from monitor.core.canary import Outcome
+from monitor.core.faults import LOSSES
+from monitor.core.incident import Losses
+from monitor.core.model import Blindness, CheckName, Fault, Severity, Verdict
+from monitor.core.state import Policy, TargetState
+from monitor.daemon.status import describe, describe_incident, describe_target, severity_of_failures, verdict_of
+from tests.core.build import OFF, PROD, F, Story, a_canary, manifest, policy
+from tests.fakes.clock import START
+from tests.notifiers.notices import an_incident
+
+C = CheckName
+ONE_LOOK: dict[str, Any] = {"fail_after": 1, "pass_after": 1, "blind_after": 0.0}
+TARGET_KEYS = [
+    "verdict",
+    "fault",
+    "severity",
+    "component",
+    "also",
+    "because",
+    "advice",
+    "caveats",
+    "summary",
+    "checks",
+    "trace_id",
+    "arrival_seconds",
+]
+
+
+def well(**changes: Any) -> Story:
+    """Every check has passed."""
+    story = Story(policy=policy(**{**ONE_LOOK, **changes})).config().proven()
+    story.passes(C.GATEWAY).passes(C.CONTROL)
+    if not story.policy.enabled(C.ARRIVAL):
+        return story
+    canary = story.canary()
+    return story.wait(1).arrives(canary)
+
+
+def described(story: Story) -> dict[str, Any]:
+    """The object of its target."""
+    return describe_target(story.state, story.policy, story.now)
+
+
+# --- shape -----------------------------------------------------------------------------------------------------------
+
+
+def test_nothing_is_left_to_do_for_what_is_mended_and_waits() -> None:
+    """Page, API and `status` say so, as the messages do."""
+    story = Story().config(OFF).wait(60).config()
+    waits = "Nothing to do: it resolves by itself when traces arrive again."
+    assert describe_target(story.state, story.policy, story.now)["advice"] == waits
+    assert describe_incident(story.incident)["advice"] == waits
+    assert describe_incident(story.incident)["waiting"] == "exporter_disabled mended 08:01 UTC, waiting for traces"
+
+
+def test_a_healthy_target_has_exactly_the_documented_shape() -> None:
+    """These keys and these types, and nothing else: scripts depend on them."""
+    story = well()
+    report = json.loads(json.dumps(describe({PROD: (story.state, story.policy)}, story.now)))
+    assert list(report) == ["verdict", "targets"]
+    target = report["targets"]["prod"]
+    assert sorted(target) == sorted(TARGET_KEYS)
+    assert {**target, "checks": None} == {
+        "verdict": "pass",
+        "fault": None,
+        "severity": None,
+        "component": None,
+        "also": [],
+        "because": [],
+        "advice": "",
+        "caveats": [],
+        "summary": "the traces arrive",
+        "checks": None,
+        "trace_id": f"{1:032x}",
+        "arrival_seconds": 1.0,
+    }
+    assert list(target["checks"]) == ["config", "gateway", "canary", "arrival", "control"]
+    for check in target["checks"].values():
+        assert list(check) == ["verdict", "fault", "summary", "evidence", "duration_seconds"]
+        assert (check["verdict"], check["fault"]) == ("pass", None)
+        assert isinstance(check["duration_seconds"], float)
+
+
+def test_a_failing_target_has_the_same_shape() -> None:
+    """With the name, the severity, the component, why we think so, and the next step."""
+    story = well().config(manifest({"otel_traces_exporter_config.encoding": "json"}, key="Bearer ****"))
+    target = described(story)
+    assert sorted(target) == sorted(TARGET_KEYS)
+    assert (target["verdict"], target["fault"], target["severity"], target["component"]) == (
+        "fail",
+        "config_drift",
+        "critical",
+        "config",
+    )
+    assert target["because"]
+    assert target["advice"]
+    assert target["summary"].startswith("The gateway's export configuration is not as expected: ")
+    assert target["checks"]["config"]["fault"] == "config_drift"
+
+
+def test_a_check_that_has_not_looked_says_so() -> None:
+    """Unknown, without a duration."""
+    target = described(Story())
+    assert target["checks"]["config"] == {
+        "verdict": "unknown",
+        "fault": None,
+        "summary": "has not looked yet",
+        "evidence": {},
+        "duration_seconds": None,
+    }
+    assert target["verdict"] == "unknown"
+    assert target["summary"] == "cannot tell: config, gateway, canary, arrival, control"
+
+
+def test_what_is_waited_for_is_named() -> None:
+    """A trace that has not come, a span of our own that has not been read back."""
+    story = Story()
+    story.canary()
+    story.control()
+    checks = described(story)["checks"]
+    assert checks["arrival"]["summary"] == "the trace has not come yet"
+    assert checks["control"]["summary"] == "a span of our own was accepted and has not been read back yet"
+
+
+@pytest.mark.parametrize(
+    ("check", "fault"),
+    [
+        (C.GATEWAY, F.GATEWAY_UNREACHABLE),
+        (C.CANARY, F.GATEWAY_REFUSED),
+        (C.CANARY, F.RATE_LIMITED),
+        (C.CANARY, F.CANARY_REJECTED),
+        (C.CANARY, F.PROVIDER_FAILING),
+    ],
+)
+def test_without_a_canary_no_trace_can_arrive(check: CheckName, fault: Fault) -> None:
+    """Only of `arrival` is that the reason."""
+    story = Story(policy=policy(**ONE_LOOK)).fails(check, fault)
+    checks = described(story)["checks"]
+    assert checks["arrival"]["summary"] == "no trace could be made"
+    assert checks["control"]["summary"] == "has not looked yet"
+
+
+def test_an_unknown_look_says_why() -> None:
+    """The reason is evidence: a word of a closed list."""
+    story = well().is_blind(C.CONFIG, Blindness.REFUSED)
+    config = described(story)["checks"]["config"]
+    assert (config["verdict"], config["fault"], config["evidence"]) == ("unknown", "blind", {"reason": "refused"})
+
+
+def test_disabled_checks_are_not_there() -> None:
+    """Nobody looks, nobody says anything."""
+    story = well(without=(C.CONFIG, C.CONTROL))
+    assert set(described(story)["checks"]) == {"gateway", "canary", "arrival"}
+
+
+# --- verdicts --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("fault", [F.BLIND, F.CHECK_FAILED])
+def test_what_is_wrong_with_the_monitor_itself_is_unknown(fault: Fault) -> None:
+    """A target fails only by a fault of the gateway's, its provider's, or Traceloop's."""
+    story = well()
+    reason = Blindness.UNREACHABLE if fault is F.BLIND else Blindness.CRASHED
+    story.is_blind(C.CONFIG, reason)
+    assert set(story.state.confirmed) == {fault}
+    target = described(story)
+    assert (target["verdict"], target["fault"], target["severity"]) == ("unknown", fault.value, "warning")
+
+
+def test_a_confirmed_fault_outranks_a_blind_check() -> None:
+    """It fails, whatever else cannot be seen."""
+    story = well().is_blind(C.CONFIG).fails(C.GATEWAY, F.GATEWAY_UNREACHABLE)
+    target = described(story)
+    assert (target["verdict"], target["fault"]) == ("fail", "gateway_unreachable")
+
+
+def test_a_failure_that_is_not_settled_is_unknown() -> None:
+    """In the daemon one look is not enough."""
+    story = well(fail_after=2).fails(C.GATEWAY, F.GATEWAY_UNREACHABLE)
+    assert verdict_of(story.state, story.policy) is Verdict.UNKNOWN
+    assert described(story)["checks"]["gateway"]["verdict"] == "fail"
+
+
+def test_a_check_that_is_switched_off_is_not_missed() -> None:
+    """Only what is enabled counts."""
+    story = Story(policy=policy(without=tuple(set(C) - {C.GATEWAY}))).passes(C.GATEWAY)
+    assert verdict_of(story.state, story.policy) is Verdict.PASS
+    assert described(story)["summary"] == "well, as far as gateway can see"
+
+
+def test_where_nothing_is_looked_at_nothing_is_known() -> None:
+    """No check, no pass."""
+    assert verdict_of(TargetState(target=PROD), Policy(cadences={})) is Verdict.UNKNOWN
+
+
+def test_a_fault_that_nobody_wants_to_hear_of_still_fails() -> None:
+    """By `alerting.severity: none` it is told to nobody; the object names it all the same."""
+    story = well(severity={F.PROVIDER_FAILING: Severity.NONE}).fails(C.CANARY, F.PROVIDER_FAILING)
+    assert story.state.incident is None
+    target = described(story)
+    assert sorted(target) == sorted(TARGET_KEYS)
+    assert (target["verdict"], target["fault"], target["severity"]) == ("fail", "provider_failing", "none")
+    assert target["summary"] == "The gateway is well, the model provider behind it is not"
+    assert target["because"][-1] == "its severity is set to none: nobody is told"
+
+
+def test_a_loss_that_nobody_wants_to_hear_of_has_the_name_of_its_hop() -> None:
+    """The name by which it would have been told."""
+    story = well(severity=dict.fromkeys({*LOSSES, F.TRACE_LATE}, Severity.NONE))
+    lost = story.canary()
+    story.wait(60).control_seen(story.control(), shown=True)
+    story.wait(300).see(lost).origin(lost, found=True)
+    assert story.state.incident is None
+    target = described(story)
+    assert (target["verdict"], target["fault"], target["severity"]) == ("fail", "export_failing", "none")
+    assert target["summary"].startswith("TrueFoundry has the traces and Traceloop is well")
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "overall"),
+    [
+        (["pass", "pass"], "pass"),
+        (["pass", "unknown"], "unknown"),
+        (["unknown", "fail"], "fail"),
+        (["fail", "pass"], "fail"),
+        ([], "pass"),
+    ],
+)
+def test_the_worst_target_is_the_verdict_of_all(verdicts: list[str], overall: str) -> None:
+    """Fail, else unknown, else pass."""
+    made = {"pass": well(), "unknown": Story(), "fail": well().fails(C.GATEWAY, F.GATEWAY_UNREACHABLE)}
+    states = {str(place): (made[name].state, made[name].policy) for place, name in enumerate(verdicts)}
+    assert describe(states, START + 10)["verdict"] == overall
+
+
+def test_only_targets_that_fail_have_a_severity_that_counts() -> None:
+    """A blind one is a warning, and no failure."""
+
+    def target(verdict: str, severity: str | None) -> dict[str, Any]:
+        return {"verdict": verdict, "severity": severity}
+
+    assert severity_of_failures({"targets": {"a": target("unknown", "warning"), "b": target("pass", None)}}) is None
+    both = {"targets": {"a": target("fail", "warning"), "b": target("fail", "critical")}}
+    assert severity_of_failures(both) is Severity.CRITICAL
+    muted = {"targets": {"a": target("fail", "none"), "b": target("unknown", "warning")}}
+    assert severity_of_failures(muted) is Severity.NONE
+
+
+# --- the newest trace ------------------------------------------------------------------------------------------------
+
+
+def test_the_trace_shown_is_the_newest_that_is_judged() -> None:
+    """One that is still awaited says nothing yet, unless there is no other."""
+    judged = a_canary(1, outcome=Outcome.ARRIVED, arrived_at=START + 4.25, judged_at=START + 6)
+    waiting = a_canary(2, sent_at=START + 60, answered_at=START + 61)
+    unanswered = a_canary(3, sent_at=START + 70, answered_at=None)
+    state = TargetState(target=PROD, canaries=(judged, waiting, unanswered))
+    target = describe_target(state, policy(), START + 80)
+    assert (target["trace_id"], target["arrival_seconds"]) == (judged.trace_id, 4.25)
+    target = describe_target(replace(state, canaries=(waiting, unanswered)), policy(), START + 80)
+    assert (target["trace_id"], target["arrival_seconds"]) == (waiting.trace_id, None)
+
+
+# --- incidents -------------------------------------------------------------------------------------------------------
+
+
+def test_an_incident_is_described_whole() -> None:
+    """What the API and `trace-monitor incidents` show."""
+    open_one = describe_incident(an_incident())
+    assert (open_one["open"], open_one["closed_at"], open_one["losses"]) == (True, None, None)
+    assert (open_one["fault"], open_one["severity"]) == ("exporter_disabled", "critical")
+    assert json.loads(json.dumps(open_one)) == open_one
+    over = describe_incident(an_incident(closed_at=START + 900, losses=Losses(sent=3, lost=1), acked_by="ana"))
+    assert (over["open"], over["acknowledged_by"]) == (False, "ana")
+    assert over["losses"] == "3 canaries: 2 arrived in time, 0 late, 1 lost"

@@ -1,0 +1,127 @@
+"""What a probe asks, of whom, how often, and how it ends."""
+
+from typing import Any
+
+from tests.doctor.harness import answers, harness
+
+
+async def test_it_sends_one_canary_and_one_request_that_costs_nothing() -> None:
+    """The second asks for a model that does not exist; both are tagged, and neither is repeated."""
+    async with harness() as it:
+        await it.target()
+        chats = [each for each in it.sandbox.world.requests if each.path.endswith("/chat/completions")]
+        assert len(chats) == 2
+        assert ['"tfy_monitor": "doctor"' in each.headers["x-tfy-metadata"] for each in chats] == [True, False]
+
+
+async def test_it_ends_as_soon_as_everything_is_known() -> None:
+    """A healthy tenant takes seconds."""
+    async with harness() as it:
+        target = await it.target()
+        assert target["complete"]
+        assert it.took < 15
+
+
+async def test_a_timeout_ends_it_and_keeps_what_is_known() -> None:
+    """What was not seen by then is unknown, not broken."""
+    async with harness("", "trace_missing") as it:
+        target = await it.target(timeout=20.0)
+        given = answers(target)
+        assert (target["complete"], it.took) == (False, 20.0)
+        assert given["canary_served"] == ("yes", "pass")
+        assert given["trace_arrives"] == ("not seen", "unknown")
+        assert target["verdict"] == "unknown"
+
+
+async def test_a_timeout_before_anybody_answered_is_no_verdict() -> None:
+    """Every question that needs an answer is open."""
+    async with harness("", "control_plane_silent", "gateway_unreachable_black_hole", "read_api_silent") as it:
+        given = answers(await it.target(timeout=1.0))
+        assert given["control_plane_token"] == ("skipped", "unknown")
+        assert {verdict for _, verdict in given.values()} == {"unknown", "pass"}
+
+
+async def test_who_does_not_answer_is_not_waited_for_again() -> None:
+    """A control plane that hangs is asked once by the probe itself; the checks ask as ever."""
+    async with harness("", "control_plane_silent") as it:
+        await it.target()
+        asked = [each.path.rpartition("/")[2] for each in it.sandbox.world.requests if each.host == "control-plane"]
+        assert asked[0] == "session"
+        assert sorted(asked[1:4]) == ["gateway-logging-config", "gateway-otel-config", "query"]
+        assert len(asked) <= 5
+
+
+async def test_progress_is_told_as_it_goes() -> None:
+    """Each line names the target."""
+    async with harness() as it:
+        await it.target()
+        assert "demo: asking TrueFoundry's control plane" in it.said
+        assert "demo: gateway pass: the gateway answers (HTTP 200)" in it.said
+        assert it.said[-1] == "demo: reading what the trace carries"
+        assert all(line.startswith("demo: ") for line in it.said)
+
+
+async def test_without_a_control_plane_its_questions_are_left_out() -> None:
+    """And it is said what that means."""
+    async with harness(targets={"demo": {"control_plane": None}}) as it:
+        given = answers(await it.target())
+        assert given["control_plane"] == ("left out", "pass")
+        assert {"control_plane_token", "config_matches", "own_store"} & set(given) == set()
+        assert not [each for each in it.sandbox.world.requests if each.host == "control-plane"]
+
+
+async def test_where_no_canary_may_be_sent_none_is() -> None:
+    """Nor the one that would be refused."""
+    async with harness(targets={"demo": {"checks": {"canary": {"enabled": False}}}}) as it:
+        target = await it.target()
+        assert not [each for each in it.sandbox.world.requests if each.path.endswith("/chat/completions")]
+        assert "canary_served" not in answers(target)
+        assert target["verdict"] == "pass"
+
+
+async def test_where_no_control_span_is_sent_it_is_not_asked_about() -> None:
+    """Neither key of the ingest nor what it shows."""
+    async with harness(targets={"demo": {"checks": {"control": {"enabled": False}}}}) as it:
+        given = answers(await it.target())
+        assert {"ingest_key", "control_shown", "ingest_answer"} & set(given) == set()
+
+
+async def test_several_targets_are_asked_side_by_side() -> None:
+    """Each with its own answers; only those asked for."""
+    async with harness() as it:
+        demo: Any = it.sandbox.configuration()["targets"]["demo"]  # type: ignore[index]
+        bad = {**demo, "gateway": {**demo["gateway"], "token": "tfy_unknown_000"}}
+        it.more = {"targets": {"other": bad}}
+        report = await it.report()
+        assert {name: target["verdict"] for name, target in report["targets"].items()} == {
+            "demo": "pass",
+            "other": "fail",
+        }
+        assert report["verdict"] == "fail"
+        assert set((await it.report(targets=("demo",)))["targets"]) == {"demo"}
+
+
+async def test_a_webhook_can_only_be_tried() -> None:
+    """Nothing is posted: `notify test` is for that."""
+    hook = {"bot_token": None, "channel": None, "webhook_url": "https://slack/services/T0/B0/secretsecret"}
+    async with harness(alerting={"slack": hook}) as it:
+        assert answers(await it.target())["slack"] == ("not asked", "unknown")
+        assert not it.sandbox.world.slack.messages
+
+
+async def test_no_notifier_is_legal() -> None:
+    """It is said, and nothing fails."""
+    async with harness(alerting={"slack": None}) as it:
+        target = await it.target()
+        assert answers(target)["slack"] == ("nobody", "unknown")
+        assert target["verdict"] == "pass"
+
+
+async def test_no_secret_is_in_a_report() -> None:
+    """Whatever the services say."""
+    for fault in ("config_drift_key", "gateway_refused", "content_leaked_credential", "config_drift_header"):
+        async with harness("", fault) as it:
+            text = str(await it.target())
+            known = it.sandbox.world.credentials
+            for secret in (known.token, known.unknown_key, known.bot_token, *known.keys.values()):
+                assert secret not in text
