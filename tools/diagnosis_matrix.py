@@ -13,7 +13,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 
 from monitor.core.model import Fault, Seconds
-from monitor.sandbox import FAULTS, Dialect, Traffic
+from monitor.sandbox import FAULTS, Traffic, Variant
 from tests.scenarios.house import MINUTE, House, house
 
 NOTHING = "nothing"
@@ -71,8 +71,8 @@ async def listen(name: str, *, traffic: Traffic = QUIET, words: Mapping[str, str
     """Break a healthy sandbox in one way, and wait until it is named and stays so, or for long enough; what is said then."""
     fault = FAULTS[name]
     named = {str(one) for one in fault.named if name not in _HARMLESS}
-    dialect = Dialect().vary({**_WORDS.get(name, {}), **(words or {})})
-    async with house(dialect, content=fault.needs_content, traffic=traffic) as home:
+    variant = Variant().vary({**_WORDS.get(name, {}), **(words or {})})
+    async with house(variant, content=fault.needs_content, traffic=traffic) as home:
         await home.settle_in()
         await home.break_(name)
         return await _wait(home, named, _LONGER.get(name, _PATIENCE))

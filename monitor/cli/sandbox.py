@@ -6,7 +6,7 @@ import json
 import signal
 
 from monitor.cli.common import OK, USAGE, say
-from monitor.sandbox import SWITCHES, Dialect, Host, Sandbox, Traffic, parse_dialect, parse_traffic, serve
+from monitor.sandbox import SWITCHES, Host, Sandbox, Traffic, Variant, parse_traffic, parse_variant, serve
 
 PORT_BASE = 9800
 _HIGHEST_PORT = 65_535 - len(Host)  # each host has a port of its own, one after the other
@@ -63,23 +63,23 @@ def _traffic(text: str) -> Traffic:
 def run(arguments: argparse.Namespace) -> int:
     """Serve until somebody stops it."""
     try:
-        dialect = parse_dialect(arguments.dialect)
+        variant = parse_variant(arguments.dialect)
     except ValueError as error:
         say(f"--dialect: {error}")
         return USAGE
     try:
-        asyncio.run(_serve(arguments.port_base, dialect, arguments.time_factor, arguments.traffic))
+        asyncio.run(_serve(arguments.port_base, variant, arguments.time_factor, arguments.traffic))
     except OSError as error:
         say(f"--port-base {arguments.port_base}: {error.strerror or error}")
         return USAGE
     return OK
 
 
-async def _serve(port_base: int, dialect: Dialect, time_factor: float, traffic: Traffic) -> None:
+async def _serve(port_base: int, variant: Variant, time_factor: float, traffic: Traffic) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with serve(port_base, dialect, time_factor, traffic=traffic) as sandbox:
+    async with serve(port_base, variant, time_factor, traffic=traffic) as sandbox:
         _describe(sandbox)
         await stop.wait()
 

@@ -28,7 +28,6 @@ ARCHIVED_CHANNEL = "C0SANDBOX02"
 FOREIGN_CHANNEL = "C0SANDBOX03"
 """A channel that the bot is no member of."""
 
-_MASK = "***"
 _SECRET_NAME = re.compile(r"token|key|secret|password|authorization", re.IGNORECASE)
 
 
@@ -63,7 +62,7 @@ class Subject:
 
 MONITOR = Subject(slug="trace-monitor")
 ADMIN = Subject(slug="ada@example.com", kind="user", may_write_settings=True, sees_all_traces=True)
-SABOTEUR = Subject(slug="sam@example.com", kind="user", may_write_settings=True, sees_all_traces=True)
+FAULT_AUTHOR = Subject(slug="sam@example.com", kind="user", may_write_settings=True, sees_all_traces=True)
 """Who signs the changes that faults make to the configuration."""
 
 
@@ -89,16 +88,12 @@ class Credentials:
 
     def mask(self, query: str) -> str:
         """The query of a request without any credential that stands in it."""
-        named = [
-            (name, _MASK if _SECRET_NAME.search(name) or self._holds(value) else value)
+        secrets = [getattr(self, each.name) for each in fields(self) if each.name != "keys"] + [*self.keys.values()]
+        shown = [
+            (name, "***" if _SECRET_NAME.search(name) or any(secret in value for secret in secrets) else value)
             for name, value in parse_qsl(query, keep_blank_values=True)
         ]
-        return urlencode(named, safe="*")
-
-    def _holds(self, text: str) -> bool:
-        """Whether a credential stands in a text."""
-        values = (getattr(self, each.name) for each in fields(self) if each.name != "keys")
-        return any(value in text for value in (*values, *self.keys.values()))
+        return urlencode(shown, safe="*")
 
     def subjects(self) -> Mapping[str, Subject]:
         """Whose token is whose."""

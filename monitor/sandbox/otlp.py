@@ -10,7 +10,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span, Status
 
-from monitor.sandbox.truefoundry.spans import Attribute, GatewaySpan
+from monitor.sandbox.spans import SERVICE, Attribute, GatewaySpan
 
 PROTOBUF = "application/x-protobuf"
 JSON = "application/json"
@@ -25,12 +25,13 @@ class Undecodable(ValueError):
 def encode_spans(spans: Sequence[GatewaySpan], resource: Mapping[str, str], encoding: str) -> tuple[bytes, str]:
     """Make the body of an export and name its content type; `encoding` is `json` or else protobuf."""
     scope = ScopeSpans(spans=[_span(span) for span in spans])
-    scope.scope.name = "tfy-llm-gateway"
+    scope.scope.name = SERVICE
     message = ResourceSpans(scope_spans=[scope])
-    message.resource.attributes.extend(_attribute(key, value) for key, value in resource.items())
+    message.resource.attributes.extend(_pairs(resource))
     request = ExportTraceServiceRequest(resource_spans=[message])
     if encoding == "json":
-        return json.dumps(_with_ids(MessageToDict(request, use_integers_for_enums=True), _to_hex)).encode(), JSON
+        written = MessageToDict(request, use_integers_for_enums=True)
+        return json.dumps(_with_ids(written, lambda text: base64.b64decode(text).hex())).encode(), JSON
     return request.SerializeToString(), PROTOBUF
 
 
@@ -42,7 +43,8 @@ def decode_request(body: bytes, content_type: str) -> ExportTraceServiceRequest:
     request = ExportTraceServiceRequest()
     try:
         if content_type == JSON:
-            Parse(json.dumps(_with_ids(json.loads(body), _to_base64)), request, ignore_unknown_fields=True)
+            read = _with_ids(json.loads(body), lambda text: base64.b64encode(bytes.fromhex(text)).decode())
+            Parse(json.dumps(read), request, ignore_unknown_fields=True)
         else:
             request.ParseFromString(body)
     except (DecodeError, ParseError, ValueError, RecursionError) as error:
@@ -50,29 +52,17 @@ def decode_request(body: bytes, content_type: str) -> ExportTraceServiceRequest:
     return request
 
 
-def as_text(value: AnyValue) -> str:
-    """An attribute's value as Traceloop returns it: always a string, `"237"`, `"1.000000"`, `"false"`."""
+def plain_value(value: AnyValue) -> object:
+    """An attribute's value as Python has it; None where there is none."""
     match value.WhichOneof("value"):
-        case "string_value":
-            return value.string_value
-        case "bool_value":
-            return "true" if value.bool_value else "false"
-        case "int_value":
-            return str(value.int_value)
-        case "double_value":
-            return f"{value.double_value:f}"
-        case "bytes_value":
-            return base64.b64encode(value.bytes_value).decode()
+        case None:
+            return None
         case "array_value":
-            return _compact([as_text(each) for each in value.array_value.values])
+            return [plain_value(each) for each in value.array_value.values]
         case "kvlist_value":
-            return _compact({pair.key: as_text(pair.value) for pair in value.kvlist_value.values})
-        case _:
-            return ""
-
-
-def _compact(value: object) -> str:
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+            return {pair.key: plain_value(pair.value) for pair in value.kvlist_value.values}
+        case kind:
+            return getattr(value, kind)
 
 
 def _span(span: GatewaySpan) -> Span:
@@ -84,14 +74,14 @@ def _span(span: GatewaySpan) -> Span:
         kind=_KINDS[span.kind],
         start_time_unix_nano=span.start,
         end_time_unix_nano=span.end,
-        status=Status(code=Status.STATUS_CODE_OK if span.ok else Status.STATUS_CODE_ERROR, message=span.error),
+        status=Status(code=Status.STATUS_CODE_ERROR if span.error else Status.STATUS_CODE_OK, message=span.error),
     )
-    message.attributes.extend(_attribute(key, value) for key, value in span.attributes.items())
+    message.attributes.extend(_pairs(span.attributes))
     return message
 
 
-def _attribute(key: str, value: Attribute) -> KeyValue:
-    return KeyValue(key=key, value=_value(value))
+def _pairs(attributes: Mapping[str, Attribute]) -> list[KeyValue]:
+    return [KeyValue(key=key, value=_value(value)) for key, value in attributes.items()]
 
 
 def _value(value: Attribute) -> AnyValue:
@@ -106,7 +96,7 @@ def _value(value: Attribute) -> AnyValue:
         case float():
             message.double_value = value
         case Mapping():
-            message.kvlist_value.values.extend(_attribute(key, each) for key, each in value.items())
+            message.kvlist_value.values.extend(_pairs(value))
         case _:
             message.array_value.values.extend(_value(each) for each in value)
     return message
@@ -124,11 +114,3 @@ def _with_ids(value: object, change: Callable[[str], str]) -> object:
             return [_with_ids(each, change) for each in value]
         case _:
             return value
-
-
-def _to_hex(text: str) -> str:
-    return base64.b64decode(text).hex()
-
-
-def _to_base64(text: str) -> str:
-    return base64.b64encode(bytes.fromhex(text)).decode()

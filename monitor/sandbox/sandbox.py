@@ -1,54 +1,39 @@
-"""The sandbox as a whole: four services, an exporter and a control API over one world."""
+"""The sandbox as a whole: four services and an exporter over one world, and the API by which it is looked at, broken and mended."""
 
+import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from types import MappingProxyType
-from typing import Protocol
 
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from monitor.clock import SystemClock
 from monitor.core.model import Seconds
+from monitor.http import InProcess, Network
 from monitor.ports import Clock
-from monitor.sandbox.control import control_app
+from monitor.redaction import Redactor
+from monitor.sandbox.asgi import WithTransportFaults, json_object, routed, with_request_log
+from monitor.sandbox.control_plane import control_plane_app
 from monitor.sandbox.credentials import CHANNEL, ENVIRONMENT, EXPORTED_ATTRIBUTE, MODEL
-from monitor.sandbox.dialect import Dialect
-from monitor.sandbox.disturb import Disturbed
-from monitor.sandbox.faults.kinds import Host
-from monitor.sandbox.in_process import InProcess
-from monitor.sandbox.slack.app import slack_app
-from monitor.sandbox.sockets import Sockets
-from monitor.sandbox.traceloop.app import traceloop_app
-from monitor.sandbox.traffic import Traffic
-from monitor.sandbox.truefoundry.control_plane import control_plane_app
-from monitor.sandbox.truefoundry.exporter import Exporter
-from monitor.sandbox.truefoundry.gateway import gateway_app
-from monitor.sandbox.truefoundry.spans import GatewaySpan
-from monitor.sandbox.world import NO_TRAFFIC, World
+from monitor.sandbox.exporter import Exporter
+from monitor.sandbox.fault_table import FAULTS
+from monitor.sandbox.faults import Host
+from monitor.sandbox.gateway import gateway_app
+from monitor.sandbox.ports import Ports
+from monitor.sandbox.slack import CheckMessage, check_size, slack_app
+from monitor.sandbox.spans import GatewaySpan
+from monitor.sandbox.traceloop import traceloop_app
+from monitor.sandbox.traffic import ALLOWED, NO_TRAFFIC, Traffic, change_traffic
+from monitor.sandbox.variants import SWITCHES, Variant
+from monitor.sandbox.world import World
 
-DEFAULT = Dialect()
+DEFAULT = Variant()
 LATENCY: Seconds = 0.35
 """How long the provider takes for a completion on real sockets."""
-
-
-class Wire(Protocol):
-    """How the hosts are reached: over sockets, or by calling them."""
-
-    async def open(self, apps: Mapping[Host, ASGIApp]) -> Mapping[Host, str]:
-        """Make the applications reachable; returns their addresses."""
-        ...
-
-    async def close(self) -> None:
-        """Make them unreachable."""
-        ...
-
-    async def listen(self, host: Host, *, listening: bool) -> None:
-        """Let somebody listen for a host, or nobody."""
-        ...
-
-    async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> int:
-        """Post a body and return the status; the exporter's way out. Raises OSError or ValueError."""
-        ...
+_USUAL_REQUESTS = 200
+_SECONDS = re.compile(r"\d{1,12}(\.\d{1,9})?")
 
 
 class Sandbox:
@@ -56,43 +41,62 @@ class Sandbox:
 
     `time_factor` multiplies every delay of theirs (exporter, caches, index, slowness): 0.1 makes them ten times as fast.
     `content`: whether the healthy exporter sends request and response content. `latency`: what a completion takes.
-    `traffic`: how busy others are, whose traces stand beside ours.
-    Everything is reached through `wire`; by default in-process, with the applications in `apps`.
+    `traffic`: how busy others are, whose traces stand beside ours. `check_message`: for what Slack refuses a message.
+    The applications in `apps` are at `https://<host>`, or below `domain`, for whoever asks them in this process; with `ports`,
+    they are on sockets.
     """
 
     def __init__(
         self,
         *,
         clock: Clock,
-        dialect: Dialect = DEFAULT,
+        variant: Variant = DEFAULT,
         time_factor: float = 1.0,
-        wire: Wire | None = None,
         content: bool = False,
         latency: Seconds = 0.0,
         traffic: Traffic = NO_TRAFFIC,
+        check_message: CheckMessage = check_size,
+        domain: str = "",
+        ports: Ports | None = None,
     ) -> None:
-        self._wire = wire or InProcess()
-        self._born_as = dialect
-        self._urls: Mapping[Host, str] = {}
+        self._ports = ports
+        self._first_variant = variant
         self.world = World(
-            clock=clock, dialect=dialect, time_factor=time_factor, content=content, latency=latency, traffic=traffic
+            clock=clock,
+            variant=variant,
+            time_factor=time_factor,
+            content=content,
+            latency=latency,
+            traffic=traffic,
+            check_message=check_message,
         )
-        self.exporter = Exporter(self.world, self._wire.post)
-        self.apps: Mapping[Host, ASGIApp] = MappingProxyType(self._build())
+        self.apps = self._build()
+        names = {host: f"{host}.{domain}" if domain else str(host) for host in self.apps}
+        self._urls: Mapping[Host, str] = {host: f"https://{name}" for host, name in names.items()}
+        self.exporter = Exporter(
+            self.world,
+            InProcess({names[host]: app for host, app in self.apps.items()})
+            if ports is None
+            else Network(redactor=Redactor(), proxy="", deny_link_local=False),
+        )
 
-    def _build(self) -> dict[Host, ASGIApp]:
-        gateway = gateway_app(self.world, self._record)
-        proxied = Disturbed(gateway, self.world, Host.GATEWAY, proxied=True)
+    def _build(self) -> Mapping[Host, ASGIApp]:
+        world = self.world
+
+        def faulty(app: ASGIApp, host: Host, *, proxied: bool = False) -> ASGIApp:
+            return WithTransportFaults(app, host, world.faults, world.pause, proxied=proxied)
+
+        gateway = gateway_app(world, self._record)
         services: dict[Host, ASGIApp] = {
-            Host.CONTROL_PLANE: control_plane_app(self.world, proxied),
+            Host.CONTROL_PLANE: control_plane_app(world, faulty(gateway, Host.GATEWAY, proxied=True)),
             Host.GATEWAY: gateway,
-            Host.TRACELOOP: traceloop_app(self.world),
-            Host.SLACK: slack_app(self.world),
+            Host.TRACELOOP: traceloop_app(world),
+            Host.SLACK: slack_app(world.slack, world.faults, world.clock, world.time_factor),
         }
-        disturbed: dict[Host, ASGIApp] = {
-            host: Disturbed(service, self.world, host) for host, service in services.items()
+        served = {
+            host: with_request_log(faulty(app, host), host, world.requests, world.now) for host, app in services.items()
         }
-        return {**disturbed, Host.CONTROL: control_app(self)}
+        return {**served, Host.CONTROL: control_app(self)}
 
     def _record(self, spans: tuple[GatewaySpan, ...]) -> None:
         self.world.keep(spans)
@@ -102,14 +106,16 @@ class Sandbox:
 
     async def start(self) -> None:
         """Open every host and begin exporting. Raises OSError for a port that is taken."""
-        self._urls = await self._wire.open(self.apps)
-        self.world.furnish(self.traceloop_url)
+        if self._ports is not None:
+            self._urls = await self._ports.open(self.apps)
+        self.world.configure(self.traceloop_url)
         self.exporter.start()
 
     async def stop(self) -> None:
         """End at once; what is under way is dropped."""
         await self.exporter.stop()
-        await self._wire.close()
+        if self._ports is not None:
+            await self._ports.close()
 
     # --- where everything is to be found
 
@@ -148,39 +154,31 @@ class Sandbox:
         credentials = self.world.credentials
         name, value = EXPORTED_ATTRIBUTE
         others = {slug: {"api_key": key} for slug, key in credentials.keys.items() if slug != ENVIRONMENT}
-        return {
-            "targets": {
-                "demo": {
-                    "control_plane": {"url": self.control_plane_url, "token": credentials.token},
-                    "gateway": {
-                        "url": self.gateway_url,
-                        "token": credentials.token,
-                        "model": MODEL,
-                        "metrics_url": f"{self.gateway_url}/metrics",
-                    },
-                    "traceloop": {
-                        "url": self.traceloop_url,
-                        "api_key": credentials.key,
-                        "environment": ENVIRONMENT,
-                        "other_environments": others,
-                    },
-                    "expected": {
-                        "exclude_request_data": not self.world.content,
-                        "resource_attributes": {name: value},
-                    },
-                }
+        demo = {
+            "control_plane": {"url": self.control_plane_url, "token": credentials.token},
+            "gateway": {
+                "url": self.gateway_url,
+                "token": credentials.token,
+                "model": MODEL,
+                "metrics_url": f"{self.gateway_url}/metrics",
             },
-            "alerting": {
-                "slack": {"bot_token": credentials.bot_token, "channel": CHANNEL, "api_url": self.slack_api_url}
+            "traceloop": {
+                "url": self.traceloop_url,
+                "api_key": credentials.key,
+                "environment": ENVIRONMENT,
+                "other_environments": others,
             },
+            "expected": {"exclude_request_data": not self.world.content, "resource_attributes": {name: value}},
         }
+        slack = {"bot_token": credentials.bot_token, "channel": CHANNEL, "api_url": self.slack_api_url}
+        return {"targets": {"demo": demo}, "alerting": {"slack": slack}}
 
     def state(self) -> dict[str, object]:
         """A summary, fit for JSON."""
         world = self.world
         return {
-            "faults": list(world.broken.names),
-            "dialect": world.dialect.words(),
+            "faults": list(world.faults.names),
+            "dialect": world.variant.words(),
             "traffic": world.traffic.as_json(),
             "time_factor": world.time_factor,
             "now": world.now(),
@@ -194,54 +192,202 @@ class Sandbox:
     # --- break and mend, at run time
 
     async def break_(self, name: str, seconds: Seconds | None = None) -> None:
-        """Set a fault; `seconds` replaces its delays. Raises KeyError for a name that is not in the registry."""
-        self.world.break_(name, seconds)
+        """Set a fault; `seconds` replaces its delays. Raises KeyError for a name that is not in the table."""
+        self.world.faults.set(name, FAULTS[name].patches, seconds)
+        self.world.configurations.touch(FAULTS[name].configurations)
         await self._open_or_close()
 
     async def fix(self, name: str | None = None) -> None:
         """Clear a fault, or all of them."""
-        for each in self.world.broken.names if name is None else (name,):
-            self.world.fix(each)
+        for each in self.world.faults.names if name is None else (name,):
+            if self.world.faults.clear(each):
+                self.world.configurations.touch(FAULTS[each].configurations)
         await self._open_or_close()
 
     async def reset(self) -> None:
-        """Begin anew: nothing broken, the first dialect, traffic and configuration, nothing remembered."""
+        """Begin anew: nothing broken, the first variant, traffic and configuration, nothing remembered."""
         await self.fix()
-        self.world.dialect = self._born_as
-        self.world.furnish(self.traceloop_url)
+        self.world.variant = self._first_variant
+        self.world.configure(self.traceloop_url)
         self.world.forget()
         self.exporter.forget_configuration()
 
     async def _open_or_close(self) -> None:
-        for host in self.apps:
-            await self._wire.listen(host, listening=not self.world.broken.closes_port(host))
+        if self._ports is not None:
+            for host in self.apps:
+                await self._ports.listen(host, listening=not self.world.faults.closes_port(host))
 
 
 @asynccontextmanager
 async def serve(
     port_base: int | None = None,
-    dialect: Dialect = DEFAULT,
+    variant: Variant = DEFAULT,
     time_factor: float = 1.0,
     *,
     content: bool = False,
-    clock: Clock | None = None,
     traffic: Traffic = NO_TRAFFIC,
+    check_message: CheckMessage = check_size,
 ) -> AsyncIterator[Sandbox]:
     """Run the sandbox on 127.0.0.1, from `port_base` on or on free ports, inside the running event loop.
 
     It prints and logs nothing and leaves signals alone. Raises OSError for a port that is taken.
     """
     sandbox = Sandbox(
-        clock=clock or SystemClock(),
-        dialect=dialect,
+        clock=SystemClock(),
+        variant=variant,
         time_factor=time_factor,
-        wire=Sockets(port_base),
         content=content,
         latency=LATENCY,
         traffic=traffic,
+        check_message=check_message,
+        ports=Ports(port_base),
     )
     await sandbox.start()
     try:
         yield sandbox
     finally:
         await sandbox.stop()
+
+
+# --- the control API, for people and for tests in other languages
+
+_HELP = {
+    "GET /state": "what is broken, which dialect, what was exported",
+    "GET /configuration": "the configuration of a monitor that watches this sandbox",
+    "GET /faults": "every fault there is",
+    "POST /faults/{name}": 'set one; body {"seconds": n} replaces its delays',
+    "DELETE /faults[/{name}]": "mend one, or all",
+    "GET, POST /dialect": 'body {"switch": "value"}',
+    "GET, POST /traffic": f'how busy others are; body {{"traffic": "20x3x8000"}}: {ALLOWED}',
+    "GET /messages": "what was posted to Slack",
+    "GET /traces": "what Traceloop has taken in",
+    "GET /requests": "the last 200 requests of every service; ?since=SECONDS: up to 5,000 since then",
+    "POST /reset": "begin anew",
+}
+
+
+def control_app(sandbox: Sandbox) -> ASGIApp:
+    """The ASGI application."""
+    api = _Control(sandbox)
+    return routed(
+        [
+            Route("/", api.help),
+            Route("/state", api.state),
+            Route("/configuration", api.configuration),
+            Route("/faults", api.list_faults, methods=["GET"]),
+            Route("/faults", api.fix, methods=["DELETE"]),
+            Route("/faults/{name}", api.break_, methods=["POST", "PUT"]),
+            Route("/faults/{name}", api.fix, methods=["DELETE"]),
+            Route("/dialect", api.variant, methods=["GET", "POST"]),
+            Route("/traffic", api.traffic, methods=["GET", "POST"]),
+            Route("/messages", api.messages, methods=["GET"]),
+            Route("/traces", api.traces, methods=["GET"]),
+            Route("/requests", api.requests, methods=["GET"]),
+            Route("/reset", api.reset, methods=["POST"]),
+        ]
+    )
+
+
+class _Control:
+    def __init__(self, sandbox: Sandbox) -> None:
+        self._sandbox = sandbox
+        self._world = sandbox.world
+
+    async def help(self, _request: Request) -> Response:
+        return JSONResponse(_HELP)
+
+    async def state(self, _request: Request) -> Response:
+        return JSONResponse(self._sandbox.state())
+
+    async def configuration(self, _request: Request) -> Response:
+        return JSONResponse(self._sandbox.configuration())
+
+    async def list_faults(self, _request: Request) -> Response:
+        active = self._world.faults.names
+        return JSONResponse(
+            {
+                name: {"about": fault.about, "named": [str(each) for each in fault.named], "set": name in active}
+                for name, fault in FAULTS.items()
+            }
+        )
+
+    async def break_(self, request: Request) -> Response:
+        name = request.path_params["name"]
+        if name not in FAULTS:
+            return _error(404, f"there is no fault {name!r}")
+        seconds = (await json_object(request) or {}).get("seconds")
+        if not (
+            seconds is None or (isinstance(seconds, int | float) and not isinstance(seconds, bool) and seconds >= 0)
+        ):
+            return _error(400, "seconds must be a number")
+        await self._sandbox.break_(name, seconds)
+        return await self.state(request)
+
+    async def fix(self, request: Request) -> Response:
+        """One, or all."""
+        name = request.path_params.get("name")
+        if name is not None and name not in FAULTS:
+            return _error(404, f"there is no fault {name!r}")
+        await self._sandbox.fix(name)
+        return await self.state(request)
+
+    async def variant(self, request: Request) -> Response:
+        """Every switch with its value and what it could be; a POST changes some."""
+        if request.method == "POST":
+            try:
+                self._world.vary(**{name: str(word) for name, word in (await json_object(request) or {}).items()})
+            except ValueError as error:
+                return _error(400, str(error))
+        words = self._world.variant.words()
+        return JSONResponse(
+            {
+                name: {"about": switch.about, "value": words[name], "values": list(switch.values)}
+                for name, switch in SWITCHES.items()
+            }
+        )
+
+    async def traffic(self, request: Request) -> Response:
+        """How busy others are; a POST makes them busier or quieter."""
+        if request.method == "POST":
+            try:
+                self._world.traffic = change_traffic(self._world.traffic, await json_object(request) or {})
+            except ValueError as error:
+                return _error(400, str(error))
+        return JSONResponse(self._world.traffic.as_json())
+
+    async def messages(self, _request: Request) -> Response:
+        """Slack's channels, as they read now."""
+        return JSONResponse([message.as_json() for message in self._world.slack.messages])
+
+    async def traces(self, _request: Request) -> Response:
+        """Traceloop's rows by trace."""
+        traces = self._world.traces()
+        return JSONResponse({trace_id: [row.of_list() for row in rows] for trace_id, rows in traces.items()})
+
+    async def requests(self, request: Request) -> Response:
+        """The newest requests, without their headers: those hold credentials."""
+        seen, since = list(self._world.requests), request.query_params.get("since")
+        if since is not None and not _SECONDS.fullmatch(since):
+            return _error(400, "since must be Unix seconds")
+        shown = seen[-_USUAL_REQUESTS:] if since is None else [each for each in seen if each.at >= float(since)]
+        return JSONResponse(
+            [
+                {
+                    "at": each.at,
+                    "host": each.host,
+                    "method": each.method,
+                    "path": each.path,
+                    "query": self._world.credentials.mask(each.query),
+                    "bytes": each.answered,
+                }
+                for each in shown
+            ]
+        )
+
+    async def reset(self, request: Request) -> Response:
+        await self._sandbox.reset()
+        return await self.state(request)
+
+
+def _error(status: int, message: str) -> Response:
+    return JSONResponse({"error": message}, status)

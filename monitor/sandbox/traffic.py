@@ -5,10 +5,9 @@ every id is made of these two numbers; hours of hundreds of requests a second ta
 gateways and services that are not ours, so no fault of ours touches it.
 """
 
-import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
 from functools import lru_cache
 from typing import Generic, NamedTuple, TypeVar
@@ -23,10 +22,10 @@ ALLOWED = (
 
 _WORDS = re.compile(r"(\d+(?:\.\d+)?)(?:x(\d+))?(?:x(\d+))?")
 _IDS = re.compile(r"(?<![0-9a-f])(?:[0-9a-f]{32}|[0-9a-f]{16})(?![0-9a-f])")
-_PLACES = 32
-"""More than the most spans: a request and a place in it make one number."""
-_LATEST = 1 << 50
 _TRACE_DIGITS = 32
+_POSITIONS = 32
+"""More than the most spans: a request and a position in it make one number."""
+_LATEST = 1 << 50
 _TRACE, _REST, _SPAN, _NONCE = (
     0x9E37_79B9_7F4A_7C15,
     0x6A09_E667_F3BC_C909,
@@ -35,11 +34,16 @@ _TRACE, _REST, _SPAN, _NONCE = (
 )
 
 
-class Spot(NamedTuple):
-    """Which span: the number of its request, and its place among that request's spans."""
+class Place(NamedTuple):
+    """Which span: the number of its request, and its position among that request's spans."""
 
     request: int
-    place: int
+    position: int
+
+    @property
+    def number(self) -> int:
+        """Both as one."""
+        return self.request * _POSITIONS + self.position
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +55,11 @@ class Traffic:
     span_bytes: int = 8_000
 
     def __post_init__(self) -> None:
+        types = (type(self.requests_per_second), type(self.spans), type(self.span_bytes))  # they may come from JSON
         fits = (
-            _is_number(self.requests_per_second)
+            types in {(int, int, int), (float, int, int)}
             and 0 <= self.requests_per_second <= MOST_REQUESTS
-            and _is_whole(self.spans)
             and 1 <= self.spans <= MOST_SPANS
-            and _is_whole(self.span_bytes)
             and FEWEST_BYTES <= self.span_bytes <= MOST_BYTES
         )
         if not fits:
@@ -67,39 +70,35 @@ class Traffic:
 
     def as_json(self) -> dict[str, object]:
         """The form of the control API."""
-        return {
-            "requests_per_second": self.requests_per_second,
-            "spans": self.spans,
-            "span_bytes": self.span_bytes,
-        }
+        return asdict(self)
 
-    def began(self, spot: Spot) -> int:
+    def began(self, place: Place) -> int:
         """When a span began, in Unix milliseconds."""
         requests, seconds = _ratio(self.requests_per_second)
-        return spot.request * 1000 * seconds // requests + spot.place
+        return place.request * 1000 * seconds // requests + place.position
 
-    def requests(self, since: int, until: int, place: int = 0) -> range:
-        """The requests whose span at this place began between two Unix milliseconds, both included."""
+    def requests(self, since: int, until: int, position: int = 0) -> range:
+        """The requests whose span at this position began between two Unix milliseconds, both included."""
         if not self.requests_per_second:
             return range(0)
         requests, seconds = _ratio(self.requests_per_second)
-        first, last = (max(0, moment - place) * requests for moment in (since, until + 1))
+        first, last = (max(0, moment - position) * requests for moment in (since, until + 1))
         return range(-(-first // (1000 * seconds)), -(-last // (1000 * seconds)))
 
-    def trace_id(self, root: Spot) -> str:
+    def trace_id(self, root: Place) -> str:
         """The id of the trace that begins with this span; like the gateway's, a UUIDv7 that begins with the time."""
-        head, tail = (_mixed(_number(root) ^ salt) for salt in (_TRACE, _REST))
+        head, tail = (_mixed(root.number ^ salt) for salt in (_TRACE, _REST))
         return f"{self.began(root):012x}7{head & 0xFFF:03x}{8 + (head >> 12) % 4:x}{tail >> 4:015x}"
 
-    def span_id(self, spot: Spot) -> str:
+    def span_id(self, place: Place) -> str:
         """The id of a span."""
-        return f"{_mixed(_number(spot) ^ _SPAN):016x}"
+        return f"{_mixed(place.number ^ _SPAN):016x}"
 
     def nonce(self, request: int) -> str:
         """What somebody else's canary has in its metadata."""
         return f"gtm-{_mixed(request ^ _NONCE):016x}"
 
-    def named_in(self, text: str) -> set[Spot]:
+    def named_in(self, text: str) -> set[Place]:
         """The spans whose trace id, span id or nonce stands somewhere in a text, and those beside them."""
         requests: set[int] = set()
         for found in set(_IDS.findall(text)):
@@ -107,14 +106,17 @@ class Traffic:
                 began = int(found[:12], 16)
                 requests.update(
                     request
-                    for place in range(self.spans)
-                    for request in self.requests(began, began, place)
-                    if self.trace_id(Spot(request, place)) == found
+                    for position in range(self.spans)
+                    for request in self.requests(began, began, position)
+                    if self.trace_id(Place(request, position)) == found
                 )
             else:
                 number = _unmixed(int(found, 16))
-                requests.update((number ^ _NONCE, (number ^ _SPAN) // _PLACES))
-        return {Spot(request, place) for request in requests if request < _LATEST for place in range(self.spans)}
+                requests.update((number ^ _NONCE, (number ^ _SPAN) // _POSITIONS))
+        return {Place(request, position) for request in requests if request < _LATEST for position in range(self.spans)}
+
+
+NO_TRAFFIC = Traffic()
 
 
 def parse_traffic(text: str) -> Traffic:
@@ -122,9 +124,8 @@ def parse_traffic(text: str) -> Traffic:
     words = _WORDS.fullmatch(text.strip())
     if words is None:
         raise ValueError(f"traffic cannot be {text[:60]!r}; it is {ALLOWED}")
-    requests, *rest = words.groups()
-    spans, span_bytes = (int(word) if word else usual for word, usual in zip(rest, (3, 8_000), strict=True))
-    return Traffic(float(requests), spans, span_bytes)
+    requests, spans, span_bytes = words.groups()
+    return Traffic(float(requests), int(spans or NO_TRAFFIC.spans), int(span_bytes or NO_TRAFFIC.span_bytes))
 
 
 def change_traffic(now: Traffic, body: Mapping[str, object]) -> Traffic:
@@ -137,8 +138,8 @@ def change_traffic(now: Traffic, body: Mapping[str, object]) -> Traffic:
 
 
 T = TypeVar("T")
-Reach = Callable[[int], tuple[int, int]]
-"""For a place among the spans of a request: between which Unix milliseconds, both included, a span must have begun."""
+Window = Callable[[int], tuple[int, int]]
+"""For a position among the spans of a request: between which Unix milliseconds, both included, a span must have begun."""
 
 
 class Stream(Generic[T]):
@@ -152,75 +153,69 @@ class Stream(Generic[T]):
     def __init__(
         self,
         traffic: Traffic,
-        build: Callable[[Spot], T],
+        build: Callable[[Place], T],
         *,
-        samples: Sequence[Spot],
+        samples: Sequence[Place],
         turns: int,
         wanted: Sequence[Callable[[T], bool]],
-        named: Iterable[Spot] = (),
+        named: Iterable[Place] = (),
     ) -> None:
         """`turns`: after how many requests the kinds come around again."""
 
-        def suits(spot: Spot) -> bool:
-            span = build(spot)
+        def is_wanted(place: Place) -> bool:
+            span = build(place)
             return all(wants(span) for wants in wanted)
 
-        known = set(samples) if traffic.requests_per_second else set[Spot]()
+        known = set(samples) if traffic.requests_per_second else set[Place]()
         self._traffic = traffic
+        self._build = build
         self._turns = turns
-        self._kinds = [sample for sample in samples if sample in known and suits(sample)]
-        candidates = [spot for spot in named if self._kind(spot) in known]
-        self._exceptions = {spot for spot in candidates if suits(spot) != (self._kind(spot) in self._kinds)}
+        self._kinds = [sample for sample in samples if sample in known and is_wanted(sample)]
+        candidates = [place for place in named if self._kind(place) in known]
+        self._exceptions = {place for place in candidates if is_wanted(place) != (self._kind(place) in self._kinds)}
 
-    def _kind(self, spot: Spot) -> Spot:
-        return Spot(spot.request % self._turns, spot.place)
+    def _kind(self, place: Place) -> Place:
+        return Place(place.request % self._turns, place.position)
 
-    def _requests(self, kind: Spot, reach: Reach) -> range:
-        every = self._traffic.requests(*reach(kind.place), kind.place)
+    def _requests(self, kind: Place, window: Window) -> range:
+        every = self._traffic.requests(*window(kind.position), kind.position)
         return range(every.start + (kind.request - every.start) % self._turns, every.stop, self._turns)
 
-    def _reached(self, spot: Spot, reach: Reach) -> bool:
-        since, until = reach(spot.place)
-        return since <= self._traffic.began(spot) <= until
+    def _is_within(self, place: Place, window: Window) -> bool:
+        since, until = window(place.position)
+        return since <= self._traffic.began(place) <= until
 
-    def count(self, reach: Reach) -> int:
+    def count(self, window: Window) -> int:
         """How many there are."""
-        usual = sum(len(self._requests(kind, reach)) for kind in self._kinds)
-        exceptions = [self._kind(spot) in self._kinds for spot in self._exceptions if self._reached(spot, reach)]
+        usual = sum(len(self._requests(kind, window)) for kind in self._kinds)
+        exceptions = [self._kind(place) in self._kinds for place in self._exceptions if self._is_within(place, window)]
         return usual + exceptions.count(False) - exceptions.count(True)
 
-    def walks(self, reach: Reach, *, descending: bool) -> Iterator[tuple[Spot, Iterator[Spot]]]:
-        """For each kind its sample, and its spans in the order of time."""
-        for kind in self._kinds:
-            requests = self._requests(kind, reach)
-            yield kind, self._walk(kind.place, reversed(requests) if descending else iter(requests))
-        for spot in sorted(self._exceptions):
-            if self._kind(spot) not in self._kinds and self._reached(spot, reach):
-                yield self._kind(spot), iter((spot,))
+    def walks(self, window: Window, *, descending: bool) -> list[Iterator[tuple[T, Place | None]]]:
+        """For each kind its spans in the order of time, each made when its turn comes."""
+        usual = [
+            self._walk(kind.position, reversed(requests) if descending else iter(requests))
+            for kind in self._kinds
+            for requests in [self._requests(kind, window)]
+        ]
+        others = [
+            iter([(self._build(place), place)])
+            for place in sorted(self._exceptions)
+            if self._kind(place) not in self._kinds and self._is_within(place, window)
+        ]
+        return [*usual, *others]
 
-    def _walk(self, place: int, requests: Iterator[int]) -> Iterator[Spot]:
+    def _walk(self, position: int, requests: Iterator[int]) -> Iterator[tuple[T, Place | None]]:
         for request in requests:
-            spot = Spot(request, place)
-            if spot not in self._exceptions:
-                yield spot
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def _is_whole(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
+            place = Place(request, position)
+            if place not in self._exceptions:
+                yield self._build(place), place
 
 
 @lru_cache
 def _ratio(rate: float) -> tuple[int, int]:
     """So many requests in so many seconds, both whole: times must not depend on rounding."""
     return Fraction(str(rate)).as_integer_ratio()
-
-
-def _number(spot: Spot) -> int:
-    return spot.request * _PLACES + spot.place
 
 
 # What looks like chance and can be traced back, so that a search by an id need not try every span there is:

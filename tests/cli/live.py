@@ -9,8 +9,9 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, context
 from pathlib import Path
 from typing import Any, TypeVar
 
-from monitor.sandbox import Dialect, Sandbox, serve
+from monitor.sandbox import Sandbox, Variant, serve
 from monitor.web.server import WebServer
+from tests.fakes.block_kit import validate_message
 from tests.fakes.loopback import answer, saying, serving
 from tests.scenarios.house import merge
 from tests.web.site import Site
@@ -105,9 +106,9 @@ class LiveSandbox:
 
 
 @contextmanager
-def live_sandbox(dialect: Dialect | None = None) -> Iterator[LiveSandbox]:
+def live_sandbox(variant: Variant | None = None) -> Iterator[LiveSandbox]:
     """A healthy one."""
-    with elsewhere(lambda: serve(None, dialect or Dialect(), 0.02)) as (sandbox, there):
+    with elsewhere(lambda: serve(None, variant or Variant(), 0.02, check_message=validate_message)) as (sandbox, there):
         yield LiveSandbox(sandbox, there)
 
 

@@ -16,10 +16,10 @@ from monitor.daemon.daemon import Daemon
 from monitor.daemon.delivery import Route
 from monitor.http import Http, InProcess
 from monitor.redaction import Redactor
-from monitor.sandbox import InProcess as SandboxWire
 from monitor.sandbox import Sandbox
 from monitor.settings import Settings, parse
 from monitor.store.memory import MemoryStore
+from tests.fakes.block_kit import validate_message
 from tests.fakes.clock import FakeClock
 from tests.notifiers.fake import FakeNotifier
 from tests.scenarios.house import merge
@@ -33,7 +33,7 @@ class Home:
 
     def __init__(self, **more: Any) -> None:
         self.clock = FakeClock()
-        self.sandbox = Sandbox(clock=self.clock, wire=SandboxWire())
+        self.sandbox = Sandbox(clock=self.clock, check_message=validate_message)
         self.store = MemoryStore(self.clock)
         self.notifier = FakeNotifier()
         self.events: list[Event] = []

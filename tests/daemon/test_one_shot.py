@@ -17,7 +17,7 @@ from monitor.core.trace import Route, TraceSeen
 from monitor.daemon.compose import Adapters, Parts
 from monitor.daemon.one_shot import OneShot, Selection
 from monitor.ports import Check, TargetStore
-from monitor.sandbox import FAULTS, parse_dialect
+from monitor.sandbox import FAULTS, parse_variant
 from monitor.store.sqlite import SqliteStore
 from tests.core.build import a_canary, manifest, policy, spans
 from tests.daemon.world import CANARY, World, verdicts, world
@@ -108,7 +108,7 @@ async def test_every_fault_gets_its_own_name_or_none(tmp_path: Path, name: str) 
 )
 async def test_healthy_in_any_dialect_never_fails(tmp_path: Path, dialect: str) -> None:
     """Whatever the facts leave unknown."""
-    async with world(tmp_path, parse_dialect(dialect)) as it:
+    async with world(tmp_path, parse_variant(dialect)) as it:
         described = await it.look()
         assert (described["verdict"], described["fault"]) == ("pass", None)
 
@@ -116,7 +116,7 @@ async def test_healthy_in_any_dialect_never_fails(tmp_path: Path, dialect: str) 
 async def test_a_trace_in_another_environment_is_found_in_any_dialect(tmp_path: Path) -> None:
     """Also where the per-trace route is closed, and where it shows every environment."""
     for dialect in ("trace_scope=project", "trace_route=404", "header_values=masked,trace_scope=project"):
-        async with world(tmp_path, parse_dialect(dialect)) as it:
+        async with world(tmp_path, parse_variant(dialect)) as it:
             await it.sandbox.break_("wrong_environment")
             described = await it.look(*CANARY, C.CONTROL)
             assert (described["verdict"], described["fault"]) == ("fail", "wrong_environment")
@@ -336,7 +336,7 @@ async def test_that_the_gateway_takes_our_trace_id_is_known_from_the_daemon(
     tmp_path: Path, *, honours: bool | None, verdict: str
 ) -> None:
     """Else a trace that is not there under our own id may be there under another."""
-    async with world(tmp_path, parse_dialect("feedback=absent,traceparent=honoured")) as it:
+    async with world(tmp_path, parse_variant("feedback=absent,traceparent=honoured")) as it:
         await it.sandbox.break_("ingest_failing_swallows")
         key = await _remember(it, TargetState(target=DEMO))
         credential = fingerprint(it.sandbox.world.credentials.key, key)
@@ -426,7 +426,7 @@ async def test_a_switch_behind_a_fault_is_named_by_one_look(tmp_path: Path) -> N
 @pytest.mark.parametrize("naming", ["llm", "gen_ai", "tfy"])
 async def test_what_the_trace_says_is_shown_beside_what_the_gateway_answered(tmp_path: Path, naming: str) -> None:
     """Model and tokens, under whatever names; and that the trace went by the exporter as it is configured."""
-    async with world(tmp_path, parse_dialect(f"naming={naming}")) as it:
+    async with world(tmp_path, parse_variant(f"naming={naming}")) as it:
         described = await it.look()
         evidence = described["checks"]["arrival"]["evidence"]
         model = "openai-main/gpt-4o-mini" if naming == "tfy" else "gpt-4o-mini"

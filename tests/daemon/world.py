@@ -13,8 +13,7 @@ from monitor.daemon.one_shot import Selection, one_shots, run_all
 from monitor.daemon.status import describe
 from monitor.http import Http, InProcess
 from monitor.redaction import Redactor
-from monitor.sandbox import Dialect, Sandbox
-from monitor.sandbox import InProcess as SandboxWire
+from monitor.sandbox import Sandbox, Variant
 from monitor.settings import Settings, parse
 from tests.fakes.clock import FakeClock
 from tests.scenarios.house import merge
@@ -27,9 +26,9 @@ CANARY = frozenset({C.CANARY, C.ARRIVAL})
 class World:
     """A sandbox, and single passes over it."""
 
-    def __init__(self, directory: Path, dialect: Dialect, more: dict[str, Any], *, content: bool) -> None:
+    def __init__(self, directory: Path, variant: Variant, more: dict[str, Any], *, content: bool) -> None:
         self.clock = FakeClock()
-        self.sandbox = Sandbox(clock=self.clock, dialect=dialect, wire=SandboxWire(), content=content, latency=0.3)
+        self.sandbox = Sandbox(clock=self.clock, variant=variant, content=content, latency=0.3)
         self.directory = directory
         self.said: list[str] = []
         self.ended: bool | None = None
@@ -75,10 +74,10 @@ class World:
 
 @asynccontextmanager
 async def world(
-    directory: Path, dialect: Dialect | None = None, *, content: bool = False, **more: Any
+    directory: Path, variant: Variant | None = None, *, content: bool = False, **more: Any
 ) -> AsyncIterator[World]:
     """A healthy one; `more` is merged into the configuration."""
-    built = World(directory, dialect or Dialect(), more, content=content)
+    built = World(directory, variant or Variant(), more, content=content)
     await built.sandbox.start()
     try:
         yield built

@@ -16,8 +16,7 @@ from monitor.doctor.report import describe_probes
 from monitor.doctor.snapshot import Snapshot
 from monitor.http import Http, InProcess
 from monitor.redaction import Redactor
-from monitor.sandbox import FAULTS, Dialect, Sandbox, parse_dialect
-from monitor.sandbox import InProcess as SandboxWire
+from monitor.sandbox import FAULTS, Sandbox, Variant, parse_variant
 from monitor.settings import Settings, parse
 from tests.fakes.clock import FakeClock
 from tests.scenarios.house import merge
@@ -28,9 +27,9 @@ Report = dict[str, Any]
 class Harness:
     """A sandbox, and a doctor that asks it."""
 
-    def __init__(self, dialect: Dialect, more: dict[str, Any], *, content: bool) -> None:
+    def __init__(self, dialect: Variant, more: dict[str, Any], *, content: bool) -> None:
         self.clock = FakeClock(threads=False)
-        self.sandbox = Sandbox(clock=self.clock, dialect=dialect, wire=SandboxWire(), content=content, latency=0.3)
+        self.sandbox = Sandbox(clock=self.clock, variant=dialect, content=content, latency=0.3)
         self.more = more
         self.said: list[str] = []
         self.took: Seconds = 0.0
@@ -74,7 +73,7 @@ class Harness:
 async def harness(dialect: str = "", *faults: str, content: bool | None = None, **more: Any) -> AsyncIterator[Harness]:
     """A sandbox in a dialect, with something broken; `more` is merged into the configuration."""
     needs_content = any(FAULTS[fault].needs_content for fault in faults)
-    built = Harness(parse_dialect(dialect), more, content=needs_content if content is None else content)
+    built = Harness(parse_variant(dialect), more, content=needs_content if content is None else content)
     await built.sandbox.start()
     try:
         for fault in faults:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from monitor.core.events import Checked
 from monitor.core.faults import FAULTS as TABLE
 from monitor.core.model import Fault, Severity, UnknownReason
-from monitor.sandbox import FAULTS, Dialect, Host
+from monitor.sandbox import FAULTS, Host, Variant
 from monitor.web.page import status_page
 from tests.fuzz.answers import Heard, changing
 from tests.fuzz.mutations import Mutation
@@ -59,8 +59,8 @@ class Run:
 async def run(route: str, mutation: Mutation, *, broken: str | None = None, words: str = "") -> Run:
     """Let a well daemon settle in, change one answer (and break the world) for a while, then mend everything."""
     done = Run(route=route, mutation=mutation, broken=broken)
-    dialect = Dialect().vary(dict(word.split("=") for word in words.split(",") if word))
-    async with house(dialect, seed=mutation.seed, one_root=ROUTES[route].host is not Host.SLACK) as home:
+    variant = Variant().vary(dict(word.split("=") for word in words.split(",") if word))
+    async with house(variant, seed=mutation.seed, one_root=ROUTES[route].host is not Host.SLACK) as home:
         await home.settle_in()
         notified = len(home.story)
         home.put_between(ROUTES[route].host, changing(ROUTES[route].concerns, _noting(done)))

@@ -89,3 +89,12 @@ async def test_each_target_can_have_its_own_listener(received: Heard) -> None:
     await ask(shared.listening(received.answer), "http://one.example/")
     await ask(shared, "http://one.example/")
     assert received.outcomes == [(Service.GATEWAY, "5xx")]
+
+
+@pytest.mark.parametrize(("url", "headers"), [("http://[::1/", {}), ("http://one.example/", {"x-note": "€"})])
+async def test_what_makes_no_request_is_never_sent(url: str, headers: dict[str, str]) -> None:
+    """As over the network: a URL that is none, a header that HTTP does not allow."""
+    http = Http(clock=FakeClock(), transport=InProcess({"one.example": app_saying(200, b"1")}))
+    with pytest.raises(Unreachable) as caught:
+        await http.request(Service.GATEWAY, "GET", url, timeout=5, headers=headers)
+    assert caught.value.kind == "protocol"

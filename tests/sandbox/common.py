@@ -3,17 +3,39 @@
 import asyncio
 import json
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, cast
 from urllib.parse import urlencode
+
+import httpx
+from starlette.types import ASGIApp
 
 from monitor.ports import Unreachable
 from monitor.sandbox import Host, Sandbox
-from monitor.sandbox.in_process import Answer, call
-from monitor.sandbox.traceloop.rows import Row
+from monitor.sandbox.rows import Row
 from tests.fakes.clock import FakeClock
 
 MODEL = "openai-main/gpt-4o-mini"
 AGENT = "gateway-trace-monitor/test"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """A whole answer; header names are lower-case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+async def call(
+    app: ASGIApp, method: str, url: str, *, headers: Mapping[str, str] | None = None, body: bytes = b""
+) -> Answer:
+    """Send one request to an application and collect its answer. Raises Unreachable where a fault leaves it without one."""
+    request = httpx.Request(method, url, headers=headers, content=body)
+    response = await httpx.ASGITransport(cast("Any", app)).handle_async_request(request)
+    pieces = [piece async for piece in cast("httpx.AsyncByteStream", response.stream)]
+    return Answer(status=response.status_code, headers=dict(response.headers), body=b"".join(pieces))
 
 
 def chat(**more: Any) -> dict[str, Any]:

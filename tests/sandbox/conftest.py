@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from monitor.sandbox import Sandbox
+from tests.fakes.block_kit import validate_message
 from tests.fakes.clock import FakeClock
 from tests.sandbox.common import Asker
 
@@ -18,7 +19,7 @@ def clock() -> FakeClock:
 @pytest.fixture
 async def asker(clock: FakeClock) -> AsyncIterator[Asker]:
     """Asks a started sandbox that exports no content."""
-    sandbox = Sandbox(clock=clock)
+    sandbox = Sandbox(clock=clock, check_message=validate_message)
     await sandbox.start()
     yield Asker(sandbox, clock)
     await sandbox.stop()

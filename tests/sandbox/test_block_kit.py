@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from monitor.sandbox import validate_message
+from tests.fakes.block_kit import validate_message
 
 
 def plain(text: str = "x") -> dict[str, Any]:

@@ -8,8 +8,7 @@ import pytest
 
 from monitor.sandbox import FAULTS, SWITCHES, Host, Sandbox, Traffic
 from monitor.sandbox.credentials import CHANNEL
-from monitor.sandbox.in_process import call
-from tests.sandbox.common import Asker, read
+from tests.sandbox.common import Asker, call, read
 
 
 async def test_faults_are_listed_set_and_cleared(asker: Asker) -> None:
@@ -47,23 +46,23 @@ async def test_faults_are_listed_set_and_cleared(asker: Asker) -> None:
 )
 async def test_what_cannot_be_done_is_refused(asker: Asker, method: str, path: str, body: Any, status: int) -> None:
     """With an error that says why, and nothing changed."""
-    before = asker.sandbox.world.dialect
+    before = asker.sandbox.world.variant
     answer = await asker.control(method, path, body)
     assert answer.status == status
     assert read(answer)["error"]
-    assert asker.sandbox.world.broken.names == ()
-    assert asker.sandbox.world.dialect == before
+    assert asker.sandbox.world.faults.names == ()
+    assert asker.sandbox.world.variant == before
     assert asker.sandbox.world.traffic == Traffic()
 
 
-async def test_the_dialect_is_shown_and_changed(asker: Asker) -> None:
+async def test_the_variant_is_shown_and_changed(asker: Asker) -> None:
     """Every switch with what it could be."""
     shown = read(await asker.control("GET", "/dialect"))
     assert set(shown) == set(SWITCHES)
     assert shown["off"]["values"] == ["absent", "null", "404", "200-null"]
     changed = read(await asker.control("POST", "/dialect", {"off": "404", "index_lag": "60s"}))
     assert (changed["off"]["value"], changed["index_lag"]["value"]) == ("404", "60s")
-    assert asker.sandbox.world.dialect.words()["off"] == "404"
+    assert asker.sandbox.world.variant.words()["off"] == "404"
 
 
 async def test_traffic_is_shown_and_changed(asker: Asker) -> None:
@@ -81,14 +80,6 @@ async def test_traffic_is_shown_and_changed(asker: Asker) -> None:
     assert (await asker.warehouse())["total_results"] == 3600 * 5 * 2 + 1
     assert read(await asker.control("POST", "/reset"))["traffic"] == born
     assert (await asker.warehouse())["total_results"] == 0
-
-
-async def test_what_a_sandbox_is_born_with_it_goes_back_to(asker: Asker) -> None:
-    """Forgetting is that too."""
-    sandbox = Sandbox(clock=asker.clock, traffic=Traffic(7))
-    sandbox.world.traffic = Traffic(9)
-    sandbox.world.forget()
-    assert sandbox.world.traffic == Traffic(7)
 
 
 async def test_messages_traces_and_requests_are_shown(asker: Asker) -> None:
@@ -126,8 +117,8 @@ async def test_a_reset_begins_anew(asker: Asker, sandbox: Sandbox) -> None:
     await asker.complete()
     await asker.clock.advance(5)
     await asker.control("POST", "/reset")
-    assert sandbox.world.broken.names == ()
-    assert sandbox.world.dialect.words()["off"] == "absent"
+    assert sandbox.world.faults.names == ()
+    assert sandbox.world.variant.words()["off"] == "absent"
     assert not sandbox.world.own_spans
     await asker.complete()
     await asker.clock.advance(5)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from monitor.sandbox import FAULTS, Host, Sandbox
-from monitor.sandbox.truefoundry.manifests import problem_of
+from monitor.sandbox.configurations import problem_of
 from tests.fakes.clock import FakeClock
 from tests.sandbox.common import Asker, read
 
@@ -55,11 +55,11 @@ async def test_a_change_is_signed_and_dated(asker: Asker, sandbox: Sandbox, cloc
     ("off", "status", "shown"),
     [("absent", 200, "no key"), ("null", 200, "null"), ("404", 404, "message"), ("200-null", 200, "nothing")],
 )
-async def test_an_exporter_that_is_off_is_shown_by_dialect(
+async def test_an_exporter_that_is_off_is_shown_by_variant(
     asker: Asker, sandbox: Sandbox, off: str, status: int, shown: str
 ) -> None:
     """Absent, null, 404, or no body at all."""
-    sandbox.world.speak(off=off)
+    sandbox.world.vary(off=off)
     await sandbox.break_("exporter_disabled")
     answer = await asker.plane("GET", CONFIG)
     body = read(answer)
@@ -78,7 +78,7 @@ async def test_what_was_never_configured_is_not_found_or_null(
     asker: Asker, sandbox: Sandbox, off: str, status: int, body: type
 ) -> None:
     """Of other types too; a type that does not exist is a bad request."""
-    sandbox.world.speak(off=off)
+    sandbox.world.vary(off=off)
     answer = await asker.plane("GET", "/api/svc/v1/llm-gateway/config/gateway-logging-config")
     assert answer.status == status
     assert isinstance(read(answer), body)
@@ -86,16 +86,16 @@ async def test_what_was_never_configured_is_not_found_or_null(
 
 
 @pytest.mark.parametrize(
-    ("dialect", "headers"),
+    ("variant", "headers"),
     [
         ("masked", {"Authorization": "********"}),
         ("reference", {"Authorization": "tfy-secret://sandbox:otel:authorization"}),
         ("absent", None),
     ],
 )
-async def test_header_values_are_shown_by_dialect(asker: Asker, sandbox: Sandbox, dialect: str, headers: Any) -> None:
+async def test_header_values_are_shown_by_variant(asker: Asker, sandbox: Sandbox, variant: str, headers: Any) -> None:
     """What the exporter sends is the same in all of them."""
-    sandbox.world.speak(header_values=dialect)
+    sandbox.world.vary(header_values=variant)
     assert (await asker.config())["manifest"][EXPORTER].get("headers") == headers
     await asker.complete()
     await asker.clock.advance(5)
@@ -186,11 +186,11 @@ LOGGING_PATH = "/api/svc/v1/llm-gateway/config/gateway-logging-config"
 
 @pytest.mark.parametrize("how", ["envelope", "list"])
 async def test_logging_configurations_stand_side_by_side(asker: Asker, sandbox: Sandbox, how: str) -> None:
-    """Each name is one of its own; how several are shown is a matter of the dialect."""
-    sandbox.world.speak(other_settings=how)
+    """Each name is one of its own; how several are shown is a matter of the variant."""
+    sandbox.world.vary(other_settings=how)
     assert (await asker.plane("GET", LOGGING_PATH)).status == 404
     loud = {"type": "gateway-logging-config", "name": "loud", "log": True}
-    sandbox.world.settings.apply("gateway-logging-config", loud)
+    sandbox.world.configurations.apply(loud)
     one = read(await asker.plane("GET", LOGGING_PATH))
     assert isinstance(one, list) is (how == "list")
     quiet = {"type": "gateway-logging-config", "name": "quiet", "log": False}
@@ -218,7 +218,7 @@ async def test_a_fault_signs_what_it_applies(asker: Asker, sandbox: Sandbox, clo
 
 async def test_the_other_configurations_may_be_forbidden(asker: Asker, sandbox: Sandbox) -> None:
     """While the exporter's is shown."""
-    sandbox.world.speak(other_settings="forbidden")
+    sandbox.world.vary(other_settings="forbidden")
     for kind in ("gateway-logging-config", "gateway-global-settings", "gateway-data-routing-config"):
         assert (await asker.plane("GET", f"/api/svc/v1/llm-gateway/config/{kind}")).status == 403
     assert (await asker.plane("GET", CONFIG)).status == 200
@@ -262,6 +262,6 @@ async def test_what_faults_apply_would_not_be_refused(sandbox: Sandbox) -> None:
     kinds = ("gateway-logging-config", "gateway-global-settings", "gateway-data-routing-config")
     for name in FAULTS:
         await sandbox.break_(name)
-        for kept in [each for kind in kinds for each in sandbox.world.settings.all(kind)]:
+        for kept in [each for kind in kinds for each in sandbox.world.configurations.all(kind)]:
             assert problem_of(kept.manifest) is None
         await sandbox.fix()

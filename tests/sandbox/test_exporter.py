@@ -1,15 +1,18 @@
 """The exporter on a clock that the test turns: window, batches, queue, retries, cache, drops."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from monitor.sandbox import InProcess, Sandbox
-from monitor.sandbox.truefoundry.exporter import BATCH, QUEUE
+from monitor.http import Reply, Request, Stopwatch
+from monitor.ports import Unreachable
+from monitor.sandbox import Sandbox
+from monitor.sandbox.exporter import BATCH, QUEUE, Exporter
 from tests.fakes.clock import FakeClock
 from tests.sandbox.common import Asker
 
@@ -18,26 +21,24 @@ CONTENT = ("tfy.input", "tfy.output", "tfy.resolved_input", "llm.prompts.", "llm
 
 
 @dataclass
-class Ear(InProcess):
-    """A wire that hears every post and answers as it is told; `answers` run out into 200."""
+class Endpoint:
+    """Takes every post and answers as it is told; `answers` run out into 200."""
 
     clock: FakeClock
     answers: list[int | Exception] = field(default_factory=list)
     posts: list[tuple[float, str, Mapping[str, str], bytes]] = field(default_factory=list)
     takes: float = 0.0
 
-    def __post_init__(self) -> None:
-        super().__init__()
-
-    async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> int:
-        """Hear and answer."""
-        self.posts.append((self.clock.now(), url, headers, body))
+    @asynccontextmanager
+    async def open(self, request: Request, _watch: Stopwatch) -> AsyncIterator[Reply]:
+        """Take and answer."""
+        self.posts.append((self.clock.now(), request.url, request.headers, request.body or b""))
         if self.takes:
             await self.clock.sleep(self.takes)
         answer = self.answers.pop(0) if self.answers else 200
         if isinstance(answer, Exception):
             raise answer
-        return answer
+        yield Reply(status=answer, headers={}, chunks=_nothing())
 
     @property
     def times(self) -> list[float]:
@@ -45,23 +46,40 @@ class Ear(InProcess):
         return [at - self.posts[0][0] for at, *_ in self.posts]
 
 
-async def listening(clock: FakeClock, **more: Any) -> tuple[Asker, Ear]:
-    """A started sandbox whose exporter is heard."""
-    ear = Ear(clock)
-    sandbox = Sandbox(clock=clock, wire=ear, **more)
-    await sandbox.start()
-    return Asker(sandbox, clock), ear
+async def _nothing() -> AsyncGenerator[bytes, None]:
+    yield b""
 
 
-async def test_a_trace_leaves_after_the_window_in_one_post(clock: FakeClock) -> None:
+Exporting = Callable[..., Awaitable[tuple[Asker, Endpoint]]]
+
+
+@pytest.fixture
+async def exporting(clock: FakeClock) -> AsyncIterator[Exporting]:
+    """Starts a sandbox whose exporter posts to an endpoint of its own."""
+    started: list[Sandbox] = []
+
+    async def start(**how: Any) -> tuple[Asker, Endpoint]:
+        endpoint = Endpoint(clock)
+        sandbox = Sandbox(clock=clock, **how)
+        sandbox.exporter = Exporter(sandbox.world, endpoint)
+        await sandbox.start()
+        started.append(sandbox)
+        return Asker(sandbox, clock), endpoint
+
+    yield start
+    for sandbox in started:
+        await sandbox.stop()
+
+
+async def test_a_trace_leaves_after_the_window_in_one_post(exporting: Exporting, clock: FakeClock) -> None:
     """Two seconds later, to the endpoint as it stands, with the configured headers, as protobuf."""
-    asker, ear = await listening(clock)
+    asker, endpoint = await exporting()
     began = clock.now()
     await asker.complete()
     await clock.advance(1.9)
-    assert not ear.posts
+    assert not endpoint.posts
     await clock.advance(0.1)
-    [(at, url, headers, body)] = ear.posts
+    [(at, url, headers, body)] = endpoint.posts
     assert (at - began, url) == (2.0, "https://traceloop/v1/traces")
     assert headers["authorization"] == f"Bearer {asker.credentials.key}"
     assert headers["content-type"] == "application/x-protobuf"
@@ -71,120 +89,117 @@ async def test_a_trace_leaves_after_the_window_in_one_post(clock: FakeClock) -> 
         "deployment.environment": "sandbox",
     }
     assert len(resource.scope_spans[0].spans) == 3
-    await asker.sandbox.stop()
 
 
-async def test_the_time_factor_scales_the_window(clock: FakeClock) -> None:
+async def test_the_time_factor_scales_window_and_cache(exporting: Exporting, clock: FakeClock) -> None:
     """A tenth of the time for everything."""
-    asker, ear = await listening(clock, time_factor=0.1)
+    asker, endpoint = await exporting(time_factor=0.1)
     await asker.complete()
     await clock.advance(0.2)
-    assert len(ear.posts) == 1
-    await asker.sandbox.stop()
+    assert len(endpoint.posts) == 1
+    await asker.sandbox.break_("exporter_disabled")
+    await clock.advance(30)
+    await asker.complete()
+    await clock.advance(1)
+    assert len(endpoint.posts) == 1
 
 
-async def test_batches_are_of_fifty_and_the_queue_of_a_hundred(clock: FakeClock) -> None:
+async def test_batches_are_of_fifty_and_the_queue_of_a_hundred(exporting: Exporting, clock: FakeClock) -> None:
     """What does not fit is lost, and counted."""
-    asker, ear = await listening(clock)
+    asker, endpoint = await exporting()
     for _ in range(35):
         await asker.complete()
     await clock.advance(10)
     sizes = [
-        len(ExportTraceServiceRequest.FromString(post[3]).resource_spans[0].scope_spans[0].spans) for post in ear.posts
+        len(ExportTraceServiceRequest.FromString(post[3]).resource_spans[0].scope_spans[0].spans)
+        for post in endpoint.posts
     ]
     assert sizes == [BATCH, QUEUE - BATCH]
     assert asker.exported() == {"exported": QUEUE, "overflowed": 5}
     assert len(asker.sandbox.world.own_spans) == 105
-    await asker.sandbox.stop()
 
 
 @pytest.mark.parametrize("status", [429, 502, 503, 504])
-async def test_what_may_pass_is_tried_three_times_more(clock: FakeClock, status: int) -> None:
+async def test_what_may_pass_is_tried_three_times_more(exporting: Exporting, clock: FakeClock, status: int) -> None:
     """A second apart; then the spans are gone."""
-    asker, ear = await listening(clock)
-    ear.answers = [status] * 10
+    asker, endpoint = await exporting()
+    endpoint.answers = [status] * 10
     await asker.complete()
     await clock.advance(60)
-    assert ear.times == [0, 1, 2, 3]
+    assert endpoint.times == [0, 1, 2, 3]
     assert asker.exported() == {f"refused_{status}": 3}
-    await asker.sandbox.stop()
 
 
 @pytest.mark.parametrize("status", [301, 400, 401, 403, 404, 408, 413, 415, 500])
-async def test_what_will_not_pass_is_dropped_at_once(clock: FakeClock, status: int) -> None:
+async def test_what_will_not_pass_is_dropped_at_once(exporting: Exporting, clock: FakeClock, status: int) -> None:
     """Once, silently; redirects are not followed."""
-    asker, ear = await listening(clock)
-    ear.answers = [status]
+    asker, endpoint = await exporting()
+    endpoint.answers = [status]
     await asker.complete()
     await clock.advance(60)
-    assert len(ear.posts) == 1
+    assert len(endpoint.posts) == 1
     assert asker.exported() == {f"refused_{status}": 3}
-    await asker.sandbox.stop()
 
 
-async def test_a_retry_may_succeed(clock: FakeClock) -> None:
+async def test_a_retry_may_succeed(exporting: Exporting, clock: FakeClock) -> None:
     """Connection loss is retried like 503."""
-    asker, ear = await listening(clock)
-    ear.answers = [ConnectionRefusedError(), 503, 200]
+    asker, endpoint = await exporting()
+    endpoint.answers = [Unreachable("refused", kind="connect"), 503, 200]
     await asker.complete()
     await clock.advance(10)
-    assert len(ear.posts) == 3
+    assert len(endpoint.posts) == 3
     assert asker.exported() == {"exported": 3}
-    await asker.sandbox.stop()
 
 
-async def test_what_cannot_be_sent_is_dropped(clock: FakeClock) -> None:
+async def test_what_cannot_be_sent_is_dropped(exporting: Exporting, clock: FakeClock) -> None:
     """An endpoint that is no address."""
-    asker, ear = await listening(clock)
-    ear.answers = [ValueError()]
+    asker, endpoint = await exporting()
+    endpoint.answers = [Unreachable("no address", kind="protocol")]
     await asker.complete()
     await clock.advance(10)
-    assert len(ear.posts) == 1
+    assert len(endpoint.posts) == 1
     assert asker.exported() == {"undeliverable": 3}
-    await asker.sandbox.stop()
 
 
-async def test_a_slow_endpoint_is_given_a_minute_a_try(clock: FakeClock) -> None:
+async def test_a_slow_endpoint_is_given_a_minute_a_try(exporting: Exporting, clock: FakeClock) -> None:
     """Four tries, three pauses: gone after 243 seconds; other batches go on meanwhile."""
-    asker, ear = await listening(clock)
-    ear.takes = 3600
+    asker, endpoint = await exporting()
+    endpoint.takes = 3600
     await asker.complete()
     await clock.advance(30)
     await asker.complete()
     await clock.advance(400)
-    assert ear.times == [0, 30, 61, 91, 122, 152, 183, 213]
+    assert endpoint.times == [0, 30, 61, 91, 122, 152, 183, 213]
     assert asker.exported() == {"no_answer": 6}
-    await asker.sandbox.stop()
 
 
-async def test_four_workers_and_no_more(clock: FakeClock) -> None:
+async def test_four_workers_and_no_more(exporting: Exporting, clock: FakeClock) -> None:
     """With all of them hanging the queue fills; when they give up it drains."""
-    asker, ear = await listening(clock)
-    ear.takes = 3600
+    asker, endpoint = await exporting()
+    endpoint.takes = 3600
     for _ in range(6):
         await asker.complete()
         await clock.advance(3)
-    assert len(ear.posts) == 4
-    ear.takes = 0
+    assert len(endpoint.posts) == 4
+    endpoint.takes = 0
     await clock.advance(300)
     assert asker.exported()["exported"] >= 6
-    await asker.sandbox.stop()
 
 
-async def test_a_change_takes_effect_when_the_cache_expires(clock: FakeClock) -> None:
+async def test_a_change_takes_effect_when_the_cache_expires(exporting: Exporting, clock: FakeClock) -> None:
     """The exporter reads its configuration every five minutes, and not sooner."""
-    asker, ear = await listening(clock)
+    asker, endpoint = await exporting()
     await asker.complete()
     await clock.advance(3)
     await asker.sandbox.break_("exporter_disabled")
     await clock.advance(290)
     await asker.complete()
     await clock.advance(3)
-    assert len(ear.posts) == 2
+    assert len(endpoint.posts) == 2
     await clock.advance(10)
     await asker.complete()
     await clock.advance(3)
-    assert len(ear.posts) == 2
+    assert len(endpoint.posts) == 2
     assert asker.exported() == {"exported": 6, "switched_off": 3}
     await asker.sandbox.fix()
     await asker.complete()
@@ -193,57 +208,41 @@ async def test_a_change_takes_effect_when_the_cache_expires(clock: FakeClock) ->
     await clock.advance(300)
     await asker.complete()
     await clock.advance(3)
-    assert len(ear.posts) == 3
-    await asker.sandbox.stop()
+    assert len(endpoint.posts) == 3
 
 
-async def test_the_cache_scales_with_time_too(clock: FakeClock) -> None:
-    """Thirty seconds at a tenth."""
-    asker, ear = await listening(clock, time_factor=0.1)
-    await asker.complete()
-    await clock.advance(1)
-    await asker.sandbox.break_("exporter_disabled")
-    await clock.advance(30)
-    await asker.complete()
-    await clock.advance(1)
-    assert len(ear.posts) == 1
-    await asker.sandbox.stop()
-
-
-async def test_json_is_sent_where_json_is_set(clock: FakeClock) -> None:
+async def test_json_is_sent_where_json_is_set(exporting: Exporting, clock: FakeClock) -> None:
     """Ids in hexadecimal, kinds as numbers, as OTLP's JSON demands."""
-    asker, ear = await listening(clock)
+    asker, endpoint = await exporting()
     await asker.sandbox.break_("config_drift_encoding")
     await asker.complete()
     await clock.advance(3)
-    [(_, _, headers, body)] = ear.posts
+    [(_, _, headers, body)] = endpoint.posts
     kept = asker.sandbox.world.own_spans[0].span
     assert headers["content-type"] == "application/json"
     assert f'"traceId": "{kept.trace_id}"'.encode() in body
     assert b'"kind": 3' in body
-    await asker.sandbox.stop()
 
 
-async def test_no_configuration_at_all_exports_nothing(clock: FakeClock) -> None:
+async def test_no_configuration_at_all_exports_nothing(exporting: Exporting, clock: FakeClock) -> None:
     """Deleted is off; gRPC cannot be delivered."""
-    asker, ear = await listening(clock)
-    asker.sandbox.world.settings.delete("gateway-otel-config")
+    asker, endpoint = await exporting()
+    asker.sandbox.world.configurations.delete("gateway-otel-config")
     await asker.complete()
     await clock.advance(3)
     asker.sandbox.exporter.forget_configuration()
-    asker.sandbox.world.furnish(asker.sandbox.traceloop_url)
+    asker.sandbox.world.configure(asker.sandbox.traceloop_url)
     await asker.sandbox.break_("config_drift_protocol")
     await asker.complete()
     await clock.advance(3)
-    assert not ear.posts
+    assert not endpoint.posts
     assert asker.exported() == {"switched_off": 3, "undeliverable": 3}
-    await asker.sandbox.stop()
 
 
-async def test_stopping_ends_what_hangs(clock: FakeClock) -> None:
+async def test_stopping_ends_what_hangs(exporting: Exporting, clock: FakeClock) -> None:
     """Nothing is left running."""
-    asker, ear = await listening(clock)
-    ear.takes = 3600
+    asker, endpoint = await exporting()
+    endpoint.takes = 3600
     await asker.complete()
     await clock.advance(3)
     before = len(asyncio.all_tasks())
@@ -378,11 +377,11 @@ async def test_a_late_trace_is_as_late_as_it_is_told(asker: Asker) -> None:
     assert len(asker.rows()) == 6
 
 
-async def test_metadata_is_a_text_a_map_or_an_attribute_for_each_key_by_dialect(asker: Asker, sandbox: Sandbox) -> None:
+async def test_metadata_is_a_text_a_map_or_an_attribute_for_each_key_by_variant(asker: Asker, sandbox: Sandbox) -> None:
     """As Traceloop shows it either is a text that holds the tag, the one as it was sent, the other made anew."""
     before = await exported(asker)
     sandbox.world.forget()
-    sandbox.world.speak(metadata="map")
+    sandbox.world.vary(metadata="map")
     after = await exported(asker)
     shown = [row[0]["span_attributes"]["tfy.request.metadata"] for row in (before, after)]
     assert shown == [
@@ -390,7 +389,7 @@ async def test_metadata_is_a_text_a_map_or_an_attribute_for_each_key_by_dialect(
         '{"probe":"7f3a","tfy_gateway_region":"sandbox-1"}',
     ]
     sandbox.world.forget()
-    sandbox.world.speak(metadata="flat")
+    sandbox.world.vary(metadata="flat")
     flat = (await exported(asker))[0]["span_attributes"]
     assert {key: value for key, value in flat.items() if key.startswith("tfy.request.metadata")} == {
         "tfy.request.metadata.probe": "7f3a",

@@ -108,7 +108,7 @@ async def test_limits_name_their_rule_and_seldom_say_when_to_come_back(asker: As
 
 
 @pytest.mark.parametrize(
-    ("dialect", "body"),
+    ("variant", "body"),
     [
         (
             "openai",
@@ -124,11 +124,11 @@ async def test_limits_name_their_rule_and_seldom_say_when_to_come_back(asker: As
         ("empty", b""),
     ],
 )
-async def test_bodies_without_a_record_are_told_by_dialect(
-    asker: Asker, sandbox: Sandbox, dialect: str, body: Any
+async def test_bodies_without_a_record_are_told_by_variant(
+    asker: Asker, sandbox: Sandbox, variant: str, body: Any
 ) -> None:
     """The status alone can be relied upon."""
-    sandbox.world.speak(error_bodies=dialect)
+    sandbox.world.vary(error_bodies=variant)
     await sandbox.break_("rate_limited")
     answer = await asker.complete()
     assert answer.status == 429
@@ -257,9 +257,9 @@ async def test_its_metrics_count_what_the_collector_does_not_take(asker: Asker, 
 async def test_older_gateways_call_their_metrics_otherwise_and_others_have_none(asker: Asker, sandbox: Sandbox) -> None:
     """They were renamed in version 0.136; TrueFoundry's cloud shows none."""
     await asker.complete()
-    sandbox.world.speak(span_metrics="llm_gateway")
+    sandbox.world.vary(span_metrics="llm_gateway")
     assert (await counts(asker))[0] == 'llm_gateway_spans_accepted_total{tenant_name="sandbox"} 3'
-    sandbox.world.speak(span_metrics="absent")
+    sandbox.world.vary(span_metrics="absent")
     assert (await asker.ask(Host.GATEWAY, "GET", "/metrics")).status == 404
 
 

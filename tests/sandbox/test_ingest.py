@@ -12,10 +12,9 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, KeyValue, KeyValueList
 
 from monitor.sandbox import Host, Sandbox
-from monitor.sandbox.in_process import Answer
-from monitor.sandbox.traceloop import ingest
+from monitor.sandbox import traceloop as ingest
 from tests.fakes.clock import FakeClock
-from tests.sandbox.common import Asker, read
+from tests.sandbox.common import Answer, Asker, read
 
 PROTOBUF = "application/x-protobuf"
 TRACE_ID = "0af7651916cd43dd8448eb211c80319c"
@@ -154,25 +153,25 @@ async def test_metrics_and_logs_are_taken_and_not_kept(asker: Asker, path: str) 
 
 
 @pytest.mark.parametrize(
-    ("dialect", "body", "content_type"),
+    ("variant", "body", "content_type"),
     [("empty", b"", None), ("protobuf", b"", PROTOBUF), ("json", b'{"partialSuccess":{}}', "application/json")],
 )
-async def test_a_success_is_answered_by_dialect(
-    asker: Asker, sandbox: Sandbox, dialect: str, body: bytes, content_type: str | None
+async def test_a_success_is_answered_by_variant(
+    asker: Asker, sandbox: Sandbox, variant: str, body: bytes, content_type: str | None
 ) -> None:
     """200 in each."""
-    sandbox.world.speak(ingest_answer=dialect)
+    sandbox.world.vary(ingest_answer=variant)
     answer = await post(asker, request().SerializeToString())
     assert (answer.status, answer.body, answer.headers.get("content-type")) == (200, body, content_type)
 
 
-@pytest.mark.parametrize("dialect", ["empty", "protobuf", "json"])
-async def test_rejected_spans_are_counted_in_the_answer(asker: Asker, sandbox: Sandbox, dialect: str) -> None:
+@pytest.mark.parametrize("variant", ["empty", "protobuf", "json"])
+async def test_rejected_spans_are_counted_in_the_answer(asker: Asker, sandbox: Sandbox, variant: str) -> None:
     """A partial success in whichever encoding, and nothing kept."""
-    sandbox.world.speak(ingest_answer=dialect)
+    sandbox.world.vary(ingest_answer=variant)
     await sandbox.break_("ingest_failing_rejects")
     answer = await post(asker, request().SerializeToString())
-    if dialect == "json":
+    if variant == "json":
         assert read(answer)["partialSuccess"]["rejectedSpans"] == "1"
     else:
         assert ExportTraceServiceResponse.FromString(answer.body).partial_success.rejected_spans == 1
@@ -191,9 +190,9 @@ def as_json(trace_id: str = TRACE_ID) -> dict[str, Any]:
     return {"resourceSpans": [{"scopeSpans": [{"spans": [span]}]}]}
 
 
-async def test_json_is_taken_by_dialect_with_ids_in_hexadecimal(asker: Asker, sandbox: Sandbox) -> None:
+async def test_json_is_taken_by_variant_with_ids_in_hexadecimal(asker: Asker, sandbox: Sandbox) -> None:
     """Ids in base64 are refused: they would become other ids."""
-    sandbox.world.speak(json_ingest="accepted")
+    sandbox.world.vary(json_ingest="accepted")
     assert (await post(asker, json.dumps(as_json()).encode(), "application/json; charset=utf-8")).status == 200
     assert asker.rows()[0].trace_id == TRACE_ID
     assert (await post(asker, json.dumps(as_json("Cvdlgw==")).encode(), "application/json")).status == 400
@@ -202,7 +201,7 @@ async def test_json_is_taken_by_dialect_with_ids_in_hexadecimal(asker: Asker, sa
 
 async def test_an_exporter_set_to_json_works_where_json_is_taken(asker: Asker, sandbox: Sandbox) -> None:
     """The same three spans."""
-    sandbox.world.speak(json_ingest="accepted")
+    sandbox.world.vary(json_ingest="accepted")
     await sandbox.break_("config_drift_encoding")
     await asker.complete()
     await asker.clock.advance(5)
@@ -214,11 +213,11 @@ async def test_an_exporter_set_to_json_works_where_json_is_taken(asker: Asker, s
     ("lag", "warehouse", "by_trace", "by_search"),
     [("0s", "together", 0, 0), ("60s", "together", 60, 60), ("160s", "behind", 160, 170)],
 )
-async def test_the_index_lags_by_dialect(
+async def test_the_index_lags_by_variant(
     asker: Asker, sandbox: Sandbox, clock: FakeClock, lag: str, warehouse: str, by_trace: float, by_search: float
 ) -> None:
     """The warehouse perhaps more than the per-trace route."""
-    sandbox.world.speak(index_lag=lag, warehouse=warehouse)
+    sandbox.world.vary(index_lag=lag, warehouse=warehouse)
     began = clock.now()
     await post(asker, request().SerializeToString())
     seen: dict[str, float] = {}

@@ -153,31 +153,32 @@ async def test_an_account_sees_its_own_traces(asker: Asker) -> None:
     assert seen == [3, 3, 6]
 
 
-async def test_the_store_lags_or_refuses_by_dialect(asker: Asker, sandbox: Sandbox, clock: FakeClock) -> None:
+async def test_the_store_lags_or_refuses_by_variant(asker: Asker, sandbox: Sandbox, clock: FakeClock) -> None:
     """Nothing, then the root, then everything; 403; or nothing for ever."""
-    sandbox.world.speak(own_store="lagging")
+    sandbox.world.vary(own_store="lagging")
     await asker.complete()
     assert await names(asker) == []
     await clock.advance(15)
     assert await names(asker) == ["ChatCompletion"]
     await clock.advance(15)
     assert len(await names(asker)) == 3
-    sandbox.world.speak(own_store="hidden")
+    sandbox.world.vary(own_store="hidden")
     assert await names(asker) == []
-    sandbox.world.speak(own_store="forbidden")
+    sandbox.world.vary(own_store="forbidden")
     assert (await asker.own_spans()).status == 403
 
 
 async def test_routing_sends_a_trace_to_another_destination(asker: Asker, sandbox: Sandbox) -> None:
     """By metadata or by account; the feedback id names it."""
+    routing = {"type": "gateway-data-routing-config"}
     rule = {"name": "eu-bucket", "when": [{"field": "metadata", "key": "team", "operator": "IN", "value": ["ml"]}]}
-    sandbox.world.settings.apply("gateway-data-routing-config", {"destinations": [rule], "default": {}})
+    sandbox.world.configurations.apply({**routing, "destinations": [rule], "default": {}})
     await asker.complete(headers={"x-tfy-metadata": '{"team": "ml"}'})
     await asker.complete()
     assert len(await names(asker, dataRoutingDestination="eu-bucket")) == 3
     assert len(await names(asker)) == 3
     mine = {"name": "mine", "when": [{"field": "created_by", "operator": "IN", "value": ["trace-monitor"]}]}
     off = {**mine, "name": "off", "enabled": False}
-    sandbox.world.settings.apply("gateway-data-routing-config", {"destinations": [off, mine]})
+    sandbox.world.configurations.apply({**routing, "destinations": [off, mine]})
     await asker.complete()
     assert len(await names(asker, dataRoutingDestination="mine")) == 3

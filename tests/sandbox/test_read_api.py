@@ -92,9 +92,9 @@ async def test_content_stands_apart_in_lists_and_among_the_attributes_of_a_trace
 
 
 @pytest.mark.parametrize(("naming", "prefix"), [("llm", "llm."), ("gen_ai", "gen_ai."), ("tfy", None)])
-async def test_attributes_are_named_by_dialect(asker: Asker, sandbox: Sandbox, naming: str, prefix: str | None) -> None:
+async def test_attributes_are_named_by_variant(asker: Asker, sandbox: Sandbox, naming: str, prefix: str | None) -> None:
     """Renamed, as they were sent, or not sent at all."""
-    sandbox.world.speak(naming=naming)
+    sandbox.world.vary(naming=naming)
     await asker.complete()
     await asker.clock.advance(10)
     names = {key for row in (await asker.warehouse())["data"] for key in row["span_attributes"]}
@@ -213,16 +213,16 @@ async def test_keys_are_bound_to_environments(traced: Asker) -> None:
     assert (stranger.status, stranger.body) == (401, b'{"error":"Unauthorized"}')
 
 
-async def test_the_per_trace_route_is_open_or_closed_by_dialect(traced: Asker, sandbox: Sandbox) -> None:
+async def test_the_per_trace_route_is_open_or_closed_by_variant(traced: Asker, sandbox: Sandbox) -> None:
     """401 in JSON, 404 as text; and it may show the whole project."""
     path = f"/v2/projects/default/traces/{traced.rows()[0].trace_id}/spans"
-    sandbox.world.speak(trace_route="401")
+    sandbox.world.vary(trace_route="401")
     refused = await traced.traceloop(path)
     assert (refused.status, read(refused)) == (401, {"error": "Unauthorized"})
-    sandbox.world.speak(trace_route="404")
+    sandbox.world.vary(trace_route="404")
     gone = await traced.traceloop(path)
     assert (gone.status, gone.body) == (404, b"404 page not found")
-    sandbox.world.speak(trace_route="open", trace_scope="project")
+    sandbox.world.vary(trace_route="open", trace_scope="project")
     assert len((await traced.trace(traced.rows()[0].trace_id, environment="dev"))["spans"]) == 3
 
 
@@ -263,7 +263,7 @@ async def test_searches_refuse_what_they_do_not_know(traced: Asker) -> None:
 
 async def test_a_trace_with_a_remote_parent_is_no_root(asker: Asker, sandbox: Sandbox, clock: FakeClock) -> None:
     """Among spans it is found, among roots it is not."""
-    sandbox.world.speak(traceparent="honoured")
+    sandbox.world.vary(traceparent="honoured")
     await asker.complete(headers={"traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"})
     await clock.advance(10)
     assert read(await asker.search("traces/root-spans"))["root_spans"]["data"] == []

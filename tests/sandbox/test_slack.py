@@ -13,6 +13,7 @@ from slack_sdk.webhook import WebhookClient
 from monitor.ports import Unreachable
 from monitor.sandbox import Host, Sandbox, serve
 from monitor.sandbox.credentials import ARCHIVED_CHANNEL, CHANNEL, CHANNEL_NAME, FOREIGN_CHANNEL
+from monitor.sandbox.slack import check_size
 from tests.fakes.clock import FakeClock
 from tests.sandbox.common import Asker, read
 
@@ -205,3 +206,16 @@ def _use(sandbox: Sandbox) -> None:
         client.chat_postMessage(channel="C0NOBODY", text="x")
     assert refused.value.response["error"] == "channel_not_found"
     assert WebhookClient(sandbox.slack_webhook_url, timeout=5).send(text="by webhook").body == "ok"
+
+
+def test_without_the_tests_it_refuses_what_is_empty_or_too_much() -> None:
+    """What blocks may hold only the check that the tests bring knows."""
+    payloads: tuple[dict[str, Any], ...] = (
+        {"text": "x", "blocks": [{"type": "paragraph"}] * 50},
+        {"blocks": []},
+        {"text": "x" * 40_001},
+        {"text": "x", "blocks": {}},
+        {"blocks": [{}] * 51},
+    )
+    problems = [problem.partition(":")[0] for payload in payloads for problem in check_size(payload)]
+    assert problems == ["no_text", "msg_too_long", "invalid_blocks_format", "invalid_blocks"]

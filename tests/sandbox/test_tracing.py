@@ -7,9 +7,8 @@ from typing import Any
 import pytest
 
 from monitor.sandbox import Sandbox
-from monitor.sandbox.in_process import Answer
 from tests.fakes.clock import FakeClock
-from tests.sandbox.common import Asker
+from tests.sandbox.common import Answer, Asker
 
 PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 HEADER = "x-tfy-feedback-target-id"
@@ -17,7 +16,7 @@ TOKENS = {"x-tfy-metadata": '{"probe": "7f3a"}'}
 
 
 def target(answer: Answer) -> Any:
-    """What the feedback header says, read as the default dialect writes it."""
+    """What the feedback header says, read as the default variant writes it."""
     return json.loads(base64.b64decode(answer.headers[HEADER]))
 
 
@@ -34,22 +33,22 @@ async def test_a_trace_id_is_a_uuid_of_version_7(asker: Asker, clock: FakeClock)
     assert (root.trace_id, root.span_id) == (trace_id, named["spanId"])
 
 
-@pytest.mark.parametrize("dialect", ["base64", "base64-unpadded", "base64url", "base64url-unpadded", "nested"])
-async def test_the_feedback_header_is_encoded_by_dialect(asker: Asker, sandbox: Sandbox, dialect: str) -> None:
+@pytest.mark.parametrize("variant", ["base64", "base64-unpadded", "base64url", "base64url-unpadded", "nested"])
+async def test_the_feedback_header_is_encoded_by_variant(asker: Asker, sandbox: Sandbox, variant: str) -> None:
     """Whatever the alphabet, the padding and the nesting, it says the same."""
-    sandbox.world.speak(feedback=dialect)
+    sandbox.world.vary(feedback=variant)
     text = (await asker.complete()).headers[HEADER]
-    assert ("_" in text) is dialect.startswith("base64url")
-    assert text.endswith("=") is (dialect in {"base64", "base64url", "nested"} and len(text.rstrip("=")) % 4 != 0)
+    assert ("_" in text) is variant.startswith("base64url")
+    assert text.endswith("=") is (variant in {"base64", "base64url", "nested"} and len(text.rstrip("=")) % 4 != 0)
     padded = text + "=" * (-len(text) % 4)
     named = json.loads(base64.b64decode(padded.replace("-", "+").replace("_", "/")))
-    found = named["target"] if dialect == "nested" else named
+    found = named["target"] if variant == "nested" else named
     assert found["traceId"] == asker.sandbox.world.own_spans[0].span.trace_id
 
 
 async def test_the_feedback_header_can_be_absent(asker: Asker, sandbox: Sandbox) -> None:
     """The trace is made all the same."""
-    sandbox.world.speak(feedback="absent")
+    sandbox.world.vary(feedback="absent")
     assert HEADER not in (await asker.complete()).headers
     assert len(sandbox.world.own_spans) == 3
 
@@ -57,7 +56,7 @@ async def test_the_feedback_header_can_be_absent(asker: Asker, sandbox: Sandbox)
 async def test_traceparent_is_ignored_or_honoured(asker: Asker, sandbox: Sandbox) -> None:
     """Honoured, the root is the caller's child; ignored, it has no parent."""
     await asker.complete(headers={"traceparent": PARENT})
-    sandbox.world.speak(traceparent="honoured")
+    sandbox.world.vary(traceparent="honoured")
     named = target(await asker.complete(headers={"traceparent": PARENT}))
     ignored, honoured = [kept.span for kept in sandbox.world.own_spans if kept.span.name.startswith("Chat")]
     assert (ignored.parent_id, ignored.trace_id == honoured.trace_id) == ("", False)
@@ -77,7 +76,7 @@ async def test_traceparent_is_ignored_or_honoured(asker: Asker, sandbox: Sandbox
 )
 async def test_a_bad_traceparent_is_as_none(asker: Asker, sandbox: Sandbox, bad: str) -> None:
     """A new trace begins, silently."""
-    sandbox.world.speak(traceparent="honoured")
+    sandbox.world.vary(traceparent="honoured")
     named = target(await asker.complete(headers={"traceparent": bad}))
     assert named["traceId"] != "0af7651916cd43dd8448eb211c80319c"
     assert len(sandbox.world.own_spans) == 3
@@ -85,7 +84,7 @@ async def test_a_bad_traceparent_is_as_none(asker: Asker, sandbox: Sandbox, bad:
 
 async def test_a_trace_that_is_not_sampled_is_not_recorded(asker: Asker, sandbox: Sandbox) -> None:
     """Where traceparent is honoured, so is its flag."""
-    sandbox.world.speak(traceparent="honoured")
+    sandbox.world.vary(traceparent="honoured")
     assert (await asker.complete(headers={"traceparent": PARENT[:-2] + "00"})).status == 200
     assert not sandbox.world.own_spans
 
@@ -109,23 +108,23 @@ async def test_the_tree_is_root_model_and_call(asker: Asker, sandbox: Sandbox) -
     ("name", "spans"), [("canary_rejected", 1), ("canary_rejected_guardrail_input", 1), ("provider_failing", 3)]
 )
 @pytest.mark.parametrize(
-    ("dialect", "header", "traced"), [("traced", True, True), ("named-only", True, False), ("untraced", False, False)]
+    ("variant", "header", "traced"), [("traced", True, True), ("named-only", True, False), ("untraced", False, False)]
 )
-async def test_a_refusal_is_traced_by_dialect(
-    asker: Asker, sandbox: Sandbox, name: str, spans: int, dialect: str, header: bool, traced: bool
+async def test_a_refusal_is_traced_by_variant(
+    asker: Asker, sandbox: Sandbox, name: str, spans: int, variant: str, header: bool, traced: bool
 ) -> None:
     """As far as it got: a refusal of the gateway's own has no Model span."""
-    sandbox.world.speak(refusals=dialect)
+    sandbox.world.vary(refusals=variant)
     await sandbox.break_(name)
     answer = await asker.complete()
     assert (HEADER in answer.headers) is header
     kept = [each.span for each in sandbox.world.own_spans]
     assert len(kept) == (spans if traced else 0)
-    assert not any(span.ok for span in kept)
+    assert all(span.error for span in kept)
 
 
 async def test_a_bad_token_leaves_no_trace(asker: Asker, sandbox: Sandbox) -> None:
-    """Whatever the dialect."""
+    """Whatever the variant."""
     await sandbox.break_("gateway_refused")
     assert HEADER not in (await asker.complete()).headers
     assert not sandbox.world.own_spans
@@ -170,7 +169,7 @@ async def test_bodies_are_logged_as_the_settings_say(
 ) -> None:
     """The global mode decides, then a rule that says no wins; the spans are there in any case."""
     for kind, manifest in settings.items():
-        sandbox.world.settings.apply(kind, manifest)
+        sandbox.world.configurations.apply({"type": kind, **manifest})
     await asker.complete(headers={**TOKENS, **({"x-tfy-logging-config": header} if header else {})})
     root = sandbox.world.own_spans[0].span
     assert ("tfy.input" in root.attributes) is bodies
@@ -179,7 +178,7 @@ async def test_bodies_are_logged_as_the_settings_say(
 
 @pytest.mark.parametrize("name", ["trace_not_created_logging_off", "trace_not_created_logging_never"])
 async def test_what_is_not_logged_may_leave_no_trace_at_all(asker: Asker, sandbox: Sandbox, name: str) -> None:
-    """By the fault, or by the dialect; other requests are traced as ever, and an account may be named with its kind."""
+    """By the fault, or by the variant; other requests are traced as ever, and an account may be named with its kind."""
     await sandbox.break_(name)
     await asker.complete()
     assert not sandbox.world.own_spans
@@ -187,7 +186,7 @@ async def test_what_is_not_logged_may_leave_no_trace_at_all(asker: Asker, sandbo
     await sandbox.break_("content_missing_logging_off")
     await asker.complete()
     assert "tfy.input" not in sandbox.world.own_spans[0].span.attributes
-    sandbox.world.speak(logging_off="traces")
+    sandbox.world.vary(logging_off="traces")
     await asker.complete()
     assert len(sandbox.world.own_spans) == 3
     await sandbox.fix()

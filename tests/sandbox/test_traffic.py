@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from monitor.sandbox import Dialect, Sandbox, Traffic, parse_traffic
-from monitor.sandbox.strangers import STRANGERS
-from monitor.sandbox.traffic import Spot
-from monitor.sandbox.truefoundry.stamps import iso
+from monitor.sandbox import Sandbox, Traffic, Variant, parse_traffic
+from monitor.sandbox.other_requests import OTHER_REQUESTS
+from monitor.sandbox.spans import iso
+from monitor.sandbox.traffic import Place
 from tests.fakes.clock import START, FakeClock
 from tests.sandbox.common import MODEL, Asker, read
 
@@ -26,8 +26,8 @@ async def busy(
     clock: FakeClock, traffic: Traffic = QUIET, *, content: bool = False, latency: float = 0.4, **switches: Any
 ) -> Asker:
     """A started sandbox among others."""
-    dialect = Dialect().vary(switches)
-    sandbox = Sandbox(clock=clock, dialect=dialect, latency=latency, content=content, traffic=traffic)
+    variant = Variant().vary(switches)
+    sandbox = Sandbox(clock=clock, variant=variant, latency=latency, content=content, traffic=traffic)
     await sandbox.start()
     return Asker(sandbox, clock)
 
@@ -51,14 +51,6 @@ async def every_row(asker: Asker, **query: Any) -> list[dict[str, Any]]:
 # --- how many, and when
 
 
-def test_a_second_of_two_hundred_requests_has_six_hundred_spans() -> None:
-    """Whichever second it is, and each at its own place."""
-    for second in (NOW, NOW + 1, NOW + 4711):
-        since, until = second * 1000, second * 1000 + 999
-        places = [len(BUSY.requests(since, until, place)) for place in range(3)]
-        assert places == [200, 200, 200]
-
-
 async def test_the_warehouse_counts_a_second(clock: FakeClock) -> None:
     """Both ends belong to a window: so does the span that begins with the next second."""
     asker = await busy(clock, BUSY)
@@ -78,15 +70,8 @@ def test_times_can_be_traced_back_to_requests(rate: float) -> None:
         (found[-1], True),
         (found[-1] + 1, False),
     ):
-        assert (0 <= traffic.began(Spot(request, 0)) - NOW * 1000 <= 9_999) is inside
-        assert traffic.began(Spot(request, 2)) == traffic.began(Spot(request, 0)) + 2
-
-
-def test_nothing_moves_where_there_is_no_traffic() -> None:
-    """The default is none."""
-    assert Traffic().requests_per_second == 0
-    assert len(Traffic().requests(0, NOW * 1000)) == 0
-    assert Traffic().named_in("0123456789abcdef" * 2) == set()
+        assert (0 <= traffic.began(Place(request, 0)) - NOW * 1000 <= 9_999) is inside
+        assert traffic.began(Place(request, 2)) == traffic.began(Place(request, 0)) + 2
 
 
 # --- who they are
@@ -94,9 +79,9 @@ def test_nothing_moves_where_there_is_no_traffic() -> None:
 
 def test_ids_are_those_of_their_request_and_of_no_other() -> None:
     """All different, in the right form, and found again by their text."""
-    spots = [Spot(request, place) for request in range(360_000_000_000, 360_000_000_200) for place in range(3)]
+    spots = [Place(request, place) for request in range(360_000_000_000, 360_000_000_200) for place in range(3)]
     names = [
-        *(BUSY.trace_id(Spot(request, 0)) for request in {spot.request for spot in spots}),
+        *(BUSY.trace_id(Place(request, 0)) for request in {spot.request for spot in spots}),
         *(BUSY.span_id(spot) for spot in spots),
         *(BUSY.nonce(request) for request in {spot.request for spot in spots}),
     ]
@@ -105,7 +90,7 @@ def test_ids_are_those_of_their_request_and_of_no_other() -> None:
     assert {len(name) for name in names} == {16, 20, 32}
     for name in (BUSY.trace_id(spots[0]), BUSY.span_id(spots[1]), BUSY.nonce(spots[0].request)):
         assert BUSY.named_in(f'[{{"id": "x", "value": "{name}"}}]') == {
-            Spot(spots[0].request, place) for place in range(3)
+            Place(spots[0].request, place) for place in range(3)
         }
 
 
@@ -155,14 +140,24 @@ async def test_the_same_moment_shows_the_same_rows() -> None:
     assert pages[0]["page_size"] == 200
 
 
-@pytest.mark.parametrize("naming", ["llm", "gen_ai", "tfy"])
-@pytest.mark.parametrize("size", [2_000, 8_000, 50_000, 200_000])
+@pytest.mark.parametrize(
+    ("size", "naming"),
+    [
+        (2_000, "tfy"),
+        (8_000, "llm"),
+        *(
+            pytest.param(size, naming, marks=pytest.mark.thorough)
+            for size in (2_000, 50_000, 200_000)
+            for naming in ("llm", "gen_ai", "tfy")
+        ),
+    ],
+)
 async def test_rows_are_as_large_as_asked_for(clock: FakeClock, size: int, naming: str) -> None:
     """Each kind of them, give or take a fifth; with quotes, line ends, commas and letters of other languages."""
     asker = await busy(clock, Traffic(10, 4, size), naming=naming)
-    rows = (await asker.warehouse(from_timestamp_sec=NOW - 20, limit=len(STRANGERS) * 4))["data"]
+    rows = (await asker.warehouse(from_timestamp_sec=NOW - 20, limit=len(OTHER_REQUESTS) * 4))["data"]
     sizes = [len(json.dumps(row, ensure_ascii=False, separators=(",", ":")).encode()) for row in rows]
-    assert len(sizes) == len(STRANGERS) * 4
+    assert len(sizes) == len(OTHER_REQUESTS) * 4
     assert 0.8 * size <= min(sizes) <= max(sizes) <= 1.2 * size
     text = json.dumps(rows, ensure_ascii=False)
     assert size < 8_000 or all(part in text for part in ('\\"', "\\n", ", ", "ü", "東京"))
@@ -203,7 +198,7 @@ async def test_without_a_beginning_the_last_hour_is_searched(clock: FakeClock) -
 
 
 @pytest.mark.parametrize("order", ["ASC", "DESC"])
-@pytest.mark.parametrize("limit", [1, 2, 7, 50])
+@pytest.mark.parametrize("limit", [*(pytest.param(limit, marks=pytest.mark.thorough) for limit in (1, 2)), 7, 50])
 async def test_pages_add_up(clock: FakeClock, order: str, limit: int) -> None:
     """Every row of the window, ours among them, and as many as were announced; a border may show one twice."""
     asker = await busy(clock)
@@ -250,7 +245,14 @@ async def test_a_cursor_that_is_ignored_shows_the_first_page_again(clock: FakeCl
     assert await asker.warehouse(limit=5, from_timestamp_sec=NOW - 60, cursor=first["next_cursor"]) == first
 
 
-@pytest.mark.parametrize("sort_by", ["span_name", "duration_ms", "trace_id", "llm_usage_total_tokens"])
+@pytest.mark.parametrize(
+    "sort_by",
+    [
+        "span_name",
+        "trace_id",
+        *(pytest.param(by, marks=pytest.mark.thorough) for by in ("duration_ms", "llm_usage_total_tokens")),
+    ],
+)
 async def test_rows_are_sorted_by_what_was_asked_for(clock: FakeClock, sort_by: str) -> None:
     """Ours and theirs together."""
     asker = await busy(clock)
@@ -350,7 +352,7 @@ async def test_the_own_store_shows_them_as_late_as_ours(clock: FakeClock) -> Non
         root: max(span["timestamp"] for span in spans if (not span["parentSpanId"]) is root) for root in (True, False)
     }
     assert newest == {True: iso(NOW - 15), False: iso(NOW - 30.198)}
-    asker.sandbox.world.speak(own_store="hidden")
+    asker.sandbox.world.vary(own_store="hidden")
     assert (await own(asker))["data"] == []
 
 

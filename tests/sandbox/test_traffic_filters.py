@@ -8,12 +8,11 @@ from typing import Any
 import pytest
 
 from monitor.sandbox import Traffic
-from monitor.sandbox.in_process import Answer
-from monitor.sandbox.strangers import STRANGERS
-from monitor.sandbox.traffic import Spot
-from monitor.sandbox.truefoundry.spans import UPSTREAM
+from monitor.sandbox.other_requests import OTHER_REQUESTS
+from monitor.sandbox.spans import UPSTREAM
+from monitor.sandbox.traffic import Place
 from tests.fakes.clock import FakeClock
-from tests.sandbox.common import MODEL, read
+from tests.sandbox.common import MODEL, Answer, read
 from tests.sandbox.test_traffic import BUSY, NONCE, NOW, busy, every_row, total
 
 
@@ -21,9 +20,9 @@ from tests.sandbox.test_traffic import BUSY, NONCE, NOW, busy, every_row, total
 class Counted(Traffic):
     """Traffic that counts how many rows are made of it, for an answer or to be looked at: each needs the id of its trace."""
 
-    made: list[Spot] = field(default_factory=list)
+    made: list[Place] = field(default_factory=list)
 
-    def trace_id(self, root: Spot) -> str:
+    def trace_id(self, root: Place) -> str:
         """The id, and a stroke."""
         self.made.append(root)
         return super().trace_id(root)
@@ -146,7 +145,7 @@ FOUND: dict[str, list[int | None]] = {
 
 
 @pytest.mark.parametrize(("how", "found"), FOUND.items(), ids=FOUND)
-async def test_the_warehouse_filters_as_its_dialect_says(clock: FakeClock, how: str, found: list[int | None]) -> None:
+async def test_the_warehouse_filters_as_its_variant_says(clock: FakeClock, how: str, found: list[int | None]) -> None:
     """Our trace among four seconds of others'."""
     asker = await busy(clock, filters=how)
     await asker.complete(headers={"x-tfy-metadata": json.dumps({"probe_id": NONCE})})
@@ -178,7 +177,7 @@ async def test_a_page_costs_a_page_however_busy_it_is(clock: FakeClock, order: s
     """Fifty rows of the sixty thousand requests of five minutes: those are made, and a few of each kind to look at."""
     traffic = Counted(200, 3, 50_000)
     asker = await busy(clock, traffic)
-    looked_at = 2 * len(STRANGERS) * 3
+    looked_at = 2 * len(OTHER_REQUESTS) * 3
     page = await asker.warehouse(from_timestamp_sec=NOW - 300, limit=50, sort_order=order)
     assert (page["page_size"], page["total_results"]) == (50, 298 * 600 + 1)
     assert 50 <= len(traffic.made) <= 50 + looked_at

@@ -28,13 +28,13 @@ from monitor.daemon.delivery import Route as Telling
 from monitor.daemon.policy import enabled_checks
 from monitor.http import Http, InProcess
 from monitor.redaction import Redactor
-from monitor.sandbox import Dialect, Host, Sandbox, Traffic
-from monitor.sandbox import InProcess as SandboxWire
-from monitor.sandbox.slack.workspace import Message
+from monitor.sandbox import Host, Sandbox, Traffic, Variant
+from monitor.sandbox.slack import Message
 from monitor.settings import Settings, parse
 from monitor.store.memory import MemoryStore
 from monitor.telemetry.gauges import Expected, Monitored, View
 from monitor.telemetry.metrics import Metrics
+from tests.fakes.block_kit import validate_message
 from tests.fakes.clock import FakeClock
 from tests.scenarios.discretion import given_away, told_twice_or_never
 from tests.virtual_schedule import VirtualSchedule
@@ -75,7 +75,7 @@ class House:
 
     def __init__(
         self,
-        dialect: Dialect,
+        variant: Variant,
         more: Mapping[str, Any],
         *,
         twins: Iterable[str],
@@ -85,7 +85,9 @@ class House:
     ) -> None:
         self.twins = tuple(twins)
         self.clock = FakeClock(seed=seed, threads=False)
-        self.sandbox = Sandbox(clock=self.clock, dialect=dialect, wire=SandboxWire(), content=content, traffic=traffic)
+        self.sandbox = Sandbox(
+            clock=self.clock, variant=variant, content=content, traffic=traffic, check_message=validate_message
+        )
         self.store = MemoryStore(self.clock)
         self.events: list[Event] = []
         self.daemon: Daemon
@@ -338,7 +340,7 @@ class House:
 
 @asynccontextmanager
 async def house(
-    dialect: Dialect | None = None,
+    variant: Variant | None = None,
     *,
     twins: Iterable[str] = (),
     content: bool = False,
@@ -354,7 +356,7 @@ async def house(
     have exactly one root message (Slack may lose an answer, or a message). `prepare` is called before the daemon starts.
     `traffic`: how busy others are in the same services.
     """
-    built = House(dialect or Dialect(), more, twins=twins, content=content, seed=seed, traffic=traffic)
+    built = House(variant or Variant(), more, twins=twins, content=content, seed=seed, traffic=traffic)
     prepare(built)
     await built.open()
     try:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from monitor.core.model import CheckName, Seconds
-from monitor.sandbox import Dialect
+from monitor.sandbox import Variant
 from tests.scenarios.house import HOUR, MINUTE, house
 
 EVERY: Mapping[CheckName, Seconds] = {CheckName.CONFIG: 60.0, CheckName.GATEWAY: 15.0, CheckName.CANARY: 300.0}
@@ -110,7 +110,7 @@ def cases(promise: Promise) -> Iterator[tuple[str, float]]:
 
 async def measure(promise: Promise, broken: str, phase: float, checks: Mapping[str, Any] | None = None) -> Seconds:
     """From the moment when it breaks until Slack has the message that calls; `checks` are settings other than the defaults."""
-    async with house(Dialect().vary(promise.words), targets={"demo": {"checks": checks or {}}}) as home:
+    async with house(Variant().vary(promise.words), targets={"demo": {"checks": checks or {}}}) as home:
         home.sandbox.world.latency = promise.answer_time
         await home.settle_in()
         if promise.long_before is not None:

@@ -3,7 +3,7 @@
 import pytest
 
 from monitor.core.model import CheckName, Fault, Verdict
-from monitor.sandbox import FAULTS, Dialect, Traffic
+from monitor.sandbox import FAULTS, Traffic, Variant
 from tests.sampling import sample
 from tests.scenarios.house import HOUR, MINUTE, house
 from tools.diagnosis_matrix import BUSY, listen
@@ -28,7 +28,7 @@ OF_TRACES = (
 @pytest.mark.parametrize("traffic", sample([BUSY, HUGE], every=2), ids=["20/s", "200/s"])
 async def test_a_healthy_pipeline_is_healthy_however_busy_it_is(words: dict[str, str], traffic: Traffic) -> None:
     """Every canary is seen and judged, nothing is told; also where the quick route is closed and no trace is named."""
-    async with house(Dialect().vary(words), traffic=traffic) as home:
+    async with house(Variant().vary(words), traffic=traffic) as home:
         await home.advance(HOUR)
         assert home.incidents == []
         assert set(home.outcomes) == {"arrived"}
@@ -53,7 +53,7 @@ async def test_whichever_filters_are_honoured_a_loss_is_noticed(filters: str) ->
 @pytest.mark.thorough
 async def test_where_no_filter_is_honoured_and_all_is_too_much_the_monitor_is_blind_and_says_why() -> None:
     """At 200 requests a second of 50 kB no window can be read: that is nobody's fault, and there is something to do."""
-    async with house(Dialect().vary({"filters": "ignored", **BY_FILTER}), traffic=HUGE) as home:
+    async with house(Variant().vary({"filters": "ignored", **BY_FILTER}), traffic=HUGE) as home:
         await home.advance(30 * MINUTE)
         assert {fault for _, fault in home.story} == {"blind"}
         assert "too busy for this route" in home.roots[0].text
@@ -62,7 +62,7 @@ async def test_where_no_filter_is_honoured_and_all_is_too_much_the_monitor_is_bl
 
 async def test_what_cannot_be_judged_is_shown_and_is_no_unknown_arrival() -> None:
     """The quick route shows that the trace is there; what it carries nobody could read."""
-    async with house(Dialect().vary({"filters": "ignored"}), traffic=HUGE) as home:
+    async with house(Variant().vary({"filters": "ignored"}), traffic=HUGE) as home:
         await home.until(lambda: any(canary.not_judged for canary in home.state.canaries))
         assert home.incidents == []
         assert set(home.outcomes) == {"arrived"}
@@ -75,7 +75,7 @@ async def test_what_cannot_be_judged_is_shown_and_is_no_unknown_arrival() -> Non
 
 async def test_two_monitors_on_one_environment_do_not_mistake_each_others_canaries() -> None:
     """Two targets with one gateway and one key: each loses and finds its own."""
-    async with house(Dialect().vary(NAMELESS), traffic=BUSY, twins=("twin",)) as home:
+    async with house(Variant().vary(NAMELESS), traffic=BUSY, twins=("twin",)) as home:
         await home.advance(20 * MINUTE)
         found = {
             str(target_store.state.target): {

@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 
 from monitor.core.model import Fault, Seconds, Verdict
-from monitor.sandbox import FAULTS, SWITCHES, Dialect
-from monitor.sandbox.dialect import IndexLag
+from monitor.sandbox import FAULTS, SWITCHES, Variant
 from tests.daemon.world import world
 from tests.sampling import sample
 from tests.scenarios.belief import LOSSES, TABLE
@@ -58,7 +57,7 @@ def cannot_be_compared(described: Mapping[str, Any]) -> bool:
 
 def delay_of(name: str, words: Mapping[str, str]) -> Seconds | None:
     """What is indexed late already is not exported so late that it would be missing."""
-    lag = IndexLag(words.get("index_lag", IndexLag.SHORT)).seconds
+    lag = Variant().vary(words).index_seconds
     return 240.0 - lag if name == "trace_late" else None
 
 
@@ -70,7 +69,7 @@ def delay_of(name: str, words: Mapping[str, str]) -> Seconds | None:
 async def test_one_look_at_a_fault_in_any_dialect(tmp_path: Path, name: str, word: tuple[str, str]) -> None:
     """`check` fails with its name, or says what it cannot tell."""
     words = dict([word])
-    async with world(tmp_path, Dialect().vary(words), content=FAULTS[name].needs_content) as it:
+    async with world(tmp_path, Variant().vary(words), content=FAULTS[name].needs_content) as it:
         await it.sandbox.break_(name, delay_of(name, words))
         described = await it.look()
         said = {described["fault"], *described["also"]} - {None}
@@ -92,7 +91,7 @@ async def test_one_look_at_a_fault_in_any_dialect(tmp_path: Path, name: str, wor
 )
 async def test_a_fault_in_any_two_dialects_at_once(words: dict[str, str], name: str) -> None:
     """Whatever the daemon tells in a quarter of an hour is the right name, or nothing."""
-    async with house(Dialect().vary(words), content=FAULTS[name].needs_content) as home:
+    async with house(Variant().vary(words), content=FAULTS[name].needs_content) as home:
         await home.advance(8 * MINUTE)
         assert home.story == []
         await home.break_(name, seconds=delay_of(name, words))
@@ -106,7 +105,7 @@ async def test_a_fault_in_any_two_dialects_at_once(words: dict[str, str], name: 
 @pytest.mark.parametrize("words", sample(ROWS, every=8), ids=range(len(ROWS)))
 async def test_one_look_at_health_in_any_two_dialects_at_once(tmp_path: Path, words: dict[str, str]) -> None:
     """`check` passes, or says what it cannot tell; it never fails."""
-    async with world(tmp_path, Dialect().vary(words)) as it:
+    async with world(tmp_path, Variant().vary(words)) as it:
         described = await it.look()
         assert described["fault"] in {None, Fault.BLIND}
         if described["verdict"] != Verdict.PASS:

@@ -6,7 +6,7 @@ import pytest
 
 from monitor.core.incident import Reason
 from monitor.core.model import Component, Fault, Severity
-from monitor.sandbox import FAULTS, Dialect
+from monitor.sandbox import FAULTS, Variant
 from tests.sampling import sample
 from tests.scenarios.house import DEMO, MENTION, MINUTE, house
 
@@ -221,7 +221,7 @@ TABLE = (
 async def test_a_fault_is_named_told_and_resolved(row: Row) -> None:
     """Told once in one message that is edited to its end; critical calls somebody once, a warning and a resolve nobody."""
     assert row.fault in FAULTS[row.breaks].named
-    async with house(Dialect().vary(row.words), content=row.content) as home:
+    async with house(Variant().vary(row.words), content=row.content) as home:
         await home.settle_in()
         await home.break_(row.breaks)
         await home.until(lambda: home.incident is not None and home.incident.diagnosis.fault is row.fault, row.notified)

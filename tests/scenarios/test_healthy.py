@@ -6,7 +6,7 @@ import pytest
 
 from monitor.core.events import Checked
 from monitor.core.model import CheckName, Severity
-from monitor.sandbox import SWITCHES, Dialect
+from monitor.sandbox import SWITCHES, Variant
 from tests.sampling import sample
 from tests.scenarios.house import HOUR, MINUTE, House, house
 from tests.scenarios.pairwise import covering_array, pairs
@@ -38,14 +38,14 @@ async def test_healthy_by_default() -> None:
 @pytest.mark.parametrize(("switch", "word"), sample(OTHER_WORDS, every=5), ids=str)
 async def test_healthy_in_any_dialect(switch: str, word: str) -> None:
     """Every value of every switch once."""
-    async with house(Dialect().vary({switch: word})) as home:
+    async with house(Variant().vary({switch: word})) as home:
         await hears_nothing(home)
 
 
 @pytest.mark.parametrize("words", sample(COMBINATIONS, every=12), ids=range(len(COMBINATIONS)))
 async def test_healthy_in_any_two_dialects_at_once(words: dict[str, str]) -> None:
     """Every two values of different switches together, in some combination."""
-    async with house(Dialect().vary(words)) as home:
+    async with house(Variant().vary(words)) as home:
         await hears_nothing(home)
 
 
@@ -105,7 +105,7 @@ async def be_slow(home: House, chance: random.Random) -> None:
     name = chance.choice([*SLOW_WITHIN_LIMITS])
     await home.break_(name, seconds=chance.uniform(0, SLOW_WITHIN_LIMITS[name]))
     home.sandbox.world.latency = chance.uniform(0, 40)
-    home.sandbox.world.speak(index_lag=chance.choice(LAGS))
+    home.sandbox.world.vary(index_lag=chance.choice(LAGS))
 
 
 async def lose_one_trace(home: House) -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from monitor.core.model import Fault
-from monitor.sandbox import Dialect
+from monitor.sandbox import Variant
 from tests.scenarios.house import DEMO, HOUR, MINUTE, House, house
 
 F = Fault
@@ -20,7 +20,7 @@ async def named(home: House, fault: Fault) -> str:
 @pytest.mark.parametrize("shown", ["ai_gateway", "llm_gateway"])
 async def test_spans_that_do_not_get_to_the_collector_are_counted(shown: str) -> None:
     """With the reason, and the hop is where to look."""
-    async with house(Dialect().vary({"span_metrics": shown})) as home:
+    async with house(Variant().vary({"span_metrics": shown})) as home:
         await home.settle_in()
         await home.break_("trace_not_created_collector")
         said = await named(home, F.TRACE_NOT_CREATED)
@@ -52,7 +52,7 @@ async def test_a_hop_that_works_is_said_to_work() -> None:
 async def test_metrics_that_cannot_be_read_alarm_nobody(breaks: tuple[str, ...]) -> None:
     """In an incident one sentence says so."""
     words = {} if breaks else {"span_metrics": "absent"}
-    async with house(Dialect().vary(words)) as home:
+    async with house(Variant().vary(words)) as home:
         await home.break_(*breaks)
         await home.settle_in()
         await home.advance(2 * HOUR)

@@ -8,7 +8,7 @@ import pytest
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from monitor.core.model import Fault, Severity
-from monitor.sandbox import Dialect, Host
+from monitor.sandbox import Host, Variant
 from tests.scenarios.belief import LOSSES, TABLE, Belief, Notified, Sight, believe, deliver
 from tests.scenarios.house import MINUTE, House, house
 
@@ -57,7 +57,7 @@ def is_a_sample(pair: Sequence[str]) -> bool:
 async def test_a_pair_of_faults(pair: tuple[str, str]) -> None:
     """Both are named, or the one that hides the other; mended one by one they leave, and one message tells it all."""
     async with house(
-        Dialect().vary(_words(pair)), content="content_missing" in pair, one_root=False, prepare=hurry, **SOONER
+        Variant().vary(_words(pair)), content="content_missing" in pair, one_root=False, prepare=hurry, **SOONER
     ) as home:
         await home.settle_in()
         story = Story(home)

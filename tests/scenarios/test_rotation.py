@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from monitor.core.model import Fault, Severity
-from monitor.sandbox import Dialect
-from monitor.sandbox.faults.kinds import Act, Twist
+from monitor.sandbox import Variant
+from monitor.sandbox.faults import Act
 from tests.scenarios.house import MINUTE, House, house
 
 ROTATED, REVOKED = "config_drift_rotation", "key_rejected"
@@ -26,12 +26,12 @@ class Key:
 
 
 @asynccontextmanager
-async def keyed(tmp_path: Path, dialect: Dialect | None = None) -> AsyncIterator[tuple[House, Key]]:
+async def keyed(tmp_path: Path, variant: Variant | None = None) -> AsyncIterator[tuple[House, Key]]:
     """A house whose monitor reads its key from a file."""
     key = Key(tmp_path / "key")
     traceloop = {"api_key": None, "api_key_file": str(key.path)}
     async with house(
-        dialect,
+        variant,
         prepare=lambda home: key.give(home.sandbox.world.credentials.key),
         targets={"demo": {"traceloop": traceloop}},
     ) as home:
@@ -90,7 +90,7 @@ async def test_everybody_has_the_new_key_at_once(tmp_path: Path) -> None:
 async def test_the_monitor_had_the_new_key_first(tmp_path: Path) -> None:
     """The gateway carries another key than ours, and ours works: then no trace arrives, and that calls."""
     async with keyed(tmp_path) as (home, key):
-        home.sandbox.world.broken._set[REVOKED] = (Act(twist=Twist.ROTATE_KEY),)
+        home.sandbox.world.faults.set(REVOKED, (Act("rotate_key"),))
         key.give(home.sandbox.world.credentials.rotated_key)
         await home.until_called(limit=2 * MINUTE)
 
@@ -98,7 +98,7 @@ async def test_the_monitor_had_the_new_key_first(tmp_path: Path) -> None:
 @pytest.mark.parametrize("shown", ["masked", "reference"])
 async def test_a_rotation_behind_masked_values(tmp_path: Path, shown: str) -> None:
     """Whose key is the old one cannot be told, and the text says so."""
-    async with keyed(tmp_path, Dialect().vary({"header_values": shown})) as (home, key):
+    async with keyed(tmp_path, Variant().vary({"header_values": shown})) as (home, key):
         await home.break_(ROTATED)
         await home.until_called(limit=9 * MINUTE)
         assert home.incident is not None

@@ -8,7 +8,7 @@ from monitor.core.canary import Outcome
 from monitor.core.incident import Reason
 from monitor.core.model import CheckName, Fault, Severity
 from monitor.notifiers.wording import duration, utc
-from monitor.sandbox import Dialect
+from monitor.sandbox import Variant
 from monitor.store.memory import MemoryStore
 from tests.sampling import sample
 from tests.scenarios.house import HOUR, MINUTE, House, house
@@ -107,7 +107,7 @@ async def test_started_one_minute_after_a_change() -> None:
         await home.break_(DISABLED)
         await home.advance(3 * MINUTE)
         await home.kill()
-        home.sandbox.world.slack.forget()
+        home.sandbox.world.slack.messages.clear()
         home.events.clear()
         home.store = MemoryStore(home.clock)
         await home.fix()
@@ -290,7 +290,7 @@ async def test_root_and_broadcast_resolve_say_the_same_of_what_was_lost() -> Non
 )
 async def test_the_key_of_another_environment(words: dict[str, str], masked: str) -> None:
     """Read literally it is a drift that says so at once; where values are masked the traces themselves tell where they went."""
-    async with house(Dialect().vary({**words, "header_values": masked})) as home:
+    async with house(Variant().vary({**words, "header_values": masked})) as home:
         await home.advance(6 * MINUTE)
         await home.break_("wrong_environment")
         await home.until_called(limit=11 * MINUTE)
@@ -314,7 +314,7 @@ async def test_the_key_of_another_environment(words: dict[str, str], masked: str
 
 async def test_a_masked_key_is_changed_to_a_dead_one() -> None:
     """Nothing can be compared, and our own key is good: the traces are made, Traceloop is well, and they get lost in between."""
-    async with house(Dialect().vary({"header_values": "masked"})) as home:
+    async with house(Variant().vary({"header_values": "masked"})) as home:
         await home.settle_in()
         await home.break_("config_drift_key")
         await home.until_called(limit=16 * MINUTE)
@@ -326,7 +326,7 @@ async def test_a_masked_key_is_changed_to_a_dead_one() -> None:
 
 async def test_the_wrong_environment_is_not_held_against_what_is_lost_later() -> None:
     """The key is put right by a dead one: the traces are in no environment any more, and the incident says where they get lost."""
-    async with house(Dialect().vary({"header_values": "masked"})) as home:
+    async with house(Variant().vary({"header_values": "masked"})) as home:
         await home.settle_in()
         await home.break_("wrong_environment")
         await home.until_called(limit=11 * MINUTE)

@@ -4,7 +4,7 @@ import pytest
 
 from monitor.core.gateway_policies import GatewayPolicyKind
 from monitor.core.model import Fault, Severity
-from monitor.sandbox import Dialect
+from monitor.sandbox import FAULTS, Variant
 from monitor.web.page import status_page
 from tests.scenarios.house import DEMO, HOUR, MINUTE, House, house
 
@@ -47,7 +47,7 @@ def page(home: House) -> str:
 @pytest.mark.parametrize("shown", ["envelope", "list"])
 async def test_logging_that_is_off_for_the_canary_is_named(breaks: str, says: str, shown: str) -> None:
     """The rule, and who changed it and when, stand in the one message that says that no trace is made."""
-    async with house(Dialect().vary({"other_settings": shown})) as home:
+    async with house(Variant().vary({"other_settings": shown})) as home:
         await home.settle_in()
         await home.break_(breaks)
         await until_named(home, F.TRACE_NOT_CREATED)
@@ -77,7 +77,7 @@ async def test_logging_that_is_off_for_the_canarys_account_explains_missing_cont
 
 async def test_switches_that_may_not_be_read_explain_nothing() -> None:
     """The fault is named all the same, and nobody is told that something may not be read."""
-    async with house(Dialect().vary({"other_settings": "forbidden"})) as home:
+    async with house(Variant().vary({"other_settings": "forbidden"})) as home:
         await home.settle_in()
         assert home.state.gateway_policies == {}
         assert home.state.gateway_policies_read_at is not None
@@ -125,7 +125,8 @@ async def test_an_expected_filter_is_a_caveat() -> None:
 
     def expect(home: House) -> None:
         """The exporter has the filter from the beginning."""
-        home.sandbox.world.broken.set("config_drift_filter_model")
+        fault = "config_drift_filter_model"
+        home.sandbox.world.faults.set(fault, FAULTS[fault].patches)
 
     async with house(targets={DEMO: {"expected": {"filters": [rule]}}}, prepare=expect) as home:
         await home.settle_in()
@@ -138,7 +139,7 @@ async def test_an_expected_filter_is_a_caveat() -> None:
 @pytest.mark.parametrize("feedback", ["base64", "absent"])
 async def test_a_trace_in_another_destination_is_found_there(feedback: str) -> None:
     """By the gateway's own word or by data routing: the loss is the export's, not the gateway's."""
-    async with house(Dialect().vary({"feedback": feedback, "traceparent": "honoured"})) as home:
+    async with house(Variant().vary({"feedback": feedback, "traceparent": "honoured"})) as home:
         await home.break_("routed")
         await home.advance(10 * MINUTE)
         assert home.notified == []
@@ -150,7 +151,7 @@ async def test_a_trace_in_another_destination_is_found_there(feedback: str) -> N
 async def test_where_the_destination_cannot_be_known_nothing_is_concluded() -> None:
     """Neither the gateway nor data routing tells it: the default destination has never shown this trace's kin."""
     words = {"feedback": "absent", "traceparent": "honoured", "other_settings": "forbidden"}
-    async with house(Dialect().vary(words)) as home:
+    async with house(Variant().vary(words)) as home:
         await home.break_("routed")
         await home.advance(10 * MINUTE)
         assert home.notified == []

@@ -1,7 +1,6 @@
 """The fakes and the real adapters keep the same contract; the real ones against the sandbox, which is as strict as the facts."""
 
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from urllib.parse import urlsplit
 
 import pytest
@@ -10,7 +9,6 @@ from monitor.http import Http, InProcess
 from monitor.ports import Gone, IngestAnswer, Refused, Unreachable
 from monitor.redaction import Redactor
 from monitor.sandbox import Sandbox
-from monitor.sandbox.dialect import TraceRoute
 from monitor.traceloop import OtlpIngest, TraceloopReader
 from tests.fakes.backend import FakeBackend, FakeIngest
 from tests.fakes.clock import FakeClock
@@ -62,7 +60,7 @@ class _RealStage(Stage):
         )
 
     async def close_the_quick_route(self) -> None:
-        self._sandbox.world.dialect = replace(self._sandbox.world.dialect, trace_route=TraceRoute.NOT_FOUND)
+        self._sandbox.world.vary(trace_route="404")
 
     async def refuse_the_key(self) -> None:
         await self._sandbox.break_("key_rejected")

@@ -12,8 +12,7 @@ from monitor.core.trace import SpanFact
 from monitor.http import Http, InProcess
 from monitor.ports import ControlPlane, Gateway, Refused, Unreachable
 from monitor.redaction import Redactor
-from monitor.sandbox import Dialect, Sandbox
-from monitor.sandbox.dialect import Off
+from monitor.sandbox import Sandbox, Variant
 from monitor.truefoundry import TrueFoundryControlPlane, TrueFoundryGateway
 from tests.fakes.clock import FakeClock
 from tests.fakes.control_plane import FakeControlPlane
@@ -28,9 +27,9 @@ from tests.truefoundry.contract import (
 
 
 @asynccontextmanager
-async def sandboxed(clock: FakeClock, dialect: Dialect) -> AsyncIterator[tuple[Sandbox, Http]]:
+async def sandboxed(clock: FakeClock, variant: Variant) -> AsyncIterator[tuple[Sandbox, Http]]:
     """The sandbox in this process, and the way to it."""
-    sandbox = Sandbox(clock=clock, dialect=dialect)
+    sandbox = Sandbox(clock=clock, variant=variant)
     await sandbox.start()
     try:
         yield sandbox, Http(clock=clock, transport=InProcess({str(host): app for host, app in sandbox.apps.items()}))
@@ -97,7 +96,7 @@ class TestTrueFoundryGateway(GatewayContract):
     async def stage(self) -> AsyncIterator[GatewayStage]:
         """The adapter before the sandbox."""
         clock = FakeClock()
-        async with sandboxed(clock, Dialect()) as (sandbox, http):
+        async with sandboxed(clock, Variant()) as (sandbox, http):
             yield _RealGatewayStage(sandbox, http, clock)
 
 
@@ -167,7 +166,7 @@ class _RealControlPlaneStage(ControlPlaneStage):
 
     async def switch_logging_off(self) -> None:
         rule = {"type": GatewayPolicyKind.LOGGING.value, "name": "quiet", "log": False}
-        self._sandbox.world.settings.apply(GatewayPolicyKind.LOGGING, rule)
+        self._sandbox.world.configurations.apply(rule)
 
     async def sign_out(self) -> None:
         await self._sandbox.break_("control_plane_signed_out")
@@ -193,5 +192,5 @@ class TestTrueFoundryControlPlane(ControlPlaneContract):
     async def stage(self) -> AsyncIterator[ControlPlaneStage]:
         """The adapter before a sandbox that says 404 where there is no configuration."""
         clock = FakeClock()
-        async with sandboxed(clock, Dialect(off=Off.NOT_FOUND)) as (sandbox, http):
+        async with sandboxed(clock, Variant(off="404")) as (sandbox, http):
             yield _RealControlPlaneStage(sandbox, http, clock)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from monitor.core.pipeline_counters import SpanCounters
 from monitor.ports import Garbled, Gone, PortError, Refused, Unreachable
 from monitor.redaction import Redactor
-from monitor.sandbox import Dialect
+from monitor.sandbox import Variant
 from monitor.truefoundry import GatewaySpanMetrics, TrueFoundryGateway
 from tests.core.build import quick
 from tests.fakes.clock import START, FakeClock
@@ -166,7 +166,7 @@ async def test_a_gateway_counts_what_got_through_and_what_did_not(prefix: str) -
         await clock.run_until(task.done)
         return await task
 
-    async with sandboxed(clock, Dialect().vary({"span_metrics": prefix})) as (sandbox, http):
+    async with sandboxed(clock, Variant().vary({"span_metrics": prefix})) as (sandbox, http):
         metrics = GatewaySpanMetrics(http, f"{sandbox.gateway_url}/metrics", redactor=Redactor(), clock=clock)
         token = sandbox.world.credentials.token
         gateway = TrueFoundryGateway(

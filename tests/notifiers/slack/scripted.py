@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from monitor.http import Http, InProcess
 from monitor.notifiers.slack import Destination, Pace, SlackBot, SlackWebhook
 from monitor.ports import Clock
-from monitor.sandbox.slack.block_kit import validate_message
+from tests.fakes.block_kit import validate_message
 from tests.fakes.clock import FakeClock
 from tests.notifiers.contract import REDACT
 from tests.notifiers.notices import MENTION

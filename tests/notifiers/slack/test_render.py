@@ -22,7 +22,7 @@ from monitor.core.model import Component, Fault, Severity, TargetName
 from monitor.notifiers.slack.render import Frame, Message, note, post, reply, root
 from monitor.notifiers.wording import SEVERITY_SIGNS
 from monitor.redaction import Redactor
-from monitor.sandbox.slack.block_kit import validate_message
+from tests.fakes.block_kit import validate_message
 from tests.fakes.clock import START
 from tests.notifiers import notices
 from tests.notifiers.notices import KINDS, MENTION, a_diagnosis, a_notice, an_incident, told_of

@@ -1,0 +1,248 @@
+"""What a chat is answered with: a completion, or why there is none, as far as records of real answers tell.
+
+The envelope and the messages are those that TrueFoundry's own tests printed into public pull requests
+(https://github.com/truefoundry/models/pull/949, /pull/817, /pull/826, /pull/934) and that promptfoo tests against
+(https://github.com/promptfoo/promptfoo, `test/providers/truefoundry.test.ts`). Of 401 and 429 there is no record: the variant
+chooses the body.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+
+from monitor.core.model import Instant
+from monitor.sandbox.credentials import MODELS, REASONING_MODEL, Subject
+from monitor.sandbox.faults import Refusal
+from monitor.sandbox.variants import Variant
+
+_GUARDRAIL = "sandbox-guardrails/no-canaries"
+_OPENAI = (
+    "model messages max_tokens max_completion_tokens temperature top_p n stop stream stream_options presence_penalty "
+    "frequency_penalty logit_bias logprobs top_logprobs user seed tools tool_choice parallel_tool_calls response_format "
+    "reasoning_effort metadata store service_tier"
+)
+_PARAMETERS = frozenset(_OPENAI.split())
+_ANSWER = "pong"
+_THINKING = 64
+_USD_PER_TOKEN = 0.000_000_3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Declined:
+    """An answer that is no completion. `body`: JSON, or text as it is."""
+
+    status: int
+    message: str
+    kind: str
+    body: Mapping[str, object] | str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    reached_provider: bool = False
+    guardrails: tuple[str, ...] = ()
+
+    def response(self, headers: Mapping[str, str] | None = None) -> Response:
+        """As HTTP, with further headers."""
+        more = {**(headers or {}), **self.headers}
+        if isinstance(self.body, str):
+            return PlainTextResponse(self.body, self.status, more)
+        return JSONResponse(self.body, self.status, more)
+
+
+_OF_PROVIDER: Mapping[str, tuple[int, str]] = {
+    "parameter": (
+        400,
+        (
+            "openai error: 400 Unsupported parameter: 'max_tokens' is not supported with this model. Use "
+            "'max_completion_tokens' instead."
+        ),
+    ),
+    "provider_400": (
+        400,
+        (
+            "aws-bedrock error: The model returned the following errors: You have not filled out the required use-case form "
+            "for this model."
+        ),
+    ),
+    "provider_404": (
+        404,
+        (
+            "openrouter error: No endpoints available matching your guardrail restrictions and data policy. Configure: "
+            "https://openrouter.ai/settings/privacy"
+        ),
+    ),
+    "provider_500": (500, "openai error: 500 The server had an error while processing your request."),
+    "provider_502": (
+        502,
+        (
+            'openrouter error: Provider returned error | metadata: {"raw":{"error":{"code":500,"message":"Internal error '
+            'encountered.","status":"INTERNAL"}},"provider_name":"Google AI Studio","is_byok":false}'
+        ),
+    ),
+    "provider_network": (500, "anthropic error: Message: fetch failed Cause: AggregateError Name: TypeError"),
+}
+"""Each message begins with the name of its provider."""
+
+
+def decline(refusal: Refusal, variant: Variant, *, model: str = "", subject: Subject | None = None) -> Declined:
+    """Make the answer for a reason."""
+    match refusal:
+        case "token":
+            return _unrecorded(401, "Unauthorized: invalid or expired API key", "AuthenticationError", variant)
+        case "rate_limit":
+            return _limited("ratelimit", "Rate limit exceeded: 30 requests per minute", variant)
+        case "rate_limit_retry_after":
+            return _limited("ratelimit", "Rate limit exceeded: 30 requests per minute", variant, {"retry-after": "120"})
+        case "budget":
+            return _limited("budget", "Budget exceeded: 5 USD per day", variant)
+        case "model":
+            name = subject.slug if subject else "unknown"
+            text = f"User {name} is not authorized to access model {model} or model does not exist"
+            return _enveloped(403, text, "AuthorizationError")
+        case "guardrail_input":
+            return _guardrail("input")
+        case "guardrail_output":
+            return _guardrail("output")
+        case _:
+            status, text = _OF_PROVIDER[refusal]
+            return _of_provider(status, text, as_text=refusal == "provider_network")
+
+
+def malformed(message: str) -> Declined:
+    """A request that the gateway itself cannot read: 400."""
+    return _enveloped(400, message, "BadRequestError")
+
+
+def object_to(request: Mapping[str, object]) -> Declined | None:
+    """Why the gateway or its provider would not take this request."""
+    messages = request.get("messages")
+    if not isinstance(messages, list) or not messages:
+        return malformed("messages: a non-empty array is required")
+    if not all(isinstance(each, Mapping) and "role" in each and "content" in each for each in messages):
+        return malformed("messages: each needs role and content")
+    unknown = sorted(set(request) - _PARAMETERS)
+    if unknown:
+        return _unsupported(unknown[0])
+    if request["model"] == REASONING_MODEL and "max_tokens" in request:
+        return _unsupported("max_tokens", " Use 'max_completion_tokens' instead.")
+    for name in ("max_tokens", "max_completion_tokens"):
+        limit = request.get(name)
+        if limit is not None and (not isinstance(limit, int) or isinstance(limit, bool) or limit < 1):
+            return _unsupported(name, " An integer of at least 1 is required.")
+    return None
+
+
+def _unsupported(parameter: str, hint: str = "") -> Declined:
+    return _of_provider(400, f"openai error: 400 Unsupported parameter: '{parameter}'.{hint}")
+
+
+def _detail(status: int, message: str, kind: str) -> dict[str, str]:
+    return {"message": message, "type": kind, "code": str(status)}
+
+
+def _enveloped(status: int, message: str, kind: str) -> Declined:
+    body = {"status": "failure", "message": message, "error": _detail(status, message, kind)}
+    return Declined(status=status, message=message, kind=kind, body=body)
+
+
+def _of_provider(status: int, message: str, *, as_text: bool = False) -> Declined:
+    detail = _detail(status, message, "APIError")
+    body = {
+        "status": "failure",
+        "message": message,
+        "error": json.dumps(detail, separators=(",", ":")) if as_text else detail,
+        "error_origin_level": "api_error",
+        "provider": message.partition(" ")[0],
+    }
+    return Declined(status=status, message=message, kind="APIError", body=body, reached_provider=True)
+
+
+def _guardrail(side: str) -> Declined:
+    message, kind = f"{side.capitalize()} Guardrail checks failed", "guardrail_checks_failed"
+    data = {"guardrailResponse": {"verdict": False, "message": "blocked by the sandbox"}}
+    failed = {"guardrail_integration": _GUARDRAIL, "result": "failed", "data": data}
+    passed = {"guardrail_integration": "sandbox-guardrails/politeness", "result": "passed"}
+    body = {
+        "message": message,
+        "error": {"type": kind, "code": "400"},
+        "error_origin_level": f"guardrails_{side}",
+        "guardrail_checks": {f"{side}_guardrails": [passed, failed]},
+    }
+    reached = side == "output"
+    return Declined(
+        status=400, message=message, kind=kind, body=body, guardrails=(_GUARDRAIL,), reached_provider=reached
+    )
+
+
+def _limited(rule: str, message: str, variant: Variant, more: Mapping[str, str] | None = None) -> Declined:
+    headers = {"x-tfy-applied-configurations": json.dumps({rule: [f"sandbox-{rule}-rule"]}), **(more or {})}
+    return _unrecorded(429, message, "RateLimitError", variant, headers)
+
+
+def _unrecorded(
+    status: int, message: str, kind: str, variant: Variant, headers: Mapping[str, str] | None = None
+) -> Declined:
+    bodies: Mapping[str, Mapping[str, object] | str] = {
+        "envelope": _enveloped(status, message, kind).body,
+        "openai": {"error": _detail(status, message, kind)},
+        "text": message,
+        "empty": "",
+    }
+    body = bodies[variant.error_bodies]
+    return Declined(status=status, message=message, kind=kind, body=body, headers=headers or {})
+
+
+# --- completions
+
+
+def complete(request: Mapping[str, object], *, number: str, now: Instant) -> dict[str, object]:
+    """A chat completion: https://platform.openai.com/docs/api-reference/chat/object."""
+    model = str(request["model"])
+    needed = 1 + (_THINKING if model == REASONING_MODEL else 0)
+    limit = request.get("max_completion_tokens" if model == REASONING_MODEL else "max_tokens")
+    cut = isinstance(limit, int) and limit < needed
+    spent = limit if isinstance(limit, int) and cut else needed
+    asked = 7 + len(json.dumps(request["messages"])) // 4
+    return {
+        "id": f"chatcmpl-{number}",
+        "object": "chat.completion",
+        "created": int(now),
+        "model": f"{model.rpartition('/')[2]}-2026-01-01",
+        "provider": model.partition("-")[0],
+        "choices": [
+            {
+                "index": 0,
+                "message": {"role": "assistant", "content": "" if cut else _ANSWER},
+                "finish_reason": "length" if cut else "stop",
+            }
+        ],
+        "usage": {
+            "prompt_tokens": asked,
+            "completion_tokens": spent,
+            "total_tokens": asked + spent,
+            "costInUSD": round((asked + 4 * spent) * _USD_PER_TOKEN, 9),
+        },
+    }
+
+
+def as_events(completion: Mapping[str, object]) -> str:
+    """A completion as the events of a stream."""
+    choices = completion["choices"]
+    choice = choices[0] if isinstance(choices, list) else {}
+    base = {name: completion[name] for name in ("id", "created", "model", "provider")}
+    base["object"] = "chat.completion.chunk"
+    last = {"index": 0, "delta": {}, "finish_reason": choice["finish_reason"]}
+    chunks = [
+        {**base, "choices": [{"index": 0, "delta": choice["message"]}]},
+        {**base, "choices": [last], "usage": completion["usage"]},
+    ]
+    return "".join(f"data: {json.dumps(chunk)}\n\n" for chunk in chunks) + "data: [DONE]\n\n"
+
+
+def models(*, granted: bool) -> dict[str, object]:
+    """The models that a token may use."""
+    owned = [
+        {"id": name, "object": "model", "created": 1_760_000_000, "owned_by": name.partition("/")[0]}
+        for name in (MODELS if granted else ())
+    ]
+    return {"object": "list", "data": owned}

@@ -1,1 +1,0 @@
-"""Slack in the sandbox: a workspace, its API, and the check of its limits."""

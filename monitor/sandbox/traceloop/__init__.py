@@ -1,1 +1,0 @@
-"""Traceloop in the sandbox: ingest and read API."""

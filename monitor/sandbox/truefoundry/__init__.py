@@ -1,1 +1,0 @@
-"""TrueFoundry in the sandbox: control plane, gateway, own trace store, exporter."""
