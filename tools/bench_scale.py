@@ -37,12 +37,17 @@ BEAT = 0.001  # seconds
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
-Scrapes = list[tuple[float, float, float]]  # how long each took, its CPU, its longest block of the loop
+Scrapes = list[
+    tuple[float, float, float, float]
+]  # how long each took, its CPU, the longest block of the loop then, and before
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
-    """What so many targets cost. `processor`: seconds of a core that a scrape takes; `block`: for how long it blocks the loop."""
+    """What so many targets cost. `processor`: seconds of a core that a scrape takes; `block`: for how long the loop is blocked.
+
+    `without`: for how long it is blocked without a scrape, by the daemon's other work and by the machine's.
+    """
 
     core: float
     resident: float
@@ -51,20 +56,23 @@ class Measured:
     processor: float
     block: float
     median_block: float
+    without: float
 
 
 def main(sizes: list[int], seconds: float) -> int:
     """Measure, print, judge."""
     print(f"default cadence, {seconds:g} s without a scrape, then {SCRAPES} scrapes")
     print(
-        "targets   core  resident    series    scrape   its CPU  longest block of the loop but one (median)", flush=True
+        "block: for how long the event loop is blocked at a time; the longest but one, the median, and without a scrape"
     )
+    print("targets   core  resident    series    scrape   its CPU     block   median  without", flush=True)
     wrong: list[str] = []
     for size in sizes:
         found = _measure(size, seconds)
         print(
             f"{size:>7}{found.core:>7.1%}{found.resident:>6.0f} MiB{found.series:>10,}{found.scrape * 1000:>7.0f} ms"
-            f"{found.processor * 1000:>7.0f} ms{found.block * 1000:>9.1f} ms ({found.median_block * 1000:.1f} ms)",
+            f"{found.processor * 1000:>7.0f} ms{found.block * 1000:>7.0f} ms"
+            f"{found.median_block * 1000:>6.0f} ms{found.without * 1000:>6.0f} ms",
             flush=True,
         )
         if size == JUDGED:
@@ -110,7 +118,7 @@ def _measure(size: int, seconds: float) -> Measured:
                     rounds.append([_scrape(daemon, url, beats) for _ in range(SCRAPES)])
                 series = sum(not line.startswith("#") for line in _read(f"{url}/metrics").splitlines())
     best = min(rounds, key=_block)
-    durations, processor, blocks = zip(*best, strict=True)
+    durations, processor, blocks, without = zip(*best, strict=True)
     return Measured(
         core=min(cores),
         resident=resident,
@@ -119,12 +127,13 @@ def _measure(size: int, seconds: float) -> Measured:
         processor=statistics.mean(processor),
         block=_block(best),
         median_block=statistics.median(blocks),
+        without=statistics.median(without),
     )
 
 
 def _block(scrapes: Scrapes) -> float:
     """The longest block of the loop but one: one outlier is the machine's."""
-    return sorted(block for _, _, block in scrapes)[-2]
+    return sorted(block for _, _, block, _ in scrapes)[-2]
 
 
 def _configuration(given: dict[str, Any], size: int, port: int) -> dict[str, Any]:
@@ -155,15 +164,20 @@ def _share(daemon: Program, seconds: float) -> float:
     return (_processor(daemon) - before) / (time.monotonic() - began)
 
 
-def _scrape(daemon: Program, url: str, beats: Path) -> tuple[float, float, float]:
-    """How long one took, how much of a core's time it took, and for how long at most the loop was held up meanwhile."""
+def _scrape(daemon: Program, url: str, beats: Path) -> tuple[float, float, float, float]:
+    """How long one took, how much of a core's time it took, and for how long at most the loop was blocked then, and before."""
+    waited_from = time.monotonic()
     time.sleep(PAUSE)
     began, before = time.monotonic(), _processor(daemon)
     _read(f"{url}/metrics")
     ended, after = time.monotonic(), _processor(daemon)
     time.sleep(PAUSE)
     late = [(float(at), float(by)) for at, by in (line.split() for line in beats.read_text().splitlines())]
-    return ended - began, after - before, max((by for at, by in late if began <= at <= ended + by), default=0.0)
+    then, without = (
+        max((by for at, by in late if since <= at <= until + by), default=0.0)
+        for since, until in ((began, ended), (waited_from, began))
+    )
+    return ended - began, after - before, then, without
 
 
 def _processor(daemon: Program) -> float:
