@@ -114,3 +114,18 @@ def test_the_written_times_show_every_promise() -> None:
     """And that it is kept."""
     written = (ROOT / "docs" / "time-to-mention.md").read_text()
     assert re.findall(r"^\| (.+?) \| .+ \| .+ \|$", written, re.MULTILINE)[1:] == [one.title for one in PROMISES]
+
+
+def test_the_guide_to_the_code_names_what_is_there() -> None:
+    """Every file, and every name that follows a file's, stands in the tree."""
+    guide = (ROOT / "docs" / "reading.md").read_text()
+    missing = []
+    text = ""
+    for word in re.findall(r"`([^`]+)`", guide):
+        if word.endswith(".py"):
+            path = ROOT / word
+            text = path.read_text() if path.is_file() else ""
+            missing += [word] if not text else []
+        elif word.isidentifier() and text and not re.search(rf"(?:class|def) {word}\b", text):
+            missing.append(word)
+    assert missing == []
