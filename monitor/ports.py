@@ -5,7 +5,7 @@
     ├── Refused         asked and was told no (401, 403, 429)                   needs a human, or patience
     ├── Gone            the route or the thing is not there (404)
     ├── Garbled         answered, but not in a form we understand
-    │   └── Crowded     answered with more than a look may read
+    │   └── TooManyRows answered with more than a look may read
     └── Undeliverable   notifiers only: not told, maybe never (`permanent`)
 
 No foreign exception passes an adapter; what an error means is the check's decision.
@@ -307,8 +307,8 @@ class TraceBackend(Protocol):
 
         `narrowing` lets the backend leave out rows that are not ours; `span_name` is the name of the root for that of this name.
         A narrowed read may show only a part of the trace: the spans that carry what it is narrowed by. Raises any PortError;
-        Garbled also where a narrowing is not honoured and ours is not among what comes, Crowded where more rows are there than
-        could be read (absence unproven).
+        Garbled also where a narrowing is not honoured and ours is not among what comes, TooManyRows where more rows are there
+        than could be read (absence unproven).
         """
 
 

@@ -72,10 +72,8 @@ async def test_after_a_refusal_the_gateways_key_is_looked_at_again() -> None:
         ({"status": 415}, ("fail", Fault.INGEST_FAILING)),
         ({"status": 500}, ("fail", Fault.INGEST_FAILING)),
         ({"status": 503}, ("fail", Fault.INGEST_FAILING)),
-        (
-            {"status": 401},
-            ("unknown", UnknownReason.REFUSED),
-        ),  # whose key it is, is judged where the gateway's is known
+        # Whose key a 401 refuses is judged where the gateway's is known.
+        ({"status": 401}, ("unknown", UnknownReason.REFUSED)),
         ({"status": 429, "retry_after": 30.0}, ("unknown", UnknownReason.REFUSED)),
         ({"status": 403, "blocked": True}, ("unknown", UnknownReason.BLOCKED)),
         ({"status": 401, "blocked": True}, ("unknown", UnknownReason.BLOCKED)),
