@@ -23,6 +23,7 @@ OUTCOMES = (*_ANSWERS, *_FAILURES)
 BODY_LIMIT = 4 * 1024 * 1024
 
 _OK = 200
+_CONTENT_TYPE = "content-type"
 _TURN = 64  # so many chunks at most without a turn for everybody else
 _BY_WAITING = frozenset({"timeout", "reset", "tls", "proxy"})  # a server, too, hangs up on who does not go on
 _DOING = {
@@ -172,9 +173,13 @@ class Http:
                             await self.clock.sleep(0)  # a long answer leaves room for everything else
                     if body.flaw is not None or misread is not None:
                         break
+            # By its content type an answer is described to people.
+            described = {
+                name: self.redactor.redact(said) for name, said in reply.headers.items() if name == _CONTENT_TYPE
+            }
             answer = Answer(
                 status=reply.status,
-                headers=reply.headers,
+                headers={**reply.headers, **described},
                 body=body.content,
                 flaw=body.flaw,
                 cut_off=body.cut_off,

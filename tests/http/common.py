@@ -10,7 +10,8 @@ from monitor.core.model import Service
 from monitor.http import Answer, Http, Network
 from monitor.redaction import Redactor
 
-SECRET = "tl_0123456789abcdef"
+SECRET = "its-value-looks-like-nothing-0815"
+"""Known to the redactor, and to nobody by its looks."""
 
 
 class Heard:
@@ -31,9 +32,16 @@ class Heard:
 
 def over_network(received: Heard | None = None, **options: Any) -> Http:
     """Real sockets, no proxy from the environment of the tests."""
-    network = Network(redactor=Redactor([SECRET]), **{"environ": {}, **options})
+    redactor = Redactor([SECRET])
+    network = Network(redactor=redactor, **{"environ": {}, **options})
     received = received or Heard()
-    return Http(clock=SystemClock(), transport=network, on_answer=received.answer, on_certificate=received.certificate)
+    return Http(
+        clock=SystemClock(),
+        transport=network,
+        redactor=redactor,
+        on_answer=received.answer,
+        on_certificate=received.certificate,
+    )
 
 
 async def ask(http: Http, url: str, *, timeout: float = 20.0, **options: Any) -> Answer:

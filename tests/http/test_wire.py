@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from monitor.core.model import Service
-from monitor.http import OUTCOMES, USER_AGENT
+from monitor.http import OUTCOMES, USER_AGENT, JsonRows
 from monitor.http.wire import innermost
 from monitor.ports import Garbled, Unreachable
+from monitor.redaction import MASK
 from tests.fakes.loopback import answer, saying, serving
 from tests.http.common import SECRET, Heard, ask, over_network
 
@@ -239,6 +240,26 @@ async def test_a_token_travels_only_in_its_header() -> None:
         with pytest.raises(Unreachable) as caught:
             await ask(over_network(), f"http://127.0.0.1:{port}/", headers={"Authorization": f"Bearer {SECRET}"})
     assert SECRET not in str(caught.value)
+
+
+async def test_the_headers_that_are_shown_hold_no_secret() -> None:
+    """A service that echoes what it was sent: neither the trail nor what a garbled answer is said to be shows the token."""
+    echoing = {"CF_Ray": f"8a-{SECRET}", "Server": "nginx", "Content_Type": f"text/{SECRET}"}
+    async with serving(saying(answer(body=b"<html>", **echoing))) as port:
+        got = await ask(over_network(), f"http://127.0.0.1:{port}/", headers={"Authorization": f"Bearer {SECRET}"})
+    assert got.trail == {"cf-ray": f"8a-{MASK}", "server": "nginx"}
+    with pytest.raises(Garbled) as caught:
+        got.json()
+    assert str(caught.value) == f"status 200 with 6 bytes of text/{MASK}, which are no JSON"
+    assert SECRET not in str(caught.value.evidence)
+
+
+async def test_the_content_type_of_rows_that_are_not_understood_holds_no_secret() -> None:
+    """It is said of an answer that is read while it arrives, too."""
+    rows = JsonRows(("spans",), lambda _: None)
+    async with serving(saying(answer(body=b"<html>", Content_Type=f"text/{SECRET}"))) as port:
+        with pytest.raises(Garbled, match=f"status 200 with text/{MASK}: "):
+            await ask(over_network(), f"http://127.0.0.1:{port}/", take=rows.feed)
 
 
 def _open_files() -> int:
