@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from monitor.core.trace import SpanFact
 from monitor.ports import Garbled
-from monitor.redaction import Redactor
+from monitor.redaction import MASK, Redactor
 from monitor.traceloop.rows import mentions, read_row
 
 NONCE = "gtm-0123456789abcdef"
@@ -296,6 +296,20 @@ def test_labels_are_read() -> None:
     assert shown.resource["environment"] == "production"
     assert KEY not in repr(shown)
     assert len(shown.name) == 200
+
+
+def test_labels_and_names_hold_no_secret() -> None:
+    """Whoever set up the exporter may have put the key into the wrong field."""
+    labels: dict[str, Any] = {
+        "span_name": KEY,
+        "environment": KEY,
+        "service_name": KEY,
+        "resource_attributes": {"a": KEY},
+    }
+    shown = fact({"gen_ai.response.model": KEY, f"{KEY}.input.value": PROMPT}, **labels)
+    assert (shown.environment, shown.service_name, shown.model) == (MASK, MASK, MASK)
+    assert (shown.content, shown.resource) == ((f"{MASK}.input.value",), {"a": MASK})
+    assert KEY not in repr(shown)
 
 
 def test_the_service_name_may_stand_in_the_resource_only() -> None:

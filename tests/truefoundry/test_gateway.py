@@ -119,6 +119,13 @@ async def test_a_completion_is_read() -> None:
     assert answer.phases.processing is not None
 
 
+async def test_what_is_shown_of_a_completion_holds_no_secret() -> None:
+    """A gateway that echoes the token in place of the model, or of why it ended."""
+    choice = {"message": {"role": "assistant", "content": "pong"}, "finish_reason": TOKEN}
+    answer = await complete(Reply({**COMPLETION, "model": f"openai/{TOKEN}", "choices": [choice]}))
+    assert (answer.model, answer.finish_reason) == (f"openai/{MASK}", MASK)
+
+
 async def test_a_model_that_spent_all_on_thinking_has_answered() -> None:
     """Empty text with `finish_reason: length` is a completion."""
     choice = {"message": {"role": "assistant", "content": None}, "finish_reason": "length"}
