@@ -1,4 +1,4 @@
-"""What the adapters ask with: a deadline over everything, a bounded body, and a listener that hears of every outcome."""
+"""What the adapters ask with: a deadline over everything, a bounded body, and a listener that is notified of every outcome."""
 
 from collections.abc import Callable, Mapping
 from contextlib import aclosing
@@ -65,7 +65,7 @@ OnExchange = Callable[[Exchange], None]
 class Http:
     """Asks one request at a time, each by a connection of its own. Follows no redirect, keeps no cookie, retries nothing.
 
-    `on_answer` hears of every request's outcome, `on_certificate` until when a service's certificate holds. `on_exchange` is handed
+    `on_answer` gets every request's outcome, `on_certificate` until when a service's certificate holds. `on_exchange` is handed
     whole requests and answers, secrets and all: for those who keep or show nothing as it is.
     """
 
@@ -116,7 +116,7 @@ class Http:
         return answer
 
     def _report(self, exchange: Exchange) -> None:
-        """Tell the listeners what became of a request."""
+        """Notify the listeners of what became of a request."""
         if self.on_exchange is not None:
             self.on_exchange(exchange)
         if self.on_answer is not None:

@@ -134,7 +134,7 @@ def read_row(row: object, *, nonce: str | None, redactor: Redactor, texts: Seque
         parent_id=parent.lower(),
         name=clamp(redactor.redact(str(row.get("span_name") or "")), 200),
         environment=word(row.get("environment")),
-        # Top-level in the documented route; the quick one does not tell.
+        # Top-level in the documented route; the quick one does not show it.
         service_name=word(row.get("service_name")) or word((resource or {}).get("service.name")),
         resource=shown_resource,
         content=tuple(sorted(content)),

@@ -90,7 +90,7 @@ class TrueFoundryGateway:
         """Ask for the models that the token may use; `anonymous` sends no token, to see how that is refused.
 
         The list, `{"object": "list", "data": [{"id": …}]}`, is said to miss models that work, so it is a hint at most. Of a 401
-        there is no public record, so its form is told, not assumed. Raises Unreachable without an HTTP answer.
+        there is no public record, so its form is reported, not assumed. Raises Unreachable without an HTTP answer.
         """
         headers = {} if anonymous else {"Authorization": f"Bearer {self.token()}"}
         answer = await self.http.request(

@@ -141,7 +141,7 @@ async def test_labels_that_cannot_be_read_are_asked_for_again() -> None:
     assert bench.canary.labels is not None
 
 
-async def test_a_key_that_the_documented_read_refuses_is_told() -> None:
+async def test_a_key_that_the_documented_read_refuses_is_reported() -> None:
     """Also where the quick route has just shown the trace. Conclusive, because the gateway's header is read again after it."""
     bench, _ = _refuses_the_key(manifest())
     await bench.after(1)

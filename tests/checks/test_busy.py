@@ -228,7 +228,7 @@ async def test_a_filter_that_shows_a_part_costs_three_requests_too() -> None:
 
 
 async def test_a_trace_whose_root_is_not_found_by_name_is_looked_for_in_the_whole_window() -> None:
-    """What has lost its root arrived in part; where the window cannot be read, nobody can tell it from a lost trace."""
+    """What has lost its root arrived in part; where the window cannot be read, it cannot be distinguished from a lost trace."""
     seen = {}
     for crowded in (False, True):
         bench = Bench(a_canary(), proofs=proven(WAREHOUSE, N.SPAN_NAME))
@@ -335,7 +335,7 @@ def a_control_span() -> Any:
 
 
 async def test_a_control_span_proves_a_filter_while_it_is_there() -> None:
-    """So that its absence can be told later, in an environment of which no look can read every row."""
+    """So that its absence can be proven later, in an environment of which no look can read every row."""
     bench = Bench(controls=(CONTROL,))
     bench.backend.store(a_control_span(), at=START)
     await bench.until(MINUTE)
@@ -346,7 +346,7 @@ async def test_a_control_span_proves_a_filter_while_it_is_there() -> None:
 
 
 async def test_a_control_span_that_a_proven_filter_does_not_show_was_not_taken() -> None:
-    """`ingest_failing`, however busy the environment is; without a proven filter nobody can tell."""
+    """`ingest_failing`, however busy the environment is; without a proven filter it is not known."""
     notified, untold = (Bench(controls=(CONTROL,), proofs=proofs) for proofs in (proven(WAREHOUSE, N.MARKER), {}))
     for bench in (notified, untold):
         await bench.until(6 * MINUTE)

@@ -14,7 +14,7 @@ SECRET = "its-value-looks-like-nothing-0815"
 """Known to the redactor, and to nobody by its looks."""
 
 
-class Heard:
+class Received:
     """A listener that remembers."""
 
     def __init__(self) -> None:
@@ -30,11 +30,11 @@ class Heard:
         self.certificates.append(until)
 
 
-def over_network(received: Heard | None = None, **options: Any) -> Http:
+def over_network(received: Received | None = None, **options: Any) -> Http:
     """Real sockets, no proxy from the environment of the tests."""
     redactor = Redactor([SECRET])
     network = Network(redactor=redactor, **{"environ": {}, **options})
-    received = received or Heard()
+    received = received or Received()
     return Http(
         clock=SystemClock(),
         transport=network,

@@ -1,4 +1,4 @@
-"""What is told of a span, and what is not: names of content and credentials, never the content."""
+"""What is said of a span, and what is not: names of content and credentials, never the content."""
 
 import json
 from base64 import b64encode, urlsafe_b64encode
@@ -355,6 +355,6 @@ def test_any_row_with_ids_is_read(fields: dict[str, Any], nonce: str) -> None:
 
 @pytest.mark.parametrize("parent", [5, True, ["a"], {"id": "a"}, "01234567-89ab", "the root", "\ud800"])
 def test_a_parent_of_another_form_is_garbled(parent: object) -> None:
-    """Whether it is missing cannot be told, and a trace is called incomplete only by what is understood."""
+    """Whether it is missing is not known, and a trace is called incomplete only by what is understood."""
     with pytest.raises(Garbled):
         read_row({"trace_id": "a" * 32, "span_id": "b" * 16, "parent_span_id": parent}, nonce=None, redactor=Redactor())
