@@ -99,6 +99,17 @@ async def test_what_cannot_be_judged_is_not_read_again_and_again() -> None:
     assert bench.backend.narrowings.count(N.WINDOW) == 1
 
 
+async def test_a_window_that_held_too_much_is_left_alone_for_a_minute() -> None:
+    """Its megabytes are not read at every look; after that it may have become quieter."""
+    bench = Bench(a_canary())
+    bench.backend.quick_error, bench.backend.honours = Gone("404"), frozenset({N.WINDOW})
+    await bench.until(14)
+    assert len(bench.given(LookFailed)) > 1
+    assert bench.backend.narrowings.count(N.WINDOW) == 1
+    await bench.until(2 * MINUTE)
+    assert bench.backend.narrowings.count(N.WINDOW) > 1
+
+
 async def test_what_a_proven_quick_route_does_not_show_is_missing() -> None:
     """Nobody needs the window for that, and that it is crowded changes nothing."""
     bench = Bench(a_canary(), proofs=proven(TRACE))
