@@ -95,7 +95,7 @@ TOLD_ELSEWHERE: dict[str, tuple[str, str]] = {
     ),
     "a read that fails is no absence": (
         "grafana/tempo/issues/825",
-        "checks.test_arrival.test_failing_reads_never_make_a_trace_missing",
+        "checks.test_arrival_routes.test_failing_reads_never_make_a_trace_missing",
     ),
     # health checks that cost money
     "canaries keep to their budget": (
