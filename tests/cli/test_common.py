@@ -3,7 +3,11 @@
 from pathlib import Path
 
 import pytest
+import trustme
 
+from monitor.cli import UsageError
+from monitor.cli.common import prepare
+from monitor.settings import parse
 from tests.cli.usage import usage_error
 from tests.settings.samples import MINIMAL
 
@@ -61,3 +65,13 @@ def test_a_certificate_file_that_holds_none_is_refused(command: str, tmp_path: P
     authority.write_text("this is no certificate\n")
     file = configured(tmp_path, f"http: {{ca_file: {authority}}}\n")
     assert "http.ca_file: holds no certificates in PEM" in usage_error(capsys, command, "--config", file)
+
+
+def test_a_ca_file_that_vanishes_after_it_was_read_is_said_by_its_setting(tmp_path: Path) -> None:
+    """Between the validation and the first request it may be exchanged: no traceback."""
+    ca_file = tmp_path / "ca.pem"
+    trustme.CA().cert_pem.write_to_path(str(ca_file))
+    loaded = parse(f"{MINIMAL}http: {{ca_file: {ca_file}}}\n", {}, tmp_path)
+    ca_file.unlink()
+    with pytest.raises(UsageError, match=r"http\.ca_file: .*ca\.pem cannot be used: No such file"):
+        prepare(loaded)
