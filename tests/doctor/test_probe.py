@@ -51,7 +51,7 @@ async def test_who_does_not_answer_is_not_waited_for_again() -> None:
         assert len(asked) <= 5
 
 
-async def test_progress_is_told_as_it_goes() -> None:
+async def test_progress_is_said_as_it_goes() -> None:
     """Each line names the target."""
     async with harness() as it:
         await it.target()
