@@ -3,6 +3,7 @@
 import base64
 import json
 from collections.abc import Callable, Collection
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -326,6 +327,23 @@ def test_of_a_body_that_is_no_json_the_length_is_kept() -> None:
     silent = Exchange(service=Service.GATEWAY, request=request, began_at=START, took=5.0, failure="timeout")
     made = outline().exchange(silent)
     assert (made["failure"], made["request"]["host"], made["request"]["path"]) == ("timeout", "<str 22 #1>", "/health")
+
+
+def test_json_in_a_text_is_followed_so_deep_and_no_deeper() -> None:
+    """Whoever sends it: it must not end the recording."""
+    deep = 800
+    assert "<deeper>" in json.dumps(recorded(answered({"error": "[" * deep + "]" * deep})))
+
+
+def test_what_became_of_an_answer_is_kept() -> None:
+    """Whether it was cut off or came from something in front of the service; of the ingest, how many spans it rejected."""
+    whole = recorded(answered({}))
+    assert (whole["cut"], whole["blocked"], "rejected_spans" in whole) == (False, False, False)
+    assert recorded(replace(answered({}), flaw="cut off"))["cut"]
+    page = answered(b"error code: 1010", server="cloudflare", content_type="text/plain")
+    assert recorded(replace(page, status=403))["blocked"]
+    refusing = replace(exchange(answered({"partialSuccess": {"rejectedSpans": "3"}})), service=Service.OTLP)
+    assert outline().exchange(refusing)["answer"]["rejected_spans"] == 3
 
 
 async def test_the_index_holds_settings_and_answers(tmp_path: Path) -> None:
