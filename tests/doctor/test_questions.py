@@ -257,6 +257,19 @@ async def test_after_a_rotation_the_monitor_is_to_be_given_the_new_key() -> None
         assert given["advice"].startswith("Give the monitor the key that the gateway's exporter carries now")
         assert "it was probably rotated" in given["summary"]
         assert "no trace arrives" not in given["summary"]
+        unread = replace(it.seen[-1], window=None)
+        assert ask("config_matches", unread).advice == given["advice"]  # the checks were refused, too
+
+
+async def test_a_refusal_before_the_newest_span_does_not_explain_what_became_of_it() -> None:
+    """The ingest has taken the key again since, or fails otherwise now."""
+    async with harness("", "ingest_failing") as it:
+        await it.target()
+        seen = it.seen[-1]
+        assert seen.control is not None
+        for after, answer in ((-1.0, "ingest_failing"), (0.0, "401")):
+            state = replace(seen.state, key_refused_at=seen.control.sent_at + after)
+            assert ask("ingest_key", replace(seen, state=state)).answer == answer
 
 
 async def test_a_missing_permission_says_which_and_where() -> None:

@@ -157,6 +157,8 @@ async def test_a_network_that_reaches_nobody_is_the_suspect() -> None:
     assert short("reachable", seen) == ("nobody", FAIL)
     some = replace(seen, traffic=Traffic(failures=failures, answered={Service.GATEWAY}))
     assert short("reachable", some) == ("not all", UNKNOWN)
+    slack = replace(seen, traffic=Traffic(failures=failures, answered={Service.SLACK}))
+    assert short("reachable", slack) == ("nobody", FAIL)
     assert short("reachable", replace(seen, traffic=Traffic())) == ("skipped", UNKNOWN)
 
 
@@ -295,6 +297,7 @@ def _anonymous(seen: Snapshot, **how: Any) -> Snapshot:
 
 RARE: list[tuple[str, Callable[[Snapshot], Snapshot], tuple[str, Verdict]]] = [
     ("config_readable", _without_config, ("null", UNKNOWN)),
+    ("config_matches", _without_config, ("skipped", UNKNOWN)),
     ("config_changed", lambda seen: _shown(seen, updated_at=None, updated_by=None), ("not told", PASS)),
     ("header_values", lambda seen: _with_headers(seen, SecretKind.ABSENT), ("absent", PASS)),
     ("header_values", lambda seen: _with_headers(seen, SecretKind.ABSENT, SecretKind.HIDDEN), ("mixed", PASS)),
