@@ -13,14 +13,14 @@ FRESH: Seconds = 60.0
 """How long an answer proves that our network works."""
 
 PATIENCE: Seconds = 5.0
-"""How long the witnesses may take when they have to be asked."""
+"""How long the other services may take when they have to be asked."""
 
 Ask = Callable[[], Awaitable[object]]
 """Asks a service anything, cheaply. Any answer will do, a refusal too; Unreachable is none."""
 
 
 class ConnectivityProbe:
-    """The services of one target, each of which proves by any answer that our network works. Hears of every request by `note`."""
+    """The services of one target, each of which proves by any answer that our network works. `note` gets every request."""
 
     def __init__(self, clock: Clock, ask: Mapping[Service, Ask]) -> None:
         self._clock = clock
@@ -47,16 +47,16 @@ class ConnectivityProbe:
 
         What answered before the accused fell silent proves nothing: our network may have gone just then.
         """
-        if self._heard_from_another(against):
+        if self._another_has_answered(against):
             return True
         async with self._one_at_a_time:  # who comes second waits for what the first one learns
-            if self._heard_from_another(against):
+            if self._another_has_answered(against):
                 return True
             since = self._since(against)
             others = [each for each in self._ask if not _same_service(each, against)]
             return await self._any_answers([each for each in others if self._asked_at.get(each, 0.0) < since])
 
-    def _heard_from_another(self, against: Service) -> bool:
+    def _another_has_answered(self, against: Service) -> bool:
         since = self._since(against)
         return any(
             answered_at >= since
@@ -98,7 +98,7 @@ class ConnectivityProbe:
 
 
 class Certificates:
-    """Hears of every certificate by `note`, as `on_certificate` of `monitor.http.Http`; the newest of each service is kept."""
+    """`note` gets every certificate, as `on_certificate` of `monitor.http.Http`; the newest of each service is kept."""
 
     def __init__(self) -> None:
         self._expires_at: dict[Service, Instant] = {}

@@ -2,11 +2,11 @@
 
     PortError
     ├── Unreachable     could not ask (dns, connect, tls, timeout, reset, 5xx)  worth another look
-    ├── Refused         asked and was told no (401, 403, 429)                   needs a human, or patience
+    ├── Refused         asked and was refused (401, 403, 429)                   needs a human, or patience
     ├── Gone            the route or the thing is not there (404)
     ├── Garbled         answered, but not in a form we understand
-    │   └── Crowded     answered with more than a look may read
-    └── Undeliverable   notifiers only: not told, maybe never (`permanent`)
+    │   └── TooManyRows answered with more than a look may read
+    └── Undeliverable   notifiers only: not delivered, maybe never (`permanent`)
 
 No foreign exception passes an adapter; what an error means is the check's decision.
 """
@@ -58,7 +58,7 @@ class Unreachable(PortError):
 
 
 class Refused(PortError):
-    """Asked and was told no. `blocked`: something in front of the service said it (Cloudflare's 1010), so it is no permission."""
+    """Asked and was refused. `blocked`: something in front of the service said it (Cloudflare's 1010), so it is no permission."""
 
     def __init__(
         self,
@@ -97,7 +97,7 @@ class TooManyRows(Garbled):
 class Undeliverable(PortError):
     """A notice was not delivered.
 
-    `permanent`: only a human can mend it. `unknown`: it may have been delivered all the same (a lost answer). `place`: which of
+    `permanent`: only a human can fix it. `unknown`: it may have been delivered all the same (a lost answer). `place`: which of
     several places of the notifier it is about, by its configured name.
     """
 
@@ -145,7 +145,7 @@ class CanaryRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refusal:
-    """Why the gateway did not serve a request, as far as its answer tells.
+    """Why the gateway did not serve a request, as far as its answer says.
 
     `envelope`: the gateway's own error envelope was there (`status`, `message`, `error`, `error_origin_level`, `provider`);
     `kind` is `error.type`, `origin` is `error_origin_level`; `message` is redacted and clamped. `error`: the body says that it is
@@ -307,16 +307,16 @@ class TraceBackend(Protocol):
 
         `narrowing` lets the backend leave out rows that are not ours; `span_name` is the name of the root for that of this name.
         A narrowed read may show only a part of the trace: the spans that carry what it is narrowed by. Raises any PortError;
-        Garbled also where a narrowing is not honoured and ours is not among what comes, Crowded where more rows are there than
-        could be read (absence unproven).
+        Garbled also where a narrowing is not honoured and ours is not among what comes, TooManyRows where more rows are there
+        than could be read (absence unproven).
         """
 
 
-# --- telling ---------------------------------------------------------------------------------------------------------
+# --- notifiers -------------------------------------------------------------------------------------------------------
 
 
 class Notifier(Protocol):
-    """A way to tell people. `name` is the `notifier` label."""
+    """Brings notices to people. `name` is the `notifier` label."""
 
     @property
     def name(self) -> str:
@@ -337,7 +337,7 @@ class Refreshing(Protocol):
     """A notifier whose reader forgets: what is open has to be said again and again, and what is over for a while."""
 
     async def refresh(self, notices: Sequence[Notice]) -> str:
-        """Say again what was told, and be it nothing. Says who missed it, if anybody. Raises Undeliverable if all did."""
+        """Send again what was sent before, and be it nothing. Says who missed it, if anybody. Raises Undeliverable if all did."""
 
 
 # --- time, chance, memory, checks ------------------------------------------------------------------------------------
@@ -385,7 +385,7 @@ class Check(Protocol):
         """The label."""
 
     async def look(self, target_store: TargetStore) -> None:
-        """Look once and report to the journal."""
+        """Look once and report to the target store."""
 
 
 class SideLook(Protocol):
@@ -399,4 +399,4 @@ class SideLook(Protocol):
         """Whether it is time."""
 
     async def look(self, target_store: TargetStore) -> None:
-        """Look once and report to the journal; what could not be seen raises nothing."""
+        """Look once and report to the target store; what could not be seen raises nothing."""

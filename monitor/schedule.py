@@ -1,6 +1,6 @@
 """When things run: a fixed grid per name, never two runs of one name at once, no lost runs.
 
-APScheduler 3.x cancels running coroutines on shutdown whatever it is told, and logs each as an error
+APScheduler 3.x cancels running coroutines on shutdown whatever it is asked for, and logs each as an error
 (https://github.com/agronholm/apscheduler/issues/675), so it is used as an alarm clock only: what runs, when, that it never
 runs twice at once, and how it ends, is decided here, and by the monotonic clock. APScheduler sleeps by the wall clock
 (https://github.com/agronholm/apscheduler/issues/351): an alarm that rings before its time is set again, and a watchdog rings
@@ -158,7 +158,7 @@ class GridSchedule:
     # --- for the health page
 
     def turning(self) -> bool:
-        """Whether the schedule is alive: started, not stopped, and its watchdog came round lately."""
+        """Whether the schedule is alive: started, not stopped, and its watchdog came round recently."""
         return self._started and self._clock.monotonic() - self._watched_at < _STUCK_AFTER
 
     # --- inside

@@ -14,13 +14,13 @@ GATEWAY, TRACELOOP, CONTROL_PLANE = Service.GATEWAY, Service.TRACELOOP, Service.
 
 
 class Town:
-    """Three services that answer as told, and count how often they were asked."""
+    """Three services that answer as set, and count how often they were asked."""
 
     def __init__(self, clock: FakeClock) -> None:
         self.clock = clock
         self.asked: list[Service] = []
         self.replies: dict[Service, PortError | float | None] = {}
-        self.witnesses = ConnectivityProbe(clock, {service: self._asking(service) for service in Service})
+        self.probe = ConnectivityProbe(clock, {service: self._asking(service) for service in Service})
 
     def _asking(self, service: Service) -> Callable[[], Awaitable[object]]:
         async def ask() -> None:
@@ -41,93 +41,93 @@ def town() -> Town:
 
 async def test_another_that_has_just_answered_vouches_without_being_asked(town: Town) -> None:
     """The regular requests of the checks are evidence enough."""
-    town.witnesses.note(TRACELOOP, "4xx")
+    town.probe.note(TRACELOOP, "4xx")
     await town.clock.advance(60)
-    assert await town.witnesses.another_service_answers(GATEWAY)
+    assert await town.probe.another_service_answers(GATEWAY)
     assert town.asked == []
 
 
 async def test_an_old_answer_proves_nothing(town: Town) -> None:
     """After a minute the network may have gone; the others are asked, and all are down."""
-    town.witnesses.note(TRACELOOP, "2xx")
+    town.probe.note(TRACELOOP, "2xx")
     await town.clock.advance(60.1)
-    assert not await town.witnesses.another_service_answers(GATEWAY)
+    assert not await town.probe.another_service_answers(GATEWAY)
     assert set(town.asked) == set(Service) - {GATEWAY}
 
 
 async def test_an_answer_from_before_the_silence_proves_nothing(town: Town) -> None:
     """However fresh: our network may have gone between the two. Whoever was not asked since is asked, once."""
-    town.witnesses.note(TRACELOOP, "2xx")
+    town.probe.note(TRACELOOP, "2xx")
     await town.clock.advance(10)
-    town.witnesses.note(GATEWAY, "timeout")
-    assert not await town.witnesses.another_service_answers(GATEWAY)
+    town.probe.note(GATEWAY, "timeout")
+    assert not await town.probe.another_service_answers(GATEWAY)
     assert TRACELOOP in town.asked
     town.asked.clear()
     await town.clock.advance(5)
-    town.witnesses.note(GATEWAY, "timeout")
-    assert not await town.witnesses.another_service_answers(GATEWAY)
+    town.probe.note(GATEWAY, "timeout")
+    assert not await town.probe.another_service_answers(GATEWAY)
     assert town.asked == []
 
 
 async def test_an_answer_since_the_silence_began_vouches_for_a_minute(town: Town) -> None:
     """To the second."""
-    town.witnesses.note(GATEWAY, "connect")
+    town.probe.note(GATEWAY, "connect")
     await town.clock.advance(1)
-    town.witnesses.note(TRACELOOP, "2xx")
+    town.probe.note(TRACELOOP, "2xx")
     await town.clock.advance(60)
-    town.witnesses.note(GATEWAY, "connect")
-    assert await town.witnesses.another_service_answers(GATEWAY)
+    town.probe.note(GATEWAY, "connect")
+    assert await town.probe.another_service_answers(GATEWAY)
     await town.clock.advance(0.1)
-    assert not await town.witnesses.another_service_answers(GATEWAY)
+    assert not await town.probe.another_service_answers(GATEWAY)
 
 
 async def test_a_silence_that_was_broken_begins_anew(town: Town) -> None:
     """What vouched in the first silence may have gone before the second."""
-    town.witnesses.note(GATEWAY, "connect")
+    town.probe.note(GATEWAY, "connect")
     await town.clock.advance(1)
-    town.witnesses.note(TRACELOOP, "2xx")
-    assert await town.witnesses.another_service_answers(GATEWAY)
-    town.witnesses.note(GATEWAY, "2xx")
+    town.probe.note(TRACELOOP, "2xx")
+    assert await town.probe.another_service_answers(GATEWAY)
+    town.probe.note(GATEWAY, "2xx")
     await town.clock.advance(1)
-    town.witnesses.note(GATEWAY, "connect")
-    assert not await town.witnesses.another_service_answers(GATEWAY)
+    town.probe.note(GATEWAY, "connect")
+    assert not await town.probe.another_service_answers(GATEWAY)
 
 
-async def test_the_accused_is_no_witness(town: Town) -> None:
+async def test_the_suspect_does_not_vouch_for_itself(town: Town) -> None:
     """Its own earlier answer does not count, and it is not asked."""
-    town.witnesses.note(GATEWAY, "2xx")
-    assert not await town.witnesses.another_service_answers(GATEWAY)
+    town.probe.note(GATEWAY, "2xx")
+    assert not await town.probe.another_service_answers(GATEWAY)
     assert GATEWAY not in town.asked
 
 
 async def test_traceloops_two_sides_do_not_vouch_against_each_other(town: Town) -> None:
     """They are one service, behind one front."""
-    town.witnesses.note(Service.OTLP, "2xx")
-    assert not await town.witnesses.another_service_answers(TRACELOOP)
+    town.probe.note(Service.OTLP, "2xx")
+    assert not await town.probe.another_service_answers(TRACELOOP)
     assert Service.OTLP not in town.asked
-    assert await town.witnesses.another_service_answers(GATEWAY)
+    assert await town.probe.another_service_answers(GATEWAY)
 
 
 @pytest.mark.parametrize("outcome", ["timeout", "connect", "dns", "tls", "reset", "protocol", "denied"])
 async def test_who_was_asked_in_vain_is_not_asked_again(town: Town, outcome: str) -> None:
     """Within a minute each is asked once, by whomever."""
     for service in Service:
-        town.witnesses.note(service, outcome)
-    assert not await town.witnesses.another_service_answers(GATEWAY)
+        town.probe.note(service, outcome)
+    assert not await town.probe.another_service_answers(GATEWAY)
     assert town.asked == []
     await town.clock.advance(61)
-    assert not await town.witnesses.another_service_answers(GATEWAY)
-    assert not await town.witnesses.another_service_answers(GATEWAY)
+    assert not await town.probe.another_service_answers(GATEWAY)
+    assert not await town.probe.another_service_answers(GATEWAY)
     assert len(town.asked) == len(Service) - 1
 
 
 async def test_what_we_could_not_ask_for_want_of_our_own_resources_says_nothing_of_anybody(town: Town) -> None:
     """It counts neither as asked nor as silent."""
-    town.witnesses.note(TRACELOOP, "2xx")
+    town.probe.note(TRACELOOP, "2xx")
     await town.clock.advance(1)
-    town.witnesses.note(GATEWAY, "shortage")
+    town.probe.note(GATEWAY, "shortage")
     await town.clock.advance(1)
-    assert await town.witnesses.another_service_answers(GATEWAY)
+    assert await town.probe.another_service_answers(GATEWAY)
     assert town.asked == []
 
 
@@ -135,20 +135,20 @@ async def test_what_we_could_not_ask_for_want_of_our_own_resources_says_nothing_
 async def test_any_answer_will_do(town: Town, reply: PortError | None) -> None:
     """A refusal came over the network too."""
     town.replies[TRACELOOP] = reply
-    assert await town.witnesses.another_service_answers(GATEWAY)
+    assert await town.probe.another_service_answers(GATEWAY)
 
 
-async def test_the_witnesses_are_asked_at_once_and_in_bounded_time(town: Town) -> None:
+async def test_the_other_services_are_asked_at_once_and_in_bounded_time(town: Town) -> None:
     """The first answer settles it; nobody waits for the slow, and after five seconds for nobody."""
     town.replies = {TRACELOOP: 3.0, CONTROL_PLANE: 60.0}
-    vouching = asyncio.ensure_future(town.witnesses.another_service_answers(GATEWAY))
+    vouching = asyncio.ensure_future(town.probe.another_service_answers(GATEWAY))
     assert await town.clock.run_until(vouching.done) == 3
     assert await vouching
     assert town.clock.waiting == 0
 
     town = Town(FakeClock())
     town.replies = {TRACELOOP: 30.0, CONTROL_PLANE: 60.0}
-    vouching = asyncio.ensure_future(town.witnesses.another_service_answers(GATEWAY))
+    vouching = asyncio.ensure_future(town.probe.another_service_answers(GATEWAY))
     assert await town.clock.run_until(vouching.done) == 5
     assert not await vouching
 
@@ -156,18 +156,16 @@ async def test_the_witnesses_are_asked_at_once_and_in_bounded_time(town: Town) -
 async def test_two_that_ask_together_share_the_answer(town: Town) -> None:
     """Two checks that fail at the same moment do not ask everybody twice."""
     town.replies[CONTROL_PLANE] = 2.0
-    both = asyncio.gather(
-        town.witnesses.another_service_answers(GATEWAY), town.witnesses.another_service_answers(TRACELOOP)
-    )
+    both = asyncio.gather(town.probe.another_service_answers(GATEWAY), town.probe.another_service_answers(TRACELOOP))
     await town.clock.advance(2)
     assert all(await both)
     assert town.asked.count(CONTROL_PLANE) == 1
 
 
 async def test_a_cancelled_question_leaves_nobody_running(town: Town) -> None:
-    """At shutdown the witnesses are let go."""
+    """At shutdown the other services are let go."""
     town.replies[TRACELOOP] = 4.0
-    vouching = asyncio.ensure_future(town.witnesses.another_service_answers(GATEWAY))
+    vouching = asyncio.ensure_future(town.probe.another_service_answers(GATEWAY))
     await town.clock.advance(1)
     vouching.cancel()
     with pytest.raises(asyncio.CancelledError):

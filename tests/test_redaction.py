@@ -113,7 +113,7 @@ def test_of_a_secret_url_the_path_alone_is_secret_too() -> None:
     ],
 )
 def test_what_looks_like_a_credential_is_taken_out(text: str, shown: str) -> None:
-    """Also one that nobody told us."""
+    """Also one that nobody registered."""
     assert Redactor().redact(text) == shown
     assert Redactor().finds_credential(text)
 

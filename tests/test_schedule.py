@@ -142,12 +142,12 @@ class ScheduleContract:
 
     async def test_different_names_run_side_by_side(self, harness: Harness) -> None:
         """One hanging check holds up nobody else."""
-        stuck, well = Recorder(harness.clock), Recorder(harness.clock)
+        stuck, healthy = Recorder(harness.clock), Recorder(harness.clock)
         stuck.hold()
         harness.every("stuck", 2, stuck)
-        harness.every("well", 2, well)
+        harness.every("healthy", 2, healthy)
         harness.schedule.start()
-        await harness.until(lambda: well.ended >= 2)
+        await harness.until(lambda: healthy.ended >= 2)
         assert len(stuck.began) == 1
 
     async def test_soon_brings_a_run_forward(self, harness: Harness) -> None:
@@ -472,7 +472,7 @@ class TestGridSchedule(ScheduleContract):
         alarms._scheduler.get_job("a").modify(next_run_time=at)
 
     async def test_a_blocked_loop_costs_no_run(self, harness: Harness) -> None:
-        """APScheduler drops a run that is a second late unless told otherwise; here it takes place, once, late."""
+        """APScheduler drops a run that is a second late unless set otherwise; here it takes place, once, late."""
         job = Recorder(harness.clock)
         harness.every("a", 100_000, job, first=30)
         harness.schedule.start()

@@ -38,7 +38,7 @@ _LONGEST_ANSWER = 2000  # characters kept of an answer: parts of it are enough t
 _NOT_THE_PROVIDERS = frozenset({"dns", "connect", "tls", "denied", "proxy", "shortage", "starved"})
 
 _OK, _REDIRECT, _CLIENT_ERROR, _SERVER_ERROR = 200, 300, 400, 500
-_UNAUTHORIZED, _TIMEOUT, _TOO_MANY = 401, 408, 429
+_TOO_MANY = 429
 _PROVIDER_ORIGIN = "api_error"
 _CANNOT_ASK = "whether the gateway itself is well cannot be asked: something in front of it refuses the monitor"
 _NO_REFUSAL = Refusal(message="")

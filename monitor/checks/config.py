@@ -93,7 +93,7 @@ class ConfigCheck:
                 if error.unauthorized:
                     await target_store.apply(KeyTried(at=now, accepted=False))
             except PortError:
-                pass  # not known; the drift is told as it stands
+                pass  # not known; the drift is reported as it stands
             else:
                 await target_store.apply(KeyTried(at=now, accepted=True))
         refuted = refuted_headers(seen, target_store.policy.expected)

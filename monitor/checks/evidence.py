@@ -131,7 +131,7 @@ class GatewayPoliciesLook:
 
 @dataclass(frozen=True, slots=True, repr=False, eq=False)
 class CountersLook:
-    """Reads the gateway's counters of its spans: two readings tell whether it gets them to TrueFoundry's collector."""
+    """Reads the gateway's counters of its spans: two readings show whether it gets them to TrueFoundry's collector."""
 
     serves = frozenset({CheckName.CANARY})
     is_due = staticmethod(counters_are_due)

@@ -61,8 +61,8 @@ class Look:
     def is_at_a_deadline(self) -> bool:
         """Whether the trace is about to be called late or missing."""
         age = self.at - self.canary.waited_since
-        late_not_told = age >= self.policy.arrival.late_after and not self.canary.late
-        return age >= self.policy.arrival.missing_after or late_not_told
+        late_unreported = age >= self.policy.arrival.late_after and not self.canary.late
+        return age >= self.policy.arrival.missing_after or late_unreported
 
     def shows_whole(self, seen: TraceSeen) -> bool:
         """Whether what was seen is the whole trace."""
@@ -70,7 +70,7 @@ class Look:
         return judge_completeness(seen, own_parent=self.canary.span_id, wanted=wanted).complete
 
     def proven(self, narrowings: Iterable[Narrowing]) -> list[Narrowing]:
-        """Those of the narrowings that have shown us a span of ours lately."""
+        """Those of the narrowings that have shown us a span of ours recently."""
         return _proven(narrowings, self.state, self.policy, self.at)
 
 
@@ -183,7 +183,7 @@ class Lookup:
         return found if found.spans else seen
 
     async def document(self, look: Look) -> TraceSeen:
-        """The documented read, which tells everything that can be known of a trace; what the quick route has shown is added.
+        """The documented read, which shows everything that can be known of a trace; what the quick route has shown is added.
 
         A narrowed read shows the spans that carry what it is narrowed by. The content of the others is known from the quick route.
         """
@@ -272,7 +272,7 @@ class Lookup:
         """Look for a span of our own: until it is overdue by the quick route, if that is open; then by the documented read.
 
         What the quick route has shown the documented read is asked for, too, while no narrowing is proven: so that absence can be
-        told later, in an environment of which no look can read every row.
+        proven later, in an environment of which no look can read every row.
         """
         overdue = began - control.sent_at >= policy.arrival.missing_after
         quick = None if overdue else await self._quick(self._backend, control.trace_id, None)
@@ -355,7 +355,7 @@ def _proven(
 
 
 def _merge(documented: _Spans, quick: _Spans) -> _Spans:
-    """One fact for each span: of both routes, what each tells."""
+    """One fact for each span: of both routes, what each shows."""
     known = {span.span_id: span for span in quick}
     merged = [_add(span, known.pop(span.span_id, None)) for span in documented]
     return (*merged, *known.values())

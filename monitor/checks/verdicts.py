@@ -31,7 +31,7 @@ def failure(suspicion: Suspicion, evidence: Mapping[str, Scalar]) -> CheckResult
 
 
 def own_failure(error: Unreachable, service: str, evidence: Mapping[str, Scalar]) -> CheckResult | None:
-    """The finding where it was the monitor that kept itself from asking: nobody else is to blame, whoever answers."""
+    """The result where it was the monitor that kept itself from asking: nobody else is to blame, whoever answers."""
     reason = _OUR_OWN.get(error.kind)
     asked = "was not asked" if error.kind != "starved" else "may have answered"
     return None if reason is None else unknown(f"{service} {asked}: {error}", reason, evidence)
@@ -46,7 +46,7 @@ async def judge_unreachable(
     called: str,
     connectivity: ConnectivityProbe,
 ) -> CheckResult:
-    """No HTTP answer: the charge holds if another service answers, else our own network is the suspect."""
+    """No HTTP answer: the suspicion holds if another service answers, else our own network is the suspect."""
     if (ours := own_failure(error, called, evidence)) is not None:
         return ours
     if not await connectivity.another_service_answers(service):
@@ -56,7 +56,7 @@ async def judge_unreachable(
 
 
 def cannot_see(error: PortError, what: str, *, asked: str = "the service") -> CheckResult:
-    """The finding of a look whose question got no usable answer; `what` completes "could not …", `asked` is who was asked."""
+    """The result of a look whose question got no usable answer; `what` completes "could not …", `asked` is who was asked."""
     summary = f"could not {what}: {error}"
     match error:
         case Refused(blocked=True):

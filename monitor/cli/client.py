@@ -63,8 +63,10 @@ class Client:
             headers["Content-Type"] = "application/json"
         content = json.dumps(body).encode() if body is not None else None
         url = f"{self.url.rstrip('/')}{path}"
+        redactor = Redactor([self.token] if self.token else ())
         try:
-            http = Http(clock=SystemClock(), transport=Network(redactor=Redactor(), ca_file=self.ca_file))
+            transport = Network(redactor=redactor, ca_file=self.ca_file)
+            http = Http(clock=SystemClock(), transport=transport, redactor=redactor)
             answer = asyncio.run(
                 http.request(Service.DAEMON, method, url, headers=headers, body=content, timeout=_TIMEOUT)
             )
@@ -75,18 +77,18 @@ class Client:
         if not _OK <= answer.status < _REDIRECT:
             missing = answer.status == _UNAUTHORIZED and self.token is None
             how = f"; give it by {_TOKEN}, or name the daemon's configuration by --config" if missing else ""
-            raise Failed(f"the daemon says no (HTTP {answer.status}): {_reason(answer)}{how}")
+            raise Failed(f"the daemon says no (HTTP {answer.status}): {_reason(answer, redactor)}{how}")
         return answer
 
 
-def _reason(answer: Answer) -> str:
+def _reason(answer: Answer, redactor: Redactor) -> str:
     """What an error answer says: the daemon's own words, or the beginning of somebody else's page."""
     try:
         body = answer.json()
     except Garbled:
-        return Redactor().show(answer.text(1000), 200)
+        return redactor.show(answer.text(1000), 200)
     words = (body.get("error") or body.get("detail")) if isinstance(body, dict) else None
-    return Redactor().show(str(words or body), 300)
+    return redactor.show(str(words or body), 300)
 
 
 # --- which daemon ----------------------------------------------------------------------------------------------------

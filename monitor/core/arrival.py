@@ -103,11 +103,6 @@ def store_credential(account: str, destination: str) -> str:
     return account if destination == DEFAULT_DESTINATION else f"{account}@{destination}"
 
 
-def destination_of(credential: str) -> str:
-    """Where the own store was asked, of what `store_credential` has made."""
-    return credential.partition("@")[2] or DEFAULT_DESTINATION
-
-
 def is_proven(proofs: Mapping[str, Instant], route: Route, credential: str, now: Instant) -> bool:
     """Whether a route has shown us a span of our own within a day, with the same credential."""
     return _has_shown(proofs, proof_key(route, credential), now, PROOF_LASTS)

@@ -16,7 +16,7 @@ from monitor.core.state import Policy, TargetState
 
 
 def diagnose(state: TargetState, policy: Policy, now: Instant) -> Diagnosis | None:
-    """The diagnosis of a target; None when nothing worth telling is confirmed and nothing mended waits for its proof."""
+    """The diagnosis of a target; None when nothing to notify of is confirmed and no fixed cause waits for its proof."""
     found = confirmed_faults(state, policy, now)
     explained = shielded(state, policy).union(*(one.explains for one in found), _blindness_explained(found, state))
     unexplained = [one for one in found if one.fault not in explained and not one.fixed]
@@ -46,7 +46,7 @@ def _diagnose(
         severity=max(one.severity for one in found if not one.fixed),
         component=FAULTS[named.fault].component,
         summary=named.summary,
-        # A spent budget is why evidence is slower to come. What was mended besides is the last of the reasons, and not waited for.
+        # A spent budget is why evidence is slower to come. A cause that was fixed is the last of the reasons.
         because=(*named.because, *spent, *((waiting,) if waiting else ())),
         explained=tuple(one.fault for one in found if one not in unexplained and not one.fixed),
         also=tuple(one.fault for one in unexplained if one is not named),

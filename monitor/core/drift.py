@@ -52,7 +52,7 @@ class Filter:
 
 
 def admits(rule: Filter, attributes: Mapping[str, str]) -> bool | None:
-    """Whether a filter lets a root span with these attributes through; None where that cannot be told.
+    """Whether a filter lets a root span with these attributes through; None where that is not known.
 
     One without values lets nothing through.
     """

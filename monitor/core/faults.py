@@ -363,10 +363,10 @@ CONFIGURED = frozenset({Fault.EXPORTER_DISABLED, Fault.CONFIG_DRIFT})
 """What the configuration says by itself."""
 
 LOSSES = frozenset({Fault.TRACE_NOT_CREATED, Fault.EXPORT_FAILING, Fault.TRACE_MISSING})
-"""The names that a loss may get: which hop lost the traces is told by `refine.TRIAGE`."""
+"""The names that a loss may get: `refine.TRIAGE` decides which hop lost the traces."""
 
 CAUSES = frozenset(row.fault for row in FAULTS.values() if Fault.TRACE_MISSING in row.explains)
-"""What explains that no trace arrives. When one is mended, its incident waits for traces before it resolves."""
+"""What explains that no trace arrives. When one is fixed, its incident waits for traces before it resolves."""
 
 MONITORS_OWN = frozenset({Fault.BLIND, Fault.CHECK_FAILED})
 """What is held against the monitor itself, and against nobody else."""

@@ -3,7 +3,7 @@
 Logging, global settings and data routing decide what becomes of a trace besides the exporter. Shapes and semantics:
 https://github.com/truefoundry/truefoundry-python-sdk (`types/gateway_logging_config.py`, `types/logging_mode_*.py`,
 `types/gateway_data_routing_config*.py`, `types/in_not_in.py`) and https://www.truefoundry.com/docs/ai-gateway/logging-config.
-What cannot be told is None, and accuses nobody.
+What is not known is None, and accuses nobody.
 """
 
 from collections.abc import Mapping
@@ -141,7 +141,7 @@ class Profile:
 
 
 def concerns(rule: GatewayRule, profile: Profile, caller: Caller | None) -> bool | None:
-    """Whether a rule concerns our canary; None where that cannot be told."""
+    """Whether a rule concerns our canary; None where that is not known."""
     met = [_meets(condition, profile, caller) for condition in rule.conditions]
     if False in met:
         return False

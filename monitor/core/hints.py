@@ -69,7 +69,7 @@ def caveats(state: TargetState, policy: Policy, now: Instant) -> tuple[str, ...]
 
 
 def known_counters(state: TargetState, now: Instant) -> PipelineCounters:
-    """The gateway's own counters, if they were read lately."""
+    """The gateway's own counters, if they were read recently."""
     looked_at = state.counters_read_at
     return state.pipeline_counters if looked_at is not None and now - looked_at <= BELIEVED_FOR else PipelineCounters()
 
@@ -80,7 +80,7 @@ def known_caller(state: TargetState, policy: Policy) -> Caller | None:
 
 
 def known_gateway_policy(kind: GatewayPolicyKind, state: TargetState, now: Instant) -> GatewayPolicy | None:
-    """What one of the configurations says, if it was seen lately."""
+    """What one of the configurations says, if it was seen recently."""
     memory = state.gateway_policies.get(kind)
     return memory.seen if memory is not None and now - memory.at <= BELIEVED_FOR else None
 

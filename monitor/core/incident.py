@@ -1,4 +1,4 @@
-"""One incident per target: what it is called, since when, and what was told of it to whom; and the incidents that are remembered."""
+"""One incident per target: what it is called, since when, and which notifier knows what of it; and those that are remembered."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ class Reason(StrEnum):
     CHANGED = "changed"
     REMINDER = "reminder"
     ESCALATED = "escalated"
-    EDITED = "edited"  # acknowledged, silenced, mended and waiting: only a message that can be edited shows it
+    EDITED = "edited"  # acknowledged, silenced, fixed and waiting: only a message that can be edited shows it
     RESOLVED = "resolved"
     TEST = "test"
 
@@ -25,7 +25,7 @@ class Diagnosis:
     """The sentence the monitor stands for: which hop broke, why we think so, what to do.
 
     `because` are sentences, most important first; `explained` the consequences; `also` what is broken besides. `permanent`:
-    only a human can mend it, and nobody is reminded.
+    only a person can fix it, and nobody is reminded.
     """
 
     fault: Fault
@@ -44,7 +44,7 @@ class Diagnosis:
 
     @property
     def next_step(self) -> str:
-        """What to do now: nothing, while what was mended waits for its proof."""
+        """What to do now: nothing, while a fixed cause waits for its proof."""
         return self.advice if self.waiting is None else "Nothing to do: it resolves by itself when traces arrive again."
 
 
@@ -76,10 +76,10 @@ class Notified:
     closed: bool = False
     reminders: int = 0
     escalated: bool = False
-    called_at: Instant | None = None  # when this notifier was told that it is critical
+    called_at: Instant | None = None  # when this notifier was notified that it is critical
     mentioned_at: Instant | None = None  # when it last called somebody for it
     silenced: bool = False  # whether what it shows is muted
-    reopened: int = 0  # how often the incident had been reopened when it was told
+    reopened: int = 0  # how often the incident had been reopened by then
     shown: str = ""  # the state of the incident that the edited root shows
     possibly: PossiblyDelivered | None = None  # what was possibly delivered since
 
@@ -152,7 +152,7 @@ class Incident:
 
     @property
     def over_at_once(self) -> bool:
-        """Whether it was over before anybody could be told."""
+        """Whether it was over before anybody could be notified."""
         return self.closed_at == self.opened_at
 
     @property
@@ -163,7 +163,7 @@ class Incident:
     @property
     def names(self) -> frozenset[Fault]:
         """Every fault by which it has been called."""
-        return frozenset({self.diagnosis.fault, *(passage.fault for passage in self.timeline)})
+        return frozenset({self.diagnosis.fault, *(entry.fault for entry in self.timeline)})
 
 
 REMEMBERED_INCIDENTS = 50

@@ -4,7 +4,7 @@ What moves an incident is what is true of its target now. `TRANSITIONS` says for
 it does not list cannot happen.
 
 - *open*: a fault is confirmed that no other explains. The most severe of them names the incident, and the name may change.
-- *recovering*: the cause was mended and nothing else is confirmed. The incident keeps its name until fresh traces prove the mend.
+- *recovering*: the cause was fixed and nothing else is confirmed. The incident keeps its name until fresh traces prove it.
 - *resolved*: nothing is confirmed any more. What bears one of its names within `reopen_within` opens it again, in the same thread.
 
 Example: the endpoint is wrong from 10:00 to 10:05. The incident is open at 10:00 as `config_drift`, recovering at 10:05 and resolved
@@ -40,7 +40,7 @@ class Trigger(StrEnum):
 
     FAULT = "a fault is confirmed"
     AGAIN = "a fault whose name it bore is confirmed within `reopen_within`"
-    MENDED = "the cause is mended, traces are awaited"
+    FIXED = "the cause is fixed, traces are awaited"
     CLEAR = "nothing is confirmed"
     OVER = "it was over before anybody could be notified"
     REMOVED = "the target is no longer monitored"
@@ -55,12 +55,12 @@ TRANSITIONS: Mapping[Phase, Mapping[Trigger, Phase]] = MappingProxyType(
         },
         Phase.OPEN: {
             Trigger.FAULT: Phase.OPEN,
-            Trigger.MENDED: Phase.RECOVERING,
+            Trigger.FIXED: Phase.RECOVERING,
             Trigger.CLEAR: Phase.RESOLVED,
             Trigger.REMOVED: Phase.RESOLVED,
         },
         Phase.RECOVERING: {
-            Trigger.MENDED: Phase.RECOVERING,
+            Trigger.FIXED: Phase.RECOVERING,
             Trigger.FAULT: Phase.OPEN,
             Trigger.CLEAR: Phase.RESOLVED,
             Trigger.REMOVED: Phase.RESOLVED,
@@ -72,7 +72,7 @@ TRANSITIONS: Mapping[Phase, Mapping[Trigger, Phase]] = MappingProxyType(
 )
 """`docs/incident-lifecycle.md` is drawn from this table."""
 
-_PASSAGES = 40
+_LONGEST_TIMELINE = 40
 
 
 def phase_of(incident: Incident | None) -> Phase:
@@ -99,7 +99,7 @@ def _advance(state: TargetState, diagnosis: Diagnosis | None, policy: Policy, no
     """Move the open incident, the one that comes back, or a new one, as `TRANSITIONS` says."""
     incident, trigger = state.incident, Trigger.CLEAR
     if diagnosis is not None:
-        trigger = Trigger.FAULT if diagnosis.waiting is None else Trigger.MENDED
+        trigger = Trigger.FAULT if diagnosis.waiting is None else Trigger.FIXED
         if incident is None and (incident := _to_reopen(state, diagnosis, policy, now)) is not None:
             trigger = Trigger.AGAIN
     phase = phase_of(incident)
@@ -158,7 +158,7 @@ def _reopened(last: Incident, diagnosis: Diagnosis, now: Instant) -> Incident:
         acked_as=None,
         acked_by=None,
         acked_at=None,
-        timeline=_passages(last, diagnosis, now, "opened again"),
+        timeline=_timeline(last, diagnosis, now, "opened again"),
     )
 
 
@@ -181,7 +181,7 @@ def _continued(incident: Incident, diagnosis: Diagnosis, now: Instant) -> Incide
         began_at=min(incident.window_began_at, diagnosis.since),
         worst=max(incident.worst, diagnosis.severity),
         critical_since=(incident.critical_since or now) if critical else None,
-        timeline=_passages(incident, diagnosis, now, text) if text else incident.timeline,
+        timeline=_timeline(incident, diagnosis, now, text) if text else incident.timeline,
     )
 
 
@@ -192,21 +192,21 @@ def _resolved(state: TargetState, incident: Incident, now: Instant) -> Incident:
         closed_because=mended_text(state.recovery) if state.recovery else "",
         losses=count_losses(state.canaries, incident.window_began_at, now),
         diagnosis=replace(incident.diagnosis, waiting=None),
-        timeline=_passages(incident, incident.diagnosis, now, "resolved"),
+        timeline=_timeline(incident, incident.diagnosis, now, "resolved"),
     )
 
 
-def _passages(incident: Incident, diagnosis: Diagnosis, now: Instant, text: str) -> tuple[TimelineEntry, ...]:
-    passage = TimelineEntry(at=now, fault=diagnosis.fault, severity=diagnosis.severity, text=text)
-    return (*incident.timeline, passage)[-_PASSAGES:]
+def _timeline(incident: Incident, diagnosis: Diagnosis, now: Instant, text: str) -> tuple[TimelineEntry, ...]:
+    entry = TimelineEntry(at=now, fault=diagnosis.fault, severity=diagnosis.severity, text=text)
+    return (*incident.timeline, entry)[-_LONGEST_TIMELINE:]
 
 
 def _record_transient_loss(state: TargetState, now: Instant) -> TargetState:
-    """Two losses in a row that later arrivals have overtaken are told once, unless an incident is about losses already."""
-    gap = transient_loss(state.canaries)
-    if not gap or Fault.TRACE_MISSING in state.confirmed:
+    """Two losses in a row before later arrivals are one incident that is over at once, unless one is about losses already."""
+    lost = transient_loss(state.canaries)
+    if not lost or Fault.TRACE_MISSING in state.confirmed:
         return state
-    ids = {canary.id for canary in gap}
+    ids = {canary.id for canary in lost}
     marked = tuple(replace(canary, transient_loss=True) if canary.id in ids else canary for canary in state.canaries)
-    incidents = remember_incident(state.incidents, transient_loss_incident(state, gap, now))
+    incidents = remember_incident(state.incidents, transient_loss_incident(state, lost, now))
     return replace(state, canaries=marked, incidents=incidents)

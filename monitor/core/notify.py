@@ -46,7 +46,7 @@ def due(
 
 def _due_closed(incident: Incident, notified: Notified | None, *, silenced: bool) -> Reason | None:
     if not knows_of(incident, notified):
-        return None if silenced else Reason.RESOLVED  # opened and closed meanwhile: told once, as one
+        return None if silenced else Reason.RESOLVED  # opened and closed meanwhile: one notice says both
     if notified is None or not notified.closed:
         return Reason.RESOLVED
     # What is over is no news; but a message that can be edited shall not go on calling lost what has come since.
@@ -75,7 +75,7 @@ def muted_until(
 
 
 def owes(state: TargetState, notifiers: Collection[str]) -> bool:
-    """Whether one of these notifiers told of an incident whose end it has not told yet."""
+    """Whether one of these notifiers was notified of an incident and not of its end yet."""
     return any(
         not notified.closed
         for incident in state.incidents
@@ -110,9 +110,9 @@ def _timed(incident: Incident, notified: Notified, policy: Policy) -> dict[Reaso
     if diagnosis.severity is not Severity.CRITICAL or diagnosis.permanent or acknowledged(incident):
         return {}
     due_at: dict[Reason, Instant] = {}
-    # Once, and never for what is mended and only waits for its proof.
+    # Once, and never for a fixed cause that only waits for its proof.
     if not notified.escalated and diagnosis.waiting is None:
-        # Counted from turning critical; for whoever was told only after that, from then, so that two mentions do not follow at once.
+        # Counted from turning critical; for whoever was notified only after that, from then: else two mentions follow at once.
         turned = incident.critical_since if incident.critical_since is not None else incident.opened_at
         called = notified.called_at if notified.called_at is not None else turned
         counted_from = turned if called < turned + policy.escalate_after else called
@@ -202,7 +202,7 @@ def refused(notified: Notified) -> Notified:
 
 
 def record(notice: Notice, receipt: dict[str, str]) -> Notified:
-    """What the notifier knows after it was told."""
+    """What the notifier knows after a notice was delivered."""
     incident, before = notice.incident, notice.notified
     present = shown(incident, notice.silenced_until)
     if notice.reason is Reason.EDITED and before is not None:
@@ -227,7 +227,7 @@ def record(notice: Notice, receipt: dict[str, str]) -> Notified:
 
 
 def _after_edit(notice: Notice, before: Notified, receipt: dict[str, str], present: str) -> Notified:
-    """An edit is no news: what was told, and when, stays; under a silence the name that was told stays too."""
+    """An edit is no news: what was notified, and when, stays; under a silence the name that was notified stays too."""
     if notice.silenced_until is not None:
         return replace(before, receipt=receipt, shown=present, silenced=True)
     diagnosis = notice.incident.diagnosis

@@ -58,7 +58,7 @@ def say_counters(pipeline_counters: PipelineCounters) -> tuple[str, ...]:
 
 
 def loses_spans(pipeline_counters: PipelineCounters) -> bool:
-    """Whether the gateway has lately failed to hand spans to the collector."""
+    """Whether the gateway has recently failed to hand spans to the collector."""
     return not pipeline_counters.problem and bool(
         _increase([reading.failed for reading in _comparable(pipeline_counters.readings)])
     )

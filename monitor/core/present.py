@@ -1,6 +1,6 @@
 """No moment that is remembered lies ahead: what a wall clock that was ahead has left behind would last until then.
 
-This is the only place where that is mended: by whoever loads a state, and by whoever notices that the clock has been set back.
+This is the only place where that is corrected: by whoever loads a state, and by whoever notices that the clock has been set back.
 """
 
 from collections.abc import Hashable, Mapping
@@ -18,11 +18,11 @@ LONGEST_BACKOFF: Seconds = 1800.0
 
 def bring_to_present(state: TargetState, now: Instant) -> TargetState:
     """The same state, each moment of it now at the latest; and none before 1970, which only damage can bring about."""
-    return cast("TargetState", _mended(state, TargetState, now))
+    return cast("TargetState", _corrected(state, TargetState, now))
 
 
-def _mended(value: object, hint: object, now: Instant) -> object:
-    """A part of the state; the very same if there is nothing to mend."""
+def _corrected(value: object, hint: object, now: Instant) -> object:
+    """A part of the state; the very same if there is nothing to correct."""
     match value:
         case None:
             return None
@@ -33,25 +33,25 @@ def _mended(value: object, hint: object, now: Instant) -> object:
         case Backoff():
             return replace(value, until=min(value.until, now + LONGEST_BACKOFF))
         case tuple():
-            items = tuple(_mended(item, _inner(hint), now) for item in value)
+            items = tuple(_corrected(item, _inner(hint), now) for item in value)
             return value if all(one is other for one, other in zip(items, value, strict=True)) else items
         case Mapping():
-            fixed = {key: _mended(item, _inner(hint), now) for key, item in value.items()}
+            fixed = {key: _corrected(item, _inner(hint), now) for key, item in value.items()}
             return value if all(fixed[key] is item for key, item in value.items()) else fixed
         case Incident():
-            return _as_long_as_before(value, cast("Incident", _mended_record(value, now)))
-    return _mended_record(value, now) if is_dataclass(value) else value
+            return _as_long_as_before(value, cast("Incident", _corrected_record(value, now)))
+    return _corrected_record(value, now) if is_dataclass(value) else value
 
 
-def _mended_record(record: object, now: Instant) -> object:
+def _corrected_record(record: object, now: Instant) -> object:
     known = {name: (getattr(record, name), hint) for name, hint in _moments(cast("Hashable", type(record)))}
-    fixed = {name: _mended(value, hint, now) for name, (value, hint) in known.items()}
+    fixed = {name: _corrected(value, hint, now) for name, (value, hint) in known.items()}
     changed = {name: value for name, value in fixed.items() if value is not known[name][0]}
     return replace(cast("Any", record), **changed) if changed else record
 
 
 def _as_long_as_before(before: Incident, after: Incident) -> Incident:
-    """An incident that was open for a while must not look like one that was over before anybody could be told."""
+    """An incident that was open for a while must not look like one that was over before anybody could be notified."""
     if after.closed_at is None or before.closed_at is None or before.over_at_once or not after.over_at_once:
         return after
     return replace(after, opened_at=after.closed_at - max(1.0, before.closed_at - before.opened_at))

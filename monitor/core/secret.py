@@ -1,7 +1,7 @@
 """What is known of a secret value without holding it.
 
 Whether the control plane returns header values literally, masked or as a reference is not documented, so each of the
-three is recognised, and none of them is ever kept: only the kind, the oddities a human could mend, a fingerprint, and
+three is recognised, and none of them is ever kept: only the kind, the oddities that a person could fix, a fingerprint, and
 whether it equals the value we expect.
 """
 

@@ -48,8 +48,8 @@ def silenced_throughout(
 ) -> Instant | None:
     """The end of one silence that lasted all the while and covers every name that was borne; None if there was none.
 
-    What opened and was resolved inside one silence is history; what was ever outside of it may have been told already, even if
-    the answer was lost, so that its resolve must be told.
+    What opened and was resolved inside one silence is history; what was ever outside of it may have been delivered already, even if
+    the answer was lost, so that its resolve must be delivered.
     """
     ends = [
         end

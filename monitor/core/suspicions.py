@@ -140,7 +140,7 @@ def has_failed(result: CheckResult) -> Suspicion:
 
 
 def cannot_look(result: CheckResult) -> Suspicion:
-    """Unable to look for too long; what only a human can mend is told once."""
+    """Unable to look for too long; what only a person can fix is notified once."""
     return Suspicion(
         fault=Fault.BLIND,
         summary=result.summary,

@@ -1,4 +1,4 @@
-"""The daemon: restore what was remembered, look, tell, serve, and stop in order."""
+"""The daemon: restore what was remembered, check, notify, serve, and stop in order."""
 
 import asyncio
 import logging
@@ -143,7 +143,7 @@ class Daemon:
     # --- life
 
     async def start(self) -> None:
-        """Restore, then begin to look and to tell."""
+        """Restore, then begin to check and to notify."""
         remembered = await self._store.load()
         now = self._clock.now()
         self._ahead = now - self._clock.monotonic()
@@ -168,7 +168,7 @@ class Daemon:
         self.ready = True
 
     async def apply(self, settings: Settings, routes: Iterable[Route], silences: tuple[Silence, ...]) -> None:
-        """Go on with other settings. What was remembered of a target stays; a target that is gone is told so.
+        """Go on with other settings. What was remembered of a target stays; the incident of one that is gone is closed.
 
         Everything is built first, and then exchanged without a pause: what cannot be built changes nothing.
         """
@@ -193,7 +193,7 @@ class Daemon:
         await self._dispatcher.exchange(routes)
 
     def run_now(self, target: TargetName) -> tuple[CheckName, ...]:
-        """Have every check of a target look at once, and tell what was refused once more; which checks."""
+        """Have every check of a target look at once, and deliver once more what was refused; which checks."""
         self._dispatcher.retry()
         watch = self._watches[target]
         for job in watch.jobs():
@@ -227,7 +227,7 @@ class Daemon:
 
     def _add(self, name: TargetName, state: TargetState, parts: Parts) -> None:
         target, key = self.settings.targets[name], self._store.fingerprint_key()
-        target_store = self._keep_journal(name, state, policy_of(target, self.settings.alerting, key))
+        target_store = self._keep_target_store(name, state, policy_of(target, self.settings.alerting, key))
         self._watches[name] = TargetWatch(
             target_store,
             parts.checks,
@@ -247,15 +247,15 @@ class Daemon:
             self._deps.redactor.register(*values)
             target_store.policy = policy_of(target, self.settings.alerting, self._store.fingerprint_key())
 
-    def _keep_journal(self, name: TargetName, state: TargetState, policy: Policy) -> LiveTargetStore:
+    def _keep_target_store(self, name: TargetName, state: TargetState, policy: Policy) -> LiveTargetStore:
         """The memory of a target, the very one where there is one: a look that is under way still reports to it."""
         target_store = self._target_stores.get(name)
         if target_store is None or target_store.state.removed_at is not None:
-            target_store = self._target_stores[name] = self._make_journal(replace(state, removed_at=None), policy)
+            target_store = self._target_stores[name] = self._make_target_store(replace(state, removed_at=None), policy)
         target_store.policy = policy
         return target_store
 
-    def _make_journal(self, state: TargetState, policy: Policy) -> LiveTargetStore:
+    def _make_target_store(self, state: TargetState, policy: Policy) -> LiveTargetStore:
         return LiveTargetStore(
             state,
             policy,
@@ -267,14 +267,14 @@ class Daemon:
         )
 
     async def _retire(self, name: TargetName, state: TargetState) -> None:
-        """A target that is no longer monitored: its open incident is closed and told, and then it is forgotten."""
-        target_store = self._make_journal(state, Policy(cadences={}))
+        """A target that is no longer monitored: its open incident is closed and notified, and then it is forgotten."""
+        target_store = self._make_target_store(state, Policy(cadences={}))
         self._target_stores[name] = target_store
         if state.removed_at is None:
             await target_store.apply(Removed(at=self._clock.now()), durable=True)
 
     async def stop(self, grace: Seconds) -> None:
-        """Let what runs end, tell once more, write everything down."""
+        """Let what runs end, deliver once more, write everything down."""
         self.draining = True
         began = self._clock.monotonic()
         await self._schedule.stop(grace / 2)
@@ -307,7 +307,7 @@ class Daemon:
             await target_store.apply(Ticked(at=now, set_back=set_back))
 
     def _was_set_back(self, now: Instant) -> bool:
-        """Whether the wall clock was, lately: what was under way then reports moments that still lie ahead."""
+        """Whether the wall clock was, recently: what was under way then reports moments that still lie ahead."""
         monotonic = self._clock.monotonic()
         ahead, self._ahead = self._ahead, now - monotonic
         if self._ahead < ahead - _A_STEP:
@@ -316,7 +316,7 @@ class Daemon:
         return self._set_back_at is not None and monotonic - self._set_back_at <= _UNDER_WAY_FOR
 
     def _may_forget(self, state: TargetState, now: Instant) -> bool:
-        """Whether a target was removed long ago, and whoever was told of its incident has been told of the end."""
+        """Whether a target was removed long ago, and whoever was notified of its incident was notified of the end."""
         removed_at = state.removed_at
         return removed_at is not None and now - removed_at > _FORGET_REMOVED_AFTER and not owes(state, self.notifiers)
 

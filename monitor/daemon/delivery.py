@@ -51,7 +51,6 @@ class NotifierHealth:
     """What is known of one notifier, for the page and the metrics. `permanent`: only a person can fix what it suffers from."""
 
     pending: int = 0
-    last_success_at: Instant | None = None
     failing_since: Instant | None = None
     last_error: str = ""
     permanent: bool = False
@@ -261,7 +260,6 @@ class Worker:
         await self._remember(target_store, incident, record(notice, receipt), now)
         self._wait = _FIRST_WAIT
         self._forget_failures(self._failures.keys() - {incident.id})
-        self.health.last_success_at = now
         self._report(incident, one.reason, "sent", mention=notice.mention)
 
     async def _send(self, notice: Notice) -> dict[str, str]:

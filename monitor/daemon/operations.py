@@ -42,7 +42,7 @@ class LiveOperations:
         raise Unknown(f"there is no open incident {incident_id!r}")
 
     async def add_silence(self, silence: Silence) -> None:
-        """Begin to mute telling."""
+        """Begin to mute notices."""
         self._refuse_before_the_start()
         others = tuple(each for each in self._daemon.added_silences if each.id != silence.id)
         await self._set_silences((*others, silence))

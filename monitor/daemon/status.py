@@ -99,7 +99,7 @@ def _describe_diagnosis(diagnosis: Diagnosis | None) -> dict[str, Any]:
 
 
 def _describe_muted(state: TargetState, policy: Policy, now: Instant) -> dict[str, Any]:
-    """The most upstream of what is confirmed, by the name that would be told if the operator wanted to hear of it."""
+    """The most upstream of what is confirmed, by the name that it would have if its severity were not set to none."""
     found = named(state, policy, now)
     fault = min(found.keys() - MONITORS_OWN, key=ORDER.__getitem__)
     return {
@@ -216,8 +216,8 @@ def describe_incident(incident: Incident) -> dict[str, Any]:
         "lost_trace_ids": list(incident.losses.lost_ids) if incident.losses is not None else [],
         "trace_ids": list(diagnosis.trace_ids),
         "history": [
-            {"at": passage.at, "fault": passage.fault.value, "severity": passage.severity.word, "text": passage.text}
-            for passage in incident.timeline
+            {"at": entry.at, "fault": entry.fault.value, "severity": entry.severity.word, "text": entry.text}
+            for entry in incident.timeline
         ],
     }
 
@@ -253,7 +253,7 @@ def expiry_of(token: str) -> Instant | None:
 
 
 def token_expiries(target: Target) -> dict[str, Instant]:
-    """By credential, where a token tells."""
+    """By credential, where a token says so."""
     tokens = {"gateway": target.gateway.token.get(), "traceloop": target.traceloop.api_key.get()}
     if target.control_plane is not None:
         tokens["control_plane"] = target.control_plane.token.get()

@@ -97,7 +97,7 @@ class TargetWatch:
             self._schedule.soon(self._job(CheckName.ARRIVAL), max(0.0, due - self._clock.now()))
 
     def _plan_aside(self, state: TargetState, now: Instant) -> None:
-        """What is due beside the checks is not waited for: it must be known before somebody is told."""
+        """What is due beside the checks is not waited for: it must be known before somebody is notified."""
         if not self._looks_aside and any(look.is_due(state, self.target_store.policy, now) for look in self._aside):
             self._schedule.soon(self._job(_ASIDE))
 

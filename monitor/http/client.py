@@ -1,4 +1,4 @@
-"""What the adapters ask with: a deadline over everything, a bounded body, and a listener that hears of every outcome."""
+"""What the adapters ask with: a deadline over everything, a bounded body, and a listener that is notified of every outcome."""
 
 from collections.abc import Callable, Mapping
 from contextlib import aclosing
@@ -23,6 +23,7 @@ OUTCOMES = (*_ANSWERS, *_FAILURES)
 BODY_LIMIT = 4 * 1024 * 1024
 
 _OK = 200
+_CONTENT_TYPE = "content-type"
 _TURN = 64  # so many chunks at most without a turn for everybody else
 _BY_WAITING = frozenset({"timeout", "reset", "tls", "proxy"})  # a server, too, hangs up on who does not go on
 _DOING = {
@@ -64,7 +65,7 @@ OnExchange = Callable[[Exchange], None]
 class Http:
     """Asks one request at a time, each by a connection of its own. Follows no redirect, keeps no cookie, retries nothing.
 
-    `on_answer` hears of every request's outcome, `on_certificate` until when a service's certificate holds. `on_exchange` is handed
+    `on_answer` gets every request's outcome, `on_certificate` until when a service's certificate holds. `on_exchange` is handed
     whole requests and answers, secrets and all: for those who keep or show nothing as it is.
     """
 
@@ -115,7 +116,7 @@ class Http:
         return answer
 
     def _report(self, exchange: Exchange) -> None:
-        """Tell the listeners what became of a request."""
+        """Notify the listeners of what became of a request."""
         if self.on_exchange is not None:
             self.on_exchange(exchange)
         if self.on_answer is not None:
@@ -172,9 +173,13 @@ class Http:
                             await self.clock.sleep(0)  # a long answer leaves room for everything else
                     if body.flaw is not None or misread is not None:
                         break
+            # By its content type an answer is described to people.
+            described = {
+                name: self.redactor.redact(said) for name, said in reply.headers.items() if name == _CONTENT_TYPE
+            }
             answer = Answer(
                 status=reply.status,
-                headers=reply.headers,
+                headers={**reply.headers, **described},
                 body=body.content,
                 flaw=body.flaw,
                 cut_off=body.cut_off,

@@ -105,7 +105,7 @@ class Stopwatch:
         self.current = phase
 
     def stop(self) -> Phases:
-        """End the current phase, whether it was finished or not, and tell how long each took."""
+        """End the current phase, whether it was finished or not, and say how long each took."""
         now = self._clock.monotonic()
         if self.current is not None:
             self._took[self.current] = self._took.get(self.current, 0.0) + now - self._began

@@ -118,9 +118,8 @@ class Network:
     ) -> httpx.Response:
         """Ask at one address, by one connection; the certificate is still that of the host's name."""
         headers = {"Host": url.netloc.decode("ascii"), "Connection": "close", **request.headers}
-        if (
-            url.userinfo and "Authorization" not in headers
-        ):  # a user and password in the URL, as the header they stand for
+        # A user and password in the URL, as the header they stand for.
+        if url.userinfo and "Authorization" not in headers:
             login = base64.b64encode(f"{url.username}:{url.password}".encode()).decode()
             headers["Authorization"] = f"Basic {login}"
         extensions: dict[str, Any] = {

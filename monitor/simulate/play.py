@@ -73,7 +73,6 @@ class _Player:
         self._added: tuple[Silence, ...] = ()
         self._configured = self._story.silences
         self._down_until: Instant | None = None
-        self._revived = ""
 
     def _watch(self, name: TargetName) -> Watch:
         def apply(given: Input) -> None:

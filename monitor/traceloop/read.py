@@ -119,7 +119,7 @@ class TraceloopReader:
         """The documented route, narrowed down as asked and matched here, by trace id or else by nonce.
 
         By nonce: all spans of the trace that the nonce stands in, of those that the narrowing shows. Raises any PortError;
-        Garbled also where the narrowing is not honoured, Crowded where not every row of the window could be read.
+        Garbled also where the narrowing is not honoured, TooManyRows where not every row of the window could be read.
         """
         narrowed, passes = _narrowed(narrowing, trace_id, nonce, span_name)
         query = {

@@ -95,6 +95,13 @@ def read_row(row: object, *, nonce: str | None, redactor: Redactor, texts: Seque
     parent = row.get("parent_span_id") or ""
     if not isinstance(parent, str) or (parent and not _ID.fullmatch(parent.lower())):
         raise Garbled("a row of Traceloop's answer has a parent_span_id of no known form")
+
+    def shown(text: str) -> str:  # foreign, like everything in a row
+        return clamp(redactor.redact(text), 100)
+
+    def word(value: object) -> str | None:
+        return shown(value) if isinstance(value, str) and value else None
+
     attributes = _mapping(row.get("span_attributes"))
     resource = _mapping(row.get("resource_attributes")) if "resource_attributes" in row else None
     events = [event for name in _EVENTS for event in _list(row.get(name)) if isinstance(event, Mapping)]
@@ -102,7 +109,7 @@ def read_row(row: object, *, nonce: str | None, redactor: Redactor, texts: Seque
     everywhere = [*attributes.items(), *(resource or {}).items(), *of_events]
     proof = Proof(nonce, texts, mine=NONCE_ENTRY)
     content = {
-        clamp(name, 100)
+        shown(name)
         for name, value in (*everywhere, *_fields(row))
         if not _METADATA.fullmatch(name) and proof.is_in(name, value)
     }
@@ -110,8 +117,8 @@ def read_row(row: object, *, nonce: str | None, redactor: Redactor, texts: Seque
     named = [(name, row.get(name)) for name in _CONTENT_FIELDS]
     named += [(name, value) for name, value in (*attributes.items(), *of_events) if _CONTENT.fullmatch(name)]
     called = [attributes.get(name, "") for name in _MODEL]  # the model goes by these, with and without its provider
-    models = {word for name in called for word in (name, name.rpartition("/")[2])}
-    held = [(clamp(name, 100), held_in(value, models)) for name, value in named]
+    models = {each for name in called for each in (name, name.rpartition("/")[2])}
+    held = [(shown(name), held_in(value, models)) for name, value in named]
     credentials = {name for name, value in everywhere if _is_credential(name, value, redactor)}
     stamp = row.get("timestamp")  # in milliseconds: when the span began, by the clock of whoever made it
     shown_resource = None
@@ -125,16 +132,16 @@ def read_row(row: object, *, nonce: str | None, redactor: Redactor, texts: Seque
         trace_id=trace_id,
         span_id=span_id,
         parent_id=parent.lower(),
-        name=clamp(str(row.get("span_name") or ""), 200),
-        environment=_text(row.get("environment")),
-        # Top-level in the documented route; the quick one does not tell.
-        service_name=_text(row.get("service_name")) or _text((resource or {}).get("service.name")),
+        name=clamp(redactor.redact(str(row.get("span_name") or "")), 200),
+        environment=word(row.get("environment")),
+        # Top-level in the documented route; the quick one does not show it.
+        service_name=word(row.get("service_name")) or word((resource or {}).get("service.name")),
         resource=shown_resource,
         content=tuple(sorted(content)),
         unproven=tuple(sorted({name for name, what in held if what is Held.SOMETHING} - content)),
         redacted=any(what is Held.REDACTED for _, what in held),
-        credentials=tuple(sorted(clamp(name, 100) for name in credentials)),
-        model=_first(attributes, _MODEL),
+        credentials=tuple(sorted(map(shown, credentials))),
+        model=word(_first(attributes, _MODEL)),
         started_at=stamp / 1000 if type(stamp) is int and 0 < stamp < _FAR else None,
         usage={kind: count for kind, count in counts.items() if count is not None},
     )
@@ -178,18 +185,13 @@ def _as_text(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def _text(value: object) -> str | None:
-    return clamp(value, 100) if isinstance(value, str) and value else None
-
-
 def _first(attributes: Mapping[str, str], names: tuple[str, ...]) -> str | None:
-    found = next((attributes[name] for name in names if attributes.get(name)), None)
-    return clamp(found, 100) if found is not None else None
+    return next((attributes[name] for name in names if attributes.get(name)), None)
 
 
 def _count(text: str | None) -> int | None:
     try:
-        return int(float(text)) if text is not None else None
+        return int(float(text[:100])) if text is not None else None
     except (ValueError, OverflowError):
         return None
 

@@ -13,6 +13,5 @@ __all__ = [
     "ModelsAnswer",
     "TrueFoundryControlPlane",
     "TrueFoundryGateway",
-    "decode_feedback_target",
     "describe_feedback_target",
 ]

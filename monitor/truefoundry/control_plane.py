@@ -115,7 +115,7 @@ class TrueFoundryControlPlane:
         found: dict[str, SpanFact] = {}
         for _ in range(_PAGES):
             answer = await self._ask("POST", "/api/svc/v1/spans/query", body=query, timeout=timeout)
-            spans, token = _read_spans(answer.json(), trace_id)
+            spans, token = _read_spans(answer.json(), trace_id, self.redactor)
             known = len(found)
             found.update({span.span_id: span for span in spans})
             if token is None or (found and len(found) == known):  # the last page, or one that repeats what is known
@@ -165,12 +165,12 @@ def _begin(trace_id: TraceId | None, since: Instant) -> Instant:
     return min(since, max(made, since - _DAY)) - _SKEW
 
 
-def _read_spans(body: object, trace_id: TraceId | None) -> tuple[list[SpanFact], str | None]:
+def _read_spans(body: object, trace_id: TraceId | None, redactor: Redactor) -> tuple[list[SpanFact], str | None]:
     """The spans of one page, and the token of the next. Raises Garbled where absence could be read into what is not understood."""
     data = body.get("data") if isinstance(body, Mapping) else None
     if not isinstance(body, Mapping) or not isinstance(data, list):
         raise Garbled("the answer of TrueFoundry's trace store has no list of spans")
-    spans = [_read_row(row) for row in data]
+    spans = [_read_row(row, redactor) for row in data]
     mine = [span for span in spans if span.trace_id == trace_id] if trace_id is not None else spans
     if len({span.trace_id for span in mine}) > 1:
         raise Garbled("TrueFoundry's trace store answers with several traces where one was asked for")
@@ -183,7 +183,7 @@ def _read_spans(body: object, trace_id: TraceId | None) -> tuple[list[SpanFact],
     return mine, str(token) if token else None
 
 
-def _read_row(row: object) -> SpanFact:
+def _read_row(row: object, redactor: Redactor) -> SpanFact:
     if not isinstance(row, Mapping) or not row.get("spanId") or not row.get("traceId"):
         raise Garbled("a row of TrueFoundry's trace store has no ids")
     return SpanFact(
@@ -192,19 +192,23 @@ def _read_row(row: object) -> SpanFact:
         parent_id=str(row.get("parentSpanId") or "").lower(),
         name=clamp(str(row.get("spanName") or ""), 200),
         service_name=row.get("serviceName") if isinstance(row.get("serviceName"), str) else None,
-        caller=_caller(row),
+        caller=_caller(row, redactor),
     )
 
 
-def _caller(row: Mapping[str, Any]) -> Caller | None:
+def _caller(row: Mapping[str, Any], redactor: Redactor) -> Caller | None:
     """Whose request a span belongs to, in the forms in which a rule may name that account."""
+
+    def shown(name: str) -> str:  # as the words of the rules are read, which it is compared with
+        return clamp(redactor.redact(name), 100)
+
     subject, attributes = row.get("createdBySubject"), row.get("spanAttributes")
     kind, slug = (subject.get("subjectType"), subject.get("subjectSlug")) if isinstance(subject, Mapping) else ("", "")
     if not isinstance(kind, str) or not isinstance(slug, str) or not slug:
         return None
     kinds = _ACCOUNTS if kind in _ACCOUNTS else (kind,)
-    names = tuple(clamp(name, 100) for name in (slug, *(f"{each}:{slug}" for each in kinds)))
+    names = tuple(shown(name) for name in (slug, *(f"{each}:{slug}" for each in kinds)))
     teams = attributes.get("tfy.request.created_by_subject_teams") if isinstance(attributes, Mapping) else None
     if not isinstance(teams, list) or len(teams) > _MOST_TEAMS or not all(isinstance(team, str) for team in teams):
         return Caller(names=names, teams=None)
-    return Caller(names=names, teams=tuple(clamp(team, 100) for team in teams))
+    return Caller(names=names, teams=tuple(map(shown, teams)))

@@ -60,9 +60,8 @@ def read_gateway_policy(body: Any, kind: GatewayPolicyKind, redactor: Redactor) 
     reader = _Reader(kind, redactor)
     rules: list[GatewayRule] = []
     if kind is GatewayPolicyKind.LOGGING:
-        for (
-            manifest
-        ) in manifests:  # a rule itself, by the SDK's type, or a list as other configurations of the gateway have
+        # Each is a rule itself, by the SDK's type, or holds a list of them, as other configurations of the gateway do.
+        for manifest in manifests:
             several_rules = reader.some(manifest.get("rules"), "rules")
             rules += map(reader.logging_rule, [manifest] if several_rules is None else several_rules)
     elif kind is GatewayPolicyKind.ROUTING:

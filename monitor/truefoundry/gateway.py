@@ -90,7 +90,7 @@ class TrueFoundryGateway:
         """Ask for the models that the token may use; `anonymous` sends no token, to see how that is refused.
 
         The list, `{"object": "list", "data": [{"id": …}]}`, is said to miss models that work, so it is a hint at most. Of a 401
-        there is no public record, so its form is told, not assumed. Raises Unreachable without an HTTP answer.
+        there is no public record, so its form is reported, not assumed. Raises Unreachable without an HTTP answer.
         """
         headers = {} if anonymous else {"Authorization": f"Bearer {self.token()}"}
         answer = await self.http.request(
@@ -164,9 +164,9 @@ class TrueFoundryGateway:
             text=text if isinstance(text, str) else "",
             trace_id=target.trace_id if target is not None else None,
             destination=target.destination if target is not None else None,
-            model=clamp(model, 100) if isinstance(model, str) and model else None,
+            model=clamp(self.redactor.redact(model), 100) if isinstance(model, str) and model else None,
             usage=_usage(completion.get("usage")),
-            finish_reason=clamp(reason, 40) if isinstance(reason, str) else None,
+            finish_reason=clamp(self.redactor.redact(reason), 40) if isinstance(reason, str) else None,
             cached=cached or bool(headers.get("x-tfy-cached-trace-id")),
             blocked=answer.blocked,
             edge=answer.edge_failure,

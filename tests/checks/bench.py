@@ -1,4 +1,4 @@
-"""What a check is tested on: fakes of the ports, and a journal that folds in what is reported and keeps it as well."""
+"""What a check is tested on: fakes of the ports, and a target store that folds in what is reported and keeps it as well."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -19,7 +19,7 @@ Given = TypeVar("Given")
 
 
 class Diary(LiveTargetStore):
-    """The journal of production, which remembers every input in `given`, and at each commit what was then known."""
+    """The target store of production, which remembers every input in `given`, and at each commit what was then known."""
 
     def __init__(self, clock: FakeClock, policy: Policy = POLICY, state: TargetState | None = None) -> None:
         self.given: list[Input] = []
@@ -49,7 +49,7 @@ class Diary(LiveTargetStore):
         return found[0]
 
 
-class FakeWitness(ConnectivityProbe):
+class FakeConnectivity(ConnectivityProbe):
     """Vouches or not, and remembers against whom it was asked."""
 
     def __init__(self, another_answers: bool = True) -> None:
@@ -90,5 +90,5 @@ class ScriptedGateway:
 
 
 def says(result: CheckResult) -> tuple[Any, ...]:
-    """What a finding comes down to: its verdict, and the fault or the reason why nothing could be seen."""
+    """What a result comes down to: its verdict, and the fault or the reason why nothing could be seen."""
     return (result.verdict.value, result.fault or result.unknown_reason)

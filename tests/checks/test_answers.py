@@ -99,7 +99,7 @@ def test_every_answer_has_one_meaning(
     ],
 )
 def test_the_health_path_is_asked_only_where_it_decides(answer: dict[str, Any], *, needed: bool) -> None:
-    """A 5xx in the gateway's envelope tells by itself that the gateway is there."""
+    """A 5xx in the gateway's envelope shows by itself that the gateway is there."""
     assert needs_a_ping(CanaryAnswer(**answer)) is needed
 
 
@@ -120,7 +120,7 @@ def test_an_answer_of_reasoning_alone_is_an_answer() -> None:
     }
 
 
-def test_a_refusal_is_told_with_everything_that_helps() -> None:
+def test_a_refusal_is_reported_with_everything_that_helps() -> None:
     """What the gateway said, which guardrail, whose error, and which rules applied."""
     answer = CanaryAnswer(status=400, refusal=GUARDRAIL, rules='{"budget": "canaries"}')
     suspicion = judge_answer(answer, gateway_answers=None).suspicions[0]
@@ -138,7 +138,7 @@ def test_whose_error_it_is_stands_beside_it() -> None:
     assert suspicion.facts == ("error type APIError", "provider openai")
 
 
-def test_an_answer_without_words_is_told_by_its_status() -> None:
+def test_an_answer_without_words_is_reported_by_its_status() -> None:
     """There is nothing to quote."""
     assert judge_answer(CanaryAnswer(status=401), gateway_answers=None).summary == "HTTP 401"
 

@@ -1,91 +1,23 @@
-"""Looking for traces and control spans: by which route, when, and what is reported of each."""
+"""Looking for traces: when, until when, and what is reported of each."""
 
 import asyncio
 from dataclasses import replace
-from typing import Any
-
-import pytest
 
 from monitor.checks.arrival import ArrivalCheck
 from monitor.checks.config import ConfigCheck
-from monitor.checks.lookup import Lookup
 from monitor.connectivity import Certificates
 from monitor.core.arrival import proof_key
-from monitor.core.canary import Canary, ControlSpan, IdSource, Outcome
+from monitor.core.canary import Canary, Outcome
 from monitor.core.diagnosis import diagnose
 from monitor.core.drift import ConfigSeen, ExportConfig
-from monitor.core.inputs import ControlLooked, ElsewhereLooked, LabelsUnread, LookFailed, TraceLooked
-from monitor.core.model import CheckName, Fault, Seconds, Severity, TraceId, UnknownReason
-from monitor.core.state import Policy, TargetState
-from monitor.core.trace import Narrowing, Route, SpanFact
-from monitor.ports import Garbled, Gone, PortError, Refused, Unreachable
-from tests.checks.bench import PROD, Diary, says
-from tests.core.build import HOUR, POLICY, THEIRS, Story, a_canary, manifest, policy, spans, trace_id
-from tests.fakes.backend import FakeBackend
-from tests.fakes.clock import START, FakeClock
+from monitor.core.inputs import TraceLooked
+from monitor.core.model import CheckName, Fault, Severity, TraceId
+from monitor.core.trace import Narrowing
+from monitor.ports import Garbled, Refused, Unreachable
+from tests.checks.arrival import NONCE, TRACE, WAREHOUSE, Bench
+from tests.core.build import POLICY, THEIRS, Story, a_canary, manifest, spans, trace_id
+from tests.fakes.clock import START
 from tests.fakes.control_plane import FakeControlPlane
-
-TRACE, WAREHOUSE, NONCE = Route.TRACE, Route.WAREHOUSE, Route.NONCE
-GUESS: dict[str, Any] = {"trace_id": trace_id(1), "sent_id": trace_id(1), "id_source": IdSource.TRACEPARENT}
-CLOSED = [Refused("401", status=401), Refused("403", status=403), Gone("404")]
-CONTROL = ControlSpan(trace_id=TraceId("c0" * 16), sent_at=START, accepted=True)
-
-
-class Bench:
-    """The watch over traces and everything around it. Time is moved by `after`, then it looks."""
-
-    def __init__(
-        self,
-        *canaries: Canary,
-        policy: Policy = POLICY,
-        controls: tuple[ControlSpan, ...] = (),
-        environment: str | None = "prd",
-        **state: Any,
-    ) -> None:
-        self.clock, self.backend = FakeClock(), FakeBackend()
-        self.others = {"stg": FakeBackend(), "dev": FakeBackend()}
-        remembered = TargetState(target=PROD, canaries=canaries, controls=controls, **state)
-        self.diary = Diary(self.clock, policy, remembered)
-        self.check = ArrivalCheck(Lookup(self.backend, self.clock, own=environment, others=self.others), self.clock)
-
-    async def after(self, seconds: Seconds) -> "Bench":
-        """Let time pass, then look."""
-        await self.clock.advance(seconds)
-        await self.check.look(self.diary)
-        return self
-
-    def shows(self, number: int = 1, *, nonce: str | None = None, **fields: Any) -> None:
-        """Traceloop has a whole trace."""
-        found = [replace(span, **fields) for span in spans(number)]
-        self.backend.store(*found, at=START, nonce=nonce)
-
-    @property
-    def looked(self) -> list[tuple[Route, int]]:
-        """Every look that succeeded: its route, and how many spans it saw."""
-        return [
-            (given.seen.route, len(given.seen.spans)) for given in self.diary.given if isinstance(given, TraceLooked)
-        ]
-
-    @property
-    def failed(self) -> list[LookFailed]:
-        """Every look that did not."""
-        return [given for given in self.diary.given if isinstance(given, LookFailed)]
-
-    @property
-    def unread(self) -> list[LabelsUnread]:
-        """Every read for labels that showed none."""
-        return [given for given in self.diary.given if isinstance(given, LabelsUnread)]
-
-    @property
-    def canary(self) -> Canary:
-        """The first one."""
-        return self.diary.state.canaries[0]
-
-    @property
-    def confirmed(self) -> set[Fault]:
-        """What is believed."""
-        return set(self.diary.state.confirmed)
-
 
 # --- a trace that comes ----------------------------------------------------------------------------------------------
 
@@ -141,7 +73,7 @@ async def test_labels_that_cannot_be_read_are_asked_for_again() -> None:
     assert bench.canary.labels is not None
 
 
-async def test_a_key_that_the_documented_read_refuses_is_told() -> None:
+async def test_a_key_that_the_documented_read_refuses_is_reported() -> None:
     """Also where the quick route has just shown the trace. Conclusive, because the gateway's header is read again after it."""
     bench, _ = _refuses_the_key(manifest())
     await bench.after(1)
@@ -199,153 +131,6 @@ def _refuses_the_key(config: ExportConfig, *canaries: Canary) -> tuple[Bench, Fa
     check = ConfigCheck(control_plane, bench.backend, bench.clock, Certificates())
     bench.check = ArrivalCheck(bench.check.lookup, bench.clock, check.reread)
     return bench, control_plane
-
-
-# --- routes ----------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("error", CLOSED)
-async def test_a_closed_quick_route_only_closes_itself(error: PortError) -> None:
-    """401, 403 and 404 of the undocumented route say nothing about the key, nor about any trace."""
-    bench = Bench(a_canary())
-    bench.shows()
-    bench.backend.quick_error = error
-    await bench.after(1)
-    await bench.after(2)
-    assert bench.looked == [(WAREHOUSE, 3), (WAREHOUSE, 3)]
-    assert bench.failed == []
-    assert (bench.canary.outcome, bench.confirmed) == (Outcome.ARRIVED, set())
-    assert len(bench.backend.quick_reads) == 1
-
-
-async def test_a_closed_route_is_tried_again_after_an_hour() -> None:
-    """It may have been opened; a wall clock that is set back does not keep it closed."""
-    bench = Bench(a_canary(1), a_canary(2, sent_at=START + HOUR + 10, answered_at=START + HOUR + 10))
-    bench.backend.quick_error = Gone("404")
-    await bench.after(1)
-    bench.backend.quick_error = None
-    bench.clock.jump(12)
-    await bench.after(HOUR)
-    assert trace_id(2) in bench.backend.quick_reads
-
-
-@pytest.mark.parametrize(
-    ("error", "reason"),
-    [
-        (Refused("1010", status=403, blocked=True), UnknownReason.BLOCKED),
-        (Refused("429", status=429, retry_after=30), UnknownReason.REFUSED),
-        (Unreachable("no answer", kind="timeout"), UnknownReason.UNREACHABLE),
-        (Garbled("HTML"), UnknownReason.GARBLED),
-    ],
-)
-async def test_a_quick_read_that_fails_is_unknown(error: PortError, reason: UnknownReason) -> None:
-    """It closes nothing, misses nothing, and no key is blamed."""
-    bench = Bench(a_canary())
-    bench.backend.quick_error = error
-    await bench.after(1)
-    assert [(says(given.result), given.key_refused) for given in bench.failed] == [(("unknown", reason), False)]
-    bench.backend.quick_error = None
-    bench.shows()
-    await bench.after(2)
-    assert bench.looked == [(TRACE, 3)]
-
-
-async def test_failing_reads_never_make_a_trace_missing() -> None:
-    """A canary is missing only by a look that succeeded after its deadline."""
-    bench = Bench(a_canary())
-    bench.backend.quick_error = Unreachable("no answer", kind="timeout")
-    bench.backend.window_error = Unreachable("no answer", kind="timeout")
-    for _ in range(12):
-        await bench.after(60)
-    assert bench.canary.outcome is None
-    assert Fault.TRACE_MISSING not in bench.confirmed
-
-
-async def test_a_documented_401_is_the_keys() -> None:
-    """Where the quick route is closed, the documented one says it at once."""
-    bench = Bench(a_canary())
-    bench.backend.quick_error = Gone("404")
-    bench.backend.window_error = Refused("401", status=401)
-    await bench.after(1)
-    assert [given.key_refused for given in bench.failed] == [True]
-
-
-@pytest.mark.parametrize(
-    "error",
-    [Refused("challenge", status=401, blocked=True), Refused("403", status=403), Refused("429", status=429)],
-    ids=["challenge", "403", "429"],
-)
-async def test_anything_but_a_401_refuses_no_key(error: Refused) -> None:
-    """Cloudflare's 401 is not Traceloop's word, and a permission that is missing or a limit is no key that is wrong."""
-    bench = Bench(a_canary())
-    bench.backend.quick_error = Gone("404")
-    bench.backend.window_error = error
-    await bench.after(1)
-    assert [given.key_refused for given in bench.failed] == [False]
-
-
-async def test_a_window_is_that_of_the_canary() -> None:
-    """From a little before it was sent until a little after its answer, but not beyond now: clocks differ."""
-    bench = Bench(a_canary(answered_at=START + 3), policy=POLICY)
-    bench.backend.quick_error = Gone("404")
-    await bench.after(5)
-    assert {(since, until) for since, until, _ in bench.backend.window_reads} == {(START - 5, START + 6)}
-    await bench.after(10)
-    assert {(since, until) for since, until, _ in bench.backend.window_reads[-2:]} == {(START - 5, START + 8)}
-
-
-# --- when the id is a guess, or none ---------------------------------------------------------------------------------
-
-
-async def test_without_an_id_the_nonce_is_searched_for() -> None:
-    """What it finds brings the id along; the same way is gone on with, since two routes do not confirm each other."""
-    bench = Bench(a_canary(trace_id=None, id_source=None))
-    await bench.after(1)
-    assert bench.looked == [(NONCE, 0)]
-    bench.shows(7, nonce="gtm-1")
-    await bench.after(2)
-    assert (bench.canary.trace_id, bench.canary.id_source) == (trace_id(7), IdSource.NONCE)
-    await bench.after(2)
-    assert bench.looked[1:] == [(NONCE, 3), (NONCE, 3)]
-    assert bench.canary.outcome is Outcome.ARRIVED
-    assert bench.canary.labels is not None
-
-
-async def test_the_nonce_search_alone_proves_no_absence() -> None:
-    """At the deadline it is unknown, whatever was proven before."""
-    proofs = {proof_key(route, POLICY.credential): START for route in (TRACE, WAREHOUSE)}
-    bench = Bench(a_canary(trace_id=None, id_source=None), proofs=proofs)
-    await bench.after(300)
-    assert (bench.canary.outcome, bench.confirmed) == (Outcome.UNKNOWN, set())
-
-
-async def test_an_id_of_ours_is_only_a_guess_until_one_was_honoured() -> None:
-    """A quick route that shows nothing by it is asked for the nonce as well."""
-    bench = Bench(a_canary(**GUESS))
-    await bench.after(1)
-    assert bench.looked == [(TRACE, 0)]
-    assert {wanted for _, _, wanted in bench.backend.window_reads} == {None}
-    bench.shows(9, nonce="gtm-1")
-    await bench.after(2)
-    assert bench.canary.trace_id == trace_id(9)
-    assert bench.diary.state.honours_traceparent is False
-
-
-async def test_an_id_of_ours_is_doubted_where_the_quick_route_is_closed_too() -> None:
-    """The documented read is asked for the nonce first: else the trace would never be found."""
-    bench = Bench(a_canary(**GUESS))
-    bench.backend.quick_error = Refused("no", status=401)
-    bench.shows(9, nonce="gtm-1")
-    await bench.after(1)
-    assert bench.backend.window_reads[0][2] is None
-    assert bench.canary.trace_id == trace_id(9)
-    assert bench.diary.state.honours_traceparent is False
-
-
-async def test_an_honoured_id_needs_no_search() -> None:
-    """This gateway has taken one of ours before."""
-    bench = await Bench(a_canary(**GUESS), honours_traceparent=True).after(1)
-    assert bench.backend.window_reads == []
 
 
 # --- deadlines -------------------------------------------------------------------------------------------------------
@@ -462,189 +247,6 @@ async def test_a_lost_trace_is_asked_for_again_when_traces_arrive() -> None:
     bench.shows(2)
     await bench.after(320)
     assert bench.canary.recovered_at == START + 320
-
-
-# --- other environments ----------------------------------------------------------------------------------------------
-
-
-async def test_before_a_trace_is_called_misrouted_it_is_looked_for_here_once_more() -> None:
-    """That it is not here was seen before it was found there: it may have come to both."""
-    bench = Bench(a_canary(), proofs={proof_key(TRACE, POLICY.credential): START})
-
-    async def arrives_here_too(_: TraceId) -> None:
-        bench.shows()
-
-    bench.others["stg"].store(*spans(1), at=START)
-    bench.others["stg"].before_quick = arrives_here_too
-    await bench.after(60)
-    assert bench.looked == [(TRACE, 0), (TRACE, 3)]
-    assert (bench.canary.elsewhere, bench.confirmed) == (None, set())
-
-
-async def test_a_trace_that_does_not_come_is_looked_for_elsewhere() -> None:
-    """From `look_closer_after` on, in each other environment; the first that shows it is named."""
-    bench = Bench(a_canary())
-    bench.others["dev"].store(*spans(1), at=START)
-    await bench.after(59)
-    assert bench.others["stg"].quick_reads == []
-    await bench.after(15)
-    assert bench.diary.only(ElsewhereLooked).environment == "dev"
-    assert bench.confirmed == {Fault.WRONG_ENVIRONMENT}
-
-
-async def test_an_environment_that_cannot_be_asked_hides_nothing() -> None:
-    """Nothing is claimed of it, and the next one is asked."""
-    bench = Bench(a_canary())
-    bench.others["stg"].quick_error = Unreachable("no answer", kind="timeout")
-    bench.others["dev"].store(*spans(1), at=START)
-    await bench.after(61)
-    assert bench.diary.only(ElsewhereLooked).environment == "dev"
-    bench.others["dev"].quick_error = Refused("429", status=429)
-    await bench.after(15)
-    assert bench.failed == []
-
-
-async def test_a_trace_that_is_nowhere_is_said_to_be_so_once_every_environment_was_asked() -> None:
-    """Where one of them could not be asked it may be there."""
-    bench = Bench(a_canary())
-    bench.others["stg"].quick_error = Unreachable("no answer", kind="timeout")
-    await bench.after(61)
-    assert not bench.canary.nowhere
-    bench.others["stg"].quick_error = None
-    await bench.after(15)
-    assert bench.diary.only(ElsewhereLooked).environment is None
-    assert (bench.canary.nowhere, bench.canary.elsewhere, bench.confirmed) == (True, None, set())
-    bench.others["stg"].store(*spans(1), at=START)
-    await bench.after(15)
-    assert (bench.canary.nowhere, bench.canary.elsewhere) == (False, "stg")
-
-
-@pytest.mark.parametrize("error", CLOSED)
-async def test_where_the_quick_route_is_closed_the_documented_one_finds_it_elsewhere(error: PortError) -> None:
-    """The key of the other environment may read it."""
-    bench = Bench(a_canary())
-    bench.others["stg"].quick_error = error
-    bench.others["stg"].store(*spans(1), at=START)
-    await bench.after(61)
-    assert bench.diary.only(ElsewhereLooked).environment == "stg"
-
-
-async def test_a_route_that_shows_every_environment_puts_no_trace_elsewhere() -> None:
-    """What the other environment's key shows of ours, a moment after we saw nothing, is still in ours."""
-    bench = Bench(a_canary())
-    bench.others["stg"].store(*(replace(span, environment="prd") for span in spans(1)), at=START)
-    await bench.after(61)
-    assert bench.confirmed == set()
-
-
-async def test_a_stray_that_our_own_key_shows_has_not_arrived() -> None:
-    """Where the per-trace route shows every environment, the documented one decides what is in ours."""
-    bench = Bench(a_canary())
-    stray = [replace(span, environment="stg") for span in spans(1)]
-    bench.backend.quick_shows = lambda ours: (*ours, *stray)
-    bench.others["stg"].store(*stray, at=START)
-    await bench.after(1)
-    assert bench.looked == [(WAREHOUSE, 0)]
-    await bench.after(60)
-    assert (bench.canary.outcome, bench.confirmed) == (None, {Fault.WRONG_ENVIRONMENT})
-
-
-async def test_the_per_trace_route_alone_can_say_where_a_trace_went() -> None:
-    """It shows a whole project: no key of the other environment is needed. Where it cannot be asked, the others are."""
-    bench = Bench(a_canary())
-    stray = tuple(replace(span, environment="eu-production") for span in spans(1))
-    bench.backend.quick_shows = lambda _: stray
-    bench.check = ArrivalCheck(Lookup(bench.backend, bench.clock, own="prd", others={}), bench.clock)
-    await bench.after(61)
-    assert bench.diary.only(ElsewhereLooked).environment == "eu-production"
-    assert bench.confirmed == {Fault.WRONG_ENVIRONMENT}
-
-
-async def test_a_slug_that_is_spelt_otherwise_hides_no_arrival() -> None:
-    """Traceloop's documentation says `production` where its recorded answers say `prd`."""
-    bench = Bench(a_canary())
-    bench.shows(environment="production")
-    await bench.after(1)
-    await bench.after(2)
-    assert bench.looked == [(TRACE, 3), (TRACE, 3), (WAREHOUSE, 3)]
-    assert (bench.canary.outcome, bench.confirmed) == (Outcome.ARRIVED, set())
-
-
-# --- control spans ---------------------------------------------------------------------------------------------------
-
-
-async def test_a_control_span_is_read_back_by_the_quick_route() -> None:
-    """Shown is a pass, and proves the route."""
-    bench = Bench(controls=(CONTROL,))
-    bench.backend.store(SpanFact(trace_id=CONTROL.trace_id, span_id="a"), at=START)
-    await bench.after(1)
-    looked = bench.diary.only(ControlLooked)
-    assert (looked.route, looked.shown) == (TRACE, True)
-    assert bench.diary.state.check_state(CheckName.CONTROL).passes == 1
-    assert proof_key(TRACE, POLICY.credential) in bench.diary.state.proofs
-    assert bench.check.next_due(bench.diary) is None
-
-
-async def test_what_the_quick_route_does_not_show_the_documented_one_may() -> None:
-    """It has the last word, when the control span is overdue."""
-    bench = Bench(controls=(CONTROL,))
-    bench.backend.quick_shows = lambda _: ()
-    bench.backend.store(SpanFact(trace_id=CONTROL.trace_id, span_id="a"), at=START)
-    await bench.after(300)
-    looked = bench.diary.only(ControlLooked)
-    assert (looked.route, looked.shown) == (WAREHOUSE, True)
-
-
-@pytest.mark.parametrize("error", CLOSED)
-async def test_a_closed_quick_route_leaves_the_control_to_the_documented_one(error: PortError) -> None:
-    """And says nothing about the key."""
-    bench = Bench(controls=(CONTROL,))
-    bench.backend.quick_error = error
-    await bench.after(1)
-    assert (bench.diary.only(ControlLooked).route, bench.failed) == (WAREHOUSE, [])
-
-
-async def test_not_shown_counts_from_missing_after_on_by_the_documented_route() -> None:
-    """A read that succeeded then, and does not show it: Traceloop accepts and never shows."""
-    bench = Bench(controls=(CONTROL,), policy=policy(fail_after=1))
-    await bench.after(299)
-    assert bench.diary.state.check_state(CheckName.CONTROL).last is None
-    quick = len(bench.backend.quick_reads)
-    await bench.after(1)
-    assert len(bench.backend.quick_reads) == quick
-    assert bench.confirmed == {Fault.INGEST_FAILING}
-    suspicion = bench.diary.state.confirmed[Fault.INGEST_FAILING].suspicion
-    assert "this route has never shown us a span of our own" in suspicion.facts
-
-
-@pytest.mark.parametrize(
-    "error", [Unreachable("503", kind="status", status=503), Garbled("HTML"), Refused("429", status=429)]
-)
-async def test_a_control_that_cannot_be_read_back_is_unknown(error: PortError) -> None:
-    """Reads that fail or are garbled accuse nobody, however late it is."""
-    bench = Bench(controls=(CONTROL,), policy=policy(fail_after=1))
-    bench.backend.window_error = error
-    await bench.after(600)
-    assert [(given.check, given.result.verdict.value) for given in bench.failed] == [(CheckName.CONTROL, "unknown")]
-    assert bench.confirmed == set()
-
-
-async def test_a_control_read_that_refuses_the_key_says_so() -> None:
-    """A 401 of the documented route."""
-    bench = Bench(controls=(CONTROL,))
-    bench.backend.window_error = Refused("401", status=401)
-    bench.backend.quick_error = Refused("401", status=401)
-    await bench.after(1)
-    assert [(given.check, given.key_refused) for given in bench.failed] == [(CheckName.CONTROL, True)]
-
-
-async def test_control_spans_are_read_back_where_nobody_judges_arrivals() -> None:
-    """With `arrival` switched off canaries are left alone."""
-    bench = Bench(a_canary(), controls=(CONTROL,), policy=policy(without=(CheckName.ARRIVAL,)))
-    await bench.after(1)
-    assert bench.looked == []
-    assert bench.diary.only(ControlLooked).shown is False
-    assert bench.check.next_due(bench.diary) == START + 3
 
 
 # --- several at once -------------------------------------------------------------------------------------------------

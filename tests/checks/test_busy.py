@@ -99,6 +99,17 @@ async def test_what_cannot_be_judged_is_not_read_again_and_again() -> None:
     assert bench.backend.narrowings.count(N.WINDOW) == 1
 
 
+async def test_a_window_that_held_too_much_is_left_alone_for_a_minute() -> None:
+    """Its megabytes are not read at every look; after that it may have become quieter."""
+    bench = Bench(a_canary())
+    bench.backend.quick_error, bench.backend.honours = Gone("404"), frozenset({N.WINDOW})
+    await bench.until(14)
+    assert len(bench.given(LookFailed)) > 1
+    assert bench.backend.narrowings.count(N.WINDOW) == 1
+    await bench.until(2 * MINUTE)
+    assert bench.backend.narrowings.count(N.WINDOW) > 1
+
+
 async def test_what_a_proven_quick_route_does_not_show_is_missing() -> None:
     """Nobody needs the window for that, and that it is crowded changes nothing."""
     bench = Bench(a_canary(), proofs=proven(TRACE))
@@ -228,7 +239,7 @@ async def test_a_filter_that_shows_a_part_costs_three_requests_too() -> None:
 
 
 async def test_a_trace_whose_root_is_not_found_by_name_is_looked_for_in_the_whole_window() -> None:
-    """What has lost its root arrived in part; where the window cannot be read, nobody can tell it from a lost trace."""
+    """What has lost its root arrived in part; where the window cannot be read, it cannot be distinguished from a lost trace."""
     seen = {}
     for crowded in (False, True):
         bench = Bench(a_canary(), proofs=proven(WAREHOUSE, N.SPAN_NAME))
@@ -335,7 +346,7 @@ def a_control_span() -> Any:
 
 
 async def test_a_control_span_proves_a_filter_while_it_is_there() -> None:
-    """So that its absence can be told later, in an environment of which no look can read every row."""
+    """So that its absence can be proven later, in an environment of which no look can read every row."""
     bench = Bench(controls=(CONTROL,))
     bench.backend.store(a_control_span(), at=START)
     await bench.until(MINUTE)
@@ -346,7 +357,7 @@ async def test_a_control_span_proves_a_filter_while_it_is_there() -> None:
 
 
 async def test_a_control_span_that_a_proven_filter_does_not_show_was_not_taken() -> None:
-    """`ingest_failing`, however busy the environment is; without a proven filter nobody can tell."""
+    """`ingest_failing`, however busy the environment is; without a proven filter it is not known."""
     notified, untold = (Bench(controls=(CONTROL,), proofs=proofs) for proofs in (proven(WAREHOUSE, N.MARKER), {}))
     for bench in (notified, untold):
         await bench.until(6 * MINUTE)

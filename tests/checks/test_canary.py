@@ -15,7 +15,7 @@ from monitor.core.inputs import CanaryAnswered, Observation
 from monitor.core.model import CheckName, Fault, Phases, Service, TraceId, UnknownReason
 from monitor.core.state import Backoff, Budget, Cadence, Limits, TargetState, TraceIdMode
 from monitor.ports import CanaryAnswer, CanaryRequest, Garbled, Gateway, Ping, Refusal, Unreachable
-from tests.checks.bench import PROD, Diary, FakeWitness, ScriptedGateway, says
+from tests.checks.bench import PROD, Diary, FakeConnectivity, ScriptedGateway, says
 from tests.core.build import POLICY
 from tests.fakes.clock import START, FakeClock
 
@@ -38,7 +38,7 @@ class Bench:
     def __init__(self, state: TargetState | None = None, **policy: Any) -> None:
         self.clock = FakeClock()
         self.gateway = ScriptedGateway(answer=SERVED)
-        self.connectivity = FakeWitness()
+        self.connectivity = FakeConnectivity()
         self.diary = Diary(self.clock, replace(POLICY, **policy), state)
         self.template = CanaryRequest(model="openai-main/gpt-4o-mini")
         self.texts = CanaryTexts(None)
@@ -145,7 +145,7 @@ async def test_the_operators_options_are_asked_for() -> None:
     assert request.metadata["team"] == "ml"
 
 
-async def test_it_waits_as_long_as_it_is_told_to() -> None:
+async def test_it_waits_as_long_as_it_is_asked_to() -> None:
     """`checks.canary.timeout` is the deadline of the request."""
     cadence = Cadence(every=300, every_while_failing=60, deadline=42)
     bench = await Bench(cadences={**POLICY.cadences, CheckName.CANARY: cadence}).look()
@@ -258,7 +258,7 @@ async def test_the_answer_is_remembered() -> None:
     assert (canary.model, canary.usage, canary.accepted) == ("gpt-4o-mini", {"input": 20, "output": 2}, True)
 
 
-async def test_listeners_hear_phases_and_tokens() -> None:
+async def test_listeners_get_phases_and_tokens() -> None:
     """For the metrics."""
     bench = await Bench().look()
     returned = next(event for event in bench.diary.events if isinstance(event, CanaryReturned))
@@ -323,7 +323,7 @@ async def test_a_server_error_while_we_cannot_ask_who_sent_it_accuses_nobody() -
 async def test_no_answer_is_blamed_on_whoever_did_not_answer(
     kind: str, health: Ping | Unreachable, *, another_answers: bool, said: tuple[Any, ...]
 ) -> None:
-    """A timeout is the provider's when the gateway itself answers, the gateway's with a witness, else our own network's."""
+    """A timeout is the provider's when the gateway answers, the gateway's when another service does, else our own network's."""
     bench = Bench()
     bench.gateway.answer = Unreachable("no answer within 60 s", kind=kind, phases=Phases(connect=0.01))
     bench.gateway.health = health
@@ -335,7 +335,7 @@ async def test_no_answer_is_blamed_on_whoever_did_not_answer(
     assert not [event for event in bench.diary.events if isinstance(event, CanaryReturned)]
 
 
-async def test_the_witness_is_asked_against_the_gateway() -> None:
+async def test_another_service_is_asked_against_the_gateway() -> None:
     """Not the gateway itself: another service."""
     bench = Bench()
     bench.gateway.answer = Unreachable("refused", kind="connect")
@@ -352,7 +352,7 @@ async def test_the_witness_is_asked_against_the_gateway() -> None:
         (Ping(status=403, blocked=True), ("unknown", UnknownReason.BLOCKED)),
     ],
 )
-async def test_a_bare_5xx_is_told_apart_by_the_health_path(health: Ping | Unreachable, said: tuple[Any, ...]) -> None:
+async def test_a_bare_5xx_is_judged_by_the_health_path(health: Ping | Unreachable, said: tuple[Any, ...]) -> None:
     """Without the gateway's envelope, a gateway that answers `path` says that it is the provider's."""
     bench = Bench()
     bench.gateway.answer = CanaryAnswer(status=503, refusal=Refusal(message="upstream"))
@@ -376,21 +376,21 @@ AUTO, FEEDBACK, TRACEPARENT = TraceIdMode.AUTO, TraceIdMode.FEEDBACK, TraceIdMod
 OURS = TraceId("0f" * 16)
 NOTHING = (None, None)
 GUESSED = (OURS, IdSource.TRACEPARENT)
-TOLD = (NAMED, IdSource.FEEDBACK)
+GIVEN = (NAMED, IdSource.FEEDBACK)
 
 
 @pytest.mark.parametrize(
     ("mode", "honours", "answer", "chosen"),
     [
-        (AUTO, None, {"trace_id": NAMED}, TOLD),
-        (AUTO, True, {"trace_id": NAMED}, TOLD),
+        (AUTO, None, {"trace_id": NAMED}, GIVEN),
+        (AUTO, True, {"trace_id": NAMED}, GIVEN),
         (AUTO, None, {}, GUESSED),
         (AUTO, True, {}, GUESSED),
         (AUTO, False, {}, NOTHING),
         (AUTO, None, {"completion": False, "status": 403}, NOTHING),
         (AUTO, None, {"cached": True}, NOTHING),
-        (AUTO, None, {"completion": False, "status": 403, "trace_id": NAMED}, TOLD),
-        (FEEDBACK, None, {"trace_id": NAMED}, TOLD),
+        (AUTO, None, {"completion": False, "status": 403, "trace_id": NAMED}, GIVEN),
+        (FEEDBACK, None, {"trace_id": NAMED}, GIVEN),
         (FEEDBACK, True, {}, NOTHING),
         (TRACEPARENT, None, {"trace_id": NAMED}, GUESSED),
         (TRACEPARENT, False, {}, GUESSED),

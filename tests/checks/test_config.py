@@ -85,7 +85,7 @@ async def test_what_is_shown_otherwise_than_in_use_is_listed_and_passes() -> Non
 
 
 async def test_a_header_that_is_not_shown_any_more_is_drift_only_after_repeated_looks() -> None:
-    """That it is gone is told by an older look: one that cannot be repeated."""
+    """That it is gone was seen by an older look: one that cannot be repeated."""
     bench = Bench()
     await bench.look()
     bench.control_plane.config = ConfigSeen(config=manifest({AUTHORIZATION: HIDDEN}))
@@ -158,7 +158,7 @@ async def test_nothing_to_read_is_off_only_while_the_same_token_works(form: str)
 
 
 async def test_a_session_that_knows_nobody_proves_nothing() -> None:
-    """Its bare 200 is how a bad token may be answered: permanent, because only a human can mend a token."""
+    """Its bare 200 is how a bad token may be answered: permanent, because only a human can fix a token."""
     bench = Bench(None)
     bench.control_plane.knows_us = False
     seen = await bench.look()
@@ -249,7 +249,7 @@ async def test_our_key_refused_is_a_rotation() -> None:
     ],
 )
 async def test_a_probe_that_says_nothing_changes_nothing(error: PortError) -> None:
-    """The drift is told as it stands: critical, another key."""
+    """The drift is reported as it stands: critical, another key."""
     bench = Bench(manifest(key=THEIRS))
     bench.backend.window_error = error
     seen = await bench.look()

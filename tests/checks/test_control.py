@@ -12,7 +12,7 @@ from monitor.core.inputs import ControlSent
 from monitor.core.model import CheckName, Fault, Service, UnknownReason
 from monitor.core.state import TargetState
 from monitor.ports import IngestAnswer, Unreachable
-from tests.checks.bench import PROD, Diary, FakeWitness, says
+from tests.checks.bench import PROD, Diary, FakeConnectivity, says
 from tests.core.build import OURS, THEIRS, Story, manifest, policy
 from tests.fakes.backend import FakeBackend, FakeIngest
 from tests.fakes.clock import START, FakeClock
@@ -25,7 +25,7 @@ class Bench:
     """A control check and everything around it."""
 
     def __init__(self, state: TargetState | None = None) -> None:
-        self.clock, self.ingest, self.connectivity = FakeClock(), FakeIngest(), FakeWitness()
+        self.clock, self.ingest, self.connectivity = FakeClock(), FakeIngest(), FakeConnectivity()
         self.diary = Diary(self.clock, state=state)
         self.certificates = Certificates()
 
@@ -42,7 +42,7 @@ class Bench:
 
 
 async def test_after_a_refusal_the_gateways_key_is_looked_at_again() -> None:
-    """Only what is read after the 401 tells whether the gateway holds the refused one."""
+    """Only what is read after the 401 shows whether the gateway holds the refused one."""
     for key, confirmed in ((OURS, {Fault.KEY_REJECTED}), (THEIRS, {Fault.CONFIG_DRIFT})):
         bench = Bench(Story().config().state)
         await bench.clock.advance(3)
@@ -72,10 +72,8 @@ async def test_after_a_refusal_the_gateways_key_is_looked_at_again() -> None:
         ({"status": 415}, ("fail", Fault.INGEST_FAILING)),
         ({"status": 500}, ("fail", Fault.INGEST_FAILING)),
         ({"status": 503}, ("fail", Fault.INGEST_FAILING)),
-        (
-            {"status": 401},
-            ("unknown", UnknownReason.REFUSED),
-        ),  # whose key it is, is judged where the gateway's is known
+        # Whose key a 401 refuses is judged where the gateway's is known.
+        ({"status": 401}, ("unknown", UnknownReason.REFUSED)),
         ({"status": 429, "retry_after": 30.0}, ("unknown", UnknownReason.REFUSED)),
         ({"status": 403, "blocked": True}, ("unknown", UnknownReason.BLOCKED)),
         ({"status": 401, "blocked": True}, ("unknown", UnknownReason.BLOCKED)),

@@ -302,7 +302,7 @@ async def test_one_that_cannot_be_read_keeps_no_other_from_being_read(
 
 
 async def test_who_does_not_answer_is_asked_once() -> None:
-    """Three timeouts tell no more than one."""
+    """Three timeouts say no more than one."""
     bench = Bench()
     bench.control_plane.refusals[LOGGING] = Unreachable("no answer", kind="timeout")
     looked = await _switches(bench)

@@ -10,15 +10,15 @@ from monitor.core.inputs import Observation
 from monitor.core.model import CheckName, Fault, Phases, Service, UnknownReason
 from monitor.core.state import Cadence
 from monitor.ports import Ping, Unreachable
-from tests.checks.bench import Diary, FakeWitness, ScriptedGateway, says
+from tests.checks.bench import Diary, FakeConnectivity, ScriptedGateway, says
 from tests.core.build import POLICY
 from tests.fakes.clock import START, FakeClock
 
 
 async def _look(
     health: Ping | Unreachable, *, another_answers: bool = True
-) -> tuple[Observation, ScriptedGateway, FakeWitness]:
-    clock, gateway, connectivity = FakeClock(), ScriptedGateway(health=health), FakeWitness(another_answers)
+) -> tuple[Observation, ScriptedGateway, FakeConnectivity]:
+    clock, gateway, connectivity = FakeClock(), ScriptedGateway(health=health), FakeConnectivity(another_answers)
     diary = Diary(clock)
     await GatewayCheck(gateway, connectivity, clock, endpoint="gateway").look(diary)
     return diary.only(Observation), gateway, connectivity
@@ -46,7 +46,7 @@ async def _look(
     ],
 )
 async def test_reachable_is_any_answer_but_a_redirect_or_a_5xx(ping: dict[str, Any], said: tuple[Any, ...]) -> None:
-    """Cloudflare's 1010 says nothing about the gateway, and no HTTP answer needs a witness."""
+    """Cloudflare's 1010 says nothing about the gateway, and no HTTP answer needs another service's."""
     seen, _, connectivity = await _look(Ping(**ping))
     assert says(seen.result) == said
     assert connectivity.asked == []
@@ -86,7 +86,7 @@ async def test_it_is_asked_within_its_own_timeout() -> None:
     """`checks.gateway.timeout` is the deadline of the request."""
     clock, gateway = FakeClock(), ScriptedGateway()
     cadences = {**POLICY.cadences, CheckName.GATEWAY: Cadence(every=15, every_while_failing=5, deadline=2.5)}
-    await GatewayCheck(gateway, FakeWitness(), clock, endpoint="gateway").look(
+    await GatewayCheck(gateway, FakeConnectivity(), clock, endpoint="gateway").look(
         Diary(clock, replace(POLICY, cadences=cadences))
     )
     assert gateway.pings == [2.5]
@@ -107,7 +107,7 @@ async def test_the_phases_of_a_canary_stay_those_of_a_canary() -> None:
     assert seen.phases == {}
 
 
-async def test_the_phases_of_silence_tell_how_far_it_came() -> None:
+async def test_the_phases_of_silence_show_how_far_it_came() -> None:
     """A black hole has a `connect` and nothing after it."""
     seen, _, _ = await _look(Unreachable("no answer", kind="timeout", phases=Phases(resolve=0.002, connect=5.0)))
     assert seen.result.evidence == {"kind": "timeout", "resolve_seconds": 0.002, "connect_seconds": 5.0}

@@ -113,10 +113,10 @@ def live_sandbox(variant: Variant | None = None) -> Iterator[LiveSandbox]:
 
 
 @contextmanager
-def a_server(says: str) -> Iterator[str]:
+def a_server(says: str, status: str = "200 OK") -> Iterator[str]:
     """Somebody else's: it answers everything with the same text."""
     body = says.encode()
-    with elsewhere(lambda: serving(saying(answer(body=body)))) as (port, _):
+    with elsewhere(lambda: serving(saying(answer(status, body)))) as (port, _):
         yield f"http://127.0.0.1:{port}"
 
 

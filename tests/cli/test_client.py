@@ -15,6 +15,7 @@ from monitor.core.model import Fault
 from monitor.core.silence import Silence, Weekly
 from monitor.core.state import State
 from monitor.daemon.status import describe_incident
+from monitor.redaction import MASK
 from monitor.web.api import Unknown
 from tests.cli.live import a_server, live_site
 from tests.fakes.clock import START
@@ -318,6 +319,20 @@ def test_another_server_is_recognised(
         with a_server(answer) as url:
             assert main([*command.split(), "--url", url]) == 1
         assert capsys.readouterr() == ("", f"what answers at {url} is no Gateway Trace Monitor\n")
+
+
+@pytest.mark.parametrize("said", [f"<html>no entry with {ADMIN}</html>", f'{{"error": "no entry with {ADMIN}"}}'])
+def test_a_server_that_echoes_the_token_is_shown_without_it(
+    said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Out
+) -> None:
+    """A proxy in front of the daemon, for one."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TRACE_MONITOR_ADMIN_TOKEN", ADMIN)
+    with a_server(said, status="403 Forbidden") as url:
+        assert main(["status", "--url", url]) == 1
+    err = capsys.readouterr().err
+    assert f"no entry with {MASK}" in err
+    assert ADMIN not in err
 
 
 def test_a_token_is_not_sent_in_the_clear(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Out) -> None:

@@ -147,7 +147,7 @@ def test_the_window_goes_back_to_the_earliest_evidence_of_any_name() -> None:
     assert suspected.incident.began_at == START
 
 
-def test_passages_are_bounded() -> None:
+def test_the_timeline_is_bounded() -> None:
     """A flapping name does not fill the memory."""
     story = broken(REFUSED)
     for _ in range(40):

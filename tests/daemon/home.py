@@ -18,9 +18,9 @@ from monitor.http import Http, InProcess
 from monitor.redaction import Redactor
 from monitor.sandbox import Sandbox
 from monitor.settings import Settings, parse
-from monitor.store.memory import MemoryStore
 from tests.fakes.block_kit import validate_message
 from tests.fakes.clock import FakeClock
+from tests.fakes.store import MemoryStore
 from tests.notifiers.fake import FakeNotifier
 from tests.scenarios.house import merge
 from tests.virtual_schedule import VirtualSchedule

@@ -14,8 +14,8 @@ from monitor.daemon.compose import Deps
 from monitor.daemon.daemon import Daemon
 from monitor.daemon.service import _trim_memory
 from monitor.redaction import MASK
-from monitor.store.memory import MemoryStore
 from tests.daemon.home import DEMO, Home, home
+from tests.fakes.store import MemoryStore
 from tests.notifiers.notices import an_incident
 from tests.virtual_schedule import VirtualSchedule
 

@@ -20,11 +20,11 @@ from monitor.daemon.service import Service
 from monitor.ports import Undeliverable
 from monitor.redaction import Redactor
 from monitor.settings import load
-from monitor.store.memory import MemoryStore
 from monitor.web.api import Rejected
 from tests.daemon.home import DEMO, Home, home
 from tests.fakes.clock import START
 from tests.fakes.limits import no_descriptors
+from tests.fakes.store import MemoryStore
 
 OTHER = TargetName("other")
 C = CheckName

@@ -16,7 +16,7 @@ class _Stored:
 
 
 class FakeBackend:
-    """Implements `monitor.ports.TraceBackend`: shows what was stored, each route failing as told."""
+    """Implements `monitor.ports.TraceBackend`: shows what was stored, each route failing as set."""
 
     def __init__(self) -> None:
         self._stored: list[_Stored] = []
@@ -37,7 +37,7 @@ class FakeBackend:
         self._stored.extend(_Stored(span, at, nonce) for span in spans)
 
     async def read_trace(self, trace_id: TraceId, *, nonce: str | None, timeout: Seconds) -> tuple[SpanFact, ...]:
-        """The quick route; it tells neither service name nor resource."""
+        """The quick route; it shows neither service name nor resource."""
         del nonce, timeout
         self.quick_reads.append(trace_id)
         if self.before_quick is not None:
@@ -87,7 +87,7 @@ class FakeBackend:
 
 
 class FakeIngest:
-    """Implements `monitor.ports.Ingest`: answers as told, and what it accepts appears in `backend`, if there is one."""
+    """Implements `monitor.ports.Ingest`: answers as set, and what it accepts appears in `backend`, if there is one."""
 
     def __init__(self, backend: FakeBackend | None = None) -> None:
         self.backend = backend

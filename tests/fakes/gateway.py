@@ -7,7 +7,7 @@ from monitor.ports import CanaryAnswer, CanaryRequest, Clock, Ping, Refusal, Unr
 
 
 class FakeGateway:
-    """Implements `monitor.ports.Gateway`: serves everything until told otherwise, and keeps what it was asked.
+    """Implements `monitor.ports.Gateway`: serves everything until set otherwise, and keeps what it was asked.
 
     `down` is the kind of Unreachable that every question gets (`timeout` takes its time); `refusing` a status for
     completions, `health` the status of the health path. Each completion makes a trace, with an id of the gateway's own.

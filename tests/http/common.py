@@ -10,10 +10,11 @@ from monitor.core.model import Service
 from monitor.http import Answer, Http, Network
 from monitor.redaction import Redactor
 
-SECRET = "tl_0123456789abcdef"
+SECRET = "its-value-looks-like-nothing-0815"
+"""Known to the redactor, and to nobody by its looks."""
 
 
-class Heard:
+class Received:
     """A listener that remembers."""
 
     def __init__(self) -> None:
@@ -29,11 +30,18 @@ class Heard:
         self.certificates.append(until)
 
 
-def over_network(received: Heard | None = None, **options: Any) -> Http:
+def over_network(received: Received | None = None, **options: Any) -> Http:
     """Real sockets, no proxy from the environment of the tests."""
-    network = Network(redactor=Redactor([SECRET]), **{"environ": {}, **options})
-    received = received or Heard()
-    return Http(clock=SystemClock(), transport=network, on_answer=received.answer, on_certificate=received.certificate)
+    redactor = Redactor([SECRET])
+    network = Network(redactor=redactor, **{"environ": {}, **options})
+    received = received or Received()
+    return Http(
+        clock=SystemClock(),
+        transport=network,
+        redactor=redactor,
+        on_answer=received.answer,
+        on_certificate=received.certificate,
+    )
 
 
 async def ask(http: Http, url: str, *, timeout: float = 20.0, **options: Any) -> Answer:

@@ -6,13 +6,13 @@ from typing import Any
 import pytest
 import trustme
 
-from tests.http.common import Heard
+from tests.http.common import Received
 
 
 @pytest.fixture
-def received() -> Heard:
-    """What the listeners heard."""
-    return Heard()
+def received() -> Received:
+    """What the listeners received."""
+    return Received()
 
 
 @pytest.fixture

@@ -80,7 +80,7 @@ def test_a_complaint_is_found_in_every_usual_form(body: bytes, complaint: str) -
         (200, {}, b"how to read error code: 1010", False),
     ],
 )
-def test_a_page_of_cloudflare_is_told_from_the_services_own(
+def test_a_page_of_cloudflare_is_distinguished_from_the_services_own(
     status: int, headers: dict[str, str], body: bytes, *, blocked: bool
 ) -> None:
     """A refusal by what stands in front of the service is no permission; a dead origin is no refusal."""

@@ -10,7 +10,7 @@ from monitor.core.model import Service
 from monitor.http import ASGIApp, Http, InProcess
 from monitor.ports import Unreachable
 from tests.fakes.clock import FakeClock
-from tests.http.common import Heard, ask
+from tests.http.common import Received, ask
 
 
 def app_saying(
@@ -32,7 +32,7 @@ def app_saying(
     return app
 
 
-async def test_apps_of_this_process_are_asked_without_a_socket(received: Heard) -> None:
+async def test_apps_of_this_process_are_asked_without_a_socket(received: Received) -> None:
     """By host, or by host and port; the path is decoded, repeated headers are joined."""
     transport = InProcess({"one.example": app_saying(200, b"1"), "127.0.0.1:8001": app_saying(404, b"2")})
     http = Http(clock=FakeClock(), transport=transport, on_answer=received.answer)
@@ -83,8 +83,8 @@ async def test_an_app_that_announces_more_than_it_sends_is_a_reset() -> None:
     assert caught.value.kind == "reset"
 
 
-async def test_each_target_can_have_its_own_listener(received: Heard) -> None:
-    """The way to the world is shared, what is heard is not."""
+async def test_each_target_can_have_its_own_listener(received: Received) -> None:
+    """The way to the world is shared, what is received is not."""
     shared = Http(clock=FakeClock(), transport=InProcess({"one.example": app_saying(503, b"")}))
     await ask(shared.listening(received.answer), "http://one.example/")
     await ask(shared, "http://one.example/")

@@ -14,7 +14,7 @@ from monitor.core.model import Service
 from monitor.http.network import Proxies, Resolver
 from monitor.ports import Unreachable
 from tests.fakes.loopback import answer, saying, serving
-from tests.http.common import Heard, ask, over_network
+from tests.http.common import Received, ask, over_network
 
 
 def _failing_lookup(_host: str, _port: int) -> Sequence[str]:
@@ -29,7 +29,7 @@ def _no_name(_host: str, _port: int) -> Sequence[str]:
     ("lookup", "why"),
     [(_failing_lookup, "Name or service not known"), (_no_name, "cannot be looked up"), (lambda *_: [], "no address")],
 )
-async def test_a_name_that_cannot_be_resolved_is_said_so(received: Heard, lookup: Any, why: str) -> None:
+async def test_a_name_that_cannot_be_resolved_is_said_so(received: Received, lookup: Any, why: str) -> None:
     """Kind dns, with the host's name."""
     with pytest.raises(Unreachable, match=rf"gateway\.example cannot be resolved: .*{why}") as caught:
         await ask(over_network(received, lookup=lookup), "https://gateway.example/")

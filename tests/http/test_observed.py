@@ -12,7 +12,7 @@ from tests.fakes.remote import Remote, Reply
 
 
 def overheard(remote: Remote) -> tuple[Http, list[Exchange]]:
-    """A way to the remote that is overheard, and what is heard."""
+    """A way to the remote that is overheard, and what is received."""
     received: list[Exchange] = []
     return remote.http.observed(received.append), received
 
@@ -48,7 +48,7 @@ async def test_silence_is_overheard_too() -> None:
 
 
 async def test_other_listeners_do_not_take_the_ear_away() -> None:
-    """One for each target listens to outcomes; whoever overhears hears all of them, and the outcomes are told as before."""
+    """One for each target listens to outcomes; whoever overhears gets all of them, and the outcomes are reported as before."""
     remote = Remote(FakeClock())
     http, received = overheard(remote)
     outcomes: list[str] = []

@@ -15,7 +15,7 @@ from monitor.http import Http
 from monitor.ports import Unreachable
 from monitor.redaction import Redactor
 from monitor.truefoundry.gateway import TrueFoundryGateway
-from tests.checks.bench import Diary, FakeWitness, says
+from tests.checks.bench import Diary, FakeConnectivity, says
 from tests.fakes.clock import FakeClock
 from tests.fakes.loopback import Handler, answer, saying, serving
 from tests.http.common import SECRET, ask, over_network, tls
@@ -52,7 +52,7 @@ async def _look(http: Http, url: str) -> Observation:
     clock = FakeClock()
     gateway = TrueFoundryGateway(http, url, lambda: "t", path="/health", redactor=Redactor(), clock=clock)
     diary = Diary(clock)
-    await GatewayCheck(gateway, FakeWitness(another_answers=True), clock, endpoint="gateway").look(diary)
+    await GatewayCheck(gateway, FakeConnectivity(another_answers=True), clock, endpoint="gateway").look(diary)
     return diary.only(Observation)
 
 
@@ -68,7 +68,7 @@ async def _look(http: Http, url: str) -> Observation:
         "302 Found",
     ],
 )
-async def test_a_tunnel_that_our_proxy_refuses_is_unknown_though_a_witness_answers(said: str) -> None:
+async def test_a_tunnel_that_our_proxy_refuses_is_unknown_though_another_service_answers(said: str) -> None:
     """The answer to a CONNECT never comes from the service (https://www.rfc-editor.org/rfc/rfc9110#name-connect)."""
     async with serving(saying(answer(said))) as port:
         seen = await _look(over_network(proxy=f"http://user:{SECRET}@127.0.0.1:{port}"), "https://gateway.example")

@@ -10,11 +10,11 @@ from monitor.ports import Unreachable
 from monitor.shortage import shortage
 from tests.fakes.limits import no_descriptors
 from tests.fakes.loopback import answer, saying, serving
-from tests.http.common import Heard, ask, over_network
+from tests.http.common import Received, ask, over_network
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "gateway.example"])
-async def test_without_descriptors_nobody_is_said_to_be_silent(received: Heard, host: str) -> None:
+async def test_without_descriptors_nobody_is_said_to_be_silent(received: Received, host: str) -> None:
     """Whether the host is an address or a name that has been resolved."""
     http = over_network(received, lookup=lambda _host, _port: ["127.0.0.1", "127.0.0.1"])
     async with serving(saying(answer())) as port:

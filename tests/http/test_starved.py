@@ -13,7 +13,7 @@ import pytest
 
 from monitor.ports import Unreachable
 from tests.fakes.loopback import answer, saying, serving
-from tests.http.common import Heard, ask, over_network
+from tests.http.common import Received, ask, over_network
 
 
 async def _stall(after: float, seconds: float) -> None:
@@ -21,7 +21,7 @@ async def _stall(after: float, seconds: float) -> None:
     time.sleep(seconds)  # noqa: ASYNC251 - keeping the loop from its turn is the point
 
 
-async def test_a_timeout_while_the_loop_did_not_run_is_our_own(received: Heard) -> None:
+async def test_a_timeout_while_the_loop_did_not_run_is_our_own(received: Received) -> None:
     """Something keeps the loop for most of the time that the answer had."""
     async with serving(saying(stay=True)) as port:
         stalling = asyncio.create_task(_stall(0.1, 0.9))

@@ -13,13 +13,13 @@ import trustme
 
 from monitor.ports import Unreachable
 from tests.fakes.loopback import answer, saying, serving
-from tests.http.common import Heard, ask, over_network, tls
+from tests.http.common import Received, ask, over_network, tls
 
 
 async def test_tls_is_verified_against_the_name_and_measured(
-    received: Heard, ca_file: Callable[[trustme.CA], str]
+    received: Received, ca_file: Callable[[trustme.CA], str]
 ) -> None:
-    """Connected by the resolved address, verified by the host's name; all phases are told, and until when it holds."""
+    """Connected by the resolved address, verified by the host's name; all phases are reported, and until when it holds."""
     authority, context = tls("gateway.example")
     http = over_network(received, ca_file=ca_file(authority), lookup=lambda _host, _port: ["127.0.0.1"])
     async with serving(saying(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n", b"ok", pause=0.01), tls=context) as port:

@@ -11,15 +11,16 @@ from pathlib import Path
 import pytest
 
 from monitor.core.model import Service
-from monitor.http import OUTCOMES, USER_AGENT
+from monitor.http import OUTCOMES, USER_AGENT, JsonRows
 from monitor.http.wire import innermost
 from monitor.ports import Garbled, Unreachable
+from monitor.redaction import MASK
 from tests.fakes.loopback import answer, saying, serving
-from tests.http.common import SECRET, Heard, ask, over_network
+from tests.http.common import SECRET, Received, ask, over_network
 
 
-async def test_an_answer_is_handed_over_as_it_is(received: Heard) -> None:
-    """Status, headers by lower-case name, body; and the listener hears of it."""
+async def test_an_answer_is_handed_over_as_it_is(received: Received) -> None:
+    """Status, headers by lower-case name, body; and the listener is notified."""
     said = answer("201 Created", b'{"a": 1}', Content_Type="application/json; charset=utf-8", X_Two="1")
     async with serving(saying(said)) as port:
         got = await ask(over_network(received), f"http://127.0.0.1:{port}/x")
@@ -53,8 +54,8 @@ def _closed_port() -> int:
 
 
 @pytest.mark.parametrize("way", ["address", "name", "proxy"])
-async def test_what_the_system_says_is_said_in_its_words(received: Heard, way: str) -> None:
-    """Not in Python's; also of a name with several addresses. The phase that it failed in is told, and the listener hears of it."""
+async def test_what_the_system_says_is_said_in_its_words(received: Received, way: str) -> None:
+    """Not in Python's; also of a name with several addresses. The phase that it failed in and the outcome are reported."""
     port = _closed_port()
     http = over_network(
         received,
@@ -141,7 +142,7 @@ async def test_a_login_in_the_url_becomes_a_header() -> None:
     assert f"GET /x HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n".encode() in seen[0]
 
 
-async def test_a_black_hole_ends_at_the_deadline(received: Heard) -> None:
+async def test_a_black_hole_ends_at_the_deadline(received: Received) -> None:
     """A server that takes the connection and says nothing costs `timeout`, not more."""
     async with serving(saying(stay=True)) as port:
         began = time.perf_counter()
@@ -213,7 +214,7 @@ async def test_an_encoding_that_cannot_be_read_is_said_so(encoding: str, body: b
     ],
 )
 async def test_a_request_that_cannot_be_made_is_said_so_without_its_secrets(
-    received: Heard, url: str, headers: dict[str, str]
+    received: Received, url: str, headers: dict[str, str]
 ) -> None:
     """No foreign exception, and no header quoted, neither in the text nor in what the traceback shows."""
     with pytest.raises(Unreachable) as caught:
@@ -241,6 +242,26 @@ async def test_a_token_travels_only_in_its_header() -> None:
     assert SECRET not in str(caught.value)
 
 
+async def test_the_headers_that_are_shown_hold_no_secret() -> None:
+    """A service that echoes what it was sent: neither the trail nor what a garbled answer is said to be shows the token."""
+    echoing = {"CF_Ray": f"8a-{SECRET}", "Server": "nginx", "Content_Type": f"text/{SECRET}"}
+    async with serving(saying(answer(body=b"<html>", **echoing))) as port:
+        got = await ask(over_network(), f"http://127.0.0.1:{port}/", headers={"Authorization": f"Bearer {SECRET}"})
+    assert got.trail == {"cf-ray": f"8a-{MASK}", "server": "nginx"}
+    with pytest.raises(Garbled) as caught:
+        got.json()
+    assert str(caught.value) == f"status 200 with 6 bytes of text/{MASK}, which are no JSON"
+    assert SECRET not in str(caught.value.evidence)
+
+
+async def test_the_content_type_of_rows_that_are_not_understood_holds_no_secret() -> None:
+    """It is said of an answer that is read while it arrives, too."""
+    rows = JsonRows(("spans",), lambda _: None)
+    async with serving(saying(answer(body=b"<html>", Content_Type=f"text/{SECRET}"))) as port:
+        with pytest.raises(Garbled, match=f"status 200 with text/{MASK}: "):
+            await ask(over_network(), f"http://127.0.0.1:{port}/", take=rows.feed)
+
+
 def _open_files() -> int:
     listing = Path("/proc/self/fd") if Path("/proc/self/fd").is_dir() else Path("/dev/fd")
     return len(list(listing.iterdir()))
@@ -263,7 +284,7 @@ async def test_cancelling_closes_everything() -> None:
     assert _open_files() <= before + 1
 
 
-async def test_a_flood_of_interim_answers_ends(received: Heard) -> None:
+async def test_a_flood_of_interim_answers_ends(received: Received) -> None:
     """Each 1xx is legal, and httpcore skips them for as long as they come: the monitor would do nothing else."""
     sent = 0
 

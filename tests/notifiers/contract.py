@@ -25,7 +25,7 @@ class Reader(Protocol):
         ...
 
     def refuse_once(self, *, permanent: bool) -> None:
-        """Refuse the next message; with no such way, skip the test."""
+        """Refuse the next message; `permanent` only where a `PermanentRefusalContract` asks for it."""
         ...
 
 
@@ -85,15 +85,6 @@ class NotifierContract(ABC):
         await self._tell(notifier, notices.opened())
         assert len(reader.received()) == 1
 
-    async def test_what_only_a_human_can_mend_is_permanent(self, notifier: Notifier, reader: Reader) -> None:
-        """It is tried again all the same, and gets through when it is mended."""
-        reader.refuse_once(permanent=True)
-        with pytest.raises(Undeliverable) as raised:
-            await notifier.deliver(notices.opened())
-        assert raised.value.permanent
-        assert not raised.value.unknown
-        await self._tell(notifier, notices.opened())
-
     async def test_a_test_reaches_the_reader(self, notifier: Notifier, reader: Reader) -> None:
         """It says what it is told to say."""
         await notifier.test("This is a test of the monitor")
@@ -120,3 +111,16 @@ class NotifierContract(ABC):
         """The name is a label; a repr may stand in any traceback."""
         assert notifier.name.isidentifier()
         assert SECRET not in repr(notifier)
+
+
+class PermanentRefusalContract(NotifierContract):
+    """Besides, of a notifier whose service says that only a person can fix what is wrong (Slack: contract section 5)."""
+
+    async def test_what_only_a_person_can_fix_is_permanent(self, notifier: Notifier, reader: Reader) -> None:
+        """It is tried again all the same, and gets through when it is fixed."""
+        reader.refuse_once(permanent=True)
+        with pytest.raises(Undeliverable) as raised:
+            await notifier.deliver(notices.opened())
+        assert raised.value.permanent
+        assert not raised.value.unknown
+        await self._tell(notifier, notices.opened())

@@ -3,7 +3,7 @@
 import pytest
 
 from monitor.ports import Notifier, Undeliverable
-from tests.notifiers.contract import REDACT, NotifierContract, Reader
+from tests.notifiers.contract import REDACT, PermanentRefusalContract, Reader
 from tests.notifiers.fake import FakeNotifier
 from tests.notifiers.slack.scripted import SlackReader, a_bot, a_webhook, bot_reader, hook_reader
 
@@ -19,7 +19,7 @@ class _FakeReader:
         self.notifier.failures.append(Undeliverable("refused", permanent=permanent))
 
 
-class TestFakeNotifier(NotifierContract):
+class TestFakeNotifier(PermanentRefusalContract):
     """What the tests of others tell."""
 
     @pytest.fixture
@@ -34,7 +34,7 @@ class TestFakeNotifier(NotifierContract):
         return reader.notifier
 
 
-class TestSlackBot(NotifierContract):
+class TestSlackBot(PermanentRefusalContract):
     """By chat.postMessage and chat.update."""
 
     @pytest.fixture
@@ -49,7 +49,7 @@ class TestSlackBot(NotifierContract):
         return a_bot(reader)
 
 
-class TestSlackWebhook(NotifierContract):
+class TestSlackWebhook(PermanentRefusalContract):
     """By an incoming webhook."""
 
     @pytest.fixture

@@ -37,8 +37,7 @@ class Hook:
 
     def refuse_once(self, *, permanent: bool) -> None:
         """As an overloaded receiver."""
-        if permanent:
-            pytest.skip("nothing is permanent: it is mended over there")
+        assert not permanent, "nothing is permanent here: it is fixed over there"
         self.receiver.script.append(html(503))
 
 

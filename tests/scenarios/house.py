@@ -31,11 +31,11 @@ from monitor.redaction import Redactor
 from monitor.sandbox import Host, Sandbox, Traffic, Variant
 from monitor.sandbox.slack import Message
 from monitor.settings import Settings, parse
-from monitor.store.memory import MemoryStore
 from monitor.telemetry.gauges import Expected, Monitored, View
 from monitor.telemetry.metrics import Metrics
 from tests.fakes.block_kit import validate_message
 from tests.fakes.clock import FakeClock
+from tests.fakes.store import MemoryStore
 from tests.scenarios.discretion import given_away, told_twice_or_never
 from tests.virtual_schedule import VirtualSchedule
 

@@ -9,7 +9,7 @@ from monitor.core.incident import Reason
 from monitor.core.model import CheckName, Fault, Severity
 from monitor.notifiers.wording import duration, utc
 from monitor.sandbox import Variant
-from monitor.store.memory import MemoryStore
+from tests.fakes.store import MemoryStore
 from tests.sampling import sample
 from tests.scenarios.house import HOUR, MINUTE, House, house
 

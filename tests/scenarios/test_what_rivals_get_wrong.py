@@ -22,7 +22,7 @@ TOLD_ELSEWHERE: dict[str, tuple[str, str]] = {
     ),
     "Retry-After is obeyed, and nothing is retried blindly": (
         "prometheus/alertmanager/pull/2128",
-        "daemon.test_dispatcher.test_retry_after_is_obeyed",
+        "daemon.test_delivery_failures.test_retry_after_is_obeyed",
     ),
     "what stopped before the next attempt is told all the same": (
         "SigNoz/signoz/issues/12891",
@@ -30,7 +30,7 @@ TOLD_ELSEWHERE: dict[str, tuple[str, str]] = {
     ),
     "a notifier that is down for seconds loses nothing": (
         "louislam/uptime-kuma/issues/6046",
-        "daemon.test_dispatcher.test_back_off_doubles_up_to_fifteen_seconds",
+        "daemon.test_delivery_failures.test_back_off_doubles_up_to_fifteen_seconds",
     ),
     "the outage that cuts off the monitor too accuses nobody": (
         "louislam/uptime-kuma/issues/2400",
@@ -95,7 +95,7 @@ TOLD_ELSEWHERE: dict[str, tuple[str, str]] = {
     ),
     "a read that fails is no absence": (
         "grafana/tempo/issues/825",
-        "checks.test_arrival.test_failing_reads_never_make_a_trace_missing",
+        "checks.test_arrival_routes.test_failing_reads_never_make_a_trace_missing",
     ),
     # health checks that cost money
     "canaries keep to their budget": (
@@ -126,11 +126,11 @@ TOLD_ELSEWHERE: dict[str, tuple[str, str]] = {
     ),
     "sent is written down only after sending": (
         "cloudprober/cloudprober/blob/main/internal/alerting/alerting.go",
-        "daemon.test_dispatcher.test_it_is_committed_before_it_is_sent_and_recorded_after",
+        "daemon.test_delivery.test_it_is_committed_before_it_is_sent_and_recorded_after",
     ),
     "a silence never swallows the end of what was told": (
         "prometheus/alertmanager/issues/4064",
-        "daemon.test_dispatcher.test_a_silence_that_begins_on_a_told_incident_edits_what_was_told",
+        "daemon.test_silenced_delivery.test_a_silence_that_begins_on_a_told_incident_edits_what_was_told",
     ),
     "memory does not grow with what has been": (
         "louislam/uptime-kuma/issues/7537",

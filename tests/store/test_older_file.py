@@ -5,16 +5,19 @@ import logging
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, Phase, given, settings
 
 from monitor.core.inputs import Acknowledged
 from monitor.core.model import CheckName, Fault, Severity, TargetName
-from monitor.core.state import Backoff, Recovery
-from monitor.store.codec import decode_target
+from monitor.core.state import Backoff, Recovery, TargetState
+from monitor.store.codec import decode_target, encode_target
 from monitor.store.snapshot import load_snapshot
 from monitor.store.sqlite import SqliteStore
 from tests.fakes.clock import START, FakeClock
+from tests.store.values import any_value_of
 
 PROD = TargetName("prod")
 
@@ -69,7 +72,7 @@ async def test_a_history_of_events_is_left_behind_and_said_once(path: Path, capl
 
 
 def test_what_had_another_name_then_is_read_under_its_present_one() -> None:
-    """A cause that was mended and waits for traces, a gateway that asked to wait, losses that were told."""
+    """A cause that was fixed and waits for traces, a gateway that asked to wait, losses that were notified."""
     canary = {"id": "c", "sent_at": 1, "sent_id": "ab", "span_id": "cd", "nonce": "n", "gap": True}
     older = {
         "target": "prod",
@@ -81,6 +84,39 @@ def test_what_had_another_name_then_is_read_under_its_present_one() -> None:
     assert state.recovery == Recovery(fault=Fault.EXPORTER_DISABLED, at=START, by="ada")
     assert state.backoff == Backoff(until=START + 60, step=600)
     assert state.canaries[0].transient_loss
+
+
+EARLIER = {
+    "backoff": "hold",
+    "check_states": "trends",
+    "counters_read_at": "hop_looked_at",
+    "gateway_policies": "switches",
+    "gateway_policies_read_at": "switches_looked_at",
+    "notified": "told",
+    "pipeline_counters": "hop",
+    "possibly": "perhaps",
+    "recovery": "mend",
+    "suspicion": "charge",
+    "timeline": "passages",
+    "transient_loss": "gap",
+    "unknown_reason": "blindness",
+}
+"""Under which names an earlier version kept what has these names now."""
+
+
+def under_earlier_names(document: Any) -> Any:
+    """A document as that version wrote it."""
+    if isinstance(document, dict):
+        return {EARLIER.get(key, key): under_earlier_names(value) for key, value in document.items()}
+    return [under_earlier_names(item) for item in document] if isinstance(document, list) else document
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck), phases=[Phase.generate])
+@given(state=any_value_of(TargetState))
+def test_whatever_it_holds_is_read_under_the_present_names(state: TargetState) -> None:
+    """Incidents, what notifiers know of them, what the checks believe: nothing is lost to a renamed field."""
+    older = json.dumps(under_earlier_names(json.loads(encode_target(state))))
+    assert repr(decode_target(older)) == repr(state)
 
 
 def test_a_snapshot_of_it_has_the_state_and_no_history(path: Path) -> None:

@@ -27,9 +27,9 @@ from monitor.core.silence import Silence
 from monitor.core.state import Budget, State, TargetState
 from monitor.core.trace import Route, SpanFact, TraceSeen
 from monitor.store import Store
-from monitor.store.memory import MemoryStore
 from monitor.store.sqlite import SqliteStore
 from tests.fakes.clock import START, FakeClock
+from tests.fakes.store import MemoryStore
 
 PROD, STAGING = TargetName("prod"), TargetName("staging")
 MONTH = 30 * 86_400.0

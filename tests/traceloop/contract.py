@@ -52,7 +52,7 @@ class TraceloopContract(ABC):
     @pytest.fixture
     @abstractmethod
     def stage(self) -> AsyncIterator[Stage] | Stage:
-        """What is under test, and well."""
+        """What is under test, and healthy."""
 
     async def send(self, stage: Stage, nonce: str = "") -> tuple[TraceId, Instant]:
         """Send a span; its trace and when. It is in every index a while later."""
@@ -69,7 +69,7 @@ class TraceloopContract(ABC):
         return request.trace_id, request.at
 
     async def test_a_span_that_was_sent_is_shown_by_both_routes(self, stage: Stage) -> None:
-        """The documented one tells the service's name too; each span once."""
+        """The documented one shows the service's name too; each span once."""
         trace_id, sent = await self.send(stage)
         quick = await stage.drive(stage.backend.read_trace(trace_id, nonce=None, timeout=10))
         assert [span.trace_id for span in quick] == [trace_id]
@@ -141,7 +141,7 @@ class TraceloopContract(ABC):
             await self.try_to_send(stage)
         assert caught.value.kind == "connect"
 
-    async def test_a_rejected_span_is_told_and_not_shown(self, stage: Stage) -> None:
+    async def test_a_rejected_span_is_reported_and_not_shown(self, stage: Stage) -> None:
         """2xx is not yet success: https://opentelemetry.io/docs/specs/otlp/#partial-success-1."""
         await stage.reject_spans()
         answer = await self.try_to_send(stage)

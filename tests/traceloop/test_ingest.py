@@ -166,8 +166,8 @@ async def test_a_block_is_not_asked_again() -> None:
 
 
 @pytest.mark.parametrize(("kind", "took"), [("connect", 0), ("dns", 0), ("tls", 0), ("reset", 7), ("timeout", 20)])
-async def test_a_connection_that_is_lost_is_tried_again_and_then_told(kind: str, took: float) -> None:
-    """One that is refused is told at once."""
+async def test_a_connection_that_is_lost_is_tried_again_and_then_reported(kind: str, took: float) -> None:
+    """One that is refused is reported at once."""
     clock = FakeClock()
     remote = Remote(clock, Reply())
     transport: InProcess = remote.transport

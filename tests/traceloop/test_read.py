@@ -87,7 +87,7 @@ async def test_null_is_not_there_yet(body: Any) -> None:
     assert await quick(Reply(body)) == ()
 
 
-async def test_the_quick_route_tells_less() -> None:
+async def test_the_quick_route_shows_less() -> None:
     """Neither service name nor resource; each span once."""
     shown = {key: value for key, value in row(1, MINE).items() if key not in {"service_name", "resource_attributes"}}
     spans = await quick(
@@ -209,7 +209,7 @@ async def test_a_trace_is_found_on_any_page() -> None:
     ],
 )
 async def test_absence_is_an_empty_answer_once_every_row_was_seen(replies: tuple[Reply, ...]) -> None:
-    """The cursor is never empty; the end is told by the total, an empty page, -1, or nothing new."""
+    """The cursor is never empty; the end is marked by the total, an empty page, -1, or nothing new."""
     spans, remote = await window(*replies)
     assert spans == ()
     assert len(remote.asked) == len(replies)
@@ -358,7 +358,7 @@ async def test_a_trace_that_is_larger_than_a_look_is_not_judged_by_a_part() -> N
 
 
 async def test_a_row_that_is_larger_than_any_of_ours_is_dropped() -> None:
-    """What is in it nobody can tell, so where nothing was found nothing is concluded."""
+    """What is in it is not known, so where nothing was found nothing is concluded."""
     huge = row(1, input="x" * (ROW_LIMIT + 1))
     assert len((await window(page(huge, row(2, MINE), total=2)))[0]) == 1
     with pytest.raises(TooManyRows, match="too large"):

@@ -1,4 +1,4 @@
-"""What is told of a span, and what is not: names of content and credentials, never the content."""
+"""What is said of a span, and what is not: names of content and credentials, never the content."""
 
 import json
 from base64 import b64encode, urlsafe_b64encode
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from monitor.core.trace import SpanFact
 from monitor.ports import Garbled
-from monitor.redaction import Redactor
+from monitor.redaction import MASK, Redactor
 from monitor.traceloop.rows import mentions, read_row
 
 NONCE = "gtm-0123456789abcdef"
@@ -298,6 +298,20 @@ def test_labels_are_read() -> None:
     assert len(shown.name) == 200
 
 
+def test_labels_and_names_hold_no_secret() -> None:
+    """Whoever set up the exporter may have put the key into the wrong field."""
+    labels: dict[str, Any] = {
+        "span_name": KEY,
+        "environment": KEY,
+        "service_name": KEY,
+        "resource_attributes": {"a": KEY},
+    }
+    shown = fact({"gen_ai.response.model": KEY, f"{KEY}.input.value": PROMPT}, **labels)
+    assert (shown.environment, shown.service_name, shown.model) == (MASK, MASK, MASK)
+    assert (shown.content, shown.resource) == ((f"{MASK}.input.value",), {"a": MASK})
+    assert KEY not in repr(shown)
+
+
 def test_the_service_name_may_stand_in_the_resource_only() -> None:
     """The field at the top is the usual place."""
     assert fact(resource_attributes={"service.name": "other"}).service_name == "other"
@@ -341,6 +355,6 @@ def test_any_row_with_ids_is_read(fields: dict[str, Any], nonce: str) -> None:
 
 @pytest.mark.parametrize("parent", [5, True, ["a"], {"id": "a"}, "01234567-89ab", "the root", "\ud800"])
 def test_a_parent_of_another_form_is_garbled(parent: object) -> None:
-    """Whether it is missing cannot be told, and a trace is called incomplete only by what is understood."""
+    """Whether it is missing is not known, and a trace is called incomplete only by what is understood."""
     with pytest.raises(Garbled):
         read_row({"trace_id": "a" * 32, "span_id": "b" * 16, "parent_span_id": parent}, nonce=None, redactor=Redactor())

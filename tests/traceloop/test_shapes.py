@@ -98,7 +98,7 @@ def test_only_our_own_traces_are_looked_at() -> None:
         ({"tfy.span_type": "Model"}, None),
     ],
 )
-def test_the_form_of_the_metadata_is_told(attributes: dict[str, Any], form: str | None) -> None:
+def test_the_form_of_the_metadata_is_reported(attributes: dict[str, Any], form: str | None) -> None:
     """Which of them arrives is not documented."""
     shape = read(QUICK, {"spans": [{"trace_id": OURS, "span_attributes": None}, row(**attributes)]})
     assert shape is not None
@@ -125,7 +125,7 @@ def test_other_routes_are_no_reads() -> None:
         (302, "", b"", None),
     ],
 )
-def test_the_body_of_an_acceptance_is_told(status: int, media: str, body: bytes, form: str | None) -> None:
+def test_the_body_of_an_acceptance_is_reported(status: int, media: str, body: bytes, form: str | None) -> None:
     """None where nothing was accepted."""
     assert describe_acceptance(Answer(status=status, headers={"content-type": media}, body=body)) == form
 

@@ -66,7 +66,7 @@ class GatewayContract(ABC):
     @pytest.fixture
     @abstractmethod
     def stage(self) -> AsyncIterator[GatewayStage] | GatewayStage:
-        """The gateway under test, and well."""
+        """The gateway under test, and healthy."""
 
     async def test_a_ping_is_answered(self, stage: GatewayStage) -> None:
         """The health path says something below 300."""
@@ -157,7 +157,7 @@ class ControlPlaneContract(ABC):
     @pytest.fixture
     @abstractmethod
     def stage(self) -> AsyncIterator[ControlPlaneStage] | ControlPlaneStage:
-        """The control plane under test, and well."""
+        """The control plane under test, and healthy."""
 
     async def test_the_configuration_is_read(self, stage: ControlPlaneStage) -> None:
         """A manifest with an exporter that is on."""
@@ -195,7 +195,7 @@ class ControlPlaneContract(ABC):
         assert not await stage.drive(stage.control_plane.token_works(timeout=5))
 
     async def test_a_forbidden_configuration_is_refused(self, stage: ControlPlaneStage) -> None:
-        """We are not told, which is not the same as nothing."""
+        """It is hidden from us, which is not the same as nothing."""
         await stage.forbid()
         plane = stage.control_plane
         for asking in (

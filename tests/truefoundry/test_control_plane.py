@@ -188,7 +188,7 @@ async def test_the_endpoint_is_handed_on_as_it_stands() -> None:
     "manifest", [{"type": "gateway-otel-config"}, {"type": "gateway-otel-config", "otel_traces_exporter_config": None}]
 )
 async def test_absent_and_null_are_off(manifest: dict[str, Any]) -> None:
-    """Both are a manifest without a traces exporter; who did it is told."""
+    """Both are a manifest without a traces exporter; who did it is reported."""
     found = await seen({**ENVELOPE, "manifest": manifest})
     assert found.config.off
     assert found.updated_by == "jane@acme.example"
@@ -287,7 +287,7 @@ async def test_a_filter_that_is_not_understood_says_so(rule: Any) -> None:
     ],
 )
 async def test_other_statuses_are_errors(reply: Reply, error: type[PortError], status: int, *, blocked: bool) -> None:
-    """We were not told: refused, down, or not understood."""
+    """It was not shown to us: refused, down, or not understood."""
     with pytest.raises(error) as caught:
         await read(reply)
     assert caught.value.status == status
@@ -389,7 +389,7 @@ async def test_the_session_names_the_tenant(body: Any, tenant: str | None) -> No
         ({"type": "gateway-otel-config", "otel_traces_exporter_config": None}, "null"),
     ],
 )
-async def test_it_is_told_how_a_missing_exporter_is_shown(manifest: Any, off_as: str) -> None:
+async def test_it_is_reported_how_a_missing_exporter_is_shown(manifest: Any, off_as: str) -> None:
     """Both mean that it is off."""
     answer = await plane_at(Remote(FakeClock(), Reply({"manifest": manifest}))).read_export_config(timeout=5)
     assert answer.seen is not None

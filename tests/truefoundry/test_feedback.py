@@ -50,7 +50,7 @@ def test_every_way_of_writing_it_is_understood(header: str) -> None:
     assert target.trace_id == TRACE
 
 
-def test_the_destination_is_told() -> None:
+def test_the_destination_is_read() -> None:
     """Where TrueFoundry's own store keeps the trace."""
     target = decode_feedback_target(encode({"traceId": TRACE, "dataRoutingDestination": "eu-bucket"}))
     assert target is not None
@@ -116,7 +116,7 @@ _URL_SAFE = base64.urlsafe_b64encode(json.dumps({"region": "???>>>", "traceId": 
         (encode({"target": {"traceId": TRACE}}), "base64, nested under target"),
     ],
 )
-def test_the_form_of_the_header_is_told(header: str | None, form: str) -> None:
+def test_the_form_of_the_header_is_reported(header: str | None, form: str) -> None:
     """Which of them a gateway uses is not documented."""
     assert describe_feedback_target(header) == form
 

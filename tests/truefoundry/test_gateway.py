@@ -119,6 +119,13 @@ async def test_a_completion_is_read() -> None:
     assert answer.phases.processing is not None
 
 
+async def test_what_is_shown_of_a_completion_holds_no_secret() -> None:
+    """A gateway that echoes the token in place of the model, or of why it ended."""
+    choice = {"message": {"role": "assistant", "content": "pong"}, "finish_reason": TOKEN}
+    answer = await complete(Reply({**COMPLETION, "model": f"openai/{TOKEN}", "choices": [choice]}))
+    assert (answer.model, answer.finish_reason) == (f"openai/{MASK}", MASK)
+
+
 async def test_a_model_that_spent_all_on_thinking_has_answered() -> None:
     """Empty text with `finish_reason: length` is a completion."""
     choice = {"message": {"role": "assistant", "content": None}, "finish_reason": "length"}
@@ -127,7 +134,7 @@ async def test_a_model_that_spent_all_on_thinking_has_answered() -> None:
 
 
 @pytest.mark.parametrize("headers", [{"x-tfy-cache-status": "HIT"}, {"x-tfy-cached-trace-id": TRACE}])
-async def test_a_cached_answer_is_told(headers: dict[str, str]) -> None:
+async def test_a_cached_answer_is_reported(headers: dict[str, str]) -> None:
     """It made no trace of its own."""
     assert (await complete(Reply(COMPLETION, headers=headers))).cached
 
@@ -161,7 +168,7 @@ async def test_another_shape_is_no_completion(body: Any) -> None:
     assert answer.refusal is not None
 
 
-async def test_cloudflare_is_told_from_the_gateway() -> None:
+async def test_cloudflare_is_distinguished_from_the_gateway() -> None:
     """Error 1010 is no permission."""
     answer = await complete(Reply(b"error code: 1010", status=403))
     assert (answer.blocked, answer.refusal is not None and answer.refusal.envelope) == (True, False)
@@ -317,7 +324,7 @@ async def test_who_asks_anonymously_sends_no_token() -> None:
         (Reply(b" \n", status=200), "empty"),
     ],
 )
-async def test_what_is_no_list_is_told_by_its_form(reply: Reply, form: str) -> None:
+async def test_what_is_no_list_is_reported_by_its_form(reply: Reply, form: str) -> None:
     """Of a 401 there is no public record: so its form is what is learnt."""
     answer, _ = await list_models(reply)
     assert (answer.models, answer.form, answer.status) == (None, form, reply.status)
@@ -364,7 +371,9 @@ async def test_odd_json_is_not_called_no_completion(body: bytes) -> None:
         (520, b'{"status": "failure", "error": {}, "provider": "openai"}', False),
     ],
 )
-async def test_cloudflares_own_pages_are_told_from_what_passes_through(status: int, body: bytes, edge: bool) -> None:
+async def test_cloudflares_own_pages_are_distinguished_from_what_passes_through(
+    status: int, body: bytes, edge: bool
+) -> None:
     """A provider's 52x comes in the gateway's envelope."""
     answer = await complete(Reply(body, status=status, headers={"cf-ray": "8a", "server": "cloudflare"}))
     assert answer.edge is edge

@@ -8,9 +8,10 @@ import pytest
 from monitor.core.gateway_policies import Caller
 from monitor.core.model import TraceId
 from monitor.ports import Garbled, Gone, PortError, Refused, Unreachable
+from monitor.redaction import MASK
 from tests.fakes.clock import START, FakeClock
 from tests.fakes.remote import Remote, Reply
-from tests.truefoundry.test_control_plane import plane_at
+from tests.truefoundry.test_control_plane import KEY, plane_at
 
 TRACE = TraceId("019ab2a96d50707fa3090c1b7201d5bd")  # made 2025-11-24
 
@@ -148,6 +149,14 @@ async def test_whose_request_it_was_is_read(more: dict[str, Any], caller: Caller
     """In the forms in which a rule may name the account; teams only where they are a list."""
     spans, _ = await find(Reply({"data": [{**row("a" * 16), **more}]}))
     assert spans[0].caller == caller
+
+
+async def test_whose_request_it_was_holds_no_secret() -> None:
+    """An account or a team named after the key: it is kept in the state, and compared with rules that are read likewise."""
+    subject, teams = {**ACCOUNT, "subjectSlug": f"by-{KEY}"}, {"tfy.request.created_by_subject_teams": [KEY]}
+    spans, _ = await find(Reply({"data": [{**row("a" * 16), "createdBySubject": subject, "spanAttributes": teams}]}))
+    names = (f"by-{MASK}", f"virtualaccount:by-{MASK}", f"serviceaccount:by-{MASK}")
+    assert spans[0].caller == Caller(names=names, teams=(MASK,))
 
 
 def test_the_date_of_the_fake_clock() -> None:

@@ -73,8 +73,8 @@ async def test_older_names_are_read_too() -> None:
     assert await shown(older + PAGE) == READ
 
 
-async def test_a_page_without_the_process_tells_no_start() -> None:
-    """Then processes cannot be told apart."""
+async def test_a_page_without_the_process_shows_no_start() -> None:
+    """Then processes cannot be distinguished."""
     assert (await shown(PAGE.replace("process_start_time_seconds", "x"))).started_at is None
     assert (await shown(PAGE.replace("1799990000.5", "-1"))).started_at is None
 

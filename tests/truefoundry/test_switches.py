@@ -141,13 +141,13 @@ def test_a_plain_list_is_a_list_to_be_in(when: object) -> None:
     ids=str,
 )
 def test_a_condition_of_another_form_is_not_understood(when: object) -> None:
-    """The rule is kept: whether it concerns anybody cannot be told."""
+    """The rule is kept: whether it concerns anybody is not known."""
     (condition,) = only_rule(logging(when=when)).conditions
     assert not condition.understood
 
 
 def test_the_logging_mode_is_read() -> None:
-    """`header_controlled` in both its ways; not set is none."""
+    """`header_controlled` in both its forms; not set is none."""
     modes = {
         (word, default): seen(
             envelope(GLOBAL, {"logging_settings": {"type": word, "log_body_by_default": default}}), GLOBAL
