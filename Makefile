@@ -66,7 +66,7 @@ schema: $(VENV)/.installed
 	  || { echo "monitor/settings/schema.json is not current: run $(BIN)/trace-monitor config schema > monitor/settings/schema.json"; exit 1; }
 	@echo "schema: ok"
 
-test-all: $(VENV)/.test  ## every test, also of every pair of faults and every fault in every dialect (half an hour)
+test-all: $(VENV)/.test  ## every test, also of every pair of faults and every fault in every variant (half an hour)
 	@$(BIN)/python -m pytest -q -n auto --dist worksteal -m "not e2e" $(PYTEST_ARGS)
 
 diagnosis-matrix: $(VENV)/.test  ## break the sandbox in every way, and print what was broken against what was said

@@ -129,3 +129,18 @@ def test_the_guide_to_the_code_names_what_is_there() -> None:
         elif word.isidentifier() and text and not re.search(rf"(?:class|def) {word}\b", text):
             missing.append(word)
     assert missing == []
+
+
+WRITTEN = sorted([*(ROOT / "docs").rglob("*.md"), *(ROOT / "deploy").rglob("*.md"), *ROOT.glob("*.md")])
+
+
+@pytest.mark.parametrize("page", WRITTEN, ids=lambda page: str(page.relative_to(ROOT)))
+def test_what_a_page_names_is_there(page: Path) -> None:
+    """Links lead to files, `make` has the targets, and files in backticks exist; a decision may name what was there then."""
+    text = page.read_text()
+    links = {page.parent / link for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text)}
+    named = set(re.findall(r"`((?:monitor|tests|tools|docs|deploy|requirements)/[\w./-]+)`", text))
+    places = links | ({ROOT / name for name in named} if page.parent.name != "decisions" else set())
+    assert [place for place in places if not place.exists()] == []
+    targets = set(re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert set(re.findall(r"(?:`|^)make ([a-z][a-z0-9-]+)", text, re.MULTILINE)) <= targets

@@ -257,10 +257,10 @@ def environment(seen: Snapshot) -> Result:
 
 def content(seen: Snapshot) -> Result:
     facts, wanted = trace_facts(seen), seen.target.expected.exclude_request_data
-    notified = [span.content for span in facts if span.content is not None]
-    if not notified:
+    shown = [span.content for span in facts if span.content is not None]
+    if not shown:
         return Result("not told")
-    names = sorted({name for each in notified for name in each})
+    names = sorted({name for each in shown for name in each})
     unproven = sorted({name for span in facts for name in span.unproven})
     if not names and unproven:
         said = {"names": ", ".join(unproven)}
@@ -290,10 +290,10 @@ def credentials(seen: Snapshot) -> Result:
 
 def resource_attributes(seen: Snapshot) -> Result:
     """Which arrive, and which of them prove that the present configuration is in force."""
-    notified = [span.resource for span in trace_facts(seen) if span.resource is not None]
-    if not notified:
+    shown = [span.resource for span in trace_facts(seen) if span.resource is not None]
+    if not shown:
         return Result("not told")
-    arrived = {name: value for resource in notified for name, value in resource.items()}
+    arrived = {name: value for resource in shown for name, value in resource.items()}
     names, expected = ", ".join(sorted(arrived)) or "none", seen.target.expected.resource_attributes
     missing = sorted(name for name, value in expected.items() if arrived.get(name) != value)
     if missing:

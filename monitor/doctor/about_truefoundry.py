@@ -216,8 +216,8 @@ def canary_served(seen: Snapshot) -> Result:
 def usage_told(seen: Snapshot) -> Result:
     canary = served_canary(seen)
     tokens = canary.usage.get("input", 0) + canary.usage.get("output", 0)
-    notified = [name for name, value in (("model", canary.model), ("tokens", tokens)) if value]
-    return Result(" and ".join(notified), model=canary.model, tokens=tokens) if notified else Result("nothing")
+    named = [name for name, value in (("model", canary.model), ("tokens", tokens)) if value]
+    return Result(" and ".join(named), model=canary.model, tokens=tokens) if named else Result("nothing")
 
 
 def no_token(seen: Snapshot) -> Result:
@@ -295,7 +295,7 @@ def refused_request(seen: Snapshot) -> Result:
             return Result("not seen", {"refusal": said}, status=status)
 
 
-# --- its own trace store: the witness that tells "never made" from "lost on the way" ----------------------------------
+# --- its own trace store, by which "never made" and "lost on the way" differ ------------------------------------------
 
 
 def own_store(seen: Snapshot) -> Result:

@@ -204,7 +204,7 @@ def cannot_tell(error: PortError, service: Service) -> Result:
 
 
 def explain(error: PortError, service: Service) -> Answer:
-    """The same in full, to be told inside of another answer."""
+    """The same in full, to stand inside of another answer."""
     return cannot_tell(error, service).answer(_ANY)
 
 

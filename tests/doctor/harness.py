@@ -27,9 +27,9 @@ Report = dict[str, Any]
 class Harness:
     """A sandbox, and a doctor that asks it."""
 
-    def __init__(self, dialect: Variant, more: dict[str, Any], *, content: bool) -> None:
+    def __init__(self, variant: Variant, more: dict[str, Any], *, content: bool) -> None:
         self.clock = FakeClock(threads=False)
-        self.sandbox = Sandbox(clock=self.clock, variant=dialect, content=content, latency=0.3)
+        self.sandbox = Sandbox(clock=self.clock, variant=variant, content=content, latency=0.3)
         self.more = more
         self.said: list[str] = []
         self.took: Seconds = 0.0
@@ -70,10 +70,10 @@ class Harness:
 
 
 @asynccontextmanager
-async def harness(dialect: str = "", *faults: str, content: bool | None = None, **more: Any) -> AsyncIterator[Harness]:
-    """A sandbox in a dialect, with something broken; `more` is merged into the configuration."""
+async def harness(variant: str = "", *faults: str, content: bool | None = None, **more: Any) -> AsyncIterator[Harness]:
+    """A sandbox in a variant, with something broken; `more` is merged into the configuration."""
     needs_content = any(FAULTS[fault].needs_content for fault in faults)
-    built = Harness(parse_variant(dialect), more, content=needs_content if content is None else content)
+    built = Harness(parse_variant(variant), more, content=needs_content if content is None else content)
     await built.sandbox.start()
     try:
         for fault in faults:

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from tests.doctor.harness import answers, harness
 
 
@@ -51,7 +53,7 @@ async def test_who_does_not_answer_is_not_waited_for_again() -> None:
         assert len(asked) <= 5
 
 
-async def test_progress_is_told_as_it_goes() -> None:
+async def test_progress_is_said_as_it_goes() -> None:
     """Each line names the target."""
     async with harness() as it:
         await it.target()
@@ -125,3 +127,30 @@ async def test_no_secret_is_in_a_report() -> None:
             known = it.sandbox.world.credentials
             for secret in (known.token, known.unknown_key, known.bot_token, *known.keys.values()):
                 assert secret not in text
+
+
+async def test_the_trace_of_a_refused_request_is_waited_for() -> None:
+    """It may come behind the canary's: only after a quarter of a minute is it said not to come."""
+    async with harness("refusals=named-only") as it:
+        assert answers(await it.target())["refused_request"] == ("not traced", "pass")
+        assert it.took >= 15
+
+
+@pytest.mark.parametrize(
+    ("variant", "said"), [("named-only", "the answer names a trace,"), ("untraced", "names no trace,")]
+)
+async def test_whether_a_refusal_names_a_trace_is_said_of_the_refusal(variant: str, said: str) -> None:
+    """And not of the canary, whose answer names one."""
+    async with harness(f"refusals={variant}") as it:
+        target = await it.target()
+        assert said in target["questions"]["refused_request"]["summary"]
+        assert answers(target)["feedback_header"] == ("present", "pass")
+
+
+@pytest.mark.parametrize("slug", ["dev", "zzz"])
+async def test_a_key_that_is_refused_says_nothing_of_the_quick_route(slug: str) -> None:
+    """Another environment's whose key works does, whether it stands behind that one or before it."""
+    refused = {slug: {"api_key": "tl_0123456789abcdef0123456789abcdef"}}
+    more = {"demo": {"traceloop": {"other_environments": refused}}}
+    async with harness("trace_scope=project", targets=more) as it:
+        assert answers(await it.target())["trace_scope"] == ("project", "pass")

@@ -1,4 +1,4 @@
-"""Each open question is answered right in every dialect that it is about, and by what is broken, or it stays open."""
+"""Each open question is answered right in every variant that it is about, and by what is broken, or it stays open."""
 
 import re
 from dataclasses import replace
@@ -23,7 +23,7 @@ def ask(slug: str, seen: Snapshot) -> Answer:
     return next(question for question in QUESTIONS if question.slug == slug).answer(seen)
 
 
-BY_DIALECT = [
+BY_VARIANT = [
     ("header_values=literal", "header_values", "literal", PASS),
     ("header_values=masked", "header_values", "masked", PASS),
     ("header_values=reference", "header_values", "reference", PASS),
@@ -97,13 +97,13 @@ BY_DIALECT = [
 ]
 
 
-@pytest.mark.parametrize("dialect", sorted({dialect for dialect, *_ in BY_DIALECT}))
-async def test_a_dialect_is_told_by_its_answer(dialect: str) -> None:
-    """What the facts leave open is settled by asking; and nothing is broken in any dialect but one."""
-    async with harness(dialect) as it:
+@pytest.mark.parametrize("variant", sorted({variant for variant, *_ in BY_VARIANT}))
+async def test_a_variant_shows_in_its_answer(variant: str) -> None:
+    """What the facts leave open is settled by asking; and nothing is broken in any variant but one."""
+    async with harness(variant) as it:
         target = await it.target()
         given = answers(target)
-    expected = {slug: (answer, verdict) for each, slug, answer, verdict in BY_DIALECT if each == dialect}
+    expected = {slug: (answer, verdict) for each, slug, answer, verdict in BY_VARIANT if each == variant}
     assert {slug: given[slug] for slug in expected} == expected
     broken = {slug for slug, (_, verdict) in given.items() if verdict == FAIL}
     assert broken == {slug for slug, (_, verdict) in expected.items() if verdict == FAIL}
@@ -112,7 +112,7 @@ async def test_a_dialect_is_told_by_its_answer(dialect: str) -> None:
 
 def test_every_value_of_every_switch_is_asked_about() -> None:
     """A switch that is added to the sandbox has to be added above."""
-    asked = {part for dialect, *_ in BY_DIALECT for part in dialect.split(",")}
+    asked = {part for variant, *_ in BY_VARIANT for part in variant.split(",")}
     assert {f"{name}={value}" for name, switch in SWITCHES.items() for value in switch.values} <= asked
 
 
@@ -257,6 +257,19 @@ async def test_after_a_rotation_the_monitor_is_to_be_given_the_new_key() -> None
         assert given["advice"].startswith("Give the monitor the key that the gateway's exporter carries now")
         assert "it was probably rotated" in given["summary"]
         assert "no trace arrives" not in given["summary"]
+        unread = replace(it.seen[-1], window=None)
+        assert ask("config_matches", unread).advice == given["advice"]  # the checks were refused, too
+
+
+async def test_a_refusal_before_the_newest_span_does_not_explain_what_became_of_it() -> None:
+    """The ingest has taken the key again since, or fails otherwise now."""
+    async with harness("", "ingest_failing") as it:
+        await it.target()
+        seen = it.seen[-1]
+        assert seen.control is not None
+        for after, answer in ((-1.0, "ingest_failing"), (0.0, "401")):
+            state = replace(seen.state, key_refused_at=seen.control.sent_at + after)
+            assert ask("ingest_key", replace(seen, state=state)).answer == answer
 
 
 async def test_a_missing_permission_says_which_and_where() -> None:
@@ -276,10 +289,10 @@ async def test_an_environment_is_known_by_its_label_too(configured: str, answer:
         assert answers(await it.target())["environment"] == answer
 
 
-async def test_a_null_exporter_is_told_from_a_missing_one() -> None:
+async def test_a_null_exporter_differs_from_a_missing_one() -> None:
     """When it is off, that can be seen."""
-    for dialect, answer in (("off=null", "exporter null"), ("off=404", "404"), ("off=200-null", "null")):
-        async with harness(dialect, "exporter_disabled") as it:
+    for variant, answer in (("off=null", "exporter null"), ("off=404", "404"), ("off=200-null", "null")):
+        async with harness(variant, "exporter_disabled") as it:
             assert answers(await it.target())["absent_exporter"] == (answer, PASS)
 
 

@@ -3,6 +3,7 @@
 import base64
 import json
 from collections.abc import Callable, Collection
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -54,7 +55,7 @@ def recorded(answer: Answer, **request: Any) -> Any:
 # --- nothing gets out -------------------------------------------------------------------------------------------------
 
 # Letters and digits change places, so that a text becomes another one of the same length and the same form: an id stays an id, a
-# number a number. A recording in which nothing of the text is kept cannot tell one from the other.
+# number a number. A recording in which nothing of the text is kept cannot show which of the two it was.
 _CIRCLES = ("abcdef", "ghijklmnopqrstuvwyz", "ABCDEF", "GHIJKLMNOPQRSTUVWYZ", "123456789")
 _OTHER = str.maketrans({here: circle[place - 1] for circle in _CIRCLES for place, here in enumerate(circle)})
 _PRIVATE = st.one_of(
@@ -121,7 +122,7 @@ def everything(body: Any, text: str, form: str, *, configured: bool) -> list[Any
 @settings(max_examples=150)
 @given(body=_VALUES, text=_PRIVATE, form=st.sampled_from(sorted(_FORMS)), configured=st.booleans())
 def test_no_private_text_gets_out(body: Any, text: str, form: str, *, configured: bool) -> None:
-    """A recording does not tell a text from another one of its length: wherever it stands, in whatever form, no byte is in it."""
+    """A recording shows no difference between two texts of one length: wherever it stands, in whatever form, no byte is in it."""
     written = everything(body, text, form, configured=configured)
     assert written == everything(body, text.translate(_OTHER), form, configured=configured)
     assert text not in json.dumps(written, ensure_ascii=False)
@@ -138,9 +139,9 @@ def whole(directory: Path) -> str:
     return "".join(file.read_text() for file in sorted(directory.iterdir()))
 
 
-async def recording(directory: Path, dialect: str = "", *faults: str, **how: Any) -> str:
+async def recording(directory: Path, variant: str = "", *faults: str, **how: Any) -> str:
     """What is recorded of a sandbox, without a secret or a name of the tenant in it."""
-    async with harness(dialect, *faults, **how) as it:
+    async with harness(variant, *faults, **how) as it:
         await it.report(record=directory)
         written = whole(directory)
         secrets = secrets_of(it.sandbox.world.credentials)
@@ -185,15 +186,15 @@ OTHERWISE = {
 }
 
 
-QUICK_DIALECTS = ("feedback=base64url-unpadded", "filters=refused", "metadata=flat", "off=null", "warehouse=behind")
+QUICK_VARIANTS = ("feedback=base64url-unpadded", "filters=refused", "metadata=flat", "off=null", "warehouse=behind")
 
 
-@pytest.mark.parametrize("dialect", quick_first(QUICK_DIALECTS, OTHERWISE - UNSEEN))
-async def test_a_dialect_can_be_read_off(dialect: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("variant", quick_first(QUICK_VARIANTS, OTHERWISE - UNSEEN))
+async def test_a_variant_can_be_read_off(variant: str, tmp_path: Path) -> None:
     """What a tenant does otherwise than the sandbox shows where the two recordings are compared."""
-    broken = ("exporter_disabled",) if dialect.startswith("off=") else ()
+    broken = ("exporter_disabled",) if variant.startswith("off=") else ()
     plain = await recording(tmp_path / "plain", "", *broken)
-    assert plain != await recording(tmp_path / "other", dialect, *broken)
+    assert plain != await recording(tmp_path / "other", variant, *broken)
 
 
 async def test_every_name_that_is_documented_is_kept(tmp_path: Path) -> None:
@@ -273,7 +274,7 @@ def test_what_was_equal_can_be_seen_to_be_equal() -> None:
         ("Bearer ${ACME_KEY}", "<secret unknown literal; it holds an unexpanded placeholder>"),
     ],
 )
-def test_of_a_secret_its_form_is_told(value: str, made: str) -> None:
+def test_of_a_secret_its_form_is_kept(value: str, made: str) -> None:
     """Because that may be what is wrong with it; and which of the configured ones it is."""
     assert outline().value({"headers": {"Authorization": value}}) == {"headers": {"Authorization": made}}
 
@@ -292,7 +293,7 @@ def test_headers_are_kept_by_their_names() -> None:
     assert made["answer"]["date"] == "<time +3 s>"
 
 
-def test_the_header_that_names_a_trace_tells_its_form() -> None:
+def test_the_header_that_names_a_trace_shows_its_form() -> None:
     """And that it is the trace which is read later."""
     header = base64.b64encode(json.dumps({"traceId": TRACE}).encode()).decode().rstrip("=")
     known = outline()
@@ -317,7 +318,7 @@ def test_of_other_peoples_traces_only_their_number_is_kept() -> None:
     assert "<a span of another trace>" in made.values()
 
 
-def test_a_body_that_is_no_json_is_told_by_its_length() -> None:
+def test_of_a_body_that_is_no_json_the_length_is_kept() -> None:
     """Whatever it says; and silence by its kind."""
     made = recorded(answered(b"<title>Acme SSO</title>", content_type="text/html; charset=utf-8"))
     assert (made["body"], made["json"], made["bytes"]) == (None, False, 23)
@@ -328,8 +329,25 @@ def test_a_body_that_is_no_json_is_told_by_its_length() -> None:
     assert (made["failure"], made["request"]["host"], made["request"]["path"]) == ("timeout", "<str 22 #1>", "/health")
 
 
+def test_json_in_a_text_is_followed_so_deep_and_no_deeper() -> None:
+    """Whoever sends it: it must not end the recording."""
+    deep = 800
+    assert "<deeper>" in json.dumps(recorded(answered({"error": "[" * deep + "]" * deep})))
+
+
+def test_what_became_of_an_answer_is_kept() -> None:
+    """Whether it was cut off or came from something in front of the service; of the ingest, how many spans it rejected."""
+    whole = recorded(answered({}))
+    assert (whole["cut"], whole["blocked"], "rejected_spans" in whole) == (False, False, False)
+    assert recorded(replace(answered({}), flaw="cut off"))["cut"]
+    page = answered(b"error code: 1010", server="cloudflare", content_type="text/plain")
+    assert recorded(replace(page, status=403))["blocked"]
+    refusing = replace(exchange(answered({"partialSuccess": {"rejectedSpans": "3"}})), service=Service.OTLP)
+    assert outline().exchange(refusing)["answer"]["rejected_spans"] == 3
+
+
 async def test_the_index_holds_settings_and_answers(tmp_path: Path) -> None:
-    """Targets are numbered; an answer in the tenant's own words is told by its length."""
+    """Targets are numbered; of an answer in the tenant's own words the length is kept."""
     async with harness() as it:
         it.more = {"targets": {"acme-internal": it.sandbox.configuration()["targets"]["demo"]}}  # type: ignore[index]
         await it.report(record=tmp_path / "recording")
@@ -406,7 +424,7 @@ def test_a_place_that_cannot_be_written_to_is_refused(tmp_path: Path) -> None:
         recorder(tmp_path / "file" / "below")
 
 
-def test_what_cannot_be_written_later_is_told_and_disturbs_nobody(tmp_path: Path) -> None:
+def test_what_cannot_be_written_later_is_reported_and_disturbs_nobody(tmp_path: Path) -> None:
     """A disk may be full, or the directory be gone."""
     made = recorder(tmp_path / "recording")
     for file in (tmp_path / "recording").iterdir():

@@ -1,4 +1,4 @@
-"""What is overheard, and what looks into TrueFoundry's own store add up to."""
+"""What exchanges show besides, and what looks into TrueFoundry's own store add up to."""
 
 import json
 from dataclasses import replace

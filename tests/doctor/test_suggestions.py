@@ -17,9 +17,9 @@ DEFAULT = ArrivalPolicy()
 TRACED = {"gateway.trace_id": "feedback", "checks.arrival.complete_spans": 3}
 
 
-async def suggested(dialect: str = "", *faults: str, content: bool | None = None, **more: Any) -> dict[str, Any]:
+async def suggested(variant: str = "", *faults: str, content: bool | None = None, **more: Any) -> dict[str, Any]:
     """The settings that are suggested."""
-    async with harness(dialect, *faults, content=content, **more) as it:
+    async with harness(variant, *faults, content=content, **more) as it:
         target = await it.target()
         return {path: each["value"] for path, each in target["suggested_settings"].items()}
 
@@ -41,12 +41,12 @@ async def test_what_is_configured_is_not_suggested() -> None:
 
 
 @pytest.mark.parametrize(
-    ("dialect", "trace_id"),
+    ("variant", "trace_id"),
     [("", "feedback"), ("feedback=absent,traceparent=honoured", "traceparent"), ("traceparent=honoured", "feedback")],
 )
-async def test_the_trace_id_is_taken_from_where_it_is_sure(dialect: str, trace_id: str) -> None:
+async def test_the_trace_id_is_taken_from_where_it_is_sure(variant: str, trace_id: str) -> None:
     """The gateway's own word before ours."""
-    assert (await suggested(dialect))["gateway.trace_id"] == trace_id
+    assert (await suggested(variant))["gateway.trace_id"] == trace_id
 
 
 async def test_an_environment_by_another_name_is_corrected() -> None:

@@ -1,4 +1,4 @@
-"""What is around the monitor: clocks, certificates, tokens, proxies, telling, cost; and what is judged from all answers."""
+"""What is around the monitor: clocks, certificates, tokens, proxies, notifiers, cost; and what is judged from all answers."""
 
 import base64
 import json
@@ -54,9 +54,9 @@ def short(slug: str, seen: Snapshot) -> tuple[str, Verdict]:
     return answer.answer, answer.verdict
 
 
-def hearing(seen: Snapshot, **received: Any) -> Snapshot:
-    """The same, but for what was overheard."""
-    return replace(seen, traffic=replace(seen.traffic, **received))
+def with_traffic(seen: Snapshot, **changes: Any) -> Snapshot:
+    """The same, but for its traffic."""
+    return replace(seen, traffic=replace(seen.traffic, **changes))
 
 
 # --- clocks, certificates, tokens -------------------------------------------------------------------------------------
@@ -66,23 +66,24 @@ def hearing(seen: Snapshot, **received: Any) -> Snapshot:
     ("skew", "answer", "verdict"),
     [(0.4, "right", PASS), (-59.0, "right", PASS), (61.0, "wrong", FAIL), (-3600.0, "wrong", FAIL)],
 )
-async def test_a_clock_that_is_wrong_is_told(skew: float, answer: str, verdict: Verdict) -> None:
+async def test_a_clock_that_is_wrong_is_reported(skew: float, answer: str, verdict: Verdict) -> None:
     """Because traces are looked for by time."""
-    seen = hearing(await healthy(), skews={Service.TRACELOOP: skew, Service.GATEWAY: 0.1})
+    seen = with_traffic(await healthy(), skews={Service.TRACELOOP: skew, Service.GATEWAY: 0.1})
     assert short("clock", seen) == (answer, verdict)
     assert ask("clock", seen).evidence["traceloop"] == round(skew)
 
 
-async def test_which_way_a_clock_is_wrong_is_told() -> None:
+async def test_which_way_a_clock_is_wrong_is_said() -> None:
     """In the words of whoever sets it."""
     seen = await healthy()
     assert (
-        "clock is 90 s behind that of the gateway" in ask("clock", hearing(seen, skews={Service.GATEWAY: 90.0})).summary
+        "clock is 90 s behind that of the gateway"
+        in ask("clock", with_traffic(seen, skews={Service.GATEWAY: 90.0})).summary
     )
-    assert "clock is 90 s ahead of that of" in ask("clock", hearing(seen, skews={Service.GATEWAY: -90.0})).summary
+    assert "clock is 90 s ahead of that of" in ask("clock", with_traffic(seen, skews={Service.GATEWAY: -90.0})).summary
 
 
-async def test_the_servers_clocks_are_heard() -> None:
+async def test_the_servers_clocks_are_read() -> None:
     """By the header Date, whichever service sends it; what is no date says nothing."""
     for date, skews in (("Fri, 15 Jan 2027 08:01:30 GMT", {Service.GATEWAY: 90.0}), ("tomorrow", {})):
         seen = await _seen_through({"date": date})
@@ -111,11 +112,11 @@ async def _seen_through(headers: Mapping[str, str]) -> Snapshot:
     ("left", "answer", "verdict"),
     [(90 * DAY, "later", PASS), (10 * DAY, "soon", PASS), (-1.0, "expired", FAIL)],
 )
-async def test_ends_of_certificates_are_told(left: float, answer: str, verdict: Verdict) -> None:
+async def test_ends_of_certificates_are_reported(left: float, answer: str, verdict: Verdict) -> None:
     """The first of them; in good time with advice."""
     seen = await healthy()
     certificates = {Service.TRACELOOP: seen.now + left, Service.GATEWAY: seen.now + 400 * DAY}
-    given = ask("certificates", hearing(seen, certificates=certificates))
+    given = ask("certificates", with_traffic(seen, certificates=certificates))
     assert (given.answer, given.verdict, bool(given.advice)) == (answer, verdict, answer != "later")
     assert given.evidence["traceloops_read_api"] == round(left / DAY)
 
@@ -125,7 +126,7 @@ def _jwt(expires: float) -> str:
     return f"eyJhbGciOiJub25lIn0.{payload}.sig"
 
 
-async def test_the_end_of_a_token_is_told_where_it_tells() -> None:
+async def test_the_end_of_a_token_is_reported_where_it_is_known() -> None:
     """A JWT's; of an opaque one nothing is known."""
     assert short("tokens", await healthy()) == ("not told", PASS)
     async with harness(targets={"demo": {"gateway": {"token": _jwt(START - 5)}}}) as it:
@@ -156,14 +157,16 @@ async def test_a_network_that_reaches_nobody_is_the_suspect() -> None:
     assert short("reachable", seen) == ("nobody", FAIL)
     some = replace(seen, traffic=Traffic(failures=failures, answered={Service.GATEWAY}))
     assert short("reachable", some) == ("not all", UNKNOWN)
+    slack = replace(seen, traffic=Traffic(failures=failures, answered={Service.SLACK}))
+    assert short("reachable", slack) == ("nobody", FAIL)
     assert short("reachable", replace(seen, traffic=Traffic())) == ("skipped", UNKNOWN)
 
 
-# --- telling, and cost ------------------------------------------------------------------------------------------------
+# --- notifiers, and cost ----------------------------------------------------------------------------------------------
 
 
-async def test_a_bot_without_its_scope_is_told() -> None:
-    """It could not post; where scopes are not told nothing is said about them."""
+async def test_a_bot_without_its_scope_is_reported() -> None:
+    """It could not post; where scopes are not named nothing is said about them."""
     seen = await healthy()
     for scopes, expected in (
         (("reactions:write",), ("scope", FAIL)),
@@ -203,7 +206,7 @@ async def test_a_model_that_is_not_listed_may_work_all_the_same() -> None:
     ("status", "answer"), [(401, "wants a token"), (403, "wants a token"), (404, "404"), (204, "open")]
 )
 async def test_any_answer_of_the_health_path_will_do(status: int, answer: str) -> None:
-    """And it is told which it was."""
+    """And it is said which it was."""
     seen = await healthy()
     gateway = seen.state.check_states
     check_state = next(value for name, value in gateway.items() if name == "gateway")
@@ -220,7 +223,7 @@ async def test_a_session_that_names_nobody_is_outweighed_by_what_the_token_may_r
     assert short("control_plane_token", replace(seen, config=None)) == ("not known", FAIL)
 
 
-async def test_what_other_configurations_say_is_told() -> None:
+async def test_what_other_configurations_say_is_reported() -> None:
     """In a few words."""
     rules = (GatewayRule(name="a", off=True), GatewayRule(name="b"))
     others: dict[GatewayPolicyKind, Reply[GatewayPolicy]] = {
@@ -239,7 +242,7 @@ async def test_a_read_that_fails_at_the_end_accuses_nobody() -> None:
         assert short(slug, seen) == ("timeout", UNKNOWN)
 
 
-async def test_what_traceloop_does_not_tell_stays_open() -> None:
+async def test_what_traceloop_does_not_show_stays_open() -> None:
     """Whether it may be relied on shows with a real tenant."""
     seen = await healthy()
     bare = tuple(
@@ -283,7 +286,7 @@ def _canary(seen: Snapshot, **changes: Any) -> Snapshot:
 
 def _unnamed(seen: Snapshot) -> Snapshot:
     """A gateway that names no trace, and of which none has been seen."""
-    unknown = _canary(hearing(seen, feedback="absent"), id_source=None)
+    unknown = _canary(with_traffic(seen, feedback="absent"), id_source=None)
     return replace(unknown, state=replace(unknown.state, honours_traceparent=None))
 
 
@@ -294,6 +297,7 @@ def _anonymous(seen: Snapshot, **how: Any) -> Snapshot:
 
 RARE: list[tuple[str, Callable[[Snapshot], Snapshot], tuple[str, Verdict]]] = [
     ("config_readable", _without_config, ("null", UNKNOWN)),
+    ("config_matches", _without_config, ("skipped", UNKNOWN)),
     ("config_changed", lambda seen: _shown(seen, updated_at=None, updated_by=None), ("not told", PASS)),
     ("header_values", lambda seen: _with_headers(seen, SecretKind.ABSENT), ("absent", PASS)),
     ("header_values", lambda seen: _with_headers(seen, SecretKind.ABSENT, SecretKind.HIDDEN), ("mixed", PASS)),
@@ -306,11 +310,11 @@ RARE: list[tuple[str, Callable[[Snapshot], Snapshot], tuple[str, Verdict]]] = [
     ("no_token", lambda seen: _anonymous(seen, models=("a",)), ("401 list", PASS)),
     ("trace_id", _unnamed, ("not seen", UNKNOWN)),
     ("traceparent", _unnamed, ("not seen", UNKNOWN)),
-    ("feedback_header", lambda seen: hearing(seen, feedback="unreadable"), ("unreadable", UNKNOWN)),
+    ("feedback_header", lambda seen: with_traffic(seen, feedback="unreadable"), ("unreadable", UNKNOWN)),
     ("refused_request", lambda seen: replace(seen, refused=Answered(CanaryAnswer(status=200))), ("served", PASS)),
-    ("ingest_answer", lambda seen: hearing(seen, accepted="text"), ("text", PASS)),
-    ("metadata", lambda seen: hearing(seen, metadata="object"), ("object", PASS)),
-    ("metadata", lambda seen: hearing(seen, metadata=None), ("absent", PASS)),
+    ("ingest_answer", lambda seen: with_traffic(seen, accepted="text"), ("text", PASS)),
+    ("metadata", lambda seen: with_traffic(seen, metadata="object"), ("object", PASS)),
+    ("metadata", lambda seen: with_traffic(seen, metadata=None), ("absent", PASS)),
     ("own_store", lambda seen: replace(seen, store=StoreWatch(spans=2, first_after=1.0)), ("in part", UNKNOWN)),
     ("other_environments", lambda seen: replace(seen, environments={"stg": Refused("no", status=401)}), ("401", FAIL)),
 ]
@@ -328,7 +332,7 @@ async def test_what_no_sandbox_answers_is_answered_right(
 
 
 async def test_tokens_end_in_good_time_or_soon() -> None:
-    """What tells when it ends says so."""
+    """Where the end is known."""
     for days, expected in ((10, ("soon", PASS)), (90, ("later", PASS))):
         seen = await healthy(targets={"demo": {"gateway": {"token": _jwt(START + days * DAY)}}})
         assert short("tokens", seen) == expected
@@ -356,16 +360,16 @@ def _asked(*answers: tuple[Answer, bool]) -> dict[Question, Answer]:
     return {question(needed=needed): answer for answer, needed in answers}
 
 
-WELL, WRONG, OPEN = (Answer(answer="a", verdict=verdict, summary="b") for verdict in (PASS, FAIL, UNKNOWN))
+RIGHT, WRONG, OPEN = (Answer(answer="a", verdict=verdict, summary="b") for verdict in (PASS, FAIL, UNKNOWN))
 
 
 @pytest.mark.parametrize(
     ("answers", "verdict"),
     [
-        ([(WELL, True)], PASS),
-        ([(WELL, True), (OPEN, False)], PASS),
-        ([(WELL, True), (OPEN, True)], UNKNOWN),
-        ([(WELL, True), (WRONG, False)], FAIL),
+        ([(RIGHT, True)], PASS),
+        ([(RIGHT, True), (OPEN, False)], PASS),
+        ([(RIGHT, True), (OPEN, True)], UNKNOWN),
+        ([(RIGHT, True), (WRONG, False)], FAIL),
         ([(OPEN, True), (WRONG, True)], FAIL),
     ],
 )
@@ -377,7 +381,7 @@ def test_the_verdict_is_that_of_what_is_needed(answers: list[tuple[Answer, bool]
 def test_the_first_suggestion_for_a_setting_counts() -> None:
     """A setting is suggested once."""
     first, second = (Suggestion("a.b", value, "w") for value in (1, 2))
-    assert suggested(_asked((replace(WELL, suggests=(first,)), True), (replace(WELL, suggests=(second,)), True))) == {
+    assert suggested(_asked((replace(RIGHT, suggests=(first,)), True), (replace(RIGHT, suggests=(second,)), True))) == {
         "a.b": first
     }
 
