@@ -117,12 +117,12 @@ def decode_target(document: str) -> TargetState:
 
 def is_sound_target(name: str, document: str) -> bool:
     """Whether a document can be read in full, and is the one of that target."""
-    return _is_sound(TargetState, document, lambda state: state.target == name)
+    return _is_sound(document, lambda: _validate(TargetState, _parse_target(document)).target == name)
 
 
 def is_sound_silence(identifier: str, document: str) -> bool:
     """The same of a silence."""
-    return _is_sound(Silence, document, lambda silence: silence.id == identifier)
+    return _is_sound(document, lambda: decode_silence(document).id == identifier)
 
 
 def encode_silence(silence: Silence) -> str:
@@ -172,9 +172,9 @@ def shown_name(name: object) -> str:
     return name if isinstance(name, str) and _NAME.fullmatch(name) else "a target"
 
 
-def _is_sound(kind: type[T], document: str, is_the_one: Callable[[T], bool]) -> bool:
+def _is_sound(document: str, is_the_one: Callable[[], bool]) -> bool:
     try:
-        return document.isascii() and is_the_one(_decode(kind, document))  # we write nothing but ASCII
+        return document.isascii() and is_the_one()  # we write nothing but ASCII
     except Unreadable:
         return False
 

@@ -23,7 +23,7 @@ from monitor.core.model import (
     unknown,
 )
 from monitor.core.state import Backoff, CheckState, LastLook, Recovery, TargetState
-from monitor.store.codec import decode_target, encode_target
+from monitor.store.codec import decode_target, encode_target, is_sound_target
 from monitor.store.snapshot import load_snapshot
 from monitor.store.sqlite import SqliteStore
 from tests.fakes.clock import START, FakeClock
@@ -146,6 +146,14 @@ def test_the_newest_look_is_what_its_result_says() -> None:
     state = decode_target(json.dumps({"target": "prod", "trends": trends}))
     result = unknown("403", UnknownReason.REFUSED, {"status": 403}, permanent=True)
     assert state.check_states == {CheckName.CONFIG: CheckState(last=LastLook(at=START, took=0.5, result=result))}
+
+
+@pytest.mark.parametrize(("at", "sound"), [(START, True), ("noon", False)])
+def test_whether_it_is_sound_is_told_by_what_stands_under_its_own_names(at: object, sound: bool) -> None:
+    """Else nothing of a trend would be looked at, and a damaged one left out without a copy of the file."""
+    trend = {"last": {"at": at, "took": 0.5, "verdict": "pass", "summary": ""}}
+    document = json.dumps({"target": "prod", "trends": {"config": trend}})
+    assert is_sound_target("prod", document) is sound
 
 
 def test_a_snapshot_of_it_has_the_state_and_no_history(path: Path) -> None:
