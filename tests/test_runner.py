@@ -272,7 +272,7 @@ async def test_events_are_those_of_the_core() -> None:
     clock = bench.clock
     await run_check(ACheck(_crashes), bench.target_store, clock)
     await run_check(ACheck(_crashes), bench.target_store, clock)
-    checked = [event.verdict for event in bench.events if isinstance(event, Checked)]
+    checked = [event.result.verdict for event in bench.events if isinstance(event, Checked)]
     changed = [(event.fault, event.confirmed) for event in bench.events if isinstance(event, FaultChanged)]
     assert checked == [Verdict.UNKNOWN, Verdict.UNKNOWN]
     assert changed == [(Fault.CHECK_FAILED, True)]

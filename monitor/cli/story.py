@@ -8,7 +8,7 @@ from monitor.clock import SystemClock
 from monitor.core.canary import Outcome
 from monitor.core.events import CanaryReturned, Checked, Event, IncidentChanged, TraceJudged
 from monitor.core.incident import Reason
-from monitor.core.model import CheckName, Seconds, Verdict
+from monitor.core.model import CheckName, CheckResult, Seconds, Verdict
 from monitor.daemon.daemon import Daemon
 from monitor.sandbox import FAULTS, Sandbox
 
@@ -34,10 +34,10 @@ class Storyteller:
     def listen(self, event: Event) -> None:
         """Say what is seen for the first time."""
         match event:
-            case Checked(check=CheckName.CONFIG, verdict=Verdict.PASS):
-                self._once("config", f"The configuration matches: {event.summary}.")
-            case Checked(check=CheckName.CONTROL, verdict=Verdict.PASS):
-                self._once("control", f"Traceloop itself is well: {event.summary}.")
+            case Checked(check=CheckName.CONFIG, result=CheckResult(verdict=Verdict.PASS)):
+                self._once("config", f"The configuration matches: {event.result.summary}.")
+            case Checked(check=CheckName.CONTROL, result=CheckResult(verdict=Verdict.PASS)):
+                self._once("control", f"Traceloop itself is well: {event.result.summary}.")
             case CanaryReturned():
                 self._once("canary", f"A canary went through the gateway: answered in {event.took * 1000:.0f} ms.")
             case TraceJudged(outcome=Outcome.ARRIVED):

@@ -39,8 +39,8 @@ def _diagnose(
 ) -> Diagnosis:
     # That we cannot look is said of the rest: what we have seen outranks it, whatever severity the operator gives it.
     named = min(unexplained, key=lambda one: (one.fault is Fault.BLIND, -one.severity, ORDER[one.fault]))
-    last = state.check_state(CheckName.CANARY).last
-    spent = (last.summary,) if last is not None and last.unknown_reason is UnknownReason.BUDGET_SPENT else ()
+    result = state.check_state(CheckName.CANARY).result
+    spent = (result.summary,) if result is not None and result.unknown_reason is UnknownReason.BUDGET_SPENT else ()
     return Diagnosis(
         fault=named.fault,
         severity=max(one.severity for one in found if not one.fixed),
@@ -62,8 +62,8 @@ def _blindness_explained(found: tuple[Confirmed, ...], state: TargetState) -> fr
     """What has never been shown cannot be missed: no wonder, while something is known to keep traces from arriving."""
     if not any(Fault.TRACE_MISSING in one.explains for one in found):
         return frozenset()
-    blind = [check_state.last for check_state in state.check_states.values() if Fault.BLIND in check_state.confirmed]
-    unproven = [last is not None and last.unknown_reason is UnknownReason.UNPROVEN for last in blind]
+    blind = [check_state.result for check_state in state.check_states.values() if Fault.BLIND in check_state.confirmed]
+    unproven = [result is not None and result.unknown_reason is UnknownReason.UNPROVEN for result in blind]
     return frozenset({Fault.BLIND}) if blind and all(unproven) else frozenset()
 
 

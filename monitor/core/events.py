@@ -21,15 +21,13 @@ from monitor.core.inputs import (
 from monitor.core.key import key_is_refused
 from monitor.core.model import (
     CheckName,
+    CheckResult,
     Fault,
     Instant,
-    Scalar,
     Seconds,
     Service,
     Severity,
     TargetName,
-    UnknownReason,
-    Verdict,
 )
 from monitor.core.refine import named
 from monitor.core.state import Policy, TargetState
@@ -43,11 +41,7 @@ class Checked:
     check: CheckName
     at: Instant
     took: Seconds
-    verdict: Verdict
-    summary: str
-    fault: Fault | None = None
-    unknown_reason: UnknownReason | None = None
-    evidence: Mapping[str, Scalar] = field(default_factory=dict)
+    result: CheckResult
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,17 +198,7 @@ def _looks(before: TargetState, after: TargetState, given: Input, now: Instant) 
     last = after.check_state(check).last if check is not None else None
     if check is None or last is None or last is before.check_state(check).last:
         return
-    yield Checked(
-        target=after.target,
-        check=check,
-        at=last.at,
-        took=last.took,
-        verdict=last.verdict,
-        summary=last.summary,
-        fault=last.fault,
-        unknown_reason=last.unknown_reason,
-        evidence=last.evidence,
-    )
+    yield Checked(target=after.target, check=check, at=last.at, took=last.took, result=last.result)
 
 
 def _check_of(given: Input) -> CheckName | None:

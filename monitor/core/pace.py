@@ -98,11 +98,11 @@ def _canary_hurries(state: TargetState, policy: Policy, now: Instant) -> bool:
 
 def _cannot_read(state: TargetState) -> bool:
     """A failing read of Traceloop starts the control too."""
-    last = state.check_state(CheckName.ARRIVAL).last
-    if last is None:
+    result = state.check_state(CheckName.ARRIVAL).result
+    if result is None:
         return False
-    failed = last.verdict is Verdict.UNKNOWN and last.unknown_reason not in _READ_AND_SAW_NOTHING
-    return failed or last.fault is Fault.KEY_REJECTED
+    failed = result.verdict is Verdict.UNKNOWN and result.unknown_reason not in _READ_AND_SAW_NOTHING
+    return failed or result.fault is Fault.KEY_REJECTED
 
 
 def _traces_in_doubt(state: TargetState, policy: Policy, now: Instant) -> bool:
@@ -148,7 +148,7 @@ def _last_run(check: CheckName, state: TargetState) -> Instant | None:
         case CheckName.CANARY:
             return _later(state.canaries[-1].sent_at if state.canaries else None, looked_at)
         case CheckName.CONTROL:  # its looks are reads of spans that were sent before
-            crashed = last is not None and last.unknown_reason in _CRASHES
+            crashed = last is not None and last.result.unknown_reason in _CRASHES
             return _later(state.controls[-1].sent_at if state.controls else None, looked_at if crashed else None)
         case CheckName.CONFIG | CheckName.GATEWAY | CheckName.ARRIVAL:
             return looked_at

@@ -83,6 +83,6 @@ def waiting_text(state: TargetState, policy: Policy) -> str | None:
     """What an incident waits for; None if for nothing."""
     if state.recovery is None or _is_proven(state.recovery, state, policy):
         return None
-    last = state.check_state(CheckName.CANARY).last
-    spent = f" ({last.summary})" if last is not None and last.unknown_reason is UnknownReason.BUDGET_SPENT else ""
+    result = state.check_state(CheckName.CANARY).result
+    spent = f" ({result.summary})" if result is not None and result.unknown_reason is UnknownReason.BUDGET_SPENT else ""
     return f"{mended_text(state.recovery)}, waiting for traces{spent}"

@@ -140,8 +140,8 @@ _WAYS: Mapping[bool | None, tuple[str, ...]] = {
 
 def _is_unread(state: TargetState) -> bool:
     """Whether the newest look could not read what the exporter is set to."""
-    last = state.check_state(CheckName.CONFIG).last
-    return last is not None and last.verdict is Verdict.UNKNOWN
+    result = state.check_state(CheckName.CONFIG).result
+    return result is not None and result.verdict is Verdict.UNKNOWN
 
 
 def _who_changed_it(state: TargetState) -> tuple[str, ...]:

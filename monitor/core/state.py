@@ -11,16 +11,14 @@ from monitor.core.gateway_policies import Caller, GatewayPolicyKind, KnownGatewa
 from monitor.core.incident import Incident
 from monitor.core.model import (
     CheckName,
+    CheckResult,
     Fault,
     ForeignInstant,
     Instant,
-    Scalar,
     Seconds,
     Severity,
     Suspicion,
     TargetName,
-    UnknownReason,
-    Verdict,
 )
 from monitor.core.pipeline_counters import PipelineCounters
 from monitor.core.silence import Silence
@@ -134,12 +132,7 @@ class LastLook:
 
     at: Instant
     took: Seconds
-    verdict: Verdict
-    summary: str
-    fault: Fault | None = None
-    unknown_reason: UnknownReason | None = None
-    permanent: bool = False
-    evidence: Mapping[str, Scalar] = field(default_factory=dict)
+    result: CheckResult
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,6 +159,11 @@ class CheckState:
     last: LastLook | None = None
     last_pass_at: Instant | None = None
     ever_passed: bool = False  # remembered over restarts: mentions wait for it
+
+    @property
+    def result(self) -> CheckResult | None:
+        """What the newest look says."""
+        return self.last.result if self.last is not None else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

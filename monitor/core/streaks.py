@@ -40,7 +40,7 @@ def debounce(
     explained: bool = False,
 ) -> CheckState:
     """Fold one look into a trend. `explained`: why nothing is served is known and told, so a pause needs no telling."""
-    looked = replace(_forget_stale(check_state, cadence, at), last=_last(result, at, took))
+    looked = replace(_forget_stale(check_state, cadence, at), last=LastLook(at=at, took=took, result=result))
     match result.verdict:
         case Verdict.PASS:
             return _after_pass(looked, result, policy, at)
@@ -76,26 +76,15 @@ def look_on(
     check_state: CheckState, result: CheckResult, *, at: Instant, took: Seconds, cadence: Cadence, policy: Policy
 ) -> CheckState:
     """A look that could see and whose verdict is settled elsewhere: a trace is judged by the series of all canaries."""
-    looked = sighted(replace(_forget_stale(check_state, cadence, at), last=_last(result, at, took)), policy, at)
+    looked = sighted(
+        replace(_forget_stale(check_state, cadence, at), last=LastLook(at=at, took=took, result=result)), policy, at
+    )
     return _passed(looked, at) if result.verdict is Verdict.PASS else looked
 
 
 def unsettled(check_state: CheckState) -> bool:
     """Whether the check deserves a sooner look: something is confirmed, or a streak that could confirm or clear has begun."""
     return bool(check_state.confirmed) or check_state.fails > 0 or check_state.unknowns > 0
-
-
-def _last(result: CheckResult, at: Instant, took: Seconds) -> LastLook:
-    return LastLook(
-        at=at,
-        took=took,
-        verdict=result.verdict,
-        summary=result.summary,
-        fault=result.fault,
-        unknown_reason=result.unknown_reason,
-        permanent=result.permanent,
-        evidence=result.evidence,
-    )
 
 
 def _forget_stale(check_state: CheckState, cadence: Cadence, at: Instant) -> CheckState:

@@ -147,11 +147,12 @@ def leave_unjudged(state: TargetState, given: LabelsUnread) -> TargetState:
         return state
     after = _replace_canary(state, replace(canary, not_judged=given.why))
     watching = after.check_state(CheckName.ARRIVAL)
-    if watching.last is None or watching.last.evidence.get("trace_id") != canary.trace_id:
+    if watching.last is None or watching.last.result.evidence.get("trace_id") != canary.trace_id:
         return after
-    evidence = {**watching.last.evidence, "not_judged": given.why}
-    noted = replace(watching, last=replace(watching.last, evidence=evidence))
-    return after.with_trend(CheckName.ARRIVAL, noted)
+    result = watching.last.result
+    noted = replace(result, evidence={**result.evidence, "not_judged": given.why})
+    noted_state = replace(watching, last=replace(watching.last, result=noted))
+    return after.with_trend(CheckName.ARRIVAL, noted_state)
 
 
 def fail_look(state: TargetState, given: LookFailed, policy: Policy, now: Instant) -> TargetState:

@@ -168,7 +168,7 @@ def progress(say: Print) -> Callable[[Event], None]:
     def listen(event: Event) -> None:
         if not isinstance(event, Checked):
             return
-        line = f"{event.target}: {event.check} {event.verdict}: {event.summary}"
+        line = f"{event.target}: {event.check} {event.result.verdict}: {event.result.summary}"
         if printed.get((event.target, event.check)) != line:
             printed[event.target, event.check] = line
             say(line)

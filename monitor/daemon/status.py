@@ -48,9 +48,9 @@ def _is_unknown(state: TargetState, check: CheckName, stale: frozenset[CheckName
     check_state = state.check_state(check)
     if check in stale:
         return True
-    if set(check_state.confirmed) & MONITORS_OWN or check_state.last is None:
+    if set(check_state.confirmed) & MONITORS_OWN or check_state.result is None:
         return True
-    return check_state.last.verdict is not Verdict.PASS
+    return check_state.result.verdict is not Verdict.PASS
 
 
 def overall(verdicts: list[Verdict]) -> Verdict:
@@ -124,14 +124,14 @@ def describe_check(state: TargetState, check: CheckName, *, stale: bool = False)
             "evidence": {},
             "duration_seconds": None,
         }
-    last = check_state.last
-    fault = last.fault or _own_fault(check_state)
+    result = check_state.last.result
+    fault = result.fault or _own_fault(check_state)
     return {
-        "verdict": Verdict.UNKNOWN.value if stale else last.verdict.value,
+        "verdict": Verdict.UNKNOWN.value if stale else result.verdict.value,
         "fault": fault.value if fault is not None else None,
-        "summary": f"has not looked recently; then: {last.summary}" if stale else last.summary,
-        "evidence": {**last.evidence, **({"reason": last.unknown_reason.value} if last.unknown_reason else {})},
-        "duration_seconds": round(last.took, 3),
+        "summary": f"has not looked recently; then: {result.summary}" if stale else result.summary,
+        "evidence": {**result.evidence, **({"reason": result.unknown_reason.value} if result.unknown_reason else {})},
+        "duration_seconds": round(check_state.last.took, 3),
     }
 
 

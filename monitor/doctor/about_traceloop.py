@@ -46,20 +46,20 @@ def trace_route(seen: Snapshot) -> Result:
 
 
 def ingest_key(seen: Snapshot) -> Result:
-    control, look = seen.control, seen.last(CheckName.CONTROL)
+    control, result = seen.control, seen.last(CheckName.CONTROL)
     if control is None:
         skip(seen.unfinished)
     if control.accepted:
         return Result("accepted")
     if seen.state.key_refused_at is not None and seen.state.key_refused_at >= control.sent_at:
         return Result("401", {"setting": _KEY_SETTING}, status=UNAUTHORIZED)
-    if look is None:
+    if result is None:
         skip(seen.unfinished)
-    if look.verdict is Verdict.FAIL:
-        fault = look.fault.value if look.fault is not None else "failed"
-        return Result("failing", {"said": look.summary}, word=fault)
-    reason = look.unknown_reason.value if look.unknown_reason is not None else "unknown"
-    return Result("cannot be told", {"said": look.summary}, word=reason)
+    if result.verdict is Verdict.FAIL:
+        fault = result.fault.value if result.fault is not None else "failed"
+        return Result("failing", {"said": result.summary}, word=fault)
+    reason = result.unknown_reason.value if result.unknown_reason is not None else "unknown"
+    return Result("cannot be told", {"said": result.summary}, word=reason)
 
 
 def ingest_answer(seen: Snapshot) -> Result:
@@ -80,16 +80,16 @@ def json_ingest(seen: Snapshot) -> Result:
 
 
 def control_shown(seen: Snapshot) -> Result:
-    control, look = seen.control, seen.last(CheckName.CONTROL)
+    control, result = seen.control, seen.last(CheckName.CONTROL)
     if control is None or not control.accepted:
         skip("no span of our own was accepted")
     if control.shown_at is not None:
         took = max(0.0, control.shown_at - control.sent_at)
         route = "the quick route" if control.route == Route.TRACE else "the documented read"
         return Result("yes", {"route": route, "took": took}, seconds=round(took, 1))
-    if look is not None and look.fault is Fault.INGEST_FAILING:
-        return Result("never shown", {"said": look.summary})
-    return Result("not seen", {"why": said_by(look)})
+    if result is not None and result.fault is Fault.INGEST_FAILING:
+        return Result("never shown", {"said": result.summary})
+    return Result("not seen", {"why": said_by(result)})
 
 
 _NARROWINGS = {

@@ -7,9 +7,9 @@ from monitor.core.canary import IdSource, Outcome
 from monitor.core.drift import compare
 from monitor.core.gateway_policies import DEFAULT_DESTINATION, GatewayPolicy
 from monitor.core.key import key_is_refused, refute_headers, refuted_headers
-from monitor.core.model import CheckName, Fault, Scalar, Service, Verdict
+from monitor.core.model import CheckName, CheckResult, Fault, Scalar, Service, Verdict
 from monitor.core.refine import GIVE_US_THE_KEY
-from monitor.core.state import LastLook, TraceIdMode
+from monitor.core.state import TraceIdMode
 from monitor.core.trace import BY_NONCE
 from monitor.doctor.questions import (
     ADVICE,
@@ -166,23 +166,23 @@ _ADVICE = {
 }
 
 
-def _passing(check: CheckName, seen: Snapshot) -> LastLook:
+def _passing(check: CheckName, seen: Snapshot) -> CheckResult:
     """The newest look of a check, where it passed; else the question is answered by what it says."""
-    look = seen.last(check)
-    if look is None:
+    result = seen.last(check)
+    if result is None:
         skip(seen.unfinished)
-    if look.verdict is Verdict.PASS:
-        return look
-    said = look.summary if look.summary.endswith((".", "!", "?")) else f"{look.summary}."
-    if look.verdict is Verdict.UNKNOWN:
-        reason = look.unknown_reason.value if look.unknown_reason is not None else "unknown"
-        raise EarlyResult(Result("check unknown", {"said": said}, word=reason, shown=_shown(look)))
-    fault, advice = (look.fault.value, _ADVICE.get(look.fault, "")) if look.fault is not None else ("failed", "")
-    raise EarlyResult(Result("check failed", {"said": said, "advice": advice}, word=fault, shown=_shown(look)))
+    if result.verdict is Verdict.PASS:
+        return result
+    said = result.summary if result.summary.endswith((".", "!", "?")) else f"{result.summary}."
+    if result.verdict is Verdict.UNKNOWN:
+        reason = result.unknown_reason.value if result.unknown_reason is not None else "unknown"
+        raise EarlyResult(Result("check unknown", {"said": said}, word=reason, shown=_shown(result)))
+    fault, advice = (result.fault.value, _ADVICE.get(result.fault, "")) if result.fault is not None else ("failed", "")
+    raise EarlyResult(Result("check failed", {"said": said, "advice": advice}, word=fault, shown=_shown(result)))
 
 
-def _shown(look: LastLook) -> dict[str, Scalar]:
-    return {name: value for name, value in look.evidence.items() if name in ("status", "kind", "model")}
+def _shown(result: CheckResult) -> dict[str, Scalar]:
+    return {name: value for name, value in result.evidence.items() if name in ("status", "kind", "model")}
 
 
 def gateway_answers(seen: Snapshot) -> Result:
@@ -209,8 +209,8 @@ def models_listed(seen: Snapshot) -> Result:
 
 
 def canary_served(seen: Snapshot) -> Result:
-    look = _passing(CheckName.CANARY, seen)
-    return Result("yes", {"said": f"{look.summary[:1].upper()}{look.summary[1:]}"}, shown=_shown(look))
+    result = _passing(CheckName.CANARY, seen)
+    return Result("yes", {"said": f"{result.summary[:1].upper()}{result.summary[1:]}"}, shown=_shown(result))
 
 
 def usage_told(seen: Snapshot) -> Result:

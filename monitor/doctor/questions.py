@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 from monitor.core.canary import Canary
-from monitor.core.model import Scalar, Service, Verdict
-from monitor.core.state import LastLook
+from monitor.core.model import CheckResult, Scalar, Service, Verdict
 from monitor.doctor.snapshot import Answered, Reply, Snapshot, Spans
 from monitor.ports import Garbled, Gone, PortError, Refused, Unreachable
 
@@ -222,6 +221,6 @@ def trace_facts(seen: Snapshot) -> Spans:
     return seen.facts or skip("no trace of ours was seen")
 
 
-def said_by(look: LastLook | None) -> str:
+def said_by(result: CheckResult | None) -> str:
     """What the newest look of a check said, where it did not pass."""
-    return f": {look.summary}" if look is not None and look.verdict is not Verdict.PASS else ""
+    return f": {result.summary}" if result is not None and result.verdict is not Verdict.PASS else ""

@@ -7,8 +7,8 @@ from typing import Generic, TypeVar
 from monitor.core.canary import Canary, ControlSpan
 from monitor.core.drift import ConfigSeen
 from monitor.core.gateway_policies import GatewayPolicy, GatewayPolicyKind
-from monitor.core.model import CheckName, Instant, Seconds, Service, TargetName, TraceId
-from monitor.core.state import LastLook, Policy, TargetState
+from monitor.core.model import CheckName, CheckResult, Instant, Seconds, Service, TargetName, TraceId
+from monitor.core.state import Policy, TargetState
 from monitor.core.trace import Narrowing, Route, SpanFact, TraceSeen, judge_completeness
 from monitor.http import Exchange
 from monitor.notifiers.slack import BotIdentity
@@ -179,9 +179,9 @@ class Snapshot:
         """The spans of the canary's trace as the documented read shows them; empty if it was not seen."""
         return self.spans.value if isinstance(self.spans, Answered) else ()
 
-    def last(self, check: CheckName) -> LastLook | None:
-        """The newest look of a check."""
-        return self.state.check_state(check).last
+    def last(self, check: CheckName) -> CheckResult | None:
+        """What the newest look of a check says."""
+        return self.state.check_state(check).result
 
     @property
     def unfinished(self) -> str:

@@ -107,7 +107,7 @@ def encode_target(state: TargetState) -> str:
 
 def decode_target(document: str) -> TargetState:
     """The state of one target. Raises Unreadable if not even parts of it can be read."""
-    raw = _under_present_names(_parse(document))
+    raw = _parse_target(document)
     try:
         return _adapter(TargetState).validate_python(raw)
     except ValidationError as error:
@@ -117,12 +117,12 @@ def decode_target(document: str) -> TargetState:
 
 def is_sound_target(name: str, document: str) -> bool:
     """Whether a document can be read in full, and is the one of that target."""
-    return _is_sound(TargetState, document, lambda state: state.target == name)
+    return _is_sound(document, lambda: _validate(TargetState, _parse_target(document)).target == name)
 
 
 def is_sound_silence(identifier: str, document: str) -> bool:
     """The same of a silence."""
-    return _is_sound(Silence, document, lambda silence: silence.id == identifier)
+    return _is_sound(document, lambda: decode_silence(document).id == identifier)
 
 
 def encode_silence(silence: Silence) -> str:
@@ -172,9 +172,9 @@ def shown_name(name: object) -> str:
     return name if isinstance(name, str) and _NAME.fullmatch(name) else "a target"
 
 
-def _is_sound(kind: type[T], document: str, is_the_one: Callable[[T], bool]) -> bool:
+def _is_sound(document: str, is_the_one: Callable[[], bool]) -> bool:
     try:
-        return document.isascii() and is_the_one(_decode(kind, document))  # we write nothing but ASCII
+        return document.isascii() and is_the_one()  # we write nothing but ASCII
     except Unreadable:
         return False
 
@@ -203,12 +203,31 @@ def _parse(document: str) -> dict[str, Any]:
     return raw
 
 
+def _parse_target(document: str) -> dict[str, Any]:
+    """Also one of an earlier version, as this one would have written it."""
+    raw: dict[str, Any] = _under_present_names(_parse(document))
+    return _with_results(raw)
+
+
 def _under_present_names(raw: Any) -> Any:  # noqa: ANN401 - any JSON
     if isinstance(raw, list):
         return [_under_present_names(item) for item in raw]
     if isinstance(raw, dict):
         return {RENAMED.get(key, key): _under_present_names(item) for key, item in raw.items()}
     return raw
+
+
+def _with_results(target: dict[str, Any]) -> dict[str, Any]:
+    """Earlier versions kept of the newest look what its result says, beside its moment, and of its suspicions the first fault."""
+    check_states = target.get("check_states")
+    for check_state in check_states.values() if isinstance(check_states, dict) else ():
+        last = check_state.get("last") if isinstance(check_state, dict) else None
+        if isinstance(last, dict) and "result" not in last:
+            look = {name: last.pop(name) for name in ("at", "took") if name in last}
+            if (fault := last.pop("fault", None)) is not None:
+                last["suspicions"] = [{"fault": fault, "summary": last.get("summary")}]
+            check_state["last"] = {**look, "result": last}
+    return target
 
 
 def _finite(digits: str) -> float | None:

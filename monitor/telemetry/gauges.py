@@ -97,8 +97,8 @@ def of_target(
     newest = newest_arrived(state.canaries)
     judged = newest is not None and (newest.labels is not None or newest.not_judged)
     yield "labels_judged", float(newest.labels is not None) if newest and judged else NOT_KNOWN, (name,)
-    looked = state.check_state(CheckName.CONFIG).last
-    differences = looked.evidence.get("differences") if looked and looked.verdict is not Verdict.UNKNOWN else None
+    result = state.check_state(CheckName.CONFIG).result
+    differences = result.evidence.get("differences") if result and result.verdict is not Verdict.UNKNOWN else None
     yield "config_differences", float(differences) if isinstance(differences, int) else NOT_KNOWN, (name,)
 
 
@@ -106,7 +106,7 @@ def _of_check(state: TargetState, check: CheckName, started_at: Instant) -> Iter
     check_state, labels = state.check_state(check), (state.target, check)
     last = check_state.last
     for verdict in Verdict:
-        yield "check_verdict", last is not None and last.verdict is verdict, (*labels, verdict)
+        yield "check_verdict", last is not None and last.result.verdict is verdict, (*labels, verdict)
     yield "check_last_run_timestamp_seconds", started_at if last is None else max(started_at, last.at), labels
     if check_state.last_pass_at is not None:
         yield "check_last_pass_timestamp_seconds", check_state.last_pass_at, labels

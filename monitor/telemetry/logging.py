@@ -235,15 +235,15 @@ class EventLog:
                 return "reloaded", level, f"a configuration was {said}", fields
 
     def _checked(self, event: Checked) -> tuple[str, int, str, Fields]:
-        key = (event.target, event.check)
-        changed = self._verdicts.get(key) is not event.verdict
-        self._verdicts[key] = event.verdict
-        fields: Fields = {"check": event.check.value, "verdict": event.verdict.value, "took": event.took}
-        if event.fault is not None:
-            fields["fault"] = event.fault.value
-        if event.unknown_reason is not None:
-            fields["reason"] = event.unknown_reason.value
-        return "checked", logging.INFO if changed else logging.DEBUG, event.summary, {**fields, **event.evidence}
+        key, result = (event.target, event.check), event.result
+        changed = self._verdicts.get(key) is not result.verdict
+        self._verdicts[key] = result.verdict
+        fields: Fields = {"check": event.check.value, "verdict": result.verdict.value, "took": event.took}
+        if result.fault is not None:
+            fields["fault"] = result.fault.value
+        if result.unknown_reason is not None:
+            fields["reason"] = result.unknown_reason.value
+        return "checked", logging.INFO if changed else logging.DEBUG, result.summary, {**fields, **result.evidence}
 
     def _notice_handled(self, event: NoticeHandled) -> tuple[str, int, str, Fields]:
         fields: Fields = {"notifier": event.notifier, "reason": event.reason.value, "outcome": event.outcome}

@@ -236,7 +236,7 @@ class Metrics:
         """Count what happened."""
         match event:
             case Checked():
-                self._count("checks_total", event.target, event.check, event.verdict)
+                self._count("checks_total", event.target, event.check, event.result.verdict)
                 self._observe("check_duration_seconds", event.took, event.target, event.check)
             case CanaryReturned():
                 self._observe("canary_duration_seconds", event.took, event.target)

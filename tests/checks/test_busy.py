@@ -86,7 +86,7 @@ async def test_what_the_quick_route_shows_is_there_whatever_the_window_holds() -
     assert bench.given(LookFailed) == []
     last = bench.diary.state.check_state(CheckName.ARRIVAL).last
     assert last is not None
-    assert "too busy" in str(last.evidence["not_judged"])
+    assert "too busy" in str(last.result.evidence["not_judged"])
     assert bench.diary.state.confirmed == {}
 
 

@@ -35,7 +35,7 @@ def test_labels_that_could_not_be_read_are_shown_beside_the_arrival() -> None:
     assert story.known(canary).not_judged == "too busy"
     last = story.state.check_state(CheckName.ARRIVAL).last
     assert last is not None
-    assert (last.verdict.value, last.evidence["not_judged"]) == ("pass", "too busy")
+    assert (last.result.verdict.value, last.result.evidence["not_judged"]) == ("pass", "too busy")
     assert caveats(story.state, story.policy, story.now) == (
         "labels and content of the newest trace were not judged: too busy",
     )

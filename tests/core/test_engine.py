@@ -41,13 +41,9 @@ def received(story: Story, kind: type) -> list[object]:
 def test_every_look_is_reported_as_it_was() -> None:
     """Whatever is believed of it."""
     suspicion = a_charge(F.GATEWAY_UNREACHABLE)
-    story = Story().look(GATEWAY, failing("no answer", suspicion, evidence={"kind": "connect"}))
-    assert story.events == [
-        Checked(
-            target=PROD, check=GATEWAY, at=START, took=0.1, verdict=Verdict.FAIL, summary="no answer",
-            fault=F.GATEWAY_UNREACHABLE, evidence={"kind": "connect"},
-        )
-    ]  # fmt: skip
+    result = failing("no answer", suspicion, evidence={"kind": "connect"})
+    story = Story().look(GATEWAY, result)
+    assert story.events == [Checked(target=PROD, check=GATEWAY, at=START, took=0.1, result=result)]
 
 
 def test_phases_and_certificates_are_remembered() -> None:
@@ -223,9 +219,9 @@ def test_an_arrival_is_announced_once_with_its_seconds() -> None:
     )
     assert (story.known(canary).outcome, story.known(canary).spans) == (Outcome.ARRIVED, 3)
     looks = [event for event in story.events if isinstance(event, Checked) and event.check is ARRIVAL]
-    assert [look.verdict for look in looks] == [Verdict.PASS, Verdict.PASS]
-    assert looks[0].summary == "the trace arrived after 3.0 s: 3 span(s)"
-    assert looks[1].evidence["service_name"] == "tfy-llm-gateway"
+    assert [look.result.verdict for look in looks] == [Verdict.PASS, Verdict.PASS]
+    assert looks[0].result.summary == "the trace arrived after 3.0 s: 3 span(s)"
+    assert looks[1].result.evidence["service_name"] == "tfy-llm-gateway"
     assert story.state.check_state(ARRIVAL).ever_passed
 
 
@@ -249,7 +245,12 @@ def test_each_judgement_is_reported(
     story.wait(after).see(canary, facts)
     look = story.events[-1] if not story.confirmed else next(e for e in story.events if isinstance(e, Checked))
     assert isinstance(look, Checked)
-    assert (look.check, look.verdict, look.fault, look.unknown_reason) == (ARRIVAL, verdict, fault, reason)
+    assert (look.check, look.result.verdict, look.result.fault, look.result.unknown_reason) == (
+        ARRIVAL,
+        verdict,
+        fault,
+        reason,
+    )
     assert not story.state.check_state(ARRIVAL).ever_passed
     assert story.confirmed == set()
 
@@ -276,7 +277,7 @@ def test_bad_labels_are_reported(changes: dict[str, object], faults: list[F]) ->
     canary = story.canary()
     story.arrives(canary, spans(1, **changes))  # type: ignore[arg-type]
     last = [event for event in story.events if isinstance(event, Checked)][-1]
-    assert last.fault is faults[0]
+    assert last.result.fault is faults[0]
     assert story.known(canary).labels is not None
 
 
@@ -284,7 +285,7 @@ def test_missing_content_is_reported() -> None:
     """Where it is expected."""
     story = Story(policy(labels=replace(POLICY.labels, content=True)))
     story.arrives(story.canary(), spans(1, content=()))
-    assert [event for event in story.events if isinstance(event, Checked)][-1].fault is F.CONTENT_MISSING
+    assert [event for event in story.events if isinstance(event, Checked)][-1].result.fault is F.CONTENT_MISSING
 
 
 def test_a_lost_trace_that_is_found_is_recovered_besides() -> None:
@@ -311,7 +312,7 @@ def test_a_look_that_fails_for_a_canary_that_is_forgotten_is_still_a_look() -> N
     story = Story().cannot_see("c9")
     last = story.state.check_state(ARRIVAL).last
     assert last is not None
-    assert last.verdict is Verdict.UNKNOWN
+    assert last.result.verdict is Verdict.UNKNOWN
 
 
 # --- other environments, the own store -------------------------------------------------------------------------------
@@ -364,7 +365,7 @@ def test_a_control_span_that_is_shown_passes_and_proves_its_route() -> None:
         story.wait(4).control_seen(control, shown=True, route=route)
         last = story.state.check_state(CONTROL).last
         assert last is not None
-        assert (last.verdict, last.summary) == (Verdict.PASS, "a span of our own arrived after 4.0 s")
+        assert (last.result.verdict, last.result.summary) == (Verdict.PASS, "a span of our own arrived after 4.0 s")
         assert proof_key(route, "ours") in story.state.proofs
 
 
@@ -377,7 +378,7 @@ def test_a_control_span_is_not_shown_only_by_the_documented_read_at_its_deadline
     story.control_seen(control, shown=False)
     last = story.state.check_state(CONTROL).last
     assert last is not None
-    assert (last.verdict, last.fault) == (Verdict.FAIL, F.INGEST_FAILING)
+    assert (last.result.verdict, last.result.fault) == (Verdict.FAIL, F.INGEST_FAILING)
     assert story.confirmed == set()
 
 

@@ -98,7 +98,7 @@ def test_a_401_says_nothing_of_a_gateway_with_another_key(key: str) -> None:
     assert judge_refused_key(story.state, "the read API") is None
     last = story.state.check_state(ARRIVAL).last
     assert last is not None
-    assert last.unknown_reason is UnknownReason.REFUSED
+    assert last.result.unknown_reason is UnknownReason.REFUSED
 
 
 @pytest.mark.parametrize(

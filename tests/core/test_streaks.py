@@ -234,7 +234,7 @@ def test_not_looking_on_purpose_is_not_blind(reason: UnknownReason) -> None:
     assert story.confirmed == set()
     last = check_state(story, CANARY).last
     assert last is not None
-    assert last.unknown_reason is reason
+    assert last.result.unknown_reason is reason
 
 
 HALF_AN_HOUR = 30 * MINUTE
@@ -341,7 +341,7 @@ def test_the_newest_look_is_remembered() -> None:
     story = gateway().fails(GATEWAY, DOWN)
     last = check_state(story).last
     assert last is not None
-    assert (last.at, last.took, last.fault, last.summary) == (story.now, 0.1, DOWN, "broken")
+    assert (last.at, last.took, last.result.fault, last.result.summary) == (story.now, 0.1, DOWN, "broken")
 
 
 def test_passing_is_remembered_for_ever() -> None:

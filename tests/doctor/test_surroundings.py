@@ -211,7 +211,7 @@ async def test_any_answer_of_the_health_path_will_do(status: int, answer: str) -
     gateway = seen.state.check_states
     check_state = next(value for name, value in gateway.items() if name == "gateway")
     assert check_state.last is not None
-    last = replace(check_state.last, evidence={"status": status})
+    last = replace(check_state.last, result=replace(check_state.last.result, evidence={"status": status}))
     state = replace(seen.state, check_states={**gateway, "gateway": replace(check_state, last=last)})  # type: ignore[dict-item]
     assert short("gateway_answers", replace(seen, state=state)) == (answer, PASS)
 

@@ -104,8 +104,8 @@ def _unfair(home: House, done: Run, notified: int) -> Iterator[str]:
     if extra := set(home.state.confirmed) - done.allowed:
         yield f"confirmed {sorted(extra)}"
     for event in home.events:
-        if isinstance(event, Checked) and event.unknown_reason in _OURS:
-            yield f"{event.check} {event.unknown_reason}: {event.summary}"
+        if isinstance(event, Checked) and event.result.unknown_reason in _OURS:
+            yield f"{event.check} {event.result.unknown_reason}: {event.result.summary}"
     may_call = any(TABLE[fault].severity is Severity.CRITICAL for fault in done.allowed - {Fault.CONFIG_DRIFT})
     may_call |= Fault.CONFIG_DRIFT in done.allowed  # of a field that stops the export
     if home.calls and not may_call:

@@ -32,7 +32,7 @@ async def test_a_healthy_pipeline_is_healthy_however_busy_it_is(words: dict[str,
         await home.advance(HOUR)
         assert home.incidents == []
         assert set(home.outcomes) == {"arrived"}
-        assert all(home.state.check_state(check).last.verdict is Verdict.PASS for check in CheckName)  # type: ignore[union-attr]
+        assert all(home.state.check_state(check).last.result.verdict is Verdict.PASS for check in CheckName)  # type: ignore[union-attr]
         assert all(canary.labels is not None for canary in home.state.canaries if canary.outcome is not None)
 
 

@@ -50,10 +50,10 @@ async def test_the_canary_pauses_while_the_gateway_is_down() -> None:
         assert len(home.state.canaries) == sent
         last = home.state.check_state(CheckName.CANARY).last
         assert last is not None
-        assert (last.verdict, last.unknown_reason) == (Verdict.UNKNOWN, UnknownReason.PAUSED)
+        assert (last.result.verdict, last.result.unknown_reason) == (Verdict.UNKNOWN, UnknownReason.PAUSED)
         assert home.story == [("opened", "gateway_unreachable")]
         await home.fix()
-        await home.until(lambda: home.looks(CheckName.GATEWAY)[-1].verdict is Verdict.PASS, limit=10)
+        await home.until(lambda: home.looks(CheckName.GATEWAY)[-1].result.verdict is Verdict.PASS, limit=10)
         await home.advance(1)
         assert len(home.state.canaries) == sent + 1
         await home.until_resolved(MINUTE)

@@ -12,7 +12,7 @@ from monitor.core.canary import Canary
 from monitor.core.drift import ConfigMemory, ConfigSeen, ExportConfig
 from monitor.core.incident import Diagnosis, Incident
 from monitor.core.inputs import Input
-from monitor.core.model import CheckName, Component, Fault, Severity, TargetName, TraceId, Verdict
+from monitor.core.model import CheckName, Component, Fault, Severity, TargetName, TraceId, passing
 from monitor.core.secret import describe_secret
 from monitor.core.silence import Silence
 from monitor.core.state import Budget, CheckState, LastLook, TargetState
@@ -81,9 +81,7 @@ def test_every_kind_of_input_has_a_name() -> None:
 
 def test_a_read_only_mapping_is_a_mapping_too() -> None:
     """What the core hands out as MappingProxyType is kept like any other mapping."""
-    look = LastLook(
-        at=1.0, took=0.5, verdict=Verdict.PASS, summary="well", evidence=MappingProxyType({"differences": 0})
-    )
+    look = LastLook(at=1.0, took=0.5, result=passing("healthy", MappingProxyType({"differences": 0})))
     state = TargetState(target=PROD, check_states=MappingProxyType({CheckName.CONFIG: CheckState(last=look)}))
     assert decode_target(encode_target(state)) == state
 
@@ -92,11 +90,11 @@ def test_a_read_only_mapping_is_a_mapping_too() -> None:
 @pytest.mark.parametrize("mapping", [dict, MappingProxyType], ids=["dict", "proxy"])
 def test_a_number_that_json_does_not_have_costs_nothing(figure: float, mapping: Callable[..., Any]) -> None:
     """An infinite figure among the evidence may become null; everything around it stays."""
-    look = LastLook(at=figure, took=0.5, verdict=Verdict.PASS, summary="", evidence=mapping({"ratio": figure, "n": 1}))
+    look = LastLook(at=figure, took=0.5, result=passing("", mapping({"ratio": figure, "n": 1})))
     state = TargetState(target=PROD, check_states={CheckName.CONFIG: CheckState(last=look)})
-    last = decode_target(encode_target(state)).check_state(CheckName.CONFIG).last
-    assert last is not None
-    assert last.evidence["n"] == 1
+    result = decode_target(encode_target(state)).check_state(CheckName.CONFIG).result
+    assert result is not None
+    assert result.evidence["n"] == 1
 
 
 def test_what_a_newer_version_added_is_ignored() -> None:

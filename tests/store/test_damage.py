@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from monitor.core.inputs import Acknowledged
-from monitor.core.model import CheckName, TargetName, Verdict
+from monitor.core.model import CheckName, TargetName, passing
 from monitor.core.silence import Silence
 from monitor.core.state import Budget, CheckState, LastLook, State, TargetState
 from monitor.store import StoreError
@@ -30,7 +30,7 @@ def a_store(path: Path) -> SqliteStore:
 
 def a_state(name: TargetName) -> TargetState:
     """Some pages long, with words that no message may repeat."""
-    last = LastLook(at=START, took=0.1, verdict=Verdict.PASS, summary=QUOTED * 300)
+    last = LastLook(at=START, took=0.1, result=passing(QUOTED * 300))
     return TargetState(
         target=name, check_states={CheckName.CONFIG: CheckState(last=last)}, budget=Budget(day=20833, sent=7)
     )

@@ -11,9 +11,19 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
 from monitor.core.inputs import Acknowledged
-from monitor.core.model import CheckName, Fault, Severity, TargetName
-from monitor.core.state import Backoff, Recovery, TargetState
-from monitor.store.codec import decode_target, encode_target
+from monitor.core.model import (
+    CheckName,
+    Fault,
+    Severity,
+    Suspicion,
+    TargetName,
+    UnknownReason,
+    failing,
+    passing,
+    unknown,
+)
+from monitor.core.state import Backoff, CheckState, LastLook, Recovery, TargetState
+from monitor.store.codec import decode_target, encode_target, is_sound_target
 from monitor.store.snapshot import load_snapshot
 from monitor.store.sqlite import SqliteStore
 from tests.fakes.clock import START, FakeClock
@@ -45,6 +55,10 @@ async def test_what_was_open_stays_open(path: Path) -> None:
     assert incident.notified["slack"].mentioned_at == START + 20
     assert set(target.confirmed) == {Fault.GATEWAY_UNREACHABLE}
     assert target.check_state(CheckName.GATEWAY).fails == 2
+    suspicion = Suspicion(fault=Fault.GATEWAY_UNREACHABLE, summary="no answer")
+    look = LastLook(at=START + 20, took=0.1, result=failing("no answer", suspicion))
+    assert target.check_state(CheckName.GATEWAY).last == look
+    assert target.check_state(CheckName.CANARY).result == passing("the gateway served it")
     assert target.check_state(CheckName.CANARY).ever_passed
     assert [canary.pending for canary in target.canaries] == [True]
     assert target.budget.sent == 1
@@ -117,6 +131,29 @@ def test_whatever_it_holds_is_read_under_the_present_names(state: TargetState) -
     """Incidents, what notifiers know of them, what the checks believe: nothing is lost to a renamed field."""
     older = json.dumps(under_earlier_names(json.loads(encode_target(state))))
     assert repr(decode_target(older)) == repr(state)
+
+
+def test_the_newest_look_is_what_its_result_says() -> None:
+    """Which had its fields beside the moment: here of a look that could not see, and of one that was cut."""
+    dark = {
+        "verdict": "unknown",
+        "summary": "403",
+        "blindness": "refused",
+        "permanent": True,
+        "evidence": {"status": 403},
+    }
+    trends = {"config": {"last": {"at": START, "took": 0.5, **dark}}, "canary": {"last": {"verdict": "pass"}}}
+    state = decode_target(json.dumps({"target": "prod", "trends": trends}))
+    result = unknown("403", UnknownReason.REFUSED, {"status": 403}, permanent=True)
+    assert state.check_states == {CheckName.CONFIG: CheckState(last=LastLook(at=START, took=0.5, result=result))}
+
+
+@pytest.mark.parametrize(("at", "sound"), [(START, True), ("noon", False)])
+def test_whether_it_is_sound_is_told_by_what_stands_under_its_own_names(at: object, sound: bool) -> None:
+    """Else nothing of a trend would be looked at, and a damaged one left out without a copy of the file."""
+    trend = {"last": {"at": at, "took": 0.5, "verdict": "pass", "summary": ""}}
+    document = json.dumps({"target": "prod", "trends": {"config": trend}})
+    assert is_sound_target("prod", document) is sound
 
 
 def test_a_snapshot_of_it_has_the_state_and_no_history(path: Path) -> None:

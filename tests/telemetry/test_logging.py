@@ -27,7 +27,18 @@ from monitor.core.events import (
     TraceJudged,
 )
 from monitor.core.incident import Reason
-from monitor.core.model import CheckName, Fault, Scalar, Service, Severity, TargetName, UnknownReason, Verdict
+from monitor.core.model import (
+    CheckName,
+    CheckResult,
+    Fault,
+    Scalar,
+    Service,
+    Severity,
+    Suspicion,
+    TargetName,
+    UnknownReason,
+    Verdict,
+)
 from monitor.redaction import MASK, Redactor
 from monitor.telemetry.logging import EventLog, JsonFormatter, TextFormatter, configure
 
@@ -249,9 +260,7 @@ def a_look(
         check=check,
         at=1.0,
         took=0.5,
-        verdict=verdict,
-        summary=f"it says {verdict}",
-        evidence=evidence or {},
+        result=CheckResult(verdict=verdict, summary=f"it says {verdict}", evidence=evidence or {}),
     )
 
 
@@ -323,8 +332,9 @@ def test_every_kind_of_event_is_in_the_table() -> None:
 def test_a_look_says_everything_that_is_known(caplog: pytest.LogCaptureFixture) -> None:
     """One canonical line: whom, which check, what, how long, and the evidence."""
     looked = a_look(Verdict.UNKNOWN, evidence={"status": 403})
-    event = replace(looked, summary="403", fault=Fault.BLIND, unknown_reason=UnknownReason.REFUSED)
-    ((_, fields),) = received(caplog, event)
+    suspicion = Suspicion(fault=Fault.BLIND, summary="403")
+    result = replace(looked.result, summary="403", suspicions=(suspicion,), unknown_reason=UnknownReason.REFUSED)
+    ((_, fields),) = received(caplog, replace(looked, result=result))
     assert fields == {
         "event": "checked",
         "target": "prod",

@@ -30,6 +30,7 @@ from monitor.core.events import (
 from monitor.core.incident import NEVER, Diagnosis, Incident, Notified, Reason
 from monitor.core.model import (
     CheckName,
+    CheckResult,
     Component,
     Fault,
     Scalar,
@@ -39,6 +40,8 @@ from monitor.core.model import (
     TargetName,
     TraceId,
     Verdict,
+    failing,
+    passing,
 )
 from monitor.core.silence import Silence
 from monitor.core.state import Active, Budget, Cadence, CheckState, LastLook, Limits, Policy, State, TargetState
@@ -108,7 +111,7 @@ def a_target(**fields: Any) -> TargetState:
 
 def a_look(verdict: Verdict, at: float = START, **evidence: Scalar) -> LastLook:
     """The newest look of a check."""
-    return LastLook(at=at, took=0.5, verdict=verdict, summary="", evidence=evidence)
+    return LastLook(at=at, took=0.5, result=CheckResult(verdict=verdict, summary="", evidence=evidence))
 
 
 def an_incident(*, closed_at: float | None = None, **notified: Notified) -> Incident:
@@ -267,7 +270,7 @@ def test_the_last_look_decides_the_verdict() -> None:
 def test_a_look_is_counted_and_timed() -> None:
     """By target, check and verdict."""
     page = Scraped()
-    look = Checked(target=PROD, check=CheckName.CANARY, at=START, took=0.7, verdict=Verdict.FAIL, summary="")
+    look = Checked(target=PROD, check=CheckName.CANARY, at=START, took=0.7, result=failing(""))
     page.listen(look, look)
     assert page.value("checks_total", "canary", "fail") == 2
     assert page.value("check_duration_seconds_sum", "canary") == pytest.approx(1.4)
@@ -513,7 +516,7 @@ def test_a_removed_targets_series_vanish_and_what_stays_keeps_its_counts() -> No
     both = {PROD: Monitored(checks=EVERYTHING), STAGING: Monitored(checks=EVERYTHING)}
     page = Scraped(Expected(targets=both, notifiers=("slack", "webhook")))
     looks = [
-        Checked(target=target, check=CheckName.GATEWAY, at=START, took=0.1, verdict=Verdict.PASS, summary="")
+        Checked(target=target, check=CheckName.GATEWAY, at=START, took=0.1, result=passing(""))
         for target in (PROD, STAGING)
     ]
     page.set(TargetState(target=STAGING, certificates={"gateway": 1.0}), a_target())

@@ -9,7 +9,7 @@ import httpx
 from starlette.types import ASGIApp
 
 from monitor.core.incident import Diagnosis, Incident, Losses
-from monitor.core.model import CheckName, Component, Fault, Severity, TargetName, Verdict
+from monitor.core.model import CheckName, Component, Fault, Severity, TargetName, passing
 from monitor.core.silence import Silence
 from monitor.core.state import CheckState, LastLook, State, TargetState
 from monitor.web.api import Unknown, Views
@@ -40,7 +40,7 @@ def described(verdict: str = "pass", **fields: Any) -> dict[str, Any]:
 
 def a_state(target: TargetName = PROD, *, incidents: tuple[Incident, ...] = (), at: float = START - 12) -> TargetState:
     """A target whose checks looked twelve seconds ago."""
-    look = LastLook(at=at, took=0.2, verdict=Verdict.PASS, summary="well")
+    look = LastLook(at=at, took=0.2, result=passing("well"))
     return TargetState(
         target=target, check_states={check: CheckState(last=look) for check in CheckName}, incidents=incidents
     )
