@@ -35,7 +35,8 @@ async def test_the_exporter_is_switched_off_and_on_again() -> None:
         assert home.calls == [root]
 
 
-async def test_cause_first() -> None:
+@pytest.mark.parametrize("hours", sample([0.75, 4], every=2))
+async def test_cause_first(hours: float) -> None:
     """Drift, and the traces that go missing after it, are one incident: one message with both times, and one call."""
     async with house() as home:
         await home.settle_in()
@@ -50,7 +51,7 @@ async def test_cause_first() -> None:
         text = home.roots[0].text
         assert f"Since {utc(home.incident.diagnosis.since)}. Traces are missing since {utc(lost.sent_at)}." in text
         edits = len(home.roots[0].versions)
-        await home.advance(4 * HOUR)
+        await home.advance(hours * HOUR)
         assert len(home.roots[0].versions) <= edits + 2
 
 

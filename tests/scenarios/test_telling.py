@@ -169,7 +169,7 @@ async def test_a_target_that_breaks_in_two_ways_is_one_thread_however_long_it_la
     async with house() as home:
         await home.settle_in()
         await home.break_("gateway_unreachable")
-        await home.advance(5 * HOUR)
+        await home.advance(4.6 * HOUR)
         (root,) = home.roots
         assert [line.split(":")[0] for line in home.thread(root)] == ["🚨 escalated", "⏰ reminder"]
         assert len(home.calls) == 2
