@@ -1,4 +1,4 @@
-"""Several targets behind the same services break together: each is told, the channel is called once, and nobody is flooded."""
+"""Several targets behind the same services break together: each is reported, the channel is called once, and nobody is flooded."""
 
 from itertools import pairwise
 from typing import Any
