@@ -72,7 +72,7 @@ async def _demonstrate(fault: str, duration: float | None, directory: Path) -> N
     content = FAULTS[fault].needs_content
     async with serve(time_factor=TIME_FACTOR, content=content, traffic=_TRAFFIC) as sandbox:
         service = Service(_settings(sandbox, directory), config=None, environ={}, cwd=directory, redactor=Redactor())
-        story = Storyteller(service.daemon, sandbox, fault, run=_tell)
+        story = Storyteller(service.daemon, sandbox, fault, say=_tell)
         service.daemon.listen(story.listen)
         tasks: list[asyncio.Task[None]] = []
 

@@ -1,4 +1,4 @@
-"""The story that `demo` tells: what the monitor sees, in plain words, while something breaks and is mended."""
+"""The story that `demo` tells: what the monitor sees, in plain words, while something breaks and is fixed."""
 
 import asyncio
 import textwrap
@@ -18,13 +18,13 @@ _PATIENCE: Seconds = 90.0
 
 
 class Storyteller:
-    """Listens to a daemon, breaks its world once, mends it, and shows what Slack got."""
+    """Listens to a daemon, breaks its world once, fixes it, and shows what Slack got."""
 
-    def __init__(self, daemon: Daemon, sandbox: Sandbox, fault: str, *, run: Callable[[str], None]) -> None:
+    def __init__(self, daemon: Daemon, sandbox: Sandbox, fault: str, *, say: Callable[[str], None]) -> None:
         self._daemon = daemon
         self._sandbox = sandbox
         self._fault = fault
-        self._tell = run
+        self._say = say
         self._clock = SystemClock()
         self._said: set[str] = set()
         self._arrived = asyncio.Event()
@@ -52,24 +52,24 @@ class Storyteller:
 
     async def run(self, url: str) -> None:
         """The whole story."""
-        self._tell("A sandbox of gateway, exporter, Traceloop and Slack is running, and the real monitor watches it.")
-        self._tell(f"  page     {url}/\n  metrics  {url}/metrics\n")
+        self._say("A sandbox of gateway, exporter, Traceloop and Slack is running, and the real monitor watches it.")
+        self._say(f"  page     {url}/\n  metrics  {url}/metrics\n")
         await self._wait(self._arrived)
         await self._clock.sleep(_BREAK_AFTER)
-        self._tell(f"\nNow something breaks: {FAULTS[self._fault].about}")
+        self._say(f"\nNow something breaks: {FAULTS[self._fault].about}")
         broken_at = self._clock.monotonic()
         await self._sandbox.break_(self._fault)
         if await self._wait(self._opened):
             took = self._clock.monotonic() - broken_at
             await self._show(f"After {took:.0f} s the on-call gets this in Slack:")
         else:
-            self._tell("Nobody is told: this by itself is nothing to be woken for.")
+            self._say("Nobody is told: this by itself is nothing to be woken for.")
         await self._clock.sleep(_MEND_AFTER)
-        self._tell("\nIt is mended.")
+        self._say("\nIt is mended.")
         await self._sandbox.fix()
         if self._opened.is_set() and await self._wait(self._resolved):
             await self._show("The same message, edited in place, now says:")
-        self._tell(f"\nPage {url}/ and metrics {url}/metrics stay up; Ctrl-C ends.")
+        self._say(f"\nPage {url}/ and metrics {url}/metrics stay up; Ctrl-C ends.")
 
     async def _wait(self, event: asyncio.Event) -> bool:
         try:
@@ -80,13 +80,13 @@ class Storyteller:
         return True
 
     async def _show(self, heading: str) -> None:
-        """The newest root in Slack as it reads now; telling takes a moment longer than knowing."""
+        """The newest root in Slack as it reads now; delivery takes a moment longer than the diagnosis."""
         await self._clock.sleep(1.5)
         messages = [message for message in self._sandbox.world.slack.messages if message.thread_ts is None]
         if messages:
-            self._tell(f"\n{heading}\n" + textwrap.indent(messages[-1].text, "  │ ", lambda _line: True))
+            self._say(f"\n{heading}\n" + textwrap.indent(messages[-1].text, "  │ ", lambda _line: True))
 
     def _once(self, name: str, text: str) -> None:
         if name not in self._said:
             self._said.add(name)
-            self._tell(text)
+            self._say(text)

@@ -99,7 +99,7 @@ class Configurations:
         self.apply({"type": OTEL, EXPORTER: exporter}, at=at)
 
     def touch(self, kinds: Collection[str]) -> None:
-        """Sign configurations anew: a fault changed them, or somebody mended it."""
+        """Sign configurations anew: a fault changed them, or somebody fixed it."""
         for kind in kinds:
             self._touched[kind] = self._now()
             for (of, name), kept in self._kept.items():

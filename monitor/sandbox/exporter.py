@@ -2,7 +2,7 @@
 
 Window, batch, queue, retries, timeout and the five-minute cache are the defaults of TrueFoundry's collector
 (https://github.com/truefoundry/infra-charts, `charts/truefoundry/charts/tfy-otel-collector`). Nothing is kept on disk: what
-cannot be delivered within its retries, or does not fit the queue, is lost, and nobody is told.
+cannot be delivered within its retries, or does not fit the queue, is lost, and nobody is notified.
 """
 
 import asyncio

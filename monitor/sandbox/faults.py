@@ -100,7 +100,7 @@ class Edit:
 
 @dataclass(frozen=True, slots=True)
 class Apply:
-    """Another configuration of the gateway that somebody applies: in force at once, gone when mended."""
+    """Another configuration of the gateway that somebody applies: in force at once, gone when fixed."""
 
     manifest: Manifest
 
@@ -138,7 +138,7 @@ class SandboxFault:
 
     @property
     def configurations(self) -> frozenset[str]:
-        """The types of the configurations that somebody changes when the fault is set, or mended."""
+        """The types of the configurations that somebody changes when the fault is set, or fixed."""
         applied = {str(patch.manifest["type"]) for patch in self.patches if isinstance(patch, Apply)}
         return frozenset(applied | {OTEL for patch in self.patches if isinstance(patch, Edit)})
 
@@ -168,7 +168,7 @@ class ActiveFaults:
         )
 
     def clear(self, name: str) -> bool:
-        """Mend; whether there was anything to mend."""
+        """Fix; whether there was anything to fix."""
         return self._patches.pop(name, None) is not None
 
     def transport_fault(self, host: Host, path: str) -> TransportFault | None:

@@ -1,4 +1,4 @@
-"""The sandbox as a whole: four services and an exporter over one world, and the API by which it is looked at, broken and mended."""
+"""The sandbox as a whole: four services and an exporter over one world, and the API by which it is looked at, broken and fixed."""
 
 import re
 from collections.abc import AsyncIterator, Mapping
@@ -189,7 +189,7 @@ class Sandbox:
             "messages": len(world.slack.messages),
         }
 
-    # --- break and mend, at run time
+    # --- break and fix, at run time
 
     async def break_(self, name: str, seconds: Seconds | None = None) -> None:
         """Set a fault; `seconds` replaces its delays. Raises KeyError for a name that is not in the table."""

@@ -32,7 +32,7 @@ class KeptSpan:
 
 
 class World:
-    """The state. Changing it is how a test, the control API or a demonstration breaks and mends things."""
+    """The state. Changing it is how a test, the control API or a demonstration breaks and fixes things."""
 
     def __init__(
         self,

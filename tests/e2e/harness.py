@@ -186,7 +186,7 @@ class Alertmanager:
 def alertmanager_running(
     directory: Path, configuration: dict[str, Any], *, port: int | None = None, cluster: tuple[str, ...] = ()
 ) -> Iterator[Alertmanager]:
-    """Run an Alertmanager; alone unless `cluster` says otherwise. At the same port it remembers whom it told, but no alert."""
+    """Run an Alertmanager; alone unless `cluster` says otherwise. At the same port it remembers whom it notified, but no alert."""
     listen = port or free_ports(1)
     path = directory / f"alertmanager-{listen}.yml"
     path.write_text(yaml.safe_dump(configuration))

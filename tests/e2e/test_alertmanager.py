@@ -1,4 +1,4 @@
-"""A real Alertmanager is posted the monitor's incidents, and tells a receiver what on-call would hear."""
+"""A real Alertmanager is posted the monitor's incidents, and notifies a receiver of what on-call would receive."""
 
 import json
 import urllib.request
@@ -57,7 +57,7 @@ def _configuration(sandbox: SandboxProcess, *urls: str) -> dict[str, Any]:
 
 
 def _heard(posts: Posts) -> list[tuple[str, str]]:
-    """What the receiver was told: status and fault of each alert."""
+    """What the receiver received: status and fault of each alert."""
     return [
         (alert["status"], alert["annotations"].get("fault", alert["labels"]["alertname"]))
         for _, body in posts
@@ -117,8 +117,8 @@ def test_one_incident_is_one_alert_whatever_becomes_of_it(sandbox: SandboxProces
         assert {path for path, _ in posts} == {"/hook"}
 
 
-def test_an_alertmanager_that_forgets_is_told_again(sandbox: SandboxProcess, tmp_path: Path) -> None:
-    """It is restarted: within a minute it knows the incident again, and nobody heard that it was over, or heard it twice."""
+def test_an_alertmanager_that_forgets_is_notified_again(sandbox: SandboxProcess, tmp_path: Path) -> None:
+    """It is restarted: within a minute it knows the incident again, and nobody received that it was over, or received it twice."""
     port = free_ports(1)
     with receiver_running() as (hook, posts), ExitStack() as stack:
         with alertmanager_running(tmp_path, _routing(hook), port=port) as manager:

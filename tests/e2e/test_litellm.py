@@ -45,7 +45,7 @@ def test_a_trace_that_litellm_exports_is_reported_as_arrived(sandbox: SandboxPro
 def test_a_wrong_key_at_litellm_is_reported_as_a_loss_that_is_not_traceloops(
     sandbox: SandboxProcess, tmp_path: Path
 ) -> None:
-    """Its exporter is refused and tells no caller; the monitor reports the loss, and that Traceloop is well: exit code 1."""
+    """Its exporter is refused and notifies no caller; the monitor reports the loss, and that Traceloop is healthy: exit code 1."""
     traceloop = sandbox.configuration()["targets"]["demo"]["traceloop"]
     with litellm_running(tmp_path, otlp_url=traceloop["url"], key="tl_revoked", master_key=MASTER_KEY) as url:
         code, report = check(write_configuration(tmp_path, _configuration(sandbox, url)))

@@ -64,7 +64,7 @@ def test_prometheus_answers_a_query_for_the_verdicts(prometheus: str) -> None:
 
 
 def test_nothing_fires_while_all_is_well_and_a_fault_does(prometheus: str, sandbox: SandboxProcess) -> None:
-    """The exporter is switched off: the shipped alert fires with the fault's name; mended, it ends."""
+    """The exporter is switched off: the shipped alert fires with the fault's name; fixed, it ends."""
     assert _labels(prometheus, 'ALERTS{alertstate="firing"}', "alertname") == set()
     firing = 'ALERTS{alertname="GatewayTraceFaultActive",alertstate="firing"}'
     sandbox.break_("exporter_disabled")
@@ -78,11 +78,11 @@ def test_nothing_fires_while_all_is_well_and_a_fault_does(prometheus: str, sandb
         assert active == {("exporter_disabled",)}
     finally:
         sandbox.fix()
-    # It resolves when canaries sent after the mend arrive, which the exporter's cache delays: the configuration is enough here.
+    # It resolves when canaries sent after the fix arrive, which the exporter's cache delays: the configuration is enough here.
     wait_until(
         lambda: _labels(prometheus, 'trace_monitor_check_verdict{check="config",verdict="pass"} == 1', "target"),
         within=30,
-        what="the mended configuration",
+        what="the fixed configuration",
     )
 
 

@@ -11,13 +11,13 @@ import time
 
 from tests.fuzz.mutations import KINDS, Mutation
 from tests.fuzz.routes import ROUTES
-from tests.fuzz.test_fields import SAMPLES, as_heard, wrongly_judged
+from tests.fuzz.test_fields import SAMPLES, as_received, wrongly_judged
 from tests.fuzz.worlds import BROKEN, run
 
 
 async def _judge_samples(mutation: Mutation) -> list[str]:
     """Every recorded answer, changed, judged by the adapters alone."""
-    wrong = [await wrongly_judged(sample, mutation.changer()(as_heard(sample)), mutation) for sample in SAMPLES]
+    wrong = [await wrongly_judged(sample, mutation.changer()(as_received(sample)), mutation) for sample in SAMPLES]
     return [complaint for complaint in wrong if complaint]
 
 

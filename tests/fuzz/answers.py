@@ -14,7 +14,7 @@ _LIMIT = 4 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Heard:
+class Received:
     """A whole answer; header names are lower-case."""
 
     status: int = 200
@@ -64,7 +64,7 @@ def strict_json(body: bytes) -> Any:
         raise ValueError("nested too deep") from error
 
 
-def changing(concerns: Callable[[str, str], bool], change: Callable[[Heard], Heard]) -> Between:
+def changing(concerns: Callable[[str, str], bool], change: Callable[[Received], Received]) -> Between:
     """Stand between: what `concerns` (method and path) names is served, and its answer changed on its way back."""
 
     async def between(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
@@ -78,7 +78,7 @@ def changing(concerns: Callable[[str, str], bool], change: Callable[[Heard], Hea
 
         await app(scope, receive, collect)
         head, *rest = messages
-        received = Heard(
+        received = Received(
             status=head["status"],
             headers={name.decode().lower(): value.decode("latin-1") for name, value in head["headers"]},
             body=b"".join(message.get("body", b"") for message in rest),

@@ -17,10 +17,10 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 )
 
 from monitor.sandbox.credentials import Credentials
-from tests.fuzz.answers import Heard
+from tests.fuzz.answers import Received
 
 Chance = random.Random
-Change = Callable[[Heard, Chance], Heard]
+Change = Callable[[Received, Chance], Received]
 Path = tuple[str | int, ...]
 
 PLANTED = Credentials()
@@ -123,7 +123,7 @@ def as_body(document: Any) -> bytes:
 def _in_json(edit: Callable[[Any, Path, Chance], Any]) -> Change:
     """Edit one place of the document; a body that is none is cut instead."""
 
-    def change(received: Heard, chance: Chance) -> Heard:
+    def change(received: Received, chance: Chance) -> Received:
         try:
             document = json.loads(received.body)
         except ValueError:
@@ -176,7 +176,7 @@ def _add(document: Any, path: Path, chance: Chance) -> Any:
     return set_at(document, path, [*value, chance.choice(OTHER_TYPES)]) if isinstance(value, list) else [document]
 
 
-def _repeat_name(received: Heard, chance: Chance) -> Heard:
+def _repeat_name(received: Received, chance: Chance) -> Received:
     """Two fields of one name in one object: the second says something else."""
     text = received.body.decode("utf-8", "replace").rstrip()
     if not text.endswith("}"):
@@ -189,13 +189,13 @@ def _repeat_name(received: Heard, chance: Chance) -> Heard:
     return replace(received, body=(text[:-1] + again).encode())
 
 
-def _nest(received: Heard, chance: Chance) -> Heard:
+def _nest(received: Received, chance: Chance) -> Received:
     depth = chance.choice((50, 99, 101, 3_000, 100_000))
     pair = chance.choice((("[", "]"), ('{"a":', "}"), ('{"spans":[', "]}")))
     return replace(received, body=(pair[0] * depth).encode() + (received.body or b"1") + (pair[1] * depth).encode())
 
 
-def _put_number(received: Heard, chance: Chance) -> Heard:
+def _put_number(received: Received, chance: Chance) -> Received:
     """Numbers that JSON does not have, or nobody can hold."""
     word = chance.choice(("NaN", "Infinity", "-Infinity", "1e999", "-1e999", "9" * 4_000, "9" * 5_000, "0x10", "01"))
     try:
@@ -219,7 +219,7 @@ MOMENTS = (
 )
 
 
-def _change_moments(received: Heard, chance: Chance) -> Heard:
+def _change_moments(received: Received, chance: Chance) -> Received:
     """Every date of the document is another, absurd one."""
     pattern = rb'"[0-9]{4}-[0-9]{2}-[0-9]{2}T[^"]*"'
     return replace(received, body=re.sub(pattern, f'"{chance.choice(MOMENTS)}"'.encode(), received.body))
@@ -228,18 +228,18 @@ def _change_moments(received: Heard, chance: Chance) -> Heard:
 # --- in the bytes
 
 
-def _cut(received: Heard, chance: Chance) -> Heard:
+def _cut(received: Received, chance: Chance) -> Received:
     return replace(received, body=received.body[: chance.randrange(len(received.body) + 1)])
 
 
-def _flip(received: Heard, chance: Chance) -> Heard:
+def _flip(received: Received, chance: Chance) -> Received:
     body = bytearray(received.body or b"\0")
     for _ in range(chance.choice((1, 1, 3, 40))):
         body[chance.randrange(len(body))] ^= 1 << chance.randrange(8)
     return replace(received, body=bytes(body))
 
 
-def _replace_body(received: Heard, chance: Chance) -> Heard:
+def _replace_body(received: Received, chance: Chance) -> Received:
     bodies = (
         b"",
         b" \r\n",
@@ -276,7 +276,7 @@ def _bomb() -> bytes:
     return gzip.compress(b" " * 16_000_000)
 
 
-def _compress(received: Heard, chance: Chance) -> Heard:
+def _compress(received: Received, chance: Chance) -> Received:
     """Compressed, as promised or not, or a thousandfold."""
     bomb = _bomb()
     packed = gzip.compress(received.body)
@@ -303,16 +303,16 @@ STATUSES = (
 )
 
 
-def _change_status(received: Heard, chance: Chance) -> Heard:
+def _change_status(received: Received, chance: Chance) -> Received:
     headers = {**received.headers, "location": f"https://elsewhere.example/{PLANTED.key}"}
     return replace(received, status=chance.choice(STATUSES), headers=headers)
 
 
-def _change_status_and_body(received: Heard, chance: Chance) -> Heard:
+def _change_status_and_body(received: Received, chance: Chance) -> Received:
     return _change_status(_replace_body(received, chance), chance)
 
 
-def _change_type(received: Heard, chance: Chance) -> Heard:
+def _change_type(received: Received, chance: Chance) -> Received:
     other = chance.choice(
         ("", "text/html", "text/plain; charset=utf-16", "application/x-protobuf", "application/json", "\x80;;=")
     )
@@ -333,7 +333,7 @@ RETRY_AFTER = (
 )
 
 
-def _ask_to_wait(received: Heard, chance: Chance) -> Heard:
+def _ask_to_wait(received: Received, chance: Chance) -> Received:
     headers = {**received.headers, "retry-after": chance.choice(RETRY_AFTER).encode().decode("latin-1")}
     return replace(received, status=chance.choice((received.status, 429, 503)), headers=headers)
 
@@ -367,12 +367,12 @@ FEEDBACK: tuple[str, ...] = (
 )
 
 
-def _change_feedback(received: Heard, chance: Chance) -> Heard:
+def _change_feedback(received: Received, chance: Chance) -> Received:
     value = chance.choice(FEEDBACK).encode().decode("latin-1")
     return replace(received, headers={**received.headers, "x-tfy-feedback-target-id": value})
 
 
-def _change_headers(received: Heard, chance: Chance) -> Heard:
+def _change_headers(received: Received, chance: Chance) -> Received:
     """Headers that the monitor reads, with something else in them; or all of them gone."""
     if chance.random() < 0.2:
         return replace(received, headers={})
@@ -384,7 +384,7 @@ def _change_headers(received: Heard, chance: Chance) -> Heard:
     return replace(received, headers={**received.headers, chance.choice(names): value.replace("\0", "")[:60_000]})
 
 
-def _answer_in_protobuf(received: Heard, chance: Chance) -> Heard:
+def _answer_in_protobuf(received: Received, chance: Chance) -> Received:
     """What an OTLP endpoint may say, and what it may not."""
     number = chance.choice((0, 1, -1, 2**62))
     partial = ExportTracePartialSuccess(rejected_spans=number, error_message=chance.choice(("", *HOSTILE[:5])))
@@ -395,7 +395,7 @@ def _answer_in_protobuf(received: Heard, chance: Chance) -> Heard:
     return replace(received, headers=headers, body=body)
 
 
-def _answer_in_otlp_json(received: Heard, chance: Chance) -> Heard:
+def _answer_in_otlp_json(received: Received, chance: Chance) -> Received:
     rejected = chance.choice((*OTHER_TYPES, "1", "-1", "1.5", "x", "9" * 30))
     said = {"partialSuccess": {"rejectedSpans": rejected, "errorMessage": chance.choice((*OTHER_TYPES, *HOSTILE))}}
     return replace(received, headers={**received.headers, "content-type": "application/json"}, body=as_body(said))
@@ -438,11 +438,11 @@ class Mutation:
     def __str__(self) -> str:
         return f"{self.kind}-{self.seed}"
 
-    def changer(self) -> Callable[[Heard], Heard]:
+    def changer(self) -> Callable[[Received], Received]:
         """A function that changes one answer after the other."""
         weather = random.Random(self.seed)  # noqa: S311 - the same changes in every run are the point
 
-        def change(received: Heard) -> Heard:
+        def change(received: Received) -> Received:
             if self.kind != "storm":
                 return KINDS[self.kind](received, random.Random(self.seed))  # noqa: S311 - the same
             return KINDS[weather.choice(list(KINDS))](received, weather)

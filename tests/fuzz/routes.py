@@ -1,6 +1,6 @@
 """Every answer that the monitor reads, and what it may conclude from one: the table that the fuzz judges by.
 
-The readers here are on purpose not the program's own: each says from the bytes alone which faults somebody could be told of.
+The readers here are on purpose not the program's own: each says from the bytes alone which faults somebody could be notified of.
 Nothing else may be: what cannot be read is no evidence, and at worst the monitor is `blind`.
 """
 
@@ -15,10 +15,10 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from monitor.core.model import Fault
 from monitor.sandbox import Host
 from monitor.sandbox.credentials import EXPORTED_ATTRIBUTE
-from tests.fuzz.answers import Heard
+from tests.fuzz.answers import Received
 
 Faults = frozenset[Fault]
-Reader = Callable[[Heard], Faults]
+Reader = Callable[[Received], Faults]
 F = Fault
 NOBODY: Faults = frozenset()
 EXPORTER = "otel_traces_exporter_config"
@@ -42,7 +42,7 @@ class Route:
     every: int = 5
     matters_where_it_is_broken: bool = False
 
-    def may_say_where_broken(self, received: Heard) -> Faults:
+    def may_say_where_broken(self, received: Received) -> Faults:
         """Where traces do not come, that TrueFoundry has none says that none was made."""
         return self.may_say(received) | (
             _own_store(received) if self.method == "POST" and "spans" in self.path else NOBODY
@@ -53,7 +53,7 @@ class Route:
         return method == self.method and re.fullmatch(self.path, path) is not None
 
 
-def _configuration(received: Heard) -> Faults:
+def _configuration(received: Received) -> Faults:
     """404, null and empty count as off; a manifest of the right kind that says something else is drift, or off."""
     if received.status == 404:
         return frozenset({F.EXPORTER_DISABLED})
@@ -95,7 +95,7 @@ def _is_words(value: Any) -> bool:
     return value is None or (isinstance(value, dict) and all(isinstance(each, str | None) for each in value.values()))
 
 
-def _own_store(received: Heard) -> Faults:
+def _own_store(received: Received) -> Faults:
     try:
         said = received.json() if received.status == 200 else None
     except ValueError:
@@ -103,13 +103,13 @@ def _own_store(received: Heard) -> Faults:
     return frozenset({F.TRACE_NOT_CREATED}) if isinstance(said, dict) and said.get("data") == [] else NOBODY
 
 
-def _health(received: Heard) -> Faults:
+def _health(received: Received) -> Faults:
     """Reachable is any answer but a redirect or a 5xx."""
     away = 300 <= received.status < 400 or received.status >= 500
     return frozenset({F.GATEWAY_UNREACHABLE}) if away else NOBODY
 
 
-def _completion(received: Heard) -> Faults:
+def _completion(received: Received) -> Faults:
     """By its status; a success that is no completion, or comes from a cache, is a canary rejected. Export is not its subject."""
     if received.status == 401:
         return frozenset({F.GATEWAY_REFUSED, F.PROVIDER_FAILING})
@@ -129,11 +129,11 @@ def _completion(received: Heard) -> Faults:
     return NOBODY if served else frozenset({F.CANARY_REJECTED})
 
 
-def _is_cached(received: Heard) -> bool:
+def _is_cached(received: Received) -> bool:
     return received.headers.get("x-tfy-cache-status", "").strip().lower() == "hit"
 
 
-def _rows(received: Heard) -> Iterator[Mapping[str, Any]]:
+def _rows(received: Received) -> Iterator[Mapping[str, Any]]:
     """The rows of a well-formed page of the warehouse."""
     if received.status != 200:
         return
@@ -144,7 +144,7 @@ def _rows(received: Heard) -> Iterator[Mapping[str, Any]]:
     yield from (row for row in rows if isinstance(row, dict)) if isinstance(rows, list) else ()
 
 
-def _warehouse(received: Heard) -> Faults:
+def _warehouse(received: Received) -> Faults:
     """A row that calls itself otherwise is mislabelled; one that holds content, or a credential, leaks it."""
     found: set[Fault] = set()
     name, value = EXPORTED_ATTRIBUTE
@@ -186,7 +186,7 @@ def _is_telling(key: str, value: Any) -> bool:
     )
 
 
-def _ingest(received: Heard) -> Faults:
+def _ingest(received: Received) -> Faults:
     """401 is the key; other refusals, and spans rejected in a success, are Traceloop's; 429 is patience."""
     if 200 <= received.status < 300:
         return frozenset({F.INGEST_FAILING}) if _rejected(received) > 0 else NOBODY
@@ -195,7 +195,7 @@ def _ingest(received: Heard) -> Faults:
     return NOBODY if received.status == 429 else frozenset({F.INGEST_FAILING})
 
 
-def _rejected(received: Heard) -> int:
+def _rejected(received: Received) -> int:
     """How many spans a partial success says were rejected: 64-bit numbers, in JSON as a text or not."""
     try:
         if received.content_type == "application/x-protobuf":

@@ -14,7 +14,7 @@ KINDS_EACH = 3
 
 
 def drawn(route: str, broken: str | None) -> list[Mutation]:
-    """Some changes for an answer, the same ones in every run; in a well world a storm of all besides."""
+    """Some changes for an answer, the same ones in every run; in a healthy world a storm of all besides."""
     chance = random.Random(f"{route} {broken}")  # noqa: S311 - the same changes in every run are the point
     kinds = [*chance.sample(list(KINDS), KINDS_EACH), "storm"] if broken is None else [chance.choice([*KINDS, "storm"])]
     return [Mutation(kind=kind, seed=chance.randrange(1000)) for kind in kinds]
@@ -31,7 +31,7 @@ CASES = [
 
 @pytest.mark.parametrize(("route", "mutation", "broken"), sample(CASES, every=9), ids=str)
 async def test_the_monitor_says_unknown_or_the_right_thing(route: str, mutation: Mutation, broken: str | None) -> None:
-    """In a well world and in a broken one; and when all is mended, what was told is resolved where it was told."""
+    """In a healthy world and in a broken one; and when all is fixed, what was reported is resolved where it was reported."""
     done = await run(route, mutation, broken=broken)
     assert done.wrong == []
     assert done.changed > 0 or not ROUTES[route].asked
@@ -55,7 +55,7 @@ async def test_no_change_of_an_absurd_date_hides_a_drift_or_crashes() -> None:
 
 @pytest.mark.thorough
 async def test_slack_may_answer_anything() -> None:
-    """Whoever was told is told of the end, and nothing that Slack says is shown as it came."""
+    """Whoever was notified is notified of the end, and nothing that Slack says is shown as it came."""
     for kind in ("body", "status_and_body", "other_type", "text", "retry_after"):
         done = await run("slack", Mutation(kind=kind, seed=3), broken="exporter_disabled")
         assert (done.wrong, done.changed > 0) == ([], True)

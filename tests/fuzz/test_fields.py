@@ -12,7 +12,7 @@ import pytest
 
 from monitor.core.model import Fault
 from tests.fakes.remote import Reply
-from tests.fuzz.answers import Heard, strict_json
+from tests.fuzz.answers import Received, strict_json
 from tests.fuzz.mutations import HOSTILE, KINDS, OTHER_TYPES, Mutation, Path, as_body, drop_at, paths_of, set_at
 from tests.fuzz.routes import ROUTES
 from tests.samples.judging import TRACE, judge
@@ -38,7 +38,7 @@ def changed_in_every_field(body: bytes) -> Iterator[tuple[Path, Any, bytes]]:
             yield path, other, as_body(set_at(document, path, other))
 
 
-def may_be_judged(kind: str, received: Heard) -> set[str]:
+def may_be_judged(kind: str, received: Received) -> set[str]:
     """Everything that the bytes themselves give a reason for."""
     faults = {str(fault) for fault in ROUTES[_ROUTES.get(kind, kind)].may_say(received)}
     match kind:
@@ -57,26 +57,26 @@ def may_be_judged(kind: str, received: Heard) -> set[str]:
             accepted = 200 <= received.status < 300 and unread  # and read back: that says what became of it
             return {"accepted"} if accepted else {"key refused"} if received.status == 401 else faults
         case "slack":
-            return _told(received)
+            return _accepted(received)
         case _:
             return faults or {"pass"}
 
 
-def _document(received: Heard) -> Any:
+def _document(received: Received) -> Any:
     try:
         return received.json()
     except ValueError:
         return None
 
 
-def _has_tenant(received: Heard) -> bool:
+def _has_tenant(received: Received) -> bool:
     said = _document(received)
     user = said.get("user") if isinstance(said, dict) else None
     tenant = user.get("tenantName") if isinstance(user, dict) else None
     return isinstance(tenant, str) and tenant != ""
 
 
-def _trees(kind: str, received: Heard, faults: set[str]) -> set[str]:
+def _trees(kind: str, received: Received, faults: set[str]) -> set[str]:
     """As many spans of the trace as there are rows of it; none only where the list itself says so."""
     said = _document(received)
     if kind == "trace" and received.status in (401, 403, 404):
@@ -110,8 +110,8 @@ def _labels(faults: set[str]) -> Iterator[str]:
         yield "mislabelled"
 
 
-def _told(received: Heard) -> set[str]:
-    """Told only by `ok: true`, never only by `ok: false` with a documented word."""
+def _accepted(received: Received) -> set[str]:
+    """Accepted only by `ok: true`, never only by `ok: false` with a documented word."""
     said = _document(received)
     ok = said.get("ok") if isinstance(said, dict) else None
     if ok is True and received.status == 200:
@@ -121,7 +121,7 @@ def _told(received: Heard) -> set[str]:
     return {"later"} if received.status == 429 or 300 <= received.status < 500 else {"perhaps"}
 
 
-async def wrongly_judged(sample: Sample, received: Heard, what: object) -> str | None:
+async def wrongly_judged(sample: Sample, received: Received, what: object) -> str | None:
     """A complaint, if the judgement is none that the bytes give a reason for."""
     judged = await judge(sample.kind, Reply(received.body, status=received.status, headers=received.headers))
     if judged == sample.judged or _UNKNOWN.fullmatch(judged) or judged in may_be_judged(sample.kind, received):
@@ -129,15 +129,15 @@ async def wrongly_judged(sample: Sample, received: Heard, what: object) -> str |
     return f"{sample.name} with {str(what)[:80]}: {judged}, not {sample.judged}"
 
 
-def as_heard(sample: Sample) -> Heard:
+def as_received(sample: Sample) -> Received:
     """The recorded answer."""
-    return Heard(status=sample.reply.status, headers=sample.reply.headers, body=sample.reply.body)
+    return Received(status=sample.reply.status, headers=sample.reply.headers, body=sample.reply.body)
 
 
 @pytest.mark.parametrize("case", sample(SAMPLES, every=9), ids=lambda case: case.name)
 async def test_no_field_makes_an_answer_accuse_wrongly(case: Sample) -> None:
     """Dropped, null, of another type, absurd or hostile: nothing raises, and nobody is accused for it."""
-    received = as_heard(case)
+    received = as_received(case)
     wrong = [
         await wrongly_judged(case, replace(received, body=body), (path, other))
         for path, other, body in changed_in_every_field(received.body)
@@ -148,7 +148,7 @@ async def test_no_field_makes_an_answer_accuse_wrongly(case: Sample) -> None:
 @pytest.mark.parametrize("case", sample(SAMPLES, every=9), ids=lambda case: case.name)
 async def test_no_bytes_make_an_answer_accuse_wrongly(case: Sample) -> None:
     """Every kind of change that can come over an answer, some times each."""
-    received = as_heard(case)
+    received = as_received(case)
     mutations = [Mutation(kind=kind, seed=seed) for kind in KINDS for seed in range(6)]
     wrong = [await wrongly_judged(case, mutation.changer()(received), mutation) for mutation in mutations]
     assert [complaint for complaint in wrong if complaint] == []

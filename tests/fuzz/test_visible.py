@@ -16,7 +16,7 @@ from monitor.store.codec import decode_target, encode_input, encode_target
 from monitor.telemetry.logging import EventLog, configure
 from monitor.web.page import status_page
 from monitor.web.payloads import as_json
-from tests.fuzz.answers import Heard, changing
+from tests.fuzz.answers import Received, changing
 from tests.fuzz.mutations import as_body, get_at, paths_of, set_at
 from tests.fuzz.routes import ROUTES
 from tests.sampling import sample
@@ -26,11 +26,11 @@ UNSEEN = "\ud83d\x1b]0;x\x07\x9b31m\x00\u202e\u200b\ufeff\u2066\U000e0041\u3164\
 _OURS = "\u2060\ufe0f"  # the word joiner breaks links in Slack, the selector belongs to our own signs
 
 
-def in_every_text() -> Callable[[Heard], Heard]:
+def in_every_text() -> Callable[[Received], Received]:
     """Changes another text field of each answer, one after the other."""
     turn = 0
 
-    def change(received: Heard) -> Heard:
+    def change(received: Received) -> Received:
         nonlocal turn
         try:
             document = json.loads(received.unpacked())

@@ -8,7 +8,7 @@ from monitor.core.faults import FAULTS as TABLE
 from monitor.core.model import Fault, Severity, UnknownReason
 from monitor.sandbox import FAULTS, Host, Variant
 from monitor.web.page import status_page
-from tests.fuzz.answers import Heard, changing
+from tests.fuzz.answers import Received, changing
 from tests.fuzz.mutations import Mutation
 from tests.fuzz.routes import ROUTES
 from tests.scenarios.discretion import given_away
@@ -48,7 +48,7 @@ class Run:
 
     @property
     def allowed(self) -> frozenset[Fault]:
-        """What may be told: what the changed answers say of themselves, what is really broken, and that we cannot see."""
+        """What may be reported: what the changed answers say of themselves, what is really broken, and that we cannot see."""
         if self.broken is None:
             return frozenset({Fault.BLIND, *self.might_say})
         # Where the cause cannot be read, its symptoms are as true: no trace comes, and on which leg it is lost.
@@ -57,7 +57,7 @@ class Run:
 
 
 async def run(route: str, mutation: Mutation, *, broken: str | None = None, words: str = "") -> Run:
-    """Let a well daemon settle in, change one answer (and break the world) for a while, then mend everything."""
+    """Let a healthy daemon settle in, change one answer (and break the world) for a while, then fix everything."""
     done = Run(route=route, mutation=mutation, broken=broken)
     variant = Variant().vary(dict(word.split("=") for word in words.split(",") if word))
     async with house(variant, seed=mutation.seed, one_root=ROUTES[route].host is not Host.SLACK) as home:
@@ -83,10 +83,10 @@ async def run(route: str, mutation: Mutation, *, broken: str | None = None, word
     return done
 
 
-def _noting(done: Run) -> Callable[[Heard], Heard]:
+def _noting(done: Run) -> Callable[[Received], Received]:
     change = done.mutation.changer()
 
-    def noting(received: Heard) -> Heard:
+    def noting(received: Received) -> Received:
         changed = change(received)
         done.changed += 1
         route = ROUTES[done.route]
@@ -127,7 +127,7 @@ def _showing(home: House) -> Iterator[str]:
 
 
 def _unresolved(home: House) -> Iterator[str]:
-    """Whoever was told of an incident is told of its end."""
+    """Whoever was notified of an incident is notified of its end."""
     target_store = home.daemon.target_store(DEMO)
     assert target_store is not None
     if home.incident is not None:

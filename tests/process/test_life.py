@@ -84,7 +84,7 @@ def _is_asked(life: Life, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def _is_broken_and_taken(life: Life, capsys: pytest.CaptureFixture[str]) -> None:
-    """Slack is told; whoever takes it stands in the message."""
+    """Slack is notified; whoever takes it stands in the message."""
     life.sandbox.break_("exporter_disabled")
     until(lambda: life.notified, what="an opening")
     incident = until(lambda: life.program.incident)
@@ -106,7 +106,7 @@ def _is_silenced(life: Life, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def _refuses_a_bad_configuration(life: Life) -> None:
-    """It is told why, and nothing has changed."""
+    """It says why, and nothing has changed."""
     good = Path(life.file).read_text()
     life.write({"log": {"level": "loud"}})
     status, body = life.program.post("/-/reload", ADMIN)
@@ -118,7 +118,7 @@ def _refuses_a_bad_configuration(life: Life) -> None:
 
 
 def _takes_a_good_one(life: Life) -> None:
-    """A target that is gone is told so; one that is new begins at once."""
+    """A target that is gone is reported as such; one that is new begins at once."""
     demo = json.loads(Path(life.file).read_text())["targets"]["demo"]
     life.write({"targets": {"other": demo}}, without="demo")
     assert life.program.post("/-/reload", ADMIN) == (200, {"reloaded": True})
@@ -129,7 +129,7 @@ def _takes_a_good_one(life: Life) -> None:
 
 
 def _everything_shown(life: Life) -> str:
-    """Page, metrics, API and Slack, while a refused token, a wrong and a rejected key are what they tell of."""
+    """Page, metrics, API and Slack, while a refused token, a wrong and a rejected key are what they report."""
     for fault in ("config_drift_key", "gateway_refused", "key_rejected"):
         life.sandbox.break_(fault)
     until(lambda: life.program.metric("fault_active", target="other", fault="gateway_refused"), what="a refusal")

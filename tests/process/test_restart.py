@@ -22,7 +22,7 @@ def _replies(sandbox: LiveSandbox) -> list[str]:
 
 
 def test_an_incident_outlives_the_process_that_opened_it(tmp_path: Path) -> None:
-    """SIGKILL: the next process knows it, tells it to nobody again, and its resolve lands in the same thread."""
+    """SIGKILL: the next process knows it, notifies nobody again, and its resolve lands in the same thread."""
     with live_sandbox() as sandbox:
         file = sandbox.file(tmp_path, LOUD, {"targets": {"demo": {"checks": ONLY_GATEWAY}}})
         with running(file, tmp_path) as first:

@@ -142,7 +142,7 @@ def test_slack_refuses(payload: dict[str, Any], error: str) -> None:
     assert problems[0].startswith(f"{error}: ")
 
 
-def test_every_problem_is_told() -> None:
-    """Not only the first: who mends a message sees all at once, each with its place."""
+def test_every_problem_is_named() -> None:
+    """Not only the first: who fixes a message sees all at once, each with its place."""
     problems = validate_message({"text": "x" * 40_001, "blocks": [section(text=mrkdwn("")), {"type": "paragraph"}]})
     assert [problem.split(": ")[1].split(".")[0] for problem in problems] == ["text", "blocks[0]", "blocks[1]"]

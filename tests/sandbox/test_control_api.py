@@ -8,6 +8,7 @@ import pytest
 
 from monitor.sandbox import FAULTS, SWITCHES, Host, Sandbox, Traffic
 from monitor.sandbox.credentials import CHANNEL
+from tests.fakes.clock import FakeClock
 from tests.sandbox.common import Asker, call, read
 
 
@@ -82,6 +83,16 @@ async def test_traffic_is_shown_and_changed(asker: Asker) -> None:
     assert (await asker.warehouse())["total_results"] == 0
 
 
+async def test_a_reset_takes_traffic_back_to_what_the_sandbox_began_with(clock: FakeClock) -> None:
+    """Not to none."""
+    sandbox = Sandbox(clock=clock, traffic=Traffic(7))
+    await sandbox.start()
+    sandbox.world.traffic = Traffic(9)
+    await sandbox.reset()
+    assert sandbox.world.traffic == Traffic(7)
+    await sandbox.stop()
+
+
 async def test_messages_traces_and_requests_are_shown(asker: Asker) -> None:
     """Requests without their headers, for those hold credentials."""
     await asker.slack("chat.postMessage", channel=CHANNEL, text="hello")
@@ -108,7 +119,7 @@ async def test_the_state_sums_up(asker: Asker) -> None:
 
 
 async def test_a_reset_begins_anew(asker: Asker, sandbox: Sandbox) -> None:
-    """Faults, dialect, configuration and memories; the exporter reads its configuration again."""
+    """Faults, variant, configuration and memories; the exporter reads its configuration again."""
     await asker.control("POST", "/dialect", {"off": "404"})
     await asker.control("POST", "/faults/config_drift_key")
     manifest = {"type": "gateway-otel-config"}

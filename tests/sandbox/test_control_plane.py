@@ -204,7 +204,7 @@ async def test_logging_configurations_stand_side_by_side(asker: Asker, sandbox: 
 
 
 async def test_a_fault_signs_what_it_applies(asker: Asker, sandbox: Sandbox, clock: FakeClock) -> None:
-    """Mended, the configuration is gone again."""
+    """Fixed, the configuration is gone again."""
     await clock.advance(60)
     await sandbox.break_("logging_off_for_others")
     await clock.advance(60)

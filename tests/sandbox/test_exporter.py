@@ -22,7 +22,7 @@ CONTENT = ("tfy.input", "tfy.output", "tfy.resolved_input", "llm.prompts.", "llm
 
 @dataclass
 class Endpoint:
-    """Takes every post and answers as it is told; `answers` run out into 200."""
+    """Takes every post and answers as it is asked to; `answers` run out into 200."""
 
     clock: FakeClock
     answers: list[int | Exception] = field(default_factory=list)
@@ -204,7 +204,7 @@ async def test_a_change_takes_effect_when_the_cache_expires(exporting: Exporting
     await asker.sandbox.fix()
     await asker.complete()
     await clock.advance(3)
-    assert asker.exported()["switched_off"] == 6, "mended, and the cache still says off"
+    assert asker.exported()["switched_off"] == 6, "fixed, and the cache still says off"
     await clock.advance(300)
     await asker.complete()
     await clock.advance(3)
@@ -366,7 +366,7 @@ async def test_one_trace_of_four_is_lost(asker: Asker) -> None:
     assert len(asker.sandbox.world.traces()) == 6
 
 
-async def test_a_late_trace_is_as_late_as_it_is_told(asker: Asker) -> None:
+async def test_a_late_trace_is_as_late_as_it_is_set(asker: Asker) -> None:
     """Four minutes, or whatever is asked for."""
     assert await exported(asker, "trace_late", wait=241) == []
     await asker.clock.advance(2)

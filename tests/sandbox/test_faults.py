@@ -1,4 +1,4 @@
-"""Every fault can be set, shows on the wire, and is gone when it is mended."""
+"""Every fault can be set, shows on the wire, and is gone when it is fixed."""
 
 import asyncio
 import json
@@ -142,7 +142,7 @@ SAMPLE = frozenset(list(FAULTS)[::8])
     "name", [name if name in SAMPLE else pytest.param(name, marks=pytest.mark.thorough) for name in FAULTS]
 )
 async def test_a_fault_shows_and_goes(name: str, healthy: dict[bool, dict[str, Any]]) -> None:
-    """Broken, something is otherwise than in a healthy sandbox; mended, nothing is."""
+    """Broken, something is otherwise than in a healthy sandbox; fixed, nothing is."""
     content = FAULTS[name].needs_content
     prober = await looking(content=content)
     if content not in healthy:
@@ -175,7 +175,7 @@ def test_every_fault_that_a_service_can_have_is_in_the_table() -> None:
 
 
 async def test_faults_add_up_and_the_newest_has_the_first_word(asker: Asker, sandbox: Sandbox) -> None:
-    """Each is mended on its own."""
+    """Each is fixed on its own."""
     await sandbox.break_("canary_rejected")
     await sandbox.break_("provider_failing")
     await sandbox.break_("config_drift")

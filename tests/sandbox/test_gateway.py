@@ -53,7 +53,7 @@ async def test_a_completion_with_its_headers(asker: Asker) -> None:
 
 
 @pytest.mark.parametrize("name", FIXTURES)
-async def test_recorded_error_bodies_are_told_word_for_word(asker: Asker, sandbox: Sandbox, name: str) -> None:
+async def test_recorded_error_bodies_are_given_word_for_word(asker: Asker, sandbox: Sandbox, name: str) -> None:
     """As in the public record; a network failure has `error` as a text of JSON."""
     await sandbox.break_(name)
     answer = await asker.complete()
@@ -87,7 +87,7 @@ async def test_refusals_carry_status_kind_and_origin(
 
 
 async def test_a_guardrail_lists_what_passed_beside_what_failed(asker: Asker, sandbox: Sandbox) -> None:
-    """The direction is told by the entry that failed."""
+    """The direction is given by the entry that failed."""
     await sandbox.break_("canary_rejected_guardrail_output")
     checks = read(await asker.complete())["guardrail_checks"]["output_guardrails"]
     assert [check["result"] for check in checks] == ["passed", "failed"]
@@ -124,7 +124,7 @@ async def test_limits_name_their_rule_and_seldom_say_when_to_come_back(asker: As
         ("empty", b""),
     ],
 )
-async def test_bodies_without_a_record_are_told_by_variant(
+async def test_bodies_without_a_record_are_given_by_variant(
     asker: Asker, sandbox: Sandbox, variant: str, body: Any
 ) -> None:
     """The status alone can be relied upon."""
@@ -199,7 +199,7 @@ async def test_a_stream_ends_in_done(asker: Asker) -> None:
 
 
 async def test_the_cache_is_by_request_only(asker: Asker) -> None:
-    """Who asks for it gets the same answer twice, and is told whose trace it was."""
+    """Who asks for it gets the same answer twice, and learns whose trace it was."""
     named = {"x-tfy-cache-config": '{"type": "exact-match"}'}
     first, second, bare = [await asker.complete(headers=headers) for headers in (named, named, {})]
     assert [each.headers["x-tfy-cache-status"] for each in (first, second, bare)] == ["miss", "hit", "miss"]

@@ -69,7 +69,7 @@ async def test_what_cannot_be_read_is_an_answer(asker: Asker, sandbox: Sandbox, 
 
 
 async def test_a_slow_answer_comes_to_those_who_wait(asker: Asker, sandbox: Sandbox, clock: FakeClock) -> None:
-    """After half a minute of fake time, or as long as it was told."""
+    """After half a minute of fake time, or as long as it was set to."""
     await sandbox.break_("read_api_slow")
     began = clock.now()
     assert (await ask(asker, "/v2/warehouse/spans", timeout=60)).status == 200
@@ -80,7 +80,7 @@ async def test_a_slow_answer_comes_to_those_who_wait(asker: Asker, sandbox: Sand
     assert clock.now() - began == 3
 
 
-async def test_two_sandboxes_are_told_apart_by_their_domains() -> None:
+async def test_two_sandboxes_are_distinguished_by_their_domains() -> None:
     """Each exporter posts to its own Traceloop."""
     clock = FakeClock()
     sandboxes = {name: Sandbox(clock=clock, domain=name) for name in ("eu", "us")}
@@ -195,7 +195,7 @@ async def test_an_endpoint_with_a_blank_is_posted_to_as_it_stands(served: Sandbo
 
 
 async def test_a_host_that_refuses_keeps_its_port(served: Sandbox, client: httpx.AsyncClient) -> None:
-    """Connections are refused, open ones are reset; mended, it is there again under the same address."""
+    """Connections are refused, open ones are reset; fixed, it is there again under the same address."""
     url = f"{served.gateway_url}/health"
     assert (await client.get(url)).status_code == 200
     await served.break_("gateway_unreachable")
@@ -270,7 +270,7 @@ async def test_a_dripping_answer_is_whole_in_the_end(served: Sandbox, client: ht
 
 
 async def test_the_control_api_is_beside_it(served: Sandbox, client: httpx.AsyncClient) -> None:
-    """It breaks and mends."""
+    """It breaks and fixes."""
     await client.post(f"{served.control_url}/faults/gateway_unreachable")
     with pytest.raises(httpx.ConnectError):
         await client.get(f"{served.gateway_url}/health")

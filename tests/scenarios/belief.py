@@ -1,7 +1,7 @@
 """What may be believed of faults that are broken at the same time: a small model of its own, of which the core knows nothing.
 
 Each fault needs something to be seen by, and hides something from the others; what explains what is written down once more from
-the documentation. The model says what must be told. It knows nothing of looks, streaks, deadlines and cadences.
+the documentation. The model says what must be reported. It knows nothing of looks, streaks, deadlines and cadences.
 """
 
 from collections.abc import Mapping, Sequence
@@ -44,7 +44,7 @@ _CAUSE = _NOTHING_LEAVES | {S.UNEXPLAINED}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Breakage:
-    """One fault: what breaks it, how it is told, what it takes to see it and to see it gone (one of several ways), what it hides."""
+    """One fault: what breaks it, how it is reported, what it takes to see it and to see it gone (one of several), what it hides."""
 
     breaks: str
     fault: Fault
@@ -53,7 +53,7 @@ class Breakage:
     says: str
     needs: Sights = _NONE
     clears: tuple[Sights, ...]
-    put_right: Sights | None = None  # what it takes to see that somebody has mended it, before traces show that
+    put_right: Sights | None = None  # what it takes to see that somebody has fixed it, before traces show that
     hides: Sights = _NONE
 
 
@@ -221,7 +221,7 @@ TABLE: Mapping[str, Breakage] = {
         ),
     )
 }
-"""Every fault that a monitor tells, a drift both ways. What loses traces has no needs here: see `_name_the_loss`."""
+"""Every fault that a monitor reports, a drift both ways. What loses traces has no needs here: see `_name_the_loss`."""
 
 ANSWERS = frozenset({F.GATEWAY_REFUSED, F.RATE_LIMITED, F.CANARY_REJECTED, F.PROVIDER_FAILING})
 """What the gateway answers: one answer gives one reason, and the newest is given."""
@@ -304,7 +304,7 @@ def _name_the_loss(before: Fault | None, losing: set[Fault], hidden: Sights) -> 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notified:
-    """The diagnosis that must be told, and how it may differ: consequences come and go before what they follow from."""
+    """The diagnosis that must be reported, and how it may differ: consequences come and go before what they follow from."""
 
     row: Breakage
     severity: Severity

@@ -53,7 +53,7 @@ def secrets_of(credentials: Credentials) -> tuple[str, ...]:
 
 
 def told_twice_or_never(world: World, daemon: Daemon) -> dict[str, int]:
-    """The incidents that somebody was told of and that have not exactly one message of their own in the channel."""
+    """The incidents that somebody was notified of and that have not exactly one message of their own in the channel."""
     notified = [
         incident.id
         for target_store in daemon.target_stores

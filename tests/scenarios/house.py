@@ -1,4 +1,4 @@
-"""The whole daemon against the whole sandbox, in one process, on a fake clock: what a scenario is told with.
+"""The whole daemon against the whole sandbox, in one process, on a fake clock: what a scenario is made of.
 
 Real checks, adapters, core, dispatcher and Slack notifier; only time, sockets and the database file are replaced. Whatever a
 scenario is about, two things are true at its end: no secret stands anywhere, and each incident has one root message.
@@ -24,7 +24,7 @@ from monitor.core.trace import Route
 from monitor.daemon.compose import Deps
 from monitor.daemon.compose_notifiers import notifiers_of
 from monitor.daemon.daemon import Daemon
-from monitor.daemon.delivery import Route as Telling
+from monitor.daemon.delivery import Route as NotifierRoute
 from monitor.daemon.policy import enabled_checks
 from monitor.http import Http, InProcess
 from monitor.redaction import Redactor
@@ -92,7 +92,7 @@ class House:
         self.events: list[Event] = []
         self.daemon: Daemon
         self.metrics: Metrics
-        self.routes: tuple[Telling, ...] = ()
+        self.routes: tuple[NotifierRoute, ...] = ()
         self.more = dict(more)
         self._between: dict[Host, Between] = {}
         self._cut_off = False
@@ -155,7 +155,7 @@ class House:
         await stopping
 
     async def kill(self) -> None:
-        """Stop the daemon as SIGKILL does: nothing goes on, nothing more is written down or told."""
+        """Stop the daemon as SIGKILL does: nothing goes on, nothing more is written down or delivered."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -304,7 +304,7 @@ class House:
 
     @property
     def notices(self) -> list[NoticeHandled]:
-        """What became of each attempt to tell."""
+        """What became of each attempt to deliver."""
         return [event for event in self.events if isinstance(event, NoticeHandled)]
 
     # --- what people see

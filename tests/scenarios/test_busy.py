@@ -27,7 +27,7 @@ OF_TRACES = (
 @pytest.mark.parametrize("words", sample([{}, BY_FILTER, NAMELESS, {**BY_FILTER, **NAMELESS}], every=3), ids=str)
 @pytest.mark.parametrize("traffic", sample([BUSY, HUGE], every=2), ids=["20/s", "200/s"])
 async def test_a_healthy_pipeline_is_healthy_however_busy_it_is(words: dict[str, str], traffic: Traffic) -> None:
-    """Every canary is seen and judged, nothing is told; also where the quick route is closed and no trace is named."""
+    """Every canary is seen and judged, nothing is reported; also where the quick route is closed and no trace is named."""
     async with house(Variant().vary(words), traffic=traffic) as home:
         await home.advance(HOUR)
         assert home.incidents == []

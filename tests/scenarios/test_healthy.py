@@ -1,4 +1,4 @@
-"""A healthy gateway is nothing to tell about: in whatever dialect, for however long, whatever small things happen."""
+"""A healthy gateway is nothing to report: in whatever variant, for however long, whatever small things happen."""
 
 import random
 
@@ -20,7 +20,7 @@ LONG_ENOUGH = 370.0
 
 
 async def hears_nothing(home: House) -> None:
-    """Nobody is told anything, no check fails, and no trace is counted missing."""
+    """Nobody is notified of anything, no check fails, and no trace is counted missing."""
     await home.advance(LONG_ENOUGH)
     assert home.notified == []
     assert home.story == []
@@ -30,20 +30,20 @@ async def hears_nothing(home: House) -> None:
 
 
 async def test_healthy_by_default() -> None:
-    """In the dialect that the public record makes most likely."""
+    """In the variant that the public record makes most likely."""
     async with house() as home:
         await hears_nothing(home)
 
 
 @pytest.mark.parametrize(("switch", "word"), sample(OTHER_WORDS, every=5), ids=str)
-async def test_healthy_in_any_dialect(switch: str, word: str) -> None:
+async def test_healthy_in_any_variant(switch: str, word: str) -> None:
     """Every value of every switch once."""
     async with house(Variant().vary({switch: word})) as home:
         await hears_nothing(home)
 
 
 @pytest.mark.parametrize("words", sample(COMBINATIONS, every=12), ids=range(len(COMBINATIONS)))
-async def test_healthy_in_any_two_dialects_at_once(words: dict[str, str]) -> None:
+async def test_healthy_in_any_two_variants_at_once(words: dict[str, str]) -> None:
     """Every two values of different switches together, in some combination."""
     async with house(Variant().vary(words)) as home:
         await hears_nothing(home)
@@ -67,13 +67,13 @@ SLOW_WITHIN_LIMITS = {
 LAGS = ("0s", "2s", "2s", "60s")
 
 
-OBSERVATIONS, SEEDS = 10_000, 6
+OBSERVATIONS, SEEDS = 10_000, 12
 SHARE = -(-OBSERVATIONS // SEEDS)
 
 
 @pytest.mark.parametrize("seed", sample(range(SEEDS), every=SEEDS))
 async def test_ten_thousand_observations_with_small_troubles(seed: int) -> None:
-    """Answers and indexes of any delay below the limits, a lost trace now and then, restarts: nothing critical is told.
+    """Answers and indexes of any delay below the limits, a lost trace now and then, restarts: nothing critical is reported.
 
     That is some thirty hours of looks; every seed makes its share of them.
     """

@@ -1,4 +1,4 @@
-"""Two faults at once, every pair of the table, in either order: what is told is what the model of `belief` says must be."""
+"""Two faults at once, every pair of the table, in either order: what is reported is what the model of `belief` says must be."""
 
 from collections.abc import Sequence
 from itertools import pairwise, permutations
@@ -21,7 +21,7 @@ IN_EFFECT = 130.0
 """The exporter reads its configuration every five minutes, at this pace every hundred seconds."""
 
 FIRM = 60.0
-"""For so long what is told must stay as it is."""
+"""For so long what is reported must stay as it is."""
 
 LONG_ENOUGH = 5 * MINUTE
 """Until what can be seen of a second fault has been seen."""
@@ -55,7 +55,7 @@ def is_a_sample(pair: Sequence[str]) -> bool:
     ids=" then ".join,
 )
 async def test_a_pair_of_faults(pair: tuple[str, str]) -> None:
-    """Both are named, or the one that hides the other; mended one by one they leave, and one message tells it all."""
+    """Both are named, or the one that hides the other; fixed one by one they leave, and one message says it all."""
     async with house(
         Variant().vary(_words(pair)), content="content_missing" in pair, one_root=False, prepare=hurry, **SOONER
     ) as home:
@@ -75,7 +75,7 @@ def _words(pair: Sequence[str]) -> dict[str, str]:
 
 
 class Story:
-    """What is broken, what must be believed of it, and what is told."""
+    """What is broken, what must be believed of it, and what is reported."""
 
     def __init__(self, home: House) -> None:
         self.home = home
@@ -94,7 +94,7 @@ class Story:
         await self._is_told()
 
     async def fix(self, name: str) -> None:
-        """Mend one of them."""
+        """Fix one of them."""
         self.broken.remove(name)
         if name == "check_failed":
             self.home.put_between(Host.TRACELOOP, None)
@@ -103,7 +103,7 @@ class Story:
         await self._is_told()
 
     async def _is_told(self) -> None:
-        """What must be told is told in time, and stays."""
+        """What must be reported is reported in time, and stays."""
         home = self.home
         self.beliefs.append(believe(self.beliefs[-1], self.broken))
         expected = deliver(self.beliefs[-1])
@@ -145,7 +145,7 @@ class Story:
         )
 
     def _reads_well(self, expected: Notified | None, before: Notified | None) -> None:
-        """The root shows the present state; of what is mended and what is left the thread tells."""
+        """The root shows the present state; what is fixed and what is left stands in the thread."""
         home = self.home
         if expected is None:
             assert home.notified[0]
@@ -187,7 +187,7 @@ class Story:
         return {str(name) for name in names}
 
     def _hid_something(self) -> bool:
-        """Whether the second was seen only once the first was mended: then the first may have been over before."""
+        """Whether the second was seen only once the first was fixed: then the first may have been over before."""
         return deliver(self.beliefs[2]) == deliver(self.beliefs[1])
 
     def _calls(self) -> set[int]:

@@ -1,4 +1,4 @@
-"""The daemon may be stopped and killed at any time: nothing is lost, nothing is told twice, and what was awaited is judged."""
+"""The daemon may be stopped and killed at any time: nothing is lost, nothing is delivered twice, and what was awaited is judged."""
 
 import pytest
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -40,8 +40,8 @@ async def test_an_outage_with_a_restart_every_now_and_then(every: float, *, kill
         assert len(home.thread(root)) == 1
 
 
-async def test_killed_before_anybody_was_told() -> None:
-    """What was seen is seen again by the next daemon, and told once."""
+async def test_killed_before_anybody_was_notified() -> None:
+    """What was seen is seen again by the next daemon, and reported once."""
     async with house() as home:
         await home.settle_in()
         await home.break_("slack_failing", DISABLED)
@@ -52,8 +52,8 @@ async def test_killed_before_anybody_was_told() -> None:
         assert len(home.roots) == 1
 
 
-async def test_broken_and_mended_while_nobody_looked() -> None:
-    """An incident that is over when the next daemon starts is told as resolved, in its thread."""
+async def test_broken_and_fixed_while_nobody_looked() -> None:
+    """An incident that is over when the next daemon starts is reported as resolved, in its thread."""
     async with house() as home:
         await home.settle_in()
         await home.break_("gateway_unreachable")

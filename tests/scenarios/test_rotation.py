@@ -78,7 +78,7 @@ async def test_the_gateway_had_the_old_key_for_a_while(tmp_path: Path) -> None:
 
 
 async def test_everybody_has_the_new_key_at_once(tmp_path: Path) -> None:
-    """What is seen in the minute until the files are read again is told to nobody on call, and does not last."""
+    """What is seen in the minute until the files are read again is delivered to nobody on call, and does not last."""
     async with keyed(tmp_path) as (home, key):
         await home.break_(ROTATED)
         key.give(home.sandbox.world.credentials.rotated_key)
@@ -97,7 +97,7 @@ async def test_the_monitor_had_the_new_key_first(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("shown", ["masked", "reference"])
 async def test_a_rotation_behind_masked_values(tmp_path: Path, shown: str) -> None:
-    """Whose key is the old one cannot be told, and the text says so."""
+    """Whose key is the old one cannot be known, and the text says so."""
     async with keyed(tmp_path, Variant().vary({"header_values": shown})) as (home, key):
         await home.break_(ROTATED)
         await home.until_called(limit=9 * MINUTE)

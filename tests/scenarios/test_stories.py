@@ -1,4 +1,4 @@
-"""Whole stories: causes and their consequences, one after the other and at once, as Slack was told them."""
+"""Whole stories: causes and their consequences, one after the other and at once, as Slack received them."""
 
 import re
 
@@ -35,7 +35,8 @@ async def test_the_exporter_is_switched_off_and_on_again() -> None:
         assert home.calls == [root]
 
 
-async def test_cause_first() -> None:
+@pytest.mark.parametrize("hours", sample([0.75, 4], every=2))
+async def test_cause_first(hours: float) -> None:
     """Drift, and the traces that go missing after it, are one incident: one message with both times, and one call."""
     async with house() as home:
         await home.settle_in()
@@ -50,12 +51,12 @@ async def test_cause_first() -> None:
         text = home.roots[0].text
         assert f"Since {utc(home.incident.diagnosis.since)}. Traces are missing since {utc(lost.sent_at)}." in text
         edits = len(home.roots[0].versions)
-        await home.advance(4 * HOUR)
+        await home.advance(hours * HOUR)
         assert len(home.roots[0].versions) <= edits + 2
 
 
-async def test_mended_and_waiting() -> None:
-    """Mended is not yet well: the message says who mended it and that traces are awaited, and nothing calls for help."""
+async def test_fixed_and_waiting() -> None:
+    """Fixed is not yet healthy: the message says who fixed it and that traces are awaited, and nothing calls for help."""
     async with house() as home:
         await home.settle_in()
         await home.break_(DISABLED)
@@ -78,7 +79,7 @@ async def test_mended_and_waiting() -> None:
 
 
 async def test_losses_of_before_and_after_the_outage_belong_to_it() -> None:
-    """The exporter's cache outlives the mend: no gap and no intermittent loss is told of what was lost until it expired."""
+    """The exporter's cache outlives the fix: no gap and no intermittent loss is reported of what was lost until it expired."""
     async with house() as home:
         await home.settle_in()
         await home.break_(DISABLED)
@@ -90,7 +91,7 @@ async def test_losses_of_before_and_after_the_outage_belong_to_it() -> None:
 
 
 async def test_off_for_a_moment() -> None:
-    """A configuration that is restored before the exporter has noticed: told, mended, resolved by the next arrivals."""
+    """A configuration that is restored before the exporter has noticed: opened, fixed, resolved by the next arrivals."""
     async with house() as home:
         await home.settle_in()
         await home.break_(DISABLED)
@@ -139,7 +140,7 @@ async def test_arrivals_outrank_the_word_of_the_configuration() -> None:
 
 
 async def test_a_second_fault_is_also_broken_and_takes_over() -> None:
-    """It stands below the first, and when the first is mended the incident goes on under its name, in the same thread."""
+    """It stands below the first, and when the first is fixed the incident goes on under its name, in the same thread."""
     async with house() as home:
         await home.settle_in()
         await home.break_("gateway_unreachable")
@@ -164,7 +165,7 @@ async def test_a_second_fault_is_also_broken_and_takes_over() -> None:
 
 
 async def test_a_warning_that_turns_critical_calls() -> None:
-    """The change is told like an opening: a mention, and shown in the channel."""
+    """The change is delivered like an opening: a mention, and shown in the channel."""
     async with house() as home:
         await home.settle_in()
         await home.break_("provider_failing")
@@ -206,7 +207,7 @@ async def lose(home: House, canaries: int) -> None:
     await home.fix()
 
 
-async def test_one_loss_is_told_to_nobody() -> None:
+async def test_one_loss_notifies_nobody() -> None:
     """It is counted; a later arrival has overtaken it."""
     async with house() as home:
         await home.settle_in()
@@ -216,7 +217,7 @@ async def test_one_loss_is_told_to_nobody() -> None:
         assert home.notified == []
 
 
-async def test_two_losses_in_a_row_are_told_once_when_they_are_over() -> None:
+async def test_two_losses_in_a_row_are_reported_once_when_they_are_over() -> None:
     """One message that says both, a warning, without a mention."""
     async with house() as home:
         await home.settle_in()
@@ -289,7 +290,7 @@ async def test_root_and_broadcast_resolve_say_the_same_of_what_was_lost() -> Non
     ),
 )
 async def test_the_key_of_another_environment(words: dict[str, str], masked: str) -> None:
-    """Read literally it is a drift that says so at once; where values are masked the traces themselves tell where they went."""
+    """Read literally it is a drift that says so at once; where values are masked the traces themselves show where they went."""
     async with house(Variant().vary({**words, "header_values": masked})) as home:
         await home.advance(6 * MINUTE)
         await home.break_("wrong_environment")
@@ -373,7 +374,7 @@ async def test_a_resolve_names_what_was_lost() -> None:
         assert f"and {losses.lost - 5} more" in reply
 
 
-async def test_what_is_found_after_the_resolve_is_written_into_the_message_and_told_to_nobody() -> None:
+async def test_what_is_found_after_the_resolve_is_written_into_the_message_and_notifies_nobody() -> None:
     """What was held up comes behind what is new: the root is edited, nothing is posted, nobody is called."""
     async with house() as home:
         await home.settle_in()

@@ -76,7 +76,7 @@ async def test_logging_that_is_off_for_the_canarys_account_explains_missing_cont
 
 
 async def test_switches_that_may_not_be_read_explain_nothing() -> None:
-    """The fault is named all the same, and nobody is told that something may not be read."""
+    """The fault is named all the same, and nobody is notified that something may not be read."""
     async with house(Variant().vary({"other_settings": "forbidden"})) as home:
         await home.settle_in()
         assert home.state.gateway_policies == {}
@@ -149,7 +149,7 @@ async def test_a_trace_in_another_destination_is_found_there(feedback: str) -> N
 
 
 async def test_where_the_destination_cannot_be_known_nothing_is_concluded() -> None:
-    """Neither the gateway nor data routing tells it: the default destination has never shown this trace's kin."""
+    """Neither the gateway nor data routing says so: the default destination has never shown this trace's kin."""
     words = {"feedback": "absent", "traceparent": "honoured", "other_settings": "forbidden"}
     async with house(Variant().vary(words)) as home:
         await home.break_("routed")

@@ -1,6 +1,6 @@
 """What users of other monitors and alerters have asked for in public, and what those got wrong: each by the name of the behaviour.
 
-What has a story of its own already is pointed at, with the thread that asked for it; the rest is told here.
+What has a story of its own already is pointed at, with the thread that asked for it; the rest is here.
 """
 
 import importlib
@@ -18,7 +18,7 @@ TOLD_ELSEWHERE: dict[str, tuple[str, str]] = {
     # a dropped or rate-limited post is a lost alert
     "a post that Slack refuses for a while is posted later": (
         "prometheus/alertmanager/issues/2205",
-        "scenarios.test_telling.test_slack_is_down_during_the_outage",
+        "scenarios.test_delivery.test_slack_is_down_during_the_outage",
     ),
     "Retry-After is obeyed, and nothing is retried blindly": (
         "prometheus/alertmanager/pull/2128",
@@ -26,7 +26,7 @@ TOLD_ELSEWHERE: dict[str, tuple[str, str]] = {
     ),
     "what stopped before the next attempt is told all the same": (
         "SigNoz/signoz/issues/12891",
-        "scenarios.test_telling.test_opened_and_closed_while_slack_was_down",
+        "scenarios.test_delivery.test_opened_and_closed_while_slack_was_down",
     ),
     "a notifier that is down for seconds loses nothing": (
         "louislam/uptime-kuma/issues/6046",
@@ -34,7 +34,7 @@ TOLD_ELSEWHERE: dict[str, tuple[str, str]] = {
     ),
     "the outage that cuts off the monitor too accuses nobody": (
         "louislam/uptime-kuma/issues/2400",
-        "scenarios.test_telling.test_our_own_network_swallows_everything",
+        "scenarios.test_delivery.test_our_own_network_swallows_everything",
     ),
     "many at once are paced, and call once": (
         "DependencyTrack/dependency-track/issues/1159",
@@ -43,7 +43,7 @@ TOLD_ELSEWHERE: dict[str, tuple[str, str]] = {
     # the channel is a wall of firing and resolved
     "the state is visible in the channel without opening the thread": (
         "getsentry/sentry/issues/99969",
-        "scenarios.test_stories.test_mended_and_waiting",
+        "scenarios.test_stories.test_fixed_and_waiting",
     ),
     "a deleted message is followed by a fresh one": (
         "vllm-project/vllm-dashboard/pull/140",
@@ -61,7 +61,7 @@ TOLD_ELSEWHERE: dict[str, tuple[str, str]] = {
     ),
     "a resolve is not lost when a restart falls between": (
         "prometheus/alertmanager/issues/2570",
-        "scenarios.test_restart.test_broken_and_mended_while_nobody_looked",
+        "scenarios.test_restart.test_broken_and_fixed_while_nobody_looked",
     ),
     "a reload forgets nothing of what was being settled": (
         "prometheus/prometheus/issues/3376",
@@ -105,7 +105,7 @@ TOLD_ELSEWHERE: dict[str, tuple[str, str]] = {
     # tell me again
     "an outage that lasts is said again": (
         "louislam/uptime-kuma/issues/233",
-        "scenarios.test_telling.test_a_target_that_breaks_in_two_ways_is_one_thread_however_long_it_lasts",
+        "scenarios.test_delivery.test_a_target_that_breaks_in_two_ways_is_one_thread_however_long_it_lasts",
     ),
     "looks come faster while something fails": (
         "prometheus/blackbox_exporter/issues/1058",
@@ -150,7 +150,7 @@ def test_what_has_a_story_elsewhere_is_there(behaviour: str) -> None:
     assert f"{GITHUB}/{asked}".count("/") >= 5
 
 
-# --- told here -------------------------------------------------------------------------------------------------------
+# --- ours -------------------------------------------------------------------------------------------------------
 
 
 async def flap(home: House, times: int, every: float) -> None:
@@ -196,7 +196,7 @@ async def test_nobody_is_called_for_good_news() -> None:
         assert not any(MENTION in text for text in (reply.text, home.roots[0].text))
 
 
-async def test_what_a_cause_explains_is_not_told_apart_and_its_end_is() -> None:
+async def test_what_a_cause_explains_is_not_reported_apart_and_its_end_is() -> None:
     """Suppressed is the making of a second incident, never an end: https://github.com/prometheus/alertmanager/issues/2754."""
     async with house() as home:
         await home.settle_in()
@@ -228,7 +228,7 @@ async def test_what_a_cause_explains_does_not_leak_out_at_a_restart() -> None:
         assert len(home.messages) == len(home.calls) == 1
 
 
-async def test_one_blip_is_told_to_nobody() -> None:
+async def test_one_blip_notifies_nobody() -> None:
     """Late is not down, and once is not twice: https://github.com/louislam/uptime-kuma/issues/3315."""
     async with house() as home:
         await home.settle_in()
@@ -252,7 +252,7 @@ async def test_a_slow_slack_delays_no_look(slack: str) -> None:
         assert len(home.looks(CheckName.CONFIG)) - looks[CheckName.CONFIG] >= 30
 
 
-async def test_a_gauge_does_not_go_on_saying_well_when_nothing_runs() -> None:
+async def test_a_gauge_does_not_go_on_saying_healthy_when_nothing_runs() -> None:
     """The last run is dated, so that a blackout shows: https://github.com/kuberhealthy/kuberhealthy/issues/1533."""
     async with house() as home:
         await home.settle_in()

@@ -1,4 +1,4 @@
-"""Each fault in every dialect that the remote services may speak: it is named right, or the answer is unknown; never another name."""
+"""Each fault in every variant of the remote services: it is named right, or the answer is unknown; never another name."""
 
 from collections.abc import Mapping
 from itertools import product
@@ -66,7 +66,7 @@ def delay_of(name: str, words: Mapping[str, str]) -> Seconds | None:
     sample(EACH_WITH_EACH, every=211),
     ids=[f"{name}-{switch}-{value}" for name, (switch, value) in EACH_WITH_EACH],
 )
-async def test_one_look_at_a_fault_in_any_dialect(tmp_path: Path, name: str, word: tuple[str, str]) -> None:
+async def test_one_look_at_a_fault_in_any_variant(tmp_path: Path, name: str, word: tuple[str, str]) -> None:
     """`check` fails with its name, or says what it cannot tell."""
     words = dict([word])
     async with world(tmp_path, Variant().vary(words), content=FAULTS[name].needs_content) as it:
@@ -89,8 +89,8 @@ async def test_one_look_at_a_fault_in_any_dialect(tmp_path: Path, name: str, wor
     sample(IN_TURN, every=6 * ROTATIONS),
     ids=[f"{number}-{name}" for number, (_, name) in enumerate(IN_TURN)],
 )
-async def test_a_fault_in_any_two_dialects_at_once(words: dict[str, str], name: str) -> None:
-    """Whatever the daemon tells in a quarter of an hour is the right name, or nothing."""
+async def test_a_fault_in_any_two_variants_at_once(words: dict[str, str], name: str) -> None:
+    """Whatever the daemon reports in a quarter of an hour is the right name, or nothing."""
     async with house(Variant().vary(words), content=FAULTS[name].needs_content) as home:
         await home.advance(8 * MINUTE)
         assert home.story == []
@@ -103,7 +103,7 @@ async def test_a_fault_in_any_two_dialects_at_once(words: dict[str, str], name: 
 
 
 @pytest.mark.parametrize("words", sample(ROWS, every=8), ids=range(len(ROWS)))
-async def test_one_look_at_health_in_any_two_dialects_at_once(tmp_path: Path, words: dict[str, str]) -> None:
+async def test_one_look_at_health_in_any_two_variants_at_once(tmp_path: Path, words: dict[str, str]) -> None:
     """`check` passes, or says what it cannot tell; it never fails."""
     async with world(tmp_path, Variant().vary(words)) as it:
         described = await it.look()
