@@ -12,16 +12,16 @@ _PREFACE = """\
 Written by `make docs` from `monitor/core/faults.py` and `monitor/core/refine.py`: change it there.
 
 One incident per target is open while any fault is confirmed. It is named after the most severe fault that no other explains,
-ties by the order below: the most upstream first; after `blind` only if nothing else is confirmed. What it explains stands below
-it, what it does not is "also broken". The severities can be overridden (`alerting.severity`, `max_severity`).
+ties by the order below: the most upstream first; after `blind` only if nothing else is confirmed. What it explains is listed as
+a consequence, what it does not is "also wrong". The severities can be overridden (`alerting.severity`, `max_severity`).
 `fail_after` and `pass_after` are 2 unless configured."""
 
 _TRIAGE = """\
 ## Which hop lost a trace
 
-A missing trace is looked up in TrueFoundry's own store, and a span of our own (the control span) is sent straight to Traceloop
-and read back. An answer counts only if it can: of the own store only once it has shown us a span of ours within a day, of the
-control span only if it was sent after the lost canary."""
+A missing trace is looked up in TrueFoundry's own store, and a test span (of the check `control`) is sent straight to Traceloop and
+read back. The answer of TrueFoundry's own store counts only if it has shown a span of the monitor's within the last day, that of the
+test span only if it was sent after the lost canary."""
 
 _ANSWERS: Mapping[bool | None, str] = {True: "yes", False: "no", None: "not known"}
 
@@ -34,7 +34,7 @@ def write() -> str:
 
 def _overview() -> str:
     rows = (
-        f"| [`{rule.fault}`](#{rule.fault}) | {rule.component} | {rule.severity_text} | {rule.meaning} |"
+        f"| [`{rule.fault}`](#{rule.fault}) | {rule.component} | {rule.severity_text} | {rule.title} |"
         for rule in FAULTS.values()
     )
     return "\n".join(("| fault | component | severity | means |", "|---|---|---|---|", *rows))
@@ -46,12 +46,16 @@ def _triage() -> str:
         for (own, shown), place in TRIAGE.items()
     )
     return "\n".join(
-        ("| the own store has it | Traceloop shows our span | where it broke | named |", "|---|---|---|---|", *rows)
+        (
+            "| TrueFoundry's own store has it | Traceloop shows the test span | where it broke | named |",
+            "|---|---|---|---|",
+            *rows,
+        )
     )
 
 
 def _section(rule: FaultRow) -> str:
-    return "\n".join((f"### `{rule.fault}`", "", f"{rule.meaning}.", "", *_points(rule)))
+    return "\n".join((f"### `{rule.fault}`", "", f"{rule.title}.", "", *_points(rule)))
 
 
 def _points(rule: FaultRow) -> Iterator[str]:

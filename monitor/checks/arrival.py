@@ -153,7 +153,7 @@ class ArrivalCheck:
         try:
             looked = await self.lookup.see_control(control, target_store.state, target_store.policy, began)
         except PortError as error:
-            result = cannot_see(error, "read our own span back from Traceloop", asked=READ_API)
+            result = cannot_see(error, "read the test span back from Traceloop", asked=READ_API)
             failed = LookFailed(at=began, took=0.0, check=CheckName.CONTROL, result=result)
             await self._report_failure(error, failed, started, target_store)
         else:

@@ -29,6 +29,7 @@ from monitor.core.model import (
 from monitor.core.pace import bar_canary
 from monitor.core.state import TargetState, TraceIdMode
 from monitor.core.suspicions import step_for_rejection
+from monitor.core.text import code
 from monitor.ports import CanaryAnswer, CanaryRequest, Clock, Gateway, Refusal, TargetStore, Unreachable
 
 DEFAULT_PROMPT = "This is a health check of the gateway. Answer with the single word: pong."
@@ -40,7 +41,10 @@ _NOT_THE_PROVIDERS = frozenset({"dns", "connect", "tls", "denied", "proxy", "sho
 _OK, _REDIRECT, _CLIENT_ERROR, _SERVER_ERROR = 200, 300, 400, 500
 _TOO_MANY = 429
 _PROVIDER_ORIGIN = "api_error"
-_CANNOT_ASK = "whether the gateway itself is well cannot be asked: something in front of it refuses the monitor"
+_CANNOT_ASK = (
+    "something in front of the gateway rejects the monitor, so whether the gateway itself is healthy is not known"
+)
+_EMPTY = frozenset({"{}", "[]", "null"})
 _NO_REFUSAL = Refusal(message="")
 
 
@@ -151,12 +155,12 @@ class CanaryCheck:
     async def _judge_no_answer(self, error: Unreachable) -> CheckResult:
         """A timeout, or a connection lost after sending, is the provider's when the gateway itself answers."""
         answers = await self._gateway_answers() if error.kind not in _NOT_THE_PROVIDERS else False
-        what, evidence = f"no answer to the canary: {error}", {"kind": error.kind}
+        what, evidence = f"the canary got no answer: {error}", {"kind": error.kind}
         if answers is None:
             return unknown(f"{what}; {_CANNOT_ASK}", UnknownReason.BLOCKED, evidence)
         if not answers:
             return await judge_unreachable_gateway(error, self.connectivity)
-        facts = ("the gateway itself answers its health path",)
+        facts = ("the gateway answers its health path, so the provider behind it is the suspect",)
         return failure(Suspicion(fault=Fault.PROVIDER_FAILING, summary=what, facts=facts), evidence)
 
     async def _gateway_answers(self) -> bool | None:
@@ -232,13 +236,13 @@ def judge_answer(answer: CanaryAnswer, *, gateway_answers: bool | None, model: s
     said = f": {refusal.message}" if refusal.message else ""
     summary = f"HTTP {answer.status}{said}"
     if answer.blocked:
-        return unknown("Cloudflare refuses the monitor (error 1010)", UnknownReason.BLOCKED, evidence)
+        return unknown("Cloudflare rejects the monitor (error 1010)", UnknownReason.BLOCKED, evidence)
     if _OK <= answer.status < _REDIRECT:
         return _judge_success(answer, refusal, said, evidence)
     if needs_a_ping(answer) and gateway_answers is None:
         return unknown(f"{summary}; {_CANNOT_ASK}", UnknownReason.BLOCKED, evidence)
     if answer.edge:
-        summary = f"Cloudflare, which stands before the gateway, cannot reach it (HTTP {answer.status})"
+        summary = f"Cloudflare cannot reach the gateway behind it (HTTP {answer.status})"
     providers = refusal.origin == _PROVIDER_ORIGIN and refusal.provider is not None
     match answer.status:
         case 429:
@@ -266,12 +270,12 @@ def _judge_success(answer: CanaryAnswer, refusal: Refusal, said: str, evidence: 
     facts: tuple[str, ...] = ()
     step = step_for_rejection(status=answer.status, model="", guardrails=refusal.guardrails, cached=answer.cached)
     if not answer.completion and refusal.error:
-        summary = f"HTTP {answer.status} with an error in place of a chat completion{said}"
+        summary = f"HTTP {answer.status} with an error instead of a chat completion{said}"
         facts, step = _facts(answer), step_for_rejection(status=_CLIENT_ERROR, model="", guardrails=refusal.guardrails)
     elif not answer.completion:
-        summary = f"HTTP {answer.status} without a chat completion in it"
+        summary = f"HTTP {answer.status} without a chat completion"
     elif answer.cached:
-        summary = "the gateway answered from its cache, although every prompt is unique: caching is too broad"
+        summary = "the gateway answered from its cache although every prompt is unique"
     else:
         return passing(f"the gateway served the canary{f' by {answer.model}' if answer.model else ''}", evidence)
     return failure(Suspicion(fault=Fault.CANARY_REJECTED, summary=summary, facts=facts, step=step), evidence)
@@ -283,9 +287,9 @@ def _facts(answer: CanaryAnswer) -> tuple[str, ...]:
         "guardrail": ", ".join(refusal.guardrails),
         "error type": refusal.kind,
         "provider": refusal.provider,
-        "applied rules": answer.rules,
+        "rules applied": answer.rules,
     }
-    return tuple(f"{name} {said}" for name, said in facts.items() if said)
+    return tuple(f"{name}: {code(said)}" for name, said in facts.items() if said and said not in _EMPTY)
 
 
 def _evidence(answer: CanaryAnswer) -> dict[str, Scalar]:

@@ -21,6 +21,7 @@ from monitor.core.model import (
     unknown,
 )
 from monitor.core.suspicions import drift, gone, off
+from monitor.core.text import count_text
 from monitor.ports import Clock, ControlPlane, PortError, Refused, TargetStore, TraceBackend
 
 _PROBE_TIMEOUT: Seconds = 5.0
@@ -55,7 +56,7 @@ class ConfigCheck:
         try:
             answer = await self.control_plane.read_export_config(timeout=timeout)
         except PortError as error:
-            result = cannot_see(error, "read the gateway's export configuration", asked=CONTROL_PLANE)
+            result = cannot_see(error, "read the export configuration", asked=CONTROL_PLANE)
         else:
             if answer.seen is None:
                 result = await self._judge_nothing(answer.form, timeout)
@@ -72,10 +73,10 @@ class ConfigCheck:
         try:
             works = await self.control_plane.token_works(timeout=timeout)
         except PortError as error:
-            return cannot_see(error, f"tell whether the configuration is gone ({form})", asked=CONTROL_PLANE)
+            return cannot_see(error, f"tell whether the export configuration was deleted ({form})", asked=CONTROL_PLANE)
         if not works:
-            summary = f"the configuration reads as {form}, but the token is not accepted by the session endpoint either"
-            return unknown(summary, UnknownReason.REFUSED, permanent=True)
+            summary = f"the answer is {form}, but the session endpoint rejects the token too"
+            return unknown(summary, UnknownReason.REFUSED, attempted="read the export configuration", permanent=True)
         return failure(gone(form), {"form": form, "differences": 1})
 
     async def _judge(self, read: ConfigSeen, target_store: TargetStore) -> tuple[ConfigSeen, CheckResult]:
@@ -121,8 +122,10 @@ def judge_comparison(
     unseen = [path for path in comparison.not_comparable if path not in refuted]
     left_out = f"; not comparable: {', '.join(unseen)}" if unseen else ""
     if refuted:
-        left_out += f"; shown otherwise than in use (masked?): {', '.join(refuted)}"
-    return passing(f"{len(comparison.equal)} fields are as expected{left_out}", evidence, conclusive=not refuted)
+        left_out += f"; shown in another form than in use (masked): {', '.join(refuted)}"
+    return passing(
+        f"{count_text(len(comparison.equal), 'field')} as expected{left_out}", evidence, conclusive=not refuted
+    )
 
 
 def _who(seen: ConfigSeen) -> dict[str, Scalar]:

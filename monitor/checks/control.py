@@ -92,16 +92,16 @@ def judge_ingest(answer: IngestAnswer) -> CheckResult | None:
     said = f": {answer.message}" if answer.message else ""
     evidence = {"status": answer.status, **answer.evidence}
     if answer.blocked:
-        summary = f"something in front of Traceloop refuses the monitor (HTTP {answer.status})"
+        summary = f"something in front of Traceloop rejects the monitor (HTTP {answer.status})"
         return unknown(summary, UnknownReason.BLOCKED, evidence)
     if answer.status == _TOO_MANY:
         step = step_for_status(answer.status, "Traceloop")
-        return unknown(f"Traceloop asks us to wait (HTTP 429){said}", UnknownReason.REFUSED, evidence, step=step)
+        return unknown(f"Traceloop answers HTTP 429 to a test span{said}", UnknownReason.REFUSED, evidence, step=step)
     if answer.status == _UNAUTHORIZED:
-        return unknown("Traceloop refuses our key (HTTP 401)", UnknownReason.REFUSED, evidence)
+        return unknown("Traceloop rejects the monitor's key (HTTP 401)", UnknownReason.REFUSED, evidence)
     if _OK <= answer.status < _REDIRECT and not answer.rejected:
         return None
-    summary = f"Traceloop answers HTTP {answer.status} to a span of our own{said}"
+    summary = f"Traceloop answers HTTP {answer.status} to a test span{said}"
     if answer.rejected:
-        summary = f"Traceloop rejected the span (partial success){said}"
+        summary = f"Traceloop rejects a test span (partial success){said}"
     return failure(Suspicion(fault=Fault.INGEST_FAILING, summary=summary, stops_export=True), evidence)

@@ -56,7 +56,7 @@ def judge_ping(ping: Ping) -> CheckResult:
     """Reachable is any answer but a redirect or the gateway's own 5xx; Cloudflare's 1010 says nothing about the gateway."""
     evidence = {"status": ping.status, **_timings(ping.phases)}
     if ping.blocked:
-        return unknown("Cloudflare refuses the monitor (error 1010)", UnknownReason.BLOCKED, evidence)
+        return unknown("Cloudflare rejects the monitor (error 1010)", UnknownReason.BLOCKED, evidence)
     if _REDIRECT <= ping.status < _CLIENT_ERROR:
         redirects = f"the gateway redirects (HTTP {ping.status})"
         return failure(Suspicion(fault=Fault.GATEWAY_UNREACHABLE, summary=redirects), evidence)

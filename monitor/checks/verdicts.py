@@ -50,39 +50,44 @@ async def judge_unreachable(
     if (ours := own_failure(error, called, evidence)) is not None:
         return ours
     if not await connectivity.another_service_answers(service):
-        summary = f"no answer from {called} ({error}), nor from anything else: our own network is the suspect"
+        summary = (
+            f"{called} does not answer ({error}), and no other service does: the monitor's own network is the suspect"
+        )
         return unknown(summary, UnknownReason.NO_WITNESS, evidence)
-    return failure(replace(suspicion, facts=("another service answers the monitor: its own network works",)), evidence)
+    return failure(
+        replace(suspicion, facts=("another service answers the monitor, so its own network works",)), evidence
+    )
 
 
 def cannot_see(error: PortError, what: str, *, asked: str = "the service") -> CheckResult:
-    """The result of a look whose question got no usable answer; `what` completes "could not …", `asked` is who was asked."""
-    summary = f"could not {what}: {error}"
+    """The result of a check that got no usable answer; `what` completes "cannot …", `asked` is who was asked."""
+    summary, step, permanent = str(error), "", False
     match error:
         case Refused(blocked=True):
-            return unknown(f"{summary} (blocked before it reached the service)", UnknownReason.BLOCKED, error.evidence)
+            reason, summary = UnknownReason.BLOCKED, f"{error} (from something in front of {asked})"
         case Refused():
-            permanent = error.status == _FORBIDDEN
+            reason, permanent = UnknownReason.REFUSED, error.status == _FORBIDDEN
             step = step_for_status(error.status, asked)
-            return unknown(summary, UnknownReason.REFUSED, error.evidence, permanent=permanent, step=step)
         case Unreachable():
             reason = _OUR_OWN.get(error.kind, UnknownReason.UNREACHABLE)
             step = step_for_status(error.status, asked) if reason is UnknownReason.UNREACHABLE else ""
-            return unknown(summary, reason, error.evidence, step=step)
         case TooManyRows():
-            return unknown(summary, UnknownReason.CROWDED, error.evidence)
+            reason = UnknownReason.CROWDED
         case Gone() | Garbled():
-            return unknown(summary, UnknownReason.GARBLED, error.evidence)
+            reason = UnknownReason.GARBLED
         case _:
-            return unknown(summary, UnknownReason.UNREACHABLE, error.evidence)
+            reason = UnknownReason.UNREACHABLE
+    return unknown(summary, reason, error.evidence, attempted=what, permanent=permanent, step=step)
 
 
 def step_for_status(status: int | None, asked: str) -> str:
     """What to do about a service that answers, by its status; empty where that says nothing special."""
     if status == _UNAUTHORIZED:
-        return f"Give the monitor a valid credential: {asked} refuses the one it has (HTTP 401)."
+        return f"Give the monitor a valid credential: {asked} rejects the one it has (HTTP 401)."
     if status == _TOO_MANY:
-        return f"Find out who asks {asked} so often (HTTP 429): the monitor waits as long as it is told to."
+        return (
+            f"Find out what sends so many requests to {asked} (HTTP 429). The monitor waits as long as it is asked to."
+        )
     if status is not None and status >= _SERVER_ERROR:
-        return f"{asked} is failing (HTTP {status}). {_SEE.get(asked, 'Look at its status page.')}"
+        return f"{asked} is failing (HTTP {status}). {_SEE.get(asked, 'Check its status page.')}"
     return ""

@@ -7,12 +7,16 @@ fault, ties by the order of the table of faults: the most upstream first. The op
 from dataclasses import replace
 
 from monitor.core.canary import Outcome
-from monitor.core.faults import FAULTS, LOSSES, ORDER
+from monitor.core.faults import FAULTS, LOSSES, LOST, NOT_EXPORTED_FROM, ORDER
 from monitor.core.incident import Diagnosis
 from monitor.core.model import CheckName, Component, Fault, Instant, UnknownReason
 from monitor.core.recovery import shielded, waiting_text
 from monitor.core.refine import Confirmed, confirmed_faults
 from monitor.core.state import Policy, TargetState
+from monitor.core.text import capitalised
+
+_UNTIL_ONE_IS_MISSED = (NOT_EXPORTED_FROM, FAULTS[Fault.KEY_REJECTED].impact)
+"""What is expected of the traces, until one is known to be lost."""
 
 
 def diagnose(state: TargetState, policy: Policy, now: Instant) -> Diagnosis | None:
@@ -40,12 +44,19 @@ def _diagnose(
     # That we cannot look is said of the rest: what we have seen outranks it, whatever severity the operator gives it.
     named = min(unexplained, key=lambda one: (one.fault is Fault.BLIND, -one.severity, ORDER[one.fault]))
     result = state.check_state(CheckName.CANARY).result
-    spent = (result.summary,) if result is not None and result.unknown_reason is UnknownReason.BUDGET_SPENT else ()
+    missing_since = _missing_since(named, state, policy)
+    spent = (
+        (capitalised(result.summary),)
+        if result is not None and result.unknown_reason is UnknownReason.BUDGET_SPENT
+        else ()
+    )
     return Diagnosis(
         fault=named.fault,
         severity=max(one.severity for one in found if not one.fixed),
         component=FAULTS[named.fault].component,
+        title=named.title,
         summary=named.summary,
+        impact=LOST if missing_since is not None and named.impact in _UNTIL_ONE_IS_MISSED else named.impact,
         # A spent budget is why evidence is slower to come. A cause that was fixed is the last of the reasons.
         because=(*named.because, *spent, *((waiting,) if waiting else ())),
         explained=tuple(one.fault for one in found if one not in unexplained and not one.fixed),
@@ -54,7 +65,7 @@ def _diagnose(
         since=named.active.since,
         trace_ids=_trace_ids(named, state, policy),
         permanent=named.active.suspicion.permanent,
-        missing_since=_missing_since(named, state, policy),
+        missing_since=missing_since,
     )
 
 

@@ -6,7 +6,6 @@ dotted path to scalar or `Secret`; an expectation is a rule per path. What a dif
 """
 
 import re
-import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum, auto
@@ -14,6 +13,7 @@ from enum import Enum, auto
 from monitor.core.address import normal_url
 from monitor.core.model import ForeignInstant, Instant, Scalar, Seconds
 from monitor.core.secret import ABSENT, HIDDEN, Oddity, Secret, SecretKind
+from monitor.core.text import code, distinguish
 
 TRACES = "otel_traces_exporter_config"
 METRICS = "otel_metrics_exporter_config"
@@ -217,10 +217,35 @@ class Difference:
     critical: bool = False
     hint: str | None = None
 
+    @property
+    def label(self) -> str:
+        """The field as TrueFoundry's form names it: https://www.truefoundry.com/docs/ai-gateway/export-opentelemetry-data."""
+        if self.path.startswith(f"{HEADERS}."):
+            return f"Headers → {self.path.removeprefix(f'{HEADERS}.').title()}"
+        if self.path.startswith(f"{ATTRIBUTES}."):
+            return f"Additional resource attributes → {self.path.removeprefix(f'{ATTRIBUTES}.')}"
+        return _LABELS.get(self.path, self.path)
+
+    @property
+    def is_another_key(self) -> bool:
+        """Whether the exporter carries a well-formed key that is not the monitor's."""
+        return self.hint == _ANOTHER_KEY
+
+    @property
+    def wanted(self) -> str:
+        """The value that it should have."""
+        return _shown(distinguish(self.expected, self.actual)[0])
+
     def __str__(self) -> str:
-        hint = f" ({self.hint})" if self.hint else ""
-        expected, actual = told_apart(self.expected, self.actual)
-        return f"{self.path}: expected {expected}, found {actual}{hint}"
+        """Example: Endpoint is `https://api.traceloop.com`, should be `https://api.traceloop.com/v1/traces`."""
+        expected, actual = distinguish(self.expected, self.actual)
+        if self.expected == "absent":
+            said = f"{self.label} is {_shown(actual)}, should not be set"
+        elif self.actual == "absent":
+            said = f"{self.label} is not set, should be {_shown(expected)}"
+        else:
+            said = f"{self.label} is {_shown(actual)}, should be {_shown(expected)}"
+        return f"{said} ({self.hint})" if self.hint else said
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -257,6 +282,14 @@ class Comparison:
 
 
 _ANOTHER_KEY = "another key than the monitor's"
+_LABELS: Mapping[str, str] = {
+    TYPE: "Protocol",
+    ENDPOINT: "Endpoint",
+    ENCODING: "Encoding",
+    EXCLUDE: "Exclude request data",
+    FILTERS: "Filter",
+    METRICS: "Metrics exporter",
+}
 _STOPPING = frozenset({TYPE, ENDPOINT, ENCODING})
 
 # HTTP trims the blanks around a field value: https://www.rfc-editor.org/rfc/rfc9110#section-5.5
@@ -264,8 +297,8 @@ _HARMLESS = frozenset({Oddity.BLANKS, Oddity.OTHER_FORM})
 
 _FILTER_HINTS: Mapping[bool | None, str | None] = {
     True: None,
-    False: "it excludes our canary",
-    None: "it cannot be evaluated for our canary",
+    False: "it excludes the canary",
+    None: "whether it excludes the canary cannot be told",
 }
 
 
@@ -279,7 +312,7 @@ def compare(expected: ExpectedConfig, actual: ExportConfig) -> Comparison:
     ]
     # A header that nobody expects may carry a credential to a foreign host.
     differences += [
-        Difference(path=path, expected="absent", actual=show(secret), hint="a header nobody expects")
+        Difference(path=path, expected="absent", actual=show(secret), hint="an unexpected header")
         for path, secret in actual.secrets().items()
         if path not in expected.rules and secret.kind not in (SecretKind.ABSENT, SecretKind.HIDDEN)
     ]
@@ -299,7 +332,7 @@ def _difference(path: str, rule: Rule, value: Value) -> Difference:
     elif path == ENDPOINT:
         hint = _endpoint_hint(rule, value)
     elif isinstance(rule, NotAt):
-        hint = "the traces' backend takes in no metrics"
+        hint = "Traceloop accepts no metrics"
     return Difference(
         path=path,
         expected=str(rule),
@@ -314,7 +347,7 @@ def _judge_authorization(value: Value) -> tuple[bool, str | None]:
     """Whether this Authorization stops the export, and in what way it is wrong."""
     secret = value if isinstance(value, Secret) else ABSENT
     if secret.kind is SecretKind.ABSENT:
-        return True, "no Authorization header: Traceloop answers 401 and the exporter drops every trace"
+        return True, "Traceloop answers 401 and the exporter drops every trace"
     if secret.another_key:
         return True, _ANOTHER_KEY
     return not _HARMLESS.issuperset(secret.oddities), None  # the value prints its own oddities
@@ -327,9 +360,9 @@ def _endpoint_hint(rule: Rule, value: Value) -> str | None:
         return "leading or trailing blanks"
     found, wanted = normal_url(value), normal_url(rule.url)
     if found.rstrip("/") == wanted.rstrip("/"):
-        return "a trailing slash more" if found.endswith("/") else "a trailing slash less"
+        return "one trailing slash too many" if found.endswith("/") else "the trailing slash is missing"
     if wanted.removesuffix("/v1/traces") == found.rstrip("/"):
-        return "the path /v1/traces is missing: this gateway appends nothing"
+        return "the gateway appends no path"
     return None
 
 
@@ -338,7 +371,7 @@ def _filter_differences(expected: ExpectedConfig, actual: ExportConfig) -> list[
     wanted = {rule.meaning for rule in expected.filters}
     found = {rule.meaning for rule in actual.filters}
     differences = [
-        Difference(path=FILTERS, expected=str(rule), actual="absent", hint="an expected filter is gone")
+        Difference(path=FILTERS, expected=str(rule), actual="absent", hint="an expected filter")
         for rule in expected.filters
         if rule.meaning not in found
     ]
@@ -352,22 +385,9 @@ def _filter_differences(expected: ExpectedConfig, actual: ExportConfig) -> list[
     return differences
 
 
-def told_apart(one: str, other: str) -> tuple[str, str]:
-    """Two texts so that eyes can see their difference: what may look alike is escaped where only one of them has it.
-
-    That is an accent in two ways of writing it, a letter of another alphabet, two blanks for one.
-    """
-    if len(unicodedata.normalize("NFKC", one)) != len(unicodedata.normalize("NFKC", other)):
-        return _double_blanks(one), _double_blanks(other)
-    return _escape(one, other), _escape(other, one)
-
-
-def _escape(text: str, other: str) -> str:
-    return _double_blanks("".join(each if each.isascii() or each in other else f"\\u{ord(each):04x}" for each in text))
-
-
-def _double_blanks(text: str) -> str:
-    return re.sub("(?<= ) ", r"\\u0020", text)
+def _shown(value: str) -> str:
+    """A value in code marks; a secret is described in words."""
+    return f"a value with the {value}" if value.startswith("fingerprint ") else code(value)
 
 
 # --- what is remembered ----------------------------------------------------------------------------------------------

@@ -53,6 +53,7 @@ from monitor.core.pipeline_counters import add_reading
 from monitor.core.present import LONGEST_BACKOFF, bring_to_present
 from monitor.core.state import Backoff, Outage, Policy, TargetState
 from monitor.core.suspicions import control_not_shown
+from monitor.core.text import sentence
 from monitor.core.trace import Route
 
 _REMEMBERED_CONTROLS = 10
@@ -247,7 +248,7 @@ def _control_finding(control: ControlSpan, policy: Policy, state: TargetState) -
     if control.shown_at is not None:
         took = control.shown_at - control.sent_at
         evidence: dict[str, Scalar] = {"trace_id": control.trace_id, "seconds": round(took, 3)}
-        return passing(f"a span of our own arrived after {took:.1f} s", evidence)
+        return passing(f"a test span arrived after {took:.1f} s", evidence)
     known = arrival.proof_key(Route.WAREHOUSE, policy.credential) in state.proofs
     suspicion = control_not_shown(control, route_is_known=known)
     return failing(suspicion.summary, suspicion, evidence={"trace_id": control.trace_id})
@@ -286,14 +287,15 @@ def _remove(state: TargetState, at: Instant) -> TargetState:
 
 
 def _lose_memory(state: TargetState, given: MemoryLost) -> TargetState:
-    """Have it told once: a warning that is already resolved, because there is nothing to wait for."""
+    """One notification: a warning that is already resolved, because there is nothing to wait for."""
     diagnosis = Diagnosis(
         fault=Fault.CHECK_FAILED,
         severity=Severity.WARNING,
         component=Component.MONITOR,
-        summary=given.what,
-        because=("what could not be read is looked at again, and what was open may be told once more",),
-        advice="Look at the disk of the monitor; delete the damaged file when nobody wants to look into it any more.",
+        title="The monitor lost part of its state",
+        summary=f"The monitor lost part of its state. {sentence(given.what)}",
+        because=("what could not be read is checked again, and what was open may be notified once more",),
+        advice="Check the monitor's disk. Delete the damaged file when nobody needs it for an investigation any more.",
         since=given.at,
     )
     incident = Incident(

@@ -23,7 +23,7 @@ class Component(StrEnum):
 
 
 class Severity(IntEnum):
-    """How bad: 0 well, 1 warning, 2 critical (also the value of the metric `target_severity`)."""
+    """How bad: 0 healthy, 1 warning, 2 critical (also the value of the metric `target_severity`)."""
 
     NONE = 0
     WARNING = 1
@@ -64,16 +64,18 @@ class Fault(StrEnum):
 class FaultRow:
     """One fault, in words.
 
-    `meaning` completes "what broke"; `when` is the evidence it needs and `settles` how much of that; `because` what the message
-    gives as the reasons; `advice` the next step, where the evidence names no better one. `critical_if` says when a warning is
-    critical after all. `explains` are mere consequences: shown below it, never beside it. `prevents_traces`: while it lasts no canary
-    is served, so no trace can be missed.
+    `title` says what is wrong, without the evidence, and `impact` what that means for the operator: `{since}` in it stands for the
+    time since when. `when` is the evidence it needs and `settles` how much of that; `because` what the message gives as the reasons;
+    `advice` the next step, where the evidence names no better one. `critical_if` says when a warning is critical after all.
+    `explains` are mere consequences: listed under it, never beside it. `prevents_traces`: while it lasts no canary is served, so no
+    trace can be missed.
     """
 
     fault: Fault
     component: Component
     severity: Severity
-    meaning: str
+    title: str
+    impact: str
     when: str
     settles: str
     because: str
@@ -90,26 +92,36 @@ class FaultRow:
 
 
 LATE = frozenset({Fault.TRACE_INCOMPLETE, Fault.TRACE_LATE})
-"""What traces that get lost look like before they are given up."""
+"""What lost traces look like before their deadline."""
 
 NOT_EXPORTED = frozenset({Fault.EXPORT_FAILING, Fault.TRACE_MISSING}) | LATE
 """What becomes of traces that the exporter does not send, or Traceloop does not take."""
 
-WHERE = "AI Gateway, Controls, Settings, OTEL Config"
+WHERE = "AI Gateway → Controls → Settings → OTEL Config"
+SINCE = "{since}"
+"""Stands in `impact` for the time since when."""
+
+LOST = "Traces have been lost since {since}. Requests are not affected."
+"""The impact once canaries are known to be lost."""
+
+NOT_EXPORTED_FROM = "No trace is exported from {since} on (the gateway may use its old settings for up to 5 min). "
+    "Requests are not affected."
+_UNCHECKED = "Traces have not been checked since {since}: the gateway serves no canary."
 _LOSSES = "After `fail_after` losses in a row with no later arrival, or `loss_of` (three of the last twelve)."
-_TRIAGE = "What the own store and the control span say, and the traces' ids."
+_TRIAGE = "Whether TrueFoundry's own store has the traces, whether Traceloop shows a test span, and the traces' ids."
 
 _ROWS = (
     FaultRow(
         fault=Fault.GATEWAY_UNREACHABLE,
         component=Component.GATEWAY,
         severity=Severity.CRITICAL,
-        meaning="The gateway does not answer",
-        when="Its health path gives no answer (DNS, connect, TLS, timeout) while another service answers the monitor, "
-        "or it answers a 3xx, or a 5xx of its own.",
-        settles="After `fail_after` looks in a row.",
+        title="The gateway is unreachable",
+        impact="Requests to the gateway have failed since {since}, at least from where the monitor runs.",
+        when="The gateway's health path does not answer (DNS, connect, TLS, timeout) while another service answers the "
+        "monitor; or it answers with a redirect, or with a 5xx of its own.",
+        settles="After `fail_after` checks in a row.",
         because="What failed, and that the monitor's own network works.",
-        advice="Open the gateway's URL from another network; look at its pods, its ingress and its certificate.",
+        advice="Open the gateway's URL from another network. Check its pods, its ingress and its certificate.",
         explains=frozenset({Fault.CANARY_REJECTED, Fault.PROVIDER_FAILING}),
         prevents_traces=True,
     ),
@@ -117,9 +129,10 @@ _ROWS = (
         fault=Fault.GATEWAY_REFUSED,
         component=Component.GATEWAY,
         severity=Severity.WARNING,
-        meaning="The gateway refuses the canary's token",
-        when="The canary is answered 401, and not by the provider.",
-        settles="After `fail_after` looks in a row.",
+        title="The gateway rejects the monitor's token",
+        impact=f"{_UNCHECKED} Clients with other tokens are not affected.",
+        when="The canary is answered with 401, and not by the provider.",
+        settles="After `fail_after` canaries in a row.",
         because="The gateway's own words.",
         advice="Give the monitor a valid gateway token (TrueFoundry, Access, Virtual Accounts), then run "
         "`trace-monitor check`.",
@@ -129,9 +142,10 @@ _ROWS = (
         fault=Fault.RATE_LIMITED,
         component=Component.GATEWAY,
         severity=Severity.WARNING,
-        meaning="The gateway answers the canary with 429: a rate limit or a budget",
-        when="The canary is answered 429.",
-        settles="After `fail_after` looks in a row; meanwhile fewer canaries are sent.",
+        title="The gateway rate-limits the canary",
+        impact=f"{_UNCHECKED} Every client that shares this limit is refused too.",
+        when="The canary is answered with 429: a rate limit or a budget.",
+        settles="After `fail_after` canaries in a row; until then fewer canaries are sent.",
         because="The gateway's own words, and the rules that it says it applied.",
         advice="Raise the limit or the budget of the canary's account, or give it a virtual account of its own.",
         prevents_traces=True,
@@ -140,38 +154,41 @@ _ROWS = (
         fault=Fault.CANARY_REJECTED,
         component=Component.GATEWAY,
         severity=Severity.WARNING,
-        meaning="The gateway is well and will not serve the canary",
-        when="The canary is answered 400, 403, 404 or another 4xx, a 3xx, a 2xx that is no chat completion, or from "
-        "the cache.",
-        settles="After `fail_after` looks in a row.",
+        title="The gateway rejects the canary request",
+        impact=f"{_UNCHECKED} The gateway itself is healthy.",
+        when="The canary is answered with 400, 403, 404 or another 4xx, with a redirect, with a 2xx that holds no chat "
+        "completion, or from the cache.",
+        settles="After `fail_after` canaries in a row.",
         because="The gateway's own words, and the guardrail that refused.",
-        advice="Look at the refusal: grant the model to the canary's account, or change `gateway.model` or "
-        "`checks.canary`.",
+        advice="Grant the model to the canary's account, or change `gateway.model` or `checks.canary`.",
         prevents_traces=True,
     ),
     FaultRow(
         fault=Fault.PROVIDER_FAILING,
         component=Component.PROVIDER,
         severity=Severity.WARNING,
-        meaning="The gateway is well, the model provider behind it is not",
-        when="The canary is answered a 5xx in the gateway's error envelope, a 408, or a 401 of the provider's; or with "
-        "a 5xx, or not at all, while the gateway answers its health path.",
-        settles="After `fail_after` looks in a row.",
+        title="The model provider is failing",
+        impact="Requests for the canary's model have failed since {since}; the gateway itself is healthy. Traces are not "
+        "checked meanwhile.",
+        when="The canary is answered with a 5xx in the gateway's error envelope, a 408, or the provider's 401; or with a "
+        "5xx, or not at all, while the gateway answers its health path.",
+        settles="After `fail_after` canaries in a row.",
         because="The provider's name and words, or that the gateway itself answers.",
-        advice="Look at the provider's status page, or point `gateway.model` at another provider.",
+        advice="Check the provider's status page, or point `gateway.model` at another provider.",
         prevents_traces=True,
     ),
     FaultRow(
         fault=Fault.EXPORTER_DISABLED,
         component=Component.CONFIG,
         severity=Severity.CRITICAL,
-        meaning="The gateway's traces exporter is off",
+        title="Trace export is switched off",
+        impact=NOT_EXPORTED_FROM,
         when="The manifest `gateway-otel-config` has no traces exporter; or it reads as 404, null or empty while the "
-        "session answers the same token with a tenant's name. A warning if canaries sent `settle` or more after the "
-        "change arrive all the same.",
-        settles="At once by a manifest that was read; by 404, null or empty after `fail_after` looks in a row.",
-        because="Who changed it last and when, as the manifest tells; or that traces arrive all the same.",
-        advice=f"Switch it on: {WHERE}; `trace-monitor expected` prints every field.",
+        "session endpoint answers the same token with a tenant's name. A warning if canaries sent `settle` or more after "
+        "the change still arrive.",
+        settles="At once by a manifest that was read; by 404, null or empty after `fail_after` checks in a row.",
+        because="Who changed it and when, if that lies between the two checks that differ; or that traces still arrive.",
+        advice=f"Switch on the traces exporter: {WHERE}. `trace-monitor expected` prints every field.",
         explains=NOT_EXPORTED,
     ),
     FaultRow(
@@ -179,28 +196,31 @@ _ROWS = (
         component=Component.CONFIG,
         severity=Severity.WARNING,
         critical_if="it stops the export",
-        meaning="The gateway's export configuration is not as expected",
+        title="The export configuration is not as expected",
+        impact="The export itself goes on; requests are not affected.",
         when="A field of the manifest differs. It stops the export, and is critical, if that is type, endpoint, "
-        "encoding, an Authorization that is absent, malformed or another key than ours, or a `when` filter that "
-        "excludes our canary or cannot be evaluated; critical as well is an `exclude_request_data: true` that is not "
-        "kept. A warning if traces arrive all the same, or if Traceloop refuses our own key: then it was probably "
-        "rotated.",
-        settles="At once by a manifest that was read; after `fail_after` looks in a row where headers are no longer "
+        "encoding, an Authorization that is absent, malformed or another key than the monitor's, or a `when` filter that "
+        "excludes the canary or cannot be evaluated; critical as well is an `exclude_request_data: true` that is not "
+        "kept. A warning if traces still arrive, or if Traceloop refuses the monitor's own key: then the key was "
+        "probably rotated.",
+        settles="At once by a manifest that was read; after `fail_after` checks in a row where headers are no longer "
         "shown.",
-        because="Each field with what was expected and what was found, secrets as fingerprints; who changed it last "
-        "and when.",
-        advice=f"Set the fields that differ back: {WHERE}; `trace-monitor expected` prints every field.",
+        because="Each field with its value and the value it should have, secrets as fingerprints; who changed it and "
+        "when, if that lies between the two checks that differ.",
+        advice=f"Set the fields that differ back: {WHERE}. `trace-monitor expected` prints every field.",
         explains=NOT_EXPORTED,
     ),
     FaultRow(
         fault=Fault.WRONG_ENVIRONMENT,
         component=Component.CONFIG,
         severity=Severity.CRITICAL,
-        meaning="The traces arrive in another Traceloop environment",
+        title="Traces go to the wrong Traceloop environment",
+        impact="Traces have been missing here since {since}; they are stored in the other environment and not lost. "
+        "Requests are not affected.",
         when="One of `other_environments`, or Traceloop's per-trace route, shows the trace of a canary in another "
-        "environment, and the documented read of ours does not show it; or that read shows it under another environment "
-        "than `traceloop.environment`.",
-        settles="At once: it is no absence. Traces that are not there either, nor here, clear it.",
+        "environment, and the documented read of the expected one does not show it; or that read shows it under another "
+        "environment than `traceloop.environment`.",
+        settles="At once: it is no absence. Cleared by traces that arrive, or that are in neither environment.",
         because="The environment found and the one expected, and the trace's id.",
         advice="Put the key of the right environment into the exporter's Authorization header.",
         explains=NOT_EXPORTED,
@@ -209,49 +229,54 @@ _ROWS = (
         fault=Fault.CONTENT_LEAKED,
         component=Component.CONFIG,
         severity=Severity.CRITICAL,
-        meaning="The exported traces carry content or a credential that they must not",
+        title="Traces contain request or response content",
+        impact="Prompts or answers have been stored in Traceloop since {since}, although they must not be.",
         when="A documented read of a whole trace shows what the canary asked or was answered although "
         "`exclude_request_data` is expected to be true, or a credential. It is recognised in a value, also where that "
         "is encoded; a name proves nothing.",
         settles="At once: one trace is one too many.",
         because="The attributes by name, never their values, and the trace's id.",
-        advice="Set `exclude_request_data: true` on the traces exporter and delete the traces that hold content in "
+        advice="Set `exclude_request_data: true` on the traces exporter, then delete the traces that hold content in "
         "Traceloop.",
     ),
     FaultRow(
         fault=Fault.CONTENT_MISSING,
         component=Component.CONFIG,
         severity=Severity.WARNING,
-        meaning="The exported traces lack the request and response content that is expected",
+        title="Traces arrive without request and response content",
+        impact="Traces have arrived without prompts and answers since {since}. Requests are not affected.",
         when="A documented read of a whole trace shows no content, redacted or not, although `exclude_request_data` is "
         "expected to be false.",
         settles="After `fail_after` traces in a row.",
         because="The traces' ids.",
-        advice="Set `exclude_request_data: false` on the traces exporter, and look at the gateway's logging "
+        advice="Set `exclude_request_data: false` on the traces exporter, and check the gateway's logging "
         "configuration.",
     ),
     FaultRow(
         fault=Fault.TRACE_NOT_CREATED,
         component=Component.GATEWAY,
         severity=Severity.CRITICAL,
-        meaning="The gateway answers, but makes no trace",
-        when="A trace is missing in Traceloop, and TrueFoundry's own store, which has shown us a span of ours within a "
-        "day, does not have it either.",
+        title="The gateway creates no traces",
+        impact=LOST,
+        when="A trace is missing in Traceloop, and TrueFoundry's own store, which has shown a span of a canary within "
+        "the last day, does not have it either.",
         settles=_LOSSES,
         because=_TRIAGE,
-        advice="Look at the gateway's logging configuration and at the hop from the gateway to TrueFoundry's collector.",
+        advice="Check the gateway's logging configuration, and the connection from the gateway to TrueFoundry's "
+        "collector.",
         explains=LATE,
     ),
     FaultRow(
         fault=Fault.KEY_REJECTED,
         component=Component.TRACELOOP,
         severity=Severity.CRITICAL,
-        meaning="Traceloop refuses the exporter's key",
+        title="Traceloop rejects the exporter's key",
+        impact="Traces that are sent with this key have been refused, and so lost, since {since}. Requests are not affected.",
         when="A documented route of Traceloop (OTLP ingest, `/v2/warehouse/spans`) answers 401 to the expected key, "
         "and the gateway is not known to carry another one.",
         settles="At once if the gateway's header, read literally after the 401, holds the same key; else after "
         "`fail_after`.",
-        because="Which route refused, and whether the gateway carries the same key or that cannot be told.",
+        because="Which route refused, and whether the gateway carries the same key, if that is known.",
         advice="Generate a new key in Traceloop (Settings, API keys) and put it into the gateway and into the monitor.",
         explains=NOT_EXPORTED | {Fault.INGEST_FAILING},
     ),
@@ -259,14 +284,15 @@ _ROWS = (
         fault=Fault.INGEST_FAILING,
         component=Component.TRACELOOP,
         severity=Severity.CRITICAL,
-        meaning="Traceloop does not take in traces",
-        when="The expected endpoint answers a span of our own with a 3xx, a 5xx or a 4xx other than 401 and 429, "
+        title="Traceloop does not accept traces",
+        impact=LOST,
+        when="The expected endpoint answers a test span with a 3xx, a 5xx or a 4xx other than 401 and 429, "
         "rejects it in part, or gives no answer while another service answers the monitor; or it accepts the span, and "
         "a documented read that succeeds at or after `missing_after` does not show it.",
-        settles="After `fail_after` spans in a row.",
-        because="What the endpoint answered, or which control span is not shown, and whether this route has ever shown "
-        "us one.",
-        advice="Look at https://status.traceloop.com and write to Traceloop with what was seen; the gateway is not at "
+        settles="After `fail_after` test spans in a row.",
+        because="What the endpoint answered, or which test span is not shown, and whether this route has ever shown "
+        "one.",
+        advice="Check https://status.traceloop.com and report it to Traceloop with what was seen. The gateway is not at "
         "fault.",
         explains=NOT_EXPORTED,
     ),
@@ -274,83 +300,91 @@ _ROWS = (
         fault=Fault.EXPORT_FAILING,
         component=Component.EXPORT,
         severity=Severity.CRITICAL,
-        meaning="TrueFoundry has the traces and Traceloop is well, but they do not get from one to the other",
-        when="A trace is missing in Traceloop, TrueFoundry's own store has it, and Traceloop shows a control span that "
+        title="Traces are lost between TrueFoundry and Traceloop",
+        impact=LOST,
+        when="A trace is missing in Traceloop, TrueFoundry's own store has it, and Traceloop shows a test span that "
         "was sent later.",
         settles=_LOSSES,
         because=_TRIAGE,
-        advice="Write to TrueFoundry's support with the ids of the lost traces; look at the egress of a self-hosted "
-        "collector.",
+        advice="Report the ids of the lost traces to TrueFoundry's support. On a self-hosted collector check its egress "
+        "and its log.",
         explains=LATE,
     ),
     FaultRow(
         fault=Fault.TRACE_MISSING,
         component=Component.EXPORT,
         severity=Severity.CRITICAL,
-        meaning="Traces do not arrive in Traceloop",
-        when="A look that succeeded at or after `missing_after` does not show the trace, by a route that has shown us "
-        "a span of ours within a day with the same key; and the own store or the control span cannot tell the hops "
-        "apart.",
+        title="Traces do not arrive in Traceloop",
+        impact=LOST,
+        when="A read that succeeded at or after `missing_after` does not show the trace, by a route that has shown "
+        "a span of the monitor's within the last day with the same key; and neither TrueFoundry's own store nor the test "
+        "span tells which hop lost it.",
         settles=_LOSSES,
         because=_TRIAGE,
         advice="Look the lost traces up in TrueFoundry by their ids: if they are there, the export is broken; if not, "
-        "the gateway made none.",
+        "the gateway creates none.",
         explains=LATE,
     ),
     FaultRow(
         fault=Fault.TRACE_INCOMPLETE,
         component=Component.EXPORT,
         severity=Severity.WARNING,
-        meaning="Traces arrive in part",
-        when="At `missing_after` the root is missing, a parent dangles, or there are fewer spans than `complete_spans`.",
+        title="Traces arrive incomplete",
+        impact="Spans have been missing from traces since {since}. Requests are not affected.",
+        when="At `missing_after` the root is missing, a parent is missing, or there are fewer spans than "
+        "`complete_spans`.",
         settles="After `fail_after` traces in a row.",
         because="How many spans arrived, what is missing, and the traces' ids.",
-        advice="Look for a `when` filter on the exporter, and for dropped spans in the collector's log.",
+        advice="Check the exporter for a `when` filter, and the collector's log for dropped spans.",
     ),
     FaultRow(
         fault=Fault.TRACE_LATE,
         component=Component.EXPORT,
         severity=Severity.WARNING,
-        meaning="Traces arrive late",
-        when="A look that succeeded at `late_after` does not show the whole trace, by a route whose silence counts.",
+        title="Traces arrive late",
+        impact="Traces have been late since {since}; none of them is lost. Requests are not affected.",
+        when="A read that succeeded at `late_after` does not show the whole trace, by a route whose answer counts as "
+        "absence.",
         settles="After `fail_after` traces in a row.",
         because="How many in a row, and the traces' ids.",
-        advice="Look at the exporter's queue and at Traceloop's status. If the traces come after all, and so late is "
-        "normal for you, raise `checks.arrival.late_after`.",
+        advice="Check the exporter's queue and https://status.traceloop.com. If this is normal for you, raise "
+        "`checks.arrival.late_after`.",
     ),
     FaultRow(
         fault=Fault.TRACE_MISLABELLED,
         component=Component.EXPORT,
         severity=Severity.WARNING,
-        meaning="Traces arrive under another service name or without a required resource attribute",
+        title="Traces arrive with wrong labels",
+        impact="Since {since} traces are stored, but dashboards and alerts that filter by these labels do not see them.",
         when="A documented read of a whole trace shows another service name, or a required resource attribute differs "
         "or is absent.",
         settles="After `fail_after` traces in a row.",
-        because="Each label with what was expected and what was found, and the traces' ids.",
-        advice="Compare `expected.service_name` and `additional_resource_attributes` of the exporter with what was "
-        "found.",
+        because="Each label with its value and the value it should have, and the traces' ids.",
+        advice="Compare `expected.service_name` and the exporter's `additional_resource_attributes` with what was found.",
     ),
     FaultRow(
         fault=Fault.CHECK_FAILED,
         component=Component.MONITOR,
         severity=Severity.WARNING,
-        meaning="A check of the monitor itself failed",
-        when="A check raises an error that nobody expected, or does not end in its time.",
-        settles="After `fail_after` looks in a row; the first look that ends clears it.",
+        title="A check of the monitor itself fails",
+        impact="What this check watches has not been checked since {since}. Nothing else is known to be wrong.",
+        when="A check raises an unexpected error, or does not end in time.",
+        settles="After `fail_after` times in a row; the first check that ends clears it.",
         because="The error's kind; the log has the traceback.",
-        advice="Look at the monitor's log and report the traceback.",
+        advice="Find the traceback in the monitor's log and report it.",
     ),
     FaultRow(
         fault=Fault.BLIND,
         component=Component.MONITOR,
         severity=Severity.WARNING,
-        meaning="The monitor cannot look",
-        when="A check is unknown: no usable answer, no permission, something in front of the service, or no witness. A "
-        "budget that is spent is not that, nor a pause while the reason for it is confirmed.",
-        settles="After two unknown looks, and `blind_after` or twice the check's `every` since the first, whichever is "
+        title="The monitor cannot check",
+        impact="What this check watches has not been checked since {since}.",
+        when="A check is unknown: no usable answer, no permission, something in front of the service, or no other "
+        "service answers either. A spent budget does not count, nor a pause while the reason for it is confirmed.",
+        settles="After two unknown results, and `blind_after` or twice the check's `every` since the first, whichever is "
         "longer.",
-        because="What could not be read, and whether only a human can mend it; then nobody is reminded.",
-        advice="Look at the reason: it is about the monitor's own access, not about the gateway.",
+        because="What could not be read; whether only a person can fix it (then there are no reminders).",
+        advice="Fix the monitor's own access; the gateway is not accused.",
     ),
 )
 

@@ -13,17 +13,17 @@ from collections.abc import Iterator, Mapping
 from monitor.core.drift import Filter, admits
 from monitor.core.gateway_policies import Caller, GatewayPolicy, GatewayPolicyKind, GatewayRule, LoggingMode, concerns
 from monitor.core.model import Fault, Instant, Seconds
-from monitor.core.moments import changed_text
 from monitor.core.outcomes import lost, newest_arrived
 from monitor.core.pipeline_counters import PipelineCounters, loses_spans, say_counters
 from monitor.core.state import Policy, TargetState
+from monitor.core.text import changed_text, code
 
 BELIEVED_FOR: Seconds = 3 * 3600.0
 """How long a look at the policies or counters is believed when it cannot be repeated; they are read every hour."""
 
 _MOST_CAVEATS = 10
 _HEADER = "`X-TFY-LOGGING-CONFIG`"
-_UNLOGGED = "leaves no trace, or one without content"
+_UNLOGGED = "leaves no trace, or a trace without content"
 _LOGGING_DOCS = "https://www.truefoundry.com/docs/ai-gateway/logging-config"
 
 
@@ -50,11 +50,9 @@ def next_step(fault: Fault, state: TargetState, policy: Policy, now: Instant) ->
         return ""
     unlogged = _surely_not_logged(state, policy, now)
     if unlogged is not None:
-        return f"Look at {unlogged}: what it keeps from being logged leaves no trace, or one without content ({_LOGGING_DOCS})."
+        return f"Change {unlogged}: a request that is not logged {_UNLOGGED} ({_LOGGING_DOCS})."
     if fault is Fault.TRACE_NOT_CREATED and loses_spans(known_counters(state, now)):
-        return (
-            "Look at the hop from the gateway to TrueFoundry's collector (`/api/otel/v1/traces`): spans are lost there."
-        )
+        return "Check the connection from the gateway to TrueFoundry's collector (`/api/otel/v1/traces`): spans are lost there."
     return ""
 
 
@@ -62,7 +60,7 @@ def caveats(state: TargetState, policy: Policy, now: Instant) -> tuple[str, ...]
     """What a healthy canary does not prove; none where nothing is known."""
     found = (*_unjudged(state), *dict.fromkeys(_unproven(state, policy, now)))
     more = len(found) - _MOST_CAVEATS
-    return found if more <= 0 else (*found[:_MOST_CAVEATS], f"and {more} more rules that treat traffic differently")
+    return found if more <= 0 else (*found[:_MOST_CAVEATS], f"{more} more rules treat some traffic differently")
 
 
 # --- what is known ---------------------------------------------------------------------------------------------------
@@ -116,12 +114,12 @@ def _why_not_logged(state: TargetState, policy: Policy, now: Instant) -> tuple[s
     certain, possible = [], []
     for rule, answer in _rules_that_are_off(state, policy, now):
         if answer is True:
-            whom = "every request" if rule.everything else f"{rule.scope}, and so for our canary"
-            what = f"the gateway's logging rule `{rule.name}` is off for {whom}"
+            whom = "every request" if rule.everything else f"{rule.scope}, and so for the canary"
+            what = f"the gateway's logging rule {code(rule.name)} is off for {whom}"
             certain.append(f"{what}: such a request {_UNLOGGED}{_changed(GatewayPolicyKind.LOGGING, state)}")
         elif answer is None:
-            what = f"the gateway's logging rule `{rule.name}` is off for {rule.scope}"
-            possible.append(f"{what}: whether that concerns our canary cannot be told")
+            what = f"the gateway's logging rule {code(rule.name)} is off for {rule.scope}"
+            possible.append(f"{what}, which may include the canary")
     if _logging_mode(state, now) is LoggingMode.NEVER:
         never = "the gateway's global settings log no request (logging mode `never`)"
         certain.append(f"{never}: such a request {_UNLOGGED}{_changed(GatewayPolicyKind.GLOBAL, state)}")
@@ -132,19 +130,19 @@ def _surely_not_logged(state: TargetState, policy: Policy, now: Instant) -> str 
     """The policy that keeps our canary from being logged, by its name; None where there is none for certain."""
     rule = next((rule for rule, answer in _rules_that_are_off(state, policy, now) if answer is True), None)
     if rule is not None:
-        return f"the gateway's logging rule `{rule.name}`"
+        return f"the gateway's logging rule {code(rule.name)}"
     return "the gateway's logging mode `never`" if _logging_mode(state, now) is LoggingMode.NEVER else None
 
 
 def _changed(kind: GatewayPolicyKind, state: TargetState) -> str:
     seen = state.gateway_policies[kind].seen
     said = changed_text(seen.updated_at, seen.updated_by)
-    return f" ({said})" if said is not None else ""
+    return f" (last {said})" if said is not None else ""
 
 
 def _why_not_exported(state: TargetState, policy: Policy) -> tuple[str, ...]:
     """Why our canary's root span may not be exported although the gateway made it: a filter, also one that is expected."""
-    said = {False: "excludes our canary", None: "cannot be evaluated for our canary"}
+    said = {False: "excludes the canary", None: "may exclude the canary, which cannot be evaluated"}
     answers = ((rule, admits(rule, policy.expected.canary_attributes)) for rule in _filters(state))
     return tuple(f"the exporter's filter {rule} {said[answer]}" for rule, answer in answers if answer is not True)
 
@@ -152,7 +150,7 @@ def _why_not_exported(state: TargetState, policy: Policy) -> tuple[str, ...]:
 def _where_routed(state: TargetState, policy: Policy, now: Instant) -> tuple[str, ...]:
     """Which destination of TrueFoundry's own store our canary's traces are routed to, if not to the default one."""
     return tuple(
-        f"data routing keeps our canary's traces in the destination `{rule.name}` of TrueFoundry's own store"
+        f"data routing keeps the canary's traces in the destination {code(rule.name)} of TrueFoundry's own store"
         for rule, answer in _rules(GatewayPolicyKind.ROUTING, state, policy, now)
         if answer is True
     )[:1]
@@ -166,7 +164,7 @@ def _unjudged(state: TargetState) -> tuple[str, ...]:
     newest = newest_arrived(state.canaries)
     if newest is None or newest.labels is not None or not newest.not_judged:
         return ()
-    return (f"labels and content of the newest trace were not judged: {newest.not_judged}",)
+    return (f"labels and content of the newest trace were not checked: {newest.not_judged}",)
 
 
 def _unproven(state: TargetState, policy: Policy, now: Instant) -> Iterator[str]:
@@ -174,27 +172,27 @@ def _unproven(state: TargetState, policy: Policy, now: Instant) -> Iterator[str]
     yield from _unlogged(state, policy, now)
     for kept in _filters(state):
         if kept.understood:
-            yield f"the exporter sends only spans with {kept}: no other span arrives, however well the canary does"
+            yield f"the exporter sends only spans with {kept}, so others do not arrive although the canary does"
         else:
-            yield f"the exporter's filter on {kept} decides which spans arrive: the canary proves nothing of others"
+            yield f"the exporter's filter on {kept} decides which spans arrive, so the canary proves nothing about others"
     for rule, answer in _rules(GatewayPolicyKind.ROUTING, state, policy, now):
         if answer is True and not rule.everything:
-            yield f"data routing treats the canary otherwise than other traffic (destination `{rule.name}`, {rule.scope})"
+            yield f"data routing treats the canary differently from other traffic (destination {code(rule.name)}, {rule.scope})"
         elif not rule.everything:
-            yield f"data routing keeps {rule.scope} in another destination (`{rule.name}`), which no canary visits"
+            yield f"data routing keeps {rule.scope} in another destination ({code(rule.name)}), which the canary does not test"
 
 
 def _unlogged(state: TargetState, policy: Policy, now: Instant) -> Iterator[str]:
     for rule, answer in _rules_that_are_off(state, policy, now):
         if answer is not True:
-            yield f"logging is off for {rule.scope} (rule `{rule.name}`): such a request {_UNLOGGED}"
+            yield f"logging is off for {rule.scope} (rule {code(rule.name)}): such a request {_UNLOGGED}"
         elif policy.labels.content is False and not rule.everything:  # content is expected to stay out of the traces
             yield (
-                f"logging is off for our canary (rule `{rule.name}`): that its trace holds no content does not prove that "
+                f"logging is off for the canary (rule {code(rule.name)}), so its trace without content does not prove that "
                 "the content of other traffic stays out"
             )
     mode = _logging_mode(state, now)
     if mode is LoggingMode.OPT_IN:
-        yield f"a request is logged only if it asks for it ({_HEADER}), as the canary does: any other {_UNLOGGED}"
+        yield f"a request is logged only if it asks for it ({_HEADER}), as the canary does; any other {_UNLOGGED}"
     if mode is LoggingMode.OPT_OUT:
-        yield f"a request may ask not to be logged ({_HEADER}), which the canary never does: such a request {_UNLOGGED}"
+        yield f"a request may ask not to be logged ({_HEADER}), which the canary never does; such a request {_UNLOGGED}"

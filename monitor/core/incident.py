@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 
 from monitor.core.model import Component, Fault, Instant, Seconds, Severity, TargetName
+from monitor.core.text import code, count_text, sentence
 
 
 class Reason(StrEnum):
@@ -20,12 +21,49 @@ class Reason(StrEnum):
     TEST = "test"
 
 
+class Place(StrEnum):
+    """Where a trace passes, in this order."""
+
+    GATEWAY = "gateway"
+    TRUEFOUNDRY = "truefoundry"
+    EXPORT = "export"
+    TRACELOOP = "traceloop"
+
+    @property
+    def label(self) -> str:
+        """The name that people read."""
+        return {"truefoundry": "TrueFoundry", "traceloop": "Traceloop"}.get(self.value, self.value)
+
+
+class HopState(StrEnum):
+    """What is known of a hop."""
+
+    OK = "ok"
+    BROKEN = "broken"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hop:
+    """One hop of the path. `text` completes its label: "does not answer", "has the traces"."""
+
+    place: Place
+    state: HopState
+    text: str = ""
+
+    @property
+    def label(self) -> str:
+        """The name that people read."""
+        return self.place.label
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Diagnosis:
-    """The sentence the monitor stands for: which hop broke, why we think so, what to do.
+    """What is wrong with a target: which hop broke, what that means, why the monitor thinks so, what to do.
 
-    `because` are sentences, most important first; `explained` the consequences; `also` what is broken besides. `permanent`:
-    only a person can fix it, and nobody is reminded.
+    `summary` are sentences, `title` and how it shows; in `impact` `{since}` stands for the time since when. `because` are sentences,
+    most important first; `explained` the consequences; `also` what is wrong besides. `permanent`: only a person can fix it, and
+    nobody is reminded.
     """
 
     fault: Fault
@@ -36,16 +74,29 @@ class Diagnosis:
     explained: tuple[Fault, ...] = ()
     also: tuple[Fault, ...] = ()
     advice: str = ""
+    title: str = ""
+    impact: str = ""
+    hops: tuple[Hop, ...] = ()
     since: Instant = 0.0
     trace_ids: tuple[str, ...] = ()
-    waiting: str | None = None  # "mended 14:31 by …, waiting for traces"
+    waiting: str | None = None  # "config_drift fixed 14:31 by …, waiting for traces"
     permanent: bool = False
     missing_since: Instant | None = None  # when the first trace was lost to the cause that names it
 
     @property
     def next_step(self) -> str:
         """What to do now: nothing, while a fixed cause waits for its proof."""
-        return self.advice if self.waiting is None else "Nothing to do: it resolves by itself when traces arrive again."
+        return self.advice if self.waiting is None else "Nothing: this resolves by itself when traces arrive again."
+
+    @property
+    def detail(self) -> str:
+        """How it shows: what the summary says beyond the title."""
+        return self.summary.removeprefix(sentence(self.title)).strip() if self.title else self.summary
+
+    @property
+    def impact_since(self) -> Instant:
+        """The time in `impact`: when traces began to be lost, where that is known."""
+        return self.missing_since if self.missing_since is not None else self.since
 
 
 NO_LONGER_MONITORED = "no longer monitored"
@@ -112,15 +163,27 @@ class Losses:
     lost_ids: tuple[str, ...] = ()
 
     def __str__(self) -> str:
+        """Example: 5 canaries: 2 arrived in time, 1 arrived late (after 212 s), 2 lost. Zeros are left out."""
         if not self.sent:
             return "no canary was sent meanwhile"
-        delay = f" (longest {self.longest_delay:.0f} s)" if self.longest_delay is not None else ""
-        arrived = self.sent - self.late - self.lost - self.unclear - sum(count for _, count in self.elsewhere)
-        elsewhere = "".join(f", {count} went to {name}" for name, count in self.elsewhere)
-        unclear = f", {self.unclear} in part or not known" if self.unclear else ""
-        canaries = "canary" if self.sent == 1 else "canaries"
-        said = f"{self.sent} {canaries}: {arrived} arrived in time, {self.late} late{delay}, {self.lost} lost"
-        return f"{said}{elsewhere}{unclear}"
+        elsewhere = sum(count for _, count in self.elsewhere)
+        arrived = self.sent - self.late - self.lost - self.unclear - elsewhere
+        delay = f" (after {'up to ' if self.late > 1 else ''}{self.longest_delay:.0f} s)" if self.longest_delay else ""
+        counts = (
+            (arrived, "arrived in time"),
+            (self.late, f"arrived late{delay}"),
+            (self.lost, "lost"),
+            *(
+                (count, f"went to {code(name)} and {'is' if count == 1 else 'are'} not lost")
+                for name, count in self.elsewhere
+            ),
+            (self.unclear, "incomplete or not known yet"),
+        )
+        parts = [(count, what) for count, what in counts if count]
+        canaries = count_text(self.sent, "canary", "canaries")
+        if len(parts) == 1:
+            return f"{canaries}, {'' if self.sent == 1 else 'all '}{parts[0][1]}"
+        return f"{canaries}: {', '.join(f'{count} {what}' for count, what in parts)}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -200,7 +263,7 @@ def _is_owed(incident: Incident) -> bool:
 class Notice:
     """What one notifier is to say now; rendering it needs nothing else.
 
-    `notified` is what this notifier knows (None: nothing), also for "X mended, still: Y". `mention` calls the on-call, `broadcast`
+    `notified` is what this notifier knows (None: nothing), also for "X fixed, still: Y". `mention` calls the on-call, `broadcast`
     shows a thread's reply in the channel. `labels` are the target's.
     """
 

@@ -1,6 +1,6 @@
 """What became of the canaries of an incident: counted at its end, and brought up to date when traces come after all.
 
-And losses that were over before anybody could be told: one warning that is already resolved.
+And losses that were over before anybody could be notified: one warning that is already resolved.
 """
 
 from collections import Counter
@@ -112,9 +112,10 @@ def transient_loss_incident(state: TargetState, lost: tuple[Canary, ...], now: I
         fault=Fault.TRACE_MISSING,
         severity=Severity.WARNING,
         component=Component.EXPORT,
-        summary=f"{len(lost)} traces in a row were lost, later ones arrived",
-        because=("the loss is over: canaries that were sent later have arrived",),
-        advice="Nothing to do now; if this comes back, look at the exporter's log of that time.",
+        title="Traces were lost for a short time",
+        summary=f"Traces were lost for a short time. {len(lost)} traces in a row did not arrive, later ones did.",
+        because=("The loss is over: traces that were sent later have arrived",),
+        advice="Nothing to do now. If it happens again, check the exporter's log of that time.",
         since=lost[0].sent_at,
         trace_ids=tuple(canary.trace_id for canary in lost if canary.trace_id),
     )

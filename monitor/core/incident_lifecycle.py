@@ -20,7 +20,7 @@ from monitor.core.diagnosis import diagnose
 from monitor.core.incident import Diagnosis, Incident, TimelineEntry, fresh_id, remember_incident
 from monitor.core.incident_canaries import count_losses, transient_loss_incident
 from monitor.core.model import Fault, Instant, Severity
-from monitor.core.recovery import follow_causes, mended_text
+from monitor.core.recovery import fixed_text, follow_causes
 from monitor.core.refine import confirmed_faults
 from monitor.core.state import Policy, TargetState
 from monitor.core.streaks import transient_loss
@@ -189,7 +189,7 @@ def _resolved(state: TargetState, incident: Incident, now: Instant) -> Incident:
     return replace(
         incident,
         closed_at=now,
-        closed_because=mended_text(state.recovery) if state.recovery else "",
+        closed_because=fixed_text(state.recovery) if state.recovery else "",
         losses=count_losses(state.canaries, incident.window_began_at, now),
         diagnosis=replace(incident.diagnosis, waiting=None),
         timeline=_timeline(incident, incident.diagnosis, now, "resolved"),

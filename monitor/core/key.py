@@ -65,7 +65,9 @@ def judge_refused_key(state: TargetState, where: str) -> Suspicion | None:
     same = carries_our_key(state, state.key_refused_at or 0.0)
     return Suspicion(
         fault=Fault.KEY_REJECTED,
-        summary=f"{where} answers 401 to the expected key",
+        title="" if same else "Traceloop rejects the expected key",
+        impact="" if same else _IMPACT_UNKNOWN,
+        summary=f"{where} answers HTTP 401",
         facts=(_SAME_KEY if same else _SAME_KEY_BEFORE if same is None else _UNKNOWN_KEY,),
         step=_STEP_SAME if same else _STEP_UNKNOWN,
         conclusive=same is True,
@@ -73,15 +75,18 @@ def judge_refused_key(state: TargetState, where: str) -> Suspicion | None:
     )
 
 
-_SAME_KEY = "the gateway's exporter carries the same key"
-_SAME_KEY_BEFORE = "the gateway's exporter carried the same key when it was read last, which was before that"
-_UNKNOWN_KEY = "whether the gateway carries the same key cannot be told: the monitor's copy may be the outdated one"
+_IMPACT_UNKNOWN = (
+    "If the exporter uses this key, every trace has been refused since {since}. Requests are not affected."
+)
+_SAME_KEY = "the exporter carries the same key"
+_SAME_KEY_BEFORE = "the exporter carried the same key when it was read last, which was before that"
+_UNKNOWN_KEY = "the exporter's key is not shown to the monitor, so the monitor's copy may be the outdated one"
 _STEP_SAME = (
-    "Generate a new key in Traceloop (Settings, API keys) and put it into the gateway's exporter and into the monitor: both hold "
-    "the refused one."
+    "Generate a new key in Traceloop (Settings → API keys), and put it into the exporter and into the monitor: both hold the "
+    "refused one."
 )
 _STEP_UNKNOWN = (
-    "Look in Traceloop (Settings, API keys) whether the key was rotated: if the gateway has the new one, give it to the monitor "
+    "Check in Traceloop (Settings → API keys) whether the key was rotated. If the exporter has the new one, give it to the monitor "
     "(`traceloop.api_key`); else generate one and give it to both."
 )
 

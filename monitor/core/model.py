@@ -92,6 +92,8 @@ class Suspicion:
     summary: str
     facts: tuple[str, ...] = ()
     step: str = ""
+    title: str = ""  # instead of the table's
+    impact: str = ""  # instead of the table's
     severity: Severity | None = None
     conclusive: bool = False
     stops_export: bool = False
@@ -100,17 +102,18 @@ class Suspicion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckResult:
-    """What one look says: a verdict, the charges behind a `fail`, the blindness behind an `unknown`.
+    """What one check says: a verdict, the suspicions behind a `fail`, the reason behind an `unknown`.
 
-    `step`: what to do if it cannot see for long, where it knows better than its kind of blindness says.
+    `step`: what to do if it cannot see for long, where it knows better than its reason says.
     """
 
     verdict: Verdict
     summary: str
     suspicions: tuple[Suspicion, ...] = ()
     unknown_reason: UnknownReason | None = None
+    attempted: str = ""  # what an unknown could not do; its summary begins with "cannot", and goes on with why
     conclusive: bool = False  # a pass that settles at once
-    permanent: bool = False  # an unknown that only a human can mend (told once, without reminders)
+    permanent: bool = False  # an unknown that only a person can fix: one notification, without reminders
     step: str = ""
     evidence: Mapping[str, Scalar] = field(default_factory=dict)
 
@@ -137,12 +140,19 @@ def failing(summary: str, *suspicions: Suspicion, evidence: Evidence = _NONE) ->
 
 
 def unknown(
-    summary: str, unknown_reason: UnknownReason, evidence: Evidence = _NONE, *, permanent: bool = False, step: str = ""
+    summary: str,
+    unknown_reason: UnknownReason,
+    evidence: Evidence = _NONE,
+    *,
+    attempted: str = "",
+    permanent: bool = False,
+    step: str = "",
 ) -> CheckResult:
-    """A look that could not see."""
+    """A check that could not see; with `attempted`, what it could not do, `summary` is only why."""
     return CheckResult(
         verdict=Verdict.UNKNOWN,
-        summary=summary,
+        summary=f"cannot {attempted}: {summary}" if attempted else summary,
+        attempted=attempted,
         unknown_reason=unknown_reason,
         permanent=permanent,
         step=step,

@@ -6,8 +6,10 @@ from types import MappingProxyType
 
 from monitor.core.canary import Canary, Outcome
 from monitor.core.model import Fault, Suspicion
+from monitor.core.text import code, count_text, length_text
 
 _WHOLE = frozenset({Outcome.ARRIVED, Outcome.LATE})
+_NAMED = 5  # attributes in a sentence
 _SHOWN = _WHOLE | {Outcome.INCOMPLETE}
 
 
@@ -36,8 +38,8 @@ def found_by_our_key(canary: Canary) -> str | None:
     return canary.labels.environment if canary.labels is not None else None
 
 
-def _count_text(canaries: tuple[Canary, ...]) -> str:
-    return "1 trace" if len(canaries) == 1 else f"{len(canaries)} traces in a row"
+def _last_text(canaries: tuple[Canary, ...]) -> str:
+    return "the last trace" if len(canaries) == 1 else f"the last {len(canaries)} traces"
 
 
 def _ids_text(canaries: tuple[Canary, ...]) -> str:
@@ -71,10 +73,10 @@ def _wrong_environment(bad: tuple[Canary, ...]) -> Suspicion:
     """Conclusive, because it is no absence."""
     found = misrouted_to(bad[-1])
     ours = found_by_our_key(bad[-1]) is not None
-    by_us = (f"the monitor's own key shows it there: it is a key of {found} too",) if ours else ()
+    by_us = (f"the monitor's own key shows it there, so it is a key of {code(found or '')} too",) if ours else ()
     return Suspicion(
         fault=Fault.WRONG_ENVIRONMENT,
-        summary=f"the trace is in the Traceloop environment {found}",
+        summary=f"the last trace is in the environment {code(found or '')}",
         facts=(*by_us, _ids_text(bad)),
         conclusive=True,
         stops_export=True,
@@ -86,26 +88,26 @@ def _content_leaked(bad: tuple[Canary, ...]) -> Suspicion:
     found = bad[-1].labels.leaked if bad[-1].labels else ()
     return Suspicion(
         fault=Fault.CONTENT_LEAKED,
-        summary=f"the trace carries {', '.join(found[:5])}",
-        facts=(*(f"attribute {name}" for name in found), _ids_text(bad)),
+        summary=f"a trace carries it in {', '.join(map(code, found[:_NAMED]))}",
+        facts=(*(f"attribute {code(name)}" for name in found[_NAMED:]), _ids_text(bad)),
         conclusive=True,
     )
 
 
 def _content_missing(bad: tuple[Canary, ...]) -> Suspicion:
-    summary = "no span of the trace carries request or response content"
+    summary = f"no span of {_last_text(bad)} carries any"
     return Suspicion(fault=Fault.CONTENT_MISSING, summary=summary, facts=(_ids_text(bad),))
 
 
 def _missing(bad: tuple[Canary, ...]) -> Suspicion:
     """Losses with no later arrival."""
-    summary = f"{_count_text(bad)} did not arrive, and none that was sent later"
+    summary = f"{_last_text(bad)} did not arrive"
     return Suspicion(fault=Fault.TRACE_MISSING, summary=summary, facts=(_ids_text(bad),), stops_export=True)
 
 
 def intermittent(bad: tuple[Canary, ...], window: int) -> Suspicion:
     """Losses among arrivals, too many of them."""
-    summary = f"intermittent loss: {len(bad)} of the last {window} traces did not arrive"
+    summary = f"{len(bad)} of the last {window} traces did not arrive, the others did"
     return Suspicion(fault=Fault.TRACE_MISSING, summary=summary, facts=(_ids_text(bad),))
 
 
@@ -113,21 +115,23 @@ def _incomplete(bad: tuple[Canary, ...]) -> Suspicion:
     """Traces that never became whole."""
     return Suspicion(
         fault=Fault.TRACE_INCOMPLETE,
-        summary=f"{_count_text(bad)} arrived in part: {bad[-1].incomplete}",
-        facts=(f"{bad[-1].spans} span(s) arrived; {bad[-1].incomplete}", _ids_text(bad)),
+        summary=f"{_last_text(bad)} arrived incomplete: {bad[-1].incomplete}",
+        facts=(f"{count_text(bad[-1].spans, 'span')} of the last trace arrived", _ids_text(bad)),
     )
 
 
 def _late(bad: tuple[Canary, ...]) -> Suspicion:
     """Traces that were not there in time; whether they come at all may not be known yet."""
-    what = "came late" if all(canary.outcome is Outcome.LATE for canary in bad) else "did not come in time"
-    return Suspicion(fault=Fault.TRACE_LATE, summary=f"{_count_text(bad)} {what}", facts=(_ids_text(bad),))
+    took = bad[-1].arrival_seconds
+    after = f", the last one after {length_text(round(took))}" if took is not None else ""
+    what = "arrived late" if all(canary.outcome is Outcome.LATE for canary in bad) else "did not arrive in time"
+    return Suspicion(fault=Fault.TRACE_LATE, summary=f"{_last_text(bad)} {what}{after}", facts=(_ids_text(bad),))
 
 
 def _mislabelled(bad: tuple[Canary, ...]) -> Suspicion:
     found = bad[-1].labels.mislabelled if bad[-1].labels else ()
-    summary = found[0] if found else "mislabelled"
-    return Suspicion(fault=Fault.TRACE_MISLABELLED, summary=summary, facts=(*found, _ids_text(bad)))
+    summary = found[0] if found else "a label differs"
+    return Suspicion(fault=Fault.TRACE_MISLABELLED, summary=summary, facts=(*found[1:], _ids_text(bad)))
 
 
 # A canary that was refused has no response that could leak or be missing, and leaves fewer spans: it speaks against nothing.

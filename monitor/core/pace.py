@@ -39,16 +39,17 @@ def bar_canary(state: TargetState, policy: Policy, now: Instant) -> Barred | Non
     gateway = state.check_state(CheckName.GATEWAY)
     down = Fault.GATEWAY_UNREACHABLE in gateway.confirmed and not gateway.passes
     if policy.enabled(CheckName.GATEWAY) and down:
-        return Barred(unknown_reason=UnknownReason.PAUSED, summary="paused: the gateway does not answer")
+        return Barred(unknown_reason=UnknownReason.PAUSED, summary="paused while the gateway is unreachable")
     if state.backoff is not None and now < state.backoff.until:
         return Barred(
             unknown_reason=UnknownReason.PAUSED,
-            summary="paused: the gateway asked us to wait (429)",
+            summary="paused: the gateway answered 429 and asked to wait",
             until=state.backoff.until,
         )
     if not may_send(state.budget, policy.limits, now, fast=_is_ahead(state, policy, now)):
         return Barred(
-            unknown_reason=UnknownReason.BUDGET_SPENT, summary="budget_spent: no canary beyond the day's budget"
+            unknown_reason=UnknownReason.BUDGET_SPENT,
+            summary="the day's budget of canaries is spent, no more until midnight UTC",
         )
     return None
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from monitor.core.model import ForeignInstant, Instant, Seconds
-from monitor.core.moments import moment_text
+from monitor.core.text import count_text, moment_text
 
 REMEMBERED = 12
 """So many readings are kept: of a gateway with several processes behind one address each may be another's."""
@@ -86,13 +86,14 @@ def _sentences(readings: tuple[SpanCounters, ...]) -> Iterator[str]:
     if failed:
         lost = failed.total()
         yield (
-            f"{_SAYS}: {lost} of {lost + exported} span(s) did not get to TrueFoundry's collector {when} ({_by_reason(failed)})"
+            f"{_SAYS}: {lost} of {count_text(lost + exported, 'span')} did not reach TrueFoundry's collector {when} "
+            f"({_by_reason(failed)})"
         )
     elif exported:
-        yield f"{_SAYS}: {exported} span(s) got to TrueFoundry's collector {when}, none failed: that hop works"
+        yield f"{_SAYS}: {count_text(exported, 'span')} reached TrueFoundry's collector {when} and none failed, so that hop works"
     if dropped:
         off = "; tracing is off for them" if _SWITCHED_OFF in dropped else ""
-        yield f"{_SAYS}: {dropped.total()} span(s) were dropped before their export {when} ({_by_reason(dropped)}{off})"
+        yield f"{_SAYS}: {count_text(dropped.total(), 'span')} dropped before export {when} ({_by_reason(dropped)}{off})"
 
 
 def _increase(counts: list[Mapping[str, int]]) -> Counter[str]:

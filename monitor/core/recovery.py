@@ -1,4 +1,4 @@
-"""Causes come and go: how long each kept traces from arriving, and what still waits to be proven when one is mended."""
+"""Causes come and go: how long each kept traces from arriving, and what still waits to be proven when one is fixed."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -9,6 +9,7 @@ from monitor.core.model import CheckName, Fault, Instant, UnknownReason
 from monitor.core.outcomes import arrived, lost
 from monitor.core.refine import Confirmed
 from monitor.core.state import Outage, Policy, Recovery, TargetState
+from monitor.core.text import code
 
 REMEMBERED_OUTAGES = 20
 
@@ -37,7 +38,7 @@ def follow_causes(state: TargetState, found: tuple[Confirmed, ...], policy: Poli
 def _recovery(state: TargetState, gone: set[Fault], policy: Policy, now: Instant) -> Recovery | None:
     """The last cause to go leaves its incident waiting for traces, if traces can be seen at all.
 
-    A cause that is still confirmed, and only outranked by what arrives, has not been mended.
+    A cause that is still confirmed, and only outranked by what arrives, has not been fixed.
     """
     if not (policy.enabled(CheckName.CANARY) and policy.enabled(CheckName.ARRIVAL)):
         return None
@@ -49,7 +50,7 @@ def _recovery(state: TargetState, gone: set[Fault], policy: Policy, now: Instant
 
 
 def _author(state: TargetState, fault: Fault) -> str | None:
-    """Who signed the configuration since the fault was seen; who signed it before has not mended it."""
+    """Who signed the configuration since the fault was seen; who signed it before has not fixed it."""
     if state.config is None:
         return None
     seen = state.config.seen
@@ -58,11 +59,11 @@ def _author(state: TargetState, fault: Fault) -> str | None:
 
 
 def shielded(state: TargetState, policy: Policy) -> frozenset[Fault]:
-    """What a mended cause still explains: its consequences last until traces arrive, or until fresh losses refute it."""
+    """What a fixed cause still explains: its consequences last until traces arrive, or until fresh losses refute it."""
     if state.recovery is None or _is_proven(state.recovery, state, policy):
         return frozenset()
-    mended_at = state.recovery.at
-    fresh = [canary for canary in state.canaries if lost(canary) and canary.sent_at >= mended_at]
+    fixed_at = state.recovery.at
+    fresh = [canary for canary in state.canaries if lost(canary) and canary.sent_at >= fixed_at]
     return frozenset() if len(fresh) >= policy.fail_after else FAULTS[state.recovery.fault].explains
 
 
@@ -73,10 +74,10 @@ def _is_proven(recovery: Recovery, state: TargetState, policy: Policy) -> bool:
     return len(newest) >= policy.pass_after and all(arrived(canary) for canary in newest)
 
 
-def mended_text(recovery: Recovery) -> str:
-    """What was mended, when, and by whom if that is known."""
+def fixed_text(recovery: Recovery) -> str:
+    """What was fixed, when, and by whom if that is known."""
     by = f" by {recovery.by}" if recovery.by else ""
-    return f"{recovery.fault} mended {datetime.fromtimestamp(recovery.at, UTC):%H:%M} UTC{by}"
+    return f"{code(recovery.fault)} fixed {datetime.fromtimestamp(recovery.at, UTC):%H:%M} UTC{by}"
 
 
 def waiting_text(state: TargetState, policy: Policy) -> str | None:
@@ -85,4 +86,4 @@ def waiting_text(state: TargetState, policy: Policy) -> str | None:
         return None
     result = state.check_state(CheckName.CANARY).result
     spent = f" ({result.summary})" if result is not None and result.unknown_reason is UnknownReason.BUDGET_SPENT else ""
-    return f"{mended_text(state.recovery)}, waiting for traces{spent}"
+    return f"{fixed_text(state.recovery)}, waiting for traces{spent}"

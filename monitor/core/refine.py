@@ -16,27 +16,35 @@ from monitor.core.faults import FAULTS, ORDER, WHERE
 from monitor.core.hints import hints, next_step
 from monitor.core.key import key_is_refused, traces_arrive_since
 from monitor.core.model import CheckName, Fault, Instant, Severity, Verdict
-from monitor.core.moments import changed_text, length_text
 from monitor.core.outcomes import arrived, found_by_our_key, lost, misrouted_to
 from monitor.core.state import Active, Policy, TargetState
+from monitor.core.text import capitalised, changed_text, code, length_text, sentence
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Confirmed:
     """A confirmed fault as the diagnosis sees it: its row of the table, refined by evidence and policy.
 
-    `because` are the reasons, the first of them how it shows; `fixed`: the cause was removed since its evidence was seen, and only
-    fresh traces can prove that.
+    `title` and `impact` are as in the table of faults; `detail` is how it shows, "" where the title says it all. `because` are the
+    reasons, the first of them how it shows; `fixed`: the cause was removed since its evidence was seen, and only fresh traces can
+    prove that.
     """
 
     active: Active
     fault: Fault
     severity: Severity
     explains: frozenset[Fault]
-    summary: str
+    title: str
+    detail: str
+    impact: str
     because: tuple[str, ...]
     advice: str
     fixed: bool = False
+
+    @property
+    def summary(self) -> str:
+        """Title and detail as sentences."""
+        return " ".join(map(sentence, filter(None, (self.title, self.detail))))
 
     def because_also(self, *reasons: str, step: str = "") -> "Confirmed":
         """The same with further reasons, and the next step that they suggest."""
@@ -52,7 +60,7 @@ def confirmed_faults(state: TargetState, policy: Policy, now: Instant) -> tuple[
         one = refine(active, state, policy, now)
         severity = min(policy.severity.get(one.fault, one.severity), policy.max_severity)
         if severity is not Severity.NONE:
-            because = dict.fromkeys((*one.because, *hinted.get(one.fault, ())))
+            because = dict.fromkeys(map(capitalised, (*one.because, *hinted.get(one.fault, ()))))
             advice = next_step(one.fault, state, policy, now) or one.advice
             found.append(replace(one, severity=severity, because=tuple(because), advice=advice))
     return tuple(sorted(found, key=lambda one: ORDER[one.fault]))
@@ -69,12 +77,15 @@ def refine(active: Active, state: TargetState, policy: Policy, now: Instant) -> 
     # Only a loss is named by more than what was suspected.
     lost_at = triage(active, state, now) if suspicion.fault is Fault.TRACE_MISSING else None
     row = FAULTS[suspicion.fault if lost_at is None else lost_at.place.fault]
+    title = suspicion.title or row.title
     as_it_stands = Confirmed(
         active=active,
         fault=row.fault,
         severity=row.severity if suspicion.severity is None else suspicion.severity,
         explains=row.explains,
-        summary=f"{row.meaning}: {suspicion.summary}",
+        title=title,
+        detail=suspicion.summary if suspicion.summary.lower() not in title.lower() else "",
+        impact=suspicion.impact or row.impact,
         because=(suspicion.summary, *suspicion.facts),
         advice=suspicion.step or row.advice,
     )
@@ -87,16 +98,19 @@ def refine(active: Active, state: TargetState, policy: Policy, now: Instant) -> 
             return _wrong_environment(as_it_stands, state, policy, now)
         case Fault.CONTENT_LEAKED if policy.labels.content is not False:
             # Where content may be in the traces, what leaks is a credential.
-            summary = f"The exported traces carry a credential: {suspicion.summary}"
-            return replace(as_it_stands, summary=summary, advice=_REPLACE_THE_CREDENTIAL)
+            impact = "A credential has been stored in Traceloop since {since}."
+            step = _REPLACE_THE_CREDENTIAL
+            return replace(as_it_stands, title="Traces contain a credential", impact=impact, advice=step)
         case Fault.TRACE_LATE:
             return _lateness(as_it_stands, state, policy)
+        case Fault.BLIND:
+            return _blindness(as_it_stands, state)
         case _:
             return as_it_stands
 
 
 _REPLACE_THE_CREDENTIAL = (
-    "Replace the credential that these attributes carry, find out what writes it into the spans, and delete those traces in "
+    "Revoke the credential that these attributes carry, find out what writes it into the spans, and delete those traces in "
     "Traceloop."
 )
 
@@ -118,22 +132,40 @@ def _configuration(found: Confirmed, state: TargetState, policy: Policy) -> Conf
     harmless = replace(harmless, severity=Severity.CRITICAL if compared.leaks else Severity.WARNING)
     changed = found.active.since if memory is None or gone else memory.changed_at
     if traces_arrive_since(changed, state, policy):
-        text = f"traces arrive all the same: {_PUT_RIGHT if _is_unread(state) else 'there must be another export path'}"
-        return harmless.because_also(text, *_by_which_way(state), *who)
+        text = f"traces still arrive: {_PUT_RIGHT if _is_unread(state) else 'there must be another export path'}"
+        impact = harmless.impact if compared.leaks else "Traces still arrive, and requests are not affected."
+        return replace(harmless, impact=impact).because_also(text, *_by_which_way(state), *who)
     excuse = _our_own_key(state, policy) if suspicion.fault is Fault.CONFIG_DRIFT and compared.other_key else None
     if excuse is not None:
-        return harmless.because_also(excuse, *who, step=GIVE_US_THE_KEY)
-    return found.because_also(*who)
+        harmless = replace(harmless, title="The Traceloop key was probably rotated, and the monitor has the old one")
+        impact = (
+            "The monitor cannot read traces with its key, so whether they arrive has not been checked since {since}."
+        )
+        return replace(harmless, impact=impact).because_also(excuse, *who, step=GIVE_US_THE_KEY)
+    return _where_another_key_leads(found, state).because_also(*who) if compared.other_key else found.because_also(*who)
 
 
-_PUT_RIGHT = "it cannot be read any more, and was put right since, or there is another export path"
+def _where_another_key_leads(found: Confirmed, state: TargetState) -> Confirmed:
+    """The environment that the exporter's key belongs to, if a trace was found there."""
+    newest = next((one for one in reversed(state.canaries) if misrouted_to(one) is not None), None)
+    other = misrouted_to(newest) if newest is not None and newest.sent_at >= found.active.since else None
+    if other is None:
+        return found
+    title = f"{found.title}: traces go to {code(other)}"
+    impact = f"Traces have gone to {code(other)} since {{since}} and are not lost. Requests are not affected."
+    return replace(found, title=title, impact=impact)
+
+
+_PUT_RIGHT = "the configuration cannot be read any more: it was fixed since, or there is another export path"
 GIVE_US_THE_KEY = (
-    "Give the monitor the key that the gateway's exporter carries now (`traceloop.api_key`); if nobody rotated it, set the "
-    "exporter's Authorization header back."
+    "Give the monitor the key that the exporter carries now (`traceloop.api_key`). If nobody rotated it, set the exporter's "
+    "Authorization header back."
 )
 _WAYS: Mapping[bool | None, tuple[str, ...]] = {
-    True: ("they carry the resource attributes that this exporter is meant to add: it, or its twin, still exports",),
-    False: ("they lack the resource attributes that this exporter is meant to add: they come by another way",),
+    True: (
+        "they carry the resource attributes that this exporter adds: it, or one with the same settings, still exports",
+    ),
+    False: ("they lack the resource attributes that this exporter adds: they come by another path",),
     None: (),
 }
 
@@ -145,14 +177,18 @@ def _is_unread(state: TargetState) -> bool:
 
 
 def _who_changed_it(state: TargetState) -> tuple[str, ...]:
-    """Who changed the configuration last, and when; who signed it before a look that passed has not made the difference."""
+    """Who changed the configuration, and when, if that was after the last check that passed.
+
+    Example: a check passes at 10:00, the next one fails at 10:01, and the manifest says `updatedAt` 09:30: whoever changed it at
+    09:30 has not made the difference, so nobody is named. Where no check has passed yet it is only called the last change.
+    """
     if state.config is None:
         return ()
     seen, passed = state.config.seen, state.check_state(CheckName.CONFIG).last_pass_at
-    if passed is not None and seen.updated_at is not None and seen.updated_at <= passed:
-        return ()
     said = changed_text(seen.updated_at, seen.updated_by)
-    return () if said is None else (said,)
+    if said is None or (passed is not None and (seen.updated_at is None or seen.updated_at <= passed)):
+        return ()
+    return (said if passed is not None else f"last {said}",)
 
 
 def _by_which_way(state: TargetState) -> tuple[str, ...]:
@@ -164,9 +200,9 @@ def _by_which_way(state: TargetState) -> tuple[str, ...]:
 def _our_own_key(state: TargetState, policy: Policy) -> str | None:
     """Why it may be the monitor that has the wrong key, where it and the gateway have not the same one."""
     if state.config is not None and state.config.credential not in ("", policy.credential):
-        return "the monitor has been given another key since: the next look compares with that one"
+        return "the monitor has been given another key since, which the next check compares with"
     if key_is_refused(state):
-        return "Traceloop refuses the monitor's own key: it was probably rotated, give the monitor the new key"
+        return "Traceloop refuses the monitor's own key"
     return None
 
 
@@ -180,15 +216,20 @@ def _wrong_environment(found: Confirmed, state: TargetState, policy: Policy, now
     expected = policy.environment
     if newest is None or expected is None:
         return found
-    other = misrouted_to(newest)
+    other, wanted = code(misrouted_to(newest) or ""), code(expected)
     if found_by_our_key(newest) is None:
-        step = f"Put the key of the environment {expected} into the exporter's Authorization header: it holds that of {other}."
+        step = f"Put the key of {wanted} into the exporter's Authorization header: it holds the key of {other}."
     else:
         step = (
-            f"Put a key of the environment {expected} into the exporter's Authorization header and into the monitor; or, if "
-            f"{other} is right, set `traceloop.environment` to it."
+            f"Put a key of {wanted} into the exporter's Authorization header and into the monitor; or, if {other} is right, "
+            "set `traceloop.environment` to it."
         )
-    return found.because_also(f"expected in {expected}", step=step)
+    return replace(
+        found,
+        title=f"Traces go to {other} instead of {wanted}",
+        impact=f"Traces have gone to {other} since {{since}} and are not lost. Requests are not affected.",
+        advice=step,
+    )
 
 
 def _is_put_right(active: Active, newest: Canary | None, state: TargetState, policy: Policy, now: Instant) -> bool:
@@ -215,11 +256,41 @@ def _lateness(found: Confirmed, state: TargetState, policy: Policy) -> Confirmed
         return found
     which = "the last one has" if len(late) == 1 else f"the last {len(late)} have"
     said = f"{which} not arrived within {length_text(policy.arrival.late_after)}"
+    impact = (
+        "Traces have been overdue since {since}, and count as lost after "
+        f"{length_text(policy.arrival.missing_after)}. Requests are not affected."
+    )
     because = (said, *found.because[1:])
-    return replace(found, summary=f"Traces are overdue: {said}", because=because, advice=_OVERDUE)
+    return replace(found, title="Traces are overdue", detail=said, impact=impact, because=because, advice=_WHEN_OVERDUE)
 
 
-_OVERDUE = "Look at https://status.traceloop.com and at the exporter. Whether these traces are lost is judged at `missing_after`."
+_WHEN_OVERDUE = "Check https://status.traceloop.com and the exporter's configuration."
+
+# --- the monitor cannot check ----------------------------------------------------------------------------------------
+
+_UNCHECKED: Mapping[CheckName, tuple[str, str]] = {
+    CheckName.ARRIVAL: ("tell whether traces arrive", "lost traces would go unnoticed"),
+    CheckName.CANARY: ("send canaries", "traces are not checked"),
+    CheckName.CONFIG: ("read the export configuration", "changes to it go unnoticed"),
+    CheckName.GATEWAY: ("tell whether the gateway answers", "an outage of the gateway would go unnoticed"),
+    CheckName.CONTROL: ("test whether Traceloop accepts traces", "an outage of Traceloop shows only by lost traces"),
+}
+
+
+def _blindness(found: Confirmed, state: TargetState) -> Confirmed:
+    """What cannot be checked, and what would go unnoticed; of several checks the first of these."""
+    blind = [check for check in _UNCHECKED if Fault.BLIND in state.check_state(check).confirmed]
+    if not blind:
+        return found
+    attempt, unnoticed = _UNCHECKED[blind[0]]
+    arrival = state.check_state(CheckName.ARRIVAL).result
+    rest = "" if arrival is None or arrival.verdict is not Verdict.PASS else " Traces are still checked and arrive."
+    return replace(
+        found,
+        title=found.active.suspicion.title or f"The monitor cannot {attempt}",
+        impact=f"Since {{since}} {unnoticed}.{rest}",
+    )
+
 
 # --- traces that are lost: which hop lost them -----------------------------------------------------------------------
 
@@ -233,7 +304,7 @@ class Place:
     step: str = ""
 
 
-_GATEWAY = Place(fault=Fault.TRACE_NOT_CREATED, where="the gateway made no trace")
+_GATEWAY = Place(fault=Fault.TRACE_NOT_CREATED, where="the gateway creates no trace")
 
 Answers = tuple[bool | None, bool | None]
 """Whether the own store has the trace, and whether Traceloop shows a later control span; None: not known."""
@@ -243,14 +314,14 @@ TRIAGE: Mapping[Answers, Place] = MappingProxyType(
         (True, True): Place(fault=Fault.EXPORT_FAILING, where="the export from TrueFoundry to Traceloop"),
         (True, False): Place(
             fault=Fault.TRACE_MISSING,
-            where="Traceloop, as it seems: `ingest_failing` or `key_rejected` when `control` settles",
-            step="Look at https://status.traceloop.com: TrueFoundry has the traces, and Traceloop does not show a span of our "
-            "own either.",
+            where="probably Traceloop: `ingest_failing` or `key_rejected` when `control` settles",
+            step="Check https://status.traceloop.com: TrueFoundry has the traces, and Traceloop does not show a test span "
+            "either.",
         ),
         (True, None): Place(
             fault=Fault.TRACE_MISSING,
             where="the export or Traceloop",
-            step="Look at the check `control`: TrueFoundry has the traces, and whether Traceloop takes in a span of our own is "
+            step="See what the check `control` says: TrueFoundry has the traces, and whether Traceloop accepts a test span is "
             "not known.",
         ),
         (False, True): _GATEWAY,
@@ -263,23 +334,28 @@ TRIAGE: Mapping[Answers, Place] = MappingProxyType(
 )
 
 _OWN_STORE_SAYS: Mapping[bool | None, str] = {
-    True: "TrueFoundry's own store has the trace: the gateway made it",
-    False: "TrueFoundry's own store does not have the trace: the gateway did not make it",
+    True: "TrueFoundry's own store has the trace, so the gateway created it",
+    False: "TrueFoundry's own store does not have the trace, so the gateway did not create it",
     None: "TrueFoundry's own store could not be asked",
 }
-_UNPROVEN = (
-    "TrueFoundry's own store does not show the trace, but it has shown us none within a day: that proves nothing"
-)
+_UNPROVEN = "TrueFoundry's own store does not show the trace, which proves nothing: it has shown none of the monitor's within a day"
 _CONTROL_SAYS: Mapping[bool | None, str] = {
-    True: "Traceloop itself is well: it took in and shows a span that we sent it later",
-    False: "Traceloop does not show a span that we sent it directly either",
-    None: "whether Traceloop takes in spans is not known",
+    True: "Traceloop is healthy: it accepted and shows a test span that was sent later",
+    False: "Traceloop does not show a test span either, which was sent to it directly",
+    None: "whether Traceloop accepts spans is not known",
 }
-_UNREAD = "what the exporter is set to could not be read: it may be off, or set otherwise"
+_UNREAD = "the export configuration could not be read: the exporter may be off, or set otherwise"
 _LOOK_AT_THE_EXPORTER = (
-    f"Look at the exporter first ({WHERE}): its configuration could not be read. "
+    f"Check the exporter first ({WHERE}): its configuration could not be read. "
     "`trace-monitor expected` prints every field."
 )
+
+
+_SOME: Mapping[Fault, str] = {
+    Fault.TRACE_NOT_CREATED: "The gateway does not create every trace",
+    Fault.EXPORT_FAILING: "Some traces are lost between TrueFoundry and Traceloop",
+    Fault.TRACE_MISSING: "Some traces do not arrive in Traceloop",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -302,7 +378,12 @@ class Triage:
 
 
 def _loss(found: Confirmed, hops: "Triage", state: TargetState) -> Confirmed:
-    """What the hops say; where nobody could look what the exporter is set to, that comes first, unless no trace was made."""
+    """What the hops say. Where the export configuration could not be read that comes first, unless no trace was created."""
+    if not found.active.suspicion.stops_export:  # others have arrived
+        some = "Some traces have been lost since {since}. Requests are not affected."
+        found = replace(found, title=_SOME[hops.place.fault], impact=some)
+    if hops.place.fault is Fault.EXPORT_FAILING:
+        found = replace(found, detail=f"{found.detail}. Both ends are healthy")
     if hops.place is not _GATEWAY and _is_unread(state):
         return found.because_also(*hops.says, _UNREAD, step=_LOOK_AT_THE_EXPORTER)
     return found.because_also(*hops.says, step=hops.place.step)

@@ -177,7 +177,7 @@ class Outage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recovery:
-    """A cause that was mended and whose incident waits for traces. `by` says who or what mended it, if that is known."""
+    """A cause that was fixed and whose incident waits for traces. `by` says who or what fixed it, if that is known."""
 
     fault: Fault
     at: Instant

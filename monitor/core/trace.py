@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from monitor.core.drift import told_apart
 from monitor.core.gateway_policies import Caller
 from monitor.core.model import Instant, Scalar, TraceId
+from monitor.core.text import code, count_text, distinguish
 
 
 class Route(StrEnum):
@@ -109,7 +109,7 @@ def judge_completeness(seen: TraceSeen, *, own_parent: str, wanted: int | None) 
         return Completeness(complete=False, why="the root span is missing")
     dangling = {span.parent_id for span in seen.spans} - ids - {"", own_parent}
     if dangling:
-        return Completeness(complete=False, why=f"{len(dangling)} parent span(s) are missing")
+        return Completeness(complete=False, why=f"{count_text(len(dangling), 'parent span')} missing")
     if wanted is not None and len(ids) < wanted:
         return Completeness(complete=False, why=f"{len(ids)} of {wanted} spans have arrived")
     return Completeness(complete=True)
@@ -163,11 +163,11 @@ def judge_labels(seen: TraceSeen, expected: Labels, *, environment: str | None =
     """
     names = {span.service_name for span in seen.spans if span.service_name is not None}
     mislabelled = [
-        f"service name: {_unlike(expected.service_name, name)}" for name in sorted(names - {expected.service_name})
+        f"the service name {_unlike(expected.service_name, name)}" for name in sorted(names - {expected.service_name})
     ]
     resources = [span.resource for span in seen.spans if span.resource is not None]
     wrong = [
-        f"resource attribute {key}: {_unlike(value, other or 'nothing')}"
+        f"the resource attribute {key} {_unlike(value, other)}"
         for key, value in expected.resource_attributes.items()
         for other in sorted({resource.get(key) for resource in resources} - {value}, key=str)
     ]
@@ -188,9 +188,11 @@ def judge_labels(seen: TraceSeen, expected: Labels, *, environment: str | None =
     )
 
 
-def _unlike(expected: str, found: str) -> str:
-    expected, found = told_apart(expected, found)
-    return f"expected {expected}, found {found}"
+def _unlike(expected: str, found: str | None) -> str:
+    if not found:
+        return f"is not set, should be {code(expected)}"
+    expected, found = distinguish(expected, found)
+    return f"is {code(found)}, should be {code(expected)}"
 
 
 def _way(expected: Labels) -> Mapping[str, Scalar]:

@@ -22,6 +22,7 @@ from monitor.core.model import (
 )
 from monitor.core.state import Policy, TargetState
 from monitor.core.streaks import acquit, apply_look, look_on, sighted
+from monitor.core.text import code, count_text
 from monitor.core.trace import Route
 
 OF_THE_LOOK = MONITORS_OWN | {Fault.KEY_REJECTED}
@@ -91,7 +92,7 @@ def _arrival_finding(before: Canary, canary: Canary) -> CheckResult | None:
     if was == now:
         return None
     suspicions = _arrival_charges(canary)
-    spans = f"{canary.spans} span(s)"
+    spans = count_text(canary.spans, "span")
     seconds = canary.arrival_seconds
     evidence: dict[str, Scalar] = {
         "trace_id": canary.trace_id,
@@ -101,11 +102,13 @@ def _arrival_finding(before: Canary, canary: Canary) -> CheckResult | None:
         **(canary.labels.evidence if canary.labels else {}),
     }
     if canary.outcome is Outcome.UNKNOWN and not canary.accepted:
-        text = "the request was refused: that its trace is not here proves nothing"
+        text = "the request was refused, so its missing trace proves nothing"
         return unknown(text, UnknownReason.NOTHING_TO_JUDGE, evidence)
     if canary.outcome is Outcome.UNKNOWN:
         return unknown(
-            "the trace was not seen, but this route has never shown us one", UnknownReason.UNPROVEN, evidence
+            "the trace was not found, but this route has never shown one, so its absence proves nothing",
+            UnknownReason.UNPROVEN,
+            evidence,
         )
     if suspicions:
         return failing(suspicions[0].summary, *suspicions, evidence=evidence)
@@ -120,7 +123,7 @@ def _arrival_charges(canary: Canary) -> tuple[Suspicion, ...]:
         suspicions.append(Suspicion(fault=Fault.TRACE_MISSING, summary="the trace did not arrive"))
     elif canary.outcome is Outcome.INCOMPLETE:
         suspicions.append(
-            Suspicion(fault=Fault.TRACE_INCOMPLETE, summary=f"the trace arrived in part: {canary.incomplete}")
+            Suspicion(fault=Fault.TRACE_INCOMPLETE, summary=f"the trace arrived incomplete: {canary.incomplete}")
         )
     elif canary.late:
         suspicions.append(Suspicion(fault=Fault.TRACE_LATE, summary="the trace is late"))
@@ -131,7 +134,10 @@ def _arrival_charges(canary: Canary) -> tuple[Suspicion, ...]:
             suspicions.append(Suspicion(fault=Fault.WRONG_ENVIRONMENT, summary=text))
         if labels.leaked:
             suspicions.append(
-                Suspicion(fault=Fault.CONTENT_LEAKED, summary=f"the trace carries {', '.join(labels.leaked[:5])}")
+                Suspicion(
+                    fault=Fault.CONTENT_LEAKED,
+                    summary=f"the trace carries content in {', '.join(map(code, labels.leaked[:5]))}",
+                )
             )
         if labels.content_missing:
             suspicions.append(Suspicion(fault=Fault.CONTENT_MISSING, summary="the trace carries no content"))

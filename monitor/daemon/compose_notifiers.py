@@ -6,6 +6,7 @@ Imported when first needed: Slack's client takes a fifth of the daemon's start, 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
+from monitor.core.incident import Place
 from monitor.core.model import Severity, TargetName
 from monitor.daemon.compose import Deps
 from monitor.daemon.delivery import Route
@@ -14,11 +15,13 @@ from monitor.notifiers.slack import Destination, Pace, SlackBot, SlackWebhook
 from monitor.notifiers.webhook import WebhookNotifier
 from monitor.ports import Notifier
 from monitor.settings import Settings
+from monitor.settings.values import host_of
 
 
 def notifiers_of(settings: Settings, deps: Deps) -> tuple[Route, ...]:
     """Every configured notifier; none is legal (metrics only)."""
     alerting, external_url = settings.alerting, settings.server.external_url
+    commands, consoles = settings.server.admin_token is not None, _consoles(settings)
     bot = slack_bot(settings, deps)
     found: list[Route] = []
     if bot is not None:
@@ -33,6 +36,8 @@ def notifiers_of(settings: Settings, deps: Deps) -> tuple[Route, ...]:
             mention=alerting.slack.mention or None,
             mentions=mentions,
             external_url=external_url,
+            commands=commands,
+            consoles=consoles,
             pace=Pace(deps.clock),
         )
         found.append(Route(notifier=webhook, mention_key=_key_of({name: str(to) for name, to in mentions.items()})))
@@ -101,8 +106,32 @@ def slack_bot(settings: Settings, deps: Deps) -> SlackBot | None:
         destinations=_destinations(settings),
         api_url=slack.api_url,
         external_url=settings.server.external_url,
+        commands=settings.server.admin_token is not None,
+        consoles=_consoles(settings),
         pace=Pace(deps.clock),
     )
+
+
+def _consoles(settings: Settings) -> dict[TargetName, dict[Place, str]]:
+    """Where a person looks at the hops of each target: TrueFoundry's gateway page, and the traces of the hosted Traceloop."""
+    return {
+        name: {
+            **(
+                {Place.TRUEFOUNDRY: f"{target.control_plane.url.rstrip('/')}/llm-gateway"}
+                if target.control_plane
+                else {}
+            ),
+            **(
+                {Place.TRACELOOP: "https://app.traceloop.com/traces"}
+                if host_of(target.traceloop.url) == _HOSTED
+                else {}
+            ),
+        }
+        for name, target in settings.targets.items()
+    }
+
+
+_HOSTED = "api.traceloop.com"
 
 
 def _destinations(settings: Settings) -> dict[TargetName, Destination]:

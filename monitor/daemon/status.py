@@ -12,11 +12,11 @@ from monitor.core.faults import FAULTS, MONITORS_OWN, ORDER
 from monitor.core.hints import caveats
 from monitor.core.incident import Diagnosis, Incident
 from monitor.core.model import CheckName, Fault, Instant, Severity, Verdict
-from monitor.core.moments import moment_text
 from monitor.core.pace import controls_awaited
 from monitor.core.refine import named
 from monitor.core.state import CheckState, Policy, TargetState
 from monitor.core.streaks import may_accuse
+from monitor.core.text import moment_text
 from monitor.settings import Target
 
 _JWT_PARTS = 3
@@ -109,7 +109,7 @@ def _describe_muted(state: TargetState, policy: Policy, now: Instant) -> dict[st
         "also": [],
         "because": [found[fault].suspicion.summary, "its severity is set to none: nobody is told"],
         "advice": FAULTS[fault].advice,
-        "summary": FAULTS[fault].meaning,
+        "summary": FAULTS[fault].title,
     }
 
 

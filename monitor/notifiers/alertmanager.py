@@ -17,11 +17,11 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
+from monitor.core.faults import FAULTS
 from monitor.core.incident import Incident, Notice
 from monitor.core.model import Instant, Seconds, Service, Severity, TargetName
 from monitor.http import Answer, Http
 from monitor.notifiers import refused, taken, unanswered, wording
-from monitor.notifiers.wording import Style
 from monitor.ports import Clock, Undeliverable, Unreachable
 from monitor.redaction import clamp
 
@@ -170,9 +170,11 @@ class AlertmanagerNotifier:
 
     def _annotations(self, notice: Notice) -> Mapping[str, str]:
         diagnosis = notice.incident.diagnosis
-        style = Style(foreign=self._foreign, mixed=self._foreign, when=wording.utc, code=str, bold=str)
+        style = wording.unmarked(self._foreign)
         return {
-            "summary": wording.sentence(notice, style),
+            "summary": self._foreign(diagnosis.summary or FAULTS[diagnosis.fault].title, _LONGEST),
+            "impact": wording.impact(notice, style),
+            "path": wording.path(notice),
             "fault": diagnosis.fault,
             "severity": diagnosis.severity.word,
             "component": diagnosis.component,

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from monitor.core.faults import FAULTS
 from monitor.core.incident import Losses, Notice
 from monitor.core.model import Instant, Seconds, Service
 from monitor.core.notify import acknowledged, shown
@@ -87,7 +88,10 @@ class WebhookNotifier:
             "fault": diagnosis.fault,
             "severity": diagnosis.severity.word,
             "component": diagnosis.component,
+            "title": self._show(diagnosis.title or FAULTS[diagnosis.fault].title),
             "summary": self._show(diagnosis.summary),
+            "impact": wording.impact(notice, wording.unmarked(lambda text, limit: clamp(self.redact(text), limit))),
+            "path": {hop.place.value: hop.state.value for hop in diagnosis.hops},
             "because": [self._show(line) for line in diagnosis.because[:_MOST]],
             "also": list(diagnosis.also),
             "explained": list(diagnosis.explained),

@@ -11,32 +11,24 @@ from datetime import UTC, datetime
 from itertools import dropwhile, takewhile
 from typing import assert_never
 
-from monitor.core.faults import FAULTS, LOSSES
-from monitor.core.incident import NO_LONGER_MONITORED, Incident, Notice, Reason
-from monitor.core.model import Component, Fault, Instant, Seconds, Severity
-from monitor.core.moments import moment_text
+from monitor.core.faults import FAULTS, LOSSES, MONITORS_OWN, SINCE
+from monitor.core.incident import NO_LONGER_MONITORED, HopState, Incident, Notice, Reason
+from monitor.core.model import Fault, Instant, Seconds, Severity
 from monitor.core.notify import acknowledged
+from monitor.core.text import moment_text
 
 _LONGEST_NAME = 80
+_LONGEST_TITLE = 160
 _LONGEST_SENTENCE = 400
 _LATEST = datetime(3000, 1, 1, tzinfo=UTC).timestamp()
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 _ORDINALS = ("second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
-_ONLY_IDS = re.compile(r"trace [0-9a-f]{32}(, [0-9a-f]{32})*")
+_ONLY_IDS = re.compile(r"[Tt]race [0-9a-f]{32}(, [0-9a-f]{32})*")
+_SAFE_URL = re.compile(r"https?://[A-Za-z0-9.:/\[\]_~-]{1,200}")
 _SAFE_IN_A_SHELL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,99}")
 
 SEVERITY_SIGNS: Mapping[Severity, str] = {Severity.NONE: "ℹ️", Severity.WARNING: "⚠️", Severity.CRITICAL: "🚨"}  # noqa: RUF001
-"""Told apart by shape, never by colour alone, and the word always stands beside it."""
-
-WHERE: Mapping[Component, str] = {
-    Component.GATEWAY: "the gateway",
-    Component.PROVIDER: "the model provider behind the gateway",
-    Component.CONFIG: "the gateway's export configuration",
-    Component.TRACELOOP: "Traceloop",
-    Component.EXPORT: "the export from TrueFoundry to Traceloop",
-    Component.MONITOR: "the monitor itself",
-}
-"""Whose part is broken, in words."""
+"""They differ by shape, not by colour alone, and the word always stands beside it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +44,11 @@ class Style:
     when: Callable[[Instant], str]
     code: Callable[[str], str]
     bold: Callable[[str], str]
+
+
+def unmarked(foreign: Callable[[str, int], str]) -> Style:
+    """For readers without any markup of their own: annotations, JSON."""
+    return Style(foreign=foreign, mixed=foreign, when=utc, code=str, bold=str)
 
 
 def is_a_moment(instant: Instant) -> bool:
@@ -94,12 +91,12 @@ def began_at(incident: Incident) -> Instant:
 
 
 def headline(notice: Notice, style: Style) -> str:
-    """The present state in one line: sign and word, target, the fault's slug, and who has it."""
+    """The present state in one line: sign and word, target, title and slug, and who has it."""
     incident, diagnosis = notice.incident, notice.incident.diagnosis
     if not incident.open:
         removed = incident.closed_because == NO_LONGER_MONITORED
         state = f"⏹️ {style.bold(NO_LONGER_MONITORED)}" if removed else f"✅ {style.bold('resolved')}"
-        return f"{state} · {_name(incident, style)} · after {duration(lasted(incident, notice.at))}"
+        return f"{state} after {duration(lasted(incident, notice.at))} · {_name(incident, style)}"
     sign = "🛠️" if diagnosis.waiting is not None else SEVERITY_SIGNS[diagnosis.severity]
     parts = [f"{sign} {style.bold(diagnosis.severity.word)}", _name(incident, style)]
     if incident.reopened:
@@ -107,7 +104,7 @@ def headline(notice: Notice, style: Style) -> str:
         ordinal = dict(enumerate(_ORDINALS, start=2)).get(times, f"{times}th")
         parts.append(f"again, {ordinal} time in {duration(max(0.0, notice.at - incident.opened_at))}")
     if diagnosis.waiting is not None:
-        parts.append("mended, waiting for traces")
+        parts.append("fixed, waiting for traces")
     if acknowledged(incident):
         parts.append(f"acknowledged by {_person(incident.acked_by, style)}")
     if notice.silenced_until is not None:
@@ -125,7 +122,7 @@ def news(notice: Notice, style: Style) -> str:
         case Reason.CHANGED:
             return f"{sign} {word} · {name} · {_change(notice, style)}"
         case Reason.REMINDER:
-            still = f"still {word}" if diagnosis.waiting is None else f"{word}, mended, still waiting for traces"
+            still = f"still {word}" if diagnosis.waiting is None else f"{word}, fixed, still waiting for traces"
             return f"⏰ reminder: {still} after {duration(lasted(incident, notice.at))} · {name}"
         case Reason.ESCALATED:
             since = incident.critical_since
@@ -139,7 +136,9 @@ def news(notice: Notice, style: Style) -> str:
 
 
 def _name(incident: Incident, style: Style) -> str:
-    return f"{style.bold(style.foreign(incident.target, _LONGEST_NAME))} · {style.code(incident.diagnosis.fault)}"
+    diagnosis = incident.diagnosis
+    title = style.mixed(diagnosis.title or FAULTS[diagnosis.fault].title, _LONGEST_TITLE)
+    return f"{style.bold(style.foreign(incident.target, _LONGEST_NAME))} · {title} ({style.code(diagnosis.fault)})"
 
 
 def _person(name: str | None, style: Style) -> str:
@@ -153,12 +152,12 @@ def _change(notice: Notice, style: Style) -> str:
         return f"turned {diagnosis.severity.word}"
     before, after = style.code(notified.fault), style.code(diagnosis.fault)
     if notified.fault in diagnosis.also:
-        return f"worse than {before}, which is still there"
-    if notified.fault in diagnosis.explained:  # what is explained is named below, never in the first line
+        return f"{before} is still wrong too"
+    if notified.fault in diagnosis.explained:  # what is explained is named in the body, never in the first line
         return f"turned {diagnosis.severity.word}" if diagnosis.severity > notified.severity else "more is known"
     if notified.fault in LOSSES and diagnosis.fault in LOSSES:  # the same loss, and more is known of it
-        return f"{before} turns out to be {after}"
-    return f"{before} mended after {duration(_known_for(notice.incident, notified.fault, notice.at))}; still: {after}"
+        return f"{before} turned out to be {after}"
+    return f"{before} fixed after {duration(_known_for(notice.incident, notified.fault, notice.at))}; still: {after}"
 
 
 def _known_for(incident: Incident, fault: Fault, now: Instant) -> Seconds:
@@ -172,35 +171,42 @@ def _known_for(incident: Incident, fault: Fault, now: Instant) -> Seconds:
 
 # --- the body --------------------------------------------------------------------------------------------------------
 
-
-def sentence(notice: Notice, style: Style) -> str:
-    """What broke, in plain words."""
-    diagnosis = notice.incident.diagnosis
-    return style.mixed(diagnosis.summary or FAULTS[diagnosis.fault].meaning, _LONGEST_SENTENCE)
+_HOP_SIGNS: Mapping[HopState, str] = {HopState.OK: "✅", HopState.BROKEN: "❌", HopState.UNKNOWN: "❔"}
 
 
-def place_and_time(notice: Notice, style: Style) -> str:
-    """Where it broke and since when; for a closed one from when to when."""
-    incident = notice.incident
-    where, began = WHERE[incident.diagnosis.component], style.when(began_at(incident))
-    if incident.closed_at is None:
-        lost = incident.diagnosis.missing_since
-        return f"Where: {where}. Since {began}." + (f" Traces are missing since {style.when(lost)}." if lost else "")
-    removed = incident.closed_because == NO_LONGER_MONITORED
-    ended = " It counts as resolved: nobody looks any more." if removed else ""
-    return f"Where: {where}. From {began} to {style.when(incident.closed_at)}.{ended}"
+def detail(notice: Notice, style: Style) -> str:
+    """How it shows, where the title does not say it all."""
+    return style.mixed(notice.incident.diagnosis.detail, _LONGEST_SENTENCE)
+
+
+def impact(notice: Notice, style: Style) -> str:
+    """What that means and since when; of a closed incident from when to when."""
+    incident, diagnosis = notice.incident, notice.incident.diagnosis
+    if incident.closed_at is not None:
+        removed = incident.closed_because == NO_LONGER_MONITORED
+        ended = " It counts as resolved: the target is not checked any more." if removed else ""
+        return f"From {style.when(began_at(incident))} to {style.when(incident.closed_at)}.{ended}"
+    since = style.when(diagnosis.missing_since if diagnosis.missing_since is not None else began_at(incident))
+    said = style.mixed(diagnosis.impact or FAULTS[diagnosis.fault].impact, _LONGEST_SENTENCE)
+    return said.replace(SINCE, since) if SINCE in said else f"{said} Since {since}.".strip()
+
+
+def path(notice: Notice) -> str:
+    """The hops of a trace, each with its state; none where the diagnosis does not speak of them."""
+    hops = notice.incident.diagnosis.hops if notice.incident.open else ()
+    return " → ".join(f"{hop.label} {_HOP_SIGNS[hop.state]}" for hop in hops)
 
 
 def states(notice: Notice, style: Style) -> list[str]:
-    """What is being done about it: mended and waiting, acknowledged, silenced; of a closed one, what ended it."""
+    """What is being done about it: fixed and waiting, acknowledged, silenced; of a closed one, what ended it."""
     incident = notice.incident
     if not incident.open:
         reason = incident.closed_because
         known = reason and reason != NO_LONGER_MONITORED
-        return [style.mixed(f"Resolved: {reason}", _LONGEST_SENTENCE)] if known else []
+        return [style.mixed(f"Resolved: {reason}.", _LONGEST_SENTENCE)] if known else []
     lines = []
     if incident.diagnosis.waiting is not None:
-        lines.append(f"🛠️ {style.mixed(incident.diagnosis.waiting, _LONGEST_SENTENCE)}")
+        lines.append(f"🛠️ {style.mixed(incident.diagnosis.waiting, _LONGEST_SENTENCE)}.")
     if acknowledged(incident):
         at = f", {style.when(incident.acked_at)}" if incident.acked_at is not None else ""
         lines.append(f"👀 Acknowledged by {_person(incident.acked_by, style)}{at}. No reminders until it gets worse.")
@@ -211,12 +217,12 @@ def states(notice: Notice, style: Style) -> list[str]:
 
 
 def because(notice: Notice, style: Style) -> list[str]:
-    """Why we think so, most important first; what the sentence above or the list of traces says is not said twice."""
+    """Why the monitor thinks so, most important first; what the sentences above or the list of traces say is not repeated."""
     diagnosis = notice.incident.diagnosis
     listed = set(diagnosis.trace_ids)
     lines = []
     for line in dict.fromkeys(diagnosis.because):
-        only_ids = line.removeprefix("trace ").split(", ") if _ONLY_IDS.fullmatch(line) else []
+        only_ids = line.lower().removeprefix("trace ").split(", ") if _ONLY_IDS.fullmatch(line) else []
         if line.strip() and line not in diagnosis.summary and listed.isdisjoint(only_ids):
             lines.append(style.mixed(line, _LONGEST_SENTENCE))
     return lines
@@ -228,9 +234,9 @@ def traces(notice: Notice, style: Style) -> list[str]:
 
 
 def others(notice: Notice, style: Style) -> list[str]:
-    """What is broken besides, and what is a mere consequence: slugs only."""
+    """What is wrong besides, and what is a mere consequence: slugs only."""
     diagnosis = notice.incident.diagnosis
-    titled = (("Also broken", diagnosis.also), ("Explained by it", diagnosis.explained))
+    titled = (("Also wrong", diagnosis.also), ("Consequences", diagnosis.explained))
     return [f"{title}: {', '.join(map(style.code, dict.fromkeys(faults)))}" for title, faults in titled if faults]
 
 
@@ -240,24 +246,27 @@ def advice(notice: Notice, style: Style) -> str:
     return style.mixed(diagnosis.next_step or FAULTS[diagnosis.fault].advice, _LONGEST_SENTENCE)
 
 
-def life(notice: Notice, style: Style) -> list[str]:
+def timeline(notice: Notice, style: Style) -> list[str]:
     """The steps of an incident, for a reader who missed them; none if there was but one."""
-    timeline = notice.incident.timeline
-    if len(timeline) <= 1:
+    entries = notice.incident.timeline
+    if len(entries) <= 1:
         return []
     return [
         f"{style.when(step.at)}: {style.code(step.fault)} ({step.severity.word}) {style.mixed(step.text, 200)}"
-        for step in timeline
+        for step in entries
     ]
 
 
 def losses(notice: Notice, style: Style) -> list[str]:
-    """What became of the canaries of an incident, and which are late and which are lost."""
+    """What became of the canaries of an incident, and which were late and which are lost; nothing where it says nothing of traces.
+
+    As long as some are not judged, that is only the count so far: the message is edited when it is known.
+    """
     found = notice.incident.losses
-    if found is None:
+    if found is None or not found.sent or notice.incident.diagnosis.fault in MONITORS_OWN:
         return []
-    said = str(found)
-    lines = [f"{said[0].upper()}{said[1:]}."]
+    counted = style.mixed(str(found), _LONGEST_SENTENCE)
+    lines = [f"So far: {counted}." if found.unclear else f"{counted[0].upper()}{counted[1:]}."]
     late = ("Late, the longest first", found.late_ids, found.late)
     lost = ("Lost, the newest first", found.lost_ids, found.lost)
     for title, ids, count in (late, lost):
@@ -267,15 +276,15 @@ def losses(notice: Notice, style: Style) -> list[str]:
     return lines
 
 
-def commands(notice: Notice) -> list[str]:
+def commands(notice: Notice, url: str | None) -> list[str]:
     """What to copy into a shell, as far as there is something left to do; no name that could mean something there."""
     incident = notice.incident
     if not incident.open or incident.diagnosis.waiting is not None:
         return []
-    lines = []
+    lines, at = [], f" --url {url.rstrip('/')}" if url and _SAFE_URL.fullmatch(url) else ""
     if not acknowledged(incident) and _SAFE_IN_A_SHELL.fullmatch(incident.id):
-        lines.append(f"trace-monitor ack {incident.id}")
+        lines.append(f"trace-monitor ack {incident.id}{at}")
     if notice.silenced_until is None and _SAFE_IN_A_SHELL.fullmatch(incident.target):
         fault = incident.diagnosis.fault
-        lines.append(f"trace-monitor silence add --target {incident.target} --fault {fault} --for 2h")
+        lines.append(f"trace-monitor silence add --target {incident.target} --fault {fault} --for 2h{at}")
     return lines

@@ -35,7 +35,6 @@ from monitor.core.model import (
     passing,
     unknown,
 )
-from monitor.core.moments import changed_text
 from monitor.core.pace import (
     Attempt,
     awaited,
@@ -47,6 +46,7 @@ from monitor.core.pace import (
     read_control_at,
 )
 from monitor.core.state import Policy, TargetState
+from monitor.core.text import changed_text
 from monitor.core.trace import Route, SpanFact, TraceSeen
 from monitor.sandbox import FAULTS
 from monitor.schedule import next_on_grid, spread

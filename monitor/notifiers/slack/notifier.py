@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from slack_sdk.web import SlackResponse
 
-from monitor.core.incident import Notice, Reason
+from monitor.core.incident import Notice, Place, Reason
 from monitor.core.model import Instant, Seconds, TargetName
 from monitor.http import Http
 from monitor.notifiers.slack import render
@@ -66,14 +66,22 @@ class _Slack:
     clock: Clock
     redact: Callable[[str], str] = field(repr=False)
     external_url: str | None = None
+    commands: bool = False
+    consoles: Mapping[TargetName, Mapping[Place, str]] = field(default_factory=dict)
     pace: Pace
     name: str = "slack"
 
     def close(self) -> None:
         """Nothing is held between two calls."""
 
-    def _frame(self, mention: str | None) -> render.Frame:
-        return render.Frame(redact=self.redact, external_url=self.external_url, mention=mention)
+    def _frame(self, mention: str | None, target: TargetName | None = None) -> render.Frame:
+        return render.Frame(
+            redact=self.redact,
+            external_url=self.external_url,
+            mention=mention,
+            commands=self.commands,
+            consoles=self.consoles.get(target, {}) if target is not None else {},
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +119,7 @@ class SlackBot(_Slack):
         try:
             if known.get("channel") and known.get("ts"):
                 try:
-                    return await self._update(notice, known, self._frame(destination.mention))
+                    return await self._update(notice, known, self._frame(destination.mention, notice.incident.target))
                 except Refusal as refusal:
                     if refusal.code not in THREAD_LOST:
                         raise
@@ -138,7 +146,11 @@ class SlackBot(_Slack):
         """Post a root; but neither a silence nor what is over is announced by a new message."""
         if notice.reason is Reason.EDITED and (notice.silenced_until is not None or not notice.incident.open):
             return notice.notified.receipt if notice.notified is not None else {}
-        return _receipt(await self._post(destination.channel, render.post(notice, self._frame(destination.mention))))
+        return _receipt(
+            await self._post(
+                destination.channel, render.post(notice, self._frame(destination.mention, notice.incident.target))
+            )
+        )
 
     async def _update(self, notice: Notice, known: Mapping[str, str], frame: render.Frame) -> Mapping[str, str]:
         """Edit the root, and say in its thread what has happened."""
@@ -198,7 +210,7 @@ class SlackWebhook(_Slack):
         """Post one message; what is only worth an edit is not posted. Raises Undeliverable."""
         if notice.reason is not Reason.EDITED:
             mention = self.mentions.get(notice.incident.target, self.mention)
-            await self._post(render.post(notice, self._frame(mention)))
+            await self._post(render.post(notice, self._frame(mention, notice.incident.target)))
         return {}
 
     async def test(self, text: str) -> None:

@@ -1,8 +1,8 @@
 """Slack's messages: a notice in, a payload out. Pure.
 
-A root shows the present state of its incident, a reply what has just happened. Both answer in five seconds: what broke, where,
-how bad, since when, why we think so, what to do. The first line holds the target and the fault's slug. `text` says it all by
-itself, because notifications show and screen readers read nothing else
+A root shows the present state of its incident, a reply what has just happened. Both answer in five seconds: how bad, where, what is
+wrong, what that means and since when, which hop, what to do, and why the monitor thinks so. The first line holds the target and the
+fault's slug. `text` says it all by itself, because notifications show and screen readers read nothing else
 (https://docs.slack.dev/reference/methods/chat.postMessage#text-blocks-attachments).
 
 https://docs.slack.dev/messaging/formatting-message-text: only `&`, `<` and `>` have a meaning that cannot be had otherwise;
@@ -11,13 +11,13 @@ text (https://docs.slack.dev/reference/block-kit/composition-objects/text-object
 """
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
-from monitor.core.incident import Notice
-from monitor.core.model import Instant
+from monitor.core.incident import Notice, Place
+from monitor.core.model import Component, Instant
 from monitor.notifiers import wording
 from monitor.notifiers.wording import Style, is_a_moment, utc
 from monitor.redaction import clamp
@@ -33,7 +33,7 @@ _MOST_TRACES = 5
 _LONGEST_URL = 500
 
 _ESCAPES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "`": "'"}  # a backtick would begin or end code
-_CODE = re.compile(r"(?<![\w`])`(?! )[\w./:=@*,…{}\[\] -]{1,120}(?<! )`(?![\w`])", re.ASCII)
+_CODE = re.compile(r"(?<![\w`])`(?! )[^`\n]{1,200}(?<! )`(?![\w`])")
 _CALLS = re.compile(r"@(?=(?:here|channel|everyone|group)\b)", re.IGNORECASE)
 _SCHEME = re.compile(r"(?<=[A-Za-z0-9]):(?=//|[^\s:/]+@)")
 _WORD_JOINER = "\u2060"  # takes no room; a call or a link that holds one is plain text
@@ -49,6 +49,10 @@ class Frame:
     redact: Callable[[str], str]
     external_url: str | None = None
     mention: str | None = None
+    commands: bool = False  # whether an admin token is configured, without which none of them works
+    consoles: Mapping[Place, str] = field(
+        default_factory=dict
+    )  # where to look at a hop: a URL of TrueFoundry's, of Traceloop's
 
     def __post_init__(self) -> None:
         if self.mention is not None and width(self.mention) > LONGEST_MENTION:
@@ -93,16 +97,20 @@ def _message(
     notice: Notice, frame: Frame, first: Callable[[Notice, Style], str], *, mention: str, brief: bool = False
 ) -> Message:
     style = markup(frame.redact)
-    head, *others = [fit(lines, limit) for lines, limit in _paragraphs(notice, style, first, brief=brief)]
-    commands = wording.commands(notice)
+    head, step, *others = [fit(lines, limit) for lines, limit in _paragraphs(notice, style, first, brief=brief)]
+    commands = wording.commands(notice, frame.external_url) if frame.commands else []
     if commands:
         others.append("\n".join(("```", *commands, "```")))
+    buttons = _buttons(notice, frame)
     said = [line for lines, _ in _paragraphs(notice, plain(frame.redact), first, brief=brief) for line in lines]
     return Message(
         text=_with_mention(fit([*said, *commands], _TEXT), mention),
         short=_with_mention(fit(said[:3], _SHORT), mention),
         blocks=[
-            *(_section(text) for text in (_with_mention(head, mention), *others) if text),
+            _section(_with_mention(head, mention)),
+            *([_section(step)] if step else []),
+            *([{"type": "actions", "elements": buttons}] if buttons else []),
+            *(_section(text) for text in others if text),
             {"type": "context", "elements": [_text(text) for text in _foot(notice, frame, style) if text]},
         ],
     )
@@ -113,17 +121,17 @@ def _paragraphs(
 ) -> list[tuple[list[str], int]]:
     """What is said in lines, and how wide each paragraph may be; `brief`: of a resolve only the reason and the losses.
 
-    What to do comes before why: the advice speaks of the evidence below it.
+    First what is wrong and what that means, then the path with the broken hop, then what to do, and only then why.
     """
-    head = [first(notice, style), style.bold(wording.sentence(notice, style)), wording.place_and_time(notice, style)]
-    head += wording.states(notice, style)
+    said = (wording.detail(notice, style), wording.impact(notice, style))
+    head = [first(notice, style), " ".join(filter(None, said)), wording.path(notice), *wording.states(notice, style)]
     losses = wording.losses(notice, style)
     if brief and not notice.incident.open:
         return [(head, _HEAD), (losses, _AFTER)]
-    # Of what is over, a reader who was told nothing before is told how it went.
-    after = [*losses, *(wording.life(notice, style) if notice.notified is None else [])], _AFTER
+    # Of what is over, a reader who was not notified before is shown how it went.
+    after = [*losses, *(wording.timeline(notice, style) if notice.notified is None else [])], _AFTER
     step = [style.bold("Next step"), wording.advice(notice, style)], _STEP
-    title = "Why we think so" if notice.incident.open else "Why we thought so"
+    title = "Why" if notice.incident.open else "What was seen"
     why = [f"• {line}" for line in wording.because(notice, style)]
     ids = wording.traces(notice, style)[:_MOST_TRACES]
     facts = [*([f"Traces: {', '.join(ids)}"] if ids else []), *wording.others(notice, style)]
@@ -144,6 +152,32 @@ def _foot(notice: Notice, frame: Frame, style: Style) -> tuple[str, ...]:
         fit(labels, _LABELS),
         f"Incident {style.code(style.foreign(notice.incident.id, 100))}",
     )
+
+
+_CONSOLES: Mapping[Component, tuple[Place, ...]] = {
+    Component.GATEWAY: (Place.TRUEFOUNDRY,),
+    Component.CONFIG: (Place.TRUEFOUNDRY, Place.TRACELOOP),
+    Component.TRACELOOP: (Place.TRACELOOP,),
+    Component.EXPORT: (Place.TRACELOOP, Place.TRUEFOUNDRY),
+}
+"""Where the next step of a fault is taken."""
+
+
+def _buttons(notice: Notice, frame: Frame) -> list[Block]:
+    """Links that open the place of the next step: https://docs.slack.dev/reference/block-kit/block-elements/button-element."""
+    if not notice.incident.open or notice.incident.diagnosis.waiting is not None:
+        return []
+    places = _CONSOLES.get(notice.incident.diagnosis.component, ())
+    return [
+        {
+            "type": "button",
+            "text": {"type": "plain_text", "text": f"Open {place.label}"},
+            "url": frame.consoles[place],
+            "action_id": f"open-{place}",
+        }
+        for place in places
+        if place in frame.consoles and width(frame.consoles[place]) <= _LONGEST_URL
+    ]
 
 
 def _with_mention(text: str, mention: str) -> str:
