@@ -113,3 +113,8 @@ class ControlSpan:
     looks: int = 0
     last_look_at: Instant | None = None
     judged: bool = False
+
+    @property
+    def decided(self) -> bool:
+        """Shown, refused, or accepted and not shown in time."""
+        return self.accepted is False or (self.accepted is True and self.judged)

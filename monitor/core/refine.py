@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from monitor.core.arrival import store_is_proven
-from monitor.core.canary import Canary, ControlSpan, Outcome
+from monitor.core.canary import Canary, Outcome
 from monitor.core.drift import Comparison, compare
 from monitor.core.faults import FAULTS, ORDER, WHERE
 from monitor.core.hints import hints, next_step
@@ -408,9 +408,4 @@ def _control(accused: list[Canary], state: TargetState) -> bool | None:
     if not accused:
         return None
     later = (control for control in reversed(state.controls) if control.sent_at > accused[0].sent_at)
-    return next((control.shown_at is not None for control in later if _is_decided(control)), None)
-
-
-def _is_decided(control: ControlSpan) -> bool:
-    """Shown, refused, or accepted and not shown in time."""
-    return control.accepted is False or (control.accepted is True and control.judged)
+    return next((control.shown_at is not None for control in later if control.decided), None)

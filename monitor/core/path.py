@@ -1,0 +1,292 @@
+"""The path of a trace, hop by hop: gateway, TrueFoundry, export, Traceloop; for the page and for messages.
+
+A hop is `ok` while traces get through it, `broken` where they stop or go elsewhere, `unknown` where that cannot be told. What a
+trace carries is another matter: with `content_leaked` every hop is ok. A gateway that answers and does not serve the canary is no
+broken hop either: what is behind it has no trace to follow, and is unknown.
+
+What the named faults say of a hop comes first (`_says`). The other hops are ok only by fresh evidence: a canary that arrived, a
+test span that is shown, TrueFoundry's own store that has the trace. Without it they are unknown.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from monitor.core.canary import Canary, Outcome
+from monitor.core.faults import CAUSES, FAULTS, LOSSES
+from monitor.core.incident import Diagnosis
+from monitor.core.model import CheckName, Fault, Instant, Verdict
+from monitor.core.outcomes import misrouted_to
+from monitor.core.state import TargetState
+from monitor.core.streaks import is_intermittent
+
+
+class Place(StrEnum):
+    """Where a trace passes, in this order."""
+
+    GATEWAY = "gateway"
+    TRUEFOUNDRY = "truefoundry"
+    EXPORT = "export"
+    TRACELOOP = "traceloop"
+
+    @property
+    def label(self) -> str:
+        """The name that people read."""
+        return _LABELS[self]
+
+
+_LABELS = {
+    Place.GATEWAY: "gateway",
+    Place.TRUEFOUNDRY: "TrueFoundry",
+    Place.EXPORT: "export",
+    Place.TRACELOOP: "Traceloop",
+}
+
+
+class HopState(StrEnum):
+    """What is known of a hop."""
+
+    OK = "ok"
+    BROKEN = "broken"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hop:
+    """One hop. `text` completes its label: "does not answer", "has the traces"."""
+
+    place: Place
+    state: HopState
+    text: str
+
+    @property
+    def label(self) -> str:
+        """The name that people read."""
+        return self.place.label
+
+
+Says = tuple[HopState, str]
+"""What is said of one hop."""
+
+_OK, _BROKEN, _UNKNOWN = HopState.OK, HopState.BROKEN, HopState.UNKNOWN
+
+CANNOT_TELL: Says = (_UNKNOWN, "cannot be told")
+_NO_TRACE: Says = (_UNKNOWN, "has no trace to follow")
+_HAS_IT: Says = (_OK, "has the traces")
+_DELIVERS: Says = (_OK, "delivers the traces")
+_SHOWS_SPAN: Says = (_OK, "shows a test span")
+_FIXED: Says = (_UNKNOWN, "was fixed, waiting for traces")
+
+
+def hops(
+    state: TargetState, diagnosis: Diagnosis | None, *, stale: frozenset[CheckName] = frozenset()
+) -> tuple[Hop, Hop, Hop, Hop]:
+    """The four hops of a target, in order.
+
+    `diagnosis` is what is wrong now; None where nothing is, or no longer. `stale`: the checks whose newest result is too old to say
+    anything of the present.
+    """
+    evidence = _Evidence(state, stale)
+    found = evidence.hops()
+    faults = () if diagnosis is None else (diagnosis.fault, *diagnosis.also)
+    waits = diagnosis is not None and diagnosis.waiting is not None
+    for fault in reversed(faults):  # the named one has the last word, but for what is broken
+        for place, says in _says(fault, state, evidence, waits=waits).items():
+            if found[place][0] is not _BROKEN or says[0] is _BROKEN:
+                found[place] = says
+    gateway, truefoundry, export, traceloop = (
+        Hop(place=place, state=found[place][0], text=found[place][1]) for place in Place
+    )
+    return gateway, truefoundry, export, traceloop
+
+
+# --- what the faults say ---------------------------------------------------------------------------------------------
+
+_NOT_SERVED: Mapping[Fault, Says] = {
+    Fault.GATEWAY_UNREACHABLE: (_BROKEN, "does not answer"),
+    Fault.GATEWAY_REFUSED: (_OK, "answers, but refuses the canary's token"),
+    Fault.RATE_LIMITED: (_OK, "answers, but limits the canary's requests"),
+    Fault.CANARY_REJECTED: (_OK, "answers, but does not serve the canary"),
+    Fault.PROVIDER_FAILING: (_OK, "answers, but its model provider fails"),
+}
+_CAUSED_AT: Mapping[Fault, tuple[Place, str]] = {
+    Fault.EXPORTER_DISABLED: (Place.EXPORT, "is switched off"),
+    Fault.CONFIG_DRIFT: (Place.EXPORT, "is set up wrongly"),
+    Fault.WRONG_ENVIRONMENT: (Place.EXPORT, "delivers to another environment"),
+    Fault.KEY_REJECTED: (Place.TRACELOOP, "refuses the key"),
+    Fault.INGEST_FAILING: (Place.TRACELOOP, "fails with a test span"),
+}
+_GETS_THROUGH: Mapping[Fault, str] = {
+    Fault.EXPORTER_DISABLED: "is switched off, yet traces arrive",
+    Fault.CONFIG_DRIFT: "delivers the traces, but is set up differently",
+    Fault.CONTENT_LEAKED: "delivers the traces, but with what must stay out of them",
+    Fault.CONTENT_MISSING: "delivers the traces, but without their content",
+    Fault.TRACE_MISLABELLED: "delivers the traces, but with wrong labels",
+}
+
+
+def _says(fault: Fault, state: TargetState, evidence: "_Evidence", *, waits: bool) -> dict[Place, Says]:
+    """What one fault says of the hops; of the others it says nothing."""
+    if FAULTS[fault].prevents_traces:
+        return {Place.GATEWAY: _NOT_SERVED[fault], Place.TRUEFOUNDRY: _NO_TRACE, Place.EXPORT: _NO_TRACE}
+    if fault in CAUSES and _in_force(fault, state):
+        return _lost_to(fault, state)
+    if fault in CAUSES and waits:
+        place, _ = _CAUSED_AT[fault]
+        return {} if evidence.hops()[place][0] is _OK else {place: _FIXED}
+    if fault in _GETS_THROUGH:
+        return {Place.EXPORT: (_OK, _GETS_THROUGH[fault])} if evidence.gets_through else {}
+    if fault in LOSSES:
+        return _lost(fault, state)
+    if fault is Fault.TRACE_INCOMPLETE:
+        return _in_part(state)
+    if fault is Fault.TRACE_LATE:
+        return _delayed(state)
+    return {}  # nothing is seen, by `blind` or `check_failed`: that speaks through the missing evidence
+
+
+def _in_force(cause: Fault, state: TargetState) -> bool:
+    """Whether it keeps traces from arriving now: neither fixed, nor outranked by what arrives all the same."""
+    return any(outage.fault is cause and outage.ended_at is None for outage in state.outages)
+
+
+def _lost_to(cause: Fault, state: TargetState) -> dict[Place, Says]:
+    """Where a known cause keeps traces from arriving."""
+    place, text = _CAUSED_AT[cause]
+    if cause is Fault.WRONG_ENVIRONMENT:
+        other = next((name for one in reversed(state.canaries) if (name := misrouted_to(one)) is not None), None)
+        there = f"the environment {other}" if other is not None else "another environment"
+        return {
+            Place.TRUEFOUNDRY: _HAS_IT,
+            Place.EXPORT: (_BROKEN, f"delivers to {there}"),
+            Place.TRACELOOP: (_OK, f"shows the traces in {there}"),
+        }
+    # Whether the export would deliver cannot be told while nobody accepts anything.
+    return {place: (_BROKEN, text)} if place is Place.EXPORT else {Place.EXPORT: CANNOT_TELL, place: (_BROKEN, text)}
+
+
+def _lost(fault: Fault, state: TargetState) -> dict[Place, Says]:
+    """Where traces get lost, as far as `refine.TRIAGE` could tell: each of its names stands for what the answers were."""
+    active = state.confirmed.get(Fault.TRACE_MISSING)
+    some = active is not None and is_intermittent(active)
+    since = active.since if active is not None else 0.0
+    missing = [one for one in state.canaries if one.outcome is Outcome.MISSING and one.sent_at >= since]
+    traceloop = _SHOWS_SPAN if _test_span_shown(missing, state) else CANNOT_TELL
+    if fault is Fault.TRACE_NOT_CREATED:
+        text = "answers, but makes no trace of some requests" if some else "answers, but makes no trace"
+        return {
+            Place.GATEWAY: (_BROKEN, text),
+            Place.TRUEFOUNDRY: _NO_TRACE,
+            Place.EXPORT: _NO_TRACE,
+            Place.TRACELOOP: traceloop,
+        }
+    if fault is Fault.EXPORT_FAILING:
+        text = "loses some of the traces" if some else "does not deliver"
+        return {Place.TRUEFOUNDRY: _HAS_IT, Place.EXPORT: (_BROKEN, text), Place.TRACELOOP: _SHOWS_SPAN}
+    truefoundry = _HAS_IT if _in_own_store(missing) else CANNOT_TELL
+    return {Place.TRUEFOUNDRY: truefoundry, Place.EXPORT: CANNOT_TELL, Place.TRACELOOP: traceloop}
+
+
+def _delayed(state: TargetState) -> dict[Place, Says]:
+    """Where traces wait: in the export, if TrueFoundry has them and Traceloop is healthy; else that cannot be told."""
+    active = state.confirmed.get(Fault.TRACE_LATE)
+    since = active.since if active is not None else 0.0
+    late = [one for one in state.canaries if one.late and one.sent_at >= since]
+    has, shows = _in_own_store(late), _test_span_shown(late, state)
+    return {
+        Place.TRUEFOUNDRY: _HAS_IT if has else CANNOT_TELL,
+        Place.EXPORT: (_BROKEN, "delivers late") if has and shows else CANNOT_TELL,
+        Place.TRACELOOP: _SHOWS_SPAN if shows else CANNOT_TELL,
+    }
+
+
+def _in_part(state: TargetState) -> dict[Place, Says]:
+    """That TrueFoundry's own store has a trace does not say that it has all of it: the hop that drops the rest cannot be told."""
+    partial = [one for one in state.canaries if one.outcome is Outcome.INCOMPLETE]
+    return {
+        Place.TRUEFOUNDRY: CANNOT_TELL,
+        Place.EXPORT: (_UNKNOWN, "may drop parts of the traces"),
+        Place.TRACELOOP: _SHOWS_SPAN if _test_span_shown(partial, state) else CANNOT_TELL,
+    }
+
+
+def _in_own_store(canaries: list[Canary]) -> bool:
+    """Whether TrueFoundry's own store has one of the newest two that it was asked for. Not to have it may prove nothing."""
+    return any([one.origin for one in canaries if one.origin is not None][-2:])
+
+
+def _test_span_shown(bad: list[Canary], state: TargetState) -> bool:
+    """Whether Traceloop shows the newest test span that is decided, sent after the first of the traces that went wrong."""
+    accused = [one.sent_at for one in bad if not one.excused]
+    if not accused:
+        return False
+    later = (control for control in reversed(state.controls) if control.sent_at > accused[0] and control.decided)
+    return next((control.shown_at is not None for control in later), False)
+
+
+# --- what the evidence says ------------------------------------------------------------------------------------------
+
+
+class _Evidence:
+    """What the newest results and canaries prove by themselves."""
+
+    def __init__(self, state: TargetState, stale: frozenset[CheckName]) -> None:
+        self._state = state
+        self._stale = stale
+        self._served = self._verdict(CheckName.CANARY) is Verdict.PASS
+        accepted = [one for one in state.canaries if one.accepted and one.outcome is not None]
+        self._newest = accepted[-1] if accepted and self._served and self._can_see_traces() else None
+
+    @property
+    def gets_through(self) -> bool:
+        """Whether the newest trace that was judged has come all the way, and none that was sent later is overdue."""
+        newest = self._newest
+        if newest is None or misrouted_to(newest) is not None:
+            return False
+        if newest.outcome not in (Outcome.ARRIVED, Outcome.LATE) and newest.recovered_at is None:
+            return False
+        if any(one.pending and one.late for one in self._state.canaries):
+            return False
+        return newest.sent_at >= self._fixed_at()
+
+    def hops(self) -> dict[Place, Says]:
+        """Of each hop what is proven, whatever the faults say."""
+        if not self._state.check_states:
+            return dict.fromkeys(Place, (_UNKNOWN, "has not been checked yet"))
+        through = self.gets_through
+        return {
+            Place.GATEWAY: (_OK, "answers") if self._gateway_answers() else CANNOT_TELL,
+            Place.TRUEFOUNDRY: _HAS_IT if through or self._is_made() else CANNOT_TELL,
+            Place.EXPORT: _DELIVERS if through else CANNOT_TELL,
+            Place.TRACELOOP: self._traceloop(through=through),
+        }
+
+    def _verdict(self, check: CheckName) -> Verdict | None:
+        """What a check says now; None if it has said nothing recently, or does not run."""
+        result = self._state.check_state(check).result
+        return result.verdict if result is not None and check not in self._stale else None
+
+    def _can_see_traces(self) -> bool:
+        return self._verdict(CheckName.ARRIVAL) in (Verdict.PASS, Verdict.FAIL)
+
+    def _fixed_at(self) -> Instant:
+        """Only what was sent since a cause was fixed shows that it is over."""
+        return self._state.recovery.at if self._state.recovery is not None else 0.0
+
+    def _gateway_answers(self) -> bool:
+        health = self._verdict(CheckName.GATEWAY)
+        return health is Verdict.PASS or (self._served and health is not Verdict.FAIL)
+
+    def _is_made(self) -> bool:
+        """Whether TrueFoundry's own store has the newest of the traces that it was asked for, none of which has arrived since."""
+        if not self._served:
+            return False
+        asked = [one for one in self._state.canaries if one.origin is not None]
+        newest = self._newest
+        return bool(asked) and (newest is None or asked[-1].sent_at >= newest.sent_at) and bool(asked[-1].origin)
+
+    def _traceloop(self, *, through: bool) -> Says:
+        control = self._verdict(CheckName.CONTROL)
+        if control is Verdict.PASS:
+            return _SHOWS_SPAN if not through else (_OK, "shows the traces")
+        return (_OK, "shows the traces") if through and control is not Verdict.FAIL else CANNOT_TELL
