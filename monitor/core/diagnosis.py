@@ -1,6 +1,6 @@
-"""Name what is broken: from the confirmed faults of one target to the one sentence that on-call reads.
+"""Name what is wrong: from the confirmed faults of one target to the one diagnosis that on-call reads.
 
-Each confirmed fault lists what it explains; what is left unexplained is "also broken". The name is the most severe unexplained
+Each confirmed fault lists what it explains; what is left unexplained is "also wrong". The name is the most severe unexplained
 fault, ties by the order of the table of faults: the most upstream first. The operator has the last word on severity.
 """
 
@@ -10,6 +10,7 @@ from monitor.core.canary import Outcome
 from monitor.core.faults import FAULTS, LOSSES, LOST, NOT_EXPORTED_FROM, ORDER
 from monitor.core.incident import Diagnosis
 from monitor.core.model import CheckName, Component, Fault, Instant, UnknownReason
+from monitor.core.path import hops
 from monitor.core.recovery import shielded, waiting_text
 from monitor.core.refine import Confirmed, confirmed_faults
 from monitor.core.state import Policy, TargetState
@@ -21,6 +22,11 @@ _UNTIL_ONE_IS_MISSED = (NOT_EXPORTED_FROM, FAULTS[Fault.KEY_REJECTED].impact)
 
 def diagnose(state: TargetState, policy: Policy, now: Instant) -> Diagnosis | None:
     """The diagnosis of a target; None when nothing to notify of is confirmed and no fixed cause waits for its proof."""
+    diagnosis = _name(state, policy, now)
+    return replace(diagnosis, hops=hops(state, diagnosis)) if diagnosis is not None else None
+
+
+def _name(state: TargetState, policy: Policy, now: Instant) -> Diagnosis | None:
     found = confirmed_faults(state, policy, now)
     explained = shielded(state, policy).union(*(one.explains for one in found), _blindness_explained(found, state))
     unexplained = [one for one in found if one.fault not in explained and not one.fixed]

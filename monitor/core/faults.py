@@ -104,8 +104,10 @@ SINCE = "{since}"
 LOST = "Traces have been lost since {since}. Requests are not affected."
 """The impact once canaries are known to be lost."""
 
-NOT_EXPORTED_FROM = "No trace is exported from {since} on (the gateway may use its old settings for up to 5 min). "
+NOT_EXPORTED_FROM = (
+    "No trace is exported from {since} on (the gateway may use its old settings for up to 5 min). "
     "Requests are not affected."
+)
 _UNCHECKED = "Traces have not been checked since {since}: the gateway serves no canary."
 _LOSSES = "After `fail_after` losses in a row with no later arrival, or `loss_of` (three of the last twelve)."
 _TRIAGE = "Whether TrueFoundry's own store has the traces, whether Traceloop shows a test span, and the traces' ids."

@@ -136,6 +136,7 @@ def shown(incident: Incident, silenced_until: Instant | None) -> str:
         diagnosis.severity.word,
         ",".join(diagnosis.also),
         diagnosis.waiting or "",
+        "".join(hop.state[0] for hop in diagnosis.hops),
         "" if diagnosis.missing_since is None else f"missing since {diagnosis.missing_since:.0f}",
         f"acked:{incident.acked_by}" if acknowledged(incident) else "",
         f"silenced:{silenced_until:.0f}" if silenced_until is not None and silenced_until != float("inf") else "",

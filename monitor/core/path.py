@@ -9,61 +9,14 @@ test span that is shown, TrueFoundry's own store that has the trace. Without it 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from enum import StrEnum
 
 from monitor.core.canary import Canary, Outcome
 from monitor.core.faults import CAUSES, FAULTS, LOSSES
-from monitor.core.incident import Diagnosis
+from monitor.core.incident import Diagnosis, Hop, HopState, Place
 from monitor.core.model import CheckName, Fault, Instant, Verdict
 from monitor.core.outcomes import misrouted_to
 from monitor.core.state import TargetState
 from monitor.core.streaks import is_intermittent
-
-
-class Place(StrEnum):
-    """Where a trace passes, in this order."""
-
-    GATEWAY = "gateway"
-    TRUEFOUNDRY = "truefoundry"
-    EXPORT = "export"
-    TRACELOOP = "traceloop"
-
-    @property
-    def label(self) -> str:
-        """The name that people read."""
-        return _LABELS[self]
-
-
-_LABELS = {
-    Place.GATEWAY: "gateway",
-    Place.TRUEFOUNDRY: "TrueFoundry",
-    Place.EXPORT: "export",
-    Place.TRACELOOP: "Traceloop",
-}
-
-
-class HopState(StrEnum):
-    """What is known of a hop."""
-
-    OK = "ok"
-    BROKEN = "broken"
-    UNKNOWN = "unknown"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Hop:
-    """One hop. `text` completes its label: "does not answer", "has the traces"."""
-
-    place: Place
-    state: HopState
-    text: str
-
-    @property
-    def label(self) -> str:
-        """The name that people read."""
-        return self.place.label
-
 
 Says = tuple[HopState, str]
 """What is said of one hop."""
@@ -104,7 +57,7 @@ def hops(
 
 _NOT_SERVED: Mapping[Fault, Says] = {
     Fault.GATEWAY_UNREACHABLE: (_BROKEN, "does not answer"),
-    Fault.GATEWAY_REFUSED: (_OK, "answers, but refuses the canary's token"),
+    Fault.GATEWAY_REFUSED: (_OK, "answers, but rejects the canary's token"),
     Fault.RATE_LIMITED: (_OK, "answers, but limits the canary's requests"),
     Fault.CANARY_REJECTED: (_OK, "answers, but does not serve the canary"),
     Fault.PROVIDER_FAILING: (_OK, "answers, but its model provider fails"),
@@ -113,8 +66,8 @@ _CAUSED_AT: Mapping[Fault, tuple[Place, str]] = {
     Fault.EXPORTER_DISABLED: (Place.EXPORT, "is switched off"),
     Fault.CONFIG_DRIFT: (Place.EXPORT, "is set up wrongly"),
     Fault.WRONG_ENVIRONMENT: (Place.EXPORT, "delivers to another environment"),
-    Fault.KEY_REJECTED: (Place.TRACELOOP, "refuses the key"),
-    Fault.INGEST_FAILING: (Place.TRACELOOP, "fails with a test span"),
+    Fault.KEY_REJECTED: (Place.TRACELOOP, "rejects the key"),
+    Fault.INGEST_FAILING: (Place.TRACELOOP, "does not accept a test span"),
 }
 _GETS_THROUGH: Mapping[Fault, str] = {
     Fault.EXPORTER_DISABLED: "is switched off, yet traces arrive",
@@ -173,7 +126,7 @@ def _lost(fault: Fault, state: TargetState) -> dict[Place, Says]:
     missing = [one for one in state.canaries if one.outcome is Outcome.MISSING and one.sent_at >= since]
     traceloop = _SHOWS_SPAN if _test_span_shown(missing, state) else CANNOT_TELL
     if fault is Fault.TRACE_NOT_CREATED:
-        text = "answers, but makes no trace of some requests" if some else "answers, but makes no trace"
+        text = "answers, but creates no trace for some requests" if some else "answers, but creates no trace"
         return {
             Place.GATEWAY: (_BROKEN, text),
             Place.TRUEFOUNDRY: _NO_TRACE,

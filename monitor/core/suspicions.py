@@ -46,8 +46,10 @@ _TITLES: Mapping[str, str] = {
     fields.METRICS: "Metrics are exported to Traceloop",
 }
 _LEAKS = "Prompts and answers are stored in Traceloop from {since} on, although they must not be."
-_ANOTHER_KEY = "Traces do not arrive in the expected environment from {since} on: Traceloop files them by the key. "
+_ANOTHER_KEY = (
+    "Traces do not arrive in the expected environment from {since} on: Traceloop files them by the key. "
     "Requests are not affected."
+)
 
 
 def drift(comparison: Comparison, *, at_once: bool = True) -> Suspicion:
