@@ -21,7 +21,7 @@ SOURCES := monitor tests tools
 RULES   := deploy/prometheus
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all check format lint types layers schema docs docs-current diagnosis-matrix time-to-mention core-coverage fuzz e2e e2e-setup rules-test size image image-test bench-busy bench-footprint bench-scale torture-kill \
+.PHONY: help demo test test-all check format lint types layers schema docs docs-current diagnosis-matrix time-to-mention golden core-coverage fuzz e2e e2e-setup rules-test size image image-test bench-busy bench-footprint bench-scale torture-kill \
         setup lock clean
 
 help:  ## say what there is
@@ -80,6 +80,9 @@ docs: $(VENV)/.test  ## write what is generated in docs/ anew
 	@$(BIN)/python -m tools.incident_lifecycle > docs/incident-lifecycle.md
 	@$(BIN)/python -m tools.diagnosis_matrix > docs/diagnosis-matrix.md
 	@$(BIN)/python -m tools.time_to_mention > docs/time-to-mention.md
+
+golden: $(VENV)/.test  ## write what Slack shows of every fault anew, to be read with git diff tests/golden
+	@$(BIN)/python -m tools.golden
 
 docs-current: $(VENV)/.test
 	@$(BIN)/python -m tools.diagnosis_table | diff -u docs/diagnosis.md - || { echo "docs/diagnosis.md is not current: run make docs"; exit 1; }

@@ -25,6 +25,9 @@ from monitor.core.text import count_text
 from monitor.ports import Clock, ControlPlane, PortError, Refused, TargetStore, TraceBackend
 
 _PROBE_TIMEOUT: Seconds = 5.0
+_READ = (
+    "gateway-controls:ListGatewayControls"  # https://github.com/truefoundry/tfy-ai-gateway-skills, access-management.md
+)
 
 Reread = Callable[[TargetStore, Instant], Awaitable[None]]
 """Reads the configuration again if what is known of it is older than a moment, and would be judged by."""
@@ -56,7 +59,7 @@ class ConfigCheck:
         try:
             answer = await self.control_plane.read_export_config(timeout=timeout)
         except PortError as error:
-            result = cannot_see(error, "read the export configuration", asked=CONTROL_PLANE)
+            result = cannot_see(error, "read the export configuration", asked=CONTROL_PLANE, permission=_READ)
         else:
             if answer.seen is None:
                 result = await self._judge_nothing(answer.form, timeout)

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from monitor.connectivity import ConnectivityProbe
 from monitor.core.model import CheckResult, Scalar, Service, Suspicion, UnknownReason, failing, unknown
+from monitor.core.text import code
 from monitor.ports import Garbled, Gone, PortError, Refused, TooManyRows, Unreachable
 
 READ_API = "Traceloop's read API"
@@ -59,8 +60,11 @@ async def judge_unreachable(
     )
 
 
-def cannot_see(error: PortError, what: str, *, asked: str = "the service") -> CheckResult:
-    """The result of a check that got no usable answer; `what` completes "cannot …", `asked` is who was asked."""
+def cannot_see(error: PortError, what: str, *, asked: str = "the service", permission: str = "") -> CheckResult:
+    """The result of a check that got no usable answer; `what` completes "cannot …", `asked` is who was asked.
+
+    `permission` is what the token lacks if the answer is 403.
+    """
     summary, step, permanent = str(error), "", False
     match error:
         case Refused(blocked=True):
@@ -68,6 +72,8 @@ def cannot_see(error: PortError, what: str, *, asked: str = "the service") -> Ch
         case Refused():
             reason, permanent = UnknownReason.REFUSED, error.status == _FORBIDDEN
             step = step_for_status(error.status, asked)
+            if permanent and permission:
+                step = f"Grant the monitor's virtual account {code(permission)}."
         case Unreachable():
             reason = _OUR_OWN.get(error.kind, UnknownReason.UNREACHABLE)
             step = step_for_status(error.status, asked) if reason is UnknownReason.UNREACHABLE else ""

@@ -7,17 +7,15 @@ fault, ties by the order of the table of faults: the most upstream first. The op
 from dataclasses import replace
 
 from monitor.core.canary import Outcome
-from monitor.core.faults import FAULTS, LOSSES, LOST, NOT_EXPORTED_FROM, ORDER
+from monitor.core.faults import FAULTS, LATE, LOSSES, LOST, NOT_EXPORTED_FROM, ORDER
 from monitor.core.incident import Diagnosis
 from monitor.core.model import CheckName, Component, Fault, Instant, UnknownReason
+from monitor.core.outcomes import TRACE_FAULTS
 from monitor.core.path import hops
 from monitor.core.recovery import shielded, waiting_text
 from monitor.core.refine import Confirmed, confirmed_faults
 from monitor.core.state import Policy, TargetState
 from monitor.core.text import capitalised
-
-_UNTIL_ONE_IS_MISSED = (NOT_EXPORTED_FROM, FAULTS[Fault.KEY_REJECTED].impact)
-"""What is expected of the traces, until one is known to be lost."""
 
 
 def diagnose(state: TargetState, policy: Policy, now: Instant) -> Diagnosis | None:
@@ -62,7 +60,7 @@ def _diagnose(
         component=FAULTS[named.fault].component,
         title=named.title,
         summary=named.summary,
-        impact=LOST if missing_since is not None and named.impact in _UNTIL_ONE_IS_MISSED else named.impact,
+        impact=LOST if missing_since is not None and named.impact == NOT_EXPORTED_FROM else named.impact,
         # A spent budget is why evidence is slower to come. A cause that was fixed is the last of the reasons.
         because=(*named.because, *spent, *((waiting,) if waiting else ())),
         explained=tuple(one.fault for one in found if one not in unexplained and not one.fixed),
@@ -110,6 +108,8 @@ def _trace_ids(named: Confirmed, state: TargetState, policy: Policy) -> tuple[st
     if Fault.TRACE_MISSING in named.explains:
         earliest = _begins_to_lose(named, state, policy)
         mine = [canary for canary in bad if canary.sent_at > earliest]
+    elif named.fault in TRACE_FAULTS and named.fault not in LATE:
+        mine = [one for one in state.canaries if TRACE_FAULTS[named.fault].is_bad(one) and not one.excused]
     elif named.fault in LOSSES or FAULTS[named.fault].component is Component.EXPORT:
         mine = [canary for canary in bad if not canary.excused]
     else:

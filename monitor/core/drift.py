@@ -240,7 +240,7 @@ class Difference:
         """Example: Endpoint is `https://api.traceloop.com`, should be `https://api.traceloop.com/v1/traces`."""
         expected, actual = distinguish(self.expected, self.actual)
         if self.expected == "absent":
-            said = f"{self.label} is {_shown(actual)}, should not be set"
+            said = f"{self.label} is {_shown(actual)}, and should not be set"
         elif self.actual == "absent":
             said = f"{self.label} is not set, should be {_shown(expected)}"
         else:
@@ -312,7 +312,7 @@ def compare(expected: ExpectedConfig, actual: ExportConfig) -> Comparison:
     ]
     # A header that nobody expects may carry a credential to a foreign host.
     differences += [
-        Difference(path=path, expected="absent", actual=show(secret), hint="an unexpected header")
+        Difference(path=path, expected="absent", actual=show(secret), hint=None)
         for path, secret in actual.secrets().items()
         if path not in expected.rules and secret.kind not in (SecretKind.ABSENT, SecretKind.HIDDEN)
     ]
@@ -387,7 +387,7 @@ def _filter_differences(expected: ExpectedConfig, actual: ExportConfig) -> list[
 
 def _shown(value: str) -> str:
     """A value in code marks; a secret is described in words."""
-    return f"a value with the {value}" if value.startswith("fingerprint ") else code(value)
+    return f"a value with {value}" if value.startswith("fingerprint ") else code(value)
 
 
 # --- what is remembered ----------------------------------------------------------------------------------------------

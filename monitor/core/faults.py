@@ -190,7 +190,7 @@ _ROWS = (
         "the change still arrive.",
         settles="At once by a manifest that was read; by 404, null or empty after `fail_after` checks in a row.",
         because="Who changed it and when, if that lies between the two checks that differ; or that traces still arrive.",
-        advice=f"Switch on the traces exporter: {WHERE}. `trace-monitor expected` prints every field.",
+        advice=f"Switch on the traces exporter in {WHERE}. `trace-monitor expected` prints every field.",
         explains=NOT_EXPORTED,
     ),
     FaultRow(
@@ -199,7 +199,7 @@ _ROWS = (
         severity=Severity.WARNING,
         critical_if="it stops the export",
         title="The export configuration is not as expected",
-        impact="The export itself goes on; requests are not affected.",
+        impact="Traces are still exported and requests are not affected; the difference has existed since {since}.",
         when="A field of the manifest differs. It stops the export, and is critical, if that is type, endpoint, "
         "encoding, an Authorization that is absent, malformed or another key than the monitor's, or a `when` filter that "
         "excludes the canary or cannot be evaluated; critical as well is an `exclude_request_data: true` that is not "
@@ -209,7 +209,7 @@ _ROWS = (
         "shown.",
         because="Each field with its value and the value it should have, secrets as fingerprints; who changed it and "
         "when, if that lies between the two checks that differ.",
-        advice=f"Set the fields that differ back: {WHERE}. `trace-monitor expected` prints every field.",
+        advice=f"Set the fields that differ back in {WHERE}. `trace-monitor expected` prints every field.",
         explains=NOT_EXPORTED,
     ),
     FaultRow(
@@ -273,7 +273,7 @@ _ROWS = (
         component=Component.TRACELOOP,
         severity=Severity.CRITICAL,
         title="Traceloop rejects the exporter's key",
-        impact="Traces that are sent with this key have been refused, and so lost, since {since}. Requests are not affected.",
+        impact=LOST,
         when="A documented route of Traceloop (OTLP ingest, `/v2/warehouse/spans`) answers 401 to the expected key, "
         "and the gateway is not known to carry another one.",
         settles="At once if the gateway's header, read literally after the 401, holds the same key; else after "

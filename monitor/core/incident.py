@@ -147,7 +147,7 @@ class TimelineEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Losses:
-    """What became of the canaries of an incident's window; `unclear` are those that came in part or are not judged (yet).
+    """What became of the canaries of an incident's window; `unclear` are those of which that cannot be told, `pending` not yet.
 
     Of the late ones those that took longest are named, of the lost ones the newest. `elsewhere` counts those that another
     environment has, by its name: they are not lost.
@@ -159,6 +159,8 @@ class Losses:
     longest_delay: Seconds | None = None
     elsewhere: tuple[tuple[str, int], ...] = ()
     unclear: int = 0
+    incomplete: int = 0
+    pending: int = 0
     late_ids: tuple[str, ...] = ()
     lost_ids: tuple[str, ...] = ()
 
@@ -167,7 +169,7 @@ class Losses:
         if not self.sent:
             return "no canary was sent meanwhile"
         elsewhere = sum(count for _, count in self.elsewhere)
-        arrived = self.sent - self.late - self.lost - self.unclear - elsewhere
+        arrived = self.sent - self.late - self.lost - self.incomplete - self.unclear - self.pending - elsewhere
         delay = f" (after {'up to ' if self.late > 1 else ''}{self.longest_delay:.0f} s)" if self.longest_delay else ""
         counts = (
             (arrived, "arrived in time"),
@@ -177,7 +179,9 @@ class Losses:
                 (count, f"went to {code(name)} and {'is' if count == 1 else 'are'} not lost")
                 for name, count in self.elsewhere
             ),
-            (self.unclear, "incomplete or not known yet"),
+            (self.incomplete, "incomplete"),
+            (self.unclear, "outcome unknown"),
+            (self.pending, "not known yet"),
         )
         parts = [(count, what) for count, what in counts if count]
         canaries = count_text(self.sent, "canary", "canaries")

@@ -23,6 +23,9 @@ def count_losses(canaries: Iterable[Canary], began: Instant, ended: Instant) -> 
     late = sorted(((_delay(one), one) for one in served if _is_late(one)), key=lambda pair: -pair[0])
     elsewhere = Counter(where for canary in served if (where := _went_to(canary)) is not None)
     lost = [canary for canary in served if _is_lost(canary)]
+    rest = [canary for canary in served if canary.recovered_at is None and _went_to(canary) is None]
+    incomplete = sum(canary.outcome is Outcome.INCOMPLETE for canary in rest)
+    pending = sum(canary.outcome is None for canary in rest)
     in_time = [canary for canary in served if canary.outcome is Outcome.ARRIVED and _went_to(canary) is None]
     return Losses(
         sent=len(served),
@@ -30,7 +33,9 @@ def count_losses(canaries: Iterable[Canary], began: Instant, ended: Instant) -> 
         lost=len(lost),
         longest_delay=late[0][0] if late else None,
         elsewhere=_by_name(elsewhere),
-        unclear=len(served) - len(late) - elsewhere.total() - len(lost) - len(in_time),
+        unclear=len(served) - len(late) - elsewhere.total() - len(lost) - len(in_time) - incomplete - pending,
+        incomplete=incomplete,
+        pending=pending,
         late_ids=tuple(_name(canary) for _, canary in late[:NAMED]),
         lost_ids=tuple(_name(canary) for canary in reversed(lost[-NAMED:])),
     )
@@ -94,6 +99,8 @@ def _recount(incident: Incident, before: tuple[Canary, ...], after: tuple[Canary
             Counter(dict(losses.elsewhere)) + Counter(dict(now.elsewhere)) - Counter(dict(was.elsewhere))
         ),
         unclear=losses.unclear + now.unclear - was.unclear,
+        incomplete=losses.incomplete + now.incomplete - was.incomplete,
+        pending=max(0, losses.pending + now.pending - was.pending),
         longest_delay=max(delays, default=None),
     )
     return replace(incident, losses=fresh, recounted=True)

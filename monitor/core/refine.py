@@ -346,7 +346,7 @@ _CONTROL_SAYS: Mapping[bool | None, str] = {
 }
 _UNREAD = "the export configuration could not be read: the exporter may be off, or set otherwise"
 _LOOK_AT_THE_EXPORTER = (
-    f"Check the exporter first ({WHERE}): its configuration could not be read. "
+    f"Check the exporter first, in {WHERE}: its configuration could not be read. "
     "`trace-monitor expected` prints every field."
 )
 

@@ -31,7 +31,7 @@ def gone(form: str) -> Suspicion:
     return Suspicion(
         fault=Fault.EXPORTER_DISABLED,
         summary=f"the gateway has no export configuration ({form})",
-        step=f"Create it again: {WHERE}. `trace-monitor expected` prints the manifest for `tfy apply`.",
+        step=f"Create it again in {WHERE}. `trace-monitor expected` prints the manifest for `tfy apply`.",
         stops_export=True,
     )
 
@@ -71,7 +71,7 @@ def drift(comparison: Comparison, *, at_once: bool = True) -> Suspicion:
             f"in the manifest: {', '.join(dict.fromkeys(code(one.path) for one in differences))}",
         ),
         impact=_ANOTHER_KEY if comparison.other_key else impact,
-        step=f"{action}{others}: {WHERE}. `trace-monitor expected` prints every field.",
+        step=f"{action}{others}, in {WHERE}. `trace-monitor expected` prints every field.",
         severity=Severity.CRITICAL if comparison.critical else Severity.WARNING,
         conclusive=at_once,
         stops_export=comparison.stops_export,

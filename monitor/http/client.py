@@ -137,7 +137,7 @@ class Http:
         except TimeoutError:
             kind = "timeout" if watch.proxy is None else "proxy"
             what = (
-                f"{request.place}: no answer within {timeout:g} s (while {_DOING.get(watch.current or '', 'asking')})"
+                f"no answer within {timeout:g} s ({request.place}, while {_DOING.get(watch.current or '', 'asking')})"
             )
             if watch.proxy is not None:
                 what = f"our proxy {watch.proxy} does not connect us to {request.place} within {timeout:g} s"

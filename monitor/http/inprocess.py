@@ -39,7 +39,7 @@ class InProcess:
         try:
             asked = httpx.Request(request.method, request.url, headers=request.headers, content=request.body)
         except (httpx.InvalidURL, UnicodeError):
-            raise Unreachable(f"{request.place}: the request cannot be made", kind="protocol") from None
+            raise Unreachable(f"the request cannot be made ({request.place})", kind="protocol") from None
         netloc = asked.url.netloc.decode("ascii")
         place = next((name for name in (netloc, asked.url.host) if name in self._apps), None)
         if place is None:
@@ -48,7 +48,7 @@ class InProcess:
         if (kind := self._down.get(place)) == "timeout":
             await asyncio.Event().wait()
         elif kind is not None:
-            raise Unreachable(f"{place}: taken down", kind=kind, phases=watch.stop())
+            raise Unreachable(f"taken down ({place})", kind=kind, phases=watch.stop())
         response = await self._apps[place].handle_async_request(asked)
         body = b"".join([piece async for piece in cast("httpx.AsyncByteStream", response.stream)])
 
@@ -60,4 +60,4 @@ class InProcess:
         yield Reply(status=response.status_code, headers=headers, chunks=chunks())
         announced = headers.get("content-length", "")
         if announced.isdigit() and len(body) < int(announced):
-            raise Unreachable(f"{place}: the connection was closed before the answer was complete", kind="reset")
+            raise Unreachable(f"the connection was closed before the answer was complete ({place})", kind="reset")

@@ -27,6 +27,7 @@ _FOREIGN = (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL, OSError, Unico
 _NEXT_ADDRESS_AFTER: Seconds = 2.0  # an address that does not connect so fast is passed over while there is another
 _MOST_ADDRESSES = 4
 _BYTES = re.compile(r"(?:bytearray\()?b(['\"])(.*?)\1\)?")  # as Python writes them
+_CONNECTION_REFUSED = os.strerror(errno.ECONNREFUSED).lower()
 _PORTS = {"http": 80, "https": 443}
 _PORT_END = 65_536
 _LONGEST_HEAD = 256 * 1024  # of an answer, with all that comes before it; h11 takes 100 KiB for one
@@ -75,12 +76,12 @@ class Network:
     async def _send(self, request: Request, url: httpx.URL, watch: Stopwatch, stack: AsyncExitStack) -> httpx.Response:
         port = url.port or _PORTS.get(url.scheme, 0)
         if not url.host or not 0 < port < _PORT_END:
-            raise Unreachable(f"{request.place}: nothing that can be asked by http or https", kind="protocol")
+            raise Unreachable(f"not an http or https URL ({request.place})", kind="protocol")
         self._refuse_link_local(url.host)
         proxy = self._proxies.proxy_for(url.scheme, url.host, port)
         if proxy is not None:
             if not proxy.startswith(("http://", "https://")):
-                raise Unreachable(f"our proxy for {request.place} is neither http nor https", kind="proxy")
+                raise Unreachable(f"the monitor's proxy for {request.place} is neither http nor https", kind="proxy")
             return await self._ask_through(proxy, request, url, watch, stack)
         if parse_address(url.host) is not None:
             return await self._ask(request, url, watch, stack)
@@ -147,7 +148,7 @@ class Network:
         """Ask through our own proxy. What happens before the tunnel stands is its doing and says nothing about the service."""
 
         def ours(what: str) -> Unreachable:
-            return Unreachable(f"our proxy {what}", kind="proxy", phases=watch.stop())
+            return Unreachable(f"the monitor's proxy {what}", kind="proxy", phases=watch.stop())
 
         try:
             watch.proxy = httpx.URL(proxy).netloc.decode("ascii")
@@ -183,12 +184,14 @@ class Network:
             case httpx.RemoteProtocolError() if _is_cut_off(str(error)):
                 kind, what = "reset", "the connection was closed before the answer was complete"
             case httpx.RemoteProtocolError():
-                what = "what it sent is not HTTP"
+                what = "the answer is not HTTP"
             case httpx.NetworkError() | OSError():
                 kind, what = "reset", "the connection broke"
             case _:
                 what = "the request cannot be made"
-        return Unreachable(f"{request.place}: {what}{f' ({text})' if text else ''}", kind=kind, phases=watch.stop())
+        if kind == "connect" and text == _CONNECTION_REFUSED:
+            what, text = text, ""
+        return Unreachable(f"{what} ({request.place}{f': {text}' if text else ''})", kind=kind, phases=watch.stop())
 
 
 def _trust(ca_file: str | None) -> ssl.SSLContext:
@@ -244,7 +247,7 @@ class _Tracer:
             if self._room is not None:
                 self._room -= len(piece)
                 if self._room < 0:
-                    raise Unreachable(f"{self._place}: what it sent has no end before the answer", kind="protocol")
+                    raise Unreachable(f"headers without an end ({self._place})", kind="protocol")
             return piece
 
         stream.read = counted

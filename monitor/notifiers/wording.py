@@ -12,7 +12,7 @@ from itertools import dropwhile, takewhile
 from typing import assert_never
 
 from monitor.core.faults import FAULTS, LOSSES, MONITORS_OWN, SINCE
-from monitor.core.incident import NO_LONGER_MONITORED, HopState, Incident, Notice, Reason
+from monitor.core.incident import NO_LONGER_MONITORED, Diagnosis, HopState, Incident, Notice, Reason
 from monitor.core.model import Fault, Instant, Seconds, Severity
 from monitor.core.notify import acknowledged
 from monitor.core.text import moment_text
@@ -82,7 +82,7 @@ def lasted(incident: Incident, now: Instant) -> Seconds:
 
 def began_at(incident: Incident) -> Instant:
     """When it began, the last time if it came back: what broke was first seen a little before the incident was opened."""
-    since = incident.diagnosis.since
+    since = incident.diagnosis.since if incident.open or incident.reopened else incident.window_began_at
     opened_at = incident.reopened[-1] if incident.reopened else incident.opened_at
     return min(since, opened_at) if since > 0 else opened_at
 
@@ -120,7 +120,7 @@ def news(notice: Notice, style: Style) -> str:
     name, sign, word = _name(incident, style), SEVERITY_SIGNS[diagnosis.severity], style.bold(diagnosis.severity.word)
     match notice.reason:
         case Reason.CHANGED:
-            return f"{sign} {word} · {name} · {_change(notice, style)}"
+            return f"{sign} {word} · {style.bold(style.foreign(incident.target, _LONGEST_NAME))} · {_change(notice, style)}"
         case Reason.REMINDER:
             still = f"still {word}" if diagnosis.waiting is None else f"{word}, fixed, still waiting for traces"
             return f"⏰ reminder: {still} after {duration(lasted(incident, notice.at))} · {name}"
@@ -136,9 +136,12 @@ def news(notice: Notice, style: Style) -> str:
 
 
 def _name(incident: Incident, style: Style) -> str:
-    diagnosis = incident.diagnosis
+    return f"{style.bold(style.foreign(incident.target, _LONGEST_NAME))} · {_title(incident.diagnosis, style)}"
+
+
+def _title(diagnosis: Diagnosis, style: Style) -> str:
     title = style.mixed(diagnosis.title or FAULTS[diagnosis.fault].title, _LONGEST_TITLE)
-    return f"{style.bold(style.foreign(incident.target, _LONGEST_NAME))} · {title} ({style.code(diagnosis.fault)})"
+    return f"{style.bold(title)} ({style.code(diagnosis.fault)})"
 
 
 def _person(name: str | None, style: Style) -> str:
@@ -146,18 +149,22 @@ def _person(name: str | None, style: Style) -> str:
 
 
 def _change(notice: Notice, style: Style) -> str:
-    """What became of the name that the reader knows."""
-    diagnosis, notified = notice.incident.diagnosis, notice.notified
+    """What became of the name that the reader knows, and the title and name that it has now."""
+    diagnosis, notified, now = notice.incident.diagnosis, notice.notified, _title(notice.incident.diagnosis, style)
     if notified is None or notified.fault is diagnosis.fault:
-        return f"turned {diagnosis.severity.word}"
-    before, after = style.code(notified.fault), style.code(diagnosis.fault)
+        return f"{now} turned {diagnosis.severity.word}"
+    before = style.code(notified.fault)
     if notified.fault in diagnosis.also:
-        return f"{before} is still wrong too"
+        return f"{now}; {before} is still wrong too"
     if notified.fault in diagnosis.explained:  # what is explained is named in the body, never in the first line
-        return f"turned {diagnosis.severity.word}" if diagnosis.severity > notified.severity else "more is known"
+        return (
+            f"{now} turned {diagnosis.severity.word}"
+            if diagnosis.severity > notified.severity
+            else f"{now}: more is known"
+        )
     if notified.fault in LOSSES and diagnosis.fault in LOSSES:  # the same loss, and more is known of it
-        return f"{before} turned out to be {after}"
-    return f"{before} fixed after {duration(_known_for(notice.incident, notified.fault, notice.at))}; still: {after}"
+        return f"{before} turned out to be: {now}"
+    return f"{before} fixed after {duration(_known_for(notice.incident, notified.fault, notice.at))}; still: {now}"
 
 
 def _known_for(incident: Incident, fault: Fault, now: Instant) -> Seconds:
@@ -175,8 +182,8 @@ _HOP_SIGNS: Mapping[HopState, str] = {HopState.OK: "✅", HopState.BROKEN: "❌"
 
 
 def detail(notice: Notice, style: Style) -> str:
-    """How it shows, where the title does not say it all."""
-    return style.mixed(notice.incident.diagnosis.detail, _LONGEST_SENTENCE)
+    """How it shows now, where the title does not say it all."""
+    return style.mixed(notice.incident.diagnosis.detail, _LONGEST_SENTENCE) if notice.incident.open else ""
 
 
 def impact(notice: Notice, style: Style) -> str:
@@ -221,6 +228,8 @@ def because(notice: Notice, style: Style) -> list[str]:
     diagnosis = notice.incident.diagnosis
     listed = set(diagnosis.trace_ids)
     lines = []
+    if not notice.incident.open and diagnosis.detail:
+        lines.append(style.mixed(diagnosis.detail, _LONGEST_SENTENCE))
     for line in dict.fromkeys(diagnosis.because):
         only_ids = line.lower().removeprefix("trace ").split(", ") if _ONLY_IDS.fullmatch(line) else []
         if line.strip() and line not in diagnosis.summary and listed.isdisjoint(only_ids):
@@ -266,7 +275,7 @@ def losses(notice: Notice, style: Style) -> list[str]:
     if found is None or not found.sent or notice.incident.diagnosis.fault in MONITORS_OWN:
         return []
     counted = style.mixed(str(found), _LONGEST_SENTENCE)
-    lines = [f"So far: {counted}." if found.unclear else f"{counted[0].upper()}{counted[1:]}."]
+    lines = [f"So far: {counted}." if found.pending else f"{counted[0].upper()}{counted[1:]}."]
     late = ("Late, the longest first", found.late_ids, found.late)
     lost = ("Lost, the newest first", found.lost_ids, found.lost)
     for title, ids, count in (late, lost):

@@ -29,7 +29,7 @@ _LONGEST_DRIP = 3600
 _OTHER_SHAPE = {"status": "ok", "result": [{"items": 3}], "version": 7}
 _FILLER = b'{"trace_id":"00000000000000000000000000000000","span_id":"0000000000000000"},' * 800
 _BROKEN_CONNECTION = {
-    "connect": "no connection (Connection refused)",
+    "connect": "connection refused",
     "reset": "the connection broke (Connection reset by peer)",
 }
 

@@ -26,7 +26,7 @@ def a_diagnosis(
             fault=fault,
             severity=entry.severity if severity is None else severity,
             component=entry.component,
-            summary=f"{entry.meaning}: {because[0]}" if because else entry.meaning,
+            summary=f"{entry.title}: {because[0]}" if because else entry.title,
             because=because,
             advice=entry.advice,
             since=START - 60,

@@ -1,0 +1,1 @@
+"""Golden texts: what people see, committed as files that a person reads."""

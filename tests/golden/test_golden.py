@@ -1,0 +1,57 @@
+"""What Slack shows of every fault is what the files under `slack/` say, and reads well. `make golden` writes them anew."""
+
+import re
+
+import pytest
+
+from monitor.core.model import Fault
+from tests.sampling import sample
+from tools.golden import FOLDER, STORIES, tell
+
+FILES = {path.stem: path.read_text(encoding="utf-8") for path in FOLDER.glob("*.txt")}
+_DIALECT = re.compile(
+    r"\b(mended|lately|takes in|a span of our own|also broken|stands below|told|telling|our own)\b|\(s\)", re.IGNORECASE
+)
+
+
+def test_there_is_one_file_for_each_fault() -> None:
+    """No fault without golden texts, no golden text without a fault."""
+    assert set(FILES) == set(Fault)
+
+
+@pytest.mark.parametrize("fault", sample(STORIES, every=5))
+async def test_what_slack_shows_is_what_the_file_says(fault: str) -> None:
+    """Opened, changed, resolved, word by word."""
+    assert await tell(fault) == FILES[fault]
+
+
+@pytest.mark.parametrize("fault", STORIES)
+def test_the_first_message_answers_what_a_reader_asks(fault: str) -> None:
+    """In this order: how bad, which target, what, the name; what that means; the path; the next step."""
+    first, said, path, *rest = FILES[fault].split("\n\n")[1].split("\n")
+    assert re.fullmatch(rf"(🚨 \*critical\*|⚠️ \*warning\*) · \*demo\* · \*.+\* \(`{fault}`\)", first)
+    assert said.endswith(".")
+    assert path.count("→") == 3
+    assert FILES[fault].index(path) < FILES[fault].index("*Next step*")
+    assert not rest or rest == ["<!subteam^S0123>"]
+
+
+@pytest.mark.parametrize("fault", STORIES)
+def test_the_end_is_said_with_the_word_resolved(fault: str) -> None:
+    """In the thread and in the edited root, which do not disagree about what became of the canaries."""
+    *_, reply, root = FILES[fault].strip().split("=== ")
+    counted = [
+        [line for line in part.split("\n") if "canar" in line and "trace-monitor" not in line] for part in (reply, root)
+    ]
+    assert "✅ *resolved*" in reply
+    assert "✅ *resolved*" in root
+    assert counted[0] == counted[1]
+
+
+@pytest.mark.parametrize("fault", STORIES)
+def test_it_is_plain_english(fault: str) -> None:
+    """No word of a dialect, and no sentence twice in one message."""
+    assert not _DIALECT.findall(FILES[fault])
+    for message in FILES[fault].split("=== "):
+        lines = [line for line in message.split("\n") if len(line) > 30]
+        assert len(lines) == len(set(lines))
