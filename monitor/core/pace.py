@@ -288,7 +288,7 @@ def may_send(budget: Budget, limits: Limits, now: Instant, *, fast: bool) -> boo
     """
     present = today(budget, now)
     reserve = ceil((DAY - now % DAY) / limits.every) if fast else 0
-    tokens_reserve = reserve * limits.tokens_each
+    tokens_reserve = reserve * (limits.max_tokens or 0)
     return (
         present.sent + 1 + reserve <= limits.max_per_day and present.tokens + tokens_reserve < limits.max_tokens_per_day
     )

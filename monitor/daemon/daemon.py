@@ -17,7 +17,7 @@ from monitor.core.state import Policy, State, TargetState
 from monitor.daemon.compose import Assemble, Deps, Parts, assemble, secrets_of
 from monitor.daemon.delivery import NotifierHealth, Route
 from monitor.daemon.dispatcher import Dispatcher
-from monitor.daemon.policy import policy_of
+from monitor.daemon.policy import policy_of, without_checks
 from monitor.daemon.status import describe, describe_incident
 from monitor.daemon.targets import TargetWatch
 from monitor.runner import LiveTargetStore
@@ -268,7 +268,7 @@ class Daemon:
 
     async def _retire(self, name: TargetName, state: TargetState) -> None:
         """A target that is no longer monitored: its open incident is closed and notified, and then it is forgotten."""
-        target_store = self._make_target_store(state, Policy(cadences={}))
+        target_store = self._make_target_store(state, without_checks(self.settings.alerting))
         self._target_stores[name] = target_store
         if state.removed_at is None:
             await target_store.apply(Removed(at=self._clock.now()), durable=True)

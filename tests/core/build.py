@@ -65,6 +65,8 @@ from monitor.core.pace import Attempt, awaited, look_at
 from monitor.core.secret import Secret, describe_secret, fingerprint
 from monitor.core.state import Cadence, Policy, TargetState
 from monitor.core.trace import Labels, Route, SpanFact, TraceSeen
+from monitor.settings.model import Alerting
+from monitor.settings.target import ArrivalCheck, CanaryCheck
 from tests.fakes.clock import START
 
 PROD = TargetName("prod")
@@ -131,8 +133,12 @@ def manifest(
 
 OFF = ExportConfig(off=True)
 
+ALERTING = Alerting()
 POLICY = Policy(
     cadences=CADENCES,
+    arrival=ArrivalCheck(),
+    limits=CanaryCheck(),
+    alerting=ALERTING,
     origin=Cadence(every=HOUR, every_while_failing=120, deadline=60),
     labels=Labels(service_name="tfy-llm-gateway", content=False),
     expected=expectation(),
@@ -143,7 +149,8 @@ POLICY = Policy(
 def policy(*, without: tuple[CheckName, ...] = (), **changes: Any) -> Policy:
     """The defaults, but for the changes."""
     cadences = {check: cadence for check, cadence in CADENCES.items() if check not in without}
-    return replace(POLICY, **{"cadences": cadences, **changes})
+    alerting = {name: changes.pop(name) for name in Alerting.model_fields if name in changes}
+    return replace(POLICY, **{"cadences": cadences, "alerting": ALERTING.model_copy(update=alerting), **changes})
 
 
 def trace_id(number: int) -> TraceId:

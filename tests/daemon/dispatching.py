@@ -10,18 +10,18 @@ from monitor.core.incident import Notice, Reason
 from monitor.core.inputs import Observation
 from monitor.core.model import CheckName, Fault, Seconds, TargetName, failing, passing
 from monitor.core.silence import Silence
-from monitor.core.state import Cadence, CheckState, Policy, TargetState
+from monitor.core.state import Cadence, CheckState, TargetState
 from monitor.daemon.delivery import NotifierHealth, Route
 from monitor.daemon.dispatcher import Dispatcher
 from monitor.ports import Notifier, Undeliverable
 from monitor.runner import LiveTargetStore
-from tests.core.build import a_charge
+from tests.core.build import a_charge, policy
 from tests.fakes.clock import START, FakeClock
 from tests.notifiers.fake import FakeNotifier
 
 A, B = TargetName("a"), TargetName("b")
 GATEWAY = CheckName.GATEWAY
-POLICY = Policy(
+POLICY = policy(
     cadences={GATEWAY: Cadence(every=15, every_while_failing=5, deadline=5)},
     fail_after=1,
     pass_after=1,

@@ -7,6 +7,7 @@ import pytest
 
 from monitor.daemon.delivery import LIMIT, Route
 from monitor.ports import Undeliverable
+from monitor.settings.model import Alerting
 from tests.daemon.dispatching import EDITED, HOUR, OPENED, POLICY, RESOLVED, A, B, Forgetful, Slow, dispatching, reasons
 from tests.fakes.clock import START, FakeClock
 from tests.notifiers.fake import FakeNotifier
@@ -147,7 +148,9 @@ async def test_what_comes_back_under_a_silence_is_not_said_again() -> None:
     """It was told as over, and nobody is to hear that it is not."""
     forgetful = Forgetful("alertmanager")
     async with dispatching(forgetful) as bench:
-        bench.target_stores[A].policy = replace(POLICY, reopen_within=HOUR)
+        bench.target_stores[A].policy = replace(
+            POLICY, alerting=Alerting(fail_after=1, pass_after=1, reopen_within="1h")
+        )
         await bench.breaks()
         await bench.advance(1)
         await bench.fixes()

@@ -129,7 +129,7 @@ async def test_what_was_remembered_of_a_changed_target_stays() -> None:
         after = it.state().incident
         assert after is not None
         assert (after.id, after.acked_by) == (incident.id, "ana")
-        assert it.daemon.policies[DEMO].fail_after == 3
+        assert it.daemon.policies[DEMO].alerting.fail_after == 3
         assert [notice.reason for notice in it.notifier.notices] == [Reason.OPENED, Reason.EDITED]
 
 
