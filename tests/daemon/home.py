@@ -60,6 +60,7 @@ class Home:
         self.http = Http(
             clock=self.clock,
             transport=InProcess({host: app for host, app in self.sandbox.apps.items()}),  # noqa: C416 - Host is str
+            redactor=self.redactor,
         )
         self.daemon = Daemon(
             self.settings(),

@@ -25,7 +25,7 @@ ALL = BOT + "  alertmanager: {urls: ['http://127.0.0.1:9093']}\n  webhook: {url:
 def routes(text: str) -> tuple[Route, ...]:
     """Made of a configuration."""
     clock = FakeClock()
-    deps = Deps(clock=clock, http=Http(clock=clock, transport=InProcess({})), redactor=Redactor())
+    deps = Deps(clock=clock, http=Http(clock=clock, transport=InProcess({}), redactor=Redactor()), redactor=Redactor())
     return notifiers_of(settings(text), deps)
 
 
@@ -65,7 +65,7 @@ def test_a_targets_own_channel_is_where_it_is_told() -> None:
 def places(text: str, channel: str | None = None) -> Mapping[str, Notifier]:
     """Every single place of a configuration."""
     clock = FakeClock()
-    deps = Deps(clock=clock, http=Http(clock=clock, transport=InProcess({})), redactor=Redactor())
+    deps = Deps(clock=clock, http=Http(clock=clock, transport=InProcess({}), redactor=Redactor()), redactor=Redactor())
     return places_of(settings(text), deps, channel=channel)
 
 

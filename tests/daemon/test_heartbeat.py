@@ -11,6 +11,7 @@ from monitor.daemon.delivery import Route
 from monitor.daemon.heartbeat import Heartbeat
 from monitor.http import Http
 from monitor.ports import Undeliverable
+from monitor.redaction import Redactor
 from tests.daemon.home import Home, home
 from tests.fakes.remote import Remote, Reply
 from tests.notifiers.fake import FakeNotifier
@@ -26,7 +27,7 @@ class Pulse:
         self.alive = True
         self.impaired: dict[str, str] = {}
         self.remote = Remote(it.clock, *(replies or (Reply(body=b"OK"),)))
-        http = Http(clock=it.clock, transport=self.remote.transport)
+        http = Http(clock=it.clock, transport=self.remote.transport, redactor=Redactor())
         self.heartbeat = Heartbeat(
             http,
             lambda: f"{self.remote.url}{SECRET}",
