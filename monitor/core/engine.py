@@ -43,9 +43,8 @@ def apply(state: TargetState, given: Input, policy: Policy, now: Instant) -> Tar
     if state.removed_at is not None and not isinstance(given, inputs.NoticeDelivered):
         return state
     after = _take(state, given, policy, now)
-    if isinstance(
-        given, inputs.NoticeDelivered | inputs.CanaryPlanned | inputs.Removed | inputs.MemoryLost
-    ):  # these say nothing of the world
+    # These say nothing of the world.
+    if isinstance(given, inputs.NoticeDelivered | inputs.CanaryPlanned | inputs.Removed | inputs.MemoryLost):
         return after
     after = _without_disabled_checks(after, policy)
     after = retract_key(after)
