@@ -20,7 +20,7 @@ def policy_of(target: Target, alerting: Alerting, fingerprint_key: bytes) -> Pol
     checks, canary, gateway = target.checks, target.checks.canary, target.gateway
     control_plane_token = target.control_plane.token.get() if target.control_plane is not None else ""
     return Policy(
-        cadences=_cadences(checks),
+        cadences=cadences(checks),
         origin=replace(_HOURLY, every=checks.origin.every) if checks.origin.enabled else None,
         gateway_policies=_HOURLY if target.control_plane is not None and checks.config.enabled else None,
         pipeline_counters=replace(_HOURLY, deadline=15.0) if gateway.metrics_url is not None else None,
@@ -42,7 +42,7 @@ def policy_of(target: Target, alerting: Alerting, fingerprint_key: bytes) -> Pol
     )
 
 
-def _cadences(checks: Checks) -> dict[CheckName, Cadence]:
+def cadences(checks: Checks) -> dict[CheckName, Cadence]:
     """The checks that run. `arrival` keeps time with the canaries; who waits for a trace may take until it is missing."""
     patience = checks.arrival.missing_after
     candidates = (
@@ -74,4 +74,4 @@ def at_once(alerting: Alerting) -> Alerting:
 
 def enabled_checks(checks: Checks) -> frozenset[CheckName]:
     """The checks that run."""
-    return frozenset(_cadences(checks))
+    return frozenset(cadences(checks))
