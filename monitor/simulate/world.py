@@ -60,7 +60,8 @@ _CONFIG_LASTS: Seconds = 300.0
 _PUNCTUAL: Seconds = 0.5
 _ASKS_STORE_AFTER: Seconds = 15.0
 
-CONFIG, GATEWAY, CANARY, ARRIVAL, CONTROL = CheckName
+CONFIG, GATEWAY, CANARY = CheckName.CONFIG, CheckName.GATEWAY, CheckName.CANARY
+ARRIVAL, CONTROL = CheckName.ARRIVAL, CheckName.CONTROL
 
 OUTAGES: tuple[str, ...] = tuple(name for name in FAULTS if not name.startswith("slack_"))
 """What may break at a target: every fault of the sandbox."""
