@@ -26,6 +26,7 @@ from monitor.core.state import DAY, Backoff, Budget, Cadence, Recovery
 from monitor.settings.target import ArrivalCheck
 from tests.core.build import (
     ARRIVAL,
+    CADENCES,
     CANARY,
     CONFIG,
     CONTROL,
@@ -71,7 +72,7 @@ FAST = {CONFIG: 15, GATEWAY: 5, CANARY: 60, ARRIVAL: 60, CONTROL: 120}
 
 def fast(story: Story) -> set[CheckName]:
     """The checks that hurry."""
-    return {check for check in CheckName if pace(story, check) == FAST[check] and FAST[check] != REGULAR[check]}
+    return {check for check in CADENCES if pace(story, check) == FAST[check] and FAST[check] != REGULAR[check]}
 
 
 # --- the pace --------------------------------------------------------------------------------------------------------
@@ -80,10 +81,10 @@ def fast(story: Story) -> set[CheckName]:
 def test_when_all_is_well_nobody_hurries() -> None:
     """The regular cadence of each."""
     story = well()
-    assert {check: pace(story, check) for check in CheckName} == REGULAR
+    assert {check: pace(story, check) for check in CADENCES} == REGULAR
 
 
-@pytest.mark.parametrize("check", list(CheckName))
+@pytest.mark.parametrize("check", list(CADENCES))
 def test_a_failing_or_unsettled_check_hurries(check: CheckName) -> None:
     """One failure, one unknown look, or something confirmed."""
     assert check in fast(well().fails(check, F.RATE_LIMITED))
@@ -181,13 +182,13 @@ def due(story: Story, check: CheckName) -> float:
     return due_at(check, story.state, story.policy, story.now) - story.now
 
 
-@pytest.mark.parametrize("check", list(CheckName))
+@pytest.mark.parametrize("check", list(CADENCES))
 def test_a_check_that_never_ran_is_due_at_once(check: CheckName) -> None:
     """Control spans and canaries too: they prove the routes."""
     assert due(Story(), check) == 0
 
 
-@pytest.mark.parametrize("check", list(CheckName))
+@pytest.mark.parametrize("check", list(CADENCES))
 def test_a_check_is_due_an_interval_after_its_last_run(check: CheckName) -> None:
     """But never in the past."""
     story = well()
