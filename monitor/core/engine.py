@@ -125,7 +125,7 @@ def _judge_series(state: TargetState, policy: Policy, now: Instant) -> TargetSta
     of_the_look = {f: a for f, a in check_state.confirmed.items() if f in trace_looks.OF_THE_LOOK}
     before = {f: a for f, a in check_state.confirmed.items() if f not in trace_looks.OF_THE_LOOK}
     found = streaks.confirmed_by_series(excused, before, policy, now)
-    judged = excused.with_trend(CheckName.ARRIVAL, replace(check_state, confirmed={**of_the_look, **found}))
+    judged = excused.with_check_state(CheckName.ARRIVAL, replace(check_state, confirmed={**of_the_look, **found}))
     over = before.get(Fault.TRACE_MISSING)
     if over is None or Fault.TRACE_MISSING in found:
         return judged
@@ -195,7 +195,7 @@ def _send_control(state: TargetState, given: inputs.ControlSent, policy: Policy,
         return after
     result = given.result
     if given.key_refused:
-        result = trace_looks.finding_of_refused_key(after, result, "Traceloop's OTLP endpoint")
+        result = trace_looks.result_of_refused_key(after, result, "Traceloop's OTLP endpoint")
     return streaks.apply_look(after, CheckName.CONTROL, result, given.at, given.took, policy, now)
 
 
@@ -220,11 +220,11 @@ def _look_for_control(state: TargetState, given: inputs.ControlLooked, policy: P
         after = trace_looks.accept_key(after, policy, now)
     if not looked.judged:
         return after
-    result = _control_finding(looked, policy, after)
+    result = _control_result(looked, policy, after)
     return streaks.apply_look(after, CheckName.CONTROL, result, given.at, given.took, policy, now)
 
 
-def _control_finding(control: ControlSpan, policy: Policy, state: TargetState) -> CheckResult:
+def _control_result(control: ControlSpan, policy: Policy, state: TargetState) -> CheckResult:
     if control.shown_at is not None:
         took = control.shown_at - control.sent_at
         evidence: dict[str, Scalar] = {"trace_id": control.trace_id, "seconds": round(took, 3)}

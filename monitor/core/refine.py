@@ -15,8 +15,7 @@ from monitor.core.drift import Comparison, compare
 from monitor.core.faults import FAULTS, ORDER, WHERE
 from monitor.core.hints import hints, next_step
 from monitor.core.key import key_is_refused, traces_arrive_since
-from monitor.core.model import CheckName, Fault, Instant, Severity, Verdict
-from monitor.core.moments import changed_text, length_text
+from monitor.core.model import CheckName, Fault, Instant, Severity, Verdict, changed_text, length_text
 from monitor.core.outcomes import arrived, found_by_our_key, lost, misrouted_to
 from monitor.core.state import Active, Policy, TargetState
 

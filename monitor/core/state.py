@@ -176,7 +176,7 @@ class Budget:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Active:
-    """A confirmed fault: the charge that confirmed it last, since when it has been seen, when it was confirmed."""
+    """A confirmed fault: the suspicion that confirmed it last, since when it has been seen, when it was confirmed."""
 
     suspicion: Suspicion
     since: Instant
@@ -234,7 +234,7 @@ class Outage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recovery:
-    """A cause that was mended and whose incident waits for traces. `by` says who or what mended it, if that is known."""
+    """A cause that was fixed and whose incident waits for traces. `by` says who or what fixed it, if that is known."""
 
     fault: Fault
     at: Instant
@@ -283,11 +283,11 @@ class TargetState:
         return self.incidents[-1] if self.incidents and self.incidents[-1].open else None
 
     def check_state(self, check: CheckName) -> CheckState:
-        """The trend of a check; a fresh one if it has not looked yet."""
+        """What is remembered of a check; nothing yet if it has not looked."""
         return self.check_states.get(check, _FRESH)
 
-    def with_trend(self, check: CheckName, check_state: CheckState) -> "TargetState":
-        """The same with another trend of a check."""
+    def with_check_state(self, check: CheckName, check_state: CheckState) -> "TargetState":
+        """The same with something else remembered of a check."""
         return replace(self, check_states={**self.check_states, check: check_state})
 
     @property

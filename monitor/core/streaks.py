@@ -39,7 +39,7 @@ def debounce(
     now: Instant,
     explained: bool = False,
 ) -> CheckState:
-    """Fold one look into a trend. `explained`: why nothing is served is known and told, so a pause needs no telling."""
+    """Apply one look to the state of its check. `explained`: it is known why nothing is served, so a pause is not blindness."""
     looked = replace(_forget_stale(check_state, cadence, at), last=LastLook(at=at, took=took, result=result))
     match result.verdict:
         case Verdict.PASS:
@@ -56,10 +56,10 @@ def debounce(
 def apply_look(
     state: TargetState, check: CheckName, result: CheckResult, at: Instant, took: Seconds, policy: Policy, now: Instant
 ) -> TargetState:
-    """Debounce one finding of one check; what comes late from a check that has been switched off is nobody's."""
+    """Apply one result of one check. One that comes late, from a check that has been switched off, is ignored."""
     if not policy.enabled(check):
         return state
-    folded = debounce(
+    debounced = debounce(
         state.check_state(check),
         result,
         at=at,
@@ -69,7 +69,7 @@ def apply_look(
         now=now,
         explained=any(FAULTS[fault].prevents_traces for fault in state.confirmed),
     )
-    return state.with_trend(check, folded)
+    return state.with_check_state(check, debounced)
 
 
 def look_on(
@@ -152,7 +152,7 @@ def _confirm(suspicion: Suspicion, before: Active | None, since: Instant, now: I
 
 
 def _of_ours(check_state: CheckState) -> dict[Fault, Active]:
-    """What is held against the monitor itself."""
+    """The confirmed faults of the monitor itself."""
     return {fault: active for fault, active in check_state.confirmed.items() if fault in MONITORS_OWN}
 
 
@@ -173,7 +173,7 @@ def sighted(check_state: CheckState, policy: Policy, at: Instant, *, conclusive:
 
 
 def acquit(check_state: CheckState, fault: Fault, policy: Policy) -> CheckState:
-    """A look that speaks for one suspect alone: it ends a streak, and `pass_after` of them clear the fault."""
+    """A look that speaks against one fault alone: it ends a streak of it, and `pass_after` of them clear it."""
     times = check_state.absent_in_row.get(fault, 0) + 1
     cleared = {fault} if times >= policy.alerting.pass_after else set()
     return replace(
@@ -202,16 +202,16 @@ def _after_unknown(
         sighted=0,
     )
     confirmed = {f: active for f, active in check_state.confirmed.items() if crashed or f is not Fault.CHECK_FAILED}
-    suspicion = _own_charge(aged, result, cadence, policy, waited=at - since)
+    suspicion = _own_suspicion(aged, result, cadence, policy, waited=at - since)
     if suspicion is not None:
         confirmed[suspicion.fault] = _confirm(suspicion, confirmed.get(suspicion.fault), since, now)
     return replace(aged, confirmed=confirmed)
 
 
-def _own_charge(
+def _own_suspicion(
     check_state: CheckState, result: CheckResult, cadence: Cadence, policy: Policy, *, waited: Seconds
 ) -> Suspicion | None:
-    """What an unknown look holds against the monitor itself."""
+    """What an unknown look makes of the monitor itself: a crash, or blindness, once it has lasted."""
     if result.unknown_reason in _CRASHES:
         many = check_state.crashes >= policy.alerting.fail_after
         return has_failed(result) if many else None

@@ -31,11 +31,11 @@ from monitor.core.model import (
     Suspicion,
     TraceId,
     UnknownReason,
+    changed_text,
     failing,
     passing,
     unknown,
 )
-from monitor.core.moments import changed_text
 from monitor.core.pace import (
     Attempt,
     awaited,

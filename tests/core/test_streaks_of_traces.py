@@ -10,8 +10,7 @@ from monitor.core.arrival import RECOVERABLE_FOR, REMEMBERED
 from monitor.core.canary import Canary, Outcome
 from monitor.core.drift import ConfigMemory, ConfigSeen
 from monitor.core.inputs import CanaryPlanned
-from monitor.core.model import Fault, Severity
-from monitor.core.moments import length_text
+from monitor.core.model import Fault, Severity, length_text
 from monitor.core.state import Outage
 from monitor.core.streaks import intermittent, is_intermittent, transient_loss, trim
 from monitor.core.trace import LabelJudgement
