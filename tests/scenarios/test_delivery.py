@@ -164,6 +164,7 @@ def test_every_fault_of_slack_is_tried() -> None:
     assert {name for name in FAULTS if name.startswith("slack_")} == {*SLACK_IS_DOWN, *SLACK_IS_ODD}
 
 
+@pytest.mark.thorough
 async def test_a_target_that_breaks_in_two_ways_is_one_thread_however_long_it_lasts() -> None:
     """Reminders and the escalation go to the thread; the escalation calls once more."""
     async with house() as home:
