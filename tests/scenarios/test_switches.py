@@ -67,7 +67,7 @@ async def test_logging_that_is_off_for_the_canarys_account_explains_missing_cont
     async with house(content=True) as home:
         await home.settle_in()
         await home.break_("content_missing_logging_off")
-        await home.until_told("opened", F.CONTENT_MISSING, 12 * MINUTE)
+        await home.until_reported("opened", F.CONTENT_MISSING, 12 * MINUTE)
         await home.advance(2 * MINUTE + 1)
         assert "the gateway's logging rule `no-robots` is off for subject in [virtualaccount:trace-monitor]" in because(
             home
@@ -176,7 +176,7 @@ async def test_the_switches_are_read_hourly_and_when_something_is_wrong() -> Non
         await home.advance(3 * HOUR)
         assert reads() - before == 3
         await home.break_("config_drift_header")
-        await home.until_told("opened", F.CONFIG_DRIFT)
+        await home.until_reported("opened", F.CONFIG_DRIFT)
         before = reads()
         await home.advance(10 * MINUTE)
         assert 5 <= reads() - before <= 6
