@@ -22,7 +22,7 @@ from monitor.daemon.status import describe, describe_incident
 from monitor.daemon.targets import TargetWatch
 from monitor.runner import LiveTargetStore
 from monitor.schedule import GridSchedule
-from monitor.settings import Settings
+from monitor.settings import SecretSource, Settings
 from monitor.settings.schema import all_secrets
 from monitor.store import Store, StoreError
 
@@ -63,6 +63,7 @@ class Daemon:
         self._failed_listeners: set[Listener] = set()
         self._target_stores: dict[TargetName, LiveTargetStore] = {}
         self._watches: dict[TargetName, TargetWatch] = {}
+        self._sources: Mapping[TargetName, tuple[SecretSource, ...]] = {}
         self._secrets: dict[TargetName, tuple[str, ...]] = {}
         self._silences: tuple[Silence, ...] = ()
         self._dispatcher = Dispatcher(
@@ -149,6 +150,7 @@ class Daemon:
         self._ahead = now - self._clock.monotonic()
         self._silences = remembered.silences
         parts = self._build(self.settings)
+        self._sources = _sources_of(self.settings)
         for name in self.settings.targets:
             state = remembered.targets.get(name) or TargetState(target=name)
             self._add(name, bring_to_present(state, now), parts[name])
@@ -176,6 +178,7 @@ class Daemon:
         kept = {name for name, target in settings.targets.items() if same and target == self.settings.targets.get(name)}
         parts = self._build(settings, without=frozenset(kept & self._watches.keys()))
         self.settings, self._configured_silences = settings, silences
+        self._sources = _sources_of(settings)
         for name in self._watches.keys() - kept:
             for job in self._watches.pop(name).jobs():
                 self._schedule.drop(job)
@@ -241,7 +244,7 @@ class Daemon:
     def _follow_secrets(self, name: TargetName) -> None:
         """A secret that has been rotated is what is judged by, and never shown, from the first request that carries it."""
         target, target_store = self.settings.targets.get(name), self._target_stores[name]
-        values = tuple(source.get() for source in all_secrets(target))
+        values = tuple(source.get() for source in self._sources.get(name, ()))
         if target is not None and values != self._secrets.get(name):
             self._secrets[name] = values
             self._deps.redactor.register(*values)
@@ -323,3 +326,8 @@ class Daemon:
     def _labels(self, name: TargetName) -> Mapping[str, str]:
         target = self.settings.targets.get(name)
         return target.labels if target is not None else {}
+
+
+def _sources_of(settings: Settings) -> Mapping[TargetName, tuple[SecretSource, ...]]:
+    """Where the secrets of each target are read; found once, read before each look."""
+    return {name: all_secrets(target) for name, target in settings.targets.items()}

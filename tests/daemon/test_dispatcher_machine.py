@@ -353,4 +353,4 @@ def _name(incident: Incident | None) -> tuple[Fault, Severity] | None:
 
 
 TestMortal = Mortal.TestCase
-TestMortal.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestMortal.settings = settings(max_examples=25, stateful_step_count=40, deadline=None)

@@ -36,7 +36,7 @@ from monitor.telemetry.metrics import Metrics
 from tests.fakes.block_kit import validate_message
 from tests.fakes.clock import FakeClock
 from tests.fakes.store import MemoryStore
-from tests.scenarios.discretion import given_away, told_twice_or_never
+from tests.scenarios.discretion import given_away, notified_twice_or_never
 from tests.virtual_schedule import VirtualSchedule
 
 DEMO = TargetName("demo")
@@ -215,7 +215,7 @@ class House:
         passed = all(state.check_state(check).ever_passed for check in policy.cadences)
         return passed and proven and trusted(state, policy)
 
-    async def until_told(self, reason: str, fault: str, limit: float = HOUR) -> float:
+    async def until_reported(self, reason: str, fault: str, limit: float = HOUR) -> float:
         """Let time pass until something new happens to an incident, which must be this; how long that took."""
         known = len(self.incidents)
         took = await self.until(lambda: len(self.incidents) > known, limit)
@@ -368,6 +368,6 @@ async def house(
             )
             == set()
         )
-        assert not one_root or told_twice_or_never(built.sandbox.world, built.daemon) == {}
+        assert not one_root or notified_twice_or_never(built.sandbox.world, built.daemon) == {}
     finally:
         await built.close()

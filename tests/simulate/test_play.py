@@ -187,6 +187,7 @@ def test_what_a_silence_covers_is_not_told_but_noted() -> None:
     assert after(outlasting, opened) == pytest.approx(540, abs=1)
 
 
+@pytest.mark.thorough
 def test_an_acknowledgement_ends_escalation() -> None:
     """And is shown; there is nothing to take where nothing is open."""
     entries = ("{at: 1m, ack: bob}", "{at: 2m, outage: exporter_disabled}")

@@ -93,10 +93,10 @@ def lines(found: Replayed) -> list[Line]:
 @pytest.mark.parametrize(
     "troubles",
     [
-        [("exporter_disabled", 20)],
+        pytest.param([("exporter_disabled", 20)], marks=pytest.mark.thorough),
         [("gateway_unreachable", 3), ("gateway_unreachable", 50)],
         pytest.param([("ingest_failing_swallows", 30)], marks=pytest.mark.thorough),
-        [("trace_not_created", 40)],
+        pytest.param([("trace_not_created", 40)], marks=pytest.mark.thorough),
         pytest.param([("wrong_environment", 30)], marks=pytest.mark.thorough),
         pytest.param([("trace_mislabelled", 30)], marks=pytest.mark.thorough),
         pytest.param([("provider_failing", 30)], marks=pytest.mark.thorough),
@@ -152,6 +152,7 @@ async def test_a_window_would_have_kept_it_quiet() -> None:
     assert len(found.story.entries) == 4
 
 
+@pytest.mark.thorough
 async def test_deadlines_of_traces_are_judged_by_when_the_trace_was_there() -> None:
     """Four minutes late: by default a warning; by shorter deadlines lost, by longer ones nothing."""
     past = await recorded(("trace_late", 30))
