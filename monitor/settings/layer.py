@@ -14,7 +14,7 @@ from monitor.settings.document import Items, Layer, Node, Origin, Text, Tree, is
 from monitor.settings.problem import KeyPath, Problem, unknown_name
 from monitor.settings.schema import TWIN, Kind, Setting, whole
 from monitor.settings.secret import PLACEHOLDER
-from monitor.settings.values import Mark
+from monitor.settings.values import PLACEHOLDER_LEFT, Mark, is_unexpanded
 
 _NOTHING = object()
 """As if the key were not there."""
@@ -56,8 +56,12 @@ class _Reader:
     def value(self, node: Node, setting: Setting, path: KeyPath) -> Any:  # noqa: ANN401 - anything that YAML can say
         """What pydantic is to be handed; _NOTHING where there is none or where it does not fit."""
         self.read.places[path] = Where(origin=node.origin, path=path, null=is_null(node))
-        if isinstance(node, Text) and not is_encodable(node.text):
-            return self._reject(node, path, "is not text in UTF-8")
+        if isinstance(node, Text):
+            if not is_encodable(node.text):
+                return self._reject(node, path, "is not text in UTF-8")
+            # Of a secret more is said where it is read.
+            if setting.kind is not Kind.SECRET and is_unexpanded(node.text, in_json=setting.type is Any):
+                return self._reject(node, path, PLACEHOLDER_LEFT)
         if is_null(node):
             if setting.nullable:
                 return None
@@ -108,12 +112,19 @@ class _Reader:
             return self._misplaced(node, path, "the path of a file belongs")
         if node.null:
             return None
+        if is_unexpanded(node.text):
+            return self._reject(node, path, PLACEHOLDER_LEFT)
         return self._base / node.text.strip() if self._open_files else PLACEHOLDER
 
     def _mapping(self, node: Node, setting: Setting, path: KeyPath) -> Any:  # noqa: ANN401
         if not isinstance(node, Tree):
             return self._misplaced(node, path, "a mapping belongs")
-        values = {key: self.value(child, setting.each, (*path, key)) for key, child in node.entries.items()}
+        values: dict[str, Any] = {}
+        for key, child in node.entries.items():
+            if is_unexpanded(key):
+                self._reject(child, (*path, key), PLACEHOLDER_LEFT)
+            else:
+                values[key] = self.value(child, setting.each, (*path, key))
         if setting.each.kind is Kind.SECTION:
             return {key: {} if value is _NOTHING else value for key, value in values.items()}
         return {key: value for key, value in values.items() if value is not _NOTHING}

@@ -132,21 +132,36 @@ def _validate(
     layers: list[LayerValues], places: Places, problems: list[Problem], fallback: str, *, open_files: bool
 ) -> Settings:
     settings: Settings | None = None
+    spoiled = {problem.path[:-1] for problem in problems}
     try:
         settings = _build([layer.values for layer in layers], open_files=open_files)
     except ValidationError as error:
-        spoiled = {problem.path[:-1] for problem in problems}
-        # What is missing beside a key that was misspelt is the misspelt one.
-        problems += [each for each in _explain(error, places, fallback) if each.path[:-1] not in spoiled]
+        found = _explain(error, places, fallback)
     else:
-        problems += [
-            Problem(place=places.place(path, fallback), path=places.as_given(path), what=what)
-            for path, what in violations(settings)
-        ]
+        found = [_problem(path, what, places, fallback) for path, what in violations(settings)]
+    problems += [problem for problem in found if not _follows(problem.path, spoiled)]
     if problems or settings is None:
         secrets = {text for layer in layers for text in layer.secrets if len(text) >= SHORTEST_MASKED}
         raise ConfigError(sorted((_without_secrets(problem, secrets) for problem in problems), key=_line))
     return settings
+
+
+def _follows(path: KeyPath, spoiled: set[KeyPath]) -> bool:
+    """Whether a complaint follows from one about a section that was made before it.
+
+    What is missing beside a key that was misspelt is the misspelt one; what would be made from a bad setting is missing, too.
+    """
+    setting = setting_at(path)
+    is_made = setting is not None and setting.derived and (*path[:2], "control_plane") in spoiled
+    return bool(is_made or {path, path[:-1]} & spoiled)
+
+
+def _problem(path: KeyPath, what: str, places: Places, fallback: str) -> Problem:
+    """A complaint with its place. Nobody wrote a default that was used, so it is named."""
+    setting, where = setting_at(path), places.where(path)
+    if setting and setting.derived and (where is None or where.null) and "its default" not in what:
+        what += f"; it is not given, so its default is used: {setting.derived}"
+    return Problem(place=places.place(path, fallback), path=places.as_given(path), what=what)
 
 
 def _build(layers: list[Mapping[str, Any]], *, open_files: bool) -> Settings:
@@ -207,9 +222,7 @@ def _explain(error: ValidationError, places: Places, fallback: str) -> list[Prob
         path = tuple(part for part in details["loc"] if part != "[key]")
         setting = setting_at(path)
         follows = setting and setting.derived and places.where(path) is None and details["type"] != "missing"
-        (consequences if follows else problems).append(
-            Problem(place=places.place(path, fallback), path=places.as_given(path), what=_sentence(details, path))
-        )
+        (consequences if follows else problems).append(_problem(path, _sentence(details, path), places, fallback))
     return problems or consequences
 
 

@@ -467,21 +467,28 @@ def test_quotes_that_are_a_part_of_a_text_stay() -> None:
         (MINIMAL.replace(": prd", ": '${ENV}'"), "traceloop.environment", "holds a placeholder"),
         (MINIMAL.replace(": prd", ": '{{ .Values.env }}'"), "traceloop.environment", "holds a placeholder"),
         (MINIMAL.replace("gpt-4o-mini", "$(MODEL)"), "gateway.model", "holds a placeholder"),
+        (MINIMAL.replace("openai-main/gpt-4o-mini", "$MODEL"), "gateway.model", "holds a placeholder"),
         (
-            MINIMAL.replace("https://acme.truefoundry.cloud", "'https://${TENANT}.truefoundry.cloud'"),
+            MINIMAL.replace("https://acme.truefoundry.cloud", "'https://${T}.x'"),
             "control_plane.url",
-            "is not a URL",
+            "holds a placeholder",
         ),
-        (
-            MINIMAL.replace("https://acme.truefoundry.cloud", "'https://tfy.example/${TENANT}'"),
-            "control_plane.url",
-            "is not a URL",
-        ),
+        (MINIMAL.replace("token: tfy-Secret-1", "token_file: '${DIR}/x'"), "control_plane.token_file", "holds a pl"),
+        (MINIMAL.replace("  prod:", "  '${ENV}':"), "", "targets.…: holds a placeholder"),
         (with_target("expected: {resource_attributes: {a: '${ENV}'}}"), "expected.resource_attributes.a", "holds a pl"),
+        (with_target("expected: {resource_attributes: {'${A}': a}}"), "expected.resource_attributes.…", "holds a pl"),
+        (with_target("expected: {filters: [{key: a, value: ['${V}']}]}"), "expected.filters[0].value[0]", "holds a pl"),
+        (with_target("expected: {protocol: '${P}'}"), "expected.protocol", "holds a placeholder"),
+        (with_target("alerting: {mention: '${WHO}'}"), "alerting.mention", "holds a placeholder"),
+        (with_target("checks: {canary: {every: '${EVERY}'}}"), "checks.canary.every", "holds a placeholder"),
+        (with_target("checks: {canary: {max_per_day: $MOST}}"), "checks.canary.max_per_day", "holds a placeholder"),
+        (with_target("checks: {canary: {enabled: '${ON}'}}"), "checks.canary.enabled", "holds a placeholder"),
+        (with_target("checks: {gateway: {path: '/${PATH}'}}"), "checks.gateway.path", "holds a placeholder"),
+        (with_target("checks: {canary: {parameters: {seed: '${SEED}'}}}"), "checks.canary.parameters.seed", "holds a"),
         (with_target("labels: {team: '${TEAM}'}"), "labels.team", "holds a placeholder"),
         (
             MINIMAL.replace(": prd", ": prd, other_environments: {'${ENV}': {api_key: k}}"),
-            "traceloop.other_environments",
+            "traceloop.other_environments.…",
             "holds a placeholder",
         ),
         (MINIMAL.replace(": prd", """: '"prd"'"""), "traceloop.environment", "holds quotes as a part of its text"),
@@ -489,4 +496,20 @@ def test_quotes_that_are_a_part_of_a_text_stay() -> None:
 )
 def test_what_nothing_has_replaced_is_an_error_with_its_reason(text: str, path: str, what: str) -> None:
     """Else traces would be looked for where they never arrive, and somebody would be called for it."""
-    assert any(f"targets.prod.{path}" in line and what in line for line in complaints(text)), complaints(text)
+    (line,) = complaints(text)
+    assert what in line
+    assert f"targets.prod.{path}: " in line or not path
+
+
+def test_braces_in_the_parameters_of_a_request_may_be_meant() -> None:
+    """Templates and patterns are sent as they are; only the name of a variable is not."""
+    given = {"template": "{{ city }}", "pattern": "^(a|b)$(c)?", "price": "$5"}
+    text = with_target(f"checks: {{canary: {{parameters: {json.dumps(given)}}}}}")
+    assert prod(text).checks.canary.parameters == given
+
+
+def test_a_default_that_was_used_is_named() -> None:
+    """Nobody finds it in the file."""
+    lines = complaints(MINIMAL.replace("https://acme", "http://acme"))
+    assert lines[1].startswith("config.yaml:4: targets.prod.gateway.url: is not https, but receives a token")
+    assert lines[1].endswith("; it is not given, so its default is used: {control_plane.url}/api/llm")
