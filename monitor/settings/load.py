@@ -25,13 +25,17 @@ _LARGEST = 1024 * 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loaded:
-    """The settings, where each comes from, and what is worth a warning. `path`: the file that was read, if there was one."""
+    """The settings, where each comes from, and what is worth a warning. `path`: the file that was read, if there was one.
+
+    `assumed`: the secrets that are given nowhere and were taken for granted, because no secret was to be read.
+    """
 
     settings: Settings
     places: Places
     warnings: tuple[str, ...]
     path: Path | None
     secrets_dir: Path | None
+    assumed: tuple[KeyPath, ...] = ()
 
 
 def load(
@@ -81,9 +85,17 @@ def parse(
     if file is None:
         fallback = f"configuration (no file: neither ./{LOCAL} nor {GLOBAL} is there)"
     places = Places([layer.places for layer in layers])
-    settings = _validate(layers, places, problems, fallback, open_files=open_files)
-    warnings = (*(warning for each in found for warning in each.warnings), *doubts(settings))
-    return Loaded(settings=settings, places=places, warnings=warnings, path=file, secrets_dir=secrets_dir)
+    assumed: list[KeyPath] = []
+    settings = _validate(layers, places, problems, fallback, None if open_files else assumed)
+    doubtful = doubts(settings, with_secrets=open_files)
+    return Loaded(
+        settings=settings,
+        places=places,
+        warnings=(*(warning for each in found for warning in each.warnings), *doubtful),
+        path=file,
+        secrets_dir=secrets_dir,
+        assumed=tuple(assumed),
+    )
 
 
 # --- the file --------------------------------------------------------------------------------------------------------
@@ -129,12 +141,12 @@ def read_file(file: Path) -> str:
 
 
 def _validate(
-    layers: list[LayerValues], places: Places, problems: list[Problem], fallback: str, *, open_files: bool
+    layers: list[LayerValues], places: Places, problems: list[Problem], fallback: str, assumed: list[KeyPath] | None
 ) -> Settings:
     settings: Settings | None = None
     spoiled = {problem.path[:-1] for problem in problems}
     try:
-        settings = _build([layer.values for layer in layers], open_files=open_files)
+        settings = _build([layer.values for layer in layers], assumed)
     except ValidationError as error:
         found = _explain(error, places, fallback)
     else:
@@ -164,22 +176,24 @@ def _problem(path: KeyPath, what: str, places: Places, fallback: str) -> Problem
     return Problem(place=places.place(path, fallback), path=places.as_given(path), what=what)
 
 
-def _build(layers: list[Mapping[str, Any]], *, open_files: bool) -> Settings:
-    """Merge and validate; without files with a placeholder for each secret that is needed and given nowhere."""
-    try:
-        return build(layers)
-    except ValidationError as error:
-        lacking = [each["loc"] for each in error.errors(include_url=False) if each["type"] == "missing"]
-        secrets = [path for path in lacking if (at := setting_at(path)) and at.kind is Kind.SECRET]
-        if open_files or not secrets:
-            raise
+def _build(layers: list[Mapping[str, Any]], assumed: list[KeyPath] | None) -> Settings:
+    """Merge and validate; with `assumed`, a placeholder stands for each secret that is needed and given nowhere."""
     placeholders: dict[str, Any] = {}
-    for *above, last in secrets:
-        section = placeholders
-        for part in above:
-            section = section.setdefault(str(part), {})
-        section[str(last)] = PLACEHOLDER
-    return build([*layers, placeholders])
+    while True:
+        try:
+            return build([*layers, placeholders])
+        except ValidationError as error:
+            lacking = [each["loc"] for each in error.errors(include_url=False) if each["type"] == "missing"]
+            secrets = {path: at for path in lacking if (at := setting_at(path)) and at.kind is Kind.SECRET}
+            if assumed is None or not secrets:
+                raise
+        # What is made from another secret is not missing once that one is there.
+        for *above, last in [path for path, at in secrets.items() if not at.derived] or secrets:
+            section = placeholders
+            for part in above:
+                section = section.setdefault(str(part), {})
+            section[str(last)] = PLACEHOLDER
+            assumed.append((*above, last))
 
 
 def _without_secrets(problem: Problem, secrets: set[str]) -> Problem:
