@@ -135,18 +135,14 @@ def walk(section: BaseModel) -> Iterator[tuple[KeyPath, Setting, Any]]:
         yield path, setting, value
         below: list[tuple[KeyPath, Setting, Any]] = []
         if setting.attributes and value is not None:
-            below = [((*path, key), setting.keys[key], each) for key, each in fields_of(value)]
+            below = [
+                ((*path, key), setting.keys[key], getattr(value, name)) for key, name in setting.attributes.items()
+            ]
         elif setting.kind is Kind.MAPPING:
             below = [((*path, key), setting.each, each) for key, each in value.items()]
         elif setting.kind is Kind.LIST:
             below = [((*path, place), setting.each, each) for place, each in enumerate(value)]
         waiting.extend(reversed(below))
-
-
-def fields_of(section: BaseModel) -> Iterator[tuple[str, Any]]:
-    """The settings of a section, by their keys."""
-    for key, name in whole(type(section)).attributes.items():
-        yield key, getattr(section, name)
 
 
 def _setting(annotation: Any, marks: tuple[Any, ...] = (), *, nullable: bool = False) -> Setting:  # noqa: ANN401
