@@ -11,12 +11,12 @@ from pydantic_core import ErrorDetails
 
 from monitor.settings.coherence import doubts, violations
 from monitor.settings.document import Layer, Node, Origin, read_document
-from monitor.settings.layer import LayerValues, Places, read_layer
+from monitor.settings.layer import Places, read_layer
 from monitor.settings.model import Settings, build
-from monitor.settings.problem import ConfigError, KeyPath, Problem, did_you_mean
+from monitor.settings.problem import ConfigError, KeyPath, Problem, Reading, did_you_mean
 from monitor.settings.schema import TWIN, Kind, describe, setting_at
 from monitor.settings.secret import MASK, PLACEHOLDER, SHORTEST_MASKED
-from monitor.settings.sources import CONFIG, SECRETS_DIR, Found, read_environment, read_secrets_dir, variable
+from monitor.settings.sources import CONFIG, SECRETS_DIR, read_environment, read_secrets_dir, variable
 
 LOCAL = Path("trace-monitor.yaml")
 GLOBAL = Path("/etc/trace-monitor/config.yaml")
@@ -70,31 +70,28 @@ def parse(
     open_files: bool = True,
 ) -> Loaded:
     """The same with the text of the file, which stands as `name` in complaints. Raises ConfigError."""
+    reading = Reading(open_files=open_files)
     document = read_document(text, lambda line: Origin(layer=Layer.FILE, place=f"{name}:{line}"))
     given = environ.get(SECRETS_DIR, "").strip()
     secrets_dir = cwd / given if given else None
-    found: list[Found] = []
+    trees: list[Node] = []
     if secrets_dir and (open_files or secrets_dir.is_dir()):
-        found.append(read_secrets_dir(secrets_dir, [document]))
-    found.insert(0, read_environment(environ, [*(each.tree for each in found), document]))
-    layers = [read_layer(tree, cwd, open_files=open_files) for tree in (*over, *(each.tree for each in found))]
-    layers.append(read_layer(document, file.parent if file else cwd, open_files=open_files))
-    problems = [problem for each in found for problem in each.problems]
-    problems += [problem for layer in layers for problem in layer.problems]
+        trees = [read_secrets_dir(secrets_dir, [document], reading)]
+    trees = [read_environment(environ, [*trees, document], reading), *trees]
+    layers = [read_layer(tree, cwd, reading) for tree in (*over, *trees)]
+    layers.append(read_layer(document, file.parent if file else cwd, reading))
     fallback = name if document else f"{name} (there is nothing in it)"
     if file is None:
         fallback = f"configuration (no file: neither ./{LOCAL} nor {GLOBAL} is there)"
-    places = Places([layer.places for layer in layers])
-    assumed: list[KeyPath] = []
-    settings = _validate(layers, places, problems, fallback, None if open_files else assumed)
-    doubtful = doubts(settings, with_secrets=open_files)
+    places = Places([where for _, where in layers], fallback)
+    settings, assumed = _validate([values for values, _ in layers], places, reading)
     return Loaded(
         settings=settings,
         places=places,
-        warnings=(*(warning for each in found for warning in each.warnings), *doubtful),
+        warnings=(*reading.warnings, *doubts(settings, with_secrets=open_files)),
         path=file,
         secrets_dir=secrets_dir,
-        assumed=tuple(assumed),
+        assumed=assumed,
     )
 
 
@@ -141,21 +138,21 @@ def read_file(file: Path) -> str:
 
 
 def _validate(
-    layers: list[LayerValues], places: Places, problems: list[Problem], fallback: str, assumed: list[KeyPath] | None
-) -> Settings:
-    settings: Settings | None = None
-    spoiled = {problem.path[:-1] for problem in problems}
+    layers: list[Mapping[str, Any]], places: Places, reading: Reading
+) -> tuple[Settings, tuple[KeyPath, ...]]:
+    """The settings, and the secrets that were taken for granted. Raises ConfigError."""
+    spoiled = {problem.path[:-1] for problem in reading.problems}
     try:
-        settings = _build([layer.values for layer in layers], assumed)
+        settings, assumed = _build(layers, open_files=reading.open_files)
     except ValidationError as error:
-        found = _explain(error, places, fallback)
+        found = _explain(error, places)
     else:
-        found = [_problem(path, what, places, fallback) for path, what in violations(settings)]
-    problems += [problem for problem in found if not _follows(problem.path, spoiled)]
-    if problems or settings is None:
-        secrets = {text for layer in layers for text in layer.secrets if len(text) >= SHORTEST_MASKED}
-        raise ConfigError(sorted((_without_secrets(problem, secrets) for problem in problems), key=_line))
-    return settings
+        found = [_problem(path, what, places) for path, what in violations(settings)]
+        if not (found or spoiled):
+            return settings, assumed
+    problems = [*reading.problems, *(problem for problem in found if not _follows(problem.path, spoiled))]
+    secrets = {text for text in reading.secrets if len(text) >= SHORTEST_MASKED}
+    raise ConfigError(sorted((_without_secrets(problem, secrets) for problem in problems), key=_line))
 
 
 def _follows(path: KeyPath, spoiled: set[KeyPath]) -> bool:
@@ -168,24 +165,25 @@ def _follows(path: KeyPath, spoiled: set[KeyPath]) -> bool:
     return bool(is_made or {path, path[:-1]} & spoiled)
 
 
-def _problem(path: KeyPath, what: str, places: Places, fallback: str) -> Problem:
+def _problem(path: KeyPath, what: str, places: Places) -> Problem:
     """A complaint with its place. Nobody wrote a default that was used, so it is named."""
     setting, where = setting_at(path), places.where(path)
     if setting and setting.derived and (where is None or where.null) and "its default" not in what:
         what += f"; it is not given, so its default is used: {setting.derived}"
-    return Problem(place=places.place(path, fallback), path=places.as_given(path), what=what)
+    return Problem(place=places.place(path), path=where.path if where else path, what=what)
 
 
-def _build(layers: list[Mapping[str, Any]], assumed: list[KeyPath] | None) -> Settings:
-    """Merge and validate; with `assumed`, a placeholder stands for each secret that is needed and given nowhere."""
+def _build(layers: list[Mapping[str, Any]], *, open_files: bool) -> tuple[Settings, tuple[KeyPath, ...]]:
+    """Merge and validate; without files a placeholder stands for each secret that is needed and given nowhere."""
     placeholders: dict[str, Any] = {}
+    assumed: list[KeyPath] = []
     while True:
         try:
-            return build([*layers, placeholders])
+            return build([*layers, placeholders]), tuple(assumed)
         except ValidationError as error:
             lacking = [each["loc"] for each in error.errors(include_url=False) if each["type"] == "missing"]
             secrets = {path: at for path in lacking if (at := setting_at(path)) and at.kind is Kind.SECRET}
-            if assumed is None or not secrets:
+            if open_files or not secrets:
                 raise
         # What is made from another secret is not missing once that one is there.
         for *above, last in [path for path, at in secrets.items() if not at.derived] or secrets:
@@ -225,8 +223,8 @@ _SENTENCES = {
 }
 
 
-def _explain(error: ValidationError, places: Places, fallback: str) -> list[Problem]:
-    """One problem per complaint. `fallback`: the place of what was given nowhere.
+def _explain(error: ValidationError, places: Places) -> list[Problem]:
+    """One problem per complaint.
 
     A complaint about a value that was made from another one follows from that one, so it is left out where there are others.
     """
@@ -236,7 +234,7 @@ def _explain(error: ValidationError, places: Places, fallback: str) -> list[Prob
         path = tuple(part for part in details["loc"] if part != "[key]")
         setting = setting_at(path)
         follows = setting and setting.derived and places.where(path) is None and details["type"] != "missing"
-        (consequences if follows else problems).append(_problem(path, _sentence(details, path), places, fallback))
+        (consequences if follows else problems).append(_problem(path, _sentence(details, path), places))
     return problems or consequences
 
 
