@@ -14,7 +14,7 @@ from monitor.settings.document import Layer, Node, Origin, read_document
 from monitor.settings.layer import Places, read_layer
 from monitor.settings.model import Settings, build
 from monitor.settings.problem import ConfigError, KeyPath, Problem, Reading, did_you_mean
-from monitor.settings.schema import TWIN, Kind, describe, setting_at
+from monitor.settings.schema import TWIN, Kind, setting_at
 from monitor.settings.secret import MASK, PLACEHOLDER, SHORTEST_MASKED
 from monitor.settings.sources import CONFIG, SECRETS_DIR, read_environment, read_secrets_dir, variable
 
@@ -255,7 +255,7 @@ def _missing(path: KeyPath) -> str:
     section, setting = setting_at(path[:-1]), setting_at(path)
     if section is None or section.kind is not Kind.SECTION:
         return "is missing"
-    described = describe(section.type, name)
+    described = (section.type.model_fields[section.attributes[name]].description or "").rstrip(".")
     text = f"is missing ({described[:1].lower()}{described[1:]})" if described else "is missing"
     twin = f", `{name}{TWIN}`" if setting and setting.twinned else ""
     text += f"; give `{name}`{twin} or the variable {variable(path)}"

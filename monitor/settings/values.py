@@ -22,10 +22,10 @@ V = TypeVar("V")
 class Section(BaseModel):
     """A part of the settings: frozen, without unknown keys, and never quoting what was given in an error.
 
-    The text below a field says what it is; the JSON Schema and the complaints show it (`monitor.settings.schema`).
+    The text below a field says what it is; the JSON Schema and the complaints show it.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, use_attribute_docstrings=True)
 
 
 @dataclass(frozen=True, slots=True)
