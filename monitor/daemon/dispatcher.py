@@ -9,11 +9,12 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 
+from monitor.core.delivery import LONGEST_WAIT
 from monitor.core.events import Event
 from monitor.core.incident import Notice, Reason
 from monitor.core.model import Seconds, TargetName
 from monitor.core.silence import Silence, silenced_until
-from monitor.daemon.delivery import LIMIT, LONGEST_WAIT, NotifierHealth, Route, Shared, Worker
+from monitor.daemon.delivery import LIMIT, NotifierHealth, Route, Shared, Worker
 from monitor.ports import Clock, Refreshing, Undeliverable
 from monitor.runner import LiveTargetStore
 
