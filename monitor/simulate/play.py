@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from monitor.core.inputs import Acknowledged, Input, Removed, Ticked
-from monitor.core.model import CheckName, Instant, Seconds, TargetName
+from monitor.core.model import CheckName, Fault, Instant, Seconds, TargetName
 from monitor.core.silence import Silence
 from monitor.core.state import Policy
 from monitor.daemon.compose import silences_of
@@ -63,7 +63,7 @@ class _Player:
     ) -> None:
         self._timeline = timeline
         self._now = timeline.start - timeline.warm_up
-        content = any(step.what.startswith("content_missing") for step in timeline.steps)
+        content = any(step.entry.outage.startswith("content_missing") for step in timeline.steps)
         all_settings = _settings_in_order(timeline, compose, names, over, content=content)
         settings = next(all_settings)
         self._later = iter([*all_settings])  # all of them are read before anything happens
@@ -128,10 +128,10 @@ class _Player:
         now, story = self._now, self._story
         story.note(now, step.words if step.target == "*" else f"{step.target}: {step.words}")
         worlds = [self._worlds[name] for name in matching(list(self._worlds), step.target)]
-        match step.verb:
+        match step.entry.verb:
             case "outage":
                 for world in worlds:
-                    world.set_broken(step.what, now, step.seconds, broken=not step.ends)
+                    world.set_broken(step.what, now, step.entry.delay, broken=not step.ends)
             case "slack" if step.ends:
                 story.slack.troubles.remove(step.what)
             case "slack":
@@ -148,15 +148,15 @@ class _Player:
             case "reload" | "remove":
                 self._load(next(self._later), step)
             case _:
-                check = CheckName(step.verb)
-                result = None if step.ends else parse_finding(check, step.what)[1]
+                check = CheckName(step.entry.verb)
+                result = None if step.ends else parse_finding(check, step.what)
                 for world in worlds:
                     world.said.pop(check, None)
                     if result is not None:
-                        world.said[check] = (result, step.looks)
+                        world.said[check] = (result, step.entry.looks)
 
     def _restart(self, step: Step) -> None:
-        down = step.seconds or 0.0
+        down = step.entry.down
 
         def die() -> None:
             self._story.dies_after_sending = None
@@ -172,16 +172,17 @@ class _Player:
         if self._down_until is not None:
             self._story.note(self._now, "the daemon is down: nobody takes the silence")
             return
-        silence = Silence(
+        silence = step.entry.silence
+        added = Silence(
             id=f"added-{len(self._added) + 1}",
             target=step.target,
-            fault=step.fault,
+            fault=Fault(silence.fault) if silence.fault else None,
             begins_at=self._now,
-            ends_at=self._now + (step.seconds or 0.0),
-            comment=step.comment,
-            author=step.author,
+            ends_at=self._now + step.length,
+            comment=silence.comment,
+            author=silence.author,
         )
-        self._added = (*self._added, silence)
+        self._added = (*self._added, added)
         self._story.silences = (*self._configured, *self._added)
 
     def _acknowledge(self, step: Step) -> None:
@@ -200,7 +201,7 @@ class _Player:
         self._configured = silences_of(settings)
         self._story.silences = (*self._configured, *self._added)
         self._story.targets = {**before, **targets_of(settings)}
-        if step.verb == "remove":
+        if step.entry.verb == "remove":
             for name in matching(self._watched(), step.target):
                 self._story.apply(name, Removed(at=self._now), self._now)
         for name in self._watched():
@@ -240,7 +241,7 @@ def _settings_in_order(
     for step in timeline.steps:
         if step.settings is not None:
             over = (step.settings, *over)
-        elif step.verb == "remove":
+        elif step.entry.verb == "remove":
             gone += matching(names, step.target)
         else:
             continue

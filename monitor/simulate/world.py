@@ -4,7 +4,7 @@ When a check looks is decided where the daemon decides it too: `core.cadence` an
 """
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from monitor.core.arrival import usual_arrival
@@ -51,6 +51,7 @@ from monitor.core.trace import Route, SpanFact, TraceSeen
 from monitor.sandbox import FAULTS
 from monitor.schedule import next_on_grid, spread
 from monitor.settings.problem import did_you_mean
+from monitor.settings.values import refusal
 
 _AUTHOR = "sam@example.com"  # who changes the configuration
 _EXPORTED_AFTER: Seconds = 4.0
@@ -61,6 +62,8 @@ _PUNCTUAL: Seconds = 0.5
 _ASKS_STORE_AFTER: Seconds = 15.0
 
 CONFIG, GATEWAY, CANARY, ARRIVAL, CONTROL = CheckName
+CHECKS = tuple(map(str, (CONFIG, GATEWAY, CANARY, CONTROL)))
+"""The checks of which a timeline can say what they find."""
 
 OUTAGES: tuple[str, ...] = tuple(name for name in FAULTS if not name.startswith("slack_"))
 """What may break at a target: every fault of the sandbox."""
@@ -147,29 +150,29 @@ def effect_of(outage: str) -> Effect:
     return EFFECTS[max((name for name in EFFECTS if f"{outage}_".startswith(f"{name}_")), key=len)]
 
 
-def pick(word: str, known: tuple[str, ...], what: str) -> str:
-    """A word of a list. Raises ValueError with a guess, or else with the list."""
+def pick(word: str, known: Iterable[str], what: str) -> str:
+    """A word of a list. Raises PydanticCustomError with a guess, or else with the list."""
     if word in known:
         return word
     guess = did_you_mean(word, known)
-    raise ValueError(f"is not {what}; " + (f"did you mean `{guess}`?" if guess else f"allowed: {', '.join(known)}"))
+    raise refusal(f"is not {what}; " + (f"did you mean `{guess}`?" if guess else f"allowed: {', '.join(known)}"))
 
 
-def parse_finding(check: CheckName, words: str) -> tuple[str, CheckResult | None]:
-    """What a check finds: `pass` (None: what is really there), `fail [fault]`, `unknown [reason]`. Raises ValueError."""
+def parse_finding(check: CheckName, words: str) -> CheckResult | None:
+    """What a check finds: `pass` (None: what is really there), `fail [fault]`, `unknown [reason]`. Raises PydanticCustomError."""
     verdict, _, rest = words.partition(" ")
     pick(verdict, ("pass", "fail", "unknown"), "a verdict")
     rest, said = rest.strip(), "as the timeline says"
     if verdict == "fail":
         known = _FOUND_BY[check]
         fault = Fault(pick(rest, tuple(map(str, known)), f"a fault that `{check}` finds")) if rest else known[0]
-        return words, _finding(check, fault, said, stops=check in (CONFIG, CONTROL))
+        return _finding(check, fault, said, stops=check in (CONFIG, CONTROL))
     if verdict == "unknown":
         reason = UnknownReason(pick(rest, tuple(map(str, _REASONS)), "a reason not to know")) if rest else _REASONS[0]
-        return words, _finding(check, reason, said, stops=False)
+        return _finding(check, reason, said, stops=False)
     if rest:
-        raise ValueError("says more than `pass`; allowed: pass")
-    return words, None
+        raise refusal("says more than `pass`; allowed: pass")
+    return None
 
 
 def _finding(
