@@ -13,7 +13,7 @@ from monitor.core.model import Instant, Seconds, TargetName
 from monitor.core.notify import MENTION_AT_MOST_EVERY, attempted, compose, record, refused, trusted
 from monitor.core.silence import Silence
 from monitor.core.state import Policy, TargetState
-from monitor.ports import Clock, Notifier, Undeliverable
+from monitor.ports import Clock, Mentioning, Notifier, Undeliverable
 from monitor.runner import LiveTargetStore
 
 _log = logging.getLogger(__name__)
@@ -22,14 +22,6 @@ LIMIT: Seconds = 60.0
 """How long a notifier may take for one notice."""
 
 _AT_LEAST: Seconds = 0.05
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Route:
-    """A notifier; `mention_key` names channel and mention of a target: what shares a key shares the limit of one a minute."""
-
-    notifier: Notifier
-    mention_key: Callable[[TargetName], str] = str
 
 
 @dataclass(slots=True)
@@ -65,12 +57,12 @@ class Shared:
 class Worker:
     """Delivers to one notifier what is due, in the order and with the waits of `core.delivery`."""
 
-    def __init__(self, route: Route, shared: Shared) -> None:
-        self.notifier = route.notifier
-        self.name = route.notifier.name
+    def __init__(self, notifier: Notifier, shared: Shared) -> None:
+        self.notifier = notifier
+        self.name = notifier.name
         self.health = NotifierHealth()
         self.delivering = asyncio.Lock()
-        self._mention_key = route.mention_key
+        self._mention_key = notifier.mention_key if isinstance(notifier, Mentioning) else str
         self._shared = shared
         self._clock = shared.clock
         self._since = shared.clock.now()
