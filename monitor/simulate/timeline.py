@@ -101,7 +101,8 @@ def _valid(check: Callable[[str], object]) -> AfterValidator:
 
 
 def _one_of(known: Iterable[str], what: str) -> AfterValidator:
-    return _valid(lambda word: pick(word, tuple(known), what))
+    words = tuple(known)
+    return _valid(lambda word: pick(word, words, what))
 
 
 def _finding(check: CheckName) -> AfterValidator:

@@ -101,6 +101,8 @@ def test_everything_else_that_happens() -> None:
     silence = only("{from: 1m, to: 11m, target: eu, silence: {fault: blind, comment: known, author: ada}}")
     assert (silence.target, silence.entry.silence.fault, silence.length) == ("eu", Fault.BLIND, 600)
     assert (silence.entry.silence.comment, silence.entry.silence.author) == ("known", "ada")
+    twice = timeline("{from: 1m, to: 2m, silence: {fault: blind}}", "{from: 3m, to: 4m, silence: {fault: trace_late}}")
+    assert [step.entry.silence.fault for step in twice.steps] == ["blind", "trace_late"]
     assert only("{from: 1m, for: 10m, silence: {}}").entry.silence.fault == ""
     removal = only("{at: 1m, remove: eu}")
     assert (removal.entry.verb, removal.target) == ("remove", "eu")
