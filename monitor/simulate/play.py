@@ -5,10 +5,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from monitor.core.inputs import Acknowledged, Input, Removed, Ticked
+from monitor.core.inputs import Acknowledged, Removed, Ticked
 from monitor.core.model import CheckName, Fault, Instant, Seconds, TargetName
 from monitor.core.silence import Silence
-from monitor.core.state import Policy
 from monitor.daemon.compose import silences_of
 from monitor.daemon.policy import policy_of
 from monitor.settings import ConfigError, Loaded, Problem, Settings, parse
@@ -16,7 +15,7 @@ from monitor.settings.document import Node
 from monitor.simulate.slack import Slack
 from monitor.simulate.story import Story, Target, matching
 from monitor.simulate.timeline import Step, Timeline
-from monitor.simulate.world import FATES, Watch, World, parse_finding
+from monitor.simulate.world import FATES, World, parse_finding
 
 MENTION = "<!subteam^S0ONCALL>"
 """Who is called where the configuration calls nobody."""
@@ -68,17 +67,10 @@ class _Player:
         settings = next(all_settings)
         self._later = iter([*all_settings])  # all of them are read before anything happens
         self._story = Story(targets_of(settings), Slack(settings.server.external_url), silences_of(settings))
-        self._worlds = {name: World(noticed=(self._now, "arrived")) for name in names}
-        self._watches = {name: self._watch(name) for name in names}
+        self._worlds = {name: World(self._story, name, self._now) for name in names}
         self._added: tuple[Silence, ...] = ()
         self._configured = self._story.silences
         self._down_until: Instant | None = None
-
-    def _watch(self, name: TargetName) -> Watch:
-        def apply(given: Input) -> None:
-            self._story.apply(name, given, self._now)
-
-        return Watch(name, self._worlds[name], lambda: self._story.states[name], apply)
 
     def play(self) -> Story:
         """From the warm-up to the end."""
@@ -90,7 +82,7 @@ class _Player:
             if self._down_until is not None:
                 moments.append(self._down_until)
             else:
-                looks = [self._watches[name].next_look(self._policy(name), self._now) for name in self._watched()]
+                looks = [self._worlds[name].next_look(self._now) for name in self._watched()]
                 moments += [tick, self._story.next_delivery(self._now), *looks]
             self._now = max(self._now, min(moments))
             if self._now >= end:
@@ -102,23 +94,20 @@ class _Player:
                     continue
                 self._start_again()
             for name in self._watched():
-                self._watches[name].look(self._policy(name), self._now)
+                self._worlds[name].look(self._now)
             if self._now >= tick:
                 tick = self._now + TICK
                 for name in self._story.states:
                     self._story.apply(name, Ticked(at=self._now), self._now)
             self._story.deliver(self._now)
 
-    def _policy(self, name: TargetName) -> Policy:
-        return self._story.targets[name].policy
-
     def _watched(self) -> list[TargetName]:
         return [name for name, state in self._story.states.items() if state.removed_at is None]
 
     def _start_again(self) -> None:
         self._down_until = None
-        for watch in self._watches.values():
-            watch.begin()
+        for world in self._worlds.values():
+            world.begin()
         self._story.restarted(self._now)
         self._story.note(self._now, "the daemon is started again")
 
@@ -206,7 +195,7 @@ class _Player:
                 self._story.apply(name, Removed(at=self._now), self._now)
         for name in self._watched():
             if self._story.targets[name] != before[name]:
-                self._watches[name].begin()
+                self._worlds[name].begin()
 
 
 # --- settings --------------------------------------------------------------------------------------------------------
