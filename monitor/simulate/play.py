@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from monitor.core.inputs import Acknowledged, Removed, Ticked
@@ -13,7 +12,7 @@ from monitor.daemon.policy import policy_of
 from monitor.settings import ConfigError, Loaded, Problem, Settings, parse
 from monitor.settings.document import Node
 from monitor.simulate.slack import Slack
-from monitor.simulate.story import Story, Target, matching
+from monitor.simulate.story import Story, Target, Told, matching
 from monitor.simulate.timeline import Step, Timeline
 from monitor.simulate.world import FATES, World, parse_finding
 
@@ -28,20 +27,11 @@ Compose = Callable[[Sequence[Node]], Loaded]
 """The operator's configuration under settings that outrank it, the strongest first. Raises ConfigError."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Played:
-    """What came of a timeline."""
-
-    start: Instant
-    story: Story
-
-
-def play(timeline: Timeline, compose: Compose | None = None) -> Played:
+def play(timeline: Timeline, compose: Compose | None = None) -> Told:
     """Tell a timeline. Raises ConfigError."""
-    over = () if timeline.settings is None else (timeline.settings,)
     names = timeline.targets or (PROD,)
     if compose is not None:
-        known = tuple(compose(over).settings.targets)
+        known = tuple(compose(_over(timeline)).settings.targets)
         foreign = [name for name in timeline.targets if name not in known]
         if foreign:
             what = f"the configuration has no `{foreign[0]}`; it has: {', '.join(known)}"
@@ -51,25 +41,22 @@ def play(timeline: Timeline, compose: Compose | None = None) -> Played:
         if not matching(names, step.target):
             what = f"concerns none of the targets: {', '.join(names)}"
             raise ConfigError([Problem(place=step.place, path=("target",), what=what)])
-    return Played(start=timeline.start, story=_Player(timeline, compose, names, over).play())
+    player = _Player(timeline, [*_settings_in_order(timeline, compose, names)])
+    return Told(start=timeline.start, story=player.play())
 
 
 class _Player:
     """Time moves to whatever is next: a step, a look, a delivery, a tick. While the daemon is down only steps happen."""
 
-    def __init__(
-        self, timeline: Timeline, compose: Compose | None, names: tuple[TargetName, ...], over: tuple[Node, ...]
-    ) -> None:
+    def __init__(self, timeline: Timeline, settings: Sequence[Settings]) -> None:
         self._timeline = timeline
         self._now = timeline.start - timeline.warm_up
-        content = any(step.entry.outage.startswith("content_missing") for step in timeline.steps)
-        all_settings = _settings_in_order(timeline, compose, names, over, content=content)
-        settings = next(all_settings)
-        self._later = iter([*all_settings])  # all of them are read before anything happens
-        self._story = Story(targets_of(settings), Slack(settings.server.external_url), silences_of(settings))
-        self._worlds = {name: World(self._story, name, self._now) for name in names}
-        self._added: tuple[Silence, ...] = ()
-        self._configured = self._story.silences
+        first, *later = settings
+        self._later = iter(later)
+        self._configured, self._added = silences_of(first), tuple[Silence, ...]()
+        self._story = Story(targets_of(first), Slack(first.server.external_url), self._configured)
+        self._worlds = {name: World(self._story, name, self._now) for name in self._story.targets}
+        self._down_for: Seconds = 0.0
         self._down_until: Instant | None = None
 
     def play(self) -> Story:
@@ -99,10 +86,17 @@ class _Player:
                 tick = self._now + TICK
                 for name in self._story.states:
                     self._story.apply(name, Ticked(at=self._now), self._now)
-            self._story.deliver(self._now)
+            self._deliver()
 
     def _watched(self) -> list[TargetName]:
         return [name for name, state in self._story.states.items() if state.removed_at is None]
+
+    def _deliver(self) -> None:
+        self._story.deliver(self._now)
+        if self._story.died:
+            self._story.died = False
+            self._story.note(self._now, "the daemon is killed: what it has just said is not written down")
+            self._down_until = self._now + self._down_for
 
     def _start_again(self) -> None:
         self._down_until = None
@@ -128,8 +122,10 @@ class _Player:
             case "arrival":
                 for world in worlds:
                     world.fate = FATES["arrived" if step.ends else step.what]
+            case "restart" if step.what == "killed_after_sending":
+                self._down_for, story.dies_after_sending = step.entry.down, True
             case "restart":
-                self._restart(step)
+                self._down_until = now + step.entry.down
             case "silence":
                 self._silence(step)
             case "ack":
@@ -143,19 +139,6 @@ class _Player:
                     world.said.pop(check, None)
                     if result is not None:
                         world.said[check] = (result, step.entry.looks)
-
-    def _restart(self, step: Step) -> None:
-        down = step.entry.down
-
-        def die() -> None:
-            self._story.dies_after_sending = None
-            self._story.note(self._now, "the daemon is killed: what it has just said is not written down")
-            self._down_until = self._now + down
-
-        if step.what == "killed_after_sending":
-            self._story.dies_after_sending = die
-        else:
-            self._down_until = self._now + down
 
     def _silence(self, step: Step) -> None:
         if self._down_until is not None:
@@ -216,64 +199,42 @@ def targets_of(settings: Settings, key: bytes = bytes(32)) -> dict[TargetName, T
     }
 
 
-def _settings_in_order(
-    timeline: Timeline,
-    compose: Compose | None,
-    names: Sequence[TargetName],
-    over: tuple[Node, ...],
-    *,
-    content: bool,
-) -> Iterator[Settings]:
-    """The settings at the beginning and after each change. Raises ConfigError."""
-    gone: list[TargetName] = []
-    yield _settings(compose, names, over, gone, content=content)
-    for step in timeline.steps:
-        if step.settings is not None:
-            over = (step.settings, *over)
-        elif step.entry.verb == "remove":
-            gone += matching(names, step.target)
-        else:
-            continue
-        yield _settings(compose, names, over, gone, content=content)
+def _over(timeline: Timeline) -> tuple[Node, ...]:
+    return () if timeline.settings is None else (timeline.settings,)
 
 
-def _settings(
-    compose: Compose | None,
-    names: Sequence[TargetName],
-    over: Sequence[Node],
-    gone: Sequence[TargetName],
-    *,
-    content: bool,
-) -> Settings:
-    """The operator's thresholds, or the built-in ones; addresses, secrets and what is expected are the simulation's own."""
+def _settings_in_order(timeline: Timeline, compose: Compose | None, names: Sequence[TargetName]) -> Iterator[Settings]:
+    """The settings at the beginning and after each change. Raises ConfigError.
+
+    The operator's thresholds, or the built-in ones; addresses, secrets and what is expected are the simulation's own.
+    """
+    content = any(step.entry.outage.startswith("content_missing") for step in timeline.steps)
     facts = json.dumps(
-        {"targets": {name: _facts(content=content) for name in names}, "alerting": {"slack": _FACTS_OF_SLACK}}
+        {
+            "targets": {name: {**_FACTS, "expected": {"exclude_request_data": not content}} for name in names},
+            "alerting": {"slack": {"bot_token": "xoxb-simulated", "channel": CHANNEL}},
+        }
     )
-    world = parse(facts, {}, Path.cwd(), name="simulation").settings
-    loaded = parse(facts, {}, Path.cwd(), over=over, name="simulation") if compose is None else compose(over)
-    mine = loaded.settings
-    targets = {
-        name: target.model_copy(
-            update={
-                "control_plane": world.targets[name].control_plane if target.control_plane is not None else None,
-                "gateway": world.targets[name].gateway,
-                "traceloop": world.targets[name].traceloop,
-                "expected": world.targets[name].expected,
-            }
-        )
-        for name, target in mine.targets.items()
-        if name in world.targets and name not in gone
-    }
-    return mine.model_copy(update={"targets": targets})
+    made_up = parse(facts, {}, Path.cwd(), name="simulation").settings.targets
+    over, left = _over(timeline), set(names)
+    for step in (None, *timeline.steps):
+        if step is not None and step.settings is not None:
+            over = (step.settings, *over)
+        elif step is not None and step.entry.verb == "remove":
+            left -= set(matching(names, step.target))
+        elif step is not None:
+            continue
+        loaded = parse(facts, {}, Path.cwd(), over=over, name="simulation") if compose is None else compose(over)
+        targets = {name: target for name, target in loaded.settings.targets.items() if name in left}
+        for name, target in targets.items():
+            parts = {part: getattr(made_up[name], part) for part in ("gateway", "traceloop", "expected")}
+            parts["control_plane"] = target.control_plane and made_up[name].control_plane
+            targets[name] = target.model_copy(update=parts)
+        yield loaded.settings.model_copy(update={"targets": targets})
 
 
-_FACTS_OF_SLACK = {"bot_token": "xoxb-simulated", "channel": CHANNEL}
-
-
-def _facts(*, content: bool) -> object:
-    return {
-        "control_plane": {"url": "https://control-plane.example", "token": "simulated-token"},
-        "gateway": {"url": "https://gateway.example", "token": "simulated-token", "model": "simulated/model"},
-        "traceloop": {"api_key": "simulated-key", "environment": "prd"},
-        "expected": {"exclude_request_data": not content},
-    }
+_FACTS = {
+    "control_plane": {"url": "https://control-plane.example", "token": "simulated-token"},
+    "gateway": {"url": "https://gateway.example", "token": "simulated-token", "model": "simulated/model"},
+    "traceloop": {"api_key": "simulated-key", "environment": "prd"},
+}

@@ -4,7 +4,7 @@
 `core.delivery` says, as for the daemon; Slack itself is a list of messages.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from fnmatch import fnmatchcase
@@ -100,7 +100,7 @@ class Story:
         self.silences = silences
         self.entries: list[Happened | Attempt] = []
         self.incidents = self.reopened = 0
-        self.dies_after_sending: Callable[[], None] | None = None
+        self.dies_after_sending = self.died = False
         self._mentioned: dict[tuple[str | None, str], Instant] = {}
         self._retries = Retries()
 
@@ -188,8 +188,8 @@ class Story:
             return self._suffer(notice, *trouble, now)
         shown, receipt = self.slack.deliver(notice, target.channel, target.mention, now)
         self._enter(notice, now, Outcome.SENT, shown=shown)
-        if self.dies_after_sending is not None:
-            self.dies_after_sending()
+        if self.dies_after_sending:
+            self.dies_after_sending, self.died = False, True
             return False
         if notice.mention:
             self._mentioned[key] = now
@@ -253,6 +253,16 @@ class Story:
             by_reason={reason: reasons.count(reason) for reason in Reason if reason in reasons},
             open=tuple(f"{incident.target} {incident.diagnosis.fault}" for incident in still),
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """What came of a timeline, or of what was recorded: then it has an end, and beside it stands what was told at the time."""
+
+    start: Instant
+    story: Story
+    until: Instant | None = None
+    notified: Summary = field(default_factory=Summary)
 
 
 def matching(names: Sequence[TargetName], pattern: str) -> list[TargetName]:
