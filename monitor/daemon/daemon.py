@@ -15,11 +15,12 @@ from monitor.core.present import bring_to_present
 from monitor.core.silence import Silence
 from monitor.core.state import Policy, State, TargetState
 from monitor.daemon.compose import Assemble, Deps, Parts, assemble, secrets_of
-from monitor.daemon.delivery import NotifierHealth, Route
+from monitor.daemon.delivery import NotifierHealth
 from monitor.daemon.dispatcher import Dispatcher
 from monitor.daemon.policy import policy_of, without_checks
 from monitor.daemon.status import describe, describe_incident
 from monitor.daemon.targets import TargetWatch
+from monitor.ports import Notifier
 from monitor.runner import LiveTargetStore
 from monitor.schedule import GridSchedule
 from monitor.settings import SecretSource, Settings
@@ -48,7 +49,7 @@ class Daemon:
         *,
         store: Store,
         schedule: GridSchedule,
-        routes: Iterable[Route],
+        notifiers: Iterable[Notifier],
         silences: tuple[Silence, ...] = (),
         assemble: Assemble = assemble,
     ) -> None:
@@ -67,7 +68,7 @@ class Daemon:
         self._secrets: dict[TargetName, tuple[str, ...]] = {}
         self._silences: tuple[Silence, ...] = ()
         self._dispatcher = Dispatcher(
-            routes,
+            notifiers,
             clock=deps.clock,
             publish=self.publish,
             target_stores=lambda: tuple(self._target_stores.values()),
@@ -169,7 +170,7 @@ class Daemon:
         self._dispatcher.start()
         self.ready = True
 
-    async def apply(self, settings: Settings, routes: Iterable[Route], silences: tuple[Silence, ...]) -> None:
+    async def apply(self, settings: Settings, notifiers: Iterable[Notifier], silences: tuple[Silence, ...]) -> None:
         """Go on with other settings. What was remembered of a target stays; the incident of one that is gone is closed.
 
         Everything is built first, and then exchanged without a pause: what cannot be built changes nothing.
@@ -189,11 +190,11 @@ class Daemon:
         for name, target_store in list(self._target_stores.items()):
             if name not in settings.targets and target_store.state.removed_at is None:
                 await target_store.apply(Removed(at=self._clock.now()), durable=True)
-        await self._dispatcher.exchange(routes)
+        await self._dispatcher.exchange(notifiers)
 
-    async def notify_by(self, routes: Iterable[Route]) -> None:
+    async def notify_by(self, notifiers: Iterable[Notifier]) -> None:
         """From now on notify by these: each is brought up to date first."""
-        await self._dispatcher.exchange(routes)
+        await self._dispatcher.exchange(notifiers)
 
     def run_now(self, target: TargetName) -> tuple[CheckName, ...]:
         """Have every check of a target look at once, and deliver once more what was refused; which checks."""

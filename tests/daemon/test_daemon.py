@@ -30,7 +30,7 @@ async def _again(it: Home) -> Daemon:
     await it.daemon._dispatcher._cancel()
     schedule = VirtualSchedule(it.clock, it.events.append)
     deps = Deps(clock=it.clock, http=it.http, redactor=it.redactor)
-    it.daemon = Daemon(it.settings(), deps, store=it.store, schedule=schedule, routes=it.routes)
+    it.daemon = Daemon(it.settings(), deps, store=it.store, schedule=schedule, notifiers=it.notifiers)
     it.daemon.listen(it.events.append)
     await it.daemon.start()
     return it.daemon

@@ -164,7 +164,7 @@ class Mortal(RuleBasedStateMachine):
         self.does(self._exchange())
 
     async def _exchange(self) -> None:
-        exchange = asyncio.ensure_future(self.process.dispatcher.exchange(self.process.routes()))
+        exchange = asyncio.ensure_future(self.process.dispatcher.exchange(self.process.readers))
         await self.process.clock.run_until(exchange.done)
 
     # --- what people do

@@ -7,7 +7,6 @@ import pytest
 
 from monitor.core.incident import Notice
 from monitor.core.model import CheckName
-from monitor.daemon.delivery import Route
 from monitor.daemon.heartbeat import Heartbeat
 from monitor.http import Http
 from monitor.ports import Undeliverable
@@ -169,7 +168,7 @@ async def test_a_notifier_that_hangs_is_silence() -> None:
             return await super().deliver(notice)
 
     async with home() as it:
-        await it.daemon.notify_by((Route(notifier=Hanging()),))
+        await it.daemon.notify_by((Hanging(),))
         await it.clock.advance(30)
         pulse = Pulse(it)
         await it.sandbox.break_("exporter_disabled")

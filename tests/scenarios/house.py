@@ -24,9 +24,9 @@ from monitor.core.trace import Route
 from monitor.daemon.compose import Deps
 from monitor.daemon.compose_notifiers import notifiers_of
 from monitor.daemon.daemon import Daemon
-from monitor.daemon.delivery import Route as NotifierRoute
 from monitor.daemon.policy import enabled_checks
 from monitor.http import Http, InProcess
+from monitor.ports import Notifier
 from monitor.redaction import Redactor
 from monitor.sandbox import Host, Sandbox, Traffic, Variant
 from monitor.sandbox.slack import Message
@@ -92,7 +92,7 @@ class House:
         self.events: list[Event] = []
         self.daemon: Daemon
         self.metrics: Metrics
-        self.routes: tuple[NotifierRoute, ...] = ()
+        self.notifiers: tuple[Notifier, ...] = ()
         self.more = dict(more)
         self._between: dict[Host, Between] = {}
         self._cut_off = False
@@ -125,13 +125,13 @@ class House:
             self.cut_off()
         http = Http(clock=self.clock, transport=self._transport, redactor=redactor)
         deps = Deps(clock=self.clock, http=http, redactor=redactor)
-        self.routes = notifiers_of(settings, deps)
+        self.notifiers = notifiers_of(settings, deps)
         self.daemon = Daemon(
             settings,
             deps,
             store=self.store,
             schedule=VirtualSchedule(self.clock, self.events.append),
-            routes=self.routes,
+            notifiers=self.notifiers,
         )
         self.daemon.listen(self.events.append)
         self._measure(settings)
@@ -146,7 +146,7 @@ class House:
     async def reload(self, settings: Settings) -> None:
         """Go on with another configuration, as SIGHUP does."""
         with _acting():
-            await self.daemon.apply(settings, self.routes, ())
+            await self.daemon.apply(settings, self.notifiers, ())
 
     async def stop(self) -> None:
         """Stop the daemon as SIGTERM does: it may take its time."""

@@ -12,8 +12,9 @@ from monitor.core.incident import Reason
 from monitor.core.inputs import Acknowledged
 from monitor.core.state import State
 from monitor.settings import Loaded, parse
-from monitor.simulate.replay import Replayed, replay
+from monitor.simulate.replay import replay
 from monitor.simulate.slack import Place
+from monitor.simulate.story import Told
 from monitor.store.snapshot import Snapshot
 from tests.fakes.clock import START
 from tests.scenarios.house import DEMO, MENTION, MINUTE, House, house, merge
@@ -72,14 +73,14 @@ async def past_of(home: House) -> Past:
     return Past(configuration, snapshot, [(at, text.partition("\n")[0]) for at, text in texts])
 
 
-async def replayed(past: Past, **more: Any) -> Replayed:
+async def replayed(past: Past, **more: Any) -> Told:
     """Judge and tell it once more."""
     found = await asyncio.to_thread(replay, past.loaded(**more), past.snapshot, (DEMO,), START)
     assert found is not None
     return found
 
 
-def lines(found: Replayed) -> list[Line]:
+def lines(found: Told) -> list[Line]:
     """The first line of each new text, and when it came."""
     return [
         (dispatching.until, shown.text.partition("\n")[0])
