@@ -77,6 +77,7 @@ time-to-mention: $(VENV)/.test  ## measure how long it takes until somebody is c
 
 docs: $(VENV)/.test  ## write what is generated in docs/ anew
 	@$(BIN)/python -m tools.diagnosis_table > docs/diagnosis.md
+	@$(BIN)/python -m tools.slack_picture > docs/images/slack.svg
 	@$(BIN)/python -m tools.incident_lifecycle > docs/incident-lifecycle.md
 	@$(BIN)/python -m tools.diagnosis_matrix > docs/diagnosis-matrix.md
 	@$(BIN)/python -m tools.time_to_mention > docs/time-to-mention.md
@@ -85,6 +86,7 @@ golden: $(VENV)/.test  ## write what Slack shows of every fault anew, to be read
 	@$(BIN)/python -m tools.golden
 
 docs-current: $(VENV)/.test
+	@$(BIN)/python -m tools.slack_picture | diff -u docs/images/slack.svg - || { echo "docs/images/slack.svg is not current: run make docs"; exit 1; }
 	@$(BIN)/python -m tools.diagnosis_table | diff -u docs/diagnosis.md - || { echo "docs/diagnosis.md is not current: run make docs"; exit 1; }
 	@$(BIN)/python -m tools.incident_lifecycle | diff -u docs/incident-lifecycle.md - || { echo "docs/incident-lifecycle.md is not current: run make docs"; exit 1; }
 	@$(BIN)/python -m tools.diagnosis_matrix | diff -u docs/diagnosis-matrix.md - || { echo "docs/diagnosis-matrix.md is not current: run make docs"; exit 1; }

@@ -44,8 +44,9 @@ def _lines(message: str) -> Iterator[str]:
     for line in message.split("\n"):
         if line == "```":
             continue
-        if line.startswith("trace-monitor "):
-            line = f"`{line}`"  # noqa: PLW2901 - as Slack shows a block of code
+        if line.startswith("trace-monitor "):  # as Slack shows a block of code
+            yield from (f"`{part}`" for part in textwrap.wrap(line, _COLUMNS, break_on_hyphens=False))
+            continue
         line = re.sub(r"<!subteam\^\w+>", "@oncall-ml", line)  # noqa: PLW2901 - as Slack shows a mention
         yield from textwrap.wrap(line, _COLUMNS, break_long_words=False) or [""]
 
