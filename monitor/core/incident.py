@@ -186,7 +186,8 @@ class Losses:
         parts = [(count, what) for count, what in counts if count]
         canaries = count_text(self.sent, "canary", "canaries")
         if len(parts) == 1:
-            return f"{canaries}, {'' if self.sent == 1 else 'all '}{parts[0][1]}"
+            whole = "" if self.sent == 1 or self.unclear or self.pending else "all "
+            return f"{canaries}, {whole}{parts[0][1]}"
         return f"{canaries}: {', '.join(f'{count} {what}' for count, what in parts)}"
 
 

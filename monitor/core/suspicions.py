@@ -79,7 +79,7 @@ def drift(comparison: Comparison, *, at_once: bool = True) -> Suspicion:
 
 
 def _title(difference: Difference) -> str:
-    if difference.path == fields.AUTHORIZATION and difference.is_another_key:
+    if difference.path == fields.AUTHORIZATION and difference.hint == fields.ANOTHER_KEY:
         return "The exporter uses a different Traceloop key than the monitor"
     if difference.path == fields.AUTHORIZATION and difference.actual == "absent":
         return "Trace export sends no Authorization header"

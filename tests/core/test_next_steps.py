@@ -10,7 +10,7 @@ import pytest
 import monitor.core
 from monitor.core.canary import ControlSpan, Outcome
 from monitor.core.diagnosis import diagnose
-from monitor.core.drift import ENDPOINT, EXCLUDE, TYPE, Filter, compare
+from monitor.core.drift import ENCODING, ENDPOINT, EXCLUDE, TYPE, Filter, compare
 from monitor.core.faults import FAULTS, LOSSES
 from monitor.core.model import Fault, Suspicion, UnknownReason, unknown
 from monitor.core.refine import TRIAGE
@@ -36,7 +36,7 @@ from tests.core.build import (
 from tests.fakes.clock import START
 
 EXPECTED = expectation()
-ALL_FIELDS = "(AI Gateway, Controls, Settings, OTEL Config); `trace-monitor expected` prints every field."
+ALL_FIELDS = "in AI Gateway → Controls → Settings → OTEL Config. `trace-monitor expected` prints every field."
 
 
 def holding(suspicion: Suspicion, **more: object) -> TargetState:
@@ -58,41 +58,41 @@ def advised(state: TargetState, judge: Policy = POLICY) -> str:
 def test_a_drift_names_the_field_to_set_back_and_the_value_that_it_should_have() -> None:
     """One field: no need to look at the differences first."""
     found = drift(compare(EXPECTED, manifest({ENDPOINT: "https://elsewhere.example"})))
-    assert advised(holding(found)) == f"Set {ENDPOINT} back to https://api.traceloop.com/v1/traces {ALL_FIELDS}"
+    assert advised(holding(found)) == f"Set Endpoint back to `https://api.traceloop.com/v1/traces`, {ALL_FIELDS}"
 
 
 def test_of_several_fields_the_step_names_one_that_stops_the_export() -> None:
     """And how many more there are."""
     found = drift(compare(EXPECTED, manifest({EXCLUDE: None, TYPE: "grpc"})))
-    assert found.step == f"Set {TYPE} back to http, and 1 more that differs {ALL_FIELDS}"
-    assert found.summary == f"{TYPE}: expected http, found grpc (and 1 more)"
+    assert found.step == f"Set Protocol back to `http`, and 1 more that differs, {ALL_FIELDS}"
+    assert found.summary == "Protocol is `grpc`, should be `http` (and 1 more)"
+    three = drift(compare(EXPECTED, manifest({EXCLUDE: None, TYPE: "grpc", ENCODING: "json"})))
+    assert three.step == f"Set Protocol back to `http`, and 2 more that differ, {ALL_FIELDS}"
 
 
 def test_a_key_to_set_back_is_named_by_its_fingerprint() -> None:
     """Never by its value."""
     step = drift(compare(EXPECTED, manifest(key=THEIRS))).step
-    assert step.startswith(
-        "Set otel_traces_exporter_config.headers.authorization back to the value with the fingerprint "
-    )
+    assert step.startswith("Set Headers → Authorization back to a value with fingerprint ")
     assert "tl_ours" not in step
 
 
-def test_what_nobody_expects_is_to_be_taken_out() -> None:
+def test_what_nobody_expects_is_to_be_removed() -> None:
     """There is no value to set it back to."""
     filtered = manifest(filters=(Filter(key="tfy.span_type", values=("Embedding",)),))
-    assert drift(compare(EXPECTED, filtered)).step == f"Take otel_traces_exporter_config.when out {ALL_FIELDS}"
+    assert drift(compare(EXPECTED, filtered)).step == f"Remove Filter, {ALL_FIELDS}"
 
 
 def test_a_rotated_key_is_to_be_given_to_the_monitor() -> None:
     """To set the exporter's header back would break what works."""
     story = Story().key_tried(accepted=False).wait(1).config(manifest(key=THEIRS))
-    assert story.diagnosis.advice.startswith("Give the monitor the key that the gateway's exporter carries now")
+    assert story.diagnosis.advice.startswith("Give the monitor the key that the exporter carries now")
 
 
 def test_a_configuration_that_is_gone_is_to_be_created_again() -> None:
     """There is no switch to switch on."""
-    assert advised(holding(gone("404"))).startswith("Create it again: AI Gateway")
-    assert advised(holding(off())).startswith("Switch it on: AI Gateway")
+    assert advised(holding(gone("404"))).startswith("Create it again in AI Gateway → Controls")
+    assert advised(holding(off())).startswith("Switch on the traces exporter in AI Gateway → Controls")
 
 
 # --- Traceloop -------------------------------------------------------------------------------------------------------
@@ -103,7 +103,7 @@ def test_a_refused_key_says_whose_key_it_is() -> None:
     known = Story().config().cannot_see(None, key_refused=True)
     assert "both hold the refused one" in known.diagnosis.advice
     masked = Story().config(manifest(key="****")).cannot_see(None, key_refused=True).cannot_see(None, key_refused=True)
-    assert "if the gateway has the new one, give it to the monitor" in masked.diagnosis.advice
+    assert "If the exporter has the new one, give it to the monitor" in masked.diagnosis.advice
 
 
 def test_a_wrong_environment_is_named_with_the_right_one() -> None:
@@ -111,9 +111,9 @@ def test_a_wrong_environment_is_named_with_the_right_one() -> None:
     notified = Story(policy=policy(environment="prd"))
     notified.elsewhere(notified.canary())
     assert notified.diagnosis.advice == (
-        "Put the key of the environment prd into the exporter's Authorization header: it holds that of stg."
+        "Put the key of `prd` into the exporter's Authorization header: it holds the key of `stg`."
     )
-    assert notified.diagnosis.because[-1] == "expected in prd"
+    assert notified.diagnosis.title == "Traces go to `stg` instead of `prd`"
     unknown = Story()
     unknown.elsewhere(unknown.canary())
     assert unknown.diagnosis.advice == FAULTS[F.WRONG_ENVIRONMENT].advice
@@ -121,10 +121,10 @@ def test_a_wrong_environment_is_named_with_the_right_one() -> None:
     canary = ours.canary()
     ours.arrives(canary, tuple(replace(span, environment="stg") for span in spans(1)))
     assert ours.diagnosis.advice == (
-        "Put a key of the environment dev into the exporter's Authorization header and into the monitor; or, if stg is right, "
+        "Put a key of `dev` into the exporter's Authorization header and into the monitor; or, if `stg` is right, "
         "set `traceloop.environment` to it."
     )
-    assert "the monitor's own key shows it there: it is a key of stg too" in ours.diagnosis.because
+    assert "The monitor's own key shows it there, so it is a key of `stg` too" in ours.diagnosis.because
     forgotten = holding(a_charge(F.WRONG_ENVIRONMENT))
     assert advised(forgotten, policy(environment="prd")) == FAULTS[F.WRONG_ENVIRONMENT].advice
 
@@ -140,10 +140,10 @@ def test_a_wrong_environment_is_named_with_the_right_one() -> None:
             {"status": 400, "guardrails": ("a/b", "c")},
             "Exempt the canary's account from the guardrail a/b, c, or change",
         ),
-        ({"status": 200}, "Look at `gateway.url`: what answers there speaks HTTP"),
-        ({"status": 302}, "Look at `gateway.url`: what answers there redirects"),
-        ({"status": 403}, "Grant the model m to the canary's account"),
-        ({"status": 404}, "Grant the model m to the canary's account"),
+        ({"status": 200}, "Check `gateway.url`: what answers there is no gateway that serves chat completions"),
+        ({"status": 302}, "Check `gateway.url`: what answers there redirects"),
+        ({"status": 403}, "Grant the model `m` to the canary's account"),
+        ({"status": 404}, "Grant the model `m` to the canary's account"),
     ],
 )
 def test_a_rejected_canary_says_what_to_grant_or_exempt(shown: dict[str, object], step: str) -> None:
@@ -193,10 +193,10 @@ def test_a_leak_where_content_is_allowed_is_a_credential() -> None:
     leak = holding(a_charge(F.CONTENT_LEAKED))
     assert advised(leak) == FAULTS[F.CONTENT_LEAKED].advice
     allowed = policy(labels=Labels(service_name="tfy-llm-gateway"))
-    assert advised(leak, allowed).startswith("Replace the credential that these attributes carry")
+    assert advised(leak, allowed).startswith("Revoke the credential that these attributes carry")
     notified = diagnose(leak, allowed, START + 400)
     assert notified is not None
-    assert notified.summary.startswith("The exported traces carry a credential: ")
+    assert notified.summary == "Traces contain a credential. Content_leaked it is."
 
 
 # --- the monitor -----------------------------------------------------------------------------------------------------
@@ -204,11 +204,11 @@ def test_a_leak_where_content_is_allowed_is_a_credential() -> None:
 WORDS = {
     UnknownReason.NO_WITNESS: "the monitor's own network",
     UnknownReason.BLOCKED: "Let the monitor through",
-    UnknownReason.UNREACHABLE: "the way from the monitor to that service",
+    UnknownReason.UNREACHABLE: "the network from the monitor to that service",
     UnknownReason.SHORTAGE: "what it is out of",
-    UnknownReason.REFUSED: "the monitor's credential",
-    UnknownReason.GARBLED: "another form than expected",
-    UnknownReason.UNPROVEN: "Look at the check `control`",
+    UnknownReason.REFUSED: "a valid credential for that service",
+    UnknownReason.GARBLED: "another form than documented",
+    UnknownReason.UNPROVEN: "Check `control`: until Traceloop",
 }
 
 
@@ -219,10 +219,10 @@ def test_a_blind_monitor_says_what_keeps_it_from_looking(reason: UnknownReason) 
     assert WORDS[reason] in story.diagnosis.advice
 
 
-def test_what_only_a_human_can_mend_is_a_permission() -> None:
+def test_what_only_a_person_can_fix_is_a_permission() -> None:
     """Whatever the reason is called."""
     story = Story(policy=policy(blind_after=0.0)).is_blind(CONFIG, UnknownReason.REFUSED, permanent=True)
-    assert story.diagnosis.advice == "Give the monitor's token the permission that it lacks."
+    assert story.diagnosis.advice == "Grant the monitor's token the permission that it lacks."
 
 
 def test_a_look_that_knows_why_it_could_not_see_says_what_to_do() -> None:
@@ -235,7 +235,7 @@ def test_a_look_that_knows_why_it_could_not_see_says_what_to_do() -> None:
 def test_after_a_few_seconds_of_check_nobody_says_for_too_long() -> None:
     """There one look is enough."""
     story = Story(policy=policy(blind_after=0.0)).is_blind(GATEWAY)
-    assert story.diagnosis.summary == "The monitor cannot look: cannot look: unreachable"
+    assert story.diagnosis.summary == "The monitor cannot tell whether the gateway answers. Cannot look: unreachable."
 
 
 def test_a_check_that_did_not_end_left_no_traceback_to_report() -> None:
