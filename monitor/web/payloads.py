@@ -31,8 +31,8 @@ _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 # --- bodies and answers ----------------------------------------------------------------------------------------------
 
 
-async def read_object(request: Request, clock: Clock) -> dict[str, Any]:
-    """The JSON object in a request's body; an empty one without a body. Raises HTTPException 400, 408, 413."""
+async def read_body(request: Request, clock: Clock) -> bytes:
+    """A request's body. Raises HTTPException 400, 408, 413."""
     body = bytearray()
     try:
         async with clock.timeout(_BODY_WITHIN):
@@ -44,6 +44,12 @@ async def read_object(request: Request, clock: Clock) -> dict[str, Any]:
         raise HTTPException(408, f"the body did not come within {_BODY_WITHIN:.0f} s") from None
     except ClientDisconnect:
         raise HTTPException(400, "the body did not come whole") from None
+    return bytes(body)
+
+
+async def read_object(request: Request, clock: Clock) -> dict[str, Any]:
+    """The JSON object in a request's body; an empty one without a body. Raises HTTPException 400, 408, 413."""
+    body = await read_body(request, clock)
     if not body.strip():
         return {}
     try:

@@ -12,8 +12,8 @@ from monitor.core.incident import Diagnosis, Incident, Losses
 from monitor.core.model import CheckName, Component, Fault, Severity, TargetName, passing
 from monitor.core.silence import Silence
 from monitor.core.state import CheckState, LastLook, State, TargetState
-from monitor.web.api import Unknown, Views
 from monitor.web.app import make_app
+from monitor.web.views import Unknown, Views
 from tests.fakes.clock import START, FakeClock
 
 PROD = TargetName("prod")

@@ -11,12 +11,21 @@ import pytest
 from monitor.core.model import Fault
 from monitor.core.silence import Silence
 from monitor.core.state import State
-from monitor.web.api import Rejected, Unknown
 from monitor.web.payloads import LONGEST_BODY
+from monitor.web.views import Rejected, Unknown
 from tests.fakes.clock import START
 from tests.web.site import ADMIN, PROD, READ, Site, a_state, described
 
-TO_READ = ["/", "/metrics", "/runbooks/blind", "/api/v1/status", "/api/v1/incidents", "/api/v1/silences"]
+TO_READ = [
+    "/",
+    "/targets/prod",
+    "/silences",
+    "/metrics",
+    "/runbooks/blind",
+    "/api/v1/status",
+    "/api/v1/incidents",
+    "/api/v1/silences",
+]
 TO_CHANGE = [
     ("POST", "/api/v1/incidents/i/ack"),
     ("POST", "/api/v1/checks/prod/run"),
@@ -309,14 +318,15 @@ class TestEveryAnswer:
 
     @pytest.mark.parametrize("path", [*TO_READ, *HEALTH, "/nowhere", "/runbooks/nothing"])
     async def test_it_can_do_no_harm_in_a_browser(self, path: str) -> None:
-        """No script, no frame, no sniffing, no cache, no referrer; and nobody learns what serves it."""
+        """No script, no frame, no sniffing, no cache, no referrer for others, no form to others; nobody learns what serves it."""
         headers = (await Site().get(path)).headers
         policy = headers["content-security-policy"]
         assert policy.startswith("default-src 'none'; style-src 'sha256-")
         assert "unsafe" not in policy
         assert headers["x-content-type-options"] == "nosniff"
         assert headers["x-frame-options"] == "DENY"
-        assert headers["referrer-policy"] == "no-referrer"
+        assert "form-action 'self'" in policy
+        assert headers["referrer-policy"] == "same-origin"
         assert headers["cache-control"] == "no-store"
         assert "server" not in headers
 
