@@ -11,6 +11,7 @@ from monitor.core.model import TargetName
 from monitor.core.silence import Silence
 from monitor.ports import Clock
 from monitor.web.auth import Guard, Handler
+from monitor.web.openapi import document
 from monitor.web.payloads import allow_only, as_json, describe_silence, parse_silence, read_object, text_of
 from monitor.web.views import Operations, Unknown, Views, covered_targets
 
@@ -32,6 +33,7 @@ class Api:
             Route("/metrics", read(self._metrics)),
             Route("/healthz", self._healthz),
             Route("/readyz", self._readyz),
+            Route("/api/openapi.json", read(self._openapi)),
             Route("/api/v1/status", read(self._status)),
             Route("/api/v1/incidents", read(self._incidents)),
             Route("/api/v1/incidents/{id}/ack", change(self._acknowledge), methods=["POST"]),
@@ -58,6 +60,9 @@ class Api:
     async def _metrics(self, request: Request) -> Response:
         body, content_type = await self.views.metrics(request.headers.get("accept", ""))
         return Response(body, headers={"content-type": content_type})
+
+    async def _openapi(self, _request: Request) -> Response:
+        return as_json(document())
 
     async def _status(self, _request: Request) -> Response:
         return as_json(self.views.report())

@@ -6,6 +6,7 @@ The templates hold all the HTML, this module what they are given.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
+from http import HTTPStatus
 from typing import Any
 
 from monitor.core.incident import Incident
@@ -24,6 +25,7 @@ REFRESH_EVERY = 30
 """Seconds, of the overview, which has nothing to be typed into but the filter."""
 
 _MOST_RESOLVED = 10
+_MOST_CARDS = 10
 _FEW = 3
 """So many targets are shown with everything; of more there is a line each."""
 
@@ -91,6 +93,8 @@ def status_page(
         everything=rows,
         counted={status: sum(row.status == status for row in rows) for status in RANK},
         few=len(rows) <= _FEW,
+        concerning=[row for row in shown if row.needs_somebody],
+        most_cards=_MOST_CARDS,
         chosen=chosen,
         label_names=sorted({name for row in rows for name in row.about.labels}),
         troubles=tuple(troubles),
@@ -162,9 +166,9 @@ def runbook_page(fault: Fault) -> str:
     return render("runbook.html", fault=fault.value, runbook=runbook_html(fault), root="../")
 
 
-def problem_page(status: int, title: str, detail: str, *, root: str) -> str:
+def problem_page(status: int, detail: str, *, root: str) -> str:
     """What a browser is shown instead of a page that is not to be had."""
-    return render("problem.html", status=status, problem=title, detail=detail, root=root)
+    return render("problem.html", problem=HTTPStatus(status).phrase, detail=detail, root=root)
 
 
 def active_silences(silences: tuple[Silence, ...], now: Instant) -> list[tuple[Silence, Instant]]:

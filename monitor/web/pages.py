@@ -42,6 +42,7 @@ _DONE: Mapping[str, str] = {
 _GIVEN: Mapping[str, str] = {"by": "", "target": "", "fault": "", "for": "", "comment": "", "author": ""}
 _OTHER_SITE = "This form was not sent by a page of this monitor."
 _LONGEST_FILTER = 100
+_MOST_FIELDS = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,7 +133,7 @@ class Pages:
             try:
                 by = text_of(given, "by").strip() or "the page"
                 await self.operations.acknowledge(request.path_params["id"], by)
-            except (HTTPException, Rejected) as error:
+            except (HTTPException, Rejected, Unknown) as error:
                 wrong = _wrong(error)
         if wrong is not None:
             return await self._show_incident(request, given=given, failed=wrong)
@@ -178,7 +179,10 @@ class Pages:
         if not is_from_own_page(request, self.views.external_url):
             return {}, Wrong(status=403, text=_OTHER_SITE)
         body = (await read_body(request, self.clock)).decode("utf-8", "replace")
-        fields = {name: values[0] for name, values in parse_qs(body, max_num_fields=20).items()}
+        try:
+            fields = {name: values[0] for name, values in parse_qs(body, max_num_fields=_MOST_FIELDS).items()}
+        except ValueError:
+            raise HTTPException(400, "this is no form of a page of this monitor") from None
         token = fields.pop("token", "")
         if not self.guard.can_change:
             return fields, Wrong(status=403, text="Nothing can be changed here: server.admin_token is not configured.")

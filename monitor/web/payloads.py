@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, time
+from http import HTTPStatus
 from typing import Any
 
 from starlette.exceptions import HTTPException
@@ -17,8 +18,10 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from monitor.core.model import Fault, Instant, Seconds, TargetName
+from monitor.core.moments import rfc3339
 from monitor.core.silence import Silence, Weekly, silenced_until, zone_problem
 from monitor.ports import Clock
+from monitor.web.models import ProblemPayload
 
 LONGEST_BODY = 64 * 1024
 LONGEST_NAME = 100
@@ -77,10 +80,18 @@ def text_of(body: Mapping[str, Any], key: str, *, limit: int = LONGEST_NAME, def
     return value
 
 
-def as_json(content: object, status: int = 200) -> Response:
+def as_json(content: object, status: int = 200, media_type: str = "application/json") -> Response:
     """A JSON answer."""
     body = json.dumps(_finite(content), separators=(",", ":"), default=str, allow_nan=False)
-    return Response(body + "\n", status_code=status, media_type="application/json")
+    return Response(body + "\n", status_code=status, media_type=media_type)
+
+
+def as_problem(status: int, detail: str) -> Response:
+    """An error, by https://www.rfc-editor.org/rfc/rfc9457."""
+    said = ProblemPayload(
+        type="about:blank", title=HTTPStatus(status).phrase, status=status, detail=detail, error=detail
+    )
+    return as_json(said, status, "application/problem+json")
 
 
 def _finite(value: object) -> object:
@@ -135,7 +146,9 @@ def describe_silence(silence: Silence, now: Instant) -> dict[str, Any]:
         "target": silence.target,
         "fault": None if silence.fault is None else silence.fault.value,
         "from": silence.begins_at,
+        "from_time": _rfc3339(silence.begins_at),
         "to": silence.ends_at,
+        "to_time": _rfc3339(silence.ends_at),
         "weekly": None
         if weekly is None
         else {
@@ -148,6 +161,10 @@ def describe_silence(silence: Silence, now: Instant) -> dict[str, Any]:
         "author": silence.author,
         "active": active_until(silence, now) is not None,
     }
+
+
+def _rfc3339(at: Instant | None) -> str | None:
+    return rfc3339(at) if at is not None and math.isfinite(at) else None
 
 
 def active_until(silence: Silence, now: Instant) -> Instant | None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from monitor.core.model import Instant, Seconds
+from monitor.core.moments import rfc3339
 from monitor.redaction import visible
 
 if TYPE_CHECKING:
@@ -58,13 +59,13 @@ def time_text(at: Instant, now: Instant | None = None) -> str:
     return moment.strftime("%H:%M UTC" if today else "%Y-%m-%d %H:%M UTC")
 
 
-def rfc3339(at: Instant) -> str:
-    """A moment as scripts and browsers read it: https://www.rfc-editor.org/rfc/rfc3339."""
-    return _moment(at).isoformat(timespec="seconds").replace("+00:00", "Z")
-
-
 def _moment(at: Instant) -> datetime:
-    return datetime.fromtimestamp(min(max(at, 0.0), _END_OF_TIME - 1), UTC)
+    return datetime.fromtimestamp(_in_calendar(at), UTC)
+
+
+def _in_calendar(at: Instant) -> Instant:
+    """A certificate may end in any year."""
+    return min(max(at, 0.0), _END_OF_TIME - 1)
 
 
 def until_text(end: Instant, now: Instant) -> str:
@@ -120,7 +121,7 @@ def _templates() -> "Environment":
         "clamp": clamp,
         "code_spans": code_spans,
         "duration": duration_text,
-        "iso": rfc3339,
+        "iso": lambda at: rfc3339(_in_calendar(at)),
         "part": lambda text: quote(str(text), safe=""),
         "seconds": seconds_text,
         "time": time_text,

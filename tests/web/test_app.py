@@ -3,6 +3,7 @@ import base64
 import hashlib
 import logging
 import re
+from http import HTTPStatus
 from typing import Any
 
 import httpx
@@ -22,6 +23,7 @@ TO_READ = [
     "/silences",
     "/metrics",
     "/runbooks/blind",
+    "/api/openapi.json",
     "/api/v1/status",
     "/api/v1/incidents",
     "/api/v1/silences",
@@ -44,6 +46,12 @@ def bearer(token: str) -> dict[str, str]:
 def basic(password: str, user: str = "anybody") -> dict[str, str]:
     """The header that a browser makes."""
     return {"authorization": "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()}
+
+
+def problem(status: int, detail: str) -> dict[str, Any]:
+    """An error as of RFC 9457, with the key that older scripts read."""
+    title = HTTPStatus(status).phrase
+    return {"type": "about:blank", "title": title, "status": status, "detail": detail, "error": detail}
 
 
 class TestReading:
@@ -214,7 +222,7 @@ class TestChanging:
     async def test_an_unknown_target_is_not_found(self) -> None:
         """With the sentence of whoever looked for it."""
         answer = await Site().change("POST", "/api/v1/checks/nowhere/run")
-        assert (answer.status_code, answer.json()) == (404, {"error": "no target is called nowhere"})
+        assert (answer.status_code, answer.json()) == (404, problem(404, "no target is called nowhere"))
 
     async def test_a_reload_is_done_or_refused_with_its_reason(self) -> None:
         """A bad configuration changes nothing."""
@@ -255,7 +263,9 @@ class TestChanging:
             **body,
             "id": made["id"],
             "from": START,
+            "from_time": "2027-01-15T08:00:00Z",
             "to": START + 7200,
+            "to_time": "2027-01-15T10:00:00Z",
             "weekly": None,
             "active": True,
             "covers": ["prod"],
@@ -359,7 +369,8 @@ class TestEveryAnswer:
         """As JSON, like every other error."""
         answer = await Site().get(path)
         assert answer.status_code == 404
-        assert answer.json() == {"error": "Not Found"}
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert answer.json() == problem(404, "Not Found")
 
     @pytest.mark.parametrize("path", [*TO_READ, "/api/v1/silences"])
     async def test_head_is_answered_like_get(self, path: str) -> None:
@@ -372,7 +383,7 @@ class TestEveryAnswer:
         site = Site(report={"verdict": "pass"})
         with caplog.at_level(logging.ERROR):
             answer = await site.get("/")
-        assert (answer.status_code, answer.json()) == (500, {"error": "internal error"})
+        assert (answer.status_code, answer.json()) == (500, problem(500, "internal error"))
         assert answer.headers["x-frame-options"] == "DENY"
 
     async def test_what_the_program_says_is_not_there_is_404(self) -> None:
