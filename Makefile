@@ -183,7 +183,7 @@ lock: .venv-lock/.locked  ## write requirements/*.txt anew (UPGRADE=1 for newer 
 	 compile build.in -o build.txt && \
 	 compile ../pyproject.toml test.in -c runtime.txt -c build.txt -o test.txt && \
 	 compile ../pyproject.toml test.in check.in -c test.txt -o check.txt && \
-	 for part in gateway clients lock; do compile $$part.in -o $$part.txt; done
+	 for part in browser gateway clients lock; do compile $$part.in -o $$part.txt; done
 
 clean:  ## remove what was made here
 	rm -rf $(VENV) .venv-clients .venv-gateway .venv-lock .venv-runtime build dist *.egg-info .mypy_cache .ruff_cache .hypothesis \

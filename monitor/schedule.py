@@ -133,6 +133,11 @@ class GridSchedule:
         if self._jobs.pop(name, None) is not None and self._started:
             self._alarms.remove(name)
 
+    def due_in(self, name: str) -> Seconds | None:
+        """How long until it runs next; None for a name that is not known."""
+        job = self._jobs.get(name)
+        return None if job is None else max(0.0, job.due_at - self._now)
+
     def start(self) -> None:
         """Begin; what was registered before runs its `first` seconds from now."""
         self._alarms.start(self._wake)

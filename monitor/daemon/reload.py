@@ -17,7 +17,7 @@ from monitor.daemon.heartbeat import own_notice, send_test
 from monitor.ports import Clock, Notifier
 from monitor.settings import ConfigError, Loaded, load
 from monitor.shortage import shortage
-from monitor.web.api import Rejected
+from monitor.web.views import Rejected
 
 _log = logging.getLogger(__name__)
 

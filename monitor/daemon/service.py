@@ -10,6 +10,7 @@ from pathlib import Path
 
 from monitor.clock import SystemClock
 from monitor.core.model import Seconds
+from monitor.daemon.about import about_targets, notices_of
 from monitor.daemon.address import Address
 from monitor.daemon.compose import Deps, network, silences_of
 from monitor.daemon.daemon import Daemon
@@ -30,9 +31,10 @@ from monitor.telemetry.gauges import Expected, Monitored, View
 from monitor.telemetry.logging import EventLog
 from monitor.telemetry.metrics import Metrics, watch_loop
 from monitor.version import VERSION
-from monitor.web.api import Views
 from monitor.web.app import make_app
+from monitor.web.day import Day
 from monitor.web.server import WebServer
+from monitor.web.views import Views
 
 _log = logging.getLogger(__name__)
 
@@ -40,6 +42,7 @@ GRACE: Seconds = 20.0
 """From the first SIGTERM to the end; less than the thirty seconds that Kubernetes gives."""
 
 _WATCH_FILES_EVERY: Seconds = 10.0
+_NOTE_CANARIES_EVERY: Seconds = 300.0
 _TRIM_MEMORY_EVERY: Seconds = 600.0
 _TRIM_MEMORY_FIRST: Seconds = 12.0  # when every check has looked once
 _CLOSING: Seconds = 3.0
@@ -88,6 +91,7 @@ class Service:
         self._metrics.expect(self._expected(settings))
         self.daemon.listen(self._metrics.listen)
         self.daemon.listen(EventLog().listen)
+        self._day = Day()
         self._web = self._make_web()
         self._stop = asyncio.Event()
 
@@ -112,6 +116,7 @@ class Service:
             await self.daemon.start()
             watch = self._reloader.reload_if_changed
             self._schedule.every("watch files", _WATCH_FILES_EVERY, watch, first=_WATCH_FILES_EVERY)
+            self._schedule.every("note canaries", _NOTE_CANARIES_EVERY, self._note_canaries)
             self._schedule.every("trim memory", _TRIM_MEMORY_EVERY, _trim_memory, first=_TRIM_MEMORY_FIRST)
             # Notifiers are loaded last: nothing is due to them before something has been seen.
             async with self._reloader.lock:
@@ -199,6 +204,10 @@ class Service:
 
     # --- what is shown
 
+    async def _note_canaries(self) -> None:
+        """For the page, before the state forgets them."""
+        self._day.note(self.daemon.state.targets, self._deps.clock.now())
+
     def _view(self) -> View:
         heartbeat, notifiers = self._meta.heartbeat, self.daemon.notifiers
         return View(
@@ -236,6 +245,11 @@ class Service:
             },
             troubles=self._problems,
             version=VERSION,
+            about=lambda: about_targets(self.daemon),
+            notices=lambda incident: notices_of(incident, self._store),
+            is_configured=lambda silence: silence not in self.daemon.added_silences,
+            external_url=server.external_url,
+            day=self._day,
         )
         app = make_app(
             views,

@@ -16,7 +16,7 @@ from monitor.core.pace import controls_awaited
 from monitor.core.refine import named
 from monitor.core.state import CheckState, Policy, TargetState
 from monitor.core.streaks import may_accuse
-from monitor.core.text import moment_text
+from monitor.core.text import moment_text, rfc3339
 from monitor.settings import Target
 
 _JWT_PARTS = 3
@@ -206,8 +206,11 @@ def describe_incident(incident: Incident) -> dict[str, Any]:
         "advice": diagnosis.next_step,
         "waiting": diagnosis.waiting,
         "since": diagnosis.since,
+        "since_time": rfc3339(diagnosis.since),
         "opened_at": incident.opened_at,
+        "opened_time": rfc3339(incident.opened_at),
         "closed_at": incident.closed_at,
+        "closed_time": rfc3339(incident.closed_at) if incident.closed_at is not None else None,
         "closed_because": incident.closed_because,
         "reopened": len(incident.reopened),
         "acknowledged_by": incident.acked_by,
@@ -216,7 +219,13 @@ def describe_incident(incident: Incident) -> dict[str, Any]:
         "lost_trace_ids": list(incident.losses.lost_ids) if incident.losses is not None else [],
         "trace_ids": list(diagnosis.trace_ids),
         "history": [
-            {"at": entry.at, "fault": entry.fault.value, "severity": entry.severity.word, "text": entry.text}
+            {
+                "at": entry.at,
+                "time": rfc3339(entry.at),
+                "fault": entry.fault.value,
+                "severity": entry.severity.word,
+                "text": entry.text,
+            }
             for entry in incident.timeline
         ],
     }

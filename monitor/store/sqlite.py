@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-from monitor.core.inputs import Input
+from monitor.core.inputs import Input, NoticeDelivered
 from monitor.core.model import Instant, Seconds, TargetName
 from monitor.core.silence import Silence
 from monitor.core.state import State, TargetState
@@ -137,11 +137,19 @@ class SqliteStore:
         self, *, target: TargetName | None = None, since: Instant | None = None, limit: int = 1000
     ) -> tuple[Recorded, ...]:
         """As of the protocol; nothing while the file cannot be read."""
+        return await self._read(lambda table: table.read(target=target, since=since, limit=limit))
 
-        def read() -> tuple[Recorded, ...]:
+    async def notices(self, target: TargetName, *, since: Instant, until: Instant) -> tuple[NoticeDelivered, ...]:
+        """As of the protocol; nothing while the file cannot be read."""
+        return await self._read(lambda table: table.notices(target=target, since=since, until=until))
+
+    async def _read(self, ask: Callable[[HistoryTable], tuple[T, ...]]) -> tuple[T, ...]:
+        """Ask the history, with what was recorded until now."""
+
+        def read() -> tuple[T, ...]:
             self._write()
             try:
-                return self._history().read(target=target, since=since, limit=limit)
+                return ask(self._history())
             except sqlite3.Error as error:
                 self._complain(str(error))
                 return ()

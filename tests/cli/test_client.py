@@ -16,7 +16,7 @@ from monitor.core.silence import Silence, Weekly
 from monitor.core.state import State
 from monitor.daemon.status import describe_incident
 from monitor.redaction import MASK
-from monitor.web.api import Unknown
+from monitor.web.views import Unknown
 from tests.cli.live import a_server, live_site
 from tests.fakes.clock import START
 from tests.settings.samples import MINIMAL
