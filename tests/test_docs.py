@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -12,7 +13,14 @@ from monitor.daemon.heartbeat import FORGIVEN_FOR, TEST_AGAIN_AFTER
 from monitor.sandbox import FAULTS as WAYS
 from monitor.settings.model import Alerting
 from tests.scenarios.promptness import PROMISES
-from tools import diagnosis_matrix, incident_lifecycle, time_to_mention
+from tools import (
+    commands_reference,
+    configuration_reference,
+    diagnosis_matrix,
+    incident_lifecycle,
+    metrics_reference,
+    time_to_mention,
+)
 from tools.diagnosis_matrix import Entry
 from tools.diagnosis_table import write
 from tools.time_to_mention import Row
@@ -24,6 +32,13 @@ ROW = re.compile(r"\| \[`(\w+)`\]\((\S+)\) \| ([^|]+) \| ([^|]+) \| ([^|]+) \|")
 def test_the_written_diagnosis_is_current() -> None:
     """`make docs` writes it anew."""
     assert (ROOT / "docs" / "diagnosis.md").read_text() == write()
+
+
+@pytest.mark.parametrize("reference", [configuration_reference, metrics_reference, commands_reference])
+def test_a_written_reference_is_current(reference: ModuleType) -> None:
+    """`make docs` writes it anew."""
+    page = f"{reference.__name__.rpartition('.')[2].removesuffix('_reference')}.md"
+    assert (ROOT / "docs" / page).read_text() == reference.write()
 
 
 def test_the_drawn_life_of_an_incident_is_current() -> None:
@@ -38,7 +53,7 @@ def test_the_drawn_life_of_an_incident_is_current() -> None:
 def test_the_written_diagnosis_says_everything_of_a_rule(rule: FaultRow) -> None:
     """When, how much of it, why, what it explains, what to do, and where more stands."""
     section = write().split(f"\n### `{rule.fault}`\n", 1)[1].split("\n### ", 1)[0]
-    for word in ("meaning", "component", "severity_text", "when", "settles", "because", "advice"):
+    for word in ("title", "component", "severity_text", "when", "settles", "because", "advice"):
         assert str(getattr(rule, word)) in section, word
     explained = set(re.findall(r"\(#(\w+)\)", section))
     assert explained == {str(fault) for fault in rule.explains}
