@@ -24,32 +24,30 @@ Only the result goes to stdout; logs and progress go to stderr.
 | {UNKNOWN} | it is not known (`check` only) |"""
 
 
-def parsers() -> dict[str, tuple[argparse.ArgumentParser, str]]:
-    """The parser and the line of help of every command by its words, such as `config validate`."""
+def program() -> argparse.ArgumentParser:
+    """The program's parser, with all its commands."""
     root = argparse.ArgumentParser(prog="trace-monitor")
-    commands = root.add_subparsers()
+    commands = root.add_subparsers(required=True)
     for module in dict.fromkeys(MODULES.values()):
         importlib.import_module(module).add_parser(commands)
-    return dict(_walk(root))
+    return root
 
 
 def write() -> str:
     """The whole document."""
-    parts = ["\n".join(_section(words, parser, summary)) for words, (parser, summary) in parsers().items()]
+    parts = ["\n".join(_section(words, parser, summary)) for words, parser, summary in _walk(program())]
     return "\n\n".join((_PREFACE, *parts)) + "\n"
 
 
-def _walk(
-    parser: argparse.ArgumentParser, above: str = ""
-) -> Iterator[tuple[str, tuple[argparse.ArgumentParser, str]]]:
-    """One that has commands of its own is followed by them."""
+def _walk(parser: argparse.ArgumentParser, above: str = "") -> Iterator[tuple[str, argparse.ArgumentParser, str]]:
+    """Every command by its words, such as `config validate`, with its line of help; one that has commands of its own comes first."""
     for action in parser._actions:  # noqa: SLF001 - argparse shows its arguments in no other way
         if not isinstance(action, argparse._SubParsersAction):  # noqa: SLF001 - the same
             continue
         help_of = {choice.dest: choice.help or "" for choice in action._choices_actions}  # noqa: SLF001 - the same
         for name, child in action.choices.items():
             words = f"{above} {name}".strip()
-            yield words, (child, help_of.get(name, ""))
+            yield words, child, help_of.get(name, "")
             yield from _walk(child, words)
 
 
