@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 
 from monitor.checks.verdicts import CONTROL_PLANE, cannot_see, failure
 from monitor.connectivity import Certificates
-from monitor.core.drift import Comparison, ConfigSeen, compare, unmask_removal
+from monitor.core.config_memory import ConfigSeen, unmask_removal
+from monitor.core.drift import Comparison, compare
 from monitor.core.inputs import KeyTried, Observation
 from monitor.core.key import carries_our_key, refute_headers, refuted_headers
 from monitor.core.model import (

@@ -9,7 +9,8 @@ import pytest
 from monitor.checks.config import ConfigCheck
 from monitor.connectivity import Certificates
 from monitor.core.canary import Outcome
-from monitor.core.drift import AUTHORIZATION, ENCODING, ENDPOINT, EXCLUDE, HEADERS, METRICS, ConfigSeen, ExportConfig
+from monitor.core.config_memory import ConfigSeen
+from monitor.core.drift import AUTHORIZATION, ENCODING, ENDPOINT, EXCLUDE, HEADERS, METRICS, ExportConfig
 from monitor.core.inputs import KeyTried, Observation
 from monitor.core.model import Fault, Service, Severity, UnknownReason, Verdict
 from monitor.core.secret import HIDDEN

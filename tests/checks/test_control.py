@@ -7,7 +7,7 @@ import pytest
 from monitor.checks.config import ConfigCheck
 from monitor.checks.control import SERVICE_NAME, ControlCheck, judge_ingest
 from monitor.connectivity import Certificates
-from monitor.core.drift import ConfigSeen
+from monitor.core.config_memory import ConfigSeen
 from monitor.core.inputs import ControlSent
 from monitor.core.model import CheckName, Fault, Service, UnknownReason
 from monitor.core.state import TargetState
