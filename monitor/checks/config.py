@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 
 from monitor.checks.verdicts import CONTROL_PLANE, cannot_see, failure
 from monitor.connectivity import Certificates
-from monitor.core.drift import Comparison, ConfigSeen, compare, unmask_removal
+from monitor.core.config_memory import ConfigSeen, unmask_removal
+from monitor.core.drift import Comparison, compare
 from monitor.core.inputs import KeyTried, Observation
 from monitor.core.key import carries_our_key, refute_headers, refuted_headers
 from monitor.core.model import (
@@ -127,7 +128,9 @@ def judge_comparison(
     if refuted:
         left_out += f"; shown in another form than in use (masked): {', '.join(refuted)}"
     return passing(
-        f"{count_text(len(comparison.equal), 'field')} as expected{left_out}", evidence, conclusive=not refuted
+        f"{count_text(len(comparison.equal), 'field is', 'fields are')} as expected{left_out}",
+        evidence,
+        conclusive=not refuted,
     )
 
 

@@ -10,9 +10,10 @@ The laws of this package, enforced by import-linter, ruff and the tests:
 Where to look: `engine` is the only way anything remembered changes, `inputs` is what changes it, `events` what is said of a change.
 `model` is the vocabulary, `faults` the table of faults. `trace` and `arrival` judge one trace, `trace_looks` applies a look for one,
 `streaks` says what a check and what all traces together confirm (`outcomes`: which faults show in which traces). `secret` and
-`drift` compare the configuration, `key` asks whose key is wrong, `suspicions` words what a look holds against the world. `refine`
-and `diagnosis` name what is broken, with `hints` from `gateway_policies` and `pipeline_counters`, and `path` draws it hop by hop;
-`recovery` is what a fixed cause still has to prove, `incident_lifecycle` opens and resolves incidents, `incident_canaries` counts
-what became of their canaries, `notify` decides who must be notified of them, `silence` of what nobody is, `pace` when a check looks
-and when a canary may be sent.
+`drift` compare the configuration, `config_memory` remembers it, `key` asks whose key is wrong, `suspicions` words what a check
+suspects, `text` how all of it is written. `refine` and `diagnosis` name what is wrong, `path` says at which hop, with `hints`
+from `gateway_policies` and `pipeline_counters`; `recovery` is what a fixed cause still has to prove, `incident_lifecycle` opens
+and resolves incidents, `incident_canaries` counts what became of their canaries, `notify` decides who must be notified of them,
+`delivery` what goes first and what is tried again when, `silence` of what nobody is, `pace` when a check looks and when a
+canary may be sent.
 """

@@ -6,7 +6,8 @@ A rotation looks the same from here whichever side got the new key first: the ga
 from dataclasses import replace
 
 from monitor.core.canary import Outcome
-from monitor.core.drift import AUTHORIZATION, ConfigSeen, ExpectedConfig, compare, remember
+from monitor.core.config_memory import ConfigSeen, remember
+from monitor.core.drift import AUTHORIZATION, ExpectedConfig, compare
 from monitor.core.model import Fault, Instant, Suspicion
 from monitor.core.outcomes import arrived, found_by_our_key
 from monitor.core.secret import ABSENT, Oddity, Secret, SecretKind
@@ -101,9 +102,9 @@ def traces_arrive_since(changed: Instant | None, state: TargetState, policy: Pol
     for canary in reversed(state.canaries):
         if canary.sent_at >= earliest and (arrived(canary) or canary.outcome is Outcome.MISSING):
             came, lost = (came + 1, 0) if arrived(canary) else (0, lost + 1)
-        if came >= policy.pass_after or lost >= policy.fail_after:
+        if came >= policy.alerting.pass_after or lost >= policy.alerting.fail_after:
             break
-    return came >= policy.pass_after
+    return came >= policy.alerting.pass_after
 
 
 def refute_headers(seen: ConfigSeen, read: ConfigSeen, state: TargetState, policy: Policy, now: Instant) -> ConfigSeen:

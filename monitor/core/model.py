@@ -1,4 +1,4 @@
-"""The vocabulary: names, verdicts, faults, findings. Frozen values, no behaviour beyond asking them."""
+"""The vocabulary: names, verdicts, faults, results, moments. Frozen values, no behaviour beyond asking them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -81,10 +81,10 @@ class Service(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Suspicion:
-    """One fault that a look holds against the world.
+    """One fault that a look suspects.
 
-    `severity` replaces the table's when set; `conclusive` settles at once; `stops_export` means no trace can arrive while
-    it lasts; `permanent` that only a human can mend it, so that nobody is reminded; `facts` are sentences for people, already
+    `severity` replaces the table's when set; `conclusive` confirms at once; `stops_export` means no trace can arrive while
+    it lasts; `permanent` that only a person can fix it, so that nobody is reminded; `facts` are sentences for people, already
     redacted, most important first; `step` is the next step, where the look knows a better one than the table.
     """
 
@@ -119,7 +119,7 @@ class CheckResult:
 
     @property
     def fault(self) -> Fault | None:
-        """The first charge's fault: what the look would be called by."""
+        """The fault of the first suspicion: what the look is called by."""
         return self.suspicions[0].fault if self.suspicions else None
 
 

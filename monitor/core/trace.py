@@ -109,7 +109,9 @@ def judge_completeness(seen: TraceSeen, *, own_parent: str, wanted: int | None) 
         return Completeness(complete=False, why="the root span is missing")
     dangling = {span.parent_id for span in seen.spans} - ids - {"", own_parent}
     if dangling:
-        return Completeness(complete=False, why=f"{count_text(len(dangling), 'parent span')} missing")
+        return Completeness(
+            complete=False, why=f"{count_text(len(dangling), 'parent span is', 'parent spans are')} missing"
+        )
     if wanted is not None and len(ids) < wanted:
         return Completeness(complete=False, why=f"{len(ids)} of {wanted} spans have arrived")
     return Completeness(complete=True)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Generic, TypeVar
 
 from monitor.core.canary import Canary, ControlSpan
-from monitor.core.drift import ConfigSeen
+from monitor.core.config_memory import ConfigSeen
 from monitor.core.gateway_policies import GatewayPolicy, GatewayPolicyKind
 from monitor.core.model import CheckName, CheckResult, Instant, Seconds, Service, TargetName, TraceId
 from monitor.core.state import Policy, TargetState

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 
 from monitor.core.model import Instant, Seconds, Service
@@ -71,7 +71,7 @@ class Http:
 
     clock: Clock
     transport: Transport
-    redactor: Redactor = field(default_factory=Redactor)
+    redactor: Redactor
     on_answer: OnAnswer | None = None
     on_certificate: OnCertificate | None = None
     on_exchange: OnExchange | None = None
@@ -140,7 +140,7 @@ class Http:
                 f"no answer within {timeout:g} s ({request.place}, while {_DOING.get(watch.current or '', 'asking')})"
             )
             if watch.proxy is not None:
-                what = f"our proxy {watch.proxy} does not connect us to {request.place} within {timeout:g} s"
+                what = f"the monitor's proxy {watch.proxy} does not connect to {request.place} within {timeout:g} s"
             error = Unreachable(what, kind=kind, phases=watch.stop())
         except Unreachable as raised:
             error = raised

@@ -8,7 +8,7 @@ from dataclasses import replace
 from monitor.core.inputs import Input, LookFailed, Observation, Ticked, TraceLooked
 from monitor.core.model import CheckResult, Instant, Seconds, TargetName
 from monitor.store import Recorded
-from monitor.store.codec import NAMES, OF_EVENTS, Unreadable, decode_input, encode_input
+from monitor.store.codec import OF_EVENTS, Unreadable, decode_input, encode_input
 
 _log = logging.getLogger(__name__)
 
@@ -136,6 +136,6 @@ class HistoryTable:
     def _insert(self, entry: Recorded) -> int:
         cursor = self._connection.execute(
             "INSERT INTO history (kind, target, at, until, times, document) VALUES (?, ?, ?, ?, ?, ?)",
-            (NAMES[type(entry.given)], entry.target, entry.at, entry.until, entry.times, encode_input(entry.given)),
+            (entry.given.STORED_AS, entry.target, entry.at, entry.until, entry.times, encode_input(entry.given)),
         )
         return cursor.lastrowid or 0

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from monitor.core.config_memory import ConfigSeen
 from monitor.core.drift import (
     ATTRIBUTES,
     ENCODING,
@@ -16,7 +17,6 @@ from monitor.core.drift import (
     HEADERS,
     METRICS,
     TYPE,
-    ConfigSeen,
     ExportConfig,
     Filter,
     Value,

@@ -1,18 +1,7 @@
 """What is remembered of the configuration: when it changed, and what headers that are no longer shown mean."""
 
-from monitor.core.drift import (
-    AUTHORIZATION,
-    ENDPOINT,
-    ConfigMemory,
-    ConfigSeen,
-    ExpectedConfig,
-    ExportConfig,
-    Filter,
-    SameSecret,
-    compare,
-    remember,
-    unmask_removal,
-)
+from monitor.core.config_memory import ConfigMemory, ConfigSeen, remember, unmask_removal
+from monitor.core.drift import AUTHORIZATION, ENDPOINT, ExpectedConfig, ExportConfig, Filter, SameSecret, compare
 from monitor.core.secret import HIDDEN, Secret, SecretKind
 from tests.core.build import OFF, OURS, THEIRS, manifest, secret
 

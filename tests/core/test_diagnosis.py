@@ -6,8 +6,9 @@ from itertools import product
 import pytest
 
 from monitor.core.canary import ControlSpan, Outcome
+from monitor.core.config_memory import ConfigMemory, ConfigSeen
 from monitor.core.diagnosis import diagnose
-from monitor.core.drift import ENCODING, ENDPOINT, EXCLUDE, ConfigMemory, ConfigSeen, ExportConfig
+from monitor.core.drift import ENCODING, ENDPOINT, EXCLUDE, ExportConfig
 from monitor.core.faults import FAULTS, ORDER
 from monitor.core.incident import Diagnosis, Incident
 from monitor.core.inputs import Ticked

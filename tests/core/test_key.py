@@ -5,17 +5,8 @@ from dataclasses import replace
 import pytest
 
 from monitor.core.canary import Outcome
-from monitor.core.drift import (
-    AUTHORIZATION,
-    ENDPOINT,
-    HEADERS,
-    ConfigSeen,
-    ExportConfig,
-    SameSecret,
-    compare,
-    remember,
-    unmask_removal,
-)
+from monitor.core.config_memory import ConfigSeen, remember, unmask_removal
+from monitor.core.drift import AUTHORIZATION, ENDPOINT, HEADERS, ExportConfig, SameSecret, compare
 from monitor.core.events import KeyJudged
 from monitor.core.key import judge_refused_key, key_is_refused, refute_headers, refuted_headers
 from monitor.core.model import Severity, UnknownReason, failing

@@ -8,9 +8,9 @@ import pytest
 from monitor.core.canary import ControlSpan, Outcome
 from monitor.core.diagnosis import diagnose
 from monitor.core.drift import ENDPOINT, METRICS
-from monitor.core.incident import Diagnosis
+from monitor.core.incident import Diagnosis, Hop, HopState, Place
 from monitor.core.model import CheckName, CheckResult, Component, Fault, Severity, UnknownReason, failing, unknown
-from monitor.core.path import Hop, HopState, Place, hops
+from monitor.core.path import hops
 from monitor.core.refine import TRIAGE
 from monitor.core.state import TargetState
 from tests.core.build import (
@@ -448,7 +448,7 @@ def test_an_intermittent_loss_is_no_total_one() -> None:
     active = story.state.confirmed[F.TRACE_MISSING]
     some = replace(active, suspicion=replace(active.suspicion, stops_export=False))
     check_state = replace(story.state.check_state(ARRIVAL), confirmed={F.TRACE_MISSING: some})
-    story.state = story.state.with_trend(ARRIVAL, check_state)
+    story.state = story.state.with_check_state(ARRIVAL, check_state)
     assert path(story)[2].text == "loses some of the traces"
 
 

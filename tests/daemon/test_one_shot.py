@@ -8,7 +8,8 @@ import pytest
 from monitor.checks.config import ConfigCheck
 from monitor.connectivity import Certificates
 from monitor.core.arrival import proof_key
-from monitor.core.drift import ConfigMemory, ConfigSeen, ExportConfig
+from monitor.core.config_memory import ConfigMemory, ConfigSeen
+from monitor.core.drift import ExportConfig
 from monitor.core.inputs import CanaryAnswered, CanaryPlanned, TraceLooked
 from monitor.core.model import CheckName, Fault, TargetName, passing
 from monitor.core.secret import fingerprint
@@ -73,7 +74,7 @@ class _Arrives:
             await target_store.apply(TraceLooked(at=START, took=0.1, canary_id=canary.id, seen=seen))
 
 
-@pytest.mark.parametrize("name", sample(sorted(name for name in FAULTS if not name.startswith("slack_")), every=7))
+@pytest.mark.parametrize("name", sample(sorted(name for name in FAULTS if not name.startswith("slack_")), every=10))
 async def test_every_fault_gets_its_own_name_or_none(tmp_path: Path, name: str) -> None:
     """Of whatever can be broken one look says what it is, or that it cannot tell; never another name."""
     fault = FAULTS[name]

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from monitor.core.drift import ConfigSeen
+from monitor.core.config_memory import ConfigSeen
 from monitor.core.gateway_policies import GatewayPolicy, GatewayPolicyKind
 from monitor.core.model import Instant, Seconds, TraceId
 from monitor.core.trace import SpanFact

@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic_core import PydanticCustomError
 
-from monitor.core.drift import ENDPOINT, ConfigMemory, ConfigSeen, ExportConfig, Match, SameUrl, remember
+from monitor.core.config_memory import ConfigMemory, ConfigSeen, remember
+from monitor.core.drift import ENDPOINT, ExportConfig, Match, SameUrl
 from monitor.notifiers.slack import render
 from monitor.settings.expected import expected_config
 from monitor.settings.values import DAEMON, LONGEST_MENTION, base_url, called, format_duration, parse_duration
@@ -277,7 +278,7 @@ def test_a_mention_that_calls_nobody_is_refused(given: str) -> None:
         (with_target(f"alerting: {{mention: '{given}'}}"), "targets.prod.alerting.mention"),
     ):
         assert any(
-            f"{path}: is not a form that Slack calls anybody by; allowed: <!subteam^S0123>" in line
+            f"{path}: calls nobody, Slack shows it as plain text; allowed: <!subteam^S0123>" in line
             for line in complaints(text)
         )
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from monitor.core.drift import ConfigSeen, ExportConfig
+from monitor.core.config_memory import ConfigSeen
+from monitor.core.drift import ExportConfig
 from monitor.core.inputs import Acknowledged, Input, KeyTried, LookFailed, Observation, Ticked, TraceLooked
 from monitor.core.model import (
     CheckName,

@@ -5,7 +5,8 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from monitor.core.drift import ENDPOINT, ConfigSeen, ExportConfig
+from monitor.core.config_memory import ConfigSeen
+from monitor.core.drift import ENDPOINT, ExportConfig
 from monitor.core.gateway_policies import GatewayPolicy, GatewayPolicyKind, GatewayRule
 from monitor.core.model import TraceId
 from monitor.core.trace import SpanFact
@@ -32,7 +33,14 @@ async def sandboxed(clock: FakeClock, variant: Variant) -> AsyncIterator[tuple[S
     sandbox = Sandbox(clock=clock, variant=variant)
     await sandbox.start()
     try:
-        yield sandbox, Http(clock=clock, transport=InProcess({str(host): app for host, app in sandbox.apps.items()}))
+        yield (
+            sandbox,
+            Http(
+                clock=clock,
+                transport=InProcess({str(host): app for host, app in sandbox.apps.items()}),
+                redactor=Redactor(),
+            ),
+        )
     finally:
         await sandbox.stop()
 

@@ -9,18 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.core.drift import (
-    ATTRIBUTES,
-    AUTHORIZATION,
-    ENCODING,
-    ENDPOINT,
-    EXCLUDE,
-    FILTERS,
-    HEADERS,
-    METRICS,
-    TYPE,
-    ConfigSeen,
-)
+from monitor.core.config_memory import ConfigSeen
+from monitor.core.drift import ATTRIBUTES, AUTHORIZATION, ENCODING, ENDPOINT, EXCLUDE, FILTERS, HEADERS, METRICS, TYPE
 from monitor.core.secret import HIDDEN, Secret, SecretKind, fingerprint
 from monitor.ports import ConfigAnswer, Garbled, PortError, Refused, Unreachable
 from monitor.redaction import MASK, Redactor
