@@ -6,6 +6,7 @@ import pytest
 from monitor.core.canary import Canary, Outcome
 from monitor.core.incident import Hop, HopState, Place
 from monitor.core.model import TargetName
+from monitor.core.state import TargetState
 from monitor.core.trace import LabelJudgement
 from monitor.web.day import Day, Dot, Kind, dot_of, percentile
 from monitor.web.pictures import day_strip, edges, path_summary, quarter_strip, sparkline
