@@ -1,4 +1,4 @@
-"""The life of an incident: opened, renamed, mended and waiting, resolved, reopened."""
+"""The life of an incident: opened, renamed, resolved, reopened, acknowledged, remembered."""
 
 from dataclasses import replace
 from typing import Any
@@ -38,8 +38,8 @@ def break_it(story: Story, fault: Fault = DOWN) -> Story:
     return story.fails(GATEWAY, fault, conclusive=True)
 
 
-def mend_it(story: Story) -> Story:
-    """It is mended."""
+def fix_it(story: Story) -> Story:
+    """It is fixed."""
     return story.passes(GATEWAY, conclusive=True)
 
 
@@ -79,16 +79,16 @@ def test_there_is_one_incident_per_target() -> None:
     story = broken(REFUSED).fails(CONFIG, F.CONFIG_DRIFT, conclusive=True)
     assert len(story.state.incidents) == 1
     assert story.diagnosis.also == (F.CONFIG_DRIFT,)
-    mend_it(story).passes(CONFIG, conclusive=True)
+    fix_it(story).passes(CONFIG, conclusive=True)
     assert story.state.incident is None
     assert story.turns == ["opened gateway_refused", "changed config_drift", "resolved config_drift"]
 
 
 def test_two_incidents_of_one_second_have_two_ids() -> None:
     """Else a receipt of one would be taken for that of the other."""
-    story = mend_it(broken(reopen_within=0.0))
+    story = fix_it(broken(reopen_within=0.0))
     break_it(story, REFUSED)
-    mend_it(story)
+    fix_it(story)
     break_it(story)
     assert [incident.id[len("prod-20270115-080000") :] for incident in story.state.incidents] == ["", "-2", "-3"]
 
@@ -97,7 +97,7 @@ def test_two_incidents_of_one_second_have_two_ids() -> None:
 
 
 def test_a_worse_fault_takes_over_the_name() -> None:
-    """What was there before is still there, below."""
+    """What was wrong before is listed as also wrong."""
     story = broken(REFUSED).wait(60).config(OFF)
     incident = story.incident
     assert (story.name, story.diagnosis.also) == (F.EXPORTER_DISABLED, (REFUSED,))
@@ -120,9 +120,9 @@ def test_a_severity_that_falls_is_a_change_too() -> None:
 
 
 def test_new_words_are_no_change() -> None:
-    """Evidence may be told anew every few seconds."""
+    """The same evidence may be seen again every few seconds."""
     story = broken().fails(GATEWAY, DOWN, conclusive=True, facts=("more",))
-    assert story.diagnosis.because[-1] == "more"
+    assert story.diagnosis.because[-1] == "More"
     assert len(story.turns) == len(story.incident.timeline) == 1
     assert story.fails(GATEWAY, DOWN, conclusive=True, facts=("more",)).turns == story.turns
 
@@ -153,18 +153,18 @@ def test_the_timeline_is_bounded() -> None:
 
 def test_an_incident_is_resolved_when_nothing_is_confirmed() -> None:
     """Once."""
-    story = mend_it(broken().wait(60))
+    story = fix_it(broken().wait(60))
     (incident,) = story.state.incidents
     assert (incident.closed_at, incident.closed_because) == (START + 60, "")
     assert incident.timeline[-1].text == "resolved"
-    assert mend_it(story).turns == ["opened gateway_unreachable", "resolved gateway_unreachable"]
+    assert fix_it(story).turns == ["opened gateway_unreachable", "resolved gateway_unreachable"]
 
 
 def test_the_same_fault_soon_after_reopens() -> None:
     """Same incident, "again"; what was acknowledged was the time before."""
     story = broken().feed(Acknowledged(at=START, incident_id="prod-20270115-080000", by="ana"))
     assert story.incident.acked_by == "ana"
-    break_it(mend_it(story.wait(60)).wait(29 * MINUTE))
+    break_it(fix_it(story.wait(60)).wait(29 * MINUTE))
     (incident,) = story.state.incidents
     assert incident.open
     assert (incident.reopened, incident.opened_at, incident.critical_since) == ((story.now,), START, story.now)
@@ -177,7 +177,7 @@ def test_the_same_fault_soon_after_reopens() -> None:
 )
 def test_later_or_another_fault_is_a_new_incident(reopen_within: float, after: float, fault: Fault) -> None:
     """`reopen_within: 0s` never reopens."""
-    story = mend_it(broken(reopen_within=reopen_within).wait(60)).wait(after)
+    story = fix_it(broken(reopen_within=reopen_within).wait(60)).wait(after)
     break_it(story, fault)
     assert len(story.state.incidents) == 2
     assert story.incident.reopened == ()
@@ -188,21 +188,21 @@ def test_the_first_name_of_an_incident_reopens_it_too() -> None:
     story = break_it(broken(REFUSED).wait(60), DOWN)
     assert story.name is DOWN
     first = story.incident.id
-    break_it(mend_it(story.wait(60)).wait(60), REFUSED)
+    break_it(fix_it(story.wait(60)).wait(60), REFUSED)
     assert (story.incident.id, len(story.incident.reopened)) == (first, 1)
 
 
 def test_a_clock_that_is_set_back_reopens_nothing_where_that_is_switched_off() -> None:
     """`reopen_within: 0s`, although the last one was resolved in the future."""
-    story = mend_it(broken(reopen_within=0.0).wait(60)).wait(-30)
+    story = fix_it(broken(reopen_within=0.0).wait(60)).wait(-30)
     break_it(story)
     assert len(story.state.incidents) == 2
 
 
 def test_of_several_the_one_that_was_resolved_last_reopens() -> None:
     """Although another name stood between."""
-    story = mend_it(broken().wait(60)).wait(60)
-    mend_it(break_it(story, REFUSED).wait(60)).wait(60)
+    story = fix_it(broken().wait(60)).wait(60)
+    fix_it(break_it(story, REFUSED).wait(60)).wait(60)
     break_it(story)
     assert [incident.open for incident in story.state.incidents] == [False, True]
     assert story.incident.opened_at == START
@@ -224,8 +224,8 @@ def test_a_gap_does_not_reopen() -> None:
 
 
 def test_a_reopened_incident_keeps_its_worst() -> None:
-    """Who was called then is told of the resolve."""
-    story = mend_it(broken(severity={DOWN: Severity.CRITICAL}).wait(60))
+    """Who was called then is notified of the resolve."""
+    story = fix_it(broken(severity={DOWN: Severity.CRITICAL}).wait(60))
     story.policy = policy(severity={DOWN: Severity.WARNING})
     break_it(story)
     assert (story.diagnosis.severity, story.incident.worst, story.incident.critical_since) == (
@@ -233,7 +233,7 @@ def test_a_reopened_incident_keeps_its_worst() -> None:
     )  # fmt: skip
 
 
-# --- acknowledged, told, removed -------------------------------------------------------------------------------------
+# --- acknowledged, notified, removed -------------------------------------------------------------------------------------
 
 
 def notified(story: Story, *, closed: bool, notifier: str = "slack") -> Input:
@@ -247,9 +247,9 @@ def notified(story: Story, *, closed: bool, notifier: str = "slack") -> Input:
     )
 
 
-def test_what_a_notifier_was_told_is_remembered_by_incident_and_notifier() -> None:
+def test_what_a_notifier_was_notified_of_is_remembered_by_incident_and_notifier() -> None:
     """The others stay as they are."""
-    story = mend_it(broken(reopen_within=0.0).wait(60))
+    story = fix_it(broken(reopen_within=0.0).wait(60))
     break_it(story)
     story.feed(notified(story, closed=False)).feed(notified(story, closed=True, notifier="webhook"))
     first, second = story.state.incidents
@@ -266,14 +266,14 @@ def test_only_what_is_open_can_be_acknowledged() -> None:
     story.feed(Acknowledged(at=START + 1, incident_id=name, by="ana"))
     assert (story.incident.acked_by, story.incident.acked_at) == ("ana", START + 1)
     assert story.incident.acked_as == (DOWN, Severity.CRITICAL)
-    mend_it(story).feed(Acknowledged(at=START + 2, incident_id=name, by="bob"))
+    fix_it(story).feed(Acknowledged(at=START + 2, incident_id=name, by="bob"))
     assert story.state.incidents[-1].acked_by == "ana"
     taken = [event for event in story.events if isinstance(event, IncidentAcknowledged)]
     assert taken == [IncidentAcknowledged(target=story.state.target, at=START + 1, id=name, by="ana")]
 
 
 def test_a_removed_target_closes_its_incident_and_believes_nothing_more() -> None:
-    """It is no longer monitored; only its notices are still remembered."""
+    """It is no longer monitored; only its notifications are still remembered."""
     story = broken().wait(60).feed(Removed(at=START + 60))
     (incident,) = story.state.incidents
     assert (incident.closed_at, incident.closed_because) == (START + 60, "no longer monitored")
@@ -297,7 +297,7 @@ def test_a_removed_target_without_an_incident_has_nothing_to_say() -> None:
 def flap(story: Story, times: int) -> Story:
     """A fault comes and goes."""
     for _ in range(times):
-        mend_it(break_it(story.wait(60)).wait(60))
+        fix_it(break_it(story.wait(60)).wait(60))
     return story
 
 
@@ -310,31 +310,31 @@ def test_the_newest_incidents_are_remembered() -> None:
     assert opened[0] == START + 60 + 5 * 120
 
 
-def test_an_incident_whose_end_somebody_has_not_heard_of_is_never_forgotten() -> None:
-    """No resolve of a told incident is ever lost."""
+def test_an_incident_is_never_forgotten_while_a_notifier_was_not_notified_of_its_end() -> None:
+    """No resolve of an incident that somebody was notified of is ever lost."""
     story = break_it(Story(policy(reopen_within=0.0)))
-    unheard = story.incident.id
+    not_notified = story.incident.id
     story.feed(notified(story, closed=False))
-    flap(mend_it(story.wait(30)), REMEMBERED_INCIDENTS + 5)
-    assert story.state.incidents[0].id == unheard
+    flap(fix_it(story.wait(30)), REMEMBERED_INCIDENTS + 5)
+    assert story.state.incidents[0].id == not_notified
     assert len(story.state.incidents) == REMEMBERED_INCIDENTS + 1
 
 
-def test_an_incident_that_came_back_and_whose_end_somebody_missed_is_never_forgotten() -> None:
-    """It had been told of the end before."""
-    story = mend_it(broken().wait(60))
-    unheard = story.state.incidents[0].id
+def test_a_reopened_incident_is_never_forgotten_while_a_notifier_was_not_notified_of_its_end() -> None:
+    """It had been notified of the end before."""
+    story = fix_it(broken().wait(60))
+    not_notified = story.state.incidents[0].id
     story.feed(notified(story, closed=True))
-    mend_it(break_it(story.wait(60)).wait(60))
+    fix_it(break_it(story.wait(60)).wait(60))
     story.policy = policy(reopen_within=0.0)
     flap(story, REMEMBERED_INCIDENTS + 5)
-    assert story.state.incidents[0].id == unheard
+    assert story.state.incidents[0].id == not_notified
 
 
 def test_the_open_incident_is_the_last() -> None:
     """Also one that was opened long ago and reopened."""
-    story = mend_it(broken(reopen_within=HOUR).wait(60))
-    mend_it(break_it(story.wait(60), REFUSED).wait(60))
+    story = fix_it(broken(reopen_within=HOUR).wait(60))
+    fix_it(break_it(story.wait(60), REFUSED).wait(60))
     break_it(story.wait(60))
     assert isinstance(story.state.incident, Incident)
     assert story.incident.opened_at == START

@@ -15,7 +15,7 @@ from tests.fakes.clock import START
 
 
 def test_a_resolve_counts_the_canaries_of_its_window() -> None:
-    """In time, late with the longest delay, lost, and what is not known; only those that the gateway served."""
+    """In time, late with the longest delay, lost, incomplete, unknown and not known yet; only those that the gateway served."""
     canaries = (
         a_canary(1, sent_at=START - 1, outcome=Outcome.MISSING),
         a_canary(2, outcome=Outcome.ARRIVED, arrived_at=START + 3),
@@ -34,22 +34,34 @@ def test_a_resolve_counts_the_canaries_of_its_window() -> None:
         late=2,
         lost=1,
         longest_delay=900.0,
-        unclear=3,
+        unclear=1,
+        incomplete=1,
+        pending=1,
         late_ids=(trace_id(5), trace_id(3)),
         lost_ids=(trace_id(4),),
     )
-    assert str(losses) == ("7 canaries: 1 arrived in time, 2 late (longest 900 s), 1 lost, 3 in part or not known")
+    assert str(losses) == (
+        "7 canaries: 1 arrived in time, 2 arrived late (after up to 900 s), 1 lost, 1 incomplete, 1 unknown, 1 not known yet"
+    )
 
 
 @pytest.mark.parametrize(
     ("losses", "words"),
     [
         (Losses(), "no canary was sent meanwhile"),
-        (Losses(sent=3), "3 canaries: 3 arrived in time, 0 late, 0 lost"),
-        (Losses(sent=1), "1 canary: 1 arrived in time, 0 late, 0 lost"),
-        (Losses(sent=3, lost=3), "3 canaries: 0 arrived in time, 0 late, 3 lost"),
+        (Losses(sent=3), "3 canaries, all arrived in time"),
+        (Losses(sent=1), "1 canary, arrived in time"),
+        (Losses(sent=3, lost=3), "3 canaries, all lost"),
+        (Losses(sent=1, late=1, longest_delay=212.4), "1 canary, arrived late (after 212 s)"),
+        (Losses(sent=1, unclear=1), "1 canary, outcome unknown"),
+        (Losses(sent=2, unclear=2), "2 canaries, outcome unknown"),
+        (Losses(sent=2, pending=2), "2 canaries, outcome not known yet"),
+        (
+            Losses(sent=3, lost=1, elsewhere=(("stg", 1),)),
+            "3 canaries: 1 arrived in time, 1 lost, 1 went to `stg` and is not lost",
+        ),
     ],
 )
 def test_losses_are_said_in_words(losses: Losses, words: str) -> None:
-    """For the resolve."""
+    """Zeros are left out, and what holds for all is said once."""
     assert str(losses) == words
