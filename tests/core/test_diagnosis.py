@@ -1,4 +1,4 @@
-"""Name the broken hop: what explains what, severities, triage, and how evidence refines a confirmed fault."""
+"""Name what is wrong: what explains what, the operator's severities, and which traces are named."""
 
 from dataclasses import replace
 from itertools import product
@@ -7,12 +7,13 @@ import pytest
 
 from monitor.core.canary import ControlSpan, Outcome
 from monitor.core.diagnosis import diagnose
-from monitor.core.faults import FAULTS, ORDER
+from monitor.core.faults import CAUSES, FAULTS, ORDER
 from monitor.core.incident import Diagnosis, Incident
 from monitor.core.inputs import Ticked
-from monitor.core.model import CheckName, Component, Fault, Instant, Severity, Suspicion, UnknownReason
+from monitor.core.model import CheckName, Fault, Instant, Severity, Suspicion, UnknownReason
 from monitor.core.refine import confirmed_faults
 from monitor.core.state import Active, CheckState, Outage, Policy, TargetState
+from monitor.core.text import capitalised
 from monitor.core.trace import LabelJudgement
 from tests.core.build import (
     CANARY,
@@ -81,13 +82,19 @@ def diagnosed(*suspicions: Suspicion, judge: Policy = POLICY) -> Diagnosis:
 
 @pytest.mark.parametrize("fault", list(Fault))
 def test_every_fault_alone_is_named_as_it_stands_in_the_table(fault: Fault) -> None:
-    """Component, severity, meaning, next step, evidence."""
+    """Component, severity, title, how it shows, impact, next step, evidence."""
     diagnosis = diagnosed(suspected(fault, stops=False))
     entry = FAULTS[fault]
     assert (diagnosis.fault, diagnosis.component, diagnosis.severity) == (fault, entry.component, entry.severity)
-    assert diagnosis.summary.startswith(entry.meaning)
+    # Of blindness it is always known which check cannot see, and an export that fails lies between two healthy ends.
+    blind = fault is F.BLIND
+    title = "The monitor cannot read the export configuration" if blind else entry.title
+    impact = "Since {since} changes to it go unnoticed." if blind else entry.impact
+    detail = capitalised(f"{fault} it is." + (" Both ends are healthy." if fault is F.EXPORT_FAILING else ""))
+    assert (diagnosis.title, diagnosis.detail, diagnosis.summary) == (title, detail, f"{title}. {detail}")
+    assert diagnosis.impact == impact
     assert diagnosis.advice == entry.advice
-    assert diagnosis.because[0].endswith("it is")
+    assert diagnosis.because[0] == capitalised(f"{fault} it is")
     assert (diagnosis.explained, diagnosis.also, diagnosis.since) == ((), (), START)
 
 
@@ -99,7 +106,7 @@ def _weight(suspicion: Suspicion) -> tuple[Severity, set[Fault]]:
 
 @pytest.mark.parametrize("fault", list(Fault)[:-1])
 def test_of_every_pair_the_most_severe_unexplained_names_the_incident(fault: Fault) -> None:
-    """Ties by the order of the table; what is explained stands below, what is not is also broken."""
+    """Ties by the order of the table; what is explained is a consequence, what is not is also wrong."""
     others = [other for other in list(Fault)[ORDER[fault] + 1 :] if not {fault, other} <= set(LOSSES)]
     for other, stops in product(others, (True, False)):
         one, two = suspected(fault, stops=stops), suspected(other, stops=stops)
@@ -117,13 +124,13 @@ def test_of_every_pair_the_most_severe_unexplained_names_the_incident(fault: Fau
 
 @pytest.mark.parametrize("fault", [fault for fault in Fault if fault is not F.BLIND])
 def test_a_confirmed_fault_outranks_blind_whatever_its_severity(fault: Fault) -> None:
-    """What was seen names the incident; that we cannot look is also broken, and as bad as the operator says."""
+    """What was seen names the incident; that the monitor cannot check is also wrong, and as bad as the operator says."""
     judge = policy(severity={F.BLIND: Severity.CRITICAL, fault: Severity.WARNING})
     diagnosis = diagnosed(suspected(F.BLIND), suspected(fault), judge=judge)
     assert (diagnosis.fault, diagnosis.also, diagnosis.severity) == (fault, (F.BLIND,), Severity.CRITICAL)
 
 
-def test_consequences_are_explained_through_each_other_but_told_once() -> None:
+def test_consequences_are_explained_through_each_other_but_listed_once() -> None:
     """The key explains the failing ingest and the loss; the loss explains the late traces."""
     diagnosis = diagnosed(*map(suspected, (F.TRACE_LATE, F.TRACE_MISSING, F.INGEST_FAILING, F.KEY_REJECTED)))
     assert diagnosis.fault is F.KEY_REJECTED
@@ -171,7 +178,7 @@ def test_severities_are_overridden_per_fault() -> None:
 
 
 def test_what_is_muted_explains_nothing() -> None:
-    """Else the losses behind it would be told to nobody."""
+    """Else nobody would be notified of the losses behind it."""
     judge = policy(severity={F.KEY_REJECTED: Severity.NONE})
     diagnosis = diagnosed(suspected(F.KEY_REJECTED), suspected(F.TRACE_MISSING), judge=judge)
     assert (diagnosis.fault, diagnosis.explained) == (F.TRACE_MISSING, ())
@@ -195,9 +202,9 @@ def test_a_target_has_a_ceiling(ceiling: Severity) -> None:
 
 @pytest.mark.parametrize("fault", [F.TRACE_MISLABELLED, F.CONTENT_LEAKED, F.WRONG_ENVIRONMENT])
 def test_no_reason_is_given_twice(fault: Fault) -> None:
-    """The summary of a charge is its first fact, and is said once."""
+    """How a fault shows is the first of its reasons, and is said once."""
     labels = LabelJudgement(
-        mislabelled=("service name: expected a, found b",), leaked=("tfy.input",), environment="stg"
+        mislabelled=("the service name is `b`, should be `a`",), leaked=("tfy.input",), environment="stg"
     )
     story = Story()
     for _ in range(2):
@@ -207,7 +214,7 @@ def test_no_reason_is_given_twice(fault: Fault) -> None:
     story.feed(Ticked(at=story.now))
     (said,) = [one.because for one in confirmed_faults(story.state, story.policy, story.now) if one.fault is fault]
     assert len(said) == len(set(said))
-    assert not any(line.startswith("found in ") for line in said)
+    assert sum("stg" in line for line in said) == (2 if fault is F.WRONG_ENVIRONMENT else 0)
 
 
 # --- what else a diagnosis says --------------------------------------------------------------------------------------
@@ -223,10 +230,13 @@ def test_the_newest_traces_that_went_wrong_are_named_where_the_fault_is_about_tr
         state = replace(holding(suspected(fault)), canaries=(*bad, *good))
         diagnosis = diagnose(state, POLICY, NOW)
         assert diagnosis is not None
-        about_traces = diagnosis.component is Component.EXPORT or fault in {
-            F.EXPORTER_DISABLED, F.CONFIG_DRIFT, F.WRONG_ENVIRONMENT, F.KEY_REJECTED, F.INGEST_FAILING,
-        }  # fmt: skip
-        assert diagnosis.trace_ids == ((trace_id(2), trace_id(3), trace_id(4)) if about_traces else ())
+        shown_by = {
+            **dict.fromkeys(LOSSES, (1, 2)),  # what is late is not lost yet, and what arrived incomplete is not lost
+            **dict.fromkeys(CAUSES, (2, 3, 4)),
+            F.TRACE_LATE: (3,),
+            F.TRACE_INCOMPLETE: (4,),
+        }
+        assert diagnosis.trace_ids == tuple(map(trace_id, shown_by.get(fault, ())))
 
 
 def test_a_drift_that_lets_traces_through_names_none() -> None:
@@ -239,18 +249,29 @@ def test_a_drift_that_lets_traces_through_names_none() -> None:
 
 @pytest.mark.parametrize("fault", [*LOSSES, F.TRACE_LATE, F.TRACE_INCOMPLETE])
 def test_traces_that_another_cause_took_are_not_named(fault: Fault) -> None:
-    """A loss, a delay or a part that a known cause explains is no evidence of this."""
+    """A loss, a delay or an incomplete trace that a known cause explains is no evidence of this."""
     other = [a_canary(n, sent_at=START + n, excused=True, late=True, outcome=Outcome.MISSING) for n in (1, 2)]
     other.append(a_canary(3, sent_at=START + 3, excused=True, outcome=Outcome.INCOMPLETE))
-    state = replace(holding(suspected(fault)), canaries=(*other, a_canary(4, sent_at=START + 4, late=True)))
-    diagnosis = diagnose(state, POLICY, NOW)
+    outcome = {F.TRACE_LATE: None, F.TRACE_INCOMPLETE: Outcome.INCOMPLETE}.get(fault, Outcome.MISSING)
+    mine = a_canary(4, sent_at=START + 4, late=True, outcome=outcome)
+    diagnosis = diagnose(replace(holding(suspected(fault)), canaries=(*other, mine)), POLICY, NOW)
     assert diagnosis is not None
     assert diagnosis.trace_ids == (trace_id(4),)
 
 
+@pytest.mark.parametrize("fault", LOSSES)
+def test_only_lost_traces_are_named_to_whoever_looks_them_up(fault: Fault) -> None:
+    """Of a loss under any of its names; one that is late may still arrive."""
+    state = holding(suspected(fault))
+    late = a_canary(2, sent_at=START + 30, late=True)
+    diagnosis = diagnose(replace(state, canaries=(*state.canaries, late)), POLICY, NOW)
+    assert diagnosis is not None
+    assert (diagnosis.fault, diagnosis.trace_ids) == (fault, (trace_id(1),))
+
+
 @pytest.mark.parametrize("incident", [True, False], ids=["open", "opening"])
 def test_what_was_lost_to_an_outage_that_is_over_is_not_lost_to_the_next_one(*, incident: bool) -> None:
-    """Two causes within `settle`: what was sent before the first was mended is the first one's, whatever it is excused by."""
+    """Two causes within `settle`: what was sent before the first was fixed is the first one's, whatever it is excused by."""
     lost_then = a_canary(1, sent_at=START - 120, excused=True, late=True, outcome=Outcome.MISSING)
     lost_now = a_canary(2, sent_at=START - 30, excused=True, late=True, outcome=Outcome.MISSING)
     over = Outage(fault=F.KEY_REJECTED, began_at=START - 180, ended_at=START - 60)
@@ -278,6 +299,6 @@ def test_what_was_lost_to_an_earlier_name_of_the_incident_stays_among_its_traces
 def test_a_spent_budget_is_said_in_an_open_incident() -> None:
     """So that nobody wonders why evidence is slow to come."""
     story = Story().is_blind(CANARY, UnknownReason.BUDGET_SPENT).config(OFF)
-    assert story.diagnosis.because[-1] == "cannot look: budget_spent"
+    assert story.diagnosis.because[-1] == "Cannot look: budget_spent"
     story = Story().is_blind(CANARY, UnknownReason.PAUSED).config(OFF)
     assert "paused" not in " ".join(story.diagnosis.because)
