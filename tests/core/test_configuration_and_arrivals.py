@@ -25,7 +25,7 @@ from tests.core.build import (
 from tests.core.test_diagnosis import NOW, holding, suspected
 from tests.fakes.clock import START
 
-# --- the configuration's word ----------------------------------------------------------------------------------------
+# --- against what arrives -------------------------------------------------------------------------------------------
 
 
 def configured(
@@ -74,35 +74,35 @@ def test_after_settle_what_arrives_outranks_what_the_configuration_says(
     """Two arrivals say so, two losses after them deny it: exporter off but traces arrive is another export path."""
     state = configured(config, outcomes=outcomes)
     assert refined(state) == weight
-    said = "traces arrive all the same: there must be another export path"
+    said = "Traces still arrive: there must be another export path"
     assert (said in confirmed_faults(state, POLICY, NOW)[0].because) == (weight == OUTRANKED)
 
 
 @pytest.mark.parametrize(
-    ("notified", "said"),
+    ("carried", "said"),
     [
         (
             (True,),
-            "they carry the resource attributes that this exporter is meant to add: it, or its twin, still exports",
+            "They carry the resource attributes that this exporter adds: it, or one with the same settings, still exports",
         ),
         (
             (True, False),
-            "they lack the resource attributes that this exporter is meant to add: they come by another way",
+            "They lack the resource attributes that this exporter adds: they come by another path",
         ),
         ((False, None), None),
         ((), None),
     ],
 )
-def test_what_arrives_all_the_same_says_by_which_way(notified: tuple[bool | None, ...], said: str | None) -> None:
+def test_what_still_arrives_says_by_which_path(carried: tuple[bool | None, ...], said: str | None) -> None:
     """By the resource attributes of the newest trace that was read; where none are expected nothing is said."""
     state = configured(OFF, outcomes="AAA")
-    labels = [LabelJudgement(configured=way) for way in notified]
+    labels = [LabelJudgement(configured=each) for each in carried]
     labelled = (
         *(replace(c, labels=each) for c, each in zip(state.canaries, labels, strict=False)),
-        *state.canaries[len(notified) :],
+        *state.canaries[len(carried) :],
     )
     because = confirmed_faults(replace(state, canaries=labelled), POLICY, NOW)[0].because
-    assert [line for line in because if line.startswith("they ")] == ([said] if said else [])
+    assert [line for line in because if line.startswith("They ")] == ([said] if said else [])
 
 
 def test_before_settle_nothing_outranks_the_configuration() -> None:
@@ -133,7 +133,7 @@ def test_a_harmless_drift_is_not_weighed_against_arrivals() -> None:
     harmless = suspected(F.CONFIG_DRIFT, stops=False)
     state = replace(state, check_states=holding(harmless).check_states)
     assert refined(state) == (Severity.WARNING, False)
-    assert "traces arrive" not in " ".join(confirmed_faults(state, POLICY, NOW)[0].because)
+    assert "arrive" not in " ".join(confirmed_faults(state, POLICY, NOW)[0].because)
 
 
 def test_content_that_may_leak_stays_critical_although_traces_arrive() -> None:
@@ -147,7 +147,9 @@ def test_a_rotated_key_is_a_warning_that_says_what_to_do() -> None:
     state = replace(configured(manifest(key=THEIRS)), key_refused_at=NOW)
     assert refined(state) == (Severity.WARNING, False)
     (one,) = confirmed_faults(state, POLICY, NOW)
-    assert "it was probably rotated, give the monitor the new key" in " ".join(one.because)
+    assert one.title == "The Traceloop key was probably rotated, and the monitor has the old one"
+    assert "Traceloop refuses the monitor's own key" in one.because
+    assert one.advice.startswith("Give the monitor the key that the exporter carries now (`traceloop.api_key`).")
 
 
 def test_a_key_that_was_given_to_us_since_is_compared_before_it_accuses() -> None:
@@ -175,22 +177,22 @@ def test_otherwise_another_key_stops_the_export(state: TargetState) -> None:
     assert refined(state) == SAYS_SO
 
 
-def test_nobody_is_named_who_signed_before_a_look_that_passed() -> None:
+def test_nobody_is_named_who_signed_before_a_check_that_passed() -> None:
     """The difference came after it: our own expectation may have changed, or how a value is shown."""
     story = Story().config(by="ana", updated_at=START - HOUR).wait(MINUTE)
     story.config(manifest({ENCODING: "json"}), by="ana", updated_at=START - HOUR)
     assert not any("ana" in line for line in story.diagnosis.because)
     story.config(manifest({ENCODING: "json"}), by="bob", updated_at=START + 30)
-    assert story.diagnosis.because[-1] == "last changed by bob at 2027-01-15 08:00 UTC"
+    assert story.diagnosis.because[-1] == "Changed by bob at 2027-01-15 08:00 UTC"
 
 
 def test_who_changed_the_configuration_is_said_with_the_time() -> None:
     """As far as the manifest tells."""
     assert (
         confirmed_faults(configured(OFF, by="ana"), POLICY, NOW)[0].because[-1]
-        == "last changed by ana at 2027-01-15 08:00 UTC"
+        == "Last changed by ana at 2027-01-15 08:00 UTC"
     )
-    assert confirmed_faults(configured(OFF), POLICY, NOW)[0].because[-1] == "last changed at 2027-01-15 08:00 UTC"
+    assert confirmed_faults(configured(OFF), POLICY, NOW)[0].because[-1] == "Last changed at 2027-01-15 08:00 UTC"
     undated = confirmed_faults(configured(OFF, changed_at=None, by="ana"), POLICY, NOW)[0].because[-1]
-    assert undated == "last changed by ana"
-    assert confirmed_faults(configured(OFF, changed_at=None), POLICY, NOW)[0].because == ("exporter_disabled it is",)
+    assert undated == "Last changed by ana"
+    assert confirmed_faults(configured(OFF, changed_at=None), POLICY, NOW)[0].because == ("Exporter_disabled it is",)
