@@ -8,9 +8,9 @@ import pytest
 from monitor.core.canary import ControlSpan, Outcome
 from monitor.core.diagnosis import diagnose
 from monitor.core.drift import ENDPOINT, METRICS
-from monitor.core.incident import Diagnosis
+from monitor.core.incident import Diagnosis, Hop, HopState, Place
 from monitor.core.model import CheckName, CheckResult, Component, Fault, Severity, UnknownReason, failing, unknown
-from monitor.core.path import Hop, HopState, Place, hops
+from monitor.core.path import hops
 from monitor.core.refine import TRIAGE
 from monitor.core.state import TargetState
 from tests.core.build import (
