@@ -18,6 +18,7 @@ from monitor.core.key import key_is_refused, traces_arrive_since
 from monitor.core.model import CheckName, Fault, Instant, Severity, Verdict
 from monitor.core.outcomes import arrived, found_by_our_key, lost, misrouted_to
 from monitor.core.state import Active, Policy, TargetState
+from monitor.core.suspicions import LEAKS
 from monitor.core.text import capitalised, changed_text, code, length_text, sentence
 
 
@@ -133,7 +134,7 @@ def _configuration(found: Confirmed, state: TargetState, policy: Policy) -> Conf
     changed = found.active.since if memory is None or gone else memory.changed_at
     if traces_arrive_since(changed, state, policy):
         text = f"traces still arrive: {_PUT_RIGHT if _is_unread(state) else 'there must be another export path'}"
-        impact = harmless.impact if compared.leaks else "Traces still arrive, and requests are not affected."
+        impact = LEAKS if compared.leaks else "Traces still arrive, and requests are not affected."
         return replace(harmless, impact=impact).because_also(text, *_by_which_way(state), *who)
     if suspicion.fault is Fault.CONFIG_DRIFT and compared.other_key:
         if memory is not None and memory.credential not in ("", policy.credential):
@@ -278,9 +279,7 @@ _WATCH_TRACES = frozenset({CheckName.ARRIVAL, CheckName.CANARY})
 def _blindness(found: Confirmed, state: TargetState) -> Confirmed:
     """What cannot be checked, and what would go unnoticed; of several checks the one that has been unable for longest."""
     blind = {check for check in _UNCHECKED if Fault.BLIND in state.check_state(check).confirmed}
-    named = next((one for one in _UNCHECKED if state.check_state(one).confirmed.get(Fault.BLIND) == found.active), None)
-    if named is None:
-        return found
+    named = next(check for check in _UNCHECKED if state.check_state(check).confirmed.get(Fault.BLIND) == found.active)
     attempt, unnoticed = _UNCHECKED[named]
     arrival = state.check_state(CheckName.ARRIVAL).result
     arrive = arrival is not None and arrival.verdict is Verdict.PASS and not blind & _WATCH_TRACES
