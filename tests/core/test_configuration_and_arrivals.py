@@ -1,4 +1,4 @@
-"""What the export configuration says is weighed against what arrives, against whose key is outdated, and who changed it."""
+"""What the export configuration says is compared with what arrives and with whose key is outdated, and who changed it."""
 
 from dataclasses import replace
 
@@ -187,7 +187,7 @@ def test_nobody_is_named_who_signed_before_a_check_that_passed() -> None:
 
 
 def test_who_changed_the_configuration_is_said_with_the_time() -> None:
-    """As far as the manifest tells."""
+    """As far as the manifest says."""
     assert (
         confirmed_faults(configured(OFF, by="ana"), POLICY, NOW)[0].because[-1]
         == "Last changed by ana at 2027-01-15 08:00 UTC"
