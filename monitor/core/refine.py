@@ -135,13 +135,12 @@ def _configuration(found: Confirmed, state: TargetState, policy: Policy) -> Conf
         text = f"traces still arrive: {_PUT_RIGHT if _is_unread(state) else 'there must be another export path'}"
         impact = harmless.impact if compared.leaks else "Traces still arrive, and requests are not affected."
         return replace(harmless, impact=impact).because_also(text, *_by_which_way(state), *who)
-    excuse = _our_own_key(state, policy) if suspicion.fault is Fault.CONFIG_DRIFT and compared.other_key else None
-    if excuse is not None:
-        harmless = replace(harmless, title="The Traceloop key was probably rotated, and the monitor has the old one")
-        impact = (
-            "The monitor cannot read traces with its key, so whether they arrive has not been checked since {since}."
-        )
-        return replace(harmless, impact=impact).because_also(excuse, *who, step=GIVE_US_THE_KEY)
+    if suspicion.fault is Fault.CONFIG_DRIFT and compared.other_key:
+        if _has_been_given_another_key(state, policy):
+            return replace(harmless, impact=_COMPARED_SOON).because_also(_GIVEN_ANOTHER_KEY, *who, step=GIVE_US_THE_KEY)
+        if key_is_refused(state):
+            harmless = replace(harmless, title=_ROTATED, impact=_UNREADABLE)
+            return harmless.because_also("Traceloop refuses the monitor's own key", *who, step=GIVE_US_THE_KEY)
     return _where_another_key_leads(found, state).because_also(*who) if compared.other_key else found.because_also(*who)
 
 
@@ -156,6 +155,10 @@ def _where_another_key_leads(found: Confirmed, state: TargetState) -> Confirmed:
     return replace(found, title=title, impact=impact)
 
 
+_GIVEN_ANOTHER_KEY = "the monitor has been given another key since, which the next check compares with"
+_COMPARED_SOON = "Whether the exporter's key is the right one is known after the next check. Requests are not affected."
+_ROTATED = "The Traceloop key was probably rotated, and the monitor has the old one"
+_UNREADABLE = "The monitor cannot read traces with its key, so whether they arrive has not been checked since {since}."
 _PUT_RIGHT = "the configuration cannot be read any more: it was fixed since, or there is another export path"
 GIVE_US_THE_KEY = (
     "Give the monitor the key that the exporter carries now (`traceloop.api_key`). If nobody rotated it, set the exporter's "
@@ -197,13 +200,9 @@ def _by_which_way(state: TargetState) -> tuple[str, ...]:
     return _WAYS[configured[-1]] if configured else ()
 
 
-def _our_own_key(state: TargetState, policy: Policy) -> str | None:
-    """Why it may be the monitor that has the wrong key, where it and the gateway have not the same one."""
-    if state.config is not None and state.config.credential not in ("", policy.credential):
-        return "the monitor has been given another key since, which the next check compares with"
-    if key_is_refused(state):
-        return "Traceloop refuses the monitor's own key"
-    return None
+def _has_been_given_another_key(state: TargetState, policy: Policy) -> bool:
+    """Whether the gateway's key was compared with one that the monitor no longer uses."""
+    return state.config is not None and state.config.credential not in ("", policy.credential)
 
 
 # --- another environment ---------------------------------------------------------------------------------------------

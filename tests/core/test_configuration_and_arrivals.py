@@ -149,6 +149,9 @@ def test_a_rotated_key_is_a_warning_that_says_what_to_do() -> None:
     (one,) = confirmed_faults(state, POLICY, NOW)
     assert one.title == "The Traceloop key was probably rotated, and the monitor has the old one"
     assert "Traceloop refuses the monitor's own key" in one.because
+    assert one.impact == (
+        "The monitor cannot read traces with its key, so whether they arrive has not been checked since {since}."
+    )
     assert one.advice.startswith("Give the monitor the key that the exporter carries now (`traceloop.api_key`).")
 
 
@@ -158,6 +161,10 @@ def test_a_key_that_was_given_to_us_since_is_compared_before_it_accuses() -> Non
     assert rotated.config is not None
     state = replace(rotated, config=replace(rotated.config, credential="before"))
     assert refined(state) == (Severity.WARNING, False)
+    (one,) = confirmed_faults(state, POLICY, NOW)
+    assert "rotated" not in one.title
+    assert one.impact.startswith("Whether the exporter's key is the right one is known after the next check.")
+    assert "The monitor has been given another key since, which the next check compares with" in one.because
     compared = replace(rotated, config=replace(rotated.config, credential=POLICY.credential))
     assert refined(compared) == SAYS_SO
 
