@@ -25,8 +25,6 @@ from tests.core.build import (
 from tests.core.test_diagnosis import NOW, holding, suspected
 from tests.fakes.clock import START
 
-# --- against what arrives -------------------------------------------------------------------------------------------
-
 
 def configured(
     config: ExportConfig, *, changed_at: float | None = START, by: str | None = None, outcomes: str = ""

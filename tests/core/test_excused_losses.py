@@ -11,20 +11,6 @@ from tests.core.test_streaks_of_traces import LEAKING, misrouted, series, story
 from tests.fakes.clock import START
 
 
-def test_a_trace_that_is_nowhere_is_still_excused_by_what_else_explains_it() -> None:
-    """The exporter is off besides; and right after a change nobody is accused."""
-    target = misrouted("nowhere", "nowhere")
-    assert [canary.excused for canary in target.state.canaries] == [False, False]
-    target.state = replace(
-        target.state, outages=(*target.state.outages, Outage(fault=F.EXPORTER_DISABLED, began_at=START))
-    )
-    assert [canary.excused for canary in target.tick().state.canaries] == [True, True]
-    assert [canary.excused for canary in changed(misrouted("nowhere", "nowhere"), START).state.canaries] == [True] * 2
-
-
-# --- what excuses a loss ---------------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize(
     ("sent_after", "ended_after", "excused"),
     [
@@ -122,3 +108,14 @@ def test_arrivals_of_before_do_not_clear_what_a_cause_excuses_later() -> None:
     target.fails(CONTROL, F.KEY_REJECTED, conclusive=True, stops_export=True).tick().tick()
     assert [canary.excused for canary in target.state.canaries] == [False, False, False, True, True]
     assert target.confirmed == {F.TRACE_MISSING, F.TRACE_LATE, F.KEY_REJECTED}
+
+
+def test_a_trace_that_is_nowhere_is_still_excused_by_what_else_explains_it() -> None:
+    """The exporter is off besides; and right after a change nobody is accused."""
+    target = misrouted("nowhere", "nowhere")
+    assert [canary.excused for canary in target.state.canaries] == [False, False]
+    target.state = replace(
+        target.state, outages=(*target.state.outages, Outage(fault=F.EXPORTER_DISABLED, began_at=START))
+    )
+    assert [canary.excused for canary in target.tick().state.canaries] == [True, True]
+    assert [canary.excused for canary in changed(misrouted("nowhere", "nowhere"), START).state.canaries] == [True] * 2

@@ -19,8 +19,6 @@ from tests.core.build import (
 from tests.core.test_diagnosis import LOSSES, NOW, holding, suspected
 from tests.fakes.clock import START
 
-# --- the triage ------------------------------------------------------------------------------------------------------
-
 
 def control(**changes: object) -> ControlSpan:
     """One that was sent after the lost canary, accepted and shown."""
