@@ -116,6 +116,7 @@ def _trace_ids(named: Confirmed, state: TargetState, policy: Policy) -> tuple[st
         mine = []
     return tuple(canary.trace_id for canary in mine if canary.trace_id)[-3:]
 
+
 def _went_wrong(canary: Canary) -> bool:
     """Whether its trace is late, incomplete or missing."""
     return canary.late or canary.outcome in (Outcome.MISSING, Outcome.INCOMPLETE)

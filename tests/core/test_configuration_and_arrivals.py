@@ -1,4 +1,4 @@
-"""What the export configuration says is weighed against what arrives, against whose key is outdated, and who changed it."""
+"""What the export configuration says is compared with what arrives and with whose key is outdated, and who changed it."""
 
 from dataclasses import replace
 
@@ -24,8 +24,6 @@ from tests.core.build import (
 )
 from tests.core.test_diagnosis import NOW, holding, suspected
 from tests.fakes.clock import START
-
-# --- against what arrives -------------------------------------------------------------------------------------------
 
 
 def configured(
@@ -149,6 +147,9 @@ def test_a_rotated_key_is_a_warning_that_says_what_to_do() -> None:
     (one,) = confirmed_faults(state, POLICY, NOW)
     assert one.title == "The Traceloop key was probably rotated, and the monitor has the old one"
     assert "Traceloop refuses the monitor's own key" in one.because
+    assert one.impact == (
+        "The monitor cannot read traces with its key, so whether they arrive has not been checked since {since}."
+    )
     assert one.advice.startswith("Give the monitor the key that the exporter carries now (`traceloop.api_key`).")
 
 
@@ -158,6 +159,10 @@ def test_a_key_that_was_given_to_us_since_is_compared_before_it_accuses() -> Non
     assert rotated.config is not None
     state = replace(rotated, config=replace(rotated.config, credential="before"))
     assert refined(state) == (Severity.WARNING, False)
+    (one,) = confirmed_faults(state, POLICY, NOW)
+    assert "rotated" not in one.title
+    assert one.impact.startswith("Whether the exporter's key is the right one is known after the next check.")
+    assert "The monitor has been given another key since, which the next check compares with" in one.because
     compared = replace(rotated, config=replace(rotated.config, credential=POLICY.credential))
     assert refined(compared) == SAYS_SO
 
@@ -187,7 +192,7 @@ def test_nobody_is_named_who_signed_before_a_check_that_passed() -> None:
 
 
 def test_who_changed_the_configuration_is_said_with_the_time() -> None:
-    """As far as the manifest tells."""
+    """As far as the manifest says."""
     assert (
         confirmed_faults(configured(OFF, by="ana"), POLICY, NOW)[0].because[-1]
         == "Last changed by ana at 2027-01-15 08:00 UTC"

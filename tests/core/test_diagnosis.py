@@ -64,7 +64,7 @@ def lost(state: TargetState, name: Fault) -> TargetState:
 
 
 def suspected(fault: Fault, *, stops: bool = True) -> Suspicion:
-    """As the checks charge it; `stops` for a drift that stops the export."""
+    """As the checks suspect it; `stops` for a drift that stops the export."""
     if fault is F.CONFIG_DRIFT:
         return a_charge(fault, stops_export=stops, severity=Severity.CRITICAL if stops else Severity.WARNING)
     return a_charge(fault, stops_export=True)
@@ -260,7 +260,7 @@ def test_traces_that_another_cause_took_are_not_named(fault: Fault) -> None:
 
 
 @pytest.mark.parametrize("fault", LOSSES)
-def test_only_lost_traces_are_named_to_whoever_looks_them_up(fault: Fault) -> None:
+def test_a_loss_names_only_traces_that_are_lost(fault: Fault) -> None:
     """Of a loss under any of its names; one that is late may still arrive."""
     state = holding(suspected(fault))
     late = a_canary(2, sent_at=START + 30, late=True)

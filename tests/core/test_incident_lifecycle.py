@@ -233,7 +233,7 @@ def test_a_reopened_incident_keeps_its_worst() -> None:
     )  # fmt: skip
 
 
-# --- acknowledged, notified, removed -------------------------------------------------------------------------------------
+# --- acknowledged, notified, removed ---------------------------------------------------------------------------------
 
 
 def notified(story: Story, *, closed: bool, notifier: str = "slack") -> Input:

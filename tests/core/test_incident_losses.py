@@ -11,8 +11,6 @@ from tests.core.build import (
 )
 from tests.fakes.clock import START
 
-# --- what became of the canaries -------------------------------------------------------------------------------------
-
 
 def test_a_resolve_counts_the_canaries_of_its_window() -> None:
     """In time, late with the longest delay, lost, incomplete, unknown and not known yet; only those that the gateway served."""

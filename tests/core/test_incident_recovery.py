@@ -23,8 +23,6 @@ from tests.core.build import (
 from tests.core.test_incident_lifecycle import DOWN, REFUSED, REJECTED, broken, fix_it
 from tests.fakes.clock import START
 
-# --- fixed and waiting -----------------------------------------------------------------------------------------------
-
 
 @pytest.mark.parametrize(("signed", "by"), [(30, " by ana"), (-3600, ""), (0, "")])
 def test_only_who_signed_since_the_fault_was_seen_has_fixed_it(signed: Seconds, by: str) -> None:

@@ -12,7 +12,7 @@ from monitor.core.inputs import CanaryPlanned
 from monitor.core.model import Fault, Severity
 from monitor.core.state import Outage
 from monitor.core.streaks import trim
-from monitor.core.text import length_text
+from monitor.core.text import capitalised, length_text
 from monitor.core.trace import LabelJudgement
 from tests.core.build import MINUTE, F, Story, a_canary, policy, spans
 from tests.fakes.clock import START
@@ -27,7 +27,7 @@ OUTCOMES = {
 
 
 def series(letters: str, *, began: float = START) -> tuple[Canary, ...]:
-    """Canaries a minute apart: arrived, late, in part, missing, unknown; `.` is awaited, `-` awaited and late, `r` refused."""
+    """Canaries a minute apart: arrived, late, incomplete, missing, unknown; `.` is awaited, `-` awaited and late, `r` refused."""
     found = []
     for number, letter in enumerate(letters):
         sent_at = began + number * MINUTE
@@ -50,17 +50,17 @@ def series(letters: str, *, began: float = START) -> tuple[Canary, ...]:
 
 def story(letters: str, **changes: Any) -> Story:
     """A story of these canaries, five minutes after the last one was sent."""
-    notified = Story(policy(**changes), now=START + 60 * len(letters) + 240)
-    notified.state = replace(notified.state, canaries=series(letters))
-    return notified.tick()
+    target = Story(policy(**changes), now=START + 60 * len(letters) + 240)
+    target.state = replace(target.state, canaries=series(letters))
+    return target.tick()
 
 
-def then(notified: Story, letters: str) -> Story:
+def then(target: Story, letters: str) -> Story:
     """The same canaries, and what became of more of them."""
-    notified.now = START + 60 * len(letters) + 240
-    known = {canary.id: canary for canary in notified.state.canaries}
-    notified.state = replace(
-        notified.state,
+    target.now = START + 60 * len(letters) + 240
+    known = {canary.id: canary for canary in target.state.canaries}
+    target.state = replace(
+        target.state,
         canaries=tuple(
             replace(canary, excused=known[canary.id].excused, transient_loss=known[canary.id].transient_loss)
             if canary.id in known
@@ -68,7 +68,7 @@ def then(notified: Story, letters: str) -> Story:
             for canary in series(letters)
         ),
     )
-    return notified.tick()
+    return target.tick()
 
 
 # --- losses ----------------------------------------------------------------------------------------------------------
@@ -103,51 +103,51 @@ def test_the_order_of_sending_decides(letters: tuple[str, ...]) -> None:
 
 def test_losses_resolve_after_two_later_arrivals() -> None:
     """One is an opinion; one loss among them begins anew."""
-    notified = story("AMM")
-    assert F.TRACE_MISSING in then(notified, "AMMA").confirmed
-    assert F.TRACE_MISSING in then(notified, "AMMAM").confirmed
-    assert F.TRACE_MISSING in then(notified, "AMMAMA").confirmed
-    assert F.TRACE_MISSING not in then(notified, "AMMAMAA").confirmed
+    target = story("AMM")
+    assert F.TRACE_MISSING in then(target, "AMMA").confirmed
+    assert F.TRACE_MISSING in then(target, "AMMAM").confirmed
+    assert F.TRACE_MISSING in then(target, "AMMAMA").confirmed
+    assert F.TRACE_MISSING not in then(target, "AMMAMAA").confirmed
 
 
 def test_the_words_say_how_many_and_which() -> None:
     """The newest three trace ids."""
     suspicion = story("AMMMM").state.confirmed[F.TRACE_MISSING].suspicion
-    assert suspicion.summary == "4 traces in a row did not arrive, and none that was sent later"
+    assert suspicion.summary == "the last 4 traces did not arrive"
     assert suspicion.facts == (f"trace {2:032x}, {3:032x}, {4:032x}",)
     assert story("AMM").state.confirmed[F.TRACE_MISSING].since == START + 60
     assert (
-        story("M", fail_after=1).state.confirmed[F.TRACE_MISSING].suspicion.summary.startswith("1 trace did not arrive")
+        story("M", fail_after=1).state.confirmed[F.TRACE_MISSING].suspicion.summary == "the last trace did not arrive"
     )
 
 
 def test_a_loss_without_a_trace_id_is_named_by_its_nonce() -> None:
     """Something to search for."""
-    notified = Story(policy(fail_after=1), now=START + 400)
-    notified.state = replace(notified.state, canaries=tuple(replace(one, trace_id=None) for one in series("M")))
-    assert notified.tick().diagnosis.because[1] == "trace nonce gtm-0"
+    target = Story(policy(fail_after=1), now=START + 400)
+    target.state = replace(target.state, canaries=tuple(replace(one, trace_id=None) for one in series("M")))
+    assert target.tick().diagnosis.because[1] == "Trace nonce gtm-0"
 
 
 def test_stale_losses_open_nothing() -> None:
     """Bad news of hours ago, after a restart."""
-    notified = Story(now=START + 3 * 3600)
-    notified.state = replace(notified.state, canaries=series("AMMM"))
-    assert notified.tick().confirmed == set()
+    target = Story(now=START + 3 * 3600)
+    target.state = replace(target.state, canaries=series("AMMM"))
+    assert target.tick().confirmed == set()
     one_fresh = (*series("AM"), *series("M", began=START + 3 * 3600 - 300))
-    notified.state = replace(notified.state, canaries=one_fresh)
-    assert notified.tick().confirmed == set()
+    target.state = replace(target.state, canaries=one_fresh)
+    assert target.tick().confirmed == set()
 
 
 def test_stale_arrivals_resolve_nothing() -> None:
-    """One of hours ago and one of now are no two in a row: in between nobody looked."""
-    notified = then(story("AMM"), "AMMA")
-    later = notified.now + 3 * 3600
-    notified.now = later
-    notified.state = replace(notified.state, canaries=(*notified.state.canaries, *series("A", began=later - 60)))
-    assert F.TRACE_MISSING in notified.tick().confirmed
-    notified.wait(60)
-    notified.state = replace(notified.state, canaries=(*notified.state.canaries, *series("A", began=later)))
-    assert F.TRACE_MISSING not in notified.tick().confirmed
+    """One of hours ago and one of now are no two in a row: in between nothing was checked."""
+    target = then(story("AMM"), "AMMA")
+    later = target.now + 3 * 3600
+    target.now = later
+    target.state = replace(target.state, canaries=(*target.state.canaries, *series("A", began=later - 60)))
+    assert F.TRACE_MISSING in target.tick().confirmed
+    target.wait(60)
+    target.state = replace(target.state, canaries=(*target.state.canaries, *series("A", began=later)))
+    assert F.TRACE_MISSING not in target.tick().confirmed
 
 
 # --- the other faults of traces --------------------------------------------------------------------------------------
@@ -164,130 +164,131 @@ def test_two_late_traces_settle(letters: str, confirmed: bool) -> None:
 
 @pytest.mark.parametrize(
     ("letters", "said"),
-    [("LL", "came late"), ("--", "did not come in time"), ("L-", "did not come in time")],
+    [("LL", "arrived late"), ("--", "did not arrive in time"), ("L-", "did not arrive in time")],
 )
-def test_what_has_not_come_is_not_said_to_have_come(letters: str, said: str) -> None:
+def test_what_has_not_arrived_is_not_said_to_have_arrived(letters: str, said: str) -> None:
     """It may be on its way, or lost."""
-    assert story(letters).state.confirmed[F.TRACE_LATE].suspicion.summary == f"2 traces in a row {said}"
+    assert story(letters).state.confirmed[F.TRACE_LATE].suspicion.summary == f"the last 2 traces {said}"
 
 
 def test_lateness_resolves_after_two_arrivals_in_time() -> None:
     """A late arrival is no arrival in time."""
-    notified = story("LL")
-    assert F.TRACE_LATE in then(notified, "LLA").confirmed
-    assert F.TRACE_LATE in then(notified, "LLALA").confirmed
-    assert F.TRACE_LATE not in then(notified, "LLALAA").confirmed
+    target = story("LL")
+    assert F.TRACE_LATE in then(target, "LLA").confirmed
+    assert F.TRACE_LATE in then(target, "LLALA").confirmed
+    assert F.TRACE_LATE not in then(target, "LLALAA").confirmed
 
 
 @pytest.mark.parametrize(("letters", "confirmed"), [("PP", True), ("PA", False), ("PLP", False), ("PMP", True)])
-def test_two_traces_in_part_settle(letters: str, confirmed: bool) -> None:
+def test_two_incomplete_traces_settle(letters: str, confirmed: bool) -> None:
     """A whole one, late or not, is the opposite."""
-    notified = story(letters)
-    assert (F.TRACE_INCOMPLETE in notified.confirmed) == confirmed
+    target = story(letters)
+    assert (F.TRACE_INCOMPLETE in target.confirmed) == confirmed
     if confirmed:
-        suspicion = notified.state.confirmed[F.TRACE_INCOMPLETE].suspicion
-        assert suspicion.summary.endswith("arrived in part: the root span is missing")
-        assert suspicion.facts[0] == "2 span(s) arrived; the root span is missing"
+        suspicion = target.state.confirmed[F.TRACE_INCOMPLETE].suspicion
+        assert suspicion.summary == "the last 2 traces arrived incomplete: the root span is missing"
+        assert suspicion.facts[0] == "2 spans of the last trace arrived"
 
 
 def test_the_trace_of_a_refused_request_is_no_proof_that_traces_are_whole_again() -> None:
     """It has fewer spans: those that are missing may be among the others."""
-    notified = story("PP")
+    target = story("PP")
     whole = tuple(replace(canary, accepted=False) for canary in series("PPAA")[2:])
-    notified.state = replace(notified.state, canaries=(*notified.state.canaries, *whole))
-    assert notified.tick().confirmed == {F.TRACE_INCOMPLETE}
-    notified.state = replace(notified.state, canaries=series("PPAA"))
-    assert notified.tick().confirmed == set()
+    target.state = replace(target.state, canaries=(*target.state.canaries, *whole))
+    assert target.tick().confirmed == {F.TRACE_INCOMPLETE}
+    target.state = replace(target.state, canaries=series("PPAA"))
+    assert target.tick().confirmed == set()
 
 
 def labelled(*labels: LabelJudgement | None) -> Story:
     """Arrived traces with these labels."""
-    notified = Story(now=START + 60 * len(labels) + 240)
+    target = Story(now=START + 60 * len(labels) + 240)
     canaries = series("A" * len(labels))
-    notified.state = replace(
-        notified.state, canaries=tuple(replace(c, labels=found) for c, found in zip(canaries, labels, strict=True))
+    target.state = replace(
+        target.state, canaries=tuple(replace(c, labels=found) for c, found in zip(canaries, labels, strict=True))
     )
-    return notified.tick()
+    return target.tick()
 
 
 GOOD = LabelJudgement()
-NAMED = LabelJudgement(mislabelled=("service name: expected a, found b",))
+NAMED = LabelJudgement(
+    mislabelled=("the service name is `b`, should be `a`", "the resource attribute team is not set, should be `ml`")
+)
 LEAKING = LabelJudgement(leaked=("tfy.input", "Authorization"))
 EMPTY = LabelJudgement(content_missing=True)
 
 
 def test_a_leak_settles_at_once() -> None:
     """One is one too many; it names attributes, never values."""
-    notified = labelled(GOOD, LEAKING)
-    assert notified.confirmed == {F.CONTENT_LEAKED}
-    suspicion = notified.state.confirmed[F.CONTENT_LEAKED].suspicion
-    assert suspicion.summary == "the trace carries tfy.input, Authorization"
-    assert suspicion.facts[:2] == ("attribute tfy.input", "attribute Authorization")
-    assert notified.diagnosis.severity is Severity.CRITICAL
+    target = labelled(GOOD, LEAKING)
+    assert target.confirmed == {F.CONTENT_LEAKED}
+    suspicion = target.state.confirmed[F.CONTENT_LEAKED].suspicion
+    assert suspicion.summary == "a trace carries it in `tfy.input`, `Authorization`"
+    assert suspicion.facts == (f"trace {1:032x}",)
+    assert target.diagnosis.severity is Severity.CRITICAL
 
 
 @pytest.mark.parametrize(("bad", "fault"), [(NAMED, F.TRACE_MISLABELLED), (EMPTY, F.CONTENT_MISSING)])
 def test_other_labels_settle_after_two(bad: LabelJudgement, fault: Fault) -> None:
     """Traces without a judgement of labels are passed over; two good ones resolve."""
     assert labelled(GOOD, bad).confirmed == set()
-    notified = labelled(GOOD, bad, None, bad)
-    assert notified.confirmed == {fault}
+    target = labelled(GOOD, bad, None, bad)
+    assert target.confirmed == {fault}
     for better, left in (((GOOD,), {fault}), ((GOOD, None, GOOD), set())):
-        notified.state = replace(notified.state, canaries=labelled(GOOD, bad, None, bad, *better).state.canaries)
-        assert notified.tick().confirmed == left
+        target.state = replace(target.state, canaries=labelled(GOOD, bad, None, bad, *better).state.canaries)
+        assert target.tick().confirmed == left
 
 
 @pytest.mark.parametrize(("bad", "fault"), [(EMPTY, F.CONTENT_MISSING), (LEAKING, F.CONTENT_LEAKED)])
 def test_the_trace_of_a_refused_request_clears_nothing_that_is_about_content(bad: LabelJudgement, fault: Fault) -> None:
     """It has no response that could be missing, or leak."""
-    notified = labelled(bad, bad, GOOD, GOOD)
-    assert notified.confirmed == set()
-    refused = tuple(replace(canary, accepted=canary.labels is bad) for canary in notified.state.canaries)
-    notified = labelled(bad, bad)
-    notified.state = replace(notified.state, canaries=refused)
-    assert notified.tick().confirmed == {fault}
+    target = labelled(bad, bad, GOOD, GOOD)
+    assert target.confirmed == set()
+    refused = tuple(replace(canary, accepted=canary.labels is bad) for canary in target.state.canaries)
+    target = labelled(bad, bad)
+    target.state = replace(target.state, canaries=refused)
+    assert target.tick().confirmed == {fault}
 
 
 def test_a_mislabelled_trace_says_what_was_found() -> None:
-    """The first oddity names it, all of them are facts."""
+    """The first label that differs is how it shows, the others are reasons."""
     suspicion = labelled(NAMED, NAMED).state.confirmed[F.TRACE_MISLABELLED].suspicion
-    assert suspicion.summary == "service name: expected a, found b"
-    assert suspicion.facts[0] == suspicion.summary
+    assert (suspicion.summary, suspicion.facts[0]) == NAMED.mislabelled
 
 
 def test_a_trace_in_another_environment_settles_at_once() -> None:
     """It is no absence, so nothing needs to be proven, and no deadline awaited."""
-    notified = Story(now=START + 90)
-    notified.state = replace(notified.state, canaries=(replace(series(".")[0], elsewhere="stg"),))
-    assert notified.tick().confirmed == {F.WRONG_ENVIRONMENT}
-    assert notified.diagnosis.because[0] == "the trace is in the Traceloop environment stg"
-    notified.state = replace(notified.state, canaries=(*notified.state.canaries, *series("A", began=START + 60)))
-    assert notified.tick().confirmed == {F.WRONG_ENVIRONMENT}
-    notified.state = replace(notified.state, canaries=(*notified.state.canaries, *series("A", began=START + 90)))
-    assert notified.tick().confirmed == set()
+    target = Story(now=START + 90)
+    target.state = replace(target.state, canaries=(replace(series(".")[0], elsewhere="stg"),))
+    assert target.tick().confirmed == {F.WRONG_ENVIRONMENT}
+    assert target.diagnosis.because[0] == "The last trace is in the environment `stg`"
+    target.state = replace(target.state, canaries=(*target.state.canaries, *series("A", began=START + 60)))
+    assert target.tick().confirmed == {F.WRONG_ENVIRONMENT}
+    target.state = replace(target.state, canaries=(*target.state.canaries, *series("A", began=START + 90)))
+    assert target.tick().confirmed == set()
 
 
 def test_a_trace_in_both_environments_accuses_nobody() -> None:
     """It has arrived."""
-    notified = Story(now=START + 400)
-    notified.state = replace(notified.state, canaries=(replace(series("A")[0], elsewhere="stg"),))
-    assert notified.tick().confirmed == set()
+    target = Story(now=START + 400)
+    target.state = replace(target.state, canaries=(replace(series("A")[0], elsewhere="stg"),))
+    assert target.tick().confirmed == set()
 
 
 def misrouted(*places: str) -> Story:
     """Lost traces a minute apart, of which some are `there`, in another environment, and some `nowhere`."""
-    notified = Story()
-    notified.state = replace(notified.state, outages=(Outage(fault=F.WRONG_ENVIRONMENT, began_at=START),))
+    target = Story()
+    target.state = replace(target.state, outages=(Outage(fault=F.WRONG_ENVIRONMENT, began_at=START),))
     for canary, place in zip(series("M" * len(places)), places, strict=True):
-        notified.now = canary.sent_at + 300
+        target.now = canary.sent_at + 300
         found = replace(canary, elsewhere="stg" if place == "there" else None, nowhere=place == "nowhere")
-        notified.state = replace(notified.state, canaries=(*notified.state.canaries, found))
-        notified.tick()
-    return notified
+        target.state = replace(target.state, canaries=(*target.state.canaries, found))
+        target.tick()
+    return target
 
 
 def test_traces_that_are_nowhere_clear_the_wrong_environment_and_are_losses() -> None:
-    """After two of them: what they are lost to is not where the others went."""
+    """After two of them: what loses them is not what sends the others elsewhere."""
     assert F.TRACE_MISSING not in misrouted("there", "there", "there").confirmed
     one = misrouted("there", "there", "nowhere")
     assert (one.name, one.confirmed & {F.TRACE_MISSING}) == (F.WRONG_ENVIRONMENT, set())
@@ -319,40 +320,43 @@ def test_a_canary_that_is_awaited_makes_no_room_for_newer_ones() -> None:
 
 def test_canaries_are_kept_in_the_order_of_sending() -> None:
     """Also when the clock was set back between two of them."""
-    notified = Story(now=START + 60)
+    target = Story(now=START + 60)
     first, second = series("..")
-    notified.feed(CanaryPlanned(at=second.sent_at, canary=second)).feed(CanaryPlanned(at=first.sent_at, canary=first))
-    assert [canary.id for canary in notified.state.canaries] == [first.id, second.id]
+    target.feed(CanaryPlanned(at=second.sent_at, canary=second)).feed(CanaryPlanned(at=first.sent_at, canary=first))
+    assert [canary.id for canary in target.state.canaries] == [first.id, second.id]
 
 
 def test_an_empty_series_says_nothing() -> None:
     """A fresh start."""
-    notified = Story().tick()
-    assert (notified.confirmed, notified.state.incidents, notified.events) == (set(), (), [])
+    target = Story().tick()
+    assert (target.confirmed, target.state.incidents, target.events) == (set(), (), [])
 
 
 @pytest.mark.parametrize(("fail_after", "which"), [(1, "the last one has"), (2, "the last 2 have")])
-def test_what_has_not_come_at_all_is_overdue_and_not_late(fail_after: int, which: str) -> None:
+def test_what_has_not_arrived_at_all_is_overdue_and_not_late(fail_after: int, which: str) -> None:
     """Whether it is lost is not known yet; nothing has arrived, so nothing arrives late."""
     story = Story(policy(fail_after=fail_after)).proven()
     sent = [story.canary() for _ in range(fail_after)]
     story.wait(180)
     for canary in sent:
         story.see(canary)
-    assert story.diagnosis.summary == f"Traces are overdue: {which} not arrived within 3 min"
-    assert story.diagnosis.because[0] == f"{which} not arrived within 3 min"
-    assert not any("did not come in time" in line for line in story.diagnosis.because)
-    assert "missing_after" in story.diagnosis.advice
+    said = f"{capitalised(which)} not arrived within 3 min"
+    assert story.diagnosis.summary == f"Traces are overdue. {said}."
+    assert story.diagnosis.because[0] == said
+    assert not any("did not arrive in time" in line for line in story.diagnosis.because)
+    assert story.diagnosis.impact == (
+        "Traces have been overdue since {since}, and count as lost after 5 min. Requests are not affected."
+    )
     story.arrives(sent[0])
-    assert story.diagnosis.summary.startswith("Traces arrive late: ")
+    assert story.diagnosis.summary.startswith("Traces arrive late. ")
 
 
-def test_what_has_come_in_part_is_late() -> None:
+def test_what_has_arrived_incomplete_is_late() -> None:
     """Some of it arrived."""
     story = Story(policy(fail_after=1)).proven()
     canary = story.canary()
     story.wait(180).see(canary, spans(1)[1:])
-    assert story.diagnosis.summary.startswith("Traces arrive late: ")
+    assert story.diagnosis.summary.startswith("Traces arrive late. ")
 
 
 @pytest.mark.parametrize(

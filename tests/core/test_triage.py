@@ -19,8 +19,6 @@ from tests.core.build import (
 from tests.core.test_diagnosis import LOSSES, NOW, holding, suspected
 from tests.fakes.clock import START
 
-# --- the triage ------------------------------------------------------------------------------------------------------
-
 
 def control(**changes: object) -> ControlSpan:
     """One that was sent after the lost canary, accepted and shown."""
@@ -150,7 +148,7 @@ def test_where_the_configuration_cannot_be_read_the_exporter_comes_first(name: F
     assert (unread_text in diagnosis.because) == comes_first
 
 
-def test_a_loss_that_something_explains_still_tells_whether_the_gateway_made_the_trace() -> None:
+def test_a_loss_that_something_explains_still_says_whether_the_gateway_created_the_trace() -> None:
     """It accuses neither the export nor Traceloop: with a test span it is not compared."""
     state = holding(suspected(F.EXPORT_FAILING))
     explained = replace(state, canaries=tuple(replace(canary, excused=True) for canary in state.canaries))

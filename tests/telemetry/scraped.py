@@ -40,8 +40,8 @@ def a_target(**fields: Any) -> TargetState:
     return TargetState(target=PROD, **fields)
 
 
-def a_look(verdict: Verdict, at: float = START, **evidence: Scalar) -> LastLook:
-    """The newest look of a check."""
+def a_result(verdict: Verdict, at: float = START, **evidence: Scalar) -> LastLook:
+    """The newest result of a check."""
     return LastLook(at=at, took=0.5, result=CheckResult(verdict=verdict, summary="", evidence=evidence))
 
 
@@ -103,18 +103,18 @@ def filled() -> Scraped:
     page.set(
         a_target(
             certificates={"gateway": START + 86_400},
-            check_states={CheckName.CONFIG: CheckState(last=a_look(Verdict.PASS, differences=0), last_pass_at=START)},
+            check_states={CheckName.CONFIG: CheckState(last=a_result(Verdict.PASS, differences=0), last_pass_at=START)},
         )
     )
     expiries = {PROD: {"gateway": START + 86_400}}
     page.view = replace(page.view, token_expiries=expiries, refused={"slack": ("C0GONE",)})
     page.view = replace(page.view, heartbeat_failing=False, heartbeat_delivered_at=START)
-    page.listen(a_told("sent"))
+    page.listen(a_notice("sent"))
     return page
 
 
-def a_told(outcome: str, notifier: str = "slack") -> NoticeHandled:
-    """An attempt to tell."""
+def a_notice(outcome: str, notifier: str = "slack") -> NoticeHandled:
+    """An attempt to notify."""
     return NoticeHandled(notifier=notifier, target=PROD, at=START + 5, reason=Reason.OPENED, outcome=outcome)
 
 

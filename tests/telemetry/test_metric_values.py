@@ -30,7 +30,7 @@ from monitor.core.silence import Silence
 from monitor.core.state import Active, Budget, CheckState
 from tests.core.build import a_canary
 from tests.fakes.clock import START
-from tests.telemetry.scraped import PROD, Scraped, a_look, a_target, a_told, an_incident, filled
+from tests.telemetry.scraped import PROD, Scraped, a_notice, a_result, a_target, an_incident, filled
 
 
 def test_a_heartbeat_shows_whether_it_fails_and_when_it_was_last_taken() -> None:
@@ -45,20 +45,20 @@ def test_a_heartbeat_shows_whether_it_fails_and_when_it_was_last_taken() -> None
     assert page.value("heartbeat_last_success_timestamp_seconds") == START + 60
 
 
-def test_the_last_look_decides_the_verdict() -> None:
-    """One of three is 1; before the first look none is."""
+def test_the_last_result_decides_the_verdict() -> None:
+    """One of three is 1; before the first result none is."""
     page = Scraped()
     assert set(page.samples("check_verdict").values()) == {0.0}
-    page.set(a_target(check_states={CheckName.CONFIG: CheckState(last=a_look(Verdict.FAIL))}))
+    page.set(a_target(check_states={CheckName.CONFIG: CheckState(last=a_result(Verdict.FAIL))}))
     assert page.value("check_verdict", "config", "fail") == 1
     assert sum(page.samples("check_verdict").values()) == 1
 
 
-def test_a_look_is_counted_and_timed() -> None:
+def test_a_check_is_counted_and_timed() -> None:
     """By target, check and verdict."""
     page = Scraped()
-    look = Checked(target=PROD, check=CheckName.CANARY, at=START, took=0.7, result=failing(""))
-    page.listen(look, look)
+    checked = Checked(target=PROD, check=CheckName.CANARY, at=START, took=0.7, result=failing(""))
+    page.listen(checked, checked)
     assert page.value("checks_total", "canary", "fail") == 2
     assert page.value("check_duration_seconds_sum", "canary") == pytest.approx(1.4)
     assert page.value("check_duration_seconds_bucket", "canary", "1.0") == 2
@@ -66,12 +66,12 @@ def test_a_look_is_counted_and_timed() -> None:
 
 
 def test_the_last_run_counts_from_the_start_of_the_process() -> None:
-    """So `time() - x` means something at once, and a look before the restart does not make the check look stuck."""
+    """So `time() - x` means something at once, and a run before the restart does not make the check seem stuck."""
     page = Scraped()
     assert page.value("check_last_run_timestamp_seconds", "config") == START
-    page.set(a_target(check_states={CheckName.CONFIG: CheckState(last=a_look(Verdict.PASS, at=START - 500))}))
+    page.set(a_target(check_states={CheckName.CONFIG: CheckState(last=a_result(Verdict.PASS, at=START - 500))}))
     assert page.value("check_last_run_timestamp_seconds", "config") == START
-    page.set(a_target(check_states={CheckName.CONFIG: CheckState(last=a_look(Verdict.PASS, at=START + 60))}))
+    page.set(a_target(check_states={CheckName.CONFIG: CheckState(last=a_result(Verdict.PASS, at=START + 60))}))
     assert page.value("check_last_run_timestamp_seconds", "config") == START + 60
 
 
@@ -101,7 +101,7 @@ def test_confirmed_faults_severity_and_incident_come_from_the_state() -> None:
 
 
 def test_a_confirmed_fault_has_the_name_that_the_incident_says() -> None:
-    """A loss is called by the hop that lost it, also where nobody is told of it."""
+    """A loss is called by the hop that lost it, also where nobody is notified of it."""
     suspicion = Suspicion(fault=Fault.TRACE_MISSING, summary="", stops_export=True)
     active = Active(suspicion=suspicion, since=START, confirmed_at=START + 300)
     lost = a_canary(outcome=Outcome.MISSING, judged_at=START + 300, origin=True)
@@ -147,13 +147,13 @@ def test_a_silence_counts_for_the_name_of_the_incident() -> None:
 
 
 def test_differences_are_nan_while_the_configuration_is_unreadable() -> None:
-    """Zero would say that all is well."""
+    """Zero would say that nothing differs."""
     page = Scraped()
     assert math.isnan(page.value("config_differences") or 0.0)
     for verdict, expected in ((Verdict.PASS, 0), (Verdict.FAIL, 3)):
-        page.set(a_target(check_states={CheckName.CONFIG: CheckState(last=a_look(verdict, differences=expected))}))
+        page.set(a_target(check_states={CheckName.CONFIG: CheckState(last=a_result(verdict, differences=expected))}))
         assert page.value("config_differences") == expected
-    page.set(a_target(check_states={CheckName.CONFIG: CheckState(last=a_look(Verdict.UNKNOWN, differences=3))}))
+    page.set(a_target(check_states={CheckName.CONFIG: CheckState(last=a_result(Verdict.UNKNOWN, differences=3))}))
     assert math.isnan(page.value("config_differences") or 0.0)
 
 
@@ -196,7 +196,7 @@ def test_traces_are_counted_by_outcome_and_pending_ones_are_awaited() -> None:
 
 
 def test_expiries_are_shown_where_they_are_known() -> None:
-    """Of certificates that were seen, and of tokens that tell."""
+    """Of certificates that were seen, and of tokens that say when they expire."""
     page = filled()
     assert page.samples("certificate_expiry_timestamp_seconds") == {("gateway",): START + 86_400}
     assert page.samples("token_expiry_timestamp_seconds") == {("gateway",): START + 86_400}
@@ -217,7 +217,7 @@ def test_notices_are_counted_and_the_last_success_is_dated() -> None:
     """By notifier, reason and outcome; nobody unknown, no unknown outcome."""
     page = Scraped()
     page.view = replace(page.view, notices_pending={"slack": 3}, refused={"slack": ("C0GONE",), "unknown": ("C1",)})
-    page.listen(a_told("failed"), a_told("sent"), a_told("sent", notifier="nobody"), a_told("perhaps"))
+    page.listen(a_notice("failed"), a_notice("sent"), a_notice("sent", notifier="nobody"), a_notice("perhaps"))
     assert page.value("notices_total", "slack", "failed", "opened") == 1
     assert sum(page.samples("notices_total").values()) == 2
     assert page.samples("notices_pending") == {("slack",): 3}
@@ -226,7 +226,7 @@ def test_notices_are_counted_and_the_last_success_is_dated() -> None:
 
 
 def test_the_last_success_survives_a_restart() -> None:
-    """It is read from what the notifier has been told."""
+    """It is read from what the notifier was notified of."""
     page = Scraped()
     notified = Notified(reason=Reason.OPENED, fault=Fault.BLIND, severity=Severity.WARNING, at=START - 60)
     page.set(a_target(incidents=(an_incident(slack=notified),)))

@@ -172,15 +172,15 @@ def test_a_removed_targets_series_vanish_and_what_stays_keeps_its_counts() -> No
     """After a reload; an event that was still under way does not bring them back."""
     both = {PROD: Monitored(checks=EVERYTHING), STAGING: Monitored(checks=EVERYTHING)}
     page = Scraped(Expected(targets=both, notifiers=("slack", "webhook")))
-    looks = [
+    results = [
         Checked(target=target, check=CheckName.GATEWAY, at=START, took=0.1, result=passing(""))
         for target in (PROD, STAGING)
     ]
     page.set(TargetState(target=STAGING, certificates={"gateway": 1.0}), a_target())
-    page.listen(*looks)
+    page.listen(*results)
     assert 'target="staging"' in page.text()
     page.metrics.expect(Expected(targets={PROD: both[PROD]}, notifiers=("slack",)))
-    page.listen(*looks)
+    page.listen(*results)
     assert 'target="staging"' not in page.text()
     assert 'notifier="webhook"' not in page.text()
     assert page.value("checks_total", "gateway", "pass") == 2
