@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from monitor.core.canary import Canary, ControlSpan, Outcome
+from monitor.core.config_memory import ConfigMemory, ConfigSeen
 from monitor.core.diagnosis import diagnose
 from monitor.core.drift import (
     ATTRIBUTES,
@@ -16,8 +17,6 @@ from monitor.core.drift import (
     HEADERS,
     TYPE,
     Comparison,
-    ConfigMemory,
-    ConfigSeen,
     Difference,
     ExportConfig,
     compare,
@@ -353,13 +352,13 @@ def test_of_several_checks_title_and_impact_are_those_of_the_same_one() -> None:
 
 def test_a_failed_arrival_is_no_arrival() -> None:
     """Nothing is said of the traces then."""
-    story = Story(policy=replace(POLICY, blind_after=0.0)).fails(ARRIVAL, F.TRACE_LATE).is_blind(GATEWAY)
+    story = Story(policy=policy(blind_after=0.0)).fails(ARRIVAL, F.TRACE_LATE).is_blind(GATEWAY)
     assert story.diagnosis.impact == "Since {since} an outage of the gateway would go unnoticed."
 
 
 def test_an_attempt_that_the_check_names_is_the_title() -> None:
     """And why it failed is the detail."""
-    story = Story(policy=replace(POLICY, blind_after=0.0))
+    story = Story(policy=policy(blind_after=0.0))
     why = unknown("HTTP 403", UnknownReason.REFUSED, attempted="read the export configuration")
     found = story.look(CONFIG, why).diagnosis
     assert (found.title, found.detail) == ("The monitor cannot read the export configuration", "HTTP 403.")
@@ -367,7 +366,7 @@ def test_an_attempt_that_the_check_names_is_the_title() -> None:
 
 def test_where_no_service_answers_the_network_is_the_title() -> None:
     """Whichever check noticed it."""
-    story = Story(policy=replace(POLICY, blind_after=0.0)).look(GATEWAY, blind(UnknownReason.NO_WITNESS))
+    story = Story(policy=policy(blind_after=0.0)).look(GATEWAY, blind(UnknownReason.NO_WITNESS))
     assert story.diagnosis.title == "No service answers the monitor"
 
 
