@@ -127,7 +127,12 @@ TABLE: Mapping[str, Breakage] = {
             hides=_CAUSE,
         ),
         _row(
-            "config_drift_header", F.CONFIG_DRIFT, (_CONFIG, WARNING), "Headers → X-Api-Key is ", needs=_SETTING, clears=(_MANIFEST,)
+            "config_drift_header",
+            F.CONFIG_DRIFT,
+            (_CONFIG, WARNING),
+            "Headers → X-Api-Key is ",
+            needs=_SETTING,
+            clears=(_MANIFEST,),
         ),
         _row(
             "wrong_environment",

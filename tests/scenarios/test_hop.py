@@ -30,7 +30,9 @@ async def test_spans_that_do_not_get_to_the_collector_are_counted(shown: str) ->
         assert re.search(r"(\d+) of \1 spans did not reach TrueFoundry's collector since", said)
         assert "(connection_refused" in said
         assert home.incident is not None
-        assert home.incident.diagnosis.advice.startswith("Check the connection from the gateway to TrueFoundry's collector")
+        assert home.incident.diagnosis.advice.startswith(
+            "Check the connection from the gateway to TrueFoundry's collector"
+        )
         await home.fix()
         await home.until_resolved(5 * MINUTE)
 
