@@ -62,7 +62,7 @@ def overall(verdicts: list[Verdict]) -> Verdict:
 
 
 def describe_target(state: TargetState, policy: Policy, now: Instant, *, live: bool = False) -> dict[str, Any]:
-    """One target of the status object. `live`: looks are repeated, so that an old one says nothing of the present."""
+    """One target of the status object. `live`: checks are repeated, so that an old result says nothing of the present."""
     stale = stale_checks(state, policy, now) if live else frozenset()
     verdict = verdict_of(state, policy, stale)
     diagnosis = diagnose(state, policy, now)
@@ -107,7 +107,7 @@ def _describe_muted(state: TargetState, policy: Policy, now: Instant) -> dict[st
         "severity": Severity.NONE.word,
         "component": FAULTS[fault].component.value,
         "also": [],
-        "because": [found[fault].suspicion.summary, "its severity is set to none: nobody is told"],
+        "because": [found[fault].suspicion.summary, "its severity is set to none: nobody is notified"],
         "advice": FAULTS[fault].advice,
         "summary": FAULTS[fault].title,
     }
@@ -138,11 +138,11 @@ def describe_check(state: TargetState, check: CheckName, *, stale: bool = False)
 def _not_yet(state: TargetState, check: CheckName) -> str:
     """Why a check has nothing to say."""
     if check is CheckName.ARRIVAL and any(canary.pending for canary in state.canaries):
-        return "the trace has not come yet"
+        return "the trace has not arrived yet"
     if check is CheckName.ARRIVAL and any(FAULTS[fault].prevents_traces for fault in state.confirmed):
-        return "no trace could be made"
+        return "no trace could be created"
     if check is CheckName.CONTROL and controls_awaited(state):
-        return "a span of our own was accepted and has not been read back yet"
+        return "a test span was accepted and has not been read back yet"
     return "has not looked yet"
 
 
@@ -166,7 +166,9 @@ def _summary(
     if diagnosis is not None:
         return diagnosis.summary
     if verdict is Verdict.PASS:
-        return "the traces arrive" if policy.enabled(CheckName.ARRIVAL) else f"well, as far as {_seen(policy)} can see"
+        return (
+            "the traces arrive" if policy.enabled(CheckName.ARRIVAL) else f"healthy, as far as {_seen(policy)} can see"
+        )
     if not policy.cadences:
         return "cannot tell: no check looks at it"
     unseen = [check.value for check in policy.cadences if _is_unknown(state, check, stale)]

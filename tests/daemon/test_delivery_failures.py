@@ -73,7 +73,7 @@ async def test_nothing_hurries_a_notifier_that_is_left_alone() -> None:
 
 
 async def test_what_only_a_human_can_mend_is_tried_again_slowly() -> None:
-    """Every five minutes, whatever changes, and told when it is mended."""
+    """Every five minutes, whatever changes, and reported when it is fixed."""
     clock = FakeClock()
     slack = Picky(clock, {A: Undeliverable("Slack says invalid_auth", permanent=True)})
     async with dispatching(slack, clock=clock) as bench:
@@ -105,7 +105,7 @@ async def test_a_channel_that_is_gone_holds_back_no_other_target() -> None:
 
 
 async def test_each_place_that_refuses_is_named() -> None:
-    """Two channels are gone: the page names both, and the metrics; the one that is mended is named no more."""
+    """Two channels are gone: the page names both, and the metrics; the one that is fixed is named no more."""
     clock = FakeClock()
     gone = {name: Undeliverable(f"{name} is gone", permanent=True, place=f"C-{name}") for name in (A, B)}
     slack = Picky(clock, gone)

@@ -189,7 +189,7 @@ async def test_a_timeout_gives_unknown(tmp_path: Path) -> None:
         assert (it.ended, it.took) == (False, 20.0)
         assert described["verdict"] == "unknown"
         assert verdicts(described) == {**PASSING, "arrival": "unknown"}
-        assert described["checks"]["arrival"]["summary"] == "the trace has not come yet"
+        assert described["checks"]["arrival"]["summary"] == "the trace has not arrived yet"
         assert described["summary"] == "cannot tell: arrival"
 
 
@@ -204,13 +204,13 @@ async def test_a_timeout_before_anybody_answered_is_unknown_everywhere(tmp_path:
         assert described["checks"]["config"]["duration_seconds"] is None
 
 
-async def test_where_no_trace_could_be_made_none_is_waited_for(tmp_path: Path) -> None:
+async def test_where_no_trace_could_be_created_none_is_waited_for(tmp_path: Path) -> None:
     """And the report says why there is nothing to say."""
     async with world(tmp_path) as it:
         await it.sandbox.break_("gateway_unreachable")
         described = await it.look()
         assert it.took <= 5
-        assert described["checks"]["arrival"]["summary"] == "no trace could be made"
+        assert described["checks"]["arrival"]["summary"] == "no trace could be created"
 
 
 # --- what is looked at -----------------------------------------------------------------------------------------------
@@ -241,7 +241,7 @@ async def test_a_look_at_less_claims_less(tmp_path: Path) -> None:
     """Without `arrival` nobody can say that the traces arrive."""
     async with world(tmp_path) as it:
         assert (await it.look())["summary"] == "the traces arrive"
-        assert (await it.look(C.CONFIG, C.GATEWAY))["summary"] == "well, as far as config, gateway can see"
+        assert (await it.look(C.CONFIG, C.GATEWAY))["summary"] == "healthy, as far as config, gateway can see"
 
 
 async def test_where_nothing_is_looked_at_nothing_is_known(tmp_path: Path) -> None:
@@ -382,10 +382,10 @@ async def test_the_hops_are_told_apart_where_the_own_store_is_proven(tmp_path: P
         await it.sandbox.break_("export_failing")
         described = await it.look()
         assert described["fault"] == "export_failing"
-        assert "TrueFoundry's own store has the trace: the gateway made it" in described["because"]
+        assert "TrueFoundry's own store has the trace, so the gateway created it" in described["because"]
 
 
-async def test_a_world_that_is_mended_passes_again(tmp_path: Path) -> None:
+async def test_a_world_that_is_fixed_passes_again(tmp_path: Path) -> None:
     """Nothing is remembered from pass to pass."""
     async with world(tmp_path) as it:
         await it.sandbox.break_("gateway_refused")
