@@ -3,15 +3,14 @@
 Exit codes: 0 done, 1 something failed, 2 configuration or usage, 3 not known (`check` only), 130 Ctrl-C.
 """
 
-import argparse
-import gc
-import importlib
 import os
+import signal
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from monitor.cli.commands import COMMANDS, NAMES, PROG, overview
-from monitor.version import VERSION
+if TYPE_CHECKING:
+    import argparse
 
 OK, USAGE, INTERRUPTED = 0, 2, 130
 
@@ -21,10 +20,12 @@ class UsageError(Exception):
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; the exit code."""
-    words = list(sys.argv[1:] if argv is None else argv)
+    """Run one command; the exit code. Ctrl-C never shows a traceback."""
+    is_program = argv is None and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if is_program:  # while modules are imported nothing needs to be put in order: the process just ends
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:
-        code = _run(words)
+        code = _run(list(sys.argv[1:] if argv is None else argv), is_program=is_program)
         sys.stdout.flush()
     except UsageError as error:
         from monitor.cli.common import say  # noqa: PLC0415 - a health check does without
@@ -32,9 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         say(str(error))
         return USAGE
     except KeyboardInterrupt:
-        import signal  # noqa: PLC0415 - seldom needed
-
-        signal.signal(signal.SIGINT, signal.SIG_DFL)  # a second Ctrl-C ends the process at once, without a traceback
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # the second one ends the process at once
         return INTERRUPTED
     except BrokenPipeError:  # `trace-monitor config show | head`: whoever read has read enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -42,12 +41,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     return code
 
 
-def _run(words: list[str]) -> int:
+def _run(words: list[str], *, is_program: bool) -> int:
+    from monitor.cli.commands import NAMES, PROG, overview  # noqa: PLC0415 - see `main`: as little as can be before it
+
     first = words[0] if words else ""
     if first in ("-h", "--help", "help"):
         sys.stdout.write(overview())
         return OK
     if first == "--version":
+        from monitor.version import VERSION  # noqa: PLC0415 - only here
+
         sys.stdout.write(f"{PROG} {VERSION}\n")
         return OK
     if first not in NAMES:
@@ -62,12 +65,18 @@ def _run(words: list[str]) -> int:
         if first == "healthcheck" and end.code:  # 2 means something else to Docker
             return 1
         raise
+    if is_program:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     return int(arguments.run(arguments))
 
 
-def parser_of(*names: str) -> argparse.ArgumentParser:
+def parser_of(*names: str) -> "argparse.ArgumentParser":
     """The parser of these commands. Nothing of the others is imported, so that the daemon starts quickly and small."""
-    from monitor.cli.parser import Parser  # noqa: PLC0415 - `--help` and `--version` do without
+    import gc  # noqa: PLC0415 - see `main`
+    import importlib  # noqa: PLC0415 - the same
+
+    from monitor.cli.commands import COMMANDS, PROG  # noqa: PLC0415 - the same
+    from monitor.cli.parser import Parser  # noqa: PLC0415 - the same
 
     parser = Parser(prog=PROG)
     subparsers = parser.add_subparsers(metavar="COMMAND", required=True)
