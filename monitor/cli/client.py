@@ -78,7 +78,7 @@ class Client:
             raise Failed(f"http.ca_file: {self.ca_file} cannot be used: {error.strerror or error}") from None
         if not _OK <= answer.status < _REDIRECT:
             missing = answer.status == _UNAUTHORIZED and self.token is None
-            how = f"; give it by {_TOKEN}, or name the daemon's configuration by --config" if missing else ""
+            how = f"; set {_TOKEN}, or name the daemon's configuration by --config" if missing else ""
             raise Failed(f"the daemon refused (HTTP {answer.status}): {_reason(answer, redactor)}{how}")
         return answer
 
@@ -110,7 +110,7 @@ def find(arguments: argparse.Namespace) -> Client:
         say(f"{broken}\nwarning: this configuration cannot be used, so {where}")
     http = loaded.settings.http if loaded is not None else None
     if token and is_plain(url) and not is_loopback(url) and not (http and http.allow_http):
-        raise Failed(f"a token would be sent to {url} in the clear: use https, or set http.allow_http")
+        raise Failed(f"the token would be sent to {url} unencrypted: use https, or set http.allow_http")
     own = loaded if arguments.config or not given else None
     return Client(url=url, token=token, ca_file=http.ca_file if http else None, loaded=own)
 

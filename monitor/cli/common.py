@@ -50,7 +50,7 @@ def add_config(parser: argparse.ArgumentParser) -> None:
 
 def add_format(parser: argparse.ArgumentParser) -> None:
     """`--format`: a table for people, or JSON."""
-    parser.add_argument("--format", choices=("table", "json"), default="table")
+    parser.add_argument("--format", choices=("table", "json"), default="table", help="default: table")
 
 
 def add_scope(parser: argparse.ArgumentParser) -> None:
@@ -58,7 +58,7 @@ def add_scope(parser: argparse.ArgumentParser) -> None:
     add_config(parser)
     parser.add_argument("--target", action="append", default=[], metavar="T", help="only this target (repeatable)")
     parser.add_argument(
-        "--timeout", type=duration, metavar="D", help="end after this; what is not known then is unknown"
+        "--timeout", type=duration, metavar="D", help="end after this; what is not known by then is reported as unknown"
     )
 
 

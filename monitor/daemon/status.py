@@ -108,7 +108,7 @@ def _describe_muted(state: TargetState, policy: Policy, now: Instant) -> dict[st
         "severity": Severity.NONE.word,
         "component": FAULTS[fault].component.value,
         "also": [],
-        "because": [found[fault].suspicion.summary, "its severity is set to none: nobody is told"],
+        "because": [found[fault].suspicion.summary, "its severity is set to none: nobody is notified"],
         "advice": FAULTS[fault].advice,
         "summary": FAULTS[fault].title,
     }
@@ -130,7 +130,7 @@ def describe_check(state: TargetState, check: CheckName, *, stale: bool = False)
     return {
         "verdict": Verdict.UNKNOWN.value if stale else result.verdict.value,
         "fault": fault.value if fault is not None else None,
-        "summary": f"has not looked recently; then: {result.summary}" if stale else result.summary,
+        "summary": f"has not run recently; last result: {result.summary}" if stale else result.summary,
         "evidence": {**result.evidence, **({"reason": result.unknown_reason.value} if result.unknown_reason else {})},
         "duration_seconds": round(check_state.last.took, 3),
     }
@@ -139,12 +139,12 @@ def describe_check(state: TargetState, check: CheckName, *, stale: bool = False)
 def _not_yet(state: TargetState, check: CheckName) -> str:
     """Why a check has nothing to say."""
     if check is CheckName.ARRIVAL and any(canary.pending for canary in state.canaries):
-        return "the trace has not come yet"
+        return "the trace has not arrived yet"
     if check is CheckName.ARRIVAL and any(FAULTS[fault].prevents_traces for fault in state.confirmed):
-        return "no trace could be made"
+        return "no trace could be created"
     if check is CheckName.CONTROL and controls_awaited(state):
-        return "a span of our own was accepted and has not been read back yet"
-    return "has not looked yet"
+        return "a test span was accepted and has not been read back yet"
+    return "has not run yet"
 
 
 def _own_fault(check_state: CheckState) -> Fault | None:
@@ -167,11 +167,11 @@ def _summary(
     if diagnosis is not None:
         return diagnosis.summary
     if verdict is Verdict.PASS:
-        return "the traces arrive" if policy.enabled(CheckName.ARRIVAL) else f"well, as far as {_seen(policy)} can see"
+        return "the traces arrive" if policy.enabled(CheckName.ARRIVAL) else f"healthy, as far as {_seen(policy)} shows"
     if not policy.cadences:
-        return "cannot tell: no check looks at it"
+        return "not known: no check is enabled"
     unseen = [check.value for check in policy.cadences if _is_unknown(state, check, stale)]
-    return f"cannot tell: {', '.join(unseen)}{_not_in_force(state, policy) if CheckName.ARRIVAL in unseen else ''}"
+    return f"not known: {', '.join(unseen)}{_not_in_force(state, policy) if CheckName.ARRIVAL in unseen else ''}"
 
 
 def _not_in_force(state: TargetState, policy: Policy) -> str:
@@ -181,8 +181,8 @@ def _not_in_force(state: TargetState, policy: Policy) -> str:
     if canary is None or changed_at is None or may_accuse(canary, state, policy):
         return ""
     return (
-        f". The export configuration was changed at {moment_text(changed_at)} and may not be in force yet: the gateway reads it "
-        f"every five minutes. Ask again after {moment_text(changed_at + policy.arrival.settle)}"
+        f". The export configuration was changed at {moment_text(changed_at)} and may not be in effect yet: the gateway reads it "
+        f"every five minutes. Check again after {moment_text(changed_at + policy.arrival.settle)}"
     )
 
 

@@ -112,8 +112,8 @@ def test_a_timeout_ends_it_and_says_so(
     sandbox.break_("gateway_unreachable_black_hole")
     assert main(["check", "--config", sandbox.file(tmp_path), "--only", "gateway", "--timeout", "0.2s"]) == 3
     out, err = capsys.readouterr()
-    assert "gateway  unknown            has not looked yet" in out
-    assert "ended after 0.2 s: what was not seen by then is unknown\n" in err
+    assert "gateway  unknown            has not run yet" in out
+    assert "ended after 0.2 s: what was not seen by then is not known\n" in err
 
 
 def test_no_secret_is_printed(sandbox: LiveSandbox, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -154,8 +154,8 @@ def test_a_refused_token_that_nobody_configured_is_named(
     [
         (["--only", "arrival"], "'arrival' is not a check; allowed: config, gateway, canary, control"),
         (["--only", "config,nothing"], "'nothing' is not a check"),
-        (["--only", ","], "names no check; allowed: config, gateway, canary, control"),
-        (["--only", ""], "names no check"),
+        (["--only", ","], "no check is named; allowed: config, gateway, canary, control"),
+        (["--only", ""], "no check is named"),
         (["--fail-on", "info"], "invalid choice: 'info'"),
         (["--format", "xml"], "invalid choice: 'xml'"),
         (["--frob"], "unrecognized arguments: --frob"),

@@ -320,7 +320,7 @@ def test_address_and_token_come_from_the_configuration(url: str, tmp_path: Path,
     capsys.readouterr()
     assert main(["status", "--config", _configuration(tmp_path, url, "")]) == 1
     assert capsys.readouterr().err.endswith(
-        "the daemon refused (HTTP 401): a token is needed; give it by TRACE_MONITOR_ADMIN_TOKEN, or name the daemon's "
+        "the daemon refused (HTTP 401): a token is needed; set TRACE_MONITOR_ADMIN_TOKEN, or name the daemon's "
         "configuration by --config\n"
     )
     assert main(["status", "--config", _configuration(tmp_path, url, ", admin_token: another-0123456789")]) == 1
@@ -404,7 +404,7 @@ def test_a_token_is_not_sent_in_the_clear(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TRACE_MONITOR_ADMIN_TOKEN", ADMIN)
     assert main(["status", "--url", "http://monitor.invalid:9797"]) == 1
-    assert "a token would be sent to http://monitor.invalid:9797 in the clear" in capsys.readouterr().err
+    assert "the token would be sent to http://monitor.invalid:9797 unencrypted" in capsys.readouterr().err
     file = tmp_path / "config.yaml"
     file.write_text(f"{MINIMAL}http: {{allow_http: true}}\n")
     assert main(["status", "--url", "http://monitor.invalid:9797", "--config", str(file)]) == 1

@@ -133,7 +133,7 @@ def test_without_a_daemon_that_says_where_the_configuration_does(url: str, capsy
     assert main(["healthcheck", "--config", "config.yaml"]) == 0
     Path("config.yaml").write_text("targets: 3\n")
     assert main(["healthcheck", "--config", "config.yaml"]) == 1
-    assert capsys.readouterr().err.endswith("no daemon says that it runs here\n")
+    assert capsys.readouterr().err.endswith("no running daemon was found\n")
 
 
 def test_it_costs_less_than_a_sixth_of_a_second(url: str) -> None:

@@ -114,12 +114,12 @@ def test_a_check_that_has_not_looked_says_so() -> None:
     assert target["checks"]["config"] == {
         "verdict": "unknown",
         "fault": None,
-        "summary": "has not looked yet",
+        "summary": "has not run yet",
         "evidence": {},
         "duration_seconds": None,
     }
     assert target["verdict"] == "unknown"
-    assert target["summary"] == "cannot tell: config, gateway, canary, arrival, control"
+    assert target["summary"] == "not known: config, gateway, canary, arrival, control"
 
 
 def test_what_is_waited_for_is_named() -> None:
@@ -128,8 +128,8 @@ def test_what_is_waited_for_is_named() -> None:
     story.canary()
     story.control()
     checks = described(story)["checks"]
-    assert checks["arrival"]["summary"] == "the trace has not come yet"
-    assert checks["control"]["summary"] == "a span of our own was accepted and has not been read back yet"
+    assert checks["arrival"]["summary"] == "the trace has not arrived yet"
+    assert checks["control"]["summary"] == "a test span was accepted and has not been read back yet"
 
 
 @pytest.mark.parametrize(
@@ -146,8 +146,8 @@ def test_without_a_canary_no_trace_can_arrive(check: CheckName, fault: Fault) ->
     """Only of `arrival` is that the reason."""
     story = Story(policy=policy(**ONE_LOOK)).fails(check, fault)
     checks = described(story)["checks"]
-    assert checks["arrival"]["summary"] == "no trace could be made"
-    assert checks["control"]["summary"] == "has not looked yet"
+    assert checks["arrival"]["summary"] == "no trace could be created"
+    assert checks["control"]["summary"] == "has not run yet"
 
 
 def test_an_unknown_look_says_why() -> None:
@@ -195,7 +195,7 @@ def test_a_check_that_is_switched_off_is_not_missed() -> None:
     """Only what is enabled counts."""
     story = Story(policy=policy(without=tuple(set(C) - {C.GATEWAY}))).passes(C.GATEWAY)
     assert verdict_of(story.state, story.policy) is Verdict.PASS
-    assert described(story)["summary"] == "well, as far as gateway can see"
+    assert described(story)["summary"] == "healthy, as far as gateway shows"
 
 
 def test_where_nothing_is_looked_at_nothing_is_known() -> None:
@@ -211,7 +211,7 @@ def test_a_fault_that_nobody_wants_to_hear_of_still_fails() -> None:
     assert sorted(target) == sorted(TARGET_KEYS)
     assert (target["verdict"], target["fault"], target["severity"]) == ("fail", "provider_failing", "none")
     assert target["summary"] == "The gateway is well, the model provider behind it is not"
-    assert target["because"][-1] == "its severity is set to none: nobody is told"
+    assert target["because"][-1] == "its severity is set to none: nobody is notified"
 
 
 def test_a_loss_that_nobody_wants_to_hear_of_has_the_name_of_its_hop() -> None:
