@@ -290,7 +290,7 @@ class Worker:
     def _note_failure(self, one: _Due, error: Undeliverable) -> None:
         before = self._failures.pop(one.incident.id, None)
         if before is None or before.error != str(error):
-            _log.warning("a notice to %s was not delivered: %s", self.name, error)
+            _log.warning("a notification to %s was not delivered: %s", self.name, error)
         now = self._clock.monotonic()
         self._failures[one.incident.id] = _Failure(
             error=str(error),
