@@ -209,7 +209,7 @@ class GridSchedule:
         name = task.get_name()
         del self._running[name]
         if not task.cancelled() and (error := task.exception()) is not None:
-            _log.error("job %s escaped its guard", name, exc_info=error)
+            _log.error("job %s raised an unexpected error", name, exc_info=error)
         job = self._jobs.get(name)
         if job is not None and job.again and not self._stopping:
             self._begin(job)

@@ -280,7 +280,7 @@ class ScheduleContract:
         harness.every("a", 2, job)
         harness.schedule.start()
         await harness.until(lambda: len(job.began) >= 2)
-        assert "job a escaped its guard" in caplog.text
+        assert "job a raised an unexpected error" in caplog.text
         assert "RuntimeError: it broke" in caplog.text
 
     async def test_stop_waits_for_what_runs_and_starts_nothing_more(

@@ -157,7 +157,7 @@ class Service:
         try:
             return Address(self._web.url, str(path.absolute()) if path is not None else "")
         except OSError as error:
-            _log.warning("`healthcheck` has to ask by its configuration, for there is no place to say where: %s", error)
+            _log.warning("the daemon's address cannot be published, so `healthcheck` uses the configuration: %s", error)
             return None
 
     def _handle_signals(self) -> None:

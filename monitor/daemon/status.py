@@ -82,6 +82,7 @@ def describe_target(state: TargetState, policy: Policy, now: Instant, *, live: b
         "caveats": list(caveats(state, policy, now)) if policy.enabled(CheckName.CANARY) else [],
         "trace_id": canary.trace_id if canary is not None else None,
         "arrival_seconds": _rounded(canary.arrival_seconds if canary is not None else None),
+        "last_arrival_at": max((one.arrived_at for one in state.canaries if one.arrived_at is not None), default=None),
     }
 
 
@@ -129,7 +130,7 @@ def describe_check(state: TargetState, check: CheckName, *, stale: bool = False)
     return {
         "verdict": Verdict.UNKNOWN.value if stale else result.verdict.value,
         "fault": fault.value if fault is not None else None,
-        "summary": f"has not looked recently; then: {result.summary}" if stale else result.summary,
+        "summary": f"has not run recently; last result: {result.summary}" if stale else result.summary,
         "evidence": {**result.evidence, **({"reason": result.unknown_reason.value} if result.unknown_reason else {})},
         "duration_seconds": round(check_state.last.took, 3),
     }
@@ -143,7 +144,7 @@ def _not_yet(state: TargetState, check: CheckName) -> str:
         return "no trace could be created"
     if check is CheckName.CONTROL and controls_awaited(state):
         return "a test span was accepted and has not been read back yet"
-    return "has not looked yet"
+    return "has not run yet"
 
 
 def _own_fault(check_state: CheckState) -> Fault | None:
@@ -170,9 +171,9 @@ def _summary(
             "the traces arrive" if policy.enabled(CheckName.ARRIVAL) else f"healthy, as far as {_seen(policy)} can see"
         )
     if not policy.cadences:
-        return "cannot tell: no check looks at it"
+        return "not known: no check is enabled"
     unseen = [check.value for check in policy.cadences if _is_unknown(state, check, stale)]
-    return f"cannot tell: {', '.join(unseen)}{_not_in_force(state, policy) if CheckName.ARRIVAL in unseen else ''}"
+    return f"not known: {', '.join(unseen)}{_not_in_force(state, policy) if CheckName.ARRIVAL in unseen else ''}"
 
 
 def _not_in_force(state: TargetState, policy: Policy) -> str:
@@ -182,8 +183,8 @@ def _not_in_force(state: TargetState, policy: Policy) -> str:
     if canary is None or changed_at is None or may_accuse(canary, state, policy):
         return ""
     return (
-        f". The export configuration was changed at {moment_text(changed_at)} and may not be in force yet: the gateway reads it "
-        f"every five minutes. Ask again after {moment_text(changed_at + policy.arrival.settle)}"
+        f". The export configuration was changed at {moment_text(changed_at)} and may not be in effect yet: the gateway reads it "
+        f"every five minutes. Check again after {moment_text(changed_at + policy.arrival.settle)}"
     )
 
 

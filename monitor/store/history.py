@@ -129,7 +129,7 @@ class HistoryTable:
             try:
                 given = decode_input(kind, document)
             except Unreadable as error:
-                _log.debug("an entry of the history is passed over: %s", error)
+                _log.debug("a history entry cannot be read and is skipped: %s", error)
             else:
                 read.append(Recorded(target=TargetName(whose), given=given, at=at, until=until, times=times))
         return tuple(read)

@@ -237,8 +237,8 @@ class SqliteStore:
             return
         if gone:
             _log.warning(
-                "%s was written by an earlier version, whose history (%d entries) cannot be replayed by this one and is gone; "
-                "everything else that it remembers is kept",
+                "%s was written by an earlier version, whose history (%d entries) cannot be replayed by this one and is dropped; "
+                "everything else is kept",
                 self._file.path,
                 gone,
             )
@@ -315,12 +315,12 @@ class SqliteStore:
     def _complain(self, why: str) -> None:
         """Say once that nothing is written."""
         if self._problem is None:
-            _log.error("%s cannot be written (%s): going on in memory, trying again", self._file.path, why)
+            _log.error("%s cannot be written (%s): continuing in memory and retrying", self._file.path, why)
         self._problem = why
 
     def _recover(self) -> None:
         if self._problem is not None:
-            _log.warning("%s is being written again", self._file.path)
+            _log.warning("%s can be written again", self._file.path)
         self._problem = None
 
 
@@ -382,4 +382,4 @@ class DatabaseThread:
             try:
                 work()
             except Exception:  # noqa: BLE001 - whoever comes later would wait for ever for a thread that has ended
-                _log.exception("the database thread goes on after an error")
+                _log.exception("the database thread continues after an error")

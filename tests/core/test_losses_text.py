@@ -17,8 +17,8 @@ from monitor.core.incident import Losses
         ({"sent": 4, "lost": 4}, "4 canaries, all lost"),
         ({"sent": 1, "unclear": 1}, "1 canary, outcome unknown"),
         ({"sent": 3, "unclear": 3}, "3 canaries, outcome unknown"),
-        ({"sent": 1, "pending": 1}, "1 canary, not known yet"),
-        ({"sent": 2, "pending": 2}, "2 canaries, not known yet"),
+        ({"sent": 1, "pending": 1}, "1 canary, outcome not known yet"),
+        ({"sent": 2, "pending": 2}, "2 canaries, outcome not known yet"),
         ({"sent": 2, "incomplete": 2}, "2 canaries, all incomplete"),
         ({"sent": 1, "late": 1, "longest_delay": 212.4}, "1 canary, arrived late (after 212 s)"),
         ({"sent": 2, "late": 2, "longest_delay": 212.4}, "2 canaries, all arrived late (after up to 212 s)"),
@@ -45,7 +45,7 @@ def test_every_outcome_is_counted_and_zeros_are_left_out() -> None:
     )
     assert str(every) == (
         "12 canaries: 3 arrived in time, 2 arrived late (after up to 90 s), 1 lost, 1 went to `dev` and is not lost, "
-        "2 went to `stg` and are not lost, 1 incomplete, 1 outcome unknown, 1 not known yet"
+        "2 went to `stg` and are not lost, 1 incomplete, 1 unknown, 1 not known yet"
     )
     assert str(Losses(sent=5, lost=2, late=1, longest_delay=212.0)) == (
         "5 canaries: 2 arrived in time, 1 arrived late (after 212 s), 2 lost"

@@ -188,7 +188,7 @@ async def test_one_reason_is_logged_once(caplog: pytest.LogCaptureFixture) -> No
         await bench.breaks()
         await bench.advance(30)
     warned = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
-    assert warned == ["a notice to fake was not delivered: down", "a notice to fake was not delivered: odd"]
+    assert warned == ["a notification to fake was not delivered: down", "a notification to fake was not delivered: odd"]
 
 
 async def test_a_bug_of_ours_makes_no_notifier_dumb(caplog: pytest.LogCaptureFixture) -> None:
@@ -205,7 +205,7 @@ async def test_a_bug_of_ours_makes_no_notifier_dumb(caplog: pytest.LogCaptureFix
         assert reasons(slack) == []
         await bench.advance(1)
         assert reasons(slack) == [OPENED]
-    assert "delivering to fake crashed; it begins again" in caplog.text
+    assert "delivery to fake crashed; it restarts" in caplog.text
 
 
 # --- mentions --------------------------------------------------------------------------------------------------------

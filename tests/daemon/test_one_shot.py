@@ -145,7 +145,7 @@ async def test_it_does_not_wait_for_ever_where_nothing_can_be_read(tmp_path: Pat
         assert it.took <= 332
         assert (described["verdict"], described["fault"]) == ("unknown", "blind")
         assert described["checks"]["arrival"]["evidence"]["reason"] == "refused"
-        assert it.said[-1] == "demo: nothing could be seen in 330 s, not waiting any longer"
+        assert it.said[-1] == "demo: no answer was usable for 330 s: not waiting any longer"
 
 
 async def test_it_does_not_wait_where_the_key_is_refused(tmp_path: Path) -> None:
@@ -156,7 +156,7 @@ async def test_it_does_not_wait_where_the_key_is_refused(tmp_path: Path) -> None
         assert described["verdict"] == "fail"
         assert described["checks"]["control"]["verdict"] != "pass"
         assert described["checks"]["arrival"]["evidence"]["reason"] == "refused"
-        assert any("refuses the key" in text for text in it.said)
+        assert any("rejects the key" in text for text in it.said)
 
 
 async def test_the_traces_alone_are_not_waited_for_with_a_refused_key(tmp_path: Path) -> None:
@@ -176,9 +176,9 @@ async def test_a_change_that_may_not_be_in_force_yet_is_named(tmp_path: Path) ->
         described = await it.look()
         assert described["verdict"] == "unknown"
         assert described["summary"].startswith(
-            "cannot tell: arrival. The export configuration was changed at 2027-01-15 08:0"
+            "not known: arrival. The export configuration was changed at 2027-01-15 08:0"
         )
-        assert "may not be in force yet" in described["summary"]
+        assert "may not be in effect yet" in described["summary"]
 
 
 async def test_a_timeout_gives_unknown(tmp_path: Path) -> None:
@@ -190,7 +190,7 @@ async def test_a_timeout_gives_unknown(tmp_path: Path) -> None:
         assert described["verdict"] == "unknown"
         assert verdicts(described) == {**PASSING, "arrival": "unknown"}
         assert described["checks"]["arrival"]["summary"] == "the trace has not arrived yet"
-        assert described["summary"] == "cannot tell: arrival"
+        assert described["summary"] == "not known: arrival"
 
 
 async def test_a_timeout_before_anybody_answered_is_unknown_everywhere(tmp_path: Path) -> None:
@@ -200,7 +200,7 @@ async def test_a_timeout_before_anybody_answered_is_unknown_everywhere(tmp_path:
         await it.sandbox.break_("control_plane_silent")
         described = await it.look(timeout=2.0)
         assert set(verdicts(described).values()) == {"unknown"}
-        assert described["checks"]["config"]["summary"] == "has not looked yet"
+        assert described["checks"]["config"]["summary"] == "has not run yet"
         assert described["checks"]["config"]["duration_seconds"] is None
 
 
@@ -248,7 +248,7 @@ async def test_where_nothing_is_looked_at_nothing_is_known(tmp_path: Path) -> No
     """A check that is not configured for this target makes no pass of nothing."""
     async with world(tmp_path, targets={"demo": {"checks": {"config": {"enabled": False}}}}) as it:
         described = await it.look(C.CONFIG)
-        assert (described["verdict"], described["summary"]) == ("unknown", "cannot tell: no check looks at it")
+        assert (described["verdict"], described["summary"]) == ("unknown", "not known: no check is enabled")
 
 
 async def test_only_the_targets_asked_for_are_looked_at(tmp_path: Path) -> None:
@@ -364,7 +364,7 @@ async def test_a_state_file_that_cannot_be_read_is_said_to_be_so(tmp_path: Path)
     (tmp_path / "state.db").write_bytes(b"this is no database, and long enough to be looked at " * 20)
     async with world(tmp_path) as it:
         assert verdicts(await it.look()) == PASSING
-        assert any(text.startswith("going on without what was remembered") for text in it.said)
+        assert any(text.startswith("continuing without the state file") for text in it.said)
 
 
 async def test_progress_names_what_was_seen(tmp_path: Path) -> None:

@@ -31,6 +31,7 @@ TARGET_KEYS = [
     "checks",
     "trace_id",
     "arrival_seconds",
+    "last_arrival_at",
 ]
 
 
@@ -81,6 +82,7 @@ def test_a_healthy_target_has_exactly_the_documented_shape() -> None:
         "checks": None,
         "trace_id": f"{1:032x}",
         "arrival_seconds": 1.0,
+        "last_arrival_at": max(canary.arrived_at or 0.0 for canary in story.state.canaries),
     }
     assert list(target["checks"]) == ["config", "gateway", "canary", "arrival", "control"]
     for check in target["checks"].values():
@@ -112,12 +114,12 @@ def test_a_check_that_has_not_looked_says_so() -> None:
     assert target["checks"]["config"] == {
         "verdict": "unknown",
         "fault": None,
-        "summary": "has not looked yet",
+        "summary": "has not run yet",
         "evidence": {},
         "duration_seconds": None,
     }
     assert target["verdict"] == "unknown"
-    assert target["summary"] == "cannot tell: config, gateway, canary, arrival, control"
+    assert target["summary"] == "not known: config, gateway, canary, arrival, control"
 
 
 def test_what_is_waited_for_is_named() -> None:
@@ -145,7 +147,7 @@ def test_without_a_canary_no_trace_can_arrive(check: CheckName, fault: Fault) ->
     story = Story(policy=policy(**ONE_LOOK)).fails(check, fault)
     checks = described(story)["checks"]
     assert checks["arrival"]["summary"] == "no trace could be created"
-    assert checks["control"]["summary"] == "has not looked yet"
+    assert checks["control"]["summary"] == "has not run yet"
 
 
 def test_an_unknown_look_says_why() -> None:

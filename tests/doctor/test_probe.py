@@ -59,7 +59,7 @@ async def test_progress_is_said_as_it_goes() -> None:
         await it.target()
         assert "demo: asking TrueFoundry's control plane" in it.said
         assert "demo: gateway pass: the gateway answers (HTTP 200)" in it.said
-        assert it.said[-1] == "demo: reading what the trace carries"
+        assert it.said[-1] == "demo: reading the trace's attributes"
         assert all(line.startswith("demo: ") for line in it.said)
 
 
@@ -137,7 +137,7 @@ async def test_the_trace_of_a_refused_request_is_waited_for() -> None:
 
 
 @pytest.mark.parametrize(
-    ("variant", "said"), [("named-only", "the answer names a trace,"), ("untraced", "names no trace,")]
+    ("variant", "said"), [("named-only", "the answer carries a trace id,"), ("untraced", "carries no trace id,")]
 )
 async def test_whether_a_refusal_names_a_trace_is_said_of_the_refusal(variant: str, said: str) -> None:
     """And not of the canary, whose answer names one."""
