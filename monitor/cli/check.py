@@ -11,6 +11,7 @@ from monitor.cli.common import (
     UNKNOWN,
     add_format,
     add_scope,
+    name_default_token,
     prepare,
     print_json,
     progress,
@@ -65,6 +66,8 @@ def run(arguments: argparse.Namespace) -> int:
     selection = Selection(targets=frozenset(arguments.target), checks=arguments.only)
     passes = one_shots(loaded.settings, selection, deps, say=progress(json=arguments.format == "json"))
     report = all_visible(asyncio.run(_look(passes, deps.clock, arguments.timeout)))
+    for name, target in report["targets"].items():
+        name_default_token(target, name, loaded)
     if arguments.format == "json":
         print_json(report)
     else:

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from monitor.cli.common import FAILED, OK, USAGE, add_scope, prepare, progress, read_scope, say
+from monitor.cli.common import FAILED, OK, USAGE, add_scope, name_default_token, prepare, progress, read_scope, say
 from monitor.cli.doctor_text import render
 from monitor.cli.table import use_colour
 from monitor.core.model import Verdict
@@ -52,6 +52,8 @@ def run(arguments: argparse.Namespace) -> int:
     finally:
         if recorder is not None:
             recorder.close(report)
+    for name, target in report["targets"].items():
+        name_default_token(target["check"], name, loaded)
     _print(all_visible(report), arguments.format)
     if recorder is not None:
         done = f"recorded {recorder.count} exchanges in {arguments.record}: look them through, then send them"

@@ -90,7 +90,7 @@ def _ask(url: str) -> None:
     head, _, body = said.partition(b"\r\n\r\n")
     status = head.split(maxsplit=2)[1:2]
     if not head.startswith(b"HTTP/") or not status or not status[0].isdigit():
-        raise Unhealthy(f"what answers at {url} is no Gateway Trace Monitor")
+        raise Unhealthy(f"what answers at {url} is not Gateway Trace Monitor")
     if not _OK <= int(status[0]) < _REDIRECT:
         reason = "".join(each if each.isprintable() else " " for each in body.decode(errors="replace")[:200]).strip()
-        raise Unhealthy(f"the daemon says no (HTTP {int(status[0])}): {reason}")
+        raise Unhealthy(f"the daemon refused (HTTP {int(status[0])}): {reason}")

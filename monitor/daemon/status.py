@@ -82,6 +82,7 @@ def describe_target(state: TargetState, policy: Policy, now: Instant, *, live: b
         "caveats": list(caveats(state, policy, now)) if policy.enabled(CheckName.CANARY) else [],
         "trace_id": canary.trace_id if canary is not None else None,
         "arrival_seconds": _rounded(canary.arrival_seconds if canary is not None else None),
+        "last_arrival_at": max((one.arrived_at for one in state.canaries if one.arrived_at is not None), default=None),
     }
 
 

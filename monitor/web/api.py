@@ -172,7 +172,7 @@ class Api:
     async def _acknowledge(self, request: Request) -> Response:
         body = await read_object(request, self.clock)
         allow_only(body, "by")
-        by = text_of(body, "by").strip() or "the API"
+        by = text_of(body, "by").strip() or "the admin token"
         incident_id = request.path_params["id"]
         await self.operations.acknowledge(incident_id, by)
         return as_json({"acknowledged": incident_id, "by": by})

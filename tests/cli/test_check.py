@@ -129,6 +129,23 @@ def test_no_secret_is_printed(sandbox: LiveSandbox, tmp_path: Path, capsys: pyte
         assert secret not in out + err
 
 
+@pytest.mark.parametrize("own", [True, False])
+def test_a_refused_token_that_nobody_configured_is_named(
+    own: bool, sandbox: LiveSandbox, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The control plane's is used where the gateway has none: whoever reads of a refusal must know whose token to look at."""
+    sandbox.break_("gateway_refused")
+    whole = sandbox.configuration({"state": {"path": str(tmp_path / "state.db")}})
+    if not own:
+        del whole["targets"]["demo"]["gateway"]["token"]
+    file = tmp_path / "config.yaml"
+    file.write_text(json.dumps(whole))
+    assert main(["check", "--config", str(file), "--only", "canary"]) == 1
+    out = capsys.readouterr().out
+    assert "gateway_refused (warning)" in out
+    assert ("No `gateway.token` is configured, so the control plane's token was used" in out) is not own
+
+
 # --- what is refused -------------------------------------------------------------------------------------------------
 
 

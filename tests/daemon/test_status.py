@@ -31,6 +31,7 @@ TARGET_KEYS = [
     "checks",
     "trace_id",
     "arrival_seconds",
+    "last_arrival_at",
 ]
 
 
@@ -81,6 +82,7 @@ def test_a_healthy_target_has_exactly_the_documented_shape() -> None:
         "checks": None,
         "trace_id": f"{1:032x}",
         "arrival_seconds": 1.0,
+        "last_arrival_at": max(canary.arrived_at or 0.0 for canary in story.state.canaries),
     }
     assert list(target["checks"]) == ["config", "gateway", "canary", "arrival", "control"]
     for check in target["checks"].values():

@@ -217,7 +217,8 @@ class TestChanging:
         assert site.done == [("reload",)]
 
     @pytest.mark.parametrize(
-        ("body", "by"), [(None, "the API"), ({}, "the API"), ({"by": "ada"}, "ada"), ({"by": "  "}, "the API")]
+        ("body", "by"),
+        [(None, "the admin token"), ({}, "the admin token"), ({"by": "ada"}, "ada"), ({"by": "  "}, "the admin token")],
     )
     async def test_an_incident_is_acknowledged_by_somebody(self, body: dict[str, str] | None, by: str) -> None:
         """Slack shows who has it."""

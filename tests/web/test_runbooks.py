@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.cli import MODULES
+from monitor.cli.commands import NAMES
 from monitor.core.faults import FAULTS
 from monitor.core.model import Fault
 from monitor.web.page import runbook_page
@@ -115,7 +115,7 @@ def test_commands_are_those_of_the_program() -> None:
     """Every command that a runbook names exists with these words."""
     named = {word for fault in Fault for word in re.findall(r"`trace-monitor ([a-z]+)", runbook_text(fault))}
     assert named
-    assert named <= MODULES.keys()
+    assert named <= set(NAMES)
 
 
 @pytest.mark.parametrize(
