@@ -1,69 +1,63 @@
-"""Write `docs/commands.md`: every command with its arguments and options, from the program's own parsers. `make docs`."""
+"""Write `docs/commands.md`: every command with its options, examples and exit codes, from the program's own parsers. `make docs`."""
 
 import argparse
-import importlib
 import sys
 from collections.abc import Iterator
 
-from monitor.cli import MODULES
-from monitor.cli.common import FAILED, OK, UNKNOWN, USAGE
+from monitor.cli import parser_of
+from monitor.cli.commands import COMMANDS, NAMES, PROG
 
 _PREFACE = f"""\
 # Commands
 
-Written by `make docs` from the parsers in `monitor/cli`: change it there. `trace-monitor --help` lists the commands, and
-`trace-monitor COMMAND --help` says the same as this page.
+Written by `make docs` from `monitor/cli/commands.py` and the parsers in `monitor/cli`: change it there. `{PROG} --help` lists the
+commands, and `{PROG} COMMAND --help` says the same as this page.
 
-Only the result goes to stdout; logs and progress go to stderr.
-
-| exit code | means |
-|---|---|
-| {OK} | it worked; of `check` and `doctor`: healthy |
-| {FAILED} | something is wrong or failed; of `run`: a crash |
-| {USAGE} | the configuration or the usage is wrong |
-| {UNKNOWN} | it is not known (`check` only) |"""
-
-
-def program() -> argparse.ArgumentParser:
-    """The program's parser, with all its commands."""
-    root = argparse.ArgumentParser(prog="trace-monitor")
-    commands = root.add_subparsers(required=True)
-    for module in dict.fromkeys(MODULES.values()):
-        importlib.import_module(module).add_parser(commands)
-    return root
+Only the result goes to stdout; logs and progress go to stderr. Ctrl-C ends any command with exit code 130."""
 
 
 def write() -> str:
     """The whole document."""
-    parts = ["\n".join(_section(words, parser, summary)) for words, parser, summary in _walk(program())]
-    return "\n\n".join((_PREFACE, *parts)) + "\n"
+    parsers = dict(_walk(parser_of(*NAMES)))
+    parts = [_PREFACE, "\n".join(_overview())]
+    parts += ["\n".join(_section(words, parsers[words])) for words in COMMANDS]
+    return "\n\n".join(parts) + "\n"
 
 
-def _walk(parser: argparse.ArgumentParser, above: str = "") -> Iterator[tuple[str, argparse.ArgumentParser, str]]:
-    """Every command by its words, such as `config validate`, with its line of help; one that has commands of its own comes first."""
+def _overview() -> Iterator[str]:
+    yield "| for | command | |"
+    yield "|---|---|---|"
+    for name in NAMES:
+        yield f"| {COMMANDS[name].group} | [`{name}`](#{PROG}-{name}) | {COMMANDS[name].help} |"
+
+
+def _walk(parser: argparse.ArgumentParser, above: str = "") -> Iterator[tuple[str, argparse.ArgumentParser]]:
+    """Every command by its words, such as `config validate`, with its parser."""
     for action in parser._actions:  # noqa: SLF001 - argparse shows its arguments in no other way
-        if not isinstance(action, argparse._SubParsersAction):  # noqa: SLF001 - the same
-            continue
-        help_of = {choice.dest: choice.help or "" for choice in action._choices_actions}  # noqa: SLF001 - the same
-        for name, child in action.choices.items():
-            words = f"{above} {name}".strip()
-            yield words, child, help_of.get(name, "")
-            yield from _walk(child, words)
+        if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001 - the same
+            for name, child in action.choices.items():
+                words = f"{above} {name}".strip()
+                yield words, child
+                yield from _walk(child, words)
 
 
-def _section(words: str, parser: argparse.ArgumentParser, summary: str) -> Iterator[str]:
-    yield f"## `trace-monitor {words}`"
-    texts = [f"{text[0].upper()}{text[1:]}".rstrip(".") + "." for text in (summary, parser.description) if text]
-    for text in dict.fromkeys(texts):
-        yield ""
-        yield text
-    arguments = (action for action in parser._actions if _is_shown(action))  # noqa: SLF001 - the same
-    rows = list(map(_row, arguments))
+def _section(words: str, parser: argparse.ArgumentParser) -> Iterator[str]:
+    command = COMMANDS[words]
+    yield f"## `{PROG} {words}`"
+    yield ""
+    yield " ".join(filter(None, (f"{command.help[0].upper()}{command.help[1:]}.", command.about)))
+    rows = [_row(action) for action in parser._actions if _is_shown(action)]  # noqa: SLF001 - the same
     if rows:
         yield ""
         yield "| argument | default | meaning |"
         yield "|---|---|---|"
         yield from rows
+    yield ""
+    yield "```"
+    yield from (f"{PROG} {example}" for example in command.examples)
+    yield "```"
+    yield ""
+    yield f"Exit codes: {'; '.join(f'`{code}` {meaning}' for code, meaning in command.exits.items())}."
     if parser.epilog:
         yield ""
         yield "```"
