@@ -21,7 +21,7 @@ SOURCES := monitor tests tools
 RULES   := deploy/prometheus
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all check format lint types layers schema docs docs-current diagnosis-matrix time-to-mention golden core-coverage fuzz e2e e2e-setup rules-test size image image-test bench-busy bench-footprint bench-scale torture-kill \
+.PHONY: help demo test test-all check format lint types layers schema docs docs-current diagnosis-matrix time-to-mention golden core-coverage fuzz e2e e2e-setup browser rules-test size image image-test bench-busy bench-footprint bench-scale torture-kill \
         setup lock clean
 
 help:  ## say what there is
@@ -109,6 +109,9 @@ e2e-setup: $(VENV)/.test .venv-gateway/.locked .venv-clients/.locked
 e2e: e2e-setup  ## against LiteLLM, Prometheus, Alertmanager and the vendors' own clients
 	@$(BIN)/python -m pytest -q -m e2e tests/e2e $(PYTEST_ARGS)
 
+browser: $(VENV)/.test .venv-browser/.locked  ## the pages in headless Chromium: layout, accessibility, requests; pictures in .e2e/pictures
+	@$(BIN)/python -m pytest -q -m e2e tests/browser $(PYTEST_ARGS)
+
 rules-test: ## the alert rules against made-up series, with promtool; the example of routes, with amtool
 	@promtool check config $(RULES)/scrape.yml
 	@promtool check rules $(RULES)/rules.yml
@@ -192,6 +195,6 @@ lock: .venv-lock/.locked  ## write requirements/*.txt anew (UPGRADE=1 for newer 
 	 for part in browser gateway clients lock; do compile $$part.in -o $$part.txt; done
 
 clean:  ## remove what was made here
-	rm -rf $(VENV) .venv-clients .venv-gateway .venv-lock .venv-runtime build dist *.egg-info .mypy_cache .ruff_cache .hypothesis \
+	rm -rf $(VENV) .venv-browser .venv-clients .venv-gateway .venv-lock .venv-runtime build dist *.egg-info .mypy_cache .ruff_cache .hypothesis \
 	       .import_linter_cache .coverage .e2e
 	find monitor tests tools -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -271,10 +271,10 @@ class Service:
         found = [self._reloader.refused.text()] if self._reloader.refused.problem else []
         for name, health in self.daemon.notifiers.items():
             if health.failing_since is not None:
-                found.append(f"{name} does not take notices: {health.last_error}")
+                found.append(f"{name} does not accept notifications: {health.last_error}")
         for name, health in self.daemon.notifiers.items():
             if health.unrefreshed:
-                found.append(f"{name} has not been sent again what it forgets: {health.unrefreshed}")
+                found.append(f"{name} could not be sent its open incidents again: {health.unrefreshed}")
         held = (source.problem for source in all_secrets(self._settings))
         more = (*self._meta.problems(), *held, self._web.problem, self._store.loss)
         return (*found, *(each for each in more if each))

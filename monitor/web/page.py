@@ -9,7 +9,7 @@ from functools import cache
 from http import HTTPStatus
 from typing import Any
 
-from monitor.core.incident import Incident
+from monitor.core.incident import NEVER, Incident
 from monitor.core.inputs import NoticeDelivered
 from monitor.core.model import CheckName, Fault, Instant, Severity, TargetName
 from monitor.core.silence import Silence
@@ -239,15 +239,19 @@ def _headline(rows: list[Row], now: Instant) -> tuple[str, str]:
 
 
 def _notified(incident: Incident, notices: tuple[NoticeDelivered, ...]) -> list[Notified]:
-    """Who was notified, when and why: as the history has it, else the newest of each notifier."""
+    """Who was notified, when and why: as the history has it, else the newest of each notifier.
+
+    An attempt and an edit are recorded too, and leave the moment and the reason as they were: they are no further notifications.
+    """
     recorded = [(one.notifier, one.notified) for one in notices if one.incident_id == incident.id]
-    in_history = {(notifier, notified.at) for notifier, notified in recorded}
-    newest = [(name, one) for name, one in incident.notified.items() if (name, one.at) not in in_history and one.at > 0]
-    found = [
-        Notified(notifier=name, at=one.at, reason=one.reason.value, mention=one.mentioned_at == one.at)
-        for name, one in (*recorded, *newest)
-    ]
-    return sorted(found, key=lambda one: one.at)
+    found = {
+        (name, one.at, one.reason): Notified(
+            notifier=name, at=one.at, reason=one.reason.value, mention=one.mentioned_at == one.at
+        )
+        for name, one in (*recorded, *incident.notified.items())
+        if one.at != NEVER
+    }
+    return sorted(found.values(), key=lambda one: one.at)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -228,6 +228,7 @@ async def test_an_incident_shows_its_timeline_who_was_notified_and_its_canaries(
     site.state = State(targets={PROD: replace(a_state(incidents=(incident,)), canaries=canaries)})
     site.notices = (
         a_notice(incident, "slack", Reason.OPENED, START - 715, mention=True),
+        replace(a_notice(incident, "slack", Reason.OPENED, START - 715, mention=True), at=START - 400),  # an edit
         a_notice(incident, "slack", Reason.REMINDER, START - 100),
         replace(a_notice(incident, "slack", Reason.OPENED, START - 50), incident_id="another"),
     )

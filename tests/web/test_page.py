@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from monitor.core.model import Fault, TargetName
 from monitor.core.silence import Silence
 from monitor.core.state import State, TargetState
-from monitor.web.page import runbook_page, status_page
+from monitor.web.page import Beside, Filter, runbook_page, status_page
+from monitor.web.panel import About
 from monitor.web.texts import STYLE, ago_text, duration_text, time_text
 from tests.fakes.clock import START
 from tests.web.site import PROD, Site, a_broken_target, a_state, an_incident, described, resolved
@@ -356,3 +357,64 @@ def test_a_broken_target_says_it_below_what_is_to_be_done() -> None:
     site.report["targets"]["prod"]["caveats"] = ["logging is off for others"]
     text = a_page(site).text
     assert text.index("Next Switch") < text.index("What the canary does not prove:")
+
+
+# --- many targets ----------------------------------------------------------------------------------------------------
+
+
+def many() -> tuple[dict[str, Any], State, Beside]:
+    """Five targets of two teams, one of them broken and silenced."""
+    names = ["eu-1", "eu-2", "us-1", "us-2", "ap-1"]
+    targets = {name: a_broken_target() if name == "us-2" else described() for name in names}
+    report = {"verdict": "fail", "targets": targets}
+    states = {TargetName(name): a_state(TargetName(name)) for name in names}
+    incident = an_incident(TargetName("us-2"))
+    states[TargetName("us-2")] = a_state(TargetName("us-2"), incidents=(incident,))
+    silences = (Silence(id="s", target="us-*", ends_at=START + 3600),)
+    about = {TargetName(name): About(labels={"team": "search" if name < "eu-2" else "ml"}) for name in names[:4]}
+    return report, State(targets=states, silences=silences), Beside(about=about)
+
+
+def listed(chosen: Filter) -> list[str]:
+    """The targets that the table shows, in its order."""
+    report, state, beside = many()
+    html = status_page(report, state, troubles=(), version="1", now=START, beside=beside, chosen=chosen)
+    return re.findall(r'<th scope="row"><a href="targets/([^"]+)"', html)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "names"),
+    [
+        (Filter(), ["us-2", "ap-1", "eu-1", "eu-2", "us-1"]),
+        (Filter(text="EU"), ["eu-1", "eu-2"]),
+        (Filter(text="team=ml"), ["us-2", "eu-2", "us-1"]),
+        (Filter(status="critical"), ["us-2"]),
+        (Filter(status="healthy", text="us"), ["us-1"]),
+        (Filter(status="silenced"), ["us-2"]),
+        (Filter(text="nothing"), []),
+        (Filter(group="team"), ["us-2", "eu-2", "us-1", "eu-1", "ap-1"]),
+    ],
+)
+def test_many_targets_are_filtered_and_grouped(chosen: Filter, names: list[str]) -> None:
+    """By a part of the name or of a label, by state; a group for each value of a label, those without it last."""
+    assert listed(chosen) == names
+
+
+def test_many_targets_are_a_line_each_and_the_broken_ones_are_shown_with_what_to_do() -> None:
+    """With the day and the path of each."""
+    report, state, beside = many()
+    page = Reader(status_page(report, state, troubles=(), version="1", now=START, beside=beside))
+    assert "us-2 critical since 07:48 UTC (12 min)" in page.text
+    assert "us-2 critical silenced" in page.text
+    assert ("aria-label", "no canary in the last 24 hours") in page.attributes
+    assert ("aria-label", "Path: gateway ok, TrueFoundry unknown, export unknown, Traceloop ok") in page.attributes
+    assert page.text.count("Next Switch") == 1
+
+
+def test_of_very_many_broken_targets_ten_are_shown_at_length() -> None:
+    """Traceloop is down, and everybody notices: the table still has them all."""
+    names = [f"t-{number}" for number in range(14)]
+    report = {"verdict": "fail", "targets": {name: a_broken_target() for name in names}}
+    page = Reader(status_page(report, State(), troubles=(), version="1", now=START))
+    assert page.text.count("Next Switch") == 10
+    assert "And 4 more, in the table below." in page.text
