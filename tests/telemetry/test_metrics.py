@@ -317,7 +317,7 @@ def test_confirmed_faults_severity_and_incident_come_from_the_state() -> None:
 
 
 def test_a_confirmed_fault_has_the_name_that_the_incident_says() -> None:
-    """A loss is called by the hop that lost it, also where nobody is told of it."""
+    """A loss is called by the hop that lost it, also where nobody is notified of it."""
     suspicion = Suspicion(fault=Fault.TRACE_MISSING, summary="", stops_export=True)
     active = Active(suspicion=suspicion, since=START, confirmed_at=START + 300)
     lost = a_canary(outcome=Outcome.MISSING, judged_at=START + 300, origin=True)
@@ -363,7 +363,7 @@ def test_a_silence_counts_for_the_name_of_the_incident() -> None:
 
 
 def test_differences_are_nan_while_the_configuration_is_unreadable() -> None:
-    """Zero would say that all is well."""
+    """Zero would say that everything is healthy."""
     page = Scraped()
     assert math.isnan(page.value("config_differences") or 0.0)
     for verdict, expected in ((Verdict.PASS, 0), (Verdict.FAIL, 3)):
