@@ -252,9 +252,9 @@ class EventLog:
         whom = (event.notifier, event.target)
         if event.outcome == "sent":
             self._failures.pop(whom, None)
-            return "notice_handled", logging.INFO, "people were told", fields
+            return "notice_handled", logging.INFO, "notice was delivered", fields
         if event.outcome == "suppressed":
             return "notice_handled", logging.INFO, "a notice was suppressed by a silence", fields
         level = logging.DEBUG if self._failures.get(whom) == event.detail else logging.WARNING
         self._failures[whom] = event.detail
-        return "notice_handled", level, "people could not be told, it is tried again", fields
+        return "notice_handled", level, "notice could not be delivered, it is tried again", fields
