@@ -1,4 +1,4 @@
-"""The daemon itself: what it restores, whom it tells, what it shows."""
+"""The daemon itself: what it restores, whom it notifies, what it shows."""
 
 import asyncio
 import logging
@@ -67,8 +67,8 @@ async def test_a_trace_that_was_awaited_is_judged_after_a_crash() -> None:
         assert known[awaited].outcome is not None
 
 
-async def test_a_target_that_was_taken_out_while_it_was_down_is_told_so() -> None:
-    """Its open incident is closed and told at the next start."""
+async def test_a_target_that_was_removed_while_it_was_down_is_reported() -> None:
+    """Its open incident is closed, and notifiers are notified at the next start."""
     async with home() as it:
         await it.clock.advance(5)
         notified = an_incident(id="gone-1", target=GONE)
@@ -81,7 +81,7 @@ async def test_a_target_that_was_taken_out_while_it_was_down_is_told_so() -> Non
 
 
 async def test_a_listener_that_fails_disturbs_nobody(caplog: pytest.LogCaptureFixture) -> None:
-    """It is reported once; checks, telling and other listeners go on."""
+    """It is reported once; checks, notifications and other listeners go on."""
 
     def fails(event: Event) -> None:
         raise KeyError(type(event).__name__)
@@ -123,7 +123,7 @@ async def test_two_canaries_are_never_under_way_at_once() -> None:
 
 
 async def test_the_first_pass_after_a_pause_sends_a_canary_at_once() -> None:
-    """However lately the last one was sent."""
+    """However recently the last one was sent."""
     async with home() as it:
         await it.clock.advance(5)
         assert len(it.state().canaries) == 1

@@ -56,7 +56,7 @@ async def test_while_all_is_well_it_beats() -> None:
 
 
 async def test_a_broken_gateway_is_no_reason_to_be_silent() -> None:
-    """That is told by the notifiers; the monitor itself is well."""
+    """That is what the notifiers report; the monitor itself is healthy."""
     async with home() as it:
         await it.clock.advance(30)
         await it.sandbox.break_("gateway_unreachable")
@@ -147,7 +147,7 @@ async def test_without_a_notifier_checking_is_enough() -> None:
 
 
 async def test_what_a_notifier_refuses_for_good_is_silence() -> None:
-    """Only a human can mend it, and he has to hear of it by another way."""
+    """Only a person can fix it, and has to hear of it in another way."""
     async with home() as it:
         await it.clock.advance(30)
         pulse = Pulse(it)
@@ -212,7 +212,7 @@ async def test_what_else_keeps_telling_from_working_is_silence(fails: str) -> No
 
 
 async def test_a_notifier_that_fails_for_long_is_silence() -> None:
-    """Nobody would be told: five minutes are forgiven."""
+    """Nobody would be notified: five minutes are forgiven."""
     async with home() as it:
         await it.clock.advance(30)
         it.notifier.failures.extend(Undeliverable("down") for _ in range(1000))

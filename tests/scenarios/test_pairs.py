@@ -208,7 +208,7 @@ def _in_the_sandbox(name: str, *, content: bool) -> str:
 
 
 async def _crash(service: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
-    """Let the adapter run into what nobody thought of: a bug of ours, whenever a span of our own is sent."""
+    """Let the adapter run into what nobody thought of: a bug of ours, whenever a test span is sent."""
     if scope["path"].startswith("/v1/"):
         raise ZeroDivisionError
     await service(scope, receive, send)

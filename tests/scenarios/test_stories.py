@@ -8,7 +8,7 @@ from monitor.core.canary import Outcome
 from monitor.core.incident import Reason
 from monitor.core.model import CheckName, Fault, Severity
 from monitor.notifiers.wording import duration, utc
-from monitor.sandbox import Variant
+from monitor.sandbox import FAULTS, Variant
 from tests.fakes.store import MemoryStore
 from tests.sampling import sample
 from tests.scenarios.house import HOUR, MINUTE, OPERATED, House, house
@@ -54,6 +54,20 @@ async def test_cause_first(hours: float) -> None:
         edits = len(home.roots[0].versions)
         await home.advance(hours * HOUR)
         assert len(home.roots[0].versions) <= edits + 2
+
+
+async def test_who_changed_something_before_the_last_check_that_passed_is_not_named() -> None:
+    """The manifest is signed by somebody who changed it long ago: whoever made the difference has left no name."""
+    async with house() as home:
+        await home.settle_in()
+        home.sandbox.world.faults.set(DRIFT, FAULTS[DRIFT].patches)  # and nobody signs it
+        await home.until_reported("opened", DRIFT, limit=75)
+        await home.advance(0)
+        assert home.state.config is not None
+        assert home.state.config.seen.updated_by is not None
+        assert home.incident is not None
+        assert not any("hanged by" in line for line in home.incident.diagnosis.because)
+        assert "hanged by" not in home.roots[0].text
 
 
 async def test_fixed_and_waiting() -> None:
@@ -283,6 +297,33 @@ async def test_root_and_broadcast_resolve_say_the_same_of_what_was_lost() -> Non
         assert end.broadcast
         assert losses[1:] in root.text
         assert losses[1:] in end.text
+
+
+async def test_the_count_is_so_far_until_every_canary_is_judged() -> None:
+    """What was sent shortly before the end is not known yet at the resolve: root and reply say so, and both say how it ended."""
+    async with house() as home:
+        await home.settle_in()
+        await home.break_("export_failing")
+        await home.until_called()
+        await home.advance(5 * MINUTE)
+        await home.fix()
+        await home.until_resolved()
+        await home.advance(0)
+        (root,) = home.roots
+        end = home.sandbox.world.slack.thread(root)[-1]
+        assert end.broadcast
+        first = home.state.incidents[-1].losses
+        assert first is not None
+        assert first.pending > 0
+        for message in (root, end):
+            assert f"So far: {first}." in message.text
+        await home.advance(15 * MINUTE)
+        settled = home.state.incidents[-1].losses
+        assert settled is not None
+        assert (settled.pending, settled.lost) == (0, first.lost + first.pending)
+        for message in (root, end):
+            assert "So far" not in message.text
+            assert f"{settled}." in message.text
 
 
 @pytest.mark.parametrize("masked", sample(["literal", "masked", "reference", "absent"], every=2))

@@ -165,7 +165,7 @@ async def test_where_the_destination_cannot_be_known_nothing_is_concluded() -> N
 
 
 async def test_the_switches_are_read_hourly_and_when_something_is_wrong() -> None:
-    """Three requests an hour while all is well."""
+    """Three requests an hour while everything is healthy."""
     async with house() as home:
         await home.settle_in()
 
