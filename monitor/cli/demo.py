@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from monitor.cli.common import OK, USAGE, duration, say
+from monitor.cli.parser import did_you_mean
 from monitor.cli.story import Storyteller
 from monitor.daemon.service import Service
 from monitor.redaction import Redactor
@@ -56,7 +57,8 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 def run(arguments: argparse.Namespace) -> int:
     """Tell the story until somebody stops it."""
     if arguments.fault not in FAULTS:
-        say(f"--fault {arguments.fault}: there is no such fault; `trace-monitor demo --help` lists them")
+        meant = did_you_mean(arguments.fault, FAULTS)
+        say(f"--fault {arguments.fault}: there is no such fault{meant}\n`trace-monitor demo --help` lists them")
         return USAGE
     configure(level="error", style="text", redact=Redactor().redact)
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)

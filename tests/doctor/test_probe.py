@@ -63,6 +63,17 @@ async def test_progress_is_said_as_it_goes() -> None:
         assert all(line.startswith("demo: ") for line in it.said)
 
 
+@pytest.mark.parametrize("refused", ["key_rejected", ""])
+async def test_a_refused_key_ends_it_within_seconds(refused: str) -> None:
+    """No trace can arrive through a key that Traceloop answers with 401: the five minutes of waiting would prove nothing."""
+    wrong = {} if refused else {"demo": {"traceloop": {"api_key": "tl_wrong_0123456789"}}}
+    async with harness("", *([refused] if refused else ()), targets=wrong) as it:
+        given = answers(await it.target())
+        assert given["warehouse"] == ("401", "fail")
+        assert it.took <= 30
+        assert it.said[-1] == "demo: Traceloop rejects the key, so no trace can arrive: not waiting any longer"
+
+
 async def test_without_a_control_plane_its_questions_are_left_out() -> None:
     """And it is said what that means."""
     async with harness(targets={"demo": {"control_plane": None}}) as it:
