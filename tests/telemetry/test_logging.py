@@ -318,8 +318,8 @@ def test_what_is_over_is_not_said_as_if_it_were_so(caplog: pytest.LogCaptureFixt
     over, cleared = replace(OPENED, reason=Reason.RESOLVED), replace(CONFIRMED, confirmed=False)
     received(caplog, over, replace(over, because="fixed 08:00 UTC by ana"), cleared)
     assert [record.getMessage() for record in caplog.records] == [
-        "resolved; it was: it is off",
-        "resolved (fixed 08:00 UTC by ana); it was: it is off",
+        "resolved: it is off",
+        "resolved (fixed 08:00 UTC by ana): it is off",
         "cleared: it is off",
     ]
 
