@@ -21,7 +21,7 @@ from monitor.core.drift import ConfigSeen
 from monitor.core.gateway_policies import GatewayPolicy, GatewayPolicyKind
 from monitor.core.incident import Notice
 from monitor.core.inputs import Input
-from monitor.core.model import CheckName, Evidence, Instant, Phases, Scalar, Seconds, TraceId
+from monitor.core.model import CheckName, Evidence, Instant, Phases, Scalar, Seconds, TargetName, TraceId
 from monitor.core.pipeline_counters import SpanCounters
 from monitor.core.state import Policy, TargetState
 from monitor.core.trace import Narrowing, SpanFact
@@ -330,6 +330,14 @@ class Notifier(Protocol):
 
     def close(self) -> None:
         """Let go of threads and sockets."""
+
+
+@runtime_checkable
+class Mentioning(Protocol):
+    """A notifier that mentions people, at most once a minute for each key."""
+
+    def mention_key(self, target: TargetName) -> str:
+        """Channel and mention of a target: what shares a key shares the limit."""
 
 
 @runtime_checkable

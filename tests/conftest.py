@@ -1,6 +1,9 @@
 """What every test shares."""
 
 import os
+import sys
+from types import ModuleType
+from typing import cast
 
 import pytest
 from hypothesis import settings
@@ -9,6 +12,10 @@ from hypothesis import settings
 settings.register_profile("same", derandomize=True)
 settings.register_profile("explore", derandomize=False)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
+
+# httpx asks for this package at each request to an app in this process: a package that is not there is searched for each time,
+# which was a fourteenth of what the scenarios cost. One that is known to be missing is not searched for.
+sys.modules.setdefault("sniffio", cast("ModuleType", None))
 
 
 @pytest.fixture

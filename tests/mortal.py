@@ -16,7 +16,6 @@ from monitor.core.model import CheckName, Seconds, TargetName
 from monitor.core.notify import trusted
 from monitor.core.silence import Silence
 from monitor.core.state import CheckState, Policy, TargetState
-from monitor.daemon.delivery import Route
 from monitor.daemon.dispatcher import Dispatcher
 from monitor.ports import Undeliverable
 from monitor.runner import LiveTargetStore
@@ -80,6 +79,10 @@ class Reader:
     doubts: int = 0
     asked_at: list[tuple[Seconds, int]] = field(default_factory=list)
     held: list[tuple[Seconds, Seconds, int]] = field(default_factory=list)
+
+    def mention_key(self, target: TargetName) -> str:  # noqa: ARG002 - as the port says
+        """Both targets have one channel and one mention."""
+        return "C1"
 
     async def deliver(self, notice: Notice) -> Mapping[str, str]:
         """As the script says."""
@@ -174,7 +177,7 @@ class Process:
             self.unwritten = None
         self.target_stores = {name: self._target_store(decode_target(document)) for name, document in self.disk.items()}
         self.dispatcher = Dispatcher(
-            self.routes(),
+            self.readers,
             clock=self.clock,
             publish=self.events.append,
             target_stores=lambda: tuple(self.target_stores.values()),
@@ -206,10 +209,6 @@ class Process:
         stopping = asyncio.ensure_future(self.dispatcher.stop(5.0))
         await self.clock.run_until(stopping.done, limit=5.0)
         await stopping
-
-    def routes(self) -> list[Route]:
-        """Both targets have one channel and one mention."""
-        return [Route(notifier=reader, mention_key=lambda _target: "C1") for reader in self.readers]
 
     # --- what it stands on
 

@@ -19,6 +19,7 @@ from monitor.settings.coherence import (
 )
 from monitor.settings.document import Layer
 from monitor.settings.expected import form, manifest, manifest_yaml
+from monitor.settings.problem import dotted
 from monitor.settings.show import show
 
 
@@ -37,7 +38,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
             command.add_argument(
                 "--no-secrets",
                 action="store_true",
-                help="neither secrets nor certificates need be there: for a machine that has none, such as one that builds",
+                help="for CI: secrets, and files of secrets and certificates, need not be there; all else is checked",
             )
         command.set_defaults(run=run)
     _add_expected(subparsers)
@@ -68,10 +69,11 @@ def validate(arguments: argparse.Namespace) -> int:
     """Say that the configuration is usable, from where it was read, and what each target costs."""
     loaded = read_configuration(arguments, open_files=not arguments.no_secrets)
     targets = loaded.settings.targets
-    valid = "valid apart from its secrets, which were not looked at" if arguments.no_secrets else "valid"
-    print(
-        f"the configuration is {valid}: {len(targets)} target{'s' if len(targets) != 1 else ''} ({', '.join(targets)})"
-    )
+    print(f"the configuration is valid: {len(targets)} target{'s' if len(targets) != 1 else ''} ({', '.join(targets)})")
+    if arguments.no_secrets:
+        print("  not checked: files of secrets and certificates, and secrets that are given nowhere")
+    if loaded.assumed:
+        print(f"  assumed to be given where it runs: {', '.join(map(dotted, loaded.assumed))}")
     found = loaded.places.by_layer()
     print(f"  file: {loaded.path or 'none'}")
     if loaded.secrets_dir:

@@ -4,7 +4,6 @@ import argparse
 import json
 import os
 from pathlib import Path
-from typing import Any
 
 from monitor.cli.common import OK, USAGE, add_config, duration, read_scope, say
 from monitor.clock import SystemClock
@@ -12,9 +11,10 @@ from monitor.core.model import Seconds
 from monitor.daemon.compose import secrets_of
 from monitor.redaction import Redactor
 from monitor.settings import ConfigError, load
-from monitor.simulate.output import as_json, as_text, replay_as_json, replay_as_text
+from monitor.simulate.output import as_json, as_text
 from monitor.simulate.play import Compose, play
 from monitor.simulate.replay import replay
+from monitor.simulate.story import Told
 from monitor.simulate.timeline import read_timeline
 from monitor.store.snapshot import load_snapshot
 from monitor.telemetry.logging import configure
@@ -53,12 +53,11 @@ def _play(arguments: argparse.Namespace) -> int:
     # What goes wrong in the story is part of it, and stands there.
     configure(level="critical", style="text", redact=Redactor().redact)
     try:
-        played = play(read_timeline(Path(arguments.timeline), arguments.timeline), _composing(arguments.config))
+        told = play(read_timeline(Path(arguments.timeline), arguments.timeline), _composing(arguments.config))
     except ConfigError as error:
         say(str(error))
         return USAGE
-    _print(as_json(played) if arguments.format == "json" else as_text(played))
-    return OK
+    return _print(told, arguments)
 
 
 def _replay(arguments: argparse.Namespace) -> int:
@@ -69,16 +68,17 @@ def _replay(arguments: argparse.Namespace) -> int:
     since = SystemClock().now() - (_A_WEEK if arguments.since is None else arguments.since)
     snapshot = load_snapshot(path, history_since=since)
     targets = tuple(name for name in loaded.settings.targets if not arguments.target or name in arguments.target)
-    replayed = replay(loaded, snapshot, targets, since) if snapshot.problem is None else None
-    if replayed is None:
+    told = replay(loaded, snapshot, targets, since) if snapshot.problem is None else None
+    if told is None:
         say(snapshot.problem or f"{path} (state.path) has recorded nothing of {', '.join(targets)} since then")
         return USAGE
-    _print(replay_as_json(replayed) if arguments.format == "json" else replay_as_text(replayed))
+    return _print(told, arguments)
+
+
+def _print(told: Told, arguments: argparse.Namespace) -> int:
+    in_full = arguments.format == "json"
+    print(json.dumps(as_json(told), indent=2, ensure_ascii=False) + "\n" if in_full else as_text(told), end="")
     return OK
-
-
-def _print(said: str | dict[str, Any]) -> None:
-    print(said, end="") if isinstance(said, str) else print(json.dumps(said, indent=2, ensure_ascii=False))
 
 
 def _composing(config: str | None) -> Compose | None:

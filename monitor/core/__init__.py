@@ -13,6 +13,6 @@ Where to look: `engine` is the only way anything remembered changes, `inputs` is
 `drift` compare the configuration, `key` asks whose key is wrong, `suspicions` words what a look holds against the world. `refine`
 and `diagnosis` name what is broken, with `hints` from `gateway_policies` and `pipeline_counters`, and `path` draws it hop by hop;
 `recovery` is what a fixed cause still has to prove, `incident_lifecycle` opens and resolves incidents, `incident_canaries` counts
-what became of their canaries, `notify` decides who must be notified of them, `silence` of what nobody is, `pace` when a check looks
-and when a canary may be sent.
+what became of their canaries, `notify` decides who must be notified of them, `delivery` what goes first and what is tried again when,
+`silence` of what nobody is, `pace` when a check looks and when a canary may be sent.
 """

@@ -235,7 +235,7 @@ def _judge_labels(canary: Canary, seen: TraceSeen, policy: Policy) -> Canary:
 def judge_control(
     control: ControlSpan, *, shown: bool, route: Route, at: Instant, missing_after: Seconds
 ) -> ControlSpan:
-    """Fold one successful documented or quick read into a control span.
+    """Apply one successful documented or quick read to a control span.
 
     Not shown is a judgement only by the documented read, and only at or after `missing_after`.
     """

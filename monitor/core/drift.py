@@ -415,7 +415,7 @@ def unmask_removal(before: ConfigMemory | None, seen: ConfigSeen) -> ConfigSeen:
 
 
 def remember(before: ConfigMemory | None, seen: ConfigSeen, now: Instant) -> ConfigMemory:
-    """Fold a look into the memory: a change is a difference between two looks."""
+    """Remember a look: a change is a difference between two looks."""
     dated = seen.updated_at
     if dated is not None and dated > now + _SKEW:  # what is dated years ahead would be settling until then
         dated = now

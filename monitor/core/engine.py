@@ -7,34 +7,14 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import assert_never
 
-from monitor.core import arrival, streaks, trace_looks
+from monitor.core import arrival, inputs, streaks, trace_looks
 from monitor.core.canary import ControlSpan
 from monitor.core.drift import remember
 from monitor.core.gateway_policies import KnownGatewayPolicy
 from monitor.core.incident import NO_LONGER_MONITORED, Diagnosis, Incident, TimelineEntry, fresh_id, remember_incident
 from monitor.core.incident_canaries import recount
 from monitor.core.incident_lifecycle import update_incident
-from monitor.core.inputs import (
-    Acknowledged,
-    CanaryAnswered,
-    CanaryPlanned,
-    ControlLooked,
-    ControlSent,
-    CountersRead,
-    ElsewhereLooked,
-    GatewayPoliciesRead,
-    Input,
-    KeyTried,
-    LabelsUnread,
-    LookFailed,
-    MemoryLost,
-    NoticeDelivered,
-    Observation,
-    OriginLooked,
-    Removed,
-    Ticked,
-    TraceLooked,
-)
+from monitor.core.inputs import Input
 from monitor.core.key import retract_key
 from monitor.core.model import (
     CheckName,
@@ -60,10 +40,11 @@ _REMEMBERED_CONTROLS = 10
 
 def apply(state: TargetState, given: Input, policy: Policy, now: Instant) -> TargetState:
     """The state of a target after one input."""
-    if state.removed_at is not None and not isinstance(given, NoticeDelivered):
+    if state.removed_at is not None and not isinstance(given, inputs.NoticeDelivered):
         return state
     after = _take(state, given, policy, now)
-    if isinstance(given, NoticeDelivered | CanaryPlanned | Removed | MemoryLost):  # these say nothing of the world
+    # These say nothing of the world.
+    if isinstance(given, inputs.NoticeDelivered | inputs.CanaryPlanned | inputs.Removed | inputs.MemoryLost):
         return after
     after = _without_disabled_checks(after, policy)
     after = retract_key(after)
@@ -77,50 +58,50 @@ def _take(  # noqa: C901, PLR0912 - one line per kind of input
 ) -> TargetState:
     """Remember what an input says, before anything is concluded from it."""
     match given:
-        case Observation():
+        case inputs.Observation():
             return _observe(state, given, policy, now)
-        case CanaryPlanned():
+        case inputs.CanaryPlanned():
             canaries = streaks.trim((*state.canaries, given.canary), now)
             return replace(state, canaries=canaries, budget=spend(state.budget, now))
-        case CanaryAnswered():
+        case inputs.CanaryAnswered():
             return _answer_canary(state, given, policy, now)
-        case TraceLooked():
+        case inputs.TraceLooked():
             return trace_looks.look(state, given, policy, now)
-        case LabelsUnread():
+        case inputs.LabelsUnread():
             return trace_looks.leave_unjudged(state, given)
-        case LookFailed():
+        case inputs.LookFailed():
             return trace_looks.fail_look(state, given, policy, now)
-        case ControlSent():
+        case inputs.ControlSent():
             return _send_control(state, given, policy, now)
-        case ControlLooked():
+        case inputs.ControlLooked():
             return _look_for_control(state, given, policy, now)
-        case OriginLooked():
+        case inputs.OriginLooked():
             return trace_looks.look_at_origin(state, given, policy)
-        case GatewayPoliciesRead():
+        case inputs.GatewayPoliciesRead():
             # What is hidden from us now is forgotten; what could not be asked stays as it was.
             kept = {kind: memory for kind, memory in state.gateway_policies.items() if kind not in given.hidden}
             fresh = {seen.kind: KnownGatewayPolicy(seen=seen, at=given.at) for seen in given.seen}
             return replace(state, gateway_policies={**kept, **fresh}, gateway_policies_read_at=given.at)
-        case CountersRead():
+        case inputs.CountersRead():
             known = state.pipeline_counters
             read = (
                 replace(known, problem=given.problem) if given.counters is None else add_reading(known, given.counters)
             )
             return replace(state, pipeline_counters=read, counters_read_at=given.at)
-        case ElsewhereLooked():
+        case inputs.ElsewhereLooked():
             return trace_looks.look_elsewhere(state, given)
-        case KeyTried():
+        case inputs.KeyTried():
             accepted = trace_looks.accept_key(state, policy, given.at)
             return accepted if given.accepted else replace(state, key_refused_at=given.at)
-        case NoticeDelivered():
+        case inputs.NoticeDelivered():
             return _remember_notice(state, given)
-        case Acknowledged():
+        case inputs.Acknowledged():
             return _acknowledge(state, given)
-        case Removed():
+        case inputs.Removed():
             return _remove(state, given.at)
-        case MemoryLost():
+        case inputs.MemoryLost():
             return _lose_memory(state, given)
-        case Ticked():
+        case inputs.Ticked():
             present = bring_to_present(state, now) if given.set_back else state
             return replace(present, canaries=streaks.trim(present.canaries, now))
     assert_never(given)
@@ -144,7 +125,7 @@ def _judge_series(state: TargetState, policy: Policy, now: Instant) -> TargetSta
     of_the_look = {f: a for f, a in check_state.confirmed.items() if f in trace_looks.OF_THE_LOOK}
     before = {f: a for f, a in check_state.confirmed.items() if f not in trace_looks.OF_THE_LOOK}
     found = streaks.confirmed_by_series(excused, before, policy, now)
-    judged = excused.with_trend(CheckName.ARRIVAL, replace(check_state, confirmed={**of_the_look, **found}))
+    judged = excused.with_check_state(CheckName.ARRIVAL, replace(check_state, confirmed={**of_the_look, **found}))
     over = before.get(Fault.TRACE_MISSING)
     if over is None or Fault.TRACE_MISSING in found:
         return judged
@@ -157,7 +138,7 @@ def _judge_series(state: TargetState, policy: Policy, now: Instant) -> TargetSta
 # --- what the checks report -----------------------------------------------------------------------------------------
 
 
-def _observe(state: TargetState, seen: Observation, policy: Policy, now: Instant) -> TargetState:
+def _observe(state: TargetState, seen: inputs.Observation, policy: Policy, now: Instant) -> TargetState:
     after = replace(state, phases=seen.phases or state.phases, certificates=_certify(state, seen.certificate))
     if seen.config is not None:
         memory = remember(after.config, seen.config, now)
@@ -170,7 +151,7 @@ def _certify(state: TargetState, certificate: tuple[str, Instant] | None) -> Map
     return state.certificates if certificate is None else {**state.certificates, certificate[0]: certificate[1]}
 
 
-def _answer_canary(state: TargetState, given: CanaryAnswered, policy: Policy, now: Instant) -> TargetState:
+def _answer_canary(state: TargetState, given: inputs.CanaryAnswered, policy: Policy, now: Instant) -> TargetState:
     """A canary came back, or did not: pay its tokens, heed a 429, apply the verdict."""
     usage = given.canary.usage
     after = replace(
@@ -189,7 +170,7 @@ def _answer_canary(state: TargetState, given: CanaryAnswered, policy: Policy, no
     return streaks.apply_look(after, CheckName.CANARY, result, given.at, given.took, policy, now)
 
 
-def _back_off(state: TargetState, given: CanaryAnswered, policy: Policy, now: Instant) -> Backoff | None:
+def _back_off(state: TargetState, given: inputs.CanaryAnswered, policy: Policy, now: Instant) -> Backoff | None:
     """After a 429 the cadence doubles, or follows Retry-After, up to half an hour: then somebody looks again."""
     if not given.rate_limited or not policy.enabled(CheckName.CANARY):
         return None
@@ -199,7 +180,7 @@ def _back_off(state: TargetState, given: CanaryAnswered, policy: Policy, now: In
     return Backoff(until=now + min(LONGEST_BACKOFF, wait), step=step)
 
 
-def _send_control(state: TargetState, given: ControlSent, policy: Policy, now: Instant) -> TargetState:
+def _send_control(state: TargetState, given: inputs.ControlSent, policy: Policy, now: Instant) -> TargetState:
     """A span of our own was posted: refused at once, or accepted and to be read back."""
     unknown = given.result is not None and given.result.verdict is Verdict.UNKNOWN and not given.key_refused
     # Asked to wait, or stopped on the way: then it is not known whether Traceloop would have taken it.
@@ -214,11 +195,11 @@ def _send_control(state: TargetState, given: ControlSent, policy: Policy, now: I
         return after
     result = given.result
     if given.key_refused:
-        result = trace_looks.finding_of_refused_key(after, result, "Traceloop's OTLP endpoint")
+        result = trace_looks.result_of_refused_key(after, result, "Traceloop's OTLP endpoint")
     return streaks.apply_look(after, CheckName.CONTROL, result, given.at, given.took, policy, now)
 
 
-def _look_for_control(state: TargetState, given: ControlLooked, policy: Policy, now: Instant) -> TargetState:
+def _look_for_control(state: TargetState, given: inputs.ControlLooked, policy: Policy, now: Instant) -> TargetState:
     """A read succeeded: shown is a pass, not shown at the deadline by the documented read is a failure."""
     control = next((known for known in state.controls if known.trace_id == given.trace_id), None)
     if control is None or control.judged:
@@ -239,11 +220,11 @@ def _look_for_control(state: TargetState, given: ControlLooked, policy: Policy, 
         after = trace_looks.accept_key(after, policy, now)
     if not looked.judged:
         return after
-    result = _control_finding(looked, policy, after)
+    result = _control_result(looked, policy, after)
     return streaks.apply_look(after, CheckName.CONTROL, result, given.at, given.took, policy, now)
 
 
-def _control_finding(control: ControlSpan, policy: Policy, state: TargetState) -> CheckResult:
+def _control_result(control: ControlSpan, policy: Policy, state: TargetState) -> CheckResult:
     if control.shown_at is not None:
         took = control.shown_at - control.sent_at
         evidence: dict[str, Scalar] = {"trace_id": control.trace_id, "seconds": round(took, 3)}
@@ -256,7 +237,7 @@ def _control_finding(control: ControlSpan, policy: Policy, state: TargetState) -
 # --- what people and notifiers do -----------------------------------------------------------------------------------
 
 
-def _remember_notice(state: TargetState, given: NoticeDelivered) -> TargetState:
+def _remember_notice(state: TargetState, given: inputs.NoticeDelivered) -> TargetState:
     incidents = tuple(
         replace(incident, notified={**incident.notified, given.notifier: given.notified})
         if incident.id == given.incident_id
@@ -266,7 +247,7 @@ def _remember_notice(state: TargetState, given: NoticeDelivered) -> TargetState:
     return replace(state, incidents=incidents)
 
 
-def _acknowledge(state: TargetState, given: Acknowledged) -> TargetState:
+def _acknowledge(state: TargetState, given: inputs.Acknowledged) -> TargetState:
     """Remember who has it, and as what."""
     if state.incident is None or state.incident.id != given.incident_id:
         return state
@@ -285,7 +266,7 @@ def _remove(state: TargetState, at: Instant) -> TargetState:
     return replace(removed, incidents=remember_incident(state.incidents, closed))
 
 
-def _lose_memory(state: TargetState, given: MemoryLost) -> TargetState:
+def _lose_memory(state: TargetState, given: inputs.MemoryLost) -> TargetState:
     """Have it told once: a warning that is already resolved, because there is nothing to wait for."""
     diagnosis = Diagnosis(
         fault=Fault.CHECK_FAILED,

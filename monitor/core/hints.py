@@ -12,8 +12,7 @@ from collections.abc import Iterator, Mapping
 
 from monitor.core.drift import Filter, admits
 from monitor.core.gateway_policies import Caller, GatewayPolicy, GatewayPolicyKind, GatewayRule, LoggingMode, concerns
-from monitor.core.model import Fault, Instant, Seconds
-from monitor.core.moments import changed_text
+from monitor.core.model import Fault, Instant, Seconds, changed_text
 from monitor.core.outcomes import lost, newest_arrived
 from monitor.core.pipeline_counters import PipelineCounters, loses_spans, say_counters
 from monitor.core.state import Policy, TargetState

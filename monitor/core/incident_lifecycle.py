@@ -118,7 +118,7 @@ def _to_reopen(state: TargetState, diagnosis: Diagnosis, policy: Policy, now: In
 
     Any name that it bore: what comes back is often seen by the same evidence that was seen first, and named better later.
     """
-    if not policy.reopen_within:
+    if not policy.alerting.reopen_within:
         return None
     recent = {
         one.closed_at: one
@@ -126,7 +126,7 @@ def _to_reopen(state: TargetState, diagnosis: Diagnosis, policy: Policy, now: In
         if one.closed_at is not None
         and not one.over_at_once
         and diagnosis.fault in one.names
-        and now - one.closed_at < policy.reopen_within
+        and now - one.closed_at < policy.alerting.reopen_within
     }
     return recent[max(recent)] if recent else None
 

@@ -1,7 +1,11 @@
-"""What the state is made of: everything that may be absorbed, as values."""
+"""Everything that can happen to a target. Inputs are what is stored and replayed: the state is what `engine.apply` makes of them.
+
+`STORED_AS` is the name under which an input is stored. It stays when the class is renamed: older files must be readable.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from monitor.core.canary import Canary, ControlSpan
 from monitor.core.drift import ConfigSeen
@@ -16,6 +20,7 @@ from monitor.core.trace import Narrowing, Route, TraceSeen
 class Observation:
     """A check looked and reports. `config` is what it read, `certificate` the endpoint's and when it expires."""
 
+    STORED_AS: ClassVar = "observed"
     check: CheckName
     at: Instant
     took: Seconds
@@ -29,6 +34,7 @@ class Observation:
 class CanaryPlanned:
     """A canary is about to be sent: recorded, and paid for, before."""
 
+    STORED_AS: ClassVar = "canary_planned"
     at: Instant
     canary: Canary
 
@@ -37,6 +43,7 @@ class CanaryPlanned:
 class CanaryAnswered:
     """A canary came back, or did not. `retry_after` is what a 429 asked for; `rate_limited` that there was one."""
 
+    STORED_AS: ClassVar = "canary_answered"
     at: Instant
     took: Seconds
     canary: Canary
@@ -50,6 +57,7 @@ class CanaryAnswered:
 class TraceLooked:
     """A look for a canary's trace succeeded. A nonce search that found it brings the trace id along in its spans."""
 
+    STORED_AS: ClassVar = "trace_looked"
     at: Instant
     took: Seconds
     canary_id: str
@@ -60,6 +68,7 @@ class TraceLooked:
 class LabelsUnread:
     """A trace has arrived, and what it carries could not be read. `final`: it is not tried again."""
 
+    STORED_AS: ClassVar = "labels_unread"
     at: Instant
     canary_id: str
     why: str
@@ -73,6 +82,7 @@ class LookFailed:
     `refused_at`: when it did, so that what was read of the gateway's own key can be told from what is older.
     """
 
+    STORED_AS: ClassVar = "look_failed"
     at: Instant
     took: Seconds
     check: CheckName
@@ -87,6 +97,7 @@ class LookFailed:
 class ControlSent:
     """A span of our own was posted. `result` None: it was accepted, and the verdict waits for the read."""
 
+    STORED_AS: ClassVar = "control_sent"
     at: Instant
     took: Seconds
     control: ControlSpan
@@ -100,6 +111,7 @@ class ControlSent:
 class ControlLooked:
     """A read for a control span succeeded: it shows it, or not."""
 
+    STORED_AS: ClassVar = "control_looked"
     at: Instant
     took: Seconds
     trace_id: str
@@ -116,6 +128,7 @@ class OriginLooked:
     `trace_id` is the id of the trace that was found by the nonce; `by_nonce`: it was asked so, because no id was known.
     """
 
+    STORED_AS: ClassVar = "own_store_looked"
     at: Instant
     canary_id: str
     found: bool | None
@@ -132,6 +145,7 @@ class GatewayPoliciesRead:
     What is in neither could not be asked.
     """
 
+    STORED_AS: ClassVar = "policies_read"
     at: Instant
     seen: tuple[GatewayPolicy, ...] = ()
     hidden: tuple[GatewayPolicyKind, ...] = ()
@@ -141,6 +155,7 @@ class GatewayPoliciesRead:
 class CountersRead:
     """The gateway's own counters of spans were read; `problem` says why not, for people."""
 
+    STORED_AS: ClassVar = "counters_read"
     at: Instant
     counters: SpanCounters | None = None
     problem: str = ""
@@ -150,6 +165,7 @@ class CountersRead:
 class ElsewhereLooked:
     """Another environment of Traceloop shows the trace of a canary. `environment` None: all were asked, none does."""
 
+    STORED_AS: ClassVar = "looked_elsewhere"
     at: Instant
     canary_id: str
     environment: str | None
@@ -159,6 +175,7 @@ class ElsewhereLooked:
 class KeyTried:
     """A documented route of Traceloop was asked with our key, to learn whether it is accepted."""
 
+    STORED_AS: ClassVar = "key_tried"
     at: Instant
     accepted: bool
 
@@ -167,6 +184,7 @@ class KeyTried:
 class NoticeDelivered:
     """A notifier was brought up to date."""
 
+    STORED_AS: ClassVar = "notified"
     at: Instant
     incident_id: str
     notifier: str
@@ -177,6 +195,7 @@ class NoticeDelivered:
 class Acknowledged:
     """Somebody took the incident."""
 
+    STORED_AS: ClassVar = "acknowledged"
     at: Instant
     incident_id: str
     by: str
@@ -186,6 +205,7 @@ class Acknowledged:
 class Removed:
     """The target is no longer monitored."""
 
+    STORED_AS: ClassVar = "removed"
     at: Instant
 
 
@@ -193,6 +213,7 @@ class Removed:
 class MemoryLost:
     """The state file was damaged: what became of it, for people. Given to one target, whoever it is about."""
 
+    STORED_AS: ClassVar = "memory_lost"
     at: Instant
     what: str
 
@@ -201,6 +222,7 @@ class MemoryLost:
 class Ticked:
     """Time passed. `set_back`: the wall clock has been set back lately."""
 
+    STORED_AS: ClassVar = "ticked"
     at: Instant
     set_back: bool = False
 

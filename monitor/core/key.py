@@ -96,9 +96,9 @@ def traces_arrive_since(changed: Instant | None, state: TargetState, policy: Pol
     for canary in reversed(state.canaries):
         if canary.sent_at >= earliest and (arrived(canary) or canary.outcome is Outcome.MISSING):
             came, lost = (came + 1, 0) if arrived(canary) else (0, lost + 1)
-        if came >= policy.pass_after or lost >= policy.fail_after:
+        if came >= policy.alerting.pass_after or lost >= policy.alerting.fail_after:
             break
-    return came >= policy.pass_after
+    return came >= policy.alerting.pass_after
 
 
 def refute_headers(seen: ConfigSeen, read: ConfigSeen, state: TargetState, policy: Policy, now: Instant) -> ConfigSeen:

@@ -1,7 +1,8 @@
-"""The vocabulary: names, verdicts, faults, findings. Frozen values, no behaviour beyond asking them."""
+"""The vocabulary: names, verdicts, faults, results, moments. Frozen values, no behaviour beyond asking them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Annotated, NewType, TypeAlias
@@ -81,10 +82,10 @@ class Service(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Suspicion:
-    """One fault that a look holds against the world.
+    """One fault that a look suspects.
 
-    `severity` replaces the table's when set; `conclusive` settles at once; `stops_export` means no trace can arrive while
-    it lasts; `permanent` that only a human can mend it, so that nobody is reminded; `facts` are sentences for people, already
+    `severity` replaces the table's when set; `conclusive` confirms at once; `stops_export` means no trace can arrive while
+    it lasts; `permanent` that only a person can fix it, so that nobody is reminded; `facts` are sentences for people, already
     redacted, most important first; `step` is the next step, where the look knows a better one than the table.
     """
 
@@ -100,9 +101,9 @@ class Suspicion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckResult:
-    """What one look says: a verdict, the charges behind a `fail`, the blindness behind an `unknown`.
+    """What one look says: a verdict, the suspicions behind a `fail`, the reason behind an `unknown`.
 
-    `step`: what to do if it cannot see for long, where it knows better than its kind of blindness says.
+    `step`: what to do if it cannot see for long, where it knows better than the reason says.
     """
 
     verdict: Verdict
@@ -110,13 +111,13 @@ class CheckResult:
     suspicions: tuple[Suspicion, ...] = ()
     unknown_reason: UnknownReason | None = None
     conclusive: bool = False  # a pass that settles at once
-    permanent: bool = False  # an unknown that only a human can mend (told once, without reminders)
+    permanent: bool = False  # an unknown that only a person can fix: notified once, without reminders
     step: str = ""
     evidence: Mapping[str, Scalar] = field(default_factory=dict)
 
     @property
     def fault(self) -> Fault | None:
-        """The first charge's fault: what the look would be called by."""
+        """The fault of the first suspicion: what the look is called by."""
         return self.suspicions[0].fault if self.suspicions else None
 
 
@@ -170,3 +171,30 @@ class Phases:
             ("transfer", self.transfer),
         )
         return tuple((name, took) for name, took in named if took is not None)
+
+
+# --- moments and lengths of time in words ----------------------------------------------------------------------------
+
+_MINUTE = 60
+
+
+def moment_text(moment: Instant) -> str:
+    """Day, hours and minutes, UTC."""
+    return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def rfc3339(moment: Instant) -> str:
+    """As scripts and browsers read it, UTC: https://www.rfc-editor.org/rfc/rfc3339."""
+    return datetime.fromtimestamp(moment, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def changed_text(at: Instant | None, by: str | None) -> str | None:
+    """Who changed something last, and when, as far as either is known."""
+    who = f" by {by}" if by else ""
+    when = f" at {moment_text(at)}" if at is not None else ""
+    return f"last changed{who}{when}" if who or when else None
+
+
+def length_text(seconds: Seconds) -> str:
+    """A deadline as people configure it."""
+    return f"{seconds / _MINUTE:g} min" if seconds >= _MINUTE and not seconds % _MINUTE else f"{seconds:g} s"

@@ -115,11 +115,11 @@ def _timed(incident: Incident, notified: Notified, policy: Policy) -> dict[Reaso
         # Counted from turning critical; for whoever was notified only after that, from then: else two mentions follow at once.
         turned = incident.critical_since if incident.critical_since is not None else incident.opened_at
         called = notified.called_at if notified.called_at is not None else turned
-        counted_from = turned if called < turned + policy.escalate_after else called
-        due_at[Reason.ESCALATED] = counted_from + policy.escalate_after
-    if policy.remind_every:
+        counted_from = turned if called < turned + policy.alerting.escalate_after else called
+        due_at[Reason.ESCALATED] = counted_from + policy.alerting.escalate_after
+    if policy.alerting.remind_every:
         due_at[Reason.REMINDER] = (
-            notified.at + policy.remind_every[min(notified.reminders, len(policy.remind_every) - 1)]
+            notified.at + policy.alerting.remind_every[min(notified.reminders, len(policy.alerting.remind_every) - 1)]
         )
     return due_at
 

@@ -5,7 +5,6 @@ A day of the budget is a UTC day; a spent budget is no fault, only a reason not 
 
 from dataclasses import dataclass, replace
 from math import ceil
-from typing import assert_never
 
 from monitor.core.arrival import RECOVERABLE_FOR, backoff, next_look, wants_labels
 from monitor.core.canary import Canary, ControlSpan, Outcome
@@ -73,27 +72,18 @@ def interval(check: CheckName, state: TargetState, policy: Policy, now: Instant)
 
 
 def _hurries(check: CheckName, state: TargetState, policy: Policy, now: Instant) -> bool:
-    match check:
-        case CheckName.CANARY:
-            return _canary_hurries(state, policy, now)
-        case CheckName.CONTROL:
-            return unsettled(state.check_state(check)) or _traces_in_doubt(state, policy, now) or _cannot_read(state)
-        case CheckName.CONFIG:
-            return (
-                unsettled(state.check_state(check))
-                or state.recovery is not None
-                or _traces_in_doubt(state, policy, now)
-            )
-        case CheckName.GATEWAY | CheckName.ARRIVAL:
-            return unsettled(state.check_state(check))
-    assert_never(check)
-
-
-def _canary_hurries(state: TargetState, policy: Policy, now: Instant) -> bool:
-    canary = state.check_state(CheckName.CANARY)
-    if state.backoff is not None:
+    """Every check hurries while it is unsettled. The ways of a trace hurry while traces are in doubt, too."""
+    if check is CheckName.CANARY and state.backoff is not None:
         return False
-    return unsettled(canary) or state.recovery is not None or _traces_in_doubt(state, policy, now)
+    if unsettled(state.check_state(check)):
+        return True
+    match check:
+        case CheckName.CANARY | CheckName.CONFIG:
+            return state.recovery is not None or _traces_in_doubt(state, policy, now)
+        case CheckName.CONTROL:
+            return _traces_in_doubt(state, policy, now) or _cannot_read(state)
+        case _:
+            return False
 
 
 def _cannot_read(state: TargetState) -> bool:
@@ -150,9 +140,8 @@ def _last_run(check: CheckName, state: TargetState) -> Instant | None:
         case CheckName.CONTROL:  # its looks are reads of spans that were sent before
             crashed = last is not None and last.result.unknown_reason in _CRASHES
             return _later(state.controls[-1].sent_at if state.controls else None, looked_at if crashed else None)
-        case CheckName.CONFIG | CheckName.GATEWAY | CheckName.ARRIVAL:
+        case _:
             return looked_at
-    assert_never(check)
 
 
 def _later(one: Instant | None, other: Instant | None) -> Instant | None:
@@ -288,7 +277,7 @@ def may_send(budget: Budget, limits: Limits, now: Instant, *, fast: bool) -> boo
     """
     present = today(budget, now)
     reserve = ceil((DAY - now % DAY) / limits.every) if fast else 0
-    tokens_reserve = reserve * limits.tokens_each
+    tokens_reserve = reserve * (limits.max_tokens or 0)
     return (
         present.sent + 1 + reserve <= limits.max_per_day and present.tokens + tokens_reserve < limits.max_tokens_per_day
     )

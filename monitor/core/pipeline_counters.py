@@ -10,8 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from monitor.core.model import ForeignInstant, Instant, Seconds
-from monitor.core.moments import moment_text
+from monitor.core.model import ForeignInstant, Instant, Seconds, moment_text
 
 REMEMBERED = 12
 """So many readings are kept: of a gateway with several processes behind one address each may be another's."""

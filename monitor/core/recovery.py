@@ -63,14 +63,16 @@ def shielded(state: TargetState, policy: Policy) -> frozenset[Fault]:
         return frozenset()
     mended_at = state.recovery.at
     fresh = [canary for canary in state.canaries if lost(canary) and canary.sent_at >= mended_at]
-    return frozenset() if len(fresh) >= policy.fail_after else FAULTS[state.recovery.fault].explains
+    return frozenset() if len(fresh) >= policy.alerting.fail_after else FAULTS[state.recovery.fault].explains
 
 
 def _is_proven(recovery: Recovery, state: TargetState, policy: Policy) -> bool:
     """Whether enough of the canaries sent since have arrived, the newest of all."""
     after = [canary for canary in state.canaries if canary.sent_at >= recovery.at]
-    newest = [canary for canary in after if arrived(canary) or canary.outcome is Outcome.MISSING][-policy.pass_after :]
-    return len(newest) >= policy.pass_after and all(arrived(canary) for canary in newest)
+    newest = [canary for canary in after if arrived(canary) or canary.outcome is Outcome.MISSING][
+        -policy.alerting.pass_after :
+    ]
+    return len(newest) >= policy.alerting.pass_after and all(arrived(canary) for canary in newest)
 
 
 def mended_text(recovery: Recovery) -> str:

@@ -15,8 +15,7 @@ from monitor.core.drift import Comparison, compare
 from monitor.core.faults import FAULTS, ORDER, WHERE
 from monitor.core.hints import hints, next_step
 from monitor.core.key import key_is_refused, traces_arrive_since
-from monitor.core.model import CheckName, Fault, Instant, Severity, Verdict
-from monitor.core.moments import changed_text, length_text
+from monitor.core.model import CheckName, Fault, Instant, Severity, Verdict, changed_text, length_text
 from monitor.core.outcomes import arrived, found_by_our_key, lost, misrouted_to
 from monitor.core.state import Active, Policy, TargetState
 
@@ -50,7 +49,7 @@ def confirmed_faults(state: TargetState, policy: Policy, now: Instant) -> tuple[
     found = []
     for active in confirmed.values():
         one = refine(active, state, policy, now)
-        severity = min(policy.severity.get(one.fault, one.severity), policy.max_severity)
+        severity = min(policy.alerting.severity.get(one.fault, one.severity), policy.max_severity)
         if severity is not Severity.NONE:
             because = dict.fromkeys((*one.because, *hinted.get(one.fault, ())))
             advice = next_step(one.fault, state, policy, now) or one.advice

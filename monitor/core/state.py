@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from types import MappingProxyType
+from typing import Protocol
 
 from monitor.core.canary import Canary, ControlSpan
 from monitor.core.drift import ConfigMemory, ExpectedConfig
@@ -49,26 +50,88 @@ class Cadence:
         return 3 * self.every + self.deadline
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """The most canaries and tokens (input and output, by the answers' usage) of one day; the regular cadence in seconds."""
-
-    max_per_day: int = 500
-    max_tokens_per_day: int = 50_000
-    every: Seconds = 300.0
-    tokens_each: int = 16  # `max_tokens`; 0 when it is not sent
+# What the operator decides is declared once, in the settings. Their sections are frozen, and they are what a `Policy` holds; the
+# core may not import them, so it says here which attributes it reads of them.
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ArrivalPolicy:
-    """When a trace is looked for more closely, is late, is missing; all counted from the gateway's answer, in seconds."""
+class ArrivalPolicy(Protocol):
+    """When a trace is looked for more closely, is late, is missing: `checks.arrival` of the settings, in seconds since the answer."""
 
-    look_closer_after: Seconds = 60.0
-    late_after: Seconds = 180.0
-    missing_after: Seconds = 300.0
-    settle: Seconds = 360.0
-    complete_spans: int | None = None
-    loss_of: tuple[int, int] = (3, 12)
+    @property
+    def look_closer_after(self) -> Seconds:
+        """From when on the other hops are looked at too."""
+
+    @property
+    def late_after(self) -> Seconds:
+        """From when on a trace is late."""
+
+    @property
+    def missing_after(self) -> Seconds:
+        """From when on a trace is missing."""
+
+    @property
+    def settle(self) -> Seconds:
+        """How long a change of the gateway's configuration takes to be in force everywhere."""
+
+    @property
+    def complete_spans(self) -> int | None:
+        """How many spans a whole trace has at least; None: until no more arrive."""
+
+    @property
+    def loss_of(self) -> tuple[int, int]:
+        """So many losses among so many of the last canaries are an intermittent loss."""
+
+
+class Limits(Protocol):
+    """What the canaries of a UTC day may cost: `checks.canary` of the settings."""
+
+    @property
+    def every(self) -> Seconds:
+        """The regular cadence."""
+
+    @property
+    def max_tokens(self) -> int | None:
+        """The longest answer in tokens; None: not limited."""
+
+    @property
+    def max_per_day(self) -> int:
+        """The most canaries of a day."""
+
+    @property
+    def max_tokens_per_day(self) -> int:
+        """The most tokens of a day: input and output, by the answers' usage."""
+
+
+class AlertingPolicy(Protocol):
+    """When a fault is confirmed and who is reminded of it: `alerting` of the settings."""
+
+    @property
+    def fail_after(self) -> int:
+        """So many failures in a row confirm a fault."""
+
+    @property
+    def pass_after(self) -> int:
+        """So many passes in a row clear it."""
+
+    @property
+    def blind_after(self) -> Seconds:
+        """How long a check may be unable to look before that is a fault."""
+
+    @property
+    def reopen_within(self) -> Seconds:
+        """An incident that returns within this is the same one again."""
+
+    @property
+    def remind_every(self) -> tuple[Seconds, ...]:
+        """When a critical incident is notified again; the last repeats."""
+
+    @property
+    def escalate_after(self) -> Seconds:
+        """When an incident that stays critical mentions once more."""
+
+    @property
+    def severity(self) -> Mapping[Fault, Severity]:
+        """Other severities than those of the table."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,21 +139,15 @@ class Policy:
     """The thresholds of one target; `cadences` holds the enabled checks and no other."""
 
     cadences: Mapping[CheckName, Cadence]
+    arrival: ArrivalPolicy
+    limits: Limits
+    alerting: AlertingPolicy
     origin: Cadence | None = None
     gateway_policies: Cadence | None = None
     pipeline_counters: Cadence | None = None
-    arrival: ArrivalPolicy = ArrivalPolicy()
-    limits: Limits = Limits()
     labels: Labels = Labels(service_name="tfy-llm-gateway")
     expected: ExpectedConfig = field(default_factory=lambda: ExpectedConfig(rules={}))
     trace_id: TraceIdMode = TraceIdMode.AUTO
-    fail_after: int = 2
-    pass_after: int = 2
-    blind_after: Seconds = 600.0
-    reopen_within: Seconds = 1800.0
-    remind_every: tuple[Seconds, ...] = (4 * 3600.0, 8 * 3600.0, 24 * 3600.0)
-    escalate_after: Seconds = 1800.0
-    severity: Mapping[Fault, Severity] = field(default_factory=dict)
     max_severity: Severity = Severity.CRITICAL
     credential: str = ""  # fingerprint of the Traceloop key: a route is proven with one credential
     environment: str | None = None  # the slug of the key's own environment of Traceloop
@@ -119,7 +176,7 @@ class Budget:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Active:
-    """A confirmed fault: the charge that confirmed it last, since when it has been seen, when it was confirmed."""
+    """A confirmed fault: the suspicion that confirmed it last, since when it has been seen, when it was confirmed."""
 
     suspicion: Suspicion
     since: Instant
@@ -177,7 +234,7 @@ class Outage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recovery:
-    """A cause that was mended and whose incident waits for traces. `by` says who or what mended it, if that is known."""
+    """A cause that was fixed and whose incident waits for traces. `by` says who or what fixed it, if that is known."""
 
     fault: Fault
     at: Instant
@@ -226,11 +283,11 @@ class TargetState:
         return self.incidents[-1] if self.incidents and self.incidents[-1].open else None
 
     def check_state(self, check: CheckName) -> CheckState:
-        """The trend of a check; a fresh one if it has not looked yet."""
+        """What is remembered of a check; nothing yet if it has not looked."""
         return self.check_states.get(check, _FRESH)
 
-    def with_trend(self, check: CheckName, check_state: CheckState) -> "TargetState":
-        """The same with another trend of a check."""
+    def with_check_state(self, check: CheckName, check_state: CheckState) -> "TargetState":
+        """The same with something else remembered of a check."""
         return replace(self, check_states={**self.check_states, check: check_state})
 
     @property

@@ -39,7 +39,7 @@ def debounce(
     now: Instant,
     explained: bool = False,
 ) -> CheckState:
-    """Fold one look into a trend. `explained`: why nothing is served is known and told, so a pause needs no telling."""
+    """Apply one look to the state of its check. `explained`: it is known why nothing is served, so a pause is not blindness."""
     looked = replace(_forget_stale(check_state, cadence, at), last=LastLook(at=at, took=took, result=result))
     match result.verdict:
         case Verdict.PASS:
@@ -56,10 +56,10 @@ def debounce(
 def apply_look(
     state: TargetState, check: CheckName, result: CheckResult, at: Instant, took: Seconds, policy: Policy, now: Instant
 ) -> TargetState:
-    """Debounce one finding of one check; what comes late from a check that has been switched off is nobody's."""
+    """Apply one result of one check. One that comes late, from a check that has been switched off, is ignored."""
     if not policy.enabled(check):
         return state
-    folded = debounce(
+    debounced = debounce(
         state.check_state(check),
         result,
         at=at,
@@ -69,7 +69,7 @@ def apply_look(
         now=now,
         explained=any(FAULTS[fault].prevents_traces for fault in state.confirmed),
     )
-    return state.with_trend(check, folded)
+    return state.with_check_state(check, debounced)
 
 
 def look_on(
@@ -103,7 +103,7 @@ def _passed(check_state: CheckState, at: Instant) -> CheckState:
 def _after_pass(check_state: CheckState, result: CheckResult, policy: Policy, at: Instant) -> CheckState:
     passes = check_state.passes + 1
     seeing = sighted(check_state, policy, at, conclusive=result.conclusive)
-    settles = result.conclusive or passes >= policy.pass_after
+    settles = result.conclusive or passes >= policy.alerting.pass_after
     return replace(
         _passed(seeing, at),
         passes=passes,
@@ -123,13 +123,15 @@ def _after_fail(check_state: CheckState, result: CheckResult, policy: Policy, at
     mine = {fault: active for fault, active in seeing.confirmed.items() if fault not in MONITORS_OWN}
     seen = {fault: check_state.seen_in_row.get(fault, 0) + 1 for fault in suspicions}
     since = {fault: check_state.since.get(fault, at) for fault in suspicions}
-    first = not mine and fails >= policy.fail_after  # it fails, each time with another fault: the newest names it
+    first = (
+        not mine and fails >= policy.alerting.fail_after
+    )  # it fails, each time with another fault: the newest names it
     confirmed: dict[Fault, Active] = {}
     for fault, suspicion in suspicions.items():
-        if suspicion.conclusive or seen[fault] >= policy.fail_after or first or fault in mine:
+        if suspicion.conclusive or seen[fault] >= policy.alerting.fail_after or first or fault in mine:
             confirmed[fault] = _confirm(suspicion, mine.get(fault), since[fault], now)
     absent = {fault: check_state.absent_in_row.get(fault, 0) + 1 for fault in mine if fault not in suspicions}
-    left = [fault for fault, times in absent.items() if not conclusive and times < policy.pass_after]
+    left = [fault for fault, times in absent.items() if not conclusive and times < policy.alerting.pass_after]
     # It still fails: what has gone goes only if something else stands for that.
     confirmed.update({fault: mine[fault] for fault in (left if confirmed or left else absent)})
     return replace(
@@ -150,14 +152,14 @@ def _confirm(suspicion: Suspicion, before: Active | None, since: Instant, now: I
 
 
 def _of_ours(check_state: CheckState) -> dict[Fault, Active]:
-    """What is held against the monitor itself."""
+    """The confirmed faults of the monitor itself."""
     return {fault: active for fault, active in check_state.confirmed.items() if fault in MONITORS_OWN}
 
 
 def sighted(check_state: CheckState, policy: Policy, at: Instant, *, conclusive: bool = False) -> CheckState:
     """A look that could see: a crash is over at once, a blindness after `pass_after` of them or by conclusive evidence."""
     times = check_state.sighted + 1
-    still_blind = Fault.BLIND in check_state.confirmed and times < policy.pass_after and not conclusive
+    still_blind = Fault.BLIND in check_state.confirmed and times < policy.alerting.pass_after and not conclusive
     over = {Fault.CHECK_FAILED} if still_blind else MONITORS_OWN
     return replace(
         check_state,
@@ -171,9 +173,9 @@ def sighted(check_state: CheckState, policy: Policy, at: Instant, *, conclusive:
 
 
 def acquit(check_state: CheckState, fault: Fault, policy: Policy) -> CheckState:
-    """A look that speaks for one suspect alone: it ends a streak, and `pass_after` of them clear the fault."""
+    """A look that speaks against one fault alone: it ends a streak of it, and `pass_after` of them clear it."""
     times = check_state.absent_in_row.get(fault, 0) + 1
-    cleared = {fault} if times >= policy.pass_after else set()
+    cleared = {fault} if times >= policy.alerting.pass_after else set()
     return replace(
         check_state,
         fails=0,
@@ -200,20 +202,20 @@ def _after_unknown(
         sighted=0,
     )
     confirmed = {f: active for f, active in check_state.confirmed.items() if crashed or f is not Fault.CHECK_FAILED}
-    suspicion = _own_charge(aged, result, cadence, policy, waited=at - since)
+    suspicion = _own_suspicion(aged, result, cadence, policy, waited=at - since)
     if suspicion is not None:
         confirmed[suspicion.fault] = _confirm(suspicion, confirmed.get(suspicion.fault), since, now)
     return replace(aged, confirmed=confirmed)
 
 
-def _own_charge(
+def _own_suspicion(
     check_state: CheckState, result: CheckResult, cadence: Cadence, policy: Policy, *, waited: Seconds
 ) -> Suspicion | None:
-    """What an unknown look holds against the monitor itself."""
+    """What an unknown look makes of the monitor itself: a crash, or blindness, once it has lasted."""
     if result.unknown_reason in _CRASHES:
-        many = check_state.crashes >= policy.fail_after
+        many = check_state.crashes >= policy.alerting.fail_after
         return has_failed(result) if many else None
-    patience = max(policy.blind_after, 2 * cadence.every) if policy.blind_after else 0.0
+    patience = max(policy.alerting.blind_after, 2 * cadence.every) if policy.alerting.blind_after else 0.0
     if waited < patience:  # so there were two at least
         return None
     return cannot_look(result)
@@ -233,10 +235,10 @@ def hysteresis(
     """Settle a fault whose evidence is a list in order of sending: the newest bad ones confirm, the newest good ones clear."""
     known = before.get(fault)
     if known is not None:
-        if good_in_row >= policy.pass_after:
+        if good_in_row >= policy.alerting.pass_after:
             return None
         return replace(known, suspicion=suspicion) if suspicion is not None else known
-    if suspicion is not None and (suspicion.conclusive or bad_in_row >= policy.fail_after):
+    if suspicion is not None and (suspicion.conclusive or bad_in_row >= policy.alerting.fail_after):
         return Active(suspicion=suspicion, since=since, confirmed_at=now)
     return None
 
@@ -354,7 +356,7 @@ def confirmed_by_series(
     is_fresh = partial(_is_fresh, policy=policy, now=now)
     found: dict[Fault, Active] = {}
     for fault, sign in TRACE_FAULTS.items():
-        run = _run(judged, sign, accuses=accuses, is_fresh=is_fresh, enough=policy.pass_after)
+        run = _run(judged, sign, accuses=accuses, is_fresh=is_fresh, enough=policy.alerting.pass_after)
         fresh = [canary for canary in run.bad if is_fresh(canary)]
         active = hysteresis(
             outage,

@@ -46,15 +46,15 @@ def look(state: TargetState, given: TraceLooked, policy: Policy, now: Instant) -
     after = _replace_canary(after, canary)
     if seen.route in (Route.WAREHOUSE, Route.NONCE):
         after = accept_key(after, policy, now)
-    result, watching = _arrival_finding(before, canary), after.check_state(CheckName.ARRIVAL)
+    result, watching = _arrival_result(before, canary), after.check_state(CheckName.ARRIVAL)
     if result is None:
         can_see = counts or bool(seen.spans)
-        return after.with_trend(CheckName.ARRIVAL, sighted(watching, policy, given.at)) if can_see else after
+        return after.with_check_state(CheckName.ARRIVAL, sighted(watching, policy, given.at)) if can_see else after
     if result.verdict is Verdict.UNKNOWN:
         return apply_look(after, CheckName.ARRIVAL, result, given.at, given.took, policy, now)
     cadence = policy.cadences[CheckName.ARRIVAL]
     watched = look_on(watching, result, at=given.at, took=given.took, cadence=cadence, policy=policy)
-    return after.with_trend(CheckName.ARRIVAL, watched)
+    return after.with_check_state(CheckName.ARRIVAL, watched)
 
 
 def _identify(canary: Canary, given: TraceLooked) -> Canary:
@@ -85,12 +85,12 @@ def _replace_canary(state: TargetState, canary: Canary) -> TargetState:
     return replace(state, canaries=tuple(canary if known.id == canary.id else known for known in state.canaries))
 
 
-def _arrival_finding(before: Canary, canary: Canary) -> CheckResult | None:
+def _arrival_result(before: Canary, canary: Canary) -> CheckResult | None:
     """What a look says; None where nothing has been judged by it."""
     was, now = ((one.outcome, one.recovered_at, one.labels is None, one.late) for one in (before, canary))
     if was == now:
         return None
-    suspicions = _arrival_charges(canary)
+    suspicions = _arrival_suspicions(canary)
     spans = f"{canary.spans} span(s)"
     seconds = canary.arrival_seconds
     evidence: dict[str, Scalar] = {
@@ -113,7 +113,7 @@ def _arrival_finding(before: Canary, canary: Canary) -> CheckResult | None:
     return passing(f"the trace arrived{after}: {spans}", evidence)
 
 
-def _arrival_charges(canary: Canary) -> tuple[Suspicion, ...]:
+def _arrival_suspicions(canary: Canary) -> tuple[Suspicion, ...]:
     """What one canary alone says; the series decides what is confirmed."""
     suspicions: list[Suspicion] = []
     if canary.outcome is Outcome.MISSING:
@@ -152,7 +152,7 @@ def leave_unjudged(state: TargetState, given: LabelsUnread) -> TargetState:
     result = watching.last.result
     noted = replace(result, evidence={**result.evidence, "not_judged": given.why})
     noted_state = replace(watching, last=replace(watching.last, result=noted))
-    return after.with_trend(CheckName.ARRIVAL, noted_state)
+    return after.with_check_state(CheckName.ARRIVAL, noted_state)
 
 
 def fail_look(state: TargetState, given: LookFailed, policy: Policy, now: Instant) -> TargetState:
@@ -163,18 +163,18 @@ def fail_look(state: TargetState, given: LookFailed, policy: Policy, now: Instan
         after = _replace_canary(after, arrival.give_up(canary, policy.arrival, now))
     if given.key_refused:
         after = replace(after, key_refused_at=given.refused_at or now)
-        result = finding_of_refused_key(after, result, given.where)
+        result = result_of_refused_key(after, result, given.where)
     # It saw no trace and missed none: what the series has confirmed is none of its business.
     before = after.check_state(given.check)
     apart = {f: a for f, a in before.confirmed.items() if given.check is CheckName.ARRIVAL and f not in OF_THE_LOOK}
     alone = replace(before, confirmed={f: a for f, a in before.confirmed.items() if f not in apart})
-    after = after.with_trend(given.check, alone)
+    after = after.with_check_state(given.check, alone)
     after = apply_look(after, given.check, result, given.at, given.took, policy, now)
     whole = after.check_state(given.check)
-    return after.with_trend(given.check, replace(whole, confirmed={**apart, **whole.confirmed}))
+    return after.with_check_state(given.check, replace(whole, confirmed={**apart, **whole.confirmed}))
 
 
-def finding_of_refused_key(state: TargetState, otherwise: CheckResult, where: str) -> CheckResult:
+def result_of_refused_key(state: TargetState, otherwise: CheckResult, where: str) -> CheckResult:
     """What a 401 of a documented route amounts to; `otherwise` where our own key is the suspect."""
     suspicion = judge_refused_key(state, where)
     return otherwise if suspicion is None else failing(suspicion.summary, suspicion, evidence=otherwise.evidence)
@@ -215,7 +215,7 @@ def accept_key(state: TargetState, policy: Policy, at: Instant) -> TargetState:
     accepted = replace(state, key_accepted_at=at)
     if Fault.KEY_REJECTED not in watching.confirmed and Fault.KEY_REJECTED not in watching.seen_in_row:
         return accepted
-    return accepted.with_trend(CheckName.ARRIVAL, acquit(watching, Fault.KEY_REJECTED, policy))
+    return accepted.with_check_state(CheckName.ARRIVAL, acquit(watching, Fault.KEY_REJECTED, policy))
 
 
 def look_elsewhere(state: TargetState, given: ElsewhereLooked) -> TargetState:

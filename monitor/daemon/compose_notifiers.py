@@ -3,12 +3,11 @@
 Imported when first needed: Slack's client takes a fifth of the daemon's start, and the start does not wait for it.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from monitor.core.model import Severity, TargetName
 from monitor.daemon.compose import Deps
-from monitor.daemon.delivery import Route
 from monitor.notifiers.alertmanager import AlertmanagerNotifier
 from monitor.notifiers.slack import Destination, Pace, SlackBot, SlackWebhook
 from monitor.notifiers.webhook import WebhookNotifier
@@ -16,13 +15,13 @@ from monitor.ports import Notifier
 from monitor.settings import Settings
 
 
-def notifiers_of(settings: Settings, deps: Deps) -> tuple[Route, ...]:
+def notifiers_of(settings: Settings, deps: Deps) -> tuple[Notifier, ...]:
     """Every configured notifier; none is legal (metrics only)."""
     alerting, external_url = settings.alerting, settings.server.external_url
     bot = slack_bot(settings, deps)
-    found: list[Route] = []
+    found: list[Notifier] = []
     if bot is not None:
-        found.append(Route(notifier=bot, mention_key=_key_of({name: str(to) for name, to in bot.destinations.items()})))
+        found.append(bot)
     if alerting.slack.webhook_url is not None:
         mentions = {name: each.mention for name, each in _destinations(settings).items()}
         webhook = SlackWebhook(
@@ -35,7 +34,7 @@ def notifiers_of(settings: Settings, deps: Deps) -> tuple[Route, ...]:
             external_url=external_url,
             pace=Pace(deps.clock),
         )
-        found.append(Route(notifier=webhook, mention_key=_key_of({name: str(to) for name, to in mentions.items()})))
+        found.append(webhook)
     if alerting.alertmanager.urls:
         alertmanager = AlertmanagerNotifier(
             http=deps.http,
@@ -50,7 +49,7 @@ def notifiers_of(settings: Settings, deps: Deps) -> tuple[Route, ...]:
             },
             external_url=external_url,
         )
-        found.append(Route(notifier=alertmanager))
+        found.append(alertmanager)
     if alerting.webhook.url is not None:
         signed = WebhookNotifier(
             http=deps.http,
@@ -60,16 +59,16 @@ def notifiers_of(settings: Settings, deps: Deps) -> tuple[Route, ...]:
             secret=alerting.webhook.secret.get if alerting.webhook.secret is not None else None,
             external_url=external_url,
         )
-        found.append(Route(notifier=signed))
+        found.append(signed)
     return tuple(found)
 
 
 def places_of(settings: Settings, deps: Deps, *, channel: str | None = None) -> Mapping[str, Notifier]:
     """Every single place that is notified, by a name that says which: what a test has to reach. `channel`: for the bot."""
     return {
-        f"{route.notifier.name} {place}".rstrip(): notifier
-        for route in notifiers_of(settings, deps)
-        for place, notifier in _split(route.notifier, channel)
+        f"{each.name} {place}".rstrip(): notifier
+        for each in notifiers_of(settings, deps)
+        for place, notifier in _split(each, channel)
     }
 
 
@@ -114,7 +113,3 @@ def _destinations(settings: Settings) -> dict[TargetName, Destination]:
         )
         for name, target in settings.targets.items()
     }
-
-
-def _key_of(keys: Mapping[TargetName, str]) -> Callable[[TargetName], str]:
-    return lambda target: keys.get(target, "")

@@ -15,14 +15,15 @@ from monitor.core.present import bring_to_present
 from monitor.core.silence import Silence
 from monitor.core.state import Policy, State, TargetState
 from monitor.daemon.compose import Assemble, Deps, Parts, assemble, secrets_of
-from monitor.daemon.delivery import NotifierHealth, Route
+from monitor.daemon.delivery import NotifierHealth
 from monitor.daemon.dispatcher import Dispatcher
-from monitor.daemon.policy import policy_of
+from monitor.daemon.policy import policy_of, without_checks
 from monitor.daemon.status import describe, describe_incident
 from monitor.daemon.targets import TargetWatch
+from monitor.ports import Notifier
 from monitor.runner import LiveTargetStore
 from monitor.schedule import GridSchedule
-from monitor.settings import Settings
+from monitor.settings import SecretSource, Settings
 from monitor.settings.schema import all_secrets
 from monitor.store import Store, StoreError
 
@@ -48,7 +49,7 @@ class Daemon:
         *,
         store: Store,
         schedule: GridSchedule,
-        routes: Iterable[Route],
+        notifiers: Iterable[Notifier],
         silences: tuple[Silence, ...] = (),
         assemble: Assemble = assemble,
     ) -> None:
@@ -63,10 +64,11 @@ class Daemon:
         self._failed_listeners: set[Listener] = set()
         self._target_stores: dict[TargetName, LiveTargetStore] = {}
         self._watches: dict[TargetName, TargetWatch] = {}
+        self._sources: Mapping[TargetName, tuple[SecretSource, ...]] = {}
         self._secrets: dict[TargetName, tuple[str, ...]] = {}
         self._silences: tuple[Silence, ...] = ()
         self._dispatcher = Dispatcher(
-            routes,
+            notifiers,
             clock=deps.clock,
             publish=self.publish,
             target_stores=lambda: tuple(self._target_stores.values()),
@@ -149,6 +151,7 @@ class Daemon:
         self._ahead = now - self._clock.monotonic()
         self._silences = remembered.silences
         parts = self._build(self.settings)
+        self._sources = _sources_of(self.settings)
         for name in self.settings.targets:
             state = remembered.targets.get(name) or TargetState(target=name)
             self._add(name, bring_to_present(state, now), parts[name])
@@ -167,7 +170,7 @@ class Daemon:
         self._dispatcher.start()
         self.ready = True
 
-    async def apply(self, settings: Settings, routes: Iterable[Route], silences: tuple[Silence, ...]) -> None:
+    async def apply(self, settings: Settings, notifiers: Iterable[Notifier], silences: tuple[Silence, ...]) -> None:
         """Go on with other settings. What was remembered of a target stays; the incident of one that is gone is closed.
 
         Everything is built first, and then exchanged without a pause: what cannot be built changes nothing.
@@ -176,6 +179,7 @@ class Daemon:
         kept = {name for name, target in settings.targets.items() if same and target == self.settings.targets.get(name)}
         parts = self._build(settings, without=frozenset(kept & self._watches.keys()))
         self.settings, self._configured_silences = settings, silences
+        self._sources = _sources_of(settings)
         for name in self._watches.keys() - kept:
             for job in self._watches.pop(name).jobs():
                 self._schedule.drop(job)
@@ -186,11 +190,11 @@ class Daemon:
         for name, target_store in list(self._target_stores.items()):
             if name not in settings.targets and target_store.state.removed_at is None:
                 await target_store.apply(Removed(at=self._clock.now()), durable=True)
-        await self._dispatcher.exchange(routes)
+        await self._dispatcher.exchange(notifiers)
 
-    async def notify_by(self, routes: Iterable[Route]) -> None:
+    async def notify_by(self, notifiers: Iterable[Notifier]) -> None:
         """From now on notify by these: each is brought up to date first."""
-        await self._dispatcher.exchange(routes)
+        await self._dispatcher.exchange(notifiers)
 
     def run_now(self, target: TargetName) -> tuple[CheckName, ...]:
         """Have every check of a target look at once, and deliver once more what was refused; which checks."""
@@ -246,7 +250,7 @@ class Daemon:
     def _follow_secrets(self, name: TargetName) -> None:
         """A secret that has been rotated is what is judged by, and never shown, from the first request that carries it."""
         target, target_store = self.settings.targets.get(name), self._target_stores[name]
-        values = tuple(source.get() for source in all_secrets(target))
+        values = tuple(source.get() for source in self._sources.get(name, ()))
         if target is not None and values != self._secrets.get(name):
             self._secrets[name] = values
             self._deps.redactor.register(*values)
@@ -273,7 +277,7 @@ class Daemon:
 
     async def _retire(self, name: TargetName, state: TargetState) -> None:
         """A target that is no longer monitored: its open incident is closed and notified, and then it is forgotten."""
-        target_store = self._make_target_store(state, Policy(cadences={}))
+        target_store = self._make_target_store(state, without_checks(self.settings.alerting))
         self._target_stores[name] = target_store
         if state.removed_at is None:
             await target_store.apply(Removed(at=self._clock.now()), durable=True)
@@ -328,3 +332,8 @@ class Daemon:
     def _labels(self, name: TargetName) -> Mapping[str, str]:
         target = self.settings.targets.get(name)
         return target.labels if target is not None else {}
+
+
+def _sources_of(settings: Settings) -> Mapping[TargetName, tuple[SecretSource, ...]]:
+    """Where the secrets of each target are read; found once, read before each look."""
+    return {name: all_secrets(target) for name, target in settings.targets.items()}

@@ -9,12 +9,13 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 
+from monitor.core.delivery import LONGEST_WAIT
 from monitor.core.events import Event
 from monitor.core.incident import Notice, Reason
 from monitor.core.model import Seconds, TargetName
 from monitor.core.silence import Silence, silenced_until
-from monitor.daemon.delivery import LIMIT, LONGEST_WAIT, NotifierHealth, Route, Shared, Worker
-from monitor.ports import Clock, Refreshing, Undeliverable
+from monitor.daemon.delivery import LIMIT, NotifierHealth, Shared, Worker
+from monitor.ports import Clock, Notifier, Refreshing, Undeliverable
 from monitor.runner import LiveTargetStore
 
 _log = logging.getLogger(__name__)
@@ -29,7 +30,7 @@ class Dispatcher:
 
     def __init__(
         self,
-        routes: Iterable[Route],
+        notifiers: Iterable[Notifier],
         *,
         clock: Clock,
         publish: Callable[[Event], None],
@@ -41,7 +42,7 @@ class Dispatcher:
         self._shared = Shared(
             clock=clock, publish=publish, target_stores=target_stores, silences=silences, labels=labels
         )
-        self._workers = [Worker(route, self._shared) for route in routes]
+        self._workers = [Worker(each, self._shared) for each in notifiers]
         self._tasks: dict[Worker, asyncio.Task[None]] = {}
         self._exchanging = asyncio.Lock()
         self._stopped = False
@@ -67,11 +68,11 @@ class Dispatcher:
         for worker in self._workers:
             worker.retry()
 
-    async def exchange(self, routes: Iterable[Route]) -> None:
+    async def exchange(self, notifiers: Iterable[Notifier]) -> None:
         """Go on with other notifiers; a delivery under way ends first, and no notifier waits for another's."""
         async with self._exchanging:
             before = {worker.name: worker for worker in self._workers}
-            self._workers = [Worker(route, self._shared) for route in routes]
+            self._workers = [Worker(each, self._shared) for each in notifiers]
             pairs = [(before.pop(worker.name, None), worker) for worker in self._workers]
             gone = [(worker, None) for worker in before.values()]
             await asyncio.gather(*(self._replace(old, new) for old, new in (*pairs, *gone)))

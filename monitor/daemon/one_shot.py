@@ -57,7 +57,7 @@ def one_shots(settings: Settings, selection: Selection, deps: Deps, *, say: Prin
     passes = []
     for name, target in settings.targets.items():
         if selection.wants_target(name):
-            policy = at_once(policy_of(target, settings.alerting, key))
+            policy = policy_of(target, at_once(settings.alerting), key)
             parts = assemble(name, target, settings, deps, key=key, publish=lambda _event: None)
             known = bring_to_present(snapshot.state.targets.get(name, TargetState(target=name)), deps.clock.now())
             passes.append(OneShot(known, policy, parts, selection, deps.clock, say=say))

@@ -1,14 +1,13 @@
 """From the settings of one target to the policy that the core judges by."""
 
-from dataclasses import fields, replace
-from typing import Any
+from dataclasses import replace
 
 from monitor.checks.canary import canary_metadata
 from monitor.core.canary import NONCE_ENTRY
 from monitor.core.gateway_policies import Profile
 from monitor.core.model import CheckName
 from monitor.core.secret import fingerprint
-from monitor.core.state import ArrivalPolicy, Cadence, Limits, Policy, TraceIdMode
+from monitor.core.state import Cadence, Policy, TraceIdMode
 from monitor.settings import Target, expected_config, labels
 from monitor.settings.model import Alerting
 from monitor.settings.target import Checks
@@ -21,12 +20,13 @@ def policy_of(target: Target, alerting: Alerting, fingerprint_key: bytes) -> Pol
     checks, canary, gateway = target.checks, target.checks.canary, target.gateway
     control_plane_token = target.control_plane.token.get() if target.control_plane is not None else ""
     return Policy(
-        cadences=_cadences(checks),
+        cadences=cadences(checks),
         origin=replace(_HOURLY, every=checks.origin.every) if checks.origin.enabled else None,
         gateway_policies=_HOURLY if target.control_plane is not None and checks.config.enabled else None,
         pipeline_counters=replace(_HOURLY, deadline=15.0) if gateway.metrics_url is not None else None,
-        arrival=ArrivalPolicy(**_same_names(checks.arrival, ArrivalPolicy)),
-        limits=Limits(tokens_each=canary.max_tokens or 0, **_same_names(canary, Limits)),
+        arrival=checks.arrival,
+        limits=canary,
+        alerting=alerting,
         labels=labels(target),
         expected=expected_config(target, fingerprint_key),
         trace_id=TraceIdMode(gateway.trace_id),
@@ -39,16 +39,10 @@ def policy_of(target: Target, alerting: Alerting, fingerprint_key: bytes) -> Pol
             metadata=canary_metadata(canary.metadata),
             nonces=frozenset({NONCE_ENTRY} - canary.metadata.keys()),
         ),
-        **_same_names(alerting, Policy),
     )
 
 
-def _same_names(section: object, kind: Any) -> dict[str, Any]:  # noqa: ANN401 - the class of any frozen value of the core
-    """The thresholds of a section that a value of the core has under the same names."""
-    return {each.name: getattr(section, each.name) for each in fields(kind) if hasattr(section, each.name)}
-
-
-def _cadences(checks: Checks) -> dict[CheckName, Cadence]:
+def cadences(checks: Checks) -> dict[CheckName, Cadence]:
     """The checks that run. `arrival` keeps time with the canaries; who waits for a trace may take until it is missing."""
     patience = checks.arrival.missing_after
     candidates = (
@@ -67,11 +61,17 @@ def _cadences(checks: Checks) -> dict[CheckName, Cadence]:
     }
 
 
-def at_once(policy: Policy) -> Policy:
-    """The same thresholds for a single pass: one look is enough, and there is nothing to be patient about."""
-    return replace(policy, fail_after=1, pass_after=1, blind_after=0.0)
+def without_checks(alerting: Alerting) -> Policy:
+    """The policy of a target that is no longer monitored: nothing looks at it any more."""
+    checks = Checks()
+    return Policy(cadences={}, arrival=checks.arrival, limits=checks.canary, alerting=alerting)
+
+
+def at_once(alerting: Alerting) -> Alerting:
+    """The same for a single pass: one look is enough, and there is nothing to be patient about."""
+    return alerting.model_copy(update={"fail_after": 1, "pass_after": 1, "blind_after": 0.0})
 
 
 def enabled_checks(checks: Checks) -> frozenset[CheckName]:
     """The checks that run."""
-    return frozenset(_cadences(checks))
+    return frozenset(cadences(checks))

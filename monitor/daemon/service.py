@@ -14,13 +14,13 @@ from monitor.daemon.about import about_targets, notices_of
 from monitor.daemon.address import Address
 from monitor.daemon.compose import Deps, network, silences_of
 from monitor.daemon.daemon import Daemon
-from monitor.daemon.delivery import Route
 from monitor.daemon.heartbeat import MetaMonitoring
 from monitor.daemon.operations import LiveOperations
 from monitor.daemon.policy import enabled_checks
 from monitor.daemon.reload import Reloader
 from monitor.daemon.status import token_expiries
 from monitor.http import Http
+from monitor.ports import Notifier
 from monitor.redaction import Redactor
 from monitor.schedule import GridSchedule
 from monitor.settings import Loaded, SecretSource, Settings
@@ -73,7 +73,7 @@ class Service:
             self._deps,
             store=self._store,
             schedule=self._schedule,
-            routes=(),
+            notifiers=(),
             silences=silences_of(settings),
         )
         self._meta = MetaMonitoring(self._deps, self.daemon, self._schedule, state_problem=lambda: self._store.problem)
@@ -191,7 +191,7 @@ class Service:
         begin_meta()
         self._metrics.expect(self._expected(settings))
 
-    def _notifiers(self, settings: Settings) -> tuple[Route, ...]:
+    def _notifiers(self, settings: Settings) -> tuple[Notifier, ...]:
         from monitor.daemon.compose_notifiers import notifiers_of  # noqa: PLC0415 - loaded when it is needed, see there
 
         return notifiers_of(settings, self._deps)

@@ -11,8 +11,7 @@ from monitor.core.diagnosis import diagnose
 from monitor.core.faults import FAULTS, MONITORS_OWN, ORDER
 from monitor.core.hints import caveats
 from monitor.core.incident import Diagnosis, Incident
-from monitor.core.model import CheckName, Fault, Instant, Severity, Verdict
-from monitor.core.moments import moment_text, rfc3339
+from monitor.core.model import CheckName, Fault, Instant, Severity, Verdict, moment_text, rfc3339
 from monitor.core.pace import controls_awaited
 from monitor.core.refine import named
 from monitor.core.state import CheckState, Policy, TargetState

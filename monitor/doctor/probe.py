@@ -65,7 +65,7 @@ class Probe:
 
         deps = replace(deps, http=deps.http.observed(note))
         parts = assemble(name, target, settings, deps, key=key, publish=lambda _event: None)
-        policy = at_once(policy_of(target, settings.alerting, key))
+        policy = policy_of(target, at_once(settings.alerting), key)
         state = TargetState(target=name)
         self._pass = OneShot(state, policy, parts, Selection(), deps.clock, say=say)
         self._adapters = parts.adapters

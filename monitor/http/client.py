@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 
 from monitor.core.model import Instant, Seconds, Service
@@ -71,7 +71,7 @@ class Http:
 
     clock: Clock
     transport: Transport
-    redactor: Redactor = field(default_factory=Redactor)
+    redactor: Redactor
     on_answer: OnAnswer | None = None
     on_certificate: OnCertificate | None = None
     on_exchange: OnExchange | None = None

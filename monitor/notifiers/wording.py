@@ -13,8 +13,7 @@ from typing import assert_never
 
 from monitor.core.faults import FAULTS, LOSSES
 from monitor.core.incident import NO_LONGER_MONITORED, Incident, Notice, Reason
-from monitor.core.model import Component, Fault, Instant, Seconds, Severity
-from monitor.core.moments import moment_text
+from monitor.core.model import Component, Fault, Instant, Seconds, Severity, moment_text
 from monitor.core.notify import acknowledged
 
 _LONGEST_NAME = 80

@@ -145,8 +145,10 @@ class Exporter:
         except TimeoutError:
             return "no_answer", True
         except Unreachable as error:
-            senseless = error.kind == "protocol"  # an address or a header that makes no sense
-            return ("undeliverable", False) if senseless else ("no_answer", True)
+            # A collector retries whatever came of a request that it could make, also an answer that is no HTTP:
+            # https://opentelemetry.io/docs/specs/otlp/#otlphttp-connection. An endpoint that is no URL is final.
+            never_made = error.kind == "protocol" and not error.phases.items()
+            return ("undeliverable", False) if never_made else ("no_answer", True)
         if 200 <= status < 300:  # noqa: PLR2004 - the range of success
             return "exported", False
         return f"refused_{status}", status in _WORTH_A_RETRY

@@ -119,15 +119,15 @@ def _certificates(settings: Settings) -> Iterator[Complaint]:
         yield ("server", "tls_cert"), f"and its key cannot be used; allowed: {allowed}"
 
 
-def doubts(settings: Settings) -> Iterator[str]:
-    """What is legal but worth one line."""
+def doubts(settings: Settings, *, with_secrets: bool) -> Iterator[str]:
+    """What is legal but worth one line. Not `with_secrets`: secrets that were not read may be given elsewhere."""
     alerting, slack = settings.alerting, settings.alerting.slack
     notified = (slack.bot_token, slack.webhook_url, alerting.webhook.url, *alerting.alertmanager.urls)
-    if not any(notified):
+    if with_secrets and not any(notified):
         yield "no notifier is configured (alerting.slack, alerting.alertmanager, alerting.webhook): metrics only, nobody is told"
-    if alerting.self_test.every is not None and not any(notified):
+    if with_secrets and alerting.self_test.every is not None and not any(notified):
         yield "alerting.self_test.every has no effect, because no notifier is configured"
-    if alerting.self_test.channel is not None and not slack.bot_token:
+    if with_secrets and alerting.self_test.channel is not None and not slack.bot_token:
         yield "alerting.self_test.channel has no effect: only a Slack bot can choose a channel"
     for place, silence in enumerate(settings.silences):
         if not any(fnmatchcase(name, silence.target) for name in settings.targets):

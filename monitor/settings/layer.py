@@ -6,15 +6,15 @@ and which keys nobody knows. Whether a value is allowed is pydantic's business.
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from monitor.settings.document import Items, Layer, Node, Origin, Text, Tree, is_encodable, is_null
-from monitor.settings.problem import KeyPath, Problem, unknown_name
+from monitor.settings.problem import KeyPath, Reading, unknown_name
 from monitor.settings.schema import TWIN, Kind, Setting, whole
 from monitor.settings.secret import PLACEHOLDER
-from monitor.settings.values import Mark
+from monitor.settings.values import PLACEHOLDER_LEFT, Mark, is_unexpanded
 
 _NOTHING = object()
 """As if the key were not there."""
@@ -29,35 +29,28 @@ class Where:
     null: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LayerValues:
-    """What a layer says. `places` knows every value and every mapping that was given, `secrets` every secret that stands in it."""
-
-    values: dict[str, Any] = field(default_factory=dict)
-    places: dict[KeyPath, Where] = field(default_factory=dict)
-    problems: list[Problem] = field(default_factory=list)
-    secrets: set[str] = field(default_factory=set, repr=False)
-
-
-def read_layer(tree: Node | None, base: Path, *, open_files: bool = True) -> LayerValues:
-    """Read a layer. `base` is what its relative paths are relative to; without `open_files`, files are not even named."""
-    reader = _Reader(base, open_files=open_files)
+def read_layer(tree: Node | None, base: Path, reading: Reading) -> tuple[dict[str, Any], dict[KeyPath, Where]]:
+    """What a layer says: its values, and the place of every value and mapping. Its relative paths are relative to `base`."""
+    reader = _Reader(base, reading)
     values = reader.value(tree, whole(), ()) if tree is not None else None
-    reader.read.values.update(values if isinstance(values, dict) else {})
-    return reader.read
+    return values if isinstance(values, dict) else {}, reader.places
 
 
 class _Reader:
-    def __init__(self, base: Path, *, open_files: bool) -> None:
+    def __init__(self, base: Path, reading: Reading) -> None:
         self._base = base
-        self._open_files = open_files
-        self.read = LayerValues()
+        self._reading = reading
+        self.places: dict[KeyPath, Where] = {}
 
     def value(self, node: Node, setting: Setting, path: KeyPath) -> Any:  # noqa: ANN401 - anything that YAML can say
         """What pydantic is to be handed; _NOTHING where there is none or where it does not fit."""
-        self.read.places[path] = Where(origin=node.origin, path=path, null=is_null(node))
-        if isinstance(node, Text) and not is_encodable(node.text):
-            return self._reject(node, path, "is not text in UTF-8")
+        self.places[path] = Where(origin=node.origin, path=path, null=is_null(node))
+        if isinstance(node, Text):
+            if not is_encodable(node.text):
+                return self._reject(node, path, "is not text in UTF-8")
+            # Of a secret more is said where it is read.
+            if setting.kind is not Kind.SECRET and is_unexpanded(node.text, in_json=setting.type is Any):
+                return self._reject(node, path, PLACEHOLDER_LEFT)
         if is_null(node):
             if setting.nullable:
                 return None
@@ -101,19 +94,26 @@ class _Reader:
             self._reject(twin, as_given, what)
             return
         values[name] = file
-        self.read.places[path] = Where(origin=twin.origin, path=as_given)
+        self.places[path] = Where(origin=twin.origin, path=as_given)
 
     def _file(self, node: Node, path: KeyPath) -> Any:  # noqa: ANN401 - Path, PLACEHOLDER, None or _NOTHING
         if not isinstance(node, Text):
             return self._misplaced(node, path, "the path of a file belongs")
         if node.null:
             return None
-        return self._base / node.text.strip() if self._open_files else PLACEHOLDER
+        if is_unexpanded(node.text):
+            return self._reject(node, path, PLACEHOLDER_LEFT)
+        return self._base / node.text.strip() if self._reading.open_files else PLACEHOLDER
 
     def _mapping(self, node: Node, setting: Setting, path: KeyPath) -> Any:  # noqa: ANN401
         if not isinstance(node, Tree):
             return self._misplaced(node, path, "a mapping belongs")
-        values = {key: self.value(child, setting.each, (*path, key)) for key, child in node.entries.items()}
+        values: dict[str, Any] = {}
+        for key, child in node.entries.items():
+            if is_unexpanded(key):
+                self._reject(child, (*path, key), PLACEHOLDER_LEFT)
+            else:
+                values[key] = self.value(child, setting.each, (*path, key))
         if setting.each.kind is Kind.SECTION:
             return {key: {} if value is _NOTHING else value for key, value in values.items()}
         return {key: value for key, value in values.items() if value is not _NOTHING}
@@ -132,8 +132,8 @@ class _Reader:
     def _secret(self, node: Node, setting: Setting, path: KeyPath) -> Any:  # noqa: ANN401
         if isinstance(node, Text):
             if node.file is not None:
-                return node.file if self._open_files else PLACEHOLDER
-            self.read.secrets.add(node.text.strip())
+                return node.file if self._reading.open_files else PLACEHOLDER
+            self._reading.secrets.add(node.text.strip())
             return node.text
         if setting.takes_file and isinstance(node, Tree) and list(node.entries) == ["file"]:
             file = self._file(node.entries["file"], path)
@@ -146,7 +146,7 @@ class _Reader:
             return _as_json(node)
         if not isinstance(node, Text):
             return self._misplaced(node, path, "a single value belongs")
-        if Mark.FILE in setting.marks and not self._open_files:
+        if Mark.FILE in setting.marks and not self._reading.open_files:
             return _NOTHING
         is_file = Mark.FILE in setting.marks and node.text.strip()
         return str(self._base / node.text.strip()) if is_file else node.text
@@ -156,7 +156,7 @@ class _Reader:
         return self._reject(node, path, f"{kind} stands where {what}")
 
     def _reject(self, node: Node, path: KeyPath, what: str) -> object:
-        self.read.problems.append(Problem(place=node.origin.place, path=path, what=what))
+        self._reading.reject(node.origin.place, path, what)
         return _NOTHING
 
 
@@ -179,9 +179,10 @@ def _as_json(node: Node) -> Any:  # noqa: ANN401 - what the gateway is to be sen
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """Where each setting was given, in every layer, the strongest first."""
+    """Where each setting was given, in every layer, the strongest first. `fallback`: the place of what was given nowhere."""
 
     layers: Sequence[Mapping[KeyPath, Where]]
+    fallback: str
 
     def where(self, path: KeyPath) -> Where | None:
         """Where the effective value of a path was given; None: built in, or derived from another setting.
@@ -192,20 +193,14 @@ class Places:
         candidates = [path, ("defaults", *path[2:])] if inherits else [path]
         return next((places[each] for each in candidates for places in self.layers if each in places), None)
 
-    def place(self, path: KeyPath, fallback: str) -> str:
-        """Where to look when something is wrong with a path; `fallback` where nothing around it was given."""
-        if exact := self.where(path):
-            return exact.origin.place
-        around = (self.where(path[:length]) for length in range(len(path) - 1, 0, -1))
-        nearest = next((where.origin for where in around if where), None)
+    def place(self, path: KeyPath) -> str:
+        """Where to look when something is wrong with a path: where it was given, or what is around it."""
+        around = (self.where(path[:length]) for length in range(len(path), 0, -1))
+        nearest = next((where for where in around if where), None)
         if nearest is None:
-            return fallback
-        return nearest.place if nearest.layer is Layer.FILE else nearest.layer
-
-    def as_given(self, path: KeyPath) -> KeyPath:
-        """A path as it was given: a twin's name, or a path of `defaults`, instead of the setting's own."""
-        exact = self.where(path)
-        return exact.path if exact else path
+            return self.fallback
+        is_exact = nearest.origin.layer is Layer.FILE or nearest is self.where(path)
+        return nearest.origin.place if is_exact else nearest.origin.layer
 
     def by_layer(self) -> dict[Layer, set[str]]:
         """The places that anything was read from; lines of a file count as one place."""

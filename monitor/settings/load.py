@@ -11,12 +11,12 @@ from pydantic_core import ErrorDetails
 
 from monitor.settings.coherence import doubts, violations
 from monitor.settings.document import Layer, Node, Origin, read_document
-from monitor.settings.layer import LayerValues, Places, read_layer
+from monitor.settings.layer import Places, read_layer
 from monitor.settings.model import Settings, build
-from monitor.settings.problem import ConfigError, KeyPath, Problem, did_you_mean
-from monitor.settings.schema import TWIN, Kind, describe, setting_at
+from monitor.settings.problem import ConfigError, KeyPath, Problem, Reading, did_you_mean
+from monitor.settings.schema import TWIN, Kind, setting_at
 from monitor.settings.secret import MASK, PLACEHOLDER, SHORTEST_MASKED
-from monitor.settings.sources import CONFIG, SECRETS_DIR, Found, read_environment, read_secrets_dir, variable
+from monitor.settings.sources import CONFIG, SECRETS_DIR, read_environment, read_secrets_dir, variable
 
 LOCAL = Path("trace-monitor.yaml")
 GLOBAL = Path("/etc/trace-monitor/config.yaml")
@@ -25,13 +25,17 @@ _LARGEST = 1024 * 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loaded:
-    """The settings, where each comes from, and what is worth a warning. `path`: the file that was read, if there was one."""
+    """The settings, where each comes from, and what is worth a warning. `path`: the file that was read, if there was one.
+
+    `assumed`: the secrets that are given nowhere and were taken for granted, because no secret was to be read.
+    """
 
     settings: Settings
     places: Places
     warnings: tuple[str, ...]
     path: Path | None
     secrets_dir: Path | None
+    assumed: tuple[KeyPath, ...] = ()
 
 
 def load(
@@ -66,24 +70,29 @@ def parse(
     open_files: bool = True,
 ) -> Loaded:
     """The same with the text of the file, which stands as `name` in complaints. Raises ConfigError."""
+    reading = Reading(open_files=open_files)
     document = read_document(text, lambda line: Origin(layer=Layer.FILE, place=f"{name}:{line}"))
     given = environ.get(SECRETS_DIR, "").strip()
     secrets_dir = cwd / given if given else None
-    found: list[Found] = []
+    trees: list[Node] = []
     if secrets_dir and (open_files or secrets_dir.is_dir()):
-        found.append(read_secrets_dir(secrets_dir, [document]))
-    found.insert(0, read_environment(environ, [*(each.tree for each in found), document]))
-    layers = [read_layer(tree, cwd, open_files=open_files) for tree in (*over, *(each.tree for each in found))]
-    layers.append(read_layer(document, file.parent if file else cwd, open_files=open_files))
-    problems = [problem for each in found for problem in each.problems]
-    problems += [problem for layer in layers for problem in layer.problems]
+        trees = [read_secrets_dir(secrets_dir, [document], reading)]
+    trees = [read_environment(environ, [*trees, document], reading), *trees]
+    layers = [read_layer(tree, cwd, reading) for tree in (*over, *trees)]
+    layers.append(read_layer(document, file.parent if file else cwd, reading))
     fallback = name if document else f"{name} (there is nothing in it)"
     if file is None:
         fallback = f"configuration (no file: neither ./{LOCAL} nor {GLOBAL} is there)"
-    places = Places([layer.places for layer in layers])
-    settings = _validate(layers, places, problems, fallback, open_files=open_files)
-    warnings = (*(warning for each in found for warning in each.warnings), *doubts(settings))
-    return Loaded(settings=settings, places=places, warnings=warnings, path=file, secrets_dir=secrets_dir)
+    places = Places([where for _, where in layers], fallback)
+    settings, assumed = _validate([values for values, _ in layers], places, reading)
+    return Loaded(
+        settings=settings,
+        places=places,
+        warnings=(*reading.warnings, *doubts(settings, with_secrets=open_files)),
+        path=file,
+        secrets_dir=secrets_dir,
+        assumed=assumed,
+    )
 
 
 # --- the file --------------------------------------------------------------------------------------------------------
@@ -129,42 +138,60 @@ def read_file(file: Path) -> str:
 
 
 def _validate(
-    layers: list[LayerValues], places: Places, problems: list[Problem], fallback: str, *, open_files: bool
-) -> Settings:
-    settings: Settings | None = None
+    layers: list[Mapping[str, Any]], places: Places, reading: Reading
+) -> tuple[Settings, tuple[KeyPath, ...]]:
+    """The settings, and the secrets that were taken for granted. Raises ConfigError."""
+    spoiled = {problem.path[:-1] for problem in reading.problems}
     try:
-        settings = _build([layer.values for layer in layers], open_files=open_files)
+        settings, assumed = _build(layers, open_files=reading.open_files)
     except ValidationError as error:
-        spoiled = {problem.path[:-1] for problem in problems}
-        # What is missing beside a key that was misspelt is the misspelt one.
-        problems += [each for each in _explain(error, places, fallback) if each.path[:-1] not in spoiled]
+        found = _explain(error, places)
     else:
-        problems += [
-            Problem(place=places.place(path, fallback), path=places.as_given(path), what=what)
-            for path, what in violations(settings)
-        ]
-    if problems or settings is None:
-        secrets = {text for layer in layers for text in layer.secrets if len(text) >= SHORTEST_MASKED}
-        raise ConfigError(sorted((_without_secrets(problem, secrets) for problem in problems), key=_line))
-    return settings
+        found = [_problem(path, what, places) for path, what in violations(settings)]
+        if not (found or spoiled):
+            return settings, assumed
+    problems = [*reading.problems, *(problem for problem in found if not _follows(problem.path, spoiled))]
+    secrets = {text for text in reading.secrets if len(text) >= SHORTEST_MASKED}
+    raise ConfigError(sorted((_without_secrets(problem, secrets) for problem in problems), key=_line))
 
 
-def _build(layers: list[Mapping[str, Any]], *, open_files: bool) -> Settings:
-    """Merge and validate; without files with a placeholder for each secret that is needed and given nowhere."""
-    try:
-        return build(layers)
-    except ValidationError as error:
-        lacking = [each["loc"] for each in error.errors(include_url=False) if each["type"] == "missing"]
-        secrets = [path for path in lacking if (at := setting_at(path)) and at.kind is Kind.SECRET]
-        if open_files or not secrets:
-            raise
+def _follows(path: KeyPath, spoiled: set[KeyPath]) -> bool:
+    """Whether a complaint follows from one about a section that was made before it.
+
+    What is missing beside a key that was misspelt is the misspelt one; what would be made from a bad setting is missing, too.
+    """
+    setting = setting_at(path)
+    is_made = setting is not None and setting.derived and (*path[:2], "control_plane") in spoiled
+    return bool(is_made or {path, path[:-1]} & spoiled)
+
+
+def _problem(path: KeyPath, what: str, places: Places) -> Problem:
+    """A complaint with its place. Nobody wrote a default that was used, so it is named."""
+    setting, where = setting_at(path), places.where(path)
+    if setting and setting.derived and (where is None or where.null) and "its default" not in what:
+        what += f"; it is not given, so its default is used: {setting.derived}"
+    return Problem(place=places.place(path), path=where.path if where else path, what=what)
+
+
+def _build(layers: list[Mapping[str, Any]], *, open_files: bool) -> tuple[Settings, tuple[KeyPath, ...]]:
+    """Merge and validate; without files a placeholder stands for each secret that is needed and given nowhere."""
     placeholders: dict[str, Any] = {}
-    for *above, last in secrets:
-        section = placeholders
-        for part in above:
-            section = section.setdefault(str(part), {})
-        section[str(last)] = PLACEHOLDER
-    return build([*layers, placeholders])
+    assumed: list[KeyPath] = []
+    while True:
+        try:
+            return build([*layers, placeholders]), tuple(assumed)
+        except ValidationError as error:
+            lacking = [each["loc"] for each in error.errors(include_url=False) if each["type"] == "missing"]
+            secrets = {path: at for path in lacking if (at := setting_at(path)) and at.kind is Kind.SECRET}
+            if open_files or not secrets:
+                raise
+        # What is made from another secret is not missing once that one is there.
+        for *above, last in [path for path, at in secrets.items() if not at.derived] or secrets:
+            section = placeholders
+            for part in above:
+                section = section.setdefault(str(part), {})
+            section[str(last)] = PLACEHOLDER
+            assumed.append((*above, last))
 
 
 def _without_secrets(problem: Problem, secrets: set[str]) -> Problem:
@@ -196,8 +223,8 @@ _SENTENCES = {
 }
 
 
-def _explain(error: ValidationError, places: Places, fallback: str) -> list[Problem]:
-    """One problem per complaint. `fallback`: the place of what was given nowhere.
+def _explain(error: ValidationError, places: Places) -> list[Problem]:
+    """One problem per complaint.
 
     A complaint about a value that was made from another one follows from that one, so it is left out where there are others.
     """
@@ -207,9 +234,7 @@ def _explain(error: ValidationError, places: Places, fallback: str) -> list[Prob
         path = tuple(part for part in details["loc"] if part != "[key]")
         setting = setting_at(path)
         follows = setting and setting.derived and places.where(path) is None and details["type"] != "missing"
-        (consequences if follows else problems).append(
-            Problem(place=places.place(path, fallback), path=places.as_given(path), what=_sentence(details, path))
-        )
+        (consequences if follows else problems).append(_problem(path, _sentence(details, path), places))
     return problems or consequences
 
 
@@ -230,7 +255,7 @@ def _missing(path: KeyPath) -> str:
     section, setting = setting_at(path[:-1]), setting_at(path)
     if section is None or section.kind is not Kind.SECTION:
         return "is missing"
-    described = describe(section.type, name)
+    described = (section.type.model_fields[section.attributes[name]].description or "").rstrip(".")
     text = f"is missing ({described[:1].lower()}{described[1:]})" if described else "is missing"
     twin = f", `{name}{TWIN}`" if setting and setting.twinned else ""
     text += f"; give `{name}`{twin} or the variable {variable(path)}"

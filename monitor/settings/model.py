@@ -311,7 +311,9 @@ class Log(Section):
 class Settings(BaseSettings):
     """Everything an operator decides. Attribute names are the names of the YAML file."""
 
-    model_config = SettingsConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, validate_default=False)
+    model_config = SettingsConfigDict(
+        extra="forbid", frozen=True, hide_input_in_errors=True, validate_default=False, use_attribute_docstrings=True
+    )
 
     targets: Annotated[
         Frozen[Annotated[TargetName, AfterValidator(target_name)], Target],

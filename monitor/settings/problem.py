@@ -7,7 +7,7 @@ like names.
 import difflib
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 KeyPath = tuple[str | int, ...]
 """Where a value belongs in the settings: ("targets", "prod", "gateway", "url"); list items by number."""
@@ -31,6 +31,23 @@ class ConfigError(Exception):
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = tuple(dict.fromkeys(problems))
         super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """What all sources have in common: what is wrong, what is worth a warning, and every secret that stands in one of them.
+
+    Without `open_files`, files of secrets and certificates are not read.
+    """
+
+    open_files: bool = True
+    problems: list[Problem] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    secrets: set[str] = field(default_factory=set, repr=False)
+
+    def reject(self, place: str, path: KeyPath, what: str) -> None:
+        """Note something that is wrong."""
+        self.problems.append(Problem(place=place, path=path, what=what))
 
 
 def dotted(path: KeyPath) -> str:

@@ -5,15 +5,11 @@ Schema describes the file alone, so nothing in it is required: whatever is missi
 directory. Its copy in the package, for editors, is `schema.json`.
 """
 
-import ast
-import inspect
 import json
-import textwrap
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
 from functools import cache, cached_property
-from itertools import pairwise
 from types import NoneType, UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
@@ -135,18 +131,14 @@ def walk(section: BaseModel) -> Iterator[tuple[KeyPath, Setting, Any]]:
         yield path, setting, value
         below: list[tuple[KeyPath, Setting, Any]] = []
         if setting.attributes and value is not None:
-            below = [((*path, key), setting.keys[key], each) for key, each in fields_of(value)]
+            below = [
+                ((*path, key), setting.keys[key], getattr(value, name)) for key, name in setting.attributes.items()
+            ]
         elif setting.kind is Kind.MAPPING:
             below = [((*path, key), setting.each, each) for key, each in value.items()]
         elif setting.kind is Kind.LIST:
             below = [((*path, place), setting.each, each) for place, each in enumerate(value)]
         waiting.extend(reversed(below))
-
-
-def fields_of(section: BaseModel) -> Iterator[tuple[str, Any]]:
-    """The settings of a section, by their keys."""
-    for key, name in whole(type(section)).attributes.items():
-        yield key, getattr(section, name)
 
 
 def _setting(annotation: Any, marks: tuple[Any, ...] = (), *, nullable: bool = False) -> Setting:  # noqa: ANN401
@@ -187,16 +179,15 @@ def schema_text() -> str:
 
 
 def _complete(schema: dict[str, Any], section: Setting) -> None:
-    """Add what the models do not say by themselves: descriptions, twins, defaults as people write them."""
+    """Add what the models do not say by themselves: twins, and defaults as people write them."""
     schema.pop("required", None)
     properties: dict[str, Any] = schema["properties"]
-    texts = descriptions(section.type)
     for name, setting in section.keys.items():
         if name not in properties:
             continue
         described = properties[name]
         described.pop("title", None)
-        if text := texts.get(name) or texts.get(f"{name}_"):
+        if text := described.pop("description", None):
             described["description"] = text
         if setting.derived and _NULL not in described.get("anyOf", ()):
             outside = {key: described.pop(key) for key in ("description", "default") if key in described}
@@ -214,26 +205,3 @@ def _as_written(default: Any, setting: Setting) -> Any:  # noqa: ANN401 - JSON
     if isinstance(default, float):
         return format_duration(default)
     return Severity(default).word if setting.type is Severity else default
-
-
-@cache
-def descriptions(model: type[BaseModel]) -> dict[str, str]:
-    """The text below each field of a model, by name; none where the program was installed without its sources.
-
-    Read only when somebody asks: pydantic's `use_attribute_docstrings` parses every source whenever the models are imported.
-    """
-    try:
-        (node,) = ast.parse(textwrap.dedent(inspect.getsource(model))).body
-    except OSError:
-        return {}
-    found: dict[str, str] = {}
-    for statement, following in pairwise(node.body if isinstance(node, ast.ClassDef) else []):
-        match statement, following:
-            case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(text))):
-                found[name] = " ".join(text.split())
-    return found
-
-
-def describe(model: type[BaseModel], name: str) -> str:
-    """What a field is, in a sentence without its full stop; empty if nothing is written."""
-    return descriptions(model).get(name, "").rstrip(".")

@@ -21,7 +21,7 @@ SHORTEST_MASKED = 4
 
 _LARGEST = 64 * 1024
 # What is copied together with a token out of a header, a curl command or somebody's guide.
-_LABEL = re.compile(r"(authorization\s*:|bearer(?=\s|$))", re.IGNORECASE)
+_LABEL = re.compile(r"authorization\s*:|bearer(\s|$)", re.IGNORECASE)
 _PLACEHOLDER = re.compile(
     r"\$\{[^}]*\}|\$\([^)]*\)|\{\{.*\}\}|<[^>]*>|%\(?[A-Za-z_]+[)%]s?|\$[A-Za-z_]\w*|your[_-].*", re.IGNORECASE
 )
@@ -65,12 +65,14 @@ class SecretSource:
     def accept(cls, text: str) -> str:
         """The secret in a text, in the one form in which it is both sent and compared: without what is pasted with it.
 
-        Files end with a newline, `docker run --env-file` keeps quotes (https://github.com/moby/moby/issues/46773), and a token
-        is copied with its `Bearer `. Raises Unusable.
+        Files end with a newline, and `docker run --env-file` keeps quotes (https://github.com/moby/moby/issues/46773).
+        Raises Unusable.
         """
         bare = _without_quotes(text)
-        while label := _LABEL.match(bare):
-            bare = _without_quotes(bare[label.end() :])
+        if _LABEL.match(bare):
+            raise Unusable(
+                "begins with `Bearer` or `Authorization:`, which belongs to the header; give the secret alone"
+            )
         _refuse_what_is_none(bare, "!", cls.must_be)
         return bare
 
@@ -152,6 +154,7 @@ def _refuse_what_is_none(text: str, first: str, must_be: str) -> None:
 class Token(SecretSource):
     """A token that is sent to a service as `Bearer`: none of another service (`others`), which would refuse it and learn it."""
 
+    name: ClassVar[str] = "a token"
     others: ClassVar[Mapping[str, str]] = {}
 
     @classmethod
@@ -159,14 +162,14 @@ class Token(SecretSource):
         """As for every secret, and a token. Raises Unusable."""
         token = super().accept(text)
         if "://" in token:
-            raise Unusable("is a URL; a token is needed")
+            raise Unusable(f"is a URL; {cls.name} is needed")
         if _NEVER_IN_A_TOKEN.search(token):
             raise Unusable(
                 "holds a character that no token has: a quote, part of a mask, or a placeholder such as ${NAME}"
             )
         for form, whose in cls.others.items():
             if re.match(form, token):
-                raise Unusable(f"is {whose}, which does not belong here")
+                raise Unusable(f"is {whose}; {cls.name} is needed")
         return token
 
 
@@ -177,28 +180,32 @@ _OF_TRACELOOP = {"tl_": "a Traceloop key"}
 class TrueFoundryToken(Token):
     """A token of TrueFoundry."""
 
+    name: ClassVar[str] = "a TrueFoundry token"
     others: ClassVar[Mapping[str, str]] = _OF_SLACK | _OF_TRACELOOP
 
 
 class TraceloopKey(Token):
     """A key of Traceloop. Older ones have no prefix, so any form is one that is not another service's."""
 
+    name: ClassVar[str] = "a Traceloop key"
     others: ClassVar[Mapping[str, str]] = _OF_SLACK
 
 
 class SlackToken(Token):
     """A token of a Slack bot: https://docs.slack.dev/authentication/tokens."""
 
+    name: ClassVar[str] = "a Slack bot's token (xoxb-)"
     others: ClassVar[Mapping[str, str]] = {
         "xapp-": "an app-level token of Slack (xapp-), which cannot post",
         **_OF_TRACELOOP,
-        "eyJ": "a token of TrueFoundry",  # a JSON Web Token, which Slack has none of
+        "eyJ": "a TrueFoundry token",  # a JSON Web Token, which Slack has none of
     }
 
 
 class HeaderSource(SecretSource):
     """The value of a header that is sent: unlike a token it may hold single blanks inside."""
 
+    placeholder: ClassVar[str] = "Bearer placeholder"
     must_be: ClassVar[str] = "visible ASCII characters and blanks between them"
 
     @classmethod

@@ -2,19 +2,16 @@
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime, time
-from enum import Enum
 from typing import Any
-
-from pydantic import BaseModel
 
 from monitor.core.model import Severity, TargetName
 from monitor.settings.document import Layer
 from monitor.settings.load import Loaded
 from monitor.settings.model import Settings
 from monitor.settings.problem import KeyPath
-from monitor.settings.schema import TWIN, Kind, Setting, all_secrets, fields_of, walk
+from monitor.settings.schema import TWIN, Kind, Setting, all_secrets, walk
 from monitor.settings.secret import MASK, SHORTEST_MASKED, SecretSource
 from monitor.settings.values import format_duration
 
@@ -47,7 +44,8 @@ def _rows(loaded: Loaded, path: KeyPath, setting: Setting, value: Any) -> Iterat
             return
         case Kind.LIST if value and setting.each.kind is Kind.SECTION:
             row = f"{name}:"
-            items = [f"- {json.dumps(as_tree(each), ensure_ascii=False)}" for each in value]
+            given = [each.model_dump(by_alias=True, exclude_none=True) for each in value]
+            items = [f"- {json.dumps(each, ensure_ascii=False, default=_moment)}" for each in given]
         case Kind.SECRET if value and value.file:
             file = _scalar(str(value.file))
             row = f"{name}: {{file: {file}}}" if setting.takes_file else f"{path[-1]}{TWIN}: {file}"
@@ -107,37 +105,6 @@ def _scalar(text: str) -> str:
     return text if plain else json.dumps(text, ensure_ascii=False)
 
 
-def as_tree(
-    part: object,
-    *,
-    secret: Callable[[SecretSource], str] = repr,
-    text: Callable[[str], str] = str,
-    key: Callable[[str], str] = str,
-) -> Any:  # noqa: ANN401 - JSON
-    """A part of the settings as mappings, lists and plain values: each secret, text and key of a mapping as it is made of it.
-
-    What is null is left out, so that the tree can be read as a configuration again.
-    """
-
-    def plain(value: object) -> Any:  # noqa: ANN401 - JSON
-        match value:
-            case SecretSource():
-                return secret(value)
-            case BaseModel():
-                return {name: plain(each) for name, each in fields_of(value) if each is not None}
-            case Mapping():
-                return {key(str(name)): plain(each) for name, each in value.items()}
-            case tuple():
-                return [plain(each) for each in value]
-            case Enum():
-                return value.word if isinstance(value, Severity) else value.value
-            case str():
-                return text(value)
-            case time():
-                return value.isoformat("minutes")
-            case datetime():
-                return value.isoformat()
-            case _:
-                return value
-
-    return plain(part)
+def _moment(value: datetime | time) -> str:
+    """A moment or a time of day of a maintenance window."""
+    return value.isoformat("minutes") if isinstance(value, time) else value.isoformat()

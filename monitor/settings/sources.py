@@ -7,12 +7,12 @@ import difflib
 import os.path
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from monitor.settings.document import Layer, Node, Origin, Text, Tree, read_document
-from monitor.settings.problem import ConfigError, KeyPath, Problem, did_you_mean, shown_name, unknown_name
+from monitor.settings.problem import ConfigError, KeyPath, Reading, did_you_mean, shown_name, unknown_name
 from monitor.settings.schema import Kind, Setting, whole
 from monitor.settings.secret import Unusable, read_secret
 from monitor.settings.values import Mark
@@ -35,26 +35,25 @@ _SERVICE_LINK = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
-    """What one source says. `unknown`: the places of names that are no setting's, nor close to one."""
+class _Source:
+    """A source whose names are paths, while it is put together as a tree. `known`: the trees of weaker ones."""
 
-    tree: Tree
-    problems: list[Problem] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
-    unknown: list[str] = field(default_factory=list)
+    def __init__(self, layer: Layer, place: str, known: Sequence[Node | None], reading: Reading) -> None:
+        self.tree = Tree(entries={}, origin=Origin(layer=layer, place=place))
+        self._known = known
+        self._reading = reading
+        self.unknown: list[str] = []
+        """The places of names that are no setting's, nor close to one."""
 
-    def look_up(
-        self, name: str, known: Sequence[Node | None], *, place: str, guess: Callable[[str], str | None]
-    ) -> tuple[KeyPath, Setting] | None:
+    def look_up(self, name: str, place: str, guess: Callable[[str], str | None]) -> tuple[KeyPath, Setting] | None:
         """The path and setting of a name, unless it leads nowhere: then it is a mistake, or somebody else's."""
-        path, found = locate(name, known)
+        path, found = locate(name, self._known)
         if isinstance(found, Setting):
             return path, found
         if len(path) > 1:
-            self.problems.append(Problem(place=place, path=path, what=found))
+            self._reading.reject(place, path, found)
         elif what := guess(name):  # not even the first word is known, but the name is close to one that is
-            self.problems.append(Problem(place=place, path=(), what=what))
+            self._reading.reject(place, (), what)
         else:
             self.unknown.append(place)
         return None
@@ -64,7 +63,7 @@ class Found:
 
         Quotes around the whole are no part of it: `docker run --env-file` keeps them (https://github.com/moby/moby/issues/46773).
         """
-        bare = text.text.strip()
+        bare, place = text.text.strip(), text.origin.place
         if len(bare) > 1 and bare[0] == bare[-1] and bare[0] in "\"'" and bare[0] not in bare[1:-1]:
             text = replace(text, text=bare[1:-1], plain=False)
         node: Node | None = text
@@ -73,12 +72,11 @@ class Found:
             try:
                 node = read_document(text.text, lambda _line: text.origin)
             except ConfigError as error:
-                place = text.origin.place
-                self.problems.extend(Problem(place=place, path=path, what=each.what) for each in error.problems)
+                for each in error.problems:
+                    self._reading.reject(place, path, each.what)
                 return
         if node is not None and (taken := self._put(path, node)):
-            what = f"is given twice: {taken.origin.place} collides with it"
-            self.problems.append(Problem(place=node.origin.place, path=path, what=what))
+            self._reading.reject(place, path, f"is given twice: {taken.origin.place} collides with it")
 
     def _put(self, path: KeyPath, node: Node) -> Node | None:
         """Put a node in its place; what has taken it already."""
@@ -141,26 +139,26 @@ def variable(path: KeyPath) -> str:
     return PREFIX + "__".join(str(part).replace("-", "_") for part in path).upper()
 
 
-def read_environment(environ: Mapping[str, str], known: Sequence[Node | None]) -> Found:
+def read_environment(environ: Mapping[str, str], known: Sequence[Node | None], reading: Reading) -> Tree:
     """The settings among the variables. An empty variable counts as not set, as `${X:-}` of compose files makes them."""
-    found = Found(tree=Tree(entries={}, origin=Origin(layer=Layer.ENVIRONMENT, place="environment")))
+    source = _Source(Layer.ENVIRONMENT, "environment", known, reading)
     ours = {name: text for name, text in environ.items() if name.upper().startswith(PREFIX)}
     empty: list[str] = []
     for name in sorted(ours, key=lambda name: (name.count("__"), name)):
         rest = name[len(PREFIX) :].upper()
         if not name.isascii():
-            found.unknown.append(ascii(name))
+            source.unknown.append(ascii(name))
         elif rest not in _OWN and not _SERVICE_LINK.fullmatch(f"{rest}={ours[name]}"):
-            located = found.look_up(rest, known, place=name, guess=_guess_variable)
+            located = source.look_up(rest, name, _guess_variable)
             if located and ours[name].strip():
-                found.add(*located, Text(text=ours[name], origin=Origin(layer=Layer.ENVIRONMENT, place=name)))
+                source.add(*located, Text(text=ours[name], origin=Origin(layer=Layer.ENVIRONMENT, place=name)))
             elif located:
                 empty.append(name)
-    if found.unknown:
-        found.warnings.append(f"unknown variables are ignored: {', '.join(found.unknown)}")
+    if source.unknown:
+        reading.warnings.append(f"unknown variables are ignored: {', '.join(source.unknown)}")
     if empty:
-        found.warnings.append(f"empty variables count as not set (null clears a value): {', '.join(empty)}")
-    return found
+        reading.warnings.append(f"empty variables count as not set (null clears a value): {', '.join(empty)}")
+    return source.tree
 
 
 def _guess_variable(rest: str) -> str | None:
@@ -202,33 +200,33 @@ def _names_below(setting: Setting) -> Iterator[str]:
             yield name.upper()
 
 
-def read_secrets_dir(directory: Path, known: Sequence[Node | None]) -> Found:
+def read_secrets_dir(directory: Path, known: Sequence[Node | None], reading: Reading) -> Tree:
     """The settings among the files of a directory, one file a value; hidden entries and directories are none.
 
     Kubernetes mounts a Secret so, with every file a link through `..data`, which it swaps as a whole when the Secret changes:
     https://kubernetes.io/docs/concepts/configuration/secret/. The files are therefore opened by their own name each time.
     """
-    found = Found(tree=Tree(entries={}, origin=Origin(layer=Layer.SECRETS, place=SECRETS_DIR)))
+    source = _Source(Layer.SECRETS, SECRETS_DIR, known, reading)
+    names: list[str] = []
     try:
         names = sorted(entry.name for entry in directory.iterdir() if not entry.name.startswith("."))
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "no such directory"
-        found.problems.append(Problem(place=SECRETS_DIR, path=(), what=f"cannot be read: {reason}"))
-        return found
+        reading.reject(SECRETS_DIR, (), f"cannot be read: {getattr(error, 'strerror', None) or 'no such directory'}")
     for name in names[:_MOST_ENTRIES]:
-        file = directory / name
+        file, place = directory / name, str(directory / name)
         if os.path.isdir(file):  # noqa: PTH112 - Path.is_dir raises where this says no
             continue
-        if located := found.look_up(name, known, place=str(file), guess=_guess_entry):
-            origin = Origin(layer=Layer.SECRETS, place=str(file))
+        if located := source.look_up(name, place, _guess_entry):
             try:
-                found.add(*located, Text(text=read_secret(file).strip(), origin=origin, file=file))
+                text = read_secret(file).strip()
             except Unusable as error:
-                found.problems.append(Problem(place=str(file), path=located[0], what=str(error)))
-    if found.unknown:
-        names = [shown_name(Path(place).name) for place in found.unknown]
-        found.warnings.append(f"files of {SECRETS_DIR} that name no setting are ignored: {', '.join(names)}")
-    return found
+                reading.reject(place, located[0], str(error))
+            else:
+                source.add(*located, Text(text=text, origin=Origin(layer=Layer.SECRETS, place=place), file=file))
+    if source.unknown:
+        unknown = ", ".join(shown_name(Path(place).name) for place in source.unknown)
+        reading.warnings.append(f"files of {SECRETS_DIR} that name no setting are ignored: {unknown}")
+    return source.tree
 
 
 def _guess_entry(name: str) -> str | None:

@@ -22,10 +22,10 @@ V = TypeVar("V")
 class Section(BaseModel):
     """A part of the settings: frozen, without unknown keys, and never quoting what was given in an error.
 
-    The text below a field says what it is; the JSON Schema and the complaints show it (`monitor.settings.schema`).
+    The text below a field says what it is; the JSON Schema and the complaints show it.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, use_attribute_docstrings=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,11 +128,19 @@ Count = Annotated[int, Field(ge=1)]
 
 # --- texts -----------------------------------------------------------------------------------------------------------
 
-# What a shell, an orchestrator or a template should have replaced.
-_UNEXPANDED = re.compile(r"\$\{[^}]*\}|\$\([^)]*\)|\{\{.*\}\}")
-_EXPANDED = must(
-    lambda text: not _UNEXPANDED.search(str(text)), "holds a placeholder such as ${NAME} that nothing has replaced"
+# What a shell, an orchestrator or a template should have replaced. In JSON for the gateway, braces may be meant as they are.
+_UNEXPANDED = re.compile(r"\$\{[^}]*\}|\$\([^)]*\)|\{\{.*\}\}|^\$[A-Za-z_]\w*$")
+_UNEXPANDED_IN_JSON = re.compile(r"\$\{[A-Za-z_]\w*\}")
+PLACEHOLDER_LEFT = (
+    "holds a placeholder such as ${NAME} that nothing has replaced; the monitor expands none, so give the value itself"
 )
+
+
+def is_unexpanded(text: str, *, in_json: bool = False) -> bool:
+    """Whether something should have replaced a part of it."""
+    return (_UNEXPANDED_IN_JSON if in_json else _UNEXPANDED).search(text.strip()) is not None
+
+
 _STRIPPED = AfterValidator(str.strip)
 
 Name = Annotated[
@@ -144,13 +152,10 @@ Name = Annotated[
         lambda text: len(text) == 1 or text[0] != text[-1] or text[0] not in "\"'`",
         "holds quotes as a part of its text; give it without them",
     ),
-    _EXPANDED,
 ]
 """A text of one line that is not empty."""
 
-Word = Annotated[
-    str, _EXPANDED, WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "number"}, {"type": "boolean"}]})
-]
+Word = Annotated[str, WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "number"}, {"type": "boolean"}]})]
 """A text that people like to write without quotes: `team: 5`. It is read as it is written."""
 
 WebPath = Annotated[
@@ -311,13 +316,17 @@ LONGEST_MENTION = 200
 _MENTION = re.compile(
     r"<(?:!subteam\^(?P<group>S[A-Z0-9]+)|@(?P<user>[UW][A-Z0-9]+)|!(?P<all>here|channel))(?:\|[^<>|]*)?>"
 )
+_CALLS_NOBODY = (
+    "calls nobody, Slack shows it as plain text; allowed: <!subteam^S0123> (a user group), <@U0123> or <@W0123> (a person), "
+    "<!here>, <!channel>, or several of them. Slack shows the id of a group under People, User groups, the group's menu, "
+    "Copy group ID, and that of a person in their profile's menu, Copy member ID"
+)
 _ALL = {"here": "everybody who is active in the channel", "channel": "everybody in the channel"}
 
 
 def _mention(given: str) -> str:
     if _MENTION.sub("", given.strip()).strip(" ,"):
-        allowed = "<!subteam^S0123>, <@U0123>, <@W0123>, <!here>, <!channel>, or several of them"
-        raise refusal(f"is not a form that Slack calls anybody by; allowed: {allowed}")
+        raise refusal(_CALLS_NOBODY)
     mention = " ".join(re.sub(r"\|[^>]*", "", found[0]) for found in _MENTION.finditer(given))
     if len(mention) > LONGEST_MENTION:
         raise refusal(f"is longer than the {LONGEST_MENTION} characters that fit a message; name a user group")

@@ -9,24 +9,20 @@ from typing import Any
 from monitor.core.incident import Reason
 from monitor.core.model import Instant, Seconds
 from monitor.settings.values import format_duration
-from monitor.simulate.play import Played
-from monitor.simulate.replay import Replayed
 from monitor.simulate.slack import Place, Shown
-from monitor.simulate.story import Attempt, Happened, Outcome, Story, Summary
+from monitor.simulate.story import Attempt, Happened, Outcome, Story, Summary, Told
 
 _MARGIN = " " * 20
+_TOLD_THEN = ("incidents", "messages", "mentions", "by_reason")
 
 
-def as_text(played: Played) -> str:
-    """Every notice at its moment, as Slack's reader reads it; what happened besides in between."""
-    lines = _lines(played.story, lambda at: _stamp(at, played.start))
-    return "\n".join([*lines, "", *_sum(played.story.summary())]) + "\n"
-
-
-def replay_as_text(replayed: Replayed) -> str:
-    """The same of what was recorded, and beside its sum what was told at the time."""
-    span = f"{_date(replayed.since).strip()} to {_date(replayed.until).strip()} UTC"
-    return "\n".join([*_lines(replayed.story, _date), "", *_beside(replayed, span)]) + "\n"
+def as_text(told: Told) -> str:
+    """Every notice at its moment, as Slack's reader reads it; what happened besides in between; the sum."""
+    if told.until is None:
+        lines = [*_lines(told.story, lambda at: _stamp(at, told.start)), "", *_sum(told.story.summary())]
+    else:
+        lines = [*_lines(told.story, _date), "", *_beside(told, told.until)]
+    return "\n".join(lines) + "\n"
 
 
 def _lines(story: Story, stamp: Callable[[Instant], str]) -> Iterator[str]:
@@ -93,10 +89,10 @@ def _sum(summary: Summary) -> Iterator[str]:
         yield f"still open: {', '.join(summary.open)}"
 
 
-def _beside(replayed: Replayed, span: str) -> Iterator[str]:
+def _beside(told: Told, until: Instant) -> Iterator[str]:
     """Would this have paged us? Both columns count the same things."""
-    now, then = replayed.story.summary(), replayed.notified
-    yield span
+    now, then = told.story.summary(), told.notified
+    yield f"{_date(told.start).strip()} to {_date(until).strip()} UTC"
     yield f"{'':<12}{'replayed':>10}{'told then':>12}"
     yield f"{'incidents':<12}{now.incidents + now.reopened:>10}{then.incidents:>12}"
     yield f"{'messages':<12}{now.messages:>10}{then.messages:>12}"
@@ -107,35 +103,19 @@ def _beside(replayed: Replayed, span: str) -> Iterator[str]:
         yield f"still open: {', '.join(now.open)}"
 
 
-def as_json(played: Played) -> dict[str, Any]:
-    """The same for programs: moments are Unix seconds, `after` counts from the start."""
+def as_json(told: Told) -> dict[str, Any]:
+    """The same for programs: moments are Unix seconds, `after` counts from the start; `told` is what was told at the time."""
+    story = told.story
     return {
-        "start": played.start,
-        **_entries(played.story, played.start),
-        "summary": asdict(played.story.summary()),
-    }
-
-
-def replay_as_json(replayed: Replayed) -> dict[str, Any]:
-    """The same of what was recorded; `notified` is what was told at the time."""
-    then = asdict(replayed.notified)
-    return {
-        "since": replayed.since,
-        "until": replayed.until,
-        **_entries(replayed.story, replayed.since),
-        "summary": asdict(replayed.story.summary()),
-        "told": {key: then[key] for key in ("incidents", "messages", "mentions", "by_reason")},
-    }
-
-
-def _entries(story: Story, start: Instant) -> dict[str, Any]:
-    return {
-        "notices": [_notice(attempt, start) for attempt in story.attempts],
+        **({"start": told.start} if told.until is None else {"since": told.start, "until": told.until}),
+        "notices": [_notice(attempt, told.start) for attempt in story.attempts],
         "events": [
-            {"at": entry.at, "after": round(entry.at - start, 3), "text": entry.words}
+            {"at": entry.at, "after": round(entry.at - told.start, 3), "text": entry.words}
             for entry in story.entries
             if isinstance(entry, Happened)
         ],
+        "summary": asdict(story.summary()),
+        **({} if told.until is None else {"told": {key: getattr(told.notified, key) for key in _TOLD_THEN}}),
     }
 
 

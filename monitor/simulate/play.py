@@ -2,21 +2,19 @@
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
-from monitor.core.inputs import Acknowledged, Input, Removed, Ticked
-from monitor.core.model import CheckName, Instant, Seconds, TargetName
+from monitor.core.inputs import Acknowledged, Removed, Ticked
+from monitor.core.model import CheckName, Fault, Instant, Seconds, TargetName
 from monitor.core.silence import Silence
-from monitor.core.state import Policy
 from monitor.daemon.compose import silences_of
 from monitor.daemon.policy import policy_of
 from monitor.settings import ConfigError, Loaded, Problem, Settings, parse
 from monitor.settings.document import Node
 from monitor.simulate.slack import Slack
-from monitor.simulate.story import Story, Target, matching
+from monitor.simulate.story import Story, Target, Told, matching
 from monitor.simulate.timeline import Step, Timeline
-from monitor.simulate.world import FATES, Watch, World, parse_finding
+from monitor.simulate.world import FATES, World, parse_finding
 
 MENTION = "<!subteam^S0ONCALL>"
 """Who is called where the configuration calls nobody."""
@@ -29,20 +27,11 @@ Compose = Callable[[Sequence[Node]], Loaded]
 """The operator's configuration under settings that outrank it, the strongest first. Raises ConfigError."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Played:
-    """What came of a timeline."""
-
-    start: Instant
-    story: Story
-
-
-def play(timeline: Timeline, compose: Compose | None = None) -> Played:
+def play(timeline: Timeline, compose: Compose | None = None) -> Told:
     """Tell a timeline. Raises ConfigError."""
-    over = () if timeline.settings is None else (timeline.settings,)
     names = timeline.targets or (PROD,)
     if compose is not None:
-        known = tuple(compose(over).settings.targets)
+        known = tuple(compose(_over(timeline)).settings.targets)
         foreign = [name for name in timeline.targets if name not in known]
         if foreign:
             what = f"the configuration has no `{foreign[0]}`; it has: {', '.join(known)}"
@@ -52,33 +41,23 @@ def play(timeline: Timeline, compose: Compose | None = None) -> Played:
         if not matching(names, step.target):
             what = f"concerns none of the targets: {', '.join(names)}"
             raise ConfigError([Problem(place=step.place, path=("target",), what=what)])
-    return Played(start=timeline.start, story=_Player(timeline, compose, names, over).play())
+    player = _Player(timeline, [*_settings_in_order(timeline, compose, names)])
+    return Told(start=timeline.start, story=player.play())
 
 
 class _Player:
     """Time moves to whatever is next: a step, a look, a delivery, a tick. While the daemon is down only steps happen."""
 
-    def __init__(
-        self, timeline: Timeline, compose: Compose | None, names: tuple[TargetName, ...], over: tuple[Node, ...]
-    ) -> None:
+    def __init__(self, timeline: Timeline, settings: Sequence[Settings]) -> None:
         self._timeline = timeline
         self._now = timeline.start - timeline.warm_up
-        content = any(step.what.startswith("content_missing") for step in timeline.steps)
-        all_settings = _settings_in_order(timeline, compose, names, over, content=content)
-        settings = next(all_settings)
-        self._later = iter([*all_settings])  # all of them are read before anything happens
-        self._story = Story(targets_of(settings), Slack(settings.server.external_url), silences_of(settings))
-        self._worlds = {name: World(noticed=(self._now, "arrived")) for name in names}
-        self._watches = {name: self._watch(name) for name in names}
-        self._added: tuple[Silence, ...] = ()
-        self._configured = self._story.silences
+        first, *later = settings
+        self._later = iter(later)
+        self._configured, self._added = silences_of(first), tuple[Silence, ...]()
+        self._story = Story(targets_of(first), Slack(first.server.external_url), self._configured)
+        self._worlds = {name: World(self._story, name, self._now) for name in self._story.targets}
+        self._down_for: Seconds = 0.0
         self._down_until: Instant | None = None
-
-    def _watch(self, name: TargetName) -> Watch:
-        def apply(given: Input) -> None:
-            self._story.apply(name, given, self._now)
-
-        return Watch(name, self._worlds[name], lambda: self._story.states[name], apply)
 
     def play(self) -> Story:
         """From the warm-up to the end."""
@@ -90,7 +69,7 @@ class _Player:
             if self._down_until is not None:
                 moments.append(self._down_until)
             else:
-                looks = [self._watches[name].next_look(self._policy(name), self._now) for name in self._watched()]
+                looks = [self._worlds[name].next_look(self._now) for name in self._watched()]
                 moments += [tick, self._story.next_delivery(self._now), *looks]
             self._now = max(self._now, min(moments))
             if self._now >= end:
@@ -102,23 +81,27 @@ class _Player:
                     continue
                 self._start_again()
             for name in self._watched():
-                self._watches[name].look(self._policy(name), self._now)
+                self._worlds[name].look(self._now)
             if self._now >= tick:
                 tick = self._now + TICK
                 for name in self._story.states:
                     self._story.apply(name, Ticked(at=self._now), self._now)
-            self._story.deliver(self._now)
-
-    def _policy(self, name: TargetName) -> Policy:
-        return self._story.targets[name].policy
+            self._deliver()
 
     def _watched(self) -> list[TargetName]:
         return [name for name, state in self._story.states.items() if state.removed_at is None]
 
+    def _deliver(self) -> None:
+        self._story.deliver(self._now)
+        if self._story.died:
+            self._story.died = False
+            self._story.note(self._now, "the daemon is killed: what it has just said is not written down")
+            self._down_until = self._now + self._down_for
+
     def _start_again(self) -> None:
         self._down_until = None
-        for watch in self._watches.values():
-            watch.begin()
+        for world in self._worlds.values():
+            world.begin()
         self._story.restarted(self._now)
         self._story.note(self._now, "the daemon is started again")
 
@@ -128,10 +111,10 @@ class _Player:
         now, story = self._now, self._story
         story.note(now, step.words if step.target == "*" else f"{step.target}: {step.words}")
         worlds = [self._worlds[name] for name in matching(list(self._worlds), step.target)]
-        match step.verb:
+        match step.entry.verb:
             case "outage":
                 for world in worlds:
-                    world.set_broken(step.what, now, step.seconds, broken=not step.ends)
+                    world.set_broken(step.what, now, step.entry.delay, broken=not step.ends)
             case "slack" if step.ends:
                 story.slack.troubles.remove(step.what)
             case "slack":
@@ -139,8 +122,10 @@ class _Player:
             case "arrival":
                 for world in worlds:
                     world.fate = FATES["arrived" if step.ends else step.what]
+            case "restart" if step.what == "killed_after_sending":
+                self._down_for, story.dies_after_sending = step.entry.down, True
             case "restart":
-                self._restart(step)
+                self._down_until = now + step.entry.down
             case "silence":
                 self._silence(step)
             case "ack":
@@ -148,40 +133,28 @@ class _Player:
             case "reload" | "remove":
                 self._load(next(self._later), step)
             case _:
-                check = CheckName(step.verb)
-                result = None if step.ends else parse_finding(check, step.what)[1]
+                check = CheckName(step.entry.verb)
+                result = None if step.ends else parse_finding(check, step.what)
                 for world in worlds:
                     world.said.pop(check, None)
                     if result is not None:
-                        world.said[check] = (result, step.looks)
-
-    def _restart(self, step: Step) -> None:
-        down = step.seconds or 0.0
-
-        def die() -> None:
-            self._story.dies_after_sending = None
-            self._story.note(self._now, "the daemon is killed: what it has just said is not written down")
-            self._down_until = self._now + down
-
-        if step.what == "killed_after_sending":
-            self._story.dies_after_sending = die
-        else:
-            self._down_until = self._now + down
+                        world.said[check] = (result, step.entry.looks)
 
     def _silence(self, step: Step) -> None:
         if self._down_until is not None:
             self._story.note(self._now, "the daemon is down: nobody takes the silence")
             return
-        silence = Silence(
+        silence = step.entry.silence
+        added = Silence(
             id=f"added-{len(self._added) + 1}",
             target=step.target,
-            fault=step.fault,
+            fault=Fault(silence.fault) if silence.fault else None,
             begins_at=self._now,
-            ends_at=self._now + (step.seconds or 0.0),
-            comment=step.comment,
-            author=step.author,
+            ends_at=self._now + step.length,
+            comment=silence.comment,
+            author=silence.author,
         )
-        self._added = (*self._added, silence)
+        self._added = (*self._added, added)
         self._story.silences = (*self._configured, *self._added)
 
     def _acknowledge(self, step: Step) -> None:
@@ -200,12 +173,12 @@ class _Player:
         self._configured = silences_of(settings)
         self._story.silences = (*self._configured, *self._added)
         self._story.targets = {**before, **targets_of(settings)}
-        if step.verb == "remove":
+        if step.entry.verb == "remove":
             for name in matching(self._watched(), step.target):
                 self._story.apply(name, Removed(at=self._now), self._now)
         for name in self._watched():
             if self._story.targets[name] != before[name]:
-                self._watches[name].begin()
+                self._worlds[name].begin()
 
 
 # --- settings --------------------------------------------------------------------------------------------------------
@@ -226,64 +199,42 @@ def targets_of(settings: Settings, key: bytes = bytes(32)) -> dict[TargetName, T
     }
 
 
-def _settings_in_order(
-    timeline: Timeline,
-    compose: Compose | None,
-    names: Sequence[TargetName],
-    over: tuple[Node, ...],
-    *,
-    content: bool,
-) -> Iterator[Settings]:
-    """The settings at the beginning and after each change. Raises ConfigError."""
-    gone: list[TargetName] = []
-    yield _settings(compose, names, over, gone, content=content)
-    for step in timeline.steps:
-        if step.settings is not None:
-            over = (step.settings, *over)
-        elif step.verb == "remove":
-            gone += matching(names, step.target)
-        else:
-            continue
-        yield _settings(compose, names, over, gone, content=content)
+def _over(timeline: Timeline) -> tuple[Node, ...]:
+    return () if timeline.settings is None else (timeline.settings,)
 
 
-def _settings(
-    compose: Compose | None,
-    names: Sequence[TargetName],
-    over: Sequence[Node],
-    gone: Sequence[TargetName],
-    *,
-    content: bool,
-) -> Settings:
-    """The operator's thresholds, or the built-in ones; addresses, secrets and what is expected are the simulation's own."""
+def _settings_in_order(timeline: Timeline, compose: Compose | None, names: Sequence[TargetName]) -> Iterator[Settings]:
+    """The settings at the beginning and after each change. Raises ConfigError.
+
+    The operator's thresholds, or the built-in ones; addresses, secrets and what is expected are the simulation's own.
+    """
+    content = any(step.entry.outage.startswith("content_missing") for step in timeline.steps)
     facts = json.dumps(
-        {"targets": {name: _facts(content=content) for name in names}, "alerting": {"slack": _FACTS_OF_SLACK}}
+        {
+            "targets": {name: {**_FACTS, "expected": {"exclude_request_data": not content}} for name in names},
+            "alerting": {"slack": {"bot_token": "xoxb-simulated", "channel": CHANNEL}},
+        }
     )
-    world = parse(facts, {}, Path.cwd(), name="simulation").settings
-    loaded = parse(facts, {}, Path.cwd(), over=over, name="simulation") if compose is None else compose(over)
-    mine = loaded.settings
-    targets = {
-        name: target.model_copy(
-            update={
-                "control_plane": world.targets[name].control_plane if target.control_plane is not None else None,
-                "gateway": world.targets[name].gateway,
-                "traceloop": world.targets[name].traceloop,
-                "expected": world.targets[name].expected,
-            }
-        )
-        for name, target in mine.targets.items()
-        if name in world.targets and name not in gone
-    }
-    return mine.model_copy(update={"targets": targets})
+    made_up = parse(facts, {}, Path.cwd(), name="simulation").settings.targets
+    over, left = _over(timeline), set(names)
+    for step in (None, *timeline.steps):
+        if step is not None and step.settings is not None:
+            over = (step.settings, *over)
+        elif step is not None and step.entry.verb == "remove":
+            left -= set(matching(names, step.target))
+        elif step is not None:
+            continue
+        loaded = parse(facts, {}, Path.cwd(), over=over, name="simulation") if compose is None else compose(over)
+        targets = {name: target for name, target in loaded.settings.targets.items() if name in left}
+        for name, target in targets.items():
+            parts = {part: getattr(made_up[name], part) for part in ("gateway", "traceloop", "expected")}
+            parts["control_plane"] = target.control_plane and made_up[name].control_plane
+            targets[name] = target.model_copy(update=parts)
+        yield loaded.settings.model_copy(update={"targets": targets})
 
 
-_FACTS_OF_SLACK = {"bot_token": "xoxb-simulated", "channel": CHANNEL}
-
-
-def _facts(*, content: bool) -> object:
-    return {
-        "control_plane": {"url": "https://control-plane.example", "token": "simulated-token"},
-        "gateway": {"url": "https://gateway.example", "token": "simulated-token", "model": "simulated/model"},
-        "traceloop": {"api_key": "simulated-key", "environment": "prd"},
-        "expected": {"exclude_request_data": not content},
-    }
+_FACTS = {
+    "control_plane": {"url": "https://control-plane.example", "token": "simulated-token"},
+    "gateway": {"url": "https://gateway.example", "token": "simulated-token", "model": "simulated/model"},
+    "traceloop": {"api_key": "simulated-key", "environment": "prd"},
+}

@@ -1,7 +1,7 @@
 """What was recorded, applied and told once more by the present thresholds; and what was told at the time."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from monitor.core.incident import Reason
 from monitor.core.inputs import (
@@ -21,7 +21,7 @@ from monitor.daemon.compose import silences_of
 from monitor.settings import Loaded
 from monitor.simulate.play import TICK, targets_of
 from monitor.simulate.slack import Slack
-from monitor.simulate.story import Story, Summary
+from monitor.simulate.story import Story, Summary, Told
 from monitor.store import Recorded
 from monitor.store.snapshot import Snapshot
 
@@ -30,17 +30,7 @@ _NOBODY_LOOKED: Seconds = 300.0
 """After so long without a single input there was no daemon, and nobody was reminded of anything."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Replayed:
-    """What came of it by the present thresholds, and what was told at the time."""
-
-    since: Instant
-    until: Instant
-    story: Story
-    notified: Summary
-
-
-def replay(loaded: Loaded, snapshot: Snapshot, names: Sequence[TargetName], since: Instant) -> Replayed | None:
+def replay(loaded: Loaded, snapshot: Snapshot, names: Sequence[TargetName], since: Instant) -> Told | None:
     """Apply and tell what was recorded since then; None if nothing was."""
     history = [entry for entry in snapshot.history if entry.target in names]
     if not history:
@@ -63,7 +53,7 @@ def replay(loaded: Loaded, snapshot: Snapshot, names: Sequence[TargetName], sinc
         story.apply(name, given, now)
         story.deliver(now)
     until = _pass_time(story, now, now + _AFTERWARDS)
-    return Replayed(since=begin, until=until, story=story, notified=_told_then(snapshot, history, begin))
+    return Told(start=begin, until=until, story=story, notified=_told_then(snapshot, history, begin))
 
 
 def _pass_time(story: Story, now: Instant, until: Instant) -> Instant:

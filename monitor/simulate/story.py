@@ -1,40 +1,27 @@
 """What would be told: inputs through `core.engine`, what is due by `core.notify`, shown as Slack shows it.
 
-`play` tells a timeline, `replay` what was recorded. How long a notifier that does not answer is left alone is what the daemon's
-own delivery says; Slack itself is a list of messages.
+`play` tells a timeline, `replay` what was recorded. How long a notifier that does not answer is left alone is what
+`core.delivery` says, as for the daemon; Slack itself is a list of messages.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from fnmatch import fnmatchcase
 
+from monitor.core.delivery import LOOK_ANYWAY, Due, Retries, becomes_due, everything_due, skipped
 from monitor.core.engine import apply
 from monitor.core.events import IncidentChanged, changes
 from monitor.core.incident import NEVER, Incident, Notice, Notified, Reason
 from monitor.core.inputs import Acknowledged, Input, NoticeDelivered
-from monitor.core.model import Fault, Instant, Seconds, Severity, TargetName
-from monitor.core.notify import (
-    MENTION_AT_MOST_EVERY,
-    attempted,
-    compose,
-    due,
-    knows_of,
-    muted_until,
-    record,
-    refused,
-    trusted,
-    wakes_at,
-)
+from monitor.core.model import Fault, Instant, Severity, TargetName
+from monitor.core.notify import MENTION_AT_MOST_EVERY, attempted, compose, record, refused, trusted
 from monitor.core.silence import Silence, silenced_until
 from monitor.core.state import Policy, TargetState
 from monitor.notifiers.wording import is_a_moment, utc
 from monitor.simulate.slack import Place, Shown, Slack, Trouble
 
 SLACK = "slack"
-_FIRST_WAIT: Seconds = 1.0
-_LONGEST_WAIT: Seconds = 15.0
-_AFTER_PERMANENT: Seconds = 300.0
 
 
 class Outcome(StrEnum):
@@ -103,14 +90,6 @@ class Target:
     labels: Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class _Untold:
-    """What could not be told: how often in a row, and until when it is no use to try again."""
-
-    failures: int = 0
-    barred_until: Instant = 0.0
-
-
 class Story:
     """Targets, their states, and everything that is told of them."""
 
@@ -121,10 +100,9 @@ class Story:
         self.silences = silences
         self.entries: list[Happened | Attempt] = []
         self.incidents = self.reopened = 0
-        self.dies_after_sending: Callable[[], None] | None = None
+        self.dies_after_sending = self.died = False
         self._mentioned: dict[tuple[str | None, str], Instant] = {}
-        self._untold: dict[str, _Untold] = {}
-        self._wait, self._left_alone_until = _FIRST_WAIT, 0.0
+        self._retries = Retries()
 
     def note(self, at: Instant, words: str) -> None:
         """Something happened."""
@@ -154,8 +132,7 @@ class Story:
 
     def restarted(self, now: Instant) -> None:
         """A new process: whom the one before called within a minute, as far as it wrote that down, is not called again."""
-        self._untold.clear()
-        self._wait, self._left_alone_until = _FIRST_WAIT, now
+        self._retries = Retries(left_alone_until=now)
         self._mentioned.clear()
         for name, state in self.states.items():
             key = (self.targets[name].channel, self.targets[name].mention)
@@ -166,103 +143,70 @@ class Story:
 
     def next_delivery(self, now: Instant) -> Instant:
         """When Slack is to be notified next, as far as that is known now."""
-        moments = [self._left_alone_until] if self._left_alone_until > now else []
-        moments += [each.barred_until for each in self._untold.values() if each.barred_until > now]
-        moments += [end for each in self.silences if (end := each.ends_at) is not None and end > now]
-        for name, state in self.states.items():
-            for incident in state.incidents:
-                notified = incident.notified.get(SLACK)
-                at = wakes_at(incident, notified, self.targets[name].policy) if notified is not None else None
-                moments += [at] if at is not None and at > now else []
-        return min(moments, default=now + 60.0)
+        moments = [self._retries.left_alone_until, *(each.retry_at for each in self._retries.failures.values())]
+        moments += [each.ends_at for each in self.silences if each.ends_at is not None]
+        moments += [at for _, at in becomes_due(self._judged(), SLACK)]
+        return min((at for at in moments if at > now), default=now + LOOK_ANYWAY)
 
     def deliver(self, now: Instant) -> None:
-        """Tell everything that is due, the oldest incident first, what failed last after what did not."""
-        self._pass_over(now)
-        while now >= self._left_alone_until:
-            waiting = self._due(now)
-            ids = {incident.id for _, incident, _ in waiting}
-            self._untold = {known: untold for known, untold in self._untold.items() if known in ids}
-            ready = [each for each in waiting if now >= self._failed(each[1]).barred_until]
-            if not ready:
-                return
-            name, incident, reason = min(ready, key=lambda each: (self._failed(each[1]).failures, each[1].opened_at))
-            if not self._notify(name, incident, reason, now):
+        """Deliver everything that is due."""
+        for past in [*skipped(self._judged(), SLACK, self.silences, since=NEVER, now=now)]:
+            self._remember(past.incident, past.notified, now)
+        while now >= self._retries.left_alone_until:
+            waiting = everything_due(self._judged(), SLACK, self.silences, now)
+            self._retries = self._retries.of({one.incident.id for one in waiting})
+            one = self._retries.next(waiting, now)
+            if one is None or not self._notify(one, now):
                 return
 
-    def _failed(self, incident: Incident) -> _Untold:
-        return self._untold.get(incident.id, _Untold())
+    def _judged(self) -> list[tuple[TargetState, Policy]]:
+        return [(state, self.targets[name].policy) for name, state in self.states.items()]
 
-    def _due(self, now: Instant) -> list[tuple[TargetName, Incident, Reason]]:
-        found: list[tuple[TargetName, Incident, Reason]] = []
-        for name, state in self.states.items():
-            for incident in state.incidents:
-                notified = incident.notified.get(SLACK)
-                muted = muted_until(incident, notified, self.silences, now)
-                reason = due(incident, notified, silenced_until=muted, policy=self.targets[name].policy, now=now)
-                if reason is not None:
-                    found.append((name, incident, reason))
-        return found
+    def _remember(self, incident: Incident, notified: Notified, now: Instant) -> None:
+        delivered = NoticeDelivered(at=now, incident_id=incident.id, notifier=SLACK, notified=notified)
+        self.apply(incident.target, delivered, now)
 
-    def _pass_over(self, now: Instant) -> None:
-        """What one silence covered from opening to resolve is never told."""
-        for name, state in self.states.items():
-            for incident in state.incidents:
-                notified = incident.notified.get(SLACK)
-                if incident.open or knows_of(incident, notified):
-                    continue
-                if muted_until(incident, notified, self.silences, now) is not None:
-                    at, receipt = (notified.at, dict(notified.receipt)) if notified is not None else (NEVER, {})
-                    passed = Notice(reason=Reason.RESOLVED, incident=incident, at=at, notified=notified)
-                    self._remember(name, incident, record(passed, receipt), now)
-
-    def _remember(self, name: TargetName, incident: Incident, notified: Notified, now: Instant) -> None:
-        self.apply(name, NoticeDelivered(at=now, incident_id=incident.id, notifier=SLACK, notified=notified), now)
-
-    def _notify(self, name: TargetName, incident: Incident, reason: Reason, now: Instant) -> bool:
+    def _notify(self, one: Due, now: Instant) -> bool:
         """One attempt; whether others may follow at once."""
-        target, notified = self.targets[name], incident.notified.get(SLACK)
+        incident, target = one.incident, self.targets[one.incident.target]
         key = (target.channel, target.mention)
         recently = now - self._mentioned.get(key, NEVER) < MENTION_AT_MOST_EVERY
         notice = compose(
             incident,
-            notified,
-            reason,
-            silenced_until=muted_until(incident, notified, self.silences, now),
-            may_mention=not recently and trusted(self.states[name], target.policy),
+            one.notified,
+            one.reason,
+            silenced_until=one.silenced_until,
+            may_mention=not recently and trusted(self.states[incident.target], target.policy),
             labels=dict(target.labels),
             now=now,
         )
         asked = attempted(notice)
         if asked is not None:
-            self._remember(name, incident, asked, now)
+            self._remember(incident, asked, now)
         trouble = self.slack.trouble()
         if trouble is not None:
-            return self._suffer(name, notice, *trouble, now)
+            return self._suffer(notice, *trouble, now)
         shown, receipt = self.slack.deliver(notice, target.channel, target.mention, now)
         self._enter(notice, now, Outcome.SENT, shown=shown)
-        if self.dies_after_sending is not None:
-            self.dies_after_sending()
+        if self.dies_after_sending:
+            self.dies_after_sending, self.died = False, True
             return False
         if notice.mention:
             self._mentioned[key] = now
-        self._remember(name, incident, record(notice, dict(receipt)), now)
-        self._wait = _FIRST_WAIT
+        self._remember(incident, record(notice, dict(receipt)), now)
+        self._retries = self._retries.delivered(incident.id)
         return True
 
-    def _suffer(self, name: TargetName, notice: Notice, trouble: Trouble, why: str, now: Instant) -> bool:
-        incident, target = notice.incident, self.targets[name]
+    def _suffer(self, notice: Notice, trouble: Trouble, why: str, now: Instant) -> bool:
+        incident, target = notice.incident, self.targets[notice.incident.target]
         shown = self.slack.deliver(notice, target.channel, target.mention, now)[0] if trouble.posted else ()
         self._enter(notice, now, Outcome.UNKNOWN if trouble.unknown else Outcome.FAILED, why, shown)
-        barred = now + _AFTER_PERMANENT if trouble.permanent else now
-        self._untold[incident.id] = _Untold(self._failed(incident).failures + 1, barred)
+        self._retries = self._retries.failed(
+            incident.id, why, permanent=trouble.permanent, retry_after=trouble.retry_after, now=now
+        )
         if notice.notified is not None and not trouble.unknown:
-            self._remember(name, incident, refused(notice.notified), now)
-        if trouble.permanent:
-            return True
-        self._left_alone_until = now + max(self._wait, trouble.retry_after or 0.0)
-        self._wait = min(_LONGEST_WAIT, 2 * self._wait)
-        return False
+            self._remember(incident, refused(notice.notified), now)
+        return trouble.permanent
 
     def _enter(
         self, notice: Notice, now: Instant, outcome: Outcome, detail: str = "", shown: tuple[Shown, ...] = ()
@@ -309,6 +253,16 @@ class Story:
             by_reason={reason: reasons.count(reason) for reason in Reason if reason in reasons},
             open=tuple(f"{incident.target} {incident.diagnosis.fault}" for incident in still),
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """What came of a timeline, or of what was recorded: then it has an end, and beside it stands what was told at the time."""
+
+    start: Instant
+    story: Story
+    until: Instant | None = None
+    notified: Summary = field(default_factory=Summary)
 
 
 def matching(names: Sequence[TargetName], pattern: str) -> list[TargetName]:

@@ -4,7 +4,7 @@ When a check looks is decided where the daemon decides it too: `core.cadence` an
 """
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from monitor.core.arrival import usual_arrival
@@ -29,13 +29,14 @@ from monitor.core.model import (
     Instant,
     Seconds,
     Suspicion,
+    TargetName,
     TraceId,
     UnknownReason,
+    changed_text,
     failing,
     passing,
     unknown,
 )
-from monitor.core.moments import changed_text
 from monitor.core.pace import (
     Attempt,
     awaited,
@@ -51,6 +52,8 @@ from monitor.core.trace import Route, SpanFact, TraceSeen
 from monitor.sandbox import FAULTS
 from monitor.schedule import next_on_grid, spread
 from monitor.settings.problem import did_you_mean
+from monitor.settings.values import refusal
+from monitor.simulate.story import Story
 
 _AUTHOR = "sam@example.com"  # who changes the configuration
 _EXPORTED_AFTER: Seconds = 4.0
@@ -60,7 +63,10 @@ _CONFIG_LASTS: Seconds = 300.0
 _PUNCTUAL: Seconds = 0.5
 _ASKS_STORE_AFTER: Seconds = 15.0
 
-CONFIG, GATEWAY, CANARY, ARRIVAL, CONTROL = CheckName
+CONFIG, GATEWAY, CANARY = CheckName.CONFIG, CheckName.GATEWAY, CheckName.CANARY
+ARRIVAL, CONTROL = CheckName.ARRIVAL, CheckName.CONTROL
+CHECKS = tuple(map(str, (CONFIG, GATEWAY, CANARY, CONTROL)))
+"""The checks of which a timeline can say what they find."""
 
 OUTAGES: tuple[str, ...] = tuple(name for name in FAULTS if not name.startswith("slack_"))
 """What may break at a target: every fault of the sandbox."""
@@ -147,29 +153,29 @@ def effect_of(outage: str) -> Effect:
     return EFFECTS[max((name for name in EFFECTS if f"{outage}_".startswith(f"{name}_")), key=len)]
 
 
-def pick(word: str, known: tuple[str, ...], what: str) -> str:
-    """A word of a list. Raises ValueError with a guess, or else with the list."""
+def pick(word: str, known: Iterable[str], what: str) -> str:
+    """A word of a list. Raises PydanticCustomError with a guess, or else with the list."""
     if word in known:
         return word
     guess = did_you_mean(word, known)
-    raise ValueError(f"is not {what}; " + (f"did you mean `{guess}`?" if guess else f"allowed: {', '.join(known)}"))
+    raise refusal(f"is not {what}; " + (f"did you mean `{guess}`?" if guess else f"allowed: {', '.join(known)}"))
 
 
-def parse_finding(check: CheckName, words: str) -> tuple[str, CheckResult | None]:
-    """What a check finds: `pass` (None: what is really there), `fail [fault]`, `unknown [reason]`. Raises ValueError."""
+def parse_finding(check: CheckName, words: str) -> CheckResult | None:
+    """What a check finds: `pass` (None: what is really there), `fail [fault]`, `unknown [reason]`. Raises PydanticCustomError."""
     verdict, _, rest = words.partition(" ")
     pick(verdict, ("pass", "fail", "unknown"), "a verdict")
     rest, said = rest.strip(), "as the timeline says"
     if verdict == "fail":
         known = _FOUND_BY[check]
         fault = Fault(pick(rest, tuple(map(str, known)), f"a fault that `{check}` finds")) if rest else known[0]
-        return words, _finding(check, fault, said, stops=check in (CONFIG, CONTROL))
+        return _finding(check, fault, said, stops=check in (CONFIG, CONTROL))
     if verdict == "unknown":
         reason = UnknownReason(pick(rest, tuple(map(str, _REASONS)), "a reason not to know")) if rest else _REASONS[0]
-        return words, _finding(check, reason, said, stops=False)
+        return _finding(check, reason, said, stops=False)
     if rest:
-        raise ValueError("says more than `pass`; allowed: pass")
-    return words, None
+        raise refusal("says more than `pass`; allowed: pass")
+    return None
 
 
 def _finding(
@@ -182,35 +188,51 @@ def _finding(
     )
 
 
-@dataclass(slots=True)
 class World:
-    """What is broken at one target, and what became of what it exported."""
+    """What is broken at one target, what became of what it exported, and its checks: each looks when the daemon would."""
 
-    broken: dict[str, tuple[Instant, Seconds | None]] = field(default_factory=dict)  # since when; its delay
-    fate: Effect = _NOTHING
-    said: dict[CheckName, tuple[CheckResult, int | None]] = field(default_factory=dict)  # for so many looks more
-    traces: dict[str, tuple[str, Instant]] = field(
-        default_factory=dict
-    )  # of each canary: its fate, and when it is there
-    changed_at: Instant | None = None  # when the configuration was changed last
-    noticed: tuple[Instant, str] = (0.0, "arrived")  # when the exporter read its configuration last, and what that does
-    sent: int = 0
+    def __init__(self, story: Story, name: TargetName, now: Instant) -> None:
+        self._story, self._name = story, name
+        self.fate = _NOTHING
+        self.said: dict[CheckName, tuple[CheckResult, int | None]] = {}  # for so many looks more
+        self._broken: dict[str, Seconds | None] = {}  # its delay
+        self._traces: dict[str, tuple[str, Instant]] = {}  # of each canary: its fate, and when it is there
+        self._changed_at: Instant | None = None  # when the configuration was changed last
+        self._noticed = (now, "arrived")  # when the exporter read its configuration last, and what that does
+        self._sent = self._drawn = 0
+        self._regular: dict[CheckName, Instant] = {}
+        self._attempts: dict[str, Attempt] = {}
+        self._paused = False
+        self._store_asked_at: Instant = 0.0
 
-    def effects(self) -> Iterator[tuple[str, Effect]]:
+    @property
+    def _state(self) -> TargetState:
+        return self._story.states[self._name]
+
+    @property
+    def _policy(self) -> Policy:
+        return self._story.targets[self._name].policy
+
+    def _apply(self, given: Input, now: Instant) -> None:
+        self._story.apply(self._name, given, now)
+
+    # --- what is broken, and what that does
+
+    def _effects(self) -> Iterator[tuple[str, Effect]]:
         """Of everything that is broken, with its description."""
-        yield from ((FAULTS[name].about, effect_of(name)) for name in self.broken)
+        yield from ((FAULTS[name].about, effect_of(name)) for name in self._broken)
         yield "as the timeline says", self.fate
 
     def set_broken(self, outage: str, now: Instant, delay: Seconds | None, *, broken: bool) -> None:
         """Something breaks, or works again."""
         if broken:
-            self.broken[outage] = (now, delay)
+            self._broken[outage] = delay
         else:
-            self.broken.pop(outage, None)
+            self._broken.pop(outage, None)
         if effect_of(outage).configured or CONFIG in effect_of(outage).finds:
-            self.changed_at = now
+            self._changed_at = now
 
-    def find(self, check: CheckName) -> CheckResult | None:
+    def _find(self, check: CheckName) -> CheckResult | None:
         """What a check finds now; None: that all is well."""
         if check in self.said:
             result, looks = self.said[check]
@@ -220,97 +242,78 @@ class World:
             if looks == 1:
                 del self.said[check]
             return result
-        for about, effect in self.effects():
+        for about, effect in self._effects():
             if check in effect.finds:
                 stops = effect.traces == "missing" and check in (CONFIG, CONTROL)
-                changed = changed_text(self.changed_at, _AUTHOR) if check is CONFIG else None
+                changed = changed_text(self._changed_at, _AUTHOR) if check is CONFIG else None
                 facts = (changed,) if changed else ()
                 return _finding(check, effect.finds[check], about, stops=stops, facts=facts)
         return None
 
-    def config(self) -> ConfigSeen:
-        """What the control plane shows: only who changed it, and when; what differs is in the finding."""
-        by = _AUTHOR if self.changed_at is not None else None
-        return ConfigSeen(
-            config=ExportConfig(fields={"changes": self.changed_at}), updated_at=self.changed_at, updated_by=by
-        )
-
-    def export(self, canary: str, now: Instant) -> None:
+    def _export(self, canary: str, now: Instant) -> None:
         """Decide what becomes of the trace of a canary that is sent now."""
-        self.sent += 1
-        effects = [effect for _, effect in self.effects()]
-        if now - self.noticed[0] >= _CONFIG_LASTS:
-            self.noticed = (now, next((each.traces for each in effects if each.configured), "arrived"))
-        became = [self.noticed[1], *(each.traces for each in effects if not each.configured)]
+        self._sent += 1
+        effects = [effect for _, effect in self._effects()]
+        if now - self._noticed[0] >= _CONFIG_LASTS:
+            self._noticed = (now, next((each.traces for each in effects if each.configured), "arrived"))
+        became = [self._noticed[1], *(each.traces for each in effects if not each.configured)]
         fate = next((each for each in became if each != "arrived"), "arrived")
         if fate == "some":
-            fate = "missing" if self.sent % 4 == 0 else "arrived"
-        delays = [delay for _, delay in self.broken.values() if delay is not None]
+            fate = "missing" if self._sent % 4 == 0 else "arrived"
+        delays = [delay for delay in self._broken.values() if delay is not None]
         late = delays[0] if delays else _LATE_BY
-        self.traces[canary] = (fate, now + (late if fate == "late" else _EXPORTED_AFTER))
+        self._traces[canary] = (fate, now + (late if fate == "late" else _EXPORTED_AFTER))
 
-    def spans(self, canary: Canary, policy: Policy, now: Instant) -> tuple[SpanFact, ...]:
+    def _spans(self, canary: Canary, now: Instant) -> tuple[SpanFact, ...]:
         """What Traceloop shows of a trace."""
-        fate, there_at = self.traces.get(canary.id, ("missing", now))
+        fate, there_at = self._traces.get(canary.id, ("missing", now))
         if fate in ("missing", "never_made", "elsewhere") or now < there_at:
             return ()
-        content = policy.labels.content
-        shown = ("gen_ai.prompt.0.content",) if fate == "leaked" or (content and fate != "bare") else ()
+        labels = self._policy.labels
+        shown = ("gen_ai.prompt.0.content",) if fate == "leaked" or (labels.content and fate != "bare") else ()
         trace_id = canary.trace_id or canary.sent_id
         return tuple(
             SpanFact(
                 trace_id=trace_id,
                 span_id=f"{number}",
                 parent_id="gone" if fate == "incomplete" and number == 0 else "" if number == 0 else "0",
-                service_name="unknown_service" if fate == "mislabelled" else policy.labels.service_name,
-                resource=policy.labels.resource_attributes,
+                service_name="unknown_service" if fate == "mislabelled" else labels.service_name,
+                resource=labels.resource_attributes,
                 content=shown,
             )
             for number in range(3)
         )
 
-
-class Watch:
-    """The checks of one target: each looks when the daemon would, and hands in what it finds."""
-
-    def __init__(
-        self, name: str, world: World, state: Callable[[], TargetState], apply: Callable[[Input], None]
-    ) -> None:
-        self._name, self.world, self._state, self._apply = name, world, state, apply
-        self._regular: dict[CheckName, Instant] = {}
-        self._attempts: dict[str, Attempt] = {}
-        self._paused = False
-        self._store_asked_at: Instant = 0.0
-        self._drawn = 0
+    # --- the checks
 
     def begin(self) -> None:
         """The daemon has been started, or its configuration loaded: every check looks at once."""
         self._regular.clear()
         self._attempts.clear()
 
-    def next_look(self, policy: Policy, now: Instant) -> Instant:
+    def next_look(self, now: Instant) -> Instant:
         """When something is to be looked at next."""
-        checks = [self._due(check, policy, now) for check in policy.cadences if check is not ARRIVAL]
-        return max(now, min([*checks, *(at for at, _ in self._awaited(policy, now))], default=now + _CONFIG_LASTS))
+        checks = [self._due(check, now) for check in self._policy.cadences if check is not ARRIVAL]
+        return max(now, min([*checks, *(at for at, _ in self._awaited(now))], default=now + _CONFIG_LASTS))
 
-    def look(self, policy: Policy, now: Instant) -> None:
+    def look(self, now: Instant) -> None:
         """Look at everything that is due."""
-        for check in policy.cadences:
-            if check is not ARRIVAL and self._due(check, policy, now) <= now:
-                every = policy.cadences[check].every
-                self._regular[check] = next_on_grid(now, every, spread(f"{self._name}:{check}", every))
-                self._look(check, policy, now)
-        for at, sought in self._awaited(policy, now):
+        for check, cadence in self._policy.cadences.items():
+            if check is not ARRIVAL and self._due(check, now) <= now:
+                offset = spread(f"{self._name}:{check}", cadence.every)
+                self._regular[check] = next_on_grid(now, cadence.every, offset)
+                self._look(check, now)
+        for at, sought in self._awaited(now):
             if at <= now:
                 tries = self._attempts.get(_key(sought), Attempt()).tries
                 self._attempts[_key(sought)] = Attempt(tries=tries + 1, at=now)
-                self._look_for(sought, policy, now)
-        self._ask_store(policy, now)
+                self._look_for(sought, now)
+        self._ask_store(now)
 
-    def _due(self, check: CheckName, policy: Policy, now: Instant) -> Instant:
+    def _due(self, check: CheckName, now: Instant) -> Instant:
         if check not in self._regular:
             return now
-        state = self._state()
+        state, policy = self._state, self._policy
         due = min(self._regular[check], due_at(check, state, policy, now))
         if check is not CANARY:
             return due
@@ -323,97 +326,105 @@ class Watch:
         fast = policy.cadences[check].every_while_failing - _PUNCTUAL
         return max(due, state.canaries[-1].sent_at + fast) if state.canaries and not paused else due
 
-    def _look(self, check: CheckName, policy: Policy, now: Instant) -> None:
+    def _look(self, check: CheckName, now: Instant) -> None:
         if check is CANARY:
-            barred = bar_canary(self._state(), policy, now)
-            if barred is not None:
-                paused = unknown(barred.summary, barred.unknown_reason)
-                self._apply(Observation(check=CANARY, at=now, took=0.0, result=paused))
-            else:
-                self._send_canary(policy, now)
+            barred = bar_canary(self._state, self._policy, now)
+            if barred is None:
+                self._send_canary(now)
+                return
+            result = unknown(barred.summary, barred.unknown_reason)
+            self._apply(Observation(check=CANARY, at=now, took=0.0, result=result), now)
             return
-        result = self.world.find(check)
+        found = self._find(check)
         if check is CONTROL:
-            refused = result is not None and result.fault is Fault.KEY_REJECTED
-            span = ControlSpan(trace_id=self._draw(), sent_at=now, accepted=result is None, judged=result is not None)
-            self._apply(ControlSent(at=now, took=0.0, control=span, result=result, key_refused=refused))
+            refused = found is not None and found.fault is Fault.KEY_REJECTED
+            span = ControlSpan(trace_id=self._draw(), sent_at=now, accepted=found is None, judged=found is not None)
+            self._apply(ControlSent(at=now, took=0.0, control=span, result=found, key_refused=refused), now)
             return
-        config = self.world.config() if check is CONFIG and (result is None or result.suspicions) else None
-        found = result or passing("well", conclusive=check is CONFIG)
-        self._apply(Observation(check=check, at=now, took=0.0, result=found, config=config))
+        config = None
+        if check is CONFIG and (
+            found is None or found.suspicions
+        ):  # who changed it, and when; what differs is in the result
+            config = ConfigSeen(
+                config=ExportConfig(fields={"changes": self._changed_at}),
+                updated_at=self._changed_at,
+                updated_by=_AUTHOR if self._changed_at is not None else None,
+            )
+        result = found or passing("well", conclusive=check is CONFIG)
+        self._apply(Observation(check=check, at=now, took=0.0, result=result, config=config), now)
 
-    def _send_canary(self, policy: Policy, now: Instant) -> None:
+    def _send_canary(self, now: Instant) -> None:
         trace_id = self._draw()
-        nonce, account = f"gtm-{trace_id[-16:]}", policy.account
         planned = Canary(
-            id=trace_id[:16], sent_at=now, sent_id=trace_id, span_id=trace_id[16:], nonce=nonce, account=account
+            id=trace_id[:16],
+            sent_at=now,
+            sent_id=trace_id,
+            span_id=trace_id[16:],
+            nonce=f"gtm-{trace_id[-16:]}",
+            account=self._policy.account,
         )
-        self._apply(CanaryPlanned(at=now, canary=planned))
-        trouble = self.world.find(CANARY)
+        self._apply(CanaryPlanned(at=now, canary=planned), now)
+        trouble = self._find(CANARY)
         if trouble is None:
-            self.world.export(planned.id, now)
+            self._export(planned.id, now)
             planned = replace(planned, answered_at=now, accepted=True, trace_id=trace_id, id_source=IdSource.FEEDBACK)
         limited = trouble is not None and trouble.fault is Fault.RATE_LIMITED
         result = trouble or passing("the gateway served it")
-        self._apply(CanaryAnswered(at=now, took=0.0, canary=planned, result=result, rate_limited=limited))
+        self._apply(CanaryAnswered(at=now, took=0.0, canary=planned, result=result, rate_limited=limited), now)
 
-    def _awaited(self, policy: Policy, now: Instant) -> list[tuple[Instant, Canary | ControlSpan]]:
+    def _awaited(self, now: Instant) -> Iterator[tuple[Instant, Canary | ControlSpan]]:
         """The traces and control spans that are looked for, and when."""
-        state = self._state()
+        state, policy = self._state, self._policy
         usual = usual_arrival(state.canaries)
-        canaries = awaited(state, policy, now) if policy.enabled(ARRIVAL) else ()
-        return [
-            *((look_at(each, policy, self._attempts.get(each.id, Attempt()), usual), each) for each in canaries),
-            *(
-                (read_control_at(each, policy, self._attempts.get(each.trace_id, Attempt())), each)
-                for each in controls_awaited(state)
-            ),
-        ]
+        for canary in awaited(state, policy, now) if policy.enabled(ARRIVAL) else ():
+            yield look_at(canary, policy, self._attempts.get(canary.id, Attempt()), usual), canary
+        for control in controls_awaited(state):
+            yield read_control_at(control, policy, self._attempts.get(control.trace_id, Attempt())), control
 
-    def _look_for(self, sought: Canary | ControlSpan, policy: Policy, now: Instant) -> None:
-        unread = next(((about, each.unread) for about, each in self.world.effects() if each.unread is not None), None)
-        control = isinstance(sought, ControlSpan)
+    def _look_for(self, sought: Canary | ControlSpan, now: Instant) -> None:
+        unread = next(((about, each.unread) for about, each in self._effects() if each.unread is not None), None)
         if unread is not None:
-            self._apply(
-                LookFailed(
-                    at=now,
-                    took=0.0,
-                    check=CONTROL if control else ARRIVAL,
-                    result=unknown(*unread),
-                    canary_id=None if isinstance(sought, ControlSpan) else sought.id,
-                    key_refused=unread[1] is UnknownReason.REFUSED,
-                    where="Traceloop's read API",
-                )
+            control = isinstance(sought, ControlSpan)
+            failed = LookFailed(
+                at=now,
+                took=0.0,
+                check=CONTROL if control else ARRIVAL,
+                result=unknown(*unread),
+                canary_id=None if control else _key(sought),
+                key_refused=unread[1] is UnknownReason.REFUSED,
+                where="Traceloop's read API",
             )
+            self._apply(failed, now)
         elif isinstance(sought, ControlSpan):
             shown = now - sought.sent_at >= _EXPORTED_AFTER
-            self._apply(ControlLooked(at=now, took=0.0, trace_id=sought.trace_id, route=Route.WAREHOUSE, shown=shown))
+            looked = ControlLooked(at=now, took=0.0, trace_id=sought.trace_id, route=Route.WAREHOUSE, shown=shown)
+            self._apply(looked, now)
         else:
-            spans = self.world.spans(sought, policy, now)
+            spans = self._spans(sought, now)
             routes = (Route.WAREHOUSE,) if sought.outcome is not None else (Route.TRACE, Route.WAREHOUSE)
             for route in routes if spans and sought.whole_at is not None else routes[:1]:
                 seen = TraceSeen(route=route, at=now, spans=spans)
-                self._apply(TraceLooked(at=now, took=0.0, canary_id=sought.id, seen=seen))
-            if not spans and now - sought.waited_since >= policy.arrival.look_closer_after and sought.elsewhere is None:
-                there = self.world.traces.get(sought.id, ("", 0.0))[0] == "elsewhere"
-                self._apply(ElsewhereLooked(at=now, canary_id=sought.id, environment="staging" if there else None))
+                self._apply(TraceLooked(at=now, took=0.0, canary_id=sought.id, seen=seen), now)
+            closer = now - sought.waited_since >= self._policy.arrival.look_closer_after
+            if not spans and closer and sought.elsewhere is None:
+                there = self._traces.get(sought.id, ("", 0.0))[0] == "elsewhere"
+                self._apply(ElsewhereLooked(at=now, canary_id=sought.id, environment="staging" if there else None), now)
 
-    def _ask_store(self, policy: Policy, now: Instant) -> None:
+    def _ask_store(self, now: Instant) -> None:
         """TrueFoundry's own store has every trace that was made."""
-        state = self._state()
+        state, policy = self._state, self._policy
         if now - self._store_asked_at < _ASKS_STORE_AFTER or not origin_is_due(state, policy, now):
             return
         self._store_asked_at = now
-        if not all(effect.store for _, effect in self.world.effects()):
+        if not all(effect.store for _, effect in self._effects()):
             return
+        accepted = [each for each in state.canaries if each.accepted]
         closer = policy.arrival.look_closer_after
-        waiting = [
-            each for each in state.canaries if each.accepted and each.pending and now - each.waited_since >= closer
-        ]
-        shown = [each for each in state.canaries if each.accepted and each.id in self.world.traces]
+        waiting = [each for each in accepted if each.pending and now - each.waited_since >= closer]
+        shown = [each for each in accepted if each.id in self._traces]
         for canary in waiting[-3:] or shown[-1:]:
-            found = self.world.traces.get(canary.id, ("", 0.0))[0] != "never_made"
-            self._apply(OriginLooked(at=now, canary_id=canary.id, found=found))
+            found = self._traces.get(canary.id, ("", 0.0))[0] != "never_made"
+            self._apply(OriginLooked(at=now, canary_id=canary.id, found=found), now)
 
     def _draw(self) -> TraceId:
         """The same digits in every run, so that a story reads the same each time."""

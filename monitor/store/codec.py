@@ -15,27 +15,7 @@ from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
-from monitor.core.inputs import (
-    Acknowledged,
-    CanaryAnswered,
-    CanaryPlanned,
-    ControlLooked,
-    ControlSent,
-    CountersRead,
-    ElsewhereLooked,
-    GatewayPoliciesRead,
-    Input,
-    KeyTried,
-    LabelsUnread,
-    LookFailed,
-    MemoryLost,
-    NoticeDelivered,
-    Observation,
-    OriginLooked,
-    Removed,
-    Ticked,
-    TraceLooked,
-)
+from monitor.core.inputs import Input
 from monitor.core.silence import Silence
 from monitor.core.state import TargetState
 
@@ -45,30 +25,7 @@ T = TypeVar("T")
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 
-KINDS: Mapping[str, type[Input]] = {
-    "acknowledged": Acknowledged,
-    "canary_answered": CanaryAnswered,
-    "canary_planned": CanaryPlanned,
-    "control_looked": ControlLooked,
-    "control_sent": ControlSent,
-    "counters_read": CountersRead,
-    "key_tried": KeyTried,
-    "labels_unread": LabelsUnread,
-    "look_failed": LookFailed,
-    "looked_elsewhere": ElsewhereLooked,
-    "memory_lost": MemoryLost,
-    "notified": NoticeDelivered,
-    "observed": Observation,
-    "own_store_looked": OriginLooked,
-    "policies_read": GatewayPoliciesRead,
-    "removed": Removed,
-    "ticked": Ticked,
-    "trace_looked": TraceLooked,
-}
-"""The name under which an input is kept."""
-
-NAMES: Mapping[type[Input], str] = {kind: name for name, kind in KINDS.items()}
-
+KINDS: Mapping[str, type[Input]] = {kind.STORED_AS: kind for kind in get_args(Input)}
 OF_EVENTS = frozenset(
     {
         "canary_returned", "checked", "fault_changed", "incident_acknowledged", "incident_changed", "key_judged",

@@ -9,7 +9,7 @@ from dataclasses import replace
 from monitor.core.inputs import Input, LookFailed, NoticeDelivered, Observation, Ticked, TraceLooked
 from monitor.core.model import CheckResult, Instant, Seconds, TargetName
 from monitor.store import Recorded
-from monitor.store.codec import NAMES, OF_EVENTS, Unreadable, decode_input, encode_input
+from monitor.store.codec import OF_EVENTS, Unreadable, decode_input, encode_input
 
 _log = logging.getLogger(__name__)
 
@@ -138,17 +138,17 @@ class HistoryTable:
         """What notifiers were notified of between two moments, oldest first; what cannot be read is passed over."""
         rows = self._connection.execute(
             "SELECT document FROM history WHERE until BETWEEN ? AND ? AND kind = ? AND target = ? ORDER BY id",
-            (since, until, NAMES[NoticeDelivered], target),
+            (since, until, NoticeDelivered.STORED_AS, target),
         ).fetchall()
         found = []
         for (document,) in rows:
             with suppress(Unreadable):
-                found.append(decode_input(NAMES[NoticeDelivered], document))
+                found.append(decode_input(NoticeDelivered.STORED_AS, document))
         return tuple(one for one in found if isinstance(one, NoticeDelivered))
 
     def _insert(self, entry: Recorded) -> int:
         cursor = self._connection.execute(
             "INSERT INTO history (kind, target, at, until, times, document) VALUES (?, ?, ?, ?, ?, ?)",
-            (NAMES[type(entry.given)], entry.target, entry.at, entry.until, entry.times, encode_input(entry.given)),
+            (entry.given.STORED_AS, entry.target, entry.at, entry.until, entry.times, encode_input(entry.given)),
         )
         return cursor.lastrowid or 0

@@ -17,8 +17,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from monitor.core.model import Fault, Instant, Seconds, TargetName
-from monitor.core.moments import rfc3339
+from monitor.core.model import Fault, Instant, Seconds, TargetName, rfc3339
 from monitor.core.silence import Silence, Weekly, silenced_until, zone_problem
 from monitor.ports import Clock
 from monitor.web.models import ProblemPayload

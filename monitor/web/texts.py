@@ -10,8 +10,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from monitor.core.model import Instant, Seconds
-from monitor.core.moments import rfc3339
+from monitor.core.model import Instant, Seconds, rfc3339
 from monitor.redaction import visible
 
 if TYPE_CHECKING:

@@ -14,8 +14,9 @@ from monitor.core.inputs import TraceLooked
 from monitor.core.model import CheckName, Fault, Severity, TraceId
 from monitor.core.trace import Narrowing
 from monitor.ports import Garbled, Refused, Unreachable
+from monitor.settings import target
 from tests.checks.arrival import NONCE, TRACE, WAREHOUSE, Bench
-from tests.core.build import POLICY, THEIRS, Story, a_canary, manifest, spans, trace_id
+from tests.core.build import POLICY, THEIRS, Story, a_canary, manifest, policy, spans, trace_id
 from tests.fakes.clock import START
 from tests.fakes.control_plane import FakeControlPlane
 
@@ -186,7 +187,7 @@ async def test_a_part_that_the_quick_route_shows_accuses_nobody_alone() -> None:
 
 async def test_a_tree_of_too_few_spans_is_a_part_as_well() -> None:
     """`complete_spans` says how many a whole trace has, whatever it looks like."""
-    bench = Bench(a_canary(), policy=replace(POLICY, arrival=replace(POLICY.arrival, complete_spans=3)))
+    bench = Bench(a_canary(), policy=policy(arrival=target.ArrivalCheck(complete_spans=3)))
     bench.shows()
     bench.backend.quick_shows = lambda whole: whole[:2]
     await bench.after(60)

@@ -13,8 +13,9 @@ from monitor.core.canary import Canary, IdSource
 from monitor.core.events import CanaryReturned
 from monitor.core.inputs import CanaryAnswered, Observation
 from monitor.core.model import CheckName, Fault, Phases, Service, TraceId, UnknownReason
-from monitor.core.state import Backoff, Budget, Cadence, Limits, TargetState, TraceIdMode
+from monitor.core.state import Backoff, Budget, Cadence, TargetState, TraceIdMode
 from monitor.ports import CanaryAnswer, CanaryRequest, Garbled, Gateway, Ping, Refusal, Unreachable
+from monitor.settings import target
 from tests.checks.bench import PROD, Diary, FakeConnectivity, ScriptedGateway, says
 from tests.core.build import POLICY
 from tests.fakes.clock import START, FakeClock
@@ -186,7 +187,7 @@ async def test_the_last_canary_of_the_budget_is_sent() -> None:
 async def test_tokens_are_a_budget_too() -> None:
     """By the answers' usage: none is sent when the day's tokens are used up."""
     spent = TargetState(target=PROD, budget=Budget(day=int(START // 86_400), input_tokens=40_000, output_tokens=10_000))
-    bench = await Bench(spent, limits=Limits(max_tokens_per_day=50_000)).look()
+    bench = await Bench(spent, limits=target.CanaryCheck(max_tokens_per_day=50_000)).look()
     assert bench.diary.only(Observation).result.unknown_reason is UnknownReason.BUDGET_SPENT
 
 

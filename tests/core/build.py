@@ -65,6 +65,9 @@ from monitor.core.pace import Attempt, awaited, look_at
 from monitor.core.secret import Secret, describe_secret, fingerprint
 from monitor.core.state import Cadence, Policy, TargetState
 from monitor.core.trace import Labels, Route, SpanFact, TraceSeen
+from monitor.daemon.policy import cadences
+from monitor.settings.model import Alerting
+from monitor.settings.target import Checks
 from tests.fakes.clock import START
 
 PROD = TargetName("prod")
@@ -81,15 +84,10 @@ LEGAL = {(phase, after) for phase, moves in TRANSITIONS.items() for after in (ph
 """How an incident may move by one input, or stay where it is."""
 
 F = Fault
-CONFIG, GATEWAY, CANARY, ARRIVAL, CONTROL = CheckName
+CONFIG, GATEWAY, CANARY = CheckName.CONFIG, CheckName.GATEWAY, CheckName.CANARY
+ARRIVAL, CONTROL = CheckName.ARRIVAL, CheckName.CONTROL
 
-CADENCES: Mapping[CheckName, Cadence] = {
-    CheckName.CONFIG: Cadence(every=60, every_while_failing=15, deadline=15),
-    CheckName.GATEWAY: Cadence(every=15, every_while_failing=5, deadline=5),
-    CheckName.CANARY: Cadence(every=300, every_while_failing=60, deadline=60),
-    CheckName.ARRIVAL: Cadence(every=300, every_while_failing=60, deadline=300),
-    CheckName.CONTROL: Cadence(every=1800, every_while_failing=120, deadline=300),
-}
+CADENCES: Mapping[CheckName, Cadence] = cadences(Checks())
 """The defaults of the configuration."""
 
 
@@ -131,8 +129,12 @@ def manifest(
 
 OFF = ExportConfig(off=True)
 
+ALERTING = Alerting()
 POLICY = Policy(
     cadences=CADENCES,
+    arrival=Checks().arrival,
+    limits=Checks().canary,
+    alerting=ALERTING,
     origin=Cadence(every=HOUR, every_while_failing=120, deadline=60),
     labels=Labels(service_name="tfy-llm-gateway", content=False),
     expected=expectation(),
@@ -142,8 +144,9 @@ POLICY = Policy(
 
 def policy(*, without: tuple[CheckName, ...] = (), **changes: Any) -> Policy:
     """The defaults, but for the changes."""
-    cadences = {check: cadence for check, cadence in CADENCES.items() if check not in without}
-    return replace(POLICY, **{"cadences": cadences, **changes})
+    enabled = {check: cadence for check, cadence in CADENCES.items() if check not in without}
+    alerting = {name: changes.pop(name) for name in Alerting.model_fields if name in changes}
+    return replace(POLICY, **{"cadences": enabled, "alerting": ALERTING.model_copy(update=alerting), **changes})
 
 
 def trace_id(number: int) -> TraceId:

@@ -93,12 +93,12 @@ class Oracle:
             list(takewhile(lambda look: look.verdict is not Verdict.UNKNOWN, history[::-1]))[::-1]
         )
         own = before & {Fault.BLIND}
-        if newest.conclusive or len(since_blind) >= self.policy.pass_after:
+        if newest.conclusive or len(since_blind) >= self.policy.alerting.pass_after:
             own = set()
         faults = before - OWN
         if newest.verdict is Verdict.PASS:
             passes = list(takewhile(lambda look: look.verdict is Verdict.PASS, seen[::-1]))
-            settled = newest.conclusive or len(passes) >= self.policy.pass_after
+            settled = newest.conclusive or len(passes) >= self.policy.alerting.pass_after
             return own if settled else own | faults
         return own | self._after_failure(seen, faults)
 
@@ -107,10 +107,14 @@ class Oracle:
         assert newest.fault is not None
         fails = list(takewhile(lambda look: look.verdict is Verdict.FAIL, seen[::-1]))
         same = list(takewhile(lambda look: look.fault is newest.fault, fails))
-        confirms = newest.conclusive or newest.fault in faults or len(same) >= self.policy.fail_after
-        confirms = confirms or (not faults and len(fails) >= self.policy.fail_after)
+        confirms = newest.conclusive or newest.fault in faults or len(same) >= self.policy.alerting.fail_after
+        confirms = confirms or (not faults and len(fails) >= self.policy.alerting.fail_after)
         others = faults - {newest.fault}
-        kept = {fault for fault in others if not newest.conclusive and _absent(fault, fails) < self.policy.pass_after}
+        kept = {
+            fault
+            for fault in others
+            if not newest.conclusive and _absent(fault, fails) < self.policy.alerting.pass_after
+        }
         kept = kept if kept or confirms else others
         return kept | ({newest.fault} if confirms else set())
 
@@ -119,9 +123,9 @@ class Oracle:
         row = self._unbroken(row)
         crashes = list(takewhile(lambda look: look.unknown_reason in CRASHES, row[::-1]))
         if crashes:
-            return before | ({Fault.CHECK_FAILED} if len(crashes) >= self.policy.fail_after else set())
+            return before | ({Fault.CHECK_FAILED} if len(crashes) >= self.policy.alerting.fail_after else set())
         every = self.policy.cadences[history[-1].check].every
-        long = row[-1].at - row[0].at >= max(self.policy.blind_after, 2 * every)
+        long = row[-1].at - row[0].at >= max(self.policy.alerting.blind_after, 2 * every)
         blind = {Fault.BLIND} if len(row) > 1 and long else set()
         return (before - {Fault.CHECK_FAILED}) | blind
 
@@ -163,9 +167,12 @@ class Oracle:
         bad = [trace for trace in takewhile(lambda trace: not trace.shown, newest) if trace.lost]
         good = list(takewhile(lambda trace: trace.shown, newest))
         outage = Fault.TRACE_MISSING in self.of_traces and not self.comes_and_goes
-        if outage and len([trace for trace in good if self._is_fresh(trace, now)]) >= self.policy.pass_after:
+        if outage and len([trace for trace in good if self._is_fresh(trace, now)]) >= self.policy.alerting.pass_after:
             self._end(now)
-        elif not outage and len([trace for trace in bad if self._is_fresh(trace, now)]) >= self.policy.fail_after:
+        elif (
+            not outage
+            and len([trace for trace in bad if self._is_fresh(trace, now)]) >= self.policy.alerting.fail_after
+        ):
             self.of_traces[Fault.TRACE_MISSING] = bad[-1].sent_at
             self.comes_and_goes = False
         elif not outage:
@@ -193,9 +200,9 @@ class Oracle:
         newest = [trace for trace in self.traces[::-1] if trace.outcome == "arrived" or trace.late]
         bad = [trace for trace in takewhile(lambda trace: trace.late, newest) if not trace.excused]
         good = list(takewhile(lambda trace: not trace.late, newest))
-        if len([trace for trace in good if self._is_fresh(trace, now)]) >= self.policy.pass_after:
+        if len([trace for trace in good if self._is_fresh(trace, now)]) >= self.policy.alerting.pass_after:
             self.of_traces.pop(Fault.TRACE_LATE, None)
-        elif len([trace for trace in bad if self._is_fresh(trace, now)]) >= self.policy.fail_after:
+        elif len([trace for trace in bad if self._is_fresh(trace, now)]) >= self.policy.alerting.fail_after:
             self.of_traces.setdefault(Fault.TRACE_LATE, bad[-1].sent_at)
 
     def _is_fresh(self, trace: Trace, now: Instant) -> bool:

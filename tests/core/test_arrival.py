@@ -24,12 +24,13 @@ from monitor.core.arrival import (
 )
 from monitor.core.canary import Canary, ControlSpan, IdSource, Outcome
 from monitor.core.model import Instant
-from monitor.core.state import ArrivalPolicy, TraceIdMode
+from monitor.core.state import TraceIdMode
 from monitor.core.trace import LabelJudgement, Narrowing, Route, SpanFact, TraceSeen
+from monitor.settings.target import ArrivalCheck
 from tests.core.build import POLICY, a_canary, policy, quick, spans, trace_id
 from tests.fakes.clock import START
 
-WAITS = POLICY.arrival
+WAITS = ArrivalCheck()
 WHOLE, PART, NONE = spans(1), spans(1)[1:], ()
 
 
@@ -41,7 +42,7 @@ def seen(facts: tuple[SpanFact, ...], after: float, route: Route = Route.TRACE) 
 def judged(*looks: TraceSeen, canary: Canary | None = None, counts: bool = True, wanted: int | None = None) -> Canary:
     """A canary after some looks."""
     known = canary if canary is not None else a_canary()
-    arrival = replace(WAITS, complete_spans=wanted)
+    arrival = ArrivalCheck(complete_spans=wanted)
     for look in looks:
         known = look_at(known, look, policy=policy(arrival=arrival), counts=counts)
     return known
@@ -50,7 +51,7 @@ def judged(*looks: TraceSeen, canary: Canary | None = None, counts: bool = True,
 # --- when to look ----------------------------------------------------------------------------------------------------
 
 
-def every_look(arrival: ArrivalPolicy, until: float) -> list[Instant]:
+def every_look(arrival: ArrivalCheck, until: float) -> list[Instant]:
     """The moments of looking, in seconds after the answer, if every look shows nothing."""
     last: Instant | None = None
     moments: list[Instant] = []
@@ -72,7 +73,7 @@ def test_looks_begin_after_a_second_and_back_off() -> None:
 @given(late=st.integers(2, 500), more=st.integers(1, 500), closer=st.integers(1, 500))
 def test_looks_happen_exactly_at_the_deadlines(late: int, more: int, closer: int) -> None:
     """Whatever the back-off."""
-    arrival = ArrivalPolicy(look_closer_after=closer, late_after=late, missing_after=late + more)
+    arrival = ArrivalCheck(look_closer_after=f"{closer}s", late_after=f"{late}s", missing_after=f"{late + more}s")
     assert {late, late + more} <= set(every_look(arrival, late + more))
 
 

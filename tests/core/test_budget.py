@@ -5,11 +5,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.core.pace import may_send, remaining_ratio, spend, today, use
-from monitor.core.state import DAY, Budget, Limits
+from monitor.core.state import DAY, Budget
+from monitor.settings.target import CanaryCheck
 from tests.core.build import quick
 
 MIDNIGHT = 20_000 * DAY
-LIMITS = Limits(max_per_day=500, max_tokens_per_day=50_000, every=300.0, tokens_each=16)
+LIMITS = CanaryCheck(max_per_day=500, max_tokens_per_day=50_000, every="5m", max_tokens=16)
 
 
 def spent(sent: int = 0, tokens: int = 0, day: int = 20_000) -> Budget:
@@ -67,7 +68,7 @@ def test_the_fast_cadence_leaves_the_tokens_too() -> None:
 @given(offset=st.floats(0, 299.9), greed=st.integers(40, 200), most=st.integers(288, 400))
 def test_the_regular_canaries_of_a_day_are_always_affordable(offset: float, greed: int, most: int) -> None:
     """However greedy the fast cadence is, and never more canaries are sent than the budget has."""
-    limits = Limits(max_per_day=most, max_tokens_per_day=10**9, every=300.0)
+    limits = CanaryCheck(max_per_day=most, max_tokens_per_day=10**9, every="5m")
     budget = Budget()
     for place in range(288):
         regular = MIDNIGHT + offset + place * 300.0

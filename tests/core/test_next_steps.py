@@ -215,26 +215,26 @@ WORDS = {
 @pytest.mark.parametrize("reason", list(WORDS))
 def test_a_blind_monitor_says_what_keeps_it_from_looking(reason: UnknownReason) -> None:
     """Its network, its credential, something in between, or an answer that it does not understand."""
-    story = Story(policy=replace(POLICY, blind_after=0.0)).is_blind(GATEWAY, reason)
+    story = Story(policy=policy(blind_after=0.0)).is_blind(GATEWAY, reason)
     assert WORDS[reason] in story.diagnosis.advice
 
 
 def test_what_only_a_human_can_mend_is_a_permission() -> None:
     """Whatever the reason is called."""
-    story = Story(policy=replace(POLICY, blind_after=0.0)).is_blind(CONFIG, UnknownReason.REFUSED, permanent=True)
+    story = Story(policy=policy(blind_after=0.0)).is_blind(CONFIG, UnknownReason.REFUSED, permanent=True)
     assert story.diagnosis.advice == "Give the monitor's token the permission that it lacks."
 
 
 def test_a_look_that_knows_why_it_could_not_see_says_what_to_do() -> None:
     """A service that answers 500 is not helped by looking at DNS."""
-    story = Story(policy=replace(POLICY, blind_after=0.0))
+    story = Story(policy=policy(blind_after=0.0))
     story.look(GATEWAY, unknown("HTTP 500", UnknownReason.UNREACHABLE, step="It is failing. See its status page."))
     assert story.diagnosis.advice == "It is failing. See its status page."
 
 
 def test_after_a_few_seconds_of_check_nobody_says_for_too_long() -> None:
     """There one look is enough."""
-    story = Story(policy=replace(POLICY, blind_after=0.0)).is_blind(GATEWAY)
+    story = Story(policy=policy(blind_after=0.0)).is_blind(GATEWAY)
     assert story.diagnosis.summary == "The monitor cannot look: cannot look: unreachable"
 
 

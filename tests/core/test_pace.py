@@ -22,9 +22,11 @@ from monitor.core.pace import (
     origin_is_due,
     read_control_at,
 )
-from monitor.core.state import DAY, ArrivalPolicy, Backoff, Budget, Cadence, Recovery
+from monitor.core.state import DAY, Backoff, Budget, Cadence, Recovery
+from monitor.settings.target import ArrivalCheck
 from tests.core.build import (
     ARRIVAL,
+    CADENCES,
     CANARY,
     CONFIG,
     CONTROL,
@@ -70,7 +72,7 @@ FAST = {CONFIG: 15, GATEWAY: 5, CANARY: 60, ARRIVAL: 60, CONTROL: 120}
 
 def fast(story: Story) -> set[CheckName]:
     """The checks that hurry."""
-    return {check for check in CheckName if pace(story, check) == FAST[check] and FAST[check] != REGULAR[check]}
+    return {check for check in CADENCES if pace(story, check) == FAST[check] and FAST[check] != REGULAR[check]}
 
 
 # --- the pace --------------------------------------------------------------------------------------------------------
@@ -79,10 +81,10 @@ def fast(story: Story) -> set[CheckName]:
 def test_when_all_is_well_nobody_hurries() -> None:
     """The regular cadence of each."""
     story = well()
-    assert {check: pace(story, check) for check in CheckName} == REGULAR
+    assert {check: pace(story, check) for check in CADENCES} == REGULAR
 
 
-@pytest.mark.parametrize("check", list(CheckName))
+@pytest.mark.parametrize("check", list(CADENCES))
 def test_a_failing_or_unsettled_check_hurries(check: CheckName) -> None:
     """One failure, one unknown look, or something confirmed."""
     assert check in fast(well().fails(check, F.RATE_LIMITED))
@@ -180,13 +182,13 @@ def due(story: Story, check: CheckName) -> float:
     return due_at(check, story.state, story.policy, story.now) - story.now
 
 
-@pytest.mark.parametrize("check", list(CheckName))
+@pytest.mark.parametrize("check", list(CADENCES))
 def test_a_check_that_never_ran_is_due_at_once(check: CheckName) -> None:
     """Control spans and canaries too: they prove the routes."""
     assert due(Story(), check) == 0
 
 
-@pytest.mark.parametrize("check", list(CheckName))
+@pytest.mark.parametrize("check", list(CADENCES))
 def test_a_check_is_due_an_interval_after_its_last_run(check: CheckName) -> None:
     """But never in the past."""
     story = well()
@@ -314,11 +316,11 @@ def test_the_first_canary_of_all_is_of_the_regular_cadence() -> None:
 
 
 def asked(
-    at: float | None, *, overdue: bool = False, now: float, arrival: ArrivalPolicy | None = None, **of_it: Any
+    at: float | None, *, overdue: bool = False, now: float, arrival: ArrivalCheck | None = None, **of_it: Any
 ) -> bool:
     """Whether TrueFoundry's own store should be asked; `of_it`: what is known of the canary that is overdue."""
     arrived = a_canary(1, outcome=Outcome.ARRIVED)
-    rules = policy(arrival=arrival or ArrivalPolicy())
+    rules = policy(arrival=arrival or ArrivalCheck())
     story = after(Story(rules, now=now), arrived, *([a_canary(2, **of_it)] if overdue else []))
     story.state = replace(story.state, origin_looked_at=at)
     return origin_is_due(story.state, story.policy, story.now)
@@ -343,7 +345,7 @@ def test_the_own_store_is_asked_again_for_a_trace_that_it_did_not_have() -> None
     """Every two minutes: it may lag behind. Where everything is settled faster, that is asked faster too."""
     assert not asked(START + 60, overdue=True, now=START + 179, origin=False)
     assert asked(START + 60, overdue=True, now=START + 180, origin=False)
-    soon = ArrivalPolicy(look_closer_after=4, late_after=8, missing_after=12)
+    soon = ArrivalCheck(look_closer_after="4s", late_after="8s", missing_after="12s")
     assert not asked(START + 4, overdue=True, now=START + 8, origin=False, arrival=soon)
     assert asked(START + 4, overdue=True, now=START + 9, origin=False, arrival=soon)
 

@@ -448,7 +448,7 @@ def test_an_intermittent_loss_is_no_total_one() -> None:
     active = story.state.confirmed[F.TRACE_MISSING]
     some = replace(active, suspicion=replace(active.suspicion, stops_export=False))
     check_state = replace(story.state.check_state(ARRIVAL), confirmed={F.TRACE_MISSING: some})
-    story.state = story.state.with_trend(ARRIVAL, check_state)
+    story.state = story.state.with_check_state(ARRIVAL, check_state)
     assert path(story)[2].text == "loses some of the traces"
 
 

@@ -13,8 +13,9 @@ from monitor.core.inputs import Ticked
 from monitor.core.model import CheckName
 from monitor.core.pace import bar_canary, counters_are_due, due_at, gateway_policies_are_due, may_send, origin_is_due
 from monitor.core.present import LONGEST_BACKOFF, bring_to_present
-from monitor.core.state import DAY, Backoff, Budget, Limits, TargetState
+from monitor.core.state import DAY, Backoff, Budget, TargetState
 from monitor.core.trace import Route
+from monitor.settings.target import CanaryCheck
 from tests.core.build import CANARY, CONFIG, GATEWAY, POLICY, F, Story, a_canary
 from tests.fakes.clock import START
 from tests.store.values import any_value_of
@@ -60,7 +61,7 @@ def test_what_is_right_stays_as_it_is() -> None:
 
 def test_a_budget_that_was_spent_in_the_future_is_spent_until_midnight_only() -> None:
     """Not for 400 days; and not refilled either: more canaries than the budget are never sent."""
-    limits, spent = Limits(max_per_day=500), Budget(day=int((START + AHEAD) // DAY), sent=500, input_tokens=7)
+    limits, spent = CanaryCheck(max_per_day=500), Budget(day=int((START + AHEAD) // DAY), sent=500, input_tokens=7)
     assert not may_send(spent, limits, START + DAY, fast=False)
     now = bring_to_present(TargetState(target=Story().state.target, budget=spent), START).budget
     assert now == replace(spent, day=int(START // DAY))

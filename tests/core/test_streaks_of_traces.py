@@ -10,11 +10,11 @@ from monitor.core.arrival import RECOVERABLE_FOR, REMEMBERED
 from monitor.core.canary import Canary, Outcome
 from monitor.core.drift import ConfigMemory, ConfigSeen
 from monitor.core.inputs import CanaryPlanned
-from monitor.core.model import Fault, Severity
-from monitor.core.moments import length_text
+from monitor.core.model import Fault, Severity, length_text
 from monitor.core.state import Outage
 from monitor.core.streaks import intermittent, is_intermittent, transient_loss, trim
 from monitor.core.trace import LabelJudgement
+from monitor.settings.target import ArrivalCheck
 from tests.core.build import CONFIG, CONTROL, MINUTE, F, Story, a_canary, manifest, policy, spans
 from tests.fakes.clock import START
 
@@ -347,7 +347,7 @@ def test_a_gap_is_told_once_as_a_warning_that_is_already_over() -> None:
 
 def test_a_second_gap_is_told_too() -> None:
     """It is another one, with an id of its own even in the same second."""
-    notified = story("AMMAMMA", arrival=replace(policy().arrival, loss_of=(9, 12)))
+    notified = story("AMMAMMA", arrival=ArrivalCheck(loss_of=(9, 12)))
     notified.tick()
     first, second = notified.state.incidents
     assert first.id != second.id

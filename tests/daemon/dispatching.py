@@ -1,6 +1,6 @@
 """What the tests of the dispatcher share: a bench with notifiers of several kinds, and what they took."""
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -10,18 +10,18 @@ from monitor.core.incident import Notice, Reason
 from monitor.core.inputs import Observation
 from monitor.core.model import CheckName, Fault, Seconds, TargetName, failing, passing
 from monitor.core.silence import Silence
-from monitor.core.state import Cadence, CheckState, Policy, TargetState
-from monitor.daemon.delivery import NotifierHealth, Route
+from monitor.core.state import Cadence, CheckState, TargetState
+from monitor.daemon.delivery import NotifierHealth
 from monitor.daemon.dispatcher import Dispatcher
 from monitor.ports import Notifier, Undeliverable
 from monitor.runner import LiveTargetStore
-from tests.core.build import a_charge
+from tests.core.build import a_charge, policy
 from tests.fakes.clock import START, FakeClock
 from tests.notifiers.fake import FakeNotifier
 
 A, B = TargetName("a"), TargetName("b")
 GATEWAY = CheckName.GATEWAY
-POLICY = Policy(
+POLICY = policy(
     cadences={GATEWAY: Cadence(every=15, every_while_failing=5, deadline=5)},
     fail_after=1,
     pass_after=1,
@@ -138,7 +138,6 @@ def make(
     clock: FakeClock,
     *,
     states: Mapping[TargetName, TargetState] | None = None,
-    key: Callable[[TargetName], str] = lambda _target: "C1",
 ) -> Bench:
     """A dispatcher over two targets, not yet begun."""
     trusted = {GATEWAY: CheckState(ever_passed=True, seen_at=START)}
@@ -159,7 +158,7 @@ def make(
             changed=lambda _state: bench.dispatcher.wake(),
         )
     bench.dispatcher = Dispatcher(
-        [Route(notifier=notifier, mention_key=key) for notifier in notifiers],
+        notifiers,
         clock=clock,
         publish=bench.events.append,
         target_stores=lambda: tuple(bench.target_stores.values()),

@@ -13,8 +13,8 @@ from monitor.core.silence import Silence
 from monitor.core.state import TargetState
 from monitor.daemon.compose import Deps
 from monitor.daemon.daemon import Daemon
-from monitor.daemon.delivery import Route
 from monitor.http import Http, InProcess
+from monitor.ports import Notifier
 from monitor.redaction import Redactor
 from monitor.sandbox import Sandbox
 from monitor.settings import Settings, parse
@@ -60,25 +60,26 @@ class Home:
         self.http = Http(
             clock=self.clock,
             transport=InProcess({host: app for host, app in self.sandbox.apps.items()}),  # noqa: C416 - Host is str
+            redactor=self.redactor,
         )
         self.daemon = Daemon(
             self.settings(),
             Deps(clock=self.clock, http=self.http, redactor=self.redactor),
             store=self.store,
             schedule=self.schedule,
-            routes=self.routes,
+            notifiers=self.notifiers,
         )
         self.daemon.listen(self.events.append)
         await self.daemon.start()
 
     @property
-    def routes(self) -> tuple[Route, ...]:
+    def notifiers(self) -> tuple[Notifier, ...]:
         """The one way to tell."""
-        return (Route(notifier=self.notifier),)
+        return (self.notifier,)
 
     async def apply(self, settings: Settings, silences: tuple[Silence, ...] = ()) -> None:
         """A reload that was good."""
-        await self.daemon.apply(settings, self.routes, silences)
+        await self.daemon.apply(settings, self.notifiers, silences)
         await self.clock.settle()
 
     async def stop(self, grace: Seconds) -> Seconds:

@@ -28,7 +28,7 @@ targets:
 def parts(text: str) -> Parts:
     """Of the one target."""
     clock = FakeClock()
-    deps = Deps(clock=clock, http=Http(clock=clock, transport=InProcess({})), redactor=Redactor())
+    deps = Deps(clock=clock, http=Http(clock=clock, transport=InProcess({}), redactor=Redactor()), redactor=Redactor())
     chosen = settings(text)
     return assemble(PROD, chosen.targets[PROD], chosen, deps, key=b"k", publish=lambda _event: None)
 

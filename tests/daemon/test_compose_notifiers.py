@@ -8,9 +8,8 @@ import pytest
 from monitor.core.model import Severity, TargetName
 from monitor.daemon.compose import Deps
 from monitor.daemon.compose_notifiers import notifiers_of, places_of
-from monitor.daemon.delivery import Route
 from monitor.http import Http, InProcess
-from monitor.ports import Notifier
+from monitor.ports import Mentioning, Notifier
 from monitor.redaction import Redactor
 from tests.fakes.clock import FakeClock
 from tests.settings.samples import MINIMAL, settings, with_target
@@ -22,10 +21,10 @@ ANY = "alerting:\n  webhook: {url: 'https://receiver.example/hook', secret: a-si
 ALL = BOT + "  alertmanager: {urls: ['http://127.0.0.1:9093']}\n  webhook: {url: 'https://receiver.example/hook'}\n"
 
 
-def routes(text: str) -> tuple[Route, ...]:
+def notifiers(text: str) -> tuple[Notifier, ...]:
     """Made of a configuration."""
     clock = FakeClock()
-    deps = Deps(clock=clock, http=Http(clock=clock, transport=InProcess({})), redactor=Redactor())
+    deps = Deps(clock=clock, http=Http(clock=clock, transport=InProcess({}), redactor=Redactor()), redactor=Redactor())
     return notifiers_of(settings(text), deps)
 
 
@@ -42,22 +41,23 @@ def routes(text: str) -> tuple[Route, ...]:
 )
 def test_what_is_configured_is_told_by(more: str, names: list[str]) -> None:
     """None at all is legal: metrics only."""
-    assert [route.notifier.name for route in routes(MINIMAL + more)] == names
+    assert [each.name for each in notifiers(MINIMAL + more)] == names
 
 
 def test_targets_that_share_channel_and_mention_share_the_minute() -> None:
     """One with a channel or a mention of its own is called for itself."""
     own = with_target("alerting: {channel: C2}").replace("  prod:", "  own:", 1).removeprefix("targets:\n")
     twin = MINIMAL.replace("  prod:", "  twin:", 1).removeprefix("targets:\n")
-    (slack,) = routes(MINIMAL + twin + own + BOT)
+    (slack,) = notifiers(MINIMAL + twin + own + BOT)
+    assert isinstance(slack, Mentioning)
     prod, other, alone = (slack.mention_key(TargetName(name)) for name in ("prod", "twin", "own"))
     assert prod == other != alone
 
 
 def test_a_targets_own_channel_is_where_it_is_told() -> None:
     """The global one is for all the others."""
-    (slack,) = routes(with_target("alerting: {channel: C2, mention: '<@U1>'}") + BOT)
-    notifier: Any = slack.notifier
+    (slack,) = notifiers(with_target("alerting: {channel: C2, mention: '<@U1>'}") + BOT)
+    notifier: Any = slack
     own = notifier.destinations[TargetName("prod")]
     assert (own.channel, own.mention, notifier.destination.channel) == ("C2", "<@U1>", "C1")
 
@@ -65,7 +65,7 @@ def test_a_targets_own_channel_is_where_it_is_told() -> None:
 def places(text: str, channel: str | None = None) -> Mapping[str, Notifier]:
     """Every single place of a configuration."""
     clock = FakeClock()
-    deps = Deps(clock=clock, http=Http(clock=clock, transport=InProcess({})), redactor=Redactor())
+    deps = Deps(clock=clock, http=Http(clock=clock, transport=InProcess({}), redactor=Redactor()), redactor=Redactor())
     return places_of(settings(text), deps, channel=channel)
 
 
@@ -94,13 +94,13 @@ def test_the_self_test_goes_to_its_own_channel() -> None:
 def test_alertmanager_knows_whose_severity_cannot_change() -> None:
     """Only a target that is never worse than a warning has always the same."""
     twin = MINIMAL.replace("  prod:", "  twin:", 1).removeprefix("targets:\n")
-    (route,) = routes(with_target("alerting: {max_severity: warning}") + twin + MANAGER)
-    notifier: Any = route.notifier
+    (manager,) = notifiers(with_target("alerting: {max_severity: warning}") + twin + MANAGER)
+    notifier: Any = manager
     assert notifier.max_severities == {TargetName("prod"): Severity.WARNING}
 
 
 def test_no_notifier_shows_its_secret() -> None:
     """Not even to a debugger's eye."""
-    shown = repr(routes(MINIMAL + ALL)) + repr(routes(MINIMAL + HOOK)) + repr(routes(MINIMAL + ANY))
+    shown = repr(notifiers(MINIMAL + ALL)) + repr(notifiers(MINIMAL + HOOK)) + repr(notifiers(MINIMAL + ANY))
     for secret in ("xoxb-Secret-3", "Secret4", "a-signing-secret"):
         assert secret not in shown

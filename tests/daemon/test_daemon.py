@@ -17,6 +17,7 @@ from monitor.redaction import MASK
 from tests.daemon.home import DEMO, Home, home
 from tests.fakes.store import MemoryStore
 from tests.notifiers.notices import an_incident
+from tests.sampling import sample
 from tests.virtual_schedule import VirtualSchedule
 
 GONE = TargetName("gone")
@@ -29,7 +30,7 @@ async def _again(it: Home) -> Daemon:
     await it.daemon._dispatcher._cancel()
     schedule = VirtualSchedule(it.clock, it.events.append)
     deps = Deps(clock=it.clock, http=it.http, redactor=it.redactor)
-    it.daemon = Daemon(it.settings(), deps, store=it.store, schedule=schedule, routes=it.routes)
+    it.daemon = Daemon(it.settings(), deps, store=it.store, schedule=schedule, notifiers=it.notifiers)
     it.daemon.listen(it.events.append)
     await it.daemon.start()
     return it.daemon
@@ -167,7 +168,7 @@ async def test_a_clock_that_is_set_back_does_not_keep_canaries_from_being_sent()
         assert len(it.state().canaries) > sent
 
 
-@pytest.mark.parametrize("jump", [-7200, -90, 90, 7200])
+@pytest.mark.parametrize("jump", sample([-7200, -90, 90, 7200], every=3))
 async def test_a_wall_clock_that_is_set_neither_loses_looks_nor_has_all_of_them_at_once(jump: float) -> None:
     """Each check goes on at its own pace: as many looks as without the jump, and none in the first seconds after it.
 

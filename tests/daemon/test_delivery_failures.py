@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from monitor.daemon.delivery import NotifierHealth, Route
+from monitor.daemon.delivery import NotifierHealth
 from monitor.ports import Undeliverable
 from tests.daemon.dispatching import OPENED, RESOLVED, A, B, Picky, Slow, dispatching, reasons
 from tests.fakes.clock import START, FakeClock
@@ -49,7 +49,7 @@ async def test_neither_a_reload_nor_the_end_hurries_whoever_asked_to_wait() -> N
     async with dispatching(slack, clock=clock) as bench:
         await bench.breaks()
         await bench.advance(30)
-        await bench.dispatcher.exchange([Route(notifier=slack)])
+        await bench.dispatcher.exchange([slack])
         await bench.advance(30)
         assert bench.health().pending == 1
         await bench.advance(65)
@@ -131,7 +131,7 @@ async def test_what_was_refused_is_tried_at_once_when_somebody_asks(by_reload: b
         await bench.advance(30)
         slack.errors.clear()
         if by_reload:
-            await bench.dispatcher.exchange([Route(notifier=slack)])
+            await bench.dispatcher.exchange([slack])
         else:
             bench.dispatcher.retry()
         await bench.advance(1)

@@ -5,8 +5,9 @@ from dataclasses import replace
 
 import pytest
 
-from monitor.daemon.delivery import LIMIT, Route
+from monitor.daemon.delivery import LIMIT
 from monitor.ports import Undeliverable
+from monitor.settings.model import Alerting
 from tests.daemon.dispatching import EDITED, HOUR, OPENED, POLICY, RESOLVED, A, B, Forgetful, Slow, dispatching, reasons
 from tests.fakes.clock import START, FakeClock
 from tests.notifiers.fake import FakeNotifier
@@ -57,7 +58,7 @@ async def test_other_ways_to_tell_take_over() -> None:
     async with dispatching(old, clock=clock) as bench:
         await bench.breaks()
         await bench.advance(1)
-        exchanged = asyncio.create_task(bench.dispatcher.exchange([Route(notifier=new), Route(notifier=other)]))
+        exchanged = asyncio.create_task(bench.dispatcher.exchange([new, other]))
         await bench.advance(1)
         assert (old.closed, reasons(old), reasons(new), reasons(other)) == (False, [], [], [OPENED])
         await bench.advance(20)
@@ -74,7 +75,7 @@ async def test_two_exchanges_at_once_leave_one_worker_for_each_way() -> None:
     async with dispatching(old, clock=clock) as bench:
         await bench.breaks()
         await bench.advance(1)
-        exchanges = [bench.dispatcher.exchange([Route(notifier=each)]) for each in (newer, newest)]
+        exchanges = [bench.dispatcher.exchange([each]) for each in (newer, newest)]
         both = asyncio.gather(*exchanges)
         await bench.advance(30)
         assert both.done()
@@ -93,7 +94,7 @@ async def test_a_way_that_hangs_keeps_an_exchange_no_longer_than_its_limit() -> 
     async with dispatching(old, clock=clock) as bench:
         await bench.breaks()
         await bench.advance(1)
-        exchanged = asyncio.create_task(bench.dispatcher.exchange([Route(notifier=new)]))
+        exchanged = asyncio.create_task(bench.dispatcher.exchange([new]))
         await bench.advance(LIMIT)
         assert exchanged.done()
         assert (old.closed, reasons(old), reasons(new)) == (True, [], [OPENED])
@@ -119,7 +120,7 @@ async def test_what_is_exchanged_during_the_end_begins_no_more() -> None:
     async with dispatching(old, clock=clock) as bench:
         await bench.breaks()
         await bench.advance(1)
-        work = [bench.dispatcher.exchange([Route(notifier=new)]), bench.dispatcher.stop(5.0)]
+        work = [bench.dispatcher.exchange([new]), bench.dispatcher.stop(5.0)]
         both = asyncio.gather(*work)
         await bench.advance(70)
         assert both.done()
@@ -147,7 +148,9 @@ async def test_what_comes_back_under_a_silence_is_not_said_again() -> None:
     """It was told as over, and nobody is to hear that it is not."""
     forgetful = Forgetful("alertmanager")
     async with dispatching(forgetful) as bench:
-        bench.target_stores[A].policy = replace(POLICY, reopen_within=HOUR)
+        bench.target_stores[A].policy = replace(
+            POLICY, alerting=Alerting(fail_after=1, pass_after=1, reopen_within="1h")
+        )
         await bench.breaks()
         await bench.advance(1)
         await bench.fixes()

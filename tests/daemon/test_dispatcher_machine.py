@@ -18,8 +18,8 @@ from monitor.core.inputs import Acknowledged, Observation, Ticked
 from monitor.core.model import CheckName, Fault, Severity, TargetName, UnknownReason, failing, passing, unknown
 from monitor.core.notify import MENTION_AT_MOST_EVERY, acknowledged
 from monitor.core.silence import Silence, silenced_throughout, silenced_until
-from monitor.core.state import Cadence, Policy
-from tests.core.build import a_charge
+from monitor.core.state import Cadence
+from tests.core.build import a_charge, policy
 from tests.mortal import TARGETS, Answer, Death, Delivery, Process, Reader
 
 MINUTE, HOUR = 60.0, 3600.0
@@ -58,7 +58,7 @@ class Mortal(RuleBasedStateMachine):
         self.clock_is_set = clock_is_set
         cadence = Cadence(every=15, every_while_failing=5, deadline=5)
         self.process = Process(
-            Policy(
+            policy(
                 cadences={GATEWAY: cadence, CANARY: cadence} if canary else {GATEWAY: cadence},
                 fail_after=fail_after,
                 pass_after=fail_after,
@@ -88,7 +88,7 @@ class Mortal(RuleBasedStateMachine):
     @rule(of=targets, check=checks)
     def is_mended(self, of: TargetName, check: CheckName) -> None:
         """It finds everything well, often enough to believe it."""
-        for _ in range(self.process.policy.pass_after):
+        for _ in range(self.process.policy.alerting.pass_after):
             self.does(self._looks(of, check, passing("well")))
 
     @rule(of=targets, times=st.integers(1, 3))
@@ -164,7 +164,7 @@ class Mortal(RuleBasedStateMachine):
         self.does(self._exchange())
 
     async def _exchange(self) -> None:
-        exchange = asyncio.ensure_future(self.process.dispatcher.exchange(self.process.routes()))
+        exchange = asyncio.ensure_future(self.process.dispatcher.exchange(self.process.readers))
         await self.process.clock.run_until(exchange.done)
 
     # --- what people do
@@ -353,4 +353,4 @@ def _name(incident: Incident | None) -> tuple[Fault, Severity] | None:
 
 
 TestMortal = Mortal.TestCase
-TestMortal.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestMortal.settings = settings(max_examples=25, stateful_step_count=40, deadline=None)

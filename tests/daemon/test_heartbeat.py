@@ -7,10 +7,10 @@ import pytest
 
 from monitor.core.incident import Notice
 from monitor.core.model import CheckName
-from monitor.daemon.delivery import Route
 from monitor.daemon.heartbeat import Heartbeat
 from monitor.http import Http
 from monitor.ports import Undeliverable
+from monitor.redaction import Redactor
 from tests.daemon.home import Home, home
 from tests.fakes.remote import Remote, Reply
 from tests.notifiers.fake import FakeNotifier
@@ -26,7 +26,7 @@ class Pulse:
         self.alive = True
         self.impaired: dict[str, str] = {}
         self.remote = Remote(it.clock, *(replies or (Reply(body=b"OK"),)))
-        http = Http(clock=it.clock, transport=self.remote.transport)
+        http = Http(clock=it.clock, transport=self.remote.transport, redactor=Redactor())
         self.heartbeat = Heartbeat(
             http,
             lambda: f"{self.remote.url}{SECRET}",
@@ -85,7 +85,7 @@ async def test_a_schedule_that_stands_still_is_silence() -> None:
         assert pulse.heartbeat.problem == "withheld: the schedule stands still"
 
 
-@pytest.mark.parametrize("check", ["config", "gateway", "canary", "control"])
+@pytest.mark.parametrize("check", sample(["gateway", "config", "canary", "control"], every=3))
 async def test_a_check_that_does_not_look_is_silence(check: str) -> None:
     """Whichever it is: three times its cadence and its deadline after it looked last."""
     async with home() as it:
@@ -168,7 +168,7 @@ async def test_a_notifier_that_hangs_is_silence() -> None:
             return await super().deliver(notice)
 
     async with home() as it:
-        await it.daemon.notify_by((Route(notifier=Hanging()),))
+        await it.daemon.notify_by((Hanging(),))
         await it.clock.advance(30)
         pulse = Pulse(it)
         await it.sandbox.break_("exporter_disabled")

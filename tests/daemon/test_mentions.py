@@ -82,8 +82,8 @@ async def test_after_a_minute_it_is_called_again() -> None:
 
 async def test_another_channel_is_called_for_itself() -> None:
     """The limit is per channel and mention."""
-    slack = FakeNotifier()
-    async with dispatching(slack, key=str) as bench:
+    slack = FakeNotifier(mention_key=str)
+    async with dispatching(slack) as bench:
         await bench.breaks(A)
         await bench.breaks(B)
         await bench.advance()

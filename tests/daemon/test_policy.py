@@ -5,12 +5,14 @@ from typing import Any
 
 from monitor.core.gateway_policies import Profile
 from monitor.core.model import CheckName, Fault, Severity
-from monitor.core.state import Cadence, Policy, TraceIdMode
+from monitor.core.pace import may_send
+from monitor.core.state import DAY, Budget, Cadence, Policy, TraceIdMode
 from monitor.daemon.policy import at_once, enabled_checks, policy_of
 from tests.daemon.test_compose import NO_CONTROL_PLANE
 from tests.settings.samples import prod, settings, with_target
 
 KEY = b"k" * 32
+HOUR = 3600.0
 C = CheckName
 
 EVERYTHING = (
@@ -107,10 +109,11 @@ def test_every_threshold_is_the_operators() -> None:
     assert (arrival.look_closer_after, arrival.late_after, arrival.missing_after, arrival.settle) == (30, 120, 240, 420)
     assert (arrival.complete_spans, arrival.loss_of) == (3, (2, 9))
     limits = made.limits
-    assert (limits.max_per_day, limits.max_tokens_per_day, limits.every, limits.tokens_each) == (300, 40_000, 600, 8)
-    assert (made.fail_after, made.pass_after, made.blind_after, made.reopen_within) == (3, 4, 660, 0)
-    assert (made.remind_every, made.escalate_after) == ((3600,), 1200)
-    assert made.severity == {Fault.TRACE_LATE: Severity.CRITICAL, Fault.PROVIDER_FAILING: Severity.NONE}
+    assert (limits.max_per_day, limits.max_tokens_per_day, limits.every, limits.max_tokens) == (300, 40_000, 600, 8)
+    alerting = made.alerting
+    assert (alerting.fail_after, alerting.pass_after, alerting.blind_after, alerting.reopen_within) == (3, 4, 660, 0)
+    assert (alerting.remind_every, alerting.escalate_after) == ((3600,), 1200)
+    assert alerting.severity == {Fault.TRACE_LATE: Severity.CRITICAL, Fault.PROVIDER_FAILING: Severity.NONE}
     assert (made.max_severity, made.trace_id) == (Severity.WARNING, TraceIdMode.FEEDBACK)
     labels = made.labels
     assert (labels.service_name, labels.resource_attributes, labels.content) == ("my-gateway", {"env": "prd"}, False)
@@ -144,7 +147,9 @@ def test_checks_that_are_switched_off_have_no_cadence() -> None:
 
 def test_without_max_tokens_none_are_reserved() -> None:
     """It is not known then what a canary costs."""
-    assert policy(with_target("checks: {canary: {max_tokens: null}}")).limits.tokens_each == 0
+    limits = policy(with_target("checks: {canary: {max_tokens: null}}")).limits
+    almost_spent = Budget(day=100, sent=1, input_tokens=limits.max_tokens_per_day - 1)
+    assert may_send(almost_spent, limits, 100 * DAY + HOUR, fast=True)
 
 
 def test_the_credential_is_known_by_its_fingerprint_alone() -> None:
@@ -157,10 +162,10 @@ def test_the_credential_is_known_by_its_fingerprint_alone() -> None:
 
 def test_one_look_is_enough_for_a_single_pass() -> None:
     """Nothing to be patient about; everything else stays."""
-    made = policy()
+    made = settings(EVERYTHING).alerting
     once = at_once(made)
     assert (once.fail_after, once.pass_after, once.blind_after) == (1, 1, 0.0)
-    assert dataclasses.replace(once, fail_after=3, pass_after=4, blind_after=660) == made
+    assert once.model_copy(update={"fail_after": 3, "pass_after": 4, "blind_after": 660.0}) == made
 
 
 def test_enabled_checks_are_those_with_a_cadence() -> None:

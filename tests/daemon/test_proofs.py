@@ -24,7 +24,9 @@ class Bench:
         self.it, self.store = it, Failing()
         self.receiver, self.remote = Receiver(), Remote(it.clock, Reply(body=b"OK"))
         network = InProcess({"hook.example": self.receiver.asgi, "remote.example": self.remote._serve})
-        deps = Deps(clock=it.clock, http=Http(clock=it.clock, transport=network), redactor=it.redactor)
+        deps = Deps(
+            clock=it.clock, http=Http(clock=it.clock, transport=network, redactor=it.redactor), redactor=it.redactor
+        )
         self.meta = MetaMonitoring(deps, it.daemon, it.schedule, state_problem=lambda: self.store.problem)
 
     def settings(self, **alerting: Any) -> Settings:

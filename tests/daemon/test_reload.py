@@ -21,6 +21,7 @@ from monitor.ports import Undeliverable
 from monitor.redaction import Redactor
 from monitor.settings import load
 from monitor.web.views import Rejected
+from tests.core.build import CADENCES
 from tests.daemon.home import DEMO, Home, home
 from tests.fakes.clock import START
 from tests.fakes.limits import no_descriptors
@@ -110,7 +111,7 @@ async def test_a_target_that_is_new_begins_at_once() -> None:
         await it.apply(it.settings(targets={"other": it.target()}))
         await it.clock.advance(15)
         check_states = it.state(OTHER).check_states
-        assert {check for check, check_state in check_states.items() if check_state.last is not None} == set(C)
+        assert {check for check, check_state in check_states.items() if check_state.last is not None} == set(CADENCES)
         assert set(it.daemon.report()["targets"]) == {"demo", "other"}
 
 
@@ -129,7 +130,7 @@ async def test_what_was_remembered_of_a_changed_target_stays() -> None:
         after = it.state().incident
         assert after is not None
         assert (after.id, after.acked_by) == (incident.id, "ana")
-        assert it.daemon.policies[DEMO].fail_after == 3
+        assert it.daemon.policies[DEMO].alerting.fail_after == 3
         assert [notice.reason for notice in it.notifier.notices] == [Reason.OPENED, Reason.EDITED]
 
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 from monitor.core.incident import NEVER
 from monitor.core.state import TargetState
 from monitor.ports import Undeliverable
+from monitor.settings.model import Alerting
 from tests.daemon.dispatching import EDITED, HOUR, OPENED, POLICY, RESOLVED, A, B, Picky, dispatching, make, reasons
 from tests.fakes.clock import START, FakeClock
 from tests.notifiers.fake import FakeNotifier
@@ -67,7 +68,7 @@ async def test_what_came_back_and_was_over_inside_one_silence_keeps_its_place() 
     slack = FakeNotifier()
     async with dispatching(slack) as bench:
         for target_store in bench.target_stores.values():
-            target_store.policy = replace(POLICY, reopen_within=1800.0)
+            target_store.policy = replace(POLICY, alerting=Alerting(fail_after=1, pass_after=1))
         await bench.breaks()
         await bench.advance(60)
         await bench.fixes()
@@ -94,7 +95,7 @@ async def test_what_came_back_and_was_over_while_nobody_listened_is_one_message(
     slack = FakeNotifier()
     async with dispatching(slack) as bench:
         for target_store in bench.target_stores.values():
-            target_store.policy = replace(POLICY, reopen_within=1800.0)
+            target_store.policy = replace(POLICY, alerting=Alerting(fail_after=1, pass_after=1))
         await bench.breaks()
         await bench.advance(60)
         await bench.fixes()

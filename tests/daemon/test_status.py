@@ -10,7 +10,7 @@ from monitor.core.canary import Outcome
 from monitor.core.faults import LOSSES
 from monitor.core.incident import Losses
 from monitor.core.model import CheckName, Fault, Severity, UnknownReason, Verdict
-from monitor.core.state import Policy, TargetState
+from monitor.core.state import TargetState
 from monitor.daemon.status import describe, describe_incident, describe_target, severity_of_failures, verdict_of
 from tests.core.build import OFF, PROD, F, Story, a_canary, manifest, policy
 from tests.fakes.clock import START
@@ -198,7 +198,7 @@ def test_a_check_that_is_switched_off_is_not_missed() -> None:
 
 def test_where_nothing_is_looked_at_nothing_is_known() -> None:
     """No check, no pass."""
-    assert verdict_of(TargetState(target=PROD), Policy(cadences={})) is Verdict.UNKNOWN
+    assert verdict_of(TargetState(target=PROD), policy(cadences={})) is Verdict.UNKNOWN
 
 
 def test_a_fault_that_nobody_wants_to_hear_of_still_fails() -> None:

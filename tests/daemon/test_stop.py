@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Mapping
 
 from monitor.core.incident import Notice
-from monitor.daemon.delivery import Route
 from monitor.daemon.service import GRACE
 from monitor.ports import Undeliverable
 from tests.daemon.home import DEMO, Home, home
@@ -57,7 +56,7 @@ async def test_what_hangs_is_left_within_the_grace() -> None:
     """Checks that never end and a notifier that never answers; what is known is written down."""
     async with home() as it:
         await it.clock.advance(30)
-        await it.daemon.notify_by([Route(notifier=Hanging())])
+        await it.daemon.notify_by([Hanging()])
         await it.sandbox.break_("gateway_unreachable_black_hole")
         await it.sandbox.break_("control_plane_silent")
         await it.clock.run_until(lambda: it.state().incident, limit=120)

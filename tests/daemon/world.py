@@ -55,7 +55,11 @@ class World:
         passes = one_shots(
             chosen,
             Selection(targets=frozenset(map(TargetName, targets)), checks=frozenset(only) or None),
-            Deps(clock=self.clock, http=Http(clock=self.clock, transport=transport), redactor=Redactor()),
+            Deps(
+                clock=self.clock,
+                http=Http(clock=self.clock, transport=transport, redactor=Redactor()),
+                redactor=Redactor(),
+            ),
             say=self.said.append,
         )
         work = asyncio.ensure_future(run_all((one.run for one in passes), clock=self.clock, timeout=timeout))

@@ -47,7 +47,7 @@ class Harness:
         settings, clock = self.settings, self.clock
         recorder = Recorder(settings, record, clock=clock) if record is not None else None
         transport = InProcess({host: app for host, app in self.sandbox.apps.items()})  # noqa: C416 - Host is str
-        http = Http(clock=clock, transport=transport)
+        http = Http(clock=clock, transport=transport, redactor=Redactor())
         deps = Deps(clock=clock, http=http, redactor=Redactor(secrets_of(settings)))
         listen = recorder.record if recorder is not None else None
         wanted = [name for name in settings.targets if name in targets or not targets]

@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 
 from monitor.cli.doctor_text import snippet
-from monitor.core.state import ArrivalPolicy
 from monitor.doctor.about_traceloop import suggest_deadlines
 from monitor.settings import parse
+from monitor.settings.target import ArrivalCheck
 from tests.doctor.harness import harness
 from tests.scenarios.house import merge
 
-DEFAULT = ArrivalPolicy()
+DEFAULT = ArrivalCheck()
 TRACED = {"gateway.trace_id": "feedback", "checks.arrival.complete_spans": 3}
 
 
@@ -106,14 +106,8 @@ def test_suggested_deadlines_leave_room_and_keep_their_order(measured: float) ->
     configuration = {"targets": {"demo": merge(_TARGET, {"checks": {"arrival": values}})}}
     arrival = parse(json.dumps(configuration), {}, Path("/")).settings.targets["demo"].checks.arrival  # type: ignore[index]
     assert measured < arrival.look_closer_after < arrival.late_after < arrival.missing_after
-    taken = ArrivalPolicy(
-        look_closer_after=arrival.look_closer_after,
-        late_after=arrival.late_after,
-        missing_after=arrival.missing_after,
-        settle=arrival.settle,
-    )
     assert values
-    assert suggest_deadlines(taken, measured) == ()
+    assert suggest_deadlines(arrival, measured) == ()
 
 
 _TARGET: dict[str, Any] = {

@@ -100,7 +100,7 @@ async def _seen_through(headers: Mapping[str, str]) -> Snapshot:
 
     clock = FakeClock(threads=False)
     async with harness() as it:
-        http = Http(clock=clock, transport=InProcess({"gateway": gateway}))
+        http = Http(clock=clock, transport=InProcess({"gateway": gateway}), redactor=Redactor())
         deps = Deps(clock=clock, http=http, redactor=Redactor())
         (name,) = it.settings.targets
         probe = Probe(name, it.settings, deps, say=it.said.append)

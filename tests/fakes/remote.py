@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl
 
 from monitor.http import Http, InProcess
 from monitor.ports import Clock
+from monitor.redaction import Redactor
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,10 @@ class Remote:
         self.outcomes: list[str] = []
         self.transport = InProcess({"remote.example": self._serve})
         self.http = Http(
-            clock=clock, transport=self.transport, on_answer=lambda _, outcome: self.outcomes.append(outcome)
+            clock=clock,
+            transport=self.transport,
+            on_answer=lambda _, outcome: self.outcomes.append(outcome),
+            redactor=Redactor(),
         )
 
     async def _serve(self, scope: Any, receive: Any, send: Any) -> None:

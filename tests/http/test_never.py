@@ -10,6 +10,7 @@ import pytest
 
 from monitor.http import Http, Network
 from monitor.ports import PortError
+from monitor.redaction import Redactor
 from tests.fakes.clock import FakeClock
 from tests.fakes.loopback import Handler, answer, saying, serving
 from tests.fakes.remote import Remote
@@ -27,7 +28,7 @@ class OverTheNetwork:
     def __init__(self, port: int) -> None:
         self.clock = FakeClock()
         self.url = f"http://127.0.0.1:{port}"
-        self.http = Http(clock=self.clock, transport=Network(redactor=redactor(), environ={}))
+        self.http = Http(clock=self.clock, transport=Network(redactor=redactor(), environ={}), redactor=Redactor())
 
 
 async def ask(kind: str, port: int) -> None:

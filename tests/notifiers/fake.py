@@ -1,9 +1,10 @@
 """A notifier that remembers what it was told, and fails when asked to."""
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from monitor.core.incident import Notice
+from monitor.core.model import TargetName
 from monitor.notifiers.slack import render
 from monitor.ports import Undeliverable
 
@@ -11,12 +12,13 @@ from monitor.ports import Undeliverable
 class FakeNotifier:
     """Implements `monitor.ports.Notifier`. `failures` are raised one after the other, `notices` are what got through."""
 
-    def __init__(self, name: str = "fake") -> None:
+    def __init__(self, name: str = "fake", mention_key: Callable[[TargetName], str] = lambda _target: "C1") -> None:
         self.name = name
         self.notices: list[Notice] = []
         self.lines: list[str] = []
         self.failures: deque[Undeliverable] = deque()
         self.closed = False
+        self.mention_key = mention_key
 
     async def deliver(self, notice: Notice) -> Mapping[str, str]:
         """Remember; the receipt is that of the first notice of an incident."""

@@ -11,6 +11,7 @@ from monitor.core.model import Severity
 from monitor.http import Http, InProcess
 from monitor.notifiers.alertmanager import LASTS, AlertmanagerNotifier
 from monitor.ports import Notifier, Undeliverable
+from monitor.redaction import Redactor
 from tests.fakes.clock import START, FakeClock
 from tests.notifiers import notices
 from tests.notifiers.contract import REDACT, SECRET, NotifierContract, Reader
@@ -44,7 +45,7 @@ class Cluster:
 def a_notifier(cluster: Cluster, **more: Any) -> AlertmanagerNotifier:
     """A notifier for both instances."""
     defaults: dict[str, Any] = {
-        "http": Http(clock=cluster.clock, transport=cluster.network),
+        "http": Http(clock=cluster.clock, transport=cluster.network, redactor=Redactor()),
         "clock": cluster.clock,
         "urls": ["http://am-1:9093", "http://am-2:9093/prefix/"],
         "redact": REDACT,
@@ -270,7 +271,7 @@ class House:
         self.one, self.two = FakeAlertmanager(self.clock, skew=skew), FakeAlertmanager(self.clock)
         self.network = InProcess({"am-1": self.one.asgi, "am-2": self.two.asgi})
         self.notifier = AlertmanagerNotifier(
-            http=Http(clock=self.clock, transport=self.network),
+            http=Http(clock=self.clock, transport=self.network, redactor=Redactor()),
             clock=self.clock,
             urls=["http://am-1:9093", "http://am-2:9093"],
             redact=REDACT,

@@ -84,7 +84,7 @@ WAYS = {
 async def _tell(name: str, url: str) -> tuple[Outcome, str, float]:
     """What became of a notice, what is shown of it, and how long that took."""
     clock = FakeClock()
-    http = Http(clock=clock, transport=Network(redactor=Redactor(), environ={}))
+    http = Http(clock=clock, transport=Network(redactor=Redactor(), environ={}), redactor=Redactor())
     dispatching = asyncio.ensure_future(MAKERS[name](http, clock, url).deliver(notices.opened()))
     # Real bytes take real moments, in which no fake time passes; what never ends is ended by fake time.
     await asyncio.wait([dispatching], timeout=0.7)

@@ -14,6 +14,7 @@ from monitor.core.notify import record
 from monitor.http import Http, InProcess
 from monitor.notifiers.webhook import WebhookNotifier
 from monitor.ports import Notifier, Undeliverable
+from monitor.redaction import Redactor
 from tests.fakes.clock import START, FakeClock
 from tests.notifiers import notices
 from tests.notifiers.contract import REDACT, NotifierContract, Reader
@@ -44,7 +45,7 @@ class Hook:
 def a_webhook(hook: Hook, **more: Any) -> WebhookNotifier:
     """A notifier for it."""
     defaults: dict[str, Any] = {
-        "http": Http(clock=hook.clock, transport=hook.network),
+        "http": Http(clock=hook.clock, transport=hook.network, redactor=Redactor()),
         "clock": hook.clock,
         "url": lambda: URL,
         "redact": REDACT,

@@ -8,6 +8,8 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.cli.live import LiveSandbox, live_sandbox
 from tests.process.program import LOUD, ONLY_GATEWAY, running, until
 
@@ -63,6 +65,7 @@ def _readiness(port: int) -> tuple[int, Any] | None:
         return None
 
 
+@pytest.mark.thorough
 def test_a_rolling_update_waits_for_the_process_before(tmp_path: Path) -> None:
     """The second process says what it waits for, is alive and not ready meanwhile, and goes on when the first has ended."""
     with live_sandbox() as sandbox:
@@ -87,6 +90,7 @@ def test_a_rolling_update_waits_for_the_process_before(tmp_path: Path) -> None:
             assert "Traceback" not in second.printed
 
 
+@pytest.mark.thorough
 def test_a_process_that_waits_for_another_can_be_stopped(tmp_path: Path) -> None:
     """It ends at once and well, as any other."""
     with live_sandbox() as sandbox:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+from monitor.core.model import Phases
 from monitor.http import Reply, Request, Stopwatch
 from monitor.ports import Unreachable
 from monitor.sandbox import Sandbox
@@ -159,6 +160,17 @@ async def test_what_cannot_be_sent_is_dropped(exporting: Exporting, clock: FakeC
     await clock.advance(10)
     assert len(endpoint.posts) == 1
     assert asker.exported() == {"undeliverable": 3}
+
+
+async def test_a_peer_that_speaks_no_http_is_tried_again(exporting: Exporting, clock: FakeClock) -> None:
+    """A port that belongs to something else now may belong to the endpoint again a second later."""
+    asker, endpoint = await exporting()
+    asked = Phases(connect=0.01, processing=0.01)
+    endpoint.answers = [Unreachable("what it sent is not HTTP", kind="protocol", phases=asked), 200]
+    await asker.complete()
+    await clock.advance(10)
+    assert len(endpoint.posts) == 2
+    assert asker.exported() == {"exported": 3}
 
 
 async def test_a_slow_endpoint_is_given_a_minute_a_try(exporting: Exporting, clock: FakeClock) -> None:

@@ -15,6 +15,7 @@ import pytest
 from monitor.core.model import Service
 from monitor.http import Answer, Http, InProcess
 from monitor.ports import Garbled, Unreachable
+from monitor.redaction import Redactor
 from monitor.sandbox import Ports, Sandbox, parse_variant, serve
 from tests.fakes.clock import FakeClock
 from tests.sandbox.common import AGENT, Asker, chat
@@ -29,7 +30,7 @@ FAST = parse_variant("index_lag=0s")
 async def ask(asker: Asker, path: str, *, timeout: float = 10) -> Answer:
     """One request by the program's own client."""
     transport = InProcess({str(host): app for host, app in asker.sandbox.apps.items()})
-    http = Http(clock=asker.clock, transport=transport)
+    http = Http(clock=asker.clock, transport=transport, redactor=Redactor())
     headers = {"Authorization": f"Bearer {asker.credentials.key}"}
     url = f"{asker.sandbox.traceloop_url}{path}"
     asked = asyncio.ensure_future(http.request(Service.TRACELOOP, "GET", url, timeout=timeout, headers=headers))

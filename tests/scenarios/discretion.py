@@ -52,7 +52,7 @@ def secrets_of(credentials: Credentials) -> tuple[str, ...]:
     )
 
 
-def told_twice_or_never(world: World, daemon: Daemon) -> dict[str, int]:
+def notified_twice_or_never(world: World, daemon: Daemon) -> dict[str, int]:
     """The incidents that somebody was notified of and that have not exactly one message of their own in the channel."""
     notified = [
         incident.id

@@ -24,9 +24,9 @@ from monitor.core.trace import Route
 from monitor.daemon.compose import Deps
 from monitor.daemon.compose_notifiers import notifiers_of
 from monitor.daemon.daemon import Daemon
-from monitor.daemon.delivery import Route as NotifierRoute
 from monitor.daemon.policy import enabled_checks
 from monitor.http import Http, InProcess
+from monitor.ports import Notifier
 from monitor.redaction import Redactor
 from monitor.sandbox import Host, Sandbox, Traffic, Variant
 from monitor.sandbox.slack import Message
@@ -36,7 +36,7 @@ from monitor.telemetry.metrics import Metrics
 from tests.fakes.block_kit import validate_message
 from tests.fakes.clock import FakeClock
 from tests.fakes.store import MemoryStore
-from tests.scenarios.discretion import given_away, told_twice_or_never
+from tests.scenarios.discretion import given_away, notified_twice_or_never
 from tests.virtual_schedule import VirtualSchedule
 
 DEMO = TargetName("demo")
@@ -92,7 +92,7 @@ class House:
         self.events: list[Event] = []
         self.daemon: Daemon
         self.metrics: Metrics
-        self.routes: tuple[NotifierRoute, ...] = ()
+        self.notifiers: tuple[Notifier, ...] = ()
         self.more = dict(more)
         self._between: dict[Host, Between] = {}
         self._cut_off = False
@@ -125,13 +125,13 @@ class House:
             self.cut_off()
         http = Http(clock=self.clock, transport=self._transport, redactor=redactor)
         deps = Deps(clock=self.clock, http=http, redactor=redactor)
-        self.routes = notifiers_of(settings, deps)
+        self.notifiers = notifiers_of(settings, deps)
         self.daemon = Daemon(
             settings,
             deps,
             store=self.store,
             schedule=VirtualSchedule(self.clock, self.events.append),
-            routes=self.routes,
+            notifiers=self.notifiers,
         )
         self.daemon.listen(self.events.append)
         self._measure(settings)
@@ -146,7 +146,7 @@ class House:
     async def reload(self, settings: Settings) -> None:
         """Go on with another configuration, as SIGHUP does."""
         with _acting():
-            await self.daemon.apply(settings, self.routes, ())
+            await self.daemon.apply(settings, self.notifiers, ())
 
     async def stop(self) -> None:
         """Stop the daemon as SIGTERM does: it may take its time."""
@@ -215,7 +215,7 @@ class House:
         passed = all(state.check_state(check).ever_passed for check in policy.cadences)
         return passed and proven and trusted(state, policy)
 
-    async def until_told(self, reason: str, fault: str, limit: float = HOUR) -> float:
+    async def until_reported(self, reason: str, fault: str, limit: float = HOUR) -> float:
         """Let time pass until something new happens to an incident, which must be this; how long that took."""
         known = len(self.incidents)
         took = await self.until(lambda: len(self.incidents) > known, limit)
@@ -368,6 +368,6 @@ async def house(
             )
             == set()
         )
-        assert not one_root or told_twice_or_never(built.sandbox.world, built.daemon) == {}
+        assert not one_root or notified_twice_or_never(built.sandbox.world, built.daemon) == {}
     finally:
         await built.close()

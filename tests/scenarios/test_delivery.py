@@ -60,7 +60,7 @@ async def test_a_gateway_that_swallows_everything_is_accused() -> None:
     async with house() as home:
         await home.settle_in()
         await home.break_("gateway_unreachable_black_hole")
-        await home.until_told("opened", "gateway_unreachable", limit=35)
+        await home.until_reported("opened", "gateway_unreachable", limit=35)
 
 
 async def test_cloudflare_refuses_the_monitor() -> None:
@@ -68,12 +68,12 @@ async def test_cloudflare_refuses_the_monitor() -> None:
     async with house() as home:
         await home.settle_in()
         await home.break_("blind")
-        await home.until_told("opened", "blind", limit=12 * MINUTE)
+        await home.until_reported("opened", "blind", limit=12 * MINUTE)
         await home.advance(20 * MINUTE)
         assert len(home.story) == 1
         assert home.calls == []
         await home.fix()
-        await home.until_told("resolved", "blind", limit=10 * MINUTE)
+        await home.until_reported("resolved", "blind", limit=10 * MINUTE)
 
 
 async def test_nobody_is_called_by_a_monitor_that_never_saw_anything_healthy() -> None:
@@ -164,6 +164,7 @@ def test_every_fault_of_slack_is_tried() -> None:
     assert {name for name in FAULTS if name.startswith("slack_")} == {*SLACK_IS_DOWN, *SLACK_IS_ODD}
 
 
+@pytest.mark.thorough
 async def test_a_target_that_breaks_in_two_ways_is_one_thread_however_long_it_lasts() -> None:
     """Reminders and the escalation go to the thread; the escalation calls once more."""
     async with house() as home:

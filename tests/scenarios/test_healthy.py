@@ -72,6 +72,7 @@ SHARE = -(-OBSERVATIONS // SEEDS)
 
 
 @pytest.mark.parametrize("seed", sample(range(SEEDS), every=SEEDS))
+@pytest.mark.thorough
 async def test_ten_thousand_observations_with_small_troubles(seed: int) -> None:
     """Answers and indexes of any delay below the limits, a lost trace now and then, restarts: nothing critical is reported.
 

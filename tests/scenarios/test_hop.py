@@ -4,6 +4,7 @@ import pytest
 
 from monitor.core.model import Fault
 from monitor.sandbox import Variant
+from tests.sampling import sample
 from tests.scenarios.house import DEMO, HOUR, MINUTE, House, house
 
 F = Fault
@@ -17,7 +18,7 @@ async def named(home: House, fault: Fault) -> str:
     return " ".join(home.incident.diagnosis.because)
 
 
-@pytest.mark.parametrize("shown", ["ai_gateway", "llm_gateway"])
+@pytest.mark.parametrize("shown", sample(["ai_gateway", "llm_gateway"], every=2))
 async def test_spans_that_do_not_get_to_the_collector_are_counted(shown: str) -> None:
     """With the reason, and the hop is where to look."""
     async with house(Variant().vary({"span_metrics": shown})) as home:
@@ -48,7 +49,7 @@ async def test_a_hop_that_works_is_said_to_work() -> None:
         assert "none failed: that hop works" in await named(home, F.EXPORT_FAILING)
 
 
-@pytest.mark.parametrize("breaks", [("gateway_metrics_failing",), ()])
+@pytest.mark.parametrize("breaks", [("gateway_metrics_failing",), pytest.param((), marks=pytest.mark.thorough)])
 async def test_metrics_that_cannot_be_read_alarm_nobody(breaks: tuple[str, ...]) -> None:
     """In an incident one sentence says so."""
     words = {} if breaks else {"span_metrics": "absent"}

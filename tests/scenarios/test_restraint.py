@@ -63,6 +63,7 @@ BUDGET = {"demo": {"checks": {"canary": {"every": "30m", "every_while_failing": 
 """At 08:00 UTC 32 of them are needed for the regular cadence until midnight: 26 are left for the fast one."""
 
 
+@pytest.mark.thorough
 async def test_the_fast_cadence_spends_only_what_the_regular_one_does_not_need() -> None:
     """The budget is never exceeded, the regular canaries are sent to the end of the day; spent is said, and is not blind."""
     async with house(targets=BUDGET) as home:

@@ -43,7 +43,7 @@ async def test_the_monitor_was_forgotten(tmp_path: Path) -> None:
     """Rotated at Traceloop and in the gateway: a warning that says what to do, and with the new key it is over."""
     async with keyed(tmp_path) as (home, key):
         await home.break_(ROTATED)
-        await home.until_told("opened", "config_drift", limit=75)
+        await home.until_reported("opened", "config_drift", limit=75)
         await home.advance(20 * MINUTE)
         assert home.incident is not None
         assert home.incident.diagnosis.fault is Fault.CONFIG_DRIFT

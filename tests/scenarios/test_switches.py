@@ -6,6 +6,7 @@ from monitor.core.gateway_policies import GatewayPolicyKind
 from monitor.core.model import Fault, Severity
 from monitor.sandbox import FAULTS, Variant
 from monitor.web.page import status_page
+from tests.sampling import sample
 from tests.scenarios.house import DEMO, HOUR, MINUTE, House, house
 
 F = Fault
@@ -44,7 +45,7 @@ def page(home: House) -> str:
         ("trace_not_created_logging_never", "the gateway's global settings log no request (logging mode `never`)"),
     ],
 )
-@pytest.mark.parametrize("shown", ["envelope", "list"])
+@pytest.mark.parametrize("shown", sample(["envelope", "list"], every=2))
 async def test_logging_that_is_off_for_the_canary_is_named(breaks: str, says: str, shown: str) -> None:
     """The rule, and who changed it and when, stand in the one message that says that no trace is made."""
     async with house(Variant().vary({"other_settings": shown})) as home:
@@ -66,7 +67,7 @@ async def test_logging_that_is_off_for_the_canarys_account_explains_missing_cont
     async with house(content=True) as home:
         await home.settle_in()
         await home.break_("content_missing_logging_off")
-        await home.until_told("opened", F.CONTENT_MISSING, 12 * MINUTE)
+        await home.until_reported("opened", F.CONTENT_MISSING, 12 * MINUTE)
         await home.advance(2 * MINUTE + 1)
         assert "the gateway's logging rule `no-robots` is off for subject in [virtualaccount:trace-monitor]" in because(
             home
@@ -90,15 +91,18 @@ async def test_switches_that_may_not_be_read_explain_nothing() -> None:
 
 @pytest.mark.parametrize(
     ("breaks", "caveat"),
-    [
-        ("logging_off_for_others", "logging is off for model in [openai-main/gpt-4o] (rule `no-large-models`)"),
-        (
-            "logging_on_request",
-            "a request is logged only if it asks for it (`X-TFY-LOGGING-CONFIG`), as the canary does",
-        ),
-        ("routed_others", "data routing keeps metadata team in [ml] in another destination (`team-bucket`)"),
-        ("routed", "data routing treats the canary otherwise than other traffic (destination `eu-bucket`"),
-    ],
+    sample(
+        [
+            ("logging_off_for_others", "logging is off for model in [openai-main/gpt-4o] (rule `no-large-models`)"),
+            (
+                "logging_on_request",
+                "a request is logged only if it asks for it (`X-TFY-LOGGING-CONFIG`), as the canary does",
+            ),
+            ("routed_others", "data routing keeps metadata team in [ml] in another destination (`team-bucket`)"),
+            ("routed", "data routing treats the canary otherwise than other traffic (destination `eu-bucket`"),
+        ],
+        every=3,
+    ),
 )
 async def test_what_treats_other_traffic_otherwise_is_a_caveat_and_no_alert(breaks: str, caveat: str) -> None:
     """Green, with a caveat: in the API, and on the page."""
@@ -136,7 +140,7 @@ async def test_an_expected_filter_is_a_caveat() -> None:
         assert said.startswith("the exporter sends only spans with tfy.request.model_name IN [openai-main/gpt-4o-mini]")
 
 
-@pytest.mark.parametrize("feedback", ["base64", "absent"])
+@pytest.mark.parametrize("feedback", sample(["base64", "absent"], every=2))
 async def test_a_trace_in_another_destination_is_found_there(feedback: str) -> None:
     """By the gateway's own word or by data routing: the loss is the export's, not the gateway's."""
     async with house(Variant().vary({"feedback": feedback, "traceparent": "honoured"})) as home:
@@ -172,7 +176,7 @@ async def test_the_switches_are_read_hourly_and_when_something_is_wrong() -> Non
         await home.advance(3 * HOUR)
         assert reads() - before == 3
         await home.break_("config_drift_header")
-        await home.until_told("opened", F.CONFIG_DRIFT)
+        await home.until_reported("opened", F.CONFIG_DRIFT)
         before = reads()
         await home.advance(10 * MINUTE)
         assert 5 <= reads() - before <= 6

@@ -271,7 +271,7 @@ targets:
     control_plane: {url: https://acme.truefoundry.cloud, token_file: /nowhere/token}
     gateway: {model: openai-main/gpt-4o-mini}
     traceloop: {environment: prd, other_environments: {stg: {}}}
-    expected: {headers: {X-Scope: {file: /nowhere/scope}}}
+    expected: {headers: {X-Scope: {file: /nowhere/scope}, Authorization: {file: /nowhere/auth}}}
   edge:
     gateway: {url: https://gw.example.com, model: m}
     traceloop: {environment: prd, api_key_file: /nowhere/key}
@@ -291,10 +291,19 @@ def test_the_rest_is_validated_without_the_secrets(
     assert main(["config", "validate", "--config", str(file)]) == 2
     assert "edge.gateway.token" in capsys.readouterr().err
     assert main(["config", "validate", "--no-secrets", "--config", str(file)]) == 0
-    out, _ = capsys.readouterr()
+    out, err = capsys.readouterr()
+    other = "targets.prod.traceloop.other_environments.stg.api_key"
     assert out.startswith(
-        "the configuration is valid apart from its secrets, which were not looked at: 2 targets (prod, edge)\n"
+        "the configuration is valid: 2 targets (prod, edge)\n"
+        "  not checked: files of secrets and certificates, and secrets that are given nowhere\n"
+        f"  assumed to be given where it runs: targets.prod.traceloop.api_key, {other}, targets.edge.gateway.token\n"
     )
+    assert err == ""
+    file.write_text(
+        BARE.replace("bot_token_file: /nowhere/bot, ", "").replace(", webhook: {url_file: /nowhere/url}", "")
+    )
+    assert main(["config", "validate", "--no-secrets", "--config", str(file)]) == 0
+    assert "no notifier" not in capsys.readouterr().err  # its token may be given where it runs
 
 
 @pytest.mark.parametrize(

@@ -7,11 +7,10 @@ from typing import Any
 
 import pytest
 import yaml
-from pydantic import create_model
 
 from monitor import settings
 from monitor.settings import Loaded, load
-from monitor.settings.schema import TWIN, Kind, Setting, descriptions, json_schema, schema_text, sections, whole
+from monitor.settings.schema import TWIN, Kind, Setting, json_schema, schema_text, sections, whole
 from monitor.settings.values import PATTERN
 
 SCHEMA = json_schema()
@@ -51,11 +50,6 @@ def test_every_setting_is_described() -> None:
         if "description" not in described and "$ref" not in json.dumps(described)
     ]
     assert bare == []
-
-
-def test_without_sources_there_are_no_descriptions_and_no_traceback() -> None:
-    """A complaint is shorter then."""
-    assert descriptions(create_model("Bare")) == {}
 
 
 def test_durations_have_defaults_as_people_write_them() -> None:

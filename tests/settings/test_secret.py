@@ -320,21 +320,33 @@ def test_a_secret_is_not_in_the_repr_of_what_is_on_its_way() -> None:
 
 KEY = b"k" * 32
 
-DECORATED = [
-    '"tl_Secret_2"',
-    "'tl_Secret_2'",
-    "`tl_Secret_2`",
-    "\"'tl_Secret_2'\"",
+QUOTED = ['"tl_Secret_2"', "'tl_Secret_2'", "`tl_Secret_2`", "\"'tl_Secret_2'\"", ' "tl_Secret_2"\n']
+LABELLED = [
     "Bearer tl_Secret_2",
     "bearer  tl_Secret_2\n",
     '"Bearer tl_Secret_2"',
     'Bearer "tl_Secret_2"',
     "Authorization: Bearer tl_Secret_2",
     "'authorization:Bearer tl_Secret_2'",
+    "Authorization: Bearer",
 ]
 
 
-@pytest.mark.parametrize("pasted", DECORATED)
+@pytest.mark.parametrize("pasted", LABELLED)
+def test_a_token_is_given_without_the_words_of_its_header(pasted: str, tmp_path: Path) -> None:
+    """It is an error that says why, in a file and in a variable, and does not repeat the token."""
+    (tmp_path / "key").write_text(pasted)
+    variable = "TRACE_MONITOR_TARGETS__PROD__TRACELOOP__API_KEY"
+    for (line,), place in (
+        (complaints(MINIMAL.replace("api_key: tl_Secret_2", "api_key_file: key"), cwd=tmp_path), "config.yaml:5"),
+        (complaints(MINIMAL, {variable: pasted}), variable),
+    ):
+        assert line.startswith(f"{place}: targets.prod.traceloop.api_key")
+        assert "begins with `Bearer` or `Authorization:`, which belongs to the header; give the secret alone" in line
+        assert "Secret" not in line
+
+
+@pytest.mark.parametrize("pasted", QUOTED)
 def test_a_secret_is_sent_and_compared_without_what_was_pasted_with_it(pasted: str, tmp_path: Path) -> None:
     """`docker run --env-file` keeps quotes; a key sent with them is refused, while the gateway's own is well."""
     (tmp_path / "key").write_text(pasted)
@@ -362,10 +374,12 @@ def test_an_authorization_without_its_scheme_is_refused() -> None:
     assert "expected.headers: has an Authorization without a scheme; allowed: `Bearer …` and the like" in line
 
 
-@pytest.mark.parametrize("word", ['""', "Bearer", "Bearer ", '"Bearer "', "Authorization: Bearer", "' '"])
-def test_decoration_alone_is_no_secret(word: str) -> None:
+@pytest.mark.parametrize(
+    ("word", "what"), [('""', "is empty"), ("' '", "is empty"), ("Bearer", "begins with"), ('"Bearer "', "begins with")]
+)
+def test_decoration_alone_is_no_secret(word: str, what: str) -> None:
     """Nothing is left of it."""
-    with pytest.raises(Unusable, match="is empty"):
+    with pytest.raises(Unusable, match=what):
         SecretSource(word)
 
 
@@ -405,10 +419,14 @@ def test_a_reference_of_truefoundry_is_no_secret() -> None:
 @pytest.mark.parametrize(
     ("text", "path", "what"),
     [
-        (MINIMAL.replace("tfy-Secret-1", "xoxb-Secret-3"), "control_plane.token", "is a Slack token"),
-        (MINIMAL.replace("tfy-Secret-1", "tl_Secret_2"), "control_plane.token", "is a Traceloop key"),
+        (
+            MINIMAL.replace("tfy-Secret-1", "xoxb-Secret-3"),
+            "control_plane.token",
+            "is a Slack token; a TrueFoundry token is needed",
+        ),
+        (MINIMAL.replace("tfy-Secret-1", "tl_Secret_2"), "control_plane.token", "is a Traceloop key; a TrueF"),
         (MINIMAL.replace("{model", "{token: xapp-1-Secret, model"), "gateway.token", "is a Slack token"),
-        (MINIMAL.replace("tl_Secret_2", "xoxp-Secret-3"), "traceloop.api_key", "is a Slack token"),
+        (MINIMAL.replace("tl_Secret_2", "xoxp-Secret-3"), "traceloop.api_key", "is a Slack token; a Trace"),
         (MINIMAL.replace("tl_Secret_2", "https://api.traceloop.com"), "traceloop.api_key", "is a URL"),
     ],
 )
@@ -424,7 +442,7 @@ def test_another_services_token_is_refused_before_it_is_sent(text: str, path: st
     [
         ("xapp-1-Secret", "is an app-level token of Slack"),
         ("tl_Secret", "is a Traceloop key"),
-        ("eyJhbGciOi.Secret.x", "is a token of TrueFoundry"),
+        ("eyJhbGciOi.Secret.x", "is a TrueFoundry token; a Slack bot's token (xoxb-) is needed"),
         ("https://hooks.slack.com/services/T0/B0/Secret", "is a URL"),
     ],
 )
@@ -467,21 +485,28 @@ def test_quotes_that_are_a_part_of_a_text_stay() -> None:
         (MINIMAL.replace(": prd", ": '${ENV}'"), "traceloop.environment", "holds a placeholder"),
         (MINIMAL.replace(": prd", ": '{{ .Values.env }}'"), "traceloop.environment", "holds a placeholder"),
         (MINIMAL.replace("gpt-4o-mini", "$(MODEL)"), "gateway.model", "holds a placeholder"),
+        (MINIMAL.replace("openai-main/gpt-4o-mini", "$MODEL"), "gateway.model", "holds a placeholder"),
         (
-            MINIMAL.replace("https://acme.truefoundry.cloud", "'https://${TENANT}.truefoundry.cloud'"),
+            MINIMAL.replace("https://acme.truefoundry.cloud", "'https://${T}.x'"),
             "control_plane.url",
-            "is not a URL",
+            "holds a placeholder",
         ),
-        (
-            MINIMAL.replace("https://acme.truefoundry.cloud", "'https://tfy.example/${TENANT}'"),
-            "control_plane.url",
-            "is not a URL",
-        ),
+        (MINIMAL.replace("token: tfy-Secret-1", "token_file: '${DIR}/x'"), "control_plane.token_file", "holds a pl"),
+        (MINIMAL.replace("  prod:", "  '${ENV}':"), "", "targets.…: holds a placeholder"),
         (with_target("expected: {resource_attributes: {a: '${ENV}'}}"), "expected.resource_attributes.a", "holds a pl"),
+        (with_target("expected: {resource_attributes: {'${A}': a}}"), "expected.resource_attributes.…", "holds a pl"),
+        (with_target("expected: {filters: [{key: a, value: ['${V}']}]}"), "expected.filters[0].value[0]", "holds a pl"),
+        (with_target("expected: {protocol: '${P}'}"), "expected.protocol", "holds a placeholder"),
+        (with_target("alerting: {mention: '${WHO}'}"), "alerting.mention", "holds a placeholder"),
+        (with_target("checks: {canary: {every: '${EVERY}'}}"), "checks.canary.every", "holds a placeholder"),
+        (with_target("checks: {canary: {max_per_day: $MOST}}"), "checks.canary.max_per_day", "holds a placeholder"),
+        (with_target("checks: {canary: {enabled: '${ON}'}}"), "checks.canary.enabled", "holds a placeholder"),
+        (with_target("checks: {gateway: {path: '/${PATH}'}}"), "checks.gateway.path", "holds a placeholder"),
+        (with_target("checks: {canary: {parameters: {seed: '${SEED}'}}}"), "checks.canary.parameters.seed", "holds a"),
         (with_target("labels: {team: '${TEAM}'}"), "labels.team", "holds a placeholder"),
         (
             MINIMAL.replace(": prd", ": prd, other_environments: {'${ENV}': {api_key: k}}"),
-            "traceloop.other_environments",
+            "traceloop.other_environments.…",
             "holds a placeholder",
         ),
         (MINIMAL.replace(": prd", """: '"prd"'"""), "traceloop.environment", "holds quotes as a part of its text"),
@@ -489,4 +514,20 @@ def test_quotes_that_are_a_part_of_a_text_stay() -> None:
 )
 def test_what_nothing_has_replaced_is_an_error_with_its_reason(text: str, path: str, what: str) -> None:
     """Else traces would be looked for where they never arrive, and somebody would be called for it."""
-    assert any(f"targets.prod.{path}" in line and what in line for line in complaints(text)), complaints(text)
+    (line,) = complaints(text)
+    assert what in line
+    assert f"targets.prod.{path}: " in line or not path
+
+
+def test_braces_in_the_parameters_of_a_request_may_be_meant() -> None:
+    """Templates and patterns are sent as they are; only the name of a variable is not."""
+    given = {"template": "{{ city }}", "pattern": "^(a|b)$(c)?", "price": "$5"}
+    text = with_target(f"checks: {{canary: {{parameters: {json.dumps(given)}}}}}")
+    assert prod(text).checks.canary.parameters == given
+
+
+def test_a_default_that_was_used_is_named() -> None:
+    """Nobody finds it in the file."""
+    lines = complaints(MINIMAL.replace("https://acme", "http://acme"))
+    assert lines[1].startswith("config.yaml:4: targets.prod.gateway.url: is not https, but receives a token")
+    assert lines[1].endswith("; it is not given, so its default is used: {control_plane.url}/api/llm")

@@ -1,13 +1,12 @@
-"""The effective settings, each with its source; and as a tree that can be read again."""
+"""The effective settings, each with its source."""
 
-import json
 from pathlib import Path
 
 import yaml
 
-from monitor.settings import SecretSource, Settings, all_secrets, parse
+from monitor.settings import all_secrets, parse
 from monitor.settings.document import Layer
-from monitor.settings.show import as_tree, show
+from monitor.settings.show import show
 from tests.settings.samples import MINIMAL, loaded, settings, with_target
 
 
@@ -127,30 +126,3 @@ def test_the_places_that_were_read_are_known(tmp_path: Path) -> None:
         Layer.SECRETS: {f"{tmp_path}/log__format"},
         Layer.FILE: {"config.yaml"},
     }
-
-
-def settings_of(text: str) -> Settings:
-    """From a file's text."""
-    return parse(text, {}, Path("/")).settings
-
-
-def plain(settings: Settings) -> str:
-    """As a configuration, with its secrets."""
-    targets = as_tree(settings.targets, secret=SecretSource.get, text=str, key=str)
-    return json.dumps({"targets": targets})
-
-
-def test_what_is_read_again_is_the_same() -> None:
-    """Every target, derived settings among them."""
-    settings = settings_of(MINIMAL)
-    assert settings_of(plain(settings)).targets == settings.targets
-
-
-def test_each_part_is_changed_as_it_is_wanted() -> None:
-    """Secrets, texts and the keys of mappings; nothing of a secret is left where it is replaced."""
-    settings = settings_of(MINIMAL)
-    (secret,) = {source.get() for target in settings.targets.values() for source in (target.traceloop.api_key,)}
-    tree = as_tree(settings.targets, secret=lambda _: "S", text=lambda text: f"<{text}>", key=str.upper)
-    assert tree["PROD"]["traceloop"]["api_key"] == "S"
-    assert tree["PROD"]["expected"]["protocol"] == "<http>"
-    assert secret not in json.dumps(tree)

@@ -277,7 +277,7 @@ def test_a_mention_that_calls_nobody_is_refused(given: str) -> None:
         (with_target(f"alerting: {{mention: '{given}'}}"), "targets.prod.alerting.mention"),
     ):
         assert any(
-            f"{path}: is not a form that Slack calls anybody by; allowed: <!subteam^S0123>" in line
+            f"{path}: calls nobody, Slack shows it as plain text; allowed: <!subteam^S0123>" in line
             for line in complaints(text)
         )
 

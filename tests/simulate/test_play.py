@@ -7,9 +7,9 @@ import pytest
 from monitor.core.incident import Reason
 from monitor.core.model import Fault, Severity
 from monitor.settings import ConfigError, parse
-from monitor.simulate.play import MENTION, Compose, Played, play
+from monitor.simulate.play import MENTION, Compose, play
 from monitor.simulate.slack import Place
-from monitor.simulate.story import Attempt, Happened, Outcome
+from monitor.simulate.story import Attempt, Happened, Outcome, Told
 from monitor.simulate.timeline import parse_timeline
 
 CONFIGURATION = """\
@@ -34,7 +34,7 @@ def composing(text: str) -> Compose:
     return lambda over: parse(text, {}, Path("/nowhere"), over=over, name="config.yaml", open_files=False)
 
 
-def notified(*entries: str, configuration: str | None = None, **top: str) -> Played:
+def notified(*entries: str, configuration: str | None = None, **top: str) -> Told:
     """Play a timeline of these entries, and of these other lines."""
     lines = [f"{key}: {value}" for key, value in {"warm_up": "6m", **top}.items()]
     text = "\n".join([*lines, "timeline:", *(f"  - {entry}" for entry in entries)])
@@ -42,17 +42,17 @@ def notified(*entries: str, configuration: str | None = None, **top: str) -> Pla
     return play(parse_timeline(text, "story.yaml"), compose)
 
 
-def after(played: Played, attempt: Attempt) -> float:
+def after(played: Told, attempt: Attempt) -> float:
     """Seconds from the start."""
     return attempt.until - played.start
 
 
-def reasons(played: Played) -> list[tuple[str, str]]:
+def reasons(played: Told) -> list[tuple[str, str]]:
     """What new texts there were, as words."""
     return [(each.reason.value, each.fault.value) for each in played.story.attempts if each.posted]
 
 
-def cues(played: Played) -> list[str]:
+def cues(played: Told) -> list[str]:
     """What happened besides."""
     return [entry.words for entry in played.story.entries if isinstance(entry, Happened)]
 
@@ -187,6 +187,7 @@ def test_what_a_silence_covers_is_not_told_but_noted() -> None:
     assert after(outlasting, opened) == pytest.approx(540, abs=1)
 
 
+@pytest.mark.thorough
 def test_an_acknowledgement_ends_escalation() -> None:
     """And is shown; there is nothing to take where nothing is open."""
     entries = ("{at: 1m, ack: bob}", "{at: 2m, outage: exporter_disabled}")

@@ -12,8 +12,9 @@ from monitor.core.incident import Reason
 from monitor.core.inputs import Acknowledged
 from monitor.core.state import State
 from monitor.settings import Loaded, parse
-from monitor.simulate.replay import Replayed, replay
+from monitor.simulate.replay import replay
 from monitor.simulate.slack import Place
+from monitor.simulate.story import Told
 from monitor.store.snapshot import Snapshot
 from tests.fakes.clock import START
 from tests.scenarios.house import DEMO, MENTION, MINUTE, House, house, merge
@@ -72,14 +73,14 @@ async def past_of(home: House) -> Past:
     return Past(configuration, snapshot, [(at, text.partition("\n")[0]) for at, text in texts])
 
 
-async def replayed(past: Past, **more: Any) -> Replayed:
+async def replayed(past: Past, **more: Any) -> Told:
     """Judge and tell it once more."""
     found = await asyncio.to_thread(replay, past.loaded(**more), past.snapshot, (DEMO,), START)
     assert found is not None
     return found
 
 
-def lines(found: Replayed) -> list[Line]:
+def lines(found: Told) -> list[Line]:
     """The first line of each new text, and when it came."""
     return [
         (dispatching.until, shown.text.partition("\n")[0])
@@ -93,10 +94,10 @@ def lines(found: Replayed) -> list[Line]:
 @pytest.mark.parametrize(
     "troubles",
     [
-        [("exporter_disabled", 20)],
+        pytest.param([("exporter_disabled", 20)], marks=pytest.mark.thorough),
         [("gateway_unreachable", 3), ("gateway_unreachable", 50)],
         pytest.param([("ingest_failing_swallows", 30)], marks=pytest.mark.thorough),
-        [("trace_not_created", 40)],
+        pytest.param([("trace_not_created", 40)], marks=pytest.mark.thorough),
         pytest.param([("wrong_environment", 30)], marks=pytest.mark.thorough),
         pytest.param([("trace_mislabelled", 30)], marks=pytest.mark.thorough),
         pytest.param([("provider_failing", 30)], marks=pytest.mark.thorough),
@@ -152,6 +153,7 @@ async def test_a_window_would_have_kept_it_quiet() -> None:
     assert len(found.story.entries) == 4
 
 
+@pytest.mark.thorough
 async def test_deadlines_of_traces_are_judged_by_when_the_trace_was_there() -> None:
     """Four minutes late: by default a warning; by shorter deadlines lost, by longer ones nothing."""
     past = await recorded(("trace_late", 30))

@@ -114,7 +114,7 @@ def _words(fault: str) -> str:
             ["opened", "escalated", "reminder", "resolved"],
             marks=pytest.mark.thorough,
         ),
-        (SLACK_DOWN_MEANWHILE, HOUR, ["opened", "resolved", "resolved"]),
+        pytest.param(SLACK_DOWN_MEANWHILE, HOUR, ["opened", "resolved", "resolved"], marks=pytest.mark.thorough),
     ],
     ids=["exporter off", "gateway down for five hours", "Slack down meanwhile"],
 )

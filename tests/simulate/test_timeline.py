@@ -43,15 +43,15 @@ def test_a_span_begins_and_ends() -> None:
     """By its end or by its length."""
     for end in ("to: 20m", "for: 18m"):
         begin, over = timeline(f"{{from: 2m, {end}, outage: exporter_disabled}}").steps
-        assert (begin.at, begin.verb, begin.what, begin.ends) == (120, "outage", "exporter_disabled", False)
-        assert (over.at, over.verb, over.what, over.ends) == (1200, "outage", "exporter_disabled", True)
+        assert (begin.at, begin.entry.verb, begin.what, begin.ends) == (120, "outage", "exporter_disabled", False)
+        assert (over.at, over.entry.verb, over.what, over.ends) == (1200, "outage", "exporter_disabled", True)
 
 
 def test_without_an_end_it_lasts() -> None:
     """`at` and `from` mean the same then."""
     assert only("{at: 2m, outage: exporter_disabled}").what == "exporter_disabled"
     late = only("{from: 2m, outage: trace_late, delay: 6m}")
-    assert (late.what, late.seconds) == ("trace_late", 360)
+    assert (late.what, late.entry.delay) == ("trace_late", 360)
 
 
 def test_a_time_of_day_is_the_next_one_after_the_start() -> None:
@@ -76,13 +76,13 @@ def test_an_entry_can_be_repeated() -> None:
 def test_what_a_check_finds() -> None:
     """A verdict, and of a failure the fault, of an unknown look the reason."""
     step = only("{at: 1m, canary: fail gateway_refused, looks: 2}")
-    result = parse_finding(CheckName.CANARY, step.what)[1]
+    result = parse_finding(CheckName.CANARY, step.what)
     assert result is not None
-    assert (step.verb, step.looks, result.fault) == ("canary", 2, Fault.GATEWAY_REFUSED)
-    unseen = parse_finding(CheckName.CONFIG, only("{at: 1m, config: unknown refused}").what)[1]
+    assert (step.entry.verb, step.entry.looks, result.fault) == ("canary", 2, Fault.GATEWAY_REFUSED)
+    unseen = parse_finding(CheckName.CONFIG, only("{at: 1m, config: unknown refused}").what)
     assert unseen is not None
     assert (unseen.verdict, unseen.unknown_reason) == (Verdict.UNKNOWN, UnknownReason.REFUSED)
-    assert parse_finding(CheckName.GATEWAY, only("{at: 1m, gateway: pass}").what)[1] is None
+    assert parse_finding(CheckName.GATEWAY, only("{at: 1m, gateway: pass}").what) is None
     assert timeline("{from: 1m, to: 2m, control: fail}").steps[1].ends
 
 
@@ -96,14 +96,16 @@ def test_everything_else_that_happens() -> None:
     """Slack's troubles, restarts, silences, acknowledgements, other settings, a target that goes."""
     assert only("{at: 1m, slack: invalid_auth}").what == "invalid_auth"
     killed = only("{at: 1m, restart: killed_after_sending}")
-    assert (killed.what, killed.seconds) == ("killed_after_sending", 10)
-    assert only("{at: 1m, restart: stopped, down: 1h}").seconds == 3600
+    assert (killed.what, killed.entry.down) == ("killed_after_sending", 10)
+    assert only("{at: 1m, restart: stopped, down: 1h}").entry.down == 3600
     silence = only("{from: 1m, to: 11m, target: eu, silence: {fault: blind, comment: known, author: ada}}")
-    assert (silence.target, silence.fault, silence.seconds) == ("eu", Fault.BLIND, 600)
-    assert (silence.comment, silence.author) == ("known", "ada")
-    assert only("{from: 1m, for: 10m, silence: {}}").fault is None
+    assert (silence.target, silence.entry.silence.fault, silence.length) == ("eu", Fault.BLIND, 600)
+    assert (silence.entry.silence.comment, silence.entry.silence.author) == ("known", "ada")
+    twice = timeline("{from: 1m, to: 2m, silence: {fault: blind}}", "{from: 3m, to: 4m, silence: {fault: trace_late}}")
+    assert [step.entry.silence.fault for step in twice.steps] == ["blind", "trace_late"]
+    assert only("{from: 1m, for: 10m, silence: {}}").entry.silence.fault == ""
     removal = only("{at: 1m, remove: eu}")
-    assert (removal.verb, removal.target) == ("remove", "eu")
+    assert (removal.entry.verb, removal.target) == ("remove", "eu")
     assert only("{at: 1m, reload: {alerting: {fail_after: 3}}}").settings is not None
 
 
@@ -161,7 +163,7 @@ def test_where_and_when_it_plays() -> None:
         ("{from: 1m, to: 2m, silence: all}", "a mapping belongs here"),
         ("{at: 1m, reload: {server: {port: 1}}}", "timeline[0].reload.server: unknown key; allowed here: alerting"),
         ("{from: 1m, to: 3m, outage: blind, repeat: {every: 1m, times: 2}}", "begins again before it has ended"),
-        ("{from: 1m, to: 3m, outage: blind, repeat: {every: 5m}}", "needs `every` (how much later each begins)"),
+        ("{from: 1m, to: 3m, outage: blind, repeat: {every: 5m}}", "timeline[0].repeat.times: is missing"),
         ("{at: 8d, ack: ada}", "a timeline may last 7 days at most"),
         ("{at: 0s, ack: ada, repeat: {every: 1m, times: 1001}}", "lets more than 1000 things happen"),
         ("nothing", "a mapping belongs here"),
@@ -184,7 +186,7 @@ def test_everything_that_is_wrong_is_said_at_once() -> None:
 @pytest.mark.parametrize(
     ("text", "what"),
     [
-        ("", "`timeline` is missing"),
+        ("", "story.yaml:1: timeline: is missing"),
         ("- a list", "a mapping belongs here"),
         ("start: yesterday\ntimeline: []", "start: is not a moment"),
         ("start: 0001-01-01T00:00:00Z\ntimeline: []", "start: is not a moment"),

@@ -2,7 +2,7 @@ import json
 import logging
 from collections.abc import Callable
 from types import MappingProxyType
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -18,7 +18,6 @@ from monitor.core.silence import Silence
 from monitor.core.state import Budget, CheckState, LastLook, TargetState
 from monitor.store.codec import (
     KINDS,
-    NAMES,
     Unreadable,
     decode_input,
     decode_silence,
@@ -71,12 +70,17 @@ def test_a_silence_comes_back_as_it_was(silence: Silence) -> None:
 @given(given_=st.sampled_from(sorted(KINDS)).flatmap(lambda name: any_value_of(KINDS[name])))
 def test_an_input_comes_back_as_it_was(given_: Input) -> None:
     """The history can be replayed."""
-    assert repr(decode_input(NAMES[type(given_)], encode_input(given_))) == repr(given_)
+    assert repr(decode_input(given_.STORED_AS, encode_input(given_))) == repr(given_)
 
 
-def test_every_kind_of_input_has_a_name() -> None:
-    """A new input is not forgotten here."""
-    assert set(KINDS.values()) == set(Input.__args__)
+def test_the_names_of_kept_inputs_never_change() -> None:
+    """A file that an earlier version wrote can be read, whatever the classes are called now; no two share a name."""
+    kept = """
+        acknowledged canary_answered canary_planned control_looked control_sent counters_read key_tried labels_unread
+        look_failed looked_elsewhere memory_lost notified observed own_store_looked policies_read removed ticked trace_looked
+    """
+    assert sorted(KINDS) == kept.split()
+    assert len(KINDS) == len(get_args(Input))
 
 
 def test_a_read_only_mapping_is_a_mapping_too() -> None:

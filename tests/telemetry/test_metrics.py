@@ -44,17 +44,20 @@ from monitor.core.model import (
     passing,
 )
 from monitor.core.silence import Silence
-from monitor.core.state import Active, Budget, Cadence, CheckState, LastLook, Limits, Policy, State, TargetState
+from monitor.core.state import Active, Budget, Cadence, CheckState, LastLook, State, TargetState
 from monitor.http import OUTCOMES
+from monitor.settings.target import CanaryCheck
 from monitor.telemetry.gauges import Expected, Monitored, View
 from monitor.telemetry.metrics import Metrics, watch_loop
-from tests.core.build import a_canary
+from tests.core.build import a_canary, policy
 from tests.fakes.clock import START, FakeClock
 
 PROD, STAGING = TargetName("prod"), TargetName("staging")
 EVERYTHING = frozenset(CheckName)
 CADENCE = Cadence(every=60, every_while_failing=15, deadline=15)
-POLICY = Policy(cadences=dict.fromkeys(CheckName, CADENCE), limits=Limits(max_per_day=100, max_tokens_per_day=1000))
+POLICY = policy(
+    cadences=dict.fromkeys(CheckName, CADENCE), limits=CanaryCheck(max_per_day=100, max_tokens_per_day=1000)
+)
 
 # The contract: name, type, labels. Whoever changes it breaks somebody's dashboard.
 CONTRACT: Mapping[str, tuple[str, set[str]]] = {

@@ -52,7 +52,8 @@ class _RealStage(Stage):
         self.clock = clock
         self._sandbox = sandbox
         self._transport = transport
-        http, url, redactor = Http(clock=clock, transport=transport), sandbox.traceloop_url, Redactor()
+        url, redactor = sandbox.traceloop_url, Redactor()
+        http = Http(clock=clock, transport=transport, redactor=redactor)
         key = sandbox.world.credentials.key
         self.backend = TraceloopReader(http, url, lambda: key, redactor=redactor, clock=clock)
         self.ingest = OtlpIngest(

@@ -32,7 +32,14 @@ async def sandboxed(clock: FakeClock, variant: Variant) -> AsyncIterator[tuple[S
     sandbox = Sandbox(clock=clock, variant=variant)
     await sandbox.start()
     try:
-        yield sandbox, Http(clock=clock, transport=InProcess({str(host): app for host, app in sandbox.apps.items()}))
+        yield (
+            sandbox,
+            Http(
+                clock=clock,
+                transport=InProcess({str(host): app for host, app in sandbox.apps.items()}),
+                redactor=Redactor(),
+            ),
+        )
     finally:
         await sandbox.stop()
 

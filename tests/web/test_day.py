@@ -6,11 +6,11 @@ import pytest
 from monitor.core.canary import Canary, Outcome
 from monitor.core.model import TargetName
 from monitor.core.path import Hop, HopState, Place
-from monitor.core.state import ArrivalPolicy, TargetState
+from monitor.core.state import TargetState
 from monitor.core.trace import LabelJudgement
 from monitor.web.day import Day, Dot, Kind, dot_of, percentile
 from monitor.web.pictures import day_strip, edges, path_summary, quarter_strip, sparkline
-from tests.core.build import HOUR, PROD, a_canary
+from tests.core.build import HOUR, POLICY, PROD, a_canary
 from tests.fakes.clock import START
 
 DAY = 24 * HOUR
@@ -127,14 +127,14 @@ def test_a_quarter_names_few_and_counts_the_rest() -> None:
 def test_the_sparkline_draws_the_latencies_below_the_limits() -> None:
     """On a logarithmic scale; a gap of more than half an hour is a gap."""
     dots = (a_dot(7200, seconds=2.0), a_dot(6900, seconds=4.0), a_dot(600, seconds=90.0))
-    spark = sparkline(dots, ArrivalPolicy(), START)
+    spark = sparkline(dots, POLICY.arrival, START)
     assert spark is not None
     assert (spark.p50, spark.p95, spark.newest) == (4.0, 90.0, 90.0)
     assert [len(points.split()) for points in spark.points] == [2, 2]
     assert [(line.name, line.text) for line in spark.limits] == [("late", "3 min"), ("missing", "5 min")]
     late, missing = (line.y for line in spark.limits)
     assert missing < late < min(line.y for line in spark.levels)
-    assert sparkline((a_dot(60, Kind.MISSING, None),), ArrivalPolicy(), START) is None
+    assert sparkline((a_dot(60, Kind.MISSING, None),), POLICY.arrival, START) is None
     alone = sparkline((a_dot(60),), None, START)
     assert alone is not None
     assert alone.limits == ()

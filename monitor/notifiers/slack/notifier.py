@@ -170,6 +170,10 @@ class SlackBot(_Slack):
             lambda text, blocks: self._client().update(channel=channel, ts=ts, text=text, blocks=blocks, parse="none"),
         )
 
+    def mention_key(self, target: TargetName) -> str:
+        """Where a target's notices go, and who is called for them."""
+        return str(self.destinations.get(target, self.destination))
+
     def _channels(self) -> tuple[str, ...]:
         every = (self.destination, *self.destinations.values())
         return tuple(dict.fromkeys(each.channel for each in every if each.channel))
@@ -200,6 +204,10 @@ class SlackWebhook(_Slack):
             mention = self.mentions.get(notice.incident.target, self.mention)
             await self._post(render.post(notice, self._frame(mention)))
         return {}
+
+    def mention_key(self, target: TargetName) -> str:
+        """Who is called for a target."""
+        return str(self.mentions.get(target, self.mention))
 
     async def test(self, text: str) -> None:
         """Post. Raises Undeliverable."""

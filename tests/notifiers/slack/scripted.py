@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from monitor.http import Http, InProcess
 from monitor.notifiers.slack import Destination, Pace, SlackBot, SlackWebhook
 from monitor.ports import Clock
+from monitor.redaction import Redactor
 from tests.fakes.block_kit import validate_message
 from tests.fakes.clock import FakeClock
 from tests.notifiers.contract import REDACT
@@ -126,7 +127,7 @@ class SlackReader:
 
     def http(self) -> Http:
         """The way there."""
-        return Http(clock=self.clock, transport=self.network)
+        return Http(clock=self.clock, transport=self.network, redactor=Redactor())
 
 
 def a_bot(reader: SlackReader, clock: Clock | None = None, **more: Any) -> SlackBot:

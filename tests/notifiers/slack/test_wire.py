@@ -28,7 +28,7 @@ from tests.notifiers.slack.scripted import (
 
 def an_http(clock: FakeClock, environ: Mapping[str, str] | None = None) -> Http:
     """The program's own way over the network."""
-    return Http(clock=clock, transport=Network(redactor=Redactor([TOKEN]), environ=environ or {}))
+    return Http(clock=clock, transport=Network(redactor=Redactor([TOKEN]), environ=environ or {}), redactor=Redactor())
 
 
 @asynccontextmanager

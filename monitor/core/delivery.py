@@ -1,0 +1,153 @@
+"""What one notifier is owed, what goes first, and when to try again what it did not take.
+
+Pure: the daemon's workers and the simulation deliver by it, each with its own clock.
+"""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+
+from monitor.core.incident import NEVER, Incident, Notice, Notified, Reason
+from monitor.core.model import Instant, Seconds
+from monitor.core.notify import due, knows_of, muted_until, record, wakes_at
+from monitor.core.silence import Silence
+from monitor.core.state import Policy, TargetState
+
+FIRST_WAIT: Seconds = 1.0
+LONGEST_WAIT: Seconds = 15.0
+AFTER_PERMANENT: Seconds = 300.0
+LOOK_ANYWAY: Seconds = 60.0
+_HISTORY_AFTER: Seconds = 4 * 3600.0  # a notifier that is new is not notified of what was long over when it began
+
+Targets = Collection[tuple[TargetState, Policy]]
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A notifier must be notified of an incident."""
+
+    incident: Incident
+    notified: Notified | None
+    reason: Reason
+    silenced_until: Instant | None
+
+
+def everything_due(targets: Targets, notifier: str, silences: tuple[Silence, ...], now: Instant) -> list[Due]:
+    """What a notifier must be notified of now."""
+    found: list[Due] = []
+    for state, policy in targets:
+        for incident in state.incidents:
+            notified = incident.notified.get(notifier)
+            muted = muted_until(incident, notified, silences, now)
+            reason = due(incident, notified, silenced_until=muted, policy=policy, now=now)
+            if reason is not None:
+                found.append(Due(incident, notified, reason, muted))
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """What is never delivered, and what is remembered of it instead. `silenced`: one silence covered all of it."""
+
+    incident: Incident
+    notified: Notified
+    silenced: bool
+
+
+def skipped(
+    targets: Targets, notifier: str, silences: tuple[Silence, ...], *, since: Instant, now: Instant
+) -> Iterator[Skipped]:
+    """What one silence covered from opening to resolve, and what is mere history to a notifier that is new (`since`)."""
+    incidents = [incident for state, _ in targets for incident in state.incidents]
+    is_new = not any(notifier in incident.notified for incident in incidents)
+    for incident in incidents:
+        before = incident.notified.get(notifier)
+        if incident.closed_at is None or knows_of(incident, before):
+            continue
+        silenced = muted_until(incident, before, silences, now) is not None
+        if silenced or (is_new and since - incident.closed_at > _HISTORY_AFTER):
+            at, receipt = (before.at, dict(before.receipt)) if before is not None else (NEVER, {})
+            notice = Notice(reason=Reason.RESOLVED, incident=incident, at=at, notified=before)
+            yield Skipped(incident, record(notice, receipt), silenced)
+
+
+def becomes_due(targets: Targets, notifier: str) -> Iterator[tuple[Incident, Instant]]:
+    """What becomes due by the mere passing of time, and when."""
+    for state, policy in targets:
+        for incident in state.incidents:
+            notified = incident.notified.get(notifier)
+            at = wakes_at(incident, notified, policy) if notified is not None else None
+            if at is not None:
+                yield incident, at
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """Why a notice of an incident was not delivered: how often in a row, and when to try again at the earliest."""
+
+    error: str
+    count: int
+    permanent: bool
+    place: str
+    retry_at: Seconds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retries:
+    """What a notifier did not take, by incident, the last failure last; and until when it is left alone.
+
+    A notifier that does not answer is left alone for a while. What it refuses permanently (a channel that is gone) holds back
+    nothing else, and is tried again slowly; what failed last is tried after what did not.
+    """
+
+    failures: Mapping[str, Failure] = field(default_factory=lambda: MappingProxyType({}))
+    wait: Seconds = FIRST_WAIT
+    left_alone_until: Seconds = NEVER
+
+    def next(self, waiting: Iterable[Due], now: Seconds) -> Due | None:
+        """What is to be tried now: what failed least often, of that the oldest."""
+
+        def order(one: Due) -> tuple[int, Instant]:
+            failure = self.failures.get(one.incident.id)
+            return (failure.count if failure is not None else 0, one.incident.opened_at)
+
+        postponed = {incident for incident, failure in self.failures.items() if now < failure.retry_at}
+        return min((one for one in waiting if one.incident.id not in postponed), key=order, default=None)
+
+    def failed(
+        self,
+        incident: str,
+        error: str,
+        *,
+        permanent: bool = False,
+        place: str = "",
+        retry_after: Seconds | None = None,
+        now: Seconds,
+    ) -> "Retries":
+        """After an attempt that failed: each wait is twice the last one, at most fifteen seconds unless more is asked for."""
+        before = self.failures.get(incident)
+        failure = Failure(
+            error=error,
+            count=before.count + 1 if before is not None else 1,
+            permanent=permanent,
+            place=place,
+            retry_at=now + AFTER_PERMANENT if permanent else now,
+        )
+        others = {known: each for known, each in self.failures.items() if known != incident}
+        after = replace(self, failures={**others, incident: failure})
+        if permanent:
+            return after
+        alone_until = now + max(self.wait, retry_after or 0.0)
+        return replace(after, left_alone_until=alone_until, wait=min(LONGEST_WAIT, self.wait * 2))
+
+    def delivered(self, incident: str) -> "Retries":
+        """After an attempt that did not fail."""
+        return replace(self.of(self.failures.keys() - {incident}), wait=FIRST_WAIT)
+
+    def of(self, incidents: Collection[str]) -> "Retries":
+        """Without the incidents of which nothing is due any more."""
+        return replace(self, failures={known: each for known, each in self.failures.items() if known in incidents})
+
+    def at_once(self, now: Seconds) -> "Retries":
+        """Somebody may have fixed what was refused permanently: it may be tried now."""
+        return replace(self, failures={known: replace(each, retry_at=now) for known, each in self.failures.items()})
