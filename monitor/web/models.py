@@ -41,6 +41,7 @@ class TargetPayload(TypedDict):
     caveats: list[str]
     trace_id: str | None
     arrival_seconds: float | None
+    last_arrival_at: Seconds | None
 
 
 class TimelinePayload(TypedDict):

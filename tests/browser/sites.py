@@ -49,6 +49,34 @@ class Told:
     past: bool = False
 
 
+class Recorder:
+    """Implements `monitor.web.views.Operations`; writes down what it was asked for."""
+
+    def __init__(self) -> None:
+        self.done: list[tuple[object, ...]] = []
+
+    async def run_checks(self, target: TargetName) -> tuple[CheckName, ...]:
+        """As of the protocol."""
+        self.done.append(("run", target))
+        return ()
+
+    async def reload(self) -> None:
+        """As of the protocol."""
+        self.done.append(("reload",))
+
+    async def acknowledge(self, incident_id: str, by: str) -> None:
+        """As of the protocol."""
+        self.done.append(("acknowledge", incident_id, by))
+
+    async def add_silence(self, silence: Silence) -> None:
+        """As of the protocol."""
+        self.done.append(("silence", silence.target, silence.fault, silence.comment))
+
+    async def expire_silence(self, silence_id: str) -> None:
+        """As of the protocol."""
+        self.done.append(("expire", silence_id))
+
+
 def moved(value: T, by: float) -> T:
     """The same value, each of its moments later."""
     if isinstance(value, float) and value > 1e9:
@@ -143,7 +171,13 @@ def state_of(name: TargetName, told: Told) -> TargetState:
     )
 
 
-def a_web(told: Mapping[str, Told], *, troubles: tuple[str, ...] = (), silences: tuple[Silence, ...] = ()) -> ASGIApp:
+def a_web(
+    told: Mapping[str, Told],
+    *,
+    troubles: tuple[str, ...] = (),
+    silences: tuple[Silence, ...] = (),
+    operations: Operations | None = None,
+) -> ASGIApp:
     """A web that shows these targets."""
     states = {TargetName(name): state_of(TargetName(name), one) for name, one in told.items()}
     policies: dict[TargetName, Policy] = {TargetName(name): one.story.policy for name, one in told.items()}
@@ -195,8 +229,13 @@ def a_web(told: Mapping[str, Told], *, troubles: tuple[str, ...] = (), silences:
         notices=notices,
         day=day,
     )
-    nobody = cast("Operations", None)  # nothing is changed here
-    return make_app(views, nobody, clock=StandingClock(), read_token=lambda: None, admin_token=lambda: "admin-token")
+    return make_app(
+        views,
+        operations or Recorder(),
+        clock=StandingClock(),
+        read_token=lambda: None,
+        admin_token=lambda: "admin-token",
+    )
 
 
 def fifty() -> dict[str, Told]:

@@ -10,8 +10,11 @@ from typing import Any
 
 import pytest
 
+from monitor.core.model import Fault
+from monitor.core.silence import Silence
 from monitor.web.server import WebServer
-from tests.browser.sites import INCIDENT, PAST, sites
+from tests.browser.sites import INCIDENT, NOW, PAST, Recorder, Told, a_web, sites
+from tests.core.test_path import switched_off
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
@@ -44,20 +47,19 @@ async def served() -> AsyncIterator[dict[str, str]]:
             await server.stop()
 
 
-async def visited(visits: list[dict[str, Any]]) -> dict[str, list[str]]:
-    """What is wrong with each page."""
+async def run(script: str, *arguments: str, given: object = None) -> Any:
+    """What a script says that drives the browser."""
     process = await asyncio.create_subprocess_exec(
         PYTHON,
-        ROOT / "tests" / "browser" / "visit.py",
+        ROOT / "tests" / "browser" / script,
         str(CHROMIUM),
-        PICTURES,
+        *arguments,
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
     )
-    said, _ = await process.communicate(json.dumps(visits).encode())
+    said, _ = await process.communicate(json.dumps(given).encode())
     assert process.returncode == 0
-    found: dict[str, list[str]] = json.loads(said)
-    return found
+    return json.loads(said)
 
 
 async def test_every_page_is_whole_accessible_and_asks_nobody_else() -> None:
@@ -75,4 +77,30 @@ async def test_every_page_is_whole_accessible_and_asks_nobody_else() -> None:
             for width in (390, 1280, 1920)
             for scheme in ("light", "dark")
         ]
-        assert await visited(visits) == {}
+        assert await run("visit.py", str(PICTURES), given=visits) == {}
+
+
+async def test_the_forms_work_without_scripts_and_only_from_the_monitors_own_pages() -> None:
+    """On this machine, where browsers send Sec-Fetch-Site, and under a name, where over plain http they send only the origin."""
+    done = Recorder()
+    silence = Silence(id="s", target="prod", ends_at=NOW + 60)
+    web = a_web({"prod": Told(story=switched_off())}, silences=(silence,), operations=done)
+    server = WebServer(web, host="127.0.0.1", port=0)
+    await server.start()
+    try:
+        said = await run("use_forms.py", server.url, f"/incidents/{INCIDENT}")
+    finally:
+        await server.stop()
+    once = [
+        "This is not the admin token (server.admin_token).",
+        "Acknowledged: no reminder and no escalation until it gets worse.",
+        "Silenced.",
+        "The silence has ended.",
+    ]
+    assert said == [*once, *once, "This form was not sent by a page of this monitor."]
+    changes = [
+        ("acknowledge", INCIDENT, "ada"),
+        ("silence", "prod", Fault.EXPORTER_DISABLED, "upgrade"),
+        ("expire", "s"),
+    ]
+    assert done.done == [*changes, *changes]
