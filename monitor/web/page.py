@@ -234,8 +234,10 @@ def _headline(rows: list[Row], now: Instant) -> tuple[str, str]:
     if len(alike) > 1:
         return worst, f"{_HEADS[worst]}: {len(alike)} of {len(rows)} targets"
     row = alike[0]
-    lasted = f", for {duration_text(now - row.incident.opened_at)}" if row.incident is not None else ""
-    return worst, f"{_HEADS[worst]}: {row.name}: {clamp(row.report['summary'])}{lasted}"
+    if row.incident is None:
+        return worst, f"{_HEADS[worst]}: {row.name}: {clamp(row.report['summary'])}"
+    title = row.incident.diagnosis.title or row.report["summary"]
+    return worst, f"{_HEADS[worst]}: {row.name}: {clamp(title)}, for {duration_text(now - row.incident.opened_at)}"
 
 
 def _notified(incident: Incident, notices: tuple[NoticeDelivered, ...]) -> list[Notified]:

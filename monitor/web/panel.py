@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from monitor.core.drift import Comparison, compare
+from monitor.core.faults import SINCE
 from monitor.core.incident import Hop, Incident
 from monitor.core.model import CheckName, Instant, TargetName, Verdict
 from monitor.core.pace import today
@@ -13,7 +14,7 @@ from monitor.core.silence import Silence, silenced_until
 from monitor.core.state import Policy, TargetState
 from monitor.web.day import Dot
 from monitor.web.pictures import Edge, Spark, Strip, day_strip, edges, path_summary, quarter_strip, sparkline
-from monitor.web.texts import until_text
+from monitor.web.texts import time_text, until_text
 
 RANK: Mapping[str, int] = {"critical": 0, "warning": 1, "unknown": 2, "healthy": 3}
 """The statuses of a target, the worst first."""
@@ -81,11 +82,21 @@ class Row:
         return sparkline(self.dots, policy.arrival if policy is not None else None, self.now)
 
     @property
+    def impact(self) -> str:
+        """How it shows, and what that means since when; nothing without an incident."""
+        if self.incident is None:
+            return ""
+        diagnosis = self.incident.diagnosis
+        since = time_text(diagnosis.impact_since, self.now)
+        return " ".join(filter(None, (diagnosis.detail, diagnosis.impact.replace(SINCE, since))))
+
+    @property
     def because(self) -> list[str]:
-        """Why it is broken; or, of a target that cannot be told, which check could not see, and why."""
+        """Why it is broken, without what is said above; or, of a target that is unknown, which check could not see, and why."""
         checks = self.report["checks"].items()
         unseen = (f"{name}: {one['summary']}" for name, one in checks if one["verdict"] != Verdict.PASS.value)
-        return self.report.get("because") or list(unseen)
+        known = self.incident.diagnosis.summary if self.incident is not None else ""
+        return [line for line in self.report.get("because") or list(unseen) if line not in known]
 
     @property
     def notes(self) -> tuple[str, ...]:
