@@ -42,7 +42,7 @@ def described(verdict: str = "pass", **fields: Any) -> dict[str, Any]:
 
 def a_state(target: TargetName = PROD, *, incidents: tuple[Incident, ...] = (), at: float = START - 12) -> TargetState:
     """A target whose checks looked twelve seconds ago."""
-    look = LastLook(at=at, took=0.2, result=passing("well"))
+    look = LastLook(at=at, took=0.2, result=passing("healthy"))
     return TargetState(
         target=target, check_states={check: CheckState(last=look) for check in CheckName}, incidents=incidents
     )
