@@ -4,9 +4,12 @@ from dataclasses import replace
 
 import pytest
 
-from monitor.core.delivery import AFTER_PERMANENT, LONGEST_WAIT, Due, Retries
-from monitor.core.incident import Reason
-from tests.core.test_notify import incident
+from monitor.core.delivery import AFTER_PERMANENT, LONGEST_WAIT, Due, Retries, becomes_due, everything_due, skipped
+from monitor.core.incident import NEVER, Incident, Reason
+from monitor.core.silence import Silence
+from monitor.core.state import Policy, TargetState
+from tests.core.build import POLICY, PROD
+from tests.core.test_notify import feed, incident
 from tests.fakes.clock import START
 
 FIRST = Due(replace(incident(), id="first"), None, Reason.OPENED, None)
@@ -55,3 +58,51 @@ def test_failures_of_an_incident_are_counted(permanent: bool) -> None:
         ("second", "b", 1),
         ("first", "c", 2),
     ]
+
+
+# --- what is due
+
+
+def targets(*incidents: Incident) -> list[tuple[TargetState, Policy]]:
+    """One target with these incidents."""
+    return [(TargetState(target=PROD, incidents=incidents), POLICY)]
+
+
+def closed(name: str, *, ago: float, **more: object) -> Incident:
+    """An incident that was over so long before START."""
+    return replace(incident(), id=name, opened_at=START - ago - 60, closed_at=START - ago, **more)  # type: ignore[arg-type]
+
+
+def test_an_incident_that_a_notifier_does_not_know_is_due() -> None:
+    """Not once it knows of it; and a silence makes it not due."""
+    (found,) = everything_due(targets(incident()), "slack", (), START)
+    assert (found.incident.id, found.notified, found.reason) == (incident().id, None, Reason.OPENED)
+    known = replace(incident(), notified={"slack": feed(incident(), None)})
+    assert everything_due(targets(known), "slack", (), START) == []
+    silence = Silence(id="s", target="*", ends_at=START + 60)
+    assert everything_due(targets(incident()), "slack", (silence,), START) == []
+
+
+def test_what_is_due_by_time_is_known_beforehand() -> None:
+    """The reminder of a critical incident; nothing of one that a notifier does not know."""
+    known = replace(incident(), notified={"slack": feed(incident(), None)})
+    assert [at > START for _, at in becomes_due(targets(known), "slack")] == [True]
+    assert list(becomes_due(targets(incident()), "slack")) == []
+
+
+def test_what_was_long_over_when_a_notifier_is_new_is_skipped() -> None:
+    """What ended within the last four hours is not, nor anything where the notifier is known already."""
+    old, fresh = closed("old", ago=5 * 3600.0), closed("fresh", ago=3600.0)
+    (found,) = skipped(targets(old, fresh), "slack", (), since=START, now=START)
+    assert (found.incident.id, found.silenced, found.notified.at, found.notified.closed) == ("old", False, NEVER, True)
+    known = replace(fresh, notified={"slack": feed(fresh, None)})
+    assert list(skipped(targets(old, known), "slack", (), since=START, now=START)) == []
+
+
+def test_what_one_silence_covered_is_skipped() -> None:
+    """From its opening to its end; what the notifier knew before is kept."""
+    silence = Silence(id="s", target="*", begins_at=START - 7200, ends_at=START + 60)
+    before = replace(feed(incident(), None), closed=True)
+    back = closed("back", ago=60.0, reopened=(START - 100,), notified={"slack": before})
+    (found,) = skipped(targets(back), "slack", (silence,), since=START, now=START)
+    assert (found.silenced, found.notified.at, found.notified.receipt) == (True, before.at, before.receipt)

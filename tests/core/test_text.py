@@ -2,7 +2,7 @@
 
 import pytest
 
-from monitor.core.text import capitalised, changed_text, code, count_text, length_text, sentence
+from monitor.core.text import capitalised, changed_text, code, count_text, length_text, rfc3339, sentence
 from tests.fakes.clock import START
 
 
@@ -57,3 +57,8 @@ def test_a_change_is_told_as_far_as_it_is_known() -> None:
     assert changed_text(START, None) == "changed at 2027-01-15 08:00 UTC"
     assert changed_text(None, "ana") == "changed by ana"
     assert changed_text(None, None) is None
+
+
+def test_a_moment_for_scripts_is_rfc_3339() -> None:
+    """In UTC, to the second."""
+    assert rfc3339(START + 0.75) == "2027-01-15T08:00:00Z"
