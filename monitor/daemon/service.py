@@ -11,6 +11,7 @@ from pathlib import Path
 from monitor.clock import SystemClock
 from monitor.core.model import Seconds
 from monitor.daemon.address import Address
+from monitor.daemon.buttons import SlackPresses
 from monitor.daemon.compose import Deps, network, silences_of
 from monitor.daemon.daemon import Daemon
 from monitor.daemon.heartbeat import MetaMonitoring
@@ -55,9 +56,10 @@ class Service:
     ) -> None:
         """Raises OSError if `http.ca_file` cannot be used."""
         settings, clock = loaded.settings, SystemClock()
+        transport = network(settings, redactor)
         self._deps = Deps(
             clock=clock,
-            http=Http(clock=clock, transport=network(settings, redactor), redactor=redactor),
+            http=Http(clock=clock, transport=transport, redactor=redactor),
             redactor=redactor,
         )
         self._store: Store = SqliteStore(
@@ -88,6 +90,8 @@ class Service:
         self._metrics.expect(self._expected(settings))
         self.daemon.listen(self._metrics.listen)
         self.daemon.listen(EventLog().listen)
+        self._operations = LiveOperations(self.daemon, clock=clock, reload=self._reloader.reload)
+        self._presses = SlackPresses(self._deps, transport, self._operations)
         self._web = self._make_web()
         self._stop = asyncio.Event()
 
@@ -118,12 +122,14 @@ class Service:
                 await self.daemon.notify_by(self._notifiers(self._settings))
                 self._metrics.expect(self._expected(self._settings))
                 self._meta.prepare(self._settings)()
+                await self._presses.use(self._settings)
             self._schedule.every("refused configuration", _NOTIFY_REFUSAL_EVERY, self._notify_refusal)
             _log.info("ready", extra={"fields": {"url": self._web.url, "version": VERSION}})
             started(self._web.url)
             await self._stop.wait()
         finally:
             _log.info("stopping")
+            await self._presses.stop()
             await self.daemon.stop(GRACE - _CLOSING)
             lag.cancel()
             await self._store.close()
@@ -184,6 +190,7 @@ class Service:
         begin_meta = self._meta.prepare(settings)
         await self.daemon.apply(settings, self._notifiers(settings), silences_of(settings))
         begin_meta()
+        await self._presses.use(settings)
         self._metrics.expect(self._expected(settings))
 
     def _notifiers(self, settings: Settings) -> tuple[Notifier, ...]:
@@ -239,7 +246,7 @@ class Service:
         )
         app = make_app(
             views,
-            LiveOperations(self.daemon, clock=self._deps.clock, reload=self._reloader.reload),
+            self._operations,
             clock=self._deps.clock,
             read_token=_optional(server.read_token),
             admin_token=_optional(server.admin_token),
@@ -262,7 +269,7 @@ class Service:
             if health.unrefreshed:
                 found.append(f"{name} has not been sent again what it forgets: {health.unrefreshed}")
         held = (source.problem for source in all_secrets(self._settings))
-        more = (*self._meta.problems(), *held, self._web.problem, self._store.loss)
+        more = (self._presses.problem, *self._meta.problems(), *held, self._web.problem, self._store.loss)
         return (*found, *(each for each in more if each))
 
 

@@ -67,6 +67,7 @@ class _Slack:
     redact: Callable[[str], str] = field(repr=False)
     external_url: str | None = None
     commands: bool = False
+    pressable: bool = False
     consoles: Mapping[TargetName, Mapping[Place, str]] = field(default_factory=dict)
     pace: Pace
     name: str = "slack"
@@ -80,6 +81,7 @@ class _Slack:
             external_url=self.external_url,
             mention=mention,
             commands=self.commands,
+            pressable=self.pressable,
             consoles=self.consoles.get(target, {}) if target is not None else {},
         )
 
