@@ -7,11 +7,11 @@ import logging
 import signal
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from monitor.clock import SystemClock
 from monitor.core.model import Seconds
 from monitor.daemon.address import Address
-from monitor.daemon.buttons import SlackPresses
 from monitor.daemon.compose import Deps, network, silences_of
 from monitor.daemon.daemon import Daemon
 from monitor.daemon.heartbeat import MetaMonitoring
@@ -34,6 +34,9 @@ from monitor.version import VERSION
 from monitor.web.api import Views
 from monitor.web.app import make_app
 from monitor.web.server import WebServer
+
+if TYPE_CHECKING:
+    from monitor.daemon.buttons import SlackPresses
 
 _log = logging.getLogger(__name__)
 
@@ -91,7 +94,8 @@ class Service:
         self.daemon.listen(self._metrics.listen)
         self.daemon.listen(EventLog().listen)
         self._operations = LiveOperations(self.daemon, clock=clock, reload=self._reloader.reload)
-        self._presses = SlackPresses(self._deps, transport, self._operations)
+        self._network = transport
+        self._presses: SlackPresses | None = None
         self._web = self._make_web()
         self._stop = asyncio.Event()
 
@@ -122,14 +126,15 @@ class Service:
                 await self.daemon.notify_by(self._notifiers(self._settings))
                 self._metrics.expect(self._expected(self._settings))
                 self._meta.prepare(self._settings)()
-                await self._presses.use(self._settings)
+                await self._listen_to_buttons(self._settings)
             self._schedule.every("refused configuration", _NOTIFY_REFUSAL_EVERY, self._notify_refusal)
             _log.info("ready", extra={"fields": {"url": self._web.url, "version": VERSION}})
             started(self._web.url)
             await self._stop.wait()
         finally:
             _log.info("stopping")
-            await self._presses.stop()
+            if self._presses is not None:
+                await self._presses.stop()
             await self.daemon.stop(GRACE - _CLOSING)
             lag.cancel()
             await self._store.close()
@@ -190,13 +195,21 @@ class Service:
         begin_meta = self._meta.prepare(settings)
         await self.daemon.apply(settings, self._notifiers(settings), silences_of(settings))
         begin_meta()
-        await self._presses.use(settings)
+        await self._listen_to_buttons(settings)
         self._metrics.expect(self._expected(settings))
 
     def _notifiers(self, settings: Settings) -> tuple[Notifier, ...]:
         from monitor.daemon.compose_notifiers import notifiers_of  # noqa: PLC0415 - loaded when it is needed, see there
 
         return notifiers_of(settings, self._deps)
+
+    async def _listen_to_buttons(self, settings: Settings) -> None:
+        if self._presses is None and settings.alerting.slack.pressable:
+            from monitor.daemon.buttons import SlackPresses  # noqa: PLC0415 - as above
+
+            self._presses = SlackPresses(self._deps, self._network, self._operations)
+        if self._presses is not None:
+            await self._presses.use(settings)
 
     async def _notify_refusal(self) -> None:
         from monitor.daemon.compose_notifiers import places_of  # noqa: PLC0415 - as above
@@ -269,7 +282,8 @@ class Service:
             if health.unrefreshed:
                 found.append(f"{name} has not been sent again what it forgets: {health.unrefreshed}")
         held = (source.problem for source in all_secrets(self._settings))
-        more = (self._presses.problem, *self._meta.problems(), *held, self._web.problem, self._store.loss)
+        buttons = self._presses.problem if self._presses is not None else None
+        more = (buttons, *self._meta.problems(), *held, self._web.problem, self._store.loss)
         return (*found, *(each for each in more if each))
 
 

@@ -7,7 +7,7 @@ https://docs.slack.dev/reference/interaction-payloads/block_actions-payload.
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -45,7 +45,7 @@ class Press:
     fault: Fault
     user: str
     name: str
-    answer_url: str = ""
+    answer_url: str = field(default="", repr=False)
 
 
 class Ignored(Exception):

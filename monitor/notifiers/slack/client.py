@@ -171,7 +171,11 @@ class BotClient(WebClient):
 
     async def open_connection(self, app_token: str) -> str:
         """apps.connections.open: the URL of a WebSocket, good for one connection. A secret."""
-        answer = await cast("Awaitable[SlackResponse]", self.apps_connections_open(app_token=app_token))
+        try:
+            answer = await cast("Awaitable[SlackResponse]", self.apps_connections_open(app_token=app_token))
+        except Refusal as refusal:  # what it hints at is the bot's token
+            what = f"Slack says {refusal.code} of the app token: it must be valid, with the scope connections:write"
+            raise Undeliverable(what, permanent=refusal.permanent) from None
         return str(answer.get("url") or "")
 
     async def members(self, group: str) -> frozenset[str]:

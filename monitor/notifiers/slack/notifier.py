@@ -144,6 +144,10 @@ class SlackBot(_Slack):
             scopes=tuple(scope.strip() for scope in str(scopes).split(",") if scope.strip()) if scopes else None,
         )
 
+    async def try_app_token(self, app_token: str) -> None:
+        """Whether presses of buttons could come: a connection is asked for, and not made. Raises Undeliverable."""
+        await self._client().open_connection(app_token)
+
     async def _open(self, notice: Notice, destination: Destination) -> Mapping[str, str]:
         """Post a root; but neither a silence nor what is over is announced by a new message."""
         if notice.reason is Reason.EDITED and (notice.silenced_until is not None or not notice.incident.open):

@@ -5,20 +5,23 @@ import base64
 import hashlib
 import json
 import logging
+import re
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
 import trustme
+import yaml
 
 from monitor.clock import SystemClock
 from monitor.http import Http, Network
-from monitor.notifiers.slack.actions import Press
+from monitor.notifiers.slack.actions import SILENCE_FOR, Action, Press
 from monitor.notifiers.slack.actions import buttons as buttons_of
-from monitor.notifiers.slack.buttons import FIRST_WAIT, MEMBERS_FOR, SHOWN_AFTER, Buttons
+from monitor.notifiers.slack.buttons import FIRST_WAIT, LONGEST_WAIT, MEMBERS_FOR, SHOWN_AFTER, Buttons
 from monitor.ports import Clock
 from monitor.redaction import Redactor
 from monitor.sandbox import Sandbox, serve
@@ -29,7 +32,10 @@ from tests.fakes.loopback import answer, serving
 from tests.fakes.remote import Remote, Reply
 from tests.notifiers import notices
 from tests.notifiers.slack.test_actions import TEAM, pressed
+from tests.settings.samples import MINIMAL, loaded
 
+ROOT = Path(__file__).parents[3]
+QUOTED = ("settings/coherence.py", "notifiers/slack/buttons.py", "notifiers/slack/client.py")
 OK = Reply(b"ok")
 MEMBERS = Reply({"ok": True, "users": ["U0123"]})
 
@@ -416,3 +422,23 @@ async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
             writer.write(piece)
             await writer.drain()
         writer.write_eof()
+
+
+# --- what is written for people
+
+
+def test_the_document_says_what_the_code_says(tmp_path: Path) -> None:
+    """Labels, scopes and waits; its configuration is accepted, and what it quotes is what is seen."""
+    text = (ROOT / "docs" / "slack-buttons.md").read_text()
+    said = " ".join(text.split())
+    assert f"**{'**, **'.join(action.label for action in Action)}**" in said
+    assert (SILENCE_FOR, MEMBERS_FOR, SHOWN_AFTER, FIRST_WAIT, LONGEST_WAIT) == (3600, 300, 60, 5, 120)
+    source = "".join((ROOT / "monitor" / path).read_text() for path in QUOTED)
+    for quoted in re.findall(r"^\| (?:`[\w.]+: ([^`]+)`|\"([^\"]+)\") \|", text, re.MULTILINE):
+        assert "".join(quoted).removeprefix("Slack says invalid_auth ") in source
+    _manifest, example = (yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL))
+    slack = example["alerting"]["slack"]
+    for name in ("bot_token", "app_token"):
+        (tmp_path / name).write_text({"bot_token": "xoxb-1", "app_token": "xapp-1"}[name])
+        slack[f"{name}_file"] = str(tmp_path / name)
+    assert loaded(MINIMAL + yaml.safe_dump(example)).settings.alerting.slack.pressable
