@@ -51,7 +51,6 @@ STEADY: Seconds = 30.0
 """A connection that lasted so long was a good one: the next is made at once."""
 
 _CONNECT_WITHIN: Seconds = 15.0
-_PING_EVERY: Seconds = 10.0
 _CLOSE_WITHIN: Seconds = 1.0
 _FINISH_WITHIN: Seconds = 2.0
 _LARGEST = 1024 * 1024
@@ -64,9 +63,11 @@ _SLACKS = (".slack.com", ".slack-gov.com")
 class _Socket(SocketModeClient):
     """One connection, made once. Its errors are the caller's; what slack-sdk would log goes to `logger`."""
 
-    def __init__(self, url: str, *, logger: logging.Logger, proxy: str | None, trust: ssl.SSLContext) -> None:
+    def __init__(
+        self, url: str, *, logger: logging.Logger, proxy: str | None, trust: ssl.SSLContext, ping_every: Seconds
+    ) -> None:
         web_client = AsyncWebClient(proxy=_UNUSED_PROXY, logger=logger)
-        super().__init__("", logger, web_client, proxy=_UNUSED_PROXY, auto_reconnect_enabled=False)
+        super().__init__("", logger, web_client, _UNUSED_PROXY, auto_reconnect_enabled=False, ping_interval=ping_every)
         self.wss_uri = url
         self._by = proxy
         self._trust = trust
@@ -75,7 +76,7 @@ class _Socket(SocketModeClient):
         """Connect, or raise. aiohttp answers pings and sends its own, so that a dead connection is noticed."""
         self.current_session = await self.aiohttp_client_session.ws_connect(
             str(self.wss_uri),
-            heartbeat=_PING_EVERY,
+            heartbeat=self.ping_interval,
             max_msg_size=_LARGEST,
             proxy=self._by,
             ssl=self._trust,
@@ -124,6 +125,7 @@ class Buttons:
     groups: tuple[str, ...]
     redact: Callable[[str], str] = field(repr=False)
     perform: Perform
+    ping_every: Seconds = 10.0
 
     def __post_init__(self) -> None:
         self._connected = False
@@ -184,7 +186,7 @@ class Buttons:
         if not team or not url.startswith(allowed):
             raise Undeliverable("not an answer of Slack: it names no workspace or no connection")
         proxy, trust = self.dial(url)
-        socket = _Socket(url, logger=self._logger, proxy=proxy, trust=trust)
+        socket = _Socket(url, logger=self._logger, proxy=proxy, trust=trust, ping_every=self.ping_every)
 
         async def hear(_client: AsyncBaseSocketModeClient, message: Mapping[str, Any], _raw: str | None) -> None:
             if message.get("type") == "hello":

@@ -22,7 +22,7 @@ from monitor.http import Http, Network
 from monitor.notifiers.slack.actions import SILENCE_FOR, Action, Press
 from monitor.notifiers.slack.actions import buttons as buttons_of
 from monitor.notifiers.slack.buttons import FIRST_WAIT, LONGEST_WAIT, MEMBERS_FOR, SHOWN_AFTER, Buttons
-from monitor.ports import Clock
+from monitor.ports import Clock, Unreachable
 from monitor.redaction import Redactor
 from monitor.sandbox import Sandbox, serve
 from monitor.sandbox.credentials import CHANNEL, ON_CALL, ON_CALL_GROUP
@@ -238,9 +238,9 @@ def network(**more: Any) -> Network:
     return Network(redactor=Redactor(), environ={}, **more)
 
 
-def a_listener(sandbox: Sandbox, desk: Desk, **more: Any) -> Buttons:
+def a_listener(sandbox: Sandbox, desk: Desk, *, clock: Clock | None = None, **more: Any) -> Buttons:
     """Buttons that listen to the sandbox's Slack."""
-    clock, net, credentials = SystemClock(), network(), sandbox.world.credentials
+    clock, net, credentials = clock or SystemClock(), network(), sandbox.world.credentials
     http = Http(clock=clock, transport=net, redactor=Redactor())
     tokens = {"app_token": lambda: credentials.app_token, "bot_token": lambda: credentials.bot_token}
     groups = {"groups": (ON_CALL_GROUP,), "api_url": sandbox.slack_api_url, "dial": net.dial}
@@ -323,7 +323,7 @@ async def test_a_press_is_acknowledged_before_it_is_done() -> None:
             await until(lambda: len(slack.socket_mode.answers) == 1)
 
 
-async def test_a_connection_that_slack_replaces_or_that_breaks_is_made_anew() -> None:
+async def test_a_connection_that_slack_replaces_is_made_anew_at_once() -> None:
     """Slack replaces each after some hours; presses go on."""
     async with serve() as sandbox:
         slack, desk = sandbox.world.slack, Desk()
@@ -336,6 +336,43 @@ async def test_a_connection_that_slack_replaces_or_that_breaks_is_made_anew() ->
             await slack.socket_mode.press(a_root(sandbox), "acknowledge", host=host_of(sandbox))
             await until(lambda: desk.done)
         await until(lambda: not slack.socket_mode.sockets)
+
+
+class Hurried(SystemClock):
+    """Waits a hundredth of what it is asked to."""
+
+    async def sleep(self, seconds: float) -> None:
+        """Not so long."""
+        await super().sleep(seconds / 100)
+
+
+async def test_a_slack_that_is_gone_for_a_while_is_found_again(caplog: pytest.LogCaptureFixture) -> None:
+    """Its connections break, nobody listens, and then somebody does; why it was down is logged once, not each time."""
+    async with serve() as sandbox:
+        slack, desk = sandbox.world.slack, Desk()
+        async with listening(a_listener(sandbox, desk, clock=Hurried())):
+            await until(lambda: slack.socket_mode.sockets)
+            await sandbox.break_("slack_unreachable")
+            await until(lambda: "connection refused" in caplog.text and not slack.socket_mode.sockets)
+            await asyncio.sleep(0.5)  # several attempts
+            await sandbox.fix()
+            await until(lambda: slack.socket_mode.sockets)
+            await slack.socket_mode.press(a_root(sandbox), "acknowledge", host=host_of(sandbox))
+            await until(lambda: desk.done)
+    assert caplog.text.count("connection refused") == 1
+
+
+def test_a_websocket_is_dialled_as_anything_is_asked() -> None:
+    """By the same proxy, but for what is exempt and loopback; a link-local address never."""
+    net = network(proxy="http://proxy.example:3128", no_proxy="in.example")
+    for url, proxy in (
+        ("wss://wss.slack.example/link", "http://proxy.example:3128"),
+        ("wss://wss.in.example/link", None),
+        ("ws://127.0.0.1:1/link", None),
+    ):
+        assert net.dial(url)[0] == proxy
+    with pytest.raises(Unreachable, match="link-local"):
+        net.dial("wss://169.254.169.254/link")
 
 
 async def test_a_refused_ticket_is_a_reason_without_it(caplog: pytest.LogCaptureFixture) -> None:
@@ -407,10 +444,13 @@ async def test_the_connection_goes_by_the_proxy_and_trusts_whom_http_trusts(
             net = network(ca_file=str(ca_file), proxy=f"http://user:Secret@127.0.0.1:{proxy_port}")
             clock = SystemClock()
             http = Http(clock=clock, transport=net, redactor=Redactor())
-            it = some_buttons(Desk(), http, clock, dial=net.dial, api_url="https://api.slack.example/api/")
+            api_url = "https://api.slack.example/api/"
+            it = some_buttons(Desk(), http, clock, dial=net.dial, api_url=api_url, ping_every=0.2)
             async with listening(it):
                 said = "connected for Slack's buttons" if trusted else "no connection for Slack's buttons"
                 await until(lambda: said in caplog.text)
+                if trusted:  # and never answers a ping: such a connection is dead, so another is made
+                    await until(lambda: connects.count("wss.slack.example:443") > 1)
     assert "wss.slack.example:443" in connects
     assert trusted or "the certificate is not trusted (http.ca_file)" in caplog.text
     assert "Secret" not in caplog.text
