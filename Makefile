@@ -21,7 +21,7 @@ SOURCES := monitor tests tools
 RULES   := deploy/prometheus
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all check format lint types layers schema docs docs-current diagnosis-matrix time-to-mention golden core-coverage fuzz e2e e2e-setup rules-test size image image-test bench-busy bench-footprint bench-scale torture-kill \
+.PHONY: help demo test test-all check format lint types layers schema docs docs-current diagnosis-matrix time-to-mention golden core-coverage fuzz e2e e2e-setup browser rules-test size image image-test bench-busy bench-footprint bench-scale torture-kill \
         setup lock clean
 
 help:  ## say what there is
@@ -77,18 +77,26 @@ time-to-mention: $(VENV)/.test  ## measure how long it takes until somebody is c
 
 docs: $(VENV)/.test  ## write what is generated in docs/ anew
 	@$(BIN)/python -m tools.diagnosis_table > docs/diagnosis.md
+	@$(BIN)/python -m tools.slack_picture > docs/images/slack.svg
 	@$(BIN)/python -m tools.incident_lifecycle > docs/incident-lifecycle.md
 	@$(BIN)/python -m tools.diagnosis_matrix > docs/diagnosis-matrix.md
 	@$(BIN)/python -m tools.time_to_mention > docs/time-to-mention.md
+	@$(BIN)/python -m tools.configuration_reference > docs/configuration.md
+	@$(BIN)/python -m tools.metrics_reference > docs/metrics.md
+	@$(BIN)/python -m tools.commands_reference > docs/commands.md
 
 golden: $(VENV)/.test  ## write what Slack shows of every fault anew, to be read with git diff tests/golden
 	@$(BIN)/python -m tools.golden
 
 docs-current: $(VENV)/.test
+	@$(BIN)/python -m tools.slack_picture | diff -u docs/images/slack.svg - || { echo "docs/images/slack.svg is not current: run make docs"; exit 1; }
 	@$(BIN)/python -m tools.diagnosis_table | diff -u docs/diagnosis.md - || { echo "docs/diagnosis.md is not current: run make docs"; exit 1; }
 	@$(BIN)/python -m tools.incident_lifecycle | diff -u docs/incident-lifecycle.md - || { echo "docs/incident-lifecycle.md is not current: run make docs"; exit 1; }
 	@$(BIN)/python -m tools.diagnosis_matrix | diff -u docs/diagnosis-matrix.md - || { echo "docs/diagnosis-matrix.md is not current: run make docs"; exit 1; }
 	@$(BIN)/python -m tools.time_to_mention | diff -u docs/time-to-mention.md - || { echo "docs/time-to-mention.md is not current: run make docs"; exit 1; }
+	@$(BIN)/python -m tools.configuration_reference | diff -u docs/configuration.md - || { echo "docs/configuration.md is not current: run make docs"; exit 1; }
+	@$(BIN)/python -m tools.metrics_reference | diff -u docs/metrics.md - || { echo "docs/metrics.md is not current: run make docs"; exit 1; }
+	@$(BIN)/python -m tools.commands_reference | diff -u docs/commands.md - || { echo "docs/commands.md is not current: run make docs"; exit 1; }
 	@echo "docs: ok"
 
 fuzz: $(VENV)/.test  ## change every remote answer in every way and see what is concluded (FUZZ_FOR=600 seconds, FUZZ_SEED=7)
@@ -100,6 +108,9 @@ e2e-setup: $(VENV)/.test .venv-gateway/.locked .venv-clients/.locked
 
 e2e: e2e-setup  ## against LiteLLM, Prometheus, Alertmanager and the vendors' own clients
 	@$(BIN)/python -m pytest -q -m e2e tests/e2e $(PYTEST_ARGS)
+
+browser: $(VENV)/.test .venv-browser/.locked  ## the pages in headless Chromium: layout, accessibility, requests; pictures in .e2e/pictures
+	@$(BIN)/python -m pytest -q -m e2e tests/browser $(PYTEST_ARGS)
 
 rules-test: ## the alert rules against made-up series, with promtool; the example of routes, with amtool
 	@promtool check config $(RULES)/scrape.yml
@@ -182,9 +193,9 @@ lock: .venv-lock/.locked  ## write requirements/*.txt anew (UPGRADE=1 for newer 
 	 compile ../pyproject.toml --extra slack-socket -c runtime.txt -o slack-socket.txt && \
 	 compile ../pyproject.toml --extra slack-socket test.in -c slack-socket.txt -c build.txt -o test.txt && \
 	 compile ../pyproject.toml --extra slack-socket test.in check.in -c test.txt -o check.txt && \
-	 for part in gateway clients lock; do compile $$part.in -o $$part.txt; done
+	 for part in browser gateway clients lock; do compile $$part.in -o $$part.txt; done
 
 clean:  ## remove what was made here
-	rm -rf $(VENV) .venv-clients .venv-gateway .venv-lock .venv-runtime build dist *.egg-info .mypy_cache .ruff_cache .hypothesis \
+	rm -rf $(VENV) .venv-browser .venv-clients .venv-gateway .venv-lock .venv-runtime build dist *.egg-info .mypy_cache .ruff_cache .hypothesis \
 	       .import_linter_cache .coverage .e2e
 	find monitor tests tools -name __pycache__ -type d -prune -exec rm -rf {} +

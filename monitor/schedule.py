@@ -133,6 +133,11 @@ class GridSchedule:
         if self._jobs.pop(name, None) is not None and self._started:
             self._alarms.remove(name)
 
+    def due_in(self, name: str) -> Seconds | None:
+        """How long until it runs next; None for a name that is not known."""
+        job = self._jobs.get(name)
+        return None if job is None else max(0.0, job.due_at - self._now)
+
     def start(self) -> None:
         """Begin; what was registered before runs its `first` seconds from now."""
         self._alarms.start(self._wake)
@@ -204,7 +209,7 @@ class GridSchedule:
         name = task.get_name()
         del self._running[name]
         if not task.cancelled() and (error := task.exception()) is not None:
-            _log.error("job %s escaped its guard", name, exc_info=error)
+            _log.error("job %s raised an unexpected error", name, exc_info=error)
         job = self._jobs.get(name)
         if job is not None and job.again and not self._stopping:
             self._begin(job)

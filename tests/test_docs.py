@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -11,19 +12,34 @@ from monitor.core.refine import TRIAGE
 from monitor.daemon.heartbeat import FORGIVEN_FOR, TEST_AGAIN_AFTER
 from monitor.sandbox import FAULTS as WAYS
 from monitor.settings.model import Alerting
+from tests.quotations import OUTDATED
 from tests.scenarios.promptness import PROMISES
-from tools import diagnosis_matrix, incident_lifecycle, time_to_mention
+from tests.web.site import READ, Site
+from tools import (
+    commands_reference,
+    configuration_reference,
+    diagnosis_matrix,
+    incident_lifecycle,
+    metrics_reference,
+    time_to_mention,
+)
 from tools.diagnosis_matrix import Entry
 from tools.diagnosis_table import write
 from tools.time_to_mention import Row
 
 ROOT = Path(__file__).parents[1]
-ROW = re.compile(r"\| \[`(\w+)`\]\((\S+)\) \| ([^|]+) \| ([^|]+) \| ([^|]+) \|")
 
 
 def test_the_written_diagnosis_is_current() -> None:
     """`make docs` writes it anew."""
     assert (ROOT / "docs" / "diagnosis.md").read_text() == write()
+
+
+@pytest.mark.parametrize("reference", [configuration_reference, metrics_reference, commands_reference])
+def test_a_written_reference_is_current(reference: ModuleType) -> None:
+    """`make docs` writes it anew."""
+    page = f"{reference.__name__.rpartition('.')[2].removesuffix('_reference')}.md"
+    assert (ROOT / "docs" / page).read_text() == reference.write()
 
 
 def test_the_drawn_life_of_an_incident_is_current() -> None:
@@ -38,7 +54,7 @@ def test_the_drawn_life_of_an_incident_is_current() -> None:
 def test_the_written_diagnosis_says_everything_of_a_rule(rule: FaultRow) -> None:
     """When, how much of it, why, what it explains, what to do, and where more stands."""
     section = write().split(f"\n### `{rule.fault}`\n", 1)[1].split("\n### ", 1)[0]
-    for word in ("meaning", "component", "severity_text", "when", "settles", "because", "advice"):
+    for word in ("title", "component", "severity_text", "when", "settles", "because", "advice"):
         assert str(getattr(rule, word)) in section, word
     explained = set(re.findall(r"\(#(\w+)\)", section))
     assert explained == {str(fault) for fault in rule.explains}
@@ -53,29 +69,49 @@ def test_the_written_diagnosis_shows_the_whole_triage() -> None:
     assert named == [str(place.fault) for place in TRIAGE.values()]
 
 
-def test_the_readme_lists_every_fault_as_the_table_has_it() -> None:
-    """Name, order, severity, and a runbook that exists."""
-    rows = ROW.findall((ROOT / "README.md").read_text())
-    short = {rule.severity_text: rule.severity_text.partition(",")[0] for rule in FAULTS.values()}
-    assert [(name, severity) for name, _, severity, _, _ in rows] == [
-        (str(fault), short[rule.severity_text]) for fault, rule in FAULTS.items()
-    ]
-    assert all((ROOT / link).name == f"{name}.md" and (ROOT / link).exists() for name, link, *_ in rows)
+def test_the_written_diagnosis_lists_every_fault_as_the_table_has_it() -> None:
+    """Name, order, component, severity and title."""
+    rows = re.findall(r"^\| \[`(\w+)`\]\(#\1\) \| (.+?) \| (.+?) \| (.+?) \|$", write(), re.MULTILINE)
+    assert rows == [(str(one.fault), str(one.component), one.severity_text, one.title) for one in FAULTS.values()]
 
 
-def test_what_is_told_is_explained_for_every_reason() -> None:
-    """Each once; what is linked is there; and the numbers are those of the code."""
-    text = (ROOT / "docs" / "telling.md").read_text()
-    listed = re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE)
+def test_the_alerting_guide_explains_every_reason() -> None:
+    """Each once, and the numbers are those of the code."""
+    text = " ".join((ROOT / "docs" / "alerting.md").read_text().split())
+    listed = re.findall(r"\| `(\w+)` \| [^|]+ \| [^|]+ \| [^|]+ \|", text)
     assert sorted(listed) == sorted(reason for reason in Reason if reason is not Reason.TEST)
-    assert all((ROOT / "docs" / link).exists() for link in re.findall(r"\]\(([^)#]+)", text))
     alerting = Alerting()
     assert list(alerting.remind_every) == [4 * 3600, 8 * 3600, 24 * 3600]
     assert "still critical after 4 h, 8 h and each further 24 h (`remind_every`)" in text
     assert [alerting.escalate_after, FORGIVEN_FOR, TEST_AGAIN_AFTER] == [1800, 300, 300]
     assert "critical for `escalate_after` (30 min)" in text
-    assert "after five minutes in which a notifier cannot be told" in text
+    assert "after five minutes in which a notifier cannot be reached" in text
     assert "is tested again every five minutes" in text
+
+
+LISTED = re.findall(
+    r"^\| `([A-Z]+) ([^`]+)` \| (none|read|admin|form) \|", (ROOT / "docs" / "http-api.md").read_text(), re.MULTILINE
+)
+
+
+def test_the_api_page_lists_every_route() -> None:
+    """As the code registers them."""
+    code = "".join(module.read_text() for module in (ROOT / "monitor" / "web").glob("*.py"))
+    routes = set(re.findall(r"(?:\bRoute|_by_method)\(\s*\"(/[^\"]*)\"", code))
+    assert {path for _, path, _ in LISTED} == routes
+
+
+@pytest.mark.parametrize(("method", "path", "token"), LISTED)
+async def test_a_route_asks_for_the_token_that_the_api_page_says(method: str, path: str, token: str) -> None:
+    """Nothing without one, but for the checks of health; and the read token changes nothing, by a form neither."""
+    site = Site(read_token=READ)
+    path = path.format(fault="blind", id="1", target="prod", name="prod")
+    async with site.client() as client:
+        without = (await client.request(method, path)).status_code
+        reading = (await client.request(method, path, headers={"authorization": f"Bearer {READ}"})).status_code
+    assert without == (200 if token == "none" else 401)
+    assert reading in {"none": {200}, "read": {200, 404}, "admin": {403}, "form": {403, 404}}[token]
+    assert site.done == []
 
 
 def test_the_matrix_shows_every_way_to_break_the_sandbox_and_all_on_the_diagonal() -> None:
@@ -131,6 +167,31 @@ def test_the_guide_to_the_code_names_what_is_there() -> None:
     assert missing == []
 
 
+PLAIN = [
+    page
+    for page in (
+        *sorted((ROOT / "docs").glob("*.md")),
+        ROOT / "deploy/prometheus/README.md",
+        ROOT / "deploy/examples/full.yaml",
+    )
+    if page.name
+    not in {"commands.md", "reading.md", "simulate.md"}  # for people who change it; what the program prints
+]
+
+
+@pytest.mark.parametrize("page", PLAIN, ids=lambda page: page.name)
+def test_a_page_is_in_plain_english(page: Path) -> None:
+    """The field's words, not this house's earlier ones; menus as people click them."""
+    assert OUTDATED.findall(page.read_text()) == []
+    assert "Controls, Settings" not in page.read_text()
+
+
+def test_the_index_has_every_page() -> None:
+    """Each page of `docs/` is linked from it."""
+    linked = set(re.findall(r"\]\(([\w-]+\.md)\)", (ROOT / "docs" / "README.md").read_text()))
+    assert linked == {page.name for page in (ROOT / "docs").glob("*.md")} - {"README.md"}
+
+
 WRITTEN = sorted([*(ROOT / "docs").rglob("*.md"), *(ROOT / "deploy").rglob("*.md"), *ROOT.glob("*.md")])
 
 
@@ -144,3 +205,15 @@ def test_what_a_page_names_is_there(page: Path) -> None:
     assert [place for place in places if not place.exists()] == []
     targets = set(re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     assert set(re.findall(r"(?:`|^)make ([a-z][a-z0-9-]+)", text, re.MULTILINE)) <= targets
+
+
+@pytest.mark.parametrize("page", WRITTEN, ids=lambda page: str(page.relative_to(ROOT)))
+def test_what_a_link_points_to_within_a_page_is_there(page: Path) -> None:
+    """A heading of that name, in this page or in the other."""
+    missing = []
+    for link, anchor in re.findall(r"\]\(([^)#:\s]*)#([\w-]+)\)", page.read_text()):
+        other = page.parent / link if link else page
+        headings = re.findall(r"^#+ (.+)$", other.read_text(), re.MULTILINE)
+        anchors = {re.sub(r"[^\w -]", "", heading).strip().lower().replace(" ", "-") for heading in headings}
+        missing += [f"{link}#{anchor}"] if anchor not in anchors else []
+    assert missing == []

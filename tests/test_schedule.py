@@ -166,6 +166,19 @@ class ScheduleContract:
         harness.schedule.start()
         await harness.until(lambda: len(job.began) == 1)
 
+    async def test_it_says_how_long_until_a_run(self, harness: Harness) -> None:
+        """By its grid, or as it was asked for; nothing of a name that is not known."""
+        harness.every("a", 100_000, Recorder(harness.clock), first=90_000)
+        harness.schedule.start()
+        due_in = harness.schedule.due_in("a")
+        assert due_in is not None
+        assert 80_000 * harness.unit < due_in <= 90_000 * harness.unit
+        harness.schedule.soon("a", 50_000 * harness.unit)
+        due_in = harness.schedule.due_in("a")
+        assert due_in is not None
+        assert 40_000 * harness.unit < due_in <= 50_000 * harness.unit
+        assert harness.schedule.due_in("b") is None
+
     async def test_soon_never_puts_a_run_off(self, harness: Harness) -> None:
         """A run that is due sooner anyway stays where it is."""
         job = Recorder(harness.clock)
@@ -280,7 +293,7 @@ class ScheduleContract:
         harness.every("a", 2, job)
         harness.schedule.start()
         await harness.until(lambda: len(job.began) >= 2)
-        assert "job a escaped its guard" in caplog.text
+        assert "job a raised an unexpected error" in caplog.text
         assert "RuntimeError: it broke" in caplog.text
 
     async def test_stop_waits_for_what_runs_and_starts_nothing_more(

@@ -1,9 +1,9 @@
 # ruff: noqa: S311, T201, TID251 - it draws its moments from a seed, reads the real clock and prints
 """Kill the real daemon again and again while faults come and go: afterwards Slack must hold the truth, told once.
 
-`make torture-kill`. Two targets watch one sandbox in another process; something breaks or is mended every second or so, and the
+`make torture-kill`. Two targets watch one sandbox in another process; something breaks or is fixed every second or so, and the
 daemon is killed with SIGKILL at random moments: while it starts, while it works, and every third time the moment that Slack holds a
-new message, when the daemon has sent it and may not have written that down. Then everything is mended, and what Slack holds is
+new message, when the daemon has sent it and may not have written that down. Then everything is fixed, and what Slack holds is
 compared with what the daemon remembers. Exits 1 if anything was lost, orphaned, left unresolved, or said twice without a kill to
 blame.
 """
@@ -50,7 +50,7 @@ _PATIENCE = 120.0
 _STARTS, _WORKS, _A_MESSAGE_COMES = 2.0, 2.5, 6.0
 _TOGGLES_AFTER = (0.2, 1.6)
 _A_MINUTE = 59.9
-_MENDS = 0.75  # how often something is rather mended than broken
+_FIXES = 0.75  # how often something is rather fixed than broken
 
 
 class Control:
@@ -116,7 +116,7 @@ class Trial:
         self._looks_at_the_disk()
 
     def ends_well(self) -> None:
-        """Everything is mended, and the last life tells what is left to be told."""
+        """Everything is fixed, and the last life reports what is left to report."""
         self.control.fix()
         with self._life() as program:
             self._is_ready(program)
@@ -136,7 +136,7 @@ class Trial:
         wait_until(lambda: is_well(f"{self.url}/readyz"), within=_PATIENCE, what="the daemon", program=program)
 
     def _lives(self, seconds: float) -> None:
-        """Things break and are mended meanwhile."""
+        """Things break and are fixed meanwhile."""
         ends = time.monotonic() + seconds
         while time.monotonic() < ends:
             self._toggle()
@@ -153,7 +153,7 @@ class Trial:
         if now < self.toggled_at:
             return
         self.toggled_at = now + self.chance.uniform(*_TOGGLES_AFTER)
-        fixes = self.broken and self.chance.random() < _MENDS
+        fixes = self.broken and self.chance.random() < _FIXES
         fault = self.chance.choice(sorted(self.broken) if fixes else FAULTS)
         if fault in self.broken:
             self.control.fix(fault)

@@ -128,7 +128,9 @@ def judge_comparison(
     if refuted:
         left_out += f"; shown in another form than in use (masked): {', '.join(refuted)}"
     return passing(
-        f"{count_text(len(comparison.equal), 'field')} as expected{left_out}", evidence, conclusive=not refuted
+        f"{count_text(len(comparison.equal), 'field is', 'fields are')} as expected{left_out}",
+        evidence,
+        conclusive=not refuted,
     )
 
 

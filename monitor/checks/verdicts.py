@@ -51,9 +51,7 @@ async def judge_unreachable(
     if (ours := own_failure(error, called, evidence)) is not None:
         return ours
     if not await connectivity.another_service_answers(service):
-        summary = (
-            f"{called} does not answer ({error}), and no other service does: the monitor's own network is the suspect"
-        )
+        summary = f"{called} does not answer: {error}. No other service does either, so the monitor's own network is the suspect"
         return unknown(summary, UnknownReason.NO_WITNESS, evidence)
     return failure(
         replace(suspicion, facts=("another service answers the monitor, so its own network works",)), evidence

@@ -11,6 +11,7 @@ from monitor.cli.common import (
     UNKNOWN,
     add_format,
     add_scope,
+    name_default_token,
     prepare,
     print_json,
     progress,
@@ -29,19 +30,19 @@ _CHOICES = ("config", "gateway", "canary", "control")
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add `check`."""
-    parser = subparsers.add_parser("check", help="one pass of everything; waits for the traces")
+    parser = subparsers.add_parser("check")
     add_scope(parser)
     parser.add_argument(
         "--only",
         type=_names,
         metavar="CHECKS",
-        help=f"only these, by commas: {', '.join(_CHOICES)}; canary includes arrival",
+        help=f"only these checks, comma-separated: {', '.join(_CHOICES)}; canary includes arrival",
     )
     parser.add_argument(
         "--fail-on",
         choices=("warning", "critical"),
         default="warning",
-        help="what makes the exit code 1 (default: warning)",
+        help="the lowest severity that makes the exit code 1 (default: warning)",
     )
     add_format(parser)
     parser.set_defaults(run=run)
@@ -53,7 +54,7 @@ def _names(text: str) -> frozenset[CheckName]:
         if name not in _CHOICES:
             raise argparse.ArgumentTypeError(f"{name!r} is not a check; allowed: {', '.join(_CHOICES)}")
     if not names:
-        raise argparse.ArgumentTypeError(f"names no check; allowed: {', '.join(_CHOICES)}")
+        raise argparse.ArgumentTypeError(f"no check is named; allowed: {', '.join(_CHOICES)}")
     chosen = {CheckName(name) for name in names}
     return frozenset(chosen | ({CheckName.ARRIVAL} if CheckName.CANARY in chosen else set()))
 
@@ -65,6 +66,8 @@ def run(arguments: argparse.Namespace) -> int:
     selection = Selection(targets=frozenset(arguments.target), checks=arguments.only)
     passes = one_shots(loaded.settings, selection, deps, say=progress(json=arguments.format == "json"))
     report = all_visible(asyncio.run(_look(passes, deps.clock, arguments.timeout)))
+    for name, target in report["targets"].items():
+        name_default_token(target, name, loaded)
     if arguments.format == "json":
         print_json(report)
     else:
@@ -75,7 +78,7 @@ def run(arguments: argparse.Namespace) -> int:
 async def _look(passes: list[OneShot], clock: Clock, timeout: Seconds | None) -> dict[str, Any]:
     done = await run_all((one.run for one in passes), clock=clock, timeout=timeout)
     if not done:
-        say(f"ended after {timeout:g} s: what was not seen by then is unknown")
+        say(f"ended after {timeout:g} s: what was not seen by then is not known")
     states = {str(one.target_store.state.target): (one.target_store.state, one.target_store.policy) for one in passes}
     return describe(states, clock.now())
 

@@ -1,24 +1,18 @@
-"""Commands that talk to the running daemon: `status`, `incidents`, `ack`, `silence`. They find it, ask it, and print what it says."""
+"""The running daemon as commands see it: which one is meant, and how it is asked."""
 
 import argparse
 import asyncio
-import getpass
 import json
 import os
-import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 from monitor.cli import UsageError
-from monitor.cli.common import FAILED, OK, add_config, add_format, duration, print_json, say
-from monitor.cli.table import render, use_colour
+from monitor.cli.common import say
 from monitor.clock import SystemClock
-from monitor.core.model import Fault, Service
+from monitor.core.model import Service
 from monitor.http import Answer, Http, Network
 from monitor.ports import Garbled, Unreachable
 from monitor.redaction import Redactor, all_visible
@@ -28,7 +22,7 @@ from monitor.settings.secret import SecretSource, Unusable
 from monitor.settings.sources import PREFIX
 from monitor.settings.values import DAEMON, base_url, is_loopback, is_plain, url_problem
 
-_URL, _TOKEN = "TRACE_MONITOR_URL", "TRACE_MONITOR_ADMIN_TOKEN"
+URL, _TOKEN = "TRACE_MONITOR_URL", "TRACE_MONITOR_ADMIN_TOKEN"
 _TIMEOUT = 10.0
 _OK, _REDIRECT, _UNAUTHORIZED = 200, 300, 401
 _EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - where to ask, not to listen
@@ -38,23 +32,31 @@ class Failed(Exception):
     """The daemon could not be asked, or said no. Its text is for people, on one line."""
 
 
+class Unanswered(Failed):
+    """The daemon does not answer at all."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Client:
-    """A way to one daemon. The token is what the environment gives, else what the configuration has."""
+    """A way to one daemon. The token is what the environment gives, else what the configuration has.
+
+    `loaded` is the configuration of that daemon; None where there is none, or where the address is of another daemon.
+    """
 
     url: str
     token: str | None
     ca_file: str | None
+    loaded: Loaded | None = None
 
     def ask(self, method: str, path: str, body: Mapping[str, Any] | None = None, **parts: type) -> dict[str, Any]:
-        """The JSON object of an answer, which has these parts. Raises Failed."""
+        """The JSON object of an answer, which has these parts. Raises Failed, and Unanswered if there is no answer."""
         answer = self._request(method, path, body)
         try:
             document = all_visible(answer.json())
         except Garbled:
             document = None
         if not isinstance(document, dict) or not all(isinstance(document.get(name), parts[name]) for name in parts):
-            raise Failed(f"what answers at {self.url} is no Gateway Trace Monitor")
+            raise Failed(f"what answers at {self.url} is not Gateway Trace Monitor")
         return document
 
     def _request(self, method: str, path: str, body: Mapping[str, Any] | None) -> Answer:
@@ -71,13 +73,13 @@ class Client:
                 http.request(Service.DAEMON, method, url, headers=headers, body=content, timeout=_TIMEOUT)
             )
         except Unreachable as error:
-            raise Failed(f"the daemon does not answer at {self.url}: {error}") from None
+            raise Unanswered(f"the daemon does not answer at {self.url}: {error}") from None
         except OSError as error:
             raise Failed(f"http.ca_file: {self.ca_file} cannot be used: {error.strerror or error}") from None
         if not _OK <= answer.status < _REDIRECT:
             missing = answer.status == _UNAUTHORIZED and self.token is None
-            how = f"; give it by {_TOKEN}, or name the daemon's configuration by --config" if missing else ""
-            raise Failed(f"the daemon says no (HTTP {answer.status}): {_reason(answer, redactor)}{how}")
+            how = f"; set {_TOKEN}, or name the daemon's configuration by --config" if missing else ""
+            raise Failed(f"the daemon refused (HTTP {answer.status}): {_reason(answer, redactor)}{how}")
         return answer
 
 
@@ -97,19 +99,20 @@ def _reason(answer: Answer, redactor: Redactor) -> str:
 def find(arguments: argparse.Namespace) -> Client:
     """The daemon that is meant: by `--url`, by the environment, or by the configuration. Raises Failed or UsageError."""
     loaded, broken = _configuration(arguments)
-    given = arguments.url or os.environ.get(_URL)
+    given = arguments.url or os.environ.get(URL)
     url = base_url(given, DAEMON) if given else _own_url(loaded)
     problem = url_problem(url)
     if problem is not None:
-        raise Failed(f"{'--url' if arguments.url else _URL} {problem}")
+        raise Failed(f"{'--url' if arguments.url else URL} {problem}")
     token = _token(loaded)
     if broken is not None and not (given and token):
         where = f"the daemon is asked at {url}{'' if token else ', without a token'}"
         say(f"{broken}\nwarning: this configuration cannot be used, so {where}")
     http = loaded.settings.http if loaded is not None else None
     if token and is_plain(url) and not is_loopback(url) and not (http and http.allow_http):
-        raise Failed(f"a token would be sent to {url} in the clear: use https, or set http.allow_http")
-    return Client(url=url, token=token, ca_file=http.ca_file if http else None)
+        raise Failed(f"the token would be sent to {url} unencrypted: use https, or set http.allow_http")
+    own = loaded if arguments.config or not given else None
+    return Client(url=url, token=token, ca_file=http.ca_file if http else None, loaded=own)
 
 
 def _configuration(arguments: argparse.Namespace) -> tuple[Loaded | None, ConfigError | None]:
@@ -122,7 +125,7 @@ def _configuration(arguments: argparse.Namespace) -> tuple[Loaded | None, Config
     except ConfigError as error:
         if arguments.config:
             raise UsageError(str(error)) from None
-        settings = {name for name in os.environ if name.upper().startswith(PREFIX)} - {_URL, _TOKEN}
+        settings = {name for name in os.environ if name.upper().startswith(PREFIX)} - {URL, _TOKEN}
         at_hand = settings or find_file(None, os.environ, Path.cwd()) is not None
         return None, error if at_hand else None
 
@@ -145,149 +148,3 @@ def _token(loaded: Loaded | None) -> str | None:
     server = loaded.settings.server if loaded is not None else None
     source = (server.admin_token or server.read_token) if server is not None else None
     return source.get() if source is not None else None
-
-
-# --- options ---------------------------------------------------------------------------------------------------------
-
-
-def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add `status`, `incidents`, `ack` and `silence`."""
-    status = _add_command(subparsers, "status", "what the running daemon sees", _status)
-    add_format(status)
-    incidents = _add_command(subparsers, "incidents", "the incidents it remembers", _incidents)
-    incidents.add_argument("--open", action="store_true", help="only those that last")
-    add_format(incidents)
-    ack = _add_command(subparsers, "ack", "take an incident: no more reminders until it gets worse", _ack)
-    ack.add_argument("incident", metavar="INCIDENT")
-    ack.add_argument("--by", default=None, metavar="WHO", help="who has it (default: the user)")
-    silence = subparsers.add_parser("silence", help="mute notifications for a while")
-    commands = silence.add_subparsers(metavar="COMMAND", required=True)
-    add = _add_command(commands, "add", "begin a silence", _silence_add)
-    which = add.add_mutually_exclusive_group(required=True)
-    which.add_argument("--target", help="a target, or a pattern such as prod-*")
-    which.add_argument("--all", action="store_const", const="*", dest="target", help="every target")
-    faults = [fault.value for fault in Fault]
-    add.add_argument("--fault", default=None, choices=faults, metavar="FAULT", help="only this fault")
-    add.add_argument("--for", dest="duration", required=True, type=_length, metavar="D", help="how long, such as 2h")
-    add.add_argument("--comment", default="", help="why")
-    add_format(_add_command(commands, "list", "the silences there are", _silence_list))
-    expire = _add_command(commands, "expire", "end a silence", _silence_expire)
-    expire.add_argument("id", metavar="ID")
-
-
-def _add_command(
-    subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]",
-    name: str,
-    text: str,
-    command: Callable[[Client, argparse.Namespace], None],
-) -> argparse.ArgumentParser:
-    parser = subparsers.add_parser(name, help=text)
-    add_config(parser)
-    parser.add_argument("--url", help=f"where the daemon listens (default: {_URL}, else the configuration)")
-    parser.set_defaults(run=partial(_run, command))
-    return parser
-
-
-def _length(text: str) -> float:
-    """How long a silence lasts: with its unit, because the 2 of somebody who means hours would be over at once."""
-    if text.strip().replace(".", "", 1).isdecimal():
-        raise argparse.ArgumentTypeError("needs a unit, such as 30m or 2h")
-    return duration(text)
-
-
-# --- the commands ----------------------------------------------------------------------------------------------------
-
-
-def _run(command: Callable[[Client, argparse.Namespace], None], arguments: argparse.Namespace) -> int:
-    try:
-        command(find(arguments), arguments)
-    except Failed as error:
-        say(str(error))
-        return FAILED
-    return OK
-
-
-def _status(daemon: Client, arguments: argparse.Namespace) -> None:
-    report = daemon.ask("GET", "/api/v1/status", targets=dict)
-    if arguments.format == "json":
-        print_json(report)
-        return
-    print(render(report, colour=use_colour(sys.stdout)), end="")
-    for incident in report.get("incidents", []):
-        print(_incident_line(incident))
-
-
-def _incidents(daemon: Client, arguments: argparse.Namespace) -> None:
-    path = f"/api/v1/incidents{'?open=true' if arguments.open else ''}"
-    found = daemon.ask("GET", path, incidents=list)["incidents"]
-    _print_list(found, _incident_line, "no incidents", arguments)
-
-
-def _ack(daemon: Client, arguments: argparse.Namespace) -> None:
-    by = arguments.by or _user()
-    daemon.ask("POST", f"/api/v1/incidents/{quote(arguments.incident, safe='')}/ack", {"by": by})
-    print(f"{arguments.incident} is acknowledged by {by}")
-
-
-def _silence_add(daemon: Client, arguments: argparse.Namespace) -> None:
-    body = {
-        "target": arguments.target,
-        "fault": arguments.fault,
-        "for": arguments.duration,
-        "comment": arguments.comment,
-        "author": _user(),
-    }
-    added = daemon.ask("POST", "/api/v1/silences", body, id=str)
-    print(f"silence {added['id']} lasts until {_time(added.get('to'))}")
-    covers = added.get("covers") or [arguments.target]  # a daemon of an earlier version does not say
-    print(f"it covers {arguments.fault or 'any fault'} of {', '.join(map(str, covers))}")
-
-
-def _silence_list(daemon: Client, arguments: argparse.Namespace) -> None:
-    found = daemon.ask("GET", "/api/v1/silences", silences=list)["silences"]
-    _print_list(found, _silence_line, "no silences", arguments)
-
-
-def _silence_expire(daemon: Client, arguments: argparse.Namespace) -> None:
-    daemon.ask("DELETE", f"/api/v1/silences/{quote(arguments.id, safe='')}")
-    print(f"silence {arguments.id} has ended")
-
-
-def _print_list(
-    found: list[Any], line: Callable[[dict[str, Any]], str], none: str, arguments: argparse.Namespace
-) -> None:
-    if arguments.format == "json":
-        print_json(found)
-        return
-    for each in found:
-        print(line(each))
-    if not found:
-        say(none)
-
-
-def _incident_line(incident: dict[str, Any]) -> str:
-    state = "open" if incident["open"] else "resolved"
-    by = f"  (acknowledged by {incident['acknowledged_by']})" if incident["acknowledged_by"] else ""
-    what = f"{incident['severity']:<8}  {incident['fault']}  {incident['summary']}"
-    return f"{incident['id']}  {state:<8}  {what}{by}"
-
-
-def _silence_line(silence: dict[str, Any]) -> str:
-    state = "active" if silence["active"] else "inactive"
-    until = "weekly" if silence["weekly"] else f"until {_time(silence['to'])}"
-    what = f"{silence['target']} {silence['fault'] or 'any fault'}"
-    return f"{silence['id']}  {state:<8}  {until}  {what}  {silence['comment']}".rstrip()
-
-
-def _time(at: object) -> str:
-    if not isinstance(at, int | float):
-        return "somebody ends it"
-    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-
-
-def _user() -> str:
-    """Who asks; in a container the number may have no name."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return "somebody"

@@ -6,11 +6,11 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from monitor.cli import UsageError
 from monitor.clock import SystemClock
-from monitor.core.model import Seconds
+from monitor.core.model import Fault, Seconds
 from monitor.redaction import Redactor, visible
 from monitor.settings import ConfigError, Loaded, load
 from monitor.settings.values import parse_duration
@@ -50,7 +50,7 @@ def add_config(parser: argparse.ArgumentParser) -> None:
 
 def add_format(parser: argparse.ArgumentParser) -> None:
     """`--format`: a table for people, or JSON."""
-    parser.add_argument("--format", choices=("table", "json"), default="table")
+    parser.add_argument("--format", choices=("table", "json"), default="table", help="default: table")
 
 
 def add_scope(parser: argparse.ArgumentParser) -> None:
@@ -58,7 +58,7 @@ def add_scope(parser: argparse.ArgumentParser) -> None:
     add_config(parser)
     parser.add_argument("--target", action="append", default=[], metavar="T", help="only this target (repeatable)")
     parser.add_argument(
-        "--timeout", type=duration, metavar="D", help="end after this; what is not known then is unknown"
+        "--timeout", type=duration, metavar="D", help="end after this; what is not known by then is reported as unknown"
     )
 
 
@@ -92,6 +92,14 @@ def read_scope(arguments: argparse.Namespace) -> Loaded:
             allowed = ", ".join(loaded.settings.targets)
             raise UsageError(f"--target {name}: there is no such target; allowed: {allowed}")
     return loaded
+
+
+def name_default_token(target: dict[str, Any], name: str, loaded: Loaded) -> None:
+    """Say in the object of a target whose gateway refuses the token where that token comes from, if nobody has configured one."""
+    given = loaded.places.where(("targets", name, "gateway", "token"))
+    if target["fault"] == Fault.GATEWAY_REFUSED and (given is None or given.null):
+        default = "No `gateway.token` is configured, so the control plane's token was used. It may lack access to the gateway."
+        target["because"] = [*target["because"], default]
 
 
 def unusable_ca_file(loaded: Loaded, error: OSError) -> UsageError:

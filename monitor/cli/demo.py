@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from monitor.cli.common import OK, USAGE, duration, say
+from monitor.cli.parser import did_you_mean
 from monitor.cli.story import Storyteller
 from monitor.daemon.service import Service
 from monitor.redaction import Redactor
@@ -43,24 +44,22 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     faults = "\n".join(f"  {name:<34}{fault.about}" for name, fault in FAULTS.items())
     parser = subparsers.add_parser(
         "demo",
-        help="everything on loopback without credentials; breaks something and mends it",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog=f"faults:\n{faults}",
     )
-    parser.add_argument("--config", metavar="PATH", help="ignored: the demonstration needs none")
+    parser.add_argument("--config", metavar="PATH", help="ignored: the demo needs none")
     parser.add_argument(
-        "--fault", default="exporter_disabled", metavar="NAME", help="what breaks (default: exporter_disabled)"
+        "--fault", default="exporter_disabled", metavar="NAME", help="what to break (default: exporter_disabled)"
     )
-    parser.add_argument(
-        "--for", dest="duration", type=duration, metavar="D", help="end by itself after this, such as 60s"
-    )
+    parser.add_argument("--for", dest="duration", type=duration, metavar="D", help="end after this, such as 60s")
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Tell the story until somebody stops it."""
     if arguments.fault not in FAULTS:
-        say(f"--fault {arguments.fault}: there is no such fault; `trace-monitor demo --help` lists them")
+        meant = did_you_mean(arguments.fault, FAULTS)
+        say(f"--fault {arguments.fault}: there is no such fault{meant}\n`trace-monitor demo --help` lists them")
         return USAGE
     configure(level="error", style="text", redact=Redactor().redact)
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
@@ -86,7 +85,7 @@ async def _demonstrate(fault: str, duration: float | None, directory: Path) -> N
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-    _tell("The demonstration has ended.")
+    _tell("The demo has ended.")
 
 
 def _settings(sandbox: Sandbox, directory: Path) -> Loaded:
@@ -98,7 +97,7 @@ def _settings(sandbox: Sandbox, directory: Path) -> Loaded:
         configuration["alerting"]["slack"].update(sandbox.buttons())
     configuration["server"] = {"port": PORT if _is_free(PORT) else 0}
     configuration["state"] = {"path": str(directory / "state.db")}
-    return parse(json.dumps(configuration), {}, directory, name="demonstration")
+    return parse(json.dumps(configuration), {}, directory, name="demo")
 
 
 def _is_free(port: int) -> bool:

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from monitor.cli.common import FAILED, OK, USAGE, add_scope, prepare, progress, read_scope, say
+from monitor.cli.common import FAILED, OK, USAGE, add_scope, name_default_token, prepare, progress, read_scope, say
 from monitor.cli.doctor_text import render
 from monitor.cli.table import use_colour
 from monitor.core.model import Verdict
@@ -25,14 +25,11 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     """The words of this command."""
     parser = subparsers.add_parser(
         "doctor",
-        help="a first contact with your own tenant: what works, what is missing, what to set",
-        description="Asks every service what only your own tenant can answer, says what to do about what is missing, and suggests "
-        "settings. Sends one canary, one span of its own, and one request that is refused; waits for the traces.",
     )
     add_scope(parser)
-    parser.add_argument("--format", choices=("text", "json"), default="text")
+    parser.add_argument("--format", choices=("text", "json"), default="text", help="default: text")
     parser.add_argument(
-        "--record", type=Path, metavar="DIR", help="write redacted answers into this new directory, for a bug report"
+        "--record", type=Path, metavar="DIR", help="write redacted answers into this directory, for a bug report"
     )
     parser.set_defaults(run=run)
 
@@ -52,9 +49,11 @@ def run(arguments: argparse.Namespace) -> int:
     finally:
         if recorder is not None:
             recorder.close(report)
+    for name, target in report["targets"].items():
+        name_default_token(target["check"], name, loaded)
     _print(all_visible(report), arguments.format)
     if recorder is not None:
-        done = f"recorded {recorder.count} exchanges in {arguments.record}: look them through, then send them"
+        done = f"recorded {recorder.count} exchanges in {arguments.record}: review them before you send them"
         say(recorder.problem or done)
     return OK if report["verdict"] == Verdict.PASS.value else FAILED
 
@@ -73,7 +72,7 @@ async def _ask(loaded: Loaded, deps: Deps, arguments: argparse.Namespace, record
         if name in arguments.target or not arguments.target
     ]
     if not await run_all((probe.run for probe in probes), clock=deps.clock, timeout=arguments.timeout):
-        say(f"ended after {arguments.timeout:g} s: what was not seen by then is unknown")
+        say(f"ended after {arguments.timeout:g} s: what was not seen by then is not known")
     return describe_probes(probe.snapshot for probe in probes)
 
 

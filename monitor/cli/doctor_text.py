@@ -42,7 +42,7 @@ def _target(name: str, target: Mapping[str, Any], *, colour: bool) -> Iterator[s
             yield from _section(answers, given, colour=colour)
     if target["check"]["fault"] not in (None, Fault.BLIND):
         yield ""
-        yield "What broke"
+        yield "Diagnosis"
         yield from _diagnosis(target["check"])
 
 
@@ -52,10 +52,10 @@ def _summary(target: Mapping[str, Any]) -> str:
         slug for slug, answer in target["questions"].items() if answer["needed"] and answer["verdict"] == "unknown"
     ]
     if broken:
-        return f"missing or broken: {', '.join(broken)}"
+        return f"missing or wrong: {', '.join(broken)}"
     if open_:
-        return f"could not be settled: {', '.join(open_)}"
-    return "everything works that a monitor needs to be trusted"
+        return f"not known: {', '.join(open_)}"
+    return "everything works"
 
 
 def _section(answers: Mapping[str, Answer], given: set[str], *, colour: bool) -> Iterator[str]:
@@ -86,7 +86,7 @@ def _diagnosis(check: Mapping[str, Any]) -> Iterator[str]:
     for sentence in check["because"][1:]:
         yield from _wrapped("    - ", sentence)
     if check["also"]:
-        yield from _wrapped("  ", f"also broken: {', '.join(check['also'])}")
+        yield from _wrapped("  ", f"also wrong: {', '.join(check['also'])}")
     if check["advice"]:
         yield from _wrapped("  → ", check["advice"])
 
@@ -106,7 +106,7 @@ def _suggestions(report: Mapping[str, Any]) -> Iterator[str]:
     if not suggestions:
         yield "Suggested settings: none."
     else:
-        yield "Suggested settings (add them to the configuration; each says why)"
+        yield "Suggested settings (add them to the configuration; each has its reason)"
         yield ""
         yield snippet(suggestions).rstrip("\n")
     yield ""
@@ -139,10 +139,10 @@ def _next_step(report: Mapping[str, Any]) -> Iterator[str]:
     suggested = any(target["suggested_settings"] for target in report["targets"].values())
     match report["verdict"]:
         case "pass":
-            before = "take over the suggested settings, then " if suggested else ""
-            yield f"Next step: {before}run `trace-monitor notify test`, and then `trace-monitor run`."
+            before = "add the suggested settings, then " if suggested else ""
+            yield f"Next step: {before}run `trace-monitor notify test`, then `trace-monitor run`."
         case "fail":
-            yield "Next step: do what stands behind each → of a line marked ✗, then run `trace-monitor doctor` again."
+            yield "Next step: fix the lines marked ✗ as the → under each says, then run `trace-monitor doctor` again."
         case _:
-            yield "Next step: mend what could not be asked (the lines marked ?), then run `trace-monitor doctor` again."
-            yield "If an answer is not understood, `trace-monitor doctor --record DIR` writes redacted ones for a report."
+            yield "Next step: resolve the lines marked ?, then run `trace-monitor doctor` again."
+            yield "If an answer has an unknown format, `trace-monitor doctor --record DIR` writes redacted answers for a bug report."

@@ -28,8 +28,8 @@ _HEAD = re.compile(r"# `\w+`: (?P<meaning>.+)\n\nComponent: (?P<component>\w+)\.
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add `explain`."""
-    parser = subparsers.add_parser("explain", help="what a fault means and what to do about it")
-    parser.add_argument("fault", nargs="?", metavar="FAULT", help="its name; default: a list of all faults")
+    parser = subparsers.add_parser("explain")
+    parser.add_argument("fault", nargs="?", metavar="FAULT", help="its name; default: list all faults")
     parser.add_argument("--config", metavar="PATH", help="ignored: nothing is configured here")
     parser.set_defaults(run=run)
 

@@ -23,11 +23,13 @@ class Unhealthy(Exception):
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add `healthcheck`."""
-    parser = subparsers.add_parser("healthcheck", help="for the container's HEALTHCHECK")
+    parser = subparsers.add_parser("healthcheck")
     parser.add_argument(
-        "--config", metavar="PATH", help="which daemon, where several run: that of this configuration file"
+        "--config", metavar="PATH", help="which daemon, if several run: the one of this configuration file"
     )
-    parser.add_argument("--url", default=None, help=f"where the daemon listens (default: {_URL}, else where it says)")
+    parser.add_argument(
+        "--url", default=None, help=f"where the daemon listens (default: {_URL}, else what the daemon has published)"
+    )
     parser.set_defaults(run=run)
 
 
@@ -50,7 +52,7 @@ def _where_it_listens(arguments: argparse.Namespace) -> str:
     mine = [url for url, config in found if given and config == os.path.abspath(given)]  # noqa: PTH100 - a cheap import
     urls = mine or [url for url, _ in found]
     if len(urls) > 1:
-        raise Unhealthy("several daemons run here: say which by --config or --url")
+        raise Unhealthy("several daemons run here: choose one by --config or --url")
     if urls:
         return urls[0]
     from monitor.cli.client import Failed, find  # noqa: PLC0415 - it takes longer than all the rest
@@ -60,7 +62,7 @@ def _where_it_listens(arguments: argparse.Namespace) -> str:
     except Failed as failed:
         raise Unhealthy(str(failed)) from None
     except UsageError as error:
-        raise Unhealthy(f"{error}\nno daemon says that it runs here") from None
+        raise Unhealthy(f"{error}\nno running daemon was found") from None
 
 
 def _ask(url: str) -> None:
@@ -90,7 +92,7 @@ def _ask(url: str) -> None:
     head, _, body = said.partition(b"\r\n\r\n")
     status = head.split(maxsplit=2)[1:2]
     if not head.startswith(b"HTTP/") or not status or not status[0].isdigit():
-        raise Unhealthy(f"what answers at {url} is no Gateway Trace Monitor")
+        raise Unhealthy(f"what answers at {url} is not Gateway Trace Monitor")
     if not _OK <= int(status[0]) < _REDIRECT:
         reason = "".join(each if each.isprintable() else " " for each in body.decode(errors="replace")[:200]).strip()
-        raise Unhealthy(f"the daemon says no (HTTP {int(status[0])}): {reason}")
+        raise Unhealthy(f"the daemon refused (HTTP {int(status[0])}): {reason}")

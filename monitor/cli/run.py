@@ -22,7 +22,7 @@ _log = logging.getLogger(__name__)
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add `run`."""
-    parser = subparsers.add_parser("run", help="the daemon")
+    parser = subparsers.add_parser("run")
     add_config(parser)
     parser.set_defaults(run=run)
 

@@ -16,23 +16,30 @@ _SLOWEST = 100.0
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """The words of this command."""
     switches = "; ".join(f"{name}={'|'.join(each.values)}" for name, each in SWITCHES.items())
-    parser = subparsers.add_parser(
-        "sandbox", help="only the sandbox: the four remote services on loopback", epilog=f"dialect switches: {switches}"
-    )
+    parser = subparsers.add_parser("sandbox", epilog=f"dialect switches: {switches}")
     parser.add_argument("--config", metavar="PATH", help="ignored: the sandbox needs none")
     parser.add_argument(
         "--port-base", type=_port, default=PORT_BASE, metavar="N", help=f"the first port (default {PORT_BASE})"
     )
-    parser.add_argument("--dialect", default="", metavar="SWITCH=WORD,…", help="what nobody knows for sure, chosen")
     parser.add_argument(
-        "--time-factor", type=_factor, default=1.0, metavar="F", help="scales every delay (0.1: ten times as fast)"
+        "--dialect",
+        default="",
+        metavar="SWITCH=WORD,…",
+        help="how the services behave where that differs or is not known",
+    )
+    parser.add_argument(
+        "--time-factor",
+        type=_factor,
+        default=1.0,
+        metavar="F",
+        help="multiplies every delay (0.1 is ten times as fast)",
     )
     parser.add_argument(
         "--traffic",
         type=_traffic,
         default=Traffic(),
         metavar="R[xS[xB]]",
-        help="other people's traces: requests a second, spans a request, bytes a span (20x3x8000; default none)",
+        help="other traffic: requests a second, spans a request, bytes a span (20x3x8000; default none)",
     )
     parser.set_defaults(run=run)
 
@@ -87,5 +94,5 @@ async def _serve(port_base: int, variant: Variant, time_factor: float, traffic: 
 def _describe(sandbox: Sandbox) -> None:
     print(json.dumps({"control": sandbox.control_url, "configuration": sandbox.configuration()}, indent=2), flush=True)
     say(
-        f"sandbox: {sandbox.control_url}/state shows it, POST {sandbox.control_url}/faults/NAME breaks it; Ctrl-C ends it"
+        f"sandbox: GET {sandbox.control_url}/state shows it, POST {sandbox.control_url}/faults/NAME breaks it; Ctrl-C stops"
     )

@@ -29,9 +29,9 @@ def _target(name: str, target: dict[str, Any], *, colour: bool) -> Iterator[str]
     for sentence in target["because"][1:]:
         yield f"    - {sentence}"
     if target["also"]:
-        yield f"  also broken: {', '.join(target['also'])}"
+        yield f"  also wrong: {', '.join(target['also'])}"
     if target["advice"]:
-        yield f"  next: {target['advice']}"
+        yield f"  next step: {target['advice']}"
     for caveat in target.get("caveats", ()):  # an older daemon says none
         yield f"  not proven: {caveat}"
     if target["trace_id"]:

@@ -6,10 +6,10 @@ fault, ties by the order of the table of faults: the most upstream first. The op
 
 from dataclasses import replace
 
-from monitor.core.canary import Outcome
-from monitor.core.faults import FAULTS, LATE, LOSSES, LOST, NOT_EXPORTED_FROM, ORDER
+from monitor.core.canary import Canary, Outcome
+from monitor.core.faults import FAULTS, LOSSES, LOST, NOT_EXPORTED_FROM, ORDER
 from monitor.core.incident import Diagnosis
-from monitor.core.model import CheckName, Component, Fault, Instant, UnknownReason
+from monitor.core.model import CheckName, Fault, Instant, UnknownReason
 from monitor.core.outcomes import TRACE_FAULTS
 from monitor.core.path import hops
 from monitor.core.recovery import shielded, waiting_text
@@ -104,14 +104,19 @@ def _begins_to_lose(named: Confirmed, state: TargetState, policy: Policy) -> Ins
 
 def _trace_ids(named: Confirmed, state: TargetState, policy: Policy) -> tuple[str, ...]:
     """The newest traces that went wrong by what is named, where it is about traces; what is known of another outage is not."""
-    bad = [one for one in state.canaries if one.late or one.outcome in (Outcome.MISSING, Outcome.INCOMPLETE)]
+    # A loss is named by more than what was suspected, and is about the same traces: those that are lost, none that is only late.
+    shows = TRACE_FAULTS.get(Fault.TRACE_MISSING if named.fault in LOSSES else named.fault)
     if Fault.TRACE_MISSING in named.explains:
         earliest = _begins_to_lose(named, state, policy)
-        mine = [canary for canary in bad if canary.sent_at > earliest]
-    elif named.fault in TRACE_FAULTS and named.fault not in LATE:
-        mine = [one for one in state.canaries if TRACE_FAULTS[named.fault].is_bad(one) and not one.excused]
-    elif named.fault in LOSSES or FAULTS[named.fault].component is Component.EXPORT:
-        mine = [canary for canary in bad if not canary.excused]
+        later = [canary for canary in state.canaries if canary.sent_at > earliest]
+        mine = [one for one in later if _went_wrong(one) or (shows is not None and shows.is_bad(one))]
+    elif shows is not None:
+        mine = [canary for canary in state.canaries if shows.is_bad(canary) and not canary.excused]
     else:
         mine = []
     return tuple(canary.trace_id for canary in mine if canary.trace_id)[-3:]
+
+
+def _went_wrong(canary: Canary) -> bool:
+    """Whether its trace is late, incomplete or missing."""
+    return canary.late or canary.outcome in (Outcome.MISSING, Outcome.INCOMPLETE)

@@ -12,8 +12,8 @@ from enum import Enum, auto
 
 from monitor.core.address import normal_url
 from monitor.core.model import Scalar
-from monitor.core.secret import ABSENT, Oddity, Secret, SecretKind
-from monitor.core.text import code, distinguish
+from monitor.core.secret import ABSENT, Oddity, Secret, SecretKind, quoted
+from monitor.core.text import distinguish
 
 TRACES = "otel_traces_exporter_config"
 METRICS = "otel_metrics_exporter_config"
@@ -227,24 +227,21 @@ class Difference:
         return _LABELS.get(self.path, self.path)
 
     @property
-    def is_another_key(self) -> bool:
-        """Whether the exporter carries a well-formed key that is not the monitor's."""
-        return self.hint == _ANOTHER_KEY
-
-    @property
     def wanted(self) -> str:
         """The value that it should have."""
-        return _shown(distinguish(self.expected, self.actual)[0])
+        return quoted(distinguish(self.expected, self.actual)[0])
 
     def __str__(self) -> str:
         """Example: Endpoint is `https://api.traceloop.com`, should be `https://api.traceloop.com/v1/traces`."""
         expected, actual = distinguish(self.expected, self.actual)
-        if self.expected == "absent":
-            said = f"{self.label} is {_shown(actual)}, and should not be set"
+        if self.path == FILTERS and self.actual == "absent":
+            said = f"{self.label} {quoted(expected)} is missing"
+        elif self.expected == "absent":
+            said = f"{self.label} is {quoted(actual)}, and should not be set"
         elif self.actual == "absent":
-            said = f"{self.label} is not set, should be {_shown(expected)}"
+            said = f"{self.label} is not set, should be {quoted(expected)}"
         else:
-            said = f"{self.label} is {_shown(actual)}, should be {_shown(expected)}"
+            said = f"{self.label} is {quoted(actual)}, should be {quoted(expected)}"
         return f"{said} ({self.hint})" if self.hint else said
 
 
@@ -278,10 +275,10 @@ class Comparison:
         That is how a rotation looks: if our own key is refused, ours is the outdated one.
         """
         stopping = {(one.path, one.hint) for one in self.differences if one.stops_export}
-        return stopping == {(AUTHORIZATION, _ANOTHER_KEY)}
+        return stopping == {(AUTHORIZATION, ANOTHER_KEY)}
 
 
-_ANOTHER_KEY = "another key than the monitor's"
+ANOTHER_KEY = "another key than the monitor's"
 _LABELS: Mapping[str, str] = {
     TYPE: "Protocol",
     ENDPOINT: "Endpoint",
@@ -349,7 +346,7 @@ def _judge_authorization(value: Value) -> tuple[bool, str | None]:
     if secret.kind is SecretKind.ABSENT:
         return True, "Traceloop answers 401 and the exporter drops every trace"
     if secret.another_key:
-        return True, _ANOTHER_KEY
+        return True, ANOTHER_KEY
     return not _HARMLESS.issuperset(secret.oddities), None  # the value prints its own oddities
 
 
@@ -371,7 +368,7 @@ def _filter_differences(expected: ExpectedConfig, actual: ExportConfig) -> list[
     wanted = {rule.meaning for rule in expected.filters}
     found = {rule.meaning for rule in actual.filters}
     differences = [
-        Difference(path=FILTERS, expected=str(rule), actual="absent", hint="an expected filter")
+        Difference(path=FILTERS, expected=str(rule), actual="absent")
         for rule in expected.filters
         if rule.meaning not in found
     ]
@@ -383,8 +380,3 @@ def _filter_differences(expected: ExpectedConfig, actual: ExportConfig) -> list[
                 Difference(path=FILTERS, expected="absent", actual=str(rule), stops_export=stops, hint=hint)
             )
     return differences
-
-
-def _shown(value: str) -> str:
-    """A value in code marks; a secret is described in words."""
-    return f"a value with {value}" if value.startswith("fingerprint ") else code(value)

@@ -344,7 +344,7 @@ _ROWS = (
         component=Component.EXPORT,
         severity=Severity.WARNING,
         title="Traces arrive late",
-        impact="Traces have been late since {since}; none of them is lost. Requests are not affected.",
+        impact="Traces have arrived since {since}, but late. Requests are not affected.",
         when="A read that succeeded at `late_after` does not show the whole trace, by a route whose answer counts as "
         "absence.",
         settles="After `fail_after` traces in a row.",

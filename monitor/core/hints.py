@@ -142,7 +142,7 @@ def _changed(kind: GatewayPolicyKind, state: TargetState) -> str:
 
 def _why_not_exported(state: TargetState, policy: Policy) -> tuple[str, ...]:
     """Why our canary's root span may not be exported although the gateway made it: a filter, also one that is expected."""
-    said = {False: "excludes the canary", None: "may exclude the canary, which cannot be evaluated"}
+    said = {False: "excludes the canary", None: "cannot be evaluated for the canary, and may exclude it"}
     answers = ((rule, admits(rule, policy.expected.canary_attributes)) for rule in _filters(state))
     return tuple(f"the exporter's filter {rule} {said[answer]}" for rule, answer in answers if answer is not True)
 

@@ -180,13 +180,16 @@ class Losses:
                 for name, count in self.elsewhere
             ),
             (self.incomplete, "incomplete"),
-            (self.unclear, "outcome unknown"),
+            (self.unclear, "unknown"),
             (self.pending, "not known yet"),
         )
         parts = [(count, what) for count, what in counts if count]
         canaries = count_text(self.sent, "canary", "canaries")
         if len(parts) == 1:
-            return f"{canaries}, {'' if self.sent == 1 else 'all '}{parts[0][1]}"
+            what = parts[0][1]
+            if self.unclear or self.pending:
+                return f"{canaries}, outcome {what}"
+            return f"{canaries}, {'' if self.sent == 1 else 'all '}{what}"
         return f"{canaries}: {', '.join(f'{count} {what}' for count, what in parts)}"
 
 

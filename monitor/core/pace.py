@@ -45,11 +45,15 @@ def bar_canary(state: TargetState, policy: Policy, now: Instant) -> Barred | Non
             summary="paused: the gateway answered 429 and asked to wait",
             until=state.backoff.until,
         )
-    if not may_send(state.budget, policy.limits, now, fast=_is_ahead(state, policy, now)):
-        return Barred(
-            unknown_reason=UnknownReason.BUDGET_SPENT,
-            summary="the day's budget of canaries is spent, no more until midnight UTC",
+    fast = _is_ahead(state, policy, now)
+    if not may_send(state.budget, policy.limits, now, fast=fast):
+        only_regular = fast and may_send(state.budget, policy.limits, now, fast=False)
+        summary = (
+            "the day's budget of extra canaries is spent, the regular ones go on"
+            if only_regular
+            else "the day's budget of canaries is spent, no more until midnight UTC"
         )
+        return Barred(unknown_reason=UnknownReason.BUDGET_SPENT, summary=summary)
     return None
 
 

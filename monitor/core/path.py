@@ -23,12 +23,12 @@ Says = tuple[HopState, str]
 
 _OK, _BROKEN, _UNKNOWN = HopState.OK, HopState.BROKEN, HopState.UNKNOWN
 
-CANNOT_TELL: Says = (_UNKNOWN, "cannot be told")
-_NO_TRACE: Says = (_UNKNOWN, "has no trace to follow")
+CANNOT_TELL: Says = (_UNKNOWN, "not known")
+_NO_TRACE: Says = (_UNKNOWN, "no trace to follow")
 _HAS_IT: Says = (_OK, "has the traces")
 _DELIVERS: Says = (_OK, "delivers the traces")
 _SHOWS_SPAN: Says = (_OK, "shows a test span")
-_FIXED: Says = (_UNKNOWN, "was fixed, waiting for traces")
+_FIXED: Says = (_UNKNOWN, "fixed, waiting for traces")
 
 
 def hops(
@@ -64,15 +64,15 @@ _NOT_SERVED: Mapping[Fault, Says] = {
 }
 _CAUSED_AT: Mapping[Fault, tuple[Place, str]] = {
     Fault.EXPORTER_DISABLED: (Place.EXPORT, "is switched off"),
-    Fault.CONFIG_DRIFT: (Place.EXPORT, "is set up wrongly"),
+    Fault.CONFIG_DRIFT: (Place.EXPORT, "is misconfigured"),
     Fault.WRONG_ENVIRONMENT: (Place.EXPORT, "delivers to another environment"),
     Fault.KEY_REJECTED: (Place.TRACELOOP, "rejects the key"),
     Fault.INGEST_FAILING: (Place.TRACELOOP, "does not accept a test span"),
 }
 _GETS_THROUGH: Mapping[Fault, str] = {
     Fault.EXPORTER_DISABLED: "is switched off, yet traces arrive",
-    Fault.CONFIG_DRIFT: "delivers the traces, but is set up differently",
-    Fault.CONTENT_LEAKED: "delivers the traces, but with what must stay out of them",
+    Fault.CONFIG_DRIFT: "delivers the traces, but is configured differently",
+    Fault.CONTENT_LEAKED: "delivers the traces, but they carry what they must not",
     Fault.CONTENT_MISSING: "delivers the traces, but without their content",
     Fault.TRACE_MISLABELLED: "delivers the traces, but with wrong labels",
 }
@@ -205,7 +205,7 @@ class _Evidence:
     def hops(self) -> dict[Place, Says]:
         """Of each hop what is proven, whatever the faults say."""
         if not self._state.check_states:
-            return dict.fromkeys(Place, (_UNKNOWN, "has not been checked yet"))
+            return dict.fromkeys(Place, (_UNKNOWN, "not checked yet"))
         through = self.gets_through
         return {
             Place.GATEWAY: (_OK, "answers") if self._gateway_answers() else CANNOT_TELL,

@@ -93,7 +93,8 @@ def _sentences(readings: tuple[SpanCounters, ...]) -> Iterator[str]:
         yield f"{_SAYS}: {count_text(exported, 'span')} reached TrueFoundry's collector {when} and none failed, so that hop works"
     if dropped:
         off = "; tracing is off for them" if _SWITCHED_OFF in dropped else ""
-        yield f"{_SAYS}: {count_text(dropped.total(), 'span')} dropped before export {when} ({_by_reason(dropped)}{off})"
+        were = count_text(dropped.total(), "span was", "spans were")
+        yield f"{_SAYS}: {were} dropped before export {when} ({_by_reason(dropped)}{off})"
 
 
 def _increase(counts: list[Mapping[str, int]]) -> Counter[str]:

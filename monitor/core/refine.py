@@ -1,8 +1,8 @@
 """Refine a confirmed fault by everything else that is known: its name, its severity, what it explains, why, what to do next.
 
 The configuration's word is weighed against what arrives: after `settle` arrivals outrank it, and a rotated key is no outage. A loss
-is named after the hop that lost the trace: does TrueFoundry's own store have it, and does Traceloop take in a span of our own that
-was sent later? What each pair of answers means stands in `TRIAGE`. Every other fault stays as it stands in the table of faults.
+is named after the hop that lost the trace: does TrueFoundry's own store have it, and does Traceloop accept a test span that was sent
+later? `TRIAGE` lists what each pair of answers means. Every other fault stays as it is in the table of faults.
 """
 
 from collections.abc import Mapping
@@ -18,6 +18,7 @@ from monitor.core.key import key_is_refused, traces_arrive_since
 from monitor.core.model import CheckName, Fault, Instant, Severity, Verdict
 from monitor.core.outcomes import arrived, found_by_our_key, lost, misrouted_to
 from monitor.core.state import Active, Policy, TargetState
+from monitor.core.suspicions import LEAKS
 from monitor.core.text import capitalised, changed_text, code, length_text, sentence
 
 
@@ -133,15 +134,14 @@ def _configuration(found: Confirmed, state: TargetState, policy: Policy) -> Conf
     changed = found.active.since if memory is None or gone else memory.changed_at
     if traces_arrive_since(changed, state, policy):
         text = f"traces still arrive: {_PUT_RIGHT if _is_unread(state) else 'there must be another export path'}"
-        impact = harmless.impact if compared.leaks else "Traces still arrive, and requests are not affected."
+        impact = LEAKS if compared.leaks else "Traces still arrive, and requests are not affected."
         return replace(harmless, impact=impact).because_also(text, *_by_which_way(state), *who)
-    excuse = _our_own_key(state, policy) if suspicion.fault is Fault.CONFIG_DRIFT and compared.other_key else None
-    if excuse is not None:
-        harmless = replace(harmless, title="The Traceloop key was probably rotated, and the monitor has the old one")
-        impact = (
-            "The monitor cannot read traces with its key, so whether they arrive has not been checked since {since}."
-        )
-        return replace(harmless, impact=impact).because_also(excuse, *who, step=GIVE_US_THE_KEY)
+    if suspicion.fault is Fault.CONFIG_DRIFT and compared.other_key:
+        if memory is not None and memory.credential not in ("", policy.credential):
+            return replace(harmless, title=_NOT_COMPARED, impact=_COMPARED_SOON).because_also(*who, step=_WAIT)
+        if key_is_refused(state):
+            ours = replace(harmless, title=_ROTATED, impact=_CANNOT_READ)
+            return ours.because_also("Traceloop refuses the monitor's own key", *who, step=GIVE_US_THE_KEY)
     return _where_another_key_leads(found, state).because_also(*who) if compared.other_key else found.because_also(*who)
 
 
@@ -156,7 +156,14 @@ def _where_another_key_leads(found: Confirmed, state: TargetState) -> Confirmed:
     return replace(found, title=title, impact=impact)
 
 
-_PUT_RIGHT = "the configuration cannot be read any more: it was fixed since, or there is another export path"
+_PUT_RIGHT = "the configuration, which cannot be read any more, was fixed since, or there is another export path"
+_NOT_COMPARED = "The monitor was given another Traceloop key, which is not compared yet"
+_COMPARED_SOON = (
+    "The next check of the configuration tells whether the exporter has the same key. Requests are not affected."
+)
+_WAIT = "Wait for the next check of the export configuration: it compares with the new key."
+_ROTATED = "The Traceloop key was probably rotated, and the monitor has the old one"
+_CANNOT_READ = "The monitor cannot read traces with its key, so whether they arrive has not been checked since {since}."
 GIVE_US_THE_KEY = (
     "Give the monitor the key that the exporter carries now (`traceloop.api_key`). If nobody rotated it, set the exporter's "
     "Authorization header back."
@@ -195,15 +202,6 @@ def _by_which_way(state: TargetState) -> tuple[str, ...]:
     """Whether what arrives carries what this exporter is meant to add."""
     configured = [canary.labels.configured for canary in state.canaries if canary.labels is not None]
     return _WAYS[configured[-1]] if configured else ()
-
-
-def _our_own_key(state: TargetState, policy: Policy) -> str | None:
-    """Why it may be the monitor that has the wrong key, where it and the gateway have not the same one."""
-    if state.config is not None and state.config.credential not in ("", policy.credential):
-        return "the monitor has been given another key since, which the next check compares with"
-    if key_is_refused(state):
-        return "Traceloop refuses the monitor's own key"
-    return None
 
 
 # --- another environment ---------------------------------------------------------------------------------------------
@@ -270,21 +268,22 @@ _WHEN_OVERDUE = "Check https://status.traceloop.com and the exporter's configura
 
 _UNCHECKED: Mapping[CheckName, tuple[str, str]] = {
     CheckName.ARRIVAL: ("tell whether traces arrive", "lost traces would go unnoticed"),
-    CheckName.CANARY: ("send canaries", "traces are not checked"),
+    CheckName.CANARY: ("send canaries", "traces have not been checked"),
     CheckName.CONFIG: ("read the export configuration", "changes to it go unnoticed"),
     CheckName.GATEWAY: ("tell whether the gateway answers", "an outage of the gateway would go unnoticed"),
     CheckName.CONTROL: ("test whether Traceloop accepts traces", "an outage of Traceloop shows only by lost traces"),
 }
+_WATCH_TRACES = frozenset({CheckName.ARRIVAL, CheckName.CANARY})
 
 
 def _blindness(found: Confirmed, state: TargetState) -> Confirmed:
-    """What cannot be checked, and what would go unnoticed; of several checks the first of these."""
-    blind = [check for check in _UNCHECKED if Fault.BLIND in state.check_state(check).confirmed]
-    if not blind:
-        return found
-    attempt, unnoticed = _UNCHECKED[blind[0]]
+    """What cannot be checked, and what would go unnoticed; of several checks the one that has been unable for longest."""
+    blind = {check for check in _UNCHECKED if Fault.BLIND in state.check_state(check).confirmed}
+    named = next(check for check in _UNCHECKED if state.check_state(check).confirmed.get(Fault.BLIND) == found.active)
+    attempt, unnoticed = _UNCHECKED[named]
     arrival = state.check_state(CheckName.ARRIVAL).result
-    rest = "" if arrival is None or arrival.verdict is not Verdict.PASS else " Traces are still checked and arrive."
+    arrive = arrival is not None and arrival.verdict is Verdict.PASS and not blind & _WATCH_TRACES
+    rest = " Traces are still checked and arrive." if arrive else ""
     return replace(
         found,
         title=found.active.suspicion.title or f"The monitor cannot {attempt}",

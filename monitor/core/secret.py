@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import assert_never
 
+from monitor.core.text import code
+
 Scalar = str | int | float | bool | None
 
 
@@ -91,6 +93,14 @@ class Secret:
 
 ABSENT = Secret(kind=SecretKind.ABSENT)
 HIDDEN = Secret(kind=SecretKind.HIDDEN)
+_IN_WORDS = frozenset(str(Secret(kind=kind)) for kind in SecretKind if kind is not SecretKind.LITERAL)
+
+
+def quoted(shown: str) -> str:
+    """A value in code marks; what stands for a secret in words."""
+    if shown in _IN_WORDS:
+        return shown
+    return f"a value with {shown}" if shown.startswith("fingerprint ") else code(shown)
 
 
 def fingerprint(value: str, key: bytes) -> str:

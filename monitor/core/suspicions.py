@@ -45,7 +45,7 @@ _TITLES: Mapping[str, str] = {
     fields.FILTERS: "Trace export is filtered otherwise than expected",
     fields.METRICS: "Metrics are exported to Traceloop",
 }
-_LEAKS = "Prompts and answers are stored in Traceloop from {since} on, although they must not be."
+LEAKS = "Prompts and answers are stored in Traceloop from {since} on, although they must not be."
 _ANOTHER_KEY = (
     "Traces do not arrive in the expected environment from {since} on: Traceloop files them by the key. "
     "Requests are not affected."
@@ -61,7 +61,7 @@ def drift(comparison: Comparison, *, at_once: bool = True) -> Suspicion:
     first, more = differences[0], len(differences) - 1
     action = f"Remove {first.label}" if first.expected == "absent" else f"Set {first.label} back to {first.wanted}"
     others = f", and {more} more that differ{'s' if more == 1 else ''}" if more else ""
-    impact = NOT_EXPORTED_FROM if comparison.stops_export else _LEAKS if comparison.leaks else ""
+    impact = NOT_EXPORTED_FROM if comparison.stops_export else LEAKS if comparison.leaks else ""
     return Suspicion(
         fault=Fault.CONFIG_DRIFT,
         title=_title(first),
@@ -79,7 +79,7 @@ def drift(comparison: Comparison, *, at_once: bool = True) -> Suspicion:
 
 
 def _title(difference: Difference) -> str:
-    if difference.path == fields.AUTHORIZATION and difference.is_another_key:
+    if difference.path == fields.AUTHORIZATION and difference.hint == fields.ANOTHER_KEY:
         return "The exporter uses a different Traceloop key than the monitor"
     if difference.path == fields.AUTHORIZATION and difference.actual == "absent":
         return "Trace export sends no Authorization header"

@@ -169,7 +169,7 @@ def judge_labels(seen: TraceSeen, expected: Labels, *, environment: str | None =
     ]
     resources = [span.resource for span in seen.spans if span.resource is not None]
     wrong = [
-        f"the resource attribute {key} {_unlike(value, other)}"
+        f"the resource attribute {code(key)} {_unlike(value, other)}"
         for key, value in expected.resource_attributes.items()
         for other in sorted({resource.get(key) for resource in resources} - {value}, key=str)
     ]

@@ -13,7 +13,7 @@ from monitor.notifiers.slack.actions import SILENCE_FOR, Action, Press
 from monitor.settings import Settings
 from monitor.settings.model import Slack
 from monitor.store import StoreError
-from monitor.web.api import Operations, Rejected, Unknown
+from monitor.web.views import Operations, Rejected, Unknown
 
 if TYPE_CHECKING:
     from monitor.notifiers.slack.buttons import Buttons

@@ -204,6 +204,11 @@ class Daemon:
             self._schedule.soon(job)
         return tuple(check for check in CheckName if watch.target_store.policy.enabled(check))
 
+    def next_runs(self, target: TargetName) -> Mapping[CheckName, Instant]:
+        """When each check of a target runs next."""
+        watch, now = self._watches.get(target), self._clock.now()
+        return {check: now + wait for check, wait in watch.next_runs().items()} if watch is not None else {}
+
     async def set_silences(self, silences: tuple[Silence, ...]) -> None:
         """Those that were added at run time; durable when this returns. Raises StoreError: then it is as before."""
         before, self._silences = self._silences, silences

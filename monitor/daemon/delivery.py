@@ -205,7 +205,7 @@ class Worker:
     def _note_failure(self, one: Due, error: Undeliverable) -> None:
         before = self._retries.failures.get(one.incident.id)
         if before is None or before.error != str(error):
-            _log.warning("a notice to %s was not delivered: %s", self.name, error)
+            _log.warning("a notification to %s was not delivered: %s", self.name, error)
         self._try_by(
             self._retries.failed(
                 one.incident.id,

@@ -97,7 +97,7 @@ class Dispatcher:
             async with self._clock.timeout(grace), self._exchanging:
                 ended = await asyncio.gather(*map(deliver_last, self._workers), return_exceptions=True)
         except TimeoutError:
-            _log.warning("stopped with notices undelivered; they are delivered after the next start")
+            _log.warning("stopped with undelivered notifications; they are delivered after the next start")
         else:
             for error in ended:
                 if isinstance(error, BaseException):
@@ -128,7 +128,7 @@ class Dispatcher:
         """A worker never ends by itself: a bug of ours must not silence a notifier for ever."""
         if task.cancelled() or self._tasks.get(worker) is not task:
             return
-        _log.error("delivering to %s crashed; it begins again", worker.name, exc_info=task.exception())
+        _log.error("delivery to %s crashed; it restarts", worker.name, exc_info=task.exception())
         self._begin(worker, LONGEST_WAIT)
 
     async def _end(self, worker: Worker) -> None:

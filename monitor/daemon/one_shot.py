@@ -53,7 +53,7 @@ def one_shots(settings: Settings, selection: Selection, deps: Deps, *, say: Prin
     snapshot = load_snapshot(Path(settings.state.path))
     key = snapshot.fingerprint_key or bytes.fromhex(deps.clock.draw_hex(_KEY_DIGITS))
     if snapshot.problem is not None:
-        say(f"going on without what was remembered: {snapshot.problem}")
+        say(f"continuing without the state file: {snapshot.problem}")
     passes = []
     for name, target in settings.targets.items():
         if selection.wants_target(name):
@@ -126,10 +126,10 @@ class OneShot:
             )
             if looked and key_is_refused(self.target_store.state):
                 # Nothing is shown to a key that Traceloop refuses, however long one waits.
-                self._say(f"{target}: Traceloop refuses the key that the traces are read with, not waiting for them")
+                self._say(f"{target}: Traceloop rejects the key, so no trace can arrive: not waiting any longer")
                 return
             if waited >= policy.arrival.missing_after + _BEYOND:  # every look has failed: now it is unknown
-                self._say(f"{target}: nothing could be seen in {waited:.0f} s, not waiting any longer")
+                self._say(f"{target}: no answer was usable for {waited:.0f} s: not waiting any longer")
                 return
             due = arrival.next_due(self.target_store)
             until_due = due - self._clock.now() if due is not None else _LONGEST_PAUSE

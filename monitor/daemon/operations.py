@@ -8,7 +8,7 @@ from monitor.core.silence import Silence
 from monitor.daemon.daemon import Daemon
 from monitor.ports import Clock
 from monitor.store import StoreError
-from monitor.web.api import Rejected, Unknown
+from monitor.web.views import Rejected, Unknown
 
 
 class LiveOperations:

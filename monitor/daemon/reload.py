@@ -17,7 +17,7 @@ from monitor.daemon.heartbeat import own_notice, send_test
 from monitor.ports import Clock, Notifier
 from monitor.settings import ConfigError, Loaded, load
 from monitor.shortage import shortage
-from monitor.web.api import Rejected
+from monitor.web.views import Rejected
 
 _log = logging.getLogger(__name__)
 
@@ -78,7 +78,7 @@ class Reloader:
                 _log.warning("%s", warning)
             for section in _NEEDS_RESTART:
                 if getattr(before.settings, section) != getattr(loaded.settings, section):
-                    _log.warning("%s has changed: that takes effect after a restart", section)
+                    _log.warning("%s has changed; the change takes effect after a restart", section)
             self._publish(Reloaded(at=now, successful=True))
 
     async def reload_quietly(self) -> None:
@@ -88,7 +88,7 @@ class Reloader:
             await self.reload()
         except Rejected as error:
             if str(error) != known:
-                _log.error("the new configuration is refused, the old one stays in force: %s", error)
+                _log.error("the new configuration is invalid, the old one stays in use: %s", error)
 
     async def reload_if_changed(self) -> None:
         """Also when it was refused for something outside the file: a secret that was not there yet, say."""

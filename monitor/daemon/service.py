@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from monitor.clock import SystemClock
 from monitor.core.model import Seconds
+from monitor.daemon.about import about_targets, notices_of
 from monitor.daemon.address import Address
 from monitor.daemon.compose import Deps, network, silences_of
 from monitor.daemon.daemon import Daemon
@@ -31,9 +32,10 @@ from monitor.telemetry.gauges import Expected, Monitored, View
 from monitor.telemetry.logging import EventLog
 from monitor.telemetry.metrics import Metrics, watch_loop
 from monitor.version import VERSION
-from monitor.web.api import Views
 from monitor.web.app import make_app
+from monitor.web.day import Day
 from monitor.web.server import WebServer
+from monitor.web.views import Views
 
 if TYPE_CHECKING:
     from monitor.daemon.buttons import SlackPresses
@@ -44,6 +46,7 @@ GRACE: Seconds = 20.0
 """From the first SIGTERM to the end; less than the thirty seconds that Kubernetes gives."""
 
 _WATCH_FILES_EVERY: Seconds = 10.0
+_NOTE_CANARIES_EVERY: Seconds = 300.0
 _TRIM_MEMORY_EVERY: Seconds = 600.0
 _TRIM_MEMORY_FIRST: Seconds = 12.0  # when every check has looked once
 _CLOSING: Seconds = 3.0
@@ -96,6 +99,7 @@ class Service:
         self._operations = LiveOperations(self.daemon, clock=clock, reload=self._reloader.reload)
         self._network = transport
         self._presses: SlackPresses | None = None
+        self._day = Day()
         self._web = self._make_web()
         self._stop = asyncio.Event()
 
@@ -120,6 +124,7 @@ class Service:
             await self.daemon.start()
             watch = self._reloader.reload_if_changed
             self._schedule.every("watch files", _WATCH_FILES_EVERY, watch, first=_WATCH_FILES_EVERY)
+            self._schedule.every("note canaries", _NOTE_CANARIES_EVERY, self._note_canaries)
             self._schedule.every("trim memory", _TRIM_MEMORY_EVERY, _trim_memory, first=_TRIM_MEMORY_FIRST)
             # Notifiers are loaded last: nothing is due to them before something has been seen.
             async with self._reloader.lock:
@@ -163,7 +168,7 @@ class Service:
         try:
             return Address(self._web.url, str(path.absolute()) if path is not None else "")
         except OSError as error:
-            _log.warning("`healthcheck` has to ask by its configuration, for there is no place to say where: %s", error)
+            _log.warning("the daemon's address cannot be published, so `healthcheck` uses the configuration: %s", error)
             return None
 
     def _handle_signals(self) -> None:
@@ -219,6 +224,10 @@ class Service:
 
     # --- what is shown
 
+    async def _note_canaries(self) -> None:
+        """For the page, before the state forgets them."""
+        self._day.note(self.daemon.state.targets, self._deps.clock.now())
+
     def _view(self) -> View:
         heartbeat, notifiers = self._meta.heartbeat, self.daemon.notifiers
         return View(
@@ -256,6 +265,11 @@ class Service:
             },
             troubles=self._problems,
             version=VERSION,
+            about=lambda: about_targets(self.daemon),
+            notices=lambda incident: notices_of(incident, self._store),
+            is_configured=lambda silence: silence not in self.daemon.added_silences,
+            external_url=server.external_url,
+            day=self._day,
         )
         app = make_app(
             views,
@@ -277,10 +291,10 @@ class Service:
         found = [self._reloader.refused.text()] if self._reloader.refused.problem else []
         for name, health in self.daemon.notifiers.items():
             if health.failing_since is not None:
-                found.append(f"{name} does not take notices: {health.last_error}")
+                found.append(f"{name} does not accept notifications: {health.last_error}")
         for name, health in self.daemon.notifiers.items():
             if health.unrefreshed:
-                found.append(f"{name} has not been sent again what it forgets: {health.unrefreshed}")
+                found.append(f"{name} could not be sent its open incidents again: {health.unrefreshed}")
         held = (source.problem for source in all_secrets(self._settings))
         buttons = self._presses.problem if self._presses is not None else None
         more = (buttons, *self._meta.problems(), *held, self._web.problem, self._store.loss)

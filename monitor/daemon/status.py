@@ -16,7 +16,7 @@ from monitor.core.pace import controls_awaited
 from monitor.core.refine import named
 from monitor.core.state import CheckState, Policy, TargetState
 from monitor.core.streaks import may_accuse
-from monitor.core.text import moment_text
+from monitor.core.text import moment_text, rfc3339
 from monitor.settings import Target
 
 _JWT_PARTS = 3
@@ -62,7 +62,7 @@ def overall(verdicts: list[Verdict]) -> Verdict:
 
 
 def describe_target(state: TargetState, policy: Policy, now: Instant, *, live: bool = False) -> dict[str, Any]:
-    """One target of the status object. `live`: looks are repeated, so that an old one says nothing of the present."""
+    """One target of the status object. `live`: checks are repeated, so that an old result says nothing of the present."""
     stale = stale_checks(state, policy, now) if live else frozenset()
     verdict = verdict_of(state, policy, stale)
     diagnosis = diagnose(state, policy, now)
@@ -82,6 +82,7 @@ def describe_target(state: TargetState, policy: Policy, now: Instant, *, live: b
         "caveats": list(caveats(state, policy, now)) if policy.enabled(CheckName.CANARY) else [],
         "trace_id": canary.trace_id if canary is not None else None,
         "arrival_seconds": _rounded(canary.arrival_seconds if canary is not None else None),
+        "last_arrival_at": max((one.arrived_at for one in state.canaries if one.arrived_at is not None), default=None),
     }
 
 
@@ -107,7 +108,7 @@ def _describe_muted(state: TargetState, policy: Policy, now: Instant) -> dict[st
         "severity": Severity.NONE.word,
         "component": FAULTS[fault].component.value,
         "also": [],
-        "because": [found[fault].suspicion.summary, "its severity is set to none: nobody is told"],
+        "because": [found[fault].suspicion.summary, "its severity is set to none: nobody is notified"],
         "advice": FAULTS[fault].advice,
         "summary": FAULTS[fault].title,
     }
@@ -129,7 +130,7 @@ def describe_check(state: TargetState, check: CheckName, *, stale: bool = False)
     return {
         "verdict": Verdict.UNKNOWN.value if stale else result.verdict.value,
         "fault": fault.value if fault is not None else None,
-        "summary": f"has not looked recently; then: {result.summary}" if stale else result.summary,
+        "summary": f"has not run recently; last result: {result.summary}" if stale else result.summary,
         "evidence": {**result.evidence, **({"reason": result.unknown_reason.value} if result.unknown_reason else {})},
         "duration_seconds": round(check_state.last.took, 3),
     }
@@ -138,12 +139,12 @@ def describe_check(state: TargetState, check: CheckName, *, stale: bool = False)
 def _not_yet(state: TargetState, check: CheckName) -> str:
     """Why a check has nothing to say."""
     if check is CheckName.ARRIVAL and any(canary.pending for canary in state.canaries):
-        return "the trace has not come yet"
+        return "the trace has not arrived yet"
     if check is CheckName.ARRIVAL and any(FAULTS[fault].prevents_traces for fault in state.confirmed):
-        return "no trace could be made"
+        return "no trace could be created"
     if check is CheckName.CONTROL and controls_awaited(state):
-        return "a span of our own was accepted and has not been read back yet"
-    return "has not looked yet"
+        return "a test span was accepted and has not been read back yet"
+    return "has not run yet"
 
 
 def _own_fault(check_state: CheckState) -> Fault | None:
@@ -166,11 +167,13 @@ def _summary(
     if diagnosis is not None:
         return diagnosis.summary
     if verdict is Verdict.PASS:
-        return "the traces arrive" if policy.enabled(CheckName.ARRIVAL) else f"well, as far as {_seen(policy)} can see"
+        return (
+            "the traces arrive" if policy.enabled(CheckName.ARRIVAL) else f"healthy, as far as {_seen(policy)} can see"
+        )
     if not policy.cadences:
-        return "cannot tell: no check looks at it"
+        return "not known: no check is enabled"
     unseen = [check.value for check in policy.cadences if _is_unknown(state, check, stale)]
-    return f"cannot tell: {', '.join(unseen)}{_not_in_force(state, policy) if CheckName.ARRIVAL in unseen else ''}"
+    return f"not known: {', '.join(unseen)}{_not_in_force(state, policy) if CheckName.ARRIVAL in unseen else ''}"
 
 
 def _not_in_force(state: TargetState, policy: Policy) -> str:
@@ -180,8 +183,8 @@ def _not_in_force(state: TargetState, policy: Policy) -> str:
     if canary is None or changed_at is None or may_accuse(canary, state, policy):
         return ""
     return (
-        f". The export configuration was changed at {moment_text(changed_at)} and may not be in force yet: the gateway reads it "
-        f"every five minutes. Ask again after {moment_text(changed_at + policy.arrival.settle)}"
+        f". The export configuration was changed at {moment_text(changed_at)} and may not be in effect yet: the gateway reads it "
+        f"every five minutes. Check again after {moment_text(changed_at + policy.arrival.settle)}"
     )
 
 
@@ -206,8 +209,11 @@ def describe_incident(incident: Incident) -> dict[str, Any]:
         "advice": diagnosis.next_step,
         "waiting": diagnosis.waiting,
         "since": diagnosis.since,
+        "since_time": rfc3339(diagnosis.since),
         "opened_at": incident.opened_at,
+        "opened_time": rfc3339(incident.opened_at),
         "closed_at": incident.closed_at,
+        "closed_time": rfc3339(incident.closed_at) if incident.closed_at is not None else None,
         "closed_because": incident.closed_because,
         "reopened": len(incident.reopened),
         "acknowledged_by": incident.acked_by,
@@ -216,7 +222,13 @@ def describe_incident(incident: Incident) -> dict[str, Any]:
         "lost_trace_ids": list(incident.losses.lost_ids) if incident.losses is not None else [],
         "trace_ids": list(diagnosis.trace_ids),
         "history": [
-            {"at": entry.at, "fault": entry.fault.value, "severity": entry.severity.word, "text": entry.text}
+            {
+                "at": entry.at,
+                "time": rfc3339(entry.at),
+                "fault": entry.fault.value,
+                "severity": entry.severity.word,
+                "text": entry.text,
+            }
             for entry in incident.timeline
         ],
     }

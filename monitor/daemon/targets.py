@@ -61,6 +61,11 @@ class TargetWatch:
         names += [self._job(CheckName.ARRIVAL)] if self._arrival is not None else []
         return (*names, self._job(_ASIDE)) if self._aside else tuple(names)
 
+    def next_runs(self) -> Mapping[CheckName, Seconds]:
+        """How long until each check runs next, but for `arrival`, which waits for canaries."""
+        waits = {check: self._schedule.due_in(self._job(check)) for check in self._checks}
+        return {check: wait for check, wait in waits.items() if wait is not None}
+
     def replan(self, state: TargetState) -> None:
         """The state has changed: hurry what is due sooner than its grid says."""
         now, policy = self._clock.now(), self.target_store.policy

@@ -38,7 +38,7 @@ def trace_route(seen: Snapshot) -> Result:
         case Refused(blocked=False, status=status) if status == UNAUTHORIZED and isinstance(seen.window, PortError):
             return Result("401", status=status)
         case Refused(blocked=False, status=401 | 403 | 404) | Gone() as closed:
-            instead = "; the documented one does its work" if isinstance(seen.window, Answered) else ""
+            instead = "; the documented read API is used instead" if isinstance(seen.window, Answered) else ""
             return Result("closed", {"instead": instead}, word=str(closed.status), status=closed.status)
         case reply:
             value_of(reply, _READ, seen)
@@ -82,10 +82,10 @@ def json_ingest(seen: Snapshot) -> Result:
 def control_shown(seen: Snapshot) -> Result:
     control, result = seen.control, seen.last(CheckName.CONTROL)
     if control is None or not control.accepted:
-        skip("no span of our own was accepted")
+        skip("no test span was accepted")
     if control.shown_at is not None:
         took = max(0.0, control.shown_at - control.sent_at)
-        route = "the quick route" if control.route == Route.TRACE else "the documented read"
+        route = "the quick route" if control.route == Route.TRACE else "the documented read API"
         return Result("yes", {"route": route, "took": took}, seconds=round(took, 1))
     if result is not None and result.fault is Fault.INGEST_FAILING:
         return Result("never shown", {"said": result.summary})
@@ -94,7 +94,7 @@ def control_shown(seen: Snapshot) -> Result:
 
 _NARROWINGS = {
     Narrowing.TRACE_ID: "the trace id in `filters`",
-    Narrowing.ATTRIBUTE: "an attribute of ours as a parameter",
+    Narrowing.ATTRIBUTE: "an attribute as a parameter",
     Narrowing.METADATA: "a part of the metadata in `filters`",
     Narrowing.SPAN_NAME: "`span_name`",
 }
@@ -103,13 +103,16 @@ _NARROWINGS = {
 def attribute_filter(seen: Snapshot) -> Result:
     """By which filters the documented read finds our trace: how it is read in a busy environment."""
     if not seen.narrowed:
-        skip("no trace of ours was shown")
+        skip("no trace was shown")
     asked = {each: reply for each in _NARROWINGS if (reply := seen.narrowed.get(each)) is not None}
     works = [each for each, reply in asked.items() if isinstance(reply, Answered) and reply.value]
     if not works:
         return Result("none")
     rest = ", ".join(text for each, text in _NARROWINGS.items() if each in asked and each not in works)
-    said = {"by": ", ".join(_NARROWINGS[each] for each in works), "but": f" It does not by {rest}." if rest else ""}
+    said = {
+        "by": ", ".join(_NARROWINGS[each] for each in works),
+        "but": f" It does not find it by {rest}." if rest else "",
+    }
     name = "found by name alone" if works == [Narrowing.SPAN_NAME] else "found"
     return Result(name, said, word=works[0].value, works=", ".join(works))
 
@@ -131,7 +134,7 @@ def warehouse_lag(seen: Snapshot) -> Result:
 
 def trace_scope(seen: Snapshot) -> Result:
     if not isinstance(seen.scope, Answered):
-        skip("it takes a key of another environment that the quick route is open to, and a trace that arrived")
+        skip("this needs a key of another environment that the quick route accepts, and a trace that arrived")
     return Result("project" if seen.scope.value else "environment")
 
 
@@ -159,7 +162,7 @@ def trace_arrives(seen: Snapshot) -> Result:
     if not seen.target.checks.arrival.enabled:
         skip("checks.arrival is switched off")
     if seen.canary is None or not seen.canary.accepted:
-        skip("no trace could be made: the gateway served no canary")
+        skip("no trace could be created: the gateway served no canary")
     canary, took = seen.canary, seen.canary.arrival_seconds
     if canary.elsewhere is not None:
         return Result("other environment", environment=canary.elsewhere)
@@ -187,7 +190,7 @@ def deadlines(seen: Snapshot) -> Result:
         times.append(max(0.0, control.shown_at - control.sent_at))
     took = max((time for time in times if time is not None), default=None)
     if took is None:
-        skip("nothing was seen to arrive, so there is nothing to measure")
+        skip("no trace was seen to arrive, so there is nothing to measure")
     suggested = suggest_deadlines(seen.policy.arrival, took)
     name = "too tight" if suggested else "suitable"
     return Result(name, {"took": took}, suggests=suggested, seconds=round(took, 1))
@@ -215,12 +218,12 @@ def suggest_deadlines(policy: ArrivalPolicy, measured: Seconds) -> tuple[Suggest
 def span_count(seen: Snapshot) -> Result:
     canary = seen.canary
     if canary is None or not canary.accepted or canary.outcome not in (Outcome.ARRIVED, Outcome.LATE):
-        skip("no whole trace of a request that was served was seen")
+        skip("no complete trace of a served request was seen")
     names = ", ".join(sorted({span.name.partition(":")[0].partition(" ")[0] for span in seen.facts}))
     said, word = {"names": f" ({names})" if names else ""}, str(canary.spans)
     if seen.target.checks.arrival.complete_spans == canary.spans:
         return Result("configured", said, word=word, spans=canary.spans)
-    why = "so many a whole trace had; leave it out if a virtual model retries or falls back"
+    why = "a complete trace had this many; leave it out if a virtual model retries or falls back"
     suggestion = Suggestion("checks.arrival.complete_spans", canary.spans, why)
     return Result("counted", said, word=word, suggests=(suggestion,), spans=canary.spans)
 
@@ -232,7 +235,7 @@ def service_name(seen: Snapshot) -> Result:
         return Result("not told")
     if names == [expected]:
         return Result("expected", word=shown, service_name=shown)
-    why = "so the gateway calls itself; only if it is meant so"
+    why = "the name that the gateway uses; set it only if that is intended"
     suggests = (Suggestion("expected.service_name", names[0], why),) if len(names) == 1 else ()
     return Result("other", {"expected": expected}, word=shown, suggests=suggests, service_name=shown)
 
@@ -270,11 +273,11 @@ def content(seen: Snapshot) -> Result:
     said, name = {"names": ", ".join(names)}, "present" if names else "absent"
     if wanted is None:
         if names:
-            why = "content is in the traces; true if it must not be"
+            why = "content is in the traces; set true if it must not be"
         else:
-            why = "no content is in the traces, so watch that it stays so"
+            why = "no content is in the traces; true keeps that checked"
         suggestion = Suggestion("expected.exclude_request_data", not names, why)
-        said["judged"] = ". Nothing is checked about that so far"
+        said["judged"] = ". This is not checked yet"
         return Result(name, said, suggests=(suggestion,), attributes=len(names))
     if wanted and names:
         return Result("leaked", said, attributes=len(names))
@@ -306,7 +309,7 @@ def resource_attributes(seen: Snapshot) -> Result:
     added = {name: value for name, value in configured.items() if arrived.get(name) == value}
     if not added:
         return Result("seen", names=names)
-    why = "they arrive only if the present configuration is in force"
+    why = "they arrive only if the present configuration is in effect"
     suggestion = Suggestion("expected.resource_attributes", added, why)
     return Result("added", {"added": ", ".join(sorted(added))}, suggests=(suggestion,), names=names)
 
@@ -316,7 +319,7 @@ def naming(seen: Snapshot) -> Result:
     model = next((span.model for span in facts if span.model is not None), None)
     carries = f"The trace carries the model ({model})." if model is not None else "The trace does not carry the model."
     word = next((name for name in ("gen_ai", "llm", "tfy") if f"{name}." in prefixes), "none")
-    names = ", ".join(f"{prefix}*" for prefix in prefixes) or "none that are known"
+    names = ", ".join(f"{prefix}*" for prefix in prefixes) or "no known prefix"
     return Result(
         "tfy" if word == "tfy" else "named",
         {"names": names, "carries": carries},

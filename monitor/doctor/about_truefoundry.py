@@ -91,7 +91,7 @@ def config_matches(seen: Snapshot) -> Result:
     answer, config = _config(seen), seen.exporter
     if config is None:
         if answer.seen is None and not seen.token_known:
-            skip("the token is not accepted, so a missing configuration says nothing")
+            skip("the token is not accepted, so a missing configuration proves nothing")
         return Result("off")
     # Header values are not compared where the arrival of our trace refutes what is shown of them.
     shown = refute_headers(config, config, seen.state, seen.policy, seen.now)
@@ -103,7 +103,7 @@ def config_matches(seen: Snapshot) -> Result:
     said = {
         "found": "; ".join(map(str, comparison.differences)),
         "unseen": unseen,
-        "stops": " As it is, no trace arrives." if comparison.stops_export else "",
+        "stops": " With these settings no trace arrives." if comparison.stops_export else "",
         "target": seen.name,
         "give_us_the_key": GIVE_US_THE_KEY,
     }
@@ -118,19 +118,19 @@ def config_matches(seen: Snapshot) -> Result:
 def config_changed(seen: Snapshot) -> Result:
     config = _config(seen).seen
     if config is None:
-        skip("there is no traces exporter to look at")
+        skip("there is no traces exporter to check")
     who, at = config.updated_by, config.updated_at
     if who is None and at is None:
         return Result("not told")
     when = f" on {datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M} UTC" if at is not None else ""
-    return Result("told", {"when": when, "who": who or "somebody who is not named"}, changed_by=who, changed_at=at)
+    return Result("told", {"when": when, "who": who or "an unnamed user"}, changed_by=who, changed_at=at)
 
 
 def header_values(seen: Snapshot) -> Result:
     _config(seen)
     config = seen.exporter
     if config is None:
-        skip("there is no traces exporter to look at")
+        skip("there is no traces exporter to check")
     if refuted_headers(refute_headers(config, config, seen.state, seen.policy, seen.now), seen.policy.expected):
         return Result("otherwise")
     kinds = sorted({secret.kind.value for secret in config.config.secrets().values()})
@@ -242,15 +242,15 @@ def trace_id(seen: Snapshot) -> Result:
     by_filter = [seen.narrowed.get(each) for each in BY_NONCE]
     if _names_trace(seen.traffic.feedback):
         name, found = "feedback", TraceIdMode.FEEDBACK
-        why = "the gateway names the trace in x-tfy-feedback-target-id"
+        why = "the gateway returns the trace id in x-tfy-feedback-target-id"
     elif honoured:
         name, found = "traceparent", TraceIdMode.TRACEPARENT
-        why = "the gateway names no trace, but honours our traceparent"
+        why = "the gateway returns no trace id, but continues the monitor's traceparent"
     elif honoured is None:
         return Result("not seen")
     else:
         filtered = any(isinstance(reply, Answered) and reply.value for reply in by_filter)
-        name, found, why = "nonce filter" if filtered else "nonce", TraceIdMode.AUTO, "nothing else can work here"
+        name, found, why = "nonce filter" if filtered else "nonce", TraceIdMode.AUTO, "nothing else works here"
     if found is TraceIdMode(seen.target.gateway.trace_id):
         return Result(name)
     return Result(name, suggests=(Suggestion("gateway.trace_id", found.value, why),))
@@ -285,7 +285,7 @@ def refused_request(seen: Snapshot) -> Result:
         return Result("cannot be told", word=str(status), status=status)
     message = f" ({answer.refusal.message})" if answer.refusal is not None and answer.refusal.message else ""
     named = "a" if _names_trace(seen.traffic.feedback_refused) else "no"
-    said = f"A request for an unknown model is refused with HTTP {status}{message}; the answer names {named} trace"
+    said = f"A request for an unknown model is refused with HTTP {status}{message}; the answer carries {named} trace id"
     # That no trace of it comes means something only where the trace of a later request came whole.
     later = seen.canary is not None and seen.canary.outcome in (Outcome.ARRIVED, Outcome.LATE)
     match seen.refused_spans:
@@ -302,7 +302,7 @@ def own_store(seen: Snapshot) -> Result:
     served_canary(seen)
     watch = seen.store
     if watch is None:
-        skip("it is not known by which id the trace would be found there")
+        skip("the trace's id there is not known")
     if watch.error is not None:
         if is_refusal(watch.error) and watch.error.status == FORBIDDEN:
             return Result("403", {"error": watch.error}, status=FORBIDDEN)

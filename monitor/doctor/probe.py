@@ -142,7 +142,7 @@ class Probe:
         self._seen.anonymous = await self._ask(Service.GATEWAY, gateway.list_models, anonymous=True)
         if not self._seen.target.checks.canary.enabled:
             return
-        self._say(f"sending a request for a model that does not exist ({NO_SUCH_MODEL}): it costs nothing")
+        self._say(f"sending a request for a model that does not exist ({NO_SUCH_MODEL}); it costs nothing")
         sent_id, nonce = TraceId(self._clock.draw_hex(32)), f"gtm-{self._clock.draw_hex(16)}"
         self._refusal = Canary(id=sent_id[:16], sent_at=self._clock.now(), sent_id=sent_id, span_id="", nonce=nonce)
         request = CanaryRequest(
@@ -206,7 +206,7 @@ class Probe:
 
     async def _read_trace(self, canary: Canary, trace_id: TraceId) -> None:
         """What the trace carries, which filters find it, and whether another environment's key is shown it."""
-        self._say("reading what the trace carries")
+        self._say("reading the trace's attributes")
         self._seen.spans = await self._ask(Service.TRACELOOP, self._read_documented, canary)
         for reader in self._adapters.elsewhere.values():
             reply = await self._ask(Service.TRACELOOP, reader.read_trace, trace_id, nonce=None)

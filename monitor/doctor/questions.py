@@ -21,7 +21,7 @@ NAMES = {
     Service.CONTROL_PLANE: "TrueFoundry's control plane",
     Service.GATEWAY: "the gateway",
     Service.TRACELOOP: "Traceloop's read API",
-    Service.OTLP: "Traceloop's ingest",
+    Service.OTLP: "Traceloop's OTLP endpoint",
     Service.SLACK: "Slack",
 }
 UNAUTHORIZED, FORBIDDEN = 401, 403
@@ -218,7 +218,7 @@ def trace_facts(seen: Snapshot) -> Spans:
     """The spans of the canary's trace, if it was read."""
     if isinstance(seen.spans, PortError):
         raise EarlyResult(cannot_tell(seen.spans, Service.TRACELOOP))
-    return seen.facts or skip("no trace of ours was seen")
+    return seen.facts or skip("no trace was seen")
 
 
 def said_by(result: CheckResult | None) -> str:

@@ -320,7 +320,7 @@ def _prepare(directory: Path) -> None:
         foreign = [file for file in found if file.name != INDEX and not _SAMPLE.fullmatch(file.name)]
         if found and (foreign or not _is_recording(directory / INDEX)):
             raise Unfit(
-                "the directory is not empty and holds no earlier recording; name a new one, so that nothing of yours is mixed up "
+                "the directory is not empty and holds no earlier recording. Name a new one, so that your files are not mixed "
                 "with it"
             )
         for file in found:

@@ -29,7 +29,7 @@ class Answered(Generic[T]):
 
 
 Reply = Answered[T] | PortError | None
-"""What became of a request: an answer, an error, or nothing (it was not sent, or the time was up)."""
+"""What became of a request: an answer, an error, or nothing (it was not sent, or the timeout ended it)."""
 
 Spans = tuple[SpanFact, ...]
 
@@ -129,7 +129,7 @@ class Snapshot:
     policy: Policy
     now: Instant
     traffic: Traffic
-    ended: bool = True  # False: the time was up before everything was asked
+    ended: bool = True  # False: the timeout ended it before everything was asked
     tenant: Reply[str | None] = None
     config: Reply[ConfigAnswer] = None
     others: dict[GatewayPolicyKind, Reply[GatewayPolicy]] = field(default_factory=dict)
@@ -186,4 +186,4 @@ class Snapshot:
     @property
     def unfinished(self) -> str:
         """Why something was not asked."""
-        return "what it needs was not there to ask about" if self.ended else "the time was up"
+        return "what it depends on was not available" if self.ended else "the timeout ended it"

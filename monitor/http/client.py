@@ -140,7 +140,7 @@ class Http:
                 f"no answer within {timeout:g} s ({request.place}, while {_DOING.get(watch.current or '', 'asking')})"
             )
             if watch.proxy is not None:
-                what = f"our proxy {watch.proxy} does not connect us to {request.place} within {timeout:g} s"
+                what = f"the monitor's proxy {watch.proxy} does not connect to {request.place} within {timeout:g} s"
             error = Unreachable(what, kind=kind, phases=watch.stop())
         except Unreachable as raised:
             error = raised

@@ -170,7 +170,8 @@ class Network:
             text = self._redactor.show(innermost(error), 160)
             what = "cannot be reached" if watch.current in ("connect", "tls") else "closes the connection"
             why = f" ({text})" if text else ""
-            raise ours(f"{watch.proxy or ''} {what}, so {request.place} was not asked{why}") from None
+            said = " ".join(filter(None, (watch.proxy, what)))
+            raise ours(f"{said}, so {request.place} was not asked{why}") from None
         if url.scheme == "http" and response.status_code == _PROXY_LOGIN:
             raise ours(f"refuses the connection to {request.place} (it wants a login: HTTP 407)")
         watch.proxy = None

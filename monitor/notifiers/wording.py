@@ -82,7 +82,9 @@ def lasted(incident: Incident, now: Instant) -> Seconds:
 
 def began_at(incident: Incident) -> Instant:
     """When it began, the last time if it came back: what broke was first seen a little before the incident was opened."""
-    since = incident.diagnosis.since if incident.open or incident.reopened else incident.window_began_at
+    since = incident.diagnosis.since
+    if not incident.open and not incident.reopened:  # under whatever name it began
+        since = min(since, incident.window_began_at) if since > 0 else incident.window_began_at
     opened_at = incident.reopened[-1] if incident.reopened else incident.opened_at
     return min(since, opened_at) if since > 0 else opened_at
 

@@ -45,7 +45,7 @@ from monitor.settings.values import (
 
 
 class SelfTest(Section):
-    """A test notice now and then: proof that a page would arrive."""
+    """A regular test notice: proof that a notification would arrive."""
 
     every: Interval | None = None
     """How often; null: never."""
@@ -125,7 +125,7 @@ class Alertmanager(Section):
     urls: Annotated[tuple[Annotated[Url, without(ALERTMANAGER), Mark.ASKED], ...], AfterValidator(_each_once)] = ()
     """Every instance of the cluster."""
     labels: Labels = Field(default_factory=nothing)
-    """More labels of every alert."""
+    """Further labels of every alert."""
 
 
 class Webhook(Section):
@@ -138,20 +138,20 @@ class Webhook(Section):
 
 
 class Alerting(Section):
-    """When something is told, to whom, and how loudly."""
+    """What is notified, when, and to whom."""
 
     fail_after: Count = 2
-    """So many failures in a row settle a check as failing."""
+    """After so many failures in a row a check is failing."""
     pass_after: Count = 2
-    """So many passes in a row settle it as passing."""
+    """After so many passes in a row it passes."""
     blind_after: Interval = 600.0
-    """How long a check may be unable to look before that is told."""
+    """After so long without a usable answer for a check, that is notified (`blind`)."""
     reopen_within: Duration = 1800.0
-    """An incident that returns within this is the same one again; 0s: never."""
+    """An incident that returns within this time is the same one again; 0s: never."""
     remind_every: tuple[Interval, ...] = (14400.0, 28800.0, 86400.0)
-    """When a critical incident is told again; the last repeats; empty: never."""
+    """When a reminder of a critical incident is due; the last repeats; empty: never."""
     escalate_after: Interval = 1800.0
-    """When an incident that stays critical mentions once more."""
+    """When an incident that stays critical mentions people once more."""
     severity: Frozen[Fault, Level] = Field(default_factory=nothing)
     """Other severities than the table's, by fault: critical, warning, none."""
     self_test: SelfTest = Field(default_factory=SelfTest)
@@ -266,10 +266,10 @@ class Silence(Section):
 
 
 class Heartbeat(Section):
-    """A dead man's switch elsewhere, pinged only while checking and telling both work."""
+    """A dead man's switch elsewhere, requested only while checking and notifying both work."""
 
     url: UrlSource | None = None
-    """What is pinged; null: nothing."""
+    """The URL that is requested; null: none."""
     every: Interval = 60.0
     """How often."""
 
@@ -290,9 +290,9 @@ class Server(Section):
     external_url: Annotated[Url, without(DAEMON)] | None = None
     """How people reach it: the root of all links in messages; null: no links."""
     admin_token: SecretSource | None = None
-    """What changes something needs it; null: nothing can be changed."""
+    """The token that changes need; null: nothing can be changed."""
     read_token: SecretSource | None = None
-    """What shows something needs it; null: open."""
+    """The token that reading needs; null: none."""
     tls_cert: PemFile | None = None
     """A file with the certificate chain in PEM; null: plain HTTP."""
     tls_key: PemFile | None = None
@@ -306,14 +306,14 @@ Proxy = Annotated[
 
 
 class Http(Section):
-    """How remote services are asked."""
+    """How remote services are reached."""
 
     ca_file: PemFile | None = None
-    """A file with more certificates to trust, in PEM; null: those of the system."""
+    """A file with certificates to trust in addition, in PEM; null: those of the system only."""
     proxy: Proxy | None = Field(default=None, repr=False)
-    """The proxy; null: HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY. Loopback never goes by a proxy."""
+    """The proxy; null: HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY. Loopback never goes through a proxy."""
     no_proxy: Name | None = None
-    """Hosts that are asked without the proxy, separated by commas or blanks."""
+    """Hosts that are reached without the proxy, separated by commas or blanks."""
     deny_link_local: bool = True
     """Never connect to link-local addresses, where clouds keep their metadata."""
     allow_http: bool = False
@@ -321,7 +321,7 @@ class Http(Section):
 
 
 class State(Section):
-    """What is remembered over restarts."""
+    """The state, which survives restarts."""
 
     path: Name = "./trace-monitor.db"
     """The file."""
@@ -333,7 +333,7 @@ class Log(Section):
     """The log."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
-    """The least severe that is written."""
+    """The lowest level that is written."""
     format: Literal["auto", "text", "json"] = "auto"
     """auto: text on a terminal, JSON otherwise."""
 

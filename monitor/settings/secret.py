@@ -86,7 +86,7 @@ class SecretSource:
         except Unusable as unusable:
             problem = f"secret file {self.file} {unusable}"
         if problem and problem != self.problem:
-            _log.warning("%s; the last good value stays in force", problem)
+            _log.warning("%s; the last good value stays in use", problem)
         elif self.problem and not problem:
             _log.info("secret file %s is usable again", self.file)
         self.problem = problem

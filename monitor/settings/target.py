@@ -36,38 +36,38 @@ from monitor.settings.values import (
 
 
 class ControlPlane(Section):
-    """TrueFoundry's control plane, which knows the export configuration. Left out: no `config` check and no `origin`."""
+    """TrueFoundry's control plane, which holds the export configuration. Without it there is no `config` check and no `origin`."""
 
     url: Annotated[Url, without(CONTROL_PLANE), Mark.ASKED_WITH_TOKEN]
-    """Such as https://acme.truefoundry.cloud."""
+    """Its address, such as https://acme.truefoundry.cloud."""
     token: TrueFoundryToken
     """A token that may read the configuration."""
 
 
 class Gateway(Section):
-    """The AI gateway that makes the traces."""
+    """The AI gateway that creates the traces."""
 
     url: Annotated[Url, without(GATEWAY), Mark.ASKED_WITH_TOKEN, Derived("{control_plane.url}/api/llm")]
-    """Where chat completions are posted, without /chat/completions."""
+    """Where chat completions are posted, without /chat/completions. Default: {control_plane.url}/api/llm."""
     token: Annotated[TrueFoundryToken, Derived("the control plane's token")]
-    """The canary's token."""
+    """The canary's token. Default: the control plane's token."""
     model: Name | None = None
-    """The model the canary asks, such as openai-main/gpt-4o-mini."""
+    """The model that the canary calls, such as openai-main/gpt-4o-mini."""
     trace_id: Literal["auto", "feedback", "traceparent"] = "auto"
-    """Where the trace id comes from: the gateway's feedback header, our own traceparent, or the first that has proven itself."""
+    """Where the trace id comes from: the gateway's feedback header, the monitor's traceparent, or auto: the first that has worked."""
     metrics_url: Annotated[BaseUrl, Mark.ASKED] | None = None
     """The Prometheus metrics of a self-hosted gateway, as evidence for its hop to TrueFoundry's collector; no token is sent."""
 
 
 class OtherEnvironment(Section):
-    """Another environment, where a misrouted trace is looked for."""
+    """Another environment, in which a misrouted trace is searched."""
 
     api_key: TraceloopKey
     """A key of that environment."""
 
 
 class Traceloop(Section):
-    """Where the traces are to arrive."""
+    """Where the traces should arrive."""
 
     url: Annotated[Url, without(TRACELOOP), Mark.ASKED_WITH_TOKEN] = "https://api.traceloop.com"
     """Traceloop's API."""
@@ -76,20 +76,20 @@ class Traceloop(Section):
     environment: Name
     """The slug of the key's environment, as Traceloop returns it: dev, stg, prd or your own."""
     other_environments: Annotated[Frozen[Name, OtherEnvironment], Mark.DASHED] = Field(default_factory=nothing)
-    """By slug: where a misrouted trace is looked for."""
+    """Other environments by slug, in which a misrouted trace is searched."""
 
 
 class SpanFilter(Section):
     """One `when` filter of the exporter, in the words of TrueFoundry's manifest."""
 
     key: Name
-    """The span attribute it looks at."""
+    """The span attribute that it compares."""
     value: tuple[str, ...]
-    """The values it lets pass."""
+    """The values that it lets pass."""
     field: Literal["spanAttributes"] = "spanAttributes"
-    """What it looks at; there is nothing else."""
+    """What it compares; there is no other choice."""
     operator: Literal["IN"] = "IN"
-    """How it compares; there is nothing else."""
+    """How it compares; there is no other choice."""
 
 
 def _headers(headers: Mapping[str, HeaderSource]) -> Mapping[str, HeaderSource]:
@@ -109,17 +109,17 @@ class Expected(Section):
     protocol: Literal["http", "grpc"] = "http"
     """How the exporter sends."""
     endpoint: Annotated[str, Mark.ASKED_WITH_TOKEN, Derived("{traceloop.url}/v1/traces")]
-    """Where to, in full: this gateway appends nothing."""
+    """The full URL that it sends to: the gateway appends no path. Default: {traceloop.url}/v1/traces."""
     encoding: Literal["proto", "json"] = "proto"
     """How spans are encoded."""
     headers: Annotated[Frozen[str, HeaderSource], AfterValidator(_headers), Mark.DASHED] = Field(
         default_factory=nothing
     )
-    """Besides `Authorization: Bearer {traceloop.api_key}`; a value is a text or {file: …}."""
+    """Headers besides `Authorization: Bearer {traceloop.api_key}`; a value is a text or {file: …}."""
     metrics_exporter: Literal["disabled", "any"] | None = "disabled"
-    """Traceloop takes in traces only, so no metrics should be sent there; elsewhere is nobody's business. any, null: not checked."""
+    """disabled: no metrics exporter may point at Traceloop, which accepts traces only; any, null: not checked."""
     exclude_request_data: bool | None = None
-    """Whether requests and answers must stay out of the traces; null: not checked."""
+    """true: traces must not contain requests and answers; false: they must; null: not checked."""
     resource_attributes: Words = Field(default_factory=nothing)
     """What `additional_resource_attributes` must contain."""
     filters: tuple[SpanFilter, ...] = ()
@@ -143,7 +143,7 @@ class ConfigCheck(Section):
     """Reads the gateway's export configuration and compares it field by field."""
 
     enabled: bool = True
-    """Whether this is checked; never without a control plane."""
+    """Whether this is checked; without a control plane it is not."""
     every: Interval = 60.0
     """How often the configuration is read."""
     every_while_failing: Interval = 15.0
@@ -164,22 +164,22 @@ class GatewayCheck(Section):
     timeout: Interval = 5.0
     """How long one answer may take."""
     path: WebPath = "/health"
-    """What is asked for: {gateway.url}{path}."""
+    """The path that is requested: {gateway.url}{path}."""
 
 
 class CanaryCheck(Section):
     """Sends one small chat completion through the gateway."""
 
     enabled: bool = True
-    """Whether canaries are sent; without them no arrival is checked either."""
+    """Whether canaries are sent; without them no arrival is checked."""
     every: Interval = 300.0
     """How often a canary is sent."""
     every_while_failing: Interval = 60.0
-    """How often while something is wrong, as far as the day's budget allows."""
+    """How often while something is wrong, as far as the day's budget allows it."""
     timeout: Interval = 60.0
     """How long an answer may take."""
     prompt: Name | None = None
-    """What is asked; null: a short question of our own. A nonce is added."""
+    """The question; null: a short one. A nonce is added."""
     max_tokens: Count | None = 16
     """The longest answer in tokens; null: not sent."""
     parameters: Json = Field(default_factory=nothing)
@@ -187,9 +187,9 @@ class CanaryCheck(Section):
     metadata: Words = Field(default_factory=nothing)
     """More entries of `X-TFY-METADATA`."""
     max_per_day: Count = 500
-    """How many canaries a UTC day may cost at most."""
+    """At most so many canaries in a UTC day."""
     max_tokens_per_day: Count = 50_000
-    """How many tokens a UTC day may cost at most."""
+    """At most so many tokens in a UTC day."""
 
 
 def _pair(given: object) -> object:
@@ -202,28 +202,28 @@ class ArrivalCheck(Section):
     """Waits for the canaries' traces in Traceloop and judges them."""
 
     enabled: bool = True
-    """Whether traces are awaited; never without canaries."""
+    """Whether traces are awaited; without canaries they are not."""
     look_closer_after: Interval = 60.0
-    """How long after its answer a missing trace makes the monitor look at the other hops too."""
+    """After this time without its trace the other hops are checked too. All times here count from the gateway's answer."""
     late_after: Interval = 180.0
-    """From when on a trace is late."""
+    """After this time a trace is late."""
     missing_after: Interval = 300.0
-    """From when on a trace is missing."""
+    """After this time a trace is missing."""
     settle: Interval = 360.0
-    """How long a change of the gateway's configuration takes to be in force everywhere; its exporter caches for five minutes."""
+    """How long a change of the gateway's configuration takes to have effect everywhere; its exporter caches for five minutes."""
     complete_spans: Count | None = None
-    """How many spans a whole trace has at least; null: until no more arrive."""
+    """A whole trace has at least so many spans; null: a root, no missing parent, and no more spans arriving."""
     loss_of: Annotated[tuple[Count, Count], BeforeValidator(_pair)] = (3, 12)
-    """So many losses among so many of the last canaries are an intermittent loss."""
+    """[losses, of the last]: so many losses among so many canaries are an intermittent loss."""
 
 
 class ControlCheck(Section):
-    """Sends a span of our own to the expected endpoint and reads it back."""
+    """Sends a test span to the expected endpoint and reads it back."""
 
     enabled: bool = True
-    """Whether control spans are sent."""
+    """Whether test spans are sent."""
     every: Interval = 1800.0
-    """How often a control span is sent."""
+    """How often a test span is sent."""
     every_while_failing: Interval = 120.0
     """How often while something is wrong."""
 
@@ -232,9 +232,9 @@ class OriginCheck(Section):
     """Asks TrueFoundry's own store for the canaries' traces."""
 
     enabled: bool = True
-    """Whether it is asked; never without a control plane."""
+    """Whether it is asked; without a control plane it is not."""
     every: Interval = 3600.0
-    """How often it is asked while all is well."""
+    """How often it is asked while all is healthy."""
 
 
 class Checks(Section):
@@ -249,14 +249,14 @@ class Checks(Section):
 
 
 class TargetAlerting(Section):
-    """What is told about this target otherwise than about the rest."""
+    """How notifications of this target differ from those of the others."""
 
     channel: Annotated[Name | None, Derived("alerting.slack.channel")] = None
     """The Slack channel; null: the global one."""
     mention: Annotated[Mention | None, Derived("alerting.slack.mention")] = None
-    """Who is mentioned; null: as for all; an empty text: nobody."""
+    """Who is mentioned; null: as globally; an empty text: nobody."""
     max_severity: Level = Severity.CRITICAL
-    """No fault of this target counts as worse."""
+    """The highest severity that a fault of this target may have."""
 
 
 class Target(Section):
@@ -269,7 +269,7 @@ class Target(Section):
     checks: Checks = Field(default_factory=Checks, validate_default=True)
     alerting: TargetAlerting = Field(default_factory=TargetAlerting)
     labels: Labels = Field(default_factory=nothing)
-    """More labels of this target, in metrics and messages."""
+    """Further labels of this target, in metrics and messages."""
 
     @field_validator("checks")
     @classmethod

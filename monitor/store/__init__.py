@@ -6,7 +6,7 @@ Losing it is survivable: a fresh start looks at everything again and at worst sa
 from dataclasses import dataclass
 from typing import Protocol
 
-from monitor.core.inputs import Input
+from monitor.core.inputs import Input, NoticeDelivered
 from monitor.core.model import Instant, TargetName
 from monitor.core.silence import Silence
 from monitor.core.state import State, TargetState
@@ -62,6 +62,10 @@ class Store(Protocol):
         self, *, target: TargetName | None = None, since: Instant | None = None, limit: int = 1000
     ) -> tuple[Recorded, ...]:
         """The newest `limit` entries, oldest first: of one target or all."""
+        ...
+
+    async def notices(self, target: TargetName, *, since: Instant, until: Instant) -> tuple[NoticeDelivered, ...]:
+        """What notifiers were notified of a target between two moments, oldest first."""
         ...
 
     @property

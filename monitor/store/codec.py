@@ -198,7 +198,12 @@ def _leave_out(raw: dict[str, Any], error: ValidationError) -> None:
     items: dict[str, set[int | str]] = {}
     for problem in _problems(error):
         field, *inside = problem["loc"]
-        _log.warning("the state of %s: %s is left out: %s", shown_name(raw.get("target")), field, problem["type"])
+        _log.warning(
+            "the state of %s: %s cannot be read and is dropped: %s",
+            shown_name(raw.get("target")),
+            field,
+            problem["type"],
+        )
         if inside and field in _collections():
             items.setdefault(str(field), set()).add(inside[0])
         else:

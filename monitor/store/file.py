@@ -215,7 +215,7 @@ def _set_up(connection: sqlite3.Connection, path: Path) -> None:
         mode = "refused"
     if mode != "wal":  # network volumes: https://www.sqlite.org/wal.html#noshm
         connection.execute("PRAGMA journal_mode = DELETE")
-        _log.info("%s is on a volume without shared memory: it is written with a rollback journal instead", path)
+        _log.info("%s is on a volume without shared memory; a rollback journal is used", path)
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
     connection.execute("PRAGMA trusted_schema = OFF")

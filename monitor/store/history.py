@@ -3,9 +3,10 @@
 import logging
 import sqlite3
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import replace
 
-from monitor.core.inputs import Input, LookFailed, Observation, Ticked, TraceLooked
+from monitor.core.inputs import Input, LookFailed, NoticeDelivered, Observation, Ticked, TraceLooked
 from monitor.core.model import CheckResult, Instant, Seconds, TargetName
 from monitor.store import Recorded
 from monitor.store.codec import OF_EVENTS, Unreadable, decode_input, encode_input
@@ -128,10 +129,22 @@ class HistoryTable:
             try:
                 given = decode_input(kind, document)
             except Unreadable as error:
-                _log.debug("an entry of the history is passed over: %s", error)
+                _log.debug("a history entry cannot be read and is skipped: %s", error)
             else:
                 read.append(Recorded(target=TargetName(whose), given=given, at=at, until=until, times=times))
         return tuple(read)
+
+    def notices(self, *, target: TargetName, since: Instant, until: Instant) -> tuple[NoticeDelivered, ...]:
+        """What notifiers were notified of between two moments, oldest first; what cannot be read is passed over."""
+        rows = self._connection.execute(
+            "SELECT document FROM history WHERE until BETWEEN ? AND ? AND kind = ? AND target = ? ORDER BY id",
+            (since, until, NoticeDelivered.STORED_AS, target),
+        ).fetchall()
+        found = []
+        for (document,) in rows:
+            with suppress(Unreadable):
+                found.append(decode_input(NoticeDelivered.STORED_AS, document))
+        return tuple(one for one in found if isinstance(one, NoticeDelivered))
 
     def _insert(self, entry: Recorded) -> int:
         cursor = self._connection.execute(

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-from monitor.core.inputs import Input
+from monitor.core.inputs import Input, NoticeDelivered
 from monitor.core.model import Instant, Seconds, TargetName
 from monitor.core.silence import Silence
 from monitor.core.state import State, TargetState
@@ -137,11 +137,19 @@ class SqliteStore:
         self, *, target: TargetName | None = None, since: Instant | None = None, limit: int = 1000
     ) -> tuple[Recorded, ...]:
         """As of the protocol; nothing while the file cannot be read."""
+        return await self._read(lambda table: table.read(target=target, since=since, limit=limit))
 
-        def read() -> tuple[Recorded, ...]:
+    async def notices(self, target: TargetName, *, since: Instant, until: Instant) -> tuple[NoticeDelivered, ...]:
+        """As of the protocol; nothing while the file cannot be read."""
+        return await self._read(lambda table: table.notices(target=target, since=since, until=until))
+
+    async def _read(self, ask: Callable[[HistoryTable], tuple[T, ...]]) -> tuple[T, ...]:
+        """Ask the history, with what was recorded until now."""
+
+        def read() -> tuple[T, ...]:
             self._write()
             try:
-                return self._history().read(target=target, since=since, limit=limit)
+                return ask(self._history())
             except sqlite3.Error as error:
                 self._complain(str(error))
                 return ()
@@ -229,8 +237,8 @@ class SqliteStore:
             return
         if gone:
             _log.warning(
-                "%s was written by an earlier version, whose history (%d entries) cannot be replayed by this one and is gone; "
-                "everything else that it remembers is kept",
+                "%s was written by an earlier version, whose history (%d entries) cannot be replayed by this one and is dropped; "
+                "everything else is kept",
                 self._file.path,
                 gone,
             )
@@ -307,12 +315,12 @@ class SqliteStore:
     def _complain(self, why: str) -> None:
         """Say once that nothing is written."""
         if self._problem is None:
-            _log.error("%s cannot be written (%s): going on in memory, trying again", self._file.path, why)
+            _log.error("%s cannot be written (%s): continuing in memory and retrying", self._file.path, why)
         self._problem = why
 
     def _recover(self) -> None:
         if self._problem is not None:
-            _log.warning("%s is being written again", self._file.path)
+            _log.warning("%s can be written again", self._file.path)
         self._problem = None
 
 
@@ -374,4 +382,4 @@ class DatabaseThread:
             try:
                 work()
             except Exception:  # noqa: BLE001 - whoever comes later would wait for ever for a thread that has ended
-                _log.exception("the database thread goes on after an error")
+                _log.exception("the database thread continues after an error")

@@ -120,7 +120,7 @@ def _read_targets(connection: sqlite3.Connection) -> dict[TargetName, TargetStat
         try:
             targets[TargetName(name)] = decode_target(document)
         except Unreadable as error:
-            _log.error("what was remembered of %s cannot be read, it begins afresh: %s", shown_name(name), error)
+            _log.error("the stored state of %s cannot be read and is reset: %s", shown_name(name), error)
     return targets
 
 
@@ -130,5 +130,5 @@ def _read_silences(connection: sqlite3.Connection) -> tuple[Silence, ...]:
         try:
             silences.append(decode_silence(document))
         except Unreadable as error:
-            _log.error("a silence cannot be read, it is gone: %s", error)
+            _log.error("a stored silence cannot be read and is dropped: %s", error)
     return tuple(silences)

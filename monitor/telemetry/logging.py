@@ -214,12 +214,12 @@ class EventLog:
                 if event.reason is not Reason.RESOLVED:
                     return "incident_changed", logging.WARNING, event.summary, fields
                 because = f" ({event.because})" if event.because else ""
-                return "incident_changed", logging.INFO, f"resolved{because}; it was: {event.summary}", fields
+                return "incident_changed", logging.INFO, f"resolved{because}: {event.summary}", fields
             case IncidentAcknowledged():
                 fields = {"incident": event.id, "by": event.by}
-                return "incident_acknowledged", logging.INFO, "somebody took an incident", fields
+                return "incident_acknowledged", logging.INFO, "an incident was acknowledged", fields
             case KeyJudged():
-                level, said = (logging.WARNING, "refuses") if event.refused else (logging.INFO, "accepts")
+                level, said = (logging.WARNING, "rejects") if event.refused else (logging.INFO, "accepts")
                 return "key_judged", level, f"Traceloop {said} the monitor's key", {"refused": event.refused}
             case NoticeHandled():
                 return self._notice_handled(event)
@@ -228,9 +228,9 @@ class EventLog:
                 return "remote_answered", logging.DEBUG, "a request ended", fields
             case RunSkipped():
                 fields = {"job": event.name, "reason": event.reason}
-                return "run_skipped", logging.WARNING, "a scheduled run did not take place", fields
+                return "run_skipped", logging.WARNING, "a scheduled run was skipped", fields
             case Reloaded():
-                level, said = (logging.INFO, "loaded") if event.successful else (logging.ERROR, "refused")
+                level, said = (logging.INFO, "loaded") if event.successful else (logging.ERROR, "rejected")
                 fields = {"successful": event.successful, "detail": event.detail}
                 return "reloaded", level, f"a configuration was {said}", fields
 
@@ -252,9 +252,9 @@ class EventLog:
         whom = (event.notifier, event.target)
         if event.outcome == "sent":
             self._failures.pop(whom, None)
-            return "notice_handled", logging.INFO, "people were told", fields
+            return "notice_handled", logging.INFO, "a notification was delivered", fields
         if event.outcome == "suppressed":
-            return "notice_handled", logging.INFO, "a notice was suppressed by a silence", fields
+            return "notice_handled", logging.INFO, "a notification was suppressed by a silence", fields
         level = logging.DEBUG if self._failures.get(whom) == event.detail else logging.WARNING
         self._failures[whom] = event.detail
-        return "notice_handled", level, "people could not be told, it is tried again", fields
+        return "notice_handled", level, "a notification was not delivered and is retried", fields

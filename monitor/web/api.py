@@ -1,82 +1,21 @@
-"""What the web asks of the rest of the program, and the route of every page, check of health, and part of the API."""
+"""The route of every check of health and part of the API."""
 
-from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
-from typing import Any, Protocol
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from monitor.core.model import CheckName, Fault, TargetName
+from monitor.core.model import TargetName
 from monitor.core.silence import Silence
-from monitor.core.state import State
 from monitor.ports import Clock
 from monitor.web.auth import Guard, Handler
-from monitor.web.page import runbook_page, status_page
+from monitor.web.openapi import document
 from monitor.web.payloads import allow_only, as_json, describe_silence, parse_silence, read_object, text_of
+from monitor.web.views import Operations, Unknown, Views, covered_targets
 
 _ID_DIGITS = 8
-
-
-class Unknown(Exception):
-    """There is nothing of that name. Its text is for whoever asked."""
-
-
-class Rejected(Exception):
-    """It cannot be done as things stand. Its text is for whoever asked: redacted, no traceback."""
-
-
-class Incidents(Protocol):
-    """The incidents remembered, newest first, each as the object of the API."""
-
-    def __call__(self, *, open_only: bool) -> list[dict[str, Any]]:
-        """All of them, or those that last."""
-        ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Views:
-    """What is shown, asked for at each request, in the thread of the event loop.
-
-    `report` is the status object of the API; `troubles` are sentences about the monitor itself (Slack does not answer, the
-    state is not being written); `ready` names each condition of readiness.
-    """
-
-    report: Callable[[], Mapping[str, Any]]
-    state: Callable[[], State]
-    incidents: Incidents
-    metrics: Callable[[str], Awaitable[tuple[bytes, str]]]
-    healthy: Callable[[], bool]
-    ready: Callable[[], Mapping[str, bool]]
-    troubles: Callable[[], tuple[str, ...]]
-    version: str
-
-
-class Operations(Protocol):
-    """What an operator may change. Each raises Unknown or Rejected."""
-
-    async def run_checks(self, target: TargetName) -> tuple[CheckName, ...]:
-        """Have every enabled check of a target look now; which ones."""
-        ...
-
-    async def reload(self) -> None:
-        """Read the configuration again; Rejected if it is bad, and then nothing has changed."""
-        ...
-
-    async def acknowledge(self, incident_id: str, by: str) -> None:
-        """End reminders and escalation of an open incident until it gets worse."""
-        ...
-
-    async def add_silence(self, silence: Silence) -> None:
-        """Begin to mute notifications."""
-        ...
-
-    async def expire_silence(self, silence_id: str) -> None:
-        """End a silence; Rejected for one that stands in the configuration."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,11 +30,10 @@ class Api:
         """Every route, each open to whom it is for."""
         read, change = guard.reading, guard.changing
         return [
-            Route("/", read(self._status_page)),
             Route("/metrics", read(self._metrics)),
             Route("/healthz", self._healthz),
             Route("/readyz", self._readyz),
-            Route("/runbooks/{fault}", read(self._runbook)),
+            Route("/api/openapi.json", read(self._openapi)),
             Route("/api/v1/status", read(self._status)),
             Route("/api/v1/incidents", read(self._incidents)),
             Route("/api/v1/incidents/{id}/ack", change(self._acknowledge), methods=["POST"]),
@@ -119,21 +57,12 @@ class Api:
 
     # --- to read
 
-    async def _status_page(self, _request: Request) -> Response:
-        views, now = self.views, self.clock.now()
-        page = status_page(views.report(), views.state(), troubles=views.troubles(), version=views.version, now=now)
-        return HTMLResponse(page)
-
     async def _metrics(self, request: Request) -> Response:
         body, content_type = await self.views.metrics(request.headers.get("accept", ""))
         return Response(body, headers={"content-type": content_type})
 
-    async def _runbook(self, request: Request) -> Response:
-        try:
-            fault = Fault(request.path_params["fault"])
-        except ValueError:
-            raise HTTPException(404, "there is no runbook of that name") from None
-        return HTMLResponse(runbook_page(fault))
+    async def _openapi(self, _request: Request) -> Response:
+        return as_json(document())
 
     async def _status(self, _request: Request) -> Response:
         return as_json(self.views.report())
@@ -157,10 +86,7 @@ class Api:
         body = await read_object(request, self.clock)
         now = self.clock.now()
         silence = parse_silence(body, identifier=self.clock.draw_hex(_ID_DIGITS), now=now)
-        targets = list(self.views.report()["targets"])
-        covers = [name for name in targets if fnmatchcase(name, silence.target)]
-        if not covers:  # it would mute nothing
-            raise HTTPException(400, f"no target matches {silence.target!r}; there are: {', '.join(targets)}")
+        covers = covered_targets(silence, self.views)
         await self.operations.add_silence(silence)
         return as_json({**describe_silence(silence, now), "covers": covers}, 201)
 
@@ -172,7 +98,7 @@ class Api:
     async def _acknowledge(self, request: Request) -> Response:
         body = await read_object(request, self.clock)
         allow_only(body, "by")
-        by = text_of(body, "by").strip() or "the API"
+        by = text_of(body, "by").strip() or "the admin token"
         incident_id = request.path_params["id"]
         await self.operations.acknowledge(incident_id, by)
         return as_json({"acknowledged": incident_id, "by": by})

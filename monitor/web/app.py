@@ -7,23 +7,28 @@ from starlette.applications import Starlette
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import HTMLResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from monitor.ports import Clock
-from monitor.web.api import Api, Operations, Rejected, Unknown, Views
+from monitor.web.api import Api
 from monitor.web.auth import Guard, Token
-from monitor.web.page import STYLE
-from monitor.web.payloads import as_json
+from monitor.web.page import problem_page
+from monitor.web.pages import Pages
+from monitor.web.payloads import as_problem
+from monitor.web.texts import STYLE
+from monitor.web.views import Operations, Rejected, Unknown, Views
 
 _STYLE_HASH = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
-# Nothing may be loaded, run, framed or posted; only this very style sheet applies. And nothing is kept or passed on.
+_PAGES = ("/targets/", "/incidents/", "/runbooks/", "/silences")
+# Nothing may be loaded, run or framed, and forms go to this site alone; only this very style sheet applies. Nothing is kept, and no
+# other site learns where somebody came from; a form of ours must say it, so that it is told from a foreign one.
 _SECURITY_HEADERS = {
     "cache-control": "no-store",
     "content-security-policy": f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; img-src data:; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
     "cross-origin-resource-policy": "same-origin",
-    "referrer-policy": "no-referrer",
+    "referrer-policy": "same-origin",
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",
 }
@@ -33,8 +38,9 @@ def make_app(views: Views, operations: Operations, *, clock: Clock, read_token: 
     """The whole web. The tokens are asked for at each request; None: not configured."""
     api = Api(views=views, operations=operations, clock=clock)
     guard = Guard(read_token=read_token, admin_token=admin_token)
+    pages = Pages(views=views, operations=operations, clock=clock, guard=guard)
     app = Starlette(
-        routes=api.routes(guard),
+        routes=[*pages.routes(), *api.routes(guard)],
         exception_handlers=dict.fromkeys((HTTPException, Unknown, Rejected, Exception), _answer),
     )
     app.router.redirect_slashes = False
@@ -50,16 +56,22 @@ def make_app(views: Views, operations: Operations, *, clock: Clock, read_token: 
     return with_security_headers
 
 
-async def _answer(_request: Request, error: Exception) -> Response:
-    """An error as JSON. Of a bug of ours the log has the traceback, the answer has nothing of it."""
+async def _answer(request: Request, error: Exception) -> Response:
+    """An error: a page for a browser that wanted one, else JSON. Of a bug the log has the traceback, the answer nothing."""
+    headers = {}
     match error:
         case HTTPException():
-            response = as_json({"error": error.detail}, error.status_code)
-            response.headers.update(error.headers or {})
-            return response
+            status, detail, headers = error.status_code, error.detail, dict(error.headers or {})
         case Unknown():
-            return as_json({"error": str(error)}, 404)
+            status, detail = 404, str(error)
         case Rejected():
-            return as_json({"error": str(error)}, 422)
+            status, detail = 422, str(error)
         case _:
-            return as_json({"error": "internal error"}, 500)
+            status, detail = 500, "internal error"
+    if request.url.path.startswith(_PAGES) and "text/html" in request.headers.get("accept", ""):
+        root = "../" * (request.url.path.count("/") - 1)
+        response: Response = HTMLResponse(problem_page(status, detail, root=root), status_code=status)
+    else:
+        response = as_problem(status, detail)
+    response.headers.update(headers)
+    return response

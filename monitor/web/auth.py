@@ -5,6 +5,7 @@ import binascii
 import hmac
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -37,6 +38,15 @@ class Guard:
 
         return guarded
 
+    @property
+    def can_change(self) -> bool:
+        """Whether anything can be changed at all."""
+        return self.admin_token() is not None
+
+    def is_admin(self, typed: str) -> bool:
+        """Whether what was typed into a form is the admin token."""
+        return _same(typed.strip().encode() or None, self.admin_token())
+
     def changing(self, handler: Handler) -> Handler:
         """Only by Bearer with the admin token: a browser sends Basic by itself, also on behalf of a foreign page."""
 
@@ -53,6 +63,19 @@ class Guard:
             return await handler(request)
 
         return guarded
+
+
+def is_from_own_page(request: Request, external_url: str | None) -> bool:
+    """Whether a form was sent by a page of this site: browsers say so, and no script of a foreign page can make them lie.
+
+    `Sec-Fetch-Site` is not sent over plain http to another host than this machine; `Origin` is, with every form that is posted.
+    """
+    site = request.headers.get("sec-fetch-site")
+    if site is not None:
+        return site == "same-origin"
+    origin = urlsplit(request.headers.get("origin", ""))
+    own = {request.headers.get("host", ""), urlsplit(external_url or "").netloc} - {""}
+    return origin.netloc in own
 
 
 def _given(request: Request, scheme: bytes) -> bytes | None:

@@ -1,239 +1,276 @@
-"""The status page: what is broken, where, since when, why, and what to do; readable at three in the morning.
+"""The pages that are read: the overview, a target, an incident, a runbook. Readable at three in the morning.
 
-The templates hold all the HTML, this module what they are given. Every expression in them is escaped, and what eyes cannot see
-is shown as its code.
+The templates hold all the HTML, this module what they are given.
 """
 
-import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, field
 from functools import cache
-from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from http import HTTPStatus
+from typing import Any
 
-from monitor.core.incident import Incident
-from monitor.core.model import CheckName, Fault, Instant, Seconds, TargetName, Verdict
-from monitor.core.silence import Silence, silenced_until
-from monitor.core.state import State, TargetState
-from monitor.redaction import visible
+from monitor.core.incident import NEVER, Incident
+from monitor.core.inputs import NoticeDelivered
+from monitor.core.model import CheckName, Fault, Instant, Severity, TargetName
+from monitor.core.silence import Silence
+from monitor.core.state import State
+from monitor.web.day import Dot, dot_of
+from monitor.web.panel import RANK, About, Row, make_row
 from monitor.web.payloads import active_until
+from monitor.web.pictures import HEIGHTS, dot_text
 from monitor.web.runbooks import runbook_html
+from monitor.web.texts import clamp, duration_text, render
 
-if TYPE_CHECKING:
-    from jinja2 import Environment
+REFRESH_EVERY = 30
+"""Seconds, of the overview, which has nothing to be typed into but the filter."""
 
-STYLE = files("monitor").joinpath("web", "templates", "style.css").read_text(encoding="utf-8")
-"""The one style sheet, part of every page; the content security policy names it by its hash."""
-
-_REFRESH_EVERY = 15
 _MOST_RESOLVED = 10
-_LONGEST_TEXT = 600
-_UNITS = ((86_400, "d"), (3600, "h"), (60, "min"))
+_MOST_CARDS = 10
+_FEW = 3
+"""So many targets are shown with everything; of more there is a line each."""
 
 _SIGNS: Mapping[str, str] = {"pass": "✓", "fail": "✗", "unknown": "?"}
-_RANK: Mapping[str, int] = {"critical": 0, "warning": 1, "unknown": 2, "well": 3}
-_HEADS: Mapping[str, str] = {"critical": "Critical", "warning": "Warning", "unknown": "Cannot tell"}
-_WORDS: Mapping[str, str] = {"critical": "✗ critical", "warning": "! warning", "unknown": "? unknown", "well": "✓ well"}
+_HEADS: Mapping[str, str] = {"critical": "Critical", "warning": "Warning", "unknown": "Unknown"}
+_WORDS: Mapping[str, str] = {"critical": "critical", "warning": "warning", "unknown": "unknown", "healthy": "healthy"}
 
 
-def status_page(report: Mapping[str, Any], state: State, *, troubles: Iterable[str], version: str, now: Instant) -> str:
-    """The whole page. `report` is the status object of the API, `troubles` are sentences about the monitor itself."""
-    rows = [
-        _make_row(name, target, state.targets.get(TargetName(name)), state.silences, now)
-        for name, target in report["targets"].items()
-    ]
-    rows.sort(key=lambda row: (_RANK[row.status], row.name))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Beside:
+    """What the pages show beside the status and the state. `can_change`: an admin token is configured."""
+
+    about: Mapping[TargetName, About] = field(default_factory=dict)
+    dots: Mapping[TargetName, tuple[Dot, ...]] = field(default_factory=dict)
+    can_change: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filter:
+    """Which targets the overview shows, and in which groups."""
+
+    text: str = ""
+    status: str = ""
+    group: str = ""
+
+    def admits(self, row: Row) -> bool:
+        """Whether a target is among them: by a part of its name or of a label, and by its status."""
+        places = (row.name, *(f"{name}={value}" for name, value in row.about.labels.items()))
+        found = any(self.text.casefold() in place.casefold() for place in places)
+        muted = self.status == "silenced" and row.silenced_until is not None
+        return found and (self.status in ("", row.status) or muted)
+
+
+EVERYTHING = Filter()
+
+
+def status_page(
+    report: Mapping[str, Any],
+    state: State,
+    *,
+    troubles: Iterable[str],
+    version: str,
+    now: Instant,
+    beside: Beside | None = None,
+    chosen: Filter = EVERYTHING,
+    refreshing: bool = True,
+) -> str:
+    """The overview. `report` is the status object of the API, `troubles` are sentences about the monitor itself."""
+    known = beside or Beside()
+    rows = _rows(report, state, known, now)
     status, headline = _headline(rows, now)
+    alike = [row.name for row in rows if row.status == status]
+    shown = [row for row in rows if chosen.admits(row)]
     resolved = [one for target in state.targets.values() for one in target.incidents if one.closed_at is not None]
     resolved.sort(key=lambda incident: -(incident.closed_at or 0.0))
-    silences = [(silence, active_until(silence, now)) for silence in state.silences]
-    return _render(
+    return _page(
         "status.html",
+        now=now,
+        version=version,
         status=status,
         headline=headline,
-        rows=rows,
+        headlined=alike[0] if len(alike) == 1 and status != "healthy" else None,
+        rows=shown,
+        groups=_groups(shown, chosen.group),
+        everything=rows,
+        counted={status: sum(row.status == status for row in rows) for status in RANK},
+        few=len(rows) <= _FEW,
+        concerning=[row for row in shown if row.needs_somebody],
+        most_cards=_MOST_CARDS,
+        chosen=chosen,
+        label_names=sorted({name for row in rows for name in row.about.labels}),
         troubles=tuple(troubles),
-        silences=[(silence, end) for silence, end in silences if end is not None],
+        silences=active_silences(state.silences, now),
         resolved=resolved[:_MOST_RESOLVED],
-        checks=[check.value for check in CheckName],
-        refresh_every=_REFRESH_EVERY,
-        signs=_SIGNS,
-        status_words=_WORDS,
-        version=version,
+        refresh_every=REFRESH_EVERY if refreshing else None,
+    )
+
+
+def target_page(
+    name: str, report: Mapping[str, Any], state: State, *, version: str, now: Instant, beside: Beside | None = None
+) -> str:
+    """Everything that there is to say of one target; `report` is its part of the status object."""
+    (row,) = _rows({"targets": {name: report}}, state, beside or Beside(), now)
+    known = state.targets.get(TargetName(name))
+    past = sorted((one for one in known.incidents if not one.open), key=lambda one: -one.opened_at) if known else []
+    return _page("target.html", now=now, version=version, row=row, past=past[:_MOST_RESOLVED], root="../")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notified:
+    """One notification: to which notifier, when, why, and whether it called somebody. `whole`: it is not only the newest."""
+
+    notifier: str
+    at: Instant
+    reason: str
+    mention: bool
+
+
+def incident_page(
+    incident: Incident,
+    report: Mapping[str, Any] | None,
+    state: State,
+    *,
+    notices: tuple[NoticeDelivered, ...],
+    version: str,
+    now: Instant,
+    beside: Beside,
+    form: Mapping[str, Any],
+    external_url: str | None = None,
+    depth: int = 1,
+) -> str:
+    """One incident: its timeline, who was notified, and what became of its canaries.
+
+    `report` is the status of its target, None once that is no longer monitored; `notices` are those that the history holds.
+    """
+    target = state.targets.get(incident.target)
+    rows = [] if report is None else _rows({"targets": {incident.target: report}}, state, beside, now)
+    ended = incident.closed_at if incident.closed_at is not None else now
+    return _page(
+        "incident.html",
         now=now,
+        version=version,
+        incident=incident,
+        row=rows[0] if rows else None,
+        lasted=ended - incident.opened_at,
+        notified=_notified(incident, notices),
+        canaries=_canaries_of(incident, target.canaries if target is not None else (), beside, ended),
+        can_change=beside.can_change,
+        url=external_url,
+        root="../" * depth,
+        **form,
     )
 
 
 @cache
 def runbook_page(fault: Fault) -> str:
     """The page of one fault's runbook; links to other runbooks are relative."""
-    return _render("runbook.html", fault=fault.value, runbook=runbook_html(fault))
+    return render("runbook.html", fault=fault.value, runbook=runbook_html(fault), root="../")
+
+
+def problem_page(status: int, detail: str, *, root: str) -> str:
+    """What a browser is shown instead of a page that is not to be had."""
+    return render("problem.html", problem=HTTPStatus(status).phrase, detail=detail, root=root)
+
+
+def active_silences(silences: tuple[Silence, ...], now: Instant) -> list[tuple[Silence, Instant]]:
+    """The silences that mute something now, each with its end."""
+    ends = ((silence, active_until(silence, now)) for silence in silences)
+    return [(silence, end) for silence, end in ends if end is not None]
+
+
+def _page(template: str, **values: Any) -> str:  # noqa: ANN401 - whatever a template needs
+    shared = {"signs": _SIGNS, "status_words": _WORDS, "heights": HEIGHTS, "severities": Severity, "root": ""}
+    return render(template, **{**shared, **values})
 
 
 # --- what the templates are given ------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
-    """One target. `status` is critical, warning, unknown or well; `looks` is when each check looked last."""
-
-    name: str
-    status: str
-    report: Mapping[str, Any]
-    incident: Incident | None
-    looks: Mapping[str, Instant]
-    notes: tuple[str, ...]
-    commands: tuple[str, ...]
-
-    @property
-    def needs_somebody(self) -> bool:
-        """Whether there is more to say than that it is well."""
-        return self.status != "well" or self.incident is not None
-
-    @property
-    def because(self) -> list[str]:
-        """Why it is broken; or, of a target that cannot be told, which check could not see, and why."""
-        checks = self.report["checks"].items()
-        unseen = (f"{name}: {one['summary']}" for name, one in checks if one["verdict"] != Verdict.PASS.value)
-        return self.report.get("because") or list(unseen)
+def _rows(report: Mapping[str, Any], state: State, beside: Beside, now: Instant) -> list[Row]:
+    """The targets, the worst first."""
+    rows = [
+        make_row(
+            name,
+            target,
+            state.targets.get(TargetName(name)),
+            state.silences,
+            about=beside.about.get(TargetName(name), About()),
+            dots=_dots(TargetName(name), state, beside),
+            now=now,
+        )
+        for name, target in report["targets"].items()
+    ]
+    return sorted(rows, key=lambda row: (RANK[row.status], row.name))
 
 
-def _make_row(
-    name: str, report: Mapping[str, Any], state: TargetState | None, silences: tuple[Silence, ...], now: Instant
-) -> Row:
-    known = state or TargetState(target=TargetName(name))
-    incident = known.incident
-    end = silenced_until(silences, known.target, incident.diagnosis.fault, now) if incident is not None else None
-    severity = report.get("severity")
-    by_verdict = {"pass": "well", "fail": "warning"}.get(report["verdict"], "unknown")
-    return Row(
-        name=name,
-        status=str(severity) if severity in {"critical", "warning"} else by_verdict,
-        report=report,
-        incident=incident,
-        looks={
-            check.value: check_state.last.at
-            for check, check_state in known.check_states.items()
-            if check_state.last is not None
-        },
-        notes=_notes(incident, end, now) if incident is not None else (),
-        commands=_commands(incident, silenced=end is not None) if incident is not None else (),
-    )
+def _dots(name: TargetName, state: State, beside: Beside) -> tuple[Dot, ...]:
+    """The canaries of the day; without a memory of the day, those that the state remembers."""
+    if name in beside.dots:
+        return beside.dots[name]
+    target = state.targets.get(name)
+    return tuple(dot_of(canary) for canary in target.canaries) if target is not None else ()
 
 
-def _notes(incident: Incident, silenced: Instant | None, now: Instant) -> tuple[str, ...]:
-    notes = (
-        incident.diagnosis.waiting,
-        f"acknowledged by {incident.acked_by}" if incident.acked_by else None,
-        f"silenced {_until(silenced, now)}" if silenced is not None else None,
-        f"opened {1 + len(incident.reopened)} times" if incident.reopened else None,
-    )
-    return tuple(note for note in notes if note)
-
-
-def _commands(incident: Incident, *, silenced: bool) -> tuple[str, ...]:
-    """How to quieten it, as far as nobody has."""
-    ack = f"trace-monitor ack {incident.id}"
-    silence = f"trace-monitor silence add --target {incident.target} --fault {incident.diagnosis.fault.value} --for 2h"
-    return (*(() if incident.acked_by is not None else (ack,)), *(() if silenced else (silence,)))
+def _groups(rows: list[Row], label: str) -> list[tuple[str, list[Row]]]:
+    """The rows by the value of a label, in the order of the values; one group without a name where nothing is chosen."""
+    if not label:
+        return [("", rows)]
+    values = sorted({row.about.labels.get(label, "") for row in rows}, key=lambda value: (value == "", value))
+    return [
+        (value or f"without {label}", [row for row in rows if row.about.labels.get(label, "") == value])
+        for value in values
+    ]
 
 
 def _headline(rows: list[Row], now: Instant) -> tuple[str, str]:
     """The worst status, and what somebody who is woken reads first."""
     if not rows:
-        return "unknown", "No target is looked at"
+        return "unknown", "No target is monitored"
     worst = rows[0].status
-    if worst == "well":
+    if worst == "healthy":
         if not all(CheckName.ARRIVAL in row.report["checks"] for row in rows):
-            return worst, "Well, as far as the enabled checks can see"
+            return worst, "Healthy, as far as the enabled checks can see"
         return worst, "All traces arrive" if len(rows) == 1 else f"All traces arrive, at {len(rows)} targets"
     alike = [row for row in rows if row.status == worst]
     if len(alike) > 1:
         return worst, f"{_HEADS[worst]}: {len(alike)} of {len(rows)} targets"
     row = alike[0]
-    lasted = f", for {duration_text(now - row.incident.opened_at)}" if row.incident is not None else ""
-    return worst, f"{_HEADS[worst]}: {row.name}: {_clamp(row.report['summary'])}{lasted}"
+    if row.incident is None:
+        return worst, f"{_HEADS[worst]}: {row.name}: {clamp(row.report['summary'])}"
+    title = row.incident.diagnosis.title or row.report["summary"]
+    return worst, f"{_HEADS[worst]}: {row.name}: {clamp(title)}, for {duration_text(now - row.incident.opened_at)}"
 
 
-# --- what the templates call -----------------------------------------------------------------------------------------
+def _notified(incident: Incident, notices: tuple[NoticeDelivered, ...]) -> list[Notified]:
+    """Who was notified, when and why: as the history has it, else the newest of each notifier.
 
-
-def duration_text(seconds: Seconds) -> str:
-    """`45 s`, `12 min`, `3 h 5 min`, `2 d 4 h`: two units at most."""
-    rest = max(0, round(seconds))
-    parts: list[str] = []
-    for size, unit in _UNITS:
-        if rest >= size:
-            parts.append(f"{rest // size} {unit}")
-            rest %= size
-    if not parts or (len(parts) == 1 and parts[0].endswith("min") and rest and seconds < 600):  # noqa: PLR2004
-        parts.append(f"{rest} s")
-    return " ".join(parts[:2])
-
-
-def ago_text(at: Instant, now: Instant) -> str:
-    """`12 min ago`."""
-    return f"{duration_text(now - at)} ago" if now >= at else f"in {duration_text(at - now)}"
-
-
-def time_text(at: Instant, now: Instant | None = None) -> str:
-    """`14:02 UTC` of the day of `now`, else with the date."""
-    moment = datetime.fromtimestamp(at, UTC)
-    today = now is not None and datetime.fromtimestamp(now, UTC).date() == moment.date()
-    return moment.strftime("%H:%M UTC" if today else "%Y-%m-%d %H:%M UTC")
-
-
-def _iso(at: Instant) -> str:
-    return datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-
-
-def _until(end: Instant, now: Instant) -> str:
-    return "without an end" if math.isinf(end) else f"until {time_text(end, now)}"
-
-
-def _clamp(text: object) -> str:
-    """Not longer than anybody reads."""
-    said = str(text)
-    return said if len(said) <= _LONGEST_TEXT else said[: _LONGEST_TEXT - 1] + "…"
-
-
-def _code_spans(text: object) -> list[str]:
-    """What stands outside and inside of backticks, by turns; all of it outside if they do not pair."""
-    parts = _clamp(text).split("`")
-    return parts if len(parts) % 2 else ["`".join(parts)]
-
-
-def _show(value: Any) -> Any:  # noqa: ANN401 - whatever a template says
-    """What stands in the place of an expression, before it is escaped: markup that a template made is left alone."""
-    return value if hasattr(value, "__html__") else visible(str(value), keep="\n")
-
-
-def _render(template: str, **values: object) -> str:
-    return _templates().get_template(template).render(style=STYLE, **values)
-
-
-@cache
-def _templates() -> "Environment":
-    """The templates; loaded by the first page that is asked for, so that a daemon whose page nobody opens does without."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined  # noqa: PLC0415
-
-    environment = Environment(
-        loader=PackageLoader("monitor", "web/templates"),
-        autoescape=True,
-        auto_reload=False,
-        finalize=_show,
-        lstrip_blocks=True,
-        trim_blocks=True,
-        undefined=StrictUndefined,
-    )
-    environment.filters |= {
-        "ago": ago_text,
-        "clamp": _clamp,
-        "code_spans": _code_spans,
-        "duration": duration_text,
-        "iso": _iso,
-        "time": time_text,
-        "until": _until,
+    An attempt and an edit are recorded too, and leave the moment and the reason as they were: they are no further notifications.
+    """
+    recorded = [(one.notifier, one.notified) for one in notices if one.incident_id == incident.id]
+    found = {
+        (name, one.at, one.reason): Notified(
+            notifier=name, at=one.at, reason=one.reason.value, mention=one.mentioned_at == one.at
+        )
+        for name, one in (*recorded, *incident.notified.items())
+        if one.at != NEVER
     }
-    return environment
+    return sorted(found.values(), key=lambda one: one.at)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WindowCanary:
+    """A canary of an incident's window, in words."""
+
+    dot: Dot
+    text: str
+
+
+_MOST_CANARIES = 200
+
+
+def _canaries_of(incident: Incident, canaries: tuple[Any, ...], beside: Beside, ended: Instant) -> list[WindowCanary]:
+    """The canaries that were sent while it lasted, as far as they are remembered; the newest first."""
+    dots = {one.id: one for one in beside.dots.get(incident.target, ())}
+    dots.update((canary.id, dot_of(canary)) for canary in canaries)
+    inside = [one for one in dots.values() if incident.window_began_at <= one.sent_at <= ended]
+    inside.sort(key=lambda one: -one.sent_at)
+    return [WindowCanary(dot=one, text=dot_text(one, ended)) for one in inside[:_MOST_CANARIES]]

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, time
+from http import HTTPStatus
 from typing import Any
 
 from starlette.exceptions import HTTPException
@@ -18,7 +19,9 @@ from starlette.responses import Response
 
 from monitor.core.model import Fault, Instant, Seconds, TargetName
 from monitor.core.silence import Silence, Weekly, silenced_until, zone_problem
+from monitor.core.text import rfc3339
 from monitor.ports import Clock
+from monitor.web.models import ProblemPayload
 
 LONGEST_BODY = 64 * 1024
 LONGEST_NAME = 100
@@ -31,8 +34,8 @@ _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 # --- bodies and answers ----------------------------------------------------------------------------------------------
 
 
-async def read_object(request: Request, clock: Clock) -> dict[str, Any]:
-    """The JSON object in a request's body; an empty one without a body. Raises HTTPException 400, 408, 413."""
+async def read_body(request: Request, clock: Clock) -> bytes:
+    """A request's body. Raises HTTPException 400, 408, 413."""
     body = bytearray()
     try:
         async with clock.timeout(_BODY_WITHIN):
@@ -44,6 +47,12 @@ async def read_object(request: Request, clock: Clock) -> dict[str, Any]:
         raise HTTPException(408, f"the body did not come within {_BODY_WITHIN:.0f} s") from None
     except ClientDisconnect:
         raise HTTPException(400, "the body did not come whole") from None
+    return bytes(body)
+
+
+async def read_object(request: Request, clock: Clock) -> dict[str, Any]:
+    """The JSON object in a request's body; an empty one without a body. Raises HTTPException 400, 408, 413."""
+    body = await read_body(request, clock)
     if not body.strip():
         return {}
     try:
@@ -71,10 +80,18 @@ def text_of(body: Mapping[str, Any], key: str, *, limit: int = LONGEST_NAME, def
     return value
 
 
-def as_json(content: object, status: int = 200) -> Response:
+def as_json(content: object, status: int = 200, media_type: str = "application/json") -> Response:
     """A JSON answer."""
     body = json.dumps(_finite(content), separators=(",", ":"), default=str, allow_nan=False)
-    return Response(body + "\n", status_code=status, media_type="application/json")
+    return Response(body + "\n", status_code=status, media_type=media_type)
+
+
+def as_problem(status: int, detail: str) -> Response:
+    """An error, by https://www.rfc-editor.org/rfc/rfc9457."""
+    said = ProblemPayload(
+        type="about:blank", title=HTTPStatus(status).phrase, status=status, detail=detail, error=detail
+    )
+    return as_json(said, status, "application/problem+json")
 
 
 def _finite(value: object) -> object:
@@ -129,7 +146,9 @@ def describe_silence(silence: Silence, now: Instant) -> dict[str, Any]:
         "target": silence.target,
         "fault": None if silence.fault is None else silence.fault.value,
         "from": silence.begins_at,
+        "from_time": _rfc3339(silence.begins_at),
         "to": silence.ends_at,
+        "to_time": _rfc3339(silence.ends_at),
         "weekly": None
         if weekly is None
         else {
@@ -142,6 +161,10 @@ def describe_silence(silence: Silence, now: Instant) -> dict[str, Any]:
         "author": silence.author,
         "active": active_until(silence, now) is not None,
     }
+
+
+def _rfc3339(at: Instant | None) -> str | None:
+    return rfc3339(at) if at is not None and math.isfinite(at) else None
 
 
 def active_until(silence: Silence, now: Instant) -> Instant | None:

@@ -262,10 +262,10 @@ class Certificate:
                 self._context = self._load()
             except OSError as error:  # one of two files may be written a moment before the other
                 self.problem = f"the renewed certificate cannot be used: {self._cert}: {error.strerror or error}"
-                _log.warning("%s; the one before is still served", self.problem)
+                _log.warning("%s; the previous one stays in use", self.problem)
             else:
                 self.problem = None
-                _log.info("a renewed certificate is served", extra={"fields": {"file": str(self._cert)}})
+                _log.info("the renewed certificate is in use", extra={"fields": {"file": str(self._cert)}})
         return self._context
 
     def _load(self) -> ssl.SSLContext:

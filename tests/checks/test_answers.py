@@ -126,16 +126,16 @@ def test_a_refusal_is_reported_with_everything_that_helps() -> None:
     suspicion = judge_answer(answer, gateway_answers=None).suspicions[0]
     assert suspicion.summary == "HTTP 400: Output Guardrail checks failed"
     assert suspicion.facts == (
-        "guardrail g/pii (output)",
-        "error type guardrail_checks_failed",
-        'applied rules {"budget": "canaries"}',
+        "guardrail: `g/pii (output)`",
+        "error type: `guardrail_checks_failed`",
+        'rules applied: `{"budget": "canaries"}`',
     )
 
 
 def test_whose_error_it_is_stands_beside_it() -> None:
     """The provider by name."""
     suspicion = judge_answer(CanaryAnswer(status=500, refusal=PROVIDERS), gateway_answers=None).suspicions[0]
-    assert suspicion.facts == ("error type APIError", "provider openai")
+    assert suspicion.facts == ("error type: `APIError`", "provider: `openai`")
 
 
 def test_an_answer_without_words_is_reported_by_its_status() -> None:
@@ -154,8 +154,8 @@ def test_a_success_that_is_an_error_says_whose_words_it_has() -> None:
     """The error's message and type; nothing of `gateway.url`, which is right."""
     result = judge_answer(CanaryAnswer(status=200, refusal=SAYS_NO), gateway_answers=None)
     suspicion = result.suspicions[0]
-    assert suspicion.summary == "HTTP 200 with an error in place of a chat completion: Provider returned error"
-    assert suspicion.facts == ("error type upstream",)
+    assert suspicion.summary == "HTTP 200 with an error instead of a chat completion: Provider returned error"
+    assert suspicion.facts == ("error type: `upstream`",)
     assert "gateway.url" not in suspicion.step
 
 
@@ -168,5 +168,5 @@ def test_what_was_not_read_is_said_in_its_own_words() -> None:
 def test_cloudflares_own_page_is_not_the_providers() -> None:
     """It says that Cloudflare cannot reach the gateway."""
     result = judge_answer(CanaryAnswer(status=521, refusal=BARE, edge=True), gateway_answers=True)
-    assert result.summary == "Cloudflare, which stands before the gateway, cannot reach it (HTTP 521)"
+    assert result.summary == "Cloudflare cannot reach the gateway behind it (HTTP 521)"
     assert not needs_a_ping(CanaryAnswer(status=521, refusal=BARE, edge=True))

@@ -94,7 +94,7 @@ async def test_an_ordinary_rotation_is_not_a_refused_key_of_the_gateway() -> Non
     diagnosis = diagnose(bench.diary.state, POLICY, bench.clock.now())
     assert diagnosis is not None
     assert (diagnosis.fault, diagnosis.severity) == (Fault.CONFIG_DRIFT, Severity.WARNING)
-    assert any("give the monitor the new key" in line for line in diagnosis.because)
+    assert diagnosis.title == "The Traceloop key was probably rotated, and the monitor has the old one"
 
 
 async def test_where_the_configuration_cannot_be_read_again_a_refused_key_takes_repetition() -> None:
@@ -108,9 +108,7 @@ async def test_where_the_configuration_cannot_be_read_again_a_refused_key_takes_
     await bench.after(10)
     assert bench.confirmed == {Fault.KEY_REJECTED}
     suspicion = bench.diary.state.confirmed[Fault.KEY_REJECTED].suspicion
-    assert suspicion.facts == (
-        "the gateway's exporter carried the same key when it was read last, which was before that",
-    )
+    assert suspicion.facts == ("the exporter carried the same key when it was read last, which was before that",)
 
 
 async def test_several_refusals_at_once_read_the_configuration_once() -> None:

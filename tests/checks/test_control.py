@@ -113,7 +113,7 @@ async def test_a_partial_success_is_a_rejection() -> None:
     bench.ingest.answer = IngestAnswer(status=200, rejected=1, message="quota exceeded")
     given = await bench.look()
     assert given.result is not None
-    assert given.result.summary == "Traceloop rejected the span (partial success): quota exceeded"
+    assert given.result.summary == "Traceloop rejects a test span (partial success): quota exceeded"
     assert (given.control.accepted, given.control.judged) == (False, True)
 
 

@@ -58,12 +58,12 @@ async def test_silence_is_the_gateways_when_another_service_answers(kind: str) -
     seen, _, connectivity = await _look(Unreachable("gw: nobody answers", kind=kind))
     assert says(seen.result) == ("fail", Fault.GATEWAY_UNREACHABLE)
     assert seen.result.evidence["kind"] == kind
-    assert seen.result.suspicions[0].facts == ("another service answers the monitor: its own network works",)
+    assert seen.result.suspicions[0].facts == ("another service answers the monitor, so its own network works",)
     assert not seen.result.suspicions[0].conclusive
     assert connectivity.asked == [Service.GATEWAY]
     doubted, _, _ = await _look(Unreachable("gw: nobody answers", kind=kind), another_answers=False)
     assert says(doubted.result) == ("unknown", UnknownReason.NO_WITNESS)
-    assert "our own network is the suspect" in doubted.result.summary
+    assert "the monitor's own network is the suspect" in doubted.result.summary
 
 
 @pytest.mark.parametrize(

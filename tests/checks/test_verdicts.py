@@ -12,7 +12,7 @@ from monitor.ports import Garbled, Gone, PortError, Refused, Undeliverable, Unre
     [
         (Unreachable("no answer", kind="timeout"), UnknownReason.UNREACHABLE),
         (Unreachable("the monitor is out of memory", kind="shortage"), UnknownReason.SHORTAGE),
-        (Unreachable("our proxy refuses", kind="proxy"), UnknownReason.PROXY),
+        (Unreachable("the monitor's proxy refuses", kind="proxy"), UnknownReason.PROXY),
         (Refused("no", status=401), UnknownReason.REFUSED),
         (Refused("no", status=429), UnknownReason.REFUSED),
         (Refused("1010", status=403, blocked=True), UnknownReason.BLOCKED),
@@ -26,7 +26,7 @@ def test_every_error_of_a_port_has_its_reason(error: PortError, reason: UnknownR
     """It is never a fault."""
     result = cannot_see(error, "read it")
     assert (result.verdict.value, result.unknown_reason) == ("unknown", reason)
-    assert result.summary.startswith(f"could not read it: {error}")
+    assert result.summary.startswith(f"cannot read it: {error}")
 
 
 def test_only_a_missing_permission_is_permanent() -> None:
@@ -54,16 +54,16 @@ def test_the_errors_evidence_comes_along() -> None:
             CONTROL_PLANE,
             "TrueFoundry's control plane is failing (HTTP 503). Ask TrueFoundry's support.",
         ),
-        (Unreachable("502", kind="status", status=502), "it", "it is failing (HTTP 502). Look at its status page."),
+        (Unreachable("502", kind="status", status=502), "it", "it is failing (HTTP 502). Check its status page."),
         (
             Refused("401", status=401),
             READ_API,
-            "Give the monitor a valid credential: Traceloop's read API refuses the one it has (HTTP 401).",
+            "Give the monitor a valid credential: Traceloop's read API rejects the one it has (HTTP 401).",
         ),
         (
             Refused("429", status=429),
             READ_API,
-            "Find out who asks Traceloop's read API so often (HTTP 429): the monitor waits as long as it is told to.",
+            "Find out what sends so many requests to Traceloop's read API (HTTP 429). The monitor waits as long as it is asked to.",
         ),
         (Refused("403", status=403), CONTROL_PLANE, ""),
         (Refused("402", status=402), CONTROL_PLANE, ""),

@@ -112,8 +112,8 @@ def test_a_timeout_ends_it_and_says_so(
     sandbox.break_("gateway_unreachable_black_hole")
     assert main(["check", "--config", sandbox.file(tmp_path), "--only", "gateway", "--timeout", "0.2s"]) == 3
     out, err = capsys.readouterr()
-    assert "gateway  unknown            has not looked yet" in out
-    assert "ended after 0.2 s: what was not seen by then is unknown\n" in err
+    assert "gateway  unknown            has not run yet" in out
+    assert "ended after 0.2 s: what was not seen by then is not known\n" in err
 
 
 def test_no_secret_is_printed(sandbox: LiveSandbox, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -129,6 +129,23 @@ def test_no_secret_is_printed(sandbox: LiveSandbox, tmp_path: Path, capsys: pyte
         assert secret not in out + err
 
 
+@pytest.mark.parametrize("own", [True, False])
+def test_a_refused_token_that_nobody_configured_is_named(
+    own: bool, sandbox: LiveSandbox, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The control plane's is used where the gateway has none: whoever reads of a refusal must know whose token to look at."""
+    sandbox.break_("gateway_refused")
+    whole = sandbox.configuration({"state": {"path": str(tmp_path / "state.db")}})
+    if not own:
+        del whole["targets"]["demo"]["gateway"]["token"]
+    file = tmp_path / "config.yaml"
+    file.write_text(json.dumps(whole))
+    assert main(["check", "--config", str(file), "--only", "canary"]) == 1
+    out = capsys.readouterr().out
+    assert "gateway_refused (warning)" in out
+    assert ("No `gateway.token` is configured, so the control plane's token was used" in out) is not own
+
+
 # --- what is refused -------------------------------------------------------------------------------------------------
 
 
@@ -137,8 +154,8 @@ def test_no_secret_is_printed(sandbox: LiveSandbox, tmp_path: Path, capsys: pyte
     [
         (["--only", "arrival"], "'arrival' is not a check; allowed: config, gateway, canary, control"),
         (["--only", "config,nothing"], "'nothing' is not a check"),
-        (["--only", ","], "names no check; allowed: config, gateway, canary, control"),
-        (["--only", ""], "names no check"),
+        (["--only", ","], "no check is named; allowed: config, gateway, canary, control"),
+        (["--only", ""], "no check is named"),
         (["--fail-on", "info"], "invalid choice: 'info'"),
         (["--format", "xml"], "invalid choice: 'xml'"),
         (["--frob"], "unrecognized arguments: --frob"),

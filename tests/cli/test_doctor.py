@@ -24,15 +24,15 @@ def test_a_healthy_tenant_exits_with_0(
     assert main(["doctor", "--config", sandbox.file(tmp_path)]) == 0
     out, err = capsys.readouterr()
     lines = out.splitlines()
-    assert lines[0] == "demo  PASS  everything works that a monitor needs to be trusted"
+    assert lines[0] == "demo  PASS  everything works"
     assert lines[2:4] == [
         "TrueFoundry's control plane",
-        "  ✓ pass    TrueFoundry's control plane knows the token: it belongs to tenant sandbox.",
+        "  ✓ pass    TrueFoundry's control plane accepts the token: it belongs to tenant sandbox.",
     ]
     assert "  ✓ pass    The gateway answers at /health with HTTP 200, without a token." in lines
-    assert "      trace_id: feedback  # the gateway names the trace in x-tfy-feedback-target-id" in lines
+    assert "      trace_id: feedback  # the gateway returns the trace id in x-tfy-feedback-target-id" in lines
     assert lines[-1] == (
-        "Next step: take over the suggested settings, then run `trace-monitor notify test`, and then `trace-monitor run`."
+        "Next step: add the suggested settings, then run `trace-monitor notify test`, then `trace-monitor run`."
     )
     assert "demo: asking the gateway\n" in err
     assert "\x1b" not in out
@@ -49,7 +49,7 @@ def test_json_is_one_object(sandbox: LiveSandbox, tmp_path: Path, capsys: pytest
     assert set(target) == {"verdict", "complete", "questions", "suggested_settings", "check"}
     asked = target["questions"]["trace_id"]
     assert set(asked) == {"question", "needed", "answer", "verdict", "summary", "evidence", "advice", "suggests"}
-    why = "the gateway names the trace in x-tfy-feedback-target-id"
+    why = "the gateway returns the trace id in x-tfy-feedback-target-id"
     assert asked["suggests"] == [{"setting": "gateway.trace_id", "value": "feedback", "why": why}]
     assert target["suggested_settings"]["gateway.trace_id"] == {"value": "feedback", "why": why}
     assert target["check"]["verdict"] == "pass"
@@ -62,18 +62,16 @@ def test_what_is_missing_exits_with_1_and_says_what_to_do(
     sandbox.break_("exporter_disabled")
     assert main(["doctor", "--config", sandbox.file(tmp_path, QUICK)]) == 1
     out = capsys.readouterr().out
-    assert out.startswith("demo  FAIL  missing or broken: config_matches, trace_arrives\n")
-    assert (
-        "  ✗ fail    Is the exporter set as it should be? The gateway's traces exporter is off: no trace leaves" in out
-    )
+    assert out.startswith("demo  FAIL  missing or wrong: config_matches, trace_arrives\n")
+    assert "  ✗ fail    Is the exporter set as it should be? Trace export is switched off: no trace leaves" in out
     assert (
         "            → In TrueFoundry open AI Gateway, Controls, Settings, OTEL Config, edit, and switch the traces"
         in out
     )
-    assert "  ? unknown Skipped: no trace of ours was seen. (service_name, environment, content, credentials," in out
-    assert "\nWhat broke\n  exporter_disabled (critical): " in out
+    assert "  ? unknown Skipped: no trace was seen. (service_name, environment, content, credentials," in out
+    assert "\nDiagnosis\n  exporter_disabled (critical): " in out
     assert out.endswith(
-        "Next step: do what stands behind each → of a line marked ✗, then run `trace-monitor doctor` again.\n"
+        "Next step: fix the lines marked ✗ as the → under each says, then run `trace-monitor doctor` again.\n"
     )
 
 
@@ -84,9 +82,9 @@ def test_what_cannot_be_settled_exits_with_1(
     sandbox.break_("trace_missing")
     assert main(["doctor", "--config", sandbox.file(tmp_path), "--timeout", "3s"]) == 1
     out, err = capsys.readouterr()
-    assert out.startswith("demo  UNKNOWN  could not be settled: ")
-    assert "ended after 3 s: what was not seen by then is unknown\n" in err
-    assert "Next step: mend what could not be asked (the lines marked ?)" in out
+    assert out.startswith("demo  UNKNOWN  not known: ")
+    assert "ended after 3 s: what was not seen by then is not known\n" in err
+    assert "Next step: resolve the lines marked ?," in out
 
 
 def test_a_recording_is_written_and_said(
@@ -98,7 +96,7 @@ def test_a_recording_is_written_and_said(
         assert main(["doctor", "--config", file, "--record", str(directory), "--timeout", "20s"]) == 0
     err = capsys.readouterr().err
     written = {each.name: each.read_text() for each in directory.iterdir()}
-    assert f"recorded {len(written) - 1} exchanges in {directory}: look them through, then send them\n" in err
+    assert f"recorded {len(written) - 1} exchanges in {directory}: review them before you send them\n" in err
     assert "index.json" in written
     for secret in sandbox.secrets:
         assert secret not in "".join(written.values())
@@ -142,8 +140,8 @@ def test_a_directory_of_somebody_else_is_refused(tmp_path: Path, capsys: pytest.
     (directory / "thesis.txt").write_text("precious")
     said = usage_error(capsys, "doctor", "--config", str(file), "--record", str(directory))
     assert said.endswith(
-        f"--record {directory}: the directory is not empty and holds no earlier recording; name a new one, so that nothing of "
-        "yours is mixed up with it\n"
+        f"--record {directory}: the directory is not empty and holds no earlier recording. Name a new one, so that your "
+        "files are not mixed with it\n"
     )
     assert [each.name for each in directory.iterdir()] == ["thesis.txt"]
 
@@ -197,4 +195,4 @@ def test_nothing_to_suggest_is_said() -> None:
     """And the next step is the daemon."""
     text = render(_report(control_plane_token=_answer("pass", "Yes.")), colour=False)
     assert "Suggested settings: none.\n" in text
-    assert text.endswith("Next step: run `trace-monitor notify test`, and then `trace-monitor run`.\n")
+    assert text.endswith("Next step: run `trace-monitor notify test`, then `trace-monitor run`.\n")

@@ -30,7 +30,7 @@ def test_without_a_fault_all_are_listed_with_severity_component_and_meaning(caps
         [fault.value, entry.component.value, entry.severity_text.partition(",")[0]] for fault, entry in FAULTS.items()
     ]
     assert all(row[3] for row in rows)
-    assert ["key_rejected", "traceloop", "critical", "Traceloop refuses the exporter's key"] in rows
+    assert ["key_rejected", "traceloop", "critical", "Traceloop rejects the exporter's key"] in rows
     assert err == ""
 
 

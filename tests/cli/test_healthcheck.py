@@ -46,7 +46,7 @@ def test_it_needs_no_token_and_says_nothing_while_all_is_well(site: Site, url: s
     assert capsys.readouterr() == ("", "")
     site.healthy = False
     assert main(["healthcheck", "--url", f"{url}/"]) == 1
-    assert capsys.readouterr() == ("", "the daemon says no (HTTP 503): the schedule does not turn\n")
+    assert capsys.readouterr() == ("", "the daemon refused (HTTP 503): the schedule does not turn\n")
 
 
 @pytest.mark.parametrize("words", [[], ["--config", "config.yaml"], ["--config", "elsewhere.yaml"]])
@@ -133,7 +133,7 @@ def test_without_a_daemon_that_says_where_the_configuration_does(url: str, capsy
     assert main(["healthcheck", "--config", "config.yaml"]) == 0
     Path("config.yaml").write_text("targets: 3\n")
     assert main(["healthcheck", "--config", "config.yaml"]) == 1
-    assert capsys.readouterr().err.endswith("no daemon says that it runs here\n")
+    assert capsys.readouterr().err.endswith("no running daemon was found\n")
 
 
 def test_it_costs_less_than_a_sixth_of_a_second(url: str) -> None:

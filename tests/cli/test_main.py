@@ -1,63 +1,149 @@
 """The command line as a whole."""
 
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from monitor.cli import MODULES, main
+from monitor.cli import main, parser_of
+from monitor.cli.commands import COMMANDS, NAMES
+from monitor.cli.completion import walk
 from monitor.version import VERSION
+from tests.cli.usage import usage_error
 from tests.settings.samples import MINIMAL
 
 Out = pytest.CaptureFixture[str]
 
 
-def test_every_command_explains_itself(capsys: Out) -> None:
-    """`--help` after each, exit 0."""
-    for command in MODULES:
-        with pytest.raises(SystemExit) as end:
-            main([command, "--help"])
-        assert end.value.code == 0
-        assert f"usage: trace-monitor {command}" in capsys.readouterr().out
-
-
-def test_without_a_command_all_are_named(capsys: Out) -> None:
-    """Exit 2; with --help 0."""
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself(command: str, capsys: Out) -> None:
+    """`--help` after each: an example that can be typed, what every exit code means, exit 0."""
     with pytest.raises(SystemExit) as end:
-        main([])
-    assert end.value.code == 2
-    capsys.readouterr()
-    with pytest.raises(SystemExit) as end:
-        main(["--help"])
+        main([*command.split(), "--help"])
     assert end.value.code == 0
     out = capsys.readouterr().out
-    assert [command for command in MODULES if command not in out] == []
+    assert f"usage: trace-monitor {command}" in out
+    for example in COMMANDS[command].examples:
+        assert f"\n  trace-monitor {example}\n" in out
+    for code, meaning in COMMANDS[command].exits.items():
+        assert f"\n  {code}  {meaning}\n" in out
 
 
-def test_a_command_that_is_none_is_refused(capsys: Out) -> None:
-    """With what there is."""
-    with pytest.raises(SystemExit) as end:
-        main(["chekc"])
-    assert end.value.code == 2
-    assert "invalid choice: 'chekc'" in capsys.readouterr().err
+@pytest.mark.parametrize("example", [example for command in COMMANDS.values() for example in command.examples])
+def test_every_example_is_understood(example: str) -> None:
+    """By the parser of its command."""
+    words = shlex.split(example.partition(" && ")[0].partition(" > ")[0].partition(" | ")[0])
+    assert parser_of(words[0]).parse_args(words).run
+
+
+def test_the_table_knows_every_command_that_there_is() -> None:
+    """And no other: `silence add` too."""
+    with_parsers = {each.command for each in walk("", parser_of(*NAMES)) if each.command}
+    assert with_parsers == set(COMMANDS)
+
+
+def test_the_overview_has_every_command_in_a_group(capsys: Out) -> None:
+    """Set up, run, operate, try out; exit 0."""
+    assert main(["--help"]) == 0
+    out, err = capsys.readouterr()
+    assert [name for name in NAMES if f"\n  {name} " not in out] == []
+    groups = [line for line in out.splitlines() if line.endswith(":") and not line.startswith(" ")]
+    assert groups == ["set up:", "run:", "operate:", "try out:"]
+    assert err == ""
+
+
+def test_without_a_command_one_is_asked_for(capsys: Out) -> None:
+    """Exit 2, on stderr."""
+    assert main([]) == 2
+    assert capsys.readouterr() == (
+        "",
+        "trace-monitor: a command is needed\n`trace-monitor --help` lists the commands\n",
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("chekc", "there is no command 'chekc'; did you mean `check`?"),
+        ("Status", "there is no command 'Status'; did you mean `status`?"),
+        ("frobnicate", "there is no command 'frobnicate'\n"),
+        ("--config x.yaml run", "--config stands after the command: trace-monitor run --config …"),
+        ("check --taget prod", "unrecognized arguments: --taget prod; did you mean `--target`?"),
+        ("check --format jsn", "did you mean `json`?"),
+        ("silence ad", "did you mean `add`?"),
+        ("silence add --all --for 2h --fault trace_lat", "did you mean `trace_late`?"),
+        ("config vaildate", "did you mean `validate`?"),
+        ("demo --fault key_rejcted", "there is no such fault; did you mean `key_rejected`?"),
+        ("run now", "unrecognized arguments: now\n"),
+    ],
+)
+def test_a_mistyped_word_is_refused_with_what_was_meant(words: str, said: str, capsys: Out) -> None:
+    """Commands, options and values alike; exit 2, nothing on stdout."""
+    assert said in usage_error(capsys, *words.split())
+
+
+def test_an_error_shows_the_usage_of_its_own_command(capsys: Out) -> None:
+    """Not that of the whole program."""
+    assert usage_error(capsys, "check", "--taget", "x").startswith("usage: trace-monitor check ")
 
 
 def test_the_version_is_the_programs(capsys: Out) -> None:
     """For bug reports."""
-    with pytest.raises(SystemExit) as end:
-        main(["--version"])
-    assert end.value.code == 0
+    assert main(["--version"]) == 0
     assert capsys.readouterr().out == f"trace-monitor {VERSION}\n"
 
 
+HEAVY = (
+    "httpx",
+    "pydantic",
+    "yaml",
+    "slack_sdk",
+    "google.protobuf",
+    "apscheduler",
+    "starlette",
+    "jinja2",
+    "asyncio",
+    "ssl",
+)
+
+
+@pytest.mark.parametrize(
+    ("words", "ours"),
+    [
+        ("--help", {"monitor.cli", "monitor.cli.commands"}),
+        ("--version", {"monitor.cli", "monitor.cli.commands", "monitor.version"}),
+        ("chekc", {"monitor.cli", "monitor.cli.commands", "monitor.cli.parser"}),
+        (
+            "healthcheck --url http://127.0.0.1:1",
+            {"monitor.cli", "monitor.cli.commands", "monitor.cli.parser", "monitor.cli.healthcheck"},
+        ),
+    ],
+)
+def test_what_must_be_quick_loads_little(words: str, ours: set[str]) -> None:
+    """No library, and of the program itself only this: an import that creeps in costs every start, which no clock shows reliably."""
+    code = "import sys; from monitor.cli import main; main(sys.argv[1:]); print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code, *words.split()], capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.splitlines()[-1].split())
+    assert {name for name in loaded if name.startswith("monitor.")} == ours
+    assert [name for name in HEAVY if name in loaded] == []
+
+
 def test_only_the_command_that_is_asked_for_is_loaded() -> None:
-    """So that it starts quickly: a health check every few seconds needs neither protobuf nor the sandbox."""
-    code = "import sys; from monitor.cli import _parser; _parser(['healthcheck']); print(*sys.modules)"
+    """So that the daemon starts quickly and small."""
+    code = "import sys; from monitor.cli import parser_of; parser_of('explain'); print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = set(done.stdout.split())
-    for foreign in ("google.protobuf", "slack_sdk", "apscheduler", "starlette", "monitor.sandbox", "monitor.daemon"):
+    for foreign in (
+        "google.protobuf",
+        "slack_sdk",
+        "apscheduler",
+        "monitor.sandbox",
+        "monitor.daemon",
+        "monitor.cli.run",
+    ):
         assert foreign not in loaded
 
 

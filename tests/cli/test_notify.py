@@ -80,7 +80,7 @@ def test_every_place_is_tried_and_named(sandbox: LiveSandbox, tmp_path: Path, ca
     assert [said[here], said[good]] == ["delivered", "delivered"]
     assert said[elsewhere].startswith("not delivered: Slack says channel_not_found")
     assert missing.startswith("alertmanager http://127.0.0.1:")
-    assert why.startswith("not delivered: Alertmanager cannot be asked: 127.0.0.1:")
+    assert why.startswith("not delivered: Alertmanager cannot be asked: connection refused (127.0.0.1:")
 
 
 def test_without_a_notifier_nothing_would_arrive(tmp_path: Path, capsys: Out) -> None:

@@ -41,8 +41,8 @@ def test_it_prints_every_notice_at_its_moment(tmp_path: Path, capsys: Out) -> No
     lines = out.splitlines()
     assert lines[0] == "08:02:00 +2m        - gateway_unreachable begins"
     assert re.fullmatch(r"08:02:\d\d \+2m\d+s     opened · MENTION · new message", lines[1])
-    assert lines[2].strip() == "| 🚨 critical · prod · gateway_unreachable"
-    assert "                    | Open the gateway's URL from another network; look at its pods" in out
+    assert lines[2].strip() == "| 🚨 critical · prod · The gateway is unreachable (gateway_unreachable)"
+    assert "                    | Open the gateway's URL from another network. Check its pods" in out
     assert re.search(r"08:06:\d\d \+6m\d+s +resolved · message edited, in its thread and in the channel\n", out)
     assert lines[-3:] == ["incidents: 1", "messages:  2 (1 opened, 1 resolved)", "mentions:  1"]
 
@@ -186,7 +186,7 @@ async def test_what_was_recorded_is_told_beside_the_running_daemon(tmp_path: Pat
     done = from_history(config)
     assert (done.returncode, "Traceback" in done.stderr) == (0, False)
     assert re.search(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d opened · MENTION · new message$", done.stdout, re.MULTILINE)
-    assert "| 🚨 critical · prod · gateway_unreachable" in done.stdout
+    assert "| 🚨 critical · prod · The gateway is unreachable (gateway_unreachable)" in done.stdout
     table = done.stdout.rpartition("replayed   told then\n")[2]
     assert [line.split() for line in table.splitlines()] == [
         ["incidents", "1", "1"],

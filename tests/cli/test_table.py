@@ -44,7 +44,7 @@ BROKEN: dict[str, Any] = {
             "fault": "config_drift",
             "summary": "encoding: expected proto, found json",
         },
-        "arrival": {**LOOK, "verdict": "unknown", "summary": "has not looked yet", "duration_seconds": None},
+        "arrival": {**LOOK, "verdict": "unknown", "summary": "has not run yet", "duration_seconds": None},
     },
     "trace_id": None,
 }
@@ -72,13 +72,13 @@ def test_what_is_broken_is_explained() -> None:
     assert shown(prod=BROKEN) == (
         "prod  FAIL  config_drift (critical)\n"
         "  config   fail       123 ms  encoding: expected proto, found json\n"
-        "  arrival  unknown            has not looked yet\n"
+        "  arrival  unknown            has not run yet\n"
         "\n"
         "  The configuration is not as expected: encoding: expected proto, found json\n"
         "    - endpoint: expected a, found b\n"
         "    - last changed by ana\n"
-        "  also broken: provider_failing\n"
-        "  next: Set the fields below back.\n"
+        "  also wrong: provider_failing\n"
+        "  next step: Set the fields below back.\n"
     )
 
 

@@ -248,7 +248,7 @@ class Story:
 
     def passes(self, check: CheckName, *, conclusive: bool = False) -> "Story":
         """A check finds everything as it should be."""
-        return self.look(check, passing("well", conclusive=conclusive))
+        return self.look(check, passing("healthy", conclusive=conclusive))
 
     def fails(self, check: CheckName, fault: Fault, **more: Any) -> "Story":
         """A check finds a fault."""

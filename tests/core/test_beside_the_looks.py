@@ -37,7 +37,7 @@ def test_labels_that_could_not_be_read_are_shown_beside_the_arrival() -> None:
     assert last is not None
     assert (last.result.verdict.value, last.result.evidence["not_judged"]) == ("pass", "too busy")
     assert caveats(story.state, story.policy, story.now) == (
-        "labels and content of the newest trace were not judged: too busy",
+        "labels and content of the newest trace were not checked: too busy",
     )
 
 
@@ -94,14 +94,14 @@ def test_the_own_store_brings_the_id_of_a_trace_that_has_none(named: bool) -> No
     assert story.state.proofs.keys() == {proof_key(Route.OWN_STORE, store_credential("#nonce", "default"))}
 
 
-def test_a_lost_memory_is_told_once_as_a_warning_that_is_over() -> None:
+def test_a_lost_memory_is_notified_once_as_a_warning_that_is_over() -> None:
     """There is nothing to wait for."""
     story = Story().feed(MemoryLost(at=Story().now, what="the state file was damaged"))
     incident = story.state.incidents[-1]
     assert (incident.open, incident.diagnosis.fault, incident.diagnosis.summary) == (
         False,
         Fault.CHECK_FAILED,
-        "the state file was damaged",
+        "The monitor lost part of its state. The state file was damaged.",
     )
     assert story.turns == ["resolved check_failed"]
 

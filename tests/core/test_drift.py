@@ -94,11 +94,11 @@ def test_type_endpoint_encoding_and_a_missing_authorization_stop_the_export(chan
 @pytest.mark.parametrize(
     ("value", "hint"),
     [
-        ("https://api.traceloop.com", "the path /v1/traces is missing: this gateway appends nothing"),
-        ("https://api.traceloop.com/", "the path /v1/traces is missing: this gateway appends nothing"),
+        ("https://api.traceloop.com", "the gateway appends no path"),
+        ("https://api.traceloop.com/", "the gateway appends no path"),
         ("https://api.traceloop.com/v1/traces ", "leading or trailing blanks"),
         ("\thttps://api.traceloop.com/v1/traces", "leading or trailing blanks"),
-        ("https://api.traceloop.com/v1/traces/", "a trailing slash more"),
+        ("https://api.traceloop.com/v1/traces/", "one trailing slash too many"),
         ("https://elsewhere.example/v1/traces", None),
         (None, None),
         (4318, None),
@@ -115,7 +115,7 @@ def test_a_slash_that_is_expected_and_missing_is_no_missing_path() -> None:
     (one,) = compare(
         ExpectedConfig(rules=rules), ExportConfig(fields={ENDPOINT: "https://collector.example/otel"})
     ).differences
-    assert one.hint == "a trailing slash less"
+    assert one.hint == "the trailing slash is missing"
 
 
 def test_an_endpoint_that_may_be_one_of_several_has_no_hint() -> None:
@@ -136,14 +136,18 @@ def test_an_authorization_that_traceloop_will_refuse_stops_the_export(value: str
 
 def test_a_missing_authorization_says_what_follows() -> None:
     """The exporter drops every trace without a word to anybody."""
-    assert only({AUTHORIZATION: None}).hint == (
-        "no Authorization header: Traceloop answers 401 and the exporter drops every trace"
+    difference = only({AUTHORIZATION: None})
+    assert difference.hint == "Traceloop answers 401 and the exporter drops every trace"
+    assert re.fullmatch(
+        r"Headers → Authorization is not set, should be a value with fingerprint \w{8} "
+        r"\(Traceloop answers 401 and the exporter drops every trace\)",
+        str(difference),
     )
 
 
 @pytest.mark.parametrize("value", [" Bearer tl_ours", "Bearer tl_ours \n", "Bearer  tl_ours"])
 def test_blanks_around_our_key_do_not_stop_the_export(value: str) -> None:
-    """HTTP trims them; it is told all the same, as a warning."""
+    """HTTP trims them; the difference is shown, as a warning."""
     found = compare(expectation(), manifest(key=value))
     assert [difference.path for difference in found.differences] == [AUTHORIZATION]
     assert not found.stops_export
@@ -240,11 +244,11 @@ def test_a_metrics_exporter_should_be_disabled(value: Value, differs: bool) -> N
     ],
 )
 def test_a_metrics_exporter_is_wrong_only_where_the_traces_go(value: Value, *, differs: bool) -> None:
-    """Traceloop takes in traces only; what a tenant sends elsewhere is nobody's business."""
+    """Traceloop accepts traces only; what a tenant sends elsewhere is nobody's business."""
     expected = ExpectedConfig(rules={METRICS: NotAt(frozenset({"api.traceloop.com"}))})
     found = compare(expected, ExportConfig(fields={METRICS: value})).differences
     assert [(one.expected, one.stops_export, one.hint) for one in found] == (
-        [("absent", False, "the traces' backend takes in no metrics")] if differs else []
+        [("absent", False, "Traceloop accepts no metrics")] if differs else []
     )
 
 
@@ -257,7 +261,7 @@ def test_a_header_nobody_expects_is_a_warning() -> None:
 
 
 @pytest.mark.parametrize("value", ["********", "tfy-secret://acme:keys:team"])
-def test_a_header_nobody_expects_is_told_whatever_form_its_value_is_shown_in(value: str) -> None:
+def test_a_header_nobody_expects_is_shown_whatever_form_its_value_is_shown_in(value: str) -> None:
     """What cannot be compared is there all the same."""
     difference = only({f"{HEADERS}.x-team": describe_secret(value, expected=None, key=KEY)})
     assert (difference.path, difference.expected, difference.stops_export) == (f"{HEADERS}.x-team", "absent", False)
@@ -284,9 +288,9 @@ ODD = Filter(key="duration", values=(), understood=False)
     ("rule", "stops", "hint"),
     [
         (CANARY_ONLY, False, None),
-        (AGENTS_ONLY, True, "it excludes our canary"),
-        (TEAM, True, "it cannot be evaluated for our canary"),
-        (ODD, True, "it cannot be evaluated for our canary"),
+        (AGENTS_ONLY, True, "it excludes the canary"),
+        (TEAM, True, "whether it excludes the canary cannot be told"),
+        (ODD, True, "whether it excludes the canary cannot be told"),
     ],
     ids=str,
 )
@@ -315,7 +319,7 @@ def test_an_expected_filter_that_is_gone_is_a_warning() -> None:
     """More is exported than should be."""
     (one,) = compare(expectation(filters=(CANARY_ONLY,)), manifest()).differences
     assert (one.expected, one.actual, one.stops_export) == (str(CANARY_ONLY), "absent", False)
-    assert one.hint == "an expected filter is gone"
+    assert str(one) == "Filter `tfy.span_type IN [ChatCompletion]` is missing"
 
 
 @pytest.mark.parametrize(
@@ -387,26 +391,67 @@ def test_values_and_rules_are_printed_for_people(value: Any, words: str) -> None
 
 
 def test_a_difference_reads_as_a_sentence() -> None:
-    """Path, expected, found, and what it means if that is not plain; a secret as its fingerprint."""
-    sentence = str(only(key=THEIRS))
+    """The field as the form names it, found, expected, and a hint if that is not plain; a secret as its fingerprint."""
     assert re.fullmatch(
-        rf"{AUTHORIZATION}: expected fingerprint \w{{8}}, found fingerprint \w{{8}} \(another key than the monitor's\)",
-        sentence,
+        r"Headers → Authorization is a value with fingerprint \w{8}, should be a value with fingerprint \w{8} "
+        r"\(another key than the monitor's\)",
+        str(only(key=THEIRS)),
     )
-    assert str(only({TYPE: "grpc"})) == f"{TYPE}: expected http, found grpc"
+    assert str(only({TYPE: "grpc"})) == "Protocol is `grpc`, should be `http`"
 
 
 @pytest.mark.parametrize(
     ("expected", "found", "said"),
     [
-        ("https://tracеloop", "https://traceloop", "expected https://trac\\u0435loop, found https://traceloop"),  # noqa: RUF001
-        ("Köln", "Ko\u0308ln", "expected K\\u00f6ln, found Ko\\u0308ln"),
-        ("cop", "сор", "expected cop, found \\u0441\\u043e\\u0440"),  # noqa: RUF001
-        ("a b", "a  b", "expected a b, found a \\u0020b"),
-        ("Köln", "Köln-2", "expected Köln, found Köln-2"),
-        ("prod", "Москва", "expected prod, found Москва"),
+        ("https://tracеloop", "https://traceloop", "`https://traceloop`, should be `https://trac\\u0435loop`"),  # noqa: RUF001
+        ("Köln", "Ko\u0308ln", "`Ko\\u0308ln`, should be `K\\u00f6ln`"),
+        ("cop", "сор", "`\\u0441\\u043e\\u0440`, should be `cop`"),  # noqa: RUF001
+        ("a b", "a  b", "`a \\u0020b`, should be `a b`"),
+        ("Köln", "Köln-2", "`Köln-2`, should be `Köln`"),
+        ("prod", "Москва", "`Москва`, should be `prod`"),
     ],
 )
 def test_expected_and_found_never_look_alike(expected: str, found: str, said: str) -> None:
     """Letters of another alphabet, accents in two ways of writing, a blank more: the eye sees the difference."""
-    assert said in str(Difference(path="p", expected=expected, actual=found))
+    difference = Difference(path="p", expected=expected, actual=found)
+    assert str(difference) == f"p is {said}"
+    assert difference.wanted == said.partition(", should be ")[2]
+
+
+@pytest.mark.parametrize(
+    ("path", "label"),
+    [
+        (TYPE, "Protocol"),
+        (ENDPOINT, "Endpoint"),
+        (ENCODING, "Encoding"),
+        (EXCLUDE, "Exclude request data"),
+        (FILTERS, "Filter"),
+        (METRICS, "Metrics exporter"),
+        (AUTHORIZATION, "Headers → Authorization"),
+        (f"{HEADERS}.x-team", "Headers → X-Team"),
+        (f"{ATTRIBUTES}.deployment.environment", "Additional resource attributes → deployment.environment"),
+        ("otel_traces_exporter_config.new", "otel_traces_exporter_config.new"),
+    ],
+)
+def test_a_field_is_named_as_in_the_form_that_people_click(path: str, label: str) -> None:
+    """One that the form does not name keeps its path in the manifest."""
+    assert Difference(path=path, expected="a", actual="b").label == label
+
+
+@pytest.mark.parametrize(
+    ("expected", "actual", "said"),
+    [
+        ("absent", "grpc", "Encoding is `grpc`, and should not be set"),
+        ("proto", "absent", "Encoding is not set, should be `proto`"),
+        ("absent", "masked", "Encoding is masked, and should not be set"),
+        (
+            "absent",
+            "a tfy-secret:// reference",
+            "Encoding is a tfy-secret:// reference, and should not be set",
+        ),
+        ("a", "b`c", "Encoding is `b'c`, should be `a`"),
+    ],
+)
+def test_what_is_missing_or_not_expected_reads_as_such(expected: str, actual: str, said: str) -> None:
+    """Values are in code marks, which no value can end; a secret that is not shown is described in words."""
+    assert str(Difference(path=ENCODING, expected=expected, actual=actual)) == said

@@ -220,7 +220,7 @@ def test_an_arrival_is_announced_once_with_its_seconds() -> None:
     assert (story.known(canary).outcome, story.known(canary).spans) == (Outcome.ARRIVED, 3)
     looks = [event for event in story.events if isinstance(event, Checked) and event.check is ARRIVAL]
     assert [look.result.verdict for look in looks] == [Verdict.PASS, Verdict.PASS]
-    assert looks[0].result.summary == "the trace arrived after 3.0 s: 3 span(s)"
+    assert looks[0].result.summary == "the trace arrived after 3.0 s: 3 spans"
     assert looks[1].result.evidence["service_name"] == "tfy-llm-gateway"
     assert story.state.check_state(ARRIVAL).ever_passed
 
@@ -365,7 +365,7 @@ def test_a_control_span_that_is_shown_passes_and_proves_its_route() -> None:
         story.wait(4).control_seen(control, shown=True, route=route)
         last = story.state.check_state(CONTROL).last
         assert last is not None
-        assert (last.result.verdict, last.result.summary) == (Verdict.PASS, "a span of our own arrived after 4.0 s")
+        assert (last.result.verdict, last.result.summary) == (Verdict.PASS, "a test span arrived after 4.0 s")
         assert proof_key(route, "ours") in story.state.proofs
 
 
@@ -391,7 +391,7 @@ def test_a_route_that_never_showed_us_a_span_says_so(ever: bool) -> None:
         control = story.control()
         story.wait(300).control_seen(control, shown=False)
     assert story.confirmed == {F.INGEST_FAILING}
-    never = "this route has never shown us a span of our own"
+    never = "This route has never shown a test span, so it may also be the read that fails"
     assert (never in story.diagnosis.because) == (not ever)
 
 

@@ -11,7 +11,7 @@ from monitor.core import events, inputs
 from monitor.core.canary import ControlSpan, IdSource, Outcome
 from monitor.core.drift import Match
 from monitor.core.events import Event
-from monitor.core.faults import CAUSES, FAULTS, LOSSES, ORDER
+from monitor.core.faults import CAUSES, FAULTS, LOSSES, ORDER, SINCE
 from monitor.core.incident import Reason
 from monitor.core.inputs import Input
 from monitor.core.model import (
@@ -85,7 +85,7 @@ def test_ties_are_decided_by_the_order_of_the_table() -> None:
 
 @pytest.mark.parametrize("fault", list(Fault))
 def test_a_fault_explains_exactly_what_the_contract_says(fault: Fault) -> None:
-    """What is not listed is "also broken"."""
+    """What is not listed is "also wrong"."""
     assert FAULTS[fault].explains == EXPLAINS.get(fault, set())
 
 
@@ -100,11 +100,22 @@ def test_no_fault_explains_itself_in_a_circle() -> None:
 
 @pytest.mark.parametrize("fault", list(Fault))
 def test_every_fault_has_words_for_people(fault: Fault) -> None:
-    """A meaning for the sentence, the evidence and how much of it, what the message says, and one concrete next step."""
-    rule = FAULTS[fault]
-    assert rule.meaning
-    assert not rule.meaning.endswith(".")
-    assert all(text.endswith(".") for text in (rule.when, rule.settles, rule.because, rule.advice))
+    """A title and its impact, the evidence and how much of it, what the message says, and one concrete next step."""
+    row = FAULTS[fault]
+    assert row.title
+    assert row.title[0].isupper()
+    assert not row.title.endswith(".")
+    assert len(row.title) <= 80
+    texts = (row.impact, row.when, row.settles, row.because, row.advice)
+    assert all(text.endswith(".") and text[0].isupper() for text in texts)
+
+
+@pytest.mark.parametrize("fault", list(Fault))
+def test_every_impact_says_since_when(fault: Fault) -> None:
+    """Once, and nothing else in it is to be filled in."""
+    impact = FAULTS[fault].impact
+    assert impact.count(SINCE) == 1
+    assert impact.format(since="14:02") == impact.replace(SINCE, "14:02")
 
 
 @pytest.mark.parametrize("fault", [each for each in Fault if each not in LOSSES - {F.TRACE_MISSING}])
@@ -132,7 +143,7 @@ def test_the_triage_has_a_place_for_every_pair_of_answers() -> None:
 
 
 def test_what_explains_missing_traces_is_a_cause() -> None:
-    """When it is mended its incident waits for traces; what prevents traces from being made explains none that is lost."""
+    """When it is fixed its incident waits for traces; what prevents traces from being made explains none that is lost."""
     assert set(CAUSES) == {fault for fault, explained in EXPLAINS.items() if F.TRACE_MISSING in explained}
     prevents = {fault for fault, rule in FAULTS.items() if rule.prevents_traces}
     assert prevents == {
@@ -147,7 +158,7 @@ def test_a_drift_is_the_only_fault_whose_severity_depends() -> None:
 
 
 def test_severities_are_ordered_and_have_words() -> None:
-    """0 well, 1 warning, 2 critical is also what the metric says."""
+    """0 healthy, 1 warning, 2 critical is also what the metric says."""
     assert [(severity.value, severity.word) for severity in Severity] == [(0, "none"), (1, "warning"), (2, "critical")]
 
 

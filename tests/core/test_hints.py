@@ -83,8 +83,8 @@ def test_a_rule_that_is_off_for_our_canary_is_a_reason() -> None:
     """By its name, with who changed it; whether a trace or only its content goes is not documented."""
     seen = off(OURS, updated_at=START - HOUR, updated_by="sam")
     sentence = (
-        f"the gateway's logging rule `quiet` is off for model in [{MODEL}], and so for our canary: such a request leaves no "
-        "trace, or one without content (last changed by sam at 2027-01-15 07:00 UTC)"
+        f"the gateway's logging rule `quiet` is off for model in [{MODEL}], and so for the canary: such a request leaves no "
+        "trace, or a trace without content (last changed by sam at 2027-01-15 07:00 UTC)"
     )
     for fault in LOSSES:
         assert said_of(fault, seen) == (sentence,)
@@ -102,9 +102,7 @@ def test_a_rule_that_is_off_for_everything_says_so() -> None:
 def test_a_rule_that_may_concern_our_canary_is_only_possible() -> None:
     """What is certain comes instead of what is possible."""
     (said,) = said_of(F.TRACE_MISSING, off(A_TEAM))
-    assert said == (
-        "the gateway's logging rule `quiet` is off for subject in [team:ml]: whether that concerns our canary cannot be told"
-    )
+    assert said == ("the gateway's logging rule `quiet` is off for subject in [team:ml], which may include the canary")
     rules = (*off(A_TEAM).rules, *off(OURS, name="sure").rules)
     (said,) = said_of(F.TRACE_MISSING, GatewayPolicy(kind=LOGGING, rules=rules))
     assert "`sure`" in said
@@ -114,8 +112,8 @@ def test_nothing_is_logged_by_the_global_setting() -> None:
     """`never` concerns everybody."""
     (said,) = said_of(F.CONTENT_MISSING, mode(LoggingMode.NEVER, updated_by="sam"))
     assert said == (
-        "the gateway's global settings log no request (logging mode `never`): such a request leaves no trace, or one without "
-        "content (last changed by sam)"
+        "the gateway's global settings log no request (logging mode `never`): such a request leaves no trace, or a trace "
+        "without content (last changed by sam)"
     )
     assert unproven(mode(LoggingMode.NEVER)) == ()
 
@@ -133,13 +131,16 @@ def test_what_does_not_concern_our_canary_is_no_reason(harmless: GatewayPolicy) 
     [
         (
             Filter(key="tfy.span_type", values=("Model",)),
-            "the exporter's filter tfy.span_type IN [Model] excludes our canary",
+            "the exporter's filter tfy.span_type IN [Model] excludes the canary",
         ),
-        (Filter(key="x", values=("y",)), "the exporter's filter x IN [y] cannot be evaluated for our canary"),
-        (Filter(key="x", values=()), "the exporter's filter x IN [] excludes our canary"),
+        (
+            Filter(key="x", values=("y",)),
+            "the exporter's filter x IN [y] cannot be evaluated for the canary, and may exclude it",
+        ),
+        (Filter(key="x", values=()), "the exporter's filter x IN [] excludes the canary"),
         (
             Filter(key="x", values=(), understood=False),
-            "the exporter's filter x (not understood) cannot be evaluated for our canary",
+            "the exporter's filter x (not understood) cannot be evaluated for the canary, and may exclude it",
         ),
     ],
 )
@@ -155,7 +156,7 @@ def test_a_filter_that_may_keep_our_canary_back_is_a_reason(rule: Filter, said: 
 def test_where_our_canary_is_routed_is_said() -> None:
     """The own store is asked there; a destination that does not concern it is no matter."""
     (said,) = said_of(F.TRACE_NOT_CREATED, routed(CANARY_TAG))
-    assert said == "data routing keeps our canary's traces in the destination `eu` of TrueFoundry's own store"
+    assert said == "data routing keeps the canary's traces in the destination `eu` of TrueFoundry's own store"
     assert said_of(F.TRACE_NOT_CREATED, routed(THEIRS)) == ()
 
 
@@ -168,7 +169,7 @@ def test_the_reasons_stand_in_the_diagnosis() -> None:
         lost = story.canary()
         story.wait(300).see(lost).origin(lost, found=False)
     assert story.name is F.TRACE_MISSING
-    assert "the gateway's logging rule `quiet` is off" in " ".join(story.diagnosis.because)
+    assert "The gateway's logging rule `quiet` is off" in " ".join(story.diagnosis.because)
 
 
 def test_a_trace_that_was_made_was_not_kept_from_being_made() -> None:
@@ -184,7 +185,7 @@ def test_a_trace_that_was_made_was_not_kept_from_being_made() -> None:
     assert "is off for" not in " ".join(story.diagnosis.because)
 
 
-def test_the_next_step_is_to_look_at_the_switch() -> None:
+def test_the_next_step_is_to_change_the_rule() -> None:
     """Where it is certain that it concerns the canary."""
     story = notified(off(OURS)).proven()
     story.policy = replace(story.policy, account="")
@@ -192,7 +193,7 @@ def test_the_next_step_is_to_look_at_the_switch() -> None:
         lost = story.canary()
         story.wait(300).see(lost).origin(lost, found=False)
     assert story.name is F.TRACE_NOT_CREATED
-    assert story.diagnosis.advice.startswith("Look at the gateway's logging rule `quiet`: ")
+    assert story.diagnosis.advice.startswith("Change the gateway's logging rule `quiet`: ")
 
 
 # --- other traffic ---------------------------------------------------------------------------------------------------
@@ -201,7 +202,7 @@ def test_the_next_step_is_to_look_at_the_switch() -> None:
 def test_a_rule_for_other_traffic_is_a_caveat() -> None:
     """Also where it cannot be told whether it concerns the canary: a canary that arrives shows that it does not."""
     assert unproven(off(THEIRS)) == (
-        "logging is off for model in [other/model] (rule `quiet`): such a request leaves no trace, or one without content",
+        "logging is off for model in [other/model] (rule `quiet`): such a request leaves no trace, or a trace without content",
     )
     assert len(unproven(off(A_TEAM))) == 1
 
@@ -209,8 +210,9 @@ def test_a_rule_for_other_traffic_is_a_caveat() -> None:
 def test_content_that_is_not_logged_for_the_canary_alone_proves_nothing_of_others() -> None:
     """That its trace holds none is the rule's doing, not the exporter's; where nobody asks, nothing is claimed."""
     (caveat,) = unproven(off(OURS))
-    assert caveat.startswith(
-        "logging is off for our canary (rule `quiet`): that its trace holds no content does not prove"
+    assert caveat == (
+        "logging is off for the canary (rule `quiet`), so its trace without content does not prove that the content of other "
+        "traffic stays out"
     )
     story = notified(off(OURS))
     open_ = replace(story.policy, labels=Labels(service_name="x", content=None))
@@ -232,8 +234,8 @@ def test_a_filter_is_a_caveat_also_where_it_is_expected() -> None:
     """The canary passes it, and other traffic may not."""
     rules = (Filter(key="tfy.span_type", values=("ChatCompletion",)), Filter(key="y", values=(), understood=False))
     assert unproven(config=manifest(filters=rules)) == (
-        "the exporter sends only spans with tfy.span_type IN [ChatCompletion]: no other span arrives, however well the canary does",
-        "the exporter's filter on y (not understood) decides which spans arrive: the canary proves nothing of others",
+        "the exporter sends only spans with tfy.span_type IN [ChatCompletion], so others do not arrive although the canary does",
+        "the exporter's filter on y (not understood) decides which spans arrive, so the canary proves nothing about others",
     )
 
 
@@ -241,11 +243,11 @@ def test_data_routing_is_a_caveat_unless_it_treats_all_alike() -> None:
     """By where the canary goes and others do not, or the other way round."""
     assert unproven(routed()) == ()
     assert unproven(routed(THEIRS)) == (
-        "data routing keeps model in [other/model] in another destination (`eu`), which no canary visits",
+        "data routing keeps model in [other/model] in another destination (`eu`), which the canary does not test",
     )
-    assert "which no canary visits" in unproven(routed(A_TEAM))[0]
+    assert "which the canary does not test" in unproven(routed(A_TEAM))[0]
     assert unproven(routed(CANARY_TAG)) == (
-        "data routing treats the canary otherwise than other traffic (destination `eu`, metadata tfy_monitor in [canary])",
+        "data routing treats the canary differently from other traffic (destination `eu`, metadata tfy_monitor in [canary])",
     )
 
 
@@ -256,7 +258,7 @@ def test_many_caveats_are_counted() -> None:
     )
     found = unproven(GatewayPolicy(kind=LOGGING, rules=rules))
     assert len(found) == 11
-    assert found[-1] == "and 2 more rules that treat traffic differently"
+    assert found[-1] == "2 more rules treat some traffic differently"
     assert len(unproven(GatewayPolicy(kind=LOGGING, rules=rules[:10]))) == 10
 
 
@@ -286,9 +288,9 @@ def test_whose_requests_the_canaries_are_is_learnt_from_the_own_store() -> None:
     caller = Caller(names=("monitor", "virtualaccount:monitor"))
     story.feed(OriginLooked(at=story.now, canary_id=canary, found=True, caller=caller))
     assert story.state.caller == replace(caller, account="us")
-    assert "and so for our canary" in hints(story.state, story.policy, story.now)[F.TRACE_MISSING][0]
+    assert "and so for the canary" in hints(story.state, story.policy, story.now)[F.TRACE_MISSING][0]
     other = replace(story.policy, account="them")
-    assert "cannot be told" in hints(story.state, other, story.now)[F.TRACE_MISSING][0]
+    assert "which may include the canary" in hints(story.state, other, story.now)[F.TRACE_MISSING][0]
     story.feed(OriginLooked(at=story.now, canary_id=canary, found=True))
     assert story.state.caller is not None
 

@@ -79,7 +79,9 @@ def test_what_another_environment_has_is_not_lost() -> None:
         a_canary(5, **LOST),
     )
     losses = count_losses(canaries, START, ENDED)
-    assert str(losses) == "5 canaries: 1 arrived in time, 0 late, 1 lost, 1 went to dev, 2 went to stg"
+    assert str(losses) == (
+        "5 canaries: 1 arrived in time, 1 lost, 1 went to `dev` and is not lost, 2 went to `stg` and are not lost"
+    )
     assert losses.lost_ids == (trace_id(5),)
 
 
@@ -111,10 +113,10 @@ def test_what_was_still_awaited_at_the_resolve_is_counted_when_it_is_judged() ->
     """In time, or lost."""
     awaited = (a_canary(1), a_canary(2))
     before = closed(*awaited)
-    assert losses_of(before).unclear == 2
+    assert (losses_of(before).pending, losses_of(before).unclear) == (2, 0)
     judged = (replace(awaited[0], outcome=Outcome.ARRIVED), replace(awaited[1], **LOST))
     losses = losses_of(recount(before, with_(before, *judged)))
-    assert (losses.sent, losses.unclear, losses.lost) == (2, 0, 1)
+    assert (losses.sent, losses.pending, losses.unclear, losses.lost) == (2, 0, 0, 1)
 
 
 def test_of_what_has_been_forgotten_the_count_stays() -> None:

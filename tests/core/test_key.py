@@ -63,8 +63,8 @@ def test_a_401_is_conclusive_only_if_the_gateway_is_known_to_carry_the_same_key(
     assert (REJECTED in story.confirmed) == conclusive
     suspicion = judge_refused_key(story.state, "the read API")
     assert suspicion is not None
-    assert suspicion.summary == "the read API answers 401 to the expected key"
-    assert (suspicion.facts[0] == "the gateway's exporter carries the same key") == conclusive
+    assert suspicion.summary == "the read API answers HTTP 401"
+    assert (suspicion.facts[0] == "the exporter carries the same key") == conclusive
     assert ("the monitor's copy may be the outdated one" in suspicion.facts[0]) == (not conclusive)
     assert REJECTED in refused(story).confirmed
 
@@ -75,9 +75,7 @@ def test_a_header_that_was_read_before_the_401_makes_it_not_conclusive() -> None
     assert REJECTED not in story.confirmed
     suspicion = judge_refused_key(story.state, "the read API")
     assert suspicion is not None
-    assert suspicion.facts == (
-        "the gateway's exporter carried the same key when it was read last, which was before that",
-    )
+    assert suspicion.facts == ("the exporter carried the same key when it was read last, which was before that",)
     assert REJECTED in refused(story.config()).confirmed
 
 
@@ -187,7 +185,7 @@ def test_the_otlp_endpoint_refuses_the_key() -> None:
     known = Story().config()
     known.control(blind(UnknownReason.REFUSED), key_refused=True)
     assert known.confirmed == {REJECTED}
-    assert known.diagnosis.because[0] == "Traceloop's OTLP endpoint answers 401 to the expected key"
+    assert known.diagnosis.because[0] == "Traceloop's OTLP endpoint answers HTTP 401"
     unknown = Story()
     for confirmed in (set(), {REJECTED}):
         unknown.control(blind(UnknownReason.REFUSED), key_refused=True)
@@ -234,7 +232,9 @@ def test_rotation_with_the_old_key_refused_first() -> None:
     story.wait(MINUTE).key_tried(accepted=False).config(manifest(key=THEIRS), by="ana")
     assert story.confirmed == {DRIFT}
     assert (story.name, story.diagnosis.severity, story.diagnosis.also) == (DRIFT, Severity.WARNING, ())
-    assert any("give the monitor the new key" in sentence for sentence in story.diagnosis.because)
+    assert story.diagnosis.title == "The Traceloop key was probably rotated, and the monitor has the old one"
+    assert "Traceloop refuses the monitor's own key" in story.diagnosis.because
+    assert story.diagnosis.advice.startswith("Give the monitor the key that the exporter carries now")
     refused(refused(story))
     story.control(blind(UnknownReason.REFUSED), key_refused=True)
     assert story.confirmed == {DRIFT}

@@ -36,7 +36,7 @@ from tests.core.build import (
 from tests.fakes.clock import START
 
 EXPECTED = expectation()
-ALL_FIELDS = "(AI Gateway, Controls, Settings, OTEL Config); `trace-monitor expected` prints every field."
+ALL_FIELDS = "in AI Gateway → Controls → Settings → OTEL Config. `trace-monitor expected` prints every field."
 
 
 def holding(suspicion: Suspicion, **more: object) -> TargetState:
@@ -58,41 +58,51 @@ def advised(state: TargetState, judge: Policy = POLICY) -> str:
 def test_a_drift_names_the_field_to_set_back_and_the_value_that_it_should_have() -> None:
     """One field: no need to look at the differences first."""
     found = drift(compare(EXPECTED, manifest({ENDPOINT: "https://elsewhere.example"})))
-    assert advised(holding(found)) == f"Set {ENDPOINT} back to https://api.traceloop.com/v1/traces {ALL_FIELDS}"
+    assert advised(holding(found)) == f"Set Endpoint back to `https://api.traceloop.com/v1/traces`, {ALL_FIELDS}"
+    assert found.facts == (f"in the manifest: `{ENDPOINT}`",)
 
 
 def test_of_several_fields_the_step_names_one_that_stops_the_export() -> None:
     """And how many more there are."""
     found = drift(compare(EXPECTED, manifest({EXCLUDE: None, TYPE: "grpc"})))
-    assert found.step == f"Set {TYPE} back to http, and 1 more that differs {ALL_FIELDS}"
-    assert found.summary == f"{TYPE}: expected http, found grpc (and 1 more)"
+    assert found.step == f"Set Protocol back to `http`, and 1 more that differs, {ALL_FIELDS}"
+    assert found.summary == "Protocol is `grpc`, should be `http` (and 1 more)"
+    assert found.facts == (
+        "Protocol is `grpc`, should be `http`",
+        "Exclude request data is not set, should be `true`",
+        f"in the manifest: `{TYPE}`, `{EXCLUDE}`",
+    )
 
 
 def test_a_key_to_set_back_is_named_by_its_fingerprint() -> None:
     """Never by its value."""
     step = drift(compare(EXPECTED, manifest(key=THEIRS))).step
-    assert step.startswith(
-        "Set otel_traces_exporter_config.headers.authorization back to the value with the fingerprint "
+    assert re.fullmatch(
+        f"Set Headers → Authorization back to a value with fingerprint [0-9a-f]{{8}}, {re.escape(ALL_FIELDS)}", step
     )
     assert "tl_ours" not in step
 
 
-def test_what_nobody_expects_is_to_be_taken_out() -> None:
+def test_what_nobody_expects_is_to_be_removed() -> None:
     """There is no value to set it back to."""
     filtered = manifest(filters=(Filter(key="tfy.span_type", values=("Embedding",)),))
-    assert drift(compare(EXPECTED, filtered)).step == f"Take otel_traces_exporter_config.when out {ALL_FIELDS}"
+    assert drift(compare(EXPECTED, filtered)).step == f"Remove Filter, {ALL_FIELDS}"
 
 
 def test_a_rotated_key_is_to_be_given_to_the_monitor() -> None:
     """To set the exporter's header back would break what works."""
     story = Story().key_tried(accepted=False).wait(1).config(manifest(key=THEIRS))
-    assert story.diagnosis.advice.startswith("Give the monitor the key that the gateway's exporter carries now")
+    assert story.diagnosis.advice.startswith(
+        "Give the monitor the key that the exporter carries now (`traceloop.api_key`)."
+    )
 
 
 def test_a_configuration_that_is_gone_is_to_be_created_again() -> None:
-    """There is no switch to switch on."""
-    assert advised(holding(gone("404"))).startswith("Create it again: AI Gateway")
-    assert advised(holding(off())).startswith("Switch it on: AI Gateway")
+    """There is nothing to switch on."""
+    assert advised(holding(gone("404"))).startswith(
+        "Create it again in AI Gateway → Controls → Settings → OTEL Config."
+    )
+    assert advised(holding(off())) == f"Switch on the traces exporter {ALL_FIELDS}"
 
 
 # --- Traceloop -------------------------------------------------------------------------------------------------------
@@ -103,17 +113,17 @@ def test_a_refused_key_says_whose_key_it_is() -> None:
     known = Story().config().cannot_see(None, key_refused=True)
     assert "both hold the refused one" in known.diagnosis.advice
     masked = Story().config(manifest(key="****")).cannot_see(None, key_refused=True).cannot_see(None, key_refused=True)
-    assert "if the gateway has the new one, give it to the monitor" in masked.diagnosis.advice
+    assert "If the exporter has the new one, give it to the monitor (`traceloop.api_key`)" in masked.diagnosis.advice
 
 
 def test_a_wrong_environment_is_named_with_the_right_one() -> None:
     """As far as both are known."""
-    notified = Story(policy=policy(environment="prd"))
-    notified.elsewhere(notified.canary())
-    assert notified.diagnosis.advice == (
-        "Put the key of the environment prd into the exporter's Authorization header: it holds that of stg."
+    known = Story(policy=policy(environment="prd"))
+    known.elsewhere(known.canary())
+    assert known.diagnosis.advice == (
+        "Put the key of `prd` into the exporter's Authorization header: it holds the key of `stg`."
     )
-    assert notified.diagnosis.because[-1] == "expected in prd"
+    assert known.diagnosis.title == "Traces go to `stg` instead of `prd`"
     unknown = Story()
     unknown.elsewhere(unknown.canary())
     assert unknown.diagnosis.advice == FAULTS[F.WRONG_ENVIRONMENT].advice
@@ -121,10 +131,10 @@ def test_a_wrong_environment_is_named_with_the_right_one() -> None:
     canary = ours.canary()
     ours.arrives(canary, tuple(replace(span, environment="stg") for span in spans(1)))
     assert ours.diagnosis.advice == (
-        "Put a key of the environment dev into the exporter's Authorization header and into the monitor; or, if stg is right, "
+        "Put a key of `dev` into the exporter's Authorization header and into the monitor; or, if `stg` is right, "
         "set `traceloop.environment` to it."
     )
-    assert "the monitor's own key shows it there: it is a key of stg too" in ours.diagnosis.because
+    assert "The monitor's own key shows it there, so it is a key of `stg` too" in ours.diagnosis.because
     forgotten = holding(a_charge(F.WRONG_ENVIRONMENT))
     assert advised(forgotten, policy(environment="prd")) == FAULTS[F.WRONG_ENVIRONMENT].advice
 
@@ -140,10 +150,10 @@ def test_a_wrong_environment_is_named_with_the_right_one() -> None:
             {"status": 400, "guardrails": ("a/b", "c")},
             "Exempt the canary's account from the guardrail a/b, c, or change",
         ),
-        ({"status": 200}, "Look at `gateway.url`: what answers there speaks HTTP"),
-        ({"status": 302}, "Look at `gateway.url`: what answers there redirects"),
-        ({"status": 403}, "Grant the model m to the canary's account"),
-        ({"status": 404}, "Grant the model m to the canary's account"),
+        ({"status": 200}, "Check `gateway.url`: what answers there is no gateway that serves chat completions."),
+        ({"status": 302}, "Check `gateway.url`: what answers there redirects, as a login page or a proxy does."),
+        ({"status": 403}, "Grant the model `m` to the canary's account, or change `gateway.model`."),
+        ({"status": 404}, "Grant the model `m` to the canary's account, or change `gateway.model`."),
     ],
 )
 def test_a_rejected_canary_says_what_to_grant_or_exempt(shown: dict[str, object], step: str) -> None:
@@ -152,14 +162,14 @@ def test_a_rejected_canary_says_what_to_grant_or_exempt(shown: dict[str, object]
 
 
 def test_a_rejection_that_shows_nothing_special_has_no_step_of_its_own() -> None:
-    """The table's says where to look."""
+    """The table's says what to check."""
     assert step_for_rejection(status=422, model="m") == ""
     assert step_for_rejection(status=403, model="") == ""
 
 
 @pytest.mark.parametrize("kind", ["dns", "tls", "connect", "timeout"])
-def test_a_gateway_that_gives_no_answer_says_where_the_asking_ended(kind: str) -> None:
-    """Name, certificate, way, or what is behind it."""
+def test_a_gateway_that_gives_no_answer_says_where_the_request_ended(kind: str) -> None:
+    """Name, certificate, network, or what is behind it."""
     steps = {step_for_silence(other) for other in ("dns", "tls", "connect", "timeout")}
     assert len(steps) == 4
     assert step_for_silence(kind).endswith(".")
@@ -193,10 +203,13 @@ def test_a_leak_where_content_is_allowed_is_a_credential() -> None:
     leak = holding(a_charge(F.CONTENT_LEAKED))
     assert advised(leak) == FAULTS[F.CONTENT_LEAKED].advice
     allowed = policy(labels=Labels(service_name="tfy-llm-gateway"))
-    assert advised(leak, allowed).startswith("Replace the credential that these attributes carry")
-    notified = diagnose(leak, allowed, START + 400)
-    assert notified is not None
-    assert notified.summary.startswith("The exported traces carry a credential: ")
+    assert advised(leak, allowed).startswith(
+        "Revoke the credential that these attributes carry, find out what writes it into the spans, "
+    )
+    diagnosis = diagnose(leak, allowed, START + 400)
+    assert diagnosis is not None
+    assert diagnosis.summary == "Traces contain a credential. Content_leaked it is."
+    assert diagnosis.impact == "A credential has been stored in Traceloop since {since}."
 
 
 # --- the monitor -----------------------------------------------------------------------------------------------------
@@ -204,38 +217,38 @@ def test_a_leak_where_content_is_allowed_is_a_credential() -> None:
 WORDS = {
     UnknownReason.NO_WITNESS: "the monitor's own network",
     UnknownReason.BLOCKED: "Let the monitor through",
-    UnknownReason.UNREACHABLE: "the way from the monitor to that service",
+    UnknownReason.UNREACHABLE: "the network from the monitor to that service",
     UnknownReason.SHORTAGE: "what it is out of",
-    UnknownReason.REFUSED: "the monitor's credential",
-    UnknownReason.GARBLED: "another form than expected",
-    UnknownReason.UNPROVEN: "Look at the check `control`",
+    UnknownReason.REFUSED: "Give the monitor a valid credential",
+    UnknownReason.GARBLED: "another form than documented",
+    UnknownReason.UNPROVEN: "Check `control`: until Traceloop has shown one test span",
 }
 
 
 @pytest.mark.parametrize("reason", list(WORDS))
-def test_a_blind_monitor_says_what_keeps_it_from_looking(reason: UnknownReason) -> None:
+def test_a_blind_monitor_says_what_keeps_it_from_checking(reason: UnknownReason) -> None:
     """Its network, its credential, something in between, or an answer that it does not understand."""
     story = Story(policy=policy(blind_after=0.0)).is_blind(GATEWAY, reason)
     assert WORDS[reason] in story.diagnosis.advice
 
 
-def test_what_only_a_human_can_mend_is_a_permission() -> None:
+def test_what_only_a_person_can_fix_is_a_permission() -> None:
     """Whatever the reason is called."""
     story = Story(policy=policy(blind_after=0.0)).is_blind(CONFIG, UnknownReason.REFUSED, permanent=True)
-    assert story.diagnosis.advice == "Give the monitor's token the permission that it lacks."
+    assert story.diagnosis.advice == "Grant the monitor's token the permission that it lacks."
 
 
-def test_a_look_that_knows_why_it_could_not_see_says_what_to_do() -> None:
-    """A service that answers 500 is not helped by looking at DNS."""
+def test_a_check_that_knows_why_it_is_unknown_says_what_to_do() -> None:
+    """A service that answers 500 is not helped by checking DNS."""
     story = Story(policy=policy(blind_after=0.0))
     story.look(GATEWAY, unknown("HTTP 500", UnknownReason.UNREACHABLE, step="It is failing. See its status page."))
     assert story.diagnosis.advice == "It is failing. See its status page."
 
 
-def test_after_a_few_seconds_of_check_nobody_says_for_too_long() -> None:
-    """There one look is enough."""
+def test_a_blind_monitor_says_what_it_cannot_check() -> None:
+    """And not for how long: the command `check` takes seconds, and one unknown result is enough."""
     story = Story(policy=policy(blind_after=0.0)).is_blind(GATEWAY)
-    assert story.diagnosis.summary == "The monitor cannot look: cannot look: unreachable"
+    assert story.diagnosis.summary == "The monitor cannot tell whether the gateway answers. Cannot look: unreachable."
 
 
 def test_a_check_that_did_not_end_left_no_traceback_to_report() -> None:
@@ -254,8 +267,8 @@ def test_a_check_that_did_not_end_left_no_traceback_to_report() -> None:
 
 
 @pytest.mark.parametrize("fault", [fault for fault in FAULTS if fault not in LOSSES - {F.TRACE_MISSING}])
-def test_what_a_look_knows_better_is_said_in_place_of_the_table(fault: Fault) -> None:
-    """A charge may bring a step along; older ones, that were stored without, have the table's."""
+def test_what_a_check_knows_better_is_said_in_place_of_the_table(fault: Fault) -> None:
+    """A suspicion may bring a step along; older ones, that were stored without, have the table's."""
     assert advised(holding(a_charge(fault, step="Do this."))) == "Do this."
     assert advised(holding(a_charge(fault))) == FAULTS[fault].advice
 

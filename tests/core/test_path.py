@@ -98,7 +98,7 @@ def test_what_was_never_checked_is_unknown() -> None:
     """Nothing verified is never healthy."""
     found = hops(TargetState(target=Story().state.target), None)
     assert signs(found) == "????"
-    assert {hop.text for hop in found} == {"has not been checked yet"}
+    assert {hop.text for hop in found} == {"not checked yet"}
 
 
 def test_a_test_span_alone_says_nothing_of_the_other_hops() -> None:
@@ -283,7 +283,7 @@ def unable_to_look() -> Story:
 
 EVERY_FAULT = [
     (F.GATEWAY_UNREACHABLE, unreachable, "x??+", {Place.GATEWAY: "does not answer"}),
-    (F.GATEWAY_REFUSED, lambda: refused(F.GATEWAY_REFUSED), "+??+", {Place.EXPORT: "has no trace to follow"}),
+    (F.GATEWAY_REFUSED, lambda: refused(F.GATEWAY_REFUSED), "+??+", {Place.EXPORT: "no trace to follow"}),
     (
         F.RATE_LIMITED,
         lambda: refused(F.RATE_LIMITED),
@@ -307,13 +307,13 @@ EVERY_FAULT = [
         F.CONFIG_DRIFT,
         lambda: drifted(ENDPOINT, "https://api.traceloop.com"),
         "++x+",
-        {Place.EXPORT: "is set up wrongly"},
+        {Place.EXPORT: "is misconfigured"},
     ),
     (
         F.CONFIG_DRIFT,
         lambda: drifted(METRICS, "https://elsewhere"),
         "++++",
-        {Place.EXPORT: "delivers the traces, but is set up differently"},
+        {Place.EXPORT: "delivers the traces, but is configured differently"},
     ),
     (
         F.WRONG_ENVIRONMENT,
@@ -325,29 +325,29 @@ EVERY_FAULT = [
         F.CONTENT_LEAKED,
         lambda: labelled(content=("gen_ai.prompt",)),
         "++++",
-        {Place.EXPORT: "delivers the traces, but with what must stay out of them"},
+        {Place.EXPORT: "delivers the traces, but they carry what they must not"},
     ),
     (F.CONTENT_MISSING, without_content, "++++", {Place.EXPORT: "delivers the traces, but without their content"}),
     (
         F.TRACE_NOT_CREATED,
         lambda: lossy(origin=False, control=True),
         "x??+",
-        {Place.GATEWAY: "answers, but makes no trace"},
+        {Place.GATEWAY: "answers, but creates no trace"},
     ),
-    (F.KEY_REJECTED, key_refused, "++?x", {Place.TRACELOOP: "refuses the key"}),
-    (F.INGEST_FAILING, ingest_failing, "++?x", {Place.TRACELOOP: "fails with a test span"}),
+    (F.KEY_REJECTED, key_refused, "++?x", {Place.TRACELOOP: "rejects the key"}),
+    (F.INGEST_FAILING, ingest_failing, "++?x", {Place.TRACELOOP: "does not accept a test span"}),
     (F.EXPORT_FAILING, lambda: lossy(origin=True, control=True), "++x+", {Place.EXPORT: "does not deliver"}),
-    (F.TRACE_MISSING, lambda: lossy(origin=None, control=None), "+???", {Place.TRACELOOP: "cannot be told"}),
+    (F.TRACE_MISSING, lambda: lossy(origin=None, control=None), "+???", {Place.TRACELOOP: "not known"}),
     (F.TRACE_INCOMPLETE, in_part, "+???", {Place.EXPORT: "may drop parts of the traces"}),
-    (F.TRACE_LATE, overdue, "+???", {Place.EXPORT: "cannot be told"}),
+    (F.TRACE_LATE, overdue, "+???", {Place.EXPORT: "not known"}),
     (
         F.TRACE_MISLABELLED,
         lambda: labelled(service="unknown_service"),
         "++++",
         {Place.EXPORT: "delivers the traces, but with wrong labels"},
     ),
-    (F.CHECK_FAILED, crashing, "+??+", {Place.EXPORT: "cannot be told"}),
-    (F.BLIND, unable_to_look, "+??+", {Place.TRUEFOUNDRY: "cannot be told"}),
+    (F.CHECK_FAILED, crashing, "+??+", {Place.EXPORT: "not known"}),
+    (F.BLIND, unable_to_look, "+??+", {Place.TRUEFOUNDRY: "not known"}),
 ]
 
 
@@ -430,7 +430,7 @@ def test_a_fixed_cause_waits_for_traces() -> None:
     assert story.diagnosis.waiting is not None
     found = path(story)
     assert signs(found) == "+??+"
-    assert found[2].text == "was fixed, waiting for traces"
+    assert found[2].text == "fixed, waiting for traces"
     story.arrives(story.canary())
     assert story.diagnosis.waiting is not None
     assert signs(path(story)) == "++++"

@@ -268,12 +268,12 @@ def test_a_pause_that_a_confirmed_fault_explains_is_not_told_again(fault: Fault)
     assert story.is_blind(CANARY).confirmed == {fault}
 
 
-def test_a_permanent_reason_says_that_only_a_human_can_mend_it() -> None:
+def test_a_permanent_reason_says_that_only_a_person_can_fix_it() -> None:
     """So that nobody is reminded of it."""
     story = Story(policy(blind_after=0.0)).is_blind(CONFIG, permanent=True)
     suspicion = story.state.confirmed[F.BLIND].suspicion
     assert suspicion.permanent
-    assert suspicion.facts == ("only a human can mend this",)
+    assert suspicion.facts == ("only a person can fix this, so there are no reminders",)
     assert story.diagnosis.permanent
     assert not Story(policy(blind_after=0.0)).is_blind(CONFIG).diagnosis.permanent
 

@@ -42,8 +42,8 @@ ROOT, MODEL, CALL = span("root"), span("model", "root"), span("call", "model")
         ((ROOT, MODEL, CALL), 3, ""),
         ((CALL, MODEL, ROOT), None, ""),
         ((MODEL, CALL), None, "the root span is missing"),
-        ((ROOT, CALL), None, "1 parent span(s) are missing"),
-        ((ROOT, CALL, span("other", "lost")), None, "2 parent span(s) are missing"),
+        ((ROOT, CALL), None, "1 parent span is missing"),
+        ((ROOT, CALL, span("other", "lost")), None, "2 parent spans are missing"),
         ((ROOT, MODEL), 3, "2 of 3 spans have arrived"),
         ((ROOT, ROOT, ROOT), 3, "1 of 3 spans have arrived"),
         ((span("gateway", "ours"), span("model", "gateway")), None, ""),
@@ -61,7 +61,7 @@ def test_a_trace_is_whole_with_its_root_no_dangling_parent_and_enough_spans(
 def test_the_root_may_hang_below_our_own_span_beside_a_dangling_one() -> None:
     """Our own parent is never missing, others are."""
     shape = judge_completeness(seen(span("gateway", "ours"), span("x", "lost")), own_parent="ours", wanted=None)
-    assert shape.why == "1 parent span(s) are missing"
+    assert shape.why == "1 parent span is missing"
 
 
 @quick
@@ -80,17 +80,17 @@ def test_labels_as_expected_are_good_news() -> None:
     assert (judged.mislabelled, judged.leaked, judged.content_missing) == ((), (), False)
 
 
-def test_another_service_name_is_told() -> None:
+def test_another_service_name_is_reported() -> None:
     """With both names."""
     judged = judge_labels(seen(span("s", service_name="litellm"), span("t", service_name="tfy-llm-gateway")), EXPECTED)
-    assert judged.mislabelled == ("service name: expected tfy-llm-gateway, found litellm",)
+    assert judged.mislabelled == ("the service name is `litellm`, should be `tfy-llm-gateway`",)
 
 
 @pytest.mark.parametrize(
     ("resource", "notified"),
     [
-        ({"environment": "staging"}, "resource attribute environment: expected production, found staging"),
-        ({}, "resource attribute environment: expected production, found nothing"),
+        ({"environment": "staging"}, "the resource attribute `environment` is `staging`, should be `production`"),
+        ({}, "the resource attribute `environment` is not set, should be `production`"),
         ({"environment": "production", "more": "x"}, None),
         (None, None),
     ],

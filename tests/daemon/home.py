@@ -1,4 +1,4 @@
-"""A daemon of its own for each test: a sandbox in process, a fake clock, and ways to tell that only remember."""
+"""A daemon of its own for each test: a sandbox in process, a fake clock, and a notifier that only remembers."""
 
 import asyncio
 import json
@@ -74,7 +74,7 @@ class Home:
 
     @property
     def notifiers(self) -> tuple[Notifier, ...]:
-        """The one way to tell."""
+        """The one notifier."""
         return (self.notifier,)
 
     async def apply(self, settings: Settings, silences: tuple[Silence, ...] = ()) -> None:
@@ -101,7 +101,7 @@ class Home:
 
     @property
     def notified(self) -> list[str]:
-        """What was told: reason and target."""
+        """What was reported: reason and target."""
         return [f"{notice.reason} {notice.incident.target}" for notice in self.notifier.notices]
 
 

@@ -73,7 +73,7 @@ async def test_nothing_hurries_a_notifier_that_is_left_alone() -> None:
 
 
 async def test_what_only_a_human_can_mend_is_tried_again_slowly() -> None:
-    """Every five minutes, whatever changes, and told when it is mended."""
+    """Every five minutes, whatever changes, and reported when it is fixed."""
     clock = FakeClock()
     slack = Picky(clock, {A: Undeliverable("Slack says invalid_auth", permanent=True)})
     async with dispatching(slack, clock=clock) as bench:
@@ -105,7 +105,7 @@ async def test_a_channel_that_is_gone_holds_back_no_other_target() -> None:
 
 
 async def test_each_place_that_refuses_is_named() -> None:
-    """Two channels are gone: the page names both, and the metrics; the one that is mended is named no more."""
+    """Two channels are gone: the page names both, and the metrics; the one that is fixed is named no more."""
     clock = FakeClock()
     gone = {name: Undeliverable(f"{name} is gone", permanent=True, place=f"C-{name}") for name in (A, B)}
     slack = Picky(clock, gone)
@@ -188,7 +188,7 @@ async def test_one_reason_is_logged_once(caplog: pytest.LogCaptureFixture) -> No
         await bench.breaks()
         await bench.advance(30)
     warned = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
-    assert warned == ["a notice to fake was not delivered: down", "a notice to fake was not delivered: odd"]
+    assert warned == ["a notification to fake was not delivered: down", "a notification to fake was not delivered: odd"]
 
 
 async def test_a_bug_of_ours_makes_no_notifier_dumb(caplog: pytest.LogCaptureFixture) -> None:
@@ -205,7 +205,7 @@ async def test_a_bug_of_ours_makes_no_notifier_dumb(caplog: pytest.LogCaptureFix
         assert reasons(slack) == []
         await bench.advance(1)
         assert reasons(slack) == [OPENED]
-    assert "delivering to fake crashed; it begins again" in caplog.text
+    assert "delivery to fake crashed; it restarts" in caplog.text
 
 
 # --- mentions --------------------------------------------------------------------------------------------------------

@@ -36,7 +36,7 @@ async def test_stopping_waits_for_nobody_beyond_the_grace(caplog: pytest.LogCapt
         incident = bench.target_stores[A].state.incident
         assert incident is not None
         assert set(incident.notified) == {"quick"}
-    assert "stopped with notices undelivered" in caplog.text
+    assert "stopped with undelivered notifications" in caplog.text
 
 
 async def test_a_bug_at_the_last_moment_keeps_nothing_from_ending(caplog: pytest.LogCaptureFixture) -> None:

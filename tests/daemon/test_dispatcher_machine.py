@@ -86,7 +86,7 @@ class Mortal(RuleBasedStateMachine):
         self.does(self._looks(of, check, failing("broken", suspicion)))
 
     @rule(of=targets, check=checks)
-    def is_mended(self, of: TargetName, check: CheckName) -> None:
+    def is_fixed(self, of: TargetName, check: CheckName) -> None:
         """It finds everything well, often enough to believe it."""
         for _ in range(self.process.policy.alerting.pass_after):
             self.does(self._looks(of, check, passing("well")))
@@ -97,7 +97,7 @@ class Mortal(RuleBasedStateMachine):
         for _ in range(times):
             self.breaks(of, GATEWAY, 0, conclusive=True, critical=True)
             self.passes_time(0.5)
-            self.is_mended(of, GATEWAY)
+            self.is_fixed(of, GATEWAY)
 
     @rule(of=targets, check=checks)
     def is_not_seen(self, of: TargetName, check: CheckName) -> None:

@@ -56,7 +56,7 @@ async def test_while_all_is_well_it_beats() -> None:
 
 
 async def test_a_broken_gateway_is_no_reason_to_be_silent() -> None:
-    """That is told by the notifiers; the monitor itself is well."""
+    """That is what the notifiers report; the monitor itself is healthy."""
     async with home() as it:
         await it.clock.advance(30)
         await it.sandbox.break_("gateway_unreachable")
@@ -147,7 +147,7 @@ async def test_without_a_notifier_checking_is_enough() -> None:
 
 
 async def test_what_a_notifier_refuses_for_good_is_silence() -> None:
-    """Only a human can mend it, and he has to hear of it by another way."""
+    """Only a person can fix it, and has to hear of it in another way."""
     async with home() as it:
         await it.clock.advance(30)
         pulse = Pulse(it)
@@ -182,7 +182,7 @@ async def test_a_notifier_that_hangs_is_silence() -> None:
 
 @pytest.mark.parametrize("fails", ["refreshing", "what is due", "the state file", "the self-test"])
 async def test_what_else_keeps_telling_from_working_is_silence(fails: str) -> None:
-    """After five minutes; mended, it beats at once, and five new minutes are forgiven."""
+    """After five minutes; fixed, it beats at once, and five new minutes are forgiven."""
     async with home() as it:
         await it.clock.advance(30)
         pulse = Pulse(it)
@@ -195,7 +195,7 @@ async def test_what_else_keeps_telling_from_working_is_silence(fails: str) -> No
             else:
                 pulse.impaired[fails] = f"{fails} fails"
 
-        def is_mended() -> None:
+        def is_fixed() -> None:
             it.daemon.notifiers["fake"].unrefreshed_since, it.daemon.notifiers["fake"].pending = None, 0
             pulse.impaired.clear()
 
@@ -206,13 +206,13 @@ async def test_what_else_keeps_telling_from_working_is_silence(fails: str) -> No
                 await it.clock.advance(60)
             said = {"refreshing": "fake does not answer", "what is due": "fake has not been sent what is due"}
             assert pulse.heartbeat.problem == f"withheld: {said.get(fails, f'{fails} fails')}"
-            is_mended()
+            is_fixed()
             assert await pulse.beats()
             assert pulse.heartbeat.problem is None
 
 
 async def test_a_notifier_that_fails_for_long_is_silence() -> None:
-    """Nobody would be told: five minutes are forgiven."""
+    """Nobody would be notified: five minutes are forgiven."""
     async with home() as it:
         await it.clock.advance(30)
         it.notifier.failures.extend(Undeliverable("down") for _ in range(1000))
@@ -291,5 +291,5 @@ async def test_a_ping_that_does_not_arrive_never_shows_its_url() -> None:
         pulse.remote.transport.take_down("remote.example", "connect")
         await pulse.heartbeat.beat()
         assert pulse.heartbeat.problem is not None
-        assert pulse.heartbeat.problem.startswith("not delivered: remote.example")
+        assert pulse.heartbeat.problem == "not delivered: taken down (remote.example)"
         assert SECRET not in pulse.heartbeat.problem

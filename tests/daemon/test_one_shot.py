@@ -145,7 +145,7 @@ async def test_it_does_not_wait_for_ever_where_nothing_can_be_read(tmp_path: Pat
         assert it.took <= 332
         assert (described["verdict"], described["fault"]) == ("unknown", "blind")
         assert described["checks"]["arrival"]["evidence"]["reason"] == "refused"
-        assert it.said[-1] == "demo: nothing could be seen in 330 s, not waiting any longer"
+        assert it.said[-1] == "demo: no answer was usable for 330 s: not waiting any longer"
 
 
 async def test_it_does_not_wait_where_the_key_is_refused(tmp_path: Path) -> None:
@@ -156,7 +156,7 @@ async def test_it_does_not_wait_where_the_key_is_refused(tmp_path: Path) -> None
         assert described["verdict"] == "fail"
         assert described["checks"]["control"]["verdict"] != "pass"
         assert described["checks"]["arrival"]["evidence"]["reason"] == "refused"
-        assert any("refuses the key" in text for text in it.said)
+        assert any("rejects the key" in text for text in it.said)
 
 
 async def test_the_traces_alone_are_not_waited_for_with_a_refused_key(tmp_path: Path) -> None:
@@ -164,7 +164,7 @@ async def test_the_traces_alone_are_not_waited_for_with_a_refused_key(tmp_path: 
     async with world(tmp_path) as it:
         await it.sandbox.break_("key_rejected")
         await it.look(*CANARY)
-        assert it.took <= 60
+        assert it.took <= 10
 
 
 async def test_a_change_that_may_not_be_in_force_yet_is_named(tmp_path: Path) -> None:
@@ -176,9 +176,9 @@ async def test_a_change_that_may_not_be_in_force_yet_is_named(tmp_path: Path) ->
         described = await it.look()
         assert described["verdict"] == "unknown"
         assert described["summary"].startswith(
-            "cannot tell: arrival. The export configuration was changed at 2027-01-15 08:0"
+            "not known: arrival. The export configuration was changed at 2027-01-15 08:0"
         )
-        assert "may not be in force yet" in described["summary"]
+        assert "may not be in effect yet" in described["summary"]
 
 
 async def test_a_timeout_gives_unknown(tmp_path: Path) -> None:
@@ -189,8 +189,8 @@ async def test_a_timeout_gives_unknown(tmp_path: Path) -> None:
         assert (it.ended, it.took) == (False, 20.0)
         assert described["verdict"] == "unknown"
         assert verdicts(described) == {**PASSING, "arrival": "unknown"}
-        assert described["checks"]["arrival"]["summary"] == "the trace has not come yet"
-        assert described["summary"] == "cannot tell: arrival"
+        assert described["checks"]["arrival"]["summary"] == "the trace has not arrived yet"
+        assert described["summary"] == "not known: arrival"
 
 
 async def test_a_timeout_before_anybody_answered_is_unknown_everywhere(tmp_path: Path) -> None:
@@ -200,17 +200,17 @@ async def test_a_timeout_before_anybody_answered_is_unknown_everywhere(tmp_path:
         await it.sandbox.break_("control_plane_silent")
         described = await it.look(timeout=2.0)
         assert set(verdicts(described).values()) == {"unknown"}
-        assert described["checks"]["config"]["summary"] == "has not looked yet"
+        assert described["checks"]["config"]["summary"] == "has not run yet"
         assert described["checks"]["config"]["duration_seconds"] is None
 
 
-async def test_where_no_trace_could_be_made_none_is_waited_for(tmp_path: Path) -> None:
+async def test_where_no_trace_could_be_created_none_is_waited_for(tmp_path: Path) -> None:
     """And the report says why there is nothing to say."""
     async with world(tmp_path) as it:
         await it.sandbox.break_("gateway_unreachable")
         described = await it.look()
         assert it.took <= 5
-        assert described["checks"]["arrival"]["summary"] == "no trace could be made"
+        assert described["checks"]["arrival"]["summary"] == "no trace could be created"
 
 
 # --- what is looked at -----------------------------------------------------------------------------------------------
@@ -241,14 +241,14 @@ async def test_a_look_at_less_claims_less(tmp_path: Path) -> None:
     """Without `arrival` nobody can say that the traces arrive."""
     async with world(tmp_path) as it:
         assert (await it.look())["summary"] == "the traces arrive"
-        assert (await it.look(C.CONFIG, C.GATEWAY))["summary"] == "well, as far as config, gateway can see"
+        assert (await it.look(C.CONFIG, C.GATEWAY))["summary"] == "healthy, as far as config, gateway can see"
 
 
 async def test_where_nothing_is_looked_at_nothing_is_known(tmp_path: Path) -> None:
     """A check that is not configured for this target makes no pass of nothing."""
     async with world(tmp_path, targets={"demo": {"checks": {"config": {"enabled": False}}}}) as it:
         described = await it.look(C.CONFIG)
-        assert (described["verdict"], described["summary"]) == ("unknown", "cannot tell: no check looks at it")
+        assert (described["verdict"], described["summary"]) == ("unknown", "not known: no check is enabled")
 
 
 async def test_only_the_targets_asked_for_are_looked_at(tmp_path: Path) -> None:
@@ -364,7 +364,7 @@ async def test_a_state_file_that_cannot_be_read_is_said_to_be_so(tmp_path: Path)
     (tmp_path / "state.db").write_bytes(b"this is no database, and long enough to be looked at " * 20)
     async with world(tmp_path) as it:
         assert verdicts(await it.look()) == PASSING
-        assert any(text.startswith("going on without what was remembered") for text in it.said)
+        assert any(text.startswith("continuing without the state file") for text in it.said)
 
 
 async def test_progress_names_what_was_seen(tmp_path: Path) -> None:
@@ -382,10 +382,10 @@ async def test_the_hops_are_told_apart_where_the_own_store_is_proven(tmp_path: P
         await it.sandbox.break_("export_failing")
         described = await it.look()
         assert described["fault"] == "export_failing"
-        assert "TrueFoundry's own store has the trace: the gateway made it" in described["because"]
+        assert "TrueFoundry's own store has the trace, so the gateway created it" in described["because"]
 
 
-async def test_a_world_that_is_mended_passes_again(tmp_path: Path) -> None:
+async def test_a_world_that_is_fixed_passes_again(tmp_path: Path) -> None:
     """Nothing is remembered from pass to pass."""
     async with world(tmp_path) as it:
         await it.sandbox.break_("gateway_refused")

@@ -10,7 +10,7 @@ from monitor.core.silence import Silence
 from monitor.daemon.operations import LiveOperations
 from monitor.ports import Undeliverable
 from monitor.store import StoreError
-from monitor.web.api import Rejected, Unknown
+from monitor.web.views import Rejected, Unknown
 from tests.core.build import CADENCES
 from tests.daemon.home import DEMO, Home, home
 from tests.fakes.clock import START

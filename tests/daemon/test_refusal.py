@@ -43,7 +43,7 @@ async def test_it_is_told_once_after_a_while_and_once_that_it_is_over() -> None:
     assert reasons == [Reason.OPENED, Reason.OPENED, Reason.RESOLVED, Reason.RESOLVED]
 
 
-async def test_what_is_mended_soon_is_told_to_nobody() -> None:
+async def test_what_is_fixed_soon_notifies_nobody() -> None:
     """A slip of the pen that is noticed at once."""
     bench = Bench()
     bench.refusal.refuse("junk")

@@ -20,7 +20,7 @@ from monitor.daemon.service import Service
 from monitor.ports import Undeliverable
 from monitor.redaction import Redactor
 from monitor.settings import load
-from monitor.web.api import Rejected
+from monitor.web.views import Rejected
 from tests.core.build import CADENCES
 from tests.daemon.home import DEMO, Home, home
 from tests.fakes.clock import START

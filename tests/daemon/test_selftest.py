@@ -55,7 +55,7 @@ async def test_one_that_fails_keeps_no_other_from_being_tested() -> None:
     assert outcomes == [("lost", "unknown"), ("refused", "failed"), ("hanging", "unknown"), ("good", "sent")]
 
 
-async def test_what_is_mended_is_no_problem_any_more() -> None:
+async def test_what_is_fixed_is_no_problem_any_more() -> None:
     """With the next test."""
     slack = FakeNotifier("slack")
     slack.failures.append(Undeliverable("down"))

@@ -31,10 +31,11 @@ TARGET_KEYS = [
     "checks",
     "trace_id",
     "arrival_seconds",
+    "last_arrival_at",
 ]
 
 
-def well(**changes: Any) -> Story:
+def healthy(**changes: Any) -> Story:
     """Every check has passed."""
     story = Story(policy=policy(**{**ONE_LOOK, **changes})).config().proven()
     story.passes(C.GATEWAY).passes(C.CONTROL)
@@ -52,18 +53,18 @@ def described(story: Story) -> dict[str, Any]:
 # --- shape -----------------------------------------------------------------------------------------------------------
 
 
-def test_nothing_is_left_to_do_for_what_is_mended_and_waits() -> None:
+def test_nothing_is_left_to_do_for_what_is_fixed_and_waits() -> None:
     """Page, API and `status` say so, as the messages do."""
     story = Story().config(OFF).wait(60).config()
-    waits = "Nothing to do: it resolves by itself when traces arrive again."
+    waits = "Nothing: this resolves by itself when traces arrive again."
     assert describe_target(story.state, story.policy, story.now)["advice"] == waits
     assert describe_incident(story.incident)["advice"] == waits
-    assert describe_incident(story.incident)["waiting"] == "exporter_disabled mended 08:01 UTC, waiting for traces"
+    assert describe_incident(story.incident)["waiting"] == "`exporter_disabled` fixed 08:01 UTC, waiting for traces"
 
 
 def test_a_healthy_target_has_exactly_the_documented_shape() -> None:
     """These keys and these types, and nothing else: scripts depend on them."""
-    story = well()
+    story = healthy()
     report = json.loads(json.dumps(describe({PROD: (story.state, story.policy)}, story.now)))
     assert list(report) == ["verdict", "targets"]
     target = report["targets"]["prod"]
@@ -81,6 +82,7 @@ def test_a_healthy_target_has_exactly_the_documented_shape() -> None:
         "checks": None,
         "trace_id": f"{1:032x}",
         "arrival_seconds": 1.0,
+        "last_arrival_at": max(canary.arrived_at or 0.0 for canary in story.state.canaries),
     }
     assert list(target["checks"]) == ["config", "gateway", "canary", "arrival", "control"]
     for check in target["checks"].values():
@@ -91,7 +93,7 @@ def test_a_healthy_target_has_exactly_the_documented_shape() -> None:
 
 def test_a_failing_target_has_the_same_shape() -> None:
     """With the name, the severity, the component, why we think so, and the next step."""
-    story = well().config(manifest({"otel_traces_exporter_config.encoding": "json"}, key="Bearer ****"))
+    story = healthy().config(manifest({"otel_traces_exporter_config.encoding": "json"}, key="Bearer ****"))
     target = described(story)
     assert sorted(target) == sorted(TARGET_KEYS)
     assert (target["verdict"], target["fault"], target["severity"], target["component"]) == (
@@ -102,7 +104,7 @@ def test_a_failing_target_has_the_same_shape() -> None:
     )
     assert target["because"]
     assert target["advice"]
-    assert target["summary"].startswith("The gateway's export configuration is not as expected: ")
+    assert target["summary"] == "The export configuration is not as expected. Config_drift it is."
     assert target["checks"]["config"]["fault"] == "config_drift"
 
 
@@ -112,22 +114,22 @@ def test_a_check_that_has_not_looked_says_so() -> None:
     assert target["checks"]["config"] == {
         "verdict": "unknown",
         "fault": None,
-        "summary": "has not looked yet",
+        "summary": "has not run yet",
         "evidence": {},
         "duration_seconds": None,
     }
     assert target["verdict"] == "unknown"
-    assert target["summary"] == "cannot tell: config, gateway, canary, arrival, control"
+    assert target["summary"] == "not known: config, gateway, canary, arrival, control"
 
 
 def test_what_is_waited_for_is_named() -> None:
-    """A trace that has not come, a span of our own that has not been read back."""
+    """A trace that has not arrived, a test span that has not been read back."""
     story = Story()
     story.canary()
     story.control()
     checks = described(story)["checks"]
-    assert checks["arrival"]["summary"] == "the trace has not come yet"
-    assert checks["control"]["summary"] == "a span of our own was accepted and has not been read back yet"
+    assert checks["arrival"]["summary"] == "the trace has not arrived yet"
+    assert checks["control"]["summary"] == "a test span was accepted and has not been read back yet"
 
 
 @pytest.mark.parametrize(
@@ -144,20 +146,20 @@ def test_without_a_canary_no_trace_can_arrive(check: CheckName, fault: Fault) ->
     """Only of `arrival` is that the reason."""
     story = Story(policy=policy(**ONE_LOOK)).fails(check, fault)
     checks = described(story)["checks"]
-    assert checks["arrival"]["summary"] == "no trace could be made"
-    assert checks["control"]["summary"] == "has not looked yet"
+    assert checks["arrival"]["summary"] == "no trace could be created"
+    assert checks["control"]["summary"] == "has not run yet"
 
 
 def test_an_unknown_look_says_why() -> None:
     """The reason is evidence: a word of a closed list."""
-    story = well().is_blind(C.CONFIG, UnknownReason.REFUSED)
+    story = healthy().is_blind(C.CONFIG, UnknownReason.REFUSED)
     config = described(story)["checks"]["config"]
     assert (config["verdict"], config["fault"], config["evidence"]) == ("unknown", "blind", {"reason": "refused"})
 
 
 def test_disabled_checks_are_not_there() -> None:
     """Nobody looks, nobody says anything."""
-    story = well(without=(C.CONFIG, C.CONTROL))
+    story = healthy(without=(C.CONFIG, C.CONTROL))
     assert set(described(story)["checks"]) == {"gateway", "canary", "arrival"}
 
 
@@ -167,7 +169,7 @@ def test_disabled_checks_are_not_there() -> None:
 @pytest.mark.parametrize("fault", [F.BLIND, F.CHECK_FAILED])
 def test_what_is_wrong_with_the_monitor_itself_is_unknown(fault: Fault) -> None:
     """A target fails only by a fault of the gateway's, its provider's, or Traceloop's."""
-    story = well()
+    story = healthy()
     reason = UnknownReason.UNREACHABLE if fault is F.BLIND else UnknownReason.CRASHED
     story.is_blind(C.CONFIG, reason)
     assert set(story.state.confirmed) == {fault}
@@ -177,14 +179,14 @@ def test_what_is_wrong_with_the_monitor_itself_is_unknown(fault: Fault) -> None:
 
 def test_a_confirmed_fault_outranks_a_blind_check() -> None:
     """It fails, whatever else cannot be seen."""
-    story = well().is_blind(C.CONFIG).fails(C.GATEWAY, F.GATEWAY_UNREACHABLE)
+    story = healthy().is_blind(C.CONFIG).fails(C.GATEWAY, F.GATEWAY_UNREACHABLE)
     target = described(story)
     assert (target["verdict"], target["fault"]) == ("fail", "gateway_unreachable")
 
 
 def test_a_failure_that_is_not_settled_is_unknown() -> None:
     """In the daemon one look is not enough."""
-    story = well(fail_after=2).fails(C.GATEWAY, F.GATEWAY_UNREACHABLE)
+    story = healthy(fail_after=2).fails(C.GATEWAY, F.GATEWAY_UNREACHABLE)
     assert verdict_of(story.state, story.policy) is Verdict.UNKNOWN
     assert described(story)["checks"]["gateway"]["verdict"] == "fail"
 
@@ -193,7 +195,7 @@ def test_a_check_that_is_switched_off_is_not_missed() -> None:
     """Only what is enabled counts."""
     story = Story(policy=policy(without=tuple(set(C) - {C.GATEWAY}))).passes(C.GATEWAY)
     assert verdict_of(story.state, story.policy) is Verdict.PASS
-    assert described(story)["summary"] == "well, as far as gateway can see"
+    assert described(story)["summary"] == "healthy, as far as gateway can see"
 
 
 def test_where_nothing_is_looked_at_nothing_is_known() -> None:
@@ -202,26 +204,26 @@ def test_where_nothing_is_looked_at_nothing_is_known() -> None:
 
 
 def test_a_fault_that_nobody_wants_to_hear_of_still_fails() -> None:
-    """By `alerting.severity: none` it is told to nobody; the object names it all the same."""
-    story = well(severity={F.PROVIDER_FAILING: Severity.NONE}).fails(C.CANARY, F.PROVIDER_FAILING)
+    """By `alerting.severity: none` nobody is notified of it; the object names it all the same."""
+    story = healthy(severity={F.PROVIDER_FAILING: Severity.NONE}).fails(C.CANARY, F.PROVIDER_FAILING)
     assert story.state.incident is None
     target = described(story)
     assert sorted(target) == sorted(TARGET_KEYS)
     assert (target["verdict"], target["fault"], target["severity"]) == ("fail", "provider_failing", "none")
-    assert target["summary"] == "The gateway is well, the model provider behind it is not"
-    assert target["because"][-1] == "its severity is set to none: nobody is told"
+    assert target["summary"] == "The model provider is failing"
+    assert target["because"][-1] == "its severity is set to none: nobody is notified"
 
 
 def test_a_loss_that_nobody_wants_to_hear_of_has_the_name_of_its_hop() -> None:
-    """The name by which it would have been told."""
-    story = well(severity=dict.fromkeys({*LOSSES, F.TRACE_LATE}, Severity.NONE))
+    """The name by which it would have been reported."""
+    story = healthy(severity=dict.fromkeys({*LOSSES, F.TRACE_LATE}, Severity.NONE))
     lost = story.canary()
     story.wait(60).control_seen(story.control(), shown=True)
     story.wait(300).see(lost).origin(lost, found=True)
     assert story.state.incident is None
     target = described(story)
     assert (target["verdict"], target["fault"], target["severity"]) == ("fail", "export_failing", "none")
-    assert target["summary"].startswith("TrueFoundry has the traces and Traceloop is well")
+    assert target["summary"].startswith("Traces are lost between TrueFoundry and Traceloop")
 
 
 @pytest.mark.parametrize(
@@ -236,7 +238,7 @@ def test_a_loss_that_nobody_wants_to_hear_of_has_the_name_of_its_hop() -> None:
 )
 def test_the_worst_target_is_the_verdict_of_all(verdicts: list[str], overall: str) -> None:
     """Fail, else unknown, else pass."""
-    made = {"pass": well(), "unknown": Story(), "fail": well().fails(C.GATEWAY, F.GATEWAY_UNREACHABLE)}
+    made = {"pass": healthy(), "unknown": Story(), "fail": healthy().fails(C.GATEWAY, F.GATEWAY_UNREACHABLE)}
     states = {str(place): (made[name].state, made[name].policy) for place, name in enumerate(verdicts)}
     assert describe(states, START + 10)["verdict"] == overall
 
@@ -280,4 +282,4 @@ def test_an_incident_is_described_whole() -> None:
     assert json.loads(json.dumps(open_one)) == open_one
     over = describe_incident(an_incident(closed_at=START + 900, losses=Losses(sent=3, lost=1), acked_by="ana"))
     assert (over["open"], over["acknowledged_by"]) == (False, "ana")
-    assert over["losses"] == "3 canaries: 2 arrived in time, 0 late, 1 lost"
+    assert over["losses"] == "3 canaries: 2 arrived in time, 1 lost"

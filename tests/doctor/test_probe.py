@@ -59,8 +59,19 @@ async def test_progress_is_said_as_it_goes() -> None:
         await it.target()
         assert "demo: asking TrueFoundry's control plane" in it.said
         assert "demo: gateway pass: the gateway answers (HTTP 200)" in it.said
-        assert it.said[-1] == "demo: reading what the trace carries"
+        assert it.said[-1] == "demo: reading the trace's attributes"
         assert all(line.startswith("demo: ") for line in it.said)
+
+
+@pytest.mark.parametrize("refused", ["key_rejected", ""])
+async def test_a_refused_key_ends_it_within_seconds(refused: str) -> None:
+    """No trace can arrive through a key that Traceloop answers with 401: the five minutes of waiting would prove nothing."""
+    wrong = {} if refused else {"demo": {"traceloop": {"api_key": "tl_wrong_0123456789"}}}
+    async with harness("", *([refused] if refused else ()), targets=wrong) as it:
+        given = answers(await it.target())
+        assert given["warehouse"] == ("401", "fail")
+        assert it.took <= 30
+        assert it.said[-1] == "demo: Traceloop rejects the key, so no trace can arrive: not waiting any longer"
 
 
 async def test_without_a_control_plane_its_questions_are_left_out() -> None:
@@ -137,7 +148,7 @@ async def test_the_trace_of_a_refused_request_is_waited_for() -> None:
 
 
 @pytest.mark.parametrize(
-    ("variant", "said"), [("named-only", "the answer names a trace,"), ("untraced", "names no trace,")]
+    ("variant", "said"), [("named-only", "the answer carries a trace id,"), ("untraced", "carries no trace id,")]
 )
 async def test_whether_a_refusal_names_a_trace_is_said_of_the_refusal(variant: str, said: str) -> None:
     """And not of the canary, whose answer names one."""

@@ -255,7 +255,7 @@ async def test_after_a_rotation_the_monitor_is_to_be_given_the_new_key() -> None
     """Traceloop refuses ours, and the gateway has another one: to set that back would stop the export."""
     async with harness("", "config_drift_rotation") as it:
         given = (await it.target())["questions"]["config_matches"]
-        assert given["advice"].startswith("Give the monitor the key that the gateway's exporter carries now")
+        assert given["advice"].startswith("Give the monitor the key that the exporter carries now")
         assert "it was probably rotated" in given["summary"]
         assert "no trace arrives" not in given["summary"]
         unread = replace(it.seen[-1], window=None)
@@ -278,7 +278,7 @@ async def test_a_missing_permission_says_which_and_where() -> None:
     async with harness("", "control_plane_forbidden") as it:
         advice = (await it.target())["questions"]["config_readable"]["advice"]
         assert "gateway-controls:ListGatewayControls" in advice
-        assert "open Access, make a custom role (resource type: tenant)" in advice
+        assert "open Access, create a custom role (resource type: tenant)" in advice
 
 
 @pytest.mark.parametrize(

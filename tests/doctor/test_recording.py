@@ -411,7 +411,7 @@ def test_a_directory_of_somebody_else_is_refused(tmp_path: Path, stranger: str) 
     """And nothing in it is touched, though a recording lies beside it."""
     recorder(tmp_path).close()
     (tmp_path / stranger).write_text("precious")
-    with pytest.raises(Unfit, match="is not empty and holds no earlier recording; name a new one"):
+    with pytest.raises(Unfit, match=r"is not empty and holds no earlier recording\. Name a new one"):
         recorder(tmp_path)
     assert (tmp_path / stranger).read_text() == "precious"
     assert "index.json" in names(tmp_path)

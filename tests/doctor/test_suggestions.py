@@ -79,7 +79,10 @@ async def test_another_service_name_may_be_meant() -> None:
     """It is suggested with a reservation."""
     async with harness("", "trace_mislabelled") as it:
         given = (await it.target())["suggested_settings"]["expected.service_name"]
-        assert given == {"value": "unknown_service", "why": "so the gateway calls itself; only if it is meant so"}
+        assert given == {
+            "value": "unknown_service",
+            "why": "the name that the gateway uses; set it only if that is intended",
+        }
 
 
 async def test_deadlines_suit_what_was_measured() -> None:

@@ -145,7 +145,7 @@ async def test_the_proxy_is_named_without_its_password() -> None:
         await it.report()
         given = ask("proxy", it.seen[0])
         assert given.answer == "used"
-        assert "By http.proxy a proxy is used" in given.summary
+        assert "A proxy is used, set by http.proxy" in given.summary
         assert "the gateway through proxy.acme.example:3128" in given.summary
         assert "secretpass" not in given.summary + str(given.evidence)
 
@@ -181,7 +181,7 @@ async def test_a_bot_without_its_scope_is_reported() -> None:
 async def test_the_cost_counts_real_spans() -> None:
     """Where a trace was seen; and says when the free plans do not suffice."""
     seen = await healthy()
-    assert "27,360 spans (3 a canary);" in ask("cost", seen).summary
+    assert "27,360 spans (3 per canary);" in ask("cost", seen).summary
     frequent = await healthy(targets={"demo": {"checks": {"canary": {"every": "2m30s", "max_per_day": 1000}}}})
     given = ask("cost", frequent)
     assert (given.answer, given.verdict) == ("beyond free", PASS)
@@ -343,7 +343,7 @@ async def test_json_that_is_configured_has_to_be_taken() -> None:
     seen = await healthy(targets={"demo": {"expected": {"encoding": "json"}}})
     given = ask("json_ingest", seen)
     assert (given.answer, given.verdict) == ("refused", FAIL)
-    assert given.advice == "expected.encoding is json: set it, and the exporter, to proto."
+    assert given.advice == "Set expected.encoding, and the exporter's encoding, to proto."
 
 
 # --- the verdict ------------------------------------------------------------------------------------------------------

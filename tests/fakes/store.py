@@ -2,7 +2,7 @@
 
 from itertools import count, islice
 
-from monitor.core.inputs import Input
+from monitor.core.inputs import Input, NoticeDelivered
 from monitor.core.model import Instant, TargetName
 from monitor.core.silence import Silence
 from monitor.core.state import State, TargetState
@@ -73,6 +73,11 @@ class MemoryStore:
             if (target is None or kept.target == target) and (since is None or kept.until >= since)
         )
         return tuple(islice(wanted, limit))[::-1]
+
+    async def notices(self, target: TargetName, *, since: Instant, until: Instant) -> tuple[NoticeDelivered, ...]:
+        """As of the protocol."""
+        kept = (one for one in self._history.values() if one.target == target and since <= one.until <= until)
+        return tuple(one.given for one in kept if isinstance(one.given, NoticeDelivered))
 
     @property
     def problem(self) -> str | None:

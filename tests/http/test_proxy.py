@@ -74,7 +74,7 @@ async def test_a_tunnel_that_our_proxy_refuses_is_unknown_though_another_service
         seen = await _look(over_network(proxy=f"http://user:{SECRET}@127.0.0.1:{port}"), "https://gateway.example")
     assert says(seen.result) == ("unknown", UnknownReason.PROXY)
     assert SECRET not in seen.result.summary
-    assert f"our proxy refuses the connection to gateway.example ({said})" in seen.result.summary
+    assert f"the monitor's proxy refuses the connection to gateway.example ({said})" in seen.result.summary
 
 
 async def test_a_407_to_a_forwarded_request_is_our_proxys() -> None:
@@ -104,7 +104,7 @@ async def test_a_proxy_that_cannot_be_reached_is_ours(scheme: str) -> None:
 async def test_a_proxy_that_closes_or_is_none_is_ours(said: bytes) -> None:
     """It closes the connection, or is no proxy at all."""
     async with serving(saying(said)) as port:
-        with pytest.raises(Unreachable, match="our proxy") as caught:
+        with pytest.raises(Unreachable, match="the monitor's proxy") as caught:
             await ask(_through(port), "https://gateway.example/")
     assert caught.value.kind == "proxy"
 
@@ -112,14 +112,18 @@ async def test_a_proxy_that_closes_or_is_none_is_ours(said: bytes) -> None:
 async def test_a_proxy_that_never_connects_us_is_ours() -> None:
     """The tunnel does not come to stand in time."""
     async with serving(saying(stay=True)) as port:
-        with pytest.raises(Unreachable, match=r"does not connect us to gateway\.example within") as caught:
+        with pytest.raises(Unreachable, match=r"does not connect to gateway\.example within") as caught:
             await ask(_through(port), "https://gateway.example/", timeout=0.2)
     assert caught.value.kind == "proxy"
 
 
 @pytest.mark.parametrize(
     ("proxy", "why"),
-    [("socks5://127.0.0.1:1", "neither http nor https"), ("http://", "our proxy"), ("http://[::1", "our proxy")],
+    [
+        ("socks5://127.0.0.1:1", "neither http nor https"),
+        ("http://", "the monitor's proxy"),
+        ("http://[::1", "the monitor's proxy"),
+    ],
 )
 async def test_a_proxy_that_cannot_be_used_is_ours(proxy: str, why: str) -> None:
     """A mistake in our own settings or environment; SOCKS needs a library that is not ours."""

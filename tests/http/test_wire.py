@@ -65,8 +65,10 @@ async def test_what_the_system_says_is_said_in_its_words(received: Received, way
     host = "127.0.0.1" if way == "address" else "gateway.example"
     with pytest.raises(Unreachable) as caught:
         await ask(http, f"http://{host}:{port}/")
-    direct = f"{host}:{port}: no connection (connection refused)"
-    by_proxy = f"our proxy localhost:{port} cannot be reached, so {host}:{port} was not asked (connection refused)"
+    direct = f"connection refused ({host}:{port})"
+    by_proxy = (
+        f"the monitor's proxy localhost:{port} cannot be reached, so {host}:{port} was not asked (connection refused)"
+    )
     assert str(caught.value) == (by_proxy if way == "proxy" else direct)
     assert caught.value.phases.connect is not None
     assert received.outcomes == [(Service.GATEWAY, "proxy" if way == "proxy" else "connect")]
@@ -78,20 +80,20 @@ _CUT_OFF = "the connection was closed before the answer was complete"
 @pytest.mark.parametrize(
     ("said", "kind", "text"),
     [
-        (b"SSH-2.0-OpenSSH\r\n\r\n", "protocol", "what it sent is not HTTP (illegal status line: SSH-2.0-OpenSSH)"),
-        (b"HTTP/1.1 abc\r\n\r\n", "protocol", "what it sent is not HTTP (illegal status line: HTTP/1.1 abc)"),
+        (b"SSH-2.0-OpenSSH\r\n\r\n", "protocol", "the answer is not HTTP ({}: illegal status line: SSH-2.0-OpenSSH)"),
+        (b"HTTP/1.1 abc\r\n\r\n", "protocol", "the answer is not HTTP ({}: illegal status line: HTTP/1.1 abc)"),
         (b"\x16\x03\x01\x00", None, ""),
         (b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 50_000, None, ""),
-        (b"", "reset", _CUT_OFF),
+        (b"", "reset", f"{_CUT_OFF} ({{}})"),
         (
             b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nabc",
             "reset",
-            f"{_CUT_OFF} (received 3 bytes, expected 100)",
+            f"{_CUT_OFF} ({{}}: received 3 bytes, expected 100)",
         ),
         (
             b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab",
             "reset",
-            f"{_CUT_OFF} (incomplete chunked read)",
+            f"{_CUT_OFF} ({{}}: incomplete chunked read)",
         ),
     ],
     ids=["ssh", "status", "tls", "headers", "nothing", "length", "chunked"],
@@ -104,7 +106,7 @@ async def test_what_was_sent_is_said_once_and_not_as_python_writes_it(said: byte
     if kind is None:  # how the pieces arrive decides which
         assert caught.value.kind in {"protocol", "reset"}
     else:
-        assert (caught.value.kind, str(caught.value)) == (kind, f"127.0.0.1:{port}: {text}")
+        assert (caught.value.kind, str(caught.value)) == (kind, text.format(f"127.0.0.1:{port}"))
 
 
 @pytest.mark.parametrize(
@@ -297,7 +299,7 @@ async def test_a_flood_of_interim_answers_ends(received: Received) -> None:
             sent += 1
 
     async with serving(flood) as port:
-        with pytest.raises(Unreachable, match="no end before the answer") as caught:
+        with pytest.raises(Unreachable, match="headers without an end") as caught:
             await ask(over_network(received), f"http://127.0.0.1:{port}/", timeout=20)
     assert caught.value.kind == "protocol"
     assert received.outcomes == [(Service.GATEWAY, "protocol")]

@@ -3,20 +3,38 @@
 from dataclasses import replace
 
 from monitor.core.faults import FAULTS
-from monitor.core.incident import Diagnosis, Incident, Losses, Notice, Notified, Reason, TimelineEntry
+from monitor.core.incident import (
+    Diagnosis,
+    Hop,
+    HopState,
+    Incident,
+    Losses,
+    Notice,
+    Notified,
+    Place,
+    Reason,
+    TimelineEntry,
+)
 from monitor.core.model import Fault, Severity, TargetName
+from monitor.core.text import sentence
 from tests.fakes.clock import START
 
 PROD = TargetName("prod")
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 MENTION = "<!subteam^S0123>"
+HOPS = (
+    Hop(place=Place.GATEWAY, state=HopState.OK, text="answers"),
+    Hop(place=Place.TRUEFOUNDRY, state=HopState.UNKNOWN, text="cannot be told"),
+    Hop(place=Place.EXPORT, state=HopState.BROKEN, text="is switched off"),
+    Hop(place=Place.TRACELOOP, state=HopState.OK, text="shows a test span"),
+)
 
 
 def a_diagnosis(
     fault: Fault = Fault.EXPORTER_DISABLED,
     *,
     severity: Severity | None = None,
-    because: tuple[str, ...] = ("the manifest is null", "last changed by ana at 2027-01-15 07:58 UTC"),
+    because: tuple[str, ...] = ("the manifest is null", "changed by ana at 2027-01-15 07:58 UTC"),
     **more: object,
 ) -> Diagnosis:
     """What the diagnosis says of a fault."""
@@ -26,7 +44,10 @@ def a_diagnosis(
             fault=fault,
             severity=entry.severity if severity is None else severity,
             component=entry.component,
-            summary=f"{entry.title}: {because[0]}" if because else entry.title,
+            title=entry.title,
+            summary=" ".join(map(sentence, (entry.title, *because[:1]))),
+            impact=entry.impact,
+            hops=HOPS,
             because=because,
             advice=entry.advice,
             since=START - 60,
@@ -84,15 +105,15 @@ def opened() -> Notice:
 def drift() -> Notice:
     """Two fields differ."""
     because = (
-        "endpoint: expected https://api.traceloop.com/v1/traces, found https://api.traceloop.com",
-        "Authorization: expected Bearer … (a1f3c2d4), found the same without Bearer",
-        "last changed by ana at 2027-01-15 07:58 UTC",
+        "Endpoint is `https://api.traceloop.com`, should be `https://api.traceloop.com/v1/traces`",
+        "Headers → Authorization is a value with fingerprint a1f3c2d4 (`Bearer ` is missing)",
+        "changed by ana at 2027-01-15 07:58 UTC",
     )
     diagnosis = a_diagnosis(
         Fault.CONFIG_DRIFT,
         severity=Severity.CRITICAL,
         because=because,
-        summary="The gateway's export configuration is not as expected: 2 fields differ",
+        summary="The export configuration is not as expected. 2 fields differ.",
         explained=(Fault.TRACE_MISSING,),
         also=(Fault.PROVIDER_FAILING,),
     )
@@ -108,7 +129,7 @@ def again() -> Notice:
 
 
 def changed() -> Notice:
-    """The root cause is mended, another is left."""
+    """The root cause is fixed, another is left."""
     diagnosis = a_diagnosis(Fault.PROVIDER_FAILING, because=("the provider answers 503",))
     incident = an_incident(diagnosis, worst=Severity.CRITICAL)
     incident = replace(
@@ -125,7 +146,7 @@ def changed() -> Notice:
 def turned_critical() -> Notice:
     """The same fault, worse."""
     diagnosis = a_diagnosis(
-        Fault.CONFIG_DRIFT, severity=Severity.CRITICAL, because=("encoding: expected proto, found json",)
+        Fault.CONFIG_DRIFT, severity=Severity.CRITICAL, because=("Encoding is `json`, should be `proto`",)
     )
     incident = an_incident(diagnosis)
     notified = told_of(incident, severity=Severity.WARNING)
@@ -133,7 +154,7 @@ def turned_critical() -> Notice:
 
 
 def reminder() -> Notice:
-    """Nobody has mended it for four hours."""
+    """Nobody has fixed it for four hours."""
     incident = an_incident()
     return a_notice(Reason.REMINDER, incident, at=START + 4 * 3600, notified=told_of(incident), broadcast=True)
 
@@ -159,8 +180,8 @@ def silenced() -> Notice:
 
 
 def waiting() -> Notice:
-    """Mended, and not yet proven."""
-    diagnosis = a_diagnosis(waiting="exporter_disabled mended 08:12 UTC by ana, waiting for traces")
+    """Fixed, and not yet proven."""
+    diagnosis = a_diagnosis(waiting="`exporter_disabled` fixed 08:12 UTC by ana, waiting for traces")
     incident = an_incident(diagnosis)
     return a_notice(Reason.EDITED, incident, at=START + 720, notified=told_of(incident))
 
@@ -169,7 +190,7 @@ def resolved() -> Notice:
     """Over, with what became of the canaries."""
     incident = an_incident(
         closed_at=START + 900,
-        closed_because="exporter_disabled mended 08:12 UTC by ana",
+        closed_because="`exporter_disabled` fixed 08:12 UTC by ana",
         losses=Losses(sent=9, late=3, lost=2, longest_delay=412.0),
     )
     return a_notice(Reason.RESOLVED, incident, at=START + 900, notified=told_of(incident), broadcast=True)

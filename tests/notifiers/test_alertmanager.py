@@ -94,8 +94,10 @@ async def test_an_opening_fires(cluster: Cluster) -> None:
     }
     assert alert["annotations"]["fault"] == "config_drift"
     assert alert["annotations"]["severity"] == "critical"
-    assert alert["annotations"]["summary"].startswith("The gateway's export configuration is not as expected")
-    assert "endpoint: expected" in alert["annotations"]["because"]
+    assert alert["annotations"]["summary"] == "The export configuration is not as expected. 2 fields differ."
+    assert "Endpoint is `https://api.traceloop.com`, should be" in alert["annotations"]["because"]
+    assert alert["annotations"]["impact"].endswith("the difference has existed since 2027-01-15 07:59 UTC.")
+    assert alert["annotations"]["path"] == "gateway ✅ → TrueFoundry ❔ → export ❌ → Traceloop ✅"
     assert alert["annotations"]["runbook_url"] == "https://monitor.acme.dev/runbooks/config_drift"
     assert alert["generatorURL"] == "https://monitor.acme.dev/"
     assert moment(alert["startsAt"]) == START

@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import pytest
 
+from monitor.core.faults import FAULTS
 from monitor.core.incident import Losses, Reason, TimelineEntry
-from monitor.core.model import Component, Fault, Severity
+from monitor.core.model import Fault, Severity
 from monitor.notifiers import wording
 from monitor.notifiers.wording import Style, duration, utc
 from tests.fakes.clock import START
@@ -75,15 +76,17 @@ def test_a_name_is_known_for_as_long_as_it_was_borne_last() -> None:
     incident = an_incident(a_diagnosis(Fault.PROVIDER_FAILING), timeline=tuple(timeline))
     notified = told_of(incident, fault=Fault.CONFIG_DRIFT)
     news = wording.news(a_notice(Reason.CHANGED, incident, at=START + 360, notified=notified), PLAIN)
-    assert "config_drift mended after 4 min; still: provider_failing" in news
+    assert "config_drift fixed after 4 min; still: The model provider is failing (provider_failing)" in news
 
 
-def test_a_loss_whose_hop_is_found_out_is_not_called_mended() -> None:
+def test_a_loss_whose_hop_is_found_out_is_not_called_fixed() -> None:
     """The traces are still lost: only more is known of where."""
     incident = an_incident(a_diagnosis(Fault.EXPORT_FAILING))
     notified = told_of(incident, fault=Fault.TRACE_MISSING)
     news = wording.news(a_notice(Reason.CHANGED, incident, at=START + 60, notified=notified), PLAIN)
-    assert news.endswith("trace_missing turns out to be export_failing")
+    assert news.endswith(
+        "trace_missing turned out to be: Traces are lost between TrueFoundry and Traceloop (export_failing)"
+    )
 
 
 @pytest.mark.parametrize(
@@ -95,11 +98,11 @@ def test_a_loss_that_is_over_or_new_is_no_turn_of_the_other(before: Fault, after
     news = wording.news(
         a_notice(Reason.CHANGED, incident, at=START + 60, notified=told_of(incident, fault=before)), PLAIN
     )
-    assert f"{before} mended after 1 min; still: {after}" in news
+    assert news.endswith(f"{before} fixed after 1 min; still: {FAULTS[after].title} ({after})")
 
 
 @pytest.mark.parametrize(
-    ("before", "news"), [(Severity.WARNING, "turned critical"), (Severity.CRITICAL, "more is known")]
+    ("before", "news"), [(Severity.WARNING, " turned critical"), (Severity.CRITICAL, ": more is known")]
 )
 def test_what_is_explained_is_named_below_the_first_line_only(before: Severity, news: str) -> None:
     """Also where the reader knows the incident by that name."""
@@ -107,15 +110,15 @@ def test_what_is_explained_is_named_below_the_first_line_only(before: Severity, 
     notified = told_of(incident, fault=Fault.TRACE_LATE, severity=before)
     notice = a_notice(Reason.CHANGED, incident, at=START + 60, notified=notified)
     first = wording.news(notice, PLAIN)
-    assert first.endswith(f"exporter_disabled · {news}")
+    assert first.endswith(f"Trace export is switched off (exporter_disabled){news}")
     assert "trace_late" not in first
-    assert "Explained by it: trace_late" in wording.others(notice, PLAIN)
+    assert "Consequences: trace_late" in wording.others(notice, PLAIN)
 
 
 def test_trace_ids_are_listed_once() -> None:
     """The list of traces has them; a line of other ids, or that says more, stays."""
     listed, other = "0" * 31 + "1", "0" * 31 + "2"
-    because = ("two traces did not arrive", f"trace {listed}", f"trace {other}", f"control span {listed}")
+    because = ("Two traces did not arrive", f"trace {listed}", f"trace {other}", f"control span {listed}")
     for ids, kept in (((listed,), because[2:]), ((), because[1:])):  # the first stands in the sentence above
         incident = an_incident(a_diagnosis(because=because, trace_ids=ids))
         assert wording.because(a_notice(incident=incident), PLAIN) == list(kept)
@@ -127,10 +130,23 @@ def test_a_clock_set_back_makes_nothing_negative() -> None:
     assert "after 0 s" in wording.headline(a_notice(Reason.RESOLVED, incident), PLAIN)
 
 
-def test_losses_begin_like_a_sentence() -> None:
-    """Also where there were none."""
-    notice = a_notice(Reason.RESOLVED, an_incident(closed_at=START, losses=Losses()))
-    assert wording.losses(notice, PLAIN) == ["No canary was sent meanwhile."]
+def test_losses_are_counted_so_far_as_long_as_some_are_not_judged() -> None:
+    """Then the message is edited when it is known."""
+    for losses, said in (
+        (Losses(sent=3, lost=1, pending=2), "So far: 3 canaries: 1 lost, 2 not known yet."),
+        (Losses(sent=3, lost=3), "3 canaries, all lost."),
+        (Losses(sent=1, unclear=1), "1 canary, outcome unknown."),
+    ):
+        notice = a_notice(Reason.RESOLVED, an_incident(closed_at=START, losses=losses))
+        assert wording.losses(notice, PLAIN) == [said]
+
+
+@pytest.mark.parametrize("fault", [Fault.BLIND, Fault.CHECK_FAILED, Fault.EXPORTER_DISABLED])
+def test_no_line_of_losses_where_it_would_say_nothing(fault: Fault) -> None:
+    """Of the monitor's own faults, of an incident in which no canary was served, and while it lasts."""
+    sent = 0 if fault is Fault.EXPORTER_DISABLED else 4
+    notice = a_notice(Reason.RESOLVED, an_incident(a_diagnosis(fault), closed_at=START, losses=Losses(sent=sent)))
+    assert wording.losses(notice, PLAIN) == []
     assert wording.losses(a_notice(), PLAIN) == []
 
 
@@ -138,19 +154,14 @@ def test_late_and_lost_traces_are_named_as_far_as_there_is_room() -> None:
     """And how many more there are."""
     losses = Losses(sent=9, late=1, lost=7, longest_delay=412.0, late_ids=("aa",), lost_ids=("bb", "cc"))
     assert wording.losses(a_notice(Reason.RESOLVED, an_incident(closed_at=START, losses=losses)), PLAIN) == [
-        "9 canaries: 1 arrived in time, 1 late (longest 412 s), 7 lost.",
+        "9 canaries: 1 arrived in time, 1 arrived late (after 412 s), 7 lost.",
         "Late, the longest first: aa",
         "Lost, the newest first: bb, cc and 5 more",
     ]
 
 
-def test_every_component_is_named() -> None:
-    """In words that a reader knows."""
-    assert set(wording.WHERE) == set(Component)
-
-
 def test_every_severity_has_a_sign_of_another_shape() -> None:
-    """Told apart without seeing colours."""
+    """They differ without colours."""
     assert len(set(wording.SEVERITY_SIGNS.values())) == len(Severity)
 
 

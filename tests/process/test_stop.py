@@ -54,7 +54,9 @@ def test_hanging_names_and_a_silent_slack_keep_nobody(directories: tuple[Path, P
         assert first.process.wait(GRACE) == 0
         assert time.monotonic() - began < GRACE
         assert "Traceback" not in first.printed
-        assert first.logged("stopped with notices undelivered; they are delivered after the next start") is not None
+        assert (
+            first.logged("stopped with undelivered notifications; they are delivered after the next start") is not None
+        )
 
 
 def _not_ready(program: Program) -> bool:

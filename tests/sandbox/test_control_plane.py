@@ -35,7 +35,7 @@ async def test_the_configuration_comes_in_its_envelope(asker: Asker, sandbox: Sa
 
 
 async def test_a_change_is_signed_and_dated(asker: Asker, sandbox: Sandbox, clock: FakeClock) -> None:
-    """Breaking and mending are both somebody's change; a fault that touches no field changes no signature."""
+    """Breaking and fixing are both somebody's change; a fault that touches no field changes no signature."""
     await sandbox.break_("export_failing")
     assert (await asker.config())["createdBySubject"]["subjectSlug"] == "ada@example.com"
     await clock.advance(60)

@@ -121,13 +121,18 @@ TABLE: Mapping[str, Breakage] = {
             "config_drift",
             F.CONFIG_DRIFT,
             (_CONFIG, CRITICAL),
-            "endpoint",
+            "Endpoint is ",
             needs=_SETTING,
             clears=(_MANIFEST,),
             hides=_CAUSE,
         ),
         _row(
-            "config_drift_header", F.CONFIG_DRIFT, (_CONFIG, WARNING), "x-api-key", needs=_SETTING, clears=(_MANIFEST,)
+            "config_drift_header",
+            F.CONFIG_DRIFT,
+            (_CONFIG, WARNING),
+            "Headers → X-Api-Key is ",
+            needs=_SETTING,
+            clears=(_MANIFEST,),
         ),
         _row(
             "wrong_environment",
@@ -143,7 +148,7 @@ TABLE: Mapping[str, Breakage] = {
             "content_leaked",
             F.CONTENT_LEAKED,
             (_CONFIG, CRITICAL),
-            "attribute ",
+            "A trace carries it in ",
             needs=WHOLE,
             clears=(WHOLE | {S.SERVED},),
         ),
@@ -151,7 +156,7 @@ TABLE: Mapping[str, Breakage] = {
             "content_missing",
             F.CONTENT_MISSING,
             (_CONFIG, WARNING),
-            "no span of the trace carries",
+            "traces carries any",
             needs=WHOLE | {S.SERVED},
         ),
         _row(
@@ -181,7 +186,7 @@ TABLE: Mapping[str, Breakage] = {
             "export_failing",
             F.EXPORT_FAILING,
             (_EXPORT, CRITICAL),
-            "Traceloop itself is well",
+            "Traceloop is healthy: it accepted and shows a test span",
             hides=_NOTHING_LEAVES,
         ),
         _row(
@@ -216,7 +221,7 @@ TABLE: Mapping[str, Breakage] = {
             "control_plane_forbidden",
             F.BLIND,
             (Component.MONITOR, WARNING),
-            "only a human can mend this",
+            "Only a person can fix this",
             hides=_MANIFEST,
         ),
     )

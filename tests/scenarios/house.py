@@ -41,6 +41,8 @@ from tests.virtual_schedule import VirtualSchedule
 
 DEMO = TargetName("demo")
 MENTION = "<!subteam^S0123>"
+OPERATED: Mapping[str, Any] = {"server": {"admin_token": "a-token-of-the-operators"}}
+"""Settings of a monitor that can be operated: only there a message offers commands."""
 MINUTE, HOUR = 60.0, 3600.0
 GRACE = 5.0
 NO_TRAFFIC = Traffic()
@@ -247,7 +249,7 @@ class House:
         return self.clock.now()
 
     async def fix(self, fault: str | None = None) -> float:
-        """Recovery it, or everything; when."""
+        """Fix it, or everything; when."""
         await self.sandbox.fix(fault)
         return self.clock.now()
 

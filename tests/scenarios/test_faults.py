@@ -7,7 +7,7 @@ import pytest
 from monitor.core.incident import Reason
 from monitor.core.model import Component, Fault, Severity
 from monitor.sandbox import FAULTS, Variant
-from tests.scenarios.house import DEMO, MENTION, MINUTE, house
+from tests.scenarios.house import DEMO, MENTION, MINUTE, OPERATED, house
 
 CRITICAL, WARNING = Severity.CRITICAL, Severity.WARNING
 
@@ -91,7 +91,7 @@ TABLE = (
         component=Component.CONFIG,
         notified=75,
         resolved=8 * MINUTE,
-        says="endpoint",
+        says="Endpoint is ",
     ),
     Row(
         breaks="config_drift_header",
@@ -100,7 +100,7 @@ TABLE = (
         component=Component.CONFIG,
         notified=75,
         resolved=75,
-        says="x-api-key",
+        says="Headers → X-Api-Key is a value with fingerprint ",
     ),
     Row(
         breaks="wrong_environment",
@@ -119,7 +119,7 @@ TABLE = (
         component=Component.CONFIG,
         notified=6 * MINUTE,
         resolved=3 * MINUTE,
-        says="attribute ",
+        says="A trace carries it in ",
     ),
     Row(
         breaks="content_missing",
@@ -129,7 +129,7 @@ TABLE = (
         component=Component.CONFIG,
         notified=11 * MINUTE,
         resolved=11 * MINUTE,
-        says="no span of the trace carries",
+        says="No span of the last 2 traces carries any",
     ),
     Row(
         breaks="trace_not_created",
@@ -147,7 +147,7 @@ TABLE = (
         component=Component.TRACELOOP,
         notified=9 * MINUTE,
         resolved=8 * MINUTE,
-        says="the gateway's exporter carries the same key",
+        says="The exporter carries the same key",
     ),
     Row(
         breaks="ingest_failing",
@@ -165,7 +165,7 @@ TABLE = (
         component=Component.EXPORT,
         notified=11 * MINUTE,
         resolved=3 * MINUTE,
-        says="Traceloop itself is well",
+        says="Traceloop is healthy: it accepted and shows a test span that was sent later",
     ),
     Row(
         breaks="trace_missing",
@@ -211,7 +211,7 @@ TABLE = (
         component=Component.MONITOR,
         notified=12 * MINUTE,
         resolved=75,
-        says="only a human can mend this",
+        says="Only a person can fix this, so there are no reminders",
     ),
 )
 
@@ -220,7 +220,7 @@ TABLE = (
 async def test_a_fault_is_named_reported_and_resolved(row: Row) -> None:
     """Reported once, in one message that is edited to its end; critical calls somebody once, a warning and a resolve nobody."""
     assert row.fault in FAULTS[row.breaks].named
-    async with house(Variant().vary(row.words), content=row.content) as home:
+    async with house(Variant().vary(row.words), content=row.content, **OPERATED) as home:
         await home.settle_in()
         await home.break_(row.breaks)
         await home.until(lambda: home.incident is not None and home.incident.diagnosis.fault is row.fault, row.notified)

@@ -145,7 +145,7 @@ class Story:
         )
 
     def _reads_well(self, expected: Notified | None, before: Notified | None) -> None:
-        """The root shows the present state; what is fixed and what is left stands in the thread."""
+        """The root shows the present state; what is fixed and what is left is in the thread."""
         home = self.home
         if expected is None:
             assert home.notified[0]
@@ -161,8 +161,8 @@ class Story:
         assert all(str(fault) in root.text for fault in expected.also)
         if before is not None and before.row.fault not in self.beliefs[-1] and expected.row.fault in before.also:
             names = LOSSES if before.row.fault in LOSSES else {before.row.fault}
-            lines = [line for line in home.thread(root) if f"still: {expected.row.fault}" in line]
-            assert any(f"{name} mended after" in line for name in names for line in lines)
+            lines = [line for line in home.thread(root) if line.endswith(f"({expected.row.fault})")]
+            assert any(f" {name} fixed after " in line and "; still: " in line for name in names for line in lines)
 
     def judge(self) -> None:
         """Nobody else was accused on the way, somebody was called once for each turn for the worse, each incident had one root."""
@@ -208,7 +208,7 @@ def _in_the_sandbox(name: str, *, content: bool) -> str:
 
 
 async def _crash(service: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
-    """Let the adapter run into what nobody thought of: a bug of ours, whenever a span of our own is sent."""
+    """Let the adapter run into what nobody thought of: a bug of ours, whenever a test span is sent."""
     if scope["path"].startswith("/v1/"):
         raise ZeroDivisionError
     await service(scope, receive, send)

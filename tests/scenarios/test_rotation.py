@@ -48,7 +48,8 @@ async def test_the_monitor_was_forgotten(tmp_path: Path) -> None:
         assert home.incident is not None
         assert home.incident.diagnosis.fault is Fault.CONFIG_DRIFT
         assert home.incident.diagnosis.severity is Severity.WARNING
-        assert "give the monitor the new key" in home.roots[0].text
+        assert "The Traceloop key was probably rotated, and the monitor has the old one" in home.roots[0].text
+        assert "Give the monitor the key that the exporter carries now" in home.roots[0].text
         key.give(home.sandbox.world.credentials.rotated_key)
         await home.until_resolved(10 * MINUTE)
         await home.advance(20 * MINUTE)

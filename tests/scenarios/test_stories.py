@@ -8,10 +8,10 @@ from monitor.core.canary import Outcome
 from monitor.core.incident import Reason
 from monitor.core.model import CheckName, Fault, Severity
 from monitor.notifiers.wording import duration, utc
-from monitor.sandbox import Variant
+from monitor.sandbox import FAULTS, Variant
 from tests.fakes.store import MemoryStore
 from tests.sampling import sample
-from tests.scenarios.house import HOUR, MINUTE, House, house
+from tests.scenarios.house import HOUR, MINUTE, OPERATED, House, house
 
 DISABLED, DRIFT, REFUSED = "exporter_disabled", "config_drift", "gateway_refused"
 
@@ -40,7 +40,7 @@ async def test_cause_first(hours: float) -> None:
     """Drift, and the traces that go missing after it, are one incident: one message with both times, and one call."""
     async with house() as home:
         await home.settle_in()
-        await home.break_(DRIFT)
+        changed = await home.break_(DRIFT)
         await home.until(lambda: home.outcomes.count("missing") > 2)
         await home.advance(0)
         assert home.story == [("opened", DRIFT)]
@@ -49,25 +49,41 @@ async def test_cause_first(hours: float) -> None:
         lost = next(one for one in home.state.canaries if one.outcome is Outcome.MISSING)
         assert lost.sent_at - home.incident.opened_at > MINUTE
         text = home.roots[0].text
-        assert f"Since {utc(home.incident.diagnosis.since)}. Traces are missing since {utc(lost.sent_at)}." in text
+        assert f"Traces have been lost since {utc(lost.sent_at)}. Requests are not affected." in text
+        assert f"Changed by sam@example.com at {utc(changed)}" in text
         edits = len(home.roots[0].versions)
         await home.advance(hours * HOUR)
         assert len(home.roots[0].versions) <= edits + 2
 
 
+async def test_who_changed_something_before_the_last_check_that_passed_is_not_named() -> None:
+    """The manifest is signed by somebody who changed it long ago: whoever made the difference has left no name."""
+    async with house() as home:
+        await home.settle_in()
+        home.sandbox.world.faults.set(DRIFT, FAULTS[DRIFT].patches)  # and nobody signs it
+        await home.until_reported("opened", DRIFT, limit=75)
+        await home.advance(0)
+        assert home.state.config is not None
+        assert home.state.config.seen.updated_by is not None
+        assert home.incident is not None
+        assert not any("hanged by" in line for line in home.incident.diagnosis.because)
+        assert "hanged by" not in home.roots[0].text
+
+
 async def test_fixed_and_waiting() -> None:
     """Fixed is not yet healthy: the message says who fixed it and that traces are awaited, and nothing calls for help."""
-    async with house() as home:
+    async with house(**OPERATED) as home:
         await home.settle_in()
         await home.break_(DISABLED)
         await home.advance(8 * MINUTE)
         (root,) = home.roots
+        assert "trace-monitor ack" in root.text
         await home.fix()
         await home.advance(75)
         assert home.incident is not None
         assert "waiting for traces" in (home.incident.diagnosis.waiting or "")
-        assert "mended, waiting for traces" in root.text.partition("\n")[0]
-        assert "by sam@example.com" in root.text
+        assert "fixed, waiting for traces" in root.text.partition("\n")[0]
+        assert f"{DISABLED} fixed 08:08 UTC by sam@example.com, waiting for traces." in root.text
         assert "trace-monitor ack" not in root.text
         await home.until_resolved(8 * MINUTE)
         await home.advance(0)
@@ -139,8 +155,8 @@ async def test_arrivals_outrank_the_word_of_the_configuration() -> None:
         assert len(home.calls) == 1
 
 
-async def test_a_second_fault_is_also_broken_and_takes_over() -> None:
-    """It stands below the first, and when the first is fixed the incident goes on under its name, in the same thread."""
+async def test_a_second_fault_is_also_wrong_and_takes_over() -> None:
+    """It is listed below the first, and when the first is fixed the incident goes on under its name, in the same thread."""
     async with house() as home:
         await home.settle_in()
         await home.break_("gateway_unreachable")
@@ -152,12 +168,13 @@ async def test_a_second_fault_is_also_broken_and_takes_over() -> None:
         (root,) = home.roots
         assert home.incident is not None
         assert home.incident.diagnosis.also == (Fault.CONFIG_DRIFT,)
-        assert "Also broken: config_drift" in root.text
+        assert "Also wrong: config_drift" in root.text
         await home.fix("gateway_unreachable")
         await home.until_reported("changed", DRIFT, limit=25)
         await home.advance(0)
         lasted = duration(home.clock.now() - opened_at)
-        assert f"gateway_unreachable mended after {lasted}; still: {DRIFT}" in home.thread(root)[-1]
+        still = f"Trace export points at the wrong URL ({DRIFT})"
+        assert f"gateway_unreachable fixed after {lasted}; still: {still}" in home.thread(root)[-1]
         await home.fix()
         await home.until_reported("resolved", DRIFT, limit=8 * MINUTE)
         assert home.calls == [root]
@@ -237,7 +254,8 @@ async def test_three_losses_of_twelve_settle_until_the_window_holds_fewer() -> N
         await home.break_("trace_missing_some")
         await home.until_called(limit=1.5 * HOUR)
         assert home.incident is not None
-        assert "intermittent loss: 3 of the last 12" in home.incident.diagnosis.summary
+        said = "Some traces are lost between TrueFoundry and Traceloop. 3 of the last 12 traces did not arrive, the others did."
+        assert home.incident.diagnosis.summary.startswith(said)
         await home.fix()
         arrivals = home.outcomes.count("arrived")
         await home.until_resolved(HOUR)
@@ -258,7 +276,7 @@ async def test_a_trace_that_was_given_up_is_found_again() -> None:
         losses = home.state.incidents[-1].losses
         assert losses is not None
         assert losses.late > 0
-        assert f"{losses.late} late (longest" in home.roots[0].text
+        assert f"{losses.late} arrived late (after up to {losses.longest_delay:.0f} s)" in home.roots[0].text
 
 
 async def test_root_and_broadcast_resolve_say_the_same_of_what_was_lost() -> None:
@@ -281,6 +299,33 @@ async def test_root_and_broadcast_resolve_say_the_same_of_what_was_lost() -> Non
         assert losses[1:] in end.text
 
 
+async def test_the_count_is_so_far_until_every_canary_is_judged() -> None:
+    """What was sent shortly before the end is not known yet at the resolve: root and reply say so, and both say how it ended."""
+    async with house() as home:
+        await home.settle_in()
+        await home.break_("export_failing")
+        await home.until_called()
+        await home.advance(5 * MINUTE)
+        await home.fix()
+        await home.until_resolved()
+        await home.advance(0)
+        (root,) = home.roots
+        end = home.sandbox.world.slack.thread(root)[-1]
+        assert end.broadcast
+        first = home.state.incidents[-1].losses
+        assert first is not None
+        assert first.pending > 0
+        for message in (root, end):
+            assert f"So far: {first}." in message.text
+        await home.advance(15 * MINUTE)
+        settled = home.state.incidents[-1].losses
+        assert settled is not None
+        assert (settled.pending, settled.lost) == (0, first.lost + first.pending)
+        for message in (root, end):
+            assert "So far" not in message.text
+            assert f"{settled}." in message.text
+
+
 @pytest.mark.parametrize("masked", sample(["literal", "masked", "reference", "absent"], every=2))
 @pytest.mark.parametrize(
     "words",
@@ -301,16 +346,24 @@ async def test_the_key_of_another_environment(words: dict[str, str], masked: str
             assert home.incident.diagnosis.fault is Fault.CONFIG_DRIFT
         else:
             assert home.incident.diagnosis.fault is Fault.WRONG_ENVIRONMENT
-            assert "in the Traceloop environment stg" in home.roots[0].text
+            assert "Traces go to stg instead of prd" in home.roots[0].text
         await home.advance(10 * MINUTE)
         await home.fix()
         await home.advance(75)
-        assert "mended, waiting for traces" in home.roots[0].text.partition("\n")[0]
+        assert "fixed, waiting for traces" in home.roots[0].text.partition("\n")[0]
         await home.until_resolved(12 * MINUTE)
         await home.advance(0)
         assert not any("still: wrong_environment" in line for line in home.thread(home.roots[0]))
-        assert " 0 lost, " in home.roots[0].text
-        assert " went to stg" in home.roots[0].text
+        losses = home.state.incidents[-1].losses
+        assert losses is not None
+        ((where, count),) = losses.elsewhere
+        assert (where, losses.lost) == ("stg", 0)
+        assert count > 1
+        end = home.messages[-1]
+        assert end.broadcast
+        for message in (home.roots[0], end):
+            assert f"{count} went to stg and are not lost" in message.text
+            assert re.search(r"\d lost|Lost, the newest", message.text) is None
 
 
 async def test_a_masked_key_is_changed_to_a_dead_one() -> None:
@@ -335,7 +388,7 @@ async def test_the_wrong_environment_is_not_held_against_what_is_lost_later() ->
         await home.fix("wrong_environment")
         await home.until_reported("changed", "export_failing", limit=16 * MINUTE)
         await home.advance(0)
-        assert "wrong_environment mended after" in home.thread(home.roots[0])[-1]
+        assert "wrong_environment fixed after" in home.thread(home.roots[0])[-1]
         assert len(home.calls) == 1
 
 
@@ -394,7 +447,7 @@ async def test_what_is_found_after_the_resolve_is_written_into_the_message_and_n
         assert after is not None
         assert (after.sent, after.lost, after.unclear) == (before.sent, 0, 0)
         assert after.late >= before.lost
-        assert f"{after.late} late (longest" in root.text
+        assert f"{after.late} arrived late (after up to {after.longest_delay:.0f} s)" in root.text
         assert "Lost" not in root.text
         assert "resolved" in root.text.partition("\n")[0]
         assert (len(home.messages), len(home.calls)) == (notified, calls)

@@ -40,14 +40,14 @@ def page(home: House) -> str:
     [
         (
             "trace_not_created_logging_off",
-            "the gateway's logging rule `no-mini-models` is off for model in [openai-main/gpt-4o-mini]",
+            "The gateway's logging rule `no-mini-models` is off for model in [openai-main/gpt-4o-mini]",
         ),
-        ("trace_not_created_logging_never", "the gateway's global settings log no request (logging mode `never`)"),
+        ("trace_not_created_logging_never", "The gateway's global settings log no request (logging mode `never`)"),
     ],
 )
 @pytest.mark.parametrize("shown", sample(["envelope", "list"], every=2))
 async def test_logging_that_is_off_for_the_canary_is_named(breaks: str, says: str, shown: str) -> None:
-    """The rule, and who changed it and when, stand in the one message that says that no trace is made."""
+    """The rule, and who changed it and when, are in the one message that says that no trace is created."""
     async with house(Variant().vary({"other_settings": shown})) as home:
         await home.settle_in()
         await home.break_(breaks)
@@ -69,10 +69,10 @@ async def test_logging_that_is_off_for_the_canarys_account_explains_missing_cont
         await home.break_("content_missing_logging_off")
         await home.until_reported("opened", F.CONTENT_MISSING, 12 * MINUTE)
         await home.advance(2 * MINUTE + 1)
-        assert "the gateway's logging rule `no-robots` is off for subject in [virtualaccount:trace-monitor]" in because(
+        assert "The gateway's logging rule `no-robots` is off for subject in [virtualaccount:trace-monitor]" in because(
             home
         )
-        assert "and so for our canary" in because(home)
+        assert "and so for the canary" in because(home)
         assert home.calls == []
 
 
@@ -99,12 +99,12 @@ async def test_switches_that_may_not_be_read_explain_nothing() -> None:
                 "a request is logged only if it asks for it (`X-TFY-LOGGING-CONFIG`), as the canary does",
             ),
             ("routed_others", "data routing keeps metadata team in [ml] in another destination (`team-bucket`)"),
-            ("routed", "data routing treats the canary otherwise than other traffic (destination `eu-bucket`"),
+            ("routed", "data routing treats the canary differently from other traffic (destination `eu-bucket`"),
         ],
         every=3,
     ),
 )
-async def test_what_treats_other_traffic_otherwise_is_a_caveat_and_no_alert(breaks: str, caveat: str) -> None:
+async def test_what_treats_other_traffic_differently_is_a_caveat_and_no_alert(breaks: str, caveat: str) -> None:
     """Green, with a caveat: in the API, and on the page."""
     async with house() as home:
         await home.settle_in()
@@ -161,11 +161,11 @@ async def test_where_the_destination_cannot_be_known_nothing_is_concluded() -> N
         assert home.notified == []
         await home.break_("export_failing_routed")
         await until_named(home, F.TRACE_MISSING)
-        assert "it has shown us none within a day: that proves nothing" in because(home)
+        assert "which proves nothing: it has shown none of the monitor's within a day" in because(home)
 
 
 async def test_the_switches_are_read_hourly_and_when_something_is_wrong() -> None:
-    """Three requests an hour while all is well."""
+    """Three requests an hour while everything is healthy."""
     async with house() as home:
         await home.settle_in()
 

@@ -107,7 +107,10 @@ def test_a_wrong_setting_is_told_in_one_line(line: str, said: str) -> None:
         ("expected: {endpoint: collector}", "expected.endpoint: is not a URL; allowed: https://host[:port][/path]"),
         ("expected: {protocol: grpc, endpoint: collector}", "expected.endpoint: is not an address; allowed for gRPC"),
         ("expected: {filters: [{key: a, value: [b], operator: EQ}]}", "expected.filters[0].operator: is not one of"),
-        ("expected: {filters: [{value: [b]}]}", "expected.filters[0].key: is missing (the span attribute it looks at)"),
+        (
+            "expected: {filters: [{value: [b]}]}",
+            "expected.filters[0].key: is missing (the span attribute that it compares)",
+        ),
         ("labels: {target: x}", "labels: has a label whose name the monitor uses itself"),
         ("labels: {a-b: x, a_b: y}", "labels: has two labels whose names collide"),
         ("labels: {a: [x]}", "labels.a: a list stands where a single value belongs"),

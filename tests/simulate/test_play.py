@@ -76,7 +76,7 @@ def test_an_outage_is_seen_by_the_looks_of_the_daemon() -> None:
     assert 120 < after(played, opened) <= 120 + 75
     assert (opened.called, resolved.called, resolved.shown[1].broadcast) == (True, False, True)
     assert [shown.place for shown in resolved.shown] == [Place.EDIT, Place.THREAD]
-    assert opened.shown[0].text.startswith("🚨 critical · prod · exporter_disabled\n")
+    assert opened.shown[0].text.startswith("🚨 critical · prod · Trace export is switched off (exporter_disabled)\n")
     assert opened.shown[0].text.endswith(f"\n{MENTION}")
     assert resolved.shown[1].thread == opened.shown[0].ts
     assert (played.story.summary().incidents, played.story.summary().messages, played.story.summary().mentions) == (

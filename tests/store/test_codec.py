@@ -122,7 +122,7 @@ def test_a_record_of_a_newer_version_costs_that_record_alone(caplog: pytest.LogC
     assert [incident.id for incident in decoded.incidents] == ["a", "c"]
     assert decoded.check_states == {CheckName.CONFIG: CheckState(fails=3)}
     assert decoded.recovery is None
-    assert "left out" in caplog.text
+    assert "is dropped" in caplog.text
     assert "prod" in caplog.text
 
 

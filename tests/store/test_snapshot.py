@@ -151,7 +151,7 @@ async def test_it_reads_from_a_directory_where_nothing_can_be_created(path: Path
     ids=["junk", "empty"],
 )
 def test_a_file_that_is_none_of_ours_is_a_problem_and_no_error(path: Path, content: bytes, problem: str | None) -> None:
-    """`check` says so and goes on without memory; nothing is moved or mended here."""
+    """`check` says so and goes on without memory; nothing is moved or repaired here."""
     path.write_bytes(content)
     snapshot = load_snapshot(path)
     assert snapshot.state == State()

@@ -265,7 +265,7 @@ async def test_no_error_ends_the_thread_of_the_database(
     assert (await asyncio.wait_for(store.load(), 5)).targets == {}
     await asyncio.wait_for(store.save(a_state(2)), 5)
     assert (await asyncio.wait_for(store.load(), 5)).targets == {PROD: a_state(2)}
-    assert "goes on after an error" in caplog.text
+    assert "continues after an error" in caplog.text
 
 
 async def test_a_value_that_the_database_cannot_hold_stands_in_nobodys_way(store: SqliteStore) -> None:
@@ -363,7 +363,7 @@ async def test_a_disk_that_fills_up_is_reported_once_and_nothing_is_lost(
     store.record(PROD, Acknowledged(at=START, incident_id="i", by=""), START)
     await store.save_silences((Silence(id="s"),))
     assert [record.levelname for record in caplog.records] == ["ERROR"]
-    assert "going on in memory" in caplog.text
+    assert "continuing in memory" in caplog.text
     assert "full" in str(store.problem)
     await in_thread(store, "PRAGMA max_page_count = 100000")
     await store.save(a_state(3))

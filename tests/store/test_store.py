@@ -10,7 +10,17 @@ import pytest
 
 from monitor.core.config_memory import ConfigSeen
 from monitor.core.drift import ExportConfig
-from monitor.core.inputs import Acknowledged, Input, KeyTried, LookFailed, Observation, Ticked, TraceLooked
+from monitor.core.incident import Notified, Reason
+from monitor.core.inputs import (
+    Acknowledged,
+    Input,
+    KeyTried,
+    LookFailed,
+    NoticeDelivered,
+    Observation,
+    Ticked,
+    TraceLooked,
+)
 from monitor.core.model import (
     CheckName,
     CheckResult,
@@ -48,6 +58,12 @@ def a_look(at: float, result: CheckResult = WELL, **more: Any) -> Observation:
 def an_ack(at: float) -> Acknowledged:
     """Somebody took an incident: no two of these are one."""
     return Acknowledged(at=at, incident_id="i", by="ada")
+
+
+def a_notice(at: float) -> NoticeDelivered:
+    """A notifier was notified."""
+    notified = Notified(reason=Reason.OPENED, fault=Fault.BLIND, severity=Severity.WARNING, at=at)
+    return NoticeDelivered(at=at, incident_id="i", notifier="slack", notified=notified)
 
 
 def record(store: Store, *given: Any, target: TargetName = PROD) -> None:
@@ -124,6 +140,15 @@ class StoreContract:
         assert {kept.target for kept in await store.history(target=STAGING)} == {STAGING}
         assert [kept.at for kept in await store.history(target=PROD, since=START + 3)] == [START + 3, START + 4]
         assert [kept.at for kept in await store.history(target=PROD, limit=2)] == [START + 3, START + 4]
+
+    async def test_what_notifiers_were_notified_of_can_be_asked_for(self, store: Store) -> None:
+        """Of one target, between two moments, oldest first, and nothing else."""
+        record(store, a_look(START), a_notice(START), an_ack(START + 1), a_notice(START + 2), a_notice(START + 3))
+        record(store, a_notice(START + 2), target=STAGING)
+        given = await store.notices(PROD, since=START + 1, until=START + 3)
+        assert given == (a_notice(START + 2), a_notice(START + 3))
+        assert await store.notices(STAGING, since=START, until=float("inf")) == (a_notice(START + 2),)
+        assert await store.notices(STAGING, since=START + 3, until=float("inf")) == ()
 
     async def test_that_time_passed_is_no_history(self, store: Store) -> None:
         """It passes by itself when the others are applied again."""

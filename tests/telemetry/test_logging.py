@@ -316,10 +316,10 @@ def test_each_event_is_one_line(caplog: pytest.LogCaptureFixture, event: Event, 
 def test_what_is_over_is_not_said_as_if_it_were_so(caplog: pytest.LogCaptureFixture) -> None:
     """A resolve and a fault that is cleared do not say the fault's own sentence as news; a resolve says why it is one."""
     over, cleared = replace(OPENED, reason=Reason.RESOLVED), replace(CONFIRMED, confirmed=False)
-    received(caplog, over, replace(over, because="mended 08:00 UTC by ana"), cleared)
+    received(caplog, over, replace(over, because="fixed 08:00 UTC by ana"), cleared)
     assert [record.getMessage() for record in caplog.records] == [
-        "resolved; it was: it is off",
-        "resolved (mended 08:00 UTC by ana); it was: it is off",
+        "resolved: it is off",
+        "resolved (fixed 08:00 UTC by ana): it is off",
         "cleared: it is off",
     ]
 

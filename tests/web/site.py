@@ -9,11 +9,13 @@ import httpx
 from starlette.types import ASGIApp
 
 from monitor.core.incident import Diagnosis, Incident, Losses
+from monitor.core.inputs import NoticeDelivered
 from monitor.core.model import CheckName, Component, Fault, Severity, TargetName, passing
 from monitor.core.silence import Silence
 from monitor.core.state import CheckState, LastLook, State, TargetState
-from monitor.web.api import Unknown, Views
 from monitor.web.app import make_app
+from monitor.web.panel import About
+from monitor.web.views import Unknown, Views
 from tests.fakes.clock import START, FakeClock
 
 PROD = TargetName("prod")
@@ -40,7 +42,7 @@ def described(verdict: str = "pass", **fields: Any) -> dict[str, Any]:
 
 def a_state(target: TargetName = PROD, *, incidents: tuple[Incident, ...] = (), at: float = START - 12) -> TargetState:
     """A target whose checks looked twelve seconds ago."""
-    look = LastLook(at=at, took=0.2, result=passing("well"))
+    look = LastLook(at=at, took=0.2, result=passing("healthy"))
     return TargetState(
         target=target, check_states={check: CheckState(last=look) for check in CheckName}, incidents=incidents
     )
@@ -92,6 +94,10 @@ class Site:
     troubles: tuple[str, ...] = ()
     read_token: str | None = None
     admin_token: str | None = ADMIN
+    about: dict[TargetName, About] = field(default_factory=dict)
+    notices: tuple[NoticeDelivered, ...] = ()
+    configured: tuple[Silence, ...] = ()
+    external_url: str | None = None
     done: list[tuple[object, ...]] = field(default_factory=list)
     refuse: Exception | None = None
 
@@ -106,6 +112,10 @@ class Site:
             ready=lambda: self.ready,
             troubles=lambda: self.troubles,
             version="1.2.3",
+            about=lambda: self.about,
+            notices=self._notices,
+            is_configured=lambda silence: silence in self.configured,
+            external_url=self.external_url,
         )
         return make_app(
             views, self, clock=self.clock, read_token=lambda: self.read_token, admin_token=lambda: self.admin_token
@@ -130,6 +140,9 @@ class Site:
 
     def _incidents(self, *, open_only: bool) -> list[dict[str, Any]]:
         return [incident for incident in self.incidents if incident["open"] or not open_only]
+
+    async def _notices(self, _incident: Incident) -> tuple[NoticeDelivered, ...]:
+        return self.notices
 
     async def _metrics(self, accept: str) -> tuple[bytes, str]:
         return f"asked for {accept}".encode(), "text/plain; version=0.0.4; charset=utf-8"

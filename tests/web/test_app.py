@@ -3,6 +3,7 @@ import base64
 import hashlib
 import logging
 import re
+from http import HTTPStatus
 from typing import Any
 
 import httpx
@@ -11,12 +12,22 @@ import pytest
 from monitor.core.model import Fault
 from monitor.core.silence import Silence
 from monitor.core.state import State
-from monitor.web.api import Rejected, Unknown
 from monitor.web.payloads import LONGEST_BODY
+from monitor.web.views import Rejected, Unknown
 from tests.fakes.clock import START
 from tests.web.site import ADMIN, PROD, READ, Site, a_state, described
 
-TO_READ = ["/", "/metrics", "/runbooks/blind", "/api/v1/status", "/api/v1/incidents", "/api/v1/silences"]
+TO_READ = [
+    "/",
+    "/targets/prod",
+    "/silences",
+    "/metrics",
+    "/runbooks/blind",
+    "/api/openapi.json",
+    "/api/v1/status",
+    "/api/v1/incidents",
+    "/api/v1/silences",
+]
 TO_CHANGE = [
     ("POST", "/api/v1/incidents/i/ack"),
     ("POST", "/api/v1/checks/prod/run"),
@@ -35,6 +46,12 @@ def bearer(token: str) -> dict[str, str]:
 def basic(password: str, user: str = "anybody") -> dict[str, str]:
     """The header that a browser makes."""
     return {"authorization": "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()}
+
+
+def problem(status: int, detail: str) -> dict[str, Any]:
+    """An error as of RFC 9457, with the key that older scripts read."""
+    title = HTTPStatus(status).phrase
+    return {"type": "about:blank", "title": title, "status": status, "detail": detail, "error": detail}
 
 
 class TestReading:
@@ -205,7 +222,7 @@ class TestChanging:
     async def test_an_unknown_target_is_not_found(self) -> None:
         """With the sentence of whoever looked for it."""
         answer = await Site().change("POST", "/api/v1/checks/nowhere/run")
-        assert (answer.status_code, answer.json()) == (404, {"error": "no target is called nowhere"})
+        assert (answer.status_code, answer.json()) == (404, problem(404, "no target is called nowhere"))
 
     async def test_a_reload_is_done_or_refused_with_its_reason(self) -> None:
         """A bad configuration changes nothing."""
@@ -217,7 +234,8 @@ class TestChanging:
         assert site.done == [("reload",)]
 
     @pytest.mark.parametrize(
-        ("body", "by"), [(None, "the API"), ({}, "the API"), ({"by": "ada"}, "ada"), ({"by": "  "}, "the API")]
+        ("body", "by"),
+        [(None, "the admin token"), ({}, "the admin token"), ({"by": "ada"}, "ada"), ({"by": "  "}, "the admin token")],
     )
     async def test_an_incident_is_acknowledged_by_somebody(self, body: dict[str, str] | None, by: str) -> None:
         """Slack shows who has it."""
@@ -246,7 +264,9 @@ class TestChanging:
             **body,
             "id": made["id"],
             "from": START,
+            "from_time": "2027-01-15T08:00:00Z",
             "to": START + 7200,
+            "to_time": "2027-01-15T10:00:00Z",
             "weekly": None,
             "active": True,
             "covers": ["prod"],
@@ -309,14 +329,15 @@ class TestEveryAnswer:
 
     @pytest.mark.parametrize("path", [*TO_READ, *HEALTH, "/nowhere", "/runbooks/nothing"])
     async def test_it_can_do_no_harm_in_a_browser(self, path: str) -> None:
-        """No script, no frame, no sniffing, no cache, no referrer; and nobody learns what serves it."""
+        """No script, no frame, no sniffing, no cache, no referrer for others, no form to others; nobody learns what serves it."""
         headers = (await Site().get(path)).headers
         policy = headers["content-security-policy"]
         assert policy.startswith("default-src 'none'; style-src 'sha256-")
         assert "unsafe" not in policy
         assert headers["x-content-type-options"] == "nosniff"
         assert headers["x-frame-options"] == "DENY"
-        assert headers["referrer-policy"] == "no-referrer"
+        assert "form-action 'self'" in policy
+        assert headers["referrer-policy"] == "same-origin"
         assert headers["cache-control"] == "no-store"
         assert "server" not in headers
 
@@ -349,7 +370,8 @@ class TestEveryAnswer:
         """As JSON, like every other error."""
         answer = await Site().get(path)
         assert answer.status_code == 404
-        assert answer.json() == {"error": "Not Found"}
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert answer.json() == problem(404, "Not Found")
 
     @pytest.mark.parametrize("path", [*TO_READ, "/api/v1/silences"])
     async def test_head_is_answered_like_get(self, path: str) -> None:
@@ -362,7 +384,7 @@ class TestEveryAnswer:
         site = Site(report={"verdict": "pass"})
         with caplog.at_level(logging.ERROR):
             answer = await site.get("/")
-        assert (answer.status_code, answer.json()) == (500, {"error": "internal error"})
+        assert (answer.status_code, answer.json()) == (500, problem(500, "internal error"))
         assert answer.headers["x-frame-options"] == "DENY"
 
     async def test_what_the_program_says_is_not_there_is_404(self) -> None:

@@ -7,11 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.cli import MODULES
+from monitor.cli.commands import NAMES
 from monitor.core.faults import FAULTS
 from monitor.core.model import Fault
 from monitor.web.page import runbook_page
 from monitor.web.runbooks import runbook_text, to_html
+from tests.quotations import OUTDATED, quoted, slack_shows
 from tests.web.site import Site
 from tests.web.test_page import Reader
 
@@ -20,7 +21,7 @@ SECTIONS = [
     "How the monitor knows",
     "What it explains",
     "What to do",
-    "How to prove it is mended",
+    "How to prove it is fixed",
     "What not to do",
 ]
 EVERY_FAULT = pytest.mark.parametrize("fault", list(Fault))
@@ -52,13 +53,28 @@ def test_it_has_the_six_sections_in_their_order(fault: Fault) -> None:
 
 
 @EVERY_FAULT
-def test_it_says_the_same_as_the_table_of_faults(fault: Fault) -> None:
-    """Name, meaning, component and severity."""
-    first, _, third, *_ = runbook_text(fault).splitlines()
-    entry = FAULTS[fault]
-    assert first.casefold() == f"# `{fault.value}`: {entry.meaning}".casefold()
-    assert third.startswith(f"Component: {entry.component.value}. Severity: ")
-    assert third.endswith(f"Severity: {entry.severity_text}.")
+def test_its_head_is_that_of_the_table_of_faults(fault: Fault) -> None:
+    """Slug, title, component and severity, in the form that `explain` reads."""
+    row = FAULTS[fault]
+    head = f"# `{fault.value}`: {row.title}\n\nComponent: {row.component.value}. Severity: {row.severity_text}.\n\n"
+    assert runbook_text(fault).startswith(head)
+
+
+@EVERY_FAULT
+def test_the_messages_it_quotes_are_real(fault: Fault) -> None:
+    """Each quotation stands in what Slack shows of this fault, the title of the opening among them."""
+    quotations = quoted(runbook_text(fault))
+    shown = slack_shows(fault)
+    assert [text for text in quotations if text not in shown] == []
+    assert f"(`{fault.value}`)" in quotations[0]
+
+
+@EVERY_FAULT
+def test_it_is_in_plain_english(fault: Fault) -> None:
+    """The field's words, not this house's earlier ones; menus as people click them."""
+    text = runbook_text(fault)
+    assert OUTDATED.findall(text) == []
+    assert "Controls, Settings" not in text
 
 
 @EVERY_FAULT
@@ -99,7 +115,7 @@ def test_commands_are_those_of_the_program() -> None:
     """Every command that a runbook names exists with these words."""
     named = {word for fault in Fault for word in re.findall(r"`trace-monitor ([a-z]+)", runbook_text(fault))}
     assert named
-    assert named <= MODULES.keys()
+    assert named <= set(NAMES)
 
 
 @pytest.mark.parametrize(

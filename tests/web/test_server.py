@@ -189,7 +189,7 @@ async def test_a_renewed_certificate_is_served_without_a_restart(
     assert [line.partition(":")[0] for line in said] == [
         "the renewed certificate cannot be used",
         "the renewed certificate cannot be used",
-        "a renewed certificate is served",
+        "the renewed certificate is in use",
     ]
     assert "BEGIN" not in caplog.text
 

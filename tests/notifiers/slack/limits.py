@@ -21,8 +21,11 @@ def problems(payload: Mapping[str, Any]) -> list[str]:
 
 
 def texts(payload: Mapping[str, Any]) -> Iterator[str]:
-    """Every text of a message's blocks."""
+    """Every text of a message's blocks; those of buttons are this program's own, and plain."""
     for block in payload.get("blocks") or ():
+        if block["type"] == "actions":
+            yield from (button["text"]["text"] for button in block["elements"])
+            continue
         for each in [block["text"]] if "text" in block else block["elements"]:
             assert each["verbatim"] is True
             yield each["text"]

@@ -112,7 +112,7 @@ async def test_what_is_found_after_the_end_is_put_right_wherever_the_end_was_tol
     notified = replace(resolved.notified, receipt=receipt, closed=True)
     edit = replace(resolved, reason=Reason.EDITED, incident=found, notified=notified, mention=False, broadcast=False)
     assert await bot.deliver(edit) == receipt
-    said = "9 canaries: 4 arrived in time, 5 late (longest 900 s), 0 lost."
+    said = "9 canaries: 4 arrived in time, 5 arrived late (after up to 900 s)."
     (answer,) = slack.thread(slack.root())
     assert said in slack.root()["text"]
     assert said in answer["text"]
@@ -252,7 +252,7 @@ async def test_refused_blocks_are_told_once_more_in_plain_short_words(
     receipt = await bot.deliver(notices.opened())
     assert "blocks" not in slack.root()
     assert slack.root()["text"].startswith(
-        "🚨 critical · prod · exporter_disabled\nThe gateway's traces exporter is off"
+        "🚨 critical · prod · Trace export is switched off (exporter_disabled)\nThe manifest is null. No trace is exported"
     )
     assert "Next step" not in slack.root()["text"]
     assert MENTION in slack.root()["text"]

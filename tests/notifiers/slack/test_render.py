@@ -28,7 +28,7 @@ from tests.notifiers import notices
 from tests.notifiers.notices import KINDS, MENTION, a_diagnosis, a_notice, an_incident, told_of
 from tests.notifiers.slack.limits import problems, texts
 
-FRAME = Frame(redact=Redactor().redact, external_url="https://monitor.acme.dev", mention=MENTION)
+FRAME = Frame(redact=Redactor().redact, external_url="https://monitor.acme.dev", mention=MENTION, commands=True)
 WRITERS = (root, post, reply)
 
 
@@ -70,16 +70,22 @@ def test_the_first_line_holds_target_slug_and_severity_in_word_and_sign(kind: st
 def test_an_opening_answers_every_question() -> None:
     """What broke, where, since when, why, what to do, which traces, what else, and what to type."""
     said = shown(post(notices.drift(), FRAME))
-    assert "The gateway's export configuration is not as expected: 2 fields differ" in said
-    assert "Where: the gateway's export configuration. Since <!date^1799999940^" in said
-    assert "• endpoint: expected https://api.traceloop.com/v1/traces, found https://api.traceloop.com" in said
-    assert "• Authorization: expected Bearer … (a1f3c2d4), found the same without Bearer" in said
+    lines = said.splitlines()
+    assert lines[0] == "🚨 *critical* · *prod* · *The export configuration is not as expected* (`config_drift`)"
+    assert lines[1].startswith("2 fields differ. Traces are still exported and requests are not affected; ")
+    assert "the difference has existed since <!date^1799999940^" in lines[1]
+    assert lines[2] == "gateway ✅ → TrueFoundry ❔ → export ❌ → Traceloop ✅"
+    assert "• Endpoint is `https://api.traceloop.com`, should be `https://api.traceloop.com/v1/traces`" in said
+    assert "• Headers → Authorization is a value with fingerprint a1f3c2d4 ('Bearer ' is missing)" in said
     assert "*Next step*\nSet the fields that differ back" in said
     assert f"Traces: `{notices.TRACE}`" in said
-    assert "Also broken: `provider_failing`" in said
-    assert "Explained by it: `trace_missing`" in said
-    assert "```\ntrace-monitor ack prod-20270115-080000\n" in said
-    assert "\ntrace-monitor silence add --target prod --fault config_drift --for 2h\n```" in said
+    assert "Also wrong: `provider_failing`" in said
+    assert "Consequences: `trace_missing`" in said
+    assert "```\ntrace-monitor ack prod-20270115-080000 --url https://monitor.acme.dev\n" in said
+    assert (
+        "\ntrace-monitor silence add --target prod --fault config_drift --for 2h --url https://monitor.acme.dev\n```"
+        in said
+    )
     assert "<https://monitor.acme.dev/runbooks/config_drift|Runbook>" in said
     assert "<https://monitor.acme.dev/|Status page>" in said
     assert "team: ml-platform" in said
@@ -95,7 +101,7 @@ def test_other_faults_stand_below_the_first_line_only() -> None:
 def test_the_text_alone_says_it_all() -> None:
     """A screen reader reads nothing else, so it has no markup, and moments in UTC."""
     text = post(notices.drift(), FRAME).text
-    for words in ("2 fields differ", "Since 2027-01-15 07:59 UTC", "• endpoint:", "Next step", "trace-monitor ack"):
+    for words in ("2 fields differ", "since 2027-01-15 07:59 UTC", "• Endpoint is", "Next step", "trace-monitor ack"):
         assert words in text
     assert "`" not in text
     assert "*" not in text
@@ -108,16 +114,16 @@ def test_what_the_sentence_says_is_not_said_again() -> None:
 
 
 def test_advice_comes_before_the_evidence_that_it_speaks_of() -> None:
-    """The table's advice says `below`."""
+    """What to do is read first at three in the morning."""
     said = shown(root(notices.drift(), FRAME))
-    assert said.index("Next step") < said.index("Why we think so")
+    assert said.index("*Next step*") < said.index("*Why*")
 
 
 def test_without_an_external_url_there_are_no_links() -> None:
     """The advice stands in the message."""
     said = shown(post(notices.opened(), replace(FRAME, external_url=None)))
     assert "Runbook" not in said
-    assert "Switch it on" in said
+    assert "Switch on the traces exporter" in said
 
 
 def test_a_moment_is_shown_in_the_readers_own_time() -> None:
@@ -163,20 +169,35 @@ def test_a_mention_that_cannot_fit_is_refused_at_once() -> None:
 @pytest.mark.parametrize(
     ("kind", "line"),
     [
-        ("opened", "🚨 *critical* · *prod* · `exporter_disabled`"),
-        ("again", "🚨 *critical* · *prod* · `exporter_disabled` · again, third time in 20 min"),
+        ("opened", "🚨 *critical* · *prod* · *Trace export is switched off* (`exporter_disabled`)"),
+        (
+            "again",
+            "🚨 *critical* · *prod* · *Trace export is switched off* (`exporter_disabled`) · again, third time in 20 min",
+        ),
         (
             "changed",
-            "⚠️ *warning* · *prod* · `provider_failing` · `exporter_disabled` mended after 12 min; still: `provider_failing`",
+            (
+                "⚠️ *warning* · *prod* · `exporter_disabled` fixed after 12 min; still: "
+                "*The model provider is failing* (`provider_failing`)"
+            ),
         ),
-        ("turned_critical", "🚨 *critical* · *prod* · `config_drift` · turned critical"),
-        ("reminder", "⏰ reminder: still *critical* after 4 h 1 min · *prod* · `exporter_disabled`"),
+        (
+            "turned_critical",
+            "🚨 *critical* · *prod* · *The export configuration is not as expected* (`config_drift`) turned critical",
+        ),
+        (
+            "reminder",
+            "⏰ reminder: still *critical* after 4 h 1 min · *prod* · *Trace export is switched off* (`exporter_disabled`)",
+        ),
         (
             "escalated",
-            "🚨 escalated: *critical* for 30 min, nobody has acknowledged · *prod* · `exporter_disabled`",
+            (
+                "🚨 escalated: *critical* for 30 min, nobody has acknowledged · *prod* · "
+                "*Trace export is switched off* (`exporter_disabled`)"
+            ),
         ),
-        ("resolved", "✅ *resolved* · *prod* · `exporter_disabled` · after 16 min"),
-        ("missed", "✅ *resolved* · *prod* · `exporter_disabled` · after 16 min"),
+        ("resolved", "✅ *resolved* after 16 min · *prod* · *Trace export is switched off* (`exporter_disabled`)"),
+        ("missed", "✅ *resolved* after 16 min · *prod* · *Trace export is switched off* (`exporter_disabled`)"),
     ],
 )
 def test_the_thread_says_what_has_happened(kind: str, line: str) -> None:
@@ -187,13 +208,22 @@ def test_the_thread_says_what_has_happened(kind: str, line: str) -> None:
 @pytest.mark.parametrize(
     ("kind", "line"),
     [
-        ("again", "🚨 *critical* · *prod* · `exporter_disabled` · again, third time in 20 min"),
-        ("changed", "⚠️ *warning* · *prod* · `provider_failing`"),
-        ("reminder", "🚨 *critical* · *prod* · `exporter_disabled`"),
-        ("acknowledged", "🚨 *critical* · *prod* · `exporter_disabled` · acknowledged by ana"),
-        ("silenced", "🚨 *critical* · *prod* · `exporter_disabled` · silenced"),
-        ("waiting", "🛠️ *critical* · *prod* · `exporter_disabled` · mended, waiting for traces"),
-        ("resolved", "✅ *resolved* · *prod* · `exporter_disabled` · after 16 min"),
+        (
+            "again",
+            "🚨 *critical* · *prod* · *Trace export is switched off* (`exporter_disabled`) · again, third time in 20 min",
+        ),
+        ("changed", "⚠️ *warning* · *prod* · *The model provider is failing* (`provider_failing`)"),
+        ("reminder", "🚨 *critical* · *prod* · *Trace export is switched off* (`exporter_disabled`)"),
+        (
+            "acknowledged",
+            "🚨 *critical* · *prod* · *Trace export is switched off* (`exporter_disabled`) · acknowledged by ana",
+        ),
+        ("silenced", "🚨 *critical* · *prod* · *Trace export is switched off* (`exporter_disabled`) · silenced"),
+        (
+            "waiting",
+            "🛠️ *critical* · *prod* · *Trace export is switched off* (`exporter_disabled`) · fixed, waiting for traces",
+        ),
+        ("resolved", "✅ *resolved* after 16 min · *prod* · *Trace export is switched off* (`exporter_disabled`)"),
     ],
 )
 def test_the_root_shows_the_present_state(kind: str, line: str) -> None:
@@ -225,9 +255,9 @@ def test_silenced_says_until_when_and_offers_no_silence() -> None:
 
 
 def test_a_reminder_of_what_waits_does_not_call_it_broken() -> None:
-    """It is mended, and not proven."""
+    """It is fixed, and not proven."""
     waits = replace(notices.reminder(), incident=notices.waiting().incident)
-    assert "reminder: *critical*, mended, still waiting for traces after 4 h" in shown(reply(waits, FRAME))
+    assert "reminder: *critical*, fixed, still waiting for traces after 4 h" in shown(reply(waits, FRAME))
 
 
 @pytest.mark.parametrize(
@@ -254,12 +284,12 @@ def test_code_that_is_cut_is_closed() -> None:
     assert line.count("`") % 2 == 0
 
 
-def test_mended_and_waiting_says_by_whom_and_that_nothing_is_left_to_do() -> None:
-    """The usual advice would send somebody to mend what is mended."""
+def test_fixed_and_waiting_says_by_whom_and_that_nothing_is_left_to_do() -> None:
+    """The usual advice would send somebody to fix what is fixed."""
     said = shown(root(notices.waiting(), FRAME))
-    assert "🛠️ exporter_disabled mended 08:12 UTC by ana, waiting for traces" in said
-    assert "Nothing to do: it resolves by itself when traces arrive again." in said
-    assert "Switch it on" not in said
+    assert "🛠️ `exporter_disabled` fixed 08:12 UTC by ana, waiting for traces." in said
+    assert "Nothing: this resolves by itself when traces arrive again." in said
+    assert "Switch on" not in said
     assert "```" not in said
 
 
@@ -271,36 +301,39 @@ def test_resolved_says_how_long_why_and_what_was_lost() -> None:
         assert "after 16 min" in said
         assert "From <!date^1799999940^" in said
         assert "to <!date^1800000900^" in said
-        assert "Resolved: exporter_disabled mended 08:12 UTC by ana" in said
-        assert "9 canaries: 4 arrived in time, 3 late (longest 412 s), 2 lost." in said
+        assert "Resolved: `exporter_disabled` fixed 08:12 UTC by ana." in said
+        assert "9 canaries: 4 arrived in time, 3 arrived late (after up to 412 s), 2 lost." in said
         assert "Next step" not in said
         assert "```" not in said
-    assert "Why we thought so" in shown(root(notices.resolved(), FRAME))
-    assert "Why we thought so" not in shown(reply(notices.resolved(), FRAME))
+    assert "*What was seen*" in shown(root(notices.resolved(), FRAME))
+    assert "*What was seen*" not in shown(reply(notices.resolved(), FRAME))
 
 
-def test_of_a_removed_target_nobody_says_that_it_is_well() -> None:
+def test_of_a_removed_target_nobody_says_that_it_is_healthy() -> None:
     """Nobody looks any more; the word `resolved` stands in what is left of the message, too, for whoever filters by it."""
     resolved = notices.resolved()
     removed = replace(resolved, incident=replace(resolved.incident, closed_because=NO_LONGER_MONITORED))
     for message in (root(removed, FRAME), reply(removed, FRAME), post(removed, FRAME)):
         first = shown(message).partition("\n")[0]
-        assert first == "⏹️ *no longer monitored* · *prod* · `exporter_disabled` · after 16 min"
+        assert (
+            first
+            == "⏹️ *no longer monitored* after 16 min · *prod* · *Trace export is switched off* (`exporter_disabled`)"
+        )
         assert "✅" not in shown(message)
         assert "Resolved:" not in shown(message)
-        assert "It counts as resolved: nobody looks any more." in shown(message)
+        assert "It counts as resolved: the target is not checked any more." in shown(message)
         assert "resolved" in message.text
         assert "resolved" in message.short
 
 
-def test_who_missed_it_all_is_told_how_it_went() -> None:
+def test_who_missed_it_all_is_shown_how_it_went() -> None:
     """An incident that opened and closed meanwhile is one message that says both."""
     said = shown(post(notices.missed(), FRAME))
     assert "2027-01-15 08:00 UTC>: `trace_late` (warning) opened" in said
     assert "2027-01-15 08:15 UTC>: `exporter_disabled` (critical) resolved" in said
 
 
-def test_who_was_told_is_not_told_how_it_went() -> None:
+def test_who_was_notified_is_not_shown_how_it_went() -> None:
     """The thread has it."""
     missed = notices.missed()
     assert "trace_late" not in shown(root(replace(missed, notified=told_of(missed.incident)), FRAME))
@@ -309,12 +342,16 @@ def test_who_was_told_is_not_told_how_it_went() -> None:
 @pytest.mark.parametrize(
     ("also", "explained", "words"),
     [
-        ((Fault.EXPORTER_DISABLED,), (), "worse than `exporter_disabled`, which is still there"),
-        ((), (Fault.EXPORTER_DISABLED,), "`provider_failing` · more is known"),
-        ((), (), "`exporter_disabled` mended after 12 min; still: `provider_failing`"),
+        (
+            (Fault.EXPORTER_DISABLED,),
+            (),
+            "*The model provider is failing* (`provider_failing`); `exporter_disabled` is still wrong too",
+        ),
+        ((), (Fault.EXPORTER_DISABLED,), "*The model provider is failing* (`provider_failing`): more is known"),
+        ((), (), "`exporter_disabled` fixed after 12 min; still: *The model provider is failing* (`provider_failing`)"),
     ],
 )
-def test_mended_is_only_what_is_gone(also: tuple[Fault, ...], explained: tuple[Fault, ...], words: str) -> None:
+def test_fixed_is_only_what_is_gone(also: tuple[Fault, ...], explained: tuple[Fault, ...], words: str) -> None:
     """A name that was outranked or explained is no good news."""
     notice = notices.changed()
     diagnosis = replace(notice.incident.diagnosis, also=also, explained=explained)

@@ -38,9 +38,9 @@ async def test_each_notice_is_one_message_that_says_everything(webhook: SlackWeb
         assert await webhook.deliver(KINDS[kind]()) == {}
     texts = [message["text"] for message in slack.messages]
     assert [text.partition("\n")[0] for text in texts] == [
-        "🚨 critical · prod · exporter_disabled",
-        "⏰ reminder: still critical after 4 h 1 min · prod · exporter_disabled",
-        "✅ resolved · prod · exporter_disabled · after 16 min",
+        "🚨 critical · prod · Trace export is switched off (exporter_disabled)",
+        "⏰ reminder: still critical after 4 h 1 min · prod · Trace export is switched off (exporter_disabled)",
+        "✅ resolved after 16 min · prod · Trace export is switched off (exporter_disabled)",
     ]
     assert "Next step" in texts[1]
     assert (slack.calls[0][1]["unfurl_links"], slack.calls[0][1]["unfurl_media"]) == (False, False)
@@ -71,7 +71,9 @@ async def test_refused_blocks_are_told_once_more_in_plain_short_words(
     slack.script.append(Said(400, b"invalid_blocks", _TEXT))
     await webhook.deliver(notices.opened())
     assert "blocks" not in slack.messages[0]
-    assert slack.messages[0]["text"].startswith("🚨 critical · prod · exporter_disabled\n")
+    assert slack.messages[0]["text"].startswith(
+        "🚨 critical · prod · Trace export is switched off (exporter_disabled)\n"
+    )
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,283 @@
+"""The routes of the pages, and of their forms.
+
+A form changes something only with the admin token that is typed into it, which is kept nowhere, and only if it was sent by a page of
+this very site (https://cheatsheetseries.owasp.org/cheatsheets/Cross-Site_Request_Forgery_Prevention_Cheat_Sheet.html, "Fetch
+Metadata headers"). What was typed wrongly is shown again, but for the token.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import parse_qs, quote
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from monitor.core.incident import Incident
+from monitor.core.model import Fault, Instant, TargetName
+from monitor.core.silence import Silence
+from monitor.core.state import State
+from monitor.ports import Clock
+from monitor.web.auth import Guard, is_from_own_page
+from monitor.web.page import REFRESH_EVERY, Beside, Filter, incident_page, runbook_page, status_page, target_page
+from monitor.web.payloads import active_until, parse_silence, read_body, text_of
+from monitor.web.texts import render, time_text, until_text
+from monitor.web.views import Operations, Rejected, Unknown, Views, covered_targets
+
+_ID_DIGITS = 8
+_LENGTHS = (
+    (3600, "1 hour"),
+    (7200, "2 hours"),
+    (28_800, "8 hours"),
+    (86_400, "1 day"),
+    (259_200, "3 days"),
+    (604_800, "1 week"),
+)
+_DONE: Mapping[str, str] = {
+    "acknowledged": "Acknowledged: no reminder and no escalation until it gets worse.",
+    "silenced": "Silenced.",
+    "expired": "The silence has ended.",
+}
+_GIVEN: Mapping[str, str] = {"by": "", "target": "", "fault": "", "for": "", "comment": "", "author": ""}
+_OTHER_SITE = "This form was not sent by a page of this monitor."
+_LONGEST_FILTER = 100
+_MOST_FIELDS = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SilenceRow:
+    """One silence, with when it mutes; one that is `configured` cannot be ended here."""
+
+    silence: Silence
+    active: bool
+    when: str
+    configured: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pages:
+    """One handler per page and form."""
+
+    views: Views
+    operations: Operations
+    clock: Clock
+    guard: Guard
+
+    def routes(self) -> list[Route]:
+        """Every page; what a form changes is guarded by the form's own token as well."""
+        read = self.guard.reading
+        return [
+            Route("/", read(self._overview)),
+            Route("/targets/{name}", read(self._target)),
+            Route("/incidents/{id}", read(self._incident)),
+            Route("/incidents/{id}/acknowledge", read(self._acknowledge), methods=["POST"]),
+            Route("/runbooks/{fault}", read(self._runbook)),
+            Route("/silences", read(self._silences), methods=["GET", "POST"]),
+            Route("/silences/{id}/expire", read(self._expire), methods=["POST"]),
+        ]
+
+    # --- to read
+
+    async def _overview(self, request: Request) -> Response:
+        views, now, asked = self.views, self.clock.now(), request.query_params
+        refreshing = asked.get("refresh") != "off" and not asked.get("q")
+        state = views.state()
+        # With fifty targets it takes a tenth of a second, which the checks must not wait for.
+        page = await asyncio.to_thread(
+            status_page,
+            views.report(),
+            state,
+            troubles=views.troubles(),
+            version=views.version,
+            now=now,
+            beside=self._beside(state, now),
+            chosen=Filter(
+                text=asked.get("q", "")[:_LONGEST_FILTER].strip(),
+                status=asked.get("state", "")[:_LONGEST_FILTER],
+                group=asked.get("group", "")[:_LONGEST_FILTER],
+            ),
+            refreshing=refreshing,
+        )
+        # As a header, so that whoever does not want it can switch it off (https://www.w3.org/TR/WCAG21/#timing-adjustable).
+        return HTMLResponse(page, headers={"refresh": str(REFRESH_EVERY)} if refreshing else {})
+
+    async def _target(self, request: Request) -> Response:
+        name, now, state = request.path_params["name"], self.clock.now(), self.views.state()
+        report = self.views.report()["targets"].get(name)
+        if report is None:
+            raise Unknown("there is no target of that name")
+        page = target_page(name, report, state, version=self.views.version, now=now, beside=self._beside(state, now))
+        return HTMLResponse(page)
+
+    async def _incident(self, request: Request) -> Response:
+        return await self._show_incident(request, done=_DONE.get(request.query_params.get("done", ""), ""))
+
+    async def _runbook(self, request: Request) -> Response:
+        try:
+            fault = Fault(request.path_params["fault"])
+        except ValueError:
+            raise HTTPException(404, "there is no runbook of that name") from None
+        return HTMLResponse(runbook_page(fault))
+
+    async def _silences(self, request: Request) -> Response:
+        if request.method == "POST":
+            return await self._add_silence(request)
+        asked = request.query_params
+        given = {name: asked.get(name, "")[:_LONGEST_FILTER] for name in ("target", "fault")}
+        return self._show_silences("", given=given, done=_DONE.get(asked.get("done", ""), ""))
+
+    # --- to change
+
+    async def _acknowledge(self, request: Request) -> Response:
+        given, wrong = await self._read_form(request)
+        if wrong is None:
+            try:
+                by = text_of(given, "by").strip() or "the page"
+                await self.operations.acknowledge(request.path_params["id"], by)
+            except (HTTPException, Rejected, Unknown) as error:
+                wrong = _wrong(error)
+        if wrong is not None:
+            return await self._show_incident(request, given=given, failed=wrong)
+        return RedirectResponse(f"../{quote(request.path_params['id'], safe='')}?done=acknowledged", 303)
+
+    async def _add_silence(self, request: Request) -> Response:
+        given, wrong = await self._read_form(request)
+        if wrong is None:
+            try:
+                await self._silence_by(given)
+            except (HTTPException, Rejected) as error:
+                wrong = _wrong(error)
+        if wrong is not None:
+            return self._show_silences("", given=given, failed=wrong)
+        return RedirectResponse("silences?done=silenced", 303)
+
+    async def _silence_by(self, given: Mapping[str, str]) -> None:
+        seconds = given.get("for", "")
+        body = {
+            "target": given.get("target", ""),
+            "fault": given.get("fault") or None,
+            "for": float(seconds) if seconds.isascii() and seconds.isdigit() else seconds,
+            "comment": given.get("comment", ""),
+            "author": given.get("author", ""),
+        }
+        silence = parse_silence(body, identifier=self.clock.draw_hex(_ID_DIGITS), now=self.clock.now())
+        covered_targets(silence, self.views)
+        await self.operations.add_silence(silence)
+
+    async def _expire(self, request: Request) -> Response:
+        given, wrong = await self._read_form(request)
+        if wrong is None:
+            try:
+                await self.operations.expire_silence(request.path_params["id"])
+            except (Unknown, Rejected) as error:
+                wrong = _wrong(error)
+        if wrong is not None:
+            return self._show_silences("../../", given=given, failed=wrong)
+        return RedirectResponse("../../silences?done=expired", 303)
+
+    async def _read_form(self, request: Request) -> tuple[dict[str, str], "Wrong | None"]:
+        """What was typed, without the token; and why it may change nothing, if so."""
+        if not is_from_own_page(request, self.views.external_url):
+            return {}, Wrong(status=403, text=_OTHER_SITE)
+        body = (await read_body(request, self.clock)).decode("utf-8", "replace")
+        try:
+            fields = {name: values[0] for name, values in parse_qs(body, max_num_fields=_MOST_FIELDS).items()}
+        except ValueError:
+            raise HTTPException(400, "this is no form of a page of this monitor") from None
+        token = fields.pop("token", "")
+        if not self.guard.can_change:
+            return fields, Wrong(status=403, text="Nothing can be changed here: server.admin_token is not configured.")
+        if not self.guard.is_admin(token):
+            return fields, Wrong(status=403, text="This is not the admin token (server.admin_token).")
+        return fields, None
+
+    # --- what is shown again
+
+    async def _show_incident(
+        self, request: Request, *, given: Mapping[str, str] = _GIVEN, done: str = "", failed: "Wrong | None" = None
+    ) -> Response:
+        incident, now, state = self._find_incident(request), self.clock.now(), self.views.state()
+        page = incident_page(
+            incident,
+            self.views.report()["targets"].get(incident.target),
+            state,
+            notices=await self.views.notices(incident),
+            version=self.views.version,
+            now=now,
+            beside=self._beside(state, now),
+            form={
+                "given": {**_GIVEN, **given},
+                "done": done,
+                "failed": failed.text if failed else "",
+                "lengths": _LENGTHS,
+            },
+            external_url=self.views.external_url,
+            depth=2 if failed is not None else 1,
+        )
+        return HTMLResponse(page, status_code=failed.status if failed is not None else 200)
+
+    def _show_silences(
+        self, root: str, *, given: Mapping[str, str], done: str = "", failed: "Wrong | None" = None
+    ) -> Response:
+        state, now = self.views.state(), self.clock.now()
+        page = render(
+            "silences.html",
+            silences=[_silence_row(one, self.views.is_configured(one), now) for one in state.silences],
+            targets=sorted(self.views.report()["targets"]),
+            faults=list(Fault),
+            lengths=_LENGTHS,
+            given={**_GIVEN, **given},
+            done=done,
+            failed=failed.text if failed is not None else "",
+            can_change=self.guard.can_change,
+            version=self.views.version,
+            now=now,
+            root=root,
+        )
+        return HTMLResponse(page, status_code=failed.status if failed is not None else 200)
+
+    def _find_incident(self, request: Request) -> Incident:
+        for target in self.views.state().targets.values():
+            for incident in target.incidents:
+                if incident.id == request.path_params["id"]:
+                    return incident
+        raise Unknown("there is no incident of that id; the newest fifty of each target are remembered")
+
+    def _beside(self, state: State, now: Instant) -> Beside:
+        day = self.views.day
+        day.note(state.targets, now)
+        dots = {TargetName(name): day.of(name, now) for name in state.targets}
+        return Beside(about=self.views.about(), dots=dots, can_change=self.guard.can_change)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wrong:
+    """Why a form changed nothing."""
+
+    status: int
+    text: str
+
+
+def _wrong(error: Exception) -> Wrong:
+    match error:
+        case HTTPException():
+            return Wrong(status=error.status_code, text=error.detail)
+        case Unknown():
+            return Wrong(status=404, text=str(error))
+        case _:
+            return Wrong(status=422, text=str(error))
+
+
+def _silence_row(silence: Silence, configured: bool, now: Instant) -> SilenceRow:
+    end = active_until(silence, now)
+    if end is not None:
+        when = until_text(end, now)
+    elif silence.weekly is not None:
+        when = "every week"
+    elif silence.begins_at is not None and silence.begins_at > now:
+        when = f"from {time_text(silence.begins_at, now)}"
+    else:
+        when = "over"
+    return SilenceRow(silence=silence, active=end is not None, when=when, configured=configured)

@@ -1,0 +1,130 @@
+"""How the page writes lengths, moments and foreign text; and the templates, which are given all of it.
+
+Every expression of a template is escaped, and what eyes cannot see is shown as its code.
+"""
+
+import math
+from datetime import UTC, datetime
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from monitor.core.model import Instant, Seconds
+from monitor.core.text import rfc3339
+from monitor.redaction import visible
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+STYLE = files("monitor").joinpath("web", "templates", "style.css").read_text(encoding="utf-8")
+"""The one style sheet, part of every page; the content security policy names it by its hash."""
+
+_LONGEST_TEXT = 600
+_UNITS = ((86_400, "d"), (3600, "h"), (60, "min"))
+_END_OF_TIME: Instant = 253_402_300_800.0  # the year 10000
+
+
+def duration_text(seconds: Seconds) -> str:
+    """`45 s`, `12 min`, `3 h 5 min`, `2 d 4 h`: two units at most."""
+    rest = max(0, round(seconds))
+    parts: list[str] = []
+    for size, unit in _UNITS:
+        if rest >= size:
+            parts.append(f"{rest // size} {unit}")
+            rest %= size
+    if not parts or (len(parts) == 1 and parts[0].endswith("min") and rest and seconds < 600):  # noqa: PLR2004
+        parts.append(f"{rest} s")
+    return " ".join(parts[:2])
+
+
+def seconds_text(seconds: Seconds | None) -> str:
+    """`4.2 s`, `38 s`, `3 min 5 s`; a dash where it is not known."""
+    if seconds is None:
+        return "–"  # noqa: RUF001 - a dash for what is not known
+    if seconds < 10:  # noqa: PLR2004
+        return f"{seconds:.1f} s"
+    return duration_text(seconds)
+
+
+def ago_text(at: Instant, now: Instant) -> str:
+    """`12 min ago`."""
+    return f"{duration_text(now - at)} ago" if now >= at else f"in {duration_text(at - now)}"
+
+
+def time_text(at: Instant, now: Instant | None = None) -> str:
+    """`14:02 UTC` of the day of `now`, else with the date."""
+    moment = _moment(at)
+    today = now is not None and datetime.fromtimestamp(now, UTC).date() == moment.date()
+    return moment.strftime("%H:%M UTC" if today else "%Y-%m-%d %H:%M UTC")
+
+
+def _moment(at: Instant) -> datetime:
+    return datetime.fromtimestamp(_in_calendar(at), UTC)
+
+
+def _in_calendar(at: Instant) -> Instant:
+    """A certificate may end in any year."""
+    return min(max(at, 0.0), _END_OF_TIME - 1)
+
+
+def until_text(end: Instant, now: Instant) -> str:
+    """`until 14:02 UTC`."""
+    return "without an end" if math.isinf(end) else f"until {time_text(end, now)}"
+
+
+def clamp(text: object) -> str:
+    """Not longer than anybody reads."""
+    said = str(text)
+    return said if len(said) <= _LONGEST_TEXT else said[: _LONGEST_TEXT - 1] + "…"
+
+
+def code_spans(text: object) -> list[str]:
+    """What stands outside and inside of backticks, by turns; all of it outside if they do not pair."""
+    parts = clamp(text).split("`")
+    return parts if len(parts) % 2 else ["`".join(parts)]
+
+
+def sentence_case(text: object) -> str:
+    """With a capital letter, where it does not begin with code or a name that has its own spelling."""
+    said = str(text)
+    return said[:1].upper() + said[1:] if said[:1].isascii() and "_" not in said.split(" ", 1)[0] else said
+
+
+def _show(value: Any) -> Any:  # noqa: ANN401 - whatever a template says
+    """What stands in the place of an expression, before it is escaped: markup that a template made is left alone."""
+    return value if hasattr(value, "__html__") else visible(str(value), keep="\n")
+
+
+def render(template: str, **values: object) -> str:
+    """One page."""
+    return _templates().get_template(template).render(style=STYLE, **values)
+
+
+@cache
+def _templates() -> "Environment":
+    """The templates; loaded by the first page that is asked for, so that a daemon whose page nobody opens does without."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined  # noqa: PLC0415
+
+    environment = Environment(
+        loader=PackageLoader("monitor", "web/templates"),
+        autoescape=True,
+        auto_reload=False,
+        finalize=_show,
+        lstrip_blocks=True,
+        trim_blocks=True,
+        undefined=StrictUndefined,
+    )
+    environment.filters |= {
+        "ago": ago_text,
+        "capital": sentence_case,
+        "clamp": clamp,
+        "code_spans": code_spans,
+        "duration": duration_text,
+        "iso": lambda at: rfc3339(_in_calendar(at)),
+        "part": lambda text: quote(str(text), safe=""),
+        "seconds": seconds_text,
+        "time": time_text,
+        "until": until_text,
+    }
+    return environment

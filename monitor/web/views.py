@@ -1,0 +1,92 @@
+"""What the web asks of the rest of the program: what it shows, and what it may change."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from typing import Any, Protocol
+
+from starlette.exceptions import HTTPException
+
+from monitor.core.incident import Incident
+from monitor.core.inputs import NoticeDelivered
+from monitor.core.model import CheckName, TargetName
+from monitor.core.silence import Silence
+from monitor.core.state import State
+from monitor.web.day import Day
+from monitor.web.panel import About
+
+
+async def _no_notices(_incident: Incident) -> tuple[NoticeDelivered, ...]:
+    return ()
+
+
+class Unknown(Exception):
+    """There is nothing of that name. Its text is for whoever asked."""
+
+
+class Rejected(Exception):
+    """It cannot be done as things stand. Its text is for whoever asked: redacted, no traceback."""
+
+
+class Incidents(Protocol):
+    """The incidents remembered, newest first, each as the object of the API."""
+
+    def __call__(self, *, open_only: bool) -> list[dict[str, Any]]:
+        """All of them, or those that last."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Views:
+    """What is shown, asked for at each request, in the thread of the event loop.
+
+    `report` is the status object of the API; `troubles` are sentences about the monitor itself (Slack does not answer, the
+    state is not being written); `ready` names each condition of readiness.
+    """
+
+    report: Callable[[], Mapping[str, Any]]
+    state: Callable[[], State]
+    incidents: Incidents
+    metrics: Callable[[str], Awaitable[tuple[bytes, str]]]
+    healthy: Callable[[], bool]
+    ready: Callable[[], Mapping[str, bool]]
+    troubles: Callable[[], tuple[str, ...]]
+    version: str
+    about: Callable[[], Mapping[TargetName, About]] = dict
+    notices: Callable[[Incident], Awaitable[tuple[NoticeDelivered, ...]]] = _no_notices
+    is_configured: Callable[[Silence], bool] = lambda _silence: False
+    external_url: str | None = None
+    day: Day = field(default_factory=Day)
+
+
+class Operations(Protocol):
+    """What an operator may change. Each raises Unknown or Rejected."""
+
+    async def run_checks(self, target: TargetName) -> tuple[CheckName, ...]:
+        """Have every enabled check of a target look now; which ones."""
+        ...
+
+    async def reload(self) -> None:
+        """Read the configuration again; Rejected if it is bad, and then nothing has changed."""
+        ...
+
+    async def acknowledge(self, incident_id: str, by: str) -> None:
+        """End reminders and escalation of an open incident until it gets worse."""
+        ...
+
+    async def add_silence(self, silence: Silence) -> None:
+        """Begin to mute notifications."""
+        ...
+
+    async def expire_silence(self, silence_id: str) -> None:
+        """End a silence; Rejected for one that stands in the configuration."""
+        ...
+
+
+def covered_targets(silence: Silence, views: Views) -> list[str]:
+    """The targets that a silence matches. Raises HTTPException 400 if there is none: it would mute nothing."""
+    targets = list(views.report()["targets"])
+    covers = [name for name in targets if fnmatchcase(name, silence.target)]
+    if not covers:
+        raise HTTPException(400, f"no target matches {silence.target!r}; there are: {', '.join(targets)}")
+    return covers
