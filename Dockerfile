@@ -3,11 +3,13 @@
 ARG PYTHON_IMAGE=docker.io/library/python:3.13-slim
 
 FROM ${PYTHON_IMAGE} AS build
+# `slack-socket`: with what buttons in Slack need (docs/slack-buttons.md).
+ARG LOCK=runtime
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_NO_COMPILE=1
 WORKDIR /src
 RUN python3 -m venv /opt/trace-monitor && python3 -m venv /opt/build
 COPY requirements/ requirements/
-RUN /opt/trace-monitor/bin/pip install --no-deps --only-binary :all: --require-hashes -r requirements/runtime.txt \
+RUN /opt/trace-monitor/bin/pip install --no-deps --only-binary :all: --require-hashes -r "requirements/${LOCK}.txt" \
  && /opt/build/bin/pip install --no-deps --only-binary :all: --require-hashes -r requirements/build.txt
 COPY LICENSE README.md pyproject.toml ./
 COPY monitor/ monitor/

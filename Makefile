@@ -190,8 +190,9 @@ lock: .venv-lock/.locked  ## write requirements/*.txt anew (UPGRADE=1 for newer 
 	 compile() { ../$(COMPILE) "$$@"; } && \
 	 compile ../pyproject.toml -o runtime.txt && \
 	 compile build.in -o build.txt && \
-	 compile ../pyproject.toml test.in -c runtime.txt -c build.txt -o test.txt && \
-	 compile ../pyproject.toml test.in check.in -c test.txt -o check.txt && \
+	 compile ../pyproject.toml --extra slack-socket -c runtime.txt -o slack-socket.txt && \
+	 compile ../pyproject.toml --extra slack-socket test.in -c slack-socket.txt -c build.txt -o test.txt && \
+	 compile ../pyproject.toml --extra slack-socket test.in check.in -c test.txt -o check.txt && \
 	 for part in browser gateway clients lock; do compile $$part.in -o $$part.txt; done
 
 clean:  ## remove what was made here

@@ -7,6 +7,7 @@ import logging
 import socket
 import sys
 import tempfile
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +93,8 @@ def _settings(sandbox: Sandbox, directory: Path) -> Loaded:
     configuration["targets"]["demo"].update(_QUICK)
     configuration["alerting"].update({"blind_after": 20, "escalate_after": 600})
     configuration["alerting"]["slack"]["mention"] = "<!subteam^S0ONCALL>"
+    if find_spec("aiohttp") and find_spec("wsproto"):  # the extra [slack-socket]
+        configuration["alerting"]["slack"].update(sandbox.buttons())
     configuration["server"] = {"port": PORT if _is_free(PORT) else 0}
     configuration["state"] = {"path": str(directory / "state.db")}
     return parse(json.dumps(configuration), {}, directory, name="demo")

@@ -6,9 +6,10 @@ from collections.abc import Iterator, Mapping
 
 from monitor.cli.common import FAILED, OK, add_config, prepare, read_configuration, say
 from monitor.core.model import Severity
-from monitor.daemon.compose_notifiers import places_of
+from monitor.daemon.compose_notifiers import places_of, slack_bot
 from monitor.daemon.heartbeat import send_test
-from monitor.ports import Clock, Notifier
+from monitor.notifiers.slack import SlackBot
+from monitor.ports import Clock, Notifier, Undeliverable
 from monitor.settings import Settings
 from monitor.settings.values import called
 
@@ -33,6 +34,10 @@ def run(arguments: argparse.Namespace) -> int:
         say("no notifier is configured: set alerting.slack, alerting.alertmanager or alerting.webhook")
         return FAILED
     code = asyncio.run(_test(places, deps.clock))
+    slack = loaded.settings.alerting.slack
+    bot = slack_bot(loaded.settings, deps)
+    if bot is not None and slack.pressable and slack.app_token is not None:
+        code = max(code, asyncio.run(_test_buttons(bot, slack.app_token.get())))
     for line in _whom(loaded.settings):
         print(line)
     return code
@@ -49,6 +54,17 @@ def _whom(settings: Settings) -> Iterator[str]:
         names.setdefault(whom, []).append(name)
     for whom, targets in names.items():
         yield f"a critical incident of {', '.join(targets)} calls {whom}"
+
+
+async def _test_buttons(bot: SlackBot, app_token: str) -> int:
+    """Whether presses of buttons would arrive."""
+    try:
+        await bot.try_app_token(app_token)
+    except Undeliverable as error:
+        print(f"slack buttons: would not work: {error}")
+        return FAILED
+    print("slack buttons: the app token is accepted")
+    return OK
 
 
 async def _test(places: Mapping[str, Notifier], clock: Clock) -> int:

@@ -53,7 +53,7 @@ class Storyteller:
     async def run(self, url: str) -> None:
         """The whole story."""
         self._say("A sandbox of gateway, exporter, Traceloop and Slack is running, and the real monitor watches it.")
-        self._say(f"  page     {url}/\n  metrics  {url}/metrics\n")
+        self._say(f"  page     {url}/\n  metrics  {url}/metrics\n  sandbox  {self._sandbox.control_url}/\n")
         await self._wait(self._arrived)
         await self._clock.sleep(_BREAK_AFTER)
         self._say(f"\nNow something breaks: {FAULTS[self._fault].about}")

@@ -106,6 +106,7 @@ def slack_bot(settings: Settings, deps: Deps) -> SlackBot | None:
         api_url=slack.api_url,
         external_url=settings.server.external_url,
         commands=settings.server.admin_token is not None,
+        pressable=slack.pressable,
         consoles=_consoles(settings),
         pace=Pace(deps.clock),
     )

@@ -7,6 +7,7 @@ import logging
 import signal
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from monitor.clock import SystemClock
 from monitor.core.model import Seconds
@@ -36,6 +37,9 @@ from monitor.web.day import Day
 from monitor.web.server import WebServer
 from monitor.web.views import Views
 
+if TYPE_CHECKING:
+    from monitor.daemon.buttons import SlackPresses
+
 _log = logging.getLogger(__name__)
 
 GRACE: Seconds = 20.0
@@ -58,9 +62,10 @@ class Service:
     ) -> None:
         """Raises OSError if `http.ca_file` cannot be used."""
         settings, clock = loaded.settings, SystemClock()
+        transport = network(settings, redactor)
         self._deps = Deps(
             clock=clock,
-            http=Http(clock=clock, transport=network(settings, redactor), redactor=redactor),
+            http=Http(clock=clock, transport=transport, redactor=redactor),
             redactor=redactor,
         )
         self._store: Store = SqliteStore(
@@ -91,6 +96,9 @@ class Service:
         self._metrics.expect(self._expected(settings))
         self.daemon.listen(self._metrics.listen)
         self.daemon.listen(EventLog().listen)
+        self._operations = LiveOperations(self.daemon, clock=clock, reload=self._reloader.reload)
+        self._network = transport
+        self._presses: SlackPresses | None = None
         self._day = Day()
         self._web = self._make_web()
         self._stop = asyncio.Event()
@@ -123,12 +131,15 @@ class Service:
                 await self.daemon.notify_by(self._notifiers(self._settings))
                 self._metrics.expect(self._expected(self._settings))
                 self._meta.prepare(self._settings)()
+                await self._listen_to_buttons(self._settings)
             self._schedule.every("refused configuration", _NOTIFY_REFUSAL_EVERY, self._notify_refusal)
             _log.info("ready", extra={"fields": {"url": self._web.url, "version": VERSION}})
             started(self._web.url)
             await self._stop.wait()
         finally:
             _log.info("stopping")
+            if self._presses is not None:
+                await self._presses.stop()
             await self.daemon.stop(GRACE - _CLOSING)
             lag.cancel()
             await self._store.close()
@@ -189,12 +200,21 @@ class Service:
         begin_meta = self._meta.prepare(settings)
         await self.daemon.apply(settings, self._notifiers(settings), silences_of(settings))
         begin_meta()
+        await self._listen_to_buttons(settings)
         self._metrics.expect(self._expected(settings))
 
     def _notifiers(self, settings: Settings) -> tuple[Notifier, ...]:
         from monitor.daemon.compose_notifiers import notifiers_of  # noqa: PLC0415 - loaded when it is needed, see there
 
         return notifiers_of(settings, self._deps)
+
+    async def _listen_to_buttons(self, settings: Settings) -> None:
+        if self._presses is None and settings.alerting.slack.pressable:
+            from monitor.daemon.buttons import SlackPresses  # noqa: PLC0415 - as above
+
+            self._presses = SlackPresses(self._deps, self._network, self._operations)
+        if self._presses is not None:
+            await self._presses.use(settings)
 
     async def _notify_refusal(self) -> None:
         from monitor.daemon.compose_notifiers import places_of  # noqa: PLC0415 - as above
@@ -253,7 +273,7 @@ class Service:
         )
         app = make_app(
             views,
-            LiveOperations(self.daemon, clock=self._deps.clock, reload=self._reloader.reload),
+            self._operations,
             clock=self._deps.clock,
             read_token=_optional(server.read_token),
             admin_token=_optional(server.admin_token),
@@ -276,7 +296,8 @@ class Service:
             if health.unrefreshed:
                 found.append(f"{name} could not be sent its open incidents again: {health.unrefreshed}")
         held = (source.problem for source in all_secrets(self._settings))
-        more = (*self._meta.problems(), *held, self._web.problem, self._store.loss)
+        buttons = self._presses.problem if self._presses is not None else None
+        more = (buttons, *self._meta.problems(), *held, self._web.problem, self._store.loss)
         return (*found, *(each for each in more if each))
 
 

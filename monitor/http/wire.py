@@ -73,6 +73,12 @@ class Network:
             # Without the cause: its text may quote a header, and a header is a secret.
             raise self._translate(error, request, watch) from None
 
+    def dial(self, url: str) -> tuple[str | None, ssl.SSLContext]:
+        """How a WebSocket is connected to: its proxy, and whom to trust. Raises Unreachable for an address that is never asked."""
+        bare = url.replace("ws", "http", 1)  # ws: as http:, wss: as https:
+        self._refuse_link_local(httpx.URL(bare).host)
+        return self._proxies.proxy_of(bare), self._trust
+
     async def _send(self, request: Request, url: httpx.URL, watch: Stopwatch, stack: AsyncExitStack) -> httpx.Response:
         port = url.port or _PORTS.get(url.scheme, 0)
         if not url.host or not 0 < port < _PORT_END:

@@ -87,6 +87,9 @@ def with_request_log(app: ASGIApp, host: Host, requests: deque[RequestSeen], now
     """Remembers each request, and how much of an answer was sent."""
 
     async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":  # no request, and no answer that could be counted
+            await app(scope, receive, send)
+            return
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
         query = scope["query_string"].decode("ascii", "replace")
         seen = RequestSeen(at=now(), host=host, method=scope["method"], path=_path(scope), query=query, headers=headers)
@@ -132,6 +135,9 @@ class WithTransportFaults:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         fault = self._faults.transport_fault(self._host, _path(scope))
+        if fault is not None and scope["type"] == "websocket":  # whatever is wrong, it does not come about
+            await send({"type": "websocket.close", "code": 1011})
+            return
         if fault is None:
             await self._app(scope, receive, send)
             return

@@ -28,6 +28,10 @@ ARCHIVED_CHANNEL = "C0SANDBOX02"
 FOREIGN_CHANNEL = "C0SANDBOX03"
 """A channel that the bot is no member of."""
 
+ON_CALL_GROUP = "S0SANDBOX01"
+ON_CALL = "U0SANDBOX02"
+"""A person, the only one in the group."""
+
 _SECRET_NAME = re.compile(r"token|key|secret|password|authorization", re.IGNORECASE)
 
 
@@ -79,6 +83,7 @@ class Credentials:
     rotated_key: str = _made_up("tl_", "rotated key")
     unknown_key: str = _made_up("tl_", "key that nobody knows")
     bot_token: str = _made_up("xoxb-", "bot")
+    app_token: str = _made_up("xapp-", "app")
     webhook_path: str = f"/services/T0SANDBOX/B0SANDBOX/{_made_up('', 'webhook')[:24]}"
 
     @property

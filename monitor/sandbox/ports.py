@@ -8,6 +8,8 @@ import logging
 import socket
 import struct
 from collections.abc import Mapping
+from importlib.util import find_spec
+from typing import Literal
 
 from starlette.types import ASGIApp
 from uvicorn import Config
@@ -47,7 +49,8 @@ class _Port:
     """One application on one port. While it does not listen the port stays reserved, and connections are refused."""
 
     def __init__(self, app: ASGIApp, number: int) -> None:
-        self._config = Config(app, log_config=None, lifespan="off", ws="none", http="h11", timeout_keep_alive=30)
+        ws: Literal["wsproto", "none"] = "wsproto" if find_spec("wsproto") else "none"  # of the extra [slack-socket]
+        self._config = Config(app, log_config=None, lifespan="off", ws=ws, http="h11", timeout_keep_alive=30)
         self._config.load()
         self._state = ServerState()
         self._held = _bound(number)
@@ -86,6 +89,8 @@ class _Port:
         for connection in list(self._state.connections):
             if isinstance(connection, _Connection):
                 connection.reset()
+            else:  # what began as one and is a WebSocket now
+                connection.transport.abort()
 
 
 class Ports:

@@ -16,13 +16,14 @@ from monitor.ports import Clock
 from monitor.redaction import Redactor
 from monitor.sandbox.asgi import WithTransportFaults, json_object, routed, with_request_log
 from monitor.sandbox.control_plane import control_plane_app
-from monitor.sandbox.credentials import CHANNEL, ENVIRONMENT, EXPORTED_ATTRIBUTE, MODEL
+from monitor.sandbox.credentials import CHANNEL, ENVIRONMENT, EXPORTED_ATTRIBUTE, MODEL, ON_CALL
 from monitor.sandbox.exporter import Exporter
 from monitor.sandbox.fault_table import FAULTS
 from monitor.sandbox.faults import Host
 from monitor.sandbox.gateway import gateway_app
 from monitor.sandbox.ports import Ports
 from monitor.sandbox.slack import CheckMessage, check_size, slack_app
+from monitor.sandbox.slack_socket import NotPressed
 from monitor.sandbox.spans import GatewaySpan
 from monitor.sandbox.traceloop import traceloop_app
 from monitor.sandbox.traffic import ALLOWED, NO_TRAFFIC, Traffic, change_traffic
@@ -173,6 +174,10 @@ class Sandbox:
         slack = {"bot_token": credentials.bot_token, "channel": CHANNEL, "api_url": self.slack_api_url}
         return {"targets": {"demo": demo}, "alerting": {"slack": slack}}
 
+    def buttons(self) -> dict[str, object]:
+        """More of `alerting.slack`: its messages have buttons, which the person on call may press."""
+        return {"app_token": self.world.credentials.app_token, "buttons": {"users": [ON_CALL]}}
+
     def state(self) -> dict[str, object]:
         """A summary, fit for JSON."""
         world = self.world
@@ -260,6 +265,8 @@ _HELP = {
     "GET, POST /dialect": 'body {"switch": "value"}',
     "GET, POST /traffic": f'how busy others are; body {{"traffic": "20x3x8000"}}: {ALLOWED}',
     "GET /messages": "what was posted to Slack",
+    "POST /press": 'press a button in Slack; body {"action": "acknowledge" | "silence-1h" | "check-now", "user", "name", "ts"}',
+    "GET /answers": "what those who pressed were answered",
     "GET /traces": "what Traceloop has taken in",
     "GET /requests": "the last 200 requests of every service; ?since=SECONDS: up to 5,000 since then",
     "POST /reset": "begin anew",
@@ -281,6 +288,8 @@ def control_app(sandbox: Sandbox) -> ASGIApp:
             Route("/dialect", api.variant, methods=["GET", "POST"]),
             Route("/traffic", api.traffic, methods=["GET", "POST"]),
             Route("/messages", api.messages, methods=["GET"]),
+            Route("/press", api.press, methods=["POST"]),
+            Route("/answers", api.answers, methods=["GET"]),
             Route("/traces", api.traces, methods=["GET"]),
             Route("/requests", api.requests, methods=["GET"]),
             Route("/reset", api.reset, methods=["POST"]),
@@ -358,6 +367,24 @@ class _Control:
     async def messages(self, _request: Request) -> Response:
         """Slack's channels, as they read now."""
         return JSONResponse([message.as_json() for message in self._world.slack.messages])
+
+    async def press(self, request: Request) -> Response:
+        """A button of the message at `ts`; of the newest root without it."""
+        asked = {name: str(value) for name, value in (await json_object(request) or {}).items()}
+        slack, ts = self._world.slack, asked.pop("ts", None)
+        message = next((each for each in reversed(slack.roots) if ts in {None, each.ts}), None)
+        if message is None or not {"action"} <= set(asked) <= {"action", "user", "name"}:
+            return _error(400, "there is no such message" if message is None else "give action, and user, name or ts")
+        host = self._sandbox.slack_api_url.split("/")[2]
+        try:
+            envelope = await slack.socket_mode.press(message, host=host, **asked)
+        except NotPressed as error:
+            return _error(409, str(error))
+        return JSONResponse({"envelope_id": envelope})
+
+    async def answers(self, _request: Request) -> Response:
+        """What Slack showed to those who pressed alone."""
+        return JSONResponse(list(self._world.slack.socket_mode.answers))
 
     async def traces(self, _request: Request) -> Response:
         """Traceloop's rows by trace."""

@@ -1,5 +1,7 @@
 """Slack: a workspace with its channels and messages, and as much of its Web API and webhooks as a program that posts needs.
 
+Presses of buttons are in `slack_socket`.
+
 https://docs.slack.dev/reference/methods/chat.postMessage, …/chat.update, …/reactions.add, …/auth.test and
 https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks.
 """
@@ -12,7 +14,7 @@ from urllib.parse import parse_qsl
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
-from starlette.routing import Route
+from starlette.routing import Route, WebSocketRoute
 from starlette.types import ASGIApp
 
 from monitor.core.model import Instant
@@ -20,6 +22,7 @@ from monitor.ports import Clock
 from monitor.sandbox.asgi import routed
 from monitor.sandbox.credentials import ARCHIVED_CHANNEL, CHANNEL, CHANNEL_NAME, FOREIGN_CHANNEL, Credentials
 from monitor.sandbox.faults import ActiveFaults
+from monitor.sandbox.slack_socket import TEAM, SocketMode
 
 Payload = Mapping[str, object]
 CheckMessage = Callable[[Payload], list[str]]
@@ -89,6 +92,8 @@ class Workspace:
         self._clock = clock
         self._check = check
         self.bot_tokens = {credentials.bot_token}
+        self.app_tokens = {credentials.app_token}
+        self.socket_mode = SocketMode(clock)
         self.webhook_path = credentials.webhook_path
         self.channels: dict[str, str] = {
             CHANNEL: CHANNEL_NAME,
@@ -212,16 +217,20 @@ class _SlackApi:
             "auth.test": self._auth_test,
             "chat.postMessage": self._post_message,
             "chat.update": self._update,
+            "usergroups.users.list": self._list_members,
             "reactions.add": self._add_reaction,
         }
 
         async def call(request: Request) -> Response:
             name = request.path_params["method"]
-            if name not in methods:
+            if name not in {*methods, "apps.connections.open"}:
                 return JSONResponse({"ok": False, "error": "unknown_method", "req_method": name})
             try:
                 payload = await _payload(request)
-                self._authenticate(request, payload)
+                if name == "apps.connections.open":
+                    self._authenticate(request, payload, self._workspace.app_tokens)
+                    return JSONResponse({"ok": True, "url": self._workspace.socket_mode.open(request.url.netloc)})
+                self._authenticate(request, payload, self._workspace.bot_tokens)
                 answer = methods[name](payload)
             except SlackError as error:
                 return _refusal(error)
@@ -231,15 +240,19 @@ class _SlackApi:
             [
                 Route("/api/{method}", call, methods=["POST", "GET"]),
                 Route("/services/{rest:path}", self._webhook, methods=["POST"]),
+                Route("/actions/{rest:path}", self._answer, methods=["POST"]),
+                WebSocketRoute("/link/", self._workspace.socket_mode.serve),
             ]
         )
 
-    def _authenticate(self, request: Request, payload: Payload) -> None:
+    def _authenticate(self, request: Request, payload: Payload, known: set[str]) -> None:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         token = token if scheme == "Bearer" else str(payload.get("token") or "")
         if not token:
             raise SlackError("not_authed")
-        if token not in self._workspace.bot_tokens or self._faults.does("slack_invalid_auth"):
+        if token in (self._workspace.bot_tokens | self._workspace.app_tokens) - known:
+            raise SlackError("not_allowed_token_type")
+        if token not in known or self._faults.does("slack_invalid_auth"):
             raise SlackError("invalid_auth")
 
     def _auth_test(self, _payload: Payload) -> Payload:
@@ -247,10 +260,18 @@ class _SlackApi:
             "url": "https://sandbox.slack.com/",
             "team": "Sandbox",
             "user": "trace-monitor",
-            "team_id": "T0SANDBOX",
+            "team_id": TEAM,
             "user_id": _BOT_USER,
             "bot_id": "B0SANDBOX01",
         }
+
+    def _list_members(self, payload: Payload) -> Payload:
+        socket_mode = self._workspace.socket_mode
+        if not socket_mode.may_read_groups:
+            raise SlackError("missing_scope")
+        if payload.get("usergroup") not in socket_mode.groups:
+            raise SlackError("no_such_subteam")
+        return {"users": list(socket_mode.groups[str(payload["usergroup"])])}
 
     def _post_message(self, payload: Payload) -> Payload:
         self._obstruct(payload)
@@ -283,6 +304,16 @@ class _SlackApi:
                 return _refusal(error)
             code = {"invalid_auth": "invalid_token", "invalid_json": "invalid_payload"}.get(error.code, error.code)
             return PlainTextResponse(code, status_code=_STATUS_OF.get(code, 400))
+        return PlainTextResponse("ok")
+
+    async def _answer(self, request: Request) -> Response:
+        """Show what a press led to, to the person who pressed: `response_url` needs no token and no scope."""
+        try:
+            payload = await _payload(request)
+        except SlackError as error:
+            return PlainTextResponse(error.code, status_code=400)
+        if not self._workspace.socket_mode.answer(request.url.path, payload):
+            return JSONResponse({"ok": False, "error": "expired_url"}, status_code=404)
         return PlainTextResponse("ok")
 
     def _obstruct(self, payload: Payload) -> None:

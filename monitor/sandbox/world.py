@@ -83,7 +83,7 @@ class World:
     def forget(self) -> None:
         """Forget what was sent, received and posted, and a change of traffic; faults, variant and configuration stay."""
         self.traffic = self._first_traffic
-        for memory in (self.own_spans, self.rows, self.requests, self.slack.messages):
+        for memory in (self.own_spans, self.rows, self.requests, self.slack.messages, self.slack.socket_mode.answers):
             memory.clear()
 
     # --- TrueFoundry

@@ -10,6 +10,7 @@ import ssl
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from importlib.util import find_spec
 from urllib.parse import urlsplit
 
 from monitor.core import address
@@ -57,7 +58,19 @@ def violations(settings: Settings) -> Iterator[Complaint]:
     elif slack.bot_token and not all(target.alerting.channel for target in settings.targets.values()):
         what = "is missing: the bot must know which channel to post to; give a channel's id"
         yield ("alerting", "slack", "channel"), what
+    yield from _buttons(settings)
     yield from _certificates(settings)
+
+
+def _buttons(settings: Settings) -> Iterator[Complaint]:
+    """Buttons hang on the bot's messages, and their presses come by a library that is not installed by default."""
+    slack, at = settings.alerting.slack, ("alerting", "slack", "app_token")
+    if slack.app_token is None:
+        return
+    if slack.bot_token is None:
+        yield at, "is given without `bot_token`; buttons are a part of the bot's messages, so both are needed"
+    if find_spec("aiohttp") is None:
+        yield at, "needs a library that is not installed; install it: pip install 'gateway-trace-monitor[slack-socket]'"
 
 
 def _budget(canary: CanaryCheck, at: KeyPath) -> Iterator[Complaint]:
@@ -129,6 +142,11 @@ def doubts(settings: Settings, *, with_secrets: bool) -> Iterator[str]:
         yield "alerting.self_test.every has no effect, because no notifier is configured"
     if with_secrets and alerting.self_test.channel is not None and not slack.bot_token:
         yield "alerting.self_test.channel has no effect: only a Slack bot can choose a channel"
+    if slack.app_token is not None and not slack.pressable:
+        what = "names nobody, so messages have no buttons; give `users` or `groups`, or leave out `app_token`"
+        yield f"alerting.slack.buttons {what}"
+    if with_secrets and slack.app_token is None and (slack.buttons.users or slack.buttons.groups):
+        yield "alerting.slack.buttons has no effect without `app_token`: messages have no buttons"
     for place, silence in enumerate(settings.silences):
         if not any(fnmatchcase(name, silence.target) for name in settings.targets):
             yield f"silences[{place}].target matches no target"

@@ -12,7 +12,7 @@ from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSett
 from monitor.core.address import normal_url
 from monitor.core.model import Fault, TargetName
 from monitor.core.silence import zone_of, zone_problem
-from monitor.settings.secret import SecretSource, SlackToken, UrlSource
+from monitor.settings.secret import SecretSource, SlackAppToken, SlackToken, UrlSource
 from monitor.settings.target import Target, Traceloop, target_name
 from monitor.settings.values import (
     ALERTMANAGER,
@@ -61,11 +61,39 @@ def _slack_api(url: str) -> str:
     return f"{url}/api/" if not path and host in {"slack.com", "slack-gov.com"} else f"{url}/"
 
 
+def _slack_id(first: str, what: str) -> AfterValidator:
+    return must(re.compile(rf"[{first}][A-Z0-9]{{2,30}}").fullmatch, what)
+
+
+UserId = Annotated[
+    Name,
+    _slack_id(
+        "UW", "is not a person's id; allowed: U0123 or W0123 (in the person's profile: the menu, Copy member ID)"
+    ),
+]
+GroupId = Annotated[
+    Name,
+    _slack_id("S", "is not a user group's id; allowed: S0123 (People, User groups, the group's menu, Copy group ID)"),
+]
+
+
+class SlackButtons(Section):
+    """Who may press *Acknowledge*, *Silence 1 h* and *Check now* in Slack."""
+
+    users: tuple[UserId, ...] = ()
+    """People, by id."""
+    groups: tuple[GroupId, ...] = ()
+    """User groups, by id: everybody in them. The bot needs the scope usergroups:read."""
+
+
 class Slack(Section):
     """Slack, by a bot (threads and edits) or by an incoming webhook (posts only)."""
 
     bot_token: SlackToken | None = None
     """A bot's token with the scope chat:write."""
+    app_token: SlackAppToken | None = None
+    """An app-level token with the scope connections:write: messages have buttons; null: they have none."""
+    buttons: SlackButtons = Field(default_factory=SlackButtons)
     channel: Name | None = None
     """The channel the bot posts to, best by its id."""
     webhook_url: UrlSource | None = None
@@ -76,6 +104,11 @@ class Slack(Section):
         "https://slack.com/api/"
     )
     """Slack's API."""
+
+    @property
+    def pressable(self) -> bool:
+        """Whether messages have buttons: there is a connection for them, and somebody who may press them."""
+        return self.app_token is not None and bool(self.buttons.users or self.buttons.groups)
 
 
 def _each_once(urls: tuple[str, ...]) -> tuple[str, ...]:

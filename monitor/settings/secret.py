@@ -202,6 +202,19 @@ class SlackToken(Token):
     }
 
 
+class SlackAppToken(Token):
+    """An app-level token of Slack, which opens the connection that button presses come by."""
+
+    name: ClassVar[str] = "an app-level token (xapp-)"
+    placeholder: ClassVar[str] = "xapp-placeholder"
+    others: ClassVar[Mapping[str, str]] = {
+        r"xox[a-z]-|xoxe\.": "a bot's or a person's token of Slack, which opens no connection",
+        **_OF_TRACELOOP,
+        "eyJ": "a TrueFoundry token",
+        "(?!xapp-)": "not an app-level token of Slack",
+    }
+
+
 class HeaderSource(SecretSource):
     """The value of a header that is sent: unlike a token it may hold single blanks inside."""
 

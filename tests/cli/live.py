@@ -102,7 +102,12 @@ class LiveSandbox:
     def secrets(self) -> list[str]:
         """Every credential that a monitor of it is given."""
         known = self._sandbox.world.credentials
-        return [known.token, *known.keys.values(), known.bot_token]
+        return [known.token, *known.keys.values(), known.bot_token, known.app_token]
+
+    @property
+    def app_token(self) -> str:
+        """What opens a connection for buttons in Slack."""
+        return self._sandbox.world.credentials.app_token
 
 
 @contextmanager

@@ -26,6 +26,23 @@ def test_a_notice_arrives_in_slack(sandbox: LiveSandbox, tmp_path: Path, capsys:
     assert "<!here>" not in str(message)
 
 
+def test_whether_presses_of_buttons_would_arrive_is_said(sandbox: LiveSandbox, tmp_path: Path, capsys: Out) -> None:
+    """A connection is asked for by the app token, and not made."""
+    for token, code, said in (
+        (sandbox.app_token, 0, "slack buttons: the app token is accepted"),
+        (
+            "xapp-1-wrong",
+            1,
+            "slack buttons: would not work: Slack says invalid_auth of the app token: it must be valid",
+        ),
+    ):
+        slack = {"app_token": token, "buttons": {"users": ["U0123"]}}
+        assert main(["notify", "test", "--config", sandbox.file(tmp_path, {"alerting": {"slack": slack}})]) == code
+        out, err = capsys.readouterr()
+        assert said in out
+        assert token not in out + err
+
+
 def test_what_slack_refuses_is_said_with_what_to_do(sandbox: LiveSandbox, tmp_path: Path, capsys: Out) -> None:
     """Exit 1."""
     sandbox.break_("slack_invalid_auth")

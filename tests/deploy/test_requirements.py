@@ -53,3 +53,14 @@ def test_every_pin_has_a_hash(lock: Path) -> None:
     entries = re.split(r"^(?=\w)", lock.read_text(), flags=re.MULTILINE)[1:]
     assert entries
     assert not [entry.splitlines()[0] for entry in entries if "--hash=sha256:" not in entry or not PIN.match(entry)]
+
+
+@pytest.mark.parametrize("lock", ["slack-socket.txt", "test.txt"])
+def test_the_extra_for_slacks_buttons_is_locked_beside_what_runs(lock: str) -> None:
+    """Whoever wants buttons installs the same versions of everything else; the tests have them all."""
+    extra = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]["slack-socket"]
+    pins = _pins(lock)
+    assert _pins("runtime.txt").items() <= pins.items()
+    for wanted in map(Requirement, extra):
+        assert wanted.specifier.contains(pins[canonicalize_name(wanted.name)])
+        assert canonicalize_name(wanted.name) not in _pins("runtime.txt")

@@ -1,5 +1,6 @@
 """What must hold between settings, what is legal but worth a warning, and what a month costs."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -162,6 +163,41 @@ def test_a_bot_beside_a_webhook_is_an_error() -> None:
             "one of the two is allowed"
         ),
     ]
+
+
+def test_buttons_hang_on_a_bots_messages() -> None:
+    """A webhook's messages cannot be edited, so nobody would see what a press did."""
+    (line,) = complaints(MINIMAL + "alerting: {slack: {app_token: xapp-1, buttons: {users: [U123]}}}\n")
+    assert "alerting.slack.app_token: is given without `bot_token`" in line
+
+
+def test_buttons_without_their_library_are_an_error_that_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is in an extra, because most do without."""
+    monkeypatch.setitem(sys.modules, "aiohttp", None)
+    text = MINIMAL + SLACK.replace("C1", "C1, app_token: xapp-1, buttons: {users: [U123]}")
+    (line,) = complaints(text)
+    assert "alerting.slack.app_token: needs a library that is not installed" in line
+    assert "pip install 'gateway-trace-monitor[slack-socket]'" in line
+    assert not settings(MINIMAL + SLACK).alerting.slack.pressable
+
+
+def test_buttons_that_nobody_may_press_are_a_warning_and_not_shown() -> None:
+    """Monitoring does not depend on them, so it goes on without."""
+    read = loaded(MINIMAL + SLACK.replace("C1", "C1, app_token: xapp-1"))
+    assert not read.settings.alerting.slack.pressable
+    assert [line for line in read.warnings if "alerting.slack.buttons names nobody" in line]
+    named = loaded(MINIMAL + SLACK.replace("C1", "C1, app_token: xapp-1, buttons: {groups: [S123]}"))
+    assert named.settings.alerting.slack.pressable
+    assert not [line for line in named.warnings if "buttons" in line]
+    useless = loaded(MINIMAL + SLACK.replace("C1", "C1, buttons: {users: [W123]}"))
+    assert [line for line in useless.warnings if "has no effect without `app_token`" in line]
+
+
+@pytest.mark.parametrize("who", ["users: [ana]", "users: [S0123]", "groups: [U0123]", "groups: ['<!subteam^S0123>']"])
+def test_who_may_press_is_named_by_id(who: str) -> None:
+    """A name is anybody's to take; the error says where the id is found."""
+    (line,) = complaints(MINIMAL + SLACK.replace("C1", f"C1, app_token: xapp-1, buttons: {{{who}}}"))
+    assert "Copy member ID" in line or "Copy group ID" in line
 
 
 def test_a_bot_must_know_its_channel() -> None:

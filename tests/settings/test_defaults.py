@@ -15,6 +15,8 @@ BUILT_IN = {
         "self_test": {"every": None, "channel": None},
         "slack": {
             "bot_token": None,
+            "app_token": None,
+            "buttons": {"users": (), "groups": ()},
             "channel": None,
             "webhook_url": None,
             "mention": None,

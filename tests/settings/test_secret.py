@@ -453,6 +453,26 @@ def test_what_cannot_post_is_no_bot_token(token: str, what: str) -> None:
     assert "Secret" not in line
 
 
+@pytest.mark.parametrize(
+    ("token", "what"),
+    [
+        (
+            "xoxb-Secret",
+            "is a bot's or a person's token of Slack, which opens no connection; an app-level token (xapp-)",
+        ),
+        ("tl_Secret", "is a Traceloop key; an app-level token (xapp-) is needed"),
+        ("eyJhbGciOi.Secret.x", "is a TrueFoundry token"),
+        ("SecretSecret", "is not an app-level token of Slack"),
+    ],
+)
+def test_what_opens_no_connection_is_no_app_token(token: str, what: str) -> None:
+    """No button press would ever come."""
+    slack = f"{{bot_token: xoxb-1, channel: C1, app_token: '{token}', buttons: {{users: [U123]}}}}"
+    (line,) = complaints(MINIMAL + f"alerting: {{slack: {slack}}}\n")
+    assert f"alerting.slack.app_token: {what}" in line
+    assert "Secret" not in line
+
+
 @pytest.mark.parametrize("key", ["tl_0123456789abcdef", "0123456789abcdef" * 6, "a.b-c_d~e+f/g=="])
 def test_traceloop_keys_of_any_form_are_taken(key: str) -> None:
     """Older ones have no prefix (https://github.com/traceloop/openllmetry/issues/340)."""

@@ -14,6 +14,7 @@ import json as json_text
 import re
 from collections.abc import Awaitable, Mapping
 from typing import Any, cast
+from urllib.parse import urlencode
 
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web import SlackResponse, WebClient
@@ -119,11 +120,17 @@ class BotClient(WebClient):
         api_method: str,
         *,
         json: dict[str, Any] | None = None,
+        params: dict[str, Any] | None = None,
         **_unused: object,
     ) -> SlackResponse:
-        """Call a method, once. Raises Undeliverable: only `ok: false` and a code is a clear no."""
+        """Call a method, once. Raises Undeliverable: only `ok: false` and a code is a clear no.
+
+        `params` go as a form, which is all that methods take that read; a `token` among them is sent instead of the bot's.
+        """
         url = f"{self.base_url}{api_method}"
-        answer = await _send(self._http, self._clock, url, json or {}, {"Authorization": f"Bearer {self.token}"})
+        form = {name: value for name, value in (params or {}).items() if value is not None}
+        headers = {"Authorization": f"Bearer {form.pop('token', self.token)}"}
+        answer = await _send(self._http, self._clock, url, form or json or {}, headers, as_form=bool(form))
         try:
             data = answer.json()
         except Garbled:
@@ -162,6 +169,21 @@ class BotClient(WebClient):
         """auth.test: whose token it is; posts nothing."""
         return await cast("Awaitable[SlackResponse]", self.auth_test())
 
+    async def open_connection(self, app_token: str) -> str:
+        """apps.connections.open: the URL of a WebSocket, good for one connection. A secret."""
+        try:
+            answer = await cast("Awaitable[SlackResponse]", self.apps_connections_open(app_token=app_token))
+        except Refusal as refusal:  # what it hints at is the bot's token
+            what = f"Slack says {refusal.code} of the app token: it must be valid, with the scope connections:write"
+            raise Undeliverable(what, permanent=refusal.permanent) from None
+        return str(answer.get("url") or "")
+
+    async def members(self, group: str) -> frozenset[str]:
+        """usergroups.users.list: the ids of the people in a user group."""
+        answer = await cast("Awaitable[SlackResponse]", self.usergroups_users_list(usergroup=group))
+        users = answer.get("users")
+        return frozenset(map(str, users)) if isinstance(users, list) else frozenset()
+
 
 class HookClient(WebhookClient):
     """One incoming webhook. Its URL is the secret."""
@@ -190,16 +212,24 @@ class HookClient(WebhookClient):
         """Post one message."""
         await cast("Awaitable[None]", self.send(text=text, blocks=blocks, unfurl_links=False, unfurl_media=False))
 
+    async def answer(self, text: str) -> None:
+        """Answer somebody who pressed a button: only they see it, and the message stays as it is."""
+        answer = self.send(text=text, response_type="ephemeral", replace_original=False)
+        await cast("Awaitable[None]", answer)
 
-async def _send(http: Http, clock: Clock, url: str, body: Mapping[str, Any], headers: Mapping[str, str]) -> Answer:
+
+async def _send(
+    http: Http, clock: Clock, url: str, body: Mapping[str, Any], headers: Mapping[str, str], *, as_form: bool = False
+) -> Answer:
+    kind = "application/x-www-form-urlencoded" if as_form else "application/json"
     try:
         answer = await http.request(
             Service.SLACK,
             "POST",
             url,
             timeout=TIMEOUT,
-            headers={"Content-Type": "application/json; charset=utf-8", **headers},
-            body=json_text.dumps(body).encode(),
+            headers={"Content-Type": f"{kind}; charset=utf-8", **headers},
+            body=(urlencode(body) if as_form else json_text.dumps(body)).encode(),
             body_limit=_BODY_LIMIT,
         )
     except Unreachable as error:

@@ -67,6 +67,7 @@ class _Slack:
     redact: Callable[[str], str] = field(repr=False)
     external_url: str | None = None
     commands: bool = False
+    pressable: bool = False
     consoles: Mapping[TargetName, Mapping[Place, str]] = field(default_factory=dict)
     pace: Pace
     name: str = "slack"
@@ -80,6 +81,7 @@ class _Slack:
             external_url=self.external_url,
             mention=mention,
             commands=self.commands,
+            pressable=self.pressable,
             consoles=self.consoles.get(target, {}) if target is not None else {},
         )
 
@@ -141,6 +143,10 @@ class SlackBot(_Slack):
             user=clamp(str(answer.get("user") or ""), 60),
             scopes=tuple(scope.strip() for scope in str(scopes).split(",") if scope.strip()) if scopes else None,
         )
+
+    async def try_app_token(self, app_token: str) -> None:
+        """Whether presses of buttons could come: a connection is asked for, and not made. Raises Undeliverable."""
+        await self._client().open_connection(app_token)
 
     async def _open(self, notice: Notice, destination: Destination) -> Mapping[str, str]:
         """Post a root; but neither a silence nor what is over is announced by a new message."""

@@ -19,6 +19,7 @@ from urllib.parse import quote
 from monitor.core.incident import Notice, Place
 from monitor.core.model import Component, Instant
 from monitor.notifiers import wording
+from monitor.notifiers.slack import actions
 from monitor.notifiers.wording import Style, is_a_moment, utc
 from monitor.redaction import clamp
 
@@ -50,6 +51,7 @@ class Frame:
     external_url: str | None = None
     mention: str | None = None
     commands: bool = False  # whether an admin token is configured, without which none of them works
+    pressable: bool = False  # whether presses of buttons reach this program
     consoles: Mapping[Place, str] = field(
         default_factory=dict
     )  # where to look at a hop: a URL of TrueFoundry's, of Traceloop's
@@ -101,7 +103,7 @@ def _message(
     commands = wording.commands(notice, frame.external_url) if frame.commands else []
     if commands:
         others.append("\n".join(("```", *commands, "```")))
-    buttons = _buttons(notice, frame)
+    buttons = [*_buttons(notice, frame), *(actions.buttons(notice) if frame.pressable and not brief else [])]
     said = [line for lines, _ in _paragraphs(notice, plain(frame.redact), first, brief=brief) for line in lines]
     return Message(
         text=_with_mention(fit([*said, *commands], _TEXT), mention),
