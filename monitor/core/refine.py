@@ -281,8 +281,9 @@ def _blindness(found: Confirmed, state: TargetState) -> Confirmed:
     blind = {check for check in _UNCHECKED if Fault.BLIND in state.check_state(check).confirmed}
     named = next(check for check in _UNCHECKED if state.check_state(check).confirmed.get(Fault.BLIND) == found.active)
     attempt, unnoticed = _UNCHECKED[named]
-    arrival = state.check_state(CheckName.ARRIVAL).result
-    arrive = arrival is not None and arrival.verdict is Verdict.PASS and not blind & _WATCH_TRACES
+    arrival, canary = (state.check_state(check).result for check in (CheckName.ARRIVAL, CheckName.CANARY))
+    served = canary is None or canary.verdict is Verdict.PASS  # it may be unknown for minutes before it counts as blind
+    arrive = arrival is not None and arrival.verdict is Verdict.PASS and served and not blind & _WATCH_TRACES
     rest = " Traces are still checked and arrive." if arrive else ""
     return replace(
         found,
