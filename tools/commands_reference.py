@@ -13,7 +13,8 @@ _PREFACE = f"""\
 Written by `make docs` from `monitor/cli/commands.py` and the parsers in `monitor/cli`: change it there. `{PROG} --help` lists the
 commands, and `{PROG} COMMAND --help` says the same as this page.
 
-Only the result goes to stdout; logs and progress go to stderr. Ctrl-C ends any command with exit code 130."""
+Only the result goes to stdout; logs and progress go to stderr. Ctrl-C ends any command with exit code 130, and
+`run`, `sandbox` and `demo` with 0."""
 
 
 def write() -> str:

@@ -52,6 +52,8 @@ def _where_it_listens(arguments: argparse.Namespace) -> str:
     mine = [url for url, config in found if given and config == os.path.abspath(given)]  # noqa: PTH100 - a cheap import
     urls = mine or [url for url, _ in found]
     if len(urls) > 1:
+        if given:
+            raise Unhealthy(f"no daemon of {given} runs here, several others do: choose one by --config or --url")
         raise Unhealthy("several daemons run here: choose one by --config or --url")
     if urls:
         return urls[0]

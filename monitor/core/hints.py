@@ -171,6 +171,8 @@ def _unproven(state: TargetState, policy: Policy, now: Instant) -> Iterator[str]
     """What a healthy canary does not prove, because other traffic is treated otherwise."""
     yield from _unlogged(state, policy, now)
     for kept in _filters(state):
+        if admits(kept, policy.expected.canary_attributes) is False:
+            continue  # the canary does not arrive either, which is a fault
         if kept.understood:
             yield f"the exporter sends only spans with {kept}, so others do not arrive although the canary does"
         else:

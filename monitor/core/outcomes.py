@@ -83,11 +83,22 @@ def _wrong_environment(bad: tuple[Canary, ...]) -> Suspicion:
     )
 
 
+REPLACE_THE_CREDENTIAL = (
+    "Revoke the credential that these attributes carry, find out what writes it into the spans, and delete those traces in "
+    "Traceloop."
+)
+
+
 def _content_leaked(bad: tuple[Canary, ...]) -> Suspicion:
     """Conclusive: one is one too many. It names attributes, never values."""
-    found = bad[-1].labels.leaked if bad[-1].labels else ()
+    labels = bad[-1].labels
+    found = labels.leaked if labels else ()
+    a_credential = bool(found) and labels is not None and set(found) <= set(labels.credentials)
     return Suspicion(
         fault=Fault.CONTENT_LEAKED,
+        title="Traces contain a credential" if a_credential else "",
+        impact="A credential has been stored in Traceloop since {since}." if a_credential else "",
+        step=REPLACE_THE_CREDENTIAL if a_credential else "",
         summary=f"a trace carries it in {', '.join(map(code, found[:_NAMED]))}",
         facts=(*(f"attribute {code(name)}" for name in found[_NAMED:]), _ids_text(bad)),
         conclusive=True,

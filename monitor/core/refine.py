@@ -16,7 +16,7 @@ from monitor.core.faults import FAULTS, ORDER, WHERE
 from monitor.core.hints import hints, next_step
 from monitor.core.key import key_is_refused, traces_arrive_since
 from monitor.core.model import CheckName, Fault, Instant, Severity, Verdict
-from monitor.core.outcomes import arrived, found_by_our_key, lost, misrouted_to
+from monitor.core.outcomes import REPLACE_THE_CREDENTIAL, arrived, found_by_our_key, lost, misrouted_to
 from monitor.core.state import Active, Policy, TargetState
 from monitor.core.suspicions import LEAKS
 from monitor.core.text import capitalised, changed_text, code, length_text, sentence
@@ -100,7 +100,7 @@ def refine(active: Active, state: TargetState, policy: Policy, now: Instant) -> 
         case Fault.CONTENT_LEAKED if policy.labels.content is not False:
             # Where content may be in the traces, what leaks is a credential.
             impact = "A credential has been stored in Traceloop since {since}."
-            step = _REPLACE_THE_CREDENTIAL
+            step = REPLACE_THE_CREDENTIAL
             return replace(as_it_stands, title="Traces contain a credential", impact=impact, advice=step)
         case Fault.TRACE_LATE:
             return _lateness(as_it_stands, state, policy)
@@ -109,11 +109,6 @@ def refine(active: Active, state: TargetState, policy: Policy, now: Instant) -> 
         case _:
             return as_it_stands
 
-
-_REPLACE_THE_CREDENTIAL = (
-    "Revoke the credential that these attributes carry, find out what writes it into the spans, and delete those traces in "
-    "Traceloop."
-)
 
 # --- the configuration -----------------------------------------------------------------------------------------------
 
@@ -281,8 +276,9 @@ def _blindness(found: Confirmed, state: TargetState) -> Confirmed:
     blind = {check for check in _UNCHECKED if Fault.BLIND in state.check_state(check).confirmed}
     named = next(check for check in _UNCHECKED if state.check_state(check).confirmed.get(Fault.BLIND) == found.active)
     attempt, unnoticed = _UNCHECKED[named]
-    arrival = state.check_state(CheckName.ARRIVAL).result
-    arrive = arrival is not None and arrival.verdict is Verdict.PASS and not blind & _WATCH_TRACES
+    arrival, canary = (state.check_state(check).result for check in (CheckName.ARRIVAL, CheckName.CANARY))
+    served = canary is None or canary.verdict is Verdict.PASS  # it may be unknown for minutes before it counts as blind
+    arrive = arrival is not None and arrival.verdict is Verdict.PASS and served and not blind & _WATCH_TRACES
     rest = " Traces are still checked and arrive." if arrive else ""
     return replace(
         found,

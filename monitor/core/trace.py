@@ -152,6 +152,7 @@ class LabelJudgement:
 
     mislabelled: tuple[str, ...] = ()
     leaked: tuple[str, ...] = ()
+    credentials: tuple[str, ...] = ()  # those of `leaked` that carry no content but a credential
     content_missing: bool = False
     environment: str | None = None
     configured: bool | None = None
@@ -183,6 +184,7 @@ def judge_labels(seen: TraceSeen, expected: Labels, *, environment: str | None =
     return LabelJudgement(
         mislabelled=(*mislabelled, *wrong),
         leaked=tuple(credentials) + (tuple(content) if expected.content is False else ()),
+        credentials=tuple(credentials),
         content_missing=expected.content is True and bool(notified) and not logged,
         environment=_other_environment(seen, environment),
         configured=configured,

@@ -134,9 +134,10 @@ class RefusedConfig:
 
     def text(self) -> str:
         """For the page and the notice."""
-        minutes = (self._clock.monotonic() - self._since) / 60
+        minutes = (self._clock.monotonic() - self._since) // 60
+        lasting = f", for {minutes:.0f} min" if minutes else ""
         return (
-            f"the monitor's configuration is refused, for {minutes:.0f} min: the one before is in force, but a restart "
+            f"the monitor's configuration is refused{lasting}: the one before is in force, but a restart "
             f"would fail. {self.problem}"
         )
 

@@ -54,11 +54,11 @@ def _is_unknown(state: TargetState, check: CheckName, stale: frozenset[CheckName
 
 
 def overall(verdicts: list[Verdict]) -> Verdict:
-    """The worst of several targets: fail, else unknown, else pass."""
+    """The worst of several targets: fail, else unknown, else pass. Of none at all nothing is known."""
     for verdict in (Verdict.FAIL, Verdict.UNKNOWN):
         if verdict in verdicts:
             return verdict
-    return Verdict.PASS
+    return Verdict.PASS if verdicts else Verdict.UNKNOWN
 
 
 def describe_target(state: TargetState, policy: Policy, now: Instant, *, live: bool = False) -> dict[str, Any]:

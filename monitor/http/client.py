@@ -136,11 +136,10 @@ class Http:
                 return await self._receive(request, watch, body_limit, take)
         except TimeoutError:
             kind = "timeout" if watch.proxy is None else "proxy"
-            what = (
-                f"no answer within {timeout:g} s ({request.place}, while {_DOING.get(watch.current or '', 'asking')})"
-            )
+            within = f"{round(timeout, 1 if timeout > 1 else 3):g} s"  # what is left of a deadline is 9.99996 s
+            what = f"no answer within {within} ({request.place}, while {_DOING.get(watch.current or '', 'asking')})"
             if watch.proxy is not None:
-                what = f"the monitor's proxy {watch.proxy} does not connect to {request.place} within {timeout:g} s"
+                what = f"the monitor's proxy {watch.proxy} does not connect to {request.place} within {within}"
             error = Unreachable(what, kind=kind, phases=watch.stop())
         except Unreachable as raised:
             error = raised

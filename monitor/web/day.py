@@ -72,7 +72,10 @@ def _kind_of(canary: Canary) -> tuple[Kind, str]:
         case Outcome.UNKNOWN:
             return Kind.UNKNOWN, "" if canary.accepted else "the gateway did not serve it"
         case None if canary.answered_at is None:
-            return Kind.UNKNOWN, "the gateway did not answer"
+            refused = (
+                "status" in canary.evidence
+            )  # the gateway's answer has one, and no trace was made that could be awaited
+            return Kind.UNKNOWN, "the gateway did not serve it" if refused else "the gateway did not answer"
         case None:
             return (Kind.AWAITED, "overdue") if canary.late else (Kind.AWAITED, "")
 

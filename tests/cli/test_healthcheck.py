@@ -68,6 +68,8 @@ def test_of_several_daemons_that_of_the_configuration_is_asked(url: str, capsys:
     assert main(["healthcheck", "--config", "/etc/other.yaml"]) == 1
     assert main(["healthcheck"]) == 1
     assert "several daemons run here" in capsys.readouterr().err
+    assert main(["healthcheck", "--config", "/etc/dead.yaml"]) == 1
+    assert "no daemon of /etc/dead.yaml runs here" in capsys.readouterr().err
     for address in addresses:
         address.withdraw()
     assert running() == []

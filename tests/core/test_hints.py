@@ -239,6 +239,11 @@ def test_a_filter_is_a_caveat_also_where_it_is_expected() -> None:
     )
 
 
+def test_a_filter_that_excludes_the_canary_is_no_caveat() -> None:
+    """It is a fault: nothing is healthy that could prove anything of other traffic."""
+    assert unproven(config=manifest(filters=(Filter(key="tfy.span_type", values=("Model",)),))) == ()
+
+
 def test_data_routing_is_a_caveat_unless_it_treats_all_alike() -> None:
     """By where the canary goes and others do not, or the other way round."""
     assert unproven(routed()) == ()

@@ -350,6 +350,14 @@ def test_of_several_checks_title_and_impact_are_those_of_the_same_one() -> None:
     )
 
 
+def test_traces_are_not_checked_while_no_canary_is_served() -> None:
+    """Behind a wall before every service the canary is unknown for minutes before that counts as blind."""
+    kept_out = CheckState(last=LastLook(at=START, took=0.1, result=blind(UnknownReason.REFUSED)))
+    states = {ARRIVAL: ARRIVES, CANARY: kept_out, GATEWAY: unable()}
+    found = diagnosed(TargetState(target=PROD, check_states=states))
+    assert found.impact == "Since {since} an outage of the gateway would go unnoticed."
+
+
 def test_a_failed_arrival_is_no_arrival() -> None:
     """Nothing is said of the traces then."""
     story = Story(policy=policy(blind_after=0.0)).fails(ARRIVAL, F.TRACE_LATE).is_blind(GATEWAY)

@@ -25,3 +25,13 @@ def test_a_trace_that_is_as_it_should_be_speaks_against_every_fault_of_traces(fa
 def test_a_refused_canary_proves_neither_content_nor_wholeness(fault: Fault) -> None:
     """It has no response that could leak or be missing, and leaves fewer spans, so that none of those need be missing."""
     assert not TRACE_FAULTS[fault].is_good(replace(GOOD, accepted=False))
+
+
+def test_a_credential_in_a_trace_is_not_called_content() -> None:
+    """Also where content must not be in traces: to exclude it would not help, the credential has to be revoked."""
+    leak = TRACE_FAULTS[F.CONTENT_LEAKED].suspicion
+    only = replace(GOOD, labels=LabelJudgement(leaked=("Authorization",), credentials=("Authorization",)))
+    assert leak((only,)).title == "Traces contain a credential"
+    assert leak((only,)).step.startswith("Revoke the credential")
+    both = replace(GOOD, labels=LabelJudgement(leaked=("Authorization", "prompts"), credentials=("Authorization",)))
+    assert (leak((both,)).title, leak((both,)).step) == ("", "")

@@ -67,3 +67,12 @@ async def test_who_was_not_reached_is_tried_again_and_nobody_is_told_twice() -> 
     await bench.let_pass(90)
     assert bench.slack.lines[1:] == ["resolved: a good configuration is loaded"]
     assert bench.webhook.lines == ["resolved: a good configuration is loaded"]
+
+
+async def test_a_refusal_of_seconds_has_no_length() -> None:
+    """Not `for 0 min`."""
+    bench = Bench()
+    bench.refusal.refuse("junk")
+    assert bench.refusal.text().startswith("the monitor's configuration is refused: ")
+    await bench.let_pass(90)
+    assert bench.refusal.text().startswith("the monitor's configuration is refused, for 1 min: ")

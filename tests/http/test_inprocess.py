@@ -60,6 +60,17 @@ async def test_deadlines_in_this_process_are_of_fake_time() -> None:
         await hasty
 
 
+async def test_what_is_left_of_a_deadline_is_rounded() -> None:
+    """Nobody needs to read `no answer within 9.99996 s`."""
+    clock = FakeClock()
+    transport = InProcess({"slow.example": app_saying(200, b"late", wait=lambda: clock.sleep(20))})
+    http = Http(clock=clock, transport=transport, redactor=Redactor())
+    hasty = asyncio.ensure_future(ask(http, "http://slow.example/", timeout=9.99996))
+    await clock.run_until(hasty.done)
+    with pytest.raises(Unreachable, match="no answer within 10 s"):
+        await hasty
+
+
 @pytest.mark.parametrize("kind", ["connect", "dns", "tls", "reset", "timeout"])
 async def test_an_app_can_be_taken_down_and_brought_up(kind: str) -> None:
     """In every way that a host can be gone."""

@@ -341,6 +341,12 @@ class TestEveryAnswer:
         assert headers["cache-control"] == "no-store"
         assert "server" not in headers
 
+    async def test_the_underline_of_a_link_leaves_the_name_of_a_fault_legible(self) -> None:
+        """An underline through the `_` shows `config drift`; and a short form beside a long one is not stretched."""
+        style = (await Site().get("/")).text
+        assert "a.slug { text-underline-offset: 0.36em; }" in style
+        assert ".act { display: grid; align-content: start;" in style
+
     async def test_the_style_sheet_is_the_one_that_the_policy_names(self) -> None:
         """Else a browser would show the page unstyled."""
         answer = await Site().get("/")

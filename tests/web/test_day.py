@@ -43,6 +43,7 @@ def a_dot(ago: float, kind: Kind = Kind.ARRIVED, seconds: float | None = 4.0) ->
         ({"outcome": Outcome.UNKNOWN}, Kind.UNKNOWN, ""),
         ({"outcome": Outcome.UNKNOWN, "accepted": False}, Kind.UNKNOWN, "the gateway did not serve it"),
         ({"answered_at": None}, Kind.UNKNOWN, "the gateway did not answer"),
+        ({"answered_at": None, "evidence": {"status": 403}}, Kind.UNKNOWN, "the gateway did not serve it"),
         ({}, Kind.AWAITED, ""),
         ({"late": True}, Kind.AWAITED, "overdue"),
     ],
