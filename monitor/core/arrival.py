@@ -40,6 +40,7 @@ _SETTLING: Seconds = 2.0
 _CAP_AT_FIRST: Seconds = 5.0  # most traces come within seconds, and how long they take is measured by these looks
 _CAP: Seconds = 15.0
 _CAP_AFTER_DEADLINE: Seconds = 60.0
+_SOON: Seconds = 90.0  # longer than any wait between two looks that succeed
 
 
 def usual_arrival(canaries: tuple[Canary, ...]) -> Seconds | None:
@@ -183,6 +184,7 @@ def _count_spans(canary: Canary, seen: TraceSeen, policy: ArrivalPolicy) -> Cana
     # A count is stable over two looks by the same route, or where the documented one shows as many: it may only lag behind.
     same_way = canary.route is seen.route or seen.route is Route.WAREHOUSE
     stable = canary.whole_at is not None and same_way and canary.spans == count
+    before = canary.last_look_at if canary.last_look_at is not None else canary.waited_since
     return replace(
         canary,
         looks=canary.looks + 1,
@@ -191,6 +193,7 @@ def _count_spans(canary: Canary, seen: TraceSeen, policy: ArrivalPolicy) -> Cana
         spans=count,
         seen_at=canary.seen_at if canary.seen_at is not None or not count else seen.at,
         whole_at=(canary.whole_at if stable else seen.at) if shape.complete else None,
+        seen_in_time=canary.seen_in_time if stable else seen.at - before <= _SOON,
         arrived_at=canary.whole_at if shape.complete and stable else None,
         late=canary.late or (shape.complete and canary.whole_at is None and _was_overdue(canary, policy)),
         incomplete=shape.why if count else "",

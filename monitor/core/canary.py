@@ -62,6 +62,7 @@ class Canary:
     seen_at: Instant | None = None  # when its first span was seen
     whole_at: Instant | None = None  # since when the tree has looked whole, with as many spans as now
     arrived_at: Instant | None = None  # when it was complete: whole, and no more spans at the next look
+    seen_in_time: bool = True  # whether the look that showed it whole came soon after one that did not
     late: bool = False  # not complete at the look at `late_after`
     incomplete: str = ""  # what was missing at the last look, in words
     origin: bool | None = None  # whether TrueFoundry's own store has it; None: not known
@@ -92,8 +93,12 @@ class Canary:
 
     @property
     def arrival_seconds(self) -> float | None:
-        """From the gateway's answer to the look that showed the whole trace."""
-        if self.arrived_at is None or self.answered_at is None:
+        """From the gateway's answer to the look that showed the whole trace; None where nobody could look for a while before that.
+
+        Example: Traceloop's read API fails for two minutes, and the first look after that shows the trace. It arrived within these
+        two minutes, and when is not known.
+        """
+        if self.arrived_at is None or self.answered_at is None or not self.seen_in_time:
             return None
         return max(0.0, self.arrived_at - self.answered_at)
 

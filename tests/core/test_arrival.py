@@ -233,6 +233,15 @@ def test_a_trace_that_is_seen_before_the_answer_took_no_time() -> None:
     assert a_canary(arrived_at=START + 2, answered_at=None).arrival_seconds is None
 
 
+def test_when_a_trace_arrived_is_not_known_where_nobody_could_look_for_a_while() -> None:
+    """It may have come right after the last look that saw nothing; a look soon after one that saw nothing dates it."""
+    dated = judged(seen(NONE, 100), seen(WHOLE, 160), seen(WHOLE, 162))
+    assert (dated.outcome, dated.arrival_seconds) == (Outcome.ARRIVED, pytest.approx(160))
+    undated = judged(seen(NONE, 10), seen(WHOLE, 160), seen(WHOLE, 162))
+    assert (undated.outcome, undated.arrival_seconds) == (Outcome.ARRIVED, None)
+    assert judged(seen(WHOLE, 120), seen(WHOLE, 122)).arrival_seconds is None
+
+
 def test_a_trace_that_grows_has_not_arrived_yet() -> None:
     """The count must be stable."""
     growing = judged(seen(spans(1, 2), 5), seen(spans(1, 3), 7))
