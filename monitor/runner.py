@@ -88,7 +88,7 @@ async def run_check(check: Check, target_store: LiveTargetStore, clock: Clock) -
     except Exception as error:  # noqa: BLE001 - the one guard: a bug in a check must not end the daemon
         if lacking := shortage(error):
             result = unknown(
-                f"the monitor is out of {lacking}: the check {check.name} did not look", UnknownReason.SHORTAGE
+                f"the monitor is out of {lacking}: the check {check.name} did not run", UnknownReason.SHORTAGE
             )
         else:
             _log.exception("check %s of %s crashed", check.name, target_store.state.target)

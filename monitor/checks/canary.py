@@ -277,7 +277,7 @@ def _judge_success(answer: CanaryAnswer, refusal: Refusal, said: str, evidence: 
     elif answer.cached:
         summary = "the gateway answered from its cache although every prompt is unique"
     else:
-        return passing(f"the gateway served the canary{f' by {answer.model}' if answer.model else ''}", evidence)
+        return passing(f"the gateway served the canary{f' (model {answer.model})' if answer.model else ''}", evidence)
     return failure(Suspicion(fault=Fault.CANARY_REJECTED, summary=summary, facts=facts, step=step), evidence)
 
 

@@ -77,7 +77,7 @@ class ConfigCheck:
         try:
             works = await self.control_plane.token_works(timeout=timeout)
         except PortError as error:
-            return cannot_see(error, f"tell whether the export configuration was deleted ({form})", asked=CONTROL_PLANE)
+            return cannot_see(error, f"see whether the export configuration was deleted ({form})", asked=CONTROL_PLANE)
         if not works:
             summary = f"the answer is {form}, but the session endpoint rejects the token too"
             return unknown(summary, UnknownReason.REFUSED, attempted="read the export configuration", permanent=True)

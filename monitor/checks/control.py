@@ -1,4 +1,4 @@
-"""Does Traceloop itself take in a span? One of our own, sent past the gateway to the expected endpoint, then read back."""
+"""Does Traceloop itself accept a span? A test span, sent past the gateway to the expected endpoint, then read back."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -55,7 +55,7 @@ def _add_expected(subparsers: "argparse._SubParsersAction[argparse.ArgumentParse
         choices=("yaml", "json", "table"),
         default="yaml",
         help="yaml, json: the manifest for `tfy apply` (of several targets: one document each, one object by name); "
-        "table: the rows of the form under AI Gateway, Controls, Settings, OTEL Config",
+        "table: the rows of the form under AI Gateway → Controls → Settings → OTEL Config",
     )
     parser.add_argument("--reveal", action="store_true", help="print the key and other header values, not placeholders")
     add_config(parser)
@@ -159,7 +159,7 @@ def _as_table(targets: Mapping[TargetName, Target], *, reveal: bool) -> str:
     for name, target in targets.items():
         rows = form(target, reveal=reveal)
         width = max(len(field) for field, _ in rows)
-        lines = [f"{name} (AI Gateway, Controls, Settings, OTEL Config)"]
+        lines = [f"{name} (AI Gateway → Controls → Settings → OTEL Config)"]
         lines += [f"  {field:<{width}}  {value}" for field, value in rows]
         blocks.append("\n".join(lines) + "\n")
     return "\n".join(blocks)

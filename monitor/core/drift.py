@@ -295,7 +295,7 @@ _HARMLESS = frozenset({Oddity.BLANKS, Oddity.OTHER_FORM})
 _FILTER_HINTS: Mapping[bool | None, str | None] = {
     True: None,
     False: "it excludes the canary",
-    None: "whether it excludes the canary cannot be told",
+    None: "whether it excludes the canary is not known",
 }
 
 

@@ -80,7 +80,7 @@ _IMPACT_UNKNOWN = (
     "If the exporter uses this key, every trace has been refused since {since}. Requests are not affected."
 )
 _SAME_KEY = "the exporter carries the same key"
-_SAME_KEY_BEFORE = "the exporter carried the same key when it was read last, which was before that"
+_SAME_KEY_BEFORE = "the exporter carried the same key when it was last read, which was before the rejection"
 _UNKNOWN_KEY = "the exporter's key is not shown to the monitor, so the monitor's copy may be the outdated one"
 _STEP_SAME = (
     "Generate a new key in Traceloop (Settings → API keys), and put it into the exporter and into the monitor: both hold the "

@@ -97,11 +97,6 @@ def refine(active: Active, state: TargetState, policy: Policy, now: Instant) -> 
             return _configuration(as_it_stands, state, policy)
         case Fault.WRONG_ENVIRONMENT:
             return _wrong_environment(as_it_stands, state, policy, now)
-        case Fault.CONTENT_LEAKED if policy.labels.content is not False:
-            # Where content may be in the traces, what leaks is a credential.
-            impact = "A credential has been stored in Traceloop since {since}."
-            step = _REPLACE_THE_CREDENTIAL
-            return replace(as_it_stands, title="Traces contain a credential", impact=impact, advice=step)
         case Fault.TRACE_LATE:
             return _lateness(as_it_stands, state, policy)
         case Fault.BLIND:
@@ -109,11 +104,6 @@ def refine(active: Active, state: TargetState, policy: Policy, now: Instant) -> 
         case _:
             return as_it_stands
 
-
-_REPLACE_THE_CREDENTIAL = (
-    "Revoke the credential that these attributes carry, find out what writes it into the spans, and delete those traces in "
-    "Traceloop."
-)
 
 # --- the configuration -----------------------------------------------------------------------------------------------
 
@@ -157,11 +147,11 @@ def _where_another_key_leads(found: Confirmed, state: TargetState) -> Confirmed:
 
 
 _PUT_RIGHT = "the configuration, which cannot be read any more, was fixed since, or there is another export path"
-_NOT_COMPARED = "The monitor was given another Traceloop key, which is not compared yet"
+_NOT_COMPARED = "The monitor has a new Traceloop key, which has not been compared yet"
 _COMPARED_SOON = (
-    "The next check of the configuration tells whether the exporter has the same key. Requests are not affected."
+    "The next check of the configuration shows whether the exporter has the same key. Requests are not affected."
 )
-_WAIT = "Wait for the next check of the export configuration: it compares with the new key."
+_WAIT = "Wait for the next check of the export configuration: it compares the exporter's key with the new one."
 _ROTATED = "The Traceloop key was probably rotated, and the monitor has the old one"
 _CANNOT_READ = "The monitor cannot read traces with its key, so whether they arrive has not been checked since {since}."
 GIVE_US_THE_KEY = (
@@ -267,10 +257,10 @@ _WHEN_OVERDUE = "Check https://status.traceloop.com and the exporter's configura
 # --- the monitor cannot check ----------------------------------------------------------------------------------------
 
 _UNCHECKED: Mapping[CheckName, tuple[str, str]] = {
-    CheckName.ARRIVAL: ("tell whether traces arrive", "lost traces would go unnoticed"),
+    CheckName.ARRIVAL: ("see whether traces arrive", "lost traces would go unnoticed"),
     CheckName.CANARY: ("send canaries", "traces have not been checked"),
     CheckName.CONFIG: ("read the export configuration", "changes to it go unnoticed"),
-    CheckName.GATEWAY: ("tell whether the gateway answers", "an outage of the gateway would go unnoticed"),
+    CheckName.GATEWAY: ("see whether the gateway answers", "an outage of the gateway would go unnoticed"),
     CheckName.CONTROL: ("test whether Traceloop accepts traces", "an outage of Traceloop shows only by lost traces"),
 }
 _WATCH_TRACES = frozenset({CheckName.ARRIVAL, CheckName.CANARY})
@@ -343,7 +333,7 @@ _CONTROL_SAYS: Mapping[bool | None, str] = {
     False: "Traceloop does not show a test span either, which was sent to it directly",
     None: "whether Traceloop accepts spans is not known",
 }
-_UNREAD = "the export configuration could not be read: the exporter may be off, or set otherwise"
+_UNREAD = "the export configuration could not be read: the exporter may be off, or set differently"
 _LOOK_AT_THE_EXPORTER = (
     f"Check the exporter first, in {WHERE}: its configuration could not be read. "
     "`trace-monitor expected` prints every field."

@@ -147,11 +147,13 @@ class LabelJudgement:
     """What the documented read says of a trace's labels and content; each empty tuple is good news.
 
     `environment`: the one that the trace is in, where that is not the expected one. `configured`: whether it carries the resource
-    attributes that the exporter is meant to add, so that it went by the configured exporter; None: none are expected, or told.
+    attributes that the exporter is meant to add, so that it went by the configured exporter; None: none are expected, or shown.
+    `credential_alone`: what leaked is a credential, and no content.
     """
 
     mislabelled: tuple[str, ...] = ()
     leaked: tuple[str, ...] = ()
+    credential_alone: bool = False
     content_missing: bool = False
     environment: str | None = None
     configured: bool | None = None
@@ -161,7 +163,7 @@ class LabelJudgement:
 def judge_labels(seen: TraceSeen, expected: Labels, *, environment: str | None = None) -> LabelJudgement:
     """Judge the environment (None: not checked), service name, resource attributes and content.
 
-    What the route does not tell is not held against anybody.
+    What the route does not show is not held against anybody.
     """
     names = {span.service_name for span in seen.spans if span.service_name is not None}
     mislabelled = [
@@ -180,9 +182,11 @@ def judge_labels(seen: TraceSeen, expected: Labels, *, environment: str | None =
     logged = bool(content or unproven) or any(span.redacted for span in seen.spans)
     credentials = sorted({name for span in seen.spans for name in span.credentials})
     suspicion = {"may_carry_content": ", ".join(unproven[:5])} if unproven and expected.content is False else {}
+    leaked_content = content if expected.content is False else []
     return LabelJudgement(
         mislabelled=(*mislabelled, *wrong),
-        leaked=tuple(credentials) + (tuple(content) if expected.content is False else ()),
+        leaked=(*credentials, *leaked_content),
+        credential_alone=bool(credentials) and not leaked_content,
         content_missing=expected.content is True and bool(notified) and not logged,
         environment=_other_environment(seen, environment),
         configured=configured,

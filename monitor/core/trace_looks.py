@@ -133,12 +133,9 @@ def _arrival_suspicions(canary: Canary) -> tuple[Suspicion, ...]:
             text = f"the trace is in the Traceloop environment {labels.environment}"
             suspicions.append(Suspicion(fault=Fault.WRONG_ENVIRONMENT, summary=text))
         if labels.leaked:
-            suspicions.append(
-                Suspicion(
-                    fault=Fault.CONTENT_LEAKED,
-                    summary=f"the trace carries content in {', '.join(map(code, labels.leaked[:5]))}",
-                )
-            )
+            what = "a credential" if labels.credential_alone else "content"
+            text = f"the trace carries {what} in {', '.join(map(code, labels.leaked[:5]))}"
+            suspicions.append(Suspicion(fault=Fault.CONTENT_LEAKED, summary=text))
         if labels.content_missing:
             suspicions.append(Suspicion(fault=Fault.CONTENT_MISSING, summary="the trace carries no content"))
         if labels.mislabelled:

@@ -256,7 +256,7 @@ _HELP = {
     "GET /configuration": "the configuration of a monitor that watches this sandbox",
     "GET /faults": "every fault there is",
     "POST /faults/{name}": 'set one; body {"seconds": n} replaces its delays',
-    "DELETE /faults[/{name}]": "mend one, or all",
+    "DELETE /faults[/{name}]": "fix one, or all",
     "GET, POST /dialect": 'body {"switch": "value"}',
     "GET, POST /traffic": f'how busy others are; body {{"traffic": "20x3x8000"}}: {ALLOWED}',
     "GET /messages": "what was posted to Slack",

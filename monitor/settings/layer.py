@@ -153,7 +153,7 @@ class _Reader:
 
     def _misplaced(self, node: Node, path: KeyPath, what: str) -> object:
         kind = {Tree: "a mapping", Items: "a list", Text: "a single value"}[type(node)]
-        return self._reject(node, path, f"{kind} stands where {what}")
+        return self._reject(node, path, f"is {kind} where {what}")
 
     def _reject(self, node: Node, path: KeyPath, what: str) -> object:
         self._reading.reject(node.origin.place, path, what)

@@ -49,10 +49,10 @@ def _heading(attempt: Attempt) -> str:
     """What kind of notice, where it shows, whom it calls."""
     last = f"{datetime.fromtimestamp(attempt.until, UTC):%H:%M:%S}"
     again = f" ({attempt.attempts} attempts, the last at {last})" if attempt.attempts > 1 else ""
-    possibly = "whether it was told is not known: " if attempt.outcome is Outcome.UNKNOWN else ""
+    possibly = "whether it was delivered is not known: " if attempt.outcome is Outcome.UNKNOWN else ""
     trouble = f"{possibly}{attempt.detail}{again}"
     if not attempt.shown:
-        return f"{attempt.reason}, not told: {trouble}"
+        return f"{attempt.reason}, not delivered: {trouble}"
     called = " · MENTION" if attempt.called else ""
     doubt = f" · {trouble}" if attempt.outcome is not Outcome.SENT else ""
     return f"{attempt.reason}{called} · {', '.join(map(_where, attempt.shown))}{doubt}"

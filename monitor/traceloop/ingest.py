@@ -1,4 +1,4 @@
-"""Send a span of our own past the gateway, by OTLP/HTTP (https://opentelemetry.io/docs/specs/otlp/#otlphttp).
+"""Send a test span past the gateway, by OTLP/HTTP (https://opentelemetry.io/docs/specs/otlp/#otlphttp).
 
 The OpenTelemetry SDK's exporter is not used: it takes a redirect and a partial success for success. What the endpoint says is
 read here, and retried only as the specification allows.

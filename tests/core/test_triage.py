@@ -144,7 +144,7 @@ def test_where_the_configuration_cannot_be_read_the_exporter_comes_first(name: F
         diagnosis.advice.startswith("Check the exporter first, in AI Gateway → Controls → Settings → OTEL Config: ")
         == comes_first
     )
-    unread_text = "The export configuration could not be read: the exporter may be off, or set otherwise"
+    unread_text = "The export configuration could not be read: the exporter may be off, or set differently"
     assert (unread_text in diagnosis.because) == comes_first
 
 

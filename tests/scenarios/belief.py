@@ -148,7 +148,7 @@ TABLE: Mapping[str, Breakage] = {
             "content_leaked",
             F.CONTENT_LEAKED,
             (_CONFIG, CRITICAL),
-            "A trace carries it in ",
+            "Found in ",
             needs=WHOLE,
             clears=(WHOLE | {S.SERVED},),
         ),
@@ -156,7 +156,7 @@ TABLE: Mapping[str, Breakage] = {
             "content_missing",
             F.CONTENT_MISSING,
             (_CONFIG, WARNING),
-            "traces carries any",
+            "traces carries content",
             needs=WHOLE | {S.SERVED},
         ),
         _row(
