@@ -78,7 +78,9 @@ async def run_check(check: Check, target_store: LiveTargetStore, clock: Clock) -
         async with clock.timeout(limit):
             await check.look(target_store)
     except TimeoutError:
-        late = clock.monotonic() - started - limit  # our own timer rang too late: it was not the check that did not run
+        late = (
+            clock.monotonic() - started - limit
+        )  # the monitor's own timer rang too late: it was not the check that did not run
         what = f"the check {check.name} did not end within {limit:.0f} s"
         result = (
             unknown(f"{what}; meanwhile the monitor itself did not run for {late:.0f} s", UnknownReason.STARVED)

@@ -31,7 +31,7 @@ _UNAUTHORIZED, _TOO_MANY = 401, 429
 class ControlCheck:
     """Sends a control span; the read-back is part of the watch over all awaited traces.
 
-    `reread` looks again at what the gateway carries, once our key has been refused.
+    `reread` checks again what the gateway carries, once the monitor's key has been refused.
     """
 
     name = CheckName.CONTROL
@@ -87,7 +87,7 @@ class ControlCheck:
 def judge_ingest(answer: IngestAnswer) -> CheckResult | None:
     """What the endpoint's answer means; None: accepted, and the verdict waits for the read.
 
-    A 401 is judged where the gateway's own key is known; here it only says that our key is refused.
+    A 401 is judged where the gateway's own key is known; here it only says that the monitor's key is refused.
     """
     said = f": {answer.message}" if answer.message else ""
     evidence = {"status": answer.status, **answer.evidence}

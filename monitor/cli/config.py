@@ -106,7 +106,7 @@ def print_schema(_arguments: argparse.Namespace) -> int:
 def cost_lines(cost: MonthlyCost) -> list[str]:
     """The arithmetic, beside the vendors' free plans."""
     canaries, most, each = _number(cost.canaries), _number(cost.canaries_at_most), cost.spans_per_canary
-    control = f" + {_number(cost.control_spans)} control spans" if cost.control_spans else ""
+    control = f" + {_number(cost.control_spans)} test spans" if cost.control_spans else ""
     spans, spans_at_most = _beside(cost.spans, FREE_SPANS), _beside(cost.spans_at_most, FREE_SPANS)
     return [
         f"requests: {canaries} canaries a day x {DAYS} = {_beside(cost.requests, FREE_REQUESTS)}",

@@ -1,4 +1,4 @@
-"""The story that `demo` tells: what the monitor sees, in plain words, while something breaks and is fixed."""
+"""The story of `demo`: what the monitor sees, in plain words, while something breaks and is fixed."""
 
 import asyncio
 import textwrap

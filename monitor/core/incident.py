@@ -86,7 +86,11 @@ class Diagnosis:
     @property
     def next_step(self) -> str:
         """What to do now: nothing, while a fixed cause waits for its proof."""
-        return self.advice if self.waiting is None else "Nothing: this resolves by itself when traces arrive again."
+        return (
+            self.advice
+            if self.waiting is None
+            else "Nothing to do: the incident resolves by itself when traces arrive again."
+        )
 
     @property
     def detail(self) -> str:

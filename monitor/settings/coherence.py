@@ -139,7 +139,7 @@ def _doubts_of_targets(settings: Settings) -> Iterator[str]:
     slack = settings.alerting.slack
     for name, target in settings.targets.items():
         if target.expected.protocol == "grpc" and target.checks.control.enabled:
-            yield f"targets.{name}: expected.protocol is grpc, but control spans are sent by HTTP: `control` does not test gRPC"
+            yield f"targets.{name}: expected.protocol is grpc, but test spans are sent by HTTP: `control` does not test gRPC"
         if target.expected.protocol == "http" and not urlsplit(target.expected.endpoint).path.strip("/"):
             what = "has no path, and the gateway appends none: Traceloop accepts spans at /v1/traces"
             yield f"targets.{name}.expected.endpoint {what}"

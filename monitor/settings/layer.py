@@ -84,7 +84,7 @@ class _Reader:
         return {key: value for key, value in values.items() if value is not _NOTHING}
 
     def _twin(self, values: dict[str, Any], secret: Node | None, twin: Node, setting: Setting, path: KeyPath) -> None:
-        """Let `x_file` be `x`; a null counts as not given unless the secret may be null and nothing stands beside it."""
+        """Let `x_file` be `x`; a null counts as not given unless the secret may be null and nothing is beside it."""
         name, as_given = str(path[-1]), (*path[:-1], f"{path[-1]}{TWIN}")
         file = self._file(twin, as_given)
         if file is None and (not setting.nullable or not is_null(secret)):

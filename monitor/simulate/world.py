@@ -234,7 +234,7 @@ class World:
             self._changed_at = now
 
     def _find(self, check: CheckName) -> CheckResult | None:
-        """What a check finds now; None: that all is well."""
+        """What a check finds now; None: that all is healthy."""
         if check in self.said:
             result, looks = self.said[check]
             if looks is None:

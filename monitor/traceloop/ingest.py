@@ -69,7 +69,7 @@ class OtlpIngest:
         return self._read(await self._post(b'{"resourceSpans":[]}', timeout, content_type=_JSON))
 
     async def _post(self, body: bytes, timeout: Seconds, content_type: str = _PROTOBUF) -> Answer:
-        """With the expected headers, but for those that describe a body: this one is ours."""
+        """With the expected headers, but for those that describe a body: this one is the monitor's."""
         headers = {name: value for name, value in self.headers().items() if not name.lower().startswith("content-")}
         headers["Content-Type"] = content_type
         return await self.http.request(
@@ -138,7 +138,7 @@ def _partial_success(answer: Answer) -> tuple[int, str]:
 
 
 def _error_text(answer: Answer) -> str:
-    """A google.rpc.Status by the specification, JSON or text by whatever stands in front."""
+    """A google.rpc.Status by the specification, JSON or text by whatever is in front."""
     if answer.media_type == _PROTOBUF:
         try:
             return str(Status.FromString(answer.body).message)

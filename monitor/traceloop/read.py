@@ -1,7 +1,7 @@
 """Read traces back from Traceloop, with one key; the key fixes the environment.
 
 An environment is usually busy with everybody's traces: thousands of rows a minute, each with a prompt and an answer in it. So rows
-are read while they arrive and dropped where they are not ours, and a look ends when it has read `LOOK_BYTES` or its time is up.
+are read while they arrive, and others than the monitor's are dropped. A read ends when it has read `LOOK_BYTES` or its time is up.
 """
 
 import json
@@ -118,7 +118,7 @@ class TraceloopReader:
     ) -> tuple[SpanFact, ...]:
         """The documented route, narrowed down as asked and matched here, by trace id or else by nonce.
 
-        By nonce: all spans of the trace that the nonce stands in, of those that the narrowing shows. Raises any PortError;
+        By nonce: all spans of the trace that the nonce is in, of those that the narrowing shows. Raises any PortError;
         Garbled also where the narrowing is not honoured, TooManyRows where not every row of the window could be read.
         """
         narrowed, passes = _narrowed(narrowing, trace_id, nonce, span_name)

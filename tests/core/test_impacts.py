@@ -103,7 +103,7 @@ def test_while_a_fixed_cause_waits_for_traces_there_is_nothing_to_do() -> None:
     )
     assert bare.next_step == "Do it."
     waiting = replace(bare, waiting="`config_drift` fixed 14:31 UTC, waiting for traces")
-    assert waiting.next_step == "Nothing: this resolves by itself when traces arrive again."
+    assert waiting.next_step == "Nothing to do: the incident resolves by itself when traces arrive again."
 
 
 def test_what_repeats_the_title_is_no_detail() -> None:
