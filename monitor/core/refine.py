@@ -324,7 +324,7 @@ TRIAGE: Mapping[Answers, Place] = MappingProxyType(
 
 _OWN_STORE_SAYS: Mapping[bool | None, str] = {
     True: "TrueFoundry's own store has the trace, so the gateway created it",
-    False: "TrueFoundry's own store does not have the trace, so the gateway did not create it",
+    False: "TrueFoundry's own store does not have the trace either, so it was lost before the export",
     None: "TrueFoundry's own store could not be asked",
 }
 _UNPROVEN = "TrueFoundry's own store does not show the trace, which proves nothing: it has shown none of the monitor's within a day"

@@ -163,7 +163,7 @@ TABLE: Mapping[str, Breakage] = {
             "trace_not_created",
             F.TRACE_NOT_CREATED,
             (_GATEWAY, CRITICAL),
-            "own store does not have the trace",
+            "own store does not have the trace either",
             hides=_NOTHING_LEAVES | {S.TRACED},
         ),
         _row(

@@ -138,7 +138,7 @@ TABLE = (
         component=Component.GATEWAY,
         notified=11 * MINUTE,
         resolved=3 * MINUTE,
-        says="TrueFoundry's own store does not have the trace",
+        says="TrueFoundry's own store does not have the trace either",
     ),
     Row(
         breaks="key_rejected",
