@@ -282,7 +282,7 @@ class TestChanging:
         """404, and whatever reason the program has."""
         site = Site(state=State(silences=(Silence(id="s"),)))
         assert (await site.change("DELETE", "/api/v1/silences/other")).status_code == 404
-        site.refuse = Rejected("it stands in the configuration")
+        site.refuse = Rejected("it is in the configuration")
         assert (await site.change("DELETE", "/api/v1/silences/s")).status_code == 422
 
 
