@@ -114,7 +114,7 @@ async def test_a_resource_of_our_own_that_runs_out_is_no_crash(
     await run_check(ACheck(lacks), diary, clock)
     seen = diary.only(Observation)
     assert says(seen.result) == ("unknown", UnknownReason.SHORTAGE)
-    assert seen.result.summary == f"the monitor is out of {lacking}: the check config did not look"
+    assert seen.result.summary == f"the monitor is out of {lacking}: the check config did not run"
     assert caplog.records == []
 
 

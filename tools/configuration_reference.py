@@ -37,7 +37,7 @@ The file is the one of `--config PATH`, else of the environment variable `TRACE_
 `/etc/trace-monitor/config.yaml`. A single target needs no file. Of several sources the first in this list wins:
 
 1. An environment variable: `TRACE_MONITOR_` and the path with `__` between its parts, such as
-   `TRACE_MONITOR_TARGETS__PROD__GATEWAY__MODEL`. Upper and lower case are the same, and `_` in a target's name stands for `-`.
+   `TRACE_MONITOR_TARGETS__PROD__GATEWAY__MODEL`. Upper and lower case are the same, and `_` in a target's name means `-`.
 2. A file in the directory that `TRACE_MONITOR_SECRETS_DIR` names, such as `targets__prod__traceloop__api_key`.
 3. The configuration file.
 4. `defaults` of the configuration file, for every target.

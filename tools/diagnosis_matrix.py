@@ -1,7 +1,7 @@
 """Break the sandbox in every way it knows, let the daemon say what it is, and print what was broken against what was said.
 
 The whole daemon on a fake clock. `make diagnosis-matrix` prints the matrix that `docs/diagnosis-matrix.md` holds; it exits 1 if
-anything stands beside the diagonal.
+anything is beside the diagonal.
 """
 
 import asyncio
@@ -30,17 +30,17 @@ _WORDS = {"wrong_environment": {"header_values": "masked"}}
 
 QUIET = Traffic()
 BUSY = Traffic(requests_per_second=20, spans=3, span_bytes=8_000)
-"""Other people's traces beside ours: sixty spans a second of 8 kB, in Traceloop's environment and in TrueFoundry's own store."""
+"""Other people's traces too: sixty spans a second of 8 kB, in Traceloop's environment and in TrueFoundry's own store."""
 
 _PREFACE = """\
 # What was broken, and what was said
 
 Written by `make docs` from what `make diagnosis-matrix` finds: the sandbox is broken in every way it knows, one at a time, and the
 whole daemon at its defaults says what it is. A row is what was broken, a column what was said, a number how many ways of breaking
-it: all of them stand on the diagonal. `nothing` is what harms no trace, or only what the monitor would have asked besides.
+it: all of them are on the diagonal. `nothing` is what harms no trace, or only what the monitor would have asked besides.
 
-Every way is tried twice: in an environment that holds nothing but our own traces, and in a busy one, with 20 requests a second of
-other people, three spans each with 8 kB of content. What is said must be the same."""
+Every way is tried twice: in an environment that holds nothing but the monitor's traces, and in a busy one, with 20 requests a
+second of other people, three spans each with 8 kB of content. What is said must be the same."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +55,7 @@ class Entry:
 
     @property
     def right(self) -> bool:
-        """Whether it stands on the diagonal, both times."""
+        """Whether it is on the diagonal, both times."""
         return self.broken == self.said == self.busy
 
 
@@ -140,7 +140,7 @@ def main() -> int:
 
 
 def judge(entries: Iterable[Entry]) -> int:
-    """The exit code: 0 if all stand on the diagonal; what does not is said."""
+    """The exit code: 0 if all are on the diagonal; what does not is said."""
     wrong = [entry for entry in entries if not entry.right]
     for entry in wrong:
         said = f"{entry.said}, busy {entry.busy}"

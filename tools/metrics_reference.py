@@ -17,7 +17,7 @@ bearer token. A scrape configuration, alerting rules and routes for Alertmanager
 
 - Label values are configured names or come from closed lists, so the number of series is known from the configuration.
 - Every series of an enabled check exists from the start. The series of a removed target disappear.
-- A disabled check has no series, and `check_verdict{{verdict="unknown"}}` shows a check that cannot see.
+- A disabled check has no series, and `check_verdict{{verdict="unknown"}}` shows a check that gets no usable answer.
 
 The three to begin with:
 

@@ -17,7 +17,7 @@ _PREFACE = """\
 
 Written by `make docs` from what `make time-to-mention` measures: the whole daemon at its defaults against the sandbox on a fake
 clock, from the moment when something breaks until Slack has the message that calls. Each is broken at four moments between two
-looks of the check that finds it; the worst of them counts. Where canaries are needed, the budget for the faster ones is not spent."""
+runs of the check that finds it; the worst of them counts. Where canaries are needed, the budget for the faster ones is not spent."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

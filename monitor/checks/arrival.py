@@ -23,7 +23,7 @@ _AT_ONCE = 4
 class ArrivalCheck:
     """The watch over awaited traces and control spans.
 
-    `reread` looks again at what the gateway carries, once our key has been refused.
+    `reread` checks again what the gateway carries, once the monitor's key has been refused.
     """
 
     name = CheckName.ARRIVAL

@@ -143,7 +143,7 @@ class CanaryCheck:
         )
 
     async def _judge(self, came: CanaryAnswer | Unreachable) -> CheckResult:
-        """What came back; where our own shortage keeps us from asking the health path, nobody is accused."""
+        """What came back; where the monitor itself is short of something and cannot ask the health path, nobody is accused."""
         try:
             if isinstance(came, Unreachable):
                 return await self._judge_no_answer(came)
@@ -164,7 +164,7 @@ class CanaryCheck:
         return failure(Suspicion(fault=Fault.PROVIDER_FAILING, summary=what, facts=facts), evidence)
 
     async def _gateway_answers(self) -> bool | None:
-        """Whether the gateway answers its health path; None where we are kept from asking. Raises Unreachable by our own shortage."""
+        """Whether the gateway answers its health path; None where it cannot be asked. Raises Unreachable by an own shortage."""
         try:
             ping = await self.gateway.ping(timeout=_PING_TIMEOUT)
         except Unreachable as error:
@@ -202,10 +202,10 @@ def _after(
 def choose_id(
     planned: Canary, answer: CanaryAnswer, state: TargetState, mode: TraceIdMode
 ) -> tuple[TraceId | None, IdSource | None]:
-    """The trace id to look for: the gateway's own word, else ours if it may be honoured, else none (the nonce must do).
+    """The trace id to look for: the gateway's own word, else the monitor's if it may be honoured, else none (the nonce must do).
 
     The gateway is said to ignore `traceparent` from outside (https://github.com/truefoundry/skills/issues/52), others
-    honour it: with `auto` ours is tried until this gateway has shown that it makes its own.
+    honour it: with `auto` the monitor's is tried until this gateway has shown that it makes its own.
     """
     if mode is not TraceIdMode.TRACEPARENT and answer.trace_id is not None:
         return answer.trace_id, IdSource.FEEDBACK
@@ -221,7 +221,7 @@ def choose_id(
 
 
 def needs_a_ping(answer: CanaryAnswer) -> bool:
-    """Whether it takes a look at the health path to tell whose 5xx this is."""
+    """Whether only the health path shows whose 5xx this is."""
     refusal = answer.refusal or _NO_REFUSAL
     return answer.status >= _SERVER_ERROR and not refusal.envelope and not answer.blocked and not answer.edge
 
@@ -277,7 +277,7 @@ def _judge_success(answer: CanaryAnswer, refusal: Refusal, said: str, evidence: 
     elif answer.cached:
         summary = "the gateway answered from its cache although every prompt is unique"
     else:
-        return passing(f"the gateway served the canary{f' by {answer.model}' if answer.model else ''}", evidence)
+        return passing(f"the gateway served the canary{f' (model {answer.model})' if answer.model else ''}", evidence)
     return failure(Suspicion(fault=Fault.CANARY_REJECTED, summary=summary, facts=facts, step=step), evidence)
 
 

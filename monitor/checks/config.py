@@ -47,7 +47,7 @@ class ConfigCheck:
     _rereading: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
 
     async def reread(self, target_store: TargetStore, since: Instant) -> None:
-        """Traceloop has refused our key: look again whether the gateway carries the same one, if it did before that."""
+        """Traceloop has refused the monitor's key: check again whether the gateway carries the same one, if it did before that."""
         async with self._rereading:
             if carries_our_key(target_store.state, since) is None:
                 await self.look(target_store)
@@ -77,7 +77,7 @@ class ConfigCheck:
         try:
             works = await self.control_plane.token_works(timeout=timeout)
         except PortError as error:
-            return cannot_see(error, f"tell whether the export configuration was deleted ({form})", asked=CONTROL_PLANE)
+            return cannot_see(error, f"see whether the export configuration was deleted ({form})", asked=CONTROL_PLANE)
         if not works:
             summary = f"the answer is {form}, but the session endpoint rejects the token too"
             return unknown(summary, UnknownReason.REFUSED, attempted="read the export configuration", permanent=True)
@@ -90,7 +90,7 @@ class ConfigCheck:
         unmasked = unmask_removal(target_store.state.config, read)
         seen = refute_headers(unmasked, read, target_store.state, target_store.policy, self.clock.now())
         comparison = compare(target_store.policy.expected, seen.config)
-        if comparison.other_key:  # ask a documented route whether ours is still the valid one
+        if comparison.other_key:  # ask a documented route whether the monitor's is still valid
             now = self.clock.now()
             try:
                 await self.backend.try_key(timeout=_PROBE_TIMEOUT)
@@ -98,7 +98,7 @@ class ConfigCheck:
                 if error.unauthorized:
                     await target_store.apply(KeyTried(at=now, accepted=False))
             except PortError:
-                pass  # not known; the drift is reported as it stands
+                pass  # not known; the drift is reported as it is
             else:
                 await target_store.apply(KeyTried(at=now, accepted=True))
         refuted = refuted_headers(seen, target_store.policy.expected)

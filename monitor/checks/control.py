@@ -1,4 +1,4 @@
-"""Does Traceloop itself take in a span? One of our own, sent past the gateway to the expected endpoint, then read back."""
+"""Does Traceloop itself accept a span? A test span, sent past the gateway to the expected endpoint, then read back."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ _UNAUTHORIZED, _TOO_MANY = 401, 429
 class ControlCheck:
     """Sends a control span; the read-back is part of the watch over all awaited traces.
 
-    `reread` looks again at what the gateway carries, once our key has been refused.
+    `reread` checks again what the gateway carries, once the monitor's key has been refused.
     """
 
     name = CheckName.CONTROL
@@ -87,7 +87,7 @@ class ControlCheck:
 def judge_ingest(answer: IngestAnswer) -> CheckResult | None:
     """What the endpoint's answer means; None: accepted, and the verdict waits for the read.
 
-    A 401 is judged where the gateway's own key is known; here it only says that our key is refused.
+    A 401 is judged where the gateway's own key is known; here it only says that the monitor's key is refused.
     """
     said = f": {answer.message}" if answer.message else ""
     evidence = {"status": answer.status, **answer.evidence}

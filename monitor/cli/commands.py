@@ -1,6 +1,6 @@
 """Every command by what it is for: what `--help` says of it, an example, and what its exit codes mean. Imports no command.
 
-The options stand with the commands. This table knows only words, so that `trace-monitor --help` starts quickly.
+The options are beside the commands. This table knows only words, so that `trace-monitor --help` starts quickly.
 """
 
 from collections.abc import Mapping
@@ -94,7 +94,7 @@ COMMANDS: Mapping[str, Command] = {
             0: "every target passes",
             1: "a target fails",
             2: BAD_USAGE,
-            3: "no target fails, and of at least one it is not known whether it does",
+            3: "no target fails, and at least one is unknown",
         },
     ),
     "healthcheck": Command(
@@ -178,7 +178,7 @@ COMMANDS: Mapping[str, Command] = {
 }
 
 NAMES = tuple(name for name, command in COMMANDS.items() if command.group)
-"""What can stand first on a command line."""
+"""What can be first on a command line."""
 
 _GROUPS = ("set up", "run", "operate", "try out")
 

@@ -55,7 +55,7 @@ def _add_expected(subparsers: "argparse._SubParsersAction[argparse.ArgumentParse
         choices=("yaml", "json", "table"),
         default="yaml",
         help="yaml, json: the manifest for `tfy apply` (of several targets: one document each, one object by name); "
-        "table: the rows of the form under AI Gateway, Controls, Settings, OTEL Config",
+        "table: the rows of the form under AI Gateway → Controls → Settings → OTEL Config",
     )
     parser.add_argument("--reveal", action="store_true", help="print the key and other header values, not placeholders")
     add_config(parser)
@@ -106,7 +106,7 @@ def print_schema(_arguments: argparse.Namespace) -> int:
 def cost_lines(cost: MonthlyCost) -> list[str]:
     """The arithmetic, beside the vendors' free plans."""
     canaries, most, each = _number(cost.canaries), _number(cost.canaries_at_most), cost.spans_per_canary
-    control = f" + {_number(cost.control_spans)} control spans" if cost.control_spans else ""
+    control = f" + {_number(cost.control_spans)} test spans" if cost.control_spans else ""
     spans, spans_at_most = _beside(cost.spans, FREE_SPANS), _beside(cost.spans_at_most, FREE_SPANS)
     return [
         f"requests: {canaries} canaries a day x {DAYS} = {_beside(cost.requests, FREE_REQUESTS)}",
@@ -159,7 +159,7 @@ def _as_table(targets: Mapping[TargetName, Target], *, reveal: bool) -> str:
     for name, target in targets.items():
         rows = form(target, reveal=reveal)
         width = max(len(field) for field, _ in rows)
-        lines = [f"{name} (AI Gateway, Controls, Settings, OTEL Config)"]
+        lines = [f"{name} (AI Gateway → Controls → Settings → OTEL Config)"]
         lines += [f"  {field:<{width}}  {value}" for field, value in rows]
         blocks.append("\n".join(lines) + "\n")
     return "\n".join(blocks)

@@ -1,4 +1,4 @@
-"""`trace-monitor demo`: everything on loopback, without credentials; breaks something and mends it."""
+"""`trace-monitor demo`: everything on loopback, without credentials; breaks something and fixes it."""
 
 import argparse
 import asyncio

@@ -60,5 +60,5 @@ def refuse_command(words: Sequence[str]) -> str:
     first = words[0]
     if first.startswith("-"):
         behind = next((word for word in words if word in NAMES), None)
-        return f"{first} stands after the command" + (f": {PROG} {behind} {first} …" if behind else "")
+        return f"{first} belongs after the command" + (f": {PROG} {behind} {first} …" if behind else "")
     return f"there is no command {first!r}{did_you_mean(first, NAMES)}"

@@ -1,4 +1,4 @@
-"""`trace-monitor simulate`: what would be told, to whom and when, on a virtual clock."""
+"""`trace-monitor simulate`: who would be notified, of what and when, on a virtual clock."""
 
 import argparse
 import json
@@ -25,7 +25,7 @@ _A_WEEK: Seconds = 7 * 86_400.0
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """The words of this command."""
     parser = subparsers.add_parser(
-        "simulate", help="what would be told, to whom and when, of a timeline or of what was recorded"
+        "simulate", help="show who would be notified, of what and when, in a scripted or recorded outage"
     )
     parser.add_argument("timeline", nargs="?", metavar="TIMELINE", help="a timeline in YAML")
     add_config(parser)
@@ -50,7 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _play(arguments: argparse.Namespace) -> int:
-    # What goes wrong in the story is part of it, and stands there.
+    # What goes wrong in the story is part of it, and is printed there.
     configure(level="critical", style="text", redact=Redactor().redact)
     try:
         told = play(read_timeline(Path(arguments.timeline), arguments.timeline), _composing(arguments.config))
@@ -82,7 +82,7 @@ def _print(told: Told, arguments: argparse.Namespace) -> int:
 
 
 def _composing(config: str | None) -> Compose | None:
-    """Without `--config` a timeline is told by the built-in thresholds, so that it reads the same on every machine."""
+    """Without `--config` a timeline is played by the built-in thresholds, so that it reads the same on every machine."""
     if config is None:
         return None
     return lambda over: load(config, os.environ, Path.cwd(), over=over, open_files=False)

@@ -1,4 +1,4 @@
-"""The story that `demo` tells: what the monitor sees, in plain words, while something breaks and is fixed."""
+"""The story of `demo`: what the monitor sees, in plain words, while something breaks and is fixed."""
 
 import asyncio
 import textwrap
@@ -37,7 +37,7 @@ class Storyteller:
             case Checked(check=CheckName.CONFIG, result=CheckResult(verdict=Verdict.PASS)):
                 self._once("config", f"The configuration matches: {event.result.summary}.")
             case Checked(check=CheckName.CONTROL, result=CheckResult(verdict=Verdict.PASS)):
-                self._once("control", f"Traceloop itself is well: {event.result.summary}.")
+                self._once("control", f"Traceloop itself is healthy: {event.result.summary}.")
             case CanaryReturned():
                 self._once("canary", f"A canary went through the gateway: answered in {event.took * 1000:.0f} ms.")
             case TraceJudged(outcome=Outcome.ARRIVED):
@@ -61,11 +61,11 @@ class Storyteller:
         await self._sandbox.break_(self._fault)
         if await self._wait(self._opened):
             took = self._clock.monotonic() - broken_at
-            await self._show(f"After {took:.0f} s the on-call gets this in Slack:")
+            await self._show(f"After {took:.0f} s the on-call engineer gets this in Slack:")
         else:
-            self._say("Nobody is told: this by itself is nothing to be woken for.")
+            self._say("Nobody is notified: this alone opens no incident.")
         await self._clock.sleep(_MEND_AFTER)
-        self._say("\nIt is mended.")
+        self._say("\nIt is fixed.")
         await self._sandbox.fix()
         if self._opened.is_set() and await self._wait(self._resolved):
             await self._show("The same message, edited in place, now says:")

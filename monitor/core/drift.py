@@ -98,7 +98,7 @@ class Equals:
     value: Scalar
 
     def accepts(self, value: Value) -> Match:
-        """Equal in type too; a blank more is a difference, because the exporter takes the text as it stands."""
+        """Equal in type too; a blank more is a difference, because the exporter uses the text as it is."""
         return _MATCH[value == self.value and isinstance(value, bool) == isinstance(self.value, bool)]
 
     def __str__(self) -> str:
@@ -183,7 +183,7 @@ Rule = Equals | SameUrl | OneOf | Absent | NotAt | SameSecret
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExpectedConfig:
-    """What the configuration should be: a rule per path, the filters, and the string attributes of our own canary's root span."""
+    """What the configuration should be: a rule per path, the filters, and the string attributes of the canary's root span."""
 
     rules: Mapping[str, Rule]
     filters: tuple[Filter, ...] = ()
@@ -270,9 +270,9 @@ class Comparison:
 
     @property
     def other_key(self) -> bool:
-        """Whether the gateway carries a well-formed key that is not ours, and nothing else stops the export.
+        """Whether the gateway carries a well-formed key that is not the monitor's, and nothing else stops the export.
 
-        That is how a rotation looks: if our own key is refused, ours is the outdated one.
+        That is how a rotation looks: if the monitor's key is refused, the monitor's is the outdated one.
         """
         stopping = {(one.path, one.hint) for one in self.differences if one.stops_export}
         return stopping == {(AUTHORIZATION, ANOTHER_KEY)}
@@ -295,7 +295,7 @@ _HARMLESS = frozenset({Oddity.BLANKS, Oddity.OTHER_FORM})
 _FILTER_HINTS: Mapping[bool | None, str | None] = {
     True: None,
     False: "it excludes the canary",
-    None: "whether it excludes the canary cannot be told",
+    None: "whether it excludes the canary is not known",
 }
 
 

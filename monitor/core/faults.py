@@ -95,11 +95,11 @@ LATE = frozenset({Fault.TRACE_INCOMPLETE, Fault.TRACE_LATE})
 """What lost traces look like before their deadline."""
 
 NOT_EXPORTED = frozenset({Fault.EXPORT_FAILING, Fault.TRACE_MISSING}) | LATE
-"""What becomes of traces that the exporter does not send, or Traceloop does not take."""
+"""What becomes of traces that the exporter does not send, or Traceloop does not accept."""
 
 WHERE = "AI Gateway → Controls → Settings → OTEL Config"
 SINCE = "{since}"
-"""Stands in `impact` for the time since when."""
+"""The place in `impact` of the time since when."""
 
 LOST = "Traces have been lost since {since}. Requests are not affected."
 """The impact once canaries are known to be lost."""
@@ -136,7 +136,7 @@ _ROWS = (
         when="The canary is answered with 401, and not by the provider.",
         settles="After `fail_after` canaries in a row.",
         because="The gateway's own words.",
-        advice="Give the monitor a valid gateway token (TrueFoundry, Access, Virtual Accounts), then run "
+        advice="Give the monitor a valid gateway token (TrueFoundry: Access Management → Virtual Accounts), then run "
         "`trace-monitor check`.",
         prevents_traces=True,
     ),
@@ -222,7 +222,7 @@ _ROWS = (
         when="One of `other_environments`, or Traceloop's per-trace route, shows the trace of a canary in another "
         "environment, and the documented read of the expected one does not show it; or that read shows it under another "
         "environment than `traceloop.environment`.",
-        settles="At once: it is no absence. Cleared by traces that arrive, or that are in neither environment.",
+        settles="At once: the trace was found. Cleared by traces that arrive, or that are in neither environment.",
         because="The environment found and the one expected, and the trace's id.",
         advice="Put the key of the right environment into the exporter's Authorization header.",
         explains=NOT_EXPORTED,
@@ -279,7 +279,7 @@ _ROWS = (
         settles="At once if the gateway's header, read literally after the 401, holds the same key; else after "
         "`fail_after`.",
         because="Which route refused, and whether the gateway carries the same key, if that is known.",
-        advice="Generate a new key in Traceloop (Settings, API keys) and put it into the gateway and into the monitor.",
+        advice="Generate a new key in Traceloop (Settings → API keys) and put it into the gateway and into the monitor.",
         explains=NOT_EXPORTED | {Fault.INGEST_FAILING},
     ),
     FaultRow(
@@ -294,7 +294,7 @@ _ROWS = (
         settles="After `fail_after` test spans in a row.",
         because="What the endpoint answered, or which test span is not shown, and whether this route has ever shown "
         "one.",
-        advice="Check https://status.traceloop.com and report it to Traceloop with what was seen. The gateway is not at "
+        advice="Check https://status.traceloop.com, and report what was seen to Traceloop. The gateway is not at "
         "fault.",
         explains=NOT_EXPORTED,
     ),
@@ -320,7 +320,7 @@ _ROWS = (
         impact=LOST,
         when="A read that succeeded at or after `missing_after` does not show the trace, by a route that has shown "
         "a span of the monitor's within the last day with the same key; and neither TrueFoundry's own store nor the test "
-        "span tells which hop lost it.",
+        "span shows which hop lost it.",
         settles=_LOSSES,
         because=_TRIAGE,
         advice="Look the lost traces up in TrueFoundry by their ids: if they are there, the export is broken; if not, "
@@ -386,7 +386,7 @@ _ROWS = (
         settles="After two unknown results, and `blind_after` or twice the check's `every` since the first, whichever is "
         "longer.",
         because="What could not be read; whether only a person can fix it (then there are no reminders).",
-        advice="Fix the monitor's own access; the gateway is not accused.",
+        advice="Fix the monitor's own access. Nothing is known to be wrong with the gateway.",
     ),
 )
 

@@ -86,7 +86,11 @@ class Diagnosis:
     @property
     def next_step(self) -> str:
         """What to do now: nothing, while a fixed cause waits for its proof."""
-        return self.advice if self.waiting is None else "Nothing: this resolves by itself when traces arrive again."
+        return (
+            self.advice
+            if self.waiting is None
+            else "Nothing to do: the incident resolves by itself when traces arrive again."
+        )
 
     @property
     def detail(self) -> str:
@@ -147,7 +151,7 @@ class TimelineEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Losses:
-    """What became of the canaries of an incident's window; `unclear` are those of which that cannot be told, `pending` not yet.
+    """What became of the canaries of an incident's window; `unclear` are those of which that is not known, `pending` not yet.
 
     Of the late ones those that took longest are named, of the lost ones the newest. `elsewhere` counts those that another
     environment has, by its name: they are not lost.
@@ -188,7 +192,7 @@ class Losses:
         if len(parts) == 1:
             what = parts[0][1]
             if self.unclear or self.pending:
-                return f"{canaries}, outcome {what}"
+                return f"{canaries}, {'outcome' if self.sent == 1 else 'outcomes'} {what}"
             return f"{canaries}, {'' if self.sent == 1 else 'all '}{what}"
         return f"{canaries}: {', '.join(f'{count} {what}' for count, what in parts)}"
 

@@ -12,6 +12,7 @@ from monitor.core.incident import Diagnosis, Incident, Losses, TimelineEntry, fr
 from monitor.core.model import Component, Fault, Instant, Seconds, Severity
 from monitor.core.outcomes import misrouted_to
 from monitor.core.state import TargetState
+from monitor.core.text import count_text
 
 NAMED = 5
 """So many traces are named of each kind; of the others there is a number."""
@@ -120,7 +121,7 @@ def transient_loss_incident(state: TargetState, lost: tuple[Canary, ...], now: I
         severity=Severity.WARNING,
         component=Component.EXPORT,
         title="Traces were lost for a short time",
-        summary=f"Traces were lost for a short time. {len(lost)} traces in a row did not arrive, later ones did.",
+        summary=f"Traces were lost for a short time. {count_text(len(lost), 'trace')} in a row did not arrive, later ones did.",
         because=("The loss is over: traces that were sent later have arrived",),
         advice="Nothing to do now. If it happens again, check the exporter's log of that time.",
         since=lost[0].sent_at,

@@ -1,6 +1,6 @@
-"""Whose key is wrong: what is known of the gateway's key and of ours.
+"""Whose key is wrong: what is known of the gateway's key and of the monitor's.
 
-A rotation looks the same from here whichever side got the new key first: the gateway carries another key, and ours is refused.
+A rotation looks the same whichever side got the new key first: the gateway carries another key, and the monitor's is refused.
 """
 
 from dataclasses import replace
@@ -15,7 +15,7 @@ from monitor.core.state import Policy, TargetState
 
 
 def key_is_refused(state: TargetState) -> bool:
-    """Whether the newest answer of a documented route of Traceloop was a 401 to our key."""
+    """Whether the newest answer of a documented route of Traceloop was a 401 to the monitor's key."""
     if state.key_refused_at is None:
         return False
     return state.key_accepted_at is None or state.key_refused_at > state.key_accepted_at
@@ -55,7 +55,7 @@ def gateway_header(state: TargetState) -> Secret | None:
 
 
 def judge_refused_key(state: TargetState, where: str) -> Suspicion | None:
-    """What a 401 of a documented route means; None when our own key is the outdated one, so that nothing can be said.
+    """What a 401 of a documented route means; None when the monitor's key is the outdated one, so that nothing can be said.
 
     Conclusive only if the gateway's header was read literally after the 401 and holds the same key: before it, a rotation may have
     been under way.
@@ -80,7 +80,7 @@ _IMPACT_UNKNOWN = (
     "If the exporter uses this key, every trace has been refused since {since}. Requests are not affected."
 )
 _SAME_KEY = "the exporter carries the same key"
-_SAME_KEY_BEFORE = "the exporter carried the same key when it was read last, which was before that"
+_SAME_KEY_BEFORE = "the exporter carried the same key when it was last read, which was before the rejection"
 _UNKNOWN_KEY = "the exporter's key is not shown to the monitor, so the monitor's copy may be the outdated one"
 _STEP_SAME = (
     "Generate a new key in Traceloop (Settings → API keys), and put it into the exporter and into the monitor: both hold the "

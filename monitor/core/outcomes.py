@@ -29,12 +29,12 @@ def lost(canary: Canary) -> bool:
 
 
 def misrouted_to(canary: Canary) -> str | None:
-    """The other environment that its trace is in: our own key shows it there, or another key while ours does not show it."""
+    """The other environment that its trace is in: the monitor's key shows it there, or another key while ours does not show it."""
     return found_by_our_key(canary) or (canary.elsewhere if not arrived(canary) else None)
 
 
 def found_by_our_key(canary: Canary) -> str | None:
-    """The other environment that our own key shows the trace in: then it is a key of that environment."""
+    """The other environment that the monitor's key shows the trace in: then it is a key of that environment."""
     return canary.labels.environment if canary.labels is not None else None
 
 
@@ -83,7 +83,7 @@ def _wrong_environment(bad: tuple[Canary, ...]) -> Suspicion:
     )
 
 
-REPLACE_THE_CREDENTIAL = (
+_REVOKE = (
     "Revoke the credential that these attributes carry, find out what writes it into the spans, and delete those traces in "
     "Traceloop."
 )
@@ -93,20 +93,20 @@ def _content_leaked(bad: tuple[Canary, ...]) -> Suspicion:
     """Conclusive: one is one too many. It names attributes, never values."""
     labels = bad[-1].labels
     found = labels.leaked if labels else ()
-    a_credential = bool(found) and labels is not None and set(found) <= set(labels.credentials)
+    credential = labels is not None and labels.credential_alone
     return Suspicion(
         fault=Fault.CONTENT_LEAKED,
-        title="Traces contain a credential" if a_credential else "",
-        impact="A credential has been stored in Traceloop since {since}." if a_credential else "",
-        step=REPLACE_THE_CREDENTIAL if a_credential else "",
-        summary=f"a trace carries it in {', '.join(map(code, found[:_NAMED]))}",
+        title="Traces contain a credential" if credential else "",
+        summary=f"found in {', '.join(map(code, found[:_NAMED]))}",
         facts=(*(f"attribute {code(name)}" for name in found[_NAMED:]), _ids_text(bad)),
+        impact="A credential has been stored in Traceloop since {since}." if credential else "",
+        step=_REVOKE if credential else "",
         conclusive=True,
     )
 
 
 def _content_missing(bad: tuple[Canary, ...]) -> Suspicion:
-    summary = f"no span of {_last_text(bad)} carries any"
+    summary = f"no span of {_last_text(bad)} carries content"
     return Suspicion(fault=Fault.CONTENT_MISSING, summary=summary, facts=(_ids_text(bad),))
 
 

@@ -16,7 +16,7 @@ from monitor.core.faults import FAULTS, ORDER, WHERE
 from monitor.core.hints import hints, next_step
 from monitor.core.key import key_is_refused, traces_arrive_since
 from monitor.core.model import CheckName, Fault, Instant, Severity, Verdict
-from monitor.core.outcomes import REPLACE_THE_CREDENTIAL, arrived, found_by_our_key, lost, misrouted_to
+from monitor.core.outcomes import arrived, found_by_our_key, lost, misrouted_to
 from monitor.core.state import Active, Policy, TargetState
 from monitor.core.suspicions import LEAKS
 from monitor.core.text import capitalised, changed_text, code, length_text, sentence
@@ -97,11 +97,6 @@ def refine(active: Active, state: TargetState, policy: Policy, now: Instant) -> 
             return _configuration(as_it_stands, state, policy)
         case Fault.WRONG_ENVIRONMENT:
             return _wrong_environment(as_it_stands, state, policy, now)
-        case Fault.CONTENT_LEAKED if policy.labels.content is not False:
-            # Where content may be in the traces, what leaks is a credential.
-            impact = "A credential has been stored in Traceloop since {since}."
-            step = REPLACE_THE_CREDENTIAL
-            return replace(as_it_stands, title="Traces contain a credential", impact=impact, advice=step)
         case Fault.TRACE_LATE:
             return _lateness(as_it_stands, state, policy)
         case Fault.BLIND:
@@ -152,11 +147,11 @@ def _where_another_key_leads(found: Confirmed, state: TargetState) -> Confirmed:
 
 
 _PUT_RIGHT = "the configuration, which cannot be read any more, was fixed since, or there is another export path"
-_NOT_COMPARED = "The monitor was given another Traceloop key, which is not compared yet"
+_NOT_COMPARED = "The monitor has a new Traceloop key, which has not been compared yet"
 _COMPARED_SOON = (
-    "The next check of the configuration tells whether the exporter has the same key. Requests are not affected."
+    "The next check of the configuration shows whether the exporter has the same key. Requests are not affected."
 )
-_WAIT = "Wait for the next check of the export configuration: it compares with the new key."
+_WAIT = "Wait for the next check of the export configuration: it compares the exporter's key with the new one."
 _ROTATED = "The Traceloop key was probably rotated, and the monitor has the old one"
 _CANNOT_READ = "The monitor cannot read traces with its key, so whether they arrive has not been checked since {since}."
 GIVE_US_THE_KEY = (
@@ -262,10 +257,10 @@ _WHEN_OVERDUE = "Check https://status.traceloop.com and the exporter's configura
 # --- the monitor cannot check ----------------------------------------------------------------------------------------
 
 _UNCHECKED: Mapping[CheckName, tuple[str, str]] = {
-    CheckName.ARRIVAL: ("tell whether traces arrive", "lost traces would go unnoticed"),
+    CheckName.ARRIVAL: ("see whether traces arrive", "lost traces would go unnoticed"),
     CheckName.CANARY: ("send canaries", "traces have not been checked"),
     CheckName.CONFIG: ("read the export configuration", "changes to it go unnoticed"),
-    CheckName.GATEWAY: ("tell whether the gateway answers", "an outage of the gateway would go unnoticed"),
+    CheckName.GATEWAY: ("see whether the gateway answers", "an outage of the gateway would go unnoticed"),
     CheckName.CONTROL: ("test whether Traceloop accepts traces", "an outage of Traceloop shows only by lost traces"),
 }
 _WATCH_TRACES = frozenset({CheckName.ARRIVAL, CheckName.CANARY})
@@ -330,7 +325,7 @@ TRIAGE: Mapping[Answers, Place] = MappingProxyType(
 
 _OWN_STORE_SAYS: Mapping[bool | None, str] = {
     True: "TrueFoundry's own store has the trace, so the gateway created it",
-    False: "TrueFoundry's own store does not have the trace, so the gateway did not create it",
+    False: "TrueFoundry's own store does not have the trace either, so it was lost before the export",
     None: "TrueFoundry's own store could not be asked",
 }
 _UNPROVEN = "TrueFoundry's own store does not show the trace, which proves nothing: it has shown none of the monitor's within a day"
@@ -339,7 +334,7 @@ _CONTROL_SAYS: Mapping[bool | None, str] = {
     False: "Traceloop does not show a test span either, which was sent to it directly",
     None: "whether Traceloop accepts spans is not known",
 }
-_UNREAD = "the export configuration could not be read: the exporter may be off, or set otherwise"
+_UNREAD = "the export configuration could not be read: the exporter may be off, or set differently"
 _LOOK_AT_THE_EXPORTER = (
     f"Check the exporter first, in {WHERE}: its configuration could not be read. "
     "`trace-monitor expected` prints every field."

@@ -41,8 +41,8 @@ _TITLES: Mapping[str, str] = {
     fields.ENDPOINT: "Trace export points at the wrong URL",
     fields.ENCODING: "Trace export uses the wrong encoding",
     fields.AUTHORIZATION: "Trace export sends the wrong Authorization header",
-    fields.EXCLUDE: "Trace export treats request and response content otherwise than expected",
-    fields.FILTERS: "Trace export is filtered otherwise than expected",
+    fields.EXCLUDE: "Exclude request data is not set as expected",
+    fields.FILTERS: "Trace export has other filters than expected",
     fields.METRICS: "Metrics are exported to Traceloop",
 }
 LEAKS = "Prompts and answers are stored in Traceloop from {since} on, although they must not be."
@@ -53,13 +53,12 @@ _ANOTHER_KEY = (
 
 
 def drift(comparison: Comparison, *, at_once: bool = True) -> Suspicion:
-    """At least one field differs; what stops the export is said first. Not `at_once`: an older look is needed to say so.
+    """At least one field differs; what stops the export is said first. Not `at_once`: it has to be seen again.
 
-    The next step names the value that the first field should have; of several the others are listed as reasons.
+    The next step names the value that the first field should have; the other fields are listed as reasons.
     """
     differences = sorted(comparison.differences, key=lambda one: not one.stops_export)
     first, more = differences[0], len(differences) - 1
-    action = f"Remove {first.label}" if first.expected == "absent" else f"Set {first.label} back to {first.wanted}"
     others = f", and {more} more that differ{'s' if more == 1 else ''}" if more else ""
     impact = NOT_EXPORTED_FROM if comparison.stops_export else LEAKS if comparison.leaks else ""
     return Suspicion(
@@ -67,15 +66,27 @@ def drift(comparison: Comparison, *, at_once: bool = True) -> Suspicion:
         title=_title(first),
         summary=f"{first} (and {more} more)" if more else str(first),
         facts=(
-            *(map(str, differences) if more else ()),
+            *map(str, differences[1:]),
             f"in the manifest: {', '.join(dict.fromkeys(code(one.path) for one in differences))}",
         ),
         impact=_ANOTHER_KEY if comparison.other_key else impact,
-        step=f"{action}{others}, in {WHERE}. `trace-monitor expected` prints every field.",
+        step=f"{_action(first)}{others}, in {WHERE}. `trace-monitor expected` prints every field.",
         severity=Severity.CRITICAL if comparison.critical else Severity.WARNING,
         conclusive=at_once,
         stops_export=comparison.stops_export,
     )
+
+
+def _action(difference: Difference) -> str:
+    """What to do about one field. There may be several filters, so that a filter is named in full."""
+    is_filter = difference.path == fields.FILTERS
+    if difference.path == fields.METRICS:
+        return "Switch off the metrics exporter"
+    if difference.expected == "absent":
+        return f"Remove the filter {code(difference.actual)}" if is_filter else f"Remove {difference.label}"
+    if is_filter:
+        return f"Add the filter {difference.wanted} again"
+    return f"Set {difference.label} back to {difference.wanted}"
 
 
 def _title(difference: Difference) -> str:
@@ -147,7 +158,7 @@ def step_for_rejection(*, status: int, model: str, guardrails: tuple[str, ...] =
 
 _STEPS_WHEN_BLIND: Mapping[UnknownReason | None, str] = {
     UnknownReason.NO_WITNESS: "Check the monitor's own network: DNS, proxy (`http.proxy`), egress rules. No service answers it.",
-    UnknownReason.BLOCKED: "Let the monitor through whatever stands in front of the service (Cloudflare, a proxy).",
+    UnknownReason.BLOCKED: "Allow the monitor's requests at what is in front of the service (Cloudflare, a firewall).",
     UnknownReason.UNREACHABLE: "Check the network from the monitor to that service: DNS, proxy (`http.proxy`), egress rules.",
     UnknownReason.PROXY: "Allow that host on the monitor's own proxy (`http.proxy`, HTTPS_PROXY), give the proxy's URL the login "
     "it asks for, or exempt the host by `http.no_proxy`.",
@@ -165,7 +176,7 @@ _DID_NOT_END = "Check the CPU of the monitor's machine, and which service answer
 
 
 def has_failed(result: CheckResult) -> Suspicion:
-    """A check of our own that crashed or did not end, several times in a row."""
+    """A check that crashed or did not end, several times in a row."""
     return Suspicion(
         fault=Fault.CHECK_FAILED,
         summary=result.summary,

@@ -16,7 +16,7 @@ from monitor.core.text import code, count_text, distinguish
 
 
 class Route(StrEnum):
-    """By which way a trace was looked for. Absence counts only through a route that has shown us a span of our own."""
+    """By which way a trace was looked for. Absence counts only through a route that has shown a test span or a canary's span."""
 
     TRACE = "trace"  # GET /v2/projects/default/traces/{id}/spans: quick, undocumented
     WAREHOUSE = "warehouse"  # GET /v2/warehouse/spans: documented
@@ -25,14 +25,14 @@ class Route(StrEnum):
 
 
 class Narrowing(StrEnum):
-    """How the rows of a documented read are narrowed down to a trace of ours, in the order in which they are tried.
+    """How the rows of a documented read are narrowed down to a canary's trace, in the order in which they are tried.
 
-    Whether a backend honours one is unknown until it has shown a span of ours: until then its silence proves nothing. A busy
+    Whether a backend honours one is unknown until it has shown a span of the monitor's: until then its silence proves nothing. A busy
     environment holds more rows in a second than can be read, so there the window alone does not do.
     """
 
-    TRACE_ID = "trace_id"  # `filters`: the column trace_id equals ours
-    MARKER = "marker"  # of a control span: our own attribute, as a parameter
+    TRACE_ID = "trace_id"  # `filters`: the column trace_id equals the canary's
+    MARKER = "marker"  # of a test span: the monitor's own attribute, as a parameter
     ATTRIBUTE = "attribute"  # of a canary: the attribute that holds its nonce alone, as a parameter
     METADATA = "metadata"  # of a canary: `filters`: the attribute that holds its metadata contains its nonce
     SPAN_NAME = "span_name"  # the parameter span_name: only the root, and everybody's who has the same name
@@ -45,10 +45,10 @@ BY_NONCE = frozenset({Narrowing.ATTRIBUTE, Narrowing.METADATA})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpanFact:
-    """One span, reduced to what is judged. None means that the route does not tell.
+    """One span, reduced to what is judged. None means that the route does not show it.
 
     `content` names the attributes that are proven to hold request or response content, `unproven` those that are named like it and
-    hold something else, `credentials` those that hold a credential; `redacted`: a mark stands where content would.
+    hold something else, `credentials` those that hold a credential; `redacted`: a mark is where content would be.
     `usage` and `model` are evidence, never a fault: https://opentelemetry.io/docs/specs/semconv/gen-ai/ and older names.
     `caller` is whose request it was, where TrueFoundry's own store shows that. `started_at` is by the clock of whoever made it.
     """
@@ -147,12 +147,13 @@ class LabelJudgement:
     """What the documented read says of a trace's labels and content; each empty tuple is good news.
 
     `environment`: the one that the trace is in, where that is not the expected one. `configured`: whether it carries the resource
-    attributes that the exporter is meant to add, so that it went by the configured exporter; None: none are expected, or told.
+    attributes that the exporter is meant to add, so that it went by the configured exporter; None: none are expected, or shown.
+    `credential_alone`: what leaked is a credential, and no content.
     """
 
     mislabelled: tuple[str, ...] = ()
     leaked: tuple[str, ...] = ()
-    credentials: tuple[str, ...] = ()  # those of `leaked` that carry no content but a credential
+    credential_alone: bool = False
     content_missing: bool = False
     environment: str | None = None
     configured: bool | None = None
@@ -162,7 +163,7 @@ class LabelJudgement:
 def judge_labels(seen: TraceSeen, expected: Labels, *, environment: str | None = None) -> LabelJudgement:
     """Judge the environment (None: not checked), service name, resource attributes and content.
 
-    What the route does not tell is not held against anybody.
+    What the route does not show is not held against anybody.
     """
     names = {span.service_name for span in seen.spans if span.service_name is not None}
     mislabelled = [
@@ -181,10 +182,11 @@ def judge_labels(seen: TraceSeen, expected: Labels, *, environment: str | None =
     logged = bool(content or unproven) or any(span.redacted for span in seen.spans)
     credentials = sorted({name for span in seen.spans for name in span.credentials})
     suspicion = {"may_carry_content": ", ".join(unproven[:5])} if unproven and expected.content is False else {}
+    leaked_content = content if expected.content is False else []
     return LabelJudgement(
         mislabelled=(*mislabelled, *wrong),
-        leaked=tuple(credentials) + (tuple(content) if expected.content is False else ()),
-        credentials=tuple(credentials),
+        leaked=(*credentials, *leaked_content),
+        credential_alone=bool(credentials) and not leaked_content,
         content_missing=expected.content is True and bool(notified) and not logged,
         environment=_other_environment(seen, environment),
         configured=configured,

@@ -68,7 +68,7 @@ def _identify(canary: Canary, given: TraceLooked) -> Canary:
 
 
 def _prove(state: TargetState, canary: Canary, given: TraceLooked, policy: Policy, now: Instant) -> TargetState:
-    """A span of ours that was shown proves the route, and who chose the trace id."""
+    """A span of the monitor's that was shown proves the route, and who chose the trace id."""
     if not given.seen.spans:
         return state
     routes = {given.seen.route} | ({Route.WAREHOUSE} if given.seen.route is Route.NONCE else set())
@@ -133,12 +133,9 @@ def _arrival_suspicions(canary: Canary) -> tuple[Suspicion, ...]:
             text = f"the trace is in the Traceloop environment {labels.environment}"
             suspicions.append(Suspicion(fault=Fault.WRONG_ENVIRONMENT, summary=text))
         if labels.leaked:
-            suspicions.append(
-                Suspicion(
-                    fault=Fault.CONTENT_LEAKED,
-                    summary=f"the trace carries content in {', '.join(map(code, labels.leaked[:5]))}",
-                )
-            )
+            what = "a credential" if labels.credential_alone else "content"
+            text = f"the trace carries {what} in {', '.join(map(code, labels.leaked[:5]))}"
+            suspicions.append(Suspicion(fault=Fault.CONTENT_LEAKED, summary=text))
         if labels.content_missing:
             suspicions.append(Suspicion(fault=Fault.CONTENT_MISSING, summary="the trace carries no content"))
         if labels.mislabelled:
@@ -181,7 +178,7 @@ def fail_look(state: TargetState, given: LookFailed, policy: Policy, now: Instan
 
 
 def result_of_refused_key(state: TargetState, otherwise: CheckResult, where: str) -> CheckResult:
-    """What a 401 of a documented route amounts to; `otherwise` where our own key is the suspect."""
+    """What a 401 of a documented route amounts to; `otherwise` where the monitor's key is the suspect."""
     suspicion = judge_refused_key(state, where)
     return otherwise if suspicion is None else failing(suspicion.summary, suspicion, evidence=otherwise.evidence)
 
@@ -213,7 +210,7 @@ def look_at_origin(state: TargetState, given: OriginLooked, policy: Policy) -> T
 
 
 def accept_key(state: TargetState, policy: Policy, at: Instant) -> TargetState:
-    """The documented read answered to our key: that speaks for the key, whatever else is wrong.
+    """The documented read answered to the monitor's key: that speaks for the key, whatever else is wrong.
 
     It clears what the same route was charged with; a refusal by the OTLP endpoint is cleared by the control span alone.
     """

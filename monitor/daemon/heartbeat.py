@@ -90,7 +90,7 @@ class MetaMonitoring:
     def _impairments(self) -> dict[str, str]:
         """What keeps notices from being relied on, besides what the notifiers report, by name."""
         problem = self._state_problem()
-        state = {"state": f"nothing is being written down: {problem}"} if problem else {}
+        state = {"state": f"the state cannot be saved: {problem}"} if problem else {}
         tested = self._self_test.problems if self._self_test is not None else {}
         return state | {f"test {place}": f"the self-test of {place} failed: {why}" for place, why in tested.items()}
 
@@ -144,15 +144,15 @@ class Heartbeat:
 
     def _not_checking(self) -> Iterator[str]:
         if not self._alive():
-            yield "the schedule stands still"
+            yield "the scheduler does not run"
         for name in self._daemon.settings.targets:
             target_store, now = self._daemon.target_store(name), self._clock.now()
             if target_store is None:
-                yield f"{name} is not looked at"
+                yield f"{name} is not checked"
             elif not target_store.policy.cadences:
                 yield f"{name}: no check is enabled"
             else:
-                yield from (f"{name}: {check} has not looked recently" for check in self._stale(target_store, now))
+                yield from (f"{name}: {check} has not run recently" for check in self._stale(target_store, now))
 
     def _stale(self, target_store: LiveTargetStore, now: Instant) -> Iterator[CheckName]:
         """`arrival` looks only while a trace is awaited, and need not see it then."""
@@ -171,7 +171,7 @@ class Heartbeat:
         found = dict(self._impaired())
         for name, health in self._daemon.notifiers.items():
             if health.failing_since is not None:
-                found[name] = f"{name} does not take notices"
+                found[name] = f"{name} does not accept notices"
             elif health.unrefreshed_since is not None:
                 found[name] = f"{name} does not answer"
             elif health.pending:
@@ -191,7 +191,8 @@ def _refusal(answer: Answer) -> str | None:
         return f"refused: HTTP {answer.status}"
     said = answer.text(200).strip().lower()
     if said.startswith("ok (not found)") or '"ok":false' in said.replace(" ", ""):
-        return f"refused: HTTP {answer.status}, but there is no such check: it was deleted, or `heartbeat.url` is another's"
+        why = "it was deleted, or `heartbeat.url` belongs to another check"
+        return f"refused: HTTP {answer.status}, but there is no such check: {why}"
     return None
 
 

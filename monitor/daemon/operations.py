@@ -52,7 +52,7 @@ class LiveOperations:
         added = self._daemon.added_silences
         if not any(silence.id == silence_id for silence in added):
             if any(silence.id == silence_id for silence in self._daemon.silences):
-                raise Rejected("this silence stands in the configuration: take it out there and reload")
+                raise Rejected("this silence is in the configuration: remove it there and reload")
             raise Unknown(f"there is no silence {silence_id!r}")
         await self._set_silences(tuple(silence for silence in added if silence.id != silence_id))
 

@@ -26,7 +26,7 @@ _END_OF_TIME: Instant = 253_402_300_800.0  # the year 10000; NaN is not below it
 def verdict_of(state: TargetState, policy: Policy, stale: frozenset[CheckName] = frozenset()) -> Verdict:
     """A target fails if any fault but the monitor's own is confirmed; else it is unknown if a check is, unexplained.
 
-    Where no check runs at all, or one has not looked recently, nothing is known either.
+    Where no check runs at all, or one has not run recently, nothing is known either.
     """
     if set(state.confirmed) - MONITORS_OWN:
         return Verdict.FAIL

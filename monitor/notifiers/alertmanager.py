@@ -5,7 +5,7 @@ fault and severity are annotations. An alert fires until its `endsAt`; whoever s
 Alertmanager that has been restarted has forgotten its alerts, so `refresh` posts them every minute or so.
 
 Each alert goes to every instance, as Prometheus does it: the instances share what was notified, not the alerts
-(https://prometheus.io/docs/alerting/latest/alertmanager/#high-availability). One that takes it is enough to be told.
+(https://prometheus.io/docs/alerting/latest/alertmanager/#high-availability). One that accepts it is enough.
 """
 
 import asyncio
@@ -63,7 +63,7 @@ class Alert:
         }
 
     def by_clock(self, skew: Seconds, now: Instant) -> "Alert | None":
-        """What to post to an Alertmanager whose clock is `skew` seconds ahead of ours (less: behind), if it misreads this one.
+        """What to post to an Alertmanager whose clock is `skew` seconds ahead of this one (less: behind), if it misreads this one.
 
         Ahead, an alert may have ended before it was posted. Behind, one that has ended has not yet: it then goes on to the
         end that was said before (https://github.com/prometheus/alertmanager/blob/main/types/types.go, `Merge`).
@@ -106,7 +106,7 @@ class AlertmanagerNotifier:
         return alert.labels
 
     async def refresh(self, notices: Sequence[Notice]) -> str:
-        """Post again what was told, all at once, and be it nothing: whether somebody is there is known before it is needed.
+        """Post again what was notified, all at once, and be it nothing: whether somebody is there is known before it is needed.
 
         Says which instances could not be reached. Raises Undeliverable if none takes it.
         """
@@ -151,7 +151,7 @@ class AlertmanagerNotifier:
         )
 
     def _labels(self, notice: Notice) -> Mapping[str, str]:
-        """Those that it was told with while it lasts, else those that are configured: the more special, the stronger."""
+        """Those that it was notified with while it lasts, else those that are configured: the more special, the stronger."""
         notified, again = (
             notice.notified,
             notice.incident.open and notice.notified is not None and notice.notified.closed,

@@ -28,7 +28,7 @@ _SAFE_URL = re.compile(r"https?://[A-Za-z0-9.:/\[\]_~-]{1,200}")
 _SAFE_IN_A_SHELL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,99}")
 
 SEVERITY_SIGNS: Mapping[Severity, str] = {Severity.NONE: "ℹ️", Severity.WARNING: "⚠️", Severity.CRITICAL: "🚨"}  # noqa: RUF001
-"""They differ by shape, not by colour alone, and the word always stands beside it."""
+"""They differ by shape, not by colour alone, and the word is always beside it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -277,7 +277,7 @@ def losses(notice: Notice, style: Style) -> list[str]:
     if found is None or not found.sent or notice.incident.diagnosis.fault in MONITORS_OWN:
         return []
     counted = style.mixed(str(found), _LONGEST_SENTENCE)
-    lines = [f"So far: {counted}." if found.pending else f"{counted[0].upper()}{counted[1:]}."]
+    lines = [f"So far {counted}." if found.pending else f"{counted[0].upper()}{counted[1:]}."]
     late = ("Late, the longest first", found.late_ids, found.late)
     lost = ("Lost, the newest first", found.lost_ids, found.lost)
     for title, ids, count in (late, lost):

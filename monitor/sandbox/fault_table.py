@@ -136,24 +136,24 @@ _BLIND = (Fault.BLIND,)
 # A table reads better in rows than as the formatter would have it.
 # fmt: off
 _GATEWAY = (
-    _row("gateway_unreachable", "nobody listens where the gateway should be", _gateway("refuse")),
-    _row("gateway_unreachable_black_hole", "the gateway takes connections and never answers", _gateway("silence")),
+    _row("gateway_unreachable", "connections to the gateway are refused", _gateway("refuse")),
+    _row("gateway_unreachable_black_hole", "the gateway accepts connections and never answers", _gateway("silence")),
     _row("gateway_unreachable_reset", "the gateway resets every connection", _gateway("reset")),
     _row("gateway_unreachable_ingress", "the ingress answers 503 `no healthy upstream`",
          _gateway("reply", Reply(status=503, body="no healthy upstream"))),
-    _row("gateway_unreachable_page", "a proxy before the gateway answers 502 with a page",
+    _row("gateway_unreachable_page", "a proxy in front of the gateway answers 502 with a page",
          _gateway("reply", _page(502, "<html><head><title>502 Bad Gateway</title></head></html>"))),
     _row("gateway_unreachable_redirect", "everything is redirected to a login page",
          _gateway("reply", Reply(status=302, headers={"location": "https://login.example.com/?next=/"}))),
     _row("gateway_unreachable_slow", "the gateway needs half a minute for anything", _gateway("slow")),
-    _row("gateway_refused", "the gateway no longer takes the token: 401", Refuse("token")),
+    _row("gateway_refused", "the gateway no longer accepts the token: 401", Refuse("token")),
     _row("rate_limited", "429 without Retry-After", Refuse("rate_limit")),
     _row("rate_limited_retry_after", "429 with Retry-After: 120", Refuse("rate_limit_retry_after")),
     _row("rate_limited_budget", "the account's budget is spent: 429", Refuse("budget")),
     _row("canary_rejected", "the model is unknown or not granted: 403", Refuse("model")),
     _row("canary_rejected_guardrail_input", "a guardrail blocks the prompt: 400", Refuse("guardrail_input")),
     _row("canary_rejected_guardrail_output", "a guardrail blocks the completion: 400", Refuse("guardrail_output")),
-    _row("canary_rejected_parameter", "the provider takes offence at a parameter: 400", Refuse("parameter")),
+    _row("canary_rejected_parameter", "the provider rejects a parameter: 400", Refuse("parameter")),
     _row("canary_rejected_provider_400", "the provider refuses the model's use: 400", Refuse("provider_400")),
     _row("canary_rejected_model_gone", "the provider no longer has the model: 404", Refuse("provider_404")),
     _row("canary_rejected_cached", "every completion comes from the gateway's cache", Act("answer_cached")),
@@ -184,8 +184,8 @@ _EXPORT = (
     _row("config_drift_placeholder", "the key is an unexpanded placeholder",
          _authorization("Bearer ${{TRACELOOP_API_KEY}}")),
     _row("config_drift_no_authorization", "the Authorization header is gone", _set("headers", lambda *_: {})),
-    _row("config_drift_header", "a header that nobody expects", _header("X-Api-Key", "copied-from-another-page")),
-    _row("config_drift_filter", "a `when` filter lets no trace of ours through",
+    _row("config_drift_header", "an unexpected header is sent", _header("X-Api-Key", "copied-from-another-page")),
+    _row("config_drift_filter", "a `when` filter lets no canary through",
          _when("tfy.request.model_name", "anthropic-main/claude-sonnet")),
     _row("config_drift_filter_splits", "a `when` filter lets only the Model span through",
          _when("tfy.span_type", "Model")),
@@ -197,7 +197,7 @@ _EXPORT = (
          also=(Fault.CONTENT_LEAKED, Fault.CONTENT_MISSING)),
     _row("config_drift_attributes", "the additional resource attributes are gone",
          _exporter(_without_attributes), also=(Fault.TRACE_MISLABELLED,)),
-    _row("config_drift_rotation", "the key was rotated at Traceloop and in the gateway, and the monitor was forgotten",
+    _row("config_drift_rotation", "the key was rotated in Traceloop and in the gateway, but not in the monitor",
          Act("rotate_key"), _authorization("Bearer {0.rotated_key}")),
     _row("wrong_environment", "the exporter carries the key of the staging environment",
          _authorization("Bearer {0.keys[stg]}"), also=(Fault.CONFIG_DRIFT,)),
@@ -205,7 +205,7 @@ _EXPORT = (
     _row("content_leaked_credential", "the caller's Authorization is among the resource attributes",
          Act("leak_credential")),
     _row("content_missing", "content is missing although it is not excluded", Act("drop_content"), content=True),
-    _row("export_failing", "the exporter drops everything and says nothing", Act("export_nothing")),
+    _row("export_failing", "the exporter drops everything without an error", Act("export_nothing")),
     _row("trace_missing", "the exporter drops everything, and TrueFoundry's own store cannot be asked",
          Act("export_nothing"), _store("reply"), also=(Fault.EXPORT_FAILING,)),
     _row("trace_missing_some", "one trace of four is lost", Act("lose_every_fourth"), also=(Fault.EXPORT_FAILING,)),
@@ -213,10 +213,10 @@ _EXPORT = (
     _row("trace_incomplete_child", "the Model span is never exported, and the span below it dangles",
          Act("lose_child")),
     _row("trace_late", "traces are exported four minutes late", Act("export_late", 240.0)),
-    _row("trace_mislabelled", "the service calls itself unknown_service", Act("rename_service")),
+    _row("trace_mislabelled", "the service name is unknown_service", Act("rename_service")),
     _row("trace_mislabelled_attributes", "the exporter leaves out the resource attributes it is set to add",
          Act("drop_attributes")),
-    _row("trace_duplicated", "every span is exported twice, which is nobody's fault", Act("export_twice")),
+    _row("trace_duplicated", "every span is exported twice, which is harmless", Act("export_twice")),
 )
 
 _OTHER_CONFIGURATIONS = (
@@ -242,7 +242,7 @@ _TRACELOOP = (
     _row("key_rejected", "the key is revoked: 401 for exporter and reader", Act("revoke_key")),
     _row("ingest_failing", "the ingest answers 503", _ingest("reply", _json(503, '{"error":"service unavailable"}'))),
     _row("ingest_failing_500", "the ingest answers 500", _ingest("reply", _json(500, '{"error":"internal error"}'))),
-    _row("ingest_failing_refused", "nobody listens where Traceloop should be",
+    _row("ingest_failing_refused", "connections to Traceloop are refused",
          TransportFault(Host.TRACELOOP, "refuse"), also=_BLIND),
     _row("ingest_failing_reset", "the ingest resets every connection", _ingest("reset")),
     _row("ingest_failing_silent", "the ingest never answers", _ingest("silence")),
@@ -278,10 +278,10 @@ _TRACELOOP = (
 _PLANE_DOWN = _json(503, '{"message":"Service unavailable"}')
 _PLANE_PAGE = _page(200, "<!doctype html><title>TrueFoundry</title>")
 _CONTROL_PLANE = (
-    _row("blind", "Cloudflare answers 1010 before every service",
+    _row("blind", "Cloudflare answers 1010 in front of every service",
          TransportFault(Host.CONTROL_PLANE, "reply", CLOUDFLARE_1010), TransportFault(Host.GATEWAY, "reply", CLOUDFLARE_1010),
          TransportFault(Host.TRACELOOP, "reply", CLOUDFLARE_1010)),
-    _row("control_plane_unreachable", "nobody listens where the control plane should be",
+    _row("control_plane_unreachable", "connections to the control plane are refused",
          TransportFault(Host.CONTROL_PLANE, "refuse"), also=_BLIND),
     *(
         _row(f"control_plane_{name}", f"the control plane{about}", patch, also=_BLIND)
@@ -309,7 +309,7 @@ _CONTROL_PLANE = (
 
 _SLACK_PAGE = _page(200, "<!doctype html><title>Slack</title><p>Something went wrong.")
 _SLACK = (
-    _row("slack_unreachable", "nobody listens where Slack should be", _slack("refuse")),
+    _row("slack_unreachable", "connections to Slack are refused", _slack("refuse")),
     _row("slack_silent", "Slack never answers", _slack("silence")),
     _row("slack_slow", "Slack needs half a minute", _slack("slow")),
     _row("slack_reset", "Slack resets every connection", _slack("reset")),
@@ -318,7 +318,7 @@ _SLACK = (
          _slack("reply", _json(429, '{"ok":false,"error":"ratelimited"}', retry_after="30"))),
     _row("slack_page", "Slack answers 200 with a web page", _slack("reply", _SLACK_PAGE)),
     _row("slack_answer_lost", "Slack posts the message, and its answer is lost", _slack("lose")),
-    _row("slack_paced", "Slack enforces its one message a second and channel", Act("slack_paced")),
+    _row("slack_paced", "Slack enforces its limit of one message a second per channel", Act("slack_paced")),
     _row("slack_invalid_auth", "the bot's token is revoked", Act("slack_invalid_auth")),
     _row("slack_channel_not_found", "the channel is gone", Act("slack_channel_not_found")),
     _row("slack_refuses_blocks", "Slack refuses every message with blocks", Act("slack_refuses_blocks")),

@@ -42,7 +42,7 @@ class Sandbox:
 
     `time_factor` multiplies every delay of theirs (exporter, caches, index, slowness): 0.1 makes them ten times as fast.
     `content`: whether the healthy exporter sends request and response content. `latency`: what a completion takes.
-    `traffic`: how busy others are, whose traces stand beside ours. `check_message`: for what Slack refuses a message.
+    `traffic`: how busy others are, whose traces are beside the monitor's. `check_message`: for what Slack refuses a message.
     The applications in `apps` are at `https://<host>`, or below `domain`, for whoever asks them in this process; with `ports`,
     they are on sockets.
     """
@@ -261,7 +261,7 @@ _HELP = {
     "GET /configuration": "the configuration of a monitor that watches this sandbox",
     "GET /faults": "every fault there is",
     "POST /faults/{name}": 'set one; body {"seconds": n} replaces its delays',
-    "DELETE /faults[/{name}]": "mend one, or all",
+    "DELETE /faults[/{name}]": "fix one, or all",
     "GET, POST /dialect": 'body {"switch": "value"}',
     "GET, POST /traffic": f'how busy others are; body {{"traffic": "20x3x8000"}}: {ALLOWED}',
     "GET /messages": "what was posted to Slack",

@@ -137,7 +137,7 @@ def doubts(settings: Settings, *, with_secrets: bool) -> Iterator[str]:
     alerting, slack = settings.alerting, settings.alerting.slack
     notified = (slack.bot_token, slack.webhook_url, alerting.webhook.url, *alerting.alertmanager.urls)
     if with_secrets and not any(notified):
-        yield "no notifier is configured (alerting.slack, alerting.alertmanager, alerting.webhook): metrics only, nobody is told"
+        yield "no notifier is configured (alerting.slack, alerting.alertmanager, alerting.webhook): metrics only, nobody is notified"
     if with_secrets and alerting.self_test.every is not None and not any(notified):
         yield "alerting.self_test.every has no effect, because no notifier is configured"
     if with_secrets and alerting.self_test.channel is not None and not slack.bot_token:
@@ -157,9 +157,9 @@ def _doubts_of_targets(settings: Settings) -> Iterator[str]:
     slack = settings.alerting.slack
     for name, target in settings.targets.items():
         if target.expected.protocol == "grpc" and target.checks.control.enabled:
-            yield f"targets.{name}: expected.protocol is grpc, but control spans are sent by HTTP: `control` cannot tell"
+            yield f"targets.{name}: expected.protocol is grpc, but test spans are sent by HTTP: `control` does not test gRPC"
         if target.expected.protocol == "http" and not urlsplit(target.expected.endpoint).path.strip("/"):
-            what = "has no path, and the gateway appends none: Traceloop takes spans at /v1/traces"
+            what = "has no path, and the gateway appends none: Traceloop accepts spans at /v1/traces"
             yield f"targets.{name}.expected.endpoint {what}"
         if slack.webhook_url and target.alerting.channel != slack.channel:
             yield f"targets.{name}: alerting.channel has no effect, because a Slack webhook posts to its own channel"

@@ -101,7 +101,7 @@ def manifest_yaml(target: Target, *, reveal: bool = False) -> str:
 
 
 def form(target: Target, *, reveal: bool = False) -> list[tuple[str, str]]:
-    """The rows of the form: AI Gateway, Controls, Settings, OTEL Config."""
+    """The rows of the form: AI Gateway → Controls → Settings → OTEL Config."""
     expected = target.expected
     return [
         ("Traces exporter", "enabled"),

@@ -84,7 +84,7 @@ class _Reader:
         return {key: value for key, value in values.items() if value is not _NOTHING}
 
     def _twin(self, values: dict[str, Any], secret: Node | None, twin: Node, setting: Setting, path: KeyPath) -> None:
-        """Let `x_file` be `x`; a null counts as not given unless the secret may be null and nothing stands beside it."""
+        """Let `x_file` be `x`; a null counts as not given unless the secret may be null and nothing is beside it."""
         name, as_given = str(path[-1]), (*path[:-1], f"{path[-1]}{TWIN}")
         file = self._file(twin, as_given)
         if file is None and (not setting.nullable or not is_null(secret)):
@@ -153,7 +153,7 @@ class _Reader:
 
     def _misplaced(self, node: Node, path: KeyPath, what: str) -> object:
         kind = {Tree: "a mapping", Items: "a list", Text: "a single value"}[type(node)]
-        return self._reject(node, path, f"{kind} stands where {what}")
+        return self._reject(node, path, f"is {kind} where {what}")
 
     def _reject(self, node: Node, path: KeyPath, what: str) -> object:
         self._reading.reject(node.origin.place, path, what)

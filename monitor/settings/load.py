@@ -69,7 +69,7 @@ def parse(
     over: Sequence[Node] = (),
     open_files: bool = True,
 ) -> Loaded:
-    """The same with the text of the file, which stands as `name` in complaints. Raises ConfigError."""
+    """The same with the text of the file, which is called `name` in complaints. Raises ConfigError."""
     reading = Reading(open_files=open_files)
     document = read_document(text, lambda line: Origin(layer=Layer.FILE, place=f"{name}:{line}"))
     given = environ.get(SECRETS_DIR, "").strip()

@@ -17,7 +17,7 @@ _TOLD_THEN = ("incidents", "messages", "mentions", "by_reason")
 
 
 def as_text(told: Told) -> str:
-    """Every notice at its moment, as Slack's reader reads it; what happened besides in between; the sum."""
+    """Every notice at its moment, as people read it in Slack; what happened besides in between; the sum."""
     if told.until is None:
         lines = [*_lines(told.story, lambda at: _stamp(at, told.start)), "", *_sum(told.story.summary())]
     else:
@@ -49,10 +49,10 @@ def _heading(attempt: Attempt) -> str:
     """What kind of notice, where it shows, whom it calls."""
     last = f"{datetime.fromtimestamp(attempt.until, UTC):%H:%M:%S}"
     again = f" ({attempt.attempts} attempts, the last at {last})" if attempt.attempts > 1 else ""
-    possibly = "whether it was told is not known: " if attempt.outcome is Outcome.UNKNOWN else ""
+    possibly = "whether it was delivered is not known: " if attempt.outcome is Outcome.UNKNOWN else ""
     trouble = f"{possibly}{attempt.detail}{again}"
     if not attempt.shown:
-        return f"{attempt.reason}, not told: {trouble}"
+        return f"{attempt.reason}, not delivered: {trouble}"
     called = " · MENTION" if attempt.called else ""
     doubt = f" · {trouble}" if attempt.outcome is not Outcome.SENT else ""
     return f"{attempt.reason}{called} · {', '.join(map(_where, attempt.shown))}{doubt}"
@@ -93,18 +93,18 @@ def _beside(told: Told, until: Instant) -> Iterator[str]:
     """Would this have paged us? Both columns count the same things."""
     now, then = told.story.summary(), told.notified
     yield f"{_date(told.start).strip()} to {_date(until).strip()} UTC"
-    yield f"{'':<12}{'replayed':>10}{'told then':>12}"
-    yield f"{'incidents':<12}{now.incidents + now.reopened:>10}{then.incidents:>12}"
-    yield f"{'messages':<12}{now.messages:>10}{then.messages:>12}"
+    yield f"{'':<12}{'replayed':>10}{'at the time':>14}"
+    yield f"{'incidents':<12}{now.incidents + now.reopened:>10}{then.incidents:>14}"
+    yield f"{'messages':<12}{now.messages:>10}{then.messages:>14}"
     for reason in (each for each in Reason if each in now.by_reason or each in then.by_reason):
-        yield f"  {reason:<10}{now.by_reason.get(reason, 0):>10}{then.by_reason.get(reason, 0):>12}"
-    yield f"{'mentions':<12}{now.mentions:>10}{then.mentions:>12}"
+        yield f"  {reason:<10}{now.by_reason.get(reason, 0):>10}{then.by_reason.get(reason, 0):>14}"
+    yield f"{'mentions':<12}{now.mentions:>10}{then.mentions:>14}"
     if now.open:
         yield f"still open: {', '.join(now.open)}"
 
 
 def as_json(told: Told) -> dict[str, Any]:
-    """The same for programs: moments are Unix seconds, `after` counts from the start; `told` is what was told at the time."""
+    """The same for programs: moments are Unix seconds, `after` counts from the start; `told` is what was notified at the time."""
     story = told.story
     return {
         **({"start": told.start} if told.until is None else {"since": told.start, "until": told.until}),

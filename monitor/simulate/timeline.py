@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, mo
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from monitor.core.model import CheckName, Fault, Instant, Seconds, TargetName
+from monitor.core.text import count_text
 from monitor.settings.document import Items, Layer, Node, Origin, Text, Tree, read_document
 from monitor.settings.load import read_file
 from monitor.settings.problem import ConfigError, KeyPath, Problem, unknown_name
@@ -127,7 +128,7 @@ class TriedOfATarget(Section):
 
 
 class Tried(Section):
-    """Only what is judged and told by may be tried; the world around it is the simulation's own."""
+    """Only what judges and notifies may be tried; the world around it is the simulation's own."""
 
     alerting: Any = None
     defaults: TriedOfATarget = TriedOfATarget()
@@ -185,7 +186,7 @@ class Entry(Section):
         given = {"from" if key == "begin" else "for" if key == "length" else key for key in self.model_fields_set}
         verbs = [verb for verb in _VERBS if verb in given]
         if len(verbs) != 1:
-            found = f"{' and '.join(verbs)} stand in one entry" if verbs else "nothing happens in this entry"
+            found = f"{' and '.join(verbs)} are in one entry" if verbs else "nothing happens in this entry"
             raise refusal(f"{found}; exactly one is needed of: {', '.join(_VERBS)}")
         (verb,) = verbs
         for key, beside in _BESIDES.items():
@@ -209,7 +210,9 @@ class Written(Section):
     """A timeline."""
 
     start: Annotated[float, BeforeValidator(_instant)] = START
-    warm_up: Duration = 900.0  # how long everything has been well before: every check has passed, every route is proven
+    warm_up: Duration = (
+        900.0  # how long everything has been healthy before: every check has passed, every route is proven
+    )
     until: Moment = ""
     targets: Annotated[tuple[str, ...], BeforeValidator(_as_list), AfterValidator(_names)] = ()
     settings: Tried = Tried()
@@ -260,7 +263,7 @@ class Timeline:
 
 
 def read_timeline(file: FilePath, name: str) -> Timeline:
-    """The timeline in a file, which stands as `name` in complaints. Raises ConfigError."""
+    """The timeline in a file, which is called `name` in complaints. Raises ConfigError."""
     return parse_timeline(read_file(file), name)
 
 
@@ -332,7 +335,7 @@ def _words(entry: Entry, length: Seconds) -> tuple[str, str]:
     if verb in _WORDS:
         begins, ends = _WORDS[verb]
         return begins.format(what=what), ends.format(what=what)
-    often = f", {entry.looks} look{'s' if entry.looks > 1 else ''} long" if entry.looks is not None else ""
+    often = f", for {count_text(entry.looks, 'run')}" if entry.looks is not None else ""
     return f"{verb}: {what}{often}", f"{verb}: pass"
 
 
@@ -348,7 +351,7 @@ def _plain(node: Node) -> Any:  # noqa: ANN401 - anything that YAML can say
 
 
 def _at(node: Node, path: KeyPath) -> Node:
-    """What stands at a path, or the last thing on the way to it; a single value counts as a list of one."""
+    """What is at a path, or the last thing on the way to it; a single value counts as a list of one."""
     for part in path:
         if isinstance(node, Items) and isinstance(part, int):
             node = node.items[part]

@@ -234,7 +234,7 @@ class World:
             self._changed_at = now
 
     def _find(self, check: CheckName) -> CheckResult | None:
-        """What a check finds now; None: that all is well."""
+        """What a check finds now; None: that all is healthy."""
         if check in self.said:
             result, looks = self.said[check]
             if looks is None:
@@ -351,7 +351,7 @@ class World:
                 updated_at=self._changed_at,
                 updated_by=_AUTHOR if self._changed_at is not None else None,
             )
-        result = found or passing("well", conclusive=check is CONFIG)
+        result = found or passing("healthy", conclusive=check is CONFIG)
         self._apply(Observation(check=check, at=now, took=0.0, result=result, config=config), now)
 
     def _send_canary(self, now: Instant) -> None:

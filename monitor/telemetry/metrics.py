@@ -146,8 +146,8 @@ METRICS: Mapping[str, Row] = MappingProxyType({
         buckets=(0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)),
     "reload_successful": Row("gauge", {}, "1 if the last configuration that was read is in force, else 0."),
     "reload_success_timestamp_seconds": Row("gauge", {}, "When the configuration in force was read."),
-    "target_info": Row("gauge", _TARGET, "1; the labels of a target."),  # besides `target`, those that are configured
-    "build_info": Row("gauge", {"version": _ANY, "python": _ANY}, "1; the version of this program and of Python."),
+    "target_info": Row("gauge", _TARGET, "Always 1: the labels of a target."),  # besides `target`, those that are configured
+    "build_info": Row("gauge", {"version": _ANY, "python": _ANY}, "Always 1: the version of this program and of Python."),
 })
 # fmt: on
 """Every metric by its name without `PREFIX`; names, types, labels and buckets are what dashboards and alerts are built on."""

@@ -1,4 +1,4 @@
-"""Send a span of our own past the gateway, by OTLP/HTTP (https://opentelemetry.io/docs/specs/otlp/#otlphttp).
+"""Send a test span past the gateway, by OTLP/HTTP (https://opentelemetry.io/docs/specs/otlp/#otlphttp).
 
 The OpenTelemetry SDK's exporter is not used: it takes a redirect and a partial success for success. What the endpoint says is
 read here, and retried only as the specification allows.
@@ -69,7 +69,7 @@ class OtlpIngest:
         return self._read(await self._post(b'{"resourceSpans":[]}', timeout, content_type=_JSON))
 
     async def _post(self, body: bytes, timeout: Seconds, content_type: str = _PROTOBUF) -> Answer:
-        """With the expected headers, but for those that describe a body: this one is ours."""
+        """With the expected headers, but for those that describe a body: this one is the monitor's."""
         headers = {name: value for name, value in self.headers().items() if not name.lower().startswith("content-")}
         headers["Content-Type"] = content_type
         return await self.http.request(
@@ -138,7 +138,7 @@ def _partial_success(answer: Answer) -> tuple[int, str]:
 
 
 def _error_text(answer: Answer) -> str:
-    """A google.rpc.Status by the specification, JSON or text by whatever stands in front."""
+    """A google.rpc.Status by the specification, JSON or text by whatever is in front."""
     if answer.media_type == _PROTOBUF:
         try:
             return str(Status.FromString(answer.body).message)

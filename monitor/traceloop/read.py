@@ -1,7 +1,7 @@
 """Read traces back from Traceloop, with one key; the key fixes the environment.
 
 An environment is usually busy with everybody's traces: thousands of rows a minute, each with a prompt and an answer in it. So rows
-are read while they arrive and dropped where they are not ours, and a look ends when it has read `LOOK_BYTES` or its time is up.
+are read while they arrive, and others than the monitor's are dropped. A read ends when it has read `LOOK_BYTES` or its time is up.
 """
 
 import json
@@ -89,7 +89,7 @@ class TraceloopReader:
         path = f"/v2/projects/default/traces/{quote(trace_id, safe='')}/spans"
         answer = await self._ask(path, rows, timeout=timeout, limit=LOOK_BYTES)
         if answer.cut_off or rows.oversized:
-            raise TooManyRows(f"the trace has more than the {LOOK_BYTES // 2**20} MiB that a look may read")
+            raise TooManyRows(f"the trace is larger than the {LOOK_BYTES // 2**20} MiB that are read at once")
         if rows.form not in ("null", "list"):
             raise Garbled("Traceloop's answer for a trace has no list of spans")
         if others and not spans:
@@ -103,7 +103,7 @@ class TraceloopReader:
         query = urlencode({"from_timestamp_sec": now - 1, "to_timestamp_sec": now, "limit": 1})
         await self._ask(f"/v2/warehouse/spans?{query}", rows, timeout=timeout, limit=LOOK_BYTES)
         if rows.form != "list":
-            raise Garbled("Traceloop's answer for a window has not the documented shape")
+            raise Garbled("Traceloop's answer for a window does not have the documented shape")
 
     async def read_window(
         self,
@@ -118,7 +118,7 @@ class TraceloopReader:
     ) -> tuple[SpanFact, ...]:
         """The documented route, narrowed down as asked and matched here, by trace id or else by nonce.
 
-        By nonce: all spans of the trace that the nonce stands in, of those that the narrowing shows. Raises any PortError;
+        By nonce: all spans of the trace that the nonce is in, of those that the narrowing shows. Raises any PortError;
         Garbled also where the narrowing is not honoured, TooManyRows where not every row of the window could be read.
         """
         narrowed, passes = _narrowed(narrowing, trace_id, nonce, span_name)
@@ -194,7 +194,7 @@ class TraceloopReader:
         look.bytes += answer.size
         page.cut_off = answer.cut_off
         if not page.cut_off and rows.form != "list":
-            raise Garbled("Traceloop's answer for a window has not the documented shape")
+            raise Garbled("Traceloop's answer for a window does not have the documented shape")
         if not page.cut_off and rows.oversized and not page.found:
             raise TooManyRows("Traceloop shows rows that are too large to be read")
         following, count = rows.beside.get("next_cursor"), rows.beside.get("total_results")

@@ -48,7 +48,7 @@ class Api:
     async def _healthz(self, _request: Request) -> Response:
         if self.views.healthy():
             return PlainTextResponse("ok\n")
-        return PlainTextResponse("the schedule does not turn\n", status_code=503)
+        return PlainTextResponse("the scheduler does not run\n", status_code=503)
 
     async def _readyz(self, _request: Request) -> Response:
         conditions = dict(self.views.ready())
@@ -120,7 +120,7 @@ class Api:
 
 
 def _by_method(path: str, **handlers: Handler) -> Route:
-    """One route for several methods, so that a wrong one is told of them all."""
+    """One route for several methods, so that the answer to a wrong one names them all."""
 
     async def dispatch(request: Request) -> Response:
         method = "GET" if request.method == "HEAD" else request.method

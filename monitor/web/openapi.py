@@ -21,9 +21,9 @@ _ERRORS = {
     401: "A token is needed.",
     403: "This token may not, or none is configured.",
     404: "There is nothing of that name.",
-    408: "The body did not come.",
+    408: "The body did not arrive in time.",
     413: "The body is too long.",
-    422: "It cannot be done as things stand.",
+    422: "It is not possible in the present state.",
 }
 
 

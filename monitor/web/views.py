@@ -25,7 +25,7 @@ class Unknown(Exception):
 
 
 class Rejected(Exception):
-    """It cannot be done as things stand. Its text is for whoever asked: redacted, no traceback."""
+    """It is not possible in the present state. Its text is for whoever asked: redacted, no traceback."""
 
 
 class Incidents(Protocol):
@@ -79,7 +79,7 @@ class Operations(Protocol):
         ...
 
     async def expire_silence(self, silence_id: str) -> None:
-        """End a silence; Rejected for one that stands in the configuration."""
+        """End a silence; Rejected for one that is in the configuration."""
         ...
 
 

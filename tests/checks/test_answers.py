@@ -109,7 +109,7 @@ def test_an_answer_of_reasoning_alone_is_an_answer() -> None:
         status=200, completion=True, finish_reason="length", model="o4-mini", usage={"input": 20, "output": 16}
     )
     result = judge_answer(answer, gateway_answers=None)
-    assert result.summary == "the gateway served the canary by o4-mini"
+    assert result.summary == "the gateway served the canary (model o4-mini)"
     assert result.evidence == {
         "status": 200,
         "trace_id": None,

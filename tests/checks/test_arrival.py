@@ -108,7 +108,9 @@ async def test_where_the_configuration_cannot_be_read_again_a_refused_key_takes_
     await bench.after(10)
     assert bench.confirmed == {Fault.KEY_REJECTED}
     suspicion = bench.diary.state.confirmed[Fault.KEY_REJECTED].suspicion
-    assert suspicion.facts == ("the exporter carried the same key when it was read last, which was before that",)
+    assert suspicion.facts == (
+        "the exporter carried the same key when it was last read, which was before the rejection",
+    )
 
 
 async def test_several_refusals_at_once_read_the_configuration_once() -> None:

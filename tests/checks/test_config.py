@@ -128,7 +128,6 @@ async def test_the_worst_difference_comes_first() -> None:
     suspicion = seen.result.suspicions[0]
     assert suspicion.summary == "Encoding is `json`, should be `proto` (and 1 more)"
     assert suspicion.facts == (
-        "Encoding is `json`, should be `proto`",
         "Metrics exporter is `http`, and should not be set",
         f"in the manifest: `{ENCODING}`, `{METRICS}`",
     )
@@ -180,7 +179,7 @@ async def test_a_session_that_does_not_answer_proves_nothing() -> None:
     await ConfigCheck(plane, bench.backend, bench.clock, bench.certificates).look(bench.diary)
     seen = bench.diary.only(Observation)
     assert says(seen.result) == ("unknown", UnknownReason.UNREACHABLE)
-    assert "cannot tell whether the export configuration was deleted (404)" in seen.result.summary
+    assert "cannot see whether the export configuration was deleted (404)" in seen.result.summary
 
 
 # --- cannot see ------------------------------------------------------------------------------------------------------

@@ -65,7 +65,7 @@ def test_what_is_missing_exits_with_1_and_says_what_to_do(
     assert out.startswith("demo  FAIL  missing or wrong: config_matches, trace_arrives\n")
     assert "  ✗ fail    Is the exporter set as it should be? Trace export is switched off: no trace leaves" in out
     assert (
-        "            → In TrueFoundry open AI Gateway, Controls, Settings, OTEL Config, edit, and switch the traces"
+        "            → In TrueFoundry open AI Gateway → Controls → Settings → OTEL Config, edit, and switch the traces"
         in out
     )
     assert "  ? unknown Skipped: no trace was seen. (service_name, environment, content, credentials," in out

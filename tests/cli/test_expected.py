@@ -68,7 +68,7 @@ def test_the_table_is_that_of_the_dashboards_form(file: str, capsys: pytest.Capt
     """Field by field, as the guide has it."""
     out = run(capsys, "--format", "table", "--target", "prod", "--config", file)
     assert out == (
-        "prod (AI Gateway, Controls, Settings, OTEL Config)\n"
+        "prod (AI Gateway → Controls → Settings → OTEL Config)\n"
         "  Traces exporter       enabled\n"
         "  Protocol              HTTP\n"
         "  Endpoint              https://api.traceloop.com/v1/traces\n"

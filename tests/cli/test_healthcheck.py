@@ -46,7 +46,7 @@ def test_it_needs_no_token_and_says_nothing_while_all_is_well(site: Site, url: s
     assert capsys.readouterr() == ("", "")
     site.healthy = False
     assert main(["healthcheck", "--url", f"{url}/"]) == 1
-    assert capsys.readouterr() == ("", "the daemon refused (HTTP 503): the schedule does not turn\n")
+    assert capsys.readouterr() == ("", "the daemon refused (HTTP 503): the scheduler does not run\n")
 
 
 @pytest.mark.parametrize("words", [[], ["--config", "config.yaml"], ["--config", "elsewhere.yaml"]])

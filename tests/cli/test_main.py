@@ -70,7 +70,7 @@ def test_without_a_command_one_is_asked_for(capsys: Out) -> None:
         ("chekc", "there is no command 'chekc'; did you mean `check`?"),
         ("Status", "there is no command 'Status'; did you mean `status`?"),
         ("frobnicate", "there is no command 'frobnicate'\n"),
-        ("--config x.yaml run", "--config stands after the command: trace-monitor run --config …"),
+        ("--config x.yaml run", "--config belongs after the command: trace-monitor run --config …"),
         ("check --taget prod", "unrecognized arguments: --taget prod; did you mean `--target`?"),
         ("check --format jsn", "did you mean `json`?"),
         ("silence ad", "did you mean `add`?"),

@@ -179,7 +179,7 @@ def files(directory: Path) -> dict[str, bytes]:
 
 
 async def test_what_was_recorded_is_told_beside_the_running_daemon(tmp_path: Path) -> None:
-    """Every notice with its date; beside the sum what was told then. Nothing is written."""
+    """Every notice with its date; beside the sum what was notified then. Nothing is written."""
     store = await a_bad_hour(tmp_path)
     before = files(tmp_path)
     config = configured(tmp_path)
@@ -187,7 +187,7 @@ async def test_what_was_recorded_is_told_beside_the_running_daemon(tmp_path: Pat
     assert (done.returncode, "Traceback" in done.stderr) == (0, False)
     assert re.search(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d opened · MENTION · new message$", done.stdout, re.MULTILINE)
     assert "| 🚨 critical · prod · The gateway is unreachable (gateway_unreachable)" in done.stdout
-    table = done.stdout.rpartition("replayed   told then\n")[2]
+    table = done.stdout.rpartition("replayed   at the time\n")[2]
     assert [line.split() for line in table.splitlines()] == [
         ["incidents", "1", "1"],
         ["messages", "2", "2"],

@@ -236,7 +236,8 @@ def test_a_trace_that_is_seen_before_the_answer_took_no_time() -> None:
 def test_when_a_trace_arrived_is_not_known_where_nobody_could_look_for_a_while() -> None:
     """It may have come right after the last look that saw nothing; a look soon after one that saw nothing dates it."""
     dated = judged(seen(NONE, 100), seen(WHOLE, 160), seen(WHOLE, 162))
-    assert (dated.outcome, dated.arrival_seconds) == (Outcome.ARRIVED, pytest.approx(160))
+    assert dated.outcome is Outcome.ARRIVED
+    assert dated.arrival_seconds == pytest.approx(160)
     undated = judged(seen(NONE, 10), seen(WHOLE, 160), seen(WHOLE, 162))
     assert (undated.outcome, undated.arrival_seconds) == (Outcome.ARRIVED, None)
     assert judged(seen(WHOLE, 120), seen(WHOLE, 122)).arrival_seconds is None

@@ -161,8 +161,8 @@ def test_a_key_that_was_given_to_us_since_is_compared_before_it_accuses() -> Non
     assert refined(state) == (Severity.WARNING, False)
     (one,) = confirmed_faults(state, POLICY, NOW)
     assert "rotated" not in one.title
-    assert one.title == "The monitor was given another Traceloop key, which is not compared yet"
-    assert one.impact.startswith("The next check of the configuration tells whether the exporter has the same key.")
+    assert one.title == "The monitor has a new Traceloop key, which has not been compared yet"
+    assert one.impact.startswith("The next check of the configuration shows whether the exporter has the same key.")
     compared = replace(rotated, config=replace(rotated.config, credential=POLICY.credential))
     assert refined(compared) == SAYS_SO
 

@@ -289,8 +289,8 @@ ODD = Filter(key="duration", values=(), understood=False)
     [
         (CANARY_ONLY, False, None),
         (AGENTS_ONLY, True, "it excludes the canary"),
-        (TEAM, True, "whether it excludes the canary cannot be told"),
-        (ODD, True, "whether it excludes the canary cannot be told"),
+        (TEAM, True, "whether it excludes the canary is not known"),
+        (ODD, True, "whether it excludes the canary is not known"),
     ],
     ids=str,
 )

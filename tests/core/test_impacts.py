@@ -28,7 +28,7 @@ from monitor.core.model import CheckName, Component, Fault, Severity, Suspicion,
 from monitor.core.refine import GIVE_US_THE_KEY, TRIAGE
 from monitor.core.state import Active, CheckState, LastLook, Policy, TargetState
 from monitor.core.suspicions import drift
-from monitor.core.trace import LabelJudgement, Labels
+from monitor.core.trace import LabelJudgement
 from tests.core.build import (
     ARRIVAL,
     CANARY,
@@ -103,7 +103,7 @@ def test_while_a_fixed_cause_waits_for_traces_there_is_nothing_to_do() -> None:
     )
     assert bare.next_step == "Do it."
     waiting = replace(bare, waiting="`config_drift` fixed 14:31 UTC, waiting for traces")
-    assert waiting.next_step == "Nothing: this resolves by itself when traces arrive again."
+    assert waiting.next_step == "Nothing to do: the incident resolves by itself when traces arrive again."
 
 
 def test_what_repeats_the_title_is_no_detail() -> None:
@@ -160,7 +160,7 @@ def test_a_drift_is_called_by_the_field_that_differs(config: ExportConfig, title
         (f"{ATTRIBUTES}.team", "ml", "absent", "Trace export adds the wrong resource attributes"),
         (f"{HEADERS}.x-team", "absent", "masked", "Trace export sends an unexpected header"),
         (f"{HEADERS}.x-team", "fingerprint 00000000", "absent", "Trace export sends a wrong header"),
-        (FILTERS, "absent", "x IN [y]", "Trace export is filtered otherwise than expected"),
+        (FILTERS, "absent", "x IN [y]", "Trace export has other filters than expected"),
         (TYPE, "http", "grpc", "Trace export uses the wrong protocol"),
     ],
 )
@@ -210,12 +210,15 @@ def test_a_key_that_the_monitor_was_given_since_is_not_called_the_old_one() -> N
     found = diagnosed(replace(drifted(manifest(key=THEIRS)), config=memory))
     assert (found.severity, found.title) == (
         Severity.WARNING,
-        "The monitor was given another Traceloop key, which is not compared yet",
+        "The monitor has a new Traceloop key, which has not been compared yet",
     )
     assert found.impact == (
-        "The next check of the configuration tells whether the exporter has the same key. Requests are not affected."
+        "The next check of the configuration shows whether the exporter has the same key. Requests are not affected."
     )
-    assert found.advice == "Wait for the next check of the export configuration: it compares with the new key."
+    assert (
+        found.advice
+        == "Wait for the next check of the export configuration: it compares the exporter's key with the new one."
+    )
 
 
 LEAKS = "Prompts and answers are stored in Traceloop from {since} on, although they must not be."
@@ -225,7 +228,7 @@ def test_content_that_is_not_excluded_leaks_and_no_trace_is_lost() -> None:
     """Critical, and nobody reads that the export stops."""
     found = diagnosed(drifted(manifest({EXCLUDE: None})))
     assert (found.severity, found.impact) == (Severity.CRITICAL, LEAKS)
-    assert found.title == "Trace export treats request and response content otherwise than expected"
+    assert found.title == "Exclude request data is not set as expected"
 
 
 def test_content_leaks_although_another_field_should_have_stopped_the_export() -> None:
@@ -312,10 +315,10 @@ def test_a_refused_key_may_be_the_monitors_alone() -> None:
 # --- what the monitor cannot check -----------------------------------------------------------------------------------
 
 NOT_CHECKED = {
-    ARRIVAL: ("tell whether traces arrive", "lost traces would go unnoticed"),
+    ARRIVAL: ("see whether traces arrive", "lost traces would go unnoticed"),
     CANARY: ("send canaries", "traces have not been checked"),
     CONFIG: ("read the export configuration", "changes to it go unnoticed"),
-    GATEWAY: ("tell whether the gateway answers", "an outage of the gateway would go unnoticed"),
+    GATEWAY: ("see whether the gateway answers", "an outage of the gateway would go unnoticed"),
     CONTROL: ("test whether Traceloop accepts traces", "an outage of Traceloop shows only by lost traces"),
 }
 ARRIVES = CheckState(last=LastLook(at=START, took=0.1, result=passing("the trace arrived")))
@@ -439,16 +442,6 @@ def test_an_intermittent_loss_says_that_others_arrive(
     assert (found.fault, found.title, found.impact) == (fault, title, LOST if all_of_them else some)
     both = ". Both ends are healthy" if fault is F.EXPORT_FAILING else ""
     assert found.detail == f"Trace_missing it is{both}."
-
-
-def test_a_credential_is_a_leak_of_its_own() -> None:
-    """Where content is allowed in traces, what leaks is a credential."""
-    allowed = policy(labels=Labels(service_name="tfy-llm-gateway"))
-    found = diagnosed(holding(a_charge(F.CONTENT_LEAKED)), allowed)
-    assert (found.title, found.impact) == (
-        "Traces contain a credential",
-        "A credential has been stored in Traceloop since {since}.",
-    )
 
 
 def test_a_wrong_environment_is_named_in_title_and_impact() -> None:

@@ -52,8 +52,8 @@ def test_a_resolve_counts_the_canaries_of_its_window() -> None:
         (Losses(sent=3, lost=3), "3 canaries, all lost"),
         (Losses(sent=1, late=1, longest_delay=212.4), "1 canary, arrived late (after 212 s)"),
         (Losses(sent=1, unclear=1), "1 canary, outcome unknown"),
-        (Losses(sent=2, unclear=2), "2 canaries, outcome unknown"),
-        (Losses(sent=2, pending=2), "2 canaries, outcome not known yet"),
+        (Losses(sent=2, unclear=2), "2 canaries, outcomes unknown"),
+        (Losses(sent=2, pending=2), "2 canaries, outcomes not known yet"),
         (
             Losses(sent=3, lost=1, elsewhere=(("stg", 1),)),
             "3 canaries: 1 arrived in time, 1 lost, 1 went to `stg` and is not lost",

@@ -53,7 +53,7 @@ def misrouted(**changes: Any) -> Story:
     return story.elsewhere(story.canary())
 
 
-WAITS = "Nothing: this resolves by itself when traces arrive again."
+WAITS = "Nothing to do: the incident resolves by itself when traces arrive again."
 
 
 @pytest.mark.parametrize("masked", [True, False])

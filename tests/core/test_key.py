@@ -75,7 +75,9 @@ def test_a_header_that_was_read_before_the_401_makes_it_not_conclusive() -> None
     assert REJECTED not in story.confirmed
     suspicion = judge_refused_key(story.state, "the read API")
     assert suspicion is not None
-    assert suspicion.facts == ("the exporter carried the same key when it was read last, which was before that",)
+    assert suspicion.facts == (
+        "the exporter carried the same key when it was last read, which was before the rejection",
+    )
     assert REJECTED in refused(story.config()).confirmed
 
 

@@ -10,13 +10,12 @@ import pytest
 import monitor.core
 from monitor.core.canary import ControlSpan, Outcome
 from monitor.core.diagnosis import diagnose
-from monitor.core.drift import ENDPOINT, EXCLUDE, TYPE, Filter, compare
+from monitor.core.drift import ENDPOINT, EXCLUDE, METRICS, TYPE, Filter, compare
 from monitor.core.faults import FAULTS, LOSSES
 from monitor.core.model import Fault, Suspicion, UnknownReason, unknown
 from monitor.core.refine import TRIAGE
 from monitor.core.state import Active, CheckState, Policy, TargetState
 from monitor.core.suspicions import drift, gone, off, step_for_rejection, step_for_silence
-from monitor.core.trace import Labels
 from tests.core.build import (
     CONFIG,
     GATEWAY,
@@ -68,7 +67,6 @@ def test_of_several_fields_the_step_names_one_that_stops_the_export() -> None:
     assert found.step == f"Set Protocol back to `http`, and 1 more that differs, {ALL_FIELDS}"
     assert found.summary == "Protocol is `grpc`, should be `http` (and 1 more)"
     assert found.facts == (
-        "Protocol is `grpc`, should be `http`",
         "Exclude request data is not set, should be `true`",
         f"in the manifest: `{TYPE}`, `{EXCLUDE}`",
     )
@@ -84,9 +82,24 @@ def test_a_key_to_set_back_is_named_by_its_fingerprint() -> None:
 
 
 def test_what_nobody_expects_is_to_be_removed() -> None:
-    """There is no value to set it back to."""
+    """There is no value to set it back to; and there may be several filters, so that a filter is named in full."""
     filtered = manifest(filters=(Filter(key="tfy.span_type", values=("Embedding",)),))
-    assert drift(compare(EXPECTED, filtered)).step == f"Remove Filter, {ALL_FIELDS}"
+    assert drift(compare(EXPECTED, filtered)).step == f"Remove the filter `tfy.span_type IN [Embedding]`, {ALL_FIELDS}"
+
+
+def test_a_filter_that_is_gone_is_to_be_added_again() -> None:
+    """By its key and its values: it has no name."""
+    expected = replace(EXPECTED, filters=(Filter(key="tfy.span_type", values=("ChatCompletion",)),))
+    assert drift(compare(expected, manifest())).step == (
+        f"Add the filter `tfy.span_type IN [ChatCompletion]` again, {ALL_FIELDS}"
+    )
+
+
+def test_a_metrics_exporter_is_to_be_switched_off() -> None:
+    """It is a switch of the form."""
+    assert (
+        drift(compare(EXPECTED, manifest({METRICS: "http"}))).step == f"Switch off the metrics exporter, {ALL_FIELDS}"
+    )
 
 
 def test_a_rotated_key_is_to_be_given_to_the_monitor() -> None:
@@ -198,25 +211,11 @@ def test_a_loss_has_the_step_of_its_place(answers: tuple[bool | None, bool | Non
     assert advised(state) == (found.step or FAULTS[found.fault].advice)
 
 
-def test_a_leak_where_content_is_allowed_is_a_credential() -> None:
-    """`exclude_request_data` would not help."""
-    leak = holding(a_charge(F.CONTENT_LEAKED))
-    assert advised(leak) == FAULTS[F.CONTENT_LEAKED].advice
-    allowed = policy(labels=Labels(service_name="tfy-llm-gateway"))
-    assert advised(leak, allowed).startswith(
-        "Revoke the credential that these attributes carry, find out what writes it into the spans, "
-    )
-    diagnosis = diagnose(leak, allowed, START + 400)
-    assert diagnosis is not None
-    assert diagnosis.summary == "Traces contain a credential. Content_leaked it is."
-    assert diagnosis.impact == "A credential has been stored in Traceloop since {since}."
-
-
 # --- the monitor -----------------------------------------------------------------------------------------------------
 
 WORDS = {
     UnknownReason.NO_WITNESS: "the monitor's own network",
-    UnknownReason.BLOCKED: "Let the monitor through",
+    UnknownReason.BLOCKED: "Allow the monitor's requests at what is in front of the service",
     UnknownReason.UNREACHABLE: "the network from the monitor to that service",
     UnknownReason.SHORTAGE: "what it is out of",
     UnknownReason.REFUSED: "Give the monitor a valid credential",
@@ -248,7 +247,7 @@ def test_a_check_that_knows_why_it_is_unknown_says_what_to_do() -> None:
 def test_a_blind_monitor_says_what_it_cannot_check() -> None:
     """And not for how long: the command `check` takes seconds, and one unknown result is enough."""
     story = Story(policy=policy(blind_after=0.0)).is_blind(GATEWAY)
-    assert story.diagnosis.summary == "The monitor cannot tell whether the gateway answers. Cannot look: unreachable."
+    assert story.diagnosis.summary == "The monitor cannot see whether the gateway answers. Cannot look: unreachable."
 
 
 def test_a_check_that_did_not_end_left_no_traceback_to_report() -> None:

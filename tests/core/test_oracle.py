@@ -36,7 +36,7 @@ class Both:
         """A check reports."""
         now = self.story.now
         if verdict is Verdict.PASS:
-            self._report(Look(now, check, verdict, conclusive=conclusive), passing("well", conclusive=conclusive))
+            self._report(Look(now, check, verdict, conclusive=conclusive), passing("healthy", conclusive=conclusive))
         elif verdict is Verdict.UNKNOWN:
             self._report(Look(now, check, verdict, unknown_reason=reason), unknown("blind", reason))
         else:

@@ -30,8 +30,8 @@ def test_a_refused_canary_proves_neither_content_nor_wholeness(fault: Fault) -> 
 def test_a_credential_in_a_trace_is_not_called_content() -> None:
     """Also where content must not be in traces: to exclude it would not help, the credential has to be revoked."""
     leak = TRACE_FAULTS[F.CONTENT_LEAKED].suspicion
-    only = replace(GOOD, labels=LabelJudgement(leaked=("Authorization",), credentials=("Authorization",)))
+    only = replace(GOOD, labels=LabelJudgement(leaked=("Authorization",), credential_alone=True))
     assert leak((only,)).title == "Traces contain a credential"
     assert leak((only,)).step.startswith("Revoke the credential")
-    both = replace(GOOD, labels=LabelJudgement(leaked=("Authorization", "prompts"), credentials=("Authorization",)))
+    both = replace(GOOD, labels=LabelJudgement(leaked=("Authorization", "prompts")))
     assert (leak((both,)).title, leak((both,)).step) == ("", "")

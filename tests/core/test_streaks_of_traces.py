@@ -223,9 +223,21 @@ def test_a_leak_settles_at_once() -> None:
     target = labelled(GOOD, LEAKING)
     assert target.confirmed == {F.CONTENT_LEAKED}
     suspicion = target.state.confirmed[F.CONTENT_LEAKED].suspicion
-    assert suspicion.summary == "a trace carries it in `tfy.input`, `Authorization`"
+    assert suspicion.summary == "found in `tfy.input`, `Authorization`"
     assert suspicion.facts == (f"trace {1:032x}",)
     assert target.diagnosis.severity is Severity.CRITICAL
+    assert target.diagnosis.summary == (
+        "Traces contain request or response content. Found in `tfy.input`, `Authorization`."
+    )
+    assert target.diagnosis.next_step.startswith("Set `exclude_request_data: true` on the traces exporter")
+
+
+def test_a_credential_alone_is_called_so() -> None:
+    """Whatever is expected of content: `exclude_request_data` would not help."""
+    target = labelled(GOOD, LabelJudgement(leaked=("Authorization",), credential_alone=True))
+    assert target.diagnosis.summary == "Traces contain a credential. Found in `Authorization`."
+    assert target.diagnosis.impact == "A credential has been stored in Traceloop since {since}."
+    assert target.diagnosis.next_step.startswith("Revoke the credential that these attributes carry")
 
 
 @pytest.mark.parametrize(("bad", "fault"), [(NAMED, F.TRACE_MISLABELLED), (EMPTY, F.CONTENT_MISSING)])

@@ -142,7 +142,15 @@ def test_one_span_with_content_is_content() -> None:
 def test_a_credential_is_a_leak_whatever_was_agreed() -> None:
     """Nobody wants one in a trace."""
     judged = judge_labels(seen(span("s", credentials=("Authorization",))), Labels(service_name="x", content=None))
-    assert judged.leaked == ("Authorization",)
+    assert (judged.leaked, judged.credential_alone) == (("Authorization",), True)
+
+
+@pytest.mark.parametrize(("content", "alone"), [((), True), (("tfy.input",), False)])
+def test_a_credential_beside_content_that_is_to_stay_out_is_not_alone(content: tuple[str, ...], alone: bool) -> None:
+    """Then the content is what the leak is called by."""
+    shown = seen(span("s", content=content, credentials=("Authorization",)))
+    judged = judge_labels(shown, Labels(service_name="x", content=False))
+    assert (judged.leaked, judged.credential_alone) == (("Authorization", *content), alone)
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ UNKNOWN = control(shown_at=None, accepted=None)
 EARLIER = control(sent_at=START - 1)
 OWN = {
     True: "TrueFoundry's own store has the trace, so the gateway created it",
-    False: "TrueFoundry's own store does not have the trace, so the gateway did not create it",
+    False: "TrueFoundry's own store does not have the trace either, so it was lost before the export",
     None: "TrueFoundry's own store could not be asked",
 }
 UNPROVEN = "TrueFoundry's own store does not show the trace, which proves nothing: it has shown none of the monitor's within a day"
@@ -144,7 +144,7 @@ def test_where_the_configuration_cannot_be_read_the_exporter_comes_first(name: F
         diagnosis.advice.startswith("Check the exporter first, in AI Gateway → Controls → Settings → OTEL Config: ")
         == comes_first
     )
-    unread_text = "The export configuration could not be read: the exporter may be off, or set otherwise"
+    unread_text = "The export configuration could not be read: the exporter may be off, or set differently"
     assert (unread_text in diagnosis.because) == comes_first
 
 

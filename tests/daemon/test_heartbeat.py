@@ -70,8 +70,7 @@ async def test_before_every_target_has_been_looked_at_it_is_silent() -> None:
         pulse = Pulse(it)
         assert not await pulse.beats()
         assert (
-            pulse.heartbeat.problem
-            == "withheld: demo: config has not looked recently; demo: gateway has not looked recently"
+            pulse.heartbeat.problem == "withheld: demo: config has not run recently; demo: gateway has not run recently"
         )
 
 
@@ -82,7 +81,7 @@ async def test_a_schedule_that_stands_still_is_silence() -> None:
         pulse = Pulse(it)
         pulse.alive = False
         assert not await pulse.beats()
-        assert pulse.heartbeat.problem == "withheld: the schedule stands still"
+        assert pulse.heartbeat.problem == "withheld: the scheduler does not run"
 
 
 @pytest.mark.parametrize("check", sample(["gateway", "config", "canary", "control"], every=3))
@@ -97,7 +96,7 @@ async def test_a_check_that_does_not_look_is_silence(check: str) -> None:
         assert await pulse.beats()
         await it.clock.advance(91)
         assert not await pulse.beats()
-        assert pulse.heartbeat.problem == f"withheld: demo: {check} has not looked recently"
+        assert pulse.heartbeat.problem == f"withheld: demo: {check} has not run recently"
 
 
 @pytest.mark.parametrize(
@@ -133,7 +132,7 @@ async def test_a_clock_that_is_set_back_keeps_it_neither_silent_nor_beating() ->
         assert await pulse.beats()
         await it.clock.advance(300)
         assert not await pulse.beats()
-        assert pulse.heartbeat.problem == "withheld: demo: config has not looked recently"
+        assert pulse.heartbeat.problem == "withheld: demo: config has not run recently"
 
 
 async def test_without_a_notifier_checking_is_enough() -> None:
@@ -156,7 +155,7 @@ async def test_what_a_notifier_refuses_for_good_is_silence() -> None:
         for minute in range(8):
             await it.clock.advance(60)
             assert await pulse.beats() == (minute < 5), pulse.heartbeat.problem
-        assert pulse.heartbeat.problem == "withheld: fake does not take notices"
+        assert pulse.heartbeat.problem == "withheld: fake does not accept notices"
 
 
 async def test_a_notifier_that_hangs_is_silence() -> None:
@@ -227,7 +226,7 @@ async def test_a_notifier_that_fails_for_long_is_silence() -> None:
         assert await pulse.beats()
 
 
-DELETED = "refused: HTTP 200, but there is no such check: it was deleted, or `heartbeat.url` is another's"
+DELETED = "refused: HTTP 200, but there is no such check: it was deleted, or `heartbeat.url` belongs to another check"
 
 
 async def test_its_failure_is_logged_when_it_begins_and_when_it_is_over(caplog: pytest.LogCaptureFixture) -> None:
@@ -249,7 +248,7 @@ async def test_its_failure_is_logged_when_it_begins_and_when_it_is_over(caplog: 
         said = [record.getMessage() for record in caplog.records if record.name == "monitor.daemon.heartbeat"]
         assert said == [
             f"heartbeat {DELETED}",
-            "heartbeat withheld: the schedule stands still",
+            "heartbeat withheld: the scheduler does not run",
             f"heartbeat {DELETED}",
             "the heartbeat is delivered again",
         ]

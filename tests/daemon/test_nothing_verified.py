@@ -129,9 +129,9 @@ STATES: dict[str, tuple[dict[str, Any], Makes]] = {
     "the configuration may not be read (permanent: notified once)": ({}, breaks("blind")),
     "Traceloop cannot be read": ({}, breaks("read_api_garbled", 25)),
     "a check crashes again and again": ({}, crash),
-    "a check has not looked recently": ({}, forgets("config")),
+    "a check has not run recently": ({}, forgets("config")),
     "traces are awaited and nobody looks for them": ({}, forgets("arrival")),
-    "the schedule stands still": ({}, stand_still),
+    "the scheduler does not run": ({}, stand_still),
     "the severity of what is broken is `none`": (
         {"alerting": {"severity": {"exporter_disabled": "none", "trace_missing": "none", "export_failing": "none"}}},
         breaks("exporter_disabled", 3),

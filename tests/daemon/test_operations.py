@@ -81,7 +81,7 @@ async def test_a_window_of_the_configuration_cannot_be_ended_here() -> None:
     """It would come back with the next start."""
     async with home() as it:
         await it.apply(it.settings(), (Silence(id="configured-1", ends_at=START + 9_000),))
-        with pytest.raises(Rejected, match="stands in the configuration"):
+        with pytest.raises(Rejected, match="this silence is in the configuration"):
             await operations(it).expire_silence("configured-1")
         with pytest.raises(Unknown, match="there is no silence 's9'"):
             await operations(it).expire_silence("s9")

@@ -79,7 +79,7 @@ async def test_a_state_file_that_cannot_be_written_soon_silences_the_heartbeat()
         await it.clock.advance(60)
         bench.store.problem = "disk full"
         await it.clock.advance(500)
-        said = "nothing is being written down: disk full"
+        said = "the state cannot be saved: disk full"
         assert bench.meta.problems() == (said, f"heartbeat withheld: {said}")
         beats = len(bench.remote.asked)
         bench.store.problem = None

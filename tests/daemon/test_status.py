@@ -56,7 +56,7 @@ def described(story: Story) -> dict[str, Any]:
 def test_nothing_is_left_to_do_for_what_is_fixed_and_waits() -> None:
     """Page, API and `status` say so, as the messages do."""
     story = Story().config(OFF).wait(60).config()
-    waits = "Nothing: this resolves by itself when traces arrive again."
+    waits = "Nothing to do: the incident resolves by itself when traces arrive again."
     assert describe_target(story.state, story.policy, story.now)["advice"] == waits
     assert describe_incident(story.incident)["advice"] == waits
     assert describe_incident(story.incident)["waiting"] == "`exporter_disabled` fixed 08:01 UTC, waiting for traces"

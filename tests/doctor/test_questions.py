@@ -278,7 +278,7 @@ async def test_a_missing_permission_says_which_and_where() -> None:
     async with harness("", "control_plane_forbidden") as it:
         advice = (await it.target())["questions"]["config_readable"]["advice"]
         assert "gateway-controls:ListGatewayControls" in advice
-        assert "open Access, create a custom role (resource type: tenant)" in advice
+        assert "open Access Management, create a custom role (resource type: tenant)" in advice
 
 
 @pytest.mark.parametrize(

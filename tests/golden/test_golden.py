@@ -10,7 +10,8 @@ from tools.golden import FOLDER, STORIES, tell
 
 FILES = {path.stem: path.read_text(encoding="utf-8") for path in FOLDER.glob("*.txt")}
 _DIALECT = re.compile(
-    r"\b(mended|lately|takes in|a span of our own|also broken|stands below|told|telling|our own)\b|\(s\)", re.IGNORECASE
+    r"\b(mended|lately|takes in|a span of our own|also broken|stands below|told|tells?|telling|our own|so far:)\b|\(s\)",
+    re.IGNORECASE,
 )
 
 

@@ -133,7 +133,7 @@ def test_a_clock_set_back_makes_nothing_negative() -> None:
 def test_losses_are_counted_so_far_as_long_as_some_are_not_judged() -> None:
     """Then the message is edited when it is known."""
     for losses, said in (
-        (Losses(sent=3, lost=1, pending=2), "So far: 3 canaries: 1 lost, 2 not known yet."),
+        (Losses(sent=3, lost=1, pending=2), "So far 3 canaries: 1 lost, 2 not known yet."),
         (Losses(sent=3, lost=3), "3 canaries, all lost."),
         (Losses(sent=1, unclear=1), "1 canary, outcome unknown."),
     ):

@@ -119,7 +119,7 @@ TABLE = (
         component=Component.CONFIG,
         notified=6 * MINUTE,
         resolved=3 * MINUTE,
-        says="A trace carries it in ",
+        says="Found in ",
     ),
     Row(
         breaks="content_missing",
@@ -129,7 +129,7 @@ TABLE = (
         component=Component.CONFIG,
         notified=11 * MINUTE,
         resolved=11 * MINUTE,
-        says="No span of the last 2 traces carries any",
+        says="No span of the last 2 traces carries content",
     ),
     Row(
         breaks="trace_not_created",
@@ -138,7 +138,7 @@ TABLE = (
         component=Component.GATEWAY,
         notified=11 * MINUTE,
         resolved=3 * MINUTE,
-        says="TrueFoundry's own store does not have the trace",
+        says="TrueFoundry's own store does not have the trace either",
     ),
     Row(
         breaks="key_rejected",

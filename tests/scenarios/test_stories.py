@@ -316,7 +316,7 @@ async def test_the_count_is_so_far_until_every_canary_is_judged() -> None:
         assert first is not None
         assert first.pending > 0
         for message in (root, end):
-            assert f"So far: {first}." in message.text
+            assert f"So far {first}." in message.text
         await home.advance(15 * MINUTE)
         settled = home.state.incidents[-1].losses
         assert settled is not None

@@ -275,7 +275,7 @@ def test_certificates_that_cannot_be_used_are_refused_at_once(line: str, path: s
 def test_no_notifier_at_all_is_one_warning(notifier: str) -> None:
     """It is legal: metrics only."""
     assert loaded(MINIMAL).warnings == (
-        "no notifier is configured (alerting.slack, alerting.alertmanager, alerting.webhook): metrics only, nobody is told",
+        "no notifier is configured (alerting.slack, alerting.alertmanager, alerting.webhook): metrics only, nobody is notified",
     )
     assert loaded(MINIMAL + notifier).warnings == ()
 

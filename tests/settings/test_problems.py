@@ -24,14 +24,14 @@ def test_no_targets_are_an_error(text: str) -> None:
 @pytest.mark.parametrize(
     ("more", "said"),
     [
-        ("- a", "config.yaml:1: a list stands where a mapping belongs; keys: targets, alerting, silences, heartbeat"),
-        ("just text", "config.yaml:1: a single value stands where a mapping belongs"),
-        ("targets: [prod]", "config.yaml:1: targets: a list stands where a mapping belongs"),
+        ("- a", "config.yaml:1: is a list where a mapping belongs; keys: targets, alerting, silences, heartbeat"),
+        ("just text", "config.yaml:1: is a single value where a mapping belongs"),
+        ("targets: [prod]", "config.yaml:1: targets: is a list where a mapping belongs"),
         (
             "targets: {prod: [1]}",
-            "config.yaml:1: targets.prod: a list stands where a mapping belongs; keys: control_plane",
+            "config.yaml:1: targets.prod: is a list where a mapping belongs; keys: control_plane",
         ),
-        ("targets: {prod: yes}", "config.yaml:1: targets.prod: a single value stands where a mapping belongs"),
+        ("targets: {prod: yes}", "config.yaml:1: targets.prod: is a single value where a mapping belongs"),
     ],
 )
 def test_a_list_or_a_value_where_a_mapping_belongs(more: str, said: str) -> None:
@@ -43,13 +43,13 @@ def test_a_list_or_a_value_where_a_mapping_belongs(more: str, said: str) -> None
     ("line", "said"),
     [
         # shapes
-        ("log: [1]", "log: a list stands where a mapping belongs; keys: level, format"),
-        ("log: {level: [info]}", "log.level: a list stands where a single value belongs"),
-        ("log: {level: {a: b}}", "log.level: a mapping stands where a single value belongs"),
-        ("alerting: {remind_every: {a: 1h}}", "alerting.remind_every: a mapping stands where a list belongs"),
-        ("silences: weekly", "silences: a single value stands where a list belongs"),
-        ("server: {admin_token: [x]}", "server.admin_token: a list stands where a secret belongs; allowed: a text"),
-        ("server: {admin_token_file: [x]}", "server.admin_token_file: a list stands where the path of a file belongs"),
+        ("log: [1]", "log: is a list where a mapping belongs; keys: level, format"),
+        ("log: {level: [info]}", "log.level: is a list where a single value belongs"),
+        ("log: {level: {a: b}}", "log.level: is a mapping where a single value belongs"),
+        ("alerting: {remind_every: {a: 1h}}", "alerting.remind_every: is a mapping where a list belongs"),
+        ("silences: weekly", "silences: is a single value where a list belongs"),
+        ("server: {admin_token: [x]}", "server.admin_token: is a list where a secret belongs; allowed: a text"),
+        ("server: {admin_token_file: [x]}", "server.admin_token_file: is a list where the path of a file belongs"),
         # keys
         ("lgo: {}", "lgo: unknown key; did you mean `log`?"),
         ("log: {lvl: info}", "log.lvl: unknown key; did you mean `level`?"),
@@ -113,9 +113,9 @@ def test_a_wrong_setting_is_told_in_one_line(line: str, said: str) -> None:
         ),
         ("labels: {target: x}", "labels: has a label whose name the monitor uses itself"),
         ("labels: {a-b: x, a_b: y}", "labels: has two labels whose names collide"),
-        ("labels: {a: [x]}", "labels.a: a list stands where a single value belongs"),
+        ("labels: {a: [x]}", "labels.a: is a list where a single value belongs"),
         ("labels: {a: }", "labels.a: is empty; leave the key out to get the default"),
-        ("labels: {team: [x], '9f86d081884c7d65': [y]}", "labels.team: a list stands where a single value belongs"),
+        ("labels: {team: [x], '9f86d081884c7d65': [y]}", "labels.team: is a list where a single value belongs"),
     ],
 )
 def test_a_wrong_setting_of_a_target_is_told_in_one_line(line: str, said: str) -> None:

@@ -140,7 +140,7 @@ def test_header_values_may_come_from_files(tmp_path: Path) -> None:
 def test_only_a_file_may_stand_in_place_of_a_header_value() -> None:
     """The keys that were given are not repeated: they may be the secret."""
     (line,) = complaints(with_target("expected: {headers: {X-Scope: {tl_Secret_9: x}}}"))
-    assert line.endswith("headers.X-Scope: a mapping stands where a secret belongs; allowed: a text, or {file: …}")
+    assert line.endswith("headers.X-Scope: is a mapping where a secret belongs; allowed: a text, or {file: …}")
 
 
 # --- twins -----------------------------------------------------------------------------------------------------------

@@ -157,9 +157,7 @@ def test_a_page_of_the_daemon_is_understood_as_its_url(below: str) -> None:
 
 def test_a_base_url_where_the_endpoint_belongs_is_warned_of() -> None:
     """The gateway appends nothing, so nothing would take the spans."""
-    said = (
-        "targets.prod.expected.endpoint has no path, and the gateway appends none: Traceloop takes spans at /v1/traces"
-    )
+    said = "targets.prod.expected.endpoint has no path, and the gateway appends none: Traceloop accepts spans at /v1/traces"
     assert said in loaded(with_target("expected: {endpoint: 'https://api.traceloop.com'}")).warnings
     assert said not in loaded(with_target("expected: {endpoint: 'https://otel.example.com/spans'}")).warnings
 

@@ -131,7 +131,7 @@ def test_what_slack_did_not_take_is_told_when_it_does() -> None:
     opening, ending, resolved = played.story.attempts
     assert (opening.reason, opening.outcome, opening.shown) == (Reason.OPENED, Outcome.FAILED, ())
     assert opening.attempts > 40
-    assert opening.detail == "nobody listens where Slack should be"
+    assert opening.detail == "connections to Slack are refused"
     assert (ending.reason, ending.outcome) == (Reason.RESOLVED, Outcome.FAILED)
     assert (resolved.reason, resolved.outcome, resolved.called) == (Reason.RESOLVED, Outcome.SENT, False)
     assert 1200 <= after(played, resolved) <= 1220

@@ -130,7 +130,7 @@ FLAPPING = (("gateway_unreachable", 1.0), ("gateway_unreachable", 1.0))
 
 
 async def test_more_patience_would_have_paged_nobody() -> None:
-    """A minute of failing looks is not enough for twenty of them; what was told then is counted beside."""
+    """A minute of failing looks is not enough for twenty of them; what was notified then is counted beside."""
     past = await recorded(*FLAPPING)
     found = await replayed(past, alerting={"fail_after": 20})
     assert (found.story.summary().incidents, found.story.summary().mentions) == (0, 0)

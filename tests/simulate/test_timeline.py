@@ -146,7 +146,7 @@ def test_where_and_when_it_plays() -> None:
         ("{at: 1m, arrival: lost}", "is not what may become of a trace; allowed: arrived, missing"),
         ("{at: 1m, restart: kill}", "is not a way to end; did you mean `killed`?"),
         ("{at: 1m}", "nothing happens in this entry; exactly one is needed of: outage"),
-        ("{at: 1m, ack: ada, outage: blind}", "outage and ack stand in one entry"),
+        ("{at: 1m, ack: ada, outage: blind}", "outage and ack are in one entry"),
         ("{ack: ada}", "when? exactly one of `at` and `from` is needed"),
         ("{at: 1m, from: 1m, outage: blind}", "when? exactly one of `at` and `from` is needed"),
         ("{from: 2m, to: 1m, outage: blind}", "timeline[0].to: ends before it begins"),

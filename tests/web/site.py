@@ -71,7 +71,7 @@ def a_broken_target() -> dict[str, Any]:
         summary="The gateway's traces exporter is off",
         because=["`otel_traces_exporter_config` is absent", "changed at 07:47 UTC by ada@example.com"],
         also=["content_missing"],
-        advice="Switch it on: AI Gateway, Controls, Settings, OTEL Config.",
+        advice="Switch it on: AI Gateway → Controls → Settings → OTEL Config.",
     )
 
 

@@ -112,7 +112,7 @@ class TestReading:
         """503 makes the orchestrator restart the process."""
         assert (await Site().get("/healthz")).text == "ok\n"
         answer = await Site(healthy=False).get("/healthz")
-        assert (answer.status_code, answer.text) == (503, "the schedule does not turn\n")
+        assert (answer.status_code, answer.text) == (503, "the scheduler does not run\n")
 
     async def test_readyz_names_the_condition_that_is_not_met(self) -> None:
         """Configured, restored, running, not draining: all of them or 503."""
@@ -282,7 +282,7 @@ class TestChanging:
         """404, and whatever reason the program has."""
         site = Site(state=State(silences=(Silence(id="s"),)))
         assert (await site.change("DELETE", "/api/v1/silences/other")).status_code == 404
-        site.refuse = Rejected("it stands in the configuration")
+        site.refuse = Rejected("it is in the configuration")
         assert (await site.change("DELETE", "/api/v1/silences/s")).status_code == 422
 
 

@@ -71,16 +71,16 @@ async def test_a_silence_is_made_by_the_form() -> None:
 
 
 async def test_a_silence_is_ended_by_the_form() -> None:
-    """One that stands in the configuration says why it cannot be."""
+    """One of the configuration says why it cannot be."""
     site = broken()
     site.state = replace(site.state, silences=(Silence(id="s", ends_at=START + 60),))
     answer = await post(site, "/silences/s/expire", token=ADMIN)
     assert (answer.status_code, answer.headers["location"]) == (303, "../../silences?done=expired")
     assert site.done == [("expire", "s")]
-    site.refuse = Rejected("this silence stands in the configuration")
+    site.refuse = Rejected("this silence is in the configuration")
     answer = await post(site, "/silences/s/expire", token=ADMIN)
     assert answer.status_code == 422
-    assert "This silence stands in the configuration" in answer.text
+    assert "This silence is in the configuration" in answer.text
     assert 'href="../../silences"' in answer.text
 
 

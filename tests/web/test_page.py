@@ -78,7 +78,7 @@ def test_a_broken_target_says_what_where_since_when_why_and_what_next() -> None:
         "prod critical since 07:48 UTC (12 min)",
         "exporter_disabled",
         "export : unknown",
-        "Next Switch it on: AI Gateway, Controls, Settings, OTEL Config. Runbook",
+        "Next Switch it on: AI Gateway → Controls → Settings → OTEL Config. Runbook",
         "otel_traces_exporter_config is absent",
         "Also wrong: content_missing",
         "Timeline, notifications, acknowledge, silence",

@@ -5,7 +5,7 @@ blocks a thread that nobody can stop, follows redirects with the token in hand, 
 what it reads; its asynchronous twin wants aiohttp. Both its clients send through one public method each, which is replaced here
 as it is there: by a coroutine.
 
-Permanent are only the errors that Slack documents and a human must mend:
+Permanent are only the errors that Slack documents and a person must fix:
 https://docs.slack.dev/reference/methods/chat.postMessage#errors, https://docs.slack.dev/reference/methods/chat.update#errors and
 https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks#handling_errors. All else may pass.
 """
@@ -26,7 +26,7 @@ from monitor.notifiers import OK_ENDS, SERVER_ERROR, unanswered
 from monitor.ports import Clock, Garbled, Undeliverable, Unreachable
 
 TIMEOUT: Seconds = 10.0
-"""For one message, all told. Slack answers within a second or is in trouble."""
+"""For one message in all. Slack answers within a second or is in trouble."""
 
 _TOKEN = "the bot token is not (or no longer) valid"  # noqa: S105 - a hint, not a token
 
@@ -51,7 +51,7 @@ _HINTS: Mapping[str, tuple[str, ...]] = {
     "Slack has withdrawn this method: a newer version of this program may know another": (
         "deprecated_endpoint", "method_deprecated",
     ),
-    "Slack does not take this message": (
+    "Slack does not accept this message": (
         "invalid_arguments", "invalid_blocks", "invalid_blocks_format", "msg_blocks_too_long", "msg_too_long", "no_text",
         "too_many_attachments",
         "invalid_payload", "missing_text_or_fallback_or_attachments",  # of incoming webhooks
@@ -242,7 +242,7 @@ async def _send(
 def _unreadable(answer: Answer) -> Undeliverable:
     """An answer that is not Slack's: a page of a proxy, a redirect (never followed), a body cut short.
 
-    A 2xx or 5xx may hide a message that was posted; what stands before Slack and says 3xx or 4xx has let nothing through.
+    A 2xx or 5xx may hide a message that was posted; what is in front of Slack and says 3xx or 4xx has let nothing through.
     """
     unknown = answer.status < OK_ENDS or answer.status >= SERVER_ERROR
     kind = answer.media_type or "no content type"

@@ -288,7 +288,7 @@ def test_fixed_and_waiting_says_by_whom_and_that_nothing_is_left_to_do() -> None
     """The usual advice would send somebody to fix what is fixed."""
     said = shown(root(notices.waiting(), FRAME))
     assert "🛠️ `exporter_disabled` fixed 08:12 UTC by ana, waiting for traces." in said
-    assert "Nothing: this resolves by itself when traces arrive again." in said
+    assert "Nothing to do: the incident resolves by itself when traces arrive again." in said
     assert "Switch on" not in said
     assert "```" not in said
 
