@@ -268,6 +268,7 @@ def _judge_success(answer: CanaryAnswer, refusal: Refusal, said: str, evidence: 
     if not answer.completion and refusal.unread:
         return unknown(f"the answer to the canary was not read: {refusal.unread}", UnknownReason.GARBLED, evidence)
     facts: tuple[str, ...] = ()
+    title = "The gateway answers the canary from its cache" if answer.cached and answer.completion else ""
     step = step_for_rejection(status=answer.status, model="", guardrails=refusal.guardrails, cached=answer.cached)
     if not answer.completion and refusal.error:
         summary = f"HTTP {answer.status} with an error instead of a chat completion{said}"
@@ -278,7 +279,8 @@ def _judge_success(answer: CanaryAnswer, refusal: Refusal, said: str, evidence: 
         summary = "the gateway answered from its cache although every prompt is unique"
     else:
         return passing(f"the gateway served the canary{f' (model {answer.model})' if answer.model else ''}", evidence)
-    return failure(Suspicion(fault=Fault.CANARY_REJECTED, summary=summary, facts=facts, step=step), evidence)
+    suspicion = Suspicion(fault=Fault.CANARY_REJECTED, title=title, summary=summary, facts=facts, step=step)
+    return failure(suspicion, evidence)
 
 
 def _facts(answer: CanaryAnswer) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ from monitor.core.model import (
     passing,
     unknown,
 )
-from monitor.core.suspicions import step_for_silence
+from monitor.core.suspicions import STEP_FOR_REDIRECT, step_for_silence
 from monitor.ports import Clock, Gateway, Ping, TargetStore, Unreachable
 
 _REDIRECT, _CLIENT_ERROR, _SERVER_ERROR = 300, 400, 500
@@ -59,7 +59,8 @@ def judge_ping(ping: Ping) -> CheckResult:
         return unknown("Cloudflare rejects the monitor (error 1010)", UnknownReason.BLOCKED, evidence)
     if _REDIRECT <= ping.status < _CLIENT_ERROR:
         redirects = f"the gateway redirects (HTTP {ping.status})"
-        return failure(Suspicion(fault=Fault.GATEWAY_UNREACHABLE, summary=redirects), evidence)
+        suspicion = Suspicion(fault=Fault.GATEWAY_UNREACHABLE, summary=redirects, step=STEP_FOR_REDIRECT)
+        return failure(suspicion, evidence)
     if ping.status >= _SERVER_ERROR:
         answers = f"the gateway answers HTTP {ping.status}"
         return failure(Suspicion(fault=Fault.GATEWAY_UNREACHABLE, summary=answers), evidence)

@@ -86,6 +86,10 @@ def _action(difference: Difference) -> str:
         return f"Remove the filter {code(difference.actual)}" if is_filter else f"Remove {difference.label}"
     if is_filter:
         return f"Add the filter {difference.wanted} again"
+    if difference.path == fields.AUTHORIZATION:  # nobody can set a fingerprint
+        return f"Set {difference.label} to `Bearer KEY`, with the Traceloop key that the monitor has"
+    if difference.path.startswith(f"{fields.HEADERS}."):
+        return f"Set {difference.label} back to the value in `expected.headers`"
     return f"Set {difference.label} back to {difference.wanted}"
 
 
@@ -130,6 +134,10 @@ _STEPS_BY_KIND = {
 }
 _REDIRECT, _CLIENT_ERROR = 300, 400
 _NOT_GRANTED = frozenset({403, 404})
+_BAD_REQUEST = frozenset({400, 422})
+
+
+STEP_FOR_REDIRECT = "Check `gateway.url`: what answers there redirects, as a login page or a proxy does."
 
 
 def step_for_silence(kind: str) -> str:
@@ -148,7 +156,9 @@ def step_for_rejection(*, status: int, model: str, guardrails: tuple[str, ...] =
     if status < _REDIRECT:
         return "Check `gateway.url`: what answers there is no gateway that serves chat completions."
     if status < _CLIENT_ERROR:
-        return "Check `gateway.url`: what answers there redirects, as a login page or a proxy does."
+        return STEP_FOR_REDIRECT
+    if status in _BAD_REQUEST:
+        return "Change `checks.canary` (`parameters`, `max_tokens`, `prompt`) as the gateway's answer says."
     if status in _NOT_GRANTED and model:
         return f"Grant the model {code(model)} to the canary's account, or change `gateway.model`."
     return ""

@@ -170,3 +170,13 @@ def test_cloudflares_own_page_is_not_the_providers() -> None:
     result = judge_answer(CanaryAnswer(status=521, refusal=BARE, edge=True), gateway_answers=True)
     assert result.summary == "Cloudflare cannot reach the gateway behind it (HTTP 521)"
     assert not needs_a_ping(CanaryAnswer(status=521, refusal=BARE, edge=True))
+
+
+def test_an_answer_from_the_cache_is_called_that() -> None:
+    """The gateway does not reject the canary: it does not ask anybody."""
+    answer = CanaryAnswer(status=200, completion=True, cached=True)
+    assert (
+        judge_answer(answer, gateway_answers=None).suspicions[0].title
+        == "The gateway answers the canary from its cache"
+    )
+    assert judge_answer(CanaryAnswer(status=200), gateway_answers=None).suspicions[0].title == ""

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from monitor.checks.gateway import GatewayCheck
+from monitor.checks.gateway import GatewayCheck, judge_ping
 from monitor.core.inputs import Observation
 from monitor.core.model import CheckName, Fault, Phases, Service, UnknownReason
 from monitor.core.state import Cadence
@@ -111,3 +111,9 @@ async def test_the_phases_of_silence_show_how_far_it_came() -> None:
     """A black hole has a `connect` and nothing after it."""
     seen, _, _ = await _look(Unreachable("no answer", kind="timeout", phases=Phases(resolve=0.002, connect=5.0)))
     assert seen.result.evidence == {"kind": "timeout", "resolve_seconds": 0.002, "connect_seconds": 5.0}
+
+
+def test_a_gateway_that_redirects_is_asked_at_the_wrong_url() -> None:
+    """Its pods have nothing to do with that."""
+    (suspicion,) = judge_ping(Ping(status=302)).suspicions
+    assert suspicion.step == "Check `gateway.url`: what answers there redirects, as a login page or a proxy does."

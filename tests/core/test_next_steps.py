@@ -10,7 +10,7 @@ import pytest
 import monitor.core
 from monitor.core.canary import ControlSpan, Outcome
 from monitor.core.diagnosis import diagnose
-from monitor.core.drift import ENDPOINT, EXCLUDE, METRICS, TYPE, Filter, compare
+from monitor.core.drift import ENDPOINT, EXCLUDE, HEADERS, METRICS, TYPE, Filter, SameSecret, compare
 from monitor.core.faults import FAULTS, LOSSES
 from monitor.core.model import Fault, Suspicion, UnknownReason, unknown
 from monitor.core.refine import TRIAGE
@@ -72,13 +72,19 @@ def test_of_several_fields_the_step_names_one_that_stops_the_export() -> None:
     )
 
 
-def test_a_key_to_set_back_is_named_by_its_fingerprint() -> None:
-    """Never by its value."""
+def test_a_key_to_set_back_is_named_by_where_it_is() -> None:
+    """Neither by its value, nor by a fingerprint, which nobody can set."""
     step = drift(compare(EXPECTED, manifest(key=THEIRS))).step
-    assert re.fullmatch(
-        f"Set Headers → Authorization back to a value with fingerprint [0-9a-f]{{8}}, {re.escape(ALL_FIELDS)}", step
+    assert (
+        step
+        == f"Set Headers → Authorization to `Bearer KEY`, with the Traceloop key that the monitor has, {ALL_FIELDS}"
     )
-    assert "tl_ours" not in step
+    other = f"{HEADERS}.x-tenant"
+    expected = replace(EXPECTED, rules={**EXPECTED.rules, other: SameSecret("a1b2c3d4")})
+    assert (
+        drift(compare(expected, manifest())).step
+        == f"Set Headers → X-Tenant back to the value in `expected.headers`, {ALL_FIELDS}"
+    )
 
 
 def test_what_nobody_expects_is_to_be_removed() -> None:
@@ -165,18 +171,22 @@ def test_a_wrong_environment_is_named_with_the_right_one() -> None:
         ),
         ({"status": 200}, "Check `gateway.url`: what answers there is no gateway that serves chat completions."),
         ({"status": 302}, "Check `gateway.url`: what answers there redirects, as a login page or a proxy does."),
+        (
+            {"status": 400},
+            "Change `checks.canary` (`parameters`, `max_tokens`, `prompt`) as the gateway's answer says.",
+        ),
         ({"status": 403}, "Grant the model `m` to the canary's account, or change `gateway.model`."),
         ({"status": 404}, "Grant the model `m` to the canary's account, or change `gateway.model`."),
     ],
 )
 def test_a_rejected_canary_says_what_to_grant_or_exempt(shown: dict[str, object], step: str) -> None:
-    """The model, the guardrail, the cache, the address."""
+    """The model, the guardrail, the cache, the address, the parameters."""
     assert step_for_rejection(model="m", **shown).startswith(step)  # type: ignore[arg-type]
 
 
 def test_a_rejection_that_shows_nothing_special_has_no_step_of_its_own() -> None:
     """The table's says what to check."""
-    assert step_for_rejection(status=422, model="m") == ""
+    assert step_for_rejection(status=409, model="m") == ""
     assert step_for_rejection(status=403, model="") == ""
 
 

@@ -135,7 +135,7 @@ def _paragraphs(
     step = [style.bold("Next step"), wording.advice(notice, style)], _STEP
     title = "Why" if notice.incident.open else "What was seen"
     why = [f"• {line}" for line in wording.because(notice, style)]
-    ids = wording.traces(notice, style)[:_MOST_TRACES]
+    ids = wording.traces(notice, style)[:_MOST_TRACES] if notice.incident.open else []  # then its losses are listed
     facts = [*([f"Traces: {', '.join(ids)}"] if ids else []), *wording.others(notice, style)]
     return [
         (head, _HEAD),

@@ -89,3 +89,9 @@ def test_of_what_is_over_the_evidence_is_past() -> None:
     said = shown(root(notices.resolved(), FRAME))
     assert "The manifest is null." not in said.partition("*What was seen*")[0]
     assert "• The manifest is null." in said
+
+
+def test_of_what_is_over_the_traces_are_listed_once() -> None:
+    """As late or lost, and not as what was seen while it lasted."""
+    assert "Traces: " in shown(root(notices.opened(), FRAME))
+    assert "Traces: " not in shown(root(notices.resolved(), FRAME))
