@@ -66,7 +66,7 @@ def judge_refused_key(state: TargetState, where: str) -> Suspicion | None:
     same = carries_our_key(state, state.key_refused_at or 0.0)
     return Suspicion(
         fault=Fault.KEY_REJECTED,
-        title="" if same else "Traceloop rejects the expected key",
+        title="Traceloop rejects the expected key" if same is False else "",
         impact="" if same else _IMPACT_UNKNOWN,
         summary=f"{where} answers HTTP 401",
         facts=(_SAME_KEY if same else _SAME_KEY_BEFORE if same is None else _UNKNOWN_KEY,),

@@ -214,7 +214,7 @@ TABLE: Mapping[str, Breakage] = {
             "check_failed",
             F.CHECK_FAILED,
             (Component.MONITOR, WARNING),
-            "the check control crashed",
+            "The check control crashed",
             hides=frozenset({S.CONTROL}),
         ),
         _row(
