@@ -83,9 +83,17 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 async def _serve(port_base: int, variant: Variant, time_factor: float, traffic: Traffic) -> None:
-    stop = asyncio.Event()
+    stop, loop = asyncio.Event(), asyncio.get_running_loop()
+
+    def on_stop() -> None:
+        """The first one asks, the second one ends the process at once: in a loop that is being closed it would be a traceback."""
+        for each in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(each)
+            signal.signal(each, signal.SIG_DFL)
+        stop.set()
+
     for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        loop.add_signal_handler(number, on_stop)
     async with serve(port_base, variant, time_factor, traffic=traffic) as sandbox:
         _describe(sandbox)
         await stop.wait()

@@ -74,7 +74,7 @@ class _Arrives:
             await target_store.apply(TraceLooked(at=START, took=0.1, canary_id=canary.id, seen=seen))
 
 
-@pytest.mark.parametrize("name", sample(sorted(name for name in FAULTS if not name.startswith("slack_")), every=10))
+@pytest.mark.parametrize("name", sample(sorted(name for name in FAULTS if not name.startswith("slack_")), every=25))
 async def test_every_fault_gets_its_own_name_or_none(tmp_path: Path, name: str) -> None:
     """Of whatever can be broken one look says what it is, or that it cannot tell; never another name."""
     fault = FAULTS[name]
