@@ -286,7 +286,7 @@ def _blindness(found: Confirmed, state: TargetState) -> Confirmed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class LostAt:
     """Where the traces were lost, in words and as a fault; `step` where the pair of answers suggests a better one than the table."""
 
     fault: Fault
@@ -294,21 +294,21 @@ class Place:
     step: str = ""
 
 
-_GATEWAY = Place(fault=Fault.TRACE_NOT_CREATED, where="the gateway creates no trace")
+_GATEWAY = LostAt(fault=Fault.TRACE_NOT_CREATED, where="the gateway creates no trace")
 
 Answers = tuple[bool | None, bool | None]
 """Whether the own store has the trace, and whether Traceloop shows a later control span; None: not known."""
 
-TRIAGE: Mapping[Answers, Place] = MappingProxyType(
+TRIAGE: Mapping[Answers, LostAt] = MappingProxyType(
     {
-        (True, True): Place(fault=Fault.EXPORT_FAILING, where="the export from TrueFoundry to Traceloop"),
-        (True, False): Place(
+        (True, True): LostAt(fault=Fault.EXPORT_FAILING, where="the export from TrueFoundry to Traceloop"),
+        (True, False): LostAt(
             fault=Fault.TRACE_MISSING,
             where="probably Traceloop: `ingest_failing` or `key_rejected` when `control` settles",
             step="Check https://status.traceloop.com: TrueFoundry has the traces, and Traceloop does not show a test span "
             "either.",
         ),
-        (True, None): Place(
+        (True, None): LostAt(
             fault=Fault.TRACE_MISSING,
             where="the export or Traceloop",
             step="See what the check `control` says: TrueFoundry has the traces, and whether Traceloop accepts a test span is "
@@ -317,9 +317,9 @@ TRIAGE: Mapping[Answers, Place] = MappingProxyType(
         (False, True): _GATEWAY,
         (False, False): _GATEWAY,
         (False, None): _GATEWAY,
-        (None, True): Place(fault=Fault.TRACE_MISSING, where="the gateway or the export"),
-        (None, False): Place(fault=Fault.TRACE_MISSING, where="Traceloop, or a hop before it"),
-        (None, None): Place(fault=Fault.TRACE_MISSING, where="any hop"),
+        (None, True): LostAt(fault=Fault.TRACE_MISSING, where="the gateway or the export"),
+        (None, False): LostAt(fault=Fault.TRACE_MISSING, where="Traceloop, or a hop before it"),
+        (None, None): LostAt(fault=Fault.TRACE_MISSING, where="any hop"),
     }
 )
 
@@ -357,7 +357,7 @@ class Triage:
     unproven: bool = False
 
     @property
-    def place(self) -> Place:
+    def place(self) -> LostAt:
         """What they mean."""
         return TRIAGE[self.own_store, self.control]
 

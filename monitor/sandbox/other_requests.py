@@ -26,7 +26,7 @@ from monitor.sandbox.spans import (
     exported,
     make_spans,
 )
-from monitor.sandbox.traffic import NO_TRAFFIC, Place, Stream, Window
+from monitor.sandbox.traffic import NO_TRAFFIC, Position, Stream, Window
 from monitor.sandbox.world import World
 
 CONTROL_NAME = "gateway-trace-monitor.control"
@@ -197,12 +197,12 @@ class OtherTraffic:
 
     # --- the spans themselves, without more content than its opening
 
-    def span(self, place: Place) -> GatewaySpan:
+    def span(self, place: Position) -> GatewaySpan:
         """Each span is the child of the one before it; a control span stands alone."""
         kind = _kind_of(place)
         shape = kind.shape(place.position)
-        root = place if kind.control else Place(place.request, 0)
-        parent = "" if place == root else self._traffic.span_id(Place(place.request, place.position - 1))
+        root = place if kind.control else Position(place.request, 0)
+        parent = "" if place == root else self._traffic.span_id(Position(place.request, place.position - 1))
         trace_id = self._traffic.trace_id(root)
         start = self._traffic.began(place) * 1_000_000
         attributes = {**shape.attributes, **dict.fromkeys(shape.content, OPENING)}
@@ -239,7 +239,7 @@ class OtherTraffic:
 
         return window
 
-    def whole_span(self, span: GatewaySpan, place: Place) -> GatewaySpan:
+    def whole_span(self, span: GatewaySpan, place: Position) -> GatewaySpan:
         """The same with as much content as was asked for; what is named `gen_ai.*` is not kept there."""
         kept = {key: value for key, value in span.attributes.items() if not key.startswith("gen_ai.")}
         names = [key for key in _content_of(place) if key in kept]
@@ -256,7 +256,7 @@ class OtherTraffic:
         """Which rows the warehouse shows already: those that began until this Unix millisecond."""
         return int((self._now - self._world.index_lags()[1]) * 1000)
 
-    def row(self, place: Place) -> Row:
+    def row(self, place: Position) -> Row:
         """A row that has no more content than its opening."""
         span, kind, variant = self.span(place), _kind_of(place), self._world.variant
         sent = span.attributes if kind.asked_by is None else exported(span.attributes, variant)
@@ -281,7 +281,7 @@ class OtherTraffic:
             listed_at=began / 1000 + listed,
         )
 
-    def whole_row(self, row: Row, place: Place) -> Row:
+    def whole_row(self, row: Row, place: Position) -> Row:
         """The same with as much content as was asked for."""
         named = [attribute_name(key, self._world.variant) for key in _content_of(place)]
         names = [key for key in named if key in row.attributes]
@@ -307,10 +307,15 @@ class OtherTraffic:
         return rows
 
     def _stream(
-        self, build: Callable[[Place], T], wanted: Sequence[Callable[[T], bool]], text: str, *, of_gateway: bool = False
+        self,
+        build: Callable[[Position], T],
+        wanted: Sequence[Callable[[T], bool]],
+        text: str,
+        *,
+        of_gateway: bool = False,
     ) -> Stream[T]:
         samples = [
-            Place(number, position)
+            Position(number, position)
             for number, kind in enumerate(OTHER_REQUESTS)
             if kind.asked_by is not None or not of_gateway
             for position in range(self._traffic.spans)
@@ -319,11 +324,11 @@ class OtherTraffic:
         return Stream(self._traffic, build, samples=samples, turns=len(OTHER_REQUESTS), wanted=wanted, named=named)
 
 
-def _kind_of(place: Place) -> OtherRequest:
+def _kind_of(place: Position) -> OtherRequest:
     return OTHER_REQUESTS[place.request % len(OTHER_REQUESTS)]
 
 
-def _content_of(place: Place) -> Sequence[str]:
+def _content_of(place: Position) -> Sequence[str]:
     return _kind_of(place).shape(place.position).content
 
 
@@ -347,7 +352,7 @@ _BOOK = (
 _BYTES_A_LETTER = (_json_size(_BOOK) - 2) / len(_BOOK)
 
 
-def _filled(names: Sequence[str], size: int, place: Place) -> dict[str, str]:
+def _filled(names: Sequence[str], size: int, place: Position) -> dict[str, str]:
     """Texts for some attributes that make an answer in JSON longer by so many bytes, about; another for each request."""
     letters = int(max(0, size) / max(1, len(names)) / _BYTES_A_LETTER)
     pages = _BOOK * (letters // len(_BOOK) + 2)

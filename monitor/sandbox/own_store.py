@@ -15,7 +15,7 @@ from monitor.sandbox.credentials import TENANT
 from monitor.sandbox.operators import OWN_STORE, Operator, is_in
 from monitor.sandbox.other_requests import OtherTraffic
 from monitor.sandbox.spans import METADATA, SERVICE, Attribute, GatewaySpan, iso
-from monitor.sandbox.traffic import Place
+from monitor.sandbox.traffic import Position
 
 _PROJECT = f"{TENANT}:tracing-project:tfy-default"
 _LISTS = {
@@ -85,7 +85,7 @@ def query_spans(spans: Iterable[GatewaySpan], query: Query, *, now: Instant, oth
     found = [span for span in spans if start <= span.start / 1e9 <= end and all(select(span) for select in selects)]
     found.sort(key=_rank, reverse=descending)
     theirs = others.spans_matching(selects, str(query)).walks(others.kept_between(start, end), descending=descending)
-    ours: Iterator[tuple[GatewaySpan, Place | None]] = ((span, None) for span in found)
+    ours: Iterator[tuple[GatewaySpan, Position | None]] = ((span, None) for span in found)
     ordered = merge(ours, *theirs, key=lambda pair: _rank(pair[0]), reverse=descending)
     shown = list(islice(ordered, offset, offset + limit + 1))
     page = [span if place is None else others.whole_span(span, place) for span, place in shown[:limit]]

@@ -16,7 +16,7 @@ from monitor.sandbox.asgi import json_object
 from monitor.sandbox.operators import TRACELOOP
 from monitor.sandbox.other_requests import OtherTraffic
 from monitor.sandbox.rows import Row
-from monitor.sandbox.traffic import Place, Window
+from monitor.sandbox.traffic import Position, Window
 from monitor.sandbox.world import World
 
 _UNBOUNDED = 3_600_000
@@ -221,7 +221,7 @@ class ReadApi:
         after = 0 if self._world.faults.does("ignore_cursor") else search.after
         rows = self._found(search)
         ordered = sorted(rows, key=lambda row: (key(row), row.span_id), reverse=descending)
-        ours: Iterator[tuple[Row, Place | None]] = (
+        ours: Iterator[tuple[Row, Position | None]] = (
             (row, None)
             for row in ordered
             if after <= 0 or (row.timestamp < after if descending else row.timestamp > after)

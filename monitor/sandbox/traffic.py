@@ -34,7 +34,7 @@ _TRACE, _REST, _SPAN, _NONCE = (
 )
 
 
-class Place(NamedTuple):
+class Position(NamedTuple):
     """Which span: the number of its request, and its position among that request's spans."""
 
     request: int
@@ -72,7 +72,7 @@ class Traffic:
         """The form of the control API."""
         return asdict(self)
 
-    def began(self, place: Place) -> int:
+    def began(self, place: Position) -> int:
         """When a span began, in Unix milliseconds."""
         requests, seconds = _ratio(self.requests_per_second)
         return place.request * 1000 * seconds // requests + place.position
@@ -85,12 +85,12 @@ class Traffic:
         first, last = (max(0, moment - position) * requests for moment in (since, until + 1))
         return range(-(-first // (1000 * seconds)), -(-last // (1000 * seconds)))
 
-    def trace_id(self, root: Place) -> str:
+    def trace_id(self, root: Position) -> str:
         """The id of the trace that begins with this span; like the gateway's, a UUIDv7 that begins with the time."""
         head, tail = (_mixed(root.number ^ salt) for salt in (_TRACE, _REST))
         return f"{self.began(root):012x}7{head & 0xFFF:03x}{8 + (head >> 12) % 4:x}{tail >> 4:015x}"
 
-    def span_id(self, place: Place) -> str:
+    def span_id(self, place: Position) -> str:
         """The id of a span."""
         return f"{_mixed(place.number ^ _SPAN):016x}"
 
@@ -98,7 +98,7 @@ class Traffic:
         """What somebody else's canary has in its metadata."""
         return f"gtm-{_mixed(request ^ _NONCE):016x}"
 
-    def named_in(self, text: str) -> set[Place]:
+    def named_in(self, text: str) -> set[Position]:
         """The spans whose trace id, span id or nonce stands somewhere in a text, and those beside them."""
         requests: set[int] = set()
         for found in set(_IDS.findall(text)):
@@ -108,12 +108,14 @@ class Traffic:
                     request
                     for position in range(self.spans)
                     for request in self.requests(began, began, position)
-                    if self.trace_id(Place(request, position)) == found
+                    if self.trace_id(Position(request, position)) == found
                 )
             else:
                 number = _unmixed(int(found, 16))
                 requests.update((number ^ _NONCE, (number ^ _SPAN) // _POSITIONS))
-        return {Place(request, position) for request in requests if request < _LATEST for position in range(self.spans)}
+        return {
+            Position(request, position) for request in requests if request < _LATEST for position in range(self.spans)
+        }
 
 
 NO_TRAFFIC = Traffic()
@@ -153,20 +155,20 @@ class Stream(Generic[T]):
     def __init__(
         self,
         traffic: Traffic,
-        build: Callable[[Place], T],
+        build: Callable[[Position], T],
         *,
-        samples: Sequence[Place],
+        samples: Sequence[Position],
         turns: int,
         wanted: Sequence[Callable[[T], bool]],
-        named: Iterable[Place] = (),
+        named: Iterable[Position] = (),
     ) -> None:
         """`turns`: after how many requests the kinds come around again."""
 
-        def is_wanted(place: Place) -> bool:
+        def is_wanted(place: Position) -> bool:
             span = build(place)
             return all(wants(span) for wants in wanted)
 
-        known = set(samples) if traffic.requests_per_second else set[Place]()
+        known = set(samples) if traffic.requests_per_second else set[Position]()
         self._traffic = traffic
         self._build = build
         self._turns = turns
@@ -174,14 +176,14 @@ class Stream(Generic[T]):
         candidates = [place for place in named if self._kind(place) in known]
         self._exceptions = {place for place in candidates if is_wanted(place) != (self._kind(place) in self._kinds)}
 
-    def _kind(self, place: Place) -> Place:
-        return Place(place.request % self._turns, place.position)
+    def _kind(self, place: Position) -> Position:
+        return Position(place.request % self._turns, place.position)
 
-    def _requests(self, kind: Place, window: Window) -> range:
+    def _requests(self, kind: Position, window: Window) -> range:
         every = self._traffic.requests(*window(kind.position), kind.position)
         return range(every.start + (kind.request - every.start) % self._turns, every.stop, self._turns)
 
-    def _is_within(self, place: Place, window: Window) -> bool:
+    def _is_within(self, place: Position, window: Window) -> bool:
         since, until = window(place.position)
         return since <= self._traffic.began(place) <= until
 
@@ -191,7 +193,7 @@ class Stream(Generic[T]):
         exceptions = [self._kind(place) in self._kinds for place in self._exceptions if self._is_within(place, window)]
         return usual + exceptions.count(False) - exceptions.count(True)
 
-    def walks(self, window: Window, *, descending: bool) -> list[Iterator[tuple[T, Place | None]]]:
+    def walks(self, window: Window, *, descending: bool) -> list[Iterator[tuple[T, Position | None]]]:
         """For each kind its spans in the order of time, each made when its turn comes."""
         usual = [
             self._walk(kind.position, reversed(requests) if descending else iter(requests))
@@ -205,9 +207,9 @@ class Stream(Generic[T]):
         ]
         return [*usual, *others]
 
-    def _walk(self, position: int, requests: Iterator[int]) -> Iterator[tuple[T, Place | None]]:
+    def _walk(self, position: int, requests: Iterator[int]) -> Iterator[tuple[T, Position | None]]:
         for request in requests:
-            place = Place(request, position)
+            place = Position(request, position)
             if place not in self._exceptions:
                 yield self._build(place), place
 

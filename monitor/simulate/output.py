@@ -9,7 +9,7 @@ from typing import Any
 from monitor.core.incident import Reason
 from monitor.core.model import Instant, Seconds
 from monitor.settings.values import format_duration
-from monitor.simulate.slack import Place, Shown
+from monitor.simulate.slack import Shown, ShownIn
 from monitor.simulate.story import Attempt, Happened, Outcome, Story, Summary, Told
 
 _MARGIN = " " * 20
@@ -60,11 +60,11 @@ def _heading(attempt: Attempt) -> str:
 
 def _where(shown: Shown) -> str:
     match shown.place:
-        case Place.ROOT:
+        case ShownIn.ROOT:
             return "new message"
-        case Place.THREAD:
+        case ShownIn.THREAD:
             return "in its thread and in the channel" if shown.broadcast else "in its thread"
-        case Place.EDIT:
+        case ShownIn.EDIT:
             return "message edited"
 
 
@@ -72,7 +72,7 @@ def _body(attempt: Attempt) -> Iterator[str]:
     """New texts in full. Of an edit its first line, which is what the channel shows; where it is all there is, also what is new."""
     for shown in attempt.shown:
         lines, before = shown.text.splitlines(), shown.before.splitlines()
-        if shown.place is not Place.EDIT:
+        if shown.place is not ShownIn.EDIT:
             yield from (f"{_MARGIN}| {line}" for line in lines)
             continue
         news = [line for line in lines[1:] if not attempt.posted and line not in before]

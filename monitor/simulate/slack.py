@@ -14,7 +14,7 @@ from monitor.sandbox import FAULTS
 _WORD_JOINER = "\u2060"
 
 
-class Place(StrEnum):
+class ShownIn(StrEnum):
     """Where a text stands."""
 
     ROOT = "root"  # a message of its own
@@ -26,7 +26,7 @@ class Place(StrEnum):
 class Shown:
     """A text as Slack's reader reads it. `thread`: the message that it answers; `before`: what it said until it was edited."""
 
-    place: Place
+    place: ShownIn
     channel: str
     ts: str
     text: str
@@ -114,12 +114,12 @@ class Slack:
     ) -> Shown:
         ts = f"{now:.0f}.{len(self._texts):06d}"
         text = self._texts[ts] = _as_read(message.text)
-        place = Place.ROOT if thread is None else Place.THREAD
+        place = ShownIn.ROOT if thread is None else ShownIn.THREAD
         return Shown(place=place, channel=channel, ts=ts, text=text, thread=thread, broadcast=broadcast)
 
     def _edit(self, ts: str, message: render.Message, channel: str) -> Shown:
         before, self._texts[ts] = self._texts.get(ts, ""), _as_read(message.text)
-        return Shown(place=Place.EDIT, channel=channel, ts=ts, text=self._texts[ts], before=before)
+        return Shown(place=ShownIn.EDIT, channel=channel, ts=ts, text=self._texts[ts], before=before)
 
 
 def _as_read(text: str) -> str:

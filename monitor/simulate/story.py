@@ -19,7 +19,7 @@ from monitor.core.notify import MENTION_AT_MOST_EVERY, attempted, compose, recor
 from monitor.core.silence import Silence, silenced_until
 from monitor.core.state import Policy, TargetState
 from monitor.notifiers.wording import is_a_moment, utc
-from monitor.simulate.slack import Place, Shown, Slack, Trouble
+from monitor.simulate.slack import Shown, ShownIn, Slack, Trouble
 
 SLACK = "slack"
 
@@ -52,7 +52,7 @@ class Attempt:
     @property
     def posted(self) -> bool:
         """Whether a new text stands in Slack."""
-        return any(each.place is not Place.EDIT for each in self.shown)
+        return any(each.place is not ShownIn.EDIT for each in self.shown)
 
     @property
     def called(self) -> bool:

@@ -12,7 +12,7 @@ import pytest
 from monitor.sandbox import Sandbox, Traffic, Variant, parse_traffic
 from monitor.sandbox.other_requests import OTHER_REQUESTS
 from monitor.sandbox.spans import iso
-from monitor.sandbox.traffic import Place
+from monitor.sandbox.traffic import Position
 from tests.fakes.clock import START, FakeClock
 from tests.sandbox.common import MODEL, Asker, read
 
@@ -70,8 +70,8 @@ def test_times_can_be_traced_back_to_requests(rate: float) -> None:
         (found[-1], True),
         (found[-1] + 1, False),
     ):
-        assert (0 <= traffic.began(Place(request, 0)) - NOW * 1000 <= 9_999) is inside
-        assert traffic.began(Place(request, 2)) == traffic.began(Place(request, 0)) + 2
+        assert (0 <= traffic.began(Position(request, 0)) - NOW * 1000 <= 9_999) is inside
+        assert traffic.began(Position(request, 2)) == traffic.began(Position(request, 0)) + 2
 
 
 # --- who they are
@@ -79,9 +79,9 @@ def test_times_can_be_traced_back_to_requests(rate: float) -> None:
 
 def test_ids_are_those_of_their_request_and_of_no_other() -> None:
     """All different, in the right form, and found again by their text."""
-    spots = [Place(request, place) for request in range(360_000_000_000, 360_000_000_200) for place in range(3)]
+    spots = [Position(request, place) for request in range(360_000_000_000, 360_000_000_200) for place in range(3)]
     names = [
-        *(BUSY.trace_id(Place(request, 0)) for request in {spot.request for spot in spots}),
+        *(BUSY.trace_id(Position(request, 0)) for request in {spot.request for spot in spots}),
         *(BUSY.span_id(spot) for spot in spots),
         *(BUSY.nonce(request) for request in {spot.request for spot in spots}),
     ]
@@ -90,7 +90,7 @@ def test_ids_are_those_of_their_request_and_of_no_other() -> None:
     assert {len(name) for name in names} == {16, 20, 32}
     for name in (BUSY.trace_id(spots[0]), BUSY.span_id(spots[1]), BUSY.nonce(spots[0].request)):
         assert BUSY.named_in(f'[{{"id": "x", "value": "{name}"}}]') == {
-            Place(spots[0].request, place) for place in range(3)
+            Position(spots[0].request, place) for place in range(3)
         }
 
 

@@ -10,7 +10,7 @@ import pytest
 from monitor.sandbox import Traffic
 from monitor.sandbox.other_requests import OTHER_REQUESTS
 from monitor.sandbox.spans import UPSTREAM
-from monitor.sandbox.traffic import Place
+from monitor.sandbox.traffic import Position
 from tests.fakes.clock import FakeClock
 from tests.sandbox.common import MODEL, Answer, read
 from tests.sandbox.test_traffic import BUSY, NONCE, NOW, busy, every_row, total
@@ -20,9 +20,9 @@ from tests.sandbox.test_traffic import BUSY, NONCE, NOW, busy, every_row, total
 class Counted(Traffic):
     """Traffic that counts how many rows are made of it, for an answer or to be looked at: each needs the id of its trace."""
 
-    made: list[Place] = field(default_factory=list)
+    made: list[Position] = field(default_factory=list)
 
-    def trace_id(self, root: Place) -> str:
+    def trace_id(self, root: Position) -> str:
         """The id, and a stroke."""
         self.made.append(root)
         return super().trace_id(root)

@@ -8,7 +8,7 @@ from monitor.core.incident import Reason
 from monitor.core.model import Fault, Severity
 from monitor.settings import ConfigError, parse
 from monitor.simulate.play import MENTION, Compose, play
-from monitor.simulate.slack import Place
+from monitor.simulate.slack import ShownIn
 from monitor.simulate.story import Attempt, Happened, Outcome, Told
 from monitor.simulate.timeline import parse_timeline
 
@@ -75,7 +75,7 @@ def test_an_outage_is_seen_by_the_looks_of_the_daemon() -> None:
     opened, resolved = (dispatching for dispatching in played.story.attempts if dispatching.posted)
     assert 120 < after(played, opened) <= 120 + 75
     assert (opened.called, resolved.called, resolved.shown[1].broadcast) == (True, False, True)
-    assert [shown.place for shown in resolved.shown] == [Place.EDIT, Place.THREAD]
+    assert [shown.place for shown in resolved.shown] == [ShownIn.EDIT, ShownIn.THREAD]
     assert opened.shown[0].text.startswith("🚨 critical · prod · Trace export is switched off (exporter_disabled)\n")
     assert opened.shown[0].text.endswith(f"\n{MENTION}")
     assert resolved.shown[1].thread == opened.shown[0].ts
@@ -301,7 +301,7 @@ def test_whoever_is_told_by_a_webhook_reads_single_messages() -> None:
     configuration = CONFIGURATION.partition("alerting:\n  fail")[0] + f"alerting: {{{hook}}}\n"
     played = notified("{from: 2m, to: 9m, gateway: fail}", configuration=configuration, targets="[eu]")
     texts = [shown.place for each in played.story.attempts for shown in each.shown]
-    assert texts == [Place.ROOT, Place.ROOT]
+    assert texts == [ShownIn.ROOT, ShownIn.ROOT]
 
 
 def test_without_a_control_plane_nobody_reads_the_configuration() -> None:

@@ -13,7 +13,7 @@ from monitor.core.inputs import Acknowledged
 from monitor.core.state import State
 from monitor.settings import Loaded, parse
 from monitor.simulate.replay import replay
-from monitor.simulate.slack import Place
+from monitor.simulate.slack import ShownIn
 from monitor.simulate.story import Told
 from monitor.store.snapshot import Snapshot
 from tests.fakes.clock import START
@@ -86,7 +86,7 @@ def lines(found: Told) -> list[Line]:
         (dispatching.until, shown.text.partition("\n")[0])
         for dispatching in found.story.attempts
         for shown in dispatching.shown
-        if shown.place is not Place.EDIT
+        if shown.place is not ShownIn.EDIT
     ]
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from monitor.core.events import NoticeHandled
 from monitor.simulate.play import play
-from monitor.simulate.slack import Place
+from monitor.simulate.slack import ShownIn
 from monitor.simulate.story import Outcome
 from monitor.simulate.timeline import parse_timeline
 from tests.fakes.clock import START
@@ -95,7 +95,7 @@ timeline:
         for dispatching in played.story.attempts
         if dispatching.outcome is Outcome.SENT
         for shown in dispatching.shown
-        if shown.place is not Place.EDIT
+        if shown.place is not ShownIn.EDIT
     ]
 
 
