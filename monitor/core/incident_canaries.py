@@ -100,7 +100,8 @@ def _recount(incident: Incident, before: tuple[Canary, ...], after: tuple[Canary
             Counter(dict(losses.elsewhere)) + Counter(dict(now.elsewhere)) - Counter(dict(was.elsewhere))
         ),
         unclear=losses.unclear + now.unclear - was.unclear,
-        incomplete=losses.incomplete + now.incomplete - was.incomplete,
+        # An earlier version counted these among `unclear`.
+        incomplete=max(0, losses.incomplete + now.incomplete - was.incomplete),
         pending=max(0, losses.pending + now.pending - was.pending),
         longest_delay=max(delays, default=None),
     )

@@ -95,7 +95,7 @@ class LookFailed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ControlSent:
-    """A span of our own was posted. `result` None: it was accepted, and the verdict waits for the read."""
+    """A test span was posted. `result` None: it was accepted, and the verdict waits for the read."""
 
     STORED_AS: ClassVar = "control_sent"
     at: Instant
@@ -220,7 +220,7 @@ class MemoryLost:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ticked:
-    """Time passed. `set_back`: the wall clock has been set back lately."""
+    """Time passed. `set_back`: the wall clock has been set back recently."""
 
     STORED_AS: ClassVar = "ticked"
     at: Instant

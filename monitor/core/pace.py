@@ -106,7 +106,7 @@ def _traces_in_doubt(state: TargetState, policy: Policy, now: Instant) -> bool:
         return False
     if state.check_state(CheckName.ARRIVAL).confirmed:
         return True
-    return any(_overdue(canary, policy, now) for canary in state.canaries) or _lost_lately(state)
+    return any(_overdue(canary, policy, now) for canary in state.canaries) or _lost_recently(state)
 
 
 def _overdue(canary: Canary, policy: Policy, now: Instant) -> bool:
@@ -118,7 +118,7 @@ def _overdue(canary: Canary, policy: Policy, now: Instant) -> bool:
     )
 
 
-def _lost_lately(state: TargetState) -> bool:
+def _lost_recently(state: TargetState) -> bool:
     """Whether the newest judged canary was lost."""
     judged = [canary for canary in state.canaries if canary.outcome not in (None, Outcome.UNKNOWN)]
     return bool(judged) and judged[-1].outcome is Outcome.MISSING and not judged[-1].excused

@@ -1,6 +1,6 @@
 """The path of a trace, hop by hop: gateway, TrueFoundry, export, Traceloop; for the page and for messages.
 
-A hop is `ok` while traces get through it, `broken` where they stop or go elsewhere, `unknown` where that cannot be told. What a
+A hop is `ok` while traces get through it, `broken` where they stop or go elsewhere, `unknown` where that is not known. What a
 trace carries is another matter: with `content_leaked` every hop is ok. A gateway that answers and does not serve the canary is no
 broken hop either: what is behind it has no trace to follow, and is unknown.
 
@@ -114,7 +114,7 @@ def _lost_to(cause: Fault, state: TargetState) -> dict[Place, Says]:
             Place.EXPORT: (_BROKEN, f"delivers to {there}"),
             Place.TRACELOOP: (_OK, f"shows the traces in {there}"),
         }
-    # Whether the export would deliver cannot be told while nobody accepts anything.
+    # Whether the export would deliver is not known while nobody accepts anything.
     return {place: (_BROKEN, text)} if place is Place.EXPORT else {Place.EXPORT: CANNOT_TELL, place: (_BROKEN, text)}
 
 
@@ -141,7 +141,7 @@ def _lost(fault: Fault, state: TargetState) -> dict[Place, Says]:
 
 
 def _delayed(state: TargetState) -> dict[Place, Says]:
-    """Where traces wait: in the export, if TrueFoundry has them and Traceloop is healthy; else that cannot be told."""
+    """Where traces wait: in the export, if TrueFoundry has them and Traceloop is healthy; else where is not known."""
     active = state.confirmed.get(Fault.TRACE_LATE)
     since = active.since if active is not None else 0.0
     late = [one for one in state.canaries if one.late and one.sent_at >= since]
@@ -154,7 +154,7 @@ def _delayed(state: TargetState) -> dict[Place, Says]:
 
 
 def _in_part(state: TargetState) -> dict[Place, Says]:
-    """That TrueFoundry's own store has a trace does not say that it has all of it: the hop that drops the rest cannot be told."""
+    """That TrueFoundry's own store has a trace does not say that it has all of it: which hop drops the rest is not known."""
     partial = [one for one in state.canaries if one.outcome is Outcome.INCOMPLETE]
     return {
         Place.TRUEFOUNDRY: CANNOT_TELL,

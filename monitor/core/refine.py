@@ -256,21 +256,23 @@ _WHEN_OVERDUE = "Check https://status.traceloop.com and the exporter's configura
 
 # --- the monitor cannot check ----------------------------------------------------------------------------------------
 
-_UNCHECKED: Mapping[CheckName, tuple[str, str]] = {
+UNCHECKED: Mapping[CheckName, tuple[str, str]] = {
     CheckName.ARRIVAL: ("see whether traces arrive", "lost traces would go unnoticed"),
     CheckName.CANARY: ("send canaries", "traces have not been checked"),
     CheckName.CONFIG: ("read the export configuration", "changes to it go unnoticed"),
     CheckName.GATEWAY: ("see whether the gateway answers", "an outage of the gateway would go unnoticed"),
     CheckName.CONTROL: ("test whether Traceloop accepts traces", "an outage of Traceloop shows only by lost traces"),
 }
+"""Of each check what the monitor cannot do while it is blind, and what goes unnoticed then; the most important first."""
+
 _WATCH_TRACES = frozenset({CheckName.ARRIVAL, CheckName.CANARY})
 
 
 def _blindness(found: Confirmed, state: TargetState) -> Confirmed:
     """What cannot be checked, and what would go unnoticed; of several checks the one that has been unable for longest."""
-    blind = {check for check in _UNCHECKED if Fault.BLIND in state.check_state(check).confirmed}
-    named = next(check for check in _UNCHECKED if state.check_state(check).confirmed.get(Fault.BLIND) == found.active)
-    attempt, unnoticed = _UNCHECKED[named]
+    blind = {check for check in UNCHECKED if Fault.BLIND in state.check_state(check).confirmed}
+    named = next(check for check in UNCHECKED if state.check_state(check).confirmed.get(Fault.BLIND) == found.active)
+    attempt, unnoticed = UNCHECKED[named]
     arrival, canary = (state.check_state(check).result for check in (CheckName.ARRIVAL, CheckName.CANARY))
     served = canary is None or canary.verdict is Verdict.PASS  # it may be unknown for minutes before it counts as blind
     arrive = arrival is not None and arrival.verdict is Verdict.PASS and served and not blind & _WATCH_TRACES

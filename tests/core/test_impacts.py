@@ -25,7 +25,7 @@ from monitor.core.faults import FAULTS, LOST, NOT_EXPORTED_FROM
 from monitor.core.incident import Diagnosis
 from monitor.core.inputs import Ticked
 from monitor.core.model import CheckName, Component, Fault, Severity, Suspicion, UnknownReason, passing, unknown
-from monitor.core.refine import GIVE_US_THE_KEY, TRIAGE
+from monitor.core.refine import GIVE_US_THE_KEY, TRIAGE, UNCHECKED
 from monitor.core.state import Active, CheckState, LastLook, Policy, TargetState
 from monitor.core.suspicions import drift
 from monitor.core.trace import LabelJudgement
@@ -484,3 +484,8 @@ def test_a_trace_that_was_found_elsewhere_before_its_deadline_is_named() -> None
     story = Story()
     story.elsewhere(story.canary())
     assert (story.name, story.diagnosis.trace_ids) == (F.WRONG_ENVIRONMENT, (trace_id(1),))
+
+
+def test_every_check_says_what_goes_unnoticed_while_it_is_blind() -> None:
+    """One that is missing here would end the daemon when it is blind for the first time."""
+    assert set(UNCHECKED) == set(CheckName)

@@ -1,10 +1,11 @@
-"""The configured ways to tell."""
+"""The configured notifiers."""
 
 from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
+from monitor.core.incident import Place
 from monitor.core.model import Severity, TargetName
 from monitor.daemon.compose import Deps
 from monitor.daemon.compose_notifiers import notifiers_of, places_of
@@ -39,7 +40,7 @@ def notifiers(text: str) -> tuple[Notifier, ...]:
         (ALL, ["slack", "alertmanager", "webhook"]),
     ],
 )
-def test_what_is_configured_is_told_by(more: str, names: list[str]) -> None:
+def test_what_is_configured_notifies(more: str, names: list[str]) -> None:
     """None at all is legal: metrics only."""
     assert [each.name for each in notifiers(MINIMAL + more)] == names
 
@@ -54,7 +55,7 @@ def test_targets_that_share_channel_and_mention_share_the_minute() -> None:
     assert prod == other != alone
 
 
-def test_a_targets_own_channel_is_where_it_is_told() -> None:
+def test_a_targets_own_channel_is_where_it_is_notified() -> None:
     """The global one is for all the others."""
     (slack,) = notifiers(with_target("alerting: {channel: C2, mention: '<@U1>'}") + BOT)
     notifier: Any = slack
@@ -104,3 +105,26 @@ def test_no_notifier_shows_its_secret() -> None:
     shown = repr(notifiers(MINIMAL + ALL)) + repr(notifiers(MINIMAL + HOOK)) + repr(notifiers(MINIMAL + ANY))
     for secret in ("xoxb-Secret-3", "Secret4", "a-signing-secret"):
         assert secret not in shown
+
+
+@pytest.mark.parametrize("slack", [BOT, HOOK])
+def test_commands_are_offered_only_where_an_admin_token_is_configured(slack: str) -> None:
+    """Without one the daemon would answer each of them with 403."""
+    for more, offered in (("", False), ("server: {admin_token: an-admin-token}\n", True)):
+        (notifier,) = notifiers(MINIMAL + slack + more)
+        found: Any = notifier
+        assert found.commands is offered
+
+
+@pytest.mark.parametrize("slack", [BOT, HOOK])
+def test_buttons_open_the_tenants_console_and_the_hosted_traceloop(slack: str) -> None:
+    """A Traceloop of one's own has its pages where nobody has said."""
+    (notifier,) = notifiers(MINIMAL + slack)
+    found: Any = notifier
+    assert found.consoles[TargetName("prod")] == {
+        Place.TRUEFOUNDRY: "https://acme.truefoundry.cloud/llm-gateway",
+        Place.TRACELOOP: "https://app.traceloop.com/traces",
+    }
+    (own,) = notifiers(MINIMAL.replace("traceloop: {", "traceloop: {url: 'https://traces.example', ") + slack)
+    elsewhere: Any = own
+    assert set(elsewhere.consoles[TargetName("prod")]) == {Place.TRUEFOUNDRY}
