@@ -288,6 +288,14 @@ async def test_the_certificate_of_the_control_plane_is_dated() -> None:
     assert bench.diary.state.certificates == {"control_plane": START + 86_400}
 
 
+async def test_a_permission_that_the_token_lacks_is_named() -> None:
+    """So that whoever reads it can grant it."""
+    bench = Bench(None)
+    bench.control_plane.error = Refused("403", status=403)
+    seen = await bench.look()
+    assert seen.result.step == "Grant the monitor's virtual account `gateway-controls:ListGatewayControls`."
+
+
 class _SessionFails(FakeControlPlane):
     """There is no configuration to read, and the session endpoint does not answer."""
 

@@ -73,3 +73,16 @@ def test_the_errors_evidence_comes_along() -> None:
 def test_the_next_step_suits_the_answer(error: PortError, asked: str, step: str) -> None:
     """DNS and egress rules are no advice after an answer; a token that is refused is not asked too often."""
     assert cannot_see(error, "read it", asked=asked).step == step
+
+
+def test_a_permission_that_is_lacking_is_named() -> None:
+    """Where the check knows it; the credential itself is good, so a 401 says something else."""
+    for status, step in (
+        (403, "Grant the monitor's virtual account `gateway-controls:ListGatewayControls`."),
+        (401, "Give the monitor a valid credential: the control plane rejects the one it has (HTTP 401)."),
+    ):
+        refused = Refused("no", status=status)
+        result = cannot_see(
+            refused, "read it", asked="the control plane", permission="gateway-controls:ListGatewayControls"
+        )
+        assert result.step == step
