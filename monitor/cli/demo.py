@@ -5,15 +5,15 @@ import asyncio
 import json
 import logging
 import socket
-import sys
 import tempfile
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from monitor.cli.common import OK, USAGE, duration, say
 from monitor.cli.parser import did_you_mean
-from monitor.cli.story import Storyteller
+from monitor.cli.story import DemoStory
 from monitor.daemon.service import Service
 from monitor.redaction import Redactor
 from monitor.sandbox import FAULTS, Sandbox, Traffic, serve
@@ -56,7 +56,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Tell the story until somebody stops it."""
+    """Run the demo until somebody stops it."""
     if arguments.fault not in FAULTS:
         meant = did_you_mean(arguments.fault, FAULTS)
         say(f"--fault {arguments.fault}: there is no such fault{meant}\n`trace-monitor demo --help` lists them")
@@ -72,7 +72,7 @@ async def _demonstrate(fault: str, duration: float | None, directory: Path) -> N
     content = FAULTS[fault].needs_content
     async with serve(time_factor=TIME_FACTOR, content=content, traffic=_TRAFFIC) as sandbox:
         service = Service(_settings(sandbox, directory), config=None, environ={}, cwd=directory, redactor=Redactor())
-        story = Storyteller(service.daemon, sandbox, fault, say=_tell)
+        story = DemoStory(service.daemon, sandbox, fault, say=partial(print, flush=True))
         service.daemon.listen(story.listen)
         tasks: list[asyncio.Task[None]] = []
 
@@ -85,7 +85,7 @@ async def _demonstrate(fault: str, duration: float | None, directory: Path) -> N
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-    _tell("The demo has ended.")
+    print("The demo has ended.", flush=True)
 
 
 def _settings(sandbox: Sandbox, directory: Path) -> Loaded:
@@ -108,8 +108,3 @@ def _is_free(port: int) -> bool:
         except OSError:
             return False
     return True
-
-
-def _tell(text: str) -> None:
-    print(text, flush=True)
-    sys.stdout.flush()

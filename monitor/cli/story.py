@@ -13,11 +13,11 @@ from monitor.daemon.daemon import Daemon
 from monitor.sandbox import FAULTS, Sandbox
 
 _BREAK_AFTER: Seconds = 3.0
-_MEND_AFTER: Seconds = 6.0
+_FIX_AFTER: Seconds = 6.0
 _PATIENCE: Seconds = 90.0
 
 
-class Storyteller:
+class DemoStory:
     """Listens to a daemon, breaks its world once, fixes it, and shows what Slack got."""
 
     def __init__(self, daemon: Daemon, sandbox: Sandbox, fault: str, *, say: Callable[[str], None]) -> None:
@@ -64,7 +64,7 @@ class Storyteller:
             await self._show(f"After {took:.0f} s the on-call engineer gets this in Slack:")
         else:
             self._say("Nobody is notified: this alone opens no incident.")
-        await self._clock.sleep(_MEND_AFTER)
+        await self._clock.sleep(_FIX_AFTER)
         self._say("\nIt is fixed.")
         await self._sandbox.fix()
         if self._opened.is_set() and await self._wait(self._resolved):

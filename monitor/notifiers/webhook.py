@@ -49,9 +49,9 @@ class WebhookNotifier:
     name: str = "webhook"
 
     async def deliver(self, notice: Notice) -> Mapping[str, str]:
-        """Post the notice; the receipt counts what was told of the incident. Raises Undeliverable."""
+        """Post the notice; the receipt counts how often it was notified of the incident. Raises Undeliverable."""
         await self._post(self._body(notice))
-        return {"told": str(_times_told(notice) + 1)}
+        return {"told": str(_times_notified(notice) + 1)}
 
     async def test(self, text: str) -> None:
         """Post a test. Raises Undeliverable."""
@@ -126,10 +126,10 @@ def signature(secret: str, timestamp: str, body: bytes) -> str:
 
 
 def _digest(notice: Notice) -> str:
-    """The same for every attempt to tell the same thing; another when it has changed since, or when it is so again."""
+    """The same for every attempt to deliver the same thing; another when it has changed since, or when it is so again."""
     incident, notified = notice.incident, notice.notified
     parts = (
-        _times_told(notice),
+        _times_notified(notice),
         notified.at if notified is not None else "",
         shown(incident, notice.silenced_until),
         notice.silenced_until,
@@ -140,7 +140,7 @@ def _digest(notice: Notice) -> str:
     return hashlib.sha256("|".join(map(str, parts)).encode()).hexdigest()[:16]
 
 
-def _times_told(notice: Notice) -> int:
+def _times_notified(notice: Notice) -> int:
     counted = notice.notified.receipt.get("told", "") if notice.notified is not None else ""
     return int(counted) if re.fullmatch(r"[0-9]{1,9}", counted) else 0
 

@@ -172,9 +172,9 @@ def _change(notice: Notice, style: Style) -> str:
 def _known_for(incident: Incident, fault: Fault, now: Instant) -> Seconds:
     """For how long an incident bore a name that it has lost since: the last stretch of it, up to now."""
     began = incident.opened_at
-    newest_first = dropwhile(lambda passage: passage.fault is not fault, reversed(incident.timeline))
-    for passage in takewhile(lambda passage: passage.fault is fault, newest_first):
-        began = passage.at
+    newest_first = dropwhile(lambda entry: entry.fault is not fault, reversed(incident.timeline))
+    for entry in takewhile(lambda entry: entry.fault is fault, newest_first):
+        began = entry.at
     return max(0.0, now - began)
 
 

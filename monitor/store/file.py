@@ -35,7 +35,7 @@ _OLDEST_SQLITE = (3, 37, 0)
 
 BUSY_TIMEOUT: Seconds = 5.0
 _PRIVATE = 0o600  # the fingerprint key is in it
-_SURROUNDINGS = frozenset(
+_NOT_THE_FILE = frozenset(
     {
         sqlite3.SQLITE_PERM,
         sqlite3.SQLITE_BUSY,
@@ -107,7 +107,7 @@ class StateFile:
             self._lock = None
 
     def _lock_it(self) -> None:
-        """Two daemons on one file would tell everything twice. The lock dies with the process, however that ends."""
+        """Two daemons on one file would deliver everything twice. The lock dies with the process, however that ends."""
         lock = os.open(f"{self.path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _PRIVATE)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -128,7 +128,7 @@ class StateFile:
             _check_modes(self.path)
             connection = _prepare(self.path)
         except (sqlite3.Error, UnicodeError) as error:  # the latter: an error message of SQLite's that quotes the file
-            if isinstance(error, sqlite3.Error) and primary_code(error) in _SURROUNDINGS:
+            if isinstance(error, sqlite3.Error) and primary_code(error) in _NOT_THE_FILE:
                 raise
         else:
             if _is_sound(connection):

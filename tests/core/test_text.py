@@ -51,7 +51,7 @@ def test_a_length_is_written_as_people_configure_it(seconds: float, said: str) -
     assert length_text(seconds) == said
 
 
-def test_a_change_is_told_as_far_as_it_is_known() -> None:
+def test_a_change_is_reported_as_far_as_it_is_known() -> None:
     """By whom, when, both or neither."""
     assert changed_text(START, "ana") == "changed by ana at 2027-01-15 08:00 UTC"
     assert changed_text(START, None) == "changed at 2027-01-15 08:00 UTC"

@@ -11,7 +11,7 @@ from monitor.notifiers import wording
 from monitor.notifiers.wording import Style, duration, utc
 from tests.fakes.clock import START
 from tests.notifiers import notices
-from tests.notifiers.notices import a_diagnosis, a_notice, an_incident, told_of
+from tests.notifiers.notices import a_diagnosis, a_notice, an_incident, notified_of
 
 PLAIN = Style(
     foreign=lambda text, limit: text[:limit], mixed=lambda text, limit: text[:limit], when=utc, code=str, bold=str
@@ -74,7 +74,7 @@ def test_a_name_is_known_for_as_long_as_it_was_borne_last() -> None:
         ]
     ]
     incident = an_incident(a_diagnosis(Fault.PROVIDER_FAILING), timeline=tuple(timeline))
-    notified = told_of(incident, fault=Fault.CONFIG_DRIFT)
+    notified = notified_of(incident, fault=Fault.CONFIG_DRIFT)
     news = wording.news(a_notice(Reason.CHANGED, incident, at=START + 360, notified=notified), PLAIN)
     assert "config_drift fixed after 4 min; still: The model provider is failing (provider_failing)" in news
 
@@ -82,7 +82,7 @@ def test_a_name_is_known_for_as_long_as_it_was_borne_last() -> None:
 def test_a_loss_whose_hop_is_found_out_is_not_called_fixed() -> None:
     """The traces are still lost: only more is known of where."""
     incident = an_incident(a_diagnosis(Fault.EXPORT_FAILING))
-    notified = told_of(incident, fault=Fault.TRACE_MISSING)
+    notified = notified_of(incident, fault=Fault.TRACE_MISSING)
     news = wording.news(a_notice(Reason.CHANGED, incident, at=START + 60, notified=notified), PLAIN)
     assert news.endswith(
         "trace_missing turned out to be: Traces are lost between TrueFoundry and Traceloop (export_failing)"
@@ -96,7 +96,7 @@ def test_a_loss_that_is_over_or_new_is_no_turn_of_the_other(before: Fault, after
     """Only a loss turns out to be another."""
     incident = an_incident(a_diagnosis(after))
     news = wording.news(
-        a_notice(Reason.CHANGED, incident, at=START + 60, notified=told_of(incident, fault=before)), PLAIN
+        a_notice(Reason.CHANGED, incident, at=START + 60, notified=notified_of(incident, fault=before)), PLAIN
     )
     assert news.endswith(f"{before} fixed after 1 min; still: {FAULTS[after].title} ({after})")
 
@@ -107,7 +107,7 @@ def test_a_loss_that_is_over_or_new_is_no_turn_of_the_other(before: Fault, after
 def test_what_is_explained_is_named_below_the_first_line_only(before: Severity, news: str) -> None:
     """Also where the reader knows the incident by that name."""
     incident = an_incident(a_diagnosis(Fault.EXPORTER_DISABLED, explained=(Fault.TRACE_LATE,)))
-    notified = told_of(incident, fault=Fault.TRACE_LATE, severity=before)
+    notified = notified_of(incident, fault=Fault.TRACE_LATE, severity=before)
     notice = a_notice(Reason.CHANGED, incident, at=START + 60, notified=notified)
     first = wording.news(notice, PLAIN)
     assert first.endswith(f"Trace export is switched off (exporter_disabled){news}")

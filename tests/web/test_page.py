@@ -94,10 +94,10 @@ def test_a_broken_target_says_what_where_since_when_why_and_what_next() -> None:
 
 def test_who_has_it_and_what_is_muted_is_said() -> None:
     """Acknowledged, silenced, waiting, opened again."""
-    site = broken(acked_by="ada", reopened=(START - 60,), waiting="mended 07:58 by bob, waiting for traces")
+    site = broken(acked_by="ada", reopened=(START - 60,), waiting="fixed 07:58 by bob, waiting for traces")
     site.state = replace(site.state, silences=(Silence(id="s", target="pr*", ends_at=START + 3600, comment="upgrade"),))
     page = a_page(site)
-    notes = "mended 07:58 by bob, waiting for traces · acknowledged by ada · silenced until 09:00 UTC · opened 2 times"
+    notes = "fixed 07:58 by bob, waiting for traces · acknowledged by ada · silenced until 09:00 UTC · opened 2 times"
     assert notes in page.text
     assert "Silenced now pr* any fault until 09:00 UTC · upgrade" in page.text
 
@@ -170,7 +170,7 @@ def test_without_targets_it_says_so() -> None:
 
 
 def test_the_monitors_own_troubles_stand_on_top() -> None:
-    """A monitor that cannot tell anybody is itself an emergency."""
+    """A monitor that cannot notify anybody is itself an emergency."""
     page = a_page(Site(troubles=("slack cannot be told since 07:49 UTC: `channel_not_found`",)))
     assert "The monitor itself slack cannot be told since 07:49 UTC: channel_not_found" in page.text
     assert "The monitor itself" not in a_page(Site()).text
