@@ -6,7 +6,8 @@ from typing import Any
 
 from monitor.cli.table import paint
 from monitor.core.model import Instant
-from monitor.notifiers.wording import duration, utc
+from monitor.core.text import length_text
+from monitor.notifiers.wording import utc
 
 _NOTHING = "-"
 
@@ -63,7 +64,7 @@ def incident_lines(incidents: Iterable[Object], now: Instant) -> Iterator[str]:
     rows = [("incident", "severity", "fault", "opened", "resolved", "duration", "acknowledged", "what")]
     for one in incidents:
         opened, closed = one["opened_at"], one["closed_at"]
-        lasted = duration(max(0.0, (closed if closed is not None else now) - opened))
+        lasted = length_text(max(0.0, (closed if closed is not None else now) - opened))
         rows.append(
             (
                 one["id"],

@@ -78,7 +78,7 @@ class WebhookNotifier:
                 "open": incident.open,
                 "opened_at": _time(incident.opened_at),
                 "closed_at": _time(incident.closed_at),
-                "since": _time(wording.began_at(incident)),
+                "since": _time(incident.lasts_since),
                 "reopened": len(incident.reopened),
                 "acknowledged_by": self._show(incident.acked_by or "") if acknowledged(incident) else None,
                 "silenced": notice.silenced_until is not None,

@@ -14,12 +14,13 @@ from monitor.core.inputs import NoticeDelivered
 from monitor.core.model import CheckName, Fault, Instant, Severity, TargetName
 from monitor.core.silence import Silence
 from monitor.core.state import State
+from monitor.core.text import length_text
 from monitor.web.day import Dot, dot_of
 from monitor.web.panel import RANK, About, Row, make_row
 from monitor.web.payloads import active_until
 from monitor.web.pictures import HEIGHTS, dot_text
 from monitor.web.runbooks import runbook_html
-from monitor.web.texts import clamp, duration_text, render
+from monitor.web.texts import clamp, render
 
 REFRESH_EVERY = 30
 """Seconds, of the overview, which has nothing to be typed into but the filter."""
@@ -237,7 +238,7 @@ def _headline(rows: list[Row], now: Instant) -> tuple[str, str]:
     if row.incident is None:
         return worst, f"{_HEADS[worst]}: {row.name}: {clamp(row.report['summary'])}"
     title = row.incident.diagnosis.title or row.report["summary"]
-    return worst, f"{_HEADS[worst]}: {row.name}: {clamp(title)}, for {duration_text(now - row.incident.opened_at)}"
+    return worst, f"{_HEADS[worst]}: {row.name}: {clamp(title)}, for {length_text(now - row.incident.opened_at)}"
 
 
 def _notified(incident: Incident, notices: tuple[NoticeDelivered, ...]) -> list[Notified]:

@@ -8,7 +8,7 @@ from monitor.core.faults import FAULTS
 from monitor.core.incident import Losses, Reason, TimelineEntry
 from monitor.core.model import Fault, Severity
 from monitor.notifiers import wording
-from monitor.notifiers.wording import Style, duration, utc
+from monitor.notifiers.wording import Style, utc
 from tests.fakes.clock import START
 from tests.notifiers import notices
 from tests.notifiers.notices import a_diagnosis, a_notice, an_incident, notified_of
@@ -16,27 +16,6 @@ from tests.notifiers.notices import a_diagnosis, a_notice, an_incident, notified
 PLAIN = Style(
     foreign=lambda text, limit: text[:limit], mixed=lambda text, limit: text[:limit], when=utc, code=str, bold=str
 )
-
-
-@pytest.mark.parametrize(
-    ("seconds", "words"),
-    [
-        (0, "0 s"),
-        (59.9, "59 s"),
-        (60, "1 min"),
-        (3599, "59 min"),
-        (3600, "1 h"),
-        (3900, "1 h 5 min"),
-        (86_400, "1 d"),
-        (200_000, "2 d 7 h"),
-        (-1, "an unknown time"),
-        (float("inf"), "an unknown time"),
-        (float("nan"), "an unknown time"),
-    ],
-)
-def test_a_duration_has_at_most_two_units(seconds: float, words: str) -> None:
-    """Nobody needs seconds after hours."""
-    assert duration(seconds) == words
 
 
 @pytest.mark.parametrize("moment", [0.0, -1e300, 1e300, float("inf"), float("nan")])
@@ -154,7 +133,7 @@ def test_late_and_lost_traces_are_named_as_far_as_there_is_room() -> None:
     """And how many more there are."""
     losses = Losses(sent=9, late=1, lost=7, longest_delay=412.0, late_ids=("aa",), lost_ids=("bb", "cc"))
     assert wording.losses(a_notice(Reason.RESOLVED, an_incident(closed_at=START, losses=losses)), PLAIN) == [
-        "9 canaries: 1 arrived in time, 1 arrived late (after 412 s), 7 lost.",
+        "9 canaries: 1 arrived in time, 1 arrived late (after 6 min 52 s), 7 lost.",
         "Late, the longest first: aa",
         "Lost, the newest first: bb, cc and 5 more",
     ]

@@ -112,7 +112,7 @@ async def test_what_is_found_after_the_end_is_put_right_wherever_the_end_was_rep
     notified = replace(resolved.notified, receipt=receipt, closed=True)
     edit = replace(resolved, reason=Reason.EDITED, incident=found, notified=notified, mention=False, broadcast=False)
     assert await bot.deliver(edit) == receipt
-    said = "9 canaries: 4 arrived in time, 5 arrived late (after up to 900 s)."
+    said = "9 canaries: 4 arrived in time, 5 arrived late (after up to 15 min)."
     (answer,) = slack.thread(slack.root())
     assert said in slack.root()["text"]
     assert said in answer["text"]

@@ -302,7 +302,7 @@ def test_resolved_says_how_long_why_and_what_was_lost() -> None:
         assert "From <!date^1799999940^" in said
         assert "to <!date^1800000900^" in said
         assert "Resolved: `exporter_disabled` fixed 08:12 UTC by ana." in said
-        assert "9 canaries: 4 arrived in time, 3 arrived late (after up to 412 s), 2 lost." in said
+        assert "9 canaries: 4 arrived in time, 3 arrived late (after up to 6 min 52 s), 2 lost." in said
         assert "Next step" not in said
         assert "```" not in said
     assert "*What was seen*" in shown(root(notices.resolved(), FRAME))
