@@ -298,7 +298,11 @@ def _read_table(connection: sqlite3.Connection, table: str, columns: str) -> _Ro
 
 def _carry_over(found: Mapping[str, _Rows], fresh: sqlite3.Connection) -> str:
     targets, silences, entries = _targets(found["targets"]), _silences(found["silences"]), _entries(found["history"])
-    keys = [row for row in found["meta"].values() if _is_key(*row)][:1]
+    keys = [
+        (name, value)
+        for name, value in found["meta"].values()
+        if name == FINGERPRINT_KEY.encode() and isinstance(value, bytes) and len(value) == KEY_BYTES
+    ][:1]
     fresh.execute("BEGIN IMMEDIATE")
     fresh.executemany("INSERT INTO meta (name, value) VALUES (?, ?)", [(FINGERPRINT_KEY, value) for _, value in keys])
     fresh.executemany("INSERT INTO targets (name, document) VALUES (?, ?)", targets.items())
@@ -310,10 +314,6 @@ def _carry_over(found: Mapping[str, _Rows], fresh: sqlite3.Connection) -> str:
     gone = {shown_name(name.decode("utf-8", "replace")) for name, _ in found["targets"].values()} - targets.keys()
     lost = f"; nothing of {', '.join(sorted(gone))}" if gone else ""
     return f"{len(targets)} targets, {len(silences)} silences, {len(entries)} entries of the history, {key}{lost}"
-
-
-def _is_key(name: object, value: object) -> bool:
-    return name == FINGERPRINT_KEY.encode() and isinstance(value, bytes) and len(value) == KEY_BYTES
 
 
 def _targets(rows: _Rows) -> dict[str, str]:

@@ -36,13 +36,9 @@ def ago_text(at: Instant, now: Instant) -> str:
 
 def time_text(at: Instant, now: Instant | None = None) -> str:
     """`14:02 UTC` of the day of `now`, else with the date."""
-    moment = _moment(at)
+    moment = datetime.fromtimestamp(_in_calendar(at), UTC)
     today = now is not None and datetime.fromtimestamp(now, UTC).date() == moment.date()
     return moment.strftime("%H:%M UTC" if today else "%Y-%m-%d %H:%M UTC")
-
-
-def _moment(at: Instant) -> datetime:
-    return datetime.fromtimestamp(_in_calendar(at), UTC)
 
 
 def _in_calendar(at: Instant) -> Instant:

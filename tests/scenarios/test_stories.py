@@ -277,7 +277,9 @@ async def test_a_trace_that_was_given_up_is_found_again() -> None:
         losses = home.state.incidents[-1].losses
         assert losses is not None
         assert losses.late > 0
-        assert f"{losses.late} arrived late (after up to {length_text(losses.longest_delay or 0.0)})" in home.roots[0].text
+        assert (
+            f"{losses.late} arrived late (after up to {length_text(losses.longest_delay or 0.0)})" in home.roots[0].text
+        )
 
 
 async def test_root_and_broadcast_resolve_say_the_same_of_what_was_lost() -> None:
