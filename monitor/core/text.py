@@ -17,9 +17,9 @@ def moment_text(moment: Instant) -> str:
     return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
-def rfc3339(moment: Instant) -> str:
+def rfc3339(moment: Instant, timespec: str = "seconds") -> str:
     """As scripts and browsers read it, UTC: https://www.rfc-editor.org/rfc/rfc3339."""
-    return datetime.fromtimestamp(moment, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    return datetime.fromtimestamp(moment, UTC).isoformat(timespec=timespec).replace("+00:00", "Z")
 
 
 def changed_text(at: Instant | None, by: str | None) -> str | None:

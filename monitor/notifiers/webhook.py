@@ -15,13 +15,13 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 
 from monitor.core.faults import FAULTS
 from monitor.core.incident import Losses, Notice
 from monitor.core.model import Instant, Seconds, Service
 from monitor.core.notify import acknowledged, shown
+from monitor.core.text import rfc3339
 from monitor.http import Http
 from monitor.notifiers import refused, taken, unanswered, wording
 from monitor.ports import Clock, Unreachable
@@ -160,6 +160,4 @@ def _losses(losses: Losses | None) -> dict[str, Any] | None:
 
 
 def _time(instant: Instant | None) -> str | None:
-    if instant is None or not wording.is_a_moment(instant):
-        return None
-    return datetime.fromtimestamp(instant, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return rfc3339(instant, "milliseconds") if instant is not None and wording.is_a_moment(instant) else None
