@@ -71,7 +71,7 @@ def test_while_it_waits_for_traces(command: str, presses: int, sandbox: LiveSand
 
 @pytest.mark.parametrize("presses", [1, 2])
 def test_the_demonstration(presses: int) -> None:
-    """While it tells its story."""
+    """While it runs."""
     process = started("demo")
     wait_for(process.stdout, "http://")
     interrupted(process, presses)

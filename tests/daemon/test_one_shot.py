@@ -30,7 +30,7 @@ from tests.sampling import sample
 C = CheckName
 DEMO = TargetName("demo")
 PASSING = {"config": "pass", "gateway": "pass", "canary": "pass", "arrival": "pass", "control": "pass"}
-_NOT_TOLD_APART = frozenset({Fault.TRACE_NOT_CREATED, Fault.EXPORT_FAILING})
+_INDISTINCT = frozenset({Fault.TRACE_NOT_CREATED, Fault.EXPORT_FAILING})
 _MAY_BE_OVERLOOKED = frozenset({"trace_missing_some", "read_api_pages"})  # this canary's trace may be there
 
 
@@ -81,7 +81,7 @@ async def test_every_fault_gets_its_own_name_or_none(tmp_path: Path, name: str) 
     async with world(tmp_path, content=fault.needs_content) as it:
         await it.sandbox.break_(name)
         described = await it.look()
-        named = set(fault.named) | ({Fault.TRACE_MISSING} if _NOT_TOLD_APART & set(fault.named) else set())
+        named = set(fault.named) | ({Fault.TRACE_MISSING} if _INDISTINCT & set(fault.named) else set())
         match described["verdict"]:
             case "fail":
                 assert described["fault"] in named
@@ -376,7 +376,7 @@ async def test_progress_names_what_was_seen(tmp_path: Path) -> None:
         assert any(text.startswith("demo: arrival pass: the trace arrived after") for text in it.said)
 
 
-async def test_the_hops_are_told_apart_where_the_own_store_is_proven(tmp_path: Path) -> None:
+async def test_the_hops_are_distinguished_where_the_own_store_is_proven(tmp_path: Path) -> None:
     """The control span is sent after the canary: what it shows proves something of the canary's trace."""
     async with world(tmp_path) as it:
         await it.sandbox.break_("export_failing")

@@ -6,7 +6,7 @@ import pytest
 
 from monitor.core.model import Fault
 from tests.sampling import sample
-from tools.golden import FOLDER, STORIES, tell
+from tools.golden import FOLDER, STORIES, notices
 
 FILES = {path.stem: path.read_text(encoding="utf-8") for path in FOLDER.glob("*.txt")}
 _DIALECT = re.compile(
@@ -23,7 +23,7 @@ def test_there_is_one_file_for_each_fault() -> None:
 @pytest.mark.parametrize("fault", sample(STORIES, every=5))
 async def test_what_slack_shows_is_what_the_file_says(fault: str) -> None:
     """Opened, changed, resolved, word by word."""
-    assert await tell(fault) == FILES[fault]
+    assert await notices(fault) == FILES[fault]
 
 
 @pytest.mark.parametrize("fault", STORIES)
@@ -51,7 +51,7 @@ def test_the_end_is_said_with_the_word_resolved(fault: str) -> None:
 
 @pytest.mark.parametrize("fault", STORIES)
 def test_it_is_plain_english(fault: str) -> None:
-    """No word of a dialect, and no sentence twice in one message."""
+    """No invented word, and no sentence twice in one message."""
     assert not _DIALECT.findall(FILES[fault])
     for message in FILES[fault].split("=== "):
         lines = [line for line in message.split("\n") if len(line) > 30]

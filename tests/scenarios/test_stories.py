@@ -7,7 +7,8 @@ import pytest
 from monitor.core.canary import Outcome
 from monitor.core.incident import Reason
 from monitor.core.model import CheckName, Fault, Severity
-from monitor.notifiers.wording import duration, utc
+from monitor.core.text import length_text
+from monitor.notifiers.wording import utc
 from monitor.sandbox import FAULTS, Variant
 from tests.fakes.store import MemoryStore
 from tests.sampling import sample
@@ -172,7 +173,7 @@ async def test_a_second_fault_is_also_wrong_and_takes_over() -> None:
         await home.fix("gateway_unreachable")
         await home.until_reported("changed", DRIFT, limit=25)
         await home.advance(0)
-        lasted = duration(home.clock.now() - opened_at)
+        lasted = length_text(home.clock.now() - opened_at)
         still = f"Trace export points at the wrong URL ({DRIFT})"
         assert f"gateway_unreachable fixed after {lasted}; still: {still}" in home.thread(root)[-1]
         await home.fix()
@@ -276,7 +277,9 @@ async def test_a_trace_that_was_given_up_is_found_again() -> None:
         losses = home.state.incidents[-1].losses
         assert losses is not None
         assert losses.late > 0
-        assert f"{losses.late} arrived late (after up to {losses.longest_delay:.0f} s)" in home.roots[0].text
+        assert (
+            f"{losses.late} arrived late (after up to {length_text(losses.longest_delay or 0.0)})" in home.roots[0].text
+        )
 
 
 async def test_root_and_broadcast_resolve_say_the_same_of_what_was_lost() -> None:
@@ -447,7 +450,7 @@ async def test_what_is_found_after_the_resolve_is_written_into_the_message_and_n
         assert after is not None
         assert (after.sent, after.lost, after.unclear) == (before.sent, 0, 0)
         assert after.late >= before.lost
-        assert f"{after.late} arrived late (after up to {after.longest_delay:.0f} s)" in root.text
+        assert f"{after.late} arrived late (after up to {length_text(after.longest_delay or 0.0)})" in root.text
         assert "Lost" not in root.text
         assert "resolved" in root.text.partition("\n")[0]
         assert (len(home.messages), len(home.calls)) == (notified, calls)
