@@ -1,8 +1,6 @@
 """A real Prometheus scrapes the daemon, answers queries about it, and fires the shipped alerts."""
 
-import json
 import subprocess
-import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.e2e.harness import ROOT, SandboxProcess, daemon_running, prometheus_running
+from tests.e2e.harness import ROOT, SandboxProcess, daemon_running, prometheus_running, query
 from tools.processes import wait_until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
@@ -43,15 +41,8 @@ def prometheus(daemon: str, directory: Path) -> Iterator[str]:
         yield url
 
 
-def _query(prometheus: str, expression: str) -> list[dict[str, Any]]:
-    url = f"{prometheus}/api/v1/query?{urllib.parse.urlencode({'query': expression})}"
-    with urllib.request.urlopen(url, timeout=10) as answer:  # noqa: S310 - loopback
-        result: list[dict[str, Any]] = json.load(answer)["data"]["result"]
-    return result
-
-
 def _labels(prometheus: str, expression: str, *names: str) -> set[tuple[str, ...]]:
-    return {tuple(row["metric"].get(name, "") for name in names) for row in _query(prometheus, expression)}
+    return {tuple(row["metric"].get(name, "") for name in names) for row in query(prometheus, expression)}
 
 
 def test_prometheus_answers_a_query_for_the_verdicts(prometheus: str) -> None:
