@@ -1,5 +1,6 @@
 """A real Prometheus scrapes the daemon, answers queries about it, and fires the shipped alerts."""
 
+import json
 import subprocess
 import urllib.request
 from collections.abc import Iterator
@@ -75,6 +76,49 @@ def test_nothing_fires_while_all_is_well_and_a_fault_does(prometheus: str, sandb
         within=30,
         what="the fixed configuration",
     )
+
+
+def test_a_monitor_that_vanishes_from_discovery_is_down_and_is_back_with_its_target(
+    daemon: str, tmp_path: Path
+) -> None:
+    """Discovered as Prometheus Operator does it: more labels, the job renamed by a relabelling, the monitor's own labels honoured.
+
+    TraceMonitorDown waits for three seconds instead of two minutes, in a copy of the rules.
+    """
+    rules = yaml.safe_load((SHIPPED / "rules.yml").read_text())
+    (down,) = (rule for group in rules["groups"] for rule in group["rules"] if rule.get("alert") == "TraceMonitorDown")
+    down["for"] = "3s"
+    (tmp_path / "rules.yml").write_text(yaml.safe_dump(rules))
+    labels = {"namespace": "ops", "pod": "m-1", "container": "monitor", "endpoint": "http", "service": "monitor"}
+    found, discovered = [{"targets": [daemon.removeprefix("http://")], "labels": labels}], tmp_path / "discovered.json"
+    discovered.write_text(json.dumps(found))
+    scrape = {
+        "job_name": "podMonitor/ops/gateway-trace-monitor/0",
+        "honor_labels": True,
+        "scrape_interval": "1s",
+        "scrape_timeout": "1s",
+        "file_sd_configs": [{"files": [str(discovered)], "refresh_interval": "1s"}],
+        "relabel_configs": [{"target_label": "job", "replacement": "trace-monitor"}],
+    }
+    configuration = {
+        "global": {"evaluation_interval": "1s"},
+        "rule_files": ["rules.yml"],
+        "scrape_configs": [scrape],
+    }
+    firing = 'ALERTS{alertname="TraceMonitorDown",alertstate="firing"}'
+    with prometheus_running(tmp_path, configuration) as prometheus:
+        up = 'up{job="trace-monitor"} == 1'
+        wait_until(lambda: _labels(prometheus, up, "pod") == {("m-1",)}, within=30, what="the first scrape")
+        asked = _labels(prometheus, "trace_monitor_remote_requests_total", "service")
+        assert ("gateway",) in asked
+        assert ("monitor",) not in asked
+        wait_until(lambda: _labels(prometheus, firing, "job") == set(), within=15, what="quiet")
+        discovered.write_text("[]")
+        wait_until(lambda: _labels(prometheus, firing, "job") == {("trace-monitor",)}, within=30, what="the alert")
+        assert query(prometheus, "up") == []
+        discovered.write_text(json.dumps(found))
+        wait_until(lambda: _labels(prometheus, firing, "job") == set(), within=30, what="the end of the alert")
+        assert _labels(prometheus, up, "pod") == {("m-1",)}
 
 
 def test_promtool_is_content_with_the_metrics(daemon: str) -> None:
