@@ -84,7 +84,7 @@ async def test_a_schedule_that_stands_still_is_silence() -> None:
         assert pulse.heartbeat.problem == "withheld: the scheduler does not run"
 
 
-@pytest.mark.parametrize("check", sample(["gateway", "config", "canary", "control"], every=3))
+@pytest.mark.parametrize("check", sample(["gateway", "config", "canary", "control"], every=4))
 async def test_a_check_that_does_not_look_is_silence(check: str) -> None:
     """Whichever it is: three times its cadence and its deadline after it looked last."""
     async with home() as it:
@@ -141,7 +141,7 @@ async def test_without_a_notifier_checking_is_enough() -> None:
         await it.daemon.notify_by(())
         await it.clock.advance(30)
         await it.sandbox.break_("exporter_disabled")
-        await it.clock.advance(1000)
+        await it.clock.advance(400)
         assert await Pulse(it).beats()
 
 
@@ -179,7 +179,7 @@ async def test_a_notifier_that_hangs_is_silence() -> None:
         assert not beats[-1]
 
 
-@pytest.mark.parametrize("fails", ["refreshing", "what is due", "the state file", "the self-test"])
+@pytest.mark.parametrize("fails", sample(["refreshing", "the state file", "what is due", "the self-test"], every=2))
 async def test_what_else_keeps_notifying_from_working_stops_the_heartbeat(fails: str) -> None:
     """After five minutes; fixed, it beats at once, and five new minutes are forgiven."""
     async with home() as it:

@@ -99,6 +99,7 @@ async def test_an_opening_fires(cluster: Cluster) -> None:
     assert alert["annotations"]["impact"].endswith("the difference has existed since 2027-01-15 07:59 UTC.")
     assert alert["annotations"]["path"] == "gateway ✅ → TrueFoundry ❔ → export ❌ → Traceloop ✅"
     assert alert["annotations"]["runbook_url"] == "https://monitor.acme.dev/runbooks/config_drift"
+    assert alert["annotations"]["dashboard_url"] == f"https://monitor.acme.dev/incidents/{notices.an_incident().id}"
     assert alert["generatorURL"] == "https://monitor.acme.dev/"
     assert moment(alert["startsAt"]) == START
     assert moment(alert["endsAt"]) == START + LASTS

