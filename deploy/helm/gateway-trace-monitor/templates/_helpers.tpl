@@ -238,3 +238,22 @@ metricRelabelings:
   {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- end }}
+
+{{- /* Refuse a secret in `config`: everybody who may read ConfigMaps could read it. `parts`: what is left of a path of
+files/secret-settings.txt, where `*` is any key; `node`: what is there; `path`: the way so far. */}}
+{{- define "gtm.refuseSecret" -}}
+{{- $path := .path }}
+{{- if not .parts }}
+{{- if and (kindIs "string" .node) .node }}
+{{- fail (printf "config.%s is a secret and does not belong in a ConfigMap: put it into the Secret as the key %s (existingSecret, externalSecret or secret.values)" (join "." $path) (join "__" $path)) }}
+{{- end }}
+{{- else if kindIs "map" .node }}
+{{- $part := first .parts }}
+{{- $rest := rest .parts }}
+{{- range $key, $below := .node }}
+{{- if or (eq $part "*") (eq $part $key) }}
+{{- include "gtm.refuseSecret" (dict "node" $below "parts" $rest "path" (append $path $key)) }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
