@@ -2,6 +2,8 @@
 
 import base64
 import os
+import re
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -13,7 +15,9 @@ import pytest
 import yaml
 
 from monitor.core.model import TargetName
-from tests.deploy.chart import MOUNTED, ROOT, Helm, Refused, Rendered, installed, keep_promises, merged
+from monitor.version import VERSION
+from tests.deploy.chart import MOUNTED, ROOT, Helm, Refused, Rendered, containers, installed, keep_promises, merged
+from tests.deploy.test_chart_files import EXAMPLES, PAGES
 from tools.chart_values import CHART
 
 pytestmark = pytest.mark.e2e
@@ -378,16 +382,24 @@ def test_the_rules_are_the_very_rules(helm: Helm) -> None:
     assert "{{ $labels.target }}" in rendered.text
 
 
-def test_each_dashboard_is_in_the_config_map_of_the_sidecar(helm: Helm) -> None:
-    """As it stands, with Grafana's own braces; while there is none, there is no ConfigMap."""
-    dashboards = {path.name: path.read_text() for path in sorted((ROOT / "deploy" / "grafana").glob("*.json"))}
-    found = [
-        each for each in helm.template(CASES["everything"]).all("ConfigMap") if "trace-monitor.yaml" not in each["data"]
-    ]
-    assert len(found) == bool(dashboards)
-    for config_map in found:
-        assert config_map["metadata"]["labels"]["grafana_dashboard"] == "1"
-        assert config_map["data"] == {f"gateway-trace-monitor-{name}": text for name, text in dashboards.items()}
+def test_each_dashboard_is_in_the_config_map_of_the_sidecar(helm: Helm, tmp_path: Path) -> None:
+    """As it stands, with Grafana's own braces; without a dashboard there is no ConfigMap."""
+    shutil.copytree(CHART, tmp_path / "chart")  # what is a link becomes a file
+    directory = tmp_path / "chart" / "files" / "dashboards"
+    (directory / "more.json").write_text('{"legendFormat": "{{target}}"}\n')
+    dashboards = {f"gateway-trace-monitor-{path.name}": path.read_text() for path in directory.glob("*.json")}
+    values = merged(MINIMAL, {"dashboard": {"enabled": True}})
+    (found,) = _dashboards(helm.template(values, chart=tmp_path / "chart"))
+    assert found["metadata"]["labels"]["grafana_dashboard"] == "1"
+    assert found["data"] == dashboards
+    assert "gateway-trace-monitor-more.json" in dashboards
+    assert _dashboards(helm.template(MINIMAL, chart=tmp_path / "chart")) == []
+    shutil.rmtree(directory)
+    assert _dashboards(helm.template(merged(values, {"commonLabels": {"a": "b"}}), chart=tmp_path / "chart")) == []
+
+
+def _dashboards(rendered: Rendered) -> list[dict[str, Any]]:
+    return [each for each in rendered.all("ConfigMap") if "trace-monitor.yaml" not in each["data"]]
 
 
 def test_the_network_policy_allows_what_is_needed(helm: Helm) -> None:
@@ -499,6 +511,12 @@ def test_the_package_holds_the_rules_and_needs_nothing_beside_it(helm: Helm, tmp
     assert helm.template(EVERYTHING, chart=package).objects == helm.template(EVERYTHING).objects
 
 
+@pytest.mark.parametrize("values", EXAMPLES, ids=[page.name for page in PAGES])
+def test_the_guides_values_are_accepted(helm: Helm, values: str) -> None:
+    """What people copy from a page works."""
+    keep_promises(helm.template(yaml.safe_load(values)))
+
+
 # --- without Helm ----------------------------------------------------------------------------------------------------
 
 
@@ -522,3 +540,19 @@ def test_the_plain_manifests_keep_the_same_promises() -> None:
     assert {each["metadata"]["namespace"] for each in rest} == {namespace["metadata"]["name"]}
     moved = [merged(each, {"metadata": {"namespace": "monitoring"}}) for each in rest]
     keep_promises(Rendered(moved, built))
+
+
+def test_the_overlay_of_the_guide_works(tmp_path: Path) -> None:
+    """The image is another one, and the configuration is the overlay's, which the monitor accepts."""
+    guide = (ROOT / "deploy" / "kubernetes" / "README.md").read_text()
+    for name, text in re.findall(r"```yaml\n# ([\w.]+)\n(.*?)```", guide, re.DOTALL):
+        (tmp_path / name).write_text(text)
+    (tmp_path / "gateway-trace-monitor").mkdir()
+    shutil.copytree(ROOT / "deploy" / "kubernetes", tmp_path / "gateway-trace-monitor" / "deploy" / "kubernetes")
+    built = subprocess.run(
+        [installed("kubectl"), "kustomize", tmp_path], capture_output=True, text=True, check=True
+    ).stdout
+    rendered = Rendered([each for each in yaml.safe_load_all(built) if each["kind"] != "Namespace"], built)
+    images = {container["image"] for container in containers(rendered.monitor)}
+    assert images == {f"registry.example.com/gateway-trace-monitor:{VERSION}"}
+    assert rendered.configuration().settings.targets.keys() == {"prod"}
