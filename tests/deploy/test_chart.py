@@ -1,6 +1,7 @@
 """The Helm chart, rendered by Helm 4 and Helm 3 with many values: `make chart-test`."""
 
 import base64
+import json
 import os
 import re
 import shutil
@@ -329,13 +330,15 @@ def test_the_secret_is_where_it_is_said_to_be(helm: Helm) -> None:
 def test_the_operator_scrapes_under_the_name_that_the_rules_know(
     helm: Helm, case: str, kind: str, endpoints: str
 ) -> None:
-    """The job of the rules, for both ways; and one instance, whichever pod it is, at an address that the cluster resolves."""
+    """The job of the rules, for both ways; and the same series whichever pod it is, at an address that the cluster resolves."""
     rendered = helm.template(CASES[case])
     (endpoint,) = rendered.one(kind)["spec"][endpoints]
     port = rendered.one("Service")["spec"]["ports"][0]["port"]
-    relabelled = {each["targetLabel"]: each["replacement"] for each in endpoint["relabelings"]}
+    *named, dropped = endpoint["relabelings"]
+    relabelled = {each["targetLabel"]: each["replacement"] for each in named}
     (job,) = yaml.safe_load((ROOT / "deploy" / "prometheus" / "scrape.yml").read_text())["scrape_configs"]
     assert relabelled == {"job": job["job_name"], "instance": f"trace-monitor.monitoring.svc:{port}"}
+    assert dropped == {"action": "labeldrop", "regex": "pod"}
     assert endpoint["honorLabels"] is True
     assert (endpoint["port"], endpoint["path"], endpoint["scheme"]) == ("http", "/metrics", "http")
 
@@ -509,6 +512,24 @@ def test_the_package_holds_the_rules_and_needs_nothing_beside_it(helm: Helm, tmp
     assert all(member.isfile() for member in inside.values())
     assert not any(name.startswith("ci/") for name in inside)
     assert helm.template(EVERYTHING, chart=package).objects == helm.template(EVERYTHING).objects
+
+
+def test_it_can_be_a_part_of_another_chart(helm: Helm, tmp_path: Path) -> None:
+    """With a condition and global values; its own are still checked."""
+    helm.run("package", CHART, "--destination", tmp_path / "charts")
+    dependency = {"name": "gateway-trace-monitor", "version": ">=0.1.0", "condition": "gateway-trace-monitor.enabled"}
+    parent = {"apiVersion": "v2", "name": "platform", "version": "1.0.0", "dependencies": [dependency]}
+    (tmp_path / "Chart.yaml").write_text(json.dumps(parent))
+    values = {"global": {"team": "ml"}, "gateway-trace-monitor": {**MINIMAL, "enabled": True}}
+    rendered = helm.template(values, chart=tmp_path, release="platform")
+    keep_promises(rendered)
+    assert rendered.one("Deployment")["metadata"]["name"] == "platform-gateway-trace-monitor"
+    off = merged(values, {"gateway-trace-monitor": {"enabled": False}})
+    assert helm.template(off, chart=tmp_path, release="platform").objects == []
+    with pytest.raises(Refused, match="replicaCount"):
+        helm.template(
+            merged(values, {"gateway-trace-monitor": {"replicaCount": 2}}), chart=tmp_path, release="platform"
+        )
 
 
 @pytest.mark.parametrize("values", EXAMPLES, ids=[page.name for page in PAGES])
