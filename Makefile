@@ -21,7 +21,7 @@ SOURCES := monitor tests tools
 RULES   := deploy/prometheus
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all check format lint types layers schema docs docs-current diagnosis-matrix time-to-mention golden core-coverage fuzz e2e e2e-setup browser rules-test chart manifests chart-test size image image-test bench-busy bench-footprint bench-scale torture-kill \
+.PHONY: help demo test test-all check format lint types layers schema docs docs-current diagnosis-matrix time-to-mention golden core-coverage fuzz e2e e2e-setup browser rules-test chart manifests chart-setup chart-test size image image-test bench-busy bench-footprint bench-scale torture-kill \
         setup lock clean
 
 help:  ## say what there is
@@ -129,7 +129,10 @@ chart: $(VENV)/.test  ## write what is generated in the Helm chart anew: its sch
 manifests: chart  ## render the plain manifests in deploy/kubernetes from the chart (fetches helm)
 	@deploy/kubernetes/render.sh > deploy/kubernetes/.rendered && mv deploy/kubernetes/.rendered deploy/kubernetes/trace-monitor.yaml
 
-chart-test: $(VENV)/.test .venv-deploy/.locked  ## the Helm chart: lint, render with many values, validate, refuse (fetches helm 4 and helm 3)
+chart-setup: $(VENV)/.test .venv-deploy/.locked
+	@for tool in helm helm3 kubectl; do deploy/kubernetes/tools.sh $$tool >/dev/null || [ $$? -eq 3 ] || exit 1; done
+
+chart-test: chart-setup  ## the Helm chart: lint, render with many values, validate, refuse (fetches helm 4 and helm 3)
 	@$(BIN)/python -m pytest -q -m e2e tests/deploy $(PYTEST_ARGS)
 
 size: $(VENV)/.installed  ## how much there is to read, by package

@@ -144,6 +144,8 @@ def test_the_validation_can_fail(helm4: Helm, tmp_path: Path) -> None:
 
 def _validate(version: str, files: list[Path]) -> "subprocess.CompletedProcess[str]":
     tool = ROOT / ".venv-deploy" / "bin" / "kubernetes-validate"
+    if not tool.exists():
+        pytest.skip("no kubernetes-validate here: `make chart-test` installs it")
     command = [str(tool), "--kubernetes-version", version, "--strict", "--quiet", "--no-warn", *map(str, files)]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
