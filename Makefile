@@ -21,6 +21,7 @@ SOURCES := monitor tests tools
 RULES   := deploy/prometheus
 
 .DEFAULT_GOAL := help
+.PHONY: dist release-check release-test sbom licenses lint-workflows pre-commit
 .PHONY: help demo test test-all check format lint types layers schema docs docs-current diagnosis-matrix time-to-mention golden core-coverage fuzz e2e e2e-setup browser rules-test size image image-test bench-busy bench-footprint bench-scale torture-kill \
         setup lock clean
 
@@ -143,6 +144,36 @@ bench-scale: $(VENV)/.installed  ## what 1, 10, 50 and 200 targets cost: CPU, me
 torture-kill: $(VENV)/.installed  ## kill the real daemon again and again; what Slack holds stays true (KILLS=50, SEED=…)
 	@$(BIN)/python -m tools.torture_kill $(if $(KILLS),--kills $(KILLS)) $(if $(SEED),--seed $(SEED))
 
+# --- to release it ---------------------------------------------------------------------------------------------------
+
+release-check: $(VENV)/.installed  ## version and changelog agree (TAG=v1.2.3: and the tag; prints the release notes)
+	@$(BIN)/python -m tools.release_check $(TAG)
+
+dist: .venv-release/.locked  ## sdist and wheel in dist/, the same bytes from the same commit
+	@.venv-release/bin/python -m tools.dist
+
+release-test: $(VENV)/.test .venv-release/.locked  ## the sdist and the wheel: what is in them, pipx install, and the installed program (a minute)
+	@$(BIN)/python -m pytest -q -m e2e tests/deploy/test_install.py $(PYTEST_ARGS)
+
+# The environment that the wheel brings along, without pip, which is no part of it.
+.venv-shipped/.locked: requirements/runtime.txt .venv-release/.locked
+	@$(PYTHON) -m venv --clear --without-pip .venv-shipped
+	@.venv-release/bin/python -m pip --python .venv-shipped/bin/python --disable-pip-version-check $(LOCKED) requirements/runtime.txt
+	@touch $@
+
+sbom: .venv-shipped/.locked  ## dist/sbom.cdx.json: what the program brings along, as CycloneDX
+	@mkdir -p dist
+	@version=$$(sed -n 's/^VERSION = "\(.*\)"$$/\1/p' monitor/version.py) && \
+	 sed "s/^dynamic = .*/version = \"$$version\"/" pyproject.toml > .venv-shipped/pyproject.toml
+	@.venv-release/bin/cyclonedx-py environment .venv-shipped/bin/python --pyproject .venv-shipped/pyproject.toml \
+	  --mc-type application --output-reproducible --output-format JSON --output-file dist/sbom.cdx.json
+	@$(PYTHON) -c 'import json; print("dist/sbom.cdx.json ", len(json.load(open("dist/sbom.cdx.json"))["components"]), "components")'
+
+licenses: .venv-shipped/.locked  ## dist/licenses.txt: their licences, and that each may be shipped
+	@mkdir -p dist
+	@$(PYTHON) -m tools.licenses .venv-shipped > dist/licenses.txt
+	@echo "dist/licenses.txt"
+
 # --- environments ----------------------------------------------------------------------------------------------------
 # A stamp per step, so that a step is repeated only when its lock changed.
 
@@ -193,9 +224,9 @@ lock: .venv-lock/.locked  ## write requirements/*.txt anew (UPGRADE=1 for newer 
 	 compile ../pyproject.toml --extra slack-socket -c runtime.txt -o slack-socket.txt && \
 	 compile ../pyproject.toml --extra slack-socket test.in -c slack-socket.txt -c build.txt -o test.txt && \
 	 compile ../pyproject.toml --extra slack-socket test.in check.in -c test.txt -o check.txt && \
-	 for part in browser gateway clients lock; do compile $$part.in -o $$part.txt; done
+	 for part in browser gateway clients lock release workflows; do compile $$part.in -o $$part.txt; done
 
 clean:  ## remove what was made here
-	rm -rf $(VENV) .venv-browser .venv-clients .venv-gateway .venv-lock .venv-runtime build dist *.egg-info .mypy_cache .ruff_cache .hypothesis \
+	rm -rf $(VENV) .venv-browser .venv-clients .venv-gateway .venv-lock .venv-runtime .venv-release .venv-shipped .venv-workflows build dist *.egg-info .mypy_cache .ruff_cache .hypothesis \
 	       .import_linter_cache .coverage .e2e
 	find monitor tests tools -name __pycache__ -type d -prune -exec rm -rf {} +
