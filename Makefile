@@ -174,6 +174,29 @@ licenses: .venv-shipped/.locked  ## dist/licenses.txt: their licences, and that 
 	@$(PYTHON) -m tools.licenses .venv-shipped > dist/licenses.txt
 	@echo "dist/licenses.txt"
 
+# renovate: datasource=go depName=github.com/rhysd/actionlint
+ACTIONLINT_VERSION = v1.7.12
+ACTIONLINT = $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/gateway-trace-monitor/actionlint-$(ACTIONLINT_VERSION)/actionlint
+SCHEMA = .venv-workflows/bin/check-jsonschema --quiet --builtin-schema
+
+lint-workflows: .venv-workflows/.locked  ## .github/, renovate.json and the shell scripts, by their own checkers (seconds; actionlint needs Go)
+	@$(SCHEMA) vendor.github-workflows .github/workflows/*.yml
+	@$(SCHEMA) vendor.github-issue-forms .github/ISSUE_TEMPLATE/[!c]*.yml
+	@$(SCHEMA) vendor.github-issue-config .github/ISSUE_TEMPLATE/config.yml
+	@$(SCHEMA) vendor.renovate renovate.json
+	@.venv-workflows/bin/yamllint --strict --config-file .yamllint.yml .github .pre-commit-config.yaml
+	@.venv-workflows/bin/shellcheck --external-sources deploy/*/*.sh
+	@.venv-workflows/bin/zizmor --offline --quiet --no-progress --persona pedantic .github
+	@if command -v go >/dev/null; then $(MAKE) --no-print-directory "$(ACTIONLINT)" && \
+	   "$(ACTIONLINT)" -shellcheck .venv-workflows/bin/shellcheck -pyflakes ""; else echo "actionlint: skipped, no Go here"; fi
+	@echo "workflows: ok"
+
+pre-commit: .venv-workflows/.locked  ## every hook of .pre-commit-config.yaml on every file
+	@.venv-workflows/bin/pre-commit run --all-files
+
+$(ACTIONLINT):
+	@GOBIN="$(@D)" GOFLAGS= go install github.com/rhysd/actionlint/cmd/actionlint@$(ACTIONLINT_VERSION)
+
 # --- environments ----------------------------------------------------------------------------------------------------
 # A stamp per step, so that a step is repeated only when its lock changed.
 
