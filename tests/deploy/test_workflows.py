@@ -123,3 +123,11 @@ def test_a_report_of_a_bug_comes_with_what_the_doctor_says() -> None:
     (doctor,) = (field for field in form["body"] if field.get("id") == "doctor")
     assert "trace-monitor doctor --record" in doctor["attributes"]["description"]
     assert doctor["validations"]["required"] is True
+
+
+def test_the_image_can_be_built_with_every_lock_that_the_documentation_names() -> None:
+    """What `.dockerignore` keeps out is not there to be installed."""
+    allowed = (ROOT / ".dockerignore").read_text().splitlines()
+    documented = re.findall(r"--build-arg LOCK=([\w-]+)", (ROOT / "docs" / "slack-buttons.md").read_text())
+    assert documented == ["slack-socket"]
+    assert {f"!requirements/{lock}.txt" for lock in ("runtime", "build", *documented)} <= set(allowed)
