@@ -187,7 +187,7 @@ lint-workflows: .venv-workflows/.locked  ## .github/, renovate.json and the shel
 	@.venv-workflows/bin/yamllint --strict --config-file .yamllint.yml .github .pre-commit-config.yaml
 	@.venv-workflows/bin/shellcheck --external-sources deploy/*/*.sh
 	@.venv-workflows/bin/zizmor --offline --quiet --no-progress --persona pedantic .github
-	@if command -v go >/dev/null; then $(MAKE) --no-print-directory "$(ACTIONLINT)" && \
+	@if command -v go >/dev/null; then $(MAKE) -s --no-print-directory "$(ACTIONLINT)" && \
 	   "$(ACTIONLINT)" -shellcheck .venv-workflows/bin/shellcheck -pyflakes ""; else echo "actionlint: skipped, no Go here"; fi
 	@echo "workflows: ok"
 
@@ -247,7 +247,8 @@ lock: .venv-lock/.locked  ## write requirements/*.txt anew (UPGRADE=1 for newer 
 	 compile ../pyproject.toml --extra slack-socket -c runtime.txt -o slack-socket.txt && \
 	 compile ../pyproject.toml --extra slack-socket test.in -c slack-socket.txt -c build.txt -o test.txt && \
 	 compile ../pyproject.toml --extra slack-socket test.in check.in -c test.txt -o check.txt && \
-	 for part in browser gateway clients lock release workflows; do compile $$part.in -o $$part.txt; done
+	 compile release.in -c build.txt -o release.txt && \
+	 for part in browser gateway clients lock workflows; do compile $$part.in -o $$part.txt; done
 
 clean:  ## remove what was made here
 	rm -rf $(VENV) .venv-browser .venv-clients .venv-gateway .venv-lock .venv-runtime .venv-release .venv-shipped .venv-workflows build dist *.egg-info .mypy_cache .ruff_cache .hypothesis \
