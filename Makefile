@@ -179,13 +179,14 @@ ACTIONLINT_VERSION = v1.7.12
 ACTIONLINT = $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/gateway-trace-monitor/actionlint-$(ACTIONLINT_VERSION)/actionlint
 SCHEMA = .venv-workflows/bin/check-jsonschema --quiet --builtin-schema
 
-lint-workflows: .venv-workflows/.locked  ## .github/, renovate.json and the shell scripts, by their own checkers (seconds; actionlint needs Go)
+lint-workflows: .venv-workflows/.locked  ## .github/, renovate.json, Dockerfile and shell scripts, by their own checkers (seconds; actionlint needs Go)
 	@$(SCHEMA) vendor.github-workflows .github/workflows/*.yml
 	@$(SCHEMA) vendor.github-issue-forms .github/ISSUE_TEMPLATE/[!c]*.yml
 	@$(SCHEMA) vendor.github-issue-config .github/ISSUE_TEMPLATE/config.yml
 	@$(SCHEMA) vendor.renovate renovate.json
 	@.venv-workflows/bin/yamllint --strict --config-file .yamllint.yml .github .pre-commit-config.yaml
 	@.venv-workflows/bin/shellcheck --external-sources deploy/*/*.sh
+	@.venv-workflows/bin/hadolint Dockerfile
 	@.venv-workflows/bin/zizmor --offline --quiet --no-progress --persona pedantic .github
 	@if command -v go >/dev/null; then $(MAKE) -s --no-print-directory "$(ACTIONLINT)" && \
 	   "$(ACTIONLINT)" -shellcheck .venv-workflows/bin/shellcheck -pyflakes ""; else echo "actionlint: skipped, no Go here"; fi

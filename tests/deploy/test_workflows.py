@@ -50,8 +50,9 @@ def test_every_action_is_pinned_by_its_commit(workflow: Path) -> None:
 
 
 def test_an_action_has_one_version_everywhere() -> None:
-    """An upgrade that forgets one workflow is none."""
-    used = {line for path in WORKFLOWS for line in re.findall(r"uses: *(.+)$", path.read_text(), re.MULTILINE)}
+    """An upgrade that forgets one workflow, or the example in the guide, is none."""
+    pages = [*WORKFLOWS, ROOT / "docs" / "operating.md"]
+    used = {line for path in pages for line in re.findall(r"uses: *(.+)$", path.read_text(), re.MULTILINE)}
     assert len({line.partition("@")[0] for line in used}) == len(used)
 
 
