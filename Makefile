@@ -21,7 +21,6 @@ SOURCES := monitor tests tools
 RULES   := deploy/prometheus
 
 .DEFAULT_GOAL := help
-.PHONY: dist release-check release-test sbom licenses lint-workflows pre-commit
 .PHONY: help demo test test-all check format lint types layers schema docs docs-current diagnosis-matrix time-to-mention golden core-coverage fuzz e2e e2e-setup browser rules-test size image image-test bench-busy bench-footprint bench-scale torture-kill \
         setup lock clean
 
@@ -146,6 +145,8 @@ torture-kill: $(VENV)/.installed  ## kill the real daemon again and again; what 
 
 # --- to release it ---------------------------------------------------------------------------------------------------
 
+.PHONY: release-check dist release-test sbom licenses lint-workflows pre-commit
+
 release-check: $(VENV)/.installed  ## version and changelog agree (TAG=v1.2.3: and the tag; prints the release notes)
 	@$(BIN)/python -m tools.release_check $(TAG)
 
@@ -153,7 +154,7 @@ dist: .venv-release/.locked  ## sdist and wheel in dist/, the same bytes from th
 	@.venv-release/bin/python -m tools.dist
 
 release-test: $(VENV)/.test .venv-release/.locked  ## the sdist and the wheel: what is in them, pipx install, and the installed program (a minute)
-	@$(BIN)/python -m pytest -q -m e2e tests/deploy/test_install.py $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -q -m e2e tests/release $(PYTEST_ARGS)
 
 # The environment that the wheel brings along, without pip, which is no part of it.
 .venv-shipped/.locked: requirements/runtime.txt .venv-release/.locked
@@ -249,9 +250,11 @@ lock: .venv-lock/.locked  ## write requirements/*.txt anew (UPGRADE=1 for newer 
 	 compile ../pyproject.toml --extra slack-socket test.in -c slack-socket.txt -c build.txt -o test.txt && \
 	 compile ../pyproject.toml --extra slack-socket test.in check.in -c test.txt -o check.txt && \
 	 compile release.in -c build.txt -o release.txt && \
-	 for part in browser gateway clients lock workflows; do compile $$part.in -o $$part.txt; done
+	 compile workflows.in -o workflows.txt && \
+	 for part in browser gateway clients lock; do compile $$part.in -o $$part.txt; done
 
 clean:  ## remove what was made here
-	rm -rf $(VENV) .venv-browser .venv-clients .venv-gateway .venv-lock .venv-runtime .venv-release .venv-shipped .venv-workflows build dist *.egg-info .mypy_cache .ruff_cache .hypothesis \
+	rm -rf .venv-release .venv-shipped .venv-workflows
+	rm -rf $(VENV) .venv-browser .venv-clients .venv-gateway .venv-lock .venv-runtime build dist *.egg-info .mypy_cache .ruff_cache .hypothesis \
 	       .import_linter_cache .coverage .e2e
 	find monitor tests tools -name __pycache__ -type d -prune -exec rm -rf {} +
