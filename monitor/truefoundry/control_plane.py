@@ -4,12 +4,12 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import KW_ONLY, dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from monitor.core.canary import NONCE_ENTRY
 from monitor.core.gateway_policies import DEFAULT_DESTINATION, Caller, GatewayPolicy, GatewayPolicyKind
 from monitor.core.model import Instant, Seconds, Service, TraceId
+from monitor.core.text import rfc3339
 from monitor.core.trace import SpanFact
 from monitor.http import Answer, Http
 from monitor.ports import Clock, ConfigAnswer, Garbled
@@ -104,9 +104,8 @@ class TrueFoundryControlPlane:
         `default` (https://github.com/truefoundry/truefoundry-python-sdk, traces/raw_client.py).
         """
         by_nonce = {"gatewayRequestMetadataKey": NONCE_ENTRY, "operator": "EQUAL", "value": nonce}
-        start = datetime.fromtimestamp(_begin(trace_id, since), UTC)
         query: dict[str, Any] = {
-            "startTime": start.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "startTime": rfc3339(_begin(trace_id, since), "milliseconds"),
             **({"traceIds": [trace_id]} if trace_id is not None else {"filters": [by_nonce]}),
             "dataRoutingDestination": destination or DEFAULT_DESTINATION,
             "limit": _PAGE,
