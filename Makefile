@@ -249,15 +249,15 @@ lock: .venv-lock/.locked  ## write requirements/*.txt anew (UPGRADE=1 for newer 
 	 compile() { ../$(COMPILE) "$$@"; } && \
 	 compile ../pyproject.toml -o runtime.txt && \
 	 compile build.in -o build.txt && \
+	 compile release.in -c build.txt -o release.txt && \
+	 compile workflows.in -o workflows.txt && \
 	 compile ../pyproject.toml --extra slack-socket -c runtime.txt -o slack-socket.txt && \
 	 compile ../pyproject.toml --extra slack-socket test.in -c slack-socket.txt -c build.txt -o test.txt && \
 	 compile ../pyproject.toml --extra slack-socket test.in check.in -c test.txt -o check.txt && \
-	 compile release.in -c build.txt -o release.txt && \
-	 compile workflows.in -o workflows.txt && \
 	 for part in browser gateway clients lock; do compile $$part.in -o $$part.txt; done
 
 clean:  ## remove what was made here
-	rm -rf .venv-release .venv-shipped .venv-workflows
 	rm -rf $(VENV) .venv-browser .venv-clients .venv-gateway .venv-lock .venv-runtime build dist *.egg-info .mypy_cache .ruff_cache .hypothesis \
 	       .import_linter_cache .coverage .e2e
 	find monitor tests tools -name __pycache__ -type d -prune -exec rm -rf {} +
+	rm -rf .venv-release .venv-shipped .venv-workflows
