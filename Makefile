@@ -156,7 +156,7 @@ release-check: $(VENV)/.installed  ## version and changelog agree (TAG=v1.2.3: a
 dist: .venv-release/.locked  ## sdist and wheel in dist/, the same bytes from the same commit
 	@.venv-release/bin/python -m tools.dist
 
-release-test: $(VENV)/.test .venv-release/.locked  ## the sdist and the wheel: what is in them, pipx install, and the installed program (a minute)
+release-test: $(VENV)/.test .venv-release/.locked .venv-shipped/.locked  ## sdist, wheel, SBOM, licences: what is in them; pipx install, and the installed program (a minute)
 	@$(BIN)/python -m pytest -q -m e2e tests/release $(PYTEST_ARGS)
 
 # The environment that the wheel brings along, without pip, which is no part of it.
@@ -189,7 +189,7 @@ lint-workflows: .venv-workflows/.locked  ## .github/, renovate.json, Dockerfile 
 	@$(SCHEMA) vendor.github-issue-config .github/ISSUE_TEMPLATE/config.yml
 	@$(SCHEMA) vendor.renovate renovate.json
 	@.venv-workflows/bin/yamllint --strict --config-file .yamllint.yml .github .pre-commit-config.yaml
-	@.venv-workflows/bin/shellcheck --external-sources deploy/*/*.sh
+	@git ls-files -z '*.sh' | xargs -0 .venv-workflows/bin/shellcheck --external-sources
 	@.venv-workflows/bin/hadolint Dockerfile
 	@.venv-workflows/bin/zizmor --offline --quiet --no-progress --persona pedantic .github
 	@if command -v go >/dev/null; then $(MAKE) -s --no-print-directory "$(ACTIONLINT)" && \
