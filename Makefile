@@ -21,7 +21,7 @@ SOURCES := monitor tests tools
 RULES   := deploy/prometheus
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all check format lint types layers schema docs docs-current diagnosis-matrix time-to-mention golden core-coverage fuzz e2e e2e-setup browser rules-test chart manifests chart-test size image image-test bench-busy bench-footprint bench-scale torture-kill \
+.PHONY: help demo test test-all check format lint types layers schema docs docs-current diagnosis-matrix time-to-mention golden core-coverage fuzz e2e e2e-setup browser rules-test chart manifests chart-test kubernetes-test size image image-test bench-busy bench-footprint bench-scale torture-kill \
         setup lock clean
 
 help:  ## say what there is
@@ -131,6 +131,12 @@ manifests: chart  ## render the plain manifests in deploy/kubernetes from the ch
 
 chart-test: $(VENV)/.test .venv-deploy/.locked  ## the Helm chart: lint, render with many values, validate, refuse (fetches helm 4 and helm 3)
 	@$(BIN)/python -m pytest -q -m e2e tests/deploy $(PYTEST_ARGS)
+
+kubernetes-test: $(VENV)/.test  ## the chart on a real Kubernetes API server, which is built once with Go (minutes)
+	@for tool in go npm openssl prometheus; do \
+	  command -v $$tool >/dev/null || { echo "kubernetes-test: skipped, no $$tool here"; exit 0; }; \
+	done; \
+	tests/kubernetes/components/build.sh >/dev/null && $(BIN)/python -m pytest -q -m e2e tests/kubernetes $(PYTEST_ARGS)
 
 size: $(VENV)/.installed  ## how much there is to read, by package
 	@$(BIN)/python -m tools.size
