@@ -55,7 +55,6 @@ class Cluster:
     """A running API server."""
 
     url: str
-    token_file: Path
     kubeconfig: Path
     components: Components
 
@@ -76,8 +75,14 @@ class Cluster:
         )
         return found
 
+    def pod(self, namespace: str, deployment: str) -> dict[str, Any]:
+        """The pod that the deployment's controller would create, under the deployment's name."""
+        template = self.get(namespace, "deployment", deployment)["spec"]["template"]
+        metadata = template["metadata"] | {"name": deployment, "namespace": namespace}
+        return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": template["spec"]}
+
     def admit(self, pod: dict[str, Any]) -> None:
-        """Let the server judge a pod, without keeping it."""
+        """Have the server judge a pod, without keeping it."""
         self.kubectl("create", "--dry-run=server", "--filename", "-", given=json.dumps(pod))
 
     def objects(self, namespace: str) -> set[str]:
@@ -91,15 +96,13 @@ class Cluster:
 def cluster_running(directory: Path, components: Components) -> Iterator[Cluster]:
     """Run etcd and the API server on free ports of loopback."""
     etcd, peer, port = (free_ports() for _ in range(3))
-    key, tokens, token_file = directory / "accounts.pem", directory / "tokens.csv", directory / "token"
+    key, tokens = directory / "accounts.pem", directory / "tokens.csv"
     said(["openssl", "genrsa", "-out", str(key), "2048"])
     token = secrets.token_hex()
-    token_file.write_text(token)
     tokens.write_text(f'{token},admin,admin,"system:masters"\n')
     url = f"https://127.0.0.1:{port}"
     cluster = Cluster(
         url=url,
-        token_file=token_file,
         kubeconfig=_kubeconfig(directory / "kubeconfig.json", url, token),
         components=components,
     )

@@ -60,13 +60,6 @@ def _install(cluster: Cluster, namespace: str, values: str, more: Object | None 
     cluster.helm("install", RELEASE, str(CHART), "--namespace", namespace, "--values", str(chosen), values=more or {})
 
 
-def _pod(cluster: Cluster, namespace: str) -> Object:
-    """The pod that the deployment's controller would create."""
-    template: Object = cluster.get(namespace, "deployment", RELEASE)["spec"]["template"]
-    metadata = template["metadata"] | {"name": "monitor", "namespace": namespace}
-    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": template["spec"]}
-
-
 def _configuration(cluster: Cluster, namespace: str) -> Object:
     text = cluster.get(namespace, "configmap", RELEASE)["data"]["trace-monitor.yaml"]
     loaded: Object = yaml.safe_load(text)
@@ -82,20 +75,20 @@ def test_a_release_is_installed_changed_rolled_back_and_removed(cluster: Cluster
     dashboards = {f"configmap/{RELEASE}-dashboards"}
     history = {f"secret/sh.helm.release.v1.{RELEASE}.v1"}
     assert cluster.objects(namespace) - before - history - dashboards == made
-    first, pod = _configuration(cluster, namespace), _pod(cluster, namespace)
+    first, pod = _configuration(cluster, namespace), cluster.pod(namespace, RELEASE)
 
     change = ["--namespace", namespace, "--reuse-values", "--set", "config.targets.prod.traceloop.environment=staging"]
     cluster.helm("upgrade", RELEASE, str(CHART), *change)
     changed = _configuration(cluster, namespace)
     assert changed["targets"]["prod"]["traceloop"] == {"environment": "staging"}
-    assert _pod(cluster, namespace) == pod
+    assert cluster.pod(namespace, RELEASE) == pod
 
     cluster.helm("upgrade", RELEASE, str(CHART), *change, "--set", "config.log.level=warning")
-    assert _pod(cluster, namespace) != pod
+    assert cluster.pod(namespace, RELEASE) != pod
 
     cluster.helm("rollback", RELEASE, "1", "--namespace", namespace)
     assert _configuration(cluster, namespace) == first
-    assert _pod(cluster, namespace) == pod
+    assert cluster.pod(namespace, RELEASE) == pod
 
     cluster.helm("uninstall", RELEASE, "--namespace", namespace)
     assert cluster.objects(namespace) - before == retained
@@ -105,7 +98,7 @@ def test_a_release_is_installed_changed_rolled_back_and_removed(cluster: Cluster
 def test_the_pods_are_admitted_under_restricted(cluster: Cluster, namespace: str, values: str) -> None:
     """The pod of the deployment, and that of `helm test`."""
     _install(cluster, namespace, values, {"persistence": {"retain": False}})
-    cluster.admit(_pod(cluster, namespace))
+    cluster.admit(cluster.pod(namespace, RELEASE))
     hooks = yaml.safe_load_all(cluster.helm("get", "hooks", RELEASE, "--namespace", namespace))
     (test,) = [hook for hook in hooks if hook]
     assert test["kind"] == "Pod"
@@ -152,7 +145,7 @@ def test_a_weaker_pod_is_refused(
 ) -> None:
     """The server really judges: with any part of the security context missing it refuses the pod."""
     _install(cluster, namespace, "minimal")
-    pod = _pod(cluster, namespace)
+    pod = cluster.pod(namespace, RELEASE)
     weaken(pod)
     with pytest.raises(RefusedError, match=named):
         cluster.admit(pod)
@@ -183,4 +176,4 @@ def test_the_plain_manifests_are_applied(cluster: Cluster) -> None:
     assert cluster.objects(RELEASE) == USUAL | {f"networkpolicy.networking.k8s.io/{RELEASE}"}
     labels = cluster.get(RELEASE, "namespace", RELEASE)["metadata"]["labels"]
     assert labels["pod-security.kubernetes.io/enforce"] == "restricted"
-    cluster.admit(_pod(cluster, RELEASE))
+    cluster.admit(cluster.pod(RELEASE, RELEASE))

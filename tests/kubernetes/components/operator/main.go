@@ -1,7 +1,7 @@
 // What Prometheus Operator makes of manifests, by its own code.
 //
-//	operator decode < manifests            every object of the operator decodes into its Go type, no field unknown; says what it saw
-//	operator configure -api-server … < …   the configuration that it would hand to its Prometheus
+//	operator decode < manifests      decodes the operator's objects into their Go types, refuses unknown fields, says what it saw
+//	operator configure … < manifests prints the configuration that the operator would hand to its Prometheus
 package main
 
 import (
@@ -16,6 +16,7 @@ import (
 	monitoringv1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
 	"github.com/prometheus-operator/prometheus-operator/pkg/assets"
 	"github.com/prometheus-operator/prometheus-operator/pkg/prometheus"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/serializer"
@@ -51,10 +52,10 @@ func run(arguments []string) error {
 	return fmt.Errorf("no such command: %s", arguments[0])
 }
 
-// decode reads YAML documents; what is not the operator's is left out.
+// decode reads YAML documents; what is neither the operator's nor a Secret is left out.
 func decode(from io.Reader) ([]runtime.Object, error) {
 	scheme := runtime.NewScheme()
-	if err := monitoringv1.AddToScheme(scheme); err != nil {
+	if err := errors.Join(monitoringv1.AddToScheme(scheme), corev1.AddToScheme(scheme)); err != nil {
 		return nil, err
 	}
 	strict := serializer.NewCodecFactory(scheme, serializer.EnableStrict).UniversalDeserializer()
@@ -71,7 +72,7 @@ func decode(from io.Reader) ([]runtime.Object, error) {
 		if err := sigsyaml.Unmarshal(document, &kind); err != nil {
 			return nil, err
 		}
-		if kind.GroupVersionKind().Group != monitoring.GroupName {
+		if kind.GroupVersionKind().Group != monitoring.GroupName && kind.Kind != "Secret" {
 			continue
 		}
 		object, _, err := strict.Decode(document, nil, nil)
@@ -85,13 +86,10 @@ func decode(from io.Reader) ([]runtime.Object, error) {
 // configure prints what the operator generates for a Prometheus that selects every monitor among the objects.
 func configure(objects []runtime.Object, arguments []string) error {
 	flags := flag.NewFlagSet("configure", flag.ExitOnError)
-	server := flags.String("api-server", "", "address of the API server")
-	token := flags.String("token-file", "", "file with the token for it")
 	version := flags.String("prometheus-version", "", "version of Prometheus that will read it")
 	if err := flags.Parse(arguments); err != nil {
 		return err
 	}
-	insecure := true
 	wanted := &monitoringv1.Prometheus{
 		ObjectMeta: metav1.ObjectMeta{Name: "k8s", Namespace: "monitoring"},
 		Spec: monitoringv1.PrometheusSpec{
@@ -99,27 +97,20 @@ func configure(objects []runtime.Object, arguments []string) error {
 			CommonPrometheusFields: monitoringv1.CommonPrometheusFields{
 				Version:        *version,
 				ScrapeInterval: "1s",
-				APIServerConfig: &monitoringv1.APIServerConfig{
-					Host: *server,
-					Authorization: &monitoringv1.Authorization{
-						SafeAuthorization: monitoringv1.SafeAuthorization{Type: "Bearer"},
-						CredentialsFile:   *token,
-					},
-					TLSConfig: &monitoringv1.TLSConfig{
-						SafeTLSConfig: monitoringv1.SafeTLSConfig{InsecureSkipVerify: &insecure},
-					},
-				},
 			},
 		},
 	}
 	services := map[string]*monitoringv1.ServiceMonitor{}
 	pods := map[string]*monitoringv1.PodMonitor{}
+	var secrets []any
 	for _, object := range objects {
-		switch monitor := object.(type) {
+		switch known := object.(type) {
 		case *monitoringv1.ServiceMonitor:
-			services[monitor.Namespace+"/"+monitor.Name] = monitor
+			services[known.Namespace+"/"+known.Name] = known
 		case *monitoringv1.PodMonitor:
-			pods[monitor.Namespace+"/"+monitor.Name] = monitor
+			pods[known.Namespace+"/"+known.Name] = known
+		case *corev1.Secret:
+			secrets = append(secrets, known)
 		}
 	}
 	generator, err := prometheus.NewConfigGenerator(nil, wanted)
@@ -127,7 +118,7 @@ func configure(objects []runtime.Object, arguments []string) error {
 		return err
 	}
 	configuration, err := generator.GenerateServerConfiguration(
-		wanted, services, pods, nil, nil, &assets.StoreBuilder{}, nil, nil, nil, nil,
+		wanted, services, pods, nil, nil, assets.NewTestStoreBuilder(secrets...), nil, nil, nil, nil,
 	)
 	if err != nil {
 		return err
