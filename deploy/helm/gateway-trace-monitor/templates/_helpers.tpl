@@ -209,7 +209,7 @@ priorityClassName: {{ . }}
 {{- /* How the Prometheus Operator has the monitor scraped, of a pod or of a Service.
 `honorLabels`: the labels `endpoint` and `service` of the metrics are the monitor's own; the operator's would push them aside.
 `job`: the rules name it, and absent() would fire for ever under another name.
-`instance`: one monitor at a time, so its series and alerts go on when the pod is another one. */}}
+`instance`, and no `pod`: one monitor at a time, so its series and alerts go on when the pod is another one. */}}
 {{- define "gtm.scrape" -}}
 port: http
 path: /metrics
@@ -233,6 +233,8 @@ relabelings:
     replacement: trace-monitor
   - targetLabel: instance
     replacement: {{ printf "%s.%s.svc:%v" (include "gtm.fullname" .) .Release.Namespace .Values.service.port }}
+  - action: labeldrop
+    regex: pod
 {{- with .Values.metrics.metricRelabelings }}
 metricRelabelings:
   {{- toYaml . | nindent 2 }}
