@@ -5,9 +5,9 @@ import secrets
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import yaml
 
@@ -26,6 +26,7 @@ class Components:
 
     directory: Path
     helm: str
+    helm3: str
     kubectl: str
 
     @property
@@ -67,6 +68,10 @@ class Cluster:
         given = ("--values", "-") if values is not None else ()
         command = [self.components.helm, "--kubeconfig", str(self.kubeconfig), *arguments, *given]
         return said(command, given=yaml.safe_dump(values))
+
+    def with_helm3(self) -> Self:
+        """The same server, asked by the helm that many still use."""
+        return replace(self, components=replace(self.components, helm=self.components.helm3))
 
     def get(self, namespace: str, kind: str, name: str = "") -> dict[str, Any]:
         """What the server holds."""

@@ -27,6 +27,7 @@ def components() -> Components:
     return Components(
         directory=Path(_fetched("tests/kubernetes/components/build.sh")),
         helm=_fetched("deploy/kubernetes/tools.sh", "helm"),
+        helm3=_fetched("deploy/kubernetes/tools.sh", "helm3"),
         kubectl=_fetched("deploy/kubernetes/tools.sh", "kubectl"),
     )
 

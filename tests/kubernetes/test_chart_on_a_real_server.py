@@ -69,7 +69,15 @@ def _configuration(cluster: Cluster, namespace: str) -> Object:
 @pytest.mark.parametrize("case", MADE)
 def test_a_release_is_installed_changed_rolled_back_and_removed(cluster: Cluster, namespace: str, case: str) -> None:
     """The objects are there, the configuration follows without a new pod, and nothing is left but what is to be retained."""
-    values, more, made, retained = MADE[case]
+    _try_release(cluster, namespace, *MADE[case])
+
+
+def test_helm_3_does_the_same(cluster: Cluster, namespace: str) -> None:
+    """It has every object of the chart installed, changed, rolled back and removed as well."""
+    _try_release(cluster.with_helm3(), namespace, *MADE["everything"])
+
+
+def _try_release(cluster: Cluster, namespace: str, values: str, more: Object, made: set[str], retained: set[str]) -> None:
     before = cluster.objects(namespace)
     _install(cluster, namespace, values, more)
     dashboards = {f"configmap/{RELEASE}-dashboards"}
