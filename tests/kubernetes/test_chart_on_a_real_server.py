@@ -77,7 +77,9 @@ def test_helm_3_does_the_same(cluster: Cluster, namespace: str) -> None:
     _try_release(cluster.with_helm3(), namespace, *MADE["everything"])
 
 
-def _try_release(cluster: Cluster, namespace: str, values: str, more: Object, made: set[str], retained: set[str]) -> None:
+def _try_release(
+    cluster: Cluster, namespace: str, values: str, more: Object, made: set[str], retained: set[str]
+) -> None:
     before = cluster.objects(namespace)
     _install(cluster, namespace, values, more)
     dashboards = {f"configmap/{RELEASE}-dashboards"}

@@ -1,4 +1,4 @@
-"""Prometheus Operator's own Go types decode what the chart renders, strictly."""
+"""Prometheus Operator's own code decodes what the chart renders, strictly, and validates the rules."""
 
 from collections.abc import Mapping
 
@@ -20,8 +20,8 @@ def _rendered(components: Components, *, more: Mapping[str, object] | None = Non
 
 def test_the_operator_knows_every_field(components: Components) -> None:
     """PodMonitor, ServiceMonitor and PrometheusRule."""
-    pods = components.operator("decode", given=_rendered(components))
-    services = components.operator("decode", given=_rendered(components, more=SERVICE_MONITOR))
+    pods = components.operator("validate", given=_rendered(components))
+    services = components.operator("validate", given=_rendered(components, more=SERVICE_MONITOR))
     assert sorted(pods.split()) == ["PodMonitor", "PrometheusRule", "trace-monitor", "trace-monitor"]
     assert sorted(services.split()) == ["PrometheusRule", "ServiceMonitor", "trace-monitor", "trace-monitor"]
 
@@ -32,4 +32,19 @@ def test_a_misspelled_field_is_refused(components: Components, field: str) -> No
     text = _rendered(components)
     assert f"{field}:" in text
     with pytest.raises(RefusedError, match=f'unknown field ".*{field}X"'):
-        components.operator("decode", given=text.replace(f" {field}:", f" {field}X:"))
+        components.operator("validate", given=text.replace(f" {field}:", f" {field}X:"))
+
+
+@pytest.mark.parametrize(
+    ("written", "instead", "named"),
+    [
+        ("last_over_time(", "latest_over_time(", "unknown function with name"),
+        ("humanizeDuration", "humaniseDuration", 'function "humaniseDuration" not defined'),
+    ],
+)
+def test_a_broken_rule_is_refused(components: Components, written: str, instead: str, named: str) -> None:
+    """The operator parses every expression and every annotation, too."""
+    text = _rendered(components)
+    assert written in text
+    with pytest.raises(RefusedError, match=named):
+        components.operator("validate", given=text.replace(written, instead))

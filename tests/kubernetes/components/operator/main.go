@@ -1,6 +1,6 @@
 // What Prometheus Operator makes of manifests, by its own code.
 //
-//	operator decode < manifests      decodes the operator's objects into their Go types, refuses unknown fields, says what it saw
+//	operator validate < manifests    decodes the operator's objects into its Go types, refuses unknown fields and what is no rule
 //	operator configure … < manifests prints the configuration that the operator would hand to its Prometheus
 package main
 
@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring"
 	monitoringv1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
 	"github.com/prometheus-operator/prometheus-operator/pkg/assets"
+	"github.com/prometheus-operator/prometheus-operator/pkg/operator"
 	"github.com/prometheus-operator/prometheus-operator/pkg/prometheus"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -33,19 +34,15 @@ func main() {
 
 func run(arguments []string) error {
 	if len(arguments) == 0 {
-		return errors.New("say decode or configure")
+		return errors.New("say validate or configure")
 	}
 	objects, err := decode(os.Stdin)
 	if err != nil {
 		return err
 	}
 	switch arguments[0] {
-	case "decode":
-		for _, object := range objects {
-			name := object.(metav1.Object).GetName()
-			fmt.Printf("%s %s\n", object.GetObjectKind().GroupVersionKind().Kind, name)
-		}
-		return nil
+	case "validate":
+		return validate(objects)
 	case "configure":
 		return configure(objects, arguments[1:])
 	}
@@ -81,6 +78,18 @@ func decode(from io.Reader) ([]runtime.Object, error) {
 		}
 		objects = append(objects, object)
 	}
+}
+
+// validate says what it saw, and refuses rules that Prometheus would refuse.
+func validate(objects []runtime.Object) error {
+	var refused []error
+	for _, object := range objects {
+		fmt.Println(object.GetObjectKind().GroupVersionKind().Kind, object.(metav1.Object).GetName())
+		if rules, ok := object.(*monitoringv1.PrometheusRule); ok {
+			refused = append(refused, operator.ValidateRule(rules.Spec)...)
+		}
+	}
+	return errors.Join(refused...)
 }
 
 // configure prints what the operator generates for a Prometheus that selects every monitor among the objects.
