@@ -4,14 +4,16 @@ The operator's own code makes the scrape configuration of the chart's PodMonitor
 Debian's Prometheus is built without the discovery of Kubernetes: the labels that it would find are taken from the server's objects.
 
 The operator names a job after the PodMonitor or the Service. A rule that asks for another name would not see the daemon fall silent,
-and `absent()` would miss it for ever while it answers. So the release has a name of its own here.
+and `absent()` would miss it for ever while it answers. So the releases have names of their own here.
 """
 
 import json
 import re
+import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +29,6 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
 Object = dict[str, Any]
 
 ALERT = "TraceMonitorDown"
-RELEASE = "watch"
-NAME = "watch-gateway-trace-monitor"  # of its objects
 TOKEN = "read-token-of-the-tests"
 SHIPPED = ROOT / "deploy" / "prometheus"
 INSTANCE = "127.0.0.1"
@@ -53,11 +53,11 @@ def _rules(directory: Path, groups: Object) -> str:
     return str(path)
 
 
-# --- who scrapes: each takes the daemon's port and returns Prometheus' configuration ---------------------------------
+# --- three ways to scrape: each takes the daemon's port and makes Prometheus' configuration -------------------------
 
 
-def _installed(cluster: Cluster, namespace: str, kind: str, port: int) -> str:
-    """A release with this kind of monitor; the operator's configuration for it."""
+def _installed(cluster: Cluster, namespace: str, kind: str, port: int) -> tuple[str, str]:
+    """A release with this kind of monitor: what its objects are called, and the operator's configuration for it."""
     values = {
         "config": {"server": {"port": port}},
         "existingSecret": "",
@@ -65,11 +65,12 @@ def _installed(cluster: Cluster, namespace: str, kind: str, port: int) -> str:
         "prometheusRule": {"enabled": True},
         "secret": {"values": {"server__read_token": TOKEN}},
     }
-    minimal = str(CHART / "ci" / "minimal-values.yaml")
-    cluster.helm("install", RELEASE, str(CHART), "--namespace", namespace, "--values", minimal, values=values)
-    objects = [cluster.get(namespace, name, NAME) for name in (kind.lower(), "secret")]
+    release, minimal = kind.lower(), str(CHART / "ci" / "minimal-values.yaml")
+    cluster.helm("install", release, str(CHART), "--namespace", namespace, "--values", minimal, values=values)
+    name = f"{release}-gateway-trace-monitor"
+    objects = [cluster.get(namespace, each, name) for each in (kind.lower(), "secret")]
     asked = ["configure", "-prometheus-version", _version()]
-    return cluster.components.operator(*asked, given="\n---\n".join(map(json.dumps, objects)))
+    return name, cluster.components.operator(*asked, given="\n---\n".join(map(json.dumps, objects)))
 
 
 def _version() -> str:
@@ -78,52 +79,45 @@ def _version() -> str:
     return found[1]
 
 
-def _discovered(cluster: Cluster, namespace: str) -> dict[str, str]:
+def _discovered(cluster: Cluster, namespace: str, name: str) -> dict[str, str]:
     """What Prometheus' discovery of Kubernetes says of the pod and of the endpoint behind the Service."""
-    pod, service = cluster.pod(namespace, NAME), cluster.get(namespace, "service", NAME)
+    pod, service = cluster.pod(namespace, name), cluster.get(namespace, "service", name)
     (container,) = pod["spec"]["containers"]
     (port,) = container["ports"]
     found = {
         "__address__": f"{INSTANCE}:{port['containerPort']}",
         "namespace": namespace,
-        "pod_name": NAME,
+        "pod_name": name,
         "pod_phase": "Running",
         "pod_container_name": container["name"],
         "pod_container_port_name": port["name"],
-        "service_name": NAME,
+        "service_name": name,
         "endpoint_port_name": service["spec"]["ports"][0]["name"],
         "endpoint_address_target_kind": "Pod",
-        "endpoint_address_target_name": NAME,
+        "endpoint_address_target_name": name,
     }
     for kind, labels in (("pod", pod["metadata"]["labels"]), ("service", service["metadata"]["labels"])):
-        for name, value in labels.items():
-            plain = re.sub(r"\W", "_", name)
+        for label, value in labels.items():
+            plain = re.sub(r"\W", "_", label)
             found |= {f"{kind}_label_{plain}": value, f"{kind}_labelpresent_{plain}": "true"}
-    return {name if name.startswith("__") else f"__meta_kubernetes_{name}": value for name, value in found.items()}
+    return {key if key.startswith("__") else f"__meta_kubernetes_{key}": value for key, value in found.items()}
 
 
-def _by_the_operator(cluster: Cluster, namespace: str, directory: Path, kind: str, port: int) -> Object:
-    text = _installed(cluster, namespace, kind, port)
+def _by_the_operator(cluster: Cluster, namespace: str, directory: Path, kind: str, port: int) -> tuple[Object, str]:
+    """The configuration, and the instance that the series are to name: the Service, whatever the pod."""
+    name, text = _installed(cluster, namespace, kind, port)
     # In a pod of the operator's its sidecar puts these in.
     configuration: Object = yaml.safe_load(text.replace("$(SHARD)", "0").replace("$(POD_NAME)", "prometheus-0"))
     (scrape,) = configuration["scrape_configs"]
     (discovery,) = scrape.pop("kubernetes_sd_configs")
     assert discovery["namespaces"]["names"] == [namespace]
-    labels = _discovered(cluster, namespace)
+    labels = _discovered(cluster, namespace, name)
     scrape["static_configs"] = [{"targets": [labels.pop("__address__")], "labels": labels}]
-    rule = cluster.get(namespace, "prometheusrule", NAME)["spec"]
-    return configuration | {"rule_files": [_rules(directory, rule)]}
+    rules = cluster.get(namespace, "prometheusrule", name)["spec"]
+    return configuration | {"rule_files": [_rules(directory, rules)]}, f"{name}.{namespace}.svc:9797"
 
 
-def _pod_monitor(cluster: Cluster, namespace: str, directory: Path, port: int) -> Object:
-    return _by_the_operator(cluster, namespace, directory, "podMonitor", port)
-
-
-def _service_monitor(cluster: Cluster, namespace: str, directory: Path, port: int) -> Object:
-    return _by_the_operator(cluster, namespace, directory, "serviceMonitor", port)
-
-
-def _plain(_cluster: Cluster, _namespace: str, directory: Path, port: int) -> Object:
+def _plain(directory: Path, port: int) -> tuple[Object, str]:
     """deploy/prometheus/scrape.yml, faster, with the address and the token filled in."""
     configuration: Object = yaml.safe_load((SHIPPED / "scrape.yml").read_text())
     configuration["global"]["evaluation_interval"] = "1s"
@@ -131,80 +125,102 @@ def _plain(_cluster: Cluster, _namespace: str, directory: Path, port: int) -> Ob
     scrape |= {"scrape_interval": "1s", "scrape_timeout": "1s", "authorization": {"credentials": TOKEN}}
     scrape["static_configs"][0]["targets"] = [f"{INSTANCE}:{port}"]
     rules = yaml.safe_load((SHIPPED / "rules.yml").read_text())
-    return configuration | {"rule_files": [_rules(directory, rules)]}
+    return configuration | {"rule_files": [_rules(directory, rules)]}, f"{INSTANCE}:{port}"
 
 
 # --- what Prometheus says --------------------------------------------------------------------------------------------
 
 
-def _ask(prometheus: str, path: str) -> Any:
-    with urllib.request.urlopen(f"{prometheus}/api/v1/{path}", timeout=10) as answer:  # noqa: S310 - loopback
-        return json.load(answer)["data"]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scraper:
+    """A Prometheus that scrapes the daemon, and the labels by which rules and pages are to know it."""
+
+    how: str
+    url: str
+    labels: dict[str, str]
+
+    def _ask(self, path: str) -> Any:
+        with urllib.request.urlopen(f"{self.url}/api/v1/{path}", timeout=10) as answer:  # noqa: S310 - loopback
+            return json.load(answer)["data"]
+
+    def alert(self) -> Object:
+        """The alert: when it was evaluated last, and what came of it."""
+        groups = self._ask("rules?type=alert")["groups"]
+        (rule,) = [rule for group in groups for rule in group["rules"] if rule["name"] == ALERT]
+        return dict(rule)
+
+    def series(self, selector: str) -> list[dict[str, str]]:
+        """The labels of each."""
+        query = urllib.parse.urlencode({"query": selector})
+        return [row["metric"] for row in self._ask(f"query?{query}")["result"]]
+
+    def comes_through(self) -> None:
+        """Wait for a scrape that succeeds."""
+        wait_until(lambda: self.series("up == 1"), within=40, what=f"{self.how}: a scrape")
+
+    def becomes(self, state: str) -> Object:
+        """Wait for a state of the alert."""
+
+        def reached() -> Object | None:
+            alert = self.alert()
+            return alert if alert["state"] == state else None
+
+        return wait_until(reached, within=40, what=f"{self.how}: {ALERT} {state}")
+
+    def stays_quiet(self, evaluations: int) -> None:
+        """The alert is evaluated so many times, and is inactive each time."""
+        seen: dict[str, str] = {}
+
+        def enough() -> bool:
+            alert = self.alert()
+            seen[alert["lastEvaluation"]] = alert["state"]
+            return len(seen) > evaluations
+
+        wait_until(enough, within=40, what=f"{self.how}: more evaluations")
+        assert set(seen.values()) == {"inactive"}, self.how
 
 
-def _alert(prometheus: str) -> Object:
-    """The alert: when it was evaluated last, and what came of it."""
-    groups = _ask(prometheus, "rules?type=alert")["groups"]
-    (rule,) = [rule for group in groups for rule in group["rules"] if rule["name"] == ALERT]
-    return dict(rule)
+@pytest.fixture
+def port() -> int:
+    """Where the daemon listens, now and then."""
+    return free_ports()
 
 
-def _labels(prometheus: str, metric: str) -> list[dict[str, str]]:
-    return [row["metric"] for row in _ask(prometheus, f"query?query={metric}")["result"]]
+@pytest.fixture
+def scrapers(cluster: Cluster, namespace: str, tmp_path: Path, port: int) -> Iterator[list[Scraper]]:
+    """The same daemon, scraped in each way by a Prometheus of its own."""
+    makers: dict[str, Callable[[Path], tuple[Object, str]]] = {
+        "PodMonitor": lambda directory: _by_the_operator(cluster, namespace, directory, "podMonitor", port),
+        "ServiceMonitor": lambda directory: _by_the_operator(cluster, namespace, directory, "serviceMonitor", port),
+        "scrape.yml": lambda directory: _plain(directory, port),
+    }
+    with ExitStack() as stack:
+        found = []
+        for how, make in makers.items():
+            directory = tmp_path / how
+            directory.mkdir()
+            configuration, instance = make(directory)
+            url = stack.enter_context(prometheus_running(directory, configuration))
+            found.append(Scraper(how=how, url=url, labels={"job": "trace-monitor", "instance": instance}))
+        yield found
 
 
-def _becomes(prometheus: str, state: str) -> Object:
-    def reached() -> Object | None:
-        alert = _alert(prometheus)
-        return alert if alert["state"] == state else None
-
-    return wait_until(reached, within=40, what=f"{ALERT} {state}")
-
-
-def _stays_quiet(prometheus: str, evaluations: int) -> None:
-    seen: dict[str, str] = {}
-
-    def enough() -> bool:
-        alert = _alert(prometheus)
-        seen[alert["lastEvaluation"]] = alert["state"]
-        return len(seen) > evaluations
-
-    wait_until(enough, within=40, what="more evaluations")
-    assert set(seen.values()) == {"inactive"}
-
-
-@pytest.mark.parametrize(
-    ("scraped", "instance"),
-    [
-        (_pod_monitor, "watch-gateway-trace-monitor.{namespace}.svc:9797"),
-        (_service_monitor, "watch-gateway-trace-monitor.{namespace}.svc:9797"),
-        (_plain, "127.0.0.1:{port}"),
-    ],
-)
-def test_it_fires_while_the_daemon_is_silent_and_only_then(
-    cluster: Cluster,
-    namespace: str,
-    tmp_path: Path,
-    scraped: Callable[[Cluster, str, Path, int], Object],
-    instance: str,
-) -> None:
+def test_it_fires_while_the_daemon_is_silent_and_only_then(scrapers: list[Scraper], tmp_path: Path, port: int) -> None:
     """It answers, is stopped and answers again: inactive, firing, inactive, under the labels that rules and pages count on."""
-    port = free_ports()
-    configuration = scraped(cluster, namespace, tmp_path, port)
-    named = {"job": "trace-monitor", "instance": instance.format(namespace=namespace, port=port)}
-    with sandbox_running(tmp_path) as sandbox, prometheus_running(tmp_path, configuration) as prometheus:
+    with sandbox_running(tmp_path) as sandbox:
         with _daemon(tmp_path, sandbox.configuration(), port):
-            wait_until(lambda: _labels(prometheus, "up==1"), within=40, what="a scrape")
-            _becomes(prometheus, "inactive")
-            _stays_quiet(prometheus, evaluations=5)
-            (up,) = _labels(prometheus, "up")
-            assert up.items() >= named.items()
-            for series in _labels(prometheus, '{__name__=~"trace_monitor_.%2B"}'):
-                assert series.items() >= named.items()
-                assert not any(label.startswith("exported_") for label in series)
-        fired = _becomes(prometheus, "firing")
-        (alert,) = fired["alerts"]
-        assert alert["labels"]["severity"] == "critical"
-        assert alert["labels"].items() >= named.items()
+            for scraper in scrapers:
+                scraper.comes_through()
+                scraper.becomes("inactive")
+                scraper.stays_quiet(evaluations=3)
+                (up,) = scraper.series("up")
+                for series in [up, *scraper.series('{__name__=~"trace_monitor_.+"}')]:
+                    assert series.items() >= scraper.labels.items()
+                    assert not any(label.startswith("exported_") for label in series)
+        for scraper in scrapers:
+            (alert,) = scraper.becomes("firing")["alerts"]
+            assert alert["labels"]["severity"] == "critical"
+            assert alert["labels"].items() >= scraper.labels.items()
         with _daemon(tmp_path, sandbox.configuration(), port):
-            _becomes(prometheus, "inactive")
+            for scraper in scrapers:
+                scraper.becomes("inactive")
