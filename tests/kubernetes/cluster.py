@@ -16,9 +16,6 @@ from tools.processes import free_ports, running, wait_until
 ROOT = Path(__file__).parents[2]
 CHART = ROOT / "deploy" / "helm" / "gateway-trace-monitor"
 
-# These wait for controllers, and none runs here: one makes every namespace's account, one lets go of deleted claims.
-WITHOUT = "ServiceAccount,StorageObjectInUseProtection"
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Components:
@@ -86,9 +83,11 @@ class Cluster:
         metadata = template["metadata"] | {"name": deployment, "namespace": namespace}
         return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": template["spec"]}
 
-    def admit(self, pod: dict[str, Any]) -> None:
-        """Have the server judge a pod, without keeping it."""
-        self.kubectl("create", "--dry-run=server", "--filename", "-", given=json.dumps(pod))
+    def admit(self, pod: dict[str, Any]) -> dict[str, Any]:
+        """The pod as the server would keep it, if it does."""
+        asked = ["create", "--dry-run=server", "--output=json", "--filename", "-"]
+        admitted: dict[str, Any] = json.loads(self.kubectl(*asked, given=json.dumps(pod)))
+        return admitted
 
     def objects(self, namespace: str) -> set[str]:
         """Everything in a namespace, whatever its kind: `configmap/trace-monitor`."""
@@ -131,7 +130,7 @@ def cluster_running(directory: Path, components: Components) -> Iterator[Cluster
         "--service-account-issuer=https://127.0.0.1",
         "--service-cluster-ip-range=10.0.0.0/24",
         "--authorization-mode=RBAC",
-        f"--disable-admission-plugins={WITHOUT}",
+        "--disable-admission-plugins=StorageObjectInUseProtection",  # a controller lets go of deleted claims; none runs here
     ]
     with (
         running(etcd_command, log=directory / "etcd.log"),

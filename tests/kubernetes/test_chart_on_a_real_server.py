@@ -106,13 +106,21 @@ def _try_release(
 
 @pytest.mark.parametrize("values", ["minimal", "everything"])
 def test_the_pods_are_admitted_under_restricted(cluster: Cluster, namespace: str, values: str) -> None:
-    """The pod of the deployment, and that of `helm test`."""
+    """The pod of the deployment, and that of `helm test`; neither is given a token for the API."""
     _install(cluster, namespace, values, {"persistence": {"retain": False}})
-    cluster.admit(cluster.pod(namespace, RELEASE))
     hooks = yaml.safe_load_all(cluster.helm("get", "hooks", RELEASE, "--namespace", namespace))
     (test,) = [hook for hook in hooks if hook]
-    assert test["kind"] == "Pod"
-    cluster.admit(test)
+    for pod in (cluster.pod(namespace, RELEASE), test):
+        volumes = cluster.admit(pod)["spec"]["volumes"]
+        assert [volume["name"] for volume in volumes] == [volume["name"] for volume in pod["spec"]["volumes"]]
+
+
+def test_a_pod_that_asks_for_a_token_is_given_one(cluster: Cluster, namespace: str) -> None:
+    """The server does hand them out, so that what the test above says means something."""
+    _install(cluster, namespace, "minimal")
+    pod = cluster.pod(namespace, RELEASE)
+    pod["spec"]["automountServiceAccountToken"] = True
+    assert cluster.admit(pod)["spec"]["volumes"][-1]["name"].startswith("kube-api-access-")
 
 
 def _root(pod: Object) -> None:
