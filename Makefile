@@ -21,8 +21,7 @@ SOURCES := monitor tests tools
 RULES   := deploy/prometheus
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all thorough check format lint types layers schema docs docs-current diagnosis-matrix time-to-mention golden core-coverage fuzz e2e e2e-setup browser rules-test chart manifests chart-setup chart-test size image image-test bench-busy bench-footprint bench-scale torture-kill \
-        setup lock clean
+.PHONY: $(shell awk -F: '/^[a-z0-9-]+:/ {print $$1}' Makefile)
 
 help:  ## say what there is
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' Makefile
@@ -137,6 +136,12 @@ chart-setup: $(VENV)/.test .venv-deploy/.locked
 
 chart-test: chart-setup  ## the Helm chart: lint, render with many values, validate, refuse (fetches helm 4 and helm 3)
 	@$(BIN)/python -m pytest -q -m e2e tests/deploy $(PYTEST_ARGS)
+
+kubernetes-test: $(VENV)/.test  ## the chart on a real Kubernetes API server, which is built once with Go (minutes)
+	@for tool in go npm openssl prometheus; do \
+	  command -v $$tool >/dev/null || { echo "kubernetes-test: skipped, no $$tool here"; exit 0; }; \
+	done; \
+	tests/kubernetes/components/build.sh >/dev/null && $(BIN)/python -m pytest -q -m e2e tests/kubernetes $(PYTEST_ARGS)
 
 size: $(VENV)/.installed  ## how much there is to read, by package
 	@$(BIN)/python -m tools.size
