@@ -16,19 +16,20 @@ from monitor.checks.control import ControlCheck
 from monitor.checks.evidence import CountersLook, GatewayPoliciesLook, OriginLook
 from monitor.checks.gateway import GatewayCheck
 from monitor.checks.lookup import Lookup
+from monitor.checks.volume import VolumeCheck
 from monitor.connectivity import Ask, Certificates, ConnectivityProbe
 from monitor.core.events import Event, RemoteAnswered
 from monitor.core.model import CheckName, Service, TargetName
 from monitor.core.silence import Silence, Weekly
 from monitor.http import Http, Network
-from monitor.ports import CanaryRequest, Check, Clock, SideLook
+from monitor.ports import CanaryRequest, Check, Clock, RequestCounter, SideLook
 from monitor.redaction import Redactor
 from monitor.settings import Settings, Target, expected_headers
 from monitor.settings.model import WEEK
 from monitor.settings.model import Silence as Window
 from monitor.settings.schema import all_secrets
 from monitor.traceloop import OtlpIngest, TraceloopReader
-from monitor.truefoundry import GatewaySpanMetrics, TrueFoundryControlPlane, TrueFoundryGateway
+from monitor.truefoundry import GatewaySpanMetrics, MeteredRequests, TrueFoundryControlPlane, TrueFoundryGateway
 
 _PROBE_TIMEOUT = 5.0
 
@@ -121,6 +122,11 @@ def _checks(
             metadata=checks.canary.metadata,
         )
         yield CanaryCheck(adapters.gateway, connectivity, clock, template, adapters.texts)
+    if checks.volume.enabled:
+        counters: list[RequestCounter] = [] if adapters.control_plane is None else [adapters.control_plane]
+        if adapters.span_metrics is not None:
+            counters.append(MeteredRequests(adapters.span_metrics))
+        yield VolumeCheck(counters, adapters.backend, clock, checks.volume, checks.volume.timeout)
 
 
 def _side_looks(target: Target, adapters: Adapters, clock: Clock) -> Iterator[SideLook]:

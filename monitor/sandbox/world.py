@@ -58,6 +58,7 @@ class World:
         self.slack = Workspace(clock, self.credentials, check_message)
         self.own_spans: deque[KeptSpan] = deque(maxlen=_MOST_SPANS)
         self.rows: deque[Row] = deque(maxlen=_MOST_SPANS)
+        self.served: deque[Instant] = deque(maxlen=_MOST_SPANS)  # when the gateway served a request
         self.requests: deque[RequestSeen] = deque(maxlen=_MOST_REQUESTS)
 
     def now(self) -> Instant:
@@ -83,7 +84,14 @@ class World:
     def forget(self) -> None:
         """Forget what was sent, received and posted, and a change of traffic; faults, variant and configuration stay."""
         self.traffic = self._first_traffic
-        for memory in (self.own_spans, self.rows, self.requests, self.slack.messages, self.slack.socket_mode.answers):
+        for memory in (
+            self.own_spans,
+            self.rows,
+            self.served,
+            self.requests,
+            self.slack.messages,
+            self.slack.socket_mode.answers,
+        ):
             memory.clear()
 
     # --- TrueFoundry

@@ -23,6 +23,11 @@ PAGE = 50
 LOOK_BYTES = 8 * 1024 * 1024
 """So much is read in one look at most, all its pages together."""
 
+SPAN_TYPE = "tfy.span_type"
+ROOT_TYPES = ("ChatCompletion", "Completion", "Embedding", "Rerank")
+"""Of the root span of a request to a model: https://www.truefoundry.com/docs/ai-gateway/fetch-request-logs-span-attributes."""
+
+_NOBODYS_TYPE = "gateway-trace-monitor"
 _OK = 200
 _LAST_CURSORS = (None, "", "-1", "0")
 
@@ -144,6 +149,31 @@ class TraceloopReader:
             return tuple(span for span in named if span.trace_id == found)
         return await self._find(look, lambda row: identify(row)[0] == found)
 
+    async def count_traces(self, *, since: Instant, until: Instant, timeout: Seconds) -> int:
+        """By the type that TrueFoundry's gateway gives to the root span of a request, and how many rows that filter would show.
+
+        A filter that is not honoured is noticed: it shows other rows, or some of a type that nobody has. Raises any PortError.
+        """
+        ends = self.clock.monotonic() + timeout
+        window = {"from_timestamp_sec": str(int(since)), "to_timestamp_sec": str(int(until)), "limit": "1"}
+
+        async def count(kind: str) -> int:
+            def take(row: object) -> None:
+                if not isinstance(row, Mapping) or _attribute(row, SPAN_TYPE) != kind:
+                    raise Garbled("Traceloop shows rows that were not asked for: it does not honour the filter")
+
+            rows = JsonRows(("spans", "data"), take)
+            path = f"/v2/warehouse/spans?{urlencode({**window, SPAN_TYPE: kind})}"
+            await self._ask(path, rows, timeout=ends - self.clock.monotonic(), limit=LOOK_BYTES)
+            total = rows.beside.get("total_results")
+            if rows.form != "list" or type(total) is not int or total < 0:
+                raise Garbled("Traceloop's answer for a window does not count its rows")
+            return total
+
+        if await count(_NOBODYS_TYPE):
+            raise Garbled("Traceloop counts rows that were not asked for: it does not honour the filter")
+        return sum([await count(kind) for kind in ROOT_TYPES])
+
     async def _find(self, look: _Look, wanted: Callable[[Row], bool]) -> tuple[SpanFact, ...]:
         """The spans that are wanted. They lie close together in time, so the first page without more of them is the last."""
         found: list[SpanFact] = []
@@ -224,6 +254,11 @@ class TraceloopReader:
                 what = f"status {answer.status} with {answer.size} bytes of {answer.media_type or 'no content type'}"
                 raise Garbled(f"{what}, which are no JSON", status=answer.status, evidence=answer.trail) from None
         return answer
+
+
+def _attribute(row: Row, name: str) -> object:
+    attributes = row.get("span_attributes")
+    return attributes.get(name) if isinstance(attributes, Mapping) else None
 
 
 def _is_last(page: _Page, total: int | None, known: int, *, found: bool) -> bool:
