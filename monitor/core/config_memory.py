@@ -35,7 +35,7 @@ class ConfigMemory:
 
 
 def unmask_removal(before: ConfigMemory | None, seen: ConfigSeen) -> ConfigSeen:
-    """Tell headers that were removed from headers that this control plane never shows.
+    """Distinguish headers that were removed from headers that this control plane never shows.
 
     Whether it leaves out `headers` when it will not show them, or only when there are none, is not documented. A header that
     has been shown once, in whatever form, and is not shown any more, is gone.

@@ -254,7 +254,7 @@ def _fault_changes(before: TargetState, after: TargetState, policy: Policy, now:
 
 
 def _incident_changes(before: TargetState, after: TargetState, now: Instant) -> Iterator[Event]:
-    """What became of incidents; one that was over before anybody could be told is announced last, as resolved."""
+    """What became of incidents; one that was over before anybody could be notified is announced last, as resolved."""
     known = {incident.id: incident for incident in before.incidents}
     for incident in sorted(after.incidents, key=lambda one: one.over_at_once):
         was = known.get(incident.id)

@@ -20,9 +20,10 @@ from monitor.core.model import (
     passing,
     unknown,
 )
+from monitor.core.outcomes import TRACE_FAULTS
 from monitor.core.state import Policy, TargetState
 from monitor.core.streaks import acquit, apply_look, look_on, sighted
-from monitor.core.text import code, count_text
+from monitor.core.text import count_text
 from monitor.core.trace import Route
 
 OF_THE_LOOK = MONITORS_OWN | {Fault.KEY_REJECTED}
@@ -91,7 +92,12 @@ def _arrival_result(before: Canary, canary: Canary) -> CheckResult | None:
     was, now = ((one.outcome, one.recovered_at, one.labels is None, one.late) for one in (before, canary))
     if was == now:
         return None
-    suspicions = _arrival_suspicions(canary)
+    # The series decides what of it is confirmed.
+    suspicions = [
+        Suspicion(fault=fault, summary=shows.alone(canary))
+        for fault, shows in TRACE_FAULTS.items()
+        if shows.is_bad(canary)
+    ]
     spans = count_text(canary.spans, "span")
     seconds = canary.arrival_seconds
     evidence: dict[str, Scalar] = {
@@ -114,33 +120,6 @@ def _arrival_result(before: Canary, canary: Canary) -> CheckResult | None:
         return failing(suspicions[0].summary, *suspicions, evidence=evidence)
     after = f" after {seconds:.1f} s" if seconds is not None else ""
     return passing(f"the trace arrived{after}: {spans}", evidence)
-
-
-def _arrival_suspicions(canary: Canary) -> tuple[Suspicion, ...]:
-    """What one canary alone says; the series decides what is confirmed."""
-    suspicions: list[Suspicion] = []
-    if canary.outcome is Outcome.MISSING:
-        suspicions.append(Suspicion(fault=Fault.TRACE_MISSING, summary="the trace did not arrive"))
-    elif canary.outcome is Outcome.INCOMPLETE:
-        suspicions.append(
-            Suspicion(fault=Fault.TRACE_INCOMPLETE, summary=f"the trace arrived incomplete: {canary.incomplete}")
-        )
-    elif canary.late:
-        suspicions.append(Suspicion(fault=Fault.TRACE_LATE, summary="the trace is late"))
-    labels = canary.labels
-    if labels is not None:
-        if labels.environment:
-            text = f"the trace is in the Traceloop environment {labels.environment}"
-            suspicions.append(Suspicion(fault=Fault.WRONG_ENVIRONMENT, summary=text))
-        if labels.leaked:
-            what = "a credential" if labels.credential_alone else "content"
-            text = f"the trace carries {what} in {', '.join(map(code, labels.leaked[:5]))}"
-            suspicions.append(Suspicion(fault=Fault.CONTENT_LEAKED, summary=text))
-        if labels.content_missing:
-            suspicions.append(Suspicion(fault=Fault.CONTENT_MISSING, summary="the trace carries no content"))
-        if labels.mislabelled:
-            suspicions.append(Suspicion(fault=Fault.TRACE_MISLABELLED, summary=labels.mislabelled[0]))
-    return tuple(suspicions)
 
 
 def leave_unjudged(state: TargetState, given: LabelsUnread) -> TargetState:

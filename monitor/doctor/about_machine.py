@@ -1,4 +1,4 @@
-"""What settles the questions about the surroundings of the monitor: its network, clock, credentials, notifiers, and what it costs."""
+"""What settles the questions about what is around the monitor: its network, clock, credentials, notifiers, and what it costs."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime

@@ -4,12 +4,12 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import KW_ONLY, dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from monitor.core.canary import NONCE_ENTRY
 from monitor.core.gateway_policies import DEFAULT_DESTINATION, Caller, GatewayPolicy, GatewayPolicyKind
 from monitor.core.model import Instant, Seconds, Service, TraceId
+from monitor.core.text import rfc3339
 from monitor.core.trace import SpanFact
 from monitor.http import Answer, Http
 from monitor.ports import Clock, ConfigAnswer, Garbled, RequestCount
@@ -106,7 +106,7 @@ class TrueFoundryControlPlane:
         """
         by_nonce = {"gatewayRequestMetadataKey": NONCE_ENTRY, "operator": "EQUAL", "value": nonce}
         query: dict[str, Any] = {
-            "startTime": _iso(_begin(trace_id, since)),
+            "startTime": rfc3339(_begin(trace_id, since), "milliseconds"),
             **({"traceIds": [trace_id]} if trace_id is not None else {"filters": [by_nonce]}),
             "dataRoutingDestination": destination or DEFAULT_DESTINATION,
             "limit": _PAGE,
@@ -132,8 +132,8 @@ class TrueFoundryControlPlane:
         with tenant-admin permissions everybody's. `total` is the count of a row, whatever is aggregated.
         """
         query = {
-            "startTs": _iso(since),
-            "endTs": _iso(until),
+            "startTs": rfc3339(since, "milliseconds"),
+            "endTs": rfc3339(until, "milliseconds"),
             "datasource": "modelMetrics",
             "type": "distribution",
             "aggregations": [{"type": "count", "column": "modelName"}],
@@ -180,10 +180,6 @@ class TrueFoundryControlPlane:
         if answer.status not in answers:
             raise answer.as_error("TrueFoundry's control plane answers", self.redactor, self.clock.now())
         return answer
-
-
-def _iso(moment: Instant) -> str:
-    return datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 # --- its own trace store ---------------------------------------------------------------------------------------------
