@@ -21,13 +21,14 @@ from monitor.core.events import Event, RemoteAnswered
 from monitor.core.model import CheckName, Service, TargetName
 from monitor.core.silence import Silence, Weekly
 from monitor.http import Http, Network
+from monitor.otlp import OtlpIngest
 from monitor.ports import CanaryRequest, Check, Clock, SideLook
 from monitor.redaction import Redactor
 from monitor.settings import Settings, Target, expected_headers
 from monitor.settings.model import WEEK
 from monitor.settings.model import Silence as Window
 from monitor.settings.schema import all_secrets
-from monitor.traceloop import OtlpIngest, TraceloopReader
+from monitor.traceloop import TraceloopReader
 from monitor.truefoundry import GatewaySpanMetrics, TrueFoundryControlPlane, TrueFoundryGateway
 
 _PROBE_TIMEOUT = 5.0

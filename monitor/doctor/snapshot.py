@@ -12,9 +12,10 @@ from monitor.core.state import Policy, TargetState
 from monitor.core.trace import Narrowing, Route, SpanFact, TraceSeen, judge_completeness
 from monitor.http import Exchange
 from monitor.notifiers.slack import BotIdentity
+from monitor.otlp import describe_acceptance
 from monitor.ports import CanaryAnswer, ConfigAnswer, IngestAnswer, PortError
 from monitor.settings import Settings, Target
-from monitor.traceloop import describe_acceptance, describe_read
+from monitor.traceloop import describe_read
 from monitor.truefoundry import FEEDBACK_HEADER, ModelsAnswer, describe_feedback_target
 
 T = TypeVar("T")

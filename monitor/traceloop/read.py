@@ -13,9 +13,12 @@ from urllib.parse import quote, urlencode
 from monitor.core.model import Instant, Seconds, Service, TraceId
 from monitor.core.trace import Narrowing, SpanFact
 from monitor.http import Answer, Http, JsonRows
+from monitor.otlp import CANARY_METADATA, CANARY_NONCE, MARKER, identify, mentions, names_nonce, read_row
 from monitor.ports import Clock, Garbled, TooManyRows
 from monitor.redaction import Redactor
-from monitor.traceloop.rows import CANARY_METADATA, CANARY_NONCE, MARKER, identify, mentions, names_nonce, read_row
+
+STORE = "Traceloop"
+"""How it is called where its answers are of no use."""
 
 PAGE = 50
 """Rows of a page; the newest come first. It is also what Traceloop sends when nobody asks for a number."""
@@ -80,7 +83,7 @@ class TraceloopReader:
 
         def take(row: object) -> None:
             nonlocal others
-            if identify(row)[0] == trace_id.lower():
+            if identify(row, STORE)[0] == trace_id.lower():
                 spans.append(self._fact(row, nonce))
             else:
                 others += 1
@@ -133,7 +136,7 @@ class TraceloopReader:
         look = _Look(query=query, passes=passes, nonce=nonce, ends=self.clock.monotonic() + timeout)
         if trace_id is not None:
             wanted = trace_id.lower()
-            return await self._find(look, lambda row: identify(row)[0] == wanted)
+            return await self._find(look, lambda row: identify(row, STORE)[0] == wanted)
         if nonce is None:
             return ()
         named = await self._find(look, lambda row: mentions(row, nonce))
@@ -142,7 +145,7 @@ class TraceloopReader:
         found = look.named_in_metadata or named[0].trace_id
         if narrowing is not Narrowing.WINDOW:
             return tuple(span for span in named if span.trace_id == found)
-        return await self._find(look, lambda row: identify(row)[0] == found)
+        return await self._find(look, lambda row: identify(row, STORE)[0] == found)
 
     async def _find(self, look: _Look, wanted: Callable[[Row], bool]) -> tuple[SpanFact, ...]:
         """The spans that are wanted. They lie close together in time, so the first page without more of them is the last."""
@@ -173,7 +176,7 @@ class TraceloopReader:
         page = _Page()
 
         def take(row: object) -> None:
-            ids = identify(row)
+            ids = identify(row, STORE)
             page.rows += 1
             look.rows += 1
             if not isinstance(row, Mapping) or not look.passes(row):
@@ -204,7 +207,7 @@ class TraceloopReader:
 
     def _fact(self, row: object, nonce: str | None) -> SpanFact:
         texts = self.texts_of(nonce) if nonce is not None else ()
-        return read_row(row, nonce=nonce, redactor=self.redactor, texts=texts)
+        return read_row(row, STORE, nonce=nonce, redactor=self.redactor, texts=texts)
 
     async def _ask(self, path: str, rows: JsonRows, *, timeout: Seconds, limit: int) -> Answer:
         """Read rows while they arrive. Raises any PortError where the answer is not a 200."""
@@ -261,13 +264,13 @@ def _narrowed(
 
     match narrowing:
         case Narrowing.TRACE_ID if trace_id is not None:
-            return by("trace_id", "equals", wanted), lambda row: identify(row)[0] == wanted
+            return by("trace_id", "equals", wanted), lambda row: identify(row, STORE)[0] == wanted
         case Narrowing.MARKER if trace_id is not None:
             return {MARKER: trace_id}, lambda row: mentions(row, wanted)
         case Narrowing.ATTRIBUTE | Narrowing.METADATA if nonce is not None:
             is_one = narrowing is Narrowing.ATTRIBUTE
             query = {CANARY_NONCE: nonce} if is_one else by(CANARY_METADATA, "contains", nonce)
-            return query, lambda row: identify(row)[0] == wanted or mentions(row, nonce)
+            return query, lambda row: identify(row, STORE)[0] == wanted or mentions(row, nonce)
         case Narrowing.SPAN_NAME if span_name is not None:
             return {"span_name": span_name}, lambda row: row.get("span_name") == span_name
         case Narrowing.WINDOW:

@@ -6,10 +6,11 @@ from urllib.parse import urlsplit
 import pytest
 
 from monitor.http import Http, InProcess
+from monitor.otlp import OtlpIngest
 from monitor.ports import Gone, IngestAnswer, Refused, Unreachable
 from monitor.redaction import Redactor
 from monitor.sandbox import Sandbox
-from monitor.traceloop import OtlpIngest, TraceloopReader
+from monitor.traceloop import TraceloopReader
 from tests.fakes.backend import FakeBackend, FakeIngest
 from tests.fakes.clock import FakeClock
 from tests.traceloop.contract import NONCE, Stage, TraceloopContract
