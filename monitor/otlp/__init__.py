@@ -15,12 +15,15 @@ from monitor.otlp.rows import (
     names_nonce,
     read_row,
 )
+from monitor.otlp.shapes import PREFIXES, ReadShape
 
 __all__ = [
     "CANARY_METADATA",
     "CANARY_NONCE",
     "MARKER",
+    "PREFIXES",
     "OtlpIngest",
+    "ReadShape",
     "count_rejected",
     "describe_acceptance",
     "describe_metadata",

@@ -5,6 +5,6 @@ own MCP server, https://github.com/traceloop/opentelemetry-mcp-server, where ans
 """
 
 from monitor.traceloop.read import TraceloopReader
-from monitor.traceloop.shapes import ReadShape, describe_read
+from monitor.traceloop.shapes import describe_read
 
-__all__ = ["ReadShape", "TraceloopReader", "describe_read"]
+__all__ = ["TraceloopReader", "describe_read"]

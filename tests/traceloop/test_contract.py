@@ -13,7 +13,7 @@ from monitor.sandbox import Sandbox
 from monitor.traceloop import TraceloopReader
 from tests.fakes.backend import FakeBackend, FakeIngest
 from tests.fakes.clock import FakeClock
-from tests.traceloop.contract import NONCE, Stage, TraceloopContract
+from tests.otlp.contract import NONCE, BackendContract, Stage
 
 
 class _FakeStage(Stage):
@@ -39,7 +39,7 @@ class _FakeStage(Stage):
         self._ingest.answer = IngestAnswer(status=200, rejected=1, message="no room")
 
 
-class TestFakes(TraceloopContract):
+class TestFakes(BackendContract):
     """Those that the tests of the checks use."""
 
     @pytest.fixture
@@ -74,7 +74,7 @@ class _RealStage(Stage):
         await self._sandbox.break_("ingest_failing_rejects")
 
 
-class TestTraceloop(TraceloopContract):
+class TestTraceloop(BackendContract):
     """The real ones."""
 
     @pytest.fixture
