@@ -18,6 +18,7 @@ class Component(StrEnum):
     PROVIDER = "provider"
     CONFIG = "config"
     TRACELOOP = "traceloop"
+    PHOENIX = "phoenix"
     EXPORT = "export"
     MONITOR = "monitor"
 

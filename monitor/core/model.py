@@ -72,6 +72,7 @@ class Service(StrEnum):
     CONTROL_PLANE = "control_plane"
     GATEWAY = "gateway"
     TRACELOOP = "traceloop"
+    PHOENIX = "phoenix"
     OTLP = "otlp"
     SLACK = "slack"
     ALERTMANAGER = "alertmanager"

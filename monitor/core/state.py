@@ -6,6 +6,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Protocol
 
+from monitor.core.backend import TRACELOOP, BackendTraits
 from monitor.core.canary import Canary, ControlSpan
 from monitor.core.config_memory import ConfigMemory
 from monitor.core.drift import ExpectedConfig
@@ -168,11 +169,12 @@ class Policy:
     pipeline_counters: Cadence | None = None
     volume: VolumePolicy | None = None
     labels: Labels = Labels(service_name="tfy-llm-gateway")
+    backend: BackendTraits = TRACELOOP
     expected: ExpectedConfig = field(default_factory=lambda: ExpectedConfig(rules={}))
     trace_id: TraceIdMode = TraceIdMode.AUTO
     max_severity: Severity = Severity.CRITICAL
-    credential: str = ""  # fingerprint of the Traceloop key: a route is proven with one credential
-    environment: str | None = None  # the slug of the key's own environment of Traceloop
+    credential: str = ""  # fingerprint of the backend's key: a route is proven with one credential
+    environment: str | None = None  # the slug of the key's own environment; None: the backend has none
     account: str = ""  # fingerprint of the tokens that send canaries and ask for them: the own store shows each its own
     profile: Profile = Profile()
 

@@ -257,7 +257,9 @@ def expiry_of(token: str) -> Instant | None:
 
 def token_expiries(target: Target) -> dict[str, Instant]:
     """By credential, where a token says so."""
-    tokens = {"gateway": target.gateway.token.get(), "traceloop": target.traceloop.api_key.get()}
+    tokens = {"gateway": target.gateway.token.get()}
+    if target.backend.api_key is not None:
+        tokens[target.backend.traits.slug] = target.backend.api_key.get()
     if target.control_plane is not None:
         tokens["control_plane"] = target.control_plane.token.get()
     found = {name: expiry_of(token) for name, token in tokens.items()}

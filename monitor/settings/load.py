@@ -11,7 +11,7 @@ from pydantic_core import ErrorDetails
 
 from monitor.settings.coherence import doubts, violations
 from monitor.settings.document import Layer, Node, Origin, read_document
-from monitor.settings.layer import Places, read_layer
+from monitor.settings.layer import Places, derivation, read_layer
 from monitor.settings.model import Settings, build
 from monitor.settings.problem import ConfigError, KeyPath, Problem, Reading, did_you_mean
 from monitor.settings.schema import TWIN, Kind, setting_at
@@ -169,7 +169,7 @@ def _problem(path: KeyPath, what: str, places: Places) -> Problem:
     """A complaint with its place. Nobody wrote a default that was used, so it is named."""
     setting, where = setting_at(path), places.where(path)
     if setting and setting.derived and (where is None or where.null) and "its default" not in what:
-        what += f"; it is not given, so its default is used: {setting.derived}"
+        what += f"; it is not given, so its default is used: {derivation(path, setting, places)}"
     return Problem(place=places.place(path), path=where.path if where else path, what=what)
 
 

@@ -30,9 +30,13 @@ class Section(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Derived:
-    """Marks a setting whose default is made from another setting; null asks for it. `rule` says how, for people."""
+    """Marks a setting whose default is made from another setting; null asks for it. `rule` says how, for people.
+
+    `with_phoenix`: the rule for a target whose backend is Phoenix, where that is another one.
+    """
 
     rule: str
+    with_phoenix: str = ""
 
 
 class Mark(Enum):
@@ -231,6 +235,7 @@ _NO_URL = "is not a URL; allowed: https://host[:port][/path], or http://"
 CONTROL_PLANE = re.compile(r"/api(/.*)?")
 GATEWAY = re.compile(r"/(chat/completions|completions|embeddings|responses|messages|models|health)")
 TRACELOOP = re.compile(r"/v1/(traces|metrics|logs)|/v2/.*")
+PHOENIX = re.compile(r"/v1/.*|/(projects|settings|login|graphql|healthz|readyz)(/.*)?")
 SLACK = re.compile(r"/[a-z]+(\.[A-Za-z]+)+")
 ALERTMANAGER = re.compile(r"/api/v[12](/.*)?|/-/(healthy|ready|reload)|/metrics")
 DAEMON = re.compile(r"/metrics|/healthz|/readyz|/api/v1(/.*)?|/runbooks(/.*)?|/-/reload")

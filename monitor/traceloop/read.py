@@ -13,19 +13,28 @@ from urllib.parse import quote, urlencode
 from monitor.core.model import Instant, Seconds, Service, TraceId
 from monitor.core.trace import Narrowing, SpanFact
 from monitor.http import Answer, Http, JsonRows
+from monitor.otlp import (
+    CANARY_METADATA,
+    CANARY_NONCE,
+    MARKER,
+    ROOT_TYPES,
+    SPAN_TYPE,
+    identify,
+    mentions,
+    names_nonce,
+    read_row,
+)
 from monitor.ports import Clock, Garbled, TooManyRows
 from monitor.redaction import Redactor
-from monitor.traceloop.rows import CANARY_METADATA, CANARY_NONCE, MARKER, identify, mentions, names_nonce, read_row
+
+STORE = "Traceloop"
+"""How it is called where its answers are of no use."""
 
 PAGE = 50
 """Rows of a page; the newest come first. It is also what Traceloop sends when nobody asks for a number."""
 
 LOOK_BYTES = 8 * 1024 * 1024
 """So much is read in one look at most, all its pages together."""
-
-SPAN_TYPE = "tfy.span_type"
-ROOT_TYPES = ("ChatCompletion", "Completion", "Embedding", "Rerank")
-"""Of the root span of a request to a model: https://www.truefoundry.com/docs/ai-gateway/fetch-request-logs-span-attributes."""
 
 _NOBODYS_TYPE = "gateway-trace-monitor"
 _OK = 200
@@ -85,7 +94,7 @@ class TraceloopReader:
 
         def take(row: object) -> None:
             nonlocal others
-            if identify(row)[0] == trace_id.lower():
+            if identify(row, STORE)[0] == trace_id.lower():
                 spans.append(self._fact(row, nonce))
             else:
                 others += 1
@@ -138,7 +147,7 @@ class TraceloopReader:
         look = _Look(query=query, passes=passes, nonce=nonce, ends=self.clock.monotonic() + timeout)
         if trace_id is not None:
             wanted = trace_id.lower()
-            return await self._find(look, lambda row: identify(row)[0] == wanted)
+            return await self._find(look, lambda row: identify(row, STORE)[0] == wanted)
         if nonce is None:
             return ()
         named = await self._find(look, lambda row: mentions(row, nonce))
@@ -147,7 +156,7 @@ class TraceloopReader:
         found = look.named_in_metadata or named[0].trace_id
         if narrowing is not Narrowing.WINDOW:
             return tuple(span for span in named if span.trace_id == found)
-        return await self._find(look, lambda row: identify(row)[0] == found)
+        return await self._find(look, lambda row: identify(row, STORE)[0] == found)
 
     async def count_traces(self, *, since: Instant, until: Instant, timeout: Seconds) -> int:
         """By the type that TrueFoundry's gateway gives to the root span of a request, and how many rows that filter would show.
@@ -203,7 +212,7 @@ class TraceloopReader:
         page = _Page()
 
         def take(row: object) -> None:
-            ids = identify(row)
+            ids = identify(row, STORE)
             page.rows += 1
             look.rows += 1
             if not isinstance(row, Mapping) or not look.passes(row):
@@ -234,7 +243,7 @@ class TraceloopReader:
 
     def _fact(self, row: object, nonce: str | None) -> SpanFact:
         texts = self.texts_of(nonce) if nonce is not None else ()
-        return read_row(row, nonce=nonce, redactor=self.redactor, texts=texts)
+        return read_row(row, STORE, nonce=nonce, redactor=self.redactor, texts=texts)
 
     async def _ask(self, path: str, rows: JsonRows, *, timeout: Seconds, limit: int) -> Answer:
         """Read rows while they arrive. Raises any PortError where the answer is not a 200."""
@@ -296,13 +305,13 @@ def _narrowed(
 
     match narrowing:
         case Narrowing.TRACE_ID if trace_id is not None:
-            return by("trace_id", "equals", wanted), lambda row: identify(row)[0] == wanted
+            return by("trace_id", "equals", wanted), lambda row: identify(row, STORE)[0] == wanted
         case Narrowing.MARKER if trace_id is not None:
             return {MARKER: trace_id}, lambda row: mentions(row, wanted)
         case Narrowing.ATTRIBUTE | Narrowing.METADATA if nonce is not None:
             is_one = narrowing is Narrowing.ATTRIBUTE
             query = {CANARY_NONCE: nonce} if is_one else by(CANARY_METADATA, "contains", nonce)
-            return query, lambda row: identify(row)[0] == wanted or mentions(row, nonce)
+            return query, lambda row: identify(row, STORE)[0] == wanted or mentions(row, nonce)
         case Narrowing.SPAN_NAME if span_name is not None:
             return {"span_name": span_name}, lambda row: row.get("span_name") == span_name
         case Narrowing.WINDOW:

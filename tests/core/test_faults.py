@@ -169,7 +169,7 @@ def test_severities_are_ordered_and_have_words() -> None:
 ENUMS: dict[type[Enum], str] = {
     CheckName: "config gateway canary arrival control volume",
     Verdict: "pass fail unknown",
-    Component: "gateway provider config traceloop export monitor",
+    Component: "gateway provider config traceloop phoenix export monitor",
     Outcome: "arrived late incomplete missing unknown recovered",
     Reason: "opened changed reminder escalated edited resolved test",
     Route: "trace warehouse nonce own_store",
@@ -177,7 +177,7 @@ ENUMS: dict[type[Enum], str] = {
     IdSource: "feedback traceparent nonce",
     SecretKind: "literal masked reference hidden absent",
     TraceIdMode: "auto feedback traceparent",
-    Service: "control_plane gateway traceloop otlp slack alertmanager webhook heartbeat daemon",
+    Service: "control_plane gateway traceloop phoenix otlp slack alertmanager webhook heartbeat daemon",
     UnknownReason: "unreachable refused garbled crowded no_witness blocked proxy starved unproven budget_spent paused timeout "
     "shortage crashed nothing_to_judge",
 }
