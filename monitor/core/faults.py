@@ -236,8 +236,8 @@ _ROWS = (
         title="Traces contain request or response content",
         impact="Prompts or answers have been stored in Traceloop since {since}, although they must not be.",
         when="A documented read of a whole trace shows what the canary asked or was answered although "
-        "`exclude_request_data` is expected to be true, or a credential. It is recognised in a value, also where that "
-        "is encoded; a name proves nothing.",
+        "`exclude_request_data` is expected to be true, or a credential, or what `checks.canary.decoy` plants. It is "
+        "recognised in a value, also where that is encoded; a name proves nothing.",
         settles="At once: one trace is one too many.",
         because="The attributes by name, never their values, and the trace's id.",
         advice="Set `exclude_request_data: true` on the traces exporter, then delete the traces that hold content in "

@@ -154,7 +154,7 @@ def _adapters(
         connectivity.note(service, outcome)
         count(service, outcome)
 
-    certificates, texts = Certificates(), CanaryTexts(target.checks.canary.prompt)
+    certificates, texts = Certificates(), CanaryTexts(target.checks.canary.prompt, target.checks.canary.decoy)
     http = deps.http.listening(count_and_note, certificates.note)
     headers = partial(expected_headers, target)
     redactor, clock = deps.redactor, deps.clock
@@ -188,7 +188,9 @@ def _adapters(
         gateway=gateway,
         span_metrics=span_metrics,
         control_plane=control_plane,
-        backend=reading_of(target.backend, http, texts_of=texts.texts_of, redactor=redactor, clock=clock),
+        backend=reading_of(
+            target.backend, http, texts_of=texts.texts_of, decoy_of=texts.decoy_of, redactor=redactor, clock=clock
+        ),
         ingest=OtlpIngest(http, target.expected.endpoint, headers, redactor=redactor, clock=clock),
         connectivity=connectivity,
         certificates=certificates,

@@ -55,7 +55,7 @@ class _Look:
 class PhoenixReader:
     """Implements `monitor.ports.TraceBackend`. `key` None: Phoenix runs without authentication, and none is sent.
 
-    `texts_of` a nonce is what its canary asked and was answered.
+    `texts_of` a nonce is what its canary asked and was answered, `decoy_of` it what was planted.
     """
 
     http: Http
@@ -66,6 +66,7 @@ class PhoenixReader:
     redactor: Redactor
     clock: Clock
     texts_of: Callable[[str], Sequence[str]] = lambda _: ()
+    decoy_of: Callable[[str], str] = lambda _: ""
 
     async def read_trace(self, trace_id: TraceId, *, nonce: str | None, timeout: Seconds) -> tuple[SpanFact, ...]:
         """The spans of a trace; empty: not there (yet). Raises any PortError; a 401 means the key."""
@@ -164,7 +165,10 @@ class PhoenixReader:
                 raise Garbled("Phoenix shows rows that were not asked for: it does not honour the filter")
             if ids not in known and wanted(row):
                 texts = self.texts_of(look.nonce) if look.nonce is not None else ()
-                look.found.append(read_row(row, STORE, nonce=look.nonce, redactor=self.redactor, texts=texts))
+                decoy = self.decoy_of(look.nonce) if look.nonce is not None else ""
+                look.found.append(
+                    read_row(row, STORE, nonce=look.nonce, redactor=self.redactor, texts=texts, decoy=decoy)
+                )
                 if look.nonce is not None and look.named_in_metadata is None and names_nonce(row, look.nonce):
                     look.named_in_metadata = ids[0]
             known.add(ids)

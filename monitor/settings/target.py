@@ -8,6 +8,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, fie
 
 from monitor.core import backend
 from monitor.core.backend import BackendTraits
+from monitor.core.decoy import DecoyKind
 from monitor.core.model import Severity
 from monitor.settings.secret import HeaderSource, PhoenixKey, TraceloopKey, TrueFoundryToken
 from monitor.settings.values import (
@@ -211,6 +212,8 @@ class CanaryCheck(Section):
     """The question; null: a short one. A nonce is added."""
     max_tokens: Count | None = 16
     """The longest answer in tokens; null: not sent."""
+    decoy: DecoyKind = DecoyKind.NONE
+    """A recognisable fake in the prompt, which must not be found in a trace: content is excluded, or something redacts it."""
     parameters: Json = Field(default_factory=nothing)
     """More parameters of the request, such as `temperature: 0`."""
     metadata: Words = Field(default_factory=nothing)

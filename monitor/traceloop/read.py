@@ -77,7 +77,10 @@ class _Page:
 
 @dataclass(frozen=True, slots=True, repr=False, eq=False)
 class TraceloopReader:
-    """Implements `monitor.ports.TraceBackend`. `texts_of` a nonce is what its canary asked and was answered."""
+    """Implements `monitor.ports.TraceBackend`. `texts_of` a nonce is what its canary asked and was answered.
+
+    `decoy_of` it is what was planted.
+    """
 
     http: Http
     url: str
@@ -86,6 +89,7 @@ class TraceloopReader:
     redactor: Redactor
     clock: Clock
     texts_of: Callable[[str], Sequence[str]] = lambda _: ()
+    decoy_of: Callable[[str], str] = lambda _: ""
 
     async def read_trace(self, trace_id: TraceId, *, nonce: str | None, timeout: Seconds) -> tuple[SpanFact, ...]:
         """The quick route: `{"spans": null}` means not there (yet). Raises any PortError."""
@@ -243,7 +247,8 @@ class TraceloopReader:
 
     def _fact(self, row: object, nonce: str | None) -> SpanFact:
         texts = self.texts_of(nonce) if nonce is not None else ()
-        return read_row(row, STORE, nonce=nonce, redactor=self.redactor, texts=texts)
+        decoy = self.decoy_of(nonce) if nonce is not None else ""
+        return read_row(row, STORE, nonce=nonce, redactor=self.redactor, texts=texts, decoy=decoy)
 
     async def _ask(self, path: str, rows: JsonRows, *, timeout: Seconds, limit: int) -> Answer:
         """Read rows while they arrive. Raises any PortError where the answer is not a 200."""

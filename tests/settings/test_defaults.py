@@ -61,6 +61,7 @@ BUILT_IN_FOR_A_TARGET = {
             "every_while_failing": 60,
             "timeout": 60,
             "prompt": None,
+            "decoy": "none",
             "max_tokens": 16,
             "parameters": {},
             "metadata": {},

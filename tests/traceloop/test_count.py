@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
+from monitor.otlp import ROOT_TYPES, SPAN_TYPE
 from monitor.ports import Garbled, Refused
-from monitor.traceloop.read import ROOT_TYPES, SPAN_TYPE
 from tests.fakes.clock import START, FakeClock
 from tests.fakes.remote import Remote, Reply
 from tests.traceloop.test_read import EMPTY, page, reader_at, row
