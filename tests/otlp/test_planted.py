@@ -1,6 +1,7 @@
 """What was planted is found in whatever form, and is never taken for somebody's credential."""
 
 from base64 import b64encode, urlsafe_b64encode
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
 
@@ -15,7 +16,7 @@ from tests.fakes.clock import START
 
 NONCE = "gtm-0123456789abcdef"
 KINDS = [DecoyKind.EMAIL, DecoyKind.JWT, DecoyKind.CARD]
-FORMS = {
+FORMS: dict[str, Callable[[str], str]] = {
     "plain": lambda decoy: f"as it stands: {decoy}!",
     "capitals": lambda decoy: decoy.upper() if "." not in decoy or "@" in decoy else decoy,
     "json": lambda decoy: f'{{"messages": [{{"content": "so {decoy}"}}]}}',
