@@ -228,7 +228,7 @@ def _look(check: CheckName = CheckName.CONFIG) -> Observation:
     return Observation(check=check, at=START, took=0.1, result=passing("well"))
 
 
-async def test_the_state_changes_then_listeners_hear_then_the_others() -> None:
+async def test_the_state_changes_then_listeners_are_called_then_the_others() -> None:
     """What is published is already true, and whoever is woken finds it so."""
     bench = Bench()
     await bench.target_store.apply(_look())

@@ -9,7 +9,7 @@ from monitor.core.key import key_is_refused, refute_headers, refuted_headers
 from monitor.core.model import CheckName, CheckResult, Fault, Scalar, Service, Verdict
 from monitor.core.refine import GIVE_US_THE_KEY
 from monitor.core.state import TraceIdMode
-from monitor.core.text import moment_text
+from monitor.core.text import count_text, moment_text
 from monitor.core.trace import BY_NONCE
 from monitor.doctor.questions import (
     ADVICE,
@@ -201,7 +201,7 @@ def models_listed(seen: Snapshot) -> Result:
         return Result("no list", {"form": answer.form}, word=str(answer.status), status=answer.status)
     models = len(answer.models)
     said = {
-        "count": f"{models} model{'s' if models != 1 else ''}",
+        "count": count_text(models, "model"),
         "model": model,
         "some": ", ".join((*answer.models[:5], *(["…"] if answer.models[5:] else []))),
     }

@@ -1,7 +1,7 @@
 """Any receiver of JSON: one POST per notice, signed.
 
 Its form is described in docs/webhook.md, field by field: names are never renamed, new ones may come. `delivery` names what is
-told: the same one twice is the same notice, sent again because its answer was lost.
+notified: the same one twice is the same notice, sent again because its answer was lost.
 
 `X-Trace-Monitor-Timestamp` holds Unix seconds. `X-Trace-Monitor-Signature` holds `sha256=` and the HMAC-SHA256, in hexadecimal, of
 timestamp, a full stop and the body as sent. Receivers compare in constant time and refuse what is older than five minutes.

@@ -9,6 +9,7 @@ from typing import Any
 from monitor.core.canary import NONCE_ENTRY
 from monitor.core.gateway_policies import DEFAULT_DESTINATION, Caller, GatewayPolicy, GatewayPolicyKind
 from monitor.core.model import Instant, Seconds, Service, TraceId
+from monitor.core.state import DAY
 from monitor.core.text import rfc3339
 from monitor.core.trace import SpanFact
 from monitor.http import Answer, Http
@@ -23,7 +24,6 @@ _MOST_TEAMS = 100
 _MOST_REQUESTS = 10**12
 _ACCOUNTS = ("virtualaccount", "serviceaccount")  # the newer and the older name of the same
 _SKEW: Seconds = 300.0  # between our clock, the gateway's and the store's
-_DAY: Seconds = 86_400.0
 _UUID7 = re.compile(r"[0-9a-f]{12}7[0-9a-f]{3}[89ab][0-9a-f]{15}")
 
 
@@ -191,7 +191,7 @@ def _begin(trace_id: TraceId | None, since: Instant) -> Instant:
     The gateway's ids are UUIDv7 without dashes, which begin with milliseconds (https://www.rfc-editor.org/rfc/rfc9562#section-5.7).
     """
     made = int(trace_id[:12], 16) / 1000 if trace_id is not None and _UUID7.fullmatch(trace_id) else since
-    return min(since, max(made, since - _DAY)) - _SKEW
+    return min(since, max(made, since - DAY)) - _SKEW
 
 
 def _read_spans(body: object, trace_id: TraceId | None, redactor: Redactor) -> tuple[list[SpanFact], str | None]:

@@ -398,7 +398,7 @@ def maybe(now_is: Incident, notified: Notified | None, *, silenced: float | None
         (BACK, KNOWS_CLOSED, CLOSED_AGAIN, Reason.RESOLVED),
     ],
 )
-def test_what_may_have_been_heard_is_put_right(
+def test_what_may_have_been_delivered_is_put_right(
     asked: Incident, notified: Notified, now_is: Incident, reason: Reason
 ) -> None:
     """Although it is again as it was reported before: whoever was notified of something else in between would believe that."""

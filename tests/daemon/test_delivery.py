@@ -136,7 +136,7 @@ async def test_a_death_between_sending_and_recording_costs_one_duplicate() -> No
     assert reasons(slack) == [OPENED, OPENED]
 
 
-async def test_what_may_have_been_heard_is_put_right() -> None:
+async def test_what_may_have_been_delivered_is_put_right() -> None:
     """A change whose answer was lost, and then all is as reported before: who was notified of the change is notified of that."""
     slack = FakeNotifier()
     async with dispatching(slack) as bench:
@@ -151,7 +151,7 @@ async def test_what_may_have_been_heard_is_put_right() -> None:
         assert slack.notices[-1].incident.diagnosis.fault is Fault.RATE_LIMITED
 
 
-async def test_what_was_refused_has_not_been_heard() -> None:
+async def test_what_was_refused_has_not_been_delivered() -> None:
     """The same, but clearly in vain: nobody is notified that something is over of which nobody was notified."""
     slack = FakeNotifier()
     async with dispatching(slack) as bench:

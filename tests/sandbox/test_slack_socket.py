@@ -60,7 +60,7 @@ async def an_app(sandbox: Sandbox) -> AsyncIterator[App]:
         await app.client.close()  # type: ignore[no-untyped-call]
 
 
-async def test_an_app_hears_a_press_acknowledges_it_and_answers_the_person() -> None:
+async def test_an_app_receives_a_press_acknowledges_it_and_answers_the_person() -> None:
     """By slack-sdk alone: connect, hello, envelope, acknowledgement, `response_url`."""
     async with serve() as sandbox:
         slack = sandbox.world.slack

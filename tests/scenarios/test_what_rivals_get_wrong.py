@@ -248,9 +248,9 @@ async def test_a_slow_slack_delays_no_look(slack: str) -> None:
         await home.settle_in()
         await home.break_(slack, "exporter_disabled")
         looks = {check: len(home.looks(check)) for check in (CheckName.GATEWAY, CheckName.CONFIG)}
-        await home.advance(0.5 * HOUR)
-        assert len(home.looks(CheckName.GATEWAY)) - looks[CheckName.GATEWAY] == 120
-        assert len(home.looks(CheckName.CONFIG)) - looks[CheckName.CONFIG] >= 30
+        await home.advance(0.25 * HOUR)
+        assert len(home.looks(CheckName.GATEWAY)) - looks[CheckName.GATEWAY] == 60
+        assert len(home.looks(CheckName.CONFIG)) - looks[CheckName.CONFIG] >= 15
 
 
 async def test_a_gauge_does_not_go_on_saying_healthy_when_nothing_runs() -> None:

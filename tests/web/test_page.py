@@ -120,7 +120,7 @@ def test_a_silence_that_is_over_is_not_shown() -> None:
     assert "Silenced now" not in a_page(site).text
 
 
-def test_a_target_that_cannot_be_told_says_which_check_could_not_see() -> None:
+def test_a_target_that_is_unknown_says_which_check_could_not_see() -> None:
     """Unknown is neither well nor broken."""
     report = {"verdict": "unknown", "targets": {"prod": described("unknown", summary="cannot tell: config")}}
     page = a_page(Site(report=report))
