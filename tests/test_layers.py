@@ -16,7 +16,7 @@ TESTS = sorted((ROOT / "tests").rglob("*.py"))
 
 # What a pure decision may be made of. Nothing here reads a clock, draws a number, waits, writes or asks.
 PURE = {
-    "collections", "dataclasses", "datetime", "enum", "fnmatch", "functools", "hashlib", "hmac", "ipaddress", "itertools", "math",
+    "base64", "collections", "dataclasses", "datetime", "enum", "fnmatch", "functools", "hashlib", "hmac", "ipaddress", "itertools", "json", "math",
     "re", "types", "typing", "unicodedata", "zoneinfo",
 }  # fmt: skip
 

@@ -6,7 +6,7 @@ demonstrations, for the test-suite, and for trying the program out without crede
 how busy others are beside us.
 """
 
-from monitor.sandbox.credentials import Credentials
+from monitor.sandbox.credentials import Credentials, StoreKind
 from monitor.sandbox.fault_table import FAULTS
 from monitor.sandbox.faults import Host, SandboxFault
 from monitor.sandbox.ports import Ports
@@ -23,6 +23,7 @@ __all__ = [
     "Ports",
     "Sandbox",
     "SandboxFault",
+    "StoreKind",
     "Traffic",
     "Variant",
     "World",
