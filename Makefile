@@ -21,7 +21,7 @@ SOURCES := monitor tests tools
 RULES   := deploy/prometheus
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all check format lint types layers schema docs docs-current diagnosis-matrix time-to-mention golden core-coverage fuzz e2e e2e-setup browser rules-test size image image-test bench-busy bench-footprint bench-scale torture-kill \
+.PHONY: help demo test test-all check format lint types layers schema docs docs-current dashboard dashboard-current diagnosis-matrix time-to-mention golden core-coverage fuzz e2e e2e-setup browser rules-test size image image-test bench-busy bench-footprint bench-scale torture-kill \
         setup lock clean
 
 help:  ## say what there is
@@ -37,7 +37,7 @@ demo: $(VENV)/.installed  ## the whole thing on loopback, without credentials (D
 test: $(VENV)/.test  ## the tests, with some of every family (PYTEST_ARGS='-k drift' for some of it)
 	@$(BIN)/python -m pytest -q -n auto --dist worksteal -m "not e2e and not thorough" $(PYTEST_ARGS)
 
-check: lint types layers schema docs-current  ## everything a change must pass: format, lint, types, layers, schema, docs, tests, coverage of core
+check: lint types layers schema docs-current dashboard-current  ## everything a change must pass: format, lint, types, layers, schema, docs, tests, coverage of core
 	@$(MAKE) --no-print-directory test
 	@$(MAKE) --no-print-directory core-coverage
 
@@ -98,6 +98,13 @@ docs-current: $(VENV)/.test
 	@$(BIN)/python -m tools.metrics_reference | diff -u docs/metrics.md - || { echo "docs/metrics.md is not current: run make docs"; exit 1; }
 	@$(BIN)/python -m tools.commands_reference | diff -u docs/commands.md - || { echo "docs/commands.md is not current: run make docs"; exit 1; }
 	@echo "docs: ok"
+
+dashboard: $(VENV)/.check  ## write the dashboard for Grafana anew, from tools/grafana
+	@$(BIN)/python -m tools.grafana_dashboard > deploy/grafana/dashboard.json
+
+dashboard-current: $(VENV)/.check
+	@$(BIN)/python -m tools.grafana_dashboard | diff -u deploy/grafana/dashboard.json - || { echo "deploy/grafana/dashboard.json is not current: run make dashboard"; exit 1; }
+	@echo "dashboard: ok"
 
 fuzz: $(VENV)/.test  ## change every remote answer in every way and see what is concluded (FUZZ_FOR=600 seconds, FUZZ_SEED=7)
 	@FUZZ_FOR="$(FUZZ_FOR)" FUZZ_SEED="$(FUZZ_SEED)" $(BIN)/python -m tests.fuzz

@@ -51,11 +51,13 @@ def _json(method: str, url: str) -> Any:
 
 
 @contextmanager
-def sandbox_running(directory: Path) -> Iterator[SandboxProcess]:
+def sandbox_running(directory: Path, *options: str) -> Iterator[SandboxProcess]:
     """Run the sandbox on free ports: its five hosts in a row, the control API last."""
     base = free_ports(5)
     control_url = f"http://127.0.0.1:{base + 4}"
-    with running([TRACE_MONITOR, "sandbox", "--port-base", str(base)], log=directory / "sandbox.log") as program:
+    with running(
+        [TRACE_MONITOR, "sandbox", "--port-base", str(base), *options], log=directory / "sandbox.log"
+    ) as program:
         wait_until(lambda: is_well(f"{control_url}/state"), within=15, what="the sandbox", program=program)
         yield SandboxProcess(control_url=control_url)
 
