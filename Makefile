@@ -121,13 +121,14 @@ browser: $(VENV)/.test .venv-browser/.locked  ## the pages in headless Chromium:
 
 rules-test: ## the alert rules against made-up series, with promtool; the example of routes, with amtool
 	@promtool check config $(RULES)/scrape.yml
-	@promtool check rules $(RULES)/rules.yml
-	@promtool test rules $(RULES)/rules_test.yml
+	@promtool check rules --lint=all --lint-fatal $(RULES)/rules.yml
+	@promtool test rules $(RULES)/tests/*.yml
 	@amtool check-config $(RULES)/alertmanager.yml
 	@to() { amtool config routes test --config.file $(RULES)/alertmanager.yml --verify.receivers=$$1 alertname=$$2 target=prod severity=critical; }; \
 	 to on-call GatewayTraceIncident && to self-test GatewayTraceIncidentTest && to nobody GatewayTraceFaultActive && \
 	 to nobody TraceMonitorBlind && to nobody TraceMonitorCheckFailed && to on-call TraceMonitorNoticesPending && \
-	 to on-call TraceMonitorDown
+	 to on-call TraceMonitorDown && \
+	 amtool config routes test --config.file $(RULES)/alertmanager.yml --verify.receivers=channel alertname=TraceMonitorReloadFailed severity=warning
 
 size: $(VENV)/.installed  ## how much there is to read, by package
 	@$(BIN)/python -m tools.size

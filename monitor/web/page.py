@@ -11,7 +11,7 @@ from typing import Any
 
 from monitor.core.incident import NEVER, Incident
 from monitor.core.inputs import NoticeDelivered
-from monitor.core.model import CheckName, Fault, Instant, Severity, TargetName
+from monitor.core.model import CheckName, Instant, Severity, TargetName
 from monitor.core.silence import Silence
 from monitor.core.state import State
 from monitor.web.day import Dot, dot_of
@@ -161,9 +161,9 @@ def incident_page(
 
 
 @cache
-def runbook_page(fault: Fault) -> str:
-    """The page of one fault's runbook; links to other runbooks are relative."""
-    return render("runbook.html", fault=fault.value, runbook=runbook_html(fault), root="../")
+def runbook_page(name: str) -> str:
+    """The page of a runbook, by the name of its fault or alert; links to other runbooks are relative."""
+    return render("runbook.html", name=name, runbook=runbook_html(name), root="../")
 
 
 def problem_page(status: int, detail: str, *, root: str) -> str:
