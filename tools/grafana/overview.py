@@ -69,8 +69,8 @@ def overview() -> list[Panel]:
         ),
         rows(
             "Targets now",
-            "In time: the share of the judged canaries whose trace arrived before `late_after`. Traces that could not be looked for "
-            "are not counted.",
+            "In time: the share of the judged canaries whose trace arrived before `late_after`, as the rules record it; the longer "
+            "ones by whole hours.",
             Query(severity),
             Query(age(all_of("check_last_pass_timestamp_seconds", check="arrival"), "target")),
             Query(in_time("1h")),
