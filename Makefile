@@ -21,7 +21,7 @@ SOURCES := monitor tests tools
 RULES   := deploy/prometheus
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all check format lint types layers schema docs docs-current dashboard dashboard-current diagnosis-matrix time-to-mention golden core-coverage fuzz e2e e2e-setup browser rules-test size image image-test bench-busy bench-footprint bench-scale torture-kill \
+.PHONY: help demo test test-all check format lint types layers schema docs docs-current dashboard dashboard-current diagnosis-matrix time-to-mention golden core-coverage fuzz e2e e2e-setup browser rules-test thorough size image image-test bench-busy bench-footprint bench-scale torture-kill \
         setup lock clean
 
 help:  ## say what there is
@@ -66,8 +66,10 @@ schema: $(VENV)/.installed
 	  || { echo "monitor/settings/schema.json is not current: run $(BIN)/trace-monitor config schema > monitor/settings/schema.json"; exit 1; }
 	@echo "schema: ok"
 
-test-all: $(VENV)/.test  ## every test, also of every pair of faults and every fault in every variant (half an hour)
-	@$(BIN)/python -m pytest -q -n auto --dist worksteal -m "not e2e" $(PYTEST_ARGS)
+test-all: test thorough  ## every test, also of every pair of faults and every fault in every variant (half an hour)
+
+thorough: $(VENV)/.test  ## of test-all what make test leaves out
+	@$(BIN)/python -m pytest -q -n auto --dist worksteal -m "thorough and not e2e" $(PYTEST_ARGS)
 
 diagnosis-matrix: $(VENV)/.test  ## break the sandbox in every way, and print what was broken against what was said
 	@$(BIN)/python -m tools.diagnosis_matrix
