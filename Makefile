@@ -21,7 +21,7 @@ SOURCES := monitor tests tools
 RULES   := deploy/prometheus
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all check format lint types layers schema docs docs-current dashboard dashboard-current diagnosis-matrix time-to-mention golden core-coverage fuzz e2e e2e-setup browser rules-test thorough size image image-test bench-busy bench-footprint bench-scale torture-kill \
+.PHONY: help demo test test-all check format lint types layers schema docs docs-current dashboard dashboard-current diagnosis-matrix time-to-mention golden core-coverage fuzz e2e e2e-setup browser rules-test thorough chart manifests chart-test size image image-test bench-busy bench-footprint bench-scale torture-kill \
         setup lock clean
 
 help:  ## say what there is
@@ -132,6 +132,16 @@ rules-test: ## the alert rules against made-up series, with promtool; the exampl
 	 to on-call TraceMonitorDown && \
 	 amtool config routes test --config.file $(RULES)/alertmanager.yml --verify.receivers=channel alertname=TraceMonitorReloadFailed severity=warning
 
+chart: $(VENV)/.test  ## write what is generated in the Helm chart anew: its schema, its README, its list of secrets
+	@$(BIN)/python -m tools.chart_schema
+	@$(BIN)/python -m tools.chart_readme
+
+manifests: chart  ## render the plain manifests in deploy/kubernetes from the chart (fetches helm)
+	@deploy/kubernetes/render.sh > deploy/kubernetes/.rendered && mv deploy/kubernetes/.rendered deploy/kubernetes/trace-monitor.yaml
+
+chart-test: $(VENV)/.test .venv-deploy/.locked  ## the Helm chart: lint, render with many values, validate, refuse (fetches helm 4 and helm 3)
+	@$(BIN)/python -m pytest -q -m e2e tests/deploy $(PYTEST_ARGS)
+
 size: $(VENV)/.installed  ## how much there is to read, by package
 	@$(BIN)/python -m tools.size
 
@@ -203,9 +213,9 @@ lock: .venv-lock/.locked  ## write requirements/*.txt anew (UPGRADE=1 for newer 
 	 compile ../pyproject.toml --extra slack-socket -c runtime.txt -o slack-socket.txt && \
 	 compile ../pyproject.toml --extra slack-socket test.in -c slack-socket.txt -c build.txt -o test.txt && \
 	 compile ../pyproject.toml --extra slack-socket test.in check.in -c test.txt -o check.txt && \
-	 for part in browser gateway clients lock; do compile $$part.in -o $$part.txt; done
+	 for part in browser gateway clients deploy lock; do compile $$part.in -o $$part.txt; done
 
 clean:  ## remove what was made here
-	rm -rf $(VENV) .venv-browser .venv-clients .venv-gateway .venv-lock .venv-runtime build dist *.egg-info .mypy_cache .ruff_cache .hypothesis \
+	rm -rf $(VENV) .venv-browser .venv-clients .venv-deploy .venv-gateway .venv-lock .venv-runtime build dist *.egg-info .mypy_cache .ruff_cache .hypothesis \
 	       .import_linter_cache .coverage .e2e
 	find monitor tests tools -name __pycache__ -type d -prune -exec rm -rf {} +
