@@ -21,7 +21,7 @@ SOURCES := monitor tests tools
 RULES   := deploy/prometheus
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all check format lint types layers schema docs docs-current dashboard dashboard-current diagnosis-matrix time-to-mention golden core-coverage fuzz e2e e2e-setup browser rules-test thorough chart manifests chart-test size image image-test bench-busy bench-footprint bench-scale torture-kill \
+.PHONY: help demo test test-all check format lint types layers schema docs docs-current dashboard dashboard-current diagnosis-matrix time-to-mention golden core-coverage fuzz e2e e2e-setup browser rules-test thorough chart manifests chart-test size image image-test compose-test bench-busy bench-footprint bench-scale torture-kill \
         setup lock clean
 
 help:  ## say what there is
@@ -149,7 +149,13 @@ image:  ## build the container image with docker, podman or buildah
 	@deploy/image/build.sh
 
 image-test: ## build the image and try it: read-only, no capabilities, health, SIGTERM
-	@deploy/image/test.sh
+	@mkdir -p .e2e && SAVE=.e2e/image.tar deploy/image/test.sh
+
+.e2e/image.tar: Dockerfile deploy/image/test.sh requirements/runtime.txt requirements/build.txt $(shell find monitor -type f -not -name '*.pyc')
+	@$(MAKE) --no-print-directory image-test
+
+compose-test: $(VENV)/.test .venv-deploy/.locked .e2e/image.tar  ## the Compose files: against their schema, and the demo with podman, Prometheus and Alertmanager (root)
+	@deploy/compose/test.sh
 
 bench-busy: $(VENV)/.installed  ## what a canary costs in a busy environment: requests, bytes, time, memory (minutes)
 	@$(BIN)/python -m tools.bench_busy
