@@ -155,7 +155,7 @@ image-test: ## build the image and try it: read-only, no capabilities, health, S
 	@$(MAKE) --no-print-directory image-test
 
 compose-test: $(VENV)/.test .venv-deploy/.locked .e2e/image.tar  ## the Compose files: against their schema, and the demo with podman, Prometheus and Alertmanager (root)
-	@deploy/compose/test.sh
+	@PYTHON=$(BIN)/python deploy/compose/test.sh
 
 bench-busy: $(VENV)/.installed  ## what a canary costs in a busy environment: requests, bytes, time, memory (minutes)
 	@$(BIN)/python -m tools.bench_busy

@@ -22,7 +22,7 @@ fi
 scratch=$(mktemp -d)
 cleanup() {
   podman rm --all --force --time 0 >/dev/null 2>&1 || true
-  umount --recursive "$scratch/store/overlay" 2>/dev/null || true
+  cut -d ' ' -f 2 /proc/mounts | grep "^$scratch/store/" | sort -r | xargs -r umount
   rm -rf "$scratch"
 }
 trap cleanup EXIT
@@ -51,5 +51,5 @@ runroot = "$scratch/run"
 END
 podman --log-level fatal load --quiet --input .e2e/image.tar >/dev/null
 
-.venv/bin/python -m pytest -q -m e2e tests/compose --durations=3 --basetemp="$scratch/pytest"
+"${PYTHON:-.venv/bin/python}" -m pytest -q -m e2e tests/compose --durations=3 --basetemp="$scratch/pytest"
 echo "compose-test: ok"

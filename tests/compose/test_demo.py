@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 ROOT = Path(__file__).parents[2]
 COMPOSE = ROOT / "deploy" / "compose"
 FILES = [f"--file={COMPOSE / name}" for name in ("compose.yaml", "compose.demo.yaml", "compose.host.yaml")]
-OURS = ("sandbox", "configure", "monitor", "story")
+OURS = ("sandbox", "monitor", "story")
 """The services of the image that can be had here."""
 BREAK_AFTER, REPAIR_AFTER = 15, 25
 CHOSEN = {
@@ -34,7 +34,13 @@ CHOSEN = {
 
 
 def _compose(*words: str) -> str:
-    command = [str(ROOT / ".venv-deploy" / "bin" / "podman-compose"), "--in-pod=false", *FILES, *words]
+    command = [
+        str(ROOT / ".venv-deploy" / "bin" / "podman-compose"),
+        "--in-pod=false",
+        "--project-name=trace-monitor-demo",
+        *FILES,
+        *words,
+    ]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, env=os.environ | CHOSEN)
     assert ended.returncode == 0, ended.stderr
     return ended.stdout

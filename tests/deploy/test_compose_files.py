@@ -1,6 +1,5 @@
 """The Compose files: hardened, pinned, and made of the same parts as everything else that is deployed."""
 
-import importlib.util
 import json
 import re
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
+from monitor.cli.sandbox import PORT_BASE
 from monitor.sandbox import Sandbox
 from monitor.settings import parse
 from monitor.version import VERSION
@@ -113,16 +113,19 @@ def test_the_configuration_to_fill_in_is_valid_beside_its_secrets(tmp_path: Path
         assert not loaded.warnings
 
 
-def test_the_demos_configuration_is_valid() -> None:
-    """What the sandbox says, changed as the demo changes it."""
-    spec = importlib.util.spec_from_file_location("story", COMPOSE / "demo" / "story.py")
-    assert spec is not None
-    assert spec.loader is not None
-    story = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(story)
-    configuration = story.for_the_demo(Sandbox(clock=FakeClock()).configuration())
-    (target,) = parse(json.dumps(configuration), {}, Path("/nowhere")).settings.targets.values()
-    assert target.checks.canary.every == 15
+def test_the_demos_configuration_is_that_of_the_sandbox() -> None:
+    """What the sandbox says of itself, at the name and the ports that it has there, checked more often; and it is valid."""
+    ours = _load("demo/config/trace-monitor.yaml")
+    parse(json.dumps(ours), {}, Path("/nowhere"))
+    said = json.dumps(Sandbox(clock=FakeClock()).configuration())
+    for place, host in enumerate(("control-plane", "gateway", "traceloop", "slack")):
+        said = said.replace(f"https://{host}", f"http://sandbox:{PORT_BASE + place}")
+    theirs = json.loads(said)
+    theirs["targets"]["demo"]["checks"] = ours["targets"]["demo"]["checks"]
+    theirs["alerting"]["alertmanager"] = {"urls": ["http://alertmanager:9093"]}
+    assert ours == theirs | {"http": {"allow_http": True}}
+    assert DEMO["sandbox"]["command"][:3] == ["sandbox", "--host", "sandbox"]
+    assert DEMO["sandbox"]["ports"] == [f"${{PUBLISH:-127.0.0.1}}:{PORT_BASE + 4}:{PORT_BASE + 4}"]
 
 
 def test_the_variant_for_the_hosts_network_knows_every_service_and_every_name() -> None:
