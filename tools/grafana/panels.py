@@ -190,6 +190,7 @@ def timeline(
         .show_value(style.VisibilityMode.NEVER)
         .merge_values(True)  # noqa: FBT003 - the SDK's own
         .row_height(0.8)
+        .per_page(25)
         .fill_opacity(80)
         .line_width(0)
         .legend(_legend(shown=False))
