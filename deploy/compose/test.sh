@@ -22,7 +22,7 @@ fi
 scratch=$(mktemp -d)
 cleanup() {
   podman rm --all --force --time 0 >/dev/null 2>&1 || true
-  cut -d ' ' -f 2 /proc/mounts | grep "^$scratch/store/" | sort -r | xargs -r umount
+  cut -d ' ' -f 2 /proc/mounts | grep "^$scratch/store/" | sort -r | xargs -r umount || true
   rm -rf "$scratch"
 }
 trap cleanup EXIT
