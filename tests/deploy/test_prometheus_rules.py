@@ -52,7 +52,7 @@ def _rendered() -> Iterator[tuple[str, str]]:
             for name in ("runbook_url", "dashboard_url"):
                 url = expected["exp_annotations"][name]
                 if url:
-                    path = re.sub(r"^(https://acme\.dev/monitor|http://[mn]:9797)/", "/", url)
+                    path = re.sub(r"^(https://acme\.dev/monitor|http://(?:[mn]|monitor\.ops\.svc):9797)/", "/", url)
                     yield alert, re.sub(r"^/targets/\w+$", "/targets/prod", path)
 
 
