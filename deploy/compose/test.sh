@@ -12,6 +12,7 @@ fail() { printf 'compose-test: %s\n' "$*" >&2; exit 1; }
 
 if [ "${1:-}" != inside ]; then
   .venv-deploy/bin/check-jsonschema --quiet --builtin-schema vendor.compose-spec deploy/compose/compose*.yaml
+  .venv-deploy/bin/podman-compose --file deploy/compose/compose.yaml config >/dev/null
   say "the Compose files are as the Compose specification wants them"
   amtool check-config deploy/compose/demo/alertmanager.yml >/dev/null
   [ "$(id -u)" -eq 0 ] || fail "needs root, for namespaces"

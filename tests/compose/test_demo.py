@@ -129,6 +129,8 @@ def _root() -> str:
 def test_the_demo_shows_the_whole_path() -> None:
     """Healthy, broken, repaired: on the page, in Prometheus, in Alertmanager and in Slack; each alert where the routes send it."""
     _patiently(lambda: is_well("http://monitor:9797/readyz"), within=30, what="the monitor")
+    healthcheck = ["podman", "healthcheck", "run", "trace-monitor-demo_monitor_1"]
+    assert subprocess.run(healthcheck, capture_output=True, check=False).returncode == 0
     healthy = 'trace_monitor_target_severity{target="demo"} == 0'
     _patiently(lambda: _query(healthy), within=40, what="the target in Prometheus")
 
