@@ -393,13 +393,14 @@ class TestVirtualSchedule(ScheduleContract):
         await harness.let_pass(100)
         assert [began - START for began in job.began] == [1, 7, 67, 110, 127, 187]
 
-    async def test_a_thousand_runs_do_not_drift(self, harness: Harness) -> None:
-        """The thousandth run is as punctual as the first."""
+    @pytest.mark.parametrize("runs", sample([200, 1000], every=2))
+    async def test_a_thousand_runs_do_not_drift(self, harness: Harness, runs: int) -> None:
+        """The last run is as punctual as the first."""
         job = Recorder(harness.clock)
         harness.every("a", 15, job, offset=3.5, first=3.5)
         harness.schedule.start()
-        await harness.let_pass(15 * 1000)
-        assert len(job.began) == 1000
+        await harness.let_pass(15 * runs)
+        assert len(job.began) == runs
         assert {(began - 3.5) % 15 for began in job.began} == {0.0}
 
     @pytest.mark.parametrize("jump", sample([-400 * 86_400, -86_400, -90, -7, 7, 90, 86_400, 400 * 86_400], every=3))

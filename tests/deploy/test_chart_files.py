@@ -1,4 +1,4 @@
-"""What stands in the Helm chart and beside it agrees with the program, without Helm; with Helm: test_chart.py."""
+"""What stands in the Helm chart and beside it agrees with the program, without Helm. With it: test_chart.py and others."""
 
 import json
 import re
@@ -22,6 +22,16 @@ ROOT = Path(__file__).parents[2]
 TEMPLATES = {path.name: path.read_text() for path in sorted((CHART / "templates").rglob("*")) if path.is_file()}
 PLAIN = ROOT / "deploy" / "kubernetes"
 VALUES = [*sorted((CHART / "ci").glob("*.yaml")), PLAIN / "values.yaml"]
+
+
+PAGES = [ROOT / "docs" / "install.md", CHART / "README.md"]
+EXAMPLES = [
+    example
+    for page in PAGES
+    for example in re.findall(r"^ *```yaml\n(.*?)^ *```", page.read_text(), re.DOTALL | re.MULTILINE)
+    if "existingSecret:" in example
+]
+"""The values that each page shows, one example a page."""
 
 
 def _flat(values: tuple[Value, ...]) -> Iterator[Value]:
@@ -154,6 +164,15 @@ def test_the_program_accepts_the_configuration_of_an_example(file: Path) -> None
     """As `trace-monitor config validate --no-secrets` says."""
     config = yaml.safe_load(file.read_text())["config"]
     assert parse(json.dumps(config), {}, ROOT, open_files=False).settings.targets
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=[page.name for page in PAGES])
+def test_the_program_accepts_the_configuration_of_a_guide(example: str) -> None:
+    """And the chart has the values beside it; the guides show the same."""
+    values = yaml.safe_load(example)
+    assert parse(json.dumps(values["config"]), {}, ROOT, open_files=False).settings.targets
+    assert values.keys() <= DEFAULTS.keys()
+    assert values == yaml.safe_load(EXAMPLES[0])
 
 
 def test_the_plain_manifests_hold_the_configuration_they_are_rendered_from() -> None:

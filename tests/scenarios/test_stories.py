@@ -414,6 +414,7 @@ async def test_what_is_found_again_is_counted_besides() -> None:
         assert judged == len([one for one in home.state.canaries if one.outcome is not None])
 
 
+@pytest.mark.thorough
 async def test_a_resolve_names_what_was_lost() -> None:
     """The newest five by their trace ids, the others by number: somebody may want to look them up in TrueFoundry."""
     async with house() as home:
