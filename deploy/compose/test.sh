@@ -3,7 +3,8 @@
 # has kept (.e2e/image.tar).
 #
 # Nothing is pulled: Prometheus and Alertmanager are this machine's binaries with the stack's own files and flags, and Grafana does not
-# run. All of it has network, mounts and container storage of its own, in which the services' names stand for loopback. As root.
+# run. All of it has network, mounts, processes and container storage of its own: the services' names stand for loopback in it, and
+# nothing of it outlives this script. As root.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
@@ -17,7 +18,7 @@ if [ "${1:-}" != inside ]; then
   amtool check-config deploy/compose/demo/alertmanager.yml >/dev/null
   [ "$(id -u)" -eq 0 ] || fail "needs root, for namespaces"
   for tool in podman prometheus prometheus-alertmanager; do command -v "$tool" >/dev/null || fail "needs $tool"; done
-  exec unshare --mount --net --propagation private "${BASH_SOURCE[0]}" inside
+  exec unshare --mount --net --pid --fork --kill-child --mount-proc --propagation private "${BASH_SOURCE[0]}" inside
 fi
 
 scratch=$(mktemp -d)
@@ -43,6 +44,8 @@ cat >"$CONTAINERS_CONF" <<END
 [containers]
 cgroups = "disabled"
 default_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]
+[engine]
+tmp_dir = "$scratch/libpod"
 END
 cat >"$CONTAINERS_STORAGE_CONF" <<END
 [storage]
