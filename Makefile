@@ -36,7 +36,7 @@ demo: $(VENV)/.installed  ## the whole thing on loopback, without credentials (D
 test: $(VENV)/.test  ## the tests, with some of every family (PYTEST_ARGS='-k drift' for some of it)
 	@$(BIN)/python -m pytest -q -n auto --dist worksteal -m "not e2e and not thorough" $(PYTEST_ARGS)
 
-check: lint types layers schema docs-current  ## everything a change must pass: format, lint, types, layers, schema, docs, tests, coverage of core
+check: lint types layers schema docs-current dashboard-current  ## everything a change must pass: format, lint, types, layers, schema, docs, tests, coverage of core
 	@$(MAKE) --no-print-directory test
 	@$(MAKE) --no-print-directory core-coverage
 
@@ -100,6 +100,13 @@ docs-current: $(VENV)/.test
 	@$(BIN)/python -m tools.commands_reference | diff -u docs/commands.md - || { echo "docs/commands.md is not current: run make docs"; exit 1; }
 	@echo "docs: ok"
 
+dashboard: $(VENV)/.check  ## write the dashboard for Grafana anew, from tools/grafana
+	@$(BIN)/python -m tools.grafana_dashboard > deploy/grafana/dashboard.json
+
+dashboard-current: $(VENV)/.check
+	@$(BIN)/python -m tools.grafana_dashboard | diff -u deploy/grafana/dashboard.json - || { echo "deploy/grafana/dashboard.json is not current: run make dashboard"; exit 1; }
+	@echo "dashboard: ok"
+
 fuzz: $(VENV)/.test  ## change every remote answer in every way and see what is concluded (FUZZ_FOR=600 seconds, FUZZ_SEED=7)
 	@FUZZ_FOR="$(FUZZ_FOR)" FUZZ_SEED="$(FUZZ_SEED)" $(BIN)/python -m tests.fuzz
 
@@ -150,7 +157,13 @@ image:  ## build the container image with docker, podman or buildah
 	@deploy/image/build.sh
 
 image-test: ## build the image and try it: read-only, no capabilities, health, SIGTERM
-	@deploy/image/test.sh
+	@mkdir -p .e2e && SAVE=.e2e/image.tar deploy/image/test.sh
+
+.e2e/image.tar: Dockerfile deploy/image/test.sh requirements/runtime.txt requirements/build.txt $(shell find monitor -type f -not -name '*.pyc')
+	@$(MAKE) --no-print-directory image-test
+
+compose-test: $(VENV)/.test .venv-deploy/.locked .e2e/image.tar  ## the Compose files: against their schema, and the demo with podman, Prometheus and Alertmanager (root)
+	@PYTHON=$(BIN)/python deploy/compose/test.sh
 
 bench-busy: $(VENV)/.installed  ## what a canary costs in a busy environment: requests, bytes, time, memory (minutes)
 	@$(BIN)/python -m tools.bench_busy
@@ -165,8 +178,6 @@ torture-kill: $(VENV)/.installed  ## kill the real daemon again and again; what 
 	@$(BIN)/python -m tools.torture_kill $(if $(KILLS),--kills $(KILLS)) $(if $(SEED),--seed $(SEED))
 
 # --- to release it ---------------------------------------------------------------------------------------------------
-
-.PHONY: release-check dist release-test sbom licenses lint-workflows pre-commit
 
 release-check: $(VENV)/.installed  ## version and changelog agree (TAG=v1.2.3: and the tag; prints the release notes)
 	@$(BIN)/python -m tools.release_check $(TAG)
