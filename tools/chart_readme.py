@@ -54,6 +54,9 @@ level `restricted`. Helm 3 and Helm 4 render it. `make chart-test` renders and c
 
 `helm test` runs `trace-monitor check`: every check once, with a real canary. It fails if a target fails, and if a check cannot tell.
 
+Of a checkout Helm says that it follows two links: rules and dashboards are kept where they are used without Helm, too. In a package
+they are files.
+
 ## What changes at run time
 
 - **Configuration.** `config` is checked by the program's own schema before anything is installed. The monitor loads a changed

@@ -2,7 +2,7 @@
 # Prints the path of helm, helm3 or kubectl, fetched once into the cache: `deploy/kubernetes/tools.sh helm`.
 #
 # HELM, HELM3 and KUBECTL override it. The binaries are the vendors' own, from the packages of AWS CDK on npm, whose versions and
-# content are pinned here. They are for Linux on x86-64; elsewhere what is on the path is used, and exit code 3 says that nothing is.
+# content are pinned here. They are for Linux on x86-64; elsewhere what is on the path is used. Exit code 3: this machine can have none.
 set -euo pipefail
 
 #     package of npm @aws-cdk/…        version  file             SHA-256 of the file
@@ -32,7 +32,7 @@ if ! intact; then
   scratch=$(mktemp -d "$cache/fetch.XXXXXX")
   trap 'rm -rf "$scratch"' EXIT
   (cd "$scratch" && npm pack --silent --ignore-scripts "@aws-cdk/$package@$version" >/dev/null && tar xzf ./*.tgz package/lib/layer.zip) \
-    || missing "@aws-cdk/$package@$version cannot be fetched from npm"
+    || { echo "@aws-cdk/$package@$version, which holds $name, cannot be fetched from npm" >&2; exit 1; }
   python3 -c 'import sys, zipfile; zipfile.ZipFile(sys.argv[1]).extract(sys.argv[2], sys.argv[3])' "$scratch/package/lib/layer.zip" "$file" "$scratch"
   chmod +x "$scratch/$file"
   mv "$scratch/$file" "$binary" # whole or not at all: two of us may run at once

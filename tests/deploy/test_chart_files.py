@@ -1,4 +1,4 @@
-"""What stands in the Helm chart and beside it agrees with the program, without Helm; with Helm: test_chart.py."""
+"""What stands in the Helm chart and beside it agrees with the program, without Helm. With it: test_chart.py and others."""
 
 import json
 import re

@@ -1,10 +1,10 @@
-{{- define "gtm.name" -}}
+{{- define "gateway-trace-monitor.name" -}}
 {{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" }}
 {{- end }}
 
 {{- /* The name of all objects: a release called trace-monitor needs no gateway-trace-monitor behind it. */}}
-{{- define "gtm.fullname" -}}
-{{- $name := include "gtm.name" . }}
+{{- define "gateway-trace-monitor.fullname" -}}
+{{- $name := include "gateway-trace-monitor.name" . }}
 {{- if .Values.fullnameOverride }}
 {{- .Values.fullnameOverride | trunc 63 | trimSuffix "-" }}
 {{- else if or (contains $name .Release.Name) (hasSuffix .Release.Name $name) }}
@@ -15,20 +15,20 @@
 {{- end }}
 
 {{- /* What selects every pod of the release: the monitor and its test. */}}
-{{- define "gtm.releaseLabels" -}}
-app.kubernetes.io/name: {{ include "gtm.name" . }}
+{{- define "gateway-trace-monitor.releaseLabels" -}}
+app.kubernetes.io/name: {{ include "gateway-trace-monitor.name" . }}
 app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end }}
 
 {{- /* What selects the monitor alone: the pod of `helm test` must not be behind the Service. */}}
-{{- define "gtm.selectorLabels" -}}
-{{ include "gtm.releaseLabels" . }}
+{{- define "gateway-trace-monitor.selectorLabels" -}}
+{{ include "gateway-trace-monitor.releaseLabels" . }}
 app.kubernetes.io/component: monitor
 {{- end }}
 
 {{- /* Of a pod. The chart's version is not among them: a new chart alone restarts nothing. */}}
-{{- define "gtm.podLabels" -}}
-{{ include "gtm.releaseLabels" . }}
+{{- define "gateway-trace-monitor.podLabels" -}}
+{{ include "gateway-trace-monitor.releaseLabels" . }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 {{- with .Values.commonLabels }}
 {{ toYaml . }}
@@ -38,8 +38,8 @@ app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 {{- end }}
 {{- end }}
 
-{{- define "gtm.labels" -}}
-{{ include "gtm.releaseLabels" . }}
+{{- define "gateway-trace-monitor.labels" -}}
+{{ include "gateway-trace-monitor.releaseLabels" . }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
@@ -48,15 +48,15 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- end }}
 {{- end }}
 
-{{- define "gtm.serviceAccountName" -}}
+{{- define "gateway-trace-monitor.serviceAccountName" -}}
 {{- if .Values.serviceAccount.create }}
-{{- default (include "gtm.fullname" .) .Values.serviceAccount.name }}
+{{- default (include "gateway-trace-monitor.fullname" .) .Values.serviceAccount.name }}
 {{- else }}
 {{- default "default" .Values.serviceAccount.name }}
 {{- end }}
 {{- end }}
 
-{{- define "gtm.image" -}}
+{{- define "gateway-trace-monitor.image" -}}
 {{- $image := .Values.image }}
 {{- if $image.digest }}
 {{- printf "%s@%s" $image.repository $image.digest }}
@@ -66,16 +66,16 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- end }}
 
 {{- /* The Secret with the monitor's secrets; empty if there is none. */}}
-{{- define "gtm.secretName" -}}
+{{- define "gateway-trace-monitor.secretName" -}}
 {{- if .Values.existingSecret }}
 {{- .Values.existingSecret }}
 {{- else if or .Values.externalSecret.enabled .Values.secret.values }}
-{{- include "gtm.fullname" . }}
+{{- include "gateway-trace-monitor.fullname" . }}
 {{- end }}
 {{- end }}
 
 {{- /* How people reach the page from outside the cluster; empty if nobody said so. */}}
-{{- define "gtm.externalUrl" -}}
+{{- define "gateway-trace-monitor.externalUrl" -}}
 {{- $server := default dict .Values.config.server }}
 {{- if $server.external_url }}
 {{- $server.external_url }}
@@ -87,31 +87,31 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- end }}
 
 {{- /* The configuration as the monitor reads it, in YAML. It never passes through `tpl`: braces in it are the monitor's. */}}
-{{- define "gtm.config" -}}
+{{- define "gateway-trace-monitor.config" -}}
 {{- $config := deepCopy .Values.config }}
-{{- with include "gtm.externalUrl" . }}
+{{- with include "gateway-trace-monitor.externalUrl" . }}
 {{- $_ := set $config "server" (merge (dict "external_url" .) (default dict $config.server)) }}
 {{- end }}
 {{- toYaml $config }}
 {{- end }}
 
-{{- define "gtm.port" -}}
+{{- define "gateway-trace-monitor.port" -}}
 {{- $server := default dict .Values.config.server }}
 {{- default 9797 $server.port }}
 {{- end }}
 
-{{- define "gtm.scheme" -}}
+{{- define "gateway-trace-monitor.scheme" -}}
 {{- $server := default dict .Values.config.server }}
 {{- ternary "HTTPS" "HTTP" (not (empty $server.tls_cert)) }}
 {{- end }}
 
 {{- /* The environment of every container. The image's own values for address and state would win over the file, so both are passed on. */}}
-{{- define "gtm.env" -}}
+{{- define "gateway-trace-monitor.env" -}}
 {{- $server := default dict .Values.config.server }}
 {{- $state := default dict .Values.config.state -}}
 - name: TRACE_MONITOR_CONFIG
   value: /etc/trace-monitor/config/trace-monitor.yaml
-{{- if include "gtm.secretName" . }}
+{{- if include "gateway-trace-monitor.secretName" . }}
 - name: TRACE_MONITOR_SECRETS_DIR
   value: /etc/trace-monitor/secrets
 {{- end }}
@@ -125,11 +125,11 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- end }}
 
 {{- /* What every container reads. Directories without `subPath`, so that Kubernetes swaps their content when it changes. */}}
-{{- define "gtm.mounts" -}}
+{{- define "gateway-trace-monitor.mounts" -}}
 - name: config
   mountPath: /etc/trace-monitor/config
   readOnly: true
-{{- if include "gtm.secretName" . }}
+{{- if include "gateway-trace-monitor.secretName" . }}
 - name: secrets
   mountPath: /etc/trace-monitor/secrets
   readOnly: true
@@ -141,11 +141,11 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- end }}
 {{- end }}
 
-{{- define "gtm.volumes" -}}
+{{- define "gateway-trace-monitor.volumes" -}}
 - name: config
   configMap:
-    name: {{ include "gtm.fullname" . }}
-{{- with include "gtm.secretName" . }}
+    name: {{ include "gateway-trace-monitor.fullname" . }}
+{{- with include "gateway-trace-monitor.secretName" . }}
 - name: secrets
   secret:
     secretName: {{ . }}
@@ -160,8 +160,8 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- end }}
 
 {{- /* Where the pods run and as whom. */}}
-{{- define "gtm.placement" -}}
-serviceAccountName: {{ include "gtm.serviceAccountName" . }}
+{{- define "gateway-trace-monitor.placement" -}}
+serviceAccountName: {{ include "gateway-trace-monitor.serviceAccountName" . }}
 automountServiceAccountToken: false
 enableServiceLinks: false
 {{- with .Values.imagePullSecrets }}
@@ -188,12 +188,12 @@ priorityClassName: {{ . }}
 {{- end }}
 
 {{- /* The key of the token that Prometheus sends: as given, else where the chart itself knows that there is one. */}}
-{{- define "gtm.readTokenKey" -}}
+{{- define "gateway-trace-monitor.readTokenKey" -}}
 {{- $server := default dict .Values.config.server }}
 {{- $file := default "" $server.read_token_file }}
 {{- if .Values.metrics.readTokenKey }}
 {{- .Values.metrics.readTokenKey }}
-{{- else if and (hasPrefix "/etc/trace-monitor/secrets/" $file) (include "gtm.secretName" .) }}
+{{- else if and (hasPrefix "/etc/trace-monitor/secrets/" $file) (include "gateway-trace-monitor.secretName" .) }}
 {{- base $file }}
 {{- else if hasKey .Values.secret.values "server__read_token" }}
 {{- "server__read_token" }}
@@ -210,18 +210,18 @@ priorityClassName: {{ . }}
 `honorLabels`: the labels `endpoint` and `service` of the metrics are the monitor's own; the operator's would push them aside.
 `job`: the rules name it, and absent() would fire for ever under another name.
 `instance`, and no `pod`: one monitor at a time, so its series and alerts go on when the pod is another one. */}}
-{{- define "gtm.scrape" -}}
+{{- define "gateway-trace-monitor.scrape" -}}
 port: http
 path: /metrics
-scheme: {{ include "gtm.scheme" . | lower }}
+scheme: {{ include "gateway-trace-monitor.scheme" . | lower }}
 interval: {{ .Values.metrics.interval }}
 scrapeTimeout: {{ .Values.metrics.scrapeTimeout }}
 honorLabels: true
-{{- with include "gtm.readTokenKey" . }}
+{{- with include "gateway-trace-monitor.readTokenKey" . }}
 authorization:
   type: Bearer
   credentials:
-    name: {{ default (include "gtm.secretName" $) $.Values.metrics.readTokenSecret }}
+    name: {{ default (include "gateway-trace-monitor.secretName" $) $.Values.metrics.readTokenSecret }}
     key: {{ . }}
 {{- end }}
 {{- with .Values.metrics.tlsConfig }}
@@ -232,7 +232,7 @@ relabelings:
   - targetLabel: job
     replacement: trace-monitor
   - targetLabel: instance
-    replacement: {{ printf "%s.%s.svc:%v" (include "gtm.fullname" .) .Release.Namespace .Values.service.port }}
+    replacement: {{ printf "%s.%s.svc:%v" (include "gateway-trace-monitor.fullname" .) .Release.Namespace .Values.service.port }}
   - action: labeldrop
     regex: pod
 {{- with .Values.metrics.metricRelabelings }}
@@ -243,7 +243,7 @@ metricRelabelings:
 
 {{- /* Refuse a secret in `config`: everybody who may read ConfigMaps could read it. `parts`: what is left of a path of
 files/secret-settings.txt, where `*` is any key; `node`: what is there; `path`: the way so far. */}}
-{{- define "gtm.refuseSecret" -}}
+{{- define "gateway-trace-monitor.refuseSecret" -}}
 {{- $path := .path }}
 {{- if not .parts }}
 {{- if and (kindIs "string" .node) .node }}
@@ -254,7 +254,7 @@ files/secret-settings.txt, where `*` is any key; `node`: what is there; `path`: 
 {{- $rest := rest .parts }}
 {{- range $key, $below := .node }}
 {{- if or (eq $part "*") (eq $part $key) }}
-{{- include "gtm.refuseSecret" (dict "node" $below "parts" $rest "path" (append $path $key)) }}
+{{- include "gateway-trace-monitor.refuseSecret" (dict "node" $below "parts" $rest "path" (append $path $key)) }}
 {{- end }}
 {{- end }}
 {{- end }}
