@@ -1,5 +1,6 @@
 """Buttons for tests, what is pressed, and what came of it."""
 
+import json
 import ssl
 from typing import Any
 
@@ -9,7 +10,8 @@ from monitor.notifiers.slack.buttons import Buttons
 from monitor.ports import Clock
 from monitor.redaction import Redactor
 from tests.fakes.remote import Remote
-from tests.notifiers.slack.test_actions import pressed
+
+TEAM = "T0123"
 
 
 class Presses:
@@ -39,6 +41,19 @@ def some_buttons(presses: Presses, http: Http, clock: Clock, **more: Any) -> But
         "perform": presses.perform,
     }
     return Buttons(**{**defaults, **more})
+
+
+def pressed(action: str = "acknowledge", *, value: object = None, **more: Any) -> dict[str, Any]:
+    """What Slack sends when somebody presses a button."""
+    given = json.dumps(["prod-1", "prod", "exporter_disabled"]) if value is None else value
+    return {
+        "type": "block_actions",
+        "team": {"id": TEAM, "domain": "acme"},
+        "user": {"id": "U0123", "name": "ana", "username": "ana", "team_id": TEAM},
+        "response_url": "https://hooks.slack.com/actions/T0123/1/x",
+        "actions": [{"type": "button", "action_id": action, "value": given}],
+        **more,
+    }
 
 
 def a_press(**more: Any) -> dict[str, Any]:

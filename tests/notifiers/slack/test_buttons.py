@@ -13,8 +13,7 @@ from monitor.notifiers.slack.actions import SILENCE_FOR, Action
 from monitor.notifiers.slack.buttons import FIRST_WAIT, LONGEST_WAIT, MEMBERS_FOR, SHOWN_AFTER
 from tests.fakes.clock import FakeClock
 from tests.fakes.remote import Remote, Reply
-from tests.notifiers.slack.pressing import Presses, a_press, some_buttons
-from tests.notifiers.slack.test_actions import TEAM, pressed
+from tests.notifiers.slack.pressing import TEAM, Presses, a_press, pressed, some_buttons
 from tests.settings.samples import MINIMAL, loaded
 
 ROOT = Path(__file__).parents[3]

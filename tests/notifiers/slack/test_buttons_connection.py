@@ -25,8 +25,7 @@ from monitor.sandbox.credentials import CHANNEL, ON_CALL, ON_CALL_GROUP
 from monitor.sandbox.slack import Message
 from tests.fakes.loopback import answer, serving
 from tests.notifiers import notices
-from tests.notifiers.slack.pressing import Presses, a_press, some_buttons
-from tests.notifiers.slack.test_actions import TEAM
+from tests.notifiers.slack.pressing import TEAM, Presses, a_press, some_buttons
 
 # --- the connection, over real sockets
 
