@@ -21,7 +21,7 @@ from monitor.core.text import capitalised
 def diagnose(state: TargetState, policy: Policy, now: Instant) -> Diagnosis | None:
     """The diagnosis of a target; None when nothing to notify of is confirmed and no fixed cause waits for its proof."""
     diagnosis = _name(state, policy, now)
-    return replace(diagnosis, hops=hops(state, diagnosis)) if diagnosis is not None else None
+    return replace(diagnosis, hops=hops(state, diagnosis, backend=policy.backend)) if diagnosis is not None else None
 
 
 def _name(state: TargetState, policy: Policy, now: Instant) -> Diagnosis | None:

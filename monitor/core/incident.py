@@ -29,11 +29,14 @@ class Place(StrEnum):
     TRUEFOUNDRY = "truefoundry"
     EXPORT = "export"
     TRACELOOP = "traceloop"
+    PHOENIX = "phoenix"  # instead, where that is the backend
 
     @property
     def label(self) -> str:
         """The name that people read."""
-        return {"truefoundry": "TrueFoundry", "traceloop": "Traceloop"}.get(self.value, self.value)
+        return {"truefoundry": "TrueFoundry", "traceloop": "Traceloop", "phoenix": "Phoenix"}.get(
+            self.value, self.value
+        )
 
 
 class HopState(StrEnum):
