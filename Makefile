@@ -21,7 +21,7 @@ SOURCES := monitor tests tools
 RULES   := deploy/prometheus
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all check format lint types layers schema docs docs-current diagnosis-matrix time-to-mention golden core-coverage fuzz e2e e2e-setup browser rules-test size image image-test bench-busy bench-footprint bench-scale torture-kill \
+.PHONY: help demo test test-all thorough check format lint types layers schema docs docs-current diagnosis-matrix time-to-mention golden core-coverage fuzz e2e e2e-setup browser rules-test size image image-test bench-busy bench-footprint bench-scale torture-kill \
         setup lock clean
 
 help:  ## say what there is
@@ -66,8 +66,10 @@ schema: $(VENV)/.installed
 	  || { echo "monitor/settings/schema.json is not current: run $(BIN)/trace-monitor config schema > monitor/settings/schema.json"; exit 1; }
 	@echo "schema: ok"
 
-test-all: $(VENV)/.test  ## every test, also of every pair of faults and every fault in every variant (half an hour)
-	@$(BIN)/python -m pytest -q -n auto --dist worksteal -m "not e2e" $(PYTEST_ARGS)
+test-all: test thorough  ## every test, also of every pair of faults and every fault in every variant (half an hour)
+
+thorough: $(VENV)/.test  ## of test-all what make test leaves out
+	@$(BIN)/python -m pytest -q -n auto --dist worksteal -m "thorough and not e2e" $(PYTEST_ARGS)
 
 diagnosis-matrix: $(VENV)/.test  ## break the sandbox in every way, and print what was broken against what was said
 	@$(BIN)/python -m tools.diagnosis_matrix
@@ -114,13 +116,14 @@ browser: $(VENV)/.test .venv-browser/.locked  ## the pages in headless Chromium:
 
 rules-test: ## the alert rules against made-up series, with promtool; the example of routes, with amtool
 	@promtool check config $(RULES)/scrape.yml
-	@promtool check rules $(RULES)/rules.yml
-	@promtool test rules $(RULES)/rules_test.yml
+	@promtool check rules --lint=all --lint-fatal $(RULES)/rules.yml
+	@promtool test rules $(RULES)/tests/*.yml
 	@amtool check-config $(RULES)/alertmanager.yml
 	@to() { amtool config routes test --config.file $(RULES)/alertmanager.yml --verify.receivers=$$1 alertname=$$2 target=prod severity=critical; }; \
 	 to on-call GatewayTraceIncident && to self-test GatewayTraceIncidentTest && to nobody GatewayTraceFaultActive && \
 	 to nobody TraceMonitorBlind && to nobody TraceMonitorCheckFailed && to on-call TraceMonitorNoticesPending && \
-	 to on-call TraceMonitorDown
+	 to on-call TraceMonitorDown && \
+	 amtool config routes test --config.file $(RULES)/alertmanager.yml --verify.receivers=channel alertname=TraceMonitorReloadFailed severity=warning
 
 size: $(VENV)/.installed  ## how much there is to read, by package
 	@$(BIN)/python -m tools.size

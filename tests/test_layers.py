@@ -5,6 +5,7 @@ import re
 import sys
 import tomllib
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ def _name(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
 
+@cache  # each rule about the program walks all of it
 def _tree(path: Path) -> ast.Module:
     return ast.parse(path.read_text(), filename=_name(path))
 

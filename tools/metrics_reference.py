@@ -62,6 +62,7 @@ def _values() -> Iterator[str]:
         "service": "the services that the enabled checks ask",
         "version": "the version of this program",
         "python": "the version of Python",
+        "url": "`server.external_url`",
     }
     for label in dict.fromkeys(label for row in METRICS.values() for label in row.labels):
         if label in configured:

@@ -12,7 +12,7 @@ from monitor.cli import UsageError
 from monitor.cli.common import OK
 from monitor.cli.table import use_colour
 from monitor.core.model import Fault
-from monitor.web.runbooks import runbook_text
+from monitor.web.runbooks import runbook_text, runbooks
 
 _WIDEST, _NARROWEST = 100, 40
 _NO_BREAK = "\N{NO-BREAK SPACE}"
@@ -29,7 +29,12 @@ _HEAD = re.compile(r"# `\w+`: (?P<meaning>.+)\n\nComponent: (?P<component>\w+)\.
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add `explain`."""
     parser = subparsers.add_parser("explain")
-    parser.add_argument("fault", nargs="?", metavar="FAULT", help="its name; default: list all faults")
+    parser.add_argument(
+        "fault",
+        nargs="?",
+        metavar="FAULT",
+        help="its name, or that of an alert about the monitor; default: list all faults",
+    )
     parser.add_argument("--config", metavar="PATH", help="ignored: nothing is configured here")
     parser.set_defaults(run=run)
 
@@ -40,12 +45,13 @@ def run(arguments: argparse.Namespace) -> int:
     if name is None:
         print("\n".join(_list_faults()))
         return OK
-    if name not in list(Fault):
-        close = difflib.get_close_matches(name.lower().replace("-", "_"), list(Fault), n=1)
-        hint = f"did you mean `{close[0].value}`? " if close else ""
+    if name not in runbooks():
+        known = {each.lower(): each for each in runbooks()}
+        close = difflib.get_close_matches(name.lower().replace("-", "_"), known, n=1)
+        hint = f"did you mean `{known[close[0]]}`? " if close else ""
         raise UsageError(f"explain: there is no fault {name!r}; {hint}`trace-monitor explain` lists them")
     width = max(_NARROWEST, min(_WIDEST, shutil.get_terminal_size((_WIDEST, 24)).columns))
-    print("\n".join(to_text(runbook_text(Fault(name)), width=width, bold=use_colour(sys.stdout))))
+    print("\n".join(to_text(runbook_text(name), width=width, bold=use_colour(sys.stdout))))
     return OK
 
 

@@ -247,6 +247,7 @@ class Service:
                 for name, target in settings.targets.items()
             },
             notifiers=tuple(self.daemon.notifiers),
+            external_url=settings.server.external_url,
         )
 
     def _make_web(self) -> WebServer:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from monitor.core.faults import FAULTS
 from monitor.core.incident import Incident, Notice
@@ -185,6 +185,7 @@ class AlertmanagerNotifier:
             "state": "\n".join(wording.states(notice, style)),
             "canaries": "\n".join(wording.losses(notice, style)),
             "runbook_url": self._link(f"/runbooks/{diagnosis.fault}") or "",
+            "dashboard_url": self._link(f"/incidents/{quote(notice.incident.id, safe='')}") or "",
         }
 
     def _link(self, path: str) -> str | None:

@@ -31,6 +31,7 @@ class Expected:
 
     targets: Mapping[TargetName, Monitored] = field(default_factory=dict)
     notifiers: tuple[str, ...] = ()
+    external_url: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +76,8 @@ def of_target(
     policy, incident = view.policies.get(name), state.incident
     for check in sorted(checks):
         yield from _of_check(state, check, started_at)
+        if policy is not None and check in policy.cadences:
+            yield "check_stale_after_seconds", policy.cadences[check].stale_after, (name, check)
 
     confirmed = state.confirmed if policy is None else named(state, policy, now)
     for fault in Fault:

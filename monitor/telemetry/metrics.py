@@ -97,6 +97,8 @@ METRICS: Mapping[str, Row] = MappingProxyType({
         "When a check ran last; the start of the process until it has run."),
     "check_last_pass_timestamp_seconds": Row("gauge", _CHECK,
         "When a check last passed; absent until it has."),
+    "check_stale_after_seconds": Row("gauge", _CHECK,
+        "How old the last run of a check may be: three times its interval, and its deadline."),
     "config_differences": Row("gauge", _TARGET,
         "Fields of the export configuration that differ; NaN while it cannot be read.", CheckName.CONFIG),
     # faults, incidents, silences
@@ -148,6 +150,8 @@ METRICS: Mapping[str, Row] = MappingProxyType({
     "reload_success_timestamp_seconds": Row("gauge", {}, "When the configuration in force was read."),
     "target_info": Row("gauge", _TARGET, "Always 1: the labels of a target."),  # besides `target`, those that are configured
     "build_info": Row("gauge", {"version": _ANY, "python": _ANY}, "Always 1: the version of this program and of Python."),
+    "external_url_info": Row("gauge", {"url": _ANY},
+        "Always 1: the root of links to the page (`server.external_url`); absent without one."),
 })
 # fmt: on
 """Every metric by its name without `PREFIX`; names, types, labels and buckets are what dashboards and alerts are built on."""
@@ -313,6 +317,8 @@ class Metrics:
 
     def _samples(self, view: View) -> Iterator[gauges.Sample]:
         yield "build_info", 1, (self._version, platform.python_version())
+        if self._expected.external_url is not None:
+            yield "external_url_info", 1, (self._expected.external_url,)
         yield "reload_successful", self._reload[0], ()
         yield "reload_success_timestamp_seconds", self._reload[1], ()
         yield from gauges.of_notifiers(view, self._expected.notifiers, self._sent_at)

@@ -23,6 +23,7 @@ from monitor.ports import Clock
 from monitor.web.auth import Guard, is_from_own_page
 from monitor.web.page import REFRESH_EVERY, Beside, Filter, incident_page, runbook_page, status_page, target_page
 from monitor.web.payloads import active_until, parse_silence, read_body, text_of
+from monitor.web.runbooks import runbooks
 from monitor.web.texts import render, time_text, until_text
 from monitor.web.views import Operations, Rejected, Unknown, Views, covered_targets
 
@@ -73,7 +74,7 @@ class Pages:
             Route("/targets/{name}", read(self._target)),
             Route("/incidents/{id}", read(self._incident)),
             Route("/incidents/{id}/acknowledge", read(self._acknowledge), methods=["POST"]),
-            Route("/runbooks/{fault}", read(self._runbook)),
+            Route("/runbooks/{name}", read(self._runbook)),
             Route("/silences", read(self._silences), methods=["GET", "POST"]),
             Route("/silences/{id}/expire", read(self._expire), methods=["POST"]),
         ]
@@ -115,11 +116,10 @@ class Pages:
         return await self._show_incident(request, done=_DONE.get(request.query_params.get("done", ""), ""))
 
     async def _runbook(self, request: Request) -> Response:
-        try:
-            fault = Fault(request.path_params["fault"])
-        except ValueError:
-            raise HTTPException(404, "there is no runbook of that name") from None
-        return HTMLResponse(runbook_page(fault))
+        name = request.path_params["name"]
+        if name not in runbooks():
+            raise HTTPException(404, "there is no runbook of that name")
+        return HTMLResponse(runbook_page(name))
 
     async def _silences(self, request: Request) -> Response:
         if request.method == "POST":

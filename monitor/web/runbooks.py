@@ -1,22 +1,31 @@
-"""The runbooks that are shipped with the program, one per fault: their text, and the same as HTML."""
+"""The runbooks that are shipped with the program, one per fault and per alert about the monitor: their text, and the same as HTML."""
 
 import re
+from collections.abc import Mapping
+from functools import cache
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from itertools import pairwise
 
-from monitor.core.model import Fault
-
-_SAFE_LINK = re.compile(r"https://|[a-z_]+(?:#[a-z-]+)?\Z")  # a public page, or another runbook
+_SAFE_LINK = re.compile(r"https://|[A-Za-z_]+(?:#[a-z-]+)?\Z")  # a public page, or another runbook
 
 
-def runbook_text(fault: Fault) -> str:
-    """The runbook of a fault, as it was written."""
-    return files("monitor").joinpath("runbooks", f"{fault.value}.md").read_text(encoding="utf-8")
+@cache
+def runbooks() -> Mapping[str, Traversable]:
+    """Every runbook by its name: that of a fault, or of an alert (`deploy/prometheus/rules.yml`) that is about no fault."""
+    of_faults = files("monitor") / "runbooks"
+    found = (file for folder in (of_faults, of_faults / "alerts") for file in folder.iterdir())
+    return {file.name.removesuffix(".md"): file for file in found if file.name.endswith(".md")}
 
 
-def runbook_html(fault: Fault) -> str:
-    """The runbook of a fault, to be put into a page."""
-    return to_html(runbook_text(fault))
+def runbook_text(name: str) -> str:
+    """A runbook, as it was written. Raises KeyError if there is none of that name."""
+    return runbooks()[name].read_text(encoding="utf-8")
+
+
+def runbook_html(name: str) -> str:
+    """A runbook, to be put into a page."""
+    return to_html(runbook_text(name))
 
 
 def to_html(markdown: str) -> str:

@@ -4,6 +4,7 @@ import json
 import secrets
 import subprocess
 import threading
+import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -54,11 +55,13 @@ def _json(method: str, url: str) -> Any:
 
 
 @contextmanager
-def sandbox_running(directory: Path) -> Iterator[SandboxProcess]:
+def sandbox_running(directory: Path, *options: str) -> Iterator[SandboxProcess]:
     """Run the sandbox on free ports: its five hosts in a row, the control API last."""
     base = free_ports(5)
     control_url = f"http://127.0.0.1:{base + 4}"
-    with running([TRACE_MONITOR, "sandbox", "--port-base", str(base)], log=directory / "sandbox.log") as program:
+    with running(
+        [TRACE_MONITOR, "sandbox", "--port-base", str(base), *options], log=directory / "sandbox.log"
+    ) as program:
         wait_until(lambda: is_well(f"{control_url}/state"), within=15, what="the sandbox", program=program)
         yield SandboxProcess(control_url=control_url)
 
@@ -84,11 +87,15 @@ def check(configuration: Path, *options: str, timeout: float = 120) -> tuple[int
     return ended.returncode, json.loads(ended.stdout)
 
 
+def _at_port(configuration: dict[str, Any], port: int) -> dict[str, Any]:
+    return {**configuration, "server": {**configuration.get("server", {}), "host": "127.0.0.1", "port": port}}
+
+
 @contextmanager
-def daemon_running(directory: Path, configuration: dict[str, Any]) -> Iterator[str]:
+def daemon_running(directory: Path, configuration: dict[str, Any], *, port: int | None = None) -> Iterator[str]:
     """Run the daemon until the block ends, which it must survive; yields its address."""
-    port = free_ports(1)
-    path = write_configuration(directory, {**configuration, "server": {"host": "127.0.0.1", "port": port}})
+    port = port or free_ports(1)
+    path = write_configuration(directory, _at_port(configuration, port))
     url = f"http://127.0.0.1:{port}"
     with running([TRACE_MONITOR, "run", "--config", str(path)], log=directory / "daemon.log") as program:
         wait_until(lambda: is_well(f"{url}/readyz"), within=15, what="the daemon", program=program)
@@ -98,9 +105,9 @@ def daemon_running(directory: Path, configuration: dict[str, Any]) -> Iterator[s
 
 
 @contextmanager
-def daemon_killed(directory: Path, configuration: dict[str, Any]) -> Iterator[None]:
+def daemon_killed(directory: Path, configuration: dict[str, Any], *, port: int | None = None) -> Iterator[None]:
     """Run the daemon while the block runs, then kill it in the midst of whatever it does."""
-    path = write_configuration(directory, {**configuration, "server": {"host": "127.0.0.1", "port": free_ports(1)}})
+    path = write_configuration(directory, _at_port(configuration, port or free_ports(1)))
     with running([TRACE_MONITOR, "run", "--config", str(path)], log=directory / "killed.log") as program:
         yield
         program.process.kill()
@@ -210,6 +217,13 @@ def phoenix_running(directory: Path, *, authenticates: bool) -> Iterator[Phoenix
     with running([str(PHOENIX), "serve"], log=directory / "phoenix.log", environment=environment) as program:
         wait_until(lambda: is_well(f"{url}/healthz"), within=240, what="Phoenix", program=program)
         yield PhoenixProcess(url=url, secret=secret)
+
+
+def query(prometheus: str, expression: str) -> list[dict[str, Any]]:
+    """What Prometheus answers to an instant query."""
+    answer = _json("GET", f"{prometheus}/api/v1/query?{urllib.parse.urlencode({'query': expression})}")
+    result: list[dict[str, Any]] = answer["data"]["result"]
+    return result
 
 
 def ask_client(name: str, **given: str) -> dict[str, Any]:

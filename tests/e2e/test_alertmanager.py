@@ -133,10 +133,17 @@ def test_an_alertmanager_that_forgets_is_notified_again(sandbox: SandboxProcess,
 
 
 def test_nobody_is_paged_twice_by_the_shipped_routes(sandbox: SandboxProcess, tmp_path: Path) -> None:
-    """What the rules say of an incident goes nowhere, what they say of the monitor itself does not."""
-    text = (ROOT / "deploy" / "prometheus" / "alertmanager.yml").read_text()
+    """What the rules say of an incident goes nowhere, what they say of the monitor itself does not: the routes as they are."""
+    configuration = yaml.safe_load((ROOT / "deploy" / "prometheus" / "alertmanager.yml").read_text())
     with receiver_running() as (hook, posts):
-        configuration = yaml.safe_load(text.replace("http://127.0.0.1:9099", hook))
+        del configuration["global"]["slack_api_url_file"]
+        configuration["receivers"] = [
+            {"name": "nobody"},
+            *(
+                {"name": name, "webhook_configs": [{"url": f"{hook}/{name}"}]}
+                for name in ("on-call", "channel", "self-test")
+            ),
+        ]
         configuration["route"] |= {"group_wait": "1s", "group_interval": "1s"}
         with alertmanager_running(tmp_path, configuration) as manager:
             _post_as_prometheus(manager.url, "GatewayTraceFaultActive", "TraceMonitorBlind", "TraceMonitorCheckFailed")
@@ -146,6 +153,7 @@ def test_nobody_is_paged_twice_by_the_shipped_routes(sandbox: SandboxProcess, tm
                 _post_as_prometheus(manager.url, "TraceMonitorNoticesPending")
                 _wait_for(posts, ("firing", "config_drift"), ("firing", "TraceMonitorNoticesPending"))
             assert len(manager.alerts()) == 5
+        assert {path for path, _ in posts} == {"/on-call"}
 
 
 def _post_as_prometheus(url: str, *names: str) -> None:

@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.e2e.harness import ROOT, SandboxProcess, daemon_running, prometheus_running
+from tests.e2e.harness import ROOT, SandboxProcess, daemon_running, prometheus_running, query
 from tools.processes import wait_until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
@@ -43,15 +42,8 @@ def prometheus(daemon: str, directory: Path) -> Iterator[str]:
         yield url
 
 
-def _query(prometheus: str, expression: str) -> list[dict[str, Any]]:
-    url = f"{prometheus}/api/v1/query?{urllib.parse.urlencode({'query': expression})}"
-    with urllib.request.urlopen(url, timeout=10) as answer:  # noqa: S310 - loopback
-        result: list[dict[str, Any]] = json.load(answer)["data"]["result"]
-    return result
-
-
 def _labels(prometheus: str, expression: str, *names: str) -> set[tuple[str, ...]]:
-    return {tuple(row["metric"].get(name, "") for name in names) for row in _query(prometheus, expression)}
+    return {tuple(row["metric"].get(name, "") for name in names) for row in query(prometheus, expression)}
 
 
 def test_prometheus_answers_a_query_for_the_verdicts(prometheus: str) -> None:
@@ -84,6 +76,49 @@ def test_nothing_fires_while_all_is_well_and_a_fault_does(prometheus: str, sandb
         within=30,
         what="the fixed configuration",
     )
+
+
+def test_a_monitor_that_vanishes_from_discovery_is_down_and_is_back_with_its_target(
+    daemon: str, tmp_path: Path
+) -> None:
+    """Discovered as Prometheus Operator does it: more labels, the job renamed by a relabelling, the monitor's own labels honoured.
+
+    TraceMonitorDown waits for three seconds instead of two minutes, in a copy of the rules.
+    """
+    rules = yaml.safe_load((SHIPPED / "rules.yml").read_text())
+    (down,) = (rule for group in rules["groups"] for rule in group["rules"] if rule.get("alert") == "TraceMonitorDown")
+    down["for"] = "3s"
+    (tmp_path / "rules.yml").write_text(yaml.safe_dump(rules))
+    labels = {"namespace": "ops", "pod": "m-1", "container": "monitor", "endpoint": "http", "service": "monitor"}
+    found, discovered = [{"targets": [daemon.removeprefix("http://")], "labels": labels}], tmp_path / "discovered.json"
+    discovered.write_text(json.dumps(found))
+    scrape = {
+        "job_name": "podMonitor/ops/gateway-trace-monitor/0",
+        "honor_labels": True,
+        "scrape_interval": "1s",
+        "scrape_timeout": "1s",
+        "file_sd_configs": [{"files": [str(discovered)], "refresh_interval": "1s"}],
+        "relabel_configs": [{"target_label": "job", "replacement": "trace-monitor"}],
+    }
+    configuration = {
+        "global": {"evaluation_interval": "1s"},
+        "rule_files": ["rules.yml"],
+        "scrape_configs": [scrape],
+    }
+    firing = 'ALERTS{alertname="TraceMonitorDown",alertstate="firing"}'
+    with prometheus_running(tmp_path, configuration) as prometheus:
+        up = 'up{job="trace-monitor"} == 1'
+        wait_until(lambda: _labels(prometheus, up, "pod") == {("m-1",)}, within=30, what="the first scrape")
+        asked = _labels(prometheus, "trace_monitor_remote_requests_total", "service")
+        assert ("gateway",) in asked
+        assert ("monitor",) not in asked
+        wait_until(lambda: _labels(prometheus, firing, "job") == set(), within=15, what="quiet")
+        discovered.write_text("[]")
+        wait_until(lambda: _labels(prometheus, firing, "job") == {("trace-monitor",)}, within=30, what="the alert")
+        assert query(prometheus, "up") == []
+        discovered.write_text(json.dumps(found))
+        wait_until(lambda: _labels(prometheus, firing, "job") == set(), within=30, what="the end of the alert")
+        assert _labels(prometheus, up, "pod") == {("m-1",)}
 
 
 def test_promtool_is_content_with_the_metrics(daemon: str) -> None:

@@ -29,7 +29,7 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize(("route", "mutation", "broken"), sample(CASES, every=27), ids=str)
+@pytest.mark.parametrize(("route", "mutation", "broken"), sample(CASES, every=40), ids=str)
 async def test_the_monitor_says_unknown_or_the_right_thing(route: str, mutation: Mutation, broken: str | None) -> None:
     """In a healthy world and in a broken one; and when all is fixed, what was reported is resolved where it was reported."""
     done = await run(route, mutation, broken=broken)

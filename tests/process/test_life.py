@@ -23,7 +23,7 @@ QUICK: dict[str, Any] = {
 }
 MORE: dict[str, Any] = {
     "targets": {"demo": {"checks": QUICK}},
-    "server": {"admin_token": ADMIN},
+    "server": {"admin_token": ADMIN, "external_url": "https://monitor.acme.dev/"},
     "heartbeat": {"url": HEARTBEAT},
 }
 
@@ -72,7 +72,9 @@ def test_a_day_in_its_life(life: Life, monkeypatch: pytest.MonkeyPatch, capsys: 
 
 
 def _is_asked(life: Life, capsys: pytest.CaptureFixture[str]) -> None:
-    """The commands of an operator."""
+    """The commands of an operator, and what alert rules take from the metrics."""
+    assert life.program.metric("external_url_info", url="https://monitor.acme.dev") == 1.0
+    assert life.program.metric("check_stale_after_seconds", target="demo", check="gateway") == 3 * 1 + 5
     assert main(["healthcheck"]) == 0
     assert main(["status"]) == 0
     assert re.match(r"TARGET .*\ndemo +healthy ", capsys.readouterr().out)

@@ -5,6 +5,7 @@ from itertools import pairwise
 import pytest
 
 from monitor.core.model import CheckName, Fault, UnknownReason, Verdict
+from tests.sampling import sample
 from tests.scenarios.house import HOUR, MINUTE, House, house
 
 
@@ -84,7 +85,7 @@ async def test_the_fast_cadence_spends_only_what_the_regular_one_does_not_need()
         assert home.state.budget.sent <= 58
 
 
-@pytest.mark.parametrize("fault", ["gateway_refused", "canary_rejected"])
+@pytest.mark.parametrize("fault", sample(["gateway_refused", "canary_rejected"], every=2))
 async def test_a_refused_canary_accuses_no_export(fault: str) -> None:
     """No trace could be made: nothing is said of traces, however long it lasts."""
     async with house() as home:

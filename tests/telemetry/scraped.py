@@ -29,6 +29,7 @@ from tests.fakes.clock import START, FakeClock
 
 PROD, STAGING = TargetName("prod"), TargetName("staging")
 EVERYTHING = frozenset(CheckName)
+URL = "https://acme.dev/monitor"
 CADENCE = Cadence(every=60, every_while_failing=15, deadline=15)
 POLICY = policy(
     cadences=dict.fromkeys(CheckName, CADENCE), limits=CanaryCheck(max_per_day=100, max_tokens_per_day=1000)
@@ -62,7 +63,10 @@ class Scraped:
         self.metrics = Metrics(clock=self.clock, version="1.2.3", view=lambda: self.view)
         labels = {"team": "ml-platform"}
         self.metrics.expect(
-            expected or Expected(targets={PROD: Monitored(checks=EVERYTHING, labels=labels)}, notifiers=("slack",))
+            expected
+            or Expected(
+                targets={PROD: Monitored(checks=EVERYTHING, labels=labels)}, notifiers=("slack",), external_url=URL
+            )
         )
 
     def set(self, *targets: TargetState, **state: Any) -> None:

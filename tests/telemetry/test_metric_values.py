@@ -54,6 +54,14 @@ def test_the_last_result_decides_the_verdict() -> None:
     assert sum(page.samples("check_verdict").values()) == 1
 
 
+def test_how_old_a_result_may_be_is_shown_for_every_enabled_check() -> None:
+    """Three intervals and the deadline, as the page and the heartbeat judge it; nothing before there is a policy."""
+    page = Scraped()
+    assert page.samples("check_stale_after_seconds") == {(check.value,): 3 * 60 + 15 for check in CheckName}
+    page.view = replace(page.view, policies={})
+    assert page.samples("check_stale_after_seconds") == {}
+
+
 def test_a_check_is_counted_and_timed() -> None:
     """By target, check and verdict."""
     page = Scraped()

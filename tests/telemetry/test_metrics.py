@@ -36,6 +36,7 @@ CONTRACT: Mapping[str, tuple[str, set[str]]] = {
     "check_duration_seconds": ("histogram", {"target", "check"}),
     "check_last_run_timestamp_seconds": ("gauge", {"target", "check"}),
     "check_last_pass_timestamp_seconds": ("gauge", {"target", "check"}),
+    "check_stale_after_seconds": ("gauge", {"target", "check"}),
     "fault_active": ("gauge", {"target", "fault"}),
     "target_severity": ("gauge", {"target"}),
     "incident_open": ("gauge", {"target"}),
@@ -65,6 +66,7 @@ CONTRACT: Mapping[str, tuple[str, set[str]]] = {
     "reload_success_timestamp_seconds": ("gauge", set()),
     "target_info": ("gauge", {"target", "team"}),
     "build_info": ("gauge", {"version", "python"}),
+    "external_url_info": ("gauge", {"url"}),
 }
 ABSENT_AT_FIRST = {
     "heartbeat_failing",
@@ -166,6 +168,14 @@ def test_labels_of_a_target_are_on_its_info() -> None:
 def test_the_build_is_on_the_page() -> None:
     """Which version runs where."""
     assert Scraped().samples("build_info") == {(platform.python_version(), "1.2.3"): 1}
+
+
+def test_the_root_of_links_is_on_the_page_if_there_is_one() -> None:
+    """Alert rules take it from there; a reload changes it."""
+    page = Scraped()
+    assert page.samples("external_url_info") == {("https://acme.dev/monitor",): 1}
+    page.metrics.expect(Expected())
+    assert page.samples("external_url_info") == {}
 
 
 def test_a_removed_targets_series_vanish_and_what_stays_keeps_its_counts() -> None:

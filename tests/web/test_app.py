@@ -156,10 +156,22 @@ class TestReading:
         assert (await site.get("/api/v1/silences/a")).json() == listed[0]
         assert (await site.get("/api/v1/silences/c")).status_code == 404
 
-    @pytest.mark.parametrize("fault", ["nothing", "../style", "..%2F..%2Fversion", "BLIND", "blind.md"])
-    async def test_there_are_runbooks_of_faults_alone(self, fault: str) -> None:
-        """No file but those twenty can be reached."""
-        assert (await Site().get(f"/runbooks/{fault}")).status_code == 404
+    @pytest.mark.parametrize(
+        "name",
+        [
+            "nothing",
+            "../style",
+            "..%2F..%2Fversion",
+            "BLIND",
+            "blind.md",
+            "alerts",
+            "alerts%2FTraceMonitorDown",
+            "__init__",
+        ],
+    )
+    async def test_there_are_runbooks_of_faults_and_alerts_alone(self, name: str) -> None:
+        """No other file can be reached."""
+        assert (await Site().get(f"/runbooks/{name}")).status_code == 404
 
 
 NOT_ASCII = [
@@ -365,7 +377,9 @@ class TestEveryAnswer:
             ("POST", "/api/v1/silences/s", {"GET", "HEAD", "DELETE"}),
         ],
     )
-    async def test_a_wrong_method_is_told_the_right_ones(self, method: str, path: str, allowed: set[str]) -> None:
+    async def test_a_wrong_method_is_answered_with_the_right_ones(
+        self, method: str, path: str, allowed: set[str]
+    ) -> None:
         """405 with all of them."""
         answer = await Site().change(method, path)
         assert answer.status_code == 405

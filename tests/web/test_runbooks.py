@@ -1,4 +1,4 @@
-"""The runbooks: one per fault, each of one form, true to the table of faults, and rendered as plain safe pages."""
+"""The runbooks of faults and alerts, each of one form, true to the table of faults, and rendered as plain safe pages."""
 
 import re
 from importlib.resources import files
@@ -11,7 +11,7 @@ from monitor.cli.commands import NAMES
 from monitor.core.faults import FAULTS
 from monitor.core.model import Fault
 from monitor.web.page import runbook_page
-from monitor.web.runbooks import runbook_text, to_html
+from monitor.web.runbooks import runbook_text, runbooks, to_html
 from tests.quotations import OUTDATED, quoted, slack_shows
 from tests.web.site import Site
 from tests.web.test_page import Reader
@@ -26,6 +26,7 @@ SECTIONS = [
 ]
 EVERY_FAULT = pytest.mark.parametrize("fault", list(Fault))
 SLUGS = {fault.value for fault in Fault}
+ALERTS = sorted(runbooks().keys() - SLUGS)
 
 
 def section(fault: Fault, title: str) -> str:
@@ -41,7 +42,7 @@ def links(text: str) -> set[str]:
 def test_there_is_one_per_fault_and_none_besides() -> None:
     """A new fault needs a runbook; a forgotten one is found here."""
     names = {entry.name for entry in files("monitor").joinpath("runbooks").iterdir()}
-    assert names == {f"{fault.value}.md" for fault in Fault}
+    assert names == {f"{fault.value}.md" for fault in Fault} | {"alerts"}
 
 
 @EVERY_FAULT
@@ -111,9 +112,26 @@ async def test_it_is_served_as_a_page(fault: Fault) -> None:
         assert title in page.text
 
 
+@pytest.mark.parametrize("alert", ALERTS)
+async def test_that_of_an_alert_is_shorter_and_has_the_same_form(alert: str) -> None:
+    """Head, what it means, numbered steps, how to prove it; its links lead on; it is served as a page."""
+    text = runbook_text(alert)
+    assert re.match(rf"# `{alert}`: .+\n\nComponent: (gateway|monitor)\. Severity: (critical|warning|info)\.\n", text)
+    titles = ["What it means", "What to do", "How to prove it is fixed"]
+    assert re.findall(r"^## (.+)$", text, re.MULTILINE) == titles
+    assert len(re.findall(r"^\d+\. ", text, re.MULTILINE)) >= 2
+    assert OUTDATED.findall(text) == []
+    assert all(href.startswith("https://") or href in runbooks() for href in links(text))
+    answer = await Site().get(f"/runbooks/{alert}")
+    page = Reader(answer.text)
+    assert answer.status_code == 200
+    assert page.tags.count("h2") == len(titles)
+    assert not re.search(r"`|\]\(|\*\*|^#", page.text)
+
+
 def test_commands_are_those_of_the_program() -> None:
     """Every command that a runbook names exists with these words."""
-    named = {word for fault in Fault for word in re.findall(r"`trace-monitor ([a-z]+)", runbook_text(fault))}
+    named = {word for name in runbooks() for word in re.findall(r"`trace-monitor ([a-z]+)", runbook_text(name))}
     assert named
     assert named <= set(NAMES)
 

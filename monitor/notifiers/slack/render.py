@@ -125,8 +125,7 @@ def _paragraphs(
 
     First what is wrong and what that means, then the path with the broken hop, then what to do, and only then why.
     """
-    said = (wording.detail(notice, style), wording.impact(notice, style))
-    head = [first(notice, style), " ".join(filter(None, said)), wording.path(notice), *wording.states(notice, style)]
+    head = [first(notice, style), wording.meaning(notice, style), wording.path(notice), *wording.states(notice, style)]
     losses = wording.losses(notice, style)
     if brief and not notice.incident.open:
         return [(head, _HEAD), (losses, _AFTER)]
