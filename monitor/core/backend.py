@@ -54,6 +54,10 @@ class BackendTraits:
         """Who has to act where it is the backend that is broken."""
         return Component(self.slug)
 
+    def acting(self, component: Component) -> Component:
+        """Who has to act: of the table of faults, in which `traceloop` stands for every backend."""
+        return self.component if component is Component.TRACELOOP else component
+
     @property
     def service(self) -> Service:
         """The service that is asked."""

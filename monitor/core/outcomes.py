@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from monitor.core.backend import BACKEND
 from monitor.core.canary import Canary, Outcome
 from monitor.core.model import Fault, Suspicion
 from monitor.core.text import code, count_text, length_text
@@ -93,7 +94,7 @@ def _leaked_alone(canary: Canary) -> str:
 
 _REVOKE = (
     "Revoke the credential that these attributes carry, find out what writes it into the spans, and delete those traces in "
-    "Traceloop."
+    "{backend}."
 )
 
 
@@ -107,7 +108,7 @@ def _content_leaked(bad: tuple[Canary, ...]) -> Suspicion:
         title="Traces contain a credential" if credential else "",
         summary=f"found in {', '.join(map(code, found[:_NAMED]))}",
         facts=(*(f"attribute {code(name)}" for name in found[_NAMED:]), _ids_text(bad)),
-        impact="A credential has been stored in Traceloop since {since}." if credential else "",
+        impact="A credential has been stored in {backend} since {since}." if credential else "",
         step=_REVOKE if credential else "",
         conclusive=True,
     )
@@ -159,7 +160,7 @@ TRACE_FAULTS: Mapping[Fault, TraceFault] = MappingProxyType(
         Fault.WRONG_ENVIRONMENT: TraceFault(
             is_bad=lambda canary: misrouted_to(canary) is not None,
             is_good=_is_not_misrouted,
-            alone=lambda canary: f"the trace is in the Traceloop environment {misrouted_to(canary)}",
+            alone=lambda canary: f"the trace is in the {BACKEND} environment {misrouted_to(canary)}",
             suspicion=_wrong_environment,
         ),
         Fault.CONTENT_LEAKED: TraceFault(

@@ -21,7 +21,7 @@ from monitor.core.drift import (
     ExportConfig,
     compare,
 )
-from monitor.core.faults import FAULTS, LOST, NOT_EXPORTED_FROM
+from monitor.core.faults import LOST, NOT_EXPORTED_FROM
 from monitor.core.incident import Diagnosis, Incident
 from monitor.core.inputs import Ticked
 from monitor.core.model import (
@@ -50,6 +50,7 @@ from tests.core.build import (
     OFF,
     POLICY,
     PROD,
+    ROWS,
     THEIRS,
     F,
     Story,
@@ -57,6 +58,7 @@ from tests.core.build import (
     a_charge,
     blind,
     expectation,
+    in_words,
     manifest,
     policy,
     trace_id,
@@ -135,7 +137,7 @@ def test_title_and_impact_are_the_tables_where_the_evidence_says_nothing_special
     if fault in (F.TRACE_NOT_CREATED, F.EXPORT_FAILING):
         return
     found = diagnosed(holding(a_charge(fault, stops_export=fault is F.TRACE_MISSING)))
-    assert (found.title, found.impact) == (FAULTS[fault].title, FAULTS[fault].impact)
+    assert (found.title, found.impact) == (ROWS[fault].title, ROWS[fault].impact)
     assert found.summary == f"{found.title}. {fault.capitalize()} it is."
     assert found.since == START
 
@@ -214,7 +216,7 @@ def test_a_key_that_was_probably_rotated_leaves_the_monitor_unable_to_check() ->
         "The monitor cannot read traces with its key, so whether they arrive has not been checked since {since}."
     )
     assert "Traceloop refuses the monitor's own key" in found.because
-    assert found.advice == GIVE_US_THE_KEY
+    assert found.advice == in_words(GIVE_US_THE_KEY)
 
 
 def test_a_key_that_the_monitor_was_given_since_is_not_called_the_old_one() -> None:
@@ -266,7 +268,7 @@ def test_an_exporter_that_is_off_while_traces_arrive_loses_none() -> None:
 def test_a_harmless_drift_says_that_traces_are_still_exported() -> None:
     """And since when the difference has existed."""
     found = diagnosed(drifted(manifest({"otel_metrics_exporter_config": "http https://api.traceloop.com"})))
-    assert (found.title, found.impact) == ("Metrics are exported to Traceloop", FAULTS[F.CONFIG_DRIFT].impact)
+    assert (found.title, found.impact) == ("Metrics are exported to Traceloop", ROWS[F.CONFIG_DRIFT].impact)
 
 
 # --- who changed it --------------------------------------------------------------------------------------------------
@@ -450,7 +452,7 @@ def test_an_intermittent_loss_says_that_others_arrive(
         proofs={"own_store:": START},
     )
     found, fault = diagnosed(state), TRIAGE[answers].fault
-    title = FAULTS[fault].title if all_of_them else INTERMITTENT[fault]
+    title = ROWS[fault].title if all_of_them else INTERMITTENT[fault]
     some = "Some traces have been lost since {since}. Requests are not affected."
     assert (found.fault, found.title, found.impact) == (fault, title, LOST if all_of_them else some)
     both = ". Both ends are healthy" if fault is F.EXPORT_FAILING else ""
