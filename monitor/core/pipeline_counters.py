@@ -1,7 +1,7 @@
 """The gateway's own counters of spans on their way to TrueFoundry's collector: evidence, never a verdict.
 
 Counters and their reasons: https://github.com/truefoundry/infra-charts, `charts/tfy-grafana/dashboards/llm-gateway-metrics.json`.
-They say nothing of the way from the collector to Traceloop. A counter says something only beside an earlier one of the same
+They say nothing of the way from the collector to the trace backend. A counter says something only beside an earlier one of the same
 process; one that has gone back was begun anew (https://prometheus.io/docs/concepts/metric_types/#counter).
 """
 

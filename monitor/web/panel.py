@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from monitor.core.backend import TRACELOOP
 from monitor.core.drift import Comparison, compare
 from monitor.core.incident import Hop, Incident
 from monitor.core.model import CheckName, Instant, TargetName, Verdict
@@ -217,7 +218,12 @@ def make_row(
         report=report,
         state=known,
         about=about,
-        hops=hops(known, incident.diagnosis if incident is not None else None, stale=_stale(known, about, now)),
+        hops=hops(
+            known,
+            incident.diagnosis if incident is not None else None,
+            stale=_stale(known, about, now),
+            backend=about.policy.backend if about.policy is not None else TRACELOOP,
+        ),
         silenced_until=silenced_until(silences, known.target, incident.diagnosis.fault, now) if incident else None,
         dots=dots,
         now=now,

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from monitor.core.canary import Canary, ControlSpan, Outcome
-from monitor.core.faults import FAULTS, LOST
+from monitor.core.faults import LOST
 from monitor.core.incident import Diagnosis, Incident
 from monitor.core.inputs import Ticked
 from monitor.core.model import (
@@ -29,6 +29,7 @@ from tests.core.build import (
     CONTROL,
     GATEWAY,
     PROD,
+    ROWS,
     F,
     Story,
     a_canary,
@@ -88,7 +89,7 @@ def test_title_and_impact_are_the_tables_where_the_evidence_says_nothing_special
     if fault in (F.TRACE_NOT_CREATED, F.EXPORT_FAILING):
         return
     found = diagnosed(holding(a_charge(fault, stops_export=fault is F.TRACE_MISSING)))
-    assert (found.title, found.impact) == (FAULTS[fault].title, FAULTS[fault].impact)
+    assert (found.title, found.impact) == (ROWS[fault].title, ROWS[fault].impact)
     assert found.summary == f"{found.title}. {fault.capitalize()} it is."
     assert found.since == START
 
@@ -220,7 +221,7 @@ def test_an_intermittent_loss_says_that_others_arrive(
         proofs={"own_store:": START},
     )
     found, fault = diagnosed(state), TRIAGE[answers].fault
-    title = FAULTS[fault].title if all_of_them else INTERMITTENT[fault]
+    title = ROWS[fault].title if all_of_them else INTERMITTENT[fault]
     some = "Some traces have been lost since {since}. Requests are not affected."
     assert (found.fault, found.title, found.impact) == (fault, title, LOST if all_of_them else some)
     both = ". Both ends are healthy" if fault is F.EXPORT_FAILING else ""

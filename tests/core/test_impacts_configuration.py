@@ -18,11 +18,11 @@ from monitor.core.drift import (
     Difference,
     ExportConfig,
 )
-from monitor.core.faults import FAULTS, LOST, NOT_EXPORTED_FROM
+from monitor.core.faults import LOST, NOT_EXPORTED_FROM
 from monitor.core.model import Severity
 from monitor.core.refine import GIVE_US_THE_KEY
 from monitor.core.suspicions import drift
-from tests.core.build import HOUR, MINUTE, OFF, THEIRS, F, Story, a_canary, a_charge, manifest
+from tests.core.build import HOUR, MINUTE, OFF, ROWS, THEIRS, F, Story, a_canary, a_charge, in_words, manifest
 from tests.core.diagnosed import diagnosed, drifted, holding
 from tests.fakes.clock import START
 
@@ -104,7 +104,7 @@ def test_a_key_that_was_probably_rotated_leaves_the_monitor_unable_to_check() ->
         "The monitor cannot read traces with its key, so whether they arrive has not been checked since {since}."
     )
     assert "Traceloop refuses the monitor's own key" in found.because
-    assert found.advice == GIVE_US_THE_KEY
+    assert found.advice == in_words(GIVE_US_THE_KEY)
 
 
 def test_a_key_that_the_monitor_was_given_since_is_not_called_the_old_one() -> None:
@@ -156,7 +156,7 @@ def test_an_exporter_that_is_off_while_traces_arrive_loses_none() -> None:
 def test_a_harmless_drift_says_that_traces_are_still_exported() -> None:
     """And since when the difference has existed."""
     found = diagnosed(drifted(manifest({"otel_metrics_exporter_config": "http https://api.traceloop.com"})))
-    assert (found.title, found.impact) == ("Metrics are exported to Traceloop", FAULTS[F.CONFIG_DRIFT].impact)
+    assert (found.title, found.impact) == ("Metrics are exported to Traceloop", ROWS[F.CONFIG_DRIFT].impact)
 
 
 # --- who changed it --------------------------------------------------------------------------------------------------

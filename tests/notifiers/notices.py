@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from monitor.core.backend import TRACELOOP
 from monitor.core.faults import FAULTS
 from monitor.core.incident import (
     Diagnosis,
@@ -38,7 +39,7 @@ def a_diagnosis(
     **more: object,
 ) -> Diagnosis:
     """What the diagnosis says of a fault."""
-    entry = FAULTS[fault]
+    entry = FAULTS[fault].named(TRACELOOP.name_in)
     return replace(
         Diagnosis(
             fault=fault,
