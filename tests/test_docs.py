@@ -125,8 +125,9 @@ def test_the_matrix_shows_every_way_to_break_the_sandbox_and_all_on_the_diagonal
     listed = re.findall(r"^\| `(\w+)` \| .* \| (.+) \|$", matrix.split("## Every way")[1], re.MULTILINE)
     assert [name for name, _ in listed] == [name for name in WAYS if not name.startswith("slack_")]
     assert all(re.fullmatch(r"`\w+`", said) for _, said in listed)
-    for place, row in enumerate(re.findall(r"^\| \d+ \| `\w+` \|(.*)\|$", matrix, re.MULTILINE)):
-        assert [column for column, count in enumerate(row.split("|")) if count.strip()] == [place]
+    for place, (name, row) in enumerate(re.findall(r"^\| \d+ \| `(\w+)` \|(.*)\|$", matrix, re.MULTILINE)):
+        shown = [column for column, count in enumerate(row.split("|")) if count.strip()]
+        assert shown == ([] if name == "volume_loss" else [place])  # which nothing causes at the defaults
 
 
 def test_the_matrix_can_fail(capsys: pytest.CaptureFixture[str]) -> None:
