@@ -9,6 +9,7 @@ from monitor.core.diagnosis import diagnose
 from monitor.core.drift import AUTHORIZATION, ENDPOINT, HEADERS, ExportConfig, compare
 from monitor.core.faults import FAULTS
 from monitor.core.incident import Place
+from monitor.core.key import judge_refused_key
 from monitor.core.model import Component, Fault, Service
 from monitor.core.path import hops
 from monitor.core.refine import TRIAGE, UNCHECKED, refine
@@ -147,3 +148,15 @@ def test_the_table_of_traceloop_is_as_it_was() -> None:
         "Check https://status.traceloop.com, and report what was seen to Traceloop. The gateway is not at fault."
     )
     assert ROWS[Fault.KEY_REJECTED].title == "Traceloop rejects the exporter's key"
+
+
+def test_a_phoenix_that_wants_a_key_where_none_is_configured_is_named_so() -> None:
+    """Nobody's key is rejected: there is none."""
+    expected = expectation()
+    keyless = replace(expected, rules={path: rule for path, rule in expected.rules.items() if path != AUTHORIZATION})
+    given = policy(backend=PHOENIX, expected=keyless)
+    suspicion = judge_refused_key(TargetState(target=PROD), given, "Phoenix's read API")
+    assert suspicion is not None
+    assert PHOENIX.name_in(suspicion.title) == "Phoenix asks for a key, and none is configured"
+    assert "`phoenix.api_key`" in PHOENIX.name_in(suspicion.step)
+    assert suspicion.summary == "Phoenix's read API answers HTTP 401"

@@ -161,6 +161,7 @@ async def test_a_phoenix_that_wants_a_key_refuses_who_has_none(closed_phoenix: P
     async with lab(closed_phoenix, tmp_path, project="keyless") as it:
         found = await it.check()
     assert (found["exit"], found["fault"]) == (1, "key_rejected"), found
+    assert found["summary"].startswith("Phoenix asks for a key, and none is configured."), found
 
 
 async def test_another_key_at_the_exporter_may_be_as_good(closed_phoenix: PhoenixProcess, tmp_path: Path) -> None:
