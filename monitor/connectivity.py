@@ -117,5 +117,5 @@ _OF_BACKEND = frozenset({Service.TRACELOOP, Service.PHOENIX, Service.OTLP})
 
 
 def _same_service(one: Service, other: Service) -> bool:
-    """The two sides of a trace backend are one service: neither vouches for our network against the other."""
+    """The two sides of a trace backend are one service: neither answer proves our network against the other."""
     return one is other or {one, other} <= _OF_BACKEND

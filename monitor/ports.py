@@ -209,6 +209,23 @@ class SpanMetrics(Protocol):
         """Read them. Raises any PortError; Garbled also where they are not among what is shown."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestCount:
+    """How many requests the gateway served between two moments, and by whose word."""
+
+    since: Instant
+    until: Instant
+    requests: int
+    by: str
+
+
+class RequestCounter(Protocol):
+    """Something that knows how many requests the gateway served."""
+
+    async def count_requests(self, *, since: Instant, until: Instant, timeout: Seconds) -> RequestCount | None:
+        """Count between these moments, or as near to them as can be; None: nothing to compare with yet. Raises any PortError."""
+
+
 # --- TrueFoundry's control plane -------------------------------------------------------------------------------------
 
 
@@ -317,6 +334,12 @@ class TraceBackend(Protocol):
         A narrowed read may show only a part of the trace: the spans that carry what it is narrowed by. Raises any PortError;
         Garbled also where a narrowing is not honoured and ours is not among what comes, TooManyRows where more rows are there
         than could be read (absence unproven).
+        """
+
+    async def count_traces(self, *, since: Instant, until: Instant, timeout: Seconds) -> int:
+        """How many requests of the gateway that began between these moments have a trace here.
+
+        Raises any PortError; Garbled also where the count cannot be that, TooManyRows where more is there than can be counted.
         """
 
 

@@ -100,6 +100,8 @@ def _says(fault: Fault, state: TargetState, evidence: "_Evidence", *, waits: boo
         return {Place.EXPORT: (_OK, _GETS_THROUGH[fault])} if evidence.gets_through else {}
     if fault in LOSSES:
         return _lost(fault, state)
+    if fault is Fault.VOLUME_LOSS:
+        return {Place.EXPORT: (_BROKEN, "delivers the canaries' traces, but not those of all requests")}
     if fault is Fault.TRACE_INCOMPLETE:
         return _in_part(state)
     if fault is Fault.TRACE_LATE:

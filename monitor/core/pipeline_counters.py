@@ -25,13 +25,14 @@ _SWITCHED_OFF = "should_trace_false"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpanCounters:
-    """One reading: spans since the process began, all tenants together. `failed` and `dropped` by reason.
+    """One reading: requests and spans since the process began, all tenants together. `failed` and `dropped` by reason.
 
-    `started_at` tells processes apart; None: not shown.
+    `started_at` tells processes apart; None: not shown, like `requests`.
     """
 
     at: Instant = 0.0
     started_at: ForeignInstant | None = None
+    requests: int | None = None
     exported: int = 0
     failed: Mapping[str, int] = field(default_factory=dict)
     dropped: Mapping[str, int] = field(default_factory=dict)

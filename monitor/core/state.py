@@ -84,6 +84,26 @@ class ArrivalPolicy(Protocol):
         """So many losses among so many of the last canaries are an intermittent loss."""
 
 
+class VolumePolicy(Protocol):
+    """When the traces of real requests are too few: `checks.volume` of the settings."""
+
+    @property
+    def every(self) -> Seconds:
+        """How long a window is; one is counted after the other."""
+
+    @property
+    def delay(self) -> Seconds:
+        """How long after its end a window is counted."""
+
+    @property
+    def min_ratio(self) -> float:
+        """The smallest share of requests whose traces must be there."""
+
+    @property
+    def min_requests(self) -> int:
+        """A window with fewer requests says nothing."""
+
+
 class Limits(Protocol):
     """What the canaries of a UTC day may cost: `checks.canary` of the settings."""
 
@@ -147,6 +167,7 @@ class Policy:
     origin: Cadence | None = None
     gateway_policies: Cadence | None = None
     pipeline_counters: Cadence | None = None
+    volume: VolumePolicy | None = None
     labels: Labels = Labels(service_name="tfy-llm-gateway")
     backend: BackendTraits = TRACELOOP
     expected: ExpectedConfig = field(default_factory=lambda: ExpectedConfig(rules={}))

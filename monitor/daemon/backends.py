@@ -32,20 +32,30 @@ def reading_of(
     http: Http,
     *,
     texts_of: Callable[[str], Sequence[str]],
+    decoy_of: Callable[[str], str],
     redactor: Redactor,
     clock: Clock,
 ) -> Reading:
-    """The readers of a target's backend; `texts_of` a nonce is what its canary asked and was answered."""
+    """The readers of a backend; of a nonce `texts_of` is what its canary asked and was answered, `decoy_of` what it planted."""
     match backend:
         case Traceloop():
-            reader = partial(TraceloopReader, http, backend.url, texts_of=texts_of, redactor=redactor, clock=clock)
+            reader = partial(
+                TraceloopReader, http, backend.url, texts_of=texts_of, decoy_of=decoy_of, redactor=redactor, clock=clock
+            )
             others = {slug: reader(key=other.api_key.get) for slug, other in backend.other_environments.items()}
             own: TraceBackend = reader(key=backend.api_key.get)
             return Reading(traits=backend.traits, own=own, environment=backend.environment, elsewhere=others)
         case Phoenix():
             key = backend.api_key.get if backend.api_key is not None else None
             own = PhoenixReader(
-                http, backend.url, backend.project, key, texts_of=texts_of, redactor=redactor, clock=clock
+                http,
+                backend.url,
+                backend.project,
+                key,
+                texts_of=texts_of,
+                decoy_of=decoy_of,
+                redactor=redactor,
+                clock=clock,
             )
             return Reading(traits=backend.traits, own=own, environment=None, elsewhere={})
 

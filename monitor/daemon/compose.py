@@ -16,6 +16,7 @@ from monitor.checks.control import ControlCheck
 from monitor.checks.evidence import CountersLook, GatewayPoliciesLook, OriginLook
 from monitor.checks.gateway import GatewayCheck
 from monitor.checks.lookup import Lookup
+from monitor.checks.volume import VolumeCheck
 from monitor.connectivity import Ask, Certificates, ConnectivityProbe
 from monitor.core.events import Event, RemoteAnswered
 from monitor.core.model import CheckName, Service, TargetName
@@ -23,13 +24,13 @@ from monitor.core.silence import Silence, Weekly
 from monitor.daemon.backends import Reading, reading_of
 from monitor.http import Http, Network
 from monitor.otlp import OtlpIngest
-from monitor.ports import CanaryRequest, Check, Clock, SideLook
+from monitor.ports import CanaryRequest, Check, Clock, RequestCounter, SideLook
 from monitor.redaction import Redactor
 from monitor.settings import Settings, Target, expected_headers
 from monitor.settings.model import WEEK
 from monitor.settings.model import Silence as Window
 from monitor.settings.schema import all_secrets
-from monitor.truefoundry import GatewaySpanMetrics, TrueFoundryControlPlane, TrueFoundryGateway
+from monitor.truefoundry import GatewaySpanMetrics, MeteredRequests, TrueFoundryControlPlane, TrueFoundryGateway
 
 _PROBE_TIMEOUT = 5.0
 
@@ -127,6 +128,11 @@ def _checks(
             metadata=checks.canary.metadata,
         )
         yield CanaryCheck(adapters.gateway, connectivity, clock, template, adapters.texts)
+    if checks.volume.enabled:
+        counters: list[RequestCounter] = [] if adapters.control_plane is None else [adapters.control_plane]
+        if adapters.span_metrics is not None:
+            counters.append(MeteredRequests(adapters.span_metrics))
+        yield VolumeCheck(counters, adapters.backend.own, clock, checks.volume, checks.volume.timeout)
 
 
 def _side_looks(target: Target, adapters: Adapters, clock: Clock) -> Iterator[SideLook]:
@@ -148,7 +154,7 @@ def _adapters(
         connectivity.note(service, outcome)
         count(service, outcome)
 
-    certificates, texts = Certificates(), CanaryTexts(target.checks.canary.prompt)
+    certificates, texts = Certificates(), CanaryTexts(target.checks.canary.prompt, target.checks.canary.decoy)
     http = deps.http.listening(count_and_note, certificates.note)
     headers = partial(expected_headers, target)
     redactor, clock = deps.redactor, deps.clock
@@ -182,7 +188,9 @@ def _adapters(
         gateway=gateway,
         span_metrics=span_metrics,
         control_plane=control_plane,
-        backend=reading_of(target.backend, http, texts_of=texts.texts_of, redactor=redactor, clock=clock),
+        backend=reading_of(
+            target.backend, http, texts_of=texts.texts_of, decoy_of=texts.decoy_of, redactor=redactor, clock=clock
+        ),
         ingest=OtlpIngest(http, target.expected.endpoint, headers, redactor=redactor, clock=clock),
         connectivity=connectivity,
         certificates=certificates,

@@ -26,6 +26,7 @@ def policy_of(target: Target, alerting: Alerting, fingerprint_key: bytes) -> Pol
         gateway_policies=_HOURLY if target.control_plane is not None and checks.config.enabled else None,
         pipeline_counters=replace(_HOURLY, deadline=15.0) if gateway.metrics_url is not None else None,
         arrival=checks.arrival,
+        volume=checks.volume,
         limits=canary,
         alerting=alerting,
         labels=labels(target),
@@ -61,13 +62,19 @@ def cadences(checks: Checks) -> dict[CheckName, Cadence]:
         (CheckName.ARRIVAL, checks.arrival, checks.canary, patience),
         (CheckName.CONTROL, checks.control, checks.control, patience),
     )
-    return {
+    enabled = {
         name: Cadence(
             every=pace.every, every_while_failing=min(pace.every_while_failing, pace.every), deadline=deadline
         )
         for name, check, pace, deadline in candidates
         if check.enabled
     }
+    volume = checks.volume
+    if volume.enabled:  # a window is as long whatever the last one said
+        enabled[CheckName.VOLUME] = Cadence(
+            every=volume.every, every_while_failing=volume.every, deadline=2 * volume.timeout
+        )
+    return enabled
 
 
 def without_checks(alerting: Alerting) -> Policy:

@@ -15,6 +15,7 @@ from monitor.core.canary import NONCE_ENTRY
 from monitor.core.model import TraceId
 from monitor.core.secret import SecretKind, describe_secret
 from monitor.core.trace import SpanFact
+from monitor.otlp.planted import Planted
 from monitor.ports import Garbled
 from monitor.redaction import LONGEST_FIELD, MASK, Redactor, base64_of, clamp
 
@@ -29,6 +30,12 @@ CANARY_METADATA = "tfy.request.metadata"
 
 CANARY_NONCE = f"{CANARY_METADATA}.{NONCE_ENTRY}"
 """Of a canary, where metadata come as one attribute for each entry: the entry that holds its nonce alone."""
+
+SPAN_TYPE = "tfy.span_type"
+"""What kind of span it is, by TrueFoundry's gateway."""
+
+ROOT_TYPES = ("ChatCompletion", "Completion", "Embedding", "Rerank")
+"""Of the root span of a request to a model: https://www.truefoundry.com/docs/ai-gateway/fetch-request-logs-span-attributes."""
 
 _ID = re.compile(r"[0-9a-f]{1,64}")
 _EVENTS = ("events", "span_events")  # an older convention puts content there, as attributes of events
@@ -84,8 +91,10 @@ def names_nonce(row: Mapping[str, Any], nonce: str) -> bool:
     )
 
 
-def read_row(row: object, store: str, *, nonce: str | None, redactor: Redactor, texts: Sequence[str] = ()) -> SpanFact:
-    """The facts of one span; `texts` is what was asked and answered. Raises Garbled where it has no ids.
+def read_row(
+    row: object, store: str, *, nonce: str | None, redactor: Redactor, texts: Sequence[str] = (), decoy: str = ""
+) -> SpanFact:
+    """The facts of one span; `texts` is what was asked and answered, `decoy` what was planted. Raises Garbled where it has no ids.
 
     A row is as Traceloop's documented read shows it: `trace_id`, `span_id`, `parent_span_id`, `span_name`, `timestamp`
     (milliseconds), `span_attributes`, `events`; and what the store keeps besides, such as `environment` and `resource_attributes`.
@@ -116,13 +125,15 @@ def read_row(row: object, store: str, *, nonce: str | None, redactor: Redactor, 
         for name, value in (*everywhere, *_fields(row))
         if not _METADATA.fullmatch(name) and proof.is_in(name, value)
     }
+    planted = Planted(decoy)
+    decoys = {shown(name) for name, value in (*everywhere, *_fields(row)) if planted.is_in(value)}
     # What is named like content: fields of a row of their own, and attributes.
     named = [(name, row.get(name)) for name in _CONTENT_FIELDS]
     named += [(name, value) for name, value in (*attributes.items(), *of_events) if _CONTENT.fullmatch(name)]
     called = [attributes.get(name, "") for name in _MODEL]  # the model goes by these, with and without its provider
     models = {each for name in called for each in (name, name.rpartition("/")[2])}
     held = [(shown(name), held_in(value, models)) for name, value in named]
-    credentials = {name for name, value in everywhere if _is_credential(name, value, redactor)}
+    credentials = {name for name, value in everywhere if _is_credential(name, planted.without(value), redactor)}
     stamp = row.get("timestamp")  # in milliseconds: when the span began, by the clock of whoever made it
     shown_resource = None
     if resource is not None:
@@ -144,6 +155,7 @@ def read_row(row: object, store: str, *, nonce: str | None, redactor: Redactor, 
         unproven=tuple(sorted({name for name, what in held if what is Held.SOMETHING} - content)),
         redacted=any(what is Held.REDACTED for _, what in held),
         credentials=tuple(sorted(map(shown, credentials))),
+        decoys=tuple(sorted(decoys)),
         model=word(_first(attributes, _MODEL)),
         started_at=stamp / 1000 if type(stamp) is int and 0 < stamp < _FAR else None,
         usage={kind: count for kind, count in counts.items() if count is not None},

@@ -8,6 +8,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -15,7 +16,7 @@ from urllib.parse import quote, urlencode
 from monitor.core.model import Instant, Seconds, Service, TraceId
 from monitor.core.trace import Narrowing, SpanFact
 from monitor.http import Answer, Http, JsonRows
-from monitor.otlp import CANARY_NONCE, MARKER, identify, mentions, names_nonce, read_row
+from monitor.otlp import CANARY_NONCE, MARKER, ROOT_TYPES, SPAN_TYPE, identify, mentions, names_nonce, read_row
 from monitor.ports import Clock, Garbled, NotYetThere, TooManyRows
 from monitor.redaction import Redactor
 
@@ -54,7 +55,7 @@ class _Look:
 class PhoenixReader:
     """Implements `monitor.ports.TraceBackend`. `key` None: Phoenix runs without authentication, and none is sent.
 
-    `texts_of` a nonce is what its canary asked and was answered.
+    `texts_of` a nonce is what its canary asked and was answered, `decoy_of` it what was planted.
     """
 
     http: Http
@@ -65,6 +66,7 @@ class PhoenixReader:
     redactor: Redactor
     clock: Clock
     texts_of: Callable[[str], Sequence[str]] = lambda _: ()
+    decoy_of: Callable[[str], str] = lambda _: ""
 
     async def read_trace(self, trace_id: TraceId, *, nonce: str | None, timeout: Seconds) -> tuple[SpanFact, ...]:
         """The spans of a trace; empty: not there (yet). Raises any PortError; a 401 means the key."""
@@ -107,6 +109,15 @@ class PhoenixReader:
         if not named:
             return ()
         return await self._by_id(look, look.named_in_metadata or named[0].trace_id)
+
+    async def count_traces(self, *, since: Instant, until: Instant, timeout: Seconds) -> int:
+        """By the type of the root span. Phoenix counts nothing, so the rows are read; TooManyRows where that is more than a look."""
+        look = _Look(nonce=None, ends=self.clock.monotonic() + timeout)
+        window = {"start_time": _moment(since), "end_time": _moment(until)}
+        for kind in ROOT_TYPES:
+            passes = partial(_is_of, kind)
+            await self._read(look, {**window, **_attribute(SPAN_TYPE, kind)}, passes, lambda _: False)
+        return look.rows
 
     async def _by_id(self, look: _Look, trace_id: TraceId) -> tuple[SpanFact, ...]:
         wanted = trace_id.lower()
@@ -154,7 +165,10 @@ class PhoenixReader:
                 raise Garbled("Phoenix shows rows that were not asked for: it does not honour the filter")
             if ids not in known and wanted(row):
                 texts = self.texts_of(look.nonce) if look.nonce is not None else ()
-                look.found.append(read_row(row, STORE, nonce=look.nonce, redactor=self.redactor, texts=texts))
+                decoy = self.decoy_of(look.nonce) if look.nonce is not None else ""
+                look.found.append(
+                    read_row(row, STORE, nonce=look.nonce, redactor=self.redactor, texts=texts, decoy=decoy)
+                )
                 if look.nonce is not None and look.named_in_metadata is None and names_nonce(row, look.nonce):
                     look.named_in_metadata = ids[0]
             known.add(ids)
@@ -244,6 +258,11 @@ def _narrowed(
             return {}, lambda _: True
         case _:
             raise Garbled("Phoenix has no filter for a part of an attribute's value")
+
+
+def _is_of(kind: str, row: Row) -> bool:
+    attributes = row.get("span_attributes")
+    return isinstance(attributes, Mapping) and attributes.get(SPAN_TYPE) == kind
 
 
 def _attribute(name: str, value: str) -> Query:

@@ -22,7 +22,7 @@ from monitor.sandbox.fault_table import FAULTS
 from monitor.sandbox.faults import Host
 from monitor.sandbox.gateway import gateway_app
 from monitor.sandbox.phoenix import phoenix_app
-from monitor.sandbox.ports import Ports
+from monitor.sandbox.ports import LOOPBACK, Ports
 from monitor.sandbox.slack import CheckMessage, check_size, slack_app
 from monitor.sandbox.slack_socket import NotPressed
 from monitor.sandbox.spans import GatewaySpan
@@ -241,10 +241,11 @@ async def serve(
     traffic: Traffic = NO_TRAFFIC,
     check_message: CheckMessage = check_size,
     backend: StoreKind = StoreKind.TRACELOOP,
+    name: str = LOOPBACK,
 ) -> AsyncIterator[Sandbox]:
-    """Run the sandbox on 127.0.0.1, from `port_base` on or on free ports, inside the running event loop.
+    """Run the sandbox on loopback, or where `name` leads to, from `port_base` on or on free ports, in the running event loop.
 
-    It prints and logs nothing and leaves signals alone. Raises OSError for a port that is taken.
+    It prints and logs nothing and leaves signals alone. Raises OSError for a port that is taken, or a name of another machine.
     """
     sandbox = Sandbox(
         clock=SystemClock(),
@@ -254,7 +255,7 @@ async def serve(
         latency=LATENCY,
         traffic=traffic,
         check_message=check_message,
-        ports=Ports(port_base),
+        ports=Ports(port_base, name),
         backend=backend,
     )
     await sandbox.start()

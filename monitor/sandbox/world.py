@@ -72,6 +72,7 @@ class World:
         self.slack = Workspace(clock, self.credentials, check_message)
         self.own_spans: deque[KeptSpan] = deque(maxlen=_MOST_SPANS)
         self.rows: deque[Row] = deque(maxlen=_MOST_SPANS)
+        self.served: deque[Instant] = deque(maxlen=_MOST_SPANS)  # when the gateway served a request
         self.phoenix_spans: deque[PhoenixSpan] = deque(maxlen=_MOST_SPANS)
         self.requests: deque[RequestSeen] = deque(maxlen=_MOST_REQUESTS)
 
@@ -102,6 +103,7 @@ class World:
         for memory in (
             self.own_spans,
             self.rows,
+            self.served,
             self.phoenix_spans,
             self.requests,
             self.slack.messages,

@@ -47,6 +47,9 @@ def violations(settings: Settings) -> Iterator[Complaint]:
             yield (*at, "gateway", "model"), f"{what}, or `checks.canary.enabled: false`"
         if canary.enabled:
             yield from _budget(canary, (*at, "checks", "canary"))
+        if target.checks.volume.enabled and target.control_plane is None and target.gateway.metrics_url is None:
+            what = "needs somebody who counts requests; give `control_plane` or `gateway.metrics_url`"
+            yield (*at, "checks", "volume", "enabled"), what
         if losses > window:
             what = f"asks for {losses} losses among {window} canaries; allowed: fewer"
             yield (*at, "checks", "arrival", "loss_of"), what

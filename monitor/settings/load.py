@@ -219,6 +219,10 @@ _SENTENCES = {
     "string_type": "is not a text",
     "greater_than_equal": "is too small; allowed: at least {ge}",
     "less_than_equal": "is too large; allowed: at most {le}",
+    "greater_than": "is too small; allowed: more than {gt}",
+    "float_parsing": "is not a number",
+    "float_type": "is not a number",
+    "finite_number": "is not a number",
     "refused": "{what}",
 }
 

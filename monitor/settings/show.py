@@ -15,7 +15,7 @@ from monitor.settings.problem import KeyPath
 from monitor.settings.schema import TWIN, Kind, Setting, all_secrets, walk
 from monitor.settings.secret import MASK, SHORTEST_MASKED, SecretSource
 from monitor.settings.target import BACKENDS
-from monitor.settings.values import format_duration
+from monitor.settings.values import Mark, format_duration
 
 _COLUMN = 64
 _PLAIN = re.compile(r"[A-Za-z/.*][A-Za-z0-9_./*@+-]*(:[A-Za-z0-9_./*@+-]+)*")
@@ -98,7 +98,7 @@ def _flow(value: Any, setting: Setting) -> str:  # noqa: ANN401 - whatever a set
             return f"[{', '.join(_flow(each, setting.each) for each in value)}]"
         case Severity():
             return value.word
-        case float() if setting.type is float:
+        case float() if setting.type is float and Mark.SHARE not in setting.marks:
             return format_duration(value)
         case str():
             return _scalar(re.sub(r"(?<=://)[^/@]*(?=@)", MASK, value))

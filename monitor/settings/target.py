@@ -8,6 +8,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, fie
 
 from monitor.core import backend
 from monitor.core.backend import BackendTraits
+from monitor.core.decoy import DecoyKind
 from monitor.core.model import Severity
 from monitor.settings.secret import HeaderSource, PhoenixKey, TraceloopKey, TrueFoundryToken
 from monitor.settings.values import (
@@ -27,6 +28,7 @@ from monitor.settings.values import (
     Mention,
     Name,
     Section,
+    Share,
     Url,
     WebPath,
     Words,
@@ -210,6 +212,8 @@ class CanaryCheck(Section):
     """The question; null: a short one. A nonce is added."""
     max_tokens: Count | None = 16
     """The longest answer in tokens; null: not sent."""
+    decoy: DecoyKind = DecoyKind.NONE
+    """A recognisable fake in the prompt, which must not be found in a trace: content is excluded, or something redacts it."""
     parameters: Json = Field(default_factory=nothing)
     """More parameters of the request, such as `temperature: 0`."""
     metadata: Words = Field(default_factory=nothing)
@@ -265,6 +269,23 @@ class OriginCheck(Section):
     """How often it is asked while all is healthy."""
 
 
+class VolumeCheck(Section):
+    """Compares how many requests the gateway served with how many of their traces arrived."""
+
+    enabled: bool = False
+    """Whether this is checked; it needs a control plane or `gateway.metrics_url`."""
+    every: Interval = 900.0
+    """How long a window is. One is counted after the other."""
+    delay: Interval = 600.0
+    """How long after its end a window is counted, so that its traces have arrived."""
+    min_ratio: Share = 0.9
+    """The smallest share of the requests whose traces must be there."""
+    min_requests: Count = 50
+    """A window with fewer requests says nothing."""
+    timeout: Interval = 30.0
+    """How long counting may take."""
+
+
 class Checks(Section):
     """What is checked."""
 
@@ -274,6 +295,7 @@ class Checks(Section):
     arrival: ArrivalCheck = Field(default_factory=ArrivalCheck)
     control: ControlCheck = Field(default_factory=ControlCheck)
     origin: OriginCheck = Field(default_factory=OriginCheck)
+    volume: VolumeCheck = Field(default_factory=VolumeCheck)
 
 
 class TargetAlerting(Section):
@@ -309,7 +331,7 @@ class Target(Section):
     @classmethod
     def _without_what_cannot_be_checked(cls, checks: Checks, info: ValidationInfo) -> Checks:
         """Without canaries nothing arrives; without a control plane there is nobody to ask for `config` and `origin`."""
-        off = () if checks.canary.enabled else ("arrival",)
+        off: tuple[str, ...] = () if checks.canary.enabled else ("arrival",)
         if "control_plane" in info.data and info.data["control_plane"] is None:
             off = (*off, "config", "origin")
         switched_off = {name: getattr(checks, name).model_copy(update={"enabled": False}) for name in off}

@@ -46,6 +46,7 @@ class Mark(Enum):
     FILE = auto()  # the path of a file that is read
     ASKED = auto()  # a URL that is asked
     ASKED_WITH_TOKEN = auto()  # a URL that a token is sent to
+    SHARE = auto()  # a share from 0 to 1; every other float is a duration
 
 
 def refusal(what: str) -> PydanticCustomError:
@@ -119,7 +120,7 @@ Duration = Annotated[
     BeforeValidator(parse_duration),
     WithJsonSchema({"anyOf": [{"type": "string", "pattern": PATTERN}, {"type": "number", "minimum": 0}]}),
 ]
-"""Seconds, zero allowed. Every float of the settings is a duration."""
+"""Seconds, zero allowed. Every float of the settings is a duration, but for a share."""
 
 Interval = Annotated[
     Duration,
@@ -128,6 +129,9 @@ Interval = Annotated[
 """Seconds, more than zero."""
 
 Count = Annotated[int, Field(ge=1)]
+
+Share = Annotated[float, Field(gt=0, le=1), Mark.SHARE]
+"""More than nothing, at most all of it."""
 
 
 # --- texts -----------------------------------------------------------------------------------------------------------

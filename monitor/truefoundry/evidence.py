@@ -22,10 +22,10 @@ from monitor.core.gateway_policies import (
     GatewayRule,
     LoggingMode,
 )
-from monitor.core.model import Seconds, Service
+from monitor.core.model import Instant, Seconds, Service
 from monitor.core.pipeline_counters import SpanCounters
 from monitor.http import Http
-from monitor.ports import Clock, Garbled
+from monitor.ports import Clock, Garbled, RequestCount, SpanMetrics
 from monitor.redaction import Redactor, clamp
 from monitor.truefoundry.manifest import read_author, read_moment
 
@@ -37,8 +37,12 @@ _OK = 200
 _USUAL_PATH = "/metrics"
 _PREFIXES = ("ai_gateway_", "llm_gateway_")  # of a page that shows both, the newer names count
 _ACCEPTED, _EXPORTED, _DROPPED = "spans_accepted_total", "spans_exported_total", "span_drops_total"
+_OF_SPANS, _REQUESTS = (_ACCEPTED, _EXPORTED, _DROPPED), "requests_total"
 _STARTED = "process_start_time_seconds"
-_WANTED = (_STARTED, *(f"{prefix}{name}" for prefix in _PREFIXES for name in (_ACCEPTED, _EXPORTED, _DROPPED)))
+_WANTED = (
+    _STARTED,
+    *(f"{prefix}{name}" for prefix in _PREFIXES for name in (*_OF_SPANS, _REQUESTS)),
+)
 # Not prometheus_client's parser: one odd line ends its reading, and a long row of backslashes takes it quadratic time.
 _SAMPLE = re.compile(r"([A-Za-z_:][A-Za-z0-9_:]*)(?:\{((?:[^\"}]|\"(?:[^\"\\]|\\.)*\")*)\})?[ \t]+(\S+)")
 _LABEL = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)[ \t]*=[ \t]*\"((?:[^\"\\]|\\.)*)\"")
@@ -213,13 +217,16 @@ class GatewaySpanMetrics:
         if answer.flaw is not None:
             raise Garbled(f"the gateway's metrics are {answer.flaw}")
         samples = list(_samples(answer.body.decode("utf-8", "replace")))
-        prefix = next((known for known in _PREFIXES if any(each.name.startswith(known) for each in samples)), None)
+        shown = {each.name for each in samples}
+        prefix = next((known for known in _PREFIXES if shown & {f"{known}{name}" for name in _OF_SPANS}), None)
         if prefix is None:
             raise Garbled("the gateway's metrics page does not count spans")
-        exported, failed, dropped = 0, Counter[str](), Counter[str]()
+        exported, requests, failed, dropped = 0, None, Counter[str](), Counter[str]()
         for sample in samples:
             counted = sample.name.removeprefix(prefix)
-            if counted == _EXPORTED and sample.labels.get("outcome") == "success":
+            if counted == _REQUESTS:
+                requests = (requests or 0) + _whole(sample.value)
+            elif counted == _EXPORTED and sample.labels.get("outcome") == "success":
                 exported += _whole(sample.value)
             elif counted in (_EXPORTED, _DROPPED):
                 reason = clamp(self.redactor.redact(sample.labels.get("reason") or "unknown"), 40)
@@ -228,10 +235,37 @@ class GatewaySpanMetrics:
         return SpanCounters(
             at=self.clock.now(),
             started_at=started if started is not None and 0 < started < _MOST_SPANS else None,
+            requests=requests,
             exported=exported,
             failed=_most_frequent(failed),
             dropped=_most_frequent(dropped),
         )
+
+
+@dataclass(slots=True, repr=False, eq=False)
+class MeteredRequests:
+    """Implements `monitor.ports.RequestCounter` by the gateway's own counter: what it has grown by from one reading to the next.
+
+    So a window begins and ends with a reading: the newest that is over, and the one before it.
+    """
+
+    metrics: SpanMetrics
+    _readings: tuple[SpanCounters, ...] = ()
+
+    async def count_requests(self, *, since: Instant, until: Instant, timeout: Seconds) -> RequestCount | None:
+        """Read, and compare two readings; None where there are none yet. Raises any PortError; Garbled after a restart."""
+        reading = await self.metrics.read(timeout=timeout)
+        if reading.requests is None:
+            raise Garbled("the gateway's metrics page does not count requests")
+        over = [known for known in self._readings if known.at <= until]
+        self._readings = (*over[-2:], *(known for known in self._readings if known.at > until), reading)
+        if len(over) < 2 or over[-2].at < since - (until - since):  # noqa: PLR2004 - a difference needs two
+            return None
+        begin, end = over[-2:]
+        grown = (end.requests or 0) - (begin.requests or 0)
+        if begin.started_at != end.started_at or grown < 0:
+            raise Garbled("the gateway was started anew between two readings, or several processes answer in turn")
+        return RequestCount(since=begin.at, until=end.at, requests=grown, by="the gateway's own metrics page")
 
 
 class _Sample(NamedTuple):

@@ -440,3 +440,14 @@ class Story:
     def tick(self) -> "Story":
         """Time passed."""
         return self.feed(Ticked(at=self.now))
+
+
+def after(story: Story, *canaries: Canary) -> Story:
+    """These canaries were sent."""
+    story.state = replace(story.state, canaries=(*story.state.canaries, *canaries))
+    return story
+
+
+def received(story: Story, kind: type) -> list[object]:
+    """The events of a kind."""
+    return [event for event in story.events if isinstance(event, kind)]

@@ -107,7 +107,7 @@ async def test_a_smaller_budget_holds_from_the_reload_on() -> None:
         sent = len(canaries.sent)
         assert sent >= 12
         await reload(home, {"max_per_day": 12})
-        for _ in range(30):
+        for _ in range(15):
             home.run_now()
             await home.advance(2 * MINUTE)
         assert len(canaries.sent) == sent

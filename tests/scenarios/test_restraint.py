@@ -15,6 +15,7 @@ def intervals(home: House, *, since: float = 0.0) -> list[int]:
     return [round(later - earlier) for earlier, later in pairwise(sent)]
 
 
+@pytest.mark.thorough
 async def test_after_429_the_cadence_doubles_up_to_half_an_hour() -> None:
     """Ten minutes, twenty, thirty, thirty; the first answer that is served ends it."""
     async with house() as home:

@@ -50,6 +50,7 @@ async def test_four_targets_break_together(broken: str, within: float) -> None:
         assert all(not any(MENTION in line for line in home.thread(root)) for root in home.roots)
 
 
+@pytest.mark.thorough
 async def test_they_escalate_together() -> None:
     """Half an hour later, each in its thread and in the channel; the mention is one a minute again."""
     async with house(twins=TWINS) as home:

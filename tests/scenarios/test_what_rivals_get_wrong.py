@@ -48,7 +48,7 @@ PROVEN_ELSEWHERE: dict[str, tuple[str, str]] = {
     ),
     "a deleted message is followed by a fresh one": (
         "vllm-project/vllm-dashboard/pull/140",
-        "notifiers.slack.test_bot.test_a_deleted_root_is_followed_by_a_fresh_post",
+        "notifiers.slack.test_bot_failures.test_a_deleted_root_is_followed_by_a_fresh_post",
     ),
     # one root cause, one page
     "one cause and its consequences are one incident": (
@@ -264,5 +264,5 @@ async def test_a_gauge_does_not_go_on_saying_healthy_when_nothing_runs() -> None
         lines = [
             line for line in page.decode().splitlines() if line.startswith("trace_monitor_check_last_run_timestamp")
         ]
-        assert len(lines) == len(CheckName)
+        assert len(lines) == len(set(CheckName) - {CheckName.VOLUME})
         assert all(float(line.rsplit(" ", 1)[1]) <= stopped for line in lines)

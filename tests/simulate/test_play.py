@@ -243,6 +243,7 @@ def test_a_target_of_many_can_break_alone() -> None:
     assert opened == {("eu", Fault.EXPORTER_DISABLED), ("us", Fault.GATEWAY_UNREACHABLE)}
 
 
+@pytest.mark.thorough
 def test_a_story_reads_the_same_each_time() -> None:
     """To the last character."""
     entry = "{from: 2m, to: 10m, outage: exporter_disabled}"

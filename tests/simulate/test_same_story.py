@@ -26,7 +26,7 @@ class Trouble:
     ends: float
 
 
-EXPORTER_OFF = [Trouble("exporter_disabled", 2 * MINUTE, 20 * MINUTE)]
+EXPORTER_OFF = [Trouble("exporter_disabled", 2 * MINUTE, 10 * MINUTE)]
 GATEWAY_DOWN_FOR_LONG = [Trouble("gateway_unreachable", 3 * MINUTE, 5 * HOUR)]
 SLACK_DOWN_MEANWHILE = [
     Trouble("slack_unreachable", MINUTE, 12 * MINUTE),
@@ -107,7 +107,7 @@ def _words(fault: str) -> str:
 @pytest.mark.parametrize(
     ("troubles", "until", "reasons"),
     [
-        (EXPORTER_OFF, 40 * MINUTE, ["opened", "resolved"]),
+        (EXPORTER_OFF, 25 * MINUTE, ["opened", "resolved"]),
         pytest.param(
             GATEWAY_DOWN_FOR_LONG,
             5.5 * HOUR,
