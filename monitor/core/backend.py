@@ -7,7 +7,6 @@ it is never a fault. Sentences name the backend by the placeholders below, which
 from dataclasses import dataclass
 
 from monitor.core.faults import Component
-from monitor.core.incident import Place
 from monitor.core.model import Service
 
 BACKEND = "{backend}"
@@ -62,11 +61,6 @@ class BackendTraits:
     def service(self) -> Service:
         """The service that is asked."""
         return Service(self.slug)
-
-    @property
-    def place(self) -> Place:
-        """The last hop of a trace."""
-        return Place(self.slug)
 
     @property
     def cannot_tell(self) -> tuple[str, ...]:

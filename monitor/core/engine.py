@@ -197,7 +197,7 @@ def _send_control(state: TargetState, given: inputs.ControlSent, policy: Policy,
         return after
     result = given.result
     if given.key_refused:
-        result = trace_looks.result_of_refused_key(after, result, f"{BACKEND}'s OTLP endpoint")
+        result = trace_looks.result_of_refused_key(after, result, policy, f"{BACKEND}'s OTLP endpoint")
     return streaks.apply_look(after, CheckName.CONTROL, result, given.at, given.took, policy, now)
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 
+from monitor.core.backend import TRACELOOP
 from monitor.core.faults import FAULTS, SINCE
 from monitor.core.model import Component, Fault, Instant, Seconds, Severity, TargetName
 from monitor.core.text import code, count_text, length_text, sentence
@@ -259,7 +260,7 @@ class Incident:
             return f"From {when(self.lasts_since)} to {when(self.closed_at)}.{ended}"
         lost_since = self.diagnosis.missing_since
         since = when(lost_since if lost_since is not None else self.lasts_since)
-        said = write(self.diagnosis.impact or FAULTS[self.diagnosis.fault].impact)
+        said = write(self.diagnosis.impact or TRACELOOP.name_in(FAULTS[self.diagnosis.fault].impact))
         return said.replace(SINCE, since) if SINCE in said else f"{said} Since {since}.".strip()
 
     def meaning(self, write: Callable[[str], str], when: Callable[[Instant], str]) -> str:

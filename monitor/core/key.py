@@ -54,7 +54,7 @@ def gateway_header(state: TargetState) -> Secret | None:
     return state.config.seen.config.secrets().get(AUTHORIZATION) if state.config is not None else None
 
 
-def judge_refused_key(state: TargetState, where: str) -> Suspicion | None:
+def judge_refused_key(state: TargetState, policy: Policy, where: str) -> Suspicion | None:
     """What a 401 of a documented route means; None when the monitor's key is the outdated one, so that nothing can be said.
 
     Conclusive only if the gateway's header was read literally after the 401 and holds the same key: before it, a rotation may have
@@ -63,6 +63,8 @@ def judge_refused_key(state: TargetState, where: str) -> Suspicion | None:
     header = gateway_header(state)
     if header is not None and header.another_key:
         return None
+    if policy.expected.rules and AUTHORIZATION not in policy.expected.rules:
+        return replace(_NO_KEY, summary=f"{where} answers HTTP 401")
     same = carries_our_key(state, state.key_refused_at or 0.0)
     return Suspicion(
         fault=Fault.KEY_REJECTED,
@@ -75,6 +77,18 @@ def judge_refused_key(state: TargetState, where: str) -> Suspicion | None:
         stops_export=True,
     )
 
+
+_NO_KEY = Suspicion(
+    fault=Fault.KEY_REJECTED,
+    title="{backend} asks for a key, and none is configured",
+    impact="Every trace that comes without a key has been refused since {since}. Requests are not affected.",
+    summary="",
+    facts=("the monitor has no key, and expects none of the exporter",),
+    step="Generate a key in {backend} (Settings → API keys), and put it into the exporter and into the monitor "
+    "(`{section}.api_key`).",
+    stops_export=True,
+)
+"""Where the backend is meant to run without authentication."""
 
 _IMPACT_UNKNOWN = (
     "If the exporter uses this key, every trace has been refused since {since}. Requests are not affected."

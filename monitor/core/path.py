@@ -59,7 +59,7 @@ def hops(
                 found[place] = says
     *before, last = (Hop(place=place, state=found[place][0], text=found[place][1]) for place in _PLACES)
     gateway, truefoundry, export = before
-    return gateway, truefoundry, export, replace(last, place=backend.place)
+    return gateway, truefoundry, export, replace(last, place=Place(backend.slug))
 
 
 # --- what the faults say ---------------------------------------------------------------------------------------------

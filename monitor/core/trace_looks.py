@@ -137,7 +137,7 @@ def fail_look(state: TargetState, given: LookFailed, policy: Policy, now: Instan
         after = after.with_canary(arrival.give_up(canary, policy.arrival, now))
     if given.key_refused:
         after = replace(after, key_refused_at=given.refused_at or now)
-        result = result_of_refused_key(after, result, given.where)
+        result = result_of_refused_key(after, result, policy, given.where)
     # It saw no trace and missed none: what the series has confirmed is none of its business.
     before = after.check_state(given.check)
     apart = {f: a for f, a in before.confirmed.items() if given.check is CheckName.ARRIVAL and f not in OF_THE_LOOK}
@@ -148,9 +148,9 @@ def fail_look(state: TargetState, given: LookFailed, policy: Policy, now: Instan
     return after.with_check_state(given.check, replace(whole, confirmed={**apart, **whole.confirmed}))
 
 
-def result_of_refused_key(state: TargetState, otherwise: CheckResult, where: str) -> CheckResult:
+def result_of_refused_key(state: TargetState, otherwise: CheckResult, policy: Policy, where: str) -> CheckResult:
     """What a 401 of a documented route amounts to; `otherwise` where the monitor's key is the suspect."""
-    suspicion = judge_refused_key(state, where)
+    suspicion = judge_refused_key(state, policy, where)
     return otherwise if suspicion is None else failing(suspicion.summary, suspicion, evidence=otherwise.evidence)
 
 

@@ -137,7 +137,9 @@ def _stored(message: ExportTraceServiceRequest, header: str | None, visible_at: 
         named = [pair for pair in resource_spans.resource.attributes if pair.key == "openinference.project.name"]
         project = header or (named[0].value.string_value if named else _DEFAULT_PROJECT)
         for span in (span for scope in resource_spans.scope_spans for span in scope.spans):
-            attributes = dict(_flat({pair.key: plain_value(pair.value) for pair in span.attributes}, ""))
+            attributes = dict(
+                _flat({pair.key: _read(pair.key, plain_value(pair.value)) for pair in span.attributes}, "")
+            )
             model = attributes.get("gen_ai.response.model")
             derived = {} if model is None else {"llm.model_name": model, "output.value": json.dumps({"model": model})}
             start, end = span.start_time_unix_nano / 1e9, span.end_time_unix_nano / 1e9
@@ -157,6 +159,11 @@ def _stored(message: ExportTraceServiceRequest, header: str | None, visible_at: 
             yield PhoenixSpan(
                 project=project, start=start, row=row, trace_id=span.trace_id.hex(), visible_at=visible_at
             )
+
+
+def _read(name: str, value: object) -> object:
+    """Metadata that came as a text of JSON is taken apart: `src/phoenix/trace/attributes.py`."""
+    return _literal(value) if isinstance(value, str) and name.endswith("metadata") else value
 
 
 def _flat(value: object, name: str) -> Iterator[tuple[str, object]]:

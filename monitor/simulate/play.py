@@ -209,13 +209,20 @@ def _settings_in_order(timeline: Timeline, compose: Compose | None, names: Seque
     The operator's thresholds, or the built-in ones; addresses, secrets and what is expected are the simulation's own.
     """
     content = any(step.entry.outage.startswith("content_missing") for step in timeline.steps)
-    facts = json.dumps(
-        {
-            "targets": {name: {**_FACTS, "expected": {"exclude_request_data": not content}} for name in names},
-            "alerting": {"slack": {"bot_token": "xoxb-simulated", "channel": CHANNEL}},
-        }
+    facts, with_phoenix = (
+        json.dumps(
+            {
+                "targets": {
+                    name: {**_FACTS, **backend, "expected": {"exclude_request_data": not content}} for name in names
+                },
+                "alerting": {"slack": {"bot_token": "xoxb-simulated", "channel": CHANNEL}},
+            }
+        )
+        for backend in (_TRACELOOP, _PHOENIX)
     )
-    made_up = parse(facts, {}, Path.cwd(), name="simulation").settings.targets
+    made_up, before_phoenix = (
+        parse(each, {}, Path.cwd(), name="simulation").settings.targets for each in (facts, with_phoenix)
+    )
     over, left = _over(timeline), set(names)
     for step in (None, *timeline.steps):
         if step is not None and step.settings is not None:
@@ -227,8 +234,9 @@ def _settings_in_order(timeline: Timeline, compose: Compose | None, names: Seque
         loaded = parse(facts, {}, Path.cwd(), over=over, name="simulation") if compose is None else compose(over)
         targets = {name: target for name, target in loaded.settings.targets.items() if name in left}
         for name, target in targets.items():
-            parts = {part: getattr(made_up[name], part) for part in ("gateway", "traceloop", "expected")}
-            parts["control_plane"] = target.control_plane and made_up[name].control_plane
+            made = (made_up if target.phoenix is None else before_phoenix)[name]
+            parts = {part: getattr(made, part) for part in ("gateway", "traceloop", "phoenix", "expected")}
+            parts["control_plane"] = target.control_plane and made.control_plane
             targets[name] = target.model_copy(update=parts)
         yield loaded.settings.model_copy(update={"targets": targets})
 
@@ -236,5 +244,6 @@ def _settings_in_order(timeline: Timeline, compose: Compose | None, names: Seque
 _FACTS = {
     "control_plane": {"url": "https://control-plane.example", "token": "simulated-token"},
     "gateway": {"url": "https://gateway.example", "token": "simulated-token", "model": "simulated/model"},
-    "traceloop": {"api_key": "simulated-key", "environment": "prd"},
 }
+_TRACELOOP = {"traceloop": {"api_key": "simulated-key", "environment": "prd"}}
+_PHOENIX = {"phoenix": {"url": "https://phoenix.example", "api_key": "simulated-key"}}

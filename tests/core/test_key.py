@@ -61,7 +61,7 @@ def test_a_401_is_conclusive_only_if_the_gateway_is_known_to_carry_the_same_key(
         story.config(config)
     refused(story)
     assert (REJECTED in story.confirmed) == conclusive
-    suspicion = judge_refused_key(story.state, "the read API")
+    suspicion = judge_refused_key(story.state, story.policy, "the read API")
     assert suspicion is not None
     assert suspicion.summary == "the read API answers HTTP 401"
     assert (suspicion.facts[0] == "the exporter carries the same key") == conclusive
@@ -73,7 +73,7 @@ def test_a_header_that_was_read_before_the_401_makes_it_not_conclusive() -> None
     """A rotation may be under way: the gateway has the new key, and ours has just been revoked."""
     story = refused(Story().config().wait(3))
     assert REJECTED not in story.confirmed
-    suspicion = judge_refused_key(story.state, "the read API")
+    suspicion = judge_refused_key(story.state, story.policy, "the read API")
     assert suspicion is not None
     assert suspicion.facts == (
         "the exporter carried the same key when it was last read, which was before the rejection",
@@ -86,7 +86,7 @@ def test_a_401_says_nothing_of_a_gateway_with_another_key(key: str) -> None:
     """Then ours is the outdated one: we just cannot see."""
     story = refused(refused(Story().config(manifest(key=key))))
     assert REJECTED not in story.confirmed
-    assert judge_refused_key(story.state, "the read API") is None
+    assert judge_refused_key(story.state, story.policy, "the read API") is None
     last = story.state.check_state(ARRIVAL).last
     assert last is not None
     assert last.result.unknown_reason is UnknownReason.REFUSED

@@ -16,7 +16,7 @@ from monitor.doctor.report import describe_probes
 from monitor.doctor.snapshot import Snapshot
 from monitor.http import Http, InProcess
 from monitor.redaction import Redactor
-from monitor.sandbox import FAULTS, Sandbox, Variant, parse_variant
+from monitor.sandbox import FAULTS, Sandbox, StoreKind, Variant, parse_variant
 from monitor.settings import Settings, parse
 from tests.fakes.clock import FakeClock
 from tests.scenarios.house import merge
@@ -27,9 +27,9 @@ Report = dict[str, Any]
 class Harness:
     """A sandbox, and a doctor that asks it."""
 
-    def __init__(self, variant: Variant, more: dict[str, Any], *, content: bool) -> None:
+    def __init__(self, variant: Variant, more: dict[str, Any], *, content: bool, backend: StoreKind) -> None:
         self.clock = FakeClock(threads=False)
-        self.sandbox = Sandbox(clock=self.clock, variant=variant, content=content, latency=0.3)
+        self.sandbox = Sandbox(clock=self.clock, variant=variant, content=content, latency=0.3, backend=backend)
         self.more = more
         self.said: list[str] = []
         self.took: Seconds = 0.0
@@ -70,10 +70,18 @@ class Harness:
 
 
 @asynccontextmanager
-async def harness(variant: str = "", *faults: str, content: bool | None = None, **more: Any) -> AsyncIterator[Harness]:
+async def harness(
+    variant: str = "",
+    *faults: str,
+    content: bool | None = None,
+    backend: StoreKind = StoreKind.TRACELOOP,
+    **more: Any,
+) -> AsyncIterator[Harness]:
     """A sandbox in a variant, with something broken; `more` is merged into the configuration."""
     needs_content = any(FAULTS[fault].needs_content for fault in faults)
-    built = Harness(parse_variant(variant), more, content=needs_content if content is None else content)
+    built = Harness(
+        parse_variant(variant), more, content=needs_content if content is None else content, backend=backend
+    )
     await built.sandbox.start()
     try:
         for fault in faults:

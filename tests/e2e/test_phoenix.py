@@ -57,11 +57,11 @@ class Lab:
         demo["checks"] = {"arrival": _QUICK}
         self.target = demo
 
-    async def check(self) -> dict[str, Any]:
+    async def check(self, *options: str) -> dict[str, Any]:
         """What `trace-monitor check` says of the target, with its exit code."""
         path = write_configuration(self._directory, {"targets": {"demo": self.target}})
         self.sandbox.exporter.forget_configuration()
-        code, report = await asyncio.to_thread(check, path)
+        code, report = await asyncio.to_thread(check, path, *options)
         target: dict[str, Any] = report["targets"]["demo"]
         return {**target, "exit": code}
 
@@ -137,7 +137,7 @@ async def test_an_address_below_which_phoenix_has_nothing_is_no_empty_project(
     async with lab(open_phoenix, tmp_path, project="page") as it:
         it.target["phoenix"]["url"] = f"{open_phoenix.url}/elsewhere"
         it.target["phoenix"]["endpoint"] = f"{open_phoenix.url}/v1/traces"
-        found = await it.check()
+        found = await it.check("--timeout", "12s")
     assert (found["exit"], found["verdict"]) == (3, "unknown"), found
     assert "a web page" in str(found["checks"]["arrival"]), found
 
@@ -161,6 +161,7 @@ async def test_a_phoenix_that_wants_a_key_refuses_who_has_none(closed_phoenix: P
     async with lab(closed_phoenix, tmp_path, project="keyless") as it:
         found = await it.check()
     assert (found["exit"], found["fault"]) == (1, "key_rejected"), found
+    assert found["summary"].startswith("Phoenix asks for a key, and none is configured."), found
 
 
 async def test_another_key_at_the_exporter_may_be_as_good(closed_phoenix: PhoenixProcess, tmp_path: Path) -> None:

@@ -332,3 +332,18 @@ def test_what_does_not_fit_the_configuration_is_refused(entries: list[str], top:
     with pytest.raises(ConfigError) as refused:
         notified(*entries, configuration=CONFIGURATION, **top)
     assert str(refused.value).startswith(what)
+
+
+def test_a_target_of_phoenix_is_simulated_under_its_name() -> None:
+    """By the operator's own configuration, without its address and its key."""
+    configuration = """\
+targets:
+  prod:
+    gateway: {url: https://gateway.example.com, token: t, model: m}
+    phoenix: {url: https://phoenix.example.com, api_key: phoenix-secret}
+"""
+    played = notified("{from: 2m, to: 40m, outage: ingest_failing}", configuration=configuration)
+    said = "\n".join(str(each.shown) for each in played.story.attempts)
+    assert reasons(played)[0] == ("opened", "ingest_failing")
+    assert "Phoenix does not accept traces" in said
+    assert "Traceloop" not in said
