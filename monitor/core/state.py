@@ -151,6 +151,7 @@ class Policy:
     trace_id: TraceIdMode = TraceIdMode.AUTO
     max_severity: Severity = Severity.CRITICAL
     credential: str = ""  # fingerprint of the Traceloop key: a route is proven with one credential
+    backend_url: str = ""  # of the trace backend: what shares it shares the backend
     environment: str | None = None  # the slug of the key's own environment of Traceloop
     account: str = ""  # fingerprint of the tokens that send canaries and ask for them: the own store shows each its own
     profile: Profile = Profile()

@@ -32,6 +32,7 @@ def policy_of(target: Target, alerting: Alerting, fingerprint_key: bytes) -> Pol
         trace_id=TraceIdMode(gateway.trace_id),
         max_severity=target.alerting.max_severity,
         credential=fingerprint(target.traceloop.api_key.get(), fingerprint_key),
+        backend_url=target.traceloop.url,
         environment=target.traceloop.environment,
         account=fingerprint(f"{control_plane_token}\n{gateway.token.get()}", fingerprint_key),
         profile=Profile(

@@ -6,7 +6,7 @@ from typing import Any
 
 from monitor.core.drift import Comparison, compare
 from monitor.core.faults import SINCE
-from monitor.core.incident import Hop, Incident
+from monitor.core.incident import Corroboration, Hop, Incident
 from monitor.core.model import CheckName, Instant, TargetName, Verdict
 from monitor.core.pace import today
 from monitor.core.path import hops
@@ -44,6 +44,7 @@ class Row:
     silenced_until: Instant | None
     dots: tuple[Dot, ...]
     now: Instant
+    together: Corroboration | None = None
 
     @property
     def incident(self) -> Incident | None:
@@ -210,6 +211,7 @@ def make_row(
     about: About,
     dots: tuple[Dot, ...],
     now: Instant,
+    together: Corroboration | None = None,
 ) -> Row:
     """A target as the page shows it."""
     known = state or TargetState(target=TargetName(name))
@@ -226,6 +228,7 @@ def make_row(
         silenced_until=silenced_until(silences, known.target, incident.diagnosis.fault, now) if incident else None,
         dots=dots,
         now=now,
+        together=together,
     )
 
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from monitor.core.faults import FAULTS
 from monitor.core.incident import (
+    Corroboration,
     Diagnosis,
     Hop,
     HopState,
@@ -216,6 +217,14 @@ def missed() -> Notice:
     return replace(notice, notified=None, broadcast=False, incident=replace(notice.incident, timeline=timeline))
 
 
+def corroborated() -> Notice:
+    """Three of four targets behind one Traceloop."""
+    diagnosis = a_diagnosis(Fault.INGEST_FAILING, because=("the endpoint answers 503",))
+    names = tuple(map(TargetName, ("prod", "eu", "us")))
+    together = Corroboration(backend="Traceloop", targets=names, of=4, since=START)
+    return a_notice(incident=an_incident(diagnosis), together=together)
+
+
 KINDS = {
     kind.__name__: kind
     for kind in (
@@ -232,6 +241,7 @@ KINDS = {
         resolved,
         recounted,
         missed,
+        corroborated,
     )
 }
 """One notice of every kind that is told."""

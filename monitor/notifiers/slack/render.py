@@ -126,7 +126,13 @@ def _paragraphs(
     First what is wrong and what that means, then the path with the broken hop, then what to do, and only then why.
     """
     said = (wording.detail(notice, style), wording.impact(notice, style))
-    head = [first(notice, style), " ".join(filter(None, said)), wording.path(notice), *wording.states(notice, style)]
+    head = [
+        first(notice, style),
+        " ".join(filter(None, said)),
+        wording.path(notice),
+        wording.together(notice, style),
+        *wording.states(notice, style),
+    ]
     losses = wording.losses(notice, style)
     if brief and not notice.incident.open:
         return [(head, _HEAD), (losses, _AFTER)]
