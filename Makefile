@@ -21,7 +21,7 @@ SOURCES := monitor tests tools
 RULES   := deploy/prometheus
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all check format lint types layers schema docs docs-current diagnosis-matrix time-to-mention golden core-coverage fuzz e2e e2e-setup browser rules-test size image image-test bench-busy bench-footprint bench-scale torture-kill \
+.PHONY: help demo test test-all thorough check format lint types layers schema docs docs-current diagnosis-matrix time-to-mention golden core-coverage fuzz e2e e2e-setup browser rules-test chart manifests chart-setup chart-test size image image-test bench-busy bench-footprint bench-scale torture-kill \
         setup lock clean
 
 help:  ## say what there is
@@ -66,8 +66,10 @@ schema: $(VENV)/.installed
 	  || { echo "monitor/settings/schema.json is not current: run $(BIN)/trace-monitor config schema > monitor/settings/schema.json"; exit 1; }
 	@echo "schema: ok"
 
-test-all: $(VENV)/.test  ## every test, also of every pair of faults and every fault in every variant (half an hour)
-	@$(BIN)/python -m pytest -q -n auto --dist worksteal -m "not e2e" $(PYTEST_ARGS)
+test-all: test thorough  ## every test, also of every pair of faults and every fault in every variant (half an hour)
+
+thorough: $(VENV)/.test  ## of test-all what make test leaves out
+	@$(BIN)/python -m pytest -q -n auto --dist worksteal -m "thorough and not e2e" $(PYTEST_ARGS)
 
 diagnosis-matrix: $(VENV)/.test  ## break the sandbox in every way, and print what was broken against what was said
 	@$(BIN)/python -m tools.diagnosis_matrix
@@ -123,6 +125,19 @@ rules-test: ## the alert rules against made-up series, with promtool; the exampl
 	 to on-call TraceMonitorDown && \
 	 amtool config routes test --config.file $(RULES)/alertmanager.yml --verify.receivers=channel alertname=TraceMonitorReloadFailed severity=warning
 
+chart: $(VENV)/.test  ## write what is generated in the Helm chart anew: its schema, its README, its list of secrets
+	@$(BIN)/python -m tools.chart_schema
+	@$(BIN)/python -m tools.chart_readme
+
+manifests: chart  ## render the plain manifests in deploy/kubernetes from the chart (fetches helm)
+	@deploy/kubernetes/render.sh > deploy/kubernetes/.rendered && mv deploy/kubernetes/.rendered deploy/kubernetes/trace-monitor.yaml
+
+chart-setup: $(VENV)/.test .venv-deploy/.locked
+	@for tool in helm helm3 kubectl; do deploy/kubernetes/tools.sh $$tool >/dev/null || [ $$? -eq 3 ] || exit 1; done
+
+chart-test: chart-setup  ## the Helm chart: lint, render with many values, validate, refuse (fetches helm 4 and helm 3)
+	@$(BIN)/python -m pytest -q -m e2e tests/deploy $(PYTEST_ARGS)
+
 size: $(VENV)/.installed  ## how much there is to read, by package
 	@$(BIN)/python -m tools.size
 
@@ -143,6 +158,62 @@ bench-scale: $(VENV)/.installed  ## what 1, 10, 50 and 200 targets cost: CPU, me
 
 torture-kill: $(VENV)/.installed  ## kill the real daemon again and again; what Slack holds stays true (KILLS=50, SEED=…)
 	@$(BIN)/python -m tools.torture_kill $(if $(KILLS),--kills $(KILLS)) $(if $(SEED),--seed $(SEED))
+
+# --- to release it ---------------------------------------------------------------------------------------------------
+
+.PHONY: release-check dist release-test sbom licenses lint-workflows pre-commit
+
+release-check: $(VENV)/.installed  ## version and changelog agree (TAG=v1.2.3: and the tag; prints the release notes)
+	@$(BIN)/python -m tools.release_check $(TAG)
+
+dist: .venv-release/.locked  ## sdist and wheel in dist/, the same bytes from the same commit
+	@.venv-release/bin/python -m tools.dist
+
+release-test: $(VENV)/.test .venv-release/.locked .venv-shipped/.locked  ## sdist, wheel, SBOM, licences: what is in them; pipx install, and the installed program (a minute)
+	@$(BIN)/python -m pytest -q -m e2e tests/release $(PYTEST_ARGS)
+
+# The environment that the wheel brings along, without pip, which is no part of it.
+.venv-shipped/.locked: requirements/runtime.txt .venv-release/.locked
+	@$(PYTHON) -m venv --clear --without-pip .venv-shipped
+	@.venv-release/bin/python -m pip --python .venv-shipped/bin/python --disable-pip-version-check $(LOCKED) requirements/runtime.txt
+	@touch $@
+
+sbom: .venv-shipped/.locked  ## dist/sbom.cdx.json: what the program brings along, as CycloneDX
+	@mkdir -p dist
+	@version=$$(sed -n 's/^VERSION = "\(.*\)"$$/\1/p' monitor/version.py) && \
+	 sed "s/^dynamic = .*/version = \"$$version\"/" pyproject.toml > .venv-shipped/pyproject.toml
+	@.venv-release/bin/cyclonedx-py environment .venv-shipped/bin/python --pyproject .venv-shipped/pyproject.toml \
+	  --mc-type application --output-reproducible --output-format JSON --output-file dist/sbom.cdx.json
+	@$(PYTHON) -c 'import json; print("dist/sbom.cdx.json ", len(json.load(open("dist/sbom.cdx.json"))["components"]), "components")'
+
+licenses: .venv-shipped/.locked  ## dist/licenses.txt: their licences, and that each may be shipped
+	@mkdir -p dist
+	@$(PYTHON) -m tools.licenses .venv-shipped > dist/licenses.txt
+	@echo "dist/licenses.txt"
+
+# renovate: datasource=go depName=github.com/rhysd/actionlint
+ACTIONLINT_VERSION = v1.7.12
+ACTIONLINT = $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/gateway-trace-monitor/actionlint-$(ACTIONLINT_VERSION)/actionlint
+SCHEMA = .venv-workflows/bin/check-jsonschema --quiet --builtin-schema
+
+lint-workflows: .venv-workflows/.locked  ## .github/, renovate.json, Dockerfile and shell scripts, by their own checkers (seconds; actionlint needs Go)
+	@$(SCHEMA) vendor.github-workflows .github/workflows/*.yml
+	@$(SCHEMA) vendor.github-issue-forms .github/ISSUE_TEMPLATE/[!c]*.yml
+	@$(SCHEMA) vendor.github-issue-config .github/ISSUE_TEMPLATE/config.yml
+	@$(SCHEMA) vendor.renovate renovate.json
+	@.venv-workflows/bin/yamllint --strict --config-file .yamllint.yml .github .pre-commit-config.yaml
+	@git ls-files -z '*.sh' | xargs -0 .venv-workflows/bin/shellcheck --external-sources
+	@.venv-workflows/bin/hadolint Dockerfile
+	@.venv-workflows/bin/zizmor --offline --quiet --no-progress --persona pedantic .github
+	@if command -v go >/dev/null; then $(MAKE) -s --no-print-directory "$(ACTIONLINT)" && \
+	   "$(ACTIONLINT)" -shellcheck .venv-workflows/bin/shellcheck -pyflakes ""; else echo "actionlint: skipped, no Go here"; fi
+	@echo "workflows: ok"
+
+pre-commit: .venv-workflows/.locked  ## every hook of .pre-commit-config.yaml on every file
+	@.venv-workflows/bin/pre-commit run --all-files
+
+$(ACTIONLINT):
+	@GOBIN="$(@D)" GOFLAGS= go install github.com/rhysd/actionlint/cmd/actionlint@$(ACTIONLINT_VERSION)
 
 # --- environments ----------------------------------------------------------------------------------------------------
 # A stamp per step, so that a step is repeated only when its lock changed.
@@ -191,12 +262,15 @@ lock: .venv-lock/.locked  ## write requirements/*.txt anew (UPGRADE=1 for newer 
 	 compile() { ../$(COMPILE) "$$@"; } && \
 	 compile ../pyproject.toml -o runtime.txt && \
 	 compile build.in -o build.txt && \
+	 compile release.in -c build.txt -o release.txt && \
+	 compile workflows.in -o workflows.txt && \
 	 compile ../pyproject.toml --extra slack-socket -c runtime.txt -o slack-socket.txt && \
 	 compile ../pyproject.toml --extra slack-socket test.in -c slack-socket.txt -c build.txt -o test.txt && \
 	 compile ../pyproject.toml --extra slack-socket test.in check.in -c test.txt -o check.txt && \
-	 for part in browser gateway clients lock; do compile $$part.in -o $$part.txt; done
+	 for part in browser gateway clients deploy lock; do compile $$part.in -o $$part.txt; done
 
 clean:  ## remove what was made here
-	rm -rf $(VENV) .venv-browser .venv-clients .venv-gateway .venv-lock .venv-runtime build dist *.egg-info .mypy_cache .ruff_cache .hypothesis \
+	rm -rf $(VENV) .venv-browser .venv-clients .venv-deploy .venv-gateway .venv-lock .venv-runtime build dist *.egg-info .mypy_cache .ruff_cache .hypothesis \
 	       .import_linter_cache .coverage .e2e
 	find monitor tests tools -name __pycache__ -type d -prune -exec rm -rf {} +
+	rm -rf .venv-release .venv-shipped .venv-workflows

@@ -114,5 +114,5 @@ class Certificates:
 
 
 def _same_service(one: Service, other: Service) -> bool:
-    """Traceloop's two sides are one service: neither vouches for our network against the other."""
+    """Traceloop's two sides are one service: neither answer proves our network against the other."""
     return one is other or {one, other} == {Service.TRACELOOP, Service.OTLP}

@@ -15,7 +15,7 @@ from monitor.shortage import shortage
 _log = logging.getLogger(__name__)
 
 _GRACE: Seconds = 25.0
-"""How much longer than its own deadline a check may take: for the witness, the ping, the memory."""
+"""How much longer than its own deadline a check may take: for the connectivity probe, the ping, the memory."""
 
 _LATE: Seconds = 5.0
 

@@ -1,4 +1,4 @@
-"""A process that tells, and dies: real journals, core and dispatcher over a disk that outlives it, and readers that hear or do not.
+"""A process that notifies, and dies: real stores, core and dispatcher over a disk that outlives it, and readers that may receive.
 
 Whatever was delivered is known here, also what the process never learnt of: that is what it is judged by.
 """
@@ -21,19 +21,19 @@ from monitor.ports import Undeliverable
 from monitor.runner import LiveTargetStore
 from monitor.store.codec import decode_target, encode_target
 from tests.fakes.clock import START, FakeClock
-from tests.notifiers.notices import an_incident, told_of
+from tests.notifiers.notices import an_incident, notified_of
 
 TARGETS = (TargetName("a"), TargetName("b"))
 READERS = ("slack", "webhook")
 
 
 class Answer(Enum):
-    """What becomes of an attempt to tell."""
+    """What becomes of an attempt to deliver."""
 
     OK = auto()
     DOWN = auto()
     ASKS_TO_WAIT = auto()
-    REFUSES = auto()  # for good, until somebody mends it
+    REFUSES = auto()  # for good, until somebody fixes it
     LOST = auto()  # delivered, and the answer was lost
     UNHEARD = auto()  # not delivered, and nobody knows
     HANGS = auto()  # delivered, and never answered
@@ -68,7 +68,7 @@ class Delivery:
 class Reader:
     """Implements `monitor.ports.Notifier`. Answers as `answers` says, then well; `waits` is what it asks for.
 
-    `doubts` counts what it heard and the process will never know of: so often may something be said twice.
+    `doubts` counts what it received and the process will never know of: so often may something be said twice.
     """
 
     name: str
@@ -135,8 +135,8 @@ class Reader:
 
 
 def _as_of_yesterday(target: TargetName) -> TargetState:
-    """The gateway has been seen well, and both readers have heard of something before: they are not new."""
-    notified = told_of(an_incident(), closed=True)
+    """The gateway has been seen well, and both readers have received something before: they are not new."""
+    notified = notified_of(an_incident(), closed=True)
     yesterday = an_incident(
         id=f"{target}-yesterday",
         target=target,
@@ -162,7 +162,7 @@ class Process:
         self.dead = False
         self.life = 0
         self.jumps = 0
-        self.unwritten: Reader | None = None  # has heard something that is not on the disk yet
+        self.unwritten: Reader | None = None  # has received something that is not on the disk yet
         self.target_stores: dict[TargetName, LiveTargetStore] = {}
         self.dispatcher: Dispatcher
 

@@ -261,7 +261,7 @@ async def test_a_program_that_spins_is_found_out() -> None:
     task.cancel()
 
 
-async def test_two_tasks_that_turn_one_clock_are_told_so() -> None:
+async def test_two_tasks_that_turn_one_clock_are_an_error() -> None:
     """Each would wait for the other to rest."""
     clock = FakeClock()
     other = asyncio.ensure_future(clock.advance(1))

@@ -39,7 +39,7 @@ def town() -> Town:
     return Town(FakeClock())
 
 
-async def test_another_that_has_just_answered_vouches_without_being_asked(town: Town) -> None:
+async def test_another_that_has_just_answered_counts_without_being_asked(town: Town) -> None:
     """The regular requests of the checks are evidence enough."""
     town.probe.note(TRACELOOP, "4xx")
     await town.clock.advance(60)
@@ -69,7 +69,7 @@ async def test_an_answer_from_before_the_silence_proves_nothing(town: Town) -> N
     assert town.asked == []
 
 
-async def test_an_answer_since_the_silence_began_vouches_for_a_minute(town: Town) -> None:
+async def test_an_answer_since_the_silence_began_counts_for_a_minute(town: Town) -> None:
     """To the second."""
     town.probe.note(GATEWAY, "connect")
     await town.clock.advance(1)
@@ -82,7 +82,7 @@ async def test_an_answer_since_the_silence_began_vouches_for_a_minute(town: Town
 
 
 async def test_a_silence_that_was_broken_begins_anew(town: Town) -> None:
-    """What vouched in the first silence may have gone before the second."""
+    """What answered in the first silence may have gone before the second."""
     town.probe.note(GATEWAY, "connect")
     await town.clock.advance(1)
     town.probe.note(TRACELOOP, "2xx")
@@ -93,14 +93,14 @@ async def test_a_silence_that_was_broken_begins_anew(town: Town) -> None:
     assert not await town.probe.another_service_answers(GATEWAY)
 
 
-async def test_the_suspect_does_not_vouch_for_itself(town: Town) -> None:
+async def test_the_suspect_does_not_count_for_itself(town: Town) -> None:
     """Its own earlier answer does not count, and it is not asked."""
     town.probe.note(GATEWAY, "2xx")
     assert not await town.probe.another_service_answers(GATEWAY)
     assert GATEWAY not in town.asked
 
 
-async def test_traceloops_two_sides_do_not_vouch_against_each_other(town: Town) -> None:
+async def test_traceloops_two_sides_do_not_count_against_each_other(town: Town) -> None:
     """They are one service, behind one front."""
     town.probe.note(Service.OTLP, "2xx")
     assert not await town.probe.another_service_answers(TRACELOOP)
@@ -141,16 +141,16 @@ async def test_any_answer_will_do(town: Town, reply: PortError | None) -> None:
 async def test_the_other_services_are_asked_at_once_and_in_bounded_time(town: Town) -> None:
     """The first answer settles it; nobody waits for the slow, and after five seconds for nobody."""
     town.replies = {TRACELOOP: 3.0, CONTROL_PLANE: 60.0}
-    vouching = asyncio.ensure_future(town.probe.another_service_answers(GATEWAY))
-    assert await town.clock.run_until(vouching.done) == 3
-    assert await vouching
+    asking = asyncio.ensure_future(town.probe.another_service_answers(GATEWAY))
+    assert await town.clock.run_until(asking.done) == 3
+    assert await asking
     assert town.clock.waiting == 0
 
     town = Town(FakeClock())
     town.replies = {TRACELOOP: 30.0, CONTROL_PLANE: 60.0}
-    vouching = asyncio.ensure_future(town.probe.another_service_answers(GATEWAY))
-    assert await town.clock.run_until(vouching.done) == 5
-    assert not await vouching
+    asking = asyncio.ensure_future(town.probe.another_service_answers(GATEWAY))
+    assert await town.clock.run_until(asking.done) == 5
+    assert not await asking
 
 
 async def test_two_that_ask_together_share_the_answer(town: Town) -> None:
@@ -165,9 +165,9 @@ async def test_two_that_ask_together_share_the_answer(town: Town) -> None:
 async def test_a_cancelled_question_leaves_nobody_running(town: Town) -> None:
     """At shutdown the other services are let go."""
     town.replies[TRACELOOP] = 4.0
-    vouching = asyncio.ensure_future(town.probe.another_service_answers(GATEWAY))
+    asking = asyncio.ensure_future(town.probe.another_service_answers(GATEWAY))
     await town.clock.advance(1)
-    vouching.cancel()
+    asking.cancel()
     with pytest.raises(asyncio.CancelledError):
-        await vouching
+        await asking
     assert town.clock.waiting == 0

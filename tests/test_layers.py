@@ -5,6 +5,7 @@ import re
 import sys
 import tomllib
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ def _name(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
 
+@cache  # each rule about the program walks all of it
 def _tree(path: Path) -> ast.Module:
     return ast.parse(path.read_text(), filename=_name(path))
 
@@ -105,12 +107,19 @@ def test_a_test_states_its_fact() -> None:
     silent = [
         f"{_name(path)}::{node.name}"
         for path in TESTS
-        for node in ast.walk(_tree(path))
+        for holder in _holders_of_tests(_tree(path))
+        for node in holder.body
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
         and node.name.startswith("test_")
         and not ast.get_docstring(node)
     ]
     assert silent == []
+
+
+def _holders_of_tests(tree: ast.Module) -> Iterator[ast.Module | ast.ClassDef]:
+    """Where pytest looks for them: in the module, and in its classes."""
+    yield tree
+    yield from (node for node in tree.body if isinstance(node, ast.ClassDef))
 
 
 def test_a_test_patches_nothing() -> None:

@@ -146,7 +146,7 @@ async def test_a_check_that_could_not_end_because_nothing_ran_is_no_bug() -> Non
 
 
 async def test_a_check_that_does_not_end_is_ended() -> None:
-    """Twenty-five seconds after its own deadline: time for a witness, a ping and the memory."""
+    """Twenty-five seconds after its own deadline: time for the connectivity probe, a ping and the memory."""
     clock = FakeClock()
     diary = Diary(clock)
     task = asyncio.ensure_future(run_check(ACheck(_hangs), diary, clock))
@@ -158,7 +158,7 @@ async def test_a_check_that_does_not_end_is_ended() -> None:
     assert (seen.at, seen.took) == (START, 40.0)
 
 
-async def test_a_bug_of_ours_is_told_after_two_in_a_row_and_over_with_the_next_look() -> None:
+async def test_a_bug_of_ours_is_reported_after_two_in_a_row_and_over_with_the_next_look() -> None:
     """`check_failed` is confirmed after `fail_after`, and never says that anything of the gateway's is broken."""
     clock = FakeClock()
     diary = Diary(clock)
@@ -228,7 +228,7 @@ def _look(check: CheckName = CheckName.CONFIG) -> Observation:
     return Observation(check=check, at=START, took=0.1, result=passing("well"))
 
 
-async def test_the_state_changes_then_listeners_hear_then_the_others() -> None:
+async def test_the_state_changes_then_listeners_are_called_then_the_others() -> None:
     """What is published is already true, and whoever is woken finds it so."""
     bench = Bench()
     await bench.target_store.apply(_look())

@@ -39,7 +39,7 @@ _DATE = re.compile(r"<!date\^\d+\^[^|]*\|([^>]*)>")
 _LINK = re.compile(r"<(https?://[^|>]*)\|([^>]*)>")
 
 
-async def tell(fault: str) -> str:
+async def notices(fault: str) -> str:
     """The incident of one fault, from its opening to its end; something else breaks meanwhile, and outlasts it."""
     way = _WAYS.get(fault, fault)
     needs_content = SANDBOX_FAULTS[way].needs_content if way in SANDBOX_FAULTS else False
@@ -109,14 +109,14 @@ def _plain(text: str) -> str:
     return _LINK.sub(r"\2", _DATE.sub(r"\1", text)).replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
 
 
-def _tell(fault: str) -> str:
-    return asyncio.run(tell(fault))
+def _written(fault: str) -> str:
+    return asyncio.run(notices(fault))
 
 
 def stories() -> Iterator[tuple[str, str]]:
     """Every story, as many at once as there are processors."""
     with ProcessPoolExecutor(initializer=logging.disable, initargs=(logging.CRITICAL,)) as pool:
-        yield from zip(STORIES, pool.map(_tell, STORIES), strict=True)
+        yield from zip(STORIES, pool.map(_written, STORIES), strict=True)
 
 
 if __name__ == "__main__":

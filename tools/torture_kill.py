@@ -1,5 +1,5 @@
 # ruff: noqa: S311, T201, TID251 - it draws its moments from a seed, reads the real clock and prints
-"""Kill the real daemon again and again while faults come and go: afterwards Slack must hold the truth, told once.
+"""Kill the real daemon again and again while faults come and go: afterwards Slack must hold the truth, reported once.
 
 `make torture-kill`. Two targets watch one sandbox in another process; something breaks or is fixed every second or so, and the
 daemon is killed with SIGKILL at random moments: while it starts, while it works, and every third time the moment that Slack holds a
@@ -148,7 +148,7 @@ class Trial:
             self._toggle()
 
     def _toggle(self) -> None:
-        """Break or mend something, every second or so."""
+        """Break or fix something, every second or so."""
         now = time.monotonic()
         if now < self.toggled_at:
             return
@@ -162,7 +162,7 @@ class Trial:
         self.broken ^= {fault}
 
     def _is_calm(self) -> bool:
-        """Every check passes, no incident is open, and everything has been told."""
+        """Every check passes, no incident is open, and everything has been reported."""
         try:
             with urllib.request.urlopen(f"{self.url}/metrics", timeout=5) as answer:  # noqa: S310 - loopback
                 page = answer.read().decode()
@@ -193,9 +193,9 @@ class Trial:
 
     @property
     def complaints(self) -> list[str]:
-        """Everything that must not be, when all is told."""
+        """Everything that must not be, in the end."""
         by_incident = _by_incident(self.control.messages)
-        found = [f"{name} is told and was never written down" for name in by_incident.keys() - self.known.keys()]
+        found = [f"{name} was notified and never written down" for name in by_incident.keys() - self.known.keys()]
         for name, incident in self.known.items():
             found += [f"{name}: {complaint}" for complaint in self._complain(incident, by_incident.get(name, []))]
         calls = [message["at"] for message in self.control.messages if MENTION in _as_posted(message)]
@@ -212,7 +212,7 @@ class Trial:
         replies = [message for message in messages if message["thread_ts"] is not None]
         ends = sum("resolved" in _first_line(reply["text"]) for reply in replies)
         if incident.open or notified is None or not notified.closed:
-            yield "its end has not been told"
+            yield "its end has not been reported"
         if not roots:
             yield "it has no root"
         if len(roots) > 1 + hits:

@@ -20,7 +20,7 @@ fail() { printf 'image-test: %s\n' "$*" >&2; exit 1; }
 
 if docker info >/dev/null 2>&1; then
   engine() { docker "$@"; }
-  build() { docker build --quiet --tag "$image" "$1" >/dev/null; }
+  build() { docker build --quiet "${arguments[@]}" --tag "$image" "$1" >/dev/null; }
   as_here=()
 elif command -v buildah >/dev/null && command -v podman >/dev/null; then
   store=(--root "$scratch/store" --runroot "$scratch/run" --storage-driver overlay)  # this machine's own images stay as they are
@@ -38,7 +38,7 @@ elif command -v buildah >/dev/null && command -v podman >/dev/null; then
   trust=()
   [ ! -e "$bundle" ] || trust=(--volume "$bundle:$bundle:ro")
   build() {
-    buildah "${store[@]}" build --isolation chroot --format docker --pull-never "${trust[@]}" --tag "$image" "$1" \
+    buildah "${store[@]}" build --isolation chroot --format docker --pull-never "${trust[@]}" "${arguments[@]}" --tag "$image" "$1" \
       >"$scratch/build.log" 2>&1 || { tail -n 40 "$scratch/build.log" >&2; return 1; }
   }
   # Without cgroups and with limits that any process may set: so it also runs inside a container or a small virtual machine.
@@ -50,6 +50,7 @@ fi
 stand_in() {
   command -v mmdebstrap >/dev/null || fail "cannot pull $base, and there is no mmdebstrap to make a stand-in"
   say "cannot pull $base: making a stand-in of Debian's packages"
+  base=localhost/python:3.13-stand-in  # no image made here has the digest
   mmdebstrap --quiet --variant=minbase --include=ca-certificates,python3-minimal,python3-venv trixie "$scratch/rootfs.tar"
   printf 'FROM scratch\nADD rootfs.tar /\nCMD ["python3"]\n' >"$scratch/Containerfile"
   buildah "${store[@]}" build --quiet --isolation chroot --tag "$base" --file "$scratch/Containerfile" "$scratch" >/dev/null
@@ -66,6 +67,10 @@ trap cleanup EXIT
 # --- build: from a copy with secrets lying about ---------------------------------------------------------------------
 
 engine image inspect "$base" >/dev/null 2>&1 || engine pull --quiet "$base" >/dev/null 2>&1 || stand_in
+
+export PYTHON_IMAGE=$base SOURCE_URL=https://forge.test/acme/gateway-trace-monitor SOURCE_DATE_EPOCH=1767225600
+# shellcheck source=deploy/image/arguments.sh
+. deploy/image/arguments.sh
 
 planted=planted-secret-$RANDOM$RANDOM
 mkdir "$scratch/context"
@@ -89,6 +94,18 @@ inspect '{{json .Config.ExposedPorts}}' | grep -q '"9797/tcp"' || fail "9797 is 
 inspect '{{json .Config.Volumes}}' | grep -q '"/data"' || fail "/data is no volume"
 inspect '{{json .}}' | tr -d ' \n' | grep -qi '"healthcheck":{"test":\["CMD","trace-monitor","healthcheck"\]' || fail "no HEALTHCHECK"
 say "user, entrypoint, stop signal, port, volume, health check: as they should be"
+
+label() { expect "label $1" "$(inspect "{{index .Config.Labels \"org.opencontainers.image.$1\"}}")" "$2"; }
+label title gateway-trace-monitor
+label licenses Apache-2.0
+label base.name "$base"
+label version "$(sed -n 's/^VERSION = "\(.*\)"$/\1/p' monitor/version.py)"
+label revision "$revision"
+label created 2026-01-01T00:00:00Z
+label source "$SOURCE_URL"
+label documentation "$SOURCE_URL/blob/${commit:-HEAD}/docs/README.md"
+[ -n "$(inspect '{{index .Config.Labels "org.opencontainers.image.description"}}')" ] || fail "no description"
+say "labels: as they should be"
 
 engine create --name "$name" "${as_here[@]}" --network none "$image" >/dev/null
 { engine history --no-trunc "$image"; inspect '{{json .}}'; engine export "$name"; } >"$scratch/everything"

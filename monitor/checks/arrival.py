@@ -118,7 +118,7 @@ class ArrivalCheck:
 
     async def _read_labels(self, canary: Canary, target_store: TargetStore) -> None:
         """The quick route has just judged the trace complete: one documented read judges its labels and content."""
-        present = next((known for known in target_store.state.canaries if known.id == canary.id), canary)
+        present = target_store.state.canary(canary.id) or canary
         look = self._begin(present, target_store)
         if canary.outcome is not None or not wants_labels(present, look.policy.arrival, look.at):
             return

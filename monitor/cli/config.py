@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from monitor.cli.common import OK, add_config, read_configuration, read_scope
 from monitor.core.model import TargetName
+from monitor.core.text import count_text
 from monitor.settings import Target
 from monitor.settings.coherence import (
     DAYS,
@@ -69,7 +70,7 @@ def validate(arguments: argparse.Namespace) -> int:
     """Say that the configuration is usable, from where it was read, and what each target costs."""
     loaded = read_configuration(arguments, open_files=not arguments.no_secrets)
     targets = loaded.settings.targets
-    print(f"the configuration is valid: {len(targets)} target{'s' if len(targets) != 1 else ''} ({', '.join(targets)})")
+    print(f"the configuration is valid: {count_text(len(targets), 'target')} ({', '.join(targets)})")
     if arguments.no_secrets:
         print("  not checked: files of secrets and certificates, and secrets that are given nowhere")
     if loaded.assumed:

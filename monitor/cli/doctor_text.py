@@ -121,13 +121,11 @@ def snippet(suggestions: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> str:
             names = ["targets", target, *path.split(".")]
             shared = next((place for place, name in enumerate(names) if above[place : place + 1] != [name]), 0)
             lines += [f"{'  ' * depth}{_scalar(names[depth])}:" for depth in range(shared, len(names))]
-            lines[-1] += f" {_flow(suggestion['value'])}  # {suggestion['why']}"
+            value = suggestion["value"]
+            shown = _scalar(value) if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+            lines[-1] += f" {shown}  # {suggestion['why']}"
             above = names
     return "".join(f"{line}\n" for line in lines)
-
-
-def _flow(value: Any) -> str:  # noqa: ANN401 - a value of JSON
-    return _scalar(value) if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _scalar(text: str) -> str:

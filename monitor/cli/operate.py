@@ -13,8 +13,7 @@ from urllib.parse import quote
 from monitor.cli import UsageError
 from monitor.cli.client import URL, Client, Failed, Unanswered, find
 from monitor.cli.common import FAILED, OK, add_config, add_format, duration, print_json, say
-from monitor.cli.lines import incident_lines, silence_lines, status_lines, until
-from monitor.cli.table import render, use_colour
+from monitor.cli.table import incident_lines, render, silence_lines, status_lines, until, use_colour
 from monitor.clock import SystemClock
 from monitor.core.model import Fault
 

@@ -6,9 +6,7 @@ from typing import Any
 from monitor.cli.client import Client, Unanswered
 from monitor.cli.common import say
 from monitor.clock import SystemClock
-from monitor.core.model import Instant
 from monitor.core.present import bring_to_present
-from monitor.core.state import TargetState
 from monitor.daemon.compose import silences_of
 from monitor.daemon.policy import policy_of
 from monitor.daemon.status import describe, describe_incident
@@ -35,7 +33,8 @@ def read_state_file(daemon: Client, unanswered: Unanswered) -> dict[str, Any]:
     }
     if not states:
         raise Unanswered(f"{unanswered}; {snapshot.problem or f'{path} remembers nothing of the targets'}")
-    as_of = max(map(_newest_look, states.values()))
+    looks = (check_state.last for state in states.values() for check_state in state.check_states.values())
+    as_of = max((look.at for look in looks if look is not None), default=0.0)
     say(f"{unanswered}; this is what the state file says, as of {utc(as_of)}")
     key = snapshot.fingerprint_key or b""
     policies = {name: policy_of(settings.targets[name], settings.alerting, key) for name in states}
@@ -51,7 +50,3 @@ def read_state_file(daemon: Client, unanswered: Unanswered) -> dict[str, Any]:
         }
     )
     return shown
-
-
-def _newest_look(state: TargetState) -> Instant:
-    return max((trend.last.at for trend in state.check_states.values() if trend.last is not None), default=0.0)

@@ -14,7 +14,7 @@ from monitor.settings import ConfigError, load
 from monitor.simulate.output import as_json, as_text
 from monitor.simulate.play import Compose, play
 from monitor.simulate.replay import replay
-from monitor.simulate.story import Told
+from monitor.simulate.story import Simulation
 from monitor.simulate.timeline import read_timeline
 from monitor.store.snapshot import load_snapshot
 from monitor.telemetry.logging import configure
@@ -39,7 +39,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Tell the story; the exit code."""
+    """Print the simulation; the exit code."""
     if arguments.from_history == (arguments.timeline is not None):
         say("simulate: either a TIMELINE or --from-history is needed")
         return USAGE
@@ -53,11 +53,11 @@ def _play(arguments: argparse.Namespace) -> int:
     # What goes wrong in the story is part of it, and is printed there.
     configure(level="critical", style="text", redact=Redactor().redact)
     try:
-        told = play(read_timeline(Path(arguments.timeline), arguments.timeline), _composing(arguments.config))
+        simulation = play(read_timeline(Path(arguments.timeline), arguments.timeline), _composing(arguments.config))
     except ConfigError as error:
         say(str(error))
         return USAGE
-    return _print(told, arguments)
+    return _print(simulation, arguments)
 
 
 def _replay(arguments: argparse.Namespace) -> int:
@@ -68,16 +68,18 @@ def _replay(arguments: argparse.Namespace) -> int:
     since = SystemClock().now() - (_A_WEEK if arguments.since is None else arguments.since)
     snapshot = load_snapshot(path, history_since=since)
     targets = tuple(name for name in loaded.settings.targets if not arguments.target or name in arguments.target)
-    told = replay(loaded, snapshot, targets, since) if snapshot.problem is None else None
-    if told is None:
+    simulation = replay(loaded, snapshot, targets, since) if snapshot.problem is None else None
+    if simulation is None:
         say(snapshot.problem or f"{path} (state.path) has recorded nothing of {', '.join(targets)} since then")
         return USAGE
-    return _print(told, arguments)
+    return _print(simulation, arguments)
 
 
-def _print(told: Told, arguments: argparse.Namespace) -> int:
+def _print(simulation: Simulation, arguments: argparse.Namespace) -> int:
     in_full = arguments.format == "json"
-    print(json.dumps(as_json(told), indent=2, ensure_ascii=False) + "\n" if in_full else as_text(told), end="")
+    print(
+        json.dumps(as_json(simulation), indent=2, ensure_ascii=False) + "\n" if in_full else as_text(simulation), end=""
+    )
     return OK
 
 

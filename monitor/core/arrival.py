@@ -130,7 +130,7 @@ def absence_counts(
 ) -> bool:
     """Whether not seeing this trace by this route means that it is not there.
 
-    A trace id of our own making counts only if the operator vouches for it or this gateway has honoured one before. Without an
+    A trace id of our own making counts only if the operator says so or this gateway has honoured one before. Without an
     id, only a filter for the nonce counts that has shown the trace of another canary: a search of everything may miss it. Not
     to find its root by name says only that the root is not there.
     """

@@ -73,7 +73,7 @@ class Canary:
     outcome: Outcome | None = None  # None while it is awaited
     judged_at: Instant | None = None
     excused: bool = False  # lost to something that was already known: no transient loss, never counted
-    transient_loss: bool = False  # told as part of a transient loss
+    transient_loss: bool = False  # reported as part of a transient loss
     labels: LabelJudgement | None = None
     not_judged: str = ""  # why its labels and content could not be judged, where that is final
     route: Route | None = None  # the route that answered last

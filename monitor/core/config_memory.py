@@ -12,7 +12,7 @@ _SKEW: Seconds = 300.0  # between our clock and the control plane's
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConfigSeen:
-    """One look at the configuration, and who changed it last as far as the control plane tells."""
+    """One look at the configuration, and who changed it last as far as the control plane shows it."""
 
     config: ExportConfig
     updated_at: ForeignInstant | None = None
@@ -24,7 +24,7 @@ class ConfigMemory:
     """What is remembered of the configuration between looks, and over restarts.
 
     `changed_at` dates the present configuration: the later of `updated_at` and the first look that showed it; of the
-    very first look `updated_at` alone (None if the control plane does not tell). `credential` is the fingerprint of the key
+    very first look `updated_at` alone (None if the control plane does not show it). `credential` is the fingerprint of the key
     that the present look was compared with, `read_at` when that look began.
     """
 
@@ -35,7 +35,7 @@ class ConfigMemory:
 
 
 def unmask_removal(before: ConfigMemory | None, seen: ConfigSeen) -> ConfigSeen:
-    """Tell headers that were removed from headers that this control plane never shows.
+    """Distinguish headers that were removed from headers that this control plane never shows.
 
     Whether it leaves out `headers` when it will not show them, or only when there are none, is not documented. A header that
     has been shown once, in whatever form, and is not shown any more, is gone.

@@ -6,7 +6,7 @@ fault, ties by the order of the table of faults: the most upstream first. The op
 
 from dataclasses import replace
 
-from monitor.core.canary import Canary, Outcome
+from monitor.core.canary import Outcome
 from monitor.core.faults import FAULTS, LOSSES, LOST, NOT_EXPORTED_FROM, ORDER
 from monitor.core.incident import Diagnosis
 from monitor.core.model import CheckName, Fault, Instant, UnknownReason
@@ -109,14 +109,10 @@ def _trace_ids(named: Confirmed, state: TargetState, policy: Policy) -> tuple[st
     if Fault.TRACE_MISSING in named.explains:
         earliest = _begins_to_lose(named, state, policy)
         later = [canary for canary in state.canaries if canary.sent_at > earliest]
-        mine = [one for one in later if _went_wrong(one) or (shows is not None and shows.is_bad(one))]
+        wrong = (Outcome.MISSING, Outcome.INCOMPLETE)
+        mine = [one for one in later if one.late or one.outcome in wrong or (shows is not None and shows.is_bad(one))]
     elif shows is not None:
         mine = [canary for canary in state.canaries if shows.is_bad(canary) and not canary.excused]
     else:
         mine = []
     return tuple(canary.trace_id for canary in mine if canary.trace_id)[-3:]
-
-
-def _went_wrong(canary: Canary) -> bool:
-    """Whether its trace is late, incomplete or missing."""
-    return canary.late or canary.outcome in (Outcome.MISSING, Outcome.INCOMPLETE)

@@ -1,6 +1,6 @@
 """The only way anything remembered changes: `apply(state, input, policy, now) -> state`. Read `apply` first, it is the spine.
 
-What listeners hear of a change is derived from the states before and after it, in `events.changes`.
+What listeners get of a change is derived from the states before and after it, in `events.changes`.
 """
 
 from collections.abc import Mapping

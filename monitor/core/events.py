@@ -6,7 +6,7 @@ What is no change of a state (a request, a delivery, a run that was skipped, a r
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from monitor.core.canary import Canary, Outcome
+from monitor.core.canary import Outcome
 from monitor.core.incident import Incident, Reason
 from monitor.core.inputs import (
     Acknowledged,
@@ -217,7 +217,7 @@ def _check_of(given: Input) -> CheckName | None:
 
 
 def _trace_judged(before: TargetState, after: TargetState, canary_id: str | None, now: Instant) -> Iterator[Event]:
-    was, canary = _canary(before, canary_id), _canary(after, canary_id)
+    was, canary = before.canary(canary_id), after.canary(canary_id)
     if was is None or canary is None:
         return
     outcome = canary.outcome if canary.outcome is not was.outcome else None
@@ -232,10 +232,6 @@ def _trace_judged(before: TargetState, after: TargetState, canary_id: str | None
         outcome=outcome,
         arrival_seconds=canary.arrival_seconds,
     )
-
-
-def _canary(state: TargetState, canary_id: str | None) -> Canary | None:
-    return next((canary for canary in state.canaries if canary.id == canary_id), None)
 
 
 def _key_changes(before: TargetState, after: TargetState, now: Instant) -> Iterator[Event]:
@@ -254,7 +250,7 @@ def _fault_changes(before: TargetState, after: TargetState, policy: Policy, now:
 
 
 def _incident_changes(before: TargetState, after: TargetState, now: Instant) -> Iterator[Event]:
-    """What became of incidents; one that was over before anybody could be told is announced last, as resolved."""
+    """What became of incidents; one that was over before anybody could be notified is announced last, as resolved."""
     known = {incident.id: incident for incident in before.incidents}
     for incident in sorted(after.incidents, key=lambda one: one.over_at_once):
         was = known.get(incident.id)

@@ -1,12 +1,13 @@
 """One incident per target: what it is called, since when, and which notifier knows what of it; and those that are remembered."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 
+from monitor.core.faults import FAULTS, SINCE
 from monitor.core.model import Component, Fault, Instant, Seconds, Severity, TargetName
-from monitor.core.text import code, count_text, sentence
+from monitor.core.text import code, count_text, length_text, sentence
 
 
 class Reason(StrEnum):
@@ -97,11 +98,6 @@ class Diagnosis:
         """How it shows: what the summary says beyond the title."""
         return self.summary.removeprefix(sentence(self.title)).strip() if self.title else self.summary
 
-    @property
-    def impact_since(self) -> Instant:
-        """The time in `impact`: when traces began to be lost, where that is known."""
-        return self.missing_since if self.missing_since is not None else self.since
-
 
 NO_LONGER_MONITORED = "no longer monitored"
 """What ended the incident of a target that was removed: nobody knows whether it still lasts."""
@@ -174,7 +170,11 @@ class Losses:
             return "no canary was sent meanwhile"
         elsewhere = sum(count for _, count in self.elsewhere)
         arrived = self.sent - self.late - self.lost - self.incomplete - self.unclear - self.pending - elsewhere
-        delay = f" (after {'up to ' if self.late > 1 else ''}{self.longest_delay:.0f} s)" if self.longest_delay else ""
+        delay = (
+            f" (after {'up to ' if self.late > 1 else ''}{length_text(self.longest_delay)})"
+            if self.longest_delay
+            else ""
+        )
         counts = (
             (arrived, "arrived in time"),
             (self.late, f"arrived late{delay}"),
@@ -235,9 +235,34 @@ class Incident:
         return self.began_at if self.began_at is not None else self.opened_at
 
     @property
+    def lasts_since(self) -> Instant:
+        """When it began, the last time if it came back: what broke was first seen a little before the incident was opened."""
+        since = self.diagnosis.since
+        if not self.open and not self.reopened:  # under whatever name it began
+            since = min(since, self.window_began_at) if since > 0 else self.window_began_at
+        opened_at = self.reopened[-1] if self.reopened else self.opened_at
+        return min(since, opened_at) if since > 0 else opened_at
+
+    @property
     def names(self) -> frozenset[Fault]:
         """Every fault by which it has been called."""
         return frozenset({self.diagnosis.fault, *(entry.fault for entry in self.timeline)})
+
+    def impact(self, write: Callable[[str], str], when: Callable[[Instant], str]) -> str:
+        """What it means and since when; of a closed one from when to when. Sentences and moments are written by the arguments."""
+        if self.closed_at is not None:
+            removed = self.closed_because == NO_LONGER_MONITORED
+            ended = " It counts as resolved: the target is not checked any more." if removed else ""
+            return f"From {when(self.lasts_since)} to {when(self.closed_at)}.{ended}"
+        lost_since = self.diagnosis.missing_since
+        since = when(lost_since if lost_since is not None else self.lasts_since)
+        said = write(self.diagnosis.impact or FAULTS[self.diagnosis.fault].impact)
+        return said.replace(SINCE, since) if SINCE in said else f"{said} Since {since}.".strip()
+
+    def meaning(self, write: Callable[[str], str], when: Callable[[Instant], str]) -> str:
+        """How it shows now, where the title does not say it all, and its impact."""
+        detail = write(self.diagnosis.detail) if self.open and self.diagnosis.detail else ""
+        return " ".join(filter(None, (detail, self.impact(write, when))))
 
 
 REMEMBERED_INCIDENTS = 50

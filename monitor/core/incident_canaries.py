@@ -21,13 +21,15 @@ NAMED = 5
 def count_losses(canaries: Iterable[Canary], began: Instant, ended: Instant) -> Losses:
     """What became of the canaries of a window that the gateway served."""
     served = [canary for canary in canaries if canary.accepted and began <= canary.sent_at <= ended]
-    late = sorted(((_delay(one), one) for one in served if _is_late(one)), key=lambda pair: -pair[0])
     elsewhere = Counter(where for canary in served if (where := _went_to(canary)) is not None)
-    lost = [canary for canary in served if _is_lost(canary)]
-    rest = [canary for canary in served if canary.recovered_at is None and _went_to(canary) is None]
+    here = [canary for canary in served if _went_to(canary) is None]
+    came_late = [canary for canary in here if canary.outcome is Outcome.LATE or canary.recovered_at is not None]
+    late = sorted(((_delay(canary), canary) for canary in came_late), key=lambda pair: -pair[0])
+    rest = [canary for canary in here if canary.recovered_at is None]
+    lost = [canary for canary in rest if canary.outcome is Outcome.MISSING]
     incomplete = sum(canary.outcome is Outcome.INCOMPLETE for canary in rest)
     pending = sum(canary.outcome is None for canary in rest)
-    in_time = [canary for canary in served if canary.outcome is Outcome.ARRIVED and _went_to(canary) is None]
+    in_time = [canary for canary in here if canary.outcome is Outcome.ARRIVED]
     return Losses(
         sent=len(served),
         late=len(late),
@@ -40,15 +42,6 @@ def count_losses(canaries: Iterable[Canary], began: Instant, ended: Instant) -> 
         late_ids=tuple(_name(canary) for _, canary in late[:NAMED]),
         lost_ids=tuple(_name(canary) for canary in reversed(lost[-NAMED:])),
     )
-
-
-def _is_late(canary: Canary) -> bool:
-    late = canary.outcome is Outcome.LATE or canary.recovered_at is not None
-    return late and _went_to(canary) is None
-
-
-def _is_lost(canary: Canary) -> bool:
-    return canary.outcome is Outcome.MISSING and canary.recovered_at is None and _went_to(canary) is None
 
 
 def _went_to(canary: Canary) -> str | None:

@@ -79,7 +79,7 @@ class LabelsUnread:
 class LookFailed:
     """A look for a canary's trace, or for a control span, did not succeed. `key_refused`: a documented route said 401.
 
-    `refused_at`: when it did, so that what was read of the gateway's own key can be told from what is older.
+    `refused_at`: when it did, so that what was read of the gateway's own key can be distinguished from what is older.
     """
 
     STORED_AS: ClassVar = "look_failed"

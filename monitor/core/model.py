@@ -49,7 +49,7 @@ class UnknownReason(StrEnum):
     """Why a look could not see: the closed list of reasons behind `unknown`."""
 
     UNREACHABLE = "unreachable"  # no answer, and nobody to blame
-    REFUSED = "refused"  # asked and was told no
+    REFUSED = "refused"  # it answered, and refused
     GARBLED = "garbled"  # an answer we do not understand
     CROWDED = "crowded"  # the environment holds more than a look may read
     NO_WITNESS = "no_witness"  # our own network is the suspect

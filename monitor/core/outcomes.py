@@ -55,11 +55,12 @@ def _ids_text(canaries: tuple[Canary, ...]) -> str:
 class TraceFault:
     """How a fault of traces shows: the canaries that speak for it, those that speak against it, what the bad ones amount to.
 
-    `excusable`: what belongs to a known cause does not count.
+    `alone`: what one look at a bad one says. `excusable`: what belongs to a known cause does not count.
     """
 
     is_bad: Callable[[Canary], bool]
     is_good: Callable[[Canary], bool]
+    alone: Callable[[Canary], str]
     suspicion: Callable[[tuple[Canary, ...]], Suspicion]
     excusable: bool = False
 
@@ -81,6 +82,13 @@ def _wrong_environment(bad: tuple[Canary, ...]) -> Suspicion:
         conclusive=True,
         stops_export=True,
     )
+
+
+def _leaked_alone(canary: Canary) -> str:
+    """It names attributes, never values."""
+    labels = canary.labels
+    what = "a credential" if labels is not None and labels.credential_alone else "content"
+    return f"the trace carries {what} in {', '.join(map(code, labels.leaked[:_NAMED] if labels else ()))}"
 
 
 _REVOKE = (
@@ -134,7 +142,7 @@ def _incomplete(bad: tuple[Canary, ...]) -> Suspicion:
 def _late(bad: tuple[Canary, ...]) -> Suspicion:
     """Traces that were not there in time; whether they come at all may not be known yet."""
     took = bad[-1].arrival_seconds
-    after = f", the last one after {length_text(round(took))}" if took is not None else ""
+    after = f", the last one after {length_text(took)}" if took is not None else ""
     what = "arrived late" if all(canary.outcome is Outcome.LATE for canary in bad) else "did not arrive in time"
     return Suspicion(fault=Fault.TRACE_LATE, summary=f"{_last_text(bad)} {what}{after}", facts=(_ids_text(bad),))
 
@@ -151,39 +159,46 @@ TRACE_FAULTS: Mapping[Fault, TraceFault] = MappingProxyType(
         Fault.WRONG_ENVIRONMENT: TraceFault(
             is_bad=lambda canary: misrouted_to(canary) is not None,
             is_good=_is_not_misrouted,
+            alone=lambda canary: f"the trace is in the Traceloop environment {misrouted_to(canary)}",
             suspicion=_wrong_environment,
         ),
         Fault.CONTENT_LEAKED: TraceFault(
             is_bad=lambda canary: canary.labels is not None and bool(canary.labels.leaked),
             is_good=lambda canary: canary.accepted and canary.labels is not None and not canary.labels.leaked,
+            alone=_leaked_alone,
             suspicion=_content_leaked,
         ),
         Fault.CONTENT_MISSING: TraceFault(
             is_bad=lambda canary: canary.labels is not None and canary.labels.content_missing,
             is_good=lambda canary: canary.accepted and canary.labels is not None and not canary.labels.content_missing,
+            alone=lambda _: "the trace carries no content",
             suspicion=_content_missing,
         ),
         Fault.TRACE_MISSING: TraceFault(
             is_bad=lambda canary: canary.outcome is Outcome.MISSING,
             is_good=arrived,
+            alone=lambda _: "the trace did not arrive",
             suspicion=_missing,
             excusable=True,
         ),
         Fault.TRACE_INCOMPLETE: TraceFault(
             is_bad=lambda canary: canary.outcome is Outcome.INCOMPLETE,
             is_good=lambda canary: canary.accepted and canary.outcome in _WHOLE,
+            alone=lambda canary: f"the trace arrived incomplete: {canary.incomplete}",
             suspicion=_incomplete,
             excusable=True,
         ),
         Fault.TRACE_LATE: TraceFault(
             is_bad=lambda canary: canary.late,
             is_good=lambda canary: canary.outcome is Outcome.ARRIVED,
+            alone=lambda _: "the trace is late",
             suspicion=_late,
             excusable=True,
         ),
         Fault.TRACE_MISLABELLED: TraceFault(
             is_bad=lambda canary: canary.labels is not None and bool(canary.labels.mislabelled),
             is_good=lambda canary: canary.labels is not None and not canary.labels.mislabelled,
+            alone=lambda canary: _mislabelled((canary,)).summary,
             suspicion=_mislabelled,
         ),
     }

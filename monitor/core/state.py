@@ -284,6 +284,14 @@ class TargetState:
         """The open incident."""
         return self.incidents[-1] if self.incidents and self.incidents[-1].open else None
 
+    def canary(self, canary_id: str | None) -> Canary | None:
+        """One of the remembered canaries."""
+        return next((canary for canary in self.canaries if canary.id == canary_id), None)
+
+    def with_canary(self, canary: Canary) -> "TargetState":
+        """The same with something else remembered of a canary."""
+        return replace(self, canaries=tuple(canary if known.id == canary.id else known for known in self.canaries))
+
     def check_state(self, check: CheckName) -> CheckState:
         """What is remembered of a check; nothing yet if it has not looked."""
         return self.check_states.get(check, _FRESH)

@@ -409,7 +409,7 @@ def is_intermittent(active: Active) -> bool:
 
 
 def transient_loss(canaries: tuple[Canary, ...]) -> tuple[Canary, ...]:
-    """Two losses in a row, older than an arrival, that nothing explains and nobody was told of.
+    """Two losses in a row, older than an arrival, that nothing explains and nobody was notified of.
 
     A trace among them that is still awaited may yet make one of them two singles: then it is too soon to tell.
     """

@@ -6,7 +6,9 @@ from datetime import UTC, datetime
 
 from monitor.core.model import Instant, Seconds
 
-_MINUTE = 60
+_UNITS = ((86_400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s"))
+_TEN_MINUTES = 600
+_ENDLESS = 1000 * 365 * 86_400
 _ENDS = (".", "!", "?", "…")
 
 
@@ -15,9 +17,9 @@ def moment_text(moment: Instant) -> str:
     return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
-def rfc3339(moment: Instant) -> str:
+def rfc3339(moment: Instant, timespec: str = "seconds") -> str:
     """As scripts and browsers read it, UTC: https://www.rfc-editor.org/rfc/rfc3339."""
-    return datetime.fromtimestamp(moment, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    return datetime.fromtimestamp(moment, UTC).isoformat(timespec=timespec).replace("+00:00", "Z")
 
 
 def changed_text(at: Instant | None, by: str | None) -> str | None:
@@ -28,8 +30,15 @@ def changed_text(at: Instant | None, by: str | None) -> str | None:
 
 
 def length_text(seconds: Seconds) -> str:
-    """A deadline as people configure it: `3 min`, `90 s`."""
-    return f"{seconds / _MINUTE:g} min" if seconds >= _MINUTE and not seconds % _MINUTE else f"{seconds:g} s"
+    """`0.5 s`, `40 s`, `3 min 5 s`, `12 min`, `1 h 5 min`, `2 d 3 h`: two units at most, and seconds below ten minutes."""
+    if not seconds < _ENDLESS:  # nor a number at all
+        return "an unknown time"
+    whole = round(max(0.0, seconds))
+    for size, unit, smaller, name in _UNITS:
+        if whole >= size:
+            rest = whole % size // smaller if smaller > 1 or whole < _TEN_MINUTES else 0
+            return f"{whole // size} {unit}" + (f" {rest} {name}" if rest else "")
+    return f"{round(max(0.0, seconds), 1 if seconds < 10 else 0):g} s"  # noqa: PLR2004
 
 
 def count_text(count: int, noun: str, plural: str = "") -> str:

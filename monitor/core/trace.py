@@ -182,6 +182,8 @@ def judge_labels(seen: TraceSeen, expected: Labels, *, environment: str | None =
     logged = bool(content or unproven) or any(span.redacted for span in seen.spans)
     credentials = sorted({name for span in seen.spans for name in span.credentials})
     suspicion = {"may_carry_content": ", ".join(unproven[:5])} if unproven and expected.content is False else {}
+    adds = ", ".join(sorted(expected.resource_attributes))
+    way = {"export_path": f"the configured exporter, which adds {adds}"} if configured else {}
     leaked_content = content if expected.content is False else []
     return LabelJudgement(
         mislabelled=(*mislabelled, *wrong),
@@ -190,7 +192,7 @@ def judge_labels(seen: TraceSeen, expected: Labels, *, environment: str | None =
         content_missing=expected.content is True and bool(notified) and not logged,
         environment=_other_environment(seen, environment),
         configured=configured,
-        evidence={**_evidence(seen), **suspicion, **(_way(expected) if configured else {})},
+        evidence={**_evidence(seen), **suspicion, **way},
     )
 
 
@@ -199,11 +201,6 @@ def _unlike(expected: str, found: str | None) -> str:
         return f"is not set, should be {code(expected)}"
     expected, found = distinguish(expected, found)
     return f"is {code(found)}, should be {code(expected)}"
-
-
-def _way(expected: Labels) -> Mapping[str, Scalar]:
-    names = ", ".join(sorted(expected.resource_attributes))
-    return {"export_path": f"the configured exporter, which adds {names}"}
 
 
 def _other_environment(seen: TraceSeen, expected: str | None) -> str | None:

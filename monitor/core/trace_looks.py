@@ -20,9 +20,10 @@ from monitor.core.model import (
     passing,
     unknown,
 )
+from monitor.core.outcomes import TRACE_FAULTS
 from monitor.core.state import Policy, TargetState
 from monitor.core.streaks import acquit, apply_look, look_on, sighted
-from monitor.core.text import code, count_text
+from monitor.core.text import count_text
 from monitor.core.trace import Route
 
 OF_THE_LOOK = MONITORS_OWN | {Fault.KEY_REJECTED}
@@ -35,7 +36,7 @@ def look(state: TargetState, given: TraceLooked, policy: Policy, now: Instant) -
     One that judged something is a look of the check `arrival`; one that says "not yet" only shows that we can see. Not even that
     where absence does not count: a route that showed nothing, and has never shown us anything.
     """
-    before, seen = _find(state, given.canary_id), given.seen
+    before, seen = state.canary(given.canary_id), given.seen
     if before is None or not policy.enabled(CheckName.ARRIVAL):
         return state
     canary = _identify(before, given)
@@ -44,7 +45,7 @@ def look(state: TargetState, given: TraceLooked, policy: Policy, now: Instant) -
         canary, seen, policy=policy, proofs=after.proofs, honours_traceparent=after.honours_traceparent, now=now
     )
     canary = arrival.look_at(canary, seen, policy=policy, counts=counts)
-    after = _replace_canary(after, canary)
+    after = after.with_canary(canary)
     if seen.route in (Route.WAREHOUSE, Route.NONCE):
         after = accept_key(after, policy, now)
     result, watching = _arrival_result(before, canary), after.check_state(CheckName.ARRIVAL)
@@ -78,20 +79,17 @@ def _prove(state: TargetState, canary: Canary, given: TraceLooked, policy: Polic
     return replace(state, proofs=proofs, honours_traceparent=canary.trace_id == canary.sent_id)
 
 
-def _find(state: TargetState, canary_id: str | None) -> Canary | None:
-    return next((canary for canary in state.canaries if canary.id == canary_id), None)
-
-
-def _replace_canary(state: TargetState, canary: Canary) -> TargetState:
-    return replace(state, canaries=tuple(canary if known.id == canary.id else known for known in state.canaries))
-
-
 def _arrival_result(before: Canary, canary: Canary) -> CheckResult | None:
     """What a look says; None where nothing has been judged by it."""
     was, now = ((one.outcome, one.recovered_at, one.labels is None, one.late) for one in (before, canary))
     if was == now:
         return None
-    suspicions = _arrival_suspicions(canary)
+    # The series decides what of it is confirmed.
+    suspicions = [
+        Suspicion(fault=fault, summary=shows.alone(canary))
+        for fault, shows in TRACE_FAULTS.items()
+        if shows.is_bad(canary)
+    ]
     spans = count_text(canary.spans, "span")
     seconds = canary.arrival_seconds
     evidence: dict[str, Scalar] = {
@@ -116,39 +114,12 @@ def _arrival_result(before: Canary, canary: Canary) -> CheckResult | None:
     return passing(f"the trace arrived{after}: {spans}", evidence)
 
 
-def _arrival_suspicions(canary: Canary) -> tuple[Suspicion, ...]:
-    """What one canary alone says; the series decides what is confirmed."""
-    suspicions: list[Suspicion] = []
-    if canary.outcome is Outcome.MISSING:
-        suspicions.append(Suspicion(fault=Fault.TRACE_MISSING, summary="the trace did not arrive"))
-    elif canary.outcome is Outcome.INCOMPLETE:
-        suspicions.append(
-            Suspicion(fault=Fault.TRACE_INCOMPLETE, summary=f"the trace arrived incomplete: {canary.incomplete}")
-        )
-    elif canary.late:
-        suspicions.append(Suspicion(fault=Fault.TRACE_LATE, summary="the trace is late"))
-    labels = canary.labels
-    if labels is not None:
-        if labels.environment:
-            text = f"the trace is in the Traceloop environment {labels.environment}"
-            suspicions.append(Suspicion(fault=Fault.WRONG_ENVIRONMENT, summary=text))
-        if labels.leaked:
-            what = "a credential" if labels.credential_alone else "content"
-            text = f"the trace carries {what} in {', '.join(map(code, labels.leaked[:5]))}"
-            suspicions.append(Suspicion(fault=Fault.CONTENT_LEAKED, summary=text))
-        if labels.content_missing:
-            suspicions.append(Suspicion(fault=Fault.CONTENT_MISSING, summary="the trace carries no content"))
-        if labels.mislabelled:
-            suspicions.append(Suspicion(fault=Fault.TRACE_MISLABELLED, summary=labels.mislabelled[0]))
-    return tuple(suspicions)
-
-
 def leave_unjudged(state: TargetState, given: LabelsUnread) -> TargetState:
     """What a trace carries could not be read: that says nothing of its arrival, and is shown beside it."""
-    canary = _find(state, given.canary_id)
+    canary = state.canary(given.canary_id)
     if canary is None or canary.labels is not None or not given.final:
         return state
-    after = _replace_canary(state, replace(canary, not_judged=given.why))
+    after = state.with_canary(replace(canary, not_judged=given.why))
     watching = after.check_state(CheckName.ARRIVAL)
     if watching.last is None or watching.last.result.evidence.get("trace_id") != canary.trace_id:
         return after
@@ -161,9 +132,9 @@ def leave_unjudged(state: TargetState, given: LabelsUnread) -> TargetState:
 def fail_look(state: TargetState, given: LookFailed, policy: Policy, now: Instant) -> TargetState:
     """A look that did not succeed: unknown, unless a documented route refused the very key that the exporter uses."""
     after, result = state, given.result
-    canary = _find(state, given.canary_id)
+    canary = state.canary(given.canary_id)
     if canary is not None:
-        after = _replace_canary(after, arrival.give_up(canary, policy.arrival, now))
+        after = after.with_canary(arrival.give_up(canary, policy.arrival, now))
     if given.key_refused:
         after = replace(after, key_refused_at=given.refused_at or now)
         result = result_of_refused_key(after, result, given.where)
@@ -191,7 +162,7 @@ def look_at_origin(state: TargetState, given: OriginLooked, policy: Policy) -> T
     looked = replace(state, origin_looked_at=given.at)
     if given.found is None:
         return looked
-    canary = _find(state, given.canary_id)
+    canary = state.canary(given.canary_id)
     if canary is None:
         return looked
     account = policy.account if canary.account == policy.account else f"{canary.account}>{policy.account}"
@@ -201,7 +172,7 @@ def look_at_origin(state: TargetState, given: OriginLooked, policy: Policy) -> T
     known = replace(canary, origin=given.found, origin_asked=asked)
     if canary.trace_id is None and given.trace_id is not None:
         known = replace(known, trace_id=given.trace_id, id_source=IdSource.NONCE)
-    after = _replace_canary(looked, known)
+    after = looked.with_canary(known)
     if not given.found:
         return after
     shown = {arrival.proof_key(Route.OWN_STORE, place): given.at for place in asked}
@@ -223,7 +194,7 @@ def accept_key(state: TargetState, policy: Policy, at: Instant) -> TargetState:
 
 def look_elsewhere(state: TargetState, given: ElsewhereLooked) -> TargetState:
     """The other environments were asked for the trace of a canary."""
-    canary = _find(state, given.canary_id)
+    canary = state.canary(given.canary_id)
     if canary is None:
         return state
-    return _replace_canary(state, replace(canary, elsewhere=given.environment, nowhere=given.environment is None))
+    return state.with_canary(replace(canary, elsewhere=given.environment, nowhere=given.environment is None))

@@ -39,7 +39,7 @@ class SlackPresses:
     def problem(self) -> str | None:
         """For the page: what keeps presses from arriving."""
         if self._task is not None and self._task.done():
-            return "Slack's buttons do not work: listening for them crashed, which the log tells of"
+            return "Slack's buttons do not work: listening for them crashed; the log says why"
         return self._buttons.problem if self._buttons is not None else None
 
     async def use(self, settings: Settings) -> None:

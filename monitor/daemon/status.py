@@ -11,10 +11,10 @@ from monitor.core.diagnosis import diagnose
 from monitor.core.faults import FAULTS, MONITORS_OWN, ORDER
 from monitor.core.hints import caveats
 from monitor.core.incident import Diagnosis, Incident
-from monitor.core.model import CheckName, Fault, Instant, Severity, Verdict
+from monitor.core.model import CheckName, Instant, Severity, Verdict
 from monitor.core.pace import controls_awaited
 from monitor.core.refine import named
-from monitor.core.state import CheckState, Policy, TargetState
+from monitor.core.state import Policy, TargetState
 from monitor.core.streaks import may_accuse
 from monitor.core.text import moment_text, rfc3339
 from monitor.settings import Target
@@ -81,7 +81,9 @@ def describe_target(state: TargetState, policy: Policy, now: Instant, *, live: b
         },
         "caveats": list(caveats(state, policy, now)) if policy.enabled(CheckName.CANARY) else [],
         "trace_id": canary.trace_id if canary is not None else None,
-        "arrival_seconds": _rounded(canary.arrival_seconds if canary is not None else None),
+        "arrival_seconds": round(took, 3)
+        if canary is not None and (took := canary.arrival_seconds) is not None
+        else None,
         "last_arrival_at": max((one.arrived_at for one in state.canaries if one.arrived_at is not None), default=None),
     }
 
@@ -114,7 +116,7 @@ def _describe_muted(state: TargetState, policy: Policy, now: Instant) -> dict[st
     }
 
 
-def describe_check(state: TargetState, check: CheckName, *, stale: bool = False) -> dict[str, Any]:
+def describe_check(state: TargetState, check: CheckName, *, stale: bool) -> dict[str, Any]:
     """One check of the status object: its newest look, if that still says something."""
     check_state = state.check_state(check)
     if check_state.last is None:
@@ -126,7 +128,7 @@ def describe_check(state: TargetState, check: CheckName, *, stale: bool = False)
             "duration_seconds": None,
         }
     result = check_state.last.result
-    fault = result.fault or _own_fault(check_state)
+    fault = result.fault or next((each for each in check_state.confirmed if each in MONITORS_OWN), None)
     return {
         "verdict": Verdict.UNKNOWN.value if stale else result.verdict.value,
         "fault": fault.value if fault is not None else None,
@@ -147,18 +149,10 @@ def _not_yet(state: TargetState, check: CheckName) -> str:
     return "has not run yet"
 
 
-def _own_fault(check_state: CheckState) -> Fault | None:
-    return next((fault for fault in check_state.confirmed if fault in MONITORS_OWN), None)
-
-
 def _newest(state: TargetState) -> Canary | None:
     answered = [canary for canary in state.canaries if canary.answered_at is not None]
     judged = [canary for canary in answered if canary.outcome is not None]
     return judged[-1] if judged else answered[-1] if answered else None
-
-
-def _rounded(seconds: float | None) -> float | None:
-    return round(seconds, 3) if seconds is not None else None
 
 
 def _summary(
@@ -167,9 +161,8 @@ def _summary(
     if diagnosis is not None:
         return diagnosis.summary
     if verdict is Verdict.PASS:
-        return (
-            "the traces arrive" if policy.enabled(CheckName.ARRIVAL) else f"healthy, as far as {_seen(policy)} can see"
-        )
+        seen = ", ".join(check for check in CheckName if policy.enabled(check))
+        return "the traces arrive" if policy.enabled(CheckName.ARRIVAL) else f"healthy, as far as {seen} can see"
     if not policy.cadences:
         return "not known: no check is enabled"
     unseen = [check.value for check in policy.cadences if _is_unknown(state, check, stale)]
@@ -186,10 +179,6 @@ def _not_in_force(state: TargetState, policy: Policy) -> str:
         f". The export configuration was changed at {moment_text(changed_at)} and may not be in effect yet: the gateway reads it "
         f"every five minutes. Check again after {moment_text(changed_at + policy.arrival.settle)}"
     )
-
-
-def _seen(policy: Policy) -> str:
-    return ", ".join(check.value for check in CheckName if policy.enabled(check))
 
 
 def describe_incident(incident: Incident) -> dict[str, Any]:

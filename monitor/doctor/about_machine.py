@@ -1,10 +1,11 @@
-"""What settles the questions about the surroundings of the monitor: its network, clock, credentials, notifiers, and what it costs."""
+"""What settles the questions about what is around the monitor: its network, clock, credentials, notifiers, and what it costs."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from monitor.core.canary import Outcome
 from monitor.core.model import Instant, Seconds, Service
+from monitor.core.state import DAY
 from monitor.daemon.status import token_expiries
 from monitor.doctor.questions import NAMES, Result, skip
 from monitor.doctor.snapshot import Answered, Snapshot
@@ -13,8 +14,7 @@ from monitor.settings.coherence import FREE_REQUESTS, FREE_SPANS, monthly_cost
 
 _WATCHED = (Service.CONTROL_PLANE, Service.GATEWAY, Service.TRACELOOP, Service.OTLP)
 _MUCH: Seconds = 60.0
-_DAY: Seconds = 86_400.0
-_SOON: Seconds = 21 * _DAY
+_SOON: Seconds = 21 * DAY
 
 
 def reachable(seen: Snapshot) -> Result:
@@ -69,9 +69,9 @@ def tokens(seen: Snapshot) -> Result:
 def _first_to_expire(until: Mapping[str, Instant], now: Instant) -> Result:
     name, at = min(until.items(), key=lambda item: item[1])
     days = {
-        each.replace("'", "").replace(" ", "_").lower(): round((moment - now) / _DAY) for each, moment in until.items()
+        each.replace("'", "").replace(" ", "_").lower(): round((moment - now) / DAY) for each, moment in until.items()
     }
-    said = {"name": name, "at": datetime.fromtimestamp(at, UTC), "left": (at - now) / _DAY}
+    said = {"name": name, "at": datetime.fromtimestamp(at, UTC), "left": (at - now) / DAY}
     return Result("expired" if at <= now else "soon" if at - now < _SOON else "later", said, shown=days)
 
 

@@ -1,7 +1,6 @@
 """What settles the questions about TrueFoundry: its control plane, the exporter's settings, the gateway, and its own trace store."""
 
 from collections import Counter
-from datetime import UTC, datetime
 
 from monitor.core.canary import IdSource, Outcome
 from monitor.core.drift import compare
@@ -10,6 +9,7 @@ from monitor.core.key import key_is_refused, refute_headers, refuted_headers
 from monitor.core.model import CheckName, CheckResult, Fault, Scalar, Service, Verdict
 from monitor.core.refine import GIVE_US_THE_KEY
 from monitor.core.state import TraceIdMode
+from monitor.core.text import count_text, moment_text
 from monitor.core.trace import BY_NONCE
 from monitor.doctor.questions import (
     ADVICE,
@@ -122,7 +122,7 @@ def config_changed(seen: Snapshot) -> Result:
     who, at = config.updated_by, config.updated_at
     if who is None and at is None:
         return Result("not told")
-    when = f" on {datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M} UTC" if at is not None else ""
+    when = f" on {moment_text(at)}" if at is not None else ""
     return Result("told", {"when": when, "who": who or "an unnamed user"}, changed_by=who, changed_at=at)
 
 
@@ -201,7 +201,7 @@ def models_listed(seen: Snapshot) -> Result:
         return Result("no list", {"form": answer.form}, word=str(answer.status), status=answer.status)
     models = len(answer.models)
     said = {
-        "count": f"{models} model{'s' if models != 1 else ''}",
+        "count": count_text(models, "model"),
         "model": model,
         "some": ", ".join((*answer.models[:5], *(["…"] if answer.models[5:] else []))),
     }

@@ -81,7 +81,7 @@ class Http:
         return replace(self, on_answer=on_answer, on_certificate=on_certificate)
 
     def observed(self, on_exchange: OnExchange) -> "Http":
-        """The same way to the world, overheard by somebody."""
+        """The same way to the world, recorded by somebody."""
         return replace(self, on_exchange=on_exchange)
 
     async def request(

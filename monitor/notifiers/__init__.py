@@ -1,8 +1,8 @@
-"""Ways to tell people: each implements `monitor.ports.Notifier`. What is said is in `wording`, how it looks in each notifier.
+"""The notifiers: each implements `monitor.ports.Notifier`. What is said is in `wording`, how it looks in each notifier.
 
 Here is what an HTTP answer of a receiver means for a notice: taken, not now, or nobody knows. None of it is permanent. Permanent is
 only what a service documents as such; of a receiver that anybody may have written we know nothing, and a mistake in its
-configuration is mended there, so the next attempt may succeed.
+configuration is fixed there, so the next attempt may succeed.
 """
 
 from monitor.core.model import Instant

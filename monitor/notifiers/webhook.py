@@ -1,7 +1,7 @@
 """Any receiver of JSON: one POST per notice, signed.
 
 Its form is described in docs/webhook.md, field by field: names are never renamed, new ones may come. `delivery` names what is
-told: the same one twice is the same notice, sent again because its answer was lost.
+notified: the same one twice is the same notice, sent again because its answer was lost.
 
 `X-Trace-Monitor-Timestamp` holds Unix seconds. `X-Trace-Monitor-Signature` holds `sha256=` and the HMAC-SHA256, in hexadecimal, of
 timestamp, a full stop and the body as sent. Receivers compare in constant time and refuse what is older than five minutes.
@@ -15,13 +15,13 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 
 from monitor.core.faults import FAULTS
 from monitor.core.incident import Losses, Notice
 from monitor.core.model import Instant, Seconds, Service
 from monitor.core.notify import acknowledged, shown
+from monitor.core.text import rfc3339
 from monitor.http import Http
 from monitor.notifiers import refused, taken, unanswered, wording
 from monitor.ports import Clock, Unreachable
@@ -49,9 +49,9 @@ class WebhookNotifier:
     name: str = "webhook"
 
     async def deliver(self, notice: Notice) -> Mapping[str, str]:
-        """Post the notice; the receipt counts what was told of the incident. Raises Undeliverable."""
+        """Post the notice; the receipt counts how often it was notified of the incident. Raises Undeliverable."""
         await self._post(self._body(notice))
-        return {"told": str(_times_told(notice) + 1)}
+        return {"told": str(_times_notified(notice) + 1)}
 
     async def test(self, text: str) -> None:
         """Post a test. Raises Undeliverable."""
@@ -78,7 +78,7 @@ class WebhookNotifier:
                 "open": incident.open,
                 "opened_at": _time(incident.opened_at),
                 "closed_at": _time(incident.closed_at),
-                "since": _time(wording.began_at(incident)),
+                "since": _time(incident.lasts_since),
                 "reopened": len(incident.reopened),
                 "acknowledged_by": self._show(incident.acked_by or "") if acknowledged(incident) else None,
                 "silenced": notice.silenced_until is not None,
@@ -127,10 +127,10 @@ def signature(secret: str, timestamp: str, body: bytes) -> str:
 
 
 def _digest(notice: Notice) -> str:
-    """The same for every attempt to tell the same thing; another when it has changed since, or when it is so again."""
+    """The same for every attempt to deliver the same thing; another when it has changed since, or when it is so again."""
     incident, notified = notice.incident, notice.notified
     parts = (
-        _times_told(notice),
+        _times_notified(notice),
         notified.at if notified is not None else "",
         shown(incident, notice.silenced_until, notice.together),
         notice.silenced_until,
@@ -141,7 +141,7 @@ def _digest(notice: Notice) -> str:
     return hashlib.sha256("|".join(map(str, parts)).encode()).hexdigest()[:16]
 
 
-def _times_told(notice: Notice) -> int:
+def _times_notified(notice: Notice) -> int:
     counted = notice.notified.receipt.get("told", "") if notice.notified is not None else ""
     return int(counted) if re.fullmatch(r"[0-9]{1,9}", counted) else 0
 
@@ -173,6 +173,4 @@ def _together(notice: Notice, show: Callable[[str], str]) -> dict[str, Any] | No
 
 
 def _time(instant: Instant | None) -> str | None:
-    if instant is None or not wording.is_a_moment(instant):
-        return None
-    return datetime.fromtimestamp(instant, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return rfc3339(instant, "milliseconds") if instant is not None and wording.is_a_moment(instant) else None

@@ -11,18 +11,17 @@ from datetime import UTC, datetime
 from itertools import dropwhile, takewhile
 from typing import assert_never
 
-from monitor.core.faults import FAULTS, LOSSES, MONITORS_OWN, SINCE
+from monitor.core.faults import FAULTS, LOSSES, MONITORS_OWN
 from monitor.core.incident import NO_LONGER_MONITORED, Diagnosis, HopState, Incident, Notice, Reason
 from monitor.core.model import Fault, Instant, Seconds, Severity
 from monitor.core.notify import acknowledged
-from monitor.core.text import moment_text
+from monitor.core.text import length_text, moment_text
 
 _LONGEST_NAME = 80
 _LONGEST_TITLE = 160
 _LONGEST_SENTENCE = 400
 _MOST_NAMES = 8
 _LATEST = datetime(3000, 1, 1, tzinfo=UTC).timestamp()
-_MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 _ORDINALS = ("second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
 _ONLY_IDS = re.compile(r"[Tt]race [0-9a-f]{32}(, [0-9a-f]{32})*")
 _SAFE_URL = re.compile(r"https?://[A-Za-z0-9.:/\[\]_~-]{1,200}")
@@ -62,32 +61,9 @@ def utc(instant: Instant) -> str:
     return moment_text(instant) if is_a_moment(instant) else "an unknown time"
 
 
-def duration(seconds: Seconds) -> str:
-    """A length of time in at most two units: 40 s, 12 min, 1 h 5 min, 2 d 3 h."""
-    if not 0 <= seconds < _LATEST:
-        return "an unknown time"
-    whole = int(seconds)
-    if whole < _MINUTE:
-        return f"{whole} s"
-    if whole < _HOUR:
-        return f"{whole // _MINUTE} min"
-    big, small, names = (_HOUR, _MINUTE, ("h", "min")) if whole < _DAY else (_DAY, _HOUR, ("d", "h"))
-    rest = whole % big // small
-    return f"{whole // big} {names[0]}" + (f" {rest} {names[1]}" if rest else "")
-
-
 def lasted(incident: Incident, now: Instant) -> Seconds:
     """For how long an incident has been, or was, open; a clock set back makes it zero, never negative."""
-    return max(0.0, (incident.closed_at if incident.closed_at is not None else now) - began_at(incident))
-
-
-def began_at(incident: Incident) -> Instant:
-    """When it began, the last time if it came back: what broke was first seen a little before the incident was opened."""
-    since = incident.diagnosis.since
-    if not incident.open and not incident.reopened:  # under whatever name it began
-        since = min(since, incident.window_began_at) if since > 0 else incident.window_began_at
-    opened_at = incident.reopened[-1] if incident.reopened else incident.opened_at
-    return min(since, opened_at) if since > 0 else opened_at
+    return max(0.0, (incident.closed_at if incident.closed_at is not None else now) - incident.lasts_since)
 
 
 # --- the first line --------------------------------------------------------------------------------------------------
@@ -99,13 +75,13 @@ def headline(notice: Notice, style: Style) -> str:
     if not incident.open:
         removed = incident.closed_because == NO_LONGER_MONITORED
         state = f"⏹️ {style.bold(NO_LONGER_MONITORED)}" if removed else f"✅ {style.bold('resolved')}"
-        return f"{state} after {duration(lasted(incident, notice.at))} · {_name(incident, style)}"
+        return f"{state} after {length_text(lasted(incident, notice.at))} · {_name(incident, style)}"
     sign = "🛠️" if diagnosis.waiting is not None else SEVERITY_SIGNS[diagnosis.severity]
     parts = [f"{sign} {style.bold(diagnosis.severity.word)}", _name(incident, style)]
     if incident.reopened:
         times = len(incident.reopened) + 1
         ordinal = dict(enumerate(_ORDINALS, start=2)).get(times, f"{times}th")
-        parts.append(f"again, {ordinal} time in {duration(max(0.0, notice.at - incident.opened_at))}")
+        parts.append(f"again, {ordinal} time in {length_text(max(0.0, notice.at - incident.opened_at))}")
     if diagnosis.waiting is not None:
         parts.append("fixed, waiting for traces")
     if acknowledged(incident):
@@ -126,11 +102,11 @@ def news(notice: Notice, style: Style) -> str:
             return f"{sign} {word} · {style.bold(style.foreign(incident.target, _LONGEST_NAME))} · {_change(notice, style)}"
         case Reason.REMINDER:
             still = f"still {word}" if diagnosis.waiting is None else f"{word}, fixed, still waiting for traces"
-            return f"⏰ reminder: {still} after {duration(lasted(incident, notice.at))} · {name}"
+            return f"⏰ reminder: {still} after {length_text(lasted(incident, notice.at))} · {name}"
         case Reason.ESCALATED:
             since = incident.critical_since
             critical_for = lasted(incident, notice.at) if since is None else max(0.0, notice.at - since)
-            return f"{sign} escalated: {word} for {duration(critical_for)}, nobody has acknowledged · {name}"
+            return f"{sign} escalated: {word} for {length_text(critical_for)}, nobody has acknowledged · {name}"
         case Reason.OPENED | Reason.EDITED | Reason.RESOLVED:
             return headline(notice, style)
         case Reason.TEST:
@@ -167,15 +143,15 @@ def _change(notice: Notice, style: Style) -> str:
         )
     if notified.fault in LOSSES and diagnosis.fault in LOSSES:  # the same loss, and more is known of it
         return f"{before} turned out to be: {now}"
-    return f"{before} fixed after {duration(_known_for(notice.incident, notified.fault, notice.at))}; still: {now}"
+    return f"{before} fixed after {length_text(_known_for(notice.incident, notified.fault, notice.at))}; still: {now}"
 
 
 def _known_for(incident: Incident, fault: Fault, now: Instant) -> Seconds:
     """For how long an incident bore a name that it has lost since: the last stretch of it, up to now."""
     began = incident.opened_at
-    newest_first = dropwhile(lambda passage: passage.fault is not fault, reversed(incident.timeline))
-    for passage in takewhile(lambda passage: passage.fault is fault, newest_first):
-        began = passage.at
+    newest_first = dropwhile(lambda entry: entry.fault is not fault, reversed(incident.timeline))
+    for entry in takewhile(lambda entry: entry.fault is fault, newest_first):
+        began = entry.at
     return max(0.0, now - began)
 
 
@@ -184,21 +160,14 @@ def _known_for(incident: Incident, fault: Fault, now: Instant) -> Seconds:
 _HOP_SIGNS: Mapping[HopState, str] = {HopState.OK: "✅", HopState.BROKEN: "❌", HopState.UNKNOWN: "❔"}
 
 
-def detail(notice: Notice, style: Style) -> str:
-    """How it shows now, where the title does not say it all."""
-    return style.mixed(notice.incident.diagnosis.detail, _LONGEST_SENTENCE) if notice.incident.open else ""
-
-
 def impact(notice: Notice, style: Style) -> str:
-    """What that means and since when; of a closed incident from when to when."""
-    incident, diagnosis = notice.incident, notice.incident.diagnosis
-    if incident.closed_at is not None:
-        removed = incident.closed_because == NO_LONGER_MONITORED
-        ended = " It counts as resolved: the target is not checked any more." if removed else ""
-        return f"From {style.when(began_at(incident))} to {style.when(incident.closed_at)}.{ended}"
-    since = style.when(diagnosis.missing_since if diagnosis.missing_since is not None else began_at(incident))
-    said = style.mixed(diagnosis.impact or FAULTS[diagnosis.fault].impact, _LONGEST_SENTENCE)
-    return said.replace(SINCE, since) if SINCE in said else f"{said} Since {since}.".strip()
+    """What it means and since when; of a closed incident from when to when."""
+    return notice.incident.impact(lambda text: style.mixed(text, _LONGEST_SENTENCE), style.when)
+
+
+def meaning(notice: Notice, style: Style) -> str:
+    """How it shows now, and what that means."""
+    return notice.incident.meaning(lambda text: style.mixed(text, _LONGEST_SENTENCE), style.when)
 
 
 def path(notice: Notice) -> str:

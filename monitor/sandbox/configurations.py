@@ -29,7 +29,7 @@ EXPORTER = "otel_traces_exporter_config"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Configuration:
-    """One configuration and its history, as far as the control plane tells it."""
+    """One configuration and its history, as far as the control plane shows it."""
 
     manifest: Manifest
     created_at: Instant
@@ -38,7 +38,7 @@ class Configuration:
 
 
 class Configurations:
-    """Those in force. Faults change what is kept without losing it, so mending one brings it back.
+    """Those in force. Faults change what is kept without losing it, so fixing one brings it back.
 
     Of every type there is one, but for logging: there each name is a configuration of its own.
     """

@@ -127,7 +127,7 @@ Patch = TransportFault | Edit | Apply | Refuse | Act
 class SandboxFault:
     """One way to break the sandbox.
 
-    `named`: what a monitor may call it, the most telling first; empty where it must not accuse anybody. `needs_content`: shows only
+    `named`: what a monitor may call it, the most specific first; empty where it must not accuse anybody. `needs_content`: shows only
     in a sandbox that exports request and response content.
     """
 

@@ -2,7 +2,7 @@
 
 https://www.truefoundry.com/docs/ai-gateway/headers and …/request-headers. The metrics are as a self-hosted gateway shows them at
 /metrics, with the names and labels of the dashboard in https://github.com/truefoundry/infra-charts,
-`charts/tfy-grafana/dashboards/llm-gateway-metrics.json`; they tell of the hop to TrueFoundry's collector, of nothing behind it.
+`charts/tfy-grafana/dashboards/llm-gateway-metrics.json`; they count the hop to TrueFoundry's collector, of nothing behind it.
 """
 
 import json

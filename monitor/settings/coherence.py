@@ -14,6 +14,7 @@ from importlib.util import find_spec
 from urllib.parse import urlsplit
 
 from monitor.core import address
+from monitor.core.state import DAY
 from monitor.settings.model import Settings
 from monitor.settings.problem import KeyPath
 from monitor.settings.schema import walk
@@ -21,7 +22,6 @@ from monitor.settings.secret import UrlSource
 from monitor.settings.target import CanaryCheck, Target
 from monitor.settings.values import Mark, format_duration, host_of, is_loopback, is_plain
 
-DAY = 86400.0
 DAYS = 30
 FREE_REQUESTS = 50_000
 FREE_SPANS = 50_000

@@ -107,7 +107,7 @@ def find_file(path: str | None, environ: Mapping[str, str], cwd: Path) -> Path |
 
 
 def _is_there(file: Path) -> bool:
-    """Whether a file is there; one that cannot be looked at is, so that reading it tells why."""
+    """Whether a file is there; one that cannot be looked at is, so that reading it says why."""
     try:
         file.stat()
     except (FileNotFoundError, NotADirectoryError):
@@ -204,7 +204,7 @@ def _without_secrets(problem: Problem, secrets: set[str]) -> Problem:
 
 
 def _line(problem: Problem) -> tuple[str, int]:
-    """The order in which people mend a file."""
+    """The order in which people fix a file."""
     name, _, line = problem.place.rpartition(":")
     return (name, int(line)) if line.isdecimal() else (problem.place, 0)
 

@@ -1,4 +1,4 @@
-"""What is wrong with a configuration, said so that it can be mended, and never with a secret in it.
+"""What is wrong with a configuration, said so that it can be fixed, and never with a secret in it.
 
 Nothing that was given is repeated: a secret may stand in any place by mistake. Only names are, and only those that look
 like names.

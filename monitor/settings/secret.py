@@ -44,7 +44,7 @@ class SecretSource:
     """A secret value that knows where it comes from.
 
     `get` returns the present value: of a file, what the file holds now. A file that cannot be read or holds no usable
-    secret any more leaves the last good value in force, is reported once in the log, and stays in `problem` until mended.
+    secret any more leaves the last good value in force, is reported once in the log, and stays in `problem` until fixed.
     """
 
     must_be: ClassVar[str] = "visible ASCII characters without spaces"

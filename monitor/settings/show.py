@@ -59,7 +59,7 @@ def _source(loaded: Loaded, setting: Setting, path: KeyPath) -> str:
     """Where the value of a path comes from, in words."""
     if forced := _why_off(path, loaded.settings):
         return forced
-    # The name of a label may differ from what was given, so then the place of its mapping is told.
+    # The name of a label may differ from what was given, so then the place of its mapping is given.
     where = loaded.places.where(path) or (loaded.places.where(path[:-1]) if path[-2:-1] == ("labels",) else None)
     if where is None or (where.null and setting.derived):
         return f"derived: {setting.derived}" if setting.derived else "built-in"

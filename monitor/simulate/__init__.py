@@ -1,4 +1,4 @@
-"""What would be told, to whom and when: inputs on a virtual clock, through the core, printed as Slack shows it.
+"""What would be notified, to whom and when: inputs on a virtual clock, through the core, printed as Slack shows it.
 
 timeline       what happens, read from a file
 world          what the checks of a target find meanwhile, as inputs

@@ -10,18 +10,22 @@ from monitor.core.incident import Reason
 from monitor.core.model import Instant, Seconds
 from monitor.settings.values import format_duration
 from monitor.simulate.slack import Shown, ShownIn
-from monitor.simulate.story import Attempt, Happened, Outcome, Story, Summary, Told
+from monitor.simulate.story import Attempt, Happened, Outcome, Simulation, Story, Summary
 
 _MARGIN = " " * 20
-_TOLD_THEN = ("incidents", "messages", "mentions", "by_reason")
+_NOTIFIED_THEN = ("incidents", "messages", "mentions", "by_reason")
 
 
-def as_text(told: Told) -> str:
+def as_text(simulation: Simulation) -> str:
     """Every notice at its moment, as people read it in Slack; what happened besides in between; the sum."""
-    if told.until is None:
-        lines = [*_lines(told.story, lambda at: _stamp(at, told.start)), "", *_sum(told.story.summary())]
+    if simulation.until is None:
+        lines = [
+            *_lines(simulation.story, lambda at: _stamp(at, simulation.start)),
+            "",
+            *_sum(simulation.story.summary()),
+        ]
     else:
-        lines = [*_lines(told.story, _date), "", *_beside(told, told.until)]
+        lines = [*_lines(simulation.story, _date), "", *_beside(simulation, simulation.until)]
     return "\n".join(lines) + "\n"
 
 
@@ -89,10 +93,10 @@ def _sum(summary: Summary) -> Iterator[str]:
         yield f"still open: {', '.join(summary.open)}"
 
 
-def _beside(told: Told, until: Instant) -> Iterator[str]:
+def _beside(simulation: Simulation, until: Instant) -> Iterator[str]:
     """Would this have paged us? Both columns count the same things."""
-    now, then = told.story.summary(), told.notified
-    yield f"{_date(told.start).strip()} to {_date(until).strip()} UTC"
+    now, then = simulation.story.summary(), simulation.notified
+    yield f"{_date(simulation.start).strip()} to {_date(until).strip()} UTC"
     yield f"{'':<12}{'replayed':>10}{'at the time':>14}"
     yield f"{'incidents':<12}{now.incidents + now.reopened:>10}{then.incidents:>14}"
     yield f"{'messages':<12}{now.messages:>10}{then.messages:>14}"
@@ -103,19 +107,27 @@ def _beside(told: Told, until: Instant) -> Iterator[str]:
         yield f"still open: {', '.join(now.open)}"
 
 
-def as_json(told: Told) -> dict[str, Any]:
-    """The same for programs: moments are Unix seconds, `after` counts from the start; `told` is what was notified at the time."""
-    story = told.story
+def as_json(simulation: Simulation) -> dict[str, Any]:
+    """The same for programs: moments are Unix seconds, `after` counts from the start; `notified` is what was notified at the time."""
+    story = simulation.story
     return {
-        **({"start": told.start} if told.until is None else {"since": told.start, "until": told.until}),
-        "notices": [_notice(attempt, told.start) for attempt in story.attempts],
+        **(
+            {"start": simulation.start}
+            if simulation.until is None
+            else {"since": simulation.start, "until": simulation.until}
+        ),
+        "notices": [_notice(attempt, simulation.start) for attempt in story.attempts],
         "events": [
-            {"at": entry.at, "after": round(entry.at - told.start, 3), "text": entry.words}
+            {"at": entry.at, "after": round(entry.at - simulation.start, 3), "text": entry.words}
             for entry in story.entries
             if isinstance(entry, Happened)
         ],
         "summary": asdict(story.summary()),
-        **({} if told.until is None else {"told": {key: getattr(told.notified, key) for key in _TOLD_THEN}}),
+        **(
+            {}
+            if simulation.until is None
+            else {"notified": {key: getattr(simulation.notified, key) for key in _NOTIFIED_THEN}}
+        ),
     }
 
 

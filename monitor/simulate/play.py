@@ -12,7 +12,7 @@ from monitor.daemon.policy import policy_of
 from monitor.settings import ConfigError, Loaded, Problem, Settings, parse
 from monitor.settings.document import Node
 from monitor.simulate.slack import Slack
-from monitor.simulate.story import Story, Target, Told, matching
+from monitor.simulate.story import Simulation, Story, Target, matching
 from monitor.simulate.timeline import Step, Timeline
 from monitor.simulate.world import FATES, World, parse_finding
 
@@ -27,8 +27,8 @@ Compose = Callable[[Sequence[Node]], Loaded]
 """The operator's configuration under settings that outrank it, the strongest first. Raises ConfigError."""
 
 
-def play(timeline: Timeline, compose: Compose | None = None) -> Told:
-    """Tell a timeline. Raises ConfigError."""
+def play(timeline: Timeline, compose: Compose | None = None) -> Simulation:
+    """Simulate a timeline. Raises ConfigError."""
     names = timeline.targets or (PROD,)
     if compose is not None:
         known = tuple(compose(_over(timeline)).settings.targets)
@@ -42,7 +42,7 @@ def play(timeline: Timeline, compose: Compose | None = None) -> Told:
             what = f"concerns none of the targets: {', '.join(names)}"
             raise ConfigError([Problem(place=step.place, path=("target",), what=what)])
     player = _Player(timeline, [*_settings_in_order(timeline, compose, names)])
-    return Told(start=timeline.start, story=player.play())
+    return Simulation(start=timeline.start, story=player.play())
 
 
 class _Player:
@@ -168,7 +168,7 @@ class _Player:
             self._story.note(self._now, "nothing is open that could be acknowledged")
 
     def _load(self, settings: Settings, step: Step) -> None:
-        """Other settings: every check looks at once, as after a reload; a target that is gone is told so."""
+        """Other settings: every check looks at once, as after a reload; a target that is gone is reported."""
         before = self._story.targets
         self._configured = silences_of(settings)
         self._story.silences = (*self._configured, *self._added)
@@ -185,7 +185,7 @@ class _Player:
 
 
 def targets_of(settings: Settings, key: bytes = bytes(32)) -> dict[TargetName, Target]:
-    """How each target is judged, and where it is told of."""
+    """How each target is judged, and where its notices go."""
     slack = settings.alerting.slack
     by_hook = slack.webhook_url is not None
     return {

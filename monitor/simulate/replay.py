@@ -1,4 +1,4 @@
-"""What was recorded, applied and told once more by the present thresholds; and what was told at the time."""
+"""What was recorded, applied and reported once more by the present thresholds; and what was notified at the time."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -21,7 +21,7 @@ from monitor.daemon.compose import silences_of
 from monitor.settings import Loaded
 from monitor.simulate.play import TICK, targets_of
 from monitor.simulate.slack import Slack
-from monitor.simulate.story import Story, Summary, Told
+from monitor.simulate.story import Simulation, Story, Summary
 from monitor.store import Recorded
 from monitor.store.snapshot import Snapshot
 
@@ -30,8 +30,8 @@ _NOBODY_LOOKED: Seconds = 300.0
 """After so long without a single input there was no daemon, and nobody was reminded of anything."""
 
 
-def replay(loaded: Loaded, snapshot: Snapshot, names: Sequence[TargetName], since: Instant) -> Told | None:
-    """Apply and tell what was recorded since then; None if nothing was."""
+def replay(loaded: Loaded, snapshot: Snapshot, names: Sequence[TargetName], since: Instant) -> Simulation | None:
+    """Apply and report what was recorded since then; None if nothing was."""
     history = [entry for entry in snapshot.history if entry.target in names]
     if not history:
         return None
@@ -53,7 +53,7 @@ def replay(loaded: Loaded, snapshot: Snapshot, names: Sequence[TargetName], sinc
         story.apply(name, given, now)
         story.deliver(now)
     until = _pass_time(story, now, now + _AFTERWARDS)
-    return Told(start=begin, until=until, story=story, notified=_told_then(snapshot, history, begin))
+    return Simulation(start=begin, until=until, story=story, notified=_notified_then(snapshot, history, begin))
 
 
 def _pass_time(story: Story, now: Instant, until: Instant) -> Instant:
@@ -83,7 +83,7 @@ def _before(state: TargetState, history: Sequence[Recorded], policy: Policy) -> 
 
 
 def _moments(history: Sequence[Recorded], policy: Policy) -> Iterator[tuple[Instant, Input]]:
-    """The inputs that the entries fold. When those between the first and the last of one were is estimated from their number.
+    """The inputs that the entries stand for. When those between the first and the last of one were is estimated from their number.
 
     Looks for a trace that showed the same are repeated only where something depends on it: at the deadlines that are tried. A
     trace that was not there when it was looked for last is not there later either.
@@ -137,7 +137,7 @@ def _observations(entry: Recorded, given: Observation, policy: Policy) -> Iterat
 
 
 def _spread(entry: Recorded, regular: Seconds, hurried: Seconds) -> list[Instant]:
-    """When folded looks took place: hurried ones first, as many of them as the entry's length tells, the rest evenly."""
+    """When merged looks took place: hurried ones first, as many of them as the entry's length shows, the rest evenly."""
     gaps, length = entry.times - 1, entry.until - entry.at
     if gaps <= 0:
         return [entry.at]
@@ -150,9 +150,9 @@ def _spread(entry: Recorded, regular: Seconds, hurried: Seconds) -> list[Instant
     return moments
 
 
-def _told_then(snapshot: Snapshot, history: Sequence[Recorded], since: Instant) -> Summary:
-    """What was told at the time: by Slack if it was, else by whoever told most. An incident counts each time it was opened."""
-    # What an attempt, an edit or a silence writes down keeps the date of what was told before.
+def _notified_then(snapshot: Snapshot, history: Sequence[Recorded], since: Instant) -> Summary:
+    """What was notified at the time: by Slack, else by whichever delivered most. An incident counts each time it opened."""
+    # What an attempt, an edit or a silence writes down keeps the date of what was notified before.
     notified = {
         (each.notifier, each.incident_id, each.notified.at): each.notified
         for entry in reversed(history)

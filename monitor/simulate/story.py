@@ -1,6 +1,6 @@
-"""What would be told: inputs through `core.engine`, what is due by `core.notify`, shown as Slack shows it.
+"""What would be notified: inputs through `core.engine`, what is due by `core.notify`, shown as Slack shows it.
 
-`play` tells a timeline, `replay` what was recorded. How long a notifier that does not answer is left alone is what
+`play` simulates a timeline, `replay` what was recorded. How long a notifier that does not answer is left alone is what
 `core.delivery` says, as for the daemon; Slack itself is a list of messages.
 """
 
@@ -82,7 +82,7 @@ class Summary:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """What is judged and told by. `channel` None: by a webhook; `mention` empty: nobody is called."""
+    """What is judged and notified by. `channel` None: by a webhook; `mention` empty: nobody is called."""
 
     policy: Policy
     channel: str | None
@@ -91,7 +91,7 @@ class Target:
 
 
 class Story:
-    """Targets, their states, and everything that is told of them."""
+    """Targets, their states, and every notice of them."""
 
     def __init__(self, targets: Mapping[TargetName, Target], slack: Slack, silences: tuple[Silence, ...]) -> None:
         self.targets = dict(targets)
@@ -242,7 +242,7 @@ class Story:
 
     @property
     def attempts(self) -> list[Attempt]:
-        """What was told, or tried to be."""
+        """What was delivered, or tried to be."""
         return [entry for entry in self.entries if isinstance(entry, Attempt)]
 
     def summary(self) -> Summary:
@@ -261,8 +261,8 @@ class Story:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
-    """What came of a timeline, or of what was recorded: then it has an end, and beside it stands what was told at the time."""
+class Simulation:
+    """What came of a timeline, or of what was recorded: then it has an end, and beside it stands what was notified at the time."""
 
     start: Instant
     story: Story

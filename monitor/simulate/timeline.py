@@ -27,7 +27,7 @@ AFTERWARDS: Seconds = 1800.0
 LONGEST: Seconds = 7 * 86_400.0
 MOST_STEPS = 1000
 MOST_TARGETS = 10
-MOST_ALL_TOLD: Seconds = 14 * 86_400.0
+LONGEST_IN_TOTAL: Seconds = 14 * 86_400.0
 
 _SPANS = ("outage", "slack", "silence", *CHECKS, "arrival")
 _MOMENTS = ("restart", "ack", "reload", "remove")
@@ -291,7 +291,7 @@ def parse_timeline(text: str, name: str) -> Timeline:
         raise refuse("ends before the last thing happens", "until")
     if until > LONGEST:
         raise refuse("a timeline may last 7 days at most", "until" if written.until else "timeline")
-    if (written.warm_up + until) * max(1, len(written.targets)) > MOST_ALL_TOLD:
+    if (written.warm_up + until) * max(1, len(written.targets)) > LONGEST_IN_TOTAL:
         raise refuse("lasts too long for so many targets; allowed: 14 days, those of all targets added up")
     return Timeline(
         start=written.start,

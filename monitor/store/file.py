@@ -35,7 +35,7 @@ _OLDEST_SQLITE = (3, 37, 0)
 
 BUSY_TIMEOUT: Seconds = 5.0
 _PRIVATE = 0o600  # the fingerprint key is in it
-_SURROUNDINGS = frozenset(
+_NOT_THE_FILE = frozenset(
     {
         sqlite3.SQLITE_PERM,
         sqlite3.SQLITE_BUSY,
@@ -107,7 +107,7 @@ class StateFile:
             self._lock = None
 
     def _lock_it(self) -> None:
-        """Two daemons on one file would tell everything twice. The lock dies with the process, however that ends."""
+        """Two daemons on one file would deliver everything twice. The lock dies with the process, however that ends."""
         lock = os.open(f"{self.path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _PRIVATE)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -128,7 +128,7 @@ class StateFile:
             _check_modes(self.path)
             connection = _prepare(self.path)
         except (sqlite3.Error, UnicodeError) as error:  # the latter: an error message of SQLite's that quotes the file
-            if isinstance(error, sqlite3.Error) and primary_code(error) in _SURROUNDINGS:
+            if isinstance(error, sqlite3.Error) and primary_code(error) in _NOT_THE_FILE:
                 raise
         else:
             if _is_sound(connection):
@@ -298,7 +298,11 @@ def _read_table(connection: sqlite3.Connection, table: str, columns: str) -> _Ro
 
 def _carry_over(found: Mapping[str, _Rows], fresh: sqlite3.Connection) -> str:
     targets, silences, entries = _targets(found["targets"]), _silences(found["silences"]), _entries(found["history"])
-    keys = [row for row in found["meta"].values() if _is_key(*row)][:1]
+    keys = [
+        (name, value)
+        for name, value in found["meta"].values()
+        if name == FINGERPRINT_KEY.encode() and isinstance(value, bytes) and len(value) == KEY_BYTES
+    ][:1]
     fresh.execute("BEGIN IMMEDIATE")
     fresh.executemany("INSERT INTO meta (name, value) VALUES (?, ?)", [(FINGERPRINT_KEY, value) for _, value in keys])
     fresh.executemany("INSERT INTO targets (name, document) VALUES (?, ?)", targets.items())
@@ -310,10 +314,6 @@ def _carry_over(found: Mapping[str, _Rows], fresh: sqlite3.Connection) -> str:
     gone = {shown_name(name.decode("utf-8", "replace")) for name, _ in found["targets"].values()} - targets.keys()
     lost = f"; nothing of {', '.join(sorted(gone))}" if gone else ""
     return f"{len(targets)} targets, {len(silences)} silences, {len(entries)} entries of the history, {key}{lost}"
-
-
-def _is_key(name: object, value: object) -> bool:
-    return name == FINGERPRINT_KEY.encode() and isinstance(value, bytes) and len(value) == KEY_BYTES
 
 
 def _targets(rows: _Rows) -> dict[str, str]:

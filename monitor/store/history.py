@@ -1,4 +1,4 @@
-"""The history: which inputs are kept, those that say the same folded into one entry; and its table in the state file."""
+"""The history: which inputs are kept, those that say the same merged into one entry; and its table in the state file."""
 
 import logging
 import sqlite3
@@ -19,10 +19,10 @@ FOLD_WITHIN: Seconds = 3600.0
 _MOST_LANES = 1000
 
 Lane = tuple[str, ...]
-"""What may be folded with each other: the looks of one check at one target, or those for one trace."""
+"""What may be merged with each other: the looks of one check at one target, or those for one trace."""
 
 Newest = dict[Lane, tuple[int, Recorded]]
-"""The entries that the next inputs may be folded into, each with its number, in the order in which they were written."""
+"""The entries that the next inputs may be merged into, each with its number, in the order in which they were written."""
 
 
 def make_entry(target: TargetName, given: Input, at: Instant) -> Recorded | None:
@@ -31,7 +31,7 @@ def make_entry(target: TargetName, given: Input, at: Instant) -> Recorded | None
 
 
 def lane(entry: Recorded) -> Lane | None:
-    """With which inputs it may be folded; None if with none."""
+    """With which inputs it may be merged; None if with none."""
     match entry.given:
         case Observation(check=check):
             return (entry.target, check)
@@ -43,7 +43,7 @@ def lane(entry: Recorded) -> Lane | None:
             return None
 
 
-def fold(before: Recorded | None, new: Recorded) -> Recorded | None:
+def merge(before: Recorded | None, new: Recorded) -> Recorded | None:
     """The entry before, made longer by an input that says the same; None if this is something new."""
     if before is None or not before.until <= new.at < before.at + FOLD_WITHIN:
         return None
@@ -72,7 +72,7 @@ def _verdict(result: CheckResult) -> tuple[object, ...]:
 
 
 def keep_newest(newest: Newest, looks: Lane, number: int, entry: Recorded) -> None:
-    """Remember what the next input of a lane may be folded into, as long as it may be, and not too many of them."""
+    """Remember what the next input of a lane may be merged into, as long as it may be, and not too many of them."""
     newest.pop(looks, None)
     newest[looks] = (number, entry)
     while len(newest) > _MOST_LANES or next(iter(newest.values()))[1].until < entry.until - FOLD_WITHIN:
@@ -97,15 +97,15 @@ class HistoryTable:
         for entry in entries:
             looks = lane(entry)
             number, before = self._newest.get(looks, (0, None)) if looks is not None else (0, None)
-            folded = fold(before, entry)
-            if folded is None:
+            merged = merge(before, entry)
+            if merged is None:
                 number = self._insert(entry)
             else:
                 self._connection.execute(
-                    "UPDATE history SET until = ?, times = ? WHERE id = ?", (folded.until, folded.times, number)
+                    "UPDATE history SET until = ?, times = ? WHERE id = ?", (merged.until, merged.times, number)
                 )
             if looks is not None:
-                keep_newest(self._newest, looks, number, folded or entry)
+                keep_newest(self._newest, looks, number, merged or entry)
 
     def prune(self, before: Instant, now: Instant) -> None:
         """Forget what ended before that moment; what a clock that was ahead has dated is dated now, or it would stay for years."""

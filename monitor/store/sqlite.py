@@ -263,7 +263,9 @@ class SqliteStore:
             _log.exception("writing to %s failed", self._file.path)
             self._complain(type(error).__name__)
         else:
-            self._recover()
+            if self._problem is not None:
+                _log.warning("%s can be written again", self._file.path)
+            self._problem = None
         finally:
             for waiter in batch.waiters:
                 if waiter.set_running_or_notify_cancel():
@@ -275,7 +277,9 @@ class SqliteStore:
         try:
             _write_targets(connection, batch.targets)
             if batch.silences is not None:
-                _write_silences(connection, batch.silences)
+                connection.execute("DELETE FROM silences")
+                silences = batch.silences.items()
+                connection.executemany("INSERT INTO silences (id, document) VALUES (?, ?)", silences)
             self._history().write(batch.entries)
             self._prune()
             connection.execute("COMMIT")
@@ -318,11 +322,6 @@ class SqliteStore:
             _log.error("%s cannot be written (%s): continuing in memory and retrying", self._file.path, why)
         self._problem = why
 
-    def _recover(self) -> None:
-        if self._problem is not None:
-            _log.warning("%s can be written again", self._file.path)
-        self._problem = None
-
 
 def _write_targets(connection: sqlite3.Connection, targets: dict[TargetName, str | None]) -> None:
     for name, document in targets.items():
@@ -330,11 +329,6 @@ def _write_targets(connection: sqlite3.Connection, targets: dict[TargetName, str
             connection.execute("DELETE FROM targets WHERE name = ?", (name,))
         else:
             connection.execute("INSERT OR REPLACE INTO targets (name, document) VALUES (?, ?)", (name, document))
-
-
-def _write_silences(connection: sqlite3.Connection, silences: dict[str, str]) -> None:
-    connection.execute("DELETE FROM silences")
-    connection.executemany("INSERT INTO silences (id, document) VALUES (?, ?)", silences.items())
 
 
 class DatabaseThread:

@@ -9,7 +9,6 @@ import re
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from datetime import UTC, datetime
 from typing import Literal, TextIO
 
 from monitor.core.canary import Outcome
@@ -29,6 +28,7 @@ from monitor.core.events import (
 )
 from monitor.core.incident import Reason
 from monitor.core.model import CheckName, TargetName, Verdict
+from monitor.core.text import rfc3339
 from monitor.redaction import visible
 
 _log = logging.getLogger(__name__)
@@ -87,7 +87,7 @@ class TextFormatter(logging.Formatter):
         # A line end, or a terminal's escape sequence, in a message must not look like a line of ours.
         message = visible(self._redact(record.getMessage()))
         fields = "".join(f" {key}={_quoted(_redacted(value, self._redact))}" for key, value in _fields(record).items())
-        line = f"{_rfc3339(record.created)} {record.levelname} {record.name} {message}{fields}"
+        line = f"{rfc3339(record.created, 'milliseconds')} {record.levelname} {record.name} {message}{fields}"
         trace = _traceback(self, record)
         return self._redact(f"{line}\n{trace}" if trace else line)
 
@@ -102,7 +102,7 @@ class JsonFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """One line."""
         line: dict[str, object] = {
-            "ts": _rfc3339(record.created),
+            "ts": rfc3339(record.created, "milliseconds"),
             "level": record.levelname.lower(),
             "logger": record.name,
             "msg": self._redact(record.getMessage()),
@@ -140,7 +140,9 @@ def _fields(record: logging.LogRecord) -> dict[str, object]:
     fields |= {key: value for key, value in vars(record).items() if key not in _OWN}
     for key, value in fields.items():
         if key.endswith("_at") and isinstance(value, int | float) and not isinstance(value, bool):
-            fields[key] = _rfc3339(value) if 0 <= value < _YEAR_10000 else value  # nobody reads Unix seconds
+            fields[key] = (
+                rfc3339(value, "milliseconds") if 0 <= value < _YEAR_10000 else value
+            )  # nobody reads Unix seconds
     return fields
 
 
@@ -153,10 +155,6 @@ def _traceback(formatter: logging.Formatter, record: logging.LogRecord) -> str:
     if record.stack_info:
         parts.append(formatter.formatStack(record.stack_info))
     return "\n".join(parts)
-
-
-def _rfc3339(moment: float) -> str:
-    return datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _quoted(value: object) -> str:

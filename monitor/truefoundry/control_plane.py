@@ -4,12 +4,13 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import KW_ONLY, dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from monitor.core.canary import NONCE_ENTRY
 from monitor.core.gateway_policies import DEFAULT_DESTINATION, Caller, GatewayPolicy, GatewayPolicyKind
 from monitor.core.model import Instant, Seconds, Service, TraceId
+from monitor.core.state import DAY
+from monitor.core.text import rfc3339
 from monitor.core.trace import SpanFact
 from monitor.http import Answer, Http
 from monitor.ports import Clock, ConfigAnswer, Garbled
@@ -22,7 +23,6 @@ _PAGES, _PAGE = 5, 100
 _MOST_TEAMS = 100
 _ACCOUNTS = ("virtualaccount", "serviceaccount")  # the newer and the older name of the same
 _SKEW: Seconds = 300.0  # between our clock, the gateway's and the store's
-_DAY: Seconds = 86_400.0
 _UUID7 = re.compile(r"[0-9a-f]{12}7[0-9a-f]{3}[89ab][0-9a-f]{15}")
 
 
@@ -104,9 +104,8 @@ class TrueFoundryControlPlane:
         `default` (https://github.com/truefoundry/truefoundry-python-sdk, traces/raw_client.py).
         """
         by_nonce = {"gatewayRequestMetadataKey": NONCE_ENTRY, "operator": "EQUAL", "value": nonce}
-        start = datetime.fromtimestamp(_begin(trace_id, since), UTC)
         query: dict[str, Any] = {
-            "startTime": start.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "startTime": rfc3339(_begin(trace_id, since), "milliseconds"),
             **({"traceIds": [trace_id]} if trace_id is not None else {"filters": [by_nonce]}),
             "dataRoutingDestination": destination or DEFAULT_DESTINATION,
             "limit": _PAGE,
@@ -162,7 +161,7 @@ def _begin(trace_id: TraceId | None, since: Instant) -> Instant:
     The gateway's ids are UUIDv7 without dashes, which begin with milliseconds (https://www.rfc-editor.org/rfc/rfc9562#section-5.7).
     """
     made = int(trace_id[:12], 16) / 1000 if trace_id is not None and _UUID7.fullmatch(trace_id) else since
-    return min(since, max(made, since - _DAY)) - _SKEW
+    return min(since, max(made, since - DAY)) - _SKEW
 
 
 def _read_spans(body: object, trace_id: TraceId | None, redactor: Redactor) -> tuple[list[SpanFact], str | None]:

@@ -22,7 +22,7 @@ from monitor.web.views import Operations, Rejected, Unknown, Views
 _STYLE_HASH = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
 _PAGES = ("/targets/", "/incidents/", "/runbooks/", "/silences")
 # Nothing may be loaded, run or framed, and forms go to this site alone; only this very style sheet applies. Nothing is kept, and no
-# other site learns where somebody came from; a form of ours must say it, so that it is told from a foreign one.
+# other site learns where somebody came from; a form of ours must say it, so that a foreign one is recognised.
 _SECURITY_HEADERS = {
     "cache-control": "no-store",
     "content-security-policy": f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; img-src data:; "

@@ -97,5 +97,5 @@ def _basic_password(request: Request) -> bytes | None:
 
 
 def _same(given: bytes | None, wanted: str | None) -> bool:
-    """Whether both are there and equal, in a time that tells nothing of where they differ."""
+    """Whether both are there and equal, in a time that reveals nothing of where they differ."""
     return given is not None and wanted is not None and hmac.compare_digest(given, wanted.encode())

@@ -1,6 +1,6 @@
 """The canaries of the last 24 hours, per target: what the strips and the sparklines of the page are drawn from.
 
-The state remembers the newest 200 canaries, and the history holds inputs, whose outcomes only a replay would tell. So the page keeps
+The state remembers the newest 200 canaries, and the history holds inputs, whose outcomes only a replay would show. So the page keeps
 the outcomes as the state has had them: each canary is noted while the state remembers it, and kept for a day. After a restart the
 day begins with what the state remembers, which is more than 16 hours at the default cadence.
 """

@@ -10,17 +10,18 @@ from http import HTTPStatus
 from typing import Any
 
 from monitor.core.corroboration import corroborations
-from monitor.core.incident import NEVER, Corroboration, Incident
+from monitor.core.incident import NEVER, Corroboration, Incident, Notified
 from monitor.core.inputs import NoticeDelivered
 from monitor.core.model import CheckName, Instant, Severity, TargetName
 from monitor.core.silence import Silence
 from monitor.core.state import State
+from monitor.core.text import length_text
 from monitor.web.day import Dot, dot_of
 from monitor.web.panel import RANK, About, Row, make_row
 from monitor.web.payloads import active_until
 from monitor.web.pictures import HEIGHTS, dot_text
 from monitor.web.runbooks import runbook_html
-from monitor.web.texts import clamp, duration_text, render
+from monitor.web.texts import clamp, render
 
 REFRESH_EVERY = 30
 """Seconds, of the overview, which has nothing to be typed into but the filter."""
@@ -31,8 +32,6 @@ _FEW = 3
 """So many targets are shown with everything; of more there is a line each."""
 
 _SIGNS: Mapping[str, str] = {"pass": "✓", "fail": "✗", "unknown": "?"}
-_HEADS: Mapping[str, str] = {"critical": "Critical", "warning": "Warning", "unknown": "Unknown"}
-_WORDS: Mapping[str, str] = {"critical": "critical", "warning": "warning", "unknown": "unknown", "healthy": "healthy"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,23 +105,13 @@ def status_page(
 
 
 def target_page(
-    name: str, report: Mapping[str, Any], state: State, *, version: str, now: Instant, beside: Beside | None = None
+    name: str, report: Mapping[str, Any], state: State, *, version: str, now: Instant, beside: Beside
 ) -> str:
     """Everything that there is to say of one target; `report` is its part of the status object."""
-    (row,) = _rows({"targets": {name: report}}, state, beside or Beside(), now)
+    (row,) = _rows({"targets": {name: report}}, state, beside, now)
     known = state.targets.get(TargetName(name))
     past = sorted((one for one in known.incidents if not one.open), key=lambda one: -one.opened_at) if known else []
     return _page("target.html", now=now, version=version, row=row, past=past[:_MOST_RESOLVED], root="../")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Notified:
-    """One notification: to which notifier, when, why, and whether it called somebody. `whole`: it is not only the newest."""
-
-    notifier: str
-    at: Instant
-    reason: str
-    mention: bool
 
 
 def incident_page(
@@ -135,8 +124,8 @@ def incident_page(
     now: Instant,
     beside: Beside,
     form: Mapping[str, Any],
-    external_url: str | None = None,
-    depth: int = 1,
+    external_url: str | None,
+    depth: int,
 ) -> str:
     """One incident: its timeline, who was notified, and what became of its canaries.
 
@@ -179,7 +168,7 @@ def active_silences(silences: tuple[Silence, ...], now: Instant) -> list[tuple[S
 
 
 def _page(template: str, **values: Any) -> str:  # noqa: ANN401 - whatever a template needs
-    shared = {"signs": _SIGNS, "status_words": _WORDS, "heights": HEIGHTS, "severities": Severity, "root": ""}
+    shared = {"signs": _SIGNS, "heights": HEIGHTS, "severities": Severity, "root": ""}
     return render(template, **{**shared, **values})
 
 
@@ -260,28 +249,26 @@ def _headline(rows: list[Row], now: Instant) -> tuple[str, str]:
         return worst, "All traces arrive" if len(rows) == 1 else f"All traces arrive, at {len(rows)} targets"
     alike = [row for row in rows if row.status == worst]
     if len(alike) > 1:
-        return worst, f"{_HEADS[worst]}: {len(alike)} of {len(rows)} targets"
+        return worst, f"{worst.capitalize()}: {len(alike)} of {len(rows)} targets"
     row = alike[0]
     if row.incident is None:
-        return worst, f"{_HEADS[worst]}: {row.name}: {clamp(row.report['summary'])}"
+        return worst, f"{worst.capitalize()}: {row.name}: {clamp(row.report['summary'])}"
     title = row.incident.diagnosis.title or row.report["summary"]
-    return worst, f"{_HEADS[worst]}: {row.name}: {clamp(title)}, for {duration_text(now - row.incident.opened_at)}"
+    return worst, f"{worst.capitalize()}: {row.name}: {clamp(title)}, for {length_text(now - row.incident.opened_at)}"
 
 
-def _notified(incident: Incident, notices: tuple[NoticeDelivered, ...]) -> list[Notified]:
+def _notified(incident: Incident, notices: tuple[NoticeDelivered, ...]) -> list[tuple[str, Notified]]:
     """Who was notified, when and why: as the history has it, else the newest of each notifier.
 
     An attempt and an edit are recorded too, and leave the moment and the reason as they were: they are no further notifications.
     """
     recorded = [(one.notifier, one.notified) for one in notices if one.incident_id == incident.id]
     found = {
-        (name, one.at, one.reason): Notified(
-            notifier=name, at=one.at, reason=one.reason.value, mention=one.mentioned_at == one.at
-        )
+        (name, one.at, one.reason): (name, one)
         for name, one in (*recorded, *incident.notified.items())
         if one.at != NEVER
     }
-    return sorted(found.values(), key=lambda one: one.at)
+    return sorted(found.values(), key=lambda pair: pair[1].at)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

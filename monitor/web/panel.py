@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from monitor.core.drift import Comparison, compare
-from monitor.core.faults import SINCE
 from monitor.core.incident import Corroboration, Hop, Incident
 from monitor.core.model import CheckName, Instant, TargetName, Verdict
 from monitor.core.pace import today
@@ -85,11 +84,7 @@ class Row:
     @property
     def impact(self) -> str:
         """How it shows, and what that means since when; nothing without an incident."""
-        if self.incident is None:
-            return ""
-        diagnosis = self.incident.diagnosis
-        since = time_text(diagnosis.impact_since, self.now)
-        return " ".join(filter(None, (diagnosis.detail, diagnosis.impact.replace(SINCE, since))))
+        return self.incident.meaning(str, lambda at: time_text(at, self.now)) if self.incident is not None else ""
 
     @property
     def because(self) -> list[str]:

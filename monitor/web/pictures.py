@@ -9,12 +9,11 @@ from itertools import pairwise
 from monitor.core.incident import Hop, HopState
 from monitor.core.model import Instant, Seconds
 from monitor.core.state import DAY, ArrivalPolicy
+from monitor.core.text import count_text
 from monitor.web.day import Dot, Kind, percentile
 from monitor.web.texts import seconds_text, time_text
 
-WIDTH = 1440.0
-"""Of a strip and of a sparkline: one unit is a minute, whatever it is stretched to."""
-
+# A strip and a sparkline are 1440 wide in the templates: one unit is a minute, whatever it is stretched to.
 HEIGHTS: Mapping[Kind, int] = {
     Kind.ARRIVED: 13,
     Kind.LATE: 17,
@@ -23,7 +22,7 @@ HEIGHTS: Mapping[Kind, int] = {
     Kind.UNKNOWN: 5,
     Kind.AWAITED: 2,
 }
-"""Of each mark, of 20: so that they are told apart without colour."""
+"""Of each mark, of 20: so that they differ without colour."""
 
 _WORST_FIRST = (Kind.MISSING, Kind.INCOMPLETE, Kind.LATE, Kind.UNKNOWN, Kind.AWAITED, Kind.ARRIVED)
 _QUARTER: Seconds = 900.0
@@ -92,7 +91,7 @@ def _strip(dots: tuple[Dot, ...], marks: tuple[Mark, ...], healthy: str) -> Stri
     counts = tuple((kind, counted[kind]) for kind in Kind if counted[kind])
     unusual = tuple(one for one in dots if one.kind not in (Kind.ARRIVED, Kind.AWAITED))
     said = ", ".join(f"{count} {kind}" for kind, count in counts)
-    total = f"{len(dots)} canar{'y' if len(dots) == 1 else 'ies'} in 24 hours"
+    total = f"{count_text(len(dots), 'canary', 'canaries')} in 24 hours"
     return Strip(
         marks=marks,
         healthy=healthy,

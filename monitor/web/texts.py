@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from monitor.core.model import Instant, Seconds
-from monitor.core.text import rfc3339
+from monitor.core.text import length_text, rfc3339
 from monitor.redaction import visible
 
 if TYPE_CHECKING:
@@ -21,46 +21,24 @@ STYLE = files("monitor").joinpath("web", "templates", "style.css").read_text(enc
 """The one style sheet, part of every page; the content security policy names it by its hash."""
 
 _LONGEST_TEXT = 600
-_UNITS = ((86_400, "d"), (3600, "h"), (60, "min"))
 _END_OF_TIME: Instant = 253_402_300_800.0  # the year 10000
 
 
-def duration_text(seconds: Seconds) -> str:
-    """`45 s`, `12 min`, `3 h 5 min`, `2 d 4 h`: two units at most."""
-    rest = max(0, round(seconds))
-    parts: list[str] = []
-    for size, unit in _UNITS:
-        if rest >= size:
-            parts.append(f"{rest // size} {unit}")
-            rest %= size
-    if not parts or (len(parts) == 1 and parts[0].endswith("min") and rest and seconds < 600):  # noqa: PLR2004
-        parts.append(f"{rest} s")
-    return " ".join(parts[:2])
-
-
 def seconds_text(seconds: Seconds | None) -> str:
-    """`4.2 s`, `38 s`, `3 min 5 s`; a dash where it is not known."""
-    if seconds is None:
-        return "–"  # noqa: RUF001 - a dash for what is not known
-    if seconds < 10:  # noqa: PLR2004
-        return f"{seconds:.1f} s"
-    return duration_text(seconds)
+    """A length of time; a dash where it is not known."""
+    return length_text(seconds) if seconds is not None else "–"  # noqa: RUF001 - a dash for what is not known
 
 
 def ago_text(at: Instant, now: Instant) -> str:
     """`12 min ago`."""
-    return f"{duration_text(now - at)} ago" if now >= at else f"in {duration_text(at - now)}"
+    return f"{length_text(now - at)} ago" if now >= at else f"in {length_text(at - now)}"
 
 
 def time_text(at: Instant, now: Instant | None = None) -> str:
     """`14:02 UTC` of the day of `now`, else with the date."""
-    moment = _moment(at)
+    moment = datetime.fromtimestamp(_in_calendar(at), UTC)
     today = now is not None and datetime.fromtimestamp(now, UTC).date() == moment.date()
     return moment.strftime("%H:%M UTC" if today else "%Y-%m-%d %H:%M UTC")
-
-
-def _moment(at: Instant) -> datetime:
-    return datetime.fromtimestamp(_in_calendar(at), UTC)
 
 
 def _in_calendar(at: Instant) -> Instant:
@@ -120,7 +98,7 @@ def _templates() -> "Environment":
         "capital": sentence_case,
         "clamp": clamp,
         "code_spans": code_spans,
-        "duration": duration_text,
+        "duration": length_text,
         "iso": lambda at: rfc3339(_in_calendar(at)),
         "part": lambda text: quote(str(text), safe=""),
         "seconds": seconds_text,

@@ -39,7 +39,7 @@ class StandingClock(SystemClock):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Told:
+class Shown:
     """What a target has lived through, and what is known of it besides."""
 
     story: Story
@@ -148,16 +148,16 @@ def past_incident() -> Incident:
     )
 
 
-def state_of(name: TargetName, told: Told) -> TargetState:
+def state_of(name: TargetName, shown: Shown) -> TargetState:
     """The state at the end of a story, as of now."""
-    state = moved(told.story.state, NOW - told.story.now)
-    acked_at = NOW - 60 if told.acknowledged_by else None
+    state = moved(shown.story.state, NOW - shown.story.now)
+    acked_at = NOW - 60 if shown.acknowledged_by else None
     open_ones = tuple(
         replace(
             one,
             id=INCIDENT if name == "prod" else f"{name}-1",
             target=name,
-            acked_by=told.acknowledged_by,
+            acked_by=shown.acknowledged_by,
             acked_at=acked_at,
         )
         for one in state.incidents
@@ -165,25 +165,25 @@ def state_of(name: TargetName, told: Told) -> TargetState:
     return replace(
         state,
         target=name,
-        incidents=((past_incident(),) if told.past else ()) + open_ones,
+        incidents=((past_incident(),) if shown.past else ()) + open_ones,
         certificates={"gateway.truefoundry.ai": NOW + 40 * DAY, "api.traceloop.com": NOW + 9 * DAY},
         budget=Budget(day=int(NOW // DAY), sent=211, input_tokens=4000, output_tokens=3300),
     )
 
 
 def a_web(
-    told: Mapping[str, Told],
+    shown: Mapping[str, Shown],
     *,
     troubles: tuple[str, ...] = (),
     silences: tuple[Silence, ...] = (),
     operations: Operations | None = None,
 ) -> ASGIApp:
     """A web that shows these targets."""
-    states = {TargetName(name): state_of(TargetName(name), one) for name, one in told.items()}
-    policies: dict[TargetName, Policy] = {TargetName(name): one.story.policy for name, one in told.items()}
+    states = {TargetName(name): state_of(TargetName(name), one) for name, one in shown.items()}
+    policies: dict[TargetName, Policy] = {TargetName(name): one.story.policy for name, one in shown.items()}
     day = Day()
     days = {
-        name: replace(state, canaries=a_day(told[name].share_lost, seed))
+        name: replace(state, canaries=a_day(shown[name].share_lost, seed))
         for seed, (name, state) in enumerate(states.items())
     }
     day.note(days, NOW)
@@ -200,7 +200,7 @@ def a_web(
             },
             token_expiries={"gateway": NOW + 3 * DAY},
         )
-        for name, one in told.items()
+        for name, one in shown.items()
     }
 
     async def metrics(_accept: str) -> tuple[bytes, str]:
@@ -238,7 +238,7 @@ def a_web(
     )
 
 
-def fifty() -> dict[str, Told]:
+def fifty() -> dict[str, Shown]:
     """Fifty targets, five of them broken in five ways."""
     broken: dict[int, Callable[[], Story]] = {
         3: switched_off,
@@ -248,7 +248,7 @@ def fifty() -> dict[str, Told]:
         41: lambda: refused(Fault.RATE_LIMITED),
     }
     return {
-        f"{('prod', 'staging', 'dev')[number % 3]}-{('eu', 'us', 'ap')[number % 7 % 3]}-{number:02d}": Told(
+        f"{('prod', 'staging', 'dev')[number % 3]}-{('eu', 'us', 'ap')[number % 7 % 3]}-{number:02d}": Shown(
             story=broken.get(number, healthy)(),
             share_lost=0.03 if number % 9 == 0 else 0.0,
             labels={"team": ("ml-platform", "search", "support")[number % 3], "region": ("eu", "us")[number % 2]},
@@ -259,14 +259,14 @@ def fifty() -> dict[str, Told]:
 
 def sites() -> dict[str, ASGIApp]:
     """Every web, by its name."""
-    made: dict[str, ASGIApp] = {"healthy": a_web({"prod": Told(story=healthy(), past=True)})}
+    made: dict[str, ASGIApp] = {"healthy": a_web({"prod": Shown(story=healthy(), past=True)})}
     for fault, story, *_ in cast("list[Any]", EVERY_FAULT):
-        made[fault] = a_web({"prod": Told(story=story(), share_lost=0.02, past=True)})
+        made[fault] = a_web({"prod": Shown(story=story(), share_lost=0.02, past=True)})
     made["silenced"] = a_web(
-        {"prod": Told(story=switched_off(), acknowledged_by="ada")},
+        {"prod": Shown(story=switched_off(), acknowledged_by="ada")},
         troubles=("slack does not accept notices: `channel_not_found`",),
         silences=(Silence(id="s", target="prod", ends_at=NOW + 7200, comment="upgrade of the gateway", author="ada"),),
     )
     made["fifty"] = a_web(fifty())
-    made["new"] = a_web({"prod": Told(story=Story())})
+    made["new"] = a_web({"prod": Shown(story=Story())})
     return made

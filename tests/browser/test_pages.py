@@ -13,7 +13,7 @@ import pytest
 from monitor.core.model import Fault
 from monitor.core.silence import Silence
 from monitor.web.server import WebServer
-from tests.browser.sites import INCIDENT, NOW, PAST, Recorder, Told, a_web, sites
+from tests.browser.sites import INCIDENT, NOW, PAST, Recorder, Shown, a_web, sites
 from tests.core.test_path import switched_off
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
@@ -84,7 +84,7 @@ async def test_the_forms_work_without_scripts_and_only_from_the_monitors_own_pag
     """On this machine, where browsers send Sec-Fetch-Site, and under a name, where over plain http they send only the origin."""
     done = Recorder()
     silence = Silence(id="s", target="prod", ends_at=NOW + 60)
-    web = a_web({"prod": Told(story=switched_off())}, silences=(silence,), operations=done)
+    web = a_web({"prod": Shown(story=switched_off())}, silences=(silence,), operations=done)
     server = WebServer(web, host="127.0.0.1", port=0)
     await server.start()
     try:

@@ -1,4 +1,4 @@
-"""What a check is tested on: fakes of the ports, and a target store that folds in what is reported and keeps it as well."""
+"""What a check is tested on: fakes of the ports, and a target store that applies what is reported and keeps it as well."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -50,7 +50,7 @@ class Diary(LiveTargetStore):
 
 
 class FakeConnectivity(ConnectivityProbe):
-    """Vouches or not, and remembers against whom it was asked."""
+    """Says yes or no, and remembers against whom it was asked."""
 
     def __init__(self, another_answers: bool = True) -> None:
         super().__init__(FakeClock(), {})

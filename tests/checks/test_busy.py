@@ -358,13 +358,15 @@ async def test_a_control_span_proves_a_filter_while_it_is_there() -> None:
 
 async def test_a_control_span_that_a_proven_filter_does_not_show_was_not_taken() -> None:
     """`ingest_failing`, however busy the environment is; without a proven filter it is not known."""
-    notified, untold = (Bench(controls=(CONTROL,), proofs=proofs) for proofs in (proven(WAREHOUSE, N.MARKER), {}))
-    for bench in (notified, untold):
+    proven_before, unproven = (
+        Bench(controls=(CONTROL,), proofs=proofs) for proofs in (proven(WAREHOUSE, N.MARKER), {})
+    )
+    for bench in (proven_before, unproven):
         await bench.until(6 * MINUTE)
-    assert notified.given(ControlLooked)[-1].shown is False
-    assert notified.diary.state.controls[0].judged
-    assert not untold.diary.state.controls[0].judged
-    assert untold.given(LookFailed)[-1].result.unknown_reason is UnknownReason.CROWDED
+    assert proven_before.given(ControlLooked)[-1].shown is False
+    assert proven_before.diary.state.controls[0].judged
+    assert not unproven.diary.state.controls[0].judged
+    assert unproven.given(LookFailed)[-1].result.unknown_reason is UnknownReason.CROWDED
 
 
 async def test_a_misrouted_trace_is_found_in_a_busy_environment() -> None:

@@ -13,6 +13,7 @@ from typing import IO
 import pytest
 
 from tests.cli.live import LiveSandbox
+from tests.sampling import sample
 
 INTERRUPTED = (0, 130, -signal.SIGINT)
 """Stopped in order, interrupted, or ended by the signal while it was still starting: a shell shows 130 for both of the last."""
@@ -58,8 +59,9 @@ def interrupted(process: subprocess.Popen[str], presses: int) -> None:
     assert "Error" not in out + err
 
 
-@pytest.mark.parametrize("presses", [1, 2])
-@pytest.mark.parametrize("command", ["check", "doctor"])
+@pytest.mark.parametrize(
+    ("command", "presses"), sample([("check", 1), ("check", 2), ("doctor", 1), ("doctor", 2)], every=3)
+)
 def test_while_it_waits_for_traces(command: str, presses: int, sandbox: LiveSandbox, tmp_path: Path) -> None:
     """The longest of all waits."""
     sandbox.break_("trace_missing")
@@ -69,15 +71,15 @@ def test_while_it_waits_for_traces(command: str, presses: int, sandbox: LiveSand
     interrupted(process, presses)
 
 
-@pytest.mark.parametrize("presses", [1, 2])
+@pytest.mark.parametrize("presses", sample([2, 1], every=2))
 def test_the_demonstration(presses: int) -> None:
-    """While it tells its story."""
+    """While it runs."""
     process = started("demo")
     wait_for(process.stdout, "http://")
     interrupted(process, presses)
 
 
-@pytest.mark.parametrize("presses", [1, 2])
+@pytest.mark.parametrize("presses", sample([2, 1], every=2))
 def test_the_sandbox(presses: int) -> None:
     """Its usual end."""
     with socket.create_server(("127.0.0.1", 0)) as free:
@@ -87,7 +89,7 @@ def test_the_sandbox(presses: int) -> None:
     interrupted(process, presses)
 
 
-@pytest.mark.parametrize("command", ["status", "incidents", "silence list"])
+@pytest.mark.parametrize("command", sample(["status", "incidents", "silence list"], every=3))
 def test_while_the_daemon_is_asked(command: str, black_hole: str) -> None:
     """One that takes the connection and says nothing."""
     process = started(*command.split(), "--url", black_hole)

@@ -94,7 +94,7 @@ def test_without_a_notifier_nothing_would_arrive(tmp_path: Path, capsys: Out) ->
 
 
 def test_a_configuration_that_is_bad_is_refused(tmp_path: Path, capsys: Out) -> None:
-    """With 2, before anybody is told anything."""
+    """With 2, before anybody is notified of anything."""
     file = tmp_path / "config.yaml"
     file.write_text("targets: {}\n")
     assert main(["notify", "test", "--config", str(file)]) == 2

@@ -1,4 +1,4 @@
-"""`trace-monitor run`, as far as it refuses to; what it does is told in tests/process."""
+"""`trace-monitor run`, as far as it refuses to; what it does is tested in tests/process."""
 
 from pathlib import Path
 

@@ -68,7 +68,7 @@ def test_a_line_per_check_then_the_verdict() -> None:
 
 
 def test_what_is_broken_is_explained() -> None:
-    """The name, how bad, why, what else, what to do; the reason that the summary tells is not told twice."""
+    """The name, how bad, why, what else, what to do; the reason that the summary gives is not printed twice."""
     assert shown(prod=BROKEN) == (
         "prod  FAIL  config_drift (critical)\n"
         "  config   fail       123 ms  encoding: expected proto, found json\n"
@@ -88,7 +88,7 @@ def test_targets_stand_apart() -> None:
 
 
 def test_colour_is_only_added() -> None:
-    """Take it away, and the same table is left: nothing is told by colour alone."""
+    """Take it away, and the same table is left: nothing is shown by colour alone."""
     coloured = shown(colour=True, prod=BROKEN)
     assert "\x1b[31mFAIL\x1b[0m" in coloured
     assert "\x1b[33munknown\x1b[0m" in coloured

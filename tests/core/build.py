@@ -1,4 +1,4 @@
-"""Values for the tests of core, and a story that is told to it step by step: every sentence is one input to `apply`."""
+"""Values for the tests of core, and a story that happens step by step: every sentence is one input to `apply`."""
 
 import itertools
 from collections.abc import Callable, Mapping

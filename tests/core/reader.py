@@ -1,4 +1,4 @@
-"""A notifier and its reader, as the tests of telling see them: what is delivered, what is recorded, what the reader believes."""
+"""A notifier and its reader, as the tests of notices see them: what is delivered, what is recorded, what the reader believes."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -36,7 +36,7 @@ class Reader:
         }
 
     def due(self, story: Story, silenced: SilencedUntil = never) -> list[tuple[Incident, Reason]]:
-        """What it must hear now."""
+        """What it must be sent now."""
         reasons = [
             (
                 incident,
@@ -52,7 +52,7 @@ class Reader:
         ]
         return [(incident, reason) for incident, reason in reasons if reason is not None]
 
-    def hears(
+    def receives(
         self,
         story: Story,
         incident: Incident,
@@ -83,5 +83,5 @@ class Reader:
             waiting = reader.due(story, silenced)
             if not waiting:
                 return reader
-            reader = reader.hears(story, *waiting[0], silenced=silenced)
+            reader = reader.receives(story, *waiting[0], silenced=silenced)
         raise AssertionError("there is no end to what is due")

@@ -201,7 +201,7 @@ def test_a_proven_filter_for_the_nonce_proves_absence_also_without_an_id(narrowi
         (TraceIdMode.TRACEPARENT, False, True),
     ],
 )
-def test_an_id_of_our_own_making_counts_if_it_is_vouched_for(
+def test_an_id_of_our_own_making_counts_if_the_operator_says_so(
     mode: TraceIdMode, honours: bool | None, counted: bool
 ) -> None:
     """By the operator, or by this gateway, which has honoured one before."""

@@ -1,4 +1,4 @@
-"""What is folded in besides verdicts: unread labels, filters that were proven, a trace found by its nonce, a lost memory."""
+"""What is applied besides verdicts: unread labels, filters that were proven, a trace found by its nonce, a lost memory."""
 
 from dataclasses import replace
 

@@ -61,7 +61,7 @@ def test_off_and_on_are_changes() -> None:
 
 
 def test_another_key_in_the_gateway_is_a_change() -> None:
-    """Told by its fingerprint, or by its form."""
+    """Recognised by its fingerprint, or by its form."""
     assert changed_at(manifest(key=THEIRS)) == 2000.0
     assert changed_at(manifest(key="tl_ours")) == 2000.0
     assert changed_at(manifest(key=None)) == 2000.0

@@ -1,4 +1,4 @@
-"""What each kind of input does to the memory of a target, and what listeners hear of it."""
+"""What each kind of input does to the memory of a target, and what listeners get of it."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""Every sequence of verdicts and deliveries up to a length: what is told is what is true, and nothing is lost."""
+"""Every sequence of verdicts and deliveries up to a length: what is reported is what is true, and nothing is lost."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -43,7 +43,7 @@ class World:
         self._one_life_each()
         self._no_resolve_is_lost()
         if delivered:
-            self._told_is_true()
+            self._what_is_notified_is_true()
 
     def _one_life_each(self) -> None:
         """An incident is opened once and resolved once, in turns; at most one is open, the last."""
@@ -59,7 +59,7 @@ class World:
         open_now = {incident.id for incident in self.story.state.incidents if incident.open}
         assert set(self.reader.believes) <= over | open_now, self.path
 
-    def _told_is_true(self) -> None:
+    def _what_is_notified_is_true(self) -> None:
         """After one successful delivery the reader believes exactly what is true."""
         truth = {
             incident.id: (incident.diagnosis.fault, incident.diagnosis.severity)
@@ -92,7 +92,7 @@ def test_every_sequence_of_verdicts_and_deliveries(reopen_within: float, looks: 
 def test_every_sequence_of_two_faults_that_settle_at_once() -> None:
     """One critical, one a warning: opened, changed, turned critical, fallen, resolved, back again.
 
-    What was over and came back before anybody could be told of either is no news: the message shows it.
+    What was over and came back before anybody could be notified of either is no news: the message shows it.
     """
     start = World(Story(policy(without=ALONE, fail_after=1, pass_after=1)), Reader())
     worlds = list(every("pfw", 4, start))
@@ -115,7 +115,7 @@ def test_no_sequence_of_unknown_looks_and_passes_opens_anything_but_blind(length
 
 
 @pytest.mark.parametrize("verdicts", ["fp" * 6, "fup" * 4, "pfp" * 4, "fuuuup" * 2])
-def test_one_failure_at_a_time_never_tells_anything(verdicts: str) -> None:
+def test_one_failure_at_a_time_notifies_nobody(verdicts: str) -> None:
     """A single failure between passes is an opinion."""
     world = World(Story(policy(without=ALONE)), Reader())
     for step in verdicts:

@@ -194,7 +194,7 @@ def test_every_oddity_and_match_is_known() -> None:
 
 
 def test_every_input_and_every_event_is_listed() -> None:
-    """A value that no union lists would be absorbed, or heard, by nobody."""
+    """A value that no union lists would be applied, or published, by nobody."""
     for module, union in ((inputs, Input), (events, Event)):
         own = {kind for kind in vars(module).values() if is_dataclass(kind) and kind.__module__ == module.__name__}
         assert own == set(get_args(union))

@@ -270,7 +270,7 @@ def test_many_caveats_are_counted() -> None:
 # --- what is remembered ----------------------------------------------------------------------------------------------
 
 
-def test_nothing_is_told_of_what_cannot_be_seen() -> None:
+def test_nothing_is_reported_of_what_cannot_be_seen() -> None:
     """Never read, or hidden from us."""
     assert hints(Story(policy=POLICY).state, POLICY, START)[F.TRACE_NOT_CREATED] == ()
     assert caveats(Story(policy=POLICY).state, POLICY, START) == ()

@@ -22,9 +22,19 @@ from monitor.core.drift import (
     compare,
 )
 from monitor.core.faults import FAULTS, LOST, NOT_EXPORTED_FROM
-from monitor.core.incident import Diagnosis
+from monitor.core.incident import Diagnosis, Incident
 from monitor.core.inputs import Ticked
-from monitor.core.model import CheckName, Component, Fault, Severity, Suspicion, UnknownReason, passing, unknown
+from monitor.core.model import (
+    CheckName,
+    Component,
+    Fault,
+    Severity,
+    Suspicion,
+    TargetName,
+    UnknownReason,
+    passing,
+    unknown,
+)
 from monitor.core.refine import GIVE_US_THE_KEY, TRIAGE, UNCHECKED
 from monitor.core.state import Active, CheckState, LastLook, Policy, TargetState
 from monitor.core.suspicions import drift
@@ -91,9 +101,12 @@ def test_the_detail_is_what_the_summary_says_beyond_the_title() -> None:
 
 def test_the_time_of_the_impact_is_that_of_the_first_lost_trace() -> None:
     """Where it is known; else that of the fault."""
-    bare = Diagnosis(fault=F.BLIND, severity=Severity.WARNING, component=Component.MONITOR, summary="x", since=5.0)
-    assert bare.impact_since == 5.0
-    assert replace(bare, missing_since=3.0).impact_since == 3.0
+    bare = Diagnosis(
+        fault=F.BLIND, severity=Severity.WARNING, component=Component.MONITOR, summary="x", since=5.0, impact="{since}"
+    )
+    incident = Incident(id="x", target=TargetName("prod"), opened_at=9.0, diagnosis=bare)
+    assert incident.impact(str, str) == "5.0"
+    assert replace(incident, diagnosis=replace(bare, missing_since=3.0)).impact(str, str) == "3.0"
 
 
 def test_while_a_fixed_cause_waits_for_traces_there_is_nothing_to_do() -> None:
@@ -124,7 +137,7 @@ def test_title_and_impact_are_the_tables_where_the_evidence_says_nothing_special
     found = diagnosed(holding(a_charge(fault, stops_export=fault is F.TRACE_MISSING)))
     assert (found.title, found.impact) == (FAULTS[fault].title, FAULTS[fault].impact)
     assert found.summary == f"{found.title}. {fault.capitalize()} it is."
-    assert found.impact_since == START
+    assert found.since == START
 
 
 # --- the configuration -----------------------------------------------------------------------------------------------
@@ -136,7 +149,7 @@ def test_an_export_that_is_stopped_says_since_when_traces_are_lost_once_one_is()
     assert diagnosed(off).impact == NOT_EXPORTED_FROM
     lost = a_canary(sent_at=START + 30, outcome=Outcome.MISSING)
     found = diagnosed(replace(off, canaries=(lost,)))
-    assert (found.impact, found.impact_since) == (LOST, START + 30)
+    assert (found.impact, found.missing_since) == (LOST, START + 30)
 
 
 @pytest.mark.parametrize(
@@ -186,7 +199,7 @@ def test_another_key_names_the_environment_that_has_the_traces() -> None:
     found = diagnosed(drifted(manifest(key=THEIRS), canaries=(astray,)))
     assert found.title == "The exporter uses a different Traceloop key than the monitor: traces go to `stg`"
     assert found.impact == "Traces have gone to `stg` since {since} and are not lost. Requests are not affected."
-    assert found.impact_since == START + 30
+    assert found.missing_since == START + 30
     before = replace(astray, sent_at=START - 1)
     assert diagnosed(drifted(manifest(key=THEIRS), canaries=(before,))).title == (
         "The exporter uses a different Traceloop key than the monitor"

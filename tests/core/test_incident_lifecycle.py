@@ -53,7 +53,7 @@ def test_an_incident_opens_when_a_fault_is_confirmed() -> None:
     assert incident.id == "prod-20270115-080000"
     assert (incident.opened_at, incident.began_at, incident.critical_since) == (START, START, START)
     assert (incident.worst, incident.open, incident.target) == (Severity.CRITICAL, True, PROD)
-    assert [passage.text for passage in incident.timeline] == ["opened"]
+    assert [entry.text for entry in incident.timeline] == ["opened"]
     assert story.turns == ["opened gateway_unreachable"]
 
 

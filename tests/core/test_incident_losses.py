@@ -39,7 +39,7 @@ def test_a_resolve_counts_the_canaries_of_its_window() -> None:
         lost_ids=(trace_id(4),),
     )
     assert str(losses) == (
-        "7 canaries: 1 arrived in time, 2 arrived late (after up to 900 s), 1 lost, 1 incomplete, 1 unknown, 1 not known yet"
+        "7 canaries: 1 arrived in time, 2 arrived late (after up to 15 min), 1 lost, 1 incomplete, 1 unknown, 1 not known yet"
     )
 
 
@@ -50,7 +50,7 @@ def test_a_resolve_counts_the_canaries_of_its_window() -> None:
         (Losses(sent=3), "3 canaries, all arrived in time"),
         (Losses(sent=1), "1 canary, arrived in time"),
         (Losses(sent=3, lost=3), "3 canaries, all lost"),
-        (Losses(sent=1, late=1, longest_delay=212.4), "1 canary, arrived late (after 212 s)"),
+        (Losses(sent=1, late=1, longest_delay=212.4), "1 canary, arrived late (after 3 min 32 s)"),
         (Losses(sent=1, unclear=1), "1 canary, outcome unknown"),
         (Losses(sent=2, unclear=2), "2 canaries, outcomes unknown"),
         (Losses(sent=2, pending=2), "2 canaries, outcomes not known yet"),

@@ -172,7 +172,7 @@ def test_trying_the_key_counts_as_a_documented_read() -> None:
 
 
 def test_that_the_key_is_refused_or_accepted_again_is_announced_once() -> None:
-    """Whatever told it; each further answer of the same kind is no news."""
+    """Whatever reported it; each further answer of the same kind is no news."""
     story = refused(refused(Story())).key_tried(accepted=True).key_tried(accepted=True)
     said = [(event.at, event.refused) for event in story.events if isinstance(event, KeyJudged)]
     assert [was_refused for _, was_refused in said] == [True, False]
@@ -285,7 +285,7 @@ def test_a_proof_is_bound_to_the_key_that_made_it() -> None:
 
 
 def test_our_key_is_never_shown() -> None:
-    """Neither in what is remembered nor in what is told."""
+    """Neither in what is remembered nor in what is reported."""
     story = refused(refused(Story().config(manifest(key=THEIRS)).config()))
     story.see(story.canary(), spans(1))
     for text in (repr(story.state), repr(story.events), repr(story.diagnosis)):

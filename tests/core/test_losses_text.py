@@ -20,8 +20,8 @@ from monitor.core.incident import Losses
         ({"sent": 1, "pending": 1}, "1 canary, outcome not known yet"),
         ({"sent": 2, "pending": 2}, "2 canaries, outcomes not known yet"),
         ({"sent": 2, "incomplete": 2}, "2 canaries, all incomplete"),
-        ({"sent": 1, "late": 1, "longest_delay": 212.4}, "1 canary, arrived late (after 212 s)"),
-        ({"sent": 2, "late": 2, "longest_delay": 212.4}, "2 canaries, all arrived late (after up to 212 s)"),
+        ({"sent": 1, "late": 1, "longest_delay": 212.4}, "1 canary, arrived late (after 3 min 32 s)"),
+        ({"sent": 2, "late": 2, "longest_delay": 212.4}, "2 canaries, all arrived late (after up to 3 min 32 s)"),
         ({"sent": 1, "elsewhere": (("stg", 1),)}, "1 canary, went to `stg` and is not lost"),
         ({"sent": 2, "elsewhere": (("stg", 2),)}, "2 canaries, all went to `stg` and are not lost"),
     ],
@@ -44,11 +44,11 @@ def test_every_outcome_is_counted_and_zeros_are_left_out() -> None:
         pending=1,
     )
     assert str(every) == (
-        "12 canaries: 3 arrived in time, 2 arrived late (after up to 90 s), 1 lost, 1 went to `dev` and is not lost, "
+        "12 canaries: 3 arrived in time, 2 arrived late (after up to 1 min 30 s), 1 lost, 1 went to `dev` and is not lost, "
         "2 went to `stg` and are not lost, 1 incomplete, 1 unknown, 1 not known yet"
     )
     assert str(Losses(sent=5, lost=2, late=1, longest_delay=212.0)) == (
-        "5 canaries: 2 arrived in time, 1 arrived late (after 212 s), 2 lost"
+        "5 canaries: 2 arrived in time, 1 arrived late (after 3 min 32 s), 2 lost"
     )
 
 

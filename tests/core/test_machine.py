@@ -1,4 +1,4 @@
-"""Two readers, notifiers that fail in every way, silences, acknowledgements: whatever happens, what is told stays true."""
+"""Two readers, notifiers that fail in every way, silences, acknowledgements: whatever happens, what is reported stays true."""
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -21,8 +21,8 @@ checks = st.sampled_from(list(BREAKS))
 readers = st.sampled_from(["slack", "webhook"])
 
 
-class Telling(RuleBasedStateMachine):
-    """Things break and are mended; notifiers are told, or not, or told without anybody knowing."""
+class Notifying(RuleBasedStateMachine):
+    """Things break and are fixed; notifiers deliver, or not, or nobody knows whether."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -33,7 +33,7 @@ class Telling(RuleBasedStateMachine):
 
     @initialize(reopen_within=st.sampled_from([0.0, 1800.0]), looks=st.integers(1, 2))
     def begin(self, reopen_within: float, looks: int) -> None:
-        """No arrival, so that what is mended is mended."""
+        """No arrival, so that what is fixed stays fixed."""
         self.story.policy = policy(
             without=(CheckName.ARRIVAL, CheckName.CONTROL),
             reopen_within=reopen_within,
@@ -42,7 +42,7 @@ class Telling(RuleBasedStateMachine):
         )
 
     def silenced_for(self, name: str) -> SilencedUntil:
-        """Until when a reader is to hear nothing of an incident."""
+        """Until when a reader is to be sent nothing of an incident."""
         return lambda incident: muted_until(incident, incident.notified.get(name), self.silences, self.story.now)
 
     # --- what happens
@@ -54,7 +54,7 @@ class Telling(RuleBasedStateMachine):
         self.story.wait(5).fails(check, BREAKS[check][which], conclusive=conclusive, severity=severity)
 
     @rule(check=checks, conclusive=st.booleans())
-    def is_mended(self, check: CheckName, conclusive: bool) -> None:
+    def is_fixed(self, check: CheckName, conclusive: bool) -> None:
         """A check finds everything as it should be."""
         self.story.wait(5).passes(check, conclusive=conclusive)
 
@@ -70,7 +70,7 @@ class Telling(RuleBasedStateMachine):
 
     @rule(fault=st.sampled_from([None, F.GATEWAY_UNREACHABLE, F.CONFIG_DRIFT]), lasts=st.sampled_from([60.0, HOUR]))
     def is_silenced(self, fault: Fault | None, lasts: float) -> None:
-        """Somebody wants to hear nothing of it for a while."""
+        """Somebody silences it for a while."""
         silence = Silence(id="1", fault=fault, begins_at=self.story.now, ends_at=self.story.now + lasts)
         self.silences = (*self.silences, silence)
 
@@ -80,29 +80,29 @@ class Telling(RuleBasedStateMachine):
         """Somebody has it."""
         self.story.feed(Acknowledged(at=self.story.now, incident_id=self.story.incident.id, by="ana"))
 
-    # --- what is told
+    # --- what is reported
 
     @rule(name=readers)
-    def is_told_everything(self, name: str) -> None:
+    def is_notified_of_everything(self, name: str) -> None:
         """The notifier works: afterwards the reader believes exactly what is true."""
         before = self.readers[name]
         self.readers[name] = before.is_brought_up_to_date(self.story, self.silenced_for(name))
         self.believes_what_is_true(name)
 
     @rule(name=readers)
-    def is_told_one_thing(self, name: str) -> None:
+    def is_notified_of_one_thing(self, name: str) -> None:
         """The notifier dies after one message."""
         reader = self.readers[name]
         for waiting in reader.due(self.story, self.silenced_for(name))[:1]:
-            self.readers[name] = reader.hears(self.story, *waiting, silenced=self.silenced_for(name))
+            self.readers[name] = reader.receives(self.story, *waiting, silenced=self.silenced_for(name))
 
     @rule(name=readers)
-    def is_told_and_nobody_knows(self, name: str) -> None:
+    def is_notified_and_nobody_knows(self, name: str) -> None:
         """The message is delivered and its answer is lost: it may be said twice."""
         reader = self.readers[name]
         for waiting in reader.due(self.story, self.silenced_for(name))[:1]:
             self.lost_answers += 1
-            self.readers[name] = reader.hears(self.story, *waiting, silenced=self.silenced_for(name), recorded=False)
+            self.readers[name] = reader.receives(self.story, *waiting, silenced=self.silenced_for(name), recorded=False)
 
     def believes_what_is_true(self, name: str) -> None:
         """Of what is not silenced, name and severity; of what is silenced, nothing that is over."""
@@ -131,7 +131,7 @@ class Telling(RuleBasedStateMachine):
 
     @invariant()
     def no_resolve_is_lost(self) -> None:
-        """What was recorded as told and is over is due to be resolved, silenced or not."""
+        """What was recorded as reported and is over is due to be resolved, silenced or not."""
         for name, reader in self.readers.items():
             due = {
                 incident.id
@@ -166,8 +166,8 @@ class Telling(RuleBasedStateMachine):
             assert len(news) - len(set(news)) <= self.lost_answers
 
     @invariant()
-    def whoever_must_be_told_later_is_woken(self) -> None:
-        """A reminder or an escalation is never in the past of what is told."""
+    def whoever_must_be_notified_later_is_woken(self) -> None:
+        """A reminder or an escalation is never in the past of what is reported."""
         for reader in self.readers.values():
             rhythm = {
                 incident.id
@@ -187,5 +187,5 @@ class Telling(RuleBasedStateMachine):
         assert self.story.confirmed <= {fault for faults in BREAKS.values() for fault in faults} | {F.BLIND}
 
 
-TestTelling = Telling.TestCase
-TestTelling.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
+TestNotifying = Notifying.TestCase
+TestNotifying.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)

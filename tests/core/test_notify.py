@@ -1,4 +1,4 @@
-"""What one notifier is due to hear: the difference between what is true and what it was told."""
+"""What one notifier is due to send: the difference between what is true and what it was notified of."""
 
 from dataclasses import replace
 from typing import Any
@@ -51,7 +51,7 @@ def incident(fault: Fault = F.KEY_REJECTED, severity: Severity = CRITICAL, **cha
 def what(
     now_is: Incident, notified: Notified | None, *, at: float = START, silenced: float | None = None
 ) -> Reason | None:
-    """Why a notifier must hear."""
+    """Why a notifier must be sent something."""
     return due(now_is, notified, silenced_until=silenced, policy=POLICY, now=at)
 
 
@@ -64,14 +64,14 @@ def notice(
     silenced: float | None = None,
     may_mention: bool = True,
 ) -> Notice:
-    """What it is told."""
+    """What it is notified of."""
     return compose(
         now_is, notified, reason, silenced_until=silenced, may_mention=may_mention, labels={"team": "ml"}, now=at
     )
 
 
 def feed(now_is: Incident, notified: Notified | None, *, at: float = START, silenced: float | None = None) -> Notified:
-    """What it knows after it was told what is due."""
+    """What it knows after it was notified of what is due."""
     reason = what(now_is, notified, at=at, silenced=silenced)
     assert reason is not None, "nothing is due"
     return record(notice(now_is, notified, reason, at=at, silenced=silenced), {"ts": "1"})
@@ -98,13 +98,13 @@ CLOSED_AGAIN = replace(BACK, closed_at=START + 120)
 @pytest.mark.parametrize(
     ("now_is", "notified", "silenced", "reason"),
     [
-        # nothing was told yet
+        # nothing was notified yet
         (OPEN, None, None, Reason.OPENED),
         (WARNED, None, None, Reason.OPENED),
         (OPEN, None, UNTIL, None),
         (CLOSED, None, None, Reason.RESOLVED),
         (CLOSED, None, UNTIL, None),
-        # it is as it was told
+        # it is as it was notified
         (OPEN, KNOWS, None, None),
         (CLOSED, KNOWS_CLOSED, None, None),
         (CLOSED, KNOWS_CLOSED, UNTIL, None),
@@ -114,7 +114,7 @@ CLOSED_AGAIN = replace(BACK, closed_at=START + 120)
         (BETTER, KNOWS, None, Reason.EDITED),
         (ACKED, KNOWS, None, Reason.EDITED),
         (replace(OPEN, diagnosis=diagnosis(also=(F.BLIND,))), KNOWS, None, Reason.EDITED),
-        (replace(OPEN, diagnosis=diagnosis(waiting="mended")), KNOWS, None, Reason.EDITED),
+        (replace(OPEN, diagnosis=diagnosis(waiting="fixed")), KNOWS, None, Reason.EDITED),
         (replace(OPEN, diagnosis=diagnosis(because=("more",))), KNOWS, None, None),
         # it is over
         (CLOSED, KNOWS, None, Reason.RESOLVED),
@@ -125,7 +125,7 @@ CLOSED_AGAIN = replace(BACK, closed_at=START + 120)
         (OPEN, KNOWS_CLOSED, None, Reason.OPENED),
         (OPEN, KNOWS_CLOSED, UNTIL, None),
         (BACK, KNOWS, None, Reason.EDITED),
-        # it came back and is over, and nobody heard of it
+        # it came back and is over, and nobody was notified of it
         (CLOSED_AGAIN, KNOWS_CLOSED, None, Reason.RESOLVED),
         (CLOSED_AGAIN, KNOWS_CLOSED, UNTIL, None),
         (CLOSED_AGAIN, KNOWS, UNTIL, Reason.RESOLVED),
@@ -144,12 +144,12 @@ CLOSED_AGAIN = replace(BACK, closed_at=START + 120)
 def test_what_is_due(
     now_is: Incident, notified: Notified | None, silenced: float | None, reason: Reason | None
 ) -> None:
-    """The whole table: true, told, silenced."""
+    """The whole table: true, notified, silenced."""
     assert what(now_is, notified, silenced=silenced) is reason
 
 
-def test_what_opened_and_closed_meanwhile_is_told_once() -> None:
-    """As one message that says both; also what had been told before and came back meanwhile."""
+def test_what_opened_and_closed_meanwhile_is_reported_once() -> None:
+    """As one message that says both; also what had been reported before and came back meanwhile."""
     notified = feed(CLOSED, None)
     assert (notified.reason, notified.closed) == (Reason.RESOLVED, True)
     assert what(CLOSED, notified) is None
@@ -172,12 +172,12 @@ def test_what_opened_and_closed_meanwhile_is_told_once() -> None:
 def test_what_is_over_is_muted_only_if_one_silence_lasted_all_the_while(
     now_is: Incident, notified: Notified | None, begins: float, muted: float | None
 ) -> None:
-    """All the while that was not told: also the time before, if nobody was told of that."""
+    """All the while that was not reported: also the time before, if nobody was notified of that."""
     silences = (Silence(id="1", begins_at=begins, ends_at=UNTIL),)
     assert muted_until(now_is, notified, silences, START + 200) == muted
 
 
-def test_whoever_told_of_an_opening_owes_the_end() -> None:
+def test_whoever_reported_an_opening_owes_the_end() -> None:
     """A notifier that is no longer configured owes nothing any more."""
     state = TargetState(target=PROD, incidents=(replace(CLOSED, notified={"slack": KNOWS}),))
     assert owes(state, {"slack"})
@@ -210,7 +210,7 @@ def test_reminders_come_ever_more_rarely_and_the_last_interval_repeats(times: in
     assert what(OPEN, notified, at=moment) is Reason.REMINDER
 
 
-def test_a_reminder_counts_from_what_was_told_last() -> None:
+def test_a_reminder_counts_from_what_was_reported_last() -> None:
     """A change is news enough."""
     changed = feed(RENAMED, replace(KNOWS, escalated=True), at=START + 3 * HOUR)
     assert wakes_at(RENAMED, changed, POLICY) == START + 7 * HOUR
@@ -227,10 +227,10 @@ def test_critical_incidents_escalate_once() -> None:
     assert what(RENAMED, escalated, at=START + 4.5 * HOUR) is Reason.REMINDER
 
 
-def test_what_is_mended_and_waits_calls_nobody_more() -> None:
-    """It is still reminded of, for it is not proven; and it escalates if the mend turns out to be none."""
+def test_what_is_fixed_and_waits_calls_nobody_more() -> None:
+    """It is still reminded of, for it is not proven; and it escalates if the fix turns out to be none."""
     notified = feed(OPEN, None)
-    waiting = replace(OPEN, diagnosis=diagnosis(waiting="mended, waiting for traces"))
+    waiting = replace(OPEN, diagnosis=diagnosis(waiting="fixed, waiting for traces"))
     notified = feed(waiting, notified, at=START + 60)
     assert what(waiting, notified, at=START + HOUR) is None
     assert wakes_at(waiting, notified, POLICY) == START + 4 * HOUR
@@ -247,7 +247,7 @@ def test_escalation_counts_from_turning_critical() -> None:
     assert what(WORSE, notified, at=START + 30 * MINUTE + 60) is Reason.ESCALATED
 
 
-def test_whoever_is_told_late_is_not_called_twice_in_one_breath() -> None:
+def test_whoever_is_notified_late_is_not_called_twice_in_one_breath() -> None:
     """After an outage of the notifier, or a silence, the time counts from then."""
     late = feed(OPEN, None, at=START + 40 * MINUTE)
     assert what(OPEN, late, at=START + 40 * MINUTE) is None
@@ -258,7 +258,7 @@ def test_whoever_is_told_late_is_not_called_twice_in_one_breath() -> None:
 
 
 def test_turning_critical_again_begins_anew() -> None:
-    """It is told like an opening: reminders and escalation too."""
+    """It is reported like an opening: reminders and escalation too."""
     calm = feed(BETTER, replace(KNOWS, escalated=True, reminders=3), at=START + HOUR)
     assert (calm.reason, calm.escalated, calm.reminders, calm.at) == (Reason.OPENED, True, 3, START)
     again = replace(OPEN, critical_since=START + 2 * HOUR)
@@ -281,7 +281,7 @@ def test_turning_critical_again_begins_anew() -> None:
     ids=["a warning", "acknowledged", "permanent", "over"],
 )
 def test_nobody_is_reminded_of_what_is_no_hurry(now_is: Incident, notified: Notified) -> None:
-    """Neither of a warning, nor of what somebody has, nor of what only a human can mend, nor of what is over."""
+    """Neither of a warning, nor of what somebody has, nor of what only a human can fix, nor of what is over."""
     assert what(now_is, notified, at=START + 100 * HOUR) is None
     assert wakes_at(now_is, notified, POLICY) is None
 
@@ -294,7 +294,7 @@ def test_without_reminders_there_is_only_the_escalation() -> None:
     assert due(OPEN, replace(KNOWS, escalated=True), silenced_until=None, policy=judge, now=START + 99 * HOUR) is None
 
 
-def test_the_teller_wakes_for_whatever_comes_first() -> None:
+def test_the_worker_wakes_for_whatever_comes_first() -> None:
     """Reminder or escalation."""
     assert wakes_at(OPEN, KNOWS, POLICY) == START + 30 * MINUTE
     assert wakes_at(OPEN, KNOWS, policy(escalate_after=9 * HOUR)) == START + 4 * HOUR
@@ -354,7 +354,7 @@ def test_mentions_and_broadcasts(
 # --- what a notifier knows afterwards --------------------------------------------------------------------------------
 
 
-def test_a_receipt_is_kept_with_what_was_told() -> None:
+def test_a_receipt_is_kept_with_what_was_reported() -> None:
     """Name, severity, when, and how often the incident had come back."""
     back = replace(OPEN, reopened=(START + 9,))
     notified = record(notice(back, None, Reason.OPENED, at=START + 10), {"ts": "7"})
@@ -368,7 +368,7 @@ def test_a_receipt_is_kept_with_what_was_told() -> None:
 
 
 def test_when_somebody_was_called_is_remembered() -> None:
-    """Also through what is told without a call: another process must not call again within the minute."""
+    """Also through what is reported without a call: another process must not call again within the minute."""
     called = record(notice(OPEN, None, Reason.OPENED, at=START + 1), {})
     assert called.mentioned_at == START + 1
     assert feed(CLOSED, called, at=START + 60).mentioned_at == START + 1
@@ -376,7 +376,7 @@ def test_when_somebody_was_called_is_remembered() -> None:
 
 
 def maybe(now_is: Incident, notified: Notified | None, *, silenced: float | None = None) -> Notified:
-    """What it knows after it was asked to tell what is due, and never answered."""
+    """What it knows after it was asked to deliver what is due, and never answered."""
     reason = what(now_is, notified, silenced=silenced)
     assert reason is not None, "nothing is due"
     asked = attempted(notice(now_is, notified, reason, silenced=silenced))
@@ -398,10 +398,10 @@ def maybe(now_is: Incident, notified: Notified | None, *, silenced: float | None
         (BACK, KNOWS_CLOSED, CLOSED_AGAIN, Reason.RESOLVED),
     ],
 )
-def test_what_may_have_been_heard_is_put_right(
+def test_what_may_have_been_delivered_is_put_right(
     asked: Incident, notified: Notified, now_is: Incident, reason: Reason
 ) -> None:
-    """Although it is again as it was told before: whoever heard something else in between would believe that."""
+    """Although it is again as it was reported before: whoever was notified of something else in between would believe that."""
     doubted = maybe(asked, notified)
     assert what(now_is, doubted) is reason
     assert feed(now_is, doubted).possibly is None
@@ -416,7 +416,7 @@ def test_what_may_have_been_shown_under_a_silence_is_no_news() -> None:
 
 
 def test_a_first_opening_leaves_no_doubt_to_be_remembered() -> None:
-    """It is told again, whatever became of it."""
+    """It is reported again, whatever became of it."""
     assert attempted(notice(OPEN, None, Reason.OPENED)) is None
 
 
@@ -428,7 +428,7 @@ def test_a_clear_refusal_is_no_doubt() -> None:
 
 
 def test_an_edit_is_no_news() -> None:
-    """What was told, and when, stays; but a lower severity is known from then on."""
+    """What was reported, and when, stays; but a lower severity is known from then on."""
     notified = feed(BETTER, KNOWS, at=START + 60)
     assert (notified.reason, notified.at, notified.severity, notified.receipt) == (
         Reason.OPENED,
@@ -439,7 +439,7 @@ def test_an_edit_is_no_news() -> None:
     assert what(OPEN, notified) is Reason.CHANGED
 
 
-def test_what_is_found_after_the_end_edits_what_was_told() -> None:
+def test_what_is_found_after_the_end_edits_what_was_reported() -> None:
     """Once for each change, and it is no news; a silence that lasted all the while keeps that to itself too."""
     over = incident(closed_at=START + 60, losses=Losses(sent=3, lost=3))
     notified = feed(over, feed(incident(), None))
@@ -460,18 +460,18 @@ def test_an_edit_of_what_is_over_calls_nobody() -> None:
     assert (said.mention, said.broadcast) == (False, False)
 
 
-def test_an_edit_under_a_silence_keeps_the_name_that_was_told() -> None:
-    """Nobody has been told of another one yet."""
+def test_an_edit_under_a_silence_keeps_the_name_that_was_reported() -> None:
+    """Nobody has been notified of another one yet."""
     notified = feed(RENAMED, KNOWS, silenced=UNTIL)
     assert (notified.fault, notified.silenced) == (F.KEY_REJECTED, True)
 
 
-def test_an_edit_of_what_was_never_told_is_told() -> None:
+def test_an_edit_of_what_was_never_reported_is_reported() -> None:
     """It cannot happen, and would lose nothing."""
     assert record(notice(OPEN, None, Reason.EDITED), {}).fault is F.KEY_REJECTED
 
 
-def test_turning_critical_under_a_silence_is_told_when_it_ends() -> None:
+def test_turning_critical_under_a_silence_is_reported_when_it_ends() -> None:
     """As opened, with a call."""
     silenced = feed(WORSE, KNOWS_WARNING, silenced=UNTIL)
     assert what(WORSE, silenced) is Reason.OPENED

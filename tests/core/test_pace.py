@@ -159,7 +159,7 @@ def test_a_refused_key_starts_the_control_span() -> None:
     assert CONTROL not in fast(Story())
 
 
-def test_while_a_mend_is_being_proven_canaries_and_configuration_hurry() -> None:
+def test_while_a_fix_is_being_proven_canaries_and_configuration_hurry() -> None:
     """On-call is waiting."""
     story = well()
     story.state = replace(story.state, recovery=Recovery(fault=F.EXPORTER_DISABLED, at=START))

@@ -351,12 +351,12 @@ EVERY_FAULT = [
 ]
 
 
-@pytest.mark.parametrize(("fault", "told", "wanted", "texts"), EVERY_FAULT)
+@pytest.mark.parametrize(("fault", "happened", "wanted", "texts"), EVERY_FAULT)
 def test_every_fault_marks_what_it_breaks_and_no_more(
-    fault: Fault, told: Callable[[], Story], wanted: str, texts: dict[Place, str]
+    fault: Fault, happened: Callable[[], Story], wanted: str, texts: dict[Place, str]
 ) -> None:
     """The named hop is broken, what is proven is ok, and the rest is unknown."""
-    story = told()
+    story = happened()
     assert story.name is fault
     found = path(story)
     assert signs(found) == wanted
@@ -497,7 +497,7 @@ def test_losses_that_are_excused_compare_with_no_test_span() -> None:
     assert signs(path(story)) == "+???"
 
 
-def test_a_loss_named_without_being_confirmed_is_told_by_its_name() -> None:
+def test_a_loss_named_without_being_confirmed_is_reported_by_its_name() -> None:
     """A message may be older than the state: it says what its diagnosis says."""
     diagnosis = Diagnosis(
         fault=F.EXPORT_FAILING, severity=Severity.CRITICAL, component=Component.EXPORT, summary="lost"

@@ -96,7 +96,7 @@ def test_what_was_dated_ahead_keeps_nothing_waiting() -> None:
 
 
 def test_an_incident_of_the_future_is_open_since_now_or_as_long_as_it_was() -> None:
-    """And one that lasted does not turn into one that nobody could be told of."""
+    """And one that lasted does not turn into one that nobody could be notified of."""
     story = Story(now=START + AHEAD).fails(CONFIG, F.EXPORTER_DISABLED).fails(CONFIG, F.EXPORTER_DISABLED)
     assert bring_to_present(story.state, START).incidents[-1].opened_at == START
     story.wait(90).passes(CONFIG, conclusive=True)
@@ -107,7 +107,7 @@ def test_an_incident_of_the_future_is_open_since_now_or_as_long_as_it_was() -> N
     assert not fixed.over_at_once
 
 
-def test_a_clock_that_is_set_back_is_mended_by_the_next_tick() -> None:
+def test_a_clock_that_is_set_back_is_put_right_by_the_next_tick() -> None:
     """By no other: a tick that has not noticed anything changes nothing."""
     story = Story(now=START + AHEAD).passes(GATEWAY)
     same = apply(story.state, Ticked(at=START), POLICY, START)

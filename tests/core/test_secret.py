@@ -53,7 +53,7 @@ def test_another_key_is_another_key() -> None:
     ],
 )
 def test_what_is_wrong_with_the_form_is_named(value: str, oddities: list[Oddity]) -> None:
-    """Each is something a human can mend; none of them is called another key unless it is one."""
+    """Each is something a human can fix; none of them is called another key unless it is one."""
     described = secret(value)
     assert list(described.oddities) == oddities
     assert described.another_key == (oddities == [Oddity.BLANKS])

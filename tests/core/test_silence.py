@@ -1,4 +1,4 @@
-"""What not to tell: silences by target, by name, from and to, or every week."""
+"""Of what nobody is notified: silences by target, by name, from and to, or every week."""
 
 from datetime import UTC, datetime, time
 from zoneinfo import ZoneInfo
@@ -83,7 +83,7 @@ def test_only_one_silence_from_opening_to_resolve_makes_an_incident_history(
 
 
 def test_a_silence_of_one_name_does_not_cover_an_incident_that_bore_another() -> None:
-    """Under the other it may have been told."""
+    """Under the other it may have been reported."""
     names = {F.BLIND, F.KEY_REJECTED}
     one, any_name = Silence(id="1", fault=F.BLIND), Silence(id="2")
     assert silenced_throughout((one,), PROD, names, since=START, until=START + 30) is None

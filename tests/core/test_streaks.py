@@ -251,7 +251,7 @@ def test_every_other_reason_is_blind_in_the_end(reason: UnknownReason) -> None:
     assert story.confirmed == {F.BLIND}
 
 
-def test_a_pause_that_lasts_is_told() -> None:
+def test_a_pause_that_lasts_is_reported() -> None:
     """As every unknown: longer than `blind_after`, and nobody knows why no canary is sent."""
     story = Story().is_blind(CANARY, UnknownReason.PAUSED)
     assert story.wait(300).is_blind(CANARY, UnknownReason.PAUSED).confirmed == set()
@@ -259,7 +259,7 @@ def test_a_pause_that_lasts_is_told() -> None:
 
 
 @pytest.mark.parametrize("fault", [F.RATE_LIMITED, F.GATEWAY_UNREACHABLE])
-def test_a_pause_that_a_confirmed_fault_explains_is_not_told_again(fault: Fault) -> None:
+def test_a_pause_that_a_confirmed_fault_explains_is_not_reported_again(fault: Fault) -> None:
     """Nor does it keep a blindness fresh: nobody was unable to look for an hour."""
     where = GATEWAY if fault is F.GATEWAY_UNREACHABLE else CANARY
     story = Story().fails(where, fault).fails(where, fault)
@@ -325,7 +325,7 @@ def test_a_crash_after_a_hole_does_not_end_what_was_confirmed() -> None:
     assert story.wait(LONG_STALE).is_blind(GATEWAY, UnknownReason.CRASHED).confirmed == {F.CHECK_FAILED}
 
 
-def test_a_row_of_crashes_is_not_told_as_blindness() -> None:
+def test_a_row_of_crashes_is_not_reported_as_blindness() -> None:
     """The log has the traceback: that is the better name."""
     story = gateway()
     for _ in range(70):

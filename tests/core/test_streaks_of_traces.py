@@ -12,7 +12,7 @@ from monitor.core.inputs import CanaryPlanned
 from monitor.core.model import Fault, Severity
 from monitor.core.state import Outage
 from monitor.core.streaks import trim
-from monitor.core.text import capitalised, length_text
+from monitor.core.text import capitalised
 from monitor.core.trace import LabelJudgement
 from tests.core.build import MINUTE, F, Story, a_canary, policy, spans
 from tests.fakes.clock import START
@@ -369,11 +369,3 @@ def test_what_has_arrived_incomplete_is_late() -> None:
     canary = story.canary()
     story.wait(180).see(canary, spans(1)[1:])
     assert story.diagnosis.summary.startswith("Traces arrive late. ")
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"), [(180, "3 min"), (90, "90 s"), (60, "1 min"), (0.5, "0.5 s"), (3600, "60 min")]
-)
-def test_a_deadline_is_said_as_it_is_configured(seconds: float, text: str) -> None:
-    """Not rounded to minutes."""
-    assert length_text(seconds) == text

@@ -44,14 +44,35 @@ def test_a_plural_that_is_no_s_is_given() -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "said"), [(30, "30 s"), (60, "1 min"), (90, "90 s"), (180.0, "3 min"), (0.5, "0.5 s")]
+    ("seconds", "said"),
+    [
+        (0, "0 s"),
+        (0.5, "0.5 s"),
+        (4.2345, "4.2 s"),
+        (9.97, "10 s"),
+        (45.4, "45 s"),
+        (59.9, "1 min"),
+        (60, "1 min"),
+        (90, "1 min 30 s"),
+        (180.0, "3 min"),
+        (599, "9 min 59 s"),
+        (725, "12 min"),
+        (3599, "59 min"),
+        (3600, "1 h"),
+        (3900, "1 h 5 min"),
+        (86_400, "1 d"),
+        (200_000, "2 d 7 h"),
+        (-1, "0 s"),
+        (float("inf"), "an unknown time"),
+        (float("nan"), "an unknown time"),
+    ],
 )
-def test_a_length_is_written_as_people_configure_it(seconds: float, said: str) -> None:
-    """Minutes where they are whole."""
+def test_a_length_of_time_has_at_most_two_units(seconds: float, said: str) -> None:
+    """Seconds only while they matter, tenths only of a few."""
     assert length_text(seconds) == said
 
 
-def test_a_change_is_told_as_far_as_it_is_known() -> None:
+def test_a_change_is_reported_as_far_as_it_is_known() -> None:
     """By whom, when, both or neither."""
     assert changed_text(START, "ana") == "changed by ana at 2027-01-15 08:00 UTC"
     assert changed_text(START, None) == "changed at 2027-01-15 08:00 UTC"

@@ -73,7 +73,7 @@ def test_neither_order_nor_repetition_changes_the_judgement(order: list[SpanFact
 
 
 def test_labels_as_expected_are_good_news() -> None:
-    """Nothing to tell."""
+    """Nothing to report."""
     judged = judge_labels(
         seen(span("s", service_name="tfy-llm-gateway", resource={"environment": "production"})), EXPECTED
     )
@@ -96,7 +96,7 @@ def test_another_service_name_is_reported() -> None:
     ],
 )
 def test_a_required_resource_attribute_is_compared(resource: dict[str, str] | None, notified: str | None) -> None:
-    """What the route does not tell is not held against anybody."""
+    """What the route does not show is not held against anybody."""
     assert judge_labels(seen(span("s", resource=resource)), EXPECTED).mislabelled == ((notified,) if notified else ())
 
 
@@ -166,7 +166,7 @@ def test_a_credential_beside_content_that_is_to_stay_out_is_not_alone(content: t
 def test_the_environment_that_our_key_shows_is_the_expected_one(
     shown: tuple[str | None, ...], other: str | None
 ) -> None:
-    """One span that is where it should be is enough, and what the route does not tell is held against nobody."""
+    """One span that is where it should be is enough, and what the route does not show is held against nobody."""
     facts = [span(f"s{place}", environment=each) for place, each in enumerate(shown)]
     assert judge_labels(seen(*facts), EXPECTED, environment="prd").environment == other
     assert judge_labels(seen(*facts), EXPECTED).environment is None
@@ -193,7 +193,7 @@ def test_an_environment_has_a_slug_and_a_label(one: str, other: str, same: bool)
 
 
 def test_model_and_usage_are_evidence() -> None:
-    """Shown, never a fault: the first span that tells wins."""
+    """Shown, never a fault: the first span that has one wins."""
     judged = judge_labels(
         seen(
             span("s"),
@@ -219,10 +219,10 @@ def test_model_and_usage_are_evidence() -> None:
         ([{"environment": "production"}], Labels(service_name="x"), None),
     ],
 )
-def test_resource_attributes_tell_that_a_trace_went_by_the_configured_exporter(
+def test_resource_attributes_show_that_a_trace_went_by_the_configured_exporter(
     resources: list[dict[str, str] | None], expected: Labels, configured: bool | None
 ) -> None:
-    """Every span that tells of its resource must carry them; another service name is another matter."""
+    """Every span that shows its resource must carry them; another service name is another matter."""
     facts = [span(f"s{n}", resource=resource, service_name="other") for n, resource in enumerate(resources)]
     judged = judge_labels(seen(*facts), expected)
     assert judged.configured is configured
@@ -250,7 +250,7 @@ def test_resource_attributes_tell_that_a_trace_went_by_the_configured_exporter(
 def test_model_and_tokens_are_compared_with_the_answer(
     traced: dict[str, Any], answered: str | None, said: str | None
 ) -> None:
-    """Where both tell: as evidence, which nothing depends on. A provider before the name, and a date behind it, say nothing."""
+    """Where both show it: as evidence, which nothing depends on. A provider before the name, and a date behind it, say nothing."""
     compared = compare_with_answer({"spans": 3, **traced}, model=answered, usage={"input": 41, "output": 2})
     assert compared.get("beside_the_answer") == said
     assert {**compared, "beside_the_answer": None} == {"spans": 3, **traced, "beside_the_answer": None}

@@ -62,7 +62,7 @@ class Picky(FakeNotifier):
 
 
 class Forgetful(FakeNotifier):
-    """Has to be told again and again, as Alertmanager is."""
+    """Has to be reported again and again, as Alertmanager is."""
 
     refreshed: Sequence[Notice] = ()
     error: Undeliverable | None = None
@@ -180,4 +180,4 @@ async def dispatching(*notifiers: Notifier, clock: FakeClock | None = None, **mo
         await bench.dispatcher._cancel()
 
 
-# --- what is told ----------------------------------------------------------------------------------------------------
+# --- what is reported ----------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""What the page is told of a target beside its state."""
+"""What the page shows of a target beside its state."""
 
 from monitor.core.model import CheckName
 from monitor.daemon.about import about_targets, notices_of

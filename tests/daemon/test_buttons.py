@@ -153,7 +153,7 @@ async def test_a_connection_that_is_down_for_a_minute_is_a_trouble_and_no_incide
 
 @pytest.mark.timeout(60)
 async def test_the_whole_way_from_a_press_in_slack_to_the_edited_message() -> None:
-    """The real process on real sockets: broken, told with buttons, pressed, edited; then it stops within its grace."""
+    """The real process on real sockets: broken, reported with buttons, pressed, edited; then it stops within its grace."""
     async with serve(time_factor=0.05) as sandbox:
         with tempfile.TemporaryDirectory() as directory:
             configuration: dict[str, Any] = json.loads(json.dumps(sandbox.configuration()))

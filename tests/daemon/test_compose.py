@@ -67,7 +67,7 @@ def test_what_looks_beside_the_checks(text: str, kinds: set[type]) -> None:
     assert {type(look) for look in parts(text).aside} == kinds
 
 
-async def test_the_gateways_metrics_vouch_for_nobody() -> None:
+async def test_the_gateways_metrics_prove_no_connectivity() -> None:
     """They are a page of the cluster's own network: that it answers says nothing of the way to Traceloop. They are counted."""
     clock = FakeClock()
     remote = Remote(clock, Reply(b'ai_gateway_spans_exported_total{outcome="success"} 5'))
@@ -99,7 +99,7 @@ async def test_every_request_is_counted_by_service() -> None:
         }  # of logging and data routing nothing has been configured: 404
 
 
-async def test_a_dead_gateway_has_a_witness_in_every_other_service() -> None:
+async def test_beside_a_dead_gateway_every_other_service_proves_connectivity() -> None:
     """Without a control plane Traceloop will do."""
     async with home() as it:
         await it.clock.advance(30)
@@ -110,7 +110,7 @@ async def test_a_dead_gateway_has_a_witness_in_every_other_service() -> None:
 
 
 async def test_when_nobody_answers_our_own_network_is_the_suspect() -> None:
-    """Nothing of the gateway's is told; after ten minutes that we are blind."""
+    """Nothing of the gateway's is reported; after ten minutes that we are blind."""
     async with home() as it:
         await it.clock.advance(30)
         await it.sandbox.break_("blind")

@@ -10,7 +10,7 @@ from tests.fakes.clock import START, FakeClock
 from tests.notifiers.fake import FakeNotifier
 
 
-async def test_an_opening_is_told_at_once_and_once() -> None:
+async def test_an_opening_is_reported_at_once_and_once() -> None:
     """With the target's labels; and nothing more is said while nothing changes."""
     slack = FakeNotifier()
     async with dispatching(slack) as bench:
@@ -21,7 +21,7 @@ async def test_an_opening_is_told_at_once_and_once() -> None:
         assert bench.outcomes == [(OPENED, "sent")]
 
 
-async def test_a_resolve_is_told_with_the_receipt_of_the_opening() -> None:
+async def test_a_resolve_is_reported_with_the_receipt_of_the_opening() -> None:
     """So that it lands in the same thread; and nobody is called for it."""
     slack = FakeNotifier()
     async with dispatching(slack) as bench:
@@ -50,7 +50,7 @@ async def test_time_alone_makes_an_escalation_due_exactly_when_it_is() -> None:
 
 
 async def test_what_opened_and_closed_meanwhile_is_one_message() -> None:
-    """A notifier that was down hears of it once, as one message that says both."""
+    """A notifier that was down is sent it once, as one message that says both."""
     slack = FakeNotifier()
     slack.failures.extend(Undeliverable("down") for _ in range(3))
     async with dispatching(slack) as bench:
@@ -63,7 +63,7 @@ async def test_what_opened_and_closed_meanwhile_is_one_message() -> None:
         assert not slack.notices[0].mention
 
 
-async def test_the_oldest_incident_is_told_first() -> None:
+async def test_the_oldest_incident_is_reported_first() -> None:
     """Of several that wait."""
     slack = FakeNotifier()
     bench = make([slack], FakeClock())
@@ -107,7 +107,7 @@ async def test_it_is_committed_before_it_is_sent_and_recorded_after() -> None:
 
 
 async def test_a_death_before_sending_costs_nothing() -> None:
-    """The next process tells what this one had committed."""
+    """The next process delivers what this one had committed."""
     clock = FakeClock()
     dead = Slow(clock, 1e9, "fake")
     async with dispatching(dead, clock=clock) as before:
@@ -136,8 +136,8 @@ async def test_a_death_between_sending_and_recording_costs_one_duplicate() -> No
     assert reasons(slack) == [OPENED, OPENED]
 
 
-async def test_what_may_have_been_heard_is_put_right() -> None:
-    """A change whose answer was lost, and then all is as it was told before: whoever heard the change is told so."""
+async def test_what_may_have_been_delivered_is_put_right() -> None:
+    """A change whose answer was lost, and then all is as reported before: who was notified of the change is notified of that."""
     slack = FakeNotifier()
     async with dispatching(slack) as bench:
         await bench.breaks(fault=Fault.RATE_LIMITED)
@@ -151,8 +151,8 @@ async def test_what_may_have_been_heard_is_put_right() -> None:
         assert slack.notices[-1].incident.diagnosis.fault is Fault.RATE_LIMITED
 
 
-async def test_what_was_refused_has_not_been_heard() -> None:
-    """The same, but clearly in vain: nobody is told of what nobody has heard."""
+async def test_what_was_refused_has_not_been_delivered() -> None:
+    """The same, but clearly in vain: nobody is notified that something is over of which nobody was notified."""
     slack = FakeNotifier()
     async with dispatching(slack) as bench:
         await bench.breaks(fault=Fault.RATE_LIMITED)

@@ -43,7 +43,7 @@ async def test_retry_after_is_obeyed() -> None:
 
 
 async def test_neither_a_reload_nor_the_end_hurries_whoever_asked_to_wait() -> None:
-    """What asks for patience is asked again when it said, by whatever worker; what is due meanwhile is told by the next process."""
+    """What asks for patience is asked again when it said, by whatever worker; what is due meanwhile comes from the next process."""
     clock = FakeClock()
     slack = Picky(clock, {A: Undeliverable("429", retry_after=120.0)})
     async with dispatching(slack, clock=clock) as bench:
@@ -59,7 +59,7 @@ async def test_neither_a_reload_nor_the_end_hurries_whoever_asked_to_wait() -> N
 
 
 async def test_nothing_hurries_a_notifier_that_is_left_alone() -> None:
-    """Whatever else changes meanwhile is told afterwards, as it is then."""
+    """Whatever else changes meanwhile is reported afterwards, as it is then."""
     clock = FakeClock()
     slack = Picky(clock, {A: Undeliverable("429", retry_after=30.0)})
     async with dispatching(slack, clock=clock) as bench:
@@ -72,7 +72,7 @@ async def test_nothing_hurries_a_notifier_that_is_left_alone() -> None:
         assert (B, 30.0) in slack.asked
 
 
-async def test_what_only_a_human_can_mend_is_tried_again_slowly() -> None:
+async def test_what_only_a_human_can_fix_is_tried_again_slowly() -> None:
     """Every five minutes, whatever changes, and reported when it is fixed."""
     clock = FakeClock()
     slack = Picky(clock, {A: Undeliverable("Slack says invalid_auth", permanent=True)})
@@ -154,7 +154,7 @@ async def test_a_notice_that_crashes_a_notifier_holds_back_no_other(caplog: pyte
 
 
 async def test_a_notifier_that_never_answers_is_given_up_after_a_minute() -> None:
-    """It may have been told: the outcome is unknown, and it is told again."""
+    """It may have been reported: the outcome is unknown, and it is reported again."""
     clock = FakeClock()
     slow = Slow(clock, 1e9)
     async with dispatching(slow, clock=clock) as bench:
@@ -167,8 +167,8 @@ async def test_a_notifier_that_never_answers_is_given_up_after_a_minute() -> Non
         assert reasons(slow) == [OPENED]
 
 
-async def test_health_tells_what_a_person_must_know() -> None:
-    """Since when, why, how much waits; and nothing any more once all is told."""
+async def test_health_shows_what_a_person_must_know() -> None:
+    """Since when, why, how much waits; and nothing any more once all is reported."""
     slack = FakeNotifier()
     slack.failures.append(Undeliverable("down"))
     async with dispatching(slack) as bench:

@@ -13,7 +13,7 @@ from tests.fakes.clock import START, FakeClock
 from tests.notifiers.fake import FakeNotifier
 
 
-async def test_stopping_tells_once_more_what_is_due() -> None:
+async def test_stopping_delivers_once_more_what_is_due() -> None:
     """Then lets go of every notifier."""
     slack = FakeNotifier()
     async with dispatching(slack) as bench:
@@ -24,7 +24,7 @@ async def test_stopping_tells_once_more_what_is_due() -> None:
 
 
 async def test_stopping_waits_for_nobody_beyond_the_grace(caplog: pytest.LogCaptureFixture) -> None:
-    """What could not be told is told after the next start."""
+    """What could not be delivered is delivered after the next start."""
     clock = FakeClock()
     slow, quick = Slow(clock, 1e9), FakeNotifier("quick")
     async with dispatching(slow, quick, clock=clock) as bench:
@@ -50,7 +50,7 @@ async def test_a_bug_at_the_last_moment_keeps_nothing_from_ending(caplog: pytest
     assert "the last delivery crashed" in caplog.text
 
 
-async def test_other_ways_to_tell_take_over() -> None:
+async def test_other_notifiers_take_over() -> None:
     """Each begins when the delivery that its predecessor has under way has ended, and makes it no second time."""
     clock = FakeClock()
     old, new = Slow(clock, 20, "slack"), FakeNotifier("slack")
@@ -88,7 +88,7 @@ async def test_two_exchanges_at_once_leave_one_worker_for_each_way() -> None:
 
 
 async def test_a_way_that_hangs_keeps_an_exchange_no_longer_than_its_limit() -> None:
-    """What it did not answer is told again, as after any lost answer."""
+    """What it did not answer is delivered again, as after any lost answer."""
     clock = FakeClock()
     old, new = Slow(clock, 1e9, "slack"), FakeNotifier("slack")
     async with dispatching(old, clock=clock) as bench:
@@ -127,8 +127,8 @@ async def test_what_is_exchanged_during_the_end_begins_no_more() -> None:
         assert not [task for task in asyncio.all_tasks() if task.get_name().startswith("notify ")]
 
 
-async def test_those_who_forget_are_told_again_what_is_open() -> None:
-    """What they were told of and what still lasts, and for a quarter of an hour what is over; nothing else."""
+async def test_those_who_forget_are_notified_again_of_what_is_open() -> None:
+    """What they were notified of and what still lasts, and for a quarter of an hour what is over; nothing else."""
     forgetful, slack = Forgetful("alertmanager"), FakeNotifier("slack")
     async with dispatching(forgetful, slack) as bench:
         await bench.breaks(A)
@@ -145,7 +145,7 @@ async def test_those_who_forget_are_told_again_what_is_open() -> None:
 
 
 async def test_what_comes_back_under_a_silence_is_not_said_again() -> None:
-    """It was told as over, and nobody is to hear that it is not."""
+    """It was reported as over, and nobody is to be notified that it is not."""
     forgetful = Forgetful("alertmanager")
     async with dispatching(forgetful) as bench:
         bench.target_stores[A].policy = replace(
@@ -164,7 +164,7 @@ async def test_what_comes_back_under_a_silence_is_not_said_again() -> None:
 
 
 async def test_a_refresh_says_that_it_is_silenced() -> None:
-    """As what was told says it."""
+    """As what was reported says it."""
     forgetful = Forgetful("alertmanager")
     async with dispatching(forgetful) as bench:
         await bench.breaks()
@@ -195,7 +195,7 @@ async def test_a_refresh_that_is_under_way_undoes_no_resolve() -> None:
 
 
 async def test_a_resolve_that_is_under_way_is_undone_by_no_refresh() -> None:
-    """It waits, and looks at what is told when its turn has come."""
+    """It waits, and looks at what is reported when its turn has come."""
     clock = FakeClock()
 
     class Both(Forgetful, Slow):
@@ -234,7 +234,7 @@ async def test_a_refresh_that_fails_is_kept_and_logged_once(caplog: pytest.LogCa
 
 
 async def test_a_refresh_without_an_answer_is_given_up_after_a_minute() -> None:
-    """And blocks no telling for longer."""
+    """And blocks no delivery for longer."""
     forgetful = Forgetful("alertmanager")
     async with dispatching(forgetful) as bench:
         forgetful.clock, forgetful.takes = bench.clock, 1e9

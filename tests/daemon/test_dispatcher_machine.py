@@ -135,7 +135,7 @@ class Mortal(RuleBasedStateMachine):
         self.process.clock.jump(seconds)
         self.process.jumps += 1
 
-    # --- what happens to those who are told
+    # --- what happens to those who are notified
 
     @rule(place=places, answers=st.lists(st.sampled_from(Answer), min_size=1, max_size=3), times=st.integers(1, 3))
     def answers(self, place: int, answers: list[Answer], times: int) -> None:
@@ -172,8 +172,8 @@ class Mortal(RuleBasedStateMachine):
     @precondition(lambda self: not self.clock_is_set)
     @rule(fault=st.sampled_from([None, Fault.GATEWAY_UNREACHABLE]), lasts=st.sampled_from([MINUTE, HOUR]))
     def is_silenced(self, fault: Fault | None, lasts: float) -> None:
-        """Nobody wants to hear of it for a while."""
-        self.does(self.process.clock.advance(0.5))  # never at the very moment of what has been told already
+        """Somebody silences it for a while."""
+        self.does(self.process.clock.advance(0.5))  # never at the very moment of what has been reported already
         process, now = self.process, self.process.clock.now()
         silence = Silence(id=str(len(process.silences)), fault=fault, begins_at=now, ends_at=now + lasts)
         process.silences = (*process.silences, silence)
@@ -248,7 +248,7 @@ class Mortal(RuleBasedStateMachine):
                     assert received.notice.broadcast
 
     @invariant()
-    def what_a_silence_covers_is_never_told(self) -> None:
+    def what_a_silence_covers_is_never_reported(self) -> None:
         """Nothing is opened while it is silenced; what opened and was resolved inside one silence is history only."""
         for reader in self.process.readers:
             for notice in (received.notice for received in reader.received):
@@ -258,8 +258,8 @@ class Mortal(RuleBasedStateMachine):
                     assert not self._covered(notice.incident, since=notice.incident.opened_at)
 
     @invariant()
-    def what_was_muted_is_told_anew(self) -> None:
-        """When a silence ends on what is still open it is told as opened, never by an edit that nobody sees."""
+    def what_was_muted_is_reported_anew(self) -> None:
+        """When a silence ends on what is still open it is reported as opened, never by an edit that nobody sees."""
         for reader in self.process.readers:
             for notice in (received.notice for received in reader.received):
                 over = notice.notified is not None and notice.notified.silenced and notice.silenced_until is None
@@ -267,7 +267,7 @@ class Mortal(RuleBasedStateMachine):
 
     @invariant()
     def whoever_asks_to_wait_is_left_alone(self) -> None:
-        """As long as it said, unless the process that was told so is dead."""
+        """As long as it said, unless the process that was asked for it is dead."""
         for reader in self.process.readers:
             for since, until, life in reader.held:
                 assert not [at for at, by in reader.asked_at if by == life and since < at < until - 0.001]
@@ -313,7 +313,7 @@ class Mortal(RuleBasedStateMachine):
                 assert not unheard or self._covered(incident, since=unheard[0])
 
     def _news(self, reader: Reader, incident: Incident) -> Incident:
-        """As it was when the channel last heard of it: an edit is not heard."""
+        """As it was when the channel was last notified of it: an edit notifies nobody."""
         received = [
             each.notice for each in _by_incident(reader)[incident.id] if each.notice.reason is not Reason.EDITED
         ]
@@ -338,7 +338,7 @@ def _by_incident(reader: Reader) -> dict[str, list[Delivery]]:
 
 
 def _is_news(received: Delivery) -> bool:
-    """An opening or a resolve; but not what is told as opened because its silence is over."""
+    """An opening or a resolve; but not what is reported as opened because its silence is over."""
     notice = received.notice
     over = notice.notified is not None and notice.notified.silenced and notice.incident.open
     return notice.reason in (Reason.OPENED, Reason.RESOLVED) and not over

@@ -84,7 +84,7 @@ async def test_a_schedule_that_stands_still_is_silence() -> None:
         assert pulse.heartbeat.problem == "withheld: the scheduler does not run"
 
 
-@pytest.mark.parametrize("check", sample(["gateway", "config", "canary", "control"], every=3))
+@pytest.mark.parametrize("check", sample(["gateway", "config", "canary", "control"], every=4))
 async def test_a_check_that_does_not_look_is_silence(check: str) -> None:
     """Whichever it is: three times its cadence and its deadline after it looked last."""
     async with home() as it:
@@ -136,17 +136,17 @@ async def test_a_clock_that_is_set_back_keeps_it_neither_silent_nor_beating() ->
 
 
 async def test_without_a_notifier_checking_is_enough() -> None:
-    """Metrics only: somebody else tells people."""
+    """Metrics only: somebody else notifies people."""
     async with home() as it:
         await it.daemon.notify_by(())
         await it.clock.advance(30)
         await it.sandbox.break_("exporter_disabled")
-        await it.clock.advance(1000)
+        await it.clock.advance(400)
         assert await Pulse(it).beats()
 
 
 async def test_what_a_notifier_refuses_for_good_is_silence() -> None:
-    """Only a person can fix it, and has to hear of it in another way."""
+    """Only a person can fix it, and has to learn of it in another way."""
     async with home() as it:
         await it.clock.advance(30)
         pulse = Pulse(it)
@@ -159,7 +159,7 @@ async def test_what_a_notifier_refuses_for_good_is_silence() -> None:
 
 
 async def test_a_notifier_that_hangs_is_silence() -> None:
-    """It has said nothing of a failure yet, and yet nobody hears anything."""
+    """It has said nothing of a failure yet, and yet nobody is notified of anything."""
 
     class Hanging(FakeNotifier):
         async def deliver(self, notice: Notice) -> Mapping[str, str]:
@@ -179,8 +179,8 @@ async def test_a_notifier_that_hangs_is_silence() -> None:
         assert not beats[-1]
 
 
-@pytest.mark.parametrize("fails", ["refreshing", "what is due", "the state file", "the self-test"])
-async def test_what_else_keeps_telling_from_working_is_silence(fails: str) -> None:
+@pytest.mark.parametrize("fails", sample(["refreshing", "the state file", "what is due", "the self-test"], every=2))
+async def test_what_else_keeps_notifying_from_working_stops_the_heartbeat(fails: str) -> None:
     """After five minutes; fixed, it beats at once, and five new minutes are forgiven."""
     async with home() as it:
         await it.clock.advance(30)

@@ -10,7 +10,7 @@ from monitor.ports import Undeliverable
 from tests.daemon.dispatching import GATEWAY, HOUR, OPENED, A, B, dispatching
 from tests.fakes.clock import START, FakeClock
 from tests.notifiers.fake import FakeNotifier
-from tests.notifiers.notices import an_incident, told_of
+from tests.notifiers.notices import an_incident, notified_of
 
 
 async def test_a_channel_is_called_at_most_once_a_minute() -> None:
@@ -47,7 +47,7 @@ async def test_after_a_restart_the_last_call_counts_whichever_target_it_was_for(
     states = {}
     for target, called_at in ((A, START - 10), (B, START - HOUR)):
         over = an_incident(id=f"of {target}", target=target, opened_at=called_at, closed_at=called_at + 5)
-        notified = told_of(over, closed=True, mentioned_at=called_at)
+        notified = notified_of(over, closed=True, mentioned_at=called_at)
         states[target] = TargetState(
             target=target, check_states=check_states, incidents=(replace(over, notified={"fake": notified}),)
         )

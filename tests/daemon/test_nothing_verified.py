@@ -152,9 +152,9 @@ def test_every_state_is_listed_and_every_one_listed_is_produced() -> None:
     assert documented().keys() == STATES.keys()
 
 
-@pytest.mark.parametrize("state", sample(STATES, every=6))
+@pytest.mark.parametrize("state", sample(STATES, every=9))
 async def test_a_state_in_which_nothing_is_verified_is_seen(state: str) -> None:
-    """On the page, by the heartbeat, or by whoever is told: as documented, and never by nobody."""
+    """On the page, by the heartbeat, or by whoever is notified: as documented, and never by nobody."""
     more, make = STATES[state]
     async with home(**more) as it:
         await it.clock.advance(10 * MINUTE)

@@ -27,7 +27,7 @@ def operations(it: Home) -> LiveOperations:
 
 
 async def _broken(it: Home) -> str:
-    """The exporter is off, and told; the incident's id."""
+    """The exporter is off, and reported; the incident's id."""
     await it.clock.advance(30)
     await it.sandbox.break_("exporter_disabled")
     await it.clock.advance(70)
@@ -56,7 +56,7 @@ async def test_only_an_open_incident_can_be_acknowledged() -> None:
 
 
 async def test_a_silence_mutes_and_outlives_the_process() -> None:
-    """What is opened under it is not told; when it is expired by hand, it is told as opened."""
+    """What is opened under it is not reported; when it is expired by hand, it is reported as opened."""
     async with home() as it:
         await operations(it).add_silence(Silence(id="s1", target="demo", ends_at=START + 86_400))
         await _broken(it)
@@ -135,7 +135,7 @@ async def test_a_silence_that_cannot_be_written_down_is_refused_and_why_is_said(
         assert it.daemon.added_silences == (first,)
 
 
-async def test_asking_for_a_look_tells_what_was_refused_once_more() -> None:
+async def test_asking_for_a_look_delivers_what_was_refused_once_more() -> None:
     """Whoever has just invited the bot wants to see it come."""
     async with home() as it:
         it.notifier.failures.append(Undeliverable("Slack says not_in_channel", permanent=True))

@@ -86,7 +86,7 @@ def test_a_canary_is_known_before_it_is_sent() -> None:
     assert (mine.metadata, mine.nonces) == ({"tfy_monitor": "canary", "probe_id": "mine"}, frozenset())
 
 
-def test_the_account_is_told_by_both_tokens() -> None:
+def test_the_account_is_taken_from_both_tokens() -> None:
     """Who sends and who asks; the tokens themselves are not kept."""
     accounts = {
         policy(text).account

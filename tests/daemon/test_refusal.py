@@ -1,4 +1,4 @@
-"""A configuration that is refused: who hears of it, and how often."""
+"""A configuration that is refused: who is notified of it, and how often."""
 
 from monitor.core.events import Event, NoticeHandled
 from monitor.core.incident import Reason
@@ -11,7 +11,7 @@ AFTER = 600.0
 
 
 class Bench:
-    """A refusal, two ways to tell, and time."""
+    """A refusal, two notifiers, and time."""
 
     def __init__(self) -> None:
         self.clock, self.events = FakeClock(), list[Event]()
@@ -25,7 +25,7 @@ class Bench:
             await self.refusal.notify({"slack #ops": self.slack, "webhook": self.webhook}, after=AFTER)
 
 
-async def test_it_is_told_once_after_a_while_and_once_that_it_is_over() -> None:
+async def test_it_is_reported_once_after_a_while_and_once_that_it_is_over() -> None:
     """However long it lasts, and however often it is refused again."""
     bench = Bench()
     bench.refusal.refuse("log.level: loud is not allowed")
@@ -54,8 +54,8 @@ async def test_what_is_fixed_soon_notifies_nobody() -> None:
     assert bench.refusal.problem == ""
 
 
-async def test_who_was_not_reached_is_tried_again_and_nobody_is_told_twice() -> None:
-    """Of the end too; a lost answer counts as told."""
+async def test_who_was_not_reached_is_tried_again_and_nobody_is_notified_twice() -> None:
+    """Of the end too; a lost answer counts as reported."""
     bench = Bench()
     bench.slack.failures += [Undeliverable("down"), Undeliverable("down")]
     bench.webhook.failures.append(Undeliverable("no answer", unknown=True))

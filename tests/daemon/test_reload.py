@@ -32,7 +32,7 @@ C = CheckName
 
 
 async def _broken(it: Home) -> None:
-    """The exporter is switched off, and that has been told."""
+    """The exporter is switched off, and that has been reported."""
     await it.clock.advance(30)
     await it.sandbox.break_("exporter_disabled")
     await it.clock.advance(70)
@@ -40,7 +40,7 @@ async def _broken(it: Home) -> None:
 
 
 async def test_the_same_configuration_again_changes_nothing() -> None:
-    """An open incident is told to nobody once more, and no canary is sent for it."""
+    """Nobody is notified of an open incident once more, and no canary is sent for it."""
     async with home() as it:
         await _broken(it)
         before = it.state()
@@ -51,7 +51,7 @@ async def test_the_same_configuration_again_changes_nothing() -> None:
         assert it.state().canaries[-1] == before.canaries[-1]
 
 
-async def test_a_target_that_is_gone_is_told_so() -> None:
+async def test_a_target_that_is_gone_is_reported_as_no_longer_monitored() -> None:
     """Its open incident ends, as no longer monitored, and nothing of it is looked at any more."""
     async with home() as it:
         it.more = {"targets": {"other": it.target()}}
@@ -76,7 +76,7 @@ async def _broken_both(it: Home) -> None:
 
 
 async def test_a_target_that_is_gone_is_forgotten_after_a_day() -> None:
-    """By the store too; its resolve has been told long before."""
+    """By the store too; its resolve has been reported long before."""
     async with home() as it:
         it.more = {"targets": {"other": it.target()}}
         await it.apply(it.settings())
@@ -88,7 +88,7 @@ async def test_a_target_that_is_gone_is_forgotten_after_a_day() -> None:
         assert it.daemon.target_store(DEMO) is None
 
 
-async def test_a_target_that_is_gone_is_remembered_until_its_end_has_been_told() -> None:
+async def test_a_target_that_is_gone_is_remembered_until_its_end_has_been_reported() -> None:
     """Somebody believes its incident open: however long the notifier is down, no resolve is lost."""
     async with home() as it:
         it.more = {"targets": {"other": it.target()}}
@@ -193,7 +193,7 @@ async def test_a_new_key_is_kept_out_of_everything_at_once() -> None:
 
 
 async def test_what_cannot_be_built_changes_nothing() -> None:
-    """One of two targets cannot be assembled: the other goes on as before, by the settings of before, and so do those who tell."""
+    """One of two targets cannot be assembled: the other goes on as before, by the settings of before, and so do the notifiers."""
     async with home() as it:
         built = it.daemon._assemble
 
@@ -221,7 +221,7 @@ class TestTheService:
     """As the process reloads: by the API, a signal, a changed file."""
 
     async def test_reloads_that_come_at_once_are_done_one_after_the_other(self, tmp_path: Path) -> None:
-        """Whoever asked: one worker for each way to tell is left, and one watch for each target."""
+        """Whoever asked: one worker for each notifier is left, and one watch for each target."""
         async with serving(tmp_path) as (service, _):
             await asyncio.gather(*(service._reloader.reload() for _ in range(3)))
             names = sorted(task.get_name() for task in asyncio.all_tasks())
@@ -268,7 +268,7 @@ class TestTheService:
 
 
 def configuration(directory: Path, **alerting: Any) -> dict[str, Any]:
-    """Of a program that nothing answers, with two ways to tell."""
+    """Of a program that nothing answers, with two notifiers."""
     nobody = "http://127.0.0.1:9"
     target = {
         "control_plane": {"url": nobody, "token": "token-0f9e8d7c6b5a"},

@@ -9,11 +9,11 @@ from monitor.settings.model import Alerting
 from tests.daemon.dispatching import EDITED, HOUR, OPENED, POLICY, RESOLVED, A, B, Picky, dispatching, make, reasons
 from tests.fakes.clock import START, FakeClock
 from tests.notifiers.fake import FakeNotifier
-from tests.notifiers.notices import an_incident, told_of
+from tests.notifiers.notices import an_incident, notified_of
 
 
 async def test_what_one_silence_covers_is_history_only() -> None:
-    """Opened and resolved inside it: never told, counted as suppressed."""
+    """Opened and resolved inside it: never reported, counted as suppressed."""
     slack = FakeNotifier()
     async with dispatching(slack) as bench:
         bench.silence(0, HOUR)
@@ -25,7 +25,7 @@ async def test_what_one_silence_covers_is_history_only() -> None:
         assert bench.outcomes == [(RESOLVED, "suppressed")]
 
 
-async def test_what_one_silence_covered_stays_untold_when_it_is_over() -> None:
+async def test_what_one_silence_covered_stays_unreported_when_it_is_over() -> None:
     """Also by a notifier that could not be reached meanwhile, or a process that was down."""
     closed = an_incident(target=A, opened_at=START - 600, closed_at=START - 300)
     slack = FakeNotifier()
@@ -36,7 +36,7 @@ async def test_what_one_silence_covered_stays_untold_when_it_is_over() -> None:
     assert bench.saved[A].incidents[0].notified["fake"].at == NEVER  # no success that anybody could rely on
 
 
-async def test_a_silence_that_ends_on_an_open_incident_tells_it_as_opened() -> None:
+async def test_a_silence_that_ends_on_an_open_incident_reports_it_as_opened() -> None:
     """Within a minute, with a mention."""
     slack = FakeNotifier()
     async with dispatching(slack) as bench:
@@ -48,8 +48,8 @@ async def test_a_silence_that_ends_on_an_open_incident_tells_it_as_opened() -> N
         assert [(notice.reason, notice.mention) for notice in slack.notices] == [(OPENED, True)]
 
 
-async def test_a_silence_that_begins_on_a_told_incident_edits_what_was_told() -> None:
-    """And its resolve is told without a mention: no resolve of a told incident is ever suppressed."""
+async def test_a_silence_that_begins_on_a_reported_incident_edits_what_was_reported() -> None:
+    """And its resolve is reported without a mention: no resolve of a reported incident is ever suppressed."""
     slack = FakeNotifier()
     async with dispatching(slack) as bench:
         await bench.breaks()
@@ -81,7 +81,9 @@ async def test_what_came_back_and_was_over_inside_one_silence_keeps_its_place() 
         await bench.advance(180)
         assert reasons(slack) == [OPENED, RESOLVED]
         assert bench.outcomes[-1] == (RESOLVED, "suppressed")
-        assert bench.saved[A].incidents[0].notified["fake"].at == heard_at  # what was not told has not succeeded later
+        assert (
+            bench.saved[A].incidents[0].notified["fake"].at == heard_at
+        )  # what was not reported has not succeeded later
         await bench.breaks()
         await bench.advance(60)
         assert reasons(slack) == [OPENED, RESOLVED, OPENED]
@@ -91,7 +93,7 @@ async def test_what_came_back_and_was_over_inside_one_silence_keeps_its_place() 
 
 
 async def test_what_came_back_and_was_over_while_nobody_listened_is_one_message() -> None:
-    """In the thread of the first time: a resolve is never lost, although it was told once before."""
+    """In the thread of the first time: a resolve is never lost, although it was reported once before."""
     slack = FakeNotifier()
     async with dispatching(slack) as bench:
         for target_store in bench.target_stores.values():
@@ -108,8 +110,8 @@ async def test_what_came_back_and_was_over_while_nobody_listened_is_one_message(
         assert reasons(slack) == [OPENED, RESOLVED, RESOLVED]
 
 
-async def test_what_opened_before_its_silence_is_told_all_the_same() -> None:
-    """It may have been told, though the answer was lost: no one silence covered it from opening to resolve."""
+async def test_what_opened_before_its_silence_is_reported_all_the_same() -> None:
+    """It may have been reported, though the answer was lost: no one silence covered it from opening to resolve."""
     slack = FakeNotifier()
     slack.failures.append(Undeliverable("429", retry_after=60.0))
     async with dispatching(slack) as bench:
@@ -125,8 +127,8 @@ async def test_what_opened_before_its_silence_is_told_all_the_same() -> None:
 # --- history ---------------------------------------------------------------------------------------------------------
 
 
-async def test_a_notifier_that_is_new_is_not_told_of_what_is_long_over() -> None:
-    """Five hours ago is history; one hour ago is told."""
+async def test_a_notifier_that_is_new_is_not_notified_of_what_is_long_over() -> None:
+    """Five hours ago is history; one hour ago is reported."""
     old = an_incident(id="old", target=A, opened_at=START - 6 * HOUR, closed_at=START - 5 * HOUR)
     young = an_incident(id="young", target=A, opened_at=START - 2 * HOUR, closed_at=START - HOUR)
     slack = FakeNotifier()
@@ -137,10 +139,10 @@ async def test_a_notifier_that_is_new_is_not_told_of_what_is_long_over() -> None
         assert bench.outcomes == [(RESOLVED, "sent")]  # nothing has suppressed the other
 
 
-async def test_a_notifier_that_has_heard_before_is_told_everything() -> None:
-    """What it could not be told is told when it answers again, however late."""
+async def test_a_notifier_that_has_delivered_before_is_notified_of_everything() -> None:
+    """What could not be delivered is delivered when it answers again, however late."""
     known = replace(
-        an_incident(target=B, closed_at=START - 9 * HOUR), notified={"fake": told_of(an_incident(), closed=True)}
+        an_incident(target=B, closed_at=START - 9 * HOUR), notified={"fake": notified_of(an_incident(), closed=True)}
     )
     missed = an_incident(id="missed", target=A, opened_at=START - 6 * HOUR, closed_at=START - 5 * HOUR)
     states = {
@@ -154,7 +156,7 @@ async def test_a_notifier_that_has_heard_before_is_told_everything() -> None:
 
 
 async def test_a_long_outage_of_a_notifier_makes_no_history() -> None:
-    """What happened while it was at work, and down, is told, also if it has never heard anything before."""
+    """What happened while it was at work, and down, is reported, also if it has never delivered anything before."""
     clock = FakeClock()
     slack = Picky(clock, {A: Undeliverable("down", retry_after=6 * HOUR)})
     async with dispatching(slack, clock=clock) as bench:

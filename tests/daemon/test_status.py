@@ -203,7 +203,7 @@ def test_where_nothing_is_looked_at_nothing_is_known() -> None:
     assert verdict_of(TargetState(target=PROD), policy(cadences={})) is Verdict.UNKNOWN
 
 
-def test_a_fault_that_nobody_wants_to_hear_of_still_fails() -> None:
+def test_a_fault_whose_severity_is_none_still_fails() -> None:
     """By `alerting.severity: none` nobody is notified of it; the object names it all the same."""
     story = healthy(severity={F.PROVIDER_FAILING: Severity.NONE}).fails(C.CANARY, F.PROVIDER_FAILING)
     assert story.state.incident is None
@@ -214,7 +214,7 @@ def test_a_fault_that_nobody_wants_to_hear_of_still_fails() -> None:
     assert target["because"][-1] == "its severity is set to none: nobody is notified"
 
 
-def test_a_loss_that_nobody_wants_to_hear_of_has_the_name_of_its_hop() -> None:
+def test_a_loss_whose_severity_is_none_has_the_name_of_its_hop() -> None:
     """The name by which it would have been reported."""
     story = healthy(severity=dict.fromkeys({*LOSSES, F.TRACE_LATE}, Severity.NONE))
     lost = story.canary()

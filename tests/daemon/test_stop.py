@@ -80,7 +80,7 @@ async def test_a_canary_that_is_left_is_no_failure() -> None:
 
 
 async def left_alone(it: Home, error: Undeliverable) -> None:
-    """Something is broken, and the notifier that was to be told has just failed."""
+    """Something is broken, and the notifier that was to deliver it has just failed."""
     await it.clock.advance(30)
     it.notifier.failures.append(error)
     await it.sandbox.break_("gateway_unreachable")
@@ -88,7 +88,7 @@ async def left_alone(it: Home, error: Undeliverable) -> None:
     assert it.notified == []
 
 
-async def test_what_is_due_is_told_once_more() -> None:
+async def test_what_is_due_is_reported_once_more() -> None:
     """Also by one that is left alone for a while; then every notifier is let go of."""
     async with home() as it:
         await left_alone(it, Undeliverable("busy"))
@@ -97,7 +97,7 @@ async def test_what_is_due_is_told_once_more() -> None:
 
 
 async def test_who_asked_to_wait_is_not_hurried_at_the_end() -> None:
-    """It is told by the next start."""
+    """It is reported by the next start."""
     async with home() as it:
         await left_alone(it, Undeliverable("busy", retry_after=3600.0))
         await it.stop(17.0)

@@ -1,4 +1,4 @@
-"""When a token expires, where it tells."""
+"""When a token expires, where it says so."""
 
 import base64
 import json
@@ -40,12 +40,12 @@ def jwt(payload: Any) -> str:
         ("", None),
     ],
 )
-def test_a_token_tells_its_end_or_nothing(token: str, expires: float | None) -> None:
+def test_a_token_shows_its_end_or_nothing(token: str, expires: float | None) -> None:
     """Whatever it is made of: an opaque token is no error."""
     assert expiry_of(token) == expires
 
 
 def test_each_credential_is_named() -> None:
-    """Only those that tell."""
+    """Only those that say so."""
     text = MINIMAL.replace("tfy-Secret-1", jwt({"exp": 1_900_000_000}))
     assert token_expiries(prod(text)) == {"gateway": 1_900_000_000.0, "control_plane": 1_900_000_000.0}

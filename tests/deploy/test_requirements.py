@@ -33,7 +33,8 @@ def test_the_runtime_lock_satisfies_pyproject(wanted: Requirement) -> None:
 
 
 @pytest.mark.parametrize(
-    ("smaller", "larger"), [("runtime.txt", "test.txt"), ("build.txt", "test.txt"), ("test.txt", "check.txt")]
+    ("smaller", "larger"),
+    [("runtime.txt", "test.txt"), ("build.txt", "test.txt"), ("test.txt", "check.txt"), ("build.txt", "release.txt")],
 )
 def test_each_lock_contains_the_one_before(smaller: str, larger: str) -> None:
     """What is tested is what runs: the same versions everywhere."""

@@ -159,7 +159,7 @@ def _warehouse(received: Received) -> Faults:
             found.add(F.CONTENT_LEAKED)
         attributes = row.get("span_attributes")
         everything = [*_items(attributes), *_items(resource)]
-        if any(_holds_text(each) and _is_telling(key, each) for key, each in everything):
+        if any(_holds_text(each) and _is_revealing(key, each) for key, each in everything):
             found.add(F.CONTENT_LEAKED)
     return frozenset(found)
 
@@ -177,7 +177,7 @@ def _holds_text(value: Any) -> bool:
     return isinstance(value, str) and value.strip() not in ("", "null", "{}", "[]", '""')
 
 
-def _is_telling(key: str, value: Any) -> bool:
+def _is_revealing(key: str, value: Any) -> bool:
     """Whether an attribute by its name holds content, or by its value a credential, or the canary's own nonce."""
     named = re.search(r"input|output|prompt|completion|authorization|key|secret|token|password", key, re.IGNORECASE)
     return (
@@ -281,7 +281,7 @@ ROUTES: Mapping[str, Route] = {
         host=Host.SLACK,
         method="POST",
         path=r"/api/chat\.(postMessage|update)",
-        reason="who is told has no part in what is found",
+        reason="who is notified has no part in what is found",
         asked=False,
     ),
 }

@@ -25,7 +25,7 @@ BROKEN = (
 )
 """What is really broken while a read is changed: a fault of each hop between the gateway and Traceloop."""
 
-_MENDED_WITHIN = 40 * MINUTE
+_FIXED_WITHIN = 40 * MINUTE
 _OURS = frozenset({UnknownReason.CRASHED, UnknownReason.TIMEOUT})
 _SYMPTOMS = frozenset({Fault.TRACE_MISSING, Fault.TRACE_LATE})
 _OF_THE_EXPORT = frozenset({"exporter_disabled", "config_drift_key", "export_failing"})
@@ -73,10 +73,10 @@ async def run(route: str, mutation: Mutation, *, broken: str | None = None, word
         home.put_between(ROUTES[route].host, None)
         await home.fix()
         try:
-            await home.until_resolved(_MENDED_WITHIN)
+            await home.until_resolved(_FIXED_WITHIN)
             await home.advance(5 * MINUTE)
         except AssertionError:
-            done.wrong.append(f"still open after {_MENDED_WITHIN / MINUTE:.0f} min: {home.incident}")
+            done.wrong.append(f"still open after {_FIXED_WITHIN / MINUTE:.0f} min: {home.incident}")
         done.wrong += _unresolved(home)
         done.wrong += _unfair(home, done, notified)
         done.wrong += _showing(home)

@@ -5,10 +5,11 @@ import re
 import pytest
 
 from monitor.core.model import Fault
-from tests.sampling import sample
-from tools.golden import FOLDER, STORIES, tell
+from tools.golden import FOLDER, STORIES, notices
 
 FILES = {path.stem: path.read_text(encoding="utf-8") for path in FOLDER.glob("*.txt")}
+SHORT = ("gateway_unreachable", "exporter_disabled")
+"""The stories of a loss take hours of looks; its messages are drawn by the same code."""
 _DIALECT = re.compile(
     r"\b(mended|lately|takes in|a span of our own|also broken|stands below|told|tells?|telling|our own|so far:)\b|\(s\)",
     re.IGNORECASE,
@@ -20,10 +21,13 @@ def test_there_is_one_file_for_each_fault() -> None:
     assert set(FILES) == set(Fault)
 
 
-@pytest.mark.parametrize("fault", sample(STORIES, every=5))
+@pytest.mark.parametrize(
+    "fault",
+    [pytest.param(fault, marks=() if fault in SHORT else pytest.mark.thorough) for fault in STORIES],
+)
 async def test_what_slack_shows_is_what_the_file_says(fault: str) -> None:
     """Opened, changed, resolved, word by word."""
-    assert await tell(fault) == FILES[fault]
+    assert await notices(fault) == FILES[fault]
 
 
 @pytest.mark.parametrize("fault", STORIES)
@@ -51,7 +55,7 @@ def test_the_end_is_said_with_the_word_resolved(fault: str) -> None:
 
 @pytest.mark.parametrize("fault", STORIES)
 def test_it_is_plain_english(fault: str) -> None:
-    """No word of a dialect, and no sentence twice in one message."""
+    """No invented word, and no sentence twice in one message."""
     assert not _DIALECT.findall(FILES[fault])
     for message in FILES[fault].split("=== "):
         lines = [line for line in message.split("\n") if len(line) > 30]

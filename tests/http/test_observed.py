@@ -11,17 +11,17 @@ from tests.fakes.clock import START, FakeClock
 from tests.fakes.remote import Remote, Reply
 
 
-def overheard(remote: Remote) -> tuple[Http, list[Exchange]]:
-    """A way to the remote that is overheard, and what is received."""
+def recorded(remote: Remote) -> tuple[Http, list[Exchange]]:
+    """A way to the remote that is recorded, and what is received."""
     received: list[Exchange] = []
     return remote.http.observed(received.append), received
 
 
-async def test_an_answer_is_overheard() -> None:
+async def test_an_answer_is_recorded() -> None:
     """With the request as it was sent, its own headers among them, and the whole body."""
     clock = FakeClock()
     remote = Remote(clock, Reply({"a": 1}, status=201, after=2.0))
-    http, received = overheard(remote)
+    http, received = recorded(remote)
     asking = asyncio.ensure_future(
         http.request(Service.TRACELOOP, "POST", f"{remote.url}/x?y=1", timeout=5, headers={"X-Mine": "1"}, body=b"z")
     )
@@ -35,11 +35,11 @@ async def test_an_answer_is_overheard() -> None:
     assert (exchange.began_at, exchange.took, exchange.answered_at) == (START, 2.0, START + 2.0)
 
 
-async def test_silence_is_overheard_too() -> None:
+async def test_silence_is_recorded_too() -> None:
     """By its kind, and the error is raised as ever."""
     clock = FakeClock()
     remote = Remote(clock, Reply(hang=True))
-    http, received = overheard(remote)
+    http, received = recorded(remote)
     asking = asyncio.ensure_future(http.request(Service.GATEWAY, "GET", remote.url, timeout=3))
     await clock.run_until(asking.done)
     with pytest.raises(Unreachable):
@@ -50,7 +50,7 @@ async def test_silence_is_overheard_too() -> None:
 async def test_other_listeners_do_not_take_the_ear_away() -> None:
     """One for each target listens to outcomes; whoever overhears gets all of them, and the outcomes are reported as before."""
     remote = Remote(FakeClock())
-    http, received = overheard(remote)
+    http, received = recorded(remote)
     outcomes: list[str] = []
     await http.listening(lambda _, outcome: outcomes.append(outcome)).request(
         Service.GATEWAY, "GET", remote.url, timeout=3

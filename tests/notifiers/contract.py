@@ -18,7 +18,7 @@ REDACT = Redactor([SECRET]).redact
 
 
 class Reader(Protocol):
-    """Whoever is told: what has reached him, and ways to fail."""
+    """Whoever is notified: what has reached him, and ways to fail."""
 
     def received(self) -> Sequence[str]:
         """Every message that got through, as text."""
@@ -35,43 +35,45 @@ class NotifierContract(ABC):
     @pytest.fixture
     @abstractmethod
     def reader(self) -> Reader:
-        """Whoever is told."""
+        """Whoever is notified."""
 
     @pytest.fixture
     @abstractmethod
     def notifier(self, reader: Reader) -> Notifier:
         """The notifier under test."""
 
-    async def _tell(self, notifier: Notifier, notice: Notice) -> Notice:
-        """Tell, and hand back the notice with what the notifier knows from now on."""
+    async def _deliver(self, notifier: Notifier, notice: Notice) -> Notice:
+        """Deliver, and hand back the notice with what the notifier knows from now on."""
         receipt = await notifier.deliver(notice)
         assert all(isinstance(each, str) for pair in receipt.items() for each in pair)
-        notified = notices.told_of(notice.incident, receipt=receipt)
+        notified = notices.notified_of(notice.incident, receipt=receipt)
         return replace(notice, notified=notified)
 
     async def test_an_opening_names_target_and_fault(self, notifier: Notifier, reader: Reader) -> None:
         """Whoever reads it knows what broke where."""
-        await self._tell(notifier, notices.opened())
+        await self._deliver(notifier, notices.opened())
         assert len(reader.received()) == 1
         assert "prod" in reader.received()[0]
         assert "exporter_disabled" in reader.received()[0]
 
     @pytest.mark.parametrize("kind", notices.KINDS)
-    async def test_every_kind_of_notice_can_be_told(self, kind: str, notifier: Notifier) -> None:
-        """Nothing but a receipt comes of it, whatever was told before."""
-        known = await self._tell(notifier, notices.opened())
+    async def test_every_kind_of_notice_can_be_reported(self, kind: str, notifier: Notifier) -> None:
+        """Nothing but a receipt comes of it, whatever was reported before."""
+        known = await self._deliver(notifier, notices.opened())
         notice = notices.KINDS[kind]()
         notified = (
             replace(notice.notified, receipt=known.notified.receipt) if notice.notified and known.notified else None
         )
-        await self._tell(notifier, replace(notice, notified=notified))
+        await self._deliver(notifier, replace(notice, notified=notified))
 
     async def test_a_resolve_says_so(self, notifier: Notifier, reader: Reader) -> None:
         """The word is there, after an opening and without one."""
-        known = await self._tell(notifier, notices.opened())
-        await self._tell(notifier, replace(notices.resolved(), notified=known.notified))
+        known = await self._deliver(notifier, notices.opened())
+        await self._deliver(notifier, replace(notices.resolved(), notified=known.notified))
         assert "resolved" in reader.received()[-1]
-        await self._tell(notifier, replace(notices.missed(), incident=replace(notices.missed().incident, id="prod-2")))
+        await self._deliver(
+            notifier, replace(notices.missed(), incident=replace(notices.missed().incident, id="prod-2"))
+        )
         assert "resolved" in reader.received()[-1]
 
     async def test_a_refusal_raises_undeliverable_and_the_next_attempt_gets_through(
@@ -82,23 +84,23 @@ class NotifierContract(ABC):
         with pytest.raises(Undeliverable) as raised:
             await notifier.deliver(notices.opened())
         assert not raised.value.permanent
-        await self._tell(notifier, notices.opened())
+        await self._deliver(notifier, notices.opened())
         assert len(reader.received()) == 1
 
     async def test_a_test_reaches_the_reader(self, notifier: Notifier, reader: Reader) -> None:
-        """It says what it is told to say."""
+        """It answers what it is set to answer."""
         await notifier.test("This is a test of the monitor")
         assert "This is a test of the monitor" in reader.received()[0]
 
-    async def test_a_known_secret_is_never_told(self, notifier: Notifier, reader: Reader) -> None:
+    async def test_a_known_secret_is_never_reported(self, notifier: Notifier, reader: Reader) -> None:
         """Not even when somebody put it where words belong."""
         diagnosis = notices.a_diagnosis(because=(f"found {SECRET}",), advice=f"use {SECRET}", waiting=SECRET)
         incident = notices.an_incident(
             diagnosis, acked_by=SECRET, acked_at=START, acked_as=(diagnosis.fault, diagnosis.severity)
         )
-        await self._tell(notifier, notices.a_notice(incident=incident, labels={"key": SECRET}))
+        await self._deliver(notifier, notices.a_notice(incident=incident, labels={"key": SECRET}))
         closed = replace(incident, closed_at=START, closed_because=SECRET, timeline=notices.missed().incident.timeline)
-        await self._tell(notifier, notices.a_notice(Reason.RESOLVED, closed))
+        await self._deliver(notifier, notices.a_notice(Reason.RESOLVED, closed))
         assert reader.received()
         assert not any(SECRET in text for text in reader.received())
 
@@ -123,4 +125,4 @@ class PermanentRefusalContract(NotifierContract):
             await notifier.deliver(notices.opened())
         assert raised.value.permanent
         assert not raised.value.unknown
-        await self._tell(notifier, notices.opened())
+        await self._deliver(notifier, notices.opened())

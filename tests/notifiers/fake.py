@@ -1,4 +1,4 @@
-"""A notifier that remembers what it was told, and fails when asked to."""
+"""A notifier that remembers what it was notified of, and fails when asked to."""
 
 from collections import deque
 from collections.abc import Callable, Mapping

@@ -1,4 +1,4 @@
-"""Notices as the program composes them, for every test that tells something."""
+"""Notices as the program composes them, for every test that delivers something."""
 
 from dataclasses import replace
 
@@ -76,8 +76,8 @@ def an_incident(diagnosis: Diagnosis | None = None, **more: object) -> Incident:
     )
 
 
-def told_of(incident: Incident, **more: object) -> Notified:
-    """What somebody knows who was told of an incident when it was opened."""
+def notified_of(incident: Incident, **more: object) -> Notified:
+    """What somebody knows who was notified of an incident when it was opened."""
     return replace(
         Notified(
             reason=Reason.OPENED,
@@ -125,7 +125,7 @@ def again() -> Notice:
     """The third time within twenty minutes."""
     incident = an_incident(a_diagnosis(since=START + 1170), reopened=(START + 600, START + 1200))
     return a_notice(
-        incident=incident, at=START + 1200, notified=told_of(incident, closed=True), mention=True, broadcast=True
+        incident=incident, at=START + 1200, notified=notified_of(incident, closed=True), mention=True, broadcast=True
     )
 
 
@@ -140,7 +140,7 @@ def changed() -> Notice:
             TimelineEntry(at=START + 720, fault=Fault.PROVIDER_FAILING, severity=Severity.WARNING, text="became"),
         ),
     )
-    notified = told_of(an_incident())
+    notified = notified_of(an_incident())
     return a_notice(Reason.CHANGED, incident, at=START + 720, notified=notified)
 
 
@@ -150,41 +150,41 @@ def turned_critical() -> Notice:
         Fault.CONFIG_DRIFT, severity=Severity.CRITICAL, because=("Encoding is `json`, should be `proto`",)
     )
     incident = an_incident(diagnosis)
-    notified = told_of(incident, severity=Severity.WARNING)
+    notified = notified_of(incident, severity=Severity.WARNING)
     return a_notice(Reason.CHANGED, incident, at=START + 300, notified=notified, mention=True, broadcast=True)
 
 
 def reminder() -> Notice:
     """Nobody has fixed it for four hours."""
     incident = an_incident()
-    return a_notice(Reason.REMINDER, incident, at=START + 4 * 3600, notified=told_of(incident), broadcast=True)
+    return a_notice(Reason.REMINDER, incident, at=START + 4 * 3600, notified=notified_of(incident), broadcast=True)
 
 
 def escalated() -> Notice:
     """Nobody has acknowledged for half an hour."""
     incident = an_incident()
     return a_notice(
-        Reason.ESCALATED, incident, at=START + 1800, notified=told_of(incident), mention=True, broadcast=True
+        Reason.ESCALATED, incident, at=START + 1800, notified=notified_of(incident), mention=True, broadcast=True
     )
 
 
 def acknowledged() -> Notice:
     """Somebody has it."""
     incident = an_incident(acked_by="ana", acked_at=START + 120, acked_as=(Fault.EXPORTER_DISABLED, Severity.CRITICAL))
-    return a_notice(Reason.EDITED, incident, at=START + 120, notified=told_of(incident))
+    return a_notice(Reason.EDITED, incident, at=START + 120, notified=notified_of(incident))
 
 
 def silenced() -> Notice:
     """A silence has begun."""
     incident = an_incident()
-    return a_notice(Reason.EDITED, incident, at=START + 90, notified=told_of(incident), silenced_until=START + 7200)
+    return a_notice(Reason.EDITED, incident, at=START + 90, notified=notified_of(incident), silenced_until=START + 7200)
 
 
 def waiting() -> Notice:
     """Fixed, and not yet proven."""
     diagnosis = a_diagnosis(waiting="`exporter_disabled` fixed 08:12 UTC by ana, waiting for traces")
     incident = an_incident(diagnosis)
-    return a_notice(Reason.EDITED, incident, at=START + 720, notified=told_of(incident))
+    return a_notice(Reason.EDITED, incident, at=START + 720, notified=notified_of(incident))
 
 
 def resolved() -> Notice:
@@ -194,7 +194,7 @@ def resolved() -> Notice:
         closed_because="`exporter_disabled` fixed 08:12 UTC by ana",
         losses=Losses(sent=9, late=3, lost=2, longest_delay=412.0),
     )
-    return a_notice(Reason.RESOLVED, incident, at=START + 900, notified=told_of(incident), broadcast=True)
+    return a_notice(Reason.RESOLVED, incident, at=START + 900, notified=notified_of(incident), broadcast=True)
 
 
 def recounted() -> Notice:
@@ -202,12 +202,12 @@ def recounted() -> Notice:
     over = resolved()
     late = Losses(sent=9, late=4, lost=1, longest_delay=1312.0, late_ids=(TRACE,), lost_ids=("ab" * 16,))
     incident = replace(over.incident, losses=late, recounted=True)
-    notified = told_of(over.incident, closed=True)
+    notified = notified_of(over.incident, closed=True)
     return a_notice(Reason.EDITED, incident, at=START + 1500, notified=notified)
 
 
 def missed() -> Notice:
-    """Opened and closed while nobody could be told."""
+    """Opened and closed while nobody could be notified."""
     notice = resolved()
     timeline = (
         TimelineEntry(at=START, fault=Fault.TRACE_LATE, severity=Severity.WARNING, text="opened"),
@@ -244,4 +244,4 @@ KINDS = {
         corroborated,
     )
 }
-"""One notice of every kind that is told."""
+"""One notice of every kind that is reported."""

@@ -1,6 +1,6 @@
-"""Receivers in this process: each keeps what it is asked, and says what it is told to say, or serves it.
+"""Receivers in this process: each keeps what it is asked, and answers what it is set to answer, or serves it.
 
-`FakeAlertmanager` is one as far as its alerts go, with a clock of its own: what it was told, and what it makes of it now. As
+`FakeAlertmanager` is one as far as its alerts go, with a clock of its own: what it was sent, and what it makes of it now. As
 https://github.com/prometheus/alertmanager has it: `api/v2/api.go` (what is refused), `types/types.go` (`Merge`),
 `provider/mem/mem.go` (`Put`: overlapping alerts are merged, the newer one wins else).
 """
@@ -97,7 +97,7 @@ class FakeAlertmanager(Receiver):
         return self._clock.now() + self.skew
 
     def firing(self) -> list[frozenset[tuple[str, str]]]:
-        """What it would tell people is going on."""
+        """What it would notify people of."""
         return [labels for labels, known in self.alerts.items() if known.ends_at > self.now()]
 
     def restart(self) -> None:

@@ -118,7 +118,7 @@ async def test_the_identity_of_an_alert_does_not_change(cluster: Cluster, kind: 
     assert all((first["labels"], first["startsAt"]) == (alert["labels"], alert["startsAt"]) for alert in later)
 
 
-async def test_a_refresh_posts_all_that_was_told_at_once(cluster: Cluster) -> None:
+async def test_a_refresh_posts_all_that_was_notified_at_once(cluster: Cluster) -> None:
     """Each fires for another while."""
     notifier = a_notifier(cluster)
     await cluster.clock.advance(600)
@@ -244,7 +244,7 @@ async def test_a_severity_that_cannot_change_is_a_label(cluster: Cluster) -> Non
 async def test_an_alert_keeps_its_labels_whatever_is_configured_meanwhile(cluster: Cluster) -> None:
     """Else the old one would go on, and the new one would page again; one that comes back has those of now."""
     receipt = await a_notifier(cluster).deliver(notices.opened())
-    notified = notices.told_of(notices.an_incident(), receipt=receipt)
+    notified = notices.notified_of(notices.an_incident(), receipt=receipt)
     other = a_notifier(cluster, labels={"source": "renamed"})
     gone = replace(notices.resolved(), notified=notified, labels={})  # a target that was removed has no labels any more
     await other.deliver(gone)
@@ -258,7 +258,7 @@ async def test_an_alert_keeps_its_labels_whatever_is_configured_meanwhile(cluste
 async def test_a_receipt_of_another_kind_is_no_identity(cluster: Cluster) -> None:
     """A version before this one left an empty one."""
     for receipt in ({}, {"channel": "C1", "ts": "1.1"}):
-        notified = notices.told_of(notices.an_incident(), receipt=receipt)
+        notified = notices.notified_of(notices.an_incident(), receipt=receipt)
         await a_notifier(cluster).deliver(replace(notices.reminder(), notified=notified))
     assert {alert["labels"]["alertname"] for alert in cluster.alerts()} == {"GatewayTraceIncident"}
 
@@ -288,7 +288,7 @@ class House:
     def resolved(self, opened: Notice) -> Notice:
         """Its end, now."""
         closed = replace(opened.incident, closed_at=self.clock.now())
-        return notices.a_notice(Reason.RESOLVED, closed, notified=notices.told_of(opened.incident, receipt={}))
+        return notices.a_notice(Reason.RESOLVED, closed, notified=notices.notified_of(opened.incident, receipt={}))
 
 
 @pytest.mark.parametrize("skew", [0, 0.4, -0.4, 3, -3, 600, -600, 4000, -4000])
@@ -330,7 +330,7 @@ async def test_a_clock_that_is_none_is_not_believed(date: str) -> None:
     assert len(house.one.paths) == 2
 
 
-async def test_an_alert_that_is_refused_by_its_own_clock_is_not_told() -> None:
+async def test_an_alert_that_is_refused_by_its_own_clock_is_not_reported() -> None:
     """The second post counts, where there had to be one."""
     house = House(skew=4000)
     house.network.take_down("am-2")
@@ -341,7 +341,7 @@ async def test_an_alert_that_is_refused_by_its_own_clock_is_not_told() -> None:
 
 
 async def test_the_end_of_an_incident_does_not_end_the_next_one() -> None:
-    """Both have the same labels: an end that could not be told in time must not be told any more, in whatever order."""
+    """Both have the same labels: an end that could not be reported in time must not be reported any more, in whatever order."""
     house = House()
     first = house.opened()
     await house.notifier.deliver(first)
@@ -370,7 +370,7 @@ async def test_what_is_found_out_after_the_end_does_not_end_the_next_one() -> No
     await house.notifier.deliver(second)
     fresh = replace(house.notifier)
     receipt = await fresh.deliver(
-        replace(end, reason=Reason.EDITED, notified=notices.told_of(end.incident, closed=True))
+        replace(end, reason=Reason.EDITED, notified=notices.notified_of(end.incident, closed=True))
     )
     assert len(house.one.firing()) == 1
     assert receipt["alertname"] == "GatewayTraceIncident"
@@ -391,7 +391,7 @@ async def test_who_missed_an_alert_or_its_end_has_it_with_the_next_refresh() -> 
     end = house.resolved(opened)
     await house.notifier.deliver(end)
     house.network.bring_up("am-2")
-    await house.notifier.refresh([replace(end, notified=notices.told_of(end.incident, closed=True, receipt={}))])
+    await house.notifier.refresh([replace(end, notified=notices.notified_of(end.incident, closed=True, receipt={}))])
     assert house.one.firing() == house.two.firing() == []
 
 

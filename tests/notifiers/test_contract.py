@@ -20,7 +20,7 @@ class _FakeReader:
 
 
 class TestFakeNotifier(PermanentRefusalContract):
-    """What the tests of others tell."""
+    """What the tests of others deliver."""
 
     @pytest.fixture
     def reader(self) -> Reader:

@@ -85,7 +85,7 @@ async def test_without_an_external_url_there_are_no_links(hook: Hook) -> None:
 async def test_each_of_several_edits_is_a_delivery_of_its_own(hook: Hook) -> None:
     """What is broken besides comes, goes and comes again: a receiver that drops what it knows must not drop the last."""
     notifier = a_webhook(hook)
-    notified = notices.told_of(notices.an_incident(), shown="before")
+    notified = notices.notified_of(notices.an_incident(), shown="before")
     for also in ((Fault.PROVIDER_FAILING,), (), (Fault.PROVIDER_FAILING,), ()):
         notice = notices.a_notice(Reason.EDITED, notices.an_incident(notices.a_diagnosis(also=also)), notified=notified)
         hook.receiver.script.append(html(500))
@@ -97,8 +97,8 @@ async def test_each_of_several_edits_is_a_delivery_of_its_own(hook: Hook) -> Non
     assert len(set(deliveries)) == 4
 
 
-async def test_what_is_only_an_edit_elsewhere_is_told(hook: Hook) -> None:
-    """A machine may want to know. A silence without an end is one, although there is no date to be told."""
+async def test_what_is_only_an_edit_elsewhere_is_reported(hook: Hook) -> None:
+    """A machine may want to know. A silence without an end is one, although there is no date to be given."""
     endless = replace(notices.silenced(), silenced_until=float("inf"))
     for notice in (notices.silenced(), endless, notices.again()):
         await a_webhook(hook).deliver(notice)

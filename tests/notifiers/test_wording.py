@@ -8,35 +8,14 @@ from monitor.core.faults import FAULTS
 from monitor.core.incident import Losses, Reason, TimelineEntry
 from monitor.core.model import Fault, Severity
 from monitor.notifiers import wording
-from monitor.notifiers.wording import Style, duration, utc
+from monitor.notifiers.wording import Style, utc
 from tests.fakes.clock import START
 from tests.notifiers import notices
-from tests.notifiers.notices import a_diagnosis, a_notice, an_incident, told_of
+from tests.notifiers.notices import a_diagnosis, a_notice, an_incident, notified_of
 
 PLAIN = Style(
     foreign=lambda text, limit: text[:limit], mixed=lambda text, limit: text[:limit], when=utc, code=str, bold=str
 )
-
-
-@pytest.mark.parametrize(
-    ("seconds", "words"),
-    [
-        (0, "0 s"),
-        (59.9, "59 s"),
-        (60, "1 min"),
-        (3599, "59 min"),
-        (3600, "1 h"),
-        (3900, "1 h 5 min"),
-        (86_400, "1 d"),
-        (200_000, "2 d 7 h"),
-        (-1, "an unknown time"),
-        (float("inf"), "an unknown time"),
-        (float("nan"), "an unknown time"),
-    ],
-)
-def test_a_duration_has_at_most_two_units(seconds: float, words: str) -> None:
-    """Nobody needs seconds after hours."""
-    assert duration(seconds) == words
 
 
 @pytest.mark.parametrize("moment", [0.0, -1e300, 1e300, float("inf"), float("nan")])
@@ -74,7 +53,7 @@ def test_a_name_is_known_for_as_long_as_it_was_borne_last() -> None:
         ]
     ]
     incident = an_incident(a_diagnosis(Fault.PROVIDER_FAILING), timeline=tuple(timeline))
-    notified = told_of(incident, fault=Fault.CONFIG_DRIFT)
+    notified = notified_of(incident, fault=Fault.CONFIG_DRIFT)
     news = wording.news(a_notice(Reason.CHANGED, incident, at=START + 360, notified=notified), PLAIN)
     assert "config_drift fixed after 4 min; still: The model provider is failing (provider_failing)" in news
 
@@ -82,7 +61,7 @@ def test_a_name_is_known_for_as_long_as_it_was_borne_last() -> None:
 def test_a_loss_whose_hop_is_found_out_is_not_called_fixed() -> None:
     """The traces are still lost: only more is known of where."""
     incident = an_incident(a_diagnosis(Fault.EXPORT_FAILING))
-    notified = told_of(incident, fault=Fault.TRACE_MISSING)
+    notified = notified_of(incident, fault=Fault.TRACE_MISSING)
     news = wording.news(a_notice(Reason.CHANGED, incident, at=START + 60, notified=notified), PLAIN)
     assert news.endswith(
         "trace_missing turned out to be: Traces are lost between TrueFoundry and Traceloop (export_failing)"
@@ -96,7 +75,7 @@ def test_a_loss_that_is_over_or_new_is_no_turn_of_the_other(before: Fault, after
     """Only a loss turns out to be another."""
     incident = an_incident(a_diagnosis(after))
     news = wording.news(
-        a_notice(Reason.CHANGED, incident, at=START + 60, notified=told_of(incident, fault=before)), PLAIN
+        a_notice(Reason.CHANGED, incident, at=START + 60, notified=notified_of(incident, fault=before)), PLAIN
     )
     assert news.endswith(f"{before} fixed after 1 min; still: {FAULTS[after].title} ({after})")
 
@@ -107,7 +86,7 @@ def test_a_loss_that_is_over_or_new_is_no_turn_of_the_other(before: Fault, after
 def test_what_is_explained_is_named_below_the_first_line_only(before: Severity, news: str) -> None:
     """Also where the reader knows the incident by that name."""
     incident = an_incident(a_diagnosis(Fault.EXPORTER_DISABLED, explained=(Fault.TRACE_LATE,)))
-    notified = told_of(incident, fault=Fault.TRACE_LATE, severity=before)
+    notified = notified_of(incident, fault=Fault.TRACE_LATE, severity=before)
     notice = a_notice(Reason.CHANGED, incident, at=START + 60, notified=notified)
     first = wording.news(notice, PLAIN)
     assert first.endswith(f"Trace export is switched off (exporter_disabled){news}")
@@ -154,7 +133,7 @@ def test_late_and_lost_traces_are_named_as_far_as_there_is_room() -> None:
     """And how many more there are."""
     losses = Losses(sent=9, late=1, lost=7, longest_delay=412.0, late_ids=("aa",), lost_ids=("bb", "cc"))
     assert wording.losses(a_notice(Reason.RESOLVED, an_incident(closed_at=START, losses=losses)), PLAIN) == [
-        "9 canaries: 1 arrived in time, 1 arrived late (after 412 s), 7 lost.",
+        "9 canaries: 1 arrived in time, 1 arrived late (after 6 min 52 s), 7 lost.",
         "Late, the longest first: aa",
         "Lost, the newest first: bb, cc and 5 more",
     ]

@@ -152,7 +152,7 @@ async def _slack(remote: Remote) -> str:
         await bot.deliver(notices.opened())
     except Undeliverable as error:
         return "never" if error.permanent else "perhaps" if error.unknown else "later"
-    return "told"
+    return "delivered"
 
 
 JUDGES: Mapping[str, Judge] = {

@@ -60,7 +60,7 @@ async def an_app(sandbox: Sandbox) -> AsyncIterator[App]:
         await app.client.close()  # type: ignore[no-untyped-call]
 
 
-async def test_an_app_hears_a_press_acknowledges_it_and_answers_the_person() -> None:
+async def test_an_app_receives_a_press_acknowledges_it_and_answers_the_person() -> None:
     """By slack-sdk alone: connect, hello, envelope, acknowledgement, `response_url`."""
     async with serve() as sandbox:
         slack = sandbox.world.slack
@@ -106,7 +106,7 @@ async def test_a_connection_wants_an_app_token_and_its_own_ticket() -> None:
                     assert answer.status in {403, 404}
 
 
-async def test_who_is_in_a_group_is_told_with_the_scope_for_it(asker: Asker, sandbox: Sandbox) -> None:
+async def test_who_is_in_a_group_is_shown_with_the_scope_for_it(asker: Asker, sandbox: Sandbox) -> None:
     """Else the scope is missing; a group that is not there is no empty one."""
     members = await asker.slack("usergroups.users.list", usergroup=ON_CALL_GROUP)
     assert members == {"ok": True, "users": [ON_CALL]}

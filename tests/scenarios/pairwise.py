@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Mapping
+from functools import cache
 from itertools import combinations
 
 from monitor.sandbox import SWITCHES
@@ -10,6 +11,7 @@ _Pair = tuple[tuple[str, str], tuple[str, str]]
 _CANDIDATES = 60
 
 
+@cache  # two modules are made of it, in each process that collects them
 def covering_array() -> list[dict[str, str]]:
     """Combinations of the sandbox's switches; the same ones in every run.
 

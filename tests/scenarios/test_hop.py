@@ -60,7 +60,7 @@ async def test_metrics_that_cannot_be_read_alarm_nobody(breaks: tuple[str, ...])
     async with house(Variant().vary(words)) as home:
         await home.break_(*breaks)
         await home.settle_in()
-        await home.advance(2 * HOUR)
+        await home.advance(HOUR)
         assert (home.notified, home.state.confirmed) == ([], {})
         await home.break_("trace_not_created")
         status = 503 if breaks else 404

@@ -82,10 +82,10 @@ async def test_no_more_canaries_are_sent_in_a_day_than_its_budget(seed: int) -> 
     async with house(seed=seed, targets=FEW) as home:
         canaries = Canaries(home, takes=0.2)
         home.put_between(Host.GATEWAY, canaries)
-        home.clock.jump(13 * HOUR)  # 21:00 UTC
+        home.clock.jump(15 * HOUR)  # 23:00 UTC
         for _ in range(50):
             home.run_now()
-            await home.advance(chance.uniform(1, 12) * MINUTE)
+            await home.advance(chance.uniform(0.5, 4) * MINUTE)
             if chance.random() < 0.1:
                 await (home.stop() if chance.random() < 0.5 else home.kill())
                 await home.start()
@@ -107,7 +107,7 @@ async def test_a_smaller_budget_holds_from_the_reload_on() -> None:
         sent = len(canaries.sent)
         assert sent >= 12
         await reload(home, {"max_per_day": 12})
-        for _ in range(30):
+        for _ in range(15):
             home.run_now()
             await home.advance(2 * MINUTE)
         assert len(canaries.sent) == sent

@@ -91,7 +91,7 @@ class Story:
             self.home.put_between(Host.TRACELOOP, _crash)
         else:
             await self.home.break_(_in_the_sandbox(name, content=self.home.sandbox.world.content))
-        await self._is_told()
+        await self._is_reported()
 
     async def fix(self, name: str) -> None:
         """Fix one of them."""
@@ -100,9 +100,9 @@ class Story:
             self.home.put_between(Host.TRACELOOP, None)
         else:
             await self.home.fix(_in_the_sandbox(name, content=self.home.sandbox.world.content))
-        await self._is_told()
+        await self._is_reported()
 
-    async def _is_told(self) -> None:
+    async def _is_reported(self) -> None:
         """What must be reported is reported in time, and stays."""
         home = self.home
         self.beliefs.append(believe(self.beliefs[-1], self.broken))

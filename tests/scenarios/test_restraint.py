@@ -5,6 +5,7 @@ from itertools import pairwise
 import pytest
 
 from monitor.core.model import CheckName, Fault, UnknownReason, Verdict
+from tests.sampling import sample
 from tests.scenarios.house import HOUR, MINUTE, House, house
 
 
@@ -14,6 +15,7 @@ def intervals(home: House, *, since: float = 0.0) -> list[int]:
     return [round(later - earlier) for earlier, later in pairwise(sent)]
 
 
+@pytest.mark.thorough
 async def test_after_429_the_cadence_doubles_up_to_half_an_hour() -> None:
     """Ten minutes, twenty, thirty, thirty; the first answer that is served ends it."""
     async with house() as home:
@@ -84,7 +86,7 @@ async def test_the_fast_cadence_spends_only_what_the_regular_one_does_not_need()
         assert home.state.budget.sent <= 58
 
 
-@pytest.mark.parametrize("fault", ["gateway_refused", "canary_rejected"])
+@pytest.mark.parametrize("fault", sample(["gateway_refused", "canary_rejected"], every=2))
 async def test_a_refused_canary_accuses_no_export(fault: str) -> None:
     """No trace could be made: nothing is said of traces, however long it lasts."""
     async with house() as home:

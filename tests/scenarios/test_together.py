@@ -68,6 +68,7 @@ async def test_a_backend_that_fails_mentions_once_for_all_targets_behind_it() ->
         assert len(home.calls) == 1
 
 
+@pytest.mark.thorough
 async def test_they_escalate_together() -> None:
     """Half an hour later, each in its thread and in the channel; the mention is one a minute again."""
     async with house(twins=TWINS) as home:

@@ -86,7 +86,7 @@ async def test_one_look_at_a_fault_in_any_variant(tmp_path: Path, name: str, wor
 
 @pytest.mark.parametrize(
     ("words", "name"),
-    sample(IN_TURN, every=15 * ROTATIONS),
+    sample(IN_TURN, every=30 * ROTATIONS),
     ids=[f"{number}-{name}" for number, (_, name) in enumerate(IN_TURN)],
 )
 async def test_a_fault_in_any_two_variants_at_once(words: dict[str, str], name: str) -> None:

@@ -297,7 +297,7 @@ def test_doubtful_settings_are_warned_of() -> None:
 
 
 def test_no_order_is_demanded_of_durations() -> None:
-    """Whoever wants to be told of lateness after the loss may be."""
+    """Whoever wants to be notified of lateness after the loss may be."""
     text = with_target(
         "checks: {arrival: {look_closer_after: 9m, late_after: 8m, missing_after: 1m, settle: 1s}, config: {every: 1s}}"
     )

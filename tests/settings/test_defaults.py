@@ -147,7 +147,7 @@ def test_without_canaries_no_arrival_is_checked() -> None:
     assert (checks.canary.enabled, checks.arrival.enabled, checks.control.enabled) == (False, False, True)
 
 
-def test_what_follows_from_a_mistake_is_not_told_besides() -> None:
+def test_what_follows_from_a_mistake_is_not_reported_besides() -> None:
     """A wrong control plane makes a wrong gateway; one complaint is enough."""
     assert complaints(MINIMAL.replace("https://acme", "acme")) == [
         "config.yaml:3: targets.prod.control_plane.url: is not a URL; allowed: https://host[:port][/path], or http://"

@@ -60,7 +60,7 @@ def test_a_named_file_that_is_missing_is_an_error(tmp_path: Path, how: str) -> N
 
 
 def test_a_directory_in_place_of_the_file_is_an_error(tmp_path: Path) -> None:
-    """It is told in words, not by a traceback."""
+    """It is reported in words, not by a traceback."""
     with pytest.raises(ConfigError, match="cannot be read: Is a directory"):
         load(str(tmp_path), {}, tmp_path)
 
@@ -147,8 +147,8 @@ defaults:
     assert targets["one"].traceloop.api_key.get() == "b"
 
 
-def test_a_mistake_in_defaults_is_told_once_and_where_it_stands() -> None:
-    """Two targets inherit it, one line complains, under the path that has to be mended."""
+def test_a_mistake_in_defaults_is_reported_once_and_where_it_stands() -> None:
+    """Two targets inherit it, one line complains, under the path that has to be fixed."""
     text = MINIMAL + "  other: {}\ndefaults:\n  checks: {canary: {every: often}}\n"
     refused = complaints(text)
     assert [line for line in refused if "every" in line] == [

@@ -6,7 +6,7 @@ from tests.settings.samples import MINIMAL, complaints, with_target
 
 
 @pytest.mark.parametrize("text", ["", "# nothing yet\n"])
-def test_an_empty_file_is_told_as_such(text: str) -> None:
+def test_an_empty_file_is_reported_as_such(text: str) -> None:
     """There is no target in it."""
     assert complaints(text) == [
         "config.yaml (there is nothing in it): targets: is empty: there is nothing to monitor; at least one target is needed"
@@ -35,7 +35,7 @@ def test_no_targets_are_an_error(text: str) -> None:
     ],
 )
 def test_a_list_or_a_value_where_a_mapping_belongs(more: str, said: str) -> None:
-    """Told with the keys that are allowed there."""
+    """Reported with the keys that are allowed there."""
     assert complaints(more)[0].startswith(said)
 
 
@@ -89,7 +89,7 @@ def test_a_list_or_a_value_where_a_mapping_belongs(more: str, said: str) -> None
         ),
     ],
 )
-def test_a_wrong_setting_is_told_in_one_line(line: str, said: str) -> None:
+def test_a_wrong_setting_is_reported_in_one_line(line: str, said: str) -> None:
     """With file, line, path, and what is allowed."""
     (refused,) = complaints(f"{MINIMAL}{line}\n")
     assert refused.startswith(f"config.yaml:6: {said}")
@@ -118,7 +118,7 @@ def test_a_wrong_setting_is_told_in_one_line(line: str, said: str) -> None:
         ("labels: {team: [x], '9f86d081884c7d65': [y]}", "labels.team: is a list where a single value belongs"),
     ],
 )
-def test_a_wrong_setting_of_a_target_is_told_in_one_line(line: str, said: str) -> None:
+def test_a_wrong_setting_of_a_target_is_reported_in_one_line(line: str, said: str) -> None:
     """With the target in its path."""
     assert complaints(with_target(line))[0].startswith(f"config.yaml:6: targets.prod.{said}")
 
@@ -156,15 +156,15 @@ def test_a_target_has_a_simple_name(name: str) -> None:
     assert "has a name that no target can have; allowed: up to 63 of a-z, 0-9 and `-`, no `-` first" in line
 
 
-def test_a_misspelt_key_is_not_told_as_missing_besides() -> None:
+def test_a_misspelt_key_is_not_reported_as_missing_besides() -> None:
     """One mistake, one line."""
     assert complaints(MINIMAL.replace("environment:", "enviroment:")) == [
         "config.yaml:5: targets.prod.traceloop.enviroment: unknown key; did you mean `environment`?"
     ]
 
 
-def test_all_mistakes_are_told_at_once_in_the_order_of_the_file() -> None:
-    """Nobody likes to mend a file ten times."""
+def test_all_mistakes_are_reported_at_once_in_the_order_of_the_file() -> None:
+    """Nobody likes to fix a file ten times."""
     text = MINIMAL + "log: {level: x}\nserver: {port: y}\nheartbeat: {every: z}\nhtpp: {}\n"
     assert [line.split(": ")[0] for line in complaints(text)] == [f"config.yaml:{line}" for line in range(6, 10)]
 

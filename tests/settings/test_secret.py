@@ -100,7 +100,7 @@ def test_a_pipe_in_place_of_a_secret_file_does_not_hang(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
 def test_an_unreadable_secret_file_is_an_error(tmp_path: Path) -> None:
-    """Permissions are told in words."""
+    """Permissions are reported in words."""
     write(tmp_path, "x").chmod(0)
     assert complaints(TWIN, cwd=tmp_path)[0].endswith("api_key_file: cannot be read: Permission denied")
 
@@ -248,7 +248,7 @@ def test_a_secret_file_is_read_again_when_it_changes(tmp_path: Path) -> None:
 def test_an_unreadable_file_keeps_the_last_good_value_and_reports_once(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, broken: str
 ) -> None:
-    """At run time a broken file is no reason to stop; the log and the page say so until it is mended."""
+    """At run time a broken file is no reason to stop; the log and the page say so until it is fixed."""
     file = write(tmp_path, "good-key\n")
     secret = SecretSource.from_file(file)
     if broken == "gone":
@@ -447,7 +447,7 @@ def test_another_services_token_is_refused_before_it_is_sent(text: str, path: st
     ],
 )
 def test_what_cannot_post_is_no_bot_token(token: str, what: str) -> None:
-    """Nobody would be told of anything."""
+    """Nobody would be notified of anything."""
     (line,) = complaints(MINIMAL + f"alerting: {{slack: {{bot_token: '{token}', channel: C1}}}}\n")
     assert f"alerting.slack.bot_token: {what}" in line
     assert "Secret" not in line

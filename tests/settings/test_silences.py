@@ -109,7 +109,7 @@ def test_days_may_be_written_as_ranges(days: str, meant: str) -> None:
         ),
     ],
 )
-def test_a_wrong_window_is_told(text: str, said: str) -> None:
+def test_a_wrong_window_is_reported(text: str, said: str) -> None:
     """A silence that never ends, or never begins, is a mistake."""
     assert complaints(f"{MINIMAL}silences: [{text}]\n")[0].startswith(f"config.yaml:6: {said}")
 

@@ -193,7 +193,7 @@ def test_what_kubernetes_injects_for_a_service_of_our_name_is_ignored() -> None:
 
 
 def test_a_variable_that_only_looks_injected_is_not_ignored() -> None:
-    """`TRACE_MONITOR_PORT=9797` is an operator's wish, so it is told how to make it come true."""
+    """`TRACE_MONITOR_PORT=9797` is an operator's wish, so the message says how to make it come true."""
     for name in ("TRACE_MONITOR_PORT", "TRACE_MONITOR_SERVER_PORT"):
         assert complaints(MINIMAL, {name: "9797"}) == [
             f"{name}: unknown variable; did you mean TRACE_MONITOR_SERVER__PORT?"
@@ -222,7 +222,7 @@ def test_the_variables_of_the_program_itself_are_known() -> None:
     assert loaded(MINIMAL, environ).warnings == loaded(MINIMAL).warnings
 
 
-def test_text_that_is_no_json_is_told_with_the_variables_name() -> None:
+def test_text_that_is_no_json_is_reported_with_the_variables_name() -> None:
     """The value is not repeated."""
     (line,) = complaints(MINIMAL, {"TRACE_MONITOR_TARGETS__PROD__LABELS": '{"team": '})
     assert line.startswith("TRACE_MONITOR_TARGETS__PROD__LABELS: targets.prod.labels: is not YAML in column")
@@ -345,7 +345,7 @@ def test_entries_of_others_are_one_warning(tmp_path: Path) -> None:
     )
 
 
-def test_an_unusable_entry_is_told_with_its_name(tmp_path: Path) -> None:
+def test_an_unusable_entry_is_reported_with_its_name(tmp_path: Path) -> None:
     """Not with what it holds."""
     (tmp_path / ENTRY).write_text("two words")
     os.mkfifo(tmp_path / "server__read_token")

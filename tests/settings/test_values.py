@@ -138,7 +138,7 @@ def test_a_route_of_alertmanager_is_understood_as_its_url(below: str) -> None:
         assert read.alerting.alertmanager.urls == (base,)
 
 
-def test_one_alertmanager_in_two_spellings_is_told_once() -> None:
+def test_one_alertmanager_in_two_spellings_is_reported_once() -> None:
     """The first spelling stays."""
     given = "['http://am:9093', 'HTTP://AM:9093/api/v2/alerts', 'http://b:80', 'http://b/']"
     read = settings(MINIMAL + f"alerting: {{alertmanager: {{urls: {given}}}}}\n")

@@ -1,4 +1,4 @@
-"""What was recorded, judged and told once more: by the thresholds of then it is the same story, by others another one."""
+"""What was recorded, judged and reported once more: by the thresholds of then it is the same story, by others another one."""
 
 import asyncio
 import json
@@ -14,7 +14,7 @@ from monitor.core.state import State
 from monitor.settings import Loaded, parse
 from monitor.simulate.replay import replay
 from monitor.simulate.slack import ShownIn
-from monitor.simulate.story import Told
+from monitor.simulate.story import Simulation
 from monitor.store.snapshot import Snapshot
 from tests.fakes.clock import START
 from tests.scenarios.house import DEMO, MENTION, MINUTE, House, house, merge
@@ -73,14 +73,14 @@ async def past_of(home: House) -> Past:
     return Past(configuration, snapshot, [(at, text.partition("\n")[0]) for at, text in texts])
 
 
-async def replayed(past: Past, **more: Any) -> Told:
-    """Judge and tell it once more."""
+async def replayed(past: Past, **more: Any) -> Simulation:
+    """Judge and report it once more."""
     found = await asyncio.to_thread(replay, past.loaded(**more), past.snapshot, (DEMO,), START)
     assert found is not None
     return found
 
 
-def lines(found: Told) -> list[Line]:
+def lines(found: Simulation) -> list[Line]:
     """The first line of each new text, and when it came."""
     return [
         (dispatching.until, shown.text.partition("\n")[0])
@@ -109,7 +109,7 @@ def lines(found: Told) -> list[Line]:
     ],
     ids=lambda troubles: " ".join(fault for fault, _ in troubles),
 )
-async def test_by_the_thresholds_of_then_it_is_told_as_it_was(troubles: list[tuple[str, float]]) -> None:
+async def test_by_the_thresholds_of_then_it_is_reported_as_it_was(troubles: list[tuple[str, float]]) -> None:
     """The same texts in the same order, each near its moment; the same counts of everything."""
     past = await recorded(*troubles)
     found = await replayed(past)
@@ -127,26 +127,34 @@ async def test_by_the_thresholds_of_then_it_is_told_as_it_was(troubles: list[tup
 # --- would this have paged me?
 
 FLAPPING = (("gateway_unreachable", 1.0), ("gateway_unreachable", 1.0))
+_flapped: list[Past] = []
+
+
+async def flapped() -> Past:
+    """One past for all that is tried on it: nothing that is replayed changes it."""
+    if not _flapped:
+        _flapped.append(await recorded(*FLAPPING))
+    return _flapped[0]
 
 
 async def test_more_patience_would_have_paged_nobody() -> None:
     """A minute of failing looks is not enough for twenty of them; what was notified then is counted beside."""
-    past = await recorded(*FLAPPING)
+    past = await flapped()
     found = await replayed(past, alerting={"fail_after": 20})
     assert (found.story.summary().incidents, found.story.summary().mentions) == (0, 0)
     assert found.notified.mentions == 2
 
 
 async def test_another_severity_mentions_nobody() -> None:
-    """It is told all the same."""
-    past = await recorded(*FLAPPING)
+    """It is reported all the same."""
+    past = await flapped()
     found = await replayed(past, alerting={"severity": {"gateway_unreachable": "warning"}})
     assert (found.story.summary().messages, found.story.summary().mentions) == (found.notified.messages, 0)
 
 
 async def test_a_window_would_have_kept_it_quiet() -> None:
     """Silences of the present configuration count; what they cover is noted."""
-    past = await recorded(*FLAPPING)
+    past = await flapped()
     window = {"target": "demo", "from": "2027-01-15T07:00:00Z", "to": "2027-01-16T08:00:00Z"}
     found = await replayed(past, silences=[window])
     assert (found.story.summary().incidents, found.story.summary().messages) == (2, 0)
@@ -174,7 +182,7 @@ async def test_whoever_took_the_incident_then_takes_it_again() -> None:
     assert any("acknowledged by ada" in shown.text for each in found.story.attempts for shown in each.shown)
 
 
-async def test_nothing_recorded_is_nothing_to_tell() -> None:
+async def test_nothing_recorded_is_nothing_to_report() -> None:
     """Neither of a target that was never looked at, nor of another time."""
     past = await recorded()
     assert replay(past.loaded(), Snapshot(), (DEMO,), START) is None

@@ -1,4 +1,4 @@
-"""What a simulation prints is what the daemon would tell, at the time at which it would tell it."""
+"""What a simulation prints is what the daemon would send, at the time at which it would send it."""
 
 import asyncio
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ class Trouble:
     ends: float
 
 
-EXPORTER_OFF = [Trouble("exporter_disabled", 2 * MINUTE, 20 * MINUTE)]
+EXPORTER_OFF = [Trouble("exporter_disabled", 2 * MINUTE, 10 * MINUTE)]
 GATEWAY_DOWN_FOR_LONG = [Trouble("gateway_unreachable", 3 * MINUTE, 5 * HOUR)]
 SLACK_DOWN_MEANWHILE = [
     Trouble("slack_unreachable", MINUTE, 12 * MINUTE),
@@ -45,7 +45,7 @@ class Notified:
     mention: bool
 
 
-async def told_by_the_daemon(troubles: list[Trouble], until: float) -> list[Notified]:
+async def reported_by_the_daemon(troubles: list[Trouble], until: float) -> list[Notified]:
     """The whole daemon against the whole sandbox, on the tests' own clock."""
     async with house() as home:
         changes = sorted(
@@ -61,7 +61,7 @@ async def told_by_the_daemon(troubles: list[Trouble], until: float) -> list[Noti
 
 
 def read(home: House) -> list[Notified]:
-    """What stands in Slack, with the reasons that the teller reported."""
+    """What stands in Slack, with the reasons that the dispatcher gave."""
     reasons = [
         event.reason.value
         for event in home.events
@@ -107,7 +107,7 @@ def _words(fault: str) -> str:
 @pytest.mark.parametrize(
     ("troubles", "until", "reasons"),
     [
-        (EXPORTER_OFF, 40 * MINUTE, ["opened", "resolved"]),
+        (EXPORTER_OFF, 25 * MINUTE, ["opened", "resolved"]),
         pytest.param(
             GATEWAY_DOWN_FOR_LONG,
             5.5 * HOUR,
@@ -118,11 +118,11 @@ def _words(fault: str) -> str:
     ],
     ids=["exporter off", "gateway down for five hours", "Slack down meanwhile"],
 )
-async def test_the_same_story_is_told_by_the_daemon_and_by_a_simulation(
+async def test_the_same_story_is_reported_by_the_daemon_and_by_a_simulation(
     troubles: list[Trouble], until: float, reasons: list[str]
 ) -> None:
     """Moment by moment: the same reasons, the same first lines, the same mentions."""
-    real = await told_by_the_daemon(troubles, until)
+    real = await reported_by_the_daemon(troubles, until)
     notified = await asyncio.to_thread(simulated, troubles, until)  # a loop of its own
     assert [each.reason for each in real] == reasons
     assert [(each.reason, each.first_line, each.mention) for each in notified] == [

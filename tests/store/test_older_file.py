@@ -149,7 +149,7 @@ def test_the_newest_look_is_what_its_result_says() -> None:
 
 
 @pytest.mark.parametrize(("at", "sound"), [(START, True), ("noon", False)])
-def test_whether_it_is_sound_is_told_by_what_stands_under_its_own_names(at: object, sound: bool) -> None:
+def test_whether_it_is_sound_is_judged_by_what_stands_under_its_own_names(at: object, sound: bool) -> None:
     """Else nothing of a trend would be looked at, and a damaged one left out without a copy of the file."""
     trend = {"last": {"at": at, "took": 0.5, "verdict": "pass", "summary": ""}}
     document = json.dumps({"target": "prod", "trends": {"config": trend}})

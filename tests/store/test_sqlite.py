@@ -207,7 +207,7 @@ def test_the_fingerprint_key_is_there_once_the_store_is_open(path: Path) -> None
 async def test_two_daemons_do_not_share_a_file(
     store: SqliteStore, path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The second one waits for five minutes, says so once, and is told why it may not start; the first goes on undisturbed."""
+    """The second one waits for five minutes, says so once, and is given the reason; the first goes on undisturbed."""
     clock = FakeClock()
     second = a_store(path, clock)
     opening = asyncio.ensure_future(second.open())
@@ -377,7 +377,7 @@ async def test_a_disk_that_fills_up_is_reported_once_and_nothing_is_lost(
     assert state.silences == (Silence(id="s"),)
 
 
-async def test_looks_are_folded_only_into_what_was_really_written(store: SqliteStore) -> None:
+async def test_looks_are_merged_only_into_what_was_really_written(store: SqliteStore) -> None:
     """After a transaction that was undone the next look begins an entry of its own."""
 
     def look(at: float) -> None:
@@ -409,7 +409,7 @@ async def test_a_disk_that_hangs_holds_up_nobody(path: Path, caplog: pytest.LogC
 
 
 async def test_a_caller_that_gives_up_does_not_undo_the_save(store: SqliteStore) -> None:
-    """A check that is cancelled while its state is being written has still been heard."""
+    """A check that is cancelled while its state is being written has still been applied."""
     hanging = hang(store)
     saving = asyncio.create_task(store.save(a_state(1)))
     await asyncio.sleep(0)

@@ -104,7 +104,7 @@ class StoreContract:
         assert (await store.load()).silences == ()
 
     async def test_a_forgotten_target_is_gone(self, store: Store) -> None:
-        """A removed target's state goes once it has been told; forgetting an unknown one is no error."""
+        """A removed target's state goes once it has been reported; forgetting an unknown one is no error."""
         await store.save(TargetState(target=PROD))
         await store.save(TargetState(target=STAGING))
         await store.forget(PROD)
@@ -155,7 +155,7 @@ class StoreContract:
         record(store, Ticked(at=START))
         assert await store.history() == ()
 
-    async def test_looks_that_say_the_same_are_folded(self, store: Store) -> None:
+    async def test_looks_that_say_the_same_are_merged(self, store: Store) -> None:
         """Three quiet looks are one entry with the time of the last; the other target's and the failing one are others."""
         record(store, a_look(START), a_look(START + 15, passing("well, in 31 ms")))
         record(store, a_look(START + 20), target=STAGING)
@@ -167,7 +167,7 @@ class StoreContract:
             (START + 60, START + 60, 1),
         ]
 
-    async def test_looks_that_weigh_differently_are_not_folded(self, store: Store) -> None:
+    async def test_looks_that_weigh_differently_are_not_merged(self, store: Store) -> None:
         """Another severity, conclusive evidence, another configuration, another certificate."""
         suspicion = Suspicion(fault=Fault.CONFIG_DRIFT, summary="drift")
         critical = replace(suspicion, severity=Severity.CRITICAL)
@@ -184,7 +184,7 @@ class StoreContract:
         )
         assert [kept.times for kept in await store.history()] == [1, 1, 1, 2, 1]
 
-    async def test_looks_for_one_trace_are_folded_while_they_show_the_same(self, store: Store) -> None:
+    async def test_looks_for_one_trace_are_merged_while_they_show_the_same(self, store: Store) -> None:
         """Nothing, then a span; also where another trace is looked for in between, and where a look fails."""
 
         def looked(canary: str, at: float, *spans: SpanFact) -> TraceLooked:

@@ -265,7 +265,7 @@ def a_look(
 
 
 def a_notice(outcome: str, detail: str = "") -> NoticeHandled:
-    """One attempt to tell Slack."""
+    """One attempt to notify Slack."""
     return NoticeHandled(notifier="slack", target=PROD, at=1.0, reason=Reason.OPENED, outcome=outcome, detail=detail)
 
 
@@ -348,14 +348,14 @@ def test_a_look_says_everything_that_is_known(caplog: pytest.LogCaptureFixture) 
     assert caplog.messages == ["403"]
 
 
-def test_a_check_is_told_once_when_it_breaks_and_once_when_it_is_back(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_check_is_reported_once_when_it_breaks_and_once_when_it_is_back(caplog: pytest.LogCaptureFixture) -> None:
     """Every other look is for those who debug; two checks do not hide each other."""
     looks = [a_look(verdict) for verdict in (Verdict.PASS, Verdict.PASS, Verdict.FAIL, Verdict.FAIL, Verdict.PASS)]
     lines = received(caplog, *looks, a_look(Verdict.PASS, check=CheckName.CONTROL))
     assert [level for level, _ in lines] == ["INFO", "DEBUG", "INFO", "DEBUG", "INFO", "INFO"]
 
 
-def test_a_notifier_that_keeps_failing_is_told_once_until_it_fails_differently(
+def test_a_notifier_that_keeps_failing_is_reported_once_until_it_fails_differently(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """A Slack that is down for an hour is one warning, another reason is another, and so is the next outage."""
@@ -364,8 +364,8 @@ def test_a_notifier_that_keeps_failing_is_told_once_until_it_fails_differently(
     assert [level for level, _ in lines] == ["WARNING", "DEBUG", "WARNING", "DEBUG", "INFO", "WARNING"]
 
 
-def test_targets_with_channels_of_their_own_are_not_told_of_in_turn(caplog: pytest.LogCaptureFixture) -> None:
-    """Each is told of once, although the other fails differently in between."""
+def test_targets_with_channels_of_their_own_are_not_reported_in_turn(caplog: pytest.LogCaptureFixture) -> None:
+    """Each is reported once, although the other fails differently in between."""
     mine = a_notice("failed", "channel_not_found of C0A")
     other = replace(mine, target=TargetName("other"), detail="is_archived of C0B")
     assert [level for level, _ in received(caplog, mine, other, mine, other)] == [

@@ -62,7 +62,7 @@ def an_incident(target: TargetName = PROD, **fields: Any) -> Incident:
 
 
 def a_broken_target() -> dict[str, Any]:
-    """As the status object tells of that incident."""
+    """As the status object shows that incident."""
     return described(
         "fail",
         fault="exporter_disabled",

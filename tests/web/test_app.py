@@ -377,7 +377,9 @@ class TestEveryAnswer:
             ("POST", "/api/v1/silences/s", {"GET", "HEAD", "DELETE"}),
         ],
     )
-    async def test_a_wrong_method_is_told_the_right_ones(self, method: str, path: str, allowed: set[str]) -> None:
+    async def test_a_wrong_method_is_answered_with_the_right_ones(
+        self, method: str, path: str, allowed: set[str]
+    ) -> None:
         """405 with all of them."""
         answer = await Site().change(method, path)
         assert answer.status_code == 405

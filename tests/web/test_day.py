@@ -96,7 +96,7 @@ def test_the_strip_has_a_mark_with_time_and_trace_for_every_canary() -> None:
     """And says it all in words; what did not arrive in time is listed."""
     strip = day_strip((a_dot(7200), a_dot(3600, Kind.MISSING, None), a_dot(60, Kind.AWAITED, None)), START)
     assert [mark.title for mark in strip.marks] == [
-        f"06:00 UTC: arrived after 4.0 s, trace {'ab' * 16}",
+        f"06:00 UTC: arrived after 4 s, trace {'ab' * 16}",
         f"07:00 UTC: missing, trace {'ab' * 16}",
         f"07:59 UTC: awaited, trace {'ab' * 16}",
     ]

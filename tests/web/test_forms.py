@@ -261,7 +261,7 @@ async def test_a_resolved_incident_says_what_became_of_its_canaries() -> None:
     page = Reader((await site.get("/incidents/over")).text)
     assert "resolved 2027-01-15 07:59 UTC after 15 min" in page.text
     assert "Resolved because traces arrive again" in page.text
-    assert "9 canaries: 7 arrived in time, 1 arrived late (after 310 s), 1 lost" in page.text
+    assert "9 canaries: 7 arrived in time, 1 arrived late (after 5 min 10 s), 1 lost" in page.text
     assert f"Lost: {'cd' * 16}" in page.text
     assert f"Late: {'ab' * 16}" in page.text
     assert "Admin token" not in page.text

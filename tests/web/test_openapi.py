@@ -23,7 +23,7 @@ from tests.fakes.clock import START
 from tests.web.site import ADMIN, PROD, Site, a_state, resolved
 
 
-def told(story: Story) -> dict[str, Any]:
+def status_of(story: Story) -> dict[str, Any]:
     """What the daemon says of a target at the end of its story."""
     incidents = [describe_incident(one) for one in story.state.incidents]
     return {**describe({"prod": (story.state, POLICY)}, story.now, live=True), "incidents": incidents}
@@ -39,7 +39,7 @@ def check(kind: Any, payload: Any) -> None:
 @pytest.mark.parametrize("story", [healthy, *(one for _, one, *_ in EVERY_FAULT)])
 def test_the_status_object_is_what_the_document_says(story: Any) -> None:
     """Of a healthy target and of each fault, key by key."""
-    check(models.StatusPayload, told(story()))
+    check(models.StatusPayload, status_of(story()))
 
 
 def test_incidents_and_silences_are_what_the_document_says() -> None:
@@ -89,7 +89,7 @@ async def test_it_is_served() -> None:
 
 
 class Patient(Site):
-    """A site that keeps what it is told, so that what was added can be read and ended."""
+    """A site that keeps what it is given, so that what was added can be read and ended."""
 
     def _do(self, *what: object) -> None:
         match what:
@@ -100,7 +100,7 @@ class Patient(Site):
 def a_site() -> Patient:
     """With something of everything."""
     story = healthy()
-    site = Patient(report=told(story), incidents=[describe_incident(resolved("i", 60.0))])
+    site = Patient(report=status_of(story), incidents=[describe_incident(resolved("i", 60.0))])
     site.state = State(
         targets={PROD: a_state(PROD), TargetName("eu"): story.state}, silences=(Silence(id="s", ends_at=START + 60),)
     )

@@ -78,7 +78,7 @@ def buttons(notice: Notice) -> list[dict[str, Any]]:
 
 
 def press_of(payload: Mapping[str, Any], team: str) -> Press:
-    """The press that a payload tells of. Raises Ignored: it is something else, or another workspace's."""
+    """The press that a payload describes. Raises Ignored: it is something else, or another workspace's."""
     if payload.get("type") != "block_actions":
         raise Ignored("it is no press of a button")
     if _text(payload, "team", "id") != team:
@@ -87,7 +87,7 @@ def press_of(payload: Mapping[str, Any], team: str) -> Press:
     pressed = actions[0] if isinstance(actions, list) and len(actions) == 1 else None
     if not isinstance(pressed, Mapping):
         raise Ignored("it names no button")
-    if str(pressed.get("action_id")).startswith("open-"):  # a link: Slack has opened it, and tells the program too
+    if str(pressed.get("action_id")).startswith("open-"):  # a link: Slack has opened it, and notifies the program too
         raise Ignored("it is a link", expected=True)
     try:
         action = Action(str(pressed.get("action_id")))

@@ -188,7 +188,7 @@ class Buttons:
         proxy, trust = self.dial(url)
         socket = _Socket(url, logger=self._logger, proxy=proxy, trust=trust, ping_every=self.ping_every)
 
-        async def hear(_client: AsyncBaseSocketModeClient, message: Mapping[str, Any], _raw: str | None) -> None:
+        async def receive(_client: AsyncBaseSocketModeClient, message: Mapping[str, Any], _raw: str | None) -> None:
             if message.get("type") == "hello":
                 self._connected, self._why = True, ""
                 _log.info("connected for Slack's buttons")
@@ -196,7 +196,7 @@ class Buttons:
         async def take(client: AsyncBaseSocketModeClient, request: SocketModeRequest) -> None:
             await self._take(client, request, team)
 
-        socket.message_listeners.append(hear)
+        socket.message_listeners.append(receive)
         socket.socket_mode_request_listeners.append(take)
         try:
             async with self.clock.timeout(_CONNECT_WITHIN):

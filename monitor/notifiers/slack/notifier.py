@@ -248,7 +248,7 @@ async def _with_fallback(message: render.Message, send: Callable[[str, list[rend
 
 
 def _receipt(answer: SlackResponse) -> Mapping[str, str]:
-    """The channel's id as Slack tells it (a name cannot be edited by), and the message's timestamp.
+    """The channel's id as Slack returns it (a name cannot be edited by), and the message's timestamp.
 
     Empty if Slack took the message and does not say where it is: then the next notice is a fresh post.
     """

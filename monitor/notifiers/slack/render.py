@@ -125,10 +125,9 @@ def _paragraphs(
 
     First what is wrong and what that means, then the path with the broken hop, then what to do, and only then why.
     """
-    said = (wording.detail(notice, style), wording.impact(notice, style))
     head = [
         first(notice, style),
-        " ".join(filter(None, said)),
+        wording.meaning(notice, style),
         wording.path(notice),
         wording.together(notice, style),
         *wording.states(notice, style),

@@ -1,4 +1,4 @@
-"""A small Slack: it keeps what is posted, refuses what Slack would refuse, and says what it is told to say.
+"""A small Slack: it keeps what is posted, refuses what Slack would refuse, and answers what it is set to answer.
 
 The answers are those of https://docs.slack.dev/reference/methods/chat.postMessage, …/chat.update and of incoming webhooks.
 """

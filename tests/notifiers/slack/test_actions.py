@@ -126,7 +126,7 @@ def test_what_is_no_press_of_ours_is_ignored_with_its_reason(payload: Mapping[st
 
 
 def test_the_press_of_a_link_is_expected() -> None:
-    """Slack opens the page and tells the program too."""
+    """Slack opens the page and notifies the program too."""
     with pytest.raises(Ignored) as ignored:
         press_of(pressed("open-truefoundry"), TEAM)
     assert ignored.value.expected

@@ -47,7 +47,7 @@ def bot(reader: SlackReader) -> SlackBot:
 
 
 async def after_opening(bot: SlackBot, kind: str) -> Notice:
-    """Tell the opening; gives a later notice that knows its receipt."""
+    """Deliver the opening; gives a later notice that knows its receipt."""
     receipt = await bot.deliver(notices.opened())
     notice = KINDS[kind]()
     assert notice.notified is not None
@@ -101,7 +101,7 @@ async def test_an_edit_is_no_news(bot: SlackBot, slack: ScriptedSlack, kind: str
     assert slack.thread(slack.root()) == []
 
 
-async def test_what_is_found_after_the_end_is_put_right_wherever_the_end_was_told(
+async def test_what_is_found_after_the_end_is_put_right_wherever_the_end_was_reported(
     bot: SlackBot, slack: ScriptedSlack
 ) -> None:
     """In the root, and in the answer that was shown in the channel: both say the same of what is late and what is lost."""
@@ -112,7 +112,7 @@ async def test_what_is_found_after_the_end_is_put_right_wherever_the_end_was_tol
     notified = replace(resolved.notified, receipt=receipt, closed=True)
     edit = replace(resolved, reason=Reason.EDITED, incident=found, notified=notified, mention=False, broadcast=False)
     assert await bot.deliver(edit) == receipt
-    said = "9 canaries: 4 arrived in time, 5 arrived late (after up to 900 s)."
+    said = "9 canaries: 4 arrived in time, 5 arrived late (after up to 15 min)."
     (answer,) = slack.thread(slack.root())
     assert said in slack.root()["text"]
     assert said in answer["text"]
@@ -120,9 +120,9 @@ async def test_what_is_found_after_the_end_is_put_right_wherever_the_end_was_tol
 
 
 async def test_what_comes_back_goes_to_the_same_thread(bot: SlackBot, slack: ScriptedSlack) -> None:
-    """Again, in the channel too, with a mention; the end that was told is forgotten, so the next edit leaves it as it is."""
+    """Again, in the channel too, with a mention; the end that was reported is forgotten, so the next edit leaves it as it is."""
     receipt = await bot.deliver(await after_opening(bot, "resolved"))
-    again = replace(notices.again(), notified=notices.told_of(notices.an_incident(), closed=True, receipt=receipt))
+    again = replace(notices.again(), notified=notices.notified_of(notices.an_incident(), closed=True, receipt=receipt))
     assert "end" in receipt
     assert await bot.deliver(again) == {"channel": CHANNEL, "ts": slack.root()["ts"]}
     assert "resolved" not in slack.root()["text"]
@@ -132,7 +132,7 @@ async def test_what_comes_back_goes_to_the_same_thread(bot: SlackBot, slack: Scr
     assert MENTION in last["text"]
 
 
-async def test_what_a_webhook_told_before_gets_a_root(bot: SlackBot, slack: ScriptedSlack) -> None:
+async def test_what_a_webhook_reported_before_gets_a_root(bot: SlackBot, slack: ScriptedSlack) -> None:
     """Its receipt is empty."""
     notice = notices.reminder()
     assert notice.notified is not None
@@ -244,7 +244,7 @@ async def test_an_answer_that_does_not_say_where_the_message_is(bot: SlackBot, s
 
 
 @pytest.mark.parametrize("code", ["invalid_blocks", "invalid_blocks_format", "msg_too_long", "msg_blocks_too_long"])
-async def test_refused_blocks_are_told_once_more_in_plain_short_words(
+async def test_refused_blocks_are_reported_once_more_in_plain_short_words(
     bot: SlackBot, slack: ScriptedSlack, code: str
 ) -> None:
     """Posted, edited and answered: what broke, where and since when still get through, and whoever must be called is."""
@@ -413,7 +413,7 @@ def _introduced(headers: dict[str, str], **more: str) -> Said:
 
 
 async def test_the_bot_says_who_it_is_without_posting(bot: SlackBot, slack: ScriptedSlack) -> None:
-    """By auth.test (https://docs.slack.dev/reference/methods/auth.test); where scopes are not told, nothing is said of them."""
+    """By auth.test (https://docs.slack.dev/reference/methods/auth.test); where scopes are not shown, nothing is said of them."""
     slack.script.append(_introduced({"x-oauth-scopes": "chat:write, a:b"}, team="Acme", user="monitor"))
     assert await bot.identify() == BotIdentity(team="Acme", user="monitor", scopes=("chat:write", "a:b"))
     slack.script.append(_introduced({}))

@@ -40,7 +40,7 @@ OK = Reply(b"ok")
 MEMBERS = Reply({"ok": True, "users": ["U0123"]})
 
 
-class Desk:
+class Presses:
     """Does what is pressed, and remembers it."""
 
     def __init__(self) -> None:
@@ -52,7 +52,7 @@ class Desk:
         return f"done: {press.action} <@U1> @here"
 
 
-def some_buttons(desk: Desk, http: Http, clock: Clock, **more: Any) -> Buttons:
+def some_buttons(presses: Presses, http: Http, clock: Clock, **more: Any) -> Buttons:
     """Buttons that nobody may press, unless said otherwise."""
     defaults: dict[str, Any] = {
         "http": http,
@@ -64,7 +64,7 @@ def some_buttons(desk: Desk, http: Http, clock: Clock, **more: Any) -> Buttons:
         "users": frozenset(),
         "groups": (),
         "redact": Redactor().redact,
-        "perform": desk.perform,
+        "perform": presses.perform,
     }
     return Buttons(**{**defaults, **more})
 
@@ -79,10 +79,10 @@ def a_press(**more: Any) -> dict[str, Any]:
 
 async def test_who_is_named_may_press_and_is_answered_alone() -> None:
     """By the address that came with the press, without a token; the answer calls nobody."""
-    clock, desk = FakeClock(), Desk()
+    clock, presses = FakeClock(), Presses()
     remote = Remote(clock, OK)
-    await some_buttons(desk, remote.http, clock, users=frozenset({"U0123"})).handle(a_press(), TEAM)
-    assert [press.name for press in desk.done] == ["ana"]
+    await some_buttons(presses, remote.http, clock, users=frozenset({"U0123"})).handle(a_press(), TEAM)
+    assert [press.name for press in presses.done] == ["ana"]
     (asked,) = remote.asked
     assert (asked.path, asked.headers.get("authorization")) == ("/actions/1", None)
     assert asked.json == {
@@ -92,26 +92,26 @@ async def test_who_is_named_may_press_and_is_answered_alone() -> None:
     }
 
 
-async def test_nobody_else_may_press_and_is_told_so() -> None:
+async def test_nobody_else_may_press_and_is_answered_so() -> None:
     """Without anybody named, nobody may."""
     for users in (frozenset[str](), frozenset({"U0OTHER"})):
-        clock, desk = FakeClock(), Desk()
+        clock, presses = FakeClock(), Presses()
         remote = Remote(clock, OK)
-        await some_buttons(desk, remote.http, clock, users=users).handle(a_press(), TEAM)
-        assert desk.done == []
+        await some_buttons(presses, remote.http, clock, users=users).handle(a_press(), TEAM)
+        assert presses.done == []
         assert remote.asked[0].json["text"].startswith("Not done: you are not among those who may press this")
 
 
 async def test_who_is_in_a_group_may_press_and_the_group_is_remembered_for_five_minutes() -> None:
     """Slack is asked by the bot's token, as a form: methods that read take no JSON."""
-    clock, desk = FakeClock(), Desk()
+    clock, presses = FakeClock(), Presses()
     remote = Remote(clock, MEMBERS, OK, OK, Reply({"ok": True, "users": []}), OK)
-    it = some_buttons(desk, remote.http, clock, groups=("S0123",))
+    it = some_buttons(presses, remote.http, clock, groups=("S0123",))
     for _ in range(2):
         await it.handle(a_press(), TEAM)
     await clock.advance(MEMBERS_FOR + 1)
     await it.handle(a_press(), TEAM)
-    assert len(desk.done) == 2
+    assert len(presses.done) == 2
     asked = [each for each in remote.asked if each.path == "/api/usergroups.users.list"]
     assert [each.body for each in asked] == [b"usergroup=S0123"] * 2
     assert asked[0].headers["authorization"] == "Bearer xoxb-1"
@@ -132,10 +132,10 @@ async def test_who_is_in_a_group_may_press_and_the_group_is_remembered_for_five_
 )
 async def test_a_group_that_is_not_known_lets_nobody_press_and_says_why(reply: Reply, why: str) -> None:
     """What is not known is no permission; whoever administers the app reads what is missing."""
-    clock, desk = FakeClock(), Desk()
+    clock, presses = FakeClock(), Presses()
     remote = Remote(clock, reply, OK)
-    await some_buttons(desk, remote.http, clock, groups=("S0123",)).handle(a_press(), TEAM)
-    assert desk.done == []
+    await some_buttons(presses, remote.http, clock, groups=("S0123",)).handle(a_press(), TEAM)
+    assert presses.done == []
     assert why in remote.asked[-1].json["text"]
 
 
@@ -143,14 +143,14 @@ async def test_a_group_that_is_not_known_lets_nobody_press_and_says_why(reply: R
 
 
 async def test_what_is_not_ours_is_ignored_and_said_once(caplog: pytest.LogCaptureFixture) -> None:
-    """Anybody who can press could fill the log; a link is nothing to speak of."""
+    """Anybody who can press could fill the log; a link is not worth a line."""
     caplog.set_level(logging.INFO)
-    clock, desk = FakeClock(), Desk()
+    clock, presses = FakeClock(), Presses()
     remote = Remote(clock, OK)
-    it = some_buttons(desk, remote.http, clock, users=frozenset({"U0123"}))
+    it = some_buttons(presses, remote.http, clock, users=frozenset({"U0123"}))
     for payload in (a_press(team={"id": "T9"}), a_press(team={"id": "T8"}), a_press(action="open-traceloop"), {}):
         await it.handle(payload, TEAM)
-    assert (desk.done, remote.asked) == ([], [])
+    assert (presses.done, remote.asked) == ([], [])
     assert [record.getMessage() for record in caplog.records] == [
         "something that Slack sent is ignored: it comes from another workspace",
         "something that Slack sent is ignored: it is no press of a button",
@@ -170,21 +170,21 @@ async def test_what_is_not_ours_is_ignored_and_said_once(caplog: pytest.LogCaptu
 )
 async def test_an_answer_goes_to_slack_alone(url: str) -> None:
     """What was pressed is done; nobody else is asked."""
-    clock, desk = FakeClock(), Desk()
+    clock, presses = FakeClock(), Presses()
     remote = Remote(clock, OK)
-    it = some_buttons(desk, remote.http, clock, users=frozenset({"U0123"}))
+    it = some_buttons(presses, remote.http, clock, users=frozenset({"U0123"}))
     await it.handle(pressed(response_url=url), TEAM)
-    assert (len(desk.done), remote.asked) == (1, [])
+    assert (len(presses.done), remote.asked) == (1, [])
     assert it._is_slacks("https://hooks.slack.com/actions/1")
     assert it._is_slacks("https://hooks.slack-gov.com/actions/1")
 
 
 async def test_an_answer_that_does_not_arrive_undoes_nothing(caplog: pytest.LogCaptureFixture) -> None:
     """It is logged without the address, which is a secret."""
-    clock, desk = FakeClock(), Desk()
+    clock, presses = FakeClock(), Presses()
     remote = Remote(clock, Reply(b"expired_url", 404))
-    await some_buttons(desk, remote.http, clock, users=frozenset({"U0123"})).handle(a_press(), TEAM)
-    assert len(desk.done) == 1
+    await some_buttons(presses, remote.http, clock, users=frozenset({"U0123"})).handle(a_press(), TEAM)
+    assert len(presses.done) == 1
     assert "got no answer" in caplog.text
     assert "/actions/1" not in caplog.text
 
@@ -196,7 +196,7 @@ async def test_a_connection_that_cannot_be_made_is_tried_again_and_shown_after_a
     """Ever more rarely; what Slack asks to wait is waited."""
     clock = FakeClock()
     remote = Remote(clock, Reply({"ok": False, "error": "invalid_auth"}))
-    it = some_buttons(Desk(), remote.http, clock, users=frozenset({"U0123"}))
+    it = some_buttons(Presses(), remote.http, clock, users=frozenset({"U0123"}))
     task = asyncio.create_task(it.listen())
     at = []
     for _ in range(6):
@@ -221,7 +221,7 @@ async def test_an_answer_without_a_connection_is_none() -> None:
     """By https only to TLS, whatever is said."""
     clock = FakeClock()
     identity, opened = Reply({"ok": True, "team_id": TEAM}), Reply({"ok": True, "url": "ws://127.0.0.1:1/link"})
-    it = some_buttons(Desk(), Remote(clock, identity, opened).http, clock, users=frozenset({"U0123"}))
+    it = some_buttons(Presses(), Remote(clock, identity, opened).http, clock, users=frozenset({"U0123"}))
     task = asyncio.create_task(it.listen())
     await clock.advance(SHOWN_AFTER + FIRST_WAIT)
     assert it.problem is not None
@@ -238,13 +238,13 @@ def network(**more: Any) -> Network:
     return Network(redactor=Redactor(), environ={}, **more)
 
 
-def a_listener(sandbox: Sandbox, desk: Desk, *, clock: Clock | None = None, **more: Any) -> Buttons:
+def a_listener(sandbox: Sandbox, presses: Presses, *, clock: Clock | None = None, **more: Any) -> Buttons:
     """Buttons that listen to the sandbox's Slack."""
     clock, net, credentials = clock or SystemClock(), network(), sandbox.world.credentials
     http = Http(clock=clock, transport=net, redactor=Redactor())
     tokens = {"app_token": lambda: credentials.app_token, "bot_token": lambda: credentials.bot_token}
     groups = {"groups": (ON_CALL_GROUP,), "api_url": sandbox.slack_api_url, "dial": net.dial}
-    return some_buttons(desk, http, clock, **{**tokens, **groups, **more})
+    return some_buttons(presses, http, clock, **{**tokens, **groups, **more})
 
 
 @asynccontextmanager
@@ -279,8 +279,8 @@ def host_of(sandbox: Sandbox) -> str:
 async def test_a_press_is_acknowledged_done_once_and_answered(caplog: pytest.LogCaptureFixture) -> None:
     """Over the wire; an envelope that Slack sends again, what is no JSON and what is no press do nothing and end nothing."""
     async with serve() as sandbox:
-        slack, desk = sandbox.world.slack, Desk()
-        it = a_listener(sandbox, desk)
+        slack, presses = sandbox.world.slack, Presses()
+        it = a_listener(sandbox, presses)
         async with listening(it):
             await until(lambda: slack.socket_mode.sockets)
             message = a_root(sandbox)
@@ -294,7 +294,7 @@ async def test_a_press_is_acknowledged_done_once_and_answered(caplog: pytest.Log
             await slack.socket_mode.press(message, "silence-1h", host=host_of(sandbox), name="ana")
             await slack.socket_mode.press(message, "silence-1h", host=host_of(sandbox), user="U0OTHER")
             await until(lambda: len(slack.socket_mode.answers) == 2)
-            assert [(press.action, press.user) for press in desk.done] == [("silence-1h", ON_CALL)]
+            assert [(press.action, press.user) for press in presses.done] == [("silence-1h", ON_CALL)]
             assert slack.socket_mode.acknowledged[:3] == ["e2", "e3", "e3"]
             assert it.problem is None
     assert "it cannot be read (JSONDecodeError)" in caplog.text
@@ -312,7 +312,7 @@ async def test_a_press_is_acknowledged_before_it_is_done() -> None:
                 raise RuntimeError("a bug")
             return "done"
 
-        async with listening(a_listener(sandbox, Desk(), perform=perform)):
+        async with listening(a_listener(sandbox, Presses(), perform=perform)):
             await until(lambda: slack.socket_mode.sockets)
             message = a_root(sandbox)
             for action in ("check-now", "acknowledge"):
@@ -326,15 +326,15 @@ async def test_a_press_is_acknowledged_before_it_is_done() -> None:
 async def test_a_connection_that_slack_replaces_is_made_anew_at_once() -> None:
     """Slack replaces each after some hours; presses go on."""
     async with serve() as sandbox:
-        slack, desk = sandbox.world.slack, Desk()
-        it = a_listener(sandbox, desk)
+        slack, presses = sandbox.world.slack, Presses()
+        it = a_listener(sandbox, presses)
         async with listening(it):
             await until(lambda: slack.socket_mode.sockets)
             first = slack.socket_mode.sockets[0]
             await slack.socket_mode.disconnect()
             await until(lambda: slack.socket_mode.sockets and slack.socket_mode.sockets[0] is not first)
             await slack.socket_mode.press(a_root(sandbox), "acknowledge", host=host_of(sandbox))
-            await until(lambda: desk.done)
+            await until(lambda: presses.done)
         await until(lambda: not slack.socket_mode.sockets)
 
 
@@ -349,8 +349,8 @@ class Hurried(SystemClock):
 async def test_a_slack_that_is_gone_for_a_while_is_found_again(caplog: pytest.LogCaptureFixture) -> None:
     """Its connections break, nobody listens, and then somebody does; why it was down is logged once, not each time."""
     async with serve() as sandbox:
-        slack, desk = sandbox.world.slack, Desk()
-        async with listening(a_listener(sandbox, desk, clock=Hurried())):
+        slack, presses = sandbox.world.slack, Presses()
+        async with listening(a_listener(sandbox, presses, clock=Hurried())):
             await until(lambda: slack.socket_mode.sockets)
             await sandbox.break_("slack_unreachable")
             await until(lambda: "connection refused" in caplog.text and not slack.socket_mode.sockets)
@@ -358,7 +358,7 @@ async def test_a_slack_that_is_gone_for_a_while_is_found_again(caplog: pytest.Lo
             await sandbox.fix()
             await until(lambda: slack.socket_mode.sockets)
             await slack.socket_mode.press(a_root(sandbox), "acknowledge", host=host_of(sandbox))
-            await until(lambda: desk.done)
+            await until(lambda: presses.done)
     assert caplog.text.count("connection refused") == 1
 
 
@@ -379,7 +379,7 @@ async def test_a_refused_ticket_is_a_reason_without_it(caplog: pytest.LogCapture
     """The URL of a connection is a secret, also in what the library says of it."""
     async with serve() as sandbox:
         sandbox.world.slack.socket_mode._tickets = _Forgetful()
-        async with listening(a_listener(sandbox, Desk())):
+        async with listening(a_listener(sandbox, Presses())):
             await until(lambda: "no connection for Slack's buttons" in caplog.text)
     assert "the connection is refused: HTTP 403" in caplog.text
     assert "ticket" not in caplog.text
@@ -445,7 +445,7 @@ async def test_the_connection_goes_by_the_proxy_and_trusts_whom_http_trusts(
             clock = SystemClock()
             http = Http(clock=clock, transport=net, redactor=Redactor())
             api_url = "https://api.slack.example/api/"
-            it = some_buttons(Desk(), http, clock, dial=net.dial, api_url=api_url, ping_every=0.2)
+            it = some_buttons(Presses(), http, clock, dial=net.dial, api_url=api_url, ping_every=0.2)
             async with listening(it):
                 said = "connected for Slack's buttons" if trusted else "no connection for Slack's buttons"
                 await until(lambda: said in caplog.text)

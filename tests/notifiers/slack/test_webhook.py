@@ -64,7 +64,7 @@ async def test_a_target_may_call_somebody_else(reader: SlackReader, slack: Scrip
     assert "subteam" not in slack.messages[1]["text"]
 
 
-async def test_refused_blocks_are_told_once_more_in_plain_short_words(
+async def test_refused_blocks_are_reported_once_more_in_plain_short_words(
     webhook: SlackWebhook, slack: ScriptedSlack
 ) -> None:
     """What broke, where and since when still get through."""

@@ -53,7 +53,7 @@ async def test_a_bot_posts_and_edits() -> None:
     async with listening(slack) as port:
         bot = a_bot(bot_reader(), clock, http=an_http(clock), api_url=f"http://127.0.0.1:{port}/api/")
         receipt = await bot.deliver(notices.opened())
-        known = notices.told_of(notices.resolved().incident, receipt=receipt)
+        known = notices.notified_of(notices.resolved().incident, receipt=receipt)
         await bot.deliver(notices.a_notice(notices.resolved().reason, notices.resolved().incident, notified=known))
     assert [method for method, _ in slack.calls] == ["chat.postMessage", "chat.update", "chat.postMessage"]
     assert "resolved" in slack.root()["text"]
@@ -89,7 +89,7 @@ async def test_a_redirect_never_gets_the_token() -> None:
     ],
 )
 async def test_a_hung_slack_is_given_up_within_ten_seconds(pieces: tuple[bytes, ...]) -> None:
-    """All told, however it hangs; the message may have been posted."""
+    """All delivered, however it hangs; the message may have been posted."""
     clock = FakeClock()
     async with serving(saying(*pieces, stay=True)) as port:
         bot = a_bot(bot_reader(), clock, http=an_http(clock), api_url=f"http://127.0.0.1:{port}/api/")

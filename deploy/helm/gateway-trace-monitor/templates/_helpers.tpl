@@ -1,0 +1,261 @@
+{{- define "gateway-trace-monitor.name" -}}
+{{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" }}
+{{- end }}
+
+{{- /* The name of all objects: a release called trace-monitor needs no gateway-trace-monitor behind it. */}}
+{{- define "gateway-trace-monitor.fullname" -}}
+{{- $name := include "gateway-trace-monitor.name" . }}
+{{- if .Values.fullnameOverride }}
+{{- .Values.fullnameOverride | trunc 63 | trimSuffix "-" }}
+{{- else if or (contains $name .Release.Name) (hasSuffix .Release.Name $name) }}
+{{- .Release.Name | trunc 63 | trimSuffix "-" }}
+{{- else }}
+{{- printf "%s-%s" .Release.Name $name | trunc 63 | trimSuffix "-" }}
+{{- end }}
+{{- end }}
+
+{{- /* What selects every pod of the release: the monitor and its test. */}}
+{{- define "gateway-trace-monitor.releaseLabels" -}}
+app.kubernetes.io/name: {{ include "gateway-trace-monitor.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{- /* What selects the monitor alone: the pod of `helm test` must not be behind the Service. */}}
+{{- define "gateway-trace-monitor.selectorLabels" -}}
+{{ include "gateway-trace-monitor.releaseLabels" . }}
+app.kubernetes.io/component: monitor
+{{- end }}
+
+{{- /* Of a pod. The chart's version is not among them: a new chart alone restarts nothing. */}}
+{{- define "gateway-trace-monitor.podLabels" -}}
+{{ include "gateway-trace-monitor.releaseLabels" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+{{- with .Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- with .Values.podLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{- define "gateway-trace-monitor.labels" -}}
+{{ include "gateway-trace-monitor.releaseLabels" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
+{{- with .Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{- define "gateway-trace-monitor.serviceAccountName" -}}
+{{- if .Values.serviceAccount.create }}
+{{- default (include "gateway-trace-monitor.fullname" .) .Values.serviceAccount.name }}
+{{- else }}
+{{- default "default" .Values.serviceAccount.name }}
+{{- end }}
+{{- end }}
+
+{{- define "gateway-trace-monitor.image" -}}
+{{- $image := .Values.image }}
+{{- if $image.digest }}
+{{- printf "%s@%s" $image.repository $image.digest }}
+{{- else }}
+{{- printf "%s:%s" $image.repository (default .Chart.AppVersion $image.tag) }}
+{{- end }}
+{{- end }}
+
+{{- /* The Secret with the monitor's secrets; empty if there is none. */}}
+{{- define "gateway-trace-monitor.secretName" -}}
+{{- if .Values.existingSecret }}
+{{- .Values.existingSecret }}
+{{- else if or .Values.externalSecret.enabled .Values.secret.values }}
+{{- include "gateway-trace-monitor.fullname" . }}
+{{- end }}
+{{- end }}
+
+{{- /* How people reach the page from outside the cluster; empty if nobody said so. */}}
+{{- define "gateway-trace-monitor.externalUrl" -}}
+{{- $server := default dict .Values.config.server }}
+{{- if $server.external_url }}
+{{- $server.external_url }}
+{{- else if and .Values.ingress.enabled .Values.ingress.host }}
+{{- printf "%s://%s" (ternary "https" "http" (not (empty .Values.ingress.tlsSecret))) .Values.ingress.host }}
+{{- else if and .Values.httpRoute.enabled .Values.httpRoute.hostnames }}
+{{- printf "https://%s" (first .Values.httpRoute.hostnames) }}
+{{- end }}
+{{- end }}
+
+{{- /* The configuration as the monitor reads it, in YAML. It never passes through `tpl`: braces in it are the monitor's. */}}
+{{- define "gateway-trace-monitor.config" -}}
+{{- $config := deepCopy .Values.config }}
+{{- with include "gateway-trace-monitor.externalUrl" . }}
+{{- $_ := set $config "server" (merge (dict "external_url" .) (default dict $config.server)) }}
+{{- end }}
+{{- toYaml $config }}
+{{- end }}
+
+{{- define "gateway-trace-monitor.port" -}}
+{{- $server := default dict .Values.config.server }}
+{{- default 9797 $server.port }}
+{{- end }}
+
+{{- define "gateway-trace-monitor.scheme" -}}
+{{- $server := default dict .Values.config.server }}
+{{- ternary "HTTPS" "HTTP" (not (empty $server.tls_cert)) }}
+{{- end }}
+
+{{- /* The environment of every container. The image's own values for address and state would win over the file, so both are passed on. */}}
+{{- define "gateway-trace-monitor.env" -}}
+{{- $server := default dict .Values.config.server }}
+{{- $state := default dict .Values.config.state -}}
+- name: TRACE_MONITOR_CONFIG
+  value: /etc/trace-monitor/config/trace-monitor.yaml
+{{- if include "gateway-trace-monitor.secretName" . }}
+- name: TRACE_MONITOR_SECRETS_DIR
+  value: /etc/trace-monitor/secrets
+{{- end }}
+- name: TRACE_MONITOR_SERVER__HOST
+  value: {{ default "0.0.0.0" $server.host | quote }}
+- name: TRACE_MONITOR_STATE__PATH
+  value: {{ default "/data/trace-monitor.db" $state.path | quote }}
+{{- with .Values.extraEnv }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{- /* What every container reads. Directories without `subPath`, so that Kubernetes swaps their content when it changes. */}}
+{{- define "gateway-trace-monitor.mounts" -}}
+- name: config
+  mountPath: /etc/trace-monitor/config
+  readOnly: true
+{{- if include "gateway-trace-monitor.secretName" . }}
+- name: secrets
+  mountPath: /etc/trace-monitor/secrets
+  readOnly: true
+{{- end }}
+- name: tmp
+  mountPath: /tmp
+{{- with .Values.extraVolumeMounts }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{- define "gateway-trace-monitor.volumes" -}}
+- name: config
+  configMap:
+    name: {{ include "gateway-trace-monitor.fullname" . }}
+{{- with include "gateway-trace-monitor.secretName" . }}
+- name: secrets
+  secret:
+    secretName: {{ . }}
+    defaultMode: 0440
+{{- end }}
+- name: tmp
+  emptyDir:
+    sizeLimit: 64Mi
+{{- with .Values.extraVolumes }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{- /* Where the pods run and as whom. */}}
+{{- define "gateway-trace-monitor.placement" -}}
+serviceAccountName: {{ include "gateway-trace-monitor.serviceAccountName" . }}
+automountServiceAccountToken: false
+enableServiceLinks: false
+{{- with .Values.imagePullSecrets }}
+imagePullSecrets:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+securityContext:
+  {{- toYaml .Values.podSecurityContext | nindent 2 }}
+{{- with .Values.nodeSelector }}
+nodeSelector:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.tolerations }}
+tolerations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.affinity }}
+affinity:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.priorityClassName }}
+priorityClassName: {{ . }}
+{{- end }}
+{{- end }}
+
+{{- /* The key of the token that Prometheus sends: as given, else where the chart itself knows that there is one. */}}
+{{- define "gateway-trace-monitor.readTokenKey" -}}
+{{- $server := default dict .Values.config.server }}
+{{- $file := default "" $server.read_token_file }}
+{{- if .Values.metrics.readTokenKey }}
+{{- .Values.metrics.readTokenKey }}
+{{- else if and (hasPrefix "/etc/trace-monitor/secrets/" $file) (include "gateway-trace-monitor.secretName" .) }}
+{{- base $file }}
+{{- else if hasKey .Values.secret.values "server__read_token" }}
+{{- "server__read_token" }}
+{{- else }}
+{{- range .Values.externalSecret.data }}
+{{- if and $.Values.externalSecret.enabled (eq (default "" .secretKey) "server__read_token") }}
+{{- .secretKey }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- /* How the Prometheus Operator has the monitor scraped, of a pod or of a Service.
+`honorLabels`: the labels `endpoint` and `service` of the metrics are the monitor's own; the operator's would push them aside.
+`job`: the rules name it, and absent() would fire for ever under another name.
+`instance`, and no `pod`: one monitor at a time, so its series and alerts go on when the pod is another one. */}}
+{{- define "gateway-trace-monitor.scrape" -}}
+port: http
+path: /metrics
+scheme: {{ include "gateway-trace-monitor.scheme" . | lower }}
+interval: {{ .Values.metrics.interval }}
+scrapeTimeout: {{ .Values.metrics.scrapeTimeout }}
+honorLabels: true
+{{- with include "gateway-trace-monitor.readTokenKey" . }}
+authorization:
+  type: Bearer
+  credentials:
+    name: {{ default (include "gateway-trace-monitor.secretName" $) $.Values.metrics.readTokenSecret }}
+    key: {{ . }}
+{{- end }}
+{{- with .Values.metrics.tlsConfig }}
+tlsConfig:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+relabelings:
+  - targetLabel: job
+    replacement: trace-monitor
+  - targetLabel: instance
+    replacement: {{ printf "%s.%s.svc:%v" (include "gateway-trace-monitor.fullname" .) .Release.Namespace .Values.service.port }}
+  - action: labeldrop
+    regex: pod
+{{- with .Values.metrics.metricRelabelings }}
+metricRelabelings:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+
+{{- /* Refuse a secret in `config`: everybody who may read ConfigMaps could read it. `parts`: what is left of a path of
+files/secret-settings.txt, where `*` is any key; `node`: what is there; `path`: the way so far. */}}
+{{- define "gateway-trace-monitor.refuseSecret" -}}
+{{- $path := .path }}
+{{- if not .parts }}
+{{- if and (kindIs "string" .node) .node }}
+{{- fail (printf "config.%s is a secret and does not belong in a ConfigMap: put it into the Secret as the key %s (existingSecret, externalSecret or secret.values)" (join "." $path) (join "__" $path)) }}
+{{- end }}
+{{- else if kindIs "map" .node }}
+{{- $part := first .parts }}
+{{- $rest := rest .parts }}
+{{- range $key, $below := .node }}
+{{- if or (eq $part "*") (eq $part $key) }}
+{{- include "gateway-trace-monitor.refuseSecret" (dict "node" $below "parts" $rest "path" (append $path $key)) }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
