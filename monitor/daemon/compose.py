@@ -27,8 +27,9 @@ from monitor.settings import Settings, Target, expected_headers
 from monitor.settings.model import WEEK
 from monitor.settings.model import Silence as Window
 from monitor.settings.schema import all_secrets
+from monitor.span_metrics import SpanMetricsPage
 from monitor.traceloop import OtlpIngest, TraceloopReader
-from monitor.truefoundry import GatewaySpanMetrics, TrueFoundryControlPlane, TrueFoundryGateway
+from monitor.truefoundry import TrueFoundryControlPlane, TrueFoundryGateway
 
 _PROBE_TIMEOUT = 5.0
 
@@ -49,7 +50,7 @@ class Adapters:
     """What asks the services of one target."""
 
     gateway: TrueFoundryGateway
-    span_metrics: GatewaySpanMetrics | None
+    span_metrics: SpanMetricsPage | None
     control_plane: TrueFoundryControlPlane | None
     backend: TraceloopReader
     ingest: OtlpIngest
@@ -171,7 +172,7 @@ def _adapters(
     span_metrics = None
     if target.gateway.metrics_url is not None:
         # It counts as connectivity for nobody: a page of the cluster's own network proves no way out of it.
-        span_metrics = GatewaySpanMetrics(
+        span_metrics = SpanMetricsPage(
             deps.http.listening(count), target.gateway.metrics_url, redactor=redactor, clock=clock
         )
     connectivity = ConnectivityProbe(clock=clock, ask=_probes(target, settings, http, gateway))

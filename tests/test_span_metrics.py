@@ -12,7 +12,8 @@ from monitor.core.pipeline_counters import SpanCounters
 from monitor.ports import Garbled, Gone, PortError, Refused, Unreachable
 from monitor.redaction import Redactor
 from monitor.sandbox import Variant
-from monitor.truefoundry import GatewaySpanMetrics, TrueFoundryGateway
+from monitor.span_metrics import SpanMetricsPage
+from monitor.truefoundry import TrueFoundryGateway
 from tests.core.build import quick
 from tests.fakes.clock import START, FakeClock
 from tests.fakes.remote import Remote, Reply
@@ -47,7 +48,7 @@ async def read(reply: Reply, url: str = "/metrics") -> SpanCounters:
     """One read, answered so."""
     clock = FakeClock()
     remote = Remote(clock, reply)
-    metrics = GatewaySpanMetrics(remote.http, remote.url + url, redactor=Redactor([SECRET]), clock=clock)
+    metrics = SpanMetricsPage(remote.http, remote.url + url, redactor=Redactor([SECRET]), clock=clock)
     asking = asyncio.ensure_future(metrics.read(timeout=5))
     await clock.run_until(asking.done)
     found = await asking
@@ -167,7 +168,7 @@ async def test_a_gateway_counts_what_got_through_and_what_did_not(prefix: str) -
         return await task
 
     async with sandboxed(clock, Variant().vary({"span_metrics": prefix})) as (sandbox, http):
-        metrics = GatewaySpanMetrics(http, f"{sandbox.gateway_url}/metrics", redactor=Redactor(), clock=clock)
+        metrics = SpanMetricsPage(http, f"{sandbox.gateway_url}/metrics", redactor=Redactor(), clock=clock)
         token = sandbox.world.credentials.token
         gateway = TrueFoundryGateway(
             http, sandbox.gateway_url, lambda: token, path="/health", redactor=Redactor(), clock=clock
