@@ -1,4 +1,9 @@
-"""The counters of spans that a gateway shows on its own metrics page: Prometheus' text format, read for these and nothing else."""
+"""The counters of spans that a gateway, or an OpenTelemetry Collector, shows on its own metrics page.
+
+Prometheus' text format, of which all else is passed over. Names of a gateway: `ai_gateway_*` since version 0.136, `llm_gateway_*`
+before (https://github.com/truefoundry/infra-charts, `charts/tfy-grafana/dashboards/llm-gateway-metrics.json`). Names of a Collector:
+https://opentelemetry.io/docs/collector/internal-telemetry/, with `_total` where its Prometheus reader adds that.
+"""
 
 import math
 import re
@@ -9,7 +14,7 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from monitor.core.model import Seconds, Service
-from monitor.core.pipeline_counters import SpanCounters
+from monitor.core.pipeline_counters import CountedBy, SpanCounters
 from monitor.http import Http
 from monitor.ports import Clock, Garbled
 from monitor.redaction import Redactor, clamp
@@ -19,7 +24,19 @@ _USUAL_PATH = "/metrics"
 _PREFIXES = ("ai_gateway_", "llm_gateway_")  # of a page that shows both, the newer names count
 _ACCEPTED, _EXPORTED, _DROPPED = "spans_accepted_total", "spans_exported_total", "span_drops_total"
 _STARTED = "process_start_time_seconds"
-_WANTED = (_STARTED, *(f"{prefix}{name}" for prefix in _PREFIXES for name in (_ACCEPTED, _EXPORTED, _DROPPED)))
+_OTELCOL = "otelcol_"
+_UPTIME = ("process_uptime", "process_uptime_seconds")
+_TAKEN, _REFUSED = "receiver_accepted_spans", "receiver_refused_spans"
+_INCOMING, _OUTGOING, _LOST = "processor_incoming_items", "processor_outgoing_items", "processor_dropped_spans"
+_SENT, _FAILED, _NOT_QUEUED = "exporter_sent_spans", "exporter_send_failed_spans", "exporter_enqueue_failed_spans"
+_QUEUE, _ROOM = "exporter_queue_size", "exporter_queue_capacity"
+_OF_A_COLLECTOR = (*_UPTIME, _TAKEN, _REFUSED, _INCOMING, _OUTGOING, _LOST, _SENT, _FAILED, _NOT_QUEUED, _QUEUE, _ROOM)
+_NO_DESTINATIONS = ("debug", "logging", "nop")  # exporters that bring spans nowhere
+_WANTED = (
+    _STARTED,
+    *(f"{prefix}{name}" for prefix in _PREFIXES for name in (_ACCEPTED, _EXPORTED, _DROPPED)),
+    *(f"{_OTELCOL}{name}{suffix}" for name in _OF_A_COLLECTOR for suffix in ("", "_total")),
+)
 # Not prometheus_client's parser: one odd line ends its reading, and a long row of backslashes takes it quadratic time.
 _SAMPLE = re.compile(r"([A-Za-z_:][A-Za-z0-9_:]*)(?:\{((?:[^\"}]|\"(?:[^\"\\]|\\.)*\")*)\})?[ \t]+(\S+)")
 _LABEL = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)[ \t]*=[ \t]*\"((?:[^\"\\]|\\.)*)\"")
@@ -29,10 +46,9 @@ _MOST_SPANS = 10**15
 
 @dataclass(frozen=True, slots=True, repr=False, eq=False)
 class SpanMetricsPage:
-    """Implements `monitor.ports.SpanMetrics` for a self-hosted gateway; a `url` without a path means `/metrics`. No token is sent.
+    """Implements `monitor.ports.SpanMetrics`; a `url` without a path means `/metrics`. No token is sent.
 
-    Prometheus' text format, of which all else is passed over. Names: `ai_gateway_*` since version 0.136, `llm_gateway_*` before
-    (https://github.com/truefoundry/infra-charts, `charts/tfy-grafana/dashboards/llm-gateway-metrics.json`).
+    `of` is whose page it is said to be; what it counts is recognised by the names, those of a gateway first.
     """
 
     http: Http
@@ -40,19 +56,26 @@ class SpanMetricsPage:
     _: KW_ONLY
     redactor: Redactor
     clock: Clock
+    of: CountedBy = CountedBy.GATEWAY
 
     async def read(self, *, timeout: Seconds) -> SpanCounters:
         """Read the counters. Raises any PortError; Garbled also for a page that does not show them."""
         url = self.url if urlsplit(self.url).path not in ("", "/") else f"{self.url.rstrip('/')}{_USUAL_PATH}"
-        answer = await self.http.request(Service.GATEWAY, "GET", url, timeout=timeout)
+        whose = "the gateway's" if self.of is CountedBy.GATEWAY else "the Collector's"
+        answer = await self.http.request(Service(self.of), "GET", url, timeout=timeout)
         if answer.status != _OK:
-            raise answer.as_error("the gateway's metrics answer", None, self.clock.now())
+            raise answer.as_error(f"{whose} metrics answer", None, self.clock.now())
         if answer.flaw is not None:
-            raise Garbled(f"the gateway's metrics are {answer.flaw}")
+            raise Garbled(f"{whose} metrics are {answer.flaw}")
         samples = list(_samples(answer.body.decode("utf-8", "replace")))
         prefix = next((known for known in _PREFIXES if any(each.name.startswith(known) for each in samples)), None)
-        if prefix is None:
-            raise Garbled("the gateway's metrics page does not count spans")
+        if prefix is not None:
+            return self._of_a_gateway(samples, prefix)
+        if any(each.name.startswith(_OTELCOL) for each in samples):
+            return self._of_a_collector(samples)
+        raise Garbled(f"{whose} metrics page does not count spans")
+
+    def _of_a_gateway(self, samples: "list[_Sample]", prefix: str) -> SpanCounters:
         exported, failed, dropped = 0, Counter[str](), Counter[str]()
         for sample in samples:
             counted = sample.name.removeprefix(prefix)
@@ -69,6 +92,35 @@ class SpanMetricsPage:
             failed=_most_frequent(failed),
             dropped=_most_frequent(dropped),
         )
+
+    def _of_a_collector(self, samples: "list[_Sample]") -> SpanCounters:
+        now, uptime = self.clock.now(), None
+        counts: dict[str, Counter[str]] = {name: Counter() for name in _OF_A_COLLECTOR}
+        for sample in samples:
+            name = sample.name.removeprefix(_OTELCOL).removesuffix("_total")
+            if name in _UPTIME:
+                uptime = sample.value
+            elif sample.labels.get("otel_signal", "traces") == sample.labels.get("data_type", "traces") == "traces":
+                component = next((sample.labels[kind] for kind in _KINDS if kind in sample.labels), "unknown")
+                if name.startswith("exporter_") and component.partition("/")[0] in _NO_DESTINATIONS:
+                    continue
+                counts[name][clamp(self.redactor.redact(component), 60)] += _whole(sample.value)
+        # A processor of before 0.100 counts what it drops itself; since then that is the difference of what comes and what goes.
+        lost = counts[_INCOMING] - counts[_OUTGOING] | counts[_LOST]
+        return SpanCounters(
+            at=now,
+            started_at=now - uptime if uptime is not None and 0 < uptime < now else None,
+            by=CountedBy.COLLECTOR,
+            accepted=_most_frequent(counts[_TAKEN]),
+            refused=_most_frequent(counts[_REFUSED]),
+            dropped=_most_frequent(lost),
+            sent=_most_frequent(counts[_SENT]),
+            failed=_most_frequent(counts[_FAILED] + counts[_NOT_QUEUED]),
+            queued={name: (size, counts[_ROOM][name]) for name, size in _most_frequent(counts[_QUEUE]).items()},
+        )
+
+
+_KINDS = ("receiver", "processor", "exporter")
 
 
 class _Sample(NamedTuple):

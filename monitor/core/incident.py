@@ -28,12 +28,15 @@ class Place(StrEnum):
     GATEWAY = "gateway"
     TRUEFOUNDRY = "truefoundry"
     EXPORT = "export"
+    COLLECTOR = "collector"  # only where the target names it
     TRACELOOP = "traceloop"
 
     @property
     def label(self) -> str:
         """The name that people read."""
-        return {"truefoundry": "TrueFoundry", "traceloop": "Traceloop"}.get(self.value, self.value)
+        return {"truefoundry": "TrueFoundry", "collector": "Collector", "traceloop": "Traceloop"}.get(
+            self.value, self.value
+        )
 
 
 class HopState(StrEnum):

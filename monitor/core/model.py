@@ -70,6 +70,7 @@ class Service(StrEnum):
 
     CONTROL_PLANE = "control_plane"
     GATEWAY = "gateway"
+    COLLECTOR = "collector"
     TRACELOOP = "traceloop"
     OTLP = "otlp"
     SLACK = "slack"

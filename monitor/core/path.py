@@ -31,6 +31,10 @@ _SHOWS_SPAN: Says = (_OK, "shows a test span")
 _FIXED: Says = (_UNKNOWN, "fixed, waiting for traces")
 
 
+_PLACES = (Place.GATEWAY, Place.TRUEFOUNDRY, Place.EXPORT, Place.TRACELOOP)
+"""In order."""
+
+
 def hops(
     state: TargetState, diagnosis: Diagnosis | None, *, stale: frozenset[CheckName] = frozenset()
 ) -> tuple[Hop, Hop, Hop, Hop]:
@@ -48,7 +52,7 @@ def hops(
             if found[place][0] is not _BROKEN or says[0] is _BROKEN:
                 found[place] = says
     gateway, truefoundry, export, traceloop = (
-        Hop(place=place, state=found[place][0], text=found[place][1]) for place in Place
+        Hop(place=place, state=found[place][0], text=found[place][1]) for place in _PLACES
     )
     return gateway, truefoundry, export, traceloop
 
@@ -205,7 +209,7 @@ class _Evidence:
     def hops(self) -> dict[Place, Says]:
         """Of each hop what is proven, whatever the faults say."""
         if not self._state.check_states:
-            return dict.fromkeys(Place, (_UNKNOWN, "not checked yet"))
+            return dict.fromkeys(_PLACES, (_UNKNOWN, "not checked yet"))
         through = self.gets_through
         return {
             Place.GATEWAY: (_OK, "answers") if self._gateway_answers() else CANNOT_TELL,

@@ -146,6 +146,8 @@ class Policy:
     origin: Cadence | None = None
     gateway_policies: Cadence | None = None
     pipeline_counters: Cadence | None = None
+    collector_counters: Cadence | None = None
+    collector: bool = False  # whether a Collector stands between the export and the trace backend
     labels: Labels = Labels(service_name="tfy-llm-gateway")
     expected: ExpectedConfig = field(default_factory=lambda: ExpectedConfig(rules={}))
     trace_id: TraceIdMode = TraceIdMode.AUTO
@@ -275,6 +277,8 @@ class TargetState:
     gateway_policies_read_at: Instant | None = None
     pipeline_counters: PipelineCounters = PipelineCounters()
     counters_read_at: Instant | None = None
+    collector_counters: PipelineCounters = PipelineCounters()
+    collector_read_at: Instant | None = None
     certificates: Mapping[str, ForeignInstant] = field(default_factory=dict)
     phases: Mapping[str, Seconds] = field(default_factory=dict)
     removed_at: Instant | None = None

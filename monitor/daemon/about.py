@@ -38,6 +38,7 @@ def links_of(target: Target) -> tuple[tuple[str, str], ...]:
         ("TrueFoundry", control_plane),
         ("Traceloop", _APPS.get(target.traceloop.url, target.traceloop.url)),
         ("Gateway metrics", target.gateway.metrics_url),
+        ("Collector metrics", target.collector.metrics_url),
     )
     return tuple((name, url) for name, url in found if url)
 

@@ -19,6 +19,7 @@ from monitor.checks.lookup import Lookup
 from monitor.connectivity import Ask, Certificates, ConnectivityProbe
 from monitor.core.events import Event, RemoteAnswered
 from monitor.core.model import CheckName, Service, TargetName
+from monitor.core.pipeline_counters import CountedBy
 from monitor.core.silence import Silence, Weekly
 from monitor.http import Http, Network
 from monitor.ports import CanaryRequest, Check, Clock, SideLook
@@ -50,7 +51,7 @@ class Adapters:
     """What asks the services of one target."""
 
     gateway: TrueFoundryGateway
-    span_metrics: SpanMetricsPage | None
+    span_metrics: tuple[SpanMetricsPage, ...]
     control_plane: TrueFoundryControlPlane | None
     backend: TraceloopReader
     ingest: OtlpIngest
@@ -129,8 +130,8 @@ def _side_looks(target: Target, adapters: Adapters, clock: Clock) -> Iterator[Si
         yield OriginLook(adapters.control_plane, clock)
     if adapters.control_plane is not None and target.checks.config.enabled:
         yield GatewayPoliciesLook(adapters.control_plane, clock)
-    if adapters.span_metrics is not None:
-        yield CountersLook(adapters.span_metrics, clock)
+    for page in adapters.span_metrics:
+        yield CountersLook(page, clock, page.of)
 
 
 def _adapters(
@@ -169,12 +170,13 @@ def _adapters(
             redactor=redactor,
             clock=clock,
         )
-    span_metrics = None
-    if target.gateway.metrics_url is not None:
-        # It counts as connectivity for nobody: a page of the cluster's own network proves no way out of it.
-        span_metrics = SpanMetricsPage(
-            deps.http.listening(count), target.gateway.metrics_url, redactor=redactor, clock=clock
-        )
+    # They count as connectivity for nobody: a page of the cluster's own network proves no way out of it.
+    pages = {CountedBy.GATEWAY: target.gateway.metrics_url, CountedBy.COLLECTOR: target.collector.metrics_url}
+    span_metrics = tuple(
+        SpanMetricsPage(deps.http.listening(count), url, redactor=redactor, clock=clock, of=of)
+        for of, url in pages.items()
+        if url is not None
+    )
     connectivity = ConnectivityProbe(clock=clock, ask=_probes(target, settings, http, gateway))
     return Adapters(
         gateway=gateway,

@@ -24,6 +24,8 @@ def policy_of(target: Target, alerting: Alerting, fingerprint_key: bytes) -> Pol
         origin=replace(_HOURLY, every=checks.origin.every) if checks.origin.enabled else None,
         gateway_policies=_HOURLY if target.control_plane is not None and checks.config.enabled else None,
         pipeline_counters=replace(_HOURLY, deadline=15.0) if gateway.metrics_url is not None else None,
+        collector_counters=replace(_HOURLY, deadline=15.0) if target.collector.metrics_url is not None else None,
+        collector=target.path == "collector",
         arrival=checks.arrival,
         limits=canary,
         alerting=alerting,

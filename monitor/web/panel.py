@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from monitor.core.collector import through_collector
 from monitor.core.drift import Comparison, compare
 from monitor.core.incident import Corroboration, Hop, Incident
 from monitor.core.model import CheckName, Instant, TargetName, Verdict
@@ -211,6 +212,7 @@ def make_row(
     """A target as the page shows it."""
     known = state or TargetState(target=TargetName(name))
     incident = known.incident
+    diagnosis = incident.diagnosis if incident is not None else None
     severity = report.get("severity")
     by_verdict = {"pass": "healthy", "fail": "warning"}.get(report["verdict"], "unknown")
     return Row(
@@ -219,7 +221,9 @@ def make_row(
         report=report,
         state=known,
         about=about,
-        hops=hops(known, incident.diagnosis if incident is not None else None, stale=_stale(known, about, now)),
+        hops=through_collector(
+            hops(known, diagnosis, stale=_stale(known, about, now)), known, diagnosis, about.policy, now
+        ),
         silenced_until=silenced_until(silences, known.target, incident.diagnosis.fault, now) if incident else None,
         dots=dots,
         now=now,

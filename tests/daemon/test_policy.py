@@ -30,7 +30,9 @@ EVERYTHING = (
         "alerting: {max_severity: warning}",
     ).replace(
         "gateway: {model: openai-main/gpt-4o-mini}",
-        "gateway: {model: m, trace_id: feedback, metrics_url: 'http://gw:8787'}",
+        "gateway: {model: m, trace_id: feedback, metrics_url: 'http://gw:8787'}\n"
+        "    path: collector\n"
+        "    collector: {metrics_url: 'http://otelcol:8888'}",
     )
     + """\
 alerting:

@@ -218,8 +218,9 @@ def missed() -> Notice:
 
 
 def corroborated() -> Notice:
-    """Three of four targets behind one Traceloop."""
-    diagnosis = a_diagnosis(Fault.INGEST_FAILING, because=("the endpoint answers 503",))
+    """Three of four targets behind one Traceloop, with a Collector before it."""
+    hops = (*HOPS[:3], Hop(place=Place.COLLECTOR, state=HopState.UNKNOWN, text="not known"), HOPS[3])
+    diagnosis = a_diagnosis(Fault.INGEST_FAILING, because=("the endpoint answers 503",), hops=hops)
     names = tuple(map(TargetName, ("prod", "eu", "us")))
     together = Corroboration(backend="Traceloop", targets=names, of=4, since=START)
     return a_notice(incident=an_incident(diagnosis), together=together)
