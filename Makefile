@@ -21,8 +21,7 @@ SOURCES := monitor tests tools
 RULES   := deploy/prometheus
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all thorough check format lint types layers schema docs docs-current diagnosis-matrix time-to-mention golden core-coverage fuzz e2e e2e-setup browser rules-test chart manifests chart-setup chart-test size image image-test bench-busy bench-footprint bench-scale torture-kill \
-        setup lock clean
+.PHONY: $(shell awk -F: '/^[a-z0-9-]+:/ {print $$1}' Makefile)
 
 help:  ## say what there is
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' Makefile
@@ -37,7 +36,7 @@ demo: $(VENV)/.installed  ## the whole thing on loopback, without credentials (D
 test: $(VENV)/.test  ## the tests, with some of every family (PYTEST_ARGS='-k drift' for some of it)
 	@$(BIN)/python -m pytest -q -n auto --dist worksteal -m "not e2e and not thorough" $(PYTEST_ARGS)
 
-check: lint types layers schema docs-current  ## everything a change must pass: format, lint, types, layers, schema, docs, tests, coverage of core
+check: lint types layers schema docs-current dashboard-current  ## everything a change must pass: format, lint, types, layers, schema, docs, tests, coverage of core
 	@$(MAKE) --no-print-directory test
 	@$(MAKE) --no-print-directory core-coverage
 
@@ -101,6 +100,13 @@ docs-current: $(VENV)/.test
 	@$(BIN)/python -m tools.commands_reference | diff -u docs/commands.md - || { echo "docs/commands.md is not current: run make docs"; exit 1; }
 	@echo "docs: ok"
 
+dashboard: $(VENV)/.check  ## write the dashboard for Grafana anew, from tools/grafana
+	@$(BIN)/python -m tools.grafana_dashboard > deploy/grafana/dashboard.json
+
+dashboard-current: $(VENV)/.check
+	@$(BIN)/python -m tools.grafana_dashboard | diff -u deploy/grafana/dashboard.json - || { echo "deploy/grafana/dashboard.json is not current: run make dashboard"; exit 1; }
+	@echo "dashboard: ok"
+
 fuzz: $(VENV)/.test  ## change every remote answer in every way and see what is concluded (FUZZ_FOR=600 seconds, FUZZ_SEED=7)
 	@FUZZ_FOR="$(FUZZ_FOR)" FUZZ_SEED="$(FUZZ_SEED)" $(BIN)/python -m tests.fuzz
 
@@ -138,6 +144,12 @@ chart-setup: $(VENV)/.test .venv-deploy/.locked
 chart-test: chart-setup  ## the Helm chart: lint, render with many values, validate, refuse (fetches helm 4 and helm 3)
 	@$(BIN)/python -m pytest -q -m e2e tests/deploy $(PYTEST_ARGS)
 
+kubernetes-test: $(VENV)/.test  ## the chart on a real Kubernetes API server, which is built once with Go (minutes)
+	@for tool in go npm openssl prometheus; do \
+	  command -v $$tool >/dev/null || { echo "kubernetes-test: skipped, no $$tool here"; exit 0; }; \
+	done; \
+	tests/kubernetes/components/build.sh >/dev/null && $(BIN)/python -m pytest -q -m e2e tests/kubernetes $(PYTEST_ARGS)
+
 size: $(VENV)/.installed  ## how much there is to read, by package
 	@$(BIN)/python -m tools.size
 
@@ -145,7 +157,13 @@ image:  ## build the container image with docker, podman or buildah
 	@deploy/image/build.sh
 
 image-test: ## build the image and try it: read-only, no capabilities, health, SIGTERM
-	@deploy/image/test.sh
+	@mkdir -p .e2e && SAVE=.e2e/image.tar deploy/image/test.sh
+
+.e2e/image.tar: Dockerfile deploy/image/test.sh requirements/runtime.txt requirements/build.txt $(shell find monitor -type f -not -name '*.pyc')
+	@$(MAKE) --no-print-directory image-test
+
+compose-test: $(VENV)/.test .venv-deploy/.locked .e2e/image.tar  ## the Compose files: against their schema, and the demo with podman, Prometheus and Alertmanager (root)
+	@PYTHON=$(BIN)/python deploy/compose/test.sh
 
 bench-busy: $(VENV)/.installed  ## what a canary costs in a busy environment: requests, bytes, time, memory (minutes)
 	@$(BIN)/python -m tools.bench_busy
@@ -160,8 +178,6 @@ torture-kill: $(VENV)/.installed  ## kill the real daemon again and again; what 
 	@$(BIN)/python -m tools.torture_kill $(if $(KILLS),--kills $(KILLS)) $(if $(SEED),--seed $(SEED))
 
 # --- to release it ---------------------------------------------------------------------------------------------------
-
-.PHONY: release-check dist release-test sbom licenses lint-workflows pre-commit
 
 release-check: $(VENV)/.installed  ## version and changelog agree (TAG=v1.2.3: and the tag; prints the release notes)
 	@$(BIN)/python -m tools.release_check $(TAG)

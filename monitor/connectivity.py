@@ -113,6 +113,9 @@ class Certificates:
         return None if expires_at is None else (endpoint, expires_at)
 
 
+_OF_BACKEND = frozenset({Service.TRACELOOP, Service.PHOENIX, Service.OTLP})
+
+
 def _same_service(one: Service, other: Service) -> bool:
-    """Traceloop's two sides are one service: neither answer proves our network against the other."""
-    return one is other or {one, other} == {Service.TRACELOOP, Service.OTLP}
+    """The two sides of a trace backend are one service: neither answer proves our network against the other."""
+    return one is other or {one, other} <= _OF_BACKEND

@@ -4,6 +4,7 @@
     ├── Unreachable     could not ask (dns, connect, tls, timeout, reset, 5xx)  worth another look
     ├── Refused         asked and was refused (401, 403, 429)                   needs a human, or patience
     ├── Gone            the route or the thing is not there (404)
+    │   └── NotYetThere what holds the traces is made by the first of them
     ├── Garbled         answered, but not in a form we understand
     │   └── TooManyRows answered with more than a look may read
     └── Undeliverable   notifiers only: not delivered, maybe never (`permanent`)
@@ -84,6 +85,10 @@ class Gone(PortError):
 
     def __init__(self, message: str) -> None:
         super().__init__(message, status=404)
+
+
+class NotYetThere(Gone):
+    """What holds the traces is made by the first of them, and none has come yet: nothing is known to be wrong."""
 
 
 class Garbled(PortError):
@@ -204,6 +209,23 @@ class SpanMetrics(Protocol):
         """Read them. Raises any PortError; Garbled also where they are not among what is shown."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestCount:
+    """How many requests the gateway served between two moments, and by whose word."""
+
+    since: Instant
+    until: Instant
+    requests: int
+    by: str
+
+
+class RequestCounter(Protocol):
+    """Something that knows how many requests the gateway served."""
+
+    async def count_requests(self, *, since: Instant, until: Instant, timeout: Seconds) -> RequestCount | None:
+        """Count between these moments, or as near to them as can be; None: nothing to compare with yet. Raises any PortError."""
+
+
 # --- TrueFoundry's control plane -------------------------------------------------------------------------------------
 
 
@@ -247,7 +269,7 @@ class ControlPlane(Protocol):
         """
 
 
-# --- Traceloop -------------------------------------------------------------------------------------------------------
+# --- the trace backend -------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -284,10 +306,13 @@ class Ingest(Protocol):
 
 
 class TraceBackend(Protocol):
-    """Where traces are read back, with one key (which fixes the environment)."""
+    """Where traces are read back, with one key (which may fix an environment). What it can tell: `core.backend.BackendTraits`."""
 
     async def read_trace(self, trace_id: TraceId, *, nonce: str | None, timeout: Seconds) -> tuple[SpanFact, ...]:
-        """The quick, undocumented route; empty: not there (yet). 401, 403 and 404 only mean that the route is closed."""
+        """One trace by its id; empty: not there (yet).
+
+        Where this is a quick, undocumented route, 401, 403 and 404 only mean that it is closed (`by_id_documented`).
+        """
 
     async def try_key(self, *, timeout: Seconds) -> None:
         """Ask the documented route for one row, whichever that is. Raises any PortError; a 401 means the key."""
@@ -309,6 +334,12 @@ class TraceBackend(Protocol):
         A narrowed read may show only a part of the trace: the spans that carry what it is narrowed by. Raises any PortError;
         Garbled also where a narrowing is not honoured and ours is not among what comes, TooManyRows where more rows are there
         than could be read (absence unproven).
+        """
+
+    async def count_traces(self, *, since: Instant, until: Instant, timeout: Seconds) -> int:
+        """How many requests of the gateway that began between these moments have a trace here.
+
+        Raises any PortError; Garbled also where the count cannot be that, TooManyRows where more is there than can be counted.
         """
 
 

@@ -23,6 +23,7 @@ _OK = 200
 _USUAL_PATH = "/metrics"
 _PREFIXES = ("ai_gateway_", "llm_gateway_")  # of a page that shows both, the newer names count
 _ACCEPTED, _EXPORTED, _DROPPED = "spans_accepted_total", "spans_exported_total", "span_drops_total"
+_OF_SPANS, _REQUESTS = (_ACCEPTED, _EXPORTED, _DROPPED), "requests_total"
 _STARTED = "process_start_time_seconds"
 _OTELCOL = "otelcol_"
 _UPTIME = ("process_uptime", "process_uptime_seconds")
@@ -34,7 +35,7 @@ _OF_A_COLLECTOR = (*_UPTIME, _TAKEN, _REFUSED, _INCOMING, _OUTGOING, _LOST, _SEN
 _NO_DESTINATIONS = ("debug", "logging", "nop")  # exporters that bring spans nowhere
 _WANTED = (
     _STARTED,
-    *(f"{prefix}{name}" for prefix in _PREFIXES for name in (_ACCEPTED, _EXPORTED, _DROPPED)),
+    *(f"{prefix}{name}" for prefix in _PREFIXES for name in (*_OF_SPANS, _REQUESTS)),
     *(f"{_OTELCOL}{name}{suffix}" for name in _OF_A_COLLECTOR for suffix in ("", "_total")),
 )
 # Not prometheus_client's parser: one odd line ends its reading, and a long row of backslashes takes it quadratic time.
@@ -68,18 +69,21 @@ class SpanMetricsPage:
         if answer.flaw is not None:
             raise Garbled(f"{whose} metrics are {answer.flaw}")
         samples = list(_samples(answer.body.decode("utf-8", "replace")))
-        prefix = next((known for known in _PREFIXES if any(each.name.startswith(known) for each in samples)), None)
+        shown = {each.name for each in samples}
+        prefix = next((known for known in _PREFIXES if shown & {f"{known}{name}" for name in _OF_SPANS}), None)
         if prefix is not None:
             return self._of_a_gateway(samples, prefix)
-        if any(each.name.startswith(_OTELCOL) for each in samples):
+        if any(name.startswith(_OTELCOL) for name in shown):
             return self._of_a_collector(samples)
         raise Garbled(f"{whose} metrics page does not count spans")
 
     def _of_a_gateway(self, samples: "list[_Sample]", prefix: str) -> SpanCounters:
-        exported, failed, dropped = 0, Counter[str](), Counter[str]()
+        exported, requests, failed, dropped = 0, None, Counter[str](), Counter[str]()
         for sample in samples:
             counted = sample.name.removeprefix(prefix)
-            if counted == _EXPORTED and sample.labels.get("outcome") == "success":
+            if counted == _REQUESTS:
+                requests = (requests or 0) + _whole(sample.value)
+            elif counted == _EXPORTED and sample.labels.get("outcome") == "success":
                 exported += _whole(sample.value)
             elif counted in (_EXPORTED, _DROPPED):
                 reason = clamp(self.redactor.redact(sample.labels.get("reason") or "unknown"), 40)
@@ -88,6 +92,7 @@ class SpanMetricsPage:
         return SpanCounters(
             at=self.clock.now(),
             started_at=started if started is not None and 0 < started < _MOST_SPANS else None,
+            requests=requests,
             exported=exported,
             failed=_most_frequent(failed),
             dropped=_most_frequent(dropped),

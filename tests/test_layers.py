@@ -16,8 +16,8 @@ TESTS = sorted((ROOT / "tests").rglob("*.py"))
 
 # What a pure decision may be made of. Nothing here reads a clock, draws a number, waits, writes or asks.
 PURE = {
-    "collections", "dataclasses", "datetime", "enum", "fnmatch", "functools", "hashlib", "hmac", "ipaddress", "itertools", "math",
-    "re", "types", "typing", "unicodedata", "zoneinfo",
+    "base64", "collections", "dataclasses", "datetime", "enum", "fnmatch", "functools", "hashlib", "hmac", "ipaddress", "itertools",
+    "json", "math", "re", "types", "typing", "unicodedata", "zoneinfo",
 }  # fmt: skip
 
 LONGEST = 450

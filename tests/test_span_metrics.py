@@ -38,6 +38,7 @@ nodejs_heap_size_total_bytes 1.234e+07
 READ = SpanCounters(
     at=START,
     started_at=1_799_990_000.5,
+    requests=9000,
     exported=111,
     failed={"connection_refused": 17},
     dropped={"should_trace_false": 3},

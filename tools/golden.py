@@ -20,12 +20,13 @@ from monitor.core.model import CheckName, Component, Fault, UnknownReason, unkno
 from monitor.sandbox import FAULTS as SANDBOX_FAULTS
 from monitor.sandbox import Variant
 from monitor.sandbox.slack import Message
+from monitor.sandbox.traffic import NO_TRAFFIC, Traffic
 from tests.scenarios.house import HOUR, MINUTE, House, house
 
 FOLDER = Path(__file__).resolve().parent.parent / "tests" / "golden" / "slack"
 STORIES = tuple(fault.value for fault in Fault)
 
-_WAYS: Mapping[str, str] = {"blind": "control_plane_forbidden", "trace_missing": "trace_missing"}
+_WAYS: Mapping[str, str] = {"blind": "control_plane_forbidden", "volume_loss": "traffic_sampled"}
 _VARIANTS: Mapping[str, Mapping[str, str]] = {"wrong_environment": {"header_values": "masked"}}
 _OTHER: Mapping[Component, str] = dict.fromkeys(
     (Component.CONFIG, Component.EXPORT, Component.TRACELOOP), "provider_failing"
@@ -35,6 +36,7 @@ _OTHER: Mapping[Component, str] = dict.fromkeys(
 _SETTINGS: Mapping[str, Any] = {
     "server": {"external_url": "https://trace-monitor.example.com", "admin_token": "a-token-of-the-operators"},
 }
+_COUNTED: Mapping[str, Any] = {"targets": {"demo": {"checks": {"volume": {"enabled": True}}}}}
 _DATE = re.compile(r"<!date\^\d+\^[^|]*\|([^>]*)>")
 _LINK = re.compile(r"<(https?://[^|>]*)\|([^>]*)>")
 
@@ -44,8 +46,13 @@ async def notices(fault: str) -> str:
     way = _WAYS.get(fault, fault)
     needs_content = SANDBOX_FAULTS[way].needs_content if way in SANDBOX_FAULTS else False
     other = _OTHER.get(FAULTS[Fault(fault)].component, "config_drift_header")
-    async with house(Variant().vary(_VARIANTS.get(fault, {})), content=needs_content, **_SETTINGS) as home:
+    variant = Variant().vary(_VARIANTS.get(fault, {}))
+    counted = fault == Fault.VOLUME_LOSS
+    more, traffic = (_COUNTED, Traffic(2.0)) if counted else ({}, NO_TRAFFIC)
+    async with house(variant, content=needs_content, traffic=traffic, **_SETTINGS, **more) as home:
         await home.settle_in()
+        if counted:
+            await home.advance(30 * MINUTE)  # a window that is healthy shows that traces can be counted
         await _break(home, way)
         await home.until(lambda: home.roots, limit=2 * HOUR)
         # A loss is first seen as late: until the incident bears its final name.
@@ -55,7 +62,7 @@ async def notices(fault: str) -> str:
         await home.break_(other)
         await home.advance(6 * MINUTE)
         await _fix(home, way)
-        await home.advance(20 * MINUTE)
+        await home.advance(HOUR if counted else 20 * MINUTE)
         await home.fix()
         await home.until_resolved(limit=2 * HOUR)
         await home.advance(10 * MINUTE)

@@ -3,7 +3,7 @@
 #
 # With a docker daemon, docker does it on the real base image. Without one, buildah and podman do (as root); if the base image cannot
 # be pulled, a stand-in with the same Python is made of Debian's packages, so that the Dockerfile is built as it stands.
-# The container gets no network: it is asked from inside.
+# The container gets no network: it is asked from inside. SAVE=FILE keeps the image as an archive, for whoever tries it further.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
@@ -163,4 +163,5 @@ expect "exit code after SIGTERM" "$(engine inspect --format '{{.State.ExitCode}}
 ! grep -q 'image-test-\(token\|key\)' "$scratch/log" || fail "a secret in the log"
 ! grep -q Traceback "$scratch/log" || { cat "$scratch/log" >&2; fail "a traceback in the log"; }
 say "SIGTERM: exit code 0 after $took s"
+[ -z "${SAVE:-}" ] || { engine save --quiet --output "$scratch/image.tar" "$image"; mv "$scratch/image.tar" "$SAVE"; say "kept in $SAVE"; }
 echo "image-test: ok"

@@ -12,6 +12,7 @@ from monitor.checks.verdicts import failure, own_failure
 from monitor.connectivity import ConnectivityProbe
 from monitor.core.arrival import REMEMBERED
 from monitor.core.canary import NONCE_ENTRY, Canary, IdSource
+from monitor.core.decoy import DecoyKind, decoy_of, sentence_with
 from monitor.core.inputs import CanaryAnswered, CanaryPlanned, Observation
 from monitor.core.model import (
     CheckName,
@@ -55,13 +56,18 @@ class CanaryTexts:
     prompt still prove that a trace holds content.
     """
 
-    def __init__(self, prompt: str | None) -> None:
+    def __init__(self, prompt: str | None, decoy: DecoyKind = DecoyKind.NONE) -> None:
         self._prompt = prompt or DEFAULT_PROMPT
+        self._decoy = decoy
         self._answers: dict[str, str] = {}
 
     def prompt_of(self, nonce: str) -> str:
         """What the canary of a nonce asks."""
-        return f"{self._prompt}\n({nonce})"
+        return f"{self._prompt}\n({nonce}){sentence_with(self.decoy_of(nonce))}"
+
+    def decoy_of(self, nonce: str) -> str:
+        """What is planted in the canary of a nonce."""
+        return decoy_of(self._decoy, nonce)
 
     def keep(self, nonce: str, answer: str) -> None:
         """Remember what it was answered; the oldest are forgotten."""

@@ -10,7 +10,7 @@ from dataclasses import replace
 from monitor.connectivity import ConnectivityProbe
 from monitor.core.model import CheckResult, Scalar, Service, Suspicion, UnknownReason, failing, unknown
 from monitor.core.text import code
-from monitor.ports import Garbled, Gone, PortError, Refused, TooManyRows, Unreachable
+from monitor.ports import Garbled, Gone, NotYetThere, PortError, Refused, TooManyRows, Unreachable
 
 READ_API = "Traceloop's read API"
 CONTROL_PLANE = "TrueFoundry's control plane"
@@ -77,6 +77,8 @@ def cannot_see(error: PortError, what: str, *, asked: str = "the service", permi
             step = step_for_status(error.status, asked) if reason is UnknownReason.UNREACHABLE else ""
         case TooManyRows():
             reason = UnknownReason.CROWDED
+        case NotYetThere():
+            reason = UnknownReason.UNPROVEN
         case Gone() | Garbled():
             reason = UnknownReason.GARBLED
         case _:

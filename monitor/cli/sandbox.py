@@ -2,11 +2,13 @@
 
 import argparse
 import asyncio
+import errno
 import json
 import signal
+import socket
 
 from monitor.cli.common import OK, USAGE, say
-from monitor.sandbox import SWITCHES, Host, Sandbox, Traffic, Variant, parse_traffic, parse_variant, serve
+from monitor.sandbox import LOOPBACK, SWITCHES, Host, Sandbox, Traffic, Variant, parse_traffic, parse_variant, serve
 
 PORT_BASE = 9800
 _HIGHEST_PORT = 65_535 - len(Host)  # each host has a port of its own, one after the other
@@ -20,6 +22,13 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument("--config", metavar="PATH", help="ignored: the sandbox needs none")
     parser.add_argument(
         "--port-base", type=_port, default=PORT_BASE, metavar="N", help=f"the first port (default {PORT_BASE})"
+    )
+    parser.add_argument(
+        "--host",
+        default=LOOPBACK,
+        metavar="NAME",
+        help="a name or address of this machine: where to listen, and what its URLs say (default 127.0.0.1). "
+        "Whoever reaches it can break it: only in a network of your own",
     )
     parser.add_argument(
         "--dialect",
@@ -75,14 +84,17 @@ def run(arguments: argparse.Namespace) -> int:
         say(f"--dialect: {error}")
         return USAGE
     try:
-        asyncio.run(_serve(arguments.port_base, variant, arguments.time_factor, arguments.traffic))
+        asyncio.run(_serve(arguments.host, arguments.port_base, variant, arguments.time_factor, arguments.traffic))
     except OSError as error:
+        if error.errno == errno.EADDRNOTAVAIL or isinstance(error, socket.gaierror):
+            say(f"--host {arguments.host}: is no name or address of this machine ({error.strerror or error})")
+            return USAGE
         say(f"--port-base {arguments.port_base}: {error.strerror or error}")
         return USAGE
     return OK
 
 
-async def _serve(port_base: int, variant: Variant, time_factor: float, traffic: Traffic) -> None:
+async def _serve(host: str, port_base: int, variant: Variant, time_factor: float, traffic: Traffic) -> None:
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
 
     def on_stop() -> None:
@@ -94,7 +106,7 @@ async def _serve(port_base: int, variant: Variant, time_factor: float, traffic: 
 
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, on_stop)
-    async with serve(port_base, variant, time_factor, traffic=traffic) as sandbox:
+    async with serve(port_base, variant, time_factor, traffic=traffic, name=host) as sandbox:
         _describe(sandbox)
         await stop.wait()
 

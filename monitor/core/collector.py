@@ -12,12 +12,13 @@ from monitor.core.corroboration import may_be_the_backend
 from monitor.core.faults import LATE, LOSSES
 from monitor.core.hints import known_counters
 from monitor.core.incident import Diagnosis, Hop, HopState, Place
-from monitor.core.model import Instant
+from monitor.core.model import Fault, Instant
 from monitor.core.path import CANNOT_TELL, Says
 from monitor.core.pipeline_counters import CollectorFlow, CountedBy, collector_flow
 from monitor.core.state import Policy, TargetState
 
 _OK, _BROKEN, _UNKNOWN = HopState.OK, HopState.BROKEN, HopState.UNKNOWN
+_LOST = LOSSES | LATE | {Fault.VOLUME_LOSS}
 _MAY_LOSE: Says = (_UNKNOWN, "may lose the traces")
 
 
@@ -32,7 +33,7 @@ def through_collector(
     says = _says(export, known_flow(state, now), lost=lost)
     collector = Hop(place=Place.COLLECTOR, state=says[0], text=says[1])
     # What is lost behind a hop that answers may be lost by either of two; what is switched off, or set wrong, is the export's own.
-    if diagnosis is not None and diagnosis.fault in LOSSES | LATE and export.state is _BROKEN:
+    if diagnosis is not None and diagnosis.fault in _LOST and export.state is _BROKEN:
         if collector.state is _BROKEN:
             export = replace(export, state=CANNOT_TELL[0], text=CANNOT_TELL[1])
         elif collector.state is _UNKNOWN and says[1] != _NOTHING_COMES:

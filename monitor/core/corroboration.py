@@ -11,7 +11,7 @@ opens at 10:07 and `us` at 10:09 without a mention: "3 of 4 targets behind this 
 from collections.abc import Callable, Collection, Mapping
 
 from monitor.core.address import normal_url
-from monitor.core.incident import Corroboration, Diagnosis, Incident, Place
+from monitor.core.incident import Corroboration, Diagnosis, Incident
 from monitor.core.model import Fault, Instant, Seconds, TargetName
 from monitor.core.state import Policy, TargetState
 
@@ -29,6 +29,7 @@ MAY_BE_THE_BACKEND = frozenset(
         Fault.TRACE_MISSING,
         Fault.TRACE_INCOMPLETE,
         Fault.TRACE_LATE,
+        Fault.VOLUME_LOSS,
     }
 )
 
@@ -38,17 +39,17 @@ WAVE: Seconds = 900.0
 
 def corroborations(targets: Targets) -> Mapping[str, Corroboration]:
     """What is said of each open incident that others share, by its id; nothing of one that is alone."""
-    behind: dict[str, list[tuple[TargetState, Policy]]] = {}
+    behind: dict[tuple[str, str], list[TargetState]] = {}
     for state, policy in targets:
         if policy.backend_url:
-            behind.setdefault(normal_url(policy.backend_url), []).append((state, policy))
+            behind.setdefault((policy.backend.name, normal_url(policy.backend_url)), []).append(state)
     found: dict[str, Corroboration] = {}
-    for sharing in behind.values():
-        open_ones = [state.incident for state, _ in sharing if state.incident is not None]
+    for (name, _), sharing in behind.items():
+        open_ones = [state.incident for state in sharing if state.incident is not None]
         affected = sorted(filter(_is_affected, open_ones), key=lambda one: (one.opened_at, one.target))
         if len(affected) > 1:
             together = Corroboration(
-                backend=Place.TRACELOOP.label,
+                backend=name,
                 targets=tuple(one.target for one in affected),
                 of=len(sharing),
                 since=affected[-1].opened_at,

@@ -24,7 +24,8 @@ def diagnose(state: TargetState, policy: Policy, now: Instant) -> Diagnosis | No
     diagnosis = _name(state, policy, now)
     if diagnosis is None:
         return None
-    return replace(diagnosis, hops=through_collector(hops(state, diagnosis), state, diagnosis, policy, now))
+    found = hops(state, diagnosis, backend=policy.backend)
+    return replace(diagnosis, hops=through_collector(found, state, diagnosis, policy, now))
 
 
 def _name(state: TargetState, policy: Policy, now: Instant) -> Diagnosis | None:

@@ -183,9 +183,14 @@ Rule = Equals | SameUrl | OneOf | Absent | NotAt | SameSecret
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExpectedConfig:
-    """What the configuration should be: a rule per path, the filters, and the string attributes of the canary's root span."""
+    """What the configuration should be: a rule per path, the filters, and the string attributes of the canary's root span.
+
+    `routing`: further paths that decide where traces go. `key_is_place`: so does the key, so that another one stops the export here.
+    """
 
     rules: Mapping[str, Rule]
+    routing: frozenset[str] = frozenset()
+    key_is_place: bool = True
     filters: tuple[Filter, ...] = ()
     canary_attributes: Mapping[str, str] = field(default_factory=dict)
 
@@ -303,7 +308,7 @@ def compare(expected: ExpectedConfig, actual: ExportConfig) -> Comparison:
     """Judge every expected path, every header nobody expects, and the filters. An exporter that is off is compared by nobody."""
     matches = {path: rule.accepts(actual.fields.get(path)) for path, rule in expected.rules.items()}
     differences = [
-        _difference(path, rule, actual.fields.get(path))
+        _difference(path, rule, actual.fields.get(path), expected)
         for path, rule in expected.rules.items()
         if matches[path] is Match.DIFFERS
     ]
@@ -322,10 +327,10 @@ def compare(expected: ExpectedConfig, actual: ExportConfig) -> Comparison:
     )
 
 
-def _difference(path: str, rule: Rule, value: Value) -> Difference:
-    stops, hint = path in _STOPPING, None
+def _difference(path: str, rule: Rule, value: Value, expected: ExpectedConfig) -> Difference:
+    stops, hint = path in _STOPPING | expected.routing, None
     if path == AUTHORIZATION:
-        stops, hint = _judge_authorization(value)
+        stops, hint = _judge_authorization(value, key_is_place=expected.key_is_place)
     elif path == ENDPOINT:
         hint = _endpoint_hint(rule, value)
     elif isinstance(rule, NotAt):
@@ -340,13 +345,16 @@ def _difference(path: str, rule: Rule, value: Value) -> Difference:
     )
 
 
-def _judge_authorization(value: Value) -> tuple[bool, str | None]:
-    """Whether this Authorization stops the export, and in what way it is wrong."""
+def _judge_authorization(value: Value, *, key_is_place: bool) -> tuple[bool, str | None]:
+    """Whether this Authorization stops the export, and in what way it is wrong.
+
+    Where a key is no place, another one may be as good as ours: whether the backend takes it, the traces will show.
+    """
     secret = value if isinstance(value, Secret) else ABSENT
     if secret.kind is SecretKind.ABSENT:
         return True, "Traceloop answers 401 and the exporter drops every trace"
     if secret.another_key:
-        return True, ANOTHER_KEY
+        return key_is_place, ANOTHER_KEY
     return not _HARMLESS.issuperset(secret.oddities), None  # the value prints its own oddities
 
 

@@ -18,6 +18,7 @@ class Component(StrEnum):
     PROVIDER = "provider"
     CONFIG = "config"
     TRACELOOP = "traceloop"
+    PHOENIX = "phoenix"
     EXPORT = "export"
     MONITOR = "monitor"
 
@@ -53,6 +54,7 @@ class Fault(StrEnum):
     INGEST_FAILING = "ingest_failing"
     EXPORT_FAILING = "export_failing"
     TRACE_MISSING = "trace_missing"
+    VOLUME_LOSS = "volume_loss"
     TRACE_INCOMPLETE = "trace_incomplete"
     TRACE_LATE = "trace_late"
     TRACE_MISLABELLED = "trace_mislabelled"
@@ -94,7 +96,7 @@ class FaultRow:
 LATE = frozenset({Fault.TRACE_INCOMPLETE, Fault.TRACE_LATE})
 """What lost traces look like before their deadline."""
 
-NOT_EXPORTED = frozenset({Fault.EXPORT_FAILING, Fault.TRACE_MISSING}) | LATE
+NOT_EXPORTED = frozenset({Fault.EXPORT_FAILING, Fault.TRACE_MISSING, Fault.VOLUME_LOSS}) | LATE
 """What becomes of traces that the exporter does not send, or Traceloop does not accept."""
 
 WHERE = "AI Gateway → Controls → Settings → OTEL Config"
@@ -234,8 +236,8 @@ _ROWS = (
         title="Traces contain request or response content",
         impact="Prompts or answers have been stored in Traceloop since {since}, although they must not be.",
         when="A documented read of a whole trace shows what the canary asked or was answered although "
-        "`exclude_request_data` is expected to be true, or a credential. It is recognised in a value, also where that "
-        "is encoded; a name proves nothing.",
+        "`exclude_request_data` is expected to be true, or a credential, or what `checks.canary.decoy` plants. It is "
+        "recognised in a value, also where that is encoded; a name proves nothing.",
         settles="At once: one trace is one too many.",
         because="The attributes by name, never their values, and the trace's id.",
         advice="Set `exclude_request_data: true` on the traces exporter, then delete the traces that hold content in "
@@ -266,7 +268,7 @@ _ROWS = (
         because=_TRIAGE,
         advice="Check the gateway's logging configuration, and the connection from the gateway to TrueFoundry's "
         "collector.",
-        explains=LATE,
+        explains=LATE | {Fault.VOLUME_LOSS},
     ),
     FaultRow(
         fault=Fault.KEY_REJECTED,
@@ -310,7 +312,7 @@ _ROWS = (
         because=_TRIAGE,
         advice="Report the ids of the lost traces to TrueFoundry's support. On a self-hosted collector check its egress "
         "and its log.",
-        explains=LATE,
+        explains=LATE | {Fault.VOLUME_LOSS},
     ),
     FaultRow(
         fault=Fault.TRACE_MISSING,
@@ -325,7 +327,22 @@ _ROWS = (
         because=_TRIAGE,
         advice="Look the lost traces up in TrueFoundry by their ids: if they are there, the export is broken; if not, "
         "the gateway creates none.",
-        explains=LATE,
+        explains=LATE | {Fault.VOLUME_LOSS},
+    ),
+    FaultRow(
+        fault=Fault.VOLUME_LOSS,
+        component=Component.EXPORT,
+        severity=Severity.WARNING,
+        critical_if="less than half arrives",
+        title="Traces of real requests are missing in Traceloop",
+        impact="Since {since} fewer traces are stored than requests were served. Requests are not affected.",
+        when="Of the requests that the gateway served in a window of `checks.volume.every`, Traceloop counts the traces of "
+        "less than `min_ratio`. A window counts with `min_requests` or more; one in which traces were lost for a reason "
+        "that is known does not.",
+        settles="After `fail_after` windows in a row.",
+        because="How many requests were served and how many traces are stored, by whom and in which time.",
+        advice="Look for sampling, a `when` filter or a logging rule that leaves some requests out, and for a spent quota "
+        "of Traceloop.",
     ),
     FaultRow(
         fault=Fault.TRACE_INCOMPLETE,

@@ -42,6 +42,7 @@ def hints(state: TargetState, policy: Policy, now: Instant) -> Mapping[Fault, tu
         Fault.EXPORT_FAILING: (*filters, *counters, *collector),
         Fault.TRACE_INCOMPLETE: (*filters, *counters, *collector),
         Fault.TRACE_LATE: collector,
+        Fault.VOLUME_LOSS: collector,
         Fault.INGEST_FAILING: collector,
         Fault.KEY_REJECTED: collector,
         Fault.CONTENT_MISSING: logging,

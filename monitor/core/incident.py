@@ -30,13 +30,17 @@ class Place(StrEnum):
     EXPORT = "export"
     COLLECTOR = "collector"  # only where the target names it
     TRACELOOP = "traceloop"
+    PHOENIX = "phoenix"  # instead, where that is the backend
 
     @property
     def label(self) -> str:
         """The name that people read."""
-        return {"truefoundry": "TrueFoundry", "collector": "Collector", "traceloop": "Traceloop"}.get(
-            self.value, self.value
-        )
+        return {
+            "truefoundry": "TrueFoundry",
+            "collector": "Collector",
+            "traceloop": "Traceloop",
+            "phoenix": "Phoenix",
+        }.get(self.value, self.value)
 
 
 class HopState(StrEnum):

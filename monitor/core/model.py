@@ -35,6 +35,7 @@ class CheckName(StrEnum):
     CANARY = "canary"
     ARRIVAL = "arrival"
     CONTROL = "control"
+    VOLUME = "volume"
 
 
 class Verdict(StrEnum):
@@ -62,7 +63,7 @@ class UnknownReason(StrEnum):
     TIMEOUT = "timeout"  # the look did not end in its time
     SHORTAGE = "shortage"  # a resource of our own ran out: descriptors, memory, threads
     CRASHED = "crashed"  # a bug of ours; the log has the traceback
-    NOTHING_TO_JUDGE = "nothing_to_judge"  # no trace is due
+    NOTHING_TO_JUDGE = "nothing_to_judge"  # no trace is due, or too few requests were served
 
 
 class Service(StrEnum):
@@ -72,6 +73,7 @@ class Service(StrEnum):
     GATEWAY = "gateway"
     COLLECTOR = "collector"
     TRACELOOP = "traceloop"
+    PHOENIX = "phoenix"
     OTLP = "otlp"
     SLACK = "slack"
     ALERTMANAGER = "alertmanager"

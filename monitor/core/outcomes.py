@@ -86,11 +86,18 @@ def _wrong_environment(bad: tuple[Canary, ...]) -> Suspicion:
 
 def _leaked_alone(canary: Canary) -> str:
     """It names attributes, never values."""
-    labels = canary.labels
-    what = "a credential" if labels is not None and labels.credential_alone else "content"
+    labels, what = canary.labels, "content"
+    if labels is not None and (labels.credential_alone or labels.decoy_alone):
+        what = "a credential" if labels.credential_alone else "what was planted in the prompt"
     return f"the trace carries {what} in {', '.join(map(code, labels.leaked[:_NAMED] if labels else ()))}"
 
 
+_NOT_REDACTED = "Traces contain what a redaction should have removed"
+_LIKE_IT = "Personal data or credentials of the kind that `checks.canary.decoy` plants have been stored in Traceloop since {since}."
+_REDACT = (
+    "Check the redaction (`redact_with` of the gateway's logging configuration, its guardrails, a processor of the Collector), "
+    "then delete the traces that hold such content in Traceloop."
+)
 _REVOKE = (
     "Revoke the credential that these attributes carry, find out what writes it into the spans, and delete those traces in "
     "Traceloop."
@@ -102,13 +109,14 @@ def _content_leaked(bad: tuple[Canary, ...]) -> Suspicion:
     labels = bad[-1].labels
     found = labels.leaked if labels else ()
     credential = labels is not None and labels.credential_alone
+    decoy = labels is not None and labels.decoy_alone
     return Suspicion(
         fault=Fault.CONTENT_LEAKED,
-        title="Traces contain a credential" if credential else "",
+        title="Traces contain a credential" if credential else _NOT_REDACTED if decoy else "",
         summary=f"found in {', '.join(map(code, found[:_NAMED]))}",
         facts=(*(f"attribute {code(name)}" for name in found[_NAMED:]), _ids_text(bad)),
-        impact="A credential has been stored in Traceloop since {since}." if credential else "",
-        step=_REVOKE if credential else "",
+        impact="A credential has been stored in Traceloop since {since}." if credential else _LIKE_IT if decoy else "",
+        step=_REVOKE if credential else _REDACT if decoy else "",
         conclusive=True,
     )
 

@@ -9,7 +9,9 @@ test span that is shown, TrueFoundry's own store that has the trace. Without it 
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 
+from monitor.core.backend import TRACELOOP, BackendTraits
 from monitor.core.canary import Canary, Outcome
 from monitor.core.faults import CAUSES, FAULTS, LOSSES
 from monitor.core.incident import Diagnosis, Hop, HopState, Place
@@ -32,13 +34,17 @@ _FIXED: Says = (_UNKNOWN, "fixed, waiting for traces")
 
 
 _PLACES = (Place.GATEWAY, Place.TRUEFOUNDRY, Place.EXPORT, Place.TRACELOOP)
-"""In order."""
+"""In order. The last stands for the trace backend, whichever that is."""
 
 
 def hops(
-    state: TargetState, diagnosis: Diagnosis | None, *, stale: frozenset[CheckName] = frozenset()
+    state: TargetState,
+    diagnosis: Diagnosis | None,
+    *,
+    stale: frozenset[CheckName] = frozenset(),
+    backend: BackendTraits = TRACELOOP,
 ) -> tuple[Hop, Hop, Hop, Hop]:
-    """The four hops of a target, in order.
+    """The four hops of a target, in order; the last is its `backend`.
 
     `diagnosis` is what is wrong now; None where nothing is, or no longer. `stale`: the checks whose newest result is too old to say
     anything of the present.
@@ -51,10 +57,9 @@ def hops(
         for place, says in _says(fault, state, evidence, waits=waits).items():
             if found[place][0] is not _BROKEN or says[0] is _BROKEN:
                 found[place] = says
-    gateway, truefoundry, export, traceloop = (
-        Hop(place=place, state=found[place][0], text=found[place][1]) for place in _PLACES
-    )
-    return gateway, truefoundry, export, traceloop
+    *before, last = (Hop(place=place, state=found[place][0], text=found[place][1]) for place in _PLACES)
+    gateway, truefoundry, export = before
+    return gateway, truefoundry, export, replace(last, place=backend.place)
 
 
 # --- what the faults say ---------------------------------------------------------------------------------------------
@@ -95,6 +100,8 @@ def _says(fault: Fault, state: TargetState, evidence: "_Evidence", *, waits: boo
         return {Place.EXPORT: (_OK, _GETS_THROUGH[fault])} if evidence.gets_through else {}
     if fault in LOSSES:
         return _lost(fault, state)
+    if fault is Fault.VOLUME_LOSS:
+        return {Place.EXPORT: (_BROKEN, "delivers the canaries' traces, but not those of all requests")}
     if fault is Fault.TRACE_INCOMPLETE:
         return _in_part(state)
     if fault is Fault.TRACE_LATE:

@@ -44,14 +44,16 @@ _ABOUT_A_SECOND: Seconds = 2.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpanCounters:
-    """One reading: spans since the process began, all tenants together. `failed` and `dropped` by reason.
+    """One reading: requests and spans since the process began, all tenants together. `failed` and `dropped` by reason.
 
-    `started_at` tells processes apart; None: not shown. A Collector counts by the names of its components: `accepted` and `refused`
-    by receiver, `dropped` by processor, `sent` and `failed` by exporter; `queued` are batches that wait now, and how many may.
+    `started_at` tells processes apart; None: not shown, like `requests`. A Collector counts by the names of its components:
+    `accepted` and `refused` by receiver, `dropped` by processor, `sent` and `failed` by exporter; `queued` are batches that wait
+    now, and how many may.
     """
 
     at: Instant = 0.0
     started_at: ForeignInstant | None = None
+    requests: int | None = None
     exported: int = 0
     failed: Mapping[str, int] = field(default_factory=dict)
     dropped: Mapping[str, int] = field(default_factory=dict)

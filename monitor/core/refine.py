@@ -262,6 +262,7 @@ UNCHECKED: Mapping[CheckName, tuple[str, str]] = {
     CheckName.CONFIG: ("read the export configuration", "changes to it go unnoticed"),
     CheckName.GATEWAY: ("see whether the gateway answers", "an outage of the gateway would go unnoticed"),
     CheckName.CONTROL: ("test whether Traceloop accepts traces", "an outage of Traceloop shows only by lost traces"),
+    CheckName.VOLUME: ("count the traces of real requests", "a loss among them would go unnoticed"),
 }
 """Of each check what the monitor cannot do while it is blind, and what goes unnoticed then; the most important first."""
 

@@ -6,6 +6,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Protocol
 
+from monitor.core.backend import TRACELOOP, BackendTraits
 from monitor.core.canary import Canary, ControlSpan
 from monitor.core.config_memory import ConfigMemory
 from monitor.core.drift import ExpectedConfig
@@ -83,6 +84,26 @@ class ArrivalPolicy(Protocol):
         """So many losses among so many of the last canaries are an intermittent loss."""
 
 
+class VolumePolicy(Protocol):
+    """When the traces of real requests are too few: `checks.volume` of the settings."""
+
+    @property
+    def every(self) -> Seconds:
+        """How long a window is; one is counted after the other."""
+
+    @property
+    def delay(self) -> Seconds:
+        """How long after its end a window is counted."""
+
+    @property
+    def min_ratio(self) -> float:
+        """The smallest share of requests whose traces must be there."""
+
+    @property
+    def min_requests(self) -> int:
+        """A window with fewer requests says nothing."""
+
+
 class Limits(Protocol):
     """What the canaries of a UTC day may cost: `checks.canary` of the settings."""
 
@@ -148,13 +169,15 @@ class Policy:
     pipeline_counters: Cadence | None = None
     collector_counters: Cadence | None = None
     collector: bool = False  # whether a Collector stands between the export and the trace backend
+    volume: VolumePolicy | None = None
     labels: Labels = Labels(service_name="tfy-llm-gateway")
+    backend: BackendTraits = TRACELOOP
     expected: ExpectedConfig = field(default_factory=lambda: ExpectedConfig(rules={}))
     trace_id: TraceIdMode = TraceIdMode.AUTO
     max_severity: Severity = Severity.CRITICAL
-    credential: str = ""  # fingerprint of the Traceloop key: a route is proven with one credential
-    backend_url: str = ""  # of the trace backend: what shares it shares the backend
-    environment: str | None = None  # the slug of the key's own environment of Traceloop
+    credential: str = ""  # fingerprint of the backend's key: a route is proven with one credential
+    backend_url: str = ""  # what shares it shares the backend
+    environment: str | None = None  # the slug of the key's own environment; None: the backend has none
     account: str = ""  # fingerprint of the tokens that send canaries and ask for them: the own store shows each its own
     profile: Profile = Profile()
 

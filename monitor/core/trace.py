@@ -48,7 +48,8 @@ class SpanFact:
     """One span, reduced to what is judged. None means that the route does not show it.
 
     `content` names the attributes that are proven to hold request or response content, `unproven` those that are named like it and
-    hold something else, `credentials` those that hold a credential; `redacted`: a mark is where content would be.
+    hold something else, `credentials` those that hold a credential, `decoys` what was planted;
+    `redacted`: a mark is where content would be.
     `usage` and `model` are evidence, never a fault: https://opentelemetry.io/docs/specs/semconv/gen-ai/ and older names.
     `caller` is whose request it was, where TrueFoundry's own store shows that. `started_at` is by the clock of whoever made it.
     """
@@ -64,6 +65,7 @@ class SpanFact:
     unproven: tuple[str, ...] = ()
     redacted: bool = False
     credentials: tuple[str, ...] = ()
+    decoys: tuple[str, ...] = ()
     model: str | None = None
     usage: Mapping[str, int] = field(default_factory=dict)
     caller: Caller | None = None
@@ -148,12 +150,13 @@ class LabelJudgement:
 
     `environment`: the one that the trace is in, where that is not the expected one. `configured`: whether it carries the resource
     attributes that the exporter is meant to add, so that it went by the configured exporter; None: none are expected, or shown.
-    `credential_alone`: what leaked is a credential, and no content.
+    `credential_alone`: what leaked is a credential, and no content; `decoy_alone`: what was planted, and should have been redacted.
     """
 
     mislabelled: tuple[str, ...] = ()
     leaked: tuple[str, ...] = ()
     credential_alone: bool = False
+    decoy_alone: bool = False
     content_missing: bool = False
     environment: str | None = None
     configured: bool | None = None
@@ -181,14 +184,16 @@ def judge_labels(seen: TraceSeen, expected: Labels, *, environment: str | None =
     unproven = sorted({name for span in seen.spans for name in span.unproven})
     logged = bool(content or unproven) or any(span.redacted for span in seen.spans)
     credentials = sorted({name for span in seen.spans for name in span.credentials})
+    decoys = sorted({name for span in seen.spans for name in span.decoys})
     suspicion = {"may_carry_content": ", ".join(unproven[:5])} if unproven and expected.content is False else {}
     adds = ", ".join(sorted(expected.resource_attributes))
     way = {"export_path": f"the configured exporter, which adds {adds}"} if configured else {}
     leaked_content = content if expected.content is False else []
     return LabelJudgement(
         mislabelled=(*mislabelled, *wrong),
-        leaked=(*credentials, *leaked_content),
-        credential_alone=bool(credentials) and not leaked_content,
+        leaked=tuple(dict.fromkeys((*credentials, *decoys, *leaked_content))),
+        credential_alone=bool(credentials) and not leaked_content and not decoys,
+        decoy_alone=bool(decoys) and not leaked_content and not credentials,
         content_missing=expected.content is True and bool(notified) and not logged,
         environment=_other_environment(seen, environment),
         configured=configured,

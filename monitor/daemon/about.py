@@ -32,11 +32,12 @@ def about_targets(daemon: Daemon) -> Mapping[TargetName, About]:
 
 
 def links_of(target: Target) -> tuple[tuple[str, str], ...]:
-    """The services that people open: TrueFoundry's control plane, Traceloop, a self-hosted gateway's metrics."""
+    """The services that people open: TrueFoundry's control plane, the trace backend, a self-hosted gateway's metrics."""
+    backend = target.backend
     control_plane = target.control_plane.url if target.control_plane is not None else None
     found = (
         ("TrueFoundry", control_plane),
-        ("Traceloop", _APPS.get(target.traceloop.url, target.traceloop.url)),
+        (backend.traits.name, _APPS.get(backend.url, backend.url)),
         ("Gateway metrics", target.gateway.metrics_url),
         ("Collector metrics", target.collector.metrics_url),
     )

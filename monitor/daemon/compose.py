@@ -16,21 +16,23 @@ from monitor.checks.control import ControlCheck
 from monitor.checks.evidence import CountersLook, GatewayPoliciesLook, OriginLook
 from monitor.checks.gateway import GatewayCheck
 from monitor.checks.lookup import Lookup
+from monitor.checks.volume import VolumeCheck
 from monitor.connectivity import Ask, Certificates, ConnectivityProbe
 from monitor.core.events import Event, RemoteAnswered
 from monitor.core.model import CheckName, Service, TargetName
 from monitor.core.pipeline_counters import CountedBy
 from monitor.core.silence import Silence, Weekly
+from monitor.daemon.backends import Reading, reading_of
 from monitor.http import Http, Network
-from monitor.ports import CanaryRequest, Check, Clock, SideLook
+from monitor.otlp import OtlpIngest
+from monitor.ports import CanaryRequest, Check, Clock, RequestCounter, SideLook
 from monitor.redaction import Redactor
 from monitor.settings import Settings, Target, expected_headers
 from monitor.settings.model import WEEK
 from monitor.settings.model import Silence as Window
 from monitor.settings.schema import all_secrets
 from monitor.span_metrics import SpanMetricsPage
-from monitor.traceloop import OtlpIngest, TraceloopReader
-from monitor.truefoundry import TrueFoundryControlPlane, TrueFoundryGateway
+from monitor.truefoundry import MeteredRequests, TrueFoundryControlPlane, TrueFoundryGateway
 
 _PROBE_TIMEOUT = 5.0
 
@@ -53,9 +55,8 @@ class Adapters:
     gateway: TrueFoundryGateway
     span_metrics: tuple[SpanMetricsPage, ...]
     control_plane: TrueFoundryControlPlane | None
-    backend: TraceloopReader
+    backend: Reading
     ingest: OtlpIngest
-    elsewhere: Mapping[str, TraceloopReader]
     connectivity: ConnectivityProbe
     certificates: Certificates
     texts: CanaryTexts
@@ -88,12 +89,18 @@ def assemble(
     adapters = _adapters(name, target, settings, deps, key, publish)
     config = None
     if target.checks.config.enabled and adapters.control_plane is not None:
-        config = ConfigCheck(adapters.control_plane, adapters.backend, deps.clock, adapters.certificates)
+        config = ConfigCheck(adapters.control_plane, adapters.backend.own, deps.clock, adapters.certificates)
     # A control span is read back by the same watch, also where nobody judges the canaries' traces.
     arrival = None
     if target.checks.arrival.enabled or target.checks.control.enabled:
-        own, others = target.traceloop.environment, adapters.elsewhere
-        lookup = Lookup(adapters.backend, deps.clock, own=own, others=others)
+        backend = adapters.backend
+        lookup = Lookup(
+            backend.own,
+            deps.clock,
+            own=backend.environment,
+            others=backend.elsewhere,
+            quick=not backend.traits.by_id_documented,
+        )
         arrival = ArrivalCheck(lookup, deps.clock, config.reread if config is not None else None)
     return Parts(
         checks={check.name: check for check in _checks(name, target, adapters, config, deps.clock)},
@@ -123,6 +130,10 @@ def _checks(
             metadata=checks.canary.metadata,
         )
         yield CanaryCheck(adapters.gateway, connectivity, clock, template, adapters.texts)
+    if checks.volume.enabled:
+        counters: list[RequestCounter] = [] if adapters.control_plane is None else [adapters.control_plane]
+        counters += [MeteredRequests(page) for page in adapters.span_metrics if page.of is CountedBy.GATEWAY]
+        yield VolumeCheck(counters, adapters.backend.own, clock, checks.volume, checks.volume.timeout)
 
 
 def _side_looks(target: Target, adapters: Adapters, clock: Clock) -> Iterator[SideLook]:
@@ -144,13 +155,10 @@ def _adapters(
         connectivity.note(service, outcome)
         count(service, outcome)
 
-    certificates, texts = Certificates(), CanaryTexts(target.checks.canary.prompt)
+    certificates, texts = Certificates(), CanaryTexts(target.checks.canary.prompt, target.checks.canary.decoy)
     http = deps.http.listening(count_and_note, certificates.note)
     headers = partial(expected_headers, target)
     redactor, clock = deps.redactor, deps.clock
-    reader = partial(
-        TraceloopReader, http, target.traceloop.url, texts_of=texts.texts_of, redactor=redactor, clock=clock
-    )
     gateway = TrueFoundryGateway(
         http,
         target.gateway.url,
@@ -182,9 +190,10 @@ def _adapters(
         gateway=gateway,
         span_metrics=span_metrics,
         control_plane=control_plane,
-        backend=reader(key=target.traceloop.api_key.get),
+        backend=reading_of(
+            target.backend, http, texts_of=texts.texts_of, decoy_of=texts.decoy_of, redactor=redactor, clock=clock
+        ),
         ingest=OtlpIngest(http, target.expected.endpoint, headers, redactor=redactor, clock=clock),
-        elsewhere={slug: reader(key=other.api_key.get) for slug, other in target.traceloop.other_environments.items()},
         connectivity=connectivity,
         certificates=certificates,
         texts=texts,
@@ -197,9 +206,10 @@ def _probes(target: Target, settings: Settings, http: Http, gateway: TrueFoundry
     async def ask(service: Service, url: str) -> None:
         await http.request(service, "GET", url, timeout=_PROBE_TIMEOUT, body_limit=16 * 1024)
 
+    backend = target.backend
     probes: dict[Service, Ask] = {
         Service.GATEWAY: partial(gateway.ping, timeout=_PROBE_TIMEOUT),
-        Service.TRACELOOP: partial(ask, Service.TRACELOOP, target.traceloop.url),
+        backend.traits.service: partial(ask, backend.traits.service, backend.url),
     }
     if target.control_plane is not None:
         probes[Service.CONTROL_PLANE] = partial(ask, Service.CONTROL_PLANE, target.control_plane.url)

@@ -113,7 +113,7 @@ def slack_bot(settings: Settings, deps: Deps) -> SlackBot | None:
 
 
 def _consoles(settings: Settings) -> dict[TargetName, dict[Place, str]]:
-    """Where a person looks at the hops of each target: TrueFoundry's gateway page, and the traces of the hosted Traceloop."""
+    """Where a person looks at the hops of each target: TrueFoundry's gateway page, the traces of the hosted Traceloop, or Phoenix."""
     return {
         name: {
             **(
@@ -123,9 +123,10 @@ def _consoles(settings: Settings) -> dict[TargetName, dict[Place, str]]:
             ),
             **(
                 {Place.TRACELOOP: "https://app.traceloop.com/traces"}
-                if host_of(target.traceloop.url) == _HOSTED
+                if target.traceloop is not None and host_of(target.traceloop.url) == _HOSTED
                 else {}
             ),
+            **({Place.PHOENIX: f"{target.phoenix.url}/projects"} if target.phoenix is not None else {}),
         }
         for name, target in settings.targets.items()
     }

@@ -10,7 +10,7 @@ from monitor.core.secret import fingerprint
 from monitor.core.state import Cadence, Policy, TraceIdMode
 from monitor.settings import Target, expected_config, labels
 from monitor.settings.model import Alerting
-from monitor.settings.target import Checks
+from monitor.settings.target import Checks, Phoenix, Traceloop
 
 _HOURLY = Cadence(every=3600.0, every_while_failing=120.0, deadline=60.0)
 
@@ -18,6 +18,7 @@ _HOURLY = Cadence(every=3600.0, every_while_failing=120.0, deadline=60.0)
 def policy_of(target: Target, alerting: Alerting, fingerprint_key: bytes) -> Policy:
     """Everything the core needs to know of what the operator decided."""
     checks, canary, gateway = target.checks, target.checks.canary, target.gateway
+    backend = target.backend
     control_plane_token = target.control_plane.token.get() if target.control_plane is not None else ""
     return Policy(
         cadences=cadences(checks),
@@ -27,15 +28,17 @@ def policy_of(target: Target, alerting: Alerting, fingerprint_key: bytes) -> Pol
         collector_counters=replace(_HOURLY, deadline=15.0) if target.collector.metrics_url is not None else None,
         collector=target.path == "collector",
         arrival=checks.arrival,
+        volume=checks.volume,
         limits=canary,
         alerting=alerting,
         labels=labels(target),
         expected=expected_config(target, fingerprint_key),
         trace_id=TraceIdMode(gateway.trace_id),
         max_severity=target.alerting.max_severity,
-        credential=fingerprint(target.traceloop.api_key.get(), fingerprint_key),
-        backend_url=target.traceloop.url,
-        environment=target.traceloop.environment,
+        backend=backend.traits,
+        credential=fingerprint(_identity(backend), fingerprint_key),
+        backend_url=backend.url,
+        environment=backend.environment if isinstance(backend, Traceloop) else None,
         account=fingerprint(f"{control_plane_token}\n{gateway.token.get()}", fingerprint_key),
         profile=Profile(
             model=gateway.model,
@@ -43,6 +46,13 @@ def policy_of(target: Target, alerting: Alerting, fingerprint_key: bytes) -> Pol
             nonces=frozenset({NONCE_ENTRY} - canary.metadata.keys()),
         ),
     )
+
+
+def _identity(backend: Traceloop | Phoenix) -> str:
+    """As whom traces are read, and where: what was proven of one says nothing of another."""
+    if isinstance(backend, Traceloop):
+        return backend.api_key.get()
+    return f"{backend.url}\n{backend.project}\n{backend.api_key.get() if backend.api_key is not None else ''}"
 
 
 def cadences(checks: Checks) -> dict[CheckName, Cadence]:
@@ -55,13 +65,19 @@ def cadences(checks: Checks) -> dict[CheckName, Cadence]:
         (CheckName.ARRIVAL, checks.arrival, checks.canary, patience),
         (CheckName.CONTROL, checks.control, checks.control, patience),
     )
-    return {
+    enabled = {
         name: Cadence(
             every=pace.every, every_while_failing=min(pace.every_while_failing, pace.every), deadline=deadline
         )
         for name, check, pace, deadline in candidates
         if check.enabled
     }
+    volume = checks.volume
+    if volume.enabled:  # a window is as long whatever the last one said
+        enabled[CheckName.VOLUME] = Cadence(
+            every=volume.every, every_while_failing=volume.every, deadline=2 * volume.timeout
+        )
+    return enabled
 
 
 def without_checks(alerting: Alerting) -> Policy:

@@ -11,7 +11,7 @@ from monitor.core.diagnosis import diagnose
 from monitor.core.faults import FAULTS, MONITORS_OWN, ORDER
 from monitor.core.hints import caveats
 from monitor.core.incident import Diagnosis, Incident
-from monitor.core.model import CheckName, Instant, Severity, Verdict
+from monitor.core.model import CheckName, Instant, Severity, UnknownReason, Verdict
 from monitor.core.pace import controls_awaited
 from monitor.core.refine import named
 from monitor.core.state import Policy, TargetState
@@ -50,6 +50,8 @@ def _is_unknown(state: TargetState, check: CheckName, stale: frozenset[CheckName
         return True
     if set(check_state.confirmed) & MONITORS_OWN or check_state.result is None:
         return True
+    if check is CheckName.VOLUME and check_state.result.unknown_reason is UnknownReason.NOTHING_TO_JUDGE:
+        return False  # a quiet hour is no reason to doubt what the canaries prove
     return check_state.result.verdict is not Verdict.PASS
 
 
@@ -255,7 +257,9 @@ def expiry_of(token: str) -> Instant | None:
 
 def token_expiries(target: Target) -> dict[str, Instant]:
     """By credential, where a token says so."""
-    tokens = {"gateway": target.gateway.token.get(), "traceloop": target.traceloop.api_key.get()}
+    tokens = {"gateway": target.gateway.token.get()}
+    if target.backend.api_key is not None:
+        tokens[target.backend.traits.slug] = target.backend.api_key.get()
     if target.control_plane is not None:
         tokens["control_plane"] = target.control_plane.token.get()
     found = {name: expiry_of(token) for name, token in tokens.items()}

@@ -242,7 +242,7 @@ def service_name(seen: Snapshot) -> Result:
 
 def environment(seen: Snapshot) -> Result:
     slugs = sorted({span.environment for span in trace_facts(seen) if span.environment is not None})
-    configured, shown = seen.target.traceloop.environment, ", ".join(slugs)
+    configured, shown = seen.policy.environment or "", ", ".join(slugs)
     if not slugs:
         return Result("not told")
     if slugs == [configured]:

@@ -69,6 +69,7 @@ class Probe:
         state = TargetState(target=name)
         self._pass = OneShot(state, policy, parts, Selection(), deps.clock, say=say)
         self._adapters = parts.adapters
+        self._service = target.backend.traits.service
         self._slack = slack_bot(settings, deps)
         self._clock = deps.clock
         self._say: Print = lambda text: say(f"{name}: {text}")
@@ -93,7 +94,7 @@ class Probe:
 
     async def run(self) -> None:
         """Ask once around, then look for the traces, then ask what needs them."""
-        await asyncio.gather(self._ask_control_plane(), self._ask_gateway(), self._ask_traceloop())
+        await asyncio.gather(self._ask_control_plane(), self._ask_gateway(), self._ask_backend())
         if self._slack is not None:
             slack = self._slack
             self._seen.slack = await self._ask(Service.SLACK, lambda **_: slack.identify())
@@ -155,16 +156,17 @@ class Probe:
         )
         self._seen.refused = await self._ask(Service.GATEWAY, lambda **_: gateway.complete(request))
 
-    async def _ask_traceloop(self) -> None:
-        backend, ingest = self._adapters.backend, self._adapters.ingest
-        self._say("asking Traceloop")
+    async def _ask_backend(self) -> None:
+        backend, ingest, service = self._adapters.backend, self._adapters.ingest, self._service
+        self._say(f"asking {backend.traits.name}")
         nobodys = TraceId(self._clock.draw_hex(32))
-        self._seen.quick = await self._ask(Service.TRACELOOP, backend.read_trace, nobodys, nonce=None)
-        self._seen.window = await self._ask(Service.TRACELOOP, backend.try_key)
+        if not backend.traits.by_id_documented:
+            self._seen.quick = await self._ask(service, backend.own.read_trace, nobodys, nonce=None)
+        self._seen.window = await self._ask(service, backend.own.try_key)
         if self._seen.target.expected.protocol == "http":
             self._seen.json = await self._ask(Service.OTLP, ingest.try_json)
-        for slug, reader in self._adapters.elsewhere.items():
-            self._seen.environments[slug] = await self._ask(Service.TRACELOOP, reader.try_key)
+        for slug, reader in backend.elsewhere.items():
+            self._seen.environments[slug] = await self._ask(service, reader.try_key)
 
     # --- while the traces are awaited
 
@@ -207,17 +209,17 @@ class Probe:
     async def _read_trace(self, canary: Canary, trace_id: TraceId) -> None:
         """What the trace carries, which filters find it, and whether another environment's key is shown it."""
         self._say("reading the trace's attributes")
-        self._seen.spans = await self._ask(Service.TRACELOOP, self._read_documented, canary)
-        for reader in self._adapters.elsewhere.values():
-            reply = await self._ask(Service.TRACELOOP, reader.read_trace, trace_id, nonce=None)
+        self._seen.spans = await self._ask(self._service, self._read_documented, canary)
+        for reader in self._adapters.backend.elsewhere.values():
+            reply = await self._ask(self._service, reader.read_trace, trace_id, nonce=None)
             if isinstance(reply, Answered):  # the first environment that the quick route is open to says it
                 self._seen.scope = reply
                 break
         root = next((span.name for span in self._seen.facts if not span.parent_id and span.name), None)
         for narrowing in (Narrowing.TRACE_ID, *sorted(BY_NONCE), *([Narrowing.SPAN_NAME] if root else [])):
             self._seen.narrowed[narrowing] = await self._ask(
-                Service.TRACELOOP,
-                self._adapters.backend.read_window,
+                self._service,
+                self._adapters.backend.own.read_window,
                 since=canary.sent_at - _BEFORE,
                 until=self._clock.now() + 1.0,
                 trace_id=trace_id,
@@ -234,7 +236,7 @@ class Probe:
         wanted = replace(refusal, trace_id=named or (refusal.sent_id if honoured else None))
         for wait in _REFUSED_WAITS:
             await self._clock.sleep(wait)
-            reply = await self._ask(Service.TRACELOOP, self._read_documented, wanted)
+            reply = await self._ask(self._service, self._read_documented, wanted)
             self._seen.refused_spans = reply
             if not isinstance(reply, Answered) or reply.value:
                 return
@@ -242,7 +244,7 @@ class Probe:
     async def _read_documented(self, canary: Canary, **_: object) -> Spans:
         """The documented read, as the check reads it: narrowed down by what has proven itself."""
         target_store, arrival = self._pass.target_store, self._pass.arrival
-        unproven = Lookup(self._adapters.backend, self._clock, others={})
+        unproven = Lookup(self._adapters.backend.own, self._clock, others={})
         lookup = arrival.lookup if arrival is not None else unproven
         read = lookup.search if canary.trace_id is None else lookup.document
         return (
@@ -254,7 +256,8 @@ def _proxies(settings: Settings, name: TargetName, environ: Mapping[str, str]) -
     """Which services are asked through which proxy, without its password."""
     target = settings.targets[name]
     proxies = Proxies(proxy=settings.http.proxy, no_proxy=settings.http.no_proxy, environ=environ)
-    urls = {Service.GATEWAY: target.gateway.url, Service.TRACELOOP: target.traceloop.url}
+    backend = target.backend
+    urls = {Service.GATEWAY: target.gateway.url, backend.traits.service: backend.url}
     if target.control_plane is not None:
         urls[Service.CONTROL_PLANE] = target.control_plane.url
     found = {service: proxies.proxy_of(url) for service, url in urls.items()}

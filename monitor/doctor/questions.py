@@ -34,7 +34,9 @@ CONCERNS: Mapping[str, Callable[[Snapshot], bool]] = {
     "control spans": lambda seen: seen.target.checks.control.enabled,
     "own store": lambda seen: seen.target.control_plane is not None and seen.target.checks.canary.enabled,
     "OTLP over HTTP": lambda seen: seen.target.expected.protocol == "http",
-    "other environments": lambda seen: bool(seen.target.traceloop.other_environments),
+    "other environments": lambda seen: (
+        seen.target.traceloop is not None and bool(seen.target.traceloop.other_environments)
+    ),
 }
 """Which targets a question makes sense for: by what is configured, not by what was seen."""
 

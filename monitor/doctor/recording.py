@@ -25,9 +25,9 @@ from monitor.core.model import Instant, Service
 from monitor.core.secret import SecretKind, describe_secret
 from monitor.daemon.compose import secrets_of
 from monitor.http import Answer, Exchange, Request
+from monitor.otlp import count_rejected
 from monitor.ports import Clock, Garbled
 from monitor.settings import Settings
-from monitor.traceloop import count_rejected
 from monitor.truefoundry import FEEDBACK_HEADER, describe_feedback_target
 from monitor.truefoundry.gateway import decode_feedback_target
 from monitor.version import VERSION

@@ -10,11 +10,12 @@ from monitor.core.gateway_policies import GatewayPolicy, GatewayPolicyKind
 from monitor.core.model import CheckName, CheckResult, Instant, Seconds, Service, TargetName, TraceId
 from monitor.core.state import Policy, TargetState
 from monitor.core.trace import Narrowing, Route, SpanFact, TraceSeen, judge_completeness
+from monitor.daemon.backends import describe_read
 from monitor.http import Exchange
 from monitor.notifiers.slack import BotIdentity
+from monitor.otlp import describe_acceptance
 from monitor.ports import CanaryAnswer, ConfigAnswer, IngestAnswer, PortError
 from monitor.settings import Settings, Target
-from monitor.traceloop import describe_acceptance, describe_read
 from monitor.truefoundry import FEEDBACK_HEADER, ModelsAnswer, describe_feedback_target
 
 T = TypeVar("T")
@@ -77,7 +78,7 @@ class Traffic:
                 self.feedback_refused = form
         elif service is Service.OTLP:
             self.accepted = self.accepted or describe_acceptance(answer)
-        elif service is Service.TRACELOOP:
+        elif service in (Service.TRACELOOP, Service.PHOENIX):
             self._note_read(exchange, ours)
 
     def _note_read(self, exchange: Exchange, ours: frozenset[TraceId]) -> None:

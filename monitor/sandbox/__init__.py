@@ -6,10 +6,10 @@ demonstrations, for the test-suite, and for trying the program out without crede
 how busy others are beside us.
 """
 
-from monitor.sandbox.credentials import Credentials
+from monitor.sandbox.credentials import Credentials, StoreKind
 from monitor.sandbox.fault_table import FAULTS
 from monitor.sandbox.faults import Host, SandboxFault
-from monitor.sandbox.ports import Ports
+from monitor.sandbox.ports import LOOPBACK, Ports
 from monitor.sandbox.sandbox import Sandbox, serve
 from monitor.sandbox.traffic import Traffic, parse_traffic
 from monitor.sandbox.variants import SWITCHES, Variant, parse_variant
@@ -17,12 +17,14 @@ from monitor.sandbox.world import World
 
 __all__ = [
     "FAULTS",
+    "LOOPBACK",
     "SWITCHES",
     "Credentials",
     "Host",
     "Ports",
     "Sandbox",
     "SandboxFault",
+    "StoreKind",
     "Traffic",
     "Variant",
     "World",

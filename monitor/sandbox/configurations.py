@@ -84,14 +84,14 @@ class Configurations:
         """Forget a configuration."""
         self._kept = {key: kept for key, kept in self._kept.items() if key[0] != kind}
 
-    def reset(self, traceloop_url: str, *, content: bool, at: Instant) -> None:
+    def reset(self, backend_url: str, headers: Mapping[str, str], *, content: bool, at: Instant) -> None:
         """Forget everything but the exporter, set up as the guide wants it: https://www.truefoundry.com/docs/ai-gateway/traceloop."""
         name, value = EXPORTED_ATTRIBUTE
         exporter = {
             "type": "http",
-            "endpoint": f"{traceloop_url}/v1/traces",
+            "endpoint": f"{backend_url}/v1/traces",
             "encoding": "proto",
-            "headers": {"Authorization": f"Bearer {self._credentials.key}"},
+            "headers": dict(headers),
             "additional_resource_attributes": {name: value},
             "exclude_request_data": not content,
         }

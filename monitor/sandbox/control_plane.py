@@ -4,6 +4,8 @@ Paths and shapes are those of https://github.com/truefoundry/truefoundry-python-
 https://github.com/truefoundry/infra-charts; what is shown where a configuration is missing depends on the variant.
 """
 
+from datetime import datetime
+
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Mount, Route
@@ -32,6 +34,7 @@ def control_plane_app(world: World, gateway: ASGIApp) -> ASGIApp:
         Route(config, plane.delete, methods=["DELETE"]),
         Route("/api/svc/v1/apply", plane.apply, methods=["PUT"]),
         Route("/api/svc/v1/spans/query", plane.find_spans, methods=["POST"]),
+        Route("/api/svc/v1/llm-gateway/metrics/query", plane.count_requests, methods=["POST"]),
         Mount("/api/llm", app=gateway),
     ]
     return behind_cloudflare(routed(routes))
@@ -114,6 +117,22 @@ class _ControlPlane:
                 "data": _envelope(manifest["type"], kept, self._world.variant) if kept else None,
             }
         )
+
+    async def count_requests(self, request: Request) -> Response:
+        """Count what the gateway served (https://www.truefoundry.com/docs/ai-gateway/fetch-model-metrics)."""
+        if self._subject(request) is None:
+            return _unauthorized()
+        body = await json_object(request) or {}
+        try:
+            since, until = (datetime.fromisoformat(str(body[name])).timestamp() for name in ("startTs", "endTs"))
+        except (KeyError, ValueError):
+            return _error(400, "startTs and endTs must be ISO 8601 timestamps")
+        if body.get("datasource") != "modelMetrics" or body.get("type") != "distribution":
+            return _error(400, "datasource and type are required")
+        until = min(until, self._world.now())
+        ours = sum(since <= served < until for served in self._world.served)
+        total = ours + OtherTraffic(self._world).requests_between(since, until)
+        return JSONResponse({"data": {"dataPoints": [{"total": total, "countModelName": total}] if total else []}})
 
     async def find_spans(self, request: Request) -> Response:
         """Query TrueFoundry's own store."""

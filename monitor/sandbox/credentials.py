@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from enum import StrEnum
 from hashlib import sha256
 from types import MappingProxyType
 from urllib.parse import parse_qsl, urlencode
@@ -31,6 +32,28 @@ FOREIGN_CHANNEL = "C0SANDBOX03"
 ON_CALL_GROUP = "S0SANDBOX01"
 ON_CALL = "U0SANDBOX02"
 """A person, the only one in the group."""
+
+
+class StoreKind(StrEnum):
+    """Which trace backend stands at the sandbox's host `traceloop`."""
+
+    TRACELOOP = "traceloop"
+    PHOENIX = "phoenix"
+    OPEN_PHOENIX = "phoenix-without-authentication"
+
+    @property
+    def authenticates(self) -> bool:
+        """Whether it wants a key."""
+        return self is not StoreKind.OPEN_PHOENIX
+
+    def headers(self, key: str) -> dict[str, str]:
+        """What the exporter is to send to it."""
+        project = {} if self is StoreKind.TRACELOOP else {"x-project-name": PROJECT}
+        return {**({"Authorization": f"Bearer {key}"} if self.authenticates else {}), **project}
+
+
+PROJECT = "gateway"
+"""The project of Phoenix that the traces belong to."""
 
 _SECRET_NAME = re.compile(r"token|key|secret|password|authorization", re.IGNORECASE)
 
@@ -85,6 +108,13 @@ class Credentials:
     bot_token: str = _made_up("xoxb-", "bot")
     app_token: str = _made_up("xapp-", "app")
     webhook_path: str = f"/services/T0SANDBOX/B0SANDBOX/{_made_up('', 'webhook')[:24]}"
+
+    @classmethod
+    def of(cls, backend: StoreKind) -> "Credentials":
+        """With keys in the form of the backend's."""
+        if backend is StoreKind.TRACELOOP:
+            return cls()
+        return cls(keys=MappingProxyType({slug: _made_up("phx-", f"key of {slug}") for slug in ENVIRONMENTS}))
 
     @property
     def key(self) -> str:

@@ -216,6 +216,7 @@ _EXPORT = (
     _row("trace_mislabelled", "the service name is unknown_service", Act("rename_service")),
     _row("trace_mislabelled_attributes", "the exporter leaves out the resource attributes it is set to add",
          Act("drop_attributes")),
+    _row("traffic_sampled", "of other people's requests only one kind is exported, and every canary", Act("sample_others")),
     _row("trace_duplicated", "every span is exported twice, which is harmless", Act("export_twice")),
 )
 

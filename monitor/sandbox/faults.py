@@ -58,7 +58,7 @@ Behaviour = Literal[
     "lose_at_collector", "export_nothing", "export_late", "export_twice", "lose_root", "lose_child",
     "lose_every_fourth", "rename_service", "drop_attributes", "keep_content", "drop_content", "leak_credential",
     "revoke_key", "rotate_key", "swallow_spans", "reject_spans", "ignore_cursor", "forget_session", "forbid_settings",
-    "hide_own_store", "slack_invalid_auth", "slack_channel_not_found", "slack_refuses_blocks", "slack_edit_closed",
+    "hide_own_store", "sample_others", "slack_invalid_auth", "slack_channel_not_found", "slack_refuses_blocks", "slack_edit_closed",
     "slack_forgets", "slack_paced",
 ]  # fmt: skip
 """What a service does otherwise than it should."""

@@ -20,6 +20,7 @@ from monitor.sandbox.asgi import bearer, behind_cloudflare, routed
 from monitor.sandbox.completions import Declined, as_events, complete, decline, malformed, models, object_to
 from monitor.sandbox.configurations import RequestInfo
 from monitor.sandbox.credentials import MODELS, TENANT, Subject
+from monitor.sandbox.other_requests import OtherTraffic
 from monitor.sandbox.spans import Chat, GatewaySpan, Outcome, begin_trace, feedback_header, make_spans
 from monitor.sandbox.world import World
 
@@ -67,7 +68,9 @@ class _Gateway:
         shown = self._world.variant.span_metrics
         if shown == "absent":
             return PlainTextResponse("Not Found", 404)
-        lines = self._metrics.lines(shown, with_start=shown == "ai_gateway")
+        others = OtherTraffic(self._world)
+        requests = len(self._world.served) + others.requests_between(self._metrics.started_at, self._world.now())
+        lines = self._metrics.lines(shown, requests, with_start=shown == "ai_gateway")
         return PlainTextResponse("".join(f"{line}\n" for line in lines))
 
     async def chat(self, request: Request) -> Response:
@@ -92,6 +95,7 @@ class _Gateway:
             if latency:
                 await world.pause(latency)
         if declined is None:
+            world.served.append(world.now())
             return self._answer(chat, request.headers)
         if world.variant.refusals == "traced":
             self._trace(chat, Outcome(ended=world.now(), declined=declined))
@@ -210,16 +214,18 @@ class _SpanMetrics:
     """Spans by what became of them: by outcome and reason those that were handed to the exporter, by reason those that were not."""
 
     def __init__(self, started_at: Instant) -> None:
-        self._started_at = started_at
+        self.started_at = started_at
         self.exported: Counter[tuple[str, str]] = Counter()
         self.drops: Counter[str] = Counter()
 
-    def lines(self, prefix: str, *, with_start: bool) -> Iterator[str]:
+    def lines(self, prefix: str, requests: int, *, with_start: bool) -> Iterator[str]:
         """The exposition; `with_start`: with the moment at which the process began, as most have it."""
         tenant = f'tenant_name="{TENANT}"'
         if with_start:
             yield "# TYPE process_start_time_seconds gauge"
-            yield f"process_start_time_seconds {self._started_at:.3f}"
+            yield f"process_start_time_seconds {self.started_at:.3f}"
+        yield f"# TYPE {prefix}_requests_total counter"
+        yield f"{prefix}_requests_total{{{tenant}}} {requests}"
         yield f"# HELP {prefix}_spans_accepted_total Spans handed to the exporter."
         yield f"# TYPE {prefix}_spans_accepted_total counter"
         yield f"{prefix}_spans_accepted_total{{{tenant}}} {self.exported.total()}"

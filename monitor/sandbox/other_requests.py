@@ -187,6 +187,11 @@ OTHER_REQUESTS: Sequence[OtherRequest] = (
 )
 
 
+_BY_OUR_GATEWAY = tuple(number for number, kind in enumerate(OTHER_REQUESTS) if kind.asked_by is not None)
+_SAMPLED_OUT = frozenset(_BY_OUR_GATEWAY[1:])
+"""The requests that nobody exports while the gateway samples."""
+
+
 class OtherTraffic:
     """The spans of other people in TrueFoundry's own store and in Traceloop; `seen`: whether whoever asks may see them."""
 
@@ -250,7 +255,16 @@ class OtherTraffic:
 
     def rows_matching(self, wanted: Sequence[Callable[[Row], bool]], text: str) -> Stream[Row]:
         """Those that a search wants; `text` is the search as it was written: it may hold ids."""
-        return self._stream(self.row, wanted, text)
+        sampled = self._world.faults.does("sample_others")
+        return self._stream(self.row, wanted, text, left_out=_SAMPLED_OUT if sampled else frozenset())
+
+    def requests_between(self, since: Instant, until: Instant) -> int:
+        """How many requests of others our gateway served."""
+        every = self._traffic.requests(math.ceil(since * 1000), math.floor(until * 1000))
+        turns = len(OTHER_REQUESTS)
+        return sum(
+            len(range(every.start + (kind - every.start) % turns, every.stop, turns)) for kind in _BY_OUR_GATEWAY
+        )
 
     def latest_listed(self) -> int:
         """Which rows the warehouse shows already: those that began until this Unix millisecond."""
@@ -313,11 +327,12 @@ class OtherTraffic:
         text: str,
         *,
         of_gateway: bool = False,
+        left_out: frozenset[int] = frozenset(),
     ) -> Stream[T]:
         samples = [
             Position(number, position)
             for number, kind in enumerate(OTHER_REQUESTS)
-            if kind.asked_by is not None or not of_gateway
+            if (kind.asked_by is not None or not of_gateway) and number not in left_out
             for position in range(self._traffic.spans)
         ]
         named = self._traffic.named_in(text)

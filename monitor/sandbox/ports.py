@@ -1,4 +1,4 @@
-"""The sandbox on real sockets of 127.0.0.1: one port for every host, which can be closed and opened again.
+"""The sandbox on real sockets, of 127.0.0.1 unless told otherwise: one port for every host, which can be closed and opened again.
 
 Uvicorn's protocol is used without its server, which would install signal handlers, log, and take its time to stop.
 """
@@ -18,7 +18,7 @@ from uvicorn.server import ServerState
 
 from monitor.sandbox.faults import Host
 
-ADDRESS = "127.0.0.1"
+LOOPBACK = "127.0.0.1"
 _BACKLOG = 128
 _RESET = struct.pack("ii", 1, 0)  # linger for zero seconds: closing sends a reset
 _SILENT = logging.Logger("sandbox", logging.CRITICAL + 1)  # noqa: LOG001 - belongs to no hierarchy: it says nothing
@@ -48,12 +48,13 @@ class _Connection(H11Protocol):
 class _Port:
     """One application on one port. While it does not listen the port stays reserved, and connections are refused."""
 
-    def __init__(self, app: ASGIApp, number: int) -> None:
+    def __init__(self, app: ASGIApp, address: str, number: int) -> None:
         ws: Literal["wsproto", "none"] = "wsproto" if find_spec("wsproto") else "none"  # of the extra [slack-socket]
         self._config = Config(app, log_config=None, lifespan="off", ws=ws, http="h11", timeout_keep_alive=30)
         self._config.load()
         self._state = ServerState()
-        self._held = _bound(number)
+        self._address = address
+        self._held = _bound(address, number)
         self.number: int = self._held.getsockname()[1]
         self._server: asyncio.Server | None = None
 
@@ -72,7 +73,7 @@ class _Port:
             self._server.close()
             self._server = None
             self._reset_connections()
-            self._held = _bound(self.number)
+            self._held = _bound(self._address, self.number)
 
     async def close(self) -> None:
         """Let go of everything at once."""
@@ -94,23 +95,31 @@ class _Port:
 
 
 class Ports:
-    """A port for every host: `base` and those after it, or whichever are free."""
+    """A port for every host: `base` and those after it, or whichever are free.
 
-    def __init__(self, base: int | None = None) -> None:
+    `name` is what others call this machine: the sockets listen on the one address that it stands for, and on no other.
+    """
+
+    def __init__(self, base: int | None = None, name: str = LOOPBACK) -> None:
         self._base = base
+        self._name = name
         self._ports: dict[Host, _Port] = {}
 
     async def open(self, apps: Mapping[Host, ASGIApp]) -> Mapping[Host, str]:
-        """Make the applications reachable; returns their addresses. Raises OSError for a port that is taken."""
+        """Make the applications reachable; returns their addresses.
+
+        Raises OSError for a port that is taken, or a name of another machine.
+        """
+        address = await _address_of(self._name)
         try:
             for place, (host, app) in enumerate(apps.items()):
-                self._ports[host] = _Port(app, self._base + place if self._base else 0)
+                self._ports[host] = _Port(app, address, self._base + place if self._base else 0)
             for port in self._ports.values():
                 await port.listen()
         except OSError:
             await self.close()
             raise
-        return {host: f"http://{ADDRESS}:{port.number}" for host, port in self._ports.items()}
+        return {host: f"http://{self._name}:{port.number}" for host, port in self._ports.items()}
 
     async def close(self) -> None:
         """Make them unreachable."""
@@ -127,12 +136,17 @@ class Ports:
             port.refuse()
 
 
-def _bound(number: int) -> socket.socket:
+async def _address_of(name: str) -> str:
+    found = await asyncio.get_running_loop().getaddrinfo(name, None, family=socket.AF_INET, type=socket.SOCK_STREAM)
+    return str(found[0][4][0])
+
+
+def _bound(address: str, number: int) -> socket.socket:
     """A socket that holds a port, for itself alone, and does not listen yet."""
     held = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     try:
         held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        held.bind((ADDRESS, number))
+        held.bind((address, number))
         held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
     except OSError:
         held.close()

@@ -16,12 +16,13 @@ from monitor.ports import Clock
 from monitor.redaction import Redactor
 from monitor.sandbox.asgi import WithTransportFaults, json_object, routed, with_request_log
 from monitor.sandbox.control_plane import control_plane_app
-from monitor.sandbox.credentials import CHANNEL, ENVIRONMENT, EXPORTED_ATTRIBUTE, MODEL, ON_CALL
+from monitor.sandbox.credentials import CHANNEL, ENVIRONMENT, EXPORTED_ATTRIBUTE, MODEL, ON_CALL, PROJECT, StoreKind
 from monitor.sandbox.exporter import Exporter
 from monitor.sandbox.fault_table import FAULTS
 from monitor.sandbox.faults import Host
 from monitor.sandbox.gateway import gateway_app
-from monitor.sandbox.ports import Ports
+from monitor.sandbox.phoenix import phoenix_app
+from monitor.sandbox.ports import LOOPBACK, Ports
 from monitor.sandbox.slack import CheckMessage, check_size, slack_app
 from monitor.sandbox.slack_socket import NotPressed
 from monitor.sandbox.spans import GatewaySpan
@@ -43,6 +44,7 @@ class Sandbox:
     `time_factor` multiplies every delay of theirs (exporter, caches, index, slowness): 0.1 makes them ten times as fast.
     `content`: whether the healthy exporter sends request and response content. `latency`: what a completion takes.
     `traffic`: how busy others are, whose traces are beside the monitor's. `check_message`: for what Slack refuses a message.
+    `backend`: what stands at the host `traceloop`.
     The applications in `apps` are at `https://<host>`, or below `domain`, for whoever asks them in this process; with `ports`,
     they are on sockets.
     """
@@ -59,6 +61,7 @@ class Sandbox:
         check_message: CheckMessage = check_size,
         domain: str = "",
         ports: Ports | None = None,
+        backend: StoreKind = StoreKind.TRACELOOP,
     ) -> None:
         self._ports = ports
         self._first_variant = variant
@@ -70,6 +73,7 @@ class Sandbox:
             latency=latency,
             traffic=traffic,
             check_message=check_message,
+            backend=backend,
         )
         self.apps = self._build()
         names = {host: f"{host}.{domain}" if domain else str(host) for host in self.apps}
@@ -91,7 +95,7 @@ class Sandbox:
         services: dict[Host, ASGIApp] = {
             Host.CONTROL_PLANE: control_plane_app(world, faulty(gateway, Host.GATEWAY, proxied=True)),
             Host.GATEWAY: gateway,
-            Host.TRACELOOP: traceloop_app(world),
+            Host.TRACELOOP: traceloop_app(world) if world.backend is StoreKind.TRACELOOP else phoenix_app(world),
             Host.SLACK: slack_app(world.slack, world.faults, world.clock, world.time_factor),
         }
         served = {
@@ -154,7 +158,6 @@ class Sandbox:
         """The configuration of a monitor with one target, `demo`, that watches this sandbox."""
         credentials = self.world.credentials
         name, value = EXPORTED_ATTRIBUTE
-        others = {slug: {"api_key": key} for slug, key in credentials.keys.items() if slug != ENVIRONMENT}
         demo = {
             "control_plane": {"url": self.control_plane_url, "token": credentials.token},
             "gateway": {
@@ -163,16 +166,21 @@ class Sandbox:
                 "model": MODEL,
                 "metrics_url": f"{self.gateway_url}/metrics",
             },
-            "traceloop": {
-                "url": self.traceloop_url,
-                "api_key": credentials.key,
-                "environment": ENVIRONMENT,
-                "other_environments": others,
-            },
+            **self._backend(),
             "expected": {"exclude_request_data": not self.world.content, "resource_attributes": {name: value}},
         }
         slack = {"bot_token": credentials.bot_token, "channel": CHANNEL, "api_url": self.slack_api_url}
         return {"targets": {"demo": demo}, "alerting": {"slack": slack}}
+
+    def _backend(self) -> dict[str, object]:
+        """The section of the backend."""
+        kind, url, keys = self.world.backend, self.traceloop_url, self.world.credentials.keys
+        if kind is not StoreKind.TRACELOOP:
+            key = {"api_key": keys[ENVIRONMENT]} if kind.authenticates else {}
+            return {"phoenix": {"url": url, "project": PROJECT, **key}}
+        others = {slug: {"api_key": key} for slug, key in keys.items() if slug != ENVIRONMENT}
+        own = {"url": url, "api_key": keys[ENVIRONMENT], "environment": ENVIRONMENT}
+        return {"traceloop": {**own, "other_environments": others}}
 
     def buttons(self) -> dict[str, object]:
         """More of `alerting.slack`: its messages have buttons, which the person on call may press."""
@@ -232,10 +240,12 @@ async def serve(
     content: bool = False,
     traffic: Traffic = NO_TRAFFIC,
     check_message: CheckMessage = check_size,
+    backend: StoreKind = StoreKind.TRACELOOP,
+    name: str = LOOPBACK,
 ) -> AsyncIterator[Sandbox]:
-    """Run the sandbox on 127.0.0.1, from `port_base` on or on free ports, inside the running event loop.
+    """Run the sandbox on loopback, or where `name` leads to, from `port_base` on or on free ports, in the running event loop.
 
-    It prints and logs nothing and leaves signals alone. Raises OSError for a port that is taken.
+    It prints and logs nothing and leaves signals alone. Raises OSError for a port that is taken, or a name of another machine.
     """
     sandbox = Sandbox(
         clock=SystemClock(),
@@ -245,7 +255,8 @@ async def serve(
         latency=LATENCY,
         traffic=traffic,
         check_message=check_message,
-        ports=Ports(port_base),
+        ports=Ports(port_base, name),
+        backend=backend,
     )
     await sandbox.start()
     try:

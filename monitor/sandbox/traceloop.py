@@ -98,7 +98,7 @@ def _behind_proxies(app: ASGIApp, world: World) -> ASGIApp:
     return serve
 
 
-class _RefusedError(Exception):
+class RefusedBody(Exception):
     """A body that is not taken: status and reason."""
 
     def __init__(self, status: int, reason: str) -> None:
@@ -119,8 +119,8 @@ class _Ingest:
         if content_type not in accepted:
             return JSONResponse({"error": f"unsupported content type {content_type[:60]!r}"}, 415)
         try:
-            message = decode_request(await _body(request), content_type)
-        except _RefusedError as error:
+            message = decode_request(await body_of(request), content_type)
+        except RefusedBody as error:
             return error.answer
         except Undecodable:
             return JSONResponse({"error": "failed to decode request body"}, 400)
@@ -143,8 +143,8 @@ class _Ingest:
     async def others(self, request: Request, _environment: str) -> Response:
         """Take in metrics or logs, which are not kept."""
         try:
-            await _body(request)
-        except _RefusedError as error:
+            await body_of(request)
+        except RefusedBody as error:
             return error.answer
         return self._answer(PROTOBUF)
 
@@ -168,28 +168,28 @@ class _Ingest:
                 return Response(message.SerializeToString(), media_type=PROTOBUF)
 
 
-async def _body(request: Request) -> bytes:
+async def body_of(request: Request) -> bytes:
     """The unpacked body, never more than the limit in memory."""
     encoding = request.headers.get("content-encoding", "identity").strip().lower()
     if encoding not in {"gzip", "identity"}:
-        raise _RefusedError(415, f"unsupported content encoding {encoding[:60]!r}")
+        raise RefusedBody(415, f"unsupported content encoding {encoding[:60]!r}")
     body = bytearray()
     try:
         async for chunk in request.stream():
             body += chunk
             if len(body) > MOST_BYTES:
-                raise _RefusedError(413, "request body too large")
+                raise RefusedBody(413, "request body too large")
     except ClientDisconnect:
-        raise _RefusedError(400, "request body incomplete") from None
+        raise RefusedBody(400, "request body incomplete") from None
     if encoding == "identity":
         return bytes(body)
     unpacker = zlib.decompressobj(31)
     try:
         unpacked = unpacker.decompress(body, MOST_BYTES + 1)
     except zlib.error:
-        raise _RefusedError(400, "request body is not gzip") from None
+        raise RefusedBody(400, "request body is not gzip") from None
     if len(unpacked) > MOST_BYTES:
-        raise _RefusedError(413, "request body too large")
+        raise RefusedBody(413, "request body too large")
     if not unpacker.eof:
-        raise _RefusedError(400, "request body incomplete")
+        raise RefusedBody(400, "request body incomplete")
     return unpacked

@@ -1,13 +1,14 @@
 """Everything the four services know: one state, one clock, one variant, one set of faults."""
 
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from monitor.core.model import Instant, Seconds
 from monitor.ports import Clock
 from monitor.sandbox.asgi import RequestSeen
 from monitor.sandbox.configurations import Configurations
-from monitor.sandbox.credentials import ENVIRONMENT, Credentials
+from monitor.sandbox.credentials import ENVIRONMENT, Credentials, StoreKind
 from monitor.sandbox.faults import ActiveFaults
 from monitor.sandbox.rows import Row
 from monitor.sandbox.slack import CheckMessage, Workspace, check_size
@@ -31,6 +32,17 @@ class KeptSpan:
     visible_at: Instant
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PhoenixSpan:
+    """One span as stored, and from when on it is shown."""
+
+    project: str
+    start: Instant
+    row: Mapping[str, object]
+    trace_id: str
+    visible_at: Instant
+
+
 class World:
     """The state. Changing it is how a test, the control API or a demonstration breaks and fixes things."""
 
@@ -44,20 +56,24 @@ class World:
         latency: Seconds,
         traffic: Traffic = NO_TRAFFIC,
         check_message: CheckMessage = check_size,
+        backend: StoreKind = StoreKind.TRACELOOP,
     ) -> None:
         self.clock = clock
         self.variant = variant
         self.time_factor = time_factor
         self.content = content
         self.latency = latency
+        self.backend = backend
         self.traffic = traffic
         self._first_traffic = traffic
-        self.credentials = Credentials()
+        self.credentials = Credentials.of(backend)
         self.faults = ActiveFaults()
         self.configurations = Configurations(clock.now, self.faults, self.credentials)
         self.slack = Workspace(clock, self.credentials, check_message)
         self.own_spans: deque[KeptSpan] = deque(maxlen=_MOST_SPANS)
         self.rows: deque[Row] = deque(maxlen=_MOST_SPANS)
+        self.served: deque[Instant] = deque(maxlen=_MOST_SPANS)  # when the gateway served a request
+        self.phoenix_spans: deque[PhoenixSpan] = deque(maxlen=_MOST_SPANS)
         self.requests: deque[RequestSeen] = deque(maxlen=_MOST_REQUESTS)
 
     def now(self) -> Instant:
@@ -76,14 +92,23 @@ class World:
         """Change switches of the variant. Raises ValueError."""
         self.variant = self.variant.vary(switches)
 
-    def configure(self, traceloop_url: str) -> None:
+    def configure(self, backend_url: str) -> None:
         """Set the exporter up as it should be, a day ago, and forget whatever was set besides."""
-        self.configurations.reset(traceloop_url, content=self.content, at=self.now() - _A_DAY)
+        headers = self.backend.headers(self.credentials.key)
+        self.configurations.reset(backend_url, headers, content=self.content, at=self.now() - _A_DAY)
 
     def forget(self) -> None:
         """Forget what was sent, received and posted, and a change of traffic; faults, variant and configuration stay."""
         self.traffic = self._first_traffic
-        for memory in (self.own_spans, self.rows, self.requests, self.slack.messages, self.slack.socket_mode.answers):
+        for memory in (
+            self.own_spans,
+            self.rows,
+            self.served,
+            self.phoenix_spans,
+            self.requests,
+            self.slack.messages,
+            self.slack.socket_mode.answers,
+        ):
             memory.clear()
 
     # --- TrueFoundry

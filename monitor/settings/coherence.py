@@ -48,9 +48,14 @@ def violations(settings: Settings) -> Iterator[Complaint]:
             yield (*at, "gateway", "model"), f"{what}, or `checks.canary.enabled: false`"
         if canary.enabled:
             yield from _budget(canary, (*at, "checks", "canary"))
+        if target.checks.volume.enabled and target.control_plane is None and target.gateway.metrics_url is None:
+            what = "needs somebody who counts requests; give `control_plane` or `gateway.metrics_url`"
+            yield (*at, "checks", "volume", "enabled"), what
         if losses > window:
             what = f"asks for {losses} losses among {window} canaries; allowed: fewer"
             yield (*at, "checks", "arrival", "loss_of"), what
+        if target.traceloop is not None and target.phoenix is not None:
+            yield (*at, "phoenix"), "is given beside `traceloop`: a target has one trace backend; remove one of the two"
     yield from _urls(settings)
     slack = settings.alerting.slack
     if slack.bot_token and slack.webhook_url:
@@ -91,17 +96,28 @@ def _budget(canary: CanaryCheck, at: KeyPath) -> Iterator[Complaint]:
 
 def _urls(settings: Settings) -> Iterator[Complaint]:
     """A token travels by TLS only, and nothing is sent to a link-local address."""
+    tokenless = set(_tokenless(settings))
     for path, setting, value in walk(settings):
         is_secret = isinstance(value, UrlSource)  # whoever can read it on the way may use it
         url = value.get() if is_secret else value
         without_bot = path == ("alerting", "slack", "api_url") and not settings.alerting.slack.bot_token
         if url is None or without_bot or not (is_secret or any(mark in _ASKED for mark in setting.marks)):
             continue
-        if is_plain(url) and not is_loopback(url) and not settings.http.allow_http and Mark.ASKED not in setting.marks:
+        travels = Mark.ASKED not in setting.marks and path not in tokenless
+        if is_plain(url) and not is_loopback(url) and not settings.http.allow_http and travels:
             allowed = "https, a loopback address, or `http.allow_http: true`"
             yield path, f"is not https, but receives a token; allowed: {allowed}"
         if settings.http.deny_link_local and address.is_link_local(host_of(url)):
             yield path, "is a link-local address, which `http.deny_link_local` forbids"
+
+
+def _tokenless(settings: Settings) -> Iterator[KeyPath]:
+    """The URLs of a Phoenix without authentication: nobody who listens on the way learns a key."""
+    for name, target in settings.targets.items():
+        if target.phoenix is not None and target.phoenix.api_key is None:
+            yield from (("targets", name, "phoenix", setting) for setting in ("url", "endpoint"))
+            if not target.expected.headers:
+                yield "targets", name, "expected", "endpoint"
 
 
 def _certificates(settings: Settings) -> Iterator[Complaint]:
@@ -159,13 +175,31 @@ def _doubts_of_targets(settings: Settings) -> Iterator[str]:
         if target.expected.protocol == "grpc" and target.checks.control.enabled:
             yield f"targets.{name}: expected.protocol is grpc, but test spans are sent by HTTP: `control` does not test gRPC"
         if target.expected.protocol == "http" and not urlsplit(target.expected.endpoint).path.strip("/"):
-            what = "has no path, and the gateway appends none: Traceloop accepts spans at /v1/traces"
+            called = target.backend.traits.name
+            what = f"has no path, and the gateway appends none: {called} accepts spans at /v1/traces"
             yield f"targets.{name}.expected.endpoint {what}"
         if slack.webhook_url and target.alerting.channel != slack.channel:
             yield f"targets.{name}: alerting.channel has no effect, because a Slack webhook posts to its own channel"
+        yield from _doubts_of_backend(name, target)
         # https://www.truefoundry.com/docs/ai-gateway/request-headers
         if any(len(value) > 128 for value in target.checks.canary.metadata.values()):  # noqa: PLR2004
             yield f"targets.{name}: checks.canary.metadata has a value of more than 128 characters, which TrueFoundry refuses"
+
+
+def _doubts_of_backend(name: str, target: Target) -> Iterator[str]:
+    """What is expected of traces and cannot be told from the backend, so that nobody relies on it."""
+    traits, expected = target.backend.traits, target.expected
+    if traits.keeps_resource:
+        return
+    given = {
+        "service_name": "service_name" in expected.model_fields_set,
+        "resource_attributes": expected.resource_attributes,
+    }
+    for setting in (setting for setting, is_given in given.items() if is_given):
+        what = f"is compared with the exporter's configuration only: {traits.name} keeps no resource attributes"
+        if setting == "service_name":
+            what = f"is not checked: {traits.name} keeps no resource attributes, so the service name cannot be told"
+        yield f"targets.{name}.expected.{setting} {what}"
 
 
 # --- what it costs ------------------------------------------------------------------------------------------------------

@@ -13,19 +13,36 @@ from monitor.core import drift
 from monitor.core.secret import describe_secret, fingerprint
 from monitor.core.trace import Labels
 from monitor.redaction import LONGEST_FIELD, clamp
-from monitor.settings.target import Target
+from monitor.settings.target import Phoenix, Target, Traceloop
 from monitor.settings.values import host_of
 
 
 def expected_headers(target: Target) -> dict[str, str]:
     """The headers that the exporter is meant to send, values and all: for the control span, never for show.
 
-    A configured `Authorization` takes the place of the one made from Traceloop's key.
+    A configured header takes the place of the one that is made from the backend's settings.
     """
     configured = {name: value.get() for name, value in target.expected.headers.items()}
-    if any(name.lower() == "authorization" for name in configured):
-        return configured
-    return {"Authorization": f"Bearer {target.traceloop.api_key.get()}", **configured}
+    taken = {name.lower() for name in configured}
+    return {
+        name: value for name, value in _headers_of(target.backend).items() if name.lower() not in taken
+    } | configured
+
+
+PROJECT = "x-project-name"
+"""The header by which a span's project is named to Phoenix, which otherwise stores it in the project `default`.
+
+https://github.com/Arize-ai/phoenix, `server/api/routers/v1/traces.py`
+"""
+
+
+def _headers_of(backend: Traceloop | Phoenix) -> dict[str, str]:
+    """What the backend itself wants: its key, if it has one, and where the spans belong."""
+    key = backend.api_key.get() if backend.api_key is not None else None
+    headers = {} if key is None else {"Authorization": f"Bearer {key}"}
+    if isinstance(backend, Phoenix) and backend.project != Phoenix.model_fields["project"].default:
+        headers[PROJECT] = backend.project
+    return headers
 
 
 def expected_config(target: Target, fingerprint_key: bytes) -> drift.ExpectedConfig:
@@ -49,9 +66,11 @@ def expected_config(target: Target, fingerprint_key: bytes) -> drift.ExpectedCon
     for key, text in expected.resource_attributes.items():
         rules[f"{drift.ATTRIBUTES}.{key}"] = drift.Equals(clamp(text, LONGEST_FIELD))
     if expected.metrics_exporter == "disabled":
-        rules[drift.METRICS] = drift.NotAt(frozenset({host_of(expected.endpoint), host_of(target.traceloop.url)}))
+        rules[drift.METRICS] = drift.NotAt(frozenset({host_of(expected.endpoint), host_of(target.backend.url)}))
     return drift.ExpectedConfig(
         rules=rules,
+        routing=frozenset({f"{drift.HEADERS}.{PROJECT}"}) & rules.keys(),
+        key_is_place=target.backend.traits.has_environments,
         filters=tuple(drift.Filter(key=each.key, values=each.value) for each in expected.filters),
         canary_attributes=_canary_attributes(target),
     )
@@ -122,6 +141,8 @@ def _shown_headers(target: Target, *, reveal: bool) -> dict[str, str]:
     if reveal:
         return values
     configured = target.expected.headers
+    made = {"Authorization": f"Bearer <the {target.backend.traits.name} API key>"}
     return {
-        name: f"<the value of {name}>" if name in configured else "Bearer <the Traceloop API key>" for name in values
+        name: f"<the value of {name}>" if name in configured else made.get(name, value)
+        for name, value in values.items()
     }

@@ -14,7 +14,7 @@ from monitor.settings.document import Items, Layer, Node, Origin, Text, Tree, is
 from monitor.settings.problem import KeyPath, Reading, unknown_name
 from monitor.settings.schema import TWIN, Kind, Setting, whole
 from monitor.settings.secret import PLACEHOLDER
-from monitor.settings.values import PLACEHOLDER_LEFT, Mark, is_unexpanded
+from monitor.settings.values import PLACEHOLDER_LEFT, Derived, Mark, is_unexpanded
 
 _NOTHING = object()
 """As if the key were not there."""
@@ -208,3 +208,10 @@ class Places:
         for origin in (where.origin for places in self.layers for path, where in places.items() if path):
             found[origin.layer].add(origin.place.rpartition(":")[0] if origin.layer is Layer.FILE else origin.place)
         return found
+
+
+def derivation(path: KeyPath, setting: Setting, places: Places) -> str:
+    """How the default of a setting of a target is made, for people: by the backend that is given."""
+    derived = next(mark for mark in setting.marks if isinstance(mark, Derived))
+    backend = places.where((*path[:2], "phoenix"))
+    return derived.with_phoenix if derived.with_phoenix and backend is not None and not backend.null else derived.rule

@@ -11,7 +11,7 @@ from pydantic_core import ErrorDetails
 
 from monitor.settings.coherence import doubts, violations
 from monitor.settings.document import Layer, Node, Origin, read_document
-from monitor.settings.layer import Places, read_layer
+from monitor.settings.layer import Places, derivation, read_layer
 from monitor.settings.model import Settings, build
 from monitor.settings.problem import ConfigError, KeyPath, Problem, Reading, did_you_mean
 from monitor.settings.schema import TWIN, Kind, setting_at
@@ -169,7 +169,7 @@ def _problem(path: KeyPath, what: str, places: Places) -> Problem:
     """A complaint with its place. Nobody wrote a default that was used, so it is named."""
     setting, where = setting_at(path), places.where(path)
     if setting and setting.derived and (where is None or where.null) and "its default" not in what:
-        what += f"; it is not given, so its default is used: {setting.derived}"
+        what += f"; it is not given, so its default is used: {derivation(path, setting, places)}"
     return Problem(place=places.place(path), path=where.path if where else path, what=what)
 
 
@@ -219,6 +219,10 @@ _SENTENCES = {
     "string_type": "is not a text",
     "greater_than_equal": "is too small; allowed: at least {ge}",
     "less_than_equal": "is too large; allowed: at most {le}",
+    "greater_than": "is too small; allowed: more than {gt}",
+    "float_parsing": "is not a number",
+    "float_type": "is not a number",
+    "finite_number": "is not a number",
     "refused": "{what}",
 }
 

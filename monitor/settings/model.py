@@ -13,11 +13,12 @@ from monitor.core.address import normal_url
 from monitor.core.model import Fault, TargetName
 from monitor.core.silence import zone_of, zone_problem
 from monitor.settings.secret import SecretSource, SlackAppToken, SlackToken, UrlSource
-from monitor.settings.target import Target, Traceloop, target_name
+from monitor.settings.target import BACKENDS, Target, Traceloop, target_name
 from monitor.settings.values import (
     ALERTMANAGER,
     CONTROL_PLANE,
     DAEMON,
+    PHOENIX,
     SLACK,
     TRACELOOP,
     Count,
@@ -385,7 +386,7 @@ class Settings(BaseSettings):
 
 
 class _Defaults(PydanticBaseSettingsSource):
-    """`defaults`, for every target that the layers above know."""
+    """`defaults`, for every target that the layers above know; of one that names its backend not that of another backend."""
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:  # noqa: ARG002
         """One top-level setting."""
@@ -393,8 +394,13 @@ class _Defaults(PydanticBaseSettingsSource):
 
     def __call__(self) -> dict[str, Any]:
         """What the targets inherit."""
-        defaults = self.current_state.get("defaults", {})
-        return {"targets": dict.fromkeys(self.current_state.get("targets", {}), defaults)}
+        defaults = _section(self.current_state, "defaults")
+        return {
+            "targets": {
+                name: {key: value for key, value in defaults.items() if not _is_another_backend(key, target)}
+                for name, target in _section(self.current_state, "targets").items()
+            }
+        }
 
 
 def build(layers: list[Mapping[str, Any]]) -> Settings:
@@ -408,16 +414,28 @@ def _section(given: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     return section if isinstance(section, Mapping) else {}
 
 
+def _is_another_backend(key: str, target: object) -> bool:
+    """Whether a section of `defaults` is a backend's, while the target itself names another one."""
+    named = [name for name in BACKENDS if isinstance(target, Mapping) and target.get(name) is not None]
+    return key in BACKENDS and bool(named) and key not in named
+
+
 def _derived(given: Mapping[str, Any], slack: Mapping[str, Any]) -> Mapping[str, Any]:
     control_plane = _section(given, "control_plane")
-    traceloop_url = _section(given, "traceloop").get("url", Traceloop.model_fields["url"].default)
+    phoenix, traceloop = _section(given, "phoenix"), _section(given, "traceloop")
+    has_phoenix = given.get("phoenix") is not None
+    traceloop_url = traceloop.get("url", Traceloop.model_fields["url"].default)
+    endpoint = f"{base_url(traceloop_url, TRACELOOP)}/v1/traces"
+    if has_phoenix:  # without its URL, that is what is complained about, and nothing else
+        usual = f"{base_url(phoenix.get('url', 'https://phoenix.invalid'), PHOENIX)}/v1/traces"
+        endpoint = phoenix.get("endpoint") or usual
     defaults: dict[str, dict[str, Any]] = {
         "gateway": {
             "url": f"{base_url(control_plane['url'], CONTROL_PLANE)}/api/llm" if "url" in control_plane else None,
             "token": control_plane.get("token"),
         },
-        "traceloop": {},
-        "expected": {"endpoint": f"{base_url(traceloop_url, TRACELOOP)}/v1/traces"},
+        **({"phoenix": {"endpoint": endpoint}} if has_phoenix else {"traceloop": {}}),
+        "expected": {"endpoint": endpoint},
         "alerting": {"channel": slack.get("channel"), "mention": slack.get("mention")},
     }
     target = dict(given)

@@ -20,7 +20,7 @@ from monitor.settings.model import Settings
 from monitor.settings.problem import KeyPath
 from monitor.settings.secret import HeaderSource, SecretSource
 from monitor.settings.target import TARGET_NAME, Target
-from monitor.settings.values import Derived, format_duration
+from monitor.settings.values import Derived, Mark, format_duration
 
 TWIN = "_file"
 _NULL = {"type": "null"}
@@ -202,6 +202,6 @@ def _complete(schema: dict[str, Any], section: Setting) -> None:
 def _as_written(default: Any, setting: Setting) -> Any:  # noqa: ANN401 - JSON
     if setting.kind is Kind.LIST and default:
         return [_as_written(each, setting.each) for each in default]
-    if isinstance(default, float):
+    if isinstance(default, float) and Mark.SHARE not in setting.marks:
         return format_duration(default)
     return Severity(default).word if setting.type is Severity else default

@@ -191,6 +191,13 @@ class TraceloopKey(Token):
     others: ClassVar[Mapping[str, str]] = _OF_SLACK
 
 
+class PhoenixKey(Token):
+    """A key of Phoenix: a system key, a person's key, or the admin secret."""
+
+    name: ClassVar[str] = "a Phoenix key"
+    others: ClassVar[Mapping[str, str]] = _OF_SLACK | _OF_TRACELOOP
+
+
 class SlackToken(Token):
     """A token of a Slack bot: https://docs.slack.dev/authentication/tokens."""
 

@@ -8,12 +8,14 @@ from typing import Any
 
 from monitor.core.model import Severity, TargetName
 from monitor.settings.document import Layer
+from monitor.settings.layer import derivation
 from monitor.settings.load import Loaded
 from monitor.settings.model import Settings
 from monitor.settings.problem import KeyPath
 from monitor.settings.schema import TWIN, Kind, Setting, all_secrets, walk
 from monitor.settings.secret import MASK, SHORTEST_MASKED, SecretSource
-from monitor.settings.values import format_duration
+from monitor.settings.target import BACKENDS
+from monitor.settings.values import Mark, format_duration
 
 _COLUMN = 64
 _PLAIN = re.compile(r"[A-Za-z/.*][A-Za-z0-9_./*@+-]*(:[A-Za-z0-9_./*@+-]+)*")
@@ -24,13 +26,18 @@ def show(loaded: Loaded) -> str:
     """Everything, defaults and derived values among them."""
     text = ""
     for path, setting, value in walk(loaded.settings):
-        if path and not any(isinstance(part, int) for part in path):
+        if path and not any(isinstance(part, int) for part in path) and not _is_other_backend(path, value):
             text += "".join(f"{'  ' * (len(path) - 1)}{row}\n" for row in _rows(loaded, path, setting, value))
     # Secrets that also stand where none belongs are masked there too.
     for secret in sorted({secret.get() for secret in all_secrets(loaded.settings)}, key=len, reverse=True):
         if len(secret) >= SHORTEST_MASKED:
             text = text.replace(secret, MASK)
     return text
+
+
+def _is_other_backend(path: KeyPath, value: Any) -> bool:  # noqa: ANN401
+    """Whether this is the trace backend that a target does not have."""
+    return value is None and path[-1] in BACKENDS and len(path) == len(("targets", "name", "backend"))
 
 
 def _rows(loaded: Loaded, path: KeyPath, setting: Setting, value: Any) -> Iterator[str]:  # noqa: ANN401
@@ -62,7 +69,7 @@ def _source(loaded: Loaded, setting: Setting, path: KeyPath) -> str:
     # The name of a label may differ from what was given, so then the place of its mapping is given.
     where = loaded.places.where(path) or (loaded.places.where(path[:-1]) if path[-2:-1] == ("labels",) else None)
     if where is None or (where.null and setting.derived):
-        return f"derived: {setting.derived}" if setting.derived else "built-in"
+        return f"derived: {derivation(path, setting, loaded.places)}" if setting.derived else "built-in"
     place = where.origin.place
     if where.origin.layer is Layer.SECRETS:
         place = f"secrets directory, {place}"
@@ -91,7 +98,7 @@ def _flow(value: Any, setting: Setting) -> str:  # noqa: ANN401 - whatever a set
             return f"[{', '.join(_flow(each, setting.each) for each in value)}]"
         case Severity():
             return value.word
-        case float() if setting.type is float:
+        case float() if setting.type is float and Mark.SHARE not in setting.marks:
             return format_duration(value)
         case str():
             return _scalar(re.sub(r"(?<=://)[^/@]*(?=@)", MASK, value))

@@ -2,15 +2,19 @@
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal, cast
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
 
+from monitor.core import backend
+from monitor.core.backend import BackendTraits
+from monitor.core.decoy import DecoyKind
 from monitor.core.model import Severity
-from monitor.settings.secret import HeaderSource, TraceloopKey, TrueFoundryToken
+from monitor.settings.secret import HeaderSource, PhoenixKey, TraceloopKey, TrueFoundryToken
 from monitor.settings.values import (
     CONTROL_PLANE,
     GATEWAY,
+    PHOENIX,
     TRACELOOP,
     BaseUrl,
     Count,
@@ -24,10 +28,12 @@ from monitor.settings.values import (
     Mention,
     Name,
     Section,
+    Share,
     Url,
     WebPath,
     Words,
     address_problem,
+    must,
     nothing,
     refusal,
     url_problem,
@@ -73,8 +79,15 @@ class OtherEnvironment(Section):
     """A key of that environment."""
 
 
+def _is_project(name: str) -> bool:
+    """Whether Phoenix can be asked for a project of this name: https://arize.com/docs/phoenix/sdk-api-reference."""
+    return not any(each in name for each in "/?#")
+
+
 class Traceloop(Section):
     """Where the traces should arrive."""
+
+    traits: ClassVar[BackendTraits] = backend.TRACELOOP
 
     url: Annotated[Url, without(TRACELOOP), Mark.ASKED_WITH_TOKEN] = "https://api.traceloop.com"
     """Traceloop's API."""
@@ -84,6 +97,23 @@ class Traceloop(Section):
     """The slug of the key's environment, as Traceloop returns it: dev, stg, prd or your own."""
     other_environments: Annotated[Frozen[Name, OtherEnvironment], Mark.DASHED] = Field(default_factory=nothing)
     """Other environments by slug, in which a misrouted trace is searched."""
+
+
+class Phoenix(Section):
+    """Arize Phoenix, where the traces should arrive instead of Traceloop."""
+
+    traits: ClassVar[BackendTraits] = backend.PHOENIX
+
+    url: Annotated[Url, without(PHOENIX), Mark.ASKED_WITH_TOKEN]
+    """Its address, such as https://phoenix.example.com, with the space where it has one."""
+    api_key: PhoenixKey | None = None
+    """The key that the gateway's exporter is meant to use; null: Phoenix runs without authentication."""
+    project: Annotated[
+        Name, must(_is_project, "is not the name of a project; a slash, `?` and `#` are not allowed")
+    ] = "default"
+    """The project that the traces arrive in: the exporter names it by the header x-project-name."""
+    endpoint: Annotated[Url, Mark.ASKED_WITH_TOKEN, Derived("{phoenix.url}/v1/traces")]
+    """Where it accepts spans by OTLP. Default: {phoenix.url}/v1/traces."""
 
 
 class SpanFilter(Section):
@@ -111,20 +141,20 @@ def _headers(headers: Mapping[str, HeaderSource]) -> Mapping[str, HeaderSource]:
 
 
 class Expected(Section):
-    """What the exporter should be set to. The defaults are those of TrueFoundry's integration guide for Traceloop."""
+    """What the exporter should be set to. The defaults are those of TrueFoundry's integration guides for Traceloop and Phoenix."""
 
     protocol: Literal["http", "grpc"] = "http"
     """How the exporter sends."""
-    endpoint: Annotated[str, Mark.ASKED_WITH_TOKEN, Derived("{traceloop.url}/v1/traces")]
-    """The full URL that it sends to: the gateway appends no path. Default: {traceloop.url}/v1/traces."""
+    endpoint: Annotated[str, Mark.ASKED_WITH_TOKEN, Derived("{traceloop.url}/v1/traces", "{phoenix.endpoint}")]
+    """The full URL that it sends to: the gateway appends no path. Default: {traceloop.url}/v1/traces, or {phoenix.endpoint}."""
     encoding: Literal["proto", "json"] = "proto"
     """How spans are encoded."""
     headers: Annotated[Frozen[str, HeaderSource], AfterValidator(_headers), Mark.DASHED] = Field(
         default_factory=nothing
     )
-    """Headers besides `Authorization: Bearer {traceloop.api_key}`; a value is a text or {file: …}."""
+    """Headers besides `Authorization: Bearer {traceloop.api_key}`, or {phoenix.api_key}; a value is a text or {file: …}."""
     metrics_exporter: Literal["disabled", "any"] | None = "disabled"
-    """disabled: no metrics exporter may point at Traceloop, which accepts traces only; any, null: not checked."""
+    """disabled: no metrics exporter may point at the trace backend, which accepts traces only; any, null: not checked."""
     exclude_request_data: bool | None = None
     """true: traces must not contain requests and answers; false: they must; null: not checked."""
     resource_attributes: Words = Field(default_factory=nothing)
@@ -132,7 +162,7 @@ class Expected(Section):
     filters: tuple[SpanFilter, ...] = ()
     """The `when` filters that the exporter should have."""
     service_name: Name = "tfy-llm-gateway"
-    """The service name that traces arrive under."""
+    """The service name that traces arrive under; not judged where the backend does not show it (Phoenix)."""
 
     @field_validator("endpoint")
     @classmethod
@@ -189,6 +219,8 @@ class CanaryCheck(Section):
     """The question; null: a short one. A nonce is added."""
     max_tokens: Count | None = 16
     """The longest answer in tokens; null: not sent."""
+    decoy: DecoyKind = DecoyKind.NONE
+    """A recognisable fake in the prompt, which must not be found in a trace: content is excluded, or something redacts it."""
     parameters: Json = Field(default_factory=nothing)
     """More parameters of the request, such as `temperature: 0`."""
     metadata: Words = Field(default_factory=nothing)
@@ -206,7 +238,7 @@ def _pair(given: object) -> object:
 
 
 class ArrivalCheck(Section):
-    """Waits for the canaries' traces in Traceloop and judges them."""
+    """Waits for the canaries' traces in the trace backend and judges them."""
 
     enabled: bool = True
     """Whether traces are awaited; without canaries they are not."""
@@ -244,6 +276,23 @@ class OriginCheck(Section):
     """How often it is asked while all is healthy."""
 
 
+class VolumeCheck(Section):
+    """Compares how many requests the gateway served with how many of their traces arrived."""
+
+    enabled: bool = False
+    """Whether this is checked; it needs a control plane or `gateway.metrics_url`."""
+    every: Interval = 900.0
+    """How long a window is. One is counted after the other."""
+    delay: Interval = 600.0
+    """How long after its end a window is counted, so that its traces have arrived."""
+    min_ratio: Share = 0.9
+    """The smallest share of the requests whose traces must be there."""
+    min_requests: Count = 50
+    """A window with fewer requests says nothing."""
+    timeout: Interval = 30.0
+    """How long counting may take."""
+
+
 class Checks(Section):
     """What is checked."""
 
@@ -253,6 +302,7 @@ class Checks(Section):
     arrival: ArrivalCheck = Field(default_factory=ArrivalCheck)
     control: ControlCheck = Field(default_factory=ControlCheck)
     origin: OriginCheck = Field(default_factory=OriginCheck)
+    volume: VolumeCheck = Field(default_factory=VolumeCheck)
 
 
 class TargetAlerting(Section):
@@ -271,7 +321,8 @@ class Target(Section):
 
     control_plane: ControlPlane | None = None
     gateway: Gateway
-    traceloop: Traceloop
+    traceloop: Traceloop | None = None
+    phoenix: Phoenix | None = None
     expected: Expected
     checks: Checks = Field(default_factory=Checks, validate_default=True)
     alerting: TargetAlerting = Field(default_factory=TargetAlerting)
@@ -281,16 +332,24 @@ class Target(Section):
     labels: Labels = Field(default_factory=nothing)
     """Further labels of this target, in metrics and messages."""
 
+    @property
+    def backend(self) -> Traceloop | Phoenix:
+        """Where the traces should arrive. One of both is always there: Traceloop where nobody says otherwise."""
+        return self.phoenix or cast("Traceloop", self.traceloop)
+
     @field_validator("checks")
     @classmethod
     def _without_what_cannot_be_checked(cls, checks: Checks, info: ValidationInfo) -> Checks:
         """Without canaries nothing arrives; without a control plane there is nobody to ask for `config` and `origin`."""
-        off = () if checks.canary.enabled else ("arrival",)
+        off: tuple[str, ...] = () if checks.canary.enabled else ("arrival",)
         if "control_plane" in info.data and info.data["control_plane"] is None:
             off = (*off, "config", "origin")
         switched_off = {name: getattr(checks, name).model_copy(update={"enabled": False}) for name in off}
         return checks.model_copy(update=switched_off)
 
+
+BACKENDS = ("traceloop", "phoenix")
+"""The sections of a target that each name a trace backend: one of them is given."""
 
 TARGET_NAME = r"[a-z0-9][a-z0-9-]{0,62}"
 

@@ -30,9 +30,13 @@ class Section(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Derived:
-    """Marks a setting whose default is made from another setting; null asks for it. `rule` says how, for people."""
+    """Marks a setting whose default is made from another setting; null asks for it. `rule` says how, for people.
+
+    `with_phoenix`: the rule for a target whose backend is Phoenix, where that is another one.
+    """
 
     rule: str
+    with_phoenix: str = ""
 
 
 class Mark(Enum):
@@ -42,6 +46,7 @@ class Mark(Enum):
     FILE = auto()  # the path of a file that is read
     ASKED = auto()  # a URL that is asked
     ASKED_WITH_TOKEN = auto()  # a URL that a token is sent to
+    SHARE = auto()  # a share from 0 to 1; every other float is a duration
 
 
 def refusal(what: str) -> PydanticCustomError:
@@ -115,7 +120,7 @@ Duration = Annotated[
     BeforeValidator(parse_duration),
     WithJsonSchema({"anyOf": [{"type": "string", "pattern": PATTERN}, {"type": "number", "minimum": 0}]}),
 ]
-"""Seconds, zero allowed. Every float of the settings is a duration."""
+"""Seconds, zero allowed. Every float of the settings is a duration, but for a share."""
 
 Interval = Annotated[
     Duration,
@@ -124,6 +129,9 @@ Interval = Annotated[
 """Seconds, more than zero."""
 
 Count = Annotated[int, Field(ge=1)]
+
+Share = Annotated[float, Field(gt=0, le=1), Mark.SHARE]
+"""More than nothing, at most all of it."""
 
 
 # --- texts -----------------------------------------------------------------------------------------------------------
@@ -227,6 +235,7 @@ _NO_URL = "is not a URL; allowed: https://host[:port][/path], or http://"
 CONTROL_PLANE = re.compile(r"/api(/.*)?")
 GATEWAY = re.compile(r"/(chat/completions|completions|embeddings|responses|messages|models|health)")
 TRACELOOP = re.compile(r"/v1/(traces|metrics|logs)|/v2/.*")
+PHOENIX = re.compile(r"/v1/.*|/(projects|settings|login|graphql|healthz|readyz)(/.*)?")
 SLACK = re.compile(r"/[a-z]+(\.[A-Za-z]+)+")
 ALERTMANAGER = re.compile(r"/api/v[12](/.*)?|/-/(healthy|ready|reload)|/metrics")
 DAEMON = re.compile(r"/metrics|/healthz|/readyz|/api/v1(/.*)?|/runbooks(/.*)?|/-/reload")

@@ -119,6 +119,7 @@ EFFECTS: Mapping[str, Effect] = {
     "trace_late": Effect(traces="late"),
     "trace_mislabelled": Effect(traces="mislabelled"),
     "trace_duplicated": _NOTHING,
+    "traffic_sampled": _NOTHING,
     "logging": _NOTHING,
     "routed": _NOTHING,
     "key_rejected": Effect(finds={CONTROL: Fault.KEY_REJECTED}, traces="missing", unread=UnknownReason.REFUSED),

@@ -100,6 +100,9 @@ def of_target(
     newest = newest_arrived(state.canaries)
     judged = newest is not None and (newest.labels is not None or newest.not_judged)
     yield "labels_judged", float(newest.labels is not None) if newest and judged else NOT_KNOWN, (name,)
+    counted = state.check_state(CheckName.VOLUME).result
+    ratio = counted.evidence.get("ratio") if counted and counted.verdict is not Verdict.UNKNOWN else None
+    yield "volume_ratio", float(ratio) if isinstance(ratio, float) else NOT_KNOWN, (name,)
     result = state.check_state(CheckName.CONFIG).result
     differences = result.evidence.get("differences") if result and result.verdict is not Verdict.UNKNOWN else None
     yield "config_differences", float(differences) if isinstance(differences, int) else NOT_KNOWN, (name,)

@@ -101,6 +101,9 @@ METRICS: Mapping[str, Row] = MappingProxyType({
         "How old the last run of a check may be: three times its interval, and its deadline."),
     "config_differences": Row("gauge", _TARGET,
         "Fields of the export configuration that differ; NaN while it cannot be read.", CheckName.CONFIG),
+    "volume_ratio": Row("gauge", _TARGET,
+        "The share of real requests that have a trace, in the last window that was counted; NaN while none could be.",
+        CheckName.VOLUME),
     # faults, incidents, silences
     "fault_active": Row("gauge", {**_TARGET, "fault": tuple(Fault)}, "1 for every confirmed fault."),
     "target_severity": Row("gauge", _TARGET, "The severity of a target: 0 healthy, 1 warning, 2 critical."),
@@ -162,6 +165,7 @@ _SERVICES: Mapping[CheckName, tuple[Service, ...]] = {
     CheckName.CANARY: (Service.GATEWAY,),
     CheckName.ARRIVAL: (Service.TRACELOOP,),
     CheckName.CONTROL: (Service.OTLP, Service.TRACELOOP),
+    CheckName.VOLUME: (Service.CONTROL_PLANE, Service.GATEWAY, Service.TRACELOOP),
 }
 """Whom each check asks."""
 

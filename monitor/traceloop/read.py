@@ -13,9 +13,22 @@ from urllib.parse import quote, urlencode
 from monitor.core.model import Instant, Seconds, Service, TraceId
 from monitor.core.trace import Narrowing, SpanFact
 from monitor.http import Answer, Http, JsonRows
+from monitor.otlp import (
+    CANARY_METADATA,
+    CANARY_NONCE,
+    MARKER,
+    ROOT_TYPES,
+    SPAN_TYPE,
+    identify,
+    mentions,
+    names_nonce,
+    read_row,
+)
 from monitor.ports import Clock, Garbled, TooManyRows
 from monitor.redaction import Redactor
-from monitor.traceloop.rows import CANARY_METADATA, CANARY_NONCE, MARKER, identify, mentions, names_nonce, read_row
+
+STORE = "Traceloop"
+"""How it is called where its answers are of no use."""
 
 PAGE = 50
 """Rows of a page; the newest come first. It is also what Traceloop sends when nobody asks for a number."""
@@ -23,6 +36,7 @@ PAGE = 50
 LOOK_BYTES = 8 * 1024 * 1024
 """So much is read in one look at most, all its pages together."""
 
+_NOBODYS_TYPE = "gateway-trace-monitor"
 _OK = 200
 _LAST_CURSORS = (None, "", "-1", "0")
 
@@ -63,7 +77,10 @@ class _Page:
 
 @dataclass(frozen=True, slots=True, repr=False, eq=False)
 class TraceloopReader:
-    """Implements `monitor.ports.TraceBackend`. `texts_of` a nonce is what its canary asked and was answered."""
+    """Implements `monitor.ports.TraceBackend`. `texts_of` a nonce is what its canary asked and was answered.
+
+    `decoy_of` it is what was planted.
+    """
 
     http: Http
     url: str
@@ -72,6 +89,7 @@ class TraceloopReader:
     redactor: Redactor
     clock: Clock
     texts_of: Callable[[str], Sequence[str]] = lambda _: ()
+    decoy_of: Callable[[str], str] = lambda _: ""
 
     async def read_trace(self, trace_id: TraceId, *, nonce: str | None, timeout: Seconds) -> tuple[SpanFact, ...]:
         """The quick route: `{"spans": null}` means not there (yet). Raises any PortError."""
@@ -80,7 +98,7 @@ class TraceloopReader:
 
         def take(row: object) -> None:
             nonlocal others
-            if identify(row)[0] == trace_id.lower():
+            if identify(row, STORE)[0] == trace_id.lower():
                 spans.append(self._fact(row, nonce))
             else:
                 others += 1
@@ -133,7 +151,7 @@ class TraceloopReader:
         look = _Look(query=query, passes=passes, nonce=nonce, ends=self.clock.monotonic() + timeout)
         if trace_id is not None:
             wanted = trace_id.lower()
-            return await self._find(look, lambda row: identify(row)[0] == wanted)
+            return await self._find(look, lambda row: identify(row, STORE)[0] == wanted)
         if nonce is None:
             return ()
         named = await self._find(look, lambda row: mentions(row, nonce))
@@ -142,7 +160,32 @@ class TraceloopReader:
         found = look.named_in_metadata or named[0].trace_id
         if narrowing is not Narrowing.WINDOW:
             return tuple(span for span in named if span.trace_id == found)
-        return await self._find(look, lambda row: identify(row)[0] == found)
+        return await self._find(look, lambda row: identify(row, STORE)[0] == found)
+
+    async def count_traces(self, *, since: Instant, until: Instant, timeout: Seconds) -> int:
+        """By the type that TrueFoundry's gateway gives to the root span of a request, and how many rows that filter would show.
+
+        A filter that is not honoured is noticed: it shows other rows, or some of a type that nobody has. Raises any PortError.
+        """
+        ends = self.clock.monotonic() + timeout
+        window = {"from_timestamp_sec": str(int(since)), "to_timestamp_sec": str(int(until)), "limit": "1"}
+
+        async def count(kind: str) -> int:
+            def take(row: object) -> None:
+                if not isinstance(row, Mapping) or _attribute(row, SPAN_TYPE) != kind:
+                    raise Garbled("Traceloop shows rows that were not asked for: it does not honour the filter")
+
+            rows = JsonRows(("spans", "data"), take)
+            path = f"/v2/warehouse/spans?{urlencode({**window, SPAN_TYPE: kind})}"
+            await self._ask(path, rows, timeout=ends - self.clock.monotonic(), limit=LOOK_BYTES)
+            total = rows.beside.get("total_results")
+            if rows.form != "list" or type(total) is not int or total < 0:
+                raise Garbled("Traceloop's answer for a window does not count its rows")
+            return total
+
+        if await count(_NOBODYS_TYPE):
+            raise Garbled("Traceloop counts rows that were not asked for: it does not honour the filter")
+        return sum([await count(kind) for kind in ROOT_TYPES])
 
     async def _find(self, look: _Look, wanted: Callable[[Row], bool]) -> tuple[SpanFact, ...]:
         """The spans that are wanted. They lie close together in time, so the first page without more of them is the last."""
@@ -173,7 +216,7 @@ class TraceloopReader:
         page = _Page()
 
         def take(row: object) -> None:
-            ids = identify(row)
+            ids = identify(row, STORE)
             page.rows += 1
             look.rows += 1
             if not isinstance(row, Mapping) or not look.passes(row):
@@ -204,7 +247,8 @@ class TraceloopReader:
 
     def _fact(self, row: object, nonce: str | None) -> SpanFact:
         texts = self.texts_of(nonce) if nonce is not None else ()
-        return read_row(row, nonce=nonce, redactor=self.redactor, texts=texts)
+        decoy = self.decoy_of(nonce) if nonce is not None else ""
+        return read_row(row, STORE, nonce=nonce, redactor=self.redactor, texts=texts, decoy=decoy)
 
     async def _ask(self, path: str, rows: JsonRows, *, timeout: Seconds, limit: int) -> Answer:
         """Read rows while they arrive. Raises any PortError where the answer is not a 200."""
@@ -224,6 +268,11 @@ class TraceloopReader:
                 what = f"status {answer.status} with {answer.size} bytes of {answer.media_type or 'no content type'}"
                 raise Garbled(f"{what}, which are no JSON", status=answer.status, evidence=answer.trail) from None
         return answer
+
+
+def _attribute(row: Row, name: str) -> object:
+    attributes = row.get("span_attributes")
+    return attributes.get(name) if isinstance(attributes, Mapping) else None
 
 
 def _is_last(page: _Page, total: int | None, known: int, *, found: bool) -> bool:
@@ -261,13 +310,13 @@ def _narrowed(
 
     match narrowing:
         case Narrowing.TRACE_ID if trace_id is not None:
-            return by("trace_id", "equals", wanted), lambda row: identify(row)[0] == wanted
+            return by("trace_id", "equals", wanted), lambda row: identify(row, STORE)[0] == wanted
         case Narrowing.MARKER if trace_id is not None:
             return {MARKER: trace_id}, lambda row: mentions(row, wanted)
         case Narrowing.ATTRIBUTE | Narrowing.METADATA if nonce is not None:
             is_one = narrowing is Narrowing.ATTRIBUTE
             query = {CANARY_NONCE: nonce} if is_one else by(CANARY_METADATA, "contains", nonce)
-            return query, lambda row: identify(row)[0] == wanted or mentions(row, nonce)
+            return query, lambda row: identify(row, STORE)[0] == wanted or mentions(row, nonce)
         case Narrowing.SPAN_NAME if span_name is not None:
             return {"span_name": span_name}, lambda row: row.get("span_name") == span_name
         case Narrowing.WINDOW:

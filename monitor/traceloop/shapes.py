@@ -5,37 +5,19 @@ Nothing here is judged, and of the values nothing is kept.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from monitor.core.model import TraceId
 from monitor.core.trace import Route
 from monitor.http import Answer, Exchange
+from monitor.otlp import CANARY_NONCE, MARKER, PREFIXES, ReadShape, describe_metadata
 from monitor.ports import Garbled
-from monitor.traceloop.rows import CANARY_METADATA, CANARY_NONCE, MARKER
 
 _TRACE = re.compile(r".*/v2/projects/default/traces/([^/]+)/spans")
 _WAREHOUSE = re.compile(r".*/v2/warehouse/spans")
 _FILTERS = frozenset({"filters", "span_name", CANARY_NONCE})
-_PREFIXES = ("gen_ai.", "llm.", "tfy.")
-_OK, _REDIRECT = 200, 300
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReadShape:
-    """One read: by which route, for which trace (None: all of a window), which it showed, and how their attributes are named.
-
-    `prefixes` are those of `gen_ai.`, `llm.`, `tfy.` that occur; `metadata` is how the request's metadata come (text, object,
-    flat); `understood`: there were rows, or it said that there are none.
-    """
-
-    route: Route
-    understood: bool
-    asked: TraceId | None = None
-    traces: frozenset[TraceId] = frozenset()
-    prefixes: frozenset[str] = frozenset()
-    metadata: str | None = None
+_OK = 200
 
 
 def describe_read(exchange: Exchange, ours: frozenset[TraceId]) -> ReadShape | None:
@@ -57,22 +39,9 @@ def describe_read(exchange: Exchange, ours: frozenset[TraceId]) -> ReadShape | N
         understood=every is not None,
         asked=TraceId(asked) if asked else None,
         traces=frozenset(TraceId(str(row["trace_id"])) for row in rows),
-        prefixes=frozenset(prefix for prefix in _PREFIXES if any(name.startswith(prefix) for name in names)),
-        metadata=next((form for each in attributes if (form := _metadata(each))), None),
+        prefixes=frozenset(prefix for prefix in PREFIXES if any(name.startswith(prefix) for name in names)),
+        metadata=next((form for each in attributes if (form := describe_metadata(each))), None),
     )
-
-
-def describe_acceptance(answer: Answer) -> str | None:
-    """The body with which a span is accepted: empty, protobuf, json, text; None where it was not accepted."""
-    if not _OK <= answer.status < _REDIRECT:
-        return None
-    match answer.media_type:
-        case "application/x-protobuf":
-            return "protobuf"
-        case "application/json":
-            return "json"
-        case _:
-            return "text" if answer.body.strip() else "empty"
 
 
 def _rows(answer: Answer, *, quick: bool) -> list[Mapping[str, Any]] | None:
@@ -89,12 +58,3 @@ def _rows(answer: Answer, *, quick: bool) -> list[Mapping[str, Any]] | None:
     if spans is None:
         return []
     return [row for row in spans if isinstance(row, Mapping)] if isinstance(spans, list) else None
-
-
-def _metadata(attributes: Mapping[str, Any]) -> str | None:
-    value = attributes.get(CANARY_METADATA)
-    if isinstance(value, Mapping):
-        return "object"
-    if value is not None:
-        return "text"
-    return "flat" if any(str(name).startswith(f"{CANARY_METADATA}.") for name in attributes) else None

@@ -13,7 +13,7 @@ from monitor.core.state import DAY
 from monitor.core.text import rfc3339
 from monitor.core.trace import SpanFact
 from monitor.http import Answer, Http
-from monitor.ports import Clock, ConfigAnswer, Garbled
+from monitor.ports import Clock, ConfigAnswer, Garbled, RequestCount
 from monitor.redaction import Redactor, clamp
 from monitor.truefoundry.evidence import read_gateway_policy
 from monitor.truefoundry.manifest import KIND, absence_of_exporter, read_manifest
@@ -21,6 +21,7 @@ from monitor.truefoundry.manifest import KIND, absence_of_exporter, read_manifes
 _OK, _NO_CONTENT, _NOT_FOUND = 200, 204, 404
 _PAGES, _PAGE = 5, 100
 _MOST_TEAMS = 100
+_MOST_REQUESTS = 10**12
 _ACCOUNTS = ("virtualaccount", "serviceaccount")  # the newer and the older name of the same
 _SKEW: Seconds = 300.0  # between our clock, the gateway's and the store's
 _UUID7 = re.compile(r"[0-9a-f]{12}7[0-9a-f]{3}[89ab][0-9a-f]{15}")
@@ -123,6 +124,35 @@ class TrueFoundryControlPlane:
         if not found:
             raise Garbled(f"TrueFoundry's trace store shows {_PAGES} empty pages and promises more")
         return tuple(found.values())
+
+    async def count_requests(self, *, since: Instant, until: Instant, timeout: Seconds) -> RequestCount:
+        """How many requests to models the gateway served, as far as the token may see them. Raises any PortError.
+
+        https://www.truefoundry.com/docs/ai-gateway/fetch-model-metrics: a virtual account sees its own and its teams' requests,
+        with tenant-admin permissions everybody's. `total` is the count of a row, whatever is aggregated.
+        """
+        query = {
+            "startTs": rfc3339(since, "milliseconds"),
+            "endTs": rfc3339(until, "milliseconds"),
+            "datasource": "modelMetrics",
+            "type": "distribution",
+            "aggregations": [{"type": "count", "column": "modelName"}],
+            # Without it a request to a virtual model counts twice: once for that, once for the model behind it.
+            "filters": [{"fieldName": "virtualModelName", "operator": "IS_NULL"}],
+        }
+        answer = await self._ask("POST", "/api/svc/v1/llm-gateway/metrics/query", body=query, timeout=timeout)
+        body = answer.json()
+        data = body.get("data") if isinstance(body, Mapping) else None
+        points = data.get("dataPoints") if isinstance(data, Mapping) else None
+        if not isinstance(points, list):
+            raise Garbled("the control plane's answer has no data points", status=answer.status, evidence=answer.trail)
+        requests = 0
+        for point in points:
+            total = point.get("total") if isinstance(point, Mapping) else None
+            if type(total) is not int or not 0 <= total <= _MOST_REQUESTS:
+                raise Garbled("the control plane's answer counts requests in no sensible number", status=answer.status)
+            requests += total
+        return RequestCount(since=since, until=until, requests=requests, by="TrueFoundry")
 
     async def _ask(
         self,

@@ -76,6 +76,32 @@ def test_a_port_that_is_taken_is_said_to_be_so(capsys: Out) -> None:
     assert err == f"--port-base {port}: Address already in use\n"
 
 
+def test_it_listens_by_the_name_that_it_is_given_and_nowhere_else() -> None:
+    """Its URLs say the name; another address of the same machine is refused."""
+    base = _free_ports()
+    command = [sys.executable, "-m", "monitor", "sandbox", "--host", "localhost", "--port-base", str(base)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        lines: list[str] = []
+        while not lines or lines[-1] != "}\n":
+            lines.append(process.stdout.readline())
+        printed = json.loads("".join(lines))
+        with urllib.request.urlopen(f"{printed['control']}/state", timeout=5) as answered:  # noqa: S310 - loopback
+            urls = json.load(answered)["urls"]
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.2", base), timeout=5)
+        process.terminate()
+        assert process.wait(10) == 0
+    assert set(urls.values()) == {f"http://localhost:{base + place}" for place in range(HOSTS)}
+
+
+@pytest.mark.parametrize("host", ["192.0.2.1", "no-such-name.invalid"])
+def test_a_host_that_is_another_machine_is_refused(host: str, capsys: Out) -> None:
+    """One line, exit 2."""
+    assert main(["sandbox", "--host", host, "--port-base", str(_free_ports())]) == 2
+    assert capsys.readouterr().err.startswith(f"--host {host}: is no name or address of this machine (")
+
+
 def test_a_dialect_that_nobody_speaks_is_refused(capsys: Out) -> None:
     """With what was meant, perhaps."""
     assert main(["sandbox", "--dialect", "of=404"]) == 2

@@ -49,6 +49,7 @@ key_rejected traceloop critical
 ingest_failing traceloop critical
 export_failing export critical
 trace_missing export critical
+volume_loss export warning
 trace_incomplete export warning
 trace_late export warning
 trace_mislabelled export warning
@@ -56,7 +57,7 @@ check_failed monitor warning
 blind monitor warning
 """
 
-NOT_EXPORTED = {F.TRACE_MISSING, F.TRACE_LATE, F.TRACE_INCOMPLETE, F.EXPORT_FAILING}
+NOT_EXPORTED = {F.TRACE_MISSING, F.VOLUME_LOSS, F.TRACE_LATE, F.TRACE_INCOMPLETE, F.EXPORT_FAILING}
 LATE = {F.TRACE_LATE, F.TRACE_INCOMPLETE}
 EXPLAINS = {
     F.EXPORTER_DISABLED: NOT_EXPORTED,
@@ -65,9 +66,9 @@ EXPLAINS = {
     F.INGEST_FAILING: NOT_EXPORTED,
     F.KEY_REJECTED: NOT_EXPORTED | {F.INGEST_FAILING},
     F.GATEWAY_UNREACHABLE: {F.CANARY_REJECTED, F.PROVIDER_FAILING},
-    F.EXPORT_FAILING: LATE,
-    F.TRACE_NOT_CREATED: LATE,
-    F.TRACE_MISSING: LATE,
+    F.EXPORT_FAILING: LATE | {F.VOLUME_LOSS},
+    F.TRACE_NOT_CREATED: LATE | {F.VOLUME_LOSS},
+    F.TRACE_MISSING: LATE | {F.VOLUME_LOSS},
 }
 
 
@@ -151,10 +152,13 @@ def test_what_explains_missing_traces_is_a_cause() -> None:
     }  # fmt: skip
 
 
-def test_a_drift_is_the_only_fault_whose_severity_depends() -> None:
+def test_the_severity_of_two_faults_depends() -> None:
     """In words as the runbooks and the documentation have it."""
     said = {fault: rule.severity_text for fault, rule in FAULTS.items() if rule.severity_text != rule.severity.word}
-    assert said == {F.CONFIG_DRIFT: "critical if it stops the export, else warning"}
+    assert said == {
+        F.CONFIG_DRIFT: "critical if it stops the export, else warning",
+        F.VOLUME_LOSS: "critical if less than half arrives, else warning",
+    }
 
 
 def test_severities_are_ordered_and_have_words() -> None:
@@ -163,9 +167,9 @@ def test_severities_are_ordered_and_have_words() -> None:
 
 
 ENUMS: dict[type[Enum], str] = {
-    CheckName: "config gateway canary arrival control",
+    CheckName: "config gateway canary arrival control volume",
     Verdict: "pass fail unknown",
-    Component: "gateway provider config traceloop export monitor",
+    Component: "gateway provider config traceloop phoenix export monitor",
     Outcome: "arrived late incomplete missing unknown recovered",
     Reason: "opened changed reminder escalated edited resolved test",
     Route: "trace warehouse nonce own_store",
@@ -173,7 +177,7 @@ ENUMS: dict[type[Enum], str] = {
     IdSource: "feedback traceparent nonce",
     SecretKind: "literal masked reference hidden absent",
     TraceIdMode: "auto feedback traceparent",
-    Service: "control_plane gateway traceloop otlp slack alertmanager webhook heartbeat daemon",
+    Service: "control_plane gateway traceloop phoenix otlp slack alertmanager webhook heartbeat daemon",
     UnknownReason: "unreachable refused garbled crowded no_witness blocked proxy starved unproven budget_spent paused timeout "
     "shortage crashed nothing_to_judge",
 }

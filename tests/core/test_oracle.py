@@ -144,4 +144,4 @@ def test_long_series_are_believed_as_their_whole_history_says(lost_of_ten: int) 
 
 def test_the_oracle_knows_every_cadence_that_it_is_asked_about() -> None:
     """Else it would agree about nothing."""
-    assert set(CADENCES) == set(CheckName)
+    assert set(CADENCES) == set(CheckName) - {CheckName.VOLUME}  # which judges no canary

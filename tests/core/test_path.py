@@ -12,7 +12,7 @@ from monitor.core.incident import Diagnosis, Hop, HopState, Place
 from monitor.core.model import CheckName, CheckResult, Component, Fault, Severity, UnknownReason, failing, unknown
 from monitor.core.path import hops
 from monitor.core.refine import TRIAGE
-from monitor.core.state import TargetState
+from monitor.core.state import Cadence, TargetState
 from tests.core.build import (
     ARRIVAL,
     CANARY,
@@ -49,6 +49,16 @@ def healthy() -> Story:
     story.control_seen(story.control(), shown=True)
     story.arrives(story.canary())
     return story.wait(MINUTE)
+
+
+def counting_few() -> Story:
+    """The canaries' traces arrive, and those of real requests do not."""
+    story = healthy()
+    every = Cadence(every=900.0, every_while_failing=900.0, deadline=60.0)
+    story.policy = replace(story.policy, cadences={**story.policy.cadences, CheckName.VOLUME: every})
+    for _ in range(2):
+        story.fails(CheckName.VOLUME, F.VOLUME_LOSS).wait(MINUTE)
+    return story
 
 
 def refused(fault: Fault) -> Story:
@@ -338,6 +348,12 @@ EVERY_FAULT = [
     (F.INGEST_FAILING, ingest_failing, "++?x", {Place.TRACELOOP: "does not accept a test span"}),
     (F.EXPORT_FAILING, lambda: lossy(origin=True, control=True), "++x+", {Place.EXPORT: "does not deliver"}),
     (F.TRACE_MISSING, lambda: lossy(origin=None, control=None), "+???", {Place.TRACELOOP: "not known"}),
+    (
+        F.VOLUME_LOSS,
+        counting_few,
+        "++x+",
+        {Place.EXPORT: "delivers the canaries' traces, but not those of all requests"},
+    ),
     (F.TRACE_INCOMPLETE, in_part, "+???", {Place.EXPORT: "may drop parts of the traces"}),
     (F.TRACE_LATE, overdue, "+???", {Place.EXPORT: "not known"}),
     (

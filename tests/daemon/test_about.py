@@ -19,7 +19,7 @@ async def test_limits_labels_links_and_next_runs_of_a_target_are_known() -> None
         target = it.daemon.settings.targets[DEMO]
         assert target.control_plane is not None
         assert dict(about.links)["TrueFoundry"] == target.control_plane.url
-        assert dict(about.links)["Traceloop"] == target.traceloop.url
+        assert dict(about.links)["Traceloop"] == target.backend.url
         assert about.labels == target.labels
 
 

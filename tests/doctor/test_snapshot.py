@@ -11,8 +11,8 @@ from monitor.core.model import Service, TraceId
 from monitor.core.trace import Route, SpanFact
 from monitor.doctor.snapshot import Answered, Reply, StoreWatch, Traffic
 from monitor.http import Answer, Exchange, Request
+from monitor.otlp import MARKER
 from monitor.ports import Refused
-from monitor.traceloop.rows import MARKER
 from tests.fakes.clock import START
 
 OURS, CONTROL = TraceId("a" * 32), TraceId("c" * 32)

@@ -30,6 +30,7 @@ class FakeBackend:
         self.narrowings: list[Narrowing] = []
         self.honours = frozenset(Narrowing)
         self.tried_keys = 0
+        self.counts: int | PortError = 0
         self.crowded = False  # every row of a window is too much
 
     def store(self, *spans: SpanFact, at: Instant, nonce: str | None = None) -> None:
@@ -84,6 +85,13 @@ class FakeBackend:
         wanted = named if trace_id is None else {trace_id}
         found = _distinct([stored.span for stored in shown if stored.span.trace_id in wanted])
         return tuple(span for span in found if narrowing is not Narrowing.SPAN_NAME or span.name == span_name)
+
+    async def count_traces(self, *, since: Instant, until: Instant, timeout: Seconds) -> int:
+        """As set."""
+        del since, until, timeout
+        if isinstance(self.counts, PortError):
+            raise self.counts
+        return self.counts
 
 
 class FakeIngest:

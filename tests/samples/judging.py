@@ -11,9 +11,10 @@ from monitor.core.drift import compare
 from monitor.core.model import CheckResult, TraceId
 from monitor.core.trace import Labels, Route, SpanFact, TraceSeen, judge_completeness, judge_labels
 from monitor.notifiers.slack import Destination, Pace, SlackBot
+from monitor.otlp import OtlpIngest
 from monitor.ports import CanaryRequest, ControlRequest, Gone, PortError, Refused, Undeliverable
 from monitor.redaction import Redactor
-from monitor.traceloop import OtlpIngest, TraceloopReader
+from monitor.traceloop import TraceloopReader
 from monitor.truefoundry import TrueFoundryControlPlane, TrueFoundryGateway
 from tests.core.build import KEY, expectation
 from tests.fakes.clock import START, FakeClock

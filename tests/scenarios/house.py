@@ -28,7 +28,7 @@ from monitor.daemon.policy import enabled_checks
 from monitor.http import Http, InProcess
 from monitor.ports import Notifier
 from monitor.redaction import Redactor
-from monitor.sandbox import Host, Sandbox, Traffic, Variant
+from monitor.sandbox import Host, Sandbox, StoreKind, Traffic, Variant
 from monitor.sandbox.slack import Message
 from monitor.settings import Settings, parse
 from monitor.telemetry.gauges import Expected, Monitored, View
@@ -84,11 +84,17 @@ class House:
         content: bool,
         seed: int,
         traffic: Traffic,
+        backend: StoreKind,
     ) -> None:
         self.twins = tuple(twins)
         self.clock = FakeClock(seed=seed, threads=False)
         self.sandbox = Sandbox(
-            clock=self.clock, variant=variant, content=content, traffic=traffic, check_message=validate_message
+            clock=self.clock,
+            variant=variant,
+            content=content,
+            traffic=traffic,
+            check_message=validate_message,
+            backend=backend,
         )
         self.store = MemoryStore(self.clock)
         self.events: list[Event] = []
@@ -350,15 +356,16 @@ async def house(
     one_root: bool = True,
     prepare: Callable[[House], None] = lambda _: None,
     traffic: Traffic = NO_TRAFFIC,
+    backend: StoreKind = StoreKind.TRACELOOP,
     **more: Any,
 ) -> AsyncIterator[House]:
     """A running daemon in a healthy world; `more` is merged into its configuration.
 
     `twins`: further targets, configured like the one there is, behind the same services. `one_root`: whether each incident must
     have exactly one root message (Slack may lose an answer, or a message). `prepare` is called before the daemon starts.
-    `traffic`: how busy others are in the same services.
+    `traffic`: how busy others are in the same services. `backend`: where the traces arrive.
     """
-    built = House(variant or Variant(), more, twins=twins, content=content, seed=seed, traffic=traffic)
+    built = House(variant or Variant(), more, twins=twins, content=content, seed=seed, traffic=traffic, backend=backend)
     prepare(built)
     await built.open()
     try:

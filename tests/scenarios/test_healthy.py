@@ -145,5 +145,6 @@ async def test_an_hour_without_any_trouble() -> None:
             CheckName.CANARY: 12,
             CheckName.ARRIVAL: 12,  # one look says that it arrived and what it carries
             CheckName.CONTROL: 2,
+            CheckName.VOLUME: 0,  # off by default
         }
         assert set(home.outcomes) == {"arrived"}

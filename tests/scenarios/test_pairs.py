@@ -216,6 +216,6 @@ async def _crash(service: ASGIApp, scope: Scope, receive: Receive, send: Send) -
 
 def test_every_fault_meets_every_other() -> None:
     """No pair is left out but two drifts at once."""
-    assert {row.fault for row in TABLE.values()} == set(Fault)
+    assert {row.fault for row in TABLE.values()} == set(Fault) - {Fault.VOLUME_LOSS}
     faults = {frozenset(TABLE[name].fault for name in pair) for pair in PAIRS}
     assert len(faults) == 20 * 19 // 2

@@ -264,5 +264,5 @@ async def test_a_gauge_does_not_go_on_saying_healthy_when_nothing_runs() -> None
         lines = [
             line for line in page.decode().splitlines() if line.startswith("trace_monitor_check_last_run_timestamp")
         ]
-        assert len(lines) == len(CheckName)
+        assert len(lines) == len(set(CheckName) - {CheckName.VOLUME})
         assert all(float(line.rsplit(" ", 1)[1]) <= stopped for line in lines)

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from monitor.settings import ConfigError, Loaded, Settings, Target, parse
+from monitor.settings.target import Traceloop
 
 MINIMAL = """\
 targets:
@@ -39,6 +40,12 @@ def settings(text: str = MINIMAL, environ: Mapping[str, str] | None = None, cwd:
 def prod(text: str = MINIMAL, environ: Mapping[str, str] | None = None, cwd: Path = NOWHERE) -> Target:
     """The target `prod` of a text."""
     return next(target for name, target in settings(text, environ, cwd).targets.items() if name == "prod")
+
+
+def traceloop_of(target: Target) -> Traceloop:
+    """The section `traceloop` of a target that has one."""
+    assert target.traceloop is not None
+    return target.traceloop
 
 
 def with_target(*lines: str) -> str:

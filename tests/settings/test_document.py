@@ -4,7 +4,7 @@ import pytest
 
 from monitor.settings.document import Layer, Origin, Text, Tree, read_document
 from monitor.settings.problem import ConfigError
-from tests.settings.samples import MINIMAL, complaints, prod, settings, with_target
+from tests.settings.samples import MINIMAL, complaints, prod, settings, traceloop_of, with_target
 
 
 def refusal(text: str) -> str:
@@ -126,7 +126,7 @@ def test_words_are_what_the_setting_takes_them_for() -> None:
         "big": "1_000",
     }
     assert target.expected.service_name == "on"
-    assert prod(MINIMAL.replace("tl_Secret_2", "0123456")).traceloop.api_key.get() == "0123456"
+    assert traceloop_of(prod(MINIMAL.replace("tl_Secret_2", "0123456"))).api_key.get() == "0123456"
 
 
 @pytest.mark.parametrize(

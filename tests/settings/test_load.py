@@ -9,7 +9,16 @@ from monitor.cli import main
 from monitor.core.model import TargetName
 from monitor.settings import ConfigError, load, parse
 from monitor.settings.document import Layer, Node, Origin, read_document
-from tests.settings.samples import BY_ENVIRONMENT, MINIMAL, complaints, loaded, prod, settings, with_target
+from tests.settings.samples import (
+    BY_ENVIRONMENT,
+    MINIMAL,
+    complaints,
+    loaded,
+    prod,
+    settings,
+    traceloop_of,
+    with_target,
+)
 
 
 def write(file: Path, *, level: str) -> Path:
@@ -144,7 +153,7 @@ defaults:
     targets = {str(name): target for name, target in settings(text).targets.items()}
     assert {name: target.gateway.model for name, target in targets.items()} == {"one": "m", "two": "other"}
     assert targets["one"].labels == {"team": "x"}
-    assert targets["one"].traceloop.api_key.get() == "b"
+    assert traceloop_of(targets["one"]).api_key.get() == "b"
 
 
 def test_a_mistake_in_defaults_is_reported_once_and_where_it_stands() -> None:
@@ -185,7 +194,7 @@ def test_relative_paths_in_the_file_are_relative_to_the_file(tmp_path: Path) -> 
 
     def key(environ: dict[str, str]) -> str:
         (target,) = load("conf/config.yaml", environ, tmp_path).settings.targets.values()
-        return target.traceloop.api_key.get()
+        return traceloop_of(target).api_key.get()
 
     assert key({}) == "from-conf"
     assert key({"TRACE_MONITOR_TARGETS__PROD__TRACELOOP__API_KEY_FILE": "key"}) == "from-cwd"
@@ -258,7 +267,7 @@ server: {port: 1, tls_cert: /no/such/file}
         parse(text, {}, Path("/nowhere"))
     read = parse(text, {}, Path("/nowhere"), open_files=False).settings
     assert (read.alerting.fail_after, read.server.port, read.server.tls_cert, read.http.ca_file) == (4, 1, None, None)
-    assert read.targets[TargetName("prod")].traceloop.api_key.get() == "tl_Secret_2"
+    assert traceloop_of(read.targets[TargetName("prod")]).api_key.get() == "tl_Secret_2"
     with pytest.raises(ConfigError, match="fail_afer"):
         parse(text.replace("fail_after", "fail_afer"), {}, Path("/nowhere"), open_files=False)
 

@@ -23,7 +23,16 @@ from monitor.settings.secret import (
     Unusable,
     UrlSource,
 )
-from tests.settings.samples import BY_ENVIRONMENT, MINIMAL, complaints, loaded, prod, settings, with_target
+from tests.settings.samples import (
+    BY_ENVIRONMENT,
+    MINIMAL,
+    complaints,
+    loaded,
+    prod,
+    settings,
+    traceloop_of,
+    with_target,
+)
 
 TWIN = MINIMAL.replace("api_key: tl_Secret_2", "api_key_file: key")
 
@@ -42,7 +51,7 @@ def write(directory: Path, content: bytes | str, name: str = "key") -> Path:
 def test_secrets_are_stripped(tmp_path: Path, content: str) -> None:
     """Files end with newlines, also those of Windows."""
     write(tmp_path, content)
-    assert prod(TWIN, cwd=tmp_path).traceloop.api_key.get() == "tl_key"
+    assert traceloop_of(prod(TWIN, cwd=tmp_path)).api_key.get() == "tl_key"
     assert SecretSource(content).get() == "tl_key"
 
 
@@ -170,22 +179,22 @@ def test_a_null_beside_a_twin_counts_as_not_given(tmp_path: Path, order: tuple[s
     """As in the documented example, where the unused one is null; in either order."""
     write(tmp_path, "from-file")
     text = MINIMAL.replace("api_key: tl_Secret_2", ", ".join(order))
-    assert prod(text, cwd=tmp_path).traceloop.api_key.get() == "from-file"
+    assert traceloop_of(prod(text, cwd=tmp_path)).api_key.get() == "from-file"
     text = MINIMAL.replace("api_key: tl_Secret_2", "api_key: tl_x, api_key_file: null")
-    assert prod(text).traceloop.api_key.get() == "tl_x"
+    assert traceloop_of(prod(text)).api_key.get() == "tl_x"
 
 
 def test_of_a_secret_and_its_twin_the_higher_layer_wins(tmp_path: Path) -> None:
     """A file over a value, and a value over a file."""
     write(tmp_path, "from-file")
     variable = "TRACE_MONITOR_TARGETS__PROD__TRACELOOP__API_KEY"
-    assert prod(MINIMAL, {f"{variable}_FILE": str(tmp_path / "key")}).traceloop.api_key.get() == "from-file"
-    assert prod(TWIN, {variable: "from-variable"}, tmp_path).traceloop.api_key.get() == "from-variable"
+    assert traceloop_of(prod(MINIMAL, {f"{variable}_FILE": str(tmp_path / "key")})).api_key.get() == "from-file"
+    assert traceloop_of(prod(TWIN, {variable: "from-variable"}, tmp_path)).api_key.get() == "from-variable"
 
 
 def test_the_file_of_a_weaker_layer_is_not_even_read() -> None:
     """What is overridden may be missing."""
-    assert prod(TWIN, {"TRACE_MONITOR_TARGETS__PROD__TRACELOOP__API_KEY": "k"}).traceloop.api_key.get() == "k"
+    assert traceloop_of(prod(TWIN, {"TRACE_MONITOR_TARGETS__PROD__TRACELOOP__API_KEY": "k"})).api_key.get() == "k"
 
 
 @pytest.mark.parametrize(
@@ -225,8 +234,8 @@ targets:
         cwd=tmp_path,
     )
     assert target.control_plane is not None
-    held = (target.control_plane.token, target.gateway.token, target.traceloop.api_key)
-    other = target.traceloop.other_environments["stg"].api_key
+    held = (target.control_plane.token, target.gateway.token, traceloop_of(target).api_key)
+    other = traceloop_of(target).other_environments["stg"].api_key
     assert [secret.get() for secret in (*held, other)] == ["from-file"] * 4
 
 
@@ -236,7 +245,7 @@ targets:
 def test_a_secret_file_is_read_again_when_it_changes(tmp_path: Path) -> None:
     """Rotation needs no restart, also when the new key is as long as the old one."""
     file = write(tmp_path, "old-key\n")
-    secret = prod(TWIN, cwd=tmp_path).traceloop.api_key
+    secret = traceloop_of(prod(TWIN, cwd=tmp_path)).api_key
     assert secret.get() == "old-key"
     before = file.stat()
     file.write_text("new-key\n")
@@ -353,7 +362,7 @@ def test_a_secret_is_sent_and_compared_without_what_was_pasted_with_it(pasted: s
     by_file = prod(MINIMAL.replace("api_key: tl_Secret_2", "api_key_file: key"), cwd=tmp_path)
     by_variable = prod("", BY_ENVIRONMENT | {"TRACE_MONITOR_TARGETS__PROD__TRACELOOP__API_KEY": pasted})
     for target in (by_file, by_variable):
-        assert target.traceloop.api_key.get() == "tl_Secret_2"
+        assert traceloop_of(target).api_key.get() == "tl_Secret_2"
         assert expected_headers(target) == {"Authorization": "Bearer tl_Secret_2"}
         (found,) = describe_headers({"Authorization": "Bearer tl_Secret_2"}, expected_headers(target), key=KEY).values()
         assert (found.equal, found.oddities) == (True, ())
@@ -488,7 +497,7 @@ def test_the_quotes_of_an_env_file_are_no_part_of_a_value(quote: str) -> None:
     environ["TRACE_MONITOR_LOG__LEVEL"] = f" {quote}debug{quote} "
     read = settings("", environ)
     target = prod("", environ)
-    assert (target.gateway.model, target.traceloop.environment) == ("openai-main/gpt-4o-mini", "prd")
+    assert (target.gateway.model, traceloop_of(target).environment) == ("openai-main/gpt-4o-mini", "prd")
     assert target.gateway.url == "https://acme.truefoundry.cloud/api/llm"
     assert (read.alerting.remind_every, read.log.level, target.labels) == ((14400, 28800), "debug", {"team": "ml"})
 

@@ -6,7 +6,16 @@ from pathlib import Path
 import pytest
 
 from monitor.settings.sources import variable
-from tests.settings.samples import BY_ENVIRONMENT, MINIMAL, complaints, loaded, prod, settings, with_target
+from tests.settings.samples import (
+    BY_ENVIRONMENT,
+    MINIMAL,
+    complaints,
+    loaded,
+    prod,
+    settings,
+    traceloop_of,
+    with_target,
+)
 
 
 def test_an_underscore_in_a_targets_name_stands_for_a_dash() -> None:
@@ -61,7 +70,7 @@ def test_new_keys_of_tables_are_taken_in_lower_case_and_with_dashes_where_names_
     target = prod(MINIMAL, environ)
     assert target.labels == {"cost_center": "42"}
     assert {name: value.get() for name, value in target.expected.headers.items()} == {"x-scope-id": "a b"}
-    assert list(target.traceloop.other_environments) == ["eu-stg"]
+    assert list(traceloop_of(target).other_environments) == ["eu-stg"]
 
 
 @pytest.mark.parametrize(
@@ -257,7 +266,7 @@ def mounted(directory: Path) -> dict[str, str]:
 def test_an_entry_fills_a_nested_secret(tmp_path: Path) -> None:
     """Its name is the path, its content the value, without the newline at the end."""
     (tmp_path / ENTRY).write_text("tl_mounted\r\n")
-    assert prod(WITHOUT_KEY, mounted(tmp_path)).traceloop.api_key.get() == "tl_mounted"
+    assert traceloop_of(prod(WITHOUT_KEY, mounted(tmp_path))).api_key.get() == "tl_mounted"
 
 
 @pytest.mark.parametrize("name", ["targets__prod-eu__traceloop__api_key", "targets__prod_eu__traceloop__api_key"])
@@ -266,7 +275,7 @@ def test_a_targets_name_may_be_written_with_a_dash(tmp_path: Path, name: str) ->
     (tmp_path / name).write_text("tl_mounted")
     read = settings(WITHOUT_KEY.replace("  prod:", "  prod-eu:"), mounted(tmp_path))
     (target,) = read.targets.values()
-    assert target.traceloop.api_key.get() == "tl_mounted"
+    assert traceloop_of(target).api_key.get() == "tl_mounted"
 
 
 def test_two_entries_for_one_setting_collide(tmp_path: Path) -> None:
@@ -286,10 +295,10 @@ def test_entries_are_read_through_the_links_of_kubernetes(tmp_path: Path) -> Non
     (tmp_path / ENTRY).symlink_to(f"..data/{ENTRY}")
     read = loaded(WITHOUT_KEY, mounted(tmp_path))
     (target,) = read.settings.targets.values()
-    assert target.traceloop.api_key.get() == "tl_old"
+    assert traceloop_of(target).api_key.get() == "tl_old"
     (tmp_path / "..data_tmp").symlink_to("..2026_2")
     (tmp_path / "..data_tmp").rename(tmp_path / "..data")
-    assert target.traceloop.api_key.get() == "tl_new"
+    assert traceloop_of(target).api_key.get() == "tl_new"
     assert not any("SECRETS_DIR" in warning for warning in read.warnings)
 
 
@@ -300,7 +309,7 @@ def test_entries_that_are_no_secrets_are_values(tmp_path: Path) -> None:
     (tmp_path / "server__admin_token_file").write_text(f"{tmp_path}/token\n")
     (tmp_path / "token").write_text("from-file\n")
     read = settings(MINIMAL, mounted(tmp_path))
-    assert prod(MINIMAL, mounted(tmp_path)).traceloop.environment == "stg"
+    assert traceloop_of(prod(MINIMAL, mounted(tmp_path))).environment == "stg"
     assert list(read.alerting.remind_every) == [14400, 28800]
     assert read.server.admin_token is not None
     assert read.server.admin_token.get() == "from-file"
@@ -318,7 +327,7 @@ def test_the_directory_is_relative_to_where_we_are(tmp_path: Path) -> None:
     (tmp_path / "mounted").mkdir()
     (tmp_path / "mounted" / ENTRY).write_text("tl_mounted")
     environ = {"TRACE_MONITOR_SECRETS_DIR": "mounted"}
-    assert prod(WITHOUT_KEY, environ, tmp_path).traceloop.api_key.get() == "tl_mounted"
+    assert traceloop_of(prod(WITHOUT_KEY, environ, tmp_path)).api_key.get() == "tl_mounted"
 
 
 def test_an_entry_that_leads_nowhere_is_an_error(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from monitor.core.drift import ENDPOINT, ExportConfig, Match, SameUrl
 from monitor.notifiers.slack import render
 from monitor.settings.expected import expected_config
 from monitor.settings.values import DAEMON, LONGEST_MENTION, base_url, called, format_duration, parse_duration
-from tests.settings.samples import MINIMAL, complaints, loaded, prod, settings, with_target
+from tests.settings.samples import MINIMAL, complaints, loaded, prod, settings, traceloop_of, with_target
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ BOT = "alerting: {slack: {bot_token: xoxb-1, channel: C1, api_url: '%s'}}\n"
 def test_the_endpoint_that_the_guide_prints_is_understood_as_traceloops_url(given: str) -> None:
     """Else /v1/traces/v1/traces would be expected, and following that advice would break a working export."""
     target = prod(MINIMAL.replace("traceloop: {", f"traceloop: {{url: '{given}', "))
-    assert target.traceloop.url == "https://api.traceloop.com"
+    assert traceloop_of(target).url == "https://api.traceloop.com"
     assert target.expected.endpoint == "https://api.traceloop.com/v1/traces"
 
 

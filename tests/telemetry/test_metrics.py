@@ -43,6 +43,7 @@ CONTRACT: Mapping[str, tuple[str, set[str]]] = {
     "incidents_total": ("counter", {"target"}),
     "silence_active": ("gauge", {"target"}),
     "config_differences": ("gauge", {"target"}),
+    "volume_ratio": ("gauge", {"target"}),
     "canary_duration_seconds": ("histogram", {"target"}),
     "canary_phase_seconds": ("gauge", {"target", "phase"}),
     "canary_tokens_total": ("counter", {"target", "kind"}),

@@ -6,13 +6,14 @@ from urllib.parse import urlsplit
 import pytest
 
 from monitor.http import Http, InProcess
+from monitor.otlp import OtlpIngest
 from monitor.ports import Gone, IngestAnswer, Refused, Unreachable
 from monitor.redaction import Redactor
 from monitor.sandbox import Sandbox
-from monitor.traceloop import OtlpIngest, TraceloopReader
+from monitor.traceloop import TraceloopReader
 from tests.fakes.backend import FakeBackend, FakeIngest
 from tests.fakes.clock import FakeClock
-from tests.traceloop.contract import NONCE, Stage, TraceloopContract
+from tests.otlp.contract import NONCE, BackendContract, Stage
 
 
 class _FakeStage(Stage):
@@ -38,7 +39,7 @@ class _FakeStage(Stage):
         self._ingest.answer = IngestAnswer(status=200, rejected=1, message="no room")
 
 
-class TestFakes(TraceloopContract):
+class TestFakes(BackendContract):
     """Those that the tests of the checks use."""
 
     @pytest.fixture
@@ -73,7 +74,7 @@ class _RealStage(Stage):
         await self._sandbox.break_("ingest_failing_rejects")
 
 
-class TestTraceloop(TraceloopContract):
+class TestTraceloop(BackendContract):
     """The real ones."""
 
     @pytest.fixture

@@ -8,8 +8,8 @@ import pytest
 from monitor.core.model import Service, TraceId
 from monitor.core.trace import Route
 from monitor.http import Answer, Exchange, Request
-from monitor.traceloop import ReadShape, count_rejected, describe_acceptance, describe_read
-from monitor.traceloop.rows import MARKER
+from monitor.otlp import MARKER, ReadShape, count_rejected, describe_acceptance
+from monitor.traceloop import describe_read
 from tests.fakes.clock import START
 
 OURS, THEIRS = TraceId("a" * 32), TraceId("b" * 32)

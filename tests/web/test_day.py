@@ -153,6 +153,7 @@ def test_a_percentile_is_a_value_that_was_measured(values: list[float], share: f
 def test_the_line_into_a_broken_hop_is_broken() -> None:
     """And unknown where one end is."""
     states = (HopState.OK, HopState.OK, HopState.BROKEN, HopState.UNKNOWN)
-    hops = tuple(Hop(place=place, state=state, text="") for place, state in zip(Place, states, strict=True))
+    places = (Place.GATEWAY, Place.TRUEFOUNDRY, Place.EXPORT, Place.TRACELOOP)
+    hops = tuple(Hop(place=place, state=state, text="") for place, state in zip(places, states, strict=True))
     assert [edge.state for edge in edges(hops)] == [HopState.OK, HopState.BROKEN, HopState.UNKNOWN]
     assert path_summary(hops) == "gateway ok, TrueFoundry ok, export broken, Traceloop unknown"

@@ -1,4 +1,4 @@
-"""From a row of the read API to the facts that are judged: no prompt, completion or credential gets past here.
+"""From a row of a read API to the facts that are judged: no prompt, completion or credential gets past here.
 
 All attribute values come back as strings; `gen_ai.*` may have been renamed to `llm.*`; prompts and completions stand in
 attributes on one route and in fields of their own on the other.
@@ -15,6 +15,7 @@ from monitor.core.canary import NONCE_ENTRY
 from monitor.core.model import TraceId
 from monitor.core.secret import SecretKind, describe_secret
 from monitor.core.trace import SpanFact
+from monitor.otlp.planted import Planted
 from monitor.ports import Garbled
 from monitor.redaction import LONGEST_FIELD, MASK, Redactor, base64_of, clamp
 
@@ -29,6 +30,12 @@ CANARY_METADATA = "tfy.request.metadata"
 
 CANARY_NONCE = f"{CANARY_METADATA}.{NONCE_ENTRY}"
 """Of a canary, where metadata come as one attribute for each entry: the entry that holds its nonce alone."""
+
+SPAN_TYPE = "tfy.span_type"
+"""What kind of span it is, by TrueFoundry's gateway."""
+
+ROOT_TYPES = ("ChatCompletion", "Completion", "Embedding", "Rerank")
+"""Of the root span of a request to a model: https://www.truefoundry.com/docs/ai-gateway/fetch-request-logs-span-attributes."""
 
 _ID = re.compile(r"[0-9a-f]{1,64}")
 _EVENTS = ("events", "span_events")  # an older convention puts content there, as attributes of events
@@ -62,13 +69,13 @@ _USAGE = {
 }
 
 
-def identify(row: object) -> tuple[TraceId, str]:
-    """The ids of a span's row. Raises Garbled: a row without them is of a shape that nothing can be concluded from."""
+def identify(row: object, store: str) -> tuple[TraceId, str]:
+    """The ids of a row of a store. Raises Garbled: a row without them is of a shape that nothing can be concluded from."""
     if not isinstance(row, Mapping):
-        raise Garbled("a row of Traceloop's answer is no object")
+        raise Garbled(f"a row of {store}'s answer is no object")
     ids = [str(row.get(name) or "").lower() for name in ("trace_id", "span_id")]
     if not all(map(_ID.fullmatch, ids)):
-        raise Garbled("a row of Traceloop's answer has no usable trace_id and span_id")
+        raise Garbled(f"a row of {store}'s answer has no usable trace_id and span_id")
     return TraceId(ids[0]), ids[1]
 
 
@@ -84,17 +91,22 @@ def names_nonce(row: Mapping[str, Any], nonce: str) -> bool:
     )
 
 
-def read_row(row: object, *, nonce: str | None, redactor: Redactor, texts: Sequence[str] = ()) -> SpanFact:
-    """The facts of one span; `texts` is what was asked and answered. Raises Garbled where it has no ids.
+def read_row(
+    row: object, store: str, *, nonce: str | None, redactor: Redactor, texts: Sequence[str] = (), decoy: str = ""
+) -> SpanFact:
+    """The facts of one span; `texts` is what was asked and answered, `decoy` what was planted. Raises Garbled where it has no ids.
+
+    A row is as Traceloop's documented read shows it: `trace_id`, `span_id`, `parent_span_id`, `span_name`, `timestamp`
+    (milliseconds), `span_attributes`, `events`; and what the store keeps besides, such as `environment` and `resource_attributes`.
 
     Garbled also for a parent of another form: whether such a one is missing cannot be told.
     """
     if not isinstance(row, Mapping):
-        raise Garbled("a row of Traceloop's answer is no object")
-    trace_id, span_id = identify(row)
+        raise Garbled(f"a row of {store}'s answer is no object")
+    trace_id, span_id = identify(row, store)
     parent = row.get("parent_span_id") or ""
     if not isinstance(parent, str) or (parent and not _ID.fullmatch(parent.lower())):
-        raise Garbled("a row of Traceloop's answer has a parent_span_id of no known form")
+        raise Garbled(f"a row of {store}'s answer has a parent_span_id of no known form")
 
     def shown(text: str) -> str:  # foreign, like everything in a row
         return clamp(redactor.redact(text), 100)
@@ -113,13 +125,15 @@ def read_row(row: object, *, nonce: str | None, redactor: Redactor, texts: Seque
         for name, value in (*everywhere, *_fields(row))
         if not _METADATA.fullmatch(name) and proof.is_in(name, value)
     }
+    planted = Planted(decoy)
+    decoys = {shown(name) for name, value in (*everywhere, *_fields(row)) if planted.is_in(value)}
     # What is named like content: fields of a row of their own, and attributes.
     named = [(name, row.get(name)) for name in _CONTENT_FIELDS]
     named += [(name, value) for name, value in (*attributes.items(), *of_events) if _CONTENT.fullmatch(name)]
     called = [attributes.get(name, "") for name in _MODEL]  # the model goes by these, with and without its provider
     models = {each for name in called for each in (name, name.rpartition("/")[2])}
     held = [(shown(name), held_in(value, models)) for name, value in named]
-    credentials = {name for name, value in everywhere if _is_credential(name, value, redactor)}
+    credentials = {name for name, value in everywhere if _is_credential(name, planted.without(value), redactor)}
     stamp = row.get("timestamp")  # in milliseconds: when the span began, by the clock of whoever made it
     shown_resource = None
     if resource is not None:
@@ -141,10 +155,21 @@ def read_row(row: object, *, nonce: str | None, redactor: Redactor, texts: Seque
         unproven=tuple(sorted({name for name, what in held if what is Held.SOMETHING} - content)),
         redacted=any(what is Held.REDACTED for _, what in held),
         credentials=tuple(sorted(map(shown, credentials))),
+        decoys=tuple(sorted(decoys)),
         model=word(_first(attributes, _MODEL)),
         started_at=stamp / 1000 if type(stamp) is int and 0 < stamp < _FAR else None,
         usage={kind: count for kind, count in counts.items() if count is not None},
     )
+
+
+def describe_metadata(attributes: Mapping[str, Any]) -> str | None:
+    """How the metadata of a canary's request come among a span's attributes: object, text, flat; None where they do not."""
+    value = attributes.get(CANARY_METADATA)
+    if isinstance(value, Mapping):
+        return "object"
+    if value is not None:
+        return "text"
+    return "flat" if any(str(name).startswith(f"{CANARY_METADATA}.") for name in attributes) else None
 
 
 def _fields(row: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -21,9 +21,9 @@ from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Sp
 from monitor.core.canary import CONTROL_SPAN_NAME
 from monitor.core.model import Seconds, Service
 from monitor.http import Answer, Http
+from monitor.otlp.rows import MARKER
 from monitor.ports import Clock, ControlRequest, Garbled, IngestAnswer, Unreachable
 from monitor.redaction import Redactor
-from monitor.traceloop.rows import MARKER
 from monitor.version import VERSION
 
 _RETRYABLE = frozenset({429, 502, 503, 504})
@@ -114,6 +114,19 @@ def encode(request: ControlRequest) -> bytes:
 def count_rejected(answer: Answer) -> int:
     """How many spans an answer of the ingest says it has rejected."""
     return _partial_success(answer)[0]
+
+
+def describe_acceptance(answer: Answer) -> str | None:
+    """The body with which a span is accepted: empty, protobuf, json, text; None where it was not accepted."""
+    if not _OK <= answer.status < _REDIRECT:
+        return None
+    match answer.media_type:
+        case "application/x-protobuf":
+            return "protobuf"
+        case "application/json":
+            return "json"
+        case _:
+            return "text" if answer.body.strip() else "empty"
 
 
 def _partial_success(answer: Answer) -> tuple[int, str]:

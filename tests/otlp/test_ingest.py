@@ -14,9 +14,9 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 
 from monitor.core.model import TraceId
 from monitor.http import Http, InProcess
+from monitor.otlp import OtlpIngest
 from monitor.ports import ControlRequest, IngestAnswer, Unreachable
 from monitor.redaction import Redactor
-from monitor.traceloop import OtlpIngest
 from tests.fakes.clock import START, FakeClock
 from tests.fakes.remote import Remote, Reply
 

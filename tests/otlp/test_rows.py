@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.core.trace import SpanFact
+from monitor.otlp import mentions, read_row
 from monitor.ports import Garbled
 from monitor.redaction import MASK, Redactor
-from monitor.traceloop.rows import mentions, read_row
 
 NONCE = "gtm-0123456789abcdef"
 KEY = "tl_0123456789abcdef0123456789abcdef"
@@ -23,7 +23,7 @@ ANSWER = "Certainly: the gateway of your company is as well as can be."
 def fact(attributes: Any = None, nonce: str | None = NONCE, **more: Any) -> SpanFact:
     """The fact of one row."""
     row = {"trace_id": "A" * 32, "span_id": "b" * 16, "span_attributes": attributes or {}, **more}
-    return read_row(row, nonce=nonce, redactor=Redactor([KEY]), texts=(PROMPT, ANSWER))
+    return read_row(row, "Traceloop", nonce=nonce, redactor=Redactor([KEY]), texts=(PROMPT, ANSWER))
 
 
 @pytest.mark.parametrize(
@@ -126,7 +126,7 @@ def test_a_short_answer_and_single_words_prove_nothing() -> None:
         "span_attributes": {"host": "pong", "model": "openai-main/gpt-4o-mini-2024"},
     }
     texts = ("Who is openai-main/gpt-4o-mini-2024, please?", "pong", "openai-main/gpt-4o-mini-2024")
-    assert read_row(row, nonce=NONCE, redactor=Redactor(), texts=texts).content == ()
+    assert read_row(row, "Traceloop", nonce=NONCE, redactor=Redactor(), texts=texts).content == ()
 
 
 @pytest.mark.parametrize(
@@ -349,7 +349,7 @@ FIELDS = st.sampled_from(
 def test_any_row_with_ids_is_read(fields: dict[str, Any], nonce: str) -> None:
     """Whatever stands in the other fields."""
     row = {**fields, "trace_id": "a" * 32, "span_id": "b" * 16}
-    assert read_row(row, nonce=nonce, redactor=Redactor(), texts=(nonce * 20,)).span_id == "b" * 16
+    assert read_row(row, "Traceloop", nonce=nonce, redactor=Redactor(), texts=(nonce * 20,)).span_id == "b" * 16
     mentions(row, nonce)
 
 
@@ -357,4 +357,9 @@ def test_any_row_with_ids_is_read(fields: dict[str, Any], nonce: str) -> None:
 def test_a_parent_of_another_form_is_garbled(parent: object) -> None:
     """Whether it is missing is not known, and a trace is called incomplete only by what is understood."""
     with pytest.raises(Garbled):
-        read_row({"trace_id": "a" * 32, "span_id": "b" * 16, "parent_span_id": parent}, nonce=None, redactor=Redactor())
+        read_row(
+            {"trace_id": "a" * 32, "span_id": "b" * 16, "parent_span_id": parent},
+            "Traceloop",
+            nonce=None,
+            redactor=Redactor(),
+        )

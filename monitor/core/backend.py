@@ -1,0 +1,93 @@
+"""The trace backend: where traces are meant to arrive. What people call it, and what can be known of a trace there.
+
+A backend declares this in one value; nothing else asks which of them it is. What one cannot tell is not judged, and listed as such:
+it is never a fault. Sentences name the backend by the placeholders below, which `BackendTraits.name_in` fills.
+"""
+
+from dataclasses import dataclass
+
+from monitor.core.faults import Component
+from monitor.core.incident import Place
+from monitor.core.model import Service
+
+BACKEND = "{backend}"
+"""The place of its name in a sentence."""
+
+STATUS = "{status}"
+"""The place of where people see whether it is healthy: "Check {status}"."""
+
+OWNER = "{owner}"
+"""The place of whom to report to: "report what was seen to {owner}"."""
+
+SECTION = "{section}"
+"""The place of its section of the settings: "`{section}.api_key`"."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackendTraits:
+    """One backend. `slug` is its section of the settings, and the word for it in labels and JSON.
+
+    `keeps_resource`: a span shows its service name and resource attributes. `has_environments`: a key belongs to an environment, so
+    that another key is another place. `by_id_documented`: there is no other way to read one trace than the documented, so a 401
+    of it means the key. `free_spans`: what a free plan of the vendor's holds in a month; None: there is no such plan.
+    """
+
+    slug: str
+    name: str
+    status: str
+    owner: str
+    keeps_resource: bool
+    has_environments: bool
+    by_id_documented: bool
+    free_spans: int | None = None
+
+    @property
+    def component(self) -> Component:
+        """Who has to act where it is the backend that is broken."""
+        return Component(self.slug)
+
+    @property
+    def service(self) -> Service:
+        """The service that is asked."""
+        return Service(self.slug)
+
+    @property
+    def place(self) -> Place:
+        """The last hop of a trace."""
+        return Place(self.slug)
+
+    @property
+    def cannot_tell(self) -> tuple[str, ...]:
+        """What is not judged of a trace, in words."""
+        resource = () if self.keeps_resource else ("service name", "resource attributes")
+        return (*resource, *(() if self.has_environments else ("environment",)))
+
+    def name_in(self, text: str) -> str:
+        """A sentence with the names in their places."""
+        if "{" not in text:
+            return text
+        for place, name in ((BACKEND, self.name), (STATUS, self.status), (OWNER, self.owner), (SECTION, self.slug)):
+            text = text.replace(place, name)
+        return text
+
+
+TRACELOOP = BackendTraits(
+    slug="traceloop",
+    name="Traceloop",
+    status="https://status.traceloop.com",
+    owner="Traceloop",
+    keeps_resource=True,
+    has_environments=True,
+    by_id_documented=False,
+    free_spans=50_000,  # https://www.traceloop.com/pricing
+)
+
+PHOENIX = BackendTraits(
+    slug="phoenix",
+    name="Phoenix",
+    status="Phoenix's log",
+    owner="whoever runs Phoenix",
+    keeps_resource=False,
+    has_environments=False,
+    by_id_documented=True,  # https://arize.com/docs/phoenix/sdk-api-reference/rest-api/api-reference/spans/list-spans
+)

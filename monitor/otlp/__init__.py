@@ -1,0 +1,38 @@
+"""What every trace backend has in common: how spans are sent to it (OTLP over HTTP), and what a span's row says.
+
+The attributes of a row are OpenTelemetry's and the gateway's own, whoever keeps them: what counts as content, as a credential, as
+the canary's nonce is decided here, once.
+"""
+
+from monitor.otlp.ingest import OtlpIngest, count_rejected, describe_acceptance
+from monitor.otlp.rows import (
+    CANARY_METADATA,
+    CANARY_NONCE,
+    MARKER,
+    ROOT_TYPES,
+    SPAN_TYPE,
+    describe_metadata,
+    identify,
+    mentions,
+    names_nonce,
+    read_row,
+)
+from monitor.otlp.shapes import PREFIXES, ReadShape
+
+__all__ = [
+    "CANARY_METADATA",
+    "CANARY_NONCE",
+    "MARKER",
+    "PREFIXES",
+    "ROOT_TYPES",
+    "SPAN_TYPE",
+    "OtlpIngest",
+    "ReadShape",
+    "count_rejected",
+    "describe_acceptance",
+    "describe_metadata",
+    "identify",
+    "mentions",
+    "names_nonce",
+    "read_row",
+]

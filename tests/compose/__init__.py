@@ -1,0 +1,1 @@
+"""The Compose stack, run by `make compose-test`."""

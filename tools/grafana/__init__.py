@@ -1,0 +1,1 @@
+"""What `tools.grafana_dashboard` is made of. Nothing is red while all is well."""
