@@ -112,9 +112,9 @@ fuzz: $(VENV)/.test  ## change every remote answer in every way and see what is 
 
 # --- against the real components -------------------------------------------------------------------------------------
 
-e2e-setup: $(VENV)/.test .venv-gateway/.locked .venv-clients/.locked
+e2e-setup: $(VENV)/.test .venv-gateway/.locked .venv-clients/.locked .venv-phoenix/.locked
 
-e2e: e2e-setup  ## against LiteLLM, Prometheus, Alertmanager and the vendors' own clients
+e2e: e2e-setup  ## against LiteLLM, Phoenix, Prometheus, Alertmanager and the vendors' own clients
 	@$(BIN)/python -m pytest -q -m e2e tests/e2e $(PYTEST_ARGS)
 
 browser: $(VENV)/.test .venv-browser/.locked  ## the pages in headless Chromium: layout, accessibility, requests; pictures in .e2e/pictures
@@ -283,10 +283,10 @@ lock: .venv-lock/.locked  ## write requirements/*.txt anew (UPGRADE=1 for newer 
 	 compile ../pyproject.toml --extra slack-socket -c runtime.txt -o slack-socket.txt && \
 	 compile ../pyproject.toml --extra slack-socket test.in -c slack-socket.txt -c build.txt -o test.txt && \
 	 compile ../pyproject.toml --extra slack-socket test.in check.in -c test.txt -o check.txt && \
-	 for part in browser gateway clients deploy lock; do compile $$part.in -o $$part.txt; done
+	 for part in browser gateway clients phoenix deploy lock; do compile $$part.in -o $$part.txt; done
 
 clean:  ## remove what was made here
-	rm -rf $(VENV) .venv-browser .venv-clients .venv-deploy .venv-gateway .venv-lock .venv-runtime build dist *.egg-info .mypy_cache .ruff_cache .hypothesis \
+	rm -rf $(VENV) .venv-browser .venv-clients .venv-deploy .venv-gateway .venv-lock .venv-phoenix .venv-runtime build dist *.egg-info .mypy_cache .ruff_cache .hypothesis \
 	       .import_linter_cache .coverage .e2e
 	find monitor tests tools -name __pycache__ -type d -prune -exec rm -rf {} +
 	rm -rf .venv-release .venv-shipped .venv-workflows

@@ -6,6 +6,7 @@ from types import ModuleType
 
 import pytest
 
+from monitor.core.backend import TRACELOOP
 from monitor.core.faults import FAULTS, FaultRow
 from monitor.core.incident import Reason
 from monitor.core.refine import TRIAGE
@@ -50,7 +51,9 @@ def test_the_drawn_life_of_an_incident_is_current() -> None:
     assert {("open", "recovering"), ("recovering", "resolved"), ("resolved", "open"), ("[*]", "open")} <= set(arrows)
 
 
-@pytest.mark.parametrize("rule", FAULTS.values(), ids=lambda rule: str(rule.fault))
+@pytest.mark.parametrize(
+    "rule", [row.named(TRACELOOP.name_in) for row in FAULTS.values()], ids=lambda rule: str(rule.fault)
+)
 def test_the_written_diagnosis_says_everything_of_a_rule(rule: FaultRow) -> None:
     """When, how much of it, why, what it explains, what to do, and where more stands."""
     section = write().split(f"\n### `{rule.fault}`\n", 1)[1].split("\n### ", 1)[0]
@@ -72,7 +75,9 @@ def test_the_written_diagnosis_shows_the_whole_triage() -> None:
 def test_the_written_diagnosis_lists_every_fault_as_the_table_has_it() -> None:
     """Name, order, component, severity and title."""
     rows = re.findall(r"^\| \[`(\w+)`\]\(#\1\) \| (.+?) \| (.+?) \| (.+?) \|$", write(), re.MULTILINE)
-    assert rows == [(str(one.fault), str(one.component), one.severity_text, one.title) for one in FAULTS.values()]
+    assert rows == [
+        (str(one.fault), str(one.component), one.severity_text, TRACELOOP.name_in(one.title)) for one in FAULTS.values()
+    ]
 
 
 def test_the_alerting_guide_explains_every_reason() -> None:

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterator, Mapping
 
+from monitor.core.backend import TRACELOOP
 from monitor.core.faults import FAULTS, FaultRow
 from monitor.core.refine import TRIAGE
 
@@ -14,7 +15,10 @@ Written by `make docs` from `monitor/core/faults.py` and `monitor/core/refine.py
 One incident per target is open while any fault is confirmed. It is named after the most severe fault that no other explains,
 ties by the order below: the most upstream first; after `blind` only if nothing else is confirmed. What it explains is listed as
 a consequence, what it does not is "also wrong". The severities can be overridden (`alerting.severity`, `max_severity`).
-`fail_after` and `pass_after` are 2 unless configured."""
+`fail_after` and `pass_after` are 2 unless configured.
+
+Where a target's backend is [Phoenix](phoenix.md), its name and the component `phoenix` stand for Traceloop's, and its documented
+read is `/v1/projects/{project}/spans`. What it cannot tell (`wrong_environment`, `trace_mislabelled`) is not judged."""
 
 _TRIAGE = """\
 ## Which hop lost a trace
@@ -26,23 +30,26 @@ test span only if it was sent after the lost canary."""
 _ANSWERS: Mapping[bool | None, str] = {True: "yes", False: "no", None: "not known"}
 
 
+_ROWS = tuple(row.named(TRACELOOP.name_in) for row in FAULTS.values())
+
+
 def write() -> str:
     """The whole document."""
-    parts = [_PREFACE, _overview(), _TRIAGE, _triage(), "## The faults", *(_section(rule) for rule in FAULTS.values())]
+    parts = [_PREFACE, _overview(), _TRIAGE, _triage(), "## The faults", *map(_section, _ROWS)]
     return "\n\n".join(parts) + "\n"
 
 
 def _overview() -> str:
     rows = (
         f"| [`{rule.fault}`](#{rule.fault}) | {rule.component} | {rule.severity_text} | {rule.title} |"
-        for rule in FAULTS.values()
+        for rule in _ROWS
     )
     return "\n".join(("| fault | component | severity | means |", "|---|---|---|---|", *rows))
 
 
 def _triage() -> str:
     rows = (
-        f"| {_ANSWERS[own]} | {_ANSWERS[shown]} | {place.where} | [`{place.fault}`](#{place.fault}) |"
+        f"| {_ANSWERS[own]} | {_ANSWERS[shown]} | {TRACELOOP.name_in(place.where)} | [`{place.fault}`](#{place.fault}) |"
         for (own, shown), place in TRIAGE.items()
     )
     return "\n".join(

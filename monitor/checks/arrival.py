@@ -9,6 +9,7 @@ from monitor.checks.config import Reread
 from monitor.checks.lookup import Look, Lookup
 from monitor.checks.verdicts import READ_API, cannot_see
 from monitor.core.arrival import usual_arrival, wants_labels
+from monitor.core.backend import BACKEND
 from monitor.core.canary import Canary, ControlSpan, Outcome
 from monitor.core.inputs import ElsewhereLooked, LabelsUnread, LookFailed, TraceLooked
 from monitor.core.model import CheckName, Instant, Seconds
@@ -108,7 +109,7 @@ class ArrivalCheck:
         if has_arrived and not _refuses_key(error):
             await self._leave_unjudged(look, str(error), target_store, final=isinstance(error, TooManyRows))
             return
-        result = cannot_see(error, "read traces from Traceloop", asked=READ_API)
+        result = cannot_see(error, f"read traces from {BACKEND}", asked=READ_API)
         failed = LookFailed(at=look.at, took=0.0, check=self.name, result=result, canary_id=look.canary.id)
         await self._report_failure(error, failed, look.started, target_store)
 
@@ -153,7 +154,7 @@ class ArrivalCheck:
         try:
             looked = await self.lookup.see_control(control, target_store.state, target_store.policy, began)
         except PortError as error:
-            result = cannot_see(error, "read the test span back from Traceloop", asked=READ_API)
+            result = cannot_see(error, f"read the test span back from {BACKEND}", asked=READ_API)
             failed = LookFailed(at=began, took=0.0, check=CheckName.CONTROL, result=result)
             await self._report_failure(error, failed, started, target_store)
         else:

@@ -47,7 +47,7 @@ class ConfigCheck:
     _rereading: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
 
     async def reread(self, target_store: TargetStore, since: Instant) -> None:
-        """Traceloop has refused the monitor's key: check again whether the gateway carries the same one, if it did before that."""
+        """The backend has refused the monitor's key: check again whether the gateway carries the same one, if it did before that."""
         async with self._rereading:
             if carries_our_key(target_store.state, since) is None:
                 await self.look(target_store)

@@ -1,4 +1,4 @@
-"""Does Traceloop itself accept a span? A test span, sent past the gateway to the expected endpoint, then read back."""
+"""Does the trace backend itself accept a span? A test span, sent past the gateway to the expected endpoint, then read back."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from monitor.checks.config import Reread
 from monitor.checks.verdicts import failure, judge_unreachable, step_for_status
 from monitor.connectivity import Certificates, ConnectivityProbe
+from monitor.core.backend import BACKEND
 from monitor.core.canary import ControlSpan
 from monitor.core.inputs import ControlSent
 from monitor.core.model import (
@@ -60,7 +61,7 @@ class ControlCheck:
             suspicion = Suspicion(fault=Fault.INGEST_FAILING, summary=str(error), stops_export=True)
             evidence = {"kind": error.kind}
             result: CheckResult | None = await judge_unreachable(
-                error, suspicion, evidence, service=Service.OTLP, called="Traceloop", connectivity=self.connectivity
+                error, suspicion, evidence, service=Service.OTLP, called=BACKEND, connectivity=self.connectivity
             )
         else:
             if answer.status == _UNAUTHORIZED and not answer.blocked:
@@ -78,7 +79,7 @@ class ControlCheck:
                 result=result,
                 key_refused=refused_at is not None,
                 refused_at=refused_at,
-                certificate=self.certificates.of(Service.OTLP, "traceloop"),
+                certificate=self.certificates.of(Service.OTLP, target_store.policy.backend.slug),
             ),
             durable=True,
         )
@@ -92,16 +93,16 @@ def judge_ingest(answer: IngestAnswer) -> CheckResult | None:
     said = f": {answer.message}" if answer.message else ""
     evidence = {"status": answer.status, **answer.evidence}
     if answer.blocked:
-        summary = f"something in front of Traceloop rejects the monitor (HTTP {answer.status})"
+        summary = f"something in front of {BACKEND} rejects the monitor (HTTP {answer.status})"
         return unknown(summary, UnknownReason.BLOCKED, evidence)
     if answer.status == _TOO_MANY:
-        step = step_for_status(answer.status, "Traceloop")
-        return unknown(f"Traceloop answers HTTP 429 to a test span{said}", UnknownReason.REFUSED, evidence, step=step)
+        step = step_for_status(answer.status, BACKEND)
+        return unknown(f"{BACKEND} answers HTTP 429 to a test span{said}", UnknownReason.REFUSED, evidence, step=step)
     if answer.status == _UNAUTHORIZED:
-        return unknown("Traceloop rejects the monitor's key (HTTP 401)", UnknownReason.REFUSED, evidence)
+        return unknown(f"{BACKEND} rejects the monitor's key (HTTP 401)", UnknownReason.REFUSED, evidence)
     if _OK <= answer.status < _REDIRECT and not answer.rejected:
         return None
-    summary = f"Traceloop answers HTTP {answer.status} to a test span{said}"
+    summary = f"{BACKEND} answers HTTP {answer.status} to a test span{said}"
     if answer.rejected:
-        summary = f"Traceloop rejects a test span (partial success){said}"
+        summary = f"{BACKEND} rejects a test span (partial success){said}"
     return failure(Suspicion(fault=Fault.INGEST_FAILING, summary=summary, stops_export=True), evidence)

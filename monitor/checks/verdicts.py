@@ -8,13 +8,14 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from monitor.connectivity import ConnectivityProbe
+from monitor.core.backend import BACKEND, STATUS
 from monitor.core.model import CheckResult, Scalar, Service, Suspicion, UnknownReason, failing, unknown
 from monitor.core.text import code
 from monitor.ports import Garbled, Gone, NotYetThere, PortError, Refused, TooManyRows, Unreachable
 
-READ_API = "Traceloop's read API"
+READ_API = f"{BACKEND}'s read API"
 CONTROL_PLANE = "TrueFoundry's control plane"
-_SEE = {READ_API: "See https://status.traceloop.com.", CONTROL_PLANE: "Ask TrueFoundry's support."}
+_SEE = {READ_API: f"See {STATUS}.", CONTROL_PLANE: "Ask TrueFoundry's support."}
 
 _UNAUTHORIZED, _FORBIDDEN, _TOO_MANY, _SERVER_ERROR = 401, 403, 429, 500
 

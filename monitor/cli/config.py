@@ -5,6 +5,7 @@ import json
 from collections.abc import Mapping
 
 from monitor.cli.common import OK, add_config, read_configuration, read_scope
+from monitor.core.backend import BackendTraits
 from monitor.core.model import TargetName
 from monitor.core.text import count_text
 from monitor.settings import Target
@@ -12,7 +13,6 @@ from monitor.settings.coherence import (
     DAYS,
     FREE_REQUESTS,
     FREE_RETENTION,
-    FREE_SPANS,
     MIB_PER_LOOK,
     READS_PER_CANARY,
     MonthlyCost,
@@ -84,7 +84,10 @@ def validate(arguments: argparse.Namespace) -> int:
         print(f"  environment: {', '.join(sorted(found[Layer.ENVIRONMENT]))}")
     for name, target in targets.items():
         print(f"\n{name}: in a month of {DAYS} days")
-        for line in cost_lines(monthly_cost(target)):
+        if target.backend.traits.cannot_tell:
+            traits = target.backend.traits
+            print(f"  not judged, because {traits.name} does not show it: {', '.join(traits.cannot_tell)}")
+        for line in cost_lines(monthly_cost(target), target.backend.traits):
             print(f"  {line}")
     return OK
 
@@ -104,25 +107,27 @@ def print_schema(_arguments: argparse.Namespace) -> int:
     return OK
 
 
-def cost_lines(cost: MonthlyCost) -> list[str]:
+def cost_lines(cost: MonthlyCost, backend: BackendTraits) -> list[str]:
     """The arithmetic, beside the vendors' free plans."""
     canaries, most, each = _number(cost.canaries), _number(cost.canaries_at_most), cost.spans_per_canary
     control = f" + {_number(cost.control_spans)} test spans" if cost.control_spans else ""
-    spans, spans_at_most = _beside(cost.spans, FREE_SPANS), _beside(cost.spans_at_most, FREE_SPANS)
+    free, name = backend.free_spans, backend.name
+    spans, spans_at_most = _beside(cost.spans, free), _beside(cost.spans_at_most, free)
+    plan = f"{name}'s free plan: {free:,} spans a month, kept for {FREE_RETENTION / 3600:.0f} h" if free else ""
     return [
         f"requests: {canaries} canaries a day x {DAYS} = {_beside(cost.requests, FREE_REQUESTS)}",
         f"          at most {most} canaries a day x {DAYS} = {_beside(cost.requests_at_most, FREE_REQUESTS)}",
         f"          (TrueFoundry's free plan: {FREE_REQUESTS:,} requests a month)",
         f"spans:    ({canaries} canaries x {each} spans{control}) a day x {DAYS} = {spans}",
         f"          at most ({most} canaries x {each} spans{control}) a day x {DAYS} = {spans_at_most}",
-        f"          (Traceloop's free plan: {FREE_SPANS:,} spans a month, kept for {FREE_RETENTION / 3600:.0f} h)",
+        f"          ({plan or f'{name} has no plan that they count against'})",
         f"reads:    {canaries} canaries x {READS_PER_CANARY} requests a day x {DAYS} = {_number(cost.reads)}",
-        f"          (at most {MIB_PER_LOOK} MiB each; Traceloop publishes no limit for its read API)",
+        f"          (at most {MIB_PER_LOOK} MiB each; {name} publishes no limit for its read API)",
     ]
 
 
-def _beside(count: float, free: int) -> str:
-    return f"{_number(count)}, {count / free:.0%} of the free plan"
+def _beside(count: float, free: int | None) -> str:
+    return _number(count) if free is None else f"{_number(count)}, {count / free:.0%} of the free plan"
 
 
 def _number(count: float) -> str:

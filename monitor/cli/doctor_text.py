@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from monitor.cli.table import paint
+from monitor.core.backend import BACKEND
 from monitor.core.model import Fault
 from monitor.doctor.report import SECTIONS
 
@@ -38,7 +39,7 @@ def _target(name: str, target: Mapping[str, Any], *, colour: bool) -> Iterator[s
         }
         if answers:
             yield ""
-            yield section.title
+            yield section.title.replace(BACKEND, target["backend"])
             yield from _section(answers, given, colour=colour)
     if target["check"]["fault"] not in (None, Fault.BLIND):
         yield ""

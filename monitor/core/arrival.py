@@ -230,7 +230,10 @@ def _judge_labels(canary: Canary, seen: TraceSeen, policy: Policy) -> Canary:
     if len(seen.span_ids) < canary.spans or canary.arrived_at is None:
         return canary
     judged = judge_labels(seen, policy.labels, environment=policy.environment)
-    labels = replace(judged, evidence=compare_with_answer(judged.evidence, model=canary.model, usage=canary.usage))
+    evidence = compare_with_answer(judged.evidence, model=canary.model, usage=canary.usage)
+    if policy.backend.cannot_tell:
+        evidence = {**evidence, "not_shown": ", ".join(policy.backend.cannot_tell)}
+    labels = replace(judged, evidence=evidence)
     # Whoever was refused has no response to show.
     return replace(canary, labels=labels if canary.accepted else replace(labels, content_missing=False))
 

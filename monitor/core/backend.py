@@ -29,7 +29,11 @@ class BackendTraits:
 
     `keeps_resource`: a span shows its service name and resource attributes. `has_environments`: a key belongs to an environment, so
     that another key is another place. `by_id_documented`: there is no other way to read one trace than the documented, so a 401
-    of it means the key. `free_spans`: what a free plan of the vendor's holds in a month; None: there is no such plan.
+    of it means the key. `values_become_text`: whatever their type was. `free_spans`: what a free plan of the vendor's holds in a
+    month; None: there is no such plan.
+
+    For people: `status` is where they see whether it is healthy, `owner` whom they report to, `keys` how they come by a key,
+    `read_route` what is read, `if_not_shown` what to look at where a span is accepted and not shown.
     """
 
     slug: str
@@ -39,12 +43,20 @@ class BackendTraits:
     keeps_resource: bool
     has_environments: bool
     by_id_documented: bool
+    values_become_text: bool
+    keys: str
+    read_route: str
+    if_not_shown: str
     free_spans: int | None = None
 
     @property
     def component(self) -> Component:
         """Who has to act where it is the backend that is broken."""
         return Component(self.slug)
+
+    def acting(self, component: Component) -> Component:
+        """Who has to act: of the table of faults, in which `traceloop` stands for every backend."""
+        return self.component if component is Component.TRACELOOP else component
 
     @property
     def service(self) -> Service:
@@ -79,6 +91,11 @@ TRACELOOP = BackendTraits(
     keeps_resource=True,
     has_environments=True,
     by_id_documented=False,
+    values_become_text=True,
+    keys="Settings → API keys (https://app.traceloop.com/settings/api-keys), choose the project and environment of your "
+    "gateway's traces, and put their key",
+    read_route="/v2/warehouse/spans",
+    if_not_shown="Traceloop's status, and whether the plan's spans are used up (Free: 50,000 a month, kept for 24 h)",
     free_spans=50_000,  # https://www.traceloop.com/pricing
 )
 
@@ -89,5 +106,9 @@ PHOENIX = BackendTraits(
     owner="whoever runs Phoenix",
     keeps_resource=False,
     has_environments=False,
+    values_become_text=False,
+    keys="Settings → API Keys, create a system key, and put it",
+    read_route="/v1/projects/…/spans",
+    if_not_shown="Phoenix's log, whether its database takes spans, and the project that the spans are stored in",
     by_id_documented=True,  # https://arize.com/docs/phoenix/sdk-api-reference/rest-api/api-reference/spans/list-spans
 )

@@ -61,7 +61,7 @@ def _diagnose(
     return Diagnosis(
         fault=named.fault,
         severity=max(one.severity for one in found if not one.fixed),
-        component=FAULTS[named.fault].component,
+        component=policy.backend.acting(FAULTS[named.fault].component),
         title=named.title,
         summary=named.summary,
         impact=LOST if missing_since is not None and named.impact == NOT_EXPORTED_FROM else named.impact,

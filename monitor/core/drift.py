@@ -185,12 +185,14 @@ Rule = Equals | SameUrl | OneOf | Absent | NotAt | SameSecret
 class ExpectedConfig:
     """What the configuration should be: a rule per path, the filters, and the string attributes of the canary's root span.
 
-    `routing`: further paths that decide where traces go. `key_is_place`: so does the key, so that another one stops the export here.
+    `routing`: further paths that decide where traces go. `key_is_place`: so does the key, so that another one stops the export.
+    `backend`: the name of whom they go to.
     """
 
     rules: Mapping[str, Rule]
     routing: frozenset[str] = frozenset()
     key_is_place: bool = True
+    backend: str = "Traceloop"
     filters: tuple[Filter, ...] = ()
     canary_attributes: Mapping[str, str] = field(default_factory=dict)
 
@@ -213,13 +215,14 @@ def show(value: Value) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
-    """One field that is not as it should be. `critical` also where nothing stops but content leaks."""
+    """One field that is not as it should be. `critical` also where only content leaks; `reroutes`: traces go elsewhere."""
 
     path: str
     expected: str
     actual: str
     stops_export: bool = False
     critical: bool = False
+    reroutes: bool = False
     hint: str | None = None
 
     @property
@@ -272,6 +275,11 @@ class Comparison:
     def critical(self) -> bool:
         """Whether any difference is worth waking somebody."""
         return self.stops_export or self.leaks
+
+    @property
+    def rerouted(self) -> bool:
+        """Whether traces only go to another place of the backend, and nothing else stops them."""
+        return self.stops_export and all(one.reroutes for one in self.differences if one.stops_export)
 
     @property
     def other_key(self) -> bool:
@@ -330,31 +338,32 @@ def compare(expected: ExpectedConfig, actual: ExportConfig) -> Comparison:
 def _difference(path: str, rule: Rule, value: Value, expected: ExpectedConfig) -> Difference:
     stops, hint = path in _STOPPING | expected.routing, None
     if path == AUTHORIZATION:
-        stops, hint = _judge_authorization(value, key_is_place=expected.key_is_place)
+        stops, hint = _judge_authorization(value, expected)
     elif path == ENDPOINT:
         hint = _endpoint_hint(rule, value)
     elif isinstance(rule, NotAt):
-        hint = "Traceloop accepts no metrics"
+        hint = f"{expected.backend} accepts no metrics"
     return Difference(
         path=path,
         expected=str(rule),
         actual=show(value),
         stops_export=stops,
+        reroutes=path in expected.routing,
         critical=path == EXCLUDE and rule.accepts(True) is Match.EQUAL,  # noqa: FBT003 - the value under test
         hint=hint,
     )
 
 
-def _judge_authorization(value: Value, *, key_is_place: bool) -> tuple[bool, str | None]:
+def _judge_authorization(value: Value, expected: ExpectedConfig) -> tuple[bool, str | None]:
     """Whether this Authorization stops the export, and in what way it is wrong.
 
     Where a key is no place, another one may be as good as ours: whether the backend takes it, the traces will show.
     """
     secret = value if isinstance(value, Secret) else ABSENT
     if secret.kind is SecretKind.ABSENT:
-        return True, "Traceloop answers 401 and the exporter drops every trace"
+        return True, f"{expected.backend} answers 401 and the exporter drops every trace"
     if secret.another_key:
-        return key_is_place, ANOTHER_KEY
+        return expected.key_is_place, ANOTHER_KEY
     return not _HARMLESS.issuperset(secret.oddities), None  # the value prints its own oddities
 
 

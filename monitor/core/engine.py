@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import assert_never
 
 from monitor.core import arrival, inputs, streaks, trace_looks
+from monitor.core.backend import BACKEND
 from monitor.core.canary import ControlSpan
 from monitor.core.config_memory import remember
 from monitor.core.gateway_policies import KnownGatewayPolicy
@@ -187,7 +188,7 @@ def _back_off(state: TargetState, given: inputs.CanaryAnswered, policy: Policy, 
 def _send_control(state: TargetState, given: inputs.ControlSent, policy: Policy, now: Instant) -> TargetState:
     """A span of our own was posted: refused at once, or accepted and to be read back."""
     unknown = given.result is not None and given.result.verdict is Verdict.UNKNOWN and not given.key_refused
-    # Asked to wait, or stopped on the way: then it is not known whether Traceloop would have taken it.
+    # Asked to wait, or stopped on the way: then it is not known whether the backend would have taken it.
     control = replace(given.control, accepted=None) if unknown else given.control
     controls = (*state.controls, control)[-_REMEMBERED_CONTROLS:]
     after = replace(state, controls=controls, certificates=_certify(state, given.certificate))
@@ -199,7 +200,7 @@ def _send_control(state: TargetState, given: inputs.ControlSent, policy: Policy,
         return after
     result = given.result
     if given.key_refused:
-        result = trace_looks.result_of_refused_key(after, result, "Traceloop's OTLP endpoint")
+        result = trace_looks.result_of_refused_key(after, result, f"{BACKEND}'s OTLP endpoint")
     return streaks.apply_look(after, CheckName.CONTROL, result, given.at, given.took, policy, now)
 
 

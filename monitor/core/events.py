@@ -104,11 +104,12 @@ class IncidentAcknowledged:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyJudged:
-    """A documented route of Traceloop refuses the monitor's key, or accepts it again."""
+    """A documented route of the trace backend refuses the monitor's key, or accepts it again."""
 
     target: TargetName
     at: Instant
     refused: bool
+    backend: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,7 +175,7 @@ def changes(before: TargetState, after: TargetState, given: Input, policy: Polic
         return ()
     return (
         *_looks(before, after, given, now),
-        *_key_changes(before, after, now),
+        *_key_changes(before, after, policy, now),
         *_fault_changes(before, after, policy, now),
         *_incident_changes(before, after, now),
         *_acknowledgements(before, after, given),
@@ -234,10 +235,10 @@ def _trace_judged(before: TargetState, after: TargetState, canary_id: str | None
     )
 
 
-def _key_changes(before: TargetState, after: TargetState, now: Instant) -> Iterator[Event]:
+def _key_changes(before: TargetState, after: TargetState, policy: Policy, now: Instant) -> Iterator[Event]:
     refused = key_is_refused(after)
     if refused is not key_is_refused(before):
-        yield KeyJudged(target=after.target, at=now, refused=refused)
+        yield KeyJudged(target=after.target, at=now, refused=refused, backend=policy.backend.name)
 
 
 def _fault_changes(before: TargetState, after: TargetState, policy: Policy, now: Instant) -> Iterator[Event]:

@@ -5,8 +5,8 @@ is that of the contract, the most upstream first, and decides ties. Rows are dat
 are looked at in `refine`, those that show in traces in `outcomes`.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from enum import IntEnum, StrEnum
 from types import MappingProxyType
 
@@ -67,10 +67,10 @@ class FaultRow:
     """One fault, in words.
 
     `title` says what is wrong, without the evidence, and `impact` what that means for the operator: `{since}` in it stands for the
-    time since when. `when` is the evidence it needs and `settles` how much of that; `because` what the message gives as the reasons;
-    `advice` the next step, where the evidence names no better one. `critical_if` says when a warning is critical after all.
-    `explains` are mere consequences: listed under it, never beside it. `prevents_traces`: while it lasts no canary is served, so no
-    trace can be missed.
+    time since when, `{backend}` in any text for the name of the trace backend (`core.backend`). `when` is the evidence it needs and
+    `settles` how much of that; `because` what the message gives as the reasons; `advice` the next step, where the evidence names
+    no better one. `critical_if` says when a warning is critical after all. `explains` are mere consequences: listed under it,
+    never beside it. `prevents_traces`: while it lasts no canary is served, so no trace can be missed.
     """
 
     fault: Fault
@@ -92,12 +92,23 @@ class FaultRow:
         word = self.severity.word
         return f"{Severity.CRITICAL.word} if {self.critical_if}, else {word}" if self.critical_if else word
 
+    def named(self, name_in: Callable[[str], str]) -> "FaultRow":
+        """The same with the backend's name in its place."""
+        return replace(
+            self,
+            title=name_in(self.title),
+            impact=name_in(self.impact),
+            when=name_in(self.when),
+            because=name_in(self.because),
+            advice=name_in(self.advice),
+        )
+
 
 LATE = frozenset({Fault.TRACE_INCOMPLETE, Fault.TRACE_LATE})
 """What lost traces look like before their deadline."""
 
 NOT_EXPORTED = frozenset({Fault.EXPORT_FAILING, Fault.TRACE_MISSING, Fault.VOLUME_LOSS}) | LATE
-"""What becomes of traces that the exporter does not send, or Traceloop does not accept."""
+"""What becomes of traces that the exporter does not send, or the backend does not accept."""
 
 WHERE = "AI Gateway → Controls → Settings → OTEL Config"
 SINCE = "{since}"
@@ -112,7 +123,7 @@ NOT_EXPORTED_FROM = (
 )
 _UNCHECKED = "Traces have not been checked since {since}: the gateway serves no canary."
 _LOSSES = "After `fail_after` losses in a row with no later arrival, or `loss_of` (three of the last twelve)."
-_TRIAGE = "Whether TrueFoundry's own store has the traces, whether Traceloop shows a test span, and the traces' ids."
+_TRIAGE = "Whether TrueFoundry's own store has the traces, whether {backend} shows a test span, and the traces' ids."
 
 _ROWS = (
     FaultRow(
@@ -205,7 +216,7 @@ _ROWS = (
         when="A field of the manifest differs. It stops the export, and is critical, if that is type, endpoint, "
         "encoding, an Authorization that is absent, malformed or another key than the monitor's, or a `when` filter that "
         "excludes the canary or cannot be evaluated; critical as well is an `exclude_request_data: true` that is not "
-        "kept. A warning if traces still arrive, or if Traceloop refuses the monitor's own key: then the key was "
+        "kept. A warning if traces still arrive, or if {backend} refuses the monitor's own key: then the key was "
         "probably rotated.",
         settles="At once by a manifest that was read; after `fail_after` checks in a row where headers are no longer "
         "shown.",
@@ -218,12 +229,12 @@ _ROWS = (
         fault=Fault.WRONG_ENVIRONMENT,
         component=Component.CONFIG,
         severity=Severity.CRITICAL,
-        title="Traces go to the wrong Traceloop environment",
+        title="Traces go to the wrong {backend} environment",
         impact="Traces have been missing here since {since}; they are stored in the other environment and not lost. "
         "Requests are not affected.",
-        when="One of `other_environments`, or Traceloop's per-trace route, shows the trace of a canary in another "
+        when="One of `other_environments`, or {backend}'s per-trace route, shows the trace of a canary in another "
         "environment, and the documented read of the expected one does not show it; or that read shows it under another "
-        "environment than `traceloop.environment`.",
+        "environment than `{section}.environment`.",
         settles="At once: the trace was found. Cleared by traces that arrive, or that are in neither environment.",
         because="The environment found and the one expected, and the trace's id.",
         advice="Put the key of the right environment into the exporter's Authorization header.",
@@ -234,14 +245,14 @@ _ROWS = (
         component=Component.CONFIG,
         severity=Severity.CRITICAL,
         title="Traces contain request or response content",
-        impact="Prompts or answers have been stored in Traceloop since {since}, although they must not be.",
+        impact="Prompts or answers have been stored in {backend} since {since}, although they must not be.",
         when="A documented read of a whole trace shows what the canary asked or was answered although "
         "`exclude_request_data` is expected to be true, or a credential, or what `checks.canary.decoy` plants. It is "
         "recognised in a value, also where that is encoded; a name proves nothing.",
         settles="At once: one trace is one too many.",
         because="The attributes by name, never their values, and the trace's id.",
         advice="Set `exclude_request_data: true` on the traces exporter, then delete the traces that hold content in "
-        "Traceloop.",
+        "{backend}.",
     ),
     FaultRow(
         fault=Fault.CONTENT_MISSING,
@@ -262,7 +273,7 @@ _ROWS = (
         severity=Severity.CRITICAL,
         title="The gateway creates no traces",
         impact=LOST,
-        when="A trace is missing in Traceloop, and TrueFoundry's own store, which has shown a span of a canary within "
+        when="A trace is missing in {backend}, and TrueFoundry's own store, which has shown a span of a canary within "
         "the last day, does not have it either.",
         settles=_LOSSES,
         because=_TRIAGE,
@@ -274,21 +285,21 @@ _ROWS = (
         fault=Fault.KEY_REJECTED,
         component=Component.TRACELOOP,
         severity=Severity.CRITICAL,
-        title="Traceloop rejects the exporter's key",
+        title="{backend} rejects the exporter's key",
         impact=LOST,
-        when="A documented route of Traceloop (OTLP ingest, `/v2/warehouse/spans`) answers 401 to the expected key, "
+        when="A documented route of {backend} (OTLP ingest, `/v2/warehouse/spans`) answers 401 to the expected key, "
         "and the gateway is not known to carry another one.",
         settles="At once if the gateway's header, read literally after the 401, holds the same key; else after "
         "`fail_after`.",
         because="Which route refused, and whether the gateway carries the same key, if that is known.",
-        advice="Generate a new key in Traceloop (Settings → API keys) and put it into the gateway and into the monitor.",
+        advice="Generate a new key in {backend} (Settings → API keys) and put it into the gateway and into the monitor.",
         explains=NOT_EXPORTED | {Fault.INGEST_FAILING},
     ),
     FaultRow(
         fault=Fault.INGEST_FAILING,
         component=Component.TRACELOOP,
         severity=Severity.CRITICAL,
-        title="Traceloop does not accept traces",
+        title="{backend} does not accept traces",
         impact=LOST,
         when="The expected endpoint answers a test span with a 3xx, a 5xx or a 4xx other than 401 and 429, "
         "rejects it in part, or gives no answer while another service answers the monitor; or it accepts the span, and "
@@ -296,17 +307,16 @@ _ROWS = (
         settles="After `fail_after` test spans in a row.",
         because="What the endpoint answered, or which test span is not shown, and whether this route has ever shown "
         "one.",
-        advice="Check https://status.traceloop.com, and report what was seen to Traceloop. The gateway is not at "
-        "fault.",
+        advice="Check {status}, and report what was seen to {owner}. The gateway is not at fault.",
         explains=NOT_EXPORTED,
     ),
     FaultRow(
         fault=Fault.EXPORT_FAILING,
         component=Component.EXPORT,
         severity=Severity.CRITICAL,
-        title="Traces are lost between TrueFoundry and Traceloop",
+        title="Traces are lost between TrueFoundry and {backend}",
         impact=LOST,
-        when="A trace is missing in Traceloop, TrueFoundry's own store has it, and Traceloop shows a test span that "
+        when="A trace is missing in {backend}, TrueFoundry's own store has it, and {backend} shows a test span that "
         "was sent later.",
         settles=_LOSSES,
         because=_TRIAGE,
@@ -318,7 +328,7 @@ _ROWS = (
         fault=Fault.TRACE_MISSING,
         component=Component.EXPORT,
         severity=Severity.CRITICAL,
-        title="Traces do not arrive in Traceloop",
+        title="Traces do not arrive in {backend}",
         impact=LOST,
         when="A read that succeeded at or after `missing_after` does not show the trace, by a route that has shown "
         "a span of the monitor's within the last day with the same key; and neither TrueFoundry's own store nor the test "
@@ -334,15 +344,15 @@ _ROWS = (
         component=Component.EXPORT,
         severity=Severity.WARNING,
         critical_if="less than half arrives",
-        title="Traces of real requests are missing in Traceloop",
+        title="Traces of real requests are missing in {backend}",
         impact="Since {since} fewer traces are stored than requests were served. Requests are not affected.",
-        when="Of the requests that the gateway served in a window of `checks.volume.every`, Traceloop counts the traces of "
+        when="Of the requests that the gateway served in a window of `checks.volume.every`, {backend} counts the traces of "
         "less than `min_ratio`. A window counts with `min_requests` or more; one in which traces were lost for a reason "
         "that is known does not.",
         settles="After `fail_after` windows in a row.",
         because="How many requests were served and how many traces are stored, by whom and in which time.",
         advice="Look for sampling, a `when` filter or a logging rule that leaves some requests out, and for a spent quota "
-        "of Traceloop.",
+        "of {backend}.",
     ),
     FaultRow(
         fault=Fault.TRACE_INCOMPLETE,
@@ -366,8 +376,7 @@ _ROWS = (
         "absence.",
         settles="After `fail_after` traces in a row.",
         because="How many in a row, and the traces' ids.",
-        advice="Check the exporter's queue and https://status.traceloop.com. If this is normal for you, raise "
-        "`checks.arrival.late_after`.",
+        advice="Check the exporter's queue and {status}. If this is normal for you, raise `checks.arrival.late_after`.",
     ),
     FaultRow(
         fault=Fault.TRACE_MISLABELLED,

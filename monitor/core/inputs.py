@@ -167,7 +167,7 @@ class CountersRead:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ElsewhereLooked:
-    """Another environment of Traceloop shows the trace of a canary. `environment` None: all were asked, none does."""
+    """Another environment of the backend shows the trace of a canary. `environment` None: all were asked, none does."""
 
     STORED_AS: ClassVar = "looked_elsewhere"
     at: Instant
@@ -177,7 +177,7 @@ class ElsewhereLooked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyTried:
-    """A documented route of Traceloop was asked with our key, to learn whether it is accepted."""
+    """A documented route of the backend was asked with our key, to learn whether it is accepted."""
 
     STORED_AS: ClassVar = "key_tried"
     at: Instant

@@ -15,7 +15,7 @@ from monitor.core.state import Policy, TargetState
 
 
 def key_is_refused(state: TargetState) -> bool:
-    """Whether the newest answer of a documented route of Traceloop was a 401 to the monitor's key."""
+    """Whether the newest answer of a documented route of the backend was a 401 to the monitor's key."""
     if state.key_refused_at is None:
         return False
     return state.key_accepted_at is None or state.key_refused_at > state.key_accepted_at
@@ -66,7 +66,7 @@ def judge_refused_key(state: TargetState, where: str) -> Suspicion | None:
     same = carries_our_key(state, state.key_refused_at or 0.0)
     return Suspicion(
         fault=Fault.KEY_REJECTED,
-        title="Traceloop rejects the expected key" if same is False else "",
+        title="{backend} rejects the expected key" if same is False else "",
         impact="" if same else _IMPACT_UNKNOWN,
         summary=f"{where} answers HTTP 401",
         facts=(_SAME_KEY if same else _SAME_KEY_BEFORE if same is None else _UNKNOWN_KEY,),
@@ -83,12 +83,12 @@ _SAME_KEY = "the exporter carries the same key"
 _SAME_KEY_BEFORE = "the exporter carried the same key when it was last read, which was before the rejection"
 _UNKNOWN_KEY = "the exporter's key is not shown to the monitor, so the monitor's copy may be the outdated one"
 _STEP_SAME = (
-    "Generate a new key in Traceloop (Settings → API keys), and put it into the exporter and into the monitor: both hold the "
+    "Generate a new key in {backend} (Settings → API keys), and put it into the exporter and into the monitor: both hold the "
     "refused one."
 )
 _STEP_UNKNOWN = (
-    "Check in Traceloop (Settings → API keys) whether the key was rotated. If the exporter has the new one, give it to the monitor "
-    "(`traceloop.api_key`); else generate one and give it to both."
+    "Check in {backend} (Settings → API keys) whether the key was rotated. If the exporter has the new one, give it to the monitor "
+    "(`{section}.api_key`); else generate one and give it to both."
 )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from monitor.core.backend import BACKEND
 from monitor.core.canary import Canary, Outcome
 from monitor.core.model import Fault, Suspicion
 from monitor.core.text import code, count_text, length_text
@@ -93,14 +94,14 @@ def _leaked_alone(canary: Canary) -> str:
 
 
 _NOT_REDACTED = "Traces contain what a redaction should have removed"
-_LIKE_IT = "Personal data or credentials of the kind that `checks.canary.decoy` plants have been stored in Traceloop since {since}."
+_LIKE_IT = "Personal data or credentials of the kind that `checks.canary.decoy` plants have been stored in {backend} since {since}."
 _REDACT = (
     "Check the redaction (`redact_with` of the gateway's logging configuration, its guardrails, a processor of the Collector), "
-    "then delete the traces that hold such content in Traceloop."
+    "then delete the traces that hold such content in {backend}."
 )
 _REVOKE = (
     "Revoke the credential that these attributes carry, find out what writes it into the spans, and delete those traces in "
-    "Traceloop."
+    "{backend}."
 )
 
 
@@ -115,7 +116,7 @@ def _content_leaked(bad: tuple[Canary, ...]) -> Suspicion:
         title="Traces contain a credential" if credential else _NOT_REDACTED if decoy else "",
         summary=f"found in {', '.join(map(code, found[:_NAMED]))}",
         facts=(*(f"attribute {code(name)}" for name in found[_NAMED:]), _ids_text(bad)),
-        impact="A credential has been stored in Traceloop since {since}." if credential else _LIKE_IT if decoy else "",
+        impact="A credential has been stored in {backend} since {since}." if credential else _LIKE_IT if decoy else "",
         step=_REVOKE if credential else _REDACT if decoy else "",
         conclusive=True,
     )
@@ -167,7 +168,7 @@ TRACE_FAULTS: Mapping[Fault, TraceFault] = MappingProxyType(
         Fault.WRONG_ENVIRONMENT: TraceFault(
             is_bad=lambda canary: misrouted_to(canary) is not None,
             is_good=_is_not_misrouted,
-            alone=lambda canary: f"the trace is in the Traceloop environment {misrouted_to(canary)}",
+            alone=lambda canary: f"the trace is in the {BACKEND} environment {misrouted_to(canary)}",
             suspicion=_wrong_environment,
         ),
         Fault.CONTENT_LEAKED: TraceFault(

@@ -92,7 +92,7 @@ def _hurries(check: CheckName, state: TargetState, policy: Policy, now: Instant)
 
 
 def _cannot_read(state: TargetState) -> bool:
-    """A failing read of Traceloop starts the control too."""
+    """A failing read of the backend starts the control too."""
     result = state.check_state(CheckName.ARRIVAL).result
     if result is None:
         return False

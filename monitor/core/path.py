@@ -1,4 +1,4 @@
-"""The path of a trace, hop by hop: gateway, TrueFoundry, export, Traceloop; for the page and for messages.
+"""The path of a trace, hop by hop: gateway, TrueFoundry, export, trace backend; for the page and for messages.
 
 A hop is `ok` while traces get through it, `broken` where they stop or go elsewhere, `unknown` where that is not known. What a
 trace carries is another matter: with `content_leaked` every hop is ok. A gateway that answers and does not serve the canary is no
@@ -152,7 +152,7 @@ def _lost(fault: Fault, state: TargetState) -> dict[Place, Says]:
 
 
 def _delayed(state: TargetState) -> dict[Place, Says]:
-    """Where traces wait: in the export, if TrueFoundry has them and Traceloop is healthy; else where is not known."""
+    """Where traces wait: in the export, if TrueFoundry has them and the backend is healthy; else where is not known."""
     active = state.confirmed.get(Fault.TRACE_LATE)
     since = active.since if active is not None else 0.0
     late = [one for one in state.canaries if one.late and one.sent_at >= since]
@@ -180,7 +180,7 @@ def _in_own_store(canaries: list[Canary]) -> bool:
 
 
 def _test_span_shown(bad: list[Canary], state: TargetState) -> bool:
-    """Whether Traceloop shows the newest test span that is decided, sent after the first of the traces that went wrong."""
+    """Whether the backend shows the newest test span that is decided, sent after the first of the traces that went wrong."""
     accused = [one.sent_at for one in bad if not one.excused]
     if not accused:
         return False

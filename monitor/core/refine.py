@@ -1,11 +1,11 @@
 """Refine a confirmed fault by everything else that is known: its name, its severity, what it explains, why, what to do next.
 
 The configuration's word is weighed against what arrives: after `settle` arrivals outrank it, and a rotated key is no outage. A loss
-is named after the hop that lost the trace: does TrueFoundry's own store have it, and does Traceloop accept a test span that was sent
-later? `TRIAGE` lists what each pair of answers means. Every other fault stays as it is in the table of faults.
+is named after the hop that lost the trace: does TrueFoundry's own store have it, and does the trace backend accept a test span that
+was sent later? `TRIAGE` lists what each pair of answers means. Every other fault stays as it is in the table of faults.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
@@ -47,6 +47,17 @@ class Confirmed:
         """Title and detail as sentences."""
         return " ".join(map(sentence, filter(None, (self.title, self.detail))))
 
+    def named(self, name_in: Callable[[str], str]) -> "Confirmed":
+        """The same with the backend's name in its place (`core.backend`)."""
+        return replace(
+            self,
+            title=name_in(self.title),
+            detail=name_in(self.detail),
+            impact=name_in(self.impact),
+            because=tuple(map(name_in, self.because)),
+            advice=name_in(self.advice),
+        )
+
     def because_also(self, *reasons: str, step: str = "") -> "Confirmed":
         """The same with further reasons, and the next step that they suggest."""
         return replace(self, because=(*self.because, *reasons), advice=step or self.advice)
@@ -63,7 +74,8 @@ def confirmed_faults(state: TargetState, policy: Policy, now: Instant) -> tuple[
         if severity is not Severity.NONE:
             because = dict.fromkeys(map(capitalised, (*one.because, *hinted.get(one.fault, ()))))
             advice = next_step(one.fault, state, policy, now) or one.advice
-            found.append(replace(one, severity=severity, because=tuple(because), advice=advice))
+            one = replace(one, severity=severity, because=tuple(because), advice=advice)
+            found.append(one.named(policy.backend.name_in))
     return tuple(sorted(found, key=lambda one: ORDER[one.fault]))
 
 
@@ -77,7 +89,7 @@ def refine(active: Active, state: TargetState, policy: Policy, now: Instant) -> 
     suspicion = active.suspicion
     # Only a loss is named by more than what was suspected.
     lost_at = triage(active, state, now) if suspicion.fault is Fault.TRACE_MISSING else None
-    row = FAULTS[suspicion.fault if lost_at is None else lost_at.place.fault]
+    row = FAULTS[suspicion.fault if lost_at is None else lost_at.place.fault].named(policy.backend.name_in)
     title = suspicion.title or row.title
     as_it_stands = Confirmed(
         active=active,
@@ -131,7 +143,7 @@ def _configuration(found: Confirmed, state: TargetState, policy: Policy) -> Conf
             return replace(harmless, title=_NOT_COMPARED, impact=_COMPARED_SOON).because_also(*who, step=_WAIT)
         if key_is_refused(state):
             ours = replace(harmless, title=_ROTATED, impact=_CANNOT_READ)
-            return ours.because_also("Traceloop refuses the monitor's own key", *who, step=GIVE_US_THE_KEY)
+            return ours.because_also("{backend} refuses the monitor's own key", *who, step=GIVE_US_THE_KEY)
     return _where_another_key_leads(found, state).because_also(*who) if compared.other_key else found.because_also(*who)
 
 
@@ -147,15 +159,15 @@ def _where_another_key_leads(found: Confirmed, state: TargetState) -> Confirmed:
 
 
 _PUT_RIGHT = "the configuration, which cannot be read any more, was fixed since, or there is another export path"
-_NOT_COMPARED = "The monitor has a new Traceloop key, which has not been compared yet"
+_NOT_COMPARED = "The monitor has a new {backend} key, which has not been compared yet"
 _COMPARED_SOON = (
     "The next check of the configuration shows whether the exporter has the same key. Requests are not affected."
 )
 _WAIT = "Wait for the next check of the export configuration: it compares the exporter's key with the new one."
-_ROTATED = "The Traceloop key was probably rotated, and the monitor has the old one"
+_ROTATED = "The {backend} key was probably rotated, and the monitor has the old one"
 _CANNOT_READ = "The monitor cannot read traces with its key, so whether they arrive has not been checked since {since}."
 GIVE_US_THE_KEY = (
-    "Give the monitor the key that the exporter carries now (`traceloop.api_key`). If nobody rotated it, set the exporter's "
+    "Give the monitor the key that the exporter carries now (`{section}.api_key`). If nobody rotated it, set the exporter's "
     "Authorization header back."
 )
 _WAYS: Mapping[bool | None, tuple[str, ...]] = {
@@ -210,7 +222,7 @@ def _wrong_environment(found: Confirmed, state: TargetState, policy: Policy, now
     else:
         step = (
             f"Put a key of {wanted} into the exporter's Authorization header and into the monitor; or, if {other} is right, "
-            "set `traceloop.environment` to it."
+            "set `{section}.environment` to it."
         )
     return replace(
         found,
@@ -252,7 +264,7 @@ def _lateness(found: Confirmed, state: TargetState, policy: Policy) -> Confirmed
     return replace(found, title="Traces are overdue", detail=said, impact=impact, because=because, advice=_WHEN_OVERDUE)
 
 
-_WHEN_OVERDUE = "Check https://status.traceloop.com and the exporter's configuration."
+_WHEN_OVERDUE = "Check {status} and the exporter's configuration."
 
 # --- the monitor cannot check ----------------------------------------------------------------------------------------
 
@@ -261,7 +273,7 @@ UNCHECKED: Mapping[CheckName, tuple[str, str]] = {
     CheckName.CANARY: ("send canaries", "traces have not been checked"),
     CheckName.CONFIG: ("read the export configuration", "changes to it go unnoticed"),
     CheckName.GATEWAY: ("see whether the gateway answers", "an outage of the gateway would go unnoticed"),
-    CheckName.CONTROL: ("test whether Traceloop accepts traces", "an outage of Traceloop shows only by lost traces"),
+    CheckName.CONTROL: ("test whether {backend} accepts traces", "an outage of {backend} shows only by lost traces"),
     CheckName.VOLUME: ("count the traces of real requests", "a loss among them would go unnoticed"),
 }
 """Of each check what the monitor cannot do while it is blind, and what goes unnoticed then; the most important first."""
@@ -300,28 +312,27 @@ class LostAt:
 _GATEWAY = LostAt(fault=Fault.TRACE_NOT_CREATED, where="the gateway creates no trace")
 
 Answers = tuple[bool | None, bool | None]
-"""Whether the own store has the trace, and whether Traceloop shows a later control span; None: not known."""
+"""Whether the own store has the trace, and whether the backend shows a later control span; None: not known."""
 
 TRIAGE: Mapping[Answers, LostAt] = MappingProxyType(
     {
-        (True, True): LostAt(fault=Fault.EXPORT_FAILING, where="the export from TrueFoundry to Traceloop"),
+        (True, True): LostAt(fault=Fault.EXPORT_FAILING, where="the export from TrueFoundry to {backend}"),
         (True, False): LostAt(
             fault=Fault.TRACE_MISSING,
-            where="probably Traceloop: `ingest_failing` or `key_rejected` when `control` settles",
-            step="Check https://status.traceloop.com: TrueFoundry has the traces, and Traceloop does not show a test span "
-            "either.",
+            where="probably {backend}: `ingest_failing` or `key_rejected` when `control` settles",
+            step="Check {status}: TrueFoundry has the traces, and {backend} does not show a test span either.",
         ),
         (True, None): LostAt(
             fault=Fault.TRACE_MISSING,
-            where="the export or Traceloop",
-            step="See what the check `control` says: TrueFoundry has the traces, and whether Traceloop accepts a test span is "
+            where="the export or {backend}",
+            step="See what the check `control` says: TrueFoundry has the traces, and whether {backend} accepts a test span is "
             "not known.",
         ),
         (False, True): _GATEWAY,
         (False, False): _GATEWAY,
         (False, None): _GATEWAY,
         (None, True): LostAt(fault=Fault.TRACE_MISSING, where="the gateway or the export"),
-        (None, False): LostAt(fault=Fault.TRACE_MISSING, where="Traceloop, or a hop before it"),
+        (None, False): LostAt(fault=Fault.TRACE_MISSING, where="{backend}, or a hop before it"),
         (None, None): LostAt(fault=Fault.TRACE_MISSING, where="any hop"),
     }
 )
@@ -333,9 +344,9 @@ _OWN_STORE_SAYS: Mapping[bool | None, str] = {
 }
 _UNPROVEN = "TrueFoundry's own store does not show the trace, which proves nothing: it has shown none of the monitor's within a day"
 _CONTROL_SAYS: Mapping[bool | None, str] = {
-    True: "Traceloop is healthy: it accepted and shows a test span that was sent later",
-    False: "Traceloop does not show a test span either, which was sent to it directly",
-    None: "whether Traceloop accepts spans is not known",
+    True: "{backend} is healthy: it accepted and shows a test span that was sent later",
+    False: "{backend} does not show a test span either, which was sent to it directly",
+    None: "whether {backend} accepts spans is not known",
 }
 _UNREAD = "the export configuration could not be read: the exporter may be off, or set differently"
 _LOOK_AT_THE_EXPORTER = (
@@ -346,8 +357,8 @@ _LOOK_AT_THE_EXPORTER = (
 
 _SOME: Mapping[Fault, str] = {
     Fault.TRACE_NOT_CREATED: "The gateway does not create every trace",
-    Fault.EXPORT_FAILING: "Some traces are lost between TrueFoundry and Traceloop",
-    Fault.TRACE_MISSING: "Some traces do not arrive in Traceloop",
+    Fault.EXPORT_FAILING: "Some traces are lost between TrueFoundry and {backend}",
+    Fault.TRACE_MISSING: "Some traces do not arrive in {backend}",
 }
 
 

@@ -61,7 +61,7 @@ def apply_look(
         return state
     debounced = debounce(
         state.check_state(check),
-        result,
+        result.named(policy.backend.name_in),
         at=at,
         took=took,
         cadence=policy.cadences[check],
@@ -76,9 +76,8 @@ def look_on(
     check_state: CheckState, result: CheckResult, *, at: Instant, took: Seconds, cadence: Cadence, policy: Policy
 ) -> CheckState:
     """A look that could see and whose verdict is settled elsewhere: a trace is judged by the series of all canaries."""
-    looked = sighted(
-        replace(_forget_stale(check_state, cadence, at), last=LastLook(at=at, took=took, result=result)), policy, at
-    )
+    last = LastLook(at=at, took=took, result=result.named(policy.backend.name_in))
+    looked = sighted(replace(_forget_stale(check_state, cadence, at), last=last), policy, at)
     return _passed(looked, at) if result.verdict is Verdict.PASS else looked
 
 
@@ -218,7 +217,7 @@ def _own_suspicion(
     patience = max(policy.alerting.blind_after, 2 * cadence.every) if policy.alerting.blind_after else 0.0
     if waited < patience:  # so there were two at least
         return None
-    return cannot_look(result)
+    return cannot_look(result).named(policy.backend.name_in)
 
 
 def hysteresis(
@@ -361,7 +360,7 @@ def confirmed_by_series(
         active = hysteresis(
             outage,
             fault,
-            sign.suspicion(run.bad) if fresh else None,
+            sign.suspicion(run.bad).named(policy.backend.name_in) if fresh else None,
             bad_in_row=len(fresh),
             good_in_row=run.good,
             since=run.bad[0].sent_at if run.bad else now,

@@ -7,6 +7,7 @@ refused key means in `key`; what an answer means is judged where it is read (`ch
 from collections.abc import Mapping
 
 from monitor.core import drift as fields
+from monitor.core.backend import BACKEND, SECTION
 from monitor.core.canary import ControlSpan
 from monitor.core.drift import Comparison, Difference
 from monitor.core.faults import NOT_EXPORTED_FROM, WHERE
@@ -43,13 +44,14 @@ _TITLES: Mapping[str, str] = {
     fields.AUTHORIZATION: "Trace export sends the wrong Authorization header",
     fields.EXCLUDE: "Exclude request data is not set as expected",
     fields.FILTERS: "Trace export has other filters than expected",
-    fields.METRICS: "Metrics are exported to Traceloop",
+    fields.METRICS: "Metrics are exported to {backend}",
 }
-LEAKS = "Prompts and answers are stored in Traceloop from {since} on, although they must not be."
+LEAKS = "Prompts and answers are stored in {backend} from {since} on, although they must not be."
 _ANOTHER_KEY = (
-    "Traces do not arrive in the expected environment from {since} on: Traceloop files them by the key. "
+    "Traces do not arrive in the expected environment from {since} on: {backend} files them by the key. "
     "Requests are not affected."
 )
+_REROUTED = "Traces are not stored in the project that the monitor reads from {since} on. Requests are not affected."
 
 
 def drift(comparison: Comparison, *, at_once: bool = True) -> Suspicion:
@@ -69,7 +71,7 @@ def drift(comparison: Comparison, *, at_once: bool = True) -> Suspicion:
             *map(str, differences[1:]),
             f"in the manifest: {', '.join(dict.fromkeys(code(one.path) for one in differences))}",
         ),
-        impact=_ANOTHER_KEY if comparison.other_key else impact,
+        impact=_ANOTHER_KEY if comparison.other_key else _REROUTED if comparison.rerouted else impact,
         step=f"{_action(first)}{others}, in {WHERE}. `trace-monitor expected` prints every field.",
         severity=Severity.CRITICAL if comparison.critical else Severity.WARNING,
         conclusive=at_once,
@@ -87,7 +89,9 @@ def _action(difference: Difference) -> str:
     if is_filter:
         return f"Add the filter {difference.wanted} again"
     if difference.path == fields.AUTHORIZATION:  # nobody can set a fingerprint
-        return f"Set {difference.label} to `Bearer KEY`, with the Traceloop key that the monitor has"
+        return f"Set {difference.label} to `Bearer KEY`, with the {BACKEND} key that the monitor has"
+    if difference.reroutes:
+        return f"Set {difference.label} to the project in `{SECTION}.project`"
     if difference.path.startswith(f"{fields.HEADERS}."):
         return f"Set {difference.label} back to the value in `expected.headers`"
     return f"Set {difference.label} back to {difference.wanted}"
@@ -95,7 +99,7 @@ def _action(difference: Difference) -> str:
 
 def _title(difference: Difference) -> str:
     if difference.path == fields.AUTHORIZATION and difference.hint == fields.ANOTHER_KEY:
-        return "The exporter uses a different Traceloop key than the monitor"
+        return "The exporter uses a different {backend} key than the monitor"
     if difference.path == fields.AUTHORIZATION and difference.actual == "absent":
         return "Trace export sends no Authorization header"
     if difference.path.startswith(f"{fields.ATTRIBUTES}."):
@@ -109,7 +113,7 @@ def _title(difference: Difference) -> str:
     )
 
 
-# --- Traceloop -------------------------------------------------------------------------------------------------------
+# --- the trace backend -----------------------------------------------------------------------------------------------
 
 
 def control_not_shown(control: ControlSpan, *, route_is_known: bool) -> Suspicion:
@@ -117,8 +121,8 @@ def control_not_shown(control: ControlSpan, *, route_is_known: bool) -> Suspicio
     never = () if route_is_known else ("this route has never shown a test span, so it may also be the read that fails",)
     return Suspicion(
         fault=Fault.INGEST_FAILING,
-        title="Traceloop accepts traces and does not show them",
-        summary="Traceloop accepted a test span and does not show it",
+        title="{backend} accepts traces and does not show them",
+        summary="{backend} accepted a test span and does not show it",
         facts=(f"the test span's trace is {code(control.trace_id)}", *never),
         stops_export=True,
     )
@@ -177,9 +181,9 @@ _STEPS_WHEN_BLIND: Mapping[UnknownReason | None, str] = {
     UnknownReason.REFUSED: "Give the monitor a valid credential for that service: the one it has is refused.",
     UnknownReason.GARBLED: "Run `trace-monitor doctor --record DIR` and report the answer: it has another form than documented.",
     UnknownReason.CROWDED: "Give the canary a model alias of its own, so that the name of its span is unique, or an environment of "
-    "its own: then less has to be read. `trace-monitor doctor` says which filters Traceloop honours.",
+    "its own: then less has to be read. `trace-monitor doctor` says which filters {backend} honours.",
     UnknownReason.PAUSED: "Raise the limit or the budget of the canary's account: the gateway answers 429 and asks to wait.",
-    UnknownReason.UNPROVEN: "Check `control`: until Traceloop has shown one test span, a missing trace proves nothing.",
+    UnknownReason.UNPROVEN: "Check `control`: until {backend} has shown one test span, a missing trace proves nothing.",
 }
 _PERMANENT = "Grant the monitor's token the permission that it lacks."
 _DID_NOT_END = "Check the CPU of the monitor's machine, and which service answers slowly."

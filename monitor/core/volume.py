@@ -69,8 +69,8 @@ def too_few_requests(requests: int, counted_by: str, policy: VolumePolicy) -> Ch
     return unknown(text, UnknownReason.NOTHING_TO_JUDGE, {"requests": requests})
 
 
-def judge_volume(seen: Volume, state: TargetState, policy: VolumePolicy) -> CheckResult:
-    """What the counts mean.
+def judge_volume(seen: Volume, state: TargetState, policy: VolumePolicy, backend: str) -> CheckResult:
+    """What the counts mean; `backend` is the name of who counted the traces.
 
     A count of traces is believed only if it holds at least the canaries that are known to have arrived in its window; and none at
     all only if this check has passed within a day, or has been failing since. Example: the backend does not know the attribute
@@ -80,14 +80,14 @@ def judge_volume(seen: Volume, state: TargetState, policy: VolumePolicy) -> Chec
     evidence: dict[str, Scalar] = {"requests": requests, "traces": traces, "ratio": round(ratio, 4)}
     ours = [one for one in state.canaries if arrived(one) and seen.since <= one.sent_at < seen.until]
     if traces < len(ours):
-        text = f"Traceloop counts {traces} traces where {len(ours)} canaries alone have arrived"
+        text = f"{backend} counts {traces} traces where {len(ours)} canaries alone have arrived"
         return unknown(text, UnknownReason.GARBLED, evidence, attempted="count traces")
     known = state.check_state(CheckName.VOLUME)
     passed = known.last_pass_at is not None and seen.until - known.last_pass_at <= DAY
     if not traces and not passed and not known.fails:
-        text = "Traceloop counts no traces, and has never shown a count, so that proves nothing"
+        text = f"{backend} counts no traces, and has never shown a count, so that proves nothing"
         return unknown(text, UnknownReason.UNPROVEN, evidence, attempted="count traces")
-    said = f"{traces} of {requests} requests ({ratio:.0%}) have a trace in Traceloop"
+    said = f"{traces} of {requests} requests ({ratio:.0%}) have a trace in {backend}"
     if ratio >= policy.min_ratio:
         return passing(said, evidence)
     suspicion = Suspicion(

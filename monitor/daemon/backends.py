@@ -19,7 +19,7 @@ from monitor.traceloop import describe_read as describe_traceloop
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """How traces are read back: what can be told, by our own key, and by those of other environments."""
+    """How traces are read back: what the backend shows, by our own key, and by those of other environments."""
 
     traits: BackendTraits
     own: TraceBackend

@@ -130,8 +130,9 @@ class OneShot:
                 not policy.enabled(CheckName.ARRIVAL) or self.target_store.state.check_state(CheckName.ARRIVAL).last
             )
             if looked and key_is_refused(self.target_store.state):
-                # Nothing is shown to a key that Traceloop refuses, however long one waits.
-                self._say(f"{target}: Traceloop rejects the key, so no trace can arrive: not waiting any longer")
+                # Nothing is shown to a key that the backend refuses, however long one waits.
+                backend = policy.backend.name
+                self._say(f"{target}: {backend} rejects the key, so no trace can arrive: not waiting any longer")
                 return
             if waited >= policy.arrival.missing_after + _BEYOND:  # every look has failed: now it is unknown
                 self._say(f"{target}: no answer was usable for {waited:.0f} s: not waiting any longer")

@@ -243,7 +243,9 @@ class Service:
     def _expected(self, settings: Settings) -> Expected:
         return Expected(
             targets={
-                name: Monitored(checks=enabled_checks(target.checks), labels=target.labels)
+                name: Monitored(
+                    checks=enabled_checks(target.checks), labels=target.labels, backend=target.backend.traits.service
+                )
                 for name, target in settings.targets.items()
             },
             notifiers=tuple(self.daemon.notifiers),

@@ -110,11 +110,11 @@ def _describe_muted(state: TargetState, policy: Policy, now: Instant) -> dict[st
     return {
         "fault": fault.value,
         "severity": Severity.NONE.word,
-        "component": FAULTS[fault].component.value,
+        "component": policy.backend.acting(FAULTS[fault].component).value,
         "also": [],
         "because": [found[fault].suspicion.summary, "its severity is set to none: nobody is notified"],
-        "advice": FAULTS[fault].advice,
-        "summary": FAULTS[fault].title,
+        "advice": policy.backend.name_in(FAULTS[fault].advice),
+        "summary": policy.backend.name_in(FAULTS[fault].title),
     }
 
 

@@ -10,9 +10,9 @@ from monitor.daemon.status import token_expiries
 from monitor.doctor.questions import NAMES, Result, skip
 from monitor.doctor.snapshot import Answered, Snapshot
 from monitor.ports import Undeliverable
-from monitor.settings.coherence import FREE_REQUESTS, FREE_SPANS, monthly_cost
+from monitor.settings.coherence import FREE_REQUESTS, monthly_cost
 
-_WATCHED = (Service.CONTROL_PLANE, Service.GATEWAY, Service.TRACELOOP, Service.OTLP)
+_WATCHED = (Service.CONTROL_PLANE, Service.GATEWAY, Service.TRACELOOP, Service.PHOENIX, Service.OTLP)
 _MUCH: Seconds = 60.0
 _SOON: Seconds = 21 * DAY
 
@@ -57,7 +57,8 @@ def clock(seen: Snapshot) -> Result:
 
 
 def certificates(seen: Snapshot) -> Result:
-    until = {NAMES[each]: at for each, at in seen.traffic.certificates.items() if each in _WATCHED}
+    called = seen.policy.backend.name_in
+    until = {called(NAMES[each]): at for each, at in seen.traffic.certificates.items() if each in _WATCHED}
     return _first_to_expire(until, seen.now) if until else Result("not seen")
 
 
@@ -93,7 +94,7 @@ def slack(seen: Snapshot) -> Result:
 
 def cost(seen: Snapshot) -> Result:
     """What a month costs, with as many spans as a canary really makes."""
-    month, canary = monthly_cost(seen.target), seen.canary
+    month, canary, backend = monthly_cost(seen.target), seen.canary, seen.policy.backend
     whole = canary.spans if canary is not None and canary.outcome in (Outcome.ARRIVED, Outcome.LATE) else 0
     each = whole or month.spans_per_canary
     spans = (month.canaries * each + month.control_spans) * 30
@@ -103,8 +104,8 @@ def cost(seen: Snapshot) -> Result:
         "each": each,
         "assumed": "" if whole else ", assumed",
         "free_requests": FREE_REQUESTS,
-        "free_spans": FREE_SPANS,
+        "free_spans": f", {backend.name}'s {backend.free_spans:,} spans" if backend.free_spans is not None else "",
     }
-    if spans > FREE_SPANS or month.requests > FREE_REQUESTS:
+    if (backend.free_spans is not None and spans > backend.free_spans) or month.requests > FREE_REQUESTS:
         return Result("beyond free", said, spans=round(spans))
     return Result("within free", said, spans=round(spans), requests=round(month.requests))

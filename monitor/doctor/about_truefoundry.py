@@ -62,7 +62,7 @@ def other_configs(seen: Snapshot) -> Result:
     if not errors:
         exist = "; ".join(text for each in read.values() if (text := _describe(each)))
         return Result("yes", {"read": ", ".join(sorted(read)), "exist": exist or "none of them is configured"})
-    first = explain(next(iter(errors.values())), _PLANE)
+    first = explain(next(iter(errors.values())), _PLANE, seen.policy.backend)
     advice = ADVICE["GRANT"] if first.answer == str(FORBIDDEN) else first.advice
     said = {"unread": ", ".join(sorted(errors)), "summary": first.summary, "advice": advice}
     return Result("partly", said, word=first.answer)

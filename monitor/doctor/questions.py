@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
+from monitor.core.backend import BACKEND, BackendTraits
 from monitor.core.canary import Canary
 from monitor.core.model import CheckResult, Scalar, Service, Verdict
 from monitor.doctor.snapshot import Answered, Reply, Snapshot, Spans
@@ -21,7 +22,8 @@ NAMES = {
     Service.CONTROL_PLANE: "TrueFoundry's control plane",
     Service.GATEWAY: "the gateway",
     Service.TRACELOOP: "Traceloop's read API",
-    Service.OTLP: "Traceloop's OTLP endpoint",
+    Service.PHOENIX: "Phoenix's read API",
+    Service.OTLP: f"{BACKEND}'s OTLP endpoint",
     Service.SLACK: "Slack",
 }
 UNAUTHORIZED, FORBIDDEN = 401, 403
@@ -34,6 +36,10 @@ CONCERNS: Mapping[str, Callable[[Snapshot], bool]] = {
     "control spans": lambda seen: seen.target.checks.control.enabled,
     "own store": lambda seen: seen.target.control_plane is not None and seen.target.checks.canary.enabled,
     "OTLP over HTTP": lambda seen: seen.target.expected.protocol == "http",
+    "quick route": lambda seen: not seen.policy.backend.by_id_documented,
+    "canaries and environments": lambda seen: (
+        seen.target.checks.canary.enabled and seen.policy.backend.has_environments
+    ),
     "other environments": lambda seen: (
         seen.target.traceloop is not None and bool(seen.target.traceloop.other_environments)
     ),
@@ -91,19 +97,38 @@ class Result:
         self.evidence: Mapping[str, Scalar] = {**(shown or {}), **evidence}
         self.filled: Mapping[str, object] = {**self.evidence, **(said or {})}
 
-    def answer(self, texts: Mapping[str, Mapping[str, str]]) -> Answer:
-        """In full, by the texts of its question."""
+    def answer(self, texts: Mapping[str, Mapping[str, str]], backend: BackendTraits) -> Answer:
+        """In full, by the texts of its question, in which the backend has its name."""
         text = texts[self.name]
+        filled = {
+            **{name: backend.name_in(said) if isinstance(said, str) else said for name, said in self.filled.items()},
+            **_named(backend),
+        }
         verdict = next(verdict for verdict in Verdict if verdict in text)
         advice = text.get("advice", "")
         return Answer(
             answer=self.word or text.get("word", self.name),
             verdict=verdict,
-            summary=text[verdict].format_map(self.filled),
-            advice=ADVICE.get(advice, advice).format_map(self.filled),
+            summary=text[verdict].format_map(filled),
+            advice=backend.name_in(ADVICE.get(advice, advice).format_map(filled)),
             suggests=self.suggests,
             evidence=self.evidence,
         )
+
+
+def _named(backend: BackendTraits) -> Mapping[str, object]:
+    """What the sentences of `questions.toml` say of the backend."""
+    status_of = f"{backend.name}'s status ({backend.status})" if "://" in backend.status else backend.status
+    return {
+        "backend": backend.name,
+        "keys": backend.keys,
+        "read_route": backend.read_route,
+        "if_not_shown": backend.if_not_shown,
+        "status_of": status_of,
+        "as_text": f" ({backend.name} turns every value into text, so a map would look the same)"
+        if backend.values_become_text
+        else "",
+    }
 
 
 class EarlyResult(Exception):
@@ -130,9 +155,9 @@ class Question:
     def answer(self, seen: Snapshot) -> Answer:
         """What is known of it by now."""
         try:
-            return self.judge(seen).answer(self.texts)
+            return self.judge(seen).answer(self.texts, seen.policy.backend)
         except EarlyResult as early:
-            return early.result.answer(self.texts)
+            return early.result.answer(self.texts, seen.policy.backend)
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,9 +229,9 @@ def cannot_tell(error: PortError, service: Service) -> Result:
             return Result("garbled" if isinstance(error, Garbled) else "error", said)
 
 
-def explain(error: PortError, service: Service) -> Answer:
+def explain(error: PortError, service: Service, backend: BackendTraits) -> Answer:
     """The same in full, to stand inside of another answer."""
-    return cannot_tell(error, service).answer(_ANY)
+    return cannot_tell(error, service).answer(_ANY, backend)
 
 
 def served_canary(seen: Snapshot) -> Canary:
@@ -219,7 +244,7 @@ def served_canary(seen: Snapshot) -> Canary:
 def trace_facts(seen: Snapshot) -> Spans:
     """The spans of the canary's trace, if it was read."""
     if isinstance(seen.spans, PortError):
-        raise EarlyResult(cannot_tell(seen.spans, Service.TRACELOOP))
+        raise EarlyResult(cannot_tell(seen.spans, seen.policy.backend.service))
     return seen.facts or skip("no trace was seen")
 
 

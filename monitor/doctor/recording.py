@@ -36,7 +36,7 @@ INDEX = "index.json"
 KIND = "gateway-trace-monitor recording"
 FORMAT = 2
 _SAMPLE = re.compile(r"[0-9]{4,}-[a-z_]+\.json")
-_PARTS = {*["control_plane", "gateway", "traceloop", "expected", "checks"]}  # of a target's settings
+_PARTS = {*["control_plane", "gateway", "traceloop", "phoenix", "expected", "checks"]}  # of a target's settings
 
 _LIST: dict[str, Any] = tomllib.loads(Path(__file__).with_name("recorded.toml").read_text("utf-8"))
 _WORDS = {name: frozenset(words.split()) for names, words in _LIST.pop("words").items() for name in names.split()}

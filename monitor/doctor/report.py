@@ -1,7 +1,7 @@
 """All answers as one object, the verdict, and the suggested settings: what `doctor --format json` prints. Pure.
 
 {"verdict": "pass|fail|unknown",
- "targets": {"prod": {"verdict": …, "complete": true,
+ "targets": {"prod": {"verdict": …, "backend": "Traceloop", "complete": true,
                       "questions": {slug: {"question", "needed", "answer", "verdict", "summary", "evidence", "advice",
                                            "suggests": [{"setting", "value", "why"}]}},
                       "suggested_settings": {"gateway.trace_id": {"value": …, "why": …}},
@@ -14,11 +14,11 @@ from typing import Any
 
 from monitor.core.model import Verdict
 from monitor.daemon.status import describe_target, overall
-from monitor.doctor import about_machine, about_traceloop, about_truefoundry
+from monitor.doctor import about_backend, about_machine, about_truefoundry
 from monitor.doctor.questions import Answer, Question, Suggestion, read_sections
 from monitor.doctor.snapshot import Snapshot
 
-SECTIONS = read_sections({**vars(about_truefoundry), **vars(about_traceloop), **vars(about_machine)})
+SECTIONS = read_sections({**vars(about_truefoundry), **vars(about_backend), **vars(about_machine)})
 QUESTIONS: tuple[Question, ...] = tuple(question for section in SECTIONS for question in section.questions)
 
 
@@ -43,6 +43,7 @@ def describe_probe(seen: Snapshot) -> dict[str, Any]:
     answers = {question: question.answer(seen) for question in QUESTIONS if question.concerns(seen)}
     return {
         "verdict": verdict_of(answers).value,
+        "backend": seen.policy.backend.name,
         "complete": seen.ended,
         "questions": {
             question.slug: {

@@ -17,7 +17,6 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from monitor.core.faults import FAULTS
 from monitor.core.incident import Incident, Notice
 from monitor.core.model import Instant, Seconds, Service, Severity, TargetName
 from monitor.http import Answer, Http
@@ -172,7 +171,7 @@ class AlertmanagerNotifier:
         diagnosis = notice.incident.diagnosis
         style = wording.unmarked(self._foreign)
         return {
-            "summary": self._foreign(diagnosis.summary or FAULTS[diagnosis.fault].title, _LONGEST),
+            "summary": self._foreign(diagnosis.summary or wording.title_of(diagnosis), _LONGEST),
             "impact": wording.impact(notice, style),
             "path": wording.path(notice),
             "fault": diagnosis.fault,

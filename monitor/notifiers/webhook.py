@@ -17,7 +17,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from monitor.core.faults import FAULTS
 from monitor.core.incident import Losses, Notice
 from monitor.core.model import Instant, Seconds, Service
 from monitor.core.notify import acknowledged, shown
@@ -88,7 +87,7 @@ class WebhookNotifier:
             "fault": diagnosis.fault,
             "severity": diagnosis.severity.word,
             "component": diagnosis.component,
-            "title": self._show(diagnosis.title or FAULTS[diagnosis.fault].title),
+            "title": self._show(wording.title_of(diagnosis)),
             "summary": self._show(diagnosis.summary),
             "impact": wording.impact(notice, wording.unmarked(lambda text, limit: clamp(self.redact(text), limit))),
             "path": {hop.place.value: hop.state.value for hop in diagnosis.hops},

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from itertools import dropwhile, takewhile
 from typing import assert_never
 
+from monitor.core.backend import TRACELOOP
 from monitor.core.faults import FAULTS, LOSSES, MONITORS_OWN
 from monitor.core.incident import NO_LONGER_MONITORED, Diagnosis, HopState, Incident, Notice, Reason
 from monitor.core.model import Fault, Instant, Seconds, Severity
@@ -118,8 +119,13 @@ def _name(incident: Incident, style: Style) -> str:
     return f"{style.bold(style.foreign(incident.target, _LONGEST_NAME))} · {_title(incident.diagnosis, style)}"
 
 
+def title_of(diagnosis: Diagnosis) -> str:
+    """What is wrong. One that was remembered before there were titles is of a time when every backend was Traceloop."""
+    return diagnosis.title or TRACELOOP.name_in(FAULTS[diagnosis.fault].title)
+
+
 def _title(diagnosis: Diagnosis, style: Style) -> str:
-    title = style.mixed(diagnosis.title or FAULTS[diagnosis.fault].title, _LONGEST_TITLE)
+    title = style.mixed(title_of(diagnosis), _LONGEST_TITLE)
     return f"{style.bold(title)} ({style.code(diagnosis.fault)})"
 
 
@@ -234,7 +240,7 @@ def others(notice: Notice, style: Style) -> list[str]:
 def advice(notice: Notice, style: Style) -> str:
     """The next step."""
     diagnosis = notice.incident.diagnosis
-    return style.mixed(diagnosis.next_step or FAULTS[diagnosis.fault].advice, _LONGEST_SENTENCE)
+    return style.mixed(diagnosis.next_step or TRACELOOP.name_in(FAULTS[diagnosis.fault].advice), _LONGEST_SENTENCE)
 
 
 def timeline(notice: Notice, style: Style) -> list[str]:

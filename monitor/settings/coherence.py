@@ -24,7 +24,6 @@ from monitor.settings.values import Mark, format_duration, host_of, is_loopback,
 
 DAYS = 30
 FREE_REQUESTS = 50_000
-FREE_SPANS = 50_000
 FREE_RETENTION = 24 * 3600.0
 MIB_PER_LOOK = 8  # at most so much is read in one look, however busy the environment is
 
@@ -187,7 +186,7 @@ def _doubts_of_targets(settings: Settings) -> Iterator[str]:
 
 
 def _doubts_of_backend(name: str, target: Target) -> Iterator[str]:
-    """What is expected of traces and cannot be told from the backend, so that nobody relies on it."""
+    """What is expected of traces and the backend does not show, so that nobody relies on it."""
     traits, expected = target.backend.traits, target.expected
     if traits.keeps_resource:
         return
@@ -198,7 +197,7 @@ def _doubts_of_backend(name: str, target: Target) -> Iterator[str]:
     for setting in (setting for setting, is_given in given.items() if is_given):
         what = f"is compared with the exporter's configuration only: {traits.name} keeps no resource attributes"
         if setting == "service_name":
-            what = f"is not checked: {traits.name} keeps no resource attributes, so the service name cannot be told"
+            what = f"is not checked: {traits.name} keeps no resource attributes, so the service name is not known"
         yield f"targets.{name}.expected.{setting} {what}"
 
 

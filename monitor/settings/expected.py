@@ -71,6 +71,7 @@ def expected_config(target: Target, fingerprint_key: bytes) -> drift.ExpectedCon
         rules=rules,
         routing=frozenset({f"{drift.HEADERS}.{PROJECT}"}) & rules.keys(),
         key_is_place=target.backend.traits.has_environments,
+        backend=target.backend.traits.name,
         filters=tuple(drift.Filter(key=each.key, values=each.value) for each in expected.filters),
         canary_attributes=_canary_attributes(target),
     )

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from monitor.core.arrival import usual_arrival
+from monitor.core.backend import BACKEND
 from monitor.core.canary import Canary, ControlSpan, IdSource
 from monitor.core.config_memory import ConfigSeen
 from monitor.core.drift import ExportConfig
@@ -267,7 +268,7 @@ class World:
         self._traces[canary] = (fate, now + (late if fate == "late" else _EXPORTED_AFTER))
 
     def _spans(self, canary: Canary, now: Instant) -> tuple[SpanFact, ...]:
-        """What Traceloop shows of a trace."""
+        """What the trace backend shows of a trace."""
         fate, there_at = self._traces.get(canary.id, ("missing", now))
         if fate in ("missing", "never_made", "elsewhere") or now < there_at:
             return ()
@@ -394,7 +395,7 @@ class World:
                 result=unknown(*unread),
                 canary_id=None if control else _key(sought),
                 key_refused=unread[1] is UnknownReason.REFUSED,
-                where="Traceloop's read API",
+                where=f"{BACKEND}'s read API",
             )
             self._apply(failed, now)
         elif isinstance(sought, ControlSpan):

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from monitor.core.incident import NEVER
-from monitor.core.model import CheckName, Fault, Instant, Severity, TargetName, Verdict
+from monitor.core.model import CheckName, Fault, Instant, Service, Severity, TargetName, Verdict
 from monitor.core.outcomes import newest_arrived
 from monitor.core.pace import remaining_ratio
 from monitor.core.refine import named
@@ -19,10 +19,11 @@ Sample = tuple[str, float, tuple[str, ...]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Monitored:
-    """One configured target: its enabled checks and its labels."""
+    """One configured target: its enabled checks, its labels, its trace backend."""
 
     checks: frozenset[CheckName]
     labels: Mapping[str, str] = field(default_factory=dict)
+    backend: Service = Service.TRACELOOP  # where its traces are read
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -218,7 +218,7 @@ class EventLog:
                 return "incident_acknowledged", logging.INFO, "an incident was acknowledged", fields
             case KeyJudged():
                 level, said = (logging.WARNING, "rejects") if event.refused else (logging.INFO, "accepts")
-                return "key_judged", level, f"Traceloop {said} the monitor's key", {"refused": event.refused}
+                return "key_judged", level, f"{event.backend} {said} the monitor's key", {"refused": event.refused}
             case NoticeHandled():
                 return self._notice_handled(event)
             case RemoteAnswered():

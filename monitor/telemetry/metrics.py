@@ -167,7 +167,7 @@ _SERVICES: Mapping[CheckName, tuple[Service, ...]] = {
     CheckName.CONTROL: (Service.OTLP, Service.TRACELOOP),
     CheckName.VOLUME: (Service.CONTROL_PLANE, Service.GATEWAY, Service.TRACELOOP),
 }
-"""Whom each check asks."""
+"""Whom each check asks; `traceloop` stands for the trace backend."""
 
 # --- what fills it ---------------------------------------------------------------------------------------------------
 
@@ -180,7 +180,13 @@ def _series(row: Row, expected: Expected) -> Iterator[tuple[str, ...]]:
             {
                 "target": (name,),
                 "check": sorted(monitored.checks),
-                "service": sorted({service for check in monitored.checks for service in _SERVICES[check]}),
+                "service": sorted(
+                    {
+                        monitored.backend if service is Service.TRACELOOP else service
+                        for check in monitored.checks
+                        for service in _SERVICES[check]
+                    }
+                ),
             }
             for name, monitored in expected.targets.items()
             if row.check in {None, *monitored.checks}

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from monitor.core.backend import TRACELOOP
 from monitor.core.collector import through_collector
 from monitor.core.drift import Comparison, compare
 from monitor.core.incident import Corroboration, Hop, Incident
@@ -222,7 +223,16 @@ def make_row(
         state=known,
         about=about,
         hops=through_collector(
-            hops(known, diagnosis, stale=_stale(known, about, now)), known, diagnosis, about.policy, now
+            hops(
+                known,
+                diagnosis,
+                stale=_stale(known, about, now),
+                backend=about.policy.backend if about.policy is not None else TRACELOOP,
+            ),
+            known,
+            diagnosis,
+            about.policy,
+            now,
         ),
         silenced_until=silenced_until(silences, known.target, incident.diagnosis.fault, now) if incident else None,
         dots=dots,

@@ -7,6 +7,7 @@ import pytest
 from monitor.checks.config import ConfigCheck
 from monitor.checks.control import SERVICE_NAME, ControlCheck, judge_ingest
 from monitor.connectivity import Certificates
+from monitor.core.backend import BACKEND
 from monitor.core.config_memory import ConfigSeen
 from monitor.core.inputs import ControlSent
 from monitor.core.model import CheckName, Fault, Service, UnknownReason
@@ -113,7 +114,7 @@ async def test_a_partial_success_is_a_rejection() -> None:
     bench.ingest.answer = IngestAnswer(status=200, rejected=1, message="quota exceeded")
     given = await bench.look()
     assert given.result is not None
-    assert given.result.summary == "Traceloop rejects a test span (partial success): quota exceeded"
+    assert given.result.summary == f"{BACKEND} rejects a test span (partial success): quota exceeded"
     assert (given.control.accepted, given.control.judged) == (False, True)
 
 

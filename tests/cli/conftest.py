@@ -2,11 +2,13 @@
 
 import logging
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from monitor.telemetry.logging import QUIET
-from tests.cli.live import LiveSandbox, live_sandbox
+from tests.cli.live import LiveSandbox, live_sandbox, live_site
+from tests.web.site import ADMIN, READ, Site
 
 
 @pytest.fixture(autouse=True)
@@ -41,3 +43,27 @@ def sandbox(running: LiveSandbox) -> Iterator[LiveSandbox]:
     """Healthy at the beginning of each test."""
     yield running
     running.reset()
+
+
+@pytest.fixture
+def site() -> Site:
+    """What the daemon shows; nobody may read without a token."""
+    site = Site(read_token=READ)
+    site.report["targets"] = dict.fromkeys(("prod", "prod-eu", "prod-us"), site.report["targets"]["prod"])
+    return site
+
+
+@pytest.fixture
+def url(site: Site) -> Iterator[str]:
+    """Where it listens."""
+    with live_site(site) as listening:
+        yield listening
+
+
+@pytest.fixture
+def admin(url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
+    """A person with the admin's token in the environment, and no configuration at all."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TRACE_MONITOR_URL", url)
+    monkeypatch.setenv("TRACE_MONITOR_ADMIN_TOKEN", ADMIN)
+    return url

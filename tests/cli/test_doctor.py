@@ -46,7 +46,7 @@ def test_json_is_one_object(sandbox: LiveSandbox, tmp_path: Path, capsys: pytest
     report = json.loads(out)
     assert (report["verdict"], set(report["targets"]), err) == ("pass", {"demo"}, "")
     target = report["targets"]["demo"]
-    assert set(target) == {"verdict", "complete", "questions", "suggested_settings", "check"}
+    assert set(target) == {"verdict", "backend", "complete", "questions", "suggested_settings", "check"}
     asked = target["questions"]["trace_id"]
     assert set(asked) == {"question", "needed", "answer", "verdict", "summary", "evidence", "advice", "suggests"}
     why = "the gateway returns the trace id in x-tfy-feedback-target-id"
@@ -166,7 +166,8 @@ def _answer(verdict: str, summary: str, **more: Any) -> dict[str, Any]:
 
 def _report(**questions: Any) -> dict[str, Any]:
     check = {"fault": None, "verdict": "pass"}
-    target = {"verdict": "pass", "complete": True, "questions": questions, "suggested_settings": {}, "check": check}
+    head = {"verdict": "pass", "backend": "Traceloop", "complete": True}
+    target = {**head, "questions": questions, "suggested_settings": {}, "check": check}
     return {"verdict": "pass", "targets": {"prod": target}}
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from hypothesis import settings
 
 from monitor.core.arrival import proof_key
+from monitor.core.backend import TRACELOOP
 from monitor.core.canary import Canary, ControlSpan, IdSource
 from monitor.core.config_memory import ConfigSeen
 from monitor.core.drift import (
@@ -30,6 +31,7 @@ from monitor.core.drift import (
 )
 from monitor.core.engine import apply
 from monitor.core.events import Event, IncidentChanged, changes
+from monitor.core.faults import FAULTS
 from monitor.core.incident import Diagnosis, Incident
 from monitor.core.incident_lifecycle import TRANSITIONS, phase_of
 from monitor.core.inputs import (
@@ -69,6 +71,12 @@ from monitor.daemon.policy import cadences
 from monitor.settings.model import Alerting
 from monitor.settings.target import Checks
 from tests.fakes.clock import START
+
+ROWS = {fault: row.named(TRACELOOP.name_in) for fault, row in FAULTS.items()}
+"""The table of faults as it reads for a target whose backend is Traceloop."""
+
+in_words = TRACELOOP.name_in
+"""A sentence as such a target says it."""
 
 PROD = TargetName("prod")
 KEY = b"fingerprints are keyed"
@@ -432,3 +440,14 @@ class Story:
     def tick(self) -> "Story":
         """Time passed."""
         return self.feed(Ticked(at=self.now))
+
+
+def after(story: Story, *canaries: Canary) -> Story:
+    """These canaries were sent."""
+    story.state = replace(story.state, canaries=(*story.state.canaries, *canaries))
+    return story
+
+
+def received(story: Story, kind: type) -> list[object]:
+    """The events of a kind."""
+    return [event for event in story.events if isinstance(event, kind)]

@@ -13,7 +13,7 @@ from monitor.core.model import Fault, Severity, TargetName
 from monitor.core.notify import compose, due, record, shown
 from monitor.core.state import Policy, TargetState
 from tests.core.build import MINUTE, POLICY
-from tests.core.test_notify import diagnosis, incident
+from tests.core.notified import diagnosis, incident
 from tests.fakes.clock import START
 
 TRACELOOP = replace(POLICY, backend_url="https://api.traceloop.com")

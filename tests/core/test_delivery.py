@@ -9,7 +9,7 @@ from monitor.core.incident import NEVER, Incident, Reason
 from monitor.core.silence import Silence
 from monitor.core.state import Policy, TargetState
 from tests.core.build import POLICY, PROD
-from tests.core.test_notify import feed, incident
+from tests.core.notified import feed, incident
 from tests.fakes.clock import START
 
 FIRST = Due(replace(incident(), id="first"), None, Reason.OPENED, None)

@@ -7,7 +7,7 @@ import pytest
 
 from monitor.core.canary import ControlSpan, Outcome
 from monitor.core.diagnosis import diagnose
-from monitor.core.faults import CAUSES, FAULTS, ORDER
+from monitor.core.faults import CAUSES, ORDER
 from monitor.core.incident import Diagnosis, Incident
 from monitor.core.inputs import Ticked
 from monitor.core.model import CheckName, Fault, Instant, Severity, Suspicion, UnknownReason
@@ -20,6 +20,7 @@ from tests.core.build import (
     OFF,
     POLICY,
     PROD,
+    ROWS,
     F,
     Story,
     a_canary,
@@ -84,7 +85,7 @@ def diagnosed(*suspicions: Suspicion, judge: Policy = POLICY) -> Diagnosis:
 def test_every_fault_alone_is_named_as_it_stands_in_the_table(fault: Fault) -> None:
     """Component, severity, title, how it shows, impact, next step, evidence."""
     diagnosis = diagnosed(suspected(fault, stops=False))
-    entry = FAULTS[fault]
+    entry = ROWS[fault]
     assert (diagnosis.fault, diagnosis.component, diagnosis.severity) == (fault, entry.component, entry.severity)
     # Of blindness it is always known which check cannot see, and an export that fails lies between two healthy ends.
     blind = fault is F.BLIND
@@ -101,7 +102,7 @@ def test_every_fault_alone_is_named_as_it_stands_in_the_table(fault: Fault) -> N
 def _weight(suspicion: Suspicion) -> tuple[Severity, set[Fault]]:
     if suspicion.fault is F.CONFIG_DRIFT:
         return (Severity.CRITICAL, EXPLAINS[F.CONFIG_DRIFT]) if suspicion.stops_export else (Severity.WARNING, set())
-    return FAULTS[suspicion.fault].severity, EXPLAINS.get(suspicion.fault, set())
+    return ROWS[suspicion.fault].severity, EXPLAINS.get(suspicion.fault, set())
 
 
 @pytest.mark.parametrize("fault", list(Fault)[:-1])

@@ -18,7 +18,6 @@ from monitor.core.drift import (
     TYPE,
     Absent,
     Comparison,
-    Difference,
     Equals,
     ExpectedConfig,
     ExportConfig,
@@ -32,21 +31,10 @@ from monitor.core.drift import (
     Value,
     admits,
     compare,
-    show,
 )
 from monitor.core.secret import ABSENT, describe_secret
 from tests.core.build import KEY, OURS, THEIRS, expectation, manifest, secret
-
-
-def differences(changes: Mapping[str, Any] | None = None, **given: Any) -> tuple[Difference, ...]:
-    """What differs from the guide's table after some changes."""
-    return compare(expectation(), manifest(changes, **given)).differences
-
-
-def only(changes: Mapping[str, Any] | None = None, **given: Any) -> Difference:
-    """The one difference."""
-    (one,) = differences(changes, **given)
-    return one
+from tests.core.differing import AGENTS_ONLY, CANARY_ONLY, ODD, TEAM, differences, only
 
 
 def test_the_guides_table_is_equal_field_by_field() -> None:
@@ -278,12 +266,6 @@ def test_an_expected_header_is_compared_by_its_full_value() -> None:
         assert not found.critical
 
 
-CANARY_ONLY = Filter(key="tfy.span_type", values=("ChatCompletion",))
-AGENTS_ONLY = Filter(key="tfy.span_type", values=("AgentResponse", "MCP"))
-TEAM = Filter(key="tfy.request.team", values=("ml",))
-ODD = Filter(key="duration", values=(), understood=False)
-
-
 @pytest.mark.parametrize(
     ("rule", "stops", "hint"),
     [
@@ -362,96 +344,3 @@ def test_what_a_filter_does_to_a_span(rule: Filter, lets_through: bool | None) -
 def test_rules_judge_values(rule: Rule, value: Value, match: Match) -> None:
     """By type and value, as they stand."""
     assert rule.accepts(value) is match
-
-
-@pytest.mark.parametrize(
-    ("value", "words"),
-    [
-        (None, "absent"),
-        (True, "true"),
-        (False, "false"),
-        (7, "7"),
-        ("text", "text"),
-        (" text", "' text'"),
-        ("", "''"),
-        (secret("****"), "masked"),
-        (Equals("http"), "http"),
-        (OneOf((False, None)), "false or absent"),
-        (Absent(), "absent"),
-        (SameSecret("0a1b2c3d"), "fingerprint 0a1b2c3d"),
-        (SameUrl("https://a.example/v1"), "https://a.example/v1"),
-        (CANARY_ONLY, "tfy.span_type IN [ChatCompletion]"),
-        (ODD, "duration (not understood)"),
-    ],
-)
-def test_values_and_rules_are_printed_for_people(value: Any, words: str) -> None:
-    """Blanks become visible, secrets do not."""
-    printed = str(value) if isinstance(value, Filter | Equals | OneOf | Absent | SameSecret | SameUrl) else show(value)
-    assert printed == words
-
-
-def test_a_difference_reads_as_a_sentence() -> None:
-    """The field as the form names it, found, expected, and a hint if that is not plain; a secret as its fingerprint."""
-    assert re.fullmatch(
-        r"Headers → Authorization is a value with fingerprint \w{8}, should be a value with fingerprint \w{8} "
-        r"\(another key than the monitor's\)",
-        str(only(key=THEIRS)),
-    )
-    assert str(only({TYPE: "grpc"})) == "Protocol is `grpc`, should be `http`"
-
-
-@pytest.mark.parametrize(
-    ("expected", "found", "said"),
-    [
-        ("https://tracеloop", "https://traceloop", "`https://traceloop`, should be `https://trac\\u0435loop`"),  # noqa: RUF001
-        ("Köln", "Ko\u0308ln", "`Ko\\u0308ln`, should be `K\\u00f6ln`"),
-        ("cop", "сор", "`\\u0441\\u043e\\u0440`, should be `cop`"),  # noqa: RUF001
-        ("a b", "a  b", "`a \\u0020b`, should be `a b`"),
-        ("Köln", "Köln-2", "`Köln-2`, should be `Köln`"),
-        ("prod", "Москва", "`Москва`, should be `prod`"),
-    ],
-)
-def test_expected_and_found_never_look_alike(expected: str, found: str, said: str) -> None:
-    """Letters of another alphabet, accents in two ways of writing, a blank more: the eye sees the difference."""
-    difference = Difference(path="p", expected=expected, actual=found)
-    assert str(difference) == f"p is {said}"
-    assert difference.wanted == said.partition(", should be ")[2]
-
-
-@pytest.mark.parametrize(
-    ("path", "label"),
-    [
-        (TYPE, "Protocol"),
-        (ENDPOINT, "Endpoint"),
-        (ENCODING, "Encoding"),
-        (EXCLUDE, "Exclude request data"),
-        (FILTERS, "Filter"),
-        (METRICS, "Metrics exporter"),
-        (AUTHORIZATION, "Headers → Authorization"),
-        (f"{HEADERS}.x-team", "Headers → X-Team"),
-        (f"{ATTRIBUTES}.deployment.environment", "Additional resource attributes → deployment.environment"),
-        ("otel_traces_exporter_config.new", "otel_traces_exporter_config.new"),
-    ],
-)
-def test_a_field_is_named_as_in_the_form_that_people_click(path: str, label: str) -> None:
-    """One that the form does not name keeps its path in the manifest."""
-    assert Difference(path=path, expected="a", actual="b").label == label
-
-
-@pytest.mark.parametrize(
-    ("expected", "actual", "said"),
-    [
-        ("absent", "grpc", "Encoding is `grpc`, and should not be set"),
-        ("proto", "absent", "Encoding is not set, should be `proto`"),
-        ("absent", "masked", "Encoding is masked, and should not be set"),
-        (
-            "absent",
-            "a tfy-secret:// reference",
-            "Encoding is a tfy-secret:// reference, and should not be set",
-        ),
-        ("a", "b`c", "Encoding is `b'c`, should be `a`"),
-    ],
-)
-def test_what_is_missing_or_not_expected_reads_as_such(expected: str, actual: str, said: str) -> None:
-    """Values are in code marks, which no value can end; a secret that is not shown is described in words."""
-    assert str(Difference(path=ENCODING, expected=expected, actual=actual)) == said

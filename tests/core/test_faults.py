@@ -29,7 +29,7 @@ from monitor.core.refine import TRIAGE, named
 from monitor.core.secret import Oddity, SecretKind
 from monitor.core.state import Active, CheckState, Policy, State, TargetState, TraceIdMode
 from monitor.core.trace import Narrowing, Route
-from tests.core.build import POLICY, PROD, a_canary, a_charge, trace_id
+from tests.core.build import POLICY, PROD, ROWS, a_canary, a_charge, trace_id
 from tests.fakes.clock import START
 
 F = Fault
@@ -102,7 +102,7 @@ def test_no_fault_explains_itself_in_a_circle() -> None:
 @pytest.mark.parametrize("fault", list(Fault))
 def test_every_fault_has_words_for_people(fault: Fault) -> None:
     """A title and its impact, the evidence and how much of it, what the message says, and one concrete next step."""
-    row = FAULTS[fault]
+    row = ROWS[fault]
     assert row.title
     assert row.title[0].isupper()
     assert not row.title.endswith(".")
@@ -114,7 +114,7 @@ def test_every_fault_has_words_for_people(fault: Fault) -> None:
 @pytest.mark.parametrize("fault", list(Fault))
 def test_every_impact_says_since_when(fault: Fault) -> None:
     """Once, and nothing else in it is to be filled in."""
-    impact = FAULTS[fault].impact
+    impact = ROWS[fault].impact
     assert impact.count(SINCE) == 1
     assert impact.format(since="14:02") == impact.replace(SINCE, "14:02")
 

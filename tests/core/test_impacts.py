@@ -1,27 +1,11 @@
 """What a diagnosis says first: what is wrong, how it shows, and what that means for the reader, for each kind of evidence."""
 
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
 from monitor.core.canary import Canary, ControlSpan, Outcome
-from monitor.core.config_memory import ConfigMemory, ConfigSeen
-from monitor.core.diagnosis import diagnose
-from monitor.core.drift import (
-    ATTRIBUTES,
-    ENCODING,
-    ENDPOINT,
-    EXCLUDE,
-    FILTERS,
-    HEADERS,
-    TYPE,
-    Comparison,
-    Difference,
-    ExportConfig,
-    compare,
-)
-from monitor.core.faults import FAULTS, LOST, NOT_EXPORTED_FROM
+from monitor.core.faults import LOST
 from monitor.core.incident import Diagnosis, Incident
 from monitor.core.inputs import Ticked
 from monitor.core.model import (
@@ -35,9 +19,8 @@ from monitor.core.model import (
     passing,
     unknown,
 )
-from monitor.core.refine import GIVE_US_THE_KEY, TRIAGE, UNCHECKED
-from monitor.core.state import Active, CheckState, LastLook, Policy, TargetState
-from monitor.core.suspicions import drift
+from monitor.core.refine import TRIAGE, UNCHECKED
+from monitor.core.state import Active, CheckState, LastLook, TargetState
 from monitor.core.trace import LabelJudgement
 from tests.core.build import (
     ARRIVAL,
@@ -45,47 +28,18 @@ from tests.core.build import (
     CONFIG,
     CONTROL,
     GATEWAY,
-    HOUR,
-    MINUTE,
-    OFF,
-    POLICY,
     PROD,
-    THEIRS,
+    ROWS,
     F,
     Story,
     a_canary,
     a_charge,
     blind,
-    expectation,
-    manifest,
     policy,
     trace_id,
 )
+from tests.core.diagnosed import diagnosed, holding
 from tests.fakes.clock import START
-
-NOW = START + 400.0
-ARRIVED = {"outcome": Outcome.ARRIVED, "arrived_at": START + HOUR}
-LATER = {"sent_at": START + HOUR, "answered_at": START + HOUR}
-
-
-def holding(*suspicions: Suspicion, check: CheckName = CONFIG, **more: object) -> TargetState:
-    """A target of which all this is confirmed since the start."""
-    confirmed = {one.fault: Active(suspicion=one, since=START, confirmed_at=START + 60) for one in suspicions}
-    return TargetState(target=PROD, check_states={check: CheckState(confirmed=confirmed)}, **more)  # type: ignore[arg-type]
-
-
-def drifted(config: ExportConfig, **more: Any) -> TargetState:
-    """The configuration differs since the start, as the check of the configuration says it."""
-    memory = ConfigMemory(seen=ConfigSeen(config=config), changed_at=START, credential=POLICY.credential)
-    return holding(drift(compare(expectation(), config)), config=memory, **more)
-
-
-def diagnosed(state: TargetState, judge: Policy = POLICY) -> Diagnosis:
-    """There must be something wrong."""
-    found = diagnose(state, judge, NOW + HOUR)
-    assert found is not None
-    return found
-
 
 # --- title, detail and the time --------------------------------------------------------------------------------------
 
@@ -135,197 +89,13 @@ def test_title_and_impact_are_the_tables_where_the_evidence_says_nothing_special
     if fault in (F.TRACE_NOT_CREATED, F.EXPORT_FAILING):
         return
     found = diagnosed(holding(a_charge(fault, stops_export=fault is F.TRACE_MISSING)))
-    assert (found.title, found.impact) == (FAULTS[fault].title, FAULTS[fault].impact)
+    assert (found.title, found.impact) == (ROWS[fault].title, ROWS[fault].impact)
     assert found.summary == f"{found.title}. {fault.capitalize()} it is."
     assert found.since == START
 
 
-# --- the configuration -----------------------------------------------------------------------------------------------
-
-
-def test_an_export_that_is_stopped_says_since_when_traces_are_lost_once_one_is() -> None:
-    """Before that only that none is exported."""
-    off = holding(a_charge(F.EXPORTER_DISABLED, stops_export=True))
-    assert diagnosed(off).impact == NOT_EXPORTED_FROM
-    lost = a_canary(sent_at=START + 30, outcome=Outcome.MISSING)
-    found = diagnosed(replace(off, canaries=(lost,)))
-    assert (found.impact, found.missing_since) == (LOST, START + 30)
-
-
-@pytest.mark.parametrize(
-    ("config", "title"),
-    [
-        (manifest({ENDPOINT: "https://x.example"}), "Trace export points at the wrong URL"),
-        (manifest({ENCODING: "json"}), "Trace export uses the wrong encoding"),
-        (manifest(key=None), "Trace export sends no Authorization header"),
-        (manifest(key="tl_ours"), "Trace export sends the wrong Authorization header"),
-    ],
-)
-def test_a_drift_is_called_by_the_field_that_differs(config: ExportConfig, title: str) -> None:
-    """What stops the export says so."""
-    found = diagnosed(drifted(config))
-    assert (found.title, found.impact) == (title, NOT_EXPORTED_FROM)
-
-
-@pytest.mark.parametrize(
-    ("path", "expected", "actual", "title"),
-    [
-        (f"{ATTRIBUTES}.team", "ml", "absent", "Trace export adds the wrong resource attributes"),
-        (f"{HEADERS}.x-team", "absent", "masked", "Trace export sends an unexpected header"),
-        (f"{HEADERS}.x-team", "fingerprint 00000000", "absent", "Trace export sends a wrong header"),
-        (FILTERS, "absent", "x IN [y]", "Trace export has other filters than expected"),
-        (TYPE, "http", "grpc", "Trace export uses the wrong protocol"),
-    ],
-)
-def test_every_kind_of_field_has_a_title(path: str, expected: str, actual: str, title: str) -> None:
-    """Also where nothing stops; the path in the manifest is among the facts."""
-    found = drift(Comparison(differences=(Difference(path=path, expected=expected, actual=actual),)))
-    assert (found.title, found.facts) == (title, (f"in the manifest: `{path}`",))
-
-
-def test_another_key_takes_traces_somewhere_else() -> None:
-    """Where, nobody knows yet: neither where they go nor that they are lost is claimed."""
-    found = diagnosed(drifted(manifest(key=THEIRS)))
-    assert found.title == "The exporter uses a different Traceloop key than the monitor"
-    assert found.impact == (
-        "Traces do not arrive in the expected environment from {since} on: Traceloop files them by the key. "
-        "Requests are not affected."
-    )
-
-
-def test_another_key_names_the_environment_that_has_the_traces() -> None:
-    """Once one of them is found there; one that went astray before says nothing of this key."""
-    astray = a_canary(sent_at=START + 30, outcome=Outcome.MISSING, elsewhere="stg")
-    found = diagnosed(drifted(manifest(key=THEIRS), canaries=(astray,)))
-    assert found.title == "The exporter uses a different Traceloop key than the monitor: traces go to `stg`"
-    assert found.impact == "Traces have gone to `stg` since {since} and are not lost. Requests are not affected."
-    assert found.missing_since == START + 30
-    before = replace(astray, sent_at=START - 1)
-    assert diagnosed(drifted(manifest(key=THEIRS), canaries=(before,))).title == (
-        "The exporter uses a different Traceloop key than the monitor"
-    )
-
-
-def test_a_key_that_was_probably_rotated_leaves_the_monitor_unable_to_check() -> None:
-    """Its own key is refused: whether traces arrive is not known."""
-    found = diagnosed(drifted(manifest(key=THEIRS), key_refused_at=START + 1))
-    assert found.title == "The Traceloop key was probably rotated, and the monitor has the old one"
-    assert found.impact == (
-        "The monitor cannot read traces with its key, so whether they arrive has not been checked since {since}."
-    )
-    assert "Traceloop refuses the monitor's own key" in found.because
-    assert found.advice == GIVE_US_THE_KEY
-
-
-def test_a_key_that_the_monitor_was_given_since_is_not_called_the_old_one() -> None:
-    """The next check of the configuration compares with it."""
-    memory = ConfigMemory(seen=ConfigSeen(config=manifest(key=THEIRS)), changed_at=START, credential="before")
-    found = diagnosed(replace(drifted(manifest(key=THEIRS)), config=memory))
-    assert (found.severity, found.title) == (
-        Severity.WARNING,
-        "The monitor has a new Traceloop key, which has not been compared yet",
-    )
-    assert found.impact == (
-        "The next check of the configuration shows whether the exporter has the same key. Requests are not affected."
-    )
-    assert (
-        found.advice
-        == "Wait for the next check of the export configuration: it compares the exporter's key with the new one."
-    )
-
-
-LEAKS = "Prompts and answers are stored in Traceloop from {since} on, although they must not be."
-
-
-def test_content_that_is_not_excluded_leaks_and_no_trace_is_lost() -> None:
-    """Critical, and nobody reads that the export stops."""
-    found = diagnosed(drifted(manifest({EXCLUDE: None})))
-    assert (found.severity, found.impact) == (Severity.CRITICAL, LEAKS)
-    assert found.title == "Exclude request data is not set as expected"
-
-
-def test_content_leaks_although_another_field_should_have_stopped_the_export() -> None:
-    """Traces arrive all the same, with content."""
-    config = manifest({EXCLUDE: None, ENDPOINT: "https://x.example"})
-    assert diagnosed(drifted(config)).impact == NOT_EXPORTED_FROM
-    arrived = tuple(a_canary(number, **LATER, **ARRIVED) for number in (1, 2))
-    assert diagnosed(drifted(config, canaries=arrived)).impact == LEAKS
-
-
-def test_an_exporter_that_is_off_while_traces_arrive_loses_none() -> None:
-    """Since when is no matter: nothing is lost."""
-    arrived = tuple(a_canary(number, **LATER, **ARRIVED) for number in (1, 2))
-    memory = ConfigMemory(seen=ConfigSeen(config=OFF), changed_at=START)
-    state = holding(a_charge(F.EXPORTER_DISABLED, stops_export=True), config=memory, canaries=arrived)
-    found = diagnosed(state)
-    assert found.severity is Severity.WARNING
-    assert found.impact == "Traces still arrive, and requests are not affected."
-    assert "Traces still arrive: there must be another export path" in found.because
-
-
-def test_a_harmless_drift_says_that_traces_are_still_exported() -> None:
-    """And since when the difference has existed."""
-    found = diagnosed(drifted(manifest({"otel_metrics_exporter_config": "http https://api.traceloop.com"})))
-    assert (found.title, found.impact) == ("Metrics are exported to Traceloop", FAULTS[F.CONFIG_DRIFT].impact)
-
-
-# --- who changed it --------------------------------------------------------------------------------------------------
-
-
-def test_who_changed_it_between_the_two_checks_that_differ_is_named() -> None:
-    """With the time."""
-    story = Story().config(by="ana", updated_at=START - HOUR).wait(MINUTE)
-    story.config(OFF, by="bob", updated_at=START + 30)
-    assert story.diagnosis.because[-1] == "Changed by bob at 2027-01-15 08:00 UTC"
-
-
-@pytest.mark.parametrize("updated_at", [START - HOUR, START, None], ids=["before", "at the check", "not dated"])
-def test_who_changed_it_before_a_check_that_passed_is_not_named(updated_at: float | None) -> None:
-    """They have not made the difference; where no time is known that is not known either."""
-    story = Story().config(by="ana", updated_at=START - HOUR).wait(MINUTE)
-    story.config(OFF, by="bob", updated_at=updated_at)
-    assert not any("bob" in line or "hanged" in line for line in story.diagnosis.because)
-
-
-@pytest.mark.parametrize(
-    ("updated_at", "by", "said"),
-    [
-        (START - HOUR, "bob", "Last changed by bob at 2027-01-15 07:00 UTC"),
-        (None, "bob", "Last changed by bob"),
-        (START - HOUR, None, "Last changed at 2027-01-15 07:00 UTC"),
-        (None, None, None),
-    ],
-)
-def test_where_no_check_has_passed_yet_it_is_the_last_change(
-    updated_at: float | None, by: str | None, said: str | None
-) -> None:
-    """Whether it made the difference nobody can tell."""
-    story = Story().config(OFF, by=by, updated_at=updated_at)
-    assert [line for line in story.diagnosis.because if "hanged" in line] == ([said] if said is not None else [])
-
-
-# --- Traceloop's key -------------------------------------------------------------------------------------------------
-
-
-def test_a_refused_key_that_the_exporter_carries_too_loses_every_trace() -> None:
-    """Known from the configuration."""
-    found = Story().config().cannot_see(None, key_refused=True).diagnosis
-    assert (found.title, found.impact) == ("Traceloop rejects the exporter's key", LOST)
-    assert found.detail == "Traceloop's read API answers HTTP 401."
-    assert "The exporter carries the same key" in found.because
-
-
-def test_a_refused_key_may_be_the_monitors_alone() -> None:
-    """Where the exporter's key is not shown nobody says that traces are lost."""
-    story = Story().config(manifest(key="****")).cannot_see(None, key_refused=True).cannot_see(None, key_refused=True)
-    found = story.diagnosis
-    assert (found.title, found.impact) == (
-        "Traceloop rejects the expected key",
-        "If the exporter uses this key, every trace has been refused since {since}. Requests are not affected.",
-    )
-
-
 # --- what the monitor cannot check -----------------------------------------------------------------------------------
+
 
 NOT_CHECKED = {
     ARRIVAL: ("see whether traces arrive", "lost traces would go unnoticed"),
@@ -451,7 +221,7 @@ def test_an_intermittent_loss_says_that_others_arrive(
         proofs={"own_store:": START},
     )
     found, fault = diagnosed(state), TRIAGE[answers].fault
-    title = FAULTS[fault].title if all_of_them else INTERMITTENT[fault]
+    title = ROWS[fault].title if all_of_them else INTERMITTENT[fault]
     some = "Some traces have been lost since {since}. Requests are not affected."
     assert (found.fault, found.title, found.impact) == (fault, title, LOST if all_of_them else some)
     both = ". Both ends are healthy" if fault is F.EXPORT_FAILING else ""

@@ -11,7 +11,7 @@ from monitor.core.incident_canaries import NAMED, count_losses, recount
 from monitor.core.state import TargetState
 from monitor.core.trace import LabelJudgement
 from tests.core.build import CONFIG, PROD, F, Story, a_canary, policy, trace_id
-from tests.core.test_notify import incident
+from tests.core.notified import incident
 from tests.fakes.clock import START
 
 LOST: dict[str, Any] = {"outcome": Outcome.MISSING, "judged_at": START + 300}

@@ -11,7 +11,7 @@ import monitor.core
 from monitor.core.canary import ControlSpan, Outcome
 from monitor.core.diagnosis import diagnose
 from monitor.core.drift import ENDPOINT, EXCLUDE, HEADERS, METRICS, TYPE, Filter, SameSecret, compare
-from monitor.core.faults import FAULTS, LOSSES
+from monitor.core.faults import LOSSES
 from monitor.core.model import Fault, Suspicion, UnknownReason, unknown
 from monitor.core.refine import TRIAGE
 from monitor.core.state import Active, CheckState, Policy, TargetState
@@ -21,12 +21,14 @@ from tests.core.build import (
     GATEWAY,
     POLICY,
     PROD,
+    ROWS,
     THEIRS,
     F,
     Story,
     a_canary,
     a_charge,
     expectation,
+    in_words,
     manifest,
     policy,
     spans,
@@ -74,7 +76,7 @@ def test_of_several_fields_the_step_names_one_that_stops_the_export() -> None:
 
 def test_a_key_to_set_back_is_named_by_where_it_is() -> None:
     """Neither by its value, nor by a fingerprint, which nobody can set."""
-    step = drift(compare(EXPECTED, manifest(key=THEIRS))).step
+    step = in_words(drift(compare(EXPECTED, manifest(key=THEIRS))).step)
     assert (
         step
         == f"Set Headers → Authorization to `Bearer KEY`, with the Traceloop key that the monitor has, {ALL_FIELDS}"
@@ -145,7 +147,7 @@ def test_a_wrong_environment_is_named_with_the_right_one() -> None:
     assert known.diagnosis.title == "Traces go to `stg` instead of `prd`"
     unknown = Story()
     unknown.elsewhere(unknown.canary())
-    assert unknown.diagnosis.advice == FAULTS[F.WRONG_ENVIRONMENT].advice
+    assert unknown.diagnosis.advice == ROWS[F.WRONG_ENVIRONMENT].advice
     ours = Story(policy=policy(environment="dev"))
     canary = ours.canary()
     ours.arrives(canary, tuple(replace(span, environment="stg") for span in spans(1)))
@@ -155,7 +157,7 @@ def test_a_wrong_environment_is_named_with_the_right_one() -> None:
     )
     assert "The monitor's own key shows it there, so it is a key of `stg` too" in ours.diagnosis.because
     forgotten = holding(a_charge(F.WRONG_ENVIRONMENT))
-    assert advised(forgotten, policy(environment="prd")) == FAULTS[F.WRONG_ENVIRONMENT].advice
+    assert advised(forgotten, policy(environment="prd")) == ROWS[F.WRONG_ENVIRONMENT].advice
 
 
 # --- the gateway -----------------------------------------------------------------------------------------------------
@@ -218,7 +220,7 @@ def test_a_loss_has_the_step_of_its_place(answers: tuple[bool | None, bool | Non
     )
     found = TRIAGE[answers]
     assert found is place
-    assert advised(state) == (found.step or FAULTS[found.fault].advice)
+    assert advised(state) == (in_words(found.step) or ROWS[found.fault].advice)
 
 
 # --- the monitor -----------------------------------------------------------------------------------------------------
@@ -275,11 +277,11 @@ def test_a_check_that_did_not_end_left_no_traceback_to_report() -> None:
 # --- every fault -----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("fault", [fault for fault in FAULTS if fault not in LOSSES - {F.TRACE_MISSING}])
+@pytest.mark.parametrize("fault", [fault for fault in ROWS if fault not in LOSSES - {F.TRACE_MISSING}])
 def test_what_a_check_knows_better_is_said_in_place_of_the_table(fault: Fault) -> None:
     """A suspicion may bring a step along; older ones, that were stored without, have the table's."""
     assert advised(holding(a_charge(fault, step="Do this."))) == "Do this."
-    assert advised(holding(a_charge(fault))) == FAULTS[fault].advice
+    assert advised(holding(a_charge(fault))) == ROWS[fault].advice
 
 
 def _said(source: str) -> list[str]:

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from monitor.core.backend import BACKEND
 from monitor.core.canary import ControlSpan, Outcome
 from monitor.core.diagnosis import diagnose
 from monitor.core.model import CheckName, Fault
@@ -105,7 +106,7 @@ def test_only_the_losses_of_this_outage_are_compared() -> None:
         assert found.place.fault is F.TRACE_MISSING
         assert found.says == (
             "TrueFoundry's own store could not be asked",
-            "whether Traceloop accepts spans is not known",
+            f"whether {BACKEND} accepts spans is not known",
         )
 
 

@@ -33,7 +33,7 @@ def known(**check_state: Any) -> TargetState:
 
 def judged(requests: int, traces: int, state: TargetState | None = None) -> CheckResult:
     """What the counts mean."""
-    return judge_volume(counted(requests, traces), known() if state is None else state, POLICY)
+    return judge_volume(counted(requests, traces), known() if state is None else state, POLICY, "Traceloop")
 
 
 def test_a_window_is_counted_when_its_traces_have_had_their_time() -> None:

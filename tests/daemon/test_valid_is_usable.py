@@ -177,7 +177,7 @@ def construct(configuration: dict[str, Any]) -> None:
     for name, target in settings.targets.items():
         assemble(name, target, settings, deps, key=b"k" * 32, publish=lambda _event: None)
         policy_of(target, settings.alerting, b"k" * 32)
-        assert cost_lines(monthly_cost(target))
+        assert cost_lines(monthly_cost(target), target.backend.traits)
         assert manifest_yaml(target)
         assert form(target)
         assert called(target.alerting.mention)

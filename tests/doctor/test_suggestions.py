@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from monitor.cli.doctor_text import snippet
-from monitor.doctor.about_traceloop import suggest_deadlines
+from monitor.doctor.about_backend import suggest_deadlines
 from monitor.settings import parse
 from monitor.settings.target import ArrivalCheck
 from tests.doctor.harness import harness

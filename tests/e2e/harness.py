@@ -1,6 +1,7 @@
 """The pieces of an end-to-end run, each a process of its own: sandbox, monitor, a foreign gateway, foreign clients."""
 
 import json
+import secrets
 import subprocess
 import threading
 import urllib.parse
@@ -12,12 +13,14 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 from tools.processes import TRACE_MONITOR, free_ports, is_well, running, wait_until
 
 ROOT = Path(__file__).parents[2]
 CLIENTS = ROOT / ".venv-clients" / "bin" / "python"
+PHOENIX = ROOT / ".venv-phoenix" / "bin" / "phoenix"
 LITELLM = ROOT / ".venv-gateway" / "bin" / "litellm"
 
 
@@ -159,6 +162,61 @@ def prometheus_running(directory: Path, configuration: dict[str, Any]) -> Iterat
     with running(command, log=directory / "prometheus.log") as program:
         wait_until(lambda: is_well(f"{url}/-/ready"), within=30, what="Prometheus", program=program)
         yield url
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PhoenixProcess:
+    """A running Phoenix; with authentication, its administrator's secret."""
+
+    url: str
+    secret: str | None = None
+
+    def create_key(self) -> tuple[str, str]:
+        """A system key, as its settings page makes one: its id, and the key."""
+        created = self._ask("POST", "/v1/system/api_keys", {"data": {"name": "the gateway's exporter"}})
+        return created["data"]["id"], created["data"]["key"]
+
+    def delete_key(self, key_id: str) -> None:
+        """From now on nobody knows it."""
+        self._ask("DELETE", f"/v1/system/api_keys/{key_id}")
+
+    def _ask(self, method: str, path: str, body: object = None) -> Any:
+        headers = {"Authorization": f"Bearer {self.secret}", "Content-Type": "application/json"}
+        data = json.dumps(body).encode() if body is not None else None
+        request = urllib.request.Request(self.url + path, method=method, headers=headers, data=data)  # noqa: S310 - loopback
+        with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310 - loopback
+            said = answer.read()
+        return json.loads(said) if said else None
+
+
+@contextmanager
+def phoenix_running(directory: Path, *, authenticates: bool) -> Iterator[PhoenixProcess]:
+    """Run Phoenix on free ports, with a database of its own; it takes a minute or so to start."""
+    if not PHOENIX.exists():
+        pytest.skip(f"Phoenix is not installed: make {PHOENIX.parents[1].name}/.locked")
+    directory.mkdir()
+    port = free_ports(2)
+    secret = f"phx-{secrets.token_hex(24)}" if authenticates else None
+    authentication = {
+        "PHOENIX_ENABLE_AUTH": "true",
+        "PHOENIX_SECRET": f"a1-{secrets.token_hex(24)}",
+        "PHOENIX_ADMIN_SECRET": str(secret),
+        "PHOENIX_USE_SECURE_COOKIES": "false",
+    }
+    environment = {
+        "HOME": str(directory),
+        "PHOENIX_WORKING_DIR": str(directory),
+        "PHOENIX_HOST": "127.0.0.1",
+        "PHOENIX_PORT": str(port),
+        "PHOENIX_GRPC_PORT": str(port + 1),
+        "PHOENIX_TELEMETRY_ENABLED": "false",
+        "PHOENIX_ALLOW_EXTERNAL_RESOURCES": "false",
+        **(authentication if authenticates else {}),
+    }
+    url = f"http://127.0.0.1:{port}"
+    with running([str(PHOENIX), "serve"], log=directory / "phoenix.log", environment=environment) as program:
+        wait_until(lambda: is_well(f"{url}/healthz"), within=240, what="Phoenix", program=program)
+        yield PhoenixProcess(url=url, secret=secret)
 
 
 def query(prometheus: str, expression: str) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from monitor.core.backend import TRACELOOP
 from monitor.core.faults import FAULTS
 from monitor.core.incident import (
     Corroboration,
@@ -39,7 +40,7 @@ def a_diagnosis(
     **more: object,
 ) -> Diagnosis:
     """What the diagnosis says of a fault."""
-    entry = FAULTS[fault]
+    entry = FAULTS[fault].named(TRACELOOP.name_in)
     return replace(
         Diagnosis(
             fault=fault,

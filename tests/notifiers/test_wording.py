@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from monitor.core.backend import TRACELOOP
 from monitor.core.faults import FAULTS
 from monitor.core.incident import Losses, Reason, TimelineEntry
 from monitor.core.model import Fault, Severity
@@ -77,7 +78,7 @@ def test_a_loss_that_is_over_or_new_is_no_turn_of_the_other(before: Fault, after
     news = wording.news(
         a_notice(Reason.CHANGED, incident, at=START + 60, notified=notified_of(incident, fault=before)), PLAIN
     )
-    assert news.endswith(f"{before} fixed after 1 min; still: {FAULTS[after].title} ({after})")
+    assert news.endswith(f"{before} fixed after 1 min; still: {TRACELOOP.name_in(FAULTS[after].title)} ({after})")
 
 
 @pytest.mark.parametrize(

@@ -187,7 +187,9 @@ class House:
     def _measure(self, settings: Settings) -> None:
         self.metrics = Metrics(clock=self.clock, version="1", view=self.view)
         monitored = {
-            name: Monitored(checks=enabled_checks(target.checks), labels=target.labels)
+            name: Monitored(
+                checks=enabled_checks(target.checks), labels=target.labels, backend=target.backend.traits.service
+            )
             for name, target in settings.targets.items()
         }
         self.metrics.expect(Expected(targets=monitored, notifiers=tuple(self.daemon.notifiers)))

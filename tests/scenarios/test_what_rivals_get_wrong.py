@@ -48,7 +48,7 @@ PROVEN_ELSEWHERE: dict[str, tuple[str, str]] = {
     ),
     "a deleted message is followed by a fresh one": (
         "vllm-project/vllm-dashboard/pull/140",
-        "notifiers.slack.test_bot.test_a_deleted_root_is_followed_by_a_fresh_post",
+        "notifiers.slack.test_bot_failures.test_a_deleted_root_is_followed_by_a_fresh_post",
     ),
     # one root cause, one page
     "one cause and its consequences are one incident": (

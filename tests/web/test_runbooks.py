@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.cli.commands import NAMES
+from monitor.core.backend import TRACELOOP
 from monitor.core.faults import FAULTS
 from monitor.core.model import Fault
 from monitor.web.page import runbook_page
@@ -56,7 +57,7 @@ def test_it_has_the_six_sections_in_their_order(fault: Fault) -> None:
 @EVERY_FAULT
 def test_its_head_is_that_of_the_table_of_faults(fault: Fault) -> None:
     """Slug, title, component and severity, in the form that `explain` reads."""
-    row = FAULTS[fault]
+    row = FAULTS[fault].named(TRACELOOP.name_in)
     head = f"# `{fault.value}`: {row.title}\n\nComponent: {row.component.value}. Severity: {row.severity_text}.\n\n"
     assert runbook_text(fault).startswith(head)
 

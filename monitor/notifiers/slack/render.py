@@ -54,7 +54,7 @@ class Frame:
     pressable: bool = False  # whether presses of buttons reach this program
     consoles: Mapping[Place, str] = field(
         default_factory=dict
-    )  # where to look at a hop: a URL of TrueFoundry's, of Traceloop's
+    )  # where to look at a hop: a URL of TrueFoundry's, of the trace backend's
 
     def __post_init__(self) -> None:
         if self.mention is not None and width(self.mention) > LONGEST_MENTION:
@@ -163,9 +163,10 @@ def _foot(notice: Notice, frame: Frame, style: Style) -> tuple[str, ...]:
 
 _CONSOLES: Mapping[Component, tuple[Place, ...]] = {
     Component.GATEWAY: (Place.TRUEFOUNDRY,),
-    Component.CONFIG: (Place.TRUEFOUNDRY, Place.TRACELOOP),
+    Component.CONFIG: (Place.TRUEFOUNDRY, Place.TRACELOOP, Place.PHOENIX),
     Component.TRACELOOP: (Place.TRACELOOP,),
-    Component.EXPORT: (Place.TRACELOOP, Place.TRUEFOUNDRY),
+    Component.PHOENIX: (Place.PHOENIX,),
+    Component.EXPORT: (Place.TRACELOOP, Place.PHOENIX, Place.TRUEFOUNDRY),
 }
 """Where the next step of a fault is taken."""
 

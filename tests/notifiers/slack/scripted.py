@@ -6,16 +6,19 @@ The answers are those of https://docs.slack.dev/reference/methods/chat.postMessa
 import asyncio
 import json
 from collections.abc import Coroutine, Mapping
+from dataclasses import replace
 from typing import Any, TypeVar
 
+from monitor.core.incident import Notice
 from monitor.http import Http, InProcess
 from monitor.notifiers.slack import Destination, Pace, SlackBot, SlackWebhook
 from monitor.ports import Clock
 from monitor.redaction import Redactor
 from tests.fakes.block_kit import validate_message
 from tests.fakes.clock import FakeClock
+from tests.notifiers import notices
 from tests.notifiers.contract import REDACT
-from tests.notifiers.notices import MENTION
+from tests.notifiers.notices import KINDS, MENTION
 from tests.notifiers.receiver import Receiver, Said, html
 from tests.notifiers.slack.limits import problems, texts
 
@@ -173,3 +176,11 @@ async def waited_for(clock: FakeClock, waiting: Coroutine[Any, Any, T]) -> T:
     task = asyncio.ensure_future(waiting)
     await clock.run_until(task.done, limit=60)
     return task.result()
+
+
+async def after_opening(bot: SlackBot, kind: str) -> Notice:
+    """Deliver the opening; gives a later notice that knows its receipt."""
+    receipt = await bot.deliver(notices.opened())
+    notice = KINDS[kind]()
+    assert notice.notified is not None
+    return replace(notice, notified=replace(notice.notified, receipt=receipt))

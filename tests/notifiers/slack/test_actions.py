@@ -1,6 +1,5 @@
 """Which buttons stand under a message, and what is read out of a press."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -14,22 +13,9 @@ from monitor.notifiers.slack.actions import Action, Ignored, Press, buttons, pre
 from monitor.redaction import Redactor
 from tests.fakes.block_kit import validate_message
 from tests.notifiers import notices
+from tests.notifiers.slack.pressing import TEAM, pressed
 
-TEAM = "T0123"
 FRAME = render.Frame(redact=Redactor().redact, pressable=True)
-
-
-def pressed(action: str = "acknowledge", *, value: object = None, **more: Any) -> dict[str, Any]:
-    """What Slack sends when somebody presses a button."""
-    given = json.dumps(["prod-1", "prod", "exporter_disabled"]) if value is None else value
-    return {
-        "type": "block_actions",
-        "team": {"id": TEAM, "domain": "acme"},
-        "user": {"id": "U0123", "name": "ana", "username": "ana", "team_id": TEAM},
-        "response_url": "https://hooks.slack.com/actions/T0123/1/x",
-        "actions": [{"type": "button", "action_id": action, "value": given}],
-        **more,
-    }
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from tests.fakes.block_kit import validate_message
 from tests.notifiers import notices
 from tests.notifiers.notices import KINDS
 from tests.notifiers.slack.limits import problems
-from tests.notifiers.slack.test_render import FRAME, payload, shown
+from tests.notifiers.slack.rendered import FRAME, payload, shown
 
 CONSOLES = {
     Place.TRUEFOUNDRY: "https://acme.truefoundry.cloud/llm-gateway",

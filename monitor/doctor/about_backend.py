@@ -1,4 +1,4 @@
-"""What settles the questions about Traceloop: its routes and keys, and what the canary's trace carries when it arrives."""
+"""What settles the questions about the trace backend: its routes and keys, and what the canary's trace carries when it arrives."""
 
 import math
 
@@ -23,14 +23,14 @@ from monitor.doctor.snapshot import Answered, Snapshot
 from monitor.ports import Gone, PortError, Refused
 from monitor.settings.values import format_duration
 
-_READ = Service.TRACELOOP
-_KEY_SETTING = "traceloop.api_key"
 _SOON = 1.0
 
 
 def warehouse(seen: Snapshot) -> Result:
-    value_of(seen.window, _READ, seen, ADVICE["KEY"].format(setting=_KEY_SETTING))
-    return Result("200", status=200)
+    backend = seen.policy.backend
+    advice = ADVICE["KEY"].format(setting=f"{backend.slug}.api_key", backend=backend.name, keys=backend.keys)
+    value_of(seen.window, backend.service, seen, advice)
+    return Result("200" if seen.target.backend.api_key is not None else "no key", status=200)
 
 
 def trace_route(seen: Snapshot) -> Result:
@@ -41,7 +41,7 @@ def trace_route(seen: Snapshot) -> Result:
             instead = "; the documented read API is used instead" if isinstance(seen.window, Answered) else ""
             return Result("closed", {"instead": instead}, word=str(closed.status), status=closed.status)
         case reply:
-            value_of(reply, _READ, seen)
+            value_of(reply, seen.policy.backend.service, seen)
             return Result("open", status=200)
 
 
@@ -52,7 +52,7 @@ def ingest_key(seen: Snapshot) -> Result:
     if control.accepted:
         return Result("accepted")
     if seen.state.key_refused_at is not None and seen.state.key_refused_at >= control.sent_at:
-        return Result("401", {"setting": _KEY_SETTING}, status=UNAUTHORIZED)
+        return Result("401", {"setting": f"{seen.policy.backend.slug}.api_key"}, status=UNAUTHORIZED)
     if result is None:
         skip(seen.unfinished)
     if result.verdict is Verdict.FAIL:
@@ -98,19 +98,26 @@ _NARROWINGS = {
     Narrowing.METADATA: "a part of the metadata in `filters`",
     Narrowing.SPAN_NAME: "`span_name`",
 }
+_PARAMETERS = {
+    Narrowing.TRACE_ID: "`trace_id`",
+    Narrowing.ATTRIBUTE: "`attribute`",
+    Narrowing.SPAN_NAME: "`name`",
+}
+"""The same where each is a parameter of its own, and a part of a value is none."""
 
 
 def attribute_filter(seen: Snapshot) -> Result:
     """By which filters the documented read finds our trace: how it is read in a busy environment."""
     if not seen.narrowed:
         skip("no trace was shown")
-    asked = {each: reply for each in _NARROWINGS if (reply := seen.narrowed.get(each)) is not None}
+    called = _PARAMETERS if seen.policy.backend.by_id_documented else _NARROWINGS
+    asked = {each: reply for each in called if (reply := seen.narrowed.get(each)) is not None}
     works = [each for each, reply in asked.items() if isinstance(reply, Answered) and reply.value]
     if not works:
         return Result("none")
-    rest = ", ".join(text for each, text in _NARROWINGS.items() if each in asked and each not in works)
+    rest = ", ".join(text for each, text in called.items() if each in asked and each not in works)
     said = {
-        "by": ", ".join(_NARROWINGS[each] for each in works),
+        "by": ", ".join(called[each] for each in works),
         "but": f" It does not find it by {rest}." if rest else "",
     }
     name = "found by name alone" if works == [Narrowing.SPAN_NAME] else "found"
@@ -149,7 +156,7 @@ def other_environments(seen: Snapshot) -> Result:
     if is_refusal(error):
         setting = f"traceloop.other_environments.{slug}.api_key"
         return Result("refused", {"slugs": slugs, "error": error, "setting": setting}, word=str(error.status))
-    first = explain(error, _READ)
+    first = explain(error, seen.policy.backend.service, seen.policy.backend)
     return Result(
         "cannot be told", {"slugs": slugs, "summary": first.summary, "advice": first.advice}, word=first.answer
     )

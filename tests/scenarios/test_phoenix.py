@@ -1,0 +1,109 @@
+"""The whole daemon before Phoenix: what is broken is named as before Traceloop, nobody says Traceloop, and no placeholder is left."""
+
+import json
+import re
+from dataclasses import replace
+
+import pytest
+
+from monitor.core.backend import PHOENIX
+from monitor.core.model import CheckName, Component, Fault, Severity, Verdict
+from monitor.daemon.status import describe_target
+from monitor.sandbox import StoreKind, Variant
+from tests.sampling import sample
+from tests.scenarios.house import MINUTE, OPERATED, House, house
+from tests.scenarios.test_faults import TABLE, Row
+
+UNSEEN = {Fault.WRONG_ENVIRONMENT, Fault.TRACE_MISLABELLED}
+"""What Phoenix does not show."""
+
+ROWS = [row for row in TABLE if row.fault not in UNSEEN]
+ROWS += [  # a key is refused although the manifest does not show it; what is accepted and never shown
+    replace(next(row for row in TABLE if row.fault is Fault.KEY_REJECTED), words={"header_values": "masked"}),
+]
+_LEFT = re.compile(r"\{(backend|status|owner|section)\}")
+
+
+def everything_said(home: House) -> str:
+    """What people and programs get to read: Slack, the status object, the metrics."""
+    policy = home.daemon.policies[home.state.target]
+    status = json.dumps(describe_target(home.state, policy, home.clock.now(), live=True), ensure_ascii=False)
+    page, _ = home.metrics.render("", home.view())
+    said = "\n".join([*(message.text for message in home.messages), status, page.decode()])
+    return said.replace("//traceloop", "//host")  # the sandbox's host is called so whoever stands there
+
+
+@pytest.mark.parametrize("kind", [StoreKind.PHOENIX, StoreKind.OPEN_PHOENIX])
+async def test_a_healthy_target_passes_and_says_what_is_not_judged(kind: StoreKind) -> None:
+    """With authentication and without: every check passes, and what Phoenix does not show is no fault."""
+    async with house(backend=kind) as home:
+        await home.settle_in()
+        await home.advance(12 * MINUTE)
+        verdicts = {name: state.result for name, state in home.state.check_states.items()}
+        assert {name: result and result.verdict for name, result in verdicts.items()} == dict.fromkeys(
+            CheckName, Verdict.PASS
+        )
+        arrival = verdicts[CheckName.ARRIVAL]
+        assert arrival is not None
+        assert arrival.evidence["not_shown"] == ", ".join(PHOENIX.cannot_tell)
+        said = everything_said(home)
+        assert 'service="phoenix"' in said
+        assert "traceloop" not in said.lower()
+        assert _LEFT.search(said) is None
+
+
+@pytest.mark.parametrize("row", sample(ROWS, every=4), ids=lambda row: row.breaks)
+async def test_a_fault_is_named_as_before_traceloop(row: Row) -> None:
+    """By the same name, as bad, within the same time; and it resolves."""
+    async with house(Variant().vary(row.words), backend=StoreKind.PHOENIX, content=row.content, **OPERATED) as home:
+        await home.settle_in()
+        await home.break_(row.breaks)
+        await home.until(lambda: home.incident is not None and home.incident.diagnosis.fault is row.fault, row.notified)
+        await home.advance(0)
+        assert home.incident is not None
+        diagnosis = home.incident.diagnosis
+        component = Component.PHOENIX if row.component is Component.TRACELOOP else row.component
+        assert (diagnosis.severity, diagnosis.component) == (row.severity, component)
+        said = everything_said(home)
+        assert "traceloop" not in said.lower()
+        assert _LEFT.search(said) is None
+        assert diagnosis.hops[-1].label == "Phoenix"
+        await home.fix()
+        await home.until_resolved(row.resolved)
+        await home.advance(0)
+        assert "resolved" in home.roots[-1].text.partition("\n")[0]
+
+
+@pytest.mark.parametrize("breaks", ["wrong_environment", "trace_mislabelled"])
+async def test_what_phoenix_does_not_show_is_no_fault(breaks: str) -> None:
+    """Another key leads to the same project, and the service's name is dropped: traces arrive, so nothing is said."""
+    async with house(Variant().vary({"header_values": "masked"}), backend=StoreKind.PHOENIX) as home:
+        await home.settle_in()
+        await home.break_(breaks)
+        await home.advance(20 * MINUTE)
+        assert home.incident is None
+
+
+async def test_another_key_that_is_shown_is_a_warning() -> None:
+    """It may be as good as ours; the traces say that it is."""
+    async with house(backend=StoreKind.PHOENIX) as home:
+        await home.settle_in()
+        await home.break_("wrong_environment")
+        await home.advance(12 * MINUTE)
+        assert home.incident is not None
+        diagnosis = home.incident.diagnosis
+        assert (diagnosis.fault, diagnosis.severity) == (Fault.CONFIG_DRIFT, Severity.WARNING)
+        assert diagnosis.title == "The exporter uses a different Phoenix key than the monitor"
+        assert home.calls == []
+
+
+async def test_another_project_is_a_drift_that_names_the_setting() -> None:
+    """Where the exporter names another project than the monitor reads, traces are looked for in vain."""
+    async with house(backend=StoreKind.OPEN_PHOENIX, targets={"demo": {"phoenix": {"project": "unheard-of"}}}) as home:
+        await home.advance(12 * MINUTE)
+        assert home.incident is not None
+        diagnosis = home.incident.diagnosis
+        assert (diagnosis.fault, diagnosis.severity, diagnosis.also) == (Fault.CONFIG_DRIFT, Severity.CRITICAL, ())
+        assert diagnosis.advice.startswith(
+            "Set Headers → X-Project-Name to the project in `phoenix.project`, in AI Gateway"
+        )
