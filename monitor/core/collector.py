@@ -19,6 +19,7 @@ from monitor.core.state import Policy, TargetState
 
 _OK, _BROKEN, _UNKNOWN = HopState.OK, HopState.BROKEN, HopState.UNKNOWN
 _LOST = LOSSES | LATE | {Fault.VOLUME_LOSS}
+_MAY_REFUSE: Says = (_UNKNOWN, "may refuse a test span")
 _MAY_LOSE: Says = (_UNKNOWN, "may lose the traces")
 
 
@@ -30,7 +31,8 @@ def through_collector(
         return hops
     *before, export, backend = hops
     lost = diagnosis is not None and diagnosis.waiting is None and may_be_the_backend(diagnosis)
-    says = _says(export, known_flow(state, now), lost=lost)
+    passed = policy.test_span_by_collector and backend.state is _OK  # what it shows is the test span, or the traces
+    says = _says(export, known_flow(state, now), lost=lost, passed=passed)
     collector = Hop(place=Place.COLLECTOR, state=says[0], text=says[1])
     # What is lost behind a hop that answers may be lost by either of two; what is switched off, or set wrong, is the export's own.
     if diagnosis is not None and diagnosis.fault in _LOST and export.state is _BROKEN:
@@ -39,6 +41,9 @@ def through_collector(
         elif collector.state is _UNKNOWN and says[1] != _NOTHING_COMES:
             export = replace(export, state=_MAY_LOSE[0], text=_MAY_LOSE[1])
             collector = replace(collector, text=_MAY_LOSE[1]) if says == CANNOT_TELL else collector
+    if policy.test_span_by_collector and backend.state is _BROKEN and collector.state is not _OK:
+        backend = replace(backend, state=_MAY_REFUSE[0], text=_MAY_REFUSE[1])
+        collector = replace(collector, text=_MAY_REFUSE[1]) if says == CANNOT_TELL else collector
     return (*before, export, collector, backend)
 
 
@@ -50,10 +55,15 @@ def known_flow(state: TargetState, now: Instant) -> CollectorFlow | None:
 _NOTHING_COMES = "receives no spans"
 
 
-def _says(export: Hop, flow: CollectorFlow | None, *, lost: bool) -> Says:
-    """What is said of the Collector. `lost`: traces are lost or late, or the backend does not take them."""
+def _says(export: Hop, flow: CollectorFlow | None, *, lost: bool, passed: bool) -> Says:
+    """What is said of the Collector.
+
+    `lost`: traces are lost or late, or the backend refuses; `passed`: a test span has come through.
+    """
     if export.state is _OK:
         return _OK, "passes the traces on"
+    if passed:
+        return _OK, "passes a test span on"
     if flow is None:
         return (_UNKNOWN, export.text) if export.text == "not checked yet" else CANNOT_TELL
     fails = (text for applies, text in _failures(flow) if applies)

@@ -169,6 +169,7 @@ class Policy:
     pipeline_counters: Cadence | None = None
     collector_counters: Cadence | None = None
     collector: bool = False  # whether a Collector stands between the export and the trace backend
+    test_span_by_collector: bool = False  # whether the test span goes through it, too
     volume: VolumePolicy | None = None
     labels: Labels = Labels(service_name="tfy-llm-gateway")
     backend: BackendTraits = TRACELOOP
@@ -180,6 +181,11 @@ class Policy:
     environment: str | None = None  # the slug of the key's own environment; None: the backend has none
     account: str = ""  # fingerprint of the tokens that send canaries and ask for them: the own store shows each its own
     profile: Profile = Profile()
+
+    @property
+    def endpoint(self) -> BackendTraits:
+        """What takes the test span: the trace backend, or a Collector before it."""
+        return self.backend.behind_collector if self.test_span_by_collector else self.backend
 
     def enabled(self, check: CheckName) -> bool:
         """Whether a check runs at all."""

@@ -11,7 +11,8 @@ from monitor.core.incident import Hop, HopState, Place
 from monitor.core.inputs import CountersRead
 from monitor.core.path import hops
 from monitor.core.pipeline_counters import CountedBy, SpanCounters
-from tests.core.build import POLICY, F, Story
+from monitor.core.refine import confirmed_faults
+from tests.core.build import CONTROL, GATEWAY, POLICY, F, Story
 from tests.core.test_path import healthy, ingest_failing, lossy, overdue, signs, switched_off
 
 BEHIND = replace(POLICY, collector=True)
@@ -98,3 +99,65 @@ def test_old_counters_say_nothing() -> None:
     later = through_collector(found[:3] + found[4:], story.state, diagnosis, BEHIND, story.now + 4 * 3600)
     assert next(hop.state for hop in later if hop.place is Place.COLLECTOR) is HopState.UNKNOWN
     assert F.TRACE_MISSING in story.confirmed
+
+
+# --- where the test span goes through it -----------------------------------------------------------------------------
+
+
+def through(story: Story, **counts: Any) -> tuple[Hop, ...]:
+    """The hops where `expected.endpoint` is the Collector."""
+    story.policy = replace(story.policy, test_span_by_collector=True)
+    return path(story, **counts)
+
+
+def test_a_test_span_that_is_shown_has_passed_it() -> None:
+    """Then what is lost was lost before it; its counters are those of all traffic, and say less."""
+    found = through(lossy(origin=True, control=True), **ACCEPTED, dropped={"filter": 9})
+    assert (signs(found), text(found)) == ("++x++", "passes a test span on")
+
+
+@pytest.mark.parametrize(
+    ("counts", "states", "said"),
+    [
+        ({}, "++???", "may refuse a test span"),
+        ({"refused": {"otlp": 9}}, "++?x?", "refuses all spans"),
+        ({**ACCEPTED, "failed": {"a": 9}, "sent": {"b": 9}}, "++???", "does not deliver some spans"),
+        ({**ACCEPTED, "sent": {"a": 9}}, "++?+x", "delivers what it receives"),
+    ],
+)
+def test_who_refuses_a_test_span_may_be_either(counts: dict[str, Any], states: str, said: str) -> None:
+    """The Collector, or the backend behind it."""
+    found = through(ingest_failing(), **counts)
+    assert (signs(found), text(found)) == (states, said)
+
+
+def test_the_backend_is_not_accused_of_what_the_collector_may_have_answered() -> None:
+    """In the title, in the reasons and in the next step; without a Collector before it, it is."""
+    story = Story(replace(POLICY, collector=True, test_span_by_collector=True)).proven()
+    story.passes(GATEWAY).config()
+    for _ in range(2):
+        story.fails(CONTROL, F.INGEST_FAILING).wait(60)
+    diagnosis = diagnose(story.state, story.policy, story.now)
+    assert diagnosis is not None
+    assert diagnosis.title == "The Collector or Traceloop does not accept traces"
+    assert diagnosis.advice.startswith("Check the Collector's log, and https://status.traceloop.com")
+    seen = diagnose(story.state, replace(story.policy, test_span_by_collector=False), story.now)
+    assert seen is not None
+    assert seen.title == "Traceloop does not accept traces"
+
+
+@pytest.mark.parametrize(
+    ("control", "said"),
+    [
+        (True, "The Collector and Traceloop are healthy: a test span that was sent later has passed both"),
+        (False, "Traceloop does not show a test span either, which was sent to the Collector"),
+    ],
+)
+def test_a_loss_says_which_way_the_test_span_went(control: bool, said: str) -> None:
+    """It was not sent to the backend directly."""
+    story = lossy(origin=True, control=control)
+    policy = replace(story.policy, collector=True, test_span_by_collector=True)
+    losses = [
+        one for one in confirmed_faults(story.state, policy, story.now) if one.active.suspicion.fault is F.TRACE_MISSING
+    ]
+    assert [said in one.because for one in losses] == [True]
