@@ -203,7 +203,7 @@ class Gateway(Protocol):
 
 
 class SpanMetrics(Protocol):
-    """The gateway's own counters of its spans, where it shows them."""
+    """The own counters of spans of the gateway or the Collector, where they are shown."""
 
     async def read(self, *, timeout: Seconds) -> SpanCounters:
         """Read them. Raises any PortError; Garbled also where they are not among what is shown."""

@@ -1,7 +1,7 @@
 """What is looked at beside the checks: evidence that explains, without a verdict, and that by itself opens nothing.
 
 TrueFoundry's own store (does it have the trace?), the gateway's other configurations (logging, global settings, data routing), and
-the gateway's own counters of the spans that it exports.
+the own counters of spans of the gateway and of a Collector behind it.
 """
 
 from dataclasses import dataclass, field
@@ -11,7 +11,14 @@ from monitor.core.gateway_policies import GatewayPolicy, GatewayPolicyKind, like
 from monitor.core.hints import known_caller, known_gateway_policy
 from monitor.core.inputs import CountersRead, GatewayPoliciesRead, OriginLooked
 from monitor.core.model import CheckName, Instant, Seconds
-from monitor.core.pace import counters_are_due, gateway_policies_are_due, origin_is_due
+from monitor.core.pace import (
+    collector_counters_are_due,
+    counters_are_due,
+    gateway_policies_are_due,
+    origin_is_due,
+)
+from monitor.core.pipeline_counters import CountedBy
+from monitor.core.state import Policy, TargetState
 from monitor.ports import Clock, ControlPlane, Garbled, PortError, Refused, SpanMetrics, TargetStore, Unreachable
 
 _ORIGIN_TIMEOUT: Seconds = 30.0
@@ -131,19 +138,24 @@ class GatewayPoliciesLook:
 
 @dataclass(frozen=True, slots=True, repr=False, eq=False)
 class CountersLook:
-    """Reads the gateway's counters of its spans: two readings show whether it gets them to TrueFoundry's collector."""
+    """Reads the own counters of spans of the gateway or the Collector: two readings show what becomes of them there."""
 
     serves = frozenset({CheckName.CANARY})
-    is_due = staticmethod(counters_are_due)
 
     metrics: SpanMetrics
     clock: Clock
+    of: CountedBy = CountedBy.GATEWAY
+
+    def is_due(self, state: TargetState, policy: Policy, now: Instant) -> bool:
+        """Whether it is time."""
+        due = counters_are_due if self.of is CountedBy.GATEWAY else collector_counters_are_due
+        return due(state, policy, now)
 
     async def look(self, target_store: TargetStore) -> None:
         """Read once; what cannot be read is said where somebody asks why, and nowhere else."""
         try:
             counters = await self.metrics.read(timeout=_COUNTERS_TIMEOUT)
         except PortError as error:
-            await target_store.apply(CountersRead(at=self.clock.now(), problem=str(error)))
+            await target_store.apply(CountersRead(at=self.clock.now(), problem=str(error), of=self.of))
         else:
-            await target_store.apply(CountersRead(at=self.clock.now(), counters=counters))
+            await target_store.apply(CountersRead(at=self.clock.now(), counters=counters, of=self.of))

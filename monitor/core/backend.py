@@ -4,7 +4,7 @@ A backend declares this in one value; nothing else asks which of them it is. Wha
 it is never a fault. Sentences name the backend by the placeholders below, which `BackendTraits.name_in` fills.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from monitor.core.faults import Component
 from monitor.core.model import Service
@@ -68,10 +68,17 @@ class BackendTraits:
         resource = () if self.keeps_resource else ("service name", "resource attributes")
         return (*resource, *(() if self.has_environments else ("environment",)))
 
+    @property
+    def behind_collector(self) -> "BackendTraits":
+        """What an answer of a Collector before it is said of: which of the two it was is not known."""
+        return replace(self, name=f"the Collector or {self.name}", status=f"the Collector's log, and {self.status}")
+
     def name_in(self, text: str) -> str:
         """A sentence with the names in their places."""
         if "{" not in text:
             return text
+        if text.startswith(BACKEND):
+            text = f"{self.name[0].upper()}{self.name[1:]}{text.removeprefix(BACKEND)}"
         for place, name in ((BACKEND, self.name), (STATUS, self.status), (OWNER, self.owner), (SECTION, self.slug)):
             text = text.replace(place, name)
         return text

@@ -3,15 +3,15 @@
 Pure: the daemon's workers and the simulation deliver by it, each with its own clock.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
-from monitor.core.incident import NEVER, Incident, Notice, Notified, Reason
-from monitor.core.model import Instant, Seconds
+from monitor.core.corroboration import Targets, corroborations, has_mentioned
+from monitor.core.incident import NEVER, Corroboration, Incident, Notice, Notified, Reason
+from monitor.core.model import Instant, Seconds, TargetName
 from monitor.core.notify import due, knows_of, muted_until, record, wakes_at
 from monitor.core.silence import Silence
-from monitor.core.state import Policy, TargetState
 
 FIRST_WAIT: Seconds = 1.0
 LONGEST_WAIT: Seconds = 15.0
@@ -19,29 +19,40 @@ AFTER_PERMANENT: Seconds = 300.0
 LOOK_ANYWAY: Seconds = 60.0
 _HISTORY_AFTER: Seconds = 4 * 3600.0  # a notifier that is new is not notified of what was long over when it began
 
-Targets = Collection[tuple[TargetState, Policy]]
-
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """A notifier must be notified of an incident."""
+    """A notifier must be notified of an incident.
+
+    `together`: other targets behind the same backend are affected too; `mentioned`: for one of them the same people were mentioned.
+    """
 
     incident: Incident
     notified: Notified | None
     reason: Reason
     silenced_until: Instant | None
+    together: Corroboration | None = None
+    mentioned: bool = False
 
 
-def everything_due(targets: Targets, notifier: str, silences: tuple[Silence, ...], now: Instant) -> list[Due]:
-    """What a notifier must be notified of now."""
+def everything_due(
+    targets: Targets,
+    notifier: str,
+    silences: tuple[Silence, ...],
+    now: Instant,
+    mention_key: Callable[[TargetName], str] = str,
+) -> list[Due]:
+    """What a notifier must be notified of now; what shares a `mention_key` mentions the same people."""
     found: list[Due] = []
+    affected = corroborations(targets)
     for state, policy in targets:
         for incident in state.incidents:
             notified = incident.notified.get(notifier)
-            muted = muted_until(incident, notified, silences, now)
-            reason = due(incident, notified, silenced_until=muted, policy=policy, now=now)
+            muted, together = muted_until(incident, notified, silences, now), affected.get(incident.id)
+            reason = due(incident, notified, silenced_until=muted, policy=policy, now=now, together=together)
             if reason is not None:
-                found.append(Due(incident, notified, reason, muted))
+                mentioned = has_mentioned(incident, together, targets, notifier, mention_key, now)
+                found.append(Due(incident, notified, reason, muted, together, mentioned))
     return found
 
 
@@ -105,11 +116,11 @@ class Retries:
     left_alone_until: Seconds = NEVER
 
     def next(self, waiting: Iterable[Due], now: Seconds) -> Due | None:
-        """What is to be tried now: what failed least often, of that the oldest."""
+        """What is to be tried now: what failed least often, of that news before edits, of those the oldest."""
 
-        def order(one: Due) -> tuple[int, Instant]:
+        def order(one: Due) -> tuple[int, bool, Instant]:
             failure = self.failures.get(one.incident.id)
-            return (failure.count if failure is not None else 0, one.incident.opened_at)
+            return (failure.count if failure is not None else 0, one.reason is Reason.EDITED, one.incident.opened_at)
 
         postponed = {incident for incident, failure in self.failures.items() if now < failure.retry_at}
         return min((one for one in waiting if one.incident.id not in postponed), key=order, default=None)

@@ -7,6 +7,7 @@ fault, ties by the order of the table of faults: the most upstream first. The op
 from dataclasses import replace
 
 from monitor.core.canary import Outcome
+from monitor.core.collector import through_collector
 from monitor.core.faults import FAULTS, LOSSES, LOST, NOT_EXPORTED_FROM, ORDER
 from monitor.core.incident import Diagnosis
 from monitor.core.model import CheckName, Fault, Instant, UnknownReason
@@ -21,7 +22,10 @@ from monitor.core.text import capitalised
 def diagnose(state: TargetState, policy: Policy, now: Instant) -> Diagnosis | None:
     """The diagnosis of a target; None when nothing to notify of is confirmed and no fixed cause waits for its proof."""
     diagnosis = _name(state, policy, now)
-    return replace(diagnosis, hops=hops(state, diagnosis, backend=policy.backend)) if diagnosis is not None else None
+    if diagnosis is None:
+        return None
+    found = hops(state, diagnosis, backend=policy.backend)
+    return replace(diagnosis, hops=through_collector(found, state, diagnosis, policy, now))
 
 
 def _name(state: TargetState, policy: Policy, now: Instant) -> Diagnosis | None:

@@ -30,7 +30,7 @@ from monitor.core.model import (
     passing,
 )
 from monitor.core.pace import spend, use
-from monitor.core.pipeline_counters import add_reading
+from monitor.core.pipeline_counters import CountedBy, add_reading
 from monitor.core.present import LONGEST_BACKOFF, bring_to_present
 from monitor.core.state import Backoff, Outage, Policy, TargetState
 from monitor.core.suspicions import control_not_shown
@@ -85,10 +85,13 @@ def _take(  # noqa: C901, PLR0912 - one line per kind of input
             fresh = {seen.kind: KnownGatewayPolicy(seen=seen, at=given.at) for seen in given.seen}
             return replace(state, gateway_policies={**kept, **fresh}, gateway_policies_read_at=given.at)
         case inputs.CountersRead():
-            known = state.pipeline_counters
+            collectors = given.of is CountedBy.COLLECTOR
+            known = state.collector_counters if collectors else state.pipeline_counters
             read = (
                 replace(known, problem=given.problem) if given.counters is None else add_reading(known, given.counters)
             )
+            if collectors:
+                return replace(state, collector_counters=read, collector_read_at=given.at)
             return replace(state, pipeline_counters=read, counters_read_at=given.at)
         case inputs.ElsewhereLooked():
             return trace_looks.look_elsewhere(state, given)

@@ -1,8 +1,8 @@
 """Hints: what was seen beside the checks, as sentences. They explain a confirmed fault, and open, name or close nothing.
 
-They come from the gateway's logging configuration, its global settings, its data routing, the exporter's filters and the gateway's
-own counters of spans. A policy that could make traces vanish is a hint only once traces have vanished; what it does to other
-traffic than the canary's is a caveat: something that a healthy canary does not prove.
+They come from the gateway's logging configuration, its global settings, its data routing, the exporter's filters, and the own
+counters of spans of the gateway and the Collector. A policy that could make traces vanish is a hint only once traces have vanished;
+what it does to other traffic than the canary's is a caveat: something that a healthy canary does not prove.
 
 Whether a request that is not logged leaves no trace at all, or one without content, is not documented unambiguously
 (https://www.truefoundry.com/docs/ai-gateway/logging-config; truefoundry-sdk, `types/logging_mode_never.py`): both are said.
@@ -14,7 +14,7 @@ from monitor.core.drift import Filter, admits
 from monitor.core.gateway_policies import Caller, GatewayPolicy, GatewayPolicyKind, GatewayRule, LoggingMode, concerns
 from monitor.core.model import Fault, Instant, Seconds
 from monitor.core.outcomes import lost, newest_arrived
-from monitor.core.pipeline_counters import PipelineCounters, loses_spans, say_counters
+from monitor.core.pipeline_counters import CountedBy, PipelineCounters, loses_spans, say_counters
 from monitor.core.state import Policy, TargetState
 from monitor.core.text import changed_text, code
 
@@ -33,13 +33,18 @@ def hints(state: TargetState, policy: Policy, now: Instant) -> Mapping[Fault, tu
     filters = _why_not_exported(state, policy)
     routing = _where_routed(state, policy, now)
     counters = say_counters(known_counters(state, now))
+    collector = say_counters(known_counters(state, now, CountedBy.COLLECTOR), CountedBy.COLLECTOR)
     # Where TrueFoundry's own store has a lost trace, the request was logged.
     made = bool(logging) and any(lost(canary) and canary.origin for canary in state.canaries)
     return {
         Fault.TRACE_NOT_CREATED: (*logging, *routing, *counters),
-        Fault.TRACE_MISSING: (*(() if made else logging), *filters, *routing, *counters),
-        Fault.EXPORT_FAILING: (*filters, *counters),
-        Fault.TRACE_INCOMPLETE: (*filters, *counters),
+        Fault.TRACE_MISSING: (*(() if made else logging), *filters, *routing, *counters, *collector),
+        Fault.EXPORT_FAILING: (*filters, *counters, *collector),
+        Fault.TRACE_INCOMPLETE: (*filters, *counters, *collector),
+        Fault.TRACE_LATE: collector,
+        Fault.VOLUME_LOSS: collector,
+        Fault.INGEST_FAILING: collector,
+        Fault.KEY_REJECTED: collector,
         Fault.CONTENT_MISSING: logging,
     }
 
@@ -66,10 +71,17 @@ def caveats(state: TargetState, policy: Policy, now: Instant) -> tuple[str, ...]
 # --- what is known ---------------------------------------------------------------------------------------------------
 
 
-def known_counters(state: TargetState, now: Instant) -> PipelineCounters:
-    """The gateway's own counters, if they were read recently."""
-    looked_at = state.counters_read_at
-    return state.pipeline_counters if looked_at is not None and now - looked_at <= BELIEVED_FOR else PipelineCounters()
+def known_counters(state: TargetState, now: Instant, by: CountedBy = CountedBy.GATEWAY) -> PipelineCounters:
+    """The own counters of the gateway or the Collector, if they were read recently, whichever of the two pages shows them."""
+    pages = (
+        (CountedBy.COLLECTOR, state.collector_counters, state.collector_read_at),
+        (CountedBy.GATEWAY, state.pipeline_counters, state.counters_read_at),
+    )
+    for page, counters, looked_at in pages:
+        shows = counters.readings[-1].by if counters.readings else page
+        if shows is by and looked_at is not None and now - looked_at <= BELIEVED_FOR:
+            return counters
+    return PipelineCounters()
 
 
 def known_caller(state: TargetState, policy: Policy) -> Caller | None:

@@ -29,15 +29,19 @@ class Place(StrEnum):
     GATEWAY = "gateway"
     TRUEFOUNDRY = "truefoundry"
     EXPORT = "export"
+    COLLECTOR = "collector"  # only where the target names it
     TRACELOOP = "traceloop"
     PHOENIX = "phoenix"  # instead, where that is the backend
 
     @property
     def label(self) -> str:
         """The name that people read."""
-        return {"truefoundry": "TrueFoundry", "traceloop": "Traceloop", "phoenix": "Phoenix"}.get(
-            self.value, self.value
-        )
+        return {
+            "truefoundry": "TrueFoundry",
+            "collector": "Collector",
+            "traceloop": "Traceloop",
+            "phoenix": "Phoenix",
+        }.get(self.value, self.value)
 
 
 class HopState(StrEnum):
@@ -300,11 +304,29 @@ def _is_owed(incident: Incident) -> bool:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Corroboration:
+    """Targets behind one trace backend that are affected together: which, the first of them first, of how many.
+
+    `since`: when the newest of them joined.
+    """
+
+    backend: str
+    targets: tuple[TargetName, ...]
+    of: int
+    since: Instant
+
+    def __str__(self) -> str:
+        """Example: 3 of 4 targets behind this Traceloop are affected."""
+        return f"{len(self.targets)} of {self.of} targets behind this {self.backend} are affected"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Notice:
     """What one notifier is to say now; rendering it needs nothing else.
 
     `notified` is what this notifier knows (None: nothing), also for "X fixed, still: Y". `mention` calls the on-call, `broadcast`
-    shows a thread's reply in the channel. `labels` are the target's.
+    shows a thread's reply in the channel. `labels` are the target's. `together`: others behind the same backend are affected
+    too.
     """
 
     reason: Reason
@@ -315,3 +337,4 @@ class Notice:
     broadcast: bool = False
     silenced_until: Instant | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
+    together: Corroboration | None = None

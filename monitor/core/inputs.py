@@ -12,7 +12,7 @@ from monitor.core.config_memory import ConfigSeen
 from monitor.core.gateway_policies import DEFAULT_DESTINATION, Caller, GatewayPolicy, GatewayPolicyKind
 from monitor.core.incident import Notified
 from monitor.core.model import CheckName, CheckResult, Instant, Seconds, TraceId
-from monitor.core.pipeline_counters import SpanCounters
+from monitor.core.pipeline_counters import CountedBy, SpanCounters
 from monitor.core.trace import Narrowing, Route, TraceSeen
 
 
@@ -153,12 +153,16 @@ class GatewayPoliciesRead:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CountersRead:
-    """The gateway's own counters of spans were read; `problem` says why not, for people."""
+    """The own counters of spans of the gateway or the Collector were read; `problem` says why not, for people.
+
+    `of` is whose page was asked; it may show the counters of the other (`counters.by`).
+    """
 
     STORED_AS: ClassVar = "counters_read"
     at: Instant
     counters: SpanCounters | None = None
     problem: str = ""
+    of: CountedBy = CountedBy.GATEWAY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -71,6 +71,7 @@ class Service(StrEnum):
 
     CONTROL_PLANE = "control_plane"
     GATEWAY = "gateway"
+    COLLECTOR = "collector"
     TRACELOOP = "traceloop"
     PHOENIX = "phoenix"
     OTLP = "otlp"

@@ -7,19 +7,28 @@ delivered when it answers again, as it is then.
 from collections.abc import Collection
 from dataclasses import replace
 
-from monitor.core.incident import Diagnosis, Incident, Notice, Notified, PossiblyDelivered, Reason
+from monitor.core.incident import Corroboration, Diagnosis, Incident, Notice, Notified, PossiblyDelivered, Reason
 from monitor.core.model import CheckName, Instant, Seconds, Severity
 from monitor.core.silence import Silence, silenced_throughout, silenced_until
 from monitor.core.state import Policy, TargetState
 
 _UNKNOWN = "?"  # what a message shows after an attempt to edit it
+_TOGETHER = "|together:"  # of what a message shows, the last part
+_STILL_GROWING: Seconds = 60.0
+"""So long after the newest target joined, the number of those that are affected is no reason to edit a message: it grows on."""
 
 MENTION_AT_MOST_EVERY: Seconds = 60.0
 """Per channel and mention; within it a message is posted at once without."""
 
 
 def due(
-    incident: Incident, notified: Notified | None, *, silenced_until: Instant | None, policy: Policy, now: Instant
+    incident: Incident,
+    notified: Notified | None,
+    *,
+    silenced_until: Instant | None,
+    policy: Policy,
+    now: Instant,
+    together: Corroboration | None = None,
 ) -> Reason | None:
     """Why this notifier must be notified of this incident now; None if it knows everything."""
     if not incident.open:
@@ -27,7 +36,7 @@ def due(
     if silenced_until is not None:
         if notified is None or notified.closed:  # one that comes back under a silence is not news either
             return None
-        return Reason.EDITED if notified.shown != shown(incident, silenced_until) else None
+        return Reason.EDITED if _shows_otherwise(notified, incident, silenced_until, together, now) else None
     # Also when a silence is over, or the name is no longer silenced, or it may have been notified that all is over.
     if (
         notified is None
@@ -41,7 +50,20 @@ def due(
     timed = next((reason for reason, at in _timed(incident, notified, policy).items() if now >= at), None)
     if timed is not None:
         return timed
-    return Reason.EDITED if notified.shown != shown(incident, None) else None
+    return Reason.EDITED if _shows_otherwise(notified, incident, None, together, now) else None
+
+
+def _shows_otherwise(
+    notified: Notified,
+    incident: Incident,
+    silenced_until: Instant | None,
+    together: Corroboration | None,
+    now: Instant,
+) -> bool:
+    """Whether an edited message would show something else; how many are affected alone counts once no more of them join."""
+    if together is not None and now - together.since < _STILL_GROWING:
+        return notified.shown.partition(_TOGETHER)[0] != shown(incident, silenced_until)
+    return notified.shown != shown(incident, silenced_until, together)
 
 
 def _due_closed(incident: Incident, notified: Notified | None, *, silenced: bool) -> Reason | None:
@@ -124,7 +146,7 @@ def _timed(incident: Incident, notified: Notified, policy: Policy) -> dict[Reaso
     return due_at
 
 
-def shown(incident: Incident, silenced_until: Instant | None) -> str:
+def shown(incident: Incident, silenced_until: Instant | None, together: Corroboration | None = None) -> str:
     """The state of an incident that an edited message shows: when this changes, the message must."""
     diagnosis = incident.diagnosis
     if incident.recounted:
@@ -142,7 +164,8 @@ def shown(incident: Incident, silenced_until: Instant | None) -> str:
         f"silenced:{silenced_until:.0f}" if silenced_until is not None and silenced_until != float("inf") else "",
         "silenced" if silenced_until is not None else "",
     )
-    return "|".join(parts)
+    state = "|".join(parts)
+    return state if together is None else f"{state}{_TOGETHER}{','.join(together.targets)}/{together.of}"
 
 
 def trusted(state: TargetState, policy: Policy) -> bool:
@@ -161,6 +184,7 @@ def compose(
     may_mention: bool,
     labels: dict[str, str],
     now: Instant,
+    together: Corroboration | None = None,
 ) -> Notice:
     """The notice for a reason: who is called, and what is shown in the channel."""
     critical = incident.diagnosis.severity is Severity.CRITICAL
@@ -180,6 +204,7 @@ def compose(
         or (reason is Reason.RESOLVED and was_critical),
         silenced_until=silenced_until,
         labels=labels,
+        together=together,
     )
 
 
@@ -205,7 +230,7 @@ def refused(notified: Notified) -> Notified:
 def record(notice: Notice, receipt: dict[str, str]) -> Notified:
     """What the notifier knows after a notice was delivered."""
     incident, before = notice.incident, notice.notified
-    present = shown(incident, notice.silenced_until)
+    present = shown(incident, notice.silenced_until, notice.together)
     if notice.reason is Reason.EDITED and before is not None:
         return _after_edit(notice, before, receipt, present)
     critical = incident.diagnosis.severity is Severity.CRITICAL

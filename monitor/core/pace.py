@@ -183,6 +183,11 @@ def counters_are_due(state: TargetState, policy: Policy, now: Instant) -> bool:
     return _is_due(policy.pipeline_counters, state.counters_read_at, state, policy, now)
 
 
+def collector_counters_are_due(state: TargetState, policy: Policy, now: Instant) -> bool:
+    """Whether the Collector's own counters should be read: as often as the gateway's."""
+    return _is_due(policy.collector_counters, state.collector_read_at, state, policy, now)
+
+
 def _is_due(
     cadence: Cadence | None, looked_at: Instant | None, state: TargetState, policy: Policy, now: Instant
 ) -> bool:

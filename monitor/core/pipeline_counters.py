@@ -1,14 +1,19 @@
-"""The gateway's own counters of spans on their way to TrueFoundry's collector: evidence, never a verdict.
+"""The own counters of spans of the gateway and of an OpenTelemetry Collector behind it: evidence, never a verdict.
 
 Counters and their reasons: https://github.com/truefoundry/infra-charts, `charts/tfy-grafana/dashboards/llm-gateway-metrics.json`.
-They say nothing of the way from the collector to the trace backend. A counter says something only beside an earlier one of the same
+They say nothing of the way from TrueFoundry's collector to the trace backend. What an OpenTelemetry Collector counts there:
+https://opentelemetry.io/docs/collector/internal-telemetry/. It counts all traffic, so it may explain a loss and never proves one.
+
+A counter says something only beside an earlier one of the same
 process; one that has gone back was begun anew (https://prometheus.io/docs/concepts/metric_types/#counter).
 """
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from itertools import pairwise
+from types import MappingProxyType
 
 from monitor.core.model import ForeignInstant, Instant, Seconds
 from monitor.core.text import count_text, moment_text
@@ -19,15 +24,31 @@ REMEMBERED = 12
 WINDOW: Seconds = 900.0
 """How far back a comparison goes where there are readings; else as far as the last one."""
 
-_SAYS = "the gateway's own metrics"
+
+class CountedBy(StrEnum):
+    """Whose counters they are."""
+
+    GATEWAY = "gateway"
+    COLLECTOR = "collector"
+
+
+_SAYS: Mapping[CountedBy, str] = MappingProxyType(
+    {
+        CountedBy.GATEWAY: "the gateway's own metrics",
+        CountedBy.COLLECTOR: "the Collector's own metrics",
+    }
+)
 _SWITCHED_OFF = "should_trace_false"
+_ABOUT_A_SECOND: Seconds = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpanCounters:
     """One reading: requests and spans since the process began, all tenants together. `failed` and `dropped` by reason.
 
-    `started_at` tells processes apart; None: not shown, like `requests`.
+    `started_at` tells processes apart; None: not shown, like `requests`. A Collector counts by the names of its components:
+    `accepted` and `refused` by receiver, `dropped` by processor, `sent` and `failed` by exporter; `queued` are batches that wait
+    now, and how many may.
     """
 
     at: Instant = 0.0
@@ -36,6 +57,11 @@ class SpanCounters:
     exported: int = 0
     failed: Mapping[str, int] = field(default_factory=dict)
     dropped: Mapping[str, int] = field(default_factory=dict)
+    by: CountedBy = CountedBy.GATEWAY
+    accepted: Mapping[str, int] = field(default_factory=dict)
+    refused: Mapping[str, int] = field(default_factory=dict)
+    sent: Mapping[str, int] = field(default_factory=dict)
+    queued: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,11 +77,15 @@ def add_reading(pipeline_counters: PipelineCounters, reading: SpanCounters) -> P
     return PipelineCounters(readings=(*pipeline_counters.readings, reading)[-REMEMBERED:])
 
 
-def say_counters(pipeline_counters: PipelineCounters) -> tuple[str, ...]:
+def say_counters(pipeline_counters: PipelineCounters, by: CountedBy = CountedBy.GATEWAY) -> tuple[str, ...]:
     """What the counters say; nothing where there is nothing to compare."""
     if pipeline_counters.problem:
-        return (f"{_SAYS} could not be read: {pipeline_counters.problem}",)
-    return tuple(_sentences(_comparable(pipeline_counters.readings)))
+        return (f"{_SAYS[by]} could not be read: {pipeline_counters.problem}",)
+    compared = _comparable(pipeline_counters.readings)
+    if len(compared) < 2:  # noqa: PLR2004 - a comparison needs two
+        return ()
+    sentences = _of_the_gateway(compared) if by is CountedBy.GATEWAY else _of_the_collector(compared)
+    return tuple(f"{_SAYS[by]}: {sentence}" for sentence in sentences)
 
 
 def loses_spans(pipeline_counters: PipelineCounters) -> bool:
@@ -70,16 +100,14 @@ def _comparable(readings: tuple[SpanCounters, ...]) -> tuple[SpanCounters, ...]:
     if len(readings) < 2:  # noqa: PLR2004 - a comparison needs two
         return ()
     newest, before = readings[-1], readings[-2]
-    same = [reading for reading in readings if reading.started_at == newest.started_at]
+    same = [reading for reading in readings if _of_one_process(reading, newest)]
     if len(same) == 1 and newest.started_at is not None and newest.started_at > before.at:
         return SpanCounters(at=newest.started_at, started_at=newest.started_at), newest
     recent = [reading for reading in same if newest.at - reading.at <= WINDOW]
     return tuple(recent if len(recent) > 1 else same[-2:])
 
 
-def _sentences(readings: tuple[SpanCounters, ...]) -> Iterator[str]:
-    if len(readings) < 2:  # noqa: PLR2004 - as above
-        return
+def _of_the_gateway(readings: tuple[SpanCounters, ...]) -> Iterator[str]:
     failed = _increase([reading.failed for reading in readings])
     dropped = _increase([reading.dropped for reading in readings])
     exported = sum(_added(one.exported, following.exported) for one, following in pairwise(readings))
@@ -87,15 +115,85 @@ def _sentences(readings: tuple[SpanCounters, ...]) -> Iterator[str]:
     if failed:
         lost = failed.total()
         yield (
-            f"{_SAYS}: {lost} of {count_text(lost + exported, 'span')} did not reach TrueFoundry's collector {when} "
+            f"{lost} of {count_text(lost + exported, 'span')} did not reach TrueFoundry's collector {when} "
             f"({_by_reason(failed)})"
         )
     elif exported:
-        yield f"{_SAYS}: {count_text(exported, 'span')} reached TrueFoundry's collector {when} and none failed, so that hop works"
+        yield f"{count_text(exported, 'span')} reached TrueFoundry's collector {when} and none failed, so that hop works"
     if dropped:
         off = "; tracing is off for them" if _SWITCHED_OFF in dropped else ""
         were = count_text(dropped.total(), "span was", "spans were")
-        yield f"{_SAYS}: {were} dropped before export {when} ({_by_reason(dropped)}{off})"
+        yield f"{were} dropped before export {when} ({_by_reason(dropped)}{off})"
+
+
+def _of_one_process(one: SpanCounters, other: SpanCounters) -> bool:
+    """Whether one process counted both. A Collector shows how long it has been running, so its start is known to about a second."""
+    if CountedBy.COLLECTOR not in (one.by, other.by) or one.started_at is None or other.started_at is None:
+        return one.started_at == other.started_at
+    return abs(one.started_at - other.started_at) < _ABOUT_A_SECOND
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CollectorFlow:
+    """What became of the spans of a Collector between two readings, by the names of its components.
+
+    `stuck` are the exporters that failed and sent nothing: of those one knows that what is to go there does not arrive.
+    """
+
+    accepted: Counter[str]
+    refused: Counter[str]
+    dropped: Counter[str]
+    sent: Counter[str]
+    failed: Counter[str]
+    queued: Mapping[str, tuple[int, int]]
+
+    @property
+    def stuck(self) -> frozenset[str]:
+        """The exporters that failed and sent nothing."""
+        return frozenset(self.failed.keys() - self.sent.keys())
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing has reached it."""
+        return not self.accepted and not self.refused
+
+
+def collector_flow(pipeline_counters: PipelineCounters) -> CollectorFlow | None:
+    """What became of its spans recently; None where there is nothing to compare."""
+    compared = () if pipeline_counters.problem else _comparable(pipeline_counters.readings)
+    return _flow(compared) if len(compared) > 1 else None
+
+
+def _flow(readings: tuple[SpanCounters, ...]) -> CollectorFlow:
+    return CollectorFlow(
+        accepted=_increase([reading.accepted for reading in readings]),
+        refused=_increase([reading.refused for reading in readings]),
+        dropped=_increase([reading.dropped for reading in readings]),
+        sent=_increase([reading.sent for reading in readings]),
+        failed=_increase([reading.failed for reading in readings]),
+        queued=readings[-1].queued,
+    )
+
+
+def _of_the_collector(readings: tuple[SpanCounters, ...]) -> Iterator[str]:
+    flow, when = _flow(readings), f"since {moment_text(readings[0].at)}"
+    if flow.idle:
+        yield f"no span has reached it {when}"
+    if flow.refused:
+        were = count_text(flow.refused.total(), "span was", "spans were")
+        yield f"{were} refused {when} ({_by_reason(flow.refused)}), as by its memory limiter or a full queue"
+    if flow.dropped:
+        were = count_text(flow.dropped.total(), "span was", "spans were")
+        yield f"{were} dropped by its processors {when} ({_by_reason(flow.dropped)})"
+    if flow.failed:
+        were = count_text(flow.failed.total(), "span was", "spans were")
+        yield f"{were} not delivered by its exporters {when} ({_by_reason(flow.failed)})"
+    elif flow.sent:
+        were = count_text(flow.sent.total(), "span was", "spans were")
+        yield f"{were} delivered {when} ({_by_reason(flow.sent)}) and none failed"
+    for exporter, (size, capacity) in sorted(flow.queued.items()):
+        if size:
+            yield f"{size} of at most {capacity} wait in the queue of {exporter}"
 
 
 def _increase(counts: list[Mapping[str, int]]) -> Counter[str]:

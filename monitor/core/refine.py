@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from monitor.core.arrival import store_is_proven
+from monitor.core.backend import BackendTraits
 from monitor.core.canary import Canary, Outcome
 from monitor.core.drift import Comparison, compare
 from monitor.core.faults import FAULTS, ORDER, WHERE
@@ -75,8 +76,13 @@ def confirmed_faults(state: TargetState, policy: Policy, now: Instant) -> tuple[
             because = dict.fromkeys(map(capitalised, (*one.because, *hinted.get(one.fault, ()))))
             advice = next_step(one.fault, state, policy, now) or one.advice
             one = replace(one, severity=severity, because=tuple(because), advice=advice)
-            found.append(one.named(policy.backend.name_in))
+            found.append(one.named(_called(one.fault, policy).name_in))
     return tuple(sorted(found, key=lambda one: ORDER[one.fault]))
+
+
+def _called(fault: Fault, policy: Policy) -> BackendTraits:
+    """Of whom a fault is said: what a test span showed may be the Collector's, where it went through that."""
+    return policy.endpoint if fault in (Fault.INGEST_FAILING, Fault.KEY_REJECTED) else policy.backend
 
 
 def named(state: TargetState, policy: Policy, now: Instant) -> dict[Fault, Active]:
@@ -89,7 +95,8 @@ def refine(active: Active, state: TargetState, policy: Policy, now: Instant) -> 
     suspicion = active.suspicion
     # Only a loss is named by more than what was suspected.
     lost_at = triage(active, state, now) if suspicion.fault is Fault.TRACE_MISSING else None
-    row = FAULTS[suspicion.fault if lost_at is None else lost_at.place.fault].named(policy.backend.name_in)
+    row = FAULTS[suspicion.fault if lost_at is None else lost_at.place.fault]
+    row = row.named(_called(row.fault, policy).name_in)
     title = suspicion.title or row.title
     as_it_stands = Confirmed(
         active=active,
@@ -103,7 +110,7 @@ def refine(active: Active, state: TargetState, policy: Policy, now: Instant) -> 
         advice=suspicion.step or row.advice,
     )
     if lost_at is not None:
-        return _loss(as_it_stands, lost_at, state)
+        return _loss(as_it_stands, lost_at, state, policy)
     match suspicion.fault:
         case Fault.EXPORTER_DISABLED | Fault.CONFIG_DRIFT:
             return _configuration(as_it_stands, state, policy)
@@ -348,6 +355,11 @@ _CONTROL_SAYS: Mapping[bool | None, str] = {
     False: "{backend} does not show a test span either, which was sent to it directly",
     None: "whether {backend} accepts spans is not known",
 }
+_CONTROL_BY_COLLECTOR: Mapping[bool | None, str] = {
+    **_CONTROL_SAYS,
+    True: "the Collector and {backend} are healthy: a test span that was sent later has passed both",
+    False: "{backend} does not show a test span either, which was sent to the Collector",
+}
 _UNREAD = "the export configuration could not be read: the exporter may be off, or set differently"
 _LOOK_AT_THE_EXPORTER = (
     f"Check the exporter first, in {WHERE}: its configuration could not be read. "
@@ -375,13 +387,13 @@ class Triage:
         """What they mean."""
         return TRIAGE[self.own_store, self.control]
 
-    @property
-    def says(self) -> tuple[str, str]:
+    def says(self, policy: Policy) -> tuple[str, str]:
         """The sentences that say why we think so."""
-        return _UNPROVEN if self.unproven else _OWN_STORE_SAYS[self.own_store], _CONTROL_SAYS[self.control]
+        control = _CONTROL_BY_COLLECTOR if policy.test_span_by_collector else _CONTROL_SAYS
+        return _UNPROVEN if self.unproven else _OWN_STORE_SAYS[self.own_store], control[self.control]
 
 
-def _loss(found: Confirmed, hops: "Triage", state: TargetState) -> Confirmed:
+def _loss(found: Confirmed, hops: "Triage", state: TargetState, policy: Policy) -> Confirmed:
     """What the hops say. Where the export configuration could not be read that comes first, unless no trace was created."""
     if not found.active.suspicion.stops_export:  # others have arrived
         some = "Some traces have been lost since {since}. Requests are not affected."
@@ -389,8 +401,8 @@ def _loss(found: Confirmed, hops: "Triage", state: TargetState) -> Confirmed:
     if hops.place.fault is Fault.EXPORT_FAILING:
         found = replace(found, detail=f"{found.detail}. Both ends are healthy")
     if hops.place is not _GATEWAY and _is_unread(state):
-        return found.because_also(*hops.says, _UNREAD, step=_LOOK_AT_THE_EXPORTER)
-    return found.because_also(*hops.says, step=hops.place.step)
+        return found.because_also(*hops.says(policy), _UNREAD, step=_LOOK_AT_THE_EXPORTER)
+    return found.because_also(*hops.says(policy), step=hops.place.step)
 
 
 def triage(active: Active, state: TargetState, now: Instant) -> Triage:

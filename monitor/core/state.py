@@ -167,6 +167,9 @@ class Policy:
     origin: Cadence | None = None
     gateway_policies: Cadence | None = None
     pipeline_counters: Cadence | None = None
+    collector_counters: Cadence | None = None
+    collector: bool = False  # whether a Collector stands between the export and the trace backend
+    test_span_by_collector: bool = False  # whether the test span goes through it, too
     volume: VolumePolicy | None = None
     labels: Labels = Labels(service_name="tfy-llm-gateway")
     backend: BackendTraits = TRACELOOP
@@ -174,9 +177,15 @@ class Policy:
     trace_id: TraceIdMode = TraceIdMode.AUTO
     max_severity: Severity = Severity.CRITICAL
     credential: str = ""  # fingerprint of the backend's key: a route is proven with one credential
+    backend_url: str = ""  # what shares it shares the backend
     environment: str | None = None  # the slug of the key's own environment; None: the backend has none
     account: str = ""  # fingerprint of the tokens that send canaries and ask for them: the own store shows each its own
     profile: Profile = Profile()
+
+    @property
+    def endpoint(self) -> BackendTraits:
+        """What takes the test span: the trace backend, or a Collector before it."""
+        return self.backend.behind_collector if self.test_span_by_collector else self.backend
 
     def enabled(self, check: CheckName) -> bool:
         """Whether a check runs at all."""
@@ -297,6 +306,8 @@ class TargetState:
     gateway_policies_read_at: Instant | None = None
     pipeline_counters: PipelineCounters = PipelineCounters()
     counters_read_at: Instant | None = None
+    collector_counters: PipelineCounters = PipelineCounters()
+    collector_read_at: Instant | None = None
     certificates: Mapping[str, ForeignInstant] = field(default_factory=dict)
     phases: Mapping[str, Seconds] = field(default_factory=dict)
     removed_at: Instant | None = None

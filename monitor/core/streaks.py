@@ -59,9 +59,10 @@ def apply_look(
     """Apply one result of one check. One that comes late, from a check that has been switched off, is ignored."""
     if not policy.enabled(check):
         return state
+    called = policy.endpoint if check is CheckName.CONTROL else policy.backend
     debounced = debounce(
         state.check_state(check),
-        result.named(policy.backend.name_in),
+        result.named(called.name_in),
         at=at,
         took=took,
         cadence=policy.cadences[check],

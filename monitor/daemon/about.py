@@ -39,6 +39,7 @@ def links_of(target: Target) -> tuple[tuple[str, str], ...]:
         ("TrueFoundry", control_plane),
         (backend.traits.name, _APPS.get(backend.url, backend.url)),
         ("Gateway metrics", target.gateway.metrics_url),
+        ("Collector metrics", target.collector.metrics_url),
     )
     return tuple((name, url) for name, url in found if url)
 

@@ -20,6 +20,7 @@ from monitor.checks.volume import VolumeCheck
 from monitor.connectivity import Ask, Certificates, ConnectivityProbe
 from monitor.core.events import Event, RemoteAnswered
 from monitor.core.model import CheckName, Service, TargetName
+from monitor.core.pipeline_counters import CountedBy
 from monitor.core.silence import Silence, Weekly
 from monitor.daemon.backends import Reading, reading_of
 from monitor.http import Http, Network
@@ -30,7 +31,8 @@ from monitor.settings import Settings, Target, expected_headers
 from monitor.settings.model import WEEK
 from monitor.settings.model import Silence as Window
 from monitor.settings.schema import all_secrets
-from monitor.truefoundry import GatewaySpanMetrics, MeteredRequests, TrueFoundryControlPlane, TrueFoundryGateway
+from monitor.span_metrics import SpanMetricsPage
+from monitor.truefoundry import MeteredRequests, TrueFoundryControlPlane, TrueFoundryGateway
 
 _PROBE_TIMEOUT = 5.0
 
@@ -51,7 +53,7 @@ class Adapters:
     """What asks the services of one target."""
 
     gateway: TrueFoundryGateway
-    span_metrics: GatewaySpanMetrics | None
+    span_metrics: tuple[SpanMetricsPage, ...]
     control_plane: TrueFoundryControlPlane | None
     backend: Reading
     ingest: OtlpIngest
@@ -130,8 +132,7 @@ def _checks(
         yield CanaryCheck(adapters.gateway, connectivity, clock, template, adapters.texts)
     if checks.volume.enabled:
         counters: list[RequestCounter] = [] if adapters.control_plane is None else [adapters.control_plane]
-        if adapters.span_metrics is not None:
-            counters.append(MeteredRequests(adapters.span_metrics))
+        counters += [MeteredRequests(page) for page in adapters.span_metrics if page.of is CountedBy.GATEWAY]
         yield VolumeCheck(counters, adapters.backend.own, clock, checks.volume, checks.volume.timeout)
 
 
@@ -140,8 +141,8 @@ def _side_looks(target: Target, adapters: Adapters, clock: Clock) -> Iterator[Si
         yield OriginLook(adapters.control_plane, clock)
     if adapters.control_plane is not None and target.checks.config.enabled:
         yield GatewayPoliciesLook(adapters.control_plane, clock)
-    if adapters.span_metrics is not None:
-        yield CountersLook(adapters.span_metrics, clock)
+    for page in adapters.span_metrics:
+        yield CountersLook(page, clock, page.of)
 
 
 def _adapters(
@@ -177,12 +178,13 @@ def _adapters(
             redactor=redactor,
             clock=clock,
         )
-    span_metrics = None
-    if target.gateway.metrics_url is not None:
-        # It counts as connectivity for nobody: a page of the cluster's own network proves no way out of it.
-        span_metrics = GatewaySpanMetrics(
-            deps.http.listening(count), target.gateway.metrics_url, redactor=redactor, clock=clock
-        )
+    # They count as connectivity for nobody: a page of the cluster's own network proves no way out of it.
+    pages = {CountedBy.GATEWAY: target.gateway.metrics_url, CountedBy.COLLECTOR: target.collector.metrics_url}
+    span_metrics = tuple(
+        SpanMetricsPage(deps.http.listening(count), url, redactor=redactor, clock=clock, of=of)
+        for of, url in pages.items()
+        if url is not None
+    )
     connectivity = ConnectivityProbe(clock=clock, ask=_probes(target, settings, http, gateway))
     return Adapters(
         gateway=gateway,

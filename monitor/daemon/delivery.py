@@ -105,7 +105,9 @@ class Worker:
         """Deliver what is due. None when nothing is left to be tried, else how long to leave the notifier alone."""
         await self._skip_what_needs_no_notice()
         while True:
-            waiting = everything_due(self._targets(), self.name, self._shared.silences(), self._clock.now())
+            waiting = everything_due(
+                self._targets(), self.name, self._shared.silences(), self._clock.now(), self._mention_key
+            )
             self._try_by(self._retries.of({one.incident.id for one in waiting}))
             self.health.pending = len(waiting)
             now = self._clock.monotonic()
@@ -161,9 +163,10 @@ class Worker:
             one.notified,
             one.reason,
             silenced_until=one.silenced_until,
-            may_mention=not recently and trusted(target_store.state, target_store.policy),
+            may_mention=not (recently or one.mentioned) and trusted(target_store.state, target_store.policy),
             labels=dict(self._shared.labels(incident.target)),
             now=self._clock.now(),
+            together=one.together,
         )
         asked = attempted(notice)
         if asked is None:

@@ -9,6 +9,7 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 
+from monitor.core.corroboration import corroborations
 from monitor.core.delivery import LONGEST_WAIT
 from monitor.core.events import Event
 from monitor.core.incident import Notice, Reason
@@ -167,7 +168,9 @@ class Dispatcher:
     def _to_repeat(self, name: str) -> Iterator[Notice]:
         """What is open and was delivered (but not what reopened and was not), and what ended recently."""
         now, silences = self._clock.now(), self._shared.silences()
-        for target_store in self._shared.target_stores():
+        target_stores = tuple(self._shared.target_stores())
+        affected = corroborations([(one.state, one.policy) for one in target_stores])
+        for target_store in target_stores:
             for incident in target_store.state.incidents:
                 notified = incident.notified.get(name)
                 if notified is None or (incident.closed_at is None and notified.closed):
@@ -181,4 +184,5 @@ class Dispatcher:
                     notified=notified,
                     silenced_until=silenced_until(silences, incident.target, incident.diagnosis.fault, now),
                     labels=self._shared.labels(incident.target),
+                    together=affected.get(incident.id),
                 )

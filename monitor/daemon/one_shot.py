@@ -10,6 +10,7 @@ from pathlib import Path
 
 from monitor.checks.arrival import ArrivalCheck
 from monitor.checks.canary import CanaryCheck
+from monitor.checks.evidence import CountersLook
 from monitor.core.events import Checked, Event
 from monitor.core.key import key_is_refused
 from monitor.core.model import CheckName, Fault, Seconds, TargetName
@@ -105,6 +106,10 @@ class OneShot:
             await self._look(last)
         if self.arrival is not None:
             await self._wait(self.arrival)
+        if self.target_store.state.confirmed:
+            # Counters say something only beside an earlier reading: the first was made before the canary.
+            counters = [look for look in self._aside if isinstance(look, CountersLook)]
+            await asyncio.gather(*(look.look(self.target_store) for look in counters))
         config = self._checks.get(CheckName.CONFIG)
         if config is not None and Fault.CONFIG_DRIFT in self.target_store.state.confirmed:
             await self._look(config)  # what has arrived may refute what the control plane shows of a header

@@ -1,8 +1,10 @@
 """From the settings of one target to the policy that the core judges by."""
 
 from dataclasses import replace
+from urllib.parse import urlsplit
 
 from monitor.checks.canary import canary_metadata
+from monitor.core.address import normal_url
 from monitor.core.canary import NONCE_ENTRY
 from monitor.core.gateway_policies import Profile
 from monitor.core.model import CheckName
@@ -25,6 +27,9 @@ def policy_of(target: Target, alerting: Alerting, fingerprint_key: bytes) -> Pol
         origin=replace(_HOURLY, every=checks.origin.every) if checks.origin.enabled else None,
         gateway_policies=_HOURLY if target.control_plane is not None and checks.config.enabled else None,
         pipeline_counters=replace(_HOURLY, deadline=15.0) if gateway.metrics_url is not None else None,
+        collector_counters=replace(_HOURLY, deadline=15.0) if target.collector.metrics_url is not None else None,
+        collector=target.path == "collector",
+        test_span_by_collector=target.path == "collector" and not _is_the_backends(target.expected.endpoint, backend),
         arrival=checks.arrival,
         volume=checks.volume,
         limits=canary,
@@ -35,6 +40,7 @@ def policy_of(target: Target, alerting: Alerting, fingerprint_key: bytes) -> Pol
         max_severity=target.alerting.max_severity,
         backend=backend.traits,
         credential=fingerprint(_identity(backend), fingerprint_key),
+        backend_url=backend.url,
         environment=backend.environment if isinstance(backend, Traceloop) else None,
         account=fingerprint(f"{control_plane_token}\n{gateway.token.get()}", fingerprint_key),
         profile=Profile(
@@ -43,6 +49,17 @@ def policy_of(target: Target, alerting: Alerting, fingerprint_key: bytes) -> Pol
             nonces=frozenset({NONCE_ENTRY} - canary.metadata.keys()),
         ),
     )
+
+
+def _is_the_backends(endpoint: str, backend: Traceloop | Phoenix) -> bool:
+    """Whether the expected endpoint is the trace backend itself, rather than a Collector before it."""
+    own = (backend.url, backend.endpoint) if isinstance(backend, Phoenix) else (backend.url,)
+    return _authority(endpoint) in map(_authority, own)
+
+
+def _authority(url: str) -> str:
+    """Host and port, of `host:port` too."""
+    return urlsplit(normal_url(url if "://" in url else f"https://{url}")).netloc
 
 
 def _identity(backend: Traceloop | Phoenix) -> str:

@@ -181,6 +181,7 @@ class AlertmanagerNotifier:
             "because": "\n".join(wording.because(notice, style)),
             "also": ", ".join(diagnosis.also),
             "advice": wording.advice(notice, style),
+            "together": wording.together(notice, style),
             "state": "\n".join(wording.states(notice, style)),
             "canaries": "\n".join(wording.losses(notice, style)),
             "runbook_url": self._link(f"/runbooks/{diagnosis.fault}") or "",

@@ -91,6 +91,7 @@ class WebhookNotifier:
             "summary": self._show(diagnosis.summary),
             "impact": wording.impact(notice, wording.unmarked(lambda text, limit: clamp(self.redact(text), limit))),
             "path": {hop.place.value: hop.state.value for hop in diagnosis.hops},
+            "together": _together(notice, self._show),
             "because": [self._show(line) for line in diagnosis.because[:_MOST]],
             "also": list(diagnosis.also),
             "explained": list(diagnosis.explained),
@@ -130,7 +131,7 @@ def _digest(notice: Notice) -> str:
     parts = (
         _times_notified(notice),
         notified.at if notified is not None else "",
-        shown(incident, notice.silenced_until),
+        shown(incident, notice.silenced_until, notice.together),
         notice.silenced_until,
         len(incident.reopened),
         incident.closed_at,
@@ -155,6 +156,18 @@ def _losses(losses: Losses | None) -> dict[str, Any] | None:
         "longest_delay_seconds": losses.longest_delay,
         "late_trace_ids": list(losses.late_ids),
         "lost_trace_ids": list(losses.lost_ids),
+    }
+
+
+def _together(notice: Notice, show: Callable[[str], str]) -> dict[str, Any] | None:
+    found = notice.together if notice.incident.open else None
+    if found is None:
+        return None
+    return {
+        "backend": found.backend,
+        "affected": len(found.targets),
+        "of": found.of,
+        "targets": [show(target) for target in found.targets[:_MOST]],
     }
 
 

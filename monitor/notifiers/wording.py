@@ -21,6 +21,7 @@ from monitor.core.text import length_text, moment_text
 _LONGEST_NAME = 80
 _LONGEST_TITLE = 160
 _LONGEST_SENTENCE = 400
+_MOST_NAMES = 8
 _LATEST = datetime(3000, 1, 1, tzinfo=UTC).timestamp()
 _ORDINALS = ("second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
 _ONLY_IDS = re.compile(r"[Tt]race [0-9a-f]{32}(, [0-9a-f]{32})*")
@@ -179,6 +180,16 @@ def path(notice: Notice) -> str:
     """The hops of a trace, each with its state; none where the diagnosis does not speak of them."""
     hops = notice.incident.diagnosis.hops if notice.incident.open else ()
     return " → ".join(f"{hop.label} {_HOP_SIGNS[hop.state]}" for hop in hops)
+
+
+def together(notice: Notice, style: Style) -> str:
+    """How many of the targets behind the same backend are affected, and which; "" for one that is alone."""
+    found = notice.together if notice.incident.open else None
+    if found is None:
+        return ""
+    names = [style.foreign(name, _LONGEST_NAME) for name in found.targets[:_MOST_NAMES]]
+    more = f" and {len(found.targets) - len(names)} more" if len(found.targets) > len(names) else ""
+    return f"🔗 {style.bold(str(found))}: {', '.join(names)}{more}."
 
 
 def states(notice: Notice, style: Style) -> list[str]:

@@ -65,6 +65,13 @@ class Gateway(Section):
     """The Prometheus metrics of a self-hosted gateway, as evidence for its hop to TrueFoundry's collector; no token is sent."""
 
 
+class Collector(Section):
+    """An OpenTelemetry Collector between the export and the trace backend. It is not asked for anything but its metrics."""
+
+    metrics_url: Annotated[BaseUrl, Mark.ASKED] | None = None
+    """Its own Prometheus metrics, such as http://collector:8888/metrics, as evidence for its hop; no token is sent."""
+
+
 class OtherEnvironment(Section):
     """Another environment, in which a misrouted trace is searched."""
 
@@ -319,6 +326,9 @@ class Target(Section):
     expected: Expected
     checks: Checks = Field(default_factory=Checks, validate_default=True)
     alerting: TargetAlerting = Field(default_factory=TargetAlerting)
+    path: Literal["collector", "none"] = "none"
+    """What stands between the export and the trace backend: collector (an OpenTelemetry Collector) or none."""
+    collector: Collector = Field(default_factory=Collector)
     labels: Labels = Field(default_factory=nothing)
     """Further labels of this target, in metrics and messages."""
 

@@ -153,7 +153,7 @@ class Story:
         for past in [*skipped(self._judged(), SLACK, self.silences, since=NEVER, now=now)]:
             self._remember(past.incident, past.notified, now)
         while now >= self._retries.left_alone_until:
-            waiting = everything_due(self._judged(), SLACK, self.silences, now)
+            waiting = everything_due(self._judged(), SLACK, self.silences, now, self._mention_key)
             self._retries = self._retries.of({one.incident.id for one in waiting})
             one = self._retries.next(waiting, now)
             if one is None or not self._notify(one, now):
@@ -161,6 +161,10 @@ class Story:
 
     def _judged(self) -> list[tuple[TargetState, Policy]]:
         return [(state, self.targets[name].policy) for name, state in self.states.items()]
+
+    def _mention_key(self, name: TargetName) -> str:
+        """What shares it mentions the same people in the same channel."""
+        return str((self.targets[name].channel, self.targets[name].mention))
 
     def _remember(self, incident: Incident, notified: Notified, now: Instant) -> None:
         delivered = NoticeDelivered(at=now, incident_id=incident.id, notifier=SLACK, notified=notified)
@@ -176,9 +180,10 @@ class Story:
             one.notified,
             one.reason,
             silenced_until=one.silenced_until,
-            may_mention=not recently and trusted(self.states[incident.target], target.policy),
+            may_mention=not (recently or one.mentioned) and trusted(self.states[incident.target], target.policy),
             labels=dict(target.labels),
             now=now,
+            together=one.together,
         )
         asked = attempted(notice)
         if asked is not None:

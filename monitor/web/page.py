@@ -9,7 +9,8 @@ from functools import cache
 from http import HTTPStatus
 from typing import Any
 
-from monitor.core.incident import NEVER, Incident, Notified
+from monitor.core.corroboration import corroborations
+from monitor.core.incident import NEVER, Corroboration, Incident, Notified
 from monitor.core.inputs import NoticeDelivered
 from monitor.core.model import CheckName, Instant, Severity, TargetName
 from monitor.core.silence import Silence
@@ -92,7 +93,7 @@ def status_page(
         everything=rows,
         counted={status: sum(row.status == status for row in rows) for status in RANK},
         few=len(rows) <= _FEW,
-        concerning=[row for row in shown if row.needs_somebody],
+        cards=_cards(rows if len(rows) <= _FEW else [row for row in shown if row.needs_somebody]),
         most_cards=_MOST_CARDS,
         chosen=chosen,
         label_names=sorted({name for row in rows for name in row.about.labels}),
@@ -176,6 +177,12 @@ def _page(template: str, **values: Any) -> str:  # noqa: ANN401 - whatever a tem
 
 def _rows(report: Mapping[str, Any], state: State, beside: Beside, now: Instant) -> list[Row]:
     """The targets, the worst first."""
+    policies = {target: about.policy for target, about in beside.about.items() if about.policy is not None}
+    affected = corroborations(
+        [(state.targets[one], policy) for one, policy in policies.items() if one in state.targets]
+    )
+    known = {target: one.incident for target, one in state.targets.items()}
+    together = {target: affected.get(incident.id) for target, incident in known.items() if incident is not None}
     rows = [
         make_row(
             name,
@@ -185,10 +192,31 @@ def _rows(report: Mapping[str, Any], state: State, beside: Beside, now: Instant)
             about=beside.about.get(TargetName(name), About()),
             dots=_dots(TargetName(name), state, beside),
             now=now,
+            together=together.get(TargetName(name)),
         )
         for name, target in report["targets"].items()
     ]
     return sorted(rows, key=lambda row: (RANK[row.status], row.name))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Card:
+    """A target that is shown at length. `heading`: the first of those behind one backend that are affected together."""
+
+    row: Row
+    heading: Corroboration | None = None
+
+
+def _cards(rows: list[Row]) -> list[Card]:
+    """The targets in order, but those that are affected together one after the other, where the worst of them stands."""
+    groups: dict[object, list[Row]] = {}
+    for row in rows:
+        groups.setdefault(row.together or row.name, []).append(row)
+    return [
+        Card(row=row, heading=row.together if row is members[0] else None)
+        for members in groups.values()
+        for row in members
+    ]
 
 
 def _dots(name: TargetName, state: State, beside: Beside) -> tuple[Dot, ...]:

@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from monitor.core.backend import TRACELOOP
+from monitor.core.collector import through_collector
 from monitor.core.drift import Comparison, compare
-from monitor.core.incident import Hop, Incident
+from monitor.core.incident import Corroboration, Hop, Incident
 from monitor.core.model import CheckName, Instant, TargetName, Verdict
 from monitor.core.pace import today
 from monitor.core.path import hops
@@ -44,6 +45,7 @@ class Row:
     silenced_until: Instant | None
     dots: tuple[Dot, ...]
     now: Instant
+    together: Corroboration | None = None
 
     @property
     def incident(self) -> Incident | None:
@@ -206,10 +208,12 @@ def make_row(
     about: About,
     dots: tuple[Dot, ...],
     now: Instant,
+    together: Corroboration | None = None,
 ) -> Row:
     """A target as the page shows it."""
     known = state or TargetState(target=TargetName(name))
     incident = known.incident
+    diagnosis = incident.diagnosis if incident is not None else None
     severity = report.get("severity")
     by_verdict = {"pass": "healthy", "fail": "warning"}.get(report["verdict"], "unknown")
     return Row(
@@ -218,15 +222,22 @@ def make_row(
         report=report,
         state=known,
         about=about,
-        hops=hops(
+        hops=through_collector(
+            hops(
+                known,
+                diagnosis,
+                stale=_stale(known, about, now),
+                backend=about.policy.backend if about.policy is not None else TRACELOOP,
+            ),
             known,
-            incident.diagnosis if incident is not None else None,
-            stale=_stale(known, about, now),
-            backend=about.policy.backend if about.policy is not None else TRACELOOP,
+            diagnosis,
+            about.policy,
+            now,
         ),
         silenced_until=silenced_until(silences, known.target, incident.diagnosis.fault, now) if incident else None,
         dots=dots,
         now=now,
+        together=together,
     )
 
 

@@ -20,7 +20,7 @@ from monitor.core.gateway_policies import (
 )
 from monitor.core.inputs import CountersRead, GatewayPoliciesRead, OriginLooked
 from monitor.core.model import CheckName
-from monitor.core.pipeline_counters import SpanCounters
+from monitor.core.pipeline_counters import CountedBy, PipelineCounters, SpanCounters
 from monitor.core.state import Cadence, TargetState
 from monitor.core.trace import Route
 from monitor.ports import Garbled, Gone, PortError, Refused, Unreachable
@@ -323,6 +323,22 @@ async def test_each_reading_is_remembered() -> None:
     assert bench.diary.state.pipeline_counters.readings == readings
     assert (bench.diary.state.incidents, bench.diary.events) == ((), [])
     assert bench.metrics.timeouts == [10, 10]
+
+
+async def test_the_collectors_counters_are_remembered_beside_the_gateways() -> None:
+    """Read as often, by a look of its own; neither knows of the other's readings or problems."""
+    bench = Bench()
+    look = CountersLook(bench.metrics, bench.clock, CountedBy.COLLECTOR)
+    hourly = replace(bench.diary.policy, collector_counters=bench.diary.policy.pipeline_counters)
+    assert not look.is_due(bench.diary.state, bench.diary.policy, bench.clock.now())
+    assert look.is_due(bench.diary.state, hourly, bench.clock.now())
+    await look.look(bench.diary)
+    assert not look.is_due(bench.diary.state, hourly, bench.clock.now())
+    bench.metrics.error = Gone("404")
+    await look.look(bench.diary)
+    state = bench.diary.state
+    assert (len(state.collector_counters.readings), state.collector_counters.problem) == (1, "404")
+    assert (state.pipeline_counters, state.counters_read_at) == (PipelineCounters(), None)
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from monitor.core.model import Fault
 from monitor.core.pipeline_counters import (
     REMEMBERED,
     WINDOW,
+    CountedBy,
     PipelineCounters,
     SpanCounters,
     add_reading,
@@ -196,3 +197,88 @@ def test_a_hop_that_loses_spans_is_where_to_look() -> None:
     )
     assert not loses_spans(notified(reading(), reading(5, exported=3)).state.pipeline_counters)
     assert not loses_spans(PipelineCounters())
+
+
+# --- a Collector's counters ------------------------------------------------------------------------------------------
+
+
+def counted(after: float = 0, *, born: float | None = BORN, **counts: Any) -> SpanCounters:
+    """A reading of a Collector."""
+    return replace(reading(after, born=born, **counts), by=CountedBy.COLLECTOR)
+
+
+def collector_said(*readings: SpanCounters) -> list[str]:
+    """What they say, without whose metrics they are, and since when."""
+    counters = PipelineCounters(readings=readings)
+    since = " since 2027-01-15 08:00 UTC"
+    sentences = [one.replace(since, "") for one in say_counters(counters, CountedBy.COLLECTOR)]
+    return [one.removeprefix("the Collector's own metrics: ") for one in sentences]
+
+
+@pytest.mark.parametrize(
+    ("counts", "sentences"),
+    [
+        ({}, ["no span has reached it"]),
+        (
+            {"accepted": {"otlp": 9}, "sent": {"otlphttp/a": 9, "otlphttp/b": 9}},
+            ["18 spans were delivered (otlphttp/a 9, otlphttp/b 9) and none failed"],
+        ),
+        (
+            {"accepted": {"otlp": 9}, "sent": {"otlphttp/b": 9}, "failed": {"otlphttp/a": 9}},
+            ["9 spans were not delivered by its exporters (otlphttp/a 9)"],
+        ),
+        (
+            {"refused": {"otlp": 1}},
+            ["1 span was refused (otlp 1), as by its memory limiter or a full queue"],
+        ),
+        (
+            {"accepted": {"otlp": 9}, "dropped": {"filter/health": 9}},
+            ["9 spans were dropped by its processors (filter/health 9)"],
+        ),
+        (
+            {"accepted": {"otlp": 9}, "queued": {"otlphttp/a": (3, 1000), "otlphttp/b": (0, 1000)}},
+            ["3 of at most 1000 wait in the queue of otlphttp/a"],
+        ),
+    ],
+)
+def test_a_collector_says_what_became_of_the_spans(counts: dict[str, Any], sentences: list[str]) -> None:
+    """By the names of its components."""
+    assert collector_said(counted(), counted(5, **counts)) == sentences
+
+
+def test_one_reading_of_a_collector_says_nothing() -> None:
+    """Two of the same process do: a Collector shows its age, so that its start is known to about a second only."""
+    lost: dict[str, Any] = {"accepted": {"otlp": 9}, "failed": {"otlphttp": 9}}
+    assert collector_said(counted(5, **lost)) == []
+    assert collector_said(counted(born=BORN), counted(5, born=BORN + 0.7, **lost)) != []
+    assert collector_said(counted(born=BORN), counted(5, born=BORN + 90, **lost)) == []
+    assert collector_said(counted(born=None), counted(5, born=None, **lost)) != []
+    assert collector_said(counted(born=None), counted(5, **lost)) == []
+
+
+COLLECTING = (counted(), counted(5, accepted={"otlp": 9}, failed={"otlphttp": 9}))
+
+
+@pytest.mark.parametrize("of", CountedBy)
+@pytest.mark.parametrize(
+    "fault",
+    [F.TRACE_MISSING, F.EXPORT_FAILING, F.TRACE_INCOMPLETE, F.TRACE_LATE, F.INGEST_FAILING, F.KEY_REJECTED],
+)
+def test_a_collector_is_evidence_of_what_is_lost_behind_the_gateway(fault: Fault, of: CountedBy) -> None:
+    """Whichever of the two pages shows its counters; of what the gateway never made it says nothing, and it opens nothing."""
+    story = Story()
+    for each in COLLECTING:
+        story.now = each.at
+        story.feed(CountersRead(at=story.now, counters=each, of=of))
+    (sentence,) = hints(story.state, story.policy, story.now)[fault]
+    assert sentence.startswith("the Collector's own metrics: 9 spans were not delivered")
+    assert hints(story.state, story.policy, story.now)[F.TRACE_NOT_CREATED] == ()
+    assert (story.state.incidents, story.confirmed) == ((), set())
+
+
+def test_a_collector_that_shows_nothing_says_so() -> None:
+    """In one sentence, as the gateway does."""
+    story = Story().feed(CountersRead(at=START, problem="no answer", of=CountedBy.COLLECTOR))
+    assert hints(story.state, story.policy, START)[F.TRACE_LATE] == (
+        "the Collector's own metrics could not be read: no answer",
+    )

@@ -104,7 +104,7 @@ def test_only_the_losses_of_this_outage_are_compared() -> None:
     for other in (replace(canary, sent_at=START - 1), replace(canary, outcome=Outcome.ARRIVED)):
         found = triage(state.confirmed[F.TRACE_MISSING], replace(state, canaries=(other,)), NOW)
         assert found.place.fault is F.TRACE_MISSING
-        assert found.says == (
+        assert found.says(POLICY) == (
             "TrueFoundry's own store could not be asked",
             f"whether {BACKEND} accepts spans is not known",
         )

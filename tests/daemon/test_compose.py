@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from monitor.checks.evidence import GatewayPoliciesLook, OriginLook
+from monitor.checks.evidence import CountersLook, GatewayPoliciesLook, OriginLook
 from monitor.core.events import Event, RemoteAnswered
 from monitor.core.model import CheckName, Service, TargetName
 from monitor.daemon.compose import Deps, Parts, assemble, secrets_of
@@ -75,10 +75,26 @@ async def test_the_gateways_metrics_prove_no_connectivity() -> None:
     deps = Deps(clock=clock, http=remote.http, redactor=Redactor())
     chosen = settings(NO_CONTROL_PLANE.replace("model: m", "model: m, metrics_url: 'https://remote.example'"))
     adapters = assemble(PROD, chosen.targets[PROD], chosen, deps, key=b"k", publish=counted.append).adapters
-    assert adapters.span_metrics is not None
-    assert (await adapters.span_metrics.read(timeout=5)).exported == 5
+    (page,) = adapters.span_metrics
+    assert (await page.read(timeout=5)).exported == 5
     assert counted == [RemoteAnswered(target=PROD, service=Service.GATEWAY, outcome="2xx")]
     assert not await adapters.connectivity.another_service_answers(Service.OTLP)
+
+
+async def test_the_collectors_metrics_are_read_beside_the_gateways() -> None:
+    """Each page by a look of its own, and counted as a service of its own."""
+    clock = FakeClock()
+    remote = Remote(clock, Reply(b'otelcol_exporter_sent_spans{exporter="otlphttp"} 5'))
+    counted: list[Event] = []
+    deps = Deps(clock=clock, http=remote.http, redactor=Redactor())
+    text = NO_CONTROL_PLANE.replace("model: m", "model: m, metrics_url: 'https://gateway.example'")
+    text = text.replace("    gateway:", "    collector: {metrics_url: 'https://remote.example'}\n    gateway:")
+    chosen = settings(text)
+    made = assemble(PROD, chosen.targets[PROD], chosen, deps, key=b"k", publish=counted.append)
+    assert [look.of for look in made.aside if isinstance(look, CountersLook)] == ["gateway", "collector"]
+    _, page = made.adapters.span_metrics
+    assert (await page.read(timeout=5)).sent == {"otlphttp": 5}
+    assert counted == [RemoteAnswered(target=PROD, service=Service.COLLECTOR, outcome="2xx")]
 
 
 async def test_every_request_is_counted_by_service() -> None:

@@ -3,6 +3,8 @@
 import dataclasses
 from typing import Any
 
+import pytest
+
 from monitor.core.backend import PHOENIX
 from monitor.core.gateway_policies import Profile
 from monitor.core.model import CheckName, Fault, Severity
@@ -18,7 +20,8 @@ C = CheckName
 
 EVERYTHING = (
     with_target(
-        "expected: {service_name: my-gateway, exclude_request_data: true, resource_attributes: {env: prd}}",
+        "expected: {endpoint: 'https://otelcol:4318/v1/traces',"
+        " service_name: my-gateway, exclude_request_data: true, resource_attributes: {env: prd}}",
         "checks:",
         "  config: {every: 50s, every_while_failing: 10s, timeout: 9s}",
         "  gateway: {every: 20s, every_while_failing: 4s, timeout: 3s}",
@@ -31,7 +34,9 @@ EVERYTHING = (
         "alerting: {max_severity: warning}",
     ).replace(
         "gateway: {model: openai-main/gpt-4o-mini}",
-        "gateway: {model: m, trace_id: feedback, metrics_url: 'http://gw:8787'}",
+        "gateway: {model: m, trace_id: feedback, metrics_url: 'http://gw:8787'}\n"
+        "    path: collector\n"
+        "    collector: {metrics_url: 'http://otelcol:8888'}",
     )
     + """\
 alerting:
@@ -135,6 +140,23 @@ def test_no_field_of_the_policy_is_left_to_chance() -> None:
         "traceloop: {api_key: tl_Secret_2, environment: prd}", "phoenix: {url: 'https://p'}"
     )
     assert policy(with_phoenix).backend is PHOENIX
+
+
+@pytest.mark.parametrize(
+    ("lines", "by_collector"),
+    [
+        (["path: collector", "expected: {endpoint: 'https://otelcol:4318/v1/traces'}"], True),
+        (["path: collector", "expected: {endpoint: 'https://API.traceloop.com:443/v1/traces'}"], False),
+        (["path: collector", "expected: {endpoint: 'otelcol:4317', protocol: grpc}"], True),
+        (["path: collector"], False),
+        (["expected: {endpoint: 'https://otelcol:4318/v1/traces'}"], False),
+    ],
+)
+def test_the_test_span_goes_through_the_collector_where_that_is_the_endpoint(
+    lines: list[str], by_collector: bool
+) -> None:
+    """And not where the exporter is meant to send to the backend itself, which a Collector then has to precede by other means."""
+    assert policy(with_target(*lines)).test_span_by_collector is by_collector
 
 
 def test_the_fast_cadence_is_never_slower_than_the_regular_one() -> None:

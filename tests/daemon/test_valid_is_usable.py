@@ -62,6 +62,8 @@ ODD: dict[str, st.SearchStrategy[Any]] = {
     T + "gateway.token": SECRETS,
     T + "gateway.model": TEXTS,
     T + "gateway.metrics_url": URLS,
+    T + "collector.metrics_url": URLS,
+    T + "path": st.sampled_from(["collector", "none"]),
     T + "traceloop.url": URLS,
     T + "traceloop.api_key": SECRETS,
     T + "traceloop.environment": TEXTS,

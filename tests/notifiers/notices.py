@@ -5,6 +5,7 @@ from dataclasses import replace
 from monitor.core.backend import TRACELOOP
 from monitor.core.faults import FAULTS
 from monitor.core.incident import (
+    Corroboration,
     Diagnosis,
     Hop,
     HopState,
@@ -217,6 +218,15 @@ def missed() -> Notice:
     return replace(notice, notified=None, broadcast=False, incident=replace(notice.incident, timeline=timeline))
 
 
+def corroborated() -> Notice:
+    """Three of four targets behind one Traceloop, with a Collector before it."""
+    hops = (*HOPS[:3], Hop(place=Place.COLLECTOR, state=HopState.UNKNOWN, text="not known"), HOPS[3])
+    diagnosis = a_diagnosis(Fault.INGEST_FAILING, because=("the endpoint answers 503",), hops=hops)
+    names = tuple(map(TargetName, ("prod", "eu", "us")))
+    together = Corroboration(backend="Traceloop", targets=names, of=4, since=START)
+    return a_notice(incident=an_incident(diagnosis), together=together)
+
+
 KINDS = {
     kind.__name__: kind
     for kind in (
@@ -233,6 +243,7 @@ KINDS = {
         resolved,
         recounted,
         missed,
+        corroborated,
     )
 }
 """One notice of every kind that is reported."""

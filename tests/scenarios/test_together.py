@@ -50,6 +50,24 @@ async def test_four_targets_break_together(broken: str, within: float) -> None:
         assert all(not any(MENTION in line for line in home.thread(root)) for root in home.roots)
 
 
+async def test_a_backend_that_fails_mentions_once_for_all_targets_behind_it() -> None:
+    """However long the wave takes: each root says how many of them are affected, and which; the first alone mentions."""
+    async with house(twins=TWINS) as home:
+        await home.settle_in()
+        await home.break_("ingest_failing")
+        await home.until(lambda: len(home.roots) == 4, limit=15 * MINUTE)
+        await home.advance(5 * MINUTE)
+        assert len(home.calls) == 1
+        for root in home.roots:
+            assert "4 of 4 targets behind this Traceloop are affected: " in root.text
+            assert all(name in root.text for name in (DEMO, *TWINS))
+        await home.fix()
+        await home.until(lambda: not severities(home), limit=15 * MINUTE)
+        await home.advance(MINUTE)
+        assert not any("behind this" in root.text for root in home.roots)
+        assert len(home.calls) == 1
+
+
 @pytest.mark.thorough
 async def test_they_escalate_together() -> None:
     """Half an hour later, each in its thread and in the channel; the mention is one a minute again."""

@@ -106,6 +106,7 @@ def test_a_private_network_is_not_loopback(host: str) -> None:
 def test_urls_that_receive_no_token_may_be_plain_http() -> None:
     """An Alertmanager, a metrics page, the monitor's own."""
     text = MINIMAL.replace("gateway: {", "gateway: {metrics_url: 'http://gw:8787/metrics', ")
+    text = text.replace("    gateway: {", "    collector: {metrics_url: 'http://otelcol:8888'}\n    gateway: {")
     text += "alerting: {alertmanager: {urls: ['http://am:9093/']}}\nserver: {external_url: 'http://monitor/'}\n"
     read = settings(text)
     assert read.alerting.alertmanager.urls == ("http://am:9093",)

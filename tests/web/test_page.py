@@ -7,12 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from monitor.core.incident import Incident
 from monitor.core.model import Fault, TargetName
 from monitor.core.silence import Silence
 from monitor.core.state import State, TargetState
-from monitor.web.page import Beside, Filter, runbook_page, status_page
+from monitor.web.page import Beside, Filter, runbook_page, status_page, target_page
 from monitor.web.panel import About
 from monitor.web.texts import STYLE, ago_text, time_text
+from tests.core.build import POLICY
 from tests.fakes.clock import START
 from tests.web.site import PROD, Site, a_broken_target, a_state, an_incident, described, resolved
 
@@ -398,3 +400,29 @@ def test_of_very_many_broken_targets_ten_are_shown_at_length() -> None:
     page = Reader(status_page(report, State(), troubles=(), version="1", now=START))
     assert page.text.count("Next Switch") == 10
     assert "And 4 more, in the table below." in page.text
+
+
+def affected(name: str, opened: float) -> Incident:
+    """Traceloop has refused spans from one target for so many seconds."""
+    incident = an_incident(TargetName(name), opened_at=START - opened)
+    return replace(incident, diagnosis=replace(incident.diagnosis, fault=Fault.INGEST_FAILING, title="It is refused"))
+
+
+def test_targets_that_are_affected_together_stand_together() -> None:
+    """Where the worst of them stands, below one line that counts and names them; on a page of its own each has that line."""
+    incidents = {name: affected(name, ago) for name, ago in (("a-1", 300), ("c-3", 200))}
+    incidents["b-2"] = an_incident(TargetName("b-2"))
+    state = State(targets={one.target: a_state(one.target, incidents=(one,)) for one in incidents.values()})
+    policy = replace(POLICY, backend_url="https://api.traceloop.com")
+    beside = Beside(about={one: About(policy=policy) for one in state.targets})
+    report: dict[str, Any] = {"verdict": "fail", "targets": {name: a_broken_target() for name in sorted(incidents)}}
+    page = Reader(status_page(report, state, troubles=(), version="1", now=START, beside=beside))
+    said = "2 of 3 targets behind this Traceloop are affected: a-1, c-3"
+    assert page.text.count(said) == 1
+    places = [
+        page.text.index(words) for words in (said, "a-1 critical since", "c-3 critical since", "b-2 critical since")
+    ]
+    assert places == sorted(places)
+    own = target_page("c-3", report["targets"]["c-3"], state, version="1", now=START, beside=beside)
+    assert said in Reader(own).text
+    assert "behind this" not in target_page("b-2", a_broken_target(), state, version="1", now=START, beside=beside)

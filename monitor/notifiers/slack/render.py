@@ -125,7 +125,13 @@ def _paragraphs(
 
     First what is wrong and what that means, then the path with the broken hop, then what to do, and only then why.
     """
-    head = [first(notice, style), wording.meaning(notice, style), wording.path(notice), *wording.states(notice, style)]
+    head = [
+        first(notice, style),
+        wording.meaning(notice, style),
+        wording.path(notice),
+        wording.together(notice, style),
+        *wording.states(notice, style),
+    ]
     losses = wording.losses(notice, style)
     if brief and not notice.incident.open:
         return [(head, _HEAD), (losses, _AFTER)]

@@ -1,4 +1,4 @@
-"""The gateway's own metrics page: what is read of it, and what is not believed."""
+"""The own metrics pages of a gateway and of a Collector: what is read of them, and what is not believed."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -8,11 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.core.pipeline_counters import SpanCounters
+from monitor.core.pipeline_counters import CountedBy, SpanCounters
 from monitor.ports import Garbled, Gone, PortError, Refused, Unreachable
 from monitor.redaction import Redactor
 from monitor.sandbox import Variant
-from monitor.truefoundry import GatewaySpanMetrics, TrueFoundryGateway
+from monitor.span_metrics import SpanMetricsPage
+from monitor.truefoundry import TrueFoundryGateway
 from tests.core.build import quick
 from tests.fakes.clock import START, FakeClock
 from tests.fakes.remote import Remote, Reply
@@ -48,7 +49,7 @@ async def read(reply: Reply, url: str = "/metrics") -> SpanCounters:
     """One read, answered so."""
     clock = FakeClock()
     remote = Remote(clock, reply)
-    metrics = GatewaySpanMetrics(remote.http, remote.url + url, redactor=Redactor([SECRET]), clock=clock)
+    metrics = SpanMetricsPage(remote.http, remote.url + url, redactor=Redactor([SECRET]), clock=clock)
     asking = asyncio.ensure_future(metrics.read(timeout=5))
     await clock.run_until(asking.done)
     found = await asking
@@ -168,7 +169,7 @@ async def test_a_gateway_counts_what_got_through_and_what_did_not(prefix: str) -
         return await task
 
     async with sandboxed(clock, Variant().vary({"span_metrics": prefix})) as (sandbox, http):
-        metrics = GatewaySpanMetrics(http, f"{sandbox.gateway_url}/metrics", redactor=Redactor(), clock=clock)
+        metrics = SpanMetricsPage(http, f"{sandbox.gateway_url}/metrics", redactor=Redactor(), clock=clock)
         token = sandbox.world.credentials.token
         gateway = TrueFoundryGateway(
             http, sandbox.gateway_url, lambda: token, path="/health", redactor=Redactor(), clock=clock
@@ -184,3 +185,71 @@ async def test_a_gateway_counts_what_got_through_and_what_did_not(prefix: str) -
         with pytest.raises(Unreachable) as caught:
             await drive(metrics.read(timeout=5))
         assert caught.value.kind == "connect"
+
+
+# --- a Collector -----------------------------------------------------------------------------------------------------
+
+OTELCOL = """\
+# HELP otelcol_exporter_send_failed_spans_total Number of spans in failed attempts to send to destination. [Alpha]
+# TYPE otelcol_exporter_send_failed_spans_total counter
+otelcol_exporter_send_failed_spans_total{exporter="debug",otel_scope_name="exporterhelper"} 0
+otelcol_exporter_send_failed_spans_total{exporter="otlphttp/a",otel_scope_name="exporterhelper"} 7
+otelcol_exporter_enqueue_failed_spans_total{exporter="otlphttp/a",otel_scope_name="exporterhelper"} 2
+otelcol_exporter_sent_spans_total{exporter="debug",otel_scope_name="exporterhelper"} 20
+otelcol_exporter_sent_spans_total{exporter="otlphttp/a",otel_scope_name="exporterhelper"} 0
+otelcol_exporter_sent_spans_total{exporter="otlphttp/b",otel_scope_name="exporterhelper"} 20
+otelcol_exporter_queue_capacity{data_type="traces",exporter="otlphttp/a"} 1000
+otelcol_exporter_queue_size{data_type="traces",exporter="otlphttp/a"} 3
+otelcol_exporter_queue_size{data_type="logs",exporter="otlphttp/a"} 400
+otelcol_process_uptime_seconds_total{otel_scope_name="service"} 120.5
+otelcol_processor_incoming_items_total{otel_signal="traces",processor="filter/health"} 30
+otelcol_processor_outgoing_items_total{otel_signal="traces",processor="filter/health"} 20
+otelcol_processor_incoming_items_total{otel_signal="logs",processor="filter/health"} 500
+otelcol_processor_incoming_items_total{otel_signal="traces",processor="attributes"} 20
+otelcol_processor_outgoing_items_total{otel_signal="traces",processor="attributes"} 20
+otelcol_receiver_accepted_spans_total{receiver="otlp",transport="http"} 25
+otelcol_receiver_accepted_spans_total{receiver="otlp",transport="grpc"} 5
+otelcol_receiver_refused_spans_total{receiver="otlp",transport="http"} 4
+otelcol_receiver_accepted_log_records_total{receiver="otlp",transport="http"} 500
+"""
+COLLECTED = SpanCounters(
+    at=START,
+    started_at=START - 120.5,
+    by=CountedBy.COLLECTOR,
+    accepted={"otlp": 30},
+    refused={"otlp": 4},
+    dropped={"filter/health": 10},
+    sent={"otlphttp/b": 20},
+    failed={"otlphttp/a": 9},
+    queued={"otlphttp/a": (3, 1000)},
+)
+
+
+async def test_a_collectors_counters_are_read_by_component() -> None:
+    """Of traces alone; an exporter that brings them nowhere counts for nothing."""
+    assert await shown(OTELCOL) == COLLECTED
+
+
+async def test_names_without_a_suffix_are_read_too() -> None:
+    """As a Collector shows them whose Prometheus reader adds none, and as one of before 0.100 counts what it drops."""
+    assert await shown(OTELCOL.replace("_total", "")) == COLLECTED
+    older = 'otelcol_process_uptime 9\notelcol_processor_dropped_spans{processor="batch"} 3\n'
+    assert await shown(older) == SpanCounters(
+        at=START, started_at=START - 9, by=CountedBy.COLLECTOR, dropped={"batch": 3}
+    )
+
+
+async def test_a_page_of_both_is_the_gateways() -> None:
+    """An agent may show the page of one and its own."""
+    assert await shown(OTELCOL + PAGE) == READ
+
+
+async def test_a_collectors_names_and_counts_are_foreign() -> None:
+    """Redacted and clamped; a count that is none is not believed, and a start that cannot be is not known."""
+    found = await shown(
+        f'otelcol_exporter_sent_spans{{exporter="{SECRET} {"x" * 200}"}} 3\notelcol_process_uptime 9e18\n'
+    )
+    ((name, count),) = found.sent.items()
+    assert (count, SECRET in name, len(name) <= 60, found.started_at) == (3, False, True, None)
+    with pytest.raises(Garbled):
+        await shown('otelcol_receiver_accepted_spans{receiver="otlp"} NaN\n')
