@@ -177,7 +177,7 @@ ENUMS: dict[type[Enum], str] = {
     IdSource: "feedback traceparent nonce",
     SecretKind: "literal masked reference hidden absent",
     TraceIdMode: "auto feedback traceparent",
-    Service: "control_plane gateway traceloop phoenix otlp slack alertmanager webhook heartbeat daemon",
+    Service: "control_plane gateway collector traceloop phoenix otlp slack alertmanager webhook heartbeat daemon",
     UnknownReason: "unreachable refused garbled crowded no_witness blocked proxy starved unproven budget_spent paused timeout "
     "shortage crashed nothing_to_judge",
 }
