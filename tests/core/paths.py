@@ -3,7 +3,8 @@
 from dataclasses import replace
 
 from monitor.core.diagnosis import diagnose
-from monitor.core.incident import Hop, HopState
+from monitor.core.drift import ENDPOINT, METRICS
+from monitor.core.incident import Hop, HopState, Place
 from monitor.core.model import CheckName, CheckResult, Fault, UnknownReason, failing, unknown
 from monitor.core.path import hops
 from monitor.core.state import Cadence
@@ -191,3 +192,79 @@ def unable_to_look() -> Story:
     for _ in range(16):
         story.cannot_see(story.canary()).wait(MINUTE)
     return story.passes(GATEWAY)
+
+
+EVERY_FAULT = [
+    (F.GATEWAY_UNREACHABLE, unreachable, "x??+", {Place.GATEWAY: "does not answer"}),
+    (F.GATEWAY_REFUSED, lambda: refused(F.GATEWAY_REFUSED), "+??+", {Place.EXPORT: "no trace to follow"}),
+    (
+        F.RATE_LIMITED,
+        lambda: refused(F.RATE_LIMITED),
+        "+??+",
+        {Place.GATEWAY: "answers, but limits the canary's requests"},
+    ),
+    (
+        F.CANARY_REJECTED,
+        lambda: refused(F.CANARY_REJECTED),
+        "+??+",
+        {Place.GATEWAY: "answers, but does not serve the canary"},
+    ),
+    (
+        F.PROVIDER_FAILING,
+        lambda: refused(F.PROVIDER_FAILING),
+        "+??+",
+        {Place.GATEWAY: "answers, but its model provider fails"},
+    ),
+    (F.EXPORTER_DISABLED, switched_off, "++x+", {Place.EXPORT: "is switched off"}),
+    (
+        F.CONFIG_DRIFT,
+        lambda: drifted(ENDPOINT, "https://api.traceloop.com"),
+        "++x+",
+        {Place.EXPORT: "is misconfigured"},
+    ),
+    (
+        F.CONFIG_DRIFT,
+        lambda: drifted(METRICS, "https://elsewhere"),
+        "++++",
+        {Place.EXPORT: "delivers the traces, but is configured differently"},
+    ),
+    (
+        F.WRONG_ENVIRONMENT,
+        elsewhere,
+        "++x+",
+        {Place.EXPORT: "delivers to the environment stg", Place.TRACELOOP: "shows the traces in the environment stg"},
+    ),
+    (
+        F.CONTENT_LEAKED,
+        lambda: labelled(content=("gen_ai.prompt",)),
+        "++++",
+        {Place.EXPORT: "delivers the traces, but they carry what they must not"},
+    ),
+    (F.CONTENT_MISSING, without_content, "++++", {Place.EXPORT: "delivers the traces, but without their content"}),
+    (
+        F.TRACE_NOT_CREATED,
+        lambda: lossy(origin=False, control=True),
+        "x??+",
+        {Place.GATEWAY: "answers, but creates no trace"},
+    ),
+    (F.KEY_REJECTED, key_refused, "++?x", {Place.TRACELOOP: "rejects the key"}),
+    (F.INGEST_FAILING, ingest_failing, "++?x", {Place.TRACELOOP: "does not accept a test span"}),
+    (F.EXPORT_FAILING, lambda: lossy(origin=True, control=True), "++x+", {Place.EXPORT: "does not deliver"}),
+    (F.TRACE_MISSING, lambda: lossy(origin=None, control=None), "+???", {Place.TRACELOOP: "not known"}),
+    (
+        F.VOLUME_LOSS,
+        counting_few,
+        "++x+",
+        {Place.EXPORT: "delivers the canaries' traces, but not those of all requests"},
+    ),
+    (F.TRACE_INCOMPLETE, in_part, "+???", {Place.EXPORT: "may drop parts of the traces"}),
+    (F.TRACE_LATE, overdue, "+???", {Place.EXPORT: "not known"}),
+    (
+        F.TRACE_MISLABELLED,
+        lambda: labelled(service="unknown_service"),
+        "++++",
+        {Place.EXPORT: "delivers the traces, but with wrong labels"},
+    ),
+    (F.CHECK_FAILED, crashing, "+??+", {Place.EXPORT: "not known"}),
+    (F.BLIND, unable_to_look, "+??+", {Place.TRUEFOUNDRY: "not known"}),
+]
