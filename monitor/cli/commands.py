@@ -188,7 +188,7 @@ def overview() -> str:
     lines = [
         f"usage: {PROG} COMMAND [OPTION]…",
         "",
-        "Checks every few minutes that the gateway's traces arrive in Traceloop, says which hop lost them, and notifies.",
+        "Checks every few minutes that the gateway's traces arrive in Traceloop or Phoenix, says which hop lost them, and notifies.",
     ]
     for group in _GROUPS:
         lines += ["", f"{group}:"]
