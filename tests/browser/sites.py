@@ -20,7 +20,7 @@ from monitor.web.day import Day
 from monitor.web.panel import About
 from monitor.web.views import Operations, Views
 from tests.core.build import Story, trace_id
-from tests.core.test_path import EVERY_FAULT, healthy, lossy, refused, switched_off, unable_to_look, unreachable
+from tests.core.paths import EVERY_FAULT, healthy, lossy, refused, switched_off, unable_to_look, unreachable
 
 T = TypeVar("T")
 

@@ -14,7 +14,7 @@ from monitor.core.model import Fault
 from monitor.core.silence import Silence
 from monitor.web.server import WebServer
 from tests.browser.sites import INCIDENT, NOW, PAST, Recorder, Shown, a_web, sites
-from tests.core.test_path import switched_off
+from tests.core.paths import switched_off
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 

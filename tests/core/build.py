@@ -92,8 +92,7 @@ LEGAL = {(phase, after) for phase, moves in TRANSITIONS.items() for after in (ph
 """How an incident may move by one input, or stay where it is."""
 
 F = Fault
-CONFIG, GATEWAY, CANARY = CheckName.CONFIG, CheckName.GATEWAY, CheckName.CANARY
-ARRIVAL, CONTROL = CheckName.ARRIVAL, CheckName.CONTROL
+CONFIG, GATEWAY, CANARY, ARRIVAL, CONTROL, _VOLUME = CheckName
 
 CADENCES: Mapping[CheckName, Cadence] = cadences(Checks())
 """The defaults of the configuration."""
@@ -408,8 +407,6 @@ class Story:
         there = delay is not None and canary.sent_at + delay <= self.now
         decided = canary.arrived_at is not None or canary.outcome is not None
         self.see(canary.id, spans(int(canary.id[1:])) if there else (), Route.WAREHOUSE if decided else Route.TRACE)
-
-    # --- what became of it
 
     @property
     def incident(self) -> Incident:

@@ -13,7 +13,7 @@ from monitor.core.path import hops
 from monitor.core.pipeline_counters import CountedBy, SpanCounters
 from monitor.core.refine import confirmed_faults
 from tests.core.build import CONTROL, GATEWAY, POLICY, F, Story
-from tests.core.test_path import healthy, ingest_failing, lossy, overdue, signs, switched_off
+from tests.core.paths import healthy, ingest_failing, lossy, overdue, signs, switched_off
 
 BEHIND = replace(POLICY, collector=True)
 NOTHING: dict[str, Any] = {}

@@ -18,7 +18,7 @@ from monitor.web import models
 from monitor.web.openapi import document
 from monitor.web.payloads import describe_silence
 from tests.core.build import POLICY, Story
-from tests.core.test_path import EVERY_FAULT, healthy
+from tests.core.paths import EVERY_FAULT, healthy
 from tests.fakes.clock import START
 from tests.web.site import ADMIN, PROD, Site, a_state, resolved
 
