@@ -58,7 +58,7 @@ def dashboard() -> model.Dashboard:
         build.Dashboard("Gateway Trace Monitor")
         .uid(UID)
         .description(
-            "Whether the traces of TrueFoundry AI Gateways arrive in Traceloop, and if not, where they are lost."
+            "Whether the traces of TrueFoundry AI Gateways arrive in their trace backend, and if not, where they are lost."
         )
         .tags(["gateway-trace-monitor", "truefoundry", "traceloop"])
         .time("now-6h", "now")
