@@ -113,8 +113,9 @@ fuzz: $(VENV)/.test  ## change every remote answer in every way and see what is 
 # --- against the real components -------------------------------------------------------------------------------------
 
 e2e-setup: $(VENV)/.test .venv-gateway/.locked .venv-clients/.locked .venv-phoenix/.locked
+	@tests/e2e/collector/build.sh >/dev/null || [ $$? -eq 3 ]  # without Go its tests are skipped
 
-e2e: e2e-setup  ## against LiteLLM, Phoenix, Prometheus, Alertmanager and the vendors' own clients
+e2e: e2e-setup  ## against LiteLLM, an OpenTelemetry Collector, Phoenix, Prometheus, Alertmanager and the vendors' own clients
 	@$(BIN)/python -m pytest -q -m e2e tests/e2e $(PYTEST_ARGS)
 
 browser: $(VENV)/.test .venv-browser/.locked  ## the pages in headless Chromium: layout, accessibility, requests; pictures in .e2e/pictures

@@ -21,13 +21,6 @@ _QUICK = {"look_closer_after": "2s", "late_after": "8s", "missing_after": "10s",
 
 
 @pytest.fixture(scope="session")
-def open_phoenix(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PhoenixProcess]:
-    """Without authentication, as it starts by default."""
-    with phoenix_running(tmp_path_factory.mktemp("phoenix") / "open", authenticates=False) as process:
-        yield process
-
-
-@pytest.fixture(scope="session")
 def closed_phoenix(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PhoenixProcess]:
     """With authentication."""
     with phoenix_running(tmp_path_factory.mktemp("phoenix") / "closed", authenticates=True) as process:
