@@ -57,9 +57,7 @@ def dashboard() -> model.Dashboard:
     whole = (
         build.Dashboard("Gateway Trace Monitor")
         .uid(UID)
-        .description(
-            "Whether the traces of TrueFoundry AI Gateways arrive in Traceloop, and if not, where they are lost."
-        )
+        .description("Whether the traces of TrueFoundry AI Gateways arrive, and if not, where they are lost.")
         .tags(["gateway-trace-monitor", "truefoundry", "traceloop"])
         .time("now-6h", "now")
         .refresh("1m")

@@ -8,6 +8,7 @@ import base64
 import hashlib
 import json
 from enum import StrEnum
+from typing import assert_never
 
 _TEST_RANGE = "400000"
 _CARD_DIGITS = 16
@@ -37,6 +38,7 @@ def decoy_of(kind: DecoyKind, nonce: str) -> str:
         case DecoyKind.CARD:
             number = f"{_TEST_RANGE}{int.from_bytes(digest[:8]) % 10**9:09d}"
             return number + _check_digit(number)
+    assert_never(kind)
 
 
 def sentence_with(decoy: str) -> str:

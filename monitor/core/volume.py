@@ -73,8 +73,8 @@ def judge_volume(seen: Volume, state: TargetState, policy: VolumePolicy, backend
     """What the counts mean; `backend` is the name of who counted the traces.
 
     A count of traces is believed only if it holds at least the canaries that are known to have arrived in its window; and none at
-    all only if this check has passed within a day, or has been failing since. Example: the backend does not know the attribute
-    that is counted by, and answers 0 for ever: that is unknown, and no loss.
+    all only if this check has passed within a day, or has been failing since, whatever quiet hours lie between. Example: the backend
+    does not know the attribute that is counted by, and answers 0 for ever: that is unknown, and no loss.
     """
     requests, traces, ratio = seen.requests, seen.traces, seen.ratio
     evidence: dict[str, Scalar] = {"requests": requests, "traces": traces, "ratio": round(ratio, 4)}
@@ -84,7 +84,8 @@ def judge_volume(seen: Volume, state: TargetState, policy: VolumePolicy, backend
         return unknown(text, UnknownReason.GARBLED, evidence, attempted="count traces")
     known = state.check_state(CheckName.VOLUME)
     passed = known.last_pass_at is not None and seen.until - known.last_pass_at <= DAY
-    if not traces and not passed and not known.fails:
+    failing_since = known.fails or Fault.VOLUME_LOSS in known.confirmed
+    if not traces and not passed and not failing_since:
         text = f"{backend} counts no traces, and has never shown a count, so that proves nothing"
         return unknown(text, UnknownReason.UNPROVEN, evidence, attempted="count traces")
     said = f"{traces} of {requests} requests ({ratio:.0%}) have a trace in {backend}"

@@ -193,6 +193,10 @@ class MeteredRequests:
         if len(over) < 2 or over[-2].at < since - (until - since):  # noqa: PLR2004 - a difference needs two
             return None
         begin, end = over[-2:]
+        if begin.started_at is None:
+            raise Garbled(
+                "the gateway's metrics page does not say when the process began, so that two readings may be of two processes"
+            )
         grown = (end.requests or 0) - (begin.requests or 0)
         if begin.started_at != end.started_at or grown < 0:
             raise Garbled("the gateway was started anew between two readings, or several processes answer in turn")

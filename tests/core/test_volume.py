@@ -18,6 +18,7 @@ from tests.core.build import CADENCES, PROD, Story, a_canary, policy
 from tests.fakes.clock import START
 
 POLICY = VolumeCheck(enabled=True)
+CADENCE = Cadence(every=900.0, every_while_failing=900.0, deadline=60.0)
 HOUR = 3600.0
 
 
@@ -78,6 +79,18 @@ def test_no_trace_at_all_needs_a_count_that_has_been_seen_to_work() -> None:
     assert judged(100, 0, known(fails=3)).fault is Fault.VOLUME_LOSS
 
 
+def test_a_loss_that_lasts_over_quiet_hours_is_no_blindness_in_the_morning() -> None:
+    """Nine days at zero: each night says nothing, which ends the streak, and the last pass is older than a day."""
+    story = Story(policy(cadences={**CADENCES, CheckName.VOLUME: CADENCE}))
+    story.passes(CheckName.VOLUME).wait(900.0)
+    story.fails(CheckName.VOLUME, Fault.VOLUME_LOSS).wait(900.0).fails(CheckName.VOLUME, Fault.VOLUME_LOSS)
+    for _ in range(96):
+        story.wait(900.0).is_blind(CheckName.VOLUME, UnknownReason.NOTHING_TO_JUDGE)
+    assert not story.state.check_state(CheckName.VOLUME).fails
+    seen = replace(counted(100, 0), since=story.now - 900, until=story.now)
+    assert judge_volume(seen, story.state, POLICY, "Traceloop").fault is Fault.VOLUME_LOSS
+
+
 def test_a_count_below_the_canaries_that_arrived_is_not_believed() -> None:
     """They are among the requests, and their traces are known to be there."""
     ours = tuple(
@@ -120,8 +133,7 @@ def test_what_was_lost_to_a_known_fault_belongs_to_it(began: float, ended: float
 
 def test_the_export_is_where_such_a_loss_is() -> None:
     """The canaries' traces get through, those of others do not."""
-    cadence = Cadence(every=900.0, every_while_failing=900.0, deadline=60.0)
-    story = Story(policy(cadences={**CADENCES, CheckName.VOLUME: cadence}))
+    story = Story(policy(cadences={**CADENCES, CheckName.VOLUME: CADENCE}))
     story.fails(CheckName.VOLUME, Fault.VOLUME_LOSS).wait(900.0).fails(CheckName.VOLUME, Fault.VOLUME_LOSS)
     assert story.name is Fault.VOLUME_LOSS
     export = hops(story.state, diagnose(story.state, story.policy, story.now))[2]

@@ -66,6 +66,7 @@ def test_every_cadence_is_the_operators() -> None:
         C.ARRIVAL: Cadence(every=600, every_while_failing=90, deadline=240),
         C.CONTROL: Cadence(every=1200, every_while_failing=180, deadline=240),
     }
+    assert C.VOLUME not in policy().cadences
     assert policy().origin == Cadence(every=7200, every_while_failing=120, deadline=60)
 
 
@@ -199,3 +200,9 @@ def test_enabled_checks_are_those_with_a_cadence() -> None:
     """What the metrics and the page expect."""
     checks = prod(with_target("checks: {control: {enabled: false}}")).checks
     assert enabled_checks(checks) == {C.CONFIG, C.GATEWAY, C.CANARY, C.ARRIVAL}
+
+
+def test_counting_may_take_as_long_as_everybody_who_is_asked_for_it() -> None:
+    """Control plane, metrics page and backend, one after the other: a slow service is no crash of the check."""
+    text = with_target("checks: {volume: {enabled: true, every: 30m, timeout: 20s}}")
+    assert policy(text).cadences[C.VOLUME] == Cadence(every=1800, every_while_failing=1800, deadline=60)

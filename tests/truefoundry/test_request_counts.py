@@ -113,6 +113,12 @@ async def test_a_counter_that_began_anew_is_not_compared(begun_anew: tuple[SpanC
         await metered(*begun_anew, reading(30, 300))
 
 
+async def test_readings_that_may_be_of_two_processes_are_not_compared() -> None:
+    """One replica has served 1000 and the other 5000: that is no growth of 4000, of which most traces were lost."""
+    with pytest.raises(Garbled, match="two processes"):
+        await metered(*(reading(minutes, requests, None) for minutes, requests in ((0, 1000), (15, 5000), (30, 5100))))
+
+
 async def test_a_page_without_requests_is_said_to_be_one() -> None:
     """An older gateway may not count them."""
     with pytest.raises(Garbled, match="does not count requests"):

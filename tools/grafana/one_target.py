@@ -38,7 +38,7 @@ def one_target() -> list[Panel]:
         ),
         figure(
             "Last arrival",
-            "The time since a canary's trace was last seen in Traceloop, whole.",
+            "The time since a canary's trace was last seen whole in the trace backend.",
             Query(f"time() - max({one('check_last_pass_timestamp_seconds', check='arrival')})"),
             width=4,
             unit="s",
@@ -93,7 +93,7 @@ def one_target() -> list[Panel]:
         ),
         heat(
             "Arrival of traces",
-            "How long traces took from the gateway's answer until they were whole in Traceloop.",
+            "How long traces took from the gateway's answer until they were whole in the trace backend.",
             Query(f"sum by (le) (increase({arrivals}[$__rate_interval]))", "{{le}}"),
             width=12,
             unit="s",
