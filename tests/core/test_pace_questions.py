@@ -116,7 +116,6 @@ def test_the_gateways_counters_are_read_as_often() -> None:
     broken = Story(policy(pipeline_counters=SWITCHES)).fails(CONFIG, F.CONFIG_DRIFT, conclusive=True).state
     assert counters_are_due(replace(broken, counters_read_at=START), policy(pipeline_counters=SWITCHES), START + 120)
     assert not counters_are_due(broken, policy(), START + HOUR)
-    assert collector_counters_are_due(well, policy(collector_counters=SWITCHES), START)  # the Collector's too
 
 
 def test_the_collectors_counters_are_read_as_often() -> None:
