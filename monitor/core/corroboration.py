@@ -39,6 +39,8 @@ WAVE: Seconds = 900.0
 
 def corroborations(targets: Targets) -> Mapping[str, Corroboration]:
     """What is said of each open incident that others share, by its id; nothing of one that is alone."""
+    if sum(state.incident is not None and _is_affected(state.incident) for state, _ in targets) <= 1:
+        return {}  # nearly always, and asked whenever anything changes
     behind: dict[tuple[str, str], list[TargetState]] = {}
     for state, policy in targets:
         if policy.backend_url:
@@ -82,7 +84,8 @@ def has_mentioned(
     """
     if together is None:
         return False
-    others = (state.incident for state, _ in targets if state.target in together.targets)
+    affected = frozenset(together.targets)
+    others = (state.incident for state, _ in targets if state.target in affected)
     notified = (
         one.notified.get(notifier)
         for one in others

@@ -3,13 +3,13 @@
 Pure: the daemon's workers and the simulation deliver by it, each with its own clock.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
-from monitor.core.corroboration import Targets, corroborations, has_mentioned
+from monitor.core.corroboration import Targets, corroborations
 from monitor.core.incident import NEVER, Corroboration, Incident, Notice, Notified, Reason
-from monitor.core.model import Instant, Seconds, TargetName
+from monitor.core.model import Instant, Seconds
 from monitor.core.notify import due, knows_of, muted_until, record, wakes_at
 from monitor.core.silence import Silence
 
@@ -22,27 +22,17 @@ _HISTORY_AFTER: Seconds = 4 * 3600.0  # a notifier that is new is not notified o
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """A notifier must be notified of an incident.
-
-    `together`: other targets behind the same backend are affected too; `mentioned`: for one of them the same people were mentioned.
-    """
+    """A notifier must be notified of an incident. `together`: other targets behind the same backend are affected too."""
 
     incident: Incident
     notified: Notified | None
     reason: Reason
     silenced_until: Instant | None
     together: Corroboration | None = None
-    mentioned: bool = False
 
 
-def everything_due(
-    targets: Targets,
-    notifier: str,
-    silences: tuple[Silence, ...],
-    now: Instant,
-    mention_key: Callable[[TargetName], str] = str,
-) -> list[Due]:
-    """What a notifier must be notified of now; what shares a `mention_key` mentions the same people."""
+def everything_due(targets: Targets, notifier: str, silences: tuple[Silence, ...], now: Instant) -> list[Due]:
+    """What a notifier must be notified of now."""
     found: list[Due] = []
     affected = corroborations(targets)
     for state, policy in targets:
@@ -51,8 +41,7 @@ def everything_due(
             muted, together = muted_until(incident, notified, silences, now), affected.get(incident.id)
             reason = due(incident, notified, silenced_until=muted, policy=policy, now=now, together=together)
             if reason is not None:
-                mentioned = has_mentioned(incident, together, targets, notifier, mention_key, now)
-                found.append(Due(incident, notified, reason, muted, together, mentioned))
+                found.append(Due(incident, notified, reason, muted, together))
     return found
 
 

@@ -5,6 +5,7 @@ import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
+from monitor.core.corroboration import has_mentioned
 from monitor.core.delivery import LOOK_ANYWAY, Due, Retries, becomes_due, everything_due, skipped
 from monitor.core.events import Event, NoticeHandled
 from monitor.core.incident import Incident, Notice, Notified, Reason
@@ -105,9 +106,7 @@ class Worker:
         """Deliver what is due. None when nothing is left to be tried, else how long to leave the notifier alone."""
         await self._skip_what_needs_no_notice()
         while True:
-            waiting = everything_due(
-                self._targets(), self.name, self._shared.silences(), self._clock.now(), self._mention_key
-            )
+            waiting = everything_due(self._targets(), self.name, self._shared.silences(), self._clock.now())
             self._try_by(self._retries.of({one.incident.id for one in waiting}))
             self.health.pending = len(waiting)
             now = self._clock.monotonic()
@@ -158,12 +157,15 @@ class Worker:
         incident, key = one.incident, self._key(one.incident)
         mentioned = self._shared.mentioned.get(key)
         recently = mentioned is not None and self._clock.monotonic() - mentioned < MENTION_AT_MOST_EVERY
+        already = has_mentioned(
+            incident, one.together, self._targets(), self.name, self._mention_key, self._clock.now()
+        )
         notice = compose(
             incident,
             one.notified,
             one.reason,
             silenced_until=one.silenced_until,
-            may_mention=not (recently or one.mentioned) and trusted(target_store.state, target_store.policy),
+            may_mention=not (recently or already) and trusted(target_store.state, target_store.policy),
             labels=dict(self._shared.labels(incident.target)),
             now=self._clock.now(),
             together=one.together,

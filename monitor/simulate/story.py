@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from fnmatch import fnmatchcase
 
+from monitor.core.corroboration import has_mentioned
 from monitor.core.delivery import LOOK_ANYWAY, Due, Retries, becomes_due, everything_due, skipped
 from monitor.core.engine import apply
 from monitor.core.events import IncidentChanged, changes
@@ -153,7 +154,7 @@ class Story:
         for past in [*skipped(self._judged(), SLACK, self.silences, since=NEVER, now=now)]:
             self._remember(past.incident, past.notified, now)
         while now >= self._retries.left_alone_until:
-            waiting = everything_due(self._judged(), SLACK, self.silences, now, self._mention_key)
+            waiting = everything_due(self._judged(), SLACK, self.silences, now)
             self._retries = self._retries.of({one.incident.id for one in waiting})
             one = self._retries.next(waiting, now)
             if one is None or not self._notify(one, now):
@@ -175,12 +176,13 @@ class Story:
         incident, target = one.incident, self.targets[one.incident.target]
         key = (target.channel, target.mention)
         recently = now - self._mentioned.get(key, NEVER) < MENTION_AT_MOST_EVERY
+        already = has_mentioned(incident, one.together, self._judged(), SLACK, self._mention_key, now)
         notice = compose(
             incident,
             one.notified,
             one.reason,
             silenced_until=one.silenced_until,
-            may_mention=not (recently or one.mentioned) and trusted(self.states[incident.target], target.policy),
+            may_mention=not (recently or already) and trusted(self.states[incident.target], target.policy),
             labels=dict(target.labels),
             now=now,
             together=one.together,

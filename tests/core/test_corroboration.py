@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from monitor.core.corroboration import MAY_BE_THE_BACKEND, WAVE, corroborations
+from monitor.core.corroboration import MAY_BE_THE_BACKEND, WAVE, corroborations, has_mentioned
 from monitor.core.delivery import Due, Retries, everything_due
 from monitor.core.incident import Corroboration, Incident, Notified, Reason
 from monitor.core.model import Fault, Severity, TargetName
@@ -99,8 +99,9 @@ def may_mention(
     one: Incident, *others: Incident, at: float = 5.0, key: Callable[[TargetName], str] = same_people
 ) -> bool:
     """Whether an incident that is due now, in minutes, may mention the people of the others."""
-    waiting = everything_due(targets(one, *others), "slack", (), START + at * MINUTE, key)
-    return not next(each for each in waiting if each.incident.id == one.id).mentioned
+    sharing, now = targets(one, *others), START + at * MINUTE
+    due_now = next(each for each in everything_due(sharing, "slack", (), now) if each.incident.id == one.id)
+    return not has_mentioned(one, due_now.together, sharing, "slack", key, now)
 
 
 def test_the_first_mentions_and_the_others_of_its_wave_do_not() -> None:

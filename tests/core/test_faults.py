@@ -25,6 +25,7 @@ from monitor.core.model import (
     UnknownReason,
     Verdict,
 )
+from monitor.core.pipeline_counters import CountedBy
 from monitor.core.refine import TRIAGE, named
 from monitor.core.secret import Oddity, SecretKind
 from monitor.core.state import Active, CheckState, Policy, State, TargetState, TraceIdMode
@@ -176,6 +177,7 @@ ENUMS: dict[type[Enum], str] = {
     Narrowing: "trace_id marker attribute metadata span_name window",
     IdSource: "feedback traceparent nonce",
     SecretKind: "literal masked reference hidden absent",
+    CountedBy: "gateway collector",
     TraceIdMode: "auto feedback traceparent",
     Service: "control_plane gateway collector traceloop phoenix otlp slack alertmanager webhook heartbeat daemon",
     UnknownReason: "unreachable refused garbled crowded no_witness blocked proxy starved unproven budget_spent paused timeout "

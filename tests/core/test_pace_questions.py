@@ -116,7 +116,17 @@ def test_the_gateways_counters_are_read_as_often() -> None:
     broken = Story(policy(pipeline_counters=SWITCHES)).fails(CONFIG, F.CONFIG_DRIFT, conclusive=True).state
     assert counters_are_due(replace(broken, counters_read_at=START), policy(pipeline_counters=SWITCHES), START + 120)
     assert not counters_are_due(broken, policy(), START + HOUR)
-    assert collector_counters_are_due(well, policy(collector_counters=SWITCHES), START)  # the Collector's too
+
+
+def test_the_collectors_counters_are_read_as_often() -> None:
+    """At start, hourly, and while something is wrong; each page by itself."""
+    reads = policy(collector_counters=SWITCHES)
+    well = replace(Story(reads).state, collector_read_at=START)
+    assert collector_counters_are_due(replace(well, collector_read_at=None), reads, START)
+    assert [collector_counters_are_due(well, reads, START + after) for after in (120, HOUR)] == [False, True]
+    broken = Story(reads).fails(CONFIG, F.CONFIG_DRIFT, conclusive=True).state
+    assert collector_counters_are_due(replace(broken, collector_read_at=START), reads, START + 120)
+    assert not collector_counters_are_due(well, policy(pipeline_counters=SWITCHES), START + HOUR)
 
 
 def test_the_switches_are_read_after_the_exporter_has_been_changed() -> None:

@@ -80,3 +80,15 @@ async def test_without_their_address_they_are_not_asked() -> None:
         await home.break_("trace_not_created")
         assert "metrics" not in await named(home, F.TRACE_NOT_CREATED)
         assert not any(seen.path == "/metrics" for seen in home.sandbox.world.requests)
+
+
+async def test_a_collector_in_the_path_is_shown_and_shares_the_doubt() -> None:
+    """What is lost behind TrueFoundry may be lost by the export or by the Collector: neither is called broken in its message."""
+    async with house(targets={DEMO: {"path": "collector"}}) as home:
+        await home.settle_in()
+        await home.break_("export_failing")
+        await named(home, F.EXPORT_FAILING)
+        (root,) = home.roots
+        assert "gateway ✅ → TrueFoundry ✅ → export ❔ → Collector ❔ → Traceloop ✅" in root.text
+        await home.fix()
+        await home.until_resolved(5 * MINUTE)

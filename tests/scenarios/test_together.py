@@ -19,6 +19,11 @@ def severities(home: House) -> dict[str, Severity]:
     return {incident.target: incident.diagnosis.severity for incident in incidents if incident is not None}
 
 
+def is_critical(home: House, target: str) -> bool:
+    """Whether a target has a critical incident now."""
+    return severities(home).get(TargetName(target)) is Severity.CRITICAL
+
+
 def gaps(moments: list[float]) -> list[float]:
     """The seconds between one and the next."""
     return [after - before for before, after in pairwise(moments)]
@@ -66,6 +71,23 @@ async def test_a_backend_that_fails_mentions_once_for_all_targets_behind_it() ->
         await home.advance(MINUTE)
         assert not any("behind this" in root.text for root in home.roots)
         assert len(home.calls) == 1
+
+
+async def test_a_target_that_notices_minutes_later_mentions_nobody_again() -> None:
+    """Canaries are minutes apart, so a wave is longer than the limit of one mention a minute; the first escalates for both."""
+    rare = {"eu": {"checks": {"canary": {"every": "9m", "every_while_failing": "4m"}}}}
+    async with house(twins=("eu",), targets=rare) as home:
+        await home.settle_in()
+        await home.break_("export_failing")
+        critical = {
+            name: await home.until(lambda name=name: is_critical(home, name), 30 * MINUTE) for name in (DEMO, "eu")
+        }
+        assert critical["eu"] > MINUTE  # after the other
+        await home.advance(2 * MINUTE)
+        assert len(home.calls) == 1
+        assert all("2 of 2 targets behind this Traceloop are affected: " in root.text for root in home.roots)
+        await home.advance(40 * MINUTE)
+        assert len(home.calls) == 2
 
 
 @pytest.mark.thorough

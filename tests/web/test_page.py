@@ -426,3 +426,15 @@ def test_targets_that_are_affected_together_stand_together() -> None:
     own = target_page("c-3", report["targets"]["c-3"], state, version="1", now=START, beside=beside)
     assert said in Reader(own).text
     assert "behind this" not in target_page("b-2", a_broken_target(), state, version="1", now=START, beside=beside)
+
+
+def test_a_collector_in_the_path_is_a_fifth_hop() -> None:
+    """In the picture, in its words, and among many targets; without it there are four."""
+    beside = Beside(about={PROD: About(policy=replace(POLICY, collector=True))})
+    html = status_page(Site().report, Site().state, troubles=(), version="1", now=START, beside=beside)
+    page = Reader(html)
+    assert "Collector : unknown, not known" in page.text
+    assert re.findall(r'<svg x="([\d.]+)%"', html) == ["10.0", "30.0", "50.0", "70.0", "90.0"]
+    without = status_page(Site().report, Site().state, troubles=(), version="1", now=START)
+    assert re.findall(r'<svg x="([\d.]+)%"', without) == ["12.5", "37.5", "62.5", "87.5"]
+    assert "Collector" not in Reader(without).text
