@@ -174,6 +174,14 @@ def test_the_defaults_are_those_of_the_level_restricted() -> None:
     }
 
 
+def test_the_operating_guide_names_the_resources_of_the_chart() -> None:
+    """Two answers to one question help nobody."""
+    asked, most = DEFAULTS["resources"]["requests"], DEFAULTS["resources"]["limits"]
+    sizes = [asked["cpu"], *(each["memory"].replace("Mi", " MiB") for each in (asked, most))]
+    guide = (ROOT / "docs" / "operating.md").read_text()
+    assert "Request {} CPU and {}, limit {}, up to 50 targets: the chart's defaults.".format(*sizes) in guide
+
+
 @pytest.mark.parametrize(
     ("inside", "source"),
     [
