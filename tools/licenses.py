@@ -29,8 +29,8 @@ _IN_OTHER_WORDS = {
 
 def license_of(package: Distribution) -> str:
     """As an SPDX expression; empty if it says none that is known here."""
-    told: list[str] = [said for field in _FIELDS for said in package.metadata.get_all(field, [])]
-    for said in told:
+    stated: list[str] = [said for field in _FIELDS for said in package.metadata.get_all(field, [])]
+    for said in stated:
         spdx = _IN_OTHER_WORDS.get(said, said)
         if _SPDX.fullmatch(spdx):
             return spdx

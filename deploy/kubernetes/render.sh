@@ -5,7 +5,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 helm=$(deploy/kubernetes/tools.sh helm)
 
 echo "# Written by \`make manifests\` from deploy/helm/gateway-trace-monitor with deploy/kubernetes/values.yaml: change them there."
-# Helm says on stderr that it follows the links to the rules and dashboards; an error is told by its exit code and said again.
+# Helm says on stderr that it follows the links to the rules and dashboards; an error shows in its exit code and said again.
 said=$(mktemp)
 trap 'rm -f "$said"' EXIT
 "$helm" template trace-monitor deploy/helm/gateway-trace-monitor --namespace trace-monitor --values deploy/kubernetes/values.yaml \

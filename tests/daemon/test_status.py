@@ -10,9 +10,9 @@ from monitor.core.canary import Outcome
 from monitor.core.faults import LOSSES
 from monitor.core.incident import Losses
 from monitor.core.model import CheckName, Fault, Severity, UnknownReason, Verdict
-from monitor.core.state import TargetState
+from monitor.core.state import Cadence, TargetState
 from monitor.daemon.status import describe, describe_incident, describe_target, severity_of_failures, verdict_of
-from tests.core.build import OFF, PROD, F, Story, a_canary, manifest, policy
+from tests.core.build import CADENCES, OFF, PROD, F, Story, a_canary, manifest, policy
 from tests.fakes.clock import START
 from tests.notifiers.notices import an_incident
 
@@ -189,6 +189,17 @@ def test_a_failure_that_is_not_settled_is_unknown() -> None:
     story = healthy(fail_after=2).fails(C.GATEWAY, F.GATEWAY_UNREACHABLE)
     assert verdict_of(story.state, story.policy) is Verdict.UNKNOWN
     assert described(story)["checks"]["gateway"]["verdict"] == "fail"
+
+
+@pytest.mark.parametrize(
+    ("reason", "verdict"),
+    [(UnknownReason.NOTHING_TO_JUDGE, Verdict.PASS), (UnknownReason.UNPROVEN, Verdict.UNKNOWN)],
+)
+def test_a_quiet_night_makes_nothing_unknown_that_the_canaries_prove(reason: UnknownReason, verdict: Verdict) -> None:
+    """Of the volume check alone: a count that cannot be believed is another matter."""
+    cadences = {**CADENCES, C.VOLUME: Cadence(every=900.0, every_while_failing=900.0, deadline=60.0)}
+    story = healthy(cadences=cadences, blind_after=3600.0).is_blind(C.VOLUME, reason)
+    assert verdict_of(story.state, story.policy) is verdict
 
 
 def test_a_check_that_is_switched_off_is_not_missed() -> None:

@@ -140,6 +140,49 @@ def test_the_chart_runs_the_image_as_it_is_made() -> None:
 
 
 @pytest.mark.parametrize(
+    ("file", "lines"),
+    [
+        ("deployment.yaml", "  replicas: 1\n  strategy:\n    type: Recreate\n"),
+        ("_helpers.tpl", "automountServiceAccountToken: false\nenableServiceLinks: false\n"),
+        ("serviceaccount.yaml", "automountServiceAccountToken: false\n"),
+        ("_helpers.tpl", "honorLabels: true\n"),
+        ("_helpers.tpl", "  - targetLabel: job\n    replacement: trace-monitor\n"),
+        ("validate.yaml", '{{- include "gateway-trace-monitor.refuseSecret" '),
+    ],
+)
+def test_what_holds_whatever_the_values_is_no_value(file: str, lines: str) -> None:
+    """One monitor, no token, the job that the rules name, no secret in a ConfigMap; with Helm, what is rendered is looked at."""
+    assert lines in TEMPLATES[file]
+
+
+def test_no_directory_is_mounted_so_that_it_never_follows_a_rotation() -> None:
+    """Kubernetes does not update what is mounted by `subPath`."""
+    assert [
+        name for name, text in TEMPLATES.items() if re.search(r"^\s*-?\s*subPath(Expr)?:", text, re.MULTILINE)
+    ] == []
+
+
+def test_the_defaults_are_those_of_the_level_restricted() -> None:
+    """https://kubernetes.io/docs/concepts/security/pod-security-standards/#restricted, and nothing writable but what is mounted."""
+    pod, container = DEFAULTS["podSecurityContext"], DEFAULTS["securityContext"]
+    assert pod["runAsNonRoot"] is True
+    assert pod["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert container == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+
+
+def test_the_operating_guide_names_the_resources_of_the_chart() -> None:
+    """Two answers to one question help nobody."""
+    asked, most = DEFAULTS["resources"]["requests"], DEFAULTS["resources"]["limits"]
+    sizes = [asked["cpu"], *(each["memory"].replace("Mi", " MiB") for each in (asked, most))]
+    guide = (ROOT / "docs" / "operating.md").read_text()
+    assert "Request {} CPU and {}, limit {}, up to 50 targets: the chart's defaults.".format(*sizes) in guide
+
+
+@pytest.mark.parametrize(
     ("inside", "source"),
     [
         ("files/rules.yml", "deploy/prometheus/rules.yml"),

@@ -103,6 +103,18 @@ def test_a_release_is_tested_before_anything_is_published() -> None:
         assert re.search(rf"^make (?:--silent )?{target}\b", tested, re.MULTILINE), target
 
 
+def test_the_published_chart_names_the_published_image() -> None:
+    """Its default in a checkout can be pulled from nowhere: the line that the workflow replaces is there, once."""
+    (command,) = (
+        step["run"]
+        for step in jobs(ROOT / ".github" / "workflows" / "release.yml")["chart"]["steps"]
+        if "helm package" in step.get("run", "")
+    )
+    (replaced,) = re.findall(r'sed --in-place "s\|\^(.+?)\$\|', command.partition("helm package")[0])
+    (values,) = re.findall(r"^values=(\S+)$", command, re.MULTILINE)
+    assert (ROOT / values).read_text().splitlines().count(replaced) == 1
+
+
 def test_a_hook_of_pre_commit_is_a_target_of_the_makefile() -> None:
     """So no hook has another opinion than `make check`, and none fetches anything."""
     read = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())

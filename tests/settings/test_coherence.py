@@ -63,6 +63,16 @@ def test_a_canary_needs_a_model() -> None:
     ]
 
 
+def test_the_volume_check_needs_somebody_who_counts_requests() -> None:
+    """The control plane, or the gateway's own metrics."""
+    gateway = "gateway: {url: 'https://g.example', token: t, model: m}"
+    text = "targets: {prod: {%s, traceloop: {api_key: tl_1, environment: dev}, checks: {volume: {enabled: true}}}}\n"
+    (complaint,) = complaints(text % gateway)
+    assert "targets.prod.checks.volume.enabled: needs somebody who counts requests" in complaint
+    metered = gateway.replace("model: m", "model: m, metrics_url: 'https://g.example/metrics'")
+    assert loaded(text % metered).settings.targets
+
+
 TOKEN_URLS = {
     "control_plane.url": MINIMAL.replace("https://acme", "http://acme"),
     "gateway.url": MINIMAL.replace("gateway: {", "gateway: {url: http://gw.example.com, "),

@@ -9,6 +9,7 @@ from monitor.core.config_memory import ConfigMemory, ConfigSeen, remember
 from monitor.core.drift import ENDPOINT, ExportConfig, Match, SameUrl
 from monitor.notifiers.slack import render
 from monitor.settings.expected import expected_config
+from monitor.settings.show import show
 from monitor.settings.values import DAEMON, LONGEST_MENTION, base_url, called, format_duration, parse_duration
 from tests.settings.samples import MINIMAL, complaints, loaded, prod, settings, traceloop_of, with_target
 
@@ -288,3 +289,21 @@ def test_a_mention_is_as_long_as_a_message_has_room_for() -> None:
     assert prod(with_target(f"alerting: {{mention: '{fits}'}}")).alerting.mention == fits
     (line,) = complaints(with_target(f"alerting: {{mention: '{fits} <@U1>'}}"))
     assert "targets.prod.alerting.mention: is longer than the 200 characters that fit a message" in line
+
+
+def _with_share(written: str) -> str:
+    return with_target(f"checks: {{volume: {{enabled: true, min_ratio: {written}}}}}")
+
+
+def test_a_share_is_a_number_and_no_duration() -> None:
+    """The only float of the settings that is none, so it is neither parsed nor shown as one."""
+    assert prod(_with_share("0.95")).checks.volume.min_ratio == 0.95
+    assert prod(_with_share("1")).checks.volume.min_ratio == 1
+    assert "min_ratio: 0.95 " in show(loaded(_with_share("0.95")))
+
+
+@pytest.mark.parametrize("written", ["0", "-0.5", "1.01", "90", ".nan", ".inf", "90%", "0.9s", "true", "null", "[0.9]"])
+def test_what_is_no_share_is_refused(written: str) -> None:
+    """More than nothing, at most all of it."""
+    (complaint,) = complaints(_with_share(written))
+    assert "targets.prod.checks.volume.min_ratio: is " in complaint

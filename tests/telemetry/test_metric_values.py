@@ -165,6 +165,16 @@ def test_differences_are_nan_while_the_configuration_is_unreadable() -> None:
     assert math.isnan(page.value("config_differences") or 0.0)
 
 
+def test_the_share_of_real_requests_is_nan_unless_a_count_was_believed() -> None:
+    """A count that is unknown may be of something else; what was counted stands in its evidence all the same."""
+    page = Scraped()
+    for verdict, expected in ((Verdict.PASS, 0.97), (Verdict.FAIL, 0.4)):
+        page.set(a_target(check_states={CheckName.VOLUME: CheckState(last=a_result(verdict, ratio=expected))}))
+        assert page.value("volume_ratio") == expected
+    page.set(a_target(check_states={CheckName.VOLUME: CheckState(last=a_result(Verdict.UNKNOWN, ratio=0.4))}))
+    assert math.isnan(page.value("volume_ratio") or 0.0)
+
+
 def test_a_canary_is_timed_and_its_tokens_are_counted() -> None:
     """Duration as a histogram, the last one's phases as gauges, tokens by kind."""
     page = Scraped()

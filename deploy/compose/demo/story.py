@@ -32,7 +32,7 @@ def wait_for_the_sandbox() -> None:
             return
 
 
-def tell(break_after: float, repair_after: float) -> None:
+def run(break_after: float, repair_after: float) -> None:
     """Break, wait, repair."""
     wait_for_the_sandbox()
     print(f"All is well. In {break_after:g} s somebody switches the exporter off.", flush=True)
@@ -45,4 +45,4 @@ def tell(break_after: float, repair_after: float) -> None:
 
 
 if __name__ == "__main__":
-    tell(float(sys.argv[1]), float(sys.argv[2]))
+    run(float(sys.argv[1]), float(sys.argv[2]))
