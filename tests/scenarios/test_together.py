@@ -1,5 +1,6 @@
 """Several targets behind the same services break together: each is reported, the channel is called once, and nobody is flooded."""
 
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -79,9 +80,7 @@ async def test_a_target_that_notices_minutes_later_mentions_nobody_again() -> No
     async with house(twins=("eu",), targets=rare) as home:
         await home.settle_in()
         await home.break_("export_failing")
-        critical = {
-            name: await home.until(lambda name=name: is_critical(home, name), 30 * MINUTE) for name in (DEMO, "eu")
-        }
+        critical = {name: await home.until(partial(is_critical, home, name), 30 * MINUTE) for name in (DEMO, "eu")}
         assert critical["eu"] > MINUTE  # after the other
         await home.advance(2 * MINUTE)
         assert len(home.calls) == 1
