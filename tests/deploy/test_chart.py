@@ -113,6 +113,11 @@ REFUSED: dict[str, tuple[Mapping[str, Any], str, list[str]]] = {
         "config defaults expected headers X-Team",
         ["defaults__expected__headers__X-Team"],
     ),
+    "a password in the address of a proxy": (
+        {"config": {"http": {"proxy": "http://monitor:pass@proxy.example.com:3128"}}},
+        "config http proxy",
+        ["holds a password", "http__proxy"],
+    ),
     "two sources of secrets": ({"secret": {"values": KEYS}}, "", ["existingSecret and secret.values", "choose one"]),
     "two ways to scrape": (
         {"metrics": {"podMonitor": {"enabled": True}, "serviceMonitor": {"enabled": True}}},

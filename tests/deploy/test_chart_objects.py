@@ -200,6 +200,9 @@ def test_the_network_policy_allows_what_is_needed(helm: Helm) -> None:
     assert named == [{"kubernetes.io/metadata.name": name} for name in ("monitoring", "ingress-nginx")]
     assert len(rule["from"]) == 3
     assert helm.template(CASES["closed-network"]).one("NetworkPolicy")["spec"]["ingress"] == []
+    by_number = merged(CASES["closed-network"], {"networkPolicy": {"ingressNamespaces": ["1234"]}})
+    (rule,) = helm.template(by_number).one("NetworkPolicy")["spec"]["ingress"]
+    assert rule["from"][0]["namespaceSelector"]["matchLabels"] == {"kubernetes.io/metadata.name": "1234"}
 
 
 # --- the release -----------------------------------------------------------------------------------------------------
