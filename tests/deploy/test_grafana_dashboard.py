@@ -80,3 +80,33 @@ def test_panels_fill_the_width_and_none_lies_on_another() -> None:
     for one, other in combinations(places, 2):
         beside = one["x"] + one["w"] <= other["x"] or other["x"] + other["w"] <= one["x"]
         assert beside or one["y"] + one["h"] <= other["y"] or other["y"] + other["h"] <= one["y"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "metric"),
+    [
+        ("table", "target_severity"),
+        ("table", "fault_active"),
+        ("state-timeline", "check_verdict"),
+        ("state-timeline", "fault_active"),
+        ("heatmap", "trace_arrival_seconds_bucket"),
+        ("timeseries", "trace_arrival_seconds_bucket"),
+        ("timeseries", "traces_total"),
+        ("timeseries", "canary_phase_seconds"),
+        ("timeseries", "config_differences"),
+        ("timeseries", "canary_budget_remaining_ratio"),
+        ("timeseries", "notices_total"),
+        ("bargauge", "certificate_expiry_timestamp_seconds"),
+        ("bargauge", "token_expiry_timestamp_seconds"),
+    ],
+)
+def test_what_people_look_for_is_there(kind: str, metric: str) -> None:
+    """That it has data is seen by `make e2e`, with a real Prometheus."""
+    drawn = {(panel["type"], name) for panel in PANELS for one in panel["targets"] for name in _selectors(one["expr"])}
+    assert (kind, PREFIX + metric) in drawn
+
+
+def test_it_leads_on_to_the_page() -> None:
+    """To the monitor's, this target's, and the silences."""
+    paths = {link["url"].removeprefix("${monitor_url:raw}") for link in DOCUMENT["links"]}
+    assert paths == {"/", "/targets/${target}", "/silences"}
