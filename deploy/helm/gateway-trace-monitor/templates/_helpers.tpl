@@ -259,3 +259,72 @@ files/secret-settings.txt, where `*` is any key; `node`: what is there; `path`: 
 {{- end }}
 {{- end }}
 {{- end }}
+
+{{- /* "yes" if a name with `__` between its parts, of a variable or of a key of the Secret, is that of a setting which is a secret. */}}
+{{- define "gateway-trace-monitor.isSecret" -}}
+{{- $name := .name }}
+{{- $found := "" }}
+{{- range .files.Lines "files/secret-settings.txt" }}
+{{- if and . (regexMatch (printf "(?i)^%s$" (. | replace "." "__" | replace "*" ".+")) $name) }}
+{{- $found = "yes" }}
+{{- end }}
+{{- end }}
+{{- $found }}
+{{- end }}
+
+{{- /* Every setting that is visibly given outside of `config`, one a line: PROD stands for `prod`, and `_` for `-`. */}}
+{{- define "gateway-trace-monitor.givenElsewhere" -}}
+{{- $names := keys .Values.secret.values }}
+{{- range .Values.extraEnv }}
+{{- if hasPrefix "TRACE_MONITOR_" .name }}{{ $names = append $names (trimPrefix "TRACE_MONITOR_" .name) }}{{ end }}
+{{- end }}
+{{- if .Values.externalSecret.enabled }}
+{{- range .Values.externalSecret.data }}{{ $names = append $names .secretKey }}{{ end }}
+{{- end }}
+{{- range $names }}
+{{ . | replace "-" "_" | upper }}
+{{- end }}
+{{- end }}
+
+{{- /* "yes" if a setting of a target is given: `path` in the target, in `defaults`, in the environment, or in a Secret that can be seen. */}}
+{{- define "gateway-trace-monitor.isGiven" -}}
+{{- $found := "" }}
+{{- range $of := list .target (default dict .root.Values.config.defaults) }}
+{{- $node := $of }}
+{{- range splitList "." $.path }}
+{{- $node = ternary (get (ternary $node dict (kindIs "map" $node)) .) nil (kindIs "map" $node) }}
+{{- end }}
+{{- if not (or (kindIs "invalid" $node) (eq (toString $node) "")) }}{{ $found = "yes" }}{{ end }}
+{{- end }}
+{{- $name := .path | replace "." "__" }}
+{{- $elsewhere := include "gateway-trace-monitor.givenElsewhere" .root }}
+{{- range list (printf "targets__%s__%s" .name $name) (printf "defaults__%s" $name) }}
+{{- if regexMatch (printf "(?m)^%s(__.+|_FILE)?$" (. | replace "-" "_" | upper)) $elsewhere }}{{ $found = "yes" }}{{ end }}
+{{- end }}
+{{- $found }}
+{{- end }}
+
+{{- /* Refuse what the monitor would refuse of a target although each value is allowed. What `extraEnvFrom` adds cannot be seen. */}}
+{{- define "gateway-trace-monitor.checkTarget" -}}
+{{- $at := printf "config.targets.%s" .name }}
+{{- $defaults := default dict .root.Values.config.defaults }}
+{{- $own := or .target.traceloop .target.phoenix }}
+{{- $traceloop := ternary .target.traceloop $defaults.traceloop (not (empty $own)) }}
+{{- $phoenix := ternary .target.phoenix $defaults.phoenix (not (empty $own)) }}
+{{- if and $traceloop $phoenix }}
+{{- fail (printf "%s: traceloop and phoenix are both given, but a target has one trace backend: remove one of the two" $at) }}
+{{- end }}
+{{- if not .root.Values.extraEnvFrom }}
+{{- if not (or (include "gateway-trace-monitor.isGiven" (merge (dict "path" "traceloop.environment") .)) (include "gateway-trace-monitor.isGiven" (merge (dict "path" "phoenix.url") .))) }}
+{{- fail (printf "%s: no trace backend is given: add traceloop.environment or phoenix.url" $at) }}
+{{- end }}
+{{- $checks := default dict .target.checks }}
+{{- $volume := default dict $checks.volume }}
+{{- if not (hasKey $volume "enabled") }}
+{{- $volume = default dict (default dict $defaults.checks).volume }}
+{{- end }}
+{{- if and $volume.enabled (not (or (include "gateway-trace-monitor.isGiven" (merge (dict "path" "control_plane") .)) (include "gateway-trace-monitor.isGiven" (merge (dict "path" "gateway.metrics_url") .)))) }}
+{{- fail (printf "%s.checks.volume.enabled: nothing counts the requests: add control_plane or gateway.metrics_url" $at) }}
+{{- end }}
+{{- end }}
+{{- end }}
