@@ -328,3 +328,52 @@ files/secret-settings.txt, where `*` is any key; `node`: what is there; `path`: 
 {{- end }}
 {{- end }}
 {{- end }}
+
+{{- /* The keys of the Secret that the configuration asks for and that are not visibly given, one a line, by target. */}}
+{{- define "gateway-trace-monitor.expectedKeys" -}}
+{{- $defaults := default dict .Values.config.defaults }}
+{{- range $name, $given := .Values.config.targets }}
+{{- $of := dict "root" $ "name" $name "target" (default dict $given) }}
+{{- $wanted := list }}
+{{- if include "gateway-trace-monitor.isGiven" (merge (dict "path" "control_plane") $of) }}
+{{- $wanted = append $wanted "control_plane.token" }}
+{{- else }}
+{{- $wanted = append $wanted "gateway.token" }}
+{{- end }}
+{{- $own := or $of.target.traceloop $of.target.phoenix }}
+{{- if or $of.target.phoenix (and (not $own) $defaults.phoenix) }}
+{{- $wanted = append $wanted "phoenix.api_key" }}
+{{- else }}
+{{- $wanted = append $wanted "traceloop.api_key" }}
+{{- end }}
+{{- $missing := list }}
+{{- range $wanted }}
+{{- $is := merge (dict "path" .) $of }}
+{{- $file := merge (dict "path" (printf "%s_file" .)) $of }}
+{{- if not (or (include "gateway-trace-monitor.isGiven" $is) (include "gateway-trace-monitor.isGiven" $file)) }}
+{{- $missing = append $missing (printf "targets__%s__%s%s" $name (. | replace "." "__") (ternary "  (unless Phoenix runs without authentication)" "" (eq . "phoenix.api_key"))) }}
+{{- end }}
+{{- end }}
+{{- if $missing }}
+  target {{ $name }}:
+{{- range $missing }}
+    {{ . }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- if and (default dict .Values.config.alerting).slack (not (include "gateway-trace-monitor.slackToken" .)) }}
+  Slack:
+    alerting__slack__bot_token  (or alerting__slack__webhook_url)
+{{- end }}
+{{- end }}
+
+{{- /* "yes" if Slack's token or webhook is visibly given. */}}
+{{- define "gateway-trace-monitor.slackToken" -}}
+{{- $slack := default dict (default dict .Values.config.alerting).slack }}
+{{- if or $slack.bot_token_file $slack.webhook_url_file (regexMatch "(?m)^ALERTING__SLACK__(BOT_TOKEN|WEBHOOK_URL)(_FILE)?$" (include "gateway-trace-monitor.givenElsewhere" .)) }}yes{{ end }}
+{{- end }}
+
+{{- /* "yes" if there may be secrets that the chart cannot see. */}}
+{{- define "gateway-trace-monitor.unseenSecrets" -}}
+{{- if or .Values.existingSecret .Values.extraEnvFrom (and .Values.externalSecret.enabled .Values.externalSecret.dataFrom) }}yes{{ end }}
+{{- end }}
