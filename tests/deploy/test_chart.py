@@ -127,7 +127,7 @@ REFUSED: dict[str, tuple[Mapping[str, Any], str, list[str]]] = {
     "an external secret of no store": (
         {"existingSecret": "", "externalSecret": {"enabled": True, "dataFrom": [{"extract": {"key": "all"}}]}},
         "externalSecret secretStoreRef name",
-        ["which store"],
+        ["name of the secret store"],
     ),
     "an external secret of nothing": (
         {"existingSecret": "", "externalSecret": {"enabled": True, "secretStoreRef": {"name": "vault"}}},
@@ -213,6 +213,7 @@ def test_no_target_is_refused(helm: Helm) -> None:
             "extraEnv": [
                 {"name": "TRACE_MONITOR_TARGETS__LAB__GATEWAY__METRICS_URL", "value": "http://gateway.example.com"},
                 {"name": "TRACE_MONITOR_TARGETS__LAB__GATEWAY__TOKEN", "value": "$(GATEWAY_TOKEN)"},
+                {"name": "SERVER__READ_TOKEN", "value": "somebody else's"},
             ],
         },
         {"existingSecret": "", "secret": {"values": KEYS | {"tls.crt": "x"}}},

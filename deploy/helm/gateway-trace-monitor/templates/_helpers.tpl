@@ -2,7 +2,7 @@
 {{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" }}
 {{- end }}
 
-{{- /* The name of all objects: a release called trace-monitor needs no gateway-trace-monitor behind it. */}}
+{{- /* The name of all objects. A release called trace-monitor gets no suffix gateway-trace-monitor. */}}
 {{- define "gateway-trace-monitor.fullname" -}}
 {{- $name := include "gateway-trace-monitor.name" . }}
 {{- if .Values.fullnameOverride }}
@@ -14,19 +14,19 @@
 {{- end }}
 {{- end }}
 
-{{- /* What selects every pod of the release: the monitor and its test. */}}
+{{- /* Labels that select every pod of the release: the monitor and its test. */}}
 {{- define "gateway-trace-monitor.releaseLabels" -}}
 app.kubernetes.io/name: {{ include "gateway-trace-monitor.name" . }}
 app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end }}
 
-{{- /* What selects the monitor alone: the pod of `helm test` must not be behind the Service. */}}
+{{- /* Labels that select only the monitor: the pod of `helm test` must not be behind the Service. */}}
 {{- define "gateway-trace-monitor.selectorLabels" -}}
 {{ include "gateway-trace-monitor.releaseLabels" . }}
 app.kubernetes.io/component: monitor
 {{- end }}
 
-{{- /* Of a pod. The chart's version is not among them: a new chart alone restarts nothing. */}}
+{{- /* Labels of a pod, without the chart's version, so that a new chart version alone restarts nothing. */}}
 {{- define "gateway-trace-monitor.podLabels" -}}
 {{ include "gateway-trace-monitor.releaseLabels" . }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
@@ -74,7 +74,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- end }}
 {{- end }}
 
-{{- /* How people reach the page from outside the cluster; empty if nobody said so. */}}
+{{- /* The address of the page from outside the cluster; empty if it is not known. */}}
 {{- define "gateway-trace-monitor.externalUrl" -}}
 {{- $server := default dict .Values.config.server }}
 {{- if $server.external_url }}
@@ -187,7 +187,7 @@ priorityClassName: {{ . }}
 {{- end }}
 {{- end }}
 
-{{- /* The key of the token that Prometheus sends: as given, else where the chart itself knows that there is one. */}}
+{{- /* The key of the token that Prometheus sends: the given one, or one that the chart can see. */}}
 {{- define "gateway-trace-monitor.readTokenKey" -}}
 {{- $server := default dict .Values.config.server }}
 {{- $file := default "" $server.read_token_file }}
@@ -247,7 +247,7 @@ files/secret-settings.txt, where `*` is any key; `node`: what is there; `path`: 
 {{- $path := .path }}
 {{- if not .parts }}
 {{- if and (kindIs "string" .node) .node }}
-{{- fail (printf "config.%s is a secret and does not belong in a ConfigMap: put it into the Secret as the key %s (existingSecret, externalSecret or secret.values)" (join "." $path) (join "__" $path)) }}
+{{- fail (printf "config.%s is a secret and does not belong in a ConfigMap: put it into the Secret under the key %s (existingSecret, externalSecret or secret.values)" (join "." $path) (join "__" $path)) }}
 {{- end }}
 {{- else if kindIs "map" .node }}
 {{- $part := first .parts }}
@@ -304,7 +304,7 @@ files/secret-settings.txt, where `*` is any key; `node`: what is there; `path`: 
 {{- $found }}
 {{- end }}
 
-{{- /* Refuse what the monitor would refuse of a target although each value is allowed. What `extraEnvFrom` adds cannot be seen. */}}
+{{- /* Refuse a target that the monitor would refuse although each value is allowed. The chart cannot see what `extraEnvFrom` adds. */}}
 {{- define "gateway-trace-monitor.checkTarget" -}}
 {{- $at := printf "config.targets.%s" .name }}
 {{- $defaults := default dict .root.Values.config.defaults }}
