@@ -52,6 +52,17 @@ def test_every_query_can_be_parsed_and_names_series_that_there_are(title: str, e
     assert expression.count('{job=~"$job"') == expression.count("{")
 
 
+def test_the_share_of_real_requests_has_a_panel() -> None:
+    """What `checks.volume` counts is charted for the chosen target."""
+    (query,) = [expression for _, expression in QUERIES if f"{PREFIX}volume_ratio" in expression]
+    assert 'target="$target"' in query
+
+
+def test_no_text_names_one_trace_backend() -> None:
+    """A target's traces may go to Traceloop or to Phoenix; the dashboard is the same for both."""
+    assert not re.search("traceloop|phoenix", json.dumps(DOCUMENT), re.IGNORECASE)
+
+
 def test_the_variables_ask_for_series_that_there_are() -> None:
     """Else no target could be chosen."""
     asked = [variable["query"]["query"] for variable in DOCUMENT["templating"]["list"] if variable["type"] == "query"]
