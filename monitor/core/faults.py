@@ -217,7 +217,7 @@ _ROWS = (
         "encoding, an Authorization that is absent, malformed or another key than the monitor's, or a `when` filter that "
         "excludes the canary or cannot be evaluated; critical as well is an `exclude_request_data: true` that is not "
         "kept. A warning if traces still arrive, or if {backend} refuses the monitor's own key: then the key was "
-        "probably rotated.",
+        "probably rotated. With Phoenix another key may be as good: a warning until every trace that was sent with it is lost.",
         settles="At once by a manifest that was read; after `fail_after` checks in a row where headers are no longer "
         "shown.",
         because="Each field with its value and the value it should have, secrets as fingerprints; who changed it and "

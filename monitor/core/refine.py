@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from monitor.core.backend import BackendTraits
 from monitor.core.canary import Canary
 from monitor.core.drift import Comparison, compare
-from monitor.core.faults import FAULTS, ORDER, WHERE
+from monitor.core.faults import FAULTS, LOST, ORDER, WHERE
 from monitor.core.hints import hints, next_step
 from monitor.core.key import key_is_refused, traces_arrive_since
 from monitor.core.model import CheckName, Fault, Instant, Severity, Verdict
@@ -112,7 +112,7 @@ def refine(active: Active, state: TargetState, policy: Policy, now: Instant) -> 
         return _loss(as_it_stands, lost_at, state, policy)
     match suspicion.fault:
         case Fault.EXPORTER_DISABLED | Fault.CONFIG_DRIFT:
-            return _configuration(as_it_stands, state, policy)
+            return _configuration(as_it_stands, state, policy, now)
         case Fault.WRONG_ENVIRONMENT:
             return _wrong_environment(as_it_stands, state, policy, now)
         case Fault.TRACE_LATE:
@@ -126,17 +126,18 @@ def refine(active: Active, state: TargetState, policy: Policy, now: Instant) -> 
 # --- the configuration -----------------------------------------------------------------------------------------------
 
 
-def _configuration(found: Confirmed, state: TargetState, policy: Policy) -> Confirmed:
+def _configuration(found: Confirmed, state: TargetState, policy: Policy, now: Instant) -> Confirmed:
     suspicion, memory = found.active.suspicion, state.config
     # Off because nothing could be read, while the configuration read last had an exporter.
     gone = suspicion.fault is Fault.EXPORTER_DISABLED and memory is not None and not memory.seen.config.off
     who = () if gone else _who_changed_it(state)
     harmless = replace(found, explains=frozenset())
-    if not suspicion.stops_export:
-        return harmless.because_also(*who)
     compared = Comparison()
     if memory is not None and not memory.seen.config.off:
         compared = compare(policy.expected, memory.seen.config)
+    another_key = suspicion.fault is Fault.CONFIG_DRIFT and compared.other_key
+    if not suspicion.stops_export and not another_key:
+        return harmless.because_also(*who)
     # Content that leaks is no less critical because traces arrive.
     harmless = replace(harmless, severity=Severity.CRITICAL if compared.leaks else Severity.WARNING)
     changed = found.active.since if memory is None or gone else memory.changed_at
@@ -144,13 +145,40 @@ def _configuration(found: Confirmed, state: TargetState, policy: Policy) -> Conf
         text = f"traces still arrive: {_PUT_RIGHT if _is_unread(state) else 'there must be another export path'}"
         impact = LEAKS if compared.leaks else "Traces still arrive, and requests are not affected."
         return replace(harmless, impact=impact).because_also(text, *_by_which_way(state), *who)
-    if suspicion.fault is Fault.CONFIG_DRIFT and compared.other_key:
+    if another_key:
         if memory is not None and memory.credential not in ("", policy.credential):
             return replace(harmless, title=_NOT_COMPARED, impact=_COMPARED_SOON).because_also(*who, step=_WAIT)
         if key_is_refused(state):
             ours = replace(harmless, title=_ROTATED, impact=_CANNOT_READ)
             return ours.because_also("{backend} refuses the monitor's own key", *who, step=GIVE_US_THE_KEY)
+        if not suspicion.stops_export:
+            return _key_that_may_be_as_good(found, changed, state, policy, now).because_also(*who)
     return _where_another_key_leads(found, state).because_also(*who) if compared.other_key else found.because_also(*who)
+
+
+def _key_that_may_be_as_good(
+    found: Confirmed, changed: Instant | None, state: TargetState, policy: Policy, now: Instant
+) -> Confirmed:
+    """Another key where a key is no place: overdue traces may be due to it, and it is named once those sent with it are lost."""
+    if not _lost_to_the_key(changed, state, policy, now):
+        return replace(found, explains=frozenset({Fault.TRACE_LATE}))
+    named = replace(found, severity=Severity.CRITICAL, impact=LOST)
+    return named.because_also("no trace that was sent since the exporter has this key has arrived")
+
+
+def _lost_to_the_key(changed: Instant | None, state: TargetState, policy: Policy, now: Instant) -> bool:
+    """Whether every trace is lost since the key was changed, and nothing says that another hop lost them."""
+    missing = state.confirmed.get(Fault.TRACE_MISSING)
+    if missing is None or not missing.suspicion.stops_export or Fault.INGEST_FAILING in state.confirmed:
+        return False
+    passed = state.check_state(CheckName.CONFIG).last_pass_at
+    if passed is not None and missing.since < passed:  # they were lost before
+        return False
+    settled = (changed or 0.0) + policy.arrival.settle
+    if any(arrived(one) and one.sent_at >= settled for one in state.canaries):  # the key is accepted
+        return False
+    hops = triage(missing, state, now)
+    return hops.own_store is not False and hops.control is not False
 
 
 def _where_another_key_leads(found: Confirmed, state: TargetState) -> Confirmed:
