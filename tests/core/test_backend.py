@@ -1,5 +1,6 @@
 """What a backend declares is what is said and judged of its targets: its name everywhere, and nothing that it does not show."""
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -17,6 +18,7 @@ from monitor.core.state import TargetState
 from monitor.core.suspicions import drift
 from monitor.core.trace import Route
 from monitor.core.triage import TRIAGE
+from monitor.web.runbooks import runbook_text, runbooks
 from tests.core.build import (
     OURS,
     POLICY,
@@ -75,6 +77,17 @@ def test_no_fault_of_phoenix_speaks_of_traceloop(fault: Fault) -> None:
         assert "{" not in text.replace("{since}", "")
     texts = [*(place.where + place.step for place in TRIAGE.values()), *(" ".join(each) for each in UNCHECKED.values())]
     assert not [text for text in texts if "Traceloop" in PHOENIX.name_in(text) or "{" in PHOENIX.name_in(text)]
+
+
+@EVERY_BACKEND
+def test_no_place_is_left_in_what_is_said_of_faults(backend: BackendTraits) -> None:
+    """The table, the triage, what goes unnoticed, and the runbooks, which are shown as they are written."""
+    rows = [row.named(backend.name_in) for row in FAULTS.values()]
+    texts = [text for row in rows for text in (row.title, row.impact, row.when, row.settles, row.because, row.advice)]
+    texts += [backend.name_in(text) for place in TRIAGE.values() for text in (place.where, place.step)]
+    texts += [backend.name_in(text) for each in UNCHECKED.values() for text in each]
+    texts += [runbook_text(name) for name in runbooks()]
+    assert not [text for text in texts if re.search(r"\{(backend|status|owner|section)\}", text)]
 
 
 def test_the_last_hop_is_the_backend() -> None:
