@@ -170,3 +170,15 @@ async def test_another_key_is_not_blamed_for_what_another_hop_loses() -> None:
             await home.until_called(limit=20 * MINUTE)
             assert home.incident is not None
             assert home.incident.diagnosis.fault is named
+
+
+@pytest.mark.parametrize("breaks", ["read_api_failing", "read_api_garbled", "read_api_page"])
+async def test_a_read_api_that_is_broken_blinds_the_monitor(breaks: str) -> None:
+    """Phoenix's own routes break; nobody is accused of losing traces."""
+    async with house(backend=StoreKind.PHOENIX) as home:
+        await home.settle_in()
+        await home.break_(breaks)
+        await home.advance(40 * MINUTE)
+        results = [each.result for each in home.state.check_states.values()]
+        assert home.incident is not None or Verdict.UNKNOWN in [each.verdict for each in results if each is not None]
+        assert home.incident is None or home.incident.diagnosis.fault is Fault.BLIND
