@@ -13,7 +13,7 @@ from typing import assert_never
 
 from monitor.core.backend import TRACELOOP
 from monitor.core.faults import FAULTS, LOSSES, MONITORS_OWN
-from monitor.core.incident import NO_LONGER_MONITORED, Diagnosis, HopState, Incident, Notice, Reason
+from monitor.core.incident import NO_LONGER_CHECKED, Diagnosis, HopState, Incident, Notice, Reason
 from monitor.core.model import Fault, Instant, Seconds, Severity
 from monitor.core.notify import acknowledged
 from monitor.core.text import length_text, moment_text
@@ -74,8 +74,7 @@ def headline(notice: Notice, style: Style) -> str:
     """The present state in one line: sign and word, target, title and slug, and who has it."""
     incident, diagnosis = notice.incident, notice.incident.diagnosis
     if not incident.open:
-        removed = incident.closed_because == NO_LONGER_MONITORED
-        state = f"⏹️ {style.bold(NO_LONGER_MONITORED)}" if removed else f"✅ {style.bold('resolved')}"
+        state = f"⏹️ {style.bold(incident.unseen)}" if incident.unseen else f"✅ {style.bold('resolved')}"
         return f"{state} after {length_text(lasted(incident, notice.at))} · {_name(incident, style)}"
     sign = "🛠️" if diagnosis.waiting is not None else SEVERITY_SIGNS[diagnosis.severity]
     parts = [f"{sign} {style.bold(diagnosis.severity.word)}", _name(incident, style)]
@@ -149,6 +148,8 @@ def _change(notice: Notice, style: Style) -> str:
         )
     if notified.fault in LOSSES and diagnosis.fault in LOSSES:  # the same loss, and more is known of it
         return f"{before} turned out to be: {now}"
+    if notice.incident.timeline and notice.incident.timeline[-1].text.startswith(NO_LONGER_CHECKED):
+        return f"{before} is {notice.incident.timeline[-1].text}; still: {now}"
     return f"{before} fixed after {length_text(_known_for(notice.incident, notified.fault, notice.at))}; still: {now}"
 
 
@@ -196,9 +197,8 @@ def states(notice: Notice, style: Style) -> list[str]:
     """What is being done about it: fixed and waiting, acknowledged, silenced; of a closed one, what ended it."""
     incident = notice.incident
     if not incident.open:
-        reason = incident.closed_because
-        known = reason and reason != NO_LONGER_MONITORED
-        return [style.mixed(f"Resolved: {reason}.", _LONGEST_SENTENCE)] if known else []
+        known = incident.closed_because and not incident.unseen
+        return [style.mixed(f"Resolved: {incident.closed_because}.", _LONGEST_SENTENCE)] if known else []
     lines = []
     if incident.diagnosis.waiting is not None:
         lines.append(f"🛠️ {style.mixed(incident.diagnosis.waiting, _LONGEST_SENTENCE)}.")

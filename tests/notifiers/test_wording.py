@@ -41,6 +41,22 @@ def test_a_resolve_after_a_return_counts_from_the_return() -> None:
     assert "after 10 min" in wording.headline(a_notice(Reason.RESOLVED, incident, at=START + 4200), PLAIN)
 
 
+def test_what_is_no_longer_checked_is_not_said_to_be_fixed_or_healthy() -> None:
+    """In the change of a name, and in the end."""
+    off = "no longer checked: checks.gateway is off"
+    incident = an_incident(
+        timeline=(TimelineEntry(at=START, fault=Fault.EXPORTER_DISABLED, severity=Severity.WARNING, text=off),)
+    )
+    notified = notified_of(incident, fault=Fault.GATEWAY_REFUSED)
+    assert f"gateway_refused is {off}; still: " in wording.news(
+        a_notice(Reason.CHANGED, incident, notified=notified), PLAIN
+    )
+    notice = a_notice(Reason.RESOLVED, replace(incident, closed_at=START + 60, closed_because=off))
+    assert wording.headline(notice, PLAIN).startswith("⏹️ no longer checked after ")
+    assert wording.states(notice, PLAIN) == []
+    assert f"It counts as resolved: {off}." in wording.impact(notice, PLAIN)
+
+
 def test_a_name_is_known_for_as_long_as_it_was_borne_last() -> None:
     """Not since the incident began under another name."""
     timeline = [
