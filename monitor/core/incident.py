@@ -223,7 +223,9 @@ class Incident:
     target: TargetName
     opened_at: Instant
     diagnosis: Diagnosis
-    began_at: Instant | None = None  # when the first of its evidence was seen; the window of its canaries
+    began_at: Instant | None = (
+        None  # when its first evidence was seen, the last time if it came back: the window of its canaries
+    )
     closed_at: Instant | None = None
     closed_because: str = ""
     worst: Severity = Severity.WARNING
@@ -263,10 +265,14 @@ class Incident:
     def lasts_since(self) -> Instant:
         """When it began, the last time if it came back: what broke was first seen a little before the incident was opened."""
         since = self.diagnosis.since
-        if not self.open and not self.reopened:  # under whatever name it began
+        if not self.open:  # under whatever name it began
             since = min(since, self.window_began_at) if since > 0 else self.window_began_at
         opened_at = self.reopened[-1] if self.reopened else self.opened_at
         return min(since, opened_at) if since > 0 else opened_at
+
+    def lasted(self, now: Instant) -> Seconds:
+        """For how long it has been, or was, open, as everybody is told; a clock set back makes it zero, never negative."""
+        return max(0.0, (self.closed_at if self.closed_at is not None else now) - self.lasts_since)
 
     @property
     def names(self) -> frozenset[Fault]:

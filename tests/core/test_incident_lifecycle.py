@@ -285,6 +285,21 @@ def test_a_removed_target_closes_its_incident_and_believes_nothing_more() -> Non
     assert story.state.incidents[-1].notified["slack"].closed
 
 
+def test_what_comes_back_counts_time_and_canaries_from_its_return() -> None:
+    """Both of the same span: those of before were told when it ended first."""
+    story = broken()
+    story.canary()
+    fix_it(story.wait(60))
+    before = story.state.incidents[-1]
+    assert before.losses is not None
+    assert (before.losses.sent, before.lasted(story.now)) == (1, 60)
+    fix_it(break_it(story.wait(10 * MINUTE)).wait(5))
+    (incident,) = story.state.incidents
+    assert incident.losses is not None
+    assert (len(incident.reopened), incident.losses.sent, incident.lasted(story.now)) == (1, 0, 5)
+    assert incident.lasts_since == incident.window_began_at
+
+
 def switch_off(story: Story, *checks: CheckName) -> Story:
     """Switch checks off by a reload; the next input is the first that meets the new policy."""
     story.policy = policy(without=checks)
