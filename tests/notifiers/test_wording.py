@@ -61,7 +61,7 @@ def test_the_message_the_command_and_the_page_tell_one_duration() -> None:
         version="1",
         now=START + 900,
         beside=Beside(),
-        form={},
+        form={"done": "", "failed": "", "given": {}, "lengths": ()},
         external_url=None,
         depth=1,
     )
