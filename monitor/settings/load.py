@@ -147,7 +147,7 @@ def _validate(
     except ValidationError as error:
         found = _explain(error, places)
     else:
-        found = [_problem(path, what, places) for path, what in violations(settings)]
+        found = [_problem(path, what, places) for path, what in violations(settings, with_secrets=reading.open_files)]
         if not (found or spoiled):
             return settings, assumed
     problems = [*reading.problems, *(problem for problem in found if not _follows(problem.path, spoiled))]
@@ -248,7 +248,8 @@ def _sentence(details: ErrorDetails, path: KeyPath) -> str:
         return _missing(path)
     if kind in {"literal_error", "enum"}:
         allowed = str(context.get("expected", "")).replace("'", "").replace(" or ", ", ")
-        guess = did_you_mean(str(details["input"]), allowed.split(", "))
+        # Of a few short words the closest is often far away: what is not misspelt is no guess.
+        guess = did_you_mean(str(details["input"]), allowed.split(", "), cutoff=0.7)
         hint = f"did you mean `{guess}`? " if guess else ""
         return f"is not one of the words allowed here; {hint}allowed: {allowed}"
     return _SENTENCES.get(kind, "is not allowed here").format(**context)
