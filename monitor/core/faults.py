@@ -287,7 +287,7 @@ _ROWS = (
         severity=Severity.CRITICAL,
         title="{backend} rejects the exporter's key",
         impact=LOST,
-        when="A documented route of {backend} (OTLP ingest, `/v2/warehouse/spans`) answers 401 to the expected key, "
+        when="A documented route of {backend} (OTLP ingest, read API) answers 401 to the expected key, "
         "and the gateway is not known to carry another one.",
         settles="At once if the gateway's header, read literally after the 401, holds the same key; else after "
         "`fail_after`.",
@@ -351,8 +351,8 @@ _ROWS = (
         "that is known does not.",
         settles="After `fail_after` windows in a row.",
         because="How many requests were served and how many traces are stored, by whom and in which time.",
-        advice="Look for sampling, a `when` filter or a logging rule that leaves some requests out, and for a spent quota "
-        "of {backend}.",
+        advice="Look for sampling, a `when` filter or a logging rule that leaves some requests out, and for a plan or a "
+        "database of {backend} that takes no more spans.",
     ),
     FaultRow(
         fault=Fault.TRACE_INCOMPLETE,

@@ -86,3 +86,17 @@ def test_tables_and_code_blocks_stay_as_they_are_and_links_are_written_out() -> 
     assert shown(table, width=20) == textwrap.indent(table, "  ")
     assert shown("```\nx  `y` *z*\n```") == "  x  `y` *z*"
     assert shown("[t](https://x.y), [blind](blind), <https://x.y>") == "  t (https://x.y), blind, https://x.y"
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        ("key_rejected", "Phoenix's `/v1/projects/…/spans`"),
+        ("volume_loss", "Phoenix has no quota"),
+        ("config_drift", "Phoenix refuses"),
+    ],
+)
+def test_what_is_different_with_phoenix_is_said(fault: str, said: str, capsys: Out) -> None:
+    """A runbook is one text for both backends, so it names both."""
+    assert main(["explain", fault]) == 0
+    assert said in " ".join(capsys.readouterr().out.split())
