@@ -80,7 +80,10 @@ def _buttons(settings: Settings) -> Iterator[Complaint]:
     if slack.bot_token is None:
         yield at, "is given without `bot_token`; buttons are a part of the bot's messages, so both are needed"
     if find_spec("aiohttp") is None:
-        yield at, "needs a library that is not installed; install it: pip install 'gateway-trace-monitor[slack-socket]'"
+        yield (
+            at,
+            "needs a library that is not installed; install the extra slack-socket of the wheel (docs/slack-buttons.md)",
+        )
 
 
 def _budget(canary: CanaryCheck, at: KeyPath) -> Iterator[Complaint]:

@@ -189,7 +189,7 @@ def test_buttons_without_their_library_are_an_error_that_says_what_to_install(mo
     text = MINIMAL + SLACK.replace("C1", "C1, app_token: xapp-1, buttons: {users: [U123]}")
     (line,) = complaints(text)
     assert "alerting.slack.app_token: needs a library that is not installed" in line
-    assert "pip install 'gateway-trace-monitor[slack-socket]'" in line
+    assert "install the extra slack-socket of the wheel" in line
     assert not settings(MINIMAL + SLACK).alerting.slack.pressable
 
 
