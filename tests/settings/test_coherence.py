@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import trustme
 
+from monitor.cli.config import cost_lines
 from monitor.settings import parse
 from monitor.settings.coherence import monthly_cost
 from tests.settings.samples import MINIMAL, complaints, loaded, prod, settings, with_target
@@ -363,3 +364,18 @@ def test_what_is_switched_off_costs_nothing(checks: str, requests: float, spans:
     """Neither canaries nor control spans."""
     cost = monthly_cost(prod(with_target(f"checks: {checks}")))
     assert (cost.requests, cost.spans) == (requests, spans)
+
+
+@pytest.mark.parametrize(
+    ("every", "said"),
+    [("15m", ""), ("30s", "is under a minute"), ("1d", "are longer than Traceloop's free plan keeps traces (24 h)")],
+)
+def test_what_windows_cost_is_counted_and_odd_ones_are_doubted(every: str, said: str) -> None:
+    """Six requests each; where the check is off, nothing."""
+    read = loaded(with_target(f"checks: {{volume: {{enabled: true, every: {every}}}}}"))
+    doubted = [line for line in read.warnings if "checks.volume.every" in line]
+    assert [said in line for line in doubted] == ([True] if said else [])
+    assert monthly_cost(prod()).windows == 0
+    target = prod(with_target("checks: {volume: {enabled: true}}"))
+    line = cost_lines(monthly_cost(target), target.backend.traits)[-1]
+    assert line == "volume:   96 windows x 6 requests a day x 30 = 17,280, none of them to a model"
