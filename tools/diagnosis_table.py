@@ -5,12 +5,12 @@ from collections.abc import Iterator, Mapping
 
 from monitor.core.backend import TRACELOOP
 from monitor.core.faults import FAULTS, FaultRow
-from monitor.core.refine import TRIAGE
+from monitor.core.triage import TRIAGE
 
 _PREFACE = """\
 # The diagnosis
 
-Written by `make docs` from `monitor/core/faults.py` and `monitor/core/refine.py`: change it there.
+Written by `make docs` from `monitor/core/faults.py` and `monitor/core/triage.py`: change it there.
 
 One incident per target is open while any fault is confirmed. It is named after the most severe fault that no other explains,
 ties by the order below: the most upstream first; after `blind` only if nothing else is confirmed. What it explains is listed as

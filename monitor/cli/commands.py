@@ -157,7 +157,7 @@ COMMANDS: Mapping[str, Command] = {
         group="try out",
         help="run everything on this machine without credentials, break something and fix it",
         about="Starts stand-ins for the remote services and the real daemon, breaks something, fixes it, and shows what Slack gets.",
-        examples=("demo", "demo --fault key_rejected --for 90s"),
+        examples=("demo", "demo --fault key_rejected --for 90s", "demo --backend phoenix"),
         exits={0: "ended", 2: "there is no such fault"},
     ),
     "sandbox": Command(
@@ -165,7 +165,7 @@ COMMANDS: Mapping[str, Command] = {
         group="try out",
         help="serve stand-ins for the four remote services on this machine",
         about="Prints a configuration for a monitor of it, and where it can be broken. Needs no credentials.",
-        examples=("sandbox", "sandbox --port-base 9900 --dialect off=404"),
+        examples=("sandbox", "sandbox --port-base 9900 --dialect off=404", "sandbox --backend phoenix"),
         exits={0: "stopped by SIGTERM or Ctrl-C", 2: "the usage is wrong, or a port is taken"},
     ),
     "simulate": Command(

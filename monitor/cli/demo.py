@@ -15,6 +15,7 @@ from typing import Any
 
 from monitor.cli.common import OK, USAGE, duration, say
 from monitor.cli.parser import did_you_mean
+from monitor.cli.sandbox import add_backend
 from monitor.clock import SystemClock
 from monitor.core.canary import Outcome
 from monitor.core.events import CanaryReturned, Checked, Event, IncidentChanged, TraceJudged
@@ -23,7 +24,7 @@ from monitor.core.model import CheckName, CheckResult, Seconds, Verdict
 from monitor.daemon.daemon import Daemon
 from monitor.daemon.service import Service
 from monitor.redaction import Redactor
-from monitor.sandbox import FAULTS, Sandbox, Traffic, serve
+from monitor.sandbox import FAULTS, Sandbox, StoreKind, Traffic, serve
 from monitor.settings import Loaded, parse
 from monitor.telemetry.logging import configure
 
@@ -35,7 +36,7 @@ _BREAK_AFTER: Seconds = 3.0
 _FIX_AFTER: Seconds = 6.0
 _PATIENCE: Seconds = 90.0
 _TRAFFIC = Traffic(requests_per_second=2, spans=3, span_bytes=2_000)
-"""Other people are there too, as they would be."""
+"""Other people are there too, as they would be; in Traceloop only."""
 
 _QUICK: dict[str, Any] = {
     "checks": {
@@ -61,6 +62,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument(
         "--fault", default="exporter_disabled", metavar="NAME", help="what to break (default: exporter_disabled)"
     )
+    add_backend(parser)
     parser.add_argument("--for", dest="duration", type=duration, metavar="D", help="end after this, such as 60s")
     parser.set_defaults(run=run)
 
@@ -74,13 +76,14 @@ def run(arguments: argparse.Namespace) -> int:
     configure(level="error", style="text", redact=Redactor().redact)
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
     with tempfile.TemporaryDirectory(prefix="trace-monitor-demo-") as directory:
-        asyncio.run(_demonstrate(arguments.fault, arguments.duration, Path(directory)))
+        asyncio.run(_demonstrate(arguments.fault, StoreKind(arguments.backend), arguments.duration, Path(directory)))
     return OK
 
 
-async def _demonstrate(fault: str, duration: float | None, directory: Path) -> None:
+async def _demonstrate(fault: str, backend: StoreKind, duration: float | None, directory: Path) -> None:
     content = FAULTS[fault].needs_content
-    async with serve(time_factor=TIME_FACTOR, content=content, traffic=_TRAFFIC) as sandbox:
+    traffic = _TRAFFIC if backend is StoreKind.TRACELOOP else Traffic()
+    async with serve(time_factor=TIME_FACTOR, content=content, traffic=traffic, backend=backend) as sandbox:
         service = Service(_settings(sandbox, directory), config=None, environ={}, cwd=directory, redactor=Redactor())
         story = DemoStory(service.daemon, sandbox, fault, say=partial(print, flush=True))
         service.daemon.listen(story.listen)
@@ -128,6 +131,7 @@ class DemoStory:
         self._sandbox = sandbox
         self._fault = fault
         self._say = say
+        self._backend = "Traceloop" if sandbox.world.backend is StoreKind.TRACELOOP else "Phoenix"
         self._clock = SystemClock()
         self._said: set[str] = set()
         self._arrived = asyncio.Event()
@@ -140,11 +144,11 @@ class DemoStory:
             case Checked(check=CheckName.CONFIG, result=CheckResult(verdict=Verdict.PASS)):
                 self._once("config", f"The configuration matches: {event.result.summary}.")
             case Checked(check=CheckName.CONTROL, result=CheckResult(verdict=Verdict.PASS)):
-                self._once("control", f"Traceloop itself is healthy: {event.result.summary}.")
+                self._once("control", f"{self._backend} itself is healthy: {event.result.summary}.")
             case CanaryReturned():
                 self._once("canary", f"A canary went through the gateway: answered in {event.took * 1000:.0f} ms.")
             case TraceJudged(outcome=Outcome.ARRIVED):
-                self._once("arrived", f"Its trace arrived in Traceloop after {event.arrival_seconds or 0:.1f} s.")
+                self._once("arrived", f"Its trace arrived in {self._backend} after {event.arrival_seconds or 0:.1f} s.")
                 self._arrived.set()
             case IncidentChanged(reason=Reason.OPENED):
                 self._opened.set()
@@ -155,11 +159,14 @@ class DemoStory:
 
     async def run(self, url: str) -> None:
         """The whole story."""
-        self._say("A sandbox of gateway, exporter, Traceloop and Slack is running, and the real monitor watches it.")
+        self._say(
+            f"A sandbox of gateway, exporter, {self._backend} and Slack is running, and the real monitor watches it."
+        )
         self._say(f"  page     {url}/\n  metrics  {url}/metrics\n  sandbox  {self._sandbox.control_url}/\n")
         await self._wait(self._arrived)
         await self._clock.sleep(_BREAK_AFTER)
-        self._say(f"\nNow something breaks: {FAULTS[self._fault].about}")
+        about = FAULTS[self._fault].about.replace("Traceloop", self._backend)
+        self._say(f"\nNow something breaks: {about}")
         broken_at = self._clock.monotonic()
         await self._sandbox.break_(self._fault)
         if await self._wait(self._opened):

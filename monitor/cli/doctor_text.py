@@ -29,7 +29,10 @@ def render(report: Mapping[str, Any], *, colour: bool) -> str:
 
 
 def _target(name: str, target: Mapping[str, Any], *, colour: bool) -> Iterator[str]:
-    yield f"{name}  {paint(target['verdict'].upper(), target['verdict'], colour=colour)}  {_summary(target)}"
+    summary, asked = _summary(target)
+    yield f"{name}  {paint(target['verdict'].upper(), target['verdict'], colour=colour)}  {summary}"
+    for question in asked:
+        yield from _wrapped("  - ", question)
     given: set[str] = set()
     for section in SECTIONS:
         answers = {
@@ -52,26 +55,26 @@ def _is_diagnosed(target: Mapping[str, Any]) -> bool:
     return target["check"]["fault"] not in (None, Fault.BLIND)
 
 
-def _summary(target: Mapping[str, Any]) -> str:
-    broken = [slug for slug, answer in target["questions"].items() if answer["verdict"] == "fail"]
-    open_ = [
-        slug for slug, answer in target["questions"].items() if answer["needed"] and answer["verdict"] == "unknown"
-    ]
+def _summary(target: Mapping[str, Any]) -> tuple[str, list[str]]:
+    """The target in a few words, and the questions that they are about."""
+    answers = target["questions"].values()
+    broken = [answer["question"] for answer in answers if answer["verdict"] == "fail"]
+    open_ = [answer["question"] for answer in answers if answer["needed"] and answer["verdict"] == "unknown"]
     if broken:
-        return f"missing or wrong: {', '.join(broken)}"
+        return "missing or wrong:", broken
     if _is_diagnosed(target):
-        return f"confirmed: {target['check']['fault']}"
+        return f"confirmed: {target['check']['fault']}", []
     if open_:
-        return f"not known: {', '.join(open_)}"
-    return "everything works"
+        return "not known:", open_
+    return "everything works", []
 
 
 def _section(answers: Mapping[str, Answer], given: set[str], *, colour: bool) -> Iterator[str]:
     """Each answer, and those that were skipped for one reason in one line. Advice that was `given` is not repeated."""
     skipped: dict[str, list[str]] = {}
-    for slug, answer in answers.items():
+    for answer in answers.values():
         if answer["answer"] == "skipped":
-            skipped.setdefault(answer["summary"], []).append(slug)
+            skipped.setdefault(answer["summary"], []).append(answer["question"])
             continue
         asked = "" if answer["verdict"] == "pass" else f"{answer['question']} "
         yield from _answer(answer["verdict"], f"{asked}{answer['summary']}", colour=colour)
@@ -79,8 +82,8 @@ def _section(answers: Mapping[str, Answer], given: set[str], *, colour: bool) ->
         if advice:
             yield from _wrapped(f"{_INDENT}→ ", "as above" if advice in given else advice)
             given.add(advice)
-    for summary, slugs in skipped.items():
-        yield from _answer("unknown", f"{summary} ({', '.join(slugs)})", colour=colour)
+    for summary, questions in skipped.items():
+        yield from _answer("unknown", f"{summary} ({' '.join(questions)})", colour=colour)
 
 
 def _answer(verdict: str, text: str, *, colour: bool) -> Iterator[str]:

@@ -8,7 +8,19 @@ import signal
 import socket
 
 from monitor.cli.common import OK, USAGE, say
-from monitor.sandbox import LOOPBACK, SWITCHES, Host, Sandbox, Traffic, Variant, parse_traffic, parse_variant, serve
+from monitor.sandbox import (
+    LOOPBACK,
+    NOT_IN_PHOENIX,
+    SWITCHES,
+    Host,
+    Sandbox,
+    StoreKind,
+    Traffic,
+    Variant,
+    parse_traffic,
+    parse_variant,
+    serve,
+)
 
 PORT_BASE = 9800
 _HIGHEST_PORT = 65_535 - len(Host)  # each host has a port of its own, one after the other
@@ -50,7 +62,18 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         metavar="R[xS[xB]]",
         help="other traffic: requests a second, spans a request, bytes a span (20x3x8000; default none)",
     )
+    add_backend(parser)
     parser.set_defaults(run=run)
+
+
+def add_backend(parser: argparse.ArgumentParser) -> None:
+    """Which trace backend there is."""
+    parser.add_argument(
+        "--backend",
+        choices=[kind.value for kind in StoreKind],
+        default=StoreKind.TRACELOOP.value,
+        help="where traces are to arrive (default traceloop)",
+    )
 
 
 def _port(text: str) -> int:
@@ -83,8 +106,12 @@ def run(arguments: argparse.Namespace) -> int:
     except ValueError as error:
         say(f"--dialect: {error}")
         return USAGE
+    backend = StoreKind(arguments.backend)
+    if backend is not StoreKind.TRACELOOP and arguments.traffic.requests_per_second:
+        say(f"--traffic: {NOT_IN_PHOENIX}")
+        return USAGE
     try:
-        asyncio.run(_serve(arguments.host, arguments.port_base, variant, arguments.time_factor, arguments.traffic))
+        asyncio.run(_serve(arguments, variant, backend))
     except OSError as error:
         if error.errno == errno.EADDRNOTAVAIL or isinstance(error, socket.gaierror):
             say(f"--host {arguments.host}: is no name or address of this machine ({error.strerror or error})")
@@ -94,7 +121,7 @@ def run(arguments: argparse.Namespace) -> int:
     return OK
 
 
-async def _serve(host: str, port_base: int, variant: Variant, time_factor: float, traffic: Traffic) -> None:
+async def _serve(arguments: argparse.Namespace, variant: Variant, backend: StoreKind) -> None:
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
 
     def on_stop() -> None:
@@ -106,7 +133,14 @@ async def _serve(host: str, port_base: int, variant: Variant, time_factor: float
 
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, on_stop)
-    async with serve(port_base, variant, time_factor, traffic=traffic, name=host) as sandbox:
+    async with serve(
+        arguments.port_base,
+        variant,
+        arguments.time_factor,
+        traffic=arguments.traffic,
+        backend=backend,
+        name=arguments.host,
+    ) as sandbox:
         _describe(sandbox)
         await stop.wait()
 

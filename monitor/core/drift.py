@@ -285,10 +285,11 @@ class Comparison:
     def other_key(self) -> bool:
         """Whether the gateway carries a well-formed key that is not the monitor's, and nothing else stops the export.
 
-        That is how a rotation looks: if the monitor's key is refused, the monitor's is the outdated one.
+        That is how a rotation looks: if the monitor's key is refused, the monitor's is the outdated one. Whether another key stops
+        the export is the backend's matter (`ExpectedConfig.key_is_place`).
         """
-        stopping = {(one.path, one.hint) for one in self.differences if one.stops_export}
-        return stopping == {(AUTHORIZATION, ANOTHER_KEY)}
+        keys = [one for one in self.differences if (one.path, one.hint) == (AUTHORIZATION, ANOTHER_KEY)]
+        return bool(keys) and not any(one.stops_export for one in self.differences if one not in keys)
 
 
 ANOTHER_KEY = "another key than the monitor's"

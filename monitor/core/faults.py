@@ -217,7 +217,7 @@ _ROWS = (
         "encoding, an Authorization that is absent, malformed or another key than the monitor's, or a `when` filter that "
         "excludes the canary or cannot be evaluated; critical as well is an `exclude_request_data: true` that is not "
         "kept. A warning if traces still arrive, or if {backend} refuses the monitor's own key: then the key was "
-        "probably rotated.",
+        "probably rotated. With Phoenix another key may be as good: a warning until every trace that was sent with it is lost.",
         settles="At once by a manifest that was read; after `fail_after` checks in a row where headers are no longer "
         "shown.",
         because="Each field with its value and the value it should have, secrets as fingerprints; who changed it and "
@@ -425,7 +425,7 @@ CONFIGURED = frozenset({Fault.EXPORTER_DISABLED, Fault.CONFIG_DRIFT})
 """What the configuration says by itself."""
 
 LOSSES = frozenset({Fault.TRACE_NOT_CREATED, Fault.EXPORT_FAILING, Fault.TRACE_MISSING})
-"""The names that a loss may get: `refine.TRIAGE` decides which hop lost the traces."""
+"""The names that a loss may get: `triage.TRIAGE` decides which hop lost the traces."""
 
 CAUSES = frozenset(row.fault for row in FAULTS.values() if Fault.TRACE_MISSING in row.explains)
 """What explains that no trace arrives. When one is fixed, its incident waits for traces before it resolves."""

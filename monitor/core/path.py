@@ -130,7 +130,7 @@ def _lost_to(cause: Fault, state: TargetState) -> dict[Place, Says]:
 
 
 def _lost(fault: Fault, state: TargetState) -> dict[Place, Says]:
-    """Where traces get lost, as far as `refine.TRIAGE` knows: each of its names says what the answers were."""
+    """Where traces get lost, as far as `triage.TRIAGE` knows: each of its names says what the answers were."""
     active = state.confirmed.get(Fault.TRACE_MISSING)
     some = active is not None and is_intermittent(active)
     since = active.since if active is not None else 0.0

@@ -2,25 +2,24 @@
 
 The configuration's word is weighed against what arrives: after `settle` arrivals outrank it, and a rotated key is no outage. A loss
 is named after the hop that lost the trace: does TrueFoundry's own store have it, and does the trace backend accept a test span that
-was sent later? `TRIAGE` lists what each pair of answers means. Every other fault stays as it is in the table of faults.
+was sent later? `core.triage` lists what each pair of answers means. Every other fault stays as it is in the table of faults.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from types import MappingProxyType
 
-from monitor.core.arrival import store_is_proven
 from monitor.core.backend import BackendTraits
-from monitor.core.canary import Canary, Outcome
+from monitor.core.canary import Canary
 from monitor.core.drift import Comparison, compare
-from monitor.core.faults import FAULTS, ORDER, WHERE
+from monitor.core.faults import FAULTS, LOST, ORDER, WHERE
 from monitor.core.hints import hints, next_step
 from monitor.core.key import key_is_refused, traces_arrive_since
 from monitor.core.model import CheckName, Fault, Instant, Severity, Verdict
-from monitor.core.outcomes import arrived, found_by_our_key, lost, misrouted_to
+from monitor.core.outcomes import arrived, found_by_our_key, misrouted_to
 from monitor.core.state import Active, Policy, TargetState
 from monitor.core.suspicions import LEAKS
 from monitor.core.text import capitalised, changed_text, code, length_text, sentence
+from monitor.core.triage import NOT_CREATED, Triage, triage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +112,7 @@ def refine(active: Active, state: TargetState, policy: Policy, now: Instant) -> 
         return _loss(as_it_stands, lost_at, state, policy)
     match suspicion.fault:
         case Fault.EXPORTER_DISABLED | Fault.CONFIG_DRIFT:
-            return _configuration(as_it_stands, state, policy)
+            return _configuration(as_it_stands, state, policy, now)
         case Fault.WRONG_ENVIRONMENT:
             return _wrong_environment(as_it_stands, state, policy, now)
         case Fault.TRACE_LATE:
@@ -127,17 +126,18 @@ def refine(active: Active, state: TargetState, policy: Policy, now: Instant) -> 
 # --- the configuration -----------------------------------------------------------------------------------------------
 
 
-def _configuration(found: Confirmed, state: TargetState, policy: Policy) -> Confirmed:
+def _configuration(found: Confirmed, state: TargetState, policy: Policy, now: Instant) -> Confirmed:
     suspicion, memory = found.active.suspicion, state.config
     # Off because nothing could be read, while the configuration read last had an exporter.
     gone = suspicion.fault is Fault.EXPORTER_DISABLED and memory is not None and not memory.seen.config.off
     who = () if gone else _who_changed_it(state)
     harmless = replace(found, explains=frozenset())
-    if not suspicion.stops_export:
-        return harmless.because_also(*who)
     compared = Comparison()
     if memory is not None and not memory.seen.config.off:
         compared = compare(policy.expected, memory.seen.config)
+    another_key = suspicion.fault is Fault.CONFIG_DRIFT and compared.other_key
+    if not suspicion.stops_export and not another_key:
+        return harmless.because_also(*who)
     # Content that leaks is no less critical because traces arrive.
     harmless = replace(harmless, severity=Severity.CRITICAL if compared.leaks else Severity.WARNING)
     changed = found.active.since if memory is None or gone else memory.changed_at
@@ -145,13 +145,40 @@ def _configuration(found: Confirmed, state: TargetState, policy: Policy) -> Conf
         text = f"traces still arrive: {_PUT_RIGHT if _is_unread(state) else 'there must be another export path'}"
         impact = LEAKS if compared.leaks else "Traces still arrive, and requests are not affected."
         return replace(harmless, impact=impact).because_also(text, *_by_which_way(state), *who)
-    if suspicion.fault is Fault.CONFIG_DRIFT and compared.other_key:
+    if another_key:
         if memory is not None and memory.credential not in ("", policy.credential):
             return replace(harmless, title=_NOT_COMPARED, impact=_COMPARED_SOON).because_also(*who, step=_WAIT)
         if key_is_refused(state):
             ours = replace(harmless, title=_ROTATED, impact=_CANNOT_READ)
             return ours.because_also("{backend} refuses the monitor's own key", *who, step=GIVE_US_THE_KEY)
+        if not suspicion.stops_export:
+            return _key_that_may_be_as_good(found, changed, state, policy, now).because_also(*who)
     return _where_another_key_leads(found, state).because_also(*who) if compared.other_key else found.because_also(*who)
+
+
+def _key_that_may_be_as_good(
+    found: Confirmed, changed: Instant | None, state: TargetState, policy: Policy, now: Instant
+) -> Confirmed:
+    """Another key where a key is no place: overdue traces may be due to it, and it is named once those sent with it are lost."""
+    if not _lost_to_the_key(changed, state, policy, now):
+        return replace(found, explains=frozenset({Fault.TRACE_LATE}))
+    named = replace(found, severity=Severity.CRITICAL, impact=LOST)
+    return named.because_also("no trace that was sent since the exporter has this key has arrived")
+
+
+def _lost_to_the_key(changed: Instant | None, state: TargetState, policy: Policy, now: Instant) -> bool:
+    """Whether every trace is lost since the key was changed, and nothing says that another hop lost them."""
+    missing = state.confirmed.get(Fault.TRACE_MISSING)
+    if missing is None or not missing.suspicion.stops_export or Fault.INGEST_FAILING in state.confirmed:
+        return False
+    passed = state.check_state(CheckName.CONFIG).last_pass_at
+    if passed is not None and missing.since < passed:  # they were lost before
+        return False
+    settled = (changed or 0.0) + policy.arrival.settle
+    if any(arrived(one) and one.sent_at >= settled for one in state.canaries):  # the key is accepted
+        return False
+    hops = triage(missing, state, now)
+    return hops.own_store is not False and hops.control is not False
 
 
 def _where_another_key_leads(found: Confirmed, state: TargetState) -> Confirmed:
@@ -307,59 +334,6 @@ def _blindness(found: Confirmed, state: TargetState) -> Confirmed:
 # --- traces that are lost: which hop lost them -----------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LostAt:
-    """Where the traces were lost, in words and as a fault; `step` where the pair of answers suggests a better one than the table."""
-
-    fault: Fault
-    where: str
-    step: str = ""
-
-
-_GATEWAY = LostAt(fault=Fault.TRACE_NOT_CREATED, where="the gateway creates no trace")
-
-Answers = tuple[bool | None, bool | None]
-"""Whether the own store has the trace, and whether the backend shows a later control span; None: not known."""
-
-TRIAGE: Mapping[Answers, LostAt] = MappingProxyType(
-    {
-        (True, True): LostAt(fault=Fault.EXPORT_FAILING, where="the export from TrueFoundry to {backend}"),
-        (True, False): LostAt(
-            fault=Fault.TRACE_MISSING,
-            where="probably {backend}: `ingest_failing` or `key_rejected` when `control` settles",
-            step="Check {status}: TrueFoundry has the traces, and {backend} does not show a test span either.",
-        ),
-        (True, None): LostAt(
-            fault=Fault.TRACE_MISSING,
-            where="the export or {backend}",
-            step="See what the check `control` says: TrueFoundry has the traces, and whether {backend} accepts a test span is "
-            "not known.",
-        ),
-        (False, True): _GATEWAY,
-        (False, False): _GATEWAY,
-        (False, None): _GATEWAY,
-        (None, True): LostAt(fault=Fault.TRACE_MISSING, where="the gateway or the export"),
-        (None, False): LostAt(fault=Fault.TRACE_MISSING, where="{backend}, or a hop before it"),
-        (None, None): LostAt(fault=Fault.TRACE_MISSING, where="any hop"),
-    }
-)
-
-_OWN_STORE_SAYS: Mapping[bool | None, str] = {
-    True: "TrueFoundry's own store has the trace, so the gateway created it",
-    False: "TrueFoundry's own store does not have the trace either, so it was lost before the export",
-    None: "TrueFoundry's own store could not be asked",
-}
-_UNPROVEN = "TrueFoundry's own store does not show the trace, which proves nothing: it has shown none of the monitor's within a day"
-_CONTROL_SAYS: Mapping[bool | None, str] = {
-    True: "{backend} is healthy: it accepted and shows a test span that was sent later",
-    False: "{backend} does not show a test span either, which was sent to it directly",
-    None: "whether {backend} accepts spans is not known",
-}
-_CONTROL_BY_COLLECTOR: Mapping[bool | None, str] = {
-    **_CONTROL_SAYS,
-    True: "the Collector and {backend} are healthy: a test span that was sent later has passed both",
-    False: "{backend} does not show a test span either, which was sent to the Collector",
-}
 _UNREAD = "the export configuration could not be read: the exporter may be off, or set differently"
 _LOOK_AT_THE_EXPORTER = (
     f"Check the exporter first, in {WHERE}: its configuration could not be read. "
@@ -374,54 +348,13 @@ _SOME: Mapping[Fault, str] = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Triage:
-    """The two answers. `unproven`: the own store does not show the trace, nor has it shown us another within a day."""
-
-    own_store: bool | None
-    control: bool | None
-    unproven: bool = False
-
-    @property
-    def place(self) -> LostAt:
-        """What they mean."""
-        return TRIAGE[self.own_store, self.control]
-
-    def says(self, policy: Policy) -> tuple[str, str]:
-        """The sentences that say why we think so."""
-        control = _CONTROL_BY_COLLECTOR if policy.test_span_by_collector else _CONTROL_SAYS
-        return _UNPROVEN if self.unproven else _OWN_STORE_SAYS[self.own_store], control[self.control]
-
-
-def _loss(found: Confirmed, hops: "Triage", state: TargetState, policy: Policy) -> Confirmed:
+def _loss(found: Confirmed, hops: Triage, state: TargetState, policy: Policy) -> Confirmed:
     """What the hops say. Where the export configuration could not be read that comes first, unless no trace was created."""
     if not found.active.suspicion.stops_export:  # others have arrived
         some = "Some traces have been lost since {since}. Requests are not affected."
         found = replace(found, title=_SOME[hops.place.fault], impact=some)
     if hops.place.fault is Fault.EXPORT_FAILING:
         found = replace(found, detail=f"{found.detail}. Both ends are healthy")
-    if hops.place is not _GATEWAY and _is_unread(state):
+    if hops.place is not NOT_CREATED and _is_unread(state):
         return found.because_also(*hops.says(policy), _UNREAD, step=_LOOK_AT_THE_EXPORTER)
     return found.because_also(*hops.says(policy), step=hops.place.step)
-
-
-def triage(active: Active, state: TargetState, now: Instant) -> Triage:
-    """Look at the losses of one outage: no older one is compared, nor with a control span one that something explains.
-
-    Whether the gateway made a trace is another question than what kept it from arriving. Of the own store the newest two that it was
-    asked for speak for the present; one that it has is enough.
-    """
-    missing = [c for c in state.canaries if c.outcome is Outcome.MISSING and c.sent_at >= active.since]
-    accused = [canary for canary in missing if lost(canary)]
-    asked = [canary for canary in missing if canary.origin is not None][-2:]
-    shown = any(canary.origin for canary in asked) if asked else None
-    unproven = shown is False and not any(store_is_proven(canary, state.proofs, now) for canary in asked)
-    return Triage(own_store=None if unproven else shown, control=_control(accused, state), unproven=unproven)
-
-
-def _control(accused: list[Canary], state: TargetState) -> bool | None:
-    """A control span proves something only if it was sent after the canary it is compared with; the newest that does speaks."""
-    if not accused:
-        return None
-    later = (control for control in reversed(state.controls) if control.sent_at > accused[0].sent_at)
-    return next((control.shown_at is not None for control in later if control.decided), None)

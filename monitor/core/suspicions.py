@@ -51,6 +51,10 @@ _ANOTHER_KEY = (
     "Traces do not arrive in the expected environment from {since} on: {backend} files them by the key. "
     "Requests are not affected."
 )
+_KEY_NOT_KNOWN = (
+    "Whether {backend} accepts this key is not known until a trace arrives that was sent with it, from {since} on. "
+    "Requests are not affected."
+)
 _REROUTED = "Traces are not stored in the project that the monitor reads from {since} on. Requests are not affected."
 
 
@@ -59,10 +63,12 @@ def drift(comparison: Comparison, *, at_once: bool = True) -> Suspicion:
 
     The next step names the value that the first field should have; the other fields are listed as reasons.
     """
-    differences = sorted(comparison.differences, key=lambda one: not one.stops_export)
+    differences = sorted(comparison.differences, key=lambda one: (not one.stops_export, one.hint != fields.ANOTHER_KEY))
     first, more = differences[0], len(differences) - 1
     others = f", and {more} more that differ{'s' if more == 1 else ''}" if more else ""
     impact = NOT_EXPORTED_FROM if comparison.stops_export else LEAKS if comparison.leaks else ""
+    if comparison.other_key and impact != LEAKS:
+        impact = _ANOTHER_KEY if comparison.stops_export else _KEY_NOT_KNOWN
     return Suspicion(
         fault=Fault.CONFIG_DRIFT,
         title=_title(first),
@@ -71,7 +77,7 @@ def drift(comparison: Comparison, *, at_once: bool = True) -> Suspicion:
             *map(str, differences[1:]),
             f"in the manifest: {', '.join(dict.fromkeys(code(one.path) for one in differences))}",
         ),
-        impact=_ANOTHER_KEY if comparison.other_key else _REROUTED if comparison.rerouted else impact,
+        impact=_REROUTED if comparison.rerouted else impact,
         step=f"{_action(first)}{others}, in {WHERE}. `trace-monitor expected` prints every field.",
         severity=Severity.CRITICAL if comparison.critical else Severity.WARNING,
         conclusive=at_once,

@@ -53,7 +53,7 @@ def describe_probe(seen: Snapshot) -> dict[str, Any]:
         "complete": seen.ended,
         "questions": {
             question.slug: {
-                "question": question.text,
+                "question": seen.policy.backend.name_in(question.text),
                 "needed": question.needed,
                 "answer": answer.answer,
                 "verdict": answer.verdict.value,

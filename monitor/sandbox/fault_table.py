@@ -41,8 +41,8 @@ def _row(
 
 
 _gateway = partial(TransportFault, Host.GATEWAY)
-_ingest = partial(TransportFault, Host.TRACELOOP, path="/v1/")
-_read = partial(TransportFault, Host.TRACELOOP, path="/v2/")
+_ingest = partial(TransportFault, Host.TRACELOOP, path="/v1/traces")
+_read = partial(TransportFault, Host.TRACELOOP, path=("/v2/", "/v1/projects/"))  # Traceloop's, and Phoenix's
 _plane = partial(TransportFault, Host.CONTROL_PLANE, path="/api/svc/")
 _slack = partial(TransportFault, Host.SLACK)
 

@@ -82,12 +82,12 @@ CLOUDFLARE_1010 = Reply(status=403, body="error code: 1010", headers={"server": 
 
 @dataclass(frozen=True, slots=True)
 class TransportFault:
-    """A transport fault before one host, for the paths that begin with `path`; without one the whole host is concerned."""
+    """A transport fault before one host, for the paths that begin with `path` (or one of them); without one, for the whole host."""
 
     host: Host
     how: How
     reply: Reply = Reply(status=503)
-    path: str = ""
+    path: str | tuple[str, ...] = ""
     seconds: Seconds = 30.0
 
 

@@ -27,7 +27,7 @@ from monitor.sandbox.slack import CheckMessage, check_size, slack_app
 from monitor.sandbox.slack_socket import NotPressed
 from monitor.sandbox.spans import GatewaySpan
 from monitor.sandbox.traceloop import traceloop_app
-from monitor.sandbox.traffic import ALLOWED, NO_TRAFFIC, Traffic, change_traffic
+from monitor.sandbox.traffic import ALLOWED, NO_TRAFFIC, NOT_IN_PHOENIX, Traffic, change_traffic
 from monitor.sandbox.variants import SWITCHES, Variant
 from monitor.sandbox.world import World
 
@@ -369,6 +369,8 @@ class _Control:
     async def traffic(self, request: Request) -> Response:
         """How busy others are; a POST makes them busier or quieter."""
         if request.method == "POST":
+            if self._world.backend is not StoreKind.TRACELOOP:
+                return _error(400, NOT_IN_PHOENIX)
             try:
                 self._world.traffic = change_traffic(self._world.traffic, await json_object(request) or {})
             except ValueError as error:

@@ -120,6 +120,11 @@ class Traffic:
 
 NO_TRAFFIC = Traffic()
 
+NOT_IN_PHOENIX = (
+    "other people's traffic is made for Traceloop only; in Phoenix there are the monitor's own traces alone"
+)
+"""Why a sandbox with Phoenix has none."""
+
 
 def parse_traffic(text: str) -> Traffic:
     """Read `20` or `20x3x8000`: requests a second, spans a request, bytes a span. Raises ValueError with what is allowed."""

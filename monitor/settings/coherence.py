@@ -19,7 +19,7 @@ from monitor.settings.model import Settings
 from monitor.settings.problem import KeyPath
 from monitor.settings.schema import walk
 from monitor.settings.secret import UrlSource
-from monitor.settings.target import CanaryCheck, Target
+from monitor.settings.target import PROJECT, CanaryCheck, Expected, Phoenix, Target
 from monitor.settings.values import Mark, format_duration, host_of, is_loopback, is_plain
 
 DAYS = 30
@@ -58,8 +58,8 @@ def violations(settings: Settings, *, with_secrets: bool = True) -> Iterator[Com
         if losses > window:
             what = f"asks for {losses} losses among {window} canaries; allowed: fewer"
             yield (*at, "checks", "arrival", "loss_of"), what
-        if target.traceloop is not None and target.phoenix is not None:
-            yield (*at, "phoenix"), "is given beside `traceloop`: a target has one trace backend; remove one of the two"
+        if target.phoenix is not None:
+            yield from _phoenix(target.phoenix, target.expected, at)
     yield from _urls(settings)
     slack = settings.alerting.slack
     if slack.bot_token and slack.webhook_url:
@@ -72,6 +72,26 @@ def violations(settings: Settings, *, with_secrets: bool = True) -> Iterator[Com
         yield ("alerting", "slack", "bot_token"), what
     yield from _buttons(settings)
     yield from _certificates(settings)
+
+
+def _phoenix(phoenix: Phoenix, expected: Expected, at: KeyPath) -> Iterator[Complaint]:
+    """What the exporter is meant to send must be what Phoenix takes, and lead to the project that is read."""
+    for name, value in expected.headers.items():
+        known = value.get() not in (phoenix.project, value.placeholder)
+        if name.lower() == PROJECT and known:
+            what = "is not `phoenix.project`, which is the project that is read; set that, and leave this header out"
+            yield (*at, "expected", "headers", name), what
+    if expected.protocol == "http" and expected.encoding == "json" and is_phoenix_itself(expected.endpoint, phoenix):
+        what = (
+            "is json, and Phoenix takes protobuf only (it answers 415); allowed: proto, or the endpoint of a Collector"
+        )
+        yield (*at, "expected", "encoding"), what
+
+
+def is_phoenix_itself(endpoint: str, phoenix: Phoenix) -> bool:
+    """Whether an endpoint is at Phoenix's own address, rather than a Collector's before it."""
+    own = (urlsplit(address.normal_url(each)).netloc for each in (phoenix.url, phoenix.endpoint))
+    return urlsplit(address.normal_url(endpoint)).netloc in own
 
 
 def _buttons(settings: Settings) -> Iterator[Complaint]:
@@ -210,9 +230,21 @@ def _doubts_of_volume(name: str, target: Target) -> Iterator[str]:
         yield f"targets.{name}.checks.volume.every {what}: there, traces of the window are gone when they are counted"
 
 
+def _doubts_of_grpc(name: str, phoenix: Phoenix, expected: Expected) -> Iterator[str]:
+    """https://github.com/Arize-ai/phoenix, `server/grpc_server.py`: a port of its own, and no look at headers for the project."""
+    if is_phoenix_itself(expected.endpoint, phoenix):
+        what = "is where Phoenix takes HTTP; it takes gRPC at a port of its own, 4317 unless it is set otherwise"
+        yield f"targets.{name}.expected.endpoint {what}"
+    if phoenix.project != Phoenix.model_fields["project"].default:
+        what = "is not named by a header over gRPC, which Phoenix does not read there: the exporter must add the resource attribute"
+        yield f"targets.{name}.phoenix.project {what} openinference.project.name"
+
+
 def _doubts_of_backend(name: str, target: Target) -> Iterator[str]:
     """What is expected of traces and the backend does not show, so that nobody relies on it."""
     traits, expected = target.backend.traits, target.expected
+    if target.phoenix is not None and expected.protocol == "grpc":
+        yield from _doubts_of_grpc(name, target.phoenix, expected)
     if traits.keeps_resource:
         return
     given = {

@@ -13,7 +13,7 @@ from monitor.core import drift
 from monitor.core.secret import describe_secret, fingerprint
 from monitor.core.trace import Labels
 from monitor.redaction import LONGEST_FIELD, clamp
-from monitor.settings.target import Phoenix, Target, Traceloop
+from monitor.settings.target import PROJECT, Phoenix, Target, Traceloop
 from monitor.settings.values import host_of
 
 
@@ -27,13 +27,6 @@ def expected_headers(target: Target) -> dict[str, str]:
     return {
         name: value for name, value in _headers_of(target.backend).items() if name.lower() not in taken
     } | configured
-
-
-PROJECT = "x-project-name"
-"""The header by which a span's project is named to Phoenix, which otherwise stores it in the project `default`.
-
-https://github.com/Arize-ai/phoenix, `server/api/routers/v1/traces.py`
-"""
 
 
 def _headers_of(backend: Traceloop | Phoenix) -> dict[str, str]:

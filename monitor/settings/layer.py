@@ -202,6 +202,17 @@ class Places:
         is_exact = nearest.origin.layer is Layer.FILE or nearest is self.where(path)
         return nearest.origin.place if is_exact else nearest.origin.layer
 
+    def spots(self, path: KeyPath) -> tuple[str, ...]:
+        """Where a section was given: its line in the file, the variables and the mounted files that are a part of it."""
+        found: list[str] = []
+        for places in self.layers:
+            if path in places and places[path].origin.layer is Layer.FILE:
+                found.append(places[path].origin.place)
+                continue
+            below = [each for each in places if each[: len(path)] == path]
+            found += [places[each].origin.place for each in below if not any(other[:-1] == each for other in below)]
+        return tuple(dict.fromkeys(found))
+
     def by_layer(self) -> dict[Layer, set[str]]:
         """The places that anything was read from; lines of a file count as one place."""
         found: dict[Layer, set[str]] = {layer: set() for layer in Layer}

@@ -1,7 +1,7 @@
 """From the command line's `--config`, the environment and the files to one frozen `Settings`, or to a list of what is wrong."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from monitor.settings.problem import ConfigError, KeyPath, Problem, Reading, did
 from monitor.settings.schema import TWIN, Kind, setting_at
 from monitor.settings.secret import MASK, PLACEHOLDER, SHORTEST_MASKED
 from monitor.settings.sources import CONFIG, SECRETS_DIR, read_environment, read_secrets_dir, variable
+from monitor.settings.target import BACKENDS
 
 LOCAL = Path("trace-monitor.yaml")
 GLOBAL = Path("/etc/trace-monitor/config.yaml")
@@ -145,14 +146,31 @@ def _validate(
     try:
         settings, assumed = _build(layers, open_files=reading.open_files)
     except ValidationError as error:
-        found = _explain(error, places, reading)
+        twice = list(_two_backends(places))
+        both = {(*problem.path[:2], backend) for problem in twice for backend in BACKENDS}
+        found = [*twice, *(problem for problem in _explain(error, places, reading) if problem.path[:3] not in both)]
     else:
-        found = [_problem(path, what, places) for path, what in violations(settings, with_secrets=reading.open_files)]
+        complaints = violations(settings, with_secrets=reading.open_files)
+        found = [*_two_backends(places), *(_problem(path, what, places) for path, what in complaints)]
         if not (found or spoiled):
             return settings, assumed
     problems = [*reading.problems, *(problem for problem in found if not _follows(problem.path, spoiled))]
     secrets = {text for text in reading.secrets if len(text) >= SHORTEST_MASKED}
     raise ConfigError(sorted((_without_secrets(problem, secrets) for problem in problems), key=_line))
+
+
+def _two_backends(places: Places) -> Iterator[Problem]:
+    """Targets with both sections, also where one of them is a variable: which of the two is meant cannot be known."""
+    targets = dict.fromkeys(path[1] for each in places.layers for path in each if path[:1] == ("targets",) and path[1:])
+    for name in targets:
+        paths = [("targets", name, backend) for backend in BACKENDS]
+        given = [where for path in paths if (where := places.where(path)) is not None and not where.null]
+        # A target that names its backend inherits no other one.
+        if len(given) == len(BACKENDS) and len({where.path[0] for where in given}) == 1:
+            traceloop, phoenix = (where.path for where in given)
+            beside = f"is given ({', '.join(places.spots(phoenix))}) beside `traceloop` ({', '.join(places.spots(traceloop))})"
+            what = f"{beside}: a target has one trace backend; remove one of the two"
+            yield Problem(place=places.place(paths[1]), path=paths[1], what=what)
 
 
 def _follows(path: KeyPath, spoiled: set[KeyPath]) -> bool:

@@ -434,7 +434,7 @@ def _derived(given: Mapping[str, Any], slack: Mapping[str, Any]) -> Mapping[str,
             "url": f"{base_url(control_plane['url'], CONTROL_PLANE)}/api/llm" if "url" in control_plane else None,
             "token": control_plane.get("token"),
         },
-        **({"phoenix": {"endpoint": endpoint}} if has_phoenix else {"traceloop": {}}),
+        **({"phoenix": {"endpoint": endpoint}} if has_phoenix else {}),
         "expected": {"endpoint": endpoint},
         "alerting": {"channel": slack.get("channel"), "mention": slack.get("mention")},
     }

@@ -80,8 +80,8 @@ class OtherEnvironment(Section):
 
 
 def _is_project(name: str) -> bool:
-    """Whether Phoenix can be asked for a project of this name: https://arize.com/docs/phoenix/sdk-api-reference."""
-    return not any(each in name for each in "/?#")
+    """Whether a header can carry this name, and Phoenix be asked for it: https://arize.com/docs/phoenix/sdk-api-reference."""
+    return not any(each in name for each in "/?#") and all(" " <= each <= "~" for each in name)
 
 
 class Traceloop(Section):
@@ -99,6 +99,13 @@ class Traceloop(Section):
     """Other environments by slug, in which a misrouted trace is searched."""
 
 
+PROJECT = "x-project-name"
+"""The header by which a span's project is named to Phoenix, which otherwise stores it in the project `default`.
+
+https://github.com/Arize-ai/phoenix, `server/api/routers/v1/traces.py`
+"""
+
+
 class Phoenix(Section):
     """Arize Phoenix, where the traces should arrive instead of Traceloop."""
 
@@ -109,7 +116,11 @@ class Phoenix(Section):
     api_key: PhoenixKey | None = None
     """The key that the gateway's exporter is meant to use; null: Phoenix runs without authentication."""
     project: Annotated[
-        Name, must(_is_project, "is not the name of a project; a slash, `?` and `#` are not allowed")
+        Name,
+        must(
+            _is_project,
+            "is not the name of a project that a header can carry; allowed: visible ASCII characters, without a slash, `?` and `#`",
+        ),
     ] = "default"
     """The project that the traces arrive in: the exporter names it by the header x-project-name."""
     endpoint: Annotated[Url, Mark.ASKED_WITH_TOKEN, Derived("{phoenix.url}/v1/traces")]
@@ -322,7 +333,7 @@ class Target(Section):
     control_plane: ControlPlane | None = None
     gateway: Gateway
     traceloop: Traceloop | None = None
-    phoenix: Phoenix | None = None
+    phoenix: Phoenix | None = Field(default=None, validate_default=True)
     expected: Expected
     checks: Checks = Field(default_factory=Checks, validate_default=True)
     alerting: TargetAlerting = Field(default_factory=TargetAlerting)
@@ -336,6 +347,16 @@ class Target(Section):
     def backend(self) -> Traceloop | Phoenix:
         """Where the traces should arrive. One of both is always there: Traceloop where nobody says otherwise."""
         return self.phoenix or cast("Traceloop", self.traceloop)
+
+    @field_validator("phoenix")
+    @classmethod
+    def _names_a_backend(cls, phoenix: Phoenix | None, info: ValidationInfo) -> Phoenix | None:
+        """Which section is meant cannot be guessed where neither is given."""
+        if phoenix is None and "traceloop" in info.data and info.data["traceloop"] is None:
+            raise refusal(
+                "is missing, and so is `traceloop`: a target needs `traceloop` or `phoenix`, its trace backend"
+            )
+        return phoenix
 
     @field_validator("checks")
     @classmethod

@@ -7,10 +7,12 @@ import subprocess
 import sys
 import urllib.request
 from pathlib import Path
+from urllib.error import HTTPError
 
 import pytest
 
 from monitor.cli import main
+from monitor.core.model import TargetName
 from monitor.settings import parse
 
 Out = pytest.CaptureFixture[str]
@@ -129,3 +131,32 @@ def test_numbers_that_cannot_be_are_refused(words: list[str], said: str, capsys:
         main(["sandbox", *words])
     assert end.value.code == 2
     assert said in capsys.readouterr().err
+
+
+def test_phoenix_has_no_traffic_of_others(capsys: Out) -> None:
+    """Said at once, instead of traffic that nobody sees."""
+    assert main(["sandbox", "--backend", "phoenix", "--traffic", "5"]) == 2
+    assert capsys.readouterr().err.startswith("--traffic: other people's traffic is made for Traceloop only;")
+
+
+@pytest.mark.parametrize(
+    ("backend", "keys"),
+    [("phoenix", {"url", "project", "api_key"}), ("phoenix-without-authentication", {"url", "project"})],
+)
+def test_phoenix_can_be_tried(backend: str, keys: set[str]) -> None:
+    """Its configuration is of a target with Phoenix, and faults of the read API break what that is asked."""
+    command = [sys.executable, "-m", "monitor", "sandbox", "--backend", backend, "--port-base", str(_free_ports())]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        lines: list[str] = []
+        while not lines or lines[-1] != "}\n":
+            lines.append(process.stdout.readline())
+        printed = json.loads("".join(lines))
+        target = parse(json.dumps(printed["configuration"]), {}, Path("/nowhere")).settings.targets[TargetName("demo")]
+        broken = urllib.request.Request(f"{printed['control']}/faults/read_api_failing", method="POST")  # noqa: S310
+        urllib.request.urlopen(broken, timeout=5).close()  # noqa: S310 - loopback
+        with pytest.raises(HTTPError, match="500"):
+            urllib.request.urlopen(f"{target.backend.url}/v1/projects/gateway/spans", timeout=5)  # noqa: S310
+        process.terminate()
+        assert process.wait(10) == 0
+    assert set(printed["configuration"]["targets"]["demo"]["phoenix"]) == keys

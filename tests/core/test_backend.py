@@ -1,5 +1,6 @@
 """What a backend declares is what is said and judged of its targets: its name everywhere, and nothing that it does not show."""
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -12,10 +13,12 @@ from monitor.core.incident import Place
 from monitor.core.key import judge_refused_key
 from monitor.core.model import Component, Fault, Service
 from monitor.core.path import hops
-from monitor.core.refine import TRIAGE, UNCHECKED, refine
+from monitor.core.refine import UNCHECKED, refine
 from monitor.core.state import TargetState
 from monitor.core.suspicions import drift
 from monitor.core.trace import Route
+from monitor.core.triage import TRIAGE
+from monitor.web.runbooks import runbook_text, runbooks
 from tests.core.build import (
     OURS,
     POLICY,
@@ -76,6 +79,17 @@ def test_no_fault_of_phoenix_speaks_of_traceloop(fault: Fault) -> None:
     assert not [text for text in texts if "Traceloop" in PHOENIX.name_in(text) or "{" in PHOENIX.name_in(text)]
 
 
+@EVERY_BACKEND
+def test_no_place_is_left_in_what_is_said_of_faults(backend: BackendTraits) -> None:
+    """The table, the triage, what goes unnoticed, and the runbooks, which are shown as they are written."""
+    rows = [row.named(backend.name_in) for row in FAULTS.values()]
+    texts = [text for row in rows for text in (row.title, row.impact, row.when, row.settles, row.because, row.advice)]
+    texts += [backend.name_in(text) for place in TRIAGE.values() for text in (place.where, place.step)]
+    texts += [backend.name_in(text) for each in UNCHECKED.values() for text in each]
+    texts += [runbook_text(name) for name in runbooks()]
+    assert not [text for text in texts if re.search(r"\{(backend|status|owner|section)\}", text)]
+
+
 def test_the_last_hop_is_the_backend() -> None:
     """On the page before anything was checked, and in a diagnosis."""
     found = hops(TargetState(target=PROD), None, backend=PHOENIX)
@@ -95,12 +109,12 @@ def test_a_trace_that_arrived_says_what_was_not_judged() -> None:
 
 
 def test_another_key_stops_the_export_only_where_it_is_another_place() -> None:
-    """With Phoenix it may be as good as ours."""
+    """With Phoenix it may be as good as ours, and is another key all the same."""
     expected = expectation()
     differs = manifest(key=THEIRS)
     assert compare(expected, differs).other_key
     elsewhere = compare(replace(expected, key_is_place=False), differs)
-    assert (elsewhere.stops_export, elsewhere.other_key, elsewhere.rerouted) == (False, False, False)
+    assert (elsewhere.stops_export, elsewhere.other_key, elsewhere.rerouted) == (False, True, False)
 
 
 def test_another_project_is_another_place() -> None:

@@ -19,9 +19,10 @@ from monitor.core.model import (
     passing,
     unknown,
 )
-from monitor.core.refine import TRIAGE, UNCHECKED
+from monitor.core.refine import UNCHECKED
 from monitor.core.state import Active, CheckState, LastLook, TargetState
 from monitor.core.trace import LabelJudgement
+from monitor.core.triage import TRIAGE
 from tests.core.build import (
     ARRIVAL,
     CANARY,

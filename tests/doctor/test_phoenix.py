@@ -1,15 +1,19 @@
 """`doctor` before Phoenix: it asks what Phoenix can answer, and speaks of it by its name."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 
 from monitor.cli.doctor_text import render
+from monitor.core import backend
+from monitor.doctor.report import QUESTIONS
 from monitor.sandbox import StoreKind
 from tests.doctor.harness import harness
 
 PHOENIX, OPEN = StoreKind.PHOENIX, StoreKind.OPEN_PHOENIX
+PLACE = re.compile(r"\{(?!since\})[a-z_]+\}")
 NOT_ASKED = {"trace_route", "warehouse_lag", "trace_scope", "other_environments", "environment"}
 """A quick route and environments, which Phoenix does not have."""
 
@@ -56,8 +60,25 @@ async def test_a_refused_key_is_to_be_made_where_phoenix_makes_them() -> None:
     assert asked["warehouse"]["advice"].startswith(advice)
 
 
+@pytest.mark.parametrize("breaks", ["key_rejected", "exporter_disabled", "ingest_failing", "gateway_unreachable"])
+async def test_no_placeholder_is_left_whatever_is_broken(breaks: str) -> None:
+    """In the questions, which are shown where the answer is no pass, and in the answers, for people and for programs."""
+    for kind in (PHOENIX, StoreKind.TRACELOOP):
+        async with harness("", breaks, backend=kind) as it:
+            report = await it.report()
+        assert "fail" in [each["verdict"] for each in report["targets"]["demo"]["questions"].values()]
+        assert not PLACE.search(render(report, colour=False) + json.dumps(report, ensure_ascii=False))
+
+
 async def test_what_a_month_costs_counts_against_no_plan_of_phoenix() -> None:
     """TrueFoundry's requests do."""
     async with harness(backend=PHOENIX) as it:
         summary = (await it.target())["questions"]["cost"]["summary"]
     assert summary.endswith("TrueFoundry's free plan has 50,000 requests.")
+
+
+def test_a_question_names_the_backend_at_most() -> None:
+    """A question names the backend, and nothing that only its answer knows."""
+    for question in QUESTIONS:
+        for traits in (backend.TRACELOOP, backend.PHOENIX):
+            assert "{" not in traits.name_in(question.text)

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from monitor.core.backend import PHOENIX
+from monitor.core.incident import HopState
 from monitor.core.model import CheckName, Component, Fault, Severity, Verdict
 from monitor.daemon.status import describe_target
 from monitor.sandbox import StoreKind, Variant
@@ -108,3 +109,76 @@ async def test_another_project_is_a_drift_that_names_the_setting() -> None:
         assert diagnosis.advice.startswith(
             "Set Headers → X-Project-Name to the project in `phoenix.project`, in AI Gateway"
         )
+
+
+async def test_a_rotated_key_asks_for_the_new_one() -> None:
+    """The exporter has the new key, and the monitor's is refused: to set the exporter back would stop a working export."""
+    async with house(backend=StoreKind.PHOENIX) as home:
+        await home.settle_in()
+        await home.break_("config_drift_rotation")
+        await home.advance(12 * MINUTE)
+        assert home.incident is not None
+        diagnosis = home.incident.diagnosis
+        assert (diagnosis.fault, diagnosis.severity) == (Fault.CONFIG_DRIFT, Severity.WARNING)
+        assert diagnosis.title == "The Phoenix key was probably rotated, and the monitor has the old one"
+        assert diagnosis.advice.startswith(
+            "Give the monitor the key that the exporter carries now (`phoenix.api_key`)."
+        )
+        assert home.calls == []
+
+
+async def test_a_key_that_phoenix_refuses_is_named_once_traces_are_lost() -> None:
+    """Until then nothing is claimed of the export; then the key is the cause, and when it is set back that is over."""
+    async with house(backend=StoreKind.PHOENIX) as home:
+        await home.settle_in()
+        await home.break_("config_drift_key")
+        await home.until_reported("opened", Fault.CONFIG_DRIFT, limit=2 * MINUTE)
+        assert home.incident is not None
+        names = set()
+
+        def is_called() -> bool:
+            assert home.incident is not None
+            diagnosis = home.incident.diagnosis
+            names.add((diagnosis.fault, diagnosis.also))
+            if diagnosis.severity is Severity.WARNING:
+                assert diagnosis.impact.startswith("Whether Phoenix accepts this key is not known")
+                assert HopState.BROKEN not in [hop.state for hop in diagnosis.hops]
+            return diagnosis.severity is Severity.CRITICAL
+
+        await home.until(is_called, 20 * MINUTE)
+        diagnosis = home.incident.diagnosis
+        assert names == {(Fault.CONFIG_DRIFT, ())}
+        assert diagnosis.impact.startswith("Traces have been lost since")
+        assert diagnosis.advice.startswith("Set Headers → Authorization to `Bearer KEY`, with the Phoenix key")
+        assert (diagnosis.hops[2].label, diagnosis.hops[2].state) == ("export", HopState.BROKEN)
+        await home.advance(20 * MINUTE)
+        assert home.incident.diagnosis.fault is Fault.CONFIG_DRIFT
+        await home.fix()
+        await home.until_resolved(15 * MINUTE)
+        assert [reason for reason, _ in home.story].count("opened") == 1
+        assert {name for _, name in home.story} == {Fault.CONFIG_DRIFT}
+
+
+async def test_another_key_is_not_blamed_for_what_another_hop_loses() -> None:
+    """It has been accepted for long, or Phoenix does not take a test span either."""
+    for breaks, named in (("export_failing", Fault.EXPORT_FAILING), ("ingest_failing", Fault.INGEST_FAILING)):
+        async with house(backend=StoreKind.PHOENIX) as home:
+            await home.settle_in()
+            await home.break_("wrong_environment")
+            await home.advance(20 * MINUTE)
+            await home.break_(breaks)
+            await home.until_called(limit=20 * MINUTE)
+            assert home.incident is not None
+            assert home.incident.diagnosis.fault is named
+
+
+@pytest.mark.parametrize("breaks", ["read_api_failing", "read_api_garbled", "read_api_page"])
+async def test_a_read_api_that_is_broken_blinds_the_monitor(breaks: str) -> None:
+    """Phoenix's own routes break; nobody is accused of losing traces."""
+    async with house(backend=StoreKind.PHOENIX) as home:
+        await home.settle_in()
+        await home.break_(breaks)
+        await home.advance(40 * MINUTE)
+        results = [each.result for each in home.state.check_states.values()]
+        assert home.incident is not None or Verdict.UNKNOWN in [each.verdict for each in results if each is not None]
+        assert home.incident is None or home.incident.diagnosis.fault is Fault.BLIND

@@ -8,10 +8,10 @@ from monitor.core import backend
 from monitor.core.drift import AUTHORIZATION, HEADERS, Comparison, ExportConfig, compare
 from monitor.core.secret import describe_secret
 from monitor.core.trace import Labels
-from monitor.settings import expected_config, expected_headers, labels
+from monitor.settings import expected_config, expected_headers, labels, parse
 from monitor.settings.expected import form, manifest
 from monitor.settings.show import show
-from tests.settings.samples import complaints, loaded, prod, settings
+from tests.settings.samples import MINIMAL, complaints, loaded, prod, settings
 
 KEY = b"0" * 32
 
@@ -65,8 +65,50 @@ def test_a_project_is_named_by_a_header() -> None:
     assert manifest(named)["otel_traces_exporter_config"]["headers"] == {"x-project-name": "gateway"}
     assert ("Header", "x-project-name: gateway") in form(named)
     assert ("Header", "Authorization: Bearer <the Phoenix API key>") in form(prod(CLOSED))
-    own = prod(text("url: https://p.example.com, project: gateway", "expected: {headers: {X-Project-Name: other}}"))
-    assert expected_headers(own) == {"X-Project-Name": "other"}
+    own = prod(text("url: https://p.example.com, project: gateway", "expected: {headers: {X-Project-Name: gateway}}"))
+    assert expected_headers(own) == {"X-Project-Name": "gateway"}
+
+
+@pytest.mark.parametrize("project", ["project: gateway", "project: default", "api_key: k"])
+def test_a_header_that_names_another_project_is_refused(project: str) -> None:
+    """Traces would be stored in one project and looked for in the other; a header from a file that is not read is not judged."""
+    section = f"url: https://p.example.com, {project}"
+    assert complaints(text(section, "expected: {headers: {X-Project-Name: elsewhere}}")) == [
+        (
+            "config.yaml:6: targets.prod.expected.headers.X-Project-Name: is not `phoenix.project`, which is the project that is "
+            "read; set that, and leave this header out"
+        )
+    ]
+    unread = text(section, "expected: {headers: {X-Project-Name: {file: /nowhere/project}}}")
+    assert parse(unread, {}, Path("/nowhere"), open_files=False).settings.targets
+
+
+def test_json_is_refused_where_phoenix_itself_is_sent_to() -> None:
+    """It answers 415; a Collector before it takes JSON."""
+    json = "expected: {encoding: json}"
+    assert complaints(text("url: https://p.example.com", json)) == [
+        (
+            "config.yaml:6: targets.prod.expected.encoding: is json, and Phoenix takes protobuf only (it answers 415); allowed: "
+            "proto, or the endpoint of a Collector"
+        )
+    ]
+    by_collector = "expected: {encoding: json, endpoint: 'https://collector.example.com:4318/v1/traces'}"
+    assert prod(text("url: https://p.example.com", by_collector)).expected.encoding == "json"
+
+
+def test_grpc_is_warned_of_where_it_leads_elsewhere() -> None:
+    """Phoenix takes it at another port, and reads no header there."""
+
+    def warned(expected: str) -> str:
+        return "\n".join(loaded(text("url: https://p.example.com, project: gateway", expected)).warnings)
+
+    said = warned("expected: {protocol: grpc}")
+    assert (
+        "targets.prod.expected.endpoint is where Phoenix takes HTTP; it takes gRPC at a port of its own, 4317" in said
+    )
+    assert "targets.prod.phoenix.project is not named by a header over gRPC" in said
+    assert "where Phoenix takes HTTP" not in warned("expected: {protocol: grpc, endpoint: 'p.example.com:4317'}")
+    assert "gRPC" not in warned("expected: {protocol: http}")
 
 
 def compared(configuration: str, **headers: str) -> Comparison:
@@ -116,9 +158,38 @@ def test_both_backends_at_once_are_refused() -> None:
     both = text("url: https://phoenix.example.com", "traceloop: {api_key: tl_Secret_2, environment: prd}")
     assert complaints(both) == [
         (
-            "config.yaml:5: targets.prod.phoenix: is given beside `traceloop`: a target has one trace backend; "
-            "remove one of the two"
+            "config.yaml:5: targets.prod.phoenix: is given (config.yaml:5) beside `traceloop` (config.yaml:6): a target has one "
+            "trace backend; remove one of the two"
         )
+    ]
+
+
+def test_a_variable_of_the_other_backend_is_refused_by_its_name() -> None:
+    """Although its section is not whole: that is not what is wrong."""
+    environ = {"TRACE_MONITOR_TARGETS__PROD__TRACELOOP__ENVIRONMENT": "prd"}
+    assert complaints(CLOSED, environ) == [
+        (
+            "config.yaml:5: targets.prod.phoenix: is given (config.yaml:5) beside `traceloop` "
+            "(TRACE_MONITOR_TARGETS__PROD__TRACELOOP__ENVIRONMENT): a target has one trace backend; remove one of the two"
+        )
+    ]
+    (complaint,) = complaints(MINIMAL, {"TRACE_MONITOR_TARGETS__PROD__PHOENIX__PROJECT": "gw"})
+    assert "(TRACE_MONITOR_TARGETS__PROD__PHOENIX__PROJECT) beside `traceloop` (config.yaml:5)" in complaint
+
+
+@pytest.mark.parametrize("backend", ["", "    phoenix:\n", "    traceloop:\n", "    phoenix: null\n"])
+def test_a_target_without_a_backend_is_told_of_both(backend: str) -> None:
+    """Nobody who wants Phoenix is asked for a Traceloop key."""
+    (complaint,) = complaints(OPEN.replace("    phoenix: {url: 'http://phoenix:6006'}\n", backend))
+    assert complaint.endswith(
+        "targets.prod.phoenix: is missing, and so is `traceloop`: a target needs `traceloop` or `phoenix`, its trace backend"
+    )
+
+
+def test_an_address_in_the_place_of_the_section_is_the_only_complaint() -> None:
+    """It says what belongs there."""
+    assert complaints(OPEN.replace("{url: 'http://phoenix:6006'}", "http://phoenix:6006")) == [
+        "config.yaml:5: targets.prod.phoenix: is a single value where a mapping belongs; keys: url, api_key, project, endpoint"
     ]
 
 
@@ -149,7 +220,11 @@ def test_a_missing_address_is_the_only_complaint() -> None:
 @pytest.mark.parametrize(
     ("section", "what"),
     [
-        ("url: https://p.example.com, project: a/b", "phoenix.project: is not the name of a project; a slash, `?` and"),
+        ("url: https://p.example.com, project: a/b", "phoenix.project: is not the name of a project that a"),
+        (
+            "url: https://p.example.com, project: 日本",
+            "phoenix.project: is not the name of a project that a header can",
+        ),
         ("url: https://p.example.com, api_key: tl_Secret_2", "phoenix.api_key: is a Traceloop key; a Phoenix key is"),
         ("url: https://p.example.com, api_key: xoxb-Secret-3", "phoenix.api_key: is a Slack token; a Phoenix key is"),
         ("url: https://p.example.com, environment: prd", "phoenix.environment: unknown key; allowed here:"),
