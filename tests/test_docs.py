@@ -9,6 +9,7 @@ import pytest
 from monitor.core.backend import TRACELOOP
 from monitor.core.faults import FAULTS, FaultRow
 from monitor.core.incident import Reason
+from monitor.core.model import CheckName, Fault
 from monitor.core.triage import TRIAGE
 from monitor.daemon.heartbeat import FORGIVEN_FOR, TEST_AGAIN_AFTER
 from monitor.sandbox import FAULTS as WAYS
@@ -231,3 +232,20 @@ def test_the_configuration_reference_holds_files_that_are_no_secrets_twins_and_t
     assert "| `ca_file` | text |" in text
     assert "| `decoy` | `none`, `email`, `jwt`, `card` |" in text
     assert "`api_key_file`" not in text
+
+
+def test_the_readme_counts_and_names_every_fault() -> None:
+    """And every check."""
+    text = (ROOT / "README.md").read_text()
+    assert len(Fault) == 21
+    assert "Twenty-one faults" in text
+    for fault in Fault:
+        assert f"[`{fault}`](monitor/runbooks/{fault}.md)" in text
+    for check in CheckName:
+        assert f"| `{check}` |" in text
+
+
+def test_no_page_installs_the_program_by_a_name_that_is_not_published() -> None:
+    """Anybody could take it on an index."""
+    for file in WRITTEN:
+        assert not re.search(r"pipx? install ['\"]?gateway-trace-monitor", file.read_text()), file

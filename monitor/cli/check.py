@@ -25,7 +25,7 @@ from monitor.daemon.status import describe, severity_of_failures
 from monitor.ports import Clock
 from monitor.redaction import all_visible
 
-_CHOICES = ("config", "gateway", "canary", "control")
+_CHOICES = ("config", "gateway", "canary", "control", "volume")
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

@@ -15,6 +15,7 @@ from monitor.settings.coherence import (
     FREE_RETENTION,
     MIB_PER_LOOK,
     READS_PER_CANARY,
+    REQUESTS_PER_WINDOW,
     MonthlyCost,
     monthly_cost,
 )
@@ -114,6 +115,9 @@ def cost_lines(cost: MonthlyCost, backend: BackendTraits) -> list[str]:
     free, name = backend.free_spans, backend.name
     spans, spans_at_most = _beside(cost.spans, free), _beside(cost.spans_at_most, free)
     plan = f"{name}'s free plan: {free:,} spans a month, kept for {FREE_RETENTION / 3600:.0f} h" if free else ""
+    counted = f"{_number(cost.windows)} windows x {REQUESTS_PER_WINDOW} requests a day x {DAYS}"
+    requests = _number(cost.windows * REQUESTS_PER_WINDOW * DAYS)
+    volume = [f"volume:   {counted} = {requests}, none of them to a model"] if cost.windows else []
     return [
         f"requests: {canaries} canaries a day x {DAYS} = {_beside(cost.requests, FREE_REQUESTS)}",
         f"          at most {most} canaries a day x {DAYS} = {_beside(cost.requests_at_most, FREE_REQUESTS)}",
@@ -123,6 +127,7 @@ def cost_lines(cost: MonthlyCost, backend: BackendTraits) -> list[str]:
         f"          ({plan or f'{name} has no plan that they count against'})",
         f"reads:    {canaries} canaries x {READS_PER_CANARY} requests a day x {DAYS} = {_number(cost.reads)}",
         f"          (at most {MIB_PER_LOOK} MiB each; {name} publishes no limit for its read API)",
+        *volume,
     ]
 
 

@@ -31,6 +31,8 @@ MIB_PER_LOOK = 8  # at most so much is read in one look, however busy the enviro
 _SPANS_PER_CANARY = 3
 # Requests by which a trace is looked for and judged once it is known how long one takes; more while something is wrong.
 READS_PER_CANARY = 3
+REQUESTS_PER_WINDOW = 6  # of the volume check, none of them to a model
+_SHORTEST_WINDOW = 60.0
 _ASKED = [Mark.ASKED, Mark.ASKED_WITH_TOKEN]
 
 Complaint = tuple[KeyPath, str]
@@ -100,7 +102,10 @@ def _buttons(settings: Settings) -> Iterator[Complaint]:
     if slack.bot_token is None:
         yield at, "is given without `bot_token`; buttons are a part of the bot's messages, so both are needed"
     if find_spec("aiohttp") is None:
-        yield at, "needs a library that is not installed; install it: pip install 'gateway-trace-monitor[slack-socket]'"
+        yield (
+            at,
+            "needs a library that is not installed; install the extra slack-socket of the wheel (docs/slack-buttons.md)",
+        )
 
 
 def _budget(canary: CanaryCheck, at: KeyPath) -> Iterator[Complaint]:
@@ -205,10 +210,24 @@ def _doubts_of_targets(settings: Settings) -> Iterator[str]:
             yield f"targets.{name}.expected.endpoint {what}"
         if slack.webhook_url and target.alerting.channel != slack.channel:
             yield f"targets.{name}: alerting.channel has no effect, because a Slack webhook posts to its own channel"
+        yield from _doubts_of_volume(name, target)
         yield from _doubts_of_backend(name, target)
         # https://www.truefoundry.com/docs/ai-gateway/request-headers
         if any(len(value) > 128 for value in target.checks.canary.metadata.values()):  # noqa: PLR2004
             yield f"targets.{name}: checks.canary.metadata has a value of more than 128 characters, which TrueFoundry refuses"
+
+
+def _doubts_of_volume(name: str, target: Target) -> Iterator[str]:
+    """Windows that cost much and say little, and those whose first traces may be gone when they are counted."""
+    volume, traits = target.checks.volume, target.backend.traits
+    if not volume.enabled:
+        return
+    if volume.every < _SHORTEST_WINDOW:
+        what = f"is under a minute: {REQUESTS_PER_WINDOW} requests for each window, which holds few requests to count"
+        yield f"targets.{name}.checks.volume.every {what}"
+    if traits.free_spans is not None and volume.every + volume.delay > FREE_RETENTION:
+        what = f"and its delay are longer than {traits.name}'s free plan keeps traces ({FREE_RETENTION / 3600:.0f} h)"
+        yield f"targets.{name}.checks.volume.every {what}: there, traces of the window are gone when they are counted"
 
 
 def _doubts_of_grpc(name: str, phoenix: Phoenix, expected: Expected) -> Iterator[str]:
@@ -244,7 +263,10 @@ def _doubts_of_backend(name: str, target: Target) -> Iterator[str]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MonthlyCost:
-    """Per day: canaries, canaries if the whole budget is spent, control spans. Per month: requests, reads and spans."""
+    """Per day: canaries, canaries if the whole budget is spent, control spans, windows of volume.
+
+    Per month: requests, reads and spans.
+    """
 
     canaries: float
     canaries_at_most: float
@@ -255,6 +277,7 @@ class MonthlyCost:
     reads: float
     spans: float
     spans_at_most: float
+    windows: float = 0
 
 
 def monthly_cost(target: Target) -> MonthlyCost:
@@ -274,4 +297,5 @@ def monthly_cost(target: Target) -> MonthlyCost:
         reads=canaries * READS_PER_CANARY * DAYS,
         spans=(canaries * each + control_spans) * DAYS,
         spans_at_most=(most * each + control_spans) * DAYS,
+        windows=DAY / target.checks.volume.every if target.checks.volume.enabled else 0,
     )

@@ -71,9 +71,9 @@ def parse(
     open_files: bool = True,
 ) -> Loaded:
     """The same with the text of the file, which is called `name` in complaints. Raises ConfigError."""
-    reading = Reading(open_files=open_files)
-    document = read_document(text, lambda line: Origin(layer=Layer.FILE, place=f"{name}:{line}"))
     given = environ.get(SECRETS_DIR, "").strip()
+    reading = Reading(open_files=open_files, secrets_dir=bool(given))
+    document = read_document(text, lambda line: Origin(layer=Layer.FILE, place=f"{name}:{line}"))
     secrets_dir = cwd / given if given else None
     trees: list[Node] = []
     if secrets_dir and (open_files or secrets_dir.is_dir()):
@@ -148,7 +148,7 @@ def _validate(
     except ValidationError as error:
         twice = list(_two_backends(places))
         both = {(*problem.path[:2], backend) for problem in twice for backend in BACKENDS}
-        found = [*twice, *(problem for problem in _explain(error, places) if problem.path[:3] not in both)]
+        found = [*twice, *(problem for problem in _explain(error, places, reading) if problem.path[:3] not in both)]
     else:
         complaints = violations(settings, with_secrets=reading.open_files)
         found = [*_two_backends(places), *(_problem(path, what, places) for path, what in complaints)]
@@ -245,7 +245,7 @@ _SENTENCES = {
 }
 
 
-def _explain(error: ValidationError, places: Places) -> list[Problem]:
+def _explain(error: ValidationError, places: Places, reading: Reading) -> list[Problem]:
     """One problem per complaint.
 
     A complaint about a value that was made from another one follows from that one, so it is left out where there are others.
@@ -256,14 +256,14 @@ def _explain(error: ValidationError, places: Places) -> list[Problem]:
         path = tuple(part for part in details["loc"] if part != "[key]")
         setting = setting_at(path)
         follows = setting and setting.derived and places.where(path) is None and details["type"] != "missing"
-        (consequences if follows else problems).append(_problem(path, _sentence(details, path), places))
+        (consequences if follows else problems).append(_problem(path, _sentence(details, path, reading), places))
     return problems or consequences
 
 
-def _sentence(details: ErrorDetails, path: KeyPath) -> str:
+def _sentence(details: ErrorDetails, path: KeyPath, reading: Reading) -> str:
     kind, context = details["type"], details.get("ctx", {})
     if kind == "missing":
-        return _missing(path)
+        return _missing(path, reading)
     if kind in {"literal_error", "enum"}:
         allowed = str(context.get("expected", "")).replace("'", "").replace(" or ", ", ")
         # Of a few short words the closest is often far away: what is not misspelt is no guess.
@@ -273,7 +273,7 @@ def _sentence(details: ErrorDetails, path: KeyPath) -> str:
     return _SENTENCES.get(kind, "is not allowed here").format(**context)
 
 
-def _missing(path: KeyPath) -> str:
+def _missing(path: KeyPath, reading: Reading) -> str:
     name = str(path[-1])
     section, setting = setting_at(path[:-1]), setting_at(path)
     if section is None or section.kind is not Kind.SECTION:
@@ -282,4 +282,6 @@ def _missing(path: KeyPath) -> str:
     text = f"is missing ({described[:1].lower()}{described[1:]})" if described else "is missing"
     twin = f", `{name}{TWIN}`" if setting and setting.twinned else ""
     text += f"; give `{name}`{twin} or the variable {variable(path)}"
+    if reading.secrets_dir and setting and setting.kind is Kind.SECRET:
+        text += f" or, in the secrets directory, the file {'__'.join(map(str, path))}"
     return f"{text}; its default would be {setting.derived}" if setting and setting.derived else text

@@ -37,10 +37,11 @@ class ConfigError(Exception):
 class Reading:
     """What all sources have in common: what is wrong, what is worth a warning, and every secret that stands in one of them.
 
-    Without `open_files`, files of secrets and certificates are not read.
+    Without `open_files`, files of secrets and certificates are not read. `secrets_dir`: a directory of secrets is named.
     """
 
     open_files: bool = True
+    secrets_dir: bool = False
     problems: list[Problem] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     secrets: set[str] = field(default_factory=set, repr=False)

@@ -8,6 +8,7 @@ from importlib.resources.abc import Traversable
 from itertools import pairwise
 
 _SAFE_LINK = re.compile(r"https://|[A-Za-z_]+(?:#[a-z-]+)?\Z")  # a public page, or another runbook
+_LINK_TO_FILE = re.compile(r"\]\((?:\.\./|alerts/)?([A-Za-z_]+)\.md(#[a-z-]+)?\)")
 
 
 @cache
@@ -19,8 +20,8 @@ def runbooks() -> Mapping[str, Traversable]:
 
 
 def runbook_text(name: str) -> str:
-    """A runbook, as it was written. Raises KeyError if there is none of that name."""
-    return runbooks()[name].read_text(encoding="utf-8")
+    """A runbook, with links to others by their names; in the files they lead to files. Raises KeyError if there is none."""
+    return _LINK_TO_FILE.sub(r"](\1\2)", runbooks()[name].read_text(encoding="utf-8"))
 
 
 def runbook_html(name: str) -> str:

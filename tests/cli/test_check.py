@@ -152,7 +152,7 @@ def test_a_refused_token_that_nobody_configured_is_named(
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--only", "arrival"], "'arrival' is not a check; allowed: config, gateway, canary, control"),
+        (["--only", "arrival"], "'arrival' is not a check; allowed: config, gateway, canary, control, volume"),
         (["--only", "config,nothing"], "'nothing' is not a check"),
         (["--only", ","], "no check is named; allowed: config, gateway, canary, control"),
         (["--only", ""], "no check is named"),

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import trustme
 
+from monitor.cli.config import cost_lines
 from monitor.settings import parse
 from monitor.settings.coherence import monthly_cost
 from tests.settings.samples import MINIMAL, complaints, loaded, prod, settings, with_target
@@ -189,7 +190,7 @@ def test_buttons_without_their_library_are_an_error_that_says_what_to_install(mo
     text = MINIMAL + SLACK.replace("C1", "C1, app_token: xapp-1, buttons: {users: [U123]}")
     (line,) = complaints(text)
     assert "alerting.slack.app_token: needs a library that is not installed" in line
-    assert "pip install 'gateway-trace-monitor[slack-socket]'" in line
+    assert "install the extra slack-socket of the wheel" in line
     assert not settings(MINIMAL + SLACK).alerting.slack.pressable
 
 
@@ -363,3 +364,18 @@ def test_what_is_switched_off_costs_nothing(checks: str, requests: float, spans:
     """Neither canaries nor control spans."""
     cost = monthly_cost(prod(with_target(f"checks: {checks}")))
     assert (cost.requests, cost.spans) == (requests, spans)
+
+
+@pytest.mark.parametrize(
+    ("every", "said"),
+    [("15m", ""), ("30s", "is under a minute"), ("1d", "are longer than Traceloop's free plan keeps traces (24 h)")],
+)
+def test_what_windows_cost_is_counted_and_odd_ones_are_doubted(every: str, said: str) -> None:
+    """Six requests each; where the check is off, nothing."""
+    read = loaded(with_target(f"checks: {{volume: {{enabled: true, every: {every}}}}}"))
+    doubted = [line for line in read.warnings if "checks.volume.every" in line]
+    assert [said in line for line in doubted] == ([True] if said else [])
+    assert monthly_cost(prod()).windows == 0
+    target = prod(with_target("checks: {volume: {enabled: true}}"))
+    line = cost_lines(monthly_cost(target), target.backend.traits)[-1]
+    assert line == "volume:   96 windows x 6 requests a day x 30 = 17,280, none of them to a model"

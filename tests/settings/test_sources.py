@@ -365,3 +365,11 @@ def test_an_unusable_entry_is_reported_with_its_name(tmp_path: Path) -> None:
             "allowed: visible ASCII characters without spaces"
         ),
     ]
+
+
+def test_a_missing_secret_names_its_file_where_there_is_a_directory_of_secrets(tmp_path: Path) -> None:
+    """Whoever mounts one is told the name of the file; nobody else is."""
+    (line,) = complaints(WITHOUT_KEY, mounted(tmp_path))
+    assert line.endswith(f"or, in the secrets directory, the file {ENTRY}")
+    (line,) = complaints(WITHOUT_KEY)
+    assert "secrets directory" not in line

@@ -2,6 +2,7 @@
 
 import re
 from importlib.resources import files
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -173,3 +174,13 @@ def test_no_markdown_makes_a_tag_of_its_own(markdown: str) -> None:
 def test_a_page_is_made_once() -> None:
     """The file is not read again at each request."""
     assert runbook_page(Fault.BLIND) is runbook_page(Fault.BLIND)
+
+
+@pytest.mark.parametrize("name", sorted(runbooks()))
+def test_links_lead_to_files_in_the_repository_and_to_runbooks_on_the_page(name: str) -> None:
+    """A forge follows the file, the page and `explain` the name."""
+    file = Path(str(runbooks()[name]))
+    for link in re.findall(r"\]\((?!https?://)([^)]*)\)", file.read_text()):
+        assert (file.parent / link.partition("#")[0]).is_file(), link
+    for link in re.findall(r"\]\((?!https?://)([^)]*)\)", runbook_text(name)):
+        assert link.partition("#")[0] in runbooks(), link
