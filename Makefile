@@ -116,7 +116,7 @@ e2e-setup: $(VENV)/.test .venv-gateway/.locked .venv-clients/.locked .venv-phoen
 	@tests/e2e/collector/build.sh >/dev/null || [ $$? -eq 3 ]  # without Go its tests are skipped
 
 e2e: e2e-setup  ## against LiteLLM, an OpenTelemetry Collector, Phoenix, Prometheus, Alertmanager and the vendors' own clients
-	@$(BIN)/python -m pytest -q -m e2e tests/e2e $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -q -m e2e -n 2 --dist loadfile tests/e2e $(PYTEST_ARGS)
 
 browser: $(VENV)/.test .venv-browser/.locked  ## the pages in headless Chromium: layout, accessibility, requests; pictures in .e2e/pictures
 	@$(BIN)/python -m pytest -q -m e2e tests/browser $(PYTEST_ARGS)

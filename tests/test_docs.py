@@ -223,3 +223,11 @@ def test_what_a_link_points_to_within_a_page_is_there(page: Path) -> None:
         anchors = {re.sub(r"[^\w -]", "", heading).strip().lower().replace(" ", "-") for heading in headings}
         missing += [f"{link}#{anchor}"] if anchor not in anchors else []
     assert missing == []
+
+
+def test_the_configuration_reference_holds_files_that_are_no_secrets_twins_and_the_words_of_a_choice() -> None:
+    """`x_file` is left out only where `x` is there; a choice is its words."""
+    text = (ROOT / "docs" / "configuration.md").read_text()
+    assert "| `ca_file` | text |" in text
+    assert "| `decoy` | `none`, `email`, `jwt`, `card` |" in text
+    assert "`api_key_file`" not in text

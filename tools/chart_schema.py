@@ -24,6 +24,10 @@ _SECONDS = r"^[0-9]+(ms|s|m|h)$"
 _PORT: dict[str, Any] = {"type": "integer", "minimum": 1, "maximum": 65535}
 _LABELS: dict[str, Any] = {"type": "object", "additionalProperties": {"type": "string"}}
 _NAMED: dict[str, Any] = {"type": "array", "items": {"type": "object", "required": ["name"]}}
+_QUANTITIES: dict[str, Any] = {
+    "type": ["object", "null"],
+    "additionalProperties": {"type": ["string", "number", "null"]},
+}
 _TEXTS: dict[str, Any] = {"type": "array", "items": {"type": "string"}}
 
 _NARROWER: dict[str, dict[str, Any]] = {
@@ -59,6 +63,10 @@ _NARROWER: dict[str, dict[str, Any]] = {
     "metrics.interval": {"pattern": _SECONDS},
     "metrics.scrapeTimeout": {"pattern": _SECONDS},
     "test.args": _TEXTS,
+    "resources": {
+        "additionalProperties": False,
+        "properties": {"requests": _QUANTITIES, "limits": _QUANTITIES, "claims": _NAMED},
+    },
     "terminationGracePeriodSeconds": {"minimum": 25},  # the daemon's own grace and a little
     "extraEnv": _NAMED,
     "extraEnvFrom": {"items": {"type": "object"}},

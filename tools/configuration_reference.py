@@ -69,8 +69,8 @@ def _sections(path: str, node: Node, definitions: Node) -> Iterator[str]:
             rows.append((name, "as a target", "", child["description"]))
         elif inner is not None:
             nested.append((f"{below}{suffix}", inner))
-        elif not name.endswith("_file"):
-            rows.append((name, _kind(child), _default(child), child.get("description", "")))
+        elif name.removesuffix("_file") == name or name.removesuffix("_file") not in node["properties"]:  # no twin
+            rows.append((name, _kind(child, definitions), _default(child, definitions), child.get("description", "")))
     if rows:
         yield "\n".join(_section(path, node, rows))
     for below, inner in nested:
@@ -104,27 +104,30 @@ def _section(path: str, node: Node, rows: list[tuple[str, str, str, str]]) -> It
         yield f"| `{name}` | {kind} | {default} | {meaning.replace('<', '&lt;')} |"
 
 
-def _kind(node: Node) -> str:
-    """What may be written there, in words."""
+def _kind(node: Node, definitions: Node) -> str:
+    """What may be written there, in words. The names of faults have a page of their own."""
+    if "$ref" in node:
+        name = node["$ref"].rpartition("/")[2]
+        return "fault" if name == "Fault" else _kind(definitions[name], definitions)
     options = [option for option in node.get("anyOf", ()) if option.get("type") != "null"]
     if len(options) == 1:
-        return _kind(options[0])
+        return _kind(options[0], definitions)
     if any("[dhms]" in option.get("pattern", "") for option in options):
         return "duration"
     if options:
-        return " or ".join(dict.fromkeys(map(_kind, options)))
+        return " or ".join(dict.fromkeys(_kind(option, definitions) for option in options))
     if "enum" in node:
         return ", ".join(f"`{choice}`" for choice in node["enum"])
     if "const" in node:
         return f"`{node['const']}`"
     if node.get("type") == "array":
-        return f"list of {_kind(node['items'])}" if "items" in node else "list"
-    return _WORDS.get(str(node.get("format") or node.get("type")), "fault")
+        return f"list of {_kind(node['items'], definitions)}" if "items" in node else "list"
+    return _WORDS[str(node.get("format") or node.get("type"))]
 
 
-def _default(node: Node) -> str:
+def _default(node: Node, definitions: Node) -> str:
     if "default" not in node:
-        return "`{}`" if _kind(node) == "map" else ""
+        return "`{}`" if _kind(node, definitions) == "map" else ""
     return f"`{json.dumps(node['default'], ensure_ascii=False).replace(_QUOTE, '') or _QUOTE * 2}`"
 
 

@@ -48,7 +48,7 @@ def variables() -> list[Builder[model.VariableModel]]:
         values("target", "Target", f"label_values({all_of('target_severity')}, target)"),
         values("monitor_url", "Monitor's address", f"query_result({address})")
         .regex('/url="([^"]+)"/')
-        .description("For the links: `server.external_url`, else the address that Prometheus scrapes."),
+        .description("Used in links: `server.external_url`, or else the address that Prometheus scrapes."),
     ]
 
 
@@ -57,8 +57,10 @@ def dashboard() -> model.Dashboard:
     whole = (
         build.Dashboard("Gateway Trace Monitor")
         .uid(UID)
-        .description("Whether the traces of TrueFoundry AI Gateways arrive, and if not, where they are lost.")
-        .tags(["gateway-trace-monitor", "truefoundry", "traceloop"])
+        .description(
+            "Whether traces from TrueFoundry AI Gateways reach the trace backend, and where they are lost if not."
+        )
+        .tags(["gateway-trace-monitor", "truefoundry", "tracing"])
         .time("now-6h", "now")
         .refresh("1m")
         .timezone("browser")

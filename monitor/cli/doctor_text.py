@@ -44,10 +44,15 @@ def _target(name: str, target: Mapping[str, Any], *, colour: bool) -> Iterator[s
             yield ""
             yield section.title.replace(BACKEND, target["backend"])
             yield from _section(answers, given, colour=colour)
-    if target["check"]["fault"] not in (None, Fault.BLIND):
+    if _is_diagnosed(target):
         yield ""
         yield "Diagnosis"
         yield from _diagnosis(target["check"])
+
+
+def _is_diagnosed(target: Mapping[str, Any]) -> bool:
+    """Whether the checks have confirmed a fault; that one is hidden from us, the questions say themselves."""
+    return target["check"]["fault"] not in (None, Fault.BLIND)
 
 
 def _summary(target: Mapping[str, Any]) -> tuple[str, list[str]]:
@@ -57,6 +62,8 @@ def _summary(target: Mapping[str, Any]) -> tuple[str, list[str]]:
     open_ = [answer["question"] for answer in answers if answer["needed"] and answer["verdict"] == "unknown"]
     if broken:
         return "missing or wrong:", broken
+    if _is_diagnosed(target):
+        return f"confirmed: {target['check']['fault']}", []
     if open_:
         return "not known:", open_
     return "everything works", []
@@ -143,6 +150,12 @@ def _next_step(report: Mapping[str, Any]) -> Iterator[str]:
         case "pass":
             before = "add the suggested settings, then " if suggested else ""
             yield f"Next step: {before}run `trace-monitor notify test`, then `trace-monitor run`."
+        case "fail" if not any(
+            answer["verdict"] == "fail"
+            for target in report["targets"].values()
+            for answer in target["questions"].values()
+        ):
+            yield "Next step: do what the → under each diagnosis says, then run `trace-monitor doctor` again."
         case "fail":
             yield "Next step: fix the lines marked ✗ as the → under each says, then run `trace-monitor doctor` again."
         case _:

@@ -94,9 +94,9 @@ def _state(target: Object) -> str:
 
 
 def _since(target: Object, lasting: Object | None, incidents: Iterable[Object]) -> object:
-    """When the incident that lasts was opened; of a healthy target, when the last one was resolved."""
+    """When the incident that lasts began; of a healthy target, when the last one was resolved."""
     if lasting is not None:
-        return lasting["opened_at"]
+        return lasting["began_at"]
     ends = [incident["closed_at"] for incident in incidents if isinstance(incident["closed_at"], int | float)]
     return max(ends, default=None) if target["verdict"] == "pass" else None
 
@@ -107,11 +107,12 @@ def _silenced(name: str, silences: Iterable[Object]) -> str:
 
 
 def incident_lines(incidents: Iterable[Object], now: Instant) -> Iterator[str]:
-    """Each incident: when it was opened and resolved, and how long it lasted."""
+    """Each incident: when it was opened and resolved, and how long it lasted (the last time, if it came back)."""
     rows = [("incident", "severity", "fault", "opened", "resolved", "duration", "acknowledged", "what")]
     for one in incidents:
         opened, closed = one["opened_at"], one["closed_at"]
-        lasted = length_text(max(0.0, (closed if closed is not None else now) - opened))
+        lasted = length_text(max(0.0, (closed if closed is not None else now) - one["began_at"]))
+        lasted += f" (time {one['reopened'] + 1})" if one["reopened"] else ""
         rows.append(
             (
                 one["id"],

@@ -48,11 +48,12 @@ def apply(state: TargetState, given: Input, policy: Policy, now: Instant) -> Tar
     # These say nothing of the world.
     if isinstance(given, inputs.NoticeDelivered | inputs.CanaryPlanned | inputs.Removed | inputs.MemoryLost):
         return after
+    unchecked = _unchecked(after, policy)
     after = _without_disabled_checks(after, policy)
     after = retract_key(after)
     after = _judge_series(after, policy, now)
     after = recount(state, after)
-    return update_incident(after, policy, now)
+    return update_incident(after, policy, now, unchecked=unchecked)
 
 
 def _take(  # noqa: C901, PLR0912 - one line per kind of input
@@ -113,6 +114,16 @@ def _take(  # noqa: C901, PLR0912 - one line per kind of input
 
 
 # --- conclusions ----------------------------------------------------------------------------------------------------
+
+
+def _unchecked(state: TargetState, policy: Policy) -> frozenset[CheckName]:
+    """The checks that have been switched off though an incident rests on them: what they believe, or what it waits for."""
+    awaited = {CheckName.CANARY, CheckName.ARRIVAL} if state.recovery is not None else set()
+    return frozenset(
+        check
+        for check, known in state.check_states.items()
+        if not policy.enabled(check) and (known.confirmed or check in awaited)
+    )
 
 
 def _without_disabled_checks(state: TargetState, policy: Policy) -> TargetState:

@@ -1,13 +1,13 @@
 """One incident per target: what it is called, since when, and which notifier knows what of it; and those that are remembered."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 
 from monitor.core.backend import TRACELOOP
 from monitor.core.faults import FAULTS, SINCE
-from monitor.core.model import Component, Fault, Instant, Seconds, Severity, TargetName
+from monitor.core.model import CheckName, Component, Fault, Instant, Seconds, Severity, TargetName
 from monitor.core.text import code, count_text, length_text, sentence
 
 
@@ -109,6 +109,16 @@ class Diagnosis:
 
 NO_LONGER_MONITORED = "no longer monitored"
 """What ended the incident of a target that was removed: nobody knows whether it still lasts."""
+
+NO_LONGER_CHECKED = "no longer checked"
+"""Begins what ended an incident whose check was switched off: nobody knows whether it still lasts."""
+
+
+def no_longer_checked(checks: Collection[CheckName]) -> str:
+    """Example: no longer checked: checks.volume is off."""
+    names = " and ".join(f"checks.{check}" for check in CheckName if check in checks)
+    return f"{NO_LONGER_CHECKED}: {names} {'is' if len(checks) == 1 else 'are'} off"
+
 
 NEVER: Instant = 0.0
 """The time of a notification that was never made: what a notifier need not be notified of counts as known."""
@@ -213,7 +223,9 @@ class Incident:
     target: TargetName
     opened_at: Instant
     diagnosis: Diagnosis
-    began_at: Instant | None = None  # when the first of its evidence was seen; the window of its canaries
+    began_at: Instant | None = (
+        None  # when its first evidence was seen, the last time if it came back: the window of its canaries
+    )
     closed_at: Instant | None = None
     closed_because: str = ""
     worst: Severity = Severity.WARNING
@@ -233,6 +245,13 @@ class Incident:
         return self.closed_at is None
 
     @property
+    def unseen(self) -> str:
+        """Why nobody knows whether it still lasts, though it is closed; "" for one that is open or has been seen to end."""
+        return next(
+            (why for why in (NO_LONGER_MONITORED, NO_LONGER_CHECKED) if self.closed_because.startswith(why)), ""
+        )
+
+    @property
     def over_at_once(self) -> bool:
         """Whether it was over before anybody could be notified."""
         return self.closed_at == self.opened_at
@@ -246,10 +265,14 @@ class Incident:
     def lasts_since(self) -> Instant:
         """When it began, the last time if it came back: what broke was first seen a little before the incident was opened."""
         since = self.diagnosis.since
-        if not self.open and not self.reopened:  # under whatever name it began
+        if not self.open:  # under whatever name it began
             since = min(since, self.window_began_at) if since > 0 else self.window_began_at
         opened_at = self.reopened[-1] if self.reopened else self.opened_at
         return min(since, opened_at) if since > 0 else opened_at
+
+    def lasted(self, now: Instant) -> Seconds:
+        """For how long it has been, or was, open, as everybody is told; a clock set back makes it zero, never negative."""
+        return max(0.0, (self.closed_at if self.closed_at is not None else now) - self.lasts_since)
 
     @property
     def names(self) -> frozenset[Fault]:
@@ -259,8 +282,9 @@ class Incident:
     def impact(self, write: Callable[[str], str], when: Callable[[Instant], str]) -> str:
         """What it means and since when; of a closed one from when to when. Sentences and moments are written by the arguments."""
         if self.closed_at is not None:
-            removed = self.closed_because == NO_LONGER_MONITORED
-            ended = " It counts as resolved: the target is not checked any more." if removed else ""
+            removed = self.unseen == NO_LONGER_MONITORED
+            why = "the target is not checked any more" if removed else self.closed_because
+            ended = f" It counts as resolved: {why}." if self.unseen else ""
             return f"From {when(self.lasts_since)} to {when(self.closed_at)}.{ended}"
         lost_since = self.diagnosis.missing_since
         since = when(lost_since if lost_since is not None else self.lasts_since)

@@ -17,9 +17,16 @@ from enum import StrEnum
 from types import MappingProxyType
 
 from monitor.core.diagnosis import diagnose
-from monitor.core.incident import Diagnosis, Incident, TimelineEntry, fresh_id, remember_incident
+from monitor.core.incident import (
+    Diagnosis,
+    Incident,
+    TimelineEntry,
+    fresh_id,
+    no_longer_checked,
+    remember_incident,
+)
 from monitor.core.incident_canaries import count_losses, transient_loss_incident
-from monitor.core.model import Fault, Instant, Severity
+from monitor.core.model import CheckName, Fault, Instant, Severity
 from monitor.core.recovery import fixed_text, follow_causes
 from monitor.core.refine import confirmed_faults
 from monitor.core.state import Policy, TargetState
@@ -84,10 +91,15 @@ def phase_of(incident: Incident | None) -> Phase:
     return Phase.OPEN if incident.diagnosis.waiting is None else Phase.RECOVERING
 
 
-def update_incident(state: TargetState, policy: Policy, now: Instant) -> TargetState:
-    """Bring outages, recovery and incident up to date with what is confirmed now."""
-    state = follow_causes(state, confirmed_faults(state, policy, now), policy, now)
-    incident = _advance(state, diagnose(state, policy, now), policy, now)
+def update_incident(
+    state: TargetState, policy: Policy, now: Instant, *, unchecked: frozenset[CheckName] = frozenset()
+) -> TargetState:
+    """Bring outages, recovery and incident up to date with what is confirmed now.
+
+    `unchecked`: the checks that have been switched off since. What they believed is gone, and nobody has seen it fixed.
+    """
+    state = follow_causes(state, confirmed_faults(state, policy, now), policy, now, seen=not unchecked)
+    incident = _advance(state, diagnose(state, policy, now), policy, now, unchecked)
     if incident is not None and incident is not state.incident:
         state = replace(state, incidents=remember_incident(state.incidents, incident))
     if state.incident is None:
@@ -95,7 +107,9 @@ def update_incident(state: TargetState, policy: Policy, now: Instant) -> TargetS
     return _record_transient_loss(state, now)
 
 
-def _advance(state: TargetState, diagnosis: Diagnosis | None, policy: Policy, now: Instant) -> Incident | None:
+def _advance(
+    state: TargetState, diagnosis: Diagnosis | None, policy: Policy, now: Instant, unchecked: frozenset[CheckName]
+) -> Incident | None:
     """Move the open incident, the one that comes back, or a new one, as `TRANSITIONS` says."""
     incident, trigger = state.incident, Trigger.CLEAR
     if diagnosis is not None:
@@ -105,12 +119,14 @@ def _advance(state: TargetState, diagnosis: Diagnosis | None, policy: Policy, no
     phase = phase_of(incident)
     after = TRANSITIONS[phase][trigger]
     if after is Phase.RESOLVED and incident is not None:
-        return _resolved(state, incident, now)
+        return _resolved(state, incident, now, unchecked)
     if diagnosis is None:
         return None
     if incident is None:
         return _opened(state, diagnosis, now)
-    return _reopened(incident, diagnosis, now) if phase is Phase.RESOLVED else _continued(incident, diagnosis, now)
+    if phase is Phase.RESOLVED:
+        return _reopened(incident, diagnosis, now)
+    return _continued(incident, diagnosis, now, unchecked)
 
 
 def _to_reopen(state: TargetState, diagnosis: Diagnosis, policy: Policy, now: Instant) -> Incident | None:
@@ -145,8 +161,10 @@ def _opened(state: TargetState, diagnosis: Diagnosis, now: Instant) -> Incident:
 
 
 def _reopened(last: Incident, diagnosis: Diagnosis, now: Instant) -> Incident:
+    """Time and canaries count from now on: those of before were told at its end, and the healthy time between is no outage."""
     return replace(
         last,
+        began_at=min(diagnosis.since, now),
         closed_at=None,
         closed_because="",
         losses=None,
@@ -162,14 +180,16 @@ def _reopened(last: Incident, diagnosis: Diagnosis, now: Instant) -> Incident:
     )
 
 
-def _continued(incident: Incident, diagnosis: Diagnosis, now: Instant) -> Incident:
+def _continued(incident: Incident, diagnosis: Diagnosis, now: Instant, unchecked: frozenset[CheckName]) -> Incident:
     """The same incident with another diagnosis."""
     before = incident.diagnosis
     if diagnosis == before:
         return incident
     text = ""
     if diagnosis.fault is not before.fault:
-        text = f"{before.fault} became {diagnosis.fault}"
+        # Otherwise it would be said to be fixed.
+        gone = unchecked and before.fault not in (*diagnosis.also, *diagnosis.explained)
+        text = no_longer_checked(unchecked) if gone else f"{before.fault} became {diagnosis.fault}"
     elif diagnosis.waiting and diagnosis.waiting != before.waiting:
         text = diagnosis.waiting
     elif diagnosis.severity is not before.severity:
@@ -185,11 +205,12 @@ def _continued(incident: Incident, diagnosis: Diagnosis, now: Instant) -> Incide
     )
 
 
-def _resolved(state: TargetState, incident: Incident, now: Instant) -> Incident:
+def _resolved(state: TargetState, incident: Incident, now: Instant, unchecked: frozenset[CheckName]) -> Incident:
+    fixed = fixed_text(state.recovery) if state.recovery else ""
     return replace(
         incident,
         closed_at=now,
-        closed_because=fixed_text(state.recovery) if state.recovery else "",
+        closed_because=no_longer_checked(unchecked) if unchecked else fixed,
         losses=count_losses(state.canaries, incident.window_began_at, now),
         diagnosis=replace(incident.diagnosis, waiting=None),
         timeline=_timeline(incident, incident.diagnosis, now, "resolved"),

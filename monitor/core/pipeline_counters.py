@@ -168,7 +168,8 @@ def _flow(readings: tuple[SpanCounters, ...]) -> CollectorFlow:
     return CollectorFlow(
         accepted=_increase([reading.accepted for reading in readings]),
         refused=_increase([reading.refused for reading in readings]),
-        dropped=_increase([reading.dropped for reading in readings]),
+        # What a processor still holds is in the difference that this comes from, too, and goes out later: it may fall.
+        dropped=Counter(readings[-1].dropped) - Counter(readings[0].dropped),
         sent=_increase([reading.sent for reading in readings]),
         failed=_increase([reading.failed for reading in readings]),
         queued=readings[-1].queued,

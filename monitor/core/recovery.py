@@ -17,8 +17,10 @@ _PROVEN = frozenset({Fault.WRONG_ENVIRONMENT})
 """What only arrivals clear needs no further proof by arrivals."""
 
 
-def follow_causes(state: TargetState, found: tuple[Confirmed, ...], policy: Policy, now: Instant) -> TargetState:
-    """Bring outages and recovery up to date with what is confirmed now."""
+def follow_causes(
+    state: TargetState, found: tuple[Confirmed, ...], policy: Policy, now: Instant, *, seen: bool = True
+) -> TargetState:
+    """Bring outages and recovery up to date with what is confirmed now; what goes without being `seen` to is not fixed."""
     fixed = {one.fault for one in found if one.fixed}
     causes = (
         frozenset(one.fault for one in found if one.fault in CAUSES and Fault.TRACE_MISSING in one.explains) - fixed
@@ -30,7 +32,7 @@ def follow_causes(state: TargetState, found: tuple[Confirmed, ...], policy: Poli
     ]
     outages.extend(Outage(fault=fault, began_at=now) for fault in sorted(causes - lasting))
     confirmed = state.confirmed.keys() | _PROVEN
-    gone = lasting - causes - (confirmed - fixed)
+    gone = lasting - causes - (confirmed - fixed) if seen else set()
     recovery = None if causes else _recovery(state, gone, policy, now)
     return replace(state, outages=tuple(outages[-REMEMBERED_OUTAGES:]), recovery=recovery)
 

@@ -27,6 +27,9 @@ from monitor.core.text import moment_text
 _HALF = 0.5
 """Below this share it is critical."""
 
+_NOT_ALL = 1.25
+"""Above this share the requests are not all counted: the token sees only some, or several processes count each its own."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Volume:
@@ -88,6 +91,10 @@ def judge_volume(seen: Volume, state: TargetState, policy: VolumePolicy, backend
     if not traces and not passed and not failing_since:
         text = f"{backend} counts no traces, and has never shown a count, so that proves nothing"
         return unknown(text, UnknownReason.UNPROVEN, evidence, attempted="count traces")
+    if ratio > _NOT_ALL:
+        text = f"{seen.counted_by} counts {requests} requests and {backend} {traces} traces, so not all requests are counted"
+        step = "Let the monitor see everybody's requests: grant its virtual account `tenant-admin`."
+        return unknown(text, UnknownReason.GARBLED, evidence, attempted="compare requests and traces", step=step)
     said = f"{traces} of {requests} requests ({ratio:.0%}) have a trace in {backend}"
     if ratio >= policy.min_ratio:
         return passing(said, evidence)

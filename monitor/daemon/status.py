@@ -201,6 +201,8 @@ def describe_incident(incident: Incident) -> dict[str, Any]:
         "waiting": diagnosis.waiting,
         "since": diagnosis.since,
         "since_time": rfc3339(diagnosis.since),
+        "began_at": incident.lasts_since,
+        "began_time": rfc3339(incident.lasts_since),
         "opened_at": incident.opened_at,
         "opened_time": rfc3339(incident.opened_at),
         "closed_at": incident.closed_at,

@@ -8,11 +8,12 @@
                       "check": the target's object of `check --format json`}}}
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import asdict
 from typing import Any
 
-from monitor.core.model import Verdict
+from monitor.core.faults import MONITORS_OWN
+from monitor.core.model import Fault, Verdict
 from monitor.daemon.status import describe_target, overall
 from monitor.doctor import about_backend, about_machine, about_truefoundry
 from monitor.doctor.questions import Answer, Question, Suggestion, read_sections
@@ -22,10 +23,15 @@ SECTIONS = read_sections({**vars(about_truefoundry), **vars(about_backend), **va
 QUESTIONS: tuple[Question, ...] = tuple(question for section in SECTIONS for question in section.questions)
 
 
-def verdict_of(answers: dict[Question, Answer]) -> Verdict:
-    """Fail if anything is missing or broken; else unknown if something that is needed is not settled."""
-    if any(answer.verdict is Verdict.FAIL for answer in answers.values()):
+def verdict_of(answers: dict[Question, Answer], confirmed: Collection[Fault] = ()) -> Verdict:
+    """Fail if anything is missing or broken; else unknown if something that is needed is not settled.
+
+    A fault that the checks have `confirmed` counts as well: no question asks about each of them.
+    """
+    if any(answer.verdict is Verdict.FAIL for answer in answers.values()) or set(confirmed) - MONITORS_OWN:
         return Verdict.FAIL
+    if Fault.CHECK_FAILED in confirmed:
+        return Verdict.UNKNOWN
     return overall([answer.verdict for question, answer in answers.items() if question.needed])
 
 
@@ -42,7 +48,7 @@ def describe_probe(seen: Snapshot) -> dict[str, Any]:
     """One target of the object."""
     answers = {question: question.answer(seen) for question in QUESTIONS if question.concerns(seen)}
     return {
-        "verdict": verdict_of(answers).value,
+        "verdict": verdict_of(answers, seen.state.confirmed).value,
         "backend": seen.policy.backend.name,
         "complete": seen.ended,
         "questions": {

@@ -13,7 +13,7 @@ from typing import assert_never
 
 from monitor.core.backend import TRACELOOP
 from monitor.core.faults import FAULTS, LOSSES, MONITORS_OWN
-from monitor.core.incident import NO_LONGER_MONITORED, Diagnosis, HopState, Incident, Notice, Reason
+from monitor.core.incident import NO_LONGER_CHECKED, Diagnosis, HopState, Incident, Notice, Reason
 from monitor.core.model import Fault, Instant, Seconds, Severity
 from monitor.core.notify import acknowledged
 from monitor.core.text import length_text, moment_text
@@ -62,11 +62,6 @@ def utc(instant: Instant) -> str:
     return moment_text(instant) if is_a_moment(instant) else "an unknown time"
 
 
-def lasted(incident: Incident, now: Instant) -> Seconds:
-    """For how long an incident has been, or was, open; a clock set back makes it zero, never negative."""
-    return max(0.0, (incident.closed_at if incident.closed_at is not None else now) - incident.lasts_since)
-
-
 # --- the first line --------------------------------------------------------------------------------------------------
 
 
@@ -74,15 +69,10 @@ def headline(notice: Notice, style: Style) -> str:
     """The present state in one line: sign and word, target, title and slug, and who has it."""
     incident, diagnosis = notice.incident, notice.incident.diagnosis
     if not incident.open:
-        removed = incident.closed_because == NO_LONGER_MONITORED
-        state = f"⏹️ {style.bold(NO_LONGER_MONITORED)}" if removed else f"✅ {style.bold('resolved')}"
-        return f"{state} after {length_text(lasted(incident, notice.at))} · {_name(incident, style)}"
+        state = f"⏹️ {style.bold(incident.unseen)}" if incident.unseen else f"✅ {style.bold('resolved')}"
+        return f"{state} after {length_text(incident.lasted(notice.at))} · {_name(incident, style)}{_again(notice)}"
     sign = "🛠️" if diagnosis.waiting is not None else SEVERITY_SIGNS[diagnosis.severity]
-    parts = [f"{sign} {style.bold(diagnosis.severity.word)}", _name(incident, style)]
-    if incident.reopened:
-        times = len(incident.reopened) + 1
-        ordinal = dict(enumerate(_ORDINALS, start=2)).get(times, f"{times}th")
-        parts.append(f"again, {ordinal} time in {length_text(max(0.0, notice.at - incident.opened_at))}")
+    parts = [f"{sign} {style.bold(diagnosis.severity.word)}", f"{_name(incident, style)}{_again(notice)}"]
     if diagnosis.waiting is not None:
         parts.append("fixed, waiting for traces")
     if acknowledged(incident):
@@ -90,6 +80,17 @@ def headline(notice: Notice, style: Style) -> str:
     if notice.silenced_until is not None:
         parts.append("silenced")
     return " · ".join(parts)
+
+
+def _again(notice: Notice) -> str:
+    """That it came back, and how often since it was opened first; of a closed one this says that its length is not all."""
+    incident = notice.incident
+    if not incident.reopened:
+        return ""
+    times = len(incident.reopened) + 1
+    ordinal = dict(enumerate(_ORDINALS, start=2)).get(times, f"{times}th")
+    until = incident.closed_at if incident.closed_at is not None else notice.at
+    return f" · again, {ordinal} time in {length_text(max(0.0, until - incident.opened_at))}"
 
 
 def news(notice: Notice, style: Style) -> str:
@@ -103,10 +104,10 @@ def news(notice: Notice, style: Style) -> str:
             return f"{sign} {word} · {style.bold(style.foreign(incident.target, _LONGEST_NAME))} · {_change(notice, style)}"
         case Reason.REMINDER:
             still = f"still {word}" if diagnosis.waiting is None else f"{word}, fixed, still waiting for traces"
-            return f"⏰ reminder: {still} after {length_text(lasted(incident, notice.at))} · {name}"
+            return f"⏰ reminder: {still} after {length_text(incident.lasted(notice.at))} · {name}"
         case Reason.ESCALATED:
             since = incident.critical_since
-            critical_for = lasted(incident, notice.at) if since is None else max(0.0, notice.at - since)
+            critical_for = incident.lasted(notice.at) if since is None else max(0.0, notice.at - since)
             return f"{sign} escalated: {word} for {length_text(critical_for)}, nobody has acknowledged · {name}"
         case Reason.OPENED | Reason.EDITED | Reason.RESOLVED:
             return headline(notice, style)
@@ -149,6 +150,8 @@ def _change(notice: Notice, style: Style) -> str:
         )
     if notified.fault in LOSSES and diagnosis.fault in LOSSES:  # the same loss, and more is known of it
         return f"{before} turned out to be: {now}"
+    if notice.incident.timeline and notice.incident.timeline[-1].text.startswith(NO_LONGER_CHECKED):
+        return f"{before} is {notice.incident.timeline[-1].text}; still: {now}"
     return f"{before} fixed after {length_text(_known_for(notice.incident, notified.fault, notice.at))}; still: {now}"
 
 
@@ -196,9 +199,8 @@ def states(notice: Notice, style: Style) -> list[str]:
     """What is being done about it: fixed and waiting, acknowledged, silenced; of a closed one, what ended it."""
     incident = notice.incident
     if not incident.open:
-        reason = incident.closed_because
-        known = reason and reason != NO_LONGER_MONITORED
-        return [style.mixed(f"Resolved: {reason}.", _LONGEST_SENTENCE)] if known else []
+        known = incident.closed_because and not incident.unseen
+        return [style.mixed(f"Resolved: {incident.closed_because}.", _LONGEST_SENTENCE)] if known else []
     lines = []
     if incident.diagnosis.waiting is not None:
         lines.append(f"🛠️ {style.mixed(incident.diagnosis.waiting, _LONGEST_SENTENCE)}.")

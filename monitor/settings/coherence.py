@@ -37,8 +37,11 @@ Complaint = tuple[KeyPath, str]
 """Where, and what is wrong."""
 
 
-def violations(settings: Settings) -> Iterator[Complaint]:
-    """Everything that makes the settings unusable although each value by itself is allowed."""
+def violations(settings: Settings, *, with_secrets: bool = True) -> Iterator[Complaint]:
+    """Everything that makes the settings unusable although each value by itself is allowed.
+
+    Not `with_secrets`: secrets that were not read may be given elsewhere.
+    """
     for name, target in settings.targets.items():
         at = ("targets", name)
         canary, (losses, window) = target.checks.canary, target.checks.arrival.loss_of
@@ -62,6 +65,9 @@ def violations(settings: Settings) -> Iterator[Complaint]:
     elif slack.bot_token and not all(target.alerting.channel for target in settings.targets.values()):
         what = "is missing: the bot must know which channel to post to; give a channel's id"
         yield ("alerting", "slack", "channel"), what
+    elif with_secrets and slack.channel and not (slack.bot_token or slack.webhook_url):
+        what = "is missing, so nothing reaches the channel; give `bot_token` (or `webhook_url`), or leave out `channel`"
+        yield ("alerting", "slack", "bot_token"), what
     yield from _buttons(settings)
     yield from _certificates(settings)
 

@@ -150,7 +150,8 @@ def _validate(
         both = {(*problem.path[:2], backend) for problem in twice for backend in BACKENDS}
         found = [*twice, *(problem for problem in _explain(error, places) if problem.path[:3] not in both)]
     else:
-        found = [*_two_backends(places), *(_problem(path, what, places) for path, what in violations(settings))]
+        complaints = violations(settings, with_secrets=reading.open_files)
+        found = [*_two_backends(places), *(_problem(path, what, places) for path, what in complaints)]
         if not (found or spoiled):
             return settings, assumed
     problems = [*reading.problems, *(problem for problem in found if not _follows(problem.path, spoiled))]
@@ -265,7 +266,8 @@ def _sentence(details: ErrorDetails, path: KeyPath) -> str:
         return _missing(path)
     if kind in {"literal_error", "enum"}:
         allowed = str(context.get("expected", "")).replace("'", "").replace(" or ", ", ")
-        guess = did_you_mean(str(details["input"]), allowed.split(", "))
+        # Of a few short words the closest is often far away: what is not misspelt is no guess.
+        guess = did_you_mean(str(details["input"]), allowed.split(", "), cutoff=0.7)
         hint = f"did you mean `{guess}`? " if guess else ""
         return f"is not one of the words allowed here; {hint}allowed: {allowed}"
     return _SENTENCES.get(kind, "is not allowed here").format(**context)

@@ -130,7 +130,19 @@ Interval = Annotated[
 
 Count = Annotated[int, Field(ge=1)]
 
-Share = Annotated[float, Field(gt=0, le=1), Mark.SHARE]
+
+def _is_share(given: object) -> object:
+    """Say what is allowed of any text that is no number; `nan` and `inf` are none either."""
+    try:
+        number = float(given) if isinstance(given, str) else 0.0
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise refusal("is not a number; allowed: more than 0, at most 1")
+    return given
+
+
+Share = Annotated[float, BeforeValidator(_is_share), Field(gt=0, le=1), Mark.SHARE]
 """More than nothing, at most all of it."""
 
 

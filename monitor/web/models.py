@@ -71,6 +71,8 @@ class IncidentPayload(TypedDict):
     waiting: str | None
     since: Seconds
     since_time: Time
+    began_at: Seconds
+    began_time: Time
     opened_at: Seconds
     opened_time: Time
     closed_at: Seconds | None

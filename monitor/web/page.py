@@ -133,16 +133,20 @@ def incident_page(
     """
     target = state.targets.get(incident.target)
     rows = [] if report is None else _rows({"targets": {incident.target: report}}, state, beside, now)
-    ended = incident.closed_at if incident.closed_at is not None else now
     return _page(
         "incident.html",
         now=now,
         version=version,
         incident=incident,
         row=rows[0] if rows else None,
-        lasted=ended - incident.opened_at,
+        lasted=incident.lasted(now),
         notified=_notified(incident, notices),
-        canaries=_canaries_of(incident, target.canaries if target is not None else (), beside, ended),
+        canaries=_canaries_of(
+            incident,
+            target.canaries if target is not None else (),
+            beside,
+            incident.closed_at if incident.closed_at is not None else now,
+        ),
         can_change=beside.can_change,
         url=external_url,
         root="../" * depth,
@@ -254,7 +258,7 @@ def _headline(rows: list[Row], now: Instant) -> tuple[str, str]:
     if row.incident is None:
         return worst, f"{worst.capitalize()}: {row.name}: {clamp(row.report['summary'])}"
     title = row.incident.diagnosis.title or row.report["summary"]
-    return worst, f"{worst.capitalize()}: {row.name}: {clamp(title)}, for {length_text(now - row.incident.opened_at)}"
+    return worst, f"{worst.capitalize()}: {row.name}: {clamp(title)}, for {length_text(row.incident.lasted(now))}"
 
 
 def _notified(incident: Incident, notices: tuple[NoticeDelivered, ...]) -> list[tuple[str, Notified]]:

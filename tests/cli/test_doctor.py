@@ -197,6 +197,16 @@ def test_colour_is_never_the_only_sign() -> None:
     assert max(map(len, plain.splitlines())) <= 110
 
 
+def test_a_confirmed_fault_that_no_question_asks_about_is_the_first_line() -> None:
+    """And the next step is what its advice says: nothing is marked ✗."""
+    report = _report(control_plane_token=_answer("pass", "Yes."))
+    found = {"fault": "volume_loss", "severity": "critical", "summary": "Lost.", "because": [], "also": []}
+    report["targets"]["prod"] |= {"verdict": "fail", "check": {**found, "verdict": "fail", "advice": "Look."}}
+    text = render({**report, "verdict": "fail"}, colour=False)
+    assert text.startswith("prod  FAIL  confirmed: volume_loss\n")
+    assert text.endswith("Next step: do what the → under each diagnosis says, then run `trace-monitor doctor` again.\n")
+
+
 def test_nothing_to_suggest_is_said() -> None:
     """And the next step is the daemon."""
     text = render(_report(control_plane_token=_answer("pass", "Yes.")), colour=False)

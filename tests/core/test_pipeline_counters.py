@@ -16,6 +16,7 @@ from monitor.core.pipeline_counters import (
     PipelineCounters,
     SpanCounters,
     add_reading,
+    collector_flow,
     loses_spans,
     say_counters,
 )
@@ -282,3 +283,20 @@ def test_a_collector_that_shows_nothing_says_so() -> None:
     assert hints(story.state, story.policy, START)[F.TRACE_LATE] == (
         "the Collector's own metrics could not be read: no answer",
     )
+
+
+def test_what_a_processor_still_held_is_no_drop() -> None:
+    """What comes in and has not gone out yet counts as dropped until it goes out: the count may fall, and that is no restart."""
+
+    def held(minutes: int, dropped: int) -> SpanCounters:
+        at = START + 60.0 * minutes
+        return SpanCounters(
+            at=at, started_at=START, by=CountedBy.COLLECTOR, accepted={"otlp": 10 * minutes}, dropped={"batch": dropped}
+        )
+
+    flow = collector_flow(PipelineCounters(readings=(held(1, 9), held(2, 4), held(3, 7))))
+    assert flow is not None
+    assert not flow.dropped
+    dropping = collector_flow(PipelineCounters(readings=(held(1, 4), held(2, 9))))
+    assert dropping is not None
+    assert dropping.dropped == {"batch": 5}

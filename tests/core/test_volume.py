@@ -66,9 +66,12 @@ def test_a_share_below_the_least_is_a_loss_and_below_a_half_a_critical_one(
         assert suspicion.severity is (Severity.CRITICAL if severity is Severity.CRITICAL else None)
 
 
-def test_more_traces_than_requests_are_no_loss() -> None:
-    """A token may see only some of the requests."""
-    assert judged(100, 500).verdict is Verdict.PASS
+@pytest.mark.parametrize(("traces", "verdict"), [(125, Verdict.PASS), (126, Verdict.UNKNOWN), (500, Verdict.UNKNOWN)])
+def test_many_more_traces_than_requests_prove_nothing(traces: int, verdict: Verdict) -> None:
+    """A token that sees only some of the requests would hide a loss among the others."""
+    result = judged(100, traces)
+    assert result.verdict is verdict
+    assert (result.step != "") is (verdict is Verdict.UNKNOWN)
 
 
 def test_no_trace_at_all_needs_a_count_that_has_been_seen_to_work() -> None:

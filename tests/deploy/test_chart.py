@@ -78,6 +78,11 @@ def _validate(version: str, files: list[Path]) -> "subprocess.CompletedProcess[s
 
 # --- what is refused -------------------------------------------------------------------------------------------------
 
+UNCOUNTED = {
+    "gateway": {"url": "https://gateway.example.com", "model": "openai-main/gpt-4o-mini"},
+    "traceloop": {"environment": "prd"},
+}
+
 REFUSED: dict[str, tuple[Mapping[str, Any], str, list[str]]] = {
     "an unknown value": ({"replicaCount": 2}, "", ["replicaCount"]),
     "an unknown key of the configuration": (
@@ -113,6 +118,11 @@ REFUSED: dict[str, tuple[Mapping[str, Any], str, list[str]]] = {
         "config defaults expected headers X-Team",
         ["defaults__expected__headers__X-Team"],
     ),
+    "a password in the address of a proxy": (
+        {"config": {"http": {"proxy": "http://monitor:pass@proxy.example.com:3128"}}},
+        "config http proxy",
+        ["holds a password", "http__proxy"],
+    ),
     "two sources of secrets": ({"secret": {"values": KEYS}}, "", ["existingSecret and secret.values", "choose one"]),
     "two ways to scrape": (
         {"metrics": {"podMonitor": {"enabled": True}, "serviceMonitor": {"enabled": True}}},
@@ -122,7 +132,7 @@ REFUSED: dict[str, tuple[Mapping[str, Any], str, list[str]]] = {
     "an external secret of no store": (
         {"existingSecret": "", "externalSecret": {"enabled": True, "dataFrom": [{"extract": {"key": "all"}}]}},
         "externalSecret secretStoreRef name",
-        ["which store"],
+        ["name of the secret store"],
     ),
     "an external secret of nothing": (
         {"existingSecret": "", "externalSecret": {"enabled": True, "secretStoreRef": {"name": "vault"}}},
@@ -138,6 +148,33 @@ REFUSED: dict[str, tuple[Mapping[str, Any], str, list[str]]] = {
         ["0.0.0.0"],
     ),
     "a state outside the volume": ({"config": {"state": {"path": "/tmp/x.db"}}}, "config state path", ["/data"]),  # noqa: S108
+    "two trace backends in one target": (
+        {"config": {"targets": {"prod": {"phoenix": {"url": "https://phoenix.example.com"}}}}},
+        "config targets prod",
+        ["traceloop and phoenix", "remove one"],
+    ),
+    "a target without a trace backend": (
+        {"config": {"targets": {"lab": {"gateway": {"model": "openai-main/gpt-4o-mini"}}}}},
+        "config targets lab",
+        ["traceloop.environment or phoenix.url"],
+    ),
+    "a volume that nothing counts": (
+        {"config": {"targets": {"lab": UNCOUNTED}, "defaults": {"checks": {"volume": {"enabled": True}}}}},
+        "config targets lab checks volume enabled",
+        ["control_plane or gateway.metrics_url"],
+    ),
+    "a literal secret in the environment": (
+        {"extraEnv": [{"name": "TRACE_MONITOR_TARGETS__PROD__TRACELOOP__API_KEY", "value": "tl_Secret_2"}]},
+        "extraEnv",
+        ["TRACE_MONITOR_TARGETS__PROD__TRACELOOP__API_KEY", "valueFrom"],
+    ),
+    "a key of a Secret that is no secret setting": (
+        {"existingSecret": "", "secret": {"values": KEYS | {"targets__prod__traceloop__api_kay": "x"}}},
+        "secret values targets__prod__traceloop__api_kay",
+        ["no setting that is a secret"],
+    ),
+    "a misspelt part of the resources": ({"resources": {"limit": {"memory": "1Gi"}}}, "resources", ["limit"]),
+    "a resource that is a list": ({"resources": {"limits": {"memory": ["1Gi"]}}}, "resources limits memory", []),
     "a token of no secret": (
         {"existingSecret": "", "extraEnv": BY_ENVIRONMENT, "metrics": {"readTokenKey": "token"}},
         "metrics readTokenSecret",
@@ -165,6 +202,33 @@ def test_no_target_is_refused(helm: Helm) -> None:
         helm.template({})
     helm.template({"extraEnvFrom": [{"secretRef": {"name": "all"}}]})
     helm.template({"existingSecret": "all"})
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"extraEnvFrom": [{"configMapRef": {"name": "more"}}], "config": {"targets": {"lab": {}}}},
+        {"config": {"targets": {"lab": {}}, "defaults": {"phoenix": {"url": "https://phoenix.example.com"}}}},
+        {
+            "config": {"targets": {"my-lab": {}}},
+            "extraEnv": [{"name": "TRACE_MONITOR_TARGETS__MY_LAB__TRACELOOP__ENVIRONMENT", "value": "dev"}],
+        },
+        {
+            "config": {"targets": {"lab": merged(UNCOUNTED, {"checks": {"volume": {"enabled": True}}})}},
+            "extraEnv": [
+                {"name": "TRACE_MONITOR_TARGETS__LAB__GATEWAY__METRICS_URL", "value": "http://gateway.example.com"},
+                {"name": "TRACE_MONITOR_TARGETS__LAB__GATEWAY__TOKEN", "value": "$(GATEWAY_TOKEN)"},
+                {"name": "SERVER__READ_TOKEN", "value": "somebody else's"},
+            ],
+        },
+        {"existingSecret": "", "secret": {"values": KEYS | {"tls.crt": "x"}}},
+        {"resources": {"limits": None, "requests": {"cpu": 1, "memory": "128Mi"}}},
+    ],
+    ids=["seen-nowhere", "in-defaults", "by-environment", "counted-by-environment", "a-file", "no-limits"],
+)
+def test_what_is_given_elsewhere_is_not_refused(helm: Helm, values: Mapping[str, Any]) -> None:
+    """A backend or a counter may stand in `defaults` or in the environment; a target's own backend wins over that of `defaults`."""
+    assert helm.template(merged(MINIMAL, values)).one("Deployment")
 
 
 # --- without Helm ----------------------------------------------------------------------------------------------------

@@ -148,6 +148,7 @@ def test_the_chart_runs_the_image_as_it_is_made() -> None:
         ("_helpers.tpl", "honorLabels: true\n"),
         ("_helpers.tpl", "  - targetLabel: job\n    replacement: trace-monitor\n"),
         ("validate.yaml", '{{- include "gateway-trace-monitor.refuseSecret" '),
+        ("validate.yaml", '{{- if contains "@" (default "" $http.proxy) }}\n{{- fail '),
     ],
 )
 def test_what_holds_whatever_the_values_is_no_value(file: str, lines: str) -> None:

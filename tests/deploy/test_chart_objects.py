@@ -200,6 +200,9 @@ def test_the_network_policy_allows_what_is_needed(helm: Helm) -> None:
     assert named == [{"kubernetes.io/metadata.name": name} for name in ("monitoring", "ingress-nginx")]
     assert len(rule["from"]) == 3
     assert helm.template(CASES["closed-network"]).one("NetworkPolicy")["spec"]["ingress"] == []
+    by_number = merged(CASES["closed-network"], {"networkPolicy": {"ingressNamespaces": ["1234"]}})
+    (rule,) = helm.template(by_number).one("NetworkPolicy")["spec"]["ingress"]
+    assert rule["from"][0]["namespaceSelector"]["matchLabels"] == {"kubernetes.io/metadata.name": "1234"}
 
 
 # --- the release -----------------------------------------------------------------------------------------------------
@@ -268,7 +271,7 @@ def test_the_notes_say_what_is_missing(helm4: Helm) -> None:
         "messages contain no links": "minimal",
         "everybody who reaches http://monitor.example.com sees the page": "ingress",
         "the state is lost with the pod": "empty-dir",
-        "kept in plain text": "secret-of-values",
+        "Helm keeps secret.values in plain text": "secret-of-values",
     }
     everything = helm4.notes(EVERYTHING)
     for text, case in warnings.items():
@@ -277,6 +280,33 @@ def test_the_notes_say_what_is_missing(helm4: Helm) -> None:
     assert "https://trace-monitor.example.com" in everything
     assert "helm test trace-monitor --namespace monitoring" in everything
     assert "port-forward service/trace-monitor 9797" in helm4.notes(MINIMAL)
+
+
+def test_the_notes_list_the_keys_of_the_secret(helm4: Helm) -> None:
+    """By target, and only those that no visible source gives; a missing one is a warning where the chart can see all sources."""
+    two = {"lab": {"gateway": {"url": "https://a.example.com"}, "phoenix": {"url": "https://b.example.com"}}}
+    slack = {"alerting": {"slack": {"channel": "C0"}}}
+    every = merged(MINIMAL, {"config": {"targets": two, **slack}})
+    expected = [
+        *("target lab:", "targets__lab__gateway__token", "targets__lab__phoenix__api_key"),
+        *("target prod:", "targets__prod__control_plane__token", "targets__prod__traceloop__api_key"),
+        *("Slack:", "alerting__slack__bot_token"),
+    ]
+    unseen = helm4.notes(every)
+    assert "cannot see inside Secret trace-monitor-secrets. Make sure that these keys are set there:" in unseen
+    none = helm4.notes(merged(every, {"existingSecret": ""}))
+    assert "WARNING: no source of secrets provides these keys (set existingSecret" in none
+    assert "nobody is notified" in none
+    for notes in (unseen, none):
+        assert [
+            line.strip().split("  ")[0] for line in notes.splitlines() if line.strip().startswith(tuple(expected))
+        ] == expected
+    files = {"targets": {"prod": {"traceloop": {"api_key_file": f"{MOUNTED}/key"}}}}
+    some = helm4.notes(merged(MINIMAL, {"config": files}))
+    assert "targets__prod__control_plane__token" in some
+    assert "traceloop__api_key" not in some
+    complete = helm4.notes(CASES["secret-of-values"])
+    assert "these keys" not in complete
 
 
 def test_the_package_holds_the_rules_and_needs_nothing_beside_it(helm: Helm, tmp_path: Path) -> None:

@@ -57,8 +57,9 @@ def test_the_image_is_of_this_version() -> None:
 
 
 def test_the_example_of_the_environment_says_what_holds_without_it() -> None:
-    """Every variable of the Compose file, with its default."""
-    defaults = dict(re.findall(r"\$\{(\w+):-([^}]*)\}", (COMPOSE / "compose.yaml").read_text()))
+    """Every variable of the Compose files, with its default."""
+    files = "".join((COMPOSE / name).read_text() for name in ("compose.yaml", "compose.demo.yaml"))
+    defaults = dict(re.findall(r"\$\{(\w+):-([^}]*)\}", files))
     example = (COMPOSE / ".env.example").read_text()
     assert dict(re.findall(r"^(\w+)=(.*)$", example, flags=re.MULTILINE)) == defaults
 

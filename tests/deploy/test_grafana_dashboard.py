@@ -52,6 +52,17 @@ def test_every_query_can_be_parsed_and_names_series_that_there_are(title: str, e
     assert expression.count('{job=~"$job"') == expression.count("{")
 
 
+def test_the_share_of_real_requests_has_a_panel() -> None:
+    """What `checks.volume` counts is charted for the chosen target."""
+    (query,) = [expression for _, expression in QUERIES if f"{PREFIX}volume_ratio" in expression]
+    assert 'target="$target"' in query
+
+
+def test_no_text_names_one_trace_backend() -> None:
+    """A target's traces may go to Traceloop or to Phoenix; the dashboard is the same for both."""
+    assert not re.search("traceloop|phoenix", json.dumps(DOCUMENT), re.IGNORECASE)
+
+
 def test_the_variables_ask_for_series_that_there_are() -> None:
     """Else no target could be chosen."""
     asked = [variable["query"]["query"] for variable in DOCUMENT["templating"]["list"] if variable["type"] == "query"]
@@ -80,3 +91,33 @@ def test_panels_fill_the_width_and_none_lies_on_another() -> None:
     for one, other in combinations(places, 2):
         beside = one["x"] + one["w"] <= other["x"] or other["x"] + other["w"] <= one["x"]
         assert beside or one["y"] + one["h"] <= other["y"] or other["y"] + other["h"] <= one["y"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "metric"),
+    [
+        ("table", "target_severity"),
+        ("table", "fault_active"),
+        ("state-timeline", "check_verdict"),
+        ("state-timeline", "fault_active"),
+        ("heatmap", "trace_arrival_seconds_bucket"),
+        ("timeseries", "trace_arrival_seconds_bucket"),
+        ("timeseries", "traces_total"),
+        ("timeseries", "canary_phase_seconds"),
+        ("timeseries", "config_differences"),
+        ("timeseries", "canary_budget_remaining_ratio"),
+        ("timeseries", "notices_total"),
+        ("bargauge", "certificate_expiry_timestamp_seconds"),
+        ("bargauge", "token_expiry_timestamp_seconds"),
+    ],
+)
+def test_what_people_look_for_is_there(kind: str, metric: str) -> None:
+    """That it has data is seen by `make e2e`, with a real Prometheus."""
+    drawn = {(panel["type"], name) for panel in PANELS for one in panel["targets"] for name in _selectors(one["expr"])}
+    assert (kind, PREFIX + metric) in drawn
+
+
+def test_it_leads_on_to_the_page() -> None:
+    """To the monitor's, this target's, and the silences."""
+    paths = {link["url"].removeprefix("${monitor_url:raw}") for link in DOCUMENT["links"]}
+    assert paths == {"/", "/targets/${target}", "/silences"}

@@ -22,6 +22,8 @@ from tests.web.site import Site
 DIRECTORY = Path(__file__).parents[2] / "deploy" / "prometheus"
 TESTS = sorted((DIRECTORY / "tests").glob("*.yml"))
 README = (DIRECTORY / "README.md").read_text()
+DEAR = ("arrival", "checks")
+"""They go through days of samples: `make rules-test` and `make test-all` do."""
 
 
 def _load(path: str | Path) -> Any:
@@ -125,7 +127,11 @@ def test_an_alert_is_tried_both_ways(alert: str) -> None:
     assert not all(expectations), f"{alert} is never expected to be quiet in tests/"
 
 
-@pytest.mark.parametrize("path", TESTS, ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path",
+    [pytest.param(path, marks=pytest.mark.thorough) if path.stem in DEAR else path for path in TESTS],
+    ids=lambda path: path.stem,
+)
 def test_the_rules_do_what_is_expected_of_them(path: Path) -> None:
     """As `make rules-test` does, where Prometheus is installed: the second or two are worth more than an alert that never fires."""
     promtool = shutil.which("promtool")

@@ -10,7 +10,7 @@ import pytest
 
 from monitor.core.drift import HEADERS
 from monitor.core.gateway_policies import GatewayPolicy, GatewayPolicyKind, GatewayRule, LoggingMode
-from monitor.core.model import Service, Verdict
+from monitor.core.model import CheckName, Fault, Service, Verdict
 from monitor.core.secret import Secret, SecretKind
 from monitor.daemon.compose import Deps
 from monitor.doctor.probe import Probe
@@ -22,6 +22,7 @@ from monitor.notifiers.slack import BotIdentity
 from monitor.ports import CanaryAnswer, ConfigAnswer, Refused, Unreachable
 from monitor.redaction import Redactor
 from monitor.truefoundry import ModelsAnswer
+from tests.core.build import Story
 from tests.doctor.harness import harness
 from tests.fakes.clock import START, FakeClock
 
@@ -376,6 +377,18 @@ RIGHT, WRONG, OPEN = (Answer(answer="a", verdict=verdict, summary="b") for verdi
 def test_the_verdict_is_that_of_what_is_needed(answers: list[tuple[Answer, bool]], verdict: Verdict) -> None:
     """What is broken fails in any case; what is open only if a trusted monitor needs it."""
     assert verdict_of(_asked(*answers)) is verdict
+
+
+@pytest.mark.parametrize(
+    ("confirmed", "verdict"), [(Fault.VOLUME_LOSS, FAIL), (Fault.CHECK_FAILED, UNKNOWN), (Fault.BLIND, PASS)]
+)
+async def test_what_the_checks_confirm_never_ends_in_pass(confirmed: Fault, verdict: Verdict) -> None:
+    """Though no question asks about it. What is only hidden from the monitor, the questions say themselves."""
+    seen = await healthy()
+    failing = Story().fails(CheckName.CONFIG, confirmed, conclusive=True).state.check_state(CheckName.CONFIG)
+    state = seen.state.with_check_state(CheckName.CONFIG, failing)
+    assert set(state.confirmed) == {confirmed}
+    assert describe_probe(replace(seen, state=state))["verdict"] == verdict
 
 
 def test_the_first_suggestion_for_a_setting_counts() -> None:

@@ -37,6 +37,7 @@ QUICK = {
     "gateway": {"every": 1, "every_while_failing": 1},
     "canary": {"every": 3, "every_while_failing": 3, "max_per_day": 40_000, "max_tokens_per_day": 4_000_000},
     "arrival": {"look_closer_after": 3, "late_after": 6, "missing_after": 9, "settle": 18},
+    "volume": {"enabled": True, "every": 4, "delay": 6, "min_ratio": 0.5, "min_requests": 5},
 }
 
 
@@ -89,8 +90,8 @@ def token_that_shows_its_expiry(at: float) -> str:
 
 @pytest.fixture(scope="module")
 def sandbox(directory: Path) -> Iterator[SandboxProcess]:
-    """The sandbox, in a twentieth of the real time."""
-    with sandbox_running(directory, "--time-factor", "0.05") as process:
+    """The sandbox, in a twentieth of the real time, with requests of others to count."""
+    with sandbox_running(directory, "--time-factor", "0.05", "--traffic", "5x3x2000") as process:
         yield process
 
 
@@ -124,7 +125,7 @@ def grafana(prometheus: str) -> Grafana:
     """The dashboard, opened as soon as a trace has arrived and all is well."""
     opened = Grafana(prometheus=prometheus, since=time.time())
     opened.values["datasource"] = "prometheus"
-    ready = "trace_monitor_traces_total{outcome='arrived'} > 1 and on () sum(trace_monitor_check_verdict{verdict='pass'}) == 5"
+    ready = "trace_monitor_traces_total{outcome='arrived'} > 1 and on () sum(trace_monitor_check_verdict{verdict='pass'}) == 6"
     wait_until(lambda: opened.result(ready), within=60, what="a healthy target in Prometheus")
     for variable in DOCUMENT["templating"]["list"]:
         if variable["type"] == "query":

@@ -4,15 +4,20 @@ from dataclasses import replace
 
 import pytest
 
+from monitor.cli.table import incident_lines
 from monitor.core.backend import TRACELOOP
 from monitor.core.faults import FAULTS
 from monitor.core.incident import Losses, Reason, TimelineEntry
 from monitor.core.model import Fault, Severity
+from monitor.core.state import State
+from monitor.daemon.status import describe_incident
 from monitor.notifiers import wording
 from monitor.notifiers.wording import Style, utc
+from monitor.web.page import Beside, incident_page
 from tests.fakes.clock import START
 from tests.notifiers import notices
 from tests.notifiers.notices import a_diagnosis, a_notice, an_incident, notified_of
+from tests.web.test_page import Reader
 
 PLAIN = Style(
     foreign=lambda text, limit: text[:limit], mixed=lambda text, limit: text[:limit], when=utc, code=str, bold=str
@@ -37,8 +42,46 @@ def test_what_comes_back_is_counted(times: int, words: str) -> None:
 def test_a_resolve_after_a_return_counts_from_the_return() -> None:
     """The well hours between are not part of the outage."""
     diagnosis = a_diagnosis(since=START + 3600)
-    incident = an_incident(diagnosis, reopened=(START + 3660,), closed_at=START + 4200)
-    assert "after 10 min" in wording.headline(a_notice(Reason.RESOLVED, incident, at=START + 4200), PLAIN)
+    incident = an_incident(diagnosis, reopened=(START + 3660,), began_at=START + 3600, closed_at=START + 4200)
+    said = wording.headline(a_notice(Reason.RESOLVED, incident, at=START + 9000), PLAIN)
+    assert "after 10 min" in said
+    assert said.endswith(" · again, second time in 1 h 10 min")
+
+
+def test_the_message_the_command_and_the_page_tell_one_duration() -> None:
+    """From the first evidence, which is a little before the incident was opened."""
+    over = an_incident(a_diagnosis(since=START - 20), began_at=START - 20, closed_at=START + 43)
+    assert "after 1 min 3 s" in wording.headline(a_notice(Reason.RESOLVED, over), PLAIN)
+    assert " 1 min 3 s " in list(incident_lines([describe_incident(over)], START + 900))[1]
+    page = incident_page(
+        over,
+        None,
+        State(),
+        notices=(),
+        version="1",
+        now=START + 900,
+        beside=Beside(),
+        form={"done": "", "failed": "", "given": {}, "lengths": ()},
+        external_url=None,
+        depth=1,
+    )
+    assert "after 1 min 3 s" in Reader(page).text
+
+
+def test_what_is_no_longer_checked_is_not_said_to_be_fixed_or_healthy() -> None:
+    """In the change of a name, and in the end."""
+    off = "no longer checked: checks.gateway is off"
+    incident = an_incident(
+        timeline=(TimelineEntry(at=START, fault=Fault.EXPORTER_DISABLED, severity=Severity.WARNING, text=off),)
+    )
+    notified = notified_of(incident, fault=Fault.GATEWAY_REFUSED)
+    assert f"gateway_refused is {off}; still: " in wording.news(
+        a_notice(Reason.CHANGED, incident, notified=notified), PLAIN
+    )
+    notice = a_notice(Reason.RESOLVED, replace(incident, closed_at=START + 60, closed_because=off))
+    assert wording.headline(notice, PLAIN).startswith("⏹️ no longer checked after ")
+    assert wording.states(notice, PLAIN) == []
+    assert f"It counts as resolved: {off}." in wording.impact(notice, PLAIN)
 
 
 def test_a_name_is_known_for_as_long_as_it_was_borne_last() -> None:

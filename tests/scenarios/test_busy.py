@@ -79,6 +79,7 @@ async def test_what_cannot_be_judged_is_shown_and_is_no_unknown_arrival() -> Non
         assert b'trace_monitor_labels_judged{target="demo"} 0.0' in page
 
 
+@pytest.mark.thorough
 async def test_two_monitors_on_one_environment_do_not_mistake_each_others_canaries() -> None:
     """Two targets with one gateway and one key: each loses and finds its own."""
     async with house(Variant().vary(NAMELESS), traffic=BUSY, twins=("twin",)) as home:

@@ -40,6 +40,7 @@ async def keyed(tmp_path: Path, variant: Variant | None = None) -> AsyncIterator
         yield home, key
 
 
+@pytest.mark.thorough
 async def test_the_monitor_was_forgotten(tmp_path: Path) -> None:
     """Rotated at Traceloop and in the gateway: a warning that says what to do, and with the new key it is over."""
     async with keyed(tmp_path) as (home, key):

@@ -135,6 +135,7 @@ async def test_the_count_is_so_far_until_every_canary_is_judged() -> None:
         every=4,
     ),
 )
+@pytest.mark.thorough
 async def test_the_key_of_another_environment(words: dict[str, str], masked: str) -> None:
     """Read literally it is a drift that says so at once; where values are masked the traces themselves show where they went."""
     async with house(Variant().vary({**words, "header_values": masked})) as home:
@@ -167,6 +168,7 @@ async def test_the_key_of_another_environment(words: dict[str, str], masked: str
             assert re.search(r"\d lost|Lost, the newest", message.text) is None
 
 
+@pytest.mark.thorough
 async def test_a_masked_key_is_changed_to_a_dead_one() -> None:
     """Nothing can be compared, and our own key is good: the traces are made, Traceloop is well, and they get lost in between."""
     async with house(Variant().vary({"header_values": "masked"})) as home:
@@ -179,6 +181,7 @@ async def test_a_masked_key_is_changed_to_a_dead_one() -> None:
         await home.until_resolved(12 * MINUTE)
 
 
+@pytest.mark.thorough
 async def test_the_wrong_environment_is_not_held_against_what_is_lost_later() -> None:
     """The key is put right by a dead one: the traces are in no environment any more, and the incident says where they get lost."""
     async with house(Variant().vary({"header_values": "masked"})) as home:

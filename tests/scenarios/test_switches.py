@@ -76,6 +76,7 @@ async def test_logging_that_is_off_for_the_canarys_account_explains_missing_cont
         assert home.calls == []
 
 
+@pytest.mark.thorough
 async def test_switches_that_may_not_be_read_explain_nothing() -> None:
     """The fault is named all the same, and nobody is notified that something may not be read."""
     async with house(Variant().vary({"other_settings": "forbidden"})) as home:
@@ -104,6 +105,7 @@ async def test_switches_that_may_not_be_read_explain_nothing() -> None:
         every=4,
     ),
 )
+@pytest.mark.thorough
 async def test_what_treats_other_traffic_differently_is_a_caveat_and_no_alert(breaks: str, caveat: str) -> None:
     """Green, with a caveat: in the API, and on the page."""
     async with house() as home:
@@ -164,6 +166,7 @@ async def test_where_the_destination_cannot_be_known_nothing_is_concluded() -> N
         assert "which proves nothing: it has shown none of the monitor's within a day" in because(home)
 
 
+@pytest.mark.thorough
 async def test_the_switches_are_read_hourly_and_when_something_is_wrong() -> None:
     """Three requests an hour while everything is healthy."""
     async with house() as home:

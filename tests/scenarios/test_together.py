@@ -74,6 +74,7 @@ async def test_a_backend_that_fails_mentions_once_for_all_targets_behind_it() ->
         assert len(home.calls) == 1
 
 
+@pytest.mark.thorough
 async def test_a_target_that_notices_minutes_later_mentions_nobody_again() -> None:
     """Canaries are minutes apart, so a wave is longer than the limit of one mention a minute; the first escalates for both."""
     rare = {"eu": {"checks": {"canary": {"every": "9m", "every_while_failing": "4m"}}}}

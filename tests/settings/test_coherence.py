@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import trustme
 
+from monitor.settings import parse
 from monitor.settings.coherence import monthly_cost
 from tests.settings.samples import MINIMAL, complaints, loaded, prod, settings, with_target
 
@@ -209,6 +210,17 @@ def test_who_may_press_is_named_by_id(who: str) -> None:
     """A name is anybody's to take; the error says where the id is found."""
     (line,) = complaints(MINIMAL + SLACK.replace("C1", f"C1, app_token: xapp-1, buttons: {{{who}}}"))
     assert "Copy member ID" in line or "Copy group ID" in line
+
+
+def test_a_channel_without_a_token_is_refused() -> None:
+    """Whoever names a channel wants Slack; where secrets are not read, the token may be given elsewhere."""
+    text = MINIMAL + "alerting: {slack: {channel: C1}}\n"
+    (line,) = complaints(text)
+    assert (
+        "alerting.slack.bot_token: is missing, so nothing reaches the channel; give `bot_token` (or `webhook_url`)"
+        in line
+    )
+    assert parse(text, {}, Path("/"), open_files=False).settings.alerting.slack.channel == "C1"
 
 
 def test_a_bot_must_know_its_channel() -> None:

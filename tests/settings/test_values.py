@@ -302,6 +302,21 @@ def test_a_share_is_a_number_and_no_duration() -> None:
     assert "min_ratio: 0.95 " in show(loaded(_with_share("0.95")))
 
 
+@pytest.mark.parametrize("written", ['"90%"', '"nan"', '"inf"', '"-Infinity"', '"a lot"'])
+def test_a_text_that_is_no_share_is_told_the_range(written: str) -> None:
+    """Also a text that only float() takes for a number."""
+    (complaint,) = complaints(_with_share(written))
+    assert "min_ratio: is not a number; allowed: more than 0, at most 1" in complaint
+
+
+def test_a_word_is_guessed_only_when_it_is_near() -> None:
+    """What is not misspelt gets the list alone."""
+    (far,) = complaints(with_target("checks: {canary: {decoy: phone}}"))
+    assert "did you mean" not in far
+    (near,) = complaints(with_target("checks: {canary: {decoy: emial}}"))
+    assert "did you mean `email`?" in near
+
+
 @pytest.mark.parametrize("written", ["0", "-0.5", "1.01", "90", ".nan", ".inf", "90%", "0.9s", "true", "null", "[0.9]"])
 def test_what_is_no_share_is_refused(written: str) -> None:
     """More than nothing, at most all of it."""

@@ -109,6 +109,7 @@ def lines(found: Simulation) -> list[Line]:
     ],
     ids=lambda troubles: " ".join(fault for fault, _ in troubles),
 )
+@pytest.mark.thorough
 async def test_by_the_thresholds_of_then_it_is_reported_as_it_was(troubles: list[tuple[str, float]]) -> None:
     """The same texts in the same order, each near its moment; the same counts of everything."""
     past = await recorded(*troubles)

@@ -279,6 +279,14 @@ async def test_an_incident_of_a_target_that_is_gone_is_still_shown() -> None:
     assert "no longer monitored" in answer.text
 
 
+async def test_an_incident_whose_check_is_switched_off_is_not_shown_as_healthy() -> None:
+    """Nobody has seen it end."""
+    over = replace(resolved("over", 60.0), closed_because="no longer checked: checks.volume is off")
+    answer = await Site(state=State(targets={PROD: a_state(incidents=(over,))})).get("/incidents/over")
+    assert '<span class="pill unknown">' in answer.text
+    assert "counts as resolved: no longer checked: checks.volume is off" in Reader(answer.text).text.lower()
+
+
 @pytest.mark.parametrize("path", ["/incidents/nothing", "/targets/nothing", "/runbooks/nothing"])
 async def test_what_is_not_there_is_a_page_for_a_browser_and_json_for_a_script(path: str) -> None:
     """404 for both."""

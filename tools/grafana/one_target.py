@@ -1,6 +1,6 @@
 """The part of the dashboard about one target: what is broken, and since when?"""
 
-from monitor.settings.target import ArrivalCheck
+from monitor.settings.target import ArrivalCheck, VolumeCheck
 from tools.grafana.panels import (
     GREEN,
     GREY,
@@ -19,7 +19,8 @@ from tools.grafana.panels import (
 from tools.grafana.queries import CADENCE, UNPROVEN_AFTER, kept, one, quantile, verdicts
 from tools.grafana.words import OUTCOMES, RUNBOOK, SEVERITY, VERDICT
 
-_ARRIVAL = ArrivalCheck()  # as it is built in
+_ARRIVAL = ArrivalCheck()  # the defaults
+_MIN_RATIO = VolumeCheck().min_ratio
 
 
 def one_target() -> list[Panel]:
@@ -38,7 +39,7 @@ def one_target() -> list[Panel]:
         ),
         figure(
             "Last arrival",
-            "The time since a canary's trace was last seen whole in the trace backend.",
+            "Time since a complete canary trace was last found in the trace backend.",
             Query(f"time() - max({one('check_last_pass_timestamp_seconds', check='arrival')})"),
             width=4,
             unit="s",
@@ -47,13 +48,13 @@ def one_target() -> list[Panel]:
         ),
         figure(
             "Traces awaited",
-            "Canaries that were answered and whose trace is not there yet.",
+            "Answered canaries whose trace has not arrived yet.",
             Query(f"max({one('traces_pending')})"),
             width=4,
         ),
         figure(
             "Differences",
-            "Fields of the export configuration that are not as expected.",
+            "Fields of the export configuration that differ from what is expected.",
             Query(f"max({one('config_differences')})"),
             width=4,
             steps=[(None, GREEN), (1, ORANGE)],
@@ -61,14 +62,14 @@ def one_target() -> list[Panel]:
         ),
         figure(
             "Labels and content checked",
-            "Whether service name, resource attributes and content of the newest trace could be read.",
+            "Whether the service name, resource attributes and content of the newest trace could be checked.",
             Query(f"max({one('labels_judged')})"),
             width=4,
-            mapped=words((0, "not readable", GREY), (1, "yes", GREEN), (None, "not yet", GREY)),
+            mapped=words((0, "no", GREY), (1, "yes", GREEN), (None, "not yet", GREY)),
         ),
         figure(
             "Budget left today",
-            "The share of the UTC day's canaries or tokens that is left, whichever is smaller.",
+            "The share of today's (UTC) budget of canaries or tokens that is left, whichever is smaller.",
             Query(f"min({one('canary_budget_remaining_ratio')})"),
             width=4,
             unit="percentunit",
@@ -77,7 +78,7 @@ def one_target() -> list[Panel]:
         ),
         timeline(
             "Faults",
-            "Every fault that was confirmed in this period. A click leads to its runbook.",
+            "Every fault confirmed in this period. Click one to open its runbook.",
             Query(f"{faults} and on (fault) {ever} == 1", "{{fault}}"),
             width=12,
             mapped=words((0, "no", "transparent"), (1, "active", RED)),
@@ -86,22 +87,22 @@ def one_target() -> list[Panel]:
         ),
         timeline(
             "Checks",
-            "What each check said last.",
+            "The latest verdict of each check.",
             Query(verdicts("check", target="$target"), "{{check}}"),
             width=12,
             mapped=VERDICT,
         ),
         heat(
             "Arrival of traces",
-            "How long traces took from the gateway's answer until they were whole in the trace backend.",
+            "Time from the gateway's answer until the complete trace was in the trace backend.",
             Query(f"sum by (le) (increase({arrivals}[$__rate_interval]))", "{{le}}"),
             width=12,
             unit="s",
             interval=CADENCE,
         ),
         chart(
-            "Arrival, quantiles of one hour",
-            "Dashed: `late_after` (yellow) and `missing_after` (red) as they are built in.",
+            "Arrival time, quantiles over one hour",
+            "Dashed lines: the defaults of `late_after` (yellow) and `missing_after` (red).",
             Query(quantile(0.5, arrivals, "1h"), "p50"),
             Query(quantile(0.95, arrivals, "1h"), "p95"),
             width=12,
@@ -109,47 +110,58 @@ def one_target() -> list[Panel]:
             steps=[(None, "transparent"), (_ARRIVAL.late_after, YELLOW), (_ARRIVAL.missing_after, RED)],
         ),
         chart(
-            "Canaries by what became of their trace",
-            "`recovered` comes besides: a trace that was missing and arrived after all.",
+            "Canaries by outcome",
+            "What happened to each canary's trace. `recovered` is counted in addition: a missing trace that arrived after all.",
             Query(f"sum by (outcome) (increase({one('traces_total')}[$__rate_interval]))", "{{outcome}}"),
-            width=12,
+            width=8,
             bars=True,
             stacked=True,
             interval=CADENCE,
             colors=OUTCOMES,
         ),
         chart(
+            "Real requests with a trace",
+            "The share of the gateway's requests in the last counted window whose trace is in the trace backend, where "
+            "`checks.volume` is enabled. Dashed line: the default of `min_ratio`.",
+            Query(f"min({one('volume_ratio')})", "with a trace"),
+            width=8,
+            unit="percentunit",
+            steps=[(None, ORANGE), (_MIN_RATIO, "transparent")],
+            nothing="checks.volume is off or has not counted",
+        ),
+        chart(
             "Phases of the last canary's request",
-            "Where the time of the gateway's answer goes; `processing` contains the model provider.",
+            "How the gateway's response time is spent. `processing` includes the model provider.",
             Query(f"max by (phase) ({one('canary_phase_seconds')})", "{{phase}}"),
-            width=12,
+            width=8,
             unit="s",
             stacked=True,
         ),
         chart(
-            "The gateway's answer, quantiles of one hour",
-            "From a canary's request to the whole answer.",
+            "Gateway response time, quantiles over one hour",
+            "From a canary's request to the end of the answer.",
             Query(quantile(0.5, answers, "1h"), "p50"),
             Query(quantile(0.95, answers, "1h"), "p95"),
             width=8,
             unit="s",
         ),
         chart(
-            "Differences of the configuration",
-            "Fields that are not as expected; nothing while the configuration cannot be read.",
+            "Configuration differences",
+            "Fields that differ from what is expected. No data while the configuration cannot be read.",
             Query(f"max({one('config_differences')})", "fields"),
             width=8,
         ),
         chart(
             "Tokens per hour",
-            "What the canaries used.",
+            "Tokens used by canaries.",
             Query(f"sum by (kind) (increase({one('canary_tokens_total')}[1h]))", "{{kind}}"),
             width=8,
             stacked=True,
         ),
         chart(
             "Budget left",
-            "It begins anew at midnight UTC. Dashed: the alert TraceMonitorCanaryBudgetLow, which does not fire late in the day.",
+            "Resets at midnight UTC. Dashed line: the threshold of the alert TraceMonitorCanaryBudgetLow, which does not fire "
+            "late in the day.",
             Query(f"min({one('canary_budget_remaining_ratio')})", "left"),
             width=8,
             unit="percentunit",
@@ -158,20 +170,21 @@ def one_target() -> list[Panel]:
         ),
         gauges(
             "Certificates expire in",
-            "Of the services that are asked by TLS. Orange: less than the 14 days of the alert GatewayCertificateExpiring.",
+            "Certificates of the services that the monitor reaches over TLS. Orange: less than 14 days, as in the alert "
+            "GatewayCertificateExpiring.",
             Query(f"min by (of) ({kept('endpoint', one('certificate_expiry_timestamp_seconds'))}) - time()", "{{of}}"),
             width=8,
             unit="s",
             steps=[(None, ORANGE), (14 * 86400, GREEN)],
-            nothing="No certificate was seen.",
+            nothing="No certificate has been seen.",
         ),
         gauges(
             "Tokens expire in",
-            "Of the tokens that show it. Orange: less than the 7 days of the alert GatewayTokenExpiring.",
+            "Tokens whose expiry can be read. Orange: less than 7 days, as in the alert GatewayTokenExpiring.",
             Query(f"min by (credential) ({one('token_expiry_timestamp_seconds')}) - time()", "{{credential}}"),
             width=8,
             unit="s",
             steps=[(None, ORANGE), (7 * 86400, GREEN)],
-            nothing="No token shows when it expires.",
+            nothing="No token with a readable expiry.",
         ),
     ]

@@ -26,13 +26,13 @@ def overview() -> list[Panel]:
         "&${monitor_url:queryparam}&${__url_time_range}"
     )
     links = (
-        link("Show it below", switch, new_tab=False),
+        link("Show this target below", switch, new_tab=False),
         link("The monitor's page", f"{PAGE}/targets/${{__value.raw}}"),
     )
     return [
         figure(
             "Targets",
-            "How many targets are healthy, and how many have an open incident of each severity.",
+            "Number of healthy targets, and of targets with an open incident of each severity.",
             Query(f"count({severity} == 0) or vector(0)", "healthy"),
             Query(f"count({severity} == 1) or vector(0)", "warning"),
             Query(f"count({severity} == 2) or vector(0)", "critical"),
@@ -46,21 +46,21 @@ def overview() -> list[Panel]:
         ),
         figure(
             "Open incidents",
-            "A target has at most one. It stays open after the cause is fixed, until traces arrive again.",
+            "A target has at most one open incident. It stays open after the cause is fixed, until traces arrive again.",
             Query(f"sum(max by (target) ({all_of('incident_open')}))"),
             width=4,
             steps=[(None, GREEN), (1, ORANGE)],
         ),
         figure(
             "Silenced",
-            "Targets whose incident, or any that may come, is silenced: nobody is notified.",
+            "Targets with an active silence: nobody is notified about their incidents.",
             Query(f"sum(max by (target) ({all_of('silence_active')}))"),
             width=4,
             steps=[(None, "text"), (1, BLUE)],
         ),
         figure(
-            "Monitors that answer",
-            "What Prometheus says of its scrapes of the chosen monitors.",
+            "Monitors up",
+            "Whether Prometheus can scrape the selected monitors.",
             Query(f"""sum({process("up")})""", "up"),
             Query(f"""count({process("up")} == 0) or vector(0)""", "down"),
             width=7,
@@ -69,8 +69,8 @@ def overview() -> list[Panel]:
         ),
         rows(
             "Targets now",
-            "In time: the share of the judged canaries whose trace arrived before `late_after`, as the rules record it; the longer "
-            "ones by whole hours.",
+            "In time: the share of judged canaries whose trace arrived before `late_after`, from the recording rules. The "
+            "columns for 1 d and 30 d are updated by the hour.",
             Query(severity),
             Query(age(all_of("check_last_pass_timestamp_seconds", check="arrival"), "target")),
             Query(in_time("1h")),
@@ -92,7 +92,7 @@ def overview() -> list[Panel]:
         ),
         rows(
             "Active faults",
-            "Every confirmed fault. The link leads to its runbook.",
+            "Every confirmed fault, with a link to its runbook.",
             Query(f"max by (target, fault) ({all_of('fault_active')}) == 1"),
             width=8,
             nothing="No fault is active.",
@@ -103,29 +103,30 @@ def overview() -> list[Panel]:
         ),
         timeline(
             "Severity",
-            "The state of each target. Grey or nothing: the monitor was not scraped.",
+            "The severity of each target's open incident. A gap means that the monitor was not scraped.",
             Query(severity, "{{target}}"),
             width=12,
             mapped=SEVERITY,
         ),
         timeline(
             "Verdict of each check",
-            "What each check said last. `unknown` is not a failure: the check could not look.",
+            "The latest verdict of each check. `unknown` is not a failure: the check could not be made.",
             Query(verdicts("target, check"), "{{target}} · {{check}}"),
             width=12,
             mapped=VERDICT,
         ),
         chart(
             "Time since the last trace arrived",
-            "It rises while no canary's trace arrives, whatever the reason. Dashed: the alert GatewayTraceUnproven.",
+            "It rises while no canary's trace arrives, whatever the reason. Dashed line: the threshold of the alert "
+            "GatewayTraceUnproven.",
             Query(age(all_of("check_last_pass_timestamp_seconds", check="arrival"), "target"), "{{target}}"),
             width=12,
             unit="s",
             steps=[(None, "transparent"), (UNPROVEN_AFTER, ORANGE)],
         ),
         chart(
-            "Traces in time, of one hour",
-            "The share of the canaries judged in the hour before whose trace arrived before `late_after`.",
+            "Traces in time, last hour",
+            "The share of canaries judged in the preceding hour whose trace arrived before `late_after`.",
             Query(in_time("1h"), "{{target}}"),
             width=12,
             unit="percentunit",

@@ -14,7 +14,7 @@ def the_monitor() -> list[Panel]:
     return [
         figure(
             "Notices pending",
-            "They wait to be delivered, and are tried again and again.",
+            "Notices waiting to be delivered. The monitor keeps retrying them.",
             Query(f"max by (notifier) ({all_of('notices_pending')})", "{{notifier}}"),
             width=5,
             named=True,
@@ -23,7 +23,8 @@ def the_monitor() -> list[Panel]:
         ),
         figure(
             "Last notice delivered",
-            "The time since each notifier last delivered one. Long is well where nothing happens: `alerting.self_test` proves it.",
+            "Time since each notifier last delivered a notice. A long time is normal while nothing happens; "
+            "`alerting.self_test` proves that delivery works.",
             Query(age(all_of("notice_last_success_timestamp_seconds"), "notifier"), "{{notifier}}"),
             width=5,
             named=True,
@@ -32,7 +33,7 @@ def the_monitor() -> list[Panel]:
         ),
         figure(
             "Heartbeat",
-            "The time since the dead man's switch was last pinged.",
+            "Time since the dead man's switch last accepted a ping.",
             Query(age(all_of("heartbeat_last_success_timestamp_seconds"), "instance"), "accepted ago"),
             Query(f"max({all_of('heartbeat_failing')})", "failing"),
             width=5,
@@ -44,21 +45,21 @@ def the_monitor() -> list[Panel]:
         ),
         figure(
             "Configuration",
-            "Whether the configuration that was read last is in force.",
+            "Whether the configuration that was last read is in use.",
             Query(f"min by (instance) ({all_of('reload_successful')})", "{{instance}}"),
             width=5,
-            mapped=words((0, "refused", ORANGE), (1, "in force", GREEN)),
+            mapped=words((0, "refused", ORANGE), (1, "in use", GREEN)),
         ),
         figure(
             "Version",
-            "Of the monitor.",
+            "Version of each running monitor.",
             Query(f"max by (version) ({all_of('build_info')})", "{{version}}"),
             width=4,
             text=BigValueTextMode.NAME,
         ),
         chart(
             "Attempts to notify",
-            "By notifier and outcome.",
+            "Attempts to deliver a notice, by notifier and outcome.",
             Query(
                 f"sum by (notifier, outcome) (increase({all_of('notices_total')}[$__rate_interval])) > 0",
                 "{{notifier}} {{outcome}}",
@@ -66,25 +67,26 @@ def the_monitor() -> list[Panel]:
             width=8,
             bars=True,
             stacked=True,
-            nothing="Nobody had to be notified.",
+            nothing="No notices were sent.",
         ),
         chart(
             "Notices pending",
-            "Dashed: the alert TraceMonitorNoticesPending, after ten minutes.",
+            "Notices waiting to be delivered. Dashed line: the alert TraceMonitorNoticesPending fires after ten minutes.",
             Query(f"max by (notifier) ({all_of('notices_pending')})", "{{notifier}}"),
             width=8,
             steps=[(None, "transparent"), (1, ORANGE)],
         ),
         chart(
             "Time since each check ran",
-            "Of the target that waits longest. It rises to the cadence; `arrival` runs only while a trace is awaited.",
+            "For the target that has waited longest. It normally stays below the check's interval; `arrival` runs only while "
+            "a trace is awaited.",
             Query(f"max by (check) (time() - {all_of('check_last_run_timestamp_seconds')})", "{{check}}"),
             width=8,
             unit="s",
         ),
         chart(
             "Requests to remote services",
-            "By service and outcome.",
+            "Requests by service and outcome.",
             Query(
                 f"sum by (of, outcome) ({kept('service', requests)}) > 0",
                 "{{of}} {{outcome}}",
@@ -95,22 +97,22 @@ def the_monitor() -> list[Panel]:
             interval="1m",
         ),
         chart(
-            "Duration of checks, 95th percentile of one hour",
-            "Longer than its cadence, and runs are skipped.",
+            "Duration of checks, 95th percentile over one hour",
+            "If a check takes longer than its interval, runs are skipped.",
             Query(quantile(0.95, all_of("check_duration_seconds_bucket"), "1h", "check"), "{{check}}"),
             width=12,
             unit="s",
         ),
         chart(
             "Event loop lag",
-            "How late the program's loop woke. Above a second, something blocks it.",
+            "How late the event loop wakes up. More than a second means that something blocks it.",
             Query(quantile(0.99, lag, "$__rate_interval", "instance"), "p99 {{instance}}"),
             width=6,
             unit="s",
         ),
         chart(
             "Runs skipped",
-            "Runs that were due while the one before was not done.",
+            "Runs that were due while the previous run was still in progress.",
             Query(
                 f"sum by (instance, reason) (increase({all_of('scheduler_skipped_total')}[$__rate_interval]))",
                 "{{reason}} {{instance}}",
@@ -120,14 +122,14 @@ def the_monitor() -> list[Panel]:
         ),
         chart(
             "Memory",
-            "Resident.",
+            "Resident memory.",
             Query(process("process_resident_memory_bytes"), "{{instance}}"),
             width=6,
             unit="bytes",
         ),
         chart(
             "CPU",
-            "Cores.",
+            "CPU cores in use.",
             Query(f"rate({process('process_cpu_seconds_total')}[$__rate_interval])", "{{instance}}"),
             width=6,
             unit="none",

@@ -2,7 +2,7 @@
 {{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" }}
 {{- end }}
 
-{{- /* The name of all objects: a release called trace-monitor needs no gateway-trace-monitor behind it. */}}
+{{- /* The name of all objects. A release called trace-monitor gets no suffix gateway-trace-monitor. */}}
 {{- define "gateway-trace-monitor.fullname" -}}
 {{- $name := include "gateway-trace-monitor.name" . }}
 {{- if .Values.fullnameOverride }}
@@ -14,19 +14,19 @@
 {{- end }}
 {{- end }}
 
-{{- /* What selects every pod of the release: the monitor and its test. */}}
+{{- /* Labels that select every pod of the release: the monitor and its test. */}}
 {{- define "gateway-trace-monitor.releaseLabels" -}}
 app.kubernetes.io/name: {{ include "gateway-trace-monitor.name" . }}
 app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end }}
 
-{{- /* What selects the monitor alone: the pod of `helm test` must not be behind the Service. */}}
+{{- /* Labels that select only the monitor: the pod of `helm test` must not be behind the Service. */}}
 {{- define "gateway-trace-monitor.selectorLabels" -}}
 {{ include "gateway-trace-monitor.releaseLabels" . }}
 app.kubernetes.io/component: monitor
 {{- end }}
 
-{{- /* Of a pod. The chart's version is not among them: a new chart alone restarts nothing. */}}
+{{- /* Labels of a pod, without the chart's version, so that a new chart version alone restarts nothing. */}}
 {{- define "gateway-trace-monitor.podLabels" -}}
 {{ include "gateway-trace-monitor.releaseLabels" . }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
@@ -74,7 +74,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- end }}
 {{- end }}
 
-{{- /* How people reach the page from outside the cluster; empty if nobody said so. */}}
+{{- /* The address of the page from outside the cluster; empty if it is not known. */}}
 {{- define "gateway-trace-monitor.externalUrl" -}}
 {{- $server := default dict .Values.config.server }}
 {{- if $server.external_url }}
@@ -187,7 +187,7 @@ priorityClassName: {{ . }}
 {{- end }}
 {{- end }}
 
-{{- /* The key of the token that Prometheus sends: as given, else where the chart itself knows that there is one. */}}
+{{- /* The key of the token that Prometheus sends: the given one, or one that the chart can see. */}}
 {{- define "gateway-trace-monitor.readTokenKey" -}}
 {{- $server := default dict .Values.config.server }}
 {{- $file := default "" $server.read_token_file }}
@@ -247,7 +247,7 @@ files/secret-settings.txt, where `*` is any key; `node`: what is there; `path`: 
 {{- $path := .path }}
 {{- if not .parts }}
 {{- if and (kindIs "string" .node) .node }}
-{{- fail (printf "config.%s is a secret and does not belong in a ConfigMap: put it into the Secret as the key %s (existingSecret, externalSecret or secret.values)" (join "." $path) (join "__" $path)) }}
+{{- fail (printf "config.%s is a secret and does not belong in a ConfigMap: put it into the Secret under the key %s (existingSecret, externalSecret or secret.values)" (join "." $path) (join "__" $path)) }}
 {{- end }}
 {{- else if kindIs "map" .node }}
 {{- $part := first .parts }}
@@ -258,4 +258,122 @@ files/secret-settings.txt, where `*` is any key; `node`: what is there; `path`: 
 {{- end }}
 {{- end }}
 {{- end }}
+{{- end }}
+
+{{- /* "yes" if a name with `__` between its parts, of a variable or of a key of the Secret, is that of a setting which is a secret. */}}
+{{- define "gateway-trace-monitor.isSecret" -}}
+{{- $name := .name }}
+{{- $found := "" }}
+{{- range .files.Lines "files/secret-settings.txt" }}
+{{- if and . (regexMatch (printf "(?i)^%s$" (. | replace "." "__" | replace "*" ".+")) $name) }}
+{{- $found = "yes" }}
+{{- end }}
+{{- end }}
+{{- $found }}
+{{- end }}
+
+{{- /* Every setting that is visibly given outside of `config`, one a line: PROD stands for `prod`, and `_` for `-`. */}}
+{{- define "gateway-trace-monitor.givenElsewhere" -}}
+{{- $names := keys .Values.secret.values }}
+{{- range .Values.extraEnv }}
+{{- if hasPrefix "TRACE_MONITOR_" .name }}{{ $names = append $names (trimPrefix "TRACE_MONITOR_" .name) }}{{ end }}
+{{- end }}
+{{- if .Values.externalSecret.enabled }}
+{{- range .Values.externalSecret.data }}{{ $names = append $names .secretKey }}{{ end }}
+{{- end }}
+{{- range $names }}
+{{ . | replace "-" "_" | upper }}
+{{- end }}
+{{- end }}
+
+{{- /* "yes" if a setting of a target is given: `path` in the target, in `defaults`, in the environment, or in a Secret that can be seen. */}}
+{{- define "gateway-trace-monitor.isGiven" -}}
+{{- $found := "" }}
+{{- range $of := list .target (default dict .root.Values.config.defaults) }}
+{{- $node := $of }}
+{{- range splitList "." $.path }}
+{{- $node = ternary (get (ternary $node dict (kindIs "map" $node)) .) nil (kindIs "map" $node) }}
+{{- end }}
+{{- if not (or (kindIs "invalid" $node) (eq (toString $node) "")) }}{{ $found = "yes" }}{{ end }}
+{{- end }}
+{{- $name := .path | replace "." "__" }}
+{{- $elsewhere := include "gateway-trace-monitor.givenElsewhere" .root }}
+{{- range list (printf "targets__%s__%s" .name $name) (printf "defaults__%s" $name) }}
+{{- if regexMatch (printf "(?m)^%s(__.+|_FILE)?$" (. | replace "-" "_" | upper)) $elsewhere }}{{ $found = "yes" }}{{ end }}
+{{- end }}
+{{- $found }}
+{{- end }}
+
+{{- /* Refuse a target that the monitor would refuse although each value is allowed. The chart cannot see what `extraEnvFrom` adds. */}}
+{{- define "gateway-trace-monitor.checkTarget" -}}
+{{- $at := printf "config.targets.%s" .name }}
+{{- $defaults := default dict .root.Values.config.defaults }}
+{{- $own := or .target.traceloop .target.phoenix }}
+{{- $traceloop := ternary .target.traceloop $defaults.traceloop (not (empty $own)) }}
+{{- $phoenix := ternary .target.phoenix $defaults.phoenix (not (empty $own)) }}
+{{- if and $traceloop $phoenix }}
+{{- fail (printf "%s: traceloop and phoenix are both given, but a target has one trace backend: remove one of the two" $at) }}
+{{- end }}
+{{- if not .root.Values.extraEnvFrom }}
+{{- if not (or (include "gateway-trace-monitor.isGiven" (merge (dict "path" "traceloop.environment") .)) (include "gateway-trace-monitor.isGiven" (merge (dict "path" "phoenix.url") .))) }}
+{{- fail (printf "%s: no trace backend is given: add traceloop.environment or phoenix.url" $at) }}
+{{- end }}
+{{- $checks := default dict .target.checks }}
+{{- $volume := default dict $checks.volume }}
+{{- if not (hasKey $volume "enabled") }}
+{{- $volume = default dict (default dict $defaults.checks).volume }}
+{{- end }}
+{{- if and $volume.enabled (not (or (include "gateway-trace-monitor.isGiven" (merge (dict "path" "control_plane") .)) (include "gateway-trace-monitor.isGiven" (merge (dict "path" "gateway.metrics_url") .)))) }}
+{{- fail (printf "%s.checks.volume.enabled: nothing counts the requests: add control_plane or gateway.metrics_url" $at) }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- /* The keys of the Secret that the configuration asks for and that are not visibly given, one a line, by target. */}}
+{{- define "gateway-trace-monitor.expectedKeys" -}}
+{{- $defaults := default dict .Values.config.defaults }}
+{{- range $name, $given := .Values.config.targets }}
+{{- $of := dict "root" $ "name" $name "target" (default dict $given) }}
+{{- $wanted := list }}
+{{- if include "gateway-trace-monitor.isGiven" (merge (dict "path" "control_plane") $of) }}
+{{- $wanted = append $wanted "control_plane.token" }}
+{{- else }}
+{{- $wanted = append $wanted "gateway.token" }}
+{{- end }}
+{{- $own := or $of.target.traceloop $of.target.phoenix }}
+{{- if or $of.target.phoenix (and (not $own) $defaults.phoenix) }}
+{{- $wanted = append $wanted "phoenix.api_key" }}
+{{- else }}
+{{- $wanted = append $wanted "traceloop.api_key" }}
+{{- end }}
+{{- $missing := list }}
+{{- range $wanted }}
+{{- $is := merge (dict "path" .) $of }}
+{{- $file := merge (dict "path" (printf "%s_file" .)) $of }}
+{{- if not (or (include "gateway-trace-monitor.isGiven" $is) (include "gateway-trace-monitor.isGiven" $file)) }}
+{{- $missing = append $missing (printf "targets__%s__%s%s" $name (. | replace "." "__") (ternary "  (unless Phoenix runs without authentication)" "" (eq . "phoenix.api_key"))) }}
+{{- end }}
+{{- end }}
+{{- if $missing }}
+  target {{ $name }}:
+{{- range $missing }}
+    {{ . }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- if and (default dict .Values.config.alerting).slack (not (include "gateway-trace-monitor.slackToken" .)) }}
+  Slack:
+    alerting__slack__bot_token  (or alerting__slack__webhook_url)
+{{- end }}
+{{- end }}
+
+{{- /* "yes" if Slack's token or webhook is visibly given. */}}
+{{- define "gateway-trace-monitor.slackToken" -}}
+{{- $slack := default dict (default dict .Values.config.alerting).slack }}
+{{- if or $slack.bot_token_file $slack.webhook_url_file (regexMatch "(?m)^ALERTING__SLACK__(BOT_TOKEN|WEBHOOK_URL)(_FILE)?$" (include "gateway-trace-monitor.givenElsewhere" .)) }}yes{{ end }}
+{{- end }}
+
+{{- /* "yes" if there may be secrets that the chart cannot see. */}}
+{{- define "gateway-trace-monitor.unseenSecrets" -}}
+{{- if or .Values.existingSecret .Values.extraEnvFrom (and .Values.externalSecret.enabled .Values.externalSecret.dataFrom) }}yes{{ end }}
 {{- end }}
