@@ -31,7 +31,7 @@ class Bench:
 
     def settings(self, **alerting: Any) -> Settings:
         """A webhook, a heartbeat each minute, and what else is to be reported."""
-        hook = {"slack": {"bot_token": None}, "webhook": {"url": "https://hook.example/in"}}
+        hook = {"slack": {"bot_token": None, "channel": None}, "webhook": {"url": "https://hook.example/in"}}
         beat = {"url": "https://remote.example/ping/0f9e8d7c6b5a", "every": "60s"}
         return self.it.settings(alerting={**hook, **alerting}, heartbeat=beat)
 
