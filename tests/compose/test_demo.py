@@ -25,7 +25,7 @@ COMPOSE = ROOT / "deploy" / "compose"
 FILES = [f"--file={COMPOSE / name}" for name in ("compose.yaml", "compose.demo.yaml", "compose.host.yaml")]
 OURS = ("sandbox", "monitor", "story")
 """The services of the image that can be had here."""
-BREAK_AFTER, REPAIR_AFTER = 15, 25
+BREAK_AFTER, REPAIR_AFTER = 40, 25
 CHOSEN = {
     "MONITOR_IMAGE": "localhost/gateway-trace-monitor:test",
     "BREAK_AFTER": str(BREAK_AFTER),

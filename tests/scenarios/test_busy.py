@@ -40,6 +40,7 @@ async def test_a_healthy_pipeline_is_healthy_however_busy_it_is(words: dict[str,
 
 @pytest.mark.parametrize("words", sample([{**BY_FILTER, **NAMELESS}, BY_FILTER, NAMELESS], every=3), ids=str)
 @pytest.mark.parametrize("name", sample(OF_TRACES, every=8))
+@pytest.mark.thorough
 async def test_what_is_broken_has_its_name_in_a_busy_environment(name: str, words: dict[str, str]) -> None:
     """By filters alone, and without an id: then TrueFoundry's own store is asked by the nonce, too."""
     assert await listen(name, traffic=BUSY, words=words) in {str(fault) for fault in FAULTS[name].named}

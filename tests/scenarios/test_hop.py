@@ -54,6 +54,7 @@ async def test_a_hop_that_works_is_said_to_work() -> None:
 
 
 @pytest.mark.parametrize("breaks", [("gateway_metrics_failing",), pytest.param((), marks=pytest.mark.thorough)])
+@pytest.mark.thorough
 async def test_metrics_that_cannot_be_read_alarm_nobody(breaks: tuple[str, ...]) -> None:
     """In an incident one sentence says so."""
     words = {} if breaks else {"span_metrics": "absent"}
@@ -68,6 +69,7 @@ async def test_metrics_that_cannot_be_read_alarm_nobody(breaks: tuple[str, ...])
         assert f"The gateway's own metrics could not be read: the gateway's metrics answer HTTP {status}" in said
 
 
+@pytest.mark.thorough
 async def test_without_their_address_they_are_not_asked() -> None:
     """Nor is anything said of them; no token is ever sent to them."""
     async with house() as home:

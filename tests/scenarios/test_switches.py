@@ -125,6 +125,7 @@ async def test_what_treats_other_traffic_differently_is_a_caveat_and_no_alert(br
         assert caveats(home) == []
 
 
+@pytest.mark.thorough
 async def test_an_expected_filter_is_a_caveat() -> None:
     """Nobody calls it a drift, and it keeps other traffic back all the same."""
     rule = {"key": "tfy.request.model_name", "value": ["openai-main/gpt-4o-mini"]}
@@ -154,6 +155,7 @@ async def test_a_trace_in_another_destination_is_found_there(feedback: str) -> N
         assert "TrueFoundry's own store has the trace" in because(home)
 
 
+@pytest.mark.thorough
 async def test_where_the_destination_cannot_be_known_nothing_is_concluded() -> None:
     """Neither the gateway nor data routing says so: the default destination has never shown this trace's kin."""
     words = {"feedback": "absent", "traceparent": "honoured", "other_settings": "forbidden"}
