@@ -115,7 +115,7 @@ def _accepted(received: Received) -> set[str]:
     said = _document(received)
     ok = said.get("ok") if isinstance(said, dict) else None
     if ok is True and received.status == 200:
-        return {"told"}
+        return {"delivered"}
     if ok is False and isinstance(said.get("error"), str):
         return {"never", "later", "perhaps"}
     return {"later"} if received.status == 429 or 300 <= received.status < 500 else {"perhaps"}
