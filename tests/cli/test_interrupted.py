@@ -72,6 +72,7 @@ def test_while_it_waits_for_traces(command: str, presses: int, sandbox: LiveSand
 
 
 @pytest.mark.parametrize("presses", sample([2, 1], every=2))
+@pytest.mark.thorough
 def test_the_demonstration(presses: int) -> None:
     """While it runs."""
     process = started("demo")

@@ -45,6 +45,7 @@ async def test_spans_that_are_dropped_are_counted() -> None:
         assert "(should_trace_false" in await named(home, F.TRACE_NOT_CREATED)
 
 
+@pytest.mark.thorough
 async def test_a_hop_that_works_is_said_to_work() -> None:
     """Then the loss is behind it."""
     async with house() as home:

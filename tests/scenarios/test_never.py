@@ -76,6 +76,7 @@ FEW: Mapping[str, Any] = {
 
 
 @pytest.mark.parametrize("seed", sample(range(3), every=3))
+@pytest.mark.thorough
 async def test_no_more_canaries_are_sent_in_a_day_than_its_budget(seed: int) -> None:
     """Whoever asks, over restarts before and after midnight, and when the wall clock jumps in between."""
     chance = random.Random(seed)  # noqa: S311 - the same hurry in every run

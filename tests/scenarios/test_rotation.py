@@ -59,6 +59,7 @@ async def test_the_monitor_was_forgotten(tmp_path: Path) -> None:
         assert home.story[-1][0] == "resolved"
 
 
+@pytest.mark.thorough
 async def test_the_gateway_had_the_old_key_for_a_while(tmp_path: Path) -> None:
     """As long as it carries the refused key traces are lost, and that calls; given the new one it is a matter of ours."""
     async with keyed(tmp_path) as (home, key):
