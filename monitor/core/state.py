@@ -170,7 +170,6 @@ class Policy:
     collector_counters: Cadence | None = None
     collector: bool = False  # whether a Collector stands between the export and the trace backend
     test_span_by_collector: bool = False  # whether the test span goes through it, too
-    volume: VolumePolicy | None = None
     labels: Labels = Labels(service_name="tfy-llm-gateway")
     backend: BackendTraits = TRACELOOP
     expected: ExpectedConfig = field(default_factory=lambda: ExpectedConfig(rules={}))
@@ -263,6 +262,11 @@ class Outage:
     fault: Fault
     began_at: Instant
     ended_at: Instant | None = None
+
+    def touches(self, since: Instant, until: Instant, settle: Seconds) -> bool:
+        """Whether anything between two moments was lost to it: while it lasted, or less than `settle` before or after it."""
+        ended = self.ended_at if self.ended_at is not None else float("inf")
+        return self.began_at - settle < until and since < ended + settle
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -268,7 +268,9 @@ def _excuse_one(canary: Canary, state: TargetState, policy: Policy, now: Instant
 
 
 def _is_excused(canary: Canary, state: TargetState, policy: Policy, now: Instant) -> bool:
-    causes = [outage for outage in state.outages if _covers(outage, canary, policy.arrival.settle)]
+    causes = [
+        outage for outage in state.outages if outage.touches(canary.sent_at, canary.sent_at, policy.arrival.settle)
+    ]
     never_made = canary.origin is False and store_is_proven(canary, state.proofs, now)
     possible = [outage for outage in causes if _can_be_it(outage, canary, never_made=never_made)]
     if canary.excused and possible == causes:
@@ -283,12 +285,6 @@ def _can_be_it(outage: Outage, canary: Canary, *, never_made: bool) -> bool:
     if outage.fault is Fault.TRACE_MISSING:
         return True
     return not never_made and not (canary.nowhere and outage.fault is Fault.WRONG_ENVIRONMENT)
-
-
-def _covers(outage: Outage, canary: Canary, settle: Seconds) -> bool:
-    """Whether a canary was sent while an outage lasted, or less than `settle` before or after it."""
-    ended = outage.ended_at if outage.ended_at is not None else float("inf")
-    return outage.began_at - settle < canary.sent_at < ended + settle
 
 
 def trim(canaries: tuple[Canary, ...], now: Instant) -> tuple[Canary, ...]:

@@ -55,10 +55,8 @@ def window(policy: VolumePolicy, now: Instant) -> tuple[Instant, Instant]:
 
 def nothing_to_count(state: TargetState, policy: Policy, since: Instant, until: Instant) -> CheckResult | None:
     """The result for a window in which traces were lost for a reason that is known: it belongs to that incident."""
-    settle = policy.arrival.settle
     for outage in state.outages:
-        ended = outage.ended_at if outage.ended_at is not None else float("inf")
-        if outage.began_at - settle < until and since < ended + settle:
+        if outage.touches(since, until, policy.arrival.settle):
             text = f"traces of {_when(since, until)} were lost to {outage.fault}, which is known"
             return unknown(text, UnknownReason.NOTHING_TO_JUDGE)
     return None

@@ -31,7 +31,6 @@ def policy_of(target: Target, alerting: Alerting, fingerprint_key: bytes) -> Pol
         collector=target.path == "collector",
         test_span_by_collector=target.path == "collector" and not _is_the_backends(target.expected.endpoint, backend),
         arrival=checks.arrival,
-        volume=checks.volume,
         limits=canary,
         alerting=alerting,
         labels=labels(target),
