@@ -149,7 +149,7 @@ def _samples(text: str) -> Iterator[_Sample]:
 
 def _whole(value: float) -> int:
     if not math.isfinite(value) or not 0 <= value <= _MOST_SPANS:
-        raise Garbled("the gateway's metrics count spans in no sensible number")
+        raise Garbled("the metrics page counts spans in no sensible number")
     return int(value)
 
 

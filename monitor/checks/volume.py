@@ -36,7 +36,7 @@ class VolumeCheck:
         try:
             served = await self._requests(since, until)
         except PortError as error:
-            return cannot_see(error, "count requests", asked="who counts them", permission="tenant-admin")
+            return cannot_see(error, "count requests", asked="the source of request counts", permission="tenant-admin")
         if served is None:
             text = "requests were counted for the first time, and a second count is needed"
             return unknown(text, UnknownReason.NOTHING_TO_JUDGE)

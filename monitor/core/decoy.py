@@ -11,7 +11,6 @@ from enum import StrEnum
 from typing import assert_never
 
 _TEST_RANGE = "400000"
-_CARD_DIGITS = 16
 
 
 class DecoyKind(StrEnum):

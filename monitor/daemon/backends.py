@@ -1,4 +1,4 @@
-"""The trace backend of one target, by its section of the settings. A new one is one branch in `reader_of`."""
+"""The trace backend of one target, by its section of the settings. A new one is one branch in `reading_of`."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
