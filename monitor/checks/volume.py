@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from monitor.checks.verdicts import cannot_see
+from monitor.checks.verdicts import READ_API, cannot_see
 from monitor.core.inputs import Observation
 from monitor.core.model import CheckName, CheckResult, Seconds, UnknownReason, unknown
 from monitor.core.state import VolumePolicy
@@ -32,7 +32,6 @@ class VolumeCheck:
 
     async def _result(self, target_store: TargetStore) -> CheckResult:
         since, until = window(self.policy, self.clock.now())
-        backend = target_store.policy.backend.name
         try:
             served = await self._requests(since, until)
         except PortError as error:
@@ -47,11 +46,11 @@ class VolumeCheck:
         try:
             traces = await self.backend.count_traces(since=served.since, until=served.until, timeout=self.timeout)
         except PortError as error:
-            return cannot_see(error, "count traces", asked=f"{backend}'s read API")
+            return cannot_see(error, "count traces", asked=READ_API)
         seen = Volume(
             since=served.since, until=served.until, requests=served.requests, counted_by=served.by, traces=traces
         )
-        return judge_volume(seen, target_store.state, self.policy, backend)
+        return judge_volume(seen, target_store.state, self.policy)
 
     async def _requests(self, since: float, until: float) -> RequestCount | None:
         """By the first who answers; what the last one raises is raised."""

@@ -7,6 +7,7 @@ The public case: a gateway whose traces stood at zero for nine days while every 
 
 from dataclasses import dataclass
 
+from monitor.core.backend import BACKEND
 from monitor.core.model import (
     CheckName,
     CheckResult,
@@ -70,8 +71,8 @@ def too_few_requests(requests: int, counted_by: str, policy: VolumePolicy) -> Ch
     return unknown(text, UnknownReason.NOTHING_TO_JUDGE, {"requests": requests})
 
 
-def judge_volume(seen: Volume, state: TargetState, policy: VolumePolicy, backend: str) -> CheckResult:
-    """What the counts mean; `backend` is the name of who counted the traces.
+def judge_volume(seen: Volume, state: TargetState, policy: VolumePolicy) -> CheckResult:
+    """What the counts mean.
 
     A count of traces is believed only if it holds at least the canaries that are known to have arrived in its window; and none at
     all only if this check has passed within a day, or has been failing since, whatever quiet hours lie between. Example: the backend
@@ -81,19 +82,19 @@ def judge_volume(seen: Volume, state: TargetState, policy: VolumePolicy, backend
     evidence: dict[str, Scalar] = {"requests": requests, "traces": traces, "ratio": round(ratio, 4)}
     ours = [one for one in state.canaries if arrived(one) and seen.since <= one.sent_at < seen.until]
     if traces < len(ours):
-        text = f"{backend} counts {traces} traces where {len(ours)} canaries alone have arrived"
+        text = f"{BACKEND} counts {traces} traces where {len(ours)} canaries alone have arrived"
         return unknown(text, UnknownReason.GARBLED, evidence, attempted="count traces")
     known = state.check_state(CheckName.VOLUME)
     passed = known.last_pass_at is not None and seen.until - known.last_pass_at <= DAY
     failing_since = known.fails or Fault.VOLUME_LOSS in known.confirmed
     if not traces and not passed and not failing_since:
-        text = f"{backend} counts no traces, and has never shown a count, so that proves nothing"
+        text = f"{BACKEND} counts no traces, and has never shown a count, so that proves nothing"
         return unknown(text, UnknownReason.UNPROVEN, evidence, attempted="count traces")
     if ratio > _NOT_ALL:
-        text = f"{seen.counted_by} counts {requests} requests and {backend} {traces} traces, so not all requests are counted"
+        text = f"{seen.counted_by} counts {requests} requests and {BACKEND} {traces} traces, so not all requests are counted"
         step = "Let the monitor see everybody's requests: grant its virtual account `tenant-admin`."
         return unknown(text, UnknownReason.GARBLED, evidence, attempted="compare requests and traces", step=step)
-    said = f"{traces} of {requests} requests ({ratio:.0%}) have a trace in {backend}"
+    said = f"{traces} of {requests} requests ({ratio:.0%}) have a trace in {BACKEND}"
     if ratio >= policy.min_ratio:
         return passing(said, evidence)
     suspicion = Suspicion(

@@ -52,7 +52,7 @@ async def test_the_window_that_is_over_is_counted_twice() -> None:
     seen = await look([counter], 190)
     assert counter.asked == [(START - 1500, START - 600)]
     assert says(seen.result) == ("pass", None)
-    assert seen.result.summary == "190 of 200 requests (95%) have a trace in Traceloop"
+    assert seen.result.summary == "190 of 200 requests (95%) have a trace in {backend}"
     assert seen.check is MINE
 
 

@@ -34,7 +34,7 @@ def known(**check_state: Any) -> TargetState:
 
 def judged(requests: int, traces: int, state: TargetState | None = None) -> CheckResult:
     """What the counts mean."""
-    return judge_volume(counted(requests, traces), known() if state is None else state, POLICY, "Traceloop")
+    return judge_volume(counted(requests, traces), known() if state is None else state, POLICY)
 
 
 def test_a_window_is_counted_when_its_traces_have_had_their_time() -> None:
@@ -91,7 +91,7 @@ def test_a_loss_that_lasts_over_quiet_hours_is_no_blindness_in_the_morning() -> 
         story.wait(900.0).is_blind(CheckName.VOLUME, UnknownReason.NOTHING_TO_JUDGE)
     assert not story.state.check_state(CheckName.VOLUME).fails
     seen = replace(counted(100, 0), since=story.now - 900, until=story.now)
-    assert judge_volume(seen, story.state, POLICY, "Traceloop").fault is Fault.VOLUME_LOSS
+    assert judge_volume(seen, story.state, POLICY).fault is Fault.VOLUME_LOSS
 
 
 def test_a_count_below_the_canaries_that_arrived_is_not_believed() -> None:
