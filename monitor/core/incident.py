@@ -223,9 +223,8 @@ class Incident:
     target: TargetName
     opened_at: Instant
     diagnosis: Diagnosis
-    began_at: Instant | None = (
-        None  # when its first evidence was seen, the last time if it came back: the window of its canaries
-    )
+    # When its first evidence was seen, the last time if it came back: the window of its canaries.
+    began_at: Instant | None = None
     closed_at: Instant | None = None
     closed_because: str = ""
     worst: Severity = Severity.WARNING
@@ -271,7 +270,7 @@ class Incident:
         return min(since, opened_at) if since > 0 else opened_at
 
     def lasted(self, now: Instant) -> Seconds:
-        """For how long it has been, or was, open, as everybody is told; a clock set back makes it zero, never negative."""
+        """For how long it has been, or was, open, the one figure shown everywhere; a clock set back makes it zero, never negative."""
         return max(0.0, (self.closed_at if self.closed_at is not None else now) - self.lasts_since)
 
     @property

@@ -161,7 +161,7 @@ def _opened(state: TargetState, diagnosis: Diagnosis, now: Instant) -> Incident:
 
 
 def _reopened(last: Incident, diagnosis: Diagnosis, now: Instant) -> Incident:
-    """Time and canaries count from now on: those of before were told at its end, and the healthy time between is no outage."""
+    """Time and canaries count from now on: those of before were reported at its end, and the healthy time between is no outage."""
     return replace(
         last,
         began_at=min(diagnosis.since, now),

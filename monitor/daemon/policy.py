@@ -86,9 +86,8 @@ def cadences(checks: Checks) -> dict[CheckName, Cadence]:
         if check.enabled
     }
     volume = checks.volume
-    if (
-        volume.enabled
-    ):  # a window is as long whatever the last one said; both who count requests may have to be asked, and the backend
+    if volume.enabled:
+        # A window is as long whatever the last one said; both sources of request counts may have to be asked, and the backend.
         enabled[CheckName.VOLUME] = Cadence(
             every=volume.every, every_while_failing=volume.every, deadline=3 * volume.timeout
         )

@@ -1,4 +1,4 @@
-"""The sandbox on real sockets, of 127.0.0.1 unless told otherwise: one port for every host, which can be closed and opened again.
+"""The sandbox on real sockets, on 127.0.0.1 by default: one port for every host, which can be closed and opened again.
 
 Uvicorn's protocol is used without its server, which would install signal handlers, log, and take its time to stop.
 """

@@ -140,9 +140,8 @@ def _fields(record: logging.LogRecord) -> dict[str, object]:
     fields |= {key: value for key, value in vars(record).items() if key not in _OWN}
     for key, value in fields.items():
         if key.endswith("_at") and isinstance(value, int | float) and not isinstance(value, bool):
-            fields[key] = (
-                rfc3339(value, "milliseconds") if 0 <= value < _YEAR_10000 else value
-            )  # nobody reads Unix seconds
+            # Nobody reads Unix seconds.
+            fields[key] = rfc3339(value, "milliseconds") if 0 <= value < _YEAR_10000 else value
     return fields
 
 

@@ -1,4 +1,4 @@
-"""Stories to begin with: a target that is well, and an export that stops and starts."""
+"""Stories to begin with: a healthy target, and an export that stops and starts."""
 
 from monitor.core.model import Instant, Severity
 from monitor.core.notify import trusted
@@ -9,7 +9,7 @@ MISSING, DISABLED = F.TRACE_MISSING, F.EXPORTER_DISABLED
 WARNING, CRITICAL = Severity.WARNING, Severity.CRITICAL
 
 
-def well() -> Story:
+def healthy() -> Story:
     """A target that has been well for ten minutes: everything has passed, every route has proven itself."""
     story = Story().config(updated_at=START - HOUR).passes(GATEWAY).proven()
     story.control_seen(story.control(), shown=True)

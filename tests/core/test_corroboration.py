@@ -139,7 +139,7 @@ def together(*names: str, after: float = 0.0) -> Corroboration:
     )
 
 
-def told(found: Corroboration | None) -> Notified:
+def notified_of(found: Corroboration | None) -> Notified:
     """What Slack knows of an incident that was notified with it."""
     one = an_incident("prod")
     notice = compose(
@@ -161,24 +161,24 @@ def edited(known: Notified, now_is: Corroboration | None, *, at: float, silenced
 def test_a_message_is_edited_once_no_more_of_them_join() -> None:
     """Not for each that joins: fifty targets would make more than a thousand edits. A minute later it shows the number."""
     two, three = together("prod", "eu"), together("prod", "eu", "us", after=2)
-    assert not edited(told(two), two, at=5)
-    assert not edited(told(two), three, at=2.9)
-    assert edited(told(two), three, at=3)
-    assert not edited(told(three), three, at=3)
-    assert edited(told(two), None, at=3)
-    assert edited(told(None), two, at=3)
+    assert not edited(notified_of(two), two, at=5)
+    assert not edited(notified_of(two), three, at=2.9)
+    assert edited(notified_of(two), three, at=3)
+    assert not edited(notified_of(three), three, at=3)
+    assert edited(notified_of(two), None, at=3)
+    assert edited(notified_of(None), two, at=3)
 
 
 def test_another_edit_is_not_put_off() -> None:
     """A silence that begins is shown at once, also while more join."""
     until = START + 60 * MINUTE
-    assert edited(told(together("prod", "eu")), together("prod", "eu"), at=0.1, silenced=until)
+    assert edited(notified_of(together("prod", "eu")), together("prod", "eu"), at=0.1, silenced=until)
     assert shown(an_incident("prod"), None, together("prod")) != shown(an_incident("prod"), None)
 
 
 def test_news_go_before_edits() -> None:
     """Of an older incident too: the sixth target is not made to wait for five edits."""
-    edit = Due(an_incident("prod"), told(None), Reason.EDITED, None)
+    edit = Due(an_incident("prod"), notified_of(None), Reason.EDITED, None)
     news = Due(an_incident("eu", after=1), None, Reason.OPENED, None)
     assert Retries().next([edit, news], 0.0) is news
     assert Retries().next([edit], 0.0) is edit

@@ -286,7 +286,7 @@ def test_a_removed_target_closes_its_incident_and_believes_nothing_more() -> Non
 
 
 def test_what_comes_back_counts_time_and_canaries_from_its_return() -> None:
-    """Both of the same span: those of before were told when it ended first."""
+    """Both of the same span: those of before were reported when it ended first."""
     story = broken()
     story.canary()
     fix_it(story.wait(60))

@@ -28,7 +28,7 @@ from tests.fakes.clock import START
 DOWN = F.GATEWAY_UNREACHABLE
 
 
-def well() -> Story:
+def healthy() -> Story:
     """Every check has looked, and nothing is wrong."""
     story = Story().proven().config().passes(GATEWAY)
     story.arrives(story.canary())
@@ -54,22 +54,22 @@ def fast(story: Story) -> set[CheckName]:
 
 def test_when_all_is_well_nobody_hurries() -> None:
     """The regular cadence of each."""
-    story = well()
+    story = healthy()
     assert {check: pace(story, check) for check in CADENCES} == REGULAR
 
 
 @pytest.mark.parametrize("check", list(CADENCES))
 def test_a_failing_or_unsettled_check_hurries(check: CheckName) -> None:
     """One failure, one unknown look, or something confirmed."""
-    assert check in fast(well().fails(check, F.RATE_LIMITED))
-    assert check in fast(well().is_blind(check))
-    assert check in fast(well().fails(check, F.RATE_LIMITED, conclusive=True))
+    assert check in fast(healthy().fails(check, F.RATE_LIMITED))
+    assert check in fast(healthy().is_blind(check))
+    assert check in fast(healthy().fails(check, F.RATE_LIMITED, conclusive=True))
 
 
 @pytest.mark.parametrize(("age", "hurries"), [(59, False), (60, True)])
 def test_a_trace_that_has_not_come_hurries_those_whose_evidence_is_needed(age: float, hurries: bool) -> None:
     """From `look_closer_after` on: canary, control and configuration."""
-    story = after(well(), a_canary(9, sent_at=START + 2, answered_at=START + 2))
+    story = after(healthy(), a_canary(9, sent_at=START + 2, answered_at=START + 2))
     story.now = START + 2 + age
     assert fast(story) == ({CANARY, CONTROL, CONFIG} if hurries else set())
 
@@ -88,7 +88,7 @@ def test_a_trace_that_has_not_come_hurries_those_whose_evidence_is_needed(age: f
 )
 def test_other_canaries_hurry_nobody(canary: Canary) -> None:
     """Nothing is overdue."""
-    story = after(well(), canary)
+    story = after(healthy(), canary)
     story.now = START + 200
     assert fast(story) == set()
 
@@ -96,14 +96,14 @@ def test_other_canaries_hurry_nobody(canary: Canary) -> None:
 def test_a_lost_trace_hurries_until_a_later_one_arrives() -> None:
     """The newest fate counts."""
     lost = a_canary(9, sent_at=START + 1, outcome=Outcome.MISSING, judged_at=START + 301)
-    story = after(well(), lost)
+    story = after(healthy(), lost)
     assert fast(story) == {CANARY, CONTROL, CONFIG}
     assert fast(after(story, a_canary(10, sent_at=START + 2, outcome=Outcome.ARRIVED, judged_at=START + 5))) == set()
 
 
 def test_without_arrival_no_trace_is_in_doubt() -> None:
     """Nobody looks for it."""
-    story = after(well(), a_canary(9))
+    story = after(healthy(), a_canary(9))
     story.now = START + 200
     story.policy = policy(without=(CheckName.ARRIVAL,))
     assert pace(story, CANARY) == 300
@@ -121,12 +121,12 @@ def test_without_arrival_no_trace_is_in_doubt() -> None:
 )
 def test_a_failing_read_of_traceloop_starts_the_control_span(reason: UnknownReason, hurries: bool) -> None:
     """A read that worked and saw nothing does not."""
-    assert (CONTROL in fast(well().is_blind(ARRIVAL, reason))) == hurries
+    assert (CONTROL in fast(healthy().is_blind(ARRIVAL, reason))) == hurries
 
 
 def test_a_refused_key_starts_the_control_span() -> None:
     """One refusal is enough to want to know more."""
-    story = well()
+    story = healthy()
     story.cannot_see(None, key_refused=True)
     assert CONTROL in fast(story)
     assert CONTROL not in fast(Story())
@@ -134,14 +134,14 @@ def test_a_refused_key_starts_the_control_span() -> None:
 
 def test_while_a_fix_is_being_proven_canaries_and_configuration_hurry() -> None:
     """On-call is waiting."""
-    story = well()
+    story = healthy()
     story.state = replace(story.state, recovery=Recovery(fault=F.EXPORTER_DISABLED, at=START))
     assert fast(story) == {CANARY, CONFIG}
 
 
 def test_after_a_429_canaries_do_not_hurry() -> None:
     """However much is wrong."""
-    story = after(well().fails(CANARY, F.RATE_LIMITED, conclusive=True), a_canary(9))
+    story = after(healthy().fails(CANARY, F.RATE_LIMITED, conclusive=True), a_canary(9))
     story.state = replace(story.state, backoff=Backoff(until=START + 600, step=600))
     story.now = START + 200
     assert CANARY not in fast(story)
@@ -150,7 +150,7 @@ def test_after_a_429_canaries_do_not_hurry() -> None:
 
 def test_the_fast_cadence_of_a_disabled_exporter_is_that_of_the_configuration() -> None:
     """It is a look that costs nothing."""
-    story = well().config(OFF)
+    story = healthy().config(OFF)
     assert CONFIG in fast(story)
 
 
@@ -171,7 +171,7 @@ def test_a_check_that_never_ran_is_due_at_once(check: CheckName) -> None:
 @pytest.mark.parametrize("check", list(CADENCES))
 def test_a_check_is_due_an_interval_after_its_last_run(check: CheckName) -> None:
     """But never in the past."""
-    story = well()
+    story = healthy()
     story.now = START
     assert due(story, check) == pytest.approx(REGULAR[check], abs=2.1)
     story.now = START + 9000
@@ -180,15 +180,15 @@ def test_a_check_is_due_an_interval_after_its_last_run(check: CheckName) -> None
 
 def test_what_hurries_is_due_sooner() -> None:
     """Also if it ran a while ago: then it is due at once."""
-    story = well().wait(30).fails(GATEWAY, DOWN)
+    story = healthy().wait(30).fails(GATEWAY, DOWN)
     assert due(story, GATEWAY) == 5
     lost = a_canary(9, sent_at=START + 1, outcome=Outcome.MISSING, judged_at=START + 301)
-    assert due(after(well().wait(900), lost), CONTROL) == 0
+    assert due(after(healthy().wait(900), lost), CONTROL) == 0
 
 
 def test_a_held_canary_is_due_when_the_gateway_said() -> None:
     """Or after its interval, whichever is later."""
-    story = well()
+    story = healthy()
     story.now = START
     for until, expected in ((900, 900), (100, 300)):
         story.state = replace(story.state, backoff=Backoff(until=START + until, step=600))
@@ -197,16 +197,16 @@ def test_a_held_canary_is_due_when_the_gateway_said() -> None:
 
 def test_a_canary_that_was_barred_has_had_its_turn() -> None:
     """Else it would be due again at once, for as long as it is barred."""
-    story = well().wait(900).is_blind(CANARY, UnknownReason.BUDGET_SPENT)
+    story = healthy().wait(900).is_blind(CANARY, UnknownReason.BUDGET_SPENT)
     assert due(story, CANARY) == 300
 
 
 def test_a_control_span_that_was_never_sent_has_had_its_turn() -> None:
     """A crash before the sending; a look that reads back an older span is no turn."""
     for reason in (UnknownReason.CRASHED, UnknownReason.SHORTAGE):
-        assert due(well().wait(9000).is_blind(CONTROL, reason), CONTROL) == 120
-    assert due(well().wait(9000).is_blind(CONTROL), CONTROL) == 0
-    assert due(well().wait(9000).is_blind(CANARY, UnknownReason.TIMEOUT), CANARY) == 60
+        assert due(healthy().wait(9000).is_blind(CONTROL, reason), CONTROL) == 120
+    assert due(healthy().wait(9000).is_blind(CONTROL), CONTROL) == 0
+    assert due(healthy().wait(9000).is_blind(CANARY, UnknownReason.TIMEOUT), CANARY) == 60
 
 
 # --- whether a canary may be sent ------------------------------------------------------------------------------------
@@ -220,7 +220,7 @@ def barred(story: Story) -> UnknownReason | None:
 
 def test_no_canary_is_sent_while_the_gateway_is_settled_failing() -> None:
     """Not after one failure; and the first pass lifts the bar, although it takes two to settle."""
-    story = well().fails(GATEWAY, DOWN)
+    story = healthy().fails(GATEWAY, DOWN)
     assert barred(story) is None
     story.fails(GATEWAY, DOWN)
     assert (barred(story), bar_canary(story.state, POLICY, story.now).until) == (UnknownReason.PAUSED, None)  # type: ignore[union-attr]
@@ -232,7 +232,7 @@ def test_no_canary_is_sent_while_the_gateway_is_settled_failing() -> None:
 
 def test_a_blind_gateway_check_pauses_nothing() -> None:
     """It may be our own network."""
-    story = well()
+    story = healthy()
     for _ in range(70):
         story.wait(10).is_blind(GATEWAY)
     assert F.BLIND in story.confirmed
@@ -241,14 +241,14 @@ def test_a_blind_gateway_check_pauses_nothing() -> None:
 
 def test_a_gateway_check_that_is_switched_off_pauses_nothing() -> None:
     """What it believed is over."""
-    story = well().fails(GATEWAY, DOWN).fails(GATEWAY, DOWN)
+    story = healthy().fails(GATEWAY, DOWN).fails(GATEWAY, DOWN)
     story.policy = policy(without=(CheckName.GATEWAY,))
     assert barred(story) is None
 
 
 def test_after_a_429_no_canary_is_sent_until_then() -> None:
     """And the bar says until when."""
-    story = well()
+    story = healthy()
     story.state = replace(story.state, backoff=Backoff(until=START + 600, step=600))
     story.now = START + 599
     bar = bar_canary(story.state, POLICY, story.now)
@@ -277,7 +277,7 @@ def test_no_canary_is_sent_beyond_the_budget(sent: int, since_last: float, reaso
 
 def test_a_regular_canary_may_come_a_little_early() -> None:
     """The run before it was late on the grid; while nothing hurries the next one is an interval away."""
-    story = after(well(), a_canary(9, sent_at=START + 2, outcome=Outcome.ARRIVED, judged_at=START + 5))
+    story = after(healthy(), a_canary(9, sent_at=START + 2, outcome=Outcome.ARRIVED, judged_at=START + 5))
     story.state = replace(story.state, budget=Budget(day=int(START // DAY), sent=400))
     story.now = START + 2 + 270
     assert barred(story) is None

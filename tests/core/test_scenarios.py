@@ -10,7 +10,7 @@ from monitor.core.model import Instant, Seconds
 from monitor.core.pace import interval
 from monitor.core.trace import Route
 from tests.core.build import ARRIVAL, CANARY, CONTROL, GATEWAY, HOUR, MINUTE, F, Story, quick, spans
-from tests.core.stories import CRITICAL, MISSING, WARNING, starts, stops, well
+from tests.core.stories import CRITICAL, MISSING, WARNING, healthy, starts, stops
 from tests.fakes.clock import START
 
 
@@ -42,7 +42,7 @@ def test_one_loss_never_notifies_anybody(lost: set[int]) -> None:
 
 def test_two_losses_in_a_row_that_are_over_are_reported_once() -> None:
     """As a closed warning, without a call."""
-    story = well()
+    story = healthy()
     moment = story.now
     story.exports = lambda sent_at: None if moment <= sent_at < moment + 120 else 3.0
     story.live(HOUR)
@@ -52,7 +52,7 @@ def test_two_losses_in_a_row_that_are_over_are_reported_once() -> None:
 
 def test_three_of_the_last_twelve_are_notified_until_the_window_holds_fewer() -> None:
     """Every fourth trace is lost for a while."""
-    story = well()
+    story = healthy()
     moment = story.now
     story.exports = lambda sent_at: (
         None if 0 <= sent_at - moment < 24 * 60 and round((sent_at - moment) / 60) % 4 == 3 else 3.0
@@ -68,7 +68,7 @@ def test_three_of_the_last_twelve_are_notified_until_the_window_holds_fewer() ->
 
 def test_an_export_that_stops_is_found_after_two_deadlines() -> None:
     """Late first, a warning; then missing, critical; one incident. It resolves with two arrivals in a row."""
-    story = stops(well())
+    story = stops(healthy())
     began = story.now
     story.live(4 * MINUTE + 30)
     assert (story.name, story.diagnosis.severity) == (F.TRACE_LATE, WARNING)
@@ -86,7 +86,7 @@ def test_an_export_that_stops_is_found_after_two_deadlines() -> None:
 
 def test_the_losses_of_a_resolved_outage_are_judged_after_it_and_notify_nobody() -> None:
     """The canaries that were pending at the resolve."""
-    story = stops(well()).live(10 * MINUTE)
+    story = stops(healthy()).live(10 * MINUTE)
     starts(story).live(2 * MINUTE)
     assert story.name is None
     pending = [canary for canary in story.state.canaries if canary.pending]
@@ -98,7 +98,7 @@ def test_the_losses_of_a_resolved_outage_are_judged_after_it_and_notify_nobody()
 
 def test_lost_traces_that_come_after_all_are_said_in_the_resolve() -> None:
     """Each is looked for once more when traces arrive again: late ones are not lost."""
-    story = well()
+    story = healthy()
     began = story.now
     ended = began + 20 * MINUTE
 
@@ -119,7 +119,7 @@ def test_lost_traces_that_come_after_all_are_said_in_the_resolve() -> None:
 
 def test_lost_traces_that_come_after_the_resolve_are_put_right() -> None:
     """What was held up comes behind what is new: the incident that is over says so, and nothing is reported anew."""
-    story = well()
+    story = healthy()
     began = story.now
     story.exports = lambda sent_at: 25 * MINUTE if sent_at < began + 15 * MINUTE else 3.0
     story.live(20 * MINUTE)
@@ -137,7 +137,7 @@ def test_lost_traces_that_come_after_the_resolve_are_put_right() -> None:
 
 def test_a_trace_that_has_not_come_starts_control_and_the_faster_cadence() -> None:
     """From `look_closer_after` on."""
-    story = stops(well())
+    story = stops(healthy())
     story.canary()
     story.wait(59)
     assert interval(CONTROL, story.state, story.policy, story.now) == 1800
@@ -173,7 +173,7 @@ def test_a_proof_lasts_a_day() -> None:
 
 def test_reads_that_fail_make_no_loss() -> None:
     """A canary is missing only by a look that succeeded after its deadline."""
-    story = well()
+    story = healthy()
     for _ in range(8):
         canary = story.canary()
         for seconds in (100, 100, 99):
@@ -186,7 +186,7 @@ def test_reads_that_fail_make_no_loss() -> None:
 
 def test_traces_in_part_are_reported_as_such() -> None:
     """At the deadline the root is missing."""
-    story = well()
+    story = healthy()
     for _ in range(2):
         canary = story.canary()
         number = int(canary[1:])
@@ -197,7 +197,7 @@ def test_traces_in_part_are_reported_as_such() -> None:
 
 def test_a_leak_is_reported_with_the_first_trace_that_shows_it() -> None:
     """Critical, and naming attributes."""
-    story = well()
+    story = healthy()
     canary = story.canary()
     story.arrives(canary, spans(int(canary[1:]), content=("tfy.input",)))
     assert (story.name, story.diagnosis.severity) == (F.CONTENT_LEAKED, CRITICAL)
@@ -206,7 +206,7 @@ def test_a_leak_is_reported_with_the_first_trace_that_shows_it() -> None:
 
 def test_a_misrouted_trace_is_reported_as_soon_as_it_is_found() -> None:
     """It explains the losses that follow."""
-    story = stops(well())
+    story = stops(healthy())
     canary = story.canary()
     story.wait(60).elsewhere(canary)
     assert story.turns == ["opened wrong_environment"]
@@ -217,7 +217,7 @@ def test_a_misrouted_trace_is_reported_as_soon_as_it_is_found() -> None:
 
 def test_nothing_waits_in_a_target_without_an_incident() -> None:
     """A memory of hours of quiet is that of a fresh start, but for what was seen."""
-    story = well().live(HOUR)
+    story = healthy().live(HOUR)
     assert (story.state.recovery, story.state.outages, story.state.incidents) == (None, (), ())
     assert story.state.check_state(ARRIVAL).confirmed == {}
     assert replace(story.state, canaries=()).target == "prod"

@@ -7,13 +7,13 @@ import pytest
 from monitor.core.canary import Outcome
 from monitor.core.model import Seconds
 from tests.core.build import CONFIG, GATEWAY, HOUR, MINUTE, OFF, THEIRS, F, Story, manifest
-from tests.core.stories import CRITICAL, DISABLED, MISSING, WARNING, starts, stops, well
+from tests.core.stories import CRITICAL, DISABLED, MISSING, WARNING, healthy, starts, stops
 from tests.fakes.clock import START
 
 
 def test_on_to_off_is_reported_at_once_and_explains_what_follows() -> None:
     """The exporter goes on with the old configuration for minutes: those arrivals do not contradict it."""
-    story = well()
+    story = healthy()
     stops(story, at=story.now + 5 * MINUTE)
     story.config(OFF, by="bob")
     assert (story.name, story.diagnosis.severity) == (DISABLED, CRITICAL)
@@ -30,7 +30,7 @@ def test_on_to_off_is_reported_at_once_and_explains_what_follows() -> None:
 
 def test_off_to_on_waits_for_traces_and_not_for_settle() -> None:
     """Losses of the minutes in which the exporter still has the old configuration accuse nobody, then or later."""
-    story = well()
+    story = healthy()
     stops(story).config(OFF).live(10 * MINUTE).config(by="ana")
     story.live(5 * MINUTE)
     assert story.name is DISABLED
@@ -42,13 +42,13 @@ def test_off_to_on_waits_for_traces_and_not_for_settle() -> None:
 
 def test_off_and_on_within_the_cache_is_resolved_with_the_first_arrivals() -> None:
     """The exporter never noticed."""
-    story = well().config(OFF).live(MINUTE).config().live(2 * MINUTE)
+    story = healthy().config(OFF).live(MINUTE).config().live(2 * MINUTE)
     assert story.turns == ["opened exporter_disabled", "resolved exporter_disabled"]
 
 
 def test_off_but_traces_arrive_is_another_export_path_after_settle() -> None:
     """Not before."""
-    story = well().config(OFF).live(6 * MINUTE)
+    story = healthy().config(OFF).live(6 * MINUTE)
     before = story.diagnosis
     story.live(2 * MINUTE)
     assert (before.severity, story.name, story.diagnosis.severity) == (CRITICAL, DISABLED, WARNING)
@@ -65,7 +65,7 @@ def test_off_but_traces_arrive_is_another_export_path_after_settle() -> None:
 
 def test_a_404_is_not_outranked_by_the_arrivals_of_before() -> None:
     """It is off after two looks, critical, although traces have arrived for an hour."""
-    story = well().live(HOUR).config_gone()
+    story = healthy().live(HOUR).config_gone()
     assert story.confirmed == set()
     story.wait(15).config_gone()
     assert (story.name, story.diagnosis.severity) == (DISABLED, CRITICAL)
@@ -73,7 +73,7 @@ def test_a_404_is_not_outranked_by_the_arrivals_of_before() -> None:
 
 def test_key_a_to_b_where_b_is_good_is_reported_and_then_outranked() -> None:
     """Another key that works: the drift is reported as critical, and a warning once traces arrive after settle."""
-    story = well().config(manifest(key=THEIRS))
+    story = healthy().config(manifest(key=THEIRS))
     assert (story.name, story.diagnosis.severity) == (F.CONFIG_DRIFT, CRITICAL)
     story.live(8 * MINUTE)
     assert (story.name, story.diagnosis.severity) == (F.CONFIG_DRIFT, WARNING)
@@ -82,7 +82,7 @@ def test_key_a_to_b_where_b_is_good_is_reported_and_then_outranked() -> None:
 
 def test_key_a_to_b_where_b_is_masked_accuses_only_after_settle() -> None:
     """Nothing can be compared; what is lost in the first six minutes accuses nobody, what is lost later does."""
-    story = well().config(manifest(key="tfy-secret://a:b:c"))
+    story = healthy().config(manifest(key="tfy-secret://a:b:c"))
     changed = story.now
     stops(story).live(6 * MINUTE + 300)
     assert MISSING not in story.confirmed
@@ -103,7 +103,7 @@ def test_a_configuration_changed_shortly_before_the_start_is_still_settling(
 
 def test_after_a_restart_a_change_is_reported_from_the_stored_look() -> None:
     """What was remembered is the look before."""
-    before = well()
+    before = healthy()
     after = Story(now=before.now + HOUR, state=before.state)
     after.config(manifest(key="tfy-secret://a:b:c"), updated_at=START - HOUR)
     assert after.state.config is not None
@@ -112,14 +112,14 @@ def test_after_a_restart_a_change_is_reported_from_the_stored_look() -> None:
 
 def test_losses_beside_a_harmless_drift_are_reported() -> None:
     """It explains nothing, so it excuses nothing."""
-    story = well().fails(CONFIG, F.CONFIG_DRIFT, conclusive=True, severity=WARNING)
+    story = healthy().fails(CONFIG, F.CONFIG_DRIFT, conclusive=True, severity=WARNING)
     stops(story).live(8 * MINUTE)
     assert (story.name, story.diagnosis.also) == (MISSING, (F.CONFIG_DRIFT,))
 
 
 def test_one_incident_for_drift_and_the_losses_that_follow() -> None:
     """Drift at 14:02, missing from 14:03; an unexplained second fault takes over when the first is fixed."""
-    story = stops(well()).config(OFF)
+    story = stops(healthy()).config(OFF)
     story.live(10 * MINUTE).fails(GATEWAY, F.GATEWAY_REFUSED, conclusive=True)
     assert (story.name, story.diagnosis.also) == (DISABLED, (F.GATEWAY_REFUSED,))
     starts(story).config().live(3 * MINUTE)

@@ -5,7 +5,7 @@ import pytest
 from monitor.core.model import CheckName, Fault, UnknownReason, failing
 from monitor.core.pace import bar_canary
 from tests.core.build import CANARY, CONFIG, GATEWAY, HOUR, MINUTE, F, Story, a_charge, blind, policy
-from tests.core.stories import CRITICAL, MISSING, WARNING, starts, stops, well
+from tests.core.stories import CRITICAL, MISSING, WARNING, healthy, starts, stops
 from tests.sampling import sample
 
 # --- the triage ------------------------------------------------------------------------------------------------------
@@ -23,7 +23,7 @@ from tests.sampling import sample
 )
 def test_a_loss_gets_the_name_of_the_hop_that_lost_it(own: bool | None, shown: bool | None, name: Fault) -> None:
     """The own store and a control span sent after the loss."""
-    story = stops(well())
+    story = stops(healthy())
     lost = story.canary()
     story.live(7 * MINUTE)
     if own is not None:
@@ -37,7 +37,7 @@ def test_a_loss_gets_the_name_of_the_hop_that_lost_it(own: bool | None, shown: b
 
 def test_traceloop_that_shows_nothing_is_the_cause_of_the_losses() -> None:
     """Own store yes, control span no: ingest_failing explains them, and the incident says so when it is fixed."""
-    story = stops(well()).live(7 * MINUTE)
+    story = stops(healthy()).live(7 * MINUTE)
     for _ in range(2):
         control = story.control()
         story.live(5 * MINUTE).control_seen(control, shown=False)
@@ -59,7 +59,7 @@ def test_traceloop_that_shows_nothing_is_the_cause_of_the_losses() -> None:
 
 def test_traceloop_that_refuses_a_span_is_reported_after_two() -> None:
     """A 5xx, a 3xx, a 4xx: none of them is conclusive."""
-    story = well()
+    story = healthy()
     for confirmed in (set(), {F.INGEST_FAILING}):
         story.control(failing("HTTP 503", a_charge(F.INGEST_FAILING, stops_export=True)))
         assert story.confirmed == confirmed
@@ -70,7 +70,7 @@ def test_traceloop_that_refuses_a_span_is_reported_after_two() -> None:
 )
 def test_what_only_says_that_we_cannot_ask_traceloop_accuses_nobody(reason: UnknownReason) -> None:
     """A 429, a Cloudflare page, no connection and no other service that answers: unknown, and in the end blind."""
-    story = well()
+    story = healthy()
     for _ in range(40):
         story.control(blind(reason))
         story.wait(2 * MINUTE)
@@ -83,7 +83,7 @@ def test_what_only_says_that_we_cannot_ask_traceloop_accuses_nobody(reason: Unkn
 
 def test_without_another_service_that_answers_our_own_network_is_the_suspect() -> None:
     """Ten minutes of it are blind, a warning, and no canary is held back for it."""
-    story = well()
+    story = healthy()
     for _ in range(30):
         story.wait(15).is_blind(GATEWAY, UnknownReason.NO_WITNESS)
     assert story.confirmed == set()
@@ -95,7 +95,7 @@ def test_without_another_service_that_answers_our_own_network_is_the_suspect() -
 
 def test_cloudflares_1010_is_blind_and_not_a_permission() -> None:
     """It is not permanent: nobody needs to grant anything."""
-    story = well()
+    story = healthy()
     for _ in range(50):
         story.wait(15).is_blind(CONFIG, UnknownReason.BLOCKED)
     assert story.confirmed == {F.BLIND}
@@ -127,7 +127,7 @@ def test_unknown_opens_nothing_but_blind_and_check_failed(check: CheckName) -> N
 def test_what_the_gateway_answers_explains_no_loss() -> None:
     """It explains only that no trace could be made: losses of canaries that were served are reported."""
     for fault in (F.GATEWAY_REFUSED, F.RATE_LIMITED, F.CANARY_REJECTED, F.PROVIDER_FAILING):
-        story = stops(well())
+        story = stops(healthy())
         for _ in range(2):
             story.canary(failing("no", a_charge(fault)), accepted=False)
         assert story.name is fault
@@ -137,13 +137,13 @@ def test_what_the_gateway_answers_explains_no_loss() -> None:
 
 def test_an_error_answer_with_a_trace_id_is_awaited() -> None:
     """Its arrival proves the export, its absence nothing: not even blindness."""
-    story = well()
+    story = healthy()
     for _ in range(20):
         canary = story.canary(failing("HTTP 500", a_charge(F.PROVIDER_FAILING)), accepted=False)
         story.wait(300).see(canary)
     assert story.confirmed == {F.PROVIDER_FAILING}
     story.exports = lambda _sent_at: None
-    stopped = stops(well()).live(7 * MINUTE)
+    stopped = stops(healthy()).live(7 * MINUTE)
     assert MISSING in stopped.confirmed
     for _ in range(2):
         stopped.arrives(stopped.canary(failing("HTTP 500", a_charge(F.PROVIDER_FAILING)), accepted=False))
@@ -152,7 +152,7 @@ def test_an_error_answer_with_a_trace_id_is_awaited() -> None:
 
 def test_a_gateway_that_is_down_explains_why_canaries_fail() -> None:
     """One incident, and no canary while it lasts; the first pass sends one at once."""
-    story = well().fails(CANARY, F.PROVIDER_FAILING).fails(CANARY, F.PROVIDER_FAILING)
+    story = healthy().fails(CANARY, F.PROVIDER_FAILING).fails(CANARY, F.PROVIDER_FAILING)
     story.fails(GATEWAY, F.GATEWAY_UNREACHABLE).fails(GATEWAY, F.GATEWAY_UNREACHABLE)
     assert (story.name, story.diagnosis.explained) == (F.GATEWAY_UNREACHABLE, (F.PROVIDER_FAILING,))
     assert bar_canary(story.state, story.policy, story.now) is not None

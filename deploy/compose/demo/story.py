@@ -35,7 +35,7 @@ def wait_for_the_sandbox() -> None:
 def run(break_after: float, repair_after: float) -> None:
     """Break, wait, repair."""
     wait_for_the_sandbox()
-    print(f"All is well. In {break_after:g} s somebody switches the exporter off.", flush=True)
+    print(f"Everything is healthy. In {break_after:g} s somebody switches the exporter off.", flush=True)
     time.sleep(break_after)
     ask("POST", f"/faults/{FAULT}")
     print(f"The exporter is off ({FAULT}). It is repaired in {repair_after:g} s.", flush=True)
