@@ -19,6 +19,14 @@ INTERRUPTED = (0, 130, -signal.SIGINT)
 """Stopped in order, interrupted, or ended by the signal while it was still starting: a shell shows 130 for both of the last."""
 
 
+@pytest.fixture(autouse=True)
+def _sigint_is_not_ignored() -> Iterator[None]:
+    """A shell starts what runs in its background with SIGINT ignored, and children inherit that."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.fixture
 def black_hole() -> Iterator[str]:
     """An address that takes connections and never answers."""
