@@ -27,7 +27,9 @@ pytestmark = pytest.mark.e2e
 
 def test_the_monitor_runs_with_the_rendered_configuration_and_secret(helm4: Helm, tmp_path: Path) -> None:
     """By its own command, with the directory laid out as Kubernetes does; the secrets are those of the rendered Secret."""
-    values = merged(CASES["secret-of-values"], {"config": {**EVERYTHING["config"], "server": {"port": 8080}}})
+    keys = KEYS | {"alerting__slack__bot_token": "xoxb-Secret-4"}  # for the channel of that configuration
+    config = {**EVERYTHING["config"], "server": {"port": 8080}}
+    values = merged(MINIMAL, {"existingSecret": "", "secret": {"values": keys}, "config": config})
     rendered = helm4.template(values)
     (tmp_path / "..data").mkdir()
     for key, text in rendered.one("Secret")["data"].items():
@@ -45,8 +47,8 @@ def test_the_monitor_runs_with_the_rendered_configuration_and_secret(helm4: Helm
     done = subprocess.run(command, capture_output=True, text=True, env=os.environ | environ, cwd=ROOT, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("the configuration is valid: 1 target (prod)\n")
-    assert "(3 entries)" in done.stdout
-    assert not any(secret in rendered.one("ConfigMap")["data"]["trace-monitor.yaml"] for secret in KEYS.values())
+    assert "(4 entries)" in done.stdout
+    assert not any(secret in rendered.one("ConfigMap")["data"]["trace-monitor.yaml"] for secret in keys.values())
 
 
 def test_only_what_needs_it_restarts_the_pod(helm4: Helm) -> None:
