@@ -156,12 +156,18 @@ def _change(notice: Notice, style: Style) -> str:
 
 
 def _known_for(incident: Incident, fault: Fault, now: Instant) -> Seconds:
-    """For how long an incident bore a name that it has lost since: the last stretch of it, up to now."""
-    began = incident.opened_at
-    newest_first = dropwhile(lambda entry: entry.fault is not fault, reversed(incident.timeline))
-    for entry in takewhile(lambda entry: entry.fault is fault, newest_first):
-        began = entry.at
-    return max(0.0, now - began)
+    """For how long the incident bore a name that it has lost since: the last stretch of it, up to now.
+
+    A loss is one thing under all its names, and what the incident began with counts from its first evidence, as everywhere: traces
+    lost since 08:01, `trace_missing` at 08:05, found out to be `export_failing` at 08:11 and fixed at 08:13 were lost for 12 min.
+    """
+    opened_at = incident.reopened[-1] if incident.reopened else incident.opened_at
+    entries = [entry for entry in incident.timeline if entry.at >= opened_at]
+    same = LOSSES if fault in LOSSES else {fault}
+    newest_first = dropwhile(lambda entry: entry.fault is not fault, reversed(entries))
+    *_, began = (None, *takewhile(lambda entry: entry.fault in same, newest_first))
+    since = began.at if began is not None and began is not entries[0] else incident.window_began_at
+    return max(0.0, now - since)
 
 
 # --- the body --------------------------------------------------------------------------------------------------------
@@ -196,12 +202,14 @@ def together(notice: Notice, style: Style) -> str:
 
 
 def states(notice: Notice, style: Style) -> list[str]:
-    """What is being done about it: fixed and waiting, acknowledged, silenced; of a closed one, what ended it."""
+    """What is being done about it: fixed and waiting, acknowledged, silenced; of a closed one, its names, and what ended it."""
     incident = notice.incident
     if not incident.open:
         known = incident.closed_because and not incident.unseen
-        return [style.mixed(f"Resolved: {incident.closed_because}.", _LONGEST_SENTENCE)] if known else []
-    lines = []
+        ended = style.mixed(f"Resolved: {incident.closed_because}.", _LONGEST_SENTENCE) if known else ""
+        names = _names_borne(incident, style) if notice.notified is not None else ""  # else the whole timeline is shown
+        return [line for line in (names, ended) if line]
+    lines: list[str] = []
     if incident.diagnosis.waiting is not None:
         lines.append(f"🛠️ {style.mixed(incident.diagnosis.waiting, _LONGEST_SENTENCE)}.")
     if acknowledged(incident):
@@ -211,6 +219,22 @@ def states(notice: Notice, style: Style) -> list[str]:
         until = f" until {style.when(notice.silenced_until)}" if is_a_moment(notice.silenced_until) else ""
         lines.append(f"🔕 Silenced{until}.")
     return lines
+
+
+def _names_borne(incident: Incident, style: Style) -> str:
+    """Every name since it was opened last, or "" if it bore but one: its last may be the least of what was wrong.
+
+    Example: First `export_failing` (critical), then `provider_failing` (warning).
+    """
+    opened_at = incident.reopened[-1] if incident.reopened else incident.opened_at
+    worst: dict[Fault, Severity] = {}
+    for entry in incident.timeline:
+        if entry.at >= opened_at:
+            worst[entry.fault] = max(entry.severity, worst.get(entry.fault, entry.severity))
+    if len(worst) <= 1:
+        return ""
+    names = [f"{style.code(fault)} ({severity.word})" for fault, severity in worst.items()][:_MOST_NAMES]
+    return f"First {', then '.join(names)}."
 
 
 def because(notice: Notice, style: Style) -> list[str]:

@@ -102,6 +102,49 @@ def test_a_name_is_known_for_as_long_as_it_was_borne_last() -> None:
     assert "config_drift fixed after 4 min; still: The model provider is failing (provider_failing)" in news
 
 
+def test_what_an_incident_began_with_is_known_since_its_first_evidence() -> None:
+    """A loss is one thing under all its names; what came back counts from its return."""
+    timeline = [
+        TimelineEntry(at=START + offset, fault=fault, severity=Severity.CRITICAL, text="")
+        for offset, fault in [
+            (240, Fault.TRACE_MISSING),
+            (600, Fault.EXPORT_FAILING),
+            (720, Fault.PROVIDER_FAILING),
+        ]
+    ]
+    diagnosis = a_diagnosis(Fault.PROVIDER_FAILING)
+    incident = an_incident(diagnosis, timeline=tuple(timeline), began_at=START, opened_at=START + 240)
+    notified = notified_of(incident, fault=Fault.EXPORT_FAILING)
+    notice = a_notice(Reason.CHANGED, incident, at=START + 720, notified=notified)
+    assert "export_failing fixed after 12 min; still: " in wording.news(notice, PLAIN)
+    came_back = replace(incident, reopened=(START + 600,), began_at=START + 540)
+    assert "export_failing fixed after 3 min; still: " in wording.news(replace(notice, incident=came_back), PLAIN)
+
+
+def test_a_resolve_names_everything_that_was_wrong_since_it_was_opened_last() -> None:
+    """The last name may be the least of them; what bore one name says nothing twice."""
+    timeline = [
+        TimelineEntry(at=START + offset, fault=fault, severity=severity, text="")
+        for offset, fault, severity in [
+            (0, Fault.CONFIG_DRIFT, Severity.WARNING),
+            (60, Fault.TRACE_MISSING, Severity.WARNING),
+            (120, Fault.EXPORT_FAILING, Severity.WARNING),
+            (180, Fault.EXPORT_FAILING, Severity.CRITICAL),
+            (360, Fault.PROVIDER_FAILING, Severity.WARNING),
+            (400, Fault.PROVIDER_FAILING, Severity.WARNING),
+        ]
+    ]
+    over = an_incident(a_diagnosis(Fault.PROVIDER_FAILING), timeline=tuple(timeline), closed_at=START + 400)
+    notice = a_notice(Reason.RESOLVED, over, at=START + 400, notified=notified_of(over))
+    names = "First config_drift (warning), then trace_missing (warning), then export_failing (critical), then provider_failing (warning)."
+    assert wording.states(notice, PLAIN) == [names]
+    came_back = replace(over, reopened=(START + 120,))
+    names = "First export_failing (critical), then provider_failing (warning)."
+    assert wording.states(replace(notice, incident=came_back), PLAIN) == [names]
+    came_back = replace(over, reopened=(START + 360,))
+    assert wording.states(replace(notice, incident=came_back), PLAIN) == []
+
+
 def test_a_loss_whose_hop_is_found_out_is_not_called_fixed() -> None:
     """The traces are still lost: only more is known of where."""
     incident = an_incident(a_diagnosis(Fault.EXPORT_FAILING))
