@@ -94,7 +94,7 @@ async def run_check(check: Check, target_store: LiveTargetStore, clock: Clock) -
             )
         else:
             _log.exception("check %s of %s crashed", check.name, target_store.state.target)
-            result = unknown(f"the check {check.name} crashed: {type(error).__name__}", UnknownReason.CRASHED)
+            result = unknown(f"the check `{check.name}` crashed: {type(error).__name__}", UnknownReason.CRASHED)
     else:
         return
     took = clock.monotonic() - started

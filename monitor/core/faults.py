@@ -149,8 +149,8 @@ _ROWS = (
         when="The canary is answered with 401, and not by the provider.",
         settles="After `fail_after` canaries in a row.",
         because="The gateway's own words.",
-        advice="Give the monitor a valid gateway token (TrueFoundry: Access Management → Virtual Accounts), then run "
-        "`trace-monitor check`.",
+        advice="Give the monitor a valid gateway token (TrueFoundry: Access Management → Virtual Accounts) as `gateway.token`, or as "
+        "`control_plane.token` where it has no other, then run `trace-monitor check`.",
         prevents_traces=True,
     ),
     FaultRow(
@@ -345,14 +345,14 @@ _ROWS = (
         severity=Severity.WARNING,
         critical_if="less than half arrives",
         title="Traces of real requests are missing in {backend}",
-        impact="Since {since} fewer traces are stored than requests were served. Requests are not affected.",
+        impact="Some requests have left no trace in {backend} since {since}. Requests are not affected.",
         when="Of the requests that the gateway served in a window of `checks.volume.every`, {backend} counts the traces of "
         "less than `min_ratio`. A window counts with `min_requests` or more; one in which traces were lost for a reason "
         "that is known does not.",
         settles="After `fail_after` windows in a row.",
         because="How many requests were served and how many traces are stored, by whom and in which time.",
-        advice="Look for sampling, a `when` filter or a logging rule that leaves some requests out, and for a plan or a "
-        "database of {backend} that takes no more spans.",
+        advice="Look for a `when` filter or a logging rule that leaves some requests out (AI Gateway → Controls → Settings), for "
+        "sampling in a Collector, and check that {backend} still takes spans (quota, database).",
     ),
     FaultRow(
         fault=Fault.TRACE_INCOMPLETE,
@@ -399,7 +399,7 @@ _ROWS = (
         when="A check raises an unexpected error, or does not end in time.",
         settles="After `fail_after` times in a row; the first check that ends clears it.",
         because="The error's kind; the log has the traceback.",
-        advice="Find the traceback in the monitor's log and report it.",
+        advice="Find the traceback in the monitor's log and report it as a bug of Gateway Trace Monitor.",
     ),
     FaultRow(
         fault=Fault.BLIND,

@@ -14,7 +14,7 @@ from monitor.core.drift import Filter, admits
 from monitor.core.gateway_policies import Caller, GatewayPolicy, GatewayPolicyKind, GatewayRule, LoggingMode, concerns
 from monitor.core.model import Fault, Instant, Seconds
 from monitor.core.outcomes import lost, newest_arrived
-from monitor.core.pipeline_counters import CountedBy, PipelineCounters, loses_spans, say_counters
+from monitor.core.pipeline_counters import CountedBy, PipelineCounters, drops_untraced_spans, loses_spans, say_counters
 from monitor.core.state import Policy, TargetState
 from monitor.core.text import changed_text, code
 
@@ -58,6 +58,11 @@ def next_step(fault: Fault, state: TargetState, policy: Policy, now: Instant) ->
         return f"Change {unlogged}: a request that is not logged {_UNLOGGED} ({_LOGGING_DOCS})."
     if fault is Fault.TRACE_NOT_CREATED and loses_spans(known_counters(state, now)):
         return "Check the connection from the gateway to TrueFoundry's collector (`/api/otel/v1/traces`): spans are lost there."
+    if fault is Fault.TRACE_NOT_CREATED and drops_untraced_spans(known_counters(state, now)):
+        return (
+            "Check the logging mode and the logging rules in AI Gateway → Controls → Settings: the gateway drops spans because "
+            "tracing is off for their requests (`should_trace_false`)."
+        )
     return ""
 
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from monitor.core.canary import Outcome
 from monitor.core.config_memory import ConfigSeen, remember
 from monitor.core.drift import AUTHORIZATION, ExpectedConfig, compare
+from monitor.core.faults import WHERE
 from monitor.core.model import Fault, Instant, Suspicion
 from monitor.core.outcomes import arrived, found_by_our_key
 from monitor.core.secret import ABSENT, Oddity, Secret, SecretKind
@@ -70,7 +71,7 @@ def judge_refused_key(state: TargetState, policy: Policy, where: str) -> Suspici
         fault=Fault.KEY_REJECTED,
         title="{backend} rejects the expected key" if same is False else "",
         impact="" if same else _IMPACT_UNKNOWN,
-        summary=f"{where} answers HTTP 401",
+        summary=f"{where} answers HTTP 401 to the monitor's key",
         facts=(_SAME_KEY if same else _SAME_KEY_BEFORE if same is None else _UNKNOWN_KEY,),
         step=_STEP_SAME if same else _STEP_UNKNOWN,
         conclusive=same is True,
@@ -97,8 +98,8 @@ _SAME_KEY = "the exporter carries the same key"
 _SAME_KEY_BEFORE = "the exporter carried the same key when it was last read, which was before the rejection"
 _UNKNOWN_KEY = "the exporter's key is not shown to the monitor, so the monitor's copy may be the outdated one"
 _STEP_SAME = (
-    "Generate a new key in {backend} (Settings → API keys), and put it into the exporter and into the monitor: both hold the "
-    "refused one."
+    f"Generate a new key in {{backend}} (Settings → API keys), and put it into the exporter ({WHERE} → Headers) and into the monitor "
+    "(`{section}.api_key`): both hold the refused one."
 )
 _STEP_UNKNOWN = (
     "Check in {backend} (Settings → API keys) whether the key was rotated. If the exporter has the new one, give it to the monitor "

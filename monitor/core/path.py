@@ -135,7 +135,7 @@ def _lost(fault: Fault, state: TargetState) -> dict[Place, Says]:
     some = active is not None and is_intermittent(active)
     since = active.since if active is not None else 0.0
     missing = [one for one in state.canaries if one.outcome is Outcome.MISSING and one.sent_at >= since]
-    traceloop = _SHOWS_SPAN if _test_span_shown(missing, state) else CANNOT_TELL
+    traceloop = _SHOWS_SPAN if test_span_shown(missing, state) else CANNOT_TELL
     if fault is Fault.TRACE_NOT_CREATED:
         text = "answers, but creates no trace for some requests" if some else "answers, but creates no trace"
         return {
@@ -147,7 +147,7 @@ def _lost(fault: Fault, state: TargetState) -> dict[Place, Says]:
     if fault is Fault.EXPORT_FAILING:
         text = "loses some of the traces" if some else "does not deliver"
         return {Place.TRUEFOUNDRY: _HAS_IT, Place.EXPORT: (_BROKEN, text), Place.TRACELOOP: _SHOWS_SPAN}
-    truefoundry = _HAS_IT if _in_own_store(missing) else CANNOT_TELL
+    truefoundry = _HAS_IT if in_own_store(missing) else CANNOT_TELL
     return {Place.TRUEFOUNDRY: truefoundry, Place.EXPORT: CANNOT_TELL, Place.TRACELOOP: traceloop}
 
 
@@ -156,7 +156,7 @@ def _delayed(state: TargetState) -> dict[Place, Says]:
     active = state.confirmed.get(Fault.TRACE_LATE)
     since = active.since if active is not None else 0.0
     late = [one for one in state.canaries if one.late and one.sent_at >= since]
-    has, shows = _in_own_store(late), _test_span_shown(late, state)
+    has, shows = in_own_store(late), test_span_shown(late, state)
     return {
         Place.TRUEFOUNDRY: _HAS_IT if has else CANNOT_TELL,
         Place.EXPORT: (_BROKEN, "delivers late") if has and shows else CANNOT_TELL,
@@ -170,16 +170,16 @@ def _in_part(state: TargetState) -> dict[Place, Says]:
     return {
         Place.TRUEFOUNDRY: CANNOT_TELL,
         Place.EXPORT: (_UNKNOWN, "may drop parts of the traces"),
-        Place.TRACELOOP: _SHOWS_SPAN if _test_span_shown(partial, state) else CANNOT_TELL,
+        Place.TRACELOOP: _SHOWS_SPAN if test_span_shown(partial, state) else CANNOT_TELL,
     }
 
 
-def _in_own_store(canaries: list[Canary]) -> bool:
+def in_own_store(canaries: list[Canary]) -> bool:
     """Whether TrueFoundry's own store has one of the newest two that it was asked for. Not to have it may prove nothing."""
     return any([one.origin for one in canaries if one.origin is not None][-2:])
 
 
-def _test_span_shown(bad: list[Canary], state: TargetState) -> bool:
+def test_span_shown(bad: list[Canary], state: TargetState) -> bool:
     """Whether the backend shows the newest test span that is decided, sent after the first of the traces that went wrong."""
     accused = [one.sent_at for one in bad if not one.excused]
     if not accused:

@@ -95,6 +95,12 @@ def loses_spans(pipeline_counters: PipelineCounters) -> bool:
     )
 
 
+def drops_untraced_spans(pipeline_counters: PipelineCounters) -> bool:
+    """Whether the gateway has recently dropped spans because tracing is switched off for their requests."""
+    dropped = _increase([reading.dropped for reading in _comparable(pipeline_counters.readings)])
+    return not pipeline_counters.problem and _SWITCHED_OFF in dropped
+
+
 def _comparable(readings: tuple[SpanCounters, ...]) -> tuple[SpanCounters, ...]:
     """The readings of the process that was read last, as far back as is of interest; one that has begun since began at nothing."""
     if len(readings) < 2:  # noqa: PLR2004 - a comparison needs two
@@ -119,7 +125,7 @@ def _of_the_gateway(readings: tuple[SpanCounters, ...]) -> Iterator[str]:
             f"({_by_reason(failed)})"
         )
     elif exported:
-        yield f"{count_text(exported, 'span')} reached TrueFoundry's collector {when} and none failed, so that hop works"
+        yield f"{count_text(exported, 'span')} reached TrueFoundry's collector {when} and none failed, so the gateway can send to it"
     if dropped:
         off = "; tracing is off for them" if _SWITCHED_OFF in dropped else ""
         were = count_text(dropped.total(), "span was", "spans were")

@@ -10,12 +10,13 @@ from dataclasses import dataclass, replace
 
 from monitor.core.backend import BackendTraits
 from monitor.core.canary import Canary
-from monitor.core.drift import Comparison, compare
+from monitor.core.drift import EXCLUDE, Comparison, compare
 from monitor.core.faults import FAULTS, LOST, ORDER, WHERE
 from monitor.core.hints import hints, next_step
 from monitor.core.key import key_is_refused, traces_arrive_since
 from monitor.core.model import CheckName, Fault, Instant, Severity, Verdict
 from monitor.core.outcomes import arrived, found_by_our_key, misrouted_to
+from monitor.core.path import in_own_store, test_span_shown
 from monitor.core.state import Active, Policy, TargetState
 from monitor.core.suspicions import LEAKS
 from monitor.core.text import capitalised, changed_text, code, length_text, sentence
@@ -113,6 +114,8 @@ def refine(active: Active, state: TargetState, policy: Policy, now: Instant) -> 
     match suspicion.fault:
         case Fault.EXPORTER_DISABLED | Fault.CONFIG_DRIFT:
             return _configuration(as_it_stands, state, policy, now)
+        case Fault.CONTENT_LEAKED:
+            return _leak(as_it_stands, state)
         case Fault.WRONG_ENVIRONMENT:
             return _wrong_environment(as_it_stands, state, policy, now)
         case Fault.TRACE_LATE:
@@ -240,6 +243,22 @@ def _by_which_way(state: TargetState) -> tuple[str, ...]:
     return _WAYS[configured[-1]] if configured else ()
 
 
+# --- content that leaks ----------------------------------------------------------------------------------------------
+
+
+def _leak(found: Confirmed, state: TargetState) -> Confirmed:
+    """Where content is to be excluded and the exporter is set to do so, to set it again is no help."""
+    config = state.config.seen.config if state.config is not None else None
+    if found.active.suspicion.step or config is None or config.off or config.fields.get(EXCLUDE) is not True:
+        return found
+    return replace(found, advice=_EXCLUDED_ALREADY)
+
+
+_EXCLUDED_ALREADY = (
+    "`exclude_request_data` is already true and does not cover these attributes: keep content out by a logging rule, or switch the "
+    "traces exporter off until TrueFoundry's support answers. Then delete the traces that hold content in {backend}."
+)
+
 # --- another environment ---------------------------------------------------------------------------------------------
 
 
@@ -288,17 +307,24 @@ def _lateness(found: Confirmed, state: TargetState, policy: Policy) -> Confirmed
     late = [one for one in state.canaries if one.late and not one.excused and one.sent_at >= found.active.since]
     if not late or any(arrived(one) or one.seen_at is not None for one in late):
         return found
-    which = "the last one has" if len(late) == 1 else f"the last {len(late)} have"
+    which = "the last trace has" if len(late) == 1 else f"the last {len(late)} traces have"
     said = f"{which} not arrived within {length_text(policy.arrival.late_after)}"
     impact = (
         "Traces have been overdue since {since}, and count as lost after "
         f"{length_text(policy.arrival.missing_after)}. Requests are not affected."
     )
-    because = (said, *found.because[1:])
+    store = (_STORED,) if in_own_store(late) else ()
+    span = (_SPAN_SHOWN,) if test_span_shown(late, state) else ()
+    because = (said, *store, *span, *found.because[1:])
     return replace(found, title="Traces are overdue", detail=said, impact=impact, because=because, advice=_WHEN_OVERDUE)
 
 
-_WHEN_OVERDUE = "Check {status} and the exporter's configuration."
+_STORED = "TrueFoundry's own store has them, so the gateway created them"
+_SPAN_SHOWN = "{backend} shows a test span that was sent later, so it accepts traces"
+_WHEN_OVERDUE = (
+    "Wait: if they count as lost, the hop that lost them is named. Meanwhile check {status}, and on a self-hosted gateway the queue "
+    "of its collector."
+)
 
 # --- the monitor cannot check ----------------------------------------------------------------------------------------
 

@@ -211,7 +211,8 @@ def cannot_look(result: CheckResult) -> Suspicion:
         fault=Fault.BLIND,
         title=f"The monitor cannot {result.attempted}" if result.attempted else no_network,
         summary=result.summary.removeprefix(f"cannot {result.attempted}: "),
-        facts=("only a person can fix this, so there are no reminders",) if result.permanent else (),
-        step=result.step or (_PERMANENT if result.permanent else _STEPS_WHEN_BLIND.get(result.unknown_reason, "")),
+        step=f"{result.step or _PERMANENT} There are no reminders."
+        if result.permanent
+        else result.step or _STEPS_WHEN_BLIND.get(result.unknown_reason, ""),
         permanent=result.permanent,
     )

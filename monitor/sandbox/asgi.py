@@ -220,7 +220,7 @@ async def _end_connection(scope: Scope, receive: Receive, way: str, *, kind: str
     end: Callable[[], object] | None = scope.get("state", {}).get(way)
     if end is None:
         host = dict(scope["headers"]).get(b"host", b"").decode("latin-1")
-        raise Unreachable(f"{host}: {_BROKEN_CONNECTION[kind]}", kind=kind)
+        raise Unreachable(f"{_BROKEN_CONNECTION[kind]} ({host})", kind=kind)  # worded as `monitor.http.wire` words it
     end()
     await _until_gone(receive)
 

@@ -169,21 +169,36 @@ def test_where_no_service_answers_the_network_is_the_title() -> None:
 # --- traces ----------------------------------------------------------------------------------------------------------
 
 
-def late(*canaries: Canary) -> Diagnosis:
+def late(*canaries: Canary, **more: object) -> Diagnosis:
     """They are late since the start."""
-    return diagnosed(holding(a_charge(F.TRACE_LATE), check=ARRIVAL, canaries=canaries))
+    return diagnosed(holding(a_charge(F.TRACE_LATE), check=ARRIVAL, canaries=canaries, **more))
 
 
 def test_what_has_not_come_at_all_is_overdue() -> None:
     """And counts as lost after a while."""
     found = late(a_canary(1, late=True), a_canary(2, late=True))
-    assert found.summary == "Traces are overdue. The last 2 have not arrived within 3 min."
-    assert found.because[0] == "The last 2 have not arrived within 3 min"
+    assert found.summary == "Traces are overdue. The last 2 traces have not arrived within 3 min."
+    assert found.because[0] == "The last 2 traces have not arrived within 3 min"
     assert found.impact == (
         "Traces have been overdue since {since}, and count as lost after 5 min. Requests are not affected."
     )
-    assert found.advice == "Check https://status.traceloop.com and the exporter's configuration."
-    assert late(a_canary(1, late=True)).detail == "The last one has not arrived within 3 min."
+    assert found.advice == (
+        "Wait: if they count as lost, the hop that lost them is named. Meanwhile check https://status.traceloop.com, and on a "
+        "self-hosted gateway the queue of its collector."
+    )
+    assert found.because == ("The last 2 traces have not arrived within 3 min",)
+    assert late(a_canary(1, late=True)).detail == "The last trace has not arrived within 3 min."
+
+
+def test_what_is_overdue_says_which_hops_are_known_to_work() -> None:
+    """As the path shows them: a hop is not marked broken without a word."""
+    span = ControlSpan(trace_id=trace_id(9), sent_at=START + 200, accepted=True, shown_at=START + 205, judged=True)
+    found = late(a_canary(1, late=True, origin=True), controls=(span,))
+    assert found.because[1:] == (
+        "TrueFoundry's own store has them, so the gateway created them",
+        "Traceloop shows a test span that was sent later, so it accepts traces",
+    )
+    assert [hop.state.value for hop in found.hops] == ["unknown", "ok", "broken", "ok"]
 
 
 @pytest.mark.parametrize(

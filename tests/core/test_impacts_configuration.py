@@ -201,7 +201,7 @@ def test_a_refused_key_that_the_exporter_carries_too_loses_every_trace() -> None
     """Known from the configuration."""
     found = Story().config().cannot_see(None, key_refused=True).diagnosis
     assert (found.title, found.impact) == ("Traceloop rejects the exporter's key", LOST)
-    assert found.detail == "Traceloop's read API answers HTTP 401."
+    assert found.detail == "Traceloop's read API answers HTTP 401 to the monitor's key."
     assert "The exporter carries the same key" in found.because
 
 

@@ -63,7 +63,7 @@ def test_a_401_is_conclusive_only_if_the_gateway_is_known_to_carry_the_same_key(
     assert (REJECTED in story.confirmed) == conclusive
     suspicion = judge_refused_key(story.state, story.policy, "the read API")
     assert suspicion is not None
-    assert suspicion.summary == "the read API answers HTTP 401"
+    assert suspicion.summary == "the read API answers HTTP 401 to the monitor's key"
     assert (suspicion.facts[0] == "the exporter carries the same key") == conclusive
     assert ("the monitor's copy may be the outdated one" in suspicion.facts[0]) == (not conclusive)
     assert REJECTED in refused(story).confirmed
@@ -187,7 +187,7 @@ def test_the_otlp_endpoint_refuses_the_key() -> None:
     known = Story().config()
     known.control(blind(UnknownReason.REFUSED), key_refused=True)
     assert known.confirmed == {REJECTED}
-    assert known.diagnosis.because[0] == "Traceloop's OTLP endpoint answers HTTP 401"
+    assert known.diagnosis.because[0] == "Traceloop's OTLP endpoint answers HTTP 401 to the monitor's key"
     unknown = Story()
     for confirmed in (set(), {REJECTED}):
         unknown.control(blind(UnknownReason.REFUSED), key_refused=True)

@@ -9,6 +9,7 @@ import pytest
 
 import monitor.core
 from monitor.core.canary import ControlSpan, Outcome
+from monitor.core.config_memory import ConfigMemory, ConfigSeen
 from monitor.core.diagnosis import diagnose
 from monitor.core.drift import ENDPOINT, EXCLUDE, HEADERS, METRICS, TYPE, Filter, SameSecret, compare
 from monitor.core.faults import LOSSES
@@ -223,6 +224,24 @@ def test_a_loss_has_the_step_of_its_place(answers: tuple[bool | None, bool | Non
     assert advised(state) == (in_words(found.step) or ROWS[found.fault].advice)
 
 
+# --- content that leaks ----------------------------------------------------------------------------------------------
+
+
+def test_content_that_leaks_although_it_is_excluded_is_not_mended_by_excluding_it() -> None:
+    """What is set already is no next step; where it is not set, or the evidence has a step of its own, nothing changes."""
+    leak = a_charge(F.CONTENT_LEAKED)
+
+    def step(*, value: bool | None, suspicion: Suspicion = leak) -> str:
+        config = manifest({EXCLUDE: value}) if value is not None else None
+        memory = ConfigMemory(seen=ConfigSeen(config=config)) if config is not None else None
+        return advised(holding(suspicion, config=memory))
+
+    assert step(value=True).startswith("`exclude_request_data` is already true and does not cover these attributes")
+    for other in (step(value=False), step(value=None)):
+        assert other.startswith("Set `exclude_request_data: true` on the traces exporter")
+    assert step(value=True, suspicion=replace(leak, step="Revoke it.")) == "Revoke it."
+
+
 # --- the monitor -----------------------------------------------------------------------------------------------------
 
 WORDS = {
@@ -246,7 +265,7 @@ def test_a_blind_monitor_says_what_keeps_it_from_checking(reason: UnknownReason)
 def test_what_only_a_person_can_fix_is_a_permission() -> None:
     """Whatever the reason is called."""
     story = Story(policy=policy(blind_after=0.0)).is_blind(CONFIG, UnknownReason.REFUSED, permanent=True)
-    assert story.diagnosis.advice == "Grant the monitor's token the permission that it lacks."
+    assert story.diagnosis.advice == "Grant the monitor's token the permission that it lacks. There are no reminders."
 
 
 def test_a_check_that_knows_why_it_is_unknown_says_what_to_do() -> None:

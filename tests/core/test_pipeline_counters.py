@@ -49,7 +49,7 @@ def test_one_reading_says_nothing() -> None:
 def test_spans_that_got_through_speak_for_the_hop() -> None:
     """If none failed."""
     assert said(reading(exported=100), reading(5, exported=140)) == [
-        "40 spans reached TrueFoundry's collector since 2027-01-15 08:00 UTC and none failed, so that hop works"
+        "40 spans reached TrueFoundry's collector since 2027-01-15 08:00 UTC and none failed, so the gateway can send to it"
     ]
 
 
@@ -198,6 +198,15 @@ def test_a_hop_that_loses_spans_is_where_to_look() -> None:
     )
     assert not loses_spans(notified(reading(), reading(5, exported=3)).state.pipeline_counters)
     assert not loses_spans(PipelineCounters())
+
+
+def test_spans_that_are_not_traced_lead_to_the_logging_mode_and_rules() -> None:
+    """Where no rule is known that says so; spans that were lost on the way are looked at first."""
+    story = notified(reading(), reading(5, exported=3, dropped={"should_trace_false": 2}))
+    assert "(`should_trace_false`)" in next_step(F.TRACE_NOT_CREATED, story.state, POLICY, story.now)
+    assert next_step(F.EXPORT_FAILING, story.state, POLICY, story.now) == ""
+    other = notified(reading(), reading(5, exported=3, dropped={"missing_created_by_subject_root": 2}))
+    assert next_step(F.TRACE_NOT_CREATED, other.state, POLICY, other.now) == ""
 
 
 # --- a Collector's counters ------------------------------------------------------------------------------------------

@@ -273,7 +273,7 @@ def test_a_permanent_reason_says_that_only_a_person_can_fix_it() -> None:
     story = Story(policy(blind_after=0.0)).is_blind(CONFIG, permanent=True)
     suspicion = story.state.confirmed[F.BLIND].suspicion
     assert suspicion.permanent
-    assert suspicion.facts == ("only a person can fix this, so there are no reminders",)
+    assert suspicion.step.endswith(" There are no reminders.")
     assert story.diagnosis.permanent
     assert not Story(policy(blind_after=0.0)).is_blind(CONFIG).diagnosis.permanent
 

@@ -344,7 +344,7 @@ def test_an_empty_series_says_nothing() -> None:
     assert (target.confirmed, target.state.incidents, target.events) == (set(), (), [])
 
 
-@pytest.mark.parametrize(("fail_after", "which"), [(1, "the last one has"), (2, "the last 2 have")])
+@pytest.mark.parametrize(("fail_after", "which"), [(1, "the last trace has"), (2, "the last 2 traces have")])
 def test_what_has_not_arrived_at_all_is_overdue_and_not_late(fail_after: int, which: str) -> None:
     """Whether it is lost is not known yet; nothing has arrived, so nothing arrives late."""
     story = Story(policy(fail_after=fail_after)).proven()

@@ -136,7 +136,10 @@ def test_a_resolve_names_everything_that_was_wrong_since_it_was_opened_last() ->
     ]
     over = an_incident(a_diagnosis(Fault.PROVIDER_FAILING), timeline=tuple(timeline), closed_at=START + 400)
     notice = a_notice(Reason.RESOLVED, over, at=START + 400, notified=notified_of(over))
-    names = "First config_drift (warning), then trace_missing (warning), then export_failing (critical), then provider_failing (warning)."
+    names = (
+        "First config_drift (warning), then trace_missing (warning), then export_failing (critical), "
+        "then provider_failing (warning)."
+    )
     assert wording.states(notice, PLAIN) == [names]
     came_back = replace(over, reopened=(START + 120,))
     names = "First export_failing (critical), then provider_failing (warning)."

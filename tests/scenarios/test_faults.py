@@ -211,7 +211,7 @@ TABLE = (
         component=Component.MONITOR,
         notified=12 * MINUTE,
         resolved=75,
-        says="Only a person can fix this, so there are no reminders",
+        says="There are no reminders",
     ),
 )
 

@@ -51,7 +51,7 @@ async def test_a_hop_that_works_is_said_to_work() -> None:
     async with house() as home:
         await home.settle_in()
         await home.break_("export_failing")
-        assert "none failed, so that hop works" in await named(home, F.EXPORT_FAILING)
+        assert "none failed, so the gateway can send to it" in await named(home, F.EXPORT_FAILING)
 
 
 @pytest.mark.parametrize("breaks", [("gateway_metrics_failing",), pytest.param((), marks=pytest.mark.thorough)])
