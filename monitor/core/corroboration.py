@@ -43,7 +43,7 @@ def corroborations(targets: Targets) -> Mapping[str, Corroboration]:
         return {}  # nearly always, and asked whenever anything changes
     behind: dict[tuple[str, str], list[TargetState]] = {}
     for state, policy in targets:
-        if policy.backend_url:
+        if policy.backend_url and state.removed_at is None:
             behind.setdefault((policy.backend.name, normal_url(policy.backend_url)), []).append(state)
     found: dict[str, Corroboration] = {}
     for (name, _), sharing in behind.items():

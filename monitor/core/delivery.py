@@ -71,14 +71,17 @@ def skipped(
             yield Skipped(incident, record(notice, receipt), silenced)
 
 
-def becomes_due(targets: Targets, notifier: str) -> Iterator[tuple[Incident, Instant]]:
-    """What becomes due by the mere passing of time, and when."""
+def becomes_due(
+    targets: Targets, notifier: str, silences: tuple[Silence, ...], now: Instant
+) -> Iterator[tuple[Incident, Instant]]:
+    """What becomes due by the mere passing of time, and when: under a silence nothing before its end."""
     for state, policy in targets:
         for incident in state.incidents:
             notified = incident.notified.get(notifier)
             at = wakes_at(incident, notified, policy) if notified is not None else None
             if at is not None:
-                yield incident, at
+                muted = muted_until(incident, notified, silences, now)
+                yield incident, at if muted is None else max(at, muted)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from monitor.core.canary import Outcome
 from monitor.core.collector import through_collector
-from monitor.core.faults import FAULTS, LOSSES, LOST, NOT_EXPORTED_FROM, ORDER
+from monitor.core.faults import CAUSES, CONFIGURED, FAULTS, LOSSES, LOST, NOT_EXPORTED_FROM, ORDER
 from monitor.core.incident import Diagnosis
 from monitor.core.model import CheckName, Fault, Instant, UnknownReason
 from monitor.core.outcomes import TRACE_FAULTS
@@ -16,7 +16,7 @@ from monitor.core.path import hops
 from monitor.core.recovery import shielded, waiting_text
 from monitor.core.refine import Confirmed, confirmed_faults
 from monitor.core.state import Policy, TargetState
-from monitor.core.text import capitalised
+from monitor.core.text import capitalised, sentence
 
 
 def diagnose(state: TargetState, policy: Policy, now: Instant) -> Diagnosis | None:
@@ -35,11 +35,34 @@ def _name(state: TargetState, policy: Policy, now: Instant) -> Diagnosis | None:
     waiting = waiting_text(state, policy)
     if unexplained:
         return _diagnose(found, unexplained, waiting, state, policy)
-    if waiting is not None and state.incident is not None:  # the incident keeps its name
-        before = state.incident.diagnosis
+    if waiting is not None and state.incident is not None and state.recovery is not None:
+        before = _named_after_cause(state.incident.diagnosis, state.recovery.fault, state, policy)
         because = tuple(line for line in before.because if line != waiting)
         return replace(before, because=because, waiting=waiting, also=(), explained=())
     return None
+
+
+def _named_after_cause(before: Diagnosis, cause: Fault, state: TargetState, policy: Policy) -> Diagnosis:
+    """An incident that waits for traces is called what was fixed, or a consequence of it, whatever else was wrong meanwhile.
+
+    Example: the endpoint is wrong and the gateway is down, so the incident is called `gateway_unreachable`. The endpoint is fixed,
+    then the gateway: what traces are awaited for is `config_drift`.
+    """
+    row = FAULTS[cause]
+    if before.fault is cause or before.fault in row.explains | CAUSES:
+        return before
+    row = row.named(policy.backend.name_in)
+    return replace(
+        before,
+        fault=cause,
+        component=policy.backend.acting(row.component),
+        title=row.title,
+        summary=sentence(row.title),
+        impact=NOT_EXPORTED_FROM if cause in CONFIGURED else row.impact,
+        because=(),
+        trace_ids=(),
+        since=max((one.began_at for one in state.outages if one.fault is cause), default=before.since),
+    )
 
 
 def _diagnose(

@@ -106,7 +106,7 @@ def _take(  # noqa: C901, PLR0912 - one line per kind of input
         case inputs.Removed():
             return _remove(state, given.at)
         case inputs.MemoryLost():
-            return _lose_memory(state, given)
+            return _lose_memory(state, given, policy)
         case inputs.Ticked():
             present = bring_to_present(state, now) if given.set_back else state
             return replace(present, canaries=streaks.trim(present.canaries, now))
@@ -205,7 +205,7 @@ def _send_control(state: TargetState, given: inputs.ControlSent, policy: Policy,
     after = replace(state, controls=controls, certificates=_certify(state, given.certificate))
     if given.key_refused:
         after = replace(after, key_refused_at=given.refused_at or now)
-    elif control.accepted:
+    elif control.accepted and not policy.test_span_by_collector:  # a Collector does not ask for the key
         after = replace(after, key_accepted_at=now)
     if given.result is None:
         return after
@@ -218,8 +218,12 @@ def _send_control(state: TargetState, given: inputs.ControlSent, policy: Policy,
 def _look_for_control(state: TargetState, given: inputs.ControlLooked, policy: Policy, now: Instant) -> TargetState:
     """A read succeeded: shown is a pass, not shown at the deadline by the documented read is a failure."""
     control = next((known for known in state.controls if known.trace_id == given.trace_id), None)
-    if control is None or control.judged:
+    if control is None or control.judged or not policy.enabled(CheckName.CONTROL):
         return state
+    stale_after = policy.cadences[CheckName.CONTROL].stale_after
+    if not given.shown and given.at - control.sent_at > policy.arrival.missing_after + stale_after:
+        # Nobody looked in time, and the backend may have dropped it since (Traceloop's free plan keeps 24 h): it proves nothing.
+        return replace(state, controls=tuple(known for known in state.controls if known is not control))
     looked = arrival.judge_control(
         control, shown=given.shown, route=given.route, at=given.at, missing_after=policy.arrival.missing_after
     )
@@ -282,11 +286,14 @@ def _remove(state: TargetState, at: Instant) -> TargetState:
     return replace(removed, incidents=remember_incident(state.incidents, closed))
 
 
-def _lose_memory(state: TargetState, given: inputs.MemoryLost) -> TargetState:
+def _lose_memory(state: TargetState, given: inputs.MemoryLost, policy: Policy) -> TargetState:
     """One notification: a warning that is already resolved, because there is nothing to wait for."""
+    severity = min(policy.severity_of(Fault.CHECK_FAILED), Severity.WARNING)
+    if severity is Severity.NONE:
+        return state
     diagnosis = Diagnosis(
         fault=Fault.CHECK_FAILED,
-        severity=Severity.WARNING,
+        severity=severity,
         component=Component.MONITOR,
         title="The monitor lost part of its state",
         summary=f"The monitor lost part of its state. {sentence(given.what)}",

@@ -16,7 +16,7 @@ from monitor.core.model import Fault, Instant, Seconds
 from monitor.core.outcomes import lost, newest_arrived
 from monitor.core.pipeline_counters import CountedBy, PipelineCounters, drops_untraced_spans, loses_spans, say_counters
 from monitor.core.state import Policy, TargetState
-from monitor.core.text import changed_text, code
+from monitor.core.text import changed_text, code, count_text
 
 BELIEVED_FOR: Seconds = 3 * 3600.0
 """How long a look at the policies or counters is believed when it cannot be repeated; they are read every hour."""
@@ -70,7 +70,8 @@ def caveats(state: TargetState, policy: Policy, now: Instant) -> tuple[str, ...]
     """What a healthy canary does not prove; none where nothing is known."""
     found = (*_unjudged(state), *dict.fromkeys(_unproven(state, policy, now)))
     more = len(found) - _MOST_CAVEATS
-    return found if more <= 0 else (*found[:_MOST_CAVEATS], f"{more} more rules treat some traffic differently")
+    treat = count_text(more, "more rule treats", "more rules treat")
+    return found if more <= 0 else (*found[:_MOST_CAVEATS], f"{treat} some traffic differently")
 
 
 # --- what is known ---------------------------------------------------------------------------------------------------

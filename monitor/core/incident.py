@@ -114,6 +114,14 @@ NO_LONGER_CHECKED = "no longer checked"
 """Begins what ended an incident whose check was switched off: nobody knows whether it still lasts."""
 
 
+NO_LONGER_NOTIFIED = "no longer notified"
+"""Begins what ended an incident whose severity the operator has set to none: it still lasts, and nobody is to hear of it."""
+
+
+LEFT = "left"
+"""Ends what a timeline says of a name that was there before, beside the one that was fixed."""
+
+
 def no_longer_checked(checks: Collection[CheckName]) -> str:
     """Example: no longer checked: checks.volume is off."""
     names = " and ".join(f"checks.{check}" for check in CheckName if check in checks)
@@ -247,7 +255,12 @@ class Incident:
     def unseen(self) -> str:
         """Why nobody knows whether it still lasts, though it is closed; "" for one that is open or has been seen to end."""
         return next(
-            (why for why in (NO_LONGER_MONITORED, NO_LONGER_CHECKED) if self.closed_because.startswith(why)), ""
+            (
+                why
+                for why in (NO_LONGER_MONITORED, NO_LONGER_CHECKED, NO_LONGER_NOTIFIED)
+                if self.closed_because.startswith(why)
+            ),
+            "",
         )
 
     @property

@@ -108,11 +108,11 @@ def _of_window(incident: Incident, canaries: tuple[Canary, ...], ended: Instant)
     return count_losses(mine, incident.window_began_at, ended)
 
 
-def transient_loss_incident(state: TargetState, lost: tuple[Canary, ...], now: Instant) -> Incident:
-    """The incident that says both at once; its severity keeps it from calling anybody."""
+def transient_loss_incident(state: TargetState, lost: tuple[Canary, ...], severity: Severity, now: Instant) -> Incident:
+    """The incident that says both at once."""
     diagnosis = Diagnosis(
         fault=Fault.TRACE_MISSING,
-        severity=Severity.WARNING,
+        severity=severity,
         component=Component.EXPORT,
         title="Traces were lost for a short time",
         summary=f"Traces were lost for a short time. {count_text(len(lost), 'trace')} in a row did not arrive, later ones did.",

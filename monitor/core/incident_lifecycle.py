@@ -18,6 +18,8 @@ from types import MappingProxyType
 
 from monitor.core.diagnosis import diagnose
 from monitor.core.incident import (
+    LEFT,
+    NO_LONGER_NOTIFIED,
     Diagnosis,
     Incident,
     TimelineEntry,
@@ -27,10 +29,12 @@ from monitor.core.incident import (
 )
 from monitor.core.incident_canaries import count_losses, transient_loss_incident
 from monitor.core.model import CheckName, Fault, Instant, Severity
+from monitor.core.notify import acknowledged
 from monitor.core.recovery import fixed_text, follow_causes
-from monitor.core.refine import confirmed_faults
+from monitor.core.refine import confirmed_faults, named
 from monitor.core.state import Policy, TargetState
 from monitor.core.streaks import transient_loss
+from monitor.core.text import code
 
 
 class Phase(StrEnum):
@@ -104,7 +108,7 @@ def update_incident(
         state = replace(state, incidents=remember_incident(state.incidents, incident))
     if state.incident is None:
         state = replace(state, recovery=None)
-    return _record_transient_loss(state, now)
+    return _record_transient_loss(state, policy, now)
 
 
 def _advance(
@@ -119,7 +123,7 @@ def _advance(
     phase = phase_of(incident)
     after = TRANSITIONS[phase][trigger]
     if after is Phase.RESOLVED and incident is not None:
-        return _resolved(state, incident, now, unchecked)
+        return _resolved(state, incident, policy, now, unchecked)
     if diagnosis is None:
         return None
     if incident is None:
@@ -189,12 +193,18 @@ def _continued(incident: Incident, diagnosis: Diagnosis, now: Instant, unchecked
     if diagnosis.fault is not before.fault:
         # Otherwise it would be said to be fixed.
         gone = unchecked and before.fault not in (*diagnosis.also, *diagnosis.explained)
-        text = no_longer_checked(unchecked) if gone else f"{before.fault} became {diagnosis.fault}"
+        known = diagnosis.fault in (*before.also, *before.explained)
+        became = (
+            f"{before.fault} fixed, {diagnosis.fault} {LEFT}" if known else f"{before.fault} became {diagnosis.fault}"
+        )
+        text = no_longer_checked(unchecked) if gone else became
     elif diagnosis.waiting and diagnosis.waiting != before.waiting:
         text = diagnosis.waiting
     elif diagnosis.severity is not before.severity:
         text = f"now {diagnosis.severity.word}"
     critical = diagnosis.severity is Severity.CRITICAL
+    if incident.acked_as is not None and not acknowledged(replace(incident, diagnosis=diagnosis)):
+        incident = replace(incident, acked_as=None, acked_by=None, acked_at=None)  # it ended, and does not come back
     return replace(
         incident,
         diagnosis=diagnosis,
@@ -205,12 +215,20 @@ def _continued(incident: Incident, diagnosis: Diagnosis, now: Instant, unchecked
     )
 
 
-def _resolved(state: TargetState, incident: Incident, now: Instant, unchecked: frozenset[CheckName]) -> Incident:
-    fixed = fixed_text(state.recovery) if state.recovery else ""
+def _resolved(
+    state: TargetState, incident: Incident, policy: Policy, now: Instant, unchecked: frozenset[CheckName]
+) -> Incident:
+    because = fixed_text(state.recovery) if state.recovery else ""
+    if unchecked:
+        because = no_longer_checked(unchecked)
+    elif policy.severity_of(incident.diagnosis.fault) is Severity.NONE and incident.diagnosis.fault in named(
+        state, policy, now
+    ):
+        because = f"{NO_LONGER_NOTIFIED}: the severity of {code(incident.diagnosis.fault)} is set to none"
     return replace(
         incident,
         closed_at=now,
-        closed_because=no_longer_checked(unchecked) if unchecked else fixed,
+        closed_because=because,
         losses=count_losses(state.canaries, incident.window_began_at, now),
         diagnosis=replace(incident.diagnosis, waiting=None),
         timeline=_timeline(incident, incident.diagnosis, now, "resolved"),
@@ -222,12 +240,17 @@ def _timeline(incident: Incident, diagnosis: Diagnosis, now: Instant, text: str)
     return (*incident.timeline, entry)[-_LONGEST_TIMELINE:]
 
 
-def _record_transient_loss(state: TargetState, now: Instant) -> TargetState:
+def _record_transient_loss(state: TargetState, policy: Policy, now: Instant) -> TargetState:
     """Two losses in a row before later arrivals are one incident that is over at once, unless one is about losses already."""
     lost = transient_loss(state.canaries)
     if not lost or Fault.TRACE_MISSING in state.confirmed:
         return state
     ids = {canary.id for canary in lost}
     marked = tuple(replace(canary, transient_loss=True) if canary.id in ids else canary for canary in state.canaries)
-    incidents = remember_incident(state.incidents, transient_loss_incident(state, lost, now))
-    return replace(state, canaries=marked, incidents=incidents)
+    state = replace(state, canaries=marked)
+    # A warning calls nobody: it is over.
+    severity = min(policy.severity_of(Fault.TRACE_MISSING), Severity.WARNING)
+    if severity is Severity.NONE:
+        return state
+    incidents = remember_incident(state.incidents, transient_loss_incident(state, lost, severity, now))
+    return replace(state, incidents=incidents)

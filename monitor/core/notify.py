@@ -7,6 +7,7 @@ delivered when it answers again, as it is then.
 from collections.abc import Collection
 from dataclasses import replace
 
+from monitor.core.faults import LOSSES
 from monitor.core.incident import Corroboration, Diagnosis, Incident, Notice, Notified, PossiblyDelivered, Reason
 from monitor.core.model import CheckName, Instant, Seconds, Severity
 from monitor.core.silence import Silence, silenced_throughout, silenced_until
@@ -114,11 +115,15 @@ def _has_changed(diagnosis: Diagnosis, notified: Notified) -> bool:
 
 
 def acknowledged(incident: Incident) -> bool:
-    """Whether somebody has it, as it is now: an acknowledgement ends when name or severity get worse."""
+    """Whether somebody has it, as it is now: an acknowledgement ends when name or severity get worse.
+
+    A loss whose hop is found out is the same loss.
+    """
     if incident.acked_as is None:
         return False
     fault, severity = incident.acked_as
-    return incident.diagnosis.fault is fault and incident.diagnosis.severity <= severity
+    same = incident.diagnosis.fault is fault or {incident.diagnosis.fault, fault} <= LOSSES
+    return same and incident.diagnosis.severity <= severity
 
 
 def wakes_at(incident: Incident, notified: Notified, policy: Policy) -> Instant | None:
@@ -169,10 +174,24 @@ def shown(incident: Incident, silenced_until: Instant | None, together: Corrobor
 
 
 def trusted(state: TargetState, policy: Policy) -> bool:
-    """Whether a mention may be made: each enabled check has passed once, or could never look; at least one has passed."""
-    check_states = [state.check_state(check) for check in CheckName if policy.enabled(check)]
-    settled = (one.ever_passed or (one.last is not None and one.seen_at is None) for one in check_states)
-    return any(one.ever_passed for one in check_states) and all(settled)
+    """Whether a mention may be made: each enabled check has passed once, or could never look; at least one has passed.
+
+    A check that fails by nothing but what the operator has muted has nothing left to prove.
+    """
+    enabled = [check for check in CheckName if policy.enabled(check)]
+    return any(state.check_state(check).ever_passed for check in enabled) and not unsettled(state, policy)
+
+
+def unsettled(state: TargetState, policy: Policy) -> tuple[CheckName, ...]:
+    """The enabled checks that have not passed once: until they do, nobody is mentioned."""
+    found = []
+    for check in CheckName:
+        known = state.check_state(check)
+        muted = known.confirmed and all(policy.severity_of(one) is Severity.NONE for one in known.confirmed)
+        never_saw = known.last is not None and known.seen_at is None
+        if policy.enabled(check) and not (known.ever_passed or never_saw or muted):
+            found.append(check)
+    return tuple(found)
 
 
 def compose(

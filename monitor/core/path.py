@@ -101,7 +101,10 @@ def _says(fault: Fault, state: TargetState, evidence: "_Evidence", *, waits: boo
     if fault in LOSSES:
         return _lost(fault, state)
     if fault is Fault.VOLUME_LOSS:
-        return {Place.EXPORT: (_BROKEN, "delivers the canaries' traces, but not those of all requests")}
+        some = "delivers the canaries' traces, but not those of all requests"
+        return {
+            Place.EXPORT: (_BROKEN, some if evidence.gets_through else "does not deliver the traces of all requests")
+        }
     if fault is Fault.TRACE_INCOMPLETE:
         return _in_part(state)
     if fault is Fault.TRACE_LATE:

@@ -71,7 +71,7 @@ def confirmed_faults(state: TargetState, policy: Policy, now: Instant) -> tuple[
     found = []
     for active in confirmed.values():
         one = refine(active, state, policy, now)
-        severity = min(policy.alerting.severity.get(one.fault, one.severity), policy.max_severity)
+        severity = policy.severity_of(one.fault, one.severity)
         if severity is not Severity.NONE:
             because = dict.fromkeys(map(capitalised, (*one.because, *hinted.get(one.fault, ()))))
             advice = next_step(one.fault, state, policy, now) or one.advice

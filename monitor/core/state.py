@@ -186,6 +186,10 @@ class Policy:
         """What takes the test span: the trace backend, or a Collector before it."""
         return self.backend.behind_collector if self.test_span_by_collector else self.backend
 
+    def severity_of(self, fault: Fault, otherwise: Severity = Severity.CRITICAL) -> Severity:
+        """How severe a fault is: as the operator has it, else as its evidence does; NONE: nobody is notified."""
+        return min(self.alerting.severity.get(fault, otherwise), self.max_severity)
+
     def enabled(self, check: CheckName) -> bool:
         """Whether a check runs at all."""
         return check in self.cadences

@@ -331,12 +331,12 @@ def intermittent(canaries: tuple[Canary, ...], loss_of: tuple[int, int]) -> tupl
     """The losses among the newest counted canaries, if they are too many.
 
     Counted in the order of sending, up to the first whose trace is still awaited: an arrival is known within seconds, a loss
-    only at its deadline, so a window that ran ahead would hold too few losses.
+    only at its deadline, so a window that ran ahead would hold too few losses. What was found after its deadline is not lost.
     """
     losses, window = loss_of
     decided = takewhile(lambda canary: not (canary.pending and canary.accepted), canaries)
     counted = [canary for canary in decided if lost(canary) or (arrived(canary) and not canary.excused)]
-    missing = tuple(canary for canary in counted[-window:] if lost(canary))
+    missing = tuple(canary for canary in counted[-window:] if lost(canary) and canary.recovered_at is None)
     return missing if len(missing) >= losses else ()
 
 

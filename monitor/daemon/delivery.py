@@ -146,7 +146,8 @@ class Worker:
     def _until_next(self) -> Seconds:
         now, monotonic = self._clock.now(), self._clock.monotonic()
         failures = self._retries.failures
-        waits = [at - now for incident, at in becomes_due(self._targets(), self.name) if incident.id not in failures]
+        by_time = becomes_due(self._targets(), self.name, self._shared.silences(), now)
+        waits = [at - now for incident, at in by_time if incident.id not in failures]
         retries = [failure.retry_at - monotonic for failure in failures.values()]
         return max(_AT_LEAST, min([LOOK_ANYWAY, *waits, *retries]))
 

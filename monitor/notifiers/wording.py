@@ -12,7 +12,7 @@ from itertools import dropwhile, takewhile
 from typing import assert_never
 
 from monitor.core.backend import TRACELOOP
-from monitor.core.faults import FAULTS, LOSSES, MONITORS_OWN
+from monitor.core.faults import FAULTS, LATE, LOSSES, MONITORS_OWN
 from monitor.core.incident import NO_LONGER_CHECKED, Diagnosis, HopState, Incident, Notice, Reason
 from monitor.core.model import Fault, Instant, Seconds, Severity
 from monitor.core.notify import acknowledged
@@ -88,9 +88,9 @@ def _again(notice: Notice) -> str:
     if not incident.reopened:
         return ""
     times = len(incident.reopened) + 1
-    ordinal = dict(enumerate(_ORDINALS, start=2)).get(times, f"{times}th")
     until = incident.closed_at if incident.closed_at is not None else notice.at
-    return f" · again, {ordinal} time in {length_text(max(0.0, until - incident.opened_at))}"
+    which = f"{_ORDINALS[times - 2]} time" if times - 2 < len(_ORDINALS) else f"time {times}"
+    return f" · again, {which} in {length_text(max(0.0, until - incident.opened_at))}"
 
 
 def news(notice: Notice, style: Style) -> str:
@@ -150,9 +150,27 @@ def _change(notice: Notice, style: Style) -> str:
         )
     if notified.fault in LOSSES and diagnosis.fault in LOSSES:  # the same loss, and more is known of it
         return f"{before} turned out to be: {now}"
-    if notice.incident.timeline and notice.incident.timeline[-1].text.startswith(NO_LONGER_CHECKED):
-        return f"{before} is {notice.incident.timeline[-1].text}; still: {now}"
-    return f"{before} fixed after {length_text(_known_for(notice.incident, notified.fault, notice.at))}; still: {now}"
+    if {
+        notified.fault,
+        diagnosis.fault,
+    } <= _ANSWERS:  # another answer to the same request: neither is known to be fixed
+        return f"{before} is no longer seen; now: {now}"
+    if (notified.fault, diagnosis.fault) == (Fault.KEY_REJECTED, Fault.CONFIG_DRIFT):  # the gateway has another key
+        return f"{before} turned out to be: {now}"
+    newest = notice.incident.timeline[-1] if notice.incident.timeline else None
+    if newest is not None and newest.text.startswith(NO_LONGER_CHECKED):
+        return f"{before} is {newest.text}; still: {now}"
+    fixed = f"{before} fixed after {length_text(_known_for(notice.incident, notified.fault, notice.at))}"
+    if diagnosis.waiting is not None:
+        return f"{fixed}; waiting for traces: {now}"
+    became = (
+        newest is not None and newest.fault is diagnosis.fault and newest.text.endswith(f"became {diagnosis.fault}")
+    )
+    return f"{fixed}; {'now' if became else 'still'}: {now}"
+
+
+_ANSWERS = frozenset({Fault.GATEWAY_REFUSED, Fault.RATE_LIMITED, Fault.CANARY_REJECTED, Fault.PROVIDER_FAILING})
+"""What the answer to a canary shows."""
 
 
 def _known_for(incident: Incident, fault: Fault, now: Instant) -> Seconds:
@@ -163,11 +181,11 @@ def _known_for(incident: Incident, fault: Fault, now: Instant) -> Seconds:
     """
     opened_at = incident.reopened[-1] if incident.reopened else incident.opened_at
     entries = [entry for entry in incident.timeline if entry.at >= opened_at]
-    same = LOSSES if fault in LOSSES else {fault}
+    same = LOSSES | LATE if fault in LOSSES else {fault}
     newest_first = dropwhile(lambda entry: entry.fault is not fault, reversed(entries))
-    *_, began = (None, *takewhile(lambda entry: entry.fault in same, newest_first))
-    since = began.at if began is not None and began is not entries[0] else incident.window_began_at
-    return max(0.0, now - since)
+    stretch = list(takewhile(lambda entry: entry.fault in same, newest_first))
+    began_with_it = not stretch or stretch[-1] is entries[0]
+    return max(0.0, now - (incident.window_began_at if began_with_it else stretch[-1].at))
 
 
 # --- the body --------------------------------------------------------------------------------------------------------

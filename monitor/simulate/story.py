@@ -146,7 +146,7 @@ class Story:
         """When Slack is to be notified next, as far as that is known now."""
         moments = [self._retries.left_alone_until, *(each.retry_at for each in self._retries.failures.values())]
         moments += [each.ends_at for each in self.silences if each.ends_at is not None]
-        moments += [at for _, at in becomes_due(self._judged(), SLACK)]
+        moments += [at for _, at in becomes_due(self._judged(), SLACK, self.silences, now)]
         return min((at for at in moments if at > now), default=now + LOOK_ANYWAY)
 
     def deliver(self, now: Instant) -> None:

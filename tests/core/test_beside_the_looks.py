@@ -8,11 +8,11 @@ from monitor.core.arrival import narrowing_key, proof_key, store_credential
 from monitor.core.canary import IdSource
 from monitor.core.hints import caveats
 from monitor.core.inputs import ControlLooked, LabelsUnread, MemoryLost, OriginLooked, TraceLooked
-from monitor.core.model import CheckName, Fault
+from monitor.core.model import CheckName, Fault, Severity
 from monitor.core.pace import interval
 from monitor.core.state import Active, CheckState
 from monitor.core.trace import Narrowing, Route, TraceSeen
-from tests.core.build import POLICY, Story, a_charge, spans, trace_id
+from tests.core.build import POLICY, Story, a_charge, policy, spans, trace_id
 from tests.fakes.clock import START
 
 CREDENTIAL = POLICY.credential
@@ -104,6 +104,13 @@ def test_a_lost_memory_is_notified_once_as_a_warning_that_is_over() -> None:
         "The monitor lost part of its state. The state file was damaged.",
     )
     assert story.turns == ["resolved check_failed"]
+
+
+def test_a_lost_memory_is_not_notified_where_the_operator_has_muted_its_fault() -> None:
+    """As everything that bears this name."""
+    story = Story(policy(severity={Fault.CHECK_FAILED: Severity.NONE}))
+    story.feed(MemoryLost(at=story.now, what="the state file was damaged"))
+    assert story.state.incidents == ()
 
 
 def test_where_nobody_judges_arrivals_no_trace_hurries_anything() -> None:

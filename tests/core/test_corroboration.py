@@ -58,6 +58,14 @@ def same_people(_: TargetName) -> str:
 # --- what counts, and what is said
 
 
+def test_a_target_that_was_removed_does_not_count() -> None:
+    """It is remembered for a day, and nobody looks at it any more."""
+    known = targets(an_incident("a"), an_incident("b", after=1), healthy=1)
+    gone = (replace(known[-1][0], removed_at=START), TRACELOOP)
+    assert {str(one) for one in corroborations(known).values()} == {"2 of 3 targets behind this Traceloop are affected"}
+    assert {one.of for one in corroborations([*known[:-1], gone]).values()} == {2}
+
+
 def test_it_is_said_how_many_of_how_many_and_which() -> None:
     """In the order of opening; each of them says the same, and names of a loss may differ."""
     first, second = an_incident("prod"), an_incident("eu", Fault.EXPORT_FAILING, after=2)

@@ -86,8 +86,19 @@ def test_an_incident_that_a_notifier_does_not_know_is_due() -> None:
 def test_what_is_due_by_time_is_known_beforehand() -> None:
     """The reminder of a critical incident; nothing of one that a notifier does not know."""
     known = replace(incident(), notified={"slack": feed(incident(), None)})
-    assert [at > START for _, at in becomes_due(targets(known), "slack")] == [True]
-    assert list(becomes_due(targets(incident()), "slack")) == []
+    ((_, at),) = becomes_due(targets(known), "slack", (), START)
+    assert at > START
+    assert list(becomes_due(targets(incident()), "slack", (), START)) == []
+
+
+def test_under_a_silence_nothing_becomes_due_before_its_end() -> None:
+    """Or whoever waits for it would be woken at once, and again, as long as the silence lasts."""
+    known = replace(incident(), notified={"slack": feed(incident(), None)})
+    ((_, at),) = becomes_due(targets(known), "slack", (), START)
+    silence = Silence(id="s", target="*", ends_at=at + 600)
+    for now in (START, at, at + 300):
+        assert [when for _, when in becomes_due(targets(known), "slack", (silence,), now)] == [at + 600]
+    assert [when for _, when in becomes_due(targets(known), "slack", (silence,), at + 600)] == [at]
 
 
 def test_what_was_long_over_when_a_notifier_is_new_is_skipped() -> None:

@@ -7,6 +7,7 @@ import pytest
 from monitor.core.arrival import proof_key
 from monitor.core.events import CanaryReturned, Checked, FaultChanged
 from monitor.core.inputs import CanaryAnswered, CanaryPlanned, ControlSent, Input, LookFailed, Observation
+from monitor.core.key import key_is_refused
 from monitor.core.model import CheckName, UnknownReason, Verdict, failing, passing
 from monitor.core.state import DAY, Backoff
 from monitor.core.trace import Route
@@ -15,6 +16,8 @@ from tests.core.build import (
     CANARY,
     CONTROL,
     GATEWAY,
+    HOUR,
+    POLICY,
     PROD,
     F,
     Story,
@@ -185,6 +188,30 @@ def test_a_control_span_is_not_shown_only_by_the_documented_read_at_its_deadline
     assert last is not None
     assert (last.result.verdict, last.result.fault) == (Verdict.FAIL, F.INGEST_FAILING)
     assert story.confirmed == set()
+
+
+def test_a_test_span_that_nobody_could_look_for_in_time_proves_nothing() -> None:
+    """The monitor was stopped for a day, and the backend keeps spans no longer: it is forgotten, not held against anybody."""
+    for shown, confirmed in ((False, None), (True, Verdict.PASS)):
+        story = Story().proven()
+        first, second = story.control(), story.wait(60).control()
+        story.wait(26 * HOUR).control_seen(first, shown=shown).control_seen(second, shown=shown)
+        last = story.state.check_state(CONTROL).last
+        assert (last.result.verdict if last is not None else None) is confirmed
+        assert story.confirmed == set()
+        assert len(story.state.controls) == (2 if shown else 0)
+    unchecked = Story(policy(without=(CONTROL,)))
+    control = unchecked.control()
+    unchecked.wait(300).control_seen(control, shown=False)
+    assert not unchecked.state.controls[-1].judged
+
+
+def test_a_test_span_that_a_collector_took_says_nothing_of_the_key() -> None:
+    """It does not ask for one."""
+    for by_collector in (False, True):
+        story = Story(replace(POLICY, test_span_by_collector=by_collector))
+        story.wait(1).key_tried(accepted=False).wait(1).control()
+        assert key_is_refused(story.state) is by_collector
 
 
 @pytest.mark.parametrize("ever", [True, False])

@@ -11,6 +11,7 @@ from monitor.core.incident import REMEMBERED_INCIDENTS, Incident, Notified, Reas
 from monitor.core.incident_lifecycle import TRANSITIONS, Phase, Trigger
 from monitor.core.inputs import Acknowledged, Input, NoticeDelivered, Removed
 from monitor.core.model import CheckName, Fault, Severity
+from monitor.core.notify import acknowledged
 from tests.core.build import (
     CONFIG,
     GATEWAY,
@@ -170,6 +171,44 @@ def test_the_same_fault_soon_after_reopens() -> None:
     assert (incident.reopened, incident.opened_at, incident.critical_since) == ((story.now,), START, story.now)
     assert (incident.acked_by, incident.acked_at, incident.acked_as, incident.losses) == (None, None, None, None)
     assert incident.timeline[-1].text == "opened again"
+
+
+def test_an_acknowledgement_outlasts_that_the_hop_of_a_loss_is_found_out() -> None:
+    """It is the same loss; what ended an acknowledgement has ended it for good."""
+    story = Story().proven()
+    lost = [story.canary(), story.wait(60).canary()]
+    story.wait(300)
+    for canary in lost:
+        story.see(canary)
+    assert story.name is F.TRACE_MISSING
+    story.feed(Acknowledged(at=story.now, incident_id=story.incident.id, by="ana"))
+    story.origin(lost[-1], found=False)
+    assert (story.name, acknowledged(story.incident)) == (F.TRACE_NOT_CREATED, True)
+    story.fails(GATEWAY, DOWN, conclusive=True)
+    assert not acknowledged(story.incident)
+    assert (story.incident.acked_by, story.incident.acked_as) == (None, None)
+
+
+def test_what_is_muted_while_it_lasts_is_not_said_to_be_resolved_by_anything_but_that() -> None:
+    """Nobody has seen it fixed."""
+    story = broken()
+    story.policy = policy(severity={DOWN: Severity.NONE})
+    story.wait(60).tick()
+    (incident,) = story.state.incidents
+    assert story.confirmed == {DOWN}
+    assert incident.closed_because == "no longer notified: the severity of `gateway_unreachable` is set to none"
+    assert incident.unseen == "no longer notified"
+    assert incident.impact(str, str).endswith(f"It counts as resolved: {incident.closed_because}.")
+
+
+def test_a_timeline_says_whether_the_next_name_was_there_before() -> None:
+    """`left` beside one that was fixed; else one became the other."""
+    story = broken()
+    story.fails(CONFIG, F.CONFIG_DRIFT, conclusive=True, severity=Severity.WARNING)
+    fix_it(story)
+    assert story.incident.timeline[-1].text == "gateway_unreachable fixed, config_drift left"
+    story.fails(CONFIG, F.EXPORTER_DISABLED, conclusive=True)
+    assert story.incident.timeline[-1].text == "config_drift became exporter_disabled"
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,9 @@ from typing import Any
 import pytest
 
 from monitor.core.canary import Outcome
-from monitor.core.model import CheckName, Seconds, Severity, UnknownReason, failing
+from monitor.core.faults import LOST
+from monitor.core.incident import HopState
+from monitor.core.model import CheckName, Component, Seconds, Severity, UnknownReason, failing
 from tests.core.build import (
     CANARY,
     CONFIG,
@@ -158,10 +160,27 @@ def test_a_fault_besides_takes_over_and_says_what_is_awaited() -> None:
     assert (story.name, story.diagnosis.waiting) == (DOWN, None)
     assert story.diagnosis.because[-1] == awaited
     story.passes(GATEWAY, conclusive=True)
-    assert (story.name, story.diagnosis.also, story.diagnosis.waiting) == (DOWN, (), awaited)
+    assert (story.name, story.diagnosis.also, story.diagnosis.waiting) == (F.EXPORTER_DISABLED, (), awaited)
     assert awaited not in story.diagnosis.because
+    assert story.diagnosis.title == "Trace export is switched off"
+    assert story.diagnosis.impact.startswith("No trace is exported from {since} on")
+    assert story.diagnosis.hops[0].state is HopState.OK
     story.arrives(story.canary()).arrives(story.canary())
     assert story.name is None
+
+
+def test_an_incident_that_waits_is_named_after_the_cause_that_was_fixed_last() -> None:
+    """Not after what kept canaries from being sent meanwhile, and is healthy again."""
+    story = Story(policy(environment="prd")).proven()
+    story.fails(CONTROL, F.KEY_REJECTED, conclusive=True, stops_export=True)
+    story.look(CANARY, failing("HTTP 502", a_charge(F.PROVIDER_FAILING, conclusive=True, severity=Severity.CRITICAL)))
+    story.wait(60).passes(CONTROL, conclusive=True)
+    assert (story.name, story.diagnosis.waiting) == (F.PROVIDER_FAILING, None)
+    story.wait(60).passes(CANARY, conclusive=True)
+    assert (story.name, story.diagnosis.title) == (F.KEY_REJECTED, "Traceloop rejects the exporter's key")
+    assert story.diagnosis.component is Component.TRACELOOP
+    assert story.diagnosis.impact == LOST
+    assert story.diagnosis.since == START
 
 
 def lost_then_refused() -> Story:

@@ -1,5 +1,8 @@
 """Losses before later arrivals: a gap that is over, and an intermittent loss."""
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
 
 from monitor.core.canary import Outcome
@@ -45,6 +48,14 @@ def test_a_gap_is_one_warning_that_is_already_over() -> None:
     assert str(gap.losses) == "2 canaries, all lost"
     assert target.turns == ["resolved trace_missing"]
     assert then(target, "AMMAAAA").turns == ["resolved trace_missing"]
+
+
+@pytest.mark.parametrize("muted", [{"severity": {F.TRACE_MISSING: Severity.NONE}}, {"max_severity": Severity.NONE}])
+def test_a_gap_is_no_incident_where_losses_are_muted(muted: dict[str, Any]) -> None:
+    """The operator has the last word; it is remembered, so that it is none later either."""
+    target = story("AMMA", **muted)
+    assert target.state.incidents == ()
+    assert [canary.transient_loss for canary in target.state.canaries] == [False, True, True, False]
 
 
 def test_a_second_gap_is_another_incident() -> None:
@@ -110,6 +121,18 @@ def test_an_intermittent_loss_is_said_to_be_one() -> None:
     assert not active.suspicion.stops_export
     assert target.diagnosis.severity is Severity.CRITICAL
     assert target.turns == ["opened trace_missing"]
+
+
+def test_what_is_found_after_its_deadline_is_not_lost_among_others() -> None:
+    """It was very late, which `recovered` counts; what is confirmed by it ends, and what is not begins no more."""
+    target = story("AMAMAMA")
+    first = target.state.canaries[1]
+    found = replace(first, recovered_at=target.now)
+    target.state = replace(
+        target.state, canaries=tuple(found if one.id == first.id else one for one in target.state.canaries)
+    )
+    assert intermittent(target.state.canaries, (3, 12)) == ()
+    assert target.tick().name is None
 
 
 def test_an_intermittent_loss_resolves_when_the_window_holds_fewer() -> None:

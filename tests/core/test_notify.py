@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from monitor.core.incident import Incident, Notified, Reason
-from monitor.core.model import CheckName, UnknownReason
-from monitor.core.notify import muted_until, owes, trusted
+from monitor.core.model import CheckName, Severity, UnknownReason
+from monitor.core.notify import muted_until, owes, trusted, unsettled
 from monitor.core.silence import Silence
 from monitor.core.state import TargetState
 from tests.core.build import CANARY, CONFIG, GATEWAY, HOUR, PROD, F, Story, policy
@@ -191,6 +191,17 @@ def test_a_check_that_has_failed_is_not_left_out() -> None:
     for _ in range(3):
         story.wait(HOUR).is_blind(CONFIG)
     assert not trusted(story.state, TWO)
+
+
+def test_a_check_that_fails_by_nothing_but_what_is_muted_has_nothing_left_to_prove() -> None:
+    """A difference that the operator has muted would else keep every mention back for ever, without a word."""
+    muted = policy(
+        without=(CheckName.CANARY, CheckName.ARRIVAL, CheckName.CONTROL), severity={F.CONFIG_DRIFT: Severity.NONE}
+    )
+    for judge, is_trusted in ((muted, True), (TWO, False)):
+        story = Story(judge).passes(GATEWAY).fails(CONFIG, F.CONFIG_DRIFT, conclusive=True)
+        assert trusted(story.state, judge) is is_trusted
+        assert unsettled(story.state, judge) == (() if is_trusted else (CONFIG,))
 
 
 def test_a_check_that_is_not_enabled_is_not_asked() -> None:

@@ -31,7 +31,7 @@ def test_no_moment_is_too_strange_to_be_written(moment: float) -> None:
 
 
 @pytest.mark.parametrize(
-    ("times", "words"), [(1, "again, second time in 20 min"), (9, "again, tenth time"), (10, "again, 11th time")]
+    ("times", "words"), [(1, "again, second time in 20 min"), (9, "again, tenth time"), (10, "again, time 11 in")]
 )
 def test_what_comes_back_is_counted(times: int, words: str) -> None:
     """From the first opening on."""
@@ -146,6 +146,37 @@ def test_a_resolve_names_everything_that_was_wrong_since_it_was_opened_last() ->
     assert wording.states(replace(notice, incident=came_back), PLAIN) == [names]
     came_back = replace(over, reopened=(START + 360,))
     assert wording.states(replace(notice, incident=came_back), PLAIN) == []
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        (Fault.CANARY_REJECTED, Fault.PROVIDER_FAILING, "canary_rejected is no longer seen; now: "),
+        (Fault.KEY_REJECTED, Fault.CONFIG_DRIFT, "key_rejected turned out to be: "),
+        (Fault.BLIND, Fault.CONFIG_DRIFT, "blind fixed after 10 min; now: "),
+    ],
+)
+def test_what_was_not_seen_fixed_or_was_not_there_before_is_not_said_to_be(
+    before: Fault, after: Fault, said: str
+) -> None:
+    """Another answer to the same request, another key, another fault that has just begun."""
+    timeline = (
+        TimelineEntry(at=START, fault=before, severity=Severity.WARNING, text="opened"),
+        TimelineEntry(at=START + 600, fault=after, severity=Severity.WARNING, text=f"{before} became {after}"),
+    )
+    incident = an_incident(a_diagnosis(after), timeline=timeline)
+    notice = a_notice(Reason.CHANGED, incident, at=START + 600, notified=notified_of(incident, fault=before))
+    assert said in wording.news(notice, PLAIN)
+
+
+def test_a_name_that_is_fixed_beside_a_cause_that_waits_for_traces_is_not_still_there() -> None:
+    """What is left is the wait."""
+    incident = an_incident(
+        a_diagnosis(Fault.CONFIG_DRIFT, waiting="`config_drift` fixed 08:01 UTC, waiting for traces")
+    )
+    notified = notified_of(incident, fault=Fault.GATEWAY_UNREACHABLE)
+    news = wording.news(a_notice(Reason.CHANGED, incident, at=START + 60, notified=notified), PLAIN)
+    assert "gateway_unreachable fixed after 1 min; waiting for traces: " in news
 
 
 def test_a_loss_whose_hop_is_found_out_is_not_called_fixed() -> None:
