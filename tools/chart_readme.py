@@ -17,24 +17,34 @@ and meets the PodSecurity level `restricted`. It works with Helm 3 and Helm 4; `
 
 ## Install
 
-1. Build [the image](../../../docs/install.md#as-a-container-image), push it to your registry, and set `image.repository` to its
-   name.
-2. Create the namespace and the Secret. Its keys are paths of settings with `__` between the parts:
+1. From a checkout: build [the image](../../../docs/install.md#as-a-container-image) and push it to your registry. The chart of a
+   release names the image of that release.
+2. Write one file per secret. Its name is the path of a setting with `__` between the parts. This asks for each secret and does not
+   show it:
 
+   ```sh
+   umask 077
+   mkdir secrets
+   for key in targets__prod__control_plane__token targets__prod__traceloop__api_key alerting__slack__bot_token; do
+     printf '%s: ' "$key" && read -rs value && printf %s "$value" > "secrets/$key" && echo
+   done
    ```
+
+   Create the namespace and the Secret. `server__admin_token` is a token of your own: without it nobody can acknowledge or silence.
+
+   ```sh
+   openssl rand -hex 32 > secrets/server__admin_token
    kubectl create namespace trace-monitor
    kubectl label namespace trace-monitor pod-security.kubernetes.io/enforce=restricted
-   kubectl --namespace trace-monitor create secret generic trace-monitor-secrets \\
-     --from-literal=targets__prod__control_plane__token="$TFY_TOKEN" \\
-     --from-literal=targets__prod__traceloop__api_key="$TRACELOOP_API_KEY" \\
-     --from-literal=alerting__slack__bot_token="$SLACK_BOT_TOKEN"
+   kubectl --namespace trace-monitor create secret generic trace-monitor-secrets --from-file=secrets/
+   rm -r secrets
    ```
 
 3. Write `my-values.yaml`:
 
    ```yaml
    image:
-     repository: registry.example.com/gateway-trace-monitor
+     repository: registry.example.com/gateway-trace-monitor # with the chart of a release: leave it out
    existingSecret: trace-monitor-secrets
    config:
      targets:
@@ -43,13 +53,27 @@ and meets the PodSecurity level `restricted`. It works with Helm 3 and Helm 4; `
          gateway: {model: openai-main/gpt-4o-mini}
          traceloop: {environment: prd}
      alerting:
-       slack: {channel: C0123456789}
+       slack:
+         channel: C0123456789
+         mention: "<!subteam^S0123>" # without it a critical incident mentions nobody
    ```
 
-4. Install it from a checkout of the repository:
+4. Install it. From a checkout of the repository:
 
-   ```
+   ```sh
    helm install trace-monitor deploy/helm/gateway-trace-monitor --namespace trace-monitor --values my-values.yaml
+   ```
+
+   From a release, with the owner of the repository and the version in place of `OWNER` and `X.Y.Z`:
+
+   ```sh
+   helm install trace-monitor oci://ghcr.io/OWNER/charts/gateway-trace-monitor --version X.Y.Z \\
+     --namespace trace-monitor --values my-values.yaml
+   ```
+
+5. Try it:
+
+   ```sh
    helm test trace-monitor --namespace trace-monitor --timeout 10m --logs
    ```
 

@@ -12,9 +12,9 @@ _PREFACE = """\
 
 Written by `make docs` from `monitor/core/faults.py` and `monitor/core/triage.py`: change it there.
 
-One incident per target is open while any fault is confirmed. It is named after the most severe fault that no other explains,
-ties by the order below: the most upstream first; after `blind` only if nothing else is confirmed. What it explains is listed as
-a consequence, what it does not is "also wrong". The severities can be overridden (`alerting.severity`, `max_severity`).
+One incident per target is open while any fault is confirmed. It is named after the most severe fault that no other explains.
+Ties go to the most upstream fault (table order). `blind` names the incident only if nothing else is confirmed. What it explains is
+listed as a consequence, what it does not is "also wrong". The severities can be overridden (`alerting.severity`, `max_severity`).
 `fail_after` and `pass_after` are 2 unless configured.
 
 Where a target's backend is [Phoenix](phoenix.md), its name and the component `phoenix` stand for Traceloop's, and its documented

@@ -54,7 +54,7 @@ def _values() -> Iterator[str]:
     """Each label once, with its closed list of each metric that has it, or what decides its values."""
     configured = {
         "target": "the names in `targets`",
-        "check": "the enabled checks: `config`, `gateway`, `canary`, `arrival`, `control`",
+        "check": "the enabled checks: `config`, `gateway`, `canary`, `arrival`, `control`, and `volume` if enabled",
         "notifier": "the configured notifiers",
         "place": "the configured Slack channels",
         "endpoint": "the services of the target whose certificate was seen",

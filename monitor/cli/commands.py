@@ -52,7 +52,12 @@ COMMANDS: Mapping[str, Command] = {
         module="config",
         group="set up",
         help="print the export configuration that the gateway should have",
-        examples=("expected --format table", "expected --target prod > otel.yaml && tfy apply -f otel.yaml"),
+        about="Never apply the output without --reveal: the key in it is a placeholder, and applying it stops the export. With "
+        "--reveal the output holds the key: run `umask 077` first, and remove the file afterwards.",
+        examples=(
+            "expected --format table",
+            "expected --target prod --reveal > otel.yaml && tfy apply -f otel.yaml && rm otel.yaml",
+        ),
         exits=_PRINTED,
     ),
     "notify": Command(

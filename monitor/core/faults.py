@@ -160,7 +160,8 @@ _ROWS = (
         title="The gateway rate-limits the canary",
         impact=f"{_UNCHECKED} Every client that shares this limit is refused too.",
         when="The canary is answered with 429: a rate limit or a budget.",
-        settles="After `fail_after` canaries in a row; until then fewer canaries are sent.",
+        settles="After `fail_after` canaries in a row; at once if `Retry-After` asks for more than 30 minutes. After a 429 the "
+        "interval doubles, or follows `Retry-After`, up to 30 minutes.",
         because="The gateway's own words, and the rules that it says it applied.",
         advice="Raise the limit or the budget of the canary's account, or give it a virtual account of its own.",
         prevents_traces=True,

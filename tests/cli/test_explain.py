@@ -35,13 +35,14 @@ def test_without_a_fault_all_are_listed_with_severity_component_and_meaning(caps
 
 @pytest.mark.parametrize("fault", sorted(runbooks()))
 def test_a_runbook_is_readable_as_plain_text(fault: str, capsys: Out, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every word of it is there, no markup is left over but the backticks of code, and it fits the terminal."""
+    """Every word of it is there, no markup is left over but the backticks of code, and it fits, unless a command is long."""
     monkeypatch.setenv("COLUMNS", "80")
     assert main(["explain", fault, "--config", "/nowhere"]) == 0
     out, err = capsys.readouterr()
     assert out.startswith(f"`{fault}`: ")
     assert not re.search(r"\]\(|<https|^#|\x1b|\xa0|\*\w|\w\*", out, re.MULTILINE)
-    assert [line for line in out.splitlines() if len(line) > 80 and "https://" not in line] == []
+    long = [line for line in out.splitlines() if len(line) > 80 and "https://" not in line]
+    assert [line for line in long if not re.fullmatch(r" *`[^`]+`", line)] == []
     written = re.sub(r"\[(\w+)\]\(\1\)|<(https[^>]+)>", r"\1\2", runbook_text(fault))
     words = re.compile(r"[\w/:.`-]+")
     assert words.findall(out.replace("*", "")) == words.findall(written.replace("*", ""))

@@ -10,7 +10,12 @@ import pytest
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
 
 ROOT = Path(__file__).parents[2]
-SECRETS = ("targets__prod__control_plane__token", "targets__prod__traceloop__api_key", "alerting__slack__bot_token")
+SECRETS = (
+    "targets__prod__control_plane__token",
+    "targets__prod__traceloop__api_key",
+    "alerting__slack__bot_token",
+    "server__admin_token",
+)
 NO_BRIDGE = "services: {monitor: {network_mode: host}}"
 
 
@@ -34,5 +39,5 @@ def test_the_configuration_and_the_secrets_can_be_read_in_the_container(tmp_path
     )
     assert ended.returncode == 0, ended.stderr
     assert "the configuration is valid: 1 target (prod)" in ended.stdout
-    assert "secrets directory: /secrets (3 entries)" in ended.stdout
+    assert "secrets directory: /secrets (4 entries)" in ended.stdout
     assert "made-up-for-a-test" not in ended.stdout + ended.stderr

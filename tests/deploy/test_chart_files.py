@@ -219,6 +219,21 @@ def test_the_program_accepts_the_configuration_of_a_guide(example: str) -> None:
     assert values == yaml.safe_load(EXAMPLES[0])
 
 
+@pytest.mark.parametrize(
+    "page",
+    [*PAGES, PLAIN / "README.md", ROOT / "deploy" / "compose" / "README.md"],
+    ids=lambda page: str(page.relative_to(ROOT)),
+)
+def test_a_guide_has_a_file_for_each_secret_of_its_example(page: Path) -> None:
+    """By the names that the program reads, the admin token among them; and no command shows a secret to other processes."""
+    text = page.read_text()
+    named = set(re.findall(r"\b(?:targets__prod|alerting|server)__\w+", text))
+    known = chart_schema.SECRETS.read_text().splitlines()
+    assert {re.sub("^targets.prod", "targets.*", name.replace("__", ".")) for name in named} <= set(known)
+    assert {"targets__prod__control_plane__token", "alerting__slack__bot_token", "server__admin_token"} <= named
+    assert "--from-literal" not in text
+
+
 def test_the_plain_manifests_hold_the_configuration_they_are_rendered_from() -> None:
     """Without Helm: whoever changes values.yaml and forgets `make manifests` is told here; the rest by `make chart-test`."""
     objects = [each for each in yaml.safe_load_all((PLAIN / "trace-monitor.yaml").read_text()) if each]

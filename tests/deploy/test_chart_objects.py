@@ -272,6 +272,8 @@ def test_the_notes_say_what_is_missing(helm4: Helm) -> None:
         "nobody is notified": "minimal",
         "messages contain no links": "minimal",
         "everybody who reaches http://monitor.example.com sees the page": "ingress",
+        "http://monitor.example.com is plain HTTP": "ingress",
+        "image.repository is gateway-trace-monitor, which no registry serves": "minimal",
         "the state is lost with the pod": "empty-dir",
         "Helm keeps secret.values in plain text": "secret-of-values",
     }
@@ -282,6 +284,18 @@ def test_the_notes_say_what_is_missing(helm4: Helm) -> None:
     assert "https://trace-monitor.example.com" in everything
     assert "helm test trace-monitor --namespace monitoring" in everything
     assert "port-forward service/trace-monitor 9797" in helm4.notes(MINIMAL)
+
+
+def test_the_notes_ask_for_an_admin_token(helm4: Helm) -> None:
+    """Unless one is visible; where the chart cannot see into the Secret, they say no more than that."""
+    secret = {"existingSecret": "", "secret": {"values": KEYS}}
+    assert "the chart cannot see whether an admin token is configured" in helm4.notes(MINIMAL)
+    assert "no admin token is configured" in helm4.notes(merged(MINIMAL, secret))
+    given = [
+        {"config": {"server": {"admin_token_file": f"{MOUNTED}/admin-token"}}},
+        merged(secret, {"secret": {"values": {"server__admin_token": "admin-Secret-4"}}}),
+    ]
+    assert not [values for values in given if "admin token" in helm4.notes(merged(MINIMAL, values))]
 
 
 def test_the_notes_list_the_keys_of_the_secret(helm4: Helm) -> None:

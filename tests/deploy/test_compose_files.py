@@ -16,7 +16,12 @@ from tests.fakes.clock import FakeClock
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 COMPOSE = DEPLOY / "compose"
-SECRETS = ("targets__prod__control_plane__token", "targets__prod__traceloop__api_key", "alerting__slack__bot_token")
+SECRETS = (
+    "targets__prod__control_plane__token",
+    "targets__prod__traceloop__api_key",
+    "alerting__slack__bot_token",
+    "server__admin_token",
+)
 
 
 def _load(path: str) -> Any:
@@ -40,14 +45,31 @@ def test_a_service_may_do_little_and_is_pinned(name: str, service: dict[str, Any
 
 @pytest.mark.parametrize("name", sorted(PRODUCTION))
 def test_a_service_of_production_is_started_again_watched_and_published_on_loopback(name: str) -> None:
-    """Each has a health check, and only what it keeps is in a volume."""
+    """Each has a health check, and only what it keeps is in a volume; what has no password is published by a variable of its own."""
     service = PRODUCTION[name]
     assert service["restart"] == "unless-stopped"
     assert service["healthcheck"]["test"][0] == "CMD"
-    assert all(port.startswith("${PUBLISH:-127.0.0.1}:") for port in service["ports"])
+    asks_for_a_password = name in {"monitor", "grafana"}
+    where = "${PUBLISH:-127.0.0.1}:" if asks_for_a_password else "${PUBLISH_UNPROTECTED:-127.0.0.1}:"
+    assert all(port.startswith(where) for port in service["ports"])
     written = [each for each in service["volumes"] if not each.endswith(":ro")]
     assert len(written) == 1
     assert written[0].partition(":")[0] in _load("compose.yaml")["volumes"]
+
+
+def test_the_monitors_container_has_limits() -> None:
+    """Its memory is that of the chart."""
+    chart = yaml.safe_load((DEPLOY / "helm" / "gateway-trace-monitor" / "values.yaml").read_text())
+    memory = chart["resources"]["limits"]["memory"].removesuffix("i").lower()
+    assert PRODUCTION["monitor"]["mem_limit"] == f"${{MONITOR_MEMORY:-{memory}}}"
+    assert PRODUCTION["monitor"]["pids_limit"] == "${MONITOR_PIDS:-200}"
+
+
+@pytest.mark.parametrize(("name", "port"), [("prometheus", 9090), ("alertmanager", 9093)])
+def test_links_in_alerts_can_be_opened(name: str, port: int) -> None:
+    """They begin with an address outside of the containers' network."""
+    address = f"${{{name.upper()}_URL:-http://localhost:{port}}}"
+    assert f"--web.external-url={address}" in PRODUCTION[name]["command"]
 
 
 def test_the_image_is_of_this_version() -> None:
@@ -126,7 +148,7 @@ def test_the_demos_configuration_is_that_of_the_sandbox() -> None:
     theirs["alerting"]["alertmanager"] = {"urls": ["http://alertmanager:9093"]}
     assert ours == theirs | {"http": {"allow_http": True}}
     assert DEMO["sandbox"]["command"][:3] == ["sandbox", "--host", "sandbox"]
-    assert DEMO["sandbox"]["ports"] == [f"${{PUBLISH:-127.0.0.1}}:{PORT_BASE + 4}:{PORT_BASE + 4}"]
+    assert DEMO["sandbox"]["ports"] == [f"${{PUBLISH_UNPROTECTED:-127.0.0.1}}:{PORT_BASE + 4}:{PORT_BASE + 4}"]
 
 
 def test_the_variant_for_the_hosts_network_knows_every_service_and_every_name() -> None:

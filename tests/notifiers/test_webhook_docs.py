@@ -10,10 +10,12 @@ from typing import Any
 
 import pytest
 
-from monitor.core.incident import Losses, Reason
+from monitor.core.incident import Losses, Notice, Reason
+from tests.fakes.clock import START
 from tests.notifiers import notices
 from tests.notifiers.notices import KINDS
 from tests.notifiers.test_webhook import Hook, a_webhook
+from tests.scenarios.house import HOUR, house
 
 TEXT = (Path(__file__).parents[2] / "docs" / "webhook.md").read_text()
 FIELDS = dict(re.findall(r"^\| `([\w.]+)` \| ([\w ]+) \|", TEXT.partition("| reason | is")[0], flags=re.MULTILINE))
@@ -21,7 +23,6 @@ EXAMPLES = {
     example["reason"]: example for example in map(json.loads, re.findall(r"```json\n(.*?)```", TEXT, re.DOTALL))
 }
 SHOWN = {
-    Reason.OPENED: notices.drift,
     Reason.CHANGED: notices.changed,
     Reason.REMINDER: notices.reminder,
     Reason.ESCALATED: notices.escalated,
@@ -99,13 +100,35 @@ def test_every_reason_is_explained_and_shown() -> None:
 
 @pytest.mark.parametrize("reason", SHOWN)
 async def test_an_example_is_what_is_sent(reason: Reason) -> None:
-    """Of an opening the whole, of all else the part of it that is different."""
+    """The part of it that is different from an opening."""
     (said,) = await _said(SHOWN[reason].__name__)
     example = EXAMPLES[reason]
     part = {name: said[name] for name in example}
     if "incident" in example:
         part["incident"] = {name: said["incident"][name] for name in example["incident"]}
-    assert _named(example) == _named(said if reason is Reason.OPENED else part)
+    assert _named(example) == _named(part)
+
+
+async def test_the_whole_example_is_what_the_program_sends_of_a_wrong_endpoint() -> None:
+    """Every sentence is the daemon's own; only target, incident and label are named as in the other examples, at a full minute."""
+    async with house() as home:
+        await home.settle_in()
+        await home.break_("config_drift")
+        await home.until(lambda: home.incident, limit=HOUR)
+        found = home.incident
+    assert found is not None
+    incident = replace(
+        found,
+        id=notices.an_incident().id,
+        target=notices.PROD,
+        opened_at=START,
+        diagnosis=replace(found.diagnosis, since=START),
+    )
+    hook = Hook()
+    await a_webhook(hook).deliver(
+        Notice(reason=Reason.OPENED, incident=incident, at=START, mention=True, labels={"team": "ml-platform"})
+    )
+    assert hook.receiver.taken == [EXAMPLES[Reason.OPENED]]
 
 
 async def test_the_example_of_a_test_is_what_is_sent() -> None:

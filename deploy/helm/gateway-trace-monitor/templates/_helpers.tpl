@@ -373,6 +373,12 @@ files/secret-settings.txt, where `*` is any key; `node`: what is there; `path`: 
 {{- if or $slack.bot_token_file $slack.webhook_url_file (regexMatch "(?m)^ALERTING__SLACK__(BOT_TOKEN|WEBHOOK_URL)(_FILE)?$" (include "gateway-trace-monitor.givenElsewhere" .)) }}yes{{ end }}
 {{- end }}
 
+{{- /* "yes" if the admin token is visibly given. */}}
+{{- define "gateway-trace-monitor.adminToken" -}}
+{{- $server := default dict .Values.config.server }}
+{{- if or $server.admin_token_file (regexMatch "(?m)^SERVER__ADMIN_TOKEN(_FILE)?$" (include "gateway-trace-monitor.givenElsewhere" .)) }}yes{{ end }}
+{{- end }}
+
 {{- /* "yes" if there may be secrets that the chart cannot see. */}}
 {{- define "gateway-trace-monitor.unseenSecrets" -}}
 {{- if or .Values.existingSecret .Values.extraEnvFrom (and .Values.externalSecret.enabled .Values.externalSecret.dataFrom) }}yes{{ end }}
