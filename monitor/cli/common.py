@@ -84,9 +84,9 @@ def read_configuration(arguments: argparse.Namespace, *, open_files: bool = True
     return loaded
 
 
-def read_scope(arguments: argparse.Namespace) -> Loaded:
+def read_scope(arguments: argparse.Namespace, *, open_files: bool = True) -> Loaded:
     """The settings, where every `--target` is one of theirs. Raises UsageError."""
-    loaded = read_configuration(arguments)
+    loaded = read_configuration(arguments, open_files=open_files)
     for name in arguments.target:
         if name not in loaded.settings.targets:
             allowed = ", ".join(loaded.settings.targets)

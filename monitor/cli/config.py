@@ -2,9 +2,11 @@
 
 import argparse
 import json
+import sys
 from collections.abc import Mapping
 
 from monitor.cli.common import OK, add_config, read_configuration, read_scope
+from monitor.cli.notify import called_by
 from monitor.core.backend import BackendTraits
 from monitor.core.model import TargetName
 from monitor.core.text import count_text
@@ -90,6 +92,8 @@ def validate(arguments: argparse.Namespace) -> int:
             print(f"  not judged, because {traits.name} does not show it: {', '.join(traits.cannot_tell)}")
         for line in cost_lines(monthly_cost(target), target.backend.traits):
             print(f"  {line}")
+    for line in called_by(loaded.settings):
+        print(f"\n{line}")
     return OK
 
 
@@ -143,11 +147,17 @@ def _number(count: float) -> str:
 
 
 def expected(arguments: argparse.Namespace) -> int:
-    """Print the export configuration that the gateway should have, for `tfy apply` or for the dashboard's form."""
-    targets = read_scope(arguments).settings.targets
+    """Print the export configuration that the gateway should have, for `tfy apply` or for the dashboard's form.
+
+    Messages ask on-call to run this, who may have the configuration and no secrets: only `--reveal` needs them.
+    """
+    targets = read_scope(arguments, open_files=arguments.reveal).settings.targets
     chosen = {name: target for name, target in targets.items() if not arguments.target or name in arguments.target}
     render = {"yaml": _as_yaml, "json": _as_json, "table": _as_table}[arguments.format]
     print(render(chosen, reveal=arguments.reveal), end="")
+    if not (arguments.reveal or sys.stdout.isatty()):
+        what = "the key is a placeholder, and applying this would stop the export: add --reveal for `tfy apply`"
+        print(f"trace-monitor expected: {what}", file=sys.stderr)
     return OK
 
 

@@ -38,12 +38,12 @@ def run(arguments: argparse.Namespace) -> int:
     bot = slack_bot(loaded.settings, deps)
     if bot is not None and slack.pressable and slack.app_token is not None:
         code = max(code, asyncio.run(_test_buttons(bot, slack.app_token.get())))
-    for line in _whom(loaded.settings):
+    for line in called_by(loaded.settings):
         print(line)
     return code
 
 
-def _whom(settings: Settings) -> Iterator[str]:
+def called_by(settings: Settings) -> Iterator[str]:
     """Whom Slack calls for each target when an incident of it turns critical: the test itself calls nobody."""
     slack = settings.alerting.slack
     if slack.bot_token is None and slack.webhook_url is None:
