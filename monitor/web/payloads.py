@@ -28,6 +28,7 @@ LONGEST_NAME = 100
 _LONGEST_COMMENT = 500
 _BODY_WITHIN: Seconds = 10.0
 _LONGEST_SILENCE: Seconds = 10 * 365 * 86_400.0
+_CALENDAR: tuple[Instant, Instant] = (-62_135_596_800.0, 253_402_300_800.0)  # the years 1 to 9999: more no date can say
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
@@ -113,7 +114,11 @@ def parse_silence(body: Mapping[str, Any], *, identifier: str, now: Instant) -> 
     """A new silence. Raises HTTPException 400 with what is wrong; a one-off needs an end, and one that is still to come."""
     allow_only(body, "target", "fault", "from", "to", "for", "weekly", "comment", "author")
     weekly = None if body.get("weekly") is None else _parse_weekly(body["weekly"])
+    if weekly is not None and any(body.get(key) is not None for key in ("from", "to", "for")):
+        raise HTTPException(400, "`weekly` says itself when: give no `from`, `to` or `for`")
     begins_at, ends_at = _parse_time(body, "from"), _parse_time(body, "to")
+    if begins_at is not None and not 0 <= begins_at <= now + _LONGEST_SILENCE:
+        raise HTTPException(400, "`from` must lie between 1970 and ten years from now")
     if body.get("for") is not None:
         if ends_at is not None:
             raise HTTPException(400, "`to` and `for` say the same thing: give one")
@@ -164,7 +169,7 @@ def describe_silence(silence: Silence, now: Instant) -> dict[str, Any]:
 
 
 def _rfc3339(at: Instant | None) -> str | None:
-    return rfc3339(at) if at is not None and math.isfinite(at) else None
+    return rfc3339(at) if at is not None and _CALENDAR[0] <= at < _CALENDAR[1] else None
 
 
 def active_until(silence: Silence, now: Instant) -> Instant | None:
