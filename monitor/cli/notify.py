@@ -4,7 +4,7 @@ import argparse
 import asyncio
 from collections.abc import Iterator, Mapping
 
-from monitor.cli.common import FAILED, OK, add_config, prepare, read_configuration, say
+from monitor.cli.common import FAILED, OK, add_config, prepare, print_result, read_configuration, say
 from monitor.core.model import Severity
 from monitor.daemon.compose_notifiers import places_of, slack_bot
 from monitor.daemon.heartbeat import send_test
@@ -39,7 +39,7 @@ def run(arguments: argparse.Namespace) -> int:
     if bot is not None and slack.pressable and slack.app_token is not None:
         code = max(code, asyncio.run(_test_buttons(bot, slack.app_token.get())))
     for line in _whom(loaded.settings):
-        print(line)
+        print_result(line)
     return code
 
 
@@ -61,9 +61,9 @@ async def _test_buttons(bot: SlackBot, app_token: str) -> int:
     try:
         await bot.try_app_token(app_token)
     except Undeliverable as error:
-        print(f"slack buttons: would not work: {error}")
+        print_result(f"slack buttons: would not work: {error}")
         return FAILED
-    print("slack buttons: the app token is accepted")
+    print_result("slack buttons: the app token is accepted")
     return OK
 
 
@@ -73,6 +73,6 @@ async def _test(places: Mapping[str, Notifier], clock: Clock) -> int:
     for name, notifier in places.items():
         _, problem = await send_test(notifier, TEXT, clock)
         failed = failed or bool(problem)
-        print(f"{name}: {f'not delivered: {problem}' if problem else 'delivered'}", flush=True)
+        print_result(f"{name}: {f'not delivered: {problem}' if problem else 'delivered'}")
         notifier.close()
     return FAILED if failed else OK

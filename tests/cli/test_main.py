@@ -147,17 +147,23 @@ def test_only_the_command_that_is_asked_for_is_loaded() -> None:
         assert foreign not in loaded
 
 
-def test_a_reader_that_has_read_enough_is_no_error(tmp_path: Path) -> None:
-    """`trace-monitor config show | head`: no traceback, exit 0."""
+@pytest.mark.parametrize(
+    ("words", "targets", "code"),
+    [("config show", 1, 0), ("check --only gateway", 1, 3), ("check --only gateway", 60, 3)],
+    ids=["everything is printed at the end", "a check that cannot tell", "more than a buffer holds"],
+)
+def test_a_reader_that_has_read_enough_changes_nothing(words: str, targets: int, code: int, tmp_path: Path) -> None:
+    """`trace-monitor check | head`: no traceback, and the exit code that it would have had."""
     file = tmp_path / "config.yaml"
-    file.write_text(MINIMAL)
+    target = MINIMAL.removeprefix("targets:\n  prod:\n").replace("https://acme.truefoundry.cloud", "http://127.0.0.1:9")
+    file.write_text("targets:\n" + "".join(f"  prod-{number}:\n{target}" for number in range(targets)))
     reading, writing = os.pipe()
     os.close(reading)
     try:
-        command = [sys.executable, "-m", "monitor", "config", "show", "--config", str(file)]
+        command = [sys.executable, "-m", "monitor", *words.split(), "--config", str(file)]
         done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, text=True, check=False)
     finally:
         os.close(writing)
-    assert done.returncode == 0
+    assert done.returncode == code, done.stderr
     assert "Traceback" not in done.stderr
     assert "BrokenPipe" not in done.stderr
