@@ -111,6 +111,8 @@ async def test_only_the_admin_token_will_do(path: str, token: str) -> None:
         {"origin": "http://evil.example"},
         {"origin": "http://monitor.evil.example"},
         {"origin": "null"},
+        {"origin": "http://["},
+        {"origin": "monitor"},
         {"origin": ""},
     ],
 )
