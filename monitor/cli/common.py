@@ -67,7 +67,10 @@ def add_scope(parser: argparse.ArgumentParser) -> None:
     add_config(parser)
     parser.add_argument("--target", action="append", default=[], metavar="T", help="only this target (repeatable)")
     parser.add_argument(
-        "--timeout", type=duration, metavar="D", help="end after this; what has not been checked by then is reported as unknown"
+        "--timeout",
+        type=duration,
+        metavar="D",
+        help="end after this; what has not been checked by then is reported as unknown",
     )
 
 

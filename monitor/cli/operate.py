@@ -92,13 +92,13 @@ def _run(command: Callable[[Client, argparse.Namespace], None], arguments: argpa
 def _status(daemon: Client, arguments: argparse.Namespace) -> None:
     try:
         report = daemon.ask("GET", "/api/v1/status", targets=dict)
-        if arguments.format == "json":
-            print_json(_chosen(report, arguments.target))
-            return
-        report["incidents"] = daemon.ask("GET", "/api/v1/incidents", incidents=list)["incidents"]
-        report["silences"] = daemon.ask("GET", "/api/v1/silences", silences=list)["silences"]
+        if arguments.format != "json":
+            report["incidents"] = daemon.ask("GET", "/api/v1/incidents", incidents=list)["incidents"]
+            report["silences"] = daemon.ask("GET", "/api/v1/silences", silences=list)["silences"]
     except Unanswered as unanswered:
         report = _remembered(daemon, unanswered)
+        if arguments.format == "json":  # as the daemon's own status has them
+            report["incidents"] = [incident for incident in report["incidents"] if incident["open"]]
     chosen = _chosen(report, arguments.target)
     if arguments.format == "json":
         print_json(chosen)
