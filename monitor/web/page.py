@@ -13,12 +13,11 @@ from monitor.core.corroboration import corroborations
 from monitor.core.incident import NEVER, Corroboration, Incident, Notified
 from monitor.core.inputs import NoticeDelivered
 from monitor.core.model import CheckName, Instant, Severity, TargetName
-from monitor.core.silence import Silence
+from monitor.core.silence import Silence, active_until
 from monitor.core.state import State
 from monitor.core.text import length_text
 from monitor.web.day import Dot, dot_of
 from monitor.web.panel import RANK, About, Row, make_row
-from monitor.web.payloads import active_until
 from monitor.web.pictures import HEIGHTS, dot_text
 from monitor.web.runbooks import runbook_html
 from monitor.web.texts import clamp, render

@@ -17,12 +17,12 @@ from starlette.routing import Route
 
 from monitor.core.incident import Incident
 from monitor.core.model import Fault, Instant, TargetName
-from monitor.core.silence import Silence
+from monitor.core.silence import Silence, active_until
 from monitor.core.state import State
 from monitor.ports import Clock
 from monitor.web.auth import Guard, is_from_own_page
 from monitor.web.page import REFRESH_EVERY, Beside, Filter, incident_page, runbook_page, status_page, target_page
-from monitor.web.payloads import active_until, parse_silence, read_body, text_of
+from monitor.web.payloads import parse_silence, read_body, text_of
 from monitor.web.runbooks import runbooks
 from monitor.web.texts import render, time_text, until_text
 from monitor.web.views import Operations, Rejected, Unknown, Views, covered_targets

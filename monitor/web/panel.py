@@ -11,7 +11,7 @@ from monitor.core.incident import Corroboration, Hop, Incident
 from monitor.core.model import CheckName, Instant, TargetName, Verdict
 from monitor.core.pace import today
 from monitor.core.path import hops
-from monitor.core.silence import Silence, silenced_until
+from monitor.core.silence import Silence, silenced_now
 from monitor.core.state import Policy, TargetState
 from monitor.web.day import Dot
 from monitor.web.pictures import Edge, Spark, Strip, day_strip, edges, path_summary, quarter_strip, sparkline
@@ -234,7 +234,7 @@ def make_row(
             about.policy,
             now,
         ),
-        silenced_until=silenced_until(silences, known.target, incident.diagnosis.fault, now) if incident else None,
+        silenced_until=silenced_now(silences, known.target, incident, now),
         dots=dots,
         now=now,
         together=together,

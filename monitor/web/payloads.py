@@ -8,7 +8,6 @@ import json
 import math
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import replace
 from datetime import datetime, time
 from http import HTTPStatus
 from typing import Any
@@ -17,8 +16,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from monitor.core.model import Fault, Instant, Seconds, TargetName
-from monitor.core.silence import Silence, Weekly, silenced_until, zone_problem
+from monitor.core.model import Fault, Instant, Seconds
+from monitor.core.silence import Silence, Weekly, active_until, zone_problem
 from monitor.core.text import rfc3339
 from monitor.ports import Clock
 from monitor.web.models import ProblemPayload
@@ -170,12 +169,6 @@ def describe_silence(silence: Silence, now: Instant) -> dict[str, Any]:
 
 def _rfc3339(at: Instant | None) -> str | None:
     return rfc3339(at) if at is not None and _CALENDAR[0] <= at < _CALENDAR[1] else None
-
-
-def active_until(silence: Silence, now: Instant) -> Instant | None:
-    """Until when a silence mutes whatever it matches; None if it does not now."""
-    of_anything = replace(silence, target="*", fault=None)
-    return silenced_until((of_anything,), TargetName("anything"), Fault.BLIND, now)
 
 
 def _parse_time(body: Mapping[str, Any], key: str) -> Instant | None:

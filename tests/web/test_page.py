@@ -372,7 +372,7 @@ def listed(chosen: Filter) -> list[str]:
         (Filter(text="team=ml"), ["us-2", "eu-2", "us-1"]),
         (Filter(status="critical"), ["us-2"]),
         (Filter(status="healthy", text="us"), ["us-1"]),
-        (Filter(status="silenced"), ["us-2"]),
+        (Filter(status="silenced"), ["us-2", "us-1"]),
         (Filter(text="nothing"), []),
         (Filter(group="team"), ["us-2", "eu-2", "us-1", "eu-1", "ap-1"]),
     ],
@@ -388,6 +388,8 @@ def test_many_targets_are_a_line_each_and_the_broken_ones_are_shown_with_what_to
     page = Reader(status_page(report, state, troubles=(), version="1", now=START, beside=beside))
     assert "us-2 critical since 07:48 UTC (12 min)" in page.text
     assert "us-2 critical silenced" in page.text
+    assert "us-1 healthy silenced" in page.text, "as the metric says"
+    assert "eu-1 healthy silenced" not in page.text
     assert ("aria-label", "no canary in the last 24 hours") in page.attributes
     assert ("aria-label", "Path: gateway ok, TrueFoundry unknown, export unknown, Traceloop ok") in page.attributes
     assert page.text.count("Next Switch") == 1
