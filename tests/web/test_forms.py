@@ -1,5 +1,6 @@
 """The pages of incidents and silences, and their forms: who may change what, from where, and what is shown again."""
 
+import re
 from dataclasses import replace
 from typing import Any
 from urllib.parse import urlencode
@@ -12,7 +13,8 @@ from monitor.core.incident import Incident, Losses, Notified, Reason, TimelineEn
 from monitor.core.inputs import NoticeDelivered
 from monitor.core.model import Fault, Severity, TargetName
 from monitor.core.silence import Silence
-from monitor.core.state import State
+from monitor.core.state import DAY, State
+from monitor.web.panel import About
 from monitor.web.views import Rejected, Unknown
 from tests.core.build import a_canary
 from tests.fakes.clock import START
@@ -308,6 +310,19 @@ async def test_the_page_of_a_target_has_everything_and_its_past() -> None:
     assert "prod healthy the traces arrive" in page.text
     assert "exporter_disabled (warning)" in page.text or "exporter_disabled (critical)" in page.text
     assert ("href", "../incidents/i") in page.attributes
+
+
+async def test_what_expires_soon_stands_out_on_the_page_of_its_target() -> None:
+    """A certificate two weeks before its end, a token one."""
+    site = Site()
+    target = replace(site.state.targets[PROD], certificates={"gateway": START + 8 * DAY, "otlp": START + 15 * DAY})
+    site.state = State(targets={PROD: target})
+    site.about = {PROD: About(token_expiries={"gateway": START + 8 * DAY, "control_plane": START + 6 * DAY})}
+    html = (await site.get("/targets/prod")).text
+    assert re.findall(r'<dt>([^<]+)</dt><dd class="soon">', html) == [
+        "Token of control plane",
+        "Certificate of gateway",
+    ]
 
 
 async def test_every_silence_is_listed_with_when_it_mutes() -> None:
