@@ -8,7 +8,7 @@ from monitor.core.silence import Silence
 from monitor.daemon.daemon import Daemon
 from monitor.ports import Clock
 from monitor.store import StoreError
-from monitor.web.views import Rejected, Unknown
+from monitor.web.views import NotFound, Rejected
 
 
 class LiveOperations:
@@ -22,7 +22,7 @@ class LiveOperations:
     async def run_checks(self, target: TargetName) -> tuple[CheckName, ...]:
         """Have every enabled check of a target look now."""
         if target not in self._daemon.settings.targets:
-            raise Unknown(f"there is no target {target!r}; there are: {', '.join(self._daemon.settings.targets)}")
+            raise NotFound(f"there is no target {target!r}; there are: {', '.join(self._daemon.settings.targets)}")
         self._refuse_before_the_start()
         return self._daemon.run_now(target)
 
@@ -39,7 +39,7 @@ class LiveOperations:
                 now = self._clock.now()
                 await target_store.apply(Acknowledged(at=now, incident_id=incident_id, by=by), durable=True)
                 return
-        raise Unknown(f"there is no open incident {incident_id!r}")
+        raise NotFound(f"there is no open incident {incident_id!r}")
 
     async def add_silence(self, silence: Silence) -> None:
         """Begin to mute notices."""
@@ -53,7 +53,7 @@ class LiveOperations:
         if not any(silence.id == silence_id for silence in added):
             if any(silence.id == silence_id for silence in self._daemon.silences):
                 raise Rejected("this silence is in the configuration: remove it there and reload")
-            raise Unknown(f"there is no silence {silence_id!r}")
+            raise NotFound(f"there is no silence {silence_id!r}")
         await self._set_silences(tuple(silence for silence in added if silence.id != silence_id))
 
     async def _set_silences(self, silences: tuple[Silence, ...]) -> None:

@@ -13,7 +13,7 @@ from monitor.ports import Clock
 from monitor.web.auth import Guard, Handler
 from monitor.web.openapi import document
 from monitor.web.payloads import allow_only, as_json, describe_silence, parse_silence, read_object, text_of
-from monitor.web.views import Operations, Unknown, Views, covered_targets
+from monitor.web.views import NotFound, Operations, Views, covered_targets
 
 _ID_DIGITS = 8
 
@@ -116,7 +116,7 @@ class Api:
         for silence in self.views.state().silences:
             if silence.id == request.path_params["id"]:
                 return silence
-        raise Unknown("there is no silence of that id")
+        raise NotFound("there is no silence of that id")
 
 
 def _by_method(path: str, **handlers: Handler) -> Route:

@@ -20,12 +20,18 @@ async def _no_notices(_incident: Incident) -> tuple[NoticeDelivered, ...]:
     return ()
 
 
-class Unknown(Exception):
-    """There is nothing of that name. Its text is for whoever asked."""
+class NotFound(HTTPException):
+    """There is nothing of that name. Its `detail` is for whoever asked."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(404, detail)
 
 
-class Rejected(Exception):
-    """It is not possible in the present state. Its text is for whoever asked: redacted, no traceback."""
+class Rejected(HTTPException):
+    """It cannot be done now. Its `detail` is for whoever asked: redacted, no traceback."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(422, detail)
 
 
 class Incidents(Protocol):
@@ -60,7 +66,7 @@ class Views:
 
 
 class Operations(Protocol):
-    """What an operator may change. Each raises Unknown or Rejected."""
+    """What an operator may change. Each raises NotFound or Rejected."""
 
     async def run_checks(self, target: TargetName) -> tuple[CheckName, ...]:
         """Have every enabled check of a target look now; which ones."""

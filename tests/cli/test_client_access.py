@@ -8,7 +8,7 @@ import trustme
 
 from monitor.cli import main
 from monitor.redaction import MASK
-from monitor.web.views import Unknown
+from monitor.web.views import NotFound
 from tests.cli.live import a_server, live_site
 from tests.settings.samples import MINIMAL
 from tests.web.site import ADMIN, READ, Site
@@ -58,7 +58,7 @@ def test_the_read_token_changes_nothing(url: str, tmp_path: Path, capsys: Out) -
 def test_what_the_daemon_refuses_is_said_in_its_words(admin: str, site: Site, capsys: Out) -> None:
     """One line, exit 1."""
     assert admin
-    site.refuse = Unknown("there is no open incident 'prod-9'")
+    site.refuse = NotFound("there is no open incident 'prod-9'")
     assert main(["ack", "prod-9"]) == 1
     assert capsys.readouterr() == ("", "the daemon refused (HTTP 404): there is no open incident 'prod-9'\n")
 

@@ -10,7 +10,7 @@ from monitor.core.silence import Silence
 from monitor.daemon.operations import LiveOperations
 from monitor.ports import Undeliverable
 from monitor.store import StoreError
-from monitor.web.views import Rejected, Unknown
+from monitor.web.views import NotFound, Rejected
 from tests.core.build import CADENCES
 from tests.daemon.home import DEMO, Home, home
 from tests.fakes.clock import START
@@ -51,7 +51,7 @@ async def test_an_acknowledged_incident_is_quiet_and_says_who_has_it() -> None:
 async def test_only_an_open_incident_can_be_acknowledged() -> None:
     """Of others there is nothing to take."""
     async with home() as it:
-        with pytest.raises(Unknown, match="there is no open incident 'demo-1'"):
+        with pytest.raises(NotFound, match="there is no open incident 'demo-1'"):
             await operations(it).acknowledge("demo-1", "ana")
 
 
@@ -83,7 +83,7 @@ async def test_a_window_of_the_configuration_cannot_be_ended_here() -> None:
         await it.apply(it.settings(), (Silence(id="configured-1", ends_at=START + 9_000),))
         with pytest.raises(Rejected, match="this silence is in the configuration"):
             await operations(it).expire_silence("configured-1")
-        with pytest.raises(Unknown, match="there is no silence 's9'"):
+        with pytest.raises(NotFound, match="there is no silence 's9'"):
             await operations(it).expire_silence("s9")
 
 
@@ -104,7 +104,7 @@ async def test_every_check_looks_at_once() -> None:
 async def test_a_target_that_is_not_there_cannot_look() -> None:
     """And those that are there are named."""
     async with home() as it:
-        with pytest.raises(Unknown, match="there is no target 'prod'; there are: demo"):
+        with pytest.raises(NotFound, match="there is no target 'prod'; there are: demo"):
             await operations(it).run_checks(TargetName("prod"))
 
 

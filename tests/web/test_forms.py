@@ -15,7 +15,7 @@ from monitor.core.model import Fault, Severity, TargetName
 from monitor.core.silence import Silence
 from monitor.core.state import DAY, State
 from monitor.web.panel import About
-from monitor.web.views import Rejected, Unknown
+from monitor.web.views import NotFound, Rejected
 from tests.core.build import a_canary
 from tests.fakes.clock import START
 from tests.web.site import ADMIN, PROD, READ, Site, a_broken_target, a_state, an_incident, resolved
@@ -193,7 +193,7 @@ async def test_a_body_that_is_no_form_is_an_error_and_no_crash() -> None:
 async def test_an_acknowledgement_that_is_refused_says_why() -> None:
     """The incident was resolved meanwhile."""
     site = broken()
-    site.refuse = Unknown("there is no open incident of that id")
+    site.refuse = NotFound("there is no open incident of that id")
     answer = await post(site, f"/incidents/{HERE}/acknowledge", token=ADMIN, by="ada")
     assert answer.status_code == 404
     assert "There is no open incident of that id" in answer.text
