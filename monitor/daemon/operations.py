@@ -1,4 +1,4 @@
-"""What an operator may change while the daemon runs; implements `monitor.web.api.Operations`."""
+"""What an operator may change while the daemon runs; implements `monitor.web.views.Operations`."""
 
 from collections.abc import Awaitable, Callable
 
@@ -7,7 +7,6 @@ from monitor.core.model import CheckName, TargetName
 from monitor.core.silence import Silence
 from monitor.daemon.daemon import Daemon
 from monitor.ports import Clock
-from monitor.store import StoreError
 from monitor.web.views import NotFound, Rejected
 
 
@@ -45,7 +44,7 @@ class LiveOperations:
         """Begin to mute notices."""
         self._refuse_before_the_start()
         others = tuple(each for each in self._daemon.added_silences if each.id != silence.id)
-        await self._set_silences((*others, silence))
+        await self._daemon.set_silences((*others, silence))
 
     async def expire_silence(self, silence_id: str) -> None:
         """End a silence that was added at run time."""
@@ -54,13 +53,7 @@ class LiveOperations:
             if any(silence.id == silence_id for silence in self._daemon.silences):
                 raise Rejected("this silence is in the configuration: remove it there and reload")
             raise NotFound(f"there is no silence {silence_id!r}")
-        await self._set_silences(tuple(silence for silence in added if silence.id != silence_id))
-
-    async def _set_silences(self, silences: tuple[Silence, ...]) -> None:
-        try:
-            await self._daemon.set_silences(silences)
-        except StoreError as error:
-            raise Rejected(str(error)) from None
+        await self._daemon.set_silences(tuple(silence for silence in added if silence.id != silence_id))
 
     def _refuse_before_the_start(self) -> None:
         """While the state file of another process is waited for, what would be changed is not known yet."""
