@@ -147,7 +147,7 @@ def test_the_snippet_is_a_piece_of_configuration() -> None:
 
 def test_a_section_stands_once_in_whatever_order_its_settings_were_suggested() -> None:
     """The loader refuses a key that is there twice."""
-    suggested = {
+    suggested: dict[str, dict[str, Any]] = {
         "expected.exclude_request_data": {"value": False, "why": "content is there"},
         "gateway.trace_id": {"value": "feedback", "why": "it is named"},
         "expected.service_name": {"value": "llm", "why": "so it is called"},

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from monitor.core.model import Verdict
 from monitor.doctor.snapshot import Answered, Reply
 from monitor.ports import ConfigAnswer, Garbled, Refused, Unreachable
 from tests.doctor.test_about import FAIL, PASS, UNKNOWN, ask, healthy, short
@@ -34,12 +35,13 @@ async def test_where_nobody_could_look_the_token_is_not_accused(unread: Reply[Co
 async def test_the_quick_route_is_compared_with_a_documented_read_that_was_refused_too() -> None:
     """One that timed out has said nothing of the key."""
     closed = replace(await healthy(), quick=Refused("HTTP 401", status=401))
-    for window, expected in (
+    windows: list[tuple[Reply[object], Verdict]] = [
         (Refused("HTTP 401", status=401), UNKNOWN),
         (Unreachable("no answer", kind="timeout"), PASS),
         (Garbled("no JSON"), PASS),
         (Answered(None), PASS),
-    ):
+    ]
+    for window, expected in windows:
         given = ask("trace_route", replace(closed, window=window))
         assert (given.answer, given.verdict) == ("401", expected)
         assert ("as the documented one does" in given.summary) is (expected is UNKNOWN)
@@ -48,7 +50,8 @@ async def test_the_quick_route_is_compared_with_a_documented_read_that_was_refus
 async def test_of_several_other_keys_only_the_refused_are_accused() -> None:
     """Whichever was asked first."""
     refused, silent = Refused("HTTP 401", status=401), Unreachable("no answer", kind="timeout")
-    for environments in ({"dev": silent, "stg": refused}, {"dev": refused, "stg": silent}):
+    both: list[dict[str, Reply[object]]] = [{"dev": silent, "stg": refused}, {"dev": refused, "stg": silent}]
+    for environments in both:
         given = ask("other_environments", replace(await healthy(), environments=environments))
         assert (given.answer, given.verdict) == ("401", FAIL)
         (slug,) = (slug for slug, reply in environments.items() if reply is refused)
