@@ -8,6 +8,7 @@ Metadata headers"). What was typed wrongly is shown again, but for the token.
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import parse_qs, quote
 
 from starlette.exceptions import HTTPException
@@ -22,12 +23,11 @@ from monitor.core.state import State
 from monitor.ports import Clock
 from monitor.web.auth import Guard, is_from_own_page
 from monitor.web.page import REFRESH_EVERY, Beside, Filter, incident_page, runbook_page, status_page, target_page
-from monitor.web.payloads import parse_silence, read_body, text_of
+from monitor.web.payloads import read_body, text_of
 from monitor.web.runbooks import runbooks
 from monitor.web.texts import render, time_text, until_text
-from monitor.web.views import NotFound, Operations, Views, covered_targets
+from monitor.web.views import NotFound, Operations, Views, add_silence
 
-_ID_DIGITS = 8
 _LENGTHS = (
     (3600, "1 hour"),
     (7200, "2 hours"),
@@ -146,25 +146,12 @@ class Pages:
         given, wrong = await self._read_form(request)
         if wrong is None:
             try:
-                await self._silence_by(given)
+                await add_silence(_silence_body(given), self.views, self.operations, self.clock)
             except HTTPException as error:
                 wrong = error
         if wrong is not None:
             return self._show_silences("", given=given, failed=wrong)
         return RedirectResponse("silences?done=silenced", 303)
-
-    async def _silence_by(self, given: Mapping[str, str]) -> None:
-        seconds = given.get("for", "")
-        body = {
-            "target": given.get("target", ""),
-            "fault": given.get("fault") or None,
-            "for": float(seconds) if seconds.isascii() and seconds.isdigit() else seconds,
-            "comment": given.get("comment", ""),
-            "author": given.get("author", ""),
-        }
-        silence = parse_silence(body, identifier=self.clock.draw_hex(_ID_DIGITS), now=self.clock.now())
-        covered_targets(silence, self.views)
-        await self.operations.add_silence(silence)
 
     async def _expire(self, request: Request) -> Response:
         given, wrong = await self._read_form(request)
@@ -185,7 +172,7 @@ class Pages:
         try:
             fields = {name: values[0] for name, values in parse_qs(body, max_num_fields=_MOST_FIELDS).items()}
         except ValueError:
-            raise HTTPException(400, "this is no form of a page of this monitor") from None
+            raise HTTPException(400, f"the form has more than {_MOST_FIELDS} fields") from None
         token = fields.pop("token", "")
         if not self.guard.can_change:
             return fields, HTTPException(403, "Nothing can be changed here: server.admin_token is not configured.")
@@ -255,6 +242,18 @@ class Pages:
         day.note(state.targets, now)
         dots = {TargetName(name): day.of(name, now) for name in state.targets}
         return Beside(about=self.views.about(), dots=dots, can_change=self.guard.can_change)
+
+
+def _silence_body(given: Mapping[str, str]) -> dict[str, Any]:
+    """What was typed, as the API wants it."""
+    seconds = given.get("for", "")
+    return {
+        "target": given.get("target", ""),
+        "fault": given.get("fault") or None,
+        "for": float(seconds) if seconds.isascii() and seconds.isdigit() else seconds,
+        "comment": given.get("comment", ""),
+        "author": given.get("author", ""),
+    }
 
 
 def _silence_row(silence: Silence, configured: bool, now: Instant) -> SilenceRow:

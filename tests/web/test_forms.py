@@ -187,6 +187,7 @@ async def test_a_body_that_is_no_form_is_an_error_and_no_crash() -> None:
         for content, status in ((b"\xff\xfe=%zz&&&", 403), (b"a=1&" * 100, 400), (b"x" * 70_000, 413)):
             answer = await client.post("/silences", content=content, headers={**FORM, **OWN})
             assert answer.status_code == status
+            assert ("the form has more than 20 fields" in answer.text) is (status == 400)
     assert site.done == []
 
 
