@@ -51,9 +51,9 @@ def test_a_runbook_is_readable_as_plain_text(fault: str, capsys: Out, monkeypatc
 @pytest.mark.parametrize(
     ("name", "hint"),
     [
-        ("key_rejcted", "did you mean `key_rejected`? "),
-        ("TRACE-LATE", "did you mean `trace_late`? "),
-        ("tracemonitordown", "did you mean `TraceMonitorDown`? "),
+        ("key_rejcted", "; did you mean `key_rejected`?"),
+        ("TRACE-LATE", "; did you mean `trace_late`?"),
+        ("tracemonitordown", "; did you mean `TraceMonitorDown`?"),
         ("zzz", ""),
         ("", ""),
     ],
@@ -61,7 +61,7 @@ def test_a_runbook_is_readable_as_plain_text(fault: str, capsys: Out, monkeypatc
 def test_an_unknown_fault_is_refused_with_a_guess(name: str, hint: str, capsys: Out) -> None:
     """Exit code 2, nothing on stdout."""
     said = usage_error(capsys, "explain", name)
-    assert said == f"explain: there is no fault {name!r}; {hint}`trace-monitor explain` lists them\n"
+    assert said == f"explain: there is no fault {name!r}{hint}\n`trace-monitor explain` lists them\n"
 
 
 def test_headings_are_bold_on_a_terminal_only() -> None:
