@@ -18,7 +18,7 @@ from monitor.core.state import State
 from monitor.core.text import length_text
 from monitor.web.day import Dot, dot_of
 from monitor.web.panel import RANK, About, Row, make_row
-from monitor.web.pictures import HEIGHTS, dot_text
+from monitor.web.pictures import HEIGHTS
 from monitor.web.runbooks import runbook_html
 from monitor.web.texts import clamp, render
 
@@ -160,7 +160,7 @@ def runbook_page(name: str) -> str:
 
 
 def problem_page(status: int, detail: str, *, root: str) -> str:
-    """What a browser is shown instead of a page that is not to be had."""
+    """What a browser is shown instead of a page that cannot be shown."""
     return render("problem.html", problem=HTTPStatus(status).phrase, detail=detail, root=root)
 
 
@@ -274,21 +274,12 @@ def _notified(incident: Incident, notices: tuple[NoticeDelivered, ...]) -> list[
     return sorted(found.values(), key=lambda pair: pair[1].at)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WindowCanary:
-    """A canary of an incident's window, in words."""
-
-    dot: Dot
-    text: str
-
-
 _MOST_CANARIES = 200
 
 
-def _canaries_of(incident: Incident, canaries: tuple[Any, ...], beside: Beside, ended: Instant) -> list[WindowCanary]:
+def _canaries_of(incident: Incident, canaries: tuple[Any, ...], beside: Beside, ended: Instant) -> list[Dot]:
     """The canaries that were sent while it lasted, as far as they are remembered; the newest first."""
     dots = {one.id: one for one in beside.dots.get(incident.target, ())}
     dots.update((canary.id, dot_of(canary)) for canary in canaries)
     inside = [one for one in dots.values() if incident.window_began_at <= one.sent_at <= ended]
-    inside.sort(key=lambda one: -one.sent_at)
-    return [WindowCanary(dot=one, text=dot_text(one, ended)) for one in inside[:_MOST_CANARIES]]
+    return sorted(inside, key=lambda one: -one.sent_at)[:_MOST_CANARIES]
