@@ -34,9 +34,7 @@ from monitor.settings import Loaded
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """The words of this command."""
-    parser = subparsers.add_parser(
-        "doctor",
-    )
+    parser = subparsers.add_parser("doctor")
     add_scope(parser)
     parser.add_argument("--format", choices=("text", "json"), default="text", help="default: text")
     parser.add_argument(

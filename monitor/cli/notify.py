@@ -4,6 +4,7 @@ import argparse
 import asyncio
 from collections.abc import Iterator, Mapping
 
+from monitor.cli.commands import COMMANDS
 from monitor.cli.common import FAILED, OK, add_config, prepare, print_result, read_configuration, say
 from monitor.core.model import Severity
 from monitor.daemon.compose_notifiers import places_of, slack_bot
@@ -18,9 +19,9 @@ TEXT = "This is a test of the Gateway Trace Monitor: a message about the gateway
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add `notify test`."""
-    parser = subparsers.add_parser("notify", help="a test notice through every configured channel")
+    parser = subparsers.add_parser("notify")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    test = commands.add_parser("test", help="send a test notice")
+    test = commands.add_parser("test", help=COMMANDS["notify test"].help)
     add_config(test)
     test.set_defaults(run=run)
 

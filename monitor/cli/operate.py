@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 from monitor.cli import UsageError
 from monitor.cli.client import URL, Client, Failed, Unanswered, find
+from monitor.cli.commands import COMMANDS
 from monitor.cli.common import FAILED, OK, add_config, add_format, duration, print_json, say
 from monitor.cli.table import incident_lines, render, silence_lines, status_lines, until, use_colour
 from monitor.clock import SystemClock
@@ -37,7 +38,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     ack.add_argument("--by", default=ADMIN, metavar="NAME", help=f"who takes care of it (default: {ADMIN})")
     silence = subparsers.add_parser("silence")
     commands = silence.add_subparsers(metavar="COMMAND", required=True)
-    add = _add_command(commands, "add", _silence_add, "start a silence")
+    add = _add_command(commands, "add", _silence_add, COMMANDS["silence add"].help)
     which = add.add_mutually_exclusive_group(required=True)
     which.add_argument("--target", help="a target, or a pattern such as prod-*")
     which.add_argument("--all", action="store_const", const="*", dest="target", help="every target")
@@ -48,8 +49,8 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     )
     add.add_argument("--comment", default="", metavar="TEXT", help="why")
     add.add_argument("--by", default=ADMIN, metavar="NAME", help=f"who starts it (default: {ADMIN})")
-    add_format(_add_command(commands, "list", _silence_list, "list the silences"))
-    expire = _add_command(commands, "expire", _silence_expire, "end a silence")
+    add_format(_add_command(commands, "list", _silence_list, COMMANDS["silence list"].help))
+    expire = _add_command(commands, "expire", _silence_expire, COMMANDS["silence expire"].help)
     expire.add_argument("id", metavar="ID", help="as in `trace-monitor silence list`")
 
 

@@ -23,9 +23,7 @@ _A_WEEK: Seconds = 7 * 86_400.0
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """The words of this command."""
-    parser = subparsers.add_parser(
-        "simulate", help="show who would be notified, of what and when, in a scripted or recorded outage"
-    )
+    parser = subparsers.add_parser("simulate")
     parser.add_argument("timeline", nargs="?", metavar="TIMELINE", help="a timeline in YAML")
     add_config(parser)
     parser.add_argument("--from-history", action="store_true", help="instead: what the state file has recorded")

@@ -20,12 +20,13 @@ Out = pytest.CaptureFixture[str]
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_explains_itself(command: str, capsys: Out) -> None:
-    """`--help` after each: an example that can be typed, what every exit code means, exit 0."""
+    """`--help` after each: what it does, an example that can be typed, what every exit code means, exit 0."""
     with pytest.raises(SystemExit) as end:
         main([*command.split(), "--help"])
     assert end.value.code == 0
     out = capsys.readouterr().out
     assert f"usage: trace-monitor {command}" in out
+    assert COMMANDS[command].description in " ".join(out.split())
     for example in COMMANDS[command].examples:
         assert f"\n  trace-monitor {example}\n" in out
     for code, meaning in COMMANDS[command].exits.items():
