@@ -114,9 +114,10 @@ def name_default_token(target: dict[str, Any], name: str, loaded: Loaded) -> Non
         target["because"] = [*target["because"], default]
 
 
-def unusable_ca_file(loaded: Loaded, error: OSError) -> UsageError:
-    """Why `http.ca_file` cannot be used."""
-    return UsageError(f"http.ca_file: {loaded.settings.http.ca_file} cannot be used: {error.strerror or error}")
+def nobody_can_be_asked(ca_file: object, error: OSError) -> str:
+    """Why: because of `http.ca_file`, if there is one, else because of this machine."""
+    what = "the network" if ca_file is None else f"http.ca_file: {ca_file}"
+    return f"{what} cannot be used: {error.strerror or error}"
 
 
 # --- what it takes to look once --------------------------------------------------------------------------------------
@@ -132,7 +133,7 @@ def prepare(loaded: Loaded) -> "Deps":
     try:
         http = Http(clock=clock, transport=network(loaded.settings, redactor), redactor=redactor)
     except OSError as error:
-        raise unusable_ca_file(loaded, error) from None
+        raise UsageError(nobody_can_be_asked(loaded.settings.http.ca_file, error)) from None
     return Deps(http=http, redactor=redactor, clock=clock)
 
 
