@@ -14,9 +14,10 @@ from monitor.cli import UsageError
 from monitor.cli.client import URL, Client, Failed, Unanswered, find
 from monitor.cli.commands import COMMANDS
 from monitor.cli.common import FAILED, OK, add_config, add_format, duration, print_json, say
-from monitor.cli.table import incident_lines, render, silence_lines, status_lines, until, use_colour
+from monitor.cli.table import incident_lines, render, silence_lines, status_lines, use_colour
 from monitor.clock import SystemClock
 from monitor.core.model import Fault
+from monitor.notifiers.wording import utc
 
 ADMIN = "the admin token"
 """Who did something, where nobody gave a name: the user of a container is nobody's name."""
@@ -157,8 +158,8 @@ def _silence_add(daemon: Client, arguments: argparse.Namespace) -> None:
         "comment": arguments.comment,
         "author": arguments.by,
     }
-    added = daemon.ask("POST", "/api/v1/silences", body, id=str)
-    print(f"silence {added['id']} lasts until {until(added.get('to'))}")
+    added = daemon.ask("POST", "/api/v1/silences", body, id=str, to=float)
+    print(f"silence {added['id']} lasts until {utc(added['to'])}")
     covers = added.get("covers") or [arguments.target]  # a daemon of an earlier version does not say
     print(f"it covers {arguments.fault or 'any fault'} of {', '.join(map(str, covers))}")
 

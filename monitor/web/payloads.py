@@ -44,9 +44,9 @@ async def read_body(request: Request, clock: Clock) -> bytes:
                 if len(body) > LONGEST_BODY:
                     raise HTTPException(413, f"the body is longer than {LONGEST_BODY} bytes")
     except TimeoutError:
-        raise HTTPException(408, f"the body did not come within {_BODY_WITHIN:.0f} s") from None
+        raise HTTPException(408, f"the body did not arrive within {_BODY_WITHIN:.0f} s") from None
     except ClientDisconnect:
-        raise HTTPException(400, "the body did not come whole") from None
+        raise HTTPException(400, "the body is incomplete: the connection was closed") from None
     return bytes(body)
 
 
