@@ -26,7 +26,7 @@ from monitor.cli.table import use_colour
 from monitor.core.model import Verdict
 from monitor.daemon.compose import Deps
 from monitor.doctor.probe import Probe
-from monitor.doctor.recording import Recorder, Unfit
+from monitor.doctor.recording import CannotRecord, Recorder
 from monitor.doctor.report import describe_probes
 from monitor.redaction import all_visible
 from monitor.settings import Loaded
@@ -49,8 +49,8 @@ def run(arguments: argparse.Namespace) -> int:
     deps = prepare(loaded)
     try:
         recorder = Recorder(loaded.settings, arguments.record, clock=deps.clock) if arguments.record else None
-    except Unfit as unfit:
-        say(f"--record {arguments.record}: {unfit}")
+    except CannotRecord as error:
+        say(f"--record {arguments.record}: {error}")
         return USAGE
     report: dict[str, Any] = {"targets": {}}
     try:

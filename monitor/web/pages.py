@@ -22,7 +22,7 @@ from monitor.core.silence import Silence, active_until
 from monitor.core.state import State
 from monitor.ports import Clock
 from monitor.web.auth import Guard, is_from_own_page
-from monitor.web.page import REFRESH_EVERY, Beside, Filter, incident_page, runbook_page, status_page, target_page
+from monitor.web.page import REFRESH_EVERY, Filter, PageContext, incident_page, runbook_page, status_page, target_page
 from monitor.web.payloads import read_body, text_of
 from monitor.web.runbooks import runbooks
 from monitor.web.texts import render, time_text, until_text
@@ -93,7 +93,7 @@ class Pages:
             troubles=views.troubles(),
             version=views.version,
             now=now,
-            beside=self._beside(state, now),
+            context=self._context(state, now),
             chosen=Filter(
                 text=asked.get("q", "")[:_LONGEST_FILTER].strip(),
                 status=asked.get("state", "")[:_LONGEST_FILTER],
@@ -109,7 +109,7 @@ class Pages:
         report = self.views.report()["targets"].get(name)
         if report is None:
             raise NotFound("there is no target of that name")
-        page = target_page(name, report, state, version=self.views.version, now=now, beside=self._beside(state, now))
+        page = target_page(name, report, state, version=self.views.version, now=now, context=self._context(state, now))
         return HTMLResponse(page)
 
     async def _incident(self, request: Request) -> Response:
@@ -198,7 +198,7 @@ class Pages:
             notices=await self.views.notices(incident),
             version=self.views.version,
             now=now,
-            beside=self._beside(state, now),
+            context=self._context(state, now),
             form={
                 "given": {**_GIVEN, **given},
                 "done": done,
@@ -237,11 +237,11 @@ class Pages:
                     return incident
         raise NotFound("there is no incident of that id; the newest fifty of each target are remembered")
 
-    def _beside(self, state: State, now: Instant) -> Beside:
+    def _context(self, state: State, now: Instant) -> PageContext:
         day = self.views.day
         day.note(state.targets, now)
         dots = {TargetName(name): day.of(name, now) for name in state.targets}
-        return Beside(about=self.views.about(), dots=dots, can_change=self.guard.can_change)
+        return PageContext(about=self.views.about(), dots=dots, can_change=self.guard.can_change)
 
 
 def _silence_body(given: Mapping[str, str]) -> dict[str, Any]:

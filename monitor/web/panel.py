@@ -138,15 +138,17 @@ class Row:
         return compare(policy.expected, memory.seen.config)
 
     @property
-    def budget(self) -> tuple["Left", ...]:
+    def budget(self) -> tuple["BudgetLeft", ...]:
         """What is left of the day's budget of canaries and of tokens."""
         policy = self.about.policy
         if policy is None or not policy.enabled(CheckName.CANARY):
             return ()
         spent, limits = today(self.state.budget, self.now), policy.limits
         return (
-            Left(what="canaries", left=max(0, limits.max_per_day - spent.sent), of=limits.max_per_day),
-            Left(what="tokens", left=max(0, limits.max_tokens_per_day - spent.tokens), of=limits.max_tokens_per_day),
+            BudgetLeft(what="canaries", left=max(0, limits.max_per_day - spent.sent), of=limits.max_per_day),
+            BudgetLeft(
+                what="tokens", left=max(0, limits.max_tokens_per_day - spent.tokens), of=limits.max_tokens_per_day
+            ),
         )
 
     @property
@@ -174,7 +176,7 @@ class CheckRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Left:
+class BudgetLeft:
     """What is left of a budget."""
 
     what: str
