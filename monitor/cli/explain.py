@@ -13,7 +13,7 @@ from monitor.cli.parser import did_you_mean
 from monitor.cli.table import use_colour
 from monitor.core.backend import TRACELOOP
 from monitor.core.faults import FAULTS
-from monitor.web.runbooks import runbook_text, runbooks
+from monitor.web.texts import runbook_text, runbooks
 
 _WIDEST, _NARROWEST = 100, 40
 _NO_BREAK = "\N{NO-BREAK SPACE}"

@@ -19,8 +19,7 @@ from monitor.core.text import length_text
 from monitor.web.day import Dot, dot_of
 from monitor.web.panel import RANK, About, Row, make_row
 from monitor.web.pictures import HEIGHTS
-from monitor.web.runbooks import runbook_html
-from monitor.web.texts import clamp, render
+from monitor.web.texts import clamp, render, runbook_text, to_html
 
 REFRESH_EVERY = 30
 """Seconds, of the overview, which has nothing to be typed into but the filter."""
@@ -156,7 +155,7 @@ def incident_page(
 @cache
 def runbook_page(name: str) -> str:
     """The page of a runbook, by the name of its fault or alert; links to other runbooks are relative."""
-    return render("runbook.html", name=name, runbook=runbook_html(name), root="../")
+    return render("runbook.html", name=name, runbook=to_html(runbook_text(name)), root="../")
 
 
 def problem_page(status: int, detail: str, *, root: str) -> str:

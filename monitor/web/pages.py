@@ -24,8 +24,7 @@ from monitor.ports import Clock
 from monitor.web.auth import Guard, is_from_own_page
 from monitor.web.page import REFRESH_EVERY, Filter, PageContext, incident_page, runbook_page, status_page, target_page
 from monitor.web.payloads import read_body, text_of
-from monitor.web.runbooks import runbooks
-from monitor.web.texts import render, time_text, until_text
+from monitor.web.texts import render, runbooks, time_text, until_text
 from monitor.web.views import NotFound, Operations, Views, add_silence
 
 _LENGTHS = (

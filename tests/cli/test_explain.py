@@ -8,7 +8,7 @@ import pytest
 from monitor.cli import main
 from monitor.cli.explain import to_text
 from monitor.core.faults import FAULTS
-from monitor.web.runbooks import runbook_text, runbooks
+from monitor.web.texts import runbook_text, runbooks
 from tests.cli.usage import usage_error
 
 Out = pytest.CaptureFixture[str]

@@ -15,7 +15,7 @@ from monitor.core.state import CERTIFICATE_SOON, DAY, TOKEN_SOON, State
 from monitor.notifiers.alertmanager import ALERT_NAME
 from monitor.telemetry.gauges import View
 from monitor.telemetry.metrics import Metrics
-from monitor.web.runbooks import runbooks
+from monitor.web.texts import runbooks
 from tests.fakes.clock import FakeClock
 from tests.web.site import Site
 
