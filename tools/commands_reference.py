@@ -46,7 +46,7 @@ def _section(words: str, parser: argparse.ArgumentParser) -> Iterator[str]:
     command = COMMANDS[words]
     yield f"## `{PROG} {words}`"
     yield ""
-    yield " ".join(filter(None, (f"{command.help[0].upper()}{command.help[1:]}.", command.about)))
+    yield command.description
     rows = [_row(action) for action in parser._actions if _is_shown(action)]  # noqa: SLF001 - the same
     if rows:
         yield ""

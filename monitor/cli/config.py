@@ -5,6 +5,7 @@ import json
 import sys
 from collections.abc import Mapping
 
+from monitor.cli.commands import COMMANDS
 from monitor.cli.common import OK, add_config, read_configuration, read_scope
 from monitor.cli.notify import called_by
 from monitor.core.backend import BackendTraits
@@ -29,14 +30,10 @@ from monitor.settings.show import show
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add `config` and its commands, and `expected`."""
-    parser = subparsers.add_parser("config", help="validate, show or describe the configuration")
+    parser = subparsers.add_parser("config")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for name, run, text in (
-        ("validate", validate, "check the configuration and print what it costs in a month"),
-        ("show", show_settings, "print the effective values and where each comes from, secrets masked"),
-        ("schema", print_schema, "print the JSON Schema of the configuration file"),
-    ):
-        command = commands.add_parser(name, help=text, description=f"{text[:1].upper()}{text[1:]}.")
+    for name, run in (("validate", validate), ("show", show_settings), ("schema", print_schema)):
+        command = commands.add_parser(name, help=COMMANDS[f"config {name}"].help)
         add_config(command)
         if run is validate:
             command.add_argument(
@@ -49,8 +46,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def _add_expected(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    text = "print the export configuration that the gateway should have"
-    parser = subparsers.add_parser("expected", help=text, description=f"{text[:1].upper()}{text[1:]}.")
+    parser = subparsers.add_parser("expected")
     parser.add_argument(
         "--target", action="append", default=[], metavar="T", help="only this target (repeatable); default: each"
     )

@@ -13,8 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from monitor.cli.common import OK, USAGE, duration, say
-from monitor.cli.parser import did_you_mean
+from monitor.cli.common import OK, duration
 from monitor.cli.sandbox import add_backend
 from monitor.clock import SystemClock
 from monitor.core.canary import Outcome
@@ -60,7 +59,11 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     )
     parser.add_argument("--config", metavar="PATH", help="ignored: the demo needs none")
     parser.add_argument(
-        "--fault", default="exporter_disabled", metavar="NAME", help="what to break (default: exporter_disabled)"
+        "--fault",
+        default="exporter_disabled",
+        choices=sorted(FAULTS),
+        metavar="NAME",
+        help="what to break (default: exporter_disabled)",
     )
     add_backend(parser)
     parser.add_argument("--for", dest="duration", type=duration, metavar="D", help="end after this, such as 60s")
@@ -69,10 +72,6 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the demo until somebody stops it."""
-    if arguments.fault not in FAULTS:
-        meant = did_you_mean(arguments.fault, FAULTS)
-        say(f"--fault {arguments.fault}: there is no such fault{meant}\n`trace-monitor demo --help` lists them")
-        return USAGE
     configure(level="error", style="text", redact=Redactor().redact)
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
     with tempfile.TemporaryDirectory(prefix="trace-monitor-demo-") as directory:

@@ -1,11 +1,10 @@
 """`trace-monitor simulate`: who would be notified, of what and when, on a virtual clock."""
 
 import argparse
-import json
 import os
 from pathlib import Path
 
-from monitor.cli.common import OK, USAGE, add_config, duration, read_scope, say
+from monitor.cli.common import OK, USAGE, add_config, duration, print_json, print_result, read_scope, say
 from monitor.clock import SystemClock
 from monitor.core.model import Seconds
 from monitor.daemon.compose import secrets_of
@@ -24,9 +23,7 @@ _A_WEEK: Seconds = 7 * 86_400.0
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """The words of this command."""
-    parser = subparsers.add_parser(
-        "simulate", help="show who would be notified, of what and when, in a scripted or recorded outage"
-    )
+    parser = subparsers.add_parser("simulate")
     parser.add_argument("timeline", nargs="?", metavar="TIMELINE", help="a timeline in YAML")
     add_config(parser)
     parser.add_argument("--from-history", action="store_true", help="instead: what the state file has recorded")
@@ -76,10 +73,10 @@ def _replay(arguments: argparse.Namespace) -> int:
 
 
 def _print(simulation: Simulation, arguments: argparse.Namespace) -> int:
-    in_full = arguments.format == "json"
-    print(
-        json.dumps(as_json(simulation), indent=2, ensure_ascii=False) + "\n" if in_full else as_text(simulation), end=""
-    )
+    if arguments.format == "json":
+        print_json(as_json(simulation))
+    else:
+        print_result(as_text(simulation), end="")
     return OK
 
 
