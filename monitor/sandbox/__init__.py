@@ -8,7 +8,7 @@ how busy others are beside us.
 
 from monitor.sandbox.credentials import Credentials, StoreKind
 from monitor.sandbox.fault_table import FAULTS
-from monitor.sandbox.faults import Host, SandboxFault
+from monitor.sandbox.faults import Edit, Host, SandboxFault
 from monitor.sandbox.ports import LOOPBACK, Ports
 from monitor.sandbox.sandbox import Sandbox, serve
 from monitor.sandbox.traffic import NOT_IN_PHOENIX, Traffic, parse_traffic
@@ -21,6 +21,7 @@ __all__ = [
     "NOT_IN_PHOENIX",
     "SWITCHES",
     "Credentials",
+    "Edit",
     "Host",
     "Ports",
     "Sandbox",

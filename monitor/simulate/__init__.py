@@ -1,6 +1,7 @@
 """What would be notified, to whom and when: inputs on a virtual clock, through the core, printed as Slack shows it.
 
 timeline       what happens, read from a file
+effects        what breaks then, and what that does
 world          what the checks of a target find meanwhile, as inputs
 slack          the messages, and what may be wrong with Slack
 story          inputs are applied, and what is due is delivered

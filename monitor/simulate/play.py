@@ -9,12 +9,15 @@ from monitor.core.model import CheckName, Fault, Instant, Seconds, TargetName
 from monitor.core.silence import Silence
 from monitor.daemon.compose import silences_of
 from monitor.daemon.policy import policy_of
+from monitor.sandbox import Credentials, StoreKind
+from monitor.sandbox.credentials import MODEL
 from monitor.settings import ConfigError, Loaded, Problem, Settings, parse
 from monitor.settings.document import Node
+from monitor.simulate.effects import FATES, parse_finding
 from monitor.simulate.slack import Slack
 from monitor.simulate.story import Simulation, Story, Target, matching
 from monitor.simulate.timeline import Step, Timeline
-from monitor.simulate.world import FATES, World, parse_finding
+from monitor.simulate.world import FINGERPRINT_KEY, World
 
 MENTION = "<!subteam^S0ONCALL>"
 """Who is called where the configuration calls nobody."""
@@ -55,7 +58,7 @@ class _Player:
         self._later = iter(later)
         self._configured, self._added = silences_of(first), tuple[Silence, ...]()
         self._story = Story(targets_of(first), Slack(first.server.external_url), self._configured)
-        self._worlds = {name: World(self._story, name, self._now) for name in self._story.targets}
+        self._worlds = {name: World(self._story, name, first.targets[name], self._now) for name in self._story.targets}
         self._down_for: Seconds = 0.0
         self._down_until: Instant | None = None
 
@@ -177,6 +180,7 @@ class _Player:
             for name in matching(self._watched(), step.target):
                 self._story.apply(name, Removed(at=self._now), self._now)
         for name in self._watched():
+            self._worlds[name].settings = settings.targets[name]
             if self._story.targets[name] != before[name]:
                 self._worlds[name].begin()
 
@@ -184,7 +188,7 @@ class _Player:
 # --- settings --------------------------------------------------------------------------------------------------------
 
 
-def targets_of(settings: Settings, key: bytes = bytes(32)) -> dict[TargetName, Target]:
+def targets_of(settings: Settings, key: bytes = FINGERPRINT_KEY) -> dict[TargetName, Target]:
     """How each target is judged, and where its notices go."""
     slack = settings.alerting.slack
     by_hook = slack.webhook_url is not None
@@ -213,7 +217,8 @@ def _settings_in_order(timeline: Timeline, compose: Compose | None, names: Seque
         json.dumps(
             {
                 "targets": {
-                    name: {**_FACTS, **backend, "expected": {"exclude_request_data": not content}} for name in names
+                    name: {**_FACTS, **backend, "expected": {**_EXPECTED, "exclude_request_data": not content}}
+                    for name in names
                 },
                 "alerting": {"slack": {"bot_token": "xoxb-simulated", "channel": CHANNEL}},
             }
@@ -243,7 +248,9 @@ def _settings_in_order(timeline: Timeline, compose: Compose | None, names: Seque
 
 _FACTS = {
     "control_plane": {"url": "https://control-plane.example", "token": "simulated-token"},
-    "gateway": {"url": "https://gateway.example", "token": "simulated-token", "model": "simulated/model"},
+    "gateway": {"url": "https://gateway.example", "token": "simulated-token", "model": MODEL},
 }
-_TRACELOOP = {"traceloop": {"api_key": "simulated-key", "environment": "prd"}}
-_PHOENIX = {"phoenix": {"url": "https://phoenix.example", "api_key": "simulated-key"}}
+_EXPECTED = {"resource_attributes": {"deployment.environment": "simulated"}}
+# The keys are the sandbox's, whose drifts change them.
+_TRACELOOP = {"traceloop": {"api_key": Credentials().key, "environment": "prd"}}
+_PHOENIX = {"phoenix": {"url": "https://phoenix.example", "api_key": Credentials.of(StoreKind.PHOENIX).key}}

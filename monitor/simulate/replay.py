@@ -22,6 +22,7 @@ from monitor.settings import Loaded
 from monitor.simulate.play import TICK, targets_of
 from monitor.simulate.slack import Slack
 from monitor.simulate.story import Simulation, Story, Summary
+from monitor.simulate.world import FINGERPRINT_KEY
 from monitor.store import Recorded
 from monitor.store.snapshot import Snapshot
 
@@ -37,7 +38,7 @@ def replay(loaded: Loaded, snapshot: Snapshot, names: Sequence[TargetName], sinc
         return None
     settings = loaded.settings
     begin = max(since, min(entry.at for entry in history))
-    targets = targets_of(settings, snapshot.fingerprint_key or bytes(32))
+    targets = targets_of(settings, snapshot.fingerprint_key or FINGERPRINT_KEY)
     silences = (*silences_of(settings), *snapshot.state.silences)
     story = Story({name: targets[name] for name in names}, Slack(settings.server.external_url), silences)
     moments: list[tuple[Instant, TargetName, Input]] = []

@@ -17,8 +17,8 @@ from monitor.settings.load import read_file
 from monitor.settings.problem import ConfigError, KeyPath, Problem, unknown_name
 from monitor.settings.target import target_name
 from monitor.settings.values import Duration, Interval, Section, format_duration, parse_duration, refusal
+from monitor.simulate.effects import CHECKS, FATES, OUTAGES, parse_finding, pick
 from monitor.simulate.slack import TROUBLES
-from monitor.simulate.world import CHECKS, FATES, OUTAGES, parse_finding, pick
 
 START: Instant = 1_800_000_000.0
 """2027-01-15 08:00 UTC: when a timeline begins unless it says so, so that it reads the same each time."""

@@ -5,9 +5,9 @@ import pytest
 from monitor.core.model import CheckName, Fault, UnknownReason, Verdict
 from monitor.sandbox import FAULTS
 from monitor.settings import ConfigError
+from monitor.simulate.effects import EFFECTS, OUTAGES, effect_of, parse_finding
 from monitor.simulate.slack import TROUBLES
 from monitor.simulate.timeline import START, Step, Timeline, parse_timeline, read_timeline
-from monitor.simulate.world import EFFECTS, OUTAGES, effect_of, parse_finding
 from tests.settings.samples import NOWHERE
 
 
