@@ -77,7 +77,7 @@ def query_spans(spans: Iterable[GatewaySpan], query: Query, *, now: Instant, oth
     end = now if query.get("endTime") is None else _moment(query["endTime"], "endTime")
     selects = [_by_destination(query), *_by_lists(query), *_by_filters(query)]
     direction = query.get("sortDirection", "desc")
-    if direction not in {"asc", "desc"}:
+    if direction not in ("asc", "desc"):  # of JSON it may be anything, hashable or not
         raise BadQuery("sortDirection must be one of asc, desc")
     descending = direction == "desc"
     limit, offset = _limit(query), _offset(query)

@@ -77,7 +77,7 @@ class Search:
         order, sort_by = parameters.get("sort_order", "ASC"), str(parameters.get("sort_by") or "timestamp")
         begins = parameters.get("from_timestamp_sec") not in (None, "")
         limit = _number(parameters, "limit", _USUAL_ROWS)
-        if order not in {"ASC", "DESC"}:
+        if order not in ("ASC", "DESC"):  # of JSON it may be anything, hashable or not
             raise BadSearch("sort_order must be ASC or DESC")
         if sort_by not in _SORTS:
             raise BadSearch(f"sort_by must be one of {', '.join(_SORTS)}")
@@ -278,7 +278,7 @@ def _filters(rules: Sequence[object], *, key: str, columns: Columns) -> list[Wan
     for rule in rules:
         if not isinstance(rule, Mapping) or not isinstance(rule.get(key), str):
             raise BadSearch(f"each filter needs {key}, operator and value")
-        if rule.get("value_type", "string") not in {"string", "number", "boolean"}:
+        if rule.get("value_type", "string") not in ("string", "number", "boolean"):
             raise BadSearch("value_type must be string, number or boolean")
         found.append(_wanted(columns, str(rule[key]), str(rule.get("operator")), rule.get("value")))
     return found

@@ -385,7 +385,7 @@ class _Control:
         """A button of the message at `ts`; of the newest root without it."""
         asked = {name: str(value) for name, value in (await json_object(request) or {}).items()}
         slack, ts = self._world.slack, asked.pop("ts", None)
-        message = next((each for each in reversed(slack.roots) if ts in {None, each.ts}), None)
+        message = next((each for each in reversed(slack.roots) if ts in (None, each.ts)), None)
         if message is None or not {"action"} <= set(asked) <= {"action", "user", "name"}:
             return _error(400, "there is no such message" if message is None else "give action, and user, name or ts")
         host = self._sandbox.slack_api_url.split("/")[2]

@@ -133,7 +133,7 @@ class Workspace:
             blocks=_list(payload.get("blocks")),
             attachments=_list(payload.get("attachments")),
             thread_ts=str(thread_ts) if thread_ts is not None else None,
-            broadcast=payload.get("reply_broadcast") in {True, "true", "1"},
+            broadcast=payload.get("reply_broadcast") in (True, "true", "1"),
             webhook=webhook,
         )
         self.messages.append(message)
@@ -176,7 +176,7 @@ class Workspace:
 
     def _channel(self, named: object) -> str:
         name = str(named or "").removeprefix("#")
-        channel = next((known for known, title in self.channels.items() if name in {known, title}), None)
+        channel = next((known for known, title in self.channels.items() if name in (known, title)), None)
         if channel is None:
             raise SlackError("channel_not_found")
         if channel == ARCHIVED_CHANNEL:

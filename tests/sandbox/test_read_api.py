@@ -152,6 +152,7 @@ BAD: dict[str, dict[str, Any]] = {
     "filter without id": {"filters": '[{"field": "x", "operator": "equals", "value": "y"}]'},
     "unknown operator": {"filters": '[{"id": "x", "operator": "EQUAL", "value": "y"}]'},
     "unknown order": {"sort_order": "newest"},
+    "value type no text": {"filters": '[{"id": "x", "operator": "equals", "value": "y", "value_type": []}]'},
     "unknown sort": {"sort_by": "time"},
     "time no number": {"from_timestamp_sec": "2027-01-15"},
     "limit no number": {"limit": "all"},
