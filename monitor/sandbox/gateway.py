@@ -6,8 +6,7 @@ https://www.truefoundry.com/docs/ai-gateway/headers and …/request-headers. The
 """
 
 import json
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from starlette.datastructures import Headers
 from starlette.requests import Request
@@ -19,7 +18,7 @@ from monitor.core.model import Instant
 from monitor.sandbox.asgi import bearer, behind_cloudflare, routed
 from monitor.sandbox.completions import Declined, as_events, complete, decline, malformed, models, object_to
 from monitor.sandbox.configurations import RequestInfo
-from monitor.sandbox.credentials import MODELS, TENANT, Subject
+from monitor.sandbox.credentials import MODELS, Subject
 from monitor.sandbox.other_requests import OtherTraffic
 from monitor.sandbox.spans import Chat, GatewaySpan, Outcome, begin_trace, feedback_header, make_spans
 from monitor.sandbox.world import World
@@ -56,7 +55,6 @@ class _Gateway:
         self._world = world
         self._record = record
         self._cache: dict[str, tuple[str, dict[str, object]]] = {}
-        self._metrics = _SpanMetrics(world.now())
 
     async def models(self, request: Request) -> Response:
         refusal = self._world.faults.refusal()
@@ -69,8 +67,10 @@ class _Gateway:
         if shown == "absent":
             return PlainTextResponse("Not Found", 404)
         others = OtherTraffic(self._world)
-        requests = len(self._world.served) + others.requests_between(self._metrics.started_at, self._world.now())
-        lines = self._metrics.lines(shown, requests, with_start=shown == "ai_gateway")
+        requests = len(self._world.served) + others.requests_between(
+            self._world.span_metrics.started_at, self._world.now()
+        )
+        lines = self._world.span_metrics.lines(shown, requests, with_start=shown == "ai_gateway")
         return PlainTextResponse("".join(f"{line}\n" for line in lines))
 
     async def chat(self, request: Request) -> Response:
@@ -94,8 +94,8 @@ class _Gateway:
             latency = world.faults.seconds("provider_stalls") or world.latency
             if latency:
                 await world.pause(latency)
+        world.served.append(world.now())
         if declined is None:
-            world.served.append(world.now())
             return self._answer(chat, request.headers)
         if world.variant.refusals == "traced":
             self._trace(chat, Outcome(ended=world.now(), declined=declined))
@@ -162,13 +162,13 @@ class _Gateway:
 
     def _trace(self, chat: Chat, outcome: Outcome) -> None:
         if not chat.context.recorded:
-            self._metrics.drops["should_trace_false"] += 1
+            self._world.span_metrics.drops["should_trace_false"] += 1
             return
         spans = make_spans(chat, outcome, self._world.clock.draw_hex)
         if self._world.faults.does("lose_at_collector"):
-            self._metrics.exported["failed", "connection_refused"] += len(spans)
+            self._world.span_metrics.exported["failed", "connection_refused"] += len(spans)
             return
-        self._metrics.exported["success", ""] += len(spans)
+        self._world.span_metrics.exported["success", ""] += len(spans)
         self._record(spans)
 
     def _feedback(self, chat: Chat) -> dict[str, str]:
@@ -208,31 +208,3 @@ def _object(header: str, name: str) -> dict[str, object]:
     if not isinstance(value, dict):
         raise _MalformedError(f"{name}: not a JSON object")
     return value
-
-
-class _SpanMetrics:
-    """Spans by what became of them: by outcome and reason those that were handed to the exporter, by reason those that were not."""
-
-    def __init__(self, started_at: Instant) -> None:
-        self.started_at = started_at
-        self.exported: Counter[tuple[str, str]] = Counter()
-        self.drops: Counter[str] = Counter()
-
-    def lines(self, prefix: str, requests: int, *, with_start: bool) -> Iterator[str]:
-        """The exposition; `with_start`: with the moment at which the process began, as most have it."""
-        tenant = f'tenant_name="{TENANT}"'
-        if with_start:
-            yield "# TYPE process_start_time_seconds gauge"
-            yield f"process_start_time_seconds {self.started_at:.3f}"
-        yield f"# TYPE {prefix}_requests_total counter"
-        yield f"{prefix}_requests_total{{{tenant}}} {requests}"
-        yield f"# HELP {prefix}_spans_accepted_total Spans handed to the exporter."
-        yield f"# TYPE {prefix}_spans_accepted_total counter"
-        yield f"{prefix}_spans_accepted_total{{{tenant}}} {self.exported.total()}"
-        yield f"# TYPE {prefix}_spans_exported_total counter"
-        for (outcome, reason), spans in sorted(self.exported.items()):
-            labels = f'{tenant},outcome="{outcome}"' + (f',reason="{reason}"' if reason else "")
-            yield f"{prefix}_spans_exported_total{{{labels}}} {spans}"
-        yield f"# TYPE {prefix}_span_drops_total counter"
-        for reason, spans in sorted(self.drops.items()):
-            yield f'{prefix}_span_drops_total{{{tenant},reason="{reason}"}} {spans}'

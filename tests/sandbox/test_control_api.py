@@ -131,6 +131,9 @@ async def test_a_reset_begins_anew(asker: Asker, sandbox: Sandbox) -> None:
     assert sandbox.world.faults.names == ()
     assert sandbox.world.variant.words()["off"] == "absent"
     assert not sandbox.world.own_spans
+    shown = (await asker.ask(Host.GATEWAY, "GET", "/metrics")).body.decode()
+    counts = [line.rpartition(" ")[2] for line in shown.splitlines() if "_total{" in line]
+    assert counts == ["0", "0"]
     await asker.complete()
     await asker.clock.advance(5)
     assert len(asker.rows()) == 3

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from monitor.sandbox import Host, Sandbox
+from monitor.sandbox.spans import iso
 from tests.fakes.clock import START, FakeClock
 from tests.sandbox.common import Asker, chat, read
 
@@ -236,6 +237,18 @@ async def test_its_metrics_count_spans_kept_and_dropped(asker: Asker, sandbox: S
         'ai_gateway_spans_exported_total{tenant_name="sandbox",outcome="success"} 3',
         'ai_gateway_span_drops_total{tenant_name="sandbox",reason="should_trace_false"} 1',
     ]
+
+
+async def test_what_it_refuses_is_a_request_too(asker: Asker, sandbox: Sandbox) -> None:
+    """In its own metrics, whose spans of it are counted, and in what the control plane counts."""
+    await sandbox.break_("provider_failing")
+    await asker.complete()
+    assert 'ai_gateway_requests_total{tenant_name="sandbox"} 1' in await counts(asker)
+    await asker.clock.advance(1)
+    now = asker.clock.now()
+    asked = {"startTs": iso(now - 60), "endTs": iso(now), "datasource": "modelMetrics", "type": "distribution"}
+    counted = read(await asker.plane("POST", "/api/svc/v1/llm-gateway/metrics/query", body=asked))
+    assert counted["data"]["dataPoints"] == [{"total": 1, "countModelName": 1}]
 
 
 async def counts(asker: Asker) -> list[str]:
