@@ -69,7 +69,6 @@ class Subject:
     slug: str
     kind: str = "virtualaccount"
     may_read_settings: bool = True
-    may_write_settings: bool = False
     sees_all_traces: bool = False
 
     @property
@@ -88,8 +87,8 @@ class Subject:
 
 
 MONITOR = Subject(slug="trace-monitor")
-ADMIN = Subject(slug="ada@example.com", kind="user", may_write_settings=True, sees_all_traces=True)
-FAULT_AUTHOR = Subject(slug="sam@example.com", kind="user", may_write_settings=True, sees_all_traces=True)
+ADMIN = Subject(slug="ada@example.com", kind="user", sees_all_traces=True)
+FAULT_AUTHOR = Subject(slug="sam@example.com", kind="user", sees_all_traces=True)
 """Who signs the changes that faults make to the configuration."""
 
 

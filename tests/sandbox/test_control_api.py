@@ -122,9 +122,7 @@ async def test_a_reset_begins_anew(asker: Asker, sandbox: Sandbox) -> None:
     """Faults, variant, configuration and memories; the exporter reads its configuration again."""
     await asker.control("POST", "/dialect", {"off": "404"})
     await asker.control("POST", "/faults/config_drift_key")
-    manifest = {"type": "gateway-otel-config"}
-    body = {"manifest": manifest}
-    await asker.plane("PUT", "/api/svc/v1/apply", body=body, token=asker.credentials.admin_token)
+    sandbox.world.configurations.apply({"type": "gateway-otel-config"})
     await asker.complete()
     await asker.clock.advance(5)
     await asker.control("POST", "/reset")
