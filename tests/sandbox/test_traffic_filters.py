@@ -1,7 +1,6 @@
 """The documented read of Traceloop among other people's traces: what filters find, and what it costs."""
 
 import json
-from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -86,28 +85,6 @@ async def test_ours_is_found_among_theirs_by_its_nonce(clock: FakeClock, metadat
     page = await asker.warehouse(from_timestamp_sec=NOW - 300, filters=rule(field, operator, NONCE))
     assert {row["trace_id"] for row in page["data"]} == {row.trace_id for row in asker.rows()}
     assert page["total_results"] == len(page["data"]) == 3
-
-
-async def test_searches_by_a_body_find_them_too(clock: FakeClock) -> None:
-    """Roots with the size of their family; control spans have none."""
-    asker = await busy(clock)
-    service = {"field": "service.name", "operator": "in", "value": ["checkout-agent", "gateway-trace-monitor"]}
-    body = {"filters": [service], "limit": 500, **WINDOW}
-    page = read(await asker.search("traces/root-spans", **body))["root_spans"]
-    sizes = Counter((root["service_name"], root["span_count"], root["total_tokens"] > 0) for root in page["data"])
-    assert sizes == {("checkout-agent", 3, True): 19, ("gateway-trace-monitor", 1, False): 57}
-    assert page["total_results"] == 76
-    assert read(await asker.search("spans", **body))["spans"]["total_results"] == 114
-
-
-async def test_their_workflows_are_named(clock: FakeClock) -> None:
-    """Those that ran within the window."""
-    asker = await busy(clock, Traffic(1, 3))
-    path = "/v2/projects/default/spans/workflow-names"
-    end = NOW * 1000
-    assert read(await asker.traceloop(path, start_time=end - 60_000, end_time=end)) == ["answer_ticket", "checkout"]
-    assert read(await asker.traceloop(path, start_time=end + 1, end_time=end + 60_000)) == []
-    assert read(await asker.traceloop(path, start_time=end - 60_000, end_time=end, environment="dev")) == []
 
 
 async def test_a_trace_is_shown_whole_by_its_id(clock: FakeClock) -> None:
