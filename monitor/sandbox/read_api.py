@@ -50,7 +50,6 @@ class Search:
     """
 
     environment: str
-    text: str
     wanted: Sequence[Wanted]
     since: int | None
     until: int
@@ -72,7 +71,6 @@ class Search:
             raise BadSearch("limit must be positive")
         return cls(
             environment=environment,
-            text=str(parameters),
             wanted=[lambda row: row.environment == environment, *wanted],
             since=_number(parameters, "from_timestamp_sec", 0) if begins else None,
             until=_number(parameters, "to_timestamp_sec", 2**40),
@@ -94,7 +92,7 @@ class ReadApi:
         self._world = world
 
     async def trace(self, request: Request, environment: str) -> Response:
-        """All spans of a trace; `{"spans":null}` for one that is not there."""
+        """All spans of a trace, which is never one of other people's; `{"spans":null}` for one that is not there."""
         match self._world.variant.trace_route:
             case "401":
                 return JSONResponse({"error": "Unauthorized"}, 401)
@@ -106,8 +104,10 @@ class ReadApi:
         everywhere = self._world.variant.trace_scope == "project"
         found = [
             row.of_trace()
-            for row in self._rows_of_trace(request.path_params["trace_id"])
-            if row.visible_at <= now and (everywhere or row.environment == environment)
+            for row in self._world.rows
+            if row.trace_id == request.path_params["trace_id"]
+            and row.visible_at <= now
+            and (everywhere or row.environment == environment)
         ]
         return JSONResponse({"spans": found or None})
 
@@ -140,11 +140,6 @@ class ReadApi:
         exact = [(column, parameters[name]) for name, column in _EXACT.items() if name in parameters]
         return [lambda row: all(column(row) == value for column, value in exact), *wanted]
 
-    def _rows_of_trace(self, trace_id: str) -> list[Row]:
-        """All rows of a trace, visible or not."""
-        ours = [row for row in self._world.rows if row.trace_id == trace_id]
-        return ours or OtherTraffic(self._world).trace(trace_id)
-
     def _found(self, search: Search) -> list[Row]:
         """What a search finds of that which was really sent."""
         now = self._world.now()
@@ -163,7 +158,7 @@ class ReadApi:
         )
 
         others = OtherTraffic(self._world)
-        stream = others.rows_matching(search.wanted, search.text)
+        stream = others.rows_matching(search.wanted)
         until = min(search.until * 1000, others.latest_listed())
         since = until - _UNBOUNDED if search.since is None else search.since * 1000
         left = (since, until)
