@@ -225,20 +225,6 @@ def complete(request: Mapping[str, object], *, number: str, now: Instant) -> dic
     }
 
 
-def as_events(completion: Mapping[str, object]) -> str:
-    """A completion as the events of a stream."""
-    choices = completion["choices"]
-    choice = choices[0] if isinstance(choices, list) else {}
-    base = {name: completion[name] for name in ("id", "created", "model", "provider")}
-    base["object"] = "chat.completion.chunk"
-    last = {"index": 0, "delta": {}, "finish_reason": choice["finish_reason"]}
-    chunks = [
-        {**base, "choices": [{"index": 0, "delta": choice["message"]}]},
-        {**base, "choices": [last], "usage": completion["usage"]},
-    ]
-    return "".join(f"data: {json.dumps(chunk)}\n\n" for chunk in chunks) + "data: [DONE]\n\n"
-
-
 def models(*, granted: bool) -> dict[str, object]:
     """The models that a token may use."""
     owned = [

@@ -16,7 +16,7 @@ from starlette.types import ASGIApp
 
 from monitor.core.model import Instant
 from monitor.sandbox.asgi import bearer, behind_cloudflare, routed
-from monitor.sandbox.completions import Declined, as_events, complete, decline, malformed, models, object_to
+from monitor.sandbox.completions import Declined, complete, decline, malformed, models, object_to
 from monitor.sandbox.configurations import RequestInfo
 from monitor.sandbox.credentials import MODELS, Subject
 from monitor.sandbox.other_requests import OtherTraffic
@@ -24,12 +24,6 @@ from monitor.sandbox.spans import Chat, GatewaySpan, Outcome, begin_trace, feedb
 from monitor.sandbox.world import World
 
 _LONGEST_TAG = 128
-_PATHS = (
-    "/chat/completions",
-    "/v1/chat/completions",
-    "/api/inference/openai/chat/completions",
-    "/api/inference/openai/v1/chat/completions",
-)
 Record = Callable[[tuple[GatewaySpan, ...]], None]
 
 
@@ -41,7 +35,7 @@ def gateway_app(world: World, record: Record) -> ASGIApp:
         Route("/health", _alive),
         Route("/metrics", gateway.metrics),
         *(Route(prefix + "/models", gateway.models) for prefix in ("", "/v1")),
-        *(Route(path, gateway.chat, methods=["POST"]) for path in _PATHS),
+        *(Route(prefix + "/chat/completions", gateway.chat, methods=["POST"]) for prefix in ("", "/v1")),
     ]
     return behind_cloudflare(routed(routes))
 
@@ -54,7 +48,6 @@ class _Gateway:
     def __init__(self, world: World, record: Record) -> None:
         self._world = world
         self._record = record
-        self._cache: dict[str, tuple[str, dict[str, object]]] = {}
 
     async def models(self, request: Request) -> Response:
         refusal = self._world.faults.refusal()
@@ -96,7 +89,7 @@ class _Gateway:
                 await world.pause(latency)
         world.served.append(world.now())
         if declined is None:
-            return self._answer(chat, request.headers)
+            return self._answer(chat)
         if world.variant.refusals == "traced":
             self._trace(chat, Outcome(ended=world.now(), declined=declined))
         return declined.response({} if world.variant.refusals == "untraced" else self._feedback(chat))
@@ -128,11 +121,14 @@ class _Gateway:
             destination=world.configurations.destination(info),
         )
 
-    def _answer(self, chat: Chat, headers: Headers) -> Response:
+    def _answer(self, chat: Chat) -> Response:
         if self._world.faults.does("answer_other_shape"):
             return JSONResponse({"result": "pong", "took": 3}, headers=self._feedback(chat))
-        completion, cached = self._completion(chat, headers)
-        now = self._world.now()
+        world, now = self._world, self._world.now()
+        completion = complete(chat.request, number=world.clock.draw_hex(24), now=now)
+        cached = {"x-tfy-cache-status": "miss"}
+        if world.faults.does("answer_cached"):
+            cached = {"x-tfy-cache-status": "hit", "x-tfy-cached-trace-id": world.clock.draw_hex(32)}
         self._trace(chat, Outcome(ended=now, completion=completion, cached="x-tfy-cached-trace-id" in cached))
         took = (now - chat.started) * 1000
         shown = {
@@ -142,23 +138,7 @@ class _Gateway:
             "x-tfy-applied-configurations": json.dumps({"ratelimit": [], "budget": [], "loadbalance": []}),
             "server-timing": f"auth;dur=0.6, guardrails;dur=0.1, model;dur={took:.1f}, logging;dur=0.2",
         }
-        if chat.request.get("stream") is True:
-            return Response(as_events(completion), media_type="text/event-stream", headers=shown)
         return JSONResponse(completion, headers=shown)
-
-    def _completion(self, chat: Chat, headers: Headers) -> tuple[dict[str, object], dict[str, str]]:
-        """The completion, and the headers that say whether it comes from the cache."""
-        clock = self._world.clock
-        key = json.dumps(chat.request, sort_keys=True)
-        hit = self._cache.get(key) if "x-tfy-cache-config" in headers else None
-        completion = complete(chat.request, number=clock.draw_hex(24), now=self._world.now())
-        if self._world.faults.does("answer_cached"):
-            hit = (clock.draw_hex(32), completion)
-        if hit is not None:
-            return hit[1], {"x-tfy-cache-status": "hit", "x-tfy-cached-trace-id": hit[0]}
-        if "x-tfy-cache-config" in headers:
-            self._cache[key] = (chat.context.trace_id, completion)
-        return completion, {"x-tfy-cache-status": "miss"}
 
     def _trace(self, chat: Chat, outcome: Outcome) -> None:
         if not chat.context.recorded:

@@ -123,10 +123,9 @@ async def test_the_proxy_answers_without_a_token(asker: Asker) -> None:
 
 
 async def test_the_gateway_is_reached_through_the_control_plane(asker: Asker) -> None:
-    """Under /api/llm, and under the older path that some still use."""
-    for path in ("/api/llm/chat/completions", "/api/llm/api/inference/openai/v1/chat/completions"):
-        body = {"model": "openai-main/gpt-4o-mini", "messages": [{"role": "user", "content": "x"}]}
-        assert (await asker.plane("POST", path, body=body)).status == 200
+    """Under /api/llm."""
+    body = {"model": "openai-main/gpt-4o-mini", "messages": [{"role": "user", "content": "x"}]}
+    assert (await asker.plane("POST", "/api/llm/chat/completions", body=body)).status == 200
     assert (await asker.plane("GET", "/api/llm/health")).status == 200
 
 
