@@ -23,7 +23,7 @@ from monitor.sandbox.faults import Host
 from monitor.sandbox.gateway import gateway_app
 from monitor.sandbox.phoenix import phoenix_app
 from monitor.sandbox.ports import LOOPBACK, Ports
-from monitor.sandbox.slack import CheckMessage, check_size, slack_app
+from monitor.sandbox.slack import CheckMessage, SlackApi, check_size
 from monitor.sandbox.slack_socket import NotPressed
 from monitor.sandbox.spans import GatewaySpan
 from monitor.sandbox.traceloop import traceloop_app
@@ -96,7 +96,7 @@ class Sandbox:
             Host.CONTROL_PLANE: control_plane_app(world, faulty(gateway, Host.GATEWAY, proxied=True)),
             Host.GATEWAY: gateway,
             Host.TRACELOOP: traceloop_app(world) if world.backend is StoreKind.TRACELOOP else phoenix_app(world),
-            Host.SLACK: slack_app(world.slack, world.faults, world.clock, world.time_factor),
+            Host.SLACK: SlackApi(world.slack, world.faults, world.clock, world.time_factor).app(),
         }
         served = {
             host: with_request_log(faulty(app, host), host, world.requests, world.now) for host, app in services.items()
