@@ -1,7 +1,7 @@
 """The sandbox as a whole: four services and an exporter over one world, and the API by which it is looked at, broken and fixed."""
 
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 
 from starlette.requests import Request
@@ -267,54 +267,44 @@ async def serve(
 
 # --- the control API, for people and for tests in other languages
 
-_HELP = {
-    "GET /state": "what is broken, which dialect, what was exported",
-    "GET /configuration": "the configuration of a monitor that watches this sandbox",
-    "GET /faults": "every fault there is",
-    "POST /faults/{name}": 'set one; body {"seconds": n} replaces its delays',
-    "DELETE /faults[/{name}]": "fix one, or all",
-    "GET, POST /dialect": 'body {"switch": "value"}',
-    "GET, POST /traffic": f'how busy others are; body {{"traffic": "20x3x8000"}}: {ALLOWED}',
-    "GET /messages": "what was posted to Slack",
-    "POST /press": 'press a button in Slack; body {"action": "acknowledge" | "silence-1h" | "check-now", "user", "name", "ts"}',
-    "GET /answers": "what those who pressed were answered",
-    "GET /traces": "what Traceloop has taken in",
-    "GET /requests": "the last 200 requests of every service; ?since=SECONDS: up to 5,000 since then",
-    "POST /reset": "begin anew",
-}
+Handler = Callable[[Request], Awaitable[Response]]
+
+_PRESS = '{"action": "acknowledge" | "silence-1h" | "check-now", "user", "name", "ts"}'
+_REQUESTS = "the last 200 requests of every service; ?since=SECONDS: up to 5,000 since then"
 
 
 def control_app(sandbox: Sandbox) -> ASGIApp:
     """The ASGI application."""
     api = _Control(sandbox)
-    return routed(
-        [
-            Route("/", api.help),
-            Route("/state", api.state),
-            Route("/configuration", api.configuration),
-            Route("/faults", api.list_faults, methods=["GET"]),
-            Route("/faults", api.fix, methods=["DELETE"]),
-            Route("/faults/{name}", api.break_, methods=["POST", "PUT"]),
-            Route("/faults/{name}", api.fix, methods=["DELETE"]),
-            Route("/dialect", api.variant, methods=["GET", "POST"]),
-            Route("/traffic", api.traffic, methods=["GET", "POST"]),
-            Route("/messages", api.messages, methods=["GET"]),
-            Route("/press", api.press, methods=["POST"]),
-            Route("/answers", api.answers, methods=["GET"]),
-            Route("/traces", api.traces, methods=["GET"]),
-            Route("/requests", api.requests, methods=["GET"]),
-            Route("/reset", api.reset, methods=["POST"]),
-        ]
+    table: tuple[tuple[str, str, Handler, str], ...] = (
+        ("GET", "/state", api.state, "what is broken, which dialect, what was exported"),
+        ("GET", "/configuration", api.configuration, "the configuration of a monitor that watches this sandbox"),
+        ("GET", "/faults", api.list_faults, "every fault there is"),
+        ("POST, PUT", "/faults/{name}", api.break_, 'set one; body {"seconds": n} replaces its delays'),
+        ("DELETE", "/faults", api.fix, "fix all"),
+        ("DELETE", "/faults/{name}", api.fix, "fix one"),
+        ("GET, POST", "/dialect", api.variant, 'body {"switch": "value"}'),
+        ("GET, POST", "/traffic", api.traffic, f'how busy others are; body {{"traffic": "20x3x8000"}}: {ALLOWED}'),
+        ("GET", "/messages", api.messages, "what was posted to Slack"),
+        ("POST", "/press", api.press, f"press a button in Slack; body {_PRESS}"),
+        ("GET", "/answers", api.answers, "what those who pressed were answered"),
+        ("GET", "/traces", api.traces, "what Traceloop has taken in"),
+        ("GET", "/requests", api.requests, _REQUESTS),
+        ("POST", "/reset", api.reset, "begin anew"),
     )
+    said = JSONResponse({f"{methods} {path}": about for methods, path, _, about in table})
+
+    async def root(_request: Request) -> Response:
+        return said
+
+    routes = [Route(path, serve, methods=methods.split(", ")) for methods, path, serve, _ in table]
+    return routed([Route("/", root), *routes])
 
 
 class _Control:
     def __init__(self, sandbox: Sandbox) -> None:
         self._sandbox = sandbox
         self._world = sandbox.world
-
-    async def help(self, _request: Request) -> Response:
-        return JSONResponse(_HELP)
 
     async def state(self, _request: Request) -> Response:
         return JSONResponse(self._sandbox.state())
