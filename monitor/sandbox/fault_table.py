@@ -9,6 +9,7 @@ from functools import partial
 from types import MappingProxyType
 
 from monitor.core.model import Fault
+from monitor.sandbox.completions import guardrail, limited, of_provider, unknown_model
 from monitor.sandbox.credentials import MODEL, MODELS, MONITOR, Credentials
 from monitor.sandbox.faults import (
     CLOUDFLARE_1010,
@@ -133,6 +134,25 @@ def _routed(name: str, condition: Manifest) -> Apply:
 _ROUTED_BY_ACCOUNT = _routed("eu-bucket", {"field": "created_by", "value": [_ACCOUNT]})
 _BLIND = (Fault.BLIND,)
 
+_RATE = ("ratelimit", "Rate limit exceeded: 30 requests per minute")
+_PARAMETER = (
+    "openai error: 400 Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' "
+    "instead."
+)
+_NO_FORM = (
+    "aws-bedrock error: The model returned the following errors: You have not filled out the required use-case form for this "
+    "model."
+)
+_NO_ENDPOINT = (
+    "openrouter error: No endpoints available matching your guardrail restrictions and data policy. Configure: "
+    "https://openrouter.ai/settings/privacy"
+)
+_UPSTREAM_FAILED = (
+    'openrouter error: Provider returned error | metadata: {"raw":{"error":{"code":500,"message":"Internal error '
+    'encountered.","status":"INTERNAL"}},"provider_name":"Google AI Studio","is_byok":false}'
+)
+_NO_NETWORK = "anthropic error: Message: fetch failed Cause: AggregateError Name: TypeError"
+
 # A table reads better in rows than as the formatter would have it.
 # fmt: off
 _GATEWAY = (
@@ -146,23 +166,24 @@ _GATEWAY = (
     _row("gateway_unreachable_redirect", "everything is redirected to a login page",
          _gateway("reply", Reply(status=302, headers={"location": "https://login.example.com/?next=/"}))),
     _row("gateway_unreachable_slow", "the gateway needs half a minute for anything", _gateway("slow")),
-    _row("gateway_refused", "the gateway no longer accepts the token: 401", Refuse("token")),
-    _row("rate_limited", "429 without Retry-After", Refuse("rate_limit")),
-    _row("rate_limited_retry_after", "429 with Retry-After: 120", Refuse("rate_limit_retry_after")),
-    _row("rate_limited_budget", "the account's budget is spent: 429", Refuse("budget")),
-    _row("canary_rejected", "the model is unknown or not granted: 403", Refuse("model")),
-    _row("canary_rejected_guardrail_input", "a guardrail blocks the prompt: 400", Refuse("guardrail_input")),
-    _row("canary_rejected_guardrail_output", "a guardrail blocks the completion: 400", Refuse("guardrail_output")),
-    _row("canary_rejected_parameter", "the provider rejects a parameter: 400", Refuse("parameter")),
-    _row("canary_rejected_provider_400", "the provider refuses the model's use: 400", Refuse("provider_400")),
-    _row("canary_rejected_model_gone", "the provider no longer has the model: 404", Refuse("provider_404")),
+    _row("gateway_refused", "the gateway no longer accepts the token: 401", Act("revoke_token")),
+    _row("rate_limited", "429 without Retry-After", Refuse(limited(*_RATE))),
+    _row("rate_limited_retry_after", "429 with Retry-After: 120", Refuse(limited(*_RATE, **{"retry-after": "120"}))),
+    _row("rate_limited_budget", "the account's budget is spent: 429", Refuse(limited("budget", "Budget exceeded: 5 USD per day"))),
+    _row("canary_rejected", "the model is unknown or not granted: 403", Refuse(unknown_model)),
+    _row("canary_rejected_guardrail_input", "a guardrail blocks the prompt: 400", Refuse(guardrail("input"))),
+    _row("canary_rejected_guardrail_output", "a guardrail blocks the completion: 400", Refuse(guardrail("output"))),
+    _row("canary_rejected_parameter", "the provider rejects a parameter: 400", Refuse(of_provider(400, _PARAMETER))),
+    _row("canary_rejected_provider_400", "the provider refuses the model's use: 400", Refuse(of_provider(400, _NO_FORM))),
+    _row("canary_rejected_model_gone", "the provider no longer has the model: 404", Refuse(of_provider(404, _NO_ENDPOINT))),
     _row("canary_rejected_cached", "every completion comes from the gateway's cache", Act("answer_cached")),
     _row("canary_rejected_shape", "200 with a body that is no completion", Act("answer_other_shape")),
     _row("provider_failing", "the provider answers 502, passed through in the gateway's envelope",
-         Refuse("provider_502")),
-    _row("provider_failing_500", "the provider answers 500", Refuse("provider_500")),
+         Refuse(of_provider(502, _UPSTREAM_FAILED))),
+    _row("provider_failing_500", "the provider answers 500", Refuse(
+             of_provider(500, "openai error: 500 The server had an error while processing your request."))),
     _row("provider_failing_network", "the gateway cannot reach the provider: 500, and `error` is a text of JSON",
-         Refuse("provider_network")),
+         Refuse(of_provider(500, _NO_NETWORK, as_text=True))),
     _row("provider_failing_timeout", "the provider needs two minutes for a completion", Act("provider_stalls", 120.0)),
     _row("trace_not_created", "the gateway answers and makes no trace", Act("make_no_trace")),
     _row("trace_not_created_collector", "the gateway makes traces, and cannot reach TrueFoundry's collector",

@@ -16,7 +16,7 @@ from starlette.types import ASGIApp
 
 from monitor.core.model import Instant
 from monitor.sandbox.asgi import bearer, behind_cloudflare, routed
-from monitor.sandbox.completions import Declined, complete, decline, malformed, models, object_to
+from monitor.sandbox.completions import Declined, bad_token, complete, malformed, models, object_to, unknown_model
 from monitor.sandbox.configurations import RequestInfo
 from monitor.sandbox.credentials import MODELS, Subject
 from monitor.sandbox.other_requests import OtherTraffic
@@ -52,8 +52,8 @@ class _Gateway:
     async def models(self, request: Request) -> Response:
         refusal = self._world.faults.refusal()
         if self._subject(request) is None:
-            return decline("token", self._world.variant).response()
-        return JSONResponse(models(granted=refusal != "model"))
+            return bad_token(self._world.variant).response()
+        return JSONResponse(models(granted=refusal is not unknown_model))
 
     async def metrics(self, _request: Request) -> Response:
         shown = self._world.variant.span_metrics
@@ -71,16 +71,16 @@ class _Gateway:
         world, started = self._world, self._world.now()
         subject = self._subject(request)
         if subject is None:
-            return decline("token", world.variant).response()
+            return bad_token(world.variant).response()
         refusal = world.faults.refusal()
         try:
             chat = self._read(request.headers, await request.body(), subject, started)
         except _MalformedError as error:
             return malformed(str(error)).response()
         if refusal is None and chat.info.model not in MODELS:
-            refusal = "model"
+            refusal = unknown_model
         if refusal is not None:
-            declined: Declined | None = decline(refusal, world.variant, model=chat.info.model, subject=subject)
+            declined: Declined | None = refusal(world.variant, chat.info.model, subject)
         else:
             declined = object_to(chat.request)
         if declined is None or declined.reached_provider:
@@ -95,7 +95,7 @@ class _Gateway:
         return declined.response({} if world.variant.refusals == "untraced" else self._feedback(chat))
 
     def _subject(self, request: Request) -> Subject | None:
-        revoked = self._world.faults.refusal() == "token"
+        revoked = self._world.faults.does("revoke_token")
         return None if revoked else self._world.credentials.subjects().get(bearer(request))
 
     def _read(self, headers: Headers, body: bytes, subject: Subject, started: Instant) -> Chat:
