@@ -1,4 +1,4 @@
-"""Write what the example timelines print into docs/simulate.md: `python -m tools.simulate_examples`."""
+"""Write what the example timelines print into docs/simulate.md. `make docs`."""
 
 import re
 from pathlib import Path
@@ -35,7 +35,3 @@ def without_ids(text: str) -> str:
 def renewed(page: str) -> str:
     """The page with what the examples print now."""
     return _PRINTED.sub(lambda match: f"{match[1]}```text\n{printed(match['name'])}```\n", page)
-
-
-if __name__ == "__main__":
-    PAGE.write_text(renewed(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
