@@ -28,7 +28,7 @@ from typing import Any
 from monitor.clock import SystemClock
 from monitor.core.incident import Incident
 from monitor.store.sqlite import SqliteStore
-from tools.processes import TRACE_MONITOR, Program, free_ports, is_well, running, wait_until
+from tools.processes import TRACE_MONITOR, Program, a_sandbox, free_ports, is_well, read, running, wait_until
 
 KILLS = 50
 FAULTS = ("gateway_unreachable", "exporter_disabled", "config_drift", "config_drift_header")
@@ -164,8 +164,7 @@ class Trial:
     def _is_calm(self) -> bool:
         """Every check passes, no incident is open, and everything has been reported."""
         try:
-            with urllib.request.urlopen(f"{self.url}/metrics", timeout=5) as answer:  # noqa: S310 - loopback
-                page = answer.read().decode()
+            page = read(f"{self.url}/metrics")
         except OSError:
             return False
         found = re.findall(r"^trace_monitor_(\w+)(?:\{(.*)\})? (\S+)$", page, re.MULTILINE)
@@ -274,11 +273,8 @@ def main(kills: int, seed: int) -> int:
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
-        base = free_ports(5)
-        command = [TRACE_MONITOR, "sandbox", "--port-base", str(base), "--time-factor", "0.02"]
-        control = Control(f"http://127.0.0.1:{base + 4}")
-        with running(command, log=directory / "sandbox.log") as sandbox:
-            wait_until(lambda: is_well(f"{control.url}/state"), within=_PATIENCE, what="the sandbox", program=sandbox)
+        with a_sandbox(directory, "--time-factor", "0.02") as url:
+            control = Control(url)
             port = free_ports()
             _configure(directory, control.configuration, port)
             trial = Trial(control, directory, f"http://127.0.0.1:{port}", random.Random(seed))
