@@ -6,7 +6,7 @@ for demonstrations, for the test-suite, and for trying the program out without c
 how busy others are beside us.
 """
 
-from monitor.sandbox.credentials import Credentials, StoreKind
+from monitor.sandbox.credentials import BackendKind, Credentials
 from monitor.sandbox.fault_table import FAULTS
 from monitor.sandbox.faults import Edit, Host, SandboxFault
 from monitor.sandbox.ports import LOOPBACK, Ports
@@ -20,13 +20,13 @@ __all__ = [
     "LOOPBACK",
     "NOT_IN_PHOENIX",
     "SWITCHES",
+    "BackendKind",
     "Credentials",
     "Edit",
     "Host",
     "Ports",
     "Sandbox",
     "SandboxFault",
-    "StoreKind",
     "Traffic",
     "Variant",
     "World",

@@ -34,7 +34,7 @@ ON_CALL = "U0SANDBOX02"
 """A person, the only one in the group."""
 
 
-class StoreKind(StrEnum):
+class BackendKind(StrEnum):
     """Which trace backend stands at the sandbox's host `traceloop`."""
 
     TRACELOOP = "traceloop"
@@ -44,11 +44,11 @@ class StoreKind(StrEnum):
     @property
     def authenticates(self) -> bool:
         """Whether it wants a key."""
-        return self is not StoreKind.OPEN_PHOENIX
+        return self is not BackendKind.OPEN_PHOENIX
 
     def headers(self, key: str) -> dict[str, str]:
         """What the exporter is to send to it."""
-        project = {} if self is StoreKind.TRACELOOP else {"x-project-name": PROJECT}
+        project = {} if self is BackendKind.TRACELOOP else {"x-project-name": PROJECT}
         return {**({"Authorization": f"Bearer {key}"} if self.authenticates else {}), **project}
 
 
@@ -109,9 +109,9 @@ class Credentials:
     webhook_path: str = f"/services/T0SANDBOX/B0SANDBOX/{_made_up('', 'webhook')[:24]}"
 
     @classmethod
-    def of(cls, backend: StoreKind) -> "Credentials":
+    def of(cls, backend: BackendKind) -> "Credentials":
         """With keys in the form of the backend's."""
-        if backend is StoreKind.TRACELOOP:
+        if backend is BackendKind.TRACELOOP:
             return cls()
         return cls(keys=MappingProxyType({slug: _made_up("phx-", f"key of {slug}") for slug in ENVIRONMENTS}))
 

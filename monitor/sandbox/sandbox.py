@@ -16,7 +16,7 @@ from monitor.ports import Clock
 from monitor.redaction import Redactor
 from monitor.sandbox.asgi import WithTransportFaults, json_object, routed, with_request_log
 from monitor.sandbox.control_plane import control_plane_app
-from monitor.sandbox.credentials import CHANNEL, ENVIRONMENT, EXPORTED_ATTRIBUTE, MODEL, ON_CALL, PROJECT, StoreKind
+from monitor.sandbox.credentials import CHANNEL, ENVIRONMENT, EXPORTED_ATTRIBUTE, MODEL, ON_CALL, PROJECT, BackendKind
 from monitor.sandbox.exporter import Exporter
 from monitor.sandbox.fault_table import FAULTS
 from monitor.sandbox.faults import Host
@@ -61,7 +61,7 @@ class Sandbox:
         check_message: CheckMessage = check_size,
         domain: str = "",
         ports: Ports | None = None,
-        backend: StoreKind = StoreKind.TRACELOOP,
+        backend: BackendKind = BackendKind.TRACELOOP,
     ) -> None:
         self._ports = ports
         self._first_variant = variant
@@ -95,7 +95,7 @@ class Sandbox:
         services: dict[Host, ASGIApp] = {
             Host.CONTROL_PLANE: control_plane_app(world, faulty(gateway, Host.GATEWAY, proxied=True)),
             Host.GATEWAY: gateway,
-            Host.TRACELOOP: traceloop_app(world) if world.backend is StoreKind.TRACELOOP else phoenix_app(world),
+            Host.TRACELOOP: traceloop_app(world) if world.backend is BackendKind.TRACELOOP else phoenix_app(world),
             Host.SLACK: SlackApi(world.slack, world.faults, world.clock, world.time_factor).app(),
         }
         served = {
@@ -175,7 +175,7 @@ class Sandbox:
     def _backend(self) -> dict[str, object]:
         """The section of the backend."""
         kind, url, keys = self.world.backend, self.traceloop_url, self.world.credentials.keys
-        if kind is not StoreKind.TRACELOOP:
+        if kind is not BackendKind.TRACELOOP:
             key = {"api_key": keys[ENVIRONMENT]} if kind.authenticates else {}
             return {"phoenix": {"url": url, "project": PROJECT, **key}}
         others = {slug: {"api_key": key} for slug, key in keys.items() if slug != ENVIRONMENT}
@@ -240,7 +240,7 @@ async def serve(
     content: bool = False,
     traffic: Traffic = NO_TRAFFIC,
     check_message: CheckMessage = check_size,
-    backend: StoreKind = StoreKind.TRACELOOP,
+    backend: BackendKind = BackendKind.TRACELOOP,
     name: str = LOOPBACK,
 ) -> AsyncIterator[Sandbox]:
     """Run the sandbox on loopback, or where `name` leads to, from `port_base` on or on free ports, in the running event loop.
@@ -359,7 +359,7 @@ class _Control:
     async def traffic(self, request: Request) -> Response:
         """How busy others are; a POST makes them busier or quieter."""
         if request.method == "POST":
-            if self._world.backend is not StoreKind.TRACELOOP:
+            if self._world.backend is not BackendKind.TRACELOOP:
                 return _error(400, NOT_IN_PHOENIX)
             try:
                 self._world.traffic = change_traffic(self._world.traffic, await json_object(request) or {})

@@ -8,7 +8,7 @@ from monitor.core.model import Instant, Seconds
 from monitor.ports import Clock
 from monitor.sandbox.asgi import RequestSeen
 from monitor.sandbox.configurations import Configurations
-from monitor.sandbox.credentials import ENVIRONMENT, TENANT, Credentials, StoreKind
+from monitor.sandbox.credentials import ENVIRONMENT, TENANT, BackendKind, Credentials
 from monitor.sandbox.faults import ActiveFaults
 from monitor.sandbox.rows import Row
 from monitor.sandbox.slack import CheckMessage, Workspace, check_size
@@ -84,7 +84,7 @@ class World:
         latency: Seconds,
         traffic: Traffic = NO_TRAFFIC,
         check_message: CheckMessage = check_size,
-        backend: StoreKind = StoreKind.TRACELOOP,
+        backend: BackendKind = BackendKind.TRACELOOP,
     ) -> None:
         self.clock = clock
         self.variant = variant

@@ -9,7 +9,7 @@ from monitor.core.model import CheckName, Fault, Instant, Seconds, TargetName
 from monitor.core.silence import Silence
 from monitor.daemon.compose import silences_of
 from monitor.daemon.policy import policy_of
-from monitor.sandbox import Credentials, StoreKind
+from monitor.sandbox import BackendKind, Credentials
 from monitor.sandbox.credentials import MODEL
 from monitor.settings import ConfigError, Loaded, Problem, Settings, parse
 from monitor.settings.document import Node
@@ -253,4 +253,4 @@ _FACTS = {
 _EXPECTED = {"resource_attributes": {"deployment.environment": "simulated"}}
 # The keys are the sandbox's, whose drifts change them.
 _TRACELOOP = {"traceloop": {"api_key": Credentials().key, "environment": "prd"}}
-_PHOENIX = {"phoenix": {"url": "https://phoenix.example", "api_key": Credentials.of(StoreKind.PHOENIX).key}}
+_PHOENIX = {"phoenix": {"url": "https://phoenix.example", "api_key": Credentials.of(BackendKind.PHOENIX).key}}

@@ -54,7 +54,7 @@ from monitor.core.state import Policy, TargetState
 from monitor.core.suspicions import off
 from monitor.core.trace import Route, SpanFact, TraceSeen
 from monitor.redaction import Redactor
-from monitor.sandbox import FAULTS, Credentials, Edit, StoreKind
+from monitor.sandbox import FAULTS, BackendKind, Credentials, Edit
 from monitor.schedule import next_on_grid, spread
 from monitor.settings.expected import expected_headers, manifest
 from monitor.settings.target import Target as TargetSettings
@@ -132,7 +132,7 @@ class World:
         In a wrong environment its key cannot be read, else that would be a drift.
         """
         changed = manifest(self.settings, reveal=True)
-        credentials = Credentials.of(StoreKind.TRACELOOP if self.settings.phoenix is None else StoreKind.PHOENIX)
+        credentials = Credentials.of(BackendKind.TRACELOOP if self.settings.phoenix is None else BackendKind.PHOENIX)
         for outage in self._broken:
             for patch in FAULTS[outage].patches if outage != "wrong_environment" else ():
                 if isinstance(patch, Edit):
