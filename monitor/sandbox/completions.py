@@ -84,7 +84,7 @@ def malformed(message: str) -> Declined:
     return _enveloped(400, message, "BadRequestError")
 
 
-def object_to(request: Mapping[str, object]) -> Declined | None:
+def refuse_invalid(request: Mapping[str, object]) -> Declined | None:
     """Why the gateway or its provider would not take this request."""
     messages = request.get("messages")
     if not isinstance(messages, list) or not messages:

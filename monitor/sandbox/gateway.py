@@ -16,7 +16,7 @@ from starlette.types import ASGIApp
 
 from monitor.core.model import Instant
 from monitor.sandbox.asgi import bearer, behind_cloudflare, routed
-from monitor.sandbox.completions import Declined, bad_token, complete, malformed, models, object_to, unknown_model
+from monitor.sandbox.completions import Declined, bad_token, complete, malformed, models, refuse_invalid, unknown_model
 from monitor.sandbox.configurations import RequestInfo
 from monitor.sandbox.credentials import MODELS, Subject
 from monitor.sandbox.other_requests import OtherTraffic
@@ -82,7 +82,7 @@ class _Gateway:
         if refusal is not None:
             declined: Declined | None = refusal(world.variant, chat.info.model, subject)
         else:
-            declined = object_to(chat.request)
+            declined = refuse_invalid(chat.request)
         if declined is None or declined.reached_provider:
             latency = world.faults.seconds("provider_stalls") or world.latency
             if latency:
