@@ -260,13 +260,13 @@ class SlackApi:
         return {"users": list(socket_mode.groups[str(payload["usergroup"])])}
 
     def _post_message(self, payload: Payload) -> Payload:
-        self._obstruct(payload)
+        self._raise_faults(payload)
         self._pace(payload)
         message = self._workspace.post(payload)
         return {"channel": message.channel, "ts": message.ts, "message": message.as_slack()}
 
     def _update(self, payload: Payload) -> Payload:
-        self._obstruct(payload)
+        self._raise_faults(payload)
         if self._faults.does("slack_edit_closed"):
             raise SlackError("edit_window_closed")
         message = self._workspace.update(payload)
@@ -277,7 +277,7 @@ class SlackApi:
             return PlainTextResponse("no_service", status_code=404)
         try:
             payload = await _payload(request)
-            self._obstruct(payload)
+            self._raise_faults(payload)
             self._pace(payload)
             self._workspace.post(payload, webhook=True)
         except SlackError as error:
@@ -297,8 +297,8 @@ class SlackApi:
             return JSONResponse({"ok": False, "error": "expired_url"}, status_code=404)
         return PlainTextResponse("ok")
 
-    def _obstruct(self, payload: Payload) -> None:
-        """Act out the faults that hinder posting. A revoked app has no webhook either."""
+    def _raise_faults(self, payload: Payload) -> None:
+        """Raise what the set faults make of posting. A revoked app has no webhook either."""
         if self._faults.does("slack_invalid_auth"):
             raise SlackError("invalid_auth")
         if self._faults.does("slack_channel_not_found"):
