@@ -108,14 +108,14 @@ class Refuse:
 
 
 @dataclass(frozen=True, slots=True)
-class Act:
+class Misbehaviour:
     """A behaviour, and for how long where that matters."""
 
     behaviour: Behaviour
     seconds: Seconds = 0.0
 
 
-Patch = TransportFault | Edit | Apply | Refuse | Act
+Patch = TransportFault | Edit | Apply | Refuse | Misbehaviour
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,7 +157,7 @@ class ActiveFaults:
         self._patches.pop(name, None)
         self._patches[name] = tuple(
             replace(patch, seconds=seconds)
-            if seconds is not None and isinstance(patch, TransportFault | Act)
+            if seconds is not None and isinstance(patch, TransportFault | Misbehaviour)
             else patch
             for patch in patches
         )
@@ -193,11 +193,11 @@ class ActiveFaults:
 
     def does(self, behaviour: Behaviour) -> bool:
         """Whether a service is to act this way."""
-        return any(each.behaviour == behaviour for each in self._newest(Act))
+        return any(each.behaviour == behaviour for each in self._newest(Misbehaviour))
 
     def seconds(self, behaviour: Behaviour) -> Seconds:
         """For how long; 0 if it is not to act this way."""
-        return next((each.seconds for each in self._newest(Act) if each.behaviour == behaviour), 0.0)
+        return next((each.seconds for each in self._newest(Misbehaviour) if each.behaviour == behaviour), 0.0)
 
     def _newest(self, kind: type[P]) -> Iterator[P]:
         for patches in reversed(self._patches.values()):
