@@ -24,7 +24,7 @@ _OPENAI = (
 )
 _PARAMETERS = frozenset(_OPENAI.split())
 _ANSWER = "pong"
-_THINKING = 64
+_REASONING_TOKENS = 64
 _USD_PER_TOKEN = 0.000_000_3
 
 
@@ -164,7 +164,7 @@ def _unrecorded(
 def complete(request: Mapping[str, object], *, number: str, now: Instant) -> dict[str, object]:
     """A chat completion: https://platform.openai.com/docs/api-reference/chat/object."""
     model = str(request["model"])
-    needed = 1 + (_THINKING if model == REASONING_MODEL else 0)
+    needed = 1 + (_REASONING_TOKENS if model == REASONING_MODEL else 0)
     limit = request.get("max_completion_tokens" if model == REASONING_MODEL else "max_tokens")
     cut = isinstance(limit, int) and limit < needed
     spent = limit if isinstance(limit, int) and cut else needed

@@ -13,7 +13,7 @@ MODEL = "openai-main/gpt-4o-mini"
 """The model that the default configuration asks for."""
 
 REASONING_MODEL = "openai-main/o4-mini"
-"""A model that takes `max_completion_tokens` only and spends its tokens on thinking."""
+"""A model that takes `max_completion_tokens` only and spends its tokens on reasoning first."""
 
 MODELS = (MODEL, "openai-main/gpt-4o", REASONING_MODEL)
 ENVIRONMENT = "prd"

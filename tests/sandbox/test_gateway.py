@@ -167,7 +167,7 @@ BAD_BODIES: dict[str, tuple[Any, int]] = {
     "max_tokens no number": (chat(max_tokens="16"), 400),
     "max_tokens zero": (chat(max_tokens=0), 400),
     "unknown model": (chat(model="openai-main/gpt-9"), 403),
-    "max_tokens for a thinker": (chat(model="openai-main/o4-mini"), 400),
+    "max_tokens for a reasoning model": (chat(model="openai-main/o4-mini"), 400),
 }
 
 
@@ -179,7 +179,7 @@ async def test_bad_bodies_are_refused(asker: Asker, body: Any, status: int) -> N
     assert read(answer)["status"] == "failure"
 
 
-async def test_a_thinker_may_spend_everything_on_thinking(asker: Asker) -> None:
+async def test_a_reasoning_model_may_spend_everything_on_reasoning(asker: Asker) -> None:
     """No text, `finish_reason: length`, and it is an answer all the same."""
     body = {"model": "openai-main/o4-mini", "messages": [{"role": "user", "content": "x"}], "max_completion_tokens": 16}
     answer = read(await asker.ask(Host.GATEWAY, "POST", "/chat/completions", token=asker.credentials.token, body=body))
