@@ -14,7 +14,7 @@ from monitor.settings import ConfigError, load
 from monitor.simulate.output import as_json, as_text
 from monitor.simulate.play import Compose, play
 from monitor.simulate.replay import replay
-from monitor.simulate.story import Simulation
+from monitor.simulate.story import Report
 from monitor.simulate.timeline import read_timeline
 from monitor.store.snapshot import load_snapshot
 from monitor.telemetry.logging import configure
@@ -53,11 +53,11 @@ def _play(arguments: argparse.Namespace) -> int:
     # What goes wrong in the story is part of it, and is printed there.
     configure(level="critical", style="text", redact=Redactor().redact)
     try:
-        simulation = play(read_timeline(Path(arguments.timeline), arguments.timeline), _composing(arguments.config))
+        report = play(read_timeline(Path(arguments.timeline), arguments.timeline), _composing(arguments.config))
     except ConfigError as error:
         say(str(error))
         return USAGE
-    return _print(simulation, arguments)
+    return _print(report, arguments)
 
 
 def _replay(arguments: argparse.Namespace) -> int:
@@ -68,18 +68,16 @@ def _replay(arguments: argparse.Namespace) -> int:
     since = SystemClock().now() - (_A_WEEK if arguments.since is None else arguments.since)
     snapshot = load_snapshot(path, history_since=since)
     targets = tuple(name for name in loaded.settings.targets if not arguments.target or name in arguments.target)
-    simulation = replay(loaded, snapshot, targets, since) if snapshot.problem is None else None
-    if simulation is None:
+    report = replay(loaded, snapshot, targets, since) if snapshot.problem is None else None
+    if report is None:
         say(snapshot.problem or f"{path} (state.path) has recorded nothing of {', '.join(targets)} since then")
         return USAGE
-    return _print(simulation, arguments)
+    return _print(report, arguments)
 
 
-def _print(simulation: Simulation, arguments: argparse.Namespace) -> int:
+def _print(report: Report, arguments: argparse.Namespace) -> int:
     in_full = arguments.format == "json"
-    print(
-        json.dumps(as_json(simulation), indent=2, ensure_ascii=False) + "\n" if in_full else as_text(simulation), end=""
-    )
+    print(json.dumps(as_json(report), indent=2, ensure_ascii=False) + "\n" if in_full else as_text(report), end="")
     return OK
 
 

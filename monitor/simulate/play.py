@@ -15,7 +15,7 @@ from monitor.settings import ConfigError, Loaded, Problem, Settings, parse
 from monitor.settings.document import Node
 from monitor.simulate.effects import FATES, parse_finding
 from monitor.simulate.slack import Slack
-from monitor.simulate.story import Simulation, Story, Target, matching
+from monitor.simulate.story import Report, Story, Target, matching
 from monitor.simulate.timeline import Step, Timeline
 from monitor.simulate.world import FINGERPRINT_KEY, World
 
@@ -30,7 +30,7 @@ Compose = Callable[[Sequence[Node]], Loaded]
 """The operator's configuration under settings that outrank it, the strongest first. Raises ConfigError."""
 
 
-def play(timeline: Timeline, compose: Compose | None = None) -> Simulation:
+def play(timeline: Timeline, compose: Compose | None = None) -> Report:
     """Simulate a timeline. Raises ConfigError."""
     names = timeline.targets or (PROD,)
     if compose is not None:
@@ -45,7 +45,7 @@ def play(timeline: Timeline, compose: Compose | None = None) -> Simulation:
             what = f"concerns none of the targets: {', '.join(names)}"
             raise ConfigError([Problem(place=step.place, path=("target",), what=what)])
     player = _Player(timeline, [*_settings_in_order(timeline, compose, names)])
-    return Simulation(start=timeline.start, story=player.play())
+    return Report(start=timeline.start, story=player.play())
 
 
 class _Player:

@@ -21,7 +21,7 @@ from monitor.daemon.compose import silences_of
 from monitor.settings import Loaded
 from monitor.simulate.play import TICK, targets_of
 from monitor.simulate.slack import Slack
-from monitor.simulate.story import Simulation, Story, Summary
+from monitor.simulate.story import Report, Story, Summary
 from monitor.simulate.world import FINGERPRINT_KEY
 from monitor.store import Recorded
 from monitor.store.snapshot import Snapshot
@@ -31,7 +31,7 @@ _NOBODY_LOOKED: Seconds = 300.0
 """After so long without a single input there was no daemon, and nobody was reminded of anything."""
 
 
-def replay(loaded: Loaded, snapshot: Snapshot, names: Sequence[TargetName], since: Instant) -> Simulation | None:
+def replay(loaded: Loaded, snapshot: Snapshot, names: Sequence[TargetName], since: Instant) -> Report | None:
     """Apply and report what was recorded since then; None if nothing was."""
     history = [entry for entry in snapshot.history if entry.target in names]
     if not history:
@@ -54,7 +54,7 @@ def replay(loaded: Loaded, snapshot: Snapshot, names: Sequence[TargetName], sinc
         story.apply(name, given, now)
         story.deliver(now)
     until = _pass_time(story, now, now + _AFTERWARDS)
-    return Simulation(start=begin, until=until, story=story, notified=_notified_then(snapshot, history, begin))
+    return Report(start=begin, until=until, story=story, notified=_notified_then(snapshot, history, begin))
 
 
 def _pass_time(story: Story, now: Instant, until: Instant) -> Instant:

@@ -263,7 +263,7 @@ class Story:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Simulation:
+class Report:
     """What came of a timeline, or of what was recorded: then it has an end, and beside it stands what was notified at the time."""
 
     start: Instant

@@ -9,7 +9,7 @@ from monitor.core.model import Fault, Severity
 from monitor.settings import ConfigError, parse
 from monitor.simulate.play import MENTION, Compose, play
 from monitor.simulate.slack import ShownIn
-from monitor.simulate.story import Attempt, Happened, Outcome, Simulation
+from monitor.simulate.story import Attempt, Happened, Outcome, Report
 from monitor.simulate.timeline import parse_timeline
 from tests.sampling import sample
 
@@ -35,7 +35,7 @@ def composing(text: str) -> Compose:
     return lambda over: parse(text, {}, Path("/nowhere"), over=over, name="config.yaml", open_files=False)
 
 
-def notified(*entries: str, configuration: str | None = None, **top: str) -> Simulation:
+def notified(*entries: str, configuration: str | None = None, **top: str) -> Report:
     """Play a timeline of these entries, and of these other lines."""
     lines = [f"{key}: {value}" for key, value in {"warm_up": "6m", **top}.items()]
     text = "\n".join([*lines, "timeline:", *(f"  - {entry}" for entry in entries)])
@@ -43,17 +43,17 @@ def notified(*entries: str, configuration: str | None = None, **top: str) -> Sim
     return play(parse_timeline(text, "story.yaml"), compose)
 
 
-def after(played: Simulation, attempt: Attempt) -> float:
+def after(played: Report, attempt: Attempt) -> float:
     """Seconds from the start."""
     return attempt.until - played.start
 
 
-def reasons(played: Simulation) -> list[tuple[str, str]]:
+def reasons(played: Report) -> list[tuple[str, str]]:
     """What new texts there were, as words."""
     return [(each.reason.value, each.fault.value) for each in played.story.attempts if each.posted]
 
 
-def cues(played: Simulation) -> list[str]:
+def cues(played: Report) -> list[str]:
     """What happened besides."""
     return [entry.words for entry in played.story.entries if isinstance(entry, Happened)]
 

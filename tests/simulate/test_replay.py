@@ -14,7 +14,7 @@ from monitor.core.state import State
 from monitor.settings import Loaded, parse
 from monitor.simulate.replay import replay
 from monitor.simulate.slack import ShownIn
-from monitor.simulate.story import Simulation
+from monitor.simulate.story import Report
 from monitor.store.snapshot import Snapshot
 from tests.fakes.clock import START
 from tests.scenarios.house import DEMO, MENTION, MINUTE, House, house, merge
@@ -73,14 +73,14 @@ async def past_of(home: House) -> Past:
     return Past(configuration, snapshot, [(at, text.partition("\n")[0]) for at, text in texts])
 
 
-async def replayed(past: Past, **more: Any) -> Simulation:
+async def replayed(past: Past, **more: Any) -> Report:
     """Judge and report it once more."""
     found = await asyncio.to_thread(replay, past.loaded(**more), past.snapshot, (DEMO,), START)
     assert found is not None
     return found
 
 
-def lines(found: Simulation) -> list[Line]:
+def lines(found: Report) -> list[Line]:
     """The first line of each new text, and when it came."""
     return [
         (dispatching.until, shown.text.partition("\n")[0])
