@@ -14,7 +14,7 @@ from monitor.settings import ConfigError, load
 from monitor.simulate.output import as_json, as_text
 from monitor.simulate.play import Compose, play
 from monitor.simulate.replay import replay
-from monitor.simulate.story import Report
+from monitor.simulate.simulation import Report
 from monitor.simulate.timeline import read_timeline
 from monitor.store.snapshot import load_snapshot
 from monitor.telemetry.logging import configure
@@ -50,7 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _play(arguments: argparse.Namespace) -> int:
-    # What goes wrong in the story is part of it, and is printed there.
+    # What goes wrong in a simulation is part of it, and is printed there.
     configure(level="critical", style="text", redact=Redactor().redact)
     try:
         report = play(read_timeline(Path(arguments.timeline), arguments.timeline), _composing(arguments.config))

@@ -9,8 +9,8 @@ from typing import Any
 from monitor.core.incident import Reason
 from monitor.core.model import Instant, Seconds
 from monitor.settings.values import format_duration
+from monitor.simulate.simulation import Attempt, Happened, Outcome, Report, Simulation, Summary
 from monitor.simulate.slack import Shown, ShownIn
-from monitor.simulate.story import Attempt, Happened, Outcome, Report, Story, Summary
 
 _MARGIN = " " * 20
 _NOTIFIED_THEN = ("incidents", "messages", "mentions", "by_reason")
@@ -20,17 +20,17 @@ def as_text(report: Report) -> str:
     """Every notice at its moment, as people read it in Slack; what happened besides in between; the sum."""
     if report.until is None:
         lines = [
-            *_lines(report.story, lambda at: _stamp(at, report.start)),
+            *_lines(report.simulation, lambda at: _stamp(at, report.start)),
             "",
-            *_sum(report.story.summary()),
+            *_sum(report.simulation.summary()),
         ]
     else:
-        lines = [*_lines(report.story, _date), "", *_beside(report, report.until)]
+        lines = [*_lines(report.simulation, _date), "", *_beside(report, report.until)]
     return "\n".join(lines) + "\n"
 
 
-def _lines(story: Story, stamp: Callable[[Instant], str]) -> Iterator[str]:
-    for entry in story.entries:
+def _lines(simulation: Simulation, stamp: Callable[[Instant], str]) -> Iterator[str]:
+    for entry in simulation.entries:
         if isinstance(entry, Happened):
             yield f"{stamp(entry.at)}- {entry.words}"
         else:
@@ -95,7 +95,7 @@ def _sum(summary: Summary) -> Iterator[str]:
 
 def _beside(report: Report, until: Instant) -> Iterator[str]:
     """Would this have paged us? Both columns count the same things."""
-    now, then = report.story.summary(), report.notified
+    now, then = report.simulation.summary(), report.notified
     yield f"{_date(report.start).strip()} to {_date(until).strip()} UTC"
     yield f"{'':<12}{'replayed':>10}{'at the time':>14}"
     yield f"{'incidents':<12}{now.incidents + now.reopened:>10}{then.incidents:>14}"
@@ -109,16 +109,16 @@ def _beside(report: Report, until: Instant) -> Iterator[str]:
 
 def as_json(report: Report) -> dict[str, Any]:
     """The same for programs: moments are Unix seconds, `after` counts from the start; `notified` is what was notified at the time."""
-    story = report.story
+    simulation = report.simulation
     return {
         **({"start": report.start} if report.until is None else {"since": report.start, "until": report.until}),
-        "notices": [_notice(attempt, report.start) for attempt in story.attempts],
+        "notices": [_notice(attempt, report.start) for attempt in simulation.attempts],
         "events": [
             {"at": entry.at, "after": round(entry.at - report.start, 3), "text": entry.words}
-            for entry in story.entries
+            for entry in simulation.entries
             if isinstance(entry, Happened)
         ],
-        "summary": asdict(story.summary()),
+        "summary": asdict(simulation.summary()),
         **(
             {} if report.until is None else {"notified": {key: getattr(report.notified, key) for key in _NOTIFIED_THEN}}
         ),

@@ -252,7 +252,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timeline:
-    """A whole story; offsets are seconds from its start. `targets` empty: those of the configuration, or one called `prod`."""
+    """A whole timeline; offsets are seconds from its start. `targets` empty: those of the configuration, or one called `prod`."""
 
     start: Instant
     warm_up: Seconds

@@ -68,7 +68,7 @@ from monitor.simulate.effects import (
     effect_of,
     finding,
 )
-from monitor.simulate.story import Story
+from monitor.simulate.simulation import Simulation
 from monitor.truefoundry.manifest import read_manifest
 
 _AUTHOR = "sam@example.com"  # who changes the configuration
@@ -84,8 +84,8 @@ _ASKS_STORE_AFTER: Seconds = 15.0
 class World:
     """What is broken at one target, what became of what it exported, and its checks: each looks when the daemon would."""
 
-    def __init__(self, story: Story, name: TargetName, settings: TargetSettings, now: Instant) -> None:
-        self._story, self._name = story, name
+    def __init__(self, simulation: Simulation, name: TargetName, settings: TargetSettings, now: Instant) -> None:
+        self._simulation, self._name = simulation, name
         self.settings = settings
         self.fate = NOTHING
         self.said: dict[CheckName, tuple[CheckResult, int | None]] = {}  # for so many looks more
@@ -101,14 +101,14 @@ class World:
 
     @property
     def _state(self) -> TargetState:
-        return self._story.states[self._name]
+        return self._simulation.states[self._name]
 
     @property
     def _policy(self) -> Policy:
-        return self._story.targets[self._name].policy
+        return self._simulation.targets[self._name].policy
 
     def _apply(self, given: Input, now: Instant) -> None:
-        self._story.apply(self._name, given, now)
+        self._simulation.apply(self._name, given, now)
 
     # --- what is broken, and what that does
 
@@ -351,7 +351,7 @@ class World:
             self._apply(OriginLooked(at=now, canary_id=canary.id, found=found), now)
 
     def _draw(self) -> TraceId:
-        """The same digits in every run, so that a story reads the same each time."""
+        """The same digits in every run, so that a simulation reads the same each time."""
         self._drawn += 1
         return TraceId(hashlib.shake_256(f"{self._name} {self._drawn}".encode()).hexdigest(16))
 

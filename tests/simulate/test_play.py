@@ -8,8 +8,8 @@ from monitor.core.incident import Reason
 from monitor.core.model import Fault, Severity
 from monitor.settings import ConfigError, parse
 from monitor.simulate.play import MENTION, Compose, play
+from monitor.simulate.simulation import Attempt, Happened, Outcome, Report
 from monitor.simulate.slack import ShownIn
-from monitor.simulate.story import Attempt, Happened, Outcome, Report
 from monitor.simulate.timeline import parse_timeline
 from tests.sampling import sample
 
@@ -50,19 +50,23 @@ def after(played: Report, attempt: Attempt) -> float:
 
 def reasons(played: Report) -> list[tuple[str, str]]:
     """What new texts there were, as words."""
-    return [(each.reason.value, each.fault.value) for each in played.story.attempts if each.posted]
+    return [(each.reason.value, each.fault.value) for each in played.simulation.attempts if each.posted]
 
 
 def cues(played: Report) -> list[str]:
     """What happened besides."""
-    return [entry.words for entry in played.story.entries if isinstance(entry, Happened)]
+    return [entry.words for entry in played.simulation.entries if isinstance(entry, Happened)]
 
 
 def test_health_notifies_nobody() -> None:
     """An hour in which nothing breaks."""
     played = notified(until="1h")
-    assert played.story.entries == []
-    assert (played.story.summary().incidents, played.story.summary().messages, played.story.summary().mentions) == (
+    assert played.simulation.entries == []
+    assert (
+        played.simulation.summary().incidents,
+        played.simulation.summary().messages,
+        played.simulation.summary().mentions,
+    ) == (
         0,
         0,
         0,
@@ -73,14 +77,18 @@ def test_an_outage_is_seen_by_the_looks_of_the_daemon() -> None:
     """Opened within the promised time with a mention, resolved in its thread without one."""
     played = notified("{from: 2m, to: 20m, outage: exporter_disabled}")
     assert reasons(played) == [("opened", "exporter_disabled"), ("resolved", "exporter_disabled")]
-    opened, resolved = (dispatching for dispatching in played.story.attempts if dispatching.posted)
+    opened, resolved = (dispatching for dispatching in played.simulation.attempts if dispatching.posted)
     assert 120 < after(played, opened) <= 120 + 75
     assert (opened.called, resolved.called, resolved.shown[1].broadcast) == (True, False, True)
     assert [shown.place for shown in resolved.shown] == [ShownIn.EDIT, ShownIn.THREAD]
     assert opened.shown[0].text.startswith("🚨 critical · prod · Trace export is switched off (exporter_disabled)\n")
     assert opened.shown[0].text.endswith(f"\n{MENTION}")
     assert resolved.shown[1].thread == opened.shown[0].ts
-    assert (played.story.summary().incidents, played.story.summary().messages, played.story.summary().mentions) == (
+    assert (
+        played.simulation.summary().incidents,
+        played.simulation.summary().messages,
+        played.simulation.summary().mentions,
+    ) == (
         1,
         2,
         1,
@@ -124,7 +132,7 @@ def test_each_check_can_be_given_what_it_finds(entry: str, fault: Fault) -> None
     """The incident that it opens, and its end."""
     played = notified(entry)
     assert reasons(played)[-1] == ("resolved", fault.value)
-    assert played.story.summary().open == ()
+    assert played.simulation.summary().open == ()
 
 
 def test_what_slack_did_not_accept_is_delivered_when_it_does() -> None:
@@ -132,7 +140,7 @@ def test_what_slack_did_not_accept_is_delivered_when_it_does() -> None:
     played = notified(
         "{from: 1m, to: 20m, slack: unreachable}", "{from: 2m, to: 15m, outage: gateway_unreachable}", until="40m"
     )
-    opening, ending, resolved = played.story.attempts
+    opening, ending, resolved = played.simulation.attempts
     assert (opening.reason, opening.outcome, opening.shown) == (Reason.OPENED, Outcome.FAILED, ())
     assert opening.attempts > 40
     assert opening.detail == "connections to Slack are refused"
@@ -144,7 +152,7 @@ def test_what_slack_did_not_accept_is_delivered_when_it_does() -> None:
 def test_an_answer_that_is_lost_doubles_the_message() -> None:
     """It stands in Slack, and nobody knows: the attempt is shown with what it posted."""
     played = notified("{from: 1m, to: 2m20s, slack: answer_lost}", "{from: 2m, outage: exporter_disabled}", until="4m")
-    texts = [dispatching for dispatching in played.story.attempts if dispatching.posted]
+    texts = [dispatching for dispatching in played.simulation.attempts if dispatching.posted]
     assert [dispatching.outcome for dispatching in texts] == [Outcome.UNKNOWN, Outcome.SENT]
     assert texts[0].shown[0].text == texts[1].shown[0].text
 
@@ -181,12 +189,12 @@ def test_what_a_silence_covers_is_not_reported_but_noted() -> None:
         until="1h",
     )
     assert reasons(covered) == []
-    assert covered.story.summary().incidents == 1
+    assert covered.simulation.summary().incidents == 1
     assert "prod: gateway_unreachable opened, silenced until 2027-01-15 08:30 UTC" in cues(covered)
     outlasting = notified(
         "{from: 1m, to: 9m, silence: {}}", "{from: 2m, to: 20m, outage: gateway_unreachable}", until="1h"
     )
-    opened = outlasting.story.attempts[0]
+    opened = outlasting.simulation.attempts[0]
     assert (opened.reason, opened.called) == (Reason.OPENED, True)
     assert after(outlasting, opened) == pytest.approx(540, abs=1)
 
@@ -199,9 +207,9 @@ def test_an_acknowledgement_ends_escalation() -> None:
     taken = notified(*entries, "{at: 10m, ack: ada}", until="50m")
     assert [reason for reason, _ in reasons(alone)] == ["opened", "escalated"]
     assert [reason for reason, _ in reasons(taken)] == ["opened"]
-    assert any("acknowledged by ada" in dispatching.shown[0].text for dispatching in taken.story.attempts)
+    assert any("acknowledged by ada" in dispatching.shown[0].text for dispatching in taken.simulation.attempts)
     assert "nothing is open that could be acknowledged" in cues(taken)
-    assert taken.story.summary().open == ("prod exporter_disabled",)
+    assert taken.simulation.summary().open == ("prod exporter_disabled",)
 
 
 def test_other_settings_are_loaded() -> None:
@@ -212,22 +220,22 @@ def test_other_settings_are_loaded() -> None:
         "{at: 12m, gateway: fail, looks: 1}",
     )
     assert reasons(played)[0] == ("opened", "gateway_unreachable")
-    assert after(played, played.story.attempts[0]) > 720
+    assert after(played, played.simulation.attempts[0]) > 720
 
 
 def test_a_removed_target_is_reported_as_no_longer_monitored() -> None:
     """Its incident is closed."""
     played = notified("{at: 2m, outage: exporter_disabled}", "{at: 10m, remove: us}", targets="[eu, us]", until="20m")
-    resolved = [each for each in played.story.attempts if each.reason is Reason.RESOLVED]
+    resolved = [each for each in played.simulation.attempts if each.reason is Reason.RESOLVED]
     assert [each.target for each in resolved] == ["us"]
     assert "no longer monitored" in resolved[0].shown[-1].text
-    assert played.story.summary().open == ("eu exporter_disabled",)
+    assert played.simulation.summary().open == ("eu exporter_disabled",)
 
 
 def test_targets_that_break_together_call_once_a_minute() -> None:
     """The second message is posted at once, without."""
     played = notified("{at: 2m, gateway: fail}", targets="[eu, us]", until="10m")
-    first, second = (each for each in played.story.attempts if each.reason is Reason.OPENED)
+    first, second = (each for each in played.simulation.attempts if each.reason is Reason.OPENED)
     assert (first.called, second.called) == (True, False)
 
 
@@ -239,7 +247,7 @@ def test_a_target_of_many_can_break_alone() -> None:
         targets="[eu, us]",
         until="8m",
     )
-    opened = {(each.target, each.fault) for each in played.story.attempts if each.reason is Reason.OPENED}
+    opened = {(each.target, each.fault) for each in played.simulation.attempts if each.reason is Reason.OPENED}
     assert opened == {("eu", Fault.EXPORTER_DISABLED), ("us", Fault.GATEWAY_UNREACHABLE)}
 
 
@@ -247,7 +255,7 @@ def test_a_target_of_many_can_break_alone() -> None:
 def test_a_story_reads_the_same_each_time() -> None:
     """To the last character."""
     entry = "{from: 2m, to: 10m, outage: exporter_disabled}"
-    assert notified(entry).story.entries == notified(entry).story.entries
+    assert notified(entry).simulation.entries == notified(entry).simulation.entries
 
 
 # --- by the operator's configuration
@@ -256,7 +264,7 @@ def test_a_story_reads_the_same_each_time() -> None:
 def test_the_operators_thresholds_and_channels_count() -> None:
     """Without one of the files that the configuration names."""
     played = notified("{at: 2m, gateway: fail, looks: 2}", "{at: 10m, gateway: fail}", configuration=CONFIGURATION)
-    opened = [each for each in played.story.attempts if each.reason is Reason.OPENED]
+    opened = [each for each in played.simulation.attempts if each.reason is Reason.OPENED]
     assert all(after(played, each) > 600 for each in opened)
     shown = {str(each.target): each.shown[0] for each in opened}
     assert {name: each.channel for name, each in shown.items()} == {"eu": "C0EU", "us": "C0US"}
@@ -272,7 +280,7 @@ def test_a_timeline_outranks_the_configuration() -> None:
         targets="[eu]",
         settings="{alerting: {fail_after: 2, severity: {gateway_unreachable: warning}}}",
     )
-    opened = played.story.attempts[0]
+    opened = played.simulation.attempts[0]
     assert (opened.target, opened.severity, opened.called) == ("eu", Severity.WARNING, False)
 
 
@@ -288,7 +296,7 @@ def test_a_timeline_outranks_the_configuration() -> None:
 def test_another_channel_in_the_timeline_is_reported_as_well(settings: str) -> None:
     """Whatever place is set, the simulation's own Slack stands for it."""
     played = notified("{at: 2m, gateway: fail}", settings=settings, until="5m")
-    (opened,) = played.story.attempts
+    (opened,) = played.simulation.attempts
     assert (opened.reason, opened.outcome, opened.shown[0].channel) == (Reason.OPENED, Outcome.SENT, "C0OTHER")
 
 
@@ -297,7 +305,7 @@ def test_another_channel_after_a_reload_is_reported_as_well() -> None:
     played = notified(
         "{at: 1m, reload: {alerting: {slack: {channel: C0OTHER}}}}", "{at: 2m, gateway: fail}", until="5m"
     )
-    assert [each.shown[0].channel for each in played.story.attempts] == ["C0OTHER"]
+    assert [each.shown[0].channel for each in played.simulation.attempts] == ["C0OTHER"]
 
 
 def test_whoever_is_notified_by_a_webhook_reads_single_messages() -> None:
@@ -305,7 +313,7 @@ def test_whoever_is_notified_by_a_webhook_reads_single_messages() -> None:
     hook = "slack: {webhook_url_file: /no/such/file}"
     configuration = CONFIGURATION.partition("alerting:\n  fail")[0] + f"alerting: {{{hook}}}\n"
     played = notified("{from: 2m, to: 9m, gateway: fail}", configuration=configuration, targets="[eu]")
-    texts = [shown.place for each in played.story.attempts for shown in each.shown]
+    texts = [shown.place for each in played.simulation.attempts for shown in each.shown]
     assert texts == [ShownIn.ROOT, ShownIn.ROOT]
 
 
@@ -343,7 +351,7 @@ targets:
     phoenix: {url: https://phoenix.example.com, api_key: phoenix-secret}
 """
     played = notified("{from: 2m, to: 40m, outage: ingest_failing}", configuration=configuration)
-    said = "\n".join(str(each.shown) for each in played.story.attempts)
+    said = "\n".join(str(each.shown) for each in played.simulation.attempts)
     assert reasons(played)[0] == ("opened", "ingest_failing")
     assert "Phoenix does not accept traces" in said
     assert "Traceloop" not in said

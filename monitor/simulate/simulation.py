@@ -91,7 +91,7 @@ class Target:
     labels: Mapping[str, str]
 
 
-class Story:
+class Simulation:
     """Targets, their states, and every notice of them."""
 
     def __init__(self, targets: Mapping[TargetName, Target], slack: Slack, silences: tuple[Silence, ...]) -> None:
@@ -267,7 +267,7 @@ class Report:
     """What came of a timeline, or of what was recorded: then it has an end, and beside it stands what was notified at the time."""
 
     start: Instant
-    story: Story
+    simulation: Simulation
     until: Instant | None = None
     notified: Summary = field(default_factory=Summary)
 
