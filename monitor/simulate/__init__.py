@@ -2,7 +2,7 @@
 
 timeline       what happens, read from a file
 effects        what breaks then, and what that does
-world          what the checks of a target find meanwhile, as inputs
+simulated_target   what the checks of a target find meanwhile, as inputs
 slack          the messages, and what may be wrong with Slack
 simulation     inputs are applied, and what is due is delivered
 play, replay   the simulation of a timeline, and of what was recorded

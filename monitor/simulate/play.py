@@ -14,10 +14,10 @@ from monitor.sandbox.credentials import MODEL
 from monitor.settings import ConfigError, Loaded, Problem, Settings, parse
 from monitor.settings.document import Node
 from monitor.simulate.effects import FATES, parse_finding
+from monitor.simulate.simulated_target import FINGERPRINT_KEY, SimulatedTarget
 from monitor.simulate.simulation import Report, Simulation, Target, matching
 from monitor.simulate.slack import Slack
 from monitor.simulate.timeline import Step, Timeline
-from monitor.simulate.world import FINGERPRINT_KEY, World
 
 MENTION = "<!subteam^S0ONCALL>"
 """Who is called where the configuration calls nobody."""
@@ -58,8 +58,9 @@ class _Player:
         self._later = iter(later)
         self._configured, self._added = silences_of(first), tuple[Silence, ...]()
         self._simulation = Simulation(targets_of(first), Slack(first.server.external_url), self._configured)
-        self._worlds = {
-            name: World(self._simulation, name, first.targets[name], self._now) for name in self._simulation.targets
+        self._targets = {
+            name: SimulatedTarget(self._simulation, name, first.targets[name], self._now)
+            for name in self._simulation.targets
         }
         self._down_for: Seconds = 0.0
         self._down_until: Instant | None = None
@@ -74,7 +75,7 @@ class _Player:
             if self._down_until is not None:
                 moments.append(self._down_until)
             else:
-                looks = [self._worlds[name].next_look(self._now) for name in self._watched()]
+                looks = [self._targets[name].next_look(self._now) for name in self._watched()]
                 moments += [tick, self._simulation.next_delivery(self._now), *looks]
             self._now = max(self._now, min(moments))
             if self._now >= end:
@@ -86,7 +87,7 @@ class _Player:
                     continue
                 self._start_again()
             for name in self._watched():
-                self._worlds[name].look(self._now)
+                self._targets[name].look(self._now)
             if self._now >= tick:
                 tick = self._now + TICK
                 for name in self._simulation.states:
@@ -105,8 +106,8 @@ class _Player:
 
     def _start_again(self) -> None:
         self._down_until = None
-        for world in self._worlds.values():
-            world.begin()
+        for target in self._targets.values():
+            target.begin()
         self._simulation.restarted(self._now)
         self._simulation.note(self._now, "the daemon is started again")
 
@@ -115,18 +116,18 @@ class _Player:
     def _do(self, step: Step) -> None:  # noqa: C901, PLR0912 - one case per verb
         now, simulation = self._now, self._simulation
         simulation.note(now, step.words if step.target == "*" else f"{step.target}: {step.words}")
-        worlds = [self._worlds[name] for name in matching(list(self._worlds), step.target)]
+        targets = [self._targets[name] for name in matching(list(self._targets), step.target)]
         match step.entry.verb:
             case "outage":
-                for world in worlds:
-                    world.set_broken(step.what, now, step.entry.delay, broken=not step.ends)
+                for target in targets:
+                    target.set_broken(step.what, now, step.entry.delay, broken=not step.ends)
             case "slack" if step.ends:
                 simulation.slack.troubles.remove(step.what)
             case "slack":
                 simulation.slack.troubles.append(step.what)
             case "arrival":
-                for world in worlds:
-                    world.fate = FATES["arrived" if step.ends else step.what]
+                for target in targets:
+                    target.fate = FATES["arrived" if step.ends else step.what]
             case "restart" if step.what == "killed_after_sending":
                 self._down_for, simulation.dies_after_sending = step.entry.down, True
             case "restart":
@@ -140,10 +141,10 @@ class _Player:
             case _:
                 check = CheckName(step.entry.verb)
                 result = None if step.ends else parse_finding(check, step.what)
-                for world in worlds:
-                    world.said.pop(check, None)
+                for target in targets:
+                    target.said.pop(check, None)
                     if result is not None:
-                        world.said[check] = (result, step.entry.looks)
+                        target.said[check] = (result, step.entry.looks)
 
     def _silence(self, step: Step) -> None:
         if self._down_until is not None:
@@ -184,9 +185,9 @@ class _Player:
             for name in matching(self._watched(), step.target):
                 self._simulation.apply(name, Removed(at=self._now), self._now)
         for name in self._watched():
-            self._worlds[name].settings = settings.targets[name]
+            self._targets[name].settings = settings.targets[name]
             if self._simulation.targets[name] != before[name]:
-                self._worlds[name].begin()
+                self._targets[name].begin()
 
 
 # --- settings --------------------------------------------------------------------------------------------------------

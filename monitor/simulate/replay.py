@@ -20,9 +20,9 @@ from monitor.core.state import ArrivalPolicy, CheckState, Policy, TargetState
 from monitor.daemon.compose import silences_of
 from monitor.settings import Loaded
 from monitor.simulate.play import TICK, targets_of
+from monitor.simulate.simulated_target import FINGERPRINT_KEY
 from monitor.simulate.simulation import Report, Simulation, Summary
 from monitor.simulate.slack import Slack
-from monitor.simulate.world import FINGERPRINT_KEY
 from monitor.store import Recorded
 from monitor.store.snapshot import Snapshot
 

@@ -81,7 +81,7 @@ _PUNCTUAL: Seconds = 0.5
 _ASKS_STORE_AFTER: Seconds = 15.0
 
 
-class World:
+class SimulatedTarget:
     """What is broken at one target, what became of what it exported, and its checks: each looks when the daemon would."""
 
     def __init__(self, simulation: Simulation, name: TargetName, settings: TargetSettings, now: Instant) -> None:
