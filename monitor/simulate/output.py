@@ -9,7 +9,7 @@ from typing import Any
 from monitor.core.incident import Reason
 from monitor.core.model import Instant, Seconds
 from monitor.settings.values import format_duration
-from monitor.simulate.simulation import Attempt, Happened, Outcome, Report, Simulation, Summary
+from monitor.simulate.simulation import Attempt, LogEntry, Outcome, Report, Simulation, Summary
 from monitor.simulate.slack import Shown, ShownIn
 
 _MARGIN = " " * 20
@@ -31,7 +31,7 @@ def as_text(report: Report) -> str:
 
 def _lines(simulation: Simulation, stamp: Callable[[Instant], str]) -> Iterator[str]:
     for entry in simulation.entries:
-        if isinstance(entry, Happened):
+        if isinstance(entry, LogEntry):
             yield f"{stamp(entry.at)}- {entry.words}"
         else:
             yield f"{stamp(entry.until if entry.shown else entry.at)}{_heading(entry)}"
@@ -116,7 +116,7 @@ def as_json(report: Report) -> dict[str, Any]:
         "events": [
             {"at": entry.at, "after": round(entry.at - report.start, 3), "text": entry.words}
             for entry in simulation.entries
-            if isinstance(entry, Happened)
+            if isinstance(entry, LogEntry)
         ],
         "summary": asdict(simulation.summary()),
         **(

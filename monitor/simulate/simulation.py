@@ -62,7 +62,7 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Happened:
+class LogEntry:
     """Something that happened, in words."""
 
     at: Instant
@@ -99,7 +99,7 @@ class Simulation:
         self.states = {name: TargetState(target=name) for name in targets}
         self.slack = slack
         self.silences = silences
-        self.entries: list[Happened | Attempt] = []
+        self.entries: list[LogEntry | Attempt] = []
         self.incidents = self.reopened = 0
         self.dies_after_sending = self.died = False
         self._mentioned: dict[tuple[str | None, str], Instant] = {}
@@ -107,7 +107,7 @@ class Simulation:
 
     def note(self, at: Instant, words: str) -> None:
         """Something happened."""
-        self.entries.append(Happened(at=at, words=words))
+        self.entries.append(LogEntry(at=at, words=words))
 
     def apply(self, name: TargetName, given: Input, now: Instant) -> None:
         """One input; whoever took another incident takes the open one."""

@@ -8,7 +8,7 @@ from monitor.core.incident import Reason
 from monitor.core.model import Fault, Severity
 from monitor.settings import ConfigError, parse
 from monitor.simulate.play import MENTION, Compose, play
-from monitor.simulate.simulation import Attempt, Happened, Outcome, Report
+from monitor.simulate.simulation import Attempt, LogEntry, Outcome, Report
 from monitor.simulate.slack import ShownIn
 from monitor.simulate.timeline import parse_timeline
 from tests.sampling import sample
@@ -55,7 +55,7 @@ def reasons(played: Report) -> list[tuple[str, str]]:
 
 def cues(played: Report) -> list[str]:
     """What happened besides."""
-    return [entry.words for entry in played.simulation.entries if isinstance(entry, Happened)]
+    return [entry.words for entry in played.simulation.entries if isinstance(entry, LogEntry)]
 
 
 def test_health_notifies_nobody() -> None:
