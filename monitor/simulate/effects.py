@@ -76,7 +76,7 @@ EFFECTS: Mapping[str, Effect] = {
 }
 """By the beginning of an outage's name; the longest counts."""
 
-FATES: Mapping[str, Effect] = {
+TRACE_OUTCOMES: Mapping[str, Effect] = {
     "arrived": NOTHING,
     "missing": EFFECTS["export_failing"],
     "late": EFFECTS["trace_late"],

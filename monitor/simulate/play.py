@@ -13,7 +13,7 @@ from monitor.sandbox import BackendKind, Credentials
 from monitor.sandbox.credentials import MODEL
 from monitor.settings import ConfigError, Loaded, Problem, Settings, parse
 from monitor.settings.document import Node
-from monitor.simulate.effects import FATES, parse_finding
+from monitor.simulate.effects import TRACE_OUTCOMES, parse_finding
 from monitor.simulate.simulated_target import FINGERPRINT_KEY, SimulatedTarget
 from monitor.simulate.simulation import Report, Simulation, Target, matching
 from monitor.simulate.slack import Slack
@@ -127,7 +127,7 @@ class _Player:
                 simulation.slack.troubles.append(step.what)
             case "arrival":
                 for target in targets:
-                    target.fate = FATES["arrived" if step.ends else step.what]
+                    target.trace_outcome = TRACE_OUTCOMES["arrived" if step.ends else step.what]
             case "restart" if step.what == "killed_after_sending":
                 self._down_for, simulation.dies_after_sending = step.entry.down, True
             case "restart":

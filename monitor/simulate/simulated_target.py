@@ -87,10 +87,10 @@ class SimulatedTarget:
     def __init__(self, simulation: Simulation, name: TargetName, settings: TargetSettings, now: Instant) -> None:
         self._simulation, self._name = simulation, name
         self.settings = settings
-        self.fate = NOTHING
+        self.trace_outcome = NOTHING
         self.said: dict[CheckName, tuple[CheckResult, int | None]] = {}  # for so many looks more
         self._broken: dict[str, Seconds | None] = {}  # its delay
-        self._traces: dict[str, tuple[str, Instant]] = {}  # of each canary: its fate, and when it is there
+        self._traces: dict[str, tuple[str, Instant]] = {}  # of each canary: its outcome, and when it is there
         self._changed_at: Instant | None = None  # when the configuration was changed last
         self._noticed = (now, "arrived")  # when the exporter read its configuration last, and what that does
         self._sent = self._drawn = 0
@@ -115,7 +115,7 @@ class SimulatedTarget:
     def _effects(self) -> Iterator[tuple[str, Effect]]:
         """Of everything that is broken, with its description."""
         yield from ((FAULTS[name].about, effect_of(name)) for name in self._broken)
-        yield "as the timeline says", self.fate
+        yield "as the timeline says", self.trace_outcome
 
     def set_broken(self, outage: str, now: Instant, delay: Seconds | None, *, broken: bool) -> None:
         """Something breaks, or works again."""
@@ -176,27 +176,27 @@ class SimulatedTarget:
         if now - self._noticed[0] >= _CONFIG_LASTS:
             self._noticed = (now, self._exporter_effect())
         became = [self._noticed[1], *(each.traces for each in effects if not each.configured)]
-        fate = next((each for each in became if each != "arrived"), "arrived")
-        if fate == "some":
-            fate = "missing" if self._sent % 4 == 0 else "arrived"
+        outcome = next((each for each in became if each != "arrived"), "arrived")
+        if outcome == "some":
+            outcome = "missing" if self._sent % 4 == 0 else "arrived"
         delays = [delay for delay in self._broken.values() if delay is not None]
         late = delays[0] if delays else _LATE_BY
-        self._traces[canary] = (fate, now + (late if fate == "late" else _EXPORTED_AFTER))
+        self._traces[canary] = (outcome, now + (late if outcome == "late" else _EXPORTED_AFTER))
 
     def _spans(self, canary: Canary, now: Instant) -> tuple[SpanFact, ...]:
         """What the trace backend shows of a trace."""
-        fate, there_at = self._traces.get(canary.id, ("missing", now))
-        if fate in ("missing", "never_made", "elsewhere") or now < there_at:
+        outcome, there_at = self._traces.get(canary.id, ("missing", now))
+        if outcome in ("missing", "never_made", "elsewhere") or now < there_at:
             return ()
         labels = self._policy.labels
-        shown = ("gen_ai.prompt.0.content",) if fate == "leaked" or (labels.content and fate != "bare") else ()
+        shown = ("gen_ai.prompt.0.content",) if outcome == "leaked" or (labels.content and outcome != "bare") else ()
         trace_id = canary.trace_id or canary.sent_id
         return tuple(
             SpanFact(
                 trace_id=trace_id,
                 span_id=f"{number}",
-                parent_id="gone" if fate == "incomplete" and number == 0 else "" if number == 0 else "0",
-                service_name="unknown_service" if fate == "mislabelled" else labels.service_name,
+                parent_id="gone" if outcome == "incomplete" and number == 0 else "" if number == 0 else "0",
+                service_name="unknown_service" if outcome == "mislabelled" else labels.service_name,
                 resource=labels.resource_attributes,
                 content=shown,
             )

@@ -17,7 +17,7 @@ from monitor.settings.load import read_file
 from monitor.settings.problem import ConfigError, KeyPath, Problem, unknown_name
 from monitor.settings.target import target_name
 from monitor.settings.values import Duration, Interval, Section, format_duration, parse_duration, refusal
-from monitor.simulate.effects import CHECKS, FATES, OUTAGES, parse_finding, pick
+from monitor.simulate.effects import CHECKS, OUTAGES, TRACE_OUTCOMES, parse_finding, pick
 from monitor.simulate.slack import TROUBLES
 
 START: Instant = 1_800_000_000.0
@@ -167,7 +167,7 @@ class Entry(Section):
     gateway: Annotated[str, _finding(CheckName.GATEWAY)] = ""
     canary: Annotated[str, _finding(CheckName.CANARY)] = ""
     control: Annotated[str, _finding(CheckName.CONTROL)] = ""
-    arrival: Annotated[str, _one_of(FATES, "what may become of a trace")] = ""
+    arrival: Annotated[str, _one_of(TRACE_OUTCOMES, "what may become of a trace")] = ""
     restart: Annotated[str, _one_of(ENDINGS, "a way to end")] = ""
     ack: Line = ""
     reload: Tried = Tried()
