@@ -142,9 +142,9 @@ class _Player:
                 check = CheckName(step.entry.verb)
                 result = None if step.ends else parse_finding(check, step.what)
                 for target in targets:
-                    target.said.pop(check, None)
+                    target.scripted.pop(check, None)
                     if result is not None:
-                        target.said[check] = (result, step.entry.looks)
+                        target.scripted[check] = (result, step.entry.looks)
 
     def _silence(self, step: Step) -> None:
         if self._down_until is not None:

@@ -88,7 +88,7 @@ class SimulatedTarget:
         self._simulation, self._name = simulation, name
         self.settings = settings
         self.trace_outcome = NOTHING
-        self.said: dict[CheckName, tuple[CheckResult, int | None]] = {}  # for so many looks more
+        self.scripted: dict[CheckName, tuple[CheckResult, int | None]] = {}  # for so many looks more
         self._broken: dict[str, Seconds | None] = {}  # its delay
         self._traces: dict[str, tuple[str, Instant]] = {}  # of each canary: its outcome, and when it is there
         self._changed_at: Instant | None = None  # when the configuration was changed last
@@ -155,13 +155,13 @@ class SimulatedTarget:
 
     def _find(self, check: CheckName) -> CheckResult | None:
         """What a check finds now; None: that all is healthy."""
-        if check in self.said:
-            result, looks = self.said[check]
+        if check in self.scripted:
+            result, looks = self.scripted[check]
             if looks is None:
                 return result
-            self.said[check] = (result, looks - 1)
+            self.scripted[check] = (result, looks - 1)
             if looks == 1:
-                del self.said[check]
+                del self.scripted[check]
             return result
         for about, effect in self._effects():
             if check in effect.finds:
