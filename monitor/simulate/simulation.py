@@ -192,9 +192,9 @@ class Simulation:
             self._remember(incident, asked, now)
         trouble = self.slack.trouble()
         if trouble is not None:
-            return self._suffer(notice, *trouble, now)
+            return self._failed(notice, *trouble, now)
         shown, receipt = self.slack.deliver(notice, target.channel, target.mention, now)
-        self._enter(notice, now, Outcome.SENT, shown=shown)
+        self._append(notice, now, Outcome.SENT, shown=shown)
         if self.dies_after_sending:
             self.dies_after_sending, self.died = False, True
             return False
@@ -204,10 +204,10 @@ class Simulation:
         self._retries = self._retries.delivered(incident.id)
         return True
 
-    def _suffer(self, notice: Notice, trouble: Trouble, why: str, now: Instant) -> bool:
+    def _failed(self, notice: Notice, trouble: Trouble, why: str, now: Instant) -> bool:
         incident, target = notice.incident, self.targets[notice.incident.target]
         shown = self.slack.deliver(notice, target.channel, target.mention, now)[0] if trouble.posted else ()
-        self._enter(notice, now, Outcome.UNKNOWN if trouble.unknown else Outcome.FAILED, why, shown)
+        self._append(notice, now, Outcome.UNKNOWN if trouble.unknown else Outcome.FAILED, why, shown)
         self._retries = self._retries.failed(
             incident.id, why, permanent=trouble.permanent, retry_after=trouble.retry_after, now=now
         )
@@ -215,7 +215,7 @@ class Simulation:
             self._remember(incident, refused(notice.notified), now)
         return trouble.permanent
 
-    def _enter(
+    def _append(
         self, notice: Notice, now: Instant, outcome: Outcome, detail: str = "", shown: tuple[Shown, ...] = ()
     ) -> None:
         """Write an attempt down; one that failed as the last one did makes that one longer."""
