@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from monitor.simulate.output import as_text
-from monitor.simulate.play import play
+from monitor.simulate.simulate import simulate
 from monitor.simulate.timeline import read_timeline
 
 ROOT = Path(__file__).parents[1]
@@ -17,7 +17,7 @@ _PRINTED = re.compile(r"(<!-- printed: (?P<name>[a-z-]+\.yaml) -->\n)```text\n.*
 
 def printed(name: str) -> str:
     """What an example prints."""
-    return as_text(play(read_timeline(EXAMPLES / name, name)))
+    return as_text(simulate(read_timeline(EXAMPLES / name, name)))
 
 
 def shown(page: str) -> dict[str, str]:

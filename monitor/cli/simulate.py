@@ -12,8 +12,8 @@ from monitor.daemon.compose import secrets_of
 from monitor.redaction import Redactor
 from monitor.settings import ConfigError, load
 from monitor.simulate.output import as_json, as_text
-from monitor.simulate.play import Compose, play
 from monitor.simulate.replay import replay
+from monitor.simulate.simulate import Compose, simulate
 from monitor.simulate.simulation import Report
 from monitor.simulate.timeline import read_timeline
 from monitor.store.snapshot import load_snapshot
@@ -46,14 +46,14 @@ def run(arguments: argparse.Namespace) -> int:
     if not arguments.from_history and (arguments.since is not None or arguments.target):
         say("simulate: --since and --target go with --from-history; a timeline says itself when and at which target")
         return USAGE
-    return _replay(arguments) if arguments.from_history else _play(arguments)
+    return _replay(arguments) if arguments.from_history else _simulate(arguments)
 
 
-def _play(arguments: argparse.Namespace) -> int:
+def _simulate(arguments: argparse.Namespace) -> int:
     # What goes wrong in a simulation is part of it, and is printed there.
     configure(level="critical", style="text", redact=Redactor().redact)
     try:
-        report = play(read_timeline(Path(arguments.timeline), arguments.timeline), _composing(arguments.config))
+        report = simulate(read_timeline(Path(arguments.timeline), arguments.timeline), _composing(arguments.config))
     except ConfigError as error:
         say(str(error))
         return USAGE
@@ -82,7 +82,7 @@ def _print(report: Report, arguments: argparse.Namespace) -> int:
 
 
 def _composing(config: str | None) -> Compose | None:
-    """Without `--config` a timeline is played by the built-in thresholds, so that it reads the same on every machine."""
+    """Without `--config` a timeline is simulated by the built-in thresholds, so that it reads the same on every machine."""
     if config is None:
         return None
     return lambda over: load(config, os.environ, Path.cwd(), over=over, open_files=False)

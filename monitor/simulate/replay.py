@@ -19,7 +19,7 @@ from monitor.core.model import Instant, Seconds, TargetName
 from monitor.core.state import ArrivalPolicy, CheckState, Policy, TargetState
 from monitor.daemon.compose import silences_of
 from monitor.settings import Loaded
-from monitor.simulate.play import TICK, targets_of
+from monitor.simulate.simulate import TICK, targets_of
 from monitor.simulate.simulated_target import FINGERPRINT_KEY
 from monitor.simulate.simulation import Report, Simulation, Summary
 from monitor.simulate.slack import Slack

@@ -1,6 +1,6 @@
 """What would be notified: inputs through `core.engine`, what is due by `core.notify`, shown as Slack shows it.
 
-`play` simulates a timeline, `replay` what was recorded. How long a notifier that does not answer is left alone is what
+`simulate` simulates a timeline, `replay` what was recorded. How long a notifier that does not answer is left alone is what
 `core.delivery` says, as for the daemon; Slack itself is a list of messages.
 """
 

@@ -9,7 +9,7 @@ from monitor.core.events import NoticeHandled
 from monitor.core.incident import Incident
 from monitor.sandbox import FAULTS, Variant
 from monitor.simulate.effects import OUTAGES
-from monitor.simulate.play import play
+from monitor.simulate.simulate import simulate
 from monitor.simulate.simulation import Outcome
 from monitor.simulate.slack import ShownIn
 from monitor.simulate.timeline import parse_timeline
@@ -93,12 +93,12 @@ settings: {{alerting: {{slack: {{mention: "{MENTION}"}}}}}}
 timeline:
 {lines}
 """
-    played = play(parse_timeline(text, "story.yaml"))
+    report = simulate(parse_timeline(text, "story.yaml"))
     return [
-        Notified(dispatching.until, dispatching.reason.value, shown.text.partition("\n")[0], dispatching.mention)
-        for dispatching in played.simulation.attempts
-        if dispatching.outcome is Outcome.SENT
-        for shown in dispatching.shown
+        Notified(attempt.until, attempt.reason.value, shown.text.partition("\n")[0], attempt.mention)
+        for attempt in report.simulation.attempts
+        if attempt.outcome is Outcome.SENT
+        for shown in attempt.shown
         if shown.place is not ShownIn.EDIT
     ]
 
@@ -166,7 +166,7 @@ async def test_every_outage_is_called_what_the_daemon_calls_it(outage: str) -> N
         await home.advance(until)
         real = _called(home.incident)
     text = f"until: {until:.0f}s\ntimeline: [{{at: 0s, outage: {outage}}}]\n"
-    (state,) = (await asyncio.to_thread(play, parse_timeline(text, "story.yaml"))).simulation.states.values()
+    (state,) = (await asyncio.to_thread(simulate, parse_timeline(text, "story.yaml"))).simulation.states.values()
     assert _called(state.incident) == real
 
 

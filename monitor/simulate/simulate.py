@@ -30,7 +30,7 @@ Compose = Callable[[Sequence[Node]], Loaded]
 """The operator's configuration under settings that outrank it, the strongest first. Raises ConfigError."""
 
 
-def play(timeline: Timeline, compose: Compose | None = None) -> Report:
+def simulate(timeline: Timeline, compose: Compose | None = None) -> Report:
     """Simulate a timeline. Raises ConfigError."""
     names = timeline.targets or (PROD,)
     if compose is not None:
@@ -44,11 +44,11 @@ def play(timeline: Timeline, compose: Compose | None = None) -> Report:
         if not matching(names, step.target):
             what = f"concerns none of the targets: {', '.join(names)}"
             raise ConfigError([Problem(place=step.place, path=("target",), what=what)])
-    player = _Player(timeline, [*_settings_in_order(timeline, compose, names)])
-    return Report(start=timeline.start, simulation=player.play())
+    simulator = _Simulator(timeline, [*_settings_in_order(timeline, compose, names)])
+    return Report(start=timeline.start, simulation=simulator.run())
 
 
-class _Player:
+class _Simulator:
     """Time moves to whatever is next: a step, a look, a delivery, a tick. While the daemon is down only steps happen."""
 
     def __init__(self, timeline: Timeline, settings: Sequence[Settings]) -> None:
@@ -65,7 +65,7 @@ class _Player:
         self._down_for: Seconds = 0.0
         self._down_until: Instant | None = None
 
-    def play(self) -> Simulation:
+    def run(self) -> Simulation:
         """From the warm-up to the end."""
         steps = list(self._timeline.steps)
         start, end = self._timeline.start, self._timeline.start + self._timeline.until
