@@ -1,7 +1,6 @@
 """Write `docs/commands.md`: every command with its options, examples and exit codes, from the program's own parsers. `make docs`."""
 
 import argparse
-import sys
 from collections.abc import Iterator
 
 from monitor.cli import parser_of
@@ -79,7 +78,3 @@ def _row(action: argparse.Action) -> str:
     default = f"`{action.default}`" if action.default and isinstance(action.default, str | int) else ""
     meaning = (action.help or "").replace("%%", "%").replace("<", "&lt;")
     return f"| {names} | {default} | {meaning} |"
-
-
-if __name__ == "__main__":
-    sys.stdout.write(write())

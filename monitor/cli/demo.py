@@ -23,7 +23,7 @@ from monitor.core.model import CheckName, CheckResult, Seconds, Verdict
 from monitor.daemon.daemon import Daemon
 from monitor.daemon.service import Service
 from monitor.redaction import Redactor
-from monitor.sandbox import FAULTS, Sandbox, StoreKind, Traffic, serve
+from monitor.sandbox import FAULTS, BackendKind, Sandbox, Traffic, serve
 from monitor.settings import Loaded, parse
 from monitor.telemetry.logging import configure
 
@@ -75,13 +75,13 @@ def run(arguments: argparse.Namespace) -> int:
     configure(level="error", style="text", redact=Redactor().redact)
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
     with tempfile.TemporaryDirectory(prefix="trace-monitor-demo-") as directory:
-        asyncio.run(_demonstrate(arguments.fault, StoreKind(arguments.backend), arguments.duration, Path(directory)))
+        asyncio.run(_demonstrate(arguments.fault, BackendKind(arguments.backend), arguments.duration, Path(directory)))
     return OK
 
 
-async def _demonstrate(fault: str, backend: StoreKind, duration: float | None, directory: Path) -> None:
+async def _demonstrate(fault: str, backend: BackendKind, duration: float | None, directory: Path) -> None:
     content = FAULTS[fault].needs_content
-    traffic = _TRAFFIC if backend is StoreKind.TRACELOOP else Traffic()
+    traffic = _TRAFFIC if backend is BackendKind.TRACELOOP else Traffic()
     async with serve(time_factor=TIME_FACTOR, content=content, traffic=traffic, backend=backend) as sandbox:
         service = Service(_settings(sandbox, directory), config=None, environ={}, cwd=directory, redactor=Redactor())
         story = DemoStory(service.daemon, sandbox, fault, say=partial(print, flush=True))
@@ -130,7 +130,7 @@ class DemoStory:
         self._sandbox = sandbox
         self._fault = fault
         self._say = say
-        self._backend = "Traceloop" if sandbox.world.backend is StoreKind.TRACELOOP else "Phoenix"
+        self._backend = "Traceloop" if sandbox.world.backend is BackendKind.TRACELOOP else "Phoenix"
         self._clock = SystemClock()
         self._said: set[str] = set()
         self._arrived = asyncio.Event()
