@@ -40,8 +40,8 @@ class PortError(Exception):
 class Unreachable(PortError):
     """Could not ask. `kind`: dns, connect, tls, timeout, reset, protocol, or status for a 5xx of a service.
 
-    Of our own making, so nobody is accused: denied (by a setting), proxy (ours refuses), starved (we did not run), shortage
-    (a resource of ours ran out).
+    Of our own making, so nobody is accused: denied (by a setting, or not a URL for HTTP), proxy (ours refuses), starved (we did not
+    run), shortage (a resource of ours ran out).
     """
 
     def __init__(

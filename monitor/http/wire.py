@@ -82,7 +82,7 @@ class Network:
     async def _send(self, request: Request, url: httpx.URL, watch: Stopwatch, stack: AsyncExitStack) -> httpx.Response:
         port = url.port or _PORTS.get(url.scheme, 0)
         if not url.host or not 0 < port < _PORT_END:
-            raise Unreachable(f"not an http or https URL ({request.place})", kind="protocol")
+            raise Unreachable(f"not an http or https URL ({request.place})", kind="denied")
         self._refuse_link_local(url.host)
         proxy = self._proxies.proxy_for(url.scheme, url.host, port)
         if proxy is not None:

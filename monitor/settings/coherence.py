@@ -202,8 +202,8 @@ def doubts(settings: Settings, *, with_secrets: bool) -> Iterator[str]:
 def _doubts_of_targets(settings: Settings) -> Iterator[str]:
     slack = settings.alerting.slack
     for name, target in settings.targets.items():
-        if target.expected.protocol == "grpc" and target.checks.control.enabled:
-            yield f"targets.{name}: expected.protocol is grpc, but test spans are sent by HTTP: `control` does not test gRPC"
+        if target.expected.protocol == "grpc":
+            yield f"targets.{name}: expected.protocol is grpc, but test spans are sent by HTTP, so `control` is off"
         if target.expected.protocol == "http" and not urlsplit(target.expected.endpoint).path.strip("/"):
             called = target.backend.traits.name
             what = f"has no path, and the gateway appends none: {called} accepts spans at /v1/traces"

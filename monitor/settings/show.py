@@ -83,6 +83,9 @@ def _why_off(path: KeyPath, settings: Settings) -> str | None:
             return "there is no control_plane" if settings.targets[TargetName(name)].control_plane is None else None
         case ("targets", str(name), "checks", "arrival", "enabled"):
             return None if settings.targets[TargetName(name)].checks.canary.enabled else "there is no canary"
+        case ("targets", str(name), "checks", "control", "enabled"):
+            by_grpc = settings.targets[TargetName(name)].expected.protocol == "grpc"
+            return "test spans are sent by HTTP, not by gRPC" if by_grpc else None
         case _:
             return None
 

@@ -271,7 +271,7 @@ class ControlCheck(Section):
     """Sends a test span to the expected endpoint and reads it back."""
 
     enabled: bool = True
-    """Whether test spans are sent."""
+    """Whether test spans are sent; they go by HTTP, so with `expected.protocol: grpc` none are."""
     every: Interval = 1800.0
     """How often a test span is sent."""
     every_while_failing: Interval = 120.0
@@ -361,8 +361,13 @@ class Target(Section):
     @field_validator("checks")
     @classmethod
     def _without_what_cannot_be_checked(cls, checks: Checks, info: ValidationInfo) -> Checks:
-        """Without canaries nothing arrives; without a control plane there is nobody to ask for `config` and `origin`."""
+        """Without canaries nothing arrives; without a control plane there is nobody to ask for `config` and `origin`.
+
+        Test spans are sent by HTTP: what an endpoint for gRPC makes of them says nothing about the exporter.
+        """
         off: tuple[str, ...] = () if checks.canary.enabled else ("arrival",)
+        if "expected" in info.data and info.data["expected"].protocol == "grpc":
+            off = (*off, "control")
         if "control_plane" in info.data and info.data["control_plane"] is None:
             off = (*off, "config", "origin")
         switched_off = {name: getattr(checks, name).model_copy(update={"enabled": False}) for name in off}

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from monitor.checks.verdicts import own_failure
 from monitor.core.address import is_link_local
 from monitor.core.model import Service
 from monitor.http.network import Proxies, Resolver
@@ -86,6 +87,13 @@ async def test_the_machines_metadata_is_never_asked(address: str) -> None:
     with pytest.raises(Unreachable, match=r"gateway\.example is a link-local") as caught:
         await ask(http, "http://gateway.example/")
     assert caught.value.kind == "denied"
+
+
+async def test_what_is_no_url_for_http_is_not_asked_and_accuses_nobody() -> None:
+    """Such as the address of an endpoint for gRPC: it is our own request that cannot be made."""
+    with pytest.raises(Unreachable, match="not an http or https URL") as caught:
+        await ask(over_network(), "otelcol.example.com:4317")
+    assert own_failure(caught.value, "the endpoint", {}) is not None
 
 
 @pytest.mark.parametrize("host", ["169.254.169.254", "[fe80::1]", "2852039166"])

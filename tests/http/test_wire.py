@@ -221,7 +221,7 @@ async def test_a_request_that_cannot_be_made_is_said_so_without_its_secrets(
     """No foreign exception, and no header quoted, neither in the text nor in what the traceback shows."""
     with pytest.raises(Unreachable) as caught:
         await ask(over_network(received), url, headers=headers)
-    assert caught.value.kind in {"protocol", "connect", "dns"}
+    assert caught.value.kind in {"protocol", "connect", "dns", "denied"}
     assert SECRET not in str(caught.value)
     assert SECRET not in "".join(traceback.format_exception(caught.value))
     assert received.outcomes[0][1] in OUTCOMES
