@@ -49,7 +49,7 @@ _CONTENT = re.compile(
     r"|(input|output)\.value"
 )
 # The canary's own metadata carries the nonce by design: `tfy.request.metadata`, LiteLLM's `metadata.requester_metadata`.
-_METADATA = re.compile(r"(.*[._-])?(requester_)?metadata([._-].*)?", re.IGNORECASE)
+_METADATA = re.compile(r"(^|[._-])metadata([._-]|\Z)", re.IGNORECASE)
 _CREDENTIAL_NAME = re.compile(
     r"(^|[._-])(authorization|api[_-]?key|private[_-]?key|secret|password|(set-)?cookie"
     r"|(access|auth|id|refresh|session|bearer|api)[_-]?token)$",
@@ -86,9 +86,7 @@ def mentions(row: object, nonce: str) -> bool:
 
 def names_nonce(row: Mapping[str, Any], nonce: str) -> bool:
     """Whether a nonce stands in the metadata of a row: other traces may quote ours, an evaluator's for one."""
-    return any(
-        nonce in text for name, text in _mapping(row.get("span_attributes")).items() if _METADATA.fullmatch(name)
-    )
+    return any(nonce in text for name, text in _mapping(row.get("span_attributes")).items() if _METADATA.search(name))
 
 
 def read_row(
@@ -123,7 +121,7 @@ def read_row(
     content = {
         shown(name)
         for name, value in (*everywhere, *_fields(row))
-        if not _METADATA.fullmatch(name) and proof.is_in(name, value)
+        if not _METADATA.search(name) and proof.is_in(name, value)
     }
     planted = Planted(decoy)
     decoys = {shown(name) for name, value in (*everywhere, *_fields(row)) if planted.is_in(value)}
