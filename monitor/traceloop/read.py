@@ -24,7 +24,7 @@ from monitor.otlp import (
     names_nonce,
     read_row,
 )
-from monitor.ports import Clock, Garbled, TooManyRows
+from monitor.ports import Clock, Garbled, PortError, TooManyRows, Unreachable
 from monitor.redaction import Redactor
 
 STORE = "Traceloop"
@@ -53,15 +53,16 @@ class _Look:
     ends: Seconds
     bytes: int = 0
     rows: int = 0
+    total: int | None = None  # rows of the window, where that is said
     named_in_metadata: TraceId | None = None  # the trace in whose metadata the nonce was seen
 
-    def crowded(self, total: int | None) -> TooManyRows:
+    def crowded(self) -> TooManyRows:
         """There is more than a look may read."""
-        of = f" of {total}" if total is not None else ""
+        of = f" of {self.total}" if self.total is not None else ""
         return TooManyRows(
             f"the environment is too busy for this route: {self.rows}{of} rows of the window seen in "
             f"{self.bytes / 2**20:.1f} MiB",
-            evidence={"rows_seen": self.rows, "rows": total, "bytes_read": self.bytes},
+            evidence={"rows_seen": self.rows, "rows": self.total, "bytes_read": self.bytes},
         )
 
 
@@ -71,7 +72,6 @@ class _Page:
     fresh: bool = False
     cut_off: bool = False
     cursor: str | None = None
-    total: int | None = None
     found: list[SpanFact] = field(default_factory=list)
 
 
@@ -191,22 +191,21 @@ class TraceloopReader:
         """The spans that are wanted. They lie close together in time, so the first page without more of them is the last."""
         found: list[SpanFact] = []
         known: set[tuple[TraceId, str]] = set()
-        cursor, total = None, None
+        cursor = None
         while True:
+            has_root = any(not span.parent_id for span in found)
             try:
-                if look.bytes >= LOOK_BYTES:
-                    raise look.crowded(total)
                 page = await self._page(look, wanted, cursor, known)
-            except Garbled:
-                if found:  # presence is proven by what was shown, whatever came after it
+            except PortError as error:
+                # Presence is proven by what was shown, whatever came after it. The root comes last: before it, more may come.
+                if has_root or (found and isinstance(error, Garbled)):
                     return _distinct(found)
                 raise
-            total = page.total if total is None else total
             found += page.found
             has_root = any(not span.parent_id for span in found)
-            if page.cut_off and not has_root:  # the root comes last: before it, more may come
-                raise look.crowded(total)
-            if page.cut_off or (found and not page.found) or _is_last(page, total, len(known), found=bool(found)):
+            if page.cut_off and not has_root:
+                raise look.crowded()
+            if page.cut_off or (found and not page.found) or _is_last(page, look.total, len(known), found=bool(found)):
                 return _distinct(found)
             cursor = page.cursor
 
@@ -232,9 +231,7 @@ class TraceloopReader:
 
         rows = JsonRows(("spans", "data"), take)
         query = look.query if cursor is None else {**look.query, "cursor": cursor}
-        time_left, limit = look.ends - self.clock.monotonic(), LOOK_BYTES - look.bytes
-        answer = await self._ask(f"/v2/warehouse/spans?{urlencode(query)}", rows, timeout=time_left, limit=limit)
-        look.bytes += answer.size
+        answer = await self._ask_within(look, f"/v2/warehouse/spans?{urlencode(query)}", rows)
         page.cut_off = answer.cut_off
         if not page.cut_off and rows.form != "list":
             raise Garbled("Traceloop's answer for a window does not have the documented shape")
@@ -242,13 +239,28 @@ class TraceloopReader:
             raise TooManyRows("Traceloop shows rows that are too large to be read")
         following, count = rows.beside.get("next_cursor"), rows.beside.get("total_results")
         page.cursor = str(following) if following is not None else None
-        page.total = count if type(count) is int else None
+        if look.total is None and type(count) is int:
+            look.total = count
         return page
 
     def _fact(self, row: object, nonce: str | None) -> SpanFact:
         texts = self.texts_of(nonce) if nonce is not None else ()
         decoy = self.decoy_of(nonce) if nonce is not None else ""
         return read_row(row, STORE, nonce=nonce, redactor=self.redactor, texts=texts, decoy=decoy)
+
+    async def _ask_within(self, look: _Look, path: str, rows: JsonRows) -> Answer:
+        """Ask with what a look has left of its time and its bytes. Raises any PortError; TooManyRows where nothing is left."""
+        time_left, limit = look.ends - self.clock.monotonic(), LOOK_BYTES - look.bytes
+        if time_left <= 0 or limit <= 0:
+            raise look.crowded()
+        try:
+            answer = await self._ask(path, rows, timeout=time_left, limit=limit)
+        except Unreachable as error:
+            if error.kind == "timeout" and look.bytes:  # pages were answered: their number is what takes the time
+                raise look.crowded() from None
+            raise
+        look.bytes += answer.size
+        return answer
 
     async def _ask(self, path: str, rows: JsonRows, *, timeout: Seconds, limit: int) -> Answer:
         """Read rows while they arrive. Raises any PortError where the answer is not a 200."""

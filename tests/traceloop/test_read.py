@@ -380,14 +380,27 @@ async def test_no_nonce_anywhere_is_nothing() -> None:
     assert (await window(page(row(1), total=1), trace=None, nonce="gtm-42"))[0] == ()
 
 
-@pytest.mark.parametrize("trouble", [{"hang": True}, {"after": 4.0}])
-async def test_a_window_is_read_in_bounded_time(trouble: dict[str, Any]) -> None:
-    """All pages together, not each."""
+@pytest.mark.parametrize("status", [429, 401, 503, 404])
+async def test_a_root_that_was_shown_is_there_whatever_is_answered_after_it(status: int) -> None:
+    """It is the oldest of its spans: without it, more of them may be on the page that was refused."""
+    first = page(*(row(number) for number in range(PAGE - 1)), row(999, MINE), total=9999)
+    spans, _ = await window(first, Reply(status=status))
+    assert [span.trace_id for span in spans] == [MINE]
+    with pytest.raises(PortError):
+        await window(page(row(999, MINE, parent_span_id=f"{1:016x}"), total=9999), Reply(status=status))
+
+
+@pytest.mark.parametrize(
+    ("trouble", "error"), [({"hang": True}, Unreachable), ({"after": 4.0}, TooManyRows), ({"after": 5.0}, TooManyRows)]
+)
+async def test_a_window_is_read_in_bounded_time(trouble: dict[str, Any], error: type[PortError]) -> None:
+    """All pages together, not each. Where pages were answered, it is their number that takes too long."""
     clock = FakeClock()
     remote = Remote(clock, *(Reply(full(PAGE * number).body, **trouble) for number in range(9)))
     asking = reader_at(remote).read_window(since=0, until=1, trace_id=MINE, nonce="gtm-1", timeout=10)
     task = asyncio.ensure_future(asking)
     assert await clock.run_until(task.done) == 10
-    with pytest.raises(Unreachable) as caught:
+    with pytest.raises(error) as caught:
         await task
-    assert caught.value.kind == "timeout"
+    assert getattr(caught.value, "kind", "timeout") == "timeout"
+    assert len(remote.asked) <= 3
