@@ -24,6 +24,7 @@ _MOST_TEAMS = 100
 _MOST_REQUESTS = 10**12
 _ACCOUNTS = ("virtualaccount", "serviceaccount")  # the newer and the older name of the same
 _SKEW: Seconds = 300.0  # between our clock, the gateway's and the store's
+_ID = re.compile(r"[0-9a-f]{1,64}")
 _UUID7 = re.compile(r"[0-9a-f]{12}7[0-9a-f]{3}[89ab][0-9a-f]{15}")
 
 
@@ -213,16 +214,15 @@ def _read_spans(body: object, trace_id: TraceId | None, redactor: Redactor) -> t
 
 
 def _read_row(row: object, redactor: Redactor) -> SpanFact:
-    if not isinstance(row, Mapping) or not row.get("spanId") or not row.get("traceId"):
-        raise Garbled("a row of TrueFoundry's trace store has no ids")
-    return SpanFact(
-        trace_id=TraceId(str(row["traceId"]).replace("-", "").lower()),
-        span_id=str(row["spanId"]).lower(),
-        parent_id=str(row.get("parentSpanId") or "").lower(),
-        name=clamp(str(row.get("spanName") or ""), 200),
-        service_name=row.get("serviceName") if isinstance(row.get("serviceName"), str) else None,
-        caller=_caller(row, redactor),
+    """What is judged of a row. The ids are foreign text until they are seen to be ids: the canary's may be taken from here."""
+    if not isinstance(row, Mapping):
+        raise Garbled("a row of TrueFoundry's trace store is not an object")
+    trace_id, span_id, parent_id = (
+        str(row.get(name) or "").replace("-", "").lower() for name in ("traceId", "spanId", "parentSpanId")
     )
+    if not _ID.fullmatch(trace_id) or not _ID.fullmatch(span_id) or (parent_id and not _ID.fullmatch(parent_id)):
+        raise Garbled("a row of TrueFoundry's trace store has no usable ids")
+    return SpanFact(trace_id=TraceId(trace_id), span_id=span_id, parent_id=parent_id, caller=_caller(row, redactor))
 
 
 def _caller(row: Mapping[str, Any], redactor: Redactor) -> Caller | None:

@@ -40,7 +40,6 @@ async def test_spans_are_found_page_by_page_and_once_each() -> None:
     second = Reply({"data": [row("b" * 16, "a" * 16), row("c" * 16, "a" * 16)], "pagination": {"nextPageToken": ""}})
     spans, remote = await find(first, second)
     assert [span.span_id[0] for span in spans] == ["a", "b", "c"]
-    assert {span.service_name for span in spans} == {"tfy-llm-gateway"}
     assert [request.json.get("pageToken") for request in remote.asked] == [None, "2"]
 
 
@@ -102,6 +101,17 @@ async def test_absence_is_never_read_into_another_shape(body: Any) -> None:
     """Rows without ids, or of other traces, say nothing about ours."""
     with pytest.raises(Garbled):
         await find(Reply(body))
+
+
+@pytest.mark.parametrize("name", ["traceId", "spanId", "parentSpanId"])
+@pytest.mark.parametrize("text", [KEY, "<script>", "a" * 65, "\u202e", ["a"], {"a": 1}])
+async def test_what_is_no_id_is_never_taken_for_one(name: str, text: Any) -> None:
+    """A trace found by its nonce gives the canary its id, which is kept and shown everywhere."""
+    with pytest.raises(Garbled, match="no usable ids") as caught:
+        await plane_at(Remote(FakeClock(), Reply({"data": [{**row("a" * 16, "b" * 16), name: text}]}))).find_spans(
+            None, since=START, destination=None, timeout=5, nonce="gtm-1"
+        )
+    assert KEY not in str(caught.value)
 
 
 async def test_nothing_is_an_answer_of_the_store() -> None:
