@@ -119,6 +119,8 @@ class TrueFoundryControlPlane:
             spans, token = _read_spans(answer.json(), trace_id, self.redactor)
             known = len(found)
             found.update({span.span_id: span for span in spans})
+            if len({span.trace_id for span in found.values()}) > 1:
+                raise Garbled("TrueFoundry's trace store answers with several traces where one was asked for")
             if token is None or (found and len(found) == known):  # the last page, or one that repeats what is known
                 return tuple(found.values())
             query["pageToken"] = token
@@ -202,8 +204,6 @@ def _read_spans(body: object, trace_id: TraceId | None, redactor: Redactor) -> t
         raise Garbled("the answer of TrueFoundry's trace store has no list of spans")
     spans = [_read_row(row, redactor) for row in data]
     mine = [span for span in spans if span.trace_id == trace_id] if trace_id is not None else spans
-    if len({span.trace_id for span in mine}) > 1:
-        raise Garbled("TrueFoundry's trace store answers with several traces where one was asked for")
     if spans and not mine:
         raise Garbled("TrueFoundry's trace store answers with other traces than the one it was asked for")
     pagination = body.get("pagination")

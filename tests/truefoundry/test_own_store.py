@@ -114,6 +114,16 @@ async def test_what_is_no_id_is_never_taken_for_one(name: str, text: Any) -> Non
     assert KEY not in str(caught.value)
 
 
+@pytest.mark.parametrize("together", [True, False])
+async def test_a_nonce_that_finds_several_traces_finds_none(together: bool) -> None:
+    """On one page or on two: the filter is not honoured, and whose trace ours is cannot be told."""
+    one, other = row("a" * 16, trace="a" * 32), row("b" * 16, trace="b" * 32)
+    pages = [Reply({"data": [one], "pagination": {"nextPageToken": "2"}}), Reply({"data": [other]})]
+    remote = Remote(FakeClock(), *([Reply({"data": [one, other]})] if together else pages))
+    with pytest.raises(Garbled, match="several traces"):
+        await plane_at(remote).find_spans(None, since=START, destination=None, timeout=5, nonce="gtm-1")
+
+
 async def test_nothing_is_an_answer_of_the_store() -> None:
     """An empty list."""
     assert (await find(Reply({"data": [], "pagination": {}})))[0] == ()
