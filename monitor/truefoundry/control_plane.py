@@ -114,8 +114,12 @@ class TrueFoundryControlPlane:
             "sortDirection": "asc",
         }
         found: dict[str, SpanFact] = {}
+        ends = self.clock.monotonic() + timeout
         for _ in range(_PAGES):
-            answer = await self._ask("POST", "/api/svc/v1/spans/query", body=query, timeout=timeout)
+            left = ends - self.clock.monotonic()
+            if left <= 0:
+                break
+            answer = await self._ask("POST", "/api/svc/v1/spans/query", body=query, timeout=left)
             spans, token = _read_spans(answer.json(), trace_id, self.redactor)
             known = len(found)
             found.update({span.span_id: span for span in spans})
@@ -125,7 +129,7 @@ class TrueFoundryControlPlane:
                 return tuple(found.values())
             query["pageToken"] = token
         if not found:
-            raise Garbled(f"TrueFoundry's trace store shows {_PAGES} empty pages and promises more")
+            raise Garbled("TrueFoundry's trace store returned empty pages only, the last with a token for the next")
         return tuple(found.values())
 
     async def count_requests(self, *, since: Instant, until: Instant, timeout: Seconds) -> RequestCount:

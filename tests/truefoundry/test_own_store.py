@@ -1,5 +1,6 @@
 """TrueFoundry's own trace store: what is asked of it, and what its answers prove."""
 
+import asyncio
 import datetime as dt
 from typing import Any
 
@@ -122,6 +123,17 @@ async def test_a_nonce_that_finds_several_traces_finds_none(together: bool) -> N
     remote = Remote(FakeClock(), *([Reply({"data": [one, other]})] if together else pages))
     with pytest.raises(Garbled, match="several traces"):
         await plane_at(remote).find_spans(None, since=START, destination=None, timeout=5, nonce="gtm-1")
+
+
+async def test_all_pages_together_take_as_long_as_one_may() -> None:
+    """As by every other read."""
+    clock = FakeClock()
+    remote = Remote(clock, Reply({"data": [], "pagination": {"nextPageToken": "2"}}, after=2.0))
+    asking = plane_at(remote).find_spans(TRACE, since=START, destination=None, timeout=5)
+    task = asyncio.ensure_future(asking)
+    assert await clock.run_until(task.done) == 5
+    with pytest.raises(Unreachable):
+        await task
 
 
 async def test_nothing_is_an_answer_of_the_store() -> None:
