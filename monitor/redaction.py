@@ -46,7 +46,7 @@ _CREDENTIALS: tuple[tuple[re.Pattern[str], str], ...] = (
     (_either_case(r"(?<![a-z0-9])(bearer(?:\s|%20|\+)+)[\w.~+/=-]{6,}"), rf"\1{MASK}"),
     (re.compile(r"(?<![A-Za-z0-9])(Basic\s+)(?=[a-z+/]*[0-9A-Z=])[A-Za-z0-9+/]{8,}={0,2}"), rf"\1{MASK}"),
     (_either_case(r"((?:authorization|api[_-]?key)\\?[\"']\s*[:=]\s*\\?[\"'])(?!bearer\s)[^\"'\\]{6,}"), rf"\1{MASK}"),
-    (re.compile(r"(?<=://)[^/\s@?#]+(?=@)"), MASK),  # user and password in a URL
+    (re.compile(r"(?<=://)[^/\s?#]+(?=@)"), MASK),  # user and password in a URL, which may hold another @
     (_either_case(r"([?&;][\w.-]*(?:token|key|secret|signature|password)=)[^&\s#\"'<>;]+"), rf"\1{MASK}"),
 )
 

@@ -104,7 +104,7 @@ def _flow(value: Any, setting: Setting) -> str:  # noqa: ANN401 - whatever a set
         case float() if setting.type is float and Mark.SHARE not in setting.marks:
             return format_duration(value)
         case str():
-            return _scalar(re.sub(r"(?<=://)[^/@]*(?=@)", MASK, value))
+            return _scalar(re.sub(r"(?<=://)[^/]*(?=@)", MASK, value))
         case _:
             return json.dumps(value, ensure_ascii=False, default=str)
 

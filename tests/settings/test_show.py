@@ -89,6 +89,8 @@ def test_secrets_are_masked_and_their_files_named(tmp_path: Path) -> None:
     assert row(shown, "targets.prod.expected.headers.X-B")[0] == f"{{file: {tmp_path}/key}}"
     assert row(shown, "targets.prod.labels.oops")[0] == "********"
     assert row(shown, "http.proxy")[0] == "http://********@proxy:3128"
+    sign = show(loaded(MINIMAL + "http: {proxy: 'http://user:p@ssword-Tail@proxy:3128'}\n"))
+    assert row(sign, "http.proxy")[0] == "http://********@proxy:3128"
 
 
 FULL = (
