@@ -26,7 +26,7 @@ from monitor.store.codec import (
     is_sound_target,
     shown_name,
 )
-from monitor.store.tables import FINGERPRINT_KEY, KEY_BYTES, check_version, damaged, migrate
+from monitor.store.tables import FINGERPRINT_KEY, KEY_BYTES, as_text, check_version, damaged, migrate
 
 _log = logging.getLogger(__name__)
 
@@ -199,11 +199,6 @@ def _check_pages(connection: sqlite3.Connection) -> None:
     (verdict,) = connection.execute("PRAGMA integrity_check(1)").fetchone()  # the quick one leaves out the indexes
     if verdict != "ok":
         raise damaged(verdict)
-
-
-def as_text(raw: bytes) -> str:
-    """Bytes that are no text must not end in an error, which would quote the whole document."""
-    return raw.decode("utf-8", "replace")
 
 
 def _set_up(connection: sqlite3.Connection, path: Path) -> None:

@@ -41,6 +41,11 @@ MIGRATIONS: Migrations = (
 )
 
 
+def as_text(raw: bytes) -> str:
+    """Of every connection the `text_factory`: bytes that are not UTF-8 end in no error, which would quote the whole document."""
+    return raw.decode("utf-8", "replace")
+
+
 def migrate(connection: sqlite3.Connection, path: str, migrations: Migrations = MIGRATIONS) -> None:
     """Bring the tables up to date. Raises StoreError for a file of a newer version or of another program."""
     version = check_version(connection, path)
