@@ -74,9 +74,16 @@ class Network:
             raise self._translate(error, request, watch) from None
 
     def dial(self, url: str) -> tuple[str | None, ssl.SSLContext]:
-        """How a WebSocket is connected to: its proxy, and whom to trust. Raises Unreachable for an address that is never asked."""
+        """How a WebSocket is connected to: its proxy, and whom to trust. Names are not resolved here.
+
+        Raises Unreachable for an address that is never asked, and for what is not a URL.
+        """
         bare = url.replace("ws", "http", 1)  # ws: as http:, wss: as https:
-        self._refuse_link_local(httpx.URL(bare).host)
+        try:
+            host = httpx.URL(bare).host
+        except httpx.InvalidURL:
+            raise Unreachable("not a WebSocket URL", kind="protocol") from None
+        self._refuse_link_local(host)
         return self._proxies.proxy_of(bare), self._trust
 
     async def _send(self, request: Request, url: httpx.URL, watch: Stopwatch, stack: AsyncExitStack) -> httpx.Response:
