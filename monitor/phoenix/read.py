@@ -39,6 +39,7 @@ class _Look:
     ends: Seconds
     bytes: int = 0
     rows: int = 0
+    spans: int = 0  # different ones: at the border of pages some are shown twice
     found: list[SpanFact] = field(default_factory=list)
     named_in_metadata: TraceId | None = None  # the trace in whose metadata the nonce was seen
 
@@ -117,7 +118,7 @@ class PhoenixReader:
         for kind in ROOT_TYPES:
             passes = partial(_is_of, kind)
             await self._read(look, {**window, **_attribute(SPAN_TYPE, kind)}, passes, lambda _: False)
-        return look.rows
+        return look.spans
 
     async def _by_id(self, look: _Look, trace_id: TraceId) -> tuple[SpanFact, ...]:
         wanted = trace_id.lower()
@@ -177,6 +178,7 @@ class PhoenixReader:
                 )
                 if look.nonce is not None and look.named_in_metadata is None and names_nonce(row, look.nonce):
                     look.named_in_metadata = ids[0]
+            look.spans += ids not in known
             known.add(ids)
 
         asked = {**query, "limit": str(PAGE), **({"cursor": cursor} if cursor is not None else {})}

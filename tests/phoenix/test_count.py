@@ -43,6 +43,12 @@ async def test_the_root_spans_of_every_type_are_read_to_the_end() -> None:
     }
 
 
+async def test_a_span_that_two_pages_show_is_one() -> None:
+    """Spans that come while pages are read move the border between them."""
+    found, _ = await count(roots(1, 100, cursor="next"), roots(91, 30), NONE, NONE, NONE)
+    assert found == 120
+
+
 async def test_other_rows_than_were_asked_for_are_no_count() -> None:
     """The filter is not honoured."""
     with pytest.raises(Garbled, match="does not honour the filter"):
