@@ -38,6 +38,7 @@ LOOK_BYTES = 8 * 1024 * 1024
 
 _NOBODYS_TYPE = "gateway-trace-monitor"
 _OK = 200
+_ROWS = ("list", "null")  # null is how no rows are written, too
 _LAST_CURSORS = (None, "", "-1", "0")
 
 Row = Mapping[str, Any]
@@ -108,7 +109,7 @@ class TraceloopReader:
         answer = await self._ask(path, rows, timeout=timeout, limit=LOOK_BYTES)
         if answer.cut_off or rows.oversized:
             raise TooManyRows(f"the trace is larger than the {LOOK_BYTES // 2**20} MiB that are read at once")
-        if rows.form not in ("null", "list"):
+        if rows.form not in _ROWS:
             raise Garbled("Traceloop's answer for a trace has no list of spans")
         if others and not spans:
             raise Garbled("Traceloop answers with another trace than the one it was asked for")
@@ -120,7 +121,7 @@ class TraceloopReader:
         now = int(self.clock.now())
         query = urlencode({"from_timestamp_sec": now - 1, "to_timestamp_sec": now, "limit": 1})
         await self._ask(f"/v2/warehouse/spans?{query}", rows, timeout=timeout, limit=LOOK_BYTES)
-        if rows.form != "list":
+        if rows.form not in _ROWS:
             raise Garbled("Traceloop's answer for a window does not have the documented shape")
 
     async def read_window(
@@ -179,7 +180,7 @@ class TraceloopReader:
             path = f"/v2/warehouse/spans?{urlencode({**window, SPAN_TYPE: kind})}"
             await self._ask(path, rows, timeout=ends - self.clock.monotonic(), limit=LOOK_BYTES)
             total = rows.beside.get("total_results")
-            if rows.form != "list" or type(total) is not int or total < 0:
+            if rows.form not in _ROWS or type(total) is not int or total < 0:
                 raise Garbled("Traceloop's answer for a window does not count its rows")
             return total
 
@@ -233,7 +234,7 @@ class TraceloopReader:
         query = look.query if cursor is None else {**look.query, "cursor": cursor}
         answer = await self._ask_within(look, f"/v2/warehouse/spans?{urlencode(query)}", rows)
         page.cut_off = answer.cut_off
-        if not page.cut_off and rows.form != "list":
+        if not page.cut_off and rows.form not in _ROWS:
             raise Garbled("Traceloop's answer for a window does not have the documented shape")
         if not page.cut_off and rows.oversized and not page.found:
             raise TooManyRows("Traceloop shows rows that are too large to be read")

@@ -235,6 +235,15 @@ async def test_absence_is_never_concluded_from_what_was_not_seen(replies: list[R
         await window(*replies)
 
 
+@pytest.mark.parametrize("total", [{}, {"total_results": 0}])
+async def test_null_is_a_window_without_rows(total: dict[str, int]) -> None:
+    """As the quick route writes it; where rows are counted, they are missed."""
+    assert (await window(Reply({"spans": {"data": None, **total}})))[0] == ()
+    await reader_at(Remote(FakeClock(), Reply({"spans": {"data": None}}))).try_key(timeout=5)
+    with pytest.raises(Garbled, match="0 of 3 rows"):
+        await window(Reply({"spans": {"data": None, "total_results": 3}}))
+
+
 async def test_a_trace_that_was_found_needs_no_last_page() -> None:
     """Presence is proven by its rows, whatever comes after them."""
     spans, _ = await window(
