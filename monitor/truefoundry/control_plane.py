@@ -74,7 +74,9 @@ class TrueFoundryControlPlane:
         body = answer.json()
         if body is None:
             return answer, "null", None
-        if body in ({}, []) or (isinstance(body, Mapping) and "manifest" in body and body["manifest"] in (None, {})):
+        if body in ({}, [], {"data": []}) or (
+            isinstance(body, Mapping) and "manifest" in body and body["manifest"] in (None, {})
+        ):
             return answer, "empty", None
         return answer, "manifest", body
 

@@ -246,6 +246,8 @@ def test_words_are_foreign() -> None:
         (Reply({"message": "not found"}, status=404), "404"),
         (Reply(None), "null"),
         (Reply({}), "empty"),
+        (Reply([]), "empty"),
+        (Reply({"data": []}), "empty"),
         (Reply(b""), "empty"),
         (Reply(b"", status=204), "empty"),
         (Reply({"manifest": None}), "empty"),
