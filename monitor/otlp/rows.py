@@ -6,18 +6,16 @@ attributes on one route and in fields of their own on the other.
 
 import json
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from enum import Enum, auto
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
-from urllib.parse import quote, quote_plus
 
 from monitor.core.canary import NONCE_ENTRY
 from monitor.core.model import TraceId
 from monitor.core.secret import SecretKind, describe_secret
 from monitor.core.trace import SpanFact
-from monitor.otlp.planted import Planted
+from monitor.otlp.content import Held, Planted, Proof, held_in
 from monitor.ports import Garbled
-from monitor.redaction import LONGEST_FIELD, MASK, Redactor, base64_of, clamp
+from monitor.redaction import LONGEST_FIELD, MASK, Redactor, clamp
 
 # The attributes by which our own spans are asked for, where a window holds more spans than can be read. The warehouse takes an
 # unknown query parameter as a filter on an attribute: https://www.traceloop.com/docs/api-reference/warehouse/get_spans.
@@ -217,115 +215,3 @@ def _count(text: str | None) -> int | None:
         return int(float(text[:100])) if text is not None else None
     except (ValueError, OverflowError):
         return None
-
-
-# --- is what we asked, or what we were answered, in a value? ---------------------------------------------------------
-#
-# A name alone proves nothing: a store derives, masks and empties values. The canary's nonce and prompt are our own, its answer is
-# known while the process lives. Each is looked for in whole and in parts, as it stands, inside JSON, percent-encoded, in
-# hexadecimal and in base64.
-
-_PART = 16  # any 31 characters in a row hold one such part, cut at every sixteenth
-_MOST_PARTS = 16  # from the beginning of a text, and as many from its end
-_LONGEST_VALUE = 100_000  # characters of a value, at either end
-_DEEPEST = 8  # objects in objects
-_ONE_WORD = re.compile(r"[!-~]+")  # such as a model's name: it may stand anywhere
-_BLANKS = re.compile(r"\s+")
-_DESCRIBES = re.compile(
-    "role|(finish|stop)_reason|model|type|object|id|index|name|created|status|usage|refusal|annotations"
-)
-_ROLES = re.compile("system|developer|user|assistant|tool|function|model|ai|human", re.IGNORECASE)
-_REDACTED = re.compile(
-    r"\W*|x{3,}|[\W_]*(none|null|hidden|sensitive|secret|omitted|excluded|n/a)( value| content| data)?[\W_]*"
-    r"|.{0,40}(redact|mask|filter|scrub|remov|obfuscat|suppress|withheld).{0,40}",
-    re.IGNORECASE,
-)
-
-
-class Proof:
-    """What proves that a value holds the content of one canary. `mine` is how its metadata, which carry the nonce, name it."""
-
-    def __init__(self, nonce: str | None, texts: Sequence[str] = (), *, mine: str) -> None:
-        parts = [part for text in texts for part in _parts(text)]
-        if nonce:
-            parts += {nonce, nonce[:_PART]}  # also cut off; its end alone is a number like others
-        self._folded = frozenset(form.lower() for part in parts for form in _readable(part))
-        self._encoded = frozenset(form for part in parts for form in base64_of(part) if len(form) >= _PART // 2)
-        between = r"(?:[\W_]|%[0-9a-f]{2}|\\u[0-9a-f]{4}){1,16}"
-        self._mine = re.compile(f"{mine}{between}{re.escape(nonce[:_PART])}[0-9a-f]*", re.IGNORECASE) if nonce else None
-
-    def is_in(self, name: str, value: str) -> bool:
-        """Whether a value holds it, besides the entry of the metadata that the nonce stands in by design."""
-        if len(value) > 2 * _LONGEST_VALUE:
-            value = f"{value[:_LONGEST_VALUE]} {value[-_LONGEST_VALUE:]}"
-        text = f"{name}={value}"
-        if self._mine is not None:
-            text = self._mine.sub("", text)
-        folded = _BLANKS.sub(" ", text.lower())
-        return any(form in folded for form in self._folded) or any(form in text for form in self._encoded)
-
-
-def _parts(text: str) -> Iterator[str]:
-    """The parts of a text that stand for it. None of a text as short as "pong"."""
-    plain = _BLANKS.sub(" ", text.encode(errors="ignore").decode()).strip()
-    if len(plain) < _PART:
-        return
-    starts = [*range(0, len(plain) - _PART + 1, _PART), len(plain) - _PART]
-    if len(starts) > 2 * _MOST_PARTS:
-        starts = starts[:_MOST_PARTS] + starts[-_MOST_PARTS:]
-    for start in starts:
-        part = plain[start : start + _PART]
-        if not _ONE_WORD.fullmatch(part) and len({letter for letter in part if letter.isalnum()}) >= _PART // 3:
-            yield part
-
-
-def _readable(part: str) -> Iterator[str]:
-    """What is the same in capitals and small letters."""
-    once = json.dumps(part)[1:-1]
-    yield from (part, once, json.dumps(once)[1:-1], json.dumps(part, ensure_ascii=False)[1:-1])
-    yield from (quote(part), quote(part, safe=""), quote_plus(part), part.encode().hex())
-
-
-class Held(Enum):
-    """What the value of an attribute that is named like content holds."""
-
-    NOTHING = auto()  # empty, or only what describes content: a role, a model, why it ended
-    REDACTED = auto()  # a mark that stands for content
-    SOMETHING = auto()  # what it is, is not known
-
-
-def held_in(value: object, models: Collection[str]) -> Held:
-    """Judge a value; `models` are the names by which the trace's model goes."""
-    texts = [text for text in _texts(value, 0) if not _ROLES.fullmatch(text) and text not in models]
-    if not texts:
-        return Held.NOTHING
-    return Held.REDACTED if all(map(_REDACTED.fullmatch, texts)) else Held.SOMETHING
-
-
-def _texts(value: object, depth: int) -> Iterator[str]:
-    """The texts inside a value, also inside of JSON that stands in a text, those apart that only describe others."""
-    if isinstance(value, str):
-        inner = _json_in(value) if depth < _DEEPEST else value
-        if not isinstance(inner, str):
-            yield from _texts(inner, depth + 1)
-        elif (text := inner.strip()) not in ("", "null"):
-            yield text
-    elif depth >= _DEEPEST:
-        yield "what is nested deeper is not read"
-    elif isinstance(value, Mapping):
-        for name, inner in value.items():
-            if not _DESCRIBES.fullmatch(str(name).rpartition(".")[2]):
-                yield from _texts(inner, depth + 1)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from _texts(inner, depth + 1)
-
-
-def _json_in(text: str) -> object:
-    """What a text of JSON says; any other text as it is."""
-    if text.lstrip()[:1] not in ("{", "[", '"'):
-        return text
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return text
