@@ -24,7 +24,7 @@ from monitor.core.pipeline_counters import CountedBy
 from monitor.core.silence import Silence, Weekly
 from monitor.daemon.backends import Reading, reading_of
 from monitor.http import Http, Network
-from monitor.otlp import OtlpIngest
+from monitor.otlp import OtlpIngest, SpanReader
 from monitor.ports import CanaryRequest, Check, Clock, RequestCounter, SideLook
 from monitor.redaction import Redactor
 from monitor.settings import Settings, Target, expected_headers
@@ -186,13 +186,12 @@ def _adapters(
         if url is not None
     )
     connectivity = ConnectivityProbe(clock=clock, ask=_probes(target, settings, http, gateway))
+    spans = SpanReader(redactor, texts_of=texts.texts_of, decoy_of=texts.decoy_of)
     return Adapters(
         gateway=gateway,
         span_metrics=span_metrics,
         control_plane=control_plane,
-        backend=reading_of(
-            target.backend, http, texts_of=texts.texts_of, decoy_of=texts.decoy_of, redactor=redactor, clock=clock
-        ),
+        backend=reading_of(target.backend, http, spans, clock),
         ingest=OtlpIngest(http, target.expected.endpoint, headers, redactor=redactor, clock=clock),
         connectivity=connectivity,
         certificates=certificates,

@@ -10,6 +10,7 @@ from ijson import JSONError, ObjectBuilder
 from ijson.backends import yajl2_c
 
 from monitor.core.model import Scalar
+from monitor.http.answer import Answer
 from monitor.ports import Garbled
 
 ROW_LIMIT = 1024 * 1024
@@ -67,6 +68,18 @@ class JsonRows:
     def close(self) -> None:
         """The text is at its end."""
         self._parse(self._parser.close)
+
+    def end(self, answer: Answer, who: str) -> None:
+        """The answer of `who` is at its end, or was cut off by us. Raises Garbled where it was not read whole, or is not JSON."""
+        if answer.cut_off:
+            return
+        if answer.flaw is not None:
+            raise Garbled(f"{who} answers with {answer.flaw}", status=answer.status, evidence=answer.trail)
+        try:
+            self.close()
+        except Garbled:
+            what = f"status {answer.status} with {answer.size} bytes of {answer.media_type or 'no content type'}"
+            raise Garbled(f"{what}, which are no JSON", status=answer.status, evidence=answer.trail) from None
 
     def _parse(self, parse: Callable[..., object], *piece: bytes) -> None:
         try:

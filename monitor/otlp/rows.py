@@ -6,7 +6,8 @@ attributes on one route and in fields of their own on the other.
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
 from monitor.core.canary import NONCE_ENTRY
@@ -156,6 +157,30 @@ def read_row(
         started_at=stamp / 1000 if type(stamp) is int and 0 < stamp < _FAR else None,
         usage={kind: count for kind, count in counts.items() if count is not None},
     )
+
+
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
+class SpanReader:
+    """Reads rows with what is known of the canary whose trace is looked for.
+
+    `texts_of` a nonce is what its canary asked and was answered, `decoy_of` it what was planted.
+    """
+
+    redactor: Redactor
+    _: KW_ONLY
+    texts_of: Callable[[str], Sequence[str]] = lambda _: ()
+    decoy_of: Callable[[str], str] = lambda _: ""
+
+    def fact(self, row: object, store: str, nonce: str | None) -> SpanFact:
+        """The facts of one span. Raises Garbled as `read_row` does."""
+        texts = self.texts_of(nonce) if nonce is not None else ()
+        decoy = self.decoy_of(nonce) if nonce is not None else ""
+        return read_row(row, store, nonce=nonce, redactor=self.redactor, texts=texts, decoy=decoy)
+
+
+def distinct(spans: Sequence[SpanFact]) -> tuple[SpanFact, ...]:
+    """One of each: retries and page borders show a span twice."""
+    return tuple({span.span_id: span for span in spans}.values())
 
 
 def describe_metadata(attributes: Mapping[str, Any]) -> str | None:

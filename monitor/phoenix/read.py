@@ -5,7 +5,7 @@ prompt and an answer in it. A read ends when it has read `LOOK_BYTES` or its tim
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -16,9 +16,18 @@ from urllib.parse import quote, urlencode
 from monitor.core.model import Instant, Seconds, Service, TraceId
 from monitor.core.trace import Narrowing, SpanFact
 from monitor.http import Answer, Http, JsonRows
-from monitor.otlp import CANARY_NONCE, MARKER, ROOT_TYPES, SPAN_TYPE, identify, mentions, names_nonce, read_row
+from monitor.otlp import (
+    CANARY_NONCE,
+    MARKER,
+    ROOT_TYPES,
+    SPAN_TYPE,
+    SpanReader,
+    distinct,
+    identify,
+    mentions,
+    names_nonce,
+)
 from monitor.ports import Clock, Garbled, NotYetThere, PortError, TooManyRows, Unreachable
-from monitor.redaction import Redactor
 
 STORE = "Phoenix"
 PAGE = 100
@@ -54,20 +63,15 @@ class _Look:
 
 @dataclass(frozen=True, slots=True, repr=False, eq=False)
 class PhoenixReader:
-    """Implements `monitor.ports.TraceBackend`. `key` None: Phoenix runs without authentication, and none is sent.
-
-    `texts_of` a nonce is what its canary asked and was answered, `decoy_of` it what was planted.
-    """
+    """Implements `monitor.ports.TraceBackend`. `key` None: Phoenix runs without authentication, and none is sent."""
 
     http: Http
     url: str
     project: str
     key: Callable[[], str] | None
     _: KW_ONLY
-    redactor: Redactor
+    spans: SpanReader
     clock: Clock
-    texts_of: Callable[[str], Sequence[str]] = lambda _: ()
-    decoy_of: Callable[[str], str] = lambda _: ""
 
     async def read_trace(self, trace_id: TraceId, *, nonce: str | None, timeout: Seconds) -> tuple[SpanFact, ...]:
         """The spans of a trace; empty: not there (yet). Raises any PortError; a 401 means the key."""
@@ -142,14 +146,14 @@ class PhoenixReader:
             except PortError:
                 # Presence is proven by what was shown, whatever came after it. The root comes last: before it, more may come.
                 if any(not span.parent_id for span in look.found):
-                    return _distinct(look.found)
+                    return distinct(look.found)
                 raise
             has_root = any(not span.parent_id for span in look.found)
             if answer.cut_off and not has_root:
                 raise look.crowded()
             # The spans of a trace lie close together, so the first page without more of them is the last.
             if answer.cut_off or cursor is None or (look.found and len(look.found) == before[1]):
-                return _distinct(look.found)
+                return distinct(look.found)
             if len(known) == before[0]:
                 raise Garbled("Phoenix shows the same page again and again")
 
@@ -171,11 +175,7 @@ class PhoenixReader:
             if not passes(row):
                 raise Garbled("Phoenix shows rows that were not asked for: it does not honour the filter")
             if ids not in known and wanted(row):
-                texts = self.texts_of(look.nonce) if look.nonce is not None else ()
-                decoy = self.decoy_of(look.nonce) if look.nonce is not None else ""
-                look.found.append(
-                    read_row(row, STORE, nonce=look.nonce, redactor=self.redactor, texts=texts, decoy=decoy)
-                )
+                look.found.append(self.spans.fact(row, STORE, look.nonce))
                 if look.nonce is not None and look.named_in_metadata is None and names_nonce(row, look.nonce):
                     look.named_in_metadata = ids[0]
             look.spans += ids not in known
@@ -219,23 +219,11 @@ class PhoenixReader:
             what = f"Phoenix has no project `{self.project}` (yet): it is created by its first span"
             raise NotYetThere(what)
         if answer.status != HTTPStatus.OK:
-            raise answer.as_error("Phoenix answers", self.redactor, self.clock.now())
-        if not answer.cut_off:
-            _end(rows, answer)
+            raise answer.as_error("Phoenix answers", self.spans.redactor, self.clock.now())
+        rows.end(answer, "Phoenix")
+        if rows.form != "list" and not answer.cut_off:
+            raise Garbled("Phoenix's answer has no list of spans", status=answer.status, evidence=answer.trail)
         return answer, rows
-
-
-def _end(rows: JsonRows, answer: Answer) -> None:
-    """The answer is at its end. Raises Garbled where it is no list of rows."""
-    if answer.flaw is not None:
-        raise Garbled(f"Phoenix answers with {answer.flaw}", status=answer.status, evidence=answer.trail)
-    try:
-        rows.close()
-    except Garbled:
-        what = f"status {answer.status} with {answer.size} bytes of {answer.media_type or 'no content type'}"
-        raise Garbled(f"{what}, which are no JSON", status=answer.status, evidence=answer.trail) from None
-    if rows.form != "list":
-        raise Garbled("Phoenix's answer has no list of spans", status=answer.status, evidence=answer.trail)
 
 
 def as_row(given: object) -> Row:
@@ -293,8 +281,3 @@ def _milliseconds(stamp: object) -> int | None:
         return int(datetime.fromisoformat(stamp).timestamp() * 1000) if isinstance(stamp, str) else None
     except (ValueError, OverflowError):
         return None
-
-
-def _distinct(spans: Sequence[SpanFact]) -> tuple[SpanFact, ...]:
-    """One of each: retries show a span twice."""
-    return tuple({span.span_id: span for span in spans}.values())

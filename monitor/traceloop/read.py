@@ -5,7 +5,7 @@ are read while they arrive, and others than the monitor's are dropped. A read en
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -19,13 +19,13 @@ from monitor.otlp import (
     MARKER,
     ROOT_TYPES,
     SPAN_TYPE,
+    SpanReader,
+    distinct,
     identify,
     mentions,
     names_nonce,
-    read_row,
 )
 from monitor.ports import Clock, Garbled, PortError, TooManyRows, Unreachable
-from monitor.redaction import Redactor
 
 STORE = "Traceloop"
 """How it is called where its answers are of no use."""
@@ -78,19 +78,14 @@ class _Page:
 
 @dataclass(frozen=True, slots=True, repr=False, eq=False)
 class TraceloopReader:
-    """Implements `monitor.ports.TraceBackend`. `texts_of` a nonce is what its canary asked and was answered.
-
-    `decoy_of` it is what was planted.
-    """
+    """Implements `monitor.ports.TraceBackend`."""
 
     http: Http
     url: str
     key: Callable[[], str]
     _: KW_ONLY
-    redactor: Redactor
+    spans: SpanReader
     clock: Clock
-    texts_of: Callable[[str], Sequence[str]] = lambda _: ()
-    decoy_of: Callable[[str], str] = lambda _: ""
 
     async def read_trace(self, trace_id: TraceId, *, nonce: str | None, timeout: Seconds) -> tuple[SpanFact, ...]:
         """The quick route: `{"spans": null}` means not there (yet). Raises any PortError."""
@@ -100,7 +95,7 @@ class TraceloopReader:
         def take(row: object) -> None:
             nonlocal others
             if identify(row, STORE)[0] == trace_id.lower():
-                spans.append(self._fact(row, nonce))
+                spans.append(self.spans.fact(row, STORE, nonce))
             else:
                 others += 1
 
@@ -113,7 +108,7 @@ class TraceloopReader:
             raise Garbled("Traceloop's answer for a trace has no list of spans")
         if others and not spans:
             raise Garbled("Traceloop answers with another trace than the one it was asked for")
-        return _distinct(spans)
+        return distinct(spans)
 
     async def try_key(self, *, timeout: Seconds) -> None:
         """Ask the documented route for one row, whichever that is. Raises any PortError."""
@@ -200,14 +195,14 @@ class TraceloopReader:
             except PortError as error:
                 # Presence is proven by what was shown, whatever came after it. The root comes last: before it, more may come.
                 if has_root or (found and isinstance(error, Garbled)):
-                    return _distinct(found)
+                    return distinct(found)
                 raise
             found += page.found
             has_root = any(not span.parent_id for span in found)
             if page.cut_off and not has_root:
                 raise look.crowded()
             if page.cut_off or (found and not page.found) or _is_last(page, look.total, len(known), found=bool(found)):
-                return _distinct(found)
+                return distinct(found)
             cursor = page.cursor
 
     async def _page(
@@ -226,7 +221,7 @@ class TraceloopReader:
             known.add(ids)
             page.fresh = True
             if wanted(row):
-                page.found.append(self._fact(row, look.nonce))
+                page.found.append(self.spans.fact(row, STORE, look.nonce))
                 if look.nonce is not None and look.named_in_metadata is None and names_nonce(row, look.nonce):
                     look.named_in_metadata = ids[0]
 
@@ -243,11 +238,6 @@ class TraceloopReader:
         if look.total is None and type(count) is int:
             look.total = count
         return page
-
-    def _fact(self, row: object, nonce: str | None) -> SpanFact:
-        texts = self.texts_of(nonce) if nonce is not None else ()
-        decoy = self.decoy_of(nonce) if nonce is not None else ""
-        return read_row(row, STORE, nonce=nonce, redactor=self.redactor, texts=texts, decoy=decoy)
 
     async def _ask_within(self, look: _Look, path: str, rows: JsonRows) -> Answer:
         """Ask with what a look has left of its time and its bytes. Raises any PortError; TooManyRows where nothing is left."""
@@ -271,15 +261,8 @@ class TraceloopReader:
             Service.TRACELOOP, "GET", url, headers=headers, timeout=timeout, body_limit=limit, take=rows.feed
         )
         if answer.status != _OK:
-            raise answer.as_error("Traceloop answers", self.redactor, self.clock.now())
-        if answer.flaw is not None and not answer.cut_off:
-            raise Garbled(f"Traceloop answers with {answer.flaw}", status=answer.status, evidence=answer.trail)
-        if answer.flaw is None:
-            try:
-                rows.close()
-            except Garbled:
-                what = f"status {answer.status} with {answer.size} bytes of {answer.media_type or 'no content type'}"
-                raise Garbled(f"{what}, which are no JSON", status=answer.status, evidence=answer.trail) from None
+            raise answer.as_error("Traceloop answers", self.spans.redactor, self.clock.now())
+        rows.end(answer, "Traceloop")
         return answer
 
 
@@ -336,8 +319,3 @@ def _narrowed(
             return {}, lambda _: True
         case _:
             raise ValueError(f"nothing to narrow a search by {narrowing} with")
-
-
-def _distinct(spans: Sequence[SpanFact]) -> tuple[SpanFact, ...]:
-    """One of each: retries and page borders show a span twice."""
-    return tuple({span.span_id: span for span in spans}.values())

@@ -8,7 +8,7 @@ import pytest
 
 from monitor.core.backend import PHOENIX, BackendTraits
 from monitor.http import Http, InProcess
-from monitor.otlp import OtlpIngest
+from monitor.otlp import OtlpIngest, SpanReader
 from monitor.phoenix import PhoenixReader
 from monitor.redaction import Redactor
 from monitor.sandbox import Sandbox, StoreKind
@@ -27,7 +27,7 @@ class _Stage(Stage):
         http = Http(clock=clock, transport=transport, redactor=redactor)
         headers = world.backend.headers(world.credentials.key)
         key = (lambda: world.credentials.key) if world.backend.authenticates else None
-        self.backend = PhoenixReader(http, url, PROJECT, key, redactor=redactor, clock=clock)
+        self.backend = PhoenixReader(http, url, PROJECT, key, spans=SpanReader(redactor), clock=clock)
         self.ingest = OtlpIngest(http, f"{url}/v1/traces", lambda: headers, redactor=redactor, clock=clock)
 
     async def refuse_the_key(self) -> None:

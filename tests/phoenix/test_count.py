@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from monitor.otlp import ROOT_TYPES, SPAN_TYPE
+from monitor.otlp import ROOT_TYPES, SPAN_TYPE, SpanReader
 from monitor.phoenix import PhoenixReader
 from monitor.phoenix.read import LOOK_BYTES
 from monitor.ports import Garbled, TooManyRows
@@ -27,7 +27,7 @@ async def count(*replies: Reply) -> tuple[int, Remote]:
     """One count, answered so."""
     clock = FakeClock()
     remote = Remote(clock, *replies)
-    reader = PhoenixReader(remote.http, remote.url, "default", None, redactor=Redactor(), clock=clock)
+    reader = PhoenixReader(remote.http, remote.url, "default", None, spans=SpanReader(Redactor()), clock=clock)
     return await reader.count_traces(since=START - 900, until=START, timeout=10), remote
 
 

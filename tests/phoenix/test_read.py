@@ -12,6 +12,7 @@ from monitor.core.canary import NONCE_ENTRY
 from monitor.core.model import TraceId
 from monitor.core.trace import Narrowing, SpanFact
 from monitor.http.rows import ROW_LIMIT
+from monitor.otlp import SpanReader
 from monitor.phoenix import PhoenixReader
 from monitor.phoenix.read import LOOK_BYTES, PAGE
 from monitor.ports import Garbled, NotYetThere, PortError, Refused, TooManyRows, Unreachable
@@ -71,9 +72,8 @@ async def read(
         f"{remote.url}/",
         "a project",
         (lambda: key) if key is not None else None,
-        redactor=Redactor([KEY]),
+        spans=SpanReader(Redactor([KEY]), texts_of=lambda _: texts),
         clock=clock,
-        texts_of=lambda _: texts,
     )
     asking = reader.read_window(
         since=START,
@@ -274,7 +274,7 @@ async def test_pages_that_take_all_the_time_are_too_many(after: float) -> None:
     """Each was answered: that accuses nobody."""
     clock = FakeClock()
     remote = Remote(clock, *(Reply(full(PAGE * number, str(number)).body, after=after) for number in range(9)))
-    reader = PhoenixReader(remote.http, remote.url, "default", None, redactor=Redactor(), clock=clock)
+    reader = PhoenixReader(remote.http, remote.url, "default", None, spans=SpanReader(Redactor()), clock=clock)
     asking = reader.read_window(since=START, until=START + 1, trace_id=MINE, nonce=None, timeout=10)
     task = asyncio.ensure_future(asking)
     assert await clock.run_until(task.done) == 10

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from monitor.http import Http, InProcess
-from monitor.otlp import OtlpIngest
+from monitor.otlp import OtlpIngest, SpanReader
 from monitor.ports import Gone, IngestAnswer, Refused, Unreachable
 from monitor.redaction import Redactor
 from monitor.sandbox import Sandbox
@@ -56,7 +56,7 @@ class _RealStage(Stage):
         url, redactor = sandbox.traceloop_url, Redactor()
         http = Http(clock=clock, transport=transport, redactor=redactor)
         key = sandbox.world.credentials.key
-        self.backend = TraceloopReader(http, url, lambda: key, redactor=redactor, clock=clock)
+        self.backend = TraceloopReader(http, url, lambda: key, spans=SpanReader(redactor), clock=clock)
         self.ingest = OtlpIngest(
             http, f"{url}/v1/traces", lambda: {"Authorization": f"Bearer {key}"}, redactor=redactor, clock=clock
         )

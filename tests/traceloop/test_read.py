@@ -11,6 +11,7 @@ import pytest
 from monitor.core.model import TraceId
 from monitor.core.trace import Narrowing, SpanFact
 from monitor.http.rows import ROW_LIMIT
+from monitor.otlp import SpanReader
 from monitor.ports import Garbled, Gone, PortError, Refused, TooManyRows, Unreachable
 from monitor.redaction import Redactor
 from monitor.traceloop import TraceloopReader
@@ -59,7 +60,7 @@ EMPTY = page(total=0, cursor="-1")
 
 def reader_at(remote: Remote) -> TraceloopReader:
     """The adapter before a remote."""
-    return TraceloopReader(remote.http, remote.url, lambda: KEY, redactor=Redactor([KEY]), clock=remote.clock)
+    return TraceloopReader(remote.http, remote.url, lambda: KEY, spans=SpanReader(Redactor([KEY])), clock=remote.clock)
 
 
 async def window(
