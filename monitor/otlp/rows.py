@@ -11,11 +11,11 @@ from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
 from monitor.core.canary import NONCE_ENTRY
-from monitor.core.model import TraceId
+from monitor.core.model import Seconds, TraceId
 from monitor.core.secret import SecretKind, describe_secret
 from monitor.core.trace import SpanFact
 from monitor.otlp.content import Held, Planted, Proof, held_in
-from monitor.ports import Garbled
+from monitor.ports import Garbled, TooManyRows
 from monitor.redaction import LONGEST_FIELD, MASK, Redactor, clamp
 
 # The attributes by which our own spans are asked for, where a window holds more spans than can be read. The warehouse takes an
@@ -35,6 +35,9 @@ SPAN_TYPE = "tfy.span_type"
 
 ROOT_TYPES = ("ChatCompletion", "Completion", "Embedding", "Rerank")
 """Of the root span of a request to a model: https://www.truefoundry.com/docs/ai-gateway/fetch-request-logs-span-attributes."""
+
+LOOK_BYTES = 8 * 1024 * 1024
+"""So much is read in one look at most, all its pages together."""
 
 _ID = re.compile(r"[0-9a-f]{1,64}")
 _EVENTS = ("events", "span_events")  # an older convention puts content there, as attributes of events
@@ -176,6 +179,33 @@ class SpanReader:
         texts = self.texts_of(nonce) if nonce is not None else ()
         decoy = self.decoy_of(nonce) if nonce is not None else ""
         return read_row(row, store, nonce=nonce, redactor=self.redactor, texts=texts, decoy=decoy)
+
+
+@dataclass(slots=True, kw_only=True)
+class Progress:
+    """How far one read has come, all its pages together. `total`: rows of the window, where that is said."""
+
+    nonce: str | None
+    ends: Seconds
+    bytes: int = 0
+    rows: int = 0
+    total: int | None = None
+    named_in_metadata: TraceId | None = None  # the trace in whose metadata the nonce was seen
+
+    def left(self, now: Seconds) -> tuple[Seconds, int]:
+        """The seconds and the bytes that the next page may take. Raises TooManyRows where nothing is left."""
+        if self.ends <= now or self.bytes >= LOOK_BYTES:
+            raise self.crowded()
+        return self.ends - now, LOOK_BYTES - self.bytes
+
+    def crowded(self) -> TooManyRows:
+        """There is more than one look may read."""
+        of, limit = f" of {self.total}" if self.total is not None else "", "the limit of one look"
+        limit = limit if self.bytes >= LOOK_BYTES else "all that the time of one look allows"
+        return TooManyRows(
+            f"too many spans to read: {self.rows}{of} rows read ({self.bytes / 2**20:.1f} MiB, {limit})",
+            evidence={"rows_seen": self.rows, "rows": self.total, "bytes_read": self.bytes},
+        )
 
 
 def distinct(spans: Sequence[SpanFact]) -> tuple[SpanFact, ...]:

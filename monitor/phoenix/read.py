@@ -18,9 +18,11 @@ from monitor.core.trace import Narrowing, SpanFact
 from monitor.http import Answer, Http, JsonRows
 from monitor.otlp import (
     CANARY_NONCE,
+    LOOK_BYTES,
     MARKER,
     ROOT_TYPES,
     SPAN_TYPE,
+    Progress,
     SpanReader,
     distinct,
     identify,
@@ -33,32 +35,14 @@ STORE = "Phoenix"
 PAGE = 100
 """Rows of a page, which is also what Phoenix sends when nobody asks for a number; the newest come first."""
 
-LOOK_BYTES = 8 * 1024 * 1024
-"""So much is read in one look at most, all its pages together."""
-
 Row = Mapping[str, Any]
 Query = Mapping[str, str]
 
 
 @dataclass(slots=True, kw_only=True)
-class _Look:
-    """One look: how long it may take, and what it has read so far."""
-
-    nonce: str | None
-    ends: Seconds
-    bytes: int = 0
-    rows: int = 0
+class _Pages(Progress):
     spans: int = 0  # different ones: at the border of pages some are shown twice
     found: list[SpanFact] = field(default_factory=list)
-    named_in_metadata: TraceId | None = None  # the trace in whose metadata the nonce was seen
-
-    def crowded(self) -> TooManyRows:
-        """There is more than a look may read."""
-        read = f"{self.rows} rows of the window seen in {self.bytes / 2**20:.1f} MiB"
-        return TooManyRows(
-            f"the project is too busy for this route: {read}",
-            evidence={"rows_seen": self.rows, "bytes_read": self.bytes},
-        )
 
 
 @dataclass(frozen=True, slots=True, repr=False, eq=False)
@@ -75,7 +59,7 @@ class PhoenixReader:
 
     async def read_trace(self, trace_id: TraceId, *, nonce: str | None, timeout: Seconds) -> tuple[SpanFact, ...]:
         """The spans of a trace; empty: not there (yet). Raises any PortError; a 401 means the key."""
-        return await self._by_id(_Look(nonce=nonce, ends=self.clock.monotonic() + timeout), trace_id)
+        return await self._by_id(_Pages(nonce=nonce, ends=self.clock.monotonic() + timeout), trace_id)
 
     async def try_key(self, *, timeout: Seconds) -> None:
         """Ask for one row, whichever that is; a project that is not there yet has been asked for too. Raises any PortError."""
@@ -100,7 +84,7 @@ class PhoenixReader:
         By nonce: the whole trace that the nonce is in. Raises any PortError; Garbled also where the narrowing is not honoured,
         TooManyRows where not every row of the window could be read.
         """
-        look = _Look(nonce=nonce, ends=self.clock.monotonic() + timeout)
+        look = _Pages(nonce=nonce, ends=self.clock.monotonic() + timeout)
         if narrowing is Narrowing.TRACE_ID and trace_id is not None:
             return await self._by_id(look, trace_id)
         narrowed, passes = _narrowed(narrowing, trace_id, nonce, span_name)
@@ -117,14 +101,14 @@ class PhoenixReader:
 
     async def count_traces(self, *, since: Instant, until: Instant, timeout: Seconds) -> int:
         """By the type of the root span. Phoenix counts nothing, so the rows are read; TooManyRows where that is more than a look."""
-        look = _Look(nonce=None, ends=self.clock.monotonic() + timeout)
+        look = _Pages(nonce=None, ends=self.clock.monotonic() + timeout)
         window = {"start_time": _moment(since), "end_time": _moment(until)}
         for kind in ROOT_TYPES:
             passes = partial(_is_of, kind)
             await self._read(look, {**window, **_attribute(SPAN_TYPE, kind)}, passes, lambda _: False)
         return look.spans
 
-    async def _by_id(self, look: _Look, trace_id: TraceId) -> tuple[SpanFact, ...]:
+    async def _by_id(self, look: _Pages, trace_id: TraceId) -> tuple[SpanFact, ...]:
         wanted = trace_id.lower()
         look.found = []
 
@@ -134,7 +118,7 @@ class PhoenixReader:
         return await self._read(look, {"trace_id": wanted}, is_asked_for, is_asked_for)
 
     async def _read(
-        self, look: _Look, query: Query, passes: Callable[[Row], bool], wanted: Callable[[Row], bool]
+        self, look: _Pages, query: Query, passes: Callable[[Row], bool], wanted: Callable[[Row], bool]
     ) -> tuple[SpanFact, ...]:
         """The rows that are wanted, of all pages. `passes`: which rows the query lets pass, where it is honoured."""
         known: set[tuple[TraceId, str]] = set()
@@ -159,7 +143,7 @@ class PhoenixReader:
 
     async def _page(
         self,
-        look: _Look,
+        look: _Pages,
         query: Query,
         cursor: str | None,
         known: set[tuple[TraceId, str]],
@@ -182,9 +166,7 @@ class PhoenixReader:
             known.add(ids)
 
         asked = {**query, "limit": str(PAGE), **({"cursor": cursor} if cursor is not None else {})}
-        left, limit = look.ends - self.clock.monotonic(), LOOK_BYTES - look.bytes
-        if left <= 0 or limit <= 0:
-            raise look.crowded()
+        left, limit = look.left(self.clock.monotonic())
         try:
             answer, rows = await self._ask(asked, take, timeout=left, limit=limit)
         except Unreachable as error:

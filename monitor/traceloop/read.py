@@ -16,9 +16,11 @@ from monitor.http import Answer, Http, JsonRows
 from monitor.otlp import (
     CANARY_METADATA,
     CANARY_NONCE,
+    LOOK_BYTES,
     MARKER,
     ROOT_TYPES,
     SPAN_TYPE,
+    Progress,
     SpanReader,
     distinct,
     identify,
@@ -33,9 +35,6 @@ STORE = "Traceloop"
 PAGE = 50
 """Rows of a page; the newest come first. It is also what Traceloop sends when nobody asks for a number."""
 
-LOOK_BYTES = 8 * 1024 * 1024
-"""So much is read in one look at most, all its pages together."""
-
 _NOBODYS_TYPE = "gateway-trace-monitor"
 _OK = 200
 _ROWS = ("list", "null")  # null is how no rows are written, too
@@ -45,26 +44,11 @@ Row = Mapping[str, Any]
 
 
 @dataclass(slots=True, kw_only=True)
-class _Look:
-    """The pages of one look: what is asked for, and what it has read so far."""
+class _Pages(Progress):
+    """The pages of one read: what is asked for, and how far it has come."""
 
     query: Mapping[str, str]
     passes: Callable[[Row], bool]  # which rows the narrowing lets pass, where it is honoured
-    nonce: str | None
-    ends: Seconds
-    bytes: int = 0
-    rows: int = 0
-    total: int | None = None  # rows of the window, where that is said
-    named_in_metadata: TraceId | None = None  # the trace in whose metadata the nonce was seen
-
-    def crowded(self) -> TooManyRows:
-        """There is more than a look may read."""
-        of = f" of {self.total}" if self.total is not None else ""
-        return TooManyRows(
-            f"the environment is too busy for this route: {self.rows}{of} rows of the window seen in "
-            f"{self.bytes / 2**20:.1f} MiB",
-            evidence={"rows_seen": self.rows, "rows": self.total, "bytes_read": self.bytes},
-        )
 
 
 @dataclass(slots=True)
@@ -144,7 +128,7 @@ class TraceloopReader:
             "limit": str(PAGE),
             **narrowed,
         }
-        look = _Look(query=query, passes=passes, nonce=nonce, ends=self.clock.monotonic() + timeout)
+        look = _Pages(query=query, passes=passes, nonce=nonce, ends=self.clock.monotonic() + timeout)
         if trace_id is not None:
             wanted = trace_id.lower()
             return await self._find(look, lambda row: identify(row, STORE)[0] == wanted)
@@ -183,7 +167,7 @@ class TraceloopReader:
             raise Garbled("Traceloop counts rows that were not asked for: it does not honour the filter")
         return sum([await count(kind) for kind in ROOT_TYPES])
 
-    async def _find(self, look: _Look, wanted: Callable[[Row], bool]) -> tuple[SpanFact, ...]:
+    async def _find(self, look: _Pages, wanted: Callable[[Row], bool]) -> tuple[SpanFact, ...]:
         """The spans that are wanted. They lie close together in time, so the first page without more of them is the last."""
         found: list[SpanFact] = []
         known: set[tuple[TraceId, str]] = set()
@@ -206,7 +190,7 @@ class TraceloopReader:
             cursor = page.cursor
 
     async def _page(
-        self, look: _Look, wanted: Callable[[Row], bool], cursor: str | None, known: set[tuple[TraceId, str]]
+        self, look: _Pages, wanted: Callable[[Row], bool], cursor: str | None, known: set[tuple[TraceId, str]]
     ) -> _Page:
         page = _Page()
 
@@ -239,11 +223,9 @@ class TraceloopReader:
             look.total = count
         return page
 
-    async def _ask_within(self, look: _Look, path: str, rows: JsonRows) -> Answer:
+    async def _ask_within(self, look: _Pages, path: str, rows: JsonRows) -> Answer:
         """Ask with what a look has left of its time and its bytes. Raises any PortError; TooManyRows where nothing is left."""
-        time_left, limit = look.ends - self.clock.monotonic(), LOOK_BYTES - look.bytes
-        if time_left <= 0 or limit <= 0:
-            raise look.crowded()
+        time_left, limit = look.left(self.clock.monotonic())
         try:
             answer = await self._ask(path, rows, timeout=time_left, limit=limit)
         except Unreachable as error:

@@ -4,9 +4,8 @@ from typing import Any
 
 import pytest
 
-from monitor.otlp import ROOT_TYPES, SPAN_TYPE, SpanReader
+from monitor.otlp import LOOK_BYTES, ROOT_TYPES, SPAN_TYPE, SpanReader
 from monitor.phoenix import PhoenixReader
-from monitor.phoenix.read import LOOK_BYTES
 from monitor.ports import Garbled, TooManyRows
 from monitor.redaction import Redactor
 from tests.fakes.clock import START, FakeClock

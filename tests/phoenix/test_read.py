@@ -12,9 +12,9 @@ from monitor.core.canary import NONCE_ENTRY
 from monitor.core.model import TraceId
 from monitor.core.trace import Narrowing, SpanFact
 from monitor.http.rows import ROW_LIMIT
-from monitor.otlp import SpanReader
+from monitor.otlp import LOOK_BYTES, SpanReader
 from monitor.phoenix import PhoenixReader
-from monitor.phoenix.read import LOOK_BYTES, PAGE
+from monitor.phoenix.read import PAGE
 from monitor.ports import Garbled, NotYetThere, PortError, Refused, TooManyRows, Unreachable
 from monitor.redaction import Redactor
 from tests.fakes.clock import START, FakeClock
@@ -257,7 +257,7 @@ async def test_a_project_with_too_much_in_it_is_said_to_be_busy() -> None:
     rows = [row(number, status_message="x" * 90_000) for number in range(100)]
     error = await refused(page(*rows, cursor="c"), narrowing=Narrowing.WINDOW)
     assert isinstance(error, TooManyRows)
-    assert f"in {LOOK_BYTES / 2**20:.1f} MiB" in str(error)
+    assert f"{LOOK_BYTES / 2**20:.1f} MiB, the limit of one look" in str(error)
 
 
 @pytest.mark.parametrize("status", [429, 401, 503])

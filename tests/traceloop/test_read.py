@@ -11,11 +11,11 @@ import pytest
 from monitor.core.model import TraceId
 from monitor.core.trace import Narrowing, SpanFact
 from monitor.http.rows import ROW_LIMIT
-from monitor.otlp import SpanReader
+from monitor.otlp import LOOK_BYTES, SpanReader
 from monitor.ports import Garbled, Gone, PortError, Refused, TooManyRows, Unreachable
 from monitor.redaction import Redactor
 from monitor.traceloop import TraceloopReader
-from monitor.traceloop.read import LOOK_BYTES, PAGE
+from monitor.traceloop.read import PAGE
 from tests.fakes.clock import START, FakeClock
 from tests.fakes.remote import Remote, Reply
 
@@ -343,7 +343,7 @@ async def test_a_look_ends_when_it_has_read_what_it_may() -> None:
     """And says how far it got, and what there was; nothing is concluded."""
     pages = [large(PAGE * number, total=36_000) for number in range(9)]
     with pytest.raises(
-        TooManyRows, match=r"too busy for this route: \d+ of 36000 rows of the window seen in 8.0 MiB"
+        TooManyRows, match=r"too many spans to read: \d+ of 36000 rows read \(8.0 MiB, the limit of one look\)"
     ) as caught:
         await window(*pages)
     assert caught.value.evidence["bytes_read"] == LOOK_BYTES
