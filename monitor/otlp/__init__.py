@@ -13,22 +13,21 @@ from monitor.otlp.rows import (
     ROOT_TYPES,
     SPAN_TYPE,
     Progress,
+    ReadShape,
     SpanReader,
-    describe_metadata,
     distinct,
     identify,
     mentions,
     names_nonce,
     read_row,
+    shape_of,
 )
-from monitor.otlp.shapes import PREFIXES, ReadShape
 
 __all__ = [
     "CANARY_METADATA",
     "CANARY_NONCE",
     "LOOK_BYTES",
     "MARKER",
-    "PREFIXES",
     "ROOT_TYPES",
     "SPAN_TYPE",
     "OtlpIngest",
@@ -37,10 +36,10 @@ __all__ = [
     "SpanReader",
     "count_rejected",
     "describe_acceptance",
-    "describe_metadata",
     "distinct",
     "identify",
     "mentions",
     "names_nonce",
     "read_row",
+    "shape_of",
 ]

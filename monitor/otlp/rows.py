@@ -6,14 +6,14 @@ attributes on one route and in fields of their own on the other.
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
 from monitor.core.canary import NONCE_ENTRY
 from monitor.core.model import Seconds, TraceId
 from monitor.core.secret import SecretKind, describe_secret
-from monitor.core.trace import SpanFact
+from monitor.core.trace import Route, SpanFact
 from monitor.otlp.content import Held, Planted, Proof, held_in
 from monitor.ports import Garbled, TooManyRows
 from monitor.redaction import LONGEST_FIELD, MASK, Redactor, clamp
@@ -213,16 +213,6 @@ def distinct(spans: Sequence[SpanFact]) -> tuple[SpanFact, ...]:
     return tuple({span.span_id: span for span in spans}.values())
 
 
-def describe_metadata(attributes: Mapping[str, Any]) -> str | None:
-    """How the metadata of a canary's request come among a span's attributes: object, text, flat; None where they do not."""
-    value = attributes.get(CANARY_METADATA)
-    if isinstance(value, Mapping):
-        return "object"
-    if value is not None:
-        return "text"
-    return "flat" if any(str(name).startswith(f"{CANARY_METADATA}.") for name in attributes) else None
-
-
 def _fields(row: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """The fields of a row besides its attributes; of events what is no attribute either."""
     for name, value in row.items():
@@ -270,3 +260,61 @@ def _count(text: str | None) -> int | None:
         return int(float(text[:100])) if text is not None else None
     except (ValueError, OverflowError):
         return None
+
+
+# --- for `doctor`: what a read shows besides the facts, and nothing of the values
+
+
+PREFIXES = ("gen_ai.", "llm.", "tfy.")
+"""How the attributes of a gateway's spans may be named."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadShape:
+    """One read: by which route, for which trace (None: all of a window), which it showed, and how their attributes are named.
+
+    `prefixes` are those of `gen_ai.`, `llm.`, `tfy.` that occur; `metadata` is how the request's metadata come (text, object,
+    flat); `understood`: there were rows, or it said that there are none.
+    """
+
+    route: Route
+    understood: bool
+    asked: TraceId | None = None
+    traces: frozenset[TraceId] = frozenset()
+    prefixes: frozenset[str] = frozenset()
+    metadata: str | None = None
+
+
+def shape_of(
+    route: Route,
+    asked: str | None,
+    shown: Iterable[tuple[object, object]] | None,
+    ours: frozenset[TraceId],
+    *,
+    filtered: bool,
+) -> ReadShape:
+    """The shape of a read that has `shown` rows of these traces with these attributes; None where it cannot be told whether any.
+
+    `filtered`: whether it is honoured is not known, so that its silence says nothing. Of the traces only `ours` are looked at.
+    """
+    mine = [(TraceId(trace), given) for trace, given in shown or () if isinstance(trace, str) and trace in ours]
+    attributes = [given for _, given in mine if isinstance(given, Mapping)]
+    names = {str(name) for each in attributes for name in each}
+    return ReadShape(
+        route=route,
+        understood=shown is not None and not (filtered and not mine),
+        asked=TraceId(asked) if asked else None,
+        traces=frozenset(trace for trace, _ in mine),
+        prefixes=frozenset(prefix for prefix in PREFIXES if any(name.startswith(prefix) for name in names)),
+        metadata=next((form for each in attributes if (form := describe_metadata(each))), None),
+    )
+
+
+def describe_metadata(attributes: Mapping[str, Any]) -> str | None:
+    """How the metadata of a canary's request come among a span's attributes: object, text, flat; None where they do not."""
+    value = attributes.get(CANARY_METADATA)
+    if isinstance(value, Mapping):
+        return "object"
+    if value is not None:
+        return "text"
+    return "flat" if any(str(name).startswith(f"{CANARY_METADATA}.") for name in attributes) else None

@@ -11,11 +11,11 @@ from datetime import UTC, datetime
 from functools import partial
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
 from monitor.core.model import Instant, Seconds, Service, TraceId
-from monitor.core.trace import Narrowing, SpanFact
-from monitor.http import Answer, Http, JsonRows
+from monitor.core.trace import Narrowing, Route, SpanFact
+from monitor.http import Answer, Exchange, Http, JsonRows
 from monitor.otlp import (
     CANARY_NONCE,
     LOOK_BYTES,
@@ -23,11 +23,13 @@ from monitor.otlp import (
     ROOT_TYPES,
     SPAN_TYPE,
     Progress,
+    ReadShape,
     SpanReader,
     distinct,
     identify,
     mentions,
     names_nonce,
+    shape_of,
 )
 from monitor.ports import Clock, Garbled, NotYetThere, PortError, TooManyRows, Unreachable
 
@@ -263,3 +265,22 @@ def _milliseconds(stamp: object) -> int | None:
         return int(datetime.fromisoformat(stamp).timestamp() * 1000) if isinstance(stamp, str) else None
     except (ValueError, OverflowError):
         return None
+
+
+def describe_read(exchange: Exchange, ours: frozenset[TraceId]) -> ReadShape | None:
+    """The shape of a read; of the traces only those of `ours` are looked at. None: it was no read, or had no answer."""
+    url = urlsplit(exchange.request.url)
+    if exchange.answer is None or not (url.path.endswith("/spans") and "/v1/projects/" in url.path):
+        return None
+    query = parse_qs(url.query)
+    try:
+        body = exchange.answer.json() if exchange.answer.status == HTTPStatus.OK else None
+    except Garbled:
+        body = None
+    data = body.get("data") if isinstance(body, Mapping) else None
+    shown = None
+    if isinstance(data, list):
+        rows = [row for row in data if isinstance(row, Mapping) and isinstance(row.get("context"), Mapping)]
+        shown = [(row["context"].get("trace_id"), row.get("attributes")) for row in rows]
+    asked = query.get("trace_id", [None])[0]
+    return shape_of(Route.WAREHOUSE, asked, shown, ours, filtered=bool({"attribute", "name"} & query.keys()))

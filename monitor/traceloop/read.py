@@ -5,14 +5,15 @@ are read while they arrive, and others than the monitor's are dropped. A read en
 """
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
 from monitor.core.model import Instant, Seconds, Service, TraceId
-from monitor.core.trace import Narrowing, SpanFact
-from monitor.http import Answer, Http, JsonRows
+from monitor.core.trace import Narrowing, Route, SpanFact
+from monitor.http import Answer, Exchange, Http, JsonRows
 from monitor.otlp import (
     CANARY_METADATA,
     CANARY_NONCE,
@@ -21,11 +22,13 @@ from monitor.otlp import (
     ROOT_TYPES,
     SPAN_TYPE,
     Progress,
+    ReadShape,
     SpanReader,
     distinct,
     identify,
     mentions,
     names_nonce,
+    shape_of,
 )
 from monitor.ports import Clock, Garbled, PortError, TooManyRows, Unreachable
 
@@ -38,6 +41,8 @@ PAGE = 50
 _NOBODYS_TYPE = "gateway-trace-monitor"
 _OK = 200
 _ROWS = ("list", "null")  # null is how no rows are written, too
+_TRACE = re.compile(r".*/v2/projects/default/traces/([^/]+)/spans")
+_FILTERS = frozenset({"filters", "span_name", CANARY_NONCE})
 _LAST_CURSORS = (None, "", "-1", "0")
 
 Row = Mapping[str, Any]
@@ -301,3 +306,39 @@ def _narrowed(
             return {}, lambda _: True
         case _:
             raise ValueError(f"nothing to narrow a search by {narrowing} with")
+
+
+# --- for `doctor`: in which shape it answers, where the public record leaves that open
+
+
+def describe_read(exchange: Exchange, ours: frozenset[TraceId]) -> ReadShape | None:
+    """The shape of a read; of the traces only those of `ours` are looked at. None: it was no read, or had no answer."""
+    url = urlsplit(exchange.request.url)
+    query = parse_qs(url.query)
+    quick = _TRACE.fullmatch(url.path)
+    if exchange.answer is None or (quick is None and not url.path.endswith("/v2/warehouse/spans")):
+        return None
+    rows = _rows(exchange.answer, quick=quick is not None)
+    return shape_of(
+        Route.TRACE if quick is not None else Route.WAREHOUSE,
+        quick[1] if quick is not None else query.get(MARKER, [None])[0],
+        None if rows is None else [(row.get("trace_id"), row.get("span_attributes")) for row in rows],
+        ours,
+        filtered=bool(_FILTERS & query.keys()),
+    )
+
+
+def _rows(answer: Answer, *, quick: bool) -> list[Mapping[str, Any]] | None:
+    """The rows of a read; None where it cannot be told whether there are any."""
+    try:
+        body = answer.json()
+    except Garbled:
+        return None
+    if answer.status != _OK or not isinstance(body, Mapping) or "spans" not in body:
+        return None
+    spans = body["spans"]
+    if not quick:
+        spans = spans.get("data", "none") if isinstance(spans, Mapping) else "none"
+    if spans is None:
+        return []
+    return [row for row in spans if isinstance(row, Mapping)] if isinstance(spans, list) else None
