@@ -16,7 +16,7 @@ from monitor.checks.control import ControlCheck
 from monitor.checks.evidence import CountersLook, GatewayPoliciesLook, OriginLook
 from monitor.checks.gateway import GatewayCheck
 from monitor.checks.lookup import Lookup
-from monitor.checks.volume import VolumeCheck
+from monitor.checks.volume import MeteredRequests, VolumeCheck
 from monitor.connectivity import Ask, Certificates, ConnectivityProbe
 from monitor.core.events import Event, RemoteAnswered
 from monitor.core.model import CheckName, Service, TargetName
@@ -32,7 +32,7 @@ from monitor.settings.model import WEEK
 from monitor.settings.model import Silence as Window
 from monitor.settings.schema import all_secrets
 from monitor.span_metrics import SpanMetricsPage
-from monitor.truefoundry import MeteredRequests, TrueFoundryControlPlane, TrueFoundryGateway
+from monitor.truefoundry import TrueFoundryControlPlane, TrueFoundryGateway
 
 _PROBE_TIMEOUT = 5.0
 

@@ -15,8 +15,8 @@ from monitor.core.trace import SpanFact
 from monitor.http import Answer, Http
 from monitor.ports import Clock, ConfigAnswer, Garbled, RequestCount
 from monitor.redaction import Redactor, clamp
-from monitor.truefoundry.evidence import read_gateway_policy
 from monitor.truefoundry.manifest import KIND, absence_of_exporter, read_manifest
+from monitor.truefoundry.policies import read_gateway_policy
 
 _OK, _NO_CONTENT, _NOT_FOUND = 200, 204, 404
 _PAGES, _PAGE = 5, 100

@@ -6,7 +6,6 @@ known, so a list of envelopes and a list of rules are read as well. Whatever els
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from monitor.core.gateway_policies import (
@@ -18,9 +17,7 @@ from monitor.core.gateway_policies import (
     GatewayRule,
     LoggingMode,
 )
-from monitor.core.model import Instant, Seconds
-from monitor.core.pipeline_counters import SpanCounters
-from monitor.ports import Garbled, RequestCount, SpanMetrics
+from monitor.ports import Garbled
 from monitor.redaction import Redactor, clamp
 from monitor.truefoundry.manifest import read_author, read_moment
 
@@ -171,33 +168,3 @@ class _Reader:
 
     def _garbled(self, what: str) -> Garbled:
         return Garbled(f"{self._kind} holds {what}")
-
-
-@dataclass(slots=True, repr=False, eq=False)
-class MeteredRequests:
-    """Implements `monitor.ports.RequestCounter` by the gateway's own counter: what it has grown by from one reading to the next.
-
-    So a window begins and ends with a reading: the newest that is over, and the one before it.
-    """
-
-    metrics: SpanMetrics
-    _readings: tuple[SpanCounters, ...] = ()
-
-    async def count_requests(self, *, since: Instant, until: Instant, timeout: Seconds) -> RequestCount | None:
-        """Read, and compare two readings; None where there are none yet. Raises any PortError; Garbled after a restart."""
-        reading = await self.metrics.read(timeout=timeout)
-        if reading.requests is None:
-            raise Garbled("the gateway's metrics page does not count requests")
-        over = [known for known in self._readings if known.at <= until]
-        self._readings = (*over[-2:], *(known for known in self._readings if known.at > until), reading)
-        if len(over) < 2 or over[-2].at < since - (until - since):  # noqa: PLR2004 - a difference needs two
-            return None
-        begin, end = over[-2:]
-        if begin.started_at is None:
-            raise Garbled(
-                "the gateway's metrics page does not say when the process began, so that two readings may be of two processes"
-            )
-        grown = (end.requests or 0) - (begin.requests or 0)
-        if begin.started_at != end.started_at or grown < 0:
-            raise Garbled("the gateway was started anew between two readings, or several processes answer in turn")
-        return RequestCount(since=begin.at, until=end.at, requests=grown, by="the gateway's own metrics page")
