@@ -319,6 +319,16 @@ def is_plain(url: str) -> bool:
 Url = Annotated[str, _STRIPPED, without_problem(url_problem)]
 """An http or https URL as it was given."""
 
+Proxy = Annotated[
+    str,
+    _STRIPPED,
+    must(
+        lambda url: not url or url_problem(url, login=True) is None,
+        "is not the URL of a proxy; allowed: http://host:port, or an empty text for none",
+    ),
+]
+"""The URL of a proxy, maybe with a login; an empty text: none."""
+
 BaseUrl = Annotated[Url, AfterValidator(base_url)]
 
 
