@@ -7,7 +7,7 @@ from functools import partial
 
 from monitor.core.model import Instant, Seconds, Service
 from monitor.http.answer import TRAIL, Answer, Body
-from monitor.http.exchange import Request, Stopwatch, Transport
+from monitor.http.exchange import Exchange, Request, Stopwatch, Transport
 from monitor.ports import Clock, Garbled, Unreachable
 from monitor.redaction import Redactor
 from monitor.version import VERSION
@@ -33,26 +33,6 @@ _DOING = {
     "processing": "waiting for the answer",
     "transfer": "reading the answer",
 }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Exchange:
-    """A whole request and its whole answer, secrets and all: nothing of it may leave as it is.
-
-    `answer` None: there was none, and `failure` is the kind of `Unreachable`.
-    """
-
-    service: Service
-    request: Request
-    began_at: Instant
-    took: Seconds
-    answer: Answer | None = None
-    failure: str | None = None
-
-    @property
-    def answered_at(self) -> Instant:
-        """When the answer was complete, or given up."""
-        return self.began_at + self.took
 
 
 OnPiece = Callable[[bytes], None]
