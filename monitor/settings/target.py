@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, fie
 from monitor.core import backend
 from monitor.core.backend import BackendTraits
 from monitor.core.decoy import DecoyKind
-from monitor.core.model import Severity
+from monitor.core.model import TARGET_NAME, Severity
 from monitor.settings.secret import HeaderSource, PhoenixKey, TraceloopKey, TrueFoundryToken
 from monitor.settings.values import (
     CONTROL_PLANE,
@@ -376,8 +376,6 @@ class Target(Section):
 
 BACKENDS = ("traceloop", "phoenix")
 """The sections of a target that each name a trace backend: one of them is given."""
-
-TARGET_NAME = r"[a-z0-9][a-z0-9-]{0,62}"
 
 
 def target_name(name: str) -> str:

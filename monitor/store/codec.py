@@ -16,14 +16,13 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
 from monitor.core.inputs import Input
+from monitor.core.model import TARGET_NAME
 from monitor.core.silence import Silence
 from monitor.core.state import TargetState
 
 _log = logging.getLogger(__name__)
 
 T = TypeVar("T")
-
-_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 
 KINDS: Mapping[str, type[Input]] = {kind.STORED_AS: kind for kind in get_args(Input)}
 OF_EVENTS = frozenset(
@@ -124,9 +123,9 @@ def _decode(kind: type[T], document: str) -> T:
     return _validate(kind, _parse(document))
 
 
-def shown_name(name: object) -> str:
+def shown_target(name: object) -> str:
     """The name of a target, if it can be one: what is damaged may be anything."""
-    return name if isinstance(name, str) and _NAME.fullmatch(name) else "a target"
+    return name if isinstance(name, str) and re.fullmatch(TARGET_NAME, name) else "a target"
 
 
 def _is_sound(document: str, is_the_one: Callable[[], bool]) -> bool:
@@ -200,7 +199,7 @@ def _leave_out(raw: dict[str, Any], error: ValidationError) -> None:
         field, *inside = problem["loc"]
         _log.warning(
             "the state of %s: %s cannot be read and is dropped: %s",
-            shown_name(raw.get("target")),
+            shown_target(raw.get("target")),
             field,
             problem["type"],
         )

@@ -24,7 +24,7 @@ from monitor.store.codec import (
     encode_target,
     is_sound_silence,
     is_sound_target,
-    shown_name,
+    shown_target,
 )
 from monitor.store.tables import FINGERPRINT_KEY, KEY_BYTES, as_text, check_version, damaged, migrate
 
@@ -306,7 +306,7 @@ def _carry_over(found: Mapping[str, _Rows], fresh: sqlite3.Connection) -> str:
     fresh.executemany(f"INSERT INTO history ({_COLUMNS['history']}) VALUES ({marks})", entries)  # noqa: S608 - constants
     fresh.execute("COMMIT")
     key = "the fingerprint key" if keys else "not the fingerprint key"
-    gone = {shown_name(name.decode("utf-8", "replace")) for name, _ in found["targets"].values()} - targets.keys()
+    gone = {shown_target(name.decode("utf-8", "replace")) for name, _ in found["targets"].values()} - targets.keys()
     lost = f"; nothing of {', '.join(sorted(gone))}" if gone else ""
     return f"{len(targets)} targets, {len(silences)} silences, {len(entries)} entries of the history, {key}{lost}"
 

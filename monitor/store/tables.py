@@ -9,7 +9,7 @@ from monitor.core.model import TargetName
 from monitor.core.silence import Silence
 from monitor.core.state import State, TargetState
 from monitor.store import StoreError
-from monitor.store.codec import Unreadable, decode_silence, decode_target, shown_name
+from monitor.store.codec import Unreadable, decode_silence, decode_target, shown_target
 
 _log = logging.getLogger(__name__)
 
@@ -125,7 +125,7 @@ def _read_targets(connection: sqlite3.Connection) -> dict[TargetName, TargetStat
         try:
             targets[TargetName(name)] = decode_target(document)
         except Unreadable as error:
-            _log.error("the stored state of %s cannot be read and is reset: %s", shown_name(name), error)
+            _log.error("the stored state of %s cannot be read and is reset: %s", shown_target(name), error)
     return targets
 
 
