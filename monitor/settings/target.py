@@ -3,10 +3,12 @@
 import re
 from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal, cast
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
 
 from monitor.core import backend
+from monitor.core.address import normal_url
 from monitor.core.backend import BackendTraits
 from monitor.core.decoy import DecoyKind
 from monitor.core.model import TARGET_NAME, Severity
@@ -98,6 +100,10 @@ class Traceloop(Section):
     other_environments: Annotated[Frozen[Name, OtherEnvironment], Mark.DASHED] = Field(default_factory=nothing)
     """Other environments by slug, in which a misrouted trace is searched."""
 
+    def takes(self, endpoint: str) -> bool:
+        """Whether an endpoint is at its own address, rather than a Collector's before it."""
+        return _authority(endpoint) == _authority(self.url)
+
 
 PROJECT = "x-project-name"
 """The header by which a span's project is named to Phoenix, which otherwise stores it in the project `default`.
@@ -125,6 +131,15 @@ class Phoenix(Section):
     """The project that the traces arrive in: the exporter names it by the header x-project-name."""
     endpoint: Annotated[Url, Mark.ASKED_WITH_TOKEN, Derived("{phoenix.url}/v1/traces")]
     """Where it accepts spans by OTLP. Default: {phoenix.url}/v1/traces."""
+
+    def takes(self, endpoint: str) -> bool:
+        """Whether an endpoint is at its own address, rather than a Collector's before it."""
+        return _authority(endpoint) in (_authority(self.url), _authority(self.endpoint))
+
+
+def _authority(url: str) -> str:
+    """Host and port, of `host:port` too."""
+    return urlsplit(normal_url(url if "://" in url else f"https://{url}")).netloc
 
 
 class SpanFilter(Section):
