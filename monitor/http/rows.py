@@ -79,13 +79,13 @@ class JsonRows:
             self.close()
         except Garbled:
             what = f"status {answer.status} with {answer.size} bytes of {answer.media_type or 'no content type'}"
-            raise Garbled(f"{what}, which are no JSON", status=answer.status, evidence=answer.trail) from None
+            raise Garbled(f"{what}, which is not valid JSON", status=answer.status, evidence=answer.trail) from None
 
     def _parse(self, parse: Callable[..., object], *piece: bytes) -> None:
         try:
             parse(*piece)
         except (JSONError, ValueError, ArithmeticError):
-            raise Garbled("the answer is no JSON") from None  # the parser's words quote the text
+            raise Garbled("the answer is not valid JSON") from None  # the parser's words quote the text
 
     def _refuse_endless_number(self, piece: bytes) -> None:
         """CPython turns 4300 digits into a number and no more, which the parser, written in C, does not survive.

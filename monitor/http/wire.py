@@ -170,7 +170,7 @@ class Network:
             said = self._redactor.show(str(error), 160)
             raise ours(f"refuses the connection to {request.place} ({said})") from None
         except httpx.InvalidURL:
-            raise ours(f"for {request.place} is no URL") from None
+            raise ours(f"for {request.place} is not a URL") from None
         except (httpx.NetworkError, httpx.RemoteProtocolError) as error:
             if shortage(error) or (watch.proxy is None and url.scheme == "https"):
                 raise
@@ -261,7 +261,7 @@ class _Tracer:
             if self._room is not None:
                 self._room -= len(piece)
                 if self._room < 0:
-                    raise Unreachable(f"headers without an end ({self._place})", kind="protocol")
+                    raise Unreachable(f"the response headers are longer than 256 KiB ({self._place})", kind="protocol")
             return piece
 
         stream.read = counted

@@ -74,7 +74,7 @@ _USAGE = {
 def identify(row: object, store: str) -> tuple[TraceId, str]:
     """The ids of a row of a store. Raises Garbled: a row without them is of a shape that nothing can be concluded from."""
     if not isinstance(row, Mapping):
-        raise Garbled(f"a row of {store}'s answer is no object")
+        raise Garbled(f"a row of {store}'s answer is not an object")
     ids = [str(row.get(name) or "").lower() for name in ("trace_id", "span_id")]
     if not all(map(_ID.fullmatch, ids)):
         raise Garbled(f"a row of {store}'s answer has no usable trace_id and span_id")
@@ -102,11 +102,11 @@ def read_row(
     Garbled also for a parent of another form: whether such a one is missing cannot be told.
     """
     if not isinstance(row, Mapping):
-        raise Garbled(f"a row of {store}'s answer is no object")
+        raise Garbled(f"a row of {store}'s answer is not an object")
     trace_id, span_id = identify(row, store)
     parent = row.get("parent_span_id") or ""
     if not isinstance(parent, str) or (parent and not _ID.fullmatch(parent.lower())):
-        raise Garbled(f"a row of {store}'s answer has a parent_span_id of no known form")
+        raise Garbled(f"a row of {store}'s answer has a parent_span_id of an unknown form")
 
     def shown(text: str) -> str:  # foreign, like everything in a row
         return clamp(redactor.redact(text), 100)

@@ -213,7 +213,7 @@ class PhoenixReader:
 def as_row(given: object) -> Row:
     """A row of Phoenix in the form in which `monitor.otlp` reads rows. It shows no resource, and values keep their types."""
     if not isinstance(given, Mapping):
-        raise Garbled("a row of Phoenix's answer is no object")
+        raise Garbled("a row of Phoenix's answer is not an object")
     context = given.get("context")
     ids = context if isinstance(context, Mapping) else {}
     return {

@@ -124,7 +124,7 @@ Duration = Annotated[
 
 Interval = Annotated[
     Duration,
-    must(lambda seconds: seconds > 0, "must be longer than nothing; allowed: 30s, 5m, 1h30m, or seconds"),
+    must(lambda seconds: seconds > 0, "must be more than 0; allowed: 30s, 5m, 1h30m, or seconds"),
 ]
 """Seconds, more than zero."""
 

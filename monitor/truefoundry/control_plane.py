@@ -48,7 +48,7 @@ class TrueFoundryControlPlane:
             return ConfigAnswer(seen=None, form=form)
         manifest = body.get("manifest") if isinstance(body, Mapping) else None
         if not isinstance(manifest, Mapping) or (body.get("type") or manifest.get("type")) != KIND:
-            raise Garbled(f"the control plane's answer is no {KIND}", status=answer.status, evidence=answer.trail)
+            raise Garbled(f"the control plane's answer is not a {KIND}", status=answer.status, evidence=answer.trail)
         seen = read_manifest(
             body, expected_headers=self.expected_headers(), key=self.fingerprint_key, redactor=self.redactor
         )
@@ -131,7 +131,9 @@ class TrueFoundryControlPlane:
                 return tuple(found.values())
             query["pageToken"] = token
         if not found:
-            raise Garbled("TrueFoundry's trace store returned empty pages only, the last with a token for the next")
+            raise Garbled(
+                "TrueFoundry's trace store returned empty pages only, the last still with a token for the next"
+            )
         return tuple(found.values())
 
     async def count_requests(self, *, since: Instant, until: Instant, timeout: Seconds) -> RequestCount:
@@ -214,7 +216,7 @@ def _read_spans(body: object, trace_id: TraceId | None, redactor: Redactor) -> t
         raise Garbled("TrueFoundry's trace store answers with other traces than the one it was asked for")
     pagination = body.get("pagination")
     if pagination is not None and not isinstance(pagination, Mapping):
-        raise Garbled("whether TrueFoundry's trace store has another page is not understood")
+        raise Garbled("the `pagination` of TrueFoundry's trace store has an unknown form")
     token = (pagination or {}).get("nextPageToken")
     return mine, str(token) if token else None
 

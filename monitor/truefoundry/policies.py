@@ -34,7 +34,7 @@ def read_gateway_policy(body: Any, kind: GatewayPolicyKind, redactor: Redactor) 
     given = body if several else [body]
     envelopes = [each for each in given if _is_of(each, kind)]
     if not 0 < len(envelopes) <= _MOST_RULES or len(envelopes) < len(given):
-        raise Garbled(f"the control plane's answer is no {kind}")
+        raise Garbled(f"the control plane's answer is not a {kind}")
     newest = max(envelopes, key=lambda each: read_moment(each.get("updatedAt")) or 0.0)
     manifests = [each["manifest"] for each in envelopes]
     reader = _Reader(kind, redactor)
@@ -75,7 +75,7 @@ def _mode(manifest: Mapping[str, Any]) -> LoggingMode | None:
             return LoggingMode.ALWAYS
         case "never", _:
             return LoggingMode.NEVER
-    raise Garbled(f"logging_settings of {GatewayPolicyKind.GLOBAL} is of no documented form")
+    raise Garbled(f"logging_settings of {GatewayPolicyKind.GLOBAL} has an undocumented form")
 
 
 class _Reader:
@@ -88,16 +88,16 @@ class _Reader:
     def some(self, value: object, name: str) -> list[Any] | None:
         """A field that is a list, if it is there."""
         if value is not None and (not isinstance(value, list) or len(value) > _MOST_RULES):
-            raise self._garbled(f"the field {name}, which is no list of at most {_MOST_RULES}")
+            raise self._garbled(f"field `{name}`, which is not a list of at most {_MOST_RULES}")
         return value
 
     def logging_rule(self, rule: object) -> GatewayRule:
         """Whether requests of a kind are logged. A condition of another form is kept as one that is not understood."""
         if not isinstance(rule, Mapping) or not isinstance(rule.get("log"), bool):
-            raise self._garbled("a rule that is neither on nor off")
+            raise self._garbled("a rule whose `log` is neither true nor false")
         when = rule.get("when")
         if when is not None and not isinstance(when, Mapping):
-            raise self._garbled("the field when, which is no object")
+            raise self._garbled("field `when`, which is not an object")
         given = {name: value for name, value in (when or {}).items() if value is not None}
         conditions: list[Condition] = []
         for name, value in sorted(given.items(), key=lambda each: _CONDITIONS.get(each[0], len(_CONDITIONS))):

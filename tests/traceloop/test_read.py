@@ -223,7 +223,7 @@ async def test_absence_is_an_empty_answer_once_every_row_was_seen(replies: tuple
         ([full(0, total=500), page(row(PAGE)), page(row(PAGE))], f"{PAGE + 1} of 500 rows"),
         ([full(0, total=500), page(cursor="-1")], f"{PAGE} of 500 rows"),
         ([page(row(1), {"traceId": MINE, "spanId": "x"}, total=2)], "no usable trace_id"),
-        ([page("odd", total=1)], "no object"),
+        ([page("odd", total=1)], "not an object"),
         ([Reply({"spans": []})], "documented shape"),
         ([Reply({"spans": None})], "documented shape"),
         ([Reply({"data": []})], "documented shape"),
