@@ -74,7 +74,7 @@ _UNSEEN = re.compile(
 )
 _BLANK = re.compile(r"\s")
 
-# Letters that other alphabets share with ours by their looks; beside ASCII in one word they are no language.
+# Letters of other scripts that look like Latin ones; in one word with ASCII letters they are a disguise.
 _LOOKALIKE = re.compile(
     "[\u0250-\u02af\u0370-\u058f\u13a0-\u13ff\u1d00-\u1dbf\u2160-\u217f\ua4d0-\ua4ff\uff10-\uff5a\U0001d400-\U0001d7ff]"
 )

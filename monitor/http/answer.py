@@ -131,7 +131,7 @@ class Answer:
         return _moment(self.headers.get("date", "").strip())
 
     def as_error(self, who_answers: str, redactor: Redactor | None, now: Instant) -> PortError:
-        """What a status that is no answer means to a reader. `redactor` None: what the other side says of it is left out."""
+        """What a status that is not an answer means to a reader. `redactor` None: what the other side says of it is left out."""
         said = redactor.show(self.complaint, 200) if redactor is not None else ""
         what = f"{who_answers} HTTP {self.status}" + (f": {said}" if said else "")
         if self.blocked or self.status in _REFUSALS:

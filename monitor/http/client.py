@@ -45,7 +45,7 @@ OnExchange = Callable[[Exchange], None]
 class Http:
     """Asks one request at a time, each by a connection of its own. Follows no redirect, keeps no cookie, retries nothing.
 
-    `on_answer` gets every request's outcome, `on_certificate` until when a service's certificate holds. `on_exchange` is handed
+    `on_answer` gets every request's outcome, `on_certificate` when a service's certificate expires. `on_exchange` is handed
     whole requests and answers, secrets and all: for those who keep or show nothing as it is.
     """
 

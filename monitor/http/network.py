@@ -100,7 +100,7 @@ class Proxies:
         self._exempt = exempt.lower().replace(",", " ").split()
 
     def proxy_of(self, url: str) -> str | None:
-        """The proxy for a URL, or None for a direct connection, or for what is no URL."""
+        """The proxy for a URL, or None for a direct connection, or for what is not a URL."""
         try:
             parts = urlsplit(url)
             host, port = parts.hostname or "", parts.port or _PORTS.get(parts.scheme, 0)

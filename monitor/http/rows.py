@@ -34,7 +34,7 @@ class JsonRows:
     """Reads one JSON object piece by piece and hands each element of the list at `path` to `take`.
 
     `form` says what stood at the path: list, null, other, missing. `beside` holds the scalars that stand next to it. `oversized`
-    counts the rows that were dropped. Every method raises Garbled where the text is no JSON, or repeats a name that leads to
+    counts the rows that were dropped. Every method raises Garbled where the text is not JSON, or repeats a name that leads to
     the rows or stands in one: what is read out of two fields of one name is unpredictable
     (https://www.rfc-editor.org/rfc/rfc8259#section-4).
     """

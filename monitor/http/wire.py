@@ -280,7 +280,7 @@ def innermost(error: BaseException) -> str:
     match error:
         case ssl.SSLCertVerificationError():
             return error.verify_message
-        case ssl.SSLError():  # its number is none of the system's
+        case ssl.SSLError():  # its number is not one of the system's
             reason = getattr(error, "reason", None) or error.strerror or ""
             return reason.replace("_", " ").lower()
         case TimeoutError():  # `_translate` says so

@@ -214,7 +214,7 @@ def distinct(spans: Sequence[SpanFact]) -> tuple[SpanFact, ...]:
 
 
 def _fields(row: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """The fields of a row besides its attributes; of events what is no attribute either."""
+    """The fields of a row besides its attributes; of events what is not an attribute, too."""
     for name, value in row.items():
         if name in _EVENTS and isinstance(value, list):
             plain = [

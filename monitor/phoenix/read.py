@@ -184,7 +184,7 @@ class PhoenixReader:
     async def _ask(
         self, query: Query, take: Callable[[object], None], *, timeout: Seconds, limit: int
     ) -> tuple[Answer, JsonRows]:
-        """Read rows while they arrive. Raises any PortError where the answer is no list of rows."""
+        """Read rows while they arrive. Raises any PortError where the answer is not a list of rows."""
         rows = JsonRows(("data",), take)
 
         def feed(piece: bytes) -> None:
@@ -268,7 +268,7 @@ def _milliseconds(stamp: object) -> int | None:
 
 
 def describe_read(exchange: Exchange, ours: frozenset[TraceId]) -> ReadShape | None:
-    """The shape of a read; of the traces only those of `ours` are looked at. None: it was no read, or had no answer."""
+    """The shape of a read; of the traces only those of `ours` are looked at. None: it was not a read, or had no answer."""
     url = urlsplit(exchange.request.url)
     if exchange.answer is None or not (url.path.endswith("/spans") and "/v1/projects/" in url.path):
         return None

@@ -266,7 +266,7 @@ def _sentence(details: ErrorDetails, path: KeyPath, reading: Reading) -> str:
         return _missing(path, reading)
     if kind in {"literal_error", "enum"}:
         allowed = str(context.get("expected", "")).replace("'", "").replace(" or ", ", ")
-        # Of a few short words the closest is often far away: what is not misspelt is no guess.
+        # Of a few short words the closest is often far away: what is not misspelt is not a guess.
         guess = did_you_mean(str(details["input"]), allowed.split(", "), cutoff=0.7)
         hint = f"did you mean `{guess}`? " if guess else ""
         return f"is not one of the words allowed here; {hint}allowed: {allowed}"

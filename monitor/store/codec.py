@@ -114,7 +114,7 @@ def _adapter(kind: type[T]) -> TypeAdapter[T]:
 
 
 def _encode(value: object) -> str:
-    # A MappingProxyType is no dict to pydantic; everything else in the state it knows.
+    # A MappingProxyType is not a dict to pydantic; everything else in the state it knows.
     plain = _adapter(type(value)).dump_python(value, mode="json", exclude_defaults=True, warnings=False, fallback=dict)
     return json.dumps(plain, separators=(",", ":"))
 
@@ -150,7 +150,7 @@ def _problems(error: ValidationError) -> list[ErrorDetails]:
 def _parse(document: str) -> dict[str, Any]:
     try:
         raw = json.loads(document, parse_float=_finite)
-        if "\\ud" in document:  # half a character is no text: it could be shown nowhere
+        if "\\ud" in document:  # half a character is not a text: it could be shown nowhere
             raw = json.loads(json.dumps(raw, ensure_ascii=False).encode("utf-8", "replace"))
     except (ValueError, RecursionError) as error:
         raise Unreadable(f"not JSON: {error}") from error

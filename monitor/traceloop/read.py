@@ -312,7 +312,7 @@ def _narrowed(
 
 
 def describe_read(exchange: Exchange, ours: frozenset[TraceId]) -> ReadShape | None:
-    """The shape of a read; of the traces only those of `ours` are looked at. None: it was no read, or had no answer."""
+    """The shape of a read; of the traces only those of `ours` are looked at. None: it was not a read, or had no answer."""
     url = urlsplit(exchange.request.url)
     query = parse_qs(url.query)
     quick = _TRACE.fullmatch(url.path)

@@ -64,7 +64,7 @@ class TrueFoundryControlPlane:
         )
 
     async def _read_config(self, kind: str, timeout: Seconds) -> tuple[Answer, str, Any]:
-        """In which form a configuration is shown (manifest, 404, null, empty), and the body. Raises Garbled if it is no JSON."""
+        """In which form a configuration is shown (manifest, 404, null, empty), and the body. Raises Garbled if it is not JSON."""
         path, answers = f"/api/svc/v1/llm-gateway/config/{kind}", (_OK, _NO_CONTENT, _NOT_FOUND)
         answer = await self._ask("GET", path, timeout=timeout, answers=answers)
         if answer.status == _NOT_FOUND:
