@@ -16,7 +16,7 @@ from dataclasses import replace
 from enum import StrEnum
 from types import MappingProxyType
 
-from monitor.core.diagnosis import diagnose
+from monitor.core.diagnosis import diagnose, fixed_text, follow_causes
 from monitor.core.incident import (
     LEFT,
     NO_LONGER_NOTIFIED,
@@ -30,7 +30,6 @@ from monitor.core.incident import (
 from monitor.core.incident_canaries import count_losses, transient_loss_incident
 from monitor.core.model import CheckName, Fault, Instant, Severity
 from monitor.core.notify import acknowledged
-from monitor.core.recovery import fixed_text, follow_causes
 from monitor.core.refine import confirmed_faults, named
 from monitor.core.state import Policy, TargetState
 from monitor.core.streaks import transient_loss
