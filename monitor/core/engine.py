@@ -13,8 +13,7 @@ from monitor.core.canary import ControlSpan
 from monitor.core.config_memory import remember
 from monitor.core.gateway_policies import KnownGatewayPolicy
 from monitor.core.incident import NO_LONGER_MONITORED, Diagnosis, Incident, TimelineEntry, fresh_id, remember_incident
-from monitor.core.incident_canaries import recount
-from monitor.core.incident_lifecycle import update_incident
+from monitor.core.incident_lifecycle import recount, update_incident
 from monitor.core.inputs import Input
 from monitor.core.key import retract_key
 from monitor.core.model import (
