@@ -254,8 +254,36 @@ def _record_transient_loss(state: TargetState, policy: Policy, now: Instant) -> 
     severity = min(policy.severity_of(Fault.TRACE_MISSING), Severity.WARNING)
     if severity is Severity.NONE:
         return state
-    incidents = remember_incident(state.incidents, transient_loss_incident(state, lost, severity, now))
-    return replace(state, incidents=incidents)
+    began_at = lost[0].sent_at
+    diagnosis = Diagnosis(
+        fault=Fault.TRACE_MISSING,
+        severity=severity,
+        component=Component.EXPORT,
+        title="Traces were lost for a short time",
+        summary=f"Traces were lost for a short time. {count_text(len(lost), 'trace')} in a row did not arrive, later ones did.",
+        because=("The loss is over: traces that were sent later have arrived",),
+        advice="Nothing to do now. If it happens again, check the exporter's log of that time.",
+        since=began_at,
+        trace_ids=tuple(canary.trace_id for canary in lost if canary.trace_id),
+    )
+    over = closed_at_once(state, diagnosis, now, because="later traces arrived")
+    over = replace(over, began_at=began_at, losses=count_losses(lost, began_at, now))
+    return replace(state, incidents=remember_incident(state.incidents, over))
+
+
+def closed_at_once(state: TargetState, diagnosis: Diagnosis, now: Instant, *, because: str) -> Incident:
+    """An incident that was over before anybody could be notified: one notice says both, opened and resolved."""
+    return Incident(
+        id=fresh_id(state.target, state.incidents, now),
+        target=state.target,
+        opened_at=now,
+        closed_at=now,
+        closed_because=because,
+        diagnosis=diagnosis,
+        timeline=(
+            TimelineEntry(at=now, fault=diagnosis.fault, severity=diagnosis.severity, text="opened and resolved"),
+        ),
+    )
 
 
 # --- what became of its canaries -------------------------------------------------------------------------------------
@@ -353,31 +381,3 @@ def _of_window(incident: Incident, canaries: tuple[Canary, ...], ended: Instant)
     lost = incident.diagnosis.trace_ids
     mine = [canary for canary in canaries if canary.trace_id in lost] if incident.over_at_once else canaries
     return count_losses(mine, incident.window_began_at, ended)
-
-
-def transient_loss_incident(state: TargetState, lost: tuple[Canary, ...], severity: Severity, now: Instant) -> Incident:
-    """The incident that says both at once."""
-    diagnosis = Diagnosis(
-        fault=Fault.TRACE_MISSING,
-        severity=severity,
-        component=Component.EXPORT,
-        title="Traces were lost for a short time",
-        summary=f"Traces were lost for a short time. {count_text(len(lost), 'trace')} in a row did not arrive, later ones did.",
-        because=("The loss is over: traces that were sent later have arrived",),
-        advice="Nothing to do now. If it happens again, check the exporter's log of that time.",
-        since=lost[0].sent_at,
-        trace_ids=tuple(canary.trace_id for canary in lost if canary.trace_id),
-    )
-    return Incident(
-        id=fresh_id(state.target, state.incidents, now),
-        target=state.target,
-        opened_at=now,
-        closed_at=now,
-        closed_because="later traces arrived",
-        began_at=lost[0].sent_at,
-        diagnosis=diagnosis,
-        losses=count_losses(lost, lost[0].sent_at, now),
-        timeline=(
-            TimelineEntry(at=now, fault=diagnosis.fault, severity=diagnosis.severity, text="opened and resolved"),
-        ),
-    )
