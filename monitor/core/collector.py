@@ -8,10 +8,9 @@ known which of the two lost what the export should have delivered, and neither i
 from collections.abc import Iterator
 from dataclasses import replace
 
-from monitor.core.corroboration import may_be_the_backend
 from monitor.core.faults import LATE, LOSSES
 from monitor.core.hints import known_counters
-from monitor.core.incident import Diagnosis, Hop, HopState, Place
+from monitor.core.incident import Diagnosis, Hop, HopState, Place, may_be_the_backend
 from monitor.core.model import Fault, Instant
 from monitor.core.path import CANNOT_TELL, Says
 from monitor.core.pipeline_counters import CollectorFlow, CountedBy, collector_flow

@@ -5,8 +5,7 @@ import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from monitor.core.corroboration import has_mentioned
-from monitor.core.delivery import LOOK_ANYWAY, Due, Retries, becomes_due, everything_due, skipped
+from monitor.core.delivery import LOOK_ANYWAY, Due, Retries, becomes_due, everything_due, has_mentioned, skipped
 from monitor.core.events import Event, NoticeHandled
 from monitor.core.incident import Incident, Notice, Notified, Reason
 from monitor.core.inputs import NoticeDelivered

@@ -9,8 +9,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from fnmatch import fnmatchcase
 
-from monitor.core.corroboration import has_mentioned
-from monitor.core.delivery import LOOK_ANYWAY, Due, Retries, becomes_due, everything_due, skipped
+from monitor.core.delivery import LOOK_ANYWAY, Due, Retries, becomes_due, everything_due, has_mentioned, skipped
 from monitor.core.engine import apply
 from monitor.core.events import IncidentChanged, changes
 from monitor.core.incident import NEVER, Incident, Notice, Notified, Reason

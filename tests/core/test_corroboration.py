@@ -6,9 +6,8 @@ from typing import Any
 
 import pytest
 
-from monitor.core.corroboration import MAY_BE_THE_BACKEND, WAVE, corroborations, has_mentioned
-from monitor.core.delivery import Due, Retries, everything_due
-from monitor.core.incident import Corroboration, Incident, Notified, Reason
+from monitor.core.delivery import WAVE, Due, Retries, corroborations, everything_due, has_mentioned
+from monitor.core.incident import MAY_BE_THE_BACKEND, Corroboration, Incident, Notified, Reason
 from monitor.core.model import Fault, Severity, TargetName
 from monitor.core.notify import compose, due, record, shown
 from monitor.core.state import Policy, TargetState
