@@ -11,8 +11,7 @@ from monitor.checks.gateway import judge_ping, judge_unreachable_gateway
 from monitor.checks.verdicts import failure, own_failure
 from monitor.connectivity import ConnectivityProbe
 from monitor.core.arrival import REMEMBERED
-from monitor.core.canary import NONCE_ENTRY, Canary, IdSource
-from monitor.core.decoy import DecoyKind, decoy_of, sentence_with
+from monitor.core.canary import NONCE_ENTRY, Canary, DecoyKind, IdSource, decoy_of, sentence_with
 from monitor.core.inputs import CanaryAnswered, CanaryPlanned, Observation
 from monitor.core.model import (
     CheckName,

@@ -12,7 +12,7 @@ _SHORTEST_PART = 20  # of a token: its header is like that of others
 
 
 class Planted:
-    """One decoy (`monitor.core.decoy`); none where the text is empty."""
+    """One decoy (`monitor.core.canary`); none where the text is empty."""
 
     def __init__(self, decoy: str) -> None:
         self._decoy = decoy
