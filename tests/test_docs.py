@@ -10,7 +10,7 @@ from monitor.core.backend import TRACELOOP
 from monitor.core.faults import FAULTS, FaultRow
 from monitor.core.incident import Reason
 from monitor.core.model import CheckName, Fault
-from monitor.core.triage import TRIAGE
+from monitor.core.path import TRIAGE
 from monitor.daemon.heartbeat import FORGIVEN_FOR, TEST_AGAIN_AFTER
 from monitor.sandbox import FAULTS as WAYS
 from monitor.settings.model import Alerting

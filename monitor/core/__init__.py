@@ -12,9 +12,8 @@ Where to look: `engine` is the only way anything remembered changes, `inputs` is
 `arrival` judge one trace, `trace_looks` applies a look for one, `streaks` says what a check and what all traces together confirm
 (`outcomes`: which faults show in which traces). `volume` compares two counts. `secret` and `drift` compare the configuration,
 `config_memory` remembers it, `key` asks whose key is wrong, `suspicions` words what a check suspects, `text` how all of it is
-written. `refine` and `diagnosis` name what is wrong, and what a fixed cause still has to prove; `path` and `collector` say at which
-hop, with `hints` from `gateway_policies` and `pipeline_counters`. `incident_lifecycle` opens and resolves incidents and counts what
-became of their canaries, `notify` decides who must be notified of them, `delivery` which of them are one event to the people on
-call, what goes first and what is tried again when, `silence` of what nobody is, `pace` when a check looks and when a canary may be
-sent.
+written. `refine` and `diagnosis` name what is wrong, and what a fixed cause still has to prove; `path` says at which hop, with
+`hints` from `gateway_policies` and `pipeline_counters`. `incident_lifecycle` opens and resolves incidents and counts what became of
+their canaries, `notify` decides who must be notified of them, `delivery` which of them are one event to the people on call, what
+goes first and what is tried again when, `silence` of what nobody is, `pace` when a check looks and when a canary may be sent.
 """

@@ -11,12 +11,11 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from monitor.core.canary import Outcome
-from monitor.core.collector import through_collector
 from monitor.core.faults import CAUSES, CONFIGURED, FAULTS, LOSSES, LOST, NOT_EXPORTED_FROM, ORDER
 from monitor.core.incident import Diagnosis
 from monitor.core.model import CheckName, Fault, Instant, UnknownReason
 from monitor.core.outcomes import TRACE_FAULTS, arrived, lost
-from monitor.core.path import hops
+from monitor.core.path import hops, through_collector
 from monitor.core.refine import Confirmed, confirmed_faults
 from monitor.core.state import Outage, Policy, Recovery, TargetState
 from monitor.core.text import capitalised, code, sentence

@@ -2,7 +2,7 @@
 
 The configuration's word is weighed against what arrives: after `settle` arrivals outrank it, and a rotated key is no outage. A loss
 is named after the hop that lost the trace: does TrueFoundry's own store have it, and does the trace backend accept a test span that
-was sent later? `core.triage` lists what each pair of answers means. Every other fault stays as it is in the table of faults.
+was sent later? `core.path` lists what each pair of answers means. Every other fault stays as it is in the table of faults.
 """
 
 from collections.abc import Callable, Mapping
@@ -16,11 +16,10 @@ from monitor.core.hints import hints, next_step
 from monitor.core.key import key_is_refused, traces_arrive_since
 from monitor.core.model import CheckName, Fault, Instant, Severity, Verdict
 from monitor.core.outcomes import arrived, found_by_our_key, misrouted_to
-from monitor.core.path import in_own_store, test_span_shown
+from monitor.core.path import NOT_CREATED, Triage, in_own_store, test_span_shown, triage
 from monitor.core.state import Active, Policy, TargetState
 from monitor.core.suspicions import LEAKS
 from monitor.core.text import capitalised, changed_text, code, length_text, sentence
-from monitor.core.triage import NOT_CREATED, Triage, triage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

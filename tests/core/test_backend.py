@@ -12,12 +12,11 @@ from monitor.core.faults import FAULTS
 from monitor.core.incident import Place
 from monitor.core.key import judge_refused_key
 from monitor.core.model import Component, Fault, Service
-from monitor.core.path import hops
+from monitor.core.path import TRIAGE, hops
 from monitor.core.refine import UNCHECKED, refine
 from monitor.core.state import TargetState
 from monitor.core.suspicions import drift
 from monitor.core.trace import Route
-from monitor.core.triage import TRIAGE
 from monitor.web.runbooks import runbook_text, runbooks
 from tests.core.build import (
     OURS,

@@ -8,9 +8,9 @@ from monitor.core.backend import BACKEND
 from monitor.core.canary import ControlSpan, Outcome
 from monitor.core.diagnosis import diagnose
 from monitor.core.model import CheckName, Fault
+from monitor.core.path import triage
 from monitor.core.refine import confirmed_faults, named
 from monitor.core.streaks import debounce
-from monitor.core.triage import triage
 from tests.core.build import (
     POLICY,
     F,
