@@ -22,7 +22,7 @@ from monitor.core.faults import CAUSES, FAULTS, LATE, LOSSES
 from monitor.core.hints import known_counters
 from monitor.core.incident import Diagnosis, Hop, HopState, Place, may_be_the_backend
 from monitor.core.model import CheckName, Fault, Instant, Verdict
-from monitor.core.outcomes import lost, misrouted_to
+from monitor.core.outcomes import misrouted_to
 from monitor.core.pipeline_counters import CollectorFlow, CountedBy, collector_flow
 from monitor.core.state import Active, Policy, TargetState
 from monitor.core.streaks import is_intermittent
@@ -110,19 +110,34 @@ def triage(active: Active, state: TargetState, now: Instant) -> Triage:
     Whether the gateway made a trace is another question than what kept it from arriving. Of the own store the newest two that it was
     asked for speak for the present; one that it has is enough.
     """
-    missing = [c for c in state.canaries if c.outcome is Outcome.MISSING and c.sent_at >= active.since]
-    accused = [canary for canary in missing if lost(canary)]
-    asked = [canary for canary in missing if canary.origin is not None][-2:]
-    shown = any(canary.origin for canary in asked) if asked else None
-    unproven = shown is False and not any(store_is_proven(canary, state.proofs, now) for canary in asked)
-    return Triage(own_store=None if unproven else shown, control=_control(accused, state), unproven=unproven)
+    missing = [one for one in state.canaries if one.outcome is Outcome.MISSING and one.sent_at >= active.since]
+    has = own_store_has(missing)
+    unproven = has is False and not any(store_is_proven(one, state.proofs, now) for one in _newest_asked(missing))
+    return Triage(own_store=None if unproven else has, control=test_span_shown(missing, state), unproven=unproven)
 
 
-def _control(accused: list[Canary], state: TargetState) -> bool | None:
-    """A control span proves something only if it was sent after the canary it is compared with; the newest that does speaks."""
+def own_store_has(canaries: list[Canary]) -> bool | None:
+    """Whether TrueFoundry's own store has one of the newest two that it was asked for; None: it was asked for none of them.
+
+    Not to have it may prove nothing.
+    """
+    asked = _newest_asked(canaries)
+    return any(one.origin for one in asked) if asked else None
+
+
+def _newest_asked(canaries: list[Canary]) -> list[Canary]:
+    return [one for one in canaries if one.origin is not None][-2:]
+
+
+def test_span_shown(bad: list[Canary], state: TargetState) -> bool | None:
+    """Whether the backend shows the newest test span that is decided; None: there is none that proves anything.
+
+    It does only if it was sent after the first of the traces that went wrong and that nothing explains.
+    """
+    accused = [one.sent_at for one in bad if not one.excused]
     if not accused:
         return None
-    later = (control for control in reversed(state.controls) if control.sent_at > accused[0].sent_at)
+    later = (control for control in reversed(state.controls) if control.sent_at > accused[0])
     return next((control.shown_at is not None for control in later if control.decided), None)
 
 
@@ -158,7 +173,7 @@ def hops(
     anything of the present.
     """
     evidence = _Evidence(state, stale)
-    found = evidence.hops()
+    found = dict(evidence.hops)
     faults = () if diagnosis is None else (diagnosis.fault, *diagnosis.also)
     waits = diagnosis is not None and diagnosis.waiting is not None
     for fault in reversed(faults):  # the named one has the last word, but for what is broken
@@ -203,7 +218,7 @@ def _says(fault: Fault, state: TargetState, evidence: "_Evidence", *, waits: boo
         return _lost_to(fault, state)
     if fault in CAUSES and waits:
         place, _ = _CAUSED_AT[fault]
-        return {} if evidence.hops()[place][0] is _OK else {place: _FIXED}
+        return {} if evidence.hops[place][0] is _OK else {place: _FIXED}
     if fault in _GETS_THROUGH:
         return {Place.EXPORT: (_OK, _GETS_THROUGH[fault])} if evidence.gets_through else {}
     if fault in LOSSES:
@@ -241,7 +256,7 @@ def _lost_to(cause: Fault, state: TargetState) -> dict[Place, Says]:
 
 
 def _lost(fault: Fault, state: TargetState) -> dict[Place, Says]:
-    """Where traces get lost, as far as `triage.TRIAGE` knows: each of its names says what the answers were."""
+    """Where traces get lost, as far as `TRIAGE` knows: each of its names says what the answers were."""
     active = state.confirmed.get(Fault.TRACE_MISSING)
     some = active is not None and is_intermittent(active)
     since = active.since if active is not None else 0.0
@@ -258,7 +273,7 @@ def _lost(fault: Fault, state: TargetState) -> dict[Place, Says]:
     if fault is Fault.EXPORT_FAILING:
         text = "loses some of the traces" if some else "does not deliver"
         return {Place.TRUEFOUNDRY: _HAS_IT, Place.EXPORT: (_BROKEN, text), Place.TRACELOOP: _SHOWS_SPAN}
-    truefoundry = _HAS_IT if in_own_store(missing) else CANNOT_TELL
+    truefoundry = _HAS_IT if own_store_has(missing) else CANNOT_TELL
     return {Place.TRUEFOUNDRY: truefoundry, Place.EXPORT: CANNOT_TELL, Place.TRACELOOP: traceloop}
 
 
@@ -267,7 +282,7 @@ def _delayed(state: TargetState) -> dict[Place, Says]:
     active = state.confirmed.get(Fault.TRACE_LATE)
     since = active.since if active is not None else 0.0
     late = [one for one in state.canaries if one.late and one.sent_at >= since]
-    has, shows = in_own_store(late), test_span_shown(late, state)
+    has, shows = own_store_has(late), test_span_shown(late, state)
     return {
         Place.TRUEFOUNDRY: _HAS_IT if has else CANNOT_TELL,
         Place.EXPORT: (_BROKEN, "delivers late") if has and shows else CANNOT_TELL,
@@ -285,20 +300,6 @@ def _in_part(state: TargetState) -> dict[Place, Says]:
     }
 
 
-def in_own_store(canaries: list[Canary]) -> bool:
-    """Whether TrueFoundry's own store has one of the newest two that it was asked for. Not to have it may prove nothing."""
-    return any([one.origin for one in canaries if one.origin is not None][-2:])
-
-
-def test_span_shown(bad: list[Canary], state: TargetState) -> bool:
-    """Whether the backend shows the newest test span that is decided, sent after the first of the traces that went wrong."""
-    accused = [one.sent_at for one in bad if not one.excused]
-    if not accused:
-        return False
-    later = (control for control in reversed(state.controls) if control.sent_at > accused[0] and control.decided)
-    return next((control.shown_at is not None for control in later), False)
-
-
 # --- what the evidence says ------------------------------------------------------------------------------------------
 
 
@@ -311,9 +312,10 @@ class _Evidence:
         self._served = self._verdict(CheckName.CANARY) is Verdict.PASS
         accepted = [one for one in state.canaries if one.accepted and one.outcome is not None]
         self._newest = accepted[-1] if accepted and self._served and self._can_see_traces() else None
+        self.gets_through = self._gets_through()
+        self.hops = self._hops()
 
-    @property
-    def gets_through(self) -> bool:
+    def _gets_through(self) -> bool:
         """Whether the newest trace that was judged has come all the way, and none that was sent later is overdue."""
         newest = self._newest
         if newest is None or misrouted_to(newest) is not None:
@@ -324,7 +326,7 @@ class _Evidence:
             return False
         return newest.sent_at >= self._fixed_at()
 
-    def hops(self) -> dict[Place, Says]:
+    def _hops(self) -> Mapping[Place, Says]:
         """Of each hop what is proven, whatever the faults say."""
         if not self._state.check_states:
             return dict.fromkeys(_PLACES, (_UNKNOWN, "not checked yet"))

@@ -16,7 +16,7 @@ from monitor.core.hints import hints, next_step
 from monitor.core.key import key_is_refused, traces_arrive_since
 from monitor.core.model import CheckName, Fault, Instant, Severity, Verdict
 from monitor.core.outcomes import arrived, found_by_our_key, misrouted_to
-from monitor.core.path import NOT_CREATED, Triage, in_own_store, test_span_shown, triage
+from monitor.core.path import NOT_CREATED, Triage, own_store_has, test_span_shown, triage
 from monitor.core.state import Active, Policy, TargetState
 from monitor.core.suspicions import LEAKS
 from monitor.core.text import capitalised, changed_text, code, length_text, sentence
@@ -312,7 +312,7 @@ def _lateness(found: Confirmed, state: TargetState, policy: Policy) -> Confirmed
         "Traces have been overdue since {since}, and count as lost after "
         f"{length_text(policy.arrival.missing_after)}. Requests are not affected."
     )
-    store = (_STORED,) if in_own_store(late) else ()
+    store = (_STORED,) if own_store_has(late) else ()
     span = (_SPAN_SHOWN,) if test_span_shown(late, state) else ()
     because = (said, *store, *span, *found.because[1:])
     return replace(found, title="Traces are overdue", detail=said, impact=impact, because=because, advice=_WHEN_OVERDUE)
