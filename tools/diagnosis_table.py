@@ -30,7 +30,7 @@ test span only if it was sent after the lost canary."""
 _ANSWERS: Mapping[bool | None, str] = {True: "yes", False: "no", None: "not known"}
 
 
-_ROWS = tuple(row.named(TRACELOOP.name_in) for row in FAULTS.values())
+_ROWS = tuple(TRACELOOP.fill(row) for row in FAULTS.values())
 
 
 def write() -> str:

@@ -53,7 +53,7 @@ def _named_after_cause(before: Diagnosis, cause: Fault, state: TargetState, poli
     row = FAULTS[cause]
     if before.fault is cause or before.fault in row.explains | CAUSES:
         return before
-    row = row.named(policy.backend.name_in)
+    row = policy.backend.fill(row)
     return replace(
         before,
         fault=cause,

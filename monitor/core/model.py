@@ -1,7 +1,7 @@
 """The vocabulary: names, verdicts, faults, results, moments. Frozen values, no behaviour beyond asking them."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Annotated, NewType, TypeAlias
@@ -102,17 +102,6 @@ class Suspicion:
     stops_export: bool = False
     permanent: bool = False
 
-    def named(self, name_in: Callable[[str], str]) -> "Suspicion":
-        """The same with the backend's name in its place (`core.backend`)."""
-        return replace(
-            self,
-            summary=name_in(self.summary),
-            facts=tuple(map(name_in, self.facts)),
-            step=name_in(self.step),
-            title=name_in(self.title),
-            impact=name_in(self.impact),
-        )
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckResult:
@@ -135,16 +124,6 @@ class CheckResult:
     def fault(self) -> Fault | None:
         """The fault of the first suspicion: what the look is called by."""
         return self.suspicions[0].fault if self.suspicions else None
-
-    def named(self, name_in: Callable[[str], str]) -> "CheckResult":
-        """The same with the backend's name in its place (`core.backend`)."""
-        return replace(
-            self,
-            summary=name_in(self.summary),
-            attempted=name_in(self.attempted),
-            step=name_in(self.step),
-            suspicions=tuple(each.named(name_in) for each in self.suspicions),
-        )
 
 
 Evidence = Mapping[str, Scalar]

@@ -5,7 +5,7 @@ is named after the hop that lost the trace: does TrueFoundry's own store have it
 was sent later? `core.path` lists what each pair of answers means. Every other fault stays as it is in the table of faults.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from monitor.core.backend import BackendTraits
@@ -47,17 +47,6 @@ class Confirmed:
         """Title and detail as sentences."""
         return " ".join(map(sentence, filter(None, (self.title, self.detail))))
 
-    def named(self, name_in: Callable[[str], str]) -> "Confirmed":
-        """The same with the backend's name in its place (`core.backend`)."""
-        return replace(
-            self,
-            title=name_in(self.title),
-            detail=name_in(self.detail),
-            impact=name_in(self.impact),
-            because=tuple(map(name_in, self.because)),
-            advice=name_in(self.advice),
-        )
-
     def because_also(self, *reasons: str, step: str = "") -> "Confirmed":
         """The same with further reasons, and the next step that they suggest."""
         return replace(self, because=(*self.because, *reasons), advice=step or self.advice)
@@ -75,7 +64,7 @@ def confirmed_faults(state: TargetState, policy: Policy, now: Instant) -> tuple[
             because = dict.fromkeys(map(capitalised, (*one.because, *hinted.get(one.fault, ()))))
             advice = next_step(one.fault, state, policy, now) or one.advice
             one = replace(one, severity=severity, because=tuple(because), advice=advice)
-            found.append(one.named(_called(one.fault, policy).name_in))
+            found.append(_called(one.fault, policy).fill(one))
     return tuple(sorted(found, key=lambda one: ORDER[one.fault]))
 
 
@@ -95,7 +84,7 @@ def refine(active: Active, state: TargetState, policy: Policy, now: Instant) -> 
     # Only a loss is named by more than what was suspected.
     lost_at = triage(active, state, now) if suspicion.fault is Fault.TRACE_MISSING else None
     row = FAULTS[suspicion.fault if lost_at is None else lost_at.place.fault]
-    row = row.named(_called(row.fault, policy).name_in)
+    row = _called(row.fault, policy).fill(row)
     title = suspicion.title or row.title
     as_it_stands = Confirmed(
         active=active,

@@ -36,7 +36,7 @@ def apply_look(
         return state
     cadence = policy.cadences[check]
     called = policy.endpoint if check is CheckName.CONTROL else policy.backend
-    result = result.named(called.name_in)
+    result = called.fill(result)
     looked = replace(
         _forget_stale(state.check_state(check), cadence, at), last=LastLook(at=at, took=took, result=result)
     )
@@ -64,7 +64,7 @@ def look_on(
     check_state: CheckState, result: CheckResult, *, at: Instant, took: Seconds, cadence: Cadence, policy: Policy
 ) -> CheckState:
     """A look that could see and whose verdict is settled elsewhere: a trace is judged by the series of all canaries."""
-    last = LastLook(at=at, took=took, result=result.named(policy.backend.name_in))
+    last = LastLook(at=at, took=took, result=policy.backend.fill(result))
     looked = sighted(replace(_forget_stale(check_state, cadence, at), last=last), policy, at)
     return _passed(looked, at) if result.verdict is Verdict.PASS else looked
 
@@ -205,7 +205,7 @@ def _own_suspicion(
     patience = max(policy.alerting.blind_after, 2 * cadence.every) if policy.alerting.blind_after else 0.0
     if waited < patience:  # so there were two at least
         return None
-    return cannot_look(result).named(policy.backend.name_in)
+    return policy.backend.fill(cannot_look(result))
 
 
 # --- the series of canaries ------------------------------------------------------------------------------------------
@@ -318,7 +318,7 @@ def confirmed_by_series(
     for fault, sign in TRACE_FAULTS.items():
         run = _run(judged, sign, accuses=accuses, is_fresh=is_fresh, enough=policy.alerting.pass_after)
         fresh = [canary for canary in run.bad if is_fresh(canary)]
-        suspicion = sign.suspicion(run.bad).named(policy.backend.name_in) if fresh else None
+        suspicion = policy.backend.fill(sign.suspicion(run.bad)) if fresh else None
         known = outage.get(fault)
         if known is not None:
             if run.good < policy.alerting.pass_after:

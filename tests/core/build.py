@@ -72,7 +72,7 @@ from monitor.settings.model import Alerting
 from monitor.settings.target import Checks
 from tests.fakes.clock import START
 
-ROWS = {fault: row.named(TRACELOOP.name_in) for fault, row in FAULTS.items()}
+ROWS = {fault: TRACELOOP.fill(row) for fault, row in FAULTS.items()}
 """The table of faults as it reads for a target whose backend is Traceloop."""
 
 in_words = TRACELOOP.name_in

@@ -70,7 +70,7 @@ def test_what_is_not_shown_is_listed() -> None:
 @pytest.mark.parametrize("fault", Fault)
 def test_no_fault_of_phoenix_speaks_of_traceloop(fault: Fault) -> None:
     """Every sentence of the table, with the name in its place."""
-    row = FAULTS[fault].named(PHOENIX.name_in)
+    row = PHOENIX.fill(FAULTS[fault])
     for text in (row.title, row.impact, row.because, row.advice):
         assert "Traceloop" not in text
         assert "{" not in text.replace("{since}", "")
@@ -81,7 +81,7 @@ def test_no_fault_of_phoenix_speaks_of_traceloop(fault: Fault) -> None:
 @EVERY_BACKEND
 def test_no_place_is_left_in_what_is_said_of_faults(backend: BackendTraits) -> None:
     """The table, the triage, what goes unnoticed, and the runbooks, which are shown as they are written."""
-    rows = [row.named(backend.name_in) for row in FAULTS.values()]
+    rows = [backend.fill(row) for row in FAULTS.values()]
     texts = [text for row in rows for text in (row.title, row.impact, row.when, row.settles, row.because, row.advice)]
     texts += [backend.name_in(text) for place in TRIAGE.values() for text in (place.where, place.step)]
     texts += [backend.name_in(text) for each in UNCHECKED.values() for text in each]
