@@ -187,7 +187,6 @@ def _count_spans(canary: Canary, seen: TraceSeen, policy: ArrivalPolicy) -> Cana
     before = canary.last_look_at if canary.last_look_at is not None else canary.waited_since
     return replace(
         canary,
-        looks=canary.looks + 1,
         last_look_at=seen.at,
         route=seen.route,
         spans=count,
@@ -245,7 +244,6 @@ def judge_control(
 
     Not shown is a judgement only by the documented read, and only at or after `missing_after`.
     """
-    looked = replace(control, looks=control.looks + 1, last_look_at=at)
     if shown:
-        return replace(looked, shown_at=at, route=str(route), judged=True)
-    return replace(looked, judged=route is Route.WAREHOUSE and at - control.sent_at >= missing_after)
+        return replace(control, shown_at=at, route=str(route), judged=True)
+    return replace(control, judged=route is Route.WAREHOUSE and at - control.sent_at >= missing_after)

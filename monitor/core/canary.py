@@ -60,7 +60,6 @@ class Canary:
     model: str | None = None
     usage: Mapping[str, int] = field(default_factory=dict)
     # what the looks for its trace have shown so far
-    looks: int = 0
     last_look_at: Instant | None = None  # the last look that succeeded
     spans: int = 0
     seen_at: Instant | None = None  # when its first span was seen
@@ -119,8 +118,6 @@ class ControlSpan:
     accepted: bool | None = None
     shown_at: Instant | None = None
     route: str | None = None  # by which route it was shown
-    looks: int = 0
-    last_look_at: Instant | None = None
     judged: bool = False
 
     @property
