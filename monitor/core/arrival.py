@@ -209,8 +209,8 @@ def _judge(canary: Canary, now: Instant, policy: ArrivalPolicy, *, counts: bool)
     if canary.arrived_at is not None:
         outcome = Outcome.LATE if canary.late else Outcome.ARRIVED
         return replace(canary, outcome=outcome, judged_at=now, incomplete="")
-    notified = counts or canary.spans > 0
-    late = canary.late or (canary.accepted and notified and age >= policy.late_after and canary.whole_at is None)
+    absence_known = counts or canary.spans > 0
+    late = canary.late or (canary.accepted and absence_known and age >= policy.late_after and canary.whole_at is None)
     waiting = replace(canary, late=late)
     if age < policy.missing_after:
         return waiting

@@ -151,7 +151,7 @@ def no_longer_checked(checks: Collection[CheckName]) -> str:
 
 
 NEVER: Instant = 0.0
-"""The time of a notification that was never made: what a notifier need not be notified of counts as known."""
+"""Stands for the time of a notification that was never sent: what a notifier need not be notified of counts as known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

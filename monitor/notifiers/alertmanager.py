@@ -130,9 +130,9 @@ class AlertmanagerNotifier:
 
     # --- the alert of an incident
 
-    def _current(self, notified: Sequence[tuple[Incident, Alert]]) -> list[Alert]:
+    def _current(self, posted: Sequence[tuple[Incident, Alert]]) -> list[Alert]:
         """Without what a later incident under the same labels has replaced: its end would be taken for the later one's."""
-        known = [(frozenset(alert.labels.items()), incident.opened_at, alert) for incident, alert in notified]
+        known = [(frozenset(alert.labels.items()), incident.opened_at, alert) for incident, alert in posted]
         for labels, opened_at, _ in known:
             self._newest[labels] = max(opened_at, self._newest.get(labels, opened_at))
         return [alert for labels, opened_at, alert in known if opened_at == self._newest[labels]]

@@ -245,5 +245,5 @@ def _receipt(answer: SlackResponse) -> Mapping[str, str]:
     Empty if Slack took the message and does not say where it is: then the next notice is a fresh post.
     """
     where: dict[str, Any] = {"channel": answer.get("channel"), "ts": answer.get("ts")}
-    notified = all(isinstance(each, str) and _RECEIPT.fullmatch(each) for each in where.values())
-    return where if notified else {}
+    usable = all(isinstance(each, str) and _RECEIPT.fullmatch(each) for each in where.values())
+    return where if usable else {}
