@@ -32,7 +32,9 @@ def diagnose(state: TargetState, policy: Policy, now: Instant) -> Diagnosis | No
 
 def _name(state: TargetState, policy: Policy, now: Instant) -> Diagnosis | None:
     found = confirmed_faults(state, policy, now)
-    explained = shielded(state, policy).union(*(one.explains for one in found), _blindness_explained(found, state))
+    explained = still_explained(state, policy).union(
+        *(one.explains for one in found), _blindness_explained(found, state)
+    )
     unexplained = [one for one in found if one.fault not in explained and not one.fixed]
     waiting = waiting_text(state, policy)
     if unexplained:
@@ -198,7 +200,7 @@ def _author(state: TargetState, fault: Fault) -> str | None:
     return seen.updated_by if seen.updated_at is None or seen.updated_at > began else None
 
 
-def shielded(state: TargetState, policy: Policy) -> frozenset[Fault]:
+def still_explained(state: TargetState, policy: Policy) -> frozenset[Fault]:
     """What a fixed cause still explains: its consequences last until traces arrive, or until fresh losses refute it."""
     if state.recovery is None or _is_proven(state.recovery, state, policy):
         return frozenset()

@@ -18,7 +18,7 @@ _ORIGIN_AGAIN_AFTER: Seconds = 120.0
 _PUNCTUAL: Seconds = 0.5
 _READ_AND_SAW_NOTHING = frozenset({UnknownReason.UNPROVEN, UnknownReason.NOTHING_TO_JUDGE})
 _ASKED_AGAIN_AFTER = (1, 5)  # times `settle`: what was held up comes behind what is new
-_CRASHES = frozenset({UnknownReason.CRASHED, UnknownReason.TIMEOUT, UnknownReason.SHORTAGE})
+_CUT_SHORT = frozenset({UnknownReason.CRASHED, UnknownReason.TIMEOUT, UnknownReason.SHORTAGE})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,8 +143,8 @@ def _last_run(check: CheckName, state: TargetState) -> Instant | None:
         case CheckName.CANARY:
             return _later(state.canaries[-1].sent_at if state.canaries else None, looked_at)
         case CheckName.CONTROL:  # its looks are reads of spans that were sent before
-            crashed = last is not None and last.result.unknown_reason in _CRASHES
-            return _later(state.controls[-1].sent_at if state.controls else None, looked_at if crashed else None)
+            cut_short = last is not None and last.result.unknown_reason in _CUT_SHORT
+            return _later(state.controls[-1].sent_at if state.controls else None, looked_at if cut_short else None)
         case _:
             return looked_at
 

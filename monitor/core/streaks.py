@@ -159,8 +159,8 @@ def sighted(check_state: CheckState, policy: Policy, at: Instant, *, conclusive:
     )
 
 
-def acquit(check_state: CheckState, fault: Fault, policy: Policy) -> CheckState:
-    """A look that speaks against one fault alone: it ends a streak of it, and `pass_after` of them clear it."""
+def pass_for(check_state: CheckState, fault: Fault, policy: Policy) -> CheckState:
+    """A pass that speaks against one fault alone: it ends a streak of it, and `pass_after` of them clear it."""
     times = check_state.absent_in_row.get(fault, 0) + 1
     cleared = {fault} if times >= policy.alerting.pass_after else set()
     return replace(

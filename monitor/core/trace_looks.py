@@ -22,7 +22,7 @@ from monitor.core.model import (
 )
 from monitor.core.outcomes import TRACE_FAULTS
 from monitor.core.state import Policy, TargetState
-from monitor.core.streaks import acquit, apply_look, look_on, sighted
+from monitor.core.streaks import apply_look, look_on, pass_for, sighted
 from monitor.core.text import count_text
 from monitor.core.trace import Route
 
@@ -86,7 +86,7 @@ def _arrival_result(before: Canary, canary: Canary) -> CheckResult | None:
         return None
     # The series decides what of it is confirmed.
     suspicions = [
-        Suspicion(fault=fault, summary=shows.alone(canary))
+        Suspicion(fault=fault, summary=shows.text_of_one(canary))
         for fault, shows in TRACE_FAULTS.items()
         if shows.is_bad(canary)
     ]
@@ -189,7 +189,7 @@ def accept_key(state: TargetState, policy: Policy, at: Instant) -> TargetState:
     accepted = replace(state, key_accepted_at=at)
     if Fault.KEY_REJECTED not in watching.confirmed and Fault.KEY_REJECTED not in watching.seen_in_row:
         return accepted
-    return accepted.with_check_state(CheckName.ARRIVAL, acquit(watching, Fault.KEY_REJECTED, policy))
+    return accepted.with_check_state(CheckName.ARRIVAL, pass_for(watching, Fault.KEY_REJECTED, policy))
 
 
 def look_elsewhere(state: TargetState, given: ElsewhereLooked) -> TargetState:

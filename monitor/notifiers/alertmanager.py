@@ -105,7 +105,7 @@ class AlertmanagerNotifier:
         return alert.labels
 
     async def refresh(self, notices: Sequence[Notice]) -> str:
-        """Post again what was notified, all at once, and be it nothing: whether somebody is there is known before it is needed.
+        """Post again what was notified, in one request, even an empty one, so that an unreachable instance is noticed early.
 
         Says which instances could not be reached. Raises Undeliverable if none takes it.
         """
@@ -150,7 +150,7 @@ class AlertmanagerNotifier:
         )
 
     def _labels(self, notice: Notice) -> Mapping[str, str]:
-        """Those that it was notified with while it lasts, else those that are configured: the more special, the stronger."""
+        """Those that it was notified with while it lasts, else those that are configured: the more specific label wins."""
         notified, again = (
             notice.notified,
             notice.incident.open and notice.notified is not None and notice.notified.closed,
