@@ -183,7 +183,7 @@ def look_at_origin(state: TargetState, given: OriginLooked, policy: Policy) -> T
 def accept_key(state: TargetState, policy: Policy, at: Instant) -> TargetState:
     """The documented read answered to the monitor's key: that speaks for the key, whatever else is wrong.
 
-    It clears what the same route was charged with; a refusal by the OTLP endpoint is cleared by the control span alone.
+    It clears what the same route said against it; a refusal by the OTLP endpoint is cleared by the control span alone.
     """
     watching = state.check_state(CheckName.ARRIVAL)
     accepted = replace(state, key_accepted_at=at)
